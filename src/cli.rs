@@ -1,0 +1,347 @@
+//! The command line, its help, and the file that says the same.
+//!
+//! Everything here is made from [`RunOptions`], the one list of options.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write;
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::RunOptions;
+
+const AFTER_HELP: &str = "\
+Examples:
+  pubshim run
+      Clients on this machine log in through 127.0.0.1:5222, each to its own server
+  pubshim run --server tls://xmpp.example.org --domain example.org -v
+      Only to this server and this domain, with TLS from the first byte; log more
+
+Every option of `run` can also be set by its variable, or in the file named by --config under
+the name of its flag. A flag beats a variable, a variable beats the file, the file beats the
+default. Lists are separated by commas in a variable; an empty variable counts as not set.
+
+Exit codes:
+  0  success
+  1  failure
+  2  usage: an option, a variable or the configuration file is not right
+  3  input or output: an address is taken, for instance";
+
+/// The command line of `pubshim`.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `pubshim` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Listen for clients and connect each to its server.
+    #[command(after_help = AFTER_HELP)]
+    Run(Box<RunOptions>),
+    /// Print a configuration file with every option, its default and an explanation.
+    Config,
+}
+
+impl Cli {
+    /// Reads the arguments and the environment of this process. Prints help and usage errors
+    /// itself, and then ends the process (with 0 and 2).
+    pub fn parse_from_env() -> Self {
+        Self::try_from_args(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Reads `args`, the first being the program's name, and the environment.
+    ///
+    /// # Errors
+    ///
+    /// When they are not understood, and when they ask for help.
+    pub fn try_from_args<I, T>(args: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let mut command = Self::command().mut_subcommand("run", |run| {
+            run.mut_args(|arg| show_default(without_empty_variable(arg)))
+        });
+        match command.try_get_matches_from_mut(args) {
+            Ok(matches) => Self::from_arg_matches(&matches).map_err(|e| e.format(&mut command)),
+            Err(error) => Err(blame_variable(error, &command)),
+        }
+    }
+}
+
+/// The defaults as the file writes them, for help and for [`default_file`]; that they are those
+/// of [`Settings`](crate::config::Settings) is tested.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("listen", r#"["127.0.0.1:5222"]"#),
+    ("allow-remote-plaintext", "false"),
+    ("server", r#""""#),
+    ("domain", "[]"),
+    ("ca-file", r#""""#),
+    ("danger-accept-invalid-certs", "false"),
+    ("policy", r#""auto""#),
+    ("native", "[]"),
+    ("max-sessions", "1000"),
+    ("max-stanza-size", "262144"),
+    ("max-stanza-size-before-login", "65536"),
+    ("max-depth", "128"),
+    ("max-attributes", "64"),
+    ("max-namespaces", "64"),
+    ("login-timeout", r#""120s""#),
+    ("stanza-timeout", r#""120s""#),
+    ("request-timeout", r#""60s""#),
+    ("close-timeout", r#""5s""#),
+    ("stall-timeout", r#""300s""#),
+    ("connect-timeout", r#""15s""#),
+    ("shutdown-timeout", r#""5s""#),
+    ("log-format", r#""text""#),
+    ("verbosity", "0"),
+];
+
+/// The default of an option that can stand in a file, as the file writes it.
+fn default_of(arg: &Arg) -> Option<&'static str> {
+    let (_, default) = DEFAULTS
+        .iter()
+        .find(|(key, _)| Some(*key) == arg.get_long())?;
+    Some(default)
+}
+
+/// What `pubshim config` prints: a file with every option commented out, with its default.
+pub fn default_file() -> String {
+    let mut file = String::from(
+        "# Configuration of pubshim, for `pubshim run --config FILE`.\n\
+         #\n\
+         # Every option is here with its default; take the # away to change it.\n\
+         # A flag beats a PUBSHIM_* variable, a variable beats this file.\n",
+    );
+    let mut group = None;
+    let run = RunOptions::augment_args(clap::Command::new("run"));
+    for arg in run.get_arguments() {
+        let (Some(key), Some(default)) = (arg.get_long(), default_of(arg)) else {
+            continue;
+        };
+        if group != arg.get_help_heading() {
+            group = arg.get_help_heading();
+            let _ = write!(file, "\n\n## {}\n", group.unwrap_or_default());
+        }
+        file.push('\n');
+        file.push_str(&commented(&explanation(arg)));
+        let _ = writeln!(file, "#{key} = {default}");
+    }
+    file
+}
+
+/// The long help of an option, and what its values mean.
+fn explanation(arg: &Arg) -> String {
+    let mut text = help_text(arg.get_long_help().or(arg.get_help()));
+    if !text.ends_with('.') {
+        text.push('.');
+    }
+    for value in arg.get_possible_values() {
+        let help = help_text(value.get_help());
+        let _ = write!(text, "\n- {}: {help}", value.get_name());
+    }
+    text
+}
+
+fn help_text(help: Option<&StyledStr>) -> String {
+    help.map(ToString::to_string).unwrap_or_default()
+}
+
+/// `text` as comments of at most 80 columns.
+fn commented(text: &str) -> String {
+    let mut comment = String::new();
+    for paragraph in text.lines() {
+        let mut line = String::from("#");
+        for word in paragraph.split_whitespace() {
+            if line.chars().count() + 1 + word.chars().count() > 80 {
+                let _ = writeln!(comment, "{line}");
+                line = String::from(if paragraph.starts_with("- ") {
+                    "#  "
+                } else {
+                    "#"
+                });
+            }
+            let _ = write!(line, " {word}");
+        }
+        let _ = writeln!(comment, "{line}");
+    }
+    comment
+}
+
+/// Adds the default of an option to its help.
+fn show_default(arg: Arg) -> Arg {
+    // clap's own way, `default_value`, would hide that nothing was given, and so beat the file.
+    let plain = |c: char| !"[]\"".contains(c);
+    let default: String = default_of(&arg)
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| plain(*c))
+        .collect();
+    if default.is_empty() || default == "false" {
+        return arg;
+    }
+    let with = |help: String, gap: &str| format!("{help}{gap}[default: {default}]");
+    let short = with(help_text(arg.get_help()), " ");
+    match arg.get_long_help() {
+        Some(long) => {
+            let long = with(help_text(Some(long)), "\n\n");
+            arg.help(short).long_help(long)
+        }
+        None => arg.help(short),
+    }
+}
+
+/// Does as if a variable that is empty were not there.
+fn without_empty_variable(arg: Arg) -> Arg {
+    let empty = arg
+        .get_env()
+        .and_then(std::env::var_os)
+        .is_some_and(|value| value.is_empty());
+    if empty { arg.env(None::<&str>) } else { arg }
+}
+
+/// Tells which variable a refused value came from: clap names the flag only.
+fn blame_variable(mut error: clap::Error, command: &clap::Command) -> clap::Error {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (Some(name), Some(value)) = (
+        context(ContextKind::InvalidArg),
+        context(ContextKind::InvalidValue),
+    ) else {
+        return error;
+    };
+    let run = command.find_subcommand("run");
+    let arg = run.and_then(|run| run.get_arguments().find(|arg| arg.to_string() == name));
+    let Some(variable) = arg.and_then(Arg::get_env).and_then(OsStr::to_str) else {
+        return error;
+    };
+    if std::env::var(variable).is_ok_and(|text| text.split(',').any(|part| part == value)) {
+        let tip = format!("the value may come from the environment variable {variable}");
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![tip.into()]),
+        );
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+
+    /// Options that make no sense in a file.
+    const FLAGS_ONLY: [&str; 3] = ["config", "verbose", "quiet"];
+
+    fn options() -> clap::Command {
+        RunOptions::augment_args(clap::Command::new("run"))
+    }
+
+    /// The settings of the default file, the `#` taken away: key and line.
+    fn uncommented() -> Vec<(String, String)> {
+        let file = default_file();
+        let lines = file.lines().filter_map(|line| line.strip_prefix('#'));
+        let lines = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+        lines
+            .map(|line| {
+                (
+                    line.split(' ').next().unwrap_or_default().into(),
+                    line.into(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn clap_finds_no_fault() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_is_a_flag_a_variable_and_a_key() {
+        for arg in options().get_arguments() {
+            let flag = arg.get_long().expect("long");
+            if flag == "verbose" || flag == "quiet" {
+                continue;
+            }
+            let variable = format!("PUBSHIM_{}", flag.to_uppercase().replace('-', "_"));
+            assert_eq!(arg.get_env(), Some(OsStr::new(&variable)));
+        }
+        let unknown = toml::from_str::<RunOptions>("x = 1")
+            .expect_err("unknown")
+            .to_string();
+        let keys = unknown.split('`').skip(3).step_by(2);
+        let flags = options();
+        let flags = flags.get_arguments().filter_map(Arg::get_long);
+        let flags = flags.filter(|flag| !FLAGS_ONLY.contains(flag));
+        assert!(keys.eq(flags), "{unknown}");
+    }
+
+    #[test]
+    fn the_default_file_lists_every_option_in_order() {
+        let listed = uncommented();
+        let flags = options();
+        let flags = flags.get_arguments().filter_map(Arg::get_long);
+        let flags = flags.filter(|flag| !FLAGS_ONLY.contains(flag));
+        assert!(flags.eq(listed.iter().map(|(key, _)| key.as_str())));
+        for (key, line) in listed {
+            let read: RunOptions = toml::from_str(&line).expect(&line);
+            let nothing = RunOptions::default();
+            assert_ne!(format!("{read:?}"), format!("{nothing:?}"), "{key} is read");
+        }
+    }
+
+    #[test]
+    fn the_default_file_says_the_defaults() {
+        let lines: Vec<String> = uncommented().into_iter().map(|(_, line)| line).collect();
+        let read: RunOptions = toml::from_str(&lines.join("\n")).expect("a file");
+        let settings = read.resolve().expect("settings");
+        assert_eq!(
+            format!("{settings:?}"),
+            format!("{:?}", Settings::default())
+        );
+        let unchanged: RunOptions = toml::from_str(&default_file()).expect("a file");
+        assert_eq!(
+            format!("{unchanged:?}"),
+            format!("{:?}", RunOptions::default())
+        );
+    }
+
+    #[test]
+    fn the_default_file_is_readable() {
+        let file = default_file();
+        assert!(
+            file.lines().all(|line| line.chars().count() <= 80),
+            "{file}"
+        );
+        for group in ["Connections", "Translation", "Limits", "Time-outs", "Log"] {
+            assert_eq!(
+                file.matches(&format!("\n## {group}\n")).count(),
+                1,
+                "{group}"
+            );
+        }
+    }
+
+    #[test]
+    fn help_tells_the_default() {
+        let help = Cli::try_from_args(["pubshim", "run", "-h"])
+            .expect_err("help")
+            .to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for text in [
+            "[default: 127.0.0.1:5222]",
+            "[default: 1000]",
+            "[default: auto]",
+        ] {
+            assert!(help.contains(text), "{text}: {help}");
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! From what was asked for to what the program runs with.
+//!
+//! [`RunOptions`] are raw: every field may be missing. [`RunOptions::resolve`] lays the command
+//! line and the environment over the configuration file, that over the defaults, and refuses
+//! what is not safe. The values themselves are checked where they are read, so that an error can
+//! name the option, the variable or the line of the file.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::session::{self, Policy};
+use crate::xml::Limits;
+
+mod options;
+mod value;
+pub use options::RunOptions;
+pub use value::{Count, Domain, ListenAddress, Seconds, Server, ServerAddress, Verbosity};
+
+/// What `pubshim run` runs with: complete and checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients connect to; at least one address.
+    pub listen: Vec<SocketAddr>,
+    /// The server to connect to; `None` means the domain the client names.
+    pub server: Option<ServerAddress>,
+    /// Certificates to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Do not check the server's certificate.
+    pub danger_accept_invalid_certs: bool,
+    /// Sessions open at once.
+    pub max_sessions: usize,
+    /// How long to wait for a connection to the server, TLS included.
+    pub connect_timeout: Duration,
+    /// How long sessions may take to end when the program is told to stop.
+    pub shutdown_timeout: Duration,
+    /// What each session is told.
+    pub session: session::Options,
+    /// What is logged, and how.
+    pub log: LogSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 5222))],
+            server: None,
+            ca_file: None,
+            danger_accept_invalid_certs: false,
+            max_sessions: 1000,
+            connect_timeout: Duration::from_secs(15),
+            shutdown_timeout: Duration::from_secs(5),
+            session: session::Options {
+                limits_before_login: Limits::BEFORE_LOGIN,
+                limits: Limits::AFTER_LOGIN,
+                ..session::Options::default()
+            },
+            log: LogSettings::default(),
+        }
+    }
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Steps away from the usual: `verbosity`, plus one for each `-v`, minus one for each `-q`.
+    pub verbosity: i8,
+    /// How a line of the log is written.
+    pub format: LogFormat,
+}
+
+impl LogSettings {
+    /// The least important level that is still logged, as `tracing` and its filters call it.
+    pub fn level(self) -> &'static str {
+        match self.verbosity {
+            ..=-3 => "off",
+            -2 => "error",
+            -1 => "warn",
+            0 => "info",
+            1 => "debug",
+            2.. => "trace",
+        }
+    }
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// Why the program does not start with this configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The configuration file cannot be read.
+    #[error("cannot read the configuration file {}: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The configuration file says something that is not understood.
+    #[error("{}:{line}: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The line in it, the first being 1.
+        line: usize,
+        /// What is wrong with which key, and what is allowed.
+        message: String,
+    },
+    /// There is no address to listen on.
+    #[error("`listen` is empty: no client could connect; name an address such as 127.0.0.1:5222")]
+    ListenNowhere,
+    /// Others than this machine could connect, and nobody has said that they may.
+    #[error(
+        "will not listen on {0}: it can be reached from other machines, and a client's password \
+         and messages would travel to pubshim unencrypted; listen on 127.0.0.1 or [::1], or allow \
+         it with --allow-remote-plaintext if every network between is trusted"
+    )]
+    RemotePlaintext(SocketAddr),
+    /// Others than this machine could connect anywhere through us.
+    #[error(
+        "will not listen on {0} without --server or --domain: it can be reached from other \
+         machines, and anybody could connect to any server through it (an open relay); name the \
+         server with --server, or the domains clients may log in to with --domain"
+    )]
+    OpenRelay(SocketAddr),
+    /// `native` was given where it means nothing.
+    #[error(
+        "--native takes functions out of --policy auto, and means nothing under another policy; \
+         leave one of the two out"
+    )]
+    NativeWithoutAuto,
+}
+
+impl RunOptions {
+    /// Reads the configuration file if there is one, fills in the defaults and checks the whole.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or understood, or when the options together are not allowed.
+    pub fn resolve(self) -> Result<Settings, ConfigError> {
+        let mut file = match &self.config {
+            Some(path) => read_file(path)?,
+            None => Self::default(),
+        };
+        // `--policy off` is for somebody in trouble: what the file keeps native must not be in
+        // the way.
+        if self.native.is_none() && self.policy.is_some_and(|policy| policy != Policy::Auto) {
+            file.native = None;
+        }
+        let options = self.or(file);
+        let allow_remote_plaintext = options.allow_remote_plaintext.unwrap_or(false);
+        let settings = options.or_default();
+        check(&settings, allow_remote_plaintext)?;
+        Ok(settings)
+    }
+
+    /// Each field of `self` where it is given, else of `other`.
+    fn or(self, other: Self) -> Self {
+        Self {
+            config: self.config,
+            listen: self.listen.or(other.listen),
+            allow_remote_plaintext: self.allow_remote_plaintext.or(other.allow_remote_plaintext),
+            server: self.server.or(other.server),
+            domain: self.domain.or(other.domain),
+            ca_file: self.ca_file.or(other.ca_file),
+            danger_accept_invalid_certs: self
+                .danger_accept_invalid_certs
+                .or(other.danger_accept_invalid_certs),
+            policy: self.policy.or(other.policy),
+            native: self.native.or(other.native),
+            max_sessions: self.max_sessions.or(other.max_sessions),
+            max_stanza_size: self.max_stanza_size.or(other.max_stanza_size),
+            max_stanza_size_before_login: self
+                .max_stanza_size_before_login
+                .or(other.max_stanza_size_before_login),
+            max_depth: self.max_depth.or(other.max_depth),
+            max_attributes: self.max_attributes.or(other.max_attributes),
+            max_namespaces: self.max_namespaces.or(other.max_namespaces),
+            login_timeout: self.login_timeout.or(other.login_timeout),
+            stanza_timeout: self.stanza_timeout.or(other.stanza_timeout),
+            request_timeout: self.request_timeout.or(other.request_timeout),
+            close_timeout: self.close_timeout.or(other.close_timeout),
+            stall_timeout: self.stall_timeout.or(other.stall_timeout),
+            connect_timeout: self.connect_timeout.or(other.connect_timeout),
+            shutdown_timeout: self.shutdown_timeout.or(other.shutdown_timeout),
+            log_format: self.log_format.or(other.log_format),
+            verbosity: self.verbosity.or(other.verbosity),
+            verbose: self.verbose,
+            quiet: self.quiet,
+        }
+    }
+
+    /// The settings these options ask for, with defaults for what they leave open.
+    fn or_default(self) -> Settings {
+        let default = Settings::default();
+        let session = self.session(default.session);
+        let seconds = |given: Option<Seconds>, default| given.map_or(default, |seconds| seconds.0);
+        let steps = i16::from(self.verbosity.unwrap_or_default().0) + i16::from(self.verbose)
+            - i16::from(self.quiet);
+        Settings {
+            listen: self.listen.map_or(default.listen, |addresses| {
+                addresses.into_iter().map(|address| address.0).collect()
+            }),
+            server: self.server.and_then(|server| server.0),
+            ca_file: self.ca_file.filter(|path| !path.as_os_str().is_empty()),
+            danger_accept_invalid_certs: self.danger_accept_invalid_certs.unwrap_or(false),
+            max_sessions: self
+                .max_sessions
+                .map_or(default.max_sessions, |count| count.0),
+            connect_timeout: seconds(self.connect_timeout, default.connect_timeout),
+            shutdown_timeout: seconds(self.shutdown_timeout, default.shutdown_timeout),
+            session,
+            log: LogSettings {
+                verbosity: i8::try_from(steps.clamp(-3, 2)).unwrap_or_default(),
+                format: self.log_format.unwrap_or_default(),
+            },
+        }
+    }
+
+    /// The part of the settings that each session is told.
+    fn session(&self, default: session::Options) -> session::Options {
+        let count = |given: Option<Count>, default| given.map_or(default, |count| count.0);
+        let seconds = |given: Option<Seconds>, default| given.map_or(default, |seconds| seconds.0);
+        let (before, after) = (default.limits_before_login, default.limits);
+        let limits = Limits {
+            bytes: count(self.max_stanza_size, after.bytes),
+            depth: count(self.max_depth, after.depth),
+            attributes: count(self.max_attributes, after.attributes),
+            namespaces: count(self.max_namespaces, after.namespaces),
+        };
+        session::Options {
+            policy: self.policy.unwrap_or(default.policy),
+            native: self.native.clone().unwrap_or(default.native),
+            domains: self
+                .domain
+                .iter()
+                .flatten()
+                .map(|domain| domain.0.clone())
+                .collect(),
+            security: match &self.server {
+                Some(Server(Some(server))) => server.security,
+                _ => default.security,
+            },
+            // Who has not logged in yet is never allowed more than the default.
+            limits_before_login: Limits {
+                bytes: count(self.max_stanza_size_before_login, before.bytes),
+                depth: limits.depth.min(before.depth),
+                attributes: limits.attributes.min(before.attributes),
+                namespaces: limits.namespaces.min(before.namespaces),
+            },
+            limits,
+            timeouts: session::Timeouts {
+                login: seconds(self.login_timeout, default.timeouts.login),
+                stanza: seconds(self.stanza_timeout, default.timeouts.stanza),
+                request: seconds(self.request_timeout, default.timeouts.request),
+                close: seconds(self.close_timeout, default.timeouts.close),
+                stall: seconds(self.stall_timeout, default.timeouts.stall),
+            },
+        }
+    }
+}
+
+/// Refuses what only goes wrong in combination.
+fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result<(), ConfigError> {
+    if settings.listen.is_empty() {
+        return Err(ConfigError::ListenNowhere);
+    }
+    let session = &settings.session;
+    let limited = settings.server.is_some() || !session.domains.is_empty();
+    let is_remote = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+    if let Some(remote) = settings.listen.iter().find(is_remote) {
+        if !allow_remote_plaintext {
+            return Err(ConfigError::RemotePlaintext(*remote));
+        }
+        if !limited {
+            return Err(ConfigError::OpenRelay(*remote));
+        }
+    }
+    if session.policy != Policy::Auto && !session.native.is_empty() {
+        return Err(ConfigError::NativeWithoutAuto);
+    }
+    Ok(())
+}
+
+/// Reads a configuration file. Paths in it are taken from the file's own directory.
+fn read_file(path: &Path) -> Result<RunOptions, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|reason| ConfigError::Unreadable {
+        path: path.to_owned(),
+        reason,
+    })?;
+    let mut options = parse_file(&text).map_err(|(line, message)| ConfigError::Invalid {
+        path: path.to_owned(),
+        line,
+        message,
+    })?;
+    if let (Some(ca_file), Some(directory)) = (&mut options.ca_file, path.parent())
+        && !ca_file.as_os_str().is_empty()
+    {
+        *ca_file = directory.join(&*ca_file);
+    }
+    Ok(options)
+}
+
+/// Understands a configuration file, or tells the line that is wrong, and why.
+fn parse_file(text: &str) -> Result<RunOptions, (usize, String)> {
+    toml::from_str(text).map_err(|mut error: toml::de::Error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text
+            .bytes()
+            .take(start)
+            .filter(|byte| *byte == b'\n')
+            .count();
+        let message = error.message().replacen("unknown field", "unknown key", 1);
+        // Without the text, the error names the key where it otherwise draws the line.
+        error.set_input(None);
+        let shown = error.to_string();
+        let key = shown.trim_end().rsplit_once("\nin ").map(|(_, key)| key);
+        let content = text.lines().nth(line).unwrap_or_default().trim();
+        let message = match key {
+            Some(key) => format!("{key}: {message}"),
+            None if message.starts_with("unknown key") => message,
+            None => format!("{message}: {content}"),
+        };
+        (line + 1, message)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! The one list of options, raw.
+
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{ArgAction, Args};
+use serde::Deserialize;
+
+use super::{Count, Domain, ListenAddress, LogFormat, Seconds, Server, Verbosity};
+use crate::session::{Function, Policy};
+
+/// Options of `pubshim run` as they were given: what is `None` is asked for elsewhere or left to
+/// its default. The documentation of a field is its help.
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RunOptions {
+    /// Read options from this TOML file.
+    ///
+    /// `pubshim config` prints one to start from. A key that is not known is an error.
+    #[arg(long, env = "PUBSHIM_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// Address and port where clients connect; may be repeated.
+    ///
+    /// Clients talk to pubshim unencrypted, so only addresses of this machine (127.0.0.1 and ::1)
+    /// are allowed, unless --allow-remote-plaintext is given. Port 0 lets the system choose.
+    #[arg(
+        long,
+        env = "PUBSHIM_LISTEN",
+        value_name = "ADDRESS:PORT",
+        value_delimiter = ','
+    )]
+    #[arg(help_heading = "Connections")]
+    pub listen: Option<Vec<ListenAddress>>,
+
+    /// Allow --listen on an address that other machines can reach.
+    ///
+    /// Passwords and messages then travel unencrypted between the client and pubshim: only for a
+    /// network you trust. --server or --domain must then say where clients may go, so that
+    /// pubshim is no open relay.
+    #[arg(long, env = "PUBSHIM_ALLOW_REMOTE_PLAINTEXT", value_parser = boolean)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        value_name = "BOOL",
+        hide_possible_values = true,
+        help_heading = "Connections"
+    )]
+    pub allow_remote_plaintext: Option<bool>,
+
+    /// Connect every client to this server.
+    ///
+    /// HOST or HOST:PORT is spoken to with STARTTLS, which the server must offer (port 5222 if
+    /// none is given), tls://HOST or tls://HOST:PORT with TLS from the first byte (port 5223),
+    /// and plain://HOST:PORT without encryption, which is only allowed to this machine. An IPv6
+    /// address is written in brackets. The certificate is checked against the domain the client
+    /// names, whatever the server's address is. If empty, pubshim connects to that domain itself.
+    #[arg(
+        long,
+        env = "PUBSHIM_SERVER",
+        value_name = "ADDRESS",
+        help_heading = "Connections"
+    )]
+    pub server: Option<Server>,
+
+    /// Domain a client may log in to; may be repeated.
+    ///
+    /// Case does not matter. If there is none, any domain is allowed.
+    #[arg(
+        long,
+        env = "PUBSHIM_DOMAIN",
+        value_name = "DOMAIN",
+        value_delimiter = ','
+    )]
+    #[arg(help_heading = "Connections")]
+    pub domain: Option<Vec<Domain>>,
+
+    /// Trust the certificates in this PEM file as well.
+    ///
+    /// For a server whose certificate is signed by an authority of your own. The system's
+    /// certificates stay trusted. In a configuration file, a relative path begins at the
+    /// directory of that file.
+    #[arg(
+        long,
+        env = "PUBSHIM_CA_FILE",
+        value_name = "FILE",
+        help_heading = "Connections"
+    )]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub ca_file: Option<PathBuf>,
+
+    /// Do not check the server's certificate: anybody on the way can read everything.
+    ///
+    /// Only for tests. To trust one certificate of your own, use --ca-file.
+    #[arg(long, env = "PUBSHIM_DANGER_ACCEPT_INVALID_CERTS")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(value_parser = boolean, value_name = "BOOL")]
+    #[arg(help_heading = "Connections")]
+    pub danger_accept_invalid_certs: Option<bool>,
+
+    /// How much is said with publish-subscribe (XEP-0207).
+    #[arg(long, env = "PUBSHIM_POLICY", value_name = "POLICY", value_enum)]
+    #[arg(help_heading = "Translation")]
+    pub policy: Option<Policy>,
+
+    /// Leave these functions to classic XMPP; may be repeated.
+    ///
+    /// Exceptions from --policy auto; under another policy this is an error.
+    #[arg(long, env = "PUBSHIM_NATIVE", value_name = "FUNCTION", value_enum)]
+    #[arg(value_delimiter = ',', help_heading = "Translation")]
+    pub native: Option<Vec<Function>>,
+
+    /// Sessions open at once.
+    ///
+    /// Who connects when there are as many is turned away with a stream error.
+    #[arg(
+        long,
+        env = "PUBSHIM_MAX_SESSIONS",
+        value_name = "COUNT",
+        help_heading = "Limits"
+    )]
+    pub max_sessions: Option<Count>,
+
+    /// Bytes of a stanza after login.
+    ///
+    /// The default is what stock servers accept. A larger stanza ends the stream, as every limit
+    /// on XML does. Limits hold in both directions.
+    #[arg(
+        long,
+        env = "PUBSHIM_MAX_STANZA_SIZE",
+        value_name = "BYTES",
+        help_heading = "Limits"
+    )]
+    pub max_stanza_size: Option<Count>,
+
+    /// Bytes of a stanza before login.
+    #[arg(
+        long,
+        env = "PUBSHIM_MAX_STANZA_SIZE_BEFORE_LOGIN",
+        value_name = "BYTES"
+    )]
+    #[arg(help_heading = "Limits")]
+    pub max_stanza_size_before_login: Option<Count>,
+
+    /// Elements inside each other in a stanza, itself included.
+    ///
+    /// Before login never more than 64.
+    #[arg(
+        long,
+        env = "PUBSHIM_MAX_DEPTH",
+        value_name = "COUNT",
+        help_heading = "Limits"
+    )]
+    pub max_depth: Option<Count>,
+
+    /// Attributes of one element, namespace declarations included.
+    ///
+    /// Before login never more than 64.
+    #[arg(
+        long,
+        env = "PUBSHIM_MAX_ATTRIBUTES",
+        value_name = "COUNT",
+        help_heading = "Limits"
+    )]
+    pub max_attributes: Option<Count>,
+
+    /// Namespace declarations in force at once inside a stanza.
+    ///
+    /// Before login never more than 64.
+    #[arg(
+        long,
+        env = "PUBSHIM_MAX_NAMESPACES",
+        value_name = "COUNT",
+        help_heading = "Limits"
+    )]
+    pub max_namespaces: Option<Count>,
+
+    /// Time from a client's connection to the end of its login.
+    ///
+    /// A time is a number of seconds, or a number with s, m or h such as 90s or 2m; it is at
+    /// least 1s and at most 24h.
+    #[arg(
+        long,
+        env = "PUBSHIM_LOGIN_TIMEOUT",
+        value_name = "TIME",
+        help_heading = "Time-outs"
+    )]
+    pub login_timeout: Option<Seconds>,
+
+    /// Time from the first byte of a stanza to its last.
+    #[arg(
+        long,
+        env = "PUBSHIM_STANZA_TIMEOUT",
+        value_name = "TIME",
+        help_heading = "Time-outs"
+    )]
+    pub stanza_timeout: Option<Seconds>,
+
+    /// Time for the answer to a request of pubshim's own.
+    #[arg(
+        long,
+        env = "PUBSHIM_REQUEST_TIMEOUT",
+        value_name = "TIME",
+        help_heading = "Time-outs"
+    )]
+    pub request_timeout: Option<Seconds>,
+
+    /// Time for the other side to close the stream after us.
+    #[arg(
+        long,
+        env = "PUBSHIM_CLOSE_TIMEOUT",
+        value_name = "TIME",
+        help_heading = "Time-outs"
+    )]
+    pub close_timeout: Option<Seconds>,
+
+    /// Time for a client or server to take any byte of what waits for it.
+    #[arg(
+        long,
+        env = "PUBSHIM_STALL_TIMEOUT",
+        value_name = "TIME",
+        help_heading = "Time-outs"
+    )]
+    pub stall_timeout: Option<Seconds>,
+
+    /// Time to connect to the server, TLS included.
+    #[arg(
+        long,
+        env = "PUBSHIM_CONNECT_TIMEOUT",
+        value_name = "TIME",
+        help_heading = "Time-outs"
+    )]
+    pub connect_timeout: Option<Seconds>,
+
+    /// Time for sessions to end when pubshim is told to stop.
+    ///
+    /// Each goes offline and closes its streams; whatever is still open after this is cut. A
+    /// second signal cuts at once.
+    #[arg(
+        long,
+        env = "PUBSHIM_SHUTDOWN_TIMEOUT",
+        value_name = "TIME",
+        help_heading = "Time-outs"
+    )]
+    pub shutdown_timeout: Option<Seconds>,
+
+    /// How a line of the log is written.
+    #[arg(long, env = "PUBSHIM_LOG_FORMAT", value_name = "FORMAT", value_enum)]
+    #[arg(help_heading = "Log")]
+    pub log_format: Option<LogFormat>,
+
+    /// How much to log: 0 is the usual, more is more.
+    ///
+    /// 2 is everything, 1 is what helps to find a fault, 0 is what happens to sessions, -1 is
+    /// warnings and errors, -2 is errors only, -3 is nothing. -v and -q count from here.
+    #[arg(
+        long,
+        env = "PUBSHIM_VERBOSITY",
+        value_name = "STEPS",
+        allow_negative_numbers = true
+    )]
+    #[arg(help_heading = "Log")]
+    pub verbosity: Option<Verbosity>,
+
+    /// Log more; may be repeated.
+    ///
+    /// One step up from --verbosity.
+    #[arg(short, long, action = ArgAction::Count, help_heading = "Log")]
+    #[serde(skip)]
+    pub verbose: u8,
+
+    /// Log less; may be repeated.
+    ///
+    /// One step down from --verbosity.
+    #[arg(short, long, action = ArgAction::Count, help_heading = "Log")]
+    #[serde(skip)]
+    pub quiet: u8,
+}
+
+fn boolean(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("expected true or false"),
+    }
+}

@@ -1,0 +1,239 @@
+//! Options to settings: what arrives, what is refused, what beats what.
+
+use std::io::Write;
+
+use super::*;
+use crate::cli::{Cli, Command};
+use crate::session::{Function, Security};
+
+/// What the command line `args` says, the word "run" left out.
+fn flags(args: &str) -> RunOptions {
+    let args = ["pubshim", "run"]
+        .into_iter()
+        .chain(args.split_whitespace());
+    match Cli::try_from_args(args).expect("usage").command {
+        Command::Run(options) => *options,
+        Command::Config => unreachable!("it says run"),
+    }
+}
+
+fn settings(args: &str) -> Settings {
+    flags(args).resolve().expect("settings")
+}
+
+fn refused(args: &str) -> String {
+    flags(args).resolve().expect_err("refused").to_string()
+}
+
+fn refused_file(text: &str) -> String {
+    let (line, message) = parse_file(text).expect_err(text);
+    format!("{line}: {message}")
+}
+
+#[test]
+fn nothing_given_is_the_default() {
+    let given = RunOptions::default().resolve().expect("settings");
+    assert_eq!(format!("{given:?}"), format!("{:?}", Settings::default()));
+    assert_eq!(format!("{:?}", settings("")), format!("{given:?}"));
+    assert_eq!(given.session.limits, Limits::AFTER_LOGIN);
+    assert_eq!(given.log.level(), "info");
+}
+
+#[test]
+fn everything_given_arrives() {
+    let given = settings(
+        "--listen 127.0.0.1:1 --listen [::1]:2,127.0.0.2:3 --server tls://a:4 --domain A.b,c.d \
+         --ca-file ca.pem --danger-accept-invalid-certs --native rooms --native chat \
+         --max-sessions 5 --connect-timeout 6 --shutdown-timeout 7 --log-format json -qq",
+    );
+    let listen: Vec<String> = given.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(listen, ["127.0.0.1:1", "[::1]:2", "127.0.0.2:3"]);
+    assert_eq!(given.server.map(|server| server.port), Some(4));
+    assert_eq!(given.session.security, Security::DirectTls);
+    assert_eq!(given.session.domains, ["a.b", "c.d"]);
+    assert_eq!(given.session.native, [Function::Rooms, Function::Chat]);
+    assert_eq!(given.ca_file, Some("ca.pem".into()));
+    assert!(given.danger_accept_invalid_certs);
+    assert_eq!(given.max_sessions, 5);
+    assert_eq!(given.connect_timeout, Duration::from_secs(6));
+    assert_eq!(given.shutdown_timeout, Duration::from_secs(7));
+    assert_eq!(
+        (given.log.format, given.log.level()),
+        (LogFormat::Json, "error")
+    );
+}
+
+#[test]
+fn limits_and_timeouts_arrive() {
+    let session = settings(
+        "--policy pure --max-stanza-size 1000 --max-stanza-size-before-login 900 \
+         --max-depth 800 --max-attributes 7 --max-namespaces 65 --login-timeout 1 \
+         --stanza-timeout 2 --request-timeout 3m --close-timeout 4 --stall-timeout 5h",
+    )
+    .session;
+    let limits = |bytes, depth, attributes, namespaces| Limits {
+        bytes,
+        depth,
+        attributes,
+        namespaces,
+    };
+    assert_eq!(session.policy, Policy::Pure);
+    assert_eq!(session.limits, limits(1000, 800, 7, 65));
+    assert_eq!(session.limits_before_login, limits(900, 64, 7, 64));
+    let times = session.timeouts;
+    let times = [
+        times.login,
+        times.stanza,
+        times.request,
+        times.close,
+        times.stall,
+    ];
+    assert_eq!(times.map(|time| time.as_secs()), [1, 2, 180, 4, 18000]);
+}
+
+#[test]
+fn verbosity_counts_and_stops_at_both_ends() {
+    let level = |args| settings(args).log.level();
+    assert_eq!(level("-v"), "debug");
+    assert_eq!(level("-vvvvv"), "trace");
+    assert_eq!(level("--verbosity -2 -v"), "warn");
+    assert_eq!(level("--verbosity -1 -qqq"), "off");
+    assert_eq!(level("-vq"), "info");
+}
+
+#[test]
+fn remote_addresses_need_permission_and_a_limit() {
+    for address in [
+        "0.0.0.0:5222",
+        "[::]:5222",
+        "192.0.2.1:1",
+        "[::ffff:192.0.2.1]:1",
+    ] {
+        let listen = format!("--listen 127.0.0.1:1 --listen {address}");
+        let allowed = format!("{listen} --allow-remote-plaintext");
+        let error = refused(&listen);
+        assert!(
+            error.contains(address) && error.contains("unencrypted"),
+            "{error}"
+        );
+        assert!(refused(&format!("{allowed}=false")).contains("unencrypted"));
+        let error = refused(&allowed);
+        assert!(
+            error.contains(address) && error.contains("open relay"),
+            "{error}"
+        );
+        settings(&format!("{allowed} --server example.org"));
+        settings(&format!("{allowed}=true --domain example.org"));
+    }
+    settings("--listen [::ffff:127.0.0.1]:1 --listen 127.9.9.9:1");
+}
+
+#[test]
+fn native_belongs_to_auto() {
+    settings("--native chat --policy auto");
+    assert!(refused("--native chat --policy pure").contains("--policy auto"));
+    assert!(refused("--native chat --policy off").contains("--policy auto"));
+}
+
+#[test]
+fn a_flag_beats_the_file() {
+    let mut file = tempfile::NamedTempFile::new().expect("file");
+    file.write_all(
+        br#"
+        policy = "auto"
+        native = ["chat"]
+        server = "tls://example.org"
+        ca-file = "ca.pem"
+        allow-remote-plaintext = true
+        login-timeout = 9
+        stall-timeout = "9m"
+        verbosity = 1
+        "#,
+    )
+    .expect("written");
+    let config = format!("--config {} ", file.path().display());
+    let given = settings(&config);
+    assert_eq!(given.session.timeouts.login.as_secs(), 9);
+    assert_eq!(given.session.timeouts.stall.as_secs(), 540);
+    assert_eq!(given.session.native, [Function::Chat]);
+    assert_eq!(given.session.security, Security::DirectTls);
+    assert_eq!(given.ca_file, Some(file.path().with_file_name("ca.pem")));
+    assert_eq!(given.log.level(), "debug");
+
+    let given = settings(&(config.clone() + "--policy off --login-timeout 8 --server= -q"));
+    assert_eq!(given.session.timeouts.login.as_secs(), 8);
+    assert_eq!(given.session.native, []);
+    assert_eq!(
+        (given.server, given.session.security),
+        (None, Security::StartTls)
+    );
+    assert_eq!(given.log.level(), "info");
+
+    let remote = config + "--listen 0.0.0.0:1 --allow-remote-plaintext";
+    settings(&remote);
+    assert!(refused(&(remote + "=false")).contains("unencrypted"));
+}
+
+#[test]
+fn a_file_that_is_wrong_is_told_where() {
+    for (text, line, key, allowed) in [
+        (
+            "\nlisten = [\n  '127.0.0.1:1',\n  'x',\n]",
+            4,
+            "`listen`",
+            "127.0.0.1:5222",
+        ),
+        ("listen = '127.0.0.1:1'", 1, "`listen`", "sequence"),
+        ("# é\nlisn = []", 2, "unknown key `lisn`", "`listen`"),
+        ("config = 'x'", 1, "unknown key `config`", "`listen`"),
+        ("[run]\npolicy = 'off'", 1, "unknown key `run`", "`listen`"),
+        ("policy = 'of'", 1, "`policy`", "`auto`, `pure`, `off`"),
+        (
+            "native = ['x']",
+            1,
+            "`native`",
+            "`presence`, `rooms`, `chat`",
+        ),
+        ("server = 'http://a'", 1, "`server`", "tls://HOST"),
+        ("server = 'plain://a:1'", 1, "`server`", "this machine"),
+        ("domain = ['']", 1, "`domain`", "example.org"),
+        ("login-timeout = 0", 1, "`login-timeout`", "from 1s to 24h"),
+        (
+            "login-timeout = true",
+            1,
+            "`login-timeout`",
+            "from 1s to 24h",
+        ),
+        ("max-depth = -1", 1, "`max-depth`", "from 1 to"),
+        ("max-depth = 1.5", 1, "`max-depth`", "from 1 to"),
+        (
+            "allow-remote-plaintext = 'yes'",
+            1,
+            "`allow-remote-plaintext`",
+            "boolean",
+        ),
+        ("log-format = 'xml'", 1, "`log-format`", "`text` or `json`"),
+        ("verbosity = 3", 1, "`verbosity`", "from -3 to 2"),
+        ("max-depth = 1\nmax-depth = 2", 2, "max-depth", "duplicate"),
+        ("policy = off", 1, "policy", "quoted"),
+    ] {
+        let error = refused_file(text);
+        assert!(error.starts_with(&format!("{line}: ")), "{text}: {error}");
+        assert!(
+            error.contains(key) && error.contains(allowed),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[test]
+fn an_empty_list_to_listen_on() {
+    let options = parse_file("listen = []").expect("fine so far");
+    assert!(matches!(options.resolve(), Err(ConfigError::ListenNowhere)));
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = refused("--config no/such/file.toml");
+    assert!(error.starts_with("cannot read the configuration file no/such/file.toml: "));
+}

@@ -1,0 +1,349 @@
+//! The values of options, each checked where it is read.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
+
+use crate::jid;
+use crate::session::Security;
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenAddress(pub SocketAddr);
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| Self::refused())
+    }
+}
+
+/// A domain a client may log in to, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Domain(pub String);
+
+impl FromStr for Domain {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.strip_suffix('.').unwrap_or(text);
+        if !jid::is_domain(text) || text.contains(',') {
+            return Err(Self::refused());
+        }
+        Ok(Self(text.to_lowercase()))
+    }
+}
+
+/// A number of things, large enough for one and small enough to be meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub usize);
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let count = text
+            .parse()
+            .ok()
+            .filter(|count| (1..=100_000_000).contains(count));
+        count.map(Self).ok_or_else(Self::refused)
+    }
+}
+
+/// A time to wait, from a second to a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seconds(pub Duration);
+
+impl FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, unit) = [("s", 1), ("m", 60), ("h", 3600)]
+            .into_iter()
+            .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
+            .unwrap_or((text, 1));
+        let seconds = number
+            .parse()
+            .ok()
+            .and_then(|number: u64| number.checked_mul(unit));
+        seconds
+            .filter(|seconds| (1..=86400).contains(seconds))
+            .map(|seconds| Self(Duration::from_secs(seconds)))
+            .ok_or_else(Self::refused)
+    }
+}
+
+/// Steps from the usual amount of logging.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verbosity(pub i8);
+
+impl FromStr for Verbosity {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let steps = text.parse().ok().filter(|steps| (-3..=2).contains(steps));
+        steps.map(Self).ok_or_else(Self::refused)
+    }
+}
+
+/// The server to connect to, or none, written as nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server(pub Option<ServerAddress>);
+
+impl FromStr for Server {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        text.parse().map(|server| Self(Some(server)))
+    }
+}
+
+/// A server to connect to, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerAddress {
+    /// How the connection is secured.
+    pub security: Security,
+    /// A host name or an IP address, the latter without brackets.
+    pub host: String,
+    /// The port, never 0.
+    pub port: u16,
+}
+
+impl FromStr for ServerAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (security, default_port, rest) = match text.split_once("://") {
+            None => (Security::StartTls, Some(5222), text),
+            Some(("tls", rest)) => (Security::DirectTls, Some(5223), rest),
+            Some(("plain", rest)) => (Security::Plain, None, rest),
+            Some(_) => return Err(Server::refused()),
+        };
+        let (host, port) = split_port(rest).ok_or_else(Server::refused)?;
+        if security == Security::Plain && !is_this_machine(host) {
+            return Err(format!(
+                "plain:// is unencrypted, and only allowed to this machine (localhost, 127.0.0.1 \
+                 or [::1]); use tls:// or leave the scheme out to reach {host}"
+            ));
+        }
+        let port = port
+            .or(default_port)
+            .ok_or("plain:// needs a port, as in plain://HOST:PORT")?;
+        Ok(Self {
+            security,
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+/// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`.
+fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(text) => {
+            let (address, rest) = text.split_once(']')?;
+            address.parse::<Ipv6Addr>().ok()?;
+            (address, rest)
+        }
+        None => {
+            let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+            let allowed = |c: char| c.is_alphanumeric() || "-._".contains(c);
+            if host.is_empty() || !host.chars().all(allowed) {
+                return None;
+            }
+            (host, rest)
+        }
+    };
+    if rest.is_empty() {
+        return Some((host, None));
+    }
+    let port = rest
+        .strip_prefix(':')?
+        .parse()
+        .ok()
+        .filter(|port| *port != 0)?;
+    Some((host, Some(port)))
+}
+
+fn is_this_machine(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse()
+            .is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+}
+
+/// A value that is written alike as a flag, in a variable and in the file.
+trait Value: FromStr<Err = String> {
+    /// What it may be: the end of a sentence that begins with "expected".
+    const ALLOWED: &'static str;
+
+    /// The error for what it may not be.
+    fn refused() -> String {
+        format!("expected {}", Self::ALLOWED)
+    }
+}
+
+struct ValueVisitor<V>(PhantomData<V>);
+
+impl<V: Value> Visitor<'_> for ValueVisitor<V> {
+    type Value = V;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(V::ALLOWED)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<V, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<V, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+macro_rules! values {
+    ($($type:ty: $allowed:literal;)*) => {$(
+        impl Value for $type {
+            const ALLOWED: &'static str = $allowed;
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(ValueVisitor(PhantomData))
+            }
+        }
+    )*};
+}
+
+values! {
+    ListenAddress: "an IP address and a port such as 127.0.0.1:5222 or [::1]:5222";
+    Server: "HOST, HOST:PORT, tls://HOST[:PORT] or plain://HOST:PORT, an IPv6 address in brackets";
+    Domain: "a domain such as example.org";
+    Count: "a whole number from 1 to 100000000";
+    Seconds: "a time from 1s to 24h, in seconds or such as 90s or 2m";
+    Verbosity: "a whole number from -3 to 2";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(text: &str) -> Result<(Security, String, u16), String> {
+        let server = text.parse::<ServerAddress>()?;
+        Ok((server.security, server.host, server.port))
+    }
+
+    #[test]
+    fn servers_in_every_form() {
+        use Security::{DirectTls, Plain, StartTls};
+        for (text, security, host, port) in [
+            ("example.org", StartTls, "example.org", 5222),
+            ("example.org:5269", StartTls, "example.org", 5269),
+            ("192.0.2.7", StartTls, "192.0.2.7", 5222),
+            ("[2001:db8::1]", StartTls, "2001:db8::1", 5222),
+            ("[2001:db8::1]:99", StartTls, "2001:db8::1", 99),
+            ("münchen.example", StartTls, "münchen.example", 5222),
+            ("tls://example.org", DirectTls, "example.org", 5223),
+            ("tls://example.org:443", DirectTls, "example.org", 443),
+            ("tls://[::1]", DirectTls, "::1", 5223),
+            ("plain://LocalHost:5224", Plain, "LocalHost", 5224),
+            ("plain://127.0.0.2:5224", Plain, "127.0.0.2", 5224),
+            ("plain://[::1]:5224", Plain, "::1", 5224),
+        ] {
+            assert_eq!(server(text), Ok((security, host.into(), port)), "{text}");
+        }
+    }
+
+    #[test]
+    fn servers_that_are_none() {
+        for text in [
+            ":5222",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:b",
+            "a:1:2",
+            "::1",
+            "::1:5222",
+            "[::1",
+            "[::1]5222",
+            "[a]:1",
+            "a b",
+            "user@a",
+            "a/b",
+            "tls://",
+            "tls:a",
+            "http://a",
+            "xmpp://a",
+            " a",
+        ] {
+            let error = server(text).expect_err(text);
+            assert!(error.contains("HOST:PORT"), "{text}: {error}");
+        }
+        assert_eq!("".parse(), Ok(Server(None)));
+        assert_eq!(server(""), Err(Server::refused()));
+    }
+
+    #[test]
+    fn plain_only_to_this_machine() {
+        for text in [
+            "plain://example.org:5222",
+            "plain://192.0.2.7:1",
+            "plain://localhost.a:1",
+        ] {
+            let error = server(text).expect_err(text);
+            assert!(error.contains("unencrypted"), "{text}: {error}");
+        }
+        let error = server("plain://localhost").expect_err("no port");
+        assert!(error.contains("needs a port"), "{error}");
+    }
+
+    #[test]
+    fn times() {
+        for (text, seconds) in [("1", 1), ("90s", 90), ("2m", 120), ("24h", 86400)] {
+            assert_eq!(
+                text.parse(),
+                Ok(Seconds(Duration::from_secs(seconds))),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "0",
+            "0m",
+            "s",
+            "-1",
+            "1.5",
+            "1 s",
+            "5d",
+            "25h",
+            "18446744073709551615m",
+        ] {
+            assert_eq!(text.parse::<Seconds>(), Err(Seconds::refused()), "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_domains_and_steps() {
+        assert_eq!("1".parse(), Ok(Count(1)));
+        for text in ["0", "-1", "", "100000001", "64k"] {
+            assert!(text.parse::<Count>().is_err(), "{text}");
+        }
+        assert_eq!("Example.ORG.".parse(), Ok(Domain("example.org".into())));
+        for text in ["", ".", "a b", "user@a", "a/b", "a:5222", "a,b"] {
+            assert!(text.parse::<Domain>().is_err(), "{text}");
+        }
+        assert_eq!("-3".parse(), Ok(Verbosity(-3)));
+        assert!("3".parse::<Verbosity>().is_err());
+        assert!("localhost:5222".parse::<ListenAddress>().is_err());
+    }
+}

@@ -1,0 +1,112 @@
+//! The command line of pubshim; the work is done by the library of the same name.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use pubshim::cli::{self, Cli, Command};
+use pubshim::config::{LogFormat, LogSettings, RunOptions, Settings};
+use pubshim::net::Listener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::filter::LevelFilter;
+
+/// Exit codes, beside 0: 1 for a failure, 2 for usage, 3 for input and output.
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+const INPUT_OUTPUT: u8 = 3;
+
+fn main() -> ExitCode {
+    let result = match Cli::parse_from_env().command {
+        Command::Config => print(&cli::default_file()),
+        Command::Run(options) => return start(*options),
+    };
+    report(result)
+}
+
+fn start(options: RunOptions) -> ExitCode {
+    match options.resolve() {
+        Ok(settings) => report(run(settings)),
+        Err(error) => complain(&error, USAGE),
+    }
+}
+
+fn report(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let is_io = error.chain().any(|cause| cause.is::<io::Error>());
+            complain(
+                &format_args!("{error:#}"),
+                if is_io { INPUT_OUTPUT } else { FAILURE },
+            )
+        }
+    }
+}
+
+fn complain(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
+    // If even this cannot be written, the exit code still tells.
+    let _ = writeln!(io::stderr(), "pubshim: error: {error}");
+    ExitCode::from(code)
+}
+
+/// Prints to standard output; that nobody reads it is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn run(settings: Settings) -> anyhow::Result<()> {
+    set_up_log(settings.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    if settings.danger_accept_invalid_certs {
+        tracing::warn!(
+            "--danger-accept-invalid-certs: anybody on the way to the server can read passwords and messages"
+        );
+    }
+    let stop = CancellationToken::new();
+    let mut interrupts = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut terminations = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let listener = Listener::bind(&settings).await?;
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = interrupts.recv() => {}
+                _ = terminations.recv() => {}
+            }
+            if first {
+                tracing::info!("stopping; once more to stop at once");
+                stopping.cancel();
+            }
+        }
+        std::process::exit(FAILURE.into());
+    });
+    listener.run(settings, stop).await
+}
+
+fn set_up_log(settings: LogSettings) {
+    let level: LevelFilter = settings.level().parse().unwrap_or(LevelFilter::INFO);
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_writer(io::stderr);
+    match settings.format {
+        LogFormat::Json => log.json().init(),
+        LogFormat::Text => log
+            .with_ansi(io::stderr().is_terminal() && !is_plain)
+            .init(),
+    }
+}

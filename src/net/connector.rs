@@ -1,0 +1,240 @@
+//! The server's leg: which host, which addresses, and TLS with the right name.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use dashmap::DashMap;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{self, AsyncRead, AsyncWrite, BufReader, ReadBuf};
+use tokio::net::{TcpStream, lookup_host};
+use tokio_native_tls::TlsStream;
+
+use crate::config::{ServerAddress, Settings};
+use crate::session::{Security, ServerFacts};
+
+/// The port of classic XMPP clients (RFC 6120 §14.7).
+const XMPP_CLIENT_PORT: u16 = 5222;
+/// OpenSSL reads a record's head and body separately; this makes one read of them.
+const TLS_READ_BUFFER: usize = 8 * 1024;
+/// Without traffic for this long the kernel asks whether the other side still lives.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+
+/// Makes connections to servers; one for the whole program.
+pub struct Connector {
+    server: Option<ServerAddress>,
+    /// Made once: reading the system's certificates takes tens of milliseconds.
+    tls: tokio_native_tls::TlsConnector,
+    /// Our own addresses, where no server can be.
+    listen: Vec<SocketAddr>,
+    timeout: Duration,
+    /// What sessions have learned of verified servers, by domain.
+    facts: DashMap<String, ServerFacts>,
+    /// The certificate of the server is checked, so what it says may be kept.
+    verifies: bool,
+}
+
+impl Connector {
+    /// Reads the CA file and prepares TLS; `listen` are the addresses pubshim is bound to.
+    pub fn new(settings: &Settings, listen: Vec<SocketAddr>) -> anyhow::Result<Self> {
+        let mut tls = native_tls::TlsConnector::builder();
+        tls.min_protocol_version(Some(native_tls::Protocol::Tlsv12));
+        if settings.session.security == Security::DirectTls {
+            // XEP-0368 §3: lets one port serve several protocols.
+            tls.request_alpns(&["xmpp-client"]);
+        }
+        if let Some(path) = &settings.ca_file {
+            let pem = fs::read(path)
+                .with_context(|| format!("cannot read --ca-file {}", path.display()))?;
+            let certificates =
+                native_tls::Certificate::stack_from_pem(&pem).with_context(|| {
+                    format!("--ca-file {} holds no PEM certificate", path.display())
+                })?;
+            for certificate in certificates {
+                tls.add_root_certificate(certificate);
+            }
+        }
+        if settings.danger_accept_invalid_certs {
+            tls.danger_accept_invalid_certs(true);
+            tls.danger_accept_invalid_hostnames(true);
+        }
+        Ok(Self {
+            server: settings.server.clone(),
+            tls: tls.build().context("cannot prepare TLS")?.into(),
+            listen,
+            timeout: settings.connect_timeout,
+            facts: DashMap::new(),
+            verifies: !settings.danger_accept_invalid_certs,
+        })
+    }
+
+    /// What is known of the server of `domain`.
+    pub(super) fn facts(&self, domain: &str) -> ServerFacts {
+        self.facts
+            .get(domain)
+            .map(|facts| *facts)
+            .unwrap_or_default()
+    }
+
+    /// Keeps what a session has learned of the server of `domain`.
+    pub(super) fn learn(&self, domain: &str, facts: ServerFacts) {
+        if self.verifies {
+            self.facts.insert(domain.to_owned(), facts);
+        }
+    }
+
+    /// Connects to the server of `domain`. The error is a sentence for the user.
+    pub(super) async fn connect(self: Arc<Self>, domain: String) -> Result<ServerStream, String> {
+        let (host, port, security) = match &self.server {
+            Some(server) => (server.host.clone(), server.port, server.security),
+            None => (to_ascii(&domain)?, XMPP_CLIENT_PORT, Security::StartTls),
+        };
+        let place = format!("{host}:{port}");
+        let connected = async {
+            let tcp = self.connect_tcp(&host, port).await?;
+            let stream = ServerStream::Plain(tcp);
+            match security {
+                Security::DirectTls => Arc::clone(&self).secure(stream, domain).await,
+                Security::StartTls | Security::Plain => Ok(stream),
+            }
+        };
+        tokio::time::timeout(self.timeout, connected)
+            .await
+            .unwrap_or_else(|_| {
+                Err(format!(
+                    "no connection to {place} within {} s: check the network, or name the server with --server",
+                    self.timeout.as_secs()
+                ))
+            })
+    }
+
+    async fn connect_tcp(&self, host: &str, port: u16) -> Result<TcpStream, String> {
+        let name = host.trim_start_matches('[').trim_end_matches(']');
+        let addresses = lookup_host((name, port)).await.map_err(|error| {
+            format!("cannot find the server {host}: {error}; check the domain, or name the server with --server")
+        })?;
+        let mut failure = format!("{host} has no address");
+        for address in addresses {
+            if self.is_ourselves(address) {
+                failure =
+                    format!("{address} is pubshim itself: name the real server with --server");
+                continue;
+            }
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    prepare(&stream);
+                    return Ok(stream);
+                }
+                Err(error) => {
+                    failure = format!(
+                        "cannot connect to {address}: {error}; is the server running there? \
+                         name another with --server"
+                    );
+                }
+            }
+        }
+        Err(failure)
+    }
+
+    fn is_ourselves(&self, address: SocketAddr) -> bool {
+        self.listen.iter().any(|own| {
+            let is_any = own.ip().is_unspecified() && address.ip().is_loopback();
+            own.port() == address.port() && (own.ip() == address.ip() || is_any)
+        })
+    }
+
+    /// Secures a connection, checking the certificate against `domain` whatever host it leads to.
+    pub(super) async fn secure(
+        self: Arc<Self>,
+        stream: ServerStream,
+        domain: String,
+    ) -> Result<ServerStream, String> {
+        let ServerStream::Plain(tcp) = stream else {
+            return Err("TLS was already up".to_owned());
+        };
+        let name = to_ascii(&domain)?;
+        let tcp = BufReader::with_capacity(TLS_READ_BUFFER, tcp);
+        match tokio::time::timeout(self.timeout, self.tls.connect(&name, tcp)).await {
+            Ok(Ok(tls)) => Ok(ServerStream::Tls(Box::new(tls))),
+            Ok(Err(error)) => Err(format!(
+                "no secure connection for {domain}: {error}; if the server's certificate comes from \
+                 a private CA, name it with --ca-file"
+            )),
+            Err(_) => Err(format!(
+                "the server of {domain} did not finish its TLS handshake within {} s",
+                self.timeout.as_secs()
+            )),
+        }
+    }
+}
+
+/// The domain as DNS and certificates know it.
+fn to_ascii(domain: &str) -> Result<String, String> {
+    let is_address = domain.starts_with('[') || domain.parse::<std::net::IpAddr>().is_ok();
+    if is_address {
+        return Ok(domain.to_owned());
+    }
+    idna::domain_to_ascii(domain).map_err(|_| format!("{domain} is no domain name"))
+}
+
+/// Sends what is written at once, and notices a dead other side.
+pub(super) fn prepare(stream: &TcpStream) {
+    // Neither is needed for anything to work, so a failure is none.
+    let _ = stream.set_nodelay(true);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_AFTER / 3);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+}
+
+/// The connection to the server, before or after TLS.
+pub(super) enum ServerStream {
+    /// Plain TCP: before STARTTLS, or asked for by name.
+    Plain(TcpStream),
+    /// TLS, its certificate checked.
+    Tls(Box<TlsStream<BufReader<TcpStream>>>),
+}
+
+impl AsyncRead for ServerStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for ServerStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Accepts clients, and ends their sessions when the program ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+use super::connector::Connector;
+use super::pump::Pump;
+use crate::config::Settings;
+use crate::session::{Options, Seed};
+
+/// What a client is told that comes when there are as many as allowed.
+const FULL: &[u8] = b"<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
+    xmlns:stream='http://etherx.jabber.org/streams' version='1.0'><stream:error>\
+    <resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
+    <text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>pubshim has as many sessions \
+    as --max-sessions allows</text></stream:error></stream:stream>";
+/// How long to wait when the system has no room for another connection.
+const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
+
+/// The addresses clients connect to.
+pub struct Listener {
+    sockets: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+}
+
+/// What all sessions share.
+struct Shared {
+    options: Arc<Options>,
+    connector: Arc<Connector>,
+    room: Arc<Semaphore>,
+    sessions: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Listener {
+    /// Binds all addresses of the configuration.
+    pub async fn bind(settings: &Settings) -> anyhow::Result<Self> {
+        let mut sockets = Vec::new();
+        let mut addresses = Vec::new();
+        for address in &settings.listen {
+            let socket = TcpListener::bind(address).await.with_context(|| {
+                format!("cannot listen on {address}; choose another address with --listen")
+            })?;
+            let bound = socket.local_addr().context("a socket without address")?;
+            tracing::info!("listening on {bound}");
+            addresses.push(bound);
+            sockets.push(socket);
+        }
+        Ok(Self { sockets, addresses })
+    }
+
+    /// Serves clients until `stop` is cancelled, then waits for their sessions to end.
+    pub async fn run(self, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+        let shared = Arc::new(Shared {
+            connector: Arc::new(Connector::new(&settings, self.addresses)?),
+            options: Arc::new(settings.session),
+            room: Arc::new(Semaphore::new(settings.max_sessions)),
+            sessions: TaskTracker::new(),
+            stop,
+        });
+        let accepting = TaskTracker::new();
+        for socket in self.sockets {
+            accepting.spawn(accept(socket, Arc::clone(&shared)));
+        }
+        accepting.close();
+        accepting.wait().await;
+        shared.sessions.close();
+        let left = shared.sessions.len();
+        if left > 0 {
+            tracing::info!("ending {left} sessions");
+        }
+        if tokio::time::timeout(settings.shutdown_timeout, shared.sessions.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "{} sessions did not end within {} s and were cut off",
+                shared.sessions.len(),
+                settings.shutdown_timeout.as_secs()
+            );
+        }
+        Ok(())
+    }
+}
+
+async fn accept(socket: TcpListener, shared: Arc<Shared>) {
+    let mut number: u64 = 0;
+    while let Some(accepted) = shared.stop.run_until_cancelled(socket.accept()).await {
+        match accepted {
+            Ok((client, peer)) => {
+                number += 1;
+                let span = tracing::info_span!("session", number, %peer);
+                span.in_scope(|| start(client, &shared));
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: those who are here go on.
+                tracing::warn!("cannot accept a client: {error}");
+                tokio::time::sleep(NO_ROOM_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn start(client: TcpStream, shared: &Arc<Shared>) {
+    let Ok(permit) = Arc::clone(&shared.room).try_acquire_owned() else {
+        tracing::warn!("turned a client away: as many sessions as --max-sessions allows");
+        // A new socket has room for these few bytes.
+        let _ = client.try_write(FULL);
+        return;
+    };
+    let mut seed = [0; 32];
+    if let Err(error) = getrandom::fill(&mut seed) {
+        tracing::error!("turned a client away: the system gives no random numbers: {error}");
+        return;
+    }
+    tracing::debug!("connected");
+    let pump = Pump::new(
+        client,
+        Arc::clone(&shared.options),
+        Seed(seed),
+        Arc::clone(&shared.connector),
+    );
+    let task = run(pump, shared.stop.clone(), permit).in_current_span();
+    shared.sessions.spawn(task);
+}
+
+async fn run(pump: Pump, stop: CancellationToken, permit: OwnedSemaphorePermit) {
+    pump.run(stop.cancelled()).await;
+    tracing::debug!("ended");
+    drop(permit);
+}

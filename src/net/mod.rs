@@ -1,0 +1,14 @@
+//! The thin shell around sessions: sockets, TLS, the clock, randomness.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
+//! | `connector.rs` | resolves, connects and secures the server's leg |
+//! | `pump.rs` | the one task that owns both connections of a session |
+
+mod connector;
+mod listener;
+mod pump;
+
+pub use connector::Connector;
+pub use listener::Listener;

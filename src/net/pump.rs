@@ -1,0 +1,296 @@
+//! The one task that owns both connections of a session and moves its bytes.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::connector::{Connector, ServerStream};
+use crate::session::{Event, Input, Leg, Level, Options, Output, Seed, Session};
+
+/// What one read takes at the most.
+const READ_SIZE: usize = 16 * 1024;
+/// How long to read on after our last word, so that the other side gets to read it.
+const LINGER: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// A session that waits holds no read buffer: the threads that read have one each.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE].into());
+}
+
+type Connecting = Pin<Box<dyn Future<Output = Result<ServerStream, String>> + Send>>;
+
+/// A session with its connections.
+pub(super) struct Pump {
+    session: Session,
+    client: Half<TcpStream>,
+    server: Half<ServerStream>,
+    /// The server's leg while it is being made or secured.
+    connecting: Option<Connecting>,
+    /// The server's leg was made: what is being done then is TLS.
+    connected: bool,
+    connector: Arc<Connector>,
+    domain: String,
+    start: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// One connection and how far its end is.
+struct Half<S> {
+    stream: Option<S>,
+    end: End,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Not in sight.
+    Open,
+    /// What is outgoing is sent, then nothing more.
+    Finishing,
+    /// Our last word is said; what still comes is read and thrown away.
+    Lingering(Instant),
+}
+
+impl Pump {
+    pub(super) fn new(
+        client: TcpStream,
+        options: Arc<Options>,
+        seed: Seed,
+        connector: Arc<Connector>,
+    ) -> Self {
+        super::connector::prepare(&client);
+        Self {
+            session: Session::new(options, seed, Duration::ZERO),
+            client: Half::new(Some(client)),
+            server: Half::new(None),
+            connecting: None,
+            connected: false,
+            connector,
+            domain: String::new(),
+            start: Instant::now(),
+            timer: None,
+        }
+    }
+
+    /// Runs the session to its end; `stop` tells it to end soon.
+    pub(super) async fn run(mut self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        let mut stopping = false;
+        std::future::poll_fn(|cx| {
+            if !stopping && stop.as_mut().poll(cx).is_ready() {
+                stopping = true;
+                self.session.handle(Input::Shutdown, self.start.elapsed());
+            }
+            self.poll(cx)
+        })
+        .await;
+    }
+
+    /// Reads each leg once, lets the session handle it, writes each leg once, as long as anything moves.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let now = self.start.elapsed();
+            let mut moved = self.poll_connecting(cx, now);
+            moved |= poll_read(&mut self.client, &mut self.session, Leg::Client, cx, now);
+            moved |= poll_read(&mut self.server, &mut self.session, Leg::Server, cx, now);
+            moved |= self.follow_outputs();
+            moved |= poll_write(&mut self.client, &mut self.session, Leg::Client, cx, now);
+            moved |= poll_write(&mut self.server, &mut self.session, Leg::Server, cx, now);
+            if self.client.stream.is_none()
+                && self.server.stream.is_none()
+                && self.session.is_closed()
+            {
+                return Poll::Ready(());
+            }
+            if !moved && self.poll_timer(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn poll_connecting(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        let Some(connecting) = &mut self.connecting else {
+            return false;
+        };
+        let Poll::Ready(result) = connecting.as_mut().poll(cx) else {
+            return false;
+        };
+        self.connecting = None;
+        let is_first = !std::mem::replace(&mut self.connected, true);
+        match result {
+            Ok(stream) => {
+                self.server.stream = Some(stream);
+                let facts = self.connector.facts(&self.domain);
+                let input = match is_first {
+                    true => Input::Connected(facts),
+                    false => Input::Secured,
+                };
+                self.session.handle(input, now);
+            }
+            Err(reason) => self.session.handle(Input::Failed(reason), now),
+        }
+        true
+    }
+
+    /// Does what the session wants done; whether there was anything.
+    fn follow_outputs(&mut self) -> bool {
+        let mut moved = false;
+        while let Some(output) = self.session.poll() {
+            moved = true;
+            match output {
+                Output::Connect { domain } => {
+                    self.domain.clone_from(&domain);
+                    self.connecting = Some(Box::pin(Arc::clone(&self.connector).connect(domain)));
+                }
+                Output::StartTls => {
+                    if let Some(stream) = self.server.stream.take() {
+                        let domain = self.domain.clone();
+                        self.connecting =
+                            Some(Box::pin(Arc::clone(&self.connector).secure(stream, domain)));
+                    }
+                }
+                Output::Learned(facts) => self.connector.learn(&self.domain, facts),
+                Output::Finish(Leg::Client) => self.client.end = End::Finishing,
+                Output::Finish(Leg::Server) => {
+                    self.connecting = None;
+                    self.server.end = End::Finishing;
+                }
+                Output::Log(event) => log(&event),
+            }
+        }
+        moved
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let lingering =
+            [self.client.end, self.server.end]
+                .into_iter()
+                .filter_map(|end| match end {
+                    End::Lingering(until) => Some(until),
+                    End::Open | End::Finishing => None,
+                });
+        let session = self.session.timeout().map(|timeout| self.start + timeout);
+        let Some(deadline) = lingering.chain(session).min() else {
+            self.timer = None;
+            return Poll::Pending;
+        };
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        std::task::ready!(timer.as_mut().poll(cx));
+        self.timer = None;
+        self.session.handle(Input::Timeout, self.start.elapsed());
+        Poll::Ready(())
+    }
+}
+
+impl<S> Half<S> {
+    fn new(stream: Option<S>) -> Self {
+        Self {
+            stream,
+            end: End::Open,
+        }
+    }
+}
+
+/// Reads once, if the session wants it; whether anything came.
+fn poll_read<S: AsyncRead + Unpin>(
+    half: &mut Half<S>,
+    session: &mut Session,
+    leg: Leg,
+    cx: &mut Context<'_>,
+    now: Duration,
+) -> bool {
+    let is_lingering = matches!(half.end, End::Lingering(_));
+    let Some(stream) = &mut half.stream else {
+        return false;
+    };
+    if !is_lingering && !session.wants(leg) {
+        return false;
+    }
+    let mut has_ended = false;
+    let moved = SCRATCH.with_borrow_mut(|scratch| {
+        let mut buf = ReadBuf::new(scratch);
+        let Poll::Ready(result) = Pin::new(stream).poll_read(cx, &mut buf) else {
+            return false;
+        };
+        has_ended = result.is_err() || buf.filled().is_empty();
+        match (is_lingering, has_ended) {
+            (true, _) => {}
+            (false, true) => session.handle(Input::Eof(leg), now),
+            (false, false) => session.handle(Input::Bytes(leg, buf.filled()), now),
+        }
+        true
+    });
+    if is_lingering && has_ended {
+        half.stream = None;
+    }
+    moved
+}
+
+/// Writes what is outgoing, and ends the connection where that is due; whether anything moved.
+fn poll_write<S: AsyncWrite + Unpin>(
+    half: &mut Half<S>,
+    session: &mut Session,
+    leg: Leg,
+    cx: &mut Context<'_>,
+    now: Duration,
+) -> bool {
+    let Some(stream) = &mut half.stream else {
+        return false;
+    };
+    match half.end {
+        End::Lingering(until) => {
+            if until <= Instant::now() {
+                half.stream = None;
+                return true;
+            }
+            return false;
+        }
+        End::Open | End::Finishing => {}
+    }
+    let out = session.outgoing(leg);
+    let count = out.len();
+    if count > 0 {
+        let written = match Pin::new(&mut *stream).poll_write(cx, out) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(written)) if written > 0 => written,
+            Poll::Ready(_) => {
+                // Nobody reads it any more.
+                half.stream = None;
+                session.sent(leg, count, now);
+                session.handle(Input::Eof(leg), now);
+                return true;
+            }
+        };
+        session.sent(leg, written, now);
+        // For a socket this does nothing; TLS may still hold bytes, which the next write pushes out.
+        let _ = Pin::new(stream).poll_flush(cx);
+        return true;
+    }
+    if half.end == End::Finishing {
+        if Pin::new(stream).poll_shutdown(cx).is_pending() {
+            return false;
+        }
+        half.end = End::Lingering(Instant::now() + LINGER);
+        return true;
+    }
+    false
+}
+
+fn log(event: &Event) {
+    match event.level() {
+        Level::Warn => tracing::warn!("{event}"),
+        Level::Info => tracing::info!("{event}"),
+        Level::Debug => tracing::debug!("{event}"),
+    }
+}

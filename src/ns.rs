@@ -1,0 +1,72 @@
+//! The namespaces pubshim reads or writes, under the field's names.
+
+/// The content namespace of a client's stream (RFC 6120 §4.8.3).
+pub const CLIENT: &str = "jabber:client";
+/// The namespace of stream headers, features and stream errors (RFC 6120 §4.8.1).
+pub const STREAM: &str = "http://etherx.jabber.org/streams";
+/// Stream error conditions (RFC 6120 §4.9).
+pub const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+/// Stanza error conditions (RFC 6120 §8.3).
+pub const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
+/// STARTTLS (RFC 6120 §5).
+pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
+/// SASL (RFC 6120 §6).
+pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+/// Channel-binding types on offer (XEP-0440).
+pub const SASL_CB: &str = "urn:xmpp:sasl-cb:0";
+/// Resource binding (RFC 6120 §7).
+pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+/// The session of RFC 3921, a no-op since RFC 6121.
+pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
+/// The in-band registration feature (XEP-0077).
+pub const REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
+/// In-band registration (XEP-0077).
+pub const REGISTER: &str = "jabber:iq:register";
+/// Login of before SASL (XEP-0078).
+pub const IQ_AUTH: &str = "jabber:iq:auth";
+/// The roster versioning feature (RFC 6121 §2.6).
+pub const ROSTERVER: &str = "urn:xmpp:features:rosterver";
+/// The pre-approval feature (RFC 6121 §3.4).
+pub const PRE_APPROVAL: &str = "urn:xmpp:features:pre-approval";
+/// Entity capabilities (XEP-0115).
+pub const CAPS: &str = "http://jabber.org/protocol/caps";
+/// The stream compression feature (XEP-0138).
+pub const COMPRESS_FEATURE: &str = "http://jabber.org/features/compress";
+/// Stream compression (XEP-0138).
+pub const COMPRESS: &str = "http://jabber.org/protocol/compress";
+/// Stream management (XEP-0198).
+pub const SM: &str = "urn:xmpp:sm:3";
+/// Stream management, the version before.
+pub const SM2: &str = "urn:xmpp:sm:2";
+/// Client state indication (XEP-0352).
+pub const CSI: &str = "urn:xmpp:csi:0";
+/// The roster (RFC 6121 §2).
+pub const ROSTER: &str = "jabber:iq:roster";
+/// Data forms (XEP-0004).
+pub const DATA: &str = "jabber:x:data";
+/// Publish-subscribe (XEP-0060).
+pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+/// Publish-subscribe, what only a node's owner says.
+pub const PUBSUB_OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
+/// Publish-subscribe, event notifications.
+pub const PUBSUB_EVENT: &str = "http://jabber.org/protocol/pubsub#event";
+/// Publish-subscribe, error conditions.
+pub const PUBSUB_ERRORS: &str = "http://jabber.org/protocol/pubsub#errors";
+/// `FORM_TYPE` of a node's configuration (XEP-0060 §16.4.4).
+pub const NODE_CONFIG: &str = "http://jabber.org/protocol/pubsub#node_config";
+/// `FORM_TYPE` of publish-options (XEP-0060 §7.1.5).
+pub const PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
+/// What an occupant says to a room (XEP-0045).
+pub const MUC: &str = "http://jabber.org/protocol/muc";
+/// What a room says to an occupant (XEP-0045).
+pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+/// Delayed delivery (XEP-0203).
+pub const DELAY: &str = "urn:xmpp:delay";
+/// Unique and stable stanza ids (XEP-0359).
+pub const SID: &str = "urn:xmpp:sid:0";
+/// The marker a shim puts into native presence, so that shims know of each other.
+pub const SHIM: &str = "urn:pubshim:0";
+/// Bound to the prefix `xml` by definition.
+pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
+/// Bound to the prefix `xmlns` by definition.
+pub const XMLNS: &str = "http://www.w3.org/2000/xmlns/";

@@ -1,0 +1,244 @@
+//! How a session ends: closing tags, stream errors, broken connections (RFC 6120 §4.4, §4.9).
+
+use std::fmt::Write as _;
+
+use bytes::BufMut;
+
+use super::{Event, Leg, Output, Session};
+use crate::ns;
+use crate::xml::{Element, XmlError, escape};
+
+impl Session {
+    /// The other side of `leg` has sent its closing tag.
+    pub(super) fn handle_close(&mut self, leg: Leg, _tag: &[u8]) {
+        self.connection_mut(leg).ended = true;
+        self.end_after(leg);
+    }
+
+    /// The other side of `leg` sends no more, with or without a closing tag.
+    pub(super) fn handle_eof(&mut self, leg: Leg) {
+        let connection = self.connection_mut(leg);
+        if connection.finished {
+            return;
+        }
+        let was_closed = std::mem::replace(&mut connection.ended, true);
+        if leg == Leg::Server && !was_closed && self.closing.is_none() {
+            return self.fail_server("the connection to the server broke");
+        }
+        self.end_after(leg);
+        // Who hangs up with a closing tag still reads; who just vanishes may not.
+        if self.connection(leg).closed || leg == Leg::Server {
+            self.finish(leg);
+        }
+    }
+
+    /// Passes the end of one leg's stream on to the other.
+    fn end_after(&mut self, leg: Leg) {
+        if leg == Leg::Client {
+            self.go_offline();
+        }
+        let other = leg.other();
+        self.close_stream(other);
+        if self.connection(other).ended || self.connection(other).opened.is_none() {
+            self.close_stream(leg);
+            return self.finish_both();
+        }
+        if leg == Leg::Server {
+            self.close_stream(leg);
+            self.finish(leg);
+        }
+        self.start_closing();
+    }
+
+    /// Takes a stream error of either side; `false` if `element` is none.
+    pub(super) fn handle_stream_error(&mut self, leg: Leg, element: &Element<'_>) -> bool {
+        if !element.is(ns::STREAM, "error") {
+            return false;
+        }
+        let condition = element
+            .children()
+            .find(|child| child.namespace() == ns::STREAM_ERRORS && child.local() != "text");
+        let name = condition.map_or("undefined-condition", |condition| condition.local());
+        self.wire.log(Event::StreamError(leg, name.to_owned()));
+        match leg {
+            Leg::Client => {
+                self.go_offline();
+                self.pass(leg, element);
+            }
+            // The session is over for the server: it would take nothing more, and after a conflict
+            // the item is our successor's.
+            Leg::Server => {
+                self.presence.forget_published();
+                self.pass_server_error(element, name);
+            }
+        }
+        true
+    }
+
+    fn pass_server_error(&mut self, error: &Element<'_>, condition: &str) {
+        if !self.is_negotiated() {
+            let reason = format!("the server refused the stream: {condition}");
+            return self.fail_server(&reason);
+        }
+        if condition == "see-other-host" {
+            // The client would follow it past us, without TLS.
+            return self.refuse(
+                "reset",
+                "the server wants its users at another host: name it with --server",
+            );
+        }
+        // Its prefix is declared by the server's own header, which the client has seen.
+        self.pass(Leg::Server, error);
+    }
+
+    /// Ends the session with a stream error to the client.
+    pub(super) fn refuse(&mut self, condition: &'static str, reason: &str) {
+        if self.closing.is_some() {
+            return self.finish_both();
+        }
+        self.wire.log(Event::Refused {
+            condition,
+            reason: reason.to_owned(),
+        });
+        self.go_offline();
+        self.send_stream_error(Leg::Client, condition, reason);
+        self.close_stream(Leg::Client);
+        // What the client sends after our error is nobody's.
+        self.finish(Leg::Client);
+        self.close_stream(Leg::Server);
+        if self.server.opened.is_none() || self.server.ended {
+            self.finish(Leg::Server);
+        }
+        self.start_closing();
+    }
+
+    /// Ends the session because of the server: it broke off, broke the rules, or cannot be reached.
+    pub(super) fn fail_server(&mut self, reason: &str) {
+        let condition = match self.is_negotiated() {
+            false => "remote-connection-failed",
+            true => "reset",
+        };
+        self.presence.forget_published();
+        self.server.ended = true;
+        self.refuse(condition, reason);
+        self.finish(Leg::Server);
+    }
+
+    /// The shell could not connect or secure the server's leg.
+    pub(super) fn handle_failed(&mut self, reason: &str) {
+        self.server.opened = None;
+        self.fail_server(reason);
+    }
+
+    pub(super) fn handle_bad_xml(&mut self, leg: Leg, error: XmlError) {
+        self.wire.log(Event::BadXml(leg, error));
+        match leg {
+            Leg::Client => self.refuse(
+                error.condition(),
+                &format!("the client sent what is {error}{}", hint(error)),
+            ),
+            Leg::Server => {
+                self.send_stream_error(Leg::Server, error.condition(), "");
+                self.close_stream(Leg::Server);
+                self.fail_server(&format!("the server sent what is {error}"));
+            }
+        }
+    }
+
+    /// The program ends: going offline as a client would, and telling the client.
+    pub(super) fn handle_shutdown(&mut self) {
+        self.refuse("system-shutdown", "pubshim was told to stop");
+    }
+
+    /// Publishes that the client is gone, if the server still listens.
+    fn go_offline(&mut self) {
+        if !self.server.closed && !self.server.ended && self.is_logged_in() {
+            self.presence.go_offline(&mut self.wire);
+        }
+    }
+
+    fn send_stream_error(&mut self, leg: Leg, condition: &str, text: &str) {
+        if self.connection(leg).closed {
+            return;
+        }
+        let prefix = match (&self.connection(leg).opened, leg) {
+            // RFC 6120 §4.9.1.2: an error before the header comes after one of ours.
+            (None, Leg::Client) => {
+                self.open_own_stream_to_client();
+                "stream".to_owned()
+            }
+            (None, Leg::Server) => return,
+            (Some(name), _) => name
+                .split_once(':')
+                .map_or("", |(prefix, _)| prefix)
+                .to_owned(),
+        };
+        let name = match &*prefix {
+            "" => "error".to_owned(),
+            prefix => format!("{prefix}:error"),
+        };
+        let out = self.wire.to(leg);
+        let _ = write!(out, "<{name}><{condition} xmlns='{}'/>", ns::STREAM_ERRORS);
+        if !text.is_empty() {
+            let (xmlns, text) = (ns::STREAM_ERRORS, escape(text));
+            let _ = write!(out, "<text xmlns='{xmlns}' xml:lang='en'>{text}</text>");
+        }
+        let _ = write!(out, "</{name}>");
+    }
+
+    fn open_own_stream_to_client(&mut self) {
+        let id = self.wire.requests.id();
+        let out = self.wire.to(Leg::Client);
+        let _ = write!(
+            out,
+            "<?xml version='1.0'?><stream:stream xmlns='{}' xmlns:stream='{}' version='1.0' id='{id}'",
+            ns::CLIENT,
+            ns::STREAM
+        );
+        if !self.domain.is_empty() {
+            let _ = write!(out, " from='{}'", escape(&self.domain));
+        }
+        out.put_slice(b">");
+        self.client.opened = Some("stream:stream".into());
+    }
+
+    /// Sends our closing tag, once, if there is a stream to close.
+    fn close_stream(&mut self, leg: Leg) {
+        let connection = self.connection_mut(leg);
+        if let (Some(name), false) = (&connection.opened, connection.closed) {
+            let tag = format!("</{name}>");
+            connection.closed = true;
+            self.wire.send(leg, tag.as_bytes());
+        }
+    }
+
+    fn start_closing(&mut self) {
+        self.closing = self
+            .closing
+            .or(Some(self.now + self.options.timeouts.close));
+        self.client.held = false;
+    }
+
+    pub(super) fn finish_both(&mut self) {
+        self.finish(Leg::Client);
+        self.finish(Leg::Server);
+    }
+
+    fn finish(&mut self, leg: Leg) {
+        let connection = self.connection_mut(leg);
+        if !std::mem::replace(&mut connection.finished, true) {
+            connection.pending = Vec::new();
+            self.wire.output(Output::Finish(leg));
+        }
+    }
+}
+
+/// What the cause of a violation often is.
+fn hint(error: XmlError) -> &'static str {
+    match error {
+        XmlError::NotWellFormed("no '<' where a stream begins") => {
+            " (a client that begins with TLS has to be set to connect without encryption)"
+        }
+        _ => "",
+    }
+}

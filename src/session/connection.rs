@@ -1,0 +1,53 @@
+//! One leg's side of the stream: what has been read and how far its stream is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::xml::{Framer, Limits, Namespaces};
+
+/// The reading side of a leg.
+pub(crate) struct Connection {
+    pub(crate) framer: Framer,
+    /// Bytes read that are no whole frame yet, or that wait because the leg is held.
+    pub(crate) pending: Vec<u8>,
+    /// Nothing of this leg is looked at until the other leg has answered.
+    pub(crate) held: bool,
+    /// The name of the stream we opened towards this leg; its closing tag repeats it.
+    pub(crate) opened: Option<Box<str>>,
+    /// We have sent our closing tag.
+    pub(crate) closed: bool,
+    /// The other side has closed its stream, or broken off.
+    pub(crate) ended: bool,
+    /// The shell was told to close the connection; nothing more goes either way.
+    pub(crate) finished: bool,
+    /// When the frame in work began.
+    pub(crate) frame_since: Option<Duration>,
+    /// Since when what is outgoing has not moved.
+    pub(crate) stalled_since: Option<Duration>,
+}
+
+impl Connection {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            framer: Framer::new(limits),
+            pending: Vec::new(),
+            held: false,
+            opened: None,
+            closed: false,
+            ended: false,
+            finished: false,
+            frame_since: None,
+            stalled_since: None,
+        }
+    }
+
+    /// What the stream's header declared.
+    pub(crate) fn namespaces(&self) -> Option<Arc<Namespaces>> {
+        self.framer.namespaces().cloned()
+    }
+
+    /// Whether bytes of this leg may be looked at.
+    pub(crate) fn is_readable(&self) -> bool {
+        !self.held && !self.ended && !self.finished
+    }
+}

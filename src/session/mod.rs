@@ -1,0 +1,355 @@
+//! One client's stream as a state machine without I/O.
+//!
+//! [`Session`] takes what happens ([`Input`]) with the time it happens, and gives what is to be done
+//! ([`Output`]) and sent. It never reads a clock, a socket or a source of randomness, so a recorded
+//! stream gives the same result every time.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mod.rs` | [`Session`]: inputs, outputs, deadlines, frames to handlers |
+//! | `negotiation.rs` | headers, features, STARTTLS, SASL, binding |
+//! | `stanzas.rs` | what passes, what is translated, what is refused once logged in |
+//! | `closing.rs` | closing tags, stream errors, going offline |
+//! | `requests.rs`, `wire.rs` | our own IQs; what translators write to |
+
+mod closing;
+mod connection;
+mod negotiation;
+mod options;
+mod output;
+mod requests;
+mod stanzas;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+
+pub use options::{Function, Options, Policy, Security, Timeouts};
+pub use output::{Dropped, Event, Input, Leg, Level, Output, ServerFacts};
+pub use requests::Seed;
+
+pub(crate) use wire::Wire;
+
+use connection::Connection;
+use negotiation::Phase;
+
+use crate::translate::Presence;
+use crate::xml::{Element, FrameKind};
+
+/// More than this many outgoing bytes on one leg stop the reading of the other.
+const HIGH_WATER: usize = 64 * 1024;
+/// A drained buffer larger than this is given back.
+const KEEP_BUFFER: usize = 1024;
+
+/// A client's session: two streams and what is translated between them.
+///
+/// The shell feeds it with [`handle`](Self::handle), then does what [`poll`](Self::poll) says and sends
+/// what is [`outgoing`](Self::outgoing), until neither has anything left; it reads a leg only while
+/// the session [`wants`](Self::wants) it, and comes back at [`timeout`](Self::timeout). Times are
+/// measured from any fixed point, the same for all calls.
+pub struct Session {
+    options: Arc<Options>,
+    phase: Phase,
+    client: Connection,
+    server: Connection,
+    wire: Wire,
+    presence: Presence,
+    /// The domain the client named.
+    domain: String,
+    /// The client's stream header as it came, until it was sent on.
+    header: Vec<u8>,
+    /// SASL has succeeded.
+    authenticated: bool,
+    /// The id of the client's bind request.
+    bind_id: String,
+    now: Duration,
+    started: Duration,
+    /// Since when the server's leg is not read.
+    unread_since: Option<Duration>,
+    /// When a closing session ends even if the other side says nothing.
+    closing: Option<Duration>,
+}
+
+impl Session {
+    /// A session for a client that has just connected at `now`.
+    pub fn new(options: Arc<Options>, seed: Seed, now: Duration) -> Self {
+        let limits = options.limits_before_login;
+        Self {
+            phase: Phase::AwaitHeader,
+            client: Connection::new(limits),
+            server: Connection::new(limits),
+            wire: Wire::new(seed, options.timeouts.request),
+            presence: Presence::new(&options),
+            domain: String::new(),
+            header: Vec::new(),
+            authenticated: false,
+            bind_id: String::new(),
+            now,
+            started: now,
+            unread_since: None,
+            closing: None,
+            options,
+        }
+    }
+
+    /// Takes in what happened at `now`.
+    pub fn handle(&mut self, input: Input<'_>, now: Duration) {
+        self.advance_clock(now);
+        match input {
+            Input::Bytes(leg, bytes) => self.handle_bytes(leg, bytes),
+            Input::Eof(leg) => self.handle_eof(leg),
+            Input::Connected(facts) => {
+                self.wire.facts = facts;
+                self.handle_connected();
+            }
+            Input::Secured => self.handle_secured(),
+            Input::Failed(reason) => self.handle_failed(&reason),
+            Input::Timeout => self.handle_timeout(),
+            Input::Shutdown => self.handle_shutdown(),
+        }
+        self.resume_held();
+        self.advance_clock(now);
+    }
+
+    /// The next thing to do, if there is one.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.wire.poll()
+    }
+
+    /// The bytes to send on `leg`.
+    pub fn outgoing(&self, leg: Leg) -> &[u8] {
+        self.wire.outgoing(leg)
+    }
+
+    /// Notes that `count` of the outgoing bytes were sent on `leg` at `now`.
+    pub fn sent(&mut self, leg: Leg, count: usize, now: Duration) {
+        let out = self.wire.to(leg);
+        out.advance(count.min(out.len()));
+        if out.is_empty() && out.capacity() > KEEP_BUFFER {
+            *out = BytesMut::new();
+        }
+        if count > 0 {
+            self.connection_mut(leg).stalled_since = None;
+        }
+        self.advance_clock(now);
+    }
+
+    /// Whether `leg` is to be read: not while the other side is slower, or has to answer first.
+    pub fn wants(&self, leg: Leg) -> bool {
+        let connection = self.connection(leg);
+        if connection.finished || connection.ended {
+            return false;
+        }
+        let has_room = self.outgoing(leg.other()).len() < HIGH_WATER;
+        match leg {
+            // A full buffer towards the server must not stop the reading of the server: that would be
+            // a deadlock. What a client causes towards itself is bounded by not reading it.
+            Leg::Server => has_room,
+            Leg::Client => {
+                let is_patient = connection.pending.len() < self.options.limits_before_login.bytes;
+                has_room
+                    && self.outgoing(leg).len() < HIGH_WATER
+                    && (!connection.held || is_patient)
+            }
+        }
+    }
+
+    /// When to come back with [`Input::Timeout`] at the latest.
+    pub fn timeout(&self) -> Option<Duration> {
+        if self.is_closed() {
+            return None;
+        }
+        let timeouts = &self.options.timeouts;
+        let login = (!self.is_logged_in()).then(|| self.started + timeouts.login);
+        let requests = match self.unread_since {
+            Some(_) => None,
+            None => self
+                .wire
+                .requests
+                .deadline()
+                .map(|deadline| deadline + self.unread_total()),
+        };
+        let mut next: Option<Duration> = None;
+        for at in [login, requests, self.closing] {
+            next = next.into_iter().chain(at).min();
+        }
+        for connection in [&self.client, &self.server] {
+            let frame = connection.frame_since.map(|since| since + timeouts.stanza);
+            let stall = connection.stalled_since.map(|since| since + timeouts.stall);
+            next = next.into_iter().chain(frame).chain(stall).min();
+        }
+        next
+    }
+
+    /// Whether the session is over: both legs are to be closed once their bytes are sent.
+    pub fn is_closed(&self) -> bool {
+        self.client.finished && self.server.finished
+    }
+
+    /// The client's full JID, once the server has bound one.
+    pub fn jid(&self) -> Option<&str> {
+        (!self.wire.jid.is_empty()).then_some(&self.wire.jid)
+    }
+
+    fn connection(&self, leg: Leg) -> &Connection {
+        match leg {
+            Leg::Client => &self.client,
+            Leg::Server => &self.server,
+        }
+    }
+
+    fn connection_mut(&mut self, leg: Leg) -> &mut Connection {
+        match leg {
+            Leg::Client => &mut self.client,
+            Leg::Server => &mut self.server,
+        }
+    }
+
+    /// How long the server's leg was not read, all in all.
+    fn unread_total(&self) -> Duration {
+        self.now - self.wire.read_time
+    }
+
+    /// Moves time on, and notes which legs stand still.
+    fn advance_clock(&mut self, now: Duration) {
+        let now = now.max(self.now);
+        if self.unread_since.is_none() {
+            self.wire.read_time += now - self.now;
+        }
+        self.now = now;
+        self.unread_since = match self.wants(Leg::Server) {
+            true => None,
+            false => self.unread_since.or(Some(now)),
+        };
+        for leg in [Leg::Client, Leg::Server] {
+            let is_idle = self.outgoing(leg).is_empty() || self.connection(leg).finished;
+            let is_read = self.wants(leg);
+            let connection = self.connection_mut(leg);
+            connection.stalled_since = match is_idle {
+                true => None,
+                false => connection.stalled_since.or(Some(now)),
+            };
+            connection.frame_since =
+                match !connection.pending.is_empty() && !connection.held && is_read {
+                    true => connection.frame_since.or(Some(now)),
+                    false => None,
+                };
+        }
+    }
+
+    fn handle_bytes(&mut self, leg: Leg, bytes: &[u8]) {
+        let mut pending = std::mem::take(&mut self.connection_mut(leg).pending);
+        if pending.is_empty() {
+            let used = self.process(leg, bytes);
+            pending.extend_from_slice(&bytes[used..]);
+        } else {
+            pending.extend_from_slice(bytes);
+            let used = self.process(leg, &pending);
+            pending.drain(..used);
+        }
+        let connection = self.connection_mut(leg);
+        if !connection.finished && !connection.ended && !pending.is_empty() {
+            connection.pending = pending;
+        }
+    }
+
+    /// Looks at what was held back, where the hold has ended.
+    fn resume_held(&mut self) {
+        for leg in [Leg::Client, Leg::Server] {
+            if self.connection(leg).is_readable() && !self.connection(leg).pending.is_empty() {
+                self.handle_bytes(leg, &[]);
+            }
+        }
+    }
+
+    /// Handles the whole frames in `buf`; how many bytes they were.
+    fn process(&mut self, leg: Leg, buf: &[u8]) -> usize {
+        let mut used = 0;
+        while self.connection(leg).is_readable() {
+            match self.connection_mut(leg).framer.next(&buf[used..]) {
+                Ok(Some(frame)) => {
+                    let bytes = &buf[used..used + frame.len];
+                    used += frame.len;
+                    self.connection_mut(leg).frame_since = None;
+                    self.handle_frame(leg, frame.kind, bytes);
+                    if self.phase == Phase::Handshaking && leg == Leg::Server && used < buf.len() {
+                        // RFC 6120 §5.4.3.3: whoever wrote them could not know the TLS keys.
+                        self.fail_server("the server sent bytes between <proceed/> and TLS, somebody may be tampering");
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => self.handle_bad_xml(leg, error),
+            }
+        }
+        used
+    }
+
+    fn handle_frame(&mut self, leg: Leg, kind: FrameKind, bytes: &[u8]) {
+        match kind {
+            FrameKind::Header => self.handle_header(leg, bytes),
+            FrameKind::Whitespace => self.handle_whitespace(leg, bytes),
+            FrameKind::Close => self.handle_close(leg, bytes),
+            FrameKind::Element => {
+                // A framer that has seen no header gives no element.
+                let Some(namespaces) = self.connection(leg).namespaces() else {
+                    return;
+                };
+                if let Some(element) = Element::of_frame(bytes, &namespaces) {
+                    self.handle_element(leg, &element);
+                }
+            }
+        }
+    }
+
+    /// Passes a keep-alive on, if both streams are open.
+    fn handle_whitespace(&mut self, leg: Leg, bytes: &[u8]) {
+        let is_open = |connection: &Connection| connection.framer.namespaces().is_some();
+        if self.is_negotiated() && is_open(&self.client) && is_open(&self.server) {
+            self.wire.send(leg.other(), bytes);
+        }
+    }
+
+    fn handle_element(&mut self, leg: Leg, element: &Element<'_>) {
+        if self.handle_stream_error(leg, element) {
+            return;
+        }
+        match (leg, self.is_logged_in()) {
+            (Leg::Client, false) => self.negotiate_with_client(element),
+            (Leg::Server, false) => self.negotiate_with_server(element),
+            (Leg::Client, true) => self.handle_client_stanza(element),
+            (Leg::Server, true) => self.handle_server_stanza(element),
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        let timeouts = self.options.timeouts;
+        let (now, over) = (self.now, |since: Option<Duration>, limit| {
+            since.is_some_and(|since| since + limit <= self.now)
+        });
+        if self.closing.is_some_and(|deadline| deadline <= now) {
+            return self.finish_both();
+        }
+        for leg in [Leg::Client, Leg::Server] {
+            if over(self.connection(leg).stalled_since, timeouts.stall) {
+                return self.handle_eof(leg);
+            }
+        }
+        if over(self.client.frame_since, timeouts.stanza) {
+            return self.refuse(
+                "connection-timeout",
+                "the client began a stanza and did not end it in time",
+            );
+        }
+        if over(self.server.frame_since, timeouts.stanza) {
+            return self.fail_server("the server began a stanza and did not end it in time");
+        }
+        if !self.is_logged_in() && self.closing.is_none() && self.started + timeouts.login <= now {
+            return self.refuse("connection-timeout", "the login was not complete in time");
+        }
+        while let Some(purpose) = self.wire.requests.expired(self.wire.read_time) {
+            self.presence.handle_timeout(purpose, &mut self.wire);
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! From the first byte to the bound resource: headers, features, STARTTLS, SASL (RFC 6120 §4–7).
+
+use std::fmt::Write as _;
+
+use super::{Event, Leg, Output, Policy, Security, Session};
+use crate::jid;
+use crate::ns;
+use crate::xml::{Element, Framer, Namespaces, escape, rewrite};
+
+/// How far a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// The client has not opened its stream.
+    AwaitHeader,
+    /// The shell connects to the server.
+    Connecting,
+    /// We have opened a stream over plain TCP and wait for its features.
+    OpeningPlain,
+    /// We have asked for TLS.
+    StartingTls,
+    /// The shell does the TLS handshake.
+    Handshaking,
+    /// The client's stream is open to the server over the final connection, features are awaited.
+    Opening,
+    /// The client sees features and logs in.
+    Login,
+    /// Logged in; both streams begin anew.
+    Reopening,
+    /// The client sees the features of the new stream and binds a resource.
+    Binding,
+    /// A resource is bound. (Under [`Policy::Off`]: logged in, whatever comes then.)
+    Established,
+}
+
+/// Features a client may see: what pubshim passes on or can stand in for.
+const FEATURES: [(&str, &str); 9] = [
+    (ns::SASL, "mechanisms"),
+    (ns::SASL_CB, "sasl-channel-binding"),
+    (ns::BIND, "bind"),
+    (ns::SESSION, "session"),
+    (ns::REGISTER_FEATURE, "register"),
+    (ns::ROSTERVER, "ver"),
+    (ns::PRE_APPROVAL, "sub"),
+    (ns::CAPS, "c"),
+    // Without this a client could not know that registration wants a token.
+    ("urn:xmpp:invite", "register"),
+];
+
+impl Session {
+    /// Whether the client has been shown features: from here on both streams are open to each other.
+    pub(super) fn is_negotiated(&self) -> bool {
+        self.phase >= Phase::Login
+    }
+
+    /// Whether the server has let the client in and the streams are open again.
+    pub(super) fn is_logged_in(&self) -> bool {
+        self.phase == Phase::Established
+    }
+
+    pub(super) fn handle_header(&mut self, leg: Leg, bytes: &[u8]) {
+        let Some(namespaces) = self.connection(leg).namespaces() else {
+            return;
+        };
+        match leg {
+            Leg::Client => self.handle_client_header(bytes, &namespaces),
+            Leg::Server => self.handle_server_header(bytes, &namespaces),
+        }
+    }
+
+    fn handle_client_header(&mut self, bytes: &[u8], namespaces: &Namespaces) {
+        if let Err((condition, reason)) = check_header(namespaces) {
+            return self.refuse(condition, reason);
+        }
+        let to = namespaces.attribute("to").unwrap_or_default();
+        if self.phase == Phase::Reopening {
+            if !to.eq_ignore_ascii_case(&self.domain) {
+                return self.refuse(
+                    "improper-addressing",
+                    "the client named another domain after its login",
+                );
+            }
+            self.open_server(bytes);
+            self.phase = Phase::Opening;
+            return;
+        }
+        if !jid::is_domain(to) {
+            return self.refuse(
+                "improper-addressing",
+                "the client's stream header names no domain in 'to'",
+            );
+        }
+        let allowed = &self.options.domains;
+        if !allowed.is_empty() && !allowed.iter().any(|domain| domain.eq_ignore_ascii_case(to)) {
+            return self.refuse(
+                "host-unknown",
+                "the client named a domain that --domain does not allow",
+            );
+        }
+        self.domain = to.to_owned();
+        self.header = bytes.to_vec();
+        self.client.held = true;
+        self.phase = Phase::Connecting;
+        let domain = self.domain.clone();
+        self.wire.output(Output::Connect { domain });
+    }
+
+    pub(super) fn handle_connected(&mut self) {
+        if self.phase != Phase::Connecting || self.closing.is_some() {
+            return;
+        }
+        match self.options.security {
+            Security::StartTls => {
+                self.phase = Phase::OpeningPlain;
+                // Not the client's own header: its `from` is nobody's business before TLS.
+                let out = self.wire.to(Leg::Server);
+                let _ = write!(
+                    out,
+                    "<?xml version='1.0'?><stream:stream to='{}' version='1.0' xmlns='{}' xmlns:stream='{}'>",
+                    escape(&self.domain),
+                    ns::CLIENT,
+                    ns::STREAM
+                );
+                self.server.opened = Some("stream:stream".into());
+            }
+            Security::DirectTls | Security::Plain => self.open_with_client_header(),
+        }
+    }
+
+    pub(super) fn handle_secured(&mut self) {
+        if self.phase == Phase::Handshaking && self.closing.is_none() {
+            self.open_with_client_header();
+        }
+    }
+
+    fn open_with_client_header(&mut self) {
+        self.phase = Phase::Opening;
+        let header = std::mem::take(&mut self.header);
+        self.open_server(&header);
+    }
+
+    /// Sends the client's header to the server as it came: so what it declares holds on both legs.
+    fn open_server(&mut self, header: &[u8]) {
+        let namespaces = self.client.namespaces();
+        self.server.opened = namespaces.map(|namespaces| namespaces.stream_name().into());
+        self.wire.send(Leg::Server, header);
+    }
+
+    fn handle_server_header(&mut self, bytes: &[u8], namespaces: &Namespaces) {
+        if let Err((_, reason)) = check_header(namespaces) {
+            return self.fail_server(&format!("the server's answer is no XMPP stream: {reason}"));
+        }
+        // What comes before TLS nobody vouches for: the client never sees it.
+        if self.phase == Phase::Opening {
+            self.wire.send(Leg::Client, bytes);
+            self.client.opened = Some(namespaces.stream_name().into());
+        }
+    }
+
+    pub(super) fn negotiate_with_server(&mut self, element: &Element<'_>) {
+        let namespace = element.namespace();
+        match (self.phase, &*namespace, element.local()) {
+            (Phase::OpeningPlain, ns::STREAM, "features") => self.start_tls(element),
+            (Phase::StartingTls, ns::TLS, "proceed") => {
+                self.phase = Phase::Handshaking;
+                self.server.framer = Framer::new(self.options.limits_before_login);
+                self.wire.output(Output::StartTls);
+            }
+            (Phase::StartingTls, ns::TLS, _) => {
+                self.fail_server(
+                    "the server refused STARTTLS; if it has a TLS port, use --server tls://HOST",
+                );
+            }
+            (Phase::Opening | Phase::Login | Phase::Binding, ns::STREAM, "features") => {
+                self.handle_features(element);
+            }
+            (Phase::Login, ns::SASL, answer) => self.handle_sasl_answer(element, answer),
+            (Phase::Login, ns::CLIENT, "iq") => self.pass(Leg::Server, element),
+            (Phase::Binding, ns::CLIENT, _) => self.handle_bind_answer(element),
+            // Only what a stream management or SASL2 of the client's own may have caused.
+            (Phase::Login, ..) if self.options.policy == Policy::Off => {
+                self.pass(Leg::Server, element)
+            }
+            _ => self.refuse_element(Leg::Server, element),
+        }
+    }
+
+    fn start_tls(&mut self, features: &Element<'_>) {
+        if features.child(ns::TLS, "starttls").is_none() {
+            return self.fail_server(
+                "the server offers no STARTTLS, and pubshim does not go on without TLS; \
+                 if it has a TLS port, use --server tls://HOST",
+            );
+        }
+        self.phase = Phase::StartingTls;
+        let _ = write!(self.wire.to(Leg::Server), "<starttls xmlns='{}'/>", ns::TLS);
+    }
+
+    /// Shows the client the features it may see, in their own bytes.
+    fn handle_features(&mut self, features: &Element<'_>) {
+        let policy = self.options.policy;
+        let may_pass = |feature: &Element<'_>| {
+            let namespace = feature.namespace();
+            match policy {
+                // STARTTLS is ours; so is compression, whose bytes could not be translated.
+                Policy::Off => namespace != ns::TLS && namespace != ns::COMPRESS_FEATURE,
+                _ => FEATURES.contains(&(&*namespace, feature.local())),
+            }
+        };
+        for removed in features.children().filter(|feature| !may_pass(feature)) {
+            let name = format!("{} ({})", removed.local(), removed.namespace());
+            self.wire.log(Event::FeatureRemoved(name));
+        }
+        rewrite(self.wire.to(Leg::Client), features, &[], may_pass, "");
+        self.client.held = false;
+        self.phase = match (self.authenticated, policy) {
+            (false, _) => Phase::Login,
+            (true, Policy::Off) => Phase::Established,
+            (true, _) => Phase::Binding,
+        };
+    }
+
+    pub(super) fn negotiate_with_client(&mut self, element: &Element<'_>) {
+        let namespace = element.namespace();
+        match (self.phase, &*namespace, element.local()) {
+            (Phase::Login, ns::SASL, "auth" | "response" | "abort") => {
+                // SASL takes turns. Holding the client until the server has answered makes sure that
+                // a header sent early meets the framer of the new stream.
+                self.client.held = true;
+                self.pass(Leg::Client, element);
+            }
+            (_, ns::TLS, "starttls") => {
+                let _ = write!(self.wire.to(Leg::Client), "<failure xmlns='{}'/>", ns::TLS);
+                self.refuse("policy-violation", "the client asked for TLS, which this port does not have: set it to connect without encryption");
+            }
+            (Phase::Login, ..) if self.options.policy == Policy::Off => {
+                self.pass(Leg::Client, element)
+            }
+            (Phase::Login, ns::CLIENT, "iq") => self.handle_iq_before_login(element),
+            (Phase::Binding, ns::CLIENT, "iq") => {
+                if element.child(ns::BIND, "bind").is_some() {
+                    self.bind_id = element.attribute("id").unwrap_or_default().into_owned();
+                    // What follows needs the full JID.
+                    self.client.held = true;
+                }
+                self.pass(Leg::Client, element);
+            }
+            (_, ns::CLIENT, "iq" | "message" | "presence") => {
+                self.refuse(
+                    "not-authorized",
+                    "the client sent a stanza before its login was complete",
+                );
+            }
+            _ => self.refuse_element(Leg::Client, element),
+        }
+    }
+
+    /// Before login only registration passes; the login of before SASL is refused as XEP-0078 says.
+    fn handle_iq_before_login(&mut self, iq: &Element<'_>) {
+        if iq.child(ns::REGISTER, "query").is_some() {
+            return self.pass(Leg::Client, iq);
+        }
+        if iq.child(ns::IQ_AUTH, "query").is_some() {
+            return self.answer_error(iq, "cancel", "service-unavailable");
+        }
+        self.refuse(
+            "not-authorized",
+            "the client sent a stanza before its login was complete",
+        );
+    }
+
+    fn handle_sasl_answer(&mut self, element: &Element<'_>, answer: &str) {
+        self.pass(Leg::Server, element);
+        self.client.held = false;
+        match answer {
+            "success" => {
+                self.phase = Phase::Reopening;
+                self.authenticated = true;
+                self.client.framer = Framer::new(self.options.limits);
+                self.server.framer = Framer::new(self.options.limits);
+            }
+            "failure" => self.wire.log(Event::LoginFailed),
+            _ => {}
+        }
+    }
+
+    fn handle_bind_answer(&mut self, stanza: &Element<'_>) {
+        let is_answer = !self.bind_id.is_empty()
+            && stanza.local() == "iq"
+            && stanza.attribute("id").as_deref() == Some(&self.bind_id);
+        if is_answer {
+            self.client.held = false;
+            if let Some(bind) = stanza.child(ns::BIND, "bind")
+                && let Some(bound) = bind.child(ns::BIND, "jid")
+                && stanza.attribute("type").as_deref() == Some("result")
+            {
+                self.wire.jid = bound.text().trim().to_owned();
+                self.phase = Phase::Established;
+                self.bind_id = String::new();
+                self.wire.log(Event::LoggedIn(self.wire.jid.clone()));
+            }
+        }
+        self.pass(Leg::Server, stanza);
+    }
+
+    /// Passes an element on as it came.
+    pub(super) fn pass(&mut self, from: Leg, element: &Element<'_>) {
+        self.wire.send(from.other(), element.raw().as_bytes());
+    }
+}
+
+/// Checks what both sides' headers must have; else the stream error condition and the reason.
+fn check_header(header: &Namespaces) -> Result<(), (&'static str, &'static str)> {
+    let (prefix, local) = header
+        .stream_name()
+        .split_once(':')
+        .unwrap_or(("", header.stream_name()));
+    if local != "stream" || header.get(prefix) != Some(ns::STREAM) {
+        return Err((
+            "invalid-namespace",
+            "it does not begin with <stream/> of the streams namespace",
+        ));
+    }
+    if header.get("") != Some(ns::CLIENT) {
+        return Err((
+            "invalid-namespace",
+            "its default namespace is not jabber:client",
+        ));
+    }
+    match header.attribute("version") {
+        Some(version) if version.split('.').next() == Some("1") => Ok(()),
+        _ => Err((
+            "unsupported-version",
+            "it is not version 1.0 of XMPP (RFC 6120)",
+        )),
+    }
+}

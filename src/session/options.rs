@@ -1,0 +1,113 @@
+//! What a session needs to know before its first byte.
+
+use std::time::Duration;
+
+use crate::xml::Limits;
+
+/// How much of a session is said with publish-subscribe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Rewrite to pubsub what works on a stock server and keep the native side in step.
+    #[default]
+    Auto,
+    /// The letter of XEP-0207: nothing but pubsub leaves.
+    Pure,
+    /// Change nothing, to find out whether pubshim is to blame.
+    Off,
+}
+
+/// A function that `--native` can switch back to classic XMPP inside [`Policy::Auto`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Function {
+    /// Presence, with its subscriptions and the roster (listings 1–11).
+    Presence,
+    /// Groupchat (listings 12–17).
+    Rooms,
+    /// One-to-one messages (listings 18–20).
+    Chat,
+}
+
+/// How the leg to the server is secured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Security {
+    /// STARTTLS (RFC 6120 §5), required: without it the session ends.
+    #[default]
+    StartTls,
+    /// TLS from the first byte (XEP-0368); the shell does it before it reports the connection.
+    DirectTls,
+    /// None. Only for a server on this machine, and only when asked for by name.
+    Plain,
+}
+
+/// How long a session waits, all measured on the time it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the client's connection to the end of its login.
+    pub login: Duration,
+    /// From the first byte of a stanza to its last, counted only while we read.
+    pub stanza: Duration,
+    /// For the answer to one of our own IQs, counted only while the server's leg is read.
+    pub request: Duration,
+    /// For the other side's closing tag after ours.
+    pub close: Duration,
+    /// For the reader of a leg to take any byte of what waits for it.
+    pub stall: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            login: Duration::from_secs(120),
+            stanza: Duration::from_secs(120),
+            request: Duration::from_secs(60),
+            close: Duration::from_secs(5),
+            stall: Duration::from_secs(300),
+        }
+    }
+}
+
+/// What a session is told by its configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How much is said with pubsub.
+    pub policy: Policy,
+    /// Functions left to classic XMPP under [`Policy::Auto`].
+    pub native: Vec<Function>,
+    /// Domains a client may name; empty means any.
+    pub domains: Vec<String>,
+    /// How the leg to the server is secured.
+    pub security: Security,
+    /// Limits on what either side sends, before login.
+    pub limits_before_login: Limits,
+    /// The same after login.
+    pub limits: Limits,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            native: Vec::new(),
+            domains: Vec::new(),
+            security: Security::default(),
+            limits_before_login: Limits::BEFORE_LOGIN,
+            limits: Limits::AFTER_LOGIN,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Options {
+    /// Whether `function` is translated, given the policy and the exceptions from it.
+    pub fn translates(&self, function: Function) -> bool {
+        match self.policy {
+            Policy::Off => false,
+            Policy::Pure => true,
+            Policy::Auto => !self.native.contains(&function),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What goes into a session and what comes out of it, besides bytes.
+
+use std::fmt;
+
+use crate::xml::XmlError;
+
+/// One of the two connections of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leg {
+    /// Between the client and pubshim.
+    Client,
+    /// Between pubshim and the server.
+    Server,
+}
+
+impl Leg {
+    /// The other connection.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+impl fmt::Display for Leg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        })
+    }
+}
+
+/// What happens to a session from outside.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// Bytes were read.
+    Bytes(Leg, &'a [u8]),
+    /// The other side of a leg sends no more, or the leg broke.
+    Eof(Leg),
+    /// The server's leg is up, and secured if [`Security::DirectTls`](super::Security) asks for it.
+    /// With it comes what other sessions have learned of this server.
+    Connected(ServerFacts),
+    /// The TLS that [`Output::StartTls`] asked for is up and its certificate checked.
+    Secured,
+    /// The server's leg could not be made or secured: what happened and what to do, for the user.
+    Failed(String),
+    /// The time that [`Session::timeout`](super::Session::timeout) named has come.
+    Timeout,
+    /// The program ends.
+    Shutdown,
+}
+
+/// What is the same for every session with one server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// The server has no access model `authorize` (XEP-0060 §4.5), so it need not be tried.
+    pub no_authorize: bool,
+}
+
+/// What a session wants done, besides sending its [`outgoing`](super::Session::outgoing) bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Connect to the server of this domain; answered by `Connected` or `Failed`.
+    Connect {
+        /// The domain the client named, as it wrote it.
+        domain: String,
+    },
+    /// Start TLS on the server's leg, once what is outgoing was sent; answered by `Secured` or `Failed`.
+    StartTls,
+    /// Something other sessions with this server may be told.
+    Learned(ServerFacts),
+    /// Send what is outgoing on this leg, then close it.
+    Finish(Leg),
+    /// Something worth a line in the log.
+    Log(Event),
+}
+
+/// How important an [`Event`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something does not work as it should.
+    Warn,
+    /// What an operator wants to know.
+    Info,
+    /// What somebody who looks for a cause wants to know.
+    Debug,
+}
+
+/// What a session has to tell its operator. It never holds a payload or a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A client has logged in under this full JID.
+    LoggedIn(String),
+    /// The server's answer to a login was no.
+    LoginFailed,
+    /// One side broke the rules of XML in XMPP.
+    BadXml(Leg, XmlError),
+    /// One side ended its stream with an error of this condition.
+    StreamError(Leg, String),
+    /// We ended the session with a stream error to the client, for this reason.
+    Refused {
+        /// The stream error condition.
+        condition: &'static str,
+        /// What happened and what to do about it.
+        reason: String,
+    },
+    /// A stream feature the client does not get to see.
+    FeatureRemoved(String),
+    /// A top-level element that may not pass.
+    ElementRefused(Leg, String),
+    /// The access model of our node for a function is verified.
+    NodeReady {
+        /// The node.
+        node: &'static str,
+        /// Its access model.
+        access: String,
+    },
+    /// A node cannot be used as it must be; the function goes natively.
+    NodeUnusable {
+        /// The node.
+        node: &'static str,
+        /// What the server said.
+        reason: String,
+    },
+    /// A publish was refused or not answered.
+    PublishFailed {
+        /// The node.
+        node: &'static str,
+        /// What the server said.
+        reason: String,
+    },
+    /// Something that came in by pubsub was not shown to the client, for this reason.
+    Dropped(Dropped),
+}
+
+/// Why an event did not become a stanza (counted as `pubshim_dropped_total{reason}`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Dropped {
+    /// The payload's `from` is no full JID of the account the event came from.
+    ForeignFrom,
+    /// The payload is not of a type that may travel so.
+    WrongType,
+    /// The payload is missing or not what the node is for.
+    WrongPayload,
+    /// We are not subscribed to the account the event came from.
+    NotSubscribed,
+    /// The client has seen this state already.
+    Seen,
+    /// The event was stored by a server and says what was, not what is.
+    Delayed,
+    /// The event says that items went away.
+    Retracted,
+    /// More events than can be held wait for a check.
+    Overflow,
+}
+
+impl Dropped {
+    /// The reason as a word for counters and logs.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::ForeignFrom => "foreign-from",
+            Self::WrongType => "wrong-type",
+            Self::WrongPayload => "wrong-payload",
+            Self::NotSubscribed => "not-subscribed",
+            Self::Seen => "seen",
+            Self::Delayed => "delayed",
+            Self::Retracted => "retracted",
+            Self::Overflow => "overflow",
+        }
+    }
+}
+
+impl Event {
+    /// How important this is.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Refused { .. }
+            | Self::BadXml(..)
+            | Self::StreamError(Leg::Server, _)
+            | Self::NodeUnusable { .. }
+            | Self::PublishFailed { .. }
+            | Self::LoginFailed => Level::Warn,
+            Self::LoggedIn(_) => Level::Info,
+            _ => Level::Debug,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LoggedIn(jid) => write!(f, "logged in as {jid}"),
+            Self::LoginFailed => {
+                f.write_str("the server refused the login: check name and password in the client")
+            }
+            Self::BadXml(leg, error) => {
+                write!(f, "the {leg} sent what no XMPP stream may hold: {error}")
+            }
+            Self::StreamError(leg, condition) => {
+                write!(f, "the {leg} ended the stream: {condition}")
+            }
+            Self::Refused { condition, reason } => {
+                write!(f, "ended the client's stream ({condition}): {reason}")
+            }
+            Self::FeatureRemoved(name) => write!(f, "took the stream feature {name} out"),
+            Self::ElementRefused(leg, name) => write!(f, "did not pass <{name}/> from the {leg}"),
+            Self::NodeReady { node, access } => {
+                write!(f, "node '{node}' is ours, access model {access}")
+            }
+            Self::NodeUnusable { node, reason } => {
+                write!(
+                    f,
+                    "node '{node}' cannot be used, going on without it: {reason}"
+                )
+            }
+            Self::PublishFailed { node, reason } => {
+                write!(f, "publishing to node '{node}' failed: {reason}")
+            }
+            Self::Dropped(dropped) => write!(f, "dropped an event: {}", dropped.reason()),
+        }
+    }
+}

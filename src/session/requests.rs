@@ -1,0 +1,233 @@
+//! Our own IQs: their ids, and who may answer them.
+
+use std::fmt;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::jid;
+use crate::translate::Purpose;
+
+/// A secret from which a session makes its ids; the same seed gives the same ids.
+#[derive(Clone)]
+pub struct Seed(pub [u8; 32]);
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(MASKED)")
+    }
+}
+
+/// An id nobody can guess: `ps-`, a tag of the session, and a keyed hash of a counter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Id([u8; Id::LEN]);
+
+impl Id {
+    const PREFIX: usize = 3 + 8;
+    const LEN: usize = Self::PREFIX + 1 + 32;
+
+    pub(crate) fn as_str(&self) -> &str {
+        // Only ASCII is ever written into an id.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Makes ids and remembers which requests wait for an answer.
+pub(crate) struct Requests {
+    seed: Seed,
+    counter: u64,
+    pending: Vec<Pending>,
+}
+
+struct Pending {
+    id: Id,
+    /// Where the request went; `None`: to the own account, without `to`.
+    to: Option<Box<str>>,
+    deadline: Duration,
+    purpose: Purpose,
+}
+
+impl Requests {
+    /// More than this many may not wait at once.
+    pub(crate) const MOST: usize = 64;
+
+    pub(crate) fn new(seed: Seed) -> Self {
+        Self {
+            seed,
+            counter: 0,
+            pending: Vec::new(),
+        }
+    }
+
+    /// An id for a stanza of ours that is no request.
+    pub(crate) fn id(&mut self) -> Id {
+        self.counter += 1;
+        let mut id = [b'-'; Id::LEN];
+        id[..2].copy_from_slice(b"ps");
+        hex(&self.hash(0)[..4], &mut id[3..Id::PREFIX]);
+        hex(&self.hash(self.counter)[..16], &mut id[Id::PREFIX + 1..]);
+        Id(id)
+    }
+
+    fn hash(&self, counter: u64) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.seed.0);
+        hash.update(counter.to_be_bytes());
+        hash.finalize().into()
+    }
+
+    /// Notes a request; its id, or `None` if too many wait already.
+    pub(crate) fn start(
+        &mut self,
+        to: Option<&str>,
+        deadline: Duration,
+        purpose: Purpose,
+    ) -> Option<Id> {
+        if self.pending.len() >= Self::MOST {
+            return None;
+        }
+        let id = self.id();
+        self.pending.push(Pending {
+            id,
+            to: to.map(Into::into),
+            deadline,
+            purpose,
+        });
+        Some(id)
+    }
+
+    /// Whether `id` is one of this session's, answered or not.
+    pub(crate) fn is_ours(&mut self, id: &str) -> bool {
+        // Nothing was asked, so nothing can be an answer.
+        if self.counter == 0 || !id.starts_with("ps-") {
+            return false;
+        }
+        let mut prefix = [0; 8];
+        hex(&self.hash(0)[..4], &mut prefix);
+        id.as_bytes().get(3..Id::PREFIX) == Some(&prefix)
+    }
+
+    /// What the answer with `id` from `from` is for, if that sender was asked.
+    ///
+    /// A request without `to` is answered by nobody, the own bare JID, full JID or domain (`own` is the full JID).
+    pub(crate) fn take(&mut self, id: &str, from: Option<&str>, own: &str) -> Option<Purpose> {
+        let index = self
+            .pending
+            .iter()
+            .position(|pending| pending.id.as_str() == id)?;
+        let asked = match (&self.pending[index].to, from) {
+            (Some(to), from) => from == Some(to),
+            (None, None) => true,
+            (None, Some(from)) => from == own || from == jid::bare(own) || from == jid::domain(own),
+        };
+        asked.then(|| self.pending.remove(index).purpose)
+    }
+
+    /// The next deadline.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.pending.iter().map(|pending| pending.deadline).min()
+    }
+
+    /// A request whose deadline is over.
+    pub(crate) fn expired(&mut self, now: Duration) -> Option<Purpose> {
+        let index = self
+            .pending
+            .iter()
+            .position(|pending| pending.deadline <= now)?;
+        Some(self.pending.remove(index).purpose)
+    }
+}
+
+fn hex(bytes: &[u8], out: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (byte, pair) in bytes.iter().zip(out.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "juliet@capulet.lit/balcony";
+
+    fn ask(requests: &mut Requests, to: Option<&str>) -> String {
+        let id = requests
+            .start(to, Duration::ZERO, Purpose::Ignore)
+            .expect("room");
+        id.to_string()
+    }
+
+    #[test]
+    fn ids_repeat_only_with_their_seed() {
+        let ids = |seed| {
+            let mut requests = Requests::new(Seed([seed; 32]));
+            [ask(&mut requests, None), ask(&mut requests, None)]
+        };
+        assert_eq!(ids(1), ids(1));
+        let mut all = [ids(1), ids(2)].concat();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 4);
+    }
+
+    #[test]
+    fn only_who_was_asked_may_answer() {
+        let mut requests = Requests::new(Seed([0; 32]));
+        let id = ask(&mut requests, Some("romeo@montague.lit"));
+        for other in [
+            None,
+            Some("romeo@montague.lit/mobile"),
+            Some("evil.lit"),
+            Some(OWN),
+        ] {
+            assert!(requests.take(&id, other, OWN).is_none(), "{other:?}");
+        }
+        assert!(
+            requests
+                .take(&id, Some("romeo@montague.lit"), OWN)
+                .is_some()
+        );
+        assert!(
+            requests
+                .take(&id, Some("romeo@montague.lit"), OWN)
+                .is_none()
+        );
+
+        for own in [
+            None,
+            Some("juliet@capulet.lit"),
+            Some(OWN),
+            Some("capulet.lit"),
+        ] {
+            let id = ask(&mut requests, None);
+            assert!(
+                requests
+                    .take(&id, Some("romeo@montague.lit"), OWN)
+                    .is_none()
+            );
+            assert!(requests.take(&id, own, OWN).is_some(), "{own:?}");
+            assert!(requests.is_ours(&id));
+        }
+    }
+
+    #[test]
+    fn requests_are_bounded() {
+        let mut requests = Requests::new(Seed([0; 32]));
+        for _ in 0..Requests::MOST {
+            ask(&mut requests, None);
+        }
+        assert!(
+            requests
+                .start(None, Duration::ZERO, Purpose::Ignore)
+                .is_none()
+        );
+    }
+}

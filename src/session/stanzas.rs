@@ -1,0 +1,130 @@
+//! What a client that is logged in and its server say to each other: passed, translated, or refused.
+
+use std::fmt::Write as _;
+
+use super::{Event, Leg, Policy, Session};
+use crate::ns;
+use crate::xml::{Element, escape};
+
+impl Session {
+    pub(super) fn handle_client_stanza(&mut self, stanza: &Element<'_>) {
+        if self.options.policy == Policy::Off {
+            return self.pass(Leg::Client, stanza);
+        }
+        let translated = match stanza_kind(stanza) {
+            None => return self.refuse_element(Leg::Client, stanza),
+            Some(Kind::Presence) => self.presence.handle_client_presence(stanza, &mut self.wire),
+            Some(Kind::Iq) => self.presence.handle_client_iq(stanza, &mut self.wire),
+            Some(Kind::Message) => false,
+        };
+        if !translated {
+            self.pass(Leg::Client, stanza);
+        }
+    }
+
+    pub(super) fn handle_server_stanza(&mut self, stanza: &Element<'_>) {
+        if self.options.policy == Policy::Off {
+            return self.pass(Leg::Server, stanza);
+        }
+        let translated = match stanza_kind(stanza) {
+            None => return self.refuse_element(Leg::Server, stanza),
+            Some(Kind::Presence) => self.presence.handle_server_presence(stanza, &mut self.wire),
+            Some(Kind::Iq) => {
+                self.handle_reply(stanza) || self.presence.handle_server_iq(stanza, &mut self.wire)
+            }
+            Some(Kind::Message) => self.presence.handle_server_message(stanza, &mut self.wire),
+        };
+        if !translated {
+            self.pass(Leg::Server, stanza);
+        }
+    }
+
+    /// Takes the answer to an IQ of ours; `false` if `iq` is none.
+    fn handle_reply(&mut self, iq: &Element<'_>) -> bool {
+        let Some(id) = iq.attribute("id") else {
+            return false;
+        };
+        let is_error = match iq.attribute("type").as_deref() {
+            Some("result") => false,
+            Some("error") => true,
+            _ => return false,
+        };
+        if !self.wire.requests.is_ours(&id) {
+            return false;
+        }
+        let from = iq.attribute("from");
+        let purpose = self
+            .wire
+            .requests
+            .take(&id, from.as_deref(), &self.wire.jid);
+        // What nobody was asked for, or came too late, is not the client's either.
+        if let Some(purpose) = purpose {
+            self.presence
+                .handle_reply(purpose, iq, is_error, &mut self.wire);
+        }
+        true
+    }
+
+    /// Answers an IQ with an error in the server's place (RFC 6120 §8.3).
+    pub(super) fn answer_error(&mut self, iq: &Element<'_>, kind: &str, condition: &str) {
+        let id = iq.attribute("id").unwrap_or_default();
+        let _ = write!(
+            self.wire.to(Leg::Client),
+            "<iq type='error' id='{}'><error type='{kind}'><{condition} xmlns='{}'/></error></iq>",
+            escape(&id),
+            ns::STANZA_ERRORS
+        );
+    }
+
+    /// Does not pass a top-level element that is no stanza.
+    pub(super) fn refuse_element(&mut self, leg: Leg, element: &Element<'_>) {
+        let namespace = element.namespace();
+        let name = format!("{} xmlns='{namespace}'", element.local());
+        self.wire.log(Event::ElementRefused(leg, name));
+        if leg == Leg::Server {
+            // A server that says more than it was asked for is no reason to lose the session.
+            return;
+        }
+        let out = self.wire.to(Leg::Client);
+        let _ = match (&*namespace, element.local()) {
+            // While inactive, servers hold back the events we live on.
+            (ns::CSI, "active" | "inactive") => Ok(()),
+            (ns::SM | ns::SM2, "enable" | "resume") => write!(
+                out,
+                "<failed xmlns='{namespace}'><feature-not-implemented xmlns='{}'/></failed>",
+                ns::STANZA_ERRORS
+            ),
+            (ns::SM | ns::SM2, _) => Ok(()),
+            (ns::COMPRESS, "compress") => {
+                write!(
+                    out,
+                    "<failure xmlns='{}'><setup-failed/></failure>",
+                    ns::COMPRESS
+                )
+            }
+            _ => {
+                self.refuse(
+                    "unsupported-stanza-type",
+                    "the client sent an element that was not offered",
+                );
+                Ok(())
+            }
+        };
+    }
+}
+
+enum Kind {
+    Message,
+    Presence,
+    Iq,
+}
+
+fn stanza_kind(element: &Element<'_>) -> Option<Kind> {
+    let kind = match element.local() {
+        "message" => Kind::Message,
+        "presence" => Kind::Presence,
+        "iq" => Kind::Iq,
+        _ => return None,
+    };
+    (element.namespace() == ns::CLIENT).then_some(kind)
+}

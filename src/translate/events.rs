@@ -1,0 +1,212 @@
+//! Events on contacts' presence nodes to presence (listings 4 and 2).
+
+use std::borrow::Cow;
+
+use bytes::BytesMut;
+
+use super::contacts::Contacts;
+use super::presence::NODE;
+use super::seen::{Change, Seen};
+use crate::jid;
+use crate::ns;
+use crate::session::{Dropped, Leg, Wire};
+use crate::xml::{Element, rewrite_standalone};
+
+/// So many events may wait until the roster is known.
+const MOST_HELD: usize = 256;
+
+/// What came in by event, and what was shown of it.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    seen: Seen,
+    held: Vec<Held>,
+}
+
+/// A presence that may be shown if its sender turns out to be a contact.
+#[derive(Debug)]
+struct Held {
+    full: Box<str>,
+    change: Change,
+    presence: BytesMut,
+}
+
+impl Events {
+    /// Whether to show a native presence to the client.
+    pub(crate) fn shows_native(
+        &mut self,
+        presence: &Element<'_>,
+        marked: bool,
+        wire: &Wire,
+    ) -> bool {
+        let is_state = matches!(
+            presence.attribute("type").as_deref(),
+            None | Some("unavailable")
+        );
+        let Some(from) = presence.attribute("from").filter(|_| is_state) else {
+            return true;
+        };
+        // Our own reflection answers to nothing: events of ourselves are not shown at all.
+        if jid::resource(&from).is_none() || from == wire.jid {
+            return true;
+        }
+        // A native presence is newer than what was held before it came.
+        self.held.retain(|held| *held.full != *from);
+        self.seen.native(&from, Change::of(presence), marked)
+    }
+
+    /// Takes a message if it is an event on an account's presence node (listing 4).
+    pub(crate) fn handle_message(
+        &mut self,
+        message: &Element<'_>,
+        contacts: &mut Contacts,
+        wire: &mut Wire,
+    ) -> bool {
+        let Some(event) = message.child(ns::PUBSUB_EVENT, "event") else {
+            return false;
+        };
+        let account = match message.attribute("from") {
+            Some(from) => from.into_owned(),
+            None => jid::bare(&wire.jid).to_owned(),
+        };
+        let is_error = message.attribute("type").as_deref() == Some("error");
+        let concerns_presence = |child: &Element<'_>| {
+            matches!(
+                child.local(),
+                "items" | "purge" | "delete" | "configuration"
+            ) && child.attribute("node").as_deref() == Some(NODE)
+        };
+        let Some(what) = event.children().find(concerns_presence) else {
+            return false;
+        };
+        // A service's node of that name, or somebody's resource, is none of ours.
+        if !jid::is_account(&account) || is_error {
+            return false;
+        }
+        let dropped = if what.local() != "items" {
+            Some(Dropped::Retracted)
+        } else if message.children().any(|child| child.local() == "delay") {
+            Some(Dropped::Delayed)
+        } else {
+            None
+        };
+        match dropped {
+            Some(reason) => wire.drop_event(reason),
+            None => self.handle_items(&what, &account, contacts, wire),
+        }
+        true
+    }
+
+    fn handle_items(
+        &mut self,
+        items: &Element<'_>,
+        account: &str,
+        contacts: &mut Contacts,
+        wire: &mut Wire,
+    ) {
+        for item in items.children() {
+            let outcome = match item.local() {
+                "item" => self.handle_item(&item, account, contacts, wire),
+                _ => Err(Dropped::Retracted),
+            };
+            if let Err(reason) = outcome {
+                wire.drop_event(reason);
+            }
+        }
+    }
+
+    fn handle_item(
+        &mut self,
+        item: &Element<'_>,
+        account: &str,
+        contacts: &mut Contacts,
+        wire: &mut Wire,
+    ) -> Result<(), Dropped> {
+        let mut payloads = item.children();
+        let (Some(presence), None) = (payloads.next(), payloads.next()) else {
+            return Err(Dropped::WrongPayload);
+        };
+        if !presence.is(ns::CLIENT, "presence") {
+            return Err(Dropped::WrongPayload);
+        }
+        if !matches!(
+            presence.attribute("type").as_deref(),
+            None | Some("unavailable")
+        ) {
+            return Err(Dropped::WrongType);
+        }
+        let full: Cow<'_, str> = presence.attribute("from").unwrap_or_default();
+        if jid::bare(&full) != account || jid::resource(&full).is_none_or(str::is_empty) {
+            return Err(Dropped::ForeignFrom);
+        }
+        let is_own = account == jid::bare(&wire.jid);
+        if is_own && full == wire.jid {
+            return Err(Dropped::Seen);
+        }
+        match if is_own {
+            Some(true)
+        } else {
+            contacts.is_subscribed(account)
+        } {
+            Some(true) => self.show(&presence, &full, account, wire),
+            Some(false) => Err(Dropped::NotSubscribed),
+            None if self.held.len() >= MOST_HELD || !contacts.ask(wire) => Err(Dropped::Overflow),
+            None => {
+                let mut bytes = BytesMut::new();
+                write_presence(&mut bytes, &presence, account, &wire.jid);
+                self.held.push(Held {
+                    full: (*full).into(),
+                    change: Change::of(&presence),
+                    presence: bytes,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn show(
+        &mut self,
+        presence: &Element<'_>,
+        full: &str,
+        account: &str,
+        wire: &mut Wire,
+    ) -> Result<(), Dropped> {
+        if !self.seen.event(full, Change::of(presence)) {
+            return Err(Dropped::Seen);
+        }
+        let to = std::mem::take(&mut wire.jid);
+        write_presence(wire.to(Leg::Client), presence, account, &to);
+        wire.jid = to;
+        Ok(())
+    }
+
+    /// Shows or drops what was held, now that the roster may be known.
+    pub(crate) fn release(&mut self, contacts: &Contacts, wire: &mut Wire) {
+        for held in std::mem::take(&mut self.held) {
+            match contacts.is_subscribed(jid::bare(&held.full)) {
+                Some(true) if self.seen.event(&held.full, held.change) => {
+                    wire.send(Leg::Client, &held.presence);
+                }
+                Some(true) => wire.drop_event(Dropped::Seen),
+                _ => wire.drop_event(Dropped::NotSubscribed),
+            }
+        }
+    }
+}
+
+/// Writes a payload as the classic stanza it stands for, without what only a server may say.
+fn write_presence(out: &mut BytesMut, presence: &Element<'_>, account: &str, to: &str) {
+    let own = jid::bare(to);
+    let may_stay = |child: &Element<'_>| match (&*child.namespace(), child.local()) {
+        // Only a room may say who is an occupant.
+        (ns::MUC | ns::MUC_USER, _) | (ns::SHIM, _) => false,
+        // Only the author may say when it was said.
+        (ns::DELAY, _) => child
+            .attribute("from")
+            .is_none_or(|from| jid::bare(&from) == account),
+        (ns::SID, "stanza-id") => child
+            .attribute("by")
+            .is_none_or(|by| by != own && by != jid::domain(own) && by != to),
+        _ => true,
+    };
+    rewrite_standalone(out, presence, &[("to", Some(to))], may_stay, "");
+}

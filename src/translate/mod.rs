@@ -1,0 +1,36 @@
+//! Classic stanzas to publish-subscribe and back: what XEP-0207 is about.
+//!
+//! | file | holds | listings |
+//! |---|---|---|
+//! | `presence.rs` | the client's presence to publishes, going offline | 1, 3 |
+//! | `events.rs` | events on contacts' nodes to presence | 2, 4 |
+//! | `seen.rs` | one change, seen natively and by event, shown once | 2, 4 |
+//! | `contacts.rs` | whose events are believed | 4 |
+//! | `node.rs` | a node of the own account, made and verified | 3 |
+//! | `form.rs` | data forms (XEP-0004) | |
+//!
+//! A translator handles a stanza and says whether it took it; what it does not take passes byte for
+//! byte. It writes to the session's [`Wire`](crate::session), and what it waits for is data
+//! ([`Purpose`]), not a closure.
+
+mod contacts;
+mod events;
+mod form;
+mod node;
+mod presence;
+mod seen;
+
+pub(crate) use presence::Presence;
+
+/// What the answer to an IQ of ours is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A step of making and verifying the presence node.
+    Node(node::Step),
+    /// Publishing the newest presence.
+    Publish,
+    /// Learning whom the account is subscribed to.
+    Roster,
+    /// Nothing follows from the answer.
+    Ignore,
+}

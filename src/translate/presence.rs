@@ -1,0 +1,308 @@
+//! The client's presence to publishes on its node `presence` (listings 1 and 3).
+
+use std::fmt::Write as _;
+
+use bytes::{BufMut, BytesMut};
+
+use super::contacts::Contacts;
+use super::events::Events;
+use super::node::{OwnNode, Step};
+use super::{Purpose, form};
+use crate::jid;
+use crate::ns;
+use crate::session::{Dropped, Event, Function, Leg, Options, Policy, Wire};
+use crate::xml::{Element, escape, rewrite, rewrite_standalone};
+
+/// The node of listings 3 and 4.
+pub(super) const NODE: &str = "presence";
+/// What the native copy of a presence carries, so that shims know which resources have one.
+const MARKER: &str = "<shim xmlns='urn:pubshim:0'/>";
+/// So often a publish may find the node changed under it.
+const MOST_CONFLICTS: u8 = 3;
+
+/// Presence of one session, in both directions.
+pub(crate) struct Presence {
+    policy: Policy,
+    enabled: bool,
+    node: OwnNode,
+    /// The newest payload that is not published yet.
+    waiting: Option<BytesMut>,
+    /// The payload whose publish is not answered yet.
+    publishing: Option<BytesMut>,
+    /// The server may hold an item of ours.
+    published: bool,
+    conflicts: u8,
+    contacts: Contacts,
+    events: Events,
+}
+
+impl Presence {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            policy: options.policy,
+            enabled: options.translates(Function::Presence),
+            node: OwnNode::new(NODE),
+            waiting: None,
+            publishing: None,
+            published: false,
+            conflicts: 0,
+            contacts: Contacts::default(),
+            events: Events::default(),
+        }
+    }
+
+    /// A presence from the client; `false` if it passes as it is.
+    ///
+    /// Broadcasts (no `to`, available or `unavailable`) are published; under [`Policy::Auto`] the
+    /// native copy goes first, with the same id and the marker.
+    pub(crate) fn handle_client_presence(
+        &mut self,
+        presence: &Element<'_>,
+        wire: &mut Wire,
+    ) -> bool {
+        let kind = presence.attribute("type");
+        if !self.enabled || presence.attribute("to").is_some() {
+            return false;
+        }
+        let is_available = match kind.as_deref() {
+            None => true,
+            Some("unavailable") => false,
+            // The old way of being invisible: nothing may be known any more.
+            Some("invisible") => {
+                self.go_offline(wire);
+                return false;
+            }
+            Some(_) => return false,
+        };
+        let fresh = wire.requests.id();
+        let id = presence.attribute("id").filter(|id| !id.is_empty());
+        let id = id.as_deref().unwrap_or(fresh.as_str());
+        if self.policy == Policy::Auto {
+            rewrite(
+                wire.to(Leg::Server),
+                presence,
+                &[("id", Some(id))],
+                |_| true,
+                MARKER,
+            );
+        }
+        let mut payload = BytesMut::with_capacity(presence.raw().len() + wire.jid.len() + 128);
+        let changes = [("from", Some(&*wire.jid)), ("id", Some(id))];
+        rewrite_standalone(&mut payload, presence, &changes, |_| true, "");
+        if is_available {
+            self.waiting = Some(payload);
+            self.advance(wire);
+        } else {
+            self.withdraw(&payload, wire);
+        }
+        true
+    }
+
+    /// Publishes that the client is gone, if it ever was there.
+    pub(crate) fn go_offline(&mut self, wire: &mut Wire) {
+        let mut payload = BytesMut::new();
+        if self.published {
+            let id = wire.requests.id();
+            let from = escape(&wire.jid);
+            let _ = write!(
+                payload,
+                "<presence xmlns='jabber:client' from='{from}' type='unavailable' id='{id}'/>"
+            );
+        }
+        self.withdraw(&payload, wire);
+    }
+
+    /// The server has ended the session: nothing can or need be published any more.
+    pub(crate) fn forget_published(&mut self) {
+        self.waiting = None;
+        self.publishing = None;
+        self.published = false;
+    }
+
+    /// Publishes `payload` as the last word, then takes our item away. Other resources keep theirs.
+    fn withdraw(&mut self, payload: &[u8], wire: &mut Wire) {
+        let published = self.published;
+        self.forget_published();
+        if !published {
+            return;
+        }
+        // Not waiting for the answers: the stream may end right after.
+        self.publish(payload, Purpose::Ignore, wire);
+        let item = escape(jid::resource(&wire.jid).unwrap_or_default()).into_owned();
+        wire.request("set", None, Purpose::Ignore, |out| {
+            let _ = write!(
+                out,
+                "<pubsub xmlns='{}'><retract node='{NODE}'><item id='{item}'/></retract></pubsub>",
+                ns::PUBSUB
+            );
+        });
+    }
+
+    /// Does what can be done for the payload that waits: checks the node or publishes.
+    fn advance(&mut self, wire: &mut Wire) {
+        if self.waiting.is_none() || self.publishing.is_some() {
+            return;
+        }
+        if self.node.is_unusable() {
+            self.waiting = None;
+        } else if self.node.ready().is_none() {
+            self.node.prepare(wire);
+        } else if let Some(payload) = self.waiting.take() {
+            self.published = true;
+            self.publish(&payload, Purpose::Publish, wire);
+            self.publishing = Some(payload);
+        }
+    }
+
+    /// Listing 3, with the resource as item id. `access_model` goes along each time: should the node
+    /// have changed or gone, the publish is a conflict and not a leak.
+    fn publish(&self, payload: &[u8], purpose: Purpose, wire: &mut Wire) {
+        let Some(access) = self.node.ready() else {
+            return;
+        };
+        let item = escape(jid::resource(&wire.jid).unwrap_or_default()).into_owned();
+        wire.request("set", None, purpose, |out| {
+            let _ = write!(
+                out,
+                "<pubsub xmlns='{}'><publish node='{NODE}'><item id='{item}'>",
+                ns::PUBSUB
+            );
+            out.put_slice(payload);
+            out.put_slice(b"</item></publish><publish-options>");
+            form::write_submit(
+                out,
+                ns::PUBLISH_OPTIONS,
+                &[("pubsub#access_model", access.as_str())],
+            );
+            out.put_slice(b"</publish-options></pubsub>");
+        });
+    }
+
+    /// The answer to an IQ of ours.
+    pub(crate) fn handle_reply(
+        &mut self,
+        purpose: Purpose,
+        iq: &Element<'_>,
+        is_error: bool,
+        wire: &mut Wire,
+    ) {
+        let condition = is_error.then(|| error_condition(iq));
+        let reply = match &condition {
+            None => Ok(iq),
+            Some(condition) => Err(&**condition),
+        };
+        self.go_on(purpose, reply, wire);
+    }
+
+    /// An IQ of ours was not answered in time.
+    pub(crate) fn handle_timeout(&mut self, purpose: Purpose, wire: &mut Wire) {
+        self.go_on(purpose, Err("no answer in time"), wire);
+    }
+
+    fn go_on(&mut self, purpose: Purpose, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+        match purpose {
+            Purpose::Node(step) => self.handle_node(step, reply, wire),
+            Purpose::Publish => self.handle_published(reply, wire),
+            Purpose::Roster => {
+                self.contacts.handle_roster(reply.ok());
+                self.events.release(&self.contacts, wire);
+            }
+            Purpose::Ignore => {}
+        }
+    }
+
+    fn handle_node(&mut self, step: Step, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+        self.node.handle_reply(step, reply, wire);
+        self.advance(wire);
+    }
+
+    fn handle_published(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+        let payload = self.publishing.take();
+        match reply {
+            Ok(_) => self.conflicts = 0,
+            // The node is not what was verified: whoever changed it, it is checked before anything is said.
+            Err("conflict") if self.conflicts < MOST_CONFLICTS && payload.is_some() => {
+                self.conflicts += 1;
+                self.node.doubt();
+                self.waiting = self.waiting.take().or(payload);
+            }
+            Err(reason) => wire.log(Event::PublishFailed {
+                node: NODE,
+                reason: reason.to_owned(),
+            }),
+        }
+        self.advance(wire);
+    }
+
+    /// Looks at an IQ of the client's; it always passes.
+    pub(crate) fn handle_client_iq(&mut self, iq: &Element<'_>, _wire: &mut Wire) -> bool {
+        if self.enabled && mentions(iq, "jabber:iq:roster", NODE) {
+            self.contacts.note_client_iq(iq, NODE);
+        }
+        false
+    }
+
+    /// An IQ from the server that answers nothing of ours; `true` if the client does not see it.
+    pub(crate) fn handle_server_iq(&mut self, iq: &Element<'_>, wire: &mut Wire) -> bool {
+        self.enabled
+            && mentions(iq, "jabber:iq:roster", "jabber:iq:roster")
+            && self.contacts.handle_push(iq, wire)
+    }
+
+    /// A presence from the server; `true` if it was taken. The marker never reaches a client.
+    pub(crate) fn handle_server_presence(
+        &mut self,
+        presence: &Element<'_>,
+        wire: &mut Wire,
+    ) -> bool {
+        let is_marker = |child: &Element<'_>| child.is(ns::SHIM, "shim");
+        let is_marked = mentions(presence, ns::SHIM, ns::SHIM)
+            && presence.children().any(|child| is_marker(&child));
+        if self.enabled && !self.events.shows_native(presence, is_marked, wire) {
+            wire.drop_event(Dropped::Seen);
+            return true;
+        }
+        if is_marked {
+            rewrite(
+                wire.to(Leg::Client),
+                presence,
+                &[],
+                |child| !is_marker(child),
+                "",
+            );
+        }
+        is_marked
+    }
+
+    /// A message from the server; `true` if it was an event on a presence node.
+    pub(crate) fn handle_server_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> bool {
+        self.enabled
+            && mentions(message, "#event", "&#")
+            && self
+                .events
+                .handle_message(message, &mut self.contacts, wire)
+    }
+}
+
+/// Whether one of two words occurs in a stanza: a cheap look before a thorough one.
+///
+/// A namespace may be written with references, so whoever must not miss one gives `&#` as a word.
+fn mentions(stanza: &Element<'_>, one: &str, other: &str) -> bool {
+    let bytes = stanza.raw().as_bytes();
+    memchr::memmem::find(bytes, one.as_bytes()).is_some()
+        || one != other && memchr::memmem::find(bytes, other.as_bytes()).is_some()
+}
+
+/// The condition of a stanza error (RFC 6120 §8.3.2).
+fn error_condition(iq: &Element<'_>) -> String {
+    let condition = iq
+        .children()
+        .filter(|child| child.local() == "error")
+        .find_map(|error| {
+            let condition = error
+                .children()
+                .find(|child| child.namespace() == ns::STANZA_ERRORS && child.local() != "text");
+            condition.map(|condition| condition.local().to_owned())
+        });
+    condition.unwrap_or_else(|| "undefined-condition".to_owned())
+}

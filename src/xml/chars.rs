@@ -1,0 +1,110 @@
+//! Which characters and references XML 1.0 allows where.
+
+use std::borrow::Cow;
+
+use super::XmlError;
+
+/// Whether `c` may stand in a document (XML 1.0 §2.2).
+fn is_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// Whether `b` is white space (XML 1.0 §2.3).
+pub(crate) fn is_space(b: u8) -> bool {
+    matches!(b, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+fn is_name_start(c: char) -> bool {
+    matches!(c,
+        'A'..='Z' | 'a'..='z' | '_'
+        | '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}' | '\u{F8}'..='\u{2FF}'
+        | '\u{370}'..='\u{37D}' | '\u{37F}'..='\u{1FFF}' | '\u{200C}'..='\u{200D}'
+        | '\u{2070}'..='\u{218F}' | '\u{2C00}'..='\u{2FEF}' | '\u{3001}'..='\u{D7FF}'
+        | '\u{F900}'..='\u{FDCF}' | '\u{FDF0}'..='\u{FFFD}' | '\u{10000}'..='\u{EFFFF}')
+}
+
+fn is_name_char(c: char) -> bool {
+    is_name_start(c)
+        || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
+}
+
+/// Whether `name` is a name without a colon (Namespaces in XML §3, `NCName`).
+fn is_ncname(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(is_name_start) && chars.all(is_name_char)
+}
+
+/// Splits a qualified name into prefix and local part, if it is one.
+pub(crate) fn split_qname(name: &str) -> Result<(Option<&str>, &str), XmlError> {
+    let (prefix, local) = match name.split_once(':') {
+        Some((prefix, local)) => (Some(prefix), local),
+        None => (None, name),
+    };
+    if prefix.is_none_or(is_ncname) && is_ncname(local) {
+        Ok((prefix, local))
+    } else {
+        Err(XmlError::NotWellFormed("bad name"))
+    }
+}
+
+/// Checks that `bytes` are UTF-8 and only characters XML allows.
+pub(crate) fn check_chars(bytes: &[u8]) -> Result<&str, XmlError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| XmlError::Encoding)?;
+    // Below 0x20 only three are allowed; above, only U+FFFE and U+FFFF are not (EF BF BE, EF BF BF).
+    let suspicious = bytes.iter().any(|&b| b < 0x20 && !is_space(b))
+        || memchr::memmem::find(bytes, b"\xEF\xBF").is_some();
+    if suspicious && !text.chars().all(is_char) {
+        return Err(XmlError::NotWellFormed("forbidden character"));
+    }
+    Ok(text)
+}
+
+/// Checks that each `&` begins one of the five predefined entities or an allowed character reference.
+pub(crate) fn check_references(text: &str) -> Result<(), XmlError> {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'&', rest.as_bytes()) {
+        rest = &rest[at + 1..];
+        let end = rest
+            .find(';')
+            .ok_or(XmlError::NotWellFormed("unterminated reference"))?;
+        check_reference(&rest[..end])?;
+        rest = &rest[end + 1..];
+    }
+    Ok(())
+}
+
+fn check_reference(name: &str) -> Result<(), XmlError> {
+    let Some(number) = name.strip_prefix('#') else {
+        return match name {
+            "amp" | "lt" | "gt" | "quot" | "apos" => Ok(()),
+            _ => Err(XmlError::Restricted(
+                "an entity other than the predefined five",
+            )),
+        };
+    };
+    let (digits, radix) = match number.strip_prefix('x') {
+        Some(hex) => (hex, 16),
+        None => (number, 10),
+    };
+    let valid = digits.bytes().all(|b| b.is_ascii_hexdigit())
+        && u32::from_str_radix(digits, radix)
+            .ok()
+            .and_then(char::from_u32)
+            .is_some_and(is_char);
+    if valid {
+        Ok(())
+    } else {
+        Err(XmlError::NotWellFormed("bad character reference"))
+    }
+}
+
+/// The text that checked XML stands for: its references resolved.
+pub fn unescape(raw: &str) -> Cow<'_, str> {
+    // What reaches this has passed `check_references`, so nothing can fail.
+    quick_xml::escape::unescape(raw).unwrap_or(Cow::Borrowed(raw))
+}
+
+/// `text` as it may stand in an attribute or an element.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    quick_xml::escape::escape(text)
+}

@@ -1,0 +1,456 @@
+//! Bytes to frames: where one top-level element of a stream ends, and whether it may pass.
+
+use std::sync::Arc;
+
+use super::chars::{check_chars, check_references, is_space, split_qname};
+use super::tag::{Attribute, Tag};
+use super::{Limits, Namespaces, XmlError};
+use crate::ns;
+
+/// What a [`Frame`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    /// The stream's opening tag, with the XML declaration before it.
+    Header,
+    /// A whole top-level element: a stanza, features, a SASL element, an error.
+    Element,
+    /// White space between elements: a keep-alive (RFC 6120 §4.6.1).
+    Whitespace,
+    /// The stream's closing tag.
+    Close,
+}
+
+/// The next piece of a stream: the first `len` bytes of what the framer was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// What the bytes are.
+    pub kind: FrameKind,
+    /// How many bytes, from the start of the buffer.
+    pub len: usize,
+}
+
+/// Finds and checks the frames of one direction of one stream (RFC 6120 §11).
+///
+/// It keeps no bytes: each call to [`next`](Self::next) shows it everything since the end of the
+/// last frame, and it goes on where it stopped. A token is checked as soon as it is complete, so
+/// how the input was split makes no difference. What it lets pass is well-formed, namespace-well-formed,
+/// UTF-8, within the [`Limits`], and free of what RFC 6120 §11.1 forbids.
+///
+/// After a stream restart (STARTTLS, SASL success) a new framer takes over.
+#[derive(Debug)]
+pub struct Framer {
+    limits: Limits,
+    /// What the stream's header declared, once it was seen.
+    namespaces: Option<Arc<Namespaces>>,
+    /// Whether white space came where only an XML declaration may have stood before.
+    begun: bool,
+    /// Start of the token in work.
+    token: usize,
+    /// Where to go on searching for the end of that token.
+    scan: usize,
+    /// The quote that an attribute value in work began with.
+    quote: Option<u8>,
+    /// Names of the open elements, as ranges of the frame.
+    open: Vec<(usize, usize)>,
+    /// Namespace declarations in force, as ranges of the frame.
+    declared: Vec<Declared>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Declared {
+    depth: usize,
+    prefix: (usize, usize),
+    value: (usize, usize),
+}
+
+/// What a complete token is.
+enum Token {
+    Text,
+    CData,
+    Start,
+    End,
+}
+
+impl Framer {
+    /// A framer for a stream of which nothing has been read.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            namespaces: None,
+            begun: false,
+            token: 0,
+            scan: 0,
+            quote: None,
+            open: Vec::new(),
+            declared: Vec::new(),
+        }
+    }
+
+    /// Other limits from the next frame on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// What the stream's header declared; `None` before the header.
+    pub fn namespaces(&self) -> Option<&Arc<Namespaces>> {
+        self.namespaces.as_ref()
+    }
+
+    /// The first frame of `buf`, or `None` if `buf` ends before the frame does.
+    ///
+    /// `buf` starts where the last frame ended and holds at least what the last call was shown.
+    pub fn next(&mut self, buf: &[u8]) -> Result<Option<Frame>, XmlError> {
+        let frame = match &self.namespaces {
+            None => self.header(buf)?,
+            Some(_) => self.element(buf)?,
+        };
+        if frame.map_or(buf.len(), |frame| frame.len) > self.limits.bytes {
+            return Err(XmlError::TooBig("more bytes than a stanza may have"));
+        }
+        if frame.is_some() {
+            self.begun = true;
+            self.token = 0;
+            self.scan = 0;
+            self.declared.clear();
+        }
+        Ok(frame)
+    }
+
+    fn header(&mut self, buf: &[u8]) -> Result<Option<Frame>, XmlError> {
+        const DECLARATION: &[u8] = b"<?xml";
+        if !self.begun
+            && self.token == 0
+            && (buf.len() < 6 && DECLARATION.starts_with(&buf[..buf.len().min(5)])
+                || buf.starts_with(DECLARATION) && is_space(buf[5]))
+        {
+            let Some(end) = find(b"?>", buf, &mut self.scan) else {
+                return Ok(None);
+            };
+            check_declaration(check_chars(&buf[DECLARATION.len()..end])?)?;
+            self.token = end + 2;
+            self.scan = self.token;
+        }
+        let space = count_space(&buf[self.token..]);
+        if self.token == 0 && space > 0 {
+            return Ok(Some(Frame {
+                kind: FrameKind::Whitespace,
+                len: space,
+            }));
+        }
+        self.token += space;
+        self.scan = self.scan.max(self.token);
+        match &buf[self.token..] {
+            [] | [b'<'] => return Ok(None),
+            [b'<', b'!' | b'?', ..] => return Err(restricted(&buf[self.token..])),
+            [b'<', b'/', ..] => return Err(XmlError::NotWellFormed("an end before a start")),
+            [b'<', ..] => {}
+            _ => return Err(XmlError::NotWellFormed("no '<' where a stream begins")),
+        }
+        let Some(end) = self.tag_end(buf) else {
+            return Ok(None);
+        };
+        let tag = Tag::new(check_chars(&buf[self.token..end])?);
+        if tag.is_empty() {
+            return Err(XmlError::BadFormat("a stream that ends as it begins"));
+        }
+        self.check_tag(buf, &tag)?;
+        self.namespaces = Some(Arc::new(Namespaces::of(&tag)));
+        Ok(Some(Frame {
+            kind: FrameKind::Header,
+            len: end,
+        }))
+    }
+
+    fn element(&mut self, buf: &[u8]) -> Result<Option<Frame>, XmlError> {
+        if self.token == 0 {
+            let len = count_space(buf);
+            if len > 0 {
+                let kind = FrameKind::Whitespace;
+                return Ok(Some(Frame { kind, len }));
+            }
+        }
+        while let Some((token, end)) = self.token(buf)? {
+            let bytes = &buf[self.token..end];
+            match token {
+                Token::Text | Token::CData if self.open.is_empty() => {
+                    return Err(XmlError::BadFormat("text between stanzas"));
+                }
+                Token::Text => check_text(bytes)?,
+                Token::CData => {
+                    check_chars(bytes)?;
+                }
+                Token::Start => self.start_tag(buf, end)?,
+                Token::End if self.open.is_empty() => {
+                    self.check_close(bytes)?;
+                    let kind = FrameKind::Close;
+                    return Ok(Some(Frame { kind, len: end }));
+                }
+                Token::End => self.end_tag(buf, bytes)?,
+            }
+            self.token = end;
+            self.scan = end;
+            if self.open.is_empty() {
+                let kind = FrameKind::Element;
+                return Ok(Some(Frame { kind, len: end }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The token at `self.token` and where it ends, if it is complete.
+    fn token(&mut self, buf: &[u8]) -> Result<Option<(Token, usize)>, XmlError> {
+        const CDATA: &[u8] = b"<![CDATA[";
+        let rest = &buf[self.token..];
+        Ok(match rest {
+            [] | [b'<'] => None,
+            [b'<', b'/', ..] => find(b">", buf, &mut self.scan).map(|at| (Token::End, at + 1)),
+            [b'<', b'!', ..] if rest.starts_with(CDATA) => {
+                self.scan = self.scan.max(self.token + CDATA.len());
+                find(b"]]>", buf, &mut self.scan).map(|at| (Token::CData, at + 3))
+            }
+            [b'<', b'!', ..] if CDATA.starts_with(rest) => None,
+            [b'<', b'!' | b'?', ..] => return Err(restricted(rest)),
+            [b'<', ..] => self.tag_end(buf).map(|end| (Token::Start, end)),
+            _ if self.open.is_empty() => {
+                return Err(XmlError::BadFormat("text between stanzas"));
+            }
+            _ => find(b"<", buf, &mut self.scan).map(|at| (Token::Text, at)),
+        })
+    }
+
+    /// Where the tag at `self.token` ends; a `>` inside a quoted value does not count.
+    fn tag_end(&mut self, buf: &[u8]) -> Option<usize> {
+        self.scan = self.scan.max(self.token + 1);
+        loop {
+            let rest = &buf[self.scan..];
+            let found = match self.quote {
+                Some(quote) => memchr::memchr(quote, rest),
+                None => memchr::memchr3(b'>', b'"', b'\'', rest),
+            };
+            let Some(at) = found else {
+                self.scan = buf.len();
+                return None;
+            };
+            self.scan += at + 1;
+            self.quote = match (self.quote, rest[at]) {
+                (Some(_), _) => None,
+                (None, b'>') => return Some(self.scan),
+                (None, quote) => Some(quote),
+            };
+        }
+    }
+
+    fn start_tag(&mut self, buf: &[u8], end: usize) -> Result<(), XmlError> {
+        if self.open.len() >= self.limits.depth {
+            return Err(XmlError::TooBig("elements nested too deeply"));
+        }
+        let tag = Tag::new(check_chars(&buf[self.token..end])?);
+        self.check_tag(buf, &tag)?;
+        if tag.is_empty() {
+            self.leave_scope();
+        } else {
+            self.open.push((self.token + 1, tag.name().len()));
+        }
+        Ok(())
+    }
+
+    fn end_tag(&mut self, buf: &[u8], tag: &[u8]) -> Result<(), XmlError> {
+        let Some((start, len)) = self.open.pop() else {
+            return Err(XmlError::NotWellFormed("an end without a start"));
+        };
+        if end_name(tag) != &buf[start..start + len] {
+            return Err(XmlError::NotWellFormed("an end tag of another element"));
+        }
+        self.leave_scope();
+        Ok(())
+    }
+
+    fn check_close(&self, tag: &[u8]) -> Result<(), XmlError> {
+        let name = self.namespaces.as_ref().map(|n| n.stream_name());
+        if Some(end_name(tag)) == name.map(str::as_bytes) {
+            Ok(())
+        } else {
+            Err(XmlError::NotWellFormed("an end tag of another element"))
+        }
+    }
+
+    /// Forgets the declarations of the element that just ended.
+    fn leave_scope(&mut self) {
+        let depth = self.open.len();
+        while self.declared.last().is_some_and(|d| d.depth >= depth) {
+            self.declared.pop();
+        }
+    }
+
+    /// Checks a tag at `self.token` and notes what it declares.
+    fn check_tag(&mut self, buf: &[u8], tag: &Tag<'_>) -> Result<(), XmlError> {
+        let (prefix, _) = split_qname(tag.name())?;
+        let mut prefixed = 0;
+        for (count, attribute) in tag.attributes().enumerate() {
+            let attribute = attribute?;
+            if count >= self.limits.attributes {
+                return Err(XmlError::TooBig("too many attributes"));
+            }
+            if memchr::memchr(b'<', attribute.raw.as_bytes()).is_some() {
+                return Err(XmlError::NotWellFormed("'<' in an attribute"));
+            }
+            check_references(attribute.raw)?;
+            let mut before = tag.attributes().flatten().take(count);
+            if before.any(|other| other.name == attribute.name) {
+                return Err(XmlError::NotWellFormed("an attribute twice"));
+            }
+            let (attribute_prefix, local) = split_qname(attribute.name)?;
+            if attribute.declares().is_some() {
+                self.declare(&attribute)?;
+            } else if local.len() != attribute.name.len() {
+                debug_assert!(attribute_prefix.is_some());
+                prefixed += 1;
+            }
+        }
+        if let Some(prefix) = prefix {
+            self.resolve(buf, prefix)?;
+        }
+        if prefixed > 0 {
+            self.check_prefixed_attributes(buf, tag)?;
+        }
+        Ok(())
+    }
+
+    /// Notes a namespace declaration, if it is one that may be made (Namespaces in XML §3).
+    fn declare(&mut self, attribute: &Attribute<'_>) -> Result<(), XmlError> {
+        let value = attribute.value();
+        let prefix = attribute.declares().flatten();
+        let allowed = match prefix {
+            Some("xml") => value == ns::XML,
+            Some("xmlns") => false,
+            Some(_) => !value.is_empty() && value != ns::XML && value != ns::XMLNS,
+            None => value != ns::XML && value != ns::XMLNS,
+        };
+        if !allowed {
+            return Err(XmlError::BadPrefix("a declaration that may not be made"));
+        }
+        if self.declared.len() >= self.limits.namespaces {
+            return Err(XmlError::TooBig("too many namespace declarations"));
+        }
+        let value_at = self.token + attribute.end - 1 - attribute.raw.len();
+        let name_at = self.token + attribute.name_at;
+        self.declared.push(Declared {
+            depth: self.open.len(),
+            prefix: prefix.map_or((name_at, 0), |prefix| {
+                (name_at + "xmlns:".len(), prefix.len())
+            }),
+            value: (value_at, attribute.raw.len()),
+        });
+        Ok(())
+    }
+
+    /// The namespace `prefix` stands for at this point, as written.
+    fn resolve<'a>(&'a self, buf: &'a [u8], prefix: &str) -> Result<&'a [u8], XmlError> {
+        let range = |(start, len): (usize, usize)| &buf[start..start + len];
+        let local = self
+            .declared
+            .iter()
+            .rfind(|declared| range(declared.prefix) == prefix.as_bytes())
+            .map(|declared| range(declared.value));
+        let inherited = || {
+            let namespaces = self.namespaces.as_ref()?;
+            namespaces.get(prefix).map(str::as_bytes)
+        };
+        match prefix {
+            "xml" => Ok(ns::XML.as_bytes()),
+            "xmlns" => Err(XmlError::BadPrefix("an element or attribute in 'xmlns'")),
+            _ => local
+                .or_else(inherited)
+                .ok_or(XmlError::BadPrefix("a prefix that is not declared")),
+        }
+    }
+
+    /// Every prefix is bound, and no two attributes have the same namespace and local name.
+    fn check_prefixed_attributes(&self, buf: &[u8], tag: &Tag<'_>) -> Result<(), XmlError> {
+        let prefixed = || {
+            tag.attributes()
+                .flatten()
+                .filter(|attribute| attribute.declares().is_none())
+                .filter_map(|attribute| attribute.name.split_once(':'))
+        };
+        for (count, (prefix, local)) in prefixed().enumerate() {
+            let namespace = self.resolve(buf, prefix)?;
+            for (other_prefix, other_local) in prefixed().take(count) {
+                if local == other_local && same(self.resolve(buf, other_prefix)?, namespace) {
+                    return Err(XmlError::NotWellFormed("an attribute twice"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether two namespaces as written are the same, references resolved.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let text = |raw| std::str::from_utf8(raw).map(super::unescape);
+    a == b || matches!((text(a), text(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+fn count_space(buf: &[u8]) -> usize {
+    buf.iter().take_while(|&&b| is_space(b)).count()
+}
+
+/// Where `needle` begins at or after `scan`; if nowhere, moves `scan` to where it may still begin.
+fn find(needle: &[u8], buf: &[u8], scan: &mut usize) -> Option<usize> {
+    let rest = buf.get(*scan..)?;
+    let found = match needle {
+        [byte] => memchr::memchr(*byte, rest),
+        _ => memchr::memmem::find(rest, needle),
+    };
+    if found.is_none() {
+        *scan = (*scan).max((buf.len() + 1).saturating_sub(needle.len()));
+    }
+    found.map(|at| *scan + at)
+}
+
+/// The name in `</name >`.
+fn end_name(tag: &[u8]) -> &[u8] {
+    tag[2..tag.len() - 1].trim_ascii_end()
+}
+
+fn check_text(bytes: &[u8]) -> Result<(), XmlError> {
+    let text = check_chars(bytes)?;
+    check_references(text)?;
+    if memchr::memmem::find(bytes, b"]]>").is_some() {
+        return Err(XmlError::NotWellFormed("']]>' in text"));
+    }
+    Ok(())
+}
+
+/// What is wrong with a token that begins with `<!` or `<?`.
+fn restricted(token: &[u8]) -> XmlError {
+    match token {
+        [b'<', b'?', ..] => XmlError::Restricted("a processing instruction"),
+        [b'<', b'!', b'-', ..] => XmlError::Restricted("a comment"),
+        [b'<', b'!', b'D', ..] => XmlError::Restricted("a document type declaration"),
+        _ => XmlError::NotWellFormed("a token that begins with '<!'"),
+    }
+}
+
+/// Checks what stands between `<?xml` and `?>` (XML 1.0 §2.8); the encoding must be UTF-8.
+fn check_declaration(text: &str) -> Result<(), XmlError> {
+    const BAD: XmlError = XmlError::NotWellFormed("bad XML declaration");
+    // A declaration is written like the attributes of a tag.
+    let tag = format!("<x{}>", text.trim_ascii_end());
+    let mut order = 0;
+    for attribute in Tag::new(&tag).attributes() {
+        let attribute = attribute?;
+        let place = match attribute.name {
+            "version" if attribute.raw == "1.0" => 1,
+            "encoding" if attribute.raw.eq_ignore_ascii_case("utf-8") => 2,
+            "encoding" => return Err(XmlError::Encoding),
+            "standalone" if matches!(attribute.raw, "yes" | "no") => 3,
+            _ => return Err(BAD),
+        };
+        if place <= order || order == 0 && place != 1 {
+            return Err(BAD);
+        }
+        order = place;
+    }
+    if order == 0 { Err(BAD) } else { Ok(()) }
+}

@@ -1,0 +1,23 @@
+//! Bytes to frames to elements, and back: all of it without I/O.
+//!
+//! A [`Framer`] cuts a stream into frames and checks them; an [`Element`] looks into a frame without
+//! copying; [`rewrite`] changes a stanza in few places. The bytes that nobody asked to change are
+//! the bytes that came.
+
+mod chars;
+mod element;
+mod error;
+mod framer;
+mod limits;
+mod namespaces;
+mod splice;
+mod tag;
+
+pub use chars::{escape, unescape};
+pub use element::{Children, Element};
+pub use error::XmlError;
+pub use framer::{Frame, FrameKind, Framer};
+pub use limits::Limits;
+pub use namespaces::Namespaces;
+pub use splice::{put_attribute, rewrite, rewrite_standalone};
+pub use tag::{Attribute, Attributes, Tag};

@@ -1,0 +1,61 @@
+//! What a stream header says and declares for everything inside the stream.
+
+use super::tag::Tag;
+
+/// The namespace declarations and attributes of a stream header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespaces {
+    stream_name: Box<str>,
+    /// Prefix (empty for the default namespace) and namespace.
+    bindings: Box<[(Box<str>, Box<str>)]>,
+    /// The other attributes, by name.
+    attributes: Box<[(Box<str>, Box<str>)]>,
+}
+
+impl Namespaces {
+    /// What `tag` declares.
+    pub(crate) fn of(tag: &Tag<'_>) -> Self {
+        let mut bindings = Vec::new();
+        let mut attributes = Vec::new();
+        for attribute in tag.attributes().flatten() {
+            let (name, to) = match attribute.declares() {
+                Some(prefix) => (prefix.unwrap_or_default(), &mut bindings),
+                None => (attribute.name, &mut attributes),
+            };
+            to.push((name.into(), attribute.value().into()));
+        }
+        Self {
+            stream_name: tag.name().into(),
+            bindings: bindings.into(),
+            attributes: attributes.into(),
+        }
+    }
+
+    /// The stream element's name with its prefix; its closing tag repeats it.
+    pub fn stream_name(&self) -> &str {
+        &self.stream_name
+    }
+
+    /// The namespace bound to `prefix` (empty for the default namespace).
+    pub fn get(&self, prefix: &str) -> Option<&str> {
+        self.iter()
+            .find(|(bound, _)| *bound == prefix)
+            .map(|(_, namespace)| namespace)
+    }
+
+    /// The stream's `xml:lang`.
+    pub fn lang(&self) -> Option<&str> {
+        self.attribute("xml:lang")
+    }
+
+    /// The value of the header's attribute called `name`.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        let found = self.attributes.iter().find(|(known, _)| &**known == name);
+        found.map(|(_, value)| &**value)
+    }
+
+    /// Prefixes (empty for the default namespace) and what they are bound to.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.bindings.iter().map(|(prefix, ns)| (&**prefix, &**ns))
+    }
+}

@@ -1,0 +1,152 @@
+//! Start tags and their attributes, as slices of the bytes they came in.
+
+use std::borrow::Cow;
+
+use super::XmlError;
+use super::chars::{is_space, unescape};
+
+/// A start tag or an empty-element tag, from `<` to `>`.
+#[derive(Clone, Copy, Debug)]
+pub struct Tag<'a> {
+    raw: &'a str,
+    name_len: usize,
+}
+
+/// One attribute of a [`Tag`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attribute<'a> {
+    /// The name with its prefix, as written.
+    pub name: &'a str,
+    /// The value as written, between its quotes.
+    pub raw: &'a str,
+    /// Where the attribute stands in its tag, with the white space before it.
+    pub(crate) start: usize,
+    /// Where its name begins.
+    pub(crate) name_at: usize,
+    /// Where it ends, after the closing quote.
+    pub(crate) end: usize,
+}
+
+impl<'a> Tag<'a> {
+    /// Takes the text from `<` to `>`, both included.
+    pub(crate) fn new(raw: &'a str) -> Self {
+        let name_len = raw.as_bytes()[1..]
+            .iter()
+            .position(|&b| is_space(b) || b == b'/' || b == b'>')
+            .unwrap_or(0);
+        Self { raw, name_len }
+    }
+
+    /// The element's name with its prefix, as written.
+    pub fn name(&self) -> &'a str {
+        &self.raw[1..=self.name_len]
+    }
+
+    /// The tag as it came.
+    pub fn raw(&self) -> &'a str {
+        self.raw
+    }
+
+    /// Whether the tag is the whole element (`<a/>`).
+    pub fn is_empty(&self) -> bool {
+        self.raw.ends_with("/>")
+    }
+
+    /// The attributes in their order, namespace declarations included.
+    pub fn attributes(&self) -> Attributes<'a> {
+        Attributes {
+            raw: self.raw,
+            at: 1 + self.name_len,
+        }
+    }
+
+    /// The value of the attribute called `name`, references resolved.
+    pub fn attribute(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.attributes()
+            .flatten()
+            .find(|attribute| attribute.name == name)
+            .map(|attribute| attribute.value())
+    }
+
+    /// The namespace this tag binds to `prefix` (`None`: the default one), if it declares it.
+    pub fn declaration(&self, prefix: Option<&str>) -> Option<Cow<'a, str>> {
+        self.attributes()
+            .flatten()
+            .find(|attribute| attribute.declares() == Some(prefix))
+            .map(|attribute| attribute.value())
+    }
+}
+
+impl<'a> Attribute<'a> {
+    /// The value, references resolved.
+    pub fn value(&self) -> Cow<'a, str> {
+        unescape(self.raw)
+    }
+
+    /// For a namespace declaration the prefix it binds (`Some(None)`: the default namespace).
+    pub fn declares(&self) -> Option<Option<&'a str>> {
+        match self.name.strip_prefix("xmlns")? {
+            "" => Some(None),
+            rest => rest.strip_prefix(':').map(Some),
+        }
+    }
+}
+
+/// Iterator over a tag's attributes; on a checked tag every item is `Ok`.
+#[derive(Clone, Debug)]
+pub struct Attributes<'a> {
+    raw: &'a str,
+    at: usize,
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Result<Attribute<'a>, XmlError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.raw.as_bytes();
+        let start = self.at;
+        let name_at = start + bytes[start..].iter().take_while(|&&b| is_space(b)).count();
+        let tail = &bytes[name_at..];
+        if tail == b">" || tail == b"/>" {
+            return None;
+        }
+        let item = self.attribute(start, name_at);
+        // After an error there is nothing more to find.
+        self.at = item.map_or(self.raw.len() - 1, |attribute| attribute.end);
+        Some(item)
+    }
+}
+
+impl<'a> Attributes<'a> {
+    fn attribute(&self, start: usize, name_at: usize) -> Result<Attribute<'a>, XmlError> {
+        const BAD: XmlError = XmlError::NotWellFormed("bad attribute");
+        let bytes = self.raw.as_bytes();
+        if name_at == start {
+            return Err(BAD);
+        }
+        let name_end = name_at
+            + bytes[name_at..]
+                .iter()
+                .position(|&b| is_space(b) || b == b'=')
+                .ok_or(BAD)?;
+        let skip = |at: usize| at + bytes[at..].iter().take_while(|&&b| is_space(b)).count();
+        let equals = skip(name_end);
+        if bytes[equals] != b'=' {
+            return Err(BAD);
+        }
+        let quote_at = skip(equals + 1);
+        let quote = bytes[quote_at];
+        if quote != b'"' && quote != b'\'' {
+            return Err(BAD);
+        }
+        let value_at = quote_at + 1;
+        let value_len = memchr::memchr(quote, &bytes[value_at..]).ok_or(BAD)?;
+        Ok(Attribute {
+            name: &self.raw[name_at..name_end],
+            raw: &self.raw[value_at..value_at + value_len],
+            start,
+            name_at,
+            end: value_at + value_len + 1,
+        })
+    }
+}

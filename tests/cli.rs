@@ -1,0 +1,183 @@
+//! The program as it is started: help, errors, exit codes, and which source of an option wins.
+//!
+//! Nothing here gets as far as listening.
+
+use std::io::Write;
+use std::process::{Command, Output};
+
+use clap::{Args, Command as Clap};
+use pubshim::config::RunOptions;
+use tempfile::NamedTempFile;
+
+/// Runs pubshim with `args` and nothing in its environment but `variables`.
+fn pubshim(args: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pubshim"))
+        .args(args)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .expect("pubshim starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+/// What pubshim says when it refuses to run, which must be a matter of usage.
+fn refused(args: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = pubshim(args, variables);
+    let error = String::from_utf8(output.stderr.clone()).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert_eq!(stdout(&output), "");
+    error
+}
+
+fn file(text: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().expect("file");
+    file.write_all(text.as_bytes()).expect("written");
+    file
+}
+
+fn path(file: &NamedTempFile) -> &str {
+    file.path().to_str().expect("UTF-8")
+}
+
+#[test]
+fn help_and_version() {
+    for flag in ["-h", "--help"] {
+        let output = pubshim(&["run", flag], &[]);
+        assert_eq!(output.status.code(), Some(0));
+        let help = stdout(&output);
+        for arg in RunOptions::augment_args(Clap::new("run")).get_arguments() {
+            let flag = format!("--{}", arg.get_long().expect("long"));
+            assert!(help.contains(&flag), "{flag}: {help}");
+        }
+    }
+    let help = stdout(&pubshim(&["--help"], &[]));
+    for text in ["run", "config", "Examples:", "Exit codes:"] {
+        assert!(help.contains(text), "{text}: {help}");
+    }
+    let version = stdout(&pubshim(&["--version"], &[]));
+    assert_eq!(version, format!("pubshim {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn config_prints_a_file_that_run_reads() {
+    let output = pubshim(&["config"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = stdout(&output);
+    assert!(text.contains("#listen = [\"127.0.0.1:5222\"]\n"), "{text}");
+    // Read without complaint, so that the complaint is about the flag.
+    let file = file(&text);
+    let error = refused(
+        &["run", "--config", path(&file), "--listen", "0.0.0.0:0"],
+        &[],
+    );
+    assert!(error.contains("0.0.0.0:0"), "{error}");
+}
+
+#[test]
+fn usage_errors() {
+    for (args, text) in [
+        (&[][..], "Usage: pubshim"),
+        (&["walk"], "walk"),
+        (&["run", "--lisen", "127.0.0.1:0"], "--listen"),
+        (&["run", "--listen", "localhost"], "127.0.0.1:5222"),
+        (&["run", "--policy", "of"], "auto, pure, off"),
+        (&["run", "--max-sessions", "0"], "from 1 to"),
+        (&["run", "--login-timeout", "2d"], "90s"),
+        (
+            &["run", "--server", "plain://192.0.2.1:5222"],
+            "unencrypted",
+        ),
+        (
+            &["run", "--allow-remote-plaintext=perhaps"],
+            "true or false",
+        ),
+        (&["run", "--policy", "off", "--native", "chat"], "--native"),
+    ] {
+        let error = refused(args, &[]);
+        assert!(error.contains(text), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_known_is_told_with_its_line() {
+    let file = file("# mine\npolicy = \"auto\"\nlisen = [\"127.0.0.1:0\"]\n");
+    let error = refused(&["run", "--config", path(&file)], &[]);
+    let place = format!("pubshim: error: {}:3: unknown key `lisen`", path(&file));
+    assert!(error.starts_with(&place), "{error}");
+    assert_eq!(refused(&["run"], &[("PUBSHIM_CONFIG", path(&file))]), error);
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let error = refused(&["run", "--config", "no/such.toml"], &[]);
+    assert!(error.starts_with("pubshim: error: cannot read"), "{error}");
+    assert!(error.contains("no/such.toml"), "{error}");
+}
+
+#[test]
+fn remote_addresses_are_refused_with_the_reason() {
+    let listen = ["run", "--listen", "192.0.2.1:5222"];
+    let error = refused(&listen, &[]);
+    assert!(
+        error.starts_with("pubshim: error: will not listen on 192.0.2.1:5222"),
+        "{error}"
+    );
+    assert!(error.contains("unencrypted"), "{error}");
+    let error = refused(&[&listen[..], &["--allow-remote-plaintext"]].concat(), &[]);
+    assert!(error.contains("open relay"), "{error}");
+}
+
+#[test]
+fn flag_beats_variable_beats_file() {
+    let file = file("listen = [\"192.0.2.1:1\"]");
+    let config = ["run", "--config", path(&file)];
+    assert!(refused(&config, &[]).contains(" 192.0.2.1:1:"));
+    let variable = [("PUBSHIM_LISTEN", "192.0.2.2:2")];
+    assert!(refused(&config, &variable).contains(" 192.0.2.2:2:"));
+    let flags = [&config[..], &["--listen", "192.0.2.3:3"]].concat();
+    assert!(refused(&flags, &variable).contains(" 192.0.2.3:3:"));
+    // An empty variable counts as not set.
+    assert!(refused(&config, &[("PUBSHIM_LISTEN", "")]).contains(" 192.0.2.1:1:"));
+}
+
+#[test]
+fn lists_and_switches_in_variables() {
+    let listen = ("PUBSHIM_LISTEN", "127.0.0.1:0,192.0.2.2:2");
+    let allow = |value| [listen, ("PUBSHIM_ALLOW_REMOTE_PLAINTEXT", value)];
+    assert!(refused(&["run"], &[listen]).contains("unencrypted"));
+    for value in ["true", "1", "yes", "on"] {
+        assert!(refused(&["run"], &allow(value)).contains("open relay"));
+    }
+    for value in ["false", "0", "no", "off", ""] {
+        assert!(refused(&["run"], &allow(value)).contains("unencrypted"));
+    }
+    let off = ["run", "--allow-remote-plaintext=false"];
+    assert!(refused(&off, &allow("true")).contains("unencrypted"));
+}
+
+#[test]
+fn a_bad_variable_is_named() {
+    for (variable, value) in [
+        ("PUBSHIM_LISTEN", "127.0.0.1:0,localhost"),
+        ("PUBSHIM_ALLOW_REMOTE_PLAINTEXT", "perhaps"),
+        ("PUBSHIM_STALL_TIMEOUT", "0"),
+        ("PUBSHIM_POLICY", "of"),
+        ("PUBSHIM_NATIVE", "chat,talk"),
+        ("PUBSHIM_VERBOSITY", "9"),
+    ] {
+        let error = refused(&["run"], &[(variable, value)]);
+        assert!(error.contains(variable), "{error}");
+    }
+}
+
+#[test]
+fn colours_when_wanted_only() {
+    let coloured =
+        |variables: &[_]| refused(&["run", "--policy", "of"], variables).contains('\x1b');
+    assert!(!coloured(&[]));
+    assert!(coloured(&[("CLICOLOR_FORCE", "1")]));
+    assert!(!coloured(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+}

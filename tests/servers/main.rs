@@ -1,0 +1,33 @@
+//! Real servers: stock ejabberd and stock Prosody from Debian, real clients (slixmpp) and the built
+//! `pubshim` between them. `cargo test --test servers` runs it; plain `cargo test` does not, since it
+//! needs the packages. Every test runs on both servers, with accounts of its own, so all run at once.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+/// `on_both_servers!(name)` makes the tests `name::ejabberd` and `name::prosody` of `fn name(Kind)`.
+macro_rules! on_both_servers {
+    ($($name:ident),* $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn ejabberd() {
+                super::$name(crate::server::Kind::Ejabberd);
+            }
+
+            #[test]
+            fn prosody() {
+                super::$name(crate::server::Kind::Prosody);
+            }
+        }
+    )*};
+}
+
+mod people;
+mod process;
+mod puppet;
+mod server;
+mod shim;
+
+mod direct;
+mod presence;
+mod robust;
+mod transparent;

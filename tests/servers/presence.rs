@@ -1,0 +1,164 @@
+//! Policy auto: a status leaves as listing 3 and arrives as listing 4's event, turned back.
+
+use serde_json::json;
+
+use crate::people::{befriend, come_online, subscribe, wait_for_items, watch_presence_node};
+use crate::puppet::{Event, Puppet};
+use crate::server::{Kind, Server};
+use crate::shim::Shim;
+
+on_both_servers!(
+    status_travels_as_event_once,
+    killed_client_goes_unavailable,
+    clean_close_goes_unavailable,
+    shim_sigterm_goes_unavailable,
+    no_marker_reaches_a_client,
+);
+
+const MARKER: &str = "urn:pubshim:0";
+
+/// Juliet and Romeo, each behind a shim of their own, and nothing between them but Romeo's
+/// subscription to her node.
+struct Scene {
+    juliet: Puppet,
+    romeo: Puppet,
+    /// Juliet's account without a shim and without presence, to look at her node.
+    checker: Puppet,
+    juliets_shim: Shim,
+    _romeos_shim: Shim,
+}
+
+impl Scene {
+    fn new(server: &Server) -> Self {
+        let juliets_shim = Shim::start(server, "auto", &[]);
+        let romeos_shim = Shim::start(server, "auto", &[]);
+        let account = server.account("juliet");
+        let juliet = Puppet::login(&juliets_shim.entry(), &account, "balcony");
+        let checker = Puppet::login(&server.entry(), &account, "checker");
+        let romeo = Puppet::login(&romeos_shim.entry(), &server.account("romeo"), "orchard");
+        come_online(&juliet, "Awake");
+        wait_for_items(&checker, "the first status", |items| {
+            items.contains("Awake")
+        });
+        come_online(&romeo, "Here");
+        watch_presence_node(server.kind, &juliet, &romeo);
+        Self {
+            juliet,
+            romeo,
+            checker,
+            juliets_shim,
+            _romeos_shim: romeos_shim,
+        }
+    }
+
+    /// Romeo sees Juliet going, and nothing is left of her on the server.
+    fn expect_the_end(&self) {
+        self.romeo.wait_for_unavailable(&self.juliet);
+        wait_for_items(&self.checker, "an empty node", |items| {
+            items.contains("<items") && !items.contains("<item ")
+        });
+    }
+}
+
+fn status_travels_as_event_once(kind: Kind) {
+    let server = Server::get(kind);
+    let scene = Scene::new(server);
+    let (juliet, romeo) = (&scene.juliet, &scene.romeo);
+    // Somebody who sees what is really on the wire.
+    let benvolio = Puppet::login(&server.entry(), &server.account("benvolio"), "pda");
+    come_online(&benvolio, "Here");
+    watch_presence_node(kind, juliet, &benvolio);
+
+    let expect_once = |status: &str| {
+        let text = format!("<status>{status}</status>");
+        let event = benvolio.wait("the event", |it| {
+            it.is_pubsub_event() && it.xml.contains(&text)
+        });
+        assert_eq!(event.from, juliet.bare);
+        for part in [
+            "<items node=\"presence\"",
+            "<item ",
+            "id=\"balcony\"",
+            "jabber:client",
+        ] {
+            assert!(event.xml.contains(part), "no {part} in {}", event.xml);
+        }
+        assert!(
+            event.xml.contains(&format!("from=\"{}\"", juliet.full)),
+            "{}",
+            event.xml
+        );
+        assert!(!event.xml.contains(MARKER), "{}", event.xml);
+        let seen = romeo.seen_before_next_of(juliet);
+        let times = seen
+            .iter()
+            .filter(|it| it.is_status_of(&juliet.full, status))
+            .count();
+        assert_eq!(times, 1, "Romeo saw {status:?} {times} times");
+        assert!(
+            !seen.iter().any(Event::is_pubsub_event),
+            "Romeo saw an event"
+        );
+    };
+
+    juliet.send(json!({"cmd": "presence", "show": "away", "status": "Moping", "id": "mope"}));
+    let seen = romeo.wait_for_status(juliet, "Moping");
+    assert_eq!((seen.child("show"), seen.id.as_str()), ("away", "mope"));
+    expect_once("Moping");
+
+    // With a native subscription the same change comes twice to his shim, and once to him.
+    befriend(juliet, romeo);
+    juliet.send(json!({"cmd": "presence", "status": "Weeping"}));
+    expect_once("Weeping");
+    juliet.raw("<presence><status>Raging</status></presence>");
+    expect_once("Raging");
+}
+
+fn killed_client_goes_unavailable(kind: Kind) {
+    let scene = Scene::new(Server::get(kind));
+    scene.juliet.send(json!({"cmd": "abort"}));
+    scene.expect_the_end();
+}
+
+fn clean_close_goes_unavailable(kind: Kind) {
+    let scene = Scene::new(Server::get(kind));
+    scene.juliet.send(json!({"cmd": "disconnect"}));
+    scene
+        .juliet
+        .wait("the end of the stream", |it| it.event == "disconnected");
+    scene.expect_the_end();
+}
+
+fn shim_sigterm_goes_unavailable(kind: Kind) {
+    let mut scene = Scene::new(Server::get(kind));
+    assert_eq!(scene.juliets_shim.terminate(), Some(0));
+    scene
+        .juliet
+        .wait("the end of the stream", |it| it.event == "disconnected");
+    scene.expect_the_end();
+}
+
+fn no_marker_reaches_a_client(kind: Kind) {
+    let server = Server::get(kind);
+    let scene = Scene::new(server);
+    let (juliet, romeo) = (&scene.juliet, &scene.romeo);
+    let benvolio = Puppet::login(&server.entry(), &server.account("benvolio"), "pda");
+    come_online(&benvolio, "Here");
+    subscribe(romeo, juliet);
+    subscribe(&benvolio, juliet);
+    juliet.available("Marked");
+    let seen = benvolio.wait_for_status(juliet, "Marked");
+    assert!(seen.xml.contains(MARKER), "no marker in {}", seen.xml);
+    romeo.wait_for_status(juliet, "Marked");
+    juliet.wait("the own presence", |it| {
+        it.is_status_of(&juliet.full, "Marked")
+    });
+    for person in [juliet, romeo] {
+        let seen = person.seen_before_next_of(&benvolio);
+        assert!(
+            !seen.iter().any(|it| it.xml.contains(MARKER)),
+            "{} saw a marker",
+            person.full
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! A real client on strings: `puppet.py`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::process::Feed;
+use crate::server::{Account, Entry};
+
+/// One line of a puppet's report; fields it does not have are empty.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Event {
+    pub(crate) event: String,
+    /// Of a stanza: `message`, `presence`, `iq`.
+    pub(crate) kind: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    #[serde(rename = "type")]
+    pub(crate) type_: String,
+    pub(crate) id: String,
+    /// The text of the stanza's own children (`body`, `show`, `status`), by name.
+    pub(crate) children: BTreeMap<String, String>,
+    pub(crate) xml: String,
+    pub(crate) text: String,
+}
+
+impl Event {
+    /// A line of Python's own (a warning, a traceback) counts as an event, too.
+    fn parse(line: String) -> Self {
+        serde_json::from_str(&line).unwrap_or_else(|_| Self {
+            event: "log".to_string(),
+            text: line,
+            ..Self::default()
+        })
+    }
+
+    pub(crate) fn child(&self, name: &str) -> &str {
+        self.children.get(name).map_or("", String::as_str)
+    }
+
+    pub(crate) fn is_message_from(&self, from: &str, body: &str) -> bool {
+        self.kind == "message" && self.from == from && self.child("body") == body
+    }
+
+    pub(crate) fn is_presence_from(&self, from: &str, type_: &str) -> bool {
+        self.kind == "presence" && self.from == from && self.type_ == type_
+    }
+
+    /// An available presence with this status.
+    pub(crate) fn is_status_of(&self, from: &str, status: &str) -> bool {
+        self.is_presence_from(from, "") && self.child("status") == status
+    }
+
+    /// A pubsub event with items, whoever it is about.
+    pub(crate) fn is_pubsub_event(&self) -> bool {
+        self.kind == "message" && self.xml.contains("pubsub#event") && self.xml.contains("<items")
+    }
+}
+
+pub(crate) struct Puppet {
+    pub(crate) bare: String,
+    pub(crate) full: String,
+    process: Child,
+    events: Feed<Event>,
+}
+
+static IDS: AtomicUsize = AtomicUsize::new(1);
+
+impl Puppet {
+    /// A client that logs in; whether it succeeds is to be seen.
+    pub(crate) fn start(entry: &Entry, account: &Account, resource: &str) -> Self {
+        let python = std::env::var_os("PUBSHIM_TEST_PYTHON").unwrap_or("python3".into());
+        let full = format!("{}/{resource}", account.bare);
+        let mut process = Command::new(&python)
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/servers/puppet.py"
+            ))
+            .args([&entry.addr.ip().to_string(), &entry.addr.port().to_string()])
+            .args([&full, &account.password])
+            .args(&entry.ca_file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|why| {
+                panic!("these tests need Python with slixmpp ({python:?}: {why})")
+            });
+        Self {
+            bare: account.bare.clone(),
+            full,
+            events: Feed::new(process.stdout.take().unwrap(), Event::parse),
+            process,
+        }
+    }
+
+    /// A client that has logged in, and has sent no presence yet.
+    pub(crate) fn login(entry: &Entry, account: &Account, resource: &str) -> Self {
+        let puppet = Self::start(entry, account, resource);
+        puppet.wait("a session", |it| it.event == "session_started");
+        puppet
+    }
+
+    /// Sends a command: `{"cmd": NAME, ...}` with the arguments of `do_NAME` in `puppet.py`.
+    #[allow(clippy::needless_pass_by_value)] // json!(…) at every call
+    pub(crate) fn send(&self, command: Value) {
+        let mut stdin = self.process.stdin.as_ref().unwrap();
+        writeln!(stdin, "{command}").unwrap_or_else(|why| panic!("{} is gone: {why}", self.full));
+    }
+
+    pub(crate) fn raw(&self, xml: &str) {
+        self.send(json!({"cmd": "raw", "xml": xml}));
+    }
+
+    pub(crate) fn available(&self, status: &str) {
+        self.send(json!({"cmd": "presence", "status": status}));
+    }
+
+    /// The first event of all since the start for which this holds.
+    pub(crate) fn wait(&self, what: &str, is_it: impl Fn(&Event) -> bool) -> Event {
+        let found = self.events.find(|it| is_it(it).then(|| it.clone()));
+        let Some((_, event)) = found else {
+            panic!("{} waited in vain for {what}", self.full);
+        };
+        event
+    }
+
+    pub(crate) fn wait_for_status(&self, of: &Self, status: &str) -> Event {
+        let what = format!("{}'s status {status:?}", of.full);
+        self.wait(&what, |it| it.is_status_of(&of.full, status))
+    }
+
+    pub(crate) fn wait_for_unavailable(&self, of: &Self) -> Event {
+        let what = format!("{} going offline", of.full);
+        self.wait(&what, |it| it.is_presence_from(&of.full, "unavailable"))
+    }
+
+    /// Asks (`get`, `set`) somebody, or without `to` the own account; the answer, good or bad.
+    pub(crate) fn iq(&self, type_: &str, to: Option<&str>, payload: &str) -> Event {
+        let id = new_id();
+        let to = to.map_or(String::new(), |to| format!(" to='{to}'"));
+        self.raw(&format!("<iq type='{type_}' id='{id}'{to}>{payload}</iq>"));
+        self.wait(&format!("an answer to {payload}"), |it| {
+            it.kind == "iq" && it.id == id && matches!(it.type_.as_str(), "result" | "error")
+        })
+    }
+
+    /// Asks; the answer must be a result.
+    pub(crate) fn ask(&self, type_: &str, to: Option<&str>, payload: &str) -> Event {
+        let answer = self.iq(type_, to, payload);
+        assert_eq!(
+            answer.type_, "result",
+            "{} asked {payload} and got {}",
+            self.full, answer.xml
+        );
+        answer
+    }
+
+    /// A round trip to the own server.
+    pub(crate) fn ping(&self) {
+        let (_, domain) = self.bare.split_once('@').unwrap();
+        self.ask("get", Some(domain), "<ping xmlns='urn:xmpp:ping'/>");
+    }
+
+    /// All this client has seen up to a stanza that `sender` sends it now: whatever `sender` set in
+    /// motion before has arrived by then, since servers keep the order between two sessions.
+    pub(crate) fn seen_before_next_of(&self, sender: &Self) -> Vec<Event> {
+        let id = new_id();
+        sender.raw(&format!(
+            "<iq type='get' id='{id}' to='{}'><query xmlns='jabber:iq:version'/></iq>",
+            self.full
+        ));
+        let found = self
+            .events
+            .find(|it| (it.kind == "iq" && it.id == id).then_some(()));
+        let Some((at, ())) = found else {
+            panic!(
+                "{} waited in vain for the IQ {id} of {}",
+                self.full, sender.full
+            );
+        };
+        self.events.so_far().drain(..at).collect()
+    }
+}
+
+impl Drop for Puppet {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- seen by {}:", self.full);
+            for event in self.events.so_far() {
+                if event.xml.is_empty() {
+                    eprintln!("{} {}", event.event, event.text);
+                } else {
+                    eprintln!("{}", event.xml);
+                }
+            }
+        }
+        drop(self.process.stdin.take());
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn new_id() -> String {
+    format!("test-{}", IDS.fetch_add(1, Ordering::Relaxed))
+}

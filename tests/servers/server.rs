@@ -1,0 +1,294 @@
+//! Private stock servers: own folder, own certificate, free ports on 127.0.0.1, one of each kind for
+//! all tests of this process.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::process::{Guarded, PATIENCE};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Ejabberd,
+    Prosody,
+}
+
+/// Where a client connects: plain without a CA file, else STARTTLS.
+pub(crate) struct Entry {
+    pub(crate) addr: SocketAddr,
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// An account that nobody used before.
+#[derive(Clone)]
+pub(crate) struct Account {
+    pub(crate) bare: String,
+    pub(crate) password: String,
+}
+
+pub(crate) struct Server {
+    pub(crate) kind: Kind,
+    folder: PathBuf,
+    ports: Ports,
+    accounts: AtomicUsize,
+    _process: Guarded,
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    client: u16,
+    direct_tls: u16,
+    /// ejabberd's HTTP API, for making accounts.
+    api: u16,
+}
+
+const DOMAINS: [&str; 3] = ["capulet.lit", "montague.lit", "shakespeare.lit"];
+
+impl Server {
+    /// The server of this process, started by whoever asks first.
+    pub(crate) fn get(kind: Kind) -> &'static Self {
+        static EJABBERD: OnceLock<Result<Server, String>> = OnceLock::new();
+        static PROSODY: OnceLock<Result<Server, String>> = OnceLock::new();
+        let server = match kind {
+            Kind::Ejabberd => &EJABBERD,
+            Kind::Prosody => &PROSODY,
+        };
+        match server.get_or_init(|| Self::start(kind)) {
+            Ok(server) => server,
+            Err(why) => panic!("{why}"),
+        }
+    }
+
+    fn start(kind: Kind) -> Result<Self, String> {
+        let mut said = String::new();
+        // Between our choice and the server's start somebody else may take a port.
+        for _ in 0..5 {
+            let folder = tempfile::Builder::new()
+                .prefix("pubshim-test-")
+                .tempdir()
+                .expect("a temporary folder");
+            let ports = Ports::free();
+            write_certificate(folder.path());
+            let command = match kind {
+                Kind::Ejabberd => ejabberd(folder.path(), ports)?,
+                Kind::Prosody => prosody(folder.path(), ports)?,
+            };
+            let folder = folder.keep(); // from here on it is the guard's to remove
+            let process = Guarded::start(Some(&folder), &command);
+            if is_ready(kind, ports, &process) {
+                return Ok(Self {
+                    kind,
+                    folder,
+                    ports,
+                    accounts: AtomicUsize::new(1),
+                    _process: process,
+                });
+            }
+            said = process.said();
+            if !said.contains(address_in_use(kind)) {
+                break;
+            }
+        }
+        Err(format!("{kind:?} does not start:\n{said}"))
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports.client).into()
+    }
+
+    pub(crate) fn direct_tls_addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports.direct_tls).into()
+    }
+
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.folder.join("cert.crt")
+    }
+
+    /// For clients without a shim.
+    pub(crate) fn entry(&self) -> Entry {
+        Entry {
+            addr: self.addr(),
+            ca_file: Some(self.ca_file()),
+        }
+    }
+
+    /// A new account: `juliet` gives `juliet-7@capulet.lit` with the password `pw-juliet-7`.
+    pub(crate) fn account(&self, name: &str) -> Account {
+        let domain = match name {
+            "juliet" | "nurse" => DOMAINS[0],
+            "romeo" | "benvolio" => DOMAINS[1],
+            _ => DOMAINS[2],
+        };
+        let user = self.new_name(name);
+        let password = format!("pw-{user}");
+        match self.kind {
+            Kind::Ejabberd => register_by_api(self.ports.api, &user, domain, &password),
+            Kind::Prosody => {
+                let folder = self.folder.join("data").join(domain.replace('.', "%2e"));
+                let folder = folder.join("accounts");
+                fs::create_dir_all(&folder).unwrap();
+                let file = folder.join(format!("{}.dat", user.replace('-', "%2d")));
+                // Prosody hashes it at the first login.
+                fs::write(
+                    file,
+                    format!("return {{ [\"password\"] = \"{password}\" }};\n"),
+                )
+                .unwrap();
+            }
+        }
+        Account {
+            bare: format!("{user}@{domain}"),
+            password,
+        }
+    }
+
+    /// A room nobody is in.
+    pub(crate) fn room(&self) -> String {
+        format!("{}@muc.shakespeare.lit", self.new_name("room"))
+    }
+
+    fn new_name(&self, name: &str) -> String {
+        format!("{name}-{}", self.accounts.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Ports {
+    fn free() -> Self {
+        let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let [client, direct_tls, api] = listeners.map(|it| it.local_addr().unwrap().port());
+        Self {
+            client,
+            direct_tls,
+            api,
+        }
+    }
+
+    fn fill(self, template: &str, folder: &Path) -> String {
+        template
+            .replace("@DIR@", folder.to_str().expect("TMPDIR is UTF-8"))
+            .replace("@PORT@", &self.client.to_string())
+            .replace("@TLS_PORT@", &self.direct_tls.to_string())
+            .replace("@API_PORT@", &self.api.to_string())
+    }
+}
+
+/// One self-signed certificate for all domains, good as its own CA file.
+fn write_certificate(folder: &Path) {
+    let names = DOMAINS
+        .iter()
+        .flat_map(|it| [(*it).to_string(), format!("*.{it}")]);
+    let mut params = rcgen::CertificateParams::new(names.collect::<Vec<_>>()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.not_after = rcgen::date_time_ymd(2100, 1, 1); // ejabberd has no timer for rcgen's year 4096
+    // What Python 3.13 insists on.
+    params.use_authority_key_identifier_extension = true;
+    params.key_usages = vec![
+        rcgen::KeyUsagePurpose::KeyCertSign,
+        rcgen::KeyUsagePurpose::DigitalSignature,
+    ];
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    fs::write(folder.join("cert.crt"), certificate.pem()).unwrap();
+    fs::write(folder.join("cert.key"), key.serialize_pem()).unwrap();
+}
+
+/// The Erlang VM as `ejabberdctl foreground` would start it, but as whoever we are and with no node
+/// name: no cookie, no distribution port, no epmd.
+fn ejabberd(folder: &Path, ports: Ports) -> Result<Command, String> {
+    const CTL: &str = "/usr/sbin/ejabberdctl";
+    let ctl = fs::read_to_string(CTL)
+        .map_err(|why| format!("these tests need the Debian package ejabberd ({CTL}: {why})"))?;
+    let libraries = ctl.lines().find_map(|line| line.strip_prefix("ERL_LIBS="));
+    let libraries = libraries.ok_or_else(|| format!("{CTL} has no ERL_LIBS= line"))?;
+    let config = folder.join("ejabberd.yml");
+    fs::write(&config, ports.fill(include_str!("ejabberd.yml.in"), folder)).unwrap();
+    let mut command = Command::new("erl");
+    command
+        .args(["+K", "true", "+S", "2:2", "+sbwt", "none", "-noinput"])
+        .args(["-mnesia", "dir"])
+        .arg(format!("{:?}", folder.join("spool")))
+        .args(["-s", "ejabberd"])
+        .env("EJABBERD_CONFIG_PATH", config)
+        .env("EJABBERD_LOG_PATH", folder.join("ejabberd.log"))
+        .env("ERL_CRASH_DUMP_BYTES", "0")
+        .env("ERL_LIBS", libraries.trim_matches('\''))
+        .env("HOME", folder);
+    Ok(command)
+}
+
+fn prosody(folder: &Path, ports: Ports) -> Result<Command, String> {
+    const PROGRAM: &str = "/usr/bin/prosody";
+    if !Path::new(PROGRAM).exists() {
+        return Err(format!(
+            "these tests need the Debian package prosody ({PROGRAM} is missing)"
+        ));
+    }
+    let config = folder.join("prosody.cfg.lua");
+    fs::write(
+        &config,
+        ports.fill(include_str!("prosody.cfg.lua.in"), folder),
+    )
+    .unwrap();
+    fs::create_dir(folder.join("data")).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.arg("-F").arg("--config").arg(config);
+    Ok(command)
+}
+
+/// Waits until the server says of each of its ports that it listens there.
+fn is_ready(kind: Kind, ports: Ports, process: &Guarded) -> bool {
+    let Ports {
+        client,
+        direct_tls,
+        api,
+    } = ports;
+    let mut missing = match kind {
+        Kind::Ejabberd => vec![
+            format!("accepting TCP connections at 127.0.0.1:{client} for"),
+            format!("accepting TLS connections at 127.0.0.1:{direct_tls} for"),
+            format!("accepting TCP connections at 127.0.0.1:{api} for"),
+        ],
+        Kind::Prosody => vec![
+            format!("Activated service 'c2s' on [127.0.0.1]:{client}"),
+            format!("Activated service 'c2s_direct_tls' on [127.0.0.1]:{direct_tls}"),
+        ],
+    };
+    let ready = process.output.find(|line| {
+        missing.retain(|it| !line.contains(it));
+        if line.contains(address_in_use(kind)) {
+            return Some(false);
+        }
+        missing.is_empty().then_some(true)
+    });
+    matches!(ready, Some((_, true)))
+}
+
+fn address_in_use(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Ejabberd => "Failed to open socket",
+        Kind::Prosody => "Failed to open server port",
+    }
+}
+
+fn register_by_api(port: u16, user: &str, host: &str, password: &str) {
+    let body = format!(r#"{{"user":"{user}","host":"{host}","password":"{password}"}}"#);
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        stream,
+        "POST /api/register HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200"),
+        "no account {user}@{host}: {answer}"
+    );
+}

@@ -1,0 +1,78 @@
+//! The built `pubshim`, run as a user would.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use crate::process::Guarded;
+use crate::server::{Entry, Server};
+
+pub(crate) struct Shim {
+    process: Guarded,
+    pub(crate) addr: SocketAddr,
+}
+
+impl Shim {
+    /// A shim for this server, trusting its certificate.
+    pub(crate) fn start(server: &Server, policy: &str, extra: &[&str]) -> Self {
+        let (addr, ca_file) = (server.addr().to_string(), server.ca_file());
+        let ca_file = ca_file.to_str().unwrap();
+        let mut arguments = vec!["--server", &addr, "--ca-file", ca_file, "--policy", policy];
+        arguments.extend(extra);
+        Self::run(&arguments)
+    }
+
+    /// `pubshim run` with these arguments, on a free port.
+    pub(crate) fn run(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
+        command
+            .args(["run", "--listen", "127.0.0.1:0", "-v"])
+            .args(arguments);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("PUBSHIM_") {
+                command.env_remove(name);
+            }
+        }
+        let process = Guarded::start(None, &command);
+        let listening = process.output.find(|line| {
+            let (_, after) = line.split_once("listening on ")?;
+            let addr = after.split_whitespace().next()?;
+            addr.trim_matches(|c: char| !c.is_ascii_digit())
+                .parse()
+                .ok()
+        });
+        let Some((_, addr)) = listening else {
+            panic!("the shim does not listen:\n{}", process.said());
+        };
+        Self { process, addr }
+    }
+
+    pub(crate) fn entry(&self) -> Entry {
+        Entry {
+            addr: self.addr,
+            ca_file: None,
+        }
+    }
+
+    /// SIGTERM; the exit code, waited for.
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        self.process.signal("TERM");
+        self.process.exit_code()
+    }
+
+    /// Waits for a line of its log that contains this.
+    pub(crate) fn wait_for_log(&self, part: &str) {
+        let found = self
+            .process
+            .output
+            .find(|line| line.contains(part).then_some(()));
+        assert!(found.is_some(), "no line with {part:?} in the shim's log");
+    }
+}
+
+impl Drop for Shim {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- shim at {}:\n{}", self.addr, self.process.said());
+        }
+    }
+}
