@@ -1,4 +1,45 @@
-//! pubshim
+//! pubshim: XEP-0207 (XMPP Eventing via Pubsub) for XMPP clients that never heard of it.
+//!
+//! A local proxy between an unmodified client and an unmodified server. What a byte of the client
+//! goes through, and back:
+//!
+//! ```text
+//!            net::pump             xml               session           translate
+//!            ─────────             ───               ───────           ─────────
+//!  client ──▶ read ──▶ bytes ──▶ Framer ──▶ frame ──▶ Session ──▶ stanza ──▶ Presence ─┐
+//!                                                      │  passed as it came            │ publish,
+//!                                                      ▼                               ▼ native copy
+//!  server ◀── write ◀──────────────────────────── outgoing ◀──────── rewrite ◀─────────┘
+//!  server ──▶ read ──▶ … the same the other way: events become presence … ──▶ write ──▶ client
+//! ```
+//!
+//! | module | what it is | I/O |
+//! |---|---|---|
+//! | [`xml`] | frames, elements, splicing: bytes are looked at, not rebuilt | none |
+//! | [`session`] | one client's stream as a state machine: [`session::Session`] | none |
+//! | `translate` | classic stanzas to pubsub and back, a file per function | none |
+//! | [`jid`], [`ns`] | addresses, namespaces | none |
+//! | [`net`] | sockets, TLS, the clock, randomness: one task owns a session | all |
+//! | [`config`], [`cli`] | what was asked for, and what the program runs with | reads one file |
+//!
+//! The core has no I/O: time comes in as an argument, ids come from a seed, so a recorded stream gives
+//! the same result every time. Nothing a rule does not name is changed: it passes byte for byte.
+//!
+//! # On the wire
+//!
+//! What another implementer needs to understand us, until there is a specification:
+//!
+//! | what | where | access | item id | payload |
+//! |---|---|---|---|---|
+//! | presence | PEP node `presence` | `authorize`, else `whitelist` | resource | `<presence xmlns='jabber:client' from='full JID' id='…'>` |
+//! | marker | native presence | | | `<shim xmlns='urn:pubshim:0'/>` |
+//!
+//! The payload is the classic stanza as its receiver would have got it, with the prefixes, the default
+//! namespace and the `xml:lang` it inherited declared on it. The native copy goes first and has the
+//! same `id`. Going offline is an item of type `unavailable`, which is then retracted without a notice.
+//! An event is believed if its payload's `from` is a full JID of the account that sent it, and the
+//! receiver is subscribed to that account.
+
 pub mod cli;
 pub mod config;
 pub mod jid;

@@ -100,7 +100,8 @@ fn an_unfinished_stanza_is_no_frame() {
 #[test]
 fn restricted_xml_is_refused() {
     use XmlError::{BadFormat, BadPrefix, Encoding, NotWellFormed, Restricted};
-    let cases: &[(&[u8], fn(XmlError) -> bool)] = &[
+    type Expected = fn(XmlError) -> bool;
+    let cases: &[(&[u8], Expected)] = &[
         (b"<!DOCTYPE a>", |e| matches!(e, Restricted(_))),
         (b"<a><!-- c --></a>", |e| matches!(e, Restricted(_))),
         (b"<?php ?>", |e| matches!(e, Restricted(_))),

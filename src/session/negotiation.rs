@@ -33,7 +33,7 @@ pub(crate) enum Phase {
 }
 
 /// Features a client may see: what pubshim passes on or can stand in for.
-const FEATURES: [(&str, &str); 9] = [
+const FEATURES: [(&str, &str); 8] = [
     (ns::SASL, "mechanisms"),
     (ns::SASL_CB, "sasl-channel-binding"),
     (ns::BIND, "bind"),
@@ -42,8 +42,6 @@ const FEATURES: [(&str, &str); 9] = [
     (ns::ROSTERVER, "ver"),
     (ns::PRE_APPROVAL, "sub"),
     (ns::CAPS, "c"),
-    // Without this a client could not know that registration wants a token.
-    ("urn:xmpp:invite", "register"),
 ];
 
 impl Session {
@@ -178,7 +176,7 @@ impl Session {
             (Phase::Binding, ns::CLIENT, _) => self.handle_bind_answer(element),
             // Only what a stream management or SASL2 of the client's own may have caused.
             (Phase::Login, ..) if self.options.policy == Policy::Off => {
-                self.pass(Leg::Server, element)
+                self.pass(Leg::Server, element);
             }
             _ => self.refuse_element(Leg::Server, element),
         }
@@ -233,7 +231,7 @@ impl Session {
                 self.refuse("policy-violation", "the client asked for TLS, which this port does not have: set it to connect without encryption");
             }
             (Phase::Login, ..) if self.options.policy == Policy::Off => {
-                self.pass(Leg::Client, element)
+                self.pass(Leg::Client, element);
             }
             (Phase::Login, ns::CLIENT, "iq") => self.handle_iq_before_login(element),
             (Phase::Binding, ns::CLIENT, "iq") => {

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Passes all tests on a fresh Debian machine: installs what they need, then runs those that need no
+# server and those against real ejabberd, Prosody and slixmpp. Needs Rust (rustup.rs).
+set -eu
+cd "$(dirname "$0")/.."
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+packages="ejabberd prosody python3 python3-venv gcc pkg-config libssl-dev"
+missing=$(for package in $packages; do
+    dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+done)
+if [ -n "$missing" ]; then
+    # The tests start servers of their own; the packages' services need not run.
+    as_root apt-get update -q
+    # shellcheck disable=SC2086 # a list of names
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing
+fi
+
+venv=target/python
+[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+"$venv/bin/python" -c 'import slixmpp' 2>/dev/null || "$venv/bin/pip" install --quiet 'slixmpp>=1.8'
+
+cargo test
+PUBSHIM_TEST_PYTHON="$PWD/$venv/bin/python" cargo test --test servers
