@@ -42,6 +42,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod fixture;
 pub mod jid;
 pub mod net;
 pub mod ns;

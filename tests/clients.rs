@@ -104,7 +104,7 @@ fn expected_at_server(recording: &Recording) -> Vec<String> {
     let frames = frames.iter().filter(|frame| !frame.is_swallowed());
     frames
         .map(|frame| match frame.is_broadcast() {
-            true => format!("{} natively, once, with the marker", open(frame.text())),
+            true => native(&open(frame.text()), frame.id().as_deref()),
             false => frame.text().to_owned(),
         })
         .collect()
@@ -118,12 +118,10 @@ fn at_server(replay: &Replay) -> Vec<String> {
         .map(|frame| match frame.text().split_once(MARKER) {
             Some((before, "</presence>")) => {
                 let presence = format!("{before}</presence>");
-                let own_id = frame.id().filter(|id| id.starts_with("ps-"));
-                let presence = match own_id {
-                    Some(id) => presence.replacen(&format!(" id='{id}'"), "", 1),
-                    None => presence,
-                };
-                format!("{presence} natively, once, with the marker")
+                match frame.id().filter(|id| id.starts_with("ps-")) {
+                    Some(id) => native(&presence.replacen(&format!(" id='{id}'"), "", 1), None),
+                    None => native(&presence, frame.id().as_deref()),
+                }
             }
             _ => frame.text().to_owned(),
         })
@@ -221,6 +219,7 @@ fn recordings() -> Vec<Recording> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/clients");
     let files = fs::read_dir(folder).unwrap();
     let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "xml"));
     paths.sort();
     assert!(paths.len() >= 12, "twelve clients and more");
     paths.iter().map(|path| Recording::read(path)).collect()
@@ -493,6 +492,13 @@ fn open(element: &str) -> String {
         Some(tag) => format!("{}></presence>", tag.trim_end()),
         None => element.to_owned(),
     }
+}
+
+/// What a presence is called that goes out natively; the quotes of its id do not matter.
+fn native(presence: &str, id: Option<&str>) -> String {
+    let id = id.unwrap_or_default();
+    let presence = presence.replacen(&format!("id=\"{id}\""), &format!("id='{id}'"), 1);
+    format!("{presence} natively, once, with the marker")
 }
 
 /// Compares long bytes, and shows where they part.

@@ -77,6 +77,8 @@ impl Session {
                     "the client named another domain after its login",
                 );
             }
+            // What follows is looked at when the server has shown its features.
+            self.client.held = true;
             self.open_server(bytes);
             self.phase = Phase::Opening;
             return;

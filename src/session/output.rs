@@ -174,6 +174,20 @@ impl Dropped {
     }
 }
 
+impl Dropped {
+    /// Every reason there is.
+    pub const ALL: [Self; 8] = [
+        Self::ForeignFrom,
+        Self::WrongType,
+        Self::WrongPayload,
+        Self::NotSubscribed,
+        Self::Seen,
+        Self::Delayed,
+        Self::Retracted,
+        Self::Overflow,
+    ];
+}
+
 impl Event {
     /// How important this is.
     pub fn level(&self) -> Level {

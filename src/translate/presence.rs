@@ -75,20 +75,16 @@ impl Presence {
             Some(_) => return false,
         };
         let fresh = wire.requests.id();
-        let id = presence.attribute("id").filter(|id| !id.is_empty());
-        let id = id.as_deref().unwrap_or(fresh.as_str());
+        let has_id = presence.attribute("id").is_some_and(|id| !id.is_empty());
+        let id = ("id", Some(fresh.as_str()));
         if self.policy == Policy::Auto {
-            rewrite(
-                wire.to(Leg::Server),
-                presence,
-                &[("id", Some(id))],
-                |_| true,
-                MARKER,
-            );
+            let changes: &[_] = if has_id { &[] } else { &[id] };
+            rewrite(wire.to(Leg::Server), presence, changes, |_| true, MARKER);
         }
         let mut payload = BytesMut::with_capacity(presence.raw().len() + wire.jid.len() + 128);
-        let changes = [("from", Some(&*wire.jid)), ("id", Some(id))];
-        rewrite_standalone(&mut payload, presence, &changes, |_| true, "");
+        let changes = [("from", Some(&*wire.jid)), id];
+        let changes = &changes[..if has_id { 1 } else { 2 }];
+        rewrite_standalone(&mut payload, presence, changes, |_| true, "");
         if is_available {
             self.waiting = Some(payload);
             self.advance(wire);

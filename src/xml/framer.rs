@@ -42,8 +42,6 @@ pub struct Framer {
     limits: Limits,
     /// What the stream's header declared, once it was seen.
     namespaces: Option<Arc<Namespaces>>,
-    /// Whether white space came where only an XML declaration may have stood before.
-    begun: bool,
     /// Start of the token in work.
     token: usize,
     /// Where to go on searching for the end of that token.
@@ -77,7 +75,6 @@ impl Framer {
         Self {
             limits,
             namespaces: None,
-            begun: false,
             token: 0,
             scan: 0,
             quote: None,
@@ -108,7 +105,6 @@ impl Framer {
             return Err(XmlError::TooBig("more bytes than a stanza may have"));
         }
         if frame.is_some() {
-            self.begun = true;
             self.token = 0;
             self.scan = 0;
             self.declared.clear();
@@ -118,8 +114,7 @@ impl Framer {
 
     fn header(&mut self, buf: &[u8]) -> Result<Option<Frame>, XmlError> {
         const DECLARATION: &[u8] = b"<?xml";
-        if !self.begun
-            && self.token == 0
+        if self.token == 0
             && (buf.len() < 6 && DECLARATION.starts_with(&buf[..buf.len().min(5)])
                 || buf.starts_with(DECLARATION) && is_space(buf[5]))
         {

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect='*measured*' \
-//!     PROGRAM --bench --exact message_each_way --sample-count 1 --sample-size 1000
+//!     PROGRAM --bench message_each_way --sample-count 1 --sample-size 1000
 //! ```
 
 use std::sync::Arc;

@@ -1,0 +1,351 @@
+//! Both ends of a session and a clock, played by a test.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pubshim::session::{
+    Dropped, Event, Input, Leg, Options, Output, Policy, Security, Seed, ServerFacts, Session,
+};
+
+use crate::tree::Node;
+
+pub(crate) const JULIET: &str = "juliet@capulet.lit/balcony";
+pub(crate) const ROMEO: &str = "romeo@montague.lit/mobile";
+
+pub(crate) const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+pub(crate) const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+
+/// A stream header as Pidgin writes it.
+pub(crate) fn client_header(domain: &str) -> String {
+    format!(
+        "<?xml version='1.0' ?><stream:stream to='{domain}' xmlns='jabber:client' \
+         xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"
+    )
+}
+
+/// A stream header as Prosody writes it.
+pub(crate) fn server_header(domain: &str) -> String {
+    format!(
+        "<?xml version='1.0'?><stream:stream xml:lang='en' id='5ded7657-5696-4c86-ab1b-7e0de8fb70ae' \
+         version='1.0' xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:client' \
+         from='{domain}'>"
+    )
+}
+
+pub(crate) const STARTTLS: &str = "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'>\
+    <required/></starttls></stream:features>";
+pub(crate) const PROCEED: &str = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+pub(crate) const MECHANISMS: &str = "<stream:features><mechanisms \
+    xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism></mechanisms></stream:features>";
+pub(crate) const AUTH: &str = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>\
+    AGp1bGlldABwdy1qdWxpZXQ=</auth>";
+pub(crate) const SUCCESS: &str = "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>";
+pub(crate) const BIND_FEATURES: &str = "<stream:features><bind \
+    xmlns='urn:ietf:params:xml:ns:xmpp-bind'><required/></bind></stream:features>";
+pub(crate) const BIND: &str = "<iq type='set' id='bind'><bind \
+    xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>balcony</resource></bind></iq>";
+
+/// The server's answer to [`BIND`].
+pub(crate) fn bound(jid: &str) -> String {
+    format!(
+        "<iq type='result' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
+         <jid>{jid}</jid></bind></iq>"
+    )
+}
+
+/// Where a session can be when something goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// The client has connected.
+    New,
+    /// The server is being connected.
+    Connecting,
+    /// Our own header is sent over plain TCP.
+    OpeningPlain,
+    /// `<starttls/>` is sent.
+    StartingTls,
+    /// TLS is being negotiated.
+    Handshaking,
+    /// The client's header is sent.
+    Opening,
+    /// The server's header has come, its features have not.
+    Opened,
+    /// The client sees the mechanisms.
+    Login,
+    /// `<auth/>` is sent.
+    Authenticating,
+    /// `<success/>` has come.
+    Reopening,
+    /// The second header is sent.
+    Reopened,
+    /// The client sees the features of the second stream.
+    Binding,
+    /// A resource is bound.
+    Established,
+}
+
+pub(crate) const STAGES: [Stage; 13] = [
+    Stage::New,
+    Stage::Connecting,
+    Stage::OpeningPlain,
+    Stage::StartingTls,
+    Stage::Handshaking,
+    Stage::Opening,
+    Stage::Opened,
+    Stage::Login,
+    Stage::Authenticating,
+    Stage::Reopening,
+    Stage::Reopened,
+    Stage::Binding,
+    Stage::Established,
+];
+
+pub(crate) struct Driver {
+    pub(crate) session: Session,
+    pub(crate) now: Duration,
+    jid: String,
+    /// What was sent on each leg and not yet looked at.
+    taken: [Vec<u8>; 2],
+    /// Legs that take no bytes.
+    blocked: [bool; 2],
+    outputs: Vec<Output>,
+}
+
+pub(crate) fn options(policy: Policy) -> Options {
+    Options {
+        policy,
+        security: Security::Plain,
+        ..Options::default()
+    }
+}
+
+impl Driver {
+    pub(crate) fn new(options: Options) -> Self {
+        let now = Duration::from_secs(1000);
+        Self {
+            session: Session::new(Arc::new(options), Seed([7; 32]), now),
+            now,
+            jid: JULIET.to_owned(),
+            taken: Default::default(),
+            blocked: [false; 2],
+            outputs: Vec::new(),
+        }
+    }
+
+    /// A session that has come as far as `stage`, everything looked at; over STARTTLS.
+    pub(crate) fn at(stage: Stage, options: Options) -> Self {
+        let mut driver = Self::new(Options {
+            security: Security::StartTls,
+            ..options
+        });
+        driver.go_to(stage);
+        driver.forget();
+        driver
+    }
+
+    fn go_to(&mut self, stage: Stage) {
+        let facts = ServerFacts::default();
+        let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
+        for step in STAGES.into_iter().filter(|step| *step <= stage) {
+            match step {
+                Stage::New => {}
+                Stage::Connecting => self.client(&client),
+                Stage::OpeningPlain => self.input(Input::Connected(facts)),
+                Stage::StartingTls => self.server(&format!("{server}{STARTTLS}")),
+                Stage::Handshaking => self.server(PROCEED),
+                Stage::Opening => self.input(Input::Secured),
+                Stage::Opened => self.server(&server),
+                Stage::Login => self.server(MECHANISMS),
+                Stage::Authenticating => self.client(AUTH),
+                Stage::Reopening => self.server(SUCCESS),
+                Stage::Reopened => self.client(&client),
+                Stage::Binding => self.server(&format!("{server}{BIND_FEATURES}")),
+                Stage::Established => {
+                    self.client(BIND);
+                    self.server(&bound(JULIET));
+                }
+            }
+        }
+    }
+
+    /// A session that is logged in as `jid`, everything looked at.
+    pub(crate) fn logged_in(jid: &str, options: Options) -> Self {
+        let domain = jid.split(['@', '/']).nth(1).unwrap();
+        Self::logged_in_with(
+            jid,
+            options,
+            &client_header(domain),
+            &server_header(domain),
+            ServerFacts::default(),
+        )
+    }
+
+    pub(crate) fn logged_in_with(
+        jid: &str,
+        options: Options,
+        client_header: &str,
+        server_header: &str,
+        facts: ServerFacts,
+    ) -> Self {
+        // Written with the prefix the server's header declares.
+        let prefix = server_header.split("xmlns:").nth(1).unwrap();
+        let prefix = prefix.split('=').next().unwrap();
+        let features = |xml: &str| xml.replace("stream:", &format!("{prefix}:"));
+        let mut driver = Self::new(Options {
+            security: Security::Plain,
+            ..options
+        });
+        driver.jid = jid.to_owned();
+        driver.client(client_header);
+        driver.input(Input::Connected(facts));
+        driver.server(&format!("{server_header}{}", features(MECHANISMS)));
+        driver.client(AUTH);
+        driver.server(SUCCESS);
+        driver.client(client_header);
+        driver.server(&format!("{server_header}{}", features(BIND_FEATURES)));
+        driver.client(BIND);
+        driver.server(&bound(jid));
+        driver.forget();
+        driver
+    }
+
+    pub(crate) fn auto(jid: &str) -> Self {
+        Self::logged_in(jid, options(Policy::Auto))
+    }
+
+    pub(crate) fn client(&mut self, xml: &str) {
+        self.input(Input::Bytes(Leg::Client, xml.as_bytes()));
+    }
+
+    pub(crate) fn server(&mut self, xml: &str) {
+        self.input(Input::Bytes(Leg::Server, xml.as_bytes()));
+    }
+
+    pub(crate) fn input(&mut self, input: Input<'_>) {
+        self.session.handle(input, self.now);
+        self.collect();
+    }
+
+    /// Lets a leg take bytes again, or no more.
+    pub(crate) fn block(&mut self, leg: Leg, blocked: bool) {
+        self.blocked[leg as usize] = blocked;
+        self.collect();
+    }
+
+    fn collect(&mut self) {
+        while let Some(output) = self.session.poll() {
+            self.outputs.push(output);
+        }
+        for leg in [Leg::Client, Leg::Server] {
+            let count = self.session.outgoing(leg).len();
+            if count > 0 && !self.blocked[leg as usize] {
+                self.taken[leg as usize].extend_from_slice(self.session.outgoing(leg));
+                self.session.sent(leg, count, self.now);
+            }
+        }
+    }
+
+    /// Lets time pass, coming back whenever the session asks for it.
+    pub(crate) fn advance(&mut self, seconds: u64) {
+        let end = self.now + Duration::from_secs(seconds);
+        for _ in 0..100 {
+            let Some(at) = self.session.timeout().filter(|at| *at <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = self.now.max(at);
+            self.input(Input::Timeout);
+        }
+        panic!("the session asks again and again for {:?}", self.now);
+    }
+
+    /// What the client was sent since the last look.
+    pub(crate) fn to_client(&mut self) -> String {
+        String::from_utf8(std::mem::take(&mut self.taken[Leg::Client as usize])).unwrap()
+    }
+
+    /// What the server was sent since the last look.
+    pub(crate) fn to_server(&mut self) -> String {
+        String::from_utf8(std::mem::take(&mut self.taken[Leg::Server as usize])).unwrap()
+    }
+
+    /// The stanzas the client was sent since the last look.
+    pub(crate) fn client_got(&mut self) -> Vec<Node> {
+        Node::stream(&self.to_client())
+    }
+
+    /// The stanzas the server was sent since the last look.
+    pub(crate) fn server_got(&mut self) -> Vec<Node> {
+        Node::stream(&self.to_server())
+    }
+
+    /// The only stanza the server was sent since the last look.
+    pub(crate) fn one_to_server(&mut self) -> Node {
+        Node::stanza(&self.to_server())
+    }
+
+    /// The only stanza the client was sent since the last look.
+    pub(crate) fn one_to_client(&mut self) -> Node {
+        Node::stanza(&self.to_client())
+    }
+
+    /// What else the session wanted since the last look.
+    pub(crate) fn outputs(&mut self) -> Vec<Output> {
+        let is_log = |output: &Output| matches!(output, Output::Log(_));
+        let outputs = std::mem::take(&mut self.outputs);
+        outputs.into_iter().filter(|o| !is_log(o)).collect()
+    }
+
+    /// What the session had to say since the last look; forgets other outputs.
+    pub(crate) fn events(&mut self) -> Vec<Event> {
+        let outputs = std::mem::take(&mut self.outputs);
+        let event = |output| match output {
+            Output::Log(event) => Some(event),
+            _ => None,
+        };
+        outputs.into_iter().filter_map(event).collect()
+    }
+
+    pub(crate) fn dropped(&mut self) -> Vec<Dropped> {
+        let dropped = |event| match event {
+            Event::Dropped(dropped) => Some(dropped),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(dropped).collect()
+    }
+
+    pub(crate) fn forget(&mut self) {
+        self.to_client();
+        self.to_server();
+        self.outputs.clear();
+    }
+
+    /// Answers an IQ of the session's as ejabberd does: from the own bare JID.
+    pub(crate) fn result(&mut self, iq: &Node, body: &str) {
+        let (id, jid) = (iq.value("id"), self.jid.clone());
+        let bare = jid.split('/').next().unwrap();
+        self.server(&format!(
+            "<iq xml:lang='en' to='{jid}' from='{bare}' type='result' id='{id}'>{body}</iq>"
+        ));
+    }
+
+    /// Answers an IQ of the session's with an error as Prosody does: without `from`.
+    pub(crate) fn error(&mut self, iq: &Node, kind: &str, condition: &str) {
+        let (id, jid) = (iq.value("id"), &self.jid);
+        self.server(&format!(
+            "<iq type='error' to='{jid}' id='{id}'><error type='{kind}'><{condition} \
+             xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
+        ));
+    }
+
+    /// Asserts that the client's stream was ended with this error, once, and returns its bytes.
+    #[track_caller]
+    pub(crate) fn assert_refused(&mut self, condition: &str) -> String {
+        let sent = self.to_client();
+        let error = format!("<stream:error><{condition} xmlns='{STREAM_ERRORS}'/>");
+        assert!(sent.contains(&error), "no {condition} in: {sent}");
+        assert_eq!(sent.matches("<stream:error>").count(), 1, "{sent}");
+        assert!(sent.ends_with("</stream:error></stream:stream>"), "{sent}");
+        sent
+    }
+}

@@ -1,0 +1,23 @@
+//! The core without I/O, from outside: what a session says on both legs to a scripted client and server.
+//!
+//! Expected values are those of RFC 6120 and 6121, XEP-0060 and XEP-0207; what the server says is cut
+//! from what ejabberd 23.01 and Prosody 0.12 really said.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod backpressure;
+mod closing;
+mod driver;
+mod ending;
+mod features;
+mod limits;
+mod login;
+mod node;
+mod once;
+mod passing;
+mod presence_in;
+mod presence_out;
+mod refused;
+mod requests;
+mod trust;
+mod tree;
+mod unavailable;
