@@ -66,7 +66,10 @@ fn run(settings: Settings) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(settings))
+    let result = runtime.block_on(serve(settings));
+    // A name that is still looked up in the background must not keep the program.
+    runtime.shutdown_background();
+    result
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {

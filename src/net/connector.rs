@@ -95,7 +95,7 @@ impl Connector {
         };
         let place = format!("{host}:{port}");
         let connected = async {
-            let tcp = self.connect_tcp(&host, port).await?;
+            let tcp = self.connect_tcp(&host, port, security).await?;
             let stream = ServerStream::Plain(tcp);
             match security {
                 Security::DirectTls => Arc::clone(&self).secure(stream, domain).await,
@@ -112,38 +112,71 @@ impl Connector {
             })
     }
 
-    async fn connect_tcp(&self, host: &str, port: u16) -> Result<TcpStream, String> {
+    async fn connect_tcp(
+        &self,
+        host: &str,
+        port: u16,
+        security: Security,
+    ) -> Result<TcpStream, String> {
         let name = host.trim_start_matches('[').trim_end_matches(']');
-        let addresses = lookup_host((name, port)).await.map_err(|error| {
-            format!("cannot find the server {host}: {error}; check the domain, or name the server with --server")
-        })?;
+        let addresses: Vec<_> = lookup_host((name, port))
+            .await
+            .map_err(|error| {
+                format!(
+                    "cannot find the server {host}: {error}; check the domain, or name the server with --server"
+                )
+            })?
+            .collect();
+        // One that does not answer must not take the time of the others.
+        let share = self.timeout / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
         let mut failure = format!("{host} has no address");
         for address in addresses {
-            if self.is_ourselves(address) {
-                failure =
-                    format!("{address} is pubshim itself: name the real server with --server");
+            if security == Security::Plain && !address.ip().to_canonical().is_loopback() {
+                failure = format!(
+                    "{address} is not on this machine: only there goes plain:// without TLS"
+                );
                 continue;
             }
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    prepare(&stream);
-                    return Ok(stream);
-                }
-                Err(error) => {
-                    failure = format!(
-                        "cannot connect to {address}: {error}; is the server running there? \
-                         name another with --server"
-                    );
-                }
+            match self.connect_address(address, share).await {
+                Ok(stream) => return Ok(stream),
+                Err(reason) => failure = reason,
             }
         }
         Err(failure)
     }
 
-    fn is_ourselves(&self, address: SocketAddr) -> bool {
+    async fn connect_address(
+        &self,
+        address: SocketAddr,
+        timeout: Duration,
+    ) -> Result<TcpStream, String> {
+        let fail = |reason: &str| {
+            Err(format!(
+                "cannot connect to {address}: {reason}; is the server running there? name another with --server"
+            ))
+        };
+        match tokio::time::timeout(timeout, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) if self.leads_back(&stream) => Err(format!(
+                "{address} is pubshim itself: name the real server with --server"
+            )),
+            Ok(Ok(stream)) => {
+                prepare(&stream);
+                Ok(stream)
+            }
+            Ok(Err(error)) => fail(&error.to_string()),
+            Err(_) => fail("no answer"),
+        }
+    }
+
+    /// Whether a connection leads to one of our own sockets.
+    fn leads_back(&self, stream: &TcpStream) -> bool {
+        let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
+            return false;
+        };
+        let (local, ip) = (local.ip().to_canonical(), peer.ip().to_canonical());
         self.listen.iter().any(|own| {
-            let is_any = own.ip().is_unspecified() && address.ip().is_loopback();
-            own.port() == address.port() && (own.ip() == address.ip() || is_any)
+            let is_here = own.ip().to_canonical() == ip || own.ip().is_unspecified() && local == ip;
+            own.port() == peer.port() && is_here
         })
     }
 

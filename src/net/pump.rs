@@ -16,6 +16,8 @@ use crate::session::{Event, Input, Leg, Level, Options, Output, Seed, Session};
 
 /// What one read takes at the most.
 const READ_SIZE: usize = 16 * 1024;
+/// How long the other side may take to read our last words.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long to read on after our last word, so that the other side gets to read it.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -51,8 +53,8 @@ struct Half<S> {
 enum End {
     /// Not in sight.
     Open,
-    /// What is outgoing is sent, then nothing more.
-    Finishing,
+    /// What is outgoing is sent until then, and nothing more.
+    Finishing(Instant),
     /// Our last word is said; what still comes is read and thrown away.
     Lingering(Instant),
 }
@@ -156,27 +158,24 @@ impl Pump {
                     }
                 }
                 Output::Learned(facts) => self.connector.learn(&self.domain, facts),
-                Output::Finish(Leg::Client) => self.client.end = End::Finishing,
+                Output::Finish(Leg::Client) => self.client.finish(),
                 Output::Finish(Leg::Server) => {
                     self.connecting = None;
-                    self.server.end = End::Finishing;
+                    self.server.finish();
                 }
                 Output::Log(event) => log(&event),
+                Output::Recorded(_) => {}
             }
         }
         moved
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let lingering =
-            [self.client.end, self.server.end]
-                .into_iter()
-                .filter_map(|end| match end {
-                    End::Lingering(until) => Some(until),
-                    End::Open | End::Finishing => None,
-                });
+        let ending = [self.client.deadline(), self.server.deadline()]
+            .into_iter()
+            .flatten();
         let session = self.session.timeout().map(|timeout| self.start + timeout);
-        let Some(deadline) = lingering.chain(session).min() else {
+        let Some(deadline) = ending.chain(session).min() else {
             self.timer = None;
             return Poll::Pending;
         };
@@ -198,6 +197,18 @@ impl<S> Half<S> {
         Self {
             stream,
             end: End::Open,
+        }
+    }
+
+    fn finish(&mut self) {
+        self.end = End::Finishing(Instant::now() + LAST_WORDS);
+    }
+
+    /// When the connection is dropped, whatever the other side does.
+    fn deadline(&self) -> Option<Instant> {
+        match self.end {
+            End::Finishing(until) | End::Lingering(until) if self.stream.is_some() => Some(until),
+            _ => None,
         }
     }
 }
@@ -249,14 +260,12 @@ fn poll_write<S: AsyncWrite + Unpin>(
         return false;
     };
     match half.end {
-        End::Lingering(until) => {
-            if until <= Instant::now() {
-                half.stream = None;
-                return true;
-            }
-            return false;
+        End::Finishing(until) | End::Lingering(until) if until <= Instant::now() => {
+            half.stream = None;
+            return true;
         }
-        End::Open | End::Finishing => {}
+        End::Lingering(_) => return false,
+        End::Open | End::Finishing(_) => {}
     }
     let out = session.outgoing(leg);
     let count = out.len();
@@ -277,7 +286,7 @@ fn poll_write<S: AsyncWrite + Unpin>(
         let _ = Pin::new(stream).poll_flush(cx);
         return true;
     }
-    if half.end == End::Finishing {
+    if matches!(half.end, End::Finishing(_)) {
         if Pin::new(stream).poll_shutdown(cx).is_pending() {
             return false;
         }

@@ -10,8 +10,11 @@ use crate::xml::{Element, XmlError, escape};
 
 impl Session {
     /// The other side of `leg` has sent its closing tag.
-    pub(super) fn handle_close(&mut self, leg: Leg, _tag: &[u8]) {
+    pub(super) fn handle_close(&mut self, leg: Leg) {
         self.connection_mut(leg).ended = true;
+        if leg == Leg::Server && !self.is_negotiated() && self.closing.is_none() {
+            return self.fail_server("the server closed the stream before the login");
+        }
         self.end_after(leg);
     }
 
@@ -21,13 +24,19 @@ impl Session {
         if connection.finished {
             return;
         }
+        if connection.held && !connection.pending.is_empty() {
+            // What came before the end is looked at first.
+            connection.eof = true;
+            return;
+        }
+        connection.eof = false;
         let was_closed = std::mem::replace(&mut connection.ended, true);
         if leg == Leg::Server && !was_closed && self.closing.is_none() {
             return self.fail_server("the connection to the server broke");
         }
         self.end_after(leg);
         // Who hangs up with a closing tag still reads; who just vanishes may not.
-        if self.connection(leg).closed || leg == Leg::Server {
+        if self.wire.is_closed(leg) || leg == Leg::Server {
             self.finish(leg);
         }
     }
@@ -152,13 +161,13 @@ impl Session {
 
     /// Publishes that the client is gone, if the server still listens.
     fn go_offline(&mut self) {
-        if !self.server.closed && !self.server.ended && self.is_logged_in() {
+        if !self.wire.is_closed(Leg::Server) && !self.server.ended && self.is_logged_in() {
             self.presence.go_offline(&mut self.wire);
         }
     }
 
     fn send_stream_error(&mut self, leg: Leg, condition: &str, text: &str) {
-        if self.connection(leg).closed {
+        if self.wire.is_closed(leg) {
             return;
         }
         let prefix = match (&self.connection(leg).opened, leg) {
@@ -204,11 +213,9 @@ impl Session {
 
     /// Sends our closing tag, once, if there is a stream to close.
     fn close_stream(&mut self, leg: Leg) {
-        let connection = self.connection_mut(leg);
-        if let (Some(name), false) = (&connection.opened, connection.closed) {
+        if let (Some(name), false) = (&self.connection(leg).opened, self.wire.is_closed(leg)) {
             let tag = format!("</{name}>");
-            connection.closed = true;
-            self.wire.send(leg, tag.as_bytes());
+            self.wire.close(leg, &tag);
         }
     }
 
@@ -224,7 +231,7 @@ impl Session {
         self.finish(Leg::Server);
     }
 
-    fn finish(&mut self, leg: Leg) {
+    pub(super) fn finish(&mut self, leg: Leg) {
         let connection = self.connection_mut(leg);
         if !std::mem::replace(&mut connection.finished, true) {
             connection.pending = Vec::new();

@@ -14,8 +14,8 @@ pub(crate) struct Connection {
     pub(crate) held: bool,
     /// The name of the stream we opened towards this leg; its closing tag repeats it.
     pub(crate) opened: Option<Box<str>>,
-    /// We have sent our closing tag.
-    pub(crate) closed: bool,
+    /// The connection has ended while what came before is still held.
+    pub(crate) eof: bool,
     /// The other side has closed its stream, or broken off.
     pub(crate) ended: bool,
     /// The shell was told to close the connection; nothing more goes either way.
@@ -33,7 +33,7 @@ impl Connection {
             pending: Vec::new(),
             held: false,
             opened: None,
-            closed: false,
+            eof: false,
             ended: false,
             finished: false,
             frame_since: None,

@@ -11,6 +11,7 @@
 //! | `stanzas.rs` | what passes, what is translated, what is refused once logged in |
 //! | `closing.rs` | closing tags, stream errors, going offline |
 //! | `requests.rs`, `wire.rs` | our own IQs; what translators write to |
+//! | `tap.rs` | what is noted of a session that is recorded |
 
 mod closing;
 mod connection;
@@ -19,15 +20,14 @@ mod options;
 mod output;
 mod requests;
 mod stanzas;
+mod tap;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-
 pub use options::{Function, Options, Policy, Security, Timeouts};
-pub use output::{Dropped, Event, Input, Leg, Level, Output, ServerFacts};
+pub use output::{Dropped, Event, Input, Leg, Level, Output, Record, ServerFacts};
 pub use requests::Seed;
 
 pub(crate) use wire::Wire;
@@ -40,8 +40,6 @@ use crate::xml::{Element, FrameKind};
 
 /// More than this many outgoing bytes on one leg stop the reading of the other.
 const HIGH_WATER: usize = 64 * 1024;
-/// A drained buffer larger than this is given back.
-const KEEP_BUFFER: usize = 1024;
 
 /// A client's session: two streams and what is translated between them.
 ///
@@ -62,14 +60,16 @@ pub struct Session {
     header: Vec<u8>,
     /// SASL has succeeded.
     authenticated: bool,
-    /// The id of the client's bind request.
-    bind_id: String,
+    /// The id of the client's bind request, until it is answered.
+    login_id: Option<String>,
     now: Duration,
     started: Duration,
     /// Since when the server's leg is not read.
     unread_since: Option<Duration>,
     /// When a closing session ends even if the other side says nothing.
     closing: Option<Duration>,
+    /// Set if the session is recorded.
+    tap: Option<Box<tap::Tap>>,
 }
 
 impl Session {
@@ -85,11 +85,12 @@ impl Session {
             domain: String::new(),
             header: Vec::new(),
             authenticated: false,
-            bind_id: String::new(),
+            login_id: None,
             now,
             started: now,
             unread_since: None,
             closing: None,
+            tap: None,
             options,
         }
     }
@@ -97,6 +98,7 @@ impl Session {
     /// Takes in what happened at `now`.
     pub fn handle(&mut self, input: Input<'_>, now: Duration) {
         self.advance_clock(now);
+        self.note_input(&input);
         match input {
             Input::Bytes(leg, bytes) => self.handle_bytes(leg, bytes),
             Input::Eof(leg) => self.handle_eof(leg),
@@ -109,6 +111,7 @@ impl Session {
             Input::Timeout => self.handle_timeout(),
             Input::Shutdown => self.handle_shutdown(),
         }
+        self.note_outgoing();
         self.resume_held();
         self.advance_clock(now);
     }
@@ -125,11 +128,8 @@ impl Session {
 
     /// Notes that `count` of the outgoing bytes were sent on `leg` at `now`.
     pub fn sent(&mut self, leg: Leg, count: usize, now: Duration) {
-        let out = self.wire.to(leg);
-        out.advance(count.min(out.len()));
-        if out.is_empty() && out.capacity() > KEEP_BUFFER {
-            *out = BytesMut::new();
-        }
+        self.wire.advance(leg, count);
+        self.note_sent(leg, count);
         if count > 0 {
             self.connection_mut(leg).stalled_since = None;
         }
@@ -139,7 +139,7 @@ impl Session {
     /// Whether `leg` is to be read: not while the other side is slower, or has to answer first.
     pub fn wants(&self, leg: Leg) -> bool {
         let connection = self.connection(leg);
-        if connection.finished || connection.ended {
+        if connection.finished || connection.ended || connection.eof {
             return false;
         }
         let has_room = self.outgoing(leg.other()).len() < HIGH_WATER;
@@ -162,7 +162,8 @@ impl Session {
             return None;
         }
         let timeouts = &self.options.timeouts;
-        let login = (!self.is_logged_in()).then(|| self.started + timeouts.login);
+        let login =
+            (!self.is_logged_in() && self.closing.is_none()).then(|| self.started + timeouts.login);
         let requests = match self.unread_since {
             Some(_) => None,
             None => self
@@ -261,6 +262,9 @@ impl Session {
             if self.connection(leg).is_readable() && !self.connection(leg).pending.is_empty() {
                 self.handle_bytes(leg, &[]);
             }
+            if self.connection(leg).is_readable() && self.connection(leg).eof {
+                self.handle_eof(leg);
+            }
         }
     }
 
@@ -273,6 +277,7 @@ impl Session {
                     let bytes = &buf[used..used + frame.len];
                     used += frame.len;
                     self.connection_mut(leg).frame_since = None;
+                    self.note_frame(leg, bytes);
                     self.handle_frame(leg, frame.kind, bytes);
                     if self.phase == Phase::Handshaking && leg == Leg::Server && used < buf.len() {
                         // RFC 6120 §5.4.3.3: whoever wrote them could not know the TLS keys.
@@ -280,8 +285,12 @@ impl Session {
                     }
                 }
                 Ok(None) => break,
-                Err(error) => self.handle_bad_xml(leg, error),
+                Err(error) => {
+                    self.note_garbage(leg, &buf[used..]);
+                    self.handle_bad_xml(leg, error);
+                }
             }
+            self.note_outgoing();
         }
         used
     }
@@ -290,7 +299,7 @@ impl Session {
         match kind {
             FrameKind::Header => self.handle_header(leg, bytes),
             FrameKind::Whitespace => self.handle_whitespace(leg, bytes),
-            FrameKind::Close => self.handle_close(leg, bytes),
+            FrameKind::Close => self.handle_close(leg),
             FrameKind::Element => {
                 // A framer that has seen no header gives no element.
                 let Some(namespaces) = self.connection(leg).namespaces() else {
@@ -333,7 +342,8 @@ impl Session {
         }
         for leg in [Leg::Client, Leg::Server] {
             if over(self.connection(leg).stalled_since, timeouts.stall) {
-                return self.handle_eof(leg);
+                self.handle_eof(leg);
+                return self.finish(leg);
             }
         }
         if over(self.client.frame_since, timeouts.stanza) {

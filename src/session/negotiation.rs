@@ -1,5 +1,6 @@
 //! From the first byte to the bound resource: headers, features, STARTTLS, SASL (RFC 6120 §4–7).
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::{Event, Leg, Output, Policy, Security, Session};
@@ -174,11 +175,14 @@ impl Session {
                 self.handle_features(element);
             }
             (Phase::Login, ns::SASL, answer) => self.handle_sasl_answer(element, answer),
-            (Phase::Login, ns::CLIENT, "iq") => self.pass(Leg::Server, element),
+            (Phase::Login, ns::CLIENT, "iq") => self.handle_iq_answer_before_login(element),
             (Phase::Binding, ns::CLIENT, _) => self.handle_bind_answer(element),
-            // Only what a stream management or SASL2 of the client's own may have caused.
+            // Whatever else the two have agreed on.
             (Phase::Login, ..) if self.options.policy == Policy::Off => {
                 self.pass(Leg::Server, element);
+                if element.is(ns::SASL2, "success") {
+                    self.establish_untranslated();
+                }
             }
             _ => self.refuse_element(Leg::Server, element),
         }
@@ -195,8 +199,19 @@ impl Session {
         let _ = write!(self.wire.to(Leg::Server), "<starttls xmlns='{}'/>", ns::TLS);
     }
 
-    /// Shows the client the features it may see, in their own bytes.
+    /// Goes on with the login as far as the features say.
     fn handle_features(&mut self, features: &Element<'_>) {
+        self.show_features(features);
+        self.client.held = false;
+        self.phase = match (self.authenticated, self.options.policy) {
+            (false, _) => Phase::Login,
+            (true, Policy::Off) => Phase::Established,
+            (true, _) => Phase::Binding,
+        };
+    }
+
+    /// Shows the client the features it may see, in their own bytes.
+    pub(super) fn show_features(&mut self, features: &Element<'_>) {
         let policy = self.options.policy;
         let may_pass = |feature: &Element<'_>| {
             let namespace = feature.namespace();
@@ -211,12 +226,6 @@ impl Session {
             self.wire.log(Event::FeatureRemoved(name));
         }
         rewrite(self.wire.to(Leg::Client), features, &[], may_pass, "");
-        self.client.held = false;
-        self.phase = match (self.authenticated, policy) {
-            (false, _) => Phase::Login,
-            (true, Policy::Off) => Phase::Established,
-            (true, _) => Phase::Binding,
-        };
     }
 
     pub(super) fn negotiate_with_client(&mut self, element: &Element<'_>) {
@@ -233,12 +242,15 @@ impl Session {
                 self.refuse("policy-violation", "the client asked for TLS, which this port does not have: set it to connect without encryption");
             }
             (Phase::Login, ..) if self.options.policy == Policy::Off => {
+                if element.child(ns::IQ_AUTH, "query").is_some() {
+                    self.login_id = element.attribute("id").map(Cow::into_owned);
+                }
                 self.pass(Leg::Client, element);
             }
             (Phase::Login, ns::CLIENT, "iq") => self.handle_iq_before_login(element),
             (Phase::Binding, ns::CLIENT, "iq") => {
                 if element.child(ns::BIND, "bind").is_some() {
-                    self.bind_id = element.attribute("id").unwrap_or_default().into_owned();
+                    self.login_id = Some(element.attribute("id").unwrap_or_default().into_owned());
                     // What follows needs the full JID.
                     self.client.held = true;
                 }
@@ -283,11 +295,32 @@ impl Session {
         }
     }
 
+    /// Registration, or under [`Policy::Off`] a login of before SASL (XEP-0078).
+    fn handle_iq_answer_before_login(&mut self, iq: &Element<'_>) {
+        self.pass(Leg::Server, iq);
+        let is_login =
+            self.login_id.is_some() && self.login_id.as_deref() == iq.attribute("id").as_deref();
+        if is_login
+            && iq.attribute("type").as_deref() == Some("result")
+            && iq.children().next().is_none()
+        {
+            self.establish_untranslated();
+        }
+    }
+
+    /// Logged in by a way we do not follow, under [`Policy::Off`]: from here on everything passes.
+    fn establish_untranslated(&mut self) {
+        self.login_id = None;
+        self.client.framer.set_limits(self.options.limits);
+        self.server.framer.set_limits(self.options.limits);
+        self.phase = Phase::Established;
+    }
+
     fn handle_bind_answer(&mut self, stanza: &Element<'_>) {
-        let is_answer = !self.bind_id.is_empty()
-            && stanza.local() == "iq"
-            && stanza.attribute("id").as_deref() == Some(&self.bind_id);
+        let is_answer = stanza.local() == "iq"
+            && self.login_id.as_deref() == Some(&*stanza.attribute("id").unwrap_or_default());
         if is_answer {
+            self.login_id = None;
             self.client.held = false;
             if let Some(bind) = stanza.child(ns::BIND, "bind")
                 && let Some(bound) = bind.child(ns::BIND, "jid")
@@ -295,7 +328,6 @@ impl Session {
             {
                 self.wire.jid = bound.text().trim().to_owned();
                 self.phase = Phase::Established;
-                self.bind_id = String::new();
                 self.wire.log(Event::LoggedIn(self.wire.jid.clone()));
             }
         }

@@ -1,8 +1,10 @@
 //! What goes into a session and what comes out of it, besides bytes.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::xml::XmlError;
+use crate::xml::{Namespaces, XmlError};
 
 /// One of the two connections of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ impl fmt::Display for Leg {
 }
 
 /// What happens to a session from outside.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Input<'a> {
     /// Bytes were read.
     Bytes(Leg, &'a [u8]),
@@ -50,6 +52,21 @@ pub enum Input<'a> {
     Timeout,
     /// The program ends.
     Shutdown,
+}
+
+impl fmt::Debug for Input<'_> {
+    /// Without the bytes: they may be a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(leg, bytes) => write!(f, "Bytes({leg}, {} bytes)", bytes.len()),
+            Self::Eof(leg) => write!(f, "Eof({leg})"),
+            Self::Connected(facts) => write!(f, "Connected({facts:?})"),
+            Self::Secured => f.write_str("Secured"),
+            Self::Failed(reason) => write!(f, "Failed({reason:?})"),
+            Self::Timeout => f.write_str("Timeout"),
+            Self::Shutdown => f.write_str("Shutdown"),
+        }
+    }
 }
 
 /// What is the same for every session with one server.
@@ -75,6 +92,33 @@ pub enum Output {
     Finish(Leg),
     /// Something worth a line in the log.
     Log(Event),
+    /// A step for a recording, if the session is [recorded](super::Session::record).
+    Recorded(Record),
+}
+
+/// What passes a session's border, frame by frame and in the order it was handled.
+///
+/// What else a session puts out while it handles an input stands between that input and the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A frame was handled, with the declarations its prefixes are read with.
+    From(Leg, Vec<u8>, Arc<Namespaces>),
+    /// Bytes that are no frame.
+    FromRaw(Leg, Vec<u8>),
+    /// Frames were sent because of the last input.
+    To(Leg, Vec<u8>),
+    /// Time has passed.
+    After(Duration),
+    /// A leg has ended.
+    Ends(Leg),
+    /// The server's leg is up.
+    Connected,
+    /// The server's leg is secured.
+    Secured,
+    /// The server's leg failed.
+    Failed(String),
+    /// The program ends.
+    Shutdown,
 }
 
 /// How important an [`Event`] is.
@@ -117,6 +161,13 @@ pub enum Event {
         node: &'static str,
         /// Its access model.
         access: String,
+    },
+    /// A node of ours was unsafe and is deleted and made anew.
+    NodeReplaced {
+        /// The node.
+        node: &'static str,
+        /// What was wrong with it.
+        reason: String,
     },
     /// A node cannot be used as it must be; the function goes natively.
     NodeUnusable {
@@ -195,6 +246,7 @@ impl Event {
             Self::Refused { .. }
             | Self::BadXml(..)
             | Self::StreamError(Leg::Server, _)
+            | Self::NodeReplaced { .. }
             | Self::NodeUnusable { .. }
             | Self::PublishFailed { .. }
             | Self::LoginFailed => Level::Warn,
@@ -207,7 +259,7 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LoggedIn(jid) => write!(f, "logged in as {jid}"),
+            Self::LoggedIn(jid) => write!(f, "logged in as {}", shown(jid)),
             Self::LoginFailed => {
                 f.write_str("the server refused the login: check name and password in the client")
             }
@@ -215,15 +267,28 @@ impl fmt::Display for Event {
                 write!(f, "the {leg} sent what no XMPP stream may hold: {error}")
             }
             Self::StreamError(leg, condition) => {
-                write!(f, "the {leg} ended the stream: {condition}")
+                write!(f, "the {leg} ended the stream: {}", shown(condition))
             }
             Self::Refused { condition, reason } => {
-                write!(f, "ended the client's stream ({condition}): {reason}")
+                write!(
+                    f,
+                    "ended the client's stream ({condition}): {}",
+                    shown(reason)
+                )
             }
-            Self::FeatureRemoved(name) => write!(f, "took the stream feature {name} out"),
-            Self::ElementRefused(leg, name) => write!(f, "did not pass <{name}/> from the {leg}"),
+            Self::FeatureRemoved(name) => write!(f, "took the stream feature {} out", shown(name)),
+            Self::ElementRefused(leg, name) => {
+                write!(f, "did not pass <{}/> from the {leg}", shown(name))
+            }
             Self::NodeReady { node, access } => {
                 write!(f, "node '{node}' is ours, access model {access}")
+            }
+            Self::NodeReplaced { node, reason } => {
+                let reason = shown(reason);
+                write!(
+                    f,
+                    "node '{node}' was not safe to publish to ({reason}): deleting it and making it anew"
+                )
             }
             Self::NodeUnusable { node, reason } => {
                 write!(
@@ -237,4 +302,14 @@ impl fmt::Display for Event {
             Self::Dropped(dropped) => write!(f, "dropped an event: {}", dropped.reason()),
         }
     }
+}
+
+/// A text from the wire as a log may show it: on one line, and not endless.
+fn shown(text: &str) -> impl fmt::Display + '_ {
+    const MOST: usize = 300;
+    let end = text
+        .char_indices()
+        .nth(MOST)
+        .map_or(text.len(), |(at, _)| at);
+    text[..end].escape_debug()
 }

@@ -14,7 +14,10 @@ impl Session {
         let translated = match stanza_kind(stanza) {
             None => return self.refuse_element(Leg::Client, stanza),
             Some(Kind::Presence) => self.presence.handle_client_presence(stanza, &mut self.wire),
-            Some(Kind::Iq) => self.presence.handle_client_iq(stanza, &mut self.wire),
+            Some(Kind::Iq) => {
+                self.presence.note_client_iq(stanza);
+                false
+            }
             Some(Kind::Message) => false,
         };
         if !translated {
@@ -24,7 +27,10 @@ impl Session {
 
     pub(super) fn handle_server_stanza(&mut self, stanza: &Element<'_>) {
         if self.options.policy == Policy::Off {
-            return self.pass(Leg::Server, stanza);
+            return match stanza.is(ns::STREAM, "features") {
+                true => self.show_features(stanza),
+                false => self.pass(Leg::Server, stanza),
+            };
         }
         let translated = match stanza_kind(stanza) {
             None => return self.refuse_element(Leg::Server, stanza),

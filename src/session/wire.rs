@@ -4,17 +4,32 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 
 use super::requests::{Id, Requests, Seed};
 use super::{Dropped, Event, Leg, Output, ServerFacts};
 use crate::translate::Purpose;
 use crate::xml::{Element, escape};
 
+/// A drained buffer that has held more than this is given back.
+const KEEP_BUFFER: usize = 1024;
+
+/// What waits to be sent on one leg.
+#[derive(Default)]
+struct Outgoing {
+    bytes: BytesMut,
+    /// The most it held since it was empty.
+    peak: usize,
+    /// Our closing tag is the last of it.
+    closed: bool,
+    /// Where goes what nobody may see any more.
+    void: BytesMut,
+}
+
 /// The part of a session that its translators write to.
 pub(crate) struct Wire {
-    to_client: BytesMut,
-    to_server: BytesMut,
+    to_client: Outgoing,
+    to_server: Outgoing,
     pub(crate) requests: Requests,
     outputs: VecDeque<Output>,
     /// The client's full JID; empty until the server has bound it.
@@ -30,8 +45,8 @@ pub(crate) struct Wire {
 impl Wire {
     pub(crate) fn new(seed: Seed, request_timeout: Duration) -> Self {
         Self {
-            to_client: BytesMut::new(),
-            to_server: BytesMut::new(),
+            to_client: Outgoing::default(),
+            to_server: Outgoing::default(),
             requests: Requests::new(seed),
             outputs: VecDeque::new(),
             jid: String::new(),
@@ -41,19 +56,56 @@ impl Wire {
         }
     }
 
-    /// What waits to be sent on `leg`; append to send.
+    /// What waits to be sent on `leg`; append to send. After our closing tag it goes nowhere.
     pub(crate) fn to(&mut self, leg: Leg) -> &mut BytesMut {
-        match leg {
-            Leg::Client => &mut self.to_client,
-            Leg::Server => &mut self.to_server,
+        let outgoing = self.leg_mut(leg);
+        if outgoing.closed {
+            outgoing.void.clear();
+            return &mut outgoing.void;
         }
+        &mut outgoing.bytes
     }
 
     /// What waits to be sent on `leg`.
     pub(crate) fn outgoing(&self, leg: Leg) -> &BytesMut {
+        &self.leg(leg).bytes
+    }
+
+    /// Notes that `count` bytes were sent on `leg`.
+    pub(crate) fn advance(&mut self, leg: Leg, count: usize) {
+        let outgoing = self.leg_mut(leg);
+        outgoing.peak = outgoing.peak.max(outgoing.bytes.len());
+        if count < outgoing.bytes.len() {
+            outgoing.bytes.advance(count);
+        } else if std::mem::take(&mut outgoing.peak) > KEEP_BUFFER {
+            outgoing.bytes = BytesMut::new();
+        } else {
+            outgoing.bytes.clear();
+        }
+    }
+
+    /// Sends a closing tag on `leg`, and nothing after it.
+    pub(crate) fn close(&mut self, leg: Leg, tag: &str) {
+        self.send(leg, tag.as_bytes());
+        self.leg_mut(leg).closed = true;
+    }
+
+    /// Whether our closing tag was sent on `leg`.
+    pub(crate) fn is_closed(&self, leg: Leg) -> bool {
+        self.leg(leg).closed
+    }
+
+    fn leg(&self, leg: Leg) -> &Outgoing {
         match leg {
             Leg::Client => &self.to_client,
             Leg::Server => &self.to_server,
+        }
+    }
+
+    fn leg_mut(&mut self, leg: Leg) -> &mut Outgoing {
+        match leg {
+            Leg::Client => &mut self.to_client,
+            Leg::Server => &mut self.to_server,
         }
     }
 
@@ -72,33 +124,29 @@ impl Wire {
         purpose: Purpose,
         body: impl FnOnce(&mut BytesMut),
     ) -> bool {
+        if self.is_closed(Leg::Server) {
+            return false;
+        }
         let deadline = self.read_time + self.request_timeout;
         let Some(id) = self.requests.start(to, deadline, purpose) else {
             return false;
         };
-        self.start_iq(kind, to, &id);
-        body(&mut self.to_server);
-        self.to_server.put_slice(b"</iq>");
+        let out = self.to(Leg::Server);
+        start_iq(out, kind, to, &id);
+        body(out);
+        out.put_slice(b"</iq>");
         true
-    }
-
-    fn start_iq(&mut self, kind: &str, to: Option<&str>, id: &Id) {
-        // Writing to a buffer in memory cannot fail.
-        let _ = write!(self.to_server, "<iq type='{kind}' id='{id}'");
-        if let Some(to) = to {
-            let _ = write!(self.to_server, " to='{}'", escape(to));
-        }
-        self.to_server.put_slice(b">");
     }
 
     /// Answers a request of the server's with an empty result, in the client's place.
     pub(crate) fn answer_result(&mut self, iq: &Element<'_>) {
         let id = iq.attribute("id").unwrap_or_default();
-        let _ = write!(self.to_server, "<iq type='result' id='{}'", escape(&id));
+        let out = self.to(Leg::Server);
+        let _ = write!(out, "<iq type='result' id='{}'", escape(&id));
         if let Some(from) = iq.attribute("from") {
-            let _ = write!(self.to_server, " to='{}'", escape(&from));
+            let _ = write!(out, " to='{}'", escape(&from));
         }
-        self.to_server.put_slice(b"/>");
+        out.put_slice(b"/>");
     }
 
     /// Notes something for the log.
@@ -125,4 +173,13 @@ impl Wire {
     pub(crate) fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
+}
+
+fn start_iq(out: &mut BytesMut, kind: &str, to: Option<&str>, id: &Id) {
+    // Writing to a buffer in memory cannot fail.
+    let _ = write!(out, "<iq type='{kind}' id='{id}'");
+    if let Some(to) = to {
+        let _ = write!(out, " to='{}'", escape(to));
+    }
+    out.put_slice(b">");
 }

@@ -12,18 +12,23 @@ use crate::ns;
 use crate::session::{Dropped, Leg, Wire};
 use crate::xml::{Element, rewrite_standalone};
 
-/// So many events may wait until the roster is known.
-const MOST_HELD: usize = 256;
+/// So many bytes of presence may wait until the roster is known.
+const MOST_HELD: usize = 256 * 1024;
+/// One message may make so many bytes of presence: what it declares once would stand on each.
+const MOST_SHOWN: usize = 256 * 1024;
+/// One message may have so many items; servers send one.
+const MOST_ITEMS: usize = 256;
+/// A resource may be so long (RFC 6122 §2.1).
+const MOST_RESOURCE: usize = 1023;
 
 /// What came in by event, and what was shown of it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Events {
     seen: Seen,
     held: Vec<Held>,
 }
 
 /// A presence that may be shown if its sender turns out to be a contact.
-#[derive(Debug)]
 struct Held {
     full: Box<str>,
     change: Change,
@@ -45,7 +50,7 @@ impl Events {
         let Some(from) = presence.attribute("from").filter(|_| is_state) else {
             return true;
         };
-        // Our own reflection answers to nothing: events of ourselves are not shown at all.
+        // Events about this very resource are not shown, so its reflection has no twin.
         if jid::resource(&from).is_none() || from == wire.jid {
             return true;
         }
@@ -103,7 +108,12 @@ impl Events {
         contacts: &mut Contacts,
         wire: &mut Wire,
     ) {
-        for item in items.children() {
+        let before = wire.outgoing(Leg::Client).len() + self.held_bytes();
+        for (count, item) in items.children().enumerate() {
+            let made = wire.outgoing(Leg::Client).len() + self.held_bytes() - before;
+            if count >= MOST_ITEMS || made > MOST_SHOWN {
+                return wire.drop_event(Dropped::Overflow);
+            }
             let outcome = match item.local() {
                 "item" => self.handle_item(&item, account, contacts, wire),
                 _ => Err(Dropped::Retracted),
@@ -112,6 +122,10 @@ impl Events {
                 wire.drop_event(reason);
             }
         }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held.iter().map(|held| held.presence.len()).sum()
     }
 
     fn handle_item(
@@ -135,7 +149,10 @@ impl Events {
             return Err(Dropped::WrongType);
         }
         let full: Cow<'_, str> = presence.attribute("from").unwrap_or_default();
-        if jid::bare(&full) != account || jid::resource(&full).is_none_or(str::is_empty) {
+        let is_resource = |resource: &str| {
+            (1..=MOST_RESOURCE).contains(&resource.len()) && !resource.contains(char::is_control)
+        };
+        if jid::bare(&full) != account || !jid::resource(&full).is_some_and(is_resource) {
             return Err(Dropped::ForeignFrom);
         }
         let is_own = account == jid::bare(&wire.jid);
@@ -149,7 +166,7 @@ impl Events {
         } {
             Some(true) => self.show(&presence, &full, account, wire),
             Some(false) => Err(Dropped::NotSubscribed),
-            None if self.held.len() >= MOST_HELD || !contacts.ask(wire) => Err(Dropped::Overflow),
+            None if self.held_bytes() >= MOST_HELD || !contacts.ask(wire) => Err(Dropped::Overflow),
             None => {
                 let mut bytes = BytesMut::new();
                 write_presence(&mut bytes, &presence, account, &wire.jid);

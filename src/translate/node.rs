@@ -36,15 +36,17 @@ pub(crate) enum Step {
     Delete,
     /// To make the node.
     Create(Access),
-    /// To change the node's configuration.
-    Configure(Access),
+    /// To change the access model, and nothing else: a refusal must have one meaning.
+    SetAccess(Access),
+    /// To change what else is wanted.
+    SetOptions,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Unchecked,
     Asking,
-    Ready(Access),
+    Ready,
     Unusable,
 }
 
@@ -74,6 +76,8 @@ const MOST_REQUESTS: u8 = 10;
 pub(crate) struct OwnNode {
     name: &'static str,
     state: State,
+    /// The access model that was verified last.
+    verified: Option<Access>,
     requests: u8,
     /// The configuration was set once: what still differs, the server will not change.
     configured: bool,
@@ -84,17 +88,20 @@ impl OwnNode {
         Self {
             name,
             state: State::Unchecked,
+            verified: None,
             requests: 0,
             configured: false,
         }
     }
 
-    /// The verified access model, once the node may be published to.
-    pub(crate) fn ready(&self) -> Option<Access> {
-        match self.state {
-            State::Ready(access) => Some(access),
-            _ => None,
-        }
+    /// Whether the node may be published to.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state == State::Ready
+    }
+
+    /// The access model that was verified last; a publish that names it cannot leak.
+    pub(crate) fn verified(&self) -> Option<Access> {
+        self.verified
     }
 
     /// Whether nothing can be published to the node in this session.
@@ -130,22 +137,18 @@ impl OwnNode {
             (Step::Get | Step::Delete, Err("item-not-found")) | (Step::Delete, Ok(_)) => {
                 self.ask(Step::Create(best_access(wire)), wire);
             }
-            (Step::Create(_) | Step::Configure(_), Ok(_)) | (Step::Create(_), Err("conflict")) => {
+            (Step::Create(Access::Authorize), Err(_)) if is_unknown_access => {
+                wire.learn(ServerFacts { no_authorize: true });
+                self.ask(Step::Create(Access::Whitelist), wire);
+            }
+            (Step::SetAccess(_), Err(_)) if is_unknown_access => {
+                wire.learn(ServerFacts { no_authorize: true });
                 self.ask(Step::Get, wire);
             }
-            (Step::Create(Access::Authorize) | Step::Configure(Access::Authorize), Err(_))
-                if is_unknown_access && !wire.facts.no_authorize =>
-            {
-                wire.learn(ServerFacts { no_authorize: true });
-                self.configured = false;
-                let next = match step {
-                    Step::Create(_) => Step::Create(Access::Whitelist),
-                    _ => Step::Get,
-                };
-                self.ask(next, wire);
-            }
-            // What the configuration lacks is only fatal if the next look says so.
-            (Step::Configure(_), Err(_)) => self.ask(Step::Get, wire),
+            (Step::Create(_) | Step::SetAccess(_) | Step::SetOptions, Ok(_))
+            | (Step::Create(_), Err("conflict"))
+            // What the options lack makes nothing unsafe.
+            | (Step::SetOptions, Err(_)) => self.ask(Step::Get, wire),
             (_, Err(condition)) => self.give_up(condition, wire),
         }
     }
@@ -160,36 +163,41 @@ impl OwnNode {
         let Some(form) = configure.child(ns::DATA, "x") else {
             return self.give_up("an answer without a configuration", wire);
         };
-        let access = match form::value(&form, "pubsub#access_model").as_deref() {
-            Some("authorize") => Access::Authorize,
-            Some("whitelist") => Access::Whitelist,
+        let model = form::value(&form, "pubsub#access_model").unwrap_or_default();
+        let access = match &*model {
+            "authorize" => Access::Authorize,
+            "whitelist" => Access::Whitelist,
             // Somebody else's idea of this node. Who subscribed to it was never approved, and changing
             // the access model does not take subscriptions away on every server.
-            _ => return self.ask(Step::Delete, wire),
+            other => return self.replace(&format!("its access model is '{other}'"), wire),
         };
         let publishers = form::value(&form, "pubsub#publish_model");
         if publishers.is_some_and(|model| model != "publishers") {
-            return self.ask(Step::Delete, wire);
+            return self.replace("others may publish to it", wire);
         }
-        let best = best_access(wire);
-        let is_right = access == best && differences(&form).next().is_none();
-        if is_right || self.configured {
-            self.state = State::Ready(access);
+        if access == Access::Whitelist && best_access(wire) == Access::Authorize {
+            return self.ask(Step::SetAccess(Access::Authorize), wire);
+        }
+        let options: Vec<_> = differences(&form).collect();
+        if options.is_empty() || self.configured {
+            self.state = State::Ready;
+            self.verified = Some(access);
+            self.requests = 0;
             let (node, access) = (self.name, access.as_str().to_owned());
             return wire.log(Event::NodeReady { node, access });
         }
         self.configured = true;
-        let mut fields = vec![("pubsub#access_model", best.as_str())];
-        fields.extend(differences(&form));
-        self.send(Step::Configure(best), wire, |out, node| {
-            let _ = write!(
-                out,
-                "<pubsub xmlns='{}'><configure node='{node}'>",
-                ns::PUBSUB_OWNER
-            );
-            form::write_submit(out, ns::NODE_CONFIG, &fields);
-            out.put_slice(b"</configure></pubsub>");
+        self.send(Step::SetOptions, wire, |out, node| {
+            write_configure(out, node, &options)
         });
+    }
+
+    fn replace(&mut self, reason: &str, wire: &mut Wire) {
+        wire.log(Event::NodeReplaced {
+            node: self.name,
+            reason: reason.to_owned(),
+        });
+        self.ask(Step::Delete, wire);
     }
 
     fn ask(&mut self, step: Step, wire: &mut Wire) {
@@ -210,7 +218,10 @@ impl OwnNode {
                     form::write_submit(out, ns::NODE_CONFIG, &fields);
                     write!(out, "</configure></pubsub>")
                 }
-                Step::Get | Step::Configure(_) => {
+                Step::SetAccess(access) => {
+                    return write_configure(out, node, &[("pubsub#access_model", access.as_str())]);
+                }
+                Step::Get | Step::SetOptions => {
                     write!(
                         out,
                         "<pubsub xmlns='{owner}'><configure node='{node}'/></pubsub>"
@@ -242,6 +253,17 @@ impl OwnNode {
             reason: reason.to_owned(),
         });
     }
+}
+
+/// Writes a request to change fields of a node's configuration (XEP-0060 §8.2.4).
+fn write_configure(out: &mut BytesMut, node: &str, fields: &[(&str, &str)]) {
+    let _ = write!(
+        out,
+        "<pubsub xmlns='{}'><configure node='{node}'>",
+        ns::PUBSUB_OWNER
+    );
+    form::write_submit(out, ns::NODE_CONFIG, fields);
+    out.put_slice(b"</configure></pubsub>");
 }
 
 /// The access model to ask this server for.

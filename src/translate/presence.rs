@@ -141,23 +141,25 @@ impl Presence {
         }
         if self.node.is_unusable() {
             self.waiting = None;
-        } else if self.node.ready().is_none() {
+        } else if !self.node.is_ready() {
             self.node.prepare(wire);
         } else if let Some(payload) = self.waiting.take() {
-            self.published = true;
-            self.publish(&payload, Purpose::Publish, wire);
-            self.publishing = Some(payload);
+            if self.publish(&payload, Purpose::Publish, wire) {
+                self.published = true;
+                self.publishing = Some(payload);
+            }
         }
     }
 
     /// Listing 3, with the resource as item id. `access_model` goes along each time: should the node
     /// have changed or gone, the publish is a conflict and not a leak.
-    fn publish(&self, payload: &[u8], purpose: Purpose, wire: &mut Wire) {
-        let Some(access) = self.node.ready() else {
-            return;
+    /// `false`: it could not be sent.
+    fn publish(&self, payload: &[u8], purpose: Purpose, wire: &mut Wire) -> bool {
+        let Some(access) = self.node.verified() else {
+            return false;
         };
         let item = escape(jid::resource(&wire.jid).unwrap_or_default()).into_owned();
-        wire.request("set", None, purpose, |out| {
+        let sent = wire.request("set", None, purpose, |out| {
             let _ = write!(
                 out,
                 "<pubsub xmlns='{}'><publish node='{NODE}'><item id='{item}'>",
@@ -172,6 +174,11 @@ impl Presence {
             );
             out.put_slice(b"</publish-options></pubsub>");
         });
+        if !sent {
+            let reason = "too many requests wait for the server".to_owned();
+            wire.log(Event::PublishFailed { node: NODE, reason });
+        }
+        sent
     }
 
     /// The answer to an IQ of ours.
@@ -230,12 +237,11 @@ impl Presence {
         self.advance(wire);
     }
 
-    /// Looks at an IQ of the client's; it always passes.
-    pub(crate) fn handle_client_iq(&mut self, iq: &Element<'_>, _wire: &mut Wire) -> bool {
+    /// Looks at an IQ of the client's, which passes.
+    pub(crate) fn note_client_iq(&mut self, iq: &Element<'_>) {
         if self.enabled && mentions(iq, "jabber:iq:roster", NODE) {
             self.contacts.note_client_iq(iq, NODE);
         }
-        false
     }
 
     /// An IQ from the server that answers nothing of ours; `true` if the client does not see it.

@@ -10,7 +10,7 @@ use crate::ns;
 use crate::xml::Element;
 
 /// Of more full JIDs than this the memory is given up: a change may then show twice.
-const MOST_RESOURCES: usize = 4096;
+const MOST_RESOURCES: usize = 2048;
 /// Native presences of one resource that may wait for their events.
 const MOST_NATIVES: usize = 64;
 /// More children than this are not compared.
@@ -79,7 +79,8 @@ fn is_from_server(child: &Element<'_>) -> bool {
 /// What the client was shown of each contact that has a shim.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    resources: HashMap<Box<str>, Resource>,
+    /// By hashed full JID: a long one must not cost more than a short one.
+    resources: HashMap<u64, Resource>,
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +102,7 @@ struct Shown {
 impl Seen {
     /// Whether to show a native presence of `full`; `marked`: its sender has a shim.
     pub(crate) fn native(&mut self, full: &str, change: Change, marked: bool) -> bool {
-        if !marked && !self.resources.contains_key(full) {
+        if !marked && !self.resources.contains_key(&hash(full)) {
             return true;
         }
         let resource = self.resource(full);
@@ -167,10 +168,10 @@ impl Seen {
     }
 
     fn resource(&mut self, full: &str) -> &mut Resource {
-        if self.resources.len() >= MOST_RESOURCES && !self.resources.contains_key(full) {
+        if self.resources.len() >= MOST_RESOURCES && !self.resources.contains_key(&hash(full)) {
             self.resources.clear();
         }
-        self.resources.entry(full.into()).or_default()
+        self.resources.entry(hash(full)).or_default()
     }
 }
 

@@ -106,5 +106,12 @@ pub fn unescape(raw: &str) -> Cow<'_, str> {
 
 /// `text` as it may stand in an attribute or an element.
 pub fn escape(text: &str) -> Cow<'_, str> {
-    quick_xml::escape::escape(text)
+    let mut escaped = quick_xml::escape::escape(text);
+    // In an attribute they would be read as spaces (XML 1.0 §3.3.3).
+    for (white, reference) in [("\n", "&#10;"), ("\t", "&#9;"), ("\r", "&#13;")] {
+        if escaped.contains(white) {
+            escaped = Cow::Owned(escaped.replace(white, reference));
+        }
+    }
+    escaped
 }

@@ -1,6 +1,7 @@
 //! A look into a checked element without copying it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::Namespaces;
 use super::chars::{is_space, unescape};
@@ -10,7 +11,7 @@ use crate::ns;
 /// An element as the bytes it came in, with the scope its names are read in.
 ///
 /// It may only be made from what a [`Framer`](super::Framer) let pass.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Element<'a> {
     raw: &'a str,
     tag: Tag<'a>,
@@ -18,10 +19,17 @@ pub struct Element<'a> {
 }
 
 /// What an element inherits its declarations from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 enum Scope<'a> {
     Stream(&'a Namespaces),
     Parent(&'a Element<'a>),
+}
+
+impl fmt::Debug for Element<'_> {
+    /// Only the name: the rest may be a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>", self.tag.name())
+    }
 }
 
 impl<'a> Element<'a> {

@@ -1,5 +1,6 @@
 //! Bytes to frames: where one top-level element of a stream ends, and whether it may pass.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::chars::{check_chars, check_references, is_space, split_qname};
@@ -52,6 +53,8 @@ pub struct Framer {
     open: Vec<(usize, usize)>,
     /// Namespace declarations in force, as ranges of the frame.
     declared: Vec<Declared>,
+    /// Names of the attributes of the tag in work, as ranges of the frame.
+    names: Vec<(usize, usize)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +83,7 @@ impl Framer {
             quote: None,
             open: Vec::new(),
             declared: Vec::new(),
+            names: Vec::new(),
         }
     }
 
@@ -101,7 +105,13 @@ impl Framer {
             None => self.header(buf)?,
             Some(_) => self.element(buf)?,
         };
-        if frame.map_or(buf.len(), |frame| frame.len) > self.limits.bytes {
+        // A run of white space is passed on as far as it has come, so it has no length.
+        let len = match frame {
+            Some(frame) if frame.kind == FrameKind::Whitespace => 0,
+            Some(frame) => frame.len,
+            None => buf.len(),
+        };
+        if len > self.limits.bytes {
             return Err(XmlError::TooBig("more bytes than a stanza may have"));
         }
         if frame.is_some() {
@@ -281,34 +291,38 @@ impl Framer {
     fn check_tag(&mut self, buf: &[u8], tag: &Tag<'_>) -> Result<(), XmlError> {
         let (prefix, _) = split_qname(tag.name())?;
         let mut prefixed = 0;
-        for (count, attribute) in tag.attributes().enumerate() {
+        self.names.clear();
+        for attribute in tag.attributes() {
             let attribute = attribute?;
-            if count >= self.limits.attributes {
+            if self.names.len() >= self.limits.attributes {
                 return Err(XmlError::TooBig("too many attributes"));
             }
             if memchr::memchr(b'<', attribute.raw.as_bytes()).is_some() {
                 return Err(XmlError::NotWellFormed("'<' in an attribute"));
             }
             check_references(attribute.raw)?;
-            let mut before = tag.attributes().flatten().take(count);
-            if before.any(|other| other.name == attribute.name) {
+            let (prefix, _) = split_qname(attribute.name)?;
+            let name = (self.token + attribute.name_at, attribute.name.len());
+            let is_same = |(start, len): &(usize, usize)| {
+                &buf[*start..start + len] == attribute.name.as_bytes()
+            };
+            if self.names.iter().any(is_same) {
                 return Err(XmlError::NotWellFormed("an attribute twice"));
             }
-            let (attribute_prefix, local) = split_qname(attribute.name)?;
+            self.names.push(name);
             if attribute.declares().is_some() {
                 self.declare(&attribute)?;
-            } else if local.len() != attribute.name.len() {
-                debug_assert!(attribute_prefix.is_some());
+            } else if prefix.is_some() {
                 prefixed += 1;
             }
         }
         if let Some(prefix) = prefix {
             self.resolve(buf, prefix)?;
         }
-        if prefixed > 0 {
-            self.check_prefixed_attributes(buf, tag)?;
+        match prefixed {
+            0 => Ok(()),
+            _ => self.check_prefixed_attributes(buf, tag),
         }
-        Ok(())
     }
 
     /// Notes a namespace declaration, if it is one that may be made (Namespaces in XML §3).
@@ -362,28 +376,21 @@ impl Framer {
 
     /// Every prefix is bound, and no two attributes have the same namespace and local name.
     fn check_prefixed_attributes(&self, buf: &[u8], tag: &Tag<'_>) -> Result<(), XmlError> {
-        let prefixed = || {
-            tag.attributes()
-                .flatten()
-                .filter(|attribute| attribute.declares().is_none())
-                .filter_map(|attribute| attribute.name.split_once(':'))
-        };
-        for (count, (prefix, local)) in prefixed().enumerate() {
-            let namespace = self.resolve(buf, prefix)?;
-            for (other_prefix, other_local) in prefixed().take(count) {
-                if local == other_local && same(self.resolve(buf, other_prefix)?, namespace) {
+        let mut known: Vec<(Cow<'_, str>, &str)> = Vec::new();
+        let attributes = tag.attributes().flatten();
+        for attribute in attributes.filter(|attribute| attribute.declares().is_none()) {
+            if let Some((prefix, local)) = attribute.name.split_once(':') {
+                let namespace = std::str::from_utf8(self.resolve(buf, prefix)?)
+                    .map_err(|_| XmlError::Encoding)?;
+                let name = (super::unescape(namespace), local);
+                if known.contains(&name) {
                     return Err(XmlError::NotWellFormed("an attribute twice"));
                 }
+                known.push(name);
             }
         }
         Ok(())
     }
-}
-
-/// Whether two namespaces as written are the same, references resolved.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let text = |raw| std::str::from_utf8(raw).map(super::unescape);
-    a == b || matches!((text(a), text(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 fn count_space(buf: &[u8]) -> usize {
@@ -447,5 +454,8 @@ fn check_declaration(text: &str) -> Result<(), XmlError> {
         }
         order = place;
     }
-    if order == 0 { Err(BAD) } else { Ok(()) }
+    if order == 0 || text.ends_with('/') {
+        return Err(BAD);
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 /// Limits on one top-level element; exceeding one ends the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a stanza, a stream header or a run of white space.
+    /// Bytes of a stanza or a stream header.
     pub bytes: usize,
     /// Elements open at once, the stanza itself included.
     pub depth: usize,

@@ -6,14 +6,14 @@ use super::XmlError;
 use super::chars::{is_space, unescape};
 
 /// A start tag or an empty-element tag, from `<` to `>`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Tag<'a> {
     raw: &'a str,
     name_len: usize,
 }
 
 /// One attribute of a [`Tag`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Attribute<'a> {
     /// The name with its prefix, as written.
     pub name: &'a str,
@@ -93,7 +93,7 @@ impl<'a> Attribute<'a> {
 }
 
 /// Iterator over a tag's attributes; on a checked tag every item is `Ok`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Attributes<'a> {
     raw: &'a str,
     at: usize,

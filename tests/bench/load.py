@@ -29,6 +29,7 @@ MESSAGE = (
     "<message from='romeo@localhost/mobile' to='juliet@localhost' type='chat' id='f5b1a0c2-57d6-4a5e'>"
     f"<body>{BODY}</body><active xmlns='http://jabber.org/protocol/chatstates'/></message>"
 ).encode()
+AVATAR = MESSAGE.replace(BODY.encode(), b"x" * 32 * 1024)
 PRESENCE = "<presence id='p1'><show>away</show><status>Moping</status><priority>5</priority></presence>"
 NODE = (
     "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='presence'>"
@@ -245,7 +246,10 @@ async def report_calls(shim):
             for name, (number, _) in calls.items():
                 sums[KINDS.get(name, "other")] += number
             numbers = "".join(f"{number / count:8.2f}" for number in sums.values())
-            names = (f"{name} {number}" + f" ({bad} failed)" * (bad > 0) for name, (number, bad) in calls.items())
+            names = (
+                f"{name} {number}" + (f" ({failed} failed)" if failed else "")
+                for name, (number, failed) in calls.items()
+            )
             print(f"{what}, {way}".ljust(28) + numbers + "   " + ", ".join(names))
 
 
@@ -255,10 +259,21 @@ async def report_memory(shim):
     await asyncio.sleep(SETTLE)
     before = shim.memory()
     sessions = await shim.log_in_many(SESSIONS)
-    for state in ("logged in", "presence published"):
-        if state != "logged in":
-            for ends in sessions:
-                await become_available(*ends)
+
+    async def nothing(_client, _server):
+        pass
+
+    async def pass_avatars(client, server):
+        await server.transfer(client, AVATAR)
+        await client.transfer(server, AVATAR)
+
+    for state, step in (
+        ("logged in", nothing),
+        ("presence published", become_available),
+        (f"{len(AVATAR) >> 10} KiB passed each way", pass_avatars),
+    ):
+        for ends in sessions:
+            await step(*ends)
         await asyncio.sleep(SETTLE)
         now = shim.memory()
         print(f"{state:28}{(now - before) / SESSIONS:8.2f} KiB   ({before} kB before, {now} kB after)")

@@ -3,6 +3,7 @@
 use pubshim::session::{Event, Input, Leg, Output, Policy};
 
 use crate::driver::*;
+use crate::presence_in::{event_of, payload};
 use crate::presence_out::published;
 use crate::tree::Node;
 
@@ -84,7 +85,8 @@ fn nothing_follows_a_closing_tag_to_the_server() {
     // A stranger's event, a push, a request: none is answered any more.
     let mut d = Driver::auto(JULIET);
     d.client(CLOSE);
-    d.server(&crate::presence_in::event_of("bard@shakespeare.lit/globe", "<presence/>"));
+    let bard = "bard@shakespeare.lit/globe";
+    d.server(&event_of(bard, &payload(bard, "1", "")));
     d.server("<iq type='set' id='p'><query xmlns='jabber:iq:roster'><item jid='a@b'/></query></iq>");
     assert_eq!(d.to_server(), CLOSE);
     d.advance(6);

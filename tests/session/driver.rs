@@ -289,6 +289,11 @@ impl Driver {
         Node::stanza(&self.to_client())
     }
 
+    /// All outputs since the last look.
+    pub(crate) fn everything(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
     /// What else the session wanted since the last look.
     pub(crate) fn outputs(&mut self) -> Vec<Output> {
         let is_log = |output: &Output| matches!(output, Output::Log(_));

@@ -23,7 +23,7 @@ impl Node {
         let mut open = vec![Self::default()];
         while let Some(event) = parser
             .parse(&mut rest, true)
-            .unwrap_or_else(|error| panic!("{error} in {xml}"))
+            .unwrap_or_else(|error| panic!("{error:?} in {xml}"))
         {
             match event {
                 Event::StartElement(_, (namespace, local), attributes) => {

@@ -1,0 +1,98 @@
+//! What is noted of a session that is recorded.
+
+use std::time::Duration;
+
+use super::{Input, Leg, Output, Record, Session};
+
+/// Time is noted in steps of at least this.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What a recorded session remembers between two steps.
+#[derive(Debug, Default)]
+pub(super) struct Tap {
+    /// How much of what is outgoing on each leg was noted.
+    noted: [usize; 2],
+    /// Up to when time was noted.
+    mark: Duration,
+}
+
+impl Session {
+    /// From here on, each step is put out as [`Output::Recorded`].
+    pub fn record(&mut self) {
+        let mark = self.now;
+        self.tap = Some(Box::new(Tap {
+            mark,
+            ..Tap::default()
+        }));
+    }
+
+    /// Notes an input that is no bytes; those are noted frame by frame.
+    pub(super) fn note_input(&mut self, input: &Input<'_>) {
+        if self.tap.is_none() {
+            return;
+        }
+        let record = match input {
+            Input::Bytes(..) => return,
+            Input::Timeout => return self.note_time(Duration::from_millis(1)),
+            Input::Eof(leg) => Record::Ends(*leg),
+            Input::Connected(_) => Record::Connected,
+            Input::Secured => Record::Secured,
+            Input::Failed(reason) => Record::Failed(reason.clone()),
+            Input::Shutdown => Record::Shutdown,
+        };
+        self.note(record);
+    }
+
+    /// Notes a frame that is about to be handled, or the bytes that are none.
+    pub(super) fn note_frame(&mut self, leg: Leg, bytes: &[u8]) {
+        if self.tap.is_some() {
+            let record = match self.connection(leg).namespaces() {
+                Some(namespaces) => Record::From(leg, bytes.to_vec(), namespaces),
+                None => Record::FromRaw(leg, bytes.to_vec()),
+            };
+            self.note(record);
+        }
+    }
+
+    pub(super) fn note_garbage(&mut self, leg: Leg, bytes: &[u8]) {
+        if self.tap.is_some() {
+            self.note(Record::FromRaw(leg, bytes.to_vec()));
+        }
+    }
+
+    fn note(&mut self, record: Record) {
+        self.note_time(SECOND);
+        self.wire.output(Output::Recorded(record));
+    }
+
+    /// Notes that time has passed since it was last noted, if at least `unit` has.
+    fn note_time(&mut self, unit: Duration) {
+        let Some(tap) = &mut self.tap else { return };
+        let units = (self.now - tap.mark).as_millis() / unit.as_millis();
+        let passed = unit * u32::try_from(units).unwrap_or(u32::MAX);
+        if !passed.is_zero() {
+            tap.mark += passed;
+            self.wire.output(Output::Recorded(Record::After(passed)));
+        }
+    }
+
+    /// Notes what is newly outgoing.
+    pub(super) fn note_outgoing(&mut self) {
+        let Some(tap) = &mut self.tap else { return };
+        for leg in [Leg::Client, Leg::Server] {
+            let outgoing = self.wire.outgoing(leg);
+            let new = outgoing[tap.noted[leg as usize].min(outgoing.len())..].to_vec();
+            tap.noted[leg as usize] = outgoing.len();
+            if !new.is_empty() {
+                self.wire.output(Output::Recorded(Record::To(leg, new)));
+            }
+        }
+    }
+
+    /// Outgoing bytes were sent and are outgoing no more.
+    pub(super) fn note_sent(&mut self, leg: Leg, count: usize) {
+        if let Some(tap) = &mut self.tap {
+            tap.noted[leg as usize] = tap.noted[leg as usize].saturating_sub(count);
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! The node `presence` is made and verified before anything is published to it.
+
+use pubshim::session::{Event, Input, Output, Policy, ServerFacts};
+
+use crate::driver::*;
+use crate::presence_out::{OWNER, PUBSUB, changed, ejabberd_node, published};
+use crate::tree::Node;
+
+/// A node's configuration as Prosody answers it: options before the value, no field it does not know.
+fn prosody_node(access: &str, max_items: &str, send_last: &str) -> String {
+    format!(
+        "<pubsub xmlns='{OWNER}'><configure node='presence'><x type='form' xmlns='jabber:x:data'>\
+         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/pubsub#node_config</value></field>\
+         <field var='pubsub#title' type='text-single' label='Title'/>\
+         <field var='pubsub#max_items' type='text-single' label='Max # of items to persist'>\
+         <validate datatype='pubsub:integer-or-max' xmlns='http://jabber.org/protocol/xdata-validate'><range min='1' max='256'/></validate>\
+         <value>{max_items}</value></field>\
+         <field var='pubsub#persist_items' type='boolean' label='Persist items to storage'><value>1</value></field>\
+         <field var='pubsub#access_model' type='list-single' label='Specify the subscriber model'>\
+         <option label='authorize'><value>authorize</value></option><option label='open'><value>open</value></option>\
+         <value>{access}</value></field>\
+         <field var='pubsub#publish_model' type='list-single' label='Specify the publisher model'>\
+         <option label='open'><value>open</value></option><value>publishers</value></field>\
+         <field var='pubsub#send_last_published_item' type='list-single'><option label='never'><value>never</value></option>\
+         <value>{send_last}</value></field>\
+         <field var='pubsub#deliver_payloads' type='boolean'><value>1</value></field>\
+         <field var='pubsub#notification_type' type='list-single'><value>headline</value></field>\
+         <field var='pubsub#notify_retract' type='boolean'><value>1</value></field></x></configure></pubsub>"
+    )
+}
+
+/// A session whose client has become available; the first question about the node.
+fn asking(facts: ServerFacts) -> (Driver, Node) {
+    let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
+    let mut d = Driver::logged_in_with(JULIET, options(Policy::Auto), &client, &server, facts);
+    d.client("<presence id='1'/>");
+    let get = d.server_got().pop().unwrap();
+    assert_is_get(&get);
+    (d, get)
+}
+
+#[track_caller]
+fn assert_is_get(iq: &Node) {
+    assert_eq!(iq.value("type"), "get", "{iq:#?}");
+    let configure = iq.at("pubsub/configure");
+    assert_eq!((&*configure.namespace, configure.value("node")), (OWNER, "presence"));
+}
+
+#[track_caller]
+fn assert_is_create(iq: &Node, access: &str) {
+    assert_eq!(iq.value("type"), "set", "{iq:#?}");
+    let pubsub = iq.at("pubsub");
+    assert_eq!((&*pubsub.namespace, pubsub.names()), (PUBSUB, vec!["create", "configure"]));
+    assert_eq!(pubsub.at("create").value("node"), "presence");
+    let fields = pubsub.fields();
+    assert_eq!(fields["pubsub#access_model"], access);
+    assert_eq!(fields["FORM_TYPE"], "http://jabber.org/protocol/pubsub#node_config");
+}
+
+#[track_caller]
+fn assert_is_delete(iq: &Node) {
+    let delete = iq.at("pubsub/delete");
+    assert_eq!((iq.value("type"), &*delete.namespace), ("set", OWNER));
+    assert_eq!(delete.value("node"), "presence");
+}
+
+#[track_caller]
+fn assert_is_publish(iq: &Node, access: &str, id: &str) {
+    assert_eq!(changed(iq).value("id"), id);
+    assert_eq!(iq.at("pubsub/publish-options").fields()["pubsub#access_model"], access);
+}
+
+/// Asserts that the function was given up, that the client is not bothered, and that native presence goes on.
+#[track_caller]
+fn assert_unusable(d: &mut Driver) {
+    let is_unusable = |e: &Event| matches!(e, Event::NodeUnusable { node: "presence", .. });
+    assert!(d.events().iter().any(is_unusable));
+    assert_eq!(d.to_server() + &d.to_client(), "");
+    d.client("<presence id='n'/>");
+    let native = d.one_to_server();
+    assert_eq!((&*native.local, native.value("id")), ("presence", "n"));
+    d.client("</stream:stream>");
+    assert_eq!(d.to_server(), "</stream:stream>");
+}
+
+#[test]
+fn a_missing_node_is_made_set_and_looked_at_again() {
+    let (mut d, get) = asking(ServerFacts::default());
+    d.error(&get, "cancel", "item-not-found");
+    let create = d.one_to_server();
+    assert_is_create(&create, "authorize");
+    d.result(&create, "<pubsub xmlns='http://jabber.org/protocol/pubsub'><create node='presence'/></pubsub>");
+    let get = d.one_to_server();
+    assert_is_get(&get);
+    // ejabberd's defaults (measured), but for what was asked.
+    d.result(&get, &ejabberd_node(&[
+        ("presence_based_delivery", "1"),
+        ("send_last_published_item", "on_sub_and_presence"),
+        ("max_items", "1"),
+        ("itemreply", "none"),
+    ]));
+    let set = d.one_to_server();
+    assert_eq!(set.at("pubsub/configure").namespace, OWNER);
+    let fields = set.fields();
+    assert_eq!(fields["pubsub#presence_based_delivery"], "0");
+    assert_eq!(fields["pubsub#send_last_published_item"], "never");
+    assert_eq!(fields["pubsub#max_items"], "max");
+    d.result(&set, "");
+    let get = d.one_to_server();
+    assert_is_get(&get);
+    d.result(&get, &ejabberd_node(&[]));
+    assert_is_publish(&d.one_to_server(), "authorize", "1");
+    let ready = Event::NodeReady { node: "presence", access: "authorize".to_owned() };
+    assert_eq!(d.events(), [ready]);
+}
+
+#[test]
+fn where_authorize_is_refused_it_is_whitelist() {
+    let (mut d, get) = asking(ServerFacts::default());
+    d.error(&get, "cancel", "item-not-found");
+    let create = d.one_to_server();
+    d.error(&create, "modify", "not-acceptable");
+    assert_eq!(d.outputs(), [Output::Learned(ServerFacts { no_authorize: true })]);
+    let create = d.one_to_server();
+    assert_is_create(&create, "whitelist");
+    d.result(&create, "");
+    let get = d.one_to_server();
+    d.result(&get, &prosody_node("whitelist", "1", "on_sub_and_presence"));
+    let set = d.one_to_server();
+    let fields = set.fields();
+    assert_eq!(fields["pubsub#max_items"], "max");
+    assert_eq!(fields["pubsub#send_last_published_item"], "never");
+    // Prosody's form does not have it.
+    assert!(!fields.contains_key("pubsub#presence_based_delivery"));
+    assert!(fields.get("pubsub#access_model").is_none_or(|access| access == "whitelist"));
+    d.result(&set, "");
+    let get = d.one_to_server();
+    d.result(&get, &prosody_node("whitelist", "max", "never"));
+    assert_is_publish(&d.one_to_server(), "whitelist", "1");
+}
+
+#[test]
+fn what_another_session_learned_is_not_tried_again() {
+    let (mut d, get) = asking(ServerFacts { no_authorize: true });
+    d.error(&get, "cancel", "item-not-found");
+    assert_is_create(&d.one_to_server(), "whitelist");
+    assert_eq!(d.outputs(), []);
+
+    let (mut d, get) = asking(ServerFacts { no_authorize: true });
+    d.result(&get, &prosody_node("whitelist", "max", "never"));
+    let mut iq = d.one_to_server();
+    if !iq.has("pubsub/publish") {
+        d.result(&iq, "");
+        iq = d.one_to_server();
+        d.result(&iq, &prosody_node("whitelist", "max", "never"));
+        iq = d.one_to_server();
+    }
+    assert_is_publish(&iq, "whitelist", "1");
+}
+
+#[test]
+fn another_error_of_create_is_no_reason_to_be_weaker() {
+    for (kind, condition) in [("auth", "forbidden"), ("cancel", "service-unavailable"), ("wait", "resource-constraint")] {
+        let (mut d, get) = asking(ServerFacts::default());
+        d.error(&get, "cancel", "item-not-found");
+        let create = d.one_to_server();
+        d.error(&create, kind, condition);
+        assert_eq!(d.to_server(), "");
+        assert_unusable(&mut d);
+    }
+}
+
+#[test]
+fn a_node_that_leaks_is_made_anew_before_anything_is_published() {
+    for change in [
+        ("access_model", "open"),
+        ("access_model", "presence"),
+        ("access_model", "roster"),
+        ("access_model", ""),
+        ("publish_model", "open"),
+        ("publish_model", "subscribers"),
+    ] {
+        let (mut d, get) = asking(ServerFacts::default());
+        d.result(&get, &ejabberd_node(&[change]));
+        let delete = d.one_to_server();
+        assert_is_delete(&delete);
+        d.result(&delete, "");
+        let create = d.one_to_server();
+        assert_is_create(&create, "authorize");
+        d.result(&create, "");
+        let get = d.one_to_server();
+        assert_is_get(&get);
+        d.result(&get, &ejabberd_node(&[]));
+        assert_is_publish(&d.one_to_server(), "authorize", "1");
+    }
+}
+
+#[test]
+fn a_server_that_lies_about_the_access_model_gets_nothing() {
+    let (mut d, mut iq) = asking(ServerFacts::default());
+    for _ in 0..100 {
+        assert!(!iq.has("pubsub/publish"), "{iq:#?}");
+        let answer = if iq.has("pubsub/configure/x") || iq.value("type") == "set" {
+            String::new()
+        } else {
+            ejabberd_node(&[("access_model", "open"), ("max_items", "1")])
+        };
+        d.result(&iq, &answer);
+        let mut sent = d.server_got();
+        match sent.pop() {
+            None => return assert_unusable(&mut d),
+            Some(next) => iq = next,
+        }
+        assert!(sent.is_empty());
+    }
+    panic!("it goes on for ever");
+}
+
+#[test]
+fn what_a_server_does_not_change_is_set_once_and_not_fatal() {
+    let (mut d, get) = asking(ServerFacts::default());
+    let node = ejabberd_node(&[("itemreply", "none"), ("max_items", "32")]);
+    d.result(&get, &node);
+    let set = d.one_to_server();
+    assert_eq!(set.fields()["pubsub#itemreply"], "publisher");
+    d.result(&set, "");
+    let get = d.one_to_server();
+    assert_is_get(&get);
+    d.result(&get, &node);
+    assert_is_publish(&d.one_to_server(), "authorize", "1");
+}
+
+#[test]
+fn a_configuration_that_is_refused_is_not_fatal() {
+    let (mut d, get) = asking(ServerFacts::default());
+    d.result(&get, &ejabberd_node(&[("max_items", "1")]));
+    let set = d.one_to_server();
+    d.error(&set, "modify", "bad-request");
+    let get = d.one_to_server();
+    d.result(&get, &ejabberd_node(&[("max_items", "1")]));
+    assert_is_publish(&d.one_to_server(), "authorize", "1");
+}
+
+#[test]
+fn a_whitelist_of_before_stays_where_authorize_is_unknown() {
+    let (mut d, get) = asking(ServerFacts::default());
+    d.result(&get, &prosody_node("whitelist", "max", "never"));
+    let set = d.one_to_server();
+    d.error(&set, "modify", "not-acceptable");
+    for _ in 0..3 {
+        let iq = d.one_to_server();
+        if iq.has("pubsub/publish") {
+            return assert_is_publish(&iq, "whitelist", "1");
+        }
+        assert!(!iq.has("pubsub/delete"));
+        let answer = if iq.value("type") == "get" { prosody_node("whitelist", "max", "never") } else { String::new() };
+        d.result(&iq, &answer);
+    }
+    panic!("never published");
+}
+
+#[test]
+fn two_sessions_that_make_the_node_at_once_agree() {
+    let (mut d, get) = asking(ServerFacts::default());
+    d.error(&get, "cancel", "item-not-found");
+    let create = d.one_to_server();
+    d.error(&create, "cancel", "conflict");
+    let get = d.one_to_server();
+    assert_is_get(&get);
+    d.result(&get, &ejabberd_node(&[]));
+    assert_is_publish(&d.one_to_server(), "authorize", "1");
+}
+
+#[test]
+fn a_server_without_pubsub_leaves_presence_native() {
+    for (kind, condition) in [("cancel", "service-unavailable"), ("cancel", "feature-not-implemented"), ("auth", "forbidden")] {
+        let (mut d, get) = asking(ServerFacts::default());
+        d.error(&get, kind, condition);
+        assert_unusable(&mut d);
+    }
+    for answer in ["", "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'/>", "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure/></pubsub>"] {
+        let (mut d, get) = asking(ServerFacts::default());
+        d.result(&get, answer);
+        assert_unusable(&mut d);
+    }
+}
+
+#[test]
+fn a_server_that_never_answers_leaves_presence_native() {
+    let (mut d, get) = asking(ServerFacts::default());
+    d.advance(59);
+    assert_eq!(d.events(), []);
+    d.advance(2);
+    assert_unusable(&mut d);
+    d.forget();
+    d.result(&get, &ejabberd_node(&[]));
+    assert_eq!(d.to_server() + &d.to_client(), "");
+}
+
+#[test]
+fn a_conflict_has_the_node_checked_and_the_newest_published() {
+    let mut d = published();
+    d.client("<presence id='2'/>");
+    let publish = d.server_got().pop().unwrap();
+    d.client("<presence id='3'/>");
+    d.forget();
+    // As Prosody says it.
+    let id = publish.value("id");
+    d.server(&format!(
+        "<iq type='error' to='{JULIET}' id='{id}'><error type='cancel'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+         <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>Field does not match: access_model</text>\
+         <precondition-not-met xmlns='http://jabber.org/protocol/pubsub#errors'/></error></iq>"
+    ));
+    let get = d.one_to_server();
+    assert_is_get(&get);
+    d.result(&get, &ejabberd_node(&[("access_model", "open")]));
+    let delete = d.one_to_server();
+    assert_is_delete(&delete);
+    d.result(&delete, "");
+    let create = d.one_to_server();
+    d.result(&create, "");
+    let get = d.one_to_server();
+    d.result(&get, &ejabberd_node(&[]));
+    assert_is_publish(&d.one_to_server(), "authorize", "3");
+}
+
+#[test]
+fn conflicts_without_end_end() {
+    let mut d = published();
+    d.client("<presence id='2'/>");
+    for _ in 0..100 {
+        let mut sent = d.server_got();
+        let Some(iq) = sent.pop().filter(|iq| iq.local == "iq") else {
+            assert!(d.events().iter().any(|e| matches!(e, Event::PublishFailed { .. } | Event::NodeUnusable { .. })));
+            return;
+        };
+        if iq.has("pubsub/publish") {
+            d.error(&iq, "cancel", "conflict");
+        } else {
+            d.result(&iq, &ejabberd_node(&[]));
+        }
+    }
+    panic!("it goes on for ever");
+}
+
+#[test]
+fn a_failed_publish_does_not_stop_the_next() {
+    for condition in ["forbidden", "item-not-found", "resource-constraint"] {
+        let mut d = published();
+        d.client("<presence id='2'/>");
+        let publish = d.server_got().pop().unwrap();
+        d.error(&publish, "auth", condition);
+        let node = "presence";
+        let reason = condition.to_owned();
+        assert_eq!(d.events(), [Event::PublishFailed { node, reason }]);
+        assert_eq!(d.to_client(), "", "native presence has said it");
+        d.client("<presence id='3'/>");
+        let sent = d.server_got();
+        assert_eq!((sent.len(), changed(&sent[1]).value("id")), (2, "3"));
+    }
+}
+
+#[test]
+fn a_publish_that_is_never_answered_does_not_stop_the_next() {
+    let mut d = published();
+    d.client("<presence id='2'/><presence id='3'/>");
+    d.forget();
+    d.advance(61);
+    assert_eq!(changed(&d.one_to_server()).value("id"), "3");
+}
+
+#[test]
+fn a_shutdown_while_the_node_is_set_up_publishes_nothing() {
+    let (mut d, get) = asking(ServerFacts::default());
+    d.input(Input::Shutdown);
+    assert_eq!(d.to_server(), "</stream:stream>");
+    d.error(&get, "cancel", "item-not-found");
+    assert_eq!(d.to_server(), "");
+}

@@ -1,0 +1,236 @@
+//! One change, seen natively and by event, reaches the client once (DESIGN §3).
+
+use pubshim::session::Dropped;
+
+use crate::driver::*;
+use crate::presence_in::{event_of, payload, romeo};
+
+/// A contact's native presence as its shim and its server write it.
+fn native(id: &str, children: &str) -> String {
+    format!(
+        "<presence to='{ROMEO}' xml:lang='en' from='{JULIET}' id='{id}'>{children}<shim xmlns='urn:pubshim:0'/>\
+         <x xmlns='vcard-temp:x:update'><photo/></x></presence>"
+    )
+}
+
+fn event(id: &str, children: &str) -> String {
+    event_of(JULIET, &payload(JULIET, id, children))
+}
+
+fn gone(id: &str) -> String {
+    event_of(JULIET, &payload(JULIET, id, "").replace(" id=", " type='unavailable' id="))
+}
+
+/// What a server says for a client that vanished.
+fn crashed() -> String {
+    format!("<presence to='{ROMEO}' from='{JULIET}' type='unavailable'/>")
+}
+
+/// Gives the client these stanzas; the ids (or types) of the presences it saw.
+fn shown(d: &mut Driver, stanzas: &[String]) -> Vec<String> {
+    for stanza in stanzas {
+        d.server(stanza);
+    }
+    let seen = |presence: crate::tree::Node| {
+        let name = presence.attribute("id").or(presence.attribute("type"));
+        assert!(!presence.has("shim"));
+        name.unwrap_or_default().to_owned()
+    };
+    d.client_got().into_iter().map(seen).collect()
+}
+
+#[track_caller]
+fn assert_shown(stanzas: &[String], expected: &[&str]) {
+    assert_eq!(shown(&mut romeo(), stanzas), expected);
+}
+
+#[test]
+fn the_event_behind_its_native_copy_is_dropped() {
+    let mut d = romeo();
+    assert_eq!(shown(&mut d, &[native("1", "<show>away</show>"), event("1", "<show>away</show>")]), ["1"]);
+    assert_eq!(d.dropped(), [Dropped::Seen]);
+}
+
+#[test]
+fn the_native_copy_behind_its_event_is_dropped() {
+    let mut d = romeo();
+    assert_eq!(shown(&mut d, &[event("1", "<show>away</show>"), native("1", "<show>away</show>")]), ["1"]);
+    assert_eq!(d.dropped(), [Dropped::Seen]);
+}
+
+#[test]
+fn different_changes_are_all_shown() {
+    assert_shown(&[native("1", ""), event("1", ""), native("2", ""), event("2", "")], &["1", "2"]);
+    assert_shown(&[event("1", ""), native("1", ""), event("2", ""), native("2", "")], &["1", "2"]);
+    assert_shown(&[native("1", ""), event("1", ""), event("2", ""), native("2", "")], &["1", "2"]);
+    assert_shown(&[native("1", ""), native("2", ""), event("1", ""), event("2", "")], &["1", "2"]);
+}
+
+#[test]
+fn natives_behind_several_events_are_dropped() {
+    assert_shown(&[event("1", ""), event("2", ""), native("1", ""), native("2", "")], &["1", "2"]);
+}
+
+#[test]
+fn publishes_that_were_left_out_leave_nothing_behind() {
+    assert_shown(
+        &[native("1", ""), native("2", ""), native("3", ""), event("3", ""), native("4", ""), event("4", "")],
+        &["1", "2", "3", "4"],
+    );
+    // The newest state is never taken back by an older event.
+    assert_shown(&[native("1", ""), native("2", ""), event("1", "")], &["1", "2"]);
+}
+
+#[test]
+fn other_contacts_and_resources_do_not_mix() {
+    let other = "juliet@capulet.lit/chamber";
+    let benvolio = "benvolio@montague.lit/pda";
+    assert_shown(
+        &[native("1", ""), event_of(other, &payload(other, "1", "")), event_of(benvolio, &payload(benvolio, "1", "")), event("1", "")],
+        &["1", "1", "1"],
+    );
+}
+
+#[test]
+fn the_same_event_twice_is_shown_once() {
+    // ejabberd sends one copy for each kind of subscription.
+    assert_shown(&[event("1", "<show>away</show>"), event("1", "<show>away</show>"), native("1", "<show>away</show>")], &["1"]);
+    assert_shown(&[native("1", ""), event("1", ""), event("1", "")], &["1"]);
+}
+
+#[test]
+fn a_client_that_always_uses_one_id_is_shown_each_change() {
+    let state = |n: usize| format!("<status>{n}</status>");
+    for event_first in [false, true] {
+        let mut d = romeo();
+        for n in 0..10 {
+            let mut pair = [native("x", &state(n)), event("x", &state(n))];
+            if event_first {
+                pair.reverse();
+            }
+            for stanza in &pair {
+                d.server(stanza);
+            }
+            let got = d.client_got();
+            assert_eq!(got.len(), 1, "{n}, event first: {event_first}");
+            assert_eq!(got[0].at("status").text, n.to_string());
+        }
+    }
+}
+
+#[test]
+fn a_client_with_one_id_whose_publishes_are_left_out_stays_right() {
+    let state = |n: usize| format!("<status>{n}</status>");
+    let mut d = romeo();
+    for n in 0..300 {
+        d.server(&native("x", &state(n)));
+        if n % 3 == 2 {
+            d.server(&event("x", &state(n)));
+        }
+        let got = d.client_got();
+        assert_eq!((got.len(), &*got[0].at("status").text), (1, &*n.to_string()));
+    }
+}
+
+#[test]
+fn a_late_event_is_not_news_after_a_hundred_natives() {
+    let mut d = romeo();
+    let natives: Vec<_> = (0..100).map(|n| native(&format!("n{n}"), "")).collect();
+    assert_eq!(shown(&mut d, &natives).len(), 100);
+    for late in ["n0", "n20", "n50", "n99"] {
+        assert_eq!(shown(&mut d, &[event(late, "")]), [""; 0], "{late}");
+    }
+    assert_eq!(shown(&mut d, &[native("new", ""), event("new", "")]), ["new"]);
+}
+
+#[test]
+fn children_the_first_copy_lacked_are_shown() {
+    let more = "<show>away</show><mood xmlns='urn:mood'/>";
+    assert_shown(&[native("1", "<show>away</show>"), event("1", more)], &["1", "1"]);
+    assert_shown(&[event("1", "<show>away</show>"), native("1", more)], &["1", "1"]);
+    // And no more than that.
+    assert_shown(&[event("1", more), native("1", "<show>away</show>")], &["1"]);
+    assert_shown(&[native("1", more), event("1", "<show>away</show>")], &["1"]);
+    assert_shown(&[native("1", "<show>away</show>"), event("1", more), event("1", more)], &["1", "1"]);
+}
+
+#[test]
+fn what_the_server_adds_is_no_news() {
+    let added = "<delay xmlns='urn:xmpp:delay' from='capulet.lit' stamp='2026-11-22T07:09:40Z'/>";
+    assert_shown(&[event("1", ""), native("1", added)], &["1"]);
+}
+
+#[test]
+fn native_unavailable_always_passes() {
+    let marked = native("u", "").replace(" to=", " type='unavailable' to=");
+    for unavailable in [crashed(), marked] {
+        for before in [vec![], vec![native("1", "")], vec![event("1", "")], vec![native("1", ""), event("1", "")], vec![event("1", ""), gone("u")]] {
+            let mut d = romeo();
+            shown(&mut d, &before);
+            assert_eq!(shown(&mut d, std::slice::from_ref(&unavailable)).len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_late_event_after_unavailable_is_no_ghost() {
+    assert_shown(&[native("1", ""), crashed(), event("1", "")], &["1", "unavailable"]);
+    assert_shown(&[native("1", ""), event("1", ""), crashed(), event("1", "")], &["1", "unavailable"]);
+    assert_shown(&[native("1", ""), native("2", ""), event("1", ""), crashed(), event("2", "")], &["1", "2", "unavailable"]);
+    assert_shown(&[event("1", ""), native("1", ""), crashed(), event("1", "")], &["1", "unavailable"]);
+    let unavailable = native("u", "").replace(" to=", " type='unavailable' to=");
+    assert_shown(&[native("1", ""), unavailable, event("1", ""), gone("u")], &["1", "u"]);
+}
+
+#[test]
+fn a_contact_that_comes_back_is_shown() {
+    assert_shown(
+        &[native("1", ""), event("1", ""), crashed(), native("2", ""), event("2", "")],
+        &["1", "unavailable", "2"],
+    );
+    assert_shown(&[event("1", ""), gone("u"), event("2", "")], &["1", "u", "2"]);
+    // A bot may use one id for life.
+    assert_shown(&[native("x", ""), event("x", ""), crashed(), native("x", ""), event("x", "")], &["x", "unavailable", "x"]);
+}
+
+#[test]
+fn a_contact_without_a_shim_is_shown_as_it_comes() {
+    let plain = format!("<presence to='{ROMEO}' from='{JULIET}' id='1'/>");
+    assert_shown(&[plain.clone(), plain.clone(), plain], &["1", "1", "1"]);
+}
+
+#[test]
+fn a_native_copy_counts_for_an_event_that_waits_for_the_roster() {
+    let mut d = Driver::auto(ROMEO);
+    let held = [event("1", ""), native("1", "")];
+    assert_eq!(shown(&mut d, &held), ["1"]);
+    crate::presence_in::answer_roster(&mut d);
+    assert_eq!(d.to_client(), "", "it was shown natively");
+    assert_eq!(shown(&mut d, &[native("2", ""), event("2", "")]), ["2"]);
+}
+
+#[test]
+fn an_event_held_behind_unavailable_is_no_ghost() {
+    let mut d = Driver::auto(ROMEO);
+    assert_eq!(shown(&mut d, &[event("1", ""), crashed()]), ["unavailable"]);
+    crate::presence_in::answer_roster(&mut d);
+    assert_eq!(d.to_client(), "");
+}
+
+#[test]
+fn a_newer_event_that_waits_is_shown_once_however_it_comes() {
+    let mut d = Driver::auto(ROMEO);
+    let mut ids = shown(&mut d, &[event("1", ""), event("2", ""), native("1", "")]);
+    crate::presence_in::answer_roster(&mut d);
+    ids.extend(shown(&mut d, &[native("2", "")]));
+    assert_eq!(ids, ["1", "2"]);
+}
+
+#[test]
+fn thousands_of_resources_do_not_grow_without_bound() {
+    let mut d = romeo();
+    for n in 0..10_000 {
+        d.server(&native("1", "").replace("balcony", &format!("r{n}")));
+    }
+    assert_eq!(d.client_got().len(), 10_000);
+}

@@ -1,0 +1,292 @@
+//! Events on contacts' nodes become presence (listings 4 and 2).
+
+use pubshim::session::{Dropped, Policy};
+
+use crate::driver::*;
+use crate::tree::Node;
+
+pub(crate) const EVENT: &str = "http://jabber.org/protocol/pubsub#event";
+
+/// A message with what happened to a node `presence`, as ejabberd sends it.
+pub(crate) fn event(from: &str, what: &str) -> String {
+    format!(
+        "<message to='romeo@montague.lit' from='{from}' type='headline'><event xmlns='{EVENT}'>\
+         <items node='presence'>{what}</items></event></message>"
+    )
+}
+
+/// A presence as it stands in an item.
+pub(crate) fn payload(full: &str, id: &str, children: &str) -> String {
+    format!("<presence xmlns='jabber:client' from='{full}' id='{id}'>{children}</presence>")
+}
+
+/// The event of the account of `full` with one item.
+pub(crate) fn event_of(full: &str, payload: &str) -> String {
+    let (account, resource) = full.split_once('/').unwrap();
+    event(account, &format!("<item id='{resource}' publisher='{account}'>{payload}</item>"))
+}
+
+/// Romeo's session that knows his roster: Juliet and Benvolio are contacts, the nurse sees him only.
+pub(crate) fn romeo() -> Driver {
+    romeo_with(Policy::Auto)
+}
+
+pub(crate) fn romeo_with(policy: Policy) -> Driver {
+    let mut d = Driver::logged_in(ROMEO, options(policy));
+    d.server(&event_of("bard@shakespeare.lit/globe", &payload("bard@shakespeare.lit/globe", "0", "")));
+    answer_roster(&mut d);
+    d.forget();
+    d
+}
+
+pub(crate) fn answer_roster(d: &mut Driver) {
+    let get = d.one_to_server();
+    assert_eq!((get.value("type"), get.attribute("to")), ("get", None));
+    assert_eq!(get.at("query").namespace, "jabber:iq:roster");
+    d.result(
+        &get,
+        "<query xmlns='jabber:iq:roster' ver='1'>\
+         <item jid='juliet@capulet.lit' subscription='both' name='J'><group>Friends</group></item>\
+         <item jid='benvolio@montague.lit' subscription='to'/>\
+         <item jid='nurse@capulet.lit' subscription='from'/>\
+         <item jid='paris@verona.lit' subscription='none' ask='subscribe'/></query>",
+    );
+}
+
+/// What the client is shown of an event with this payload of Juliet's.
+#[track_caller]
+fn shown(payload: &str) -> Node {
+    let mut d = romeo();
+    d.server(&event_of(JULIET, payload));
+    assert_eq!(d.dropped(), []);
+    d.one_to_client()
+}
+
+/// Asserts that this event shows nothing, causes nothing, and is counted.
+#[track_caller]
+pub(crate) fn assert_dropped(event: &str, reason: Dropped) {
+    let mut d = romeo();
+    d.server(event);
+    assert_eq!(d.to_client(), "", "{event}");
+    assert_eq!(d.to_server(), "", "{event}");
+    assert_eq!(d.dropped(), [reason], "{event}");
+}
+
+#[test]
+fn listing_4_becomes_presence() {
+    // As printed; its line break inside xmlns='\n jabber:client' is taken out.
+    let listing = "<message from='juliet@capulet.lit'
+  to='romeo@montague.lit/mobile'
+  id='presfoo'>
+  <event xmlns='http://jabber.org/protocol/pubsub#event'>
+    <items node='presence'>
+      <item>
+        <presence from='juliet@capulet.lit/balcony' xmlns='jabber:client'>
+          <status>Moping</status>
+        </presence>
+      </item>
+    </items>
+  </event>
+</message>";
+    let mut d = romeo();
+    d.server(listing);
+    // Listing 2, with the white space of the payload.
+    let expected = "<presence from='juliet@capulet.lit/balcony' to='romeo@montague.lit/mobile'>
+          <status>Moping</status>
+        </presence>";
+    let mut got = d.one_to_client();
+    got.attributes.remove("{http://www.w3.org/XML/1998/namespace}lang");
+    assert_eq!(got, Node::stanza(expected));
+    assert_eq!(d.to_server(), "");
+}
+
+#[test]
+fn unavailable_becomes_unavailable() {
+    let payload = payload(JULIET, "u", "").replace(" id=", " type='unavailable' id=");
+    let got = shown(&payload);
+    assert_eq!(got.value("type"), "unavailable");
+    assert_eq!((got.value("from"), got.value("to")), (JULIET, ROMEO));
+}
+
+#[test]
+fn the_clients_address_replaces_the_one_in_the_payload() {
+    let got = shown(&payload(JULIET, "1", "").replace(" id=", " to='evil@evil.lit' id="));
+    assert_eq!(got.value("to"), ROMEO);
+}
+
+#[test]
+fn a_payload_keeps_its_bytes() {
+    let inner = "<show>dnd</show>  <status xml:lang='de'>Ä&#x2014;<![CDATA[<x>]]></status>\
+        <y:z xmlns:y=\"urn:y\" y:a = '&quot;'/><none xmlns=''/>\n";
+    let mut d = romeo();
+    d.server(&event_of(JULIET, &payload(JULIET, "1", inner).replace(" id=", " own:a='1' xmlns:own='urn:own' id=")));
+    let sent = d.to_client();
+    assert!(sent.contains(inner), "{sent}");
+    let got = Node::stanza(&sent);
+    assert_eq!(got.value("{urn:own}a"), "1");
+    assert_eq!(got.value("id"), "1");
+}
+
+#[test]
+fn a_payload_takes_what_it_inherits_along() {
+    let mut d = romeo();
+    d.server(&format!(
+        "<message from='juliet@capulet.lit' to='romeo@montague.lit' xmlns:m='urn:m' xml:lang='it'>\
+         <p:event xmlns:p='{EVENT}' xmlns:m2='urn:wrong'><p:items node='presence' xmlns:m2='urn:m2'>\
+         <p:item><presence from='{JULIET}' id='1'><m:x m2:y='1'/></presence></p:item></p:items></p:event></message>"
+    ));
+    let got = d.one_to_client();
+    assert_eq!(got.children[0].namespace, "urn:m");
+    assert_eq!(got.children[0].value("{urn:m2}y"), "1");
+    assert_eq!(got.value("{http://www.w3.org/XML/1998/namespace}lang"), "it");
+}
+
+#[test]
+fn a_payload_with_a_prefix_is_presence_too() {
+    let got = shown(&format!(
+        "<c:presence xmlns:c='jabber:client' from='{JULIET}' id='1'><c:show>away</c:show></c:presence>"
+    ));
+    assert_eq!((&*got.namespace, &*got.local), ("jabber:client", "presence"));
+    assert_eq!(got.children[0].namespace, "jabber:client");
+}
+
+#[test]
+fn several_items_are_shown_in_order() {
+    let mut d = romeo();
+    let second = "juliet@capulet.lit/chamber";
+    let forged = payload("romeo@montague.lit/x", "2", "");
+    d.server(&event(
+        "juliet@capulet.lit",
+        &format!(
+            "<item id='a'>{}</item><item id='b'>{forged}</item><item id='c'>{}</item>",
+            payload(JULIET, "1", ""),
+            payload(second, "3", "")
+        ),
+    ));
+    let got = d.client_got();
+    let from: Vec<_> = got.iter().map(|p| p.value("from")).collect();
+    assert_eq!(from, [JULIET, second]);
+    assert_eq!(d.dropped(), [Dropped::ForeignFrom]);
+}
+
+#[test]
+fn what_is_no_single_presence_is_dropped() {
+    let good = payload(JULIET, "1", "");
+    for inner in [
+        String::new(),
+        format!("{good}{good}"),
+        format!("{good}<x xmlns='urn:x'/>"),
+        good.replace("jabber:client", "jabber:server"),
+        good.replace("presence", "message"),
+        format!("<presence from='{JULIET}'/>"),
+        format!("<x xmlns='urn:x'>{good}</x>"),
+        "text".to_owned(),
+    ] {
+        assert_dropped(&event_of(JULIET, &inner), Dropped::WrongPayload);
+    }
+}
+
+#[test]
+fn events_that_carry_no_state_are_swallowed() {
+    let bare = "juliet@capulet.lit";
+    assert_dropped(&event(bare, "<retract id='balcony'/>"), Dropped::Retracted);
+    for what in ["purge", "delete"] {
+        let event = event(bare, "").replace("<items node='presence'></items>", &format!("<{what} node='presence'/>"));
+        assert_dropped(&event, Dropped::Retracted);
+    }
+}
+
+#[test]
+fn a_stored_event_says_nothing_of_now() {
+    let stored = event_of(JULIET, &payload(JULIET, "1", "")).replace(
+        "</message>",
+        "<delay from='montague.lit' stamp='2026-11-22T07:01:54Z' xmlns='urn:xmpp:delay'>Offline storage</delay></message>",
+    );
+    assert_dropped(&stored, Dropped::Delayed);
+}
+
+#[test]
+fn what_is_no_event_of_an_account_passes_untouched() {
+    let good = event_of(JULIET, &payload(JULIET, "1", ""));
+    let from = "from='juliet@capulet.lit' type";
+    for other in [
+        good.replace(from, "from='juliet@capulet.lit/balcony' type"),
+        good.replace(from, "from='capulet.lit' type"),
+        good.replace(from, "from='pubsub.capulet.lit' type"),
+        good.replace("type='headline'", "type='error'"),
+        good.replace("node='presence'", "node='urn:xmpp:avatar:metadata'"),
+        good.replace("node='presence'", "node='presence2'"),
+        good.replace(EVENT, "urn:example#event"),
+        good.replace(&format!("<event xmlns='{EVENT}'>"), &format!("<x xmlns='urn:x'><event xmlns='{EVENT}'>"))
+            .replace("</event>", "</event></x>"),
+    ] {
+        let mut d = romeo();
+        d.server(&other);
+        assert_eq!(d.to_client(), other);
+        assert_eq!(d.to_server(), "");
+    }
+}
+
+#[test]
+fn pure_shows_events_the_same_way() {
+    let mut d = romeo_with(Policy::Pure);
+    d.server(&event_of(JULIET, &payload(JULIET, "1", "<show>away</show>")));
+    let got = d.one_to_client();
+    assert_eq!((got.value("from"), got.value("to")), (JULIET, ROMEO));
+}
+
+#[test]
+fn the_own_accounts_other_resource_is_shown_and_the_own_is_not() {
+    let mut d = Driver::auto(ROMEO);
+    let other = "romeo@montague.lit/pda";
+    d.server(&event_of(other, &payload(other, "1", "")));
+    assert_eq!(d.one_to_client().value("from"), other);
+    assert_eq!(d.to_server(), "", "no roster needed");
+    d.server(&event_of(ROMEO, &payload(ROMEO, "2", "")));
+    assert_eq!(d.to_client(), "");
+
+    // Prosody sends nothing but `to` there.
+    let without_from = event_of(other, &payload(other, "3", "")).replace(" from='romeo@montague.lit' type", " type");
+    d.server(&without_from);
+    assert_eq!(d.one_to_client().value("id"), "3");
+}
+
+#[test]
+fn the_marker_never_reaches_the_client() {
+    let marker = "<shim xmlns='urn:pubshim:0'/>";
+    for policy in [Policy::Auto, Policy::Pure] {
+        for (before, after) in [
+            (format!("<presence from='{JULIET}' to='{ROMEO}' id='1'>{marker}</presence>"), format!("<presence from='{JULIET}' to='{ROMEO}' id='1'></presence>")),
+            (
+                format!("<presence type='error' from='bard@shakespeare.lit'><show>away</show>{marker}<error type='cancel'/></presence>"),
+                "<presence type='error' from='bard@shakespeare.lit'><show>away</show><error type='cancel'/></presence>".to_owned(),
+            ),
+            (
+                format!("<presence from='{JULIET}'>{marker}<status>a</status>{marker}</presence>"),
+                format!("<presence from='{JULIET}'><status>a</status></presence>"),
+            ),
+            (
+                format!("<presence from='{JULIET}' type='unavailable'><p:shim xmlns:p='urn:pubshim:0'>x</p:shim> </presence>"),
+                format!("<presence from='{JULIET}' type='unavailable'> </presence>"),
+            ),
+        ] {
+            let mut d = Driver::logged_in(ROMEO, options(policy));
+            d.server(&before);
+            assert_eq!(Node::stanza(&d.to_client()), Node::stanza(&after));
+        }
+    }
+}
+
+#[test]
+fn what_only_looks_like_the_marker_stays() {
+    for presence in [
+        format!("<presence from='{JULIET}'><x xmlns='urn:x'><shim xmlns='urn:pubshim:0'/></x></presence>"),
+        format!("<presence from='{JULIET}'><shim xmlns='urn:pubshim:1'/></presence>"),
+        format!("<presence from='{JULIET}'><status>urn:pubshim:0</status></presence>"),
+        format!("<presence from='{JULIET}'><other xmlns='urn:pubshim:0'/></presence>"),
+    ] {
+        let mut d = Driver::auto(ROMEO);
+        d.server(&presence);
+        assert_eq!(d.to_client(), presence);
+    }
+}

@@ -1,0 +1,263 @@
+//! The client's presence: its native copy and its publish (listings 1 and 3).
+
+use pubshim::session::{Policy, ServerFacts};
+
+use crate::driver::*;
+use crate::tree::Node;
+
+pub(crate) const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+pub(crate) const OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
+
+/// A node's configuration as ejabberd answers it, as it is after a set-up; with other values where given.
+pub(crate) fn ejabberd_node(changes: &[(&str, &str)]) -> String {
+    let mut form = format!(
+        "<pubsub xmlns='{OWNER}'><configure node='presence'><x type='form' xmlns='jabber:x:data'>\
+         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/pubsub#node_config</value></field>"
+    );
+    for (var, value) in [
+        ("access_model", "authorize"),
+        ("deliver_notifications", "1"),
+        ("deliver_payloads", "1"),
+        ("itemreply", "publisher"),
+        ("max_items", "max"),
+        ("max_payload_size", "250000"),
+        ("notification_type", "headline"),
+        ("notify_config", "0"),
+        ("notify_delete", "0"),
+        ("notify_retract", "0"),
+        ("persist_items", "1"),
+        ("presence_based_delivery", "0"),
+        ("publish_model", "publishers"),
+        ("purge_offline", "1"),
+        ("send_last_published_item", "never"),
+        ("subscribe", "1"),
+    ] {
+        let change = changes.iter().find(|(changed, _)| *changed == var);
+        let value = change.map_or(value, |(_, value)| value);
+        form += &format!(
+            "<field var='pubsub#{var}' type='list-single' label='Specify it'><value>{value}</value>\
+             <option label='Anyone may'><value>open</value></option></field>"
+        );
+    }
+    form + "<field var='pubsub#roster_groups_allowed' type='list-multi' label='Roster groups'/>\
+        </x></configure></pubsub>"
+}
+
+/// The presence inside a publish.
+pub(crate) fn changed(publish: &Node) -> &Node {
+    publish.at("pubsub/publish/item/presence")
+}
+
+/// Juliet's session with a node that is as it should be and her presence published, all looked at.
+pub(crate) fn published() -> Driver {
+    published_with(Policy::Auto)
+}
+
+pub(crate) fn published_with(policy: Policy) -> Driver {
+    let mut d = Driver::logged_in(JULIET, options(policy));
+    d.client("<presence id='1'/>");
+    let publish = ready(&mut d);
+    d.result(&publish, "");
+    d.forget();
+    d
+}
+
+/// Answers what the session asks about its node, which is as it should be; the publish that follows.
+pub(crate) fn ready(d: &mut Driver) -> Node {
+    let get = d.server_got().pop().unwrap();
+    assert!(get.has("pubsub/configure"));
+    d.result(&get, &ejabberd_node(&[]));
+    d.one_to_server()
+}
+
+#[test]
+fn the_native_copy_goes_first_and_the_node_is_looked_at() {
+    let mut d = Driver::auto(JULIET);
+    d.client("<presence id='p1'><status>Moping</status></presence>");
+    let sent = d.server_got();
+    assert_eq!(sent.len(), 2);
+    let marker = Node::document("<shim xmlns='urn:pubshim:0'/>");
+    assert_eq!(sent[0].names(), ["status", "shim"]);
+    assert_eq!(sent[0].children[1], marker);
+    assert_eq!(sent[0].value("id"), "p1");
+    assert_eq!(sent[0].attributes.len(), 1);
+
+    assert_eq!((sent[1].value("type"), sent[1].attribute("to")), ("get", None));
+    let configure = sent[1].at("pubsub/configure");
+    assert_eq!((&*configure.namespace, configure.value("node")), (OWNER, "presence"));
+}
+
+#[test]
+fn a_change_is_published_as_listing_3() {
+    let mut d = Driver::auto(JULIET);
+    d.client("<presence id='p1'><status>Moping</status></presence>");
+    let iq = ready(&mut d);
+    assert_eq!(iq.value("type"), "set");
+    assert!(iq.attribute("to").is_none_or(|to| to == "juliet@capulet.lit"));
+    let pubsub = iq.at("pubsub");
+    assert_eq!(pubsub.namespace, PUBSUB);
+    assert_eq!(pubsub.names(), ["publish", "publish-options"]);
+    let publish = pubsub.at("publish");
+    assert_eq!(publish.value("node"), "presence");
+    assert_eq!(publish.names(), ["item"], "servers take one");
+    // DESIGN §4: the resource is the item's id.
+    assert_eq!(publish.at("item").value("id"), "balcony");
+    assert_eq!(
+        *changed(&iq),
+        Node::stanza(&format!("<presence from='{JULIET}' id='p1'><status>Moping</status></presence>"))
+    );
+    // ejabberd takes no other field there.
+    let options = pubsub.at("publish-options").fields();
+    let options: Vec<_> = options.iter().map(|(var, value)| (&**var, &**value)).collect();
+    let form_type = "http://jabber.org/protocol/pubsub#publish-options";
+    assert_eq!(options, [("FORM_TYPE", form_type), ("pubsub#access_model", "authorize")]);
+    assert_eq!(pubsub.at("publish-options/x").value("type"), "submit");
+    d.result(&iq, "<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='presence'><item id='balcony'/></publish></pubsub>");
+    assert_eq!(d.to_server() + &d.to_client(), "");
+}
+
+#[test]
+fn a_verified_node_is_not_looked_at_again() {
+    let mut d = published();
+    d.client("<presence id='2'><show>away</show></presence>");
+    let sent = d.server_got();
+    assert_eq!((sent.len(), sent[0].value("id")), (2, "2"));
+    assert_eq!(changed(&sent[1]).value("id"), "2");
+}
+
+#[test]
+fn both_copies_have_the_same_id_whatever_the_client_wrote() {
+    for attribute in [" id='given'", " id=''", "", " id='a&amp;&apos;b'"] {
+        let mut d = published();
+        d.client(&format!("<presence{attribute}><status>x</status></presence>"));
+        let sent = d.server_got();
+        let id = sent[0].value("id");
+        assert!(!id.is_empty());
+        assert_eq!(changed(&sent[1]).value("id"), id);
+        match attribute {
+            " id='given'" => assert_eq!(id, "given"),
+            " id='a&amp;&apos;b'" => assert_eq!(id, "a&'b"),
+            _ => assert_ne!(id, sent[1].value("id")),
+        }
+    }
+}
+
+#[test]
+fn everything_in_a_presence_survives_in_both_copies() {
+    let body = "<show>dnd</show><status xml:lang='de'>Ä &lt;&amp;&gt; <![CDATA[</presence>]]></status>\
+        <priority>-1</priority><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='n' ver='v='/>\
+        <x xmlns='vcard-temp:x:update'><photo/></x><y:z xmlns:y='urn:y' y:a=\"'\"><none xmlns=''/></y:z>\n";
+    let mut d = published();
+    d.client(&format!("<presence\n own:attr='1' xmlns:own='urn:own' id = \"2\" xml:lang='en'>{body}</presence >"));
+    let sent = d.to_server();
+    assert_eq!(sent.matches(body).count(), 2, "their own bytes");
+    let sent = Node::stream(&sent);
+    let (native, event) = (&sent[0], changed(&sent[1]));
+    assert_eq!(native.attribute("{urn:own}attr"), Some("1"));
+    assert_eq!(native.children[..6], event.children[..]);
+    let mut attributes = native.attributes.clone();
+    attributes.insert("from".to_owned(), JULIET.to_owned());
+    assert_eq!(event.attributes, attributes);
+}
+
+#[test]
+fn the_payload_needs_nothing_from_around_it() {
+    let header = "<stream:stream to='capulet.lit' xmlns='jabber:client' xmlns:a='urn:a' xmlns:b='urn:b' \
+        xmlns:stream='http://etherx.jabber.org/streams' version='1.0' xml:lang='fr'>";
+    let options = options(Policy::Auto);
+    let facts = ServerFacts::default();
+    let mut d = Driver::logged_in_with(JULIET, options, header, &server_header("capulet.lit"), facts);
+    d.client("<presence id='1'><a:x a:y='1'/><c:d xmlns:c='urn:c'/><status>b:</status></presence>");
+    let native = d.to_server();
+    let get = Node::stanza(&native[native.find("<iq").unwrap()..]);
+    d.result(&get, &ejabberd_node(&[]));
+    let publish = d.to_server();
+    let payload = &publish[publish.find("<presence").unwrap()..publish.find("</item>").unwrap()];
+    let alone = Node::document(payload);
+    assert_eq!((&*alone.namespace, &*alone.local), ("jabber:client", "presence"));
+    assert_eq!(alone.value("{http://www.w3.org/XML/1998/namespace}lang"), "fr");
+    assert_eq!(alone.children[0].namespace, "urn:a");
+    assert_eq!(alone.children[0].value("{urn:a}y"), "1");
+    assert_eq!(alone.children[1].namespace, "urn:c");
+    assert!(!payload.contains("urn:b"), "not used");
+}
+
+#[test]
+fn a_presence_with_a_prefix_is_published_as_what_it_means() {
+    let mut d = published();
+    d.client("<c:presence xmlns:c='jabber:client' c:from='x' id='2'><c:show>away</c:show></c:presence>");
+    let sent = d.server_got();
+    assert_eq!(sent[0].names(), ["show", "shim"]);
+    let event = changed(&sent[1]);
+    assert_eq!((&*event.namespace, event.value("from")), ("jabber:client", JULIET));
+    assert_eq!(event.children[0].namespace, "jabber:client");
+}
+
+#[test]
+fn the_from_of_the_payload_is_the_full_address() {
+    for from in ["juliet@capulet.lit", "romeo@montague.lit/mobile", ""] {
+        let mut d = published();
+        d.client(&format!("<presence from='{from}' id='2'/>"));
+        let sent = d.server_got();
+        assert_eq!(changed(&sent[1]).value("from"), JULIET);
+    }
+}
+
+#[test]
+fn a_resource_with_odd_characters_stays_what_it_is() {
+    let mut d = Driver::auto("juliet@capulet.lit/a@b/&apos;&lt;&amp;&quot;ü");
+    d.client("<presence/>");
+    let get = d.server_got().pop().unwrap();
+    let id = get.value("id");
+    d.server(&format!("<iq type='result' id='{id}'>{}</iq>", ejabberd_node(&[])));
+    let iq = d.one_to_server();
+    assert_eq!(changed(&iq).value("from"), "juliet@capulet.lit/a@b/'<&\"ü");
+    assert_eq!(iq.at("pubsub/publish/item").value("id"), "a@b/'<&\"ü");
+}
+
+#[test]
+fn presence_that_is_no_broadcast_passes() {
+    for stanza in [
+        "<presence to='romeo@montague.lit'/>",
+        "<presence to='room@muc.shakespeare.lit/J'><x xmlns='http://jabber.org/protocol/muc'/></presence>",
+        "<presence to='romeo@montague.lit' type='unavailable'/>",
+        "<presence to='romeo@montague.lit' type='subscribe'/>",
+        "<presence to='romeo@montague.lit' type='unsubscribed'/>",
+        "<presence type='probe'/>",
+        "<presence type='error'/>",
+        "<presence type='subscribe'/>",
+    ] {
+        for policy in [Policy::Auto, Policy::Pure] {
+            let mut d = published_with(policy);
+            d.client(stanza);
+            assert_eq!(d.to_server(), stanza);
+        }
+    }
+}
+
+#[test]
+fn pure_sends_no_native_presence() {
+    let mut d = Driver::logged_in(JULIET, options(Policy::Pure));
+    d.client("<presence id='1'><status>Moping</status></presence>");
+    let iq = ready(&mut d);
+    assert_eq!(changed(&iq).value("id"), "1");
+    d.result(&iq, "");
+    d.client("<presence id='2' type='unavailable'/>");
+    d.client("</stream:stream>");
+    let sent = d.to_server();
+    let sent = Node::stream(sent.strip_suffix("</stream:stream>").unwrap());
+    assert!(sent.iter().all(|stanza| stanza.local == "iq"), "{sent:#?}");
+    assert!(!format!("{sent:?}").contains("shim"));
+}
+
+#[test]
+fn an_invisible_client_publishes_nothing_more() {
+    let mut d = published();
+    d.client("<presence type='invisible'/>");
+    let sent = d.server_got();
+    assert_eq!(changed(&sent[0]).value("type"), "unavailable");
+    assert!(sent[1].has("pubsub/retract"));
+    assert_eq!(sent[2], Node::stanza("<presence type='invisible'/>"));
+    d.client("</stream:stream>");
+    assert_eq!(d.to_server(), "</stream:stream>");
+}
