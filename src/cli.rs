@@ -98,6 +98,9 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("stall-timeout", r#""300s""#),
     ("connect-timeout", r#""15s""#),
     ("shutdown-timeout", r#""5s""#),
+    ("record", r#""""#),
+    ("record-bodies", "false"),
+    ("record-max-size", "67108864"),
     ("log-format", r#""text""#),
     ("verbosity", "0"),
 ];

@@ -39,6 +39,12 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// What each session is told.
     pub session: session::Options,
+    /// The folder where sessions are recorded; `None`: they are not.
+    pub record: Option<PathBuf>,
+    /// What people wrote stays in recordings.
+    pub record_bodies: bool,
+    /// Bytes after which a recording goes on in another file.
+    pub record_max_size: usize,
     /// What is logged, and how.
     pub log: LogSettings,
 }
@@ -58,6 +64,9 @@ impl Default for Settings {
                 limits: Limits::AFTER_LOGIN,
                 ..session::Options::default()
             },
+            record: None,
+            record_bodies: false,
+            record_max_size: 64 * 1024 * 1024,
             log: LogSettings::default(),
         }
     }
@@ -196,6 +205,9 @@ impl RunOptions {
             stall_timeout: self.stall_timeout.or(other.stall_timeout),
             connect_timeout: self.connect_timeout.or(other.connect_timeout),
             shutdown_timeout: self.shutdown_timeout.or(other.shutdown_timeout),
+            record: self.record.or(other.record),
+            record_bodies: self.record_bodies.or(other.record_bodies),
+            record_max_size: self.record_max_size.or(other.record_max_size),
             log_format: self.log_format.or(other.log_format),
             verbosity: self.verbosity.or(other.verbosity),
             verbose: self.verbose,
@@ -223,6 +235,11 @@ impl RunOptions {
             connect_timeout: seconds(self.connect_timeout, default.connect_timeout),
             shutdown_timeout: seconds(self.shutdown_timeout, default.shutdown_timeout),
             session,
+            record: self.record.filter(|path| !path.as_os_str().is_empty()),
+            record_bodies: self.record_bodies.unwrap_or(default.record_bodies),
+            record_max_size: self
+                .record_max_size
+                .map_or(default.record_max_size, |count| count.0),
             log: LogSettings {
                 verbosity: i8::try_from(steps.clamp(-3, 2)).unwrap_or_default(),
                 format: self.log_format.unwrap_or_default(),
@@ -306,10 +323,14 @@ fn read_file(path: &Path) -> Result<RunOptions, ConfigError> {
         line,
         message,
     })?;
-    if let (Some(ca_file), Some(directory)) = (&mut options.ca_file, path.parent())
-        && !ca_file.as_os_str().is_empty()
+    let directory = path.parent().unwrap_or(Path::new(""));
+    for named in [&mut options.ca_file, &mut options.record]
+        .into_iter()
+        .flatten()
     {
-        *ca_file = directory.join(&*ca_file);
+        if !named.as_os_str().is_empty() {
+            *named = directory.join(&*named);
+        }
     }
     Ok(options)
 }

@@ -244,6 +244,35 @@ pub struct RunOptions {
     )]
     pub shutdown_timeout: Option<Seconds>,
 
+    /// Record each session to a file in this folder, for `pubshim replay`.
+    ///
+    /// What both sides say at the border of the session, decrypted. Passwords, tokens and message
+    /// bodies are taken out; names, status texts and room names are not. The files can be read by
+    /// their owner only. If empty, nothing is recorded.
+    #[arg(long, env = "PUBSHIM_RECORD", value_name = "FOLDER")]
+    #[arg(help_heading = "Recording")]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub record: Option<PathBuf>,
+
+    /// Keep message bodies in recordings.
+    #[arg(long, env = "PUBSHIM_RECORD_BODIES", value_parser = boolean)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        value_name = "BOOL",
+        hide_possible_values = true,
+        help_heading = "Recording"
+    )]
+    pub record_bodies: Option<bool>,
+
+    /// Bytes after which a recording goes on in another file.
+    #[arg(
+        long,
+        env = "PUBSHIM_RECORD_MAX_SIZE",
+        value_name = "BYTES",
+        help_heading = "Recording"
+    )]
+    pub record_max_size: Option<Count>,
+
     /// How a line of the log is written.
     #[arg(long, env = "PUBSHIM_LOG_FORMAT", value_name = "FORMAT", value_enum)]
     #[arg(help_heading = "Log")]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,6 +14,7 @@ use tracing::Instrument as _;
 
 use super::connector::Connector;
 use super::pump::Pump;
+use super::recorder::Recorder;
 use crate::config::Settings;
 use crate::session::{Options, Seed};
 
@@ -35,6 +37,9 @@ pub struct Listener {
 struct Shared {
     options: Arc<Options>,
     connector: Arc<Connector>,
+    recorder: Option<Recorder>,
+    /// Sessions so far.
+    count: AtomicU64,
     room: Arc<Semaphore>,
     sessions: TaskTracker,
     stop: CancellationToken,
@@ -60,6 +65,8 @@ impl Listener {
     /// Serves clients until `stop` is cancelled, then waits for their sessions to end.
     pub async fn run(self, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
         let shared = Arc::new(Shared {
+            recorder: Recorder::start(&settings)?,
+            count: AtomicU64::new(0),
             connector: Arc::new(Connector::new(&settings, self.addresses)?),
             options: Arc::new(settings.session),
             room: Arc::new(Semaphore::new(settings.max_sessions)),
@@ -87,18 +94,21 @@ impl Listener {
                 settings.shutdown_timeout.as_secs()
             );
         }
+        // Sessions that were cut off still hold their ends; the rest of the recordings is written.
+        if let Some(recorder) = Arc::into_inner(shared).and_then(|shared| shared.recorder) {
+            recorder.finish();
+        }
         Ok(())
     }
 }
 
 async fn accept(socket: TcpListener, shared: Arc<Shared>) {
-    let mut number: u64 = 0;
     while let Some(accepted) = shared.stop.run_until_cancelled(socket.accept()).await {
         match accepted {
             Ok((client, peer)) => {
-                number += 1;
+                let number = shared.count.fetch_add(1, Ordering::Relaxed) + 1;
                 let span = tracing::info_span!("session", number, %peer);
-                span.in_scope(|| start(client, &shared));
+                span.in_scope(|| start(client, number, &shared));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: those who are here go on.
@@ -109,7 +119,7 @@ async fn accept(socket: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-fn start(client: TcpStream, shared: &Arc<Shared>) {
+fn start(client: TcpStream, number: u64, shared: &Arc<Shared>) {
     let Ok(permit) = Arc::clone(&shared.room).try_acquire_owned() else {
         tracing::warn!("turned a client away: as many sessions as --max-sessions allows");
         // A new socket has room for these few bytes.
@@ -127,6 +137,10 @@ fn start(client: TcpStream, shared: &Arc<Shared>) {
         Arc::clone(&shared.options),
         Seed(seed),
         Arc::clone(&shared.connector),
+        shared
+            .recorder
+            .as_ref()
+            .map(|recorder| recorder.session(number)),
     );
     let task = run(pump, shared.stop.clone(), permit).in_current_span();
     shared.sessions.spawn(task);

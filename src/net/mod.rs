@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
 //! | `connector.rs` | resolves, connects and secures the server's leg |
+//! | `recorder.rs` | writes recordings without keeping sessions waiting |
 //! | `pump.rs` | the one task that owns both connections of a session |
 
 mod connector;
 mod listener;
 mod pump;
+mod recorder;
 
 pub use connector::Connector;
 pub use listener::Listener;

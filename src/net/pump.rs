@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connector::{Connector, ServerStream};
+use super::recorder::SessionRecorder;
 use crate::session::{Event, Input, Leg, Level, Options, Output, Seed, Session};
 
 /// What one read takes at the most.
@@ -41,6 +42,7 @@ pub(super) struct Pump {
     domain: String,
     start: Instant,
     timer: Option<Pin<Box<Sleep>>>,
+    recorder: Option<SessionRecorder>,
 }
 
 /// One connection and how far its end is.
@@ -65,10 +67,15 @@ impl Pump {
         options: Arc<Options>,
         seed: Seed,
         connector: Arc<Connector>,
+        recorder: Option<SessionRecorder>,
     ) -> Self {
         super::connector::prepare(&client);
+        let mut session = Session::new(options, seed, Duration::ZERO);
+        if recorder.is_some() {
+            session.record();
+        }
         Self {
-            session: Session::new(options, seed, Duration::ZERO),
+            session,
             client: Half::new(Some(client)),
             server: Half::new(None),
             connecting: None,
@@ -77,6 +84,7 @@ impl Pump {
             domain: String::new(),
             start: Instant::now(),
             timer: None,
+            recorder,
         }
     }
 
@@ -145,6 +153,9 @@ impl Pump {
         let mut moved = false;
         while let Some(output) = self.session.poll() {
             moved = true;
+            if let Some(recorder) = &mut self.recorder {
+                recorder.record(output.clone());
+            }
             match output {
                 Output::Connect { domain } => {
                     self.domain.clone_from(&domain);

@@ -247,7 +247,7 @@ fn a_whitelist_of_before_stays_where_authorize_is_unknown() {
     d.result(&get, &prosody_node("whitelist", "max", "never"));
     let set = d.one_to_server();
     d.error(&set, "modify", "not-acceptable");
-    for _ in 0..3 {
+    for _ in 0..6 {
         let iq = d.one_to_server();
         if iq.has("pubsub/publish") {
             return assert_is_publish(&iq, "whitelist", "1");

@@ -219,14 +219,19 @@ fn events_held_for_the_roster_are_shown_in_order() {
 #[test]
 fn held_events_are_bounded() {
     let mut d = Driver::auto(ROMEO);
+    let status = format!("<status>{}</status>", "x".repeat(1000));
     for id in 0..5000 {
-        d.server(&event_of(JULIET, &payload(JULIET, &id.to_string(), "")));
+        d.server(&event_of(JULIET, &payload(JULIET, &id.to_string(), &status)));
     }
     let overflow = d.dropped();
     assert!(overflow.iter().all(|dropped| *dropped == Dropped::Overflow));
-    assert!(overflow.len() > 4000);
+    assert!(overflow.len() > 4000, "5 MB are too much to hold");
     answer_roster(&mut d);
-    assert_eq!(d.client_got().len(), 5000 - overflow.len());
+    let got = d.client_got();
+    assert_eq!(got.len(), 5000 - overflow.len());
+    let ids: Vec<_> = got.iter().map(|presence| presence.value("id").to_owned()).collect();
+    let first: Vec<_> = (0..got.len()).map(|id| id.to_string()).collect();
+    assert_eq!(ids, first, "the first ones, in order");
 }
 
 #[test]
