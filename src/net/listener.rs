@@ -148,6 +148,6 @@ fn start(client: TcpStream, number: u64, shared: &Arc<Shared>) {
 
 async fn run(pump: Pump, stop: CancellationToken, permit: OwnedSemaphorePermit) {
     pump.run(stop.cancelled()).await;
-    tracing::debug!("ended");
     drop(permit);
+    tracing::debug!("ended");
 }

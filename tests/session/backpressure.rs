@@ -29,12 +29,20 @@ fn a_full_leg_stops_the_other_one_only() {
             assert!(d.session.wants(slow), "or both could wait for ever");
         }
         d.input(Input::Bytes(slow, MESSAGE.as_bytes()));
-        let passed = if fast == Leg::Client { d.to_client() } else { d.to_server() };
+        let passed = if fast == Leg::Client {
+            d.to_client()
+        } else {
+            d.to_server()
+        };
         assert_eq!(passed, MESSAGE);
 
         d.block(slow, false);
         assert!(d.session.wants(fast));
-        let sent = if slow == Leg::Server { d.to_server() } else { d.to_client() };
+        let sent = if slow == Leg::Server {
+            d.to_server()
+        } else {
+            d.to_client()
+        };
         assert_eq!(sent, MESSAGE.repeat(count));
         assert!(d.session.outgoing(slow).is_empty());
     }
@@ -107,9 +115,17 @@ fn deadlines_of_requests_stop_while_the_server_is_not_read() {
     d.block(Leg::Client, false);
     assert!(d.session.wants(Leg::Server));
     d.advance(29);
-    assert!(!d.events().iter().any(|e| matches!(e, Event::PublishFailed { .. })));
+    assert!(
+        !d.events()
+            .iter()
+            .any(|e| matches!(e, Event::PublishFailed { .. }))
+    );
     d.advance(2);
-    assert!(d.events().iter().any(|e| matches!(e, Event::PublishFailed { .. })));
+    assert!(
+        d.events()
+            .iter()
+            .any(|e| matches!(e, Event::PublishFailed { .. }))
+    );
     // Too late, and not the client's.
     d.to_client();
     d.result(&publish, "");
@@ -137,7 +153,9 @@ fn a_leg_that_is_not_read_has_no_time_out() {
 fn changes_while_a_publish_is_in_flight_leave_one() {
     let mut d = published();
     for count in 0..100 {
-        d.client(&format!("<presence id='c{count}'><priority>{count}</priority></presence>"));
+        d.client(&format!(
+            "<presence id='c{count}'><priority>{count}</priority></presence>"
+        ));
     }
     let sent = d.server_got();
     let native = |node: &&crate::tree::Node| node.local == "presence";

@@ -87,7 +87,9 @@ fn nothing_follows_a_closing_tag_to_the_server() {
     d.client(CLOSE);
     let bard = "bard@shakespeare.lit/globe";
     d.server(&event_of(bard, &payload(bard, "1", "")));
-    d.server("<iq type='set' id='p'><query xmlns='jabber:iq:roster'><item jid='a@b'/></query></iq>");
+    d.server(
+        "<iq type='set' id='p'><query xmlns='jabber:iq:roster'><item jid='a@b'/></query></iq>",
+    );
     assert_eq!(d.to_server(), CLOSE);
     d.advance(6);
     assert_eq!(d.to_server(), "");
@@ -166,7 +168,10 @@ fn a_client_is_never_sent_to_another_host() {
         "<stream:error><see-other-host xmlns='{STREAM_ERRORS}'>[2001:db8::1]:9222</see-other-host></stream:error>{CLOSE}"
     ));
     let sent = d.to_client();
-    assert!(!sent.contains("see-other-host") && !sent.contains("9222"), "{sent}");
+    assert!(
+        !sent.contains("see-other-host") && !sent.contains("9222"),
+        "{sent}"
+    );
     assert_eq!(sent.matches("<stream:error>").count(), 1);
     assert!(d.session.is_closed());
     assert_eq!(d.to_server(), CLOSE);
@@ -177,7 +182,10 @@ fn a_stream_error_of_the_client_reaches_the_server() {
     let mut d = published();
     d.client(&format!("{}{CLOSE}", error("undefined-condition")));
     let sent = d.to_server();
-    assert!(sent.ends_with(&format!("{}{CLOSE}", error("undefined-condition"))), "{sent}");
+    assert!(
+        sent.ends_with(&format!("{}{CLOSE}", error("undefined-condition"))),
+        "{sent}"
+    );
     let before = sent.split("<stream:error>").next().unwrap();
     let before = Node::stream(before);
     assert!(before[0].has("pubsub/publish/item/presence"));
@@ -204,7 +212,10 @@ fn a_shutdown_says_so_and_goes_offline() {
     d.assert_refused("system-shutdown");
     let sent = d.to_server();
     let stanzas = Node::stream(sent.strip_suffix(CLOSE).unwrap());
-    assert_eq!(stanzas[0].at("pubsub/publish/item/presence").value("type"), "unavailable");
+    assert_eq!(
+        stanzas[0].at("pubsub/publish/item/presence").value("type"),
+        "unavailable"
+    );
     assert!(stanzas[1].has("pubsub/retract"));
     assert!(!d.session.is_closed(), "the server may still read");
     d.server(CLOSE);

@@ -26,7 +26,13 @@ fn assert_dead(mut d: Driver, stage: Stage) {
     d.input(Input::Secured);
     d.input(Input::Failed("too late".to_owned()));
     for leg in [Leg::Client, Leg::Server] {
-        for bytes in ["<message/>", CLOSE, "<!--", &client_header("capulet.lit"), " "] {
+        for bytes in [
+            "<message/>",
+            CLOSE,
+            "<!--",
+            &client_header("capulet.lit"),
+            " ",
+        ] {
             d.input(Input::Bytes(leg, bytes.as_bytes()));
         }
         d.input(Input::Eof(leg));
@@ -47,7 +53,9 @@ fn a_client_that_hangs_up_ends_the_session_at_every_stage() {
         d.input(Input::Eof(Leg::Client));
         let sent = d.to_server();
         match stage {
-            Stage::New | Stage::Connecting | Stage::Handshaking => assert_eq!(sent, "", "{stage:?}"),
+            Stage::New | Stage::Connecting | Stage::Handshaking => {
+                assert_eq!(sent, "", "{stage:?}")
+            }
             // A new stream is expected there, which the client has not opened.
             Stage::Reopening => {}
             _ => assert_eq!(sent, CLOSE, "{stage:?}"),
@@ -59,7 +67,10 @@ fn a_client_that_hangs_up_ends_the_session_at_every_stage() {
 
 #[test]
 fn a_server_that_hangs_up_is_told_to_the_client_at_every_stage() {
-    for stage in STAGES.into_iter().filter(|stage| *stage >= Stage::OpeningPlain) {
+    for stage in STAGES
+        .into_iter()
+        .filter(|stage| *stage >= Stage::OpeningPlain)
+    {
         let mut d = at(stage);
         d.input(Input::Eof(Leg::Server));
         let sent = match stage {
@@ -70,10 +81,21 @@ fn a_server_that_hangs_up_is_told_to_the_client_at_every_stage() {
             Stage::Reopening | Stage::Reopened => d.to_client(),
             _ => d.assert_refused("remote-connection-failed"),
         };
-        assert_eq!(sent.matches("<stream:error>").count(), 1, "{stage:?}: {sent}");
+        assert_eq!(
+            sent.matches("<stream:error>").count(),
+            1,
+            "{stage:?}: {sent}"
+        );
         // RFC 6120 §4.9.1.2: where no header was sent, one comes first.
         let has_header = sent.contains("<stream:stream ");
-        let was_opened = matches!(stage, Stage::Opened | Stage::Login | Stage::Authenticating | Stage::Binding | Stage::Established);
+        let was_opened = matches!(
+            stage,
+            Stage::Opened
+                | Stage::Login
+                | Stage::Authenticating
+                | Stage::Binding
+                | Stage::Established
+        );
         assert_eq!(has_header, !was_opened, "{stage:?}: {sent}");
         if has_header {
             Node::document(&sent);
@@ -102,7 +124,10 @@ fn a_shutdown_ends_the_session_at_every_stage() {
 
 #[test]
 fn a_closing_tag_of_the_client_ends_the_session_at_every_stage() {
-    for stage in STAGES.into_iter().filter(|stage| *stage >= Stage::Connecting) {
+    for stage in STAGES
+        .into_iter()
+        .filter(|stage| *stage >= Stage::Connecting)
+    {
         if stage == Stage::Reopening {
             continue;
         }
@@ -148,7 +173,10 @@ fn a_half_closed_client_goes_offline_and_still_reads() {
     d.input(Input::Eof(Leg::Client));
     let sent = d.to_server();
     let stanzas = Node::stream(sent.strip_suffix(CLOSE).unwrap());
-    assert_eq!(stanzas[0].at("pubsub/publish/item/presence").value("type"), "unavailable");
+    assert_eq!(
+        stanzas[0].at("pubsub/publish/item/presence").value("type"),
+        "unavailable"
+    );
     d.server("<message id='last'/>");
     assert_eq!(d.to_client(), "<message id='last'/>");
     d.server(CLOSE);
@@ -162,7 +190,10 @@ fn a_half_closed_server_ends_the_session() {
     d.server("<message/>");
     d.input(Input::Eof(Leg::Server));
     let sent = d.to_client();
-    assert!(sent.starts_with("<message/><stream:error><reset "), "{sent}");
+    assert!(
+        sent.starts_with("<message/><stream:error><reset "),
+        "{sent}"
+    );
     assert!(!d.to_server().contains("publish"), "nobody reads it");
     assert_dead(d, Stage::Established);
 }
@@ -181,7 +212,10 @@ fn a_cut_in_the_middle_of_a_stanza_passes_none_of_it() {
 
 #[test]
 fn both_legs_break_at_once() {
-    for stage in STAGES.into_iter().filter(|stage| *stage >= Stage::OpeningPlain) {
+    for stage in STAGES
+        .into_iter()
+        .filter(|stage| *stage >= Stage::OpeningPlain)
+    {
         for legs in [[Leg::Client, Leg::Server], [Leg::Server, Leg::Client]] {
             let mut d = at(stage);
             d.input(Input::Eof(legs[0]));
@@ -209,7 +243,10 @@ fn what_comes_while_the_server_is_connected_is_kept_for_it() {
 
 #[test]
 fn inputs_out_of_turn_do_nothing() {
-    for stage in STAGES.into_iter().filter(|stage| *stage != Stage::Connecting) {
+    for stage in STAGES
+        .into_iter()
+        .filter(|stage| *stage != Stage::Connecting)
+    {
         let mut d = at(stage);
         d.input(Input::Connected(ServerFacts::default()));
         if stage != Stage::Handshaking {

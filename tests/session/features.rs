@@ -52,7 +52,8 @@ fn features_keep_what_is_on_the_list_byte_for_byte() {
         "<register xmlns='http://jabber.org/features/iq-register'/>",
         "<f:bind\n xmlns:f = \"urn:ietf:params:xml:ns:xmpp-bind\" ><f:required></f:required>&#x20;<![CDATA[]]></f:bind >",
     ];
-    let kept = before_login.join(" ") + PROSODY[0] + PROSODY[3] + PROSODY[5] + PROSODY[6] + PROSODY[7];
+    let kept =
+        before_login.join(" ") + PROSODY[0] + PROSODY[3] + PROSODY[5] + PROSODY[6] + PROSODY[7];
     let expected = format!("<stream:features>{kept}</stream:features>");
     assert_eq!(shown(Policy::Auto, &kept), [&*expected, &*expected]);
     assert_eq!(shown(Policy::Pure, &kept), [&*expected, &*expected]);
@@ -60,8 +61,17 @@ fn features_keep_what_is_on_the_list_byte_for_byte() {
 
 #[test]
 fn features_lose_what_is_not_on_the_list() {
-    let removed = [PROSODY[1], PROSODY[2], PROSODY[4], STARTTLS_FEATURE, COMPRESSION];
-    let all = removed.iter().chain(&UNKNOWN).map(|f| format!("{f}{}", PROSODY[5]));
+    let removed = [
+        PROSODY[1],
+        PROSODY[2],
+        PROSODY[4],
+        STARTTLS_FEATURE,
+        COMPRESSION,
+    ];
+    let all = removed
+        .iter()
+        .chain(&UNKNOWN)
+        .map(|f| format!("{f}{}", PROSODY[5]));
     let all: String = all.collect();
     let expected = format!(
         "<stream:features>{}</stream:features>",
@@ -81,7 +91,10 @@ fn off_keeps_all_but_starttls_and_compression() {
 #[test]
 fn a_removed_feature_is_logged_once() {
     let mut d = Driver::at(Stage::Opened, options(Policy::Auto));
-    d.server(&format!("<stream:features>{}</stream:features>", UNKNOWN[2]));
+    d.server(&format!(
+        "<stream:features>{}</stream:features>",
+        UNKNOWN[2]
+    ));
     let removed: Vec<_> = d.events();
     assert_eq!(removed.len(), 1);
     assert!(matches!(&removed[0], Event::FeatureRemoved(name) if name.contains("limits")));
@@ -123,7 +136,9 @@ fn stream_management_is_refused_in_its_own_words() {
             assert_eq!(d.to_server(), "");
         }
         let mut d = Driver::auto(JULIET);
-        d.client(&format!("<r xmlns='{version}'/><a h='1' xmlns='{version}'/>"));
+        d.client(&format!(
+            "<r xmlns='{version}'/><a h='1' xmlns='{version}'/>"
+        ));
         assert_eq!(d.to_server() + &d.to_client(), "");
     }
 }
@@ -131,7 +146,9 @@ fn stream_management_is_refused_in_its_own_words() {
 #[test]
 fn compression_is_refused_in_its_own_words() {
     let mut d = Driver::auto(JULIET);
-    d.client("<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>");
+    d.client(
+        "<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>",
+    );
     let failure = d.one_to_client();
     assert_eq!(failure.local, "failure");
     assert_eq!(failure.namespace, "http://jabber.org/protocol/compress");
@@ -158,7 +175,8 @@ fn off_lets_a_stream_be_resumed_instead_of_bound() {
     let resume = "<resume xmlns='urn:xmpp:sm:3' h='0' previd='x'/>";
     d.client(resume);
     assert_eq!(d.to_server(), resume);
-    let resumed = "<resumed xmlns='urn:xmpp:sm:3' h='0' previd='x'/><message from='romeo@montague.lit'/>";
+    let resumed =
+        "<resumed xmlns='urn:xmpp:sm:3' h='0' previd='x'/><message from='romeo@montague.lit'/>";
     d.server(resumed);
     assert_eq!(d.to_client(), resumed);
     d.client("<presence/>");
@@ -183,7 +201,11 @@ fn off_lets_a_client_log_in_the_new_way_and_stay() {
     d.client("<presence/>");
     assert_eq!(d.to_server(), "<presence/>");
     d.advance(600);
-    assert_eq!(d.to_client() + &d.to_server(), "", "it is no login that hangs");
+    assert_eq!(
+        d.to_client() + &d.to_server(),
+        "",
+        "it is no login that hangs"
+    );
 }
 
 #[test]
@@ -199,7 +221,11 @@ fn off_lets_a_client_log_in_the_old_way_and_stay() {
     d.server("<message/>");
     assert_eq!(d.to_server() + &d.to_client(), "<presence/><message/>");
     d.advance(600);
-    assert_eq!(d.to_client() + &d.to_server(), "", "it is no login that hangs");
+    assert_eq!(
+        d.to_client() + &d.to_server(),
+        "",
+        "it is no login that hangs"
+    );
 }
 
 #[test]
@@ -240,6 +266,9 @@ fn limits_grow_with_the_login() {
     d.assert_refused("reset");
 
     let mut d = Driver::at(Stage::Login, options(Policy::Auto));
-    d.client(&format!("<auth xmlns='{SASL}' mechanism='X'>{}</auth>", "A".repeat(64 * 1024)));
+    d.client(&format!(
+        "<auth xmlns='{SASL}' mechanism='X'>{}</auth>",
+        "A".repeat(64 * 1024)
+    ));
     d.assert_refused("policy-violation");
 }

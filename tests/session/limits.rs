@@ -79,12 +79,19 @@ fn an_idle_session_asks_for_no_timeout() {
 
 #[test]
 fn a_login_that_takes_too_long_is_ended_at_every_stage() {
-    for stage in STAGES.into_iter().filter(|stage| *stage < Stage::Established) {
+    for stage in STAGES
+        .into_iter()
+        .filter(|stage| *stage < Stage::Established)
+    {
         let mut d = Driver::at(stage, options(Policy::Auto));
         d.advance(126);
         let sent = d.to_client();
         assert!(sent.contains("<connection-timeout "), "{stage:?}: {sent}");
-        assert_eq!(sent.matches("<stream:error>").count(), 1, "{stage:?}: {sent}");
+        assert_eq!(
+            sent.matches("<stream:error>").count(),
+            1,
+            "{stage:?}: {sent}"
+        );
         assert!(d.session.is_closed(), "{stage:?}");
     }
 }

@@ -5,8 +5,10 @@ use pubshim::session::{Event, Input, Leg, Options, Output, Policy, Security, Ser
 use crate::driver::*;
 use crate::tree::Node;
 
-const CHALLENGE: &str = "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>cj00L1RHQUVM</challenge>";
-const RESPONSE: &str = "<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>Yz1iaXdzLHI9NC</response>";
+const CHALLENGE: &str =
+    "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>cj00L1RHQUVM</challenge>";
+const RESPONSE: &str =
+    "<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>Yz1iaXdzLHI9NC</response>";
 const ABORT: &str = "<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>";
 const ABORTED: &str = "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><aborted/></failure>";
 const NOT_AUTHORIZED: &str =
@@ -28,7 +30,10 @@ fn login_over_starttls() {
     d.input(Input::Connected(ServerFacts::default()));
     let own = Node::document(&(d.to_server() + "</stream:stream>"));
     assert_eq!(own.namespace, "http://etherx.jabber.org/streams");
-    assert_eq!((own.value("to"), own.value("version")), ("capulet.lit", "1.0"));
+    assert_eq!(
+        (own.value("to"), own.value("version")),
+        ("capulet.lit", "1.0")
+    );
     assert_eq!(own.attribute("from"), None, "before TLS");
 
     d.server(&server_header("capulet.lit"));
@@ -157,8 +162,10 @@ fn a_line_feed_right_behind_auth_does_no_harm() {
     d.client(&format!("{AUTH}\n"));
     d.server(SUCCESS);
     d.client("<?xml version='1.0'?>");
-    d.client("<stream:stream to='capulet.lit' xmlns='jabber:client' \
-        xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>\n");
+    d.client(
+        "<stream:stream to='capulet.lit' xmlns='jabber:client' \
+        xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>\n",
+    );
     assert_eq!(d.to_client(), SUCCESS);
     assert!(d.to_server().contains(" to='capulet.lit'"));
 }
@@ -204,10 +211,7 @@ fn the_resource_is_the_one_the_server_chose() {
     let mut d = Driver::at(Stage::Binding, options(Policy::Auto));
     d.client("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
     d.server(&bound("juliet@capulet.lit/4db06f06-1ea4&apos;"));
-    assert_eq!(
-        d.session.jid(),
-        Some("juliet@capulet.lit/4db06f06-1ea4'")
-    );
+    assert_eq!(d.session.jid(), Some("juliet@capulet.lit/4db06f06-1ea4'"));
 }
 
 #[test]
@@ -226,7 +230,8 @@ fn a_refused_resource_may_be_asked_for_again() {
 
 #[test]
 fn the_old_session_request_passes() {
-    let session = "<iq type='set' id='s'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>";
+    let session =
+        "<iq type='set' id='s'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>";
     let mut d = Driver::auto(JULIET);
     d.client(session);
     assert_eq!(d.to_server(), session);
@@ -319,6 +324,10 @@ fn only_the_domains_of_the_list_may_be_named() {
         d.client(&client_header(domain));
         d.assert_refused("host-unknown");
         assert!(d.session.is_closed());
-        assert!(!d.outputs().iter().any(|o| matches!(o, Output::Connect { .. })));
+        assert!(
+            !d.outputs()
+                .iter()
+                .any(|o| matches!(o, Output::Connect { .. }))
+        );
     }
 }

@@ -18,6 +18,6 @@ mod presence_in;
 mod presence_out;
 mod refused;
 mod requests;
-mod trust;
 mod tree;
+mod trust;
 mod unavailable;

@@ -43,18 +43,27 @@ fn asking(facts: ServerFacts) -> (Driver, Node) {
 fn assert_is_get(iq: &Node) {
     assert_eq!(iq.value("type"), "get", "{iq:#?}");
     let configure = iq.at("pubsub/configure");
-    assert_eq!((&*configure.namespace, configure.value("node")), (OWNER, "presence"));
+    assert_eq!(
+        (&*configure.namespace, configure.value("node")),
+        (OWNER, "presence")
+    );
 }
 
 #[track_caller]
 fn assert_is_create(iq: &Node, access: &str) {
     assert_eq!(iq.value("type"), "set", "{iq:#?}");
     let pubsub = iq.at("pubsub");
-    assert_eq!((&*pubsub.namespace, pubsub.names()), (PUBSUB, vec!["create", "configure"]));
+    assert_eq!(
+        (&*pubsub.namespace, pubsub.names()),
+        (PUBSUB, vec!["create", "configure"])
+    );
     assert_eq!(pubsub.at("create").value("node"), "presence");
     let fields = pubsub.fields();
     assert_eq!(fields["pubsub#access_model"], access);
-    assert_eq!(fields["FORM_TYPE"], "http://jabber.org/protocol/pubsub#node_config");
+    assert_eq!(
+        fields["FORM_TYPE"],
+        "http://jabber.org/protocol/pubsub#node_config"
+    );
 }
 
 #[track_caller]
@@ -67,13 +76,24 @@ fn assert_is_delete(iq: &Node) {
 #[track_caller]
 fn assert_is_publish(iq: &Node, access: &str, id: &str) {
     assert_eq!(changed(iq).value("id"), id);
-    assert_eq!(iq.at("pubsub/publish-options").fields()["pubsub#access_model"], access);
+    assert_eq!(
+        iq.at("pubsub/publish-options").fields()["pubsub#access_model"],
+        access
+    );
 }
 
 /// Asserts that the function was given up, that the client is not bothered, and that native presence goes on.
 #[track_caller]
 fn assert_unusable(d: &mut Driver) {
-    let is_unusable = |e: &Event| matches!(e, Event::NodeUnusable { node: "presence", .. });
+    let is_unusable = |e: &Event| {
+        matches!(
+            e,
+            Event::NodeUnusable {
+                node: "presence",
+                ..
+            }
+        )
+    };
     assert!(d.events().iter().any(is_unusable));
     assert_eq!(d.to_server() + &d.to_client(), "");
     d.client("<presence id='n'/>");
@@ -89,16 +109,22 @@ fn a_missing_node_is_made_set_and_looked_at_again() {
     d.error(&get, "cancel", "item-not-found");
     let create = d.one_to_server();
     assert_is_create(&create, "authorize");
-    d.result(&create, "<pubsub xmlns='http://jabber.org/protocol/pubsub'><create node='presence'/></pubsub>");
+    d.result(
+        &create,
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><create node='presence'/></pubsub>",
+    );
     let get = d.one_to_server();
     assert_is_get(&get);
     // ejabberd's defaults (measured), but for what was asked.
-    d.result(&get, &ejabberd_node(&[
-        ("presence_based_delivery", "1"),
-        ("send_last_published_item", "on_sub_and_presence"),
-        ("max_items", "1"),
-        ("itemreply", "none"),
-    ]));
+    d.result(
+        &get,
+        &ejabberd_node(&[
+            ("presence_based_delivery", "1"),
+            ("send_last_published_item", "on_sub_and_presence"),
+            ("max_items", "1"),
+            ("itemreply", "none"),
+        ]),
+    );
     let set = d.one_to_server();
     assert_eq!(set.at("pubsub/configure").namespace, OWNER);
     let fields = set.fields();
@@ -110,7 +136,10 @@ fn a_missing_node_is_made_set_and_looked_at_again() {
     assert_is_get(&get);
     d.result(&get, &ejabberd_node(&[]));
     assert_is_publish(&d.one_to_server(), "authorize", "1");
-    let ready = Event::NodeReady { node: "presence", access: "authorize".to_owned() };
+    let ready = Event::NodeReady {
+        node: "presence",
+        access: "authorize".to_owned(),
+    };
     assert_eq!(d.events(), [ready]);
 }
 
@@ -120,7 +149,10 @@ fn where_authorize_is_refused_it_is_whitelist() {
     d.error(&get, "cancel", "item-not-found");
     let create = d.one_to_server();
     d.error(&create, "modify", "not-acceptable");
-    assert_eq!(d.outputs(), [Output::Learned(ServerFacts { no_authorize: true })]);
+    assert_eq!(
+        d.outputs(),
+        [Output::Learned(ServerFacts { no_authorize: true })]
+    );
     let create = d.one_to_server();
     assert_is_create(&create, "whitelist");
     d.result(&create, "");
@@ -132,7 +164,11 @@ fn where_authorize_is_refused_it_is_whitelist() {
     assert_eq!(fields["pubsub#send_last_published_item"], "never");
     // Prosody's form does not have it.
     assert!(!fields.contains_key("pubsub#presence_based_delivery"));
-    assert!(fields.get("pubsub#access_model").is_none_or(|access| access == "whitelist"));
+    assert!(
+        fields
+            .get("pubsub#access_model")
+            .is_none_or(|access| access == "whitelist")
+    );
     d.result(&set, "");
     let get = d.one_to_server();
     d.result(&get, &prosody_node("whitelist", "max", "never"));
@@ -160,7 +196,11 @@ fn what_another_session_learned_is_not_tried_again() {
 
 #[test]
 fn another_error_of_create_is_no_reason_to_be_weaker() {
-    for (kind, condition) in [("auth", "forbidden"), ("cancel", "service-unavailable"), ("wait", "resource-constraint")] {
+    for (kind, condition) in [
+        ("auth", "forbidden"),
+        ("cancel", "service-unavailable"),
+        ("wait", "resource-constraint"),
+    ] {
         let (mut d, get) = asking(ServerFacts::default());
         d.error(&get, "cancel", "item-not-found");
         let create = d.one_to_server();
@@ -253,7 +293,11 @@ fn a_whitelist_of_before_stays_where_authorize_is_unknown() {
             return assert_is_publish(&iq, "whitelist", "1");
         }
         assert!(!iq.has("pubsub/delete"));
-        let answer = if iq.value("type") == "get" { prosody_node("whitelist", "max", "never") } else { String::new() };
+        let answer = if iq.value("type") == "get" {
+            prosody_node("whitelist", "max", "never")
+        } else {
+            String::new()
+        };
         d.result(&iq, &answer);
     }
     panic!("never published");
@@ -273,12 +317,20 @@ fn two_sessions_that_make_the_node_at_once_agree() {
 
 #[test]
 fn a_server_without_pubsub_leaves_presence_native() {
-    for (kind, condition) in [("cancel", "service-unavailable"), ("cancel", "feature-not-implemented"), ("auth", "forbidden")] {
+    for (kind, condition) in [
+        ("cancel", "service-unavailable"),
+        ("cancel", "feature-not-implemented"),
+        ("auth", "forbidden"),
+    ] {
         let (mut d, get) = asking(ServerFacts::default());
         d.error(&get, kind, condition);
         assert_unusable(&mut d);
     }
-    for answer in ["", "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'/>", "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure/></pubsub>"] {
+    for answer in [
+        "",
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'/>",
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure/></pubsub>",
+    ] {
         let (mut d, get) = asking(ServerFacts::default());
         d.result(&get, answer);
         assert_unusable(&mut d);
@@ -331,7 +383,11 @@ fn conflicts_without_end_end() {
     for _ in 0..100 {
         let mut sent = d.server_got();
         let Some(iq) = sent.pop().filter(|iq| iq.local == "iq") else {
-            assert!(d.events().iter().any(|e| matches!(e, Event::PublishFailed { .. } | Event::NodeUnusable { .. })));
+            assert!(
+                d.events()
+                    .iter()
+                    .any(|e| matches!(e, Event::PublishFailed { .. } | Event::NodeUnusable { .. }))
+            );
             return;
         };
         if iq.has("pubsub/publish") {

@@ -18,7 +18,10 @@ fn event(id: &str, children: &str) -> String {
 }
 
 fn gone(id: &str) -> String {
-    event_of(JULIET, &payload(JULIET, id, "").replace(" id=", " type='unavailable' id="))
+    event_of(
+        JULIET,
+        &payload(JULIET, id, "").replace(" id=", " type='unavailable' id="),
+    )
 }
 
 /// What a server says for a client that vanished.
@@ -47,38 +50,106 @@ fn assert_shown(stanzas: &[String], expected: &[&str]) {
 #[test]
 fn the_event_behind_its_native_copy_is_dropped() {
     let mut d = romeo();
-    assert_eq!(shown(&mut d, &[native("1", "<show>away</show>"), event("1", "<show>away</show>")]), ["1"]);
+    assert_eq!(
+        shown(
+            &mut d,
+            &[
+                native("1", "<show>away</show>"),
+                event("1", "<show>away</show>")
+            ]
+        ),
+        ["1"]
+    );
     assert_eq!(d.dropped(), [Dropped::Seen]);
 }
 
 #[test]
 fn the_native_copy_behind_its_event_is_dropped() {
     let mut d = romeo();
-    assert_eq!(shown(&mut d, &[event("1", "<show>away</show>"), native("1", "<show>away</show>")]), ["1"]);
+    assert_eq!(
+        shown(
+            &mut d,
+            &[
+                event("1", "<show>away</show>"),
+                native("1", "<show>away</show>")
+            ]
+        ),
+        ["1"]
+    );
     assert_eq!(d.dropped(), [Dropped::Seen]);
 }
 
 #[test]
 fn different_changes_are_all_shown() {
-    assert_shown(&[native("1", ""), event("1", ""), native("2", ""), event("2", "")], &["1", "2"]);
-    assert_shown(&[event("1", ""), native("1", ""), event("2", ""), native("2", "")], &["1", "2"]);
-    assert_shown(&[native("1", ""), event("1", ""), event("2", ""), native("2", "")], &["1", "2"]);
-    assert_shown(&[native("1", ""), native("2", ""), event("1", ""), event("2", "")], &["1", "2"]);
+    assert_shown(
+        &[
+            native("1", ""),
+            event("1", ""),
+            native("2", ""),
+            event("2", ""),
+        ],
+        &["1", "2"],
+    );
+    assert_shown(
+        &[
+            event("1", ""),
+            native("1", ""),
+            event("2", ""),
+            native("2", ""),
+        ],
+        &["1", "2"],
+    );
+    assert_shown(
+        &[
+            native("1", ""),
+            event("1", ""),
+            event("2", ""),
+            native("2", ""),
+        ],
+        &["1", "2"],
+    );
+    assert_shown(
+        &[
+            native("1", ""),
+            native("2", ""),
+            event("1", ""),
+            event("2", ""),
+        ],
+        &["1", "2"],
+    );
 }
 
 #[test]
 fn natives_behind_several_events_are_dropped() {
-    assert_shown(&[event("1", ""), event("2", ""), native("1", ""), native("2", "")], &["1", "2"]);
+    assert_shown(
+        &[
+            event("1", ""),
+            event("2", ""),
+            native("1", ""),
+            native("2", ""),
+        ],
+        &["1", "2"],
+    );
 }
 
 #[test]
 fn publishes_that_were_left_out_leave_nothing_behind() {
     assert_shown(
-        &[native("1", ""), native("2", ""), native("3", ""), event("3", ""), native("4", ""), event("4", "")],
+        &[
+            native("1", ""),
+            native("2", ""),
+            native("3", ""),
+            event("3", ""),
+            native("4", ""),
+            event("4", ""),
+        ],
         &["1", "2", "3", "4"],
     );
     // The newest state is never taken back by an older event.
-    assert_shown(&[native("1", ""), native("2", ""), event("1", "")], &["1", "2"]);
+    assert_shown(
+        &[native("1", ""), native("2", ""), event("1", "")],
+        &["1", "2"],
+    );
 }
 
 #[test]
@@ -86,7 +157,12 @@ fn other_contacts_and_resources_do_not_mix() {
     let other = "juliet@capulet.lit/chamber";
     let benvolio = "benvolio@montague.lit/pda";
     assert_shown(
-        &[native("1", ""), event_of(other, &payload(other, "1", "")), event_of(benvolio, &payload(benvolio, "1", "")), event("1", "")],
+        &[
+            native("1", ""),
+            event_of(other, &payload(other, "1", "")),
+            event_of(benvolio, &payload(benvolio, "1", "")),
+            event("1", ""),
+        ],
         &["1", "1", "1"],
     );
 }
@@ -94,7 +170,14 @@ fn other_contacts_and_resources_do_not_mix() {
 #[test]
 fn the_same_event_twice_is_shown_once() {
     // ejabberd sends one copy for each kind of subscription.
-    assert_shown(&[event("1", "<show>away</show>"), event("1", "<show>away</show>"), native("1", "<show>away</show>")], &["1"]);
+    assert_shown(
+        &[
+            event("1", "<show>away</show>"),
+            event("1", "<show>away</show>"),
+            native("1", "<show>away</show>"),
+        ],
+        &["1"],
+    );
     assert_shown(&[native("1", ""), event("1", ""), event("1", "")], &["1"]);
 }
 
@@ -128,7 +211,10 @@ fn a_client_with_one_id_whose_publishes_are_left_out_stays_right() {
             d.server(&event("x", &state(n)));
         }
         let got = d.client_got();
-        assert_eq!((got.len(), &*got[0].at("status").text), (1, &*n.to_string()));
+        assert_eq!(
+            (got.len(), &*got[0].at("status").text),
+            (1, &*n.to_string())
+        );
     }
 }
 
@@ -140,18 +226,40 @@ fn a_late_event_is_not_news_after_a_hundred_natives() {
     for late in ["n0", "n20", "n50", "n99"] {
         assert_eq!(shown(&mut d, &[event(late, "")]), [""; 0], "{late}");
     }
-    assert_eq!(shown(&mut d, &[native("new", ""), event("new", "")]), ["new"]);
+    assert_eq!(
+        shown(&mut d, &[native("new", ""), event("new", "")]),
+        ["new"]
+    );
 }
 
 #[test]
 fn children_the_first_copy_lacked_are_shown() {
     let more = "<show>away</show><mood xmlns='urn:mood'/>";
-    assert_shown(&[native("1", "<show>away</show>"), event("1", more)], &["1", "1"]);
-    assert_shown(&[event("1", "<show>away</show>"), native("1", more)], &["1", "1"]);
+    assert_shown(
+        &[native("1", "<show>away</show>"), event("1", more)],
+        &["1", "1"],
+    );
+    assert_shown(
+        &[event("1", "<show>away</show>"), native("1", more)],
+        &["1", "1"],
+    );
     // And no more than that.
-    assert_shown(&[event("1", more), native("1", "<show>away</show>")], &["1"]);
-    assert_shown(&[native("1", more), event("1", "<show>away</show>")], &["1"]);
-    assert_shown(&[native("1", "<show>away</show>"), event("1", more), event("1", more)], &["1", "1"]);
+    assert_shown(
+        &[event("1", more), native("1", "<show>away</show>")],
+        &["1"],
+    );
+    assert_shown(
+        &[native("1", more), event("1", "<show>away</show>")],
+        &["1"],
+    );
+    assert_shown(
+        &[
+            native("1", "<show>away</show>"),
+            event("1", more),
+            event("1", more),
+        ],
+        &["1", "1"],
+    );
 }
 
 #[test]
@@ -164,7 +272,13 @@ fn what_the_server_adds_is_no_news() {
 fn native_unavailable_always_passes() {
     let marked = native("u", "").replace(" to=", " type='unavailable' to=");
     for unavailable in [crashed(), marked] {
-        for before in [vec![], vec![native("1", "")], vec![event("1", "")], vec![native("1", ""), event("1", "")], vec![event("1", ""), gone("u")]] {
+        for before in [
+            vec![],
+            vec![native("1", "")],
+            vec![event("1", "")],
+            vec![native("1", ""), event("1", "")],
+            vec![event("1", ""), gone("u")],
+        ] {
             let mut d = romeo();
             shown(&mut d, &before);
             assert_eq!(shown(&mut d, std::slice::from_ref(&unavailable)).len(), 1);
@@ -174,23 +288,62 @@ fn native_unavailable_always_passes() {
 
 #[test]
 fn a_late_event_after_unavailable_is_no_ghost() {
-    assert_shown(&[native("1", ""), crashed(), event("1", "")], &["1", "unavailable"]);
-    assert_shown(&[native("1", ""), event("1", ""), crashed(), event("1", "")], &["1", "unavailable"]);
-    assert_shown(&[native("1", ""), native("2", ""), event("1", ""), crashed(), event("2", "")], &["1", "2", "unavailable"]);
-    assert_shown(&[event("1", ""), native("1", ""), crashed(), event("1", "")], &["1", "unavailable"]);
+    assert_shown(
+        &[native("1", ""), crashed(), event("1", "")],
+        &["1", "unavailable"],
+    );
+    assert_shown(
+        &[native("1", ""), event("1", ""), crashed(), event("1", "")],
+        &["1", "unavailable"],
+    );
+    assert_shown(
+        &[
+            native("1", ""),
+            native("2", ""),
+            event("1", ""),
+            crashed(),
+            event("2", ""),
+        ],
+        &["1", "2", "unavailable"],
+    );
+    assert_shown(
+        &[event("1", ""), native("1", ""), crashed(), event("1", "")],
+        &["1", "unavailable"],
+    );
     let unavailable = native("u", "").replace(" to=", " type='unavailable' to=");
-    assert_shown(&[native("1", ""), unavailable, event("1", ""), gone("u")], &["1", "u"]);
+    assert_shown(
+        &[native("1", ""), unavailable, event("1", ""), gone("u")],
+        &["1", "u"],
+    );
 }
 
 #[test]
 fn a_contact_that_comes_back_is_shown() {
     assert_shown(
-        &[native("1", ""), event("1", ""), crashed(), native("2", ""), event("2", "")],
+        &[
+            native("1", ""),
+            event("1", ""),
+            crashed(),
+            native("2", ""),
+            event("2", ""),
+        ],
         &["1", "unavailable", "2"],
     );
-    assert_shown(&[event("1", ""), gone("u"), event("2", "")], &["1", "u", "2"]);
+    assert_shown(
+        &[event("1", ""), gone("u"), event("2", "")],
+        &["1", "u", "2"],
+    );
     // A bot may use one id for life.
-    assert_shown(&[native("x", ""), event("x", ""), crashed(), native("x", ""), event("x", "")], &["x", "unavailable", "x"]);
+    assert_shown(
+        &[
+            native("x", ""),
+            event("x", ""),
+            crashed(),
+            native("x", ""),
+            event("x", ""),
+        ],
+        &["x", "unavailable", "x"],
+    );
 }
 
 #[test]

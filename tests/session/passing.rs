@@ -75,7 +75,13 @@ fn prefixes_of_the_stream_header_mean_the_same_on_both_legs() {
     let server = "<stream:stream from='capulet.lit' id='1' xmlns='jabber:client' xmlns:b='urn:b' \
         xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
     let facts = ServerFacts::default();
-    let mut d = Driver::logged_in_with(JULIET, options(Policy::Auto), client, &server.replace("xmlns:b='urn:b' ", ""), facts);
+    let mut d = Driver::logged_in_with(
+        JULIET,
+        options(Policy::Auto),
+        client,
+        &server.replace("xmlns:b='urn:b' ", ""),
+        facts,
+    );
     d.client("<message><a:x/></message>");
     assert_eq!(d.to_server(), "<message><a:x/></message>");
     d.server("<message><a:x/></message>");
@@ -93,7 +99,10 @@ fn off_adds_and_drops_nothing() {
     let mut d = Driver::logged_in(JULIET, options(Policy::Off));
     d.client(stanzas);
     d.server(event);
-    assert_eq!((d.to_server(), d.to_client()), (stanzas.to_owned(), event.to_owned()));
+    assert_eq!(
+        (d.to_server(), d.to_client()),
+        (stanzas.to_owned(), event.to_owned())
+    );
     d.client("</stream:stream>");
     assert_eq!(d.to_server(), "</stream:stream>");
 }
@@ -105,7 +114,8 @@ fn native_presence_is_not_touched() {
         ..options(Policy::Auto)
     };
     let mut d = Driver::logged_in(JULIET, options);
-    let stanzas = "<presence id='1'><status>Moping</status></presence><presence type='unavailable'/>";
+    let stanzas =
+        "<presence id='1'><status>Moping</status></presence><presence type='unavailable'/>";
     d.client(stanzas);
     assert_eq!(d.to_server(), stanzas);
     let event = "<message from='romeo@montague.lit' to='juliet@capulet.lit'><event \
@@ -144,7 +154,10 @@ fn restricted_xml_after_login_ends_the_session() {
         let sent = d.assert_refused("reset");
         assert!(sent.starts_with("<message/><stream:error>"), "{sent}");
         let sent = d.to_server();
-        assert!(sent.starts_with(&format!("<stream:error><{condition} ")), "{sent}");
+        assert!(
+            sent.starts_with(&format!("<stream:error><{condition} ")),
+            "{sent}"
+        );
         assert!(sent.ends_with("</stream:error></stream:stream>"), "{sent}");
         assert!(d.session.is_closed());
     }

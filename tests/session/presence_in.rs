@@ -23,7 +23,10 @@ pub(crate) fn payload(full: &str, id: &str, children: &str) -> String {
 /// The event of the account of `full` with one item.
 pub(crate) fn event_of(full: &str, payload: &str) -> String {
     let (account, resource) = full.split_once('/').unwrap();
-    event(account, &format!("<item id='{resource}' publisher='{account}'>{payload}</item>"))
+    event(
+        account,
+        &format!("<item id='{resource}' publisher='{account}'>{payload}</item>"),
+    )
 }
 
 /// Romeo's session that knows his roster: Juliet and Benvolio are contacts, the nurse sees him only.
@@ -33,7 +36,10 @@ pub(crate) fn romeo() -> Driver {
 
 pub(crate) fn romeo_with(policy: Policy) -> Driver {
     let mut d = Driver::logged_in(ROMEO, options(policy));
-    d.server(&event_of("bard@shakespeare.lit/globe", &payload("bard@shakespeare.lit/globe", "0", "")));
+    d.server(&event_of(
+        "bard@shakespeare.lit/globe",
+        &payload("bard@shakespeare.lit/globe", "0", ""),
+    ));
     answer_roster(&mut d);
     d.forget();
     d
@@ -95,7 +101,8 @@ fn listing_4_becomes_presence() {
           <status>Moping</status>
         </presence>";
     let mut got = d.one_to_client();
-    got.attributes.remove("{http://www.w3.org/XML/1998/namespace}lang");
+    got.attributes
+        .remove("{http://www.w3.org/XML/1998/namespace}lang");
     assert_eq!(got, Node::stanza(expected));
     assert_eq!(d.to_server(), "");
 }
@@ -119,7 +126,10 @@ fn a_payload_keeps_its_bytes() {
     let inner = "<show>dnd</show>  <status xml:lang='de'>Ä&#x2014;<![CDATA[<x>]]></status>\
         <y:z xmlns:y=\"urn:y\" y:a = '&quot;'/><none xmlns=''/>\n";
     let mut d = romeo();
-    d.server(&event_of(JULIET, &payload(JULIET, "1", inner).replace(" id=", " own:a='1' xmlns:own='urn:own' id=")));
+    d.server(&event_of(
+        JULIET,
+        &payload(JULIET, "1", inner).replace(" id=", " own:a='1' xmlns:own='urn:own' id="),
+    ));
     let sent = d.to_client();
     assert!(sent.contains(inner), "{sent}");
     let got = Node::stanza(&sent);
@@ -138,7 +148,10 @@ fn a_payload_takes_what_it_inherits_along() {
     let got = d.one_to_client();
     assert_eq!(got.children[0].namespace, "urn:m");
     assert_eq!(got.children[0].value("{urn:m2}y"), "1");
-    assert_eq!(got.value("{http://www.w3.org/XML/1998/namespace}lang"), "it");
+    assert_eq!(
+        got.value("{http://www.w3.org/XML/1998/namespace}lang"),
+        "it"
+    );
 }
 
 #[test]
@@ -146,7 +159,10 @@ fn a_payload_with_a_prefix_is_presence_too() {
     let got = shown(&format!(
         "<c:presence xmlns:c='jabber:client' from='{JULIET}' id='1'><c:show>away</c:show></c:presence>"
     ));
-    assert_eq!((&*got.namespace, &*got.local), ("jabber:client", "presence"));
+    assert_eq!(
+        (&*got.namespace, &*got.local),
+        ("jabber:client", "presence")
+    );
     assert_eq!(got.children[0].namespace, "jabber:client");
 }
 
@@ -191,7 +207,10 @@ fn events_that_carry_no_state_are_swallowed() {
     let bare = "juliet@capulet.lit";
     assert_dropped(&event(bare, "<retract id='balcony'/>"), Dropped::Retracted);
     for what in ["purge", "delete"] {
-        let event = event(bare, "").replace("<items node='presence'></items>", &format!("<{what} node='presence'/>"));
+        let event = event(bare, "").replace(
+            "<items node='presence'></items>",
+            &format!("<{what} node='presence'/>"),
+        );
         assert_dropped(&event, Dropped::Retracted);
     }
 }
@@ -217,8 +236,11 @@ fn what_is_no_event_of_an_account_passes_untouched() {
         good.replace("node='presence'", "node='urn:xmpp:avatar:metadata'"),
         good.replace("node='presence'", "node='presence2'"),
         good.replace(EVENT, "urn:example#event"),
-        good.replace(&format!("<event xmlns='{EVENT}'>"), &format!("<x xmlns='urn:x'><event xmlns='{EVENT}'>"))
-            .replace("</event>", "</event></x>"),
+        good.replace(
+            &format!("<event xmlns='{EVENT}'>"),
+            &format!("<x xmlns='urn:x'><event xmlns='{EVENT}'>"),
+        )
+        .replace("</event>", "</event></x>"),
     ] {
         let mut d = romeo();
         d.server(&other);
@@ -230,7 +252,10 @@ fn what_is_no_event_of_an_account_passes_untouched() {
 #[test]
 fn pure_shows_events_the_same_way() {
     let mut d = romeo_with(Policy::Pure);
-    d.server(&event_of(JULIET, &payload(JULIET, "1", "<show>away</show>")));
+    d.server(&event_of(
+        JULIET,
+        &payload(JULIET, "1", "<show>away</show>"),
+    ));
     let got = d.one_to_client();
     assert_eq!((got.value("from"), got.value("to")), (JULIET, ROMEO));
 }
@@ -246,7 +271,8 @@ fn the_own_accounts_other_resource_is_shown_and_the_own_is_not() {
     assert_eq!(d.to_client(), "");
 
     // Prosody sends nothing but `to` there.
-    let without_from = event_of(other, &payload(other, "3", "")).replace(" from='romeo@montague.lit' type", " type");
+    let without_from = event_of(other, &payload(other, "3", ""))
+        .replace(" from='romeo@montague.lit' type", " type");
     d.server(&without_from);
     assert_eq!(d.one_to_client().value("id"), "3");
 }
@@ -280,7 +306,9 @@ fn the_marker_never_reaches_the_client() {
 #[test]
 fn what_only_looks_like_the_marker_stays() {
     for presence in [
-        format!("<presence from='{JULIET}'><x xmlns='urn:x'><shim xmlns='urn:pubshim:0'/></x></presence>"),
+        format!(
+            "<presence from='{JULIET}'><x xmlns='urn:x'><shim xmlns='urn:pubshim:0'/></x></presence>"
+        ),
         format!("<presence from='{JULIET}'><shim xmlns='urn:pubshim:1'/></presence>"),
         format!("<presence from='{JULIET}'><status>urn:pubshim:0</status></presence>"),
         format!("<presence from='{JULIET}'><other xmlns='urn:pubshim:0'/></presence>"),

@@ -82,9 +82,15 @@ fn the_native_copy_goes_first_and_the_node_is_looked_at() {
     assert_eq!(sent[0].value("id"), "p1");
     assert_eq!(sent[0].attributes.len(), 1);
 
-    assert_eq!((sent[1].value("type"), sent[1].attribute("to")), ("get", None));
+    assert_eq!(
+        (sent[1].value("type"), sent[1].attribute("to")),
+        ("get", None)
+    );
     let configure = sent[1].at("pubsub/configure");
-    assert_eq!((&*configure.namespace, configure.value("node")), (OWNER, "presence"));
+    assert_eq!(
+        (&*configure.namespace, configure.value("node")),
+        (OWNER, "presence")
+    );
 }
 
 #[test]
@@ -93,7 +99,10 @@ fn a_change_is_published_as_listing_3() {
     d.client("<presence id='p1'><status>Moping</status></presence>");
     let iq = ready(&mut d);
     assert_eq!(iq.value("type"), "set");
-    assert!(iq.attribute("to").is_none_or(|to| to == "juliet@capulet.lit"));
+    assert!(
+        iq.attribute("to")
+            .is_none_or(|to| to == "juliet@capulet.lit")
+    );
     let pubsub = iq.at("pubsub");
     assert_eq!(pubsub.namespace, PUBSUB);
     assert_eq!(pubsub.names(), ["publish", "publish-options"]);
@@ -104,13 +113,24 @@ fn a_change_is_published_as_listing_3() {
     assert_eq!(publish.at("item").value("id"), "balcony");
     assert_eq!(
         *changed(&iq),
-        Node::stanza(&format!("<presence from='{JULIET}' id='p1'><status>Moping</status></presence>"))
+        Node::stanza(&format!(
+            "<presence from='{JULIET}' id='p1'><status>Moping</status></presence>"
+        ))
     );
     // ejabberd takes no other field there.
     let options = pubsub.at("publish-options").fields();
-    let options: Vec<_> = options.iter().map(|(var, value)| (&**var, &**value)).collect();
+    let options: Vec<_> = options
+        .iter()
+        .map(|(var, value)| (&**var, &**value))
+        .collect();
     let form_type = "http://jabber.org/protocol/pubsub#publish-options";
-    assert_eq!(options, [("FORM_TYPE", form_type), ("pubsub#access_model", "authorize")]);
+    assert_eq!(
+        options,
+        [
+            ("FORM_TYPE", form_type),
+            ("pubsub#access_model", "authorize")
+        ]
+    );
     assert_eq!(pubsub.at("publish-options/x").value("type"), "submit");
     d.result(&iq, "<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='presence'><item id='balcony'/></publish></pubsub>");
     assert_eq!(d.to_server() + &d.to_client(), "");
@@ -129,7 +149,9 @@ fn a_verified_node_is_not_looked_at_again() {
 fn both_copies_have_the_same_id_whatever_the_client_wrote() {
     for attribute in [" id='given'", " id=''", "", " id='a&amp;&apos;b'"] {
         let mut d = published();
-        d.client(&format!("<presence{attribute}><status>x</status></presence>"));
+        d.client(&format!(
+            "<presence{attribute}><status>x</status></presence>"
+        ));
         let sent = d.server_got();
         let id = sent[0].value("id");
         assert!(!id.is_empty());
@@ -148,7 +170,9 @@ fn everything_in_a_presence_survives_in_both_copies() {
         <priority>-1</priority><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='n' ver='v='/>\
         <x xmlns='vcard-temp:x:update'><photo/></x><y:z xmlns:y='urn:y' y:a=\"'\"><none xmlns=''/></y:z>\n";
     let mut d = published();
-    d.client(&format!("<presence\n own:attr='1' xmlns:own='urn:own' id = \"2\" xml:lang='en'>{body}</presence >"));
+    d.client(&format!(
+        "<presence\n own:attr='1' xmlns:own='urn:own' id = \"2\" xml:lang='en'>{body}</presence >"
+    ));
     let sent = d.to_server();
     assert_eq!(sent.matches(body).count(), 2, "their own bytes");
     let sent = Node::stream(&sent);
@@ -166,7 +190,13 @@ fn the_payload_needs_nothing_from_around_it() {
         xmlns:stream='http://etherx.jabber.org/streams' version='1.0' xml:lang='fr'>";
     let options = options(Policy::Auto);
     let facts = ServerFacts::default();
-    let mut d = Driver::logged_in_with(JULIET, options, header, &server_header("capulet.lit"), facts);
+    let mut d = Driver::logged_in_with(
+        JULIET,
+        options,
+        header,
+        &server_header("capulet.lit"),
+        facts,
+    );
     d.client("<presence id='1'><a:x a:y='1'/><c:d xmlns:c='urn:c'/><status>b:</status></presence>");
     let native = d.to_server();
     let get = Node::stanza(&native[native.find("<iq").unwrap()..]);
@@ -174,8 +204,14 @@ fn the_payload_needs_nothing_from_around_it() {
     let publish = d.to_server();
     let payload = &publish[publish.find("<presence").unwrap()..publish.find("</item>").unwrap()];
     let alone = Node::document(payload);
-    assert_eq!((&*alone.namespace, &*alone.local), ("jabber:client", "presence"));
-    assert_eq!(alone.value("{http://www.w3.org/XML/1998/namespace}lang"), "fr");
+    assert_eq!(
+        (&*alone.namespace, &*alone.local),
+        ("jabber:client", "presence")
+    );
+    assert_eq!(
+        alone.value("{http://www.w3.org/XML/1998/namespace}lang"),
+        "fr"
+    );
     assert_eq!(alone.children[0].namespace, "urn:a");
     assert_eq!(alone.children[0].value("{urn:a}y"), "1");
     assert_eq!(alone.children[1].namespace, "urn:c");
@@ -185,11 +221,16 @@ fn the_payload_needs_nothing_from_around_it() {
 #[test]
 fn a_presence_with_a_prefix_is_published_as_what_it_means() {
     let mut d = published();
-    d.client("<c:presence xmlns:c='jabber:client' c:from='x' id='2'><c:show>away</c:show></c:presence>");
+    d.client(
+        "<c:presence xmlns:c='jabber:client' c:from='x' id='2'><c:show>away</c:show></c:presence>",
+    );
     let sent = d.server_got();
     assert_eq!(sent[0].names(), ["show", "shim"]);
     let event = changed(&sent[1]);
-    assert_eq!((&*event.namespace, event.value("from")), ("jabber:client", JULIET));
+    assert_eq!(
+        (&*event.namespace, event.value("from")),
+        ("jabber:client", JULIET)
+    );
     assert_eq!(event.children[0].namespace, "jabber:client");
 }
 
@@ -209,7 +250,10 @@ fn a_resource_with_odd_characters_stays_what_it_is() {
     d.client("<presence/>");
     let get = d.server_got().pop().unwrap();
     let id = get.value("id");
-    d.server(&format!("<iq type='result' id='{id}'>{}</iq>", ejabberd_node(&[])));
+    d.server(&format!(
+        "<iq type='result' id='{id}'>{}</iq>",
+        ejabberd_node(&[])
+    ));
     let iq = d.one_to_server();
     assert_eq!(changed(&iq).value("from"), "juliet@capulet.lit/a@b/'<&\"ü");
     assert_eq!(iq.at("pubsub/publish/item").value("id"), "a@b/'<&\"ü");

@@ -19,7 +19,10 @@ fn assert_server_fails(stage: Stage, text: &str) -> Driver {
     let mut d = Driver::at(stage, options(Policy::Auto));
     d.server(text);
     let sent = d.assert_refused("remote-connection-failed");
-    assert!(sent.starts_with("<?xml version='1.0'?><stream:stream "), "{sent}");
+    assert!(
+        sent.starts_with("<?xml version='1.0'?><stream:stream "),
+        "{sent}"
+    );
     assert!(sent.contains(" from='capulet.lit'"), "{sent}");
     assert!(d.session.is_closed());
     d
@@ -27,7 +30,13 @@ fn assert_server_fails(stage: Stage, text: &str) -> Driver {
 
 #[test]
 fn a_version_other_than_1_is_not_supported() {
-    for version in ["", " version='0.9'", " version='2.0'", " version='10.0'", " version=''"] {
+    for version in [
+        "",
+        " version='0.9'",
+        " version='2.0'",
+        " version='10.0'",
+        " version=''",
+    ] {
         let mut d = first_words(&format!(
             "<stream:stream to='capulet.lit' xmlns='jabber:client' xmlns:stream='{STREAMS}'{version}>"
         ));
@@ -56,7 +65,13 @@ fn a_wrong_namespace_ends_the_stream() {
 
 #[test]
 fn a_header_has_to_name_a_domain() {
-    for to in ["", " to=''", " to='juliet@capulet.lit'", " to='a b'", " to='x&lt;y'"] {
+    for to in [
+        "",
+        " to=''",
+        " to='juliet@capulet.lit'",
+        " to='a b'",
+        " to='x&lt;y'",
+    ] {
         let mut d = first_words(&format!(
             "<stream:stream{to} xmlns='jabber:client' xmlns:stream='{STREAMS}' version='1.0'>"
         ));
@@ -65,7 +80,11 @@ fn a_header_has_to_name_a_domain() {
             sent.contains("<improper-addressing ") || sent.contains("<host-unknown "),
             "{to}: {sent}"
         );
-        assert!(!d.outputs().iter().any(|o| matches!(o, Output::Connect { .. })));
+        assert!(
+            !d.outputs()
+                .iter()
+                .any(|o| matches!(o, Output::Connect { .. }))
+        );
     }
 }
 
@@ -104,9 +123,15 @@ fn the_error_before_any_header_comes_after_a_header() {
 
 #[test]
 fn a_server_without_starttls_is_refused() {
-    assert_server_fails(Stage::OpeningPlain, &format!("{}{MECHANISMS}", server_header("capulet.lit")));
+    assert_server_fails(
+        Stage::OpeningPlain,
+        &format!("{}{MECHANISMS}", server_header("capulet.lit")),
+    );
     let hidden = "<stream:features><x><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></x></stream:features>";
-    assert_server_fails(Stage::OpeningPlain, &format!("{}{hidden}", server_header("capulet.lit")));
+    assert_server_fails(
+        Stage::OpeningPlain,
+        &format!("{}{hidden}", server_header("capulet.lit")),
+    );
 }
 
 #[test]
@@ -120,7 +145,13 @@ fn a_server_that_refuses_starttls_ends_the_session() {
 
 #[test]
 fn bytes_right_behind_proceed_are_an_error() {
-    for more in [" ", "\n", "x", "<stream:features/>", &server_header("capulet.lit")] {
+    for more in [
+        " ",
+        "\n",
+        "x",
+        "<stream:features/>",
+        &server_header("capulet.lit"),
+    ] {
         let mut d = assert_server_fails(Stage::StartingTls, &format!("{PROCEED}{more}"));
         d.input(Input::Secured);
         assert_eq!(d.to_client(), "");
@@ -130,11 +161,19 @@ fn bytes_right_behind_proceed_are_an_error() {
 /// Whoever wrote them could not know the keys: they must not become the beginning of what comes over TLS.
 #[test]
 fn bytes_between_proceed_and_tls_are_an_error() {
-    for more in ["\n", "<", "<stream:features/>", &server_header("capulet.lit")] {
+    for more in [
+        "\n",
+        "<",
+        "<stream:features/>",
+        &server_header("capulet.lit"),
+    ] {
         let mut d = Driver::at(Stage::Handshaking, options(Policy::Auto));
         d.server(more);
         let sent = d.to_client();
-        assert!(sent.contains("<remote-connection-failed "), "{more:?}: {sent}");
+        assert!(
+            sent.contains("<remote-connection-failed "),
+            "{more:?}: {sent}"
+        );
         assert!(d.session.is_closed(), "{more:?}");
         d.forget();
         d.input(Input::Secured);
@@ -162,7 +201,12 @@ fn an_error_of_the_server_before_tls_is_told_in_our_words() {
 
 #[test]
 fn a_server_that_hangs_up_before_tls_is_told_to_the_client() {
-    for stage in [Stage::OpeningPlain, Stage::StartingTls, Stage::Handshaking, Stage::Opening] {
+    for stage in [
+        Stage::OpeningPlain,
+        Stage::StartingTls,
+        Stage::Handshaking,
+        Stage::Opening,
+    ] {
         let mut d = Driver::at(stage, options(Policy::Auto));
         d.input(Input::Eof(Leg::Server));
         d.assert_refused("remote-connection-failed");
@@ -199,7 +243,9 @@ fn a_server_that_speaks_something_else_is_told_to_the_client() {
 fn a_server_that_cannot_be_reached_is_told_to_the_client() {
     for stage in [Stage::Connecting, Stage::Handshaking] {
         let mut d = Driver::at(stage, options(Policy::Auto));
-        d.input(Input::Failed("nobody listens at <capulet.lit:5222>".to_owned()));
+        d.input(Input::Failed(
+            "nobody listens at <capulet.lit:5222>".to_owned(),
+        ));
         let sent = d.assert_refused("remote-connection-failed");
         crate::tree::Node::document(&sent);
         assert_eq!(d.to_server(), "");
@@ -231,7 +277,13 @@ fn the_prefix_of_the_stream_is_the_one_that_was_declared() {
     let client = "<s:stream to='capulet.lit' xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams' version='1.0'>";
     let server = "<t:stream from='capulet.lit' id='1' xmlns='jabber:client' xmlns:t='http://etherx.jabber.org/streams' version='1.0'>";
     let logged_in = || {
-        Driver::logged_in_with(JULIET, options(Policy::Auto), client, server, ServerFacts::default())
+        Driver::logged_in_with(
+            JULIET,
+            options(Policy::Auto),
+            client,
+            server,
+            ServerFacts::default(),
+        )
     };
     let mut d = logged_in();
     d.client("<message><!-- --></message>");
@@ -261,7 +313,10 @@ fn the_prefix_of_the_stream_is_the_one_that_was_declared() {
     let mut d = logged_in();
     d.client("</stream:stream>");
     let sent = d.to_client();
-    assert!(sent.contains("<not-well-formed ") || sent.contains("<bad-namespace-prefix "), "{sent}");
+    assert!(
+        sent.contains("<not-well-formed ") || sent.contains("<bad-namespace-prefix "),
+        "{sent}"
+    );
 }
 
 #[test]

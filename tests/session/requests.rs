@@ -21,7 +21,10 @@ fn only_who_was_asked_may_answer() {
         let get = d.server_got().pop().unwrap();
         let id = get.value("id");
         for kind in ["result", "error"] {
-            d.server(&format!("<iq type='{kind}' id='{id}' from='{from}'>{}</iq>", ejabberd_node(&[])));
+            d.server(&format!(
+                "<iq type='{kind}' id='{id}' from='{from}'>{}</iq>",
+                ejabberd_node(&[])
+            ));
         }
         assert_eq!(d.to_server() + &d.to_client(), "", "{from}");
         assert_eq!(d.events(), []);
@@ -32,12 +35,20 @@ fn only_who_was_asked_may_answer() {
 
 #[test]
 fn the_own_account_and_domain_may_answer() {
-    for from in ["", " from='juliet@capulet.lit'", " from='capulet.lit'", " from=\"juliet@capulet.lit/balcony\""] {
+    for from in [
+        "",
+        " from='juliet@capulet.lit'",
+        " from='capulet.lit'",
+        " from=\"juliet@capulet.lit/balcony\"",
+    ] {
         let mut d = Driver::auto(JULIET);
         d.client("<presence id='1'/>");
         let get = d.server_got().pop().unwrap();
         let id = get.value("id");
-        d.server(&format!("<iq type='result' id='{id}'{from}>{}</iq>", ejabberd_node(&[])));
+        d.server(&format!(
+            "<iq type='result' id='{id}'{from}>{}</iq>",
+            ejabberd_node(&[])
+        ));
         assert!(d.one_to_server().has("pubsub/publish"), "{from}");
     }
 }
@@ -46,7 +57,11 @@ fn the_own_account_and_domain_may_answer() {
 fn an_answer_counts_once() {
     let mut d = published();
     d.client("<presence id='2'/><presence id='3'/><presence id='4'/>");
-    let first = d.server_got().into_iter().find(|s| s.local == "iq").unwrap();
+    let first = d
+        .server_got()
+        .into_iter()
+        .find(|s| s.local == "iq")
+        .unwrap();
     d.result(&first, "");
     let second = d.one_to_server();
     d.client("<presence id='5'/>");
@@ -77,7 +92,8 @@ fn an_answer_of_another_kind_is_none() {
     let get = d.server_got().pop().unwrap();
     let id = get.value("id");
     // A request may have any id: it is the client's.
-    let request = format!("<iq type='get' id='{id}' from='capulet.lit'><ping xmlns='urn:xmpp:ping'/></iq>");
+    let request =
+        format!("<iq type='get' id='{id}' from='capulet.lit'><ping xmlns='urn:xmpp:ping'/></iq>");
     d.server(&request);
     assert_eq!(d.to_client(), request);
     d.server(&format!("<message id='{id}'/>"));
@@ -100,7 +116,9 @@ fn the_clients_own_iqs_pass_whatever_their_ids() {
     ];
     for id in &similar {
         for kind in ["get", "set"] {
-            let iq = format!("<iq type='{kind}' id='{id}' to='capulet.lit'><query xmlns='jabber:iq:version'/></iq>");
+            let iq = format!(
+                "<iq type='{kind}' id='{id}' to='capulet.lit'><query xmlns='jabber:iq:version'/></iq>"
+            );
             d.client(&iq);
             assert_eq!(d.to_server(), iq);
         }
@@ -121,7 +139,9 @@ fn the_clients_own_pubsub_is_its_own() {
     ] {
         d.client(iq);
         assert_eq!(d.to_server(), iq);
-        let answer = iq.replace("type='set'", "type='result'").replace("type='get'", "type='result'");
+        let answer = iq
+            .replace("type='set'", "type='result'")
+            .replace("type='get'", "type='result'");
         d.server(&answer);
         assert_eq!(d.to_client(), answer);
     }

@@ -21,7 +21,11 @@ fn kept(children: &str) -> Vec<Node> {
 fn assert_taken(taken: &str) {
     let (before, after) = ("<show>away</show>", "<x xmlns='urn:unknown'/>");
     let expected = Node::stanza(&format!("<presence>{before}{after}</presence>"));
-    assert_eq!(kept(&format!("{before}{taken}{after}")), expected.children, "{taken}");
+    assert_eq!(
+        kept(&format!("{before}{taken}{after}")),
+        expected.children,
+        "{taken}"
+    );
 }
 
 #[track_caller]
@@ -53,7 +57,17 @@ fn a_foreign_from_is_dropped() {
 
 #[test]
 fn a_type_that_is_no_state_is_dropped() {
-    for kind in ["subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe", "error", "invisible", "available", ""] {
+    for kind in [
+        "subscribe",
+        "subscribed",
+        "unsubscribe",
+        "unsubscribed",
+        "probe",
+        "error",
+        "invisible",
+        "available",
+        "",
+    ] {
         let payload = payload(JULIET, "1", "").replace(" id=", &format!(" type='{kind}' id="));
         assert_dropped(&event_of(JULIET, &payload), Dropped::WrongType);
     }
@@ -88,7 +102,9 @@ fn what_only_a_server_may_say_is_taken_out() {
     ] {
         assert_taken(taken);
     }
-    assert_kept("<delay xmlns='urn:xmpp:delay' from='juliet@capulet.lit/balcony' stamp='2020-01-01T00:00:00Z'/>");
+    assert_kept(
+        "<delay xmlns='urn:xmpp:delay' from='juliet@capulet.lit/balcony' stamp='2020-01-01T00:00:00Z'/>",
+    );
     assert_kept("<stanza-id xmlns='urn:xmpp:sid:0' by='juliet@capulet.lit' id='1'/>");
     assert_kept("<origin-id xmlns='urn:xmpp:sid:0' id='1'/>");
 }
@@ -96,15 +112,26 @@ fn what_only_a_server_may_say_is_taken_out() {
 #[test]
 fn prefixes_declared_around_the_payload_hide_nothing() {
     let mut d = romeo();
-    let message = event_of(JULIET, &payload(JULIET, "1", "<m:x><m:status code='110'/></m:x><show>away</show>"))
-        .replace("<items ", "<items xmlns:m='http://jabber.org/protocol/muc#user' ");
+    let message = event_of(
+        JULIET,
+        &payload(
+            JULIET,
+            "1",
+            "<m:x><m:status code='110'/></m:x><show>away</show>",
+        ),
+    )
+    .replace(
+        "<items ",
+        "<items xmlns:m='http://jabber.org/protocol/muc#user' ",
+    );
     d.server(&message);
     assert_eq!(d.one_to_client().names(), ["show"]);
 }
 
 #[test]
 fn everything_else_survives_in_order() {
-    let children = "<a xmlns='urn:a'/><b xmlns='urn:b'>text<c/></b><show>xa</show><a xmlns='urn:a'/>";
+    let children =
+        "<a xmlns='urn:a'/><b xmlns='urn:b'>text<c/></b><show>xa</show><a xmlns='urn:a'/>";
     assert_kept(children);
 }
 
@@ -148,15 +175,26 @@ fn a_roster_push_changes_who_is_shown() {
         )
     };
     let mut d = romeo();
-    for (subscription, is_shown) in [("to", true), ("from", false), ("both", true), ("remove", false), ("none", false)] {
+    for (subscription, is_shown) in [
+        ("to", true),
+        ("from", false),
+        ("both", true),
+        ("remove", false),
+        ("none", false),
+    ] {
         d.server(&push("bard@shakespeare.lit", subscription));
         d.forget();
         d.server(&event_of(BARD, &payload(BARD, subscription, "")));
         assert_eq!(!d.to_client().is_empty(), is_shown, "{subscription}");
     }
     // RFC 6121 §2.1.6: from the own account or nobody.
-    for from in ["bard@shakespeare.lit", "montague.lit", "romeo@montague.lit.evil.lit"] {
-        let forged = push("bard@shakespeare.lit", "both").replace(" id=", &format!(" from='{from}' id="));
+    for from in [
+        "bard@shakespeare.lit",
+        "montague.lit",
+        "romeo@montague.lit.evil.lit",
+    ] {
+        let forged =
+            push("bard@shakespeare.lit", "both").replace(" id=", &format!(" from='{from}' id="));
         d.server(&forged);
         d.forget();
         d.server(&event_of(BARD, &payload(BARD, from, "")));
@@ -173,14 +211,20 @@ fn a_push_the_client_did_not_ask_for_is_answered_for_it() {
     d.server(&push);
     assert_eq!(d.to_client(), "");
     let answer = d.one_to_server();
-    assert_eq!((answer.value("type"), answer.value("id")), ("result", "p&1"));
+    assert_eq!(
+        (answer.value("type"), answer.value("id")),
+        ("result", "p&1")
+    );
 
     // A client that asked gets them all, and answers itself.
     let mut d = romeo();
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     d.forget();
     d.server(&push);
-    assert_eq!((d.to_client(), d.to_server()), (push.clone(), String::new()));
+    assert_eq!(
+        (d.to_client(), d.to_server()),
+        (push.clone(), String::new())
+    );
 
     // Whoever asked for nothing gets what the server sends.
     let mut d = Driver::auto(ROMEO);
@@ -194,7 +238,8 @@ fn a_roster_that_the_client_asked_for_passes() {
     let mut d = romeo();
     d.client(get);
     assert_eq!(d.to_server(), get);
-    let result = format!("<iq type='result' id='r' to='{ROMEO}'><query xmlns='jabber:iq:roster'/></iq>");
+    let result =
+        format!("<iq type='result' id='r' to='{ROMEO}'><query xmlns='jabber:iq:roster'/></iq>");
     d.server(&result);
     assert_eq!(d.to_client(), result);
 }
@@ -206,7 +251,10 @@ fn events_held_for_the_roster_are_shown_in_order() {
     d.server(&event_of(JULIET, &payload(JULIET, "1", "")));
     d.server(&event_of(BARD, &payload(BARD, "2", "")));
     d.server(&event_of(benvolio, &payload(benvolio, "3", "")));
-    d.server(&event_of(JULIET, &payload(JULIET, "4", "<show>away</show>")));
+    d.server(&event_of(
+        JULIET,
+        &payload(JULIET, "4", "<show>away</show>"),
+    ));
     assert_eq!(d.to_client(), "");
     answer_roster(&mut d);
     let got = d.client_got();
@@ -221,7 +269,10 @@ fn held_events_are_bounded() {
     let mut d = Driver::auto(ROMEO);
     let status = format!("<status>{}</status>", "x".repeat(1000));
     for id in 0..5000 {
-        d.server(&event_of(JULIET, &payload(JULIET, &id.to_string(), &status)));
+        d.server(&event_of(
+            JULIET,
+            &payload(JULIET, &id.to_string(), &status),
+        ));
     }
     let overflow = d.dropped();
     assert!(overflow.iter().all(|dropped| *dropped == Dropped::Overflow));
@@ -229,7 +280,10 @@ fn held_events_are_bounded() {
     answer_roster(&mut d);
     let got = d.client_got();
     assert_eq!(got.len(), 5000 - overflow.len());
-    let ids: Vec<_> = got.iter().map(|presence| presence.value("id").to_owned()).collect();
+    let ids: Vec<_> = got
+        .iter()
+        .map(|presence| presence.value("id").to_owned())
+        .collect();
     let first: Vec<_> = (0..got.len()).map(|id| id.to_string()).collect();
     assert_eq!(ids, first, "the first ones, in order");
 }

@@ -13,13 +13,24 @@ const CLOSE: &str = "</stream:stream>";
 fn assert_goes_offline(sent: &[Node]) {
     assert_eq!(sent.len(), 2, "{sent:#?}");
     let event = changed(&sent[0]);
-    assert_eq!((event.value("from"), event.value("type")), (JULIET, "unavailable"));
+    assert_eq!(
+        (event.value("from"), event.value("type")),
+        (JULIET, "unavailable")
+    );
     assert!(!event.value("id").is_empty());
     let item = sent[0].at("pubsub/publish/item");
     assert_eq!(item.value("id"), "balcony");
-    assert!(sent[0].at("pubsub/publish-options").fields().contains_key("pubsub#access_model"));
+    assert!(
+        sent[0]
+            .at("pubsub/publish-options")
+            .fields()
+            .contains_key("pubsub#access_model")
+    );
     let retract = sent[1].at("pubsub/retract");
-    assert_eq!((sent[1].value("type"), retract.value("node")), ("set", "presence"));
+    assert_eq!(
+        (sent[1].value("type"), retract.value("node")),
+        ("set", "presence")
+    );
     assert_eq!(retract.at("item").value("id"), "balcony");
 }
 
@@ -29,7 +40,10 @@ fn unavailable_is_published_once_and_taken_away() {
     d.client("<presence type='unavailable' id='u'><status>Bye</status></presence>");
     let sent = d.server_got();
     let native = &sent[0];
-    assert_eq!((native.value("type"), native.value("id")), ("unavailable", "u"));
+    assert_eq!(
+        (native.value("type"), native.value("id")),
+        ("unavailable", "u")
+    );
     assert_eq!(native.names(), ["status", "shim"]);
     assert_goes_offline(&sent[1..]);
     assert_eq!(changed(&sent[1]).value("id"), "u");
@@ -46,7 +60,9 @@ fn every_way_of_leaving_publishes_it() {
         ("cut", |d| d.input(Input::Eof(Leg::Client))),
         ("shutdown", |d| d.input(Input::Shutdown)),
         ("bad xml", |d| d.client("<!-- -->")),
-        ("unknown element", |d| d.client("<weather xmlns='urn:example'/>")),
+        ("unknown element", |d| {
+            d.client("<weather xmlns='urn:example'/>")
+        }),
         ("close in the middle", |d| {
             d.client("<message><body>");
             d.input(Input::Eof(Leg::Client));
@@ -57,7 +73,9 @@ fn every_way_of_leaving_publishes_it() {
             let mut d = published_with(policy);
             leave(&mut d);
             let sent = d.to_server();
-            let sent = sent.strip_suffix(CLOSE).unwrap_or_else(|| panic!("{name}: {sent}"));
+            let sent = sent
+                .strip_suffix(CLOSE)
+                .unwrap_or_else(|| panic!("{name}: {sent}"));
             assert_goes_offline(&Node::stream(sent));
             d.server(CLOSE);
             assert_eq!(d.to_server(), "");
@@ -107,7 +125,11 @@ fn who_leaves_while_the_node_is_set_up_is_not_published() {
 fn a_change_that_waits_is_not_published_behind_unavailable() {
     let mut d = published();
     d.client("<presence id='2'/><presence id='3'/>");
-    let publish = d.server_got().into_iter().find(|s| s.local == "iq").unwrap();
+    let publish = d
+        .server_got()
+        .into_iter()
+        .find(|s| s.local == "iq")
+        .unwrap();
     d.client("<presence type='unavailable' id='u'/>");
     assert_goes_offline(&d.server_got()[1..]);
     d.result(&publish, "");
@@ -177,9 +199,17 @@ fn the_last_word_is_unavailable_even_if_the_server_answers_nothing() {
     d.client(CLOSE);
     let sent = d.to_server();
     let sent = Node::stream(sent.strip_suffix(CLOSE).unwrap());
-    let last = sent.iter().rfind(|stanza| stanza.has("pubsub/publish")).unwrap();
+    let last = sent
+        .iter()
+        .rfind(|stanza| stanza.has("pubsub/publish"))
+        .unwrap();
     assert_eq!(changed(last).value("type"), "unavailable");
-    assert!(sent.iter().rfind(|s| s.local == "iq").unwrap().has("pubsub/retract"));
+    assert!(
+        sent.iter()
+            .rfind(|s| s.local == "iq")
+            .unwrap()
+            .has("pubsub/retract")
+    );
 }
 
 #[test]

@@ -1,0 +1,100 @@
+//! Who does not behave is turned away, and nobody else notices.
+
+use std::io::Write as _;
+use std::net::Shutdown;
+
+use crate::tools::{Server, Shim, header};
+
+#[test]
+fn more_sessions_than_allowed() {
+    let (server, _connections) = Server::by_hand();
+    let shim = Shim::before(&server, &["--max-sessions=1"]);
+    let _first = shim.connect();
+    let told = shim.connect().rest();
+    assert!(
+        told.contains("<resource-constraint ") && told.ends_with("</stream:stream>"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_session_that_ends_makes_room() {
+    let (server, _connections) = Server::by_hand();
+    let mut shim = Shim::before(&server, &["--max-sessions=1"]);
+    drop(shim.connect());
+    shim.wait_for_log(": ended");
+    shim.connect()
+        .stream
+        .write_all(b"GET / HTTP/1.1\r\n")
+        .unwrap();
+    shim.wait_for_log("not-well-formed");
+}
+
+#[test]
+fn what_is_no_xmpp_is_told_so() {
+    let (server, connections) = Server::by_hand();
+    let shim = Shim::before(&server, &["--max-stanza-size-before-login=2000"]);
+    let (mut juliet, mut server) = shim.log_in(&connections);
+    for (sent, told) in [
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\n\r\n<stream:stream",
+            "not-well-formed",
+        ),
+        ("\u{16}\u{3}\u{1}", "not-well-formed"),
+        ("<!DOCTYPE html>", "restricted-xml"),
+        (
+            "<stream:stream xmlns='jabber:client' version='1.0'>",
+            "bad-namespace-prefix",
+        ),
+        (
+            &header("to='localhost'").replace("jabber:client", "jabber:server"),
+            "invalid-namespace",
+        ),
+        (
+            &header("to='localhost'").replace("version='1.0'", ""),
+            "unsupported-version",
+        ),
+        (&header(""), "improper-addressing"),
+        (&format!("<a b='{}'", "x".repeat(3000)), "policy-violation"),
+    ] {
+        let mut peer = shim.connect();
+        peer.send(sent);
+        let answer = peer.rest();
+        assert!(answer.contains(&format!("<{told} ")), "{sent}: {answer}");
+        assert!(answer.ends_with("</stream:stream>"), "{sent}: {answer}");
+    }
+    // Nobody has noticed: her stream goes on.
+    juliet.send("<iq type='get' id='still-here'/>");
+    server.wait("<iq type='get' id='still-here'/>");
+}
+
+#[test]
+fn a_client_that_says_nothing() {
+    let (server, _connections) = Server::by_hand();
+    let shim = Shim::before(&server, &["--login-timeout=1s"]);
+    let told = shim.connect().rest();
+    assert!(told.contains("<connection-timeout "), "{told}");
+}
+
+#[test]
+fn a_stanza_that_never_ends() {
+    let (server, _connections) = Server::by_hand();
+    let shim = Shim::before(&server, &["--stanza-timeout=1s"]);
+    let mut client = shim.connect();
+    client.send("<stream:str");
+    assert!(client.rest().contains("<connection-timeout "));
+}
+
+#[test]
+fn a_client_that_only_stops_sending_still_gets_its_end() {
+    let (server, connections) = Server::by_hand();
+    let shim = Shim::before(&server, &[]);
+    let (mut client, mut server) = shim.log_in(&connections);
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    server.wait("</stream:stream>");
+    server.send("<message><body>the last one</body></message></stream:stream>");
+    assert_eq!(
+        client.rest(),
+        "<message><body>the last one</body></message></stream:stream>"
+    );
+}

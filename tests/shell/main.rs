@@ -1,0 +1,9 @@
+//! The program around the core: sockets, TLS, limits, signals. The servers here are stand-ins that say
+//! only what a test is about; how real ones behave is tested in `tests/servers`.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod flow;
+mod limits;
+mod reaching;
+mod stopping;
+mod tools;

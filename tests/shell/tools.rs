@@ -1,0 +1,227 @@
+//! A running pubshim, a client that is a socket, and a server that is a thread.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Nothing takes so long unless something is wrong.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub const FEATURES_LOGIN: &str = "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
+    <mechanism>PLAIN</mechanism></mechanisms></stream:features>";
+const FEATURES_BIND: &str =
+    "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>";
+const SUCCESS: &str = "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>";
+const BOUND: &str = "<iq type='result' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
+    <jid>juliet@localhost/balcony</jid></bind></iq>";
+
+pub fn header(attributes: &str) -> String {
+    format!(
+        "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' \
+         version='1.0' {attributes}>"
+    )
+}
+
+/// pubshim as its users start it.
+pub struct Shim {
+    child: Child,
+    pub port: u16,
+    log: Receiver<String>,
+}
+
+impl Shim {
+    pub fn start(options: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pubshim"))
+            .args(["run", "-v"])
+            .args(options)
+            .args((!options.contains(&"--listen")).then_some("--listen=127.0.0.1:0"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut shim = Self {
+            child,
+            port: 0,
+            log,
+        };
+        let line = shim.wait_for_log("listening on ");
+        shim.port = line.rsplit(':').next().unwrap().trim().parse().unwrap();
+        shim
+    }
+
+    /// For a server that listens here without TLS.
+    pub fn before(server: &Server, options: &[&str]) -> Self {
+        let address = format!("--server=plain://127.0.0.1:{}", server.port);
+        Self::start(&[&[&*address], options].concat())
+    }
+
+    pub fn wait_for_log(&mut self, text: &str) -> String {
+        let mut seen = Vec::new();
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
+            if line.contains(text) {
+                return line;
+            }
+            seen.push(line);
+        }
+        panic!("no {text:?} in the log: {seen:#?}");
+    }
+
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([name, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    pub fn connect(&self) -> Peer {
+        Peer::new(TcpStream::connect(("127.0.0.1", self.port)).unwrap())
+    }
+
+    /// A client that is logged in, and the server's end of its session.
+    pub fn log_in(&self, connections: &Receiver<Peer>) -> (Peer, Peer) {
+        let open = header("to='localhost'");
+        let mut client = self.connect();
+        client.send(&open);
+        let mut server = connections.recv_timeout(PATIENCE).unwrap();
+        server.wait(&open);
+        server.send(&header("id='s1' from='localhost'"));
+        server.send(FEATURES_LOGIN);
+        client.wait("</stream:features>");
+        client.send(
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGEAYg==</auth>",
+        );
+        server.wait("</auth>");
+        server.send(SUCCESS);
+        client.wait("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
+        client.send(&open);
+        server.wait(&open);
+        server.send(&header("id='s2' from='localhost'"));
+        server.send(FEATURES_BIND);
+        client.wait("</stream:features>");
+        client.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+        server.wait("</iq>");
+        server.send(BOUND);
+        client.wait("</iq>");
+        (client, server)
+    }
+}
+
+impl Drop for Shim {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One end of a stream.
+pub struct Peer<S = TcpStream> {
+    pub stream: S,
+    read: Vec<u8>,
+}
+
+impl Peer<TcpStream> {
+    pub fn new(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self {
+            stream,
+            read: Vec::new(),
+        }
+    }
+}
+
+impl<S: Read + Write> Peer<S> {
+    pub fn over(stream: S) -> Self {
+        Self {
+            stream,
+            read: Vec::new(),
+        }
+    }
+
+    pub fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Reads until `text` has come; everything up to its end.
+    pub fn wait(&mut self, text: &str) -> String {
+        loop {
+            let read = String::from_utf8_lossy(&self.read).into_owned();
+            if let Some(at) = read.find(text) {
+                let end = at + text.len();
+                self.read.drain(..end);
+                return read[..end].to_owned();
+            }
+            let mut buf = [0; 4096];
+            match self.stream.read(&mut buf) {
+                Ok(0) => panic!("the end instead of {text:?}, after {read:?}"),
+                Ok(n) => self.read.extend_from_slice(&buf[..n]),
+                Err(error) => panic!("{error} instead of {text:?}, after {read:?}"),
+            }
+        }
+    }
+
+    /// Reads to the end of the stream.
+    pub fn rest(&mut self) -> String {
+        let _ = self.stream.read_to_end(&mut self.read);
+        String::from_utf8_lossy(&std::mem::take(&mut self.read)).into_owned()
+    }
+}
+
+/// A server that does the same with each connection.
+pub struct Server {
+    pub port: u16,
+    _thread: JoinHandle<()>,
+}
+
+impl Server {
+    pub fn start(mut serve: impl FnMut(TcpStream) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                serve(stream);
+            }
+        });
+        Self {
+            port,
+            _thread: thread,
+        }
+    }
+
+    /// A server whose connections are handed to the test.
+    pub fn by_hand() -> (Self, Receiver<Peer>) {
+        let (sender, connections) = channel();
+        let server = Self::start(move |stream| {
+            let _ = sender.send(Peer::new(stream));
+        });
+        (server, connections)
+    }
+}
+
+/// A port nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
