@@ -3,7 +3,7 @@
 //! A stranger could claim anything, so the account's own roster is asked, once it is needed, and
 //! never the stranger's server.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Purpose;
 use crate::jid;
@@ -15,8 +15,9 @@ use crate::xml::Element;
 #[derive(Debug, Default)]
 pub(crate) struct Contacts {
     roster: Roster,
-    /// Accounts to whose presence node the client itself has subscribed in this session.
-    asked: HashSet<Box<str>>,
+    /// Accounts to whose presence node the client itself has asked to be subscribed in this session,
+    /// with the id of that request: an error takes it back.
+    asked: HashMap<Box<str>, Box<str>>,
     /// The client has asked for its roster, so it expects pushes.
     client_has_roster: bool,
 }
@@ -34,7 +35,7 @@ impl Contacts {
     /// Whether the account is subscribed to `account`; `None` until the roster is known.
     pub(crate) fn is_subscribed(&self, account: &str) -> Option<bool> {
         match &self.roster {
-            _ if self.asked.contains(account) => Some(true),
+            _ if self.asked.contains_key(account) => Some(true),
             Roster::Known(contacts) => Some(contacts.contains(account)),
             _ => None,
         }
@@ -85,6 +86,17 @@ impl Contacts {
         true
     }
 
+    /// Looks at an error for the client: what was asked for is refused.
+    pub(crate) fn note_error(&mut self, iq: &Element<'_>) {
+        if self.asked.is_empty() || iq.attribute("type").as_deref() != Some("error") {
+            return;
+        }
+        let from = iq.attribute("from").unwrap_or_default();
+        if self.asked.get(&*from).map(|id| &**id) == iq.attribute("id").as_deref() {
+            self.asked.remove(&*from);
+        }
+    }
+
     fn note_items(&mut self, query: &Element<'_>) {
         let Roster::Known(contacts) = &mut self.roster else {
             return;
@@ -109,10 +121,11 @@ impl Contacts {
         };
         for request in pubsub.children() {
             if request.attribute("node").as_deref() == Some(node) {
+                let id = iq.attribute("id").unwrap_or_default();
                 match request.local() {
-                    "subscribe" => self.asked.insert((*to).into()),
+                    "subscribe" => self.asked.insert((*to).into(), (*id).into()),
                     "unsubscribe" => self.asked.remove(&*to),
-                    _ => false,
+                    _ => None,
                 };
             }
         }

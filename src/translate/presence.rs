@@ -246,9 +246,11 @@ impl Presence {
 
     /// An IQ from the server that answers nothing of ours; `true` if the client does not see it.
     pub(crate) fn handle_server_iq(&mut self, iq: &Element<'_>, wire: &mut Wire) -> bool {
-        self.enabled
-            && mentions(iq, "jabber:iq:roster", "jabber:iq:roster")
-            && self.contacts.handle_push(iq, wire)
+        if !self.enabled {
+            return false;
+        }
+        self.contacts.note_error(iq);
+        mentions(iq, ns::ROSTER, ns::ROSTER) && self.contacts.handle_push(iq, wire)
     }
 
     /// A presence from the server; `true` if it was taken. The marker never reaches a client.

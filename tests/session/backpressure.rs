@@ -30,18 +30,18 @@ fn a_full_leg_stops_the_other_one_only() {
         }
         d.input(Input::Bytes(slow, MESSAGE.as_bytes()));
         let passed = if fast == Leg::Client {
-            d.to_client()
+            d.client_bytes()
         } else {
-            d.to_server()
+            d.server_bytes()
         };
         assert_eq!(passed, MESSAGE);
 
         d.block(slow, false);
         assert!(d.session.wants(fast));
         let sent = if slow == Leg::Server {
-            d.to_server()
+            d.server_bytes()
         } else {
-            d.to_client()
+            d.client_bytes()
         };
         assert_eq!(sent, MESSAGE.repeat(count));
         assert!(d.session.outgoing(slow).is_empty());
@@ -58,8 +58,8 @@ fn two_full_legs_come_free_again() {
     d.block(Leg::Client, false);
     d.block(Leg::Server, false);
     assert!(d.session.wants(Leg::Client) && d.session.wants(Leg::Server));
-    assert_eq!(d.to_server(), MESSAGE.repeat(counts[0]));
-    assert_eq!(d.to_client(), MESSAGE.repeat(counts[1]));
+    assert_eq!(d.server_bytes(), MESSAGE.repeat(counts[0]));
+    assert_eq!(d.client_bytes(), MESSAGE.repeat(counts[1]));
 }
 
 #[test]
@@ -127,9 +127,9 @@ fn deadlines_of_requests_stop_while_the_server_is_not_read() {
             .any(|e| matches!(e, Event::PublishFailed { .. }))
     );
     // Too late, and not the client's.
-    d.to_client();
+    d.client_bytes();
     d.result(&publish, "");
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.client_bytes(), "");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_leg_that_is_not_read_has_no_time_out() {
     d.block(Leg::Client, false);
     d.block(Leg::Server, false);
     d.client("age/>");
-    assert_eq!(d.to_server(), "<message/>");
+    assert_eq!(d.server_bytes(), "<message/>");
 }
 
 #[test]
@@ -168,11 +168,11 @@ fn changes_while_a_publish_is_in_flight_leave_one() {
     let newest = d.one_to_server();
     assert_eq!(changed(&newest).value("id"), "c99");
     d.result(&newest, "");
-    assert_eq!(d.to_server(), "");
+    assert_eq!(d.server_bytes(), "");
 }
 
 #[test]
-fn the_buffers_of_options_do_not_grow_with_traffic() {
+fn drained_buffers_are_empty() {
     let mut d = Driver::logged_in(JULIET, Options::default());
     for _ in 0..1000 {
         d.client(MESSAGE);
@@ -181,5 +181,5 @@ fn the_buffers_of_options_do_not_grow_with_traffic() {
     for leg in [Leg::Client, Leg::Server] {
         assert!(d.session.outgoing(leg).is_empty());
     }
-    assert_eq!(d.to_server().len(), 1000 * MESSAGE.len());
+    assert_eq!(d.server_bytes().len(), 1000 * MESSAGE.len());
 }

@@ -17,11 +17,11 @@ fn error(condition: &str) -> String {
 fn the_clients_closing_tag_closes_both_streams() {
     let mut d = Driver::auto(JULIET);
     d.client(&format!("<message/>{CLOSE}"));
-    assert_eq!(d.to_server(), format!("<message/>{CLOSE}"));
-    assert_eq!(d.to_client(), "", "the server may have more to say");
+    assert_eq!(d.server_bytes(), format!("<message/>{CLOSE}"));
+    assert_eq!(d.client_bytes(), "", "the server may have more to say");
     d.server(&format!("<message/>{CLOSE}"));
-    assert_eq!(d.to_client(), format!("<message/>{CLOSE}"));
-    assert_eq!(d.to_server(), "");
+    assert_eq!(d.client_bytes(), format!("<message/>{CLOSE}"));
+    assert_eq!(d.server_bytes(), "");
     assert!(d.session.is_closed());
     let outputs = d.outputs();
     assert!(outputs.contains(&Output::Finish(Leg::Client)));
@@ -33,10 +33,10 @@ fn the_clients_closing_tag_closes_both_streams() {
 fn the_servers_closing_tag_closes_both_streams() {
     let mut d = Driver::auto(JULIET);
     d.server(&format!("<message/>{CLOSE}"));
-    assert_eq!(d.to_client(), format!("<message/>{CLOSE}"));
-    assert_eq!(d.to_server(), CLOSE);
+    assert_eq!(d.client_bytes(), format!("<message/>{CLOSE}"));
+    assert_eq!(d.server_bytes(), CLOSE);
     d.client(CLOSE);
-    assert_eq!(d.to_client() + &d.to_server(), "");
+    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
     assert!(d.session.is_closed());
 }
 
@@ -45,8 +45,8 @@ fn closing_tags_that_cross_close_both_streams() {
     let mut d = published();
     d.client(CLOSE);
     d.server(CLOSE);
-    assert_eq!(d.to_client(), CLOSE);
-    assert_eq!(d.to_server().matches(CLOSE).count(), 1);
+    assert_eq!(d.client_bytes(), CLOSE);
+    assert_eq!(d.server_bytes().matches(CLOSE).count(), 1);
     assert!(d.session.is_closed());
 }
 
@@ -58,8 +58,8 @@ fn a_server_that_does_not_answer_a_closing_tag_is_left() {
     assert!(!d.session.is_closed());
     d.advance(2);
     assert!(d.session.is_closed());
-    assert_eq!(d.to_client(), CLOSE, "the client asked for it");
-    assert_eq!(d.to_server(), CLOSE);
+    assert_eq!(d.client_bytes(), CLOSE, "the client asked for it");
+    assert_eq!(d.server_bytes(), CLOSE);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_client_that_does_not_answer_a_closing_tag_is_left() {
     d.server(CLOSE);
     d.advance(6);
     assert!(d.session.is_closed());
-    assert_eq!(d.to_client(), CLOSE);
+    assert_eq!(d.client_bytes(), CLOSE);
 }
 
 #[test]
@@ -78,9 +78,9 @@ fn nothing_follows_a_closing_tag_to_the_server() {
     d.client("<presence/>");
     let get = d.server_got().pop().unwrap();
     d.client(CLOSE);
-    assert_eq!(d.to_server(), CLOSE);
+    assert_eq!(d.server_bytes(), CLOSE);
     d.error(&get, "cancel", "item-not-found");
-    assert_eq!(d.to_server(), "", "an answer must not lead to more");
+    assert_eq!(d.server_bytes(), "", "an answer must not lead to more");
 
     // A stranger's event, a push, a request: none is answered any more.
     let mut d = Driver::auto(JULIET);
@@ -90,15 +90,15 @@ fn nothing_follows_a_closing_tag_to_the_server() {
     d.server(
         "<iq type='set' id='p'><query xmlns='jabber:iq:roster'><item jid='a@b'/></query></iq>",
     );
-    assert_eq!(d.to_server(), CLOSE);
+    assert_eq!(d.server_bytes(), CLOSE);
     d.advance(6);
-    assert_eq!(d.to_server(), "");
+    assert_eq!(d.server_bytes(), "");
 
     // The client has not seen yet that the server has closed.
     let mut d = Driver::auto(JULIET);
     d.server(CLOSE);
     d.client("<message/><presence/> ");
-    assert_eq!(d.to_server(), CLOSE);
+    assert_eq!(d.server_bytes(), CLOSE);
 }
 
 #[test]
@@ -107,12 +107,12 @@ fn nothing_follows_a_closing_tag_to_the_client() {
     d.input(Input::Shutdown);
     d.assert_refused("system-shutdown");
     d.server("<message/> <presence from='romeo@montague.lit/mobile'><shim xmlns='urn:pubshim:0'/></presence>");
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.client_bytes(), "");
     let mut d = Driver::auto(JULIET);
     d.client("<!-- -->");
     d.assert_refused("restricted-xml");
     d.server(&format!("<message/>{}", error("conflict")));
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.client_bytes(), "");
 }
 
 #[test]
@@ -121,8 +121,12 @@ fn a_stream_error_of_the_server_reaches_the_client_once() {
         <text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>Replaced by new connection</text></stream:error>";
     let mut d = published();
     d.server(&format!("{conflict}{CLOSE}"));
-    assert_eq!(d.to_client(), format!("{conflict}{CLOSE}"));
-    assert_eq!(d.to_server(), CLOSE, "what is published is our successor's");
+    assert_eq!(d.client_bytes(), format!("{conflict}{CLOSE}"));
+    assert_eq!(
+        d.server_bytes(),
+        CLOSE,
+        "what is published is our successor's"
+    );
     d.client(CLOSE);
     assert!(d.session.is_closed());
     let error = Event::StreamError(Leg::Server, "conflict".to_owned());
@@ -134,11 +138,11 @@ fn a_stream_error_before_the_connection_breaks_is_the_only_one() {
     let mut d = published();
     d.server(&error("system-shutdown"));
     d.input(Input::Eof(Leg::Server));
-    let sent = d.to_client();
+    let sent = d.client_bytes();
     assert_eq!(sent, format!("{}{CLOSE}", error("system-shutdown")));
     d.client(CLOSE);
     assert!(d.session.is_closed());
-    assert!(!d.to_server().contains("<presence"));
+    assert!(!d.server_bytes().contains("<presence"));
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn a_session_the_server_has_ended_does_not_stay() {
     d.server(&error("policy-violation"));
     d.advance(600);
     assert!(d.session.is_closed());
-    assert!(!d.to_server().contains("<presence"));
+    assert!(!d.server_bytes().contains("<presence"));
 }
 
 #[test]
@@ -156,7 +160,7 @@ fn after_a_conflict_nothing_is_published_any_more() {
     d.server(&error("conflict"));
     d.client("<presence id='late'><status>Back</status></presence>");
     d.client(CLOSE);
-    let sent = d.to_server();
+    let sent = d.server_bytes();
     assert!(!sent.contains("publish"), "{sent}");
     assert!(sent.ends_with(CLOSE));
 }
@@ -167,21 +171,21 @@ fn a_client_is_never_sent_to_another_host() {
     d.server(&format!(
         "<stream:error><see-other-host xmlns='{STREAM_ERRORS}'>[2001:db8::1]:9222</see-other-host></stream:error>{CLOSE}"
     ));
-    let sent = d.to_client();
+    let sent = d.client_bytes();
     assert!(
         !sent.contains("see-other-host") && !sent.contains("9222"),
         "{sent}"
     );
     assert_eq!(sent.matches("<stream:error>").count(), 1);
     assert!(d.session.is_closed());
-    assert_eq!(d.to_server(), CLOSE);
+    assert_eq!(d.server_bytes(), CLOSE);
 }
 
 #[test]
 fn a_stream_error_of_the_client_reaches_the_server() {
     let mut d = published();
     d.client(&format!("{}{CLOSE}", error("undefined-condition")));
-    let sent = d.to_server();
+    let sent = d.server_bytes();
     assert!(
         sent.ends_with(&format!("{}{CLOSE}", error("undefined-condition"))),
         "{sent}"
@@ -191,7 +195,7 @@ fn a_stream_error_of_the_client_reaches_the_server() {
     assert!(before[0].has("pubsub/publish/item/presence"));
     assert!(before[1].has("pubsub/retract"));
     d.server(CLOSE);
-    assert_eq!(d.to_client(), CLOSE);
+    assert_eq!(d.client_bytes(), CLOSE);
     assert!(d.session.is_closed());
 }
 
@@ -200,7 +204,7 @@ fn bad_xml_of_the_server_ends_the_session_at_once() {
     let mut d = published();
     d.server("<message></presence>");
     d.assert_refused("reset");
-    let sent = d.to_server();
+    let sent = d.server_bytes();
     assert_eq!(sent, format!("{}{CLOSE}", error("not-well-formed")));
     assert!(d.session.is_closed());
 }
@@ -210,7 +214,7 @@ fn a_shutdown_says_so_and_goes_offline() {
     let mut d = published();
     d.input(Input::Shutdown);
     d.assert_refused("system-shutdown");
-    let sent = d.to_server();
+    let sent = d.server_bytes();
     let stanzas = Node::stream(sent.strip_suffix(CLOSE).unwrap());
     assert_eq!(
         stanzas[0].at("pubsub/publish/item/presence").value("type"),
@@ -220,7 +224,7 @@ fn a_shutdown_says_so_and_goes_offline() {
     assert!(!d.session.is_closed(), "the server may still read");
     d.server(CLOSE);
     assert!(d.session.is_closed());
-    assert_eq!(d.to_server() + &d.to_client(), "");
+    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
 }
 
 #[test]
@@ -230,7 +234,7 @@ fn a_second_shutdown_ends_at_once() {
     d.forget();
     d.input(Input::Shutdown);
     assert!(d.session.is_closed());
-    assert_eq!(d.to_server() + &d.to_client(), "");
+    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
 }
 
 #[test]
@@ -239,8 +243,8 @@ fn a_close_under_off_is_the_clients_own() {
     d.client("<presence/>");
     d.forget();
     d.client(CLOSE);
-    assert_eq!(d.to_server(), CLOSE);
+    assert_eq!(d.server_bytes(), CLOSE);
     d.server(CLOSE);
-    assert_eq!(d.to_client(), CLOSE);
+    assert_eq!(d.client_bytes(), CLOSE);
     assert!(d.session.is_closed());
 }

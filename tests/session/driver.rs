@@ -260,33 +260,33 @@ impl Driver {
     }
 
     /// What the client was sent since the last look.
-    pub(crate) fn to_client(&mut self) -> String {
+    pub(crate) fn client_bytes(&mut self) -> String {
         String::from_utf8(std::mem::take(&mut self.taken[Leg::Client as usize])).unwrap()
     }
 
     /// What the server was sent since the last look.
-    pub(crate) fn to_server(&mut self) -> String {
+    pub(crate) fn server_bytes(&mut self) -> String {
         String::from_utf8(std::mem::take(&mut self.taken[Leg::Server as usize])).unwrap()
     }
 
     /// The stanzas the client was sent since the last look.
     pub(crate) fn client_got(&mut self) -> Vec<Node> {
-        Node::stream(&self.to_client())
+        Node::stream(&self.client_bytes())
     }
 
     /// The stanzas the server was sent since the last look.
     pub(crate) fn server_got(&mut self) -> Vec<Node> {
-        Node::stream(&self.to_server())
+        Node::stream(&self.server_bytes())
     }
 
     /// The only stanza the server was sent since the last look.
     pub(crate) fn one_to_server(&mut self) -> Node {
-        Node::stanza(&self.to_server())
+        Node::stanza(&self.server_bytes())
     }
 
     /// The only stanza the client was sent since the last look.
     pub(crate) fn one_to_client(&mut self) -> Node {
-        Node::stanza(&self.to_client())
+        Node::stanza(&self.client_bytes())
     }
 
     /// All outputs since the last look.
@@ -320,8 +320,8 @@ impl Driver {
     }
 
     pub(crate) fn forget(&mut self) {
-        self.to_client();
-        self.to_server();
+        self.client_bytes();
+        self.server_bytes();
         self.outputs.clear();
     }
 
@@ -346,7 +346,7 @@ impl Driver {
     /// Asserts that the client's stream was ended with this error, once, and returns its bytes.
     #[track_caller]
     pub(crate) fn assert_refused(&mut self, condition: &str) -> String {
-        let sent = self.to_client();
+        let sent = self.client_bytes();
         let error = format!("<stream:error><{condition} xmlns='{STREAM_ERRORS}'/>");
         assert!(sent.contains(&error), "no {condition} in: {sent}");
         assert_eq!(sent.matches("<stream:error>").count(), 1, "{sent}");

@@ -40,8 +40,8 @@ fn assert_dead(mut d: Driver, stage: Stage) {
     d.input(Input::Shutdown);
     d.now += Duration::from_secs(10_000);
     d.input(Input::Timeout);
-    assert_eq!(d.to_client(), "", "{stage:?}");
-    assert_eq!(d.to_server(), "", "{stage:?}");
+    assert_eq!(d.client_bytes(), "", "{stage:?}");
+    assert_eq!(d.server_bytes(), "", "{stage:?}");
     assert_eq!(d.everything(), [], "{stage:?}");
     assert_eq!(d.session.timeout(), None);
 }
@@ -51,10 +51,10 @@ fn a_client_that_hangs_up_ends_the_session_at_every_stage() {
     for stage in STAGES {
         let mut d = at(stage);
         d.input(Input::Eof(Leg::Client));
-        let sent = d.to_server();
+        let sent = d.server_bytes();
         match stage {
             Stage::New | Stage::Connecting | Stage::Handshaking => {
-                assert_eq!(sent, "", "{stage:?}")
+                assert_eq!(sent, "", "{stage:?}");
             }
             // A new stream is expected there, which the client has not opened.
             Stage::Reopening => {}
@@ -78,7 +78,7 @@ fn a_server_that_hangs_up_is_told_to_the_client_at_every_stage() {
                 d.assert_refused("reset")
             }
             // Between two streams either is true.
-            Stage::Reopening | Stage::Reopened => d.to_client(),
+            Stage::Reopening | Stage::Reopened => d.client_bytes(),
             _ => d.assert_refused("remote-connection-failed"),
         };
         assert_eq!(
@@ -115,7 +115,7 @@ fn a_shutdown_ends_the_session_at_every_stage() {
             Stage::New | Stage::Connecting | Stage::Handshaking | Stage::Reopening
         );
         if is_open {
-            assert_eq!(d.to_server(), CLOSE, "{stage:?}");
+            assert_eq!(d.server_bytes(), CLOSE, "{stage:?}");
         }
         d.advance(6);
         assert_dead(d, stage);
@@ -148,8 +148,8 @@ fn a_closing_tag_of_the_server_ends_the_session_at_every_stage() {
         }
         let mut d = at(stage);
         d.server(CLOSE);
-        assert_eq!(d.to_server(), CLOSE, "{stage:?}");
-        assert!(d.to_client().ends_with(CLOSE), "{stage:?}");
+        assert_eq!(d.server_bytes(), CLOSE, "{stage:?}");
+        assert!(d.client_bytes().ends_with(CLOSE), "{stage:?}");
         d.advance(6);
         assert_dead(d, stage);
     }
@@ -160,7 +160,7 @@ fn a_client_that_hangs_up_behind_its_closing_tag_ends_cleanly() {
     let mut d = published();
     d.client(CLOSE);
     d.input(Input::Eof(Leg::Client));
-    let sent = d.to_server();
+    let sent = d.server_bytes();
     assert_eq!(sent.matches("type='unavailable'").count(), 1, "{sent}");
     assert_eq!(sent.matches(CLOSE).count(), 1);
     d.server(CLOSE);
@@ -171,16 +171,16 @@ fn a_client_that_hangs_up_behind_its_closing_tag_ends_cleanly() {
 fn a_half_closed_client_goes_offline_and_still_reads() {
     let mut d = published();
     d.input(Input::Eof(Leg::Client));
-    let sent = d.to_server();
+    let sent = d.server_bytes();
     let stanzas = Node::stream(sent.strip_suffix(CLOSE).unwrap());
     assert_eq!(
         stanzas[0].at("pubsub/publish/item/presence").value("type"),
         "unavailable"
     );
     d.server("<message id='last'/>");
-    assert_eq!(d.to_client(), "<message id='last'/>");
+    assert_eq!(d.client_bytes(), "<message id='last'/>");
     d.server(CLOSE);
-    assert_eq!(d.to_client(), CLOSE);
+    assert_eq!(d.client_bytes(), CLOSE);
     assert_dead(d, Stage::Established);
 }
 
@@ -189,12 +189,12 @@ fn a_half_closed_server_ends_the_session() {
     let mut d = published();
     d.server("<message/>");
     d.input(Input::Eof(Leg::Server));
-    let sent = d.to_client();
+    let sent = d.client_bytes();
     assert!(
         sent.starts_with("<message/><stream:error><reset "),
         "{sent}"
     );
-    assert!(!d.to_server().contains("publish"), "nobody reads it");
+    assert!(!d.server_bytes().contains("publish"), "nobody reads it");
     assert_dead(d, Stage::Established);
 }
 
@@ -203,11 +203,11 @@ fn a_cut_in_the_middle_of_a_stanza_passes_none_of_it() {
     let mut d = Driver::auto(JULIET);
     d.client("<message><body>half");
     d.input(Input::Eof(Leg::Client));
-    assert_eq!(d.to_server(), CLOSE);
+    assert_eq!(d.server_bytes(), CLOSE);
     let mut d = Driver::auto(JULIET);
     d.server("<message><body>half");
     d.input(Input::Eof(Leg::Server));
-    assert!(!d.to_client().contains("half"));
+    assert!(!d.client_bytes().contains("half"));
 }
 
 #[test]
@@ -230,15 +230,15 @@ fn what_comes_while_the_server_is_connected_is_kept_for_it() {
     let mut d = Driver::at(Stage::New, options(Policy::Auto));
     // A client that knows what it will be offered.
     d.client(&format!("{}{AUTH}", client_header("capulet.lit")));
-    assert_eq!(d.to_server(), "");
+    assert_eq!(d.server_bytes(), "");
     assert!(matches!(&d.outputs()[..], [Output::Connect { .. }]));
     d.input(Input::Connected(ServerFacts::default()));
     d.server(&format!("{}{STARTTLS}", server_header("capulet.lit")));
     d.server(PROCEED);
-    assert!(!d.to_server().contains("<auth "), "before TLS");
+    assert!(!d.server_bytes().contains("<auth "), "before TLS");
     d.input(Input::Secured);
     d.server(&format!("{}{MECHANISMS}", server_header("capulet.lit")));
-    assert!(d.to_server().ends_with(AUTH));
+    assert!(d.server_bytes().ends_with(AUTH));
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn inputs_out_of_turn_do_nothing() {
             d.input(Input::Secured);
         }
         d.input(Input::Timeout);
-        assert_eq!(d.to_server() + &d.to_client(), "", "{stage:?}");
+        assert_eq!(d.server_bytes() + &d.client_bytes(), "", "{stage:?}");
         assert_eq!(d.everything(), []);
     }
 }

@@ -40,7 +40,7 @@ fn shown(policy: Policy, features: &str) -> [String; 2] {
             d.forget();
         }
         d.server(&format!("<stream:features>{features}</stream:features>"));
-        d.to_client()
+        d.client_bytes()
     })
 }
 
@@ -105,7 +105,7 @@ fn features_without_a_child_pass() {
     for policy in [Policy::Auto, Policy::Off] {
         let mut d = Driver::at(Stage::Opened, options(policy));
         d.server("<stream:features/>");
-        assert_eq!(d.to_client(), "<stream:features/>");
+        assert_eq!(d.client_bytes(), "<stream:features/>");
     }
 }
 
@@ -113,9 +113,9 @@ fn features_without_a_child_pass() {
 fn csi_is_swallowed() {
     let mut d = Driver::auto(JULIET);
     d.client("<inactive xmlns='urn:xmpp:csi:0'/><active xmlns='urn:xmpp:csi:0'/>");
-    assert_eq!(d.to_server() + &d.to_client(), "");
+    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
     d.client("<message/>");
-    assert_eq!(d.to_server(), "<message/>");
+    assert_eq!(d.server_bytes(), "<message/>");
 }
 
 #[test]
@@ -133,13 +133,13 @@ fn stream_management_is_refused_in_its_own_words() {
                     "urn:ietf:params:xml:ns:xmpp-stanzas"
                 );
             }
-            assert_eq!(d.to_server(), "");
+            assert_eq!(d.server_bytes(), "");
         }
         let mut d = Driver::auto(JULIET);
         d.client(&format!(
             "<r xmlns='{version}'/><a h='1' xmlns='{version}'/>"
         ));
-        assert_eq!(d.to_server() + &d.to_client(), "");
+        assert_eq!(d.server_bytes() + &d.client_bytes(), "");
     }
 }
 
@@ -152,7 +152,7 @@ fn compression_is_refused_in_its_own_words() {
     let failure = d.one_to_client();
     assert_eq!(failure.local, "failure");
     assert_eq!(failure.namespace, "http://jabber.org/protocol/compress");
-    assert_eq!(d.to_server(), "");
+    assert_eq!(d.server_bytes(), "");
 }
 
 #[test]
@@ -161,11 +161,11 @@ fn off_passes_every_top_level_element() {
     let client = "<inactive xmlns='urn:xmpp:csi:0'/><enable xmlns='urn:xmpp:sm:3' resume='true'/>\
         <r xmlns='urn:xmpp:sm:3'/><weather xmlns='urn:example'/>";
     d.client(client);
-    assert_eq!(d.to_server(), client);
+    assert_eq!(d.server_bytes(), client);
     let server = "<enabled xmlns='urn:xmpp:sm:3' id='x' resume='1'/><a xmlns='urn:xmpp:sm:3' h='1'/>\
         <weather xmlns='urn:example'/>";
     d.server(server);
-    assert_eq!(d.to_client(), server);
+    assert_eq!(d.client_bytes(), server);
     assert_eq!(d.events(), []);
 }
 
@@ -174,13 +174,13 @@ fn off_lets_a_stream_be_resumed_instead_of_bound() {
     let mut d = Driver::at(Stage::Binding, options(Policy::Off));
     let resume = "<resume xmlns='urn:xmpp:sm:3' h='0' previd='x'/>";
     d.client(resume);
-    assert_eq!(d.to_server(), resume);
+    assert_eq!(d.server_bytes(), resume);
     let resumed =
         "<resumed xmlns='urn:xmpp:sm:3' h='0' previd='x'/><message from='romeo@montague.lit'/>";
     d.server(resumed);
-    assert_eq!(d.to_client(), resumed);
+    assert_eq!(d.client_bytes(), resumed);
     d.client("<presence/>");
-    assert_eq!(d.to_server(), "<presence/>");
+    assert_eq!(d.server_bytes(), "<presence/>");
     assert_eq!(d.session.timeout(), None);
 }
 
@@ -191,18 +191,18 @@ fn off_lets_a_client_log_in_the_new_way_and_stay() {
     let authenticate = "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'>\
         <initial-response>AGE=</initial-response></authenticate>";
     d.client(authenticate);
-    assert_eq!(d.to_server(), authenticate);
+    assert_eq!(d.server_bytes(), authenticate);
     let success = format!(
         "<success xmlns='urn:xmpp:sasl:2'><authorization-identifier>{JULIET}</authorization-identifier></success>\
          {BIND_FEATURES}"
     );
     d.server(&success);
-    assert_eq!(d.to_client(), success);
+    assert_eq!(d.client_bytes(), success);
     d.client("<presence/>");
-    assert_eq!(d.to_server(), "<presence/>");
+    assert_eq!(d.server_bytes(), "<presence/>");
     d.advance(600);
     assert_eq!(
-        d.to_client() + &d.to_server(),
+        d.client_bytes() + &d.server_bytes(),
         "",
         "it is no login that hangs"
     );
@@ -214,15 +214,18 @@ fn off_lets_a_client_log_in_the_old_way_and_stay() {
     let auth = "<iq type='set' id='a'><query xmlns='jabber:iq:auth'><username>juliet</username>\
         <password>x</password><resource>balcony</resource></query></iq>";
     d.client(auth);
-    assert_eq!(d.to_server(), auth);
+    assert_eq!(d.server_bytes(), auth);
     d.server("<iq type='result' id='a'/>");
-    assert_eq!(d.to_client(), "<iq type='result' id='a'/>");
+    assert_eq!(d.client_bytes(), "<iq type='result' id='a'/>");
     d.client("<presence/>");
     d.server("<message/>");
-    assert_eq!(d.to_server() + &d.to_client(), "<presence/><message/>");
+    assert_eq!(
+        d.server_bytes() + &d.client_bytes(),
+        "<presence/><message/>"
+    );
     d.advance(600);
     assert_eq!(
-        d.to_client() + &d.to_server(),
+        d.client_bytes() + &d.server_bytes(),
         "",
         "it is no login that hangs"
     );
@@ -232,7 +235,7 @@ fn off_lets_a_client_log_in_the_old_way_and_stay() {
 fn what_nobody_knows_is_refused_to_who_sent_it() {
     let mut d = Driver::auto(JULIET);
     d.server("<weather xmlns='urn:example'/><message/>");
-    assert_eq!(d.to_client(), "<message/>");
+    assert_eq!(d.client_bytes(), "<message/>");
     assert_eq!(d.events().len(), 1);
     for element in [
         "<weather xmlns='urn:example'/>",
@@ -243,7 +246,7 @@ fn what_nobody_knows_is_refused_to_who_sent_it() {
         let mut d = Driver::auto(JULIET);
         d.client(&format!("{element}<message/>"));
         d.assert_refused("unsupported-stanza-type");
-        assert_eq!(d.to_server(), "</stream:stream>");
+        assert_eq!(d.server_bytes(), "</stream:stream>");
     }
 }
 
@@ -255,9 +258,9 @@ fn limits_grow_with_the_login() {
     let big = |bytes: usize| format!("<message><body>{}</body></message>", "x".repeat(bytes));
     let mut d = Driver::auto(JULIET);
     d.client(&big(255 * 1024));
-    assert_eq!(d.to_server(), big(255 * 1024));
+    assert_eq!(d.server_bytes(), big(255 * 1024));
     d.server(&big(255 * 1024));
-    assert_eq!(d.to_client(), big(255 * 1024));
+    assert_eq!(d.client_bytes(), big(255 * 1024));
     d.client(&big(256 * 1024));
     d.assert_refused("policy-violation");
 

@@ -17,7 +17,7 @@ fn drip(d: &mut Driver, leg: Leg, seconds: u64) {
 fn a_client_that_drips_times_out() {
     let mut d = Driver::auto(JULIET);
     drip(&mut d, Leg::Client, 110);
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.client_bytes(), "");
     drip(&mut d, Leg::Client, 20);
     d.assert_refused("connection-timeout");
 }
@@ -26,7 +26,7 @@ fn a_client_that_drips_times_out() {
 fn a_server_that_drips_times_out() {
     let mut d = Driver::auto(JULIET);
     drip(&mut d, Leg::Server, 110);
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.client_bytes(), "");
     drip(&mut d, Leg::Server, 20);
     d.assert_refused("reset");
     assert!(d.session.is_closed());
@@ -37,7 +37,7 @@ fn a_server_that_drips_before_tls_ends_with_the_login() {
     let mut d = Driver::at(Stage::OpeningPlain, options(Policy::Auto));
     d.server("<stream:stream ");
     d.advance(130);
-    let sent = d.to_client();
+    let sent = d.client_bytes();
     assert_eq!(sent.matches("<stream:error>").count(), 1, "{sent}");
     assert!(d.session.is_closed());
 }
@@ -51,8 +51,8 @@ fn many_stanzas_one_after_the_other_are_no_drip() {
         d.advance(10);
         d.client("sage/><mes");
     }
-    assert_eq!(d.to_server(), "<message/>".repeat(30));
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.server_bytes(), "<message/>".repeat(30));
+    assert_eq!(d.client_bytes(), "");
 }
 
 #[test]
@@ -63,8 +63,8 @@ fn white_space_is_no_drip() {
         d.client(" ");
         d.server("\n");
     }
-    assert_eq!(d.to_server(), " ".repeat(100));
-    assert_eq!(d.to_client(), "\n".repeat(100));
+    assert_eq!(d.server_bytes(), " ".repeat(100));
+    assert_eq!(d.client_bytes(), "\n".repeat(100));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn an_idle_session_asks_for_no_timeout() {
     assert_eq!(d.session.timeout(), None);
     d.advance(1_000_000);
     d.client("<message/>");
-    assert_eq!(d.to_server(), "<message/><message/>");
+    assert_eq!(d.server_bytes(), "<message/><message/>");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_login_that_takes_too_long_is_ended_at_every_stage() {
     {
         let mut d = Driver::at(stage, options(Policy::Auto));
         d.advance(126);
-        let sent = d.to_client();
+        let sent = d.client_bytes();
         assert!(sent.contains("<connection-timeout "), "{stage:?}: {sent}");
         assert_eq!(
             sent.matches("<stream:error>").count(),
@@ -102,7 +102,7 @@ fn time_outs_are_those_of_the_options() {
     options.timeouts.login = std::time::Duration::from_secs(5);
     let mut d = Driver::at(Stage::Login, options);
     d.advance(4);
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.client_bytes(), "");
     d.advance(1);
     d.assert_refused("connection-timeout");
 }
@@ -113,10 +113,10 @@ fn a_client_that_reads_nothing_goes_offline() {
     d.block(Leg::Client, true);
     d.server("<message/>");
     d.advance(299);
-    assert_eq!(d.to_server(), "");
+    assert_eq!(d.server_bytes(), "");
     // From here on the server's own time-out for closing counts.
     d.advance(2);
-    let sent = d.to_server();
+    let sent = d.server_bytes();
     assert!(sent.contains("type='unavailable'"), "{sent}");
     assert!(sent.ends_with("</stream:stream>"), "{sent}");
     d.advance(10);
@@ -129,7 +129,7 @@ fn a_server_that_reads_nothing_ends_the_session() {
     d.block(Leg::Server, true);
     d.client("<message/>");
     d.advance(299);
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.client_bytes(), "");
     d.advance(2);
     d.assert_refused("reset");
     d.advance(10);
@@ -145,7 +145,7 @@ fn a_reader_that_takes_a_little_is_no_stall() {
         d.advance(290);
         d.session.sent(Leg::Server, 1, d.now);
     }
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.client_bytes(), "");
     assert_eq!(d.outputs(), Vec::<Output>::new());
 }
 

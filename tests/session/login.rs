@@ -25,10 +25,10 @@ fn login_over_starttls() {
     d.client(header);
     let domain = "capulet.lit".to_owned();
     assert_eq!(d.outputs(), [Output::Connect { domain }]);
-    assert_eq!(d.to_server() + &d.to_client(), "");
+    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
 
     d.input(Input::Connected(ServerFacts::default()));
-    let own = Node::document(&(d.to_server() + "</stream:stream>"));
+    let own = Node::document(&(d.server_bytes() + "</stream:stream>"));
     assert_eq!(own.namespace, "http://etherx.jabber.org/streams");
     assert_eq!(
         (own.value("to"), own.value("version")),
@@ -43,28 +43,28 @@ fn login_over_starttls() {
     assert_eq!(starttls.namespace, "urn:ietf:params:xml:ns:xmpp-tls");
     d.server(PROCEED);
     assert_eq!(d.outputs(), [Output::StartTls]);
-    assert_eq!(d.to_server() + &d.to_client(), "", "before TLS is up");
+    assert_eq!(d.server_bytes() + &d.client_bytes(), "", "before TLS is up");
 
     d.input(Input::Secured);
-    assert_eq!(d.to_server(), header);
+    assert_eq!(d.server_bytes(), header);
     let answer = server_header("capulet.lit").replace("5ded7657", "e4eddce6");
     d.server(&answer);
     d.server(MECHANISMS);
-    assert_eq!(d.to_client(), format!("{answer}{MECHANISMS}"));
+    assert_eq!(d.client_bytes(), format!("{answer}{MECHANISMS}"));
 
     d.client(AUTH);
-    assert_eq!(d.to_server(), AUTH);
+    assert_eq!(d.server_bytes(), AUTH);
     d.server(SUCCESS);
-    assert_eq!(d.to_client(), SUCCESS);
+    assert_eq!(d.client_bytes(), SUCCESS);
     d.client(header);
-    assert_eq!(d.to_server(), header);
+    assert_eq!(d.server_bytes(), header);
     d.server(&format!("{answer}{BIND_FEATURES}"));
-    assert_eq!(d.to_client(), format!("{answer}{BIND_FEATURES}"));
+    assert_eq!(d.client_bytes(), format!("{answer}{BIND_FEATURES}"));
     d.client(BIND);
-    assert_eq!(d.to_server(), BIND);
+    assert_eq!(d.server_bytes(), BIND);
     assert_eq!(d.session.jid(), None);
     d.server(&bound(JULIET));
-    assert_eq!(d.to_client(), bound(JULIET));
+    assert_eq!(d.client_bytes(), bound(JULIET));
     assert_eq!(d.session.jid(), Some(JULIET));
     assert_eq!(d.events(), [Event::LoggedIn(JULIET.to_owned())]);
     assert_eq!(d.session.timeout(), None);
@@ -79,10 +79,10 @@ fn over_direct_tls_and_plain_the_clients_header_goes_first() {
         });
         d.client(&client_header("capulet.lit"));
         d.input(Input::Connected(ServerFacts::default()));
-        assert_eq!(d.to_server(), client_header("capulet.lit"));
+        assert_eq!(d.server_bytes(), client_header("capulet.lit"));
         d.server(&format!("{}{MECHANISMS}", server_header("capulet.lit")));
         assert_eq!(
-            d.to_client(),
+            d.client_bytes(),
             format!("{}{MECHANISMS}", server_header("capulet.lit"))
         );
     }
@@ -106,10 +106,10 @@ fn a_login_that_comes_byte_by_byte_is_the_same() {
     bytewise(&mut d, Leg::Server, &format!("{answer}{BIND_FEATURES}"));
     bytewise(&mut d, Leg::Client, BIND);
     bytewise(&mut d, Leg::Server, &bound(JULIET));
-    assert_eq!(d.to_server(), format!("{header}{AUTH}{header}{BIND}"));
+    assert_eq!(d.server_bytes(), format!("{header}{AUTH}{header}{BIND}"));
     let bound = bound(JULIET);
     assert_eq!(
-        d.to_client(),
+        d.client_bytes(),
         format!("{answer}{MECHANISMS}{SUCCESS}{answer}{BIND_FEATURES}{bound}")
     );
 }
@@ -121,8 +121,8 @@ fn a_challenge_and_its_response_pass() {
     d.server(CHALLENGE);
     d.client(RESPONSE);
     d.server(SUCCESS);
-    assert_eq!(d.to_server(), format!("{AUTH}{RESPONSE}"));
-    assert_eq!(d.to_client(), format!("{CHALLENGE}{SUCCESS}"));
+    assert_eq!(d.server_bytes(), format!("{AUTH}{RESPONSE}"));
+    assert_eq!(d.client_bytes(), format!("{CHALLENGE}{SUCCESS}"));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_failed_login_may_be_tried_again() {
     let mut d = Driver::at(Stage::Login, options(Policy::Auto));
     d.client(AUTH);
     d.server(NOT_AUTHORIZED);
-    assert_eq!(d.to_client(), NOT_AUTHORIZED);
+    assert_eq!(d.client_bytes(), NOT_AUTHORIZED);
     assert_eq!(d.events(), [Event::LoginFailed]);
     d.client(AUTH);
     d.server(CHALLENGE);
@@ -138,10 +138,10 @@ fn a_failed_login_may_be_tried_again() {
     d.server(ABORTED);
     d.client(AUTH);
     d.server(SUCCESS);
-    assert_eq!(d.to_server(), format!("{AUTH}{AUTH}{ABORT}{AUTH}"));
-    assert_eq!(d.to_client(), format!("{CHALLENGE}{ABORTED}{SUCCESS}"));
+    assert_eq!(d.server_bytes(), format!("{AUTH}{AUTH}{ABORT}{AUTH}"));
+    assert_eq!(d.client_bytes(), format!("{CHALLENGE}{ABORTED}{SUCCESS}"));
     d.client(&client_header("capulet.lit"));
-    assert_eq!(d.to_server(), client_header("capulet.lit"));
+    assert_eq!(d.server_bytes(), client_header("capulet.lit"));
 }
 
 #[test]
@@ -149,10 +149,10 @@ fn a_header_right_behind_auth_waits_for_success() {
     let mut d = Driver::at(Stage::Login, options(Policy::Auto));
     let header = client_header("capulet.lit");
     d.client(&format!("{AUTH}{header}"));
-    assert_eq!(d.to_server(), AUTH);
+    assert_eq!(d.server_bytes(), AUTH);
     d.server(SUCCESS);
-    assert_eq!(d.to_server(), header);
-    assert_eq!(d.to_client(), SUCCESS);
+    assert_eq!(d.server_bytes(), header);
+    assert_eq!(d.client_bytes(), SUCCESS);
 }
 
 /// A client may end every line it writes; the server it was made for took both bytes at once.
@@ -166,8 +166,8 @@ fn a_line_feed_right_behind_auth_does_no_harm() {
         "<stream:stream to='capulet.lit' xmlns='jabber:client' \
         xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>\n",
     );
-    assert_eq!(d.to_client(), SUCCESS);
-    assert!(d.to_server().contains(" to='capulet.lit'"));
+    assert_eq!(d.client_bytes(), SUCCESS);
+    assert!(d.server_bytes().contains(" to='capulet.lit'"));
 }
 
 #[test]
@@ -177,8 +177,8 @@ fn a_line_feed_before_the_restarted_header_does_no_harm() {
         xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
     d.client("\n");
     d.client(header);
-    assert_eq!(d.to_server().trim_start(), header);
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.server_bytes().trim_start(), header);
+    assert_eq!(d.client_bytes(), "");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_bind_right_behind_the_restarted_header_waits_for_the_features() {
     d.client(&format!("{}{BIND}", client_header("capulet.lit")));
     d.server(&format!("{}{BIND_FEATURES}", server_header("capulet.lit")));
     assert_eq!(
-        d.to_server(),
+        d.server_bytes(),
         format!("{}{BIND}", client_header("capulet.lit"))
     );
     d.server(&bound(JULIET));
@@ -198,7 +198,7 @@ fn a_bind_right_behind_the_restarted_header_waits_for_the_features() {
 fn presence_right_behind_bind_waits_for_the_address() {
     let mut d = Driver::at(Stage::Binding, options(Policy::Auto));
     d.client(&format!("{BIND}<presence/>"));
-    assert_eq!(d.to_server(), BIND);
+    assert_eq!(d.server_bytes(), BIND);
     d.server(&bound(JULIET));
     let sent = d.server_got();
     assert_eq!(sent[0].local, "presence");
@@ -221,7 +221,7 @@ fn a_refused_resource_may_be_asked_for_again() {
     let mut d = Driver::at(Stage::Binding, options(Policy::Auto));
     d.client(BIND);
     d.server(refused);
-    assert_eq!(d.to_client(), refused);
+    assert_eq!(d.client_bytes(), refused);
     assert_eq!(d.session.jid(), None);
     d.client(BIND);
     d.server(&bound("juliet@capulet.lit/other"));
@@ -234,10 +234,10 @@ fn the_old_session_request_passes() {
         "<iq type='set' id='s'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>";
     let mut d = Driver::auto(JULIET);
     d.client(session);
-    assert_eq!(d.to_server(), session);
+    assert_eq!(d.server_bytes(), session);
     let result = format!("<iq type='result' to='{JULIET}' id='s'/>");
     d.server(&result);
-    assert_eq!(d.to_client(), result);
+    assert_eq!(d.client_bytes(), result);
 }
 
 #[test]
@@ -247,9 +247,9 @@ fn the_login_of_before_sasl_is_refused_as_an_iq() {
     let answer = d.one_to_client();
     assert_eq!((answer.value("type"), answer.value("id")), ("error", "a&1"));
     assert!(answer.has("error/service-unavailable"));
-    assert_eq!(d.to_server(), "");
+    assert_eq!(d.server_bytes(), "");
     d.client(AUTH);
-    assert_eq!(d.to_server(), AUTH);
+    assert_eq!(d.server_bytes(), AUTH);
 }
 
 #[test]
@@ -259,9 +259,9 @@ fn registration_passes_before_login() {
         <username/><password/></query></iq>";
     let mut d = Driver::at(Stage::Login, options(Policy::Auto));
     d.client(get);
-    assert_eq!(d.to_server(), get);
+    assert_eq!(d.server_bytes(), get);
     d.server(form);
-    assert_eq!(d.to_client(), form);
+    assert_eq!(d.client_bytes(), form);
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn a_stanza_before_login_ends_the_stream() {
         let mut d = Driver::at(Stage::Login, options(Policy::Auto));
         d.client(stanza);
         d.assert_refused("not-authorized");
-        assert_eq!(d.to_server(), "</stream:stream>");
+        assert_eq!(d.server_bytes(), "</stream:stream>");
     }
     let mut d = Driver::at(Stage::Binding, options(Policy::Auto));
     d.client("<presence/>");
@@ -286,12 +286,12 @@ fn a_client_that_asks_for_tls_is_told_that_there_is_none() {
     for policy in [Policy::Auto, Policy::Off] {
         let mut d = Driver::at(Stage::Login, options(policy));
         d.client("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-        let sent = d.to_client();
+        let sent = d.client_bytes();
         // RFC 6120 §5.4.2.2: the failure, then the closing tag.
         assert!(sent.starts_with("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"));
         assert!(sent.ends_with("</stream:stream>"));
         assert!(d.outputs().contains(&Output::Finish(Leg::Client)));
-        assert_eq!(d.to_server(), "</stream:stream>");
+        assert_eq!(d.server_bytes(), "</stream:stream>");
     }
 }
 
@@ -299,12 +299,12 @@ fn a_client_that_asks_for_tls_is_told_that_there_is_none() {
 fn a_client_may_not_change_the_domain_after_its_login() {
     let mut d = Driver::at(Stage::Reopening, options(Policy::Auto));
     d.client(&client_header("montague.lit"));
-    assert!(!d.to_server().contains("montague.lit"));
-    assert!(d.to_client().contains("<stream:error>"));
+    assert!(!d.server_bytes().contains("montague.lit"));
+    assert!(d.client_bytes().contains("<stream:error>"));
 
     let mut d = Driver::at(Stage::Reopening, options(Policy::Auto));
     d.client(&client_header("Capulet.LIT"));
-    assert_eq!(d.to_server(), client_header("Capulet.LIT"));
+    assert_eq!(d.server_bytes(), client_header("Capulet.LIT"));
 }
 
 #[test]

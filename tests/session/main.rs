@@ -16,6 +16,7 @@ mod once;
 mod passing;
 mod presence_in;
 mod presence_out;
+mod publish;
 mod refused;
 mod requests;
 mod tree;

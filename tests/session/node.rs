@@ -3,7 +3,7 @@
 use pubshim::session::{Event, Input, Output, Policy, ServerFacts};
 
 use crate::driver::*;
-use crate::presence_out::{OWNER, PUBSUB, changed, ejabberd_node, published};
+use crate::presence_out::{OWNER, PUBSUB, changed, ejabberd_node};
 use crate::tree::Node;
 
 /// A node's configuration as Prosody answers it: options before the value, no field it does not know.
@@ -40,7 +40,7 @@ fn asking(facts: ServerFacts) -> (Driver, Node) {
 }
 
 #[track_caller]
-fn assert_is_get(iq: &Node) {
+pub(crate) fn assert_is_get(iq: &Node) {
     assert_eq!(iq.value("type"), "get", "{iq:#?}");
     let configure = iq.at("pubsub/configure");
     assert_eq!(
@@ -67,14 +67,14 @@ fn assert_is_create(iq: &Node, access: &str) {
 }
 
 #[track_caller]
-fn assert_is_delete(iq: &Node) {
+pub(crate) fn assert_is_delete(iq: &Node) {
     let delete = iq.at("pubsub/delete");
     assert_eq!((iq.value("type"), &*delete.namespace), ("set", OWNER));
     assert_eq!(delete.value("node"), "presence");
 }
 
 #[track_caller]
-fn assert_is_publish(iq: &Node, access: &str, id: &str) {
+pub(crate) fn assert_is_publish(iq: &Node, access: &str, id: &str) {
     assert_eq!(changed(iq).value("id"), id);
     assert_eq!(
         iq.at("pubsub/publish-options").fields()["pubsub#access_model"],
@@ -95,12 +95,12 @@ fn assert_unusable(d: &mut Driver) {
         )
     };
     assert!(d.events().iter().any(is_unusable));
-    assert_eq!(d.to_server() + &d.to_client(), "");
+    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
     d.client("<presence id='n'/>");
     let native = d.one_to_server();
     assert_eq!((&*native.local, native.value("id")), ("presence", "n"));
     d.client("</stream:stream>");
-    assert_eq!(d.to_server(), "</stream:stream>");
+    assert_eq!(d.server_bytes(), "</stream:stream>");
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn another_error_of_create_is_no_reason_to_be_weaker() {
         d.error(&get, "cancel", "item-not-found");
         let create = d.one_to_server();
         d.error(&create, kind, condition);
-        assert_eq!(d.to_server(), "");
+        assert_eq!(d.server_bytes(), "");
         assert_unusable(&mut d);
     }
 }
@@ -346,90 +346,14 @@ fn a_server_that_never_answers_leaves_presence_native() {
     assert_unusable(&mut d);
     d.forget();
     d.result(&get, &ejabberd_node(&[]));
-    assert_eq!(d.to_server() + &d.to_client(), "");
-}
-
-#[test]
-fn a_conflict_has_the_node_checked_and_the_newest_published() {
-    let mut d = published();
-    d.client("<presence id='2'/>");
-    let publish = d.server_got().pop().unwrap();
-    d.client("<presence id='3'/>");
-    d.forget();
-    // As Prosody says it.
-    let id = publish.value("id");
-    d.server(&format!(
-        "<iq type='error' to='{JULIET}' id='{id}'><error type='cancel'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
-         <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>Field does not match: access_model</text>\
-         <precondition-not-met xmlns='http://jabber.org/protocol/pubsub#errors'/></error></iq>"
-    ));
-    let get = d.one_to_server();
-    assert_is_get(&get);
-    d.result(&get, &ejabberd_node(&[("access_model", "open")]));
-    let delete = d.one_to_server();
-    assert_is_delete(&delete);
-    d.result(&delete, "");
-    let create = d.one_to_server();
-    d.result(&create, "");
-    let get = d.one_to_server();
-    d.result(&get, &ejabberd_node(&[]));
-    assert_is_publish(&d.one_to_server(), "authorize", "3");
-}
-
-#[test]
-fn conflicts_without_end_end() {
-    let mut d = published();
-    d.client("<presence id='2'/>");
-    for _ in 0..100 {
-        let mut sent = d.server_got();
-        let Some(iq) = sent.pop().filter(|iq| iq.local == "iq") else {
-            assert!(
-                d.events()
-                    .iter()
-                    .any(|e| matches!(e, Event::PublishFailed { .. } | Event::NodeUnusable { .. }))
-            );
-            return;
-        };
-        if iq.has("pubsub/publish") {
-            d.error(&iq, "cancel", "conflict");
-        } else {
-            d.result(&iq, &ejabberd_node(&[]));
-        }
-    }
-    panic!("it goes on for ever");
-}
-
-#[test]
-fn a_failed_publish_does_not_stop_the_next() {
-    for condition in ["forbidden", "item-not-found", "resource-constraint"] {
-        let mut d = published();
-        d.client("<presence id='2'/>");
-        let publish = d.server_got().pop().unwrap();
-        d.error(&publish, "auth", condition);
-        let node = "presence";
-        let reason = condition.to_owned();
-        assert_eq!(d.events(), [Event::PublishFailed { node, reason }]);
-        assert_eq!(d.to_client(), "", "native presence has said it");
-        d.client("<presence id='3'/>");
-        let sent = d.server_got();
-        assert_eq!((sent.len(), changed(&sent[1]).value("id")), (2, "3"));
-    }
-}
-
-#[test]
-fn a_publish_that_is_never_answered_does_not_stop_the_next() {
-    let mut d = published();
-    d.client("<presence id='2'/><presence id='3'/>");
-    d.forget();
-    d.advance(61);
-    assert_eq!(changed(&d.one_to_server()).value("id"), "3");
+    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
 }
 
 #[test]
 fn a_shutdown_while_the_node_is_set_up_publishes_nothing() {
     let (mut d, get) = asking(ServerFacts::default());
     d.input(Input::Shutdown);
-    assert_eq!(d.to_server(), "</stream:stream>");
+    assert_eq!(d.server_bytes(), "</stream:stream>");
     d.error(&get, "cancel", "item-not-found");
-    assert_eq!(d.to_server(), "");
+    assert_eq!(d.server_bytes(), "");
 }

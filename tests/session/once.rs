@@ -358,7 +358,7 @@ fn a_native_copy_counts_for_an_event_that_waits_for_the_roster() {
     let held = [event("1", ""), native("1", "")];
     assert_eq!(shown(&mut d, &held), ["1"]);
     crate::presence_in::answer_roster(&mut d);
-    assert_eq!(d.to_client(), "", "it was shown natively");
+    assert_eq!(d.client_bytes(), "", "it was shown natively");
     assert_eq!(shown(&mut d, &[native("2", ""), event("2", "")]), ["2"]);
 }
 
@@ -367,7 +367,7 @@ fn an_event_held_behind_unavailable_is_no_ghost() {
     let mut d = Driver::auto(ROMEO);
     assert_eq!(shown(&mut d, &[event("1", ""), crashed()]), ["unavailable"]);
     crate::presence_in::answer_roster(&mut d);
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.client_bytes(), "");
 }
 
 #[test]

@@ -28,14 +28,14 @@ fn stanzas_pass_byte_for_byte_and_in_order() {
         let mut d = Driver::logged_in(JULIET, options(policy));
         for stanza in ODD {
             d.client(stanza);
-            assert_eq!(d.to_server(), *stanza);
+            assert_eq!(d.server_bytes(), *stanza);
             d.server(stanza);
-            assert_eq!(d.to_client(), *stanza);
+            assert_eq!(d.client_bytes(), *stanza);
         }
         let all = ODD.concat();
         d.client(&all);
         d.server(&all);
-        assert_eq!((d.to_server(), d.to_client()), (all.clone(), all));
+        assert_eq!((d.server_bytes(), d.client_bytes()), (all.clone(), all));
         assert_eq!(d.events(), []);
     }
 }
@@ -49,7 +49,10 @@ fn any_cut_gives_the_same() {
             d.input(Input::Bytes(Leg::Client, piece));
             d.input(Input::Bytes(Leg::Server, piece));
         }
-        assert_eq!((d.to_server(), d.to_client()), (all.clone(), all.clone()));
+        assert_eq!(
+            (d.server_bytes(), d.client_bytes()),
+            (all.clone(), all.clone())
+        );
     }
 }
 
@@ -59,12 +62,12 @@ fn white_space_keeps_alive_on_both_sides() {
         let mut d = Driver::logged_in(JULIET, options(policy));
         for space in [" ", "\n", "\r\n\t "] {
             d.client(space);
-            assert_eq!(d.to_server(), space);
+            assert_eq!(d.server_bytes(), space);
             d.server(space);
-            assert_eq!(d.to_client(), space);
+            assert_eq!(d.client_bytes(), space);
         }
         d.client(" <message/>\n<message/> ");
-        assert_eq!(d.to_server(), " <message/>\n<message/> ");
+        assert_eq!(d.server_bytes(), " <message/>\n<message/> ");
     }
 }
 
@@ -83,10 +86,10 @@ fn prefixes_of_the_stream_header_mean_the_same_on_both_legs() {
         facts,
     );
     d.client("<message><a:x/></message>");
-    assert_eq!(d.to_server(), "<message><a:x/></message>");
+    assert_eq!(d.server_bytes(), "<message><a:x/></message>");
     d.server("<message><a:x/></message>");
     d.assert_refused("reset");
-    assert!(d.to_server().contains("<bad-namespace-prefix "));
+    assert!(d.server_bytes().contains("<bad-namespace-prefix "));
 }
 
 #[test]
@@ -100,11 +103,11 @@ fn off_adds_and_drops_nothing() {
     d.client(stanzas);
     d.server(event);
     assert_eq!(
-        (d.to_server(), d.to_client()),
+        (d.server_bytes(), d.client_bytes()),
         (stanzas.to_owned(), event.to_owned())
     );
     d.client("</stream:stream>");
-    assert_eq!(d.to_server(), "</stream:stream>");
+    assert_eq!(d.server_bytes(), "</stream:stream>");
 }
 
 #[test]
@@ -117,17 +120,17 @@ fn native_presence_is_not_touched() {
     let stanzas =
         "<presence id='1'><status>Moping</status></presence><presence type='unavailable'/>";
     d.client(stanzas);
-    assert_eq!(d.to_server(), stanzas);
+    assert_eq!(d.server_bytes(), stanzas);
     let event = "<message from='romeo@montague.lit' to='juliet@capulet.lit'><event \
         xmlns='http://jabber.org/protocol/pubsub#event'><items node='presence'><item>\
         <presence xmlns='jabber:client' from='romeo@montague.lit/mobile'/></item></items></event></message>";
     d.server(event);
-    assert_eq!(d.to_client(), event);
+    assert_eq!(d.client_bytes(), event);
     // Other shims' markers are still not the client's.
     d.server("<presence from='romeo@montague.lit/mobile'><shim xmlns='urn:pubshim:0'/></presence>");
-    assert!(!d.to_client().contains("shim"));
+    assert!(!d.client_bytes().contains("shim"));
     d.client("</stream:stream>");
-    assert_eq!(d.to_server(), "</stream:stream>");
+    assert_eq!(d.server_bytes(), "</stream:stream>");
 }
 
 #[test]
@@ -147,13 +150,13 @@ fn restricted_xml_after_login_ends_the_session() {
         d.client(&format!("<message/>{bad}<message/>"));
         let sent = d.assert_refused(condition);
         assert_eq!(sent.matches("<stream:stream").count(), 0, "{sent}");
-        assert_eq!(d.to_server(), "<message/></stream:stream>", "{bad}");
+        assert_eq!(d.server_bytes(), "<message/></stream:stream>", "{bad}");
 
         let mut d = Driver::auto(JULIET);
         d.server(&format!("<message/>{bad}<message/>"));
         let sent = d.assert_refused("reset");
         assert!(sent.starts_with("<message/><stream:error>"), "{sent}");
-        let sent = d.to_server();
+        let sent = d.server_bytes();
         assert!(
             sent.starts_with(&format!("<stream:error><{condition} ")),
             "{sent}"

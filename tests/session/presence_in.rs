@@ -73,8 +73,8 @@ fn shown(payload: &str) -> Node {
 pub(crate) fn assert_dropped(event: &str, reason: Dropped) {
     let mut d = romeo();
     d.server(event);
-    assert_eq!(d.to_client(), "", "{event}");
-    assert_eq!(d.to_server(), "", "{event}");
+    assert_eq!(d.client_bytes(), "", "{event}");
+    assert_eq!(d.server_bytes(), "", "{event}");
     assert_eq!(d.dropped(), [reason], "{event}");
 }
 
@@ -104,7 +104,7 @@ fn listing_4_becomes_presence() {
     got.attributes
         .remove("{http://www.w3.org/XML/1998/namespace}lang");
     assert_eq!(got, Node::stanza(expected));
-    assert_eq!(d.to_server(), "");
+    assert_eq!(d.server_bytes(), "");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_payload_keeps_its_bytes() {
         JULIET,
         &payload(JULIET, "1", inner).replace(" id=", " own:a='1' xmlns:own='urn:own' id="),
     ));
-    let sent = d.to_client();
+    let sent = d.client_bytes();
     assert!(sent.contains(inner), "{sent}");
     let got = Node::stanza(&sent);
     assert_eq!(got.value("{urn:own}a"), "1");
@@ -244,8 +244,8 @@ fn what_is_no_event_of_an_account_passes_untouched() {
     ] {
         let mut d = romeo();
         d.server(&other);
-        assert_eq!(d.to_client(), other);
-        assert_eq!(d.to_server(), "");
+        assert_eq!(d.client_bytes(), other);
+        assert_eq!(d.server_bytes(), "");
     }
 }
 
@@ -266,9 +266,9 @@ fn the_own_accounts_other_resource_is_shown_and_the_own_is_not() {
     let other = "romeo@montague.lit/pda";
     d.server(&event_of(other, &payload(other, "1", "")));
     assert_eq!(d.one_to_client().value("from"), other);
-    assert_eq!(d.to_server(), "", "no roster needed");
+    assert_eq!(d.server_bytes(), "", "no roster needed");
     d.server(&event_of(ROMEO, &payload(ROMEO, "2", "")));
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.client_bytes(), "");
 
     // Prosody sends nothing but `to` there.
     let without_from = event_of(other, &payload(other, "3", ""))
@@ -298,7 +298,7 @@ fn the_marker_never_reaches_the_client() {
         ] {
             let mut d = Driver::logged_in(ROMEO, options(policy));
             d.server(&before);
-            assert_eq!(Node::stanza(&d.to_client()), Node::stanza(&after));
+            assert_eq!(Node::stanza(&d.client_bytes()), Node::stanza(&after));
         }
     }
 }
@@ -315,6 +315,6 @@ fn what_only_looks_like_the_marker_stays() {
     ] {
         let mut d = Driver::auto(ROMEO);
         d.server(&presence);
-        assert_eq!(d.to_client(), presence);
+        assert_eq!(d.client_bytes(), presence);
     }
 }

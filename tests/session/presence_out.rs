@@ -133,7 +133,7 @@ fn a_change_is_published_as_listing_3() {
     );
     assert_eq!(pubsub.at("publish-options/x").value("type"), "submit");
     d.result(&iq, "<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='presence'><item id='balcony'/></publish></pubsub>");
-    assert_eq!(d.to_server() + &d.to_client(), "");
+    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn everything_in_a_presence_survives_in_both_copies() {
     d.client(&format!(
         "<presence\n own:attr='1' xmlns:own='urn:own' id = \"2\" xml:lang='en'>{body}</presence >"
     ));
-    let sent = d.to_server();
+    let sent = d.server_bytes();
     assert_eq!(sent.matches(body).count(), 2, "their own bytes");
     let sent = Node::stream(&sent);
     let (native, event) = (&sent[0], changed(&sent[1]));
@@ -198,10 +198,10 @@ fn the_payload_needs_nothing_from_around_it() {
         facts,
     );
     d.client("<presence id='1'><a:x a:y='1'/><c:d xmlns:c='urn:c'/><status>b:</status></presence>");
-    let native = d.to_server();
+    let native = d.server_bytes();
     let get = Node::stanza(&native[native.find("<iq").unwrap()..]);
     d.result(&get, &ejabberd_node(&[]));
-    let publish = d.to_server();
+    let publish = d.server_bytes();
     let payload = &publish[publish.find("<presence").unwrap()..publish.find("</item>").unwrap()];
     let alone = Node::document(payload);
     assert_eq!(
@@ -274,7 +274,7 @@ fn presence_that_is_no_broadcast_passes() {
         for policy in [Policy::Auto, Policy::Pure] {
             let mut d = published_with(policy);
             d.client(stanza);
-            assert_eq!(d.to_server(), stanza);
+            assert_eq!(d.server_bytes(), stanza);
         }
     }
 }
@@ -288,7 +288,7 @@ fn pure_sends_no_native_presence() {
     d.result(&iq, "");
     d.client("<presence id='2' type='unavailable'/>");
     d.client("</stream:stream>");
-    let sent = d.to_server();
+    let sent = d.server_bytes();
     let sent = Node::stream(sent.strip_suffix("</stream:stream>").unwrap());
     assert!(sent.iter().all(|stanza| stanza.local == "iq"), "{sent:#?}");
     assert!(!format!("{sent:?}").contains("shim"));
@@ -303,5 +303,5 @@ fn an_invisible_client_publishes_nothing_more() {
     assert!(sent[1].has("pubsub/retract"));
     assert_eq!(sent[2], Node::stanza("<presence type='invisible'/>"));
     d.client("</stream:stream>");
-    assert_eq!(d.to_server(), "</stream:stream>");
+    assert_eq!(d.server_bytes(), "</stream:stream>");
 }

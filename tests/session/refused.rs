@@ -54,7 +54,7 @@ fn a_wrong_namespace_ends_the_stream() {
         format!("<stream:flow to='capulet.lit' xmlns='jabber:client' xmlns:stream='{STREAMS}' version='1.0'>"),
     ] {
         let mut d = first_words(&header);
-        let sent = d.to_client();
+        let sent = d.client_bytes();
         assert!(
             sent.contains("<invalid-namespace ") || sent.contains("<bad-format "),
             "{header}: {sent}"
@@ -75,7 +75,7 @@ fn a_header_has_to_name_a_domain() {
         let mut d = first_words(&format!(
             "<stream:stream{to} xmlns='jabber:client' xmlns:stream='{STREAMS}' version='1.0'>"
         ));
-        let sent = d.to_client();
+        let sent = d.client_bytes();
         assert!(
             sent.contains("<improper-addressing ") || sent.contains("<host-unknown "),
             "{to}: {sent}"
@@ -109,7 +109,7 @@ fn restricted_xml_ends_the_stream() {
         .assert_refused("bad-namespace-prefix");
     let mut d = Driver::new(options(Policy::Auto));
     d.input(Input::Bytes(Leg::Client, b"\xFF\xFE<\0s\0"));
-    let sent = d.to_client();
+    let sent = d.client_bytes();
     assert!(sent.contains("<unsupported-encoding ") || sent.contains("<not-well-formed "));
 }
 
@@ -154,7 +154,7 @@ fn bytes_right_behind_proceed_are_an_error() {
     ] {
         let mut d = assert_server_fails(Stage::StartingTls, &format!("{PROCEED}{more}"));
         d.input(Input::Secured);
-        assert_eq!(d.to_client(), "");
+        assert_eq!(d.client_bytes(), "");
     }
 }
 
@@ -169,7 +169,7 @@ fn bytes_between_proceed_and_tls_are_an_error() {
     ] {
         let mut d = Driver::at(Stage::Handshaking, options(Policy::Auto));
         d.server(more);
-        let sent = d.to_client();
+        let sent = d.client_bytes();
         assert!(
             sent.contains("<remote-connection-failed "),
             "{more:?}: {sent}"
@@ -177,7 +177,7 @@ fn bytes_between_proceed_and_tls_are_an_error() {
         assert!(d.session.is_closed(), "{more:?}");
         d.forget();
         d.input(Input::Secured);
-        assert_eq!(d.to_server(), "");
+        assert_eq!(d.server_bytes(), "");
     }
 }
 
@@ -189,7 +189,7 @@ fn an_error_of_the_server_before_tls_is_told_in_our_words() {
     for stage in [Stage::OpeningPlain, Stage::Opening] {
         let mut d = Driver::at(stage, options(Policy::Auto));
         d.server(&format!("{}{error}", server_header("capulet.lit")));
-        let sent = d.to_client();
+        let sent = d.client_bytes();
         assert_eq!(sent.matches("<stream:error>").count(), 1, "{sent}");
         assert_eq!(sent.matches("<stream:stream ").count(), 1, "{sent}");
         assert!(sent.ends_with("</stream:error></stream:stream>"), "{sent}");
@@ -248,7 +248,7 @@ fn a_server_that_cannot_be_reached_is_told_to_the_client() {
         ));
         let sent = d.assert_refused("remote-connection-failed");
         crate::tree::Node::document(&sent);
-        assert_eq!(d.to_server(), "");
+        assert_eq!(d.server_bytes(), "");
         assert!(d.session.is_closed());
         let reason = "nobody listens at <capulet.lit:5222>".to_owned();
         let condition = "remote-connection-failed";
@@ -268,7 +268,7 @@ fn nothing_is_sent_in_plain_after_proceed() {
     for end in endings {
         let mut d = Driver::at(Stage::Handshaking, options(Policy::Auto));
         end(&mut d);
-        assert_eq!(d.to_server(), "", "no stream is open there");
+        assert_eq!(d.server_bytes(), "", "no stream is open there");
     }
 }
 
@@ -287,32 +287,32 @@ fn the_prefix_of_the_stream_is_the_one_that_was_declared() {
     };
     let mut d = logged_in();
     d.client("<message><!-- --></message>");
-    let sent = d.to_client();
+    let sent = d.client_bytes();
     assert!(sent.starts_with("<t:error><restricted-xml "), "{sent}");
     assert!(sent.ends_with("</t:error></t:stream>"), "{sent}");
-    assert_eq!(d.to_server(), "</s:stream>");
+    assert_eq!(d.server_bytes(), "</s:stream>");
 
     let mut d = logged_in();
     d.server("<message><?x ?></message>");
-    assert!(d.to_client().ends_with("</t:error></t:stream>"));
-    let sent = d.to_server();
+    assert!(d.client_bytes().ends_with("</t:error></t:stream>"));
+    let sent = d.server_bytes();
     assert!(sent.starts_with("<s:error><restricted-xml "), "{sent}");
     assert!(sent.ends_with("</s:error></s:stream>"), "{sent}");
 
     let mut d = logged_in();
     d.client("</s:stream>");
-    assert_eq!(d.to_server(), "</s:stream>");
+    assert_eq!(d.server_bytes(), "</s:stream>");
     d.server("</t:stream>");
-    assert_eq!(d.to_client(), "</t:stream>");
+    assert_eq!(d.client_bytes(), "</t:stream>");
 
     let mut d = logged_in();
     let error = "<t:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></t:error>";
     d.server(error);
-    assert!(d.to_client().starts_with(error));
+    assert!(d.client_bytes().starts_with(error));
 
     let mut d = logged_in();
     d.client("</stream:stream>");
-    let sent = d.to_client();
+    let sent = d.client_bytes();
     assert!(
         sent.contains("<not-well-formed ") || sent.contains("<bad-namespace-prefix "),
         "{sent}"
@@ -321,10 +321,7 @@ fn the_prefix_of_the_stream_is_the_one_that_was_declared() {
 
 #[test]
 fn a_silent_client_is_sent_away() {
-    let options = Options {
-        ..options(Policy::Auto)
-    };
-    let mut d = Driver::new(options);
+    let mut d = Driver::new(options(Policy::Auto));
     d.advance(119);
     assert!(!d.session.is_closed());
     d.advance(2);

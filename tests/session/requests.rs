@@ -26,7 +26,7 @@ fn only_who_was_asked_may_answer() {
                 ejabberd_node(&[])
             ));
         }
-        assert_eq!(d.to_server() + &d.to_client(), "", "{from}");
+        assert_eq!(d.server_bytes() + &d.client_bytes(), "", "{from}");
         assert_eq!(d.events(), []);
         d.result(&get, &ejabberd_node(&[]));
         assert!(d.one_to_server().has("pubsub/publish"));
@@ -67,7 +67,7 @@ fn an_answer_counts_once() {
     d.client("<presence id='5'/>");
     d.forget();
     d.result(&first, "");
-    assert_eq!(d.to_server() + &d.to_client(), "", "4 is in flight");
+    assert_eq!(d.server_bytes() + &d.client_bytes(), "", "4 is in flight");
     d.result(&second, "");
     assert_eq!(changed(&d.one_to_server()).value("id"), "5");
 }
@@ -82,7 +82,7 @@ fn a_late_answer_never_reaches_the_client() {
     assert!(d.events().iter().any(failed));
     d.result(&publish, "");
     d.error(&publish, "cancel", "conflict");
-    assert_eq!(d.to_server() + &d.to_client(), "");
+    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
 }
 
 #[test]
@@ -95,9 +95,9 @@ fn an_answer_of_another_kind_is_none() {
     let request =
         format!("<iq type='get' id='{id}' from='capulet.lit'><ping xmlns='urn:xmpp:ping'/></iq>");
     d.server(&request);
-    assert_eq!(d.to_client(), request);
+    assert_eq!(d.client_bytes(), request);
     d.server(&format!("<message id='{id}'/>"));
-    assert_eq!(d.to_client(), format!("<message id='{id}'/>"));
+    assert_eq!(d.client_bytes(), format!("<message id='{id}'/>"));
     d.result(&get, &ejabberd_node(&[]));
     assert!(d.one_to_server().has("pubsub/publish"));
 }
@@ -120,12 +120,12 @@ fn the_clients_own_iqs_pass_whatever_their_ids() {
                 "<iq type='{kind}' id='{id}' to='capulet.lit'><query xmlns='jabber:iq:version'/></iq>"
             );
             d.client(&iq);
-            assert_eq!(d.to_server(), iq);
+            assert_eq!(d.server_bytes(), iq);
         }
         for from in ["", " from='capulet.lit'", " from='juliet@capulet.lit'"] {
             let iq = format!("<iq type='result' id='{id}'{from}/>");
             d.server(&iq);
-            assert_eq!(d.to_client(), iq, "{id}");
+            assert_eq!(d.client_bytes(), iq, "{id}");
         }
     }
 }
@@ -138,12 +138,12 @@ fn the_clients_own_pubsub_is_its_own() {
         "<iq type='get' id='2'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='presence'/></pubsub></iq>",
     ] {
         d.client(iq);
-        assert_eq!(d.to_server(), iq);
+        assert_eq!(d.server_bytes(), iq);
         let answer = iq
             .replace("type='set'", "type='result'")
             .replace("type='get'", "type='result'");
         d.server(&answer);
-        assert_eq!(d.to_client(), answer);
+        assert_eq!(d.client_bytes(), answer);
     }
 }
 
@@ -170,7 +170,7 @@ fn the_same_seed_says_the_same() {
     let run = || {
         let mut d = published();
         d.client("<presence/><presence type='unavailable'/>");
-        d.to_server()
+        d.server_bytes()
     };
     assert_eq!(run(), run());
 }

@@ -144,12 +144,16 @@ fn a_stranger_is_dropped_and_never_asked() {
         d.server(&event_of(&other, &payload(&other, "1", "")));
     }
     answer_roster(&mut d);
-    assert_eq!(d.to_client() + &d.to_server(), "");
+    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
     let dropped = d.dropped();
     assert_eq!(dropped.len(), 200);
     d.server(&event_of(BARD, &payload(BARD, "x", "")));
     assert_eq!(d.dropped(), [Dropped::NotSubscribed]);
-    assert_eq!(d.to_client() + &d.to_server(), "", "the roster is known");
+    assert_eq!(
+        d.client_bytes() + &d.server_bytes(),
+        "",
+        "the roster is known"
+    );
 }
 
 #[test]
@@ -162,7 +166,7 @@ fn contacts_we_are_subscribed_to_are_shown() {
     ] {
         let mut d = romeo();
         d.server(&event_of(full, &payload(full, "1", "")));
-        assert_eq!(!d.to_client().is_empty(), is_shown, "{full}");
+        assert_eq!(!d.client_bytes().is_empty(), is_shown, "{full}");
     }
 }
 
@@ -185,7 +189,7 @@ fn a_roster_push_changes_who_is_shown() {
         d.server(&push("bard@shakespeare.lit", subscription));
         d.forget();
         d.server(&event_of(BARD, &payload(BARD, subscription, "")));
-        assert_eq!(!d.to_client().is_empty(), is_shown, "{subscription}");
+        assert_eq!(!d.client_bytes().is_empty(), is_shown, "{subscription}");
     }
     // RFC 6121 §2.1.6: from the own account or nobody.
     for from in [
@@ -198,7 +202,7 @@ fn a_roster_push_changes_who_is_shown() {
         d.server(&forged);
         d.forget();
         d.server(&event_of(BARD, &payload(BARD, from, "")));
-        assert_eq!(d.to_client(), "", "{from}");
+        assert_eq!(d.client_bytes(), "", "{from}");
     }
 }
 
@@ -209,7 +213,7 @@ fn a_push_the_client_did_not_ask_for_is_answered_for_it() {
     );
     let mut d = romeo();
     d.server(&push);
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.client_bytes(), "");
     let answer = d.one_to_server();
     assert_eq!(
         (answer.value("type"), answer.value("id")),
@@ -222,14 +226,14 @@ fn a_push_the_client_did_not_ask_for_is_answered_for_it() {
     d.forget();
     d.server(&push);
     assert_eq!(
-        (d.to_client(), d.to_server()),
+        (d.client_bytes(), d.server_bytes()),
         (push.clone(), String::new())
     );
 
     // Whoever asked for nothing gets what the server sends.
     let mut d = Driver::auto(ROMEO);
     d.server(&push);
-    assert_eq!((d.to_client(), d.to_server()), (push, String::new()));
+    assert_eq!((d.client_bytes(), d.server_bytes()), (push, String::new()));
 }
 
 #[test]
@@ -237,11 +241,11 @@ fn a_roster_that_the_client_asked_for_passes() {
     let get = "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>";
     let mut d = romeo();
     d.client(get);
-    assert_eq!(d.to_server(), get);
+    assert_eq!(d.server_bytes(), get);
     let result =
         format!("<iq type='result' id='r' to='{ROMEO}'><query xmlns='jabber:iq:roster'/></iq>");
     d.server(&result);
-    assert_eq!(d.to_client(), result);
+    assert_eq!(d.client_bytes(), result);
 }
 
 #[test]
@@ -255,7 +259,7 @@ fn events_held_for_the_roster_are_shown_in_order() {
         JULIET,
         &payload(JULIET, "4", "<show>away</show>"),
     ));
-    assert_eq!(d.to_client(), "");
+    assert_eq!(d.client_bytes(), "");
     answer_roster(&mut d);
     let got = d.client_got();
     let ids: Vec<_> = got.iter().map(|presence| presence.value("id")).collect();
@@ -294,7 +298,7 @@ fn a_roster_that_cannot_be_had_shows_nothing_and_is_asked_for_again() {
     d.server(&event_of(JULIET, &payload(JULIET, "1", "")));
     let get = d.one_to_server();
     d.error(&get, "cancel", "service-unavailable");
-    assert_eq!(d.to_client() + &d.to_server(), "");
+    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
     d.server(&event_of(JULIET, &payload(JULIET, "2", "")));
     answer_roster(&mut d);
     assert_eq!(d.one_to_client().value("id"), "2");
@@ -303,7 +307,7 @@ fn a_roster_that_cannot_be_had_shows_nothing_and_is_asked_for_again() {
     d.server(&event_of(JULIET, &payload(JULIET, "1", "")));
     d.forget();
     d.advance(61);
-    assert_eq!(d.to_client() + &d.to_server(), "");
+    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn unavailable_is_published_once_and_taken_away() {
     assert_eq!(changed(&sent[1]).value("id"), "u");
     assert_eq!(changed(&sent[1]).at("status").text, "Bye");
     d.client(CLOSE);
-    assert_eq!(d.to_server(), CLOSE, "it was said already");
+    assert_eq!(d.server_bytes(), CLOSE, "it was said already");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn every_way_of_leaving_publishes_it() {
         ("shutdown", |d| d.input(Input::Shutdown)),
         ("bad xml", |d| d.client("<!-- -->")),
         ("unknown element", |d| {
-            d.client("<weather xmlns='urn:example'/>")
+            d.client("<weather xmlns='urn:example'/>");
         }),
         ("close in the middle", |d| {
             d.client("<message><body>");
@@ -72,13 +72,13 @@ fn every_way_of_leaving_publishes_it() {
         for policy in [Policy::Auto, Policy::Pure] {
             let mut d = published_with(policy);
             leave(&mut d);
-            let sent = d.to_server();
+            let sent = d.server_bytes();
             let sent = sent
                 .strip_suffix(CLOSE)
                 .unwrap_or_else(|| panic!("{name}: {sent}"));
             assert_goes_offline(&Node::stream(sent));
             d.server(CLOSE);
-            assert_eq!(d.to_server(), "");
+            assert_eq!(d.server_bytes(), "");
             assert!(d.session.is_closed(), "{name}");
         }
     }
@@ -91,7 +91,7 @@ fn nothing_is_published_by_who_was_never_available() {
         d.client(first);
         d.forget();
         d.client(CLOSE);
-        assert_eq!(d.to_server(), CLOSE);
+        assert_eq!(d.server_bytes(), CLOSE);
     }
     let mut d = Driver::auto(JULIET);
     d.client("<presence type='unavailable'/>");
@@ -105,9 +105,9 @@ fn a_cut_while_the_node_is_set_up_publishes_nothing() {
     d.client("<presence/>");
     let get = d.server_got().pop().unwrap();
     d.input(Input::Eof(Leg::Client));
-    assert_eq!(d.to_server(), CLOSE);
+    assert_eq!(d.server_bytes(), CLOSE);
     d.result(&get, &ejabberd_node(&[]));
-    assert_eq!(d.to_server(), "");
+    assert_eq!(d.server_bytes(), "");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn who_leaves_while_the_node_is_set_up_is_not_published() {
     d.client("<presence type='unavailable'/>");
     assert_eq!(d.one_to_server().local, "presence");
     d.result(&get, &ejabberd_node(&[]));
-    assert_eq!(d.to_server(), "");
+    assert_eq!(d.server_bytes(), "");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_change_that_waits_is_not_published_behind_unavailable() {
     d.client("<presence type='unavailable' id='u'/>");
     assert_goes_offline(&d.server_got()[1..]);
     d.result(&publish, "");
-    assert_eq!(d.to_server(), "", "3 is history");
+    assert_eq!(d.server_bytes(), "", "3 is history");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn available_again_is_published_again() {
     assert_eq!(changed(&sent[1]).value("id"), "again");
     assert_eq!(changed(&sent[1]).attribute("type"), None);
     d.client(CLOSE);
-    let sent = d.to_server();
+    let sent = d.server_bytes();
     assert_goes_offline(&Node::stream(sent.strip_suffix(CLOSE).unwrap()));
 }
 
@@ -185,7 +185,7 @@ fn who_comes_and_goes_often_is_still_published() {
     assert_eq!(sent.len(), 2, "{sent:#?}");
     assert_eq!(changed(&sent[1]).value("id"), "last");
     d.client(CLOSE);
-    let sent = d.to_server();
+    let sent = d.server_bytes();
     assert_goes_offline(&Node::stream(sent.strip_suffix(CLOSE).unwrap()));
 }
 
@@ -197,7 +197,7 @@ fn the_last_word_is_unavailable_even_if_the_server_answers_nothing() {
     }
     d.client("<presence id='y'/>");
     d.client(CLOSE);
-    let sent = d.to_server();
+    let sent = d.server_bytes();
     let sent = Node::stream(sent.strip_suffix(CLOSE).unwrap());
     let last = sent
         .iter()

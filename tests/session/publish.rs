@@ -1,0 +1,83 @@
+//! What becomes of a publish that fails.
+
+use pubshim::session::Event;
+
+use crate::driver::*;
+use crate::node::{assert_is_delete, assert_is_get, assert_is_publish};
+use crate::presence_out::{changed, ejabberd_node, published};
+
+#[test]
+fn a_conflict_has_the_node_checked_and_the_newest_published() {
+    let mut d = published();
+    d.client("<presence id='2'/>");
+    let publish = d.server_got().pop().unwrap();
+    d.client("<presence id='3'/>");
+    d.forget();
+    // As Prosody says it.
+    let id = publish.value("id");
+    d.server(&format!(
+        "<iq type='error' to='{JULIET}' id='{id}'><error type='cancel'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+         <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>Field does not match: access_model</text>\
+         <precondition-not-met xmlns='http://jabber.org/protocol/pubsub#errors'/></error></iq>"
+    ));
+    let get = d.one_to_server();
+    assert_is_get(&get);
+    d.result(&get, &ejabberd_node(&[("access_model", "open")]));
+    let delete = d.one_to_server();
+    assert_is_delete(&delete);
+    d.result(&delete, "");
+    let create = d.one_to_server();
+    d.result(&create, "");
+    let get = d.one_to_server();
+    d.result(&get, &ejabberd_node(&[]));
+    assert_is_publish(&d.one_to_server(), "authorize", "3");
+}
+
+#[test]
+fn conflicts_without_end_end() {
+    let mut d = published();
+    d.client("<presence id='2'/>");
+    for _ in 0..100 {
+        let mut sent = d.server_got();
+        let Some(iq) = sent.pop().filter(|iq| iq.local == "iq") else {
+            assert!(
+                d.events()
+                    .iter()
+                    .any(|e| matches!(e, Event::PublishFailed { .. } | Event::NodeUnusable { .. }))
+            );
+            return;
+        };
+        if iq.has("pubsub/publish") {
+            d.error(&iq, "cancel", "conflict");
+        } else {
+            d.result(&iq, &ejabberd_node(&[]));
+        }
+    }
+    panic!("it goes on for ever");
+}
+
+#[test]
+fn a_failed_publish_does_not_stop_the_next() {
+    for condition in ["forbidden", "item-not-found", "resource-constraint"] {
+        let mut d = published();
+        d.client("<presence id='2'/>");
+        let publish = d.server_got().pop().unwrap();
+        d.error(&publish, "auth", condition);
+        let node = "presence";
+        let reason = condition.to_owned();
+        assert_eq!(d.events(), [Event::PublishFailed { node, reason }]);
+        assert_eq!(d.client_bytes(), "", "native presence has said it");
+        d.client("<presence id='3'/>");
+        let sent = d.server_got();
+        assert_eq!((sent.len(), changed(&sent[1]).value("id")), (2, "3"));
+    }
+}
+
+#[test]
+fn a_publish_that_is_never_answered_does_not_stop_the_next() {
+    let mut d = published();
+    d.client("<presence id='2'/><presence id='3'/>");
+    d.forget();
+    d.advance(61);
+    assert_eq!(changed(&d.one_to_server()).value("id"), "3");
+}
