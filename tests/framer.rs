@@ -16,14 +16,21 @@ fn frames<'a>(
 ) -> (Frames, Result<(), XmlError>) {
     let mut framer = Framer::new(limits);
     let mut buf = Vec::new();
-    let mut out = Vec::new();
+    let mut out: Frames = Vec::new();
     for piece in pieces {
         buf.extend_from_slice(piece);
         loop {
             match framer.next(&buf) {
                 Ok(Some(Frame { kind, len })) => {
                     let rest = buf.split_off(len);
-                    out.push((kind, std::mem::replace(&mut buf, rest)));
+                    let bytes = std::mem::replace(&mut buf, rest);
+                    match out.last_mut() {
+                        // White space is passed on as far as it has come.
+                        Some((FrameKind::Whitespace, space)) if kind == FrameKind::Whitespace => {
+                            space.extend(bytes);
+                        }
+                        _ => out.push((kind, bytes)),
+                    }
                 }
                 Ok(None) => break,
                 Err(error) => return (out, Err(error)),

@@ -98,6 +98,8 @@ impl Session {
         }
         // Its prefix is declared by the server's own header, which the client has seen.
         self.pass(Leg::Server, error);
+        self.server.ended = true;
+        self.end_after(Leg::Server);
     }
 
     /// Ends the session with a stream error to the client.
@@ -212,7 +214,7 @@ impl Session {
     }
 
     /// Sends our closing tag, once, if there is a stream to close.
-    fn close_stream(&mut self, leg: Leg) {
+    pub(super) fn close_stream(&mut self, leg: Leg) {
         if let (Some(name), false) = (&self.connection(leg).opened, self.wire.is_closed(leg)) {
             let tag = format!("</{name}>");
             self.wire.close(leg, &tag);

@@ -97,6 +97,9 @@ impl Session {
 
     /// Takes in what happened at `now`.
     pub fn handle(&mut self, input: Input<'_>, now: Duration) {
+        if self.is_closed() {
+            return;
+        }
         self.advance_clock(now);
         self.note_input(&input);
         match input {
@@ -272,6 +275,13 @@ impl Session {
     fn process(&mut self, leg: Leg, buf: &[u8]) -> usize {
         let mut used = 0;
         while self.connection(leg).is_readable() {
+            if self.phase == Phase::Handshaking && leg == Leg::Server && used < buf.len() {
+                // RFC 6120 §5.4.3.3: whoever wrote them could not know the TLS keys.
+                self.fail_server(
+                    "the server sent bytes between <proceed/> and TLS, somebody may be tampering",
+                );
+                break;
+            }
             match self.connection_mut(leg).framer.next(&buf[used..]) {
                 Ok(Some(frame)) => {
                     let bytes = &buf[used..used + frame.len];
@@ -279,10 +289,6 @@ impl Session {
                     self.connection_mut(leg).frame_since = None;
                     self.note_frame(leg, bytes);
                     self.handle_frame(leg, frame.kind, bytes);
-                    if self.phase == Phase::Handshaking && leg == Leg::Server && used < buf.len() {
-                        // RFC 6120 §5.4.3.3: whoever wrote them could not know the TLS keys.
-                        self.fail_server("the server sent bytes between <proceed/> and TLS, somebody may be tampering");
-                    }
                 }
                 Ok(None) => break,
                 Err(error) => {
@@ -338,6 +344,8 @@ impl Session {
             since.is_some_and(|since| since + limit <= self.now)
         });
         if self.closing.is_some_and(|deadline| deadline <= now) {
+            self.close_stream(Leg::Client);
+            self.close_stream(Leg::Server);
             return self.finish_both();
         }
         for leg in [Leg::Client, Leg::Server] {

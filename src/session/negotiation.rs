@@ -163,6 +163,7 @@ impl Session {
             (Phase::OpeningPlain, ns::STREAM, "features") => self.start_tls(element),
             (Phase::StartingTls, ns::TLS, "proceed") => {
                 self.phase = Phase::Handshaking;
+                self.server.opened = None;
                 self.server.framer = Framer::new(self.options.limits_before_login);
                 self.wire.output(Output::StartTls);
             }
@@ -287,6 +288,8 @@ impl Session {
             "success" => {
                 self.phase = Phase::Reopening;
                 self.authenticated = true;
+                self.client.opened = None;
+                self.server.opened = None;
                 self.client.framer = Framer::new(self.options.limits);
                 self.server.framer = Framer::new(self.options.limits);
             }

@@ -89,6 +89,10 @@ impl Requests {
         deadline: Duration,
         purpose: Purpose,
     ) -> Option<Id> {
+        // `is_ours` knows a late answer without this.
+        if purpose == Purpose::Ignore {
+            return Some(self.id());
+        }
         if self.pending.len() >= Self::MOST {
             return None;
         }
@@ -160,7 +164,7 @@ mod tests {
 
     fn ask(requests: &mut Requests, to: Option<&str>) -> String {
         let id = requests
-            .start(to, Duration::ZERO, Purpose::Ignore)
+            .start(to, Duration::ZERO, Purpose::Roster)
             .expect("room");
         id.to_string()
     }
@@ -226,7 +230,7 @@ mod tests {
         }
         assert!(
             requests
-                .start(None, Duration::ZERO, Purpose::Ignore)
+                .start(None, Duration::ZERO, Purpose::Roster)
                 .is_none()
         );
     }

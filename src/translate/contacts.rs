@@ -54,12 +54,10 @@ impl Contacts {
         !matches!(self.roster, Roster::Unknown)
     }
 
-    /// Takes the answer to [`ask`](Self::ask); without one, the roster may be asked for again.
+    /// Takes the answer to [`ask`](Self::ask). Without a roster there are no contacts.
     pub(crate) fn handle_roster(&mut self, iq: Option<&Element<'_>>) {
-        self.roster = Roster::Unknown;
-        let Some(iq) = iq else { return };
-        if let Some(query) = iq.child(ns::ROSTER, "query") {
-            self.roster = Roster::Known(HashSet::new());
+        self.roster = Roster::Known(HashSet::new());
+        if let Some(query) = iq.and_then(|iq| iq.child(ns::ROSTER, "query")) {
             self.note_items(&query);
         }
     }

@@ -28,7 +28,7 @@ pub(crate) enum Purpose {
     /// A step of making and verifying the presence node.
     Node(node::Step),
     /// Publishing the newest presence.
-    Publish,
+    Publish(u32),
     /// Learning whom the account is subscribed to.
     Roster,
     /// Nothing follows from the answer.

@@ -32,6 +32,8 @@ pub(crate) struct Presence {
     /// The server may hold an item of ours.
     published: bool,
     conflicts: u8,
+    /// Counts publishes: only the answer to the newest goes on.
+    serial: u32,
     contacts: Contacts,
     events: Events,
 }
@@ -46,6 +48,7 @@ impl Presence {
             publishing: None,
             published: false,
             conflicts: 0,
+            serial: 0,
             contacts: Contacts::default(),
             events: Events::default(),
         }
@@ -144,7 +147,8 @@ impl Presence {
         } else if !self.node.is_ready() {
             self.node.prepare(wire);
         } else if let Some(payload) = self.waiting.take() {
-            if self.publish(&payload, Purpose::Publish, wire) {
+            self.serial += 1;
+            if self.publish(&payload, Purpose::Publish(self.serial), wire) {
                 self.published = true;
                 self.publishing = Some(payload);
             }
@@ -205,7 +209,8 @@ impl Presence {
     fn go_on(&mut self, purpose: Purpose, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
         match purpose {
             Purpose::Node(step) => self.handle_node(step, reply, wire),
-            Purpose::Publish => self.handle_published(reply, wire),
+            Purpose::Publish(serial) if serial == self.serial => self.handle_published(reply, wire),
+            Purpose::Publish(_) => {}
             Purpose::Roster => {
                 self.contacts.handle_roster(reply.ok());
                 self.events.release(&self.contacts, wire);

@@ -13,6 +13,8 @@ use crate::xml::Element;
 const MOST_RESOURCES: usize = 2048;
 /// Native presences of one resource that may wait for their events.
 const MOST_NATIVES: usize = 64;
+/// Events of one resource that are remembered.
+const MOST_EVENTS: usize = 8;
 /// More children than this are not compared.
 const MOST_CHILDREN: usize = 16;
 
@@ -87,6 +89,10 @@ pub(crate) struct Seen {
 struct Resource {
     /// Ids of native presences whose event has not come, oldest first.
     natives: VecDeque<u64>,
+    /// Ids and bytes of events shown whose native copy has not come, oldest first.
+    events: VecDeque<(u64, u64)>,
+    /// Bytes of events whose native copy has come, too: another copy of them is no news.
+    settled: VecDeque<u64>,
     /// An id fell out of `natives`: an unknown event may be an old one.
     lost: bool,
     shown: Option<Shown>,
@@ -106,15 +112,22 @@ impl Seen {
             return true;
         }
         let resource = self.resource(full);
-        if change.available
-            && let Some(shown) = &mut resource.shown
-            && shown.by_event
-            && change.id.is_some()
-            && shown.change.id == change.id
-            && !change.children.add_to(&shown.change.children)
-        {
-            shown.by_event = false;
-            return false;
+        let event = resource
+            .events
+            .iter()
+            .position(|(id, _)| change.available && Some(*id) == change.id);
+        if let (Some(at), Some(shown)) = (event, &mut resource.shown) {
+            let is_newest = at + 1 == resource.events.len();
+            let settled = resource.events.drain(..=at).map(|(_, bytes)| bytes);
+            resource.settled.extend(settled);
+            keep_newest(&mut resource.settled);
+            if !is_newest || !change.children.add_to(&shown.change.children) {
+                shown.by_event = false;
+                return false;
+            }
+        }
+        if !change.available {
+            resource.events.clear();
         }
         if let (true, Some(id)) = (marked, change.id) {
             resource.natives.push_back(id);
@@ -140,6 +153,8 @@ impl Seen {
             let is_newest = at + 1 == resource.natives.len();
             resource.natives.drain(..=at);
             resource.lost = false;
+            resource.settled.push_back(change.bytes);
+            keep_newest(&mut resource.settled);
             return match &mut resource.shown {
                 Some(shown) if is_newest && change.available && shown.change.id == change.id => {
                     let adds = change.children.add_to(&shown.change.children);
@@ -151,7 +166,7 @@ impl Seen {
                 _ => false,
             };
         }
-        if resource.lost {
+        if resource.lost || resource.settled.contains(&change.bytes) {
             return false;
         }
         if let Some(shown) = &resource.shown {
@@ -161,6 +176,10 @@ impl Seen {
             if is_same || !change.available && !shown.change.available {
                 return false;
             }
+        }
+        if let (true, Some(id)) = (change.available, change.id) {
+            resource.events.push_back((id, change.bytes));
+            keep_newest(&mut resource.events);
         }
         let by_event = true;
         resource.shown = Some(Shown { change, by_event });
@@ -172,6 +191,12 @@ impl Seen {
             self.resources.clear();
         }
         self.resources.entry(hash(full)).or_default()
+    }
+}
+
+fn keep_newest<T>(queue: &mut VecDeque<T>) {
+    while queue.len() > MOST_EVENTS {
+        queue.pop_front();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who does not speak XMPP as it must be spoken, on either side, before login.
 
-use pubshim::session::{Event, Input, Leg, Options, Output, Policy, ServerFacts};
+use pubshim::session::{Event, Input, Leg, Output, Policy, ServerFacts};
 
 use crate::driver::*;
 
