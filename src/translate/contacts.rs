@@ -11,10 +11,15 @@ use crate::ns;
 use crate::session::Wire;
 use crate::xml::Element;
 
+/// After so many failures a session has no contacts.
+const MOST_FAILURES: u8 = 3;
+
 /// The records of one session.
 #[derive(Debug, Default)]
 pub(crate) struct Contacts {
     roster: Roster,
+    /// How often the roster could not be had.
+    failures: u8,
     /// Accounts to whose presence node the client itself has asked to be subscribed in this session,
     /// with the id of that request: an error takes it back.
     asked: HashMap<Box<str>, Box<str>>,
@@ -54,10 +59,15 @@ impl Contacts {
         !matches!(self.roster, Roster::Unknown)
     }
 
-    /// Takes the answer to [`ask`](Self::ask). Without a roster there are no contacts.
+    /// Takes the answer to [`ask`](Self::ask); without one, the roster is asked for again, but not for ever.
     pub(crate) fn handle_roster(&mut self, iq: Option<&Element<'_>>) {
-        self.roster = Roster::Known(HashSet::new());
-        if let Some(query) = iq.and_then(|iq| iq.child(ns::ROSTER, "query")) {
+        let query = iq.and_then(|iq| iq.child(ns::ROSTER, "query"));
+        self.failures += u8::from(query.is_none());
+        self.roster = match query.is_some() || self.failures >= MOST_FAILURES {
+            true => Roster::Known(HashSet::new()),
+            false => Roster::Unknown,
+        };
+        if let Some(query) = query {
             self.note_items(&query);
         }
     }
