@@ -132,7 +132,8 @@ fn start(client: TcpStream, number: u64, shared: &Arc<Shared>) {
         return;
     }
     tracing::debug!("connected");
-    let pump = Pump::new(
+    // A future holds its arguments several times over: better that this is a pointer.
+    let pump = Box::new(Pump::new(
         client,
         Arc::clone(&shared.options),
         Seed(seed),
@@ -141,12 +142,12 @@ fn start(client: TcpStream, number: u64, shared: &Arc<Shared>) {
             .recorder
             .as_ref()
             .map(|recorder| recorder.session(number)),
-    );
+    ));
     let task = run(pump, shared.stop.clone(), permit).in_current_span();
     shared.sessions.spawn(task);
 }
 
-async fn run(pump: Pump, stop: CancellationToken, permit: OwnedSemaphorePermit) {
+async fn run(pump: Box<Pump>, stop: CancellationToken, permit: OwnedSemaphorePermit) {
     pump.run(stop.cancelled()).await;
     drop(permit);
     tracing::debug!("ended");

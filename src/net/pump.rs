@@ -89,7 +89,7 @@ impl Pump {
     }
 
     /// Runs the session to its end; `stop` tells it to end soon.
-    pub(super) async fn run(mut self, stop: impl Future<Output = ()>) {
+    pub(super) async fn run(mut self: Box<Self>, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let mut stopping = false;
         std::future::poll_fn(|cx| {

@@ -41,6 +41,8 @@ impl fmt::Display for Id {
 /// Makes ids and remembers which requests wait for an answer.
 pub(crate) struct Requests {
     seed: Seed,
+    /// How all ids of this session begin.
+    prefix: [u8; Id::PREFIX],
     counter: u64,
     pending: Vec<Pending>,
 }
@@ -58,8 +60,11 @@ impl Requests {
     pub(crate) const MOST: usize = 64;
 
     pub(crate) fn new(seed: Seed) -> Self {
+        let mut prefix = *b"ps---------";
+        hex(&hash(&seed, 0)[..4], &mut prefix[3..]);
         Self {
             seed,
+            prefix,
             counter: 0,
             pending: Vec::new(),
         }
@@ -69,17 +74,12 @@ impl Requests {
     pub(crate) fn id(&mut self) -> Id {
         self.counter += 1;
         let mut id = [b'-'; Id::LEN];
-        id[..2].copy_from_slice(b"ps");
-        hex(&self.hash(0)[..4], &mut id[3..Id::PREFIX]);
-        hex(&self.hash(self.counter)[..16], &mut id[Id::PREFIX + 1..]);
+        id[..Id::PREFIX].copy_from_slice(&self.prefix);
+        hex(
+            &hash(&self.seed, self.counter)[..16],
+            &mut id[Id::PREFIX + 1..],
+        );
         Id(id)
-    }
-
-    fn hash(&self, counter: u64) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(self.seed.0);
-        hash.update(counter.to_be_bytes());
-        hash.finalize().into()
     }
 
     /// Notes a request; its id, or `None` if too many wait already.
@@ -107,14 +107,9 @@ impl Requests {
     }
 
     /// Whether `id` is one of this session's, answered or not.
-    pub(crate) fn is_ours(&mut self, id: &str) -> bool {
+    pub(crate) fn is_ours(&self, id: &str) -> bool {
         // Nothing was asked, so nothing can be an answer.
-        if self.counter == 0 || !id.starts_with("ps-") {
-            return false;
-        }
-        let mut prefix = [0; 8];
-        hex(&self.hash(0)[..4], &mut prefix);
-        id.as_bytes().get(3..Id::PREFIX) == Some(&prefix)
+        self.counter > 0 && id.as_bytes().starts_with(&self.prefix)
     }
 
     /// What the answer with `id` from `from` is for, if that sender was asked.
@@ -146,6 +141,13 @@ impl Requests {
             .position(|pending| pending.deadline <= now)?;
         Some(self.pending.remove(index).purpose)
     }
+}
+
+fn hash(seed: &Seed, counter: u64) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(seed.0);
+    hash.update(counter.to_be_bytes());
+    hash.finalize().into()
 }
 
 fn hex(bytes: &[u8], out: &mut [u8]) {

@@ -17,6 +17,8 @@ use crate::xml::{Element, escape, rewrite, rewrite_standalone};
 pub(super) const NODE: &str = "presence";
 /// What the native copy of a presence carries, so that shims know which resources have one.
 const MARKER: &str = "<shim xmlns='urn:pubshim:0'/>";
+/// About as long is what a publish has around its payload, the marker included.
+const PUBLISH_LEN: usize = 768;
 /// So often a publish may find the node changed under it.
 const MOST_CONFLICTS: u8 = 3;
 
@@ -77,16 +79,24 @@ impl Presence {
             }
             Some(_) => return false,
         };
-        let fresh = wire.requests.id();
         let has_id = presence.attribute("id").is_some_and(|id| !id.is_empty());
-        let id = ("id", Some(fresh.as_str()));
+        let fresh = (!has_id).then(|| wire.requests.id());
+        let id: &[_] = match &fresh {
+            Some(id) => &[("id", Some(id.as_str()))],
+            None => &[],
+        };
         if self.policy == Policy::Auto {
-            let changes: &[_] = if has_id { &[] } else { &[id] };
-            rewrite(wire.to(Leg::Server), presence, changes, |_| true, MARKER);
+            let out = wire.to(Leg::Server);
+            // Room for the publish, too, so that the buffer grows once.
+            out.reserve(2 * presence.raw().len() + PUBLISH_LEN);
+            rewrite(out, presence, id, |_| true, MARKER);
         }
         let mut payload = BytesMut::with_capacity(presence.raw().len() + wire.jid.len() + 128);
-        let changes = [("from", Some(&*wire.jid)), id];
-        let changes = &changes[..if has_id { 1 } else { 2 }];
+        let from = ("from", Some(&*wire.jid));
+        let changes: &[_] = match id {
+            [id] => &[from, *id],
+            _ => &[from],
+        };
         rewrite_standalone(&mut payload, presence, changes, |_| true, "");
         if is_available {
             self.waiting = Some(payload);
