@@ -369,7 +369,10 @@ impl Replay {
     fn check_events(&self, shown: &str) {
         for event in &self.events {
             let is_fine = match event {
-                Event::LoggedIn(_) | Event::FeatureRemoved(_) | Event::NodeUnusable { .. } => true,
+                Event::LoggedIn(_)
+                | Event::FeatureRemoved(_)
+                | Event::Applied(_)
+                | Event::NodeUnusable { .. } => true,
                 Event::ElementRefused(_, name) => {
                     name.ends_with(&format!("xmlns='{}'", ns::SM))
                         || name.ends_with(&format!("xmlns='{}'", ns::CSI))

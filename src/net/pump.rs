@@ -312,5 +312,6 @@ fn log(event: &Event) {
         Level::Warn => tracing::warn!("{event}"),
         Level::Info => tracing::info!("{event}"),
         Level::Debug => tracing::debug!("{event}"),
+        Level::Trace => tracing::trace!("{event}"),
     }
 }

@@ -26,6 +26,7 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::translate::Rule;
 pub use options::{Function, Options, Policy, Security, Timeouts};
 pub use output::{Dropped, Event, Input, Leg, Level, Output, Record, ServerFacts};
 pub use requests::Seed;

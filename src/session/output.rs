@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::translate::Rule;
 use crate::xml::{Namespaces, XmlError};
 
 /// One of the two connections of a session.
@@ -130,6 +131,8 @@ pub enum Level {
     Info,
     /// What somebody who looks for a cause wants to know.
     Debug,
+    /// Each step, for somebody who watches.
+    Trace,
 }
 
 /// What a session has to tell its operator. It never holds a payload or a secret.
@@ -183,6 +186,8 @@ pub enum Event {
         /// What the server said.
         reason: String,
     },
+    /// A rule was applied to the stanza in work.
+    Applied(&'static Rule),
     /// Something that came in by pubsub was not shown to the client, for this reason.
     Dropped(Dropped),
 }
@@ -251,6 +256,7 @@ impl Event {
             | Self::PublishFailed { .. }
             | Self::LoginFailed => Level::Warn,
             Self::LoggedIn(_) => Level::Info,
+            Self::Applied(_) => Level::Trace,
             _ => Level::Debug,
         }
     }
@@ -299,6 +305,7 @@ impl fmt::Display for Event {
             Self::PublishFailed { node, reason } => {
                 write!(f, "publishing to node '{node}' failed: {reason}")
             }
+            Self::Applied(rule) => write!(f, "{}: {}", rule.name, rule.text),
             Self::Dropped(dropped) => write!(f, "dropped an event: {}", dropped.reason()),
         }
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Event, Leg, Policy, Session};
 use crate::ns;
+use crate::translate::rules;
 use crate::xml::{Element, escape};
 
 impl Session {
@@ -58,6 +59,7 @@ impl Session {
         if !self.wire.requests.is_ours(&id) {
             return false;
         }
+        self.wire.apply(&rules::REPLY);
         let from = iq.attribute("from");
         let purpose = self
             .wire
@@ -85,6 +87,11 @@ impl Session {
     /// Does not pass a top-level element that is no stanza.
     pub(super) fn refuse_element(&mut self, leg: Leg, element: &Element<'_>) {
         let namespace = element.namespace();
+        if (&*namespace, leg) == (ns::CSI, Leg::Client) {
+            // While inactive, servers hold back the events we live on.
+            return self.wire.apply(&rules::CSI);
+        }
+        self.wire.apply(&rules::REFUSED);
         let name = format!("{} xmlns='{namespace}'", element.local());
         self.wire.log(Event::ElementRefused(leg, name));
         if leg == Leg::Server {
@@ -93,8 +100,6 @@ impl Session {
         }
         let out = self.wire.to(Leg::Client);
         let _ = match (&*namespace, element.local()) {
-            // While inactive, servers hold back the events we live on.
-            (ns::CSI, "active" | "inactive") => Ok(()),
             (ns::SM | ns::SM2, "enable" | "resume") => write!(
                 out,
                 "<failed xmlns='{namespace}'><feature-not-implemented xmlns='{}'/></failed>",

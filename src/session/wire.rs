@@ -8,7 +8,7 @@ use bytes::{Buf, BufMut, BytesMut};
 
 use super::requests::{Id, Requests, Seed};
 use super::{Dropped, Event, Leg, Output, ServerFacts};
-use crate::translate::Purpose;
+use crate::translate::{Purpose, Rule, rules};
 use crate::xml::{Element, escape};
 
 /// A drained buffer that has held more than this is given back.
@@ -154,8 +154,16 @@ impl Wire {
         self.outputs.push_back(Output::Log(event));
     }
 
+    /// Notes that a rule is applied to the stanza in work.
+    pub(crate) fn apply(&mut self, rule: &'static Rule) {
+        self.log(Event::Applied(rule));
+    }
+
     /// Notes that something from pubsub is not shown to the client.
     pub(crate) fn drop_event(&mut self, reason: Dropped) {
+        if reason == Dropped::Seen {
+            self.apply(&rules::SEEN);
+        }
         self.log(Event::Dropped(reason));
     }
 

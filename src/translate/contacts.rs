@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Purpose;
+use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
 use crate::session::Wire;
@@ -90,6 +90,7 @@ impl Contacts {
             return false;
         }
         // The server sends pushes because of our question; a client that never asked would wonder.
+        wire.apply(&rules::PUSH);
         wire.answer_result(iq);
         true
     }

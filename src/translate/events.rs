@@ -6,6 +6,7 @@ use bytes::BytesMut;
 
 use super::contacts::Contacts;
 use super::presence::NODE;
+use super::rules;
 use super::seen::{Change, Seen};
 use crate::jid;
 use crate::ns;
@@ -175,6 +176,7 @@ impl Events {
                     change: Change::of(&presence),
                     presence: bytes,
                 });
+                wire.apply(&rules::HELD);
                 Ok(())
             }
         }
@@ -190,6 +192,7 @@ impl Events {
         if !self.seen.event(full, Change::of(presence)) {
             return Err(Dropped::Seen);
         }
+        wire.apply(&rules::EVENT);
         let to = std::mem::take(&mut wire.jid);
         write_presence(wire.to(Leg::Client), presence, account, &to);
         wire.jid = to;

@@ -7,6 +7,7 @@
 //! | `seen.rs` | one change, seen natively and by event, shown once | 2, 4 |
 //! | `contacts.rs` | whose events are believed | 4 |
 //! | `node.rs` | a node of the own account, made and verified | 3 |
+//! | `rules.rs` | what is done, for people | |
 //! | `form.rs` | data forms (XEP-0004) | |
 //!
 //! A translator handles a stanza and says whether it took it; what it does not take passes byte for
@@ -18,9 +19,11 @@ mod events;
 mod form;
 mod node;
 mod presence;
+pub(crate) mod rules;
 mod seen;
 
 pub(crate) use presence::Presence;
+pub use rules::Rule;
 
 /// What the answer to an IQ of ours is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use bytes::{BufMut, BytesMut};
 use super::contacts::Contacts;
 use super::events::Events;
 use super::node::{OwnNode, Step};
-use super::{Purpose, form};
+use super::{Purpose, form, rules};
 use crate::jid;
 use crate::ns;
 use crate::session::{Dropped, Event, Function, Leg, Options, Policy, Wire};
@@ -86,6 +86,7 @@ impl Presence {
             None => &[],
         };
         if self.policy == Policy::Auto {
+            wire.apply(&rules::NATIVE_COPY);
             let out = wire.to(Leg::Server);
             // Room for the publish, too, so that the buffer grows once.
             out.reserve(2 * presence.raw().len() + PUBLISH_LEN);
@@ -99,6 +100,7 @@ impl Presence {
         };
         rewrite_standalone(&mut payload, presence, changes, |_| true, "");
         if is_available {
+            wire.apply(&rules::PUBLISH);
             self.waiting = Some(payload);
             self.advance(wire);
         } else {
@@ -135,6 +137,7 @@ impl Presence {
         if !published {
             return;
         }
+        wire.apply(&rules::WITHDRAW);
         // Not waiting for the answers: the stream may end right after.
         self.publish(payload, Purpose::Ignore, wire);
         let item = escape(jid::resource(&wire.jid).unwrap_or_default()).into_owned();
@@ -282,6 +285,7 @@ impl Presence {
             return true;
         }
         if is_marked {
+            wire.apply(&rules::MARKER);
             rewrite(
                 wire.to(Leg::Client),
                 presence,
