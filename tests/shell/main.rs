@@ -5,5 +5,6 @@
 mod flow;
 mod limits;
 mod reaching;
+mod recording;
 mod stopping;
 mod tools;
