@@ -9,6 +9,8 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::commands::replay::{self, ReplayOptions};
+use crate::commands::translate::{self, PrintOptions, TranslateOptions};
 use crate::config::RunOptions;
 
 const AFTER_HELP: &str = "\
@@ -17,6 +19,8 @@ Examples:
       Clients on this machine log in through 127.0.0.1:5222, each to its own server
   pubshim run --server tls://xmpp.example.org --domain example.org -v
       Only to this server and this domain, with TLS from the first byte; log more
+  pubshim replay fixtures
+      Do all recorded streams still give the same? For CI
 
 Every option of `run` can also be set by its variable, or in the file named by --config under
 the name of its flag. A flag beats a variable, a variable beats the file, the file beats the
@@ -43,6 +47,22 @@ pub enum Command {
     /// Listen for clients and connect each to its server.
     #[command(after_help = AFTER_HELP)]
     Run(Box<RunOptions>),
+    /// Replay recorded streams without a network and tell what comes out otherwise than it should.
+    #[command(after_help = replay::AFTER_HELP)]
+    Replay(ReplayOptions),
+    /// Print what would be sent for stanzas from standard input.
+    #[command(after_help = translate::AFTER_HELP)]
+    Translate {
+        /// What is tried.
+        #[command(flatten)]
+        options: TranslateOptions,
+        /// What is printed.
+        #[command(flatten)]
+        print: PrintOptions,
+    },
+    /// Tell which rules apply to stanzas from standard input, and the listings they come from.
+    #[command(after_help = translate::AFTER_HELP)]
+    Explain(TranslateOptions),
     /// Print a configuration file with every option, its default and an explanation.
     Config,
 }
@@ -64,12 +84,18 @@ impl Cli {
         I: IntoIterator<Item = T>,
         T: Into<OsString> + Clone,
     {
-        let mut command = Self::command().mut_subcommand("run", |run| {
-            run.mut_args(|arg| show_default(without_empty_variable(arg)))
+        // `mut_subcommand` would move it behind the others.
+        let mut command = Self::command().mut_subcommands(|command| match command.get_name() {
+            "run" => command.mut_args(|arg| show_default(without_empty_variable(arg))),
+            _ => command.mut_args(without_empty_variable),
         });
         match command.try_get_matches_from_mut(args) {
             Ok(matches) => Self::from_arg_matches(&matches).map_err(|e| e.format(&mut command)),
-            Err(error) => Err(blame_variable(error, &command)),
+            Err(error) => {
+                // Only then can the options of all commands be asked for their names.
+                command.build();
+                Err(blame_variable(error, &command))
+            }
         }
     }
 }
@@ -220,8 +246,10 @@ fn blame_variable(mut error: clap::Error, command: &clap::Command) -> clap::Erro
     ) else {
         return error;
     };
-    let run = command.find_subcommand("run");
-    let arg = run.and_then(|run| run.get_arguments().find(|arg| arg.to_string() == name));
+    let mut arguments = command
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments);
+    let arg = arguments.find(|arg| arg.get_env().is_some() && arg.to_string() == name);
     let Some(variable) = arg.and_then(Arg::get_env).and_then(OsStr::to_str) else {
         return error;
     };

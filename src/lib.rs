@@ -20,6 +20,8 @@
 //! | `translate` | classic stanzas to pubsub and back, a file per function | none |
 //! | [`jid`], [`ns`] | addresses, namespaces | none |
 //! | [`net`] | sockets, TLS, the clock, randomness: one task owns a session | all |
+//! | [`fixture`] | recorded streams as text, replayed and compared | reads fixtures, rewrites them if asked |
+//! | [`commands`] | what the commands beside `run` do | files, standard input and output |
 //! | [`config`], [`cli`] | what was asked for, and what the program runs with | reads one file |
 //!
 //! The core has no I/O: time comes in as an argument, ids come from a seed, so a recorded stream gives
@@ -41,6 +43,7 @@
 //! receiver is subscribed to that account.
 
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod fixture;
 pub mod jid;

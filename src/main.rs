@@ -1,10 +1,17 @@
 //! The command line of pubshim; the work is done by the library of the same name.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "here the runtime starts, and the task that waits for signals"
+)]
+
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use pubshim::cli::{self, Cli, Command};
+use pubshim::commands::replay::replay;
+use pubshim::commands::translate::{self, NoStanza};
 use pubshim::config::{LogFormat, LogSettings, RunOptions, Settings};
 use pubshim::net::Listener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +26,17 @@ const INPUT_OUTPUT: u8 = 3;
 fn main() -> ExitCode {
     let result = match Cli::parse_from_env().command {
         Command::Config => print(&cli::default_file()),
+        Command::Translate { options, print } => {
+            piped(|out| translate::translate(&options, &print, io::stdin().lock(), out))
+        }
+        Command::Explain(options) => {
+            piped(|out| translate::explain(&options, io::stdin().lock(), out))
+        }
         Command::Run(options) => return start(*options),
+        Command::Replay(options) => match replay(&options) {
+            Ok(code) => return code.into(),
+            Err(error) => Err(error),
+        },
     };
     report(result)
 }
@@ -35,6 +52,9 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if error.is::<NoStanza>() {
+                return complain(&error, USAGE);
+            }
             let is_io = error.chain().any(|cause| cause.is::<io::Error>());
             complain(
                 &format_args!("{error:#}"),
@@ -48,6 +68,21 @@ fn complain(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
     // If even this cannot be written, the exit code still tells.
     let _ = writeln!(io::stderr(), "pubshim: error: {error}");
     ExitCode::from(code)
+}
+
+/// Runs what reads standard input and writes standard output; that nobody reads on is no error.
+fn piped(run: impl FnOnce(&mut io::StdoutLock<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    match run(&mut io::stdout().lock()) {
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        result => result,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<io::Error>());
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Prints to standard output; that nobody reads it is no error.

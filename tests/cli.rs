@@ -2,6 +2,8 @@
 //!
 //! Nothing here gets as far as listening.
 
+#![allow(clippy::disallowed_types, reason = "these tests start pubshim")]
+
 use std::io::Write;
 use std::process::{Command, Output};
 

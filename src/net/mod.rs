@@ -7,6 +7,12 @@
 //! | `recorder.rs` | writes recordings without keeping sessions waiting |
 //! | `pump.rs` | the one task that owns both connections of a session |
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this is the shell: sockets, the clock and randomness are here, and nowhere else"
+)]
+
 mod connector;
 mod listener;
 mod pump;

@@ -2,6 +2,11 @@
 //! `pubshim` between them. `cargo test --test servers` runs it; plain `cargo test` does not, since it
 //! needs the packages. Every test runs on both servers, with accounts of its own, so all run at once.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "these tests start servers and wait for them"
+)]
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 /// `on_both_servers!(name)` makes the tests `name::ejabberd` and `name::prosody` of `fn name(Kind)`.

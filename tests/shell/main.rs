@@ -1,5 +1,11 @@
 //! The program around the core: sockets, TLS, limits, signals. The servers here are stand-ins that say
 //! only what a test is about; how real ones behave is tested in `tests/servers`.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests of the shell start it, and are its peers"
+)]
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod flow;

@@ -1,0 +1,4 @@
+//! The commands beside `run`: their options, and what they do with standard input and output.
+
+pub mod replay;
+pub mod translate;

@@ -1,0 +1,368 @@
+//! `pubshim replay`: fixtures, replayed and told about. There is no network here, no clock, no chance.
+
+use std::fs;
+use std::io::{self, IsTerminal as _, StdoutLock, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use clap::{ArgAction, Args, ValueEnum};
+
+use crate::fixture::report::{self, Counts, Style};
+use crate::fixture::{Checked, Plan, Source, Verdict, find};
+
+/// What is shown below the help.
+pub const AFTER_HELP: &str = "\
+Examples:
+  pubshim replay fixtures
+      All fixtures in a folder and below it
+  pubshim replay fixtures --report junit=target/replay.xml --annotations github
+      The same in CI
+  pubshim replay fixtures --filter 'listing-03' --bless
+      Rewrite what this one expects; then read the diff before you commit it
+
+Exit codes:
+  0  all that was replayed is as expected (or now is, with --bless)
+  1  something else came than expected
+  2  usage, a file that cannot be read, or that is no fixture; nothing else is replayed if a path
+     does not exist
+  3  a report cannot be written";
+
+/// With fewer fixtures than this, nothing tells how far it is: it takes no time.
+const SHOW_PROGRESS_FROM: usize = 200;
+
+/// How often it is told.
+const SHOW_PROGRESS_EVERY: usize = 50;
+
+/// Exit codes, beside 0.
+const MISMATCH: u8 = 1;
+const UNUSABLE: u8 = 2;
+
+/// Options of `pubshim replay`. The documentation of a field is its help.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayOptions {
+    /// Fixtures, and folders with fixtures (*.txt) in and below them; - is standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Only fixtures with this in their path or title; may be repeated.
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Vec<String>,
+
+    /// Stop after the first fixture that does not pass.
+    #[arg(long)]
+    pub fail_fast: bool,
+
+    /// Rewrite what fixtures expect to what comes.
+    ///
+    /// Inputs, comments and steps that are as expected stay as they are written, and so do
+    /// placeholders that still match. New ids of pubshim's own become ${id:NAME}.
+    #[arg(long, conflicts_with = "fail_fast")]
+    pub bless: bool,
+
+    /// Also write a report; may be repeated.
+    ///
+    /// junit=FILE is XML that most CI systems read, json=FILE is for programs.
+    #[arg(long, env = "PUBSHIM_REPORT", value_name = "FORMAT=FILE")]
+    #[arg(value_delimiter = ',', help_heading = "Output")]
+    pub report: Vec<ReportFile>,
+
+    /// Also print annotations that a CI system shows beside the lines of the fixtures.
+    #[arg(long, value_name = "SYSTEM", help_heading = "Output")]
+    pub annotations: Option<Annotations>,
+
+    /// Whether there are colours.
+    ///
+    /// `auto`: on a terminal, unless NO_COLOR is set.
+    #[arg(long, env = "PUBSHIM_COLOR", value_name = "WHEN", value_enum)]
+    #[arg(
+        default_value = "auto",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    #[arg(help = "Whether there are colours: auto, always or never")]
+    pub color: Color,
+
+    /// Show all of what differs, however long.
+    #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+
+    /// Show only what differs; twice: only the last line; three times: nothing.
+    #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
+    pub quiet: u8,
+}
+
+/// Whether there are colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Even in a file.
+    Always,
+    /// Not even on a terminal.
+    Never,
+}
+
+impl Color {
+    fn is_on(self) -> bool {
+        let is_set = |name, value: Option<&str>| {
+            std::env::var_os(name).is_some_and(|found| match value {
+                Some(value) => found == value,
+                None => !found.is_empty(),
+            })
+        };
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                io::stdout().is_terminal()
+                    && !is_set("NO_COLOR", None)
+                    && !is_set("TERM", Some("dumb"))
+            }
+        }
+    }
+}
+
+/// A system that shows annotations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Annotations {
+    /// GitHub, and what reads the same (`::error file=…`).
+    Github,
+}
+
+/// A report and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportFile {
+    format: Format,
+    path: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Junit,
+    Json,
+}
+
+impl FromStr for ReportFile {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let expected = "expected junit=FILE or json=FILE";
+        let (format, path) = text.split_once('=').ok_or(expected)?;
+        let format = match format {
+            "junit" => Format::Junit,
+            "json" => Format::Json,
+            _ => return Err(expected),
+        };
+        match path {
+            "" => Err(expected),
+            path => Ok(Self {
+                format,
+                path: path.into(),
+            }),
+        }
+    }
+}
+
+/// Replays fixtures and tells how it went; gives the exit code.
+///
+/// # Errors
+///
+/// When standard output or a report cannot be written.
+pub fn replay(options: &ReplayOptions) -> anyhow::Result<u8> {
+    let sources = match find(&options.paths) {
+        Ok(sources) => sources,
+        Err(errors) => {
+            errors.iter().for_each(|error| complain(error));
+            return Ok(UNUSABLE);
+        }
+    };
+    if options.bless && sources.contains(&Source::Stdin) {
+        complain(&"--bless rewrites files, and standard input is none");
+        return Ok(UNUSABLE);
+    }
+    let mut replay = Replay::new(options, sources.len());
+    let plan = Plan {
+        filters: options.filter.clone(),
+        bless: options.bless,
+    };
+    let mut result = Ok(());
+    plan.check_all(&sources, |checked| match replay.add(checked) {
+        Ok(flow) => flow,
+        Err(error) => {
+            result = Err(error);
+            ControlFlow::Break(())
+        }
+    });
+    result.context(OUTPUT)?;
+    replay.finish(&sources)
+}
+
+const OUTPUT: &str = "cannot write to standard output";
+
+/// The telling, as one fixture after the other is done.
+struct Replay<'a> {
+    options: &'a ReplayOptions,
+    style: Style,
+    out: Output,
+    counts: Counts,
+    /// Fixtures looked at, those left out included, of how many.
+    seen: usize,
+    all: usize,
+    /// For reports.
+    kept: Vec<Checked>,
+    /// What is told in the end, when all lines are through.
+    details: String,
+    problems: Vec<String>,
+    shows_progress: bool,
+}
+
+impl<'a> Replay<'a> {
+    fn new(options: &'a ReplayOptions, all: usize) -> Self {
+        // Lines on a terminal tell well enough how far it is.
+        let has_lines = options.quiet == 0 && io::stdout().is_terminal();
+        Self {
+            options,
+            style: Style {
+                color: options.color.is_on(),
+                full: options.verbose > 0,
+            },
+            out: Output::new(),
+            counts: Counts::default(),
+            seen: 0,
+            all,
+            kept: Vec::new(),
+            details: String::new(),
+            problems: Vec::new(),
+            shows_progress: all >= SHOW_PROGRESS_FROM && !has_lines && io::stderr().is_terminal(),
+        }
+    }
+
+    fn add(&mut self, checked: Option<Checked>) -> io::Result<ControlFlow<()>> {
+        self.seen += 1;
+        if self.shows_progress && self.seen.is_multiple_of(SHOW_PROGRESS_EVERY) {
+            progress(&format!("replayed {} of {}", self.seen, self.all));
+        }
+        let Some(checked) = checked else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        self.counts.add(&checked.verdict);
+        let passed = matches!(checked.verdict, Verdict::Passed);
+        match self.options.quiet {
+            0 => self.out.print(&report::line(&checked, self.style))?,
+            1 if !passed => self.out.print(&report::line(&checked, self.style))?,
+            _ => {}
+        }
+        if self.options.quiet < 2 {
+            self.details += &report::details(&checked, self.style);
+        }
+        if self.options.annotations.is_some() {
+            self.details += &report::annotations(&checked);
+        }
+        if let Verdict::Unusable(problem) = &checked.verdict {
+            self.problems.push(format!("{}:{problem}", checked.source));
+        }
+        if !self.options.report.is_empty() {
+            self.kept.push(checked);
+        }
+        if self.options.fail_fast && !passed {
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn finish(mut self, sources: &[Source]) -> anyhow::Result<u8> {
+        if self.shows_progress {
+            progress("");
+        }
+        if self.counts.run() == 0 {
+            let filters = self.options.filter.join("\" or \"");
+            complain(&format_args!(
+                "no fixture has \"{filters}\" in its path or title"
+            ));
+            return Ok(UNUSABLE);
+        }
+        self.counts.not_run = sources.len() - self.seen;
+        if !self.details.is_empty() {
+            let details = std::mem::take(&mut self.details);
+            self.out.print(&format!("\n{details}")).context(OUTPUT)?;
+        }
+        self.out.flush().context(OUTPUT)?;
+        self.problems.iter().for_each(|problem| complain(problem));
+        if self.options.quiet < 3 {
+            let summary = report::summary(&self.counts, self.style);
+            self.out.print(&summary).context(OUTPUT)?;
+        }
+        self.out.flush().context(OUTPUT)?;
+        for report in &self.options.report {
+            let text = match report.format {
+                Format::Junit => report::junit(&self.kept, &self.counts),
+                Format::Json => report::json(&self.kept, &self.counts),
+            };
+            write(&report.path, &text)
+                .with_context(|| format!("cannot write the report {}", report.path.display()))?;
+        }
+        Ok(match self.counts {
+            Counts { unusable: 1.., .. } => UNUSABLE,
+            Counts { failed: 1.., .. } => MISMATCH,
+            _ => 0,
+        })
+    }
+}
+
+/// Writes a file, and makes the folder it stands in.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => fs::create_dir_all(folder)?,
+        _ => {}
+    }
+    fs::write(path, text)
+}
+
+fn complain(error: &dyn std::fmt::Display) {
+    // If even this cannot be written, the exit code still tells.
+    let _ = writeln!(io::stderr(), "pubshim: error: {error}");
+}
+
+/// Rewrites the line that tells how far it is.
+fn progress(text: &str) {
+    let _ = write!(io::stderr(), "\r\x1b[K{text}");
+}
+
+/// Standard output; that nobody reads it any more is no error.
+struct Output {
+    out: Option<io::BufWriter<StdoutLock<'static>>>,
+}
+
+impl Output {
+    fn new() -> Self {
+        Self {
+            out: Some(io::BufWriter::new(io::stdout().lock())),
+        }
+    }
+
+    fn print(&mut self, text: &str) -> io::Result<()> {
+        self.with(|out| out.write_all(text.as_bytes()))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.with(io::BufWriter::flush)
+    }
+
+    fn with(
+        &mut self,
+        write: impl FnOnce(&mut io::BufWriter<StdoutLock<'static>>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self.out.as_mut().map_or(Ok(()), write) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                // What is left in the buffer must not be tried again when it is dropped.
+                if let Some(out) = self.out.take() {
+                    let _ = out.into_parts();
+                }
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}

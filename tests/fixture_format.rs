@@ -1,0 +1,186 @@
+//! What is written as a fixture is read as the same fixture.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use pubshim::fixture::{Exchange, Expected, ExpectedKind, Fixture, Header, Outcome, Start, Step};
+use pubshim::session::{Function, Leg, Policy, Security};
+
+/// A line of text without white space at its ends, which is not empty.
+fn line() -> impl Strategy<Value = String> {
+    "[^\\s\\p{C}]([^\\p{C}]{0,20}[^\\s\\p{C}])?"
+}
+
+/// XML as far as the format goes: lines of text, however indented, which may be empty.
+fn xml() -> impl Strategy<Value = String> {
+    let lines = vec("[ \\t]{0,3}[^\\r\\n]{0,20}", 1..4).prop_map(|lines| lines.join("\n"));
+    // A carriage return is written raw; see `raw`.
+    lines.prop_filter("no text, or a carriage return", |xml| {
+        !xml.is_empty() && !xml.contains('\r')
+    })
+}
+
+fn leg() -> impl Strategy<Value = Leg> {
+    select(vec![Leg::Client, Leg::Server])
+}
+
+fn raw() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        vec(any::<u8>(), 0..20),
+        any::<String>().prop_map(String::into_bytes)
+    ]
+}
+
+fn time() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        any::<u32>().prop_map(|millis| Duration::from_millis(millis.into())),
+        any::<u32>().prop_map(|seconds| Duration::from_secs(seconds.into())),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (leg(), xml()).prop_map(|(leg, xml)| Step::From(leg, xml)),
+        (leg(), raw()).prop_map(|(leg, bytes)| Step::FromRaw(leg, bytes)),
+        leg().prop_map(Step::Ends),
+        Just(Step::Connected),
+        Just(Step::Secured),
+        line().prop_map(Step::Failed),
+        time().prop_map(Step::After),
+        Just(Step::Shutdown),
+    ]
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        (leg(), any::<bool>(), xml()).prop_map(|(leg, relaxed, xml)| Outcome::To {
+            leg,
+            relaxed,
+            xml
+        }),
+        (leg(), raw()).prop_map(|(leg, bytes)| Outcome::ToRaw(leg, bytes)),
+        line().prop_map(Outcome::Connect),
+        Just(Outcome::StartTls),
+        leg().prop_map(Outcome::Close),
+        line().prop_map(Outcome::Dropped),
+    ]
+}
+
+fn comment() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        line().prop_map(|text| format!("# {text}"))
+    ]
+}
+
+fn numberless(kind: ExpectedKind) -> Expected {
+    Expected { line: 0, kind }
+}
+
+fn simple() -> impl Strategy<Value = Expected> {
+    prop_oneof![
+        outcome().prop_map(ExpectedKind::Output),
+        Just(ExpectedKind::Nothing),
+        comment().prop_map(ExpectedKind::Comment),
+    ]
+    .prop_map(numberless)
+}
+
+fn expected() -> impl Strategy<Value = Expected> {
+    prop_oneof![
+        simple(),
+        vec(simple(), 0..4).prop_map(|steps| numberless(ExpectedKind::AnyOrder(steps))),
+    ]
+}
+
+fn exchange() -> impl Strategy<Value = Exchange> {
+    (step(), vec(expected(), 0..5)).prop_map(|(input, expected)| Exchange {
+        line: 0,
+        input,
+        expected,
+    })
+}
+
+fn header() -> impl Strategy<Value = Header> {
+    let security = select(vec![
+        Security::StartTls,
+        Security::DirectTls,
+        Security::Plain,
+    ]);
+    (
+        line(),
+        proptest::option::of(line()),
+        select(vec![Policy::Auto, Policy::Pure, Policy::Off]),
+        vec(
+            select(vec![Function::Presence, Function::Rooms, Function::Chat]),
+            0..3,
+        ),
+        "[a-z]{1,8}@[a-z]{1,8}\\.example/[a-z ]{0,4}[a-z]",
+        any::<bool>(),
+        any::<u64>(),
+        prop_oneof![
+            Just(Start::Established),
+            security.prop_map(Start::Connected)
+        ],
+    )
+        .prop_map(
+            |(title, listing, policy, native, account, no_authorize, seed, start)| Header {
+                title,
+                listing,
+                policy,
+                native,
+                account,
+                no_authorize,
+                seed,
+                start,
+            },
+        )
+}
+
+fn fixture() -> impl Strategy<Value = Fixture> {
+    (header(), vec(comment(), 0..3), vec(exchange(), 0..5)).prop_map(
+        |(header, preamble, exchanges)| Fixture {
+            header,
+            preamble,
+            exchanges,
+        },
+    )
+}
+
+/// The fixture without its line numbers, which depend on how it is laid out.
+fn without_lines(mut fixture: Fixture) -> Fixture {
+    fn clear(expected: &mut [Expected]) {
+        for expected in expected {
+            expected.line = 0;
+            if let ExpectedKind::AnyOrder(steps) = &mut expected.kind {
+                clear(steps);
+            }
+        }
+    }
+    for exchange in &mut fixture.exchanges {
+        exchange.line = 0;
+        clear(&mut exchange.expected);
+    }
+    fixture
+}
+
+proptest! {
+    #[test]
+    fn format_and_reparse_is_stable(fixture in fixture()) {
+        let text = fixture.to_string();
+        let again = Fixture::parse(&text).map_err(|error| {
+            TestCaseError::fail(format!("{error} in:\n{text}"))
+        })?;
+        prop_assert_eq!(again.to_string(), text);
+        prop_assert_eq!(without_lines(again), fixture);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused_by_line(text in "(pubshim fixture 1\ntitle: x\n\n)?(\\PC|\n){0,200}") {
+        if let Err(error) = Fixture::parse(&text) {
+            prop_assert!(error.line >= 1 && error.line <= text.lines().count().max(1));
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! A client, a server and a shell that do anything: what a session sends stays well-formed, bounded
+//! and private, and the session ends when it is told to.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pubshim_fuzz::world::{self, Op, Setup};
+
+fuzz_target!(|input: (Setup, Vec<Op>)| {
+    let (setup, ops) = input;
+    world::run(&setup, &ops);
+});

@@ -1,0 +1,17 @@
+//! What the fuzz targets share.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `tree.rs` | XML as another implementation reads it |
+//! | `sink.rs` | one leg as its reader sees it: what a session sends is checked as it comes |
+//! | `text.rs` | what clients and servers say, made from few words |
+//! | `world.rs` | a session between a client and a server that do anything |
+
+pub mod sink;
+pub mod text;
+pub mod tree;
+pub mod world;
+
+/// A stream header in which the prefixes of tests are declared.
+pub const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
+    xmlns:stream='http://etherx.jabber.org/streams' to='capulet.lit' version='1.0'>";

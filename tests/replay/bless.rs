@@ -1,0 +1,117 @@
+//! What `--bless` writes, and what it leaves alone.
+
+use std::fs;
+
+use crate::folder::{Folder, GOOD, bad};
+
+#[test]
+fn blessing_makes_it_green_and_touches_nothing_else() {
+    let rest = "\nfrom client: <message to='nurse@capulet.lit'/>\nnothing\n";
+    let text = bad().replace("id='${id:config}'", "id='other'") + rest;
+    let text = text.replace("id='${config}'", "id='1'");
+    let folder = Folder::new(&[("a.txt", GOOD), ("b.txt", &text)]);
+    let replay = folder.replay(&["a.txt", "b.txt", "--bless"]);
+    let lines = "\
+ok    a.txt  A status leaves
+bless b.txt  A status leaves
+
+b.txt:7: to server: changed
+b.txt:8: to server: changed
+b.txt:14: to client: added
+b.txt:18: nothing: removed
+b.txt:18: to server: added
+1 passed, 0 failed, 1 blessed
+";
+    replay.assert(0, lines, "");
+    let blessed = text
+        .replace("Mopping", "Moping")
+        .replace("id='other'", "id='${id:configure}'")
+        // It is the answer to no request of ours now.
+        .replace(
+            "type='wait'/></iq>\n",
+            "type='wait'/></iq>\nto client: <iq type='error' id='1'><error type='wait'/></iq>\n",
+        )
+        .replace(
+            "\nnothing\n",
+            "\nto server: <message to='nurse@capulet.lit'/>\n",
+        );
+    assert_eq!(folder.read("b.txt"), blessed);
+    assert_eq!(folder.read("a.txt"), GOOD);
+    let files: Vec<_> = fs::read_dir(folder.0.path()).expect("folder").collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+
+    let green = "2 passed, 0 failed\n";
+    folder
+        .replay(&["a.txt", "b.txt", "-q"])
+        .assert(0, green, "");
+    folder
+        .replay(&["a.txt", "b.txt", "-q", "--bless"])
+        .assert(0, green, "");
+    assert_eq!(folder.read("b.txt"), blessed);
+}
+
+#[test]
+fn blessing_keeps_placeholders_groups_and_line_ends() {
+    let text = "\
+pubshim fixture 1
+title: A status leaves
+
+from client: <presence id='p1'><status>Moping</status></presence>
+any order
+# What is needed to go on.
+to server:
+| <iq id='${id:config}'   type='${any}'>
+|   <pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>${more}</pubsub>
+| </iq>
+to server relaxed: <presence id='${is:first}'><status>Mopping</status></presence>
+end
+# Behind the group.
+
+from server: <iq type='result' id='${config}'/>
+close client
+after 1s
+"
+    .replace('\n', "\r\n");
+    let folder = Folder::new(&[("a.txt", &text)]);
+    let replay = folder.replay(&["a.txt", "--bless", "-q"]);
+    assert_eq!(replay.code, Some(0), "{replay:?}");
+    let blessed = folder.read("a.txt");
+    let group = text.replace("Mopping", "Moping");
+    let (group, _) = group.split_at(group.find("close client").expect("there"));
+    assert!(blessed.starts_with(group), "{blessed}");
+    assert!(!blessed.contains("close client"), "{blessed}");
+    assert!(blessed.ends_with("after 1s\r\n"), "{blessed}");
+    assert_eq!(
+        blessed.matches('\n').count(),
+        blessed.matches("\r\n").count()
+    );
+    folder
+        .replay(&["a.txt", "-q"])
+        .assert(0, "1 passed, 0 failed\n", "");
+}
+
+#[test]
+fn what_cannot_be_blessed_stays_as_it_is() {
+    let unknown = GOOD.replace("${config}", "${other}");
+    // The step that binds the name is one that is not sent.
+    let gone = bad()
+        .replace("<iq type='get' id=", "<message id=")
+        .replace("</iq>\n\n", "</message>\n\n");
+    let files = [("broken.txt", &*unknown), ("gone.txt", &*gone)];
+    let folder = Folder::new(&files);
+    let replay = folder.replay(&["broken.txt", "gone.txt", "--bless", "-qqq"]);
+    let errors = "\
+pubshim: error: broken.txt:13: \"${other}\" is used before \"${id:other}\" or \"${is:other}\" stands for anything
+pubshim: error: gone.txt:13: \"${config}\" stands for nothing yet: what bound it is no longer sent, so this input must be changed by hand
+";
+    replay.assert(2, "", errors);
+    for (name, text) in files {
+        assert_eq!(folder.read(name), text);
+    }
+    let replay = folder.replay(&["-", "--bless"]);
+    replay.assert(
+        2,
+        "",
+        "pubshim: error: --bless rewrites files, and standard input is none\n",
+    );
+}

@@ -1,0 +1,87 @@
+//! A folder with fixtures, and what `pubshim replay` says in it.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A fixture that passes, and shows an id of ours.
+pub(crate) const GOOD: &str = "\
+pubshim fixture 1
+title: A status leaves
+listing: 3
+
+# The first presence asks for the node.
+from client: <presence id='p1'><status>Moping</status></presence>
+to server: <presence id='p1'><status>Moping</status><shim xmlns='urn:pubshim:0'/></presence>
+to server:
+| <iq type='get' id='${id:config}'>
+|   <pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='presence'/></pubsub>
+| </iq>
+
+from server: <iq type='error' id='${config}'><error type='wait'/></iq>
+# Nobody asks again.
+";
+
+/// A folder with fixtures, the current one of what is started.
+pub(crate) struct Folder(pub(crate) TempDir);
+
+impl Folder {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+        let folder = Self(TempDir::new().expect("folder"));
+        for (name, text) in files {
+            folder.write(name, text);
+        }
+        folder
+    }
+
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+        fs::write(path, text).expect("written");
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.path().join(name)).expect(name)
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
+        command.arg("replay").args(args).env_clear();
+        command.current_dir(self.0.path());
+        command
+    }
+
+    pub(crate) fn replay(&self, args: &[&str]) -> Replay {
+        Replay::from(&self.command(args).output().expect("pubshim starts"))
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Replay {
+    pub(crate) fn from(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout.clone()).expect("UTF-8"),
+            err: String::from_utf8(output.stderr.clone()).expect("UTF-8"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn assert(&self, code: i32, out: &str, err: &str) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert_eq!(self.out, out);
+        assert_eq!(self.err, err);
+    }
+}
+
+pub(crate) fn bad() -> String {
+    GOOD.replace(">Moping</status><shim", ">Mopping</status><shim")
+}
