@@ -230,7 +230,9 @@ impl RecordingFile {
     /// The parts joined in their order are the whole fixture; a part alone is none.
     fn go_on_in_another_part(&mut self) {
         self.part += 1;
-        let next = self.path.with_extension(format!("txt.part{:03}", self.part));
+        let next = self
+            .path
+            .with_extension(format!("txt.part{:03}", self.part));
         self.write(&format!(
             "\n# Goes on in {}: to replay, join the parts with cat.\n",
             next.file_name().unwrap_or_default().to_string_lossy()

@@ -188,7 +188,7 @@ impl OwnNode {
         }
         self.configured = true;
         self.send(Step::SetOptions, wire, |out, node| {
-            write_configure(out, node, &options)
+            write_configure(out, node, &options);
         });
     }
 
