@@ -45,7 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
         (leg(), xml()).prop_map(|(leg, xml)| Step::From(leg, xml)),
         (leg(), raw()).prop_map(|(leg, bytes)| Step::FromRaw(leg, bytes)),
         leg().prop_map(Step::Ends),
-        Just(Step::Connected),
+        any::<bool>().prop_map(|no_authorize| Step::Connected { no_authorize }),
         Just(Step::Secured),
         line().prop_map(Step::Failed),
         time().prop_map(Step::After),

@@ -112,8 +112,8 @@ pub enum Record {
     After(Duration),
     /// A leg has ended.
     Ends(Leg),
-    /// The server's leg is up.
-    Connected,
+    /// The server's leg is up, with what other sessions have learned.
+    Connected(ServerFacts),
     /// The server's leg is secured.
     Secured,
     /// The server's leg failed.

@@ -35,7 +35,7 @@ impl Session {
             Input::Bytes(..) => return,
             Input::Timeout => return self.note_time(Duration::from_millis(1)),
             Input::Eof(leg) => Record::Ends(*leg),
-            Input::Connected(_) => Record::Connected,
+            Input::Connected(facts) => Record::Connected(*facts),
             Input::Secured => Record::Secured,
             Input::Failed(reason) => Record::Failed(reason.clone()),
             Input::Shutdown => Record::Shutdown,
