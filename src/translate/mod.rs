@@ -6,6 +6,7 @@
 //! | `events.rs` | events on contacts' nodes to presence | 2, 4 |
 //! | `seen.rs` | one change, seen natively and by event, shown once | 2, 4 |
 //! | `contacts.rs` | whose events are believed | 4 |
+//! | `leftovers.rs` | items of resources that are gone | 3 |
 //! | `node.rs` | a node of the own account, made and verified | 3 |
 //! | `rules.rs` | what is done, for people | |
 //! | `form.rs` | data forms (XEP-0004) | |
@@ -17,6 +18,7 @@
 mod contacts;
 mod events;
 mod form;
+mod leftovers;
 mod node;
 mod presence;
 pub(crate) mod rules;
@@ -32,6 +34,10 @@ pub(crate) enum Purpose {
     Node(node::Step),
     /// Publishing the newest presence.
     Publish(u32),
+    /// Learning which items our resources have.
+    OwnItems,
+    /// Learning whether the resource of this number is there.
+    Ping(usize),
     /// Learning whom the account is subscribed to.
     Roster,
     /// Nothing follows from the answer.

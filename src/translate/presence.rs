@@ -6,6 +6,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::contacts::Contacts;
 use super::events::Events;
+use super::leftovers::{Leftovers, write_retract};
 use super::node::{OwnNode, Step};
 use super::{Purpose, form, rules};
 use crate::jid;
@@ -36,6 +37,7 @@ pub(crate) struct Presence {
     conflicts: u8,
     /// Counts publishes: only the answer to the newest goes on.
     serial: u32,
+    leftovers: Leftovers,
     contacts: Contacts,
     events: Events,
 }
@@ -51,6 +53,7 @@ impl Presence {
             published: false,
             conflicts: 0,
             serial: 0,
+            leftovers: Leftovers::default(),
             contacts: Contacts::default(),
             events: Events::default(),
         }
@@ -140,13 +143,9 @@ impl Presence {
         wire.apply(&rules::WITHDRAW);
         // Not waiting for the answers: the stream may end right after.
         self.publish(payload, Purpose::Ignore, wire);
-        let item = escape(jid::resource(&wire.jid).unwrap_or_default()).into_owned();
+        let item = jid::resource(&wire.jid).unwrap_or_default().to_owned();
         wire.request("set", None, Purpose::Ignore, |out| {
-            let _ = write!(
-                out,
-                "<pubsub xmlns='{}'><retract node='{NODE}'><item id='{item}'/></retract></pubsub>",
-                ns::PUBSUB
-            );
+            write_retract(out, &item)
         });
     }
 
@@ -224,6 +223,12 @@ impl Presence {
             Purpose::Node(step) => self.handle_node(step, reply, wire),
             Purpose::Publish(serial) if serial == self.serial => self.handle_published(reply, wire),
             Purpose::Publish(_) => {}
+            Purpose::OwnItems => {
+                if let Ok(items) = reply {
+                    self.leftovers.handle_items(items, wire);
+                }
+            }
+            Purpose::Ping(suspect) => self.leftovers.handle_pong(suspect, reply, wire),
             Purpose::Roster => {
                 self.contacts.handle_roster(reply.ok());
                 self.events.release(&self.contacts, wire);
@@ -240,7 +245,10 @@ impl Presence {
     fn handle_published(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
         let payload = self.publishing.take();
         match reply {
-            Ok(_) => self.conflicts = 0,
+            Ok(_) => {
+                self.conflicts = 0;
+                self.leftovers.search(wire);
+            }
             // The node is not what was verified: whoever changed it, it is checked before anything is said.
             Err("conflict") if self.conflicts < MOST_CONFLICTS && payload.is_some() => {
                 self.conflicts += 1;
@@ -267,8 +275,23 @@ impl Presence {
         if !self.enabled {
             return false;
         }
+        if self.is_ping_from_others(iq, wire) {
+            wire.apply(&rules::PING);
+            wire.answer_result(iq);
+            return true;
+        }
         self.contacts.note_error(iq);
         mentions(iq, ns::ROSTER, ns::ROSTER) && self.contacts.handle_push(iq, wire)
+    }
+
+    /// Whether `iq` asks if this very resource is there. (The own server's pings are the client's.)
+    fn is_ping_from_others(&self, iq: &Element<'_>, wire: &Wire) -> bool {
+        iq.attribute("type").as_deref() == Some("get")
+            && iq.child(ns::PING, "ping").is_some()
+            && iq.attribute("to").is_some_and(|to| to == wire.jid)
+            && iq
+                .attribute("from")
+                .is_some_and(|from| jid::resource(&from).is_some())
     }
 
     /// A presence from the server; `true` if it was taken. The marker never reaches a client.

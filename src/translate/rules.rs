@@ -87,3 +87,15 @@ pub(crate) const REFUSED: Rule = Rule::new(
     "",
     "the element is no stanza and was not offered: it is refused towards its sender",
 );
+
+pub(crate) const LEFTOVER: Rule = Rule::new(
+    "presence-leftover",
+    "3",
+    "a resource of this account is gone: the item it left is taken away",
+);
+
+pub(crate) const PING: Rule = Rule::new(
+    "ping",
+    "",
+    "a ping that asks whether this resource is there is answered for the client",
+);

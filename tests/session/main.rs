@@ -9,6 +9,7 @@ mod closing;
 mod driver;
 mod ending;
 mod features;
+mod leftovers;
 mod limits;
 mod login;
 mod node;

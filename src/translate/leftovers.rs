@@ -1,0 +1,104 @@
+//! Items of resources that are gone: found at login, judged by a ping, taken away.
+//!
+//! A resource that crashed leaves its item on the node as if it were still there, where the server does
+//! not purge it. Whether a resource is there, only a ping tells: one that a shim or a client answers.
+
+use std::fmt::Write as _;
+
+use bytes::BytesMut;
+
+use super::presence::NODE;
+use super::{Purpose, rules};
+use crate::jid;
+use crate::ns;
+use crate::session::Wire;
+use crate::xml::{Element, escape};
+
+/// No account has more resources than this; servers allow about ten.
+const MOST_SUSPECTS: usize = 32;
+
+/// The search of one session, made once.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    asked: bool,
+    /// Item ids, which are resources, in the order they were pinged.
+    suspects: Vec<Box<str>>,
+}
+
+impl Leftovers {
+    /// Asks for the items on the own node, unless that was done.
+    pub(super) fn search(&mut self, wire: &mut Wire) {
+        if !self.asked {
+            self.asked = wire.request("get", None, Purpose::OwnItems, |out| {
+                let _ = write!(
+                    out,
+                    "<pubsub xmlns='{}'><items node='{NODE}'/></pubsub>",
+                    ns::PUBSUB
+                );
+            });
+        }
+    }
+
+    /// Pings each other resource that has an item.
+    pub(super) fn handle_items(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+        let Some(pubsub) = iq.child(ns::PUBSUB, "pubsub") else {
+            return;
+        };
+        let Some(items) = pubsub.child(ns::PUBSUB, "items") else {
+            return;
+        };
+        let own = wire.jid.clone();
+        for item in items.children().take(MOST_SUSPECTS) {
+            let Some(id) = item.attribute("id") else {
+                continue;
+            };
+            let full = format!("{}/{id}", jid::bare(&own));
+            if full == own || !names_resource(&item, &full) {
+                continue;
+            }
+            let purpose = Purpose::Ping(self.suspects.len());
+            let sent = wire.request("get", Some(&full), purpose, |out| {
+                let _ = write!(out, "<ping xmlns='{}'/>", ns::PING);
+            });
+            if sent {
+                self.suspects.push((*id).into());
+            }
+        }
+    }
+
+    /// Takes the item of a resource away if the answer to its ping says that it is gone.
+    pub(super) fn handle_pong(
+        &self,
+        suspect: usize,
+        reply: Result<&Element<'_>, &str>,
+        wire: &mut Wire,
+    ) {
+        let Some(item) = self.suspects.get(suspect) else {
+            return;
+        };
+        // No answer, or any other error, says nothing: a hibernating session answers nothing, too.
+        if matches!(
+            reply,
+            Err("service-unavailable" | "item-not-found" | "recipient-unavailable")
+        ) {
+            wire.apply(&rules::LEFTOVER);
+            wire.request("set", None, Purpose::Ignore, |out| write_retract(out, item));
+        }
+    }
+}
+
+/// Whether the item is one of a shim: a presence from the resource it is named by.
+fn names_resource(item: &Element<'_>, full: &str) -> bool {
+    item.child(ns::CLIENT, "presence")
+        .is_some_and(|presence| presence.attribute("from").as_deref() == Some(full))
+}
+
+/// Writes a request to take an item away without telling anybody (XEP-0060 §7.2).
+pub(super) fn write_retract(out: &mut BytesMut, item: &str) {
+    let item = escape(item);
+    let _ = write!(
+        out,
+        "<pubsub xmlns='{}'><retract node='{NODE}'><item id='{item}'/></retract></pubsub>",
+        ns::PUBSUB
+    );
+}

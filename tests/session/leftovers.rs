@@ -1,0 +1,139 @@
+//! Items of resources that are gone, and pings that tell who is there.
+
+use crate::driver::*;
+use crate::presence_out::ready;
+
+/// A session that has published once and asked for its account's items; the request.
+fn searching() -> (Driver, crate::tree::Node) {
+    let mut d = Driver::auto(JULIET);
+    d.keep_search = true;
+    d.client("<presence id='1'/>");
+    let publish = ready(&mut d);
+    d.result(&publish, "");
+    let search = d.one_to_server();
+    assert_eq!(search.at("pubsub/items").value("node"), "presence");
+    (d, search)
+}
+
+fn items(resources: &[&str]) -> String {
+    let items: String = resources
+        .iter()
+        .map(|resource| {
+            format!(
+                "<item id='{resource}'><presence xmlns='jabber:client' from='juliet@capulet.lit/{resource}'/></item>"
+            )
+        })
+        .collect();
+    format!(
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='presence'>{items}</items></pubsub>"
+    )
+}
+
+#[test]
+fn an_item_of_a_resource_that_is_gone_is_taken_away() {
+    for gone in [
+        "service-unavailable",
+        "item-not-found",
+        "recipient-unavailable",
+    ] {
+        let (mut d, search) = searching();
+        d.result(&search, &items(&["balcony", "tomb"]));
+        let ping = d.one_to_server();
+        assert_eq!(ping.value("to"), "juliet@capulet.lit/tomb");
+        ping.at("ping");
+        d.server(&format!(
+            "<iq type='error' from='juliet@capulet.lit/tomb' id='{}'><error type='cancel'>\
+             <{gone} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
+            ping.value("id")
+        ));
+        let retract = d.one_to_server();
+        let retract = retract.at("pubsub/retract");
+        assert_eq!(retract.value("node"), "presence");
+        assert_eq!(retract.at("item").value("id"), "tomb");
+        assert!(retract.attribute("notify").is_none());
+        assert_eq!(d.client_bytes(), "");
+    }
+}
+
+#[test]
+fn a_sibling_that_answers_or_may_be_there_keeps_its_item() {
+    let (mut d, search) = searching();
+    d.result(&search, &items(&["alive", "asleep", "odd"]));
+    let pings = d.server_got();
+    assert_eq!(pings.len(), 3);
+    let answer = |ping: &crate::tree::Node, kind: &str, body: &str| {
+        let (from, id) = (ping.value("to"), ping.value("id"));
+        format!("<iq type='{kind}' from='{from}' id='{id}'>{body}</iq>")
+    };
+    d.server(&answer(&pings[0], "result", ""));
+    d.server(&answer(
+        &pings[2],
+        "error",
+        "<error type='wait'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>",
+    ));
+    // The second says nothing at all: it may hibernate.
+    d.advance(61);
+    assert_eq!(d.server_bytes(), "");
+}
+
+#[test]
+fn only_the_resource_itself_can_say_that_it_is_gone() {
+    let (mut d, search) = searching();
+    d.result(&search, &items(&["tomb"]));
+    let ping = d.one_to_server();
+    d.server(&format!(
+        "<iq type='error' from='romeo@montague.lit/x' id='{}'><error type='cancel'>\
+         <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
+        ping.value("id")
+    ));
+    assert_eq!(d.server_bytes(), "");
+}
+
+#[test]
+fn what_is_no_item_of_a_shim_is_left_alone() {
+    let (mut d, search) = searching();
+    d.result(
+        &search,
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='presence'>\
+         <item id='current'><presence xmlns='jabber:client' from='juliet@capulet.lit/other'/></item>\
+         <item id='x'><tune xmlns='http://jabber.org/protocol/tune'/></item><item/></items></pubsub>",
+    );
+    assert_eq!(d.server_bytes(), "");
+}
+
+#[test]
+fn the_search_is_made_once_and_may_fail() {
+    let (mut d, search) = searching();
+    d.error(&search, "cancel", "item-not-found");
+    d.client("<presence><show>away</show></presence>");
+    let sent = d.server_got();
+    d.result(&sent[1], "");
+    assert_eq!(d.server_bytes(), "");
+}
+
+#[test]
+fn a_ping_to_this_resource_is_answered_for_the_client() {
+    let mut d = Driver::auto(JULIET);
+    let ping = |from: &str, to: &str| {
+        format!("<iq type='get'{from} to='{to}' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")
+    };
+    for from in [
+        "romeo@montague.lit/mobile",
+        "room@muc.shakespeare.lit/nick",
+        "juliet@capulet.lit/other",
+    ] {
+        d.server(&ping(&format!(" from='{from}'"), JULIET));
+        assert_eq!(
+            d.server_bytes(),
+            format!("<iq type='result' id='p' to='{from}'/>")
+        );
+        assert_eq!(d.client_bytes(), "");
+    }
+    // The own server wants to know whether the client is there: that is the client's to answer.
+    for from in ["", " from='capulet.lit'", " from='juliet@capulet.lit'"] {
+        let ping = ping(from, JULIET);
+        d.server(&ping);
+        assert_eq!(d.client_bytes(), ping);
+        assert_eq!(d.server_bytes(), "");
+    }
+}
