@@ -145,7 +145,7 @@ impl Presence {
         self.publish(payload, Purpose::Ignore, wire);
         let item = jid::resource(&wire.jid).unwrap_or_default().to_owned();
         wire.request("set", None, Purpose::Ignore, |out| {
-            write_retract(out, &item)
+            write_retract(out, &item);
         });
     }
 
