@@ -9,6 +9,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::commands::convert::{self, ConvertOptions};
 use crate::commands::replay::{self, ReplayOptions};
 use crate::commands::translate::{self, PrintOptions, TranslateOptions};
 use crate::config::RunOptions;
@@ -50,6 +51,9 @@ pub enum Command {
     /// Replay recorded streams without a network and tell what comes out otherwise than it should.
     #[command(after_help = replay::AFTER_HELP)]
     Replay(ReplayOptions),
+    /// Make a fixture of a client's log, a scansion script or a packet dump: its inputs.
+    #[command(after_help = convert::AFTER_HELP)]
+    Convert(ConvertOptions),
     /// Print what would be sent for stanzas from standard input.
     #[command(after_help = translate::AFTER_HELP)]
     Translate {

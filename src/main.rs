@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use pubshim::cli::{self, Cli, Command};
+use pubshim::commands::convert::convert;
 use pubshim::commands::replay::replay;
 use pubshim::commands::translate::{self, NoStanza};
 use pubshim::config::{LogFormat, LogSettings, RunOptions, Settings};
@@ -33,6 +34,10 @@ fn main() -> ExitCode {
             piped(|out| translate::explain(&options, io::stdin().lock(), out))
         }
         Command::Run(options) => return start(*options),
+        Command::Convert(options) => match convert(&options) {
+            Ok(code) => return code.into(),
+            Err(error) => Err(error),
+        },
         Command::Replay(options) => match replay(&options) {
             Ok(code) => return code.into(),
             Err(error) => Err(error),

@@ -62,6 +62,14 @@ pub const PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-opt
 pub const MUC: &str = "http://jabber.org/protocol/muc";
 /// What a room says to an occupant (XEP-0045).
 pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+/// Privacy lists (XEP-0016).
+pub const PRIVACY: &str = "jabber:iq:privacy";
+/// Invisibility (XEP-0186).
+pub const INVISIBLE: &str = "urn:xmpp:invisible:1";
+/// Invisibility, the version before.
+pub const INVISIBLE_0: &str = "urn:xmpp:invisible:0";
+/// Blocking (XEP-0191).
+pub const BLOCKING: &str = "urn:xmpp:blocking";
 /// Pings (XEP-0199).
 pub const PING: &str = "urn:xmpp:ping";
 /// Delayed delivery (XEP-0203).

@@ -324,7 +324,10 @@ impl Replay {
         while let Some(output) = self.session.poll() {
             match output {
                 Output::Connect { .. } => {
-                    let facts = ServerFacts::default();
+                    let facts = ServerFacts {
+                        no_privacy_lists: true,
+                        ..ServerFacts::default()
+                    };
                     self.session.handle(Input::Connected(facts), Duration::ZERO);
                 }
                 Output::Log(event) => self.events.push(event),

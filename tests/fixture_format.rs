@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use pubshim::fixture::{Exchange, Expected, ExpectedKind, Fixture, Header, Outcome, Start, Step};
-use pubshim::session::{Function, Leg, Policy, Security};
+use pubshim::session::{Function, Leg, Policy, Security, ServerFacts};
 
 /// A line of text without white space at its ends, which is not empty.
 fn line() -> impl Strategy<Value = String> {
@@ -19,6 +19,13 @@ fn xml() -> impl Strategy<Value = String> {
     // A carriage return is written raw; see `raw`.
     lines.prop_filter("no text, or a carriage return", |xml| {
         !xml.is_empty() && !xml.contains('\r')
+    })
+}
+
+fn facts() -> impl Strategy<Value = ServerFacts> {
+    any::<[bool; 2]>().prop_map(|[no_authorize, no_privacy_lists]| ServerFacts {
+        no_authorize,
+        no_privacy_lists,
     })
 }
 
@@ -45,7 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
         (leg(), xml()).prop_map(|(leg, xml)| Step::From(leg, xml)),
         (leg(), raw()).prop_map(|(leg, bytes)| Step::FromRaw(leg, bytes)),
         leg().prop_map(Step::Ends),
-        any::<bool>().prop_map(|no_authorize| Step::Connected { no_authorize }),
+        facts().prop_map(Step::Connected),
         Just(Step::Secured),
         line().prop_map(Step::Failed),
         time().prop_map(Step::After),
@@ -118,7 +125,7 @@ fn header() -> impl Strategy<Value = Header> {
             0..3,
         ),
         "[a-z]{1,8}@[a-z]{1,8}\\.example/[a-z ]{0,4}[a-z]",
-        any::<bool>(),
+        facts(),
         any::<u64>(),
         prop_oneof![
             Just(Start::Established),
@@ -126,13 +133,17 @@ fn header() -> impl Strategy<Value = Header> {
         ],
     )
         .prop_map(
-            |(title, listing, policy, native, account, no_authorize, seed, start)| Header {
+            |(title, listing, policy, native, account, facts, seed, start)| Header {
                 title,
                 listing,
                 policy,
                 native,
                 account,
-                no_authorize,
+                // What is known from the start only an established session can have.
+                facts: match start {
+                    Start::Established => facts,
+                    Start::Connected(_) => Header::default().facts,
+                },
                 seed,
                 start,
             },

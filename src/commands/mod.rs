@@ -1,4 +1,5 @@
 //! The commands beside `run`: their options, and what they do with standard input and output.
 
+pub mod convert;
 pub mod replay;
 pub mod translate;

@@ -75,6 +75,8 @@ impl fmt::Debug for Input<'_> {
 pub struct ServerFacts {
     /// The server has no access model `authorize` (XEP-0060 §4.5), so it need not be tried.
     pub no_authorize: bool,
+    /// The server has no privacy lists (XEP-0016), so they need not be asked for.
+    pub no_privacy_lists: bool,
 }
 
 /// What a session wants done, besides sending its [`outgoing`](super::Session::outgoing) bytes.

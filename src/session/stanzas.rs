@@ -16,7 +16,7 @@ impl Session {
             None => return self.refuse_element(Leg::Client, stanza),
             Some(Kind::Presence) => self.presence.handle_client_presence(stanza, &mut self.wire),
             Some(Kind::Iq) => {
-                self.presence.note_client_iq(stanza);
+                self.presence.note_client_iq(stanza, &mut self.wire);
                 false
             }
             Some(Kind::Message) => false,

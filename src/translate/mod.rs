@@ -7,6 +7,8 @@
 //! | `seen.rs` | one change, seen natively and by event, shown once | 2, 4 |
 //! | `contacts.rs` | whose events are believed | 4 |
 //! | `leftovers.rs` | items of resources that are gone | 3 |
+//! | `visibility.rs` | who must not see the client | 3 |
+//! | `revoke.rs` | subscriptions ended | 11 |
 //! | `node.rs` | a node of the own account, made and verified | 3 |
 //! | `rules.rs` | what is done, for people | |
 //! | `form.rs` | data forms (XEP-0004) | |
@@ -21,8 +23,10 @@ mod form;
 mod leftovers;
 mod node;
 mod presence;
+mod revoke;
 pub(crate) mod rules;
 mod seen;
+mod visibility;
 
 pub(crate) use presence::Presence;
 pub use rules::Rule;
@@ -38,6 +42,12 @@ pub(crate) enum Purpose {
     OwnItems,
     /// Learning whether the resource of this number is there.
     Ping(usize),
+    /// Learning which privacy lists are in force.
+    PrivacyLists,
+    /// Learning what the list in force says.
+    PrivacyList,
+    /// Learning who is subscribed to our node.
+    Subscribers,
     /// Learning whom the account is subscribed to.
     Roster,
     /// Nothing follows from the answer.

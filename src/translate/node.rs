@@ -138,11 +138,11 @@ impl OwnNode {
                 self.ask(Step::Create(best_access(wire)), wire);
             }
             (Step::Create(Access::Authorize), Err(_)) if is_unknown_access => {
-                wire.learn(ServerFacts { no_authorize: true });
+                learn_no_authorize(wire);
                 self.ask(Step::Create(Access::Whitelist), wire);
             }
             (Step::SetAccess(_), Err(_)) if is_unknown_access => {
-                wire.learn(ServerFacts { no_authorize: true });
+                learn_no_authorize(wire);
                 self.ask(Step::Get, wire);
             }
             (Step::Create(_) | Step::SetAccess(_) | Step::SetOptions, Ok(_))
@@ -264,6 +264,13 @@ fn write_configure(out: &mut BytesMut, node: &str, fields: &[(&str, &str)]) {
     );
     form::write_submit(out, ns::NODE_CONFIG, fields);
     out.put_slice(b"</configure></pubsub>");
+}
+
+fn learn_no_authorize(wire: &mut Wire) {
+    wire.learn(ServerFacts {
+        no_authorize: true,
+        ..wire.facts
+    });
 }
 
 /// The access model to ask this server for.

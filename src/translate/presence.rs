@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::contacts::Contacts;
 use super::events::Events;
 use super::leftovers::{Leftovers, write_retract};
 use super::node::{OwnNode, Step};
+use super::revoke::Revocations;
+use super::visibility::Visibility;
 use super::{Purpose, form, rules};
 use crate::jid;
 use crate::ns;
@@ -29,14 +31,18 @@ pub(crate) struct Presence {
     enabled: bool,
     node: OwnNode,
     /// The newest payload that is not published yet.
-    waiting: Option<BytesMut>,
+    waiting: Option<Bytes>,
     /// The payload whose publish is not answered yet.
-    publishing: Option<BytesMut>,
+    publishing: Option<Bytes>,
+    /// What the client said last, while it is available.
+    current: Option<Bytes>,
     /// The server may hold an item of ours.
     published: bool,
     conflicts: u8,
     /// Counts publishes: only the answer to the newest goes on.
     serial: u32,
+    visibility: Visibility,
+    revocations: Revocations,
     leftovers: Leftovers,
     contacts: Contacts,
     events: Events,
@@ -50,9 +56,12 @@ impl Presence {
             node: OwnNode::new(NODE),
             waiting: None,
             publishing: None,
+            current: None,
             published: false,
             conflicts: 0,
             serial: 0,
+            visibility: Visibility::default(),
+            revocations: Revocations::default(),
             leftovers: Leftovers::default(),
             contacts: Contacts::default(),
             events: Events::default(),
@@ -104,6 +113,8 @@ impl Presence {
         rewrite_standalone(&mut payload, presence, changes, |_| true, "");
         if is_available {
             wire.apply(&rules::PUBLISH);
+            let payload = payload.freeze();
+            self.current = Some(payload.clone());
             self.waiting = Some(payload);
             self.advance(wire);
         } else {
@@ -128,6 +139,7 @@ impl Presence {
 
     /// The server has ended the session: nothing can or need be published any more.
     pub(crate) fn forget_published(&mut self) {
+        self.current = None;
         self.waiting = None;
         self.publishing = None;
         self.published = false;
@@ -154,10 +166,13 @@ impl Presence {
         if self.waiting.is_none() || self.publishing.is_some() {
             return;
         }
+        self.visibility.prepare(wire);
         if self.node.is_unusable() {
             self.waiting = None;
         } else if !self.node.is_ready() {
             self.node.prepare(wire);
+        } else if self.visibility.hides() {
+            // It waits until the client may be seen again.
         } else if let Some(payload) = self.waiting.take() {
             self.serial += 1;
             if self.publish(&payload, Purpose::Publish(self.serial), wire) {
@@ -228,6 +243,15 @@ impl Presence {
                     self.leftovers.handle_items(items, wire);
                 }
             }
+            Purpose::PrivacyLists => {
+                self.change_visibility(wire, |visibility, wire| {
+                    visibility.handle_lists(reply, wire);
+                });
+            }
+            Purpose::PrivacyList => {
+                self.change_visibility(wire, |visibility, _| visibility.handle_list(reply));
+            }
+            Purpose::Subscribers => self.revocations.handle_subscribers(reply, wire),
             Purpose::Ping(suspect) => self.leftovers.handle_pong(suspect, reply, wire),
             Purpose::Roster => {
                 self.contacts.handle_roster(reply.ok());
@@ -264,9 +288,39 @@ impl Presence {
     }
 
     /// Looks at an IQ of the client's, which passes.
-    pub(crate) fn note_client_iq(&mut self, iq: &Element<'_>) {
-        if self.enabled && mentions(iq, "jabber:iq:roster", NODE) {
+    pub(crate) fn note_client_iq(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+        if !self.enabled {
+            return;
+        }
+        if mentions(iq, ns::ROSTER, NODE) {
             self.contacts.note_client_iq(iq, NODE);
+        }
+        if mentions(iq, ns::PRIVACY, "urn:xmpp:invisible:") {
+            self.change_visibility(wire, |visibility, wire| visibility.note_request(iq, wire));
+        }
+        if mentions(iq, ns::BLOCKING, ns::BLOCKING) {
+            self.revocations.note_request(iq);
+        }
+    }
+
+    /// Lets something change who may see the client, and does what follows from it.
+    fn change_visibility(
+        &mut self,
+        wire: &mut Wire,
+        change: impl FnOnce(&mut Visibility, &mut Wire),
+    ) {
+        let was_hidden = self.visibility.hides();
+        change(&mut self.visibility, wire);
+        match (was_hidden, self.visibility.hides()) {
+            (false, true) => {
+                wire.apply(&rules::HIDE);
+                let current = self.current.clone();
+                self.go_offline(wire);
+                self.current.clone_from(&current);
+                self.waiting = current;
+            }
+            (true, false) => self.advance(wire),
+            _ => {}
         }
     }
 
@@ -280,6 +334,10 @@ impl Presence {
             wire.answer_result(iq);
             return true;
         }
+        if self.visibility.is_waiting() {
+            self.change_visibility(wire, |visibility, _| visibility.note_answer(iq));
+        }
+        self.revocations.note_answer(iq, wire);
         self.contacts.note_error(iq);
         mentions(iq, ns::ROSTER, ns::ROSTER) && self.contacts.handle_push(iq, wire)
     }

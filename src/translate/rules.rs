@@ -99,3 +99,15 @@ pub(crate) const PING: Rule = Rule::new(
     "",
     "a ping that asks whether this resource is there is answered for the client",
 );
+
+pub(crate) const HIDE: Rule = Rule::new(
+    "presence-hide",
+    "3",
+    "the client is hidden from somebody, so nothing is published to anybody",
+);
+
+pub(crate) const REVOKE: Rule = Rule::new(
+    "revoke",
+    "",
+    "whoever is blocked is no longer subscribed to the node 'presence'",
+);

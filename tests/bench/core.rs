@@ -205,7 +205,10 @@ impl Shim {
             answer: Vec::new(),
         };
         shim.receive(Leg::Client, CLIENT_HEADER.as_bytes());
-        shim.handle(Input::Connected(ServerFacts::default()));
+        shim.handle(Input::Connected(ServerFacts {
+            no_privacy_lists: true,
+            ..ServerFacts::default()
+        }));
         shim.receive_after_header(
             "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
              <mechanism>PLAIN</mechanism></mechanisms></stream:features>",

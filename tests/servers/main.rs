@@ -36,3 +36,4 @@ mod direct;
 mod presence;
 mod robust;
 mod transparent;
+mod walk;

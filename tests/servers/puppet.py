@@ -30,6 +30,18 @@ def report(event, **facts):
     print(json.dumps({"event": event, **facts}), flush=True)
 
 
+def flat(element):
+    """An element as text that depends on nothing but what it says: no prefixes, attributes sorted."""
+    attributes = "".join(f" {name}='{value}'" for name, value in sorted(element.attrib.items()))
+    inside = "".join(flat(child) + (child.tail or "") for child in element)
+    return f"<{element.tag}{attributes}>{element.text or ''}{inside}</>"
+
+
+def presence_facts(xml):
+    facts = {name: xml.get(name, "") for name in ("from", "type", "id")}
+    return {**facts, "parts": [flat(child) for child in xml]}
+
+
 class Puppet(slixmpp.ClientXMPP):
     def __init__(self, jid, password, ca_file):
         login = {"unencrypted_plain": True, "unencrypted_scram": True}
@@ -68,6 +80,7 @@ class Puppet(slixmpp.ClientXMPP):
                 for child in xml
                 if child.tag.startswith(CLIENT)
             }
+            facts["presences"] = [presence_facts(it) for it in xml.iter(CLIENT + "presence")]
             report("stanza", kind=xml.tag[len(CLIENT) :], xml=self.text(xml), **facts)
         elif xml.tag == STREAM_ERROR:
             report("stream_error", xml=self.text(xml))

@@ -25,8 +25,22 @@ pub(crate) struct Event {
     pub(crate) id: String,
     /// The text of the stanza's own children (`body`, `show`, `status`), by name.
     pub(crate) children: BTreeMap<String, String>,
+    /// Every presence in it: the stanza itself, or what a pubsub event holds.
+    pub(crate) presences: Vec<Presence>,
     pub(crate) xml: String,
     pub(crate) text: String,
+}
+
+/// A presence, alone or inside an event.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Presence {
+    pub(crate) from: String,
+    #[serde(rename = "type")]
+    pub(crate) type_: String,
+    pub(crate) id: String,
+    /// Its children as `flat` in `puppet.py` writes them.
+    pub(crate) parts: Vec<String>,
 }
 
 impl Event {
@@ -169,11 +183,7 @@ impl Puppet {
     /// All this client has seen up to a stanza that `sender` sends it now: whatever `sender` set in
     /// motion before has arrived by then, since servers keep the order between two sessions.
     pub(crate) fn seen_before_next_of(&self, sender: &Self) -> Vec<Event> {
-        let id = new_id();
-        sender.raw(&format!(
-            "<iq type='get' id='{id}' to='{}'><query xmlns='jabber:iq:version'/></iq>",
-            self.full
-        ));
+        let id = sender.send_mark(self);
         let found = self
             .events
             .find(|it| (it.kind == "iq" && it.id == id).then_some(()));
@@ -184,6 +194,40 @@ impl Puppet {
             );
         };
         self.events.so_far().drain(..at).collect()
+    }
+
+    /// Sends somebody a stanza by which to tell what came before from what comes after; its id.
+    pub(crate) fn send_mark(&self, to: &Self) -> String {
+        let id = new_id();
+        self.raw(&format!(
+            "<iq type='get' id='{id}' to='{}'><query xmlns='jabber:iq:version'/></iq>",
+            to.full
+        ));
+        id
+    }
+
+    /// The events from number `from` on, up to the first for which this holds.
+    pub(crate) fn seen_until(
+        &self,
+        from: usize,
+        what: &str,
+        is_it: impl Fn(&Event) -> bool,
+    ) -> Vec<Event> {
+        let (mut count, mut seen) = (0, Vec::new());
+        let found = self.events.find(|it| {
+            count += 1;
+            if count <= from {
+                return None;
+            }
+            seen.push(it.clone());
+            is_it(it).then_some(())
+        });
+        assert!(
+            found.is_some(),
+            "{} waited in vain for {what}, and saw since then {seen:#?}",
+            self.full
+        );
+        seen
     }
 }
 

@@ -59,6 +59,12 @@ impl Shim {
         self.process.exit_code()
     }
 
+    /// SIGKILL, waited for.
+    pub(crate) fn kill(&mut self) {
+        self.process.signal("KILL");
+        self.process.exit_code();
+    }
+
     /// Waits for a line of its log that contains this.
     pub(crate) fn wait_for_log(&self, part: &str) {
         let found = self

@@ -113,6 +113,14 @@ pub(crate) struct Driver {
     pub(crate) keep_search: bool,
 }
 
+/// Most sessions know that their server has no privacy lists, and so do not ask.
+pub(crate) fn facts() -> ServerFacts {
+    ServerFacts {
+        no_privacy_lists: true,
+        ..ServerFacts::default()
+    }
+}
+
 pub(crate) fn options(policy: Policy) -> Options {
     Options {
         policy,
@@ -147,7 +155,7 @@ impl Driver {
     }
 
     fn go_to(&mut self, stage: Stage) {
-        let facts = ServerFacts::default();
+        let facts = facts();
         let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
         for step in STAGES.into_iter().filter(|step| *step <= stage) {
             match step {
@@ -179,7 +187,7 @@ impl Driver {
             options,
             &client_header(domain),
             &server_header(domain),
-            ServerFacts::default(),
+            facts(),
         )
     }
 

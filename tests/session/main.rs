@@ -23,3 +23,4 @@ mod requests;
 mod tree;
 mod trust;
 mod unavailable;
+mod visibility;

@@ -105,7 +105,7 @@ fn assert_unusable(d: &mut Driver) {
 
 #[test]
 fn a_missing_node_is_made_set_and_looked_at_again() {
-    let (mut d, get) = asking(ServerFacts::default());
+    let (mut d, get) = asking(facts());
     d.error(&get, "cancel", "item-not-found");
     let create = d.one_to_server();
     assert_is_create(&create, "authorize");
@@ -145,13 +145,16 @@ fn a_missing_node_is_made_set_and_looked_at_again() {
 
 #[test]
 fn where_authorize_is_refused_it_is_whitelist() {
-    let (mut d, get) = asking(ServerFacts::default());
+    let (mut d, get) = asking(facts());
     d.error(&get, "cancel", "item-not-found");
     let create = d.one_to_server();
     d.error(&create, "modify", "not-acceptable");
     assert_eq!(
         d.outputs(),
-        [Output::Learned(ServerFacts { no_authorize: true })]
+        [Output::Learned(ServerFacts {
+            no_authorize: true,
+            no_privacy_lists: true
+        })]
     );
     let create = d.one_to_server();
     assert_is_create(&create, "whitelist");
@@ -177,12 +180,18 @@ fn where_authorize_is_refused_it_is_whitelist() {
 
 #[test]
 fn what_another_session_learned_is_not_tried_again() {
-    let (mut d, get) = asking(ServerFacts { no_authorize: true });
+    let (mut d, get) = asking(ServerFacts {
+        no_authorize: true,
+        no_privacy_lists: true,
+    });
     d.error(&get, "cancel", "item-not-found");
     assert_is_create(&d.one_to_server(), "whitelist");
     assert_eq!(d.outputs(), []);
 
-    let (mut d, get) = asking(ServerFacts { no_authorize: true });
+    let (mut d, get) = asking(ServerFacts {
+        no_authorize: true,
+        no_privacy_lists: true,
+    });
     d.result(&get, &prosody_node("whitelist", "max", "never"));
     let mut iq = d.one_to_server();
     if !iq.has("pubsub/publish") {
@@ -201,7 +210,7 @@ fn another_error_of_create_is_no_reason_to_be_weaker() {
         ("cancel", "service-unavailable"),
         ("wait", "resource-constraint"),
     ] {
-        let (mut d, get) = asking(ServerFacts::default());
+        let (mut d, get) = asking(facts());
         d.error(&get, "cancel", "item-not-found");
         let create = d.one_to_server();
         d.error(&create, kind, condition);
@@ -220,7 +229,7 @@ fn a_node_that_leaks_is_made_anew_before_anything_is_published() {
         ("publish_model", "open"),
         ("publish_model", "subscribers"),
     ] {
-        let (mut d, get) = asking(ServerFacts::default());
+        let (mut d, get) = asking(facts());
         d.result(&get, &ejabberd_node(&[change]));
         let delete = d.one_to_server();
         assert_is_delete(&delete);
@@ -237,7 +246,7 @@ fn a_node_that_leaks_is_made_anew_before_anything_is_published() {
 
 #[test]
 fn a_server_that_lies_about_the_access_model_gets_nothing() {
-    let (mut d, mut iq) = asking(ServerFacts::default());
+    let (mut d, mut iq) = asking(facts());
     for _ in 0..100 {
         assert!(!iq.has("pubsub/publish"), "{iq:#?}");
         let answer = if iq.has("pubsub/configure/x") || iq.value("type") == "set" {
@@ -258,7 +267,7 @@ fn a_server_that_lies_about_the_access_model_gets_nothing() {
 
 #[test]
 fn what_a_server_does_not_change_is_set_once_and_not_fatal() {
-    let (mut d, get) = asking(ServerFacts::default());
+    let (mut d, get) = asking(facts());
     let node = ejabberd_node(&[("itemreply", "none"), ("max_items", "32")]);
     d.result(&get, &node);
     let set = d.one_to_server();
@@ -272,7 +281,7 @@ fn what_a_server_does_not_change_is_set_once_and_not_fatal() {
 
 #[test]
 fn a_configuration_that_is_refused_is_not_fatal() {
-    let (mut d, get) = asking(ServerFacts::default());
+    let (mut d, get) = asking(facts());
     d.result(&get, &ejabberd_node(&[("max_items", "1")]));
     let set = d.one_to_server();
     d.error(&set, "modify", "bad-request");
@@ -283,7 +292,7 @@ fn a_configuration_that_is_refused_is_not_fatal() {
 
 #[test]
 fn a_whitelist_of_before_stays_where_authorize_is_unknown() {
-    let (mut d, get) = asking(ServerFacts::default());
+    let (mut d, get) = asking(facts());
     d.result(&get, &prosody_node("whitelist", "max", "never"));
     let set = d.one_to_server();
     d.error(&set, "modify", "not-acceptable");
@@ -305,7 +314,7 @@ fn a_whitelist_of_before_stays_where_authorize_is_unknown() {
 
 #[test]
 fn two_sessions_that_make_the_node_at_once_agree() {
-    let (mut d, get) = asking(ServerFacts::default());
+    let (mut d, get) = asking(facts());
     d.error(&get, "cancel", "item-not-found");
     let create = d.one_to_server();
     d.error(&create, "cancel", "conflict");
@@ -322,7 +331,7 @@ fn a_server_without_pubsub_leaves_presence_native() {
         ("cancel", "feature-not-implemented"),
         ("auth", "forbidden"),
     ] {
-        let (mut d, get) = asking(ServerFacts::default());
+        let (mut d, get) = asking(facts());
         d.error(&get, kind, condition);
         assert_unusable(&mut d);
     }
@@ -331,7 +340,7 @@ fn a_server_without_pubsub_leaves_presence_native() {
         "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'/>",
         "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure/></pubsub>",
     ] {
-        let (mut d, get) = asking(ServerFacts::default());
+        let (mut d, get) = asking(facts());
         d.result(&get, answer);
         assert_unusable(&mut d);
     }
@@ -339,7 +348,7 @@ fn a_server_without_pubsub_leaves_presence_native() {
 
 #[test]
 fn a_server_that_never_answers_leaves_presence_native() {
-    let (mut d, get) = asking(ServerFacts::default());
+    let (mut d, get) = asking(facts());
     d.advance(59);
     assert_eq!(d.events(), []);
     d.advance(2);
@@ -351,7 +360,7 @@ fn a_server_that_never_answers_leaves_presence_native() {
 
 #[test]
 fn a_shutdown_while_the_node_is_set_up_publishes_nothing() {
-    let (mut d, get) = asking(ServerFacts::default());
+    let (mut d, get) = asking(facts());
     d.input(Input::Shutdown);
     assert_eq!(d.server_bytes(), "</stream:stream>");
     d.error(&get, "cancel", "item-not-found");

@@ -1,6 +1,6 @@
 //! The client's presence: its native copy and its publish (listings 1 and 3).
 
-use pubshim::session::{Policy, ServerFacts};
+use pubshim::session::Policy;
 
 use crate::driver::*;
 use crate::tree::Node;
@@ -189,7 +189,7 @@ fn the_payload_needs_nothing_from_around_it() {
     let header = "<stream:stream to='capulet.lit' xmlns='jabber:client' xmlns:a='urn:a' xmlns:b='urn:b' \
         xmlns:stream='http://etherx.jabber.org/streams' version='1.0' xml:lang='fr'>";
     let options = options(Policy::Auto);
-    let facts = ServerFacts::default();
+    let facts = facts();
     let mut d = Driver::logged_in_with(
         JULIET,
         options,

@@ -1,0 +1,129 @@
+//! `pubshim convert`: the log of another program as a fixture without expectations.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::fixture::{Conversion, Problem, Source, SourceFormat, read};
+
+/// What is shown below the help.
+pub const AFTER_HELP: &str = "\
+Examples:
+  pubshim convert pidgin-debug.log > new.txt && pubshim replay --bless new.txt
+      A debug log, and what pubshim makes of it; read the result before you keep it
+  pubshim convert --client Juliet presence_preapproval.scs
+      What one client of a scansion script sends and receives
+  tshark -r dump.pcap -Y 'tcp.len > 0 && !tcp.analysis.retransmission' \\
+    -T fields -e tcp.stream -e tcp.srcport -e tcp.dstport -e tcp.payload | pubshim convert -
+      A stream without TLS, from a packet dump
+
+Logs: XML consoles and debug logs of Profanity, Gajim, Psi, Pidgin and Finch, mcabber, Smack,
+slixmpp and others that print SENT: or SEND: and RECV:, and our own <!-- C2S conn=1 t=0.3 -->.
+
+Exit codes:
+  0  the fixture is on standard output
+  2  usage, a file that cannot be read, or that is not understood
+  3  standard output failed";
+
+/// What is not understood, or cannot be read.
+const UNUSABLE: u8 = 2;
+
+/// Options of `pubshim convert`. The documentation of a field is its help.
+#[derive(Clone, Debug, Args)]
+pub struct ConvertOptions {
+    /// The log; - is standard input.
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub file: PathBuf,
+
+    /// What it is written in.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "auto")]
+    pub format: SourceFormat,
+
+    /// The client of a scansion script [default: the first].
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<String>,
+
+    /// The connection, by its number or by what the log calls it [default: the first].
+    #[arg(long, value_name = "N")]
+    pub connection: Option<String>,
+
+    /// The port of the server, for tshark.
+    #[arg(long, value_name = "PORT", default_value_t = 5222)]
+    pub server_port: u16,
+
+    /// The title of the fixture.
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+
+    /// Keep what people wrote. Passwords are never kept.
+    #[arg(long)]
+    pub keep_bodies: bool,
+}
+
+/// Prints a fixture; gives the exit code.
+///
+/// # Errors
+///
+/// When standard output cannot be written.
+pub fn convert(options: &ConvertOptions) -> anyhow::Result<u8> {
+    let source = match options.file.as_os_str() == "-" {
+        true => Source::Stdin,
+        false => Source::File(options.file.clone()),
+    };
+    let conversion = Conversion {
+        format: options.format,
+        client: options.client.clone(),
+        connection: options.connection.clone(),
+        title: options.title.clone(),
+        name: name(&source),
+        keep_bodies: options.keep_bodies,
+        server_port: options.server_port,
+    };
+    match text(&source).and_then(|text| conversion.convert(&text)) {
+        Ok(fixture) => print(&fixture.to_string()).map(|()| 0),
+        Err(problem) => {
+            complain(&format_args!("{source}:{problem}"));
+            Ok(UNUSABLE)
+        }
+    }
+}
+
+/// What is to be converted.
+fn text(source: &Source) -> Result<String, Problem> {
+    read(source).map_err(|problem| match problem.line {
+        Some(_) => Problem {
+            message: "this line is not UTF-8; `iconv` can convert the log".to_owned(),
+            ..problem
+        },
+        None => problem,
+    })
+}
+
+/// The name of the file, without the folders it stands in.
+fn name(source: &Source) -> String {
+    match source {
+        Source::Stdin => "standard input".to_owned(),
+        Source::File(path) => path
+            .file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned(),
+    }
+}
+
+/// Prints to standard output; that nobody reads it is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn complain(error: &dyn std::fmt::Display) {
+    // If even this cannot be written, the exit code still tells.
+    let _ = writeln!(io::stderr(), "pubshim: error: {error}");
+}

@@ -1,0 +1,275 @@
+//! Hidden in any of the three ways, nothing is published; blocking ends a subscription.
+
+use pubshim::session::{Output, Policy, ServerFacts};
+
+use crate::driver::*;
+use crate::presence_out::{changed, published};
+use crate::tree::Node;
+
+const AWAY: &str = "<presence id='2'><show>away</show></presence>";
+
+/// What was published: the ids of the payloads, in order.
+fn publishes(sent: &[Node]) -> Vec<String> {
+    let of_publish = sent.iter().filter(|iq| iq.has("pubsub/publish"));
+    of_publish
+        .map(|iq| changed(iq).value("id").to_owned())
+        .collect()
+}
+
+/// Asserts that the client was taken back before what it said passed: unavailable published, then retracted.
+#[track_caller]
+fn assert_withdrawn(sent: &[Node]) {
+    let [.., last, retract, _] = sent else {
+        panic!("{sent:#?}")
+    };
+    assert_eq!(changed(last).value("type"), "unavailable");
+    assert_eq!(retract.at("pubsub/retract/item").value("id"), "balcony");
+}
+
+fn invisible(version: u8, what: &str) -> String {
+    format!("<iq type='set' id='v-{what}'><{what} xmlns='urn:xmpp:invisible:{version}'/></iq>")
+}
+
+fn answer(d: &mut Driver, id: &str, kind: &str, body: &str) {
+    d.server(&format!("<iq type='{kind}' id='{id}'>{body}</iq>"));
+}
+
+const REFUSED: &str = "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+
+#[test]
+fn nothing_is_published_while_invisible() {
+    for version in [0, 1] {
+        let mut d = published();
+        d.client(&invisible(version, "invisible"));
+        let sent = d.server_got();
+        assert_withdrawn(&sent);
+        answer(&mut d, "v-invisible", "result", "");
+        d.client(AWAY);
+        let sent = d.server_got();
+        assert_eq!(
+            sent.len(),
+            1,
+            "only the native presence, which the server filters: {sent:#?}"
+        );
+        d.client(&invisible(version, "visible"));
+        answer(&mut d, "v-visible", "result", "");
+        assert_eq!(publishes(&d.server_got()), ["2"]);
+    }
+}
+
+#[test]
+fn invisibility_that_the_server_refuses_is_none() {
+    let mut d = published();
+    d.client(&invisible(1, "invisible"));
+    assert_withdrawn(&d.server_got());
+    answer(&mut d, "v-invisible", "error", REFUSED);
+    assert_eq!(
+        publishes(&d.server_got()),
+        ["1"],
+        "what the client said last is told again"
+    );
+}
+
+#[test]
+fn the_old_way_of_being_invisible_takes_the_item_away() {
+    let mut d = published();
+    d.client("<presence type='invisible'/>");
+    let sent = d.server_got();
+    assert_withdrawn(&sent);
+    assert_eq!(sent.last().unwrap().value("type"), "invisible");
+}
+
+fn list(name: &str, items: &str) -> String {
+    format!("<query xmlns='jabber:iq:privacy'><list name='{name}'>{items}</list></query>")
+}
+
+fn set(id: &str, query: &str) -> String {
+    format!("<iq type='set' id='{id}'>{query}</iq>")
+}
+
+fn choose(what: &str, name: &str) -> String {
+    format!("<query xmlns='jabber:iq:privacy'><{what} name='{name}'/></query>")
+}
+
+#[test]
+fn a_list_that_denies_presence_to_anybody_hides() {
+    for (items, hides) in [
+        ("<item action='deny' order='1'><presence-out/></item>", true),
+        ("<item action='deny' order='1'/>", true),
+        (
+            "<item type='jid' value='romeo@montague.lit' action='deny' order='1'><presence-out/></item>",
+            true,
+        ),
+        (
+            "<item type='jid' value='romeo@montague.lit' action='allow' order='1'/><item action='deny' order='2'><presence-out/></item>",
+            true,
+        ),
+        ("<item action='deny' order='1'><message/></item>", false),
+        ("<item action='deny' order='1'><presence-in/></item>", false),
+        (
+            "<item action='deny' order='2'><presence-out/></item><item action='allow' order='1'/>",
+            false,
+        ),
+        ("", false),
+    ] {
+        let mut d = published();
+        d.client(&set("l1", &list("special", items)));
+        d.client(&set("l2", &choose("active", "special")));
+        let sent = d.server_got();
+        if hides {
+            assert_withdrawn(&sent);
+        } else {
+            assert_eq!(sent.len(), 2, "{items}: {sent:#?}");
+        }
+        answer(&mut d, "l1", "result", "");
+        answer(&mut d, "l2", "result", "");
+        d.forget();
+        d.client(&set(
+            "l3",
+            "<query xmlns='jabber:iq:privacy'><active/></query>",
+        ));
+        answer(&mut d, "l3", "result", "");
+        let expected: &[&str] = if hides { &["1"] } else { &[] };
+        assert_eq!(publishes(&d.server_got()), expected, "{items}");
+    }
+}
+
+#[test]
+fn a_list_nobody_has_seen_hides_until_it_is_read() {
+    let mut d = published();
+    d.client(&set("l1", &choose("active", "other")));
+    let sent = d.server_got();
+    let get = sent
+        .iter()
+        .find(|iq| iq.has("query/list") && iq.value("type") == "get")
+        .unwrap();
+    assert_eq!(get.at("query/list").value("name"), "other");
+    assert!(sent.iter().any(|iq| iq.has("pubsub/retract")));
+    answer(&mut d, "l1", "result", "");
+    d.result(get, &list("other", "<item action='allow' order='1'/>"));
+    assert_eq!(publishes(&d.server_got()), ["1"]);
+}
+
+#[test]
+fn a_default_list_hides_before_the_first_publish() {
+    let mut d = Driver::logged_in_with(
+        JULIET,
+        options(Policy::Auto),
+        &client_header("capulet.lit"),
+        &server_header("capulet.lit"),
+        ServerFacts::default(),
+    );
+    d.client("<presence id='1'/>");
+    let [_, lists, config] = d.server_got().try_into().unwrap();
+    assert_eq!(lists.at("query").children.len(), 0);
+    d.result(&config, &crate::presence_out::ejabberd_node(&[]));
+    assert_eq!(
+        d.server_bytes(),
+        "",
+        "not before it is known who may see it"
+    );
+    d.result(
+        &lists,
+        "<query xmlns='jabber:iq:privacy'><default name='hidden'/><list name='hidden'/></query>",
+    );
+    let list_get = d.one_to_server();
+    d.result(
+        &list_get,
+        &list(
+            "hidden",
+            "<item action='deny' order='1'><presence-out/></item>",
+        ),
+    );
+    assert_eq!(d.server_bytes(), "");
+    // The client looks past it for this session.
+    d.client(&set("l", &choose("active", "open")));
+    let get = d.server_got().remove(0);
+    d.result(&get, &list("open", "<item action='allow' order='1'/>"));
+    assert_eq!(publishes(&d.server_got()), ["1"]);
+}
+
+#[test]
+fn a_server_without_lists_is_asked_once_for_all_sessions() {
+    let mut d = Driver::logged_in_with(
+        JULIET,
+        options(Policy::Auto),
+        &client_header("capulet.lit"),
+        &server_header("capulet.lit"),
+        ServerFacts::default(),
+    );
+    d.client("<presence id='1'/>");
+    let [_, lists, config] = d.server_got().try_into().unwrap();
+    d.forget();
+    d.error(&lists, "cancel", "service-unavailable");
+    assert_eq!(d.outputs(), [Output::Learned(facts())]);
+    d.result(&config, &crate::presence_out::ejabberd_node(&[]));
+    assert_eq!(publishes(&d.server_got()), ["1"]);
+}
+
+#[test]
+fn who_is_blocked_is_subscribed_no_longer() {
+    let mut d = published();
+    let block = "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>";
+    d.client(&set("b", block));
+    assert_eq!(d.server_bytes(), set("b", block));
+    answer(&mut d, "b", "result", "");
+    let get = d.one_to_server();
+    assert_eq!(get.at("pubsub/subscriptions").value("node"), "presence");
+    // As Prosody lists them: no node on the list, one on each subscription.
+    d.result(
+        &get,
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions>\
+         <subscription node='presence' jid='romeo@montague.lit' subscription='subscribed'/>\
+         <subscription node='presence' jid='romeo@montague.lit/mobile' subscription='subscribed'/>\
+         <subscription node='presence' jid='nurse@capulet.lit' subscription='subscribed'/></subscriptions></pubsub>",
+    );
+    let [subscriptions, affiliation] = d.server_got().try_into().unwrap();
+    let ended = &subscriptions.at("pubsub/subscriptions").children;
+    let jids: Vec<_> = ended
+        .iter()
+        .map(|one| (one.value("jid"), one.value("subscription")))
+        .collect();
+    assert_eq!(
+        jids,
+        [
+            ("romeo@montague.lit", "none"),
+            ("romeo@montague.lit/mobile", "none")
+        ]
+    );
+    let affiliation = affiliation.at("pubsub/affiliations/affiliation");
+    assert_eq!(
+        (affiliation.value("jid"), affiliation.value("affiliation")),
+        ("romeo@montague.lit", "none")
+    );
+}
+
+#[test]
+fn ejabberd_lists_nobody_and_is_told_the_account() {
+    let mut d = published();
+    d.client(&set(
+        "b",
+        "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>",
+    ));
+    d.forget();
+    answer(&mut d, "b", "result", "");
+    let get = d.one_to_server();
+    d.error(&get, "cancel", "feature-not-implemented");
+    let [subscriptions, _] = d.server_got().try_into().unwrap();
+    let ended = subscriptions.at("pubsub/subscriptions/subscription");
+    assert_eq!(
+        (ended.value("jid"), ended.value("subscription")),
+        ("romeo@montague.lit", "none")
+    );
+}
+
+#[test]
+fn a_block_that_is_refused_ends_nothing() {
+    let mut d = published();
+    d.client(&set(
+        "b",
+        "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>",
+    ));
+    d.forget();
+    answer(&mut d, "b", "error", REFUSED);
+    assert_eq!(d.server_bytes(), "");
+}
