@@ -130,7 +130,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("shutdown-timeout", r#""5s""#),
     ("record", r#""""#),
     ("record-bodies", "false"),
-    ("record-max-size", "67108864"),
+    ("record-max-size", "33554432"),
     ("log-format", r#""text""#),
     ("verbosity", "0"),
 ];

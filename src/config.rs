@@ -66,7 +66,7 @@ impl Default for Settings {
             },
             record: None,
             record_bodies: false,
-            record_max_size: 64 * 1024 * 1024,
+            record_max_size: 32 * 1024 * 1024,
             log: LogSettings::default(),
         }
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,14 +17,14 @@ use crate::config::Settings;
 use crate::fixture::Recording;
 use crate::session::{Options, Output, Record};
 
-/// So many steps may wait to be written.
-const MOST_STEPS: usize = 4096;
-/// So many bytes of them.
+/// So many bytes may wait to be written, each step counted with [`STEP_BYTES`] more.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// About what a step costs besides its text.
+const STEP_BYTES: usize = 256;
 
 /// Writes recordings until it is finished.
 pub(super) struct Recorder {
-    sender: SyncSender<Message>,
+    sender: Sender<Message>,
     /// Bytes that wait to be written.
     queued: Arc<AtomicUsize>,
     writer: JoinHandle<()>,
@@ -32,7 +32,7 @@ pub(super) struct Recorder {
 
 /// A session's end of the recorder.
 pub(super) struct SessionRecorder {
-    sender: SyncSender<Message>,
+    sender: Sender<Message>,
     queued: Arc<AtomicUsize>,
     number: u64,
     /// Steps that found no room since the last one that did.
@@ -47,8 +47,8 @@ enum Message {
         lost: u64,
         step: Output,
     },
-    /// This session has ended.
-    End(u64),
+    /// This session has ended, after so many steps that were lost.
+    End { number: u64, lost: u64 },
     /// The program ends.
     Finish,
 }
@@ -64,14 +64,18 @@ impl Recorder {
             .mode(0o700)
             .create(&folder)
             .with_context(|| format!("cannot make the folder {} for --record", folder.display()))?;
-        let (sender, messages) = sync_channel(MOST_STEPS);
+        let (sender, messages) = channel();
         let queued = Arc::new(AtomicUsize::new(0));
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let mut writer = Writer {
-            // Names sort by time and never meet those of an earlier run.
-            prefix: folder.join(format!("session-{}", since.as_secs())),
+            // Names sort by time and do not meet those of another pubshim.
+            prefix: folder.join(format!(
+                "session-{}-{}",
+                since.as_secs(),
+                std::process::id()
+            )),
             bodies: settings.record_bodies,
             max_size: settings.record_max_size,
             options: settings.session.clone(),
@@ -113,23 +117,21 @@ impl SessionRecorder {
     /// Hands a step over; if there is no room, it is counted and the recording says so.
     pub(super) fn record(&mut self, step: Output) {
         let size = size_of_step(&step);
-        let has_room = self.queued.load(Ordering::Relaxed) + size <= MOST_BYTES;
-        self.queued.fetch_add(size, Ordering::Relaxed);
-        let (number, lost) = (self.number, self.lost);
-        let message = Message::Step { number, lost, step };
-        if has_room && self.sender.try_send(message).is_ok() {
-            self.lost = 0;
-        } else {
-            self.queued.fetch_sub(size, Ordering::Relaxed);
+        if self.queued.load(Ordering::Relaxed) + size > MOST_BYTES {
             self.lost += 1;
+            return;
         }
+        self.queued.fetch_add(size, Ordering::Relaxed);
+        let (number, lost) = (self.number, std::mem::take(&mut self.lost));
+        let _ = self.sender.send(Message::Step { number, lost, step });
     }
 }
 
 impl Drop for SessionRecorder {
     fn drop(&mut self) {
-        // Without room the file is closed with the program.
-        let _ = self.sender.try_send(Message::End(self.number));
+        let (number, lost) = (self.number, self.lost);
+        // The thread is gone only with the program.
+        let _ = self.sender.send(Message::End { number, lost });
     }
 }
 
@@ -137,8 +139,8 @@ fn size_of_step(step: &Output) -> usize {
     match step {
         Output::Recorded(
             Record::From(_, bytes, _) | Record::FromRaw(_, bytes) | Record::To(_, bytes),
-        ) => bytes.len(),
-        _ => 0,
+        ) => bytes.len() + STEP_BYTES,
+        _ => STEP_BYTES,
     }
 }
 
@@ -165,7 +167,7 @@ impl Writer {
         for message in messages {
             match message {
                 Message::Step { number, lost, step } => self.write(number, lost, &step),
-                Message::End(number) => drop(self.files.remove(&number)),
+                Message::End { number, lost } => self.end(number, lost),
                 Message::Finish => break,
             }
         }
@@ -175,16 +177,18 @@ impl Writer {
         self.queued.fetch_sub(size_of_step(step), Ordering::Relaxed);
         let max_size = self.max_size;
         let file = self.file(number);
-        let mut text = String::new();
-        if lost > 0 {
-            text = format!(
-                "\n# {lost} steps are missing here: they came faster than they could be written.\n"
-            );
+        // What an input has caused stays in its part.
+        if file.written >= max_size && is_input(step) {
+            file.go_on_in_another_part();
         }
+        let mut text = missing(lost);
         file.recording.write(step, &mut text);
         file.write(&text);
-        if file.written >= max_size {
-            file.go_on_in_another_part();
+    }
+
+    fn end(&mut self, number: u64, lost: u64) {
+        if let Some(mut file) = self.files.remove(&number) {
+            file.write(&missing(lost));
         }
     }
 
@@ -229,6 +233,9 @@ impl RecordingFile {
 
     /// The parts joined in their order are the whole fixture; a part alone is none.
     fn go_on_in_another_part(&mut self) {
+        if self.file.is_none() {
+            return;
+        }
         self.part += 1;
         let next = self
             .path
@@ -239,6 +246,21 @@ impl RecordingFile {
         ));
         self.file = open(&next);
         self.written = 0;
+    }
+}
+
+/// Whether a step is an input: what follows it was caused by it.
+fn is_input(step: &Output) -> bool {
+    !matches!(step, Output::Recorded(Record::To(..))) && matches!(step, Output::Recorded(_))
+}
+
+/// What a recording says where steps were lost.
+fn missing(lost: u64) -> String {
+    match lost {
+        0 => String::new(),
+        lost => format!(
+            "\n# {lost} steps are missing here: they came faster than they could be written.\n"
+        ),
     }
 }
 

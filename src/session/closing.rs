@@ -30,6 +30,8 @@ impl Session {
             return;
         }
         connection.eof = false;
+        self.note_end(leg);
+        let connection = self.connection_mut(leg);
         let was_closed = std::mem::replace(&mut connection.ended, true);
         if leg == Leg::Server && !was_closed && self.closing.is_none() {
             return self.fail_server("the connection to the server broke");
@@ -138,7 +140,9 @@ impl Session {
     /// The shell could not connect or secure the server's leg.
     pub(super) fn handle_failed(&mut self, reason: &str) {
         self.server.opened = None;
-        self.fail_server(reason);
+        // Some of it is the system's words, on more than one line.
+        let reason: Vec<_> = reason.split_whitespace().collect();
+        self.fail_server(&reason.join(" "));
     }
 
     pub(super) fn handle_bad_xml(&mut self, leg: Leg, error: XmlError) {

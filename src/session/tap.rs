@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Input, Leg, Output, Record, Session};
 
-/// Time is noted in steps of at least this.
+/// Less time than this is not noted, unless it is what was waited for.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What a recorded session remembers between two steps.
@@ -32,9 +32,9 @@ impl Session {
             return;
         }
         let record = match input {
-            Input::Bytes(..) => return,
+            // Ends are noted where they are acted on: what came before may be held.
+            Input::Bytes(..) | Input::Eof(_) => return,
             Input::Timeout => return self.note_time(Duration::from_millis(1)),
-            Input::Eof(leg) => Record::Ends(*leg),
             Input::Connected(facts) => Record::Connected(*facts),
             Input::Secured => Record::Secured,
             Input::Failed(reason) => Record::Failed(reason.clone()),
@@ -60,6 +60,13 @@ impl Session {
         }
     }
 
+    /// Notes that a leg has ended.
+    pub(super) fn note_end(&mut self, leg: Leg) {
+        if self.tap.is_some() {
+            self.note(Record::Ends(leg));
+        }
+    }
+
     fn note(&mut self, record: Record) {
         self.note_time(SECOND);
         self.wire.output(Output::Recorded(record));
@@ -68,9 +75,9 @@ impl Session {
     /// Notes that time has passed since it was last noted, if at least `unit` has.
     fn note_time(&mut self, unit: Duration) {
         let Some(tap) = &mut self.tap else { return };
-        let units = (self.now - tap.mark).as_millis() / unit.as_millis();
-        let passed = unit * u32::try_from(units).unwrap_or(u32::MAX);
-        if !passed.is_zero() {
+        let millis = (self.now - tap.mark).as_millis();
+        let passed = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
+        if passed >= unit {
             tap.mark += passed;
             self.wire.output(Output::Recorded(Record::After(passed)));
         }
