@@ -15,6 +15,7 @@ use pubshim::commands::replay::replay;
 use pubshim::commands::translate::{self, NoStanza};
 use pubshim::config::{LogFormat, LogSettings, RunOptions, Settings};
 use pubshim::net::Listener;
+use pubshim::session::Policy;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
@@ -116,6 +117,12 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     if settings.danger_accept_invalid_certs {
         tracing::warn!(
             "--danger-accept-invalid-certs: anybody on the way to the server can read passwords and messages"
+        );
+    }
+    if settings.session.policy == Policy::Pure {
+        tracing::warn!(
+            "--policy pure: stock servers deliver little to a client without native presence; so far only presence \
+             is translated, the rest passes natively"
         );
     }
     let stop = CancellationToken::new();

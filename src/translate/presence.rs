@@ -169,6 +169,7 @@ impl Presence {
         self.visibility.prepare(wire);
         if self.node.is_unusable() {
             self.waiting = None;
+            self.tell_failure("service-unavailable", wire);
         } else if !self.node.is_ready() {
             self.node.prepare(wire);
         } else if self.visibility.hides() {
@@ -279,12 +280,33 @@ impl Presence {
                 self.node.doubt();
                 self.waiting = self.waiting.take().or(payload);
             }
-            Err(reason) => wire.log(Event::PublishFailed {
-                node: NODE,
-                reason: reason.to_owned(),
-            }),
+            Err(reason) => {
+                self.tell_failure(reason, wire);
+                wire.log(Event::PublishFailed {
+                    node: NODE,
+                    reason: reason.to_owned(),
+                });
+            }
         }
         self.advance(wire);
+    }
+
+    /// Under [`Policy::Pure`], where no native presence has gone, the client is told that nobody sees it.
+    fn tell_failure(&self, condition: &str, wire: &mut Wire) {
+        if self.policy != Policy::Pure {
+            return;
+        }
+        let condition = match condition.contains(' ') {
+            true => "remote-server-timeout",
+            false => condition,
+        };
+        let to = wire.jid.clone();
+        let (from, to) = (escape(jid::bare(&to)), escape(&to));
+        let _ = write!(
+            wire.to(Leg::Client),
+            "<presence type='error' from='{from}' to='{to}'><error type='wait'><{condition} xmlns='{}'/></error></presence>",
+            ns::STANZA_ERRORS
+        );
     }
 
     /// Looks at an IQ of the client's, which passes.

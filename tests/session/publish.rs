@@ -1,10 +1,10 @@
 //! What becomes of a publish that fails.
 
-use pubshim::session::Event;
+use pubshim::session::{Event, Policy};
 
 use crate::driver::*;
 use crate::node::{assert_is_delete, assert_is_get, assert_is_publish};
-use crate::presence_out::{changed, ejabberd_node, published};
+use crate::presence_out::{changed, ejabberd_node, published, ready};
 
 #[test]
 fn a_conflict_has_the_node_checked_and_the_newest_published() {
@@ -80,4 +80,33 @@ fn a_publish_that_is_never_answered_does_not_stop_the_next() {
     d.forget();
     d.advance(61);
     assert_eq!(changed(&d.one_to_server()).value("id"), "3");
+}
+
+#[test]
+fn in_pure_the_client_is_told_that_nobody_sees_it() {
+    for (policy, told) in [(Policy::Pure, true), (Policy::Auto, false)] {
+        let mut d = Driver::logged_in(JULIET, options(policy));
+        d.client("<presence id='1'/>");
+        let publish = ready(&mut d);
+        d.error(&publish, "auth", "forbidden");
+        let answer = d.client_bytes();
+        assert_eq!(
+            answer.contains("<forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"),
+            told,
+            "{answer}"
+        );
+        assert_eq!(
+            answer.starts_with("<presence type='error' from='juliet@capulet.lit' to='"),
+            told
+        );
+    }
+}
+
+#[test]
+fn in_pure_silence_of_the_server_is_told_too() {
+    let mut d = Driver::logged_in(JULIET, options(Policy::Pure));
+    d.client("<presence id='1'/>");
+    ready(&mut d);
+    d.advance(61);
+    assert!(d.one_to_client().has("error/remote-server-timeout"));
 }
