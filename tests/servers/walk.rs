@@ -8,14 +8,19 @@
 //!
 //! After each step, for every client that is available and every full JID:
 //! - it was shown exactly the presences sent, in order, child by child: each change once, whether it
-//!   came natively, by event, or both ways. Only when a shim takes its leave (the client's clean exit
-//!   or broken connection, SIGTERM) may another shim's client see `unavailable` twice: by event, and
-//!   from the server, whose `unavailable` always passes;
+//!   came natively, by event, or both ways. What may come besides is the server's own `unavailable`
+//!   (one without an id) about somebody already shown as such: after the one that a shim publishes when
+//!   it takes its leave, and where servers repeat themselves among the clients of one account;
 //! - who has just become available was shown the newest presence of everybody available, once;
 //! - its last view of everybody is the truth;
-//! - behind a shim: no pubsub event, no marker, no answer to a request of the shim's;
-//! - and a raw subscriber saw the same published, without a marker; only of changes in one go may
-//!   some be left out, and never the last.
+//! - behind a shim: no pubsub event, no marker, no answer to a request of the shim's.
+//!
+//! Who is not available is shown nobody. A contact without a shim saw the same published, without a
+//! marker (of changes in one go some may be left out, never the last), and finds on the node of whoever
+//! published one item for each client available behind a shim and no other, but what a killed shim or a
+//! client replaced by another may have left.
+//!
+//! The servers themselves are not restarted: all tests share them.
 
 mod model;
 mod rng;

@@ -1,10 +1,12 @@
 //! After a step: everything has arrived, and is compared with what had to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use super::model::Shown;
 use super::steps::Expected;
 use super::world::{RESOURCES, Session, World};
+use crate::process::PATIENCE;
 use crate::puppet::{Event, Presence, Puppet};
 
 type Sequences = BTreeMap<String, Vec<Shown>>;
@@ -16,6 +18,7 @@ impl World {
         self.wait_for_the_gone(expected);
         self.wait_for_the_newcomer(expected);
         let seen = self.collect(expected);
+        self.compare_nodes(expected);
         for (full, seen) in seen {
             self.compare_shown(&full, &seen, expected);
         }
@@ -85,13 +88,33 @@ impl World {
         seen
     }
 
+    /// Whoever published has one item while available, and none after; others' stay as they are.
+    fn compare_nodes(&mut self, expected: &Expected) {
+        for full in expected.published.keys() {
+            self.leftovers.remove(full);
+        }
+        let bare = |full: &str| full.split('/').next().unwrap().to_string();
+        let touched: BTreeSet<_> = expected.published.keys().map(|it| bare(it)).collect();
+        for account in touched {
+            let wanted = self.truth(|full, it| bare(full) == account && it.shim.is_some());
+            let may_be_left = |full: &str| self.leftovers.contains(full);
+            wait_for_node(&self.witness, &account, &wanted, may_be_left);
+        }
+    }
+
+    /// The newest presence of everybody available, or of some of them.
+    fn truth(&self, counts: impl Fn(&str, &Session) -> bool) -> Sequences {
+        let some = self.available().filter(|(full, it)| counts(full, it));
+        some.map(|(full, it)| {
+            let now = it.now.iter().map(|it| it.shown.clone());
+            (full.clone(), now.collect())
+        })
+        .collect()
+    }
+
     /// What one client was shown.
     fn compare_shown(&mut self, full: &str, seen: &[Event], expected: &Expected) {
-        let truth = self.available().map(|(full, it)| {
-            let now = it.now.as_ref().map(|it| it.shown.clone());
-            (full.clone(), now.into_iter().collect())
-        });
-        let truth: Sequences = truth.collect();
+        let truth = self.truth(|_, _| true);
         let session = self.sessions.get_mut(full).unwrap();
         check_stream(full, session, seen);
         let is_available = session.now.is_some();
@@ -112,27 +135,54 @@ impl World {
             shown, wanted,
             "what {full} was shown, and what it had to be"
         );
-        for (from, sequence) in shown {
-            match sequence.into_iter().next_back() {
-                Some(Shown::Gone) | None => session.view.remove(&from),
-                Some(there) => session.view.insert(from, there),
-            };
-        }
-        let newest = truth
-            .into_iter()
-            .filter_map(|(full, mut it)| Some((full, it.pop()?)));
+        session.note_view(shown);
         if is_available {
-            assert_eq!(
-                session.view,
-                newest.collect(),
-                "the view of {full}, and the truth"
-            );
+            let truth = truth.into_iter();
+            let newest = truth.filter_map(|(full, mut it)| Some((full, it.pop()?)));
+            let newest: BTreeMap<_, _> = newest.collect();
+            assert_eq!(session.view, newest, "the view of {full}, and the truth");
+        }
+    }
+}
+
+impl Session {
+    fn note_view(&mut self, shown: Sequences) {
+        for (from, mut sequence) in shown {
+            match sequence.pop() {
+                Some(Shown::Gone) | None => self.view.remove(&from),
+                Some(there) => self.view.insert(from, there),
+            };
         }
     }
 }
 
 fn up_to(who: &Puppet, from: usize, mark: &str) -> Vec<Event> {
     who.seen_until(from, "a mark", |it| it.kind == "iq" && it.id == mark)
+}
+
+/// Asks for the items of somebody's node, again and again, until they are as they should be: the last
+/// one goes only after the last publish was seen.
+fn wait_for_node(
+    asks: &Puppet,
+    account: &str,
+    wanted: &Sequences,
+    may_be_left: impl Fn(&str) -> bool,
+) {
+    let deadline = Instant::now() + PATIENCE;
+    let get = "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='presence'/></pubsub>";
+    loop {
+        let answer = asks.ask("get", Some(account), get);
+        let mut items = presences([&answer].into_iter(), |_, _| true);
+        items.retain(|full, _| wanted.contains_key(full) || !may_be_left(full));
+        if items == *wanted {
+            return;
+        }
+        let is_in_time = Instant::now() < deadline;
+        assert!(
+            is_in_time,
+            "the node of {account} has {items:#?}, not {wanted:#?}"
+        );
+    }
 }
 
 /// What a client may not see at all.

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::model::{Presence, Shown};
 use super::world::{RESOURCES, Session, World};
 use crate::puppet::Puppet;
+use crate::server::Account;
 use crate::shim::Shim;
 
 /// What a step leads to.
@@ -25,14 +26,16 @@ pub(super) struct Expected {
 }
 
 /// How a client leaves.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leave {
     Exit,
     Abort,
-    /// Its shim is told to stop, or killed.
-    Shim {
-        killed: bool,
-    },
+    /// With its shim, told to stop.
+    Stopped,
+    /// With its shim, killed.
+    Killed,
+    /// By another client with the same full JID.
+    Replaced,
 }
 
 type Note<'a> = &'a mut dyn FnMut(String);
@@ -64,28 +67,14 @@ impl World {
         let account = self.rng.pick(&self.accounts);
         let resource = self.rng.pick(&RESOURCES);
         let full = format!("{}/{resource}", account.bare);
-        if self.sessions.contains_key(&full) {
-            return None;
-        }
         let shim = (!self.rng.once_in(3)).then(|| self.rng.below(self.shims.len()));
+        if self.sessions.contains_key(&full) {
+            let replaces = self.rng.once_in(3);
+            return replaces.then(|| self.replace(&full, &account, shim, note));
+        }
         let how = self.rng.below(8);
         note(format!("{full} logs in, shim {shim:?}, way {how}"));
-        let server = self.server;
-        let entry = match shim {
-            None => server.entry(),
-            Some(at) => {
-                let shim = &mut self.shims[at];
-                shim.get_or_insert_with(|| Shim::start(server, "auto", &["-v"]))
-                    .entry()
-            }
-        };
-        let session = Session {
-            puppet: Puppet::login(&entry, &account, resource),
-            shim,
-            now: None,
-            read: 0,
-            view: BTreeMap::new(),
-        };
+        let session = self.connect(&account, resource, shim);
         let asks_for_roster = how % 4;
         if asks_for_roster > 1 {
             session.puppet.send(json!({"cmd": "roster"}));
@@ -99,6 +88,42 @@ impl World {
             self.sessions[&full].puppet.send(json!({"cmd": "roster"}));
         }
         Some(expected)
+    }
+
+    /// A second client takes the resource of one that is logged in; it sends no presence yet.
+    fn replace(
+        &mut self,
+        full: &str,
+        account: &Account,
+        shim: Option<usize>,
+        note: Note<'_>,
+    ) -> Expected {
+        note(format!("{full} logs in once more, shim {shim:?}"));
+        let resource = full.split_once('/').unwrap().1;
+        let session = self.connect(account, resource, shim);
+        let mut expected = Expected::by(full);
+        self.remove(full, Leave::Replaced, &mut expected);
+        self.sessions.insert(full.to_string(), session);
+        expected
+    }
+
+    fn connect(&mut self, account: &Account, resource: &str, shim: Option<usize>) -> Session {
+        let server = self.server;
+        let entry = match shim {
+            None => server.entry(),
+            Some(at) => {
+                let shim = &mut self.shims[at];
+                shim.get_or_insert_with(|| Shim::start(server, "auto", &["-v"]))
+                    .entry()
+            }
+        };
+        Session {
+            puppet: Puppet::login(&entry, account, resource),
+            shim,
+            now: None,
+            read: 0,
+            view: BTreeMap::new(),
+        }
     }
 
     fn become_available(&mut self, full: &str) -> Expected {
@@ -159,13 +184,20 @@ impl World {
     fn leave(&mut self, how: Leave, note: Note<'_>) -> Option<Expected> {
         let is_available = !self.rng.once_in(4);
         let full = self.somebody(is_available)?;
+        let last_words = (is_available && how == Leave::Exit && self.rng.once_in(2))
+            .then(|| Presence::unique(&mut self.rng, self.serial));
+        let mut expected = Expected::default();
+        if let Some(presence) = last_words {
+            note(format!("{full} sends {}", presence.xml));
+            expected = self.send(&full, &[presence]);
+            expected.actor = None;
+        }
         let command = match how {
             Leave::Exit => "disconnect",
             _ => "abort",
         };
         note(format!("{full} leaves: {command}"));
         self.sessions[&full].puppet.send(json!({"cmd": command}));
-        let mut expected = Expected::default();
         self.remove(&full, how, &mut expected);
         Some(expected)
     }
@@ -176,8 +208,11 @@ impl World {
         let behind = |it: &Session| it.shim == Some(at);
         let sessions = self.sessions.iter().filter(|(_, it)| behind(it));
         let sessions: Vec<_> = sessions.map(|(full, _)| full.clone()).collect();
-        let how = if killed { "killed" } else { "stopped" };
-        note(format!("shim {at} is {how}, with {sessions:?}"));
+        let how = match killed {
+            true => Leave::Killed,
+            false => Leave::Stopped,
+        };
+        note(format!("shim {at} is {how:?}, with {sessions:?}"));
         if killed {
             shim.kill();
         } else {
@@ -186,7 +221,7 @@ impl World {
         self.ended_shims.push(shim);
         let mut expected = Expected::default();
         for full in sessions {
-            self.remove(&full, Leave::Shim { killed }, &mut expected);
+            self.remove(&full, how, &mut expected);
         }
         Some(expected)
     }
@@ -224,11 +259,17 @@ impl World {
         if session.now.is_none() {
             return;
         }
-        let shown = vec![Shown::Gone];
-        if session.shim.is_some() && how != (Leave::Shim { killed: true }) {
-            expected.published.insert(full.to_string(), shown.clone());
+        let shown = expected.shown.entry(full.to_string()).or_default();
+        shown.push(Shown::Gone);
+        if session.shim.is_none() {
+            return;
         }
-        expected.shown.insert(full.to_string(), shown);
+        if matches!(how, Leave::Killed | Leave::Replaced) {
+            self.leftovers.insert(full.to_string());
+        } else {
+            let published = expected.published.entry(full.to_string()).or_default();
+            published.push(Shown::Gone);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who walks, and what is true of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Presence, Shown};
 use super::rng::Rng;
@@ -39,6 +39,8 @@ pub(super) struct World {
     /// Everybody's contact, natively and by node, without a shim: sees what is really sent.
     pub(super) witness: Puppet,
     pub(super) witness_read: usize,
+    /// Whose item a killed shim may have left on the server.
+    pub(super) leftovers: BTreeSet<String>,
     /// Makes what is sent different from all before.
     pub(super) serial: usize,
 }
@@ -70,6 +72,7 @@ impl World {
             ended_shims: Vec::new(),
             witness_read: witness.seen_before_next_of(&witness).len() + 1,
             witness,
+            leftovers: BTreeSet::new(),
             serial: 0,
         }
     }
