@@ -48,10 +48,10 @@ pub enum Command {
     /// Listen for clients and connect each to its server.
     #[command(after_help = AFTER_HELP)]
     Run(Box<RunOptions>),
-    /// Replay recorded streams without a network and tell what comes out otherwise than it should.
+    /// Replay recorded streams without a network and report every difference from what is expected.
     #[command(after_help = replay::AFTER_HELP)]
     Replay(ReplayOptions),
-    /// Make a fixture of a client's log, a scansion script or a packet dump: its inputs.
+    /// Turn a client's log, a scansion script or a packet dump into the inputs of a fixture.
     #[command(after_help = convert::AFTER_HELP)]
     Convert(ConvertOptions),
     /// Print what would be sent for stanzas from standard input.

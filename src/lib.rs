@@ -40,7 +40,10 @@
 //! namespace and the `xml:lang` it inherited declared on it. The native copy goes first and has the
 //! same `id`. Going offline is an item of type `unavailable`, which is then retracted without a notice.
 //! An event is believed if its payload's `from` is a full JID of the account that sent it, and the
-//! receiver is subscribed to that account.
+//! receiver's own roster says that it is subscribed to that account. Each publish names the access model
+//! that was verified (publish-options), so that a node changed meanwhile is a conflict and not a leak. A
+//! shim answers XEP-0199 pings to its full JID: items of resources whose ping says `service-unavailable`
+//! or `item-not-found` are leftovers, and another shim of the account takes them away.
 
 pub mod cli;
 pub mod commands;

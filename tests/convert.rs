@@ -71,7 +71,11 @@ fn recordings_of_clients() {
         assert_eq!(inputs(&fixture)[..2], ["C stream:stream", "connected"]);
     }
     for file in fs::read_dir("fixtures/clients").unwrap() {
-        convert(&fs::read_to_string(file.unwrap().path()).unwrap());
+        let path = file.unwrap().path();
+        // The others are fixtures already.
+        if path.extension().is_some_and(|ending| ending == "xml") {
+            convert(&fs::read_to_string(path).unwrap());
+        }
     }
 }
 

@@ -177,6 +177,15 @@ fn without_lines(mut fixture: Fixture) -> Fixture {
     fixture
 }
 
+#[test]
+fn carriage_returns_at_line_ends_are_no_text() {
+    let text = "pubshim fixture 1\ntitle: t\n\nfrom client:\n| <a>\r\r\n| b\r\n| </a>\n";
+    let fixture = Fixture::parse(text).expect("a fixture");
+    let again = fixture.to_string();
+    assert_eq!(again, text.replace('\r', ""));
+    assert_eq!(Fixture::parse(&again), Ok(fixture));
+}
+
 proptest! {
     #[test]
     fn format_and_reparse_is_stable(fixture in fixture()) {

@@ -133,3 +133,13 @@ fn what_is_no_stanza_is_named_with_its_line() {
         2
     );
 }
+
+#[test]
+fn steps_are_of_a_fixture_and_bare_xml_is_not() {
+    let message = "<message to='a@b'><body>${any}</body></message>";
+    let (out, _, _) = pubshim(&["translate", "--from=client"], message);
+    let step = format!("to server: {}\n", message.replace("${", "$${"));
+    assert_eq!(out, step);
+    let (out, _, _) = pubshim(&["translate", "--from=client", "--to=server"], message);
+    assert_eq!(out, format!("{message}\n"));
+}

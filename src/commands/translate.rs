@@ -102,13 +102,14 @@ pub fn translate(
 ) -> anyhow::Result<()> {
     let only = print.to.map(Leg::from);
     each_stanza(options, input, out, |_, tried, out| {
+        let Some(only) = only else {
+            return tried.steps().try_for_each(|step| write!(out, "{step}"));
+        };
         for outcome in tried.outcomes {
-            match (only, &outcome) {
-                (None, outcome) => write!(out, "{outcome}")?,
-                (Some(leg), Outcome::To { leg: to, xml, .. }) if leg == *to => {
-                    write!(out, "{xml}{}", if print.null { '\0' } else { '\n' })?;
-                }
-                (Some(_), _) => {}
+            if let Outcome::To { leg, xml, .. } = outcome
+                && leg == only
+            {
+                write!(out, "{xml}{}", if print.null { '\0' } else { '\n' })?;
             }
         }
         Ok(())

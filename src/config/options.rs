@@ -112,7 +112,7 @@ pub struct RunOptions {
 
     /// Sessions open at once.
     ///
-    /// Who connects when there are as many is turned away with a stream error.
+    /// Further clients are turned away with a stream error.
     #[arg(
         long,
         env = "PUBSHIM_MAX_SESSIONS",
@@ -214,7 +214,7 @@ pub struct RunOptions {
     )]
     pub close_timeout: Option<Seconds>,
 
-    /// Time for a client or server to take any byte of what waits for it.
+    /// Longest time without the other side reading anything of what waits for it.
     #[arg(
         long,
         env = "PUBSHIM_STALL_TIMEOUT",
@@ -246,7 +246,7 @@ pub struct RunOptions {
 
     /// Record each session to a file in this folder, for `pubshim replay`.
     ///
-    /// What both sides say at the border of the session, decrypted. Passwords, tokens and message
+    /// Everything both sides send, decrypted. Passwords, tokens and message
     /// bodies are taken out; names, status texts and room names are not. The files can be read by
     /// their owner only. If empty, nothing is recorded.
     #[arg(long, env = "PUBSHIM_RECORD", value_name = "FOLDER")]

@@ -39,8 +39,8 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Reads the CA file and prepares TLS; `listen` are the addresses pubshim is bound to.
-    pub fn new(settings: &Settings, listen: Vec<SocketAddr>) -> anyhow::Result<Self> {
+    /// Reads the CA file and prepares TLS.
+    pub fn new(settings: &Settings) -> anyhow::Result<Self> {
         let mut tls = native_tls::TlsConnector::builder();
         tls.min_protocol_version(Some(native_tls::Protocol::Tlsv12));
         if settings.session.security == Security::DirectTls {
@@ -54,6 +54,9 @@ impl Connector {
                 native_tls::Certificate::stack_from_pem(&pem).with_context(|| {
                     format!("--ca-file {} holds no PEM certificate", path.display())
                 })?;
+            if certificates.is_empty() {
+                anyhow::bail!("--ca-file {} holds no PEM certificate", path.display());
+            }
             for certificate in certificates {
                 tls.add_root_certificate(certificate);
             }
@@ -65,11 +68,17 @@ impl Connector {
         Ok(Self {
             server: settings.server.clone(),
             tls: tls.build().context("cannot prepare TLS")?.into(),
-            listen,
+            listen: Vec::new(),
             timeout: settings.connect_timeout,
             facts: DashMap::new(),
             verifies: !settings.danger_accept_invalid_certs,
         })
+    }
+
+    /// Notes the addresses pubshim is bound to: no server is there.
+    pub fn listening_on(mut self, listen: Vec<SocketAddr>) -> Self {
+        self.listen = listen;
+        self
     }
 
     /// What is known of the server of `domain`.
@@ -193,16 +202,27 @@ impl Connector {
         let tcp = BufReader::with_capacity(TLS_READ_BUFFER, tcp);
         match tokio::time::timeout(self.timeout, self.tls.connect(&name, tcp)).await {
             Ok(Ok(tls)) => Ok(ServerStream::Tls(Box::new(tls))),
-            Ok(Err(error)) => Err(format!(
-                "no secure connection for {domain}: {error}; if the server's certificate comes from \
-                 a private CA, name it with --ca-file"
-            )),
+            Ok(Err(error)) => Err(tls_failure(&domain, &error.to_string())),
             Err(_) => Err(format!(
                 "the server of {domain} did not finish its TLS handshake within {} s",
                 self.timeout.as_secs()
             )),
         }
     }
+}
+
+/// What went wrong with TLS, and what to do about it.
+fn tls_failure(domain: &str, error: &str) -> String {
+    let advice = match error {
+        _ if error.contains("wrong version number") => {
+            "the server does not begin with TLS on this port: leave tls:// out, or name its TLS port"
+        }
+        _ if error.contains("certificate") => {
+            "if the server's certificate comes from a private CA, name it with --ca-file"
+        }
+        _ => "ask the server's admin whether TLS works there",
+    };
+    format!("no secure connection for {domain}: {error}; {advice}")
 }
 
 /// The domain as DNS and certificates know it.

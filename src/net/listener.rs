@@ -1,6 +1,5 @@
 //! Accepts clients, and ends their sessions when the program ends.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,7 +29,8 @@ const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
 /// The addresses clients connect to.
 pub struct Listener {
     sockets: Vec<TcpListener>,
-    addresses: Vec<SocketAddr>,
+    connector: Connector,
+    recorder: Option<Recorder>,
 }
 
 /// What all sessions share.
@@ -46,8 +46,10 @@ struct Shared {
 }
 
 impl Listener {
-    /// Binds all addresses of the configuration.
+    /// Checks what sessions will need, then binds all addresses of the configuration.
     pub async fn bind(settings: &Settings) -> anyhow::Result<Self> {
+        let connector = Connector::new(settings)?;
+        let recorder = Recorder::start(settings)?;
         let mut sockets = Vec::new();
         let mut addresses = Vec::new();
         for address in &settings.listen {
@@ -59,15 +61,20 @@ impl Listener {
             addresses.push(bound);
             sockets.push(socket);
         }
-        Ok(Self { sockets, addresses })
+        let connector = connector.listening_on(addresses);
+        Ok(Self {
+            sockets,
+            connector,
+            recorder,
+        })
     }
 
     /// Serves clients until `stop` is cancelled, then waits for their sessions to end.
     pub async fn run(self, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
         let shared = Arc::new(Shared {
-            recorder: Recorder::start(&settings)?,
+            recorder: self.recorder,
             count: AtomicU64::new(0),
-            connector: Arc::new(Connector::new(&settings, self.addresses)?),
+            connector: Arc::new(self.connector),
             options: Arc::new(settings.session),
             room: Arc::new(Semaphore::new(settings.max_sessions)),
             sessions: TaskTracker::new(),

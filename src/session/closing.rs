@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::BufMut;
 
+use super::negotiation::Phase;
 use super::{Event, Leg, Output, Session};
 use crate::ns;
 use crate::xml::{Element, XmlError, escape};
@@ -46,6 +47,7 @@ impl Session {
     /// Passes the end of one leg's stream on to the other.
     fn end_after(&mut self, leg: Leg) {
         if leg == Leg::Client {
+            self.note_early_leave();
             self.go_offline();
         }
         let other = leg.other();
@@ -59,6 +61,13 @@ impl Session {
             self.finish(leg);
         }
         self.start_closing();
+    }
+
+    /// Says so if the client has seen the ways to log in and tried none.
+    fn note_early_leave(&mut self) {
+        if self.phase == Phase::Login && !self.login_tried && self.closing.is_none() {
+            self.wire.log(Event::LeftBeforeLogin);
+        }
     }
 
     /// Takes a stream error of either side; `false` if `element` is none.

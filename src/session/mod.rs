@@ -59,6 +59,8 @@ pub struct Session {
     domain: String,
     /// The client's stream header as it came, until it was sent on.
     header: Vec<u8>,
+    /// The client has begun to log in, one way or another.
+    login_tried: bool,
     /// SASL has succeeded.
     authenticated: bool,
     /// The id of the client's bind request, until it is answered.
@@ -85,6 +87,7 @@ impl Session {
             presence: Presence::new(&options),
             domain: String::new(),
             header: Vec::new(),
+            login_tried: false,
             authenticated: false,
             login_id: None,
             now,

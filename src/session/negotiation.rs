@@ -236,6 +236,7 @@ impl Session {
                 // SASL takes turns. Holding the client until the server has answered makes sure that
                 // a header sent early meets the framer of the new stream.
                 self.client.held = true;
+                self.login_tried = true;
                 self.pass(Leg::Client, element);
             }
             (_, ns::TLS, "starttls") => {
@@ -243,6 +244,7 @@ impl Session {
                 self.refuse("policy-violation", "the client asked for TLS, which this port does not have: set it to connect without encryption");
             }
             (Phase::Login, ..) if self.options.policy == Policy::Off => {
+                self.login_tried = true;
                 if element.child(ns::IQ_AUTH, "query").is_some() {
                     self.login_id = element.attribute("id").map(Cow::into_owned);
                 }

@@ -145,6 +145,8 @@ pub enum Event {
     LoggedIn(String),
     /// The server's answer to a login was no.
     LoginFailed,
+    /// The client has left without trying any of the ways to log in.
+    LeftBeforeLogin,
     /// One side broke the rules of XML in XMPP.
     BadXml(Leg, XmlError),
     /// One side ended its stream with an error of this condition.
@@ -256,7 +258,8 @@ impl Event {
             | Self::NodeReplaced { .. }
             | Self::NodeUnusable { .. }
             | Self::PublishFailed { .. }
-            | Self::LoginFailed => Level::Warn,
+            | Self::LoginFailed
+            | Self::LeftBeforeLogin => Level::Warn,
             Self::LoggedIn(_) => Level::Info,
             Self::Applied(_) => Level::Trace,
             _ => Level::Debug,
@@ -271,6 +274,10 @@ impl fmt::Display for Event {
             Self::LoginFailed => {
                 f.write_str("the server refused the login: check name and password in the client")
             }
+            Self::LeftBeforeLogin => f.write_str(
+                "the client left without trying to log in: it may insist on encryption; \
+                 set it to connect to pubshim without",
+            ),
             Self::BadXml(leg, error) => {
                 write!(f, "the {leg} sent what no XMPP stream may hold: {error}")
             }
@@ -308,17 +315,23 @@ impl fmt::Display for Event {
                 write!(f, "publishing to node '{node}' failed: {reason}")
             }
             Self::Applied(rule) => write!(f, "{}: {}", rule.name, rule.text),
+            Self::Dropped(Dropped::Seen) => {
+                f.write_str("dropped an event: the client has this presence already")
+            }
             Self::Dropped(dropped) => write!(f, "dropped an event: {}", dropped.reason()),
         }
     }
 }
 
 /// A text from the wire as a log may show it: on one line, and not endless.
-fn shown(text: &str) -> impl fmt::Display + '_ {
+fn shown(text: &str) -> String {
     const MOST: usize = 300;
-    let end = text
-        .char_indices()
-        .nth(MOST)
-        .map_or(text.len(), |(at, _)| at);
-    text[..end].escape_debug()
+    let mut shown = String::new();
+    for c in text.chars().take(MOST) {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
 }

@@ -115,3 +115,49 @@ pubshim: error: gone.txt:13: \"${config}\" stands for nothing yet: what bound it
         "pubshim: error: --bless rewrites files, and standard input is none\n",
     );
 }
+
+#[test]
+fn what_an_input_uses_is_bound_by_blessing() {
+    let start = GOOD.find("to server:\n|").expect("there");
+    let end = GOOD.find("\nfrom server").expect("there");
+    let mut text = GOOD.to_owned();
+    text.replace_range(start..end, "");
+    let folder = Folder::new(&[("a.txt", &text)]);
+    let unbound = "pubshim: error: a.txt:9: \"${config}\" is used before \"${id:config}\" or \"${is:config}\" stands for anything\n";
+    folder.replay(&["a.txt", "-qqq"]).assert(2, "", unbound);
+    let replay = folder.replay(&["a.txt", "--bless", "-qq"]);
+    replay.assert(0, "0 passed, 0 failed, 1 blessed\n", "");
+    let blessed = folder.read("a.txt");
+    assert!(blessed.contains("id='${id:config}'"), "{blessed}");
+    folder
+        .replay(&["a.txt", "-qq"])
+        .assert(0, "1 passed, 0 failed\n", "");
+}
+
+#[test]
+fn blessing_leaves_other_files_alone_and_takes_each_once() {
+    let folder = Folder::new(&[("a.txt", &bad()), ("a.txt.new", "mine")]);
+    let link = folder.0.path().join("b.txt");
+    std::os::unix::fs::symlink("a.txt", link).expect("link");
+    let replay = folder.replay(&["a.txt", "./a.txt", "b.txt", ".", "--bless", "-qq"]);
+    replay.assert(0, "0 passed, 0 failed, 1 blessed\n", "");
+    assert_eq!(folder.read("a.txt"), GOOD);
+    assert_eq!(folder.read("a.txt.new"), "mine");
+    let files: Vec<_> = fs::read_dir(folder.0.path()).expect("folder").collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+}
+
+#[test]
+fn what_only_looks_like_a_placeholder_is_written_as_text() {
+    let text = "\
+pubshim fixture 1
+title: Text is text
+
+from client: <message to='a@b'><body>$${any} $&#123;x}</body></message>
+to server: <message to='a@b'><body>$&#123;any} ${any}!</body></message>
+";
+    let folder = Folder::new(&[("a.txt", text)]);
+    assert_eq!(folder.replay(&["a.txt", "-qq", "--bless"]).code, Some(0));
+    let blessed = text.replace("$&#123;any} ${any}!", "$${any} $${x}");
+    assert_eq!(folder.read("a.txt"), blessed);
+}

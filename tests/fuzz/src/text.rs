@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use arbitrary::Arbitrary;
 use pubshim::ns;
-use pubshim::xml::escape;
+use pubshim::xml::{Element, escape};
 
 /// More bytes than this are not said at once.
 const MOST: usize = 16 * 1024;
@@ -136,7 +136,15 @@ pub enum Child {
     Roster(Vec<Item>),
     /// A request to a node.
     Pubsub(u8),
-    /// What is neither before nor after it.
+    /// A privacy list, or which of them is in force.
+    Privacy(u8),
+    /// Invisibility.
+    Invisible(bool),
+    /// Accounts to be blocked.
+    Block(Vec<Who>),
+    /// A ping.
+    Ping,
+    /// White space.
     Space,
 }
 
@@ -220,6 +228,12 @@ pub enum Reply {
     Configuration(u8, u8, u8),
     /// A roster.
     Roster(Vec<Item>),
+    /// Items of other resources on the own node.
+    Items(Vec<Who>),
+    /// Who is subscribed to the own node.
+    Subscribers(Vec<Who>),
+    /// Privacy lists.
+    Privacy(u8),
     /// An error.
     Error(u8),
     /// Something else.
@@ -326,10 +340,46 @@ pub fn raw(pieces: &[Piece]) -> Vec<u8> {
 pub struct Asked {
     /// Its id.
     pub id: String,
-    /// It asks for a node's configuration.
-    pub configuration: bool,
-    /// It asks for the roster.
-    pub roster: bool,
+    /// What it asks for.
+    pub what: Question,
+}
+
+/// What an IQ of the session's own asks for.
+#[derive(Clone, Copy, Debug)]
+pub enum Question {
+    /// A node's configuration.
+    Configuration,
+    /// The subscribers of a node.
+    Subscribers,
+    /// The items on a node.
+    Items,
+    /// The roster.
+    Roster,
+    /// Privacy lists.
+    Privacy,
+    /// Something that needs no more than a result.
+    Other,
+}
+
+impl Question {
+    /// What an IQ asks for.
+    pub fn of(iq: &Element<'_>) -> Self {
+        if iq.attribute("type").as_deref() != Some("get") {
+            return Self::Other;
+        }
+        let Some(asked) = iq.children().next() else {
+            return Self::Other;
+        };
+        let inner = asked.children().next();
+        match (&*asked.namespace(), inner.map(|inner| inner.local())) {
+            (ns::ROSTER, _) => Self::Roster,
+            ("jabber:iq:privacy", _) => Self::Privacy,
+            (ns::PUBSUB_OWNER, Some("configure")) => Self::Configuration,
+            (ns::PUBSUB_OWNER, Some("subscriptions")) => Self::Subscribers,
+            (ns::PUBSUB, Some("items")) => Self::Items,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Writes what is said; knows the names it needs.
@@ -478,7 +528,7 @@ impl Writer<'_> {
                 "<iq type='result' id='bind'><bind xmlns='{}'/></iq>",
                 ns::BIND
             ),
-            _ => write!(out, "\n"),
+            _ => write!(out, " "),
         };
     }
 
@@ -675,6 +725,24 @@ impl Writer<'_> {
                     ns::PUBSUB
                 )
             }
+            Child::Privacy(which) => {
+                privacy(out, *which);
+                Ok(())
+            }
+            Child::Invisible(invisible) => {
+                let name = if *invisible { "invisible" } else { "visible" };
+                write!(out, "<{name} xmlns='urn:xmpp:invisible:1'/>")
+            }
+            Child::Block(accounts) => {
+                out.push_str("<block xmlns='urn:xmpp:blocking'>");
+                for account in accounts.iter().take(16) {
+                    out.push_str("<item");
+                    self.who(out, "jid", Some(*account));
+                    out.push_str("/>");
+                }
+                write!(out, "</block>")
+            }
+            Child::Ping => write!(out, "<ping xmlns='urn:xmpp:ping'/>"),
             Child::Space => write!(out, "\n\t "),
         };
     }
@@ -744,18 +812,39 @@ impl Writer<'_> {
         }
     }
 
+    fn items(&self, out: &mut String, resources: &[Who]) {
+        let _ = write!(
+            out,
+            "<pubsub xmlns='{}'><items node='presence'>",
+            ns::PUBSUB
+        );
+        for who in resources.iter().take(40) {
+            let full = who.text(self.own);
+            let resource = full.split_once('/').map_or("", |(_, resource)| resource);
+            let (full, id) = (escape(&full), escape(resource));
+            let _ = write!(
+                out,
+                "<item id='{id}'><presence xmlns='jabber:client' from='{full}'/></item>"
+            );
+        }
+        out.push_str("</items></pubsub>");
+    }
+
     fn answer(&self, out: &mut String, answer: &Answer) {
         let Some(asked) = self.ours(answer.which) else {
             return;
         };
-        let good = match (asked.configuration, asked.roster) {
-            (true, _) => Reply::Configuration(0, 0, 0),
-            (_, true) => Reply::Roster(
+        let good = match asked.what {
+            Question::Configuration => Reply::Configuration(0, 0, 0),
+            Question::Roster => Reply::Roster(
                 [(Who::Romeo, 0), (Who::Nurse, 2)]
                     .map(|(who, subscription)| Item { who, subscription })
                     .to_vec(),
             ),
-            _ => Reply::Empty,
+            Question::Items => Reply::Items(vec![Who::Own, Who::OwnOther]),
+            Question::Subscribers => Reply::Subscribers(vec![Who::Romeo, Who::RomeoOdd]),
+            Question::Privacy => Reply::Privacy(0),
+            Question::Other => Reply::Empty,
         };
         let reply = match &answer.what {
             Reply::Good => &good,
@@ -774,6 +863,21 @@ impl Writer<'_> {
                 configuration(out, *access, *publishers, *fields);
             }
             Reply::Roster(items) => self.roster(out, items),
+            Reply::Privacy(which) => privacy(out, *which),
+            Reply::Items(resources) => self.items(out, resources),
+            Reply::Subscribers(subscribers) => {
+                let xmlns = ns::PUBSUB_OWNER;
+                let _ = write!(
+                    out,
+                    "<pubsub xmlns='{xmlns}'><subscriptions node='presence'>"
+                );
+                for subscriber in subscribers.iter().take(16) {
+                    out.push_str("<subscription");
+                    self.who(out, "jid", Some(*subscriber));
+                    out.push_str(" subscription='subscribed'/>");
+                }
+                out.push_str("</subscriptions></pubsub>");
+            }
             Reply::Other(child) => self.child(out, child, 1),
             Reply::Error(which) => {
                 let conditions = [
@@ -794,6 +898,21 @@ impl Writer<'_> {
         }
         out.push_str("</iq>");
     }
+}
+
+fn privacy(out: &mut String, which: u8) {
+    out.push_str("<query xmlns='jabber:iq:privacy'>");
+    out.push_str(match which % 8 {
+        0 => "",
+        1 => "<active name='a'/>",
+        2 => "<default name='b'/><active/>",
+        3 => "<list name='a'><item action='deny' order='1'><presence-out/></item></list>",
+        4 => "<list name='a'><item action='allow' order='x'/></list><list name='b'/>",
+        5 => "<active name='c&apos;&lt;'/><default name=''/>",
+        6 => "<list/>",
+        _ => "<list name='b'><item type='jid' value='a@b' action='allow' order='1'/></list>",
+    });
+    out.push_str("</query>");
 }
 
 fn configuration(out: &mut String, access_at: u8, publishers: u8, fields: u8) {

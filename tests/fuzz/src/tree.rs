@@ -44,7 +44,13 @@ impl Default for Document {
 
 impl Document {
     /// Reads on; the elements below the outermost one that are now complete.
-    pub fn feed(&mut self, mut bytes: &[u8]) -> Result<Vec<Tree>, String> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Tree>, String> {
+        // A carriage return is a line end (XML 1.0 §2.11), but rxml refuses one that is alone.
+        let bytes: Vec<_> = bytes
+            .iter()
+            .map(|byte| if *byte == b'\r' { b'\n' } else { *byte })
+            .collect();
+        let mut bytes = &bytes[..];
         let mut complete = Vec::new();
         loop {
             match self.parser.parse(&mut bytes, false) {

@@ -11,7 +11,7 @@ use pubshim::session::{
 use pubshim::xml::{Element, Limits};
 
 use crate::sink::{Sent, Sink};
-use crate::text::{self, Asked, FromClient, FromServer, Piece, Writer};
+use crate::text::{self, Asked, FromClient, FromServer, Piece, Question, Writer};
 
 /// What a session is told, and how it begins.
 #[derive(Arbitrary, Clone, Debug)]
@@ -366,15 +366,15 @@ impl<'a> World<'a> {
                 self.connected = true;
                 self.input(Input::Connected(ServerFacts {
                     no_authorize: self.setup.no_authorize,
+                    ..ServerFacts::default()
                 }));
             }
-            Some(Awaited::Tls) => {
-                // The shell starts it once everything was sent.
-                if self.session.outgoing(Leg::Server).is_empty() {
-                    self.awaited = None;
-                    self.input(Input::Secured);
-                }
+            // The shell starts it once everything was sent.
+            Some(Awaited::Tls) if self.session.outgoing(Leg::Server).is_empty() => {
+                self.awaited = None;
+                self.input(Input::Secured);
             }
+            Some(Awaited::Tls) => {}
             None if self.setup.rude => {
                 self.input(Input::Connected(ServerFacts::default()));
                 self.input(Input::Secured);
@@ -487,11 +487,9 @@ impl<'a> World<'a> {
             && id.starts_with("ps-")
             && matches!(kind.as_deref(), Some("get" | "set"))
         {
-            let is_get = kind.as_deref() == Some("get");
             self.asked.push(Asked {
                 id: id.into_owned(),
-                configuration: is_get && element.child(ns::PUBSUB_OWNER, "pubsub").is_some(),
-                roster: is_get && element.child(ns::ROSTER, "query").is_some(),
+                what: Question::of(element),
             });
         }
     }
