@@ -134,6 +134,7 @@ fn restricted_xml_is_refused() {
         (b"<1/>", |e| matches!(e, NotWellFormed(_))),
         (b"<a:b:c/>", |e| matches!(e, NotWellFormed(_))),
         (b"<a></b>", |e| matches!(e, NotWellFormed(_))),
+        (b"<a></a\x0c>", |e| matches!(e, NotWellFormed(_))),
         (b"</a>", |e| matches!(e, NotWellFormed(_))),
         (b"<x:a/>", |e| matches!(e, BadPrefix(_))),
         (b"<a x:b=''/>", |e| matches!(e, BadPrefix(_))),

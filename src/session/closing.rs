@@ -250,6 +250,7 @@ impl Session {
         let connection = self.connection_mut(leg);
         if !std::mem::replace(&mut connection.finished, true) {
             connection.pending = Vec::new();
+            self.wire.end(leg);
             self.wire.output(Output::Finish(leg));
         }
     }

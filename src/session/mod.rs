@@ -120,6 +120,7 @@ impl Session {
         }
         self.note_outgoing();
         self.resume_held();
+        self.note_outgoing();
         self.advance_clock(now);
     }
 

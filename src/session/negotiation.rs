@@ -316,6 +316,7 @@ impl Session {
     /// Logged in by a way we do not follow, under [`Policy::Off`]: from here on everything passes.
     fn establish_untranslated(&mut self) {
         self.login_id = None;
+        self.client.held = false;
         self.client.framer.set_limits(self.options.limits);
         self.server.framer.set_limits(self.options.limits);
         self.phase = Phase::Established;

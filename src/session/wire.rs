@@ -87,6 +87,11 @@ impl Wire {
     /// Sends a closing tag on `leg`, and nothing after it.
     pub(crate) fn close(&mut self, leg: Leg, tag: &str) {
         self.send(leg, tag.as_bytes());
+        self.end(leg);
+    }
+
+    /// Lets nothing more be sent on `leg`.
+    pub(crate) fn end(&mut self, leg: Leg) {
         self.leg_mut(leg).closed = true;
     }
 

@@ -62,7 +62,7 @@ impl Revocations {
         if self.waiting.len() < MOST_WAITING {
             self.waiting.push_back(account.into());
             if self.waiting.len() == 1 {
-                ask(wire);
+                self.go_on(wire);
             }
         }
     }
@@ -108,20 +108,25 @@ impl Revocations {
                 escape(&account)
             );
         });
-        if !self.waiting.is_empty() {
-            ask(wire);
+        self.go_on(wire);
+    }
+
+    /// Asks for the subscribers; if that cannot be asked now, goes on as if nobody could list them.
+    fn go_on(&mut self, wire: &mut Wire) {
+        if !self.waiting.is_empty() && !ask(wire) {
+            self.handle_subscribers(Err("too many requests wait for the server"), wire);
         }
     }
 }
 
-fn ask(wire: &mut Wire) {
+fn ask(wire: &mut Wire) -> bool {
     wire.request("get", None, Purpose::Subscribers, |out| {
         let _ = write!(
             out,
             "<pubsub xmlns='{}'><subscriptions node='{NODE}'/></pubsub>",
             ns::PUBSUB_OWNER
         );
-    });
+    })
 }
 
 /// The subscribed JIDs in an answer that belong to `account`, which may be a domain.

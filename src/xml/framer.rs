@@ -145,7 +145,7 @@ impl Framer {
         self.token += space;
         self.scan = self.scan.max(self.token);
         match &buf[self.token..] {
-            [] | [b'<'] => return Ok(None),
+            [] | [b'<'] | [b'<', b'!'] => return Ok(None),
             [b'<', b'!' | b'?', ..] => return Err(restricted(&buf[self.token..])),
             [b'<', b'/', ..] => return Err(XmlError::NotWellFormed("an end before a start")),
             [b'<', ..] => {}
@@ -412,7 +412,12 @@ fn find(needle: &[u8], buf: &[u8], scan: &mut usize) -> Option<usize> {
 
 /// The name in `</name >`.
 fn end_name(tag: &[u8]) -> &[u8] {
-    tag[2..tag.len() - 1].trim_ascii_end()
+    let name = &tag[2..tag.len() - 1];
+    let len = name
+        .iter()
+        .rposition(|&b| !is_space(b))
+        .map_or(0, |at| at + 1);
+    &name[..len]
 }
 
 fn check_text(bytes: &[u8]) -> Result<(), XmlError> {

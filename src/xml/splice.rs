@@ -34,7 +34,7 @@ pub fn rewrite_standalone(
     append: &str,
 ) {
     start_tag(out, element, attributes);
-    declare_inherited(out, element);
+    declare_inherited(out, element, attributes);
     body(out, element, keep, append);
 }
 
@@ -65,9 +65,10 @@ fn start_tag(out: &mut BytesMut, element: &Element<'_>, attributes: Changes<'_>)
     }
 }
 
-fn declare_inherited(out: &mut BytesMut, element: &Element<'_>) {
+fn declare_inherited(out: &mut BytesMut, element: &Element<'_>, changes: Changes<'_>) {
+    let is_set = |name: &str| changes.iter().any(|(changed, _)| *changed == name);
     let tag = element.tag();
-    if tag.declaration(None).is_none() {
+    if tag.declaration(None).is_none() && !is_set("xmlns") {
         put_attribute(out, "xmlns", &element.resolve(None).unwrap_or_default());
     }
     for (index, (prefix, namespace)) in element.inherited().enumerate() {
@@ -89,6 +90,7 @@ fn declare_inherited(out: &mut BytesMut, element: &Element<'_>) {
         }
     }
     if tag.attribute("xml:lang").is_none()
+        && !is_set("xml:lang")
         && let Some(lang) = element.lang()
     {
         put_attribute(out, "xml:lang", &lang);

@@ -121,7 +121,7 @@ class Server(End):
         )
 
     async def answer(self, payload=""):
-        found = await self.expect("<iq type='[gs]et' id='([^']*)'.*</iq>")
+        found = await self.expect("<iq type='[gs]et' id='([^']*)'.*?</iq>")
         self.send(f"<iq type='result' id='{found[1]}'>{payload}</iq>")
 
 
@@ -224,8 +224,9 @@ class Shim:
 async def become_available(client, server):
     """Sends the first presence and plays the server until it is published."""
     client.send(PRESENCE)
-    await server.answer(NODE)
-    await server.answer()
+    # Privacy lists, the node, the publish, the items.
+    for _ in range(4):
+        await server.answer(NODE)
 
 
 async def report_calls(shim):

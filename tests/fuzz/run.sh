@@ -72,7 +72,7 @@ for target in $targets; do
     else
         failed=1
         reason=$(grep -m 1 -A 1 -E 'panicked at|ERROR: libFuzzer' "$log" | tr '\n' ' ')
-        echo "$target: FAILED: ${reason:-see tests/fuzz/$log}"
+        echo "$target: FAILED: $reason(all of it: tests/fuzz/$log)"
     fi
 done
 exit "$failed"
