@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `tree.rs` | XML as another implementation reads it |
 //! | `sink.rs` | one leg as its reader sees it: what a session sends is checked as it comes |
-//! | `text.rs` | what clients and servers say, made from few words |
+//! | `text.rs`, `text/` | what clients and servers say, made from few words |
 //! | `world.rs` | a session between a client and a server that do anything |
 
 pub mod sink;

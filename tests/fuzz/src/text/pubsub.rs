@@ -1,0 +1,226 @@
+//! Rosters, events and answers, as XML.
+
+use std::fmt::Write as _;
+
+use pubshim::ns;
+use pubshim::xml::escape;
+
+use super::*;
+
+impl Writer<'_> {
+    pub(super) fn roster(&self, out: &mut String, items: &[Item]) {
+        let _ = write!(out, "<query xmlns='{}'>", ns::ROSTER);
+        for item in items.iter().take(32) {
+            out.push_str("<item");
+            self.who(out, "jid", Some(item.who));
+            let subscription = ["both", "to", "from", "none", "remove"];
+            if let Some(subscription) = subscription.get(usize::from(item.subscription % 8)) {
+                let _ = write!(out, " subscription='{subscription}'");
+            }
+            out.push_str("/>");
+        }
+        out.push_str("</query>");
+    }
+
+    pub(super) fn event(&self, out: &mut String, event: &Event) {
+        out.push_str("<message");
+        self.who(out, "from", event.from);
+        self.who(out, "to", Some(Who::Own));
+        if let Some(kind) = ["headline", "error", "normal"].get(usize::from(event.kind % 6)) {
+            let _ = write!(out, " type='{kind}'");
+        }
+        if event.what & 0x80 != 0 {
+            out.push_str(" xml:lang='it' xmlns:y='urn:y'");
+        }
+        let node = if event.what & 0x40 == 0 {
+            "presence"
+        } else {
+            "other"
+        };
+        let _ = write!(out, "><event xmlns='{}'>", ns::PUBSUB_EVENT);
+        let _ = match event.what % 16 {
+            1 => write!(out, "<purge node='{node}'/>"),
+            2 => write!(out, "<delete node='{node}'/>"),
+            3 => write!(out, "<configuration node='{node}'/>"),
+            _ => {
+                let _ = write!(out, "<items node='{node}'>");
+                for _ in 0..=event.times {
+                    for item in &event.items {
+                        self.item(out, item.as_ref());
+                    }
+                    if out.len() > MOST || event.items.is_empty() {
+                        break;
+                    }
+                }
+                write!(out, "</items>")
+            }
+        };
+        out.push_str("</event>");
+        if let Some(child) = &event.more {
+            self.child(out, child, 1);
+        }
+        out.push_str("</message>");
+    }
+
+    pub(super) fn item(&self, out: &mut String, presence: Option<&Presence>) {
+        match presence {
+            Some(presence) => {
+                out.push_str("<item id='i'>");
+                self.presence(out, presence, 1);
+                out.push_str("</item>");
+            }
+            None => out.push_str("<retract id='i'/>"),
+        }
+    }
+
+    pub(super) fn items(&self, out: &mut String, resources: &[Who]) {
+        let _ = write!(
+            out,
+            "<pubsub xmlns='{}'><items node='presence'>",
+            ns::PUBSUB
+        );
+        for who in resources.iter().take(40) {
+            let full = who.text(self.own);
+            let resource = full.split_once('/').map_or("", |(_, resource)| resource);
+            let (full, id) = (escape(&full), escape(resource));
+            let _ = write!(
+                out,
+                "<item id='{id}'><presence xmlns='jabber:client' from='{full}'/></item>"
+            );
+        }
+        out.push_str("</items></pubsub>");
+    }
+
+    pub(super) fn answer(&self, out: &mut String, answer: &Answer) {
+        let Some(asked) = self.ours(answer.which) else {
+            return;
+        };
+        let good = match asked.what {
+            Question::Configuration => Reply::Configuration(0, 0, 0),
+            Question::Roster => Reply::Roster(
+                [(Who::Romeo, 0), (Who::Nurse, 2)]
+                    .map(|(who, subscription)| Item { who, subscription })
+                    .to_vec(),
+            ),
+            Question::Items => Reply::Items(vec![Who::Own, Who::OwnOther]),
+            Question::Subscribers => Reply::Subscribers(vec![Who::Romeo, Who::RomeoOdd]),
+            Question::Privacy => Reply::Privacy(0),
+            Question::Other => Reply::Empty,
+        };
+        let reply = match &answer.what {
+            Reply::Good => &good,
+            reply => reply,
+        };
+        let kind = match reply {
+            Reply::Error(_) => "error",
+            _ => "result",
+        };
+        let _ = write!(out, "<iq type='{kind}' id='{}'", asked.id);
+        self.who(out, "from", answer.from);
+        out.push('>');
+        match reply {
+            Reply::Good | Reply::Empty => {}
+            Reply::Configuration(access, publishers, fields) => {
+                configuration(out, *access, *publishers, *fields);
+            }
+            Reply::Roster(items) => self.roster(out, items),
+            Reply::Privacy(which) => privacy(out, *which),
+            Reply::Items(resources) => self.items(out, resources),
+            Reply::Subscribers(subscribers) => {
+                let xmlns = ns::PUBSUB_OWNER;
+                let _ = write!(
+                    out,
+                    "<pubsub xmlns='{xmlns}'><subscriptions node='presence'>"
+                );
+                for subscriber in subscribers.iter().take(16) {
+                    out.push_str("<subscription");
+                    self.who(out, "jid", Some(*subscriber));
+                    out.push_str(" subscription='subscribed'/>");
+                }
+                out.push_str("</subscriptions></pubsub>");
+            }
+            Reply::Other(child) => self.child(out, child, 1),
+            Reply::Error(which) => {
+                let conditions = [
+                    "item-not-found",
+                    "not-acceptable",
+                    "feature-not-implemented",
+                    "conflict",
+                    "forbidden",
+                    "service-unavailable",
+                ];
+                let condition = conditions[usize::from(*which) % conditions.len()];
+                let xmlns = ns::STANZA_ERRORS;
+                let _ = write!(
+                    out,
+                    "<error type='cancel'><{condition} xmlns='{xmlns}'/></error>"
+                );
+            }
+        }
+        out.push_str("</iq>");
+    }
+}
+
+pub(super) fn privacy(out: &mut String, which: u8) {
+    out.push_str("<query xmlns='jabber:iq:privacy'>");
+    out.push_str(match which % 8 {
+        0 => "",
+        1 => "<active name='a'/>",
+        2 => "<default name='b'/><active/>",
+        3 => "<list name='a'><item action='deny' order='1'><presence-out/></item></list>",
+        4 => "<list name='a'><item action='allow' order='x'/></list><list name='b'/>",
+        5 => "<active name='c&apos;&lt;'/><default name=''/>",
+        6 => "<list/>",
+        _ => "<list name='b'><item type='jid' value='a@b' action='allow' order='1'/></list>",
+    });
+    out.push_str("</query>");
+}
+
+pub(super) fn configuration(out: &mut String, access_at: u8, publishers: u8, fields: u8) {
+    let access = ["authorize", "whitelist", "presence", "open", ""];
+    let access_model = access[usize::from(access_at) % access.len()];
+    let _ = write!(
+        out,
+        "<pubsub xmlns='{}'><configure node='presence'><x xmlns='{}' type='form'>",
+        ns::PUBSUB_OWNER,
+        ns::DATA
+    );
+    let mut field = |var: &str, value: &str| {
+        let _ = write!(
+            out,
+            "<field var='pubsub#{var}'><value>{value}</value></field>"
+        );
+    };
+    field("access_model", access_model);
+    match publishers % 4 {
+        0 => field("publish_model", "publishers"),
+        1 => field("publish_model", "open"),
+        _ => {}
+    }
+    if fields & 1 != 0 {
+        field("notify_retract", "1");
+    }
+    if fields & 2 != 0 {
+        field("max_items", "1");
+    }
+    if fields & 4 != 0 {
+        field("purge_offline", "true");
+    }
+    out.push_str("</x></configure></pubsub>");
+}
+
+pub(super) fn content(text: &Text) -> String {
+    match text {
+        Text::None => String::new(),
+        Text::Word => "Moping".to_owned(),
+        Text::Number(number) => number.to_string(),
+        Text::Odd => "a&amp;<![CDATA[</a>&]]>&#x1F600; \r\n\u{e9}&gt;".to_owned(),
+        Text::Shim => "urn:pubshim:0 &#".to_owned(),
+        Text::Long(many) => "long ".repeat(usize::from(*many) * 4),
+        Text::Any(text) => {
+            let is_char = |c: &char| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
+            let text: String = text.chars().filter(is_char).take(200).collect();
+            escape(&text).into_owned()
+        }
+    }
+}
