@@ -154,6 +154,10 @@ impl Pump {
         while let Some(output) = self.session.poll() {
             moved = true;
             if let Some(recorder) = &mut self.recorder {
+                if matches!(output, Output::Recorded(_)) {
+                    recorder.record(output);
+                    continue;
+                }
                 recorder.record(output.clone());
             }
             match output {
@@ -175,6 +179,7 @@ impl Pump {
                     self.server.finish();
                 }
                 Output::Log(event) => log(&event),
+                // Without a recorder there is none.
                 Output::Recorded(_) => {}
             }
         }

@@ -184,8 +184,7 @@ impl Presence {
     }
 
     /// Listing 3, with the resource as item id. `access_model` goes along each time: should the node
-    /// have changed or gone, the publish is a conflict and not a leak.
-    /// `false`: it could not be sent.
+    /// have changed or gone, the publish is a conflict and not a leak. `false`: it could not be sent.
     fn publish(&self, payload: &[u8], purpose: Purpose, wire: &mut Wire) -> bool {
         let Some(access) = self.node.verified() else {
             return false;
@@ -314,13 +313,13 @@ impl Presence {
         if !self.enabled {
             return;
         }
-        if mentions(iq, ns::ROSTER, NODE) {
+        if mentions(iq, &[ns::ROSTER, NODE]) {
             self.contacts.note_client_iq(iq, NODE);
         }
-        if mentions(iq, ns::PRIVACY, "urn:xmpp:invisible:") {
+        if mentions(iq, &[ns::PRIVACY, "urn:xmpp:invisible:"]) {
             self.change_visibility(wire, |visibility, wire| visibility.note_request(iq, wire));
         }
-        if mentions(iq, ns::BLOCKING, ns::BLOCKING) {
+        if mentions(iq, &[ns::BLOCKING]) {
             self.revocations.note_request(iq);
         }
     }
@@ -361,7 +360,7 @@ impl Presence {
         }
         self.revocations.note_answer(iq, wire);
         self.contacts.note_error(iq);
-        mentions(iq, ns::ROSTER, ns::ROSTER) && self.contacts.handle_push(iq, wire)
+        mentions(iq, &[ns::ROSTER]) && self.contacts.handle_push(iq, wire)
     }
 
     /// Whether `iq` asks if this very resource is there. (The own server's pings are the client's.)
@@ -381,8 +380,8 @@ impl Presence {
         wire: &mut Wire,
     ) -> bool {
         let is_marker = |child: &Element<'_>| child.is(ns::SHIM, "shim");
-        let is_marked = mentions(presence, ns::SHIM, ns::SHIM)
-            && presence.children().any(|child| is_marker(&child));
+        let is_marked =
+            mentions(presence, &[ns::SHIM]) && presence.children().any(|child| is_marker(&child));
         if self.enabled && !self.events.shows_native(presence, is_marked, wire) {
             wire.drop_event(Dropped::Seen);
             return true;
@@ -403,20 +402,21 @@ impl Presence {
     /// A message from the server; `true` if it was an event on a presence node.
     pub(crate) fn handle_server_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> bool {
         self.enabled
-            && mentions(message, "#event", "&#")
+            && mentions(message, &["#event", "&#"])
             && self
                 .events
                 .handle_message(message, &mut self.contacts, wire)
     }
 }
 
-/// Whether one of two words occurs in a stanza: a cheap look before a thorough one.
+/// Whether one of these words occurs in a stanza: a cheap look before a thorough one.
 ///
 /// A namespace may be written with references, so whoever must not miss one gives `&#` as a word.
-fn mentions(stanza: &Element<'_>, one: &str, other: &str) -> bool {
+fn mentions(stanza: &Element<'_>, words: &[&str]) -> bool {
     let bytes = stanza.raw().as_bytes();
-    memchr::memmem::find(bytes, one.as_bytes()).is_some()
-        || one != other && memchr::memmem::find(bytes, other.as_bytes()).is_some()
+    words
+        .iter()
+        .any(|word| memchr::memmem::find(bytes, word.as_bytes()).is_some())
 }
 
 /// The condition of a stanza error (RFC 6120 §8.3.2).

@@ -46,9 +46,10 @@ enum DefaultList {
 impl Visibility {
     /// Whether the client may be hidden from anybody, or that is not known yet.
     pub(super) fn hides(&self) -> bool {
-        let list = self.state.active.as_ref().or(self.state.default.as_ref());
         let is_hiding = |name| self.lists.get(name).copied().unwrap_or(true);
-        self.default != DefaultList::Known || self.state.invisible || list.is_some_and(is_hiding)
+        self.default != DefaultList::Known
+            || self.state.invisible
+            || self.list_in_force().is_some_and(is_hiding)
     }
 
     /// Asks for what has to be known before anything is published.
@@ -90,7 +91,7 @@ impl Visibility {
         match reply {
             Ok(iq) => self.note_lists(iq),
             Err("item-not-found") => {
-                if let Some(name) = self.list_in_force() {
+                if let Some(name) = self.list_in_force().map(Box::from) {
                     self.lists.insert(name, false);
                 }
             }
@@ -140,23 +141,26 @@ impl Visibility {
         !self.undo.is_empty()
     }
 
-    fn list_in_force(&self) -> Option<Box<str>> {
-        let list = self.state.active.as_ref().or(self.state.default.as_ref());
-        list.cloned()
+    /// The active list, else the default one.
+    fn list_in_force(&self) -> Option<&str> {
+        self.state
+            .active
+            .as_deref()
+            .or(self.state.default.as_deref())
     }
 
     /// Asks for the list in force if it was never seen.
-    fn ask_for_list(&mut self, wire: &mut Wire) {
+    fn ask_for_list(&self, wire: &mut Wire) {
         let Some(name) = self.list_in_force() else {
             return;
         };
-        if !self.lists.contains_key(&name) {
+        if !self.lists.contains_key(name) {
             wire.request("get", None, Purpose::PrivacyList, |out| {
                 let _ = write!(
                     out,
                     "<query xmlns='{}'><list name='{}'/></query>",
                     ns::PRIVACY,
-                    escape(&name)
+                    escape(name)
                 );
             });
         }

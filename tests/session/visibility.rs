@@ -150,8 +150,9 @@ fn a_list_nobody_has_seen_hides_until_it_is_read() {
     assert_eq!(publishes(&d.server_got()), ["1"]);
 }
 
-#[test]
-fn a_default_list_hides_before_the_first_publish() {
+/// A session that knows nothing of its server, after its first presence: what it asks about all lists
+/// and about its node.
+fn asking() -> (Driver, Node, Node) {
     let mut d = Driver::logged_in_with(
         JULIET,
         options(Policy::Auto),
@@ -161,6 +162,12 @@ fn a_default_list_hides_before_the_first_publish() {
     );
     d.client("<presence id='1'/>");
     let [_, lists, config] = d.server_got().try_into().unwrap();
+    (d, lists, config)
+}
+
+#[test]
+fn a_default_list_hides_before_the_first_publish() {
+    let (mut d, lists, config) = asking();
     assert_eq!(lists.at("query").children.len(), 0);
     d.result(&config, &crate::presence_out::ejabberd_node(&[]));
     assert_eq!(
@@ -190,15 +197,7 @@ fn a_default_list_hides_before_the_first_publish() {
 
 #[test]
 fn a_server_without_lists_is_asked_once_for_all_sessions() {
-    let mut d = Driver::logged_in_with(
-        JULIET,
-        options(Policy::Auto),
-        &client_header("capulet.lit"),
-        &server_header("capulet.lit"),
-        ServerFacts::default(),
-    );
-    d.client("<presence id='1'/>");
-    let [_, lists, config] = d.server_got().try_into().unwrap();
+    let (mut d, lists, config) = asking();
     d.forget();
     d.error(&lists, "cancel", "service-unavailable");
     assert_eq!(d.outputs(), [Output::Learned(facts())]);
