@@ -4,6 +4,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
+use std::io::IsTerminal;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
@@ -104,6 +105,11 @@ impl Cli {
     }
 }
 
+/// Whether what is written to `stream` may have colours: it is a terminal, and `NO_COLOR` is not set.
+pub fn wants_colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// The defaults as the file writes them, for help and for [`default_file`]; that they are those
 /// of [`Settings`](crate::config::Settings) is tested.
 const DEFAULTS: &[(&str, &str)] = &[
@@ -131,6 +137,9 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("record", r#""""#),
     ("record-bodies", "false"),
     ("record-max-size", "33554432"),
+    ("show", r#""off""#),
+    ("show-bodies", "false"),
+    ("show-only", "[]"),
     ("log-format", r#""text""#),
     ("verbosity", "0"),
 ];
@@ -356,7 +365,14 @@ mod tests {
             file.lines().all(|line| line.chars().count() <= 80),
             "{file}"
         );
-        for group in ["Connections", "Translation", "Limits", "Time-outs", "Log"] {
+        for group in [
+            "Connections",
+            "Translation",
+            "Limits",
+            "Time-outs",
+            "Live view",
+            "Log",
+        ] {
             assert_eq!(
                 file.matches(&format!("\n## {group}\n")).count(),
                 1,

@@ -21,6 +21,7 @@
 //! | [`jid`], [`ns`] | addresses, namespaces | none |
 //! | [`net`] | sockets, TLS, the clock, randomness: one task owns a session | all |
 //! | [`fixture`] | recorded streams as text, replayed and compared | reads fixtures, rewrites them if asked |
+//! | [`view`] | what passes, as lines for people | none |
 //! | [`commands`] | what the commands beside `run` do | files, standard input and output |
 //! | [`config`], [`cli`] | what was asked for, and what the program runs with | reads one file |
 //!
@@ -54,4 +55,5 @@ pub mod net;
 pub mod ns;
 pub mod session;
 mod translate;
+pub mod view;
 pub mod xml;

@@ -5,7 +5,7 @@
     reason = "here the runtime starts, and the task that waits for signals"
 )]
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -148,15 +148,12 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 
 fn set_up_log(settings: LogSettings) {
     let level: LevelFilter = settings.level().parse().unwrap_or(LevelFilter::INFO);
-    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
         .with_writer(io::stderr);
     match settings.format {
         LogFormat::Json => log.json().init(),
-        LogFormat::Text => log
-            .with_ansi(io::stderr().is_terminal() && !is_plain)
-            .init(),
+        LogFormat::Text => log.with_ansi(cli::wants_colour(&io::stderr())).init(),
     }
 }

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
 //! | `connector.rs` | resolves, connects and secures the server's leg |
-//! | `recorder.rs` | writes recordings without keeping sessions waiting |
 //! | `pump.rs` | the one task that owns both connections of a session |
+//! | `watch.rs` | threads that are told what sessions do, without keeping them waiting |
+//! | `recorder.rs` | writes recordings |
+//! | `show.rs` | writes the live view |
 
 #![allow(
     clippy::disallowed_methods,
@@ -17,6 +19,8 @@ mod connector;
 mod listener;
 mod pump;
 mod recorder;
+mod show;
+mod watch;
 
 pub use connector::Connector;
 pub use listener::Listener;

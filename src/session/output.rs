@@ -124,6 +124,13 @@ pub enum Record {
     Shutdown,
 }
 
+impl Record {
+    /// Whether this is an input: what follows it was caused by it.
+    pub fn is_input(&self) -> bool {
+        !matches!(self, Self::To(..))
+    }
+}
+
 /// How important an [`Event`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
