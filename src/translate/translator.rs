@@ -133,7 +133,7 @@ impl Translator {
         self.revocations.note_answer(iq, wire);
         self.contacts.note_error(iq);
         if self.contacts.note_client_roster(iq, jid::bare(&wire.jid)) {
-            self.handle_roster_known(wire);
+            self.events.release(&self.contacts, wire);
         } else if self.events.is_holding() {
             // The client's own question did not tell.
             self.contacts.ask(wire);
@@ -167,7 +167,7 @@ impl Translator {
             Purpose::Subscribers => self.revocations.handle_subscribers(reply, wire),
             Purpose::Roster => {
                 self.contacts.handle_roster(reply.ok());
-                self.handle_roster_known(wire);
+                self.events.release(&self.contacts, wire);
             }
             Purpose::State(serial) => self.states.handle_items(serial, reply, wire),
             Purpose::Alive(serial) => {
@@ -176,12 +176,6 @@ impl Translator {
                 }
             }
             purpose => self.presence.handle_reply(purpose, reply, wire),
-        }
-    }
-
-    fn handle_roster_known(&mut self, wire: &mut Wire) {
-        if self.contacts.is_known() {
-            self.events.release(&self.contacts, wire);
         }
     }
 
