@@ -223,6 +223,8 @@ pub enum Dropped {
     Retracted,
     /// More events than can be held wait for a check.
     Overflow,
+    /// The resource was published as available and is not there.
+    Gone,
 }
 
 impl Dropped {
@@ -237,13 +239,14 @@ impl Dropped {
             Self::Delayed => "delayed",
             Self::Retracted => "retracted",
             Self::Overflow => "overflow",
+            Self::Gone => "gone",
         }
     }
 }
 
 impl Dropped {
     /// Every reason there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ForeignFrom,
         Self::WrongType,
         Self::WrongPayload,
@@ -252,6 +255,7 @@ impl Dropped {
         Self::Delayed,
         Self::Retracted,
         Self::Overflow,
+        Self::Gone,
     ];
 }
 
