@@ -14,9 +14,12 @@ use crate::commands::convert::{self, ConvertOptions};
 use crate::commands::replay::{self, ReplayOptions};
 use crate::commands::translate::{self, PrintOptions, TranslateOptions};
 use crate::config::RunOptions;
+use crate::demo::{self, DemoOptions};
 
 const AFTER_HELP: &str = "\
 Examples:
+  pubshim demo
+      A first minute without any account: a small server, two accounts, a live view
   pubshim run
       Clients on this machine log in through 127.0.0.1:5222, each to its own server
   pubshim run --server tls://xmpp.example.org --domain example.org -v
@@ -46,6 +49,9 @@ pub struct Cli {
 /// What `pubshim` can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Try it without any account: a server with nothing but pubsub, and a live view.
+    #[command(after_help = demo::AFTER_HELP)]
+    Demo(Box<DemoOptions>),
     /// Listen for clients and connect each to its server.
     #[command(after_help = AFTER_HELP)]
     Run(Box<RunOptions>),

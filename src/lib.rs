@@ -23,6 +23,7 @@
 //! | [`fixture`] | recorded streams as text, replayed and compared | reads fixtures, rewrites them if asked |
 //! | [`view`] | what passes, as lines for people | none |
 //! | [`commands`] | what the commands beside `run` do | files, standard input and output |
+//! | [`demo`] | the sandbox and pubshim in front of it, to be tried without an account | all |
 //! | [`config`], [`cli`] | what was asked for, and what the program runs with | reads one file |
 //!
 //! The core has no I/O: time comes in as an argument, ids come from a seed, so a recorded stream gives
@@ -49,6 +50,7 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod demo;
 pub mod fixture;
 pub mod jid;
 pub mod net;

@@ -1,5 +1,6 @@
 //! Accepts clients, and ends their sessions when the program ends.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -69,6 +70,11 @@ impl Listener {
             connector,
             watchings: watchings.into_iter().flatten().collect(),
         })
+    }
+
+    /// The first address clients connect to.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.sockets.first()?.local_addr().ok()
     }
 
     /// Serves clients until `stop` is cancelled, then waits for their sessions to end.
