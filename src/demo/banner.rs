@@ -37,7 +37,7 @@ pub(super) fn banner(options: &DemoOptions, address: SocketAddr, is_other: bool)
         let Some(account) = account else { continue };
         let jid = format!("{}@{domain}", account.name);
         let line = line(&jid, &account.password, &host.to_string(), port);
-        let _ = writeln!(text, "  {line}");
+        text.push_str(&line);
     }
     text.push_str(
         "\nWhat passes, live: the client is on the left, the server on the right; numbers behind a rule are listings\n\
@@ -47,20 +47,21 @@ pub(super) fn banner(options: &DemoOptions, address: SocketAddr, is_other: bool)
 }
 
 fn profanity(jid: &str, _: &str, host: &str, port: u16) -> String {
-    format!("Profanity: /connect {jid} server {host} port {port} tls disable auth default")
+    format!("  Profanity:\n    /connect {jid} server {host} port {port} tls disable\n")
 }
 
 fn mcabber(jid: &str, password: &str, host: &str, port: u16) -> String {
     format!(
-        "mcabber:   mcabber -f <(printf 'set %s\\n' jid={jid} password={password} server={host} port={port} tls=0)"
+        "  mcabber, from bash:\n    mcabber -f <(printf 'set %s\\n' jid={jid} password={password} \
+         server={host} port={port} tls=0)\n"
     )
 }
 
 fn slixmpp(jid: &str, password: &str, host: &str, port: u16) -> String {
     format!(
-        "slixmpp:   python3 -c \"import slixmpp; c = slixmpp.ClientXMPP('{jid}', '{password}', plugin_config=\
-         {{'feature_mechanisms': {{'unencrypted_plain': True}}}}); c.enable_starttls = False; \
-         c.add_event_handler('session_start', lambda e: c.send_presence(pstatus='Here')); \
-         c.connect('{host}', {port}); c.loop.run_forever()\""
+        "  slixmpp, from a shell:\n    python3 -c \"from slixmpp import ClientXMPP; c = ClientXMPP('{jid}', \
+         '{password}'); c['feature_mechanisms'].unencrypted_plain = True; c.enable_plaintext = True; \
+         c.enable_starttls = c.enable_direct_tls = False; c.add_event_handler('session_start', \
+         lambda _: c.send_presence(pstatus='Wooing')); c.connect('{host}', {port}); c.loop.run_forever()\"\n"
     )
 }

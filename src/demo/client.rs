@@ -53,7 +53,9 @@ impl Client {
                 ns::SASL
             ))
             .await?;
-        client.get(&format!("<success xmlns='{}'/>", ns::SASL)).await?;
+        client
+            .get(&format!("<success xmlns='{}'/>", ns::SASL))
+            .await?;
         client.framer = Framer::new(Limits::AFTER_LOGIN);
         client.open(domain).await?;
         client

@@ -101,6 +101,8 @@ async fn listen(settings: &mut Settings, asked: bool) -> anyhow::Result<(Listene
 }
 
 fn is_taken(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
     causes.any(|cause| cause.kind() == io::ErrorKind::AddrInUse)
 }

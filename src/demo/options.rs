@@ -69,7 +69,7 @@ pub struct DemoOptions {
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub show_only: Vec<Only>,
 
-    /// Log more; may be repeated. Without it only warnings and errors.
+    /// Log more than errors; may be repeated.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -162,10 +162,11 @@ impl DemoOptions {
         }
     }
 
-    /// What is logged: the view says what happens to sessions.
+    /// What is logged: warnings about sessions are in the view, too.
     pub fn log(&self) -> LogSettings {
+        let usual = if self.show == Form::Off { -1 } else { -2 };
         LogSettings {
-            verbosity: i8::try_from(self.verbose).unwrap_or(i8::MAX).min(3) - 1,
+            verbosity: usual + i8::try_from(self.verbose).unwrap_or(i8::MAX).min(4),
             ..LogSettings::default()
         }
     }

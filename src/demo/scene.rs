@@ -61,17 +61,19 @@ pub(super) async fn play(
             .get(*who)
             .zip(clients.get_mut(*who))
             .context("the scene needs another account")?;
-        let step = || format!("the scene stopped at step {}: {}", at + 1, act.told(&account.name));
-        let done = match act {
-            LogsIn(resource) => Client::log_in(
-                address,
-                &account.name,
-                domain,
-                &account.password,
-                resource,
+        let step = || {
+            format!(
+                "the scene stopped at step {}: {}",
+                at + 1,
+                act.told(&account.name)
             )
-            .await
-            .map(|it| *client = Some(it)),
+        };
+        let done = match act {
+            LogsIn(resource) => {
+                Client::log_in(address, &account.name, domain, &account.password, resource)
+                    .await
+                    .map(|it| *client = Some(it))
+            }
             Says(xml) => match client {
                 Some(client) => client.say(&at_domain(xml, domain)).await,
                 None => Err(anyhow::anyhow!("who has not logged in says nothing")),

@@ -102,9 +102,14 @@ impl Paint {
         let line = format!("{way:22}  {size:>8}  {text}");
         paint(screen, style, &line, out);
         if !aside.is_empty() {
-            let aside = self.fit(screen, aside, INDENT);
-            paint(screen, RULE, &format!("{:INDENT$}{aside}", ""), out);
+            let is_beside = line.width() + 2 + aside.width() <= screen.width;
+            match is_beside {
+                true => out.push_str("  "),
+                false => out.extend(["\n", &" ".repeat(INDENT)]),
+            }
+            paint(screen, RULE, &self.fit(screen, aside, INDENT), out);
         }
+        out.push('\n');
     }
 
     /// A line that is no frame.
@@ -122,6 +127,7 @@ impl Paint {
             Level::Debug | Level::Trace => NOTE,
         };
         paint(screen, style, &format!("* {note}"), out);
+        out.push('\n');
     }
 
     /// On a terminal, lines of one session stand below its name.
@@ -134,6 +140,7 @@ impl Paint {
         }
         whose.who.clone_into(&mut self.last);
         paint(screen, WHO, whose.who, out);
+        out.push('\n');
     }
 
     /// As much of `text` as fits behind `indent` columns.
@@ -155,10 +162,10 @@ fn plain_head(whose: Whose<'_>, out: &mut String) {
     let _ = write!(out, "{:8.3}  {:24}  ", whose.time.as_secs_f64(), whose.who);
 }
 
-fn paint(screen: Screen, style: Style, line: &str, out: &mut String) {
+fn paint(screen: Screen, style: Style, text: &str, out: &mut String) {
     let _ = match screen.colour {
-        true => writeln!(out, "{style}{line}{style:#}"),
-        false => writeln!(out, "{line}"),
+        true => write!(out, "{style}{text}{style:#}"),
+        false => write!(out, "{text}"),
     };
 }
 

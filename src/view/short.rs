@@ -69,7 +69,27 @@ impl Short<'_> {
                 self.attribute(name, &address);
             }
         }
-        self.inside(element);
+        match element.local() {
+            "presence" => self.inside_presence(element),
+            _ => self.inside(element),
+        }
+    }
+
+    /// Only texts and the names of what is beside them.
+    fn inside_presence(&mut self, presence: &Element<'_>) {
+        for child in presence.children() {
+            if self.is_full() {
+                return;
+            }
+            match (child.children().next().is_none(), &*child.namespace()) {
+                (true, ns::CLIENT) => self.child(&child),
+                (_, ns::CLIENT) if child.local() == "error" => self.child(&child),
+                _ => {
+                    self.text.push(' ');
+                    self.text.push_str(&name(&child));
+                }
+            }
+        }
     }
 
     /// Text and children.
@@ -101,6 +121,7 @@ impl Short<'_> {
                 self.stanza(element);
             }
             (ns::DATA, "x") => self.form(element),
+            (ns::CLIENT, "error") => self.error(element),
             _ => self.other(element),
         }
     }
@@ -128,6 +149,17 @@ impl Short<'_> {
                 self.inside(&child);
             }
             separator = " /";
+        }
+    }
+
+    /// The conditions of an error, and its text.
+    fn error(&mut self, error: &Element<'_>) {
+        for child in error.children() {
+            self.text.push(' ');
+            match child.local() {
+                "text" => self.quoted(&child.text()),
+                condition => self.text.push_str(condition),
+            }
         }
     }
 
@@ -176,7 +208,11 @@ impl Short<'_> {
                 .children()
                 .filter(|child| child.local() == "value")
                 .map(|value| value.text().into_owned())
+                .filter(|value| !value.is_empty())
                 .collect();
+            if values.is_empty() {
+                continue;
+            }
             self.attribute(
                 var.strip_prefix("pubsub#").unwrap_or(&var),
                 &values.join("|"),
@@ -237,8 +273,9 @@ mod tests {
             ),
             (
                 "<presence from='romeo@montague.lit/m' to='juliet@capulet.lit'><show>away</show><priority>5</priority>\
-                 <status>a &lt;b&gt;</status><x xmlns='http://jabber.org/protocol/muc'/></presence>",
-                "<presence> from=romeo@montague.lit/m show=\"away\" priority=\"5\" status=\"a <b>\" muc",
+                 <status>a &lt;b&gt;</status><x xmlns='http://jabber.org/protocol/muc'/>\
+                 <c xmlns='http://jabber.org/protocol/caps' ver='v'/></presence>",
+                "<presence> from=romeo@montague.lit/m show=\"away\" priority=\"5\" status=\"a <b>\" muc c",
             ),
             (
                 "<message type='chat' to='a@b'><body>hi</body></message>",
@@ -258,8 +295,9 @@ mod tests {
                 "<iq get> mam:2",
             ),
             (
-                "<iq type='error'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
-                "<iq error> error type=cancel { item-not-found }",
+                "<iq type='error'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+                 <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>none</text></error></iq>",
+                "<iq error> item-not-found \"none\"",
             ),
             (
                 "<iq type='set'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><affiliations node='presence'>\

@@ -279,8 +279,14 @@ fn a_terminal_gets_colours_and_short_lines() {
         client ←─────── server     121 B  <iq result> bind { jid=\"j…\n";
     assert!(lines.starts_with(expected), "{lines}");
     let expected = "\u{1b}[36mclient → shim               78 B  <presence> status=\"Moping\"\u{1b}[0m\n\
-        \u{1b}[32m                                  presence-native (1), pres…\u{1b}[0m\n";
+        \x20                                 \u{1b}[32mpresence-native (1), pres…\u{1b}[0m\n";
     assert!(lines.contains(expected), "{lines}");
+    stage.view.set_width(120);
+    let line = stage.answer("<query xmlns='jabber:iq:privacy'/>", "");
+    assert!(
+        line.ends_with("<iq result>\u{1b}[0m  \u{1b}[32mown-reply\u{1b}[0m\n"),
+        "{line}"
+    );
 }
 
 #[test]
