@@ -12,7 +12,7 @@ pub(super) fn banner(options: &DemoOptions, address: SocketAddr, is_other: bool)
     let (host, port) = (address.ip(), address.port());
     let accounts = options.accounts();
     let mut text = String::from(
-        "pubshim demo: a server that knows nothing but publish-subscribe, and pubshim in front of it.\n\
+        "pubshim demo: a server that knows only publish-subscribe, and pubshim in front.\n\
          For trying and testing, from this machine only; not a server to run.\n\n",
     );
     for account in &accounts {
@@ -40,8 +40,9 @@ pub(super) fn banner(options: &DemoOptions, address: SocketAddr, is_other: bool)
         text.push_str(&line);
     }
     text.push_str(
-        "\nWhat passes, live: the client is on the left, the server on the right; numbers behind a rule are listings\n\
-         of XEP-0207, the factor is how many times as many bytes pubsub takes. Ctrl-C ends it.\n\n",
+        "\nWhat passes, live: the client is on the left, the server on the right. Behind a\n\
+         rule are the listings of XEP-0207 it comes from, and how many times as many\n\
+         bytes pubsub takes. Ctrl-C ends it.\n\n",
     );
     text
 }
@@ -60,7 +61,7 @@ fn mcabber(jid: &str, password: &str, host: &str, port: u16) -> String {
 fn slixmpp(jid: &str, password: &str, host: &str, port: u16) -> String {
     format!(
         "  slixmpp, from a shell:\n    python3 -c \"from slixmpp import ClientXMPP; c = ClientXMPP('{jid}', \
-         '{password}'); c['feature_mechanisms'].unencrypted_plain = True; c.enable_plaintext = True; \
+         '{password}'); c.plugin['feature_mechanisms'].unencrypted_plain = True; c.enable_plaintext = True; \
          c.enable_starttls = c.enable_direct_tls = False; c.add_event_handler('session_start', \
          lambda _: c.send_presence(pstatus='Wooing')); c.connect('{host}', {port}); c.loop.run_forever()\"\n"
     )

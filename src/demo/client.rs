@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::options::Account;
 use crate::ns;
 use crate::xml::{Element, FrameKind, Framer, Limits, Namespaces};
 
@@ -31,9 +32,8 @@ impl Client {
     /// Connects to `address` and logs in with PLAIN.
     pub(super) async fn log_in(
         address: SocketAddr,
-        name: &str,
+        Account { name, password }: &Account,
         domain: &str,
-        password: &str,
         resource: &str,
     ) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address)
@@ -84,7 +84,7 @@ impl Client {
     }
 
     /// Closes the stream and waits for the other side to do the same.
-    pub(super) async fn log_out(mut self) -> anyhow::Result<()> {
+    pub(super) async fn log_out(&mut self) -> anyhow::Result<()> {
         self.say("</stream:stream>").await?;
         let until = Instant::now() + PATIENCE;
         while timeout_at(until, self.read())
@@ -100,7 +100,8 @@ impl Client {
         sent.context("the connection broke")
     }
 
-    /// Waits until an element has come that says all that `expected` says.
+    /// Waits until an element has come that says all that `expected` says. An error that nobody waits for
+    /// is one.
     pub(super) async fn get(&mut self, expected: &str) -> anyhow::Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -111,6 +112,13 @@ impl Client {
             if let Some(found) = found {
                 self.unread.remove(found);
                 return Ok(());
+            }
+            if self
+                .unread
+                .iter()
+                .any(|(bytes, namespaces)| is_error(bytes, namespaces))
+            {
+                bail!("an error came instead; {}", self.what_came());
             }
             match timeout_at(until, self.read()).await {
                 Ok(Ok(true)) => {}
@@ -166,6 +174,12 @@ fn is_said(bytes: &[u8], namespaces: &Namespaces, expected: &str) -> bool {
         (Some(actual), Some(expected)) => says(&actual, &expected),
         _ => false,
     }
+}
+
+fn is_error(bytes: &[u8], namespaces: &Namespaces) -> bool {
+    Element::of_frame(bytes, namespaces).is_some_and(|stanza| {
+        stanza.local() == "error" || stanza.attribute("type").as_deref() == Some("error")
+    })
 }
 
 /// More attributes and children are no matter, but another type is: it is another stanza.

@@ -49,7 +49,7 @@ const SCENE: &[(Who, Act)] = &[
 ///
 /// # Errors
 ///
-/// When what is expected does not come in time: with the step, and with what came instead.
+/// When what is expected does not come in time, with the step and what came instead.
 pub(super) async fn play(
     address: SocketAddr,
     domain: &str,
@@ -61,42 +61,40 @@ pub(super) async fn play(
             .get(*who)
             .zip(clients.get_mut(*who))
             .context("the scene needs another account")?;
-        let step = || {
-            format!(
-                "the scene stopped at step {}: {}",
-                at + 1,
-                act.told(&account.name)
-            )
-        };
-        let done = match act {
-            LogsIn(resource) => {
-                Client::log_in(address, &account.name, domain, &account.password, resource)
-                    .await
-                    .map(|it| *client = Some(it))
-            }
-            Says(xml) => match client {
-                Some(client) => client.say(&at_domain(xml, domain)).await,
-                None => Err(anyhow::anyhow!("who has not logged in says nothing")),
-            },
-            Gets(xml) => match client {
-                Some(client) => client.get(&at_domain(xml, domain)).await,
-                None => Err(anyhow::anyhow!("who has not logged in gets nothing")),
-            },
-            LogsOut => match client.take() {
-                Some(client) => client.log_out().await,
-                None => Ok(()),
-            },
-        };
-        done.with_context(step)?;
+        act.play(client, address, domain, account)
+            .await
+            .with_context(|| {
+                let told = act.told(&account.name);
+                format!("the scene stopped at step {}: {told}", at + 1)
+            })?;
     }
     Ok(SCENE.len())
 }
 
-fn at_domain(xml: &str, domain: &str) -> String {
-    xml.replace("@domain", &format!("@{domain}"))
-}
-
 impl Act {
+    /// Does it with the client of `account`, if it has logged in.
+    async fn play(
+        &self,
+        client: &mut Option<Client>,
+        address: SocketAddr,
+        domain: &str,
+        account: &Account,
+    ) -> anyhow::Result<()> {
+        let at_domain = |xml: &str| xml.replace("@domain", &format!("@{domain}"));
+        match self {
+            LogsIn(resource) => {
+                *client = Some(Client::log_in(address, account, domain, resource).await?);
+            }
+            Says(xml) => present(client)?.say(&at_domain(xml)).await?,
+            Gets(xml) => present(client)?.get(&at_domain(xml)).await?,
+            LogsOut => {
+                present(client)?.log_out().await?;
+                *client = None;
+            }
+        }
+        Ok(())
+    }
+
     /// As a sentence about `name`.
     fn told(&self, name: &str) -> String {
         match self {
@@ -106,4 +104,8 @@ impl Act {
             LogsOut => format!("{name} logs out"),
         }
     }
+}
+
+fn present(client: &mut Option<Client>) -> anyhow::Result<&mut Client> {
+    client.as_mut().context("this account has not logged in")
 }

@@ -33,6 +33,7 @@ mod puppet;
 mod server;
 mod shim;
 
+mod demo;
 mod direct;
 mod presence;
 mod robust;
