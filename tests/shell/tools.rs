@@ -78,6 +78,15 @@ impl Shim {
         panic!("no {text:?} in the log: {seen:#?}");
     }
 
+    /// What is logged from now to its end.
+    pub fn rest_of_log(&mut self) -> String {
+        let mut rest = String::new();
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
+            rest += &line;
+        }
+        rest
+    }
+
     /// What it writes to standard output; to be taken once.
     pub fn stdout(&mut self) -> ChildStdout {
         self.child.stdout.take().unwrap()
