@@ -12,6 +12,8 @@ use crate::session::{Leg, Level, Rule};
 
 /// Where the text of a stanza begins on a terminal.
 const INDENT: usize = 34;
+/// So much of a text is enough to leave the rest of the line to the rules.
+const ENOUGH: usize = 30;
 /// So much of a text is shown on the narrowest terminal.
 const LEAST: usize = 20;
 
@@ -98,11 +100,17 @@ impl Paint {
             Way::From(Leg::Server) | Way::To(Leg::Server) => PUBSUB,
             Way::Through(_) => PASSED,
         };
-        let text = self.fit(screen, &frame.text, INDENT);
-        let line = format!("{way:22}  {size:>8}  {text}");
-        paint(screen, style, &line, out);
+        let beside = if aside.is_empty() {
+            0
+        } else {
+            aside.width() + 2
+        };
+        let is_beside = INDENT + beside + frame.text.width() <= screen.width
+            || self.cut && INDENT + beside + ENOUGH <= screen.width;
+        let indent = if is_beside { INDENT + beside } else { INDENT };
+        let text = self.fit(screen, &frame.text, indent);
+        paint(screen, style, &format!("{way:22}  {size:>8}  {text}"), out);
         if !aside.is_empty() {
-            let is_beside = line.width() + 2 + aside.width() <= screen.width;
             match is_beside {
                 true => out.push_str("  "),
                 false => out.extend(["\n", &" ".repeat(INDENT)]),
