@@ -14,8 +14,8 @@ use crate::view::{self, Form, Only};
 
 /// What is shown below the help.
 pub const AFTER_HELP: &str = "\
-The server is pubshim's own, in the same process: it knows publish-subscribe and nothing else. It is for trying
-and testing, takes connections from this machine only, and is not a server to run.
+The server is pubshim's own: it knows publish-subscribe and nothing else. It is for trying and
+testing, takes connections from this machine only, and is not a server to run.
 
 Examples:
   pubshim demo
@@ -115,7 +115,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 }
 
 impl DemoOptions {
-    /// The accounts, none twice.
+    /// The accounts.
     pub(super) fn accounts(&self) -> Vec<Account> {
         match self.account.is_empty() {
             true => vec![

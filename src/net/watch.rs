@@ -61,7 +61,7 @@ enum Message {
 }
 
 impl Watching {
-    /// Starts a thread called `name`.
+    /// Starts a thread; `name` is that of the option it is for.
     pub(super) fn start(name: &'static str, watcher: impl Watcher) -> anyhow::Result<Self> {
         let (sender, messages) = channel();
         let (ending, done) = oneshot::channel::<()>();
