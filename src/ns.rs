@@ -58,6 +58,9 @@ pub const PUBSUB_ERRORS: &str = "http://jabber.org/protocol/pubsub#errors";
 pub const NODE_CONFIG: &str = "http://jabber.org/protocol/pubsub#node_config";
 /// `FORM_TYPE` of publish-options (XEP-0060 §7.1.5).
 pub const PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
+/// `FORM_TYPE` of a request to approve a subscription (XEP-0060 §8.6, listing 10).
+pub const SUBSCRIBE_AUTHORIZATION: &str =
+    "http://jabber.org/protocol/pubsub#subscribe_authorization";
 /// What an occupant says to a room (XEP-0045).
 pub const MUC: &str = "http://jabber.org/protocol/muc";
 /// What a room says to an occupant (XEP-0045).

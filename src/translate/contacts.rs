@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::handshake::{Half, Relation};
+use super::handshake::{Half, Kind, Relation};
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
@@ -26,6 +26,32 @@ pub(super) struct Contact {
     pub(super) is_native: bool,
     /// One of its native presences carried the marker: it has a shim.
     pub(super) is_marked: bool,
+    /// The client was shown its request because of a form, and has not answered yet.
+    pub(super) is_asking: bool,
+    /// The client has answered such a request in this session.
+    pub(super) answered: Option<Kind>,
+    /// What the record on the private node says; under `pure` that is the relation.
+    pub(super) recorded: Relation,
+    /// The user has put it into the roster, whatever its relation; on record.
+    pub(super) is_listed: bool,
+    /// Its name in the roster; on record.
+    pub(super) name: Option<Box<str>>,
+    /// Its groups in the roster; on record.
+    pub(super) groups: Vec<Box<str>>,
+    /// JIDs of it that were approved for our node, besides the bare one; on record.
+    pub(super) jids: Vec<Box<str>>,
+}
+
+impl Contact {
+    /// Whether the roster shows it: a request that waits for the user does not (RFC 6121 §A.1).
+    pub(super) fn is_in_roster(&self) -> bool {
+        self.is_listed || self.relation.to != Half::No || self.relation.from == Half::Yes
+    }
+
+    /// Whether there is anything to be remembered.
+    pub(super) fn is_worth_recording(&self) -> bool {
+        self.is_listed || self.recorded != Relation::default() || !self.jids.is_empty()
+    }
 }
 
 /// The records of one session.
@@ -33,6 +59,8 @@ pub(super) struct Contact {
 pub(super) struct Contacts {
     roster: Roster,
     list: HashMap<Box<str>, Contact>,
+    /// The roster was really had.
+    is_reliable: bool,
     /// How often the roster could not be had.
     failures: u8,
     /// Accounts to whose presence node the client itself has asked to be subscribed in this session,
@@ -78,6 +106,34 @@ impl Contacts {
             .unwrap_or_default()
     }
 
+    /// Whether the account's records let `account` see our node.
+    pub(super) fn may_see(&self, account: &str) -> bool {
+        self.list.get(account).is_some_and(|contact| {
+            contact.relation.from == Half::Yes || contact.recorded.from == Half::Yes
+        })
+    }
+
+    /// Whether we want to be subscribed to the node of `account`: under `auto` it has to have a shim.
+    pub(super) fn is_to_follow(&self, account: &str, is_pure: bool) -> bool {
+        self.list.get(account).is_some_and(|contact| match is_pure {
+            true => contact.relation.to != Half::No,
+            false => contact.relation.to == Half::Yes && contact.is_marked,
+        })
+    }
+
+    /// Whoever has a shim, in the order of their JIDs.
+    pub(super) fn marked(&self) -> Vec<Box<str>> {
+        let marked = self.list.iter().filter(|(_, contact)| contact.is_marked);
+        let mut accounts: Vec<_> = marked.map(|(account, _)| account.clone()).collect();
+        accounts.sort_unstable();
+        accounts
+    }
+
+    /// Whether the client itself has asked to be subscribed to the node of `account`.
+    pub(super) fn is_clients_own(&self, account: &str) -> bool {
+        self.asked.contains_key(account)
+    }
+
     /// Every account something is known of.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Contact)> {
         self.list
@@ -96,6 +152,33 @@ impl Contacts {
             return None;
         }
         Some(self.list.entry(account.into()).or_default())
+    }
+
+    /// Forgets what is on record of these accounts; who they were.
+    pub(super) fn forget_recorded(&mut self, is_meant: impl Fn(&str) -> bool) -> Vec<Box<str>> {
+        let mut forgotten = Vec::new();
+        for (account, contact) in &mut self.list {
+            if contact.is_worth_recording() && is_meant(account) {
+                forgotten.push(account.clone());
+                contact.recorded = Relation::default();
+                contact.is_listed = false;
+                contact.name = None;
+                contact.groups.clear();
+                contact.jids.clear();
+            }
+        }
+        forgotten
+    }
+
+    /// The roster is what is on record, not what the server says of it: all is known.
+    pub(super) fn set_known(&mut self) {
+        self.roster = Roster::Known;
+        self.is_reliable = true;
+    }
+
+    /// Whether the roster is known and really the account's: not one that could not be had.
+    pub(super) fn is_reliable(&self) -> bool {
+        self.is_known() && self.is_reliable
     }
 
     /// Notes a native presence of `account`.
@@ -131,6 +214,7 @@ impl Contacts {
             false => Roster::Unknown,
         };
         if let Some(query) = query {
+            self.is_reliable = true;
             self.note_items(&query);
         }
     }
@@ -231,7 +315,7 @@ impl Contacts {
     pub(super) fn note_client_iq(&mut self, iq: &Element<'_>, node: &str) {
         if iq.child(ns::ROSTER, "query").is_some() {
             self.client_has_roster = true;
-            if iq.attribute("type").as_deref() == Some("get") {
+            if iq.attribute("type").as_deref() == Some("get") && iq.attribute("to").is_none() {
                 self.client_request = iq.attribute("id").map(|id| (*id).into());
             }
         }

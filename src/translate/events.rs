@@ -1,6 +1,8 @@
 //! Events on contacts' presence nodes to presence (listings 4 and 2).
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
@@ -12,12 +14,14 @@ use super::states::States;
 use crate::jid;
 use crate::ns;
 use crate::session::{Dropped, Leg, Wire};
-use crate::xml::{Element, rewrite_standalone};
+use crate::xml::{Element, escape, rewrite_standalone};
 
 /// So many bytes of presence may wait until the roster is known.
 const MOST_HELD: usize = 256 * 1024;
 /// One message may make so many bytes of presence: what it declares once would stand on each.
 const MOST_SHOWN: usize = 256 * 1024;
+/// So many accounts are remembered as available, and so many resources of each.
+const MOST_AVAILABLE: usize = 4096;
 /// One message may have so many items; servers send one.
 const MOST_ITEMS: usize = 256;
 /// A resource may be so long (RFC 6122 §2.1).
@@ -28,6 +32,10 @@ const MOST_RESOURCE: usize = 1023;
 pub(super) struct Events {
     seen: Seen,
     held: Vec<Held>,
+    /// The client is not to be shown anything now.
+    pub(super) is_closed: bool,
+    /// Resources the client sees as available because of events or items alone, by account.
+    available: HashMap<Box<str>, Vec<Box<str>>>,
 }
 
 /// A presence that may be shown if its sender turns out to be a contact.
@@ -69,6 +77,7 @@ impl Events {
         if jid::resource(&from).is_none() || from == wire.jid {
             return true;
         }
+        self.note_available(&from, false);
         // A native presence is newer than what was held before it came.
         self.held.retain(|held| *held.full != *from);
         self.seen.native(&from, Change::of(presence), marked)
@@ -158,6 +167,9 @@ impl Events {
         if is_own && full == wire.jid {
             return Err(Dropped::Seen);
         }
+        if self.is_closed {
+            return Err(Dropped::Unavailable);
+        }
         states.note_heard(&full);
         let is_believed = match is_own {
             true => Some(true),
@@ -187,10 +199,40 @@ impl Events {
             return Err(Dropped::Seen);
         }
         wire.apply(&rules::EVENT);
+        self.note_available(full, presence.attribute("type").is_none());
         let to = std::mem::take(&mut wire.jid);
         write_presence(wire.to(Leg::Client), presence, account, &to);
         wire.jid = to;
         Ok(())
+    }
+
+    /// Notes that the client sees `full` as available by event alone, or no longer.
+    fn note_available(&mut self, full: &str, is_available: bool) {
+        let account = jid::bare(full);
+        if let Some(resources) = self.available.get_mut(account) {
+            resources.retain(|resource| **resource != *full);
+            if is_available && resources.len() < MOST_AVAILABLE {
+                resources.push(full.into());
+            } else if resources.is_empty() {
+                self.available.remove(account);
+            }
+        } else if is_available && self.available.len() < MOST_AVAILABLE {
+            self.available.insert(account.into(), vec![full.into()]);
+        }
+    }
+
+    /// Shows as unavailable what was only known by events of `account`: we do not see it any more.
+    pub(super) fn hide(&mut self, account: &str, wire: &mut Wire) {
+        self.held.retain(|held| jid::bare(&held.full) != account);
+        let to = escape(&wire.jid).into_owned();
+        for full in self.available.remove(account).unwrap_or_default() {
+            self.seen.forget(&full);
+            let from = escape(&full);
+            let _ = write!(
+                wire.to(Leg::Client),
+                "<presence from='{from}' to='{to}' type='unavailable'/>"
+            );
+        }
     }
 
     /// Whether something waits until the roster is known.
@@ -212,6 +254,7 @@ impl Events {
         if !is_own && contacts.is_subscribed(account) != Some(true) {
             wire.drop_event(Dropped::NotSubscribed);
         } else if self.seen.event(&held.full, held.change) {
+            self.note_available(&held.full, held.change.is_available());
             wire.send(Leg::Client, &held.presence);
         } else {
             wire.drop_event(Dropped::Seen);

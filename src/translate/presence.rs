@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::leftovers::{Leftovers, write_retract};
-use super::node::{OwnNode, Step};
+use super::node::{OwnNode, Spec, Step};
 use super::visibility::Visibility;
 use super::{Purpose, form, rules};
 use crate::jid;
@@ -35,6 +35,10 @@ pub(super) struct Presence {
     /// The server may hold an item of ours.
     published: bool,
     conflicts: u8,
+    /// Nothing is to be published for now.
+    is_held: bool,
+    /// The client has said that it is available, to whomever.
+    is_available: bool,
     /// Counts publishes: only the answer to the newest goes on.
     serial: u32,
     visibility: Visibility,
@@ -45,12 +49,14 @@ impl Presence {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             policy: options.policy,
-            node: OwnNode::new(NODE),
+            node: OwnNode::new(NODE, Spec::Presence),
             waiting: None,
             publishing: None,
             current: None,
             published: false,
             conflicts: 0,
+            is_held: false,
+            is_available: false,
             serial: 0,
             visibility: Visibility::default(),
             leftovers: Leftovers::default(),
@@ -67,9 +73,6 @@ impl Presence {
         wire: &mut Wire,
     ) -> bool {
         let kind = presence.attribute("type");
-        if presence.attribute("to").is_some() {
-            return false;
-        }
         let is_available = match kind.as_deref() {
             None => true,
             Some("unavailable") => false,
@@ -80,6 +83,7 @@ impl Presence {
             }
             Some(_) => return false,
         };
+        self.is_available = is_available;
         let has_id = presence.attribute("id").is_some_and(|id| !id.is_empty());
         let fresh = (!has_id).then(|| wire.requests.id());
         let id: &[_] = match &fresh {
@@ -161,7 +165,7 @@ impl Presence {
             self.tell_failure("service-unavailable", wire);
         } else if !self.node.is_ready() {
             self.node.prepare(wire);
-        } else if self.visibility.hides() {
+        } else if self.visibility.hides() || self.is_held {
             // It waits until the client may be seen again.
         } else if let Some(payload) = self.waiting.take() {
             self.serial += 1;
@@ -199,6 +203,43 @@ impl Presence {
             wire.log(Event::PublishFailed { node: NODE, reason });
         }
         sent
+    }
+
+    /// Lets publishes wait, or go on.
+    pub(super) fn hold(&mut self, is_held: bool, wire: &mut Wire) {
+        if std::mem::replace(&mut self.is_held, is_held) && !is_held {
+            self.advance(wire);
+        }
+    }
+
+    /// Has the node made and verified, whether or not anything is to be published.
+    pub(super) fn prepare_node(&mut self, wire: &mut Wire) {
+        self.node.prepare(wire);
+    }
+
+    /// Whether the node is there, as it should be.
+    pub(super) fn is_node_ready(&self) -> bool {
+        self.node.is_ready()
+    }
+
+    /// Whether nothing more is to be asked about the node for now.
+    pub(super) fn is_node_settled(&self) -> bool {
+        self.node.is_ready() || self.node.is_unusable()
+    }
+
+    /// Whether the node was made in this session: nobody can be subscribed to it.
+    pub(super) fn is_node_new(&self) -> bool {
+        self.node.is_new()
+    }
+
+    /// Whether the client has said that it is available.
+    pub(super) fn is_available(&self) -> bool {
+        self.is_available
+    }
+
+    /// Whether the client is available and hidden from somebody.
+    pub(super) fn hides(&self) -> bool {
+        self.is_available && self.visibility.hides()
     }
 
     /// Whether the client was shown to anybody in this session, and still is.

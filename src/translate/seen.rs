@@ -38,6 +38,13 @@ impl Change {
     }
 }
 
+impl Change {
+    /// Whether the sender is available by it.
+    pub(super) fn is_available(&self) -> bool {
+        self.available
+    }
+}
+
 /// Which children a presence has, by hashed name.
 #[derive(Clone, Copy, Debug)]
 struct Children {
@@ -184,6 +191,11 @@ impl Seen {
         let by_event = true;
         resource.shown = Some(Shown { change, by_event });
         true
+    }
+
+    /// What comes of `full` from now on is news.
+    pub(super) fn forget(&mut self, full: &str) {
+        self.resources.remove(&hash(full));
     }
 
     fn resource(&mut self, full: &str) -> &mut Resource {

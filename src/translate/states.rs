@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use super::contacts::Contacts;
-use super::events::{Held, read_item};
+use super::events::{Events, Held, read_item};
 use super::presence::NODE;
 use super::{Purpose, rules};
 use crate::jid;
@@ -29,6 +29,8 @@ pub(super) struct States {
     /// Available items whose resources are still to be pinged.
     suspects: VecDeque<Held>,
     pings: Vec<(u32, Held)>,
+    /// What may be shown.
+    answered: Vec<Held>,
     /// Counts questions.
     serial: u32,
 }
@@ -77,7 +79,10 @@ impl States {
     }
 
     /// Asks as much as may be asked now.
-    pub(super) fn work(&mut self, contacts: &Contacts, wire: &mut Wire) {
+    pub(super) fn work(&mut self, contacts: &Contacts, events: &mut Events, wire: &mut Wire) {
+        for held in std::mem::take(&mut self.answered) {
+            events.show_held(&held, contacts, wire);
+        }
         while self.has_work() && wire.may_work() {
             self.serial = self.serial.wrapping_add(1);
             if let Some(held) = self.suspects.pop_front() {
@@ -130,6 +135,7 @@ impl States {
         &mut self,
         serial: u32,
         reply: Result<&Element<'_>, &str>,
+        contacts: &Contacts,
         wire: &mut Wire,
     ) {
         let Some(at) = self.fetches.iter().position(|fetch| fetch.serial == serial) else {
@@ -162,24 +168,29 @@ impl States {
                 continue;
             }
             room -= held.presence.len();
-            self.suspects.push_back(held);
+            // A ping shows our full JID; who may not see us is believed.
+            match contacts.may_see(&fetch.account) || *fetch.account == *jid::bare(&wire.jid) {
+                true => self.suspects.push_back(held),
+                false => self.answered.push(held),
+            }
         }
     }
 
-    /// Takes the answer to a ping; the presence to be shown, unless its resource is gone.
+    /// Takes the answer to a ping: the presence is shown, unless its resource is gone.
     pub(super) fn handle_pong(
         &mut self,
         serial: u32,
         reply: Result<&Element<'_>, &str>,
         wire: &mut Wire,
-    ) -> Option<Held> {
-        let at = self.pings.iter().position(|(asked, _)| *asked == serial)?;
+    ) {
+        let Some(at) = self.pings.iter().position(|(asked, _)| *asked == serial) else {
+            return;
+        };
         let (_, held) = self.pings.swap_remove(at);
-        if is_gone(reply) {
-            wire.drop_event(Dropped::Gone);
-            return None;
+        match is_gone(reply) {
+            true => wire.drop_event(Dropped::Gone),
+            false => self.answered.push(held),
         }
-        Some(held)
     }
 }
 

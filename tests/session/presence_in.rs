@@ -31,11 +31,7 @@ pub(crate) fn event_of(full: &str, payload: &str) -> String {
 
 /// Romeo's session that knows his roster: Juliet and Benvolio are contacts, the nurse sees him only.
 pub(crate) fn romeo() -> Driver {
-    romeo_with(Policy::Auto)
-}
-
-pub(crate) fn romeo_with(policy: Policy) -> Driver {
-    let mut d = Driver::logged_in(ROMEO, options(policy));
+    let mut d = Driver::auto(ROMEO);
     d.server(&event_of(
         "bard@shakespeare.lit/globe",
         &payload("bard@shakespeare.lit/globe", "0", ""),
@@ -251,7 +247,9 @@ fn what_is_no_event_of_an_account_passes_untouched() {
 
 #[test]
 fn pure_shows_events_the_same_way() {
-    let mut d = romeo_with(Policy::Pure);
+    let mut d = Driver::logged_in(ROMEO, options(Policy::Pure));
+    d.client("<presence/>");
+    crate::roster::subscribe_to(&mut d, "juliet@capulet.lit");
     d.server(&event_of(
         JULIET,
         &payload(JULIET, "1", "<show>away</show>"),

@@ -222,24 +222,36 @@ fn who_is_blocked_is_subscribed_no_longer() {
          <subscription node='presence' jid='romeo@montague.lit/mobile' subscription='subscribed'/>\
          <subscription node='presence' jid='nurse@capulet.lit' subscription='subscribed'/></subscriptions></pubsub>",
     );
-    let [subscriptions, affiliation] = d.server_got().try_into().unwrap();
-    let ended = &subscriptions.at("pubsub/subscriptions").children;
-    let jids: Vec<_> = ended
-        .iter()
-        .map(|one| (one.value("jid"), one.value("subscription")))
-        .collect();
-    assert_eq!(
-        jids,
-        [
-            ("romeo@montague.lit", "none"),
-            ("romeo@montague.lit/mobile", "none")
-        ]
-    );
-    let affiliation = affiliation.at("pubsub/affiliations/affiliation");
+    // One request each: a server stops at the first error.
+    let [bare, mobile, last] = d.server_got().try_into().unwrap();
+    for (ended, jid) in [
+        (bare, "romeo@montague.lit"),
+        (mobile, "romeo@montague.lit/mobile"),
+    ] {
+        let ended = ended.at("pubsub/subscriptions/subscription");
+        assert_eq!(
+            (ended.value("jid"), ended.value("subscription")),
+            (jid, "none")
+        );
+    }
+    let affiliation = last.at("pubsub/affiliations/affiliation");
     assert_eq!(
         (affiliation.value("jid"), affiliation.value("affiliation")),
         ("romeo@montague.lit", "none")
     );
+    // Until it is known that nobody is left, nothing is published.
+    d.client("<presence id='2'/>");
+    assert_eq!(d.one_to_server().local, "presence");
+    // Prosody says this and does it all the same.
+    d.error(&last, "auth", "forbidden");
+    let verify = d.one_to_server();
+    assert!(verify.has("pubsub/subscriptions"));
+    d.result(
+        &verify,
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions>\
+         <subscription node='presence' jid='nurse@capulet.lit' subscription='subscribed'/></subscriptions></pubsub>",
+    );
+    assert!(d.one_to_server().has("pubsub/publish"));
 }
 
 #[test]

@@ -1,0 +1,362 @@
+//! The account's own record of its contacts: a private node (DESIGN: the server is the database).
+//!
+//! Under `pure` it is the roster, as far as subscriptions do not say it: names, groups, requests. Under
+//! `auto` it only holds approvals the native roster does not know of. A server may keep no more than 256
+//! items on a node, so an item holds all contacts whose hash begins alike.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use bytes::{BufMut, BytesMut};
+use sha2::{Digest as _, Sha256};
+
+use super::contacts::{Contact, Contacts};
+use super::handshake::{Half, Relation};
+use super::node::{OwnNode, Spec, Step};
+use super::{Purpose, form, rules};
+use crate::jid;
+use crate::ns;
+use crate::session::{Event, Wire};
+use crate::xml::{Element, escape};
+
+/// The private node.
+pub(super) const NODE: &str = "urn:pubshim:roster";
+/// So many contacts may share an item.
+const MOST_IN_ITEM: usize = 256;
+/// So often a write may find the node changed under it.
+const MOST_CONFLICTS: u8 = 3;
+
+/// What became of a write the client waits for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    /// The ids of the client's requests.
+    pub(super) requests: Vec<Box<str>>,
+    /// The error condition if it was refused.
+    pub(super) refused: Option<String>,
+}
+
+/// What is known of the node in one session.
+pub(super) struct Record {
+    node: OwnNode,
+    state: State,
+    /// Items to be written, with the client's requests that wait for it.
+    dirty: BTreeMap<u8, Vec<Box<str>>>,
+    /// The item that is being written.
+    writing: Option<(u8, Vec<Box<str>>)>,
+    conflicts: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Unknown,
+    /// The node is made, then subscribed to, then read.
+    Loading,
+    /// The node is read as it is.
+    Reading,
+    Known,
+    Unusable,
+}
+
+impl Record {
+    pub(super) fn new() -> Self {
+        Self {
+            node: OwnNode::new(NODE, Spec::Private),
+            state: State::Unknown,
+            dirty: BTreeMap::new(),
+            writing: None,
+            conflicts: 0,
+        }
+    }
+
+    /// Has the node made, subscribed to and read, unless that was done.
+    pub(super) fn load(&mut self, wire: &mut Wire) {
+        if self.state == State::Unknown {
+            self.state = State::Loading;
+            self.node.prepare(wire);
+            self.check_usable();
+        }
+    }
+
+    /// Has the node read, if there is one, unless that was done.
+    pub(super) fn read(&mut self, wire: &mut Wire) {
+        if self.state == State::Unknown && ask_items(wire) {
+            self.state = State::Reading;
+        }
+    }
+
+    /// Whether the contacts on record are known.
+    pub(super) fn is_known(&self) -> bool {
+        self.state == State::Known
+    }
+
+    /// Whether they cannot be had in this session.
+    pub(super) fn is_unusable(&self) -> bool {
+        self.state == State::Unusable
+    }
+
+    fn check_usable(&mut self) {
+        if self.node.is_unusable() {
+            self.state = State::Unusable;
+        }
+    }
+
+    /// Goes on with making and verifying the node.
+    pub(super) fn handle_node(
+        &mut self,
+        step: Step,
+        reply: Result<&Element<'_>, &str>,
+        contacts: &Contacts,
+        wire: &mut Wire,
+    ) {
+        self.node.handle_reply(step, reply, wire);
+        self.check_usable();
+        if !self.node.is_ready() {
+            return;
+        }
+        if self.state == State::Loading {
+            // Events of what other resources write; then what was written before.
+            let own = jid::bare(&wire.jid).to_owned();
+            wire.request("set", None, Purpose::Ignore, |out| {
+                let _ = write!(
+                    out,
+                    "<pubsub xmlns='{}'><subscribe node='{NODE}' jid='{}'/></pubsub>",
+                    ns::PUBSUB,
+                    escape(&own)
+                );
+            });
+            if ask_items(wire) {
+                self.state = State::Reading;
+            }
+        } else {
+            self.write_next(contacts, wire);
+        }
+    }
+
+    /// Takes what is on record.
+    pub(super) fn handle_items(
+        &mut self,
+        reply: Result<&Element<'_>, &str>,
+        contacts: &mut Contacts,
+    ) {
+        self.state = match reply {
+            // Nothing was ever written.
+            Ok(_) | Err("item-not-found") => State::Known,
+            Err(_) => State::Unusable,
+        };
+        let Some(pubsub) = reply.ok().and_then(|iq| iq.child(ns::PUBSUB, "pubsub")) else {
+            return;
+        };
+        if let Some(items) = pubsub.child(ns::PUBSUB, "items") {
+            for item in items.children() {
+                read_item(&item, contacts);
+            }
+        }
+    }
+
+    /// Takes an event on the node: what another resource has written; whom it may concern.
+    pub(super) fn handle_event(
+        &mut self,
+        items: &Element<'_>,
+        contacts: &mut Contacts,
+    ) -> Vec<Box<str>> {
+        let mut concerned = BTreeSet::new();
+        if self.state != State::Known {
+            return Vec::new();
+        }
+        for item in items.children().filter(|item| item.local() == "item") {
+            let Some(bucket) = item
+                .attribute("id")
+                .and_then(|id| u8::from_str_radix(&id, 16).ok())
+            else {
+                continue;
+            };
+            let is_ours = |writing: &(u8, _)| writing.0 == bucket;
+            if self.dirty.contains_key(&bucket) || self.writing.as_ref().is_some_and(is_ours) {
+                // What is being written here is newer.
+                continue;
+            }
+            concerned.extend(contacts.forget_recorded(|account| bucket_of(account) == bucket));
+            concerned.extend(read_item(&item, contacts));
+        }
+        concerned.into_iter().collect()
+    }
+
+    /// Has what is known of `account` written; `request` is the id of the client's that waits for it.
+    pub(super) fn write(
+        &mut self,
+        account: &str,
+        request: Option<Box<str>>,
+        contacts: &Contacts,
+        wire: &mut Wire,
+    ) {
+        self.dirty
+            .entry(bucket_of(account))
+            .or_default()
+            .extend(request);
+        self.write_next(contacts, wire);
+    }
+
+    fn write_next(&mut self, contacts: &Contacts, wire: &mut Wire) {
+        let Some(access) = self.node.verified().filter(|_| self.node.is_ready()) else {
+            return self.node.prepare(wire);
+        };
+        if self.writing.is_some() {
+            return;
+        }
+        let Some((bucket, requests)) = self.dirty.pop_first() else {
+            return;
+        };
+        wire.apply(&rules::RECORD);
+        let sent = wire.request("set", None, Purpose::Recorded, |out| {
+            write_bucket(out, bucket, contacts, access.as_str());
+        });
+        match sent {
+            true => self.writing = Some((bucket, requests)),
+            false => {
+                self.dirty.insert(bucket, requests);
+            }
+        }
+    }
+
+    /// Takes the answer to a write; whose requests are answered by it.
+    pub(super) fn handle_written(
+        &mut self,
+        reply: Result<&Element<'_>, &str>,
+        contacts: &Contacts,
+        wire: &mut Wire,
+    ) -> Option<Written> {
+        let (bucket, requests) = self.writing.take()?;
+        let refused = match reply {
+            Ok(_) => {
+                self.conflicts = 0;
+                None
+            }
+            // The node is not what was verified: it is checked before anything is written to it.
+            Err("conflict") if self.conflicts < MOST_CONFLICTS => {
+                self.conflicts += 1;
+                self.node.doubt();
+                self.dirty.entry(bucket).or_default().extend(requests);
+                self.node.prepare(wire);
+                return None;
+            }
+            Err(reason) => {
+                wire.log(Event::PublishFailed {
+                    node: NODE,
+                    reason: reason.to_owned(),
+                });
+                Some(reason.to_owned())
+            }
+        };
+        self.write_next(contacts, wire);
+        Some(Written { requests, refused })
+    }
+}
+
+fn ask_items(wire: &mut Wire) -> bool {
+    wire.request("get", None, Purpose::RecordItems, |out| {
+        let _ = write!(
+            out,
+            "<pubsub xmlns='{}'><items node='{NODE}'/></pubsub>",
+            ns::PUBSUB
+        );
+    })
+}
+
+/// The item that holds `account`.
+fn bucket_of(account: &str) -> u8 {
+    Sha256::digest(account.as_bytes())
+        .first()
+        .copied()
+        .unwrap_or(0)
+}
+
+/// Writes a publish of all contacts of an item.
+fn write_bucket(out: &mut BytesMut, bucket: u8, contacts: &Contacts, access: &str) {
+    let mut entries: Vec<_> = contacts
+        .iter()
+        .filter(|(account, contact)| bucket_of(account) == bucket && contact.is_worth_recording())
+        .collect();
+    entries.sort_unstable_by_key(|(account, _)| *account);
+    let _ = write!(
+        out,
+        "<pubsub xmlns='{}'><publish node='{NODE}'><item id='{bucket:02x}'><contacts xmlns='{}'>",
+        ns::PUBSUB,
+        ns::SHIM
+    );
+    for (account, contact) in entries {
+        write_entry(out, account, contact);
+    }
+    out.put_slice(b"</contacts></item></publish><publish-options>");
+    form::write_submit(out, ns::PUBLISH_OPTIONS, &[("pubsub#access_model", access)]);
+    out.put_slice(b"</publish-options></pubsub>");
+}
+
+fn write_entry(out: &mut BytesMut, account: &str, contact: &Contact) {
+    let half = |half| match half {
+        Half::No => None,
+        Half::Asked => Some("asked"),
+        Half::Yes => Some("yes"),
+    };
+    let _ = write!(out, "<contact jid='{}'", escape(account));
+    for (name, value) in [
+        ("to", half(contact.recorded.to)),
+        ("from", half(contact.recorded.from)),
+        ("listed", contact.is_listed.then_some("yes")),
+        ("name", contact.name.as_deref()),
+    ] {
+        if let Some(value) = value {
+            let _ = write!(out, " {name}='{}'", escape(value));
+        }
+    }
+    out.put_slice(b">");
+    for (name, values) in [("group", &contact.groups), ("jid", &contact.jids)] {
+        for value in values {
+            let _ = write!(out, "<{name}>{}</{name}>", escape(value));
+        }
+    }
+    out.put_slice(b"</contact>");
+}
+
+/// Takes the contacts of an item; whom it names.
+fn read_item(item: &Element<'_>, contacts: &mut Contacts) -> Vec<Box<str>> {
+    let Some(list) = item.child(ns::SHIM, "contacts") else {
+        return Vec::new();
+    };
+    let mut named = Vec::new();
+    for entry in list
+        .children()
+        .filter(|entry| entry.local() == "contact")
+        .take(MOST_IN_ITEM)
+    {
+        let half = |name| match entry.attribute(name).as_deref() {
+            Some("yes") => Half::Yes,
+            Some("asked") => Half::Asked,
+            _ => Half::No,
+        };
+        let account = entry.attribute("jid").unwrap_or_default();
+        if !jid::is_account(&account) && jid::domain(&account) != &*account {
+            continue;
+        }
+        let Some(contact) = contacts.get_mut(&account) else {
+            continue;
+        };
+        let texts = |name: &str| {
+            let children = entry.children().filter(|child| child.local() == name);
+            let mut texts = Vec::new();
+            for child in children {
+                texts.push(child.text().into());
+            }
+            texts
+        };
+        contact.recorded = Relation {
+            to: half("to"),
+            from: half("from"),
+        };
+        contact.is_listed = entry.attribute("listed").is_some();
+        contact.name = entry.attribute("name").map(|name| (*name).into());
+        contact.groups = texts("group");
+        contact.jids = texts("jid");
+        named.push((*account).into());
+    }
+    named
+}
