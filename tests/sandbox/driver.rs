@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use pubshim::sandbox::{Config, ConnectionId, Limits, Output, Server, Then};
+use pubshim::xml::escape;
 
 pub(crate) const DOMAIN: &str = "capulet.lit";
 pub(crate) const CHAT: &str = "chat.capulet.lit";
@@ -19,7 +20,9 @@ pub(crate) const PASSWORD: &str = "secret";
 pub(crate) fn config() -> Config {
     Config {
         domains: vec![DOMAIN.to_owned(), "montague.lit".to_owned()],
-        accounts: ACCOUNTS.map(|it| (it.to_owned(), PASSWORD.to_owned())).into(),
+        accounts: ACCOUNTS
+            .map(|it| (it.to_owned(), PASSWORD.to_owned()))
+            .into(),
         ..Config::default()
     }
 }
@@ -39,10 +42,7 @@ impl World {
     }
 
     pub(crate) fn limited(limits: Limits) -> Self {
-        Self::with(&Config {
-            limits,
-            ..config()
-        })
+        Self::with(&Config { limits, ..config() })
     }
 
     pub(crate) fn connect(&self) -> Client {
@@ -64,7 +64,10 @@ impl World {
              <resource>{resource}</resource></bind></iq>"
         ));
         client.jid = format!("{bare}/{resource}");
-        assert!(answer.contains(&format!("<jid>{}</jid>", client.jid)), "{answer}");
+        assert!(
+            answer.contains(&format!("<jid>{}</jid>", client.jid)),
+            "{answer}"
+        );
         // What came after it is for the test to look at.
         let (_, rest) = answer.split_once("</iq>").unwrap();
         client.seen = rest.to_owned();
@@ -100,7 +103,8 @@ impl Client {
     /// All that has come since the last look.
     pub(crate) fn seen(&mut self) -> String {
         let output = self.take();
-        self.seen.push_str(std::str::from_utf8(&output.bytes).unwrap());
+        self.seen
+            .push_str(std::str::from_utf8(&output.bytes).unwrap());
         std::mem::take(&mut self.seen)
     }
 
@@ -110,7 +114,8 @@ impl Client {
 
     pub(crate) fn is_closed(&mut self) -> bool {
         let output = self.take();
-        self.seen.push_str(std::str::from_utf8(&output.bytes).unwrap());
+        self.seen
+            .push_str(std::str::from_utf8(&output.bytes).unwrap());
         output.then == Then::Close
     }
 
@@ -133,16 +138,28 @@ impl Client {
 
     pub(crate) fn plain(&mut self, name: &str, password: &str) -> String {
         let text = base64(&format!("\0{name}\0{password}"));
-        self.say(&format!("<auth xmlns='{SASL}' mechanism='PLAIN'>{text}</auth>"))
+        self.say(&format!(
+            "<auth xmlns='{SASL}' mechanism='PLAIN'>{text}</auth>"
+        ))
     }
 
     /// Asks somebody, or without `to` the own account; the answer without what came behind it.
     pub(crate) fn iq(&mut self, kind: &str, to: &str, payload: &str) -> String {
-        let to = if to.is_empty() { String::new() } else { format!(" to='{to}'") };
+        let to = if to.is_empty() {
+            String::new()
+        } else {
+            format!(" to='{to}'")
+        };
         let before = self.seen();
         let answer = self.say(&format!("<iq type='{kind}' id='q'{to}>{payload}</iq>"));
-        let end = answer.find("</iq>").unwrap_or_else(|| panic!("no answer: {answer}")) + "</iq>".len();
-        assert!(answer.starts_with("<iq "), "the answer comes first: {answer}");
+        let end = answer
+            .find("</iq>")
+            .unwrap_or_else(|| panic!("no answer: {answer}"))
+            + "</iq>".len();
+        assert!(
+            answer.starts_with("<iq "),
+            "the answer comes first: {answer}"
+        );
         self.seen = before + &answer[end..];
         answer[..end].to_owned()
     }
@@ -174,7 +191,13 @@ impl Client {
     /// Makes a node with these fields.
     pub(crate) fn create(&mut self, to: &str, node: &str, fields: &[(&str, &str)]) {
         let form = form("http://jabber.org/protocol/pubsub#node_config", fields);
-        self.done(to, &format!("<create node='{node}'/><configure>{form}</configure>"));
+        self.done(
+            to,
+            &format!(
+                "<create node='{}'/><configure>{form}</configure>",
+                escape(node)
+            ),
+        );
     }
 
     pub(crate) fn configure(&mut self, to: &str, node: &str, fields: &[(&str, &str)]) -> String {
@@ -202,7 +225,9 @@ impl Client {
 }
 
 pub(crate) fn publish(node: &str, id: &str, text: &str) -> String {
-    format!("<publish node='{node}'><item id='{id}'><p xmlns='urn:test'>{text}</p></item></publish>")
+    format!(
+        "<publish node='{node}'><item id='{id}'><p xmlns='urn:test'>{text}</p></item></publish>"
+    )
 }
 
 pub(crate) fn pubsub(content: &str) -> String {
@@ -216,7 +241,12 @@ pub(crate) fn owner(content: &str) -> String {
 pub(crate) fn form(form_type: &str, fields: &[(&str, &str)]) -> String {
     let fields: String = fields
         .iter()
-        .map(|(var, value)| format!("<field var='{var}'><value>{value}</value></field>"))
+        .map(|(var, value)| {
+            format!(
+                "<field var='{var}'><value>{}</value></field>",
+                escape(value)
+            )
+        })
         .collect();
     format!(
         "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'>\
@@ -227,8 +257,12 @@ pub(crate) fn form(form_type: &str, fields: &[(&str, &str)]) -> String {
 /// Fails unless `answer` is an error of this type with these conditions, the second of XEP-0060.
 #[track_caller]
 pub(crate) fn assert_error(answer: &str, kind: &str, condition: &str, special: &str) {
-    let expected = format!("<error type='{kind}'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>");
-    assert!(answer.contains("type='error'") && answer.contains(&expected), "not {condition}: {answer}");
+    let expected =
+        format!("<error type='{kind}'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>");
+    assert!(
+        answer.contains("type='error'") && answer.contains(&expected),
+        "not {condition}: {answer}"
+    );
     let special = match special {
         "" => return assert!(!answer.contains("pubsub#errors"), "{answer}"),
         special => format!("<{special} xmlns='http://jabber.org/protocol/pubsub#errors'"),
