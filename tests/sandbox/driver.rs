@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use pubshim::sandbox::{Config, ConnectionId, Limits, Output, Server, Then};
+use pubshim::xml::escape;
 
 pub(crate) const DOMAIN: &str = "capulet.lit";
 pub(crate) const CHAT: &str = "chat.capulet.lit";
@@ -192,7 +193,10 @@ impl Client {
         let form = form("http://jabber.org/protocol/pubsub#node_config", fields);
         self.done(
             to,
-            &format!("<create node='{node}'/><configure>{form}</configure>"),
+            &format!(
+                "<create node='{}'/><configure>{form}</configure>",
+                escape(node)
+            ),
         );
     }
 
@@ -237,7 +241,12 @@ pub(crate) fn owner(content: &str) -> String {
 pub(crate) fn form(form_type: &str, fields: &[(&str, &str)]) -> String {
     let fields: String = fields
         .iter()
-        .map(|(var, value)| format!("<field var='{var}'><value>{value}</value></field>"))
+        .map(|(var, value)| {
+            format!(
+                "<field var='{var}'><value>{}</value></field>",
+                escape(value)
+            )
+        })
         .collect();
     format!(
         "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'>\

@@ -1,5 +1,5 @@
 //! The sandbox: its core on bytes, against the text of XEP-0060 (sections are named where a test is),
-//! and its sockets with a real client.
+//! and its sockets.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -9,13 +9,13 @@
 
 mod access;
 mod authorization;
-mod client;
 mod driver;
 mod file;
 mod login;
 mod notifications;
 mod owner;
 mod publisher;
+mod running;
 mod socket;
 mod stanzas;
 mod subscriber;

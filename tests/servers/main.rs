@@ -30,6 +30,8 @@ mod hidden;
 mod people;
 mod process;
 mod puppet;
+#[path = "../sandbox/running.rs"]
+mod running;
 mod server;
 mod shim;
 
@@ -37,5 +39,6 @@ mod demo;
 mod direct;
 mod presence;
 mod robust;
+mod sandbox;
 mod transparent;
 mod walk;

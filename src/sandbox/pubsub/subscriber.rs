@@ -89,7 +89,7 @@ impl Pubsub {
             return Err(Error::FORBIDDEN);
         }
         if node.subscriptions.remove(&jid).is_none() {
-            return Err(Error::UNEXPECTED_REQUEST.with("not-subscribed"));
+            return Err(not_subscribed());
         }
         *context.changed = true;
         Ok(pubsub_xml(&format!(
@@ -106,7 +106,7 @@ impl Pubsub {
     ) -> Result<String, Error> {
         let (name, jid) = own_options_of(request, action)?;
         let node = self.node(request.service, &name)?;
-        let subscription = node.subscriptions.get(&jid).ok_or(NOT_SUBSCRIBED)?;
+        let subscription = node.subscriptions.get(&jid).ok_or_else(not_subscribed)?;
         let form = options_form("form", &subscription.options);
         Ok(pubsub_xml(&format!(
             "<options node='{}' jid='{}'>{form}</options>",
@@ -123,7 +123,10 @@ impl Pubsub {
     ) -> Result<String, Error> {
         let (name, jid) = own_options_of(request, action)?;
         let node = self.node_mut(request.service, &name)?;
-        let subscription = node.subscriptions.get_mut(&jid).ok_or(NOT_SUBSCRIBED)?;
+        let subscription = node
+            .subscriptions
+            .get_mut(&jid)
+            .ok_or_else(not_subscribed)?;
         subscription.options = read_options(action)?;
         *context.changed = true;
         Ok(String::new())
@@ -228,7 +231,9 @@ impl Pubsub {
     }
 }
 
-const NOT_SUBSCRIBED: Error = Error::UNEXPECTED_REQUEST;
+fn not_subscribed() -> Error {
+    Error::UNEXPECTED_REQUEST.with("not-subscribed")
+}
 
 /// The default subscription options (§6.4).
 pub(super) fn default_options() -> String {
