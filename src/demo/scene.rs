@@ -27,21 +27,105 @@ enum Act {
 
 /// The scene, in order; `@domain` stands for the domain of the accounts.
 const SCENE: &[(Who, Act)] = &[
+    // They are there.
     (JULIET, LogsIn("balcony")),
+    (
+        JULIET,
+        Says("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>"),
+    ),
+    (
+        JULIET,
+        Gets("<iq type='result' id='roster'><query xmlns='jabber:iq:roster'/></iq>"),
+    ),
     (JULIET, Says("<presence/>")),
     (ROMEO, LogsIn("orchard")),
+    (
+        ROMEO,
+        Says("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>"),
+    ),
+    (
+        ROMEO,
+        Gets("<iq type='result' id='roster'><query xmlns='jabber:iq:roster'/></iq>"),
+    ),
     (ROMEO, Says("<presence><status>Wooing</status></presence>")),
+    // He asks to see her, and she lets him (listings 5-11).
+    (
+        ROMEO,
+        Says("<presence to='juliet@domain' type='subscribe'/>"),
+    ),
+    (
+        JULIET,
+        Gets("<presence from='romeo@domain' type='subscribe'/>"),
+    ),
+    (
+        JULIET,
+        Says("<presence to='romeo@domain' type='subscribed'/>"),
+    ),
+    (
+        ROMEO,
+        Gets("<presence from='juliet@domain' type='subscribed'/>"),
+    ),
+    (
+        ROMEO,
+        Gets(
+            "<iq type='set'><query xmlns='jabber:iq:roster'><item jid='juliet@domain' subscription='to'/></query></iq>",
+        ),
+    ),
+    (ROMEO, Gets("<presence from='juliet@domain/balcony'/>")),
+    // And the other way round.
+    (
+        JULIET,
+        Says("<presence to='romeo@domain' type='subscribe'/>"),
+    ),
+    (
+        ROMEO,
+        Gets("<presence from='juliet@domain' type='subscribe'/>"),
+    ),
+    (
+        ROMEO,
+        Says("<presence to='juliet@domain' type='subscribed'/>"),
+    ),
+    (
+        JULIET,
+        Gets("<presence from='romeo@domain' type='subscribed'/>"),
+    ),
+    (
+        JULIET,
+        Gets(
+            "<iq type='set'><query xmlns='jabber:iq:roster'><item jid='romeo@domain' subscription='both'/></query></iq>",
+        ),
+    ),
+    (
+        JULIET,
+        Gets("<presence from='romeo@domain/orchard'><status>Wooing</status></presence>"),
+    ),
+    (
+        JULIET,
+        Says("<iq type='get' id='again'><query xmlns='jabber:iq:roster'/></iq>"),
+    ),
+    (
+        JULIET,
+        Gets(
+            "<iq type='result' id='again'><query xmlns='jabber:iq:roster'><item jid='romeo@domain' subscription='both'/></query></iq>",
+        ),
+    ),
+    // Her status changes (listings 1-4).
     (
         JULIET,
         Says("<presence><show>away</show><status>Moping</status></presence>"),
     ),
-    // The answer comes behind everything that was said before.
     (
-        JULIET,
-        Says("<iq type='get' id='ping'><ping xmlns='urn:xmpp:ping'/></iq>"),
+        ROMEO,
+        Gets(
+            "<presence from='juliet@domain/balcony'><show>away</show><status>Moping</status></presence>",
+        ),
     ),
-    (JULIET, Gets("<iq type='result' id='ping'/>")),
+    // She leaves.
     (JULIET, LogsOut),
+    (
+        ROMEO,
+        Gets("<presence from='juliet@domain/balcony' type='unavailable'/>"),
+    ),
     (ROMEO, LogsOut),
 ];
 
