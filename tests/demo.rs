@@ -112,6 +112,7 @@ fn usage_errors() {
         (&["--listen=0.0.0.0:5222"][..], "this machine only"),
         (&["--account=nurse"], "NAME:PASSWORD"),
         (&["--account=a@b:c"], "NAME:PASSWORD"),
+        (&["--account=a:b'c"], "NAME:PASSWORD"),
         (&["--script", "--account=nurse:verona"], "--account"),
         (&["--script", "--data=file"], "--data"),
         (&["--show=long"], "off, short, full"),

@@ -7,7 +7,6 @@ use std::str::FromStr;
 use clap::{ArgAction, Args};
 
 use crate::config::{Domain, ListenAddress, LogSettings, Settings};
-use crate::jid;
 use crate::sandbox;
 use crate::session::{self, Policy, Security};
 use crate::view::{self, Form, Only};
@@ -96,12 +95,22 @@ impl FromStr for Account {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // What a shell would act on has no place in lines to copy.
+        let is_plain = |text: &str, beside: &str| {
+            !text.is_empty()
+                && text
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || beside.contains(c))
+        };
         match text.split_once(':') {
-            // What may not stand in a domain is not needed in a name either.
-            Some((name, password)) if jid::is_domain(name) && !password.is_empty() => {
+            Some((name, password))
+                if is_plain(name, "-._+") && is_plain(password, "-._+=,@:/%") =>
+            {
                 Ok(Self::new(&name.to_lowercase(), password))
             }
-            _ => Err("expected NAME:PASSWORD such as nurse:verona"),
+            _ => Err(
+                "expected NAME:PASSWORD such as nurse:verona, of letters, digits and a few signs",
+            ),
         }
     }
 }

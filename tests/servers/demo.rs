@@ -2,12 +2,15 @@
 
 use std::process::Command;
 
+use serde_json::json;
+
+use crate::people::befriend;
 use crate::process::Guarded;
 use crate::puppet::Puppet;
 use crate::server::{Account, Entry};
 
 #[test]
-fn two_clients_log_in_and_their_presence_is_published() {
+fn two_clients_see_each_other_on_a_server_with_nothing_but_pubsub() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
     command.args(["demo", "--listen=127.0.0.1:0"]);
     let mut demo = Guarded::start(None, &command);
@@ -22,22 +25,30 @@ fn two_clients_log_in_and_their_presence_is_published() {
         addr: ([127, 0, 0, 1], port).into(),
         ca_file: None,
     };
-    for (name, password, resource) in [
-        ("juliet", "capulet", "balcony"),
-        ("romeo", "montague", "orchard"),
-    ] {
+    let log_in = |name, password: &str, resource| {
         let account = Account {
             bare: format!("{name}@localhost"),
             password: password.to_owned(),
         };
         let client = Puppet::login(&entry, &account, resource);
-        client.available("Moping");
-        let published = format!("publish presence/{resource} <presence> status=\"Moping\"");
-        let seen = demo
-            .output
-            .find(|line| line.contains(&published).then_some(()));
+        client.send(json!({"cmd": "roster"}));
+        client.available("Here");
+        // A node cannot be subscribed to before it is there.
+        let published = format!("publish presence/{resource} <presence> status=\"Here\"");
+        let is_it = |line: &String| line.contains(&published).then_some(());
+        let seen = demo.output.find(is_it);
         assert!(seen.is_some(), "{published}:\n{}", demo.said());
-    }
+        client
+    };
+    let juliet = log_in("juliet", "capulet", "balcony");
+    let romeo = log_in("romeo", "montague", "orchard");
+    befriend(&juliet, &romeo);
+    juliet.available("Moping");
+    romeo.wait_for_status(&juliet, "Moping");
+    drop(juliet);
+    romeo.wait("her farewell", |it| {
+        it.is_presence_from("juliet@localhost/balcony", "unavailable")
+    });
     demo.signal("TERM");
     assert_eq!(demo.exit_code(), Some(0), "{}", demo.said());
 }
