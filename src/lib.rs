@@ -21,6 +21,7 @@
 //! | [`jid`], [`ns`] | addresses, namespaces | none |
 //! | [`net`] | sockets, TLS, the clock, randomness: one task owns a session | all |
 //! | [`fixture`] | recorded streams as text, replayed and compared | reads fixtures, rewrites them if asked |
+//! | [`sandbox`] | a server that knows only publish-subscribe, for trying and testing | none |
 //! | [`commands`] | what the commands beside `run` do | files, standard input and output |
 //! | [`config`], [`cli`] | what was asked for, and what the program runs with | reads one file |
 //!
@@ -52,6 +53,7 @@ pub mod fixture;
 pub mod jid;
 pub mod net;
 pub mod ns;
+pub mod sandbox;
 pub mod session;
 mod translate;
 pub mod xml;

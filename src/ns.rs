@@ -73,6 +73,10 @@ pub const INVISIBLE: &str = "urn:xmpp:invisible:1";
 pub const INVISIBLE_0: &str = "urn:xmpp:invisible:0";
 /// Blocking (XEP-0191).
 pub const BLOCKING: &str = "urn:xmpp:blocking";
+/// Service discovery, what somebody is (XEP-0030).
+pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+/// Service discovery, what somebody has (XEP-0030).
+pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
 /// Pings (XEP-0199).
 pub const PING: &str = "urn:xmpp:ping";
 /// Delayed delivery (XEP-0203).

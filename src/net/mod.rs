@@ -5,6 +5,7 @@
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
 //! | `connector.rs` | resolves, connects and secures the server's leg |
 //! | `recorder.rs` | writes recordings without keeping sessions waiting |
+//! | `sandbox.rs` | the sockets and the file of a [`sandbox`](crate::sandbox) |
 //! | `pump.rs` | the one task that owns both connections of a session |
 
 #![allow(
@@ -17,6 +18,8 @@ mod connector;
 mod listener;
 mod pump;
 mod recorder;
+mod sandbox;
 
 pub use connector::Connector;
 pub use listener::Listener;
+pub use sandbox::Sandbox;

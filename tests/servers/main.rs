@@ -30,11 +30,14 @@ mod hidden;
 mod people;
 mod process;
 mod puppet;
+#[path = "../sandbox/running.rs"]
+mod running;
 mod server;
 mod shim;
 
 mod direct;
 mod presence;
 mod robust;
+mod sandbox;
 mod transparent;
 mod walk;
