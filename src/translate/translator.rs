@@ -433,7 +433,7 @@ impl Translator {
                 self.answer_rosters(wire);
             }
             Purpose::RecordItems => {
-                self.record.handle_items(reply, &mut self.contacts);
+                self.record.handle_items(reply, &mut self.contacts, wire);
                 self.start_pure(wire);
             }
             Purpose::Recorded => {
