@@ -81,6 +81,8 @@ pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
 pub const PING: &str = "urn:xmpp:ping";
 /// Delayed delivery (XEP-0203).
 pub const DELAY: &str = "urn:xmpp:delay";
+/// Delayed delivery, the version before (XEP-0091).
+pub const DELAY_0: &str = "jabber:x:delay";
 /// Unique and stable stanza ids (XEP-0359).
 pub const SID: &str = "urn:xmpp:sid:0";
 /// The marker a shim puts into native presence, so that shims know of each other.

@@ -335,7 +335,6 @@ impl Session {
                 self.wire.jid = bound.text().trim().to_owned();
                 self.phase = Phase::Established;
                 self.wire.log(Event::LoggedIn(self.wire.jid.clone()));
-                self.translator.start(&mut self.wire);
             }
         }
         self.pass(Leg::Server, stanza);

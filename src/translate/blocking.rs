@@ -16,6 +16,7 @@ const MOST_BLOCKED: usize = 10_000;
 /// What is known of one session.
 #[derive(Debug, Default)]
 pub(super) struct Blocking {
+    /// As the server writes them, in lower case.
     list: HashSet<Box<str>>,
     is_known: bool,
     is_asked: bool,
@@ -81,11 +82,13 @@ impl Blocking {
         self.requests.push(((*id).into(), change));
     }
 
+    /// Whether an answer for the client is waited for.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
     /// Looks at an answer for the client; whoever is blocked from now on.
     pub(super) fn note_answer(&mut self, iq: &Element<'_>) -> Vec<Box<str>> {
-        if self.requests.is_empty() {
-            return Vec::new();
-        }
         let id = iq.attribute("id").unwrap_or_default();
         let Some(at) = self.requests.iter().position(|(asked, _)| **asked == *id) else {
             return Vec::new();
@@ -99,12 +102,8 @@ impl Blocking {
 
     /// Takes a push about the list, which another resource may have caused (XEP-0191 §3.4): whoever is
     /// blocked from now on, and whether the client must not see it.
-    pub(super) fn handle_push(&mut self, iq: &Element<'_>, own: &str) -> (Vec<Box<str>>, bool) {
-        let is_push = iq.attribute("type").as_deref() == Some("set")
-            && iq.attribute("from").is_none_or(|from| from == own);
-        let blocked = if !is_push {
-            return (Vec::new(), false);
-        } else if let Some(block) = iq.child(ns::BLOCKING, "block") {
+    pub(super) fn handle_push(&mut self, iq: &Element<'_>) -> (Vec<Box<str>>, bool) {
+        let blocked = if let Some(block) = iq.child(ns::BLOCKING, "block") {
             self.change(Change::Block(jids_in(&block)))
         } else if let Some(unblock) = iq.child(ns::BLOCKING, "unblock") {
             self.change(Change::Unblock(jids_in(&unblock)))
@@ -140,8 +139,8 @@ impl Blocking {
     }
 }
 
+/// Whom a list names. A client may write what the server has prepared: `Romeo@Montague.lit`.
 fn jids_in(list: &Element<'_>) -> Vec<Box<str>> {
-    list.children()
-        .filter_map(|item| Some((*item.attribute("jid")?).into()))
-        .collect()
+    let jids = list.children().filter_map(|item| item.attribute("jid"));
+    jids.map(|jid| jid::lowercase(&jid).into()).collect()
 }

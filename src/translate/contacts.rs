@@ -129,6 +129,17 @@ impl Contacts {
         accounts
     }
 
+    /// The accounts of `domain` that something is known of, in the order of their JIDs.
+    pub(super) fn of_domain(&self, domain: &str) -> Vec<Box<str>> {
+        let accounts = self
+            .list
+            .keys()
+            .filter(|account| jid::domain(account) == domain);
+        let mut accounts: Vec<_> = accounts.cloned().collect();
+        accounts.sort_unstable();
+        accounts
+    }
+
     /// Whether the client itself has asked to be subscribed to the node of `account`.
     pub(super) fn is_clients_own(&self, account: &str) -> bool {
         self.asked.contains_key(account)
@@ -220,10 +231,9 @@ impl Contacts {
     }
 
     /// Looks at the answer to the client's own request for its roster; whether the roster is known by it.
-    pub(super) fn note_client_roster(&mut self, iq: &Element<'_>, own: &str) -> bool {
+    pub(super) fn note_client_roster(&mut self, iq: &Element<'_>) -> bool {
         if self.client_request.is_none()
             || self.client_request.as_deref() != iq.attribute("id").as_deref()
-            || iq.attribute("from").is_some_and(|from| from != own)
         {
             return false;
         }
@@ -243,9 +253,7 @@ impl Contacts {
         wire: &mut Wire,
     ) -> (Vec<Changed>, bool) {
         let own = jid::bare(&wire.jid);
-        if iq.attribute("type").as_deref() != Some("set")
-            || iq.attribute("from").is_some_and(|from| from != own)
-        {
+        if iq.attribute("from").is_some_and(|from| from != own) {
             return (Vec::new(), false);
         }
         let Some(query) = iq.child(ns::ROSTER, "query") else {

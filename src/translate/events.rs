@@ -297,7 +297,7 @@ fn write_presence(out: &mut BytesMut, presence: &Element<'_>, account: &str, to:
         // Only a room may say who is an occupant.
         (ns::MUC | ns::MUC_USER, _) | (ns::SHIM, _) => false,
         // Only the author may say when it was said.
-        (ns::DELAY, _) => child
+        (ns::DELAY | ns::DELAY_0, _) => child
             .attribute("from")
             .is_none_or(|from| jid::bare(&from) == account),
         (ns::SID, "stanza-id") => child

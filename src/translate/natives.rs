@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::handshake::Kind;
 use super::rules;
 use crate::session::{Leg, ServerFacts, Wire};
 use crate::xml::Element;
@@ -22,7 +23,9 @@ const MOST_WAITING: usize = 64;
 /// A stanza that was sent, or waits.
 #[derive(Clone, Debug)]
 struct Stanza {
+    kind: Kind,
     account: Box<str>,
+    id: Option<Box<str>>,
     bytes: Bytes,
     is_repeated: bool,
 }
@@ -37,14 +40,24 @@ pub(super) struct Natives {
 
 impl Natives {
     /// Sends a subscription stanza for `account` or lets it wait; `false` if there is no room for it.
-    pub(super) fn send(&mut self, presence: &Element<'_>, account: &str, wire: &mut Wire) -> bool {
-        // What waits for the same contact is overtaken by it.
-        self.forget(account);
+    pub(super) fn send(
+        &mut self,
+        kind: Kind,
+        presence: &Element<'_>,
+        account: &str,
+        wire: &mut Wire,
+    ) -> bool {
+        // What waits about the same half of the same subscription is overtaken by it.
+        self.waiting.retain(|stanza| {
+            *stanza.account != *account || stanza.kind.is_about_to() != kind.is_about_to()
+        });
         if self.waiting.len() >= MOST_WAITING {
             return false;
         }
         self.waiting.push_back(Stanza {
+            kind,
             account: account.into(),
+            id: presence.attribute("id").map(|id| (*id).into()),
             bytes: Bytes::copy_from_slice(presence.raw().as_bytes()),
             is_repeated: false,
         });
@@ -88,10 +101,10 @@ impl Natives {
     pub(super) fn handle_bounce(&mut self, error: &Element<'_>, wire: &mut Wire) -> bool {
         let is_limit = self.sent.len() > MOST || wire.facts.limits_subscriptions;
         let from = error.attribute("from").unwrap_or_default();
-        let at = self
-            .sent
-            .iter()
-            .rposition(|(_, stanza)| *stanza.account == *from);
+        let id = error.attribute("id");
+        let at = self.sent.iter().rposition(|(_, stanza)| {
+            *stanza.account == *from && stanza.id.as_deref() == id.as_deref()
+        });
         let Some((_, stanza)) = at.and_then(|at| self.sent.get(at)).filter(|_| is_limit) else {
             return false;
         };

@@ -165,7 +165,7 @@ impl Presence {
             self.tell_failure("service-unavailable", wire);
         } else if !self.node.is_ready() {
             self.node.prepare(wire);
-        } else if self.visibility.hides() || self.is_held {
+        } else if self.visibility.holds() || self.is_held {
             // It waits until the client may be seen again.
         } else if let Some(payload) = self.waiting.take() {
             self.serial += 1;
@@ -328,11 +328,26 @@ impl Presence {
         self.change_visibility(wire, |visibility, wire| visibility.note_request(iq, wire));
     }
 
-    /// Looks at an answer for the client that may say that such a request was refused.
+    /// Looks at an answer of the own server for the client that may say that such a request was refused.
     pub(super) fn note_visibility_answer(&mut self, iq: &Element<'_>, wire: &mut Wire) {
         if self.visibility.is_waiting() {
             self.change_visibility(wire, |visibility, _| visibility.note_answer(iq));
         }
+    }
+
+    /// Looks at a push of the own server about privacy lists.
+    pub(super) fn note_visibility_push(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+        self.change_visibility(wire, |visibility, wire| visibility.note_push(iq, wire));
+    }
+
+    /// Whom a privacy list blocks since the last call.
+    pub(super) fn newly_blocked(&mut self) -> Vec<Box<str>> {
+        self.visibility.newly_blocked()
+    }
+
+    /// Whether the client is hidden from somebody, as far as is known.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.visibility.is_hidden()
     }
 
     /// Lets something change who may see the client, and does what follows from it.
@@ -351,8 +366,7 @@ impl Presence {
                 self.current.clone_from(&current);
                 self.waiting = current;
             }
-            (true, false) => self.advance(wire),
-            _ => {}
+            _ => self.advance(wire),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! `auto` it only holds approvals the native roster does not know of. A server may keep no more than 256
 //! items on a node, so an item holds all contacts whose hash begins alike.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
@@ -41,6 +41,8 @@ pub(super) struct Record {
     state: State,
     /// Items to be written, with the client's requests that wait for it.
     dirty: BTreeMap<u8, Vec<Box<str>>>,
+    /// Accounts that have changed before the record was read: what is read of them is older.
+    fresh: HashSet<Box<str>>,
     /// The item that is being written.
     writing: Option<(u8, Vec<Box<str>>)>,
     conflicts: u8,
@@ -63,6 +65,7 @@ impl Record {
             node: OwnNode::new(NODE, Spec::Private),
             state: State::Unknown,
             dirty: BTreeMap::new(),
+            fresh: HashSet::new(),
             writing: None,
             conflicts: 0,
         }
@@ -132,24 +135,29 @@ impl Record {
         }
     }
 
-    /// Takes what is on record.
+    /// Takes what is on record, and writes what has changed before it was read.
     pub(super) fn handle_items(
         &mut self,
         reply: Result<&Element<'_>, &str>,
         contacts: &mut Contacts,
+        wire: &mut Wire,
     ) {
         self.state = match reply {
             // Nothing was ever written.
             Ok(_) | Err("item-not-found") => State::Known,
             Err(_) => State::Unusable,
         };
-        let Some(pubsub) = reply.ok().and_then(|iq| iq.child(ns::PUBSUB, "pubsub")) else {
-            return;
-        };
-        if let Some(items) = pubsub.child(ns::PUBSUB, "items") {
+        let fresh = std::mem::take(&mut self.fresh);
+        let pubsub = reply.ok().and_then(|iq| iq.child(ns::PUBSUB, "pubsub"));
+        if let Some(pubsub) = &pubsub
+            && let Some(items) = pubsub.child(ns::PUBSUB, "items")
+        {
             for item in items.children() {
-                read_item(&item, contacts);
+                read_item(&item, contacts, |account| !fresh.contains(account));
             }
+        }
+        if self.is_known() && !self.dirty.is_empty() {
+            self.write_next(contacts, wire);
         }
     }
 
@@ -176,7 +184,7 @@ impl Record {
                 continue;
             }
             concerned.extend(contacts.forget_recorded(|account| bucket_of(account) == bucket));
-            concerned.extend(read_item(&item, contacts));
+            concerned.extend(read_item(&item, contacts, |_| true));
         }
         concerned.into_iter().collect()
     }
@@ -193,6 +201,11 @@ impl Record {
             .entry(bucket_of(account))
             .or_default()
             .extend(request);
+        if !self.is_known() {
+            // What else the item holds must not be lost.
+            self.fresh.insert(account.into());
+            return self.read(wire);
+        }
         self.write_next(contacts, wire);
     }
 
@@ -317,8 +330,12 @@ fn write_entry(out: &mut BytesMut, account: &str, contact: &Contact) {
     out.put_slice(b"</contact>");
 }
 
-/// Takes the contacts of an item; whom it names.
-fn read_item(item: &Element<'_>, contacts: &mut Contacts) -> Vec<Box<str>> {
+/// Takes the contacts of an item for which `is_meant`; whom it names.
+fn read_item(
+    item: &Element<'_>,
+    contacts: &mut Contacts,
+    is_meant: impl Fn(&str) -> bool,
+) -> Vec<Box<str>> {
     let Some(list) = item.child(ns::SHIM, "contacts") else {
         return Vec::new();
     };
@@ -334,7 +351,8 @@ fn read_item(item: &Element<'_>, contacts: &mut Contacts) -> Vec<Box<str>> {
             _ => Half::No,
         };
         let account = entry.attribute("jid").unwrap_or_default();
-        if !jid::is_account(&account) && jid::domain(&account) != &*account {
+        let is_address = jid::is_account(&account) || jid::domain(&account) == &*account;
+        if !is_address || !is_meant(&account) {
             continue;
         }
         let Some(contact) = contacts.get_mut(&account) else {

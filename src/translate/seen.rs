@@ -188,6 +188,10 @@ impl Seen {
             resource.events.push_back((id, change.bytes));
             keep_newest(&mut resource.events);
         }
+        if !change.available {
+            // Whoever was hidden publishes the same as before once more: that is news again.
+            resource.settled.clear();
+        }
         let by_event = true;
         resource.shown = Some(Shown { change, by_event });
         true

@@ -35,7 +35,7 @@ impl Translator {
             return self.handle_pure_subscription(kind, account, presence, wire);
         }
         self.follow_client(kind, &account, wire);
-        if !self.natives.send(presence, &account, wire) {
+        if !self.natives.send(kind, presence, &account, wire) {
             self.refuse_presence(presence, "wait", "resource-constraint", wire);
         }
     }
@@ -58,9 +58,7 @@ impl Translator {
                 if self.approvals.has_form(account) {
                     self.approvals.deny(account, wire);
                 }
-                if let Some(contact) = self.contacts.get_mut(account) {
-                    contact.recorded.from = Half::No;
-                }
+                self.forget_approval(account, wire);
                 self.revoke(account, wire);
             }
         }
@@ -94,11 +92,22 @@ impl Translator {
                 is_news = true;
             }
         }
-        if !is_pure && contact.is_asking && contact.recorded.from != Half::Yes {
+        let is_native = contact.relation.from != Half::No;
+        if !is_pure && contact.is_asking && !is_native && contact.recorded.from != Half::Yes {
             contact.recorded.from = Half::Yes;
             is_news = true;
         }
         if is_news && !is_pure {
+            self.record.write(account, None, &self.contacts, wire);
+        }
+    }
+
+    /// No approval is on record any more: there is a native one, or none at all.
+    fn forget_approval(&mut self, account: &str, wire: &mut Wire) {
+        if let Some(contact) = self.contacts.get_mut(account)
+            && contact.recorded.from != Half::No
+        {
+            contact.recorded.from = Half::No;
             self.record.write(account, None, &self.contacts, wire);
         }
     }
@@ -133,8 +142,11 @@ impl Translator {
         let gained =
             |half: fn(Relation) -> Half| half(now) == Half::Yes && half(before) != Half::Yes;
         let lost = |half: fn(Relation) -> Half| half(now) != Half::Yes && half(before) == Half::Yes;
-        if gained(|relation| relation.from) && self.may_see(account) {
-            self.approvals.want(account, is_marked);
+        if gained(|relation| relation.from) {
+            self.forget_approval(account, wire);
+            if self.may_see(account) {
+                self.approvals.want(account, is_marked);
+            }
         }
         if lost(|relation| relation.from) && !self.may_see(account) {
             self.revoke(account, wire);

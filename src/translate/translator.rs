@@ -99,9 +99,9 @@ impl Translator {
         self.policy == Policy::Pure
     }
 
-    /// A resource is bound. Under `pure` everything that is known of contacts has to be asked for.
-    pub(crate) fn start(&mut self, wire: &mut Wire) {
-        if self.enabled && self.is_pure() {
+    /// Something needs the contacts. Under `pure` all that is known of them has to be asked for.
+    fn need_contacts(&mut self, wire: &mut Wire) {
+        if self.is_pure() {
             self.presence.prepare_node(wire);
             self.record.load(wire);
         }
@@ -116,6 +116,7 @@ impl Translator {
         if !self.enabled {
             return false;
         }
+        self.need_contacts(wire);
         let kind = presence.attribute("type");
         if presence.attribute("to").is_none() {
             let is_taken = self.presence.handle_client_presence(presence, wire);
@@ -189,6 +190,7 @@ impl Translator {
                 && is_own
                 && !is_answer
             {
+                self.need_contacts(wire);
                 self.handle_roster_iq(iq, &query, wire);
                 return true;
             }
@@ -269,6 +271,7 @@ impl Translator {
         if !self.enabled || !mentions(message, &["#event", "#subscribe_authorization", "&#"]) {
             return false;
         }
+        self.need_contacts(wire);
         if self.handle_subscription_message(message, wire)
             || self.handle_private_event(message, wire)
         {
@@ -285,29 +288,51 @@ impl Translator {
         if !self.enabled {
             return false;
         }
-        if is_ping_from_others(iq, wire) {
+        // Whoever hides would be given away; whether to answer is then the client's own choice.
+        if !self.presence.is_hidden() && is_ping_from_others(iq, wire) {
             wire.apply(&rules::PING);
             wire.answer_result(iq);
             return true;
         }
-        self.presence.note_visibility_answer(iq, wire);
-        let blocked = self.blocking.note_answer(iq);
-        self.follow_blocking(&blocked, wire);
         self.contacts.note_error(iq);
-        if self.contacts.note_client_roster(iq, jid::bare(&wire.jid)) {
+        // Somebody else's stanza with the same id answers nothing and pushes nothing.
+        if !is_from_account(iq, wire) {
+            return false;
+        }
+        match iq.attribute("type").as_deref() {
+            Some("result" | "error") => {
+                self.note_answer(iq, wire);
+                false
+            }
+            Some("set") => self.handle_push(iq, wire),
+            _ => false,
+        }
+    }
+
+    /// Looks at an answer of the own server for the client.
+    fn note_answer(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+        self.presence.note_visibility_answer(iq, wire);
+        self.follow_privacy_lists(wire);
+        if self.blocking.is_waiting() {
+            let blocked = self.blocking.note_answer(iq);
+            self.follow_blocking(&blocked, wire);
+        }
+        if self.contacts.note_client_roster(iq) {
             self.handle_contacts_known(wire);
         } else if self.events.is_holding() || !self.held_forms.is_empty() {
             // The client's own question did not tell.
             self.contacts.ask(wire);
         }
-        self.handle_push(iq, wire)
     }
 
-    /// A push about the roster or the block list; `true` if the client must not see it.
+    /// A push about the roster, the block list or privacy lists; `true` if the client must not see it.
     fn handle_push(&mut self, iq: &Element<'_>, wire: &mut Wire) -> bool {
+        if mentions(iq, &[ns::PRIVACY]) {
+            self.presence.note_visibility_push(iq, wire);
+            return false;
+        }
         if mentions(iq, &[ns::BLOCKING]) {
-            let own = jid::bare(&wire.jid).to_owned();
-            let (blocked, is_taken) = self.blocking.handle_push(iq, &own);
+            let (blocked, is_taken) = self.blocking.handle_push(iq);
             self.follow_blocking(&blocked, wire);
             if is_taken {
                 wire.answer_result(iq);
@@ -324,9 +349,22 @@ impl Translator {
         is_taken
     }
 
+    /// Privacy lists may block somebody, too: ejabberd keeps its block list as one.
+    fn follow_privacy_lists(&mut self, wire: &mut Wire) {
+        for account in self.presence.newly_blocked() {
+            self.revoke(&account, wire);
+        }
+    }
+
     /// Whoever is blocked now is subscribed no longer; whoever is not any more may be again.
     fn follow_blocking(&mut self, blocked: &[Box<str>], wire: &mut Wire) {
         for jid in blocked {
+            // Where nobody lists subscribers, a domain's have to be known by name.
+            for account in self.contacts.of_domain(jid) {
+                if self.contacts.may_see(&account) {
+                    self.revoke(&account, wire);
+                }
+            }
             self.revoke(jid, wire);
         }
         if self.login == Login::Done {
@@ -395,7 +433,7 @@ impl Translator {
                 self.answer_rosters(wire);
             }
             Purpose::RecordItems => {
-                self.record.handle_items(reply, &mut self.contacts);
+                self.record.handle_items(reply, &mut self.contacts, wire);
                 self.start_pure(wire);
             }
             Purpose::Recorded => {
@@ -410,7 +448,10 @@ impl Translator {
                 }
             }
             Purpose::Ignore => {}
-            purpose => self.presence.handle_reply(purpose, reply, wire),
+            purpose => {
+                self.presence.handle_reply(purpose, reply, wire);
+                self.follow_privacy_lists(wire);
+            }
         }
     }
 
@@ -603,6 +644,13 @@ fn state_of<'a>(presence: &Element<'a>) -> Option<std::borrow::Cow<'a, str>> {
     );
     let from = presence.attribute("from").filter(|_| is_state)?;
     jid::resource(&from).is_some().then_some(from)
+}
+
+/// Whether a stanza is from the own account or its server.
+fn is_from_account(stanza: &Element<'_>, wire: &Wire) -> bool {
+    stanza.attribute("from").is_none_or(|from| {
+        from == wire.jid || from == jid::bare(&wire.jid) || from == jid::domain(&wire.jid)
+    })
 }
 
 /// Whether `iq` asks if this very resource is there. (The own server's pings are the client's.)

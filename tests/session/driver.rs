@@ -226,6 +226,7 @@ impl Driver {
         driver.server_bytes();
         driver.server(&bound(jid));
         if driver.policy == Policy::Pure {
+            driver.client("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
             driver.settle(&[]);
         }
         driver.forget();

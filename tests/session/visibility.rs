@@ -192,6 +192,12 @@ fn a_default_list_hides_before_the_first_publish() {
     d.client(&set("l", &choose("active", "open")));
     let get = d.server_got().remove(0);
     d.result(&get, &list("open", "<item action='allow' order='1'/>"));
+    assert_eq!(
+        d.server_bytes(),
+        "",
+        "not before the server has agreed to it"
+    );
+    answer(&mut d, "l", "result", "");
     assert_eq!(publishes(&d.server_got()), ["1"]);
 }
 
