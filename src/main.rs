@@ -145,8 +145,8 @@ async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Result<()
     }
     if settings.session.policy == Policy::Pure {
         tracing::warn!(
-            "--policy pure: stock servers deliver little to a client without native presence; so far only presence \
-             is translated, the rest passes natively"
+            "--policy pure: stock servers deliver little to a client without native presence; messages and rooms \
+             are refused, as they are not translated yet"
         );
     }
     let listener = Listener::bind(&settings).await?;
