@@ -37,6 +37,7 @@ mod shim;
 
 mod direct;
 mod presence;
+mod pubsub;
 mod robust;
 mod sandbox;
 mod transparent;
