@@ -106,7 +106,11 @@ fn an_element() -> impl Strategy<Value = String> {
         (one_of(ELEMENTS), one_of(NAMES))
             .prop_map(|(name, node)| format!("<{name} node='{node}'/>")),
     ];
-    leaf.prop_recursive(3, 8, 3, |inner| {
+    let publish =
+        (one_of(&["n", "a&amp;b"]), one_of(&["1", "&lt;&apos;"])).prop_map(|(node, id)| {
+            format!("<publish node='{node}'><item id='{id}'><p xmlns='urn:test'/></item></publish>")
+        });
+    let any = leaf.prop_recursive(3, 8, 3, |inner| {
         let attributes = (one_of(ELEMENTS), one_of(NAMES), one_of(NAMES), one_of(VALUES), one_of(&["1", "x", ""]));
         (attributes, proptest::collection::vec(inner, 0..3)).prop_map(|((name, node, jid, state, id), inner)| {
             format!(
@@ -114,7 +118,8 @@ fn an_element() -> impl Strategy<Value = String> {
                 inner.concat()
             )
         })
-    })
+    });
+    prop_oneof![1 => publish, 4 => any]
 }
 
 fn a_stanza() -> impl Strategy<Value = String> {
