@@ -204,9 +204,7 @@ fn load(server: &mut Server, path: &Path) -> anyhow::Result<()> {
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let result = (|| {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut new_name = name.to_os_string();
-        new_name.push(".new");
-        let new = path.with_file_name(new_name);
+        let new = path.with_file_name(format!(".{}.pubshim-new", name.display()));
         if let Err(error) = fs::remove_file(&new)
             && error.kind() != io::ErrorKind::NotFound
         {

@@ -153,6 +153,14 @@ impl Directory {
     }
 }
 
+/// Whether `address` can be an account's or a resource's, as long as addresses are (RFC 6122 §2.1).
+pub(super) fn is_user(address: &str) -> bool {
+    const MOST: usize = 3071;
+    address.len() <= MOST
+        && jid::is_account(jid::bare(address))
+        && !address.contains(char::is_control)
+}
+
 /// `address` with its account and domain in lower case. (No stringprep: these are names for tests.)
 pub(super) fn normal(address: &str) -> String {
     match address.split_once('/') {

@@ -12,6 +12,9 @@ use super::stream::{Connection, Stage};
 use crate::jid;
 use crate::xml::escape;
 
+/// So many requests for approval come with a login; the others come with the next.
+const MOST_REQUESTS: usize = 100;
+
 /// One connection to a [`Server`], never used again after its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
@@ -106,7 +109,7 @@ impl Server {
 
     /// Takes what came on a connection, however it is cut.
     pub fn handle(&mut self, id: ConnectionId, bytes: &[u8]) {
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(&id).filter(|it| !it.is_closed) {
             connection.input.put_slice(bytes);
         }
         loop {
@@ -205,8 +208,13 @@ impl Server {
     pub(super) fn begin_session(&mut self, id: ConnectionId, account: &str, resource: &str) {
         let resources = self.sessions.entry(account.to_owned()).or_default();
         resources.insert(resource.to_owned(), id);
-        for request in self.pubsub.open_requests(account) {
-            self.send(id, &message_xml(&request));
+        for request in self
+            .pubsub
+            .open_requests(account)
+            .iter()
+            .take(MOST_REQUESTS)
+        {
+            self.send(id, &message_xml(request));
         }
     }
 

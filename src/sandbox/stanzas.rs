@@ -9,10 +9,13 @@ use super::pubsub::Request;
 use super::server::{ConnectionId, Server};
 use crate::jid;
 use crate::ns;
-use crate::xml::{Element, escape, rewrite_standalone};
+use crate::xml::{Element, Limits, escape, rewrite_standalone};
 
 /// What somebody is told who expects more than there is.
 const REFUSAL: &str = "this sandbox knows nothing but publish-subscribe; connect through pubshim";
+
+/// The longest answer in bytes: its stanza has to pass [`Limits::AFTER_LOGIN`], which others have, too.
+const MOST_ANSWER: usize = Limits::AFTER_LOGIN.bytes - 8 * 1024;
 
 impl Server {
     /// Takes a stanza of the session `from`.
@@ -107,7 +110,9 @@ impl Server {
 
     /// Answers an IQ to who sent it.
     fn answer(&mut self, id: ConnectionId, iq: &Element<'_>, result: Result<String, Error>) {
+        let too_long = Error::RESOURCE_CONSTRAINT.text("the answer is longer than a stanza may be");
         let (kind, content) = match result {
+            Ok(content) if content.len() > MOST_ANSWER => ("error", too_long.to_xml()),
             Ok(content) => ("result", content),
             Err(error) => ("error", error.to_xml()),
         };

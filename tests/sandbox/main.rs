@@ -11,6 +11,7 @@ mod access;
 mod authorization;
 mod driver;
 mod file;
+mod hostile;
 mod login;
 mod notifications;
 mod owner;

@@ -7,14 +7,18 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use pubshim::net::Sandbox;
-use pubshim::sandbox::Config;
+use pubshim::sandbox::{Config, Limits};
 use tokio::runtime::Runtime;
 
 use crate::driver::{base64, config};
 use crate::running::{PATIENCE, Running};
 
-/// A logged-in socket.
+/// A logged-in socket of Juliet's.
 fn login(address: SocketAddr) -> TcpStream {
+    login_as(address, "balcony")
+}
+
+fn login_as(address: SocketAddr, resource: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let header = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' \
@@ -25,8 +29,11 @@ fn login(address: SocketAddr) -> TcpStream {
         format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{auth}</auth>");
     ask(&mut stream, &auth, "</success>");
     ask(&mut stream, header, "</stream:features>");
-    let bind = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
-    ask(&mut stream, bind, "</iq>");
+    let bind = format!(
+        "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
+         <resource>{resource}</resource></bind></iq>"
+    );
+    ask(&mut stream, &bind, "</iq>");
     stream
 }
 
@@ -151,4 +158,49 @@ fn its_end_is_told() {
     let waiting = std::thread::spawn(move || read_until(&mut stream, "</stream:stream>"));
     running.stop();
     assert!(waiting.join().unwrap().contains("<system-shutdown "));
+}
+
+/// A client that does not read is cut off, and the others go on.
+#[test]
+fn who_does_not_read_does_not_stay() {
+    let running = Running::start(Config {
+        limits: Limits {
+            outgoing: 256 * 1024,
+            ..Limits::default()
+        },
+        ..config()
+    });
+    let mut silent = login_as(running.address, "silent");
+    let mut busy = login_as(running.address, "busy");
+    let pubsub = |content: &str| {
+        format!(
+            "<iq type='set' id='p'><pubsub xmlns='http://jabber.org/protocol/pubsub'>{content}</pubsub></iq>"
+        )
+    };
+    create(&mut busy, "n");
+    ask(
+        &mut silent,
+        &pubsub("<subscribe node='n' jid='juliet@capulet.lit/silent'/>"),
+        "</iq>",
+    );
+    let payload = "x".repeat(100_000);
+    let publish = pubsub(&format!(
+        "<publish node='n'><item id='1'><p xmlns='urn:test'>{payload}</p></item></publish>"
+    ));
+    let ping = "<iq type='get' id='q' to='juliet@capulet.lit/silent'><ping xmlns='urn:xmpp:ping'/></iq>\
+                <iq type='get' id='end'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let start = std::time::Instant::now();
+    loop {
+        ask(&mut busy, &publish, "</iq>");
+        busy.write_all(ping.as_bytes()).unwrap();
+        // The answer to the second ping; before it, if there is nobody to route the first to, its error.
+        let mut seen = String::new();
+        while !seen.contains("id='end'") {
+            seen += &read_until(&mut busy, ">");
+        }
+        if seen.contains("<service-unavailable ") {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "still there: {seen}");
+    }
 }

@@ -374,7 +374,9 @@ fn temporary_subscriptions_end_with_the_session() {
     romeo.disconnect();
     let left = list();
     assert!(
-        !left.contains("/orchard") && left.contains("/garden") && left.contains("lit' "),
+        !left.contains("/orchard")
+            && left.contains("/garden")
+            && left.contains("'romeo@montague.lit'"),
         "{left}"
     );
     second.disconnect();

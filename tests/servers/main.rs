@@ -38,6 +38,7 @@ mod shim;
 mod demo;
 mod direct;
 mod presence;
+mod pubsub;
 mod robust;
 mod sandbox;
 mod transparent;

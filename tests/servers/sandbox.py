@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Two unmodified clients (slixmpp) on a sandbox at 127.0.0.1: each logs in with the mechanism named, and
-they do with slixmpp's own pubsub plugin what people do with pubsub. Says "done" at the end.
+they do with slixmpp's own pubsub plugin what people do with pubsub. Says "done" at the end; "refused" if
+the password is a wrong one.
 
-usage: sandbox.py PORT MECHANISM
+usage: sandbox.py PORT MECHANISM [PASSWORD]
 """
 import asyncio
+import os
 import sys
 
 import slixmpp
@@ -18,7 +20,8 @@ JULIET = "juliet@capulet.lit"
 class Client(slixmpp.ClientXMPP):
     def __init__(self, jid, mechanism):
         login = {"unencrypted_plain": True, "unencrypted_scram": True}
-        super().__init__(jid, "secret", sasl_mech=mechanism, plugin_config={"feature_mechanisms": login})
+        password = sys.argv[3] if len(sys.argv) > 3 else "secret"
+        super().__init__(jid, password, sasl_mech=mechanism, plugin_config={"feature_mechanisms": login})
         self.enable_direct_tls = self.enable_starttls = False
         self.enable_plaintext = True
         for plugin in ("xep_0004", "xep_0030", "xep_0060", "xep_0199"):
@@ -30,9 +33,13 @@ class Client(slixmpp.ClientXMPP):
         return asyncio.ensure_future(asyncio.wait_for(self.wait_until(event, PATIENCE), PATIENCE))
 
     async def login(self):
-        started = self.waiting_for("session_start")
+        started, refused = self.waiting_for("session_start"), self.waiting_for("failed_all_auth")
         self.connect("127.0.0.1", int(sys.argv[1]))
-        await started
+        done, _ = await asyncio.wait((started, refused), return_when=asyncio.FIRST_COMPLETED)
+        refused.cancel()
+        if refused in done:
+            print("refused", flush=True)
+            os._exit(0)  # no last words of tasks that will never be done
         return self
 
 

@@ -58,17 +58,25 @@ fn run(script: &str, more: &[&str]) -> String {
 
 #[test]
 fn slixmpp_logs_in_by_scram_sha_256() {
-    assert!(run("sandbox.py", &["SCRAM-SHA-256"]).contains("done"));
+    assert!(run("sandbox.py", &["SCRAM-SHA-256"]).ends_with("done\n"));
 }
 
 #[test]
 fn slixmpp_logs_in_by_scram_sha_1() {
-    assert!(run("sandbox.py", &["SCRAM-SHA-1"]).contains("done"));
+    assert!(run("sandbox.py", &["SCRAM-SHA-1"]).ends_with("done\n"));
 }
 
 #[test]
 fn slixmpp_logs_in_by_plain() {
-    assert!(run("sandbox.py", &["PLAIN"]).contains("done"));
+    assert!(run("sandbox.py", &["PLAIN"]).ends_with("done\n"));
+}
+
+#[test]
+fn slixmpp_is_refused_with_a_wrong_password() {
+    for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"] {
+        let said = run("sandbox.py", &[mechanism, "secre"]);
+        assert!(said.starts_with("refused\n"), "{said}");
+    }
 }
 
 /// XEP-0138.

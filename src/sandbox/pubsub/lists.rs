@@ -3,7 +3,7 @@
 use super::node::{Affiliation, Node, Options, State, Subscription};
 use super::{Context, NodeId, Pubsub, Request, events, node_attribute, owner_list_xml};
 use crate::jid;
-use crate::sandbox::config::normal;
+use crate::sandbox::config::{is_user, normal};
 use crate::sandbox::error::Error;
 use crate::xml::{Element, escape};
 
@@ -139,8 +139,7 @@ fn subscribe(at: NodeId<'_>, node: &mut Node, jid: &str, context: &mut Context<'
         return true;
     }
     let is_full = known.is_none() && node.subscriptions.len() >= context.limits.subscriptions;
-    if is_full || !jid::is_account(jid::bare(jid)) || node.affiliation(jid) == Affiliation::Outcast
-    {
+    if is_full || !is_user(jid) || node.affiliation(jid) == Affiliation::Outcast {
         return false;
     }
     approve(at, node, jid, context);
@@ -182,7 +181,8 @@ fn affiliate(
     let loses_owner = node.is_owner(jid) && affiliation != Affiliation::Owner;
     let is_needed = jid == at.service || node.affiliated(Affiliation::Owner).count() == 1;
     let is_full = !is_known && node.affiliations.len() >= context.limits.subscriptions;
-    if !jid::is_account(jid)
+    if !is_user(jid)
+        || jid::resource(jid).is_some()
         || loses_owner && is_needed
         || is_full && affiliation != Affiliation::None
     {

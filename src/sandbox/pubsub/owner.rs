@@ -5,7 +5,7 @@ use super::node::{Affiliation, Node};
 use super::{Context, NodeId, Pubsub, Request, events, node_attribute, pubsub_xml};
 use crate::jid;
 use crate::ns;
-use crate::sandbox::config::normal;
+use crate::sandbox::config::{is_user, normal};
 use crate::sandbox::error::Error;
 use crate::sandbox::form::Form;
 use crate::xml::{Element, escape};
@@ -173,7 +173,7 @@ fn apply(node: &mut Node, form: &Form, context: &Context<'_>) -> Result<(), Erro
         return Err(Error::NOT_ACCEPTABLE.text("too many publishers"));
     }
     node.config = config;
-    for publisher in publishers.into_iter().filter(|it| jid::is_account(it)) {
+    for publisher in publishers.into_iter().filter(|it| is_user(it)) {
         if !node.is_owner(&publisher) {
             node.affiliations.insert(publisher, Affiliation::Publisher);
         }

@@ -6,16 +6,15 @@ use super::node::{Affiliation, Options, State, Subscription};
 use super::{Context, NodeId, Pubsub, Request, authorization, events, node_attribute, pubsub_xml};
 use crate::jid;
 use crate::ns;
-use crate::sandbox::config::normal;
+use crate::sandbox::config::{is_user, normal};
 use crate::sandbox::error::Error;
 use crate::sandbox::form::{Form, Writer, boolean};
 use crate::xml::{Element, escape};
 
 /// `FORM_TYPE` of subscription options (§16.4.2).
 const SUBSCRIBE_OPTIONS: &str = "http://jabber.org/protocol/pubsub#subscribe_options";
-/// How many fields, values of a field and bytes of a value subscription options may have.
-const MOST_OPTIONS: usize = 16;
-const MOST_OPTION_BYTES: usize = 1024;
+/// How many bytes the names and values of all options of a subscription may have.
+const MOST_OPTIONS: usize = 1024;
 
 impl Pubsub {
     pub(super) fn subscribe(
@@ -245,11 +244,11 @@ pub(super) fn default_options() -> String {
 
 /// The attribute `jid` of a subscriber, which has to be there.
 fn subscriber_attribute(action: &Element<'_>) -> Result<String, Error> {
-    let jid = action.attribute("jid").unwrap_or_default();
-    if jid.is_empty() {
+    let jid = normal(&action.attribute("jid").unwrap_or_default());
+    if !is_user(&jid) {
         return Err(Error::BAD_REQUEST.with("invalid-jid"));
     }
-    Ok(normal(&jid))
+    Ok(jid)
 }
 
 /// The node and the JID whose options are meant; they are nobody else's business (§6.3.4.1).
@@ -283,6 +282,7 @@ fn read_options(options: &Element<'_>) -> Result<Options, Error> {
     let form = Form::of(options).ok_or_else(invalid)?;
     form.check(SUBSCRIBE_OPTIONS)?;
     let mut read = Options::new();
+    let mut bytes = 0;
     for (var, values) in form
         .fields
         .into_iter()
@@ -304,9 +304,8 @@ fn read_options(options: &Element<'_>) -> Result<Options, Error> {
             }
             _ => values,
         };
-        let is_long =
-            var.len() > MOST_OPTION_BYTES || values.iter().any(|it| it.len() > MOST_OPTION_BYTES);
-        if is_long || values.len() > MOST_OPTIONS || read.len() >= MOST_OPTIONS {
+        bytes += var.len() + values.iter().map(|it| it.len() + 1).sum::<usize>();
+        if bytes > MOST_OPTIONS {
             return Err(invalid().text("too many options, or too long ones"));
         }
         read.insert(var, values);
