@@ -255,6 +255,7 @@ impl Events {
             wire.drop_event(Dropped::NotSubscribed);
         } else if self.seen.event(&held.full, held.change) {
             self.note_available(&held.full, held.change.is_available());
+            wire.apply(&rules::EVENT);
             wire.send(Leg::Client, &held.presence);
         } else {
             wire.drop_event(Dropped::Seen);
