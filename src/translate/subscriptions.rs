@@ -67,9 +67,10 @@ impl Translator {
         if let Some(contact) = self.contacts.get_mut(account)
             && matches!(kind, Kind::Subscribed | Kind::Unsubscribed)
         {
-            if std::mem::take(&mut contact.is_asking) {
-                contact.answered = Some(kind);
-            }
+            // One answer is for the form and for the native request behind it, and for no later one.
+            let is_first =
+                std::mem::take(&mut contact.is_asking) && contact.relation.from != Half::Asked;
+            contact.answered = is_first.then_some(kind);
             if contact.relation.from == Half::Asked {
                 contact.relation.from = Half::No;
             }
