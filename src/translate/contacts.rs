@@ -48,6 +48,15 @@ impl Contact {
         self.is_listed || self.relation.to != Half::No || self.relation.from == Half::Yes
     }
 
+    /// Its request, if there was one, waits for the user no longer.
+    pub(super) fn forget_request(&mut self) {
+        self.is_asking = false;
+        self.answered = None;
+        if self.relation.from == Half::Asked {
+            self.relation.from = Half::No;
+        }
+    }
+
     /// Whether there is anything to be remembered.
     pub(super) fn is_worth_recording(&self) -> bool {
         self.is_listed || self.recorded != Relation::default() || !self.jids.is_empty()

@@ -134,8 +134,14 @@ impl Translator {
         let gained =
             |half: fn(Relation) -> Half| half(now) == Half::Yes && half(before) != Half::Yes;
         let lost = |half: fn(Relation) -> Half| half(now) != Half::Yes && half(before) == Half::Yes;
-        if gained(|relation| relation.from) && self.may_see(account) {
-            self.approvals.want(account, is_marked);
+        if gained(|relation| relation.from) {
+            // Maybe another resource has answered.
+            if let Some(contact) = self.contacts.get_mut(account) {
+                contact.forget_request();
+            }
+            if self.may_see(account) {
+                self.approvals.want(account, is_marked);
+            }
         }
         if lost(|relation| relation.from) && !self.may_see(account) {
             self.revoke(account, wire);
@@ -169,12 +175,16 @@ impl Translator {
     ) -> bool {
         let from = presence.attribute("from").unwrap_or_default();
         let account = jid::bare(&from);
-        if kind != Kind::Subscribe {
-            return false;
-        }
         let Some(contact) = self.contacts.get_mut(account) else {
             return false;
         };
+        if kind == Kind::Unsubscribe {
+            // The request is withdrawn; the next one is another.
+            contact.forget_request();
+        }
+        if kind != Kind::Subscribe {
+            return false;
+        }
         if contact.is_asking {
             // The form was first, and the user is being asked.
             contact.relation.from = Half::Asked;
