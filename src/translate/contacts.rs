@@ -300,7 +300,7 @@ impl Contacts {
             let Some(contact) = self.get_mut(&account) else {
                 continue;
             };
-            let before = contact.relation;
+            let mut before = contact.relation;
             let (to, from) = match item.attribute("subscription").as_deref() {
                 Some("both") => (Half::Yes, Half::Yes),
                 Some("to") => (Half::Yes, Half::No),
@@ -321,6 +321,12 @@ impl Contacts {
                     from
                 },
             };
+            if item.attribute("subscription").as_deref() == Some("remove")
+                && contact.recorded.from == Half::Yes
+            {
+                // It saw us without the roster's saying so.
+                before.from = Half::Yes;
+            }
             if contact.relation != before {
                 changed.push(((*account).into(), before));
             }

@@ -58,10 +58,7 @@ impl Translator {
                 if self.approvals.has_form(account) {
                     self.approvals.deny(account, wire);
                 }
-                if let Some(contact) = self.contacts.get_mut(account) {
-                    contact.recorded.from = Half::No;
-                }
-                self.revoke(account, wire);
+                self.end_approval(account, wire);
             }
         }
         if let Some(contact) = self.contacts.get_mut(account)
@@ -100,6 +97,18 @@ impl Translator {
             is_news = true;
         }
         if is_news && !is_pure {
+            self.record.write(account, None, &self.contacts, wire);
+        }
+    }
+
+    /// `account` is not approved any more, neither natively nor on record; under `auto`.
+    fn end_approval(&mut self, account: &str, wire: &mut Wire) {
+        let was_recorded = self
+            .contacts
+            .get_mut(account)
+            .is_some_and(|contact| std::mem::take(&mut contact.recorded.from) == Half::Yes);
+        self.revoke(account, wire);
+        if was_recorded {
             self.record.write(account, None, &self.contacts, wire);
         }
     }
@@ -143,8 +152,8 @@ impl Translator {
                 self.approvals.want(account, is_marked);
             }
         }
-        if lost(|relation| relation.from) && !self.may_see(account) {
-            self.revoke(account, wire);
+        if lost(|relation| relation.from) {
+            self.end_approval(account, wire);
         }
         if gained(|relation| relation.to) && is_marked {
             self.followings.want(account, wire.now);
