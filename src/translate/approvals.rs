@@ -422,8 +422,9 @@ impl Form {
     }
 }
 
-/// Whether `message` is an answer of ours (listing 11) that came back; the JID it was about.
-pub(super) fn returned_answer(message: &Element<'_>, own: &str) -> Option<Box<str>> {
+/// Whether `message` is an answer of ours (listing 11) that came back; the JID it was about, and whether
+/// that may subscribe.
+pub(super) fn returned_answer(message: &Element<'_>, own: &str) -> Option<(Box<str>, bool)> {
     if message.attribute("type").as_deref() != Some("error")
         || message.attribute("from").as_deref() != Some(jid::domain(own))
     {
@@ -437,7 +438,7 @@ pub(super) fn returned_answer(message: &Element<'_>, own: &str) -> Option<Box<st
     }
     let is_allowed = form::value(&x, "pubsub#allow")?.trim() == "true";
     let jid = form::value(&x, "pubsub#subscriber_jid")?;
-    is_allowed.then(|| jid.trim().into())
+    Some((jid.trim().into(), is_allowed))
 }
 
 /// Sets the subscription of `jid` to our node, as its owner (XEP-0060 §8.8.2).

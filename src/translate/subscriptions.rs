@@ -235,8 +235,8 @@ impl Translator {
             }
             return true;
         }
-        if let Some(jid) = returned_answer(message, &own) {
-            set_subscription(&jid, true, wire);
+        if let Some((jid, is_allowed)) = returned_answer(message, &own) {
+            set_subscription(&jid, is_allowed, wire);
             return true;
         }
         self.handle_subscription_event(message, &own, wire)
