@@ -387,7 +387,7 @@ impl Form {
         }
         let jid = form::value(&x, "pubsub#subscriber_jid")?;
         let jid = jid.trim();
-        if !jid::is_account(jid::bare(jid)) || jid::bare(jid) == own {
+        if !is_well_formed(jid::bare(jid)) || jid::bare(jid) == own {
             return None;
         }
         Some(Self {
@@ -420,6 +420,15 @@ impl Form {
         );
         out.put_slice(b"</message>");
     }
+}
+
+/// Whether `account` is one, without characters no account has (RFC 6122 §A.5).
+fn is_well_formed(account: &str) -> bool {
+    let is_forbidden =
+        |c: char| c.is_control() || c.is_whitespace() || "\"&'/:<>@".contains(c);
+    jid::is_account(account)
+        && jid::is_domain(jid::domain(account))
+        && !jid::local(account).is_some_and(|local| local.contains(is_forbidden))
 }
 
 /// Whether `message` is an answer of ours (listing 11) that came back; the JID it was about, and whether
