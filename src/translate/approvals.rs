@@ -310,6 +310,18 @@ impl Approvals {
             .any(|form| jid::bare(&form.jid) == account)
     }
 
+    /// The accounts about which a form waits for an answer, each once.
+    pub(super) fn asking(&self) -> Vec<Box<str>> {
+        let mut accounts: Vec<Box<str>> = Vec::new();
+        for form in &self.forms {
+            let account = jid::bare(&form.jid);
+            if !accounts.iter().any(|other| **other == *account) {
+                accounts.push(account.into());
+            }
+        }
+        accounts
+    }
+
     /// Makes `account` a member at once and answers what was asked about it; the JIDs that were approved.
     pub(super) fn approve(&mut self, account: &str, wire: &mut Wire) -> Vec<Box<str>> {
         wire.apply(&rules::APPROVE);

@@ -76,11 +76,11 @@ impl Translator {
 
     /// Lets `account` see our node. Whom no native subscription backs is put on record.
     fn approve(&mut self, account: &str, wire: &mut Wire) {
-        if !self.presence.is_node_ready() {
+        let jids = match self.presence.is_node_ready() {
+            true => self.approvals.approve(account, wire),
             // There is nothing to be seen yet; who may see it is looked at when there is.
-            return;
-        }
-        let jids = self.approvals.approve(account, wire);
+            false => Vec::new(),
+        };
         let is_pure = self.policy == Policy::Pure;
         let Some(contact) = self.contacts.get_mut(account) else {
             return;
@@ -98,6 +98,15 @@ impl Translator {
         }
         if is_news && !is_pure {
             self.record.write(account, None, &self.contacts, wire);
+        }
+    }
+
+    /// The node is there: what was asked about contacts who may see it is answered.
+    pub(super) fn answer_forms(&mut self, wire: &mut Wire) {
+        for account in self.approvals.asking() {
+            if self.may_see(&account) {
+                self.approve(&account, wire);
+            }
         }
     }
 
@@ -148,7 +157,9 @@ impl Translator {
             if let Some(contact) = self.contacts.get_mut(account) {
                 contact.forget_request();
             }
-            if self.may_see(account) {
+            if self.may_see(account) && self.approvals.has_form(account) {
+                self.approve(account, wire);
+            } else if self.may_see(account) {
                 self.approvals.want(account, is_marked);
             }
         }

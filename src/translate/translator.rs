@@ -443,6 +443,9 @@ impl Translator {
             }
             Purpose::Node(_) => {
                 self.presence.handle_reply(purpose, reply, wire);
+                if self.presence.is_node_ready() {
+                    self.answer_forms(wire);
+                }
                 if self.is_pure() && self.presence.is_node_settled() {
                     self.approvals.ask(wire);
                 }
