@@ -462,6 +462,8 @@ impl Translator {
         self.events.release(&self.contacts, wire);
         if self.contacts.is_known() {
             self.release_forms(wire);
+        } else if !self.held_forms.is_empty() || self.login == Login::NeedsContacts {
+            self.contacts.ask(wire);
         }
     }
 
