@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use bytes::{BufMut, BytesMut};
 use sha2::{Digest as _, Sha256};
 
+use super::approvals::MOST_JIDS;
 use super::contacts::{Contact, Contacts};
 use super::handshake::{Half, Relation};
 use super::node::{OwnNode, Spec, Step};
@@ -193,10 +194,16 @@ impl Record {
             .entry(bucket_of(account))
             .or_default()
             .extend(request);
+        self.read(wire);
         self.write_next(contacts, wire);
     }
 
-    fn write_next(&mut self, contacts: &Contacts, wire: &mut Wire) {
+    /// Goes on with what is to be written.
+    pub(super) fn write_next(&mut self, contacts: &Contacts, wire: &mut Wire) {
+        // What is on record already would be lost.
+        if !self.is_known() || self.dirty.is_empty() {
+            return;
+        }
         let Some(access) = self.node.verified().filter(|_| self.node.is_ready()) else {
             return self.node.prepare(wire);
         };
@@ -348,6 +355,16 @@ fn read_item(item: &Element<'_>, contacts: &mut Contacts) -> Vec<Box<str>> {
             }
             texts
         };
+        let jids: Vec<Box<str>> = texts("jid");
+        if contact.is_worth_recording() {
+            // What is to be written is newer.
+            for jid in jids {
+                if contact.jids.len() < MOST_JIDS && !contact.jids.contains(&jid) {
+                    contact.jids.push(jid);
+                }
+            }
+            continue;
+        }
         contact.recorded = Relation {
             to: half("to"),
             from: half("from"),
@@ -355,7 +372,7 @@ fn read_item(item: &Element<'_>, contacts: &mut Contacts) -> Vec<Box<str>> {
         contact.is_listed = entry.attribute("listed").is_some();
         contact.name = entry.attribute("name").map(|name| (*name).into());
         contact.groups = texts("group");
-        contact.jids = texts("jid");
+        contact.jids = jids;
         named.push((*account).into());
     }
     named

@@ -434,6 +434,7 @@ impl Translator {
             }
             Purpose::RecordItems => {
                 self.record.handle_items(reply, &mut self.contacts);
+                self.record.write_next(&self.contacts, wire);
                 self.start_pure(wire);
             }
             Purpose::Recorded => {
