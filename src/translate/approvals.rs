@@ -436,8 +436,7 @@ impl Form {
 
 /// Whether `account` is one, without characters no account has (RFC 6122 §A.5).
 fn is_well_formed(account: &str) -> bool {
-    let is_forbidden =
-        |c: char| c.is_control() || c.is_whitespace() || "\"&'/:<>@".contains(c);
+    let is_forbidden = |c: char| c.is_control() || c.is_whitespace() || "\"&'/:<>@".contains(c);
     jid::is_account(account)
         && jid::is_domain(jid::domain(account))
         && !jid::local(account).is_some_and(|local| local.contains(is_forbidden))

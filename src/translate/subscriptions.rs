@@ -138,6 +138,27 @@ impl Translator {
         }
     }
 
+    /// Who is subscribed to our node, for a revocation. Where the server does not tell, the JIDs to be
+    /// ended are on record.
+    pub(super) fn handle_revoking(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+        if reply.is_err()
+            && let Some(account) = self.revocations.unlisted().map(Box::<str>::from)
+        {
+            self.record.read(wire);
+            if self.record.is_reading() {
+                return self.revocations.wait_for_record();
+            }
+            if let Some(contact) = self.contacts.get_mut(&account)
+                && !contact.jids.is_empty()
+            {
+                self.revocations.add(std::mem::take(&mut contact.jids));
+                self.record.write(&account, None, &self.contacts, wire);
+            }
+        }
+        self.revocations.handle_subscribers(reply, wire);
+        self.hold_publishes(wire);
+    }
+
     /// Whether `account` may see our node.
     fn may_see(&self, account: &str) -> bool {
         self.contacts.may_see(account) && !self.blocking.is_blocked(account)

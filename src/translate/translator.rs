@@ -420,10 +420,7 @@ impl Translator {
             Purpose::Members => self.approvals.handle_members(reply),
             Purpose::Listed => self.handle_listed(reply, wire),
             Purpose::Blocklist => self.blocking.handle_list(reply),
-            Purpose::Subscribers => {
-                self.revocations.handle_subscribers(reply, wire);
-                self.hold_publishes(wire);
-            }
+            Purpose::Subscribers => self.handle_revoking(reply, wire),
             Purpose::Revoked => {
                 self.revocations.handle_revoked(wire);
                 self.hold_publishes(wire);
@@ -435,6 +432,9 @@ impl Translator {
             Purpose::RecordItems => {
                 self.record.handle_items(reply, &mut self.contacts);
                 self.record.write_next(&self.contacts, wire);
+                if self.revocations.waits_for_record() {
+                    self.handle_revoking(Err("not listed"), wire);
+                }
                 self.start_pure(wire);
             }
             Purpose::Recorded => {
