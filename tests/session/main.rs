@@ -4,11 +4,13 @@
 //! from what ejabberd 23.01 and Prosody 0.12 really said.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod account;
 mod backpressure;
 mod closing;
 mod driver;
 mod ending;
 mod features;
+mod forms;
 mod leftovers;
 mod limits;
 mod login;
@@ -22,6 +24,7 @@ mod refused;
 mod requests;
 mod roster;
 mod states;
+mod subscriptions;
 mod tree;
 mod trust;
 mod unavailable;
