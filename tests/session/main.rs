@@ -11,6 +11,7 @@ mod driver;
 mod ending;
 mod features;
 mod forms;
+mod handshake;
 mod leftovers;
 mod limits;
 mod login;
