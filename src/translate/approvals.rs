@@ -183,12 +183,19 @@ impl Approvals {
             .members
             .as_ref()
             .is_some_and(|members| members.contains(account));
-        if !is_member && !self.waiting.iter().any(|waiting| **waiting == *account) {
+        let is_waiting = self.waiting.iter().any(|waiting| **waiting == *account);
+        if !is_member && !is_waiting && !self.is_granting(account) {
             self.waiting.push_back(account.into());
         }
         if is_member && is_marked {
             self.want_subscribed(account);
         }
+    }
+
+    /// Whether `account` is being made a member.
+    fn is_granting(&self, account: &str) -> bool {
+        let mut accounts = self.grants.iter().flat_map(|(_, accounts)| accounts);
+        accounts.any(|other| **other == *account)
     }
 
     fn want_subscribed(&mut self, account: &str) {
