@@ -183,12 +183,19 @@ impl Approvals {
             .members
             .as_ref()
             .is_some_and(|members| members.contains(account));
-        if !is_member && !self.waiting.iter().any(|waiting| **waiting == *account) {
+        let is_waiting = self.waiting.iter().any(|waiting| **waiting == *account);
+        if !is_member && !is_waiting && !self.is_granting(account) {
             self.waiting.push_back(account.into());
         }
         if is_member && is_marked {
             self.want_subscribed(account);
         }
+    }
+
+    /// Whether `account` is being made a member.
+    fn is_granting(&self, account: &str) -> bool {
+        let mut accounts = self.grants.iter().flat_map(|(_, accounts)| accounts);
+        accounts.any(|other| **other == *account)
     }
 
     fn want_subscribed(&mut self, account: &str) {
@@ -310,6 +317,18 @@ impl Approvals {
             .any(|form| jid::bare(&form.jid) == account)
     }
 
+    /// The accounts about which a form waits for an answer, each once.
+    pub(super) fn asking(&self) -> Vec<Box<str>> {
+        let mut accounts: Vec<Box<str>> = Vec::new();
+        for form in &self.forms {
+            let account = jid::bare(&form.jid);
+            if !accounts.iter().any(|other| **other == *account) {
+                accounts.push(account.into());
+            }
+        }
+        accounts
+    }
+
     /// Makes `account` a member at once and answers what was asked about it; the JIDs that were approved.
     pub(super) fn approve(&mut self, account: &str, wire: &mut Wire) -> Vec<Box<str>> {
         wire.apply(&rules::APPROVE);
@@ -387,7 +406,7 @@ impl Form {
         }
         let jid = form::value(&x, "pubsub#subscriber_jid")?;
         let jid = jid.trim();
-        if !jid::is_account(jid::bare(jid)) || jid::bare(jid) == own {
+        if !is_well_formed(jid::bare(jid)) || jid::bare(jid) == own {
             return None;
         }
         Some(Self {
@@ -422,8 +441,17 @@ impl Form {
     }
 }
 
-/// Whether `message` is an answer of ours (listing 11) that came back; the JID it was about.
-pub(super) fn returned_answer(message: &Element<'_>, own: &str) -> Option<Box<str>> {
+/// Whether `account` is one, without characters no account has (RFC 6122 §A.5).
+fn is_well_formed(account: &str) -> bool {
+    let is_forbidden = |c: char| c.is_control() || c.is_whitespace() || "\"&'/:<>@".contains(c);
+    jid::is_account(account)
+        && jid::is_domain(jid::domain(account))
+        && !jid::local(account).is_some_and(|local| local.contains(is_forbidden))
+}
+
+/// Whether `message` is an answer of ours (listing 11) that came back; the JID it was about, and whether
+/// that may subscribe.
+pub(super) fn returned_answer(message: &Element<'_>, own: &str) -> Option<(Box<str>, bool)> {
     if message.attribute("type").as_deref() != Some("error")
         || message.attribute("from").as_deref() != Some(jid::domain(own))
     {
@@ -437,7 +465,7 @@ pub(super) fn returned_answer(message: &Element<'_>, own: &str) -> Option<Box<st
     }
     let is_allowed = form::value(&x, "pubsub#allow")?.trim() == "true";
     let jid = form::value(&x, "pubsub#subscriber_jid")?;
-    is_allowed.then(|| jid.trim().into())
+    Some((jid.trim().into(), is_allowed))
 }
 
 /// Sets the subscription of `jid` to our node, as its owner (XEP-0060 §8.8.2).

@@ -48,6 +48,15 @@ impl Contact {
         self.is_listed || self.relation.to != Half::No || self.relation.from == Half::Yes
     }
 
+    /// Its request, if there was one, waits for the user no longer.
+    pub(super) fn forget_request(&mut self) {
+        self.is_asking = false;
+        self.answered = None;
+        if self.relation.from == Half::Asked {
+            self.relation.from = Half::No;
+        }
+    }
+
     /// Whether there is anything to be remembered.
     pub(super) fn is_worth_recording(&self) -> bool {
         self.is_listed || self.recorded != Relation::default() || !self.jids.is_empty()
@@ -291,7 +300,7 @@ impl Contacts {
             let Some(contact) = self.get_mut(&account) else {
                 continue;
             };
-            let before = contact.relation;
+            let mut before = contact.relation;
             let (to, from) = match item.attribute("subscription").as_deref() {
                 Some("both") => (Half::Yes, Half::Yes),
                 Some("to") => (Half::Yes, Half::No),
@@ -312,6 +321,12 @@ impl Contacts {
                     from
                 },
             };
+            if item.attribute("subscription").as_deref() == Some("remove")
+                && contact.recorded.from == Half::Yes
+            {
+                // It saw us without the roster's saying so.
+                before.from = Half::Yes;
+            }
             if contact.relation != before {
                 changed.push(((*account).into(), before));
             }

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use bytes::{BufMut, BytesMut};
 use sha2::{Digest as _, Sha256};
 
+use super::approvals::MOST_JIDS;
 use super::contacts::{Contact, Contacts};
 use super::handshake::{Half, Relation};
 use super::node::{OwnNode, Spec, Step};
@@ -90,6 +91,11 @@ impl Record {
     /// Whether the contacts on record are known.
     pub(super) fn is_known(&self) -> bool {
         self.state == State::Known
+    }
+
+    /// Whether the answer about them is still to come.
+    pub(super) fn is_reading(&self) -> bool {
+        self.state == State::Reading
     }
 
     /// Whether they cannot be had in this session.
@@ -209,7 +215,12 @@ impl Record {
         self.write_next(contacts, wire);
     }
 
-    fn write_next(&mut self, contacts: &Contacts, wire: &mut Wire) {
+    /// Goes on with what is to be written.
+    pub(super) fn write_next(&mut self, contacts: &Contacts, wire: &mut Wire) {
+        // What is on record already would be lost.
+        if !self.is_known() || self.dirty.is_empty() {
+            return;
+        }
         let Some(access) = self.node.verified().filter(|_| self.node.is_ready()) else {
             return self.node.prepare(wire);
         };
@@ -366,6 +377,16 @@ fn read_item(
             }
             texts
         };
+        let jids: Vec<Box<str>> = texts("jid");
+        if contact.is_worth_recording() {
+            // What is to be written is newer.
+            for jid in jids {
+                if contact.jids.len() < MOST_JIDS && !contact.jids.contains(&jid) {
+                    contact.jids.push(jid);
+                }
+            }
+            continue;
+        }
         contact.recorded = Relation {
             to: half("to"),
             from: half("from"),
@@ -373,7 +394,7 @@ fn read_item(
         contact.is_listed = entry.attribute("listed").is_some();
         contact.name = entry.attribute("name").map(|name| (*name).into());
         contact.groups = texts("group");
-        contact.jids = texts("jid");
+        contact.jids = jids;
         named.push((*account).into());
     }
     named

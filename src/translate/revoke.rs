@@ -45,6 +45,8 @@ enum Step {
     Idle,
     /// The list of who is subscribed.
     List,
+    /// What is on record, as nobody lists them.
+    Record,
     /// The answer to the last of what was sent.
     Ending { is_listed: bool },
     /// The list as it is after it.
@@ -93,6 +95,30 @@ impl Revocations {
                 whom: revocation.whom.into(),
                 reason: reason.to_owned(),
             });
+        }
+    }
+
+    /// Who is to be revoked now, without a list of subscribers; `None`: it is not that far.
+    pub(super) fn unlisted(&self) -> Option<&str> {
+        let is_unlisted = matches!(self.step, Step::List | Step::Record);
+        let revocation = self.waiting.front().filter(|_| is_unlisted)?;
+        Some(&revocation.whom)
+    }
+
+    /// What is on record has to be read before it goes on.
+    pub(super) fn wait_for_record(&mut self) {
+        self.step = Step::Record;
+    }
+
+    /// Whether it waits for that.
+    pub(super) fn waits_for_record(&self) -> bool {
+        self.step == Step::Record
+    }
+
+    /// These JIDs of the first were approved, too.
+    pub(super) fn add(&mut self, jids: Vec<Box<str>>) {
+        if let Some(revocation) = self.waiting.front_mut() {
+            revocation.jids.extend(jids);
         }
     }
 

@@ -58,16 +58,16 @@ impl Translator {
                 if self.approvals.has_form(account) {
                     self.approvals.deny(account, wire);
                 }
-                self.forget_approval(account, wire);
-                self.revoke(account, wire);
+                self.end_approval(account, wire);
             }
         }
         if let Some(contact) = self.contacts.get_mut(account)
             && matches!(kind, Kind::Subscribed | Kind::Unsubscribed)
         {
-            if std::mem::take(&mut contact.is_asking) {
-                contact.answered = Some(kind);
-            }
+            // One answer is for the form and for the native request behind it, and for no later one.
+            let is_first =
+                std::mem::take(&mut contact.is_asking) && contact.relation.from != Half::Asked;
+            contact.answered = is_first.then_some(kind);
             if contact.relation.from == Half::Asked {
                 contact.relation.from = Half::No;
             }
@@ -76,11 +76,11 @@ impl Translator {
 
     /// Lets `account` see our node. Whom no native subscription backs is put on record.
     fn approve(&mut self, account: &str, wire: &mut Wire) {
-        if !self.presence.is_node_ready() {
+        let jids = match self.presence.is_node_ready() {
+            true => self.approvals.approve(account, wire),
             // There is nothing to be seen yet; who may see it is looked at when there is.
-            return;
-        }
-        let jids = self.approvals.approve(account, wire);
+            false => Vec::new(),
+        };
         let is_pure = self.policy == Policy::Pure;
         let Some(contact) = self.contacts.get_mut(account) else {
             return;
@@ -102,12 +102,33 @@ impl Translator {
         }
     }
 
-    /// No approval is on record any more: there is a native one, or none at all.
+    /// The native roster backs the approval now: it need not be on record.
     fn forget_approval(&mut self, account: &str, wire: &mut Wire) {
         if let Some(contact) = self.contacts.get_mut(account)
             && contact.recorded.from != Half::No
         {
             contact.recorded.from = Half::No;
+            self.record.write(account, None, &self.contacts, wire);
+        }
+    }
+
+    /// The node is there: what was asked about contacts who may see it is answered.
+    pub(super) fn answer_forms(&mut self, wire: &mut Wire) {
+        for account in self.approvals.asking() {
+            if self.may_see(&account) {
+                self.approve(&account, wire);
+            }
+        }
+    }
+
+    /// `account` is not approved any more, neither natively nor on record; under `auto`.
+    fn end_approval(&mut self, account: &str, wire: &mut Wire) {
+        let was_recorded = self
+            .contacts
+            .get_mut(account)
+            .is_some_and(|contact| std::mem::take(&mut contact.recorded.from) == Half::Yes);
+        self.revoke(account, wire);
+        if was_recorded {
             self.record.write(account, None, &self.contacts, wire);
         }
     }
@@ -128,6 +149,27 @@ impl Translator {
         }
     }
 
+    /// Who is subscribed to our node, for a revocation. Where the server does not tell, the JIDs to be
+    /// ended are on record.
+    pub(super) fn handle_revoking(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+        if reply.is_err()
+            && let Some(account) = self.revocations.unlisted().map(Box::<str>::from)
+        {
+            self.record.read(wire);
+            if self.record.is_reading() {
+                return self.revocations.wait_for_record();
+            }
+            if let Some(contact) = self.contacts.get_mut(&account)
+                && !contact.jids.is_empty()
+            {
+                self.revocations.add(std::mem::take(&mut contact.jids));
+                self.record.write(&account, None, &self.contacts, wire);
+            }
+        }
+        self.revocations.handle_subscribers(reply, wire);
+        self.hold_publishes(wire);
+    }
+
     /// Whether `account` may see our node.
     fn may_see(&self, account: &str) -> bool {
         self.contacts.may_see(account) && !self.blocking.is_blocked(account)
@@ -144,12 +186,18 @@ impl Translator {
         let lost = |half: fn(Relation) -> Half| half(now) != Half::Yes && half(before) == Half::Yes;
         if gained(|relation| relation.from) {
             self.forget_approval(account, wire);
-            if self.may_see(account) {
+            // Maybe another resource has answered.
+            if let Some(contact) = self.contacts.get_mut(account) {
+                contact.forget_request();
+            }
+            if self.may_see(account) && self.approvals.has_form(account) {
+                self.approve(account, wire);
+            } else if self.may_see(account) {
                 self.approvals.want(account, is_marked);
             }
         }
-        if lost(|relation| relation.from) && !self.may_see(account) {
-            self.revoke(account, wire);
+        if lost(|relation| relation.from) {
+            self.end_approval(account, wire);
         }
         if gained(|relation| relation.to) && is_marked {
             self.followings.want(account, wire.now);
@@ -180,12 +228,16 @@ impl Translator {
     ) -> bool {
         let from = presence.attribute("from").unwrap_or_default();
         let account = jid::bare(&from);
-        if kind != Kind::Subscribe {
-            return false;
-        }
         let Some(contact) = self.contacts.get_mut(account) else {
             return false;
         };
+        if kind == Kind::Unsubscribe {
+            // The request is withdrawn; the next one is another.
+            contact.forget_request();
+        }
+        if kind != Kind::Subscribe {
+            return false;
+        }
         if contact.is_asking {
             // The form was first, and the user is being asked.
             contact.relation.from = Half::Asked;
@@ -227,8 +279,8 @@ impl Translator {
             }
             return true;
         }
-        if let Some(jid) = returned_answer(message, &own) {
-            set_subscription(&jid, true, wire);
+        if let Some((jid, is_allowed)) = returned_answer(message, &own) {
+            set_subscription(&jid, is_allowed, wire);
             return true;
         }
         self.handle_subscription_event(message, &own, wire)

@@ -420,10 +420,7 @@ impl Translator {
             Purpose::Members => self.approvals.handle_members(reply),
             Purpose::Listed => self.handle_listed(reply, wire),
             Purpose::Blocklist => self.blocking.handle_list(reply),
-            Purpose::Subscribers => {
-                self.revocations.handle_subscribers(reply, wire);
-                self.hold_publishes(wire);
-            }
+            Purpose::Subscribers => self.handle_revoking(reply, wire),
             Purpose::Revoked => {
                 self.revocations.handle_revoked(wire);
                 self.hold_publishes(wire);
@@ -434,6 +431,9 @@ impl Translator {
             }
             Purpose::RecordItems => {
                 self.record.handle_items(reply, &mut self.contacts, wire);
+                if self.revocations.waits_for_record() {
+                    self.handle_revoking(Err("not listed"), wire);
+                }
                 self.start_pure(wire);
             }
             Purpose::Recorded => {
@@ -443,6 +443,9 @@ impl Translator {
             }
             Purpose::Node(_) => {
                 self.presence.handle_reply(purpose, reply, wire);
+                if self.presence.is_node_ready() {
+                    self.answer_forms(wire);
+                }
                 if self.is_pure() && self.presence.is_node_settled() {
                     self.approvals.ask(wire);
                 }
@@ -459,6 +462,8 @@ impl Translator {
         self.events.release(&self.contacts, wire);
         if self.contacts.is_known() {
             self.release_forms(wire);
+        } else if !self.held_forms.is_empty() || self.login == Login::NeedsContacts {
+            self.contacts.ask(wire);
         }
     }
 
