@@ -4,13 +4,13 @@
 //! `auto` it only holds approvals the native roster does not know of. A server may keep no more than 256
 //! items on a node, so an item holds all contacts whose hash begins alike.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
 use sha2::{Digest as _, Sha256};
 
-use super::contacts::{Contact, Contacts};
+use super::contacts::{Before, Contact, Contacts};
 use super::handshake::{Half, Relation};
 use super::node::{OwnNode, Spec, Step};
 use super::{Purpose, form, rules};
@@ -153,13 +153,13 @@ impl Record {
         }
     }
 
-    /// Takes an event on the node: what another resource has written; whom it may concern.
+    /// Takes an event on the node: what another resource has written; whom it may concern, each once.
     pub(super) fn handle_event(
         &mut self,
         items: &Element<'_>,
         contacts: &mut Contacts,
-    ) -> Vec<Box<str>> {
-        let mut concerned = BTreeSet::new();
+    ) -> Vec<Before> {
+        let mut concerned = BTreeMap::new();
         if self.state != State::Known {
             return Vec::new();
         }
@@ -175,8 +175,14 @@ impl Record {
                 // What is being written here is newer.
                 continue;
             }
-            concerned.extend(contacts.forget_recorded(|account| bucket_of(account) == bucket));
-            concerned.extend(read_item(&item, contacts));
+            for (account, before) in
+                contacts.forget_recorded(|account| bucket_of(account) == bucket)
+            {
+                concerned.entry(account).or_insert(before);
+            }
+            for account in read_item(&item, contacts) {
+                concerned.entry(account).or_insert(None);
+            }
         }
         concerned.into_iter().collect()
     }

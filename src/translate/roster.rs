@@ -174,12 +174,12 @@ impl Translator {
         if contact.relation == relation {
             return;
         }
-        let was_in_roster = contact.is_in_roster();
+        let before = contact.item();
         contact.relation = relation;
         contact.recorded = relation;
-        let is_in_roster = contact.is_in_roster();
+        let is_news = contact.item() != before;
         self.record.write(account, None, &self.contacts, wire);
-        if was_in_roster || is_in_roster {
+        if is_news {
             self.push(account, wire);
         }
     }
@@ -225,13 +225,14 @@ impl Translator {
     /// Another resource has written to the record: the client is told what is new in it.
     pub(super) fn handle_record_event(&mut self, items: &Element<'_>, wire: &mut Wire) {
         wire.apply(&rules::RECORD);
-        for account in self.record.handle_event(items, &mut self.contacts) {
+        for (account, item) in self.record.handle_event(items, &mut self.contacts) {
             let Some(contact) = self.contacts.get_mut(&account) else {
                 continue;
             };
             let before = contact.relation;
             contact.relation = contact.recorded;
             let after = contact.relation;
+            let is_news = contact.item() != item;
             if after.from != Half::Asked {
                 // Another resource has answered.
                 contact.is_asking = false;
@@ -243,7 +244,9 @@ impl Translator {
                 self.followings.note(&account, true);
                 self.states.fetch(&account);
             }
-            self.push(&account, wire);
+            if is_news {
+                self.push(&account, wire);
+            }
         }
     }
 
