@@ -111,7 +111,7 @@ impl Translator {
         let (Some(item), None) = (items.next(), items.next()) else {
             return answer_error(&id, "modify", "bad-request", wire);
         };
-        let account = item.attribute("jid").unwrap_or_default().into_owned();
+        let account = jid::lowercase(&item.attribute("jid").unwrap_or_default());
         if !jid::is_account(&account) && (account.is_empty() || jid::domain(&account) != account) {
             return answer_error(&id, "modify", "bad-request", wire);
         }

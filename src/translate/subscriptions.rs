@@ -32,6 +32,8 @@ impl Translator {
         let to = presence.attribute("to").unwrap_or_default();
         let account = jid::bare(&to).to_owned();
         if self.policy == Policy::Pure {
+            // No server writes it for us as others write it.
+            let account = jid::lowercase(&account);
             return self.handle_pure_subscription(kind, account, presence, wire);
         }
         self.follow_client(kind, &account, wire);
