@@ -121,7 +121,12 @@ impl Translator {
         if presence.attribute("to").is_none() {
             let is_taken = self.presence.handle_client_presence(presence, wire);
             self.show_requests(wire);
-            return is_taken;
+            // What is no state (§4.7.1 of RFC 6121) has to name somebody.
+            let is_wrong = !matches!(kind.as_deref(), None | Some("invisible" | "error"));
+            if self.is_pure() && !is_taken && is_wrong {
+                self.refuse_presence(presence, "modify", "bad-request", wire);
+            }
+            return is_taken || self.is_pure();
         }
         if let Some(kind) = kind.as_deref().and_then(Kind::of) {
             self.handle_client_subscription(kind, presence, wire);
@@ -161,7 +166,7 @@ impl Translator {
         }
         wire.apply(&rules::NOT_IN_PUBSUB);
         if message.attribute("type").as_deref() != Some("error") {
-            refuse_message(message, wire);
+            refuse(message, "feature-not-implemented", wire);
         }
         true
     }
@@ -187,11 +192,14 @@ impl Translator {
                 .is_none_or(|to| to == jid::bare(&wire.jid));
             if let Some(query) = iq.child(ns::ROSTER, "query")
                 && self.is_pure()
-                && is_own
-                && !is_answer
             {
-                self.need_contacts(wire);
-                self.handle_roster_iq(iq, &query, wire);
+                if is_own && !is_answer {
+                    self.need_contacts(wire);
+                    self.handle_roster_iq(iq, &query, wire);
+                } else if !is_answer {
+                    wire.apply(&rules::NOT_IN_PUBSUB);
+                    refuse(iq, "service-unavailable", wire);
+                }
                 return true;
             }
             self.note_roster_set(iq);
@@ -615,18 +623,18 @@ impl Translator {
     }
 }
 
-/// Answers a message of the client's with an error: it was not sent.
-fn refuse_message(message: &Element<'_>, wire: &mut Wire) {
-    let out = wire.to(Leg::Client);
-    let _ = write!(out, "<message type='error'");
+/// Answers a stanza of the client's with an error: it was not sent.
+fn refuse(stanza: &Element<'_>, condition: &str, wire: &mut Wire) {
+    let (name, out) = (stanza.local(), wire.to(Leg::Client));
+    let _ = write!(out, "<{name} type='error'");
     for (name, source) in [("from", "to"), ("id", "id")] {
-        if let Some(value) = message.attribute(source) {
+        if let Some(value) = stanza.attribute(source) {
             let _ = write!(out, " {name}='{}'", escape(&value));
         }
     }
     let _ = write!(
         out,
-        "><error type='cancel'><feature-not-implemented xmlns='{}'/></error></message>",
+        "><error type='cancel'><{condition} xmlns='{}'/></error></{name}>",
         ns::STANZA_ERRORS
     );
 }
