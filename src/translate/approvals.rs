@@ -191,7 +191,8 @@ impl Approvals {
         }
     }
 
-    fn want_subscribed(&mut self, account: &str) {
+    /// Has a member subscribed, unless it is.
+    pub(super) fn want_subscribed(&mut self, account: &str) {
         if self.subscribers.insert(account.into()) {
             self.unsubscribed.push_back(account.into());
         }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use bytes::{BufMut, BytesMut};
 use sha2::{Digest as _, Sha256};
 
-use super::approvals::{Subscribers, set_subscription};
+use super::approvals::Subscribers;
 use super::contacts::Contact;
 use super::handshake::{Half, Kind, Relation};
 use super::record::Written;
@@ -264,7 +264,7 @@ impl Translator {
         }
         self.contacts.set_known();
         if let Some(listed) = listed {
-            self.repair(&listed, wire);
+            self.repair(&listed, true, wire);
         }
         for account in accounts {
             if self.contacts.relation(&account).to == Half::Asked {
@@ -275,8 +275,8 @@ impl Translator {
     }
 
     /// Makes the record and the subscriptions of our node agree. A single contact that is subscribed no
-    /// longer has left; if all have, the server has lost them.
-    pub(super) fn repair(&mut self, listed: &Subscribers, wire: &mut Wire) {
+    /// longer has left; if all have by a login, the server has lost them.
+    pub(super) fn repair(&mut self, listed: &Subscribers, is_login: bool, wire: &mut Wire) {
         let is_listed = |account: &str| {
             listed
                 .subscribed
@@ -293,11 +293,12 @@ impl Translator {
         approved.sort_unstable();
         let (kept, gone): (Vec<_>, Vec<_>) =
             approved.into_iter().partition(|account| is_listed(account));
-        let is_lost = kept.is_empty() && (gone.len() > 1 || self.presence.is_node_new());
+        let is_lost =
+            is_login && kept.is_empty() && (gone.len() > 1 || self.presence.is_node_new());
         for account in &gone {
             if is_lost {
                 self.approvals.want(account, false);
-                set_subscription(account, true, wire);
+                self.approvals.want_subscribed(account);
                 continue;
             }
             let (after, _) = self.contacts.relation(account).inbound(Kind::Unsubscribe);

@@ -124,7 +124,7 @@ impl Translator {
             // What is no state (§4.7.1 of RFC 6121) has to name somebody.
             let is_wrong = !matches!(kind.as_deref(), None | Some("invisible" | "error"));
             if self.is_pure() && !is_taken && is_wrong {
-                self.refuse_presence(presence, "modify", "bad-request", wire);
+                refuse(presence, "modify", "bad-request", wire);
             }
             return is_taken || self.is_pure();
         }
@@ -166,7 +166,7 @@ impl Translator {
         }
         wire.apply(&rules::NOT_IN_PUBSUB);
         if message.attribute("type").as_deref() != Some("error") {
-            refuse(message, "feature-not-implemented", wire);
+            refuse(message, "cancel", "feature-not-implemented", wire);
         }
         true
     }
@@ -198,7 +198,7 @@ impl Translator {
                     self.handle_roster_iq(iq, &query, wire);
                 } else if !is_answer {
                     wire.apply(&rules::NOT_IN_PUBSUB);
-                    refuse(iq, "service-unavailable", wire);
+                    refuse(iq, "cancel", "service-unavailable", wire);
                 }
                 return true;
             }
@@ -500,7 +500,7 @@ impl Translator {
 
     fn repair_listed(&mut self, wire: &mut Wire) {
         if let Some(listed) = self.listed.take() {
-            self.repair(&listed, wire);
+            self.repair(&listed, false, wire);
         }
     }
 
@@ -624,7 +624,7 @@ impl Translator {
 }
 
 /// Answers a stanza of the client's with an error: it was not sent.
-fn refuse(stanza: &Element<'_>, condition: &str, wire: &mut Wire) {
+fn refuse(stanza: &Element<'_>, kind: &str, condition: &str, wire: &mut Wire) {
     let (name, out) = (stanza.local(), wire.to(Leg::Client));
     let _ = write!(out, "<{name} type='error'");
     for (name, source) in [("from", "to"), ("id", "id")] {
@@ -634,7 +634,7 @@ fn refuse(stanza: &Element<'_>, condition: &str, wire: &mut Wire) {
     }
     let _ = write!(
         out,
-        "><error type='cancel'><{condition} xmlns='{}'/></error></{name}>",
+        "><error type='{kind}'><{condition} xmlns='{}'/></error></{name}>",
         ns::STANZA_ERRORS
     );
 }
