@@ -61,6 +61,15 @@ impl States {
         }
     }
 
+    /// Nothing is to be shown that was asked for.
+    pub(super) fn forget(&mut self) {
+        self.accounts.clear();
+        self.fetches.clear();
+        self.suspects.clear();
+        self.pings.clear();
+        self.answered.clear();
+    }
+
     /// Something newer than any item asked for before has come of `full`.
     pub(super) fn note_heard(&mut self, full: &str) {
         let account = jid::bare(full);
@@ -91,7 +100,8 @@ impl States {
                 let is_native = contacts
                     .get(&account)
                     .is_some_and(|contact| contact.is_native);
-                if contacts.is_subscribed(&account) == Some(true) && !is_native {
+                let is_own = *account == *jid::bare(&wire.jid);
+                if (is_own || contacts.is_subscribed(&account) == Some(true)) && !is_native {
                     self.ask_items(account, wire);
                 }
             }

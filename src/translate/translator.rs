@@ -119,8 +119,12 @@ impl Translator {
         self.need_contacts(wire);
         let kind = presence.attribute("type");
         if presence.attribute("to").is_none() {
+            let was_available = self.presence.is_available();
             let is_taken = self.presence.handle_client_presence(presence, wire);
             self.show_requests(wire);
+            if self.is_pure() {
+                self.follow_availability(was_available, wire);
+            }
             // What is no state (§4.7.1 of RFC 6121) has to name somebody.
             let is_wrong = !matches!(kind.as_deref(), None | Some("invisible" | "error"));
             if self.is_pure() && !is_taken && is_wrong {
@@ -139,6 +143,21 @@ impl Translator {
         true
     }
 
+    /// Under `pure`: a client that goes forgets who was there, and is told when it comes back.
+    fn follow_availability(&mut self, was_available: bool, wire: &Wire) {
+        match (was_available, self.presence.is_available()) {
+            (true, false) => {
+                self.events.forget_all();
+                self.states.forget();
+            }
+            (false, true) if self.login == Login::Done => {
+                self.states.fetch_all(&self.contacts);
+                self.states.fetch(jid::bare(&wire.jid));
+            }
+            _ => {}
+        }
+    }
+
     /// A presence to somebody, under `pure`: a probe is answered from the contact's node, nothing else can
     /// be said.
     fn handle_directed_presence(
@@ -149,7 +168,11 @@ impl Translator {
     ) {
         let to = presence.attribute("to").unwrap_or_default();
         match kind {
-            Some("probe") => self.states.fetch(jid::bare(&to)),
+            Some("probe") => {
+                let account = jid::lowercase(jid::bare(&to));
+                self.events.forget(&account);
+                self.states.fetch(&account);
+            }
             // Nobody there was told that the client is available.
             Some("unavailable" | "error") => {}
             _ => {
@@ -563,7 +586,10 @@ impl Translator {
         }
         let is_complete = self.contacts.is_known()
             && self.approvals.is_listed()
-            && (self.is_pure() || self.blocking.is_known());
+            && match self.is_pure() {
+                true => self.presence.is_available(),
+                false => self.blocking.is_known(),
+            };
         if self.login == Login::NeedsContacts && is_complete {
             self.login = Login::Done;
             self.compare_members(wire);
