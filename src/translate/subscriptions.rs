@@ -333,6 +333,16 @@ impl Translator {
         }
     }
 
+    /// The owner is being asked, even if we were subscribed before: its server has lost that.
+    fn note_pending(&mut self, account: &str, wire: &mut Wire) {
+        let relation = self.contacts.relation(account);
+        if relation.to == Half::Yes {
+            let to = Half::Asked;
+            self.set_relation(account, Relation { to, ..relation }, wire);
+            self.events.hide(account, wire);
+        }
+    }
+
     /// We are subscribed to it no longer. The contact may have left our node, too.
     fn note_unsubscribed(&mut self, account: &str, wire: &mut Wire) {
         self.followings.note(account, false);
@@ -345,6 +355,25 @@ impl Translator {
             show_subscription(Kind::Unsubscribed, account, wire);
             self.events.hide(account, wire);
             self.approvals.list_again(wire);
+        }
+    }
+
+    /// Under `pure`: a contact to whose node we should be subscribed does not let us see it.
+    pub(super) fn handle_refused_fetch(
+        &mut self,
+        account: &str,
+        condition: &str,
+        wire: &mut Wire,
+    ) {
+        if self.contacts.relation(account).to != Half::Yes {
+            return;
+        }
+        match condition {
+            // It was ended while we were away.
+            "not-authorized" | "forbidden" => self.note_unsubscribed(account, wire),
+            // Its server has lost the node.
+            "item-not-found" => self.followings.want(account, wire.now),
+            _ => {}
         }
     }
 
@@ -367,6 +396,7 @@ impl Translator {
             {
                 show_error(&account, "cancel", condition, wire);
             }
+            Outcome::Pending if self.policy == Policy::Pure => self.note_pending(&account, wire),
             Outcome::Pending | Outcome::Refused(_) => {}
         }
     }

@@ -439,9 +439,14 @@ impl Translator {
                 self.contacts.handle_roster(reply.ok());
                 self.handle_contacts_known(wire);
             }
-            Purpose::State(serial) => self
-                .states
-                .handle_items(serial, reply, &self.contacts, wire),
+            Purpose::State(serial) => {
+                let refused = self
+                    .states
+                    .handle_items(serial, reply, &self.contacts, wire);
+                if let (Some(account), Err(condition), true) = (refused, reply, self.is_pure()) {
+                    self.handle_refused_fetch(&account, condition, wire);
+                }
+            }
             Purpose::Alive(serial) => self.states.handle_pong(serial, reply, wire),
             Purpose::Follow(serial) => self.handle_followed(serial, reply, wire),
             Purpose::Grant(serial) => {
