@@ -32,6 +32,8 @@ pub(super) struct Contact {
     pub(super) answered: Option<Kind>,
     /// What the record on the private node says; under `pure` that is the relation.
     pub(super) recorded: Relation,
+    /// Its service has taken our request, by the record: it is not to be made again.
+    pub(super) is_pending: bool,
     /// The user has put it into the roster, whatever its relation; on record.
     pub(super) is_listed: bool,
     /// Its name in the roster; on record.

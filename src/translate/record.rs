@@ -303,9 +303,13 @@ fn write_entry(out: &mut BytesMut, account: &str, contact: &Contact) {
         Half::Asked => Some("asked"),
         Half::Yes => Some("yes"),
     };
+    let to = match contact.recorded.to {
+        Half::Asked if contact.is_pending => Some("pending"),
+        to => half(to),
+    };
     let _ = write!(out, "<contact jid='{}'", escape(account));
     for (name, value) in [
-        ("to", half(contact.recorded.to)),
+        ("to", to),
         ("from", half(contact.recorded.from)),
         ("listed", contact.is_listed.then_some("yes")),
         ("name", contact.name.as_deref()),
@@ -336,7 +340,7 @@ fn read_item(item: &Element<'_>, contacts: &mut Contacts) -> Vec<Box<str>> {
     {
         let half = |name| match entry.attribute(name).as_deref() {
             Some("yes") => Half::Yes,
-            Some("asked") => Half::Asked,
+            Some("asked" | "pending") => Half::Asked,
             _ => Half::No,
         };
         let account = entry.attribute("jid").unwrap_or_default();
@@ -358,6 +362,7 @@ fn read_item(item: &Element<'_>, contacts: &mut Contacts) -> Vec<Box<str>> {
             to: half("to"),
             from: half("from"),
         };
+        contact.is_pending = entry.attribute("to").as_deref() == Some("pending");
         contact.is_listed = entry.attribute("listed").is_some();
         contact.name = entry.attribute("name").map(|name| (*name).into());
         contact.groups = texts("group");

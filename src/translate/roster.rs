@@ -175,6 +175,7 @@ impl Translator {
             return;
         }
         let before = contact.item();
+        contact.is_pending &= relation.to == Half::Asked;
         contact.relation = relation;
         contact.recorded = relation;
         let is_news = contact.item() != before;
@@ -267,8 +268,11 @@ impl Translator {
             self.repair(&listed, true, wire);
         }
         for account in accounts {
-            if self.contacts.relation(&account).to == Half::Asked {
-                self.followings.want(&account, wire.now);
+            let contact = self.contacts.get(&account);
+            match contact.map(|contact| (contact.relation.to, contact.is_pending)) {
+                Some((Half::Asked, true)) => self.followings.look(&account),
+                Some((Half::Asked, false)) => self.followings.want(&account, wire.now),
+                _ => {}
             }
         }
         self.answer_rosters(wire);

@@ -341,6 +341,11 @@ impl Translator {
             self.set_relation(account, Relation { to, ..relation }, wire);
             self.events.hide(account, wire);
         }
+        if let Some(contact) = self.contacts.get_mut(account)
+            && !std::mem::replace(&mut contact.is_pending, true)
+        {
+            self.record.write(account, None, &self.contacts, wire);
+        }
     }
 
     /// We are subscribed to it no longer. The contact may have left our node, too.
@@ -397,6 +402,7 @@ impl Translator {
                 show_error(&account, "cancel", condition, wire);
             }
             Outcome::Pending if self.policy == Policy::Pure => self.note_pending(&account, wire),
+            Outcome::Denied => self.note_unsubscribed(&account, wire),
             Outcome::Pending | Outcome::Refused(_) => {}
         }
     }

@@ -6,6 +6,7 @@ use crate::world::*;
 pub(crate) fn friends(world: &World) -> (Client, Client) {
     let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
     befriend(&juliet, &romeo);
+    world.advance(10);
     (juliet, romeo)
 }
 

@@ -90,6 +90,8 @@ impl World {
         let client = self.login(bare, resource);
         client.say("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
         client.say("<presence/>");
+        // Our own traffic is paced.
+        self.advance(10);
         client.look();
         client
     }
