@@ -45,6 +45,8 @@ pub(super) struct Approvals {
     is_asked: bool,
     /// Answers about members and subscribers that are still to come.
     open: u8,
+    /// Somebody was let in or out since it was asked who is subscribed.
+    is_stale: bool,
     /// The members were compared with the contacts.
     is_compared: bool,
     forms: Vec<Form>,
@@ -75,6 +77,7 @@ impl Approvals {
 
     /// Asks who is subscribed.
     pub(super) fn list_again(&mut self, wire: &mut Wire) {
+        self.is_stale = false;
         let asked = wire.request("get", None, Purpose::Listed, |out| {
             write_question(out, "subscriptions");
         });
@@ -112,13 +115,19 @@ impl Approvals {
         self.members = Some(members);
     }
 
-    /// Takes the answer about subscribers; who they are, if the server lists them.
+    /// Takes the answer about subscribers; who they are, if the server lists them. An answer to what was
+    /// asked before a change would undo it, so it is asked again.
     pub(super) fn handle_subscribers(
         &mut self,
         reply: Result<&Element<'_>, &str>,
+        wire: &mut Wire,
     ) -> Option<Subscribers> {
         self.open = self.open.saturating_sub(1);
         let iq = reply.ok()?;
+        if self.is_stale {
+            self.list_again(wire);
+            return None;
+        }
         let mut subscribers = Subscribers::default();
         for (jid, state) in subscriptions_in(iq) {
             match &*state {
@@ -314,6 +323,7 @@ impl Approvals {
     /// Makes `account` a member at once and answers what was asked about it; the JIDs that were approved.
     pub(super) fn approve(&mut self, account: &str, wire: &mut Wire) -> Vec<Box<str>> {
         wire.apply(&rules::APPROVE);
+        self.is_stale = true;
         let is_member = self
             .members
             .as_ref()
@@ -353,6 +363,7 @@ impl Approvals {
 
     /// `account` is to see nothing any more.
     pub(super) fn forget(&mut self, account: &str) {
+        self.is_stale = true;
         self.waiting.retain(|waiting| **waiting != *account);
         self.unsubscribed.retain(|waiting| **waiting != *account);
         self.subscribers.retain(|jid| jid::bare(jid) != account);

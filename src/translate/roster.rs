@@ -315,7 +315,8 @@ impl Translator {
         unknown.dedup();
         for account in unknown {
             let relation = self.contacts.relation(account);
-            if account != own && relation.from != Half::Yes {
+            let is_leaving = self.revocations.concerns(account);
+            if account != own && relation.from != Half::Yes && !is_leaving {
                 let from = Half::Yes;
                 self.set_relation(account, Relation { from, ..relation }, wire);
             }

@@ -499,7 +499,7 @@ impl Translator {
     }
 
     fn handle_listed(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
-        let listed = self.approvals.handle_subscribers(reply);
+        let listed = self.approvals.handle_subscribers(reply, wire);
         if !self.is_pure() {
             return;
         }
