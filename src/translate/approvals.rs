@@ -306,11 +306,15 @@ impl Approvals {
         let is_new = !self.forms.contains(&form) && self.forms.len() < MOST_FORMS;
         if is_new {
             // The service may ask again, with another id: the last one counts.
-            self.forms
-                .retain(|other| other.jid != form.jid || other.service != form.service);
+            self.forms.retain(|other| other.jid != form.jid);
             self.forms.push(form);
         }
         is_new
+    }
+
+    /// Whether a form about exactly this JID waits for an answer.
+    pub(super) fn has_form_of(&self, jid: &str) -> bool {
+        self.forms.iter().any(|form| *form.jid == *jid)
     }
 
     /// Whether a form about `account` waits for an answer.
@@ -381,6 +385,15 @@ pub(super) struct Subscribers {
 }
 
 impl Form {
+    /// What the owner's list says in place of a form: `jid` waits for the owner `own`.
+    pub(super) fn pending(jid: &str, own: &str) -> Self {
+        Self {
+            jid: jid.into(),
+            service: own.into(),
+            id: Box::default(),
+        }
+    }
+
     /// Reads a message as listing 10: a question about the own node, by who may ask it.
     pub(super) fn read(message: &Element<'_>, own: &str) -> Option<Self> {
         let from = message.attribute("from");

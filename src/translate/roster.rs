@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use bytes::{BufMut, BytesMut};
 use sha2::{Digest as _, Sha256};
 
-use super::approvals::Subscribers;
+use super::approvals::{Form, Subscribers};
 use super::contacts::Contact;
 use super::handshake::{Half, Kind, Relation};
 use super::record::Written;
@@ -319,6 +319,14 @@ impl Translator {
             if account != own && relation.from != Half::Yes && !is_leaving {
                 let from = Half::Yes;
                 self.set_relation(account, Relation { from, ..relation }, wire);
+            }
+        }
+        let mut pending: Vec<&str> = listed.pending.iter().map(|jid| &**jid).collect();
+        pending.sort_unstable();
+        for jid in pending {
+            // Its form got lost, or is still to come.
+            if jid::bare(jid) != own && !self.approvals.has_form_of(jid) {
+                self.handle_form(Form::pending(jid, &own), wire);
             }
         }
     }

@@ -232,7 +232,7 @@ impl Translator {
     }
 
     /// Listing 10: approved if the user has approved that account, else the user is asked.
-    fn handle_form(&mut self, form: Form, wire: &mut Wire) {
+    pub(super) fn handle_form(&mut self, form: Form, wire: &mut Wire) {
         let account = jid::bare(&form.jid).to_owned();
         if !self.approvals.note_form(form) {
             return wire.apply(&rules::FORM_KNOWN);
