@@ -100,18 +100,25 @@ impl Record {
         }
     }
 
-    /// Goes on with making and verifying the node.
+    /// Goes on with making and verifying the node; what cannot be written any more, if it is of no use.
     pub(super) fn handle_node(
         &mut self,
         step: Step,
         reply: Result<&Element<'_>, &str>,
         contacts: &Contacts,
         wire: &mut Wire,
-    ) {
+    ) -> Option<Written> {
         self.node.handle_reply(step, reply, wire);
         self.check_usable();
+        if self.is_unusable() {
+            let dirty = std::mem::take(&mut self.dirty);
+            return Some(Written {
+                requests: dirty.into_values().flatten().collect(),
+                refused: Some("the node is of no use".to_owned()),
+            });
+        }
         if !self.node.is_ready() {
-            return;
+            return None;
         }
         if self.state == State::Loading {
             // Events of what other resources write; then what was written before.
@@ -130,6 +137,7 @@ impl Record {
         } else {
             self.write_next(contacts, wire);
         }
+        None
     }
 
     /// Takes what is on record.

@@ -63,6 +63,9 @@ impl Translator {
         if !self.contacts.is_known() && !self.record.is_unusable() {
             return;
         }
+        if !self.contacts.is_known() {
+            self.refuse_changes(wire);
+        }
         for Waiting { id, version } in std::mem::take(&mut self.waiting_rosters) {
             if !self.contacts.is_known() {
                 answer_error(&id, "wait", "service-unavailable", wire);
@@ -104,7 +107,7 @@ impl Translator {
 
     /// A roster set of the client's (RFC 6121 §2.3 to §2.5).
     fn set_item(&mut self, id: Box<str>, query: &Element<'_>, wire: &mut Wire) {
-        if !self.contacts.is_known() {
+        if !self.contacts.is_known() || self.record.is_unusable() {
             return answer_error(&id, "wait", "service-unavailable", wire);
         }
         let mut items = query.children();

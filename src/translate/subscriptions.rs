@@ -436,6 +436,13 @@ impl Translator {
         }
     }
 
+    /// The contacts cannot be known: the client is told of what it has said before.
+    pub(super) fn refuse_changes(&mut self, wire: &mut Wire) {
+        for (_, account) in std::mem::take(&mut self.held_changes) {
+            show_error(&account, "wait", "service-unavailable", wire);
+        }
+    }
+
     /// Says with pubsub what a subscription stanza says (RFC 6121 §3, §A.2).
     fn change_subscription(&mut self, kind: Kind, account: &str, wire: &mut Wire) {
         let before = self.contacts.relation(account);

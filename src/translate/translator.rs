@@ -465,7 +465,10 @@ impl Translator {
                 self.hold_publishes(wire);
             }
             Purpose::RecordNode(step) => {
-                self.record.handle_node(step, reply, &self.contacts, wire);
+                let written = self.record.handle_node(step, reply, &self.contacts, wire);
+                if let Some(written) = written {
+                    self.answer_written(&written, wire);
+                }
                 self.answer_rosters(wire);
             }
             Purpose::RecordItems => {
