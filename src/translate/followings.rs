@@ -174,15 +174,16 @@ impl Followings {
             Question::Look => "get",
         };
         let own = jid::bare(&wire.jid).to_owned();
-        let asked = wire.request(
-            kind,
-            Some(&account),
-            Purpose::Follow(self.serial),
-            |out| match question {
-                Question::Subscribe => write_request(out, "subscribe", &own),
-                Question::Look => write_look(out),
-            },
-        );
+        let asked =
+            wire.request(
+                kind,
+                Some(&account),
+                Purpose::Follow(self.serial),
+                |out| match question {
+                    Question::Subscribe => write_request(out, "subscribe", &own),
+                    Question::Look => write_look(out),
+                },
+            );
         if asked {
             wire.apply(&rules::SUBSCRIBE);
             self.asked.push((self.serial, question, account));

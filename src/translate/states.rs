@@ -148,7 +148,10 @@ impl States {
         contacts: &Contacts,
         wire: &mut Wire,
     ) -> Option<Box<str>> {
-        let at = self.fetches.iter().position(|fetch| fetch.serial == serial)?;
+        let at = self
+            .fetches
+            .iter()
+            .position(|fetch| fetch.serial == serial)?;
         let fetch = self.fetches.swap_remove(at);
         let Ok(iq) = reply else {
             return Some(fetch.account);

@@ -364,12 +364,7 @@ impl Translator {
     }
 
     /// Under `pure`: a contact to whose node we should be subscribed does not let us see it.
-    pub(super) fn handle_refused_fetch(
-        &mut self,
-        account: &str,
-        condition: &str,
-        wire: &mut Wire,
-    ) {
+    pub(super) fn handle_refused_fetch(&mut self, account: &str, condition: &str, wire: &mut Wire) {
         if self.contacts.relation(account).to != Half::Yes {
             return;
         }

@@ -46,7 +46,10 @@ fn approved_while_the_requester_is_away() {
     juliet.say("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     juliet.say("<presence/>");
     let seen = juliet.look();
-    assert!(seen.contains(&"romeo@montague.lit/mobile available ".to_owned()), "{seen:?}");
+    assert!(
+        seen.contains(&"romeo@montague.lit/mobile available ".to_owned()),
+        "{seen:?}"
+    );
     assert_eq!(juliet.roster(), ["romeo@montague.lit to"]);
     romeo.status("Later");
     juliet.sees(&["romeo@montague.lit/mobile available Later"]);

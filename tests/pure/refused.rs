@@ -23,7 +23,12 @@ fn somebody_who_is_not_there() {
     juliet.said();
     world.advance(7200);
     let asked: Vec<_> = juliet.said();
-    assert!(asked.iter().all(|it| it.attribute("to") != Some("paris@verona.lit")), "{asked:?}");
+    assert!(
+        asked
+            .iter()
+            .all(|it| it.attribute("to") != Some("paris@verona.lit")),
+        "{asked:?}"
+    );
 }
 
 #[test]
@@ -122,7 +127,9 @@ fn a_stranger_who_subscribes_a_whole_domain_away() {
     );
     assert_eq!(answer.value("type"), "result", "{answer:?}");
     benvolio_is("<presence xmlns='jabber:client' from='benvolio@montague.lit/pda'/>");
-    benvolio_is("<presence xmlns='jabber:client' from='romeo@montague.lit/mobile' type='unavailable'/>");
+    benvolio_is(
+        "<presence xmlns='jabber:client' from='romeo@montague.lit/mobile' type='unavailable'/>",
+    );
     juliet.sees(&[]);
     assert_eq!(juliet.roster(), ["romeo@montague.lit both"]);
     romeo.sees(&[]);

@@ -12,7 +12,10 @@ fn another_client_sees_the_same_roster() {
     juliet.say(NAMED);
     juliet.look();
     let other = world.login(JULIET, "garden");
-    assert_eq!(other.roster(), ["romeo@montague.lit both 'Romeo' [Friends]"]);
+    assert_eq!(
+        other.roster(),
+        ["romeo@montague.lit both 'Romeo' [Friends]"]
+    );
 }
 
 #[test]

@@ -34,14 +34,20 @@ fn an_item_is_added_changed_and_removed() {
     let world = World::new();
     let juliet = world.start(JULIET, "balcony");
     // §2.3: the result and the push.
-    juliet.say(&set("<item jid='romeo@montague.lit' name='R'><group>A</group></item>"));
+    juliet.say(&set(
+        "<item jid='romeo@montague.lit' name='R'><group>A</group></item>",
+    ));
     juliet.sees(&["result s", "push romeo@montague.lit none 'R' [A]"]);
     // §2.4: what the set does not say is gone.
-    juliet.say(&set("<item jid='romeo@montague.lit' name='Romeo &amp; &lt;1&gt;'/>"));
+    juliet.say(&set(
+        "<item jid='romeo@montague.lit' name='Romeo &amp; &lt;1&gt;'/>",
+    ));
     juliet.sees(&["result s", "push romeo@montague.lit none 'Romeo & <1>'"]);
     assert_eq!(juliet.roster(), ["romeo@montague.lit none 'Romeo & <1>'"]);
     // §2.5.
-    juliet.say(&set("<item jid='romeo@montague.lit' subscription='remove'/>"));
+    juliet.say(&set(
+        "<item jid='romeo@montague.lit' subscription='remove'/>",
+    ));
     juliet.sees(&["result s", "push romeo@montague.lit remove"]);
     assert_eq!(juliet.roster(), [""; 0]);
     assert_eq!(world.login(JULIET, "garden").roster(), [""; 0]);
@@ -62,7 +68,9 @@ fn a_client_cannot_set_a_subscription() {
     let world = World::new();
     let juliet = world.start(JULIET, "balcony");
     // §2.1.2.5: any value but 'remove' is ignored.
-    juliet.say(&set("<item jid='romeo@montague.lit' subscription='both' ask='subscribe'/>"));
+    juliet.say(&set(
+        "<item jid='romeo@montague.lit' subscription='both' ask='subscribe'/>",
+    ));
     juliet.sees(&["result s", "push romeo@montague.lit none"]);
 }
 
@@ -73,18 +81,36 @@ fn what_is_no_item_is_refused() {
     let long = "x".repeat(1024);
     for (items, condition) in [
         // §2.3.3
-        ("<item jid='a@capulet.lit'/><item jid='b@capulet.lit'/>".to_owned(), "bad-request"),
+        (
+            "<item jid='a@capulet.lit'/><item jid='b@capulet.lit'/>".to_owned(),
+            "bad-request",
+        ),
         (String::new(), "bad-request"),
-        ("<item jid='a@capulet.lit'><group>A</group><group>A</group></item>".to_owned(), "bad-request"),
-        ("<item jid='a@capulet.lit'><group/></item>".to_owned(), "not-acceptable"),
-        (format!("<item jid='a@capulet.lit' name='{long}'/>"), "not-acceptable"),
-        (format!("<item jid='a@capulet.lit'><group>{long}</group></item>"), "not-acceptable"),
+        (
+            "<item jid='a@capulet.lit'><group>A</group><group>A</group></item>".to_owned(),
+            "bad-request",
+        ),
+        (
+            "<item jid='a@capulet.lit'><group/></item>".to_owned(),
+            "not-acceptable",
+        ),
+        (
+            format!("<item jid='a@capulet.lit' name='{long}'/>"),
+            "not-acceptable",
+        ),
+        (
+            format!("<item jid='a@capulet.lit'><group>{long}</group></item>"),
+            "not-acceptable",
+        ),
         ("<item/>".to_owned(), "bad-request"),
         ("<item jid='a@capulet.lit/x'/>".to_owned(), "bad-request"),
         ("<item jid='@capulet.lit'/>".to_owned(), "bad-request"),
         // Oneself, and who is not there (§2.5.3).
         ("<item jid='juliet@capulet.lit'/>".to_owned(), "not-allowed"),
-        ("<item jid='a@capulet.lit' subscription='remove'/>".to_owned(), "item-not-found"),
+        (
+            "<item jid='a@capulet.lit' subscription='remove'/>".to_owned(),
+            "item-not-found",
+        ),
     ] {
         juliet.said();
         juliet.say(&set(&items));
@@ -115,7 +141,10 @@ fn a_version_spares_the_list() {
     assert_eq!(get(&world.login(JULIET, "garden"), &version).children, []);
     // A push has the new one.
     juliet.say(&set("<item jid='romeo@montague.lit' name='Romeo'/>"));
-    let pushed = juliet.got().iter().find_map(|it| Some(it.find("query")?.value("ver").to_owned()));
+    let pushed = juliet
+        .got()
+        .iter()
+        .find_map(|it| Some(it.find("query")?.value("ver").to_owned()));
     let pushed = pushed.unwrap();
     assert_ne!(pushed, version);
     assert_eq!(get(&juliet, &pushed).children, []);
@@ -129,8 +158,12 @@ fn a_version_spares_the_list() {
 fn somebody_elses_roster_is_not_ours_to_answer() {
     let world = World::new();
     let juliet = world.start(JULIET, "balcony");
-    juliet.say("<iq type='get' id='r' to='juliet@capulet.lit'><query xmlns='jabber:iq:roster'/></iq>");
+    juliet.say(
+        "<iq type='get' id='r' to='juliet@capulet.lit'><query xmlns='jabber:iq:roster'/></iq>",
+    );
     juliet.sees(&["result r"]);
-    juliet.say("<iq type='get' id='r' to='romeo@montague.lit'><query xmlns='jabber:iq:roster'/></iq>");
+    juliet.say(
+        "<iq type='get' id='r' to='romeo@montague.lit'><query xmlns='jabber:iq:roster'/></iq>",
+    );
     juliet.sees(&["error r service-unavailable"]);
 }

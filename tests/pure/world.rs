@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pubshim::sandbox::{Config, ConnectionId, Server, Then};
-use pubshim::session::{
-    Input, Leg, Options, Output, Policy, Security, Seed, ServerFacts, Session,
-};
+use pubshim::session::{Input, Leg, Options, Output, Policy, Security, Seed, ServerFacts, Session};
 
 use crate::tree::Node;
 
@@ -62,17 +60,24 @@ impl World {
         })))
     }
 
-    /// The sandbox has lost a node of an account.
-    pub(crate) fn lose(&self, account: &str, node: &str) {
+    /// Changes what the sandbox has on file.
+    pub(crate) fn edit(&self, change: impl FnOnce(&mut toml::Table)) {
         let mut inner = self.0.borrow_mut();
-        let text = inner.server.data().unwrap();
-        let mut data: toml::Table = text.parse().unwrap();
-        let nodes = data["node"].as_array_mut().unwrap();
-        let before = nodes.len();
-        let of = |it: &toml::Value, key| it[key].as_str().unwrap().to_owned();
-        nodes.retain(|it| (of(it, "service"), of(it, "name")) != (account.to_owned(), node.to_owned()));
-        assert!(nodes.len() < before, "no {node} in {text}");
+        let mut data: toml::Table = inner.server.data().unwrap().parse().unwrap();
+        change(&mut data);
         inner.server.load(&data.to_string()).unwrap();
+    }
+
+    /// The sandbox has lost a node of an account.
+    pub(crate) fn lose(&self, account: &str, name: &str) {
+        self.edit(|data| {
+            let nodes = data["node"].as_array_mut().unwrap();
+            let before = nodes.len();
+            nodes.retain(|it| {
+                it["service"].as_str() != Some(account) || it["name"].as_str() != Some(name)
+            });
+            assert!(nodes.len() < before, "{account} has no {name}");
+        });
     }
 
     /// A client that has logged in through a shim and has said nothing since.
@@ -143,7 +148,9 @@ impl World {
         loop {
             let mut inner = self.0.borrow_mut();
             let sessions = inner.links.iter().filter(|link| link.is_open);
-            let next = sessions.filter_map(|link| link.session.as_ref()?.timeout()).min();
+            let next = sessions
+                .filter_map(|link| link.session.as_ref()?.timeout())
+                .min();
             let Some(at) = next.filter(|at| *at <= end) else {
                 inner.now = end;
                 return;
@@ -265,7 +272,10 @@ impl Client {
              <resource>{resource}</resource></bind></iq>"
         ));
         let seen = self.bytes();
-        assert!(seen.contains(&format!("<jid>{}</jid>", self.full)), "{seen}");
+        assert!(
+            seen.contains(&format!("<jid>{}</jid>", self.full)),
+            "{seen}"
+        );
         // What came after it is for the test to look at.
         let (_, rest) = seen.split_once("</bind></iq>").unwrap();
         self.inner(|_, link| link.seen.insert_str(0, rest));
@@ -331,9 +341,13 @@ impl Client {
     /// What the sandbox itself answers to an IQ: of a client without shim.
     pub(crate) fn ask(&self, to: &str, kind: &str, payload: &str) -> Node {
         self.bytes();
-        self.say(&format!("<iq type='{kind}' id='ask' to='{to}'>{payload}</iq>"));
+        self.say(&format!(
+            "<iq type='{kind}' id='ask' to='{to}'>{payload}</iq>"
+        ));
         let mut stanzas = Node::stream(&self.bytes());
-        let at = stanzas.iter().position(|it| it.attribute("id") == Some("ask"));
+        let at = stanzas
+            .iter()
+            .position(|it| it.attribute("id") == Some("ask"));
         stanzas.swap_remove(at.expect("an answer"))
     }
 
@@ -417,7 +431,9 @@ fn in_short(stanza: &Node) -> String {
         error.first().map(|it| it.local.clone()).unwrap_or_default()
     };
     match (&*stanza.local, kind) {
-        ("presence" | "message", "error") => format!("{} refused: {from} {}", stanza.local, error()),
+        ("presence" | "message", "error") => {
+            format!("{} refused: {from} {}", stanza.local, error())
+        }
         ("presence", "") => {
             let status = stanza.find("status").map(|it| it.text.clone());
             format!("{from} available {}", status.unwrap_or_default())
