@@ -93,6 +93,14 @@ impl Followings {
         }
     }
 
+    /// The user has asked for it: it is asked for at once, whatever was said before.
+    pub(super) fn insist(&mut self, account: &str) {
+        if !matches!(self.list.get(account), Some(State::Asking { .. })) {
+            self.forget(account);
+            self.start(account, Question::Subscribe, 0);
+        }
+    }
+
     /// Has it looked at what became of a request that the service has taken: to ask once more would
     /// have its owner asked once more, who may have said no.
     pub(super) fn look(&mut self, account: &str) {

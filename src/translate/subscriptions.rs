@@ -443,9 +443,9 @@ impl Translator {
         let before = self.contacts.relation(account);
         let (after, is_routed) = before.outbound(kind);
         match kind {
-            Kind::Subscribe if before.to != Half::Yes => {
+            Kind::Subscribe => {
                 self.told.remove(account);
-                self.followings.want(account, wire.now);
+                self.followings.insist(account);
             }
             Kind::Unsubscribe if before.to != Half::No => {
                 self.followings.end(account, wire);
@@ -458,10 +458,10 @@ impl Translator {
             Kind::Unsubscribed if is_routed => self.revoke(account, wire),
             _ => {}
         }
-        if let Some(contact) = self.contacts.get_mut(account)
-            && matches!(kind, Kind::Subscribed | Kind::Unsubscribed)
-        {
-            contact.is_asking = false;
+        if let Some(contact) = self.contacts.get_mut(account) {
+            contact.is_asking &= !matches!(kind, Kind::Subscribed | Kind::Unsubscribed);
+            // An item stays until the user removes it (§3.2.3, §3.3.2).
+            contact.is_listed |= is_routed && matches!(kind, Kind::Subscribe | Kind::Subscribed);
         }
         self.set_relation(account, after, wire);
     }
