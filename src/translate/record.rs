@@ -26,11 +26,29 @@ const MOST_IN_ITEM: usize = 256;
 /// So often a write may find the node changed under it.
 const MOST_CONFLICTS: u8 = 3;
 
+/// A request of the client's that waits for a write.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Its id.
+    pub(super) id: Box<str>,
+    /// What is to be said of a contact again if it is refused.
+    pub(super) undo: Option<Undo>,
+}
+
+/// What the user had said of a contact.
+#[derive(Debug)]
+pub(super) struct Undo {
+    pub(super) account: Box<str>,
+    pub(super) is_listed: bool,
+    pub(super) name: Option<Box<str>>,
+    pub(super) groups: Vec<Box<str>>,
+}
+
 /// What became of a write the client waits for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Written {
-    /// The ids of the client's requests.
-    pub(super) requests: Vec<Box<str>>,
+    /// The client's requests, the oldest first.
+    pub(super) requests: Vec<Request>,
     /// The error condition if it was refused.
     pub(super) refused: Option<String>,
 }
@@ -40,9 +58,9 @@ pub(super) struct Record {
     node: OwnNode,
     state: State,
     /// Items to be written, with the client's requests that wait for it.
-    dirty: BTreeMap<u8, Vec<Box<str>>>,
+    dirty: BTreeMap<u8, Vec<Request>>,
     /// The item that is being written.
-    writing: Option<(u8, Vec<Box<str>>)>,
+    writing: Option<(u8, Vec<Request>)>,
     conflicts: u8,
 }
 
@@ -195,11 +213,11 @@ impl Record {
         concerned.into_iter().collect()
     }
 
-    /// Has what is known of `account` written; `request` is the id of the client's that waits for it.
+    /// Has what is known of `account` written; `request` is the client's that waits for it.
     pub(super) fn write(
         &mut self,
         account: &str,
-        request: Option<Box<str>>,
+        request: Option<Request>,
         contacts: &Contacts,
         wire: &mut Wire,
     ) {
@@ -210,7 +228,8 @@ impl Record {
         self.write_next(contacts, wire);
     }
 
-    fn write_next(&mut self, contacts: &Contacts, wire: &mut Wire) {
+    /// Writes the next item that is to be written.
+    pub(super) fn write_next(&mut self, contacts: &Contacts, wire: &mut Wire) {
         let Some(access) = self.node.verified().filter(|_| self.node.is_ready()) else {
             return self.node.prepare(wire);
         };
@@ -239,7 +258,7 @@ impl Record {
         contacts: &Contacts,
         wire: &mut Wire,
     ) -> Option<Written> {
-        let (bucket, requests) = self.writing.take()?;
+        let (bucket, mut requests) = self.writing.take()?;
         let refused = match reply {
             Ok(_) => {
                 self.conflicts = 0;
@@ -249,7 +268,8 @@ impl Record {
             Err("conflict") if self.conflicts < MOST_CONFLICTS => {
                 self.conflicts += 1;
                 self.node.doubt();
-                self.dirty.entry(bucket).or_default().extend(requests);
+                // Those that came later come later.
+                self.dirty.entry(bucket).or_default().splice(..0, requests);
                 self.node.prepare(wire);
                 return None;
             }
@@ -258,10 +278,16 @@ impl Record {
                     node: NODE,
                     reason: reason.to_owned(),
                 });
+                // What was built upon it falls with it.
+                if let Some(later) = self.dirty.get_mut(&bucket) {
+                    requests.append(later);
+                }
                 Some(reason.to_owned())
             }
         };
-        self.write_next(contacts, wire);
+        if refused.is_none() {
+            self.write_next(contacts, wire);
+        }
         Some(Written { requests, refused })
     }
 }

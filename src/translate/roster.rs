@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::approvals::{Form, Subscribers};
 use super::contacts::Contact;
 use super::handshake::{Half, Kind, Relation};
-use super::record::Written;
+use super::record::{Request, Undo, Written};
 use super::subscriptions::show_subscription;
 use super::translator::Translator;
 use super::{record, rules};
@@ -133,10 +133,15 @@ impl Translator {
         let Some(contact) = self.contacts.get_mut(&account) else {
             return answer_error(&id, "wait", "resource-constraint", wire);
         };
-        contact.is_listed = true;
-        contact.name = name;
-        contact.groups = groups;
-        self.record.write(&account, Some(id), &self.contacts, wire);
+        let undo = Some(Undo {
+            account: account.as_str().into(),
+            is_listed: std::mem::replace(&mut contact.is_listed, true),
+            name: std::mem::replace(&mut contact.name, name),
+            groups: std::mem::replace(&mut contact.groups, groups),
+        });
+        let request = Request { id, undo };
+        self.record
+            .write(&account, Some(request), &self.contacts, wire);
         self.push(&account, wire);
     }
 
@@ -165,7 +170,9 @@ impl Translator {
             Half::Asked => self.approvals.deny(account, wire),
             Half::No => {}
         }
-        self.record.write(account, Some(id), &self.contacts, wire);
+        let request = Request { id, undo: None };
+        self.record
+            .write(account, Some(request), &self.contacts, wire);
         self.push(account, wire);
     }
 
@@ -211,18 +218,33 @@ impl Translator {
     }
 
     /// What the client waits for is written, or cannot be.
-    pub(super) fn answer_written(&self, written: &Written, wire: &mut Wire) {
-        for id in &written.requests {
-            match &written.refused {
-                None => {
-                    let _ = write!(
-                        wire.to(Leg::Client),
-                        "<iq type='result' id='{}'/>",
-                        escape(id)
-                    );
-                }
-                Some(_) => answer_error(id, "wait", "internal-server-error", wire),
+    pub(super) fn answer_written(&mut self, written: Written, wire: &mut Wire) {
+        if written.refused.is_none() {
+            for Request { id, .. } in written.requests {
+                let id = escape(&id);
+                let _ = write!(wire.to(Leg::Client), "<iq type='result' id='{id}'/>");
             }
+            return;
+        }
+        for Request { id, undo } in written.requests.into_iter().rev() {
+            if let Some(undo) = undo {
+                self.undo(undo, wire);
+            }
+            answer_error(&id, "wait", "internal-server-error", wire);
+        }
+        self.record.write_next(&self.contacts, wire);
+    }
+
+    fn undo(&mut self, undo: Undo, wire: &mut Wire) {
+        let Some(contact) = self.contacts.get_mut(&undo.account) else {
+            return;
+        };
+        let before = contact.item();
+        contact.is_listed = undo.is_listed;
+        contact.name = undo.name;
+        contact.groups = undo.groups;
+        if contact.item() != before {
+            self.push(&undo.account, wire);
         }
     }
 

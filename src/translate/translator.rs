@@ -467,7 +467,7 @@ impl Translator {
             Purpose::RecordNode(step) => {
                 let written = self.record.handle_node(step, reply, &self.contacts, wire);
                 if let Some(written) = written {
-                    self.answer_written(&written, wire);
+                    self.answer_written(written, wire);
                 }
                 self.answer_rosters(wire);
             }
@@ -477,7 +477,7 @@ impl Translator {
             }
             Purpose::Recorded => {
                 if let Some(written) = self.record.handle_written(reply, &self.contacts, wire) {
-                    self.answer_written(&written, wire);
+                    self.answer_written(written, wire);
                 }
             }
             Purpose::Node(_) => {
