@@ -104,10 +104,9 @@ fn a_request_that_is_denied() {
     // §3.2: no push to who denies, since the requester was not in his roster.
     romeo.tell(JULIET, "unsubscribed");
     romeo.sees(&[]);
-    // As she never added him by a roster set, nothing is left of him.
     juliet.sees(&[
         "romeo@montague.lit unsubscribed",
-        "push romeo@montague.lit remove",
+        "push romeo@montague.lit none",
     ]);
     assert_eq!(world.raw(ROMEO, "checker").subscribers(), [""; 0]);
     // She may ask again.
@@ -139,13 +138,13 @@ fn a_request_that_is_taken_back() {
     juliet.tell(ROMEO, "subscribe");
     juliet.look();
     juliet.tell(ROMEO, "unsubscribe");
-    juliet.sees(&["push romeo@montague.lit remove"]);
+    juliet.sees(&["push romeo@montague.lit none"]);
     let checker = world.raw(ROMEO, "checker");
     assert_eq!(checker.subscribers(), [""; 0]);
     // His answer comes too late: nobody asks any more.
     romeo.tell(JULIET, "subscribed");
     juliet.sees(&[]);
-    assert_eq!(juliet.roster(), [""; 0]);
+    assert_eq!(juliet.roster(), ["romeo@montague.lit none"]);
     romeo.status("Nobody's business");
     juliet.sees(&[]);
 }
@@ -165,14 +164,13 @@ fn whoever_is_removed_sees_nothing_more() {
         "push juliet@capulet.lit remove",
         "juliet@capulet.lit/balcony unavailable",
     ]);
-    // §2.5.2: 'unsubscribe' and 'unsubscribed'; she does not see him any more, and he is left in her
-    // roster no longer, as she never added him by a roster set.
+    // §2.5.2: 'unsubscribe' and 'unsubscribed'; she does not see him any more, and keeps him.
     juliet.sees(&[
         "romeo@montague.lit unsubscribed",
         "romeo@montague.lit/mobile unavailable",
         "push romeo@montague.lit from",
         "romeo@montague.lit unsubscribe",
-        "push romeo@montague.lit remove",
+        "push romeo@montague.lit none",
     ]);
     assert_eq!(world.raw(ROMEO, "checker").subscribers(), [""; 0]);
     assert_eq!(checker.subscribers(), [""; 0]);
@@ -184,7 +182,7 @@ fn whoever_is_removed_sees_nothing_more() {
     juliet.sees(&[]);
     romeo.sees(&[]);
     assert_eq!(romeo.roster(), [""; 0]);
-    assert_eq!(juliet.roster(), [""; 0]);
+    assert_eq!(juliet.roster(), ["romeo@montague.lit none"]);
 }
 
 #[test]

@@ -14,6 +14,12 @@ fn friend(number: usize) -> String {
     format!("friend{number}@montague.lit")
 }
 
+fn item(id: &str, publisher: &str, payload: &str) -> toml::Value {
+    let pairs = [("id", id), ("publisher", publisher), ("payload", payload)];
+    let pairs = pairs.map(|(key, value)| (key.to_owned(), value.into()));
+    toml::Value::Table(toml::Table::from_iter(pairs))
+}
+
 /// What is on file of Romeo, of somebody else.
 fn of_friend(value: &toml::Value, name: &str) -> toml::Value {
     let renamed = |text: &str| text.replace(ROMEO, name);
@@ -41,7 +47,6 @@ fn crowd() -> World {
     accounts.extend(names.iter().map(String::as_str));
     let world = World::with(&accounts);
     let (juliet, romeo) = friends(&world);
-    romeo.close();
     juliet.log_out();
     world.edit(|data| {
         let nodes = data["node"].as_array_mut().unwrap();
@@ -51,7 +56,10 @@ fn crowd() -> World {
             };
             nodes.iter().position(|it| is_it(&it)).unwrap()
         };
-        let romeos = nodes.remove(find(nodes, ROMEO, "presence"));
+        let mut romeos = nodes.remove(find(nodes, ROMEO, "presence"));
+        // What he left behind, on a server that does not clear up after him.
+        romeos["config"]["pubsub#purge_offline"] = "0".into();
+        romeos["item"] = vec![item("mobile", ROMEO, "<presence xmlns='jabber:client' from='romeo@montague.lit/mobile'/>")].into();
         nodes.extend(names.iter().map(|name| of_friend(&romeos, name)));
         let own = find(nodes, JULIET, "presence");
         let list = nodes[own]["subscription"].as_array_mut().unwrap();
@@ -68,14 +76,11 @@ fn crowd() -> World {
         }
         let items = items.into_iter().map(|(id, entries)| {
             let payload = format!("<contacts xmlns='urn:pubshim:0'>{entries}</contacts>");
-            toml::Value::Table(toml::Table::from_iter([
-                ("id".to_owned(), format!("{id:02x}").into()),
-                ("publisher".to_owned(), JULIET.into()),
-                ("payload".to_owned(), payload.into()),
-            ]))
+            item(&format!("{id:02x}"), JULIET, &payload)
         });
         nodes[record]["item"] = items.collect::<Vec<_>>().into();
     });
+    romeo.close();
     world
 }
 

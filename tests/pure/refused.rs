@@ -19,7 +19,7 @@ fn somebody_who_is_not_there() {
     world.advance(7200);
     juliet.sees(&[]);
     juliet.tell("paris@verona.lit", "unsubscribe");
-    juliet.sees(&["push paris@verona.lit remove"]);
+    juliet.sees(&["push paris@verona.lit none"]);
     juliet.said();
     world.advance(7200);
     let asked: Vec<_> = juliet.said();
