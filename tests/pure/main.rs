@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 #[path = "../session/tree.rs"]
+#[allow(dead_code)]
 mod tree;
 mod world;
 

@@ -170,3 +170,68 @@ fn available_again_sees_who_is_there() {
     juliet.say("<presence/>");
     juliet.sees(&["romeo@montague.lit/mobile available Here"]);
 }
+
+#[test]
+fn the_own_node_is_lost() {
+    let world = World::new();
+    let (juliet, romeo) = friends(&world);
+    juliet.log_out();
+    romeo.look();
+    world.lose(JULIET, "presence");
+    let juliet = world.start(JULIET, "balcony");
+    assert_eq!(juliet.roster(), ["romeo@montague.lit both"]);
+    // He is subscribed again without a question to anybody.
+    juliet.status("Back");
+    world.advance(10);
+    let seen = romeo.look();
+    let statuses: Vec<_> = seen.iter().filter(|it| it.ends_with("Back")).collect();
+    assert_eq!(
+        statuses,
+        ["juliet@capulet.lit/balcony available Back"],
+        "{seen:?}"
+    );
+    assert!(!seen.iter().any(|it| it.contains("subscribe")), "{seen:?}");
+}
+
+#[test]
+fn a_contacts_node_is_lost() {
+    let world = World::new();
+    let (juliet, romeo) = friends(&world);
+    juliet.log_out();
+    romeo.log_out();
+    world.lose(ROMEO, "presence");
+    let juliet = world.start(JULIET, "balcony");
+    assert_eq!(juliet.roster(), ["romeo@montague.lit both"]);
+    let romeo = world.start(ROMEO, "mobile");
+    romeo.status("Back");
+    world.advance(60);
+    let seen = juliet.look();
+    assert!(
+        seen.contains(&"romeo@montague.lit/mobile available Back".to_owned()),
+        "{seen:?}"
+    );
+    assert!(!seen.iter().any(|it| it.contains("subscribe")), "{seen:?}");
+    assert_eq!(romeo.roster(), ["juliet@capulet.lit both"]);
+}
+
+#[test]
+fn everything_is_lost() {
+    let world = World::new();
+    let (juliet, romeo) = friends(&world);
+    juliet.log_out();
+    romeo.look();
+    world.lose(JULIET, "presence");
+    world.lose(JULIET, "urn:pubshim:roster");
+    let juliet = world.start(JULIET, "balcony");
+    assert_eq!(juliet.roster(), [""; 0]);
+    // What nobody remembers cannot be told from a stranger's.
+    romeo.status("Here");
+    juliet.sees(&[]);
+    juliet.tell(ROMEO, "subscribe");
+    juliet.sees(&[
+        "push romeo@montague.lit none asked",
+        "romeo@montague.lit subscribed",
+        "push romeo@montague.lit to",
+        "romeo@montague.lit/mobile available Here",
+    ]);
+}

@@ -105,3 +105,18 @@ fn two_clients_remove_in_the_same_moment() {
     assert_eq!(other.roster(), ["romeo@montague.lit to"]);
     assert_eq!(world.raw(JULIET, "checker").subscribers(), [""; 0]);
 }
+
+#[test]
+fn the_clients_of_one_account_see_each_other() {
+    // §4.2.2
+    let world = World::new();
+    let juliet = world.start(JULIET, "balcony");
+    juliet.status("Here");
+    let other = world.login(JULIET, "garden");
+    other.say("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    other.status("There");
+    other.sees(&["result r", "juliet@capulet.lit/balcony available Here"]);
+    juliet.sees(&["juliet@capulet.lit/garden available There"]);
+    other.log_out();
+    juliet.sees(&["juliet@capulet.lit/garden unavailable"]);
+}

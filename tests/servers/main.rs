@@ -34,9 +34,14 @@ mod puppet;
 mod running;
 mod server;
 mod shim;
+mod tap;
+#[path = "../session/tree.rs"]
+#[allow(dead_code)]
+mod tree;
 
 mod direct;
 mod presence;
+mod pure;
 mod robust;
 mod sandbox;
 mod transparent;
