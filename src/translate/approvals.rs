@@ -45,6 +45,8 @@ pub(super) struct Approvals {
     is_asked: bool,
     /// Answers about members and subscribers that are still to come.
     open: u8,
+    /// Somebody was let in or out since it was asked who is subscribed.
+    is_stale: bool,
     /// The members were compared with the contacts.
     is_compared: bool,
     forms: Vec<Form>,
@@ -75,6 +77,7 @@ impl Approvals {
 
     /// Asks who is subscribed.
     pub(super) fn list_again(&mut self, wire: &mut Wire) {
+        self.is_stale = false;
         let asked = wire.request("get", None, Purpose::Listed, |out| {
             write_question(out, "subscriptions");
         });
@@ -112,13 +115,19 @@ impl Approvals {
         self.members = Some(members);
     }
 
-    /// Takes the answer about subscribers; who they are, if the server lists them.
+    /// Takes the answer about subscribers; who they are, if the server lists them. An answer to what was
+    /// asked before a change would undo it, so it is asked again.
     pub(super) fn handle_subscribers(
         &mut self,
         reply: Result<&Element<'_>, &str>,
+        wire: &mut Wire,
     ) -> Option<Subscribers> {
         self.open = self.open.saturating_sub(1);
         let iq = reply.ok()?;
+        if self.is_stale {
+            self.list_again(wire);
+            return None;
+        }
         let mut subscribers = Subscribers::default();
         for (jid, state) in subscriptions_in(iq) {
             match &*state {
@@ -198,7 +207,8 @@ impl Approvals {
         accounts.any(|other| **other == *account)
     }
 
-    fn want_subscribed(&mut self, account: &str) {
+    /// Has a member subscribed, unless it is.
+    pub(super) fn want_subscribed(&mut self, account: &str) {
         if self.subscribers.insert(account.into()) {
             self.unsubscribed.push_back(account.into());
         }
@@ -303,11 +313,15 @@ impl Approvals {
         let is_new = !self.forms.contains(&form) && self.forms.len() < MOST_FORMS;
         if is_new {
             // The service may ask again, with another id: the last one counts.
-            self.forms
-                .retain(|other| other.jid != form.jid || other.service != form.service);
+            self.forms.retain(|other| other.jid != form.jid);
             self.forms.push(form);
         }
         is_new
+    }
+
+    /// Whether a form about exactly this JID waits for an answer.
+    pub(super) fn has_form_of(&self, jid: &str) -> bool {
+        self.forms.iter().any(|form| *form.jid == *jid)
     }
 
     /// Whether a form about `account` waits for an answer.
@@ -332,6 +346,7 @@ impl Approvals {
     /// Makes `account` a member at once and answers what was asked about it; the JIDs that were approved.
     pub(super) fn approve(&mut self, account: &str, wire: &mut Wire) -> Vec<Box<str>> {
         wire.apply(&rules::APPROVE);
+        self.is_stale = true;
         let is_member = self
             .members
             .as_ref()
@@ -371,6 +386,7 @@ impl Approvals {
 
     /// `account` is to see nothing any more.
     pub(super) fn forget(&mut self, account: &str) {
+        self.is_stale = true;
         self.waiting.retain(|waiting| **waiting != *account);
         self.unsubscribed.retain(|waiting| **waiting != *account);
         self.subscribers.retain(|jid| jid::bare(jid) != account);
@@ -388,6 +404,15 @@ pub(super) struct Subscribers {
 }
 
 impl Form {
+    /// What the owner's list says in place of a form: `jid` waits for the owner `own`.
+    pub(super) fn pending(jid: &str, own: &str) -> Self {
+        Self {
+            jid: jid.into(),
+            service: own.into(),
+            id: Box::default(),
+        }
+    }
+
     /// Reads a message as listing 10: a question about the own node, by who may ask it.
     pub(super) fn read(message: &Element<'_>, own: &str) -> Option<Self> {
         let from = message.attribute("from");
@@ -459,6 +484,7 @@ pub(super) fn returned_answer(message: &Element<'_>, own: &str) -> Option<(Box<s
     }
     let x = message.child(ns::DATA, "x")?;
     if form::value(&x, "FORM_TYPE")?.trim() != ns::SUBSCRIBE_AUTHORIZATION
+        || x.attribute("type").as_deref() != Some("submit")
         || form::value(&x, "pubsub#node")?.trim() != NODE
     {
         return None;

@@ -32,6 +32,8 @@ pub(super) struct Contact {
     pub(super) answered: Option<Kind>,
     /// What the record on the private node says; under `pure` that is the relation.
     pub(super) recorded: Relation,
+    /// Its service has taken our request, by the record: it is not to be made again.
+    pub(super) is_pending: bool,
     /// The user has put it into the roster, whatever its relation; on record.
     pub(super) is_listed: bool,
     /// Its name in the roster; on record.
@@ -42,7 +44,26 @@ pub(super) struct Contact {
     pub(super) jids: Vec<Box<str>>,
 }
 
+/// What a roster shows of a contact.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    subscription: &'static str,
+    is_asked: bool,
+    name: Option<Box<str>>,
+    groups: Vec<Box<str>>,
+}
+
 impl Contact {
+    /// What the roster shows of it, if anything.
+    pub(super) fn item(&self) -> Option<Item> {
+        self.is_in_roster().then(|| Item {
+            subscription: self.relation.as_str(),
+            is_asked: self.relation.to == Half::Asked,
+            name: self.name.clone(),
+            groups: self.groups.clone(),
+        })
+    }
+
     /// Whether the roster shows it: a request that waits for the user does not (RFC 6121 §A.1).
     pub(super) fn is_in_roster(&self) -> bool {
         self.is_listed || self.relation.to != Half::No || self.relation.from == Half::Yes
@@ -91,6 +112,9 @@ enum Roster {
 
 /// A contact whose relation has changed: what it was before.
 pub(super) type Changed = (Box<str>, Relation);
+
+/// A contact of which the record may say something else: what the roster showed of it before.
+pub(super) type Before = (Box<str>, Option<Item>);
 
 impl Contacts {
     /// Whether the account is subscribed to `account`; `None` until the roster is known.
@@ -174,12 +198,12 @@ impl Contacts {
         Some(self.list.entry(account.into()).or_default())
     }
 
-    /// Forgets what is on record of these accounts; who they were.
-    pub(super) fn forget_recorded(&mut self, is_meant: impl Fn(&str) -> bool) -> Vec<Box<str>> {
+    /// Forgets what is on record of these accounts; who they were, and what the roster showed of them.
+    pub(super) fn forget_recorded(&mut self, is_meant: impl Fn(&str) -> bool) -> Vec<Before> {
         let mut forgotten = Vec::new();
         for (account, contact) in &mut self.list {
             if contact.is_worth_recording() && is_meant(account) {
-                forgotten.push(account.clone());
+                forgotten.push((account.clone(), contact.item()));
                 contact.recorded = Relation::default();
                 contact.is_listed = false;
                 contact.name = None;

@@ -235,6 +235,20 @@ impl Events {
         }
     }
 
+    /// What was shown of `account` is to be shown again if it comes again.
+    pub(super) fn forget(&mut self, account: &str) {
+        for full in self.available.get(account).into_iter().flatten() {
+            self.seen.forget(full);
+        }
+    }
+
+    /// Nothing that was shown counts any more.
+    pub(super) fn forget_all(&mut self) {
+        self.seen = Seen::default();
+        self.available.clear();
+        self.held.clear();
+    }
+
     /// Whether something waits until the roster is known.
     pub(super) fn is_holding(&self) -> bool {
         !self.held.is_empty()

@@ -33,7 +33,7 @@ pub(super) struct Followings {
     /// Whom to ask again, and when.
     later: BTreeSet<(Duration, Box<str>)>,
     /// Questions that are not answered.
-    asked: Vec<(u32, Box<str>)>,
+    asked: Vec<(u32, Question, Box<str>)>,
     serial: u32,
 }
 
@@ -41,6 +41,7 @@ pub(super) struct Followings {
 enum State {
     /// It waits for its turn, or for the answer.
     Asking {
+        question: Question,
         refusals: usize,
     },
     /// The owner has to approve it.
@@ -48,8 +49,18 @@ enum State {
     Subscribed,
     /// It was refused so often, and is asked for again later.
     Refused {
+        question: Question,
         refusals: usize,
     },
+}
+
+/// What a service is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    /// To subscribe us.
+    Subscribe,
+    /// What became of a request it took in an earlier session.
+    Look,
 }
 
 /// What became of a request to subscribe.
@@ -57,6 +68,8 @@ enum State {
 pub(super) enum Outcome<'a> {
     Subscribed,
     Pending,
+    /// The owner has said no while we were away.
+    Denied,
     /// The error condition.
     Refused(&'a str),
 }
@@ -66,7 +79,7 @@ impl Followings {
     /// refusals it is asked again soon.
     pub(super) fn want(&mut self, account: &str, now: Duration) {
         match self.list.get(account) {
-            None => self.start(account, 0),
+            None => self.start(account, Question::Subscribe, 0),
             Some(State::Refused { .. }) => {
                 let soon = now + PAUSES[1];
                 if let Some((at, _)) = self.later.iter().find(|(_, other)| **other == *account)
@@ -80,8 +93,23 @@ impl Followings {
         }
     }
 
-    fn start(&mut self, account: &str, refusals: usize) {
-        self.list.insert(account.into(), State::Asking { refusals });
+    /// The user has asked for it: it is asked for at once, whatever was said before.
+    pub(super) fn insist(&mut self, account: &str) {
+        if !matches!(self.list.get(account), Some(State::Asking { .. })) {
+            self.forget(account);
+            self.start(account, Question::Subscribe, 0);
+        }
+    }
+
+    /// Has it looked at what became of a request that the service has taken: to ask once more would
+    /// have its owner asked once more, who may have said no.
+    pub(super) fn look(&mut self, account: &str) {
+        self.start(account, Question::Look, 0);
+    }
+
+    fn start(&mut self, account: &str, question: Question, refusals: usize) {
+        let state = State::Asking { question, refusals };
+        self.list.insert(account.into(), state);
         self.waiting.push_back(account.into());
     }
 
@@ -97,7 +125,7 @@ impl Followings {
         self.list.remove(account);
         self.waiting.retain(|other| **other != *account);
         self.later.retain(|(_, other)| **other != *account);
-        self.asked.retain(|(_, other)| **other != *account);
+        self.asked.retain(|(_, _, other)| **other != *account);
     }
 
     /// Ends our subscription to the node of `account`, if there may be one.
@@ -124,9 +152,10 @@ impl Followings {
     pub(super) fn work(&mut self, is_wanted: impl Fn(&str) -> bool, wire: &mut Wire) {
         while self.again_at().is_some_and(|at| at <= wire.now) {
             if let Some((_, account)) = self.later.pop_first()
-                && let Some(State::Refused { refusals }) = self.list.get(&account).copied()
+                && let Some(State::Refused { question, refusals }) =
+                    self.list.get(&account).copied()
             {
-                self.start(&account, refusals);
+                self.start(&account, question, refusals);
             }
         }
         while self.has_work() && wire.may_work() {
@@ -144,13 +173,28 @@ impl Followings {
     /// Listing 9, with the bare JID, so that every resource gets the events.
     fn ask(&mut self, account: Box<str>, wire: &mut Wire) {
         self.serial = self.serial.wrapping_add(1);
+        let question = match self.list.get(&account) {
+            Some(State::Asking { question, .. }) => *question,
+            _ => Question::Subscribe,
+        };
+        let kind = match question {
+            Question::Subscribe => "set",
+            Question::Look => "get",
+        };
         let own = jid::bare(&wire.jid).to_owned();
-        let asked = wire.request("set", Some(&account), Purpose::Follow(self.serial), |out| {
-            write_request(out, "subscribe", &own);
-        });
+        let asked =
+            wire.request(
+                kind,
+                Some(&account),
+                Purpose::Follow(self.serial),
+                |out| match question {
+                    Question::Subscribe => write_request(out, "subscribe", &own),
+                    Question::Look => write_look(out),
+                },
+            );
         if asked {
             wire.apply(&rules::SUBSCRIBE);
-            self.asked.push((self.serial, account));
+            self.asked.push((self.serial, question, account));
         } else {
             self.list.remove(&account);
         }
@@ -163,25 +207,36 @@ impl Followings {
         reply: Result<&Element<'_>, &'a str>,
         wire: &Wire,
     ) -> Option<(Box<str>, Outcome<'a>)> {
-        let at = self.asked.iter().position(|(asked, _)| *asked == serial)?;
-        let (_, account) = self.asked.swap_remove(at);
-        let outcome = match reply {
-            Ok(iq) => subscription_in(iq),
+        let is_asked = |(asked, ..): &(u32, Question, Box<str>)| *asked == serial;
+        let at = self.asked.iter().position(is_asked)?;
+        let (_, question, account) = self.asked.swap_remove(at);
+        let outcome = match (question, reply) {
+            (Question::Subscribe, Ok(iq)) => subscription_in(iq),
+            (Question::Look, Ok(iq)) => own_subscription_in(iq, jid::bare(&wire.jid)),
             // The owner was asked and has not answered.
-            Err("not-authorized") => Outcome::Pending,
-            Err(condition) => Outcome::Refused(condition),
+            (Question::Subscribe, Err("not-authorized")) => Outcome::Pending,
+            (_, Err(condition)) => Outcome::Refused(condition),
         };
         let state = match outcome {
             Outcome::Subscribed => State::Subscribed,
             Outcome::Pending => State::Pending,
+            Outcome::Denied => {
+                self.list.remove(&account);
+                return Some((account, outcome));
+            }
             Outcome::Refused(_) => {
                 let refusals = match self.list.get(&account) {
-                    Some(State::Asking { refusals }) => *refusals,
+                    Some(State::Asking { refusals, .. }) => *refusals,
                     _ => 0,
                 };
                 let pause = PAUSES[refusals.min(PAUSES.len() - 1)];
                 self.later.insert((wire.now + pause, account.clone()));
                 State::Refused {
+                    // The node is gone, and with it what became of a request.
+                    question: match outcome {
+                        Outcome::Refused("item-not-found") => Question::Subscribe,
+                        _ => question,
+                    },
                     refusals: refusals + 1,
                 }
             }
@@ -202,6 +257,34 @@ fn subscription_in(iq: &Element<'_>) -> Outcome<'static> {
         Some("none" | "unconfigured") => Outcome::Refused("not-acceptable"),
         _ => Outcome::Subscribed,
     }
+}
+
+/// What a list of our subscriptions at a service says (XEP-0060 §5.6).
+fn own_subscription_in(iq: &Element<'_>, own: &str) -> Outcome<'static> {
+    let state = iq.child(ns::PUBSUB, "pubsub").and_then(|pubsub| {
+        let list = pubsub.child(ns::PUBSUB, "subscriptions")?;
+        let is_meant = |child: &Element<'_>| {
+            // On each, or once on the list.
+            let node = child.attribute("node").or_else(|| list.attribute("node"));
+            node.as_deref() == Some(NODE) && child.attribute("jid").as_deref() == Some(own)
+        };
+        let subscription = list.children().find(is_meant)?;
+        Some(subscription.attribute("subscription")?.into_owned())
+    });
+    match state.as_deref() {
+        Some("subscribed") => Outcome::Subscribed,
+        Some("pending") => Outcome::Pending,
+        _ => Outcome::Denied,
+    }
+}
+
+/// Writes a question for our subscriptions (XEP-0060 §5.6).
+fn write_look(out: &mut BytesMut) {
+    let _ = write!(
+        out,
+        "<pubsub xmlns='{}'><subscriptions node='{NODE}'/></pubsub>",
+        ns::PUBSUB
+    );
 }
 
 /// Writes a request to `subscribe` or `unsubscribe` the own account (XEP-0060 §6.1, §6.2).

@@ -4,14 +4,14 @@
 //! `auto` it only holds approvals the native roster does not know of. A server may keep no more than 256
 //! items on a node, so an item holds all contacts whose hash begins alike.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
 use sha2::{Digest as _, Sha256};
 
 use super::approvals::MOST_JIDS;
-use super::contacts::{Contact, Contacts};
+use super::contacts::{Before, Contact, Contacts};
 use super::handshake::{Half, Relation};
 use super::node::{OwnNode, Spec, Step};
 use super::{Purpose, form, rules};
@@ -27,11 +27,29 @@ const MOST_IN_ITEM: usize = 256;
 /// So often a write may find the node changed under it.
 const MOST_CONFLICTS: u8 = 3;
 
+/// A request of the client's that waits for a write.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Its id.
+    pub(super) id: Box<str>,
+    /// What is to be said of a contact again if it is refused.
+    pub(super) undo: Option<Undo>,
+}
+
+/// What the user had said of a contact.
+#[derive(Debug)]
+pub(super) struct Undo {
+    pub(super) account: Box<str>,
+    pub(super) is_listed: bool,
+    pub(super) name: Option<Box<str>>,
+    pub(super) groups: Vec<Box<str>>,
+}
+
 /// What became of a write the client waits for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Written {
-    /// The ids of the client's requests.
-    pub(super) requests: Vec<Box<str>>,
+    /// The client's requests, the oldest first.
+    pub(super) requests: Vec<Request>,
     /// The error condition if it was refused.
     pub(super) refused: Option<String>,
 }
@@ -41,11 +59,11 @@ pub(super) struct Record {
     node: OwnNode,
     state: State,
     /// Items to be written, with the client's requests that wait for it.
-    dirty: BTreeMap<u8, Vec<Box<str>>>,
+    dirty: BTreeMap<u8, Vec<Request>>,
     /// Accounts that have changed before the record was read: what is read of them is older.
     fresh: HashSet<Box<str>>,
     /// The item that is being written.
-    writing: Option<(u8, Vec<Box<str>>)>,
+    writing: Option<(u8, Vec<Request>)>,
     conflicts: u8,
 }
 
@@ -109,18 +127,25 @@ impl Record {
         }
     }
 
-    /// Goes on with making and verifying the node.
+    /// Goes on with making and verifying the node; what cannot be written any more, if it is of no use.
     pub(super) fn handle_node(
         &mut self,
         step: Step,
         reply: Result<&Element<'_>, &str>,
         contacts: &Contacts,
         wire: &mut Wire,
-    ) {
+    ) -> Option<Written> {
         self.node.handle_reply(step, reply, wire);
         self.check_usable();
+        if self.is_unusable() {
+            let dirty = std::mem::take(&mut self.dirty);
+            return Some(Written {
+                requests: dirty.into_values().flatten().collect(),
+                refused: Some("the node is of no use".to_owned()),
+            });
+        }
         if !self.node.is_ready() {
-            return;
+            return None;
         }
         if self.state == State::Loading {
             // Events of what other resources write; then what was written before.
@@ -139,6 +164,7 @@ impl Record {
         } else {
             self.write_next(contacts, wire);
         }
+        None
     }
 
     /// Takes what is on record, and writes what has changed before it was read.
@@ -159,7 +185,7 @@ impl Record {
             && let Some(items) = pubsub.child(ns::PUBSUB, "items")
         {
             for item in items.children() {
-                read_item(&item, contacts, |account| !fresh.contains(account));
+                read_item(&item, contacts, |account| fresh.contains(account));
             }
         }
         if self.is_known() && !self.dirty.is_empty() {
@@ -167,13 +193,13 @@ impl Record {
         }
     }
 
-    /// Takes an event on the node: what another resource has written; whom it may concern.
+    /// Takes an event on the node: what another resource has written; whom it may concern, each once.
     pub(super) fn handle_event(
         &mut self,
         items: &Element<'_>,
         contacts: &mut Contacts,
-    ) -> Vec<Box<str>> {
-        let mut concerned = BTreeSet::new();
+    ) -> Vec<Before> {
+        let mut concerned = BTreeMap::new();
         if self.state != State::Known {
             return Vec::new();
         }
@@ -189,17 +215,23 @@ impl Record {
                 // What is being written here is newer.
                 continue;
             }
-            concerned.extend(contacts.forget_recorded(|account| bucket_of(account) == bucket));
-            concerned.extend(read_item(&item, contacts, |_| true));
+            for (account, before) in
+                contacts.forget_recorded(|account| bucket_of(account) == bucket)
+            {
+                concerned.entry(account).or_insert(before);
+            }
+            for account in read_item(&item, contacts, |_| false) {
+                concerned.entry(account).or_insert(None);
+            }
         }
         concerned.into_iter().collect()
     }
 
-    /// Has what is known of `account` written; `request` is the id of the client's that waits for it.
+    /// Has what is known of `account` written; `request` is the client's that waits for it.
     pub(super) fn write(
         &mut self,
         account: &str,
-        request: Option<Box<str>>,
+        request: Option<Request>,
         contacts: &Contacts,
         wire: &mut Wire,
     ) {
@@ -249,7 +281,7 @@ impl Record {
         contacts: &Contacts,
         wire: &mut Wire,
     ) -> Option<Written> {
-        let (bucket, requests) = self.writing.take()?;
+        let (bucket, mut requests) = self.writing.take()?;
         let refused = match reply {
             Ok(_) => {
                 self.conflicts = 0;
@@ -259,7 +291,8 @@ impl Record {
             Err("conflict") if self.conflicts < MOST_CONFLICTS => {
                 self.conflicts += 1;
                 self.node.doubt();
-                self.dirty.entry(bucket).or_default().extend(requests);
+                // Those that came later come later.
+                self.dirty.entry(bucket).or_default().splice(..0, requests);
                 self.node.prepare(wire);
                 return None;
             }
@@ -268,10 +301,16 @@ impl Record {
                     node: NODE,
                     reason: reason.to_owned(),
                 });
+                // What was built upon it falls with it.
+                if let Some(later) = self.dirty.get_mut(&bucket) {
+                    requests.append(later);
+                }
                 Some(reason.to_owned())
             }
         };
-        self.write_next(contacts, wire);
+        if refused.is_none() {
+            self.write_next(contacts, wire);
+        }
         Some(Written { requests, refused })
     }
 }
@@ -321,9 +360,13 @@ fn write_entry(out: &mut BytesMut, account: &str, contact: &Contact) {
         Half::Asked => Some("asked"),
         Half::Yes => Some("yes"),
     };
+    let to = match contact.recorded.to {
+        Half::Asked if contact.is_pending => Some("pending"),
+        to => half(to),
+    };
     let _ = write!(out, "<contact jid='{}'", escape(account));
     for (name, value) in [
-        ("to", half(contact.recorded.to)),
+        ("to", to),
         ("from", half(contact.recorded.from)),
         ("listed", contact.is_listed.then_some("yes")),
         ("name", contact.name.as_deref()),
@@ -341,11 +384,11 @@ fn write_entry(out: &mut BytesMut, account: &str, contact: &Contact) {
     out.put_slice(b"</contact>");
 }
 
-/// Takes the contacts of an item for which `is_meant`; whom it names.
+/// Takes the contacts of an item; whom it names. Of those for which `is_fresh` more is known already.
 fn read_item(
     item: &Element<'_>,
     contacts: &mut Contacts,
-    is_meant: impl Fn(&str) -> bool,
+    is_fresh: impl Fn(&str) -> bool,
 ) -> Vec<Box<str>> {
     let Some(list) = item.child(ns::SHIM, "contacts") else {
         return Vec::new();
@@ -358,12 +401,12 @@ fn read_item(
     {
         let half = |name| match entry.attribute(name).as_deref() {
             Some("yes") => Half::Yes,
-            Some("asked") => Half::Asked,
+            Some("asked" | "pending") => Half::Asked,
             _ => Half::No,
         };
         let account = entry.attribute("jid").unwrap_or_default();
         let is_address = jid::is_account(&account) || jid::domain(&account) == &*account;
-        if !is_address || !is_meant(&account) {
+        if !is_address {
             continue;
         }
         let Some(contact) = contacts.get_mut(&account) else {
@@ -378,8 +421,8 @@ fn read_item(
             texts
         };
         let jids: Vec<Box<str>> = texts("jid");
-        if contact.is_worth_recording() {
-            // What is to be written is newer.
+        if is_fresh(&account) {
+            // What is to be written is newer; but all who may be subscribed have to be known.
             for jid in jids {
                 if contact.jids.len() < MOST_JIDS && !contact.jids.contains(&jid) {
                     contact.jids.push(jid);
@@ -391,6 +434,7 @@ fn read_item(
             to: half("to"),
             from: half("from"),
         };
+        contact.is_pending = entry.attribute("to").as_deref() == Some("pending");
         contact.is_listed = entry.attribute("listed").is_some();
         contact.name = entry.attribute("name").map(|name| (*name).into());
         contact.groups = texts("group");

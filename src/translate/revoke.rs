@@ -59,6 +59,13 @@ impl Revocations {
         !self.waiting.is_empty()
     }
 
+    /// Whether `account` is still to be kept from seeing anything.
+    pub(super) fn concerns(&self, account: &str) -> bool {
+        self.waiting
+            .iter()
+            .any(|revocation| *revocation.whom == *account)
+    }
+
     /// Ends what `whom` (an account, or a whole domain) has subscribed to; `jids` were approved, too.
     pub(super) fn revoke(&mut self, whom: &str, jids: Vec<Box<str>>, wire: &mut Wire) {
         if self.waiting.len() >= MOST_WAITING {

@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 use bytes::{BufMut, BytesMut};
 use sha2::{Digest as _, Sha256};
 
-use super::approvals::{Subscribers, set_subscription};
+use super::approvals::{Form, Subscribers};
 use super::contacts::Contact;
 use super::handshake::{Half, Kind, Relation};
-use super::record::Written;
+use super::record::{Request, Undo, Written};
 use super::subscriptions::show_subscription;
 use super::translator::Translator;
 use super::{record, rules};
@@ -63,6 +63,9 @@ impl Translator {
         if !self.contacts.is_known() && !self.record.is_unusable() {
             return;
         }
+        if !self.contacts.is_known() {
+            self.refuse_changes(wire);
+        }
         for Waiting { id, version } in std::mem::take(&mut self.waiting_rosters) {
             if !self.contacts.is_known() {
                 answer_error(&id, "wait", "service-unavailable", wire);
@@ -104,14 +107,14 @@ impl Translator {
 
     /// A roster set of the client's (RFC 6121 §2.3 to §2.5).
     fn set_item(&mut self, id: Box<str>, query: &Element<'_>, wire: &mut Wire) {
-        if !self.contacts.is_known() {
+        if !self.contacts.is_known() || self.record.is_unusable() {
             return answer_error(&id, "wait", "service-unavailable", wire);
         }
         let mut items = query.children();
         let (Some(item), None) = (items.next(), items.next()) else {
             return answer_error(&id, "modify", "bad-request", wire);
         };
-        let account = item.attribute("jid").unwrap_or_default().into_owned();
+        let account = jid::lowercase(&item.attribute("jid").unwrap_or_default());
         if !jid::is_account(&account) && (account.is_empty() || jid::domain(&account) != account) {
             return answer_error(&id, "modify", "bad-request", wire);
         }
@@ -130,10 +133,15 @@ impl Translator {
         let Some(contact) = self.contacts.get_mut(&account) else {
             return answer_error(&id, "wait", "resource-constraint", wire);
         };
-        contact.is_listed = true;
-        contact.name = name;
-        contact.groups = groups;
-        self.record.write(&account, Some(id), &self.contacts, wire);
+        let undo = Some(Undo {
+            account: account.as_str().into(),
+            is_listed: std::mem::replace(&mut contact.is_listed, true),
+            name: std::mem::replace(&mut contact.name, name),
+            groups: std::mem::replace(&mut contact.groups, groups),
+        });
+        let request = Request { id, undo };
+        self.record
+            .write(&account, Some(request), &self.contacts, wire);
         self.push(&account, wire);
     }
 
@@ -162,7 +170,9 @@ impl Translator {
             Half::Asked => self.approvals.deny(account, wire),
             Half::No => {}
         }
-        self.record.write(account, Some(id), &self.contacts, wire);
+        let request = Request { id, undo: None };
+        self.record
+            .write(account, Some(request), &self.contacts, wire);
         self.push(account, wire);
     }
 
@@ -174,12 +184,13 @@ impl Translator {
         if contact.relation == relation {
             return;
         }
-        let was_in_roster = contact.is_in_roster();
+        let before = contact.item();
+        contact.is_pending &= relation.to == Half::Asked;
         contact.relation = relation;
         contact.recorded = relation;
-        let is_in_roster = contact.is_in_roster();
+        let is_news = contact.item() != before;
         self.record.write(account, None, &self.contacts, wire);
-        if was_in_roster || is_in_roster {
+        if is_news {
             self.push(account, wire);
         }
     }
@@ -207,31 +218,47 @@ impl Translator {
     }
 
     /// What the client waits for is written, or cannot be.
-    pub(super) fn answer_written(&self, written: &Written, wire: &mut Wire) {
-        for id in &written.requests {
-            match &written.refused {
-                None => {
-                    let _ = write!(
-                        wire.to(Leg::Client),
-                        "<iq type='result' id='{}'/>",
-                        escape(id)
-                    );
-                }
-                Some(_) => answer_error(id, "wait", "internal-server-error", wire),
+    pub(super) fn answer_written(&mut self, written: Written, wire: &mut Wire) {
+        if written.refused.is_none() {
+            for Request { id, .. } in written.requests {
+                let id = escape(&id);
+                let _ = write!(wire.to(Leg::Client), "<iq type='result' id='{id}'/>");
             }
+            return;
+        }
+        for Request { id, undo } in written.requests.into_iter().rev() {
+            if let Some(undo) = undo {
+                self.undo(undo, wire);
+            }
+            answer_error(&id, "wait", "internal-server-error", wire);
+        }
+        self.record.write_next(&self.contacts, wire);
+    }
+
+    fn undo(&mut self, undo: Undo, wire: &mut Wire) {
+        let Some(contact) = self.contacts.get_mut(&undo.account) else {
+            return;
+        };
+        let before = contact.item();
+        contact.is_listed = undo.is_listed;
+        contact.name = undo.name;
+        contact.groups = undo.groups;
+        if contact.item() != before {
+            self.push(&undo.account, wire);
         }
     }
 
     /// Another resource has written to the record: the client is told what is new in it.
     pub(super) fn handle_record_event(&mut self, items: &Element<'_>, wire: &mut Wire) {
         wire.apply(&rules::RECORD);
-        for account in self.record.handle_event(items, &mut self.contacts) {
+        for (account, item) in self.record.handle_event(items, &mut self.contacts) {
             let Some(contact) = self.contacts.get_mut(&account) else {
                 continue;
             };
             let before = contact.relation;
             contact.relation = contact.recorded;
             let after = contact.relation;
+            let is_news = contact.item() != item;
             if after.from != Half::Asked {
                 // Another resource has answered.
                 contact.is_asking = false;
@@ -243,7 +270,9 @@ impl Translator {
                 self.followings.note(&account, true);
                 self.states.fetch(&account);
             }
-            self.push(&account, wire);
+            if is_news {
+                self.push(&account, wire);
+            }
         }
     }
 
@@ -261,19 +290,22 @@ impl Translator {
         }
         self.contacts.set_known();
         if let Some(listed) = listed {
-            self.repair(&listed, wire);
+            self.repair(&listed, true, wire);
         }
         for account in accounts {
-            if self.contacts.relation(&account).to == Half::Asked {
-                self.followings.want(&account, wire.now);
+            let contact = self.contacts.get(&account);
+            match contact.map(|contact| (contact.relation.to, contact.is_pending)) {
+                Some((Half::Asked, true)) => self.followings.look(&account),
+                Some((Half::Asked, false)) => self.followings.want(&account, wire.now),
+                _ => {}
             }
         }
         self.answer_rosters(wire);
     }
 
     /// Makes the record and the subscriptions of our node agree. A single contact that is subscribed no
-    /// longer has left; if all have, the server has lost them.
-    pub(super) fn repair(&mut self, listed: &Subscribers, wire: &mut Wire) {
+    /// longer has left; if all have by a login, the server has lost them.
+    pub(super) fn repair(&mut self, listed: &Subscribers, is_login: bool, wire: &mut Wire) {
         let is_listed = |account: &str| {
             listed
                 .subscribed
@@ -290,11 +322,12 @@ impl Translator {
         approved.sort_unstable();
         let (kept, gone): (Vec<_>, Vec<_>) =
             approved.into_iter().partition(|account| is_listed(account));
-        let is_lost = kept.is_empty() && (gone.len() > 1 || self.presence.is_node_new());
+        let is_lost =
+            is_login && kept.is_empty() && (gone.len() > 1 || self.presence.is_node_new());
         for account in &gone {
             if is_lost {
                 self.approvals.want(account, false);
-                set_subscription(account, true, wire);
+                self.approvals.want_subscribed(account);
                 continue;
             }
             let (after, _) = self.contacts.relation(account).inbound(Kind::Unsubscribe);
@@ -307,9 +340,18 @@ impl Translator {
         unknown.dedup();
         for account in unknown {
             let relation = self.contacts.relation(account);
-            if account != own && relation.from != Half::Yes {
+            let is_leaving = self.revocations.concerns(account);
+            if account != own && relation.from != Half::Yes && !is_leaving {
                 let from = Half::Yes;
                 self.set_relation(account, Relation { from, ..relation }, wire);
+            }
+        }
+        let mut pending: Vec<&str> = listed.pending.iter().map(|jid| &**jid).collect();
+        pending.sort_unstable();
+        for jid in pending {
+            // Its form got lost, or is still to come.
+            if jid::bare(jid) != own && !self.approvals.has_form_of(jid) {
+                self.handle_form(Form::pending(jid, &own), wire);
             }
         }
     }

@@ -61,6 +61,15 @@ impl States {
         }
     }
 
+    /// Nothing is to be shown that was asked for.
+    pub(super) fn forget(&mut self) {
+        self.accounts.clear();
+        self.fetches.clear();
+        self.suspects.clear();
+        self.pings.clear();
+        self.answered.clear();
+    }
+
     /// Something newer than any item asked for before has come of `full`.
     pub(super) fn note_heard(&mut self, full: &str) {
         let account = jid::bare(full);
@@ -91,7 +100,8 @@ impl States {
                 let is_native = contacts
                     .get(&account)
                     .is_some_and(|contact| contact.is_native);
-                if contacts.is_subscribed(&account) == Some(true) && !is_native {
+                let is_own = *account == *jid::bare(&wire.jid);
+                if (is_own || contacts.is_subscribed(&account) == Some(true)) && !is_native {
                     self.ask_items(account, wire);
                 }
             }
@@ -130,24 +140,24 @@ impl States {
         }
     }
 
-    /// Takes the items of an account: who is available in them is pinged.
+    /// Takes the items of an account: who is available in them is pinged. The account if it refused.
     pub(super) fn handle_items(
         &mut self,
         serial: u32,
         reply: Result<&Element<'_>, &str>,
         contacts: &Contacts,
         wire: &mut Wire,
-    ) {
-        let Some(at) = self.fetches.iter().position(|fetch| fetch.serial == serial) else {
-            return;
-        };
+    ) -> Option<Box<str>> {
+        let at = self
+            .fetches
+            .iter()
+            .position(|fetch| fetch.serial == serial)?;
         let fetch = self.fetches.swap_remove(at);
-        let Some(pubsub) = reply.ok().and_then(|iq| iq.child(ns::PUBSUB, "pubsub")) else {
-            return;
+        let Ok(iq) = reply else {
+            return Some(fetch.account);
         };
-        let Some(items) = pubsub.child(ns::PUBSUB, "items") else {
-            return;
-        };
+        let pubsub = iq.child(ns::PUBSUB, "pubsub")?;
+        let items = pubsub.child(ns::PUBSUB, "items")?;
         let waiting: usize = self.suspects.iter().map(|held| held.presence.len()).sum();
         let mut room = MOST_SUSPECTED.saturating_sub(waiting);
         for item in items.children().take(MOST_RESOURCES) {
@@ -174,6 +184,7 @@ impl States {
                 false => self.answered.push(held),
             }
         }
+        None
     }
 
     /// Takes the answer to a ping: the presence is shown, unless its resource is gone.

@@ -32,6 +32,8 @@ impl Translator {
         let to = presence.attribute("to").unwrap_or_default();
         let account = jid::bare(&to).to_owned();
         if self.policy == Policy::Pure {
+            // No server writes it for us as others write it.
+            let account = jid::lowercase(&account);
             return self.handle_pure_subscription(kind, account, presence, wire);
         }
         self.follow_client(kind, &account, wire);
@@ -294,7 +296,7 @@ impl Translator {
     }
 
     /// Listing 10: approved if the user has approved that account, else the user is asked.
-    fn handle_form(&mut self, form: Form, wire: &mut Wire) {
+    pub(super) fn handle_form(&mut self, form: Form, wire: &mut Wire) {
         let account = jid::bare(&form.jid).to_owned();
         if !self.approvals.note_form(form) {
             return wire.apply(&rules::FORM_KNOWN);
@@ -395,6 +397,21 @@ impl Translator {
         }
     }
 
+    /// The owner is being asked, even if we were subscribed before: its server has lost that.
+    fn note_pending(&mut self, account: &str, wire: &mut Wire) {
+        let relation = self.contacts.relation(account);
+        if relation.to == Half::Yes {
+            let to = Half::Asked;
+            self.set_relation(account, Relation { to, ..relation }, wire);
+            self.events.hide(account, wire);
+        }
+        if let Some(contact) = self.contacts.get_mut(account)
+            && !std::mem::replace(&mut contact.is_pending, true)
+        {
+            self.record.write(account, None, &self.contacts, wire);
+        }
+    }
+
     /// We are subscribed to it no longer. The contact may have left our node, too.
     fn note_unsubscribed(&mut self, account: &str, wire: &mut Wire) {
         self.followings.note(account, false);
@@ -407,6 +424,20 @@ impl Translator {
             show_subscription(Kind::Unsubscribed, account, wire);
             self.events.hide(account, wire);
             self.approvals.list_again(wire);
+        }
+    }
+
+    /// Under `pure`: a contact to whose node we should be subscribed does not let us see it.
+    pub(super) fn handle_refused_fetch(&mut self, account: &str, condition: &str, wire: &mut Wire) {
+        if self.contacts.relation(account).to != Half::Yes {
+            return;
+        }
+        match condition {
+            // It was ended while we were away.
+            "not-authorized" | "forbidden" => self.note_unsubscribed(account, wire),
+            // Its server has lost the node.
+            "item-not-found" => self.followings.want(account, wire.now),
+            _ => {}
         }
     }
 
@@ -429,6 +460,8 @@ impl Translator {
             {
                 show_error(&account, "cancel", condition, wire);
             }
+            Outcome::Pending if self.policy == Policy::Pure => self.note_pending(&account, wire),
+            Outcome::Denied => self.note_unsubscribed(&account, wire),
             Outcome::Pending | Outcome::Refused(_) => {}
         }
     }
@@ -462,14 +495,21 @@ impl Translator {
         }
     }
 
+    /// The contacts cannot be known: the client is told of what it has said before.
+    pub(super) fn refuse_changes(&mut self, wire: &mut Wire) {
+        for (_, account) in std::mem::take(&mut self.held_changes) {
+            show_error(&account, "wait", "service-unavailable", wire);
+        }
+    }
+
     /// Says with pubsub what a subscription stanza says (RFC 6121 §3, §A.2).
     fn change_subscription(&mut self, kind: Kind, account: &str, wire: &mut Wire) {
         let before = self.contacts.relation(account);
         let (after, is_routed) = before.outbound(kind);
         match kind {
-            Kind::Subscribe if before.to != Half::Yes => {
+            Kind::Subscribe => {
                 self.told.remove(account);
-                self.followings.want(account, wire.now);
+                self.followings.insist(account);
             }
             Kind::Unsubscribe if before.to != Half::No => {
                 self.followings.end(account, wire);
@@ -482,10 +522,10 @@ impl Translator {
             Kind::Unsubscribed if is_routed => self.revoke(account, wire),
             _ => {}
         }
-        if let Some(contact) = self.contacts.get_mut(account)
-            && matches!(kind, Kind::Subscribed | Kind::Unsubscribed)
-        {
-            contact.is_asking = false;
+        if let Some(contact) = self.contacts.get_mut(account) {
+            contact.is_asking &= !matches!(kind, Kind::Subscribed | Kind::Unsubscribed);
+            // An item stays until the user removes it (§3.2.3, §3.3.2).
+            contact.is_listed |= is_routed && matches!(kind, Kind::Subscribe | Kind::Subscribed);
         }
         self.set_relation(account, after, wire);
     }

@@ -119,9 +119,18 @@ impl Translator {
         self.need_contacts(wire);
         let kind = presence.attribute("type");
         if presence.attribute("to").is_none() {
+            let was_available = self.presence.is_available();
             let is_taken = self.presence.handle_client_presence(presence, wire);
             self.show_requests(wire);
-            return is_taken;
+            if self.is_pure() {
+                self.follow_availability(was_available, wire);
+            }
+            // What is no state (§4.7.1 of RFC 6121) has to name somebody.
+            let is_wrong = !matches!(kind.as_deref(), None | Some("invisible" | "error"));
+            if self.is_pure() && !is_taken && is_wrong {
+                refuse(presence, "modify", "bad-request", wire);
+            }
+            return is_taken || self.is_pure();
         }
         if let Some(kind) = kind.as_deref().and_then(Kind::of) {
             self.handle_client_subscription(kind, presence, wire);
@@ -134,6 +143,21 @@ impl Translator {
         true
     }
 
+    /// Under `pure`: a client that goes forgets who was there, and is told when it comes back.
+    fn follow_availability(&mut self, was_available: bool, wire: &Wire) {
+        match (was_available, self.presence.is_available()) {
+            (true, false) => {
+                self.events.forget_all();
+                self.states.forget();
+            }
+            (false, true) if self.login == Login::Done => {
+                self.states.fetch_all(&self.contacts);
+                self.states.fetch(jid::bare(&wire.jid));
+            }
+            _ => {}
+        }
+    }
+
     /// A presence to somebody, under `pure`: a probe is answered from the contact's node, nothing else can
     /// be said.
     fn handle_directed_presence(
@@ -144,7 +168,11 @@ impl Translator {
     ) {
         let to = presence.attribute("to").unwrap_or_default();
         match kind {
-            Some("probe") => self.states.fetch(jid::bare(&to)),
+            Some("probe") => {
+                let account = jid::lowercase(jid::bare(&to));
+                self.events.forget(&account);
+                self.states.fetch(&account);
+            }
             // Nobody there was told that the client is available.
             Some("unavailable" | "error") => {}
             _ => {
@@ -161,7 +189,7 @@ impl Translator {
         }
         wire.apply(&rules::NOT_IN_PUBSUB);
         if message.attribute("type").as_deref() != Some("error") {
-            refuse_message(message, wire);
+            refuse(message, "cancel", "feature-not-implemented", wire);
         }
         true
     }
@@ -187,11 +215,14 @@ impl Translator {
                 .is_none_or(|to| to == jid::bare(&wire.jid));
             if let Some(query) = iq.child(ns::ROSTER, "query")
                 && self.is_pure()
-                && is_own
-                && !is_answer
             {
-                self.need_contacts(wire);
-                self.handle_roster_iq(iq, &query, wire);
+                if is_own && !is_answer {
+                    self.need_contacts(wire);
+                    self.handle_roster_iq(iq, &query, wire);
+                } else if !is_answer {
+                    wire.apply(&rules::NOT_IN_PUBSUB);
+                    refuse(iq, "cancel", "service-unavailable", wire);
+                }
                 return true;
             }
             self.note_roster_set(iq);
@@ -408,9 +439,14 @@ impl Translator {
                 self.contacts.handle_roster(reply.ok());
                 self.handle_contacts_known(wire);
             }
-            Purpose::State(serial) => self
-                .states
-                .handle_items(serial, reply, &self.contacts, wire),
+            Purpose::State(serial) => {
+                let refused = self
+                    .states
+                    .handle_items(serial, reply, &self.contacts, wire);
+                if let (Some(account), Err(condition), true) = (refused, reply, self.is_pure()) {
+                    self.handle_refused_fetch(&account, condition, wire);
+                }
+            }
             Purpose::Alive(serial) => self.states.handle_pong(serial, reply, wire),
             Purpose::Follow(serial) => self.handle_followed(serial, reply, wire),
             Purpose::Grant(serial) => {
@@ -426,7 +462,10 @@ impl Translator {
                 self.hold_publishes(wire);
             }
             Purpose::RecordNode(step) => {
-                self.record.handle_node(step, reply, &self.contacts, wire);
+                let written = self.record.handle_node(step, reply, &self.contacts, wire);
+                if let Some(written) = written {
+                    self.answer_written(written, wire);
+                }
                 self.answer_rosters(wire);
             }
             Purpose::RecordItems => {
@@ -438,7 +477,7 @@ impl Translator {
             }
             Purpose::Recorded => {
                 if let Some(written) = self.record.handle_written(reply, &self.contacts, wire) {
-                    self.answer_written(&written, wire);
+                    self.answer_written(written, wire);
                 }
             }
             Purpose::Node(_) => {
@@ -468,7 +507,7 @@ impl Translator {
     }
 
     fn handle_listed(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
-        let listed = self.approvals.handle_subscribers(reply);
+        let listed = self.approvals.handle_subscribers(reply, wire);
         if !self.is_pure() {
             return;
         }
@@ -497,7 +536,7 @@ impl Translator {
 
     fn repair_listed(&mut self, wire: &mut Wire) {
         if let Some(listed) = self.listed.take() {
-            self.repair(&listed, wire);
+            self.repair(&listed, false, wire);
         }
     }
 
@@ -560,7 +599,10 @@ impl Translator {
         }
         let is_complete = self.contacts.is_known()
             && self.approvals.is_listed()
-            && (self.is_pure() || self.blocking.is_known());
+            && match self.is_pure() {
+                true => self.presence.is_available(),
+                false => self.blocking.is_known(),
+            };
         if self.login == Login::NeedsContacts && is_complete {
             self.login = Login::Done;
             self.compare_members(wire);
@@ -620,18 +662,18 @@ impl Translator {
     }
 }
 
-/// Answers a message of the client's with an error: it was not sent.
-fn refuse_message(message: &Element<'_>, wire: &mut Wire) {
-    let out = wire.to(Leg::Client);
-    let _ = write!(out, "<message type='error'");
+/// Answers a stanza of the client's with an error: it was not sent.
+fn refuse(stanza: &Element<'_>, kind: &str, condition: &str, wire: &mut Wire) {
+    let (name, out) = (stanza.local(), wire.to(Leg::Client));
+    let _ = write!(out, "<{name} type='error'");
     for (name, source) in [("from", "to"), ("id", "id")] {
-        if let Some(value) = message.attribute(source) {
+        if let Some(value) = stanza.attribute(source) {
             let _ = write!(out, " {name}='{}'", escape(&value));
         }
     }
     let _ = write!(
         out,
-        "><error type='cancel'><feature-not-implemented xmlns='{}'/></error></message>",
+        "><error type='{kind}'><{condition} xmlns='{}'/></error></{name}>",
         ns::STANZA_ERRORS
     );
 }

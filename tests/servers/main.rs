@@ -34,11 +34,16 @@ mod puppet;
 mod running;
 mod server;
 mod shim;
+mod tap;
+#[path = "../session/tree.rs"]
+#[allow(dead_code)]
+mod tree;
 
 mod demo;
 mod direct;
 mod presence;
 mod pubsub;
+mod pure;
 mod robust;
 mod sandbox;
 mod transparent;

@@ -233,6 +233,23 @@ impl Driver {
         driver
     }
 
+    /// Juliet's session under `pure`, nothing asked yet.
+    pub(crate) fn pure() -> Self {
+        let mut driver = Self::new(options(Policy::Pure));
+        let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
+        driver.client(&client);
+        driver.input(Input::Connected(facts()));
+        driver.server(&format!("{server}{MECHANISMS}"));
+        driver.client(AUTH);
+        driver.server(SUCCESS);
+        driver.client(&client);
+        driver.server(&format!("{server}{BIND_FEATURES}"));
+        driver.client(BIND);
+        driver.server(&bound(JULIET));
+        driver.forget();
+        driver
+    }
+
     /// Answers all that is asked of the own account at a login under `pure`: both nodes are as they should
     /// be, and on them is what `answers` says, by the name of what is asked for.
     pub(crate) fn settle(&mut self, answers: &[(&str, &str)]) {
@@ -242,32 +259,35 @@ impl Driver {
                 return;
             }
             for iq in sent {
-                let question = &iq.children[0].children[0];
-                let (name, node) = (question.local.clone(), question.value("node").to_owned());
-                let is_record = node == RECORD;
-                let answer = answers
-                    .iter()
-                    .find(|(asked, _)| *asked == format!("{name} {node}"));
-                let body = match (answer, &*name) {
-                    (Some((_, body)), _) => (*body).to_owned(),
-                    (None, "configure") if is_record => crate::presence_out::ejabberd_node(&[
-                        ("access_model", "whitelist"),
-                        ("purge_offline", "0"),
-                    ]),
-                    (None, "configure") => crate::presence_out::ejabberd_node(&[]),
-                    (None, "items") => {
-                        format!(
-                            "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='{node}'/></pubsub>"
-                        )
-                    }
-                    (None, "affiliations" | "subscriptions") => format!(
-                        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><{name} node='{node}'/></pubsub>"
-                    ),
-                    _ => String::new(),
-                };
-                self.result(&iq, &body);
+                self.answer_own(&iq, answers);
             }
         }
+    }
+
+    /// Answers a question to the own account as [`settle`](Self::settle) does.
+    pub(crate) fn answer_own(&mut self, iq: &Node, answers: &[(&str, &str)]) {
+        let question = &iq.children[0].children[0];
+        let (name, node) = (question.local.clone(), question.value("node").to_owned());
+        let is_record = node == RECORD;
+        let answer = answers
+            .iter()
+            .find(|(asked, _)| *asked == format!("{name} {node}"));
+        let body = match (answer, &*name) {
+            (Some((_, body)), _) => (*body).to_owned(),
+            (None, "configure") if is_record => crate::presence_out::ejabberd_node(&[
+                ("access_model", "whitelist"),
+                ("purge_offline", "0"),
+            ]),
+            (None, "configure") => crate::presence_out::ejabberd_node(&[]),
+            (None, "items") => format!(
+                "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='{node}'/></pubsub>"
+            ),
+            (None, "affiliations" | "subscriptions") => format!(
+                "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><{name} node='{node}'/></pubsub>"
+            ),
+            _ => String::new(),
+        };
+        self.result(iq, &body);
     }
 
     pub(crate) fn auto(jid: &str) -> Self {
