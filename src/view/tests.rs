@@ -170,7 +170,7 @@ fn listing_4_becomes_listing_2() {
         ),
         &[
             "shim ← server <iq result> roster { item jid=romeo@montague.lit subscription=both } \
-             | own-reply: ×1.3",
+             | own-reply, presence-event (2, 4): ×1.3",
             "client ← shim <presence> from=romeo@montague.lit/mobile status=\"Wooing\"",
         ],
     );
