@@ -672,14 +672,6 @@ fn answer(d: &mut Driver, question: &Node, body: &str) {
     ));
 }
 
-fn refuse(d: &mut Driver, question: &Node, condition: &str) {
-    let (from, id) = (question.value("to"), question.value("id"));
-    d.server(&format!(
-        "<iq type='error' from='{from}' to='{JULIET}' id='{id}'><error type='cancel'><{condition} \
-         xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
-    ));
-}
-
 #[test]
 fn what_nobody_asked_for_changes_nothing() {
     for event in [
