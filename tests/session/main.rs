@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backpressure;
+mod cells;
 mod closing;
 mod driver;
 mod ending;
@@ -18,6 +19,7 @@ mod passing;
 mod presence_in;
 mod presence_out;
 mod publish;
+mod record;
 mod refused;
 mod requests;
 mod roster;
