@@ -287,6 +287,14 @@ fn write_look(out: &mut BytesMut) {
     );
 }
 
+/// Subscribes the account to its own node: its resources see each other (RFC 6121 §4.2.2).
+pub(super) fn follow_self(wire: &mut Wire) {
+    let own = jid::bare(&wire.jid).to_owned();
+    wire.request("set", None, Purpose::Ignore, |out| {
+        write_request(out, "subscribe", &own);
+    });
+}
+
 /// Writes a request to `subscribe` or `unsubscribe` the own account (XEP-0060 §6.1, §6.2).
 fn write_request(out: &mut BytesMut, what: &str, own: &str) {
     let _ = write!(

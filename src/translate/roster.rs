@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::approvals::{Form, Subscribers};
 use super::contacts::Contact;
+use super::followings::follow_self;
 use super::handshake::{Half, Kind, Relation};
 use super::record::{Request, Undo, Written};
 use super::subscriptions::show_subscription;
@@ -289,6 +290,13 @@ impl Translator {
             }
         }
         self.contacts.set_known();
+        let own = jid::bare(&wire.jid);
+        if !listed
+            .as_ref()
+            .is_some_and(|listed| listed.subscribed.contains(own))
+        {
+            follow_self(wire);
+        }
         if let Some(listed) = listed {
             self.repair(&listed, true, wire);
         }

@@ -65,7 +65,8 @@ fn crowd() -> World {
         nodes.extend(names.iter().map(|name| of_friend(&romeos, name)));
         let own = find(nodes, JULIET, "presence");
         let list = nodes[own]["subscription"].as_array_mut().unwrap();
-        let one = list.remove(0);
+        let at = list.iter().position(|it| it["jid"].as_str() == Some(ROMEO));
+        let one = list.remove(at.unwrap());
         list.extend(names.iter().map(|name| of_friend(&one, name)));
         let affiliations = nodes[own]["affiliations"].as_table_mut().unwrap();
         affiliations.remove(ROMEO);
@@ -153,7 +154,8 @@ fn lost_subscriptions_are_made_again_in_turn() {
             .map(|(_, bytes)| bytes)
             .sum();
         let limit = 10_000 + 1_500 * usize::try_from(second).unwrap();
-        assert!(bytes <= limit + 1_500, "{bytes} after {second} s");
+        // One request for sixteen members, and what cannot wait.
+        assert!(bytes <= limit + 2_000, "{bytes} after {second} s");
     }
     let subscribers = world.raw(JULIET, "checker").subscribers();
     assert_eq!(subscribers.len(), COUNT);

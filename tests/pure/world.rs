@@ -351,7 +351,7 @@ impl Client {
         stanzas.swap_remove(at.expect("an answer"))
     }
 
-    /// Who is subscribed to the node `presence` of this account, by the sandbox.
+    /// Who else is subscribed to the node `presence` of this account, by the sandbox.
     pub(crate) fn subscribers(&self) -> Vec<String> {
         let answer = self.ask(
             &self.bare,
@@ -361,6 +361,7 @@ impl Client {
         let list = &answer.at("pubsub/subscriptions").children;
         let mut list: Vec<_> = list
             .iter()
+            .filter(|it| it.value("jid") != self.bare)
             .map(|it| format!("{} {}", it.value("jid"), it.value("subscription")))
             .collect();
         list.sort();

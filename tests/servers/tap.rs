@@ -33,8 +33,8 @@ impl Tap {
                 let list = Arc::clone(&list);
                 thread::spawn(move || {
                     copy(from, to, |bytes| {
-                        list.lock().unwrap()[number].extend_from_slice(bytes)
-                    })
+                        list.lock().unwrap()[number].extend_from_slice(bytes);
+                    });
                 });
                 thread::spawn(move || copy(server, shim, |_| ()));
             }

@@ -6,6 +6,7 @@
 
 mod account;
 mod backpressure;
+mod cells;
 mod closing;
 mod driver;
 mod ending;
@@ -22,6 +23,7 @@ mod passing;
 mod presence_in;
 mod presence_out;
 mod publish;
+mod record;
 mod refused;
 mod repair;
 mod requests;
