@@ -30,6 +30,7 @@ mod hidden;
 mod people;
 mod process;
 mod puppet;
+mod recorded;
 #[path = "../sandbox/running.rs"]
 mod running;
 mod server;
@@ -39,5 +40,6 @@ mod direct;
 mod presence;
 mod robust;
 mod sandbox;
+mod subscriptions;
 mod transparent;
 mod walk;
