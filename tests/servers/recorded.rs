@@ -106,10 +106,18 @@ impl Tape {
     }
 
     pub(crate) fn wait(&self, what: &str, are_right: impl Fn(&[String]) -> bool) {
-        poll(what, PATIENCE, || match self.steps() {
-            steps if are_right(&steps) => Ok(()),
-            steps => Err(steps.join("\n")),
+        poll(what, PATIENCE, || match are_right(&self.steps()) {
+            true => Ok(()),
+            false => Err("see the recording".to_owned()),
         });
+    }
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("--- recorded:\n{}", self.steps().join("\n"));
+        }
     }
 }
 

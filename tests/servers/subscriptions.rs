@@ -258,8 +258,10 @@ fn unsubscribed_contact_receives_nothing(kind: Kind) {
     scene.juliet.say("unsubscribed", scene.romeo.bare());
     scene.expect_the_end();
     scene.expect_nothing_came();
-    // The other way nothing has changed.
-    expect_once_by_event(&scene.romeo, &scene.juliet, "Sighing");
+    // The other way nothing has changed; ejabberd ends that, too.
+    if kind == Kind::Prosody {
+        expect_once_by_event(&scene.romeo, &scene.juliet, "Sighing");
+    }
 }
 
 fn blocked_contact_receives_nothing(kind: Kind) {
@@ -323,10 +325,11 @@ fn cancelled_request(kind: Kind) {
     let (juliet, romeo, ..) = juliet_and_romeo(server);
     romeo.say("subscribe", juliet.bare());
     wait_for(&juliet.puppet, romeo.bare(), "subscribe");
+    // ejabberd does not tell her.
     romeo.say("unsubscribe", juliet.bare());
-    wait_for(&juliet.puppet, romeo.bare(), "unsubscribe");
+    juliet.puppet.seen_before_next_of(&romeo.puppet);
     expect_a_stranger(&romeo, &juliet);
-    // Too late.
+    // Too late: no native subscription comes of it.
     juliet.say("subscribed", romeo.bare());
     juliet.puppet.ping();
     expect_a_stranger(&romeo, &juliet);
@@ -384,7 +387,9 @@ fn contact_gets_a_shim_and_gives_it_up(kind: Kind) {
     // He may see the node as soon as he can, but nobody troubles him with it.
     wait_for_membership(&juliet.puppet, &romeo.bare, true);
     let seen = romeo.seen_before_next_of(&juliet.puppet);
-    let strange = seen.iter().find(|it| it.xml.contains("pubsub"));
+    let strange = seen
+        .iter()
+        .find(|it| it.kind == "message" || it.id.starts_with("ps-"));
     assert_eq!(strange.map(|it| &it.xml), None);
     let steps = juliet.tape.steps();
     let asks_him = |it: &&String| it.starts_with("to server: ") && it.contains("<subscribe ");
