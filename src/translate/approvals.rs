@@ -162,6 +162,21 @@ impl Approvals {
         }
     }
 
+    /// Has it looked at later whether the account's records let `account` see our node.
+    pub(super) fn doubt(&mut self, account: &str, now: Duration) {
+        let (_, mut doubted) = self.doubted.take().unwrap_or_default();
+        doubted.push(account.into());
+        self.doubted = Some((now + DOUBT, doubted));
+    }
+
+    /// Forgets the doubts about whom `may_see` speaks for.
+    pub(super) fn settle_doubts(&mut self, may_see: impl Fn(&str) -> bool) {
+        if let Some((_, doubted)) = &mut self.doubted {
+            doubted.retain(|member| !may_see(member));
+        }
+        self.doubted.take_if(|(_, doubted)| doubted.is_empty());
+    }
+
     /// The members who still should not be one, once it is time to say so.
     pub(super) fn strangers(
         &mut self,
