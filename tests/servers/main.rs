@@ -38,6 +38,7 @@ mod shim;
 
 mod direct;
 mod presence;
+mod repair;
 mod robust;
 mod sandbox;
 mod subscriptions;

@@ -16,7 +16,7 @@ use crate::shim::Shim;
 /// A client behind a shim of its own.
 pub(crate) struct Person {
     pub(crate) puppet: Puppet,
-    pub(crate) shim: Shim,
+    _shim: Shim,
     pub(crate) tape: Tape,
 }
 
@@ -35,7 +35,7 @@ impl Person {
         let shim = Shim::start(server, "auto", &["--record", folder, "--record-bodies"]);
         Self {
             puppet: Puppet::login(&shim.entry(), account, resource),
-            shim,
+            _shim: shim,
             tape,
         }
     }

@@ -36,14 +36,14 @@ fn add(person: &Puppet, whom: &str, name: &str, group: &str) {
     );
 }
 
-fn wait_for(person: &Puppet, from: &str, type_: &str) {
+pub(crate) fn wait_for(person: &Puppet, from: &str, type_: &str) {
     person.wait(&format!("{type_} from {from}"), |it| {
         it.is_presence_from(from, type_)
     });
 }
 
 /// One asks, the other approves and asks back, the first approves.
-fn make_friends(one: &Person, other: &Person) {
+pub(crate) fn make_friends(one: &Person, other: &Person) {
     one.say("subscribe", other.bare());
     wait_for(&other.puppet, one.bare(), "subscribe");
     other.say("subscribed", one.bare());
@@ -54,13 +54,13 @@ fn make_friends(one: &Person, other: &Person) {
     wait_for(&other.puppet, one.bare(), "subscribed");
 }
 
-fn wait_for_subscriptions(one: &Person, other: &Person) {
+pub(crate) fn wait_for_subscriptions(one: &Person, other: &Person) {
     wait_for_subscription(&one.puppet, one.bare(), other.bare());
     wait_for_subscription(&other.puppet, other.bare(), one.bare());
 }
 
 /// A change that comes natively and by event is shown once.
-fn expect_once_by_event(from: &Person, to: &Person, status: &str) {
+pub(crate) fn expect_once_by_event(from: &Person, to: &Person, status: &str) {
     from.puppet.available(status);
     to.wait_for_event(from.bare(), &format!("<status>{status}</status>"));
     expect_once(&from.puppet, &to.puppet, status);
@@ -80,7 +80,7 @@ fn count(seen: &[Event], is_it: impl Fn(&Event) -> bool) -> usize {
     seen.iter().filter(|it| is_it(it)).count()
 }
 
-fn expect_requests(asked: &Puppet, asks: &str, times: usize) {
+pub(crate) fn expect_requests(asked: &Puppet, asks: &str, times: usize) {
     asked.ping();
     let seen = asked.seen_before_next_of(asked);
     let shown = count(&seen, |it| it.is_presence_from(asks, "subscribe"));
