@@ -112,10 +112,12 @@ impl Approvals {
         self.members = Some(members);
     }
 
-    /// Takes the answer about subscribers; who they are, if the server lists them.
+    /// Takes the answer about subscribers; who they are, if the server lists them. Of a new node Prosody
+    /// lists those of the one deleted before, to whom it delivers nothing: they are subscribed again.
     pub(super) fn handle_subscribers(
         &mut self,
         reply: Result<&Element<'_>, &str>,
+        is_new: bool,
     ) -> Option<Subscribers> {
         self.open = self.open.saturating_sub(1);
         let iq = reply.ok()?;
@@ -126,7 +128,9 @@ impl Approvals {
                 _ => subscribers.subscribed.insert(jid.into()),
             };
         }
-        self.subscribers.clone_from(&subscribers.subscribed);
+        if !is_new {
+            self.subscribers.clone_from(&subscribers.subscribed);
+        }
         Some(subscribers)
     }
 

@@ -463,7 +463,8 @@ impl Translator {
     }
 
     fn handle_listed(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
-        let listed = self.approvals.handle_subscribers(reply);
+        let is_new = self.presence.is_node_new();
+        let listed = self.approvals.handle_subscribers(reply, is_new);
         if !self.is_pure() {
             return;
         }
