@@ -204,7 +204,10 @@ fn many_contacts(kind: Kind) {
         "{kind:?}, {CONTACTS} contacts: messages took {first:?} and {second:?}, the roster {shown:?} at most; {traffic:?}"
     );
     // Servers throttle: unpaced, our requests would hold a message up for half a minute.
-    assert!(first.max(second) < Duration::from_secs(5), "{first:?}, {second:?}");
+    assert!(
+        first.max(second) < Duration::from_secs(5),
+        "{first:?}, {second:?}"
+    );
     // Seconds are rounded down; the last request may overdraw.
     assert!(traffic.excess < 1500 + 2000, "{traffic:?}");
     let answer = Duration::from_secs(1);
