@@ -116,10 +116,12 @@ impl Approvals {
     }
 
     /// Takes the answer about subscribers; who they are, if the server lists them. An answer to what was
-    /// asked before a change would undo it, so it is asked again.
+    /// asked before a change would undo it, so it is asked again. Of a new node Prosody lists those of the
+    /// one deleted before, to whom it delivers nothing: they are subscribed again.
     pub(super) fn handle_subscribers(
         &mut self,
         reply: Result<&Element<'_>, &str>,
+        is_new: bool,
         wire: &mut Wire,
     ) -> Option<Subscribers> {
         self.open = self.open.saturating_sub(1);
@@ -135,7 +137,9 @@ impl Approvals {
                 _ => subscribers.subscribed.insert(jid.into()),
             };
         }
-        self.subscribers.clone_from(&subscribers.subscribed);
+        if !is_new {
+            self.subscribers.clone_from(&subscribers.subscribed);
+        }
         Some(subscribers)
     }
 
@@ -169,6 +173,21 @@ impl Approvals {
         if !doubted.is_empty() {
             self.doubted = Some((now + DOUBT, doubted));
         }
+    }
+
+    /// Has it looked at later whether the account's records let `account` see our node.
+    pub(super) fn doubt(&mut self, account: &str, now: Duration) {
+        let (_, mut doubted) = self.doubted.take().unwrap_or_default();
+        doubted.push(account.into());
+        self.doubted = Some((now + DOUBT, doubted));
+    }
+
+    /// Forgets the doubts about whom `may_see` speaks for.
+    pub(super) fn settle_doubts(&mut self, may_see: impl Fn(&str) -> bool) {
+        if let Some((_, doubted)) = &mut self.doubted {
+            doubted.retain(|member| !may_see(member));
+        }
+        self.doubted.take_if(|(_, doubted)| doubted.is_empty());
     }
 
     /// The members who still should not be one, once it is time to say so.

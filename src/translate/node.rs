@@ -208,6 +208,8 @@ impl OwnNode {
             | (Step::Create(_), Err("conflict"))
             // What the options lack makes nothing unsafe.
             | (Step::SetOptions, Err(_)) => self.ask(Step::Get, wire),
+            // ejabberd says so after five seconds when many log in at once; the next time it works.
+            (_, Err("internal-server-error")) => self.ask(Step::Get, wire),
             (_, Err(condition)) => self.give_up(condition, wire),
         }
     }

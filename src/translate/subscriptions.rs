@@ -52,8 +52,10 @@ impl Translator {
             Kind::Subscribed => {
                 let is_asking = self.approvals.has_form(account);
                 if relation.from == Half::Asked || is_asking {
-                    // Before the native stanza: it makes the contact subscribe.
+                    // Before the native stanza: it makes the contact subscribe. Nothing comes of that
+                    // stanza if the request was taken back meanwhile, of which ejabberd tells nobody.
                     self.approve(account, wire);
+                    self.approvals.doubt(account, wire.now);
                 }
             }
             Kind::Unsubscribed => {

@@ -507,7 +507,8 @@ impl Translator {
     }
 
     fn handle_listed(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
-        let listed = self.approvals.handle_subscribers(reply, wire);
+        let is_new = self.presence.is_node_new();
+        let listed = self.approvals.handle_subscribers(reply, is_new, wire);
         if !self.is_pure() {
             return;
         }
@@ -621,12 +622,16 @@ impl Translator {
         if self.approvals.again_at().is_none_or(|at| at > wire.now) {
             return;
         }
+        let (contacts, blocking) = (&self.contacts, &self.blocking);
+        let may_see = |account: &str| contacts.may_see(account) && !blocking.is_blocked(account);
+        self.approvals.settle_doubts(may_see);
+        if self.approvals.again_at().is_none() {
+            return;
+        }
         if !self.record.is_known() && !self.record.is_unusable() {
             // Approvals that no native subscription backs.
             return self.record.read(wire);
         }
-        let (contacts, blocking) = (&self.contacts, &self.blocking);
-        let may_see = |account: &str| contacts.may_see(account) && !blocking.is_blocked(account);
         let strangers = self.approvals.strangers(may_see, wire.now);
         if contacts.is_reliable() && self.record.is_known() {
             for account in strangers {

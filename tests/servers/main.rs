@@ -30,6 +30,7 @@ mod hidden;
 mod people;
 mod process;
 mod puppet;
+mod recorded;
 #[path = "../sandbox/running.rs"]
 mod running;
 mod server;
@@ -44,7 +45,9 @@ mod direct;
 mod presence;
 mod pubsub;
 mod pure;
+mod repair;
 mod robust;
 mod sandbox;
+mod subscriptions;
 mod transparent;
 mod walk;

@@ -6,6 +6,7 @@ use super::model::{Presence, Shown};
 use super::rng::Rng;
 use crate::people::{befriend, come_online, wait_for_items, watch_presence_node};
 use crate::puppet::Puppet;
+use crate::recorded::wait_for_subscription;
 use crate::server::{Account, Server};
 use crate::shim::Shim;
 use serde_json::json;
@@ -105,8 +106,9 @@ fn subscribe_to_nodes(server: &Server, accounts: &[Account], witness: &Puppet) {
     let people: Vec<_> = people.collect();
     for owner in &people {
         watch_presence_node(server.kind, owner, witness);
+        // The shims see to the others.
         for watcher in people.iter().filter(|it| it.bare != owner.bare) {
-            watch_presence_node(server.kind, owner, watcher);
+            wait_for_subscription(watcher, &watcher.bare, &owner.bare);
         }
     }
     for person in &people {
