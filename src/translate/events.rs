@@ -13,7 +13,7 @@ use super::seen::{Change, Seen};
 use super::states::States;
 use crate::jid;
 use crate::ns;
-use crate::session::{Dropped, Leg, Wire};
+use crate::session::{Dropped, Leg, Options, Policy, Wire};
 use crate::xml::{Element, escape, rewrite_standalone};
 
 /// So many bytes of presence may wait until the roster is known.
@@ -28,8 +28,9 @@ const MOST_ITEMS: usize = 256;
 const MOST_RESOURCE: usize = 1023;
 
 /// What came in by event, and what was shown of it.
-#[derive(Default)]
 pub(super) struct Events {
+    /// Native presence tells of the account's own resources, always.
+    own_is_native: bool,
     seen: Seen,
     held: Vec<Held>,
     /// The client is not to be shown anything now.
@@ -59,6 +60,16 @@ impl Held {
 }
 
 impl Events {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            own_is_native: options.policy == Policy::Auto,
+            seen: Seen::default(),
+            held: Vec::new(),
+            is_closed: false,
+            available: HashMap::new(),
+        }
+    }
+
     /// Whether to show a native presence to the client.
     pub(super) fn shows_native(
         &mut self,
@@ -164,7 +175,7 @@ impl Events {
     ) -> Result<(), Dropped> {
         let (presence, full) = read_item(item, account)?;
         let is_own = account == jid::bare(&wire.jid);
-        if is_own && full == wire.jid {
+        if is_own && (self.own_is_native || full == wire.jid) {
             return Err(Dropped::Seen);
         }
         if self.is_closed {

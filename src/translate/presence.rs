@@ -11,7 +11,7 @@ use super::{Purpose, form, rules};
 use crate::jid;
 use crate::ns;
 use crate::session::{Event, Leg, Options, Policy, Wire};
-use crate::xml::{Element, escape, rewrite, rewrite_standalone};
+use crate::xml::{Element, Namespaces, Tag, escape, rewrite, rewrite_standalone};
 
 /// The node of listings 3 and 4.
 pub(super) const NODE: &str = "presence";
@@ -32,6 +32,8 @@ pub(super) struct Presence {
     publishing: Option<Bytes>,
     /// What the client said last, while it is available.
     current: Option<Bytes>,
+    /// The client hid from somebody: what it said is published anew once it is seen again.
+    hid: bool,
     /// The server may hold an item of ours.
     published: bool,
     conflicts: u8,
@@ -53,6 +55,7 @@ impl Presence {
             waiting: None,
             publishing: None,
             current: None,
+            hid: false,
             published: false,
             conflicts: 0,
             is_held: false,
@@ -242,6 +245,11 @@ impl Presence {
         self.is_available && self.visibility.hides()
     }
 
+    /// Notes a native presence of another resource of the account.
+    pub(super) fn note_sibling(&mut self, resource: &str, is_marked: bool) {
+        self.leftovers.note_native(resource, is_marked);
+    }
+
     /// Whether the client was shown to anybody in this session, and still is.
     pub(super) fn was_published(&self) -> bool {
         self.published && self.publishing.is_none()
@@ -350,6 +358,16 @@ impl Presence {
         self.visibility.is_hidden()
     }
 
+    /// What is published again after hiding gets an id of its own. No native copy goes with it: whoever
+    /// waits for one, or has seen one that others have not, must not take it for that.
+    fn renew(&mut self, wire: &mut Wire) {
+        if let (true, Some(payload)) = (std::mem::take(&mut self.hid), &self.waiting) {
+            let payload = with_id(payload, wire.requests.id().as_str());
+            self.current = Some(payload.clone());
+            self.waiting = Some(payload);
+        }
+    }
+
     /// Lets something change who may see the client, and does what follows from it.
     fn change_visibility(
         &mut self,
@@ -365,8 +383,23 @@ impl Presence {
                 self.go_offline(wire);
                 self.current.clone_from(&current);
                 self.waiting = current;
+                self.hid = true;
+            }
+            (true, false) => {
+                self.renew(wire);
+                self.advance(wire);
             }
             _ => self.advance(wire),
         }
     }
+}
+
+/// A payload with another id.
+fn with_id(payload: &Bytes, id: &str) -> Bytes {
+    let namespaces = Namespaces::of(&Tag::new("<stream>"));
+    let mut changed = BytesMut::with_capacity(payload.len() + id.len());
+    if let Some(presence) = Element::of_frame(payload, &namespaces) {
+        rewrite(&mut changed, &presence, &[("id", Some(id))], |_| true, "");
+    }
+    changed.freeze()
 }

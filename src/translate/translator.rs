@@ -76,7 +76,7 @@ impl Translator {
             enabled: options.translates(Function::Presence),
             presence: Presence::new(options),
             contacts: Contacts::default(),
-            events: Events::default(),
+            events: Events::new(options),
             states: States::default(),
             followings: Followings::default(),
             approvals: Approvals::default(),
@@ -122,9 +122,7 @@ impl Translator {
             let was_available = self.presence.is_available();
             let is_taken = self.presence.handle_client_presence(presence, wire);
             self.show_requests(wire);
-            if self.is_pure() {
-                self.follow_availability(was_available, wire);
-            }
+            self.follow_availability(was_available, wire);
             // What is no state (§4.7.1 of RFC 6121) has to name somebody.
             let is_wrong = !matches!(kind.as_deref(), None | Some("invisible" | "error"));
             if self.is_pure() && !is_taken && is_wrong {
@@ -143,7 +141,7 @@ impl Translator {
         true
     }
 
-    /// Under `pure`: a client that goes forgets who was there, and is told when it comes back.
+    /// A client that goes forgets who was there, and is told when it comes back.
     fn follow_availability(&mut self, was_available: bool, wire: &Wire) {
         match (was_available, self.presence.is_available()) {
             (true, false) => {
@@ -151,10 +149,18 @@ impl Translator {
                 self.states.forget();
             }
             (false, true) if self.login == Login::Done => {
-                self.states.fetch_all(&self.contacts);
-                self.states.fetch(jid::bare(&wire.jid));
+                self.fetch_states(wire);
             }
             _ => {}
+        }
+    }
+
+    /// Has the states fetched that native presence does not tell: under `pure` also those of the account's
+    /// own resources.
+    fn fetch_states(&mut self, wire: &Wire) {
+        self.states.fetch_all(&self.contacts);
+        if self.is_pure() {
+            self.states.fetch(jid::bare(&wire.jid));
         }
     }
 
@@ -275,8 +281,14 @@ impl Translator {
                 let account = jid::bare(&full);
                 self.contacts.note_native(account, is_marked);
                 self.states.note_heard(&full);
-                if is_marked && kind.is_none() && account != jid::bare(&wire.jid) {
-                    self.follow_marker(account, wire);
+                let is_own = account == jid::bare(&wire.jid);
+                match kind {
+                    None if is_own => {
+                        let resource = jid::resource(&full).unwrap_or_default();
+                        self.presence.note_sibling(resource, is_marked);
+                    }
+                    None if is_marked => self.follow_marker(account, wire),
+                    _ => {}
                 }
             }
             if !self.events.shows_native(presence, is_marked, wire) {
@@ -322,7 +334,12 @@ impl Translator {
         // Whoever hides would be given away; whether to answer is then the client's own choice.
         if !self.presence.is_hidden() && is_ping_from_others(iq, wire) {
             wire.apply(&rules::PING);
-            wire.answer_result(iq);
+            // What others have read of this resource is not its own before it has said so.
+            let is_own = iq.attribute("from").is_some_and(|from| from == wire.jid);
+            match is_own || self.presence.is_available() {
+                true => wire.answer_result(iq),
+                false => wire.answer_unavailable(iq),
+            }
             return true;
         }
         self.contacts.note_error(iq);
@@ -610,10 +627,7 @@ impl Translator {
             for account in self.contacts.marked() {
                 self.follow_marker(&account, wire);
             }
-            self.states.fetch_all(&self.contacts);
-            if self.is_pure() {
-                self.states.fetch(jid::bare(&wire.jid));
-            }
+            self.fetch_states(wire);
         }
     }
 

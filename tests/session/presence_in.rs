@@ -259,20 +259,18 @@ fn pure_shows_events_the_same_way() {
 }
 
 #[test]
-fn the_own_accounts_other_resource_is_shown_and_the_own_is_not() {
+fn of_the_accounts_own_resources_native_presence_tells() {
     let mut d = Driver::auto(ROMEO);
     let other = "romeo@montague.lit/pda";
-    d.server(&event_of(other, &payload(other, "1", "")));
-    assert_eq!(d.one_to_client().value("from"), other);
-    assert_eq!(d.server_bytes(), "", "no roster needed");
-    d.server(&event_of(ROMEO, &payload(ROMEO, "2", "")));
-    assert_eq!(d.client_bytes(), "");
-
+    let event = event_of(other, &payload(other, "1", ""));
     // Prosody sends nothing but `to` there.
-    let without_from = event_of(other, &payload(other, "3", ""))
-        .replace(" from='romeo@montague.lit' type", " type");
-    d.server(&without_from);
-    assert_eq!(d.one_to_client().value("id"), "3");
+    let without_from = event.replace(" from='romeo@montague.lit' type", " type");
+    let own = event_of(ROMEO, &payload(ROMEO, "2", ""));
+    for event in [event, without_from, own] {
+        d.server(&event);
+        assert_eq!(d.client_bytes() + &d.server_bytes(), "", "{event}");
+        assert_eq!(d.dropped(), [Dropped::Seen]);
+    }
 }
 
 #[test]
