@@ -185,6 +185,43 @@ fn a_form_that_comes_before_the_node_is_verified_is_answered_then() {
     assert!(sent.contains(&expected), "{sent:?}");
 }
 
+#[test]
+fn what_the_user_approves_before_the_node_is_verified_is_approved_then() {
+    let account = Account::with(&[]);
+    let mut d = Driver::auto(JULIET);
+    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    d.server("<iq type='result' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    d.forget();
+    d.client("<presence id='1'/>");
+    let configure = d.server_got().pop().unwrap();
+    d.keep_search = true;
+    d.server(&ejabberd_form(BARD));
+    assert_eq!(d.one_to_client(), request(BARD));
+    let sent = client_says(&mut d, &account, "subscribed");
+    assert!(sent.contains(&"publish record".to_owned()), "{sent:?}");
+    assert!(!sent.iter().any(|said| said.contains("member")), "{sent:?}");
+    d.result(&configure, &crate::presence_out::ejabberd_node(&[]));
+    let sent = said(&mut d);
+    for expected in [
+        format!("affiliation member {BARD}"),
+        format!("subscription subscribed {BARD}"),
+    ] {
+        assert!(sent.contains(&expected), "{sent:?}");
+    }
+}
+
+#[test]
+fn a_form_about_somebody_blocked_is_denied_unseen() {
+    for blocked in [BARD, "shakespeare.lit"] {
+        let mut account = Account::with(&[(BARD, "from")]);
+        account.blocked = vec![blocked.to_owned()];
+        let mut d = account.session();
+        d.server(&ejabberd_form(BARD));
+        assert_eq!(said(&mut d), [format!("subscription none {BARD}")]);
+        assert_eq!(d.client_bytes(), "");
+    }
+}
+
 /// Listing 11 as it comes back from a server that does not act on it (ejabberd, experiment 02a).
 fn returned(from: &str, allow: &str) -> String {
     format!(
