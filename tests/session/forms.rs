@@ -269,6 +269,21 @@ fn approved_by_listing_11_with_the_id_of_the_last_form() {
 }
 
 #[test]
+fn whoever_asked_is_answered_each() {
+    let (account, mut d) = session("");
+    d.server(&listing_10(BARD));
+    d.server(&ejabberd_form(BARD));
+    d.forget();
+    let sent = client_says(&mut d, &account, "unsubscribed");
+    for answer in [
+        format!("form to capulet.lit: {BARD} false"),
+        format!("subscription none {BARD}"),
+    ] {
+        assert!(sent[..2].contains(&answer), "{sent:?}");
+    }
+}
+
+#[test]
 fn denied_it_is_denied() {
     for (form, answer) in [
         (ejabberd_form(BARD), format!("subscription none {BARD}")),
