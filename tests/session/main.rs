@@ -11,6 +11,7 @@ mod closing;
 mod driver;
 mod ending;
 mod features;
+mod form_input;
 mod forms;
 mod handshake;
 mod leftovers;

@@ -318,10 +318,11 @@ fn a_push_that_loses_from_revokes_on_prosody() {
     account.answer_one(&list, &mut d);
     // One request each: Prosody stops at the first error.
     assert_eq!(
-        said(&mut d)[..2],
+        said(&mut d),
         [
             format!("subscription none {BARE}"),
-            format!("subscription none {ROMEO}")
+            format!("subscription none {ROMEO}"),
+            format!("affiliation none {BARE}")
         ]
     );
 }
@@ -342,6 +343,16 @@ fn whoever_asks_is_a_member_before_he_is_told() {
         member.value("id")
     );
     assert_eq!(member, Node::stanza(&expected));
+}
+
+#[test]
+fn a_push_about_somebody_who_asks_does_not_answer_him() {
+    let mut d = with_romeo("none");
+    d.server(&native(BARE, "subscribe"));
+    d.server(&push(BARE, "to"));
+    d.forget();
+    d.client(&format!("<presence to='{BARE}' type='subscribed'/>"));
+    assert_eq!(said(&mut d)[0], format!("affiliation member {BARE}"));
 }
 
 #[test]
