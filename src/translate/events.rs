@@ -32,6 +32,8 @@ const MOST_RESOURCE: usize = 1023;
 pub(super) struct Events {
     seen: Seen,
     held: Vec<Held>,
+    /// The client is shown its own presence, which no server does under `pure` (RFC 6121 §4.2.2).
+    reflects: bool,
     /// The client is not to be shown anything now.
     pub(super) is_closed: bool,
     /// Resources the client sees as available because of events or items alone, by account.
@@ -59,6 +61,13 @@ impl Held {
 }
 
 impl Events {
+    pub(super) fn new(reflects: bool) -> Self {
+        Self {
+            reflects,
+            ..Self::default()
+        }
+    }
+
     /// Whether to show a native presence to the client.
     pub(super) fn shows_native(
         &mut self,
@@ -164,7 +173,7 @@ impl Events {
     ) -> Result<(), Dropped> {
         let (presence, full) = read_item(item, account)?;
         let is_own = account == jid::bare(&wire.jid);
-        if is_own && full == wire.jid {
+        if is_own && full == wire.jid && !self.reflects {
             return Err(Dropped::Seen);
         }
         if self.is_closed {

@@ -76,7 +76,7 @@ impl Translator {
             enabled: options.translates(Function::Presence),
             presence: Presence::new(options),
             contacts: Contacts::default(),
-            events: Events::default(),
+            events: Events::new(options.policy == Policy::Pure),
             states: States::default(),
             followings: Followings::default(),
             approvals: Approvals::default(),

@@ -501,7 +501,10 @@ fn who_has_left_and_asks_again_is_approved_again() {
     let mut sent = Vec::new();
     let answers = [
         (&*format!("items {RECORD}"), &*record(&[(BUCKET, &contact)])),
-        ("subscriptions presence", &subscriptions(&[(CONTACT, "pending")])),
+        (
+            "subscriptions presence",
+            &subscriptions(&[(CONTACT, "pending")]),
+        ),
     ];
     loop {
         let iqs = d.server_got();
@@ -514,7 +517,9 @@ fn who_has_left_and_asks_again_is_approved_again() {
         }
     }
     assert_eq!(shown(&mut d), ["result r"]);
-    let approved = sent.iter().filter_map(|iq| iq.find("pubsub/subscriptions/subscription"));
+    let approved = sent
+        .iter()
+        .filter_map(|iq| iq.find("pubsub/subscriptions/subscription"));
     let approved: Vec<_> = approved
         .map(|it| (it.value("jid"), it.value("subscription")))
         .collect();
