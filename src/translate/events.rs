@@ -13,7 +13,7 @@ use super::seen::{Change, Seen};
 use super::states::States;
 use crate::jid;
 use crate::ns;
-use crate::session::{Dropped, Leg, Options, Policy, Wire};
+use crate::session::{Dropped, Leg, Policy, Wire};
 use crate::xml::{Element, escape, rewrite_standalone};
 
 /// So many bytes of presence may wait until the roster is known.
@@ -29,10 +29,11 @@ const MOST_RESOURCE: usize = 1023;
 
 /// What came in by event, and what was shown of it.
 pub(super) struct Events {
-    /// Native presence tells of the account's own resources, always.
-    own_is_native: bool,
     seen: Seen,
     held: Vec<Held>,
+    /// The client is shown the presence of the account's own resources, itself included (RFC 6121 §4.2.2):
+    /// under `auto` the server does that natively.
+    shows_own: bool,
     /// The client is not to be shown anything now.
     pub(super) is_closed: bool,
     /// Resources the client sees as available because of events or items alone, by account.
@@ -60,9 +61,9 @@ impl Held {
 }
 
 impl Events {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(policy: Policy) -> Self {
         Self {
-            own_is_native: options.policy == Policy::Auto,
+            shows_own: policy == Policy::Pure,
             seen: Seen::default(),
             held: Vec::new(),
             is_closed: false,
@@ -175,7 +176,7 @@ impl Events {
     ) -> Result<(), Dropped> {
         let (presence, full) = read_item(item, account)?;
         let is_own = account == jid::bare(&wire.jid);
-        if is_own && (self.own_is_native || full == wire.jid) {
+        if is_own && !self.shows_own {
             return Err(Dropped::Seen);
         }
         if self.is_closed {

@@ -3,6 +3,12 @@
 //! Under `pure` it is the roster, as far as subscriptions do not say it: names, groups, requests. Under
 //! `auto` it only holds approvals the native roster does not know of. A server may keep no more than 256
 //! items on a node, so an item holds all contacts whose hash begins alike.
+//!
+//! An item's id is two hex digits of the SHA-256 of the contact's bare JID; it holds
+//! `<contacts xmlns='urn:pubshim:0'>` with a `<contact jid name to from listed>` for each: `to` is `asked`,
+//! `pending` once the contact's service has taken the request, or `yes`; `from` is `asked` or `yes`; `listed`
+//! is there if the user wants it in the roster whatever is subscribed. In it are a `<group>` for each group
+//! and a `<jid>` for each JID that was approved besides the bare one.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;

@@ -314,11 +314,10 @@ impl Translator {
     /// Makes the record and the subscriptions of our node agree. A single contact that is subscribed no
     /// longer has left; if all have by a login, the server has lost them.
     pub(super) fn repair(&mut self, listed: &Subscribers, is_login: bool, wire: &mut Wire) {
+        // Whoever has left and asks again is approved again.
         let is_listed = |account: &str| {
-            listed
-                .subscribed
-                .iter()
-                .any(|jid| jid::bare(jid) == account)
+            let mut jids = listed.subscribed.iter().chain(&listed.pending);
+            jids.any(|jid| jid::bare(jid) == account)
         };
         let own = jid::bare(&wire.jid).to_owned();
         let mut approved: Vec<Box<str>> = self

@@ -76,7 +76,7 @@ impl Translator {
             enabled: options.translates(Function::Presence),
             presence: Presence::new(options),
             contacts: Contacts::default(),
-            events: Events::new(options),
+            events: Events::new(options.policy),
             states: States::default(),
             followings: Followings::default(),
             approvals: Approvals::default(),

@@ -120,3 +120,18 @@ fn the_clients_of_one_account_see_each_other() {
     other.log_out();
     juliet.sees(&["juliet@capulet.lit/garden unavailable"]);
 }
+
+#[test]
+fn a_client_is_shown_its_own_presence_once() {
+    // §4.2.2 and §4.4.2
+    let world = World::new();
+    let juliet = world.start(JULIET, "balcony");
+    juliet.say("<presence id='p1'><status>Moping</status></presence>");
+    let seen = juliet.got();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    let values = ["from", "to", "id"].map(|name| seen[0].value(name));
+    assert_eq!(values, [&*juliet.full, &*juliet.full, "p1"]);
+    assert_eq!(seen[0].at("status").text, "Moping");
+    juliet.say("<presence type='unavailable'/>");
+    assert_eq!(juliet.got(), []);
+}

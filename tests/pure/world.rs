@@ -311,9 +311,13 @@ impl Client {
         stanzas
     }
 
-    /// The same, each in a few words.
+    /// The same, each in a few words, without the client's own presence.
     pub(crate) fn look(&self) -> Vec<String> {
-        self.got().iter().map(in_short).collect()
+        let stanzas = self.got();
+        let others = stanzas
+            .iter()
+            .filter(|it| it.attribute("from") != Some(&*self.full));
+        others.map(in_short).collect()
     }
 
     /// Asserts what has come since the last look, whatever the order.

@@ -491,3 +491,37 @@ fn events_of_contacts_wait_for_the_roster_and_the_client() {
     ));
     assert_eq!(shown(&mut d), [""; 0]);
 }
+
+#[test]
+fn who_has_left_and_asks_again_is_approved_again() {
+    let contact = format!("<contact jid='{CONTACT}' listed='yes' from='yes'/>");
+    let mut d = Driver::pure();
+    d.keep_search = true;
+    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let mut sent = Vec::new();
+    let answers = [
+        (&*format!("items {RECORD}"), &*record(&[(BUCKET, &contact)])),
+        (
+            "subscriptions presence",
+            &subscriptions(&[(CONTACT, "pending")]),
+        ),
+    ];
+    loop {
+        let iqs = d.server_got();
+        if iqs.is_empty() {
+            break;
+        }
+        for iq in iqs {
+            d.answer_own(&iq, &answers);
+            sent.push(iq);
+        }
+    }
+    assert_eq!(shown(&mut d), ["result r"]);
+    let approved = sent
+        .iter()
+        .filter_map(|iq| iq.find("pubsub/subscriptions/subscription"));
+    let approved: Vec<_> = approved
+        .map(|it| (it.value("jid"), it.value("subscription")))
+        .collect();
+    assert_eq!(approved, [(CONTACT, "subscribed")]);
+}
