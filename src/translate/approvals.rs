@@ -463,7 +463,7 @@ pub(super) fn returned_answer(message: &Element<'_>, own: &str) -> Option<Box<st
 pub(super) fn set_subscription(jid: &str, is_subscribed: bool, wire: &mut Wire) {
     let state = if is_subscribed { "subscribed" } else { "none" };
     wire.request("set", None, Purpose::Ignore, |out| {
-        write_subscription(out, jid, state)
+        write_subscription(out, jid, state);
     });
 }
 

@@ -415,7 +415,7 @@ impl Translator {
             Purpose::Follow(serial) => self.handle_followed(serial, reply, wire),
             Purpose::Grant(serial) => {
                 self.approvals
-                    .handle_grant(serial, reply, &self.contacts, wire)
+                    .handle_grant(serial, reply, &self.contacts, wire);
             }
             Purpose::Members => self.approvals.handle_members(reply),
             Purpose::Listed => self.handle_listed(reply, wire),
@@ -572,7 +572,7 @@ impl Translator {
 
     /// Takes away who is a member of the node and was never approved, if that is still so.
     fn look_at_strangers(&mut self, wire: &mut Wire) {
-        if !self.approvals.again_at().is_some_and(|at| at <= wire.now) {
+        if self.approvals.again_at().is_none_or(|at| at > wire.now) {
             return;
         }
         let (contacts, blocking) = (&self.contacts, &self.blocking);
