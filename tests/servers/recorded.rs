@@ -44,10 +44,10 @@ impl Person {
         &self.puppet.bare
     }
 
-    /// Sends somebody a presence of this type.
+    /// Sends somebody a presence of this type; raw, so that no raw question asked after it overtakes it.
     pub(crate) fn say(&self, type_: &str, to: &str) {
         self.puppet
-            .send(json!({"cmd": "presence", "to": to, "type": type_}));
+            .raw(&format!("<presence type='{type_}' to='{to}'/>"));
     }
 
     pub(crate) fn log_out(self) {
