@@ -225,8 +225,11 @@ impl Contacts {
         self.is_known() && self.is_reliable
     }
 
-    /// Notes a native presence of `account`.
+    /// Notes a native presence of `account`. Once the roster is known, only contacts matter.
     pub(super) fn note_native(&mut self, account: &str, is_marked: bool) {
+        if self.is_known() && !self.list.contains_key(account) {
+            return;
+        }
         if let Some(contact) = self.get_mut(account) {
             contact.is_native = true;
             contact.is_marked |= is_marked;

@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 
 use bytes::BufMut;
 
-use super::approvals::{Form, MOST_JIDS, returned_answer, set_subscription};
+use super::approvals::MOST_JIDS;
+use super::authorization::{Form, returned_answer, set_subscription};
 use super::followings::Outcome;
 use super::handshake::{Half, Kind, Relation};
 use super::presence::NODE;
@@ -19,7 +20,7 @@ use crate::session::{Dropped, Leg, Policy, Wire};
 use crate::xml::{Element, escape};
 
 /// So many forms, or subscription stanzas of the client's, may wait until the contacts are known.
-const MOST_HELD: usize = 64;
+pub(super) const MOST_HELD: usize = 64;
 
 impl Translator {
     /// A subscription stanza from the client; it is always taken.
@@ -79,7 +80,7 @@ impl Translator {
     }
 
     /// Lets `account` see our node. Whom no native subscription backs is put on record.
-    fn approve(&mut self, account: &str, wire: &mut Wire) {
+    pub(super) fn approve(&mut self, account: &str, wire: &mut Wire) {
         let jids = match self.presence.is_node_ready() {
             true => self.approvals.approve(account, wire),
             // There is nothing to be seen yet; who may see it is looked at when there is.
@@ -468,70 +469,6 @@ impl Translator {
         }
     }
 
-    fn handle_pure_subscription(
-        &mut self,
-        kind: Kind,
-        account: String,
-        presence: &Element<'_>,
-        wire: &mut Wire,
-    ) {
-        if !jid::is_account(&account) || account == jid::bare(&wire.jid) {
-            return self.refuse_presence(presence, "cancel", "not-allowed", wire);
-        }
-        if self.record.is_unusable() {
-            return self.refuse_presence(presence, "wait", "service-unavailable", wire);
-        }
-        if self.contacts.is_known() {
-            self.change_subscription(kind, &account, wire);
-        } else if self.held_changes.len() < MOST_HELD {
-            self.held_changes.push((kind, account.into()));
-        } else {
-            self.refuse_presence(presence, "wait", "resource-constraint", wire);
-        }
-    }
-
-    /// Does what the client has said before the contacts were known.
-    pub(super) fn release_changes(&mut self, wire: &mut Wire) {
-        for (kind, account) in std::mem::take(&mut self.held_changes) {
-            self.change_subscription(kind, &account, wire);
-        }
-    }
-
-    /// The contacts cannot be known: the client is told of what it has said before.
-    pub(super) fn refuse_changes(&mut self, wire: &mut Wire) {
-        for (_, account) in std::mem::take(&mut self.held_changes) {
-            show_error(&account, "wait", "service-unavailable", wire);
-        }
-    }
-
-    /// Says with pubsub what a subscription stanza says (RFC 6121 §3, §A.2).
-    fn change_subscription(&mut self, kind: Kind, account: &str, wire: &mut Wire) {
-        let before = self.contacts.relation(account);
-        let (after, is_routed) = before.outbound(kind);
-        match kind {
-            Kind::Subscribe => {
-                self.told.remove(account);
-                self.followings.insist(account);
-            }
-            Kind::Unsubscribe if before.to != Half::No => {
-                self.followings.end(account, wire);
-                self.events.hide(account, wire);
-            }
-            Kind::Subscribed if is_routed => self.approve(account, wire),
-            Kind::Unsubscribed if is_routed && before.from == Half::Asked => {
-                self.approvals.deny(account, wire);
-            }
-            Kind::Unsubscribed if is_routed => self.revoke(account, wire),
-            _ => {}
-        }
-        if let Some(contact) = self.contacts.get_mut(account) {
-            contact.is_asking &= !matches!(kind, Kind::Subscribed | Kind::Unsubscribed);
-            // An item stays until the user removes it (§3.2.3, §3.3.2).
-            contact.is_listed |= is_routed && matches!(kind, Kind::Subscribe | Kind::Subscribed);
-        }
-        self.set_relation(account, after, wire);
-    }
-
     /// Tells the client that a presence of its was not sent.
     pub(super) fn refuse_presence(
         &self,
@@ -577,7 +514,7 @@ pub(super) fn show_subscription(kind: Kind, account: &str, wire: &mut Wire) {
     );
 }
 
-fn show_error(account: &str, kind: &str, condition: &str, wire: &mut Wire) {
+pub(super) fn show_error(account: &str, kind: &str, condition: &str, wire: &mut Wire) {
     let to = escape(&wire.jid).into_owned();
     let out = wire.to(Leg::Client);
     let _ = write!(

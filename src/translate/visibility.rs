@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::Purpose;
-use super::translator::NO_ANSWER;
+use super::replies::NO_ANSWER;
 use crate::jid;
 use crate::ns;
 use crate::session::{ServerFacts, Wire};
