@@ -214,7 +214,7 @@ impl Followings {
             (Question::Subscribe, Ok(iq)) => subscription_in(iq),
             (Question::Look, Ok(iq)) => own_subscription_in(iq, jid::bare(&wire.jid)),
             // The owner was asked and has not answered.
-            (Question::Subscribe, Err("not-authorized")) => Outcome::Pending,
+            (Question::Subscribe, Err("pending-subscription")) => Outcome::Pending,
             (_, Err(condition)) => Outcome::Refused(condition),
         };
         let state = match outcome {

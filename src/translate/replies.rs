@@ -146,12 +146,16 @@ impl Translator {
     }
 }
 
-/// The condition of a stanza error (RFC 6120 §8.3.2).
+/// The condition of a stanza error (RFC 6120 §8.3.2), or the one of pubsub's own that says more.
 pub(super) fn error_condition(iq: &Element<'_>) -> String {
     let condition = iq
         .children()
         .filter(|child| child.local() == "error")
         .find_map(|error| {
+            let pending = "pending-subscription";
+            if error.child(ns::PUBSUB_ERRORS, pending).is_some() {
+                return Some(pending.to_owned());
+            }
             let condition = error
                 .children()
                 .find(|child| child.namespace() == ns::STANZA_ERRORS && child.local() != "text");
