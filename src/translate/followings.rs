@@ -95,7 +95,8 @@ impl Followings {
 
     /// The user has asked for it: it is asked for at once, whatever was said before.
     pub(super) fn insist(&mut self, account: &str) {
-        if !matches!(self.list.get(account), Some(State::Asking { .. })) {
+        let is_asking = |state: &State| matches!(state, State::Asking { question, .. } if *question == Question::Subscribe);
+        if !self.list.get(account).is_some_and(is_asking) {
             self.forget(account);
             self.start(account, Question::Subscribe, 0);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::translator::Translator;
 use crate::jid;
-use crate::session::{Policy, Wire};
+use crate::session::{Event, Policy, Wire};
 
 /// So long after the first publish of a session the contacts are looked at under `auto`: by then the
 /// server's probes have told most of their states.
@@ -36,10 +36,8 @@ impl Translator {
         let (contacts, blocking) = (&self.contacts, &self.blocking);
         let is_pure = self.policy == Policy::Pure;
         if self.presence.is_node_ready() {
-            self.approvals.work(
-                |account| contacts.may_see(account) && !blocking.is_blocked(account),
-                wire,
-            );
+            self.approvals
+                .work(|account| blocking.lets_see(contacts, account), wire);
         }
         self.followings
             .work(|account| contacts.is_to_follow(account, is_pure), wire);
@@ -48,24 +46,27 @@ impl Translator {
 
     /// When [`work`](Self::work) can go on, if not by an answer.
     pub(crate) fn work_at(&self, wire: &Wire) -> Option<Duration> {
+        let later = |at: Option<Duration>| at.filter(|at| *at > wire.now);
         let login = match self.login {
-            Login::At(at) => Some(at),
+            Login::At(at) => later(Some(at)),
             _ => None,
         };
+        let is_hidden = self.presence.hides();
         let has_work = self.approvals.has_work() && self.presence.is_node_ready()
             || self.followings.has_work()
             || self.states.has_work();
-        let work = match has_work && !self.presence.hides() {
+        // Whoever hides asks nobody.
+        let work = match has_work && !is_hidden {
             true => wire.may_work_at(),
             false => None,
         };
-        let strangers = self.approvals.again_at().filter(|at| *at > wire.now);
+        let followings = self.followings.again_at().filter(|_| !is_hidden);
         [
             login,
             work,
-            self.followings.again_at(),
+            followings,
             self.natives.again_at(),
-            strangers,
+            later(self.approvals.again_at()),
         ]
         .into_iter()
         .flatten()
@@ -112,7 +113,7 @@ impl Translator {
             return;
         }
         let (contacts, blocking) = (&self.contacts, &self.blocking);
-        let may_see = |account: &str| contacts.may_see(account) && !blocking.is_blocked(account);
+        let may_see = |account: &str| blocking.lets_see(contacts, account);
         self.approvals.settle_doubts(may_see);
         if self.approvals.again_at().is_none() {
             return;
@@ -121,11 +122,17 @@ impl Translator {
             // Approvals that no native subscription backs.
             return self.record.read(wire);
         }
-        let strangers = self.approvals.strangers(may_see, wire.now);
-        if contacts.is_reliable() && self.record.is_known() {
-            for account in strangers {
-                self.revoke(&account, wire);
-            }
+        let natives = &self.natives;
+        let strangers = self.approvals.strangers(
+            |account| may_see(account) || natives.is_waiting(account),
+            wire.now,
+        );
+        if !contacts.is_reliable() || !self.record.is_known() {
+            let whom = strangers.into_iter().map(String::from).collect();
+            return wire.log(Event::StrangersKept { whom });
+        }
+        for account in strangers {
+            self.revoke(&account, wire);
         }
     }
 
@@ -133,7 +140,7 @@ impl Translator {
         let (contacts, blocking) = (&self.contacts, &self.blocking);
         self.approvals.compare(
             contacts,
-            |account| contacts.may_see(account) && !blocking.is_blocked(account),
+            |account| blocking.lets_see(contacts, account),
             wire.now,
         );
     }

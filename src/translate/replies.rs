@@ -59,7 +59,10 @@ impl Translator {
             }
             Purpose::Members => self.approvals.handle_members(reply),
             Purpose::Listed => self.handle_listed(reply, wire),
-            Purpose::Blocklist => self.blocking.handle_list(reply),
+            Purpose::Blocklist => {
+                self.blocking.handle_list(reply);
+                self.handle_contacts_known(wire);
+            }
             Purpose::Subscribers => self.handle_revoking(reply, wire),
             Purpose::Revoked => {
                 self.revocations.handle_revoked(wire);

@@ -4,10 +4,11 @@
 //! pubsub, and the handshake is made of it.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use bytes::BufMut;
 
-use super::approvals::MOST_JIDS;
+use super::approvals::{MOST_JIDS, Noted};
 use super::authorization::{Form, returned_answer, set_subscription};
 use super::followings::Outcome;
 use super::handshake::{Half, Kind, Relation};
@@ -21,6 +22,8 @@ use crate::xml::{Element, escape};
 
 /// So many forms, or subscription stanzas of the client's, may wait until the contacts are known.
 pub(super) const MOST_HELD: usize = 64;
+/// So long after an answer to a form the native request behind it may come.
+const NATIVE_BEHIND: Duration = Duration::from_secs(60);
 
 impl Translator {
     /// A subscription stanza from the client; it is always taken.
@@ -66,14 +69,15 @@ impl Translator {
                 self.end_approval(account, wire);
             }
         }
-        if let Some(contact) = self.contacts.get_mut(account)
+        if let Some(contact) = self.contacts.stranger_mut(account)
             && matches!(kind, Kind::Subscribed | Kind::Unsubscribed)
         {
             // One answer is for the form and for the native request behind it, and for no later one.
             let is_first =
                 std::mem::take(&mut contact.is_asking) && contact.relation.from != Half::Asked;
-            contact.answered = is_first.then_some(kind);
-            if contact.relation.from == Half::Asked {
+            contact.answered = is_first.then_some((kind, wire.now + NATIVE_BEHIND));
+            if contact.relation.from == Half::Asked || kind == Kind::Unsubscribed {
+                // The roster will say the same.
                 contact.relation.from = Half::No;
             }
         }
@@ -109,7 +113,7 @@ impl Translator {
 
     /// The native roster backs the approval now: it need not be on record.
     fn forget_approval(&mut self, account: &str, wire: &mut Wire) {
-        if let Some(contact) = self.contacts.get_mut(account)
+        if let Some(contact) = self.contacts.known_mut(account)
             && contact.recorded.from != Half::No
         {
             contact.recorded.from = Half::No;
@@ -128,10 +132,10 @@ impl Translator {
 
     /// `account` is not approved any more, neither natively nor on record; under `auto`.
     fn end_approval(&mut self, account: &str, wire: &mut Wire) {
-        let was_recorded = self
-            .contacts
-            .get_mut(account)
-            .is_some_and(|contact| std::mem::take(&mut contact.recorded.from) == Half::Yes);
+        let was_recorded = self.contacts.get_mut(account).is_some_and(|contact| {
+            contact.answered = None;
+            std::mem::take(&mut contact.recorded.from) == Half::Yes
+        });
         self.revoke(account, wire);
         if was_recorded {
             self.record.write(account, None, &self.contacts, wire);
@@ -177,7 +181,7 @@ impl Translator {
 
     /// Whether `account` may see our node.
     fn may_see(&self, account: &str) -> bool {
-        self.contacts.may_see(account) && !self.blocking.is_blocked(account)
+        self.blocking.lets_see(&self.contacts, account)
     }
 
     /// The roster says that what is between the account and `account` has changed; under `auto`.
@@ -233,7 +237,7 @@ impl Translator {
     ) -> bool {
         let from = presence.attribute("from").unwrap_or_default();
         let account = jid::bare(&from);
-        let Some(contact) = self.contacts.get_mut(account) else {
+        let Some(contact) = self.contacts.stranger_mut(account) else {
             return false;
         };
         if kind == Kind::Unsubscribe {
@@ -250,13 +254,12 @@ impl Translator {
             return true;
         }
         match contact.answered.take() {
-            Some(kind) => {
+            Some((kind, until)) if wire.now <= until => {
                 wire.apply(&rules::FORM_KNOWN);
-                let (to, kind) = (escape(account), kind.as_str());
-                let _ = write!(wire.to(Leg::Server), "<presence to='{to}' type='{kind}'/>");
+                self.natives.repeat(kind, account, wire);
                 true
             }
-            None => {
+            _ => {
                 contact.relation.from = Half::Asked;
                 false
             }
@@ -272,23 +275,30 @@ impl Translator {
         let own = jid::bare(&wire.jid).to_owned();
         if let Some(form) = Form::read(message, &own) {
             wire.apply(&rules::FORM);
-            match self.contacts.is_known() {
-                true => self.handle_form(form, wire),
-                false
-                    if self.held_forms.len() < MOST_HELD
-                        && (self.policy == Policy::Pure || self.contacts.ask(wire)) =>
-                {
-                    self.held_forms.push(form);
-                }
-                false => wire.drop_event(Dropped::Overflow),
+            if self.contacts.is_known() {
+                self.handle_form(form, wire);
+            } else if self.is_pure() || self.contacts.ask(wire) {
+                self.hold_form(form, wire);
+            } else {
+                wire.drop_event(Dropped::Overflow);
             }
             return true;
         }
         if let Some((jid, is_allowed)) = returned_answer(message, &own) {
-            set_subscription(&jid, is_allowed, wire);
+            // The user may have changed his mind since.
+            if !is_allowed || self.may_see(jid::bare(&jid)) {
+                set_subscription(&jid, is_allowed, wire);
+            }
             return true;
         }
         self.handle_subscription_event(message, &own, wire)
+    }
+
+    fn hold_form(&mut self, form: Form, wire: &mut Wire) {
+        match self.held_forms.len() < MOST_HELD {
+            true => self.held_forms.push(form),
+            false => wire.drop_event(Dropped::Overflow),
+        }
     }
 
     /// Looks at the forms that had to wait.
@@ -301,8 +311,15 @@ impl Translator {
     /// Listing 10: approved if the user has approved that account, else the user is asked.
     pub(super) fn handle_form(&mut self, form: Form, wire: &mut Wire) {
         let account = jid::bare(&form.jid).to_owned();
-        if !self.approvals.note_form(form) {
-            return wire.apply(&rules::FORM_KNOWN);
+        if !self.is_pure() && self.contacts.may_see(&account) && !self.blocking.is_known() {
+            // Whoever was approved may be blocked by now.
+            self.blocking.ask(wire);
+            return self.hold_form(form, wire);
+        }
+        match self.approvals.note_form(form) {
+            Noted::New => {}
+            Noted::Known => return wire.apply(&rules::FORM_KNOWN),
+            Noted::TooMany => return wire.drop_event(Dropped::Overflow),
         }
         if self.blocking.is_blocked(&account) {
             return self.approvals.deny(&account, wire);

@@ -344,9 +344,11 @@ impl Translator {
 
     /// Privacy lists may block somebody, too: ejabberd keeps its block list as one.
     pub(super) fn follow_privacy_lists(&mut self, wire: &mut Wire) {
-        for account in self.presence.newly_blocked() {
-            self.revoke(&account, wire);
-        }
+        let Some(blocked) = self.presence.changed_blocks() else {
+            return;
+        };
+        self.blocking.set_by_privacy_list(&blocked.all);
+        self.follow_blocking(&blocked.new, wire);
     }
 
     /// Whoever is blocked now is subscribed no longer; whoever is not any more may be again.
