@@ -11,8 +11,10 @@ use crate::xml::{Element, Namespaces};
 
 /// What is known of a session.
 pub(super) struct Session {
-    /// The client's full JID; before its login the session's number.
+    /// The client's full JID as it is shown, on one line; before its login the session's number.
     pub(super) who: String,
+    /// The client's full JID, once it has logged in.
+    jid: String,
     pub(super) logged_in: bool,
     /// Since login.
     pub(super) total: Total,
@@ -60,6 +62,7 @@ impl Session {
     pub(super) fn new(number: u64) -> Self {
         Self {
             who: format!("session {number}"),
+            jid: String::new(),
             logged_in: false,
             total: Total::default(),
             shown: 0,
@@ -89,7 +92,8 @@ impl Session {
             Output::Log(Event::Applied(rule)) => step.rules.push(rule),
             Output::Log(event) => {
                 if let Event::LoggedIn(jid) = event {
-                    self.who.clone_from(jid);
+                    self.who = one_line(jid).into_owned();
+                    self.jid.clone_from(jid);
                     self.logged_in = true;
                 }
                 let text = one_line(&event.to_string()).into_owned();
@@ -162,7 +166,7 @@ impl Session {
         look(element, frame);
         let redacted = redact(element, options.bodies);
         let text = match Element::of_frame(redacted.as_bytes(), namespaces) {
-            Some(redacted) if options.form == Form::Short => short(&redacted, &self.who),
+            Some(redacted) if options.form == Form::Short => short(&redacted, &self.jid),
             _ => redacted,
         };
         frame.text = one_line(&text).into_owned();
@@ -196,7 +200,7 @@ impl Step {
             return true;
         }
         let mut functions: Vec<_> = self.rules.iter().map(|rule| rule.name).collect();
-        let mut addresses = vec![session.who.as_str()];
+        let mut addresses = vec![session.jid.as_str()];
         for frame in self.input.iter().chain(&self.sent) {
             functions.extend(frame.functions.iter().map(String::as_str));
             addresses.extend(frame.addresses.iter().map(String::as_str));

@@ -295,6 +295,14 @@ fn what_a_terminal_would_act_on_is_escaped() {
         stage.log_in();
         let lines = stage.client("<presence><status>a\n\u{9b}2J\u{202e}b</status></presence>");
         assert!(lines.contains("a \\u{9b}2J\\u{202e}b"), "{lines}");
+        let jid = "a@b/c\n\u{9b}2J\u{202e}d".to_owned();
+        let lines = stage
+            .view
+            .take(2, Duration::ZERO, 0, &[Output::Log(Event::LoggedIn(jid))]);
+        assert!(
+            lines.starts_with("   0.000  a@b/c \\u{9b}2J\\u{202e}d") && lines.lines().count() == 1,
+            "{lines}"
+        );
     }
 }
 

@@ -13,7 +13,7 @@ case $seconds in
     exit 2
     ;;
 esac
-targets=${TARGETS:-fixture framer session}
+targets=${TARGETS:-fixture framer sandbox session}
 target_dir=${CARGO_TARGET_DIR:-$PWD/target}
 
 as_root() {
@@ -35,12 +35,13 @@ fuzz() {
 
 # What the fuzzers begin with: the fixtures, and the streams of real clients, each direction alone.
 seeds() {
-    mkdir -p corpus/fixture corpus/framer corpus/session artifacts
+    mkdir -p corpus/fixture corpus/framer corpus/sandbox corpus/session artifacts
     find ../../fixtures -name '*.txt' | while read -r file; do
         name=seed-$(echo "${file#../../fixtures/}" | tr '/ ' '--')
         cp "$file" "corpus/fixture/$name"
-        # The session reads its orders from any bytes.
+        # The session and the sandbox read their orders from any bytes.
         tail -c 1024 "$file" >"corpus/session/$name"
+        tail -c 1024 "$file" >"corpus/sandbox/$name"
     done
     for file in ../../fixtures/clients/*.xml; do
         # One file per stream; its first two bytes tell the target how to read the rest.

@@ -5,8 +5,10 @@
 //! | `tree.rs` | XML as another implementation reads it |
 //! | `sink.rs` | one leg as its reader sees it: what a session sends is checked as it comes |
 //! | `text.rs`, `text/` | what clients and servers say, made from few words |
-//! | `world.rs` | a session between a client and a server that do anything |
+//! | `world.rs`, `world/` | a session between a client and a server that do anything |
+//! | `crowd.rs` | a sandbox and clients that do anything |
 
+pub mod crowd;
 pub mod sink;
 pub mod text;
 pub mod tree;

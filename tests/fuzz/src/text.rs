@@ -1,14 +1,30 @@
 //! What clients and servers say, made from few words so that they often mean each other.
 
+mod asked;
+mod header;
+mod lists;
 mod pubsub;
+mod raw;
+mod requests;
+mod subscriptions;
 mod writer;
 
+pub use asked::{Asked, Question};
+pub use header::{Header, client_header, server_header};
+pub use lists::{Entry, Recorded};
+pub use raw::{Piece, raw};
+pub use requests::Request;
+pub use subscriptions::{Form, Notice};
 pub use writer::Writer;
 
-
 use arbitrary::Arbitrary;
-use pubshim::ns;
-use pubshim::xml::Element;
+
+/// The node of the account's own record.
+pub const RECORD: &str = "urn:pubshim:roster";
+/// What nobody who watches may read: a password.
+pub const SECRET: &str = "c2VjcmV0LXRvLW5vYm9keQ==";
+/// What is shown only to who asks for it: what somebody wrote.
+pub const WRITTEN: &str = "wherefore art thou";
 
 /// More bytes than this are not said at once.
 const MOST: usize = 16 * 1024;
@@ -36,6 +52,16 @@ pub enum Who {
     Nurse,
     /// Her resource.
     NurseHome,
+    /// Somebody who is no contact at first.
+    Bard,
+    /// His resource.
+    BardGlobe,
+    /// A contact, written as no server writes him.
+    Upper,
+    /// The domain of a contact.
+    Domain,
+    /// One of many.
+    One(u8),
     /// A resource of a domain.
     Service,
     /// No address at all.
@@ -59,6 +85,11 @@ impl Who {
             Self::RomeoOdd => "romeo@montague.lit/a'<&\">@b/\u{e9}".to_owned(),
             Self::Nurse => "nurse@capulet.lit".to_owned(),
             Self::NurseHome => "nurse@capulet.lit/home".to_owned(),
+            Self::Bard => "bard@shakespeare.lit".to_owned(),
+            Self::BardGlobe => "bard@shakespeare.lit/globe".to_owned(),
+            Self::Upper => "Romeo@Montague.LIT".to_owned(),
+            Self::Domain => "montague.lit".to_owned(),
+            Self::One(which) => format!("c{which}@many.lit"),
             Self::Service => "montague.lit/service".to_owned(),
             Self::Empty => String::new(),
             Self::Odd => "@/\n@".to_owned(),
@@ -144,8 +175,10 @@ pub enum Child {
     Privacy(u8),
     /// Invisibility.
     Invisible(bool),
-    /// Accounts to be blocked.
-    Block(Vec<Who>),
+    /// Accounts to be blocked, or no longer.
+    Block(bool, Vec<Who>),
+    /// Who is blocked.
+    Blocklist(Vec<Who>),
     /// A ping.
     Ping,
     /// White space.
@@ -159,6 +192,8 @@ pub struct Item {
     pub who: Who,
     /// In which state.
     pub subscription: u8,
+    /// Whether he is asked, his name and groups.
+    pub more: u8,
 }
 
 /// A presence.
@@ -232,10 +267,20 @@ pub enum Reply {
     Configuration(u8, u8, u8),
     /// A roster.
     Roster(Vec<Item>),
-    /// Items of other resources on the own node.
+    /// Items of resources on a node.
     Items(Vec<Who>),
-    /// Who is subscribed to the own node.
-    Subscribers(Vec<Who>),
+    /// Who is subscribed to the own node, in which state.
+    Subscribers(Vec<(Who, u8)>),
+    /// Who is what on the own node.
+    Affiliations(Vec<(Who, u8)>),
+    /// What one is subscribed to at a service, in which state.
+    OwnSubscriptions(Vec<(Who, u8)>),
+    /// What became of a request to subscribe.
+    Subscription(u8),
+    /// What is on record of the contacts.
+    Record(Vec<Recorded>),
+    /// Who is blocked.
+    Blocklist(Vec<Who>),
     /// Privacy lists.
     Privacy(u8),
     /// An error.
@@ -251,6 +296,14 @@ pub enum FromClient {
     Presence(Presence),
     /// An IQ or a message.
     Stanza(Stanza),
+    /// A presence of this type to somebody.
+    Subscription(u8, Who, Id),
+    /// A request: to set something?
+    Request(bool, Id, Child),
+    /// A request for the roster, of this version.
+    Roster(Id, u8),
+    /// What somebody wrote.
+    Chat(Who),
     /// An element that is no stanza.
     Nonza(u8),
     /// A stream header.
@@ -268,8 +321,22 @@ pub enum FromServer {
     Event(Event),
     /// A roster push.
     Push(Option<Who>, Id, Vec<Item>),
+    /// A push about something else.
+    SetPush(Option<Who>, Id, Child),
     /// An answer to an IQ of the session's own.
     Answer(Answer),
+    /// An answer to an IQ of the client's: an error?
+    Reply(bool, Id, Option<Child>),
+    /// A question whether somebody may subscribe.
+    Form(Form),
+    /// What became of a subscription.
+    Notice(Notice),
+    /// A presence of this type from somebody, with the marker?
+    Subscription(u8, Who, bool),
+    /// An event on the account's own record.
+    Record(Option<Who>, Vec<Recorded>),
+    /// What somebody wrote.
+    Chat(Who),
     /// An IQ or a message.
     Stanza(Stanza),
     /// An element that is no stanza.
@@ -278,199 +345,4 @@ pub enum FromServer {
     Header(u8),
     /// The closing tag.
     Close,
-}
-
-/// Bytes that make no sense, or some.
-#[derive(Arbitrary, Clone, Debug)]
-pub enum Piece {
-    /// One of few words.
-    Word(u8),
-    /// Anything.
-    Bytes(Vec<u8>),
-}
-
-const WORDS: [&[u8]; 32] = [
-    b" ",
-    b"\n",
-    b"<",
-    b">",
-    b"/>",
-    b"'",
-    b"\"",
-    b"&",
-    b"&amp;",
-    b"&#58;",
-    b"<a>",
-    b"</a>",
-    b"<a b='",
-    b"<presence>",
-    b"</presence>",
-    b"<iq type='get' id='",
-    b"</iq>",
-    b"<?xml version='1.0'?>",
-    b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='capulet.lit' version='1.0'>",
-    b"</stream:stream>",
-    b"<stream:error>",
-    b"<![CDATA[",
-    b"]]>",
-    b"<!--",
-    b"<?",
-    b"\0",
-    b"\xff",
-    b"\xef\xbf\xbf",
-    b"xmlns:x='urn:pubshim:0'",
-    b"xmlns='urn:pubshim:0'",
-    b"\x16\x03\x01",
-    b"x:",
-];
-
-/// The bytes of several pieces.
-pub fn raw(pieces: &[Piece]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for piece in pieces {
-        match piece {
-            Piece::Word(word) => out.extend_from_slice(WORDS[usize::from(*word) % WORDS.len()]),
-            Piece::Bytes(bytes) => out.extend_from_slice(bytes),
-        }
-        if out.len() > MOST {
-            break;
-        }
-    }
-    out
-}
-
-/// An IQ of the session's own that was sent to the server.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// Its id.
-    pub id: String,
-    /// What it asks for.
-    pub what: Question,
-}
-
-/// What an IQ of the session's own asks for.
-#[derive(Clone, Copy, Debug)]
-pub enum Question {
-    /// A node's configuration.
-    Configuration,
-    /// The subscribers of a node.
-    Subscribers,
-    /// The items on a node.
-    Items,
-    /// The roster.
-    Roster,
-    /// Privacy lists.
-    Privacy,
-    /// Something that needs no more than a result.
-    Other,
-}
-
-impl Question {
-    /// What an IQ asks for.
-    pub fn of(iq: &Element<'_>) -> Self {
-        if iq.attribute("type").as_deref() != Some("get") {
-            return Self::Other;
-        }
-        let Some(asked) = iq.children().next() else {
-            return Self::Other;
-        };
-        let inner = asked.children().next();
-        match (&*asked.namespace(), inner.map(|inner| inner.local())) {
-            (ns::ROSTER, _) => Self::Roster,
-            ("jabber:iq:privacy", _) => Self::Privacy,
-            (ns::PUBSUB_OWNER, Some("configure")) => Self::Configuration,
-            (ns::PUBSUB_OWNER, Some("subscriptions")) => Self::Subscribers,
-            (ns::PUBSUB, Some("items")) => Self::Items,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// A stream header.
-pub struct Header {
-    /// As it is written.
-    pub text: String,
-    /// The prefix of the stream's elements.
-    pub stream: &'static str,
-    /// A prefix that it declares besides.
-    pub prefix: Option<&'static str>,
-}
-
-/// A client's header; most styles are good ones.
-pub fn client_header(style: u8) -> Header {
-    let to = match style % 16 {
-        15 => "to='b&#111;gus lit'",
-        14 => "",
-        13 => "to='CAPULET.lit'",
-        _ => "to='capulet.lit'",
-    };
-    header(style, to)
-}
-
-/// A server's header.
-pub fn server_header(style: u8) -> Header {
-    header(style, "from='capulet.lit' id='s1'")
-}
-
-fn header(style: u8, address: &str) -> Header {
-    let good = Header {
-        text: String::new(),
-        stream: "stream",
-        prefix: None,
-    };
-    let streams = ns::STREAM;
-    let (text, header) = match style % 16 {
-        1 => (
-            format!(
-                "<?xml version='1.0' encoding='utf-8'?>\n<stream:stream {address} version='1.0' \
-                 xmlns='jabber:client' xmlns:stream='{streams}' xml:lang='en'>"
-            ),
-            good,
-        ),
-        2 => (
-            format!(
-                "<s:stream xmlns=\"jabber:client\"\n xmlns:s=\"{streams}\" {address} version='1.0' >"
-            ),
-            Header {
-                stream: "s",
-                ..good
-            },
-        ),
-        3 | 4 => {
-            let xmlns = if style % 16 == 3 {
-                "urn:pubshim:0"
-            } else {
-                "urn:x&amp;'&#39;"
-            };
-            let xmlns = xmlns.replace('\'', "&apos;");
-            (
-                format!(
-                    "<stream:stream xmlns='jabber:client' xmlns:stream='{streams}' \
-                     xmlns:x='{xmlns}' {address} version='1.0'>"
-                ),
-                Header {
-                    prefix: Some("x"),
-                    ..good
-                },
-            )
-        }
-        12 => (
-            format!("<stream:stream xmlns='jabber:client' xmlns:stream='{streams}' {address}>"),
-            good,
-        ),
-        11 => (
-            format!(
-                "<stream:stream xmlns='jabber:server' xmlns:stream='{streams}' {address} version='1.0'>"
-            ),
-            good,
-        ),
-        _ => (
-            format!(
-                "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
-                 xmlns:stream='{streams}' {address} version='1.0'>"
-            ),
-            good,
-        ),
-    };
-    Header { text, ..header }
 }

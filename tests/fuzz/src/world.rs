@@ -1,90 +1,27 @@
 //! A session between a client and a server that do anything, and what must hold whatever they do.
 
+mod login;
+mod ops;
+mod promises;
+mod viewer;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use arbitrary::Arbitrary;
 use pubshim::ns;
 use pubshim::session::{
     Function, Input, Leg, Options, Output, Policy, Record, Security, Seed, ServerFacts, Session,
 };
-use pubshim::xml::{Element, Limits};
+use pubshim::xml::Limits;
+
+pub use ops::{Cut, Op, Setup};
 
 use crate::sink::{Sent, Sink};
-use crate::text::{self, Asked, FromClient, FromServer, Piece, Question, Writer};
-
-/// What a session is told, and how it begins.
-#[derive(Arbitrary, Clone, Debug)]
-pub struct Setup {
-    policy: u8,
-    native: bool,
-    security: u8,
-    /// Logged in from the start.
-    established: bool,
-    no_authorize: bool,
-    small_limits: bool,
-    recorded: bool,
-    /// The shell reads what it is not to read.
-    rude: bool,
-    account: u8,
-    client_header: u8,
-    server_header: u8,
-}
-
-/// Something that happens.
-#[derive(Arbitrary, Clone, Debug)]
-pub enum Op {
-    /// The client says something.
-    Client(FromClient, Cut),
-    /// The server says something.
-    Server(FromServer, Cut),
-    /// The next step of a login.
-    LogIn(Cut),
-    /// Bytes of the client.
-    ClientRaw(Vec<Piece>, Cut),
-    /// Bytes of the server.
-    ServerRaw(Vec<Piece>, Cut),
-    /// A leg ends; the client's?
-    Eof(bool),
-    /// Time passes.
-    Wait(Wait),
-    /// A leg takes bytes again, or no more; the client's? from now on?
-    Block(bool, bool),
-    /// A blocked leg takes some bytes.
-    Take(bool, u16),
-    /// The shell has done what it was asked for.
-    Done,
-    /// The shell could not.
-    Failed,
-    /// The program ends.
-    Shutdown,
-}
-
-/// In which pieces something is read.
-#[derive(Arbitrary, Clone, Copy, Debug)]
-pub enum Cut {
-    /// At once.
-    Whole,
-    /// In two pieces.
-    Two(u8),
-    /// In small pieces.
-    Small(u8),
-    /// The rest never comes, or with what comes next.
-    Part(u8),
-}
-
-/// How long.
-#[derive(Arbitrary, Clone, Copy, Debug)]
-pub enum Wait {
-    /// Milliseconds.
-    Millis(u16),
-    /// Seconds; the shell wakes the session in time.
-    Seconds(u16),
-    /// Seconds; the shell wakes the session too late.
-    Late(u16),
-    /// Until the session asks to be woken.
-    Timeout,
-}
+use crate::text::{self, Asked, Writer};
+use login::LOGIN;
+use ops::Wait;
+use promises::Promises;
+use viewer::Viewer;
 
 /// Runs a session from its beginning to its end.
 pub fn run(setup: &Setup, ops: &[Op]) {
@@ -93,44 +30,15 @@ pub fn run(setup: &Setup, ops: &[Op]) {
         while world.login < LOGIN.len() {
             world.log_in(Cut::Whole);
         }
+        if setup.settled {
+            world.settle();
+        }
     }
     for op in ops {
         world.act(op);
     }
     world.end();
 }
-
-/// What a step of a login is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Login {
-    ClientHeader,
-    Done,
-    OfferTls,
-    Proceed,
-    Secured,
-    Mechanisms,
-    Auth,
-    Success,
-    ClientHeaderAgain,
-    BindFeatures,
-    Bind,
-    Bound,
-}
-
-const LOGIN: [Login; 12] = [
-    Login::ClientHeader,
-    Login::Done,
-    Login::OfferTls,
-    Login::Proceed,
-    Login::Secured,
-    Login::Mechanisms,
-    Login::Auth,
-    Login::Success,
-    Login::ClientHeaderAgain,
-    Login::BindFeatures,
-    Login::Bind,
-    Login::Bound,
-];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
@@ -157,12 +65,22 @@ struct World<'a> {
     restarted: bool,
     login: usize,
     asked: Vec<Asked>,
+    /// So many of them were answered one after the other.
+    served: usize,
+    promises: Promises,
+    viewer: Option<Viewer>,
     sent: [Vec<u8>; 2],
     recorded: [Vec<u8>; 2],
 }
 
 /// Timeouts of so many kinds may be due at once: the stanzas and the readers of both legs, the end.
 const MOST_WAKES: usize = 5;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// More bytes than this never wait to be sent on a leg: what one input may cause, and what no reading is
+/// stopped for.
+const MOST_OUTGOING: usize = 2 * 1024 * 1024;
 
 const LEGS: [Leg; 2] = [Leg::Client, Leg::Server];
 
@@ -181,7 +99,7 @@ impl<'a> World<'a> {
         let options = Arc::new(Options {
             policy: match setup.policy % 8 {
                 0 => Policy::Off,
-                1 => Policy::Pure,
+                1..=3 => Policy::Pure,
                 _ => Policy::Auto,
             },
             native: match setup.native {
@@ -199,6 +117,7 @@ impl<'a> World<'a> {
         });
         let own = match setup.account % 16 {
             0 => "juliet@capulet.lit/bal'co<&\">\u{e9}",
+            4 => "juliet@capulet.lit/a\n\u{9b}31m\u{202e}b",
             1 => "juliet@capulet.lit",
             2 => "",
             3 => "capulet.lit",
@@ -211,7 +130,6 @@ impl<'a> World<'a> {
         }
         Self {
             setup,
-            options,
             own,
             session,
             now,
@@ -225,8 +143,12 @@ impl<'a> World<'a> {
             restarted: false,
             login: 0,
             asked: Vec::new(),
+            served: 0,
+            promises: Promises::new(&options),
+            viewer: setup.recorded.then(|| Viewer::new(setup.view)),
             sent: Default::default(),
             recorded: Default::default(),
+            options,
         }
     }
 
@@ -242,6 +164,7 @@ impl<'a> World<'a> {
                 self.write(Leg::Server, said.as_bytes(), *cut);
             }
             Op::LogIn(cut) => self.log_in(*cut),
+            Op::Serve(many) => self.serve(*many),
             Op::ClientRaw(pieces, cut) => self.write(Leg::Client, &text::raw(pieces), *cut),
             Op::ServerRaw(pieces, cut) => self.write(Leg::Server, &text::raw(pieces), *cut),
             Op::Eof(is_client) => {
@@ -262,45 +185,6 @@ impl<'a> World<'a> {
             }
             Op::Shutdown => self.input(Input::Shutdown),
         }
-    }
-
-    /// Goes on with a login where one normally would.
-    fn log_in(&mut self, cut: Cut) {
-        let mut step = LOGIN.get(self.login);
-        if self.options.security != Security::StartTls && step == Some(&Login::OfferTls) {
-            self.login += 3;
-            step = LOGIN.get(self.login);
-        }
-        let Some(step) = step else { return };
-        self.login += 1;
-        let (client, server) = (
-            text::client_header(self.setup.client_header),
-            text::server_header(self.setup.server_header),
-        );
-        let nonza = |which| FromServer::Nonza(which);
-        let answer = |which| {
-            let features = self.writer(Leg::Server).server(&nonza(which));
-            format!("{}{features}", server.text)
-        };
-        let (leg, said) = match step {
-            Login::ClientHeader | Login::ClientHeaderAgain => (Leg::Client, client.text),
-            Login::Done | Login::Secured => return self.done(),
-            Login::OfferTls => (Leg::Server, answer(0)),
-            Login::Mechanisms => (Leg::Server, answer(1)),
-            Login::BindFeatures => (Leg::Server, answer(2)),
-            Login::Proceed => (Leg::Server, self.writer(Leg::Server).server(&nonza(4))),
-            Login::Success => (Leg::Server, self.writer(Leg::Server).server(&nonza(7))),
-            Login::Bound => (Leg::Server, self.writer(Leg::Server).server(&nonza(9))),
-            Login::Auth => {
-                let auth = FromClient::Nonza(5);
-                (Leg::Client, self.writer(Leg::Client).client(&auth))
-            }
-            Login::Bind => {
-                let bind = FromClient::Nonza(9);
-                (Leg::Client, self.writer(Leg::Client).client(&bind))
-            }
-        };
-        self.write(leg, said.as_bytes(), cut);
     }
 
     fn writer(&self, leg: Leg) -> Writer<'_> {
@@ -334,6 +218,10 @@ impl<'a> World<'a> {
             Cut::Part(n) => vec![&bytes[..at(n)]],
             Cut::Small(n) => bytes.chunks(usize::from(n) + 1).collect(),
         };
+        match leg {
+            Leg::Client => self.promises.hear_client(bytes),
+            Leg::Server => self.promises.hear_server(bytes),
+        }
         for piece in pieces {
             self.unread[leg as usize].extend_from_slice(piece);
             self.read();
@@ -388,17 +276,20 @@ impl<'a> World<'a> {
             Wait::Millis(millis) => (self.now + Duration::from_millis(millis.into()), false),
             Wait::Seconds(seconds) => (self.now + Duration::from_secs(seconds.into()), false),
             Wait::Late(seconds) => (self.now + Duration::from_secs(seconds.into()), true),
+            Wait::Hours(hours) => (self.now + HOUR * u32::from(hours), false),
+            Wait::Days(days) => (self.now + HOUR * 24 * u32::from(days), true),
             Wait::Timeout => match self.session.timeout() {
                 Some(at) => (at.max(self.now), true),
                 None => return,
             },
         };
+        let most = 5000 + (end - self.now).as_secs() / 10;
         let mut wakes = 0;
         while !is_late && let Some(at) = self.session.timeout().filter(|at| *at < end) {
             self.now = self.now.max(at);
             self.wake();
             wakes += 1;
-            assert!(wakes < 5000, "woken again and again");
+            assert!(wakes < most, "woken again and again");
         }
         self.now = end;
         self.wake();
@@ -422,6 +313,7 @@ impl<'a> World<'a> {
             _ => 0,
         };
         let _ = format!("{input:?}");
+        self.promises.begin_step(self.session.jid());
         self.session.handle(input, self.now);
         let before = self.sinks.iter().map(|sink| sink.total).sum::<usize>();
         self.look();
@@ -463,7 +355,7 @@ impl<'a> World<'a> {
         };
         match leg {
             Leg::Client => {
-                self.check_marker(&element);
+                self.promises.look_at_client(&element);
                 let is_off = self.options.policy == Policy::Off;
                 let is_other_login = element.is(ns::SASL2, "success")
                     || element.attribute("id").as_deref() == Some("auth");
@@ -473,43 +365,23 @@ impl<'a> World<'a> {
                 restarts
             }
             Leg::Server => {
-                self.note_request(&element);
+                self.asked
+                    .extend(self.promises.look_at_server(&element, self.now));
                 false
             }
         }
     }
 
-    /// Notes an IQ of the session's own.
-    fn note_request(&mut self, element: &Element<'_>) {
-        let id = element.attribute("id").unwrap_or_default();
-        let kind = element.attribute("type");
-        if element.is(ns::CLIENT, "iq")
-            && id.starts_with("ps-")
-            && matches!(kind.as_deref(), Some("get" | "set"))
-        {
-            self.asked.push(Asked {
-                id: id.into_owned(),
-                what: Question::of(element),
-            });
-        }
-    }
-
-    /// The marker is between shims: no client sees it.
-    fn check_marker(&self, element: &Element<'_>) {
-        if self.options.policy == Policy::Off || !element.is(ns::CLIENT, "presence") {
-            return;
-        }
-        let marker = element.child(ns::SHIM, "shim");
-        // One who writes it so wants it to be seen.
-        let is_hidden = !element.raw().contains(ns::SHIM);
-        assert!(marker.is_none() || is_hidden, "{}", element.raw());
-    }
-
     fn poll(&mut self, len: usize) {
-        let mut count = 0;
+        let mut outputs = Vec::new();
         while let Some(output) = self.session.poll() {
-            count += 1;
-            assert!(count < 4096 + 4 * len, "too many outputs");
+            outputs.push(output);
+            assert!(outputs.len() < 4096 + 4 * len, "too many outputs");
+        }
+        if let Some(viewer) = &mut self.viewer {
+            viewer.take(self.now, &outputs);
+        }
+        for output in outputs {
             match output {
                 Output::Connect { domain } => {
                     assert!(!domain.is_empty() && self.awaited.is_none() && !self.connected);
@@ -533,6 +405,7 @@ impl<'a> World<'a> {
                     let text = event.to_string();
                     assert!(!text.contains('\n'), "{text:?}");
                     let _ = event.level();
+                    self.promises.note(&event);
                 }
                 Output::Recorded(Record::To(leg, bytes)) => {
                     self.recorded[leg as usize].extend_from_slice(&bytes);
@@ -540,6 +413,7 @@ impl<'a> World<'a> {
                 Output::Learned(_) | Output::Recorded(_) => {}
             }
         }
+        self.promises.end_step(self.now);
     }
 
     /// Takes what is outgoing on the legs that are not blocked.
@@ -560,6 +434,13 @@ impl<'a> World<'a> {
 
     fn check_state(&self) {
         let session = &self.session;
+        for leg in LEGS {
+            let waiting = session.outgoing(leg).len();
+            assert!(
+                self.setup.rude || waiting < MOST_OUTGOING,
+                "{leg}: {waiting} bytes wait"
+            );
+        }
         let finished = self.sinks.iter().all(|sink| sink.finished);
         assert_eq!(session.is_closed(), finished);
         if finished {
@@ -589,6 +470,9 @@ impl<'a> World<'a> {
             self.wake();
         }
         self.input(Input::Timeout);
+        if let Some(viewer) = &mut self.viewer {
+            viewer.end();
+        }
         for leg in LEGS {
             assert!(!self.session.wants(leg));
             let at = leg as usize;

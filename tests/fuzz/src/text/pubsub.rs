@@ -1,27 +1,14 @@
-//! Rosters, events and answers, as XML.
+//! Events and answers, as XML.
 
 use std::fmt::Write as _;
 
 use pubshim::ns;
 use pubshim::xml::escape;
 
+use super::lists::List;
 use super::*;
 
 impl Writer<'_> {
-    pub(super) fn roster(&self, out: &mut String, items: &[Item]) {
-        let _ = write!(out, "<query xmlns='{}'>", ns::ROSTER);
-        for item in items.iter().take(32) {
-            out.push_str("<item");
-            self.who(out, "jid", Some(item.who));
-            let subscription = ["both", "to", "from", "none", "remove"];
-            if let Some(subscription) = subscription.get(usize::from(item.subscription % 8)) {
-                let _ = write!(out, " subscription='{subscription}'");
-            }
-            out.push_str("/>");
-        }
-        out.push_str("</query>");
-    }
-
     pub(super) fn event(&self, out: &mut String, event: &Event) {
         out.push_str("<message");
         self.who(out, "from", event.from);
@@ -91,32 +78,73 @@ impl Writer<'_> {
         out.push_str("</items></pubsub>");
     }
 
+    /// The hoped for answer to an IQ of the session's own, newest first.
+    pub fn good_answer(&self, which: usize) -> String {
+        let mut out = String::new();
+        if let Some(asked) = self.asked.iter().nth_back(which) {
+            self.reply(&mut out, asked, None, &self.good(asked));
+        }
+        out
+    }
+
+    /// What is hoped for.
+    fn good(&self, asked: &Asked) -> Reply {
+        match asked.what {
+            Question::Configuration => Reply::Configuration(0, 0, 0),
+            Question::Roster => Reply::Roster(
+                [(Who::Romeo, 0), (Who::Nurse, 2)]
+                    .map(|(who, subscription)| Item {
+                        who,
+                        subscription,
+                        more: 0,
+                    })
+                    .to_vec(),
+            ),
+            Question::Items if asked.to.is_some() => {
+                Reply::Items(vec![Who::RomeoMobile, Who::NurseHome, Who::BardGlobe])
+            }
+            Question::Items => Reply::Items(vec![Who::Own, Who::OwnOther]),
+            Question::Subscribers => Reply::Subscribers(vec![(Who::Romeo, 0), (Who::RomeoOdd, 0)]),
+            Question::Affiliations => Reply::Affiliations(vec![(Who::Romeo, 0), (Who::Own, 1)]),
+            Question::OwnSubscriptions => Reply::OwnSubscriptions(vec![(Who::OwnBare, 0)]),
+            Question::Subscribe => Reply::Subscription(0),
+            Question::Record => Reply::Record(vec![Recorded {
+                id: 2,
+                entries: vec![Entry {
+                    who: Who::Romeo,
+                    halves: 0x33,
+                    more: 1,
+                    name: Text::None,
+                }],
+            }]),
+            Question::Blocklist => Reply::Blocklist(Vec::new()),
+            Question::Privacy => Reply::Privacy(0),
+            Question::Other => Reply::Empty,
+        }
+    }
+
     pub(super) fn answer(&self, out: &mut String, answer: &Answer) {
         let Some(asked) = self.ours(answer.which) else {
             return;
         };
-        let good = match asked.what {
-            Question::Configuration => Reply::Configuration(0, 0, 0),
-            Question::Roster => Reply::Roster(
-                [(Who::Romeo, 0), (Who::Nurse, 2)]
-                    .map(|(who, subscription)| Item { who, subscription })
-                    .to_vec(),
-            ),
-            Question::Items => Reply::Items(vec![Who::Own, Who::OwnOther]),
-            Question::Subscribers => Reply::Subscribers(vec![Who::Romeo, Who::RomeoOdd]),
-            Question::Privacy => Reply::Privacy(0),
-            Question::Other => Reply::Empty,
-        };
-        let reply = match &answer.what {
-            Reply::Good => &good,
-            reply => reply,
-        };
+        match &answer.what {
+            Reply::Good => self.reply(out, asked, answer.from, &self.good(asked)),
+            reply => self.reply(out, asked, answer.from, reply),
+        }
+    }
+
+    fn reply(&self, out: &mut String, asked: &Asked, from: Option<Who>, reply: &Reply) {
         let kind = match reply {
             Reply::Error(_) => "error",
             _ => "result",
         };
         let _ = write!(out, "<iq type='{kind}' id='{}'", asked.id);
-        self.who(out, "from", answer.from);
+        match (from, &asked.to) {
+            (None, Some(to)) => {
+                let _ = write!(out, " from='{}'", escape(to));
+            }
+            (from, _) => self.who(out, "from", from),
+        }
         out.push('>');
         match reply {
             Reply::Good | Reply::Empty => {}
@@ -126,19 +154,30 @@ impl Writer<'_> {
             Reply::Roster(items) => self.roster(out, items),
             Reply::Privacy(which) => privacy(out, *which),
             Reply::Items(resources) => self.items(out, resources),
-            Reply::Subscribers(subscribers) => {
-                let xmlns = ns::PUBSUB_OWNER;
+            Reply::Subscribers(entries) => self.node_list(out, List::Subscribers, entries),
+            Reply::Affiliations(entries) => self.node_list(out, List::Affiliations, entries),
+            Reply::OwnSubscriptions(entries) => {
+                self.node_list(out, List::OwnSubscriptions, entries);
+            }
+            Reply::Subscription(state) => {
+                let states = ["subscribed", "pending", "none", "unconfigured", ""];
+                let state = states[usize::from(*state) % states.len()];
                 let _ = write!(
                     out,
-                    "<pubsub xmlns='{xmlns}'><subscriptions node='presence'>"
+                    "<pubsub xmlns='{}'><subscription node='presence' subscription='{state}'/></pubsub>",
+                    ns::PUBSUB
                 );
-                for subscriber in subscribers.iter().take(16) {
-                    out.push_str("<subscription");
-                    self.who(out, "jid", Some(*subscriber));
-                    out.push_str(" subscription='subscribed'/>");
-                }
-                out.push_str("</subscriptions></pubsub>");
             }
+            Reply::Record(items) => {
+                let _ = write!(
+                    out,
+                    "<pubsub xmlns='{}'><items node='{RECORD}'>",
+                    ns::PUBSUB
+                );
+                self.record(out, items);
+                out.push_str("</items></pubsub>");
+            }
+            Reply::Blocklist(accounts) => self.accounts(out, "blocklist", accounts),
             Reply::Other(child) => self.child(out, child, 1),
             Reply::Error(which) => {
                 let conditions = [
@@ -148,6 +187,12 @@ impl Writer<'_> {
                     "conflict",
                     "forbidden",
                     "service-unavailable",
+                    "not-authorized",
+                    "internal-server-error",
+                    "not-allowed",
+                    "unexpected-request",
+                    "remote-server-not-found",
+                    "gone",
                 ];
                 let condition = conditions[usize::from(*which) % conditions.len()];
                 let xmlns = ns::STANZA_ERRORS;

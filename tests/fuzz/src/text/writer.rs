@@ -27,6 +27,28 @@ impl Writer<'_> {
         match said {
             FromClient::Presence(presence) => self.presence(&mut out, presence, 0),
             FromClient::Stanza(stanza) => self.stanza(&mut out, stanza),
+            FromClient::Subscription(kind, to, id) => {
+                self.subscription(&mut out, *kind, *to, *id);
+            }
+            FromClient::Request(is_set, id, child) => {
+                self.iq(
+                    &mut out,
+                    if *is_set { "set" } else { "get" },
+                    *id,
+                    None,
+                    child,
+                );
+            }
+            FromClient::Roster(id, version) => {
+                out.push_str("<iq type='get'");
+                self.id(&mut out, *id);
+                let _ = match version % 4 {
+                    0 => write!(out, "><query xmlns='{}' ver=''/></iq>", ns::ROSTER),
+                    1 => write!(out, "><query xmlns='{}' ver='abc'/></iq>", ns::ROSTER),
+                    _ => write!(out, "><query xmlns='{}'/></iq>", ns::ROSTER),
+                };
+            }
+            FromClient::Chat(to) => self.chat(&mut out, "to", *to),
             FromClient::Header(style) => out = client_header(*style).text,
             FromClient::Close => self.close(&mut out),
             FromClient::Nonza(which) => {
@@ -42,8 +64,11 @@ impl Writer<'_> {
                         ns::COMPRESS
                     ),
                     4 => write!(out, "<starttls xmlns='{}'/>", ns::TLS),
-                    5 => write!(out, "<auth xmlns='{sasl}' mechanism='PLAIN'>AA==</auth>"),
-                    6 => write!(out, "<response xmlns='{sasl}'>AA==</response>"),
+                    5 => write!(
+                        out,
+                        "<auth xmlns='{sasl}' mechanism='PLAIN'>{SECRET}</auth>"
+                    ),
+                    6 => write!(out, "<response xmlns='{sasl}'>{SECRET}</response>"),
                     7 => write!(out, "<abort xmlns='{sasl}'/>"),
                     8 => write!(
                         out,
@@ -56,12 +81,14 @@ impl Writer<'_> {
                     ),
                     10 => write!(
                         out,
-                        "<iq type='set' id='auth'><query xmlns='{}'/></iq>",
+                        "<iq type='set' id='auth'><query xmlns='{}'><password>{SECRET}</password>\
+                         </query></iq>",
                         ns::IQ_AUTH
                     ),
                     11 => write!(
                         out,
-                        "<iq type='get' id='reg'><query xmlns='{}'/></iq>",
+                        "<iq type='set' id='reg'><query xmlns='{}'><username>juliet</username>\
+                         <password>{SECRET}</password></query></iq>",
                         ns::REGISTER
                     ),
                     12 => write!(
@@ -95,7 +122,25 @@ impl Writer<'_> {
                 self.roster(&mut out, items);
                 out.push_str("</iq>");
             }
+            FromServer::SetPush(from, id, child) => self.iq(&mut out, "set", *id, *from, child),
             FromServer::Answer(answer) => self.answer(&mut out, answer),
+            FromServer::Reply(is_error, id, child) => {
+                let kind = if *is_error { "error" } else { "result" };
+                self.iq(
+                    &mut out,
+                    kind,
+                    *id,
+                    None,
+                    child.as_ref().unwrap_or(&Child::Space),
+                );
+            }
+            FromServer::Form(form) => self.form(&mut out, form),
+            FromServer::Notice(notice) => self.notice(&mut out, notice),
+            FromServer::Subscription(kind, from, marked) => {
+                self.subscription_from(&mut out, *kind, *from, *marked);
+            }
+            FromServer::Record(from, items) => self.record_event(&mut out, *from, items),
+            FromServer::Chat(from) => self.chat(&mut out, "from", *from),
             FromServer::Nonza(which) => self.server_nonza(&mut out, *which),
         }
         out
@@ -132,8 +177,8 @@ impl Writer<'_> {
             3 => write!(out, "<{s}:features/>"),
             4 => write!(out, "<proceed xmlns='{}'/>", ns::TLS),
             5 => write!(out, "<failure xmlns='{}'/>", ns::TLS),
-            6 => write!(out, "<challenge xmlns='{sasl}'>AA==</challenge>"),
-            7 => write!(out, "<success xmlns='{sasl}'/>"),
+            6 => write!(out, "<challenge xmlns='{sasl}'>{SECRET}</challenge>"),
+            7 => write!(out, "<success xmlns='{sasl}'>{SECRET}</success>"),
             8 => write!(out, "<failure xmlns='{sasl}'><not-authorized/></failure>"),
             9 => write!(
                 out,
@@ -188,11 +233,13 @@ impl Writer<'_> {
     }
 
     pub(super) fn presence(&self, out: &mut String, presence: &Presence, depth: usize) {
-        const KINDS: [&str; 8] = [
+        const KINDS: [&str; 10] = [
             "unavailable",
             "invisible",
             "subscribe",
             "subscribed",
+            "unsubscribe",
+            "unsubscribed",
             "error",
             "probe",
             "",
@@ -213,7 +260,7 @@ impl Writer<'_> {
             _ if depth > 0 => out.push_str(" xmlns='jabber:client'"),
             _ => {}
         }
-        if let Some(kind) = KINDS.get(usize::from(presence.kind % 16)) {
+        if let Some(kind) = KINDS.get(usize::from(presence.kind % 32)) {
             let _ = write!(out, " type='{kind}'");
         }
         self.id(out, presence.id);
@@ -254,6 +301,21 @@ impl Writer<'_> {
         out.push('>');
         self.children(out, &stanza.children, 0);
         let _ = write!(out, "</{name}>");
+    }
+
+    fn iq(&self, out: &mut String, kind: &str, id: Id, from: Option<Who>, child: &Child) {
+        let _ = write!(out, "<iq type='{kind}'");
+        self.id(out, id);
+        self.who(out, "from", from);
+        out.push('>');
+        self.child(out, child, 1);
+        out.push_str("</iq>");
+    }
+
+    fn chat(&self, out: &mut String, name: &str, who: Who) {
+        out.push_str("<message type='chat'");
+        self.who(out, name, Some(who));
+        let _ = write!(out, "><body>{WRITTEN}</body></message>");
     }
 
     pub(super) fn children(&self, out: &mut String, children: &[Child], depth: usize) {
@@ -359,14 +421,14 @@ impl Writer<'_> {
                 let name = if *invisible { "invisible" } else { "visible" };
                 write!(out, "<{name} xmlns='urn:xmpp:invisible:1'/>")
             }
-            Child::Block(accounts) => {
-                out.push_str("<block xmlns='urn:xmpp:blocking'>");
-                for account in accounts.iter().take(16) {
-                    out.push_str("<item");
-                    self.who(out, "jid", Some(*account));
-                    out.push_str("/>");
-                }
-                write!(out, "</block>")
+            Child::Block(is_blocked, accounts) => {
+                let name = if *is_blocked { "block" } else { "unblock" };
+                self.accounts(out, name, accounts);
+                Ok(())
+            }
+            Child::Blocklist(accounts) => {
+                self.accounts(out, "blocklist", accounts);
+                Ok(())
             }
             Child::Ping => write!(out, "<ping xmlns='urn:xmpp:ping'/>"),
             Child::Space => write!(out, "\n\t "),

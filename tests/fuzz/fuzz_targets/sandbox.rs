@@ -1,0 +1,11 @@
+//! Clients that say anything to a sandbox: nobody brings it down, everybody gets well-formed XML, and no
+//! more than is allowed.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pubshim_fuzz::crowd::{self, Op, Setup};
+
+fuzz_target!(|input: (Setup, Vec<Op>)| {
+    let (setup, ops) = input;
+    crowd::run(&setup, &ops);
+});

@@ -1,0 +1,109 @@
+//! How a session begins: its login, and what a server that does as it is told says at first.
+
+use pubshim::session::{Leg, Security};
+
+use super::{Cut, Wait, World};
+use crate::text::{self, FromClient, FromServer};
+
+/// So often a server answers what is asked for after a login.
+const MOST_ROUNDS: usize = 12;
+
+/// What a step of a login is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Login {
+    ClientHeader,
+    Done,
+    OfferTls,
+    Proceed,
+    Secured,
+    Mechanisms,
+    Auth,
+    Success,
+    ClientHeaderAgain,
+    BindFeatures,
+    Bind,
+    Bound,
+}
+
+pub(super) const LOGIN: [Login; 12] = [
+    Login::ClientHeader,
+    Login::Done,
+    Login::OfferTls,
+    Login::Proceed,
+    Login::Secured,
+    Login::Mechanisms,
+    Login::Auth,
+    Login::Success,
+    Login::ClientHeaderAgain,
+    Login::BindFeatures,
+    Login::Bind,
+    Login::Bound,
+];
+
+impl World<'_> {
+    /// Goes on with a login where one normally would.
+    pub(super) fn log_in(&mut self, cut: Cut) {
+        let mut step = LOGIN.get(self.login);
+        if self.options.security != Security::StartTls && step == Some(&Login::OfferTls) {
+            self.login += 3;
+            step = LOGIN.get(self.login);
+        }
+        let Some(step) = step else { return };
+        self.login += 1;
+        let (client, server) = (
+            text::client_header(self.setup.client_header),
+            text::server_header(self.setup.server_header),
+        );
+        let nonza = |which| FromServer::Nonza(which);
+        let answer = |which| {
+            let features = self.writer(Leg::Server).server(&nonza(which));
+            format!("{}{features}", server.text)
+        };
+        let (leg, said) = match step {
+            Login::ClientHeader | Login::ClientHeaderAgain => (Leg::Client, client.text),
+            Login::Done | Login::Secured => return self.done(),
+            Login::OfferTls => (Leg::Server, answer(0)),
+            Login::Mechanisms => (Leg::Server, answer(1)),
+            Login::BindFeatures => (Leg::Server, answer(2)),
+            Login::Proceed => (Leg::Server, self.writer(Leg::Server).server(&nonza(4))),
+            Login::Success => (Leg::Server, self.writer(Leg::Server).server(&nonza(7))),
+            Login::Bound => (Leg::Server, self.writer(Leg::Server).server(&nonza(9))),
+            Login::Auth => {
+                let auth = FromClient::Nonza(5);
+                (Leg::Client, self.writer(Leg::Client).client(&auth))
+            }
+            Login::Bind => {
+                let bind = FromClient::Nonza(9);
+                (Leg::Client, self.writer(Leg::Client).client(&bind))
+            }
+        };
+        self.write(leg, said.as_bytes(), cut);
+    }
+
+    /// The client becomes available and asks for its roster; the server grants all that is asked for.
+    pub(super) fn settle(&mut self) {
+        for said in [
+            "<presence/>",
+            "<iq type='get' id='p0'><query xmlns='jabber:iq:roster'/></iq>",
+        ] {
+            self.write(Leg::Client, said.as_bytes(), Cut::Whole);
+        }
+        for _ in 0..MOST_ROUNDS {
+            self.serve(u8::MAX);
+            self.wait(Wait::Seconds(1));
+        }
+    }
+
+    /// The server answers the oldest so many IQs that it has not answered, as is hoped for.
+    pub(super) fn serve(&mut self, many: u8) {
+        for _ in 0..many {
+            let behind = self.asked.len() - self.served;
+            let Some(which) = behind.checked_sub(1) else {
+                return;
+            };
+            self.served += 1;
+            let answer = self.writer(Leg::Server).good_answer(which);
+            self.write(Leg::Server, answer.as_bytes(), Cut::Whole);
+        }
+    }
+}
