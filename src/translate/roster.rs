@@ -312,8 +312,9 @@ impl Translator {
         self.answer_rosters(wire);
     }
 
-    /// Makes the record and the subscriptions of our node agree. A single contact that is subscribed no
-    /// longer has left; if all have by a login, the server has lost them.
+    /// Makes the record and the subscriptions of our node agree. A contact that is subscribed no longer has
+    /// left. Of a node that had to be made at this login the server has lost all there was: nobody has left
+    /// it, and whom it lists all the same (Prosody does) gets nothing.
     pub(super) fn repair(&mut self, listed: &Subscribers, is_login: bool, wire: &mut Wire) {
         // Whoever has left and asks again is approved again.
         let is_listed = |account: &str| {
@@ -328,14 +329,15 @@ impl Translator {
             .map(|(account, _)| account.into())
             .collect();
         approved.sort_unstable();
-        let (kept, gone): (Vec<_>, Vec<_>) =
-            approved.into_iter().partition(|account| is_listed(account));
-        let is_lost =
-            is_login && kept.is_empty() && (gone.len() > 1 || self.presence.is_node_new());
-        for account in &gone {
+        let is_new = self.presence.is_node_new();
+        let is_lost = is_login && is_new;
+        for account in &approved {
             if is_lost {
                 self.approvals.want(account, false);
                 self.approvals.want_subscribed(account);
+                continue;
+            }
+            if is_listed(account) {
                 continue;
             }
             let (after, _) = self.contacts.relation(account).inbound(Kind::Unsubscribe);
@@ -349,7 +351,7 @@ impl Translator {
         for account in unknown {
             let relation = self.contacts.relation(account);
             let is_leaving = self.revocations.concerns(account);
-            if account != own && relation.from != Half::Yes && !is_leaving {
+            if account != own && relation.from != Half::Yes && !is_leaving && !is_new {
                 let from = Half::Yes;
                 self.set_relation(account, Relation { from, ..relation }, wire);
             }
