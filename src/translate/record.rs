@@ -245,9 +245,7 @@ impl Record {
                 // What is being written here is newer.
                 continue;
             }
-            for (account, before) in
-                contacts.forget_recorded(|account| bucket_of(account) == bucket)
-            {
+            for (account, before) in contacts.forget_recorded(bucket, |_| true) {
                 concerned.entry(account).or_insert(before);
             }
             for account in read_item(&item, contacts, |_| false) {
@@ -356,7 +354,7 @@ fn ask_items(wire: &mut Wire) -> bool {
 }
 
 /// The item that holds `account`.
-fn bucket_of(account: &str) -> u8 {
+pub(super) fn bucket_of(account: &str) -> u8 {
     Sha256::digest(account.as_bytes())
         .first()
         .copied()
@@ -370,19 +368,16 @@ fn bucket_in(item: &Element<'_>) -> Option<u8> {
 
 /// Writes a publish of all contacts of an item.
 fn write_bucket(out: &mut BytesMut, bucket: u8, contacts: &Contacts, access: &str) {
-    let mut entries: Vec<_> = contacts
-        .iter()
-        .filter(|(account, contact)| bucket_of(account) == bucket && contact.is_worth_recording())
-        .collect();
-    entries.sort_unstable_by_key(|(account, _)| *account);
     let _ = write!(
         out,
         "<pubsub xmlns='{}'><publish node='{NODE}'><item id='{bucket:02x}'><contacts xmlns='{}'>",
         ns::PUBSUB,
         ns::SHIM
     );
-    for (account, contact) in entries {
-        write_entry(out, account, contact);
+    for (account, contact) in contacts.in_bucket(bucket) {
+        if contact.is_worth_recording() {
+            write_entry(out, account, contact);
+        }
     }
     out.put_slice(b"</contacts></item></publish><publish-options>");
     form::write_submit(out, ns::PUBLISH_OPTIONS, &[("pubsub#access_model", access)]);

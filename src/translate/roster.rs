@@ -2,6 +2,7 @@
 //!
 //! No roster protocol leaves. The client gets, sets and is pushed its roster as RFC 6121 §2 has it.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
@@ -33,6 +34,43 @@ const MOST_GROUPS: usize = 32;
 pub(super) struct Waiting {
     id: Box<str>,
     version: Option<Box<str>>,
+}
+
+/// The version of the roster the client has (RFC 6121 §2.6): the sum, modulo 2^128, of a SHA-256 of each item
+/// cut to as many bits. The same list has the same version in whatever order its items came, and a push costs
+/// the hash of one item. It is no secret and nobody's proof, so a sum does.
+#[derive(Default)]
+pub(super) struct Version {
+    items: HashMap<Box<str>, u128>,
+    sum: u128,
+}
+
+impl Version {
+    /// Notes the item of `account` as the client is told it; `None`: there is none any more.
+    fn note(&mut self, account: &str, item: Option<&[u8]>) {
+        let before = match item.map(hash_of) {
+            Some(hash) => {
+                self.sum = self.sum.wrapping_add(hash);
+                self.items.insert(account.into(), hash)
+            }
+            None => self.items.remove(account),
+        };
+        self.sum = self.sum.wrapping_sub(before.unwrap_or(0));
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.sum)
+    }
+}
+
+fn hash_of(item: &[u8]) -> u128 {
+    let digest = Sha256::digest(item);
+    digest
+        .iter()
+        .take(16)
+        .fold(0, |hash, byte| hash << 8 | u128::from(*byte))
 }
 
 impl Translator {
@@ -75,7 +113,7 @@ impl Translator {
             }
             self.client_has_roster = true;
             let items = self.roster_items();
-            let current = version_of(&items);
+            let current = self.roster_version.to_string();
             let out = wire.to(Leg::Client);
             let _ = write!(out, "<iq type='result' id='{}'", escape(&id));
             if version.as_deref() == Some(&*current) {
@@ -92,8 +130,8 @@ impl Translator {
         }
     }
 
-    /// All items, in the order of their JIDs.
-    fn roster_items(&self) -> BytesMut {
+    /// All items, in the order of their JIDs; the client has their version then.
+    fn roster_items(&mut self) -> BytesMut {
         let mut contacts: Vec<_> = self
             .contacts
             .iter()
@@ -101,9 +139,13 @@ impl Translator {
             .collect();
         contacts.sort_unstable_by_key(|(account, _)| *account);
         let mut items = BytesMut::new();
+        let mut version = Version::default();
         for (account, contact) in contacts {
+            let start = items.len();
             write_item(&mut items, account, Some(contact));
+            version.note(account, items.get(start..));
         }
+        self.roster_version = version;
         items
     }
 
@@ -202,20 +244,24 @@ impl Translator {
         if !self.client_has_roster {
             return;
         }
-        let id = wire.requests.id();
-        let version = version_of(&self.roster_items());
-        let to = escape(&wire.jid).into_owned();
         let contact = self
             .contacts
             .get(account)
             .filter(|contact| contact.is_in_roster());
+        let mut item = BytesMut::new();
+        write_item(&mut item, account, contact);
+        self.roster_version
+            .note(account, contact.is_some().then_some(&*item));
+        let id = wire.requests.id();
+        let to = escape(&wire.jid).into_owned();
         let out = wire.to(Leg::Client);
         let _ = write!(
             out,
-            "<iq type='set' id='{id}' to='{to}'><query xmlns='{}' ver='{version}'>",
-            ns::ROSTER
+            "<iq type='set' id='{id}' to='{to}'><query xmlns='{}' ver='{}'>",
+            ns::ROSTER,
+            self.roster_version
         );
-        write_item(out, account, contact);
+        out.put_slice(&item);
         out.put_slice(b"</query></iq>");
     }
 
@@ -426,16 +472,6 @@ fn write_item(out: &mut BytesMut, account: &str, contact: Option<&Contact>) {
         let _ = write!(out, "<group>{}</group>", escape(group));
     }
     out.put_slice(b"</item>");
-}
-
-/// The version of a roster: the same list has the same.
-fn version_of(items: &[u8]) -> String {
-    let digest = Sha256::digest(items);
-    let mut version = String::new();
-    for byte in digest.iter().take(10) {
-        let _ = write!(version, "{byte:02x}");
-    }
-    version
 }
 
 fn answer_error(id: &str, kind: &str, condition: &str, wire: &mut Wire) {

@@ -588,3 +588,37 @@ fn who_is_being_thrown_out_is_no_new_subscriber() {
     assert!(sent.contains(&"owner: none".to_owned()), "{sent:?}");
     assert!(!sent.iter().any(|it| it.starts_with("record")), "{sent:?}");
 }
+
+#[test]
+fn pushes_lead_to_the_version_of_the_whole_roster() {
+    let get = |d: &mut Driver, known: &str| {
+        d.client(&format!(
+            "<iq type='get' id='v'><query xmlns='jabber:iq:roster' ver='{known}'/></iq>"
+        ));
+        d.one_to_client()
+    };
+    let version = |answer: &Node| answer.at("query").value("ver").to_owned();
+    let mut d = in_state("Both");
+    let first = version(&get(&mut d, ""));
+    let romeo = format!("<contact jid='{CONTACT}' listed='yes' to='yes' from='yes'/>");
+    let other = |name| format!("<contact jid='{OTHER}' listed='yes' name='{name}'/>");
+    let mut seen = vec![first.clone()];
+    for (bucket, item) in [
+        ("f1", other("A")),
+        (BUCKET, String::new()),
+        ("f1", other("B")),
+        (BUCKET, romeo),
+        ("f1", format!("<contact jid='{OTHER}' from='yes'/>")),
+    ] {
+        d.server(&record_event(OWN, bucket, &item));
+        let pushes = d.client_got();
+        let pushed = version(pushes.last().unwrap());
+        assert!(!get(&mut d, &pushed).has("query"), "the client is current");
+        assert_eq!(version(&get(&mut d, "other")), pushed);
+        seen.push(pushed);
+    }
+    assert_eq!(seen.last(), Some(&first), "the same list again");
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 5, "each list has its own: {seen:?}");
+}
