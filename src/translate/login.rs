@@ -27,6 +27,7 @@ impl Translator {
     /// Does what can wait, as far as it may go now.
     pub(crate) fn work(&mut self, wire: &mut Wire) {
         self.natives.work(wire);
+        self.record.work(&self.contacts, wire);
         self.look_at_contacts(wire);
         self.look_at_strangers(wire);
         if self.presence.hides() {
@@ -55,7 +56,7 @@ impl Translator {
         let has_work = self.approvals.has_work() && self.presence.is_node_ready()
             || self.followings.has_work()
             || self.states.has_work();
-        let work = match has_work && !self.presence.hides() {
+        let work = match has_work && !self.presence.hides() || self.record.has_work() {
             true => wire.may_work_at(),
             false => None,
         };

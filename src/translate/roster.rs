@@ -322,6 +322,7 @@ impl Translator {
                 self.push(&account, wire);
             }
         }
+        self.record.write_next(&self.contacts, wire);
     }
 
     /// The record is read and the subscribers are listed: the roster is known.
