@@ -3,11 +3,11 @@
 //! Whose events are believed follows from it: a stranger could claim anything, so the account's own
 //! roster is asked, and never the stranger's server.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::handshake::{Half, Kind, Relation};
-use super::{Purpose, rules};
+use super::{Purpose, record, rules};
 use crate::jid;
 use crate::ns;
 use crate::session::Wire;
@@ -92,6 +92,8 @@ impl Contact {
 pub(super) struct Contacts {
     roster: Roster,
     list: HashMap<Box<str>, Contact>,
+    /// The accounts of the list by the item of the record they belong into.
+    buckets: BTreeMap<u8, BTreeSet<Box<str>>>,
     /// The roster was really had.
     is_reliable: bool,
     /// How often the roster could not be had.
@@ -195,10 +197,15 @@ impl Contacts {
 
     /// What is known of `account`, to be changed; `None` if there is no room for it.
     pub(super) fn get_mut(&mut self, account: &str) -> Option<&mut Contact> {
-        if self.list.len() >= MOST_CONTACTS && !self.list.contains_key(account) {
-            return None;
+        if !self.list.contains_key(account) {
+            if self.list.len() >= MOST_CONTACTS {
+                return None;
+            }
+            let bucket = self.buckets.entry(record::bucket_of(account)).or_default();
+            bucket.insert(account.into());
+            self.list.insert(account.into(), Contact::default());
         }
-        Some(self.list.entry(account.into()).or_default())
+        self.list.get_mut(account)
     }
 
     /// The same for somebody who may be a stranger: they take no contact's place.
@@ -214,13 +221,28 @@ impl Contacts {
         self.list.get_mut(account)
     }
 
-    /// Forgets what is on record of these accounts; who they were, and what the roster showed of them.
-    pub(super) fn forget_recorded(&mut self, is_meant: impl Fn(&str) -> bool) -> Vec<Before> {
+    /// The accounts that belong into an item of the record, in their order.
+    pub(super) fn in_bucket(&self, bucket: u8) -> impl Iterator<Item = (&str, &Contact)> {
+        let accounts = self.buckets.get(&bucket).into_iter().flatten();
+        accounts.filter_map(|account| Some((&**account, self.list.get(account)?)))
+    }
+
+    /// Forgets what an item of the record says of whom `is_meant` speaks for; who they were, and what the
+    /// roster showed of them.
+    pub(super) fn forget_recorded(
+        &mut self,
+        bucket: u8,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> Vec<Before> {
         let mut forgotten = Vec::new();
-        for (account, contact) in &mut self.list {
-            if contact.is_worth_recording() && is_meant(account) {
+        for account in self.buckets.get(&bucket).into_iter().flatten() {
+            if let Some(contact) = self.list.get_mut(account)
+                && contact.is_worth_recording()
+                && is_meant(account)
+            {
                 forgotten.push((account.clone(), contact.item()));
                 contact.recorded = Relation::default();
+                contact.is_pending = false;
                 contact.is_listed = false;
                 contact.name = None;
                 contact.groups.clear();

@@ -27,6 +27,7 @@ impl Translator {
     /// Does what can wait, as far as it may go now.
     pub(crate) fn work(&mut self, wire: &mut Wire) {
         self.natives.work(wire);
+        self.record.work(&self.contacts, wire);
         self.look_at_contacts(wire);
         self.look_at_strangers(wire);
         if self.presence.hides() {
@@ -56,7 +57,7 @@ impl Translator {
             || self.followings.has_work()
             || self.states.has_work();
         // Whoever hides asks nobody.
-        let work = match has_work && !is_hidden {
+        let work = match has_work && !is_hidden || self.record.has_work() {
             true => wire.may_work_at(),
             false => None,
         };

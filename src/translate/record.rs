@@ -20,6 +20,7 @@ use super::approvals::MOST_JIDS;
 use super::contacts::{Before, Contact, Contacts};
 use super::handshake::{Half, Relation};
 use super::node::{OwnNode, Spec, Step};
+use super::replies::NO_ANSWER;
 use super::{Purpose, form, rules};
 use crate::jid;
 use crate::ns;
@@ -30,8 +31,8 @@ use crate::xml::{Element, escape};
 pub(super) const NODE: &str = "urn:pubshim:roster";
 /// So many contacts may share an item.
 const MOST_IN_ITEM: usize = 256;
-/// So often a write may find the node changed under it.
-const MOST_CONFLICTS: u8 = 3;
+/// So often in a row a write may come to nothing, and is made again.
+const MOST_TRIES: u8 = 3;
 
 /// A request of the client's that waits for a write.
 #[derive(Debug)]
@@ -64,15 +65,23 @@ pub(super) struct Written {
 pub(super) struct Record {
     node: OwnNode,
     state: State,
-    /// Items to be written, with the client's requests that wait for it.
-    dirty: BTreeMap<u8, Vec<Request>>,
-    /// Accounts that have changed before the record was read: what is read of them is older.
-    fresh: HashSet<Box<str>>,
+    /// Items to be written.
+    dirty: BTreeMap<u8, Changes>,
     /// The items that came so far, while the record is read.
     seen: HashSet<u8>,
     /// The item that is being written.
-    writing: Option<(u8, Vec<Request>)>,
-    conflicts: u8,
+    writing: Option<(u8, Changes)>,
+    /// Writes in a row that came to nothing.
+    failures: u8,
+}
+
+/// What is to be written to an item.
+#[derive(Debug, Default)]
+struct Changes {
+    /// Who has changed here: what is read of them meanwhile is older.
+    accounts: HashSet<Box<str>>,
+    /// The client's requests that wait for it.
+    requests: Vec<Request>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +89,9 @@ enum State {
     Unknown,
     /// The node is made, then subscribed to, then read.
     Loading,
-    /// The node is read as it is.
+    /// The node is to be read as it is, as soon as there is room for a request.
+    Wanted,
+    /// It is being read.
     Reading,
     Known,
     Unusable,
@@ -92,10 +103,9 @@ impl Record {
             node: OwnNode::new(NODE, Spec::Private),
             state: State::Unknown,
             dirty: BTreeMap::new(),
-            fresh: HashSet::new(),
             seen: HashSet::new(),
             writing: None,
-            conflicts: 0,
+            failures: 0,
         }
     }
 
@@ -110,8 +120,41 @@ impl Record {
 
     /// Has the node read, if there is one, unless that was done.
     pub(super) fn read(&mut self, wire: &mut Wire) {
-        if self.state == State::Unknown && ask_items(wire) {
-            self.state = State::Reading;
+        if self.state == State::Unknown {
+            self.ask(wire);
+        }
+    }
+
+    /// Asks for what was not read yet. Without room for a request it is asked for later.
+    fn ask(&mut self, wire: &mut Wire) {
+        let is_asked = match self.seen.is_empty() {
+            true => ask_items(wire),
+            false => self.ask_for_rest(wire),
+        };
+        self.state = match is_asked {
+            true => State::Reading,
+            false => State::Wanted,
+        };
+    }
+
+    /// Whether something is to be asked or written that can wait.
+    pub(super) fn has_work(&self) -> bool {
+        match self.state {
+            State::Wanted => true,
+            State::Known => {
+                self.node.is_ready() && self.writing.is_none() && !self.dirty.is_empty()
+            }
+            _ => false,
+        }
+    }
+
+    /// Does what can wait, as far as it may go now.
+    pub(super) fn work(&mut self, contacts: &Contacts, wire: &mut Wire) {
+        if self.state == State::Wanted && wire.may_work() {
+            self.ask(wire);
+        }
+        if self.has_work() {
+            self.write_next(contacts, wire);
         }
     }
 
@@ -122,7 +165,7 @@ impl Record {
 
     /// Whether the answer about them is still to come.
     pub(super) fn is_reading(&self) -> bool {
-        self.state == State::Reading
+        matches!(self.state, State::Wanted | State::Reading)
     }
 
     /// Whether they cannot be had in this session.
@@ -149,7 +192,10 @@ impl Record {
         if self.is_unusable() {
             let dirty = std::mem::take(&mut self.dirty);
             return Some(Written {
-                requests: dirty.into_values().flatten().collect(),
+                requests: dirty
+                    .into_values()
+                    .flat_map(|changes| changes.requests)
+                    .collect(),
                 refused: Some("the node is of no use".to_owned()),
             });
         }
@@ -167,9 +213,7 @@ impl Record {
                     escape(&own)
                 );
             });
-            if ask_items(wire) {
-                self.state = State::Reading;
-            }
+            self.ask(wire);
         } else {
             self.write_next(contacts, wire);
         }
@@ -195,15 +239,15 @@ impl Record {
             let before = self.seen.len();
             for item in items.children() {
                 self.seen.extend(bucket_in(&item));
-                read_item(&item, contacts, |account| self.fresh.contains(account));
+                let is_older = |account: &str| self.is_changed(account);
+                add_jids(&item, contacts, is_older);
+                read_item(&item, contacts, is_older);
             }
             let is_part = pubsub.child(ns::RSM, "set").is_some();
-            if is_part && self.seen.len() > before && self.ask_for_rest(wire) {
-                self.state = State::Reading;
-                return;
+            if is_part && (before + 1..=usize::from(u8::MAX)).contains(&self.seen.len()) {
+                return self.ask(wire);
             }
         }
-        self.fresh.clear();
         self.seen.clear();
         if self.is_known() && !self.dirty.is_empty() {
             self.write_next(contacts, wire);
@@ -216,17 +260,17 @@ impl Record {
         let missing: Vec<u8> = (0..=u8::MAX)
             .filter(|bucket| !self.seen.contains(bucket))
             .collect();
-        !missing.is_empty()
-            && wire.request("get", None, Purpose::RecordItems, |out| {
-                let _ = write!(out, "<pubsub xmlns='{}'><items node='{NODE}'>", ns::PUBSUB);
-                for bucket in missing {
-                    let _ = write!(out, "<item id='{bucket:02x}'/>");
-                }
-                out.put_slice(b"</items></pubsub>");
-            })
+        wire.request("get", None, Purpose::RecordItems, |out| {
+            let _ = write!(out, "<pubsub xmlns='{}'><items node='{NODE}'>", ns::PUBSUB);
+            for bucket in missing {
+                let _ = write!(out, "<item id='{bucket:02x}'/>");
+            }
+            out.put_slice(b"</items></pubsub>");
+        })
     }
 
     /// Takes an event on the node: what another resource has written; whom it may concern, each once.
+    /// Who has changed here is passed over, as that is newer.
     pub(super) fn handle_event(
         &mut self,
         items: &Element<'_>,
@@ -240,21 +284,57 @@ impl Record {
             let Some(bucket) = bucket_in(&item) else {
                 continue;
             };
-            let is_ours = |writing: &(u8, _)| writing.0 == bucket;
-            if self.dirty.contains_key(&bucket) || self.writing.as_ref().is_some_and(is_ours) {
-                // What is being written here is newer.
-                continue;
-            }
-            for (account, before) in
-                contacts.forget_recorded(|account| bucket_of(account) == bucket)
+            let is_overwritten = self.writing.as_ref().is_some_and(|(it, _)| *it == bucket);
+            let before = match is_overwritten {
+                true => entries(bucket, contacts),
+                false => BTreeMap::new(),
+            };
+            let is_older = |account: &str| self.is_changed(account);
+            for (account, before) in contacts.forget_recorded(bucket, |account| !is_older(account))
             {
                 concerned.entry(account).or_insert(before);
             }
-            for account in read_item(&item, contacts, |_| false) {
+            for account in read_item(&item, contacts, is_older) {
                 concerned.entry(account).or_insert(None);
+            }
+            if is_overwritten {
+                self.write_again(bucket, &before, contacts);
             }
         }
         concerned.into_iter().collect()
+    }
+
+    /// What another resource has written meanwhile is lost by the write on its way: it is written again. The
+    /// echo of that write does not know of it.
+    fn write_again(
+        &mut self,
+        bucket: u8,
+        before: &BTreeMap<Box<str>, BytesMut>,
+        contacts: &Contacts,
+    ) {
+        let after = entries(bucket, contacts);
+        let accounts: Vec<_> = before
+            .keys()
+            .chain(after.keys())
+            .filter(|account| before.get(*account) != after.get(*account))
+            .cloned()
+            .collect();
+        if !accounts.is_empty() {
+            let changes = self.dirty.entry(bucket).or_default();
+            changes.accounts.extend(accounts);
+        }
+    }
+
+    /// Whether what is known of `account` here is still to be written.
+    fn is_changed(&self, account: &str) -> bool {
+        let bucket = bucket_of(account);
+        let writing = self.writing.as_ref().filter(|(it, _)| *it == bucket);
+        let mut changes = self
+            .dirty
+            .get(&bucket)
+            .into_iter()
+            .chain(writing.map(|(_, changes)| changes));
+        changes.any(|changes| changes.accounts.contains(account))
     }
 
     /// Has what is known of `account` written; `request` is the client's that waits for it.
@@ -265,19 +345,17 @@ impl Record {
         contacts: &Contacts,
         wire: &mut Wire,
     ) {
-        self.dirty
-            .entry(bucket_of(account))
-            .or_default()
-            .extend(request);
+        let changes = self.dirty.entry(bucket_of(account)).or_default();
+        changes.accounts.insert(account.into());
+        changes.requests.extend(request);
         if !self.is_known() {
             // What else the item holds must not be lost.
-            self.fresh.insert(account.into());
             return self.read(wire);
         }
         self.write_next(contacts, wire);
     }
 
-    /// Goes on with what is to be written.
+    /// Goes on with what is to be written: at once what the client waits for, else as it may go.
     pub(super) fn write_next(&mut self, contacts: &Contacts, wire: &mut Wire) {
         // What is on record already would be lost.
         if !self.is_known() || self.dirty.is_empty() {
@@ -289,7 +367,16 @@ impl Record {
         if self.writing.is_some() {
             return;
         }
-        let Some((bucket, requests)) = self.dirty.pop_first() else {
+        let awaited = self
+            .dirty
+            .iter()
+            .find(|(_, changes)| !changes.requests.is_empty());
+        let bucket = match awaited {
+            Some((bucket, _)) => Some(*bucket),
+            None if wire.may_work() => self.dirty.keys().next().copied(),
+            None => None,
+        };
+        let Some((bucket, changes)) = bucket.and_then(|it| self.dirty.remove_entry(&it)) else {
             return;
         };
         wire.apply(&rules::RECORD);
@@ -297,9 +384,9 @@ impl Record {
             write_bucket(out, bucket, contacts, access.as_str());
         });
         match sent {
-            true => self.writing = Some((bucket, requests)),
+            true => self.writing = Some((bucket, changes)),
             false => {
-                self.dirty.insert(bucket, requests);
+                self.dirty.insert(bucket, changes);
             }
         }
     }
@@ -311,37 +398,48 @@ impl Record {
         contacts: &Contacts,
         wire: &mut Wire,
     ) -> Option<Written> {
-        let (bucket, mut requests) = self.writing.take()?;
-        let refused = match reply {
+        let (bucket, mut changes) = self.writing.take()?;
+        let may_retry = self.failures < MOST_TRIES;
+        let reason = match reply {
             Ok(_) => {
-                self.conflicts = 0;
-                None
+                self.failures = 0;
+                self.write_next(contacts, wire);
+                return Some(Written {
+                    requests: changes.requests,
+                    refused: None,
+                });
             }
             // The node is not what was verified: it is checked before anything is written to it.
-            Err("conflict") if self.conflicts < MOST_CONFLICTS => {
-                self.conflicts += 1;
+            Err("conflict") if may_retry => {
+                self.failures += 1;
                 self.node.doubt();
+                let later = self.dirty.entry(bucket).or_default();
+                later.accounts.extend(changes.accounts);
                 // Those that came later come later.
-                self.dirty.entry(bucket).or_default().splice(..0, requests);
+                later.requests.splice(..0, changes.requests);
                 self.node.prepare(wire);
                 return None;
             }
-            Err(reason) => {
-                wire.log(Event::PublishFailed {
-                    node: NODE,
-                    reason: reason.to_owned(),
-                });
-                // What was built upon it falls with it.
-                if let Some(later) = self.dirty.get_mut(&bucket) {
-                    requests.append(later);
-                }
-                Some(reason.to_owned())
-            }
+            Err(reason) => reason,
         };
-        if refused.is_none() {
-            self.write_next(contacts, wire);
+        wire.log(Event::PublishFailed {
+            node: NODE,
+            reason: reason.to_owned(),
+        });
+        // What was built upon it falls with it.
+        if let Some(later) = self.dirty.get_mut(&bucket) {
+            changes.requests.append(&mut later.requests);
         }
-        Some(Written { requests, refused })
+        // The client does not wait any longer. What it was not told is undone must not be lost.
+        if matches!(reason, NO_ANSWER | "internal-server-error") && may_retry {
+            self.failures += 1;
+            let again = self.dirty.entry(bucket).or_default();
+            again.accounts.extend(changes.accounts);
+        }
+        Some(Written {
+            requests: changes.requests,
+            refused: Some(reason.to_owned()),
+        })
     }
 }
 
@@ -356,7 +454,7 @@ fn ask_items(wire: &mut Wire) -> bool {
 }
 
 /// The item that holds `account`.
-fn bucket_of(account: &str) -> u8 {
+pub(super) fn bucket_of(account: &str) -> u8 {
     Sha256::digest(account.as_bytes())
         .first()
         .copied()
@@ -370,23 +468,34 @@ fn bucket_in(item: &Element<'_>) -> Option<u8> {
 
 /// Writes a publish of all contacts of an item.
 fn write_bucket(out: &mut BytesMut, bucket: u8, contacts: &Contacts, access: &str) {
-    let mut entries: Vec<_> = contacts
-        .iter()
-        .filter(|(account, contact)| bucket_of(account) == bucket && contact.is_worth_recording())
-        .collect();
-    entries.sort_unstable_by_key(|(account, _)| *account);
     let _ = write!(
         out,
         "<pubsub xmlns='{}'><publish node='{NODE}'><item id='{bucket:02x}'><contacts xmlns='{}'>",
         ns::PUBSUB,
         ns::SHIM
     );
-    for (account, contact) in entries {
-        write_entry(out, account, contact);
+    for (account, contact) in contacts.in_bucket(bucket) {
+        if contact.is_worth_recording() {
+            write_entry(out, account, contact);
+        }
     }
     out.put_slice(b"</contacts></item></publish><publish-options>");
     form::write_submit(out, ns::PUBLISH_OPTIONS, &[("pubsub#access_model", access)]);
     out.put_slice(b"</publish-options></pubsub>");
+}
+
+/// The entries of an item as they would be written now.
+fn entries(bucket: u8, contacts: &Contacts) -> BTreeMap<Box<str>, BytesMut> {
+    let recorded = contacts
+        .in_bucket(bucket)
+        .filter(|(_, contact)| contact.is_worth_recording());
+    recorded
+        .map(|(account, contact)| {
+            let mut entry = BytesMut::new();
+            write_entry(&mut entry, account, contact);
+            (account.into(), entry)
+        })
+        .collect()
 }
 
 fn write_entry(out: &mut BytesMut, account: &str, contact: &Contact) {
@@ -419,62 +528,71 @@ fn write_entry(out: &mut BytesMut, account: &str, contact: &Contact) {
     out.put_slice(b"</contact>");
 }
 
-/// Takes the contacts of an item; whom it names. Of those for which `is_fresh` more is known already.
+/// Looks at the contacts of an item as it came: whose address is one, and how many is bounded.
+fn for_each_entry(item: &Element<'_>, mut look: impl FnMut(&str, &Element<'_>)) {
+    let Some(list) = item.child(ns::SHIM, "contacts") else {
+        return;
+    };
+    let entries = list.children().filter(|child| child.local() == "contact");
+    for entry in entries.take(MOST_IN_ITEM) {
+        let account = entry.attribute("jid").unwrap_or_default();
+        if jid::is_account(&account) || jid::domain(&account) == &*account {
+            look(&account, &entry);
+        }
+    }
+}
+
+fn texts(entry: &Element<'_>, name: &str) -> Vec<Box<str>> {
+    let children = entry.children().filter(|child| child.local() == name);
+    children.map(|child| child.text().into()).collect()
+}
+
+/// Takes the contacts of an item, but those of whom `is_older` says that more is known already; whom it names.
 fn read_item(
     item: &Element<'_>,
     contacts: &mut Contacts,
-    is_fresh: impl Fn(&str) -> bool,
+    is_older: impl Fn(&str) -> bool,
 ) -> Vec<Box<str>> {
-    let Some(list) = item.child(ns::SHIM, "contacts") else {
-        return Vec::new();
-    };
     let mut named = Vec::new();
-    for entry in list
-        .children()
-        .filter(|entry| entry.local() == "contact")
-        .take(MOST_IN_ITEM)
-    {
-        let half = |name| match entry.attribute(name).as_deref() {
-            Some("yes") => Half::Yes,
-            Some("asked" | "pending") => Half::Asked,
-            _ => Half::No,
-        };
-        let account = entry.attribute("jid").unwrap_or_default();
-        let is_address = jid::is_account(&account) || jid::domain(&account) == &*account;
-        if !is_address {
-            continue;
+    for_each_entry(item, |account, entry| {
+        if !is_older(account)
+            && let Some(contact) = contacts.get_mut(account)
+        {
+            read_entry(entry, contact);
+            named.push(account.into());
         }
-        let Some(contact) = contacts.get_mut(&account) else {
-            continue;
-        };
-        let texts = |name: &str| {
-            let children = entry.children().filter(|child| child.local() == name);
-            let mut texts = Vec::new();
-            for child in children {
-                texts.push(child.text().into());
-            }
-            texts
-        };
-        let jids: Vec<Box<str>> = texts("jid");
-        if is_fresh(&account) {
-            // What is to be written is newer; but all who may be subscribed have to be known.
-            for jid in jids {
+    });
+    named
+}
+
+fn read_entry(entry: &Element<'_>, contact: &mut Contact) {
+    let half = |name| match entry.attribute(name).as_deref() {
+        Some("yes") => Half::Yes,
+        Some("asked" | "pending") => Half::Asked,
+        _ => Half::No,
+    };
+    contact.recorded = Relation {
+        to: half("to"),
+        from: half("from"),
+    };
+    contact.is_pending = entry.attribute("to").as_deref() == Some("pending");
+    contact.is_listed = entry.attribute("listed").is_some();
+    contact.name = entry.attribute("name").map(|name| (*name).into());
+    contact.groups = texts(entry, "group");
+    contact.jids = texts(entry, "jid");
+}
+
+/// All who may be subscribed have to be known, also of those of whom more is known already.
+fn add_jids(item: &Element<'_>, contacts: &mut Contacts, is_older: impl Fn(&str) -> bool) {
+    for_each_entry(item, |account, entry| {
+        if is_older(account)
+            && let Some(contact) = contacts.get_mut(account)
+        {
+            for jid in texts(entry, "jid") {
                 if contact.jids.len() < MOST_JIDS && !contact.jids.contains(&jid) {
                     contact.jids.push(jid);
                 }
             }
-            continue;
         }
-        contact.recorded = Relation {
-            to: half("to"),
-            from: half("from"),
-        };
-        contact.is_pending = entry.attribute("to").as_deref() == Some("pending");
-        contact.is_listed = entry.attribute("listed").is_some();
-        contact.name = entry.attribute("name").map(|name| (*name).into());
-        contact.groups = texts("group");
-        contact.jids = jids;
-        named.push((*account).into());
-    }
-    named
+    });
 }

@@ -2,6 +2,7 @@
 //!
 //! No roster protocol leaves. The client gets, sets and is pushed its roster as RFC 6121 §2 has it.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
@@ -33,6 +34,43 @@ const MOST_GROUPS: usize = 32;
 pub(super) struct Waiting {
     id: Box<str>,
     version: Option<Box<str>>,
+}
+
+/// The version of the roster the client has (RFC 6121 §2.6): the sum, modulo 2^128, of a SHA-256 of each item
+/// cut to as many bits. The same list has the same version in whatever order its items came, and a push costs
+/// the hash of one item. It is no secret and nobody's proof, so a sum does.
+#[derive(Default)]
+pub(super) struct Version {
+    items: HashMap<Box<str>, u128>,
+    sum: u128,
+}
+
+impl Version {
+    /// Notes the item of `account` as the client is told it; `None`: there is none any more.
+    fn note(&mut self, account: &str, item: Option<&[u8]>) {
+        let before = match item.map(hash_of) {
+            Some(hash) => {
+                self.sum = self.sum.wrapping_add(hash);
+                self.items.insert(account.into(), hash)
+            }
+            None => self.items.remove(account),
+        };
+        self.sum = self.sum.wrapping_sub(before.unwrap_or(0));
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.sum)
+    }
+}
+
+fn hash_of(item: &[u8]) -> u128 {
+    let digest = Sha256::digest(item);
+    digest
+        .iter()
+        .take(16)
+        .fold(0, |hash, byte| hash << 8 | u128::from(*byte))
 }
 
 impl Translator {
@@ -75,7 +113,7 @@ impl Translator {
             }
             self.client_has_roster = true;
             let items = self.roster_items();
-            let current = version_of(&items);
+            let current = self.roster_version.to_string();
             let out = wire.to(Leg::Client);
             let _ = write!(out, "<iq type='result' id='{}'", escape(&id));
             if version.as_deref() == Some(&*current) {
@@ -92,8 +130,8 @@ impl Translator {
         }
     }
 
-    /// All items, in the order of their JIDs.
-    fn roster_items(&self) -> BytesMut {
+    /// All items, in the order of their JIDs; the client has their version then.
+    fn roster_items(&mut self) -> BytesMut {
         let mut contacts: Vec<_> = self
             .contacts
             .iter()
@@ -101,9 +139,13 @@ impl Translator {
             .collect();
         contacts.sort_unstable_by_key(|(account, _)| *account);
         let mut items = BytesMut::new();
+        let mut version = Version::default();
         for (account, contact) in contacts {
+            let start = items.len();
             write_item(&mut items, account, Some(contact));
+            version.note(account, items.get(start..));
         }
+        self.roster_version = version;
         items
     }
 
@@ -202,20 +244,24 @@ impl Translator {
         if !self.client_has_roster {
             return;
         }
-        let id = wire.requests.id();
-        let version = version_of(&self.roster_items());
-        let to = escape(&wire.jid).into_owned();
         let contact = self
             .contacts
             .get(account)
             .filter(|contact| contact.is_in_roster());
+        let mut item = BytesMut::new();
+        write_item(&mut item, account, contact);
+        self.roster_version
+            .note(account, contact.is_some().then_some(&*item));
+        let id = wire.requests.id();
+        let to = escape(&wire.jid).into_owned();
         let out = wire.to(Leg::Client);
         let _ = write!(
             out,
-            "<iq type='set' id='{id}' to='{to}'><query xmlns='{}' ver='{version}'>",
-            ns::ROSTER
+            "<iq type='set' id='{id}' to='{to}'><query xmlns='{}' ver='{}'>",
+            ns::ROSTER,
+            self.roster_version
         );
-        write_item(out, account, contact);
+        out.put_slice(&item);
         out.put_slice(b"</query></iq>");
     }
 
@@ -276,6 +322,7 @@ impl Translator {
                 self.push(&account, wire);
             }
         }
+        self.record.write_next(&self.contacts, wire);
     }
 
     /// The record is read and the subscribers are listed: the roster is known.
@@ -312,8 +359,9 @@ impl Translator {
         self.answer_rosters(wire);
     }
 
-    /// Makes the record and the subscriptions of our node agree. A single contact that is subscribed no
-    /// longer has left; if all have by a login, the server has lost them.
+    /// Makes the record and the subscriptions of our node agree. A contact that is subscribed no longer has
+    /// left. Of a node that had to be made at this login the server has lost all there was: nobody has left
+    /// it, and whom it lists all the same (Prosody does) gets nothing.
     pub(super) fn repair(&mut self, listed: &Subscribers, is_login: bool, wire: &mut Wire) {
         // Whoever has left and asks again is approved again.
         let is_listed = |account: &str| {
@@ -328,14 +376,15 @@ impl Translator {
             .map(|(account, _)| account.into())
             .collect();
         approved.sort_unstable();
-        let (kept, gone): (Vec<_>, Vec<_>) =
-            approved.into_iter().partition(|account| is_listed(account));
-        let is_lost =
-            is_login && kept.is_empty() && (gone.len() > 1 || self.presence.is_node_new());
-        for account in &gone {
+        let is_new = self.presence.is_node_new();
+        let is_lost = is_login && is_new;
+        for account in &approved {
             if is_lost {
                 self.approvals.want(account, false);
                 self.approvals.want_subscribed(account);
+                continue;
+            }
+            if is_listed(account) {
                 continue;
             }
             let (after, _) = self.contacts.relation(account).inbound(Kind::Unsubscribe);
@@ -349,7 +398,7 @@ impl Translator {
         for account in unknown {
             let relation = self.contacts.relation(account);
             let is_leaving = self.revocations.concerns(account);
-            if account != own && relation.from != Half::Yes && !is_leaving {
+            if account != own && relation.from != Half::Yes && !is_leaving && !is_new {
                 let from = Half::Yes;
                 self.set_relation(account, Relation { from, ..relation }, wire);
             }
@@ -424,16 +473,6 @@ fn write_item(out: &mut BytesMut, account: &str, contact: Option<&Contact>) {
         let _ = write!(out, "<group>{}</group>", escape(group));
     }
     out.put_slice(b"</item>");
-}
-
-/// The version of a roster: the same list has the same.
-fn version_of(items: &[u8]) -> String {
-    let digest = Sha256::digest(items);
-    let mut version = String::new();
-    for byte in digest.iter().take(10) {
-        let _ = write!(version, "{byte:02x}");
-    }
-    version
 }
 
 fn answer_error(id: &str, kind: &str, condition: &str, wire: &mut Wire) {

@@ -16,7 +16,7 @@ use super::presence::{NODE, Presence};
 use super::record::Record;
 use super::replies::error_condition;
 use super::revoke::Revocations;
-use super::roster::Waiting;
+use super::roster::{Version, Waiting};
 use super::rules;
 use super::states::States;
 use crate::jid;
@@ -51,6 +51,8 @@ pub(crate) struct Translator {
     pub(super) waiting_rosters: Vec<Waiting>,
     /// The client has its roster from us and is pushed what changes; under `pure`.
     pub(super) client_has_roster: bool,
+    /// The version of it; under `pure`.
+    pub(super) roster_version: Version,
     /// Who is subscribed to our node, until the record is read, too; under `pure`.
     pub(super) listed: Option<Subscribers>,
 }
@@ -77,6 +79,7 @@ impl Translator {
             told: HashSet::new(),
             waiting_rosters: Vec::new(),
             client_has_roster: false,
+            roster_version: Version::default(),
             listed: None,
         }
     }

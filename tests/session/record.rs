@@ -5,6 +5,7 @@ use pubshim::session::Dropped;
 use crate::cells::in_state;
 use crate::driver::*;
 use crate::roster::*;
+use crate::tree::Node;
 
 /// Another resource of the account has written an item of the record.
 pub(crate) fn record_event(from: &str, id: &str, contacts: &str) -> String {
@@ -263,4 +264,147 @@ fn a_record_that_comes_in_parts_is_asked_for_to_its_end() {
         .map(|it| it.value("jid"))
         .collect();
     assert_eq!(jids, ["benvolio@montague.lit", CONTACT]);
+}
+
+/// The contacts of the item that is published: JID, name.
+fn written(publish: &Node) -> Vec<(String, String)> {
+    let entries = &publish.at("pubsub/publish/item/contacts").children;
+    let name = |it: &Node| it.attribute("name").unwrap_or_default().to_owned();
+    entries
+        .iter()
+        .map(|it| (it.value("jid").to_owned(), name(it)))
+        .collect()
+}
+
+/// An account of the same item of the record as Romeo.
+fn neighbour() -> String {
+    use sha2::Digest as _;
+    let accounts = (0..).map(|n| format!("c{n}@verona.lit"));
+    let is_near = |it: &String| sha2::Sha256::digest(it.as_bytes())[0] == 0x5d;
+    accounts.into_iter().find(is_near).unwrap()
+}
+
+#[test]
+fn what_two_resources_write_to_one_item_is_both_kept() {
+    let near = neighbour();
+    let mut d = in_state("None");
+    d.client(&roster_set(&format!("<item jid='{CONTACT}' name='1'/>")));
+    let first = d.one_to_server();
+    d.forget();
+    // The other resource's write came to the server before ours, which takes it away again.
+    let theirs = |name| format!("<contact jid='{near}' listed='yes' name='{name}'/>");
+    let old = format!("<contact jid='{CONTACT}' listed='yes'/>");
+    d.server(&record_event(OWN, BUCKET, &format!("{old}{}", theirs("N"))));
+    assert_eq!(shown(&mut d), [format!("push {near} none N")]);
+    d.result(&first, "");
+    let second = d.one_to_server();
+    let both = [
+        (near.clone(), "N".to_owned()),
+        (CONTACT.to_owned(), "1".to_owned()),
+    ];
+    assert_eq!(written(&second), both);
+    // The echo of the first, which does not know of it, and that of the second.
+    let ours = format!("<contact jid='{CONTACT}' listed='yes' name='1'/>");
+    d.forget();
+    d.server(&record_event(OWN, BUCKET, &ours));
+    d.server(&record_event(
+        OWN,
+        BUCKET,
+        &format!("{}{ours}", theirs("N")),
+    ));
+    d.result(&second, "");
+    assert_eq!((shown(&mut d), d.server_bytes()), (vec![], String::new()));
+    // What is not on its way any more is as the other resource says.
+    d.server(&record_event(OWN, BUCKET, &theirs("M")));
+    assert_eq!(
+        shown(&mut d),
+        [
+            format!("push {near} none M"),
+            format!("push {CONTACT} remove")
+        ]
+    );
+    assert_eq!(d.server_bytes(), "");
+}
+
+#[test]
+fn a_write_without_an_answer_is_made_again_and_not_for_ever() {
+    // What a presence stanza changes, no request of the client's waits for.
+    let mut d = in_state("None");
+    d.client(&format!("<presence to='{CONTACT}' type='subscribe'/>"));
+    let mut writes = 0;
+    for _ in 0..10 {
+        let sent = d.server_got();
+        let publish = |it: &&Node| {
+            it.find("pubsub/publish")
+                .is_some_and(|it| it.value("node") == RECORD)
+        };
+        for publish in sent.iter().filter(publish) {
+            assert_eq!(written(publish), [(CONTACT.to_owned(), String::new())]);
+            writes += 1;
+        }
+        d.advance(61);
+    }
+    assert_eq!(writes, 4);
+}
+
+#[test]
+fn a_name_that_was_refused_for_want_of_an_answer_is_taken_back_on_record_too() {
+    let (mut d, _) = name_refused("");
+    let again = d.one_to_server();
+    assert_eq!(written(&again), [(CONTACT.to_owned(), String::new())]);
+    d.result(&again, "");
+    assert_eq!(d.server_bytes(), "");
+}
+
+#[test]
+fn what_nobody_waits_for_is_written_at_the_pace_of_all_else() {
+    // A hundred contacts have left since the last login.
+    let names: Vec<_> = (0..100).map(|n| format!("c{n}@verona.lit")).collect();
+    let entry = |it| {
+        format!(
+            "<contact jid='{it}' from='yes' listed='yes' name='{}'/>",
+            "n".repeat(200)
+        )
+    };
+    let entries: String = names.iter().map(entry).collect();
+    let list = [(OWN, "subscribed")];
+    let answers = [
+        (&*format!("items {RECORD}"), &*record(&[(BUCKET, &entries)])),
+        ("subscriptions presence", &subscriptions(&list)),
+    ];
+    let mut d = Driver::pure();
+    d.keep_search = true;
+    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let mut bytes = 0;
+    let mut seconds = 0;
+    let mut buckets = std::collections::BTreeSet::new();
+    while seconds < 120 {
+        let sent = d.server_bytes();
+        for iq in Node::stream(&sent) {
+            if let Some(publish) = iq.find("pubsub/publish") {
+                buckets.insert(publish.at("item").value("id").to_owned());
+            }
+            d.answer_own(&iq, &answers);
+        }
+        if sent.is_empty() {
+            d.advance(1);
+            seconds += 1;
+        }
+        if sent.contains("<publish ") {
+            bytes += sent.len();
+            assert!(
+                bytes <= 12_000 + 1_500 * seconds,
+                "{bytes} bytes in {seconds} s"
+            );
+        }
+        // Whoever waits does not wait for that.
+        if seconds == 2 && sent.is_empty() {
+            d.forget();
+            d.client(&roster_set(&format!("<item jid='{CONTACT}' name='R'/>")));
+        }
+        if seconds == 5 && sent.is_empty() {
+            assert!(shown(&mut d).contains(&"result s".to_owned()));
+        }
+    }
+    assert!(buckets.len() > 50, "{}", buckets.len());
 }

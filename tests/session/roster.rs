@@ -417,31 +417,73 @@ fn presence_to_nobody_is_not_sent_on() {
     assert!(sent.iter().all(|it| it.local == "iq"), "{sent:?}");
 }
 
-#[test]
-fn one_contact_that_is_gone_has_left_and_all_are_lost() {
-    let contacts =
-        |count: usize| -> Vec<String> { (0..count).map(|n| format!("c{n}@verona.lit")).collect() };
-    let names = contacts(3);
-    let entries: String = names
+/// Juliet's roster at her login, where three contacts are on record and `list` on her node, which has to be
+/// made anew or not; what she was shown, and whom her shim subscribes.
+fn three_on_record(list: &[(&str, &str)], is_new: bool) -> (Vec<String>, Vec<String>) {
+    let entries: String = THREE
         .iter()
         .map(|it| format!("<contact jid='{it}' from='yes'/>"))
         .collect();
-    let record = record(&[(BUCKET, &entries)]);
+    let (record, list) = (record(&[(BUCKET, &entries)]), subscriptions(list));
     let item = format!("items {RECORD}");
-    let start = |list: &[(&str, &str)]| {
-        let mut d = Driver::pure();
-        d.keep_search = true;
-        d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
-        d.settle(&[
-            (&item, &record),
-            ("subscriptions presence", &subscriptions(list)),
-        ]);
-        d
-    };
-    let mut d = start(&[(&names[0], "subscribed"), (&names[2], "subscribed")]);
-    assert!(shown(&mut d).contains(&format!("{} unsubscribe", names[1])));
-    let mut d = start(&[]);
-    assert_eq!(shown(&mut d), ["result r"]);
+    let answers = [(&*item, &*record), ("subscriptions presence", &*list)];
+    let mut d = Driver::pure();
+    d.keep_search = true;
+    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let (mut is_there, mut subscribed) = (!is_new, Vec::new());
+    loop {
+        let sent = d.server_got();
+        if sent.is_empty() {
+            subscribed.sort();
+            return (shown(&mut d), subscribed);
+        }
+        for iq in sent {
+            is_there |= iq.has("pubsub/create");
+            if let Some(change) = iq.find("pubsub/subscriptions/subscription")
+                && change.value("subscription") == "subscribed"
+            {
+                subscribed.push(change.value("jid").to_owned());
+            }
+            let is_asked = iq
+                .find("pubsub/configure")
+                .is_some_and(|it| it.attribute("node") == Some("presence"));
+            match is_asked && !is_there {
+                true => d.error(&iq, "cancel", "item-not-found"),
+                false => d.answer_own(&iq, &answers),
+            }
+        }
+    }
+}
+
+const THREE: [&str; 3] = ["c0@verona.lit", "c1@verona.lit", "c2@verona.lit"];
+
+#[test]
+fn contacts_that_are_gone_have_left_even_all_of_them() {
+    let (seen, subscribed) =
+        three_on_record(&[(THREE[0], "subscribed"), (THREE[2], "subscribed")], false);
+    assert!(
+        seen.contains(&format!("{} unsubscribe", THREE[1])),
+        "{seen:?}"
+    );
+    assert_eq!(subscribed, [""; 0]);
+    let (mut seen, subscribed) = three_on_record(&[], false);
+    seen.sort();
+    let left = THREE.map(|it| format!("{it} unsubscribe"));
+    assert_eq!(seen[..3], left);
+    assert_eq!(subscribed, [""; 0]);
+}
+
+#[test]
+fn from_a_node_that_was_lost_nobody_has_left() {
+    // Prosody lists those of the node that was there before, and delivers nothing to them.
+    for list in [
+        &[][..],
+        &[(THREE[1], "subscribed"), (CONTACT, "subscribed")],
+    ] {
+        let (seen, subscribed) = three_on_record(list, true);
+        assert_eq!(seen, ["result r"]);
+        assert_eq!(subscribed, THREE);
+    }
 }
 
 #[test]
@@ -545,4 +587,38 @@ fn who_is_being_thrown_out_is_no_new_subscriber() {
     let sent = left(&mut d);
     assert!(sent.contains(&"owner: none".to_owned()), "{sent:?}");
     assert!(!sent.iter().any(|it| it.starts_with("record")), "{sent:?}");
+}
+
+#[test]
+fn pushes_lead_to_the_version_of_the_whole_roster() {
+    let get = |d: &mut Driver, known: &str| {
+        d.client(&format!(
+            "<iq type='get' id='v'><query xmlns='jabber:iq:roster' ver='{known}'/></iq>"
+        ));
+        d.one_to_client()
+    };
+    let version = |answer: &Node| answer.at("query").value("ver").to_owned();
+    let mut d = in_state("Both");
+    let first = version(&get(&mut d, ""));
+    let romeo = format!("<contact jid='{CONTACT}' listed='yes' to='yes' from='yes'/>");
+    let other = |name| format!("<contact jid='{OTHER}' listed='yes' name='{name}'/>");
+    let mut seen = vec![first.clone()];
+    for (bucket, item) in [
+        ("f1", other("A")),
+        (BUCKET, String::new()),
+        ("f1", other("B")),
+        (BUCKET, romeo),
+        ("f1", format!("<contact jid='{OTHER}' from='yes'/>")),
+    ] {
+        d.server(&record_event(OWN, bucket, &item));
+        let pushes = d.client_got();
+        let pushed = version(pushes.last().unwrap());
+        assert!(!get(&mut d, &pushed).has("query"), "the client is current");
+        assert_eq!(version(&get(&mut d, "other")), pushed);
+        seen.push(pushed);
+    }
+    assert_eq!(seen.last(), Some(&first), "the same list again");
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 5, "each list has its own: {seen:?}");
 }
