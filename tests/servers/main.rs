@@ -30,6 +30,7 @@ mod hidden;
 mod people;
 mod process;
 mod puppet;
+mod relay;
 mod server;
 mod shim;
 
