@@ -72,6 +72,8 @@ pub(super) enum Leave {
     Replaced,
     /// Its shim lost the server.
     Lost,
+    /// The server ended.
+    ServerEnded,
 }
 
 type Note<'a> = &'a mut dyn FnMut(String);
@@ -416,7 +418,7 @@ impl World {
         let mut expected = Expected::default();
         let sessions: Vec<_> = self.sessions.keys().cloned().collect();
         for full in sessions {
-            self.remove(&full, Leave::Lost, &mut expected);
+            self.remove(&full, Leave::ServerEnded, &mut expected);
         }
         // Nobody is left to be told.
         expected.gone.clear();
@@ -669,7 +671,7 @@ impl World {
         let session = &self.sessions[full];
         let gone = |it: &crate::puppet::Event| it.event == "disconnected";
         session.puppet.wait("the end of the stream", gone);
-        let is_left = matches!(how, Leave::Killed | Leave::Replaced | Leave::Lost);
+        let is_left = !matches!(how, Leave::Exit | Leave::Abort | Leave::Stopped);
         let is_published = session.published.is_some();
         if session.now.is_some() {
             let mut told = self.reached(full, Way::Native);
@@ -683,11 +685,12 @@ impl World {
                 false => Way::Native,
             };
             self.tell(expected, full, way, &Shown::Gone);
+            expected.shown.remove(full);
         }
         if is_published && is_left {
             expected.nodes.insert(bare(full).to_string());
-            // ejabberd takes the items of a session away when it ends.
-            if self.server.kind == Kind::Prosody {
+            // ejabberd takes the items of a session away when it ends, unless it ends itself.
+            if self.server.kind == Kind::Prosody || how == Leave::ServerEnded {
                 self.leftovers.insert(full.to_string());
             }
         }
