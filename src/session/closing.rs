@@ -88,7 +88,7 @@ impl Session {
             // The session is over for the server: it would take nothing more, and after a conflict
             // the item is our successor's.
             Leg::Server => {
-                self.presence.forget_published();
+                self.translator.forget_published();
                 self.pass_server_error(element, name);
             }
         }
@@ -140,7 +140,7 @@ impl Session {
             false => "remote-connection-failed",
             true => "reset",
         };
-        self.presence.forget_published();
+        self.translator.forget_published();
         self.server.ended = true;
         self.refuse(condition, reason);
         self.finish(Leg::Server);
@@ -177,7 +177,7 @@ impl Session {
     /// Publishes that the client is gone, if the server still listens.
     fn go_offline(&mut self) {
         if !self.wire.is_closed(Leg::Server) && !self.server.ended && self.is_logged_in() {
-            self.presence.go_offline(&mut self.wire);
+            self.translator.go_offline(&mut self.wire);
         }
     }
 

@@ -10,7 +10,7 @@
 //! | `negotiation.rs` | headers, features, STARTTLS, SASL, binding |
 //! | `stanzas.rs` | what passes, what is translated, what is refused once logged in |
 //! | `closing.rs` | closing tags, stream errors, going offline |
-//! | `requests.rs`, `wire.rs` | our own IQs; what translators write to |
+//! | `requests.rs`, `wire.rs`, `pacing.rs` | our own IQs; what translators write to; how much at once |
 //! | `tap.rs` | what is noted of a session that is recorded |
 
 mod closing;
@@ -18,6 +18,7 @@ mod connection;
 mod negotiation;
 mod options;
 mod output;
+mod pacing;
 mod requests;
 mod stanzas;
 mod tap;
@@ -36,7 +37,7 @@ pub(crate) use wire::Wire;
 use connection::Connection;
 use negotiation::Phase;
 
-use crate::translate::Presence;
+use crate::translate::Translator;
 use crate::xml::{Element, FrameKind};
 
 /// More than this many outgoing bytes on one leg stop the reading of the other.
@@ -54,7 +55,7 @@ pub struct Session {
     client: Connection,
     server: Connection,
     wire: Wire,
-    presence: Presence,
+    translator: Translator,
     /// The domain the client named.
     domain: String,
     /// The client's stream header as it came, until it was sent on.
@@ -83,8 +84,8 @@ impl Session {
             phase: Phase::AwaitHeader,
             client: Connection::new(limits),
             server: Connection::new(limits),
-            wire: Wire::new(seed, options.timeouts.request),
-            presence: Presence::new(&options),
+            wire: Wire::new(seed, options.timeouts.request, now),
+            translator: Translator::new(&options),
             domain: String::new(),
             header: Vec::new(),
             login_tried: false,
@@ -120,6 +121,7 @@ impl Session {
         }
         self.note_outgoing();
         self.resume_held();
+        self.work();
         self.note_outgoing();
         self.advance_clock(now);
     }
@@ -181,7 +183,7 @@ impl Session {
                 .map(|deadline| deadline + self.unread_total()),
         };
         let mut next: Option<Duration> = None;
-        for at in [login, requests, self.closing] {
+        for at in [login, requests, self.work_at(), self.closing] {
             next = next.into_iter().chain(at).min();
         }
         for connection in [&self.client, &self.server] {
@@ -216,6 +218,25 @@ impl Session {
         }
     }
 
+    /// Lets the translators do what can wait.
+    fn work(&mut self) {
+        if self.is_at_work() {
+            self.translator.work(&mut self.wire);
+        }
+    }
+
+    /// When they want to go on.
+    fn work_at(&self) -> Option<Duration> {
+        let at = self
+            .is_at_work()
+            .then(|| self.translator.work_at(&self.wire));
+        at.flatten()
+    }
+
+    fn is_at_work(&self) -> bool {
+        self.is_logged_in() && self.closing.is_none() && !self.wire.jid.is_empty()
+    }
+
     /// How long the server's leg was not read, all in all.
     fn unread_total(&self) -> Duration {
         self.now - self.wire.read_time
@@ -228,6 +249,7 @@ impl Session {
             self.wire.read_time += now - self.now;
         }
         self.now = now;
+        self.wire.advance_clock(now);
         self.unread_since = match self.wants(Leg::Server) {
             true => None,
             false => self.unread_since.or(Some(now)),
@@ -372,7 +394,7 @@ impl Session {
             return self.refuse("connection-timeout", "the login was not complete in time");
         }
         while let Some(purpose) = self.wire.requests.expired(self.wire.read_time) {
-            self.presence.handle_timeout(purpose, &mut self.wire);
+            self.translator.handle_timeout(purpose, &mut self.wire);
         }
     }
 }

@@ -216,6 +216,8 @@ pub enum Dropped {
     Retracted,
     /// More events than can be held wait for a check.
     Overflow,
+    /// The resource was published as available and is not there.
+    Gone,
 }
 
 impl Dropped {
@@ -230,13 +232,14 @@ impl Dropped {
             Self::Delayed => "delayed",
             Self::Retracted => "retracted",
             Self::Overflow => "overflow",
+            Self::Gone => "gone",
         }
     }
 }
 
 impl Dropped {
     /// Every reason there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ForeignFrom,
         Self::WrongType,
         Self::WrongPayload,
@@ -245,6 +248,7 @@ impl Dropped {
         Self::Delayed,
         Self::Retracted,
         Self::Overflow,
+        Self::Gone,
     ];
 }
 

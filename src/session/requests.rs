@@ -128,6 +128,11 @@ impl Requests {
         asked.then(|| self.pending.remove(index).purpose)
     }
 
+    /// How many wait for their answers.
+    pub(crate) fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
     /// The next deadline.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.pending.iter().map(|pending| pending.deadline).min()

@@ -14,9 +14,11 @@ impl Session {
         }
         let translated = match stanza_kind(stanza) {
             None => return self.refuse_element(Leg::Client, stanza),
-            Some(Kind::Presence) => self.presence.handle_client_presence(stanza, &mut self.wire),
+            Some(Kind::Presence) => self
+                .translator
+                .handle_client_presence(stanza, &mut self.wire),
             Some(Kind::Iq) => {
-                self.presence.note_client_iq(stanza, &mut self.wire);
+                self.translator.note_client_iq(stanza, &mut self.wire);
                 false
             }
             Some(Kind::Message) => false,
@@ -35,11 +37,16 @@ impl Session {
         }
         let translated = match stanza_kind(stanza) {
             None => return self.refuse_element(Leg::Server, stanza),
-            Some(Kind::Presence) => self.presence.handle_server_presence(stanza, &mut self.wire),
+            Some(Kind::Presence) => self
+                .translator
+                .handle_server_presence(stanza, &mut self.wire),
             Some(Kind::Iq) => {
-                self.handle_reply(stanza) || self.presence.handle_server_iq(stanza, &mut self.wire)
+                self.handle_reply(stanza)
+                    || self.translator.handle_server_iq(stanza, &mut self.wire)
             }
-            Some(Kind::Message) => self.presence.handle_server_message(stanza, &mut self.wire),
+            Some(Kind::Message) => self
+                .translator
+                .handle_server_message(stanza, &mut self.wire),
         };
         if !translated {
             self.pass(Leg::Server, stanza);
@@ -67,7 +74,7 @@ impl Session {
             .take(&id, from.as_deref(), &self.wire.jid);
         // What nobody was asked for, or came too late, is not the client's either.
         if let Some(purpose) = purpose {
-            self.presence
+            self.translator
                 .handle_reply(purpose, iq, is_error, &mut self.wire);
         }
         true

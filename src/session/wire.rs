@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, BytesMut};
 
+use super::pacing::Pacer;
 use super::requests::{Id, Requests, Seed};
 use super::{Dropped, Event, Leg, Output, ServerFacts};
 use crate::translate::{Purpose, Rule, rules};
@@ -40,10 +41,13 @@ pub(crate) struct Wire {
     pub(crate) read_time: Duration,
     /// How long an IQ of ours may take.
     request_timeout: Duration,
+    /// The time of the input in work.
+    pub(crate) now: Duration,
+    pacer: Pacer,
 }
 
 impl Wire {
-    pub(crate) fn new(seed: Seed, request_timeout: Duration) -> Self {
+    pub(crate) fn new(seed: Seed, request_timeout: Duration, now: Duration) -> Self {
         Self {
             to_client: Outgoing::default(),
             to_server: Outgoing::default(),
@@ -53,7 +57,30 @@ impl Wire {
             facts: ServerFacts::default(),
             read_time: Duration::ZERO,
             request_timeout,
+            now,
+            pacer: Pacer::new(now),
         }
+    }
+
+    /// Time has passed.
+    pub(crate) fn advance_clock(&mut self, now: Duration) {
+        self.now = now;
+        self.pacer.advance(now);
+    }
+
+    /// Whether a request that can wait may go now: not more of them than the server's leg bears, and
+    /// not so many that others find no room.
+    pub(crate) fn may_work(&self) -> bool {
+        self.pacer.has_credit() && self.has_room() && !self.is_closed(Leg::Server)
+    }
+
+    /// When a request that can wait may go; `None` while answers are waited for.
+    pub(crate) fn may_work_at(&self) -> Option<Duration> {
+        (self.has_room() && !self.is_closed(Leg::Server)).then(|| self.pacer.ready_at())
+    }
+
+    fn has_room(&self) -> bool {
+        self.requests.waiting() < Requests::MOST / 2
     }
 
     /// What waits to be sent on `leg`; append to send. After our closing tag it goes nowhere.
@@ -137,9 +164,12 @@ impl Wire {
             return false;
         };
         let out = self.to(Leg::Server);
+        let before = out.len();
         start_iq(out, kind, to, &id);
         body(out);
         out.put_slice(b"</iq>");
+        let bytes = out.len() - before;
+        self.pacer.spend(bytes);
         true
     }
 

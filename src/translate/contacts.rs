@@ -1,10 +1,11 @@
-//! Whose events are believed: those of contacts the account is subscribed to, by its own records.
+//! The account's contacts, by the account's own records, and what was noticed of each in this session.
 //!
-//! A stranger could claim anything, so the account's own roster is asked, once it is needed, and
-//! never the stranger's server.
+//! Whose events are believed follows from it: a stranger could claim anything, so the account's own
+//! roster is asked, and never the stranger's server.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
+use super::handshake::{Half, Relation};
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
@@ -13,11 +14,25 @@ use crate::xml::Element;
 
 /// After so many failures a session has no contacts.
 const MOST_FAILURES: u8 = 3;
+/// So many accounts are remembered; who comes later is nobody's contact.
+const MOST_CONTACTS: usize = 10_000;
+
+/// What is known of one account.
+#[derive(Debug, Default)]
+pub(super) struct Contact {
+    /// What the account's records say.
+    pub(super) relation: Relation,
+    /// A native presence of it came in this session: its state needs no asking for.
+    pub(super) is_native: bool,
+    /// One of its native presences carried the marker: it has a shim.
+    pub(super) is_marked: bool,
+}
 
 /// The records of one session.
 #[derive(Debug, Default)]
-pub(crate) struct Contacts {
+pub(super) struct Contacts {
     roster: Roster,
+    list: HashMap<Box<str>, Contact>,
     /// How often the roster could not be had.
     failures: u8,
     /// Accounts to whose presence node the client itself has asked to be subscribed in this session,
@@ -25,30 +40,75 @@ pub(crate) struct Contacts {
     asked: HashMap<Box<str>, Box<str>>,
     /// The client has asked for its roster, so it expects pushes.
     client_has_roster: bool,
+    /// The id of that request, until it is answered.
+    client_request: Option<Box<str>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Roster {
     #[default]
     Unknown,
     Asked,
-    /// The accounts whose presence the account is subscribed to (`to` and `both`).
-    Known(HashSet<Box<str>>),
+    Known,
 }
+
+/// A contact whose relation has changed: what it was before.
+pub(super) type Changed = (Box<str>, Relation);
 
 impl Contacts {
     /// Whether the account is subscribed to `account`; `None` until the roster is known.
-    pub(crate) fn is_subscribed(&self, account: &str) -> Option<bool> {
-        match &self.roster {
-            _ if self.asked.contains_key(account) => Some(true),
-            Roster::Known(contacts) => Some(contacts.contains(account)),
-            _ => None,
+    pub(super) fn is_subscribed(&self, account: &str) -> Option<bool> {
+        if self.asked.contains_key(account) {
+            return Some(true);
+        }
+        self.is_known()
+            .then(|| self.relation(account).to == Half::Yes)
+    }
+
+    /// Whether the roster is known.
+    pub(super) fn is_known(&self) -> bool {
+        self.roster == Roster::Known
+    }
+
+    /// What the records say of `account`; nothing of somebody unknown.
+    pub(super) fn relation(&self, account: &str) -> Relation {
+        self.list
+            .get(account)
+            .map(|contact| contact.relation)
+            .unwrap_or_default()
+    }
+
+    /// Every account something is known of.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Contact)> {
+        self.list
+            .iter()
+            .map(|(account, contact)| (&**account, contact))
+    }
+
+    /// What is known of `account`, if anything.
+    pub(super) fn get(&self, account: &str) -> Option<&Contact> {
+        self.list.get(account)
+    }
+
+    /// What is known of `account`, to be changed; `None` if there is no room for it.
+    pub(super) fn get_mut(&mut self, account: &str) -> Option<&mut Contact> {
+        if self.list.len() >= MOST_CONTACTS && !self.list.contains_key(account) {
+            return None;
+        }
+        Some(self.list.entry(account.into()).or_default())
+    }
+
+    /// Notes a native presence of `account`.
+    pub(super) fn note_native(&mut self, account: &str, is_marked: bool) {
+        if let Some(contact) = self.get_mut(account) {
+            contact.is_native = true;
+            contact.is_marked |= is_marked;
         }
     }
 
     /// Asks for the roster, unless that was done. `false`: it cannot be asked for now.
-    pub(crate) fn ask(&mut self, wire: &mut Wire) -> bool {
-        if matches!(self.roster, Roster::Unknown) {
+    pub(super) fn ask(&mut self, wire: &mut Wire) -> bool {
+        if self.roster == Roster::Unknown && self.client_request.is_none() {
             let asked = wire.request("get", None, Purpose::Roster, |out| {
                 out.extend_from_slice(b"<query xmlns='jabber:iq:roster'/>");
             });
@@ -56,15 +116,18 @@ impl Contacts {
                 self.roster = Roster::Asked;
             }
         }
-        !matches!(self.roster, Roster::Unknown)
+        self.roster != Roster::Unknown || self.client_request.is_some()
     }
 
     /// Takes the answer to [`ask`](Self::ask); without one, the roster is asked for again, but not for ever.
-    pub(crate) fn handle_roster(&mut self, iq: Option<&Element<'_>>) {
+    pub(super) fn handle_roster(&mut self, iq: Option<&Element<'_>>) {
+        if self.is_known() {
+            return;
+        }
         let query = iq.and_then(|iq| iq.child(ns::ROSTER, "query"));
         self.failures += u8::from(query.is_none());
         self.roster = match query.is_some() || self.failures >= MOST_FAILURES {
-            true => Roster::Known(HashSet::new()),
+            true => Roster::Known,
             false => Roster::Unknown,
         };
         if let Some(query) = query {
@@ -72,31 +135,53 @@ impl Contacts {
         }
     }
 
-    /// Takes note of a roster push; `true` if the client must not see it.
-    pub(crate) fn handle_push(&mut self, iq: &Element<'_>, wire: &mut Wire) -> bool {
-        if matches!(self.roster, Roster::Unknown) || iq.attribute("type").as_deref() != Some("set")
+    /// Looks at the answer to the client's own request for its roster; whether the roster is known by it.
+    pub(super) fn note_client_roster(&mut self, iq: &Element<'_>, own: &str) -> bool {
+        if self.client_request.is_none()
+            || self.client_request.as_deref() != iq.attribute("id").as_deref()
+            || iq.attribute("from").is_some_and(|from| from != own)
         {
             return false;
         }
-        let own = jid::bare(&wire.jid);
-        if iq.attribute("from").is_some_and(|from| from != own) {
+        self.client_request = None;
+        // Without a query the client's copy is current: ours has to be asked for.
+        if iq.child(ns::ROSTER, "query").is_none() || self.is_known() {
             return false;
         }
+        self.handle_roster(Some(iq));
+        true
+    }
+
+    /// Takes note of a roster push: whose relation it changes, and whether the client must not see it.
+    pub(super) fn handle_push(
+        &mut self,
+        iq: &Element<'_>,
+        wire: &mut Wire,
+    ) -> (Vec<Changed>, bool) {
+        let own = jid::bare(&wire.jid);
+        if iq.attribute("type").as_deref() != Some("set")
+            || iq.attribute("from").is_some_and(|from| from != own)
+        {
+            return (Vec::new(), false);
+        }
         let Some(query) = iq.child(ns::ROSTER, "query") else {
-            return false;
+            return (Vec::new(), false);
         };
-        self.note_items(&query);
-        if self.client_has_roster {
-            return false;
+        let changed = match self.roster {
+            Roster::Known => self.note_items(&query),
+            _ => Vec::new(),
+        };
+        if self.client_has_roster || self.roster == Roster::Unknown {
+            return (changed, false);
         }
         // The server sends pushes because of our question; a client that never asked would wonder.
         wire.apply(&rules::PUSH);
         wire.answer_result(iq);
-        true
+        (changed, true)
     }
 
     /// Looks at an error for the client: what was asked for is refused.
-    pub(crate) fn note_error(&mut self, iq: &Element<'_>) {
+    pub(super) fn note_error(&mut self, iq: &Element<'_>) {
         if self.asked.is_empty() || iq.attribute("type").as_deref() != Some("error") {
             return;
         }
@@ -106,23 +191,49 @@ impl Contacts {
         }
     }
 
-    fn note_items(&mut self, query: &Element<'_>) {
-        let Roster::Known(contacts) = &mut self.roster else {
-            return;
-        };
+    /// Notes what a roster, or a push, says of its items (RFC 6121 §2.1.2).
+    fn note_items(&mut self, query: &Element<'_>) -> Vec<Changed> {
+        let mut changed = Vec::new();
         for item in query.children().filter(|item| item.is(ns::ROSTER, "item")) {
             let account = item.attribute("jid").unwrap_or_default();
-            match item.attribute("subscription").as_deref() {
-                Some("to" | "both") => contacts.insert((*account).into()),
-                _ => contacts.remove(&*account),
+            let Some(contact) = self.get_mut(&account) else {
+                continue;
             };
+            let before = contact.relation;
+            let (to, from) = match item.attribute("subscription").as_deref() {
+                Some("both") => (Half::Yes, Half::Yes),
+                Some("to") => (Half::Yes, Half::No),
+                Some("from") => (Half::No, Half::Yes),
+                _ => (Half::No, Half::No),
+            };
+            let is_asked = item.attribute("ask").as_deref() == Some("subscribe");
+            // A roster says nothing of requests that wait for the user.
+            contact.relation = Relation {
+                to: if to == Half::No && is_asked {
+                    Half::Asked
+                } else {
+                    to
+                },
+                from: if from == Half::No && before.from == Half::Asked {
+                    Half::Asked
+                } else {
+                    from
+                },
+            };
+            if contact.relation != before {
+                changed.push(((*account).into(), before));
+            }
         }
+        changed
     }
 
     /// Looks at what the client itself asks for: its roster, subscriptions to presence nodes.
-    pub(crate) fn note_client_iq(&mut self, iq: &Element<'_>, node: &str) {
+    pub(super) fn note_client_iq(&mut self, iq: &Element<'_>, node: &str) {
         if iq.child(ns::ROSTER, "query").is_some() {
             self.client_has_roster = true;
+            if iq.attribute("type").as_deref() == Some("get") {
+                self.client_request = iq.attribute("id").map(|id| (*id).into());
+            }
         }
         let Some(to) = iq.attribute("to") else { return };
         let Some(pubsub) = iq.child(ns::PUBSUB, "pubsub") else {

@@ -8,6 +8,7 @@ use super::contacts::Contacts;
 use super::presence::NODE;
 use super::rules;
 use super::seen::{Change, Seen};
+use super::states::States;
 use crate::jid;
 use crate::ns;
 use crate::session::{Dropped, Leg, Wire};
@@ -24,21 +25,34 @@ const MOST_RESOURCE: usize = 1023;
 
 /// What came in by event, and what was shown of it.
 #[derive(Default)]
-pub(crate) struct Events {
+pub(super) struct Events {
     seen: Seen,
     held: Vec<Held>,
 }
 
 /// A presence that may be shown if its sender turns out to be a contact.
-struct Held {
-    full: Box<str>,
+pub(super) struct Held {
+    pub(super) full: Box<str>,
     change: Change,
-    presence: BytesMut,
+    pub(super) presence: BytesMut,
+}
+
+impl Held {
+    /// `presence`, as it would be shown to the client, whose full JID `to` is.
+    pub(super) fn new(presence: &Element<'_>, full: &str, account: &str, to: &str) -> Self {
+        let mut bytes = BytesMut::new();
+        write_presence(&mut bytes, presence, account, to);
+        Self {
+            full: full.into(),
+            change: Change::of(presence),
+            presence: bytes,
+        }
+    }
 }
 
 impl Events {
     /// Whether to show a native presence to the client.
-    pub(crate) fn shows_native(
+    pub(super) fn shows_native(
         &mut self,
         presence: &Element<'_>,
         marked: bool,
@@ -61,10 +75,11 @@ impl Events {
     }
 
     /// Takes a message if it is an event on an account's presence node (listing 4).
-    pub(crate) fn handle_message(
+    pub(super) fn handle_message(
         &mut self,
         message: &Element<'_>,
         contacts: &mut Contacts,
+        states: &mut States,
         wire: &mut Wire,
     ) -> bool {
         let Some(event) = message.child(ns::PUBSUB_EVENT, "event") else {
@@ -97,7 +112,7 @@ impl Events {
         };
         match dropped {
             Some(reason) => wire.drop_event(reason),
-            None => self.handle_items(&what, &account, contacts, wire),
+            None => self.handle_items(&what, &account, contacts, states, wire),
         }
         true
     }
@@ -107,6 +122,7 @@ impl Events {
         items: &Element<'_>,
         account: &str,
         contacts: &mut Contacts,
+        states: &mut States,
         wire: &mut Wire,
     ) {
         let before = wire.outgoing(Leg::Client).len() + self.held_bytes();
@@ -116,7 +132,7 @@ impl Events {
                 return wire.drop_event(Dropped::Overflow);
             }
             let outcome = match item.local() {
-                "item" => self.handle_item(&item, account, contacts, wire),
+                "item" => self.handle_item(&item, account, contacts, states, wire),
                 _ => Err(Dropped::Retracted),
             };
             if let Err(reason) = outcome {
@@ -134,48 +150,26 @@ impl Events {
         item: &Element<'_>,
         account: &str,
         contacts: &mut Contacts,
+        states: &mut States,
         wire: &mut Wire,
     ) -> Result<(), Dropped> {
-        let mut payloads = item.children();
-        let (Some(presence), None) = (payloads.next(), payloads.next()) else {
-            return Err(Dropped::WrongPayload);
-        };
-        if !presence.is(ns::CLIENT, "presence") {
-            return Err(Dropped::WrongPayload);
-        }
-        if !matches!(
-            presence.attribute("type").as_deref(),
-            None | Some("unavailable")
-        ) {
-            return Err(Dropped::WrongType);
-        }
-        let full: Cow<'_, str> = presence.attribute("from").unwrap_or_default();
-        let is_resource = |resource: &str| {
-            (1..=MOST_RESOURCE).contains(&resource.len()) && !resource.contains(char::is_control)
-        };
-        if jid::bare(&full) != account || !jid::resource(&full).is_some_and(is_resource) {
-            return Err(Dropped::ForeignFrom);
-        }
+        let (presence, full) = read_item(item, account)?;
         let is_own = account == jid::bare(&wire.jid);
         if is_own && full == wire.jid {
             return Err(Dropped::Seen);
         }
-        match if is_own {
-            Some(true)
-        } else {
-            contacts.is_subscribed(account)
-        } {
+        states.note_heard(&full);
+        let is_believed = match is_own {
+            true => Some(true),
+            false => contacts.is_subscribed(account),
+        };
+        match is_believed {
             Some(true) => self.show(&presence, &full, account, wire),
             Some(false) => Err(Dropped::NotSubscribed),
             None if self.held_bytes() >= MOST_HELD || !contacts.ask(wire) => Err(Dropped::Overflow),
             None => {
-                let mut bytes = BytesMut::new();
-                write_presence(&mut bytes, &presence, account, &wire.jid);
-                self.held.push(Held {
-                    full: (*full).into(),
-                    change: Change::of(&presence),
-                    presence: bytes,
-                });
+                self.held
+                    .push(Held::new(&presence, &full, account, &wire.jid));
                 wire.apply(&rules::HELD);
                 Ok(())
             }
@@ -199,18 +193,58 @@ impl Events {
         Ok(())
     }
 
+    /// Whether something waits until the roster is known.
+    pub(super) fn is_holding(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// Shows or drops what was held, now that the roster may be known.
-    pub(crate) fn release(&mut self, contacts: &Contacts, wire: &mut Wire) {
+    pub(super) fn release(&mut self, contacts: &Contacts, wire: &mut Wire) {
         for held in std::mem::take(&mut self.held) {
-            match contacts.is_subscribed(jid::bare(&held.full)) {
-                Some(true) if self.seen.event(&held.full, held.change) => {
-                    wire.send(Leg::Client, &held.presence);
-                }
-                Some(true) => wire.drop_event(Dropped::Seen),
-                _ => wire.drop_event(Dropped::NotSubscribed),
-            }
+            self.show_held(&held, contacts, wire);
         }
     }
+
+    /// Shows what had to wait, if its sender is a contact and it is still news.
+    pub(super) fn show_held(&mut self, held: &Held, contacts: &Contacts, wire: &mut Wire) {
+        let account = jid::bare(&held.full);
+        let is_own = account == jid::bare(&wire.jid);
+        if !is_own && contacts.is_subscribed(account) != Some(true) {
+            wire.drop_event(Dropped::NotSubscribed);
+        } else if self.seen.event(&held.full, held.change) {
+            wire.send(Leg::Client, &held.presence);
+        } else {
+            wire.drop_event(Dropped::Seen);
+        }
+    }
+}
+
+/// The presence in an item of `account`, with the full JID it speaks of.
+pub(super) fn read_item<'a>(
+    item: &'a Element<'a>,
+    account: &str,
+) -> Result<(Element<'a>, Cow<'a, str>), Dropped> {
+    let mut payloads = item.children();
+    let (Some(presence), None) = (payloads.next(), payloads.next()) else {
+        return Err(Dropped::WrongPayload);
+    };
+    if !presence.is(ns::CLIENT, "presence") {
+        return Err(Dropped::WrongPayload);
+    }
+    if !matches!(
+        presence.attribute("type").as_deref(),
+        None | Some("unavailable")
+    ) {
+        return Err(Dropped::WrongType);
+    }
+    let full = presence.attribute("from").unwrap_or_default();
+    let is_resource = |resource: &str| {
+        (1..=MOST_RESOURCE).contains(&resource.len()) && !resource.contains(char::is_control)
+    };
+    if jid::bare(&full) != account || !jid::resource(&full).is_some_and(is_resource) {
+        return Err(Dropped::ForeignFrom);
+    }
+    Ok((presence, full))
 }
 
 /// Writes a payload as the classic stanza it stands for, without what only a server may say.

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use bytes::BytesMut;
 
 use super::presence::NODE;
+use super::states::is_gone;
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
@@ -76,11 +77,7 @@ impl Leftovers {
         let Some(item) = self.suspects.get(suspect) else {
             return;
         };
-        // No answer, or any other error, says nothing: a hibernating session answers nothing, too.
-        if matches!(
-            reply,
-            Err("service-unavailable" | "item-not-found" | "recipient-unavailable")
-        ) {
+        if is_gone(reply) {
             wire.apply(&rules::LEFTOVER);
             wire.request("set", None, Purpose::Ignore, |out| write_retract(out, item));
         }

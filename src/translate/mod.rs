@@ -2,10 +2,13 @@
 //!
 //! | file | holds | listings |
 //! |---|---|---|
+//! | `translator.rs` | which stanza goes to which of these | |
 //! | `presence.rs` | the client's presence to publishes, going offline | 1, 3 |
 //! | `events.rs` | events on contacts' nodes to presence | 2, 4 |
 //! | `seen.rs` | one change, seen natively and by event, shown once | 2, 4 |
-//! | `contacts.rs` | whose events are believed | 4 |
+//! | `contacts.rs` | the account's contacts, and whose events are believed | 4 |
+//! | `handshake.rs` | the states of a subscription | 5–11 |
+//! | `states.rs` | the contacts' states at login | 4 |
 //! | `leftovers.rs` | items of resources that are gone | 3 |
 //! | `visibility.rs` | who must not see the client | 3 |
 //! | `revoke.rs` | subscriptions ended | 11 |
@@ -20,16 +23,19 @@
 mod contacts;
 mod events;
 mod form;
+mod handshake;
 mod leftovers;
 mod node;
 mod presence;
 mod revoke;
 pub(crate) mod rules;
 mod seen;
+mod states;
+mod translator;
 mod visibility;
 
-pub(crate) use presence::Presence;
 pub use rules::Rule;
+pub(crate) use translator::Translator;
 
 /// What the answer to an IQ of ours is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +56,10 @@ pub(crate) enum Purpose {
     Subscribers,
     /// Learning whom the account is subscribed to.
     Roster,
+    /// Learning the states of a contact's resources, by the number of the question.
+    State(u32),
+    /// Learning whether a contact's resource is there, by the number of the question.
+    Alive(u32),
     /// Nothing follows from the answer.
     Ignore,
 }

@@ -4,16 +4,13 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::contacts::Contacts;
-use super::events::Events;
 use super::leftovers::{Leftovers, write_retract};
 use super::node::{OwnNode, Step};
-use super::revoke::Revocations;
 use super::visibility::Visibility;
 use super::{Purpose, form, rules};
 use crate::jid;
 use crate::ns;
-use crate::session::{Dropped, Event, Function, Leg, Options, Policy, Wire};
+use crate::session::{Event, Leg, Options, Policy, Wire};
 use crate::xml::{Element, escape, rewrite, rewrite_standalone};
 
 /// The node of listings 3 and 4.
@@ -25,10 +22,9 @@ const PUBLISH_LEN: usize = 768;
 /// So often a publish may find the node changed under it.
 const MOST_CONFLICTS: u8 = 3;
 
-/// Presence of one session, in both directions.
-pub(crate) struct Presence {
+/// The own presence of one session.
+pub(super) struct Presence {
     policy: Policy,
-    enabled: bool,
     node: OwnNode,
     /// The newest payload that is not published yet.
     waiting: Option<Bytes>,
@@ -42,17 +38,13 @@ pub(crate) struct Presence {
     /// Counts publishes: only the answer to the newest goes on.
     serial: u32,
     visibility: Visibility,
-    revocations: Revocations,
     leftovers: Leftovers,
-    contacts: Contacts,
-    events: Events,
 }
 
 impl Presence {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &Options) -> Self {
         Self {
             policy: options.policy,
-            enabled: options.translates(Function::Presence),
             node: OwnNode::new(NODE),
             waiting: None,
             publishing: None,
@@ -61,10 +53,7 @@ impl Presence {
             conflicts: 0,
             serial: 0,
             visibility: Visibility::default(),
-            revocations: Revocations::default(),
             leftovers: Leftovers::default(),
-            contacts: Contacts::default(),
-            events: Events::default(),
         }
     }
 
@@ -72,13 +61,13 @@ impl Presence {
     ///
     /// Broadcasts (no `to`, available or `unavailable`) are published; under [`Policy::Auto`] the
     /// native copy goes first, with the same id and the marker.
-    pub(crate) fn handle_client_presence(
+    pub(super) fn handle_client_presence(
         &mut self,
         presence: &Element<'_>,
         wire: &mut Wire,
     ) -> bool {
         let kind = presence.attribute("type");
-        if !self.enabled || presence.attribute("to").is_some() {
+        if presence.attribute("to").is_some() {
             return false;
         }
         let is_available = match kind.as_deref() {
@@ -124,7 +113,7 @@ impl Presence {
     }
 
     /// Publishes that the client is gone, if it ever was there.
-    pub(crate) fn go_offline(&mut self, wire: &mut Wire) {
+    pub(super) fn go_offline(&mut self, wire: &mut Wire) {
         let mut payload = BytesMut::new();
         if self.published {
             let id = wire.requests.id();
@@ -138,7 +127,7 @@ impl Presence {
     }
 
     /// The server has ended the session: nothing can or need be published any more.
-    pub(crate) fn forget_published(&mut self) {
+    pub(super) fn forget_published(&mut self) {
         self.current = None;
         self.waiting = None;
         self.publishing = None;
@@ -212,37 +201,27 @@ impl Presence {
         sent
     }
 
-    /// The answer to an IQ of ours.
-    pub(crate) fn handle_reply(
+    /// Whether the client was shown to anybody in this session, and still is.
+    pub(super) fn was_published(&self) -> bool {
+        self.published && self.publishing.is_none()
+    }
+
+    /// Goes on with the answer to an IQ of ours; the error condition if it is an error.
+    pub(super) fn handle_reply(
         &mut self,
         purpose: Purpose,
-        iq: &Element<'_>,
-        is_error: bool,
+        reply: Result<&Element<'_>, &str>,
         wire: &mut Wire,
     ) {
-        let condition = is_error.then(|| error_condition(iq));
-        let reply = match &condition {
-            None => Ok(iq),
-            Some(condition) => Err(&**condition),
-        };
-        self.go_on(purpose, reply, wire);
-    }
-
-    /// An IQ of ours was not answered in time.
-    pub(crate) fn handle_timeout(&mut self, purpose: Purpose, wire: &mut Wire) {
-        self.go_on(purpose, Err("no answer in time"), wire);
-    }
-
-    fn go_on(&mut self, purpose: Purpose, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
         match purpose {
             Purpose::Node(step) => self.handle_node(step, reply, wire),
             Purpose::Publish(serial) if serial == self.serial => self.handle_published(reply, wire),
-            Purpose::Publish(_) => {}
             Purpose::OwnItems => {
                 if let Ok(items) = reply {
                     self.leftovers.handle_items(items, wire);
                 }
             }
+            Purpose::Ping(suspect) => self.leftovers.handle_pong(suspect, reply, wire),
             Purpose::PrivacyLists => {
                 self.change_visibility(wire, |visibility, wire| {
                     visibility.handle_lists(reply, wire);
@@ -251,13 +230,8 @@ impl Presence {
             Purpose::PrivacyList => {
                 self.change_visibility(wire, |visibility, _| visibility.handle_list(reply));
             }
-            Purpose::Subscribers => self.revocations.handle_subscribers(reply, wire),
-            Purpose::Ping(suspect) => self.leftovers.handle_pong(suspect, reply, wire),
-            Purpose::Roster => {
-                self.contacts.handle_roster(reply.ok());
-                self.events.release(&self.contacts, wire);
-            }
-            Purpose::Ignore => {}
+            // An older publish, or nobody's.
+            _ => {}
         }
     }
 
@@ -308,19 +282,15 @@ impl Presence {
         );
     }
 
-    /// Looks at an IQ of the client's, which passes.
-    pub(crate) fn note_client_iq(&mut self, iq: &Element<'_>, wire: &mut Wire) {
-        if !self.enabled {
-            return;
-        }
-        if mentions(iq, &[ns::ROSTER, NODE]) {
-            self.contacts.note_client_iq(iq, NODE);
-        }
-        if mentions(iq, &[ns::PRIVACY, "urn:xmpp:invisible:"]) {
-            self.change_visibility(wire, |visibility, wire| visibility.note_request(iq, wire));
-        }
-        if mentions(iq, &[ns::BLOCKING]) {
-            self.revocations.note_request(iq);
+    /// Looks at a request of the client's that may change who sees it.
+    pub(super) fn note_visibility_request(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+        self.change_visibility(wire, |visibility, wire| visibility.note_request(iq, wire));
+    }
+
+    /// Looks at an answer for the client that may say that such a request was refused.
+    pub(super) fn note_visibility_answer(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+        if self.visibility.is_waiting() {
+            self.change_visibility(wire, |visibility, _| visibility.note_answer(iq));
         }
     }
 
@@ -344,91 +314,4 @@ impl Presence {
             _ => {}
         }
     }
-
-    /// An IQ from the server that answers nothing of ours; `true` if the client does not see it.
-    pub(crate) fn handle_server_iq(&mut self, iq: &Element<'_>, wire: &mut Wire) -> bool {
-        if !self.enabled {
-            return false;
-        }
-        if self.is_ping_from_others(iq, wire) {
-            wire.apply(&rules::PING);
-            wire.answer_result(iq);
-            return true;
-        }
-        if self.visibility.is_waiting() {
-            self.change_visibility(wire, |visibility, _| visibility.note_answer(iq));
-        }
-        self.revocations.note_answer(iq, wire);
-        self.contacts.note_error(iq);
-        mentions(iq, &[ns::ROSTER]) && self.contacts.handle_push(iq, wire)
-    }
-
-    /// Whether `iq` asks if this very resource is there. (The own server's pings are the client's.)
-    fn is_ping_from_others(&self, iq: &Element<'_>, wire: &Wire) -> bool {
-        iq.attribute("type").as_deref() == Some("get")
-            && iq.child(ns::PING, "ping").is_some()
-            && iq.attribute("to").is_some_and(|to| to == wire.jid)
-            && iq
-                .attribute("from")
-                .is_some_and(|from| jid::resource(&from).is_some())
-    }
-
-    /// A presence from the server; `true` if it was taken. The marker never reaches a client.
-    pub(crate) fn handle_server_presence(
-        &mut self,
-        presence: &Element<'_>,
-        wire: &mut Wire,
-    ) -> bool {
-        let is_marker = |child: &Element<'_>| child.is(ns::SHIM, "shim");
-        let is_marked =
-            mentions(presence, &[ns::SHIM]) && presence.children().any(|child| is_marker(&child));
-        if self.enabled && !self.events.shows_native(presence, is_marked, wire) {
-            wire.drop_event(Dropped::Seen);
-            return true;
-        }
-        if is_marked {
-            wire.apply(&rules::MARKER);
-            rewrite(
-                wire.to(Leg::Client),
-                presence,
-                &[],
-                |child| !is_marker(child),
-                "",
-            );
-        }
-        is_marked
-    }
-
-    /// A message from the server; `true` if it was an event on a presence node.
-    pub(crate) fn handle_server_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> bool {
-        self.enabled
-            && mentions(message, &["#event", "&#"])
-            && self
-                .events
-                .handle_message(message, &mut self.contacts, wire)
-    }
-}
-
-/// Whether one of these words occurs in a stanza: a cheap look before a thorough one.
-///
-/// A namespace may be written with references, so whoever must not miss one gives `&#` as a word.
-fn mentions(stanza: &Element<'_>, words: &[&str]) -> bool {
-    let bytes = stanza.raw().as_bytes();
-    words
-        .iter()
-        .any(|word| memchr::memmem::find(bytes, word.as_bytes()).is_some())
-}
-
-/// The condition of a stanza error (RFC 6120 §8.3.2).
-fn error_condition(iq: &Element<'_>) -> String {
-    let condition = iq
-        .children()
-        .filter(|child| child.local() == "error")
-        .find_map(|error| {
-            let condition = error
-                .children()
-                .find(|child| child.namespace() == ns::STANZA_ERRORS && child.local() != "text");
-            condition.map(|condition| condition.local().to_owned())
-        });
-    condition.unwrap_or_else(|| "undefined-condition".to_owned())
 }

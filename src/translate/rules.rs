@@ -111,3 +111,9 @@ pub(crate) const REVOKE: Rule = Rule::new(
     "",
     "whoever is blocked is no longer subscribed to the node 'presence'",
 );
+
+pub(crate) const FETCH: Rule = Rule::new(
+    "presence-fetch",
+    "4",
+    "the contact's states are fetched from its node 'presence', as no native presence told them",
+);

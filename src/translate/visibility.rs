@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::Purpose;
+use super::translator::NO_ANSWER;
 use crate::ns;
 use crate::session::{ServerFacts, Wire};
 use crate::xml::{Element, escape};
@@ -69,7 +70,11 @@ impl Visibility {
 
     /// Takes the answer about all lists: which is active, which the default.
     pub(super) fn handle_lists(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
-        self.default = DefaultList::Known;
+        // Without an answer nothing is published; the client's next presence asks again.
+        self.default = match reply {
+            Err(NO_ANSWER) => DefaultList::Unknown,
+            _ => DefaultList::Known,
+        };
         match reply {
             Ok(iq) => {
                 if let Some(query) = iq.child(ns::PRIVACY, "query") {

@@ -109,7 +109,7 @@ pub(crate) struct Driver {
     /// Legs that take no bytes.
     blocked: [bool; 2],
     outputs: Vec<Output>,
-    /// The search for leftovers is left to the test; else it finds nothing.
+    /// What is looked up at login is left to the test; else there are no leftovers and no contacts.
     pub(crate) keep_search: bool,
 }
 
@@ -233,24 +233,38 @@ impl Driver {
     }
 
     pub(crate) fn input(&mut self, input: Input<'_>) {
+        let is_timeout = matches!(input, Input::Timeout);
         self.session.handle(input, self.now);
         self.collect();
-        while let Some(answer) = self.answer_to_search() {
+        while let Some(answer) = self.answer_to_search(is_timeout) {
             self.session
                 .handle(Input::Bytes(Leg::Server, answer.as_bytes()), self.now);
             self.collect();
         }
     }
 
-    /// Takes the search for leftovers out of what was sent; the answer that there are none.
-    fn answer_to_search(&mut self) -> Option<String> {
+    /// Takes the search for leftovers, and after some time the question for the roster, out of what was
+    /// sent; the answer that there are none.
+    fn answer_to_search(&mut self, is_timeout: bool) -> Option<String> {
         const SEARCH: &str = "'><pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='presence'/></pubsub></iq>";
+        const ROSTER: &str = "'><query xmlns='jabber:iq:roster'/></iq>";
+        if self.keep_search {
+            return None;
+        }
         let sent = String::from_utf8(self.taken[Leg::Server as usize].clone()).unwrap_or_default();
-        let end = sent.find(SEARCH).filter(|_| !self.keep_search)?;
+        let (question, answer, end) = match sent.find(SEARCH) {
+            Some(end) => (SEARCH, "", end),
+            None if is_timeout => (
+                ROSTER,
+                "<query xmlns='jabber:iq:roster'/>",
+                sent.find(ROSTER)?,
+            ),
+            None => return None,
+        };
         let start = sent[..end].rfind("<iq type='get' id='")?;
         let id = &sent[start + "<iq type='get' id='".len()..end];
-        self.taken[Leg::Server as usize].drain(start..end + SEARCH.len());
-        Some(format!("<iq type='result' id='{id}'/>"))
+        self.taken[Leg::Server as usize].drain(start..end + question.len());
+        Some(format!("<iq type='result' id='{id}'>{answer}</iq>"))
     }
 
     /// Lets a leg take bytes again, or no more.

@@ -20,6 +20,7 @@ mod presence_out;
 mod publish;
 mod refused;
 mod requests;
+mod states;
 mod tree;
 mod trust;
 mod unavailable;

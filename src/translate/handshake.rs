@@ -1,0 +1,307 @@
+//! The states of a subscription (RFC 6121 Appendix A), as two halves: whether we see the contact's
+//! presence, and whether the contact sees ours.
+
+/// One direction of a subscription.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Half {
+    /// There is none.
+    #[default]
+    No,
+    /// It was asked for and not answered ("pending").
+    Asked,
+    /// It was granted.
+    Yes,
+}
+
+/// What is between the account and a contact: one of the nine states of RFC 6121 §A.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Relation {
+    /// Whether the account is subscribed to the contact.
+    pub(crate) to: Half,
+    /// Whether the contact is subscribed to the account.
+    pub(crate) from: Half,
+}
+
+/// A presence stanza that manages a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+    Unsubscribed,
+}
+
+impl Kind {
+    /// The kind of a presence of this type, if it manages a subscription.
+    pub(crate) fn of(kind: &str) -> Option<Self> {
+        Some(match kind {
+            "subscribe" => Self::Subscribe,
+            "subscribed" => Self::Subscribed,
+            "unsubscribe" => Self::Unsubscribe,
+            "unsubscribed" => Self::Unsubscribed,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Subscribe => "subscribe",
+            Self::Subscribed => "subscribed",
+            Self::Unsubscribe => "unsubscribe",
+            Self::Unsubscribed => "unsubscribed",
+        }
+    }
+}
+
+impl Relation {
+    /// The user sends `kind` to the contact: the state after it, and whether the contact is to know
+    /// (RFC 6121 §A.2).
+    pub(crate) fn outbound(self, kind: Kind) -> (Self, bool) {
+        let Self { to, from } = self;
+        match kind {
+            Kind::Subscribe if to == Half::No => (
+                Self {
+                    to: Half::Asked,
+                    ..self
+                },
+                true,
+            ),
+            Kind::Subscribe => (self, true),
+            Kind::Unsubscribe => (
+                Self {
+                    to: Half::No,
+                    ..self
+                },
+                true,
+            ),
+            Kind::Subscribed if from == Half::Asked => (
+                Self {
+                    from: Half::Yes,
+                    ..self
+                },
+                true,
+            ),
+            Kind::Unsubscribed if from != Half::No => (
+                Self {
+                    from: Half::No,
+                    ..self
+                },
+                true,
+            ),
+            Kind::Subscribed | Kind::Unsubscribed => (self, false),
+        }
+    }
+
+    /// The contact sends `kind`: the state after it, and whether the user is to know
+    /// (RFC 6121 §A.3).
+    pub(crate) fn inbound(self, kind: Kind) -> (Self, bool) {
+        let Self { to, from } = self;
+        match kind {
+            Kind::Subscribe if from == Half::No => (
+                Self {
+                    from: Half::Asked,
+                    ..self
+                },
+                true,
+            ),
+            Kind::Unsubscribe if from != Half::No => (
+                Self {
+                    from: Half::No,
+                    ..self
+                },
+                true,
+            ),
+            Kind::Subscribed if to == Half::Asked => (
+                Self {
+                    to: Half::Yes,
+                    ..self
+                },
+                true,
+            ),
+            Kind::Unsubscribed if to != Half::No => (
+                Self {
+                    to: Half::No,
+                    ..self
+                },
+                true,
+            ),
+            _ => (self, false),
+        }
+    }
+
+    /// The value of a roster item's `subscription` (RFC 6121 §2.1.2.5).
+    pub(crate) fn as_str(self) -> &'static str {
+        match (self.to == Half::Yes, self.from == Half::Yes) {
+            (false, false) => "none",
+            (true, false) => "to",
+            (false, true) => "from",
+            (true, true) => "both",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The states in the order of RFC 6121 §A.1.
+    const STATES: [(&str, Half, Half); 9] = [
+        ("None", Half::No, Half::No),
+        ("None + Pending Out", Half::Asked, Half::No),
+        ("None + Pending In", Half::No, Half::Asked),
+        ("None + Pending Out+In", Half::Asked, Half::Asked),
+        ("To", Half::Yes, Half::No),
+        ("To + Pending In", Half::Yes, Half::Asked),
+        ("From", Half::No, Half::Yes),
+        ("From + Pending Out", Half::Asked, Half::Yes),
+        ("Both", Half::Yes, Half::Yes),
+    ];
+    /// No change of state.
+    const SAME: &str = "";
+
+    type Row = (bool, &'static str);
+
+    /// §A.2.1 to §A.2.4: routed, new state; in the order of `STATES`.
+    const OUTBOUND: [(Kind, [Row; 9]); 4] = [
+        (
+            Kind::Subscribe,
+            [
+                (true, "None + Pending Out"),
+                (true, SAME),
+                (true, "None + Pending Out+In"),
+                (true, SAME),
+                (true, SAME),
+                (true, SAME),
+                (true, "From + Pending Out"),
+                (true, SAME),
+                (true, SAME),
+            ],
+        ),
+        (
+            Kind::Unsubscribe,
+            [
+                (true, SAME),
+                (true, "None"),
+                (true, SAME),
+                (true, "None + Pending In"),
+                (true, "None"),
+                (true, "None + Pending In"),
+                (true, SAME),
+                (true, "From"),
+                (true, "From"),
+            ],
+        ),
+        (
+            Kind::Subscribed,
+            [
+                (false, SAME),
+                (false, SAME),
+                (true, "From"),
+                (true, "From + Pending Out"),
+                (false, SAME),
+                (true, "Both"),
+                (false, SAME),
+                (false, SAME),
+                (false, SAME),
+            ],
+        ),
+        (
+            Kind::Unsubscribed,
+            [
+                (false, SAME),
+                (false, SAME),
+                (true, "None"),
+                (true, "None + Pending Out"),
+                (false, SAME),
+                (true, "To"),
+                (true, "None"),
+                (true, "None + Pending Out"),
+                (true, "To"),
+            ],
+        ),
+    ];
+
+    /// §A.3.1 to §A.3.4: delivered, new state.
+    const INBOUND: [(Kind, [Row; 9]); 4] = [
+        (
+            Kind::Subscribe,
+            [
+                (true, "None + Pending In"),
+                (true, "None + Pending Out+In"),
+                (false, SAME),
+                (false, SAME),
+                (true, "To + Pending In"),
+                (false, SAME),
+                (false, SAME),
+                (false, SAME),
+                (false, SAME),
+            ],
+        ),
+        (
+            Kind::Unsubscribe,
+            [
+                (false, SAME),
+                (false, SAME),
+                (true, "None"),
+                (true, "None + Pending Out"),
+                (false, SAME),
+                (true, "To"),
+                (true, "None"),
+                (true, "None + Pending Out"),
+                (true, "To"),
+            ],
+        ),
+        (
+            Kind::Subscribed,
+            [
+                (false, SAME),
+                (true, "To"),
+                (false, SAME),
+                (true, "To + Pending In"),
+                (false, SAME),
+                (false, SAME),
+                (false, SAME),
+                (true, "Both"),
+                (false, SAME),
+            ],
+        ),
+        (
+            Kind::Unsubscribed,
+            [
+                (false, SAME),
+                (true, "None"),
+                (false, SAME),
+                (true, "None + Pending In"),
+                (true, "None"),
+                (true, "None + Pending In"),
+                (false, SAME),
+                (true, "From"),
+                (true, "From"),
+            ],
+        ),
+    ];
+
+    fn state(name: &str) -> Relation {
+        let (_, to, from) = STATES
+            .into_iter()
+            .find(|row| row.0 == name)
+            .expect("a state");
+        Relation { to, from }
+    }
+
+    fn check(table: &[(Kind, [Row; 9])], step: impl Fn(Relation, Kind) -> (Relation, bool)) {
+        for (kind, rows) in table {
+            for ((name, ..), (passed, next)) in STATES.iter().zip(rows) {
+                let next = if next.is_empty() { name } else { next };
+                let got = step(state(name), *kind);
+                assert_eq!(got, (state(next), *passed), "{kind:?} in {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_cell_of_rfc_6121_appendix_a() {
+        check(&OUTBOUND, Relation::outbound);
+        check(&INBOUND, Relation::inbound);
+    }
+}

@@ -1,0 +1,313 @@
+//! Contacts' states at login: fetched where native presence does not tell them, judged by a ping, paced.
+
+use pubshim::session::Dropped;
+
+use crate::driver::*;
+use crate::presence_in::{event_of, payload};
+use crate::presence_out::{PUBSUB, published};
+use crate::tree::Node;
+
+const BENVOLIO: &str = "benvolio@montague.lit/pda";
+const GONE: &str = "<error type='cancel'><service-unavailable \
+    xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+
+/// Juliet's session some seconds after she became available, her roster asked for.
+fn asking() -> (Driver, Node) {
+    let mut d = published();
+    d.keep_search = true;
+    d.advance(3);
+    let get = d.one_to_server();
+    assert_eq!(get.at("query").namespace, "jabber:iq:roster");
+    (d, get)
+}
+
+/// The same with Romeo and Benvolio in her roster, and the nurse, who only sees her; what it then asks.
+fn fetching() -> (Driver, Vec<Node>) {
+    let (mut d, get) = asking();
+    d.result(
+        &get,
+        "<query xmlns='jabber:iq:roster'><item jid='romeo@montague.lit' subscription='both'/>\
+         <item jid='benvolio@montague.lit' subscription='to'/>\
+         <item jid='nurse@capulet.lit' subscription='from'/>\
+         <item jid='paris@verona.lit' subscription='none' ask='subscribe'/></query>",
+    );
+    let fetches = d.server_got();
+    (d, fetches)
+}
+
+/// Answers what a contact was asked.
+fn answer(d: &mut Driver, question: &Node, kind: &str, body: &str) {
+    let (from, id) = (question.value("to"), question.value("id"));
+    d.server(&format!(
+        "<iq type='{kind}' from='{from}' to='{JULIET}' id='{id}'>{body}</iq>"
+    ));
+}
+
+/// The items of a node `presence`, by full JID and id.
+fn items(presences: &[(&str, &str)]) -> String {
+    let items: String = presences
+        .iter()
+        .map(|(full, id)| {
+            let resource = full.split_once('/').unwrap().1;
+            format!("<item id='{resource}'>{}</item>", payload(full, id, ""))
+        })
+        .collect();
+    format!("<pubsub xmlns='{PUBSUB}'><items node='presence'>{items}</items></pubsub>")
+}
+
+#[test]
+fn whom_we_are_subscribed_to_is_asked_for_its_items() {
+    let (_, fetches) = fetching();
+    let asked: Vec<_> = fetches.iter().map(|iq| iq.value("to")).collect();
+    assert_eq!(asked, ["benvolio@montague.lit", "romeo@montague.lit"]);
+    for fetch in &fetches {
+        assert_eq!(fetch.value("type"), "get");
+        assert_eq!(fetch.at("pubsub").namespace, PUBSUB);
+        assert_eq!(fetch.at("pubsub/items").value("node"), "presence");
+    }
+}
+
+#[test]
+fn whoever_was_seen_natively_is_not_asked() {
+    let (mut d, get) = asking();
+    d.server(&format!("<presence from='{ROMEO}'/>"));
+    d.server(&format!("<presence from='{BENVOLIO}' type='unavailable'/>"));
+    d.result(
+        &get,
+        "<query xmlns='jabber:iq:roster'><item jid='romeo@montague.lit' subscription='both'/>\
+         <item jid='benvolio@montague.lit' subscription='to'/></query>",
+    );
+    assert_eq!(d.server_bytes(), "");
+}
+
+#[test]
+fn the_clients_own_roster_is_enough() {
+    let mut d = published();
+    d.client("<iq type='get' id='r1'><query xmlns='jabber:iq:roster'/></iq>");
+    d.server(
+        "<iq type='result' id='r1'><query xmlns='jabber:iq:roster'>\
+         <item jid='romeo@montague.lit' subscription='to'/></query></iq>",
+    );
+    d.forget();
+    d.keep_search = true;
+    d.advance(3);
+    assert_eq!(d.one_to_server().value("to"), "romeo@montague.lit");
+}
+
+#[test]
+fn a_cached_roster_of_the_clients_says_nothing_to_us() {
+    let mut d = published();
+    d.client("<iq type='get' id='r1'><query xmlns='jabber:iq:roster' ver='5'/></iq>");
+    d.server("<iq type='result' id='r1'/>");
+    d.forget();
+    d.keep_search = true;
+    d.advance(3);
+    assert_eq!(d.one_to_server().at("query").namespace, "jabber:iq:roster");
+}
+
+#[test]
+fn nobody_is_asked_before_the_client_is_shown_to_anybody() {
+    let mut d = Driver::auto(JULIET);
+    d.keep_search = true;
+    d.advance(60);
+    assert_eq!(d.server_bytes(), "");
+}
+
+#[test]
+fn an_available_item_is_shown_after_its_resource_answered() {
+    let (mut d, fetches) = fetching();
+    answer(&mut d, &fetches[1], "result", &items(&[(ROMEO, "1")]));
+    assert_eq!(d.client_bytes(), "");
+    let ping = d.one_to_server();
+    assert_eq!((ping.value("type"), ping.value("to")), ("get", ROMEO));
+    assert_eq!(ping.at("ping").namespace, "urn:xmpp:ping");
+    answer(&mut d, &ping, "result", "");
+    let shown = d.one_to_client();
+    assert_eq!(shown.local, "presence");
+    let values = ["from", "to", "id"].map(|name| shown.value(name));
+    assert_eq!(values, [ROMEO, JULIET, "1"]);
+}
+
+#[test]
+fn a_resource_that_is_gone_is_not_shown() {
+    for condition in [
+        "service-unavailable",
+        "item-not-found",
+        "recipient-unavailable",
+    ] {
+        let (mut d, fetches) = fetching();
+        answer(&mut d, &fetches[1], "result", &items(&[(ROMEO, "1")]));
+        let ping = d.one_to_server();
+        answer(
+            &mut d,
+            &ping,
+            "error",
+            &GONE.replace("service-unavailable", condition),
+        );
+        assert_eq!(d.client_bytes(), "");
+        assert_eq!(d.dropped(), [Dropped::Gone]);
+    }
+}
+
+#[test]
+fn no_answer_or_any_other_error_leaves_it() {
+    let (mut d, fetches) = fetching();
+    answer(&mut d, &fetches[1], "result", &items(&[(ROMEO, "1")]));
+    let ping = d.one_to_server();
+    let error = GONE.replace("service-unavailable", "feature-not-implemented");
+    answer(&mut d, &ping, "error", &error);
+    assert_eq!(d.one_to_client().value("from"), ROMEO);
+
+    let (mut d, fetches) = fetching();
+    answer(&mut d, &fetches[1], "result", &items(&[(ROMEO, "1")]));
+    d.forget();
+    d.advance(61);
+    assert_eq!(d.one_to_client().value("from"), ROMEO);
+}
+
+#[test]
+fn what_comes_meanwhile_is_newer() {
+    // Between the question and its answer, and between the ping and its.
+    for before_items in [true, false] {
+        for newer in [
+            event_of(ROMEO, &payload(ROMEO, "2", "<show>away</show>")),
+            format!("<presence from='{ROMEO}' id='2'><show>away</show></presence>"),
+            format!("<presence from='{ROMEO}' type='unavailable' id='2'/>"),
+        ] {
+            let (mut d, fetches) = fetching();
+            if before_items {
+                d.server(&newer);
+            }
+            answer(&mut d, &fetches[1], "result", &items(&[(ROMEO, "1")]));
+            if !before_items {
+                let ping = d.one_to_server();
+                d.server(&newer);
+                answer(&mut d, &ping, "result", "");
+            }
+            assert_eq!(d.one_to_client().value("id"), "2", "{newer}");
+            assert_eq!(d.server_bytes(), "", "{newer}");
+        }
+    }
+}
+
+#[test]
+fn another_resource_of_the_same_contact_is_another_matter() {
+    let (mut d, fetches) = fetching();
+    let other = "romeo@montague.lit/orchard";
+    d.server(&event_of(ROMEO, &payload(ROMEO, "2", "")));
+    d.forget();
+    answer(
+        &mut d,
+        &fetches[1],
+        "result",
+        &items(&[(ROMEO, "1"), (other, "3")]),
+    );
+    assert_eq!(d.one_to_server().value("to"), other);
+}
+
+#[test]
+fn what_an_item_may_not_say_is_dropped() {
+    let (mut d, fetches) = fetching();
+    let body = items(&[(BENVOLIO, "1")]).replace(
+        "</items>",
+        &format!(
+            "<item id='x'>{}</item><item id='y'/></items>",
+            payload(ROMEO, "2", "",).replace(" id=", " type='subscribe' id=")
+        ),
+    );
+    answer(&mut d, &fetches[1], "result", &body);
+    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+    assert_eq!(
+        d.dropped(),
+        [
+            Dropped::ForeignFrom,
+            Dropped::WrongType,
+            Dropped::WrongPayload
+        ]
+    );
+}
+
+#[test]
+fn unavailable_items_and_refusals_are_silence() {
+    let (mut d, fetches) = fetching();
+    let gone = items(&[(ROMEO, "1")]).replace(" id='1'", " type='unavailable' id='1'");
+    answer(&mut d, &fetches[1], "result", &gone);
+    answer(
+        &mut d,
+        &fetches[0],
+        "error",
+        &GONE.replace("service-unavailable", "forbidden"),
+    );
+    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+}
+
+#[test]
+fn only_the_contact_itself_answers() {
+    let (mut d, fetches) = fetching();
+    let id = fetches[1].value("id");
+    d.server(&format!(
+        "<iq type='result' from='paris@verona.lit' id='{id}'>{}</iq>",
+        items(&[(ROMEO, "1")])
+    ));
+    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+}
+
+#[test]
+fn five_hundred_contacts_are_asked_at_1500_bytes_a_second() {
+    let (mut d, get) = asking();
+    let roster: String = (0..500)
+        .map(|n| format!("<item jid='friend{n}@verona.lit' subscription='both'/>"))
+        .collect();
+    d.result(
+        &get,
+        &format!("<query xmlns='jabber:iq:roster'>{roster}</query>"),
+    );
+    let mut asked = 0;
+    let mut bytes = 0;
+    for second in 0..120_usize {
+        let sent = d.server_bytes();
+        bytes += sent.len();
+        // One question may overdraw.
+        assert!(
+            bytes <= 10_000 + 1_500 * second + 250,
+            "{bytes} after {second} s"
+        );
+        let fetches = Node::stream(&sent);
+        asked += fetches.len();
+        for fetch in &fetches {
+            answer(&mut d, fetch, "error", GONE);
+        }
+        // What the user says goes at once.
+        d.client("<message to='romeo@montague.lit'><body>hi</body></message>");
+        let sent = d.server_bytes();
+        assert!(sent.contains("<body>hi</body>"));
+        bytes += sent.len() - "<message to='romeo@montague.lit'><body>hi</body></message>".len();
+        let more: Vec<_> = Node::stream(&sent)
+            .into_iter()
+            .filter(|s| s.local == "iq")
+            .collect();
+        asked += more.len();
+        for fetch in &more {
+            answer(&mut d, fetch, "error", GONE);
+        }
+        d.advance(1);
+    }
+    assert_eq!(asked, 500);
+}
+
+#[test]
+fn contacts_that_never_answer_do_not_use_up_all_requests() {
+    let (mut d, get) = asking();
+    let roster: String = (0..200)
+        .map(|n| format!("<item jid='friend{n}@verona.lit' subscription='both'/>"))
+        .collect();
+    d.result(
+        &get,
+        &format!("<query xmlns='jabber:iq:roster'>{roster}</query>"),
+    );
+    d.advance(30);
+    assert_eq!(d.server_got().len(), 32);
+    d.client("<presence id='2'/>");
+    let publish = d.server_got().pop().unwrap();
+    assert!(publish.has("pubsub/publish"));
+}
