@@ -165,10 +165,15 @@ impl World {
         let full = format!("{}/{resource}", account.bare);
         let shim = (!self.rng.once_in(3)).then(|| self.rng.below(self.shims.len()));
         if self.sessions.contains_key(&full) {
-            let replaces = self.rng.once_in(3);
-            return replaces.then(|| self.replace(&full, &account, shim, note));
+            return match self.rng.once_in(3) && !self.would_keep(&full, shim, 0) {
+                true => Some(self.replace(&full, &account, shim, note)),
+                false => None,
+            };
         }
         let how = self.rng.below(8);
+        if self.would_keep(&full, shim, how) {
+            return None;
+        }
         note(format!("{full} logs in, shim {shim:?}, way {how}"));
         let session = self.connect(&account, resource, shim);
         let asks_for_roster = how % 4;
@@ -187,6 +192,24 @@ impl World {
         Some(expected)
     }
 
+    /// Whether a client that logs in so would keep an item alive that its resource left: it answers the
+    /// ping by which shims find out who is gone, and publishes nothing itself.
+    fn would_keep(&self, full: &str, shim: Option<usize>, how: usize) -> bool {
+        let publishes = shim.is_some() && how > 0 && !self.hides_by_block(full);
+        let is_left = match self.sessions.get(full) {
+            Some(session) => session.published.is_some() && self.server.kind == Kind::Prosody,
+            None => self.leftovers.contains(full),
+        };
+        is_left && !publishes
+    }
+
+    /// ejabberd blocks by the account's default privacy list: a shim that finds one that hides the client
+    /// from somebody publishes nothing.
+    fn hides_by_block(&self, full: &str) -> bool {
+        let mut blockers = self.blocked.iter().map(|(blocker, _)| blocker);
+        self.server.kind == Kind::Ejabberd && blockers.any(|it| it == bare(full))
+    }
+
     fn log_in_as(
         &mut self,
         account: usize,
@@ -198,6 +221,9 @@ impl World {
         let is_free = |it: &&str| !self.sessions.contains_key(&full_of(it));
         let resource = RESOURCES.into_iter().find(is_free)?;
         let full = full_of(resource);
+        if self.would_keep(&full, shim, 1) {
+            return None;
+        }
         note(format!("{full} logs in, shim {shim:?}"));
         let session = self.connect(&account, resource, shim);
         self.sessions.insert(full.clone(), session);
@@ -258,9 +284,10 @@ impl World {
 
     /// Sends a first presence; the newcomer is shown everybody whom the server lets it see.
     fn become_available(&mut self, full: &str, presence: Presence, expected: &mut Expected) {
+        // A probe is answered with less than what broadcasts tell the own account.
         let others = self
             .available()
-            .filter(|(other, _)| self.passes_native(other, full));
+            .filter(|(other, it)| self.passes_native(other, full) && !it.is_hidden);
         let others = others.map(|(other, it)| (other.clone(), it.now.clone().unwrap().shown));
         let wanted: BTreeMap<_, _> = others.collect();
         let shown = wanted
@@ -616,17 +643,11 @@ impl World {
     }
 
     fn send(&mut self, full: &str, presences: &[Presence], expected: &mut Expected) {
-        let hides_by_block = self.server.kind == Kind::Ejabberd
-            && self
-                .blocked
-                .iter()
-                .any(|(blocker, _)| blocker == bare(full));
+        let hides_by_block = self.hides_by_block(full);
         let session = self.sessions.get_mut(full).unwrap();
         let xml: Vec<_> = presences.iter().map(|it| &*it.xml).collect();
         session.puppet.raw(&xml.concat());
         session.now = presences.last().cloned();
-        // ejabberd blocks by the account's default privacy list: a shim that finds one that hides the
-        // client from somebody publishes nothing.
         let is_first = session.publishes.is_none();
         let may_publish = session.shim.is_some() && !hides_by_block;
         let publishes = *session.publishes.get_or_insert(may_publish);
@@ -658,12 +679,9 @@ impl World {
         expected.shown.remove(full);
     }
 
-    /// A shim that publishes for the first time clears away what others left, but for resources that are
-    /// there again.
+    /// A shim that publishes for the first time clears away what the account's other sessions left.
     fn expect_no_leftovers(&mut self, full: &str) {
-        let sessions = &self.sessions;
-        self.leftovers
-            .retain(|it| it != full && (bare(it) != bare(full) || sessions.contains_key(it)));
+        self.leftovers.retain(|it| bare(it) != bare(full));
     }
 
     /// Takes note that somebody is no longer connected.

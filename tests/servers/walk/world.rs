@@ -144,16 +144,11 @@ impl World {
         !is_hidden && !self.are_apart(from, to)
     }
 
-    /// Whether an event about `from` reaches the client `to`: behind a shim, and by a subscription. The
-    /// publisher's own account is told by ejabberd alone.
+    /// Whether an event about `from` is shown to the client `to`: behind a shim, and by a subscription.
+    /// Of the own account's clients it sees what the server shows, who are hidden from others.
     fn passes_event(&self, from: &str, to: &str, session: &Session) -> bool {
-        let is_told = match bare(from) == bare(to) {
-            true => self.server.kind == Kind::Ejabberd && from != to,
-            false => {
-                let pair = (bare(to).to_string(), bare(from).to_string());
-                self.subscribed.contains(&pair) && !self.are_apart(from, to)
-            }
-        };
+        let pair = (bare(to).to_string(), bare(from).to_string());
+        let is_told = self.subscribed.contains(&pair) && !self.are_apart(from, to);
         let is_reachable = session.now.as_ref().is_some_and(|it| it.is_reachable);
         is_told && is_reachable && session.shim.is_some()
     }
