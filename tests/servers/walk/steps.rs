@@ -488,6 +488,10 @@ impl World {
         // Whoever is invisible already for its shim would not be shown again.
         let is_shown = |it: &Session| it.published.is_some() || it.publishes == Some(false);
         let full = self.somebody(|it| it.now.is_some() && !it.is_hidden && is_shown(it))?;
+        // The active list would stand in for the default one, by which ejabberd blocks.
+        if self.hides_by_block(&full) {
+            return None;
+        }
         // XEP-0126 has clients take their leave before.
         let takes_leave = self.rng.once_in(2);
         note(format!(
@@ -557,7 +561,8 @@ impl World {
         let others: Vec<_> = others.filter(|it| *it != own).collect();
         let other = self.rng.pick(&others);
         let pair = (own.clone(), other.clone());
-        if self.blocked.contains(&pair) {
+        let mut members = self.sessions.iter().filter(|(it, _)| bare(it) == own);
+        if self.blocked.contains(&pair) || members.any(|(_, it)| it.is_hidden) {
             return None;
         }
         note(format!("{full} blocks {other}"));
