@@ -24,10 +24,13 @@
 //!
 //! A walk begins with each kind of step once. It has a server of its own, which it restarts.
 
+mod breaks;
+mod hides;
 mod model;
 mod rng;
 mod settle;
 mod steps;
+mod tell;
 mod world;
 
 use std::collections::VecDeque;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::model::{Presence, Shown};
-use super::world::{RESOURCES, Session, Way, World, bare};
+use super::world::{RESOURCES, Session, World};
 use crate::puppet::Puppet;
-use crate::relay::{Cut, Relay};
+use crate::relay::Relay;
 use crate::server::{Account, Entry, Kind};
 use crate::shim::Shim;
 
@@ -76,7 +76,7 @@ pub(super) enum Leave {
     ServerEnded,
 }
 
-type Note<'a> = &'a mut dyn FnMut(String);
+pub(super) type Note<'a> = &'a mut dyn FnMut(String);
 
 impl World {
     /// Each kind of step once, in an order that leaves each something to do.
@@ -203,13 +203,6 @@ impl World {
         is_left && !publishes
     }
 
-    /// ejabberd blocks by the account's default privacy list: a shim that finds one that hides the client
-    /// from somebody publishes nothing.
-    fn hides_by_block(&self, full: &str) -> bool {
-        let mut blockers = self.blocked.iter().map(|(blocker, _)| blocker);
-        self.server.kind == Kind::Ejabberd && blockers.any(|it| it == bare(full))
-    }
-
     fn log_in_as(
         &mut self,
         account: usize,
@@ -283,7 +276,12 @@ impl World {
     }
 
     /// Sends a first presence; the newcomer is shown everybody whom the server lets it see.
-    fn become_available(&mut self, full: &str, presence: Presence, expected: &mut Expected) {
+    pub(super) fn become_available(
+        &mut self,
+        full: &str,
+        presence: Presence,
+        expected: &mut Expected,
+    ) {
         // A probe is answered with less than what broadcasts tell the own account.
         let others = self
             .available()
@@ -360,414 +358,19 @@ impl World {
         Some(expected)
     }
 
-    fn leave(&mut self, how: Leave, note: Note<'_>) -> Option<Expected> {
-        let is_available = !self.rng.once_in(4);
-        let full = self.somebody(|it| it.now.is_some() == is_available)?;
-        let last_words = (is_available && how == Leave::Exit && self.rng.once_in(2))
-            .then(|| Presence::unique(&mut self.rng, self.serial));
-        let mut expected = Expected::default();
-        if let Some(presence) = last_words {
-            note(format!("{full} sends {}", presence.xml));
-            self.send(&full, &[presence], &mut expected);
-        }
-        let command = match how {
-            Leave::Exit => "disconnect",
-            _ => "abort",
-        };
-        note(format!("{full} leaves: {command}"));
-        self.sessions[&full].puppet.send(json!({"cmd": command}));
-        self.remove(&full, how, &mut expected);
-        Some(expected)
-    }
-
-    fn end_shim(&mut self, how: Leave, note: Note<'_>) -> Option<Expected> {
-        let (at, sessions) = self.some_shim()?;
-        let mut shim = self.shims[at].take()?;
-        note(format!("shim {at} is {how:?}, with {sessions:?}"));
-        if how == Leave::Killed {
-            shim.kill();
-        } else {
-            assert_eq!(shim.terminate(), Some(0), "the exit code of a shim");
-        }
-        self.ended_shims.push(shim);
-        let mut expected = Expected::default();
-        for full in sessions {
-            self.remove(&full, how, &mut expected);
-        }
-        Some(expected)
-    }
-
-    fn cut_client(&mut self, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(|_| true)?;
-        let (stalls, how) = self.some_cut();
-        note(format!("{full} is cut off, stalls: {stalls}, {how:?}"));
-        let session = &self.sessions[&full];
-        if stalls {
-            session.relay.stall();
-            session
-                .puppet
-                .raw("<presence><status>Into the void</status></presence>");
-        }
-        session.relay.cut(how);
-        let mut expected = Expected::default();
-        self.remove(&full, Leave::Abort, &mut expected);
-        Some(expected)
-    }
-
-    fn cut_shim(&mut self, note: Note<'_>) -> Option<Expected> {
-        let (at, sessions) = self.some_shim()?;
-        let (stalls, how) = self.some_cut();
-        note(format!(
-            "shim {at} is cut off, stalls: {stalls}, {how:?}, with {sessions:?}"
-        ));
-        if stalls {
-            self.uplinks[at].stall();
-            for full in &sessions {
-                let puppet = &self.sessions[full].puppet;
-                puppet.raw("<presence><status>Into the void</status></presence>");
-            }
-        }
-        self.uplinks[at].cut(how);
-        let mut expected = Expected::default();
-        for full in sessions {
-            self.remove(&full, Leave::Lost, &mut expected);
-        }
-        Some(expected)
-    }
-
-    /// All sessions end; the shims stay.
-    fn restart_server(&mut self, note: Note<'_>) -> Expected {
-        note("the server is restarted".to_string());
-        self.server.restart();
-        for uplink in &self.uplinks {
-            uplink.retarget(self.server.addr());
-        }
-        let mut expected = Expected::default();
-        let sessions: Vec<_> = self.sessions.keys().cloned().collect();
-        for full in sessions {
-            self.remove(&full, Leave::ServerEnded, &mut expected);
-        }
-        // Nobody is left to be told.
-        expected.gone.clear();
-        self.meet_witness_again();
-        expected
-    }
-
-    /// The shim hides the client as soon as it asks; the server refuses, and the shim shows it again.
-    fn try_invisible_command(&mut self, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(|it| it.published.is_some())?;
-        note(format!("{full} asks to be invisible, by XEP-0186"));
-        let mut expected = Expected::by(&full);
-        let payload = "<invisible xmlns='urn:xmpp:invisible:1'/>";
-        let answer = self.sessions[&full].puppet.iq("set", None, payload);
-        assert_eq!(answer.type_, "error", "{}", answer.xml);
-        let now = self.sessions[&full].published.clone()?;
-        self.tell(&mut expected, &full, Way::Event, &Shown::Gone);
-        self.tell(&mut expected, &full, Way::Event, &now);
-        Some(expected)
-    }
-
-    /// The server refuses it and goes on as before. Until the client says something else, it is gone for
-    /// whoever believes its shim.
-    fn try_invisible_type(&mut self, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(|it| it.published.is_some())?;
-        note(format!("{full} sends type='invisible'"));
-        let mut expected = Expected::by(&full);
-        self.sessions[&full]
-            .puppet
-            .raw("<presence type='invisible'/>");
-        self.tell(&mut expected, &full, Way::Event, &Shown::Gone);
-        self.sessions.get_mut(&full)?.was_hidden = true;
-        Some(expected)
-    }
-
-    fn hide_by_list(&mut self, note: Note<'_>) -> Option<Expected> {
-        if self.server.kind != Kind::Ejabberd {
-            return None;
-        }
-        // Whoever is invisible already for its shim would not be shown again.
-        let is_shown = |it: &Session| it.published.is_some() || it.publishes == Some(false);
-        let full = self.somebody(|it| it.now.is_some() && !it.is_hidden && is_shown(it))?;
-        // The active list would stand in for the default one, by which ejabberd blocks.
-        if self.hides_by_block(&full) {
-            return None;
-        }
-        // XEP-0126 has clients take their leave before.
-        let takes_leave = self.rng.once_in(2);
-        note(format!(
-            "{full} hides by a privacy list, takes leave: {takes_leave}"
-        ));
-        let mut expected = Expected::by(&full);
-        if takes_leave {
-            let presence = Presence::unavailable(&mut self.rng, self.serial);
-            self.send_unavailable(&full, &presence, &mut expected);
-        }
-        let puppet = &self.sessions[&full].puppet;
-        puppet.ask(
-            "set",
-            None,
-            "<query xmlns='jabber:iq:privacy'><list name='hidden'>\
-             <item action='deny' order='1'><presence-out/></item></list></query>",
-        );
-        puppet.ask(
-            "set",
-            None,
-            "<query xmlns='jabber:iq:privacy'><active name='hidden'/></query>",
-        );
-        if self.sessions[&full].published.is_some() {
-            self.tell(&mut expected, &full, Way::Event, &Shown::Gone);
-        }
-        let session = self.sessions.get_mut(&full)?;
-        session.is_hidden = true;
-        session.was_hidden = true;
-        if takes_leave {
-            let presence = Presence::random(&mut self.rng, self.serial);
-            self.become_available(&full, presence, &mut expected);
-        }
-        Some(expected)
-    }
-
-    fn show_again(&mut self, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(|it| it.is_hidden)?;
-        let says_more = self.rng.once_in(2);
-        note(format!("{full} hides no more, says more: {says_more}"));
-        let mut expected = Expected::by(&full);
-        let payload = "<query xmlns='jabber:iq:privacy'><active/></query>";
-        let session = self.sessions.get_mut(&full)?;
-        session.is_hidden = false;
-        if says_more && session.now.is_some() {
-            session
-                .puppet
-                .raw(&format!("<iq type='set' id='show'>{payload}</iq>"));
-        } else {
-            session.puppet.ask("set", None, payload);
-        }
-        if let (Some(true), Some(now)) = (session.publishes, session.now.clone()) {
-            self.tell(&mut expected, &full, Way::Event, &now.shown);
-        }
-        if says_more && self.sessions[&full].now.is_some() {
-            let presence = Presence::unique(&mut self.rng, self.serial);
-            self.send(&full, &[presence], &mut expected);
-        }
-        Some(expected)
-    }
-
-    /// Somebody behind a shim blocks another account. Prosody tells that account that everybody of the
-    /// blocker's is gone; ejabberd tells nobody anything, and each sees the other as before.
-    fn block(&mut self, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(|it| it.shim.is_some())?;
-        let own = bare(&full).to_string();
-        let others = self.accounts.iter().map(|it| it.bare.clone());
-        let others: Vec<_> = others.filter(|it| *it != own).collect();
-        let other = self.rng.pick(&others);
-        let pair = (own.clone(), other.clone());
-        let mut members = self.sessions.iter().filter(|(it, _)| bare(it) == own);
-        if self.blocked.contains(&pair) || members.any(|(_, it)| it.is_hidden) {
-            return None;
-        }
-        note(format!("{full} blocks {other}"));
-        let mut expected = Expected::by(&full);
-        let puppet = &self.sessions[&full].puppet;
-        puppet.ask("set", None, &blocking("block", &other));
-        // The shim ends subscriptions in two rounds, the first begun before the answer came.
-        puppet.ping();
-        puppet.ping();
-        if self.server.kind == Kind::Prosody {
-            let members = self.available().filter(|(it, _)| bare(it) == own);
-            let members: Vec<_> = members.map(|(it, _)| it.clone()).collect();
-            for from in members {
-                self.tell_some(&mut expected, &from, Way::Native, &Shown::Gone, |to| {
-                    bare(to) == other
-                });
-            }
-        }
-        self.blocked.insert(pair);
-        self.subscribed.remove(&(other.clone(), own.clone()));
-        for (full, session) in &mut self.sessions {
-            match bare(full) {
-                it if it == own => session.estranged.insert(other.clone()),
-                it if it == other => session.estranged.insert(own.clone()),
-                _ => false,
-            };
-        }
-        Some(expected)
-    }
-
-    /// Prosody tells the account what everybody of the blocker's said last; ejabberd tells nothing. Then
-    /// the nodes are subscribed to as before.
-    fn unblock(&mut self, note: Note<'_>) -> Option<Expected> {
-        let pairs: Vec<_> = self.blocked.iter().cloned().collect();
-        let pair = (!pairs.is_empty()).then(|| self.rng.pick(&pairs))?;
-        let (own, other) = pair.clone();
-        let members = self.sessions.keys().filter(|it| bare(it) == own);
-        let members: Vec<_> = members.cloned().collect();
-        let full = (!members.is_empty()).then(|| self.rng.pick(&members))?;
-        note(format!("{full} unblocks {other}"));
-        let mut expected = Expected::by(&full);
-        let puppet = &self.sessions[&full].puppet;
-        puppet.ask("set", None, &blocking("unblock", &other));
-        self.blocked.remove(&pair);
-        if self.server.kind == Kind::Prosody {
-            for from in members {
-                if let Some(now) = self.sessions[&from].now.clone() {
-                    self.tell_some(&mut expected, &from, Way::Native, &now.shown, |to| {
-                        bare(to) == other
-                    });
-                }
-            }
-        }
-        if !self.are_apart(&own, &other) {
-            for (watcher, owner) in [(&own, &other), (&other, &own)] {
-                if self.subscribed.insert((watcher.clone(), owner.clone())) {
-                    self.subscribe_again(watcher, owner);
-                }
-            }
-        }
-        Some(expected)
-    }
-
     /// A client for which this holds.
-    fn somebody(&mut self, is_it: impl Fn(&Session) -> bool) -> Option<String> {
+    pub(super) fn somebody(&mut self, is_it: impl Fn(&Session) -> bool) -> Option<String> {
         let some = self.sessions.iter().filter(|(_, it)| is_it(it));
         let some: Vec<_> = some.map(|(full, _)| full.clone()).collect();
         (!some.is_empty()).then(|| self.rng.pick(&some))
     }
-
-    /// A shim with clients, and these.
-    fn some_shim(&mut self) -> Option<(usize, Vec<String>)> {
-        let at = self.rng.below(self.shims.len());
-        let behind = self.sessions.iter().filter(|(_, it)| it.shim == Some(at));
-        let behind: Vec<_> = behind.map(|(full, _)| full.clone()).collect();
-        (!behind.is_empty()).then_some((at, behind))
-    }
-
-    /// Whether nothing passes for a while before the cut, and how that is.
-    fn some_cut(&mut self) -> (bool, Cut) {
-        let stalls = self.rng.once_in(2);
-        (stalls, self.rng.pick(&[Cut::Reset, Cut::Close]))
-    }
-
-    fn send(&mut self, full: &str, presences: &[Presence], expected: &mut Expected) {
-        let hides_by_block = self.hides_by_block(full);
-        let session = self.sessions.get_mut(full).unwrap();
-        let xml: Vec<_> = presences.iter().map(|it| &*it.xml).collect();
-        session.puppet.raw(&xml.concat());
-        session.now = presences.last().cloned();
-        let is_first = session.publishes.is_none();
-        let may_publish = session.shim.is_some() && !hides_by_block;
-        let publishes = *session.publishes.get_or_insert(may_publish);
-        session.was_hidden = session.is_hidden;
-        let way = match publishes && !session.is_hidden {
-            true => Way::Both,
-            false => Way::Native,
-        };
-        for presence in presences {
-            self.tell(expected, full, way, &presence.shown);
-        }
-        if is_first && publishes {
-            self.expect_no_leftovers(full);
-        }
-    }
-
-    fn send_unavailable(&mut self, full: &str, presence: &Presence, expected: &mut Expected) {
-        let session = &self.sessions[full];
-        session.puppet.raw(&presence.xml);
-        let way = match session.published {
-            Some(_) => Way::Both,
-            None => Way::Native,
-        };
-        self.tell(expected, full, way, &presence.shown);
-        let session = self.sessions.get_mut(full).unwrap();
-        session.now = None;
-        session.view.clear();
-        session.wanted.clear();
-        expected.shown.remove(full);
-    }
-
-    /// A shim that publishes for the first time clears away what the account's other sessions left.
-    fn expect_no_leftovers(&mut self, full: &str) {
-        self.leftovers.retain(|it| bare(it) != bare(full));
-    }
-
-    /// Takes note that somebody is no longer connected.
-    fn remove(&mut self, full: &str, how: Leave, expected: &mut Expected) {
-        let session = &self.sessions[full];
-        let gone = |it: &crate::puppet::Event| it.event == "disconnected";
-        session.puppet.wait("the end of the stream", gone);
-        let is_left = !matches!(how, Leave::Exit | Leave::Abort | Leave::Stopped);
-        let is_published = session.published.is_some();
-        if session.now.is_some() {
-            let mut told = self.reached(full, Way::Native);
-            told.retain(|it| it != full);
-            expected.gone.insert(full.to_string(), told);
-            if session.is_hidden {
-                expected.hidden.insert(full.to_string());
-            }
-            let way = match is_published && !is_left {
-                true => Way::Both,
-                false => Way::Native,
-            };
-            self.tell(expected, full, way, &Shown::Gone);
-            expected.shown.remove(full);
-        }
-        if is_published && is_left {
-            expected.nodes.insert(bare(full).to_string());
-            // ejabberd takes the items of a session away when it ends, unless it ends itself.
-            if self.server.kind == Kind::Prosody || how == Leave::ServerEnded {
-                self.leftovers.insert(full.to_string());
-            }
-        }
-        self.sessions.remove(full);
-    }
-
-    /// Expects that everybody whom it reaches is shown a change of `from`.
-    fn tell(&mut self, expected: &mut Expected, from: &str, way: Way, shown: &Shown) {
-        self.tell_some(expected, from, way, shown, |_| true);
-        if way == Way::Native {
-            return;
-        }
-        let published = expected.published.entry(from.to_string()).or_default();
-        published.push(shown.clone());
-        expected.nodes.insert(bare(from).to_string());
-        let session = self.sessions.get_mut(from).unwrap();
-        session.published = (*shown != Shown::Gone).then(|| shown.clone());
-    }
-
-    fn tell_some(
-        &mut self,
-        expected: &mut Expected,
-        from: &str,
-        way: Way,
-        shown: &Shown,
-        is_told: impl Fn(&str) -> bool,
-    ) {
-        for to in self.reached(from, way).into_iter().filter(|it| is_told(it)) {
-            let wanted = &mut self.sessions.get_mut(&to).unwrap().wanted;
-            let is_news = match shown {
-                Shown::Gone => wanted.remove(from).is_some(),
-                there => {
-                    let before = wanted.insert(from.to_string(), there.clone());
-                    way != Way::Event || before.as_ref() != Some(there)
-                }
-            };
-            if is_news {
-                let shown_to = expected.shown.entry(to).or_default();
-                let sequence = shown_to.entry(from.to_string()).or_default();
-                sequence.push(shown.clone());
-            }
-        }
-    }
 }
 
 impl Expected {
-    fn by(actor: &str) -> Self {
+    pub(super) fn by(actor: &str) -> Self {
         Self {
             actor: Some(actor.to_string()),
             ..Self::default()
         }
     }
-}
-
-fn blocking(what: &str, account: &str) -> String {
-    format!("<{what} xmlns='urn:xmpp:blocking'><item jid='{account}'/></{what}>")
 }
