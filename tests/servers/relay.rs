@@ -106,9 +106,10 @@ async fn pass(
         side.set_nodelay(true)?;
     }
     tokio::select! {
-        ended = copy_bidirectional(&mut near, &mut far) => return ended.map(|_| ()),
+        biased; // what comes after the word does not pass
         // Without a relay there is nobody left to end it.
         changed = fate.wait_for(|it| *it != Fate::Flow) => drop(changed),
+        ended = copy_bidirectional(&mut near, &mut far) => return ended.map(|_| ()),
     }
     let end = fate.wait_for(|it| matches!(it, Fate::Cut(_))).await;
     if matches!(end.as_deref(), Ok(Fate::Cut(Cut::Reset))) {
