@@ -38,9 +38,7 @@ impl World {
         if self.server.kind != Kind::Ejabberd {
             return None;
         }
-        // Whoever is invisible already for its shim would not be shown again.
-        let is_shown = |it: &Session| it.published.is_some() || it.publishes == Some(false);
-        let full = self.somebody(|it| it.now.is_some() && !it.is_hidden && is_shown(it))?;
+        let full = self.somebody(|it| it.published.is_some())?;
         // The active list would stand in for the default one, by which ejabberd blocks.
         if self.hides_by_block(&full) {
             return None;
@@ -67,7 +65,7 @@ impl World {
             None,
             "<query xmlns='jabber:iq:privacy'><active name='hidden'/></query>",
         );
-        if self.sessions[&full].published.is_some() {
+        if !takes_leave {
             self.tell(&mut expected, &full, Way::Event, &Shown::Gone);
         }
         let session = self.sessions.get_mut(&full)?;
