@@ -2,7 +2,7 @@
 
 use super::model::{Presence, Shown};
 use super::steps::{Expected, Note};
-use super::world::{Session, Way, World, bare};
+use super::world::{Way, World, bare};
 use crate::server::Kind;
 
 impl World {
