@@ -4,6 +4,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
+use std::io::IsTerminal;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
@@ -13,9 +14,12 @@ use crate::commands::convert::{self, ConvertOptions};
 use crate::commands::replay::{self, ReplayOptions};
 use crate::commands::translate::{self, PrintOptions, TranslateOptions};
 use crate::config::RunOptions;
+use crate::demo::{self, DemoOptions};
 
 const AFTER_HELP: &str = "\
 Examples:
+  pubshim demo
+      A first minute without any account: a small server, two accounts, a live view
   pubshim run
       Clients on this machine log in through 127.0.0.1:5222, each to its own server
   pubshim run --server tls://xmpp.example.org --domain example.org -v
@@ -45,6 +49,9 @@ pub struct Cli {
 /// What `pubshim` can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Try it without any account: a server with nothing but pubsub, and a live view.
+    #[command(after_help = demo::AFTER_HELP)]
+    Demo(Box<DemoOptions>),
     /// Listen for clients and connect each to its server.
     #[command(after_help = AFTER_HELP)]
     Run(Box<RunOptions>),
@@ -104,6 +111,11 @@ impl Cli {
     }
 }
 
+/// Whether what is written to `stream` may have colours: it is a terminal, and `NO_COLOR` is not set.
+pub fn wants_colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// The defaults as the file writes them, for help and for [`default_file`]; that they are those
 /// of [`Settings`](crate::config::Settings) is tested.
 const DEFAULTS: &[(&str, &str)] = &[
@@ -131,6 +143,9 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("record", r#""""#),
     ("record-bodies", "false"),
     ("record-max-size", "33554432"),
+    ("show", r#""off""#),
+    ("show-bodies", "false"),
+    ("show-only", "[]"),
     ("log-format", r#""text""#),
     ("verbosity", "0"),
 ];
@@ -356,7 +371,14 @@ mod tests {
             file.lines().all(|line| line.chars().count() <= 80),
             "{file}"
         );
-        for group in ["Connections", "Translation", "Limits", "Time-outs", "Log"] {
+        for group in [
+            "Connections",
+            "Translation",
+            "Limits",
+            "Time-outs",
+            "Live view",
+            "Log",
+        ] {
             assert_eq!(
                 file.matches(&format!("\n## {group}\n")).count(),
                 1,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::session::{self, Policy};
+use crate::view;
 use crate::xml::Limits;
 
 mod options;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub record_bodies: bool,
     /// Bytes after which a recording goes on in another file.
     pub record_max_size: usize,
+    /// What is shown on standard output while it passes.
+    pub show: view::Options,
     /// What is logged, and how.
     pub log: LogSettings,
 }
@@ -67,6 +70,7 @@ impl Default for Settings {
             record: None,
             record_bodies: false,
             record_max_size: 32 * 1024 * 1024,
+            show: view::Options::default(),
             log: LogSettings::default(),
         }
     }
@@ -208,6 +212,9 @@ impl RunOptions {
             record: self.record.or(other.record),
             record_bodies: self.record_bodies.or(other.record_bodies),
             record_max_size: self.record_max_size.or(other.record_max_size),
+            show: self.show.or(other.show),
+            show_bodies: self.show_bodies.or(other.show_bodies),
+            show_only: self.show_only.or(other.show_only),
             log_format: self.log_format.or(other.log_format),
             verbosity: self.verbosity.or(other.verbosity),
             verbose: self.verbose,
@@ -240,6 +247,11 @@ impl RunOptions {
             record_max_size: self
                 .record_max_size
                 .map_or(default.record_max_size, |count| count.0),
+            show: view::Options {
+                form: self.show.unwrap_or_default(),
+                bodies: self.show_bodies.unwrap_or(default.show.bodies),
+                only: self.show_only.unwrap_or_default(),
+            },
             log: LogSettings {
                 verbosity: i8::try_from(steps.clamp(-3, 2)).unwrap_or_default(),
                 format: self.log_format.unwrap_or_default(),

@@ -24,6 +24,12 @@ pub fn domain(jid: &str) -> &str {
     bare.split_once('@').map_or(bare, |(_, domain)| domain)
 }
 
+/// `jid` as a server writes it, as far as case goes: all but the resource in lower case (RFC 6122 §3).
+pub fn lowercase(jid: &str) -> String {
+    let (bare, resource) = jid.split_at(bare(jid).len());
+    bare.to_lowercase() + resource
+}
+
 /// Whether `jid` names an account: a local part and a domain, no resource.
 pub fn is_account(jid: &str) -> bool {
     resource(jid).is_none()

@@ -21,7 +21,10 @@
 //! | [`jid`], [`ns`] | addresses, namespaces | none |
 //! | [`net`] | sockets, TLS, the clock, randomness: one task owns a session | all |
 //! | [`fixture`] | recorded streams as text, replayed and compared | reads fixtures, rewrites them if asked |
+//! | [`view`] | what passes, as lines for people | none |
+//! | [`sandbox`] | a server that knows only publish-subscribe, for trying and testing | none |
 //! | [`commands`] | what the commands beside `run` do | files, standard input and output |
+//! | [`demo`] | the sandbox and pubshim in front of it, to be tried without an account | all |
 //! | [`config`], [`cli`] | what was asked for, and what the program runs with | reads one file |
 //!
 //! The core has no I/O: time comes in as an argument, ids come from a seed, so a recorded stream gives
@@ -48,10 +51,13 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod demo;
 pub mod fixture;
 pub mod jid;
 pub mod net;
 pub mod ns;
+pub mod sandbox;
 pub mod session;
 mod translate;
+pub mod view;
 pub mod xml;

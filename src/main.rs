@@ -5,15 +5,17 @@
     reason = "here the runtime starts, and the task that waits for signals"
 )]
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use pubshim::cli::{self, Cli, Command};
 use pubshim::commands::convert::convert;
+use pubshim::commands::print;
 use pubshim::commands::replay::replay;
 use pubshim::commands::translate::{self, NoStanza};
 use pubshim::config::{LogFormat, LogSettings, RunOptions, Settings};
+use pubshim::demo;
 use pubshim::net::Listener;
 use pubshim::session::Policy;
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,6 +37,10 @@ fn main() -> ExitCode {
             piped(|out| translate::explain(&options, io::stdin().lock(), out))
         }
         Command::Run(options) => return start(*options),
+        Command::Demo(options) => {
+            set_up_log(options.log());
+            until_signal(|stop| demo::run(*options, stop))
+        }
         Command::Convert(options) => match convert(&options) {
             Ok(code) => return code.into(),
             Err(error) => Err(error),
@@ -49,7 +55,10 @@ fn main() -> ExitCode {
 
 fn start(options: RunOptions) -> ExitCode {
     match options.resolve() {
-        Ok(settings) => report(run(settings)),
+        Ok(settings) => {
+            set_up_log(settings.log);
+            report(until_signal(|stop| serve(settings, stop)))
+        }
         Err(error) => complain(&error, USAGE),
     }
 }
@@ -91,44 +100,26 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Prints to standard output; that nobody reads it is no error.
-fn print(text: &str) -> anyhow::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn run(settings: Settings) -> anyhow::Result<()> {
-    set_up_log(settings.log);
+/// Runs `work` to its end; it is handed what a signal cancels.
+fn until_signal<F>(work: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let result = runtime.block_on(serve(settings));
+    let result = runtime.block_on(async { work(stop_on_signal()?).await });
     // A name that is still looked up in the background must not keep the program.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<()> {
-    if settings.danger_accept_invalid_certs {
-        tracing::warn!(
-            "--danger-accept-invalid-certs: anybody on the way to the server can read passwords and messages"
-        );
-    }
-    if settings.session.policy == Policy::Pure {
-        tracing::warn!(
-            "--policy pure: stock servers deliver little to a client without native presence; so far only presence \
-             is translated, the rest passes natively"
-        );
-    }
+/// What the first SIGINT or SIGTERM cancels; the second ends the program.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut interrupts = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminations = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let listener = Listener::bind(&settings).await?;
     let stopping = stop.clone();
     tokio::spawn(async move {
         for first in [true, false] {
@@ -143,20 +134,33 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         }
         std::process::exit(FAILURE.into());
     });
+    Ok(stop)
+}
+
+async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    if settings.danger_accept_invalid_certs {
+        tracing::warn!(
+            "--danger-accept-invalid-certs: anybody on the way to the server can read passwords and messages"
+        );
+    }
+    if settings.session.policy == Policy::Pure {
+        tracing::warn!(
+            "--policy pure: stock servers deliver little to a client without native presence; messages and rooms \
+             are refused, as they are not translated yet"
+        );
+    }
+    let listener = Listener::bind(&settings).await?;
     listener.run(settings, stop).await
 }
 
 fn set_up_log(settings: LogSettings) {
     let level: LevelFilter = settings.level().parse().unwrap_or(LevelFilter::INFO);
-    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
         .with_writer(io::stderr);
     match settings.format {
         LogFormat::Json => log.json().init(),
-        LogFormat::Text => log
-            .with_ansi(io::stderr().is_terminal() && !is_plain)
-            .init(),
+        LogFormat::Text => log.with_ansi(cli::wants_colour(&io::stderr())).init(),
     }
 }

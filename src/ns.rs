@@ -58,6 +58,9 @@ pub const PUBSUB_ERRORS: &str = "http://jabber.org/protocol/pubsub#errors";
 pub const NODE_CONFIG: &str = "http://jabber.org/protocol/pubsub#node_config";
 /// `FORM_TYPE` of publish-options (XEP-0060 §7.1.5).
 pub const PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
+/// `FORM_TYPE` of a request to approve a subscription (XEP-0060 §8.6, listing 10).
+pub const SUBSCRIBE_AUTHORIZATION: &str =
+    "http://jabber.org/protocol/pubsub#subscribe_authorization";
 /// What an occupant says to a room (XEP-0045).
 pub const MUC: &str = "http://jabber.org/protocol/muc";
 /// What a room says to an occupant (XEP-0045).
@@ -70,10 +73,16 @@ pub const INVISIBLE: &str = "urn:xmpp:invisible:1";
 pub const INVISIBLE_0: &str = "urn:xmpp:invisible:0";
 /// Blocking (XEP-0191).
 pub const BLOCKING: &str = "urn:xmpp:blocking";
+/// Service discovery, what somebody is (XEP-0030).
+pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+/// Service discovery, what somebody has (XEP-0030).
+pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
 /// Pings (XEP-0199).
 pub const PING: &str = "urn:xmpp:ping";
 /// Delayed delivery (XEP-0203).
 pub const DELAY: &str = "urn:xmpp:delay";
+/// Delayed delivery, the version before (XEP-0091).
+pub const DELAY_0: &str = "jabber:x:delay";
 /// Unique and stable stanza ids (XEP-0359).
 pub const SID: &str = "urn:xmpp:sid:0";
 /// The marker a shim puts into native presence, so that shims know of each other.

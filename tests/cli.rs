@@ -97,6 +97,8 @@ fn usage_errors() {
             "true or false",
         ),
         (&["run", "--policy", "off", "--native", "chat"], "--native"),
+        (&["run", "--show=long"], "off, short, full"),
+        (&["run", "--show-only", "a b"], "romeo@example.org"),
     ] {
         let error = refused(args, &[]);
         assert!(error.contains(text), "{args:?}: {error}");

@@ -23,9 +23,12 @@ fn xml() -> impl Strategy<Value = String> {
 }
 
 fn facts() -> impl Strategy<Value = ServerFacts> {
-    any::<[bool; 2]>().prop_map(|[no_authorize, no_privacy_lists]| ServerFacts {
-        no_authorize,
-        no_privacy_lists,
+    any::<[bool; 3]>().prop_map(|[no_authorize, no_privacy_lists, limits_subscriptions]| {
+        ServerFacts {
+            no_authorize,
+            no_privacy_lists,
+            limits_subscriptions,
+        }
     })
 }
 

@@ -3,3 +3,17 @@
 pub mod convert;
 pub mod replay;
 pub mod translate;
+
+use std::io::{self, Write as _};
+
+use anyhow::Context as _;
+
+/// Prints to standard output; that nobody reads it is no error.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}

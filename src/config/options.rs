@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{Count, Domain, ListenAddress, LogFormat, Seconds, Server, Verbosity};
 use crate::session::{Function, Policy};
+use crate::view::{Form, Only};
 
 /// Options of `pubshim run` as they were given: what is `None` is asked for elsewhere or left to
 /// its default. The documentation of a field is its help.
@@ -272,6 +273,35 @@ pub struct RunOptions {
         help_heading = "Recording"
     )]
     pub record_max_size: Option<Count>,
+
+    /// Show what passes on both sides, live, on standard output.
+    ///
+    /// What came, which rules apply (with the listings of XEP-0207 they come from), what was sent, and how
+    /// many bytes. With colours on a terminal (unless NO_COLOR is set), one line each in a pipe. Passwords
+    /// and tokens are never shown.
+    #[arg(long, env = "PUBSHIM_SHOW", value_name = "FORM", value_enum)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "short")]
+    #[arg(help_heading = "Live view")]
+    pub show: Option<Form>,
+
+    /// Show message bodies, too.
+    #[arg(long, env = "PUBSHIM_SHOW_BODIES", value_parser = boolean)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(
+        value_name = "BOOL",
+        hide_possible_values = true,
+        help_heading = "Live view"
+    )]
+    pub show_bodies: Option<bool>,
+
+    /// Show only this function or address; may be repeated.
+    ///
+    /// A function is a rule's name or how it begins (presence, presence-publish), a kind of stanza (message)
+    /// or what is in it (roster, ping). romeo@example.org is everything from or to that account,
+    /// @example.org that of a whole domain. Given both, both must hold. Sums count everything.
+    #[arg(long, env = "PUBSHIM_SHOW_ONLY", value_name = "WHAT")]
+    #[arg(value_delimiter = ',', help_heading = "Live view")]
+    pub show_only: Option<Vec<Only>>,
 
     /// How a line of the log is written.
     #[arg(long, env = "PUBSHIM_LOG_FORMAT", value_name = "FORMAT", value_enum)]

@@ -5,6 +5,7 @@ use std::io::Write;
 use super::*;
 use crate::cli::{Cli, Command};
 use crate::session::{Function, Security};
+use crate::view::Form;
 
 /// What the command line `args` says, the word "run" left out.
 fn flags(args: &str) -> RunOptions {
@@ -44,8 +45,12 @@ fn everything_given_arrives() {
     let given = settings(
         "--listen 127.0.0.1:1 --listen [::1]:2,127.0.0.2:3 --server tls://a:4 --domain A.b,c.d \
          --ca-file ca.pem --danger-accept-invalid-certs --native rooms --native chat \
-         --max-sessions 5 --connect-timeout 6 --shutdown-timeout 7 --log-format json -qq",
+         --max-sessions 5 --connect-timeout 6 --shutdown-timeout 7 --log-format json -qq \
+         --show --show-bodies --show-only presence,romeo@a.b --show-only @c.d",
     );
+    assert_eq!((given.show.form, given.show.bodies), (Form::Short, true));
+    let only = ["presence", "romeo@a.b", "@c.d"].map(|text| text.parse().expect(text));
+    assert_eq!(given.show.only, only);
     let listen: Vec<String> = given.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["127.0.0.1:1", "[::1]:2", "127.0.0.2:3"]);
     assert_eq!(given.server.map(|server| server.port), Some(4));
@@ -213,6 +218,13 @@ fn a_file_that_is_wrong_is_told_where() {
             "boolean",
         ),
         ("log-format = 'xml'", 1, "`log-format`", "`text` or `json`"),
+        ("show = 'long'", 1, "`show`", "`off`, `short`, `full`"),
+        (
+            "show-only = ['a b']",
+            1,
+            "`show-only`",
+            "an address such as romeo@example.org",
+        ),
         ("verbosity = 3", 1, "`verbosity`", "from -3 to 2"),
         ("max-depth = 1\nmax-depth = 2", 2, "max-depth", "duplicate"),
         ("policy = off", 1, "policy", "quoted"),

@@ -1,5 +1,6 @@
 //! Accepts clients, and ends their sessions when the program ends.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,7 +14,8 @@ use tracing::Instrument as _;
 
 use super::connector::Connector;
 use super::pump::Pump;
-use super::recorder::Recorder;
+use super::watch::Watching;
+use super::{recorder, show};
 use crate::config::Settings;
 use crate::session::{Options, Seed};
 
@@ -30,14 +32,15 @@ const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
 pub struct Listener {
     sockets: Vec<TcpListener>,
     connector: Connector,
-    recorder: Option<Recorder>,
+    watchings: Vec<Watching>,
 }
 
 /// What all sessions share.
 struct Shared {
     options: Arc<Options>,
     connector: Arc<Connector>,
-    recorder: Option<Recorder>,
+    /// Who is told what sessions do.
+    watchings: Vec<Watching>,
     /// Sessions so far.
     count: AtomicU64,
     room: Arc<Semaphore>,
@@ -49,7 +52,7 @@ impl Listener {
     /// Checks what sessions will need, then binds all addresses of the configuration.
     pub async fn bind(settings: &Settings) -> anyhow::Result<Self> {
         let connector = Connector::new(settings)?;
-        let recorder = Recorder::start(settings)?;
+        let watchings = [recorder::start(settings)?, show::start(settings)?];
         let mut sockets = Vec::new();
         let mut addresses = Vec::new();
         for address in &settings.listen {
@@ -65,14 +68,19 @@ impl Listener {
         Ok(Self {
             sockets,
             connector,
-            recorder,
+            watchings: watchings.into_iter().flatten().collect(),
         })
+    }
+
+    /// The first address clients connect to.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.sockets.first()?.local_addr().ok()
     }
 
     /// Serves clients until `stop` is cancelled, then waits for their sessions to end.
     pub async fn run(self, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
         let shared = Arc::new(Shared {
-            recorder: self.recorder,
+            watchings: self.watchings,
             count: AtomicU64::new(0),
             connector: Arc::new(self.connector),
             options: Arc::new(settings.session),
@@ -101,9 +109,10 @@ impl Listener {
                 settings.shutdown_timeout.as_secs()
             );
         }
-        // Sessions that were cut off still hold their ends; the rest of the recordings is written.
-        if let Some(recorder) = Arc::into_inner(shared).and_then(|shared| shared.recorder) {
-            recorder.finish();
+        // Sessions that were cut off still hold their ends; what the others said is written.
+        let watchings = Arc::into_inner(shared).map(|shared| shared.watchings);
+        for watching in watchings.into_iter().flatten() {
+            watching.finish(settings.shutdown_timeout).await;
         }
         Ok(())
     }
@@ -140,15 +149,13 @@ fn start(client: TcpStream, number: u64, shared: &Arc<Shared>) {
     }
     tracing::debug!("connected");
     // A future holds its arguments several times over: better that this is a pointer.
+    let watches = shared.watchings.iter();
     let pump = Box::new(Pump::new(
         client,
         Arc::clone(&shared.options),
         Seed(seed),
         Arc::clone(&shared.connector),
-        shared
-            .recorder
-            .as_ref()
-            .map(|recorder| recorder.session(number)),
+        watches.map(|watching| watching.session(number)).collect(),
     ));
     let task = run(pump, shared.stop.clone(), permit).in_current_span();
     shared.sessions.spawn(task);

@@ -4,8 +4,11 @@
 //! |---|---|
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
 //! | `connector.rs` | resolves, connects and secures the server's leg |
-//! | `recorder.rs` | writes recordings without keeping sessions waiting |
+//! | `sandbox.rs` | the sockets and the file of a [`sandbox`](crate::sandbox) |
 //! | `pump.rs` | the one task that owns both connections of a session |
+//! | `watch.rs` | threads that are told what sessions do, without keeping them waiting |
+//! | `recorder.rs` | writes recordings |
+//! | `show.rs` | writes the live view |
 
 #![allow(
     clippy::disallowed_methods,
@@ -17,6 +20,10 @@ mod connector;
 mod listener;
 mod pump;
 mod recorder;
+mod sandbox;
+mod show;
+mod watch;
 
 pub use connector::Connector;
 pub use listener::Listener;
+pub use sandbox::Sandbox;

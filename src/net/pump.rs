@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connector::{Connector, ServerStream};
-use super::recorder::SessionRecorder;
+use super::watch::Watch;
 use crate::session::{Event, Input, Leg, Level, Options, Output, Seed, Session};
 
 /// What one read takes at the most.
@@ -42,7 +42,8 @@ pub(super) struct Pump {
     domain: String,
     start: Instant,
     timer: Option<Pin<Box<Sleep>>>,
-    recorder: Option<SessionRecorder>,
+    /// Who is told of each step.
+    watches: Box<[Watch]>,
 }
 
 /// One connection and how far its end is.
@@ -67,11 +68,11 @@ impl Pump {
         options: Arc<Options>,
         seed: Seed,
         connector: Arc<Connector>,
-        recorder: Option<SessionRecorder>,
+        watches: Box<[Watch]>,
     ) -> Self {
         super::connector::prepare(&client);
         let mut session = Session::new(options, seed, Duration::ZERO);
-        if recorder.is_some() {
+        if !watches.is_empty() {
             session.record();
         }
         Self {
@@ -84,7 +85,7 @@ impl Pump {
             domain: String::new(),
             start: Instant::now(),
             timer: None,
-            recorder,
+            watches,
         }
     }
 
@@ -151,14 +152,15 @@ impl Pump {
     /// Does what the session wants done; whether there was anything.
     fn follow_outputs(&mut self) -> bool {
         let mut moved = false;
+        let mut steps = Vec::new();
         while let Some(output) = self.session.poll() {
             moved = true;
-            if let Some(recorder) = &mut self.recorder {
+            if !self.watches.is_empty() {
                 if matches!(output, Output::Recorded(_)) {
-                    recorder.record(output);
+                    steps.push(output);
                     continue;
                 }
-                recorder.record(output.clone());
+                steps.push(output.clone());
             }
             match output {
                 Output::Connect { domain } => {
@@ -179,11 +181,23 @@ impl Pump {
                     self.server.finish();
                 }
                 Output::Log(event) => log(&event),
-                // Without a recorder there is none.
+                // Nobody watches, so there is none.
                 Output::Recorded(_) => {}
             }
         }
+        if !steps.is_empty() {
+            self.tell(steps);
+        }
         moved
+    }
+
+    fn tell(&mut self, steps: Vec<Output>) {
+        if let [others @ .., last] = &mut *self.watches {
+            for watch in others {
+                watch.tell(steps.clone());
+            }
+            last.tell(steps);
+        }
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -77,6 +77,8 @@ pub struct ServerFacts {
     pub no_authorize: bool,
     /// The server has no privacy lists (XEP-0016), so they need not be asked for.
     pub no_privacy_lists: bool,
+    /// The server bounces native subscription stanzas if too many come in a minute.
+    pub limits_subscriptions: bool,
 }
 
 /// What a session wants done, besides sending its [`outgoing`](super::Session::outgoing) bytes.
@@ -122,6 +124,13 @@ pub enum Record {
     Failed(String),
     /// The program ends.
     Shutdown,
+}
+
+impl Record {
+    /// Whether this is an input: what follows it was caused by it.
+    pub fn is_input(&self) -> bool {
+        !matches!(self, Self::To(..))
+    }
 }
 
 /// How important an [`Event`] is.
@@ -190,6 +199,20 @@ pub enum Event {
         /// What the server said.
         reason: String,
     },
+    /// Somebody could not be kept from seeing our node, for this reason.
+    RevokeFailed {
+        /// The account or domain.
+        whom: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// Contacts could not be allowed to see our node, for this reason.
+    ApprovalFailed {
+        /// Their accounts.
+        whom: Vec<String>,
+        /// What the server said.
+        reason: String,
+    },
     /// A rule was applied to the stanza in work.
     Applied(&'static Rule),
     /// Something that came in by pubsub was not shown to the client, for this reason.
@@ -218,6 +241,8 @@ pub enum Dropped {
     Overflow,
     /// The resource was published as available and is not there.
     Gone,
+    /// The client has not said that it is available.
+    Unavailable,
 }
 
 impl Dropped {
@@ -233,13 +258,14 @@ impl Dropped {
             Self::Retracted => "retracted",
             Self::Overflow => "overflow",
             Self::Gone => "gone",
+            Self::Unavailable => "unavailable",
         }
     }
 }
 
 impl Dropped {
     /// Every reason there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ForeignFrom,
         Self::WrongType,
         Self::WrongPayload,
@@ -249,6 +275,7 @@ impl Dropped {
         Self::Retracted,
         Self::Overflow,
         Self::Gone,
+        Self::Unavailable,
     ];
 }
 
@@ -262,6 +289,8 @@ impl Event {
             | Self::NodeReplaced { .. }
             | Self::NodeUnusable { .. }
             | Self::PublishFailed { .. }
+            | Self::RevokeFailed { .. }
+            | Self::ApprovalFailed { .. }
             | Self::LoginFailed
             | Self::LeftBeforeLogin => Level::Warn,
             Self::LoggedIn(_) => Level::Info,
@@ -315,6 +344,16 @@ impl fmt::Display for Event {
                     "node '{node}' cannot be used, going on without it: {reason}"
                 )
             }
+            Self::RevokeFailed { whom, reason } => write!(
+                f,
+                "{} may still see what is published to node 'presence': {reason}",
+                shown(whom)
+            ),
+            Self::ApprovalFailed { whom, reason } => write!(
+                f,
+                "{} cannot be shown what is published to node 'presence': {reason}",
+                shown(&whom.join(", "))
+            ),
             Self::PublishFailed { node, reason } => {
                 write!(f, "publishing to node '{node}' failed: {reason}")
             }

@@ -17,11 +17,10 @@ impl Session {
             Some(Kind::Presence) => self
                 .translator
                 .handle_client_presence(stanza, &mut self.wire),
-            Some(Kind::Iq) => {
-                self.translator.note_client_iq(stanza, &mut self.wire);
-                false
-            }
-            Some(Kind::Message) => false,
+            Some(Kind::Iq) => self.translator.handle_client_iq(stanza, &mut self.wire),
+            Some(Kind::Message) => self
+                .translator
+                .handle_client_message(stanza, &mut self.wire),
         };
         if !translated {
             self.pass(Leg::Client, stanza);

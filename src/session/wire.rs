@@ -9,6 +9,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use super::pacing::Pacer;
 use super::requests::{Id, Requests, Seed};
 use super::{Dropped, Event, Leg, Output, ServerFacts};
+use crate::ns;
 use crate::translate::{Purpose, Rule, rules};
 use crate::xml::{Element, escape};
 
@@ -182,6 +183,21 @@ impl Wire {
             let _ = write!(out, " to='{}'", escape(&from));
         }
         out.put_slice(b"/>");
+    }
+
+    /// Answers an IQ of somebody else's as the server does for a resource that is not there.
+    pub(crate) fn answer_unavailable(&mut self, iq: &Element<'_>) {
+        let id = iq.attribute("id").unwrap_or_default();
+        let out = self.to(Leg::Server);
+        let _ = write!(out, "<iq type='error' id='{}'", escape(&id));
+        if let Some(from) = iq.attribute("from") {
+            let _ = write!(out, " to='{}'", escape(&from));
+        }
+        let _ = write!(
+            out,
+            "><error type='cancel'><service-unavailable xmlns='{}'/></error></iq>",
+            ns::STANZA_ERRORS
+        );
     }
 
     /// Notes something for the log.

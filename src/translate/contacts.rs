@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::handshake::{Half, Relation};
+use super::handshake::{Half, Kind, Relation};
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
@@ -26,6 +26,62 @@ pub(super) struct Contact {
     pub(super) is_native: bool,
     /// One of its native presences carried the marker: it has a shim.
     pub(super) is_marked: bool,
+    /// The client was shown its request because of a form, and has not answered yet.
+    pub(super) is_asking: bool,
+    /// The client has answered such a request in this session.
+    pub(super) answered: Option<Kind>,
+    /// What the record on the private node says; under `pure` that is the relation.
+    pub(super) recorded: Relation,
+    /// Its service has taken our request, by the record: it is not to be made again.
+    pub(super) is_pending: bool,
+    /// The user has put it into the roster, whatever its relation; on record.
+    pub(super) is_listed: bool,
+    /// Its name in the roster; on record.
+    pub(super) name: Option<Box<str>>,
+    /// Its groups in the roster; on record.
+    pub(super) groups: Vec<Box<str>>,
+    /// JIDs of it that were approved for our node, besides the bare one; on record.
+    pub(super) jids: Vec<Box<str>>,
+}
+
+/// What a roster shows of a contact.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    subscription: &'static str,
+    is_asked: bool,
+    name: Option<Box<str>>,
+    groups: Vec<Box<str>>,
+}
+
+impl Contact {
+    /// What the roster shows of it, if anything.
+    pub(super) fn item(&self) -> Option<Item> {
+        self.is_in_roster().then(|| Item {
+            subscription: self.relation.as_str(),
+            is_asked: self.relation.to == Half::Asked,
+            name: self.name.clone(),
+            groups: self.groups.clone(),
+        })
+    }
+
+    /// Whether the roster shows it: a request that waits for the user does not (RFC 6121 §A.1).
+    pub(super) fn is_in_roster(&self) -> bool {
+        self.is_listed || self.relation.to != Half::No || self.relation.from == Half::Yes
+    }
+
+    /// Its request, if there was one, waits for the user no longer.
+    pub(super) fn forget_request(&mut self) {
+        self.is_asking = false;
+        self.answered = None;
+        if self.relation.from == Half::Asked {
+            self.relation.from = Half::No;
+        }
+    }
+
+    /// Whether there is anything to be remembered.
+    pub(super) fn is_worth_recording(&self) -> bool {
+        self.is_listed || self.recorded != Relation::default() || !self.jids.is_empty()
+    }
 }
 
 /// The records of one session.
@@ -33,6 +89,8 @@ pub(super) struct Contact {
 pub(super) struct Contacts {
     roster: Roster,
     list: HashMap<Box<str>, Contact>,
+    /// The roster was really had.
+    is_reliable: bool,
     /// How often the roster could not be had.
     failures: u8,
     /// Accounts to whose presence node the client itself has asked to be subscribed in this session,
@@ -54,6 +112,9 @@ enum Roster {
 
 /// A contact whose relation has changed: what it was before.
 pub(super) type Changed = (Box<str>, Relation);
+
+/// A contact of which the record may say something else: what the roster showed of it before.
+pub(super) type Before = (Box<str>, Option<Item>);
 
 impl Contacts {
     /// Whether the account is subscribed to `account`; `None` until the roster is known.
@@ -78,6 +139,45 @@ impl Contacts {
             .unwrap_or_default()
     }
 
+    /// Whether the account's records let `account` see our node.
+    pub(super) fn may_see(&self, account: &str) -> bool {
+        self.list.get(account).is_some_and(|contact| {
+            contact.relation.from == Half::Yes || contact.recorded.from == Half::Yes
+        })
+    }
+
+    /// Whether we want to be subscribed to the node of `account`: under `auto` it has to have a shim.
+    pub(super) fn is_to_follow(&self, account: &str, is_pure: bool) -> bool {
+        self.list.get(account).is_some_and(|contact| match is_pure {
+            true => contact.relation.to != Half::No,
+            false => contact.relation.to == Half::Yes && contact.is_marked,
+        })
+    }
+
+    /// Whoever has a shim, in the order of their JIDs.
+    pub(super) fn marked(&self) -> Vec<Box<str>> {
+        let marked = self.list.iter().filter(|(_, contact)| contact.is_marked);
+        let mut accounts: Vec<_> = marked.map(|(account, _)| account.clone()).collect();
+        accounts.sort_unstable();
+        accounts
+    }
+
+    /// The accounts of `domain` that something is known of, in the order of their JIDs.
+    pub(super) fn of_domain(&self, domain: &str) -> Vec<Box<str>> {
+        let accounts = self
+            .list
+            .keys()
+            .filter(|account| jid::domain(account) == domain);
+        let mut accounts: Vec<_> = accounts.cloned().collect();
+        accounts.sort_unstable();
+        accounts
+    }
+
+    /// Whether the client itself has asked to be subscribed to the node of `account`.
+    pub(super) fn is_clients_own(&self, account: &str) -> bool {
+        self.asked.contains_key(account)
+    }
+
     /// Every account something is known of.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Contact)> {
         self.list
@@ -96,6 +196,33 @@ impl Contacts {
             return None;
         }
         Some(self.list.entry(account.into()).or_default())
+    }
+
+    /// Forgets what is on record of these accounts; who they were, and what the roster showed of them.
+    pub(super) fn forget_recorded(&mut self, is_meant: impl Fn(&str) -> bool) -> Vec<Before> {
+        let mut forgotten = Vec::new();
+        for (account, contact) in &mut self.list {
+            if contact.is_worth_recording() && is_meant(account) {
+                forgotten.push((account.clone(), contact.item()));
+                contact.recorded = Relation::default();
+                contact.is_listed = false;
+                contact.name = None;
+                contact.groups.clear();
+                contact.jids.clear();
+            }
+        }
+        forgotten
+    }
+
+    /// The roster is what is on record, not what the server says of it: all is known.
+    pub(super) fn set_known(&mut self) {
+        self.roster = Roster::Known;
+        self.is_reliable = true;
+    }
+
+    /// Whether the roster is known and really the account's: not one that could not be had.
+    pub(super) fn is_reliable(&self) -> bool {
+        self.is_known() && self.is_reliable
     }
 
     /// Notes a native presence of `account`.
@@ -131,15 +258,15 @@ impl Contacts {
             false => Roster::Unknown,
         };
         if let Some(query) = query {
+            self.is_reliable = true;
             self.note_items(&query);
         }
     }
 
     /// Looks at the answer to the client's own request for its roster; whether the roster is known by it.
-    pub(super) fn note_client_roster(&mut self, iq: &Element<'_>, own: &str) -> bool {
+    pub(super) fn note_client_roster(&mut self, iq: &Element<'_>) -> bool {
         if self.client_request.is_none()
             || self.client_request.as_deref() != iq.attribute("id").as_deref()
-            || iq.attribute("from").is_some_and(|from| from != own)
         {
             return false;
         }
@@ -159,9 +286,7 @@ impl Contacts {
         wire: &mut Wire,
     ) -> (Vec<Changed>, bool) {
         let own = jid::bare(&wire.jid);
-        if iq.attribute("type").as_deref() != Some("set")
-            || iq.attribute("from").is_some_and(|from| from != own)
-        {
+        if iq.attribute("from").is_some_and(|from| from != own) {
             return (Vec::new(), false);
         }
         let Some(query) = iq.child(ns::ROSTER, "query") else {
@@ -199,7 +324,7 @@ impl Contacts {
             let Some(contact) = self.get_mut(&account) else {
                 continue;
             };
-            let before = contact.relation;
+            let mut before = contact.relation;
             let (to, from) = match item.attribute("subscription").as_deref() {
                 Some("both") => (Half::Yes, Half::Yes),
                 Some("to") => (Half::Yes, Half::No),
@@ -220,6 +345,12 @@ impl Contacts {
                     from
                 },
             };
+            if item.attribute("subscription").as_deref() == Some("remove")
+                && contact.recorded.from == Half::Yes
+            {
+                // It saw us without the roster's saying so.
+                before.from = Half::Yes;
+            }
             if contact.relation != before {
                 changed.push(((*account).into(), before));
             }
@@ -231,7 +362,7 @@ impl Contacts {
     pub(super) fn note_client_iq(&mut self, iq: &Element<'_>, node: &str) {
         if iq.child(ns::ROSTER, "query").is_some() {
             self.client_has_roster = true;
-            if iq.attribute("type").as_deref() == Some("get") {
+            if iq.attribute("type").as_deref() == Some("get") && iq.attribute("to").is_none() {
                 self.client_request = iq.attribute("id").map(|id| (*id).into());
             }
         }

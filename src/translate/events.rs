@@ -1,6 +1,8 @@
 //! Events on contacts' presence nodes to presence (listings 4 and 2).
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
@@ -11,23 +13,31 @@ use super::seen::{Change, Seen};
 use super::states::States;
 use crate::jid;
 use crate::ns;
-use crate::session::{Dropped, Leg, Wire};
-use crate::xml::{Element, rewrite_standalone};
+use crate::session::{Dropped, Leg, Policy, Wire};
+use crate::xml::{Element, escape, rewrite_standalone};
 
 /// So many bytes of presence may wait until the roster is known.
 const MOST_HELD: usize = 256 * 1024;
 /// One message may make so many bytes of presence: what it declares once would stand on each.
 const MOST_SHOWN: usize = 256 * 1024;
+/// So many accounts are remembered as available, and so many resources of each.
+const MOST_AVAILABLE: usize = 4096;
 /// One message may have so many items; servers send one.
 const MOST_ITEMS: usize = 256;
 /// A resource may be so long (RFC 6122 §2.1).
 const MOST_RESOURCE: usize = 1023;
 
 /// What came in by event, and what was shown of it.
-#[derive(Default)]
 pub(super) struct Events {
     seen: Seen,
     held: Vec<Held>,
+    /// The client is shown the presence of the account's own resources, itself included (RFC 6121 §4.2.2):
+    /// under `auto` the server does that natively.
+    shows_own: bool,
+    /// The client is not to be shown anything now.
+    pub(super) is_closed: bool,
+    /// Resources the client sees as available because of events or items alone, by account.
+    available: HashMap<Box<str>, Vec<Box<str>>>,
 }
 
 /// A presence that may be shown if its sender turns out to be a contact.
@@ -51,6 +61,16 @@ impl Held {
 }
 
 impl Events {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self {
+            shows_own: policy == Policy::Pure,
+            seen: Seen::default(),
+            held: Vec::new(),
+            is_closed: false,
+            available: HashMap::new(),
+        }
+    }
+
     /// Whether to show a native presence to the client.
     pub(super) fn shows_native(
         &mut self,
@@ -69,6 +89,7 @@ impl Events {
         if jid::resource(&from).is_none() || from == wire.jid {
             return true;
         }
+        self.note_available(&from, false);
         // A native presence is newer than what was held before it came.
         self.held.retain(|held| *held.full != *from);
         self.seen.native(&from, Change::of(presence), marked)
@@ -155,8 +176,11 @@ impl Events {
     ) -> Result<(), Dropped> {
         let (presence, full) = read_item(item, account)?;
         let is_own = account == jid::bare(&wire.jid);
-        if is_own && full == wire.jid {
+        if is_own && !self.shows_own {
             return Err(Dropped::Seen);
+        }
+        if self.is_closed {
+            return Err(Dropped::Unavailable);
         }
         states.note_heard(&full);
         let is_believed = match is_own {
@@ -187,10 +211,54 @@ impl Events {
             return Err(Dropped::Seen);
         }
         wire.apply(&rules::EVENT);
+        self.note_available(full, presence.attribute("type").is_none());
         let to = std::mem::take(&mut wire.jid);
         write_presence(wire.to(Leg::Client), presence, account, &to);
         wire.jid = to;
         Ok(())
+    }
+
+    /// Notes that the client sees `full` as available by event alone, or no longer.
+    fn note_available(&mut self, full: &str, is_available: bool) {
+        let account = jid::bare(full);
+        if let Some(resources) = self.available.get_mut(account) {
+            resources.retain(|resource| **resource != *full);
+            if is_available && resources.len() < MOST_AVAILABLE {
+                resources.push(full.into());
+            } else if resources.is_empty() {
+                self.available.remove(account);
+            }
+        } else if is_available && self.available.len() < MOST_AVAILABLE {
+            self.available.insert(account.into(), vec![full.into()]);
+        }
+    }
+
+    /// Shows as unavailable what was only known by events of `account`: we do not see it any more.
+    pub(super) fn hide(&mut self, account: &str, wire: &mut Wire) {
+        self.held.retain(|held| jid::bare(&held.full) != account);
+        let to = escape(&wire.jid).into_owned();
+        for full in self.available.remove(account).unwrap_or_default() {
+            self.seen.forget(&full);
+            let from = escape(&full);
+            let _ = write!(
+                wire.to(Leg::Client),
+                "<presence from='{from}' to='{to}' type='unavailable'/>"
+            );
+        }
+    }
+
+    /// What was shown of `account` is to be shown again if it comes again.
+    pub(super) fn forget(&mut self, account: &str) {
+        for full in self.available.get(account).into_iter().flatten() {
+            self.seen.forget(full);
+        }
+    }
+
+    /// Nothing that was shown counts any more.
+    pub(super) fn forget_all(&mut self) {
+        self.seen = Seen::default();
+        self.available.clear();
+        self.held.clear();
     }
 
     /// Whether something waits until the roster is known.
@@ -212,6 +280,8 @@ impl Events {
         if !is_own && contacts.is_subscribed(account) != Some(true) {
             wire.drop_event(Dropped::NotSubscribed);
         } else if self.seen.event(&held.full, held.change) {
+            self.note_available(&held.full, held.change.is_available());
+            wire.apply(&rules::EVENT);
             wire.send(Leg::Client, &held.presence);
         } else {
             wire.drop_event(Dropped::Seen);
@@ -254,7 +324,7 @@ fn write_presence(out: &mut BytesMut, presence: &Element<'_>, account: &str, to:
         // Only a room may say who is an occupant.
         (ns::MUC | ns::MUC_USER, _) | (ns::SHIM, _) => false,
         // Only the author may say when it was said.
-        (ns::DELAY, _) => child
+        (ns::DELAY | ns::DELAY_0, _) => child
             .attribute("from")
             .is_none_or(|from| jid::bare(&from) == account),
         (ns::SID, "stanza-id") => child

@@ -43,6 +43,11 @@ impl Kind {
         })
     }
 
+    /// Whether it is about what the sender sees, not about who sees the sender.
+    pub(crate) fn is_about_to(self) -> bool {
+        matches!(self, Self::Subscribe | Self::Unsubscribe)
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Subscribe => "subscribe",

@@ -3,6 +3,7 @@
 //! A resource that crashed leaves its item on the node as if it were still there, where the server does
 //! not purge it. Whether a resource is there, only a ping tells: one that a shim or a client answers.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use bytes::BytesMut;
@@ -24,9 +25,21 @@ pub(super) struct Leftovers {
     asked: bool,
     /// Item ids, which are resources, in the order they were pinged.
     suspects: Vec<Box<str>>,
+    /// Resources of the account whose native presence has no marker: whatever they left as items, they have
+    /// no shim any more.
+    unmarked: HashSet<Box<str>>,
 }
 
 impl Leftovers {
+    /// Notes a native presence of another resource of the account.
+    pub(super) fn note_native(&mut self, resource: &str, is_marked: bool) {
+        if is_marked {
+            self.unmarked.remove(resource);
+        } else if self.unmarked.len() < MOST_SUSPECTS {
+            self.unmarked.insert(resource.into());
+        }
+    }
+
     /// Asks for the items on the own node, unless that was done.
     pub(super) fn search(&mut self, wire: &mut Wire) {
         if !self.asked {
@@ -77,7 +90,7 @@ impl Leftovers {
         let Some(item) = self.suspects.get(suspect) else {
             return;
         };
-        if is_gone(reply) {
+        if is_gone(reply) || self.unmarked.contains(item) {
             wire.apply(&rules::LEFTOVER);
             wire.request("set", None, Purpose::Ignore, |out| write_retract(out, item));
         }

@@ -2,16 +2,22 @@
 //!
 //! | file | holds | listings |
 //! |---|---|---|
-//! | `translator.rs` | which stanza goes to which of these | |
+//! | `translator.rs` | which stanza goes to which of these; what is done at login | |
 //! | `presence.rs` | the client's presence to publishes, going offline | 1, 3 |
 //! | `events.rs` | events on contacts' nodes to presence | 2, 4 |
 //! | `seen.rs` | one change, seen natively and by event, shown once | 2, 4 |
-//! | `contacts.rs` | the account's contacts, and whose events are believed | 4 |
-//! | `handshake.rs` | the states of a subscription | 5–11 |
 //! | `states.rs` | the contacts' states at login | 4 |
 //! | `leftovers.rs` | items of resources that are gone | 3 |
 //! | `visibility.rs` | who must not see the client | 3 |
-//! | `revoke.rs` | subscriptions ended | 11 |
+//! | `subscriptions.rs` | subscription stanzas, forms and what services say of subscriptions | 5–7, 9–11 |
+//! | `handshake.rs` | the states of a subscription (RFC 6121 Appendix A) | 5–7 |
+//! | `natives.rs` | native subscription stanzas, as fast as the server takes them | 5, 7 |
+//! | `followings.rs` | our subscriptions to contacts' nodes | 9 |
+//! | `approvals.rs`, `revoke.rs` | who may see our node | 10, 11 |
+//! | `blocking.rs` | whom the user has blocked | |
+//! | `contacts.rs` | what is known of each contact, and whose events are believed | 4 |
+//! | `roster.rs` | the roster under `pure` | 8 |
+//! | `record.rs` | what is remembered of contacts on a private node | 8 |
 //! | `node.rs` | a node of the own account, made and verified | 3 |
 //! | `rules.rs` | what is done, for people | |
 //! | `form.rs` | data forms (XEP-0004) | |
@@ -20,17 +26,24 @@
 //! byte. It writes to the session's [`Wire`](crate::session), and what it waits for is data
 //! ([`Purpose`]), not a closure.
 
+mod approvals;
+mod blocking;
 mod contacts;
 mod events;
+mod followings;
 mod form;
 mod handshake;
 mod leftovers;
+mod natives;
 mod node;
 mod presence;
+mod record;
 mod revoke;
+mod roster;
 pub(crate) mod rules;
 mod seen;
 mod states;
+mod subscriptions;
 mod translator;
 mod visibility;
 
@@ -52,8 +65,26 @@ pub(crate) enum Purpose {
     PrivacyLists,
     /// Learning what the list in force says.
     PrivacyList,
-    /// Learning who is subscribed to our node.
+    /// Learning who is subscribed to our node, to end it.
     Subscribers,
+    /// Ending what an account may do with our node.
+    Revoked,
+    /// Learning who is a member of our node.
+    Members,
+    /// Learning who is subscribed to our node, at login.
+    Listed,
+    /// Making contacts members of our node, by the number of the request.
+    Grant(u32),
+    /// Subscribing to a contact's node, by the number of the request.
+    Follow(u32),
+    /// Learning whom the user has blocked.
+    Blocklist,
+    /// A step of making and verifying the private node.
+    RecordNode(node::Step),
+    /// Learning what is on record of the contacts.
+    RecordItems,
+    /// Writing to the record.
+    Recorded,
     /// Learning whom the account is subscribed to.
     Roster,
     /// Learning the states of a contact's resources, by the number of the question.

@@ -50,6 +50,46 @@ enum State {
     Unusable,
 }
 
+/// What a node of the own account is for, and so who may see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spec {
+    /// The node of listings 3 and 4: whom the owner approves.
+    Presence,
+    /// Nobody but the account itself. What is on it must not be lost: it is repaired, never deleted.
+    Private,
+}
+
+impl Spec {
+    fn wanted(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Presence => &WANTED,
+            Self::Private => &WANTED_PRIVATE,
+        }
+    }
+
+    /// Fewer items than this would not do: the resources of one account, or every item of the record.
+    fn few_items(self) -> u32 {
+        match self {
+            Self::Presence => 16,
+            Self::Private => 256,
+        }
+    }
+
+    fn best_access(self, wire: &Wire) -> Access {
+        match (self, wire.facts.no_authorize) {
+            (Self::Presence, false) => Access::Authorize,
+            _ => Access::Whitelist,
+        }
+    }
+
+    fn purpose(self, step: Step) -> Purpose {
+        match self {
+            Self::Presence => Purpose::Node(step),
+            Self::Private => Purpose::RecordNode(step),
+        }
+    }
+}
+
 /// Configuration that is changed where the server offers the field: delivery does not depend on
 /// native presence, the last item is fetched and never pushed, every resource keeps its item, and
 /// what a crash leaves behind goes away.
@@ -65,8 +105,17 @@ const WANTED: [(&str, &str); 9] = [
     ("pubsub#notification_type", "headline"),
 ];
 
-/// Fewer items than this would not do for the resources of one account.
-const FEW_ITEMS: u32 = 16;
+/// The same for a private node: it outlives the sessions that write it.
+const WANTED_PRIVATE: [(&str, &str); 8] = [
+    ("pubsub#presence_based_delivery", "0"),
+    ("pubsub#send_last_published_item", "never"),
+    ("pubsub#max_items", "max"),
+    ("pubsub#persist_items", "1"),
+    ("pubsub#deliver_payloads", "1"),
+    ("pubsub#purge_offline", "0"),
+    ("pubsub#notify_retract", "0"),
+    ("pubsub#notification_type", "headline"),
+];
 
 /// So many requests, and the server will not be convinced.
 const MOST_REQUESTS: u8 = 10;
@@ -75,22 +124,26 @@ const MOST_REQUESTS: u8 = 10;
 #[derive(Debug)]
 pub(crate) struct OwnNode {
     name: &'static str,
+    spec: Spec,
     state: State,
     /// The access model that was verified last.
     verified: Option<Access>,
     requests: u8,
     /// The configuration was set once: what still differs, the server will not change.
     configured: bool,
+    is_new: bool,
 }
 
 impl OwnNode {
-    pub(crate) fn new(name: &'static str) -> Self {
+    pub(super) fn new(name: &'static str, spec: Spec) -> Self {
         Self {
             name,
+            spec,
             state: State::Unchecked,
             verified: None,
             requests: 0,
             configured: false,
+            is_new: false,
         }
     }
 
@@ -102,6 +155,11 @@ impl OwnNode {
     /// The access model that was verified last; a publish that names it cannot leak.
     pub(crate) fn verified(&self) -> Option<Access> {
         self.verified
+    }
+
+    /// Whether the node was made in this session.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Whether nothing can be published to the node in this session.
@@ -132,10 +190,11 @@ impl OwnNode {
     ) {
         // A server without `authorize` says so in one of these ways (XEP-0060 §8.1.3), no other.
         let is_unknown_access = matches!(reply, Err("not-acceptable" | "feature-not-implemented"));
+        self.is_new |= matches!((step, reply), (Step::Create(_), Ok(_)));
         match (step, reply) {
             (Step::Get, Ok(iq)) => self.handle_configuration(iq, wire),
             (Step::Get | Step::Delete, Err("item-not-found")) | (Step::Delete, Ok(_)) => {
-                self.ask(Step::Create(best_access(wire)), wire);
+                self.ask(Step::Create(self.spec.best_access(wire)), wire);
             }
             (Step::Create(Access::Authorize), Err(_)) if is_unknown_access => {
                 learn_no_authorize(wire);
@@ -149,6 +208,8 @@ impl OwnNode {
             | (Step::Create(_), Err("conflict"))
             // What the options lack makes nothing unsafe.
             | (Step::SetOptions, Err(_)) => self.ask(Step::Get, wire),
+            // ejabberd says so after five seconds when many log in at once; the next time it works.
+            (_, Err("internal-server-error")) => self.ask(Step::Get, wire),
             (_, Err(condition)) => self.give_up(condition, wire),
         }
     }
@@ -175,10 +236,10 @@ impl OwnNode {
         if publishers.is_some_and(|model| model != "publishers") {
             return self.replace("others may publish to it", wire);
         }
-        if access == Access::Whitelist && best_access(wire) == Access::Authorize {
+        if access == Access::Whitelist && self.spec.best_access(wire) == Access::Authorize {
             return self.ask(Step::SetAccess(Access::Authorize), wire);
         }
-        let options: Vec<_> = differences(&form).collect();
+        let options: Vec<_> = differences(&form, self.spec).collect();
         if options.is_empty() || self.configured {
             self.state = State::Ready;
             self.verified = Some(access);
@@ -193,6 +254,15 @@ impl OwnNode {
     }
 
     fn replace(&mut self, reason: &str, wire: &mut Wire) {
+        if self.spec == Spec::Private {
+            return self.send(Step::SetAccess(Access::Whitelist), wire, |out, node| {
+                let fields = [
+                    ("pubsub#access_model", Access::Whitelist.as_str()),
+                    ("pubsub#publish_model", "publishers"),
+                ];
+                write_configure(out, node, &fields);
+            });
+        }
         wire.log(Event::NodeReplaced {
             node: self.name,
             reason: reason.to_owned(),
@@ -241,7 +311,7 @@ impl OwnNode {
             return self.give_up("the server does not keep the configuration", wire);
         }
         let node = self.name;
-        if !wire.request(kind, None, Purpose::Node(step), |out| body(out, node)) {
+        if !wire.request(kind, None, self.spec.purpose(step), |out| body(out, node)) {
             self.give_up("too many requests wait for the server", wire);
         }
     }
@@ -273,21 +343,16 @@ fn learn_no_authorize(wire: &mut Wire) {
     });
 }
 
-/// The access model to ask this server for.
-fn best_access(wire: &Wire) -> Access {
-    match wire.facts.no_authorize {
-        true => Access::Whitelist,
-        false => Access::Authorize,
-    }
-}
-
-/// What of [`WANTED`] the server offers and has set otherwise.
+/// What of the wanted configuration the server offers and has set otherwise.
 fn differences<'a>(
     form: &'a Element<'a>,
+    spec: Spec,
 ) -> impl Iterator<Item = (&'static str, &'static str)> + use<'a> {
-    WANTED.into_iter().filter(move |(var, wanted)| {
+    spec.wanted().iter().copied().filter(move |(var, wanted)| {
         form::value(form, var).is_some_and(|value| match (&*value, *wanted) {
-            (number, "max") if number != "max" => number.parse().is_ok_and(|n: u32| n < FEW_ITEMS),
+            (number, "max") if number != "max" => {
+                number.parse().is_ok_and(|n: u32| n < spec.few_items())
+            }
             ("true", "1") | ("false", "0") => false,
             (value, wanted) => value != wanted,
         })

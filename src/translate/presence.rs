@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::leftovers::{Leftovers, write_retract};
-use super::node::{OwnNode, Step};
+use super::node::{OwnNode, Spec, Step};
 use super::visibility::Visibility;
 use super::{Purpose, form, rules};
 use crate::jid;
 use crate::ns;
 use crate::session::{Event, Leg, Options, Policy, Wire};
-use crate::xml::{Element, escape, rewrite, rewrite_standalone};
+use crate::xml::{Element, Namespaces, Tag, escape, rewrite, rewrite_standalone};
 
 /// The node of listings 3 and 4.
 pub(super) const NODE: &str = "presence";
@@ -32,9 +32,15 @@ pub(super) struct Presence {
     publishing: Option<Bytes>,
     /// What the client said last, while it is available.
     current: Option<Bytes>,
+    /// The client hid from somebody: what it said is published anew once it is seen again.
+    hid: bool,
     /// The server may hold an item of ours.
     published: bool,
     conflicts: u8,
+    /// Nothing is to be published for now.
+    is_held: bool,
+    /// The client has said that it is available, to whomever.
+    is_available: bool,
     /// Counts publishes: only the answer to the newest goes on.
     serial: u32,
     visibility: Visibility,
@@ -45,12 +51,15 @@ impl Presence {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             policy: options.policy,
-            node: OwnNode::new(NODE),
+            node: OwnNode::new(NODE, Spec::Presence),
             waiting: None,
             publishing: None,
             current: None,
+            hid: false,
             published: false,
             conflicts: 0,
+            is_held: false,
+            is_available: false,
             serial: 0,
             visibility: Visibility::default(),
             leftovers: Leftovers::default(),
@@ -67,9 +76,6 @@ impl Presence {
         wire: &mut Wire,
     ) -> bool {
         let kind = presence.attribute("type");
-        if presence.attribute("to").is_some() {
-            return false;
-        }
         let is_available = match kind.as_deref() {
             None => true,
             Some("unavailable") => false,
@@ -80,6 +86,7 @@ impl Presence {
             }
             Some(_) => return false,
         };
+        self.is_available = is_available;
         let has_id = presence.attribute("id").is_some_and(|id| !id.is_empty());
         let fresh = (!has_id).then(|| wire.requests.id());
         let id: &[_] = match &fresh {
@@ -161,7 +168,7 @@ impl Presence {
             self.tell_failure("service-unavailable", wire);
         } else if !self.node.is_ready() {
             self.node.prepare(wire);
-        } else if self.visibility.hides() {
+        } else if self.visibility.holds() || self.is_held {
             // It waits until the client may be seen again.
         } else if let Some(payload) = self.waiting.take() {
             self.serial += 1;
@@ -199,6 +206,48 @@ impl Presence {
             wire.log(Event::PublishFailed { node: NODE, reason });
         }
         sent
+    }
+
+    /// Lets publishes wait, or go on.
+    pub(super) fn hold(&mut self, is_held: bool, wire: &mut Wire) {
+        if std::mem::replace(&mut self.is_held, is_held) && !is_held {
+            self.advance(wire);
+        }
+    }
+
+    /// Has the node made and verified, whether or not anything is to be published.
+    pub(super) fn prepare_node(&mut self, wire: &mut Wire) {
+        self.node.prepare(wire);
+    }
+
+    /// Whether the node is there, as it should be.
+    pub(super) fn is_node_ready(&self) -> bool {
+        self.node.is_ready()
+    }
+
+    /// Whether nothing more is to be asked about the node for now.
+    pub(super) fn is_node_settled(&self) -> bool {
+        self.node.is_ready() || self.node.is_unusable()
+    }
+
+    /// Whether the node was made in this session: nobody can be subscribed to it.
+    pub(super) fn is_node_new(&self) -> bool {
+        self.node.is_new()
+    }
+
+    /// Whether the client has said that it is available.
+    pub(super) fn is_available(&self) -> bool {
+        self.is_available
+    }
+
+    /// Whether the client is available and hidden from somebody.
+    pub(super) fn hides(&self) -> bool {
+        self.is_available && self.visibility.hides()
+    }
+
+    /// Notes a native presence of another resource of the account.
+    pub(super) fn note_sibling(&mut self, resource: &str, is_marked: bool) {
+        self.leftovers.note_native(resource, is_marked);
     }
 
     /// Whether the client was shown to anybody in this session, and still is.
@@ -287,10 +336,35 @@ impl Presence {
         self.change_visibility(wire, |visibility, wire| visibility.note_request(iq, wire));
     }
 
-    /// Looks at an answer for the client that may say that such a request was refused.
+    /// Looks at an answer of the own server for the client that may say that such a request was refused.
     pub(super) fn note_visibility_answer(&mut self, iq: &Element<'_>, wire: &mut Wire) {
         if self.visibility.is_waiting() {
             self.change_visibility(wire, |visibility, _| visibility.note_answer(iq));
+        }
+    }
+
+    /// Looks at a push of the own server about privacy lists.
+    pub(super) fn note_visibility_push(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+        self.change_visibility(wire, |visibility, wire| visibility.note_push(iq, wire));
+    }
+
+    /// Whom a privacy list blocks since the last call.
+    pub(super) fn newly_blocked(&mut self) -> Vec<Box<str>> {
+        self.visibility.newly_blocked()
+    }
+
+    /// Whether the client is hidden from somebody, as far as is known.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.visibility.is_hidden()
+    }
+
+    /// What is published again after hiding gets an id of its own. No native copy goes with it: whoever
+    /// waits for one, or has seen one that others have not, must not take it for that.
+    fn renew(&mut self, wire: &mut Wire) {
+        if let (true, Some(payload)) = (std::mem::take(&mut self.hid), &self.waiting) {
+            let payload = with_id(payload, wire.requests.id().as_str());
+            self.current = Some(payload.clone());
+            self.waiting = Some(payload);
         }
     }
 
@@ -309,9 +383,23 @@ impl Presence {
                 self.go_offline(wire);
                 self.current.clone_from(&current);
                 self.waiting = current;
+                self.hid = true;
             }
-            (true, false) => self.advance(wire),
-            _ => {}
+            (true, false) => {
+                self.renew(wire);
+                self.advance(wire);
+            }
+            _ => self.advance(wire),
         }
     }
+}
+
+/// A payload with another id.
+fn with_id(payload: &Bytes, id: &str) -> Bytes {
+    let namespaces = Namespaces::of(&Tag::new("<stream>"));
+    let mut changed = BytesMut::with_capacity(payload.len() + id.len());
+    if let Some(presence) = Element::of_frame(payload, &namespaces) {
+        rewrite(&mut changed, &presence, &[("id", Some(id))], |_| true, "");
+    }
+    changed.freeze()
 }

@@ -108,12 +108,84 @@ pub(crate) const HIDE: Rule = Rule::new(
 
 pub(crate) const REVOKE: Rule = Rule::new(
     "revoke",
-    "",
-    "whoever is blocked is no longer subscribed to the node 'presence'",
+    "11",
+    "who may not see the account any more is no longer subscribed to its node 'presence'",
 );
 
 pub(crate) const FETCH: Rule = Rule::new(
     "presence-fetch",
     "4",
     "the contact's states are fetched from its node 'presence', as no native presence told them",
+);
+
+pub(crate) const SUBSCRIBE: Rule = Rule::new(
+    "subscribe",
+    "5, 9",
+    "the account is subscribed to the contact's node 'presence'",
+);
+
+pub(crate) const UNSUBSCRIBE: Rule = Rule::new(
+    "unsubscribe",
+    "9",
+    "the account's subscription to the contact's node 'presence' is ended",
+);
+
+pub(crate) const FORM: Rule = Rule::new(
+    "subscription-form",
+    "6, 10",
+    "the service's question whether somebody may subscribe becomes that contact's request",
+);
+
+pub(crate) const FORM_KNOWN: Rule = Rule::new(
+    "subscription-known",
+    "10",
+    "the user has answered this question already, or is being asked",
+);
+
+pub(crate) const APPROVE: Rule = Rule::new(
+    "subscription-approve",
+    "7, 11",
+    "the contact may see the node 'presence': by the service's form, or as the node's owner",
+);
+
+pub(crate) const DENY: Rule = Rule::new(
+    "subscription-deny",
+    "11",
+    "the contact may not see the node 'presence'",
+);
+
+pub(crate) const MEMBER: Rule = Rule::new(
+    "subscription-member",
+    "11",
+    "contacts who may see the account are made members of its node 'presence'",
+);
+
+pub(crate) const STATE: Rule = Rule::new(
+    "subscription-state",
+    "7",
+    "the contact's service says what became of our subscription",
+);
+
+pub(crate) const PACED: Rule = Rule::new(
+    "subscription-paced",
+    "5",
+    "the server takes only some native subscription stanzas a minute, so this one waits",
+);
+
+pub(crate) const RECORD: Rule = Rule::new(
+    "roster-record",
+    "8",
+    "what is known of contacts is written to a private node of the account",
+);
+
+pub(crate) const ROSTER: Rule = Rule::new(
+    "roster",
+    "8",
+    "the roster is made of who is subscribed to whom, and the private node",
+);
+
+pub(crate) const NOT_IN_PUBSUB: Rule = Rule::new(
+    "not-in-pubsub",
+    "",
+    "under pure nothing but pubsub leaves, and this is not translated yet: it is refused",
 );

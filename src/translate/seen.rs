@@ -38,6 +38,13 @@ impl Change {
     }
 }
 
+impl Change {
+    /// Whether the sender is available by it.
+    pub(super) fn is_available(&self) -> bool {
+        self.available
+    }
+}
+
 /// Which children a presence has, by hashed name.
 #[derive(Clone, Copy, Debug)]
 struct Children {
@@ -181,9 +188,18 @@ impl Seen {
             resource.events.push_back((id, change.bytes));
             keep_newest(&mut resource.events);
         }
+        if !change.available {
+            // Whoever was hidden publishes the same as before once more: that is news again.
+            resource.settled.clear();
+        }
         let by_event = true;
         resource.shown = Some(Shown { change, by_event });
         true
+    }
+
+    /// What comes of `full` from now on is news.
+    pub(super) fn forget(&mut self, full: &str) {
+        self.resources.remove(&hash(full));
     }
 
     fn resource(&mut self, full: &str) -> &mut Resource {

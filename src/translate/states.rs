@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use super::contacts::Contacts;
-use super::events::{Held, read_item};
+use super::events::{Events, Held, read_item};
 use super::presence::NODE;
 use super::{Purpose, rules};
 use crate::jid;
@@ -29,6 +29,8 @@ pub(super) struct States {
     /// Available items whose resources are still to be pinged.
     suspects: VecDeque<Held>,
     pings: Vec<(u32, Held)>,
+    /// What may be shown.
+    answered: Vec<Held>,
     /// Counts questions.
     serial: u32,
 }
@@ -59,6 +61,15 @@ impl States {
         }
     }
 
+    /// Nothing is to be shown that was asked for.
+    pub(super) fn forget(&mut self) {
+        self.accounts.clear();
+        self.fetches.clear();
+        self.suspects.clear();
+        self.pings.clear();
+        self.answered.clear();
+    }
+
     /// Something newer than any item asked for before has come of `full`.
     pub(super) fn note_heard(&mut self, full: &str) {
         let account = jid::bare(full);
@@ -77,7 +88,10 @@ impl States {
     }
 
     /// Asks as much as may be asked now.
-    pub(super) fn work(&mut self, contacts: &Contacts, wire: &mut Wire) {
+    pub(super) fn work(&mut self, contacts: &Contacts, events: &mut Events, wire: &mut Wire) {
+        for held in std::mem::take(&mut self.answered) {
+            events.show_held(&held, contacts, wire);
+        }
         while self.has_work() && wire.may_work() {
             self.serial = self.serial.wrapping_add(1);
             if let Some(held) = self.suspects.pop_front() {
@@ -86,7 +100,8 @@ impl States {
                 let is_native = contacts
                     .get(&account)
                     .is_some_and(|contact| contact.is_native);
-                if contacts.is_subscribed(&account) == Some(true) && !is_native {
+                let is_own = *account == *jid::bare(&wire.jid);
+                if (is_own || contacts.is_subscribed(&account) == Some(true)) && !is_native {
                     self.ask_items(account, wire);
                 }
             }
@@ -125,23 +140,24 @@ impl States {
         }
     }
 
-    /// Takes the items of an account: who is available in them is pinged.
+    /// Takes the items of an account: who is available in them is pinged. The account if it refused.
     pub(super) fn handle_items(
         &mut self,
         serial: u32,
         reply: Result<&Element<'_>, &str>,
+        contacts: &Contacts,
         wire: &mut Wire,
-    ) {
-        let Some(at) = self.fetches.iter().position(|fetch| fetch.serial == serial) else {
-            return;
-        };
+    ) -> Option<Box<str>> {
+        let at = self
+            .fetches
+            .iter()
+            .position(|fetch| fetch.serial == serial)?;
         let fetch = self.fetches.swap_remove(at);
-        let Some(pubsub) = reply.ok().and_then(|iq| iq.child(ns::PUBSUB, "pubsub")) else {
-            return;
+        let Ok(iq) = reply else {
+            return Some(fetch.account);
         };
-        let Some(items) = pubsub.child(ns::PUBSUB, "items") else {
-            return;
-        };
+        let pubsub = iq.child(ns::PUBSUB, "pubsub")?;
+        let items = pubsub.child(ns::PUBSUB, "items")?;
         let waiting: usize = self.suspects.iter().map(|held| held.presence.len()).sum();
         let mut room = MOST_SUSPECTED.saturating_sub(waiting);
         for item in items.children().take(MOST_RESOURCES) {
@@ -162,24 +178,30 @@ impl States {
                 continue;
             }
             room -= held.presence.len();
-            self.suspects.push_back(held);
+            // A ping shows our full JID; who may not see us is believed.
+            match contacts.may_see(&fetch.account) || *fetch.account == *jid::bare(&wire.jid) {
+                true => self.suspects.push_back(held),
+                false => self.answered.push(held),
+            }
         }
+        None
     }
 
-    /// Takes the answer to a ping; the presence to be shown, unless its resource is gone.
+    /// Takes the answer to a ping: the presence is shown, unless its resource is gone.
     pub(super) fn handle_pong(
         &mut self,
         serial: u32,
         reply: Result<&Element<'_>, &str>,
         wire: &mut Wire,
-    ) -> Option<Held> {
-        let at = self.pings.iter().position(|(asked, _)| *asked == serial)?;
+    ) {
+        let Some(at) = self.pings.iter().position(|(asked, _)| *asked == serial) else {
+            return;
+        };
         let (_, held) = self.pings.swap_remove(at);
-        if is_gone(reply) {
-            wire.drop_event(Dropped::Gone);
-            return None;
+        match is_gone(reply) {
+            true => wire.drop_event(Dropped::Gone),
+            false => self.answered.push(held),
         }
-        Some(held)
     }
 }
 

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use super::Purpose;
 use super::translator::NO_ANSWER;
+use crate::jid;
 use crate::ns;
 use crate::session::{ServerFacts, Wire};
 use crate::xml::{Element, escape};
@@ -20,12 +21,15 @@ const MOST_LISTS: usize = 64;
 /// What is known of a session's visibility.
 #[derive(Debug, Default)]
 pub(super) struct Visibility {
+    /// What the server has agreed to.
     state: State,
-    /// Privacy lists by name: whether presence is hidden from somebody.
-    lists: HashMap<Box<str>, bool>,
-    /// States to go back to if the server refuses the request of this id.
-    undo: Vec<(Box<str>, State)>,
+    /// What the client has asked for, by the request's id, until the server has answered; oldest first.
+    asked: Vec<(Box<str>, Change)>,
     default: DefaultList,
+    /// So many times the list in force was asked for and has not come.
+    reads: usize,
+    /// Whom the list in force blocks, as far as that was handed out.
+    blocked: Vec<Box<str>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -33,6 +37,26 @@ struct State {
     invisible: bool,
     active: Option<Box<str>>,
     default: Option<Box<str>>,
+    /// Privacy lists by name.
+    lists: HashMap<Box<str>, List>,
+}
+
+/// What a privacy list means for presence.
+#[derive(Clone, Debug, Default)]
+struct List {
+    /// It is hidden from somebody.
+    hides: bool,
+    /// These are denied everything: ejabberd keeps its block list (XEP-0191) as a privacy list.
+    blocked: Vec<Box<str>>,
+}
+
+/// What one request changes.
+#[derive(Clone, Debug, Default)]
+struct Change {
+    invisible: Option<bool>,
+    active: Option<Option<Box<str>>>,
+    default: Option<Option<Box<str>>>,
+    lists: Vec<(Box<str>, List)>,
 }
 
 /// Whether the account's default list is known: it may hide the client without a word of it.
@@ -46,11 +70,22 @@ enum DefaultList {
 
 impl Visibility {
     /// Whether the client may be hidden from anybody, or that is not known yet.
+    ///
+    /// What hides counts as soon as it is asked for, what shows only once the server has agreed to it.
     pub(super) fn hides(&self) -> bool {
-        let is_hiding = |name| self.lists.get(name).copied().unwrap_or(true);
-        self.default != DefaultList::Known
-            || self.state.invisible
-            || self.list_in_force().is_some_and(is_hiding)
+        self.default != DefaultList::Known || self.is_hidden()
+    }
+
+    /// Whether the client is hidden from somebody, as far as is known.
+    pub(super) fn is_hidden(&self) -> bool {
+        if self.state.hides() {
+            return true;
+        }
+        let mut state = self.state.clone();
+        self.asked.iter().any(|(_, change)| {
+            state.apply(change);
+            state.hides()
+        })
     }
 
     /// Asks for what has to be known before anything is published.
@@ -77,9 +112,12 @@ impl Visibility {
         };
         match reply {
             Ok(iq) => {
-                if let Some(query) = iq.child(ns::PRIVACY, "query") {
-                    self.note_choice(&query);
-                }
+                // It names the lists and does not say what is in them.
+                let lists = Vec::new();
+                self.state.apply(&Change {
+                    lists,
+                    ..Change::of(iq)
+                });
                 self.ask_for_list(wire);
             }
             Err("service-unavailable" | "feature-not-implemented") => wire.learn(ServerFacts {
@@ -93,15 +131,21 @@ impl Visibility {
 
     /// Takes the answer about the list in force.
     pub(super) fn handle_list(&mut self, reply: Result<&Element<'_>, &str>) {
+        self.reads = self.reads.saturating_sub(1);
+        let name = self.newest().list_in_force().map(Box::from);
         match reply {
-            Ok(iq) => self.note_lists(iq),
+            Ok(iq) => self.state.apply(&Change::of(iq)),
             Err("item-not-found") => {
-                if let Some(name) = self.list_in_force().map(Box::from) {
-                    self.lists.insert(name, false);
+                if let Some(name) = name {
+                    self.state.note_list(name, List::default());
                 }
             }
-            // It stays unknown, and so nothing is published.
-            Err(_) => {}
+            // It is unknown now, and so nothing is published.
+            Err(_) => {
+                if let Some(name) = name {
+                    self.state.lists.remove(&name);
+                }
+            }
         }
     }
 
@@ -110,112 +154,192 @@ impl Visibility {
         if iq.attribute("type").as_deref() != Some("set") {
             return;
         }
-        let before = self.state.clone();
-        for child in iq.children() {
-            match (&*child.namespace(), child.local()) {
-                (ns::INVISIBLE | ns::INVISIBLE_0, "invisible") => self.state.invisible = true,
-                (ns::INVISIBLE | ns::INVISIBLE_0, "visible") => self.state.invisible = false,
-                (ns::PRIVACY, "query") => {
-                    self.note_choice(&child);
-                    self.note_lists(iq);
-                }
-                _ => return,
-            }
+        if self.asked.len() >= MOST_REQUESTS {
+            let (_, oldest) = self.asked.remove(0);
+            self.state.apply(&oldest);
         }
-        if self.undo.len() < MOST_REQUESTS {
-            let id = iq.attribute("id").unwrap_or_default();
-            self.undo.push(((*id).into(), before));
-        }
+        let id = iq.attribute("id").unwrap_or_default();
+        self.asked.push(((*id).into(), Change::of(iq)));
         self.ask_for_list(wire);
     }
 
-    /// Looks at an answer for the client: what was refused did not happen.
+    /// Looks at an answer of the own server for the client: what was refused did not happen.
     pub(super) fn note_answer(&mut self, iq: &Element<'_>) {
         let id = iq.attribute("id").unwrap_or_default();
-        let Some(at) = self.undo.iter().position(|(asked, _)| **asked == *id) else {
+        let Some(at) = self.asked.iter().position(|(asked, _)| **asked == *id) else {
             return;
         };
-        let (_, before) = self.undo.remove(at);
-        if iq.attribute("type").as_deref() == Some("error") {
-            self.state = before;
+        let (_, change) = self.asked.remove(at);
+        if iq.attribute("type").as_deref() == Some("result") {
+            self.state.apply(&change);
         }
+    }
+
+    /// Another resource has changed a list, says the own server (XEP-0016 §2.6): what it says is not known.
+    pub(super) fn note_push(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+        for (name, _) in Change::of(iq).lists {
+            let is_ours =
+                |(_, change): &(_, Change)| change.lists.iter().any(|(it, _)| *it == name);
+            if self.asked.iter().any(is_ours) {
+                continue;
+            }
+            // While the list in force is read, nothing is published, but nothing is taken back either.
+            if self.newest().list_in_force() != Some(&*name) || !self.read(&name, wire) {
+                self.state.lists.remove(&name);
+            }
+        }
+    }
+
+    /// Whether nothing may be published now, for whatever reason.
+    pub(super) fn holds(&self) -> bool {
+        self.reads > 0 || self.hides()
+    }
+
+    /// Whom the list in force blocks since the last call.
+    pub(super) fn newly_blocked(&mut self) -> Vec<Box<str>> {
+        let Some(list) = (self.state.list_in_force()).and_then(|name| self.state.lists.get(name))
+        else {
+            return Vec::new();
+        };
+        let known = std::mem::replace(&mut self.blocked, list.blocked.clone());
+        let mut new = self.blocked.clone();
+        new.retain(|account| !known.contains(account));
+        new
     }
 
     /// Whether an answer for the client is waited for.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.undo.is_empty()
+        !self.asked.is_empty()
+    }
+
+    /// The state once everything that was asked for has happened.
+    fn newest(&self) -> State {
+        let mut state = self.state.clone();
+        for (_, change) in &self.asked {
+            state.apply(change);
+        }
+        state
+    }
+
+    /// Asks for the list in force if it was never seen.
+    fn ask_for_list(&mut self, wire: &mut Wire) {
+        let state = self.newest();
+        if let Some(name) = state.list_in_force()
+            && !state.lists.contains_key(name)
+        {
+            self.read(name, wire);
+        }
+    }
+
+    /// Asks for a list; `false` if that cannot be done now.
+    fn read(&mut self, name: &str, wire: &mut Wire) -> bool {
+        let asked = wire.request("get", None, Purpose::PrivacyList, |out| {
+            let _ = write!(
+                out,
+                "<query xmlns='{}'><list name='{}'/></query>",
+                ns::PRIVACY,
+                escape(name)
+            );
+        });
+        self.reads += usize::from(asked);
+        asked
+    }
+}
+
+impl State {
+    fn hides(&self) -> bool {
+        let is_hiding = |name| self.lists.get(name).is_none_or(|list| list.hides);
+        self.invisible || self.list_in_force().is_some_and(is_hiding)
     }
 
     /// The active list, else the default one.
     fn list_in_force(&self) -> Option<&str> {
-        self.state
-            .active
-            .as_deref()
-            .or(self.state.default.as_deref())
+        self.active.as_deref().or(self.default.as_deref())
     }
 
-    /// Asks for the list in force if it was never seen.
-    fn ask_for_list(&self, wire: &mut Wire) {
-        let Some(name) = self.list_in_force() else {
-            return;
-        };
-        if !self.lists.contains_key(name) {
-            wire.request("get", None, Purpose::PrivacyList, |out| {
-                let _ = write!(
-                    out,
-                    "<query xmlns='{}'><list name='{}'/></query>",
-                    ns::PRIVACY,
-                    escape(name)
-                );
-            });
+    fn apply(&mut self, change: &Change) {
+        self.invisible = change.invisible.unwrap_or(self.invisible);
+        if let Some(active) = &change.active {
+            self.active.clone_from(active);
+        }
+        if let Some(default) = &change.default {
+            self.default.clone_from(default);
+        }
+        for (name, list) in &change.lists {
+            self.note_list(name.clone(), list.clone());
         }
     }
 
-    /// Notes which lists are chosen; an element without a name declines.
-    fn note_choice(&mut self, query: &Element<'_>) {
-        for choice in query.children() {
-            let name = choice.attribute("name").map(|name| (*name).into());
-            match choice.local() {
-                "active" => self.state.active = name,
-                "default" => self.state.default = name,
+    fn note_list(&mut self, name: Box<str>, list: List) {
+        if self.lists.len() < MOST_LISTS || self.lists.contains_key(&name) {
+            self.lists.insert(name, list);
+        }
+    }
+}
+
+impl Change {
+    /// What an IQ says of who sees the client; a choice without a name declines.
+    fn of(iq: &Element<'_>) -> Self {
+        let mut change = Self::default();
+        for child in iq.children() {
+            match (&*child.namespace(), child.local()) {
+                (ns::INVISIBLE | ns::INVISIBLE_0, "invisible") => change.invisible = Some(true),
+                (ns::INVISIBLE | ns::INVISIBLE_0, "visible") => change.invisible = Some(false),
+                (ns::PRIVACY, "query") => change.note_query(&child),
                 _ => {}
             }
         }
+        change
     }
 
-    /// Notes the lists that are written out in `iq`.
-    fn note_lists(&mut self, iq: &Element<'_>) {
-        let Some(query) = iq.child(ns::PRIVACY, "query") else {
-            return;
-        };
-        for list in query.children().filter(|list| list.local() == "list") {
-            let name = list.attribute("name").unwrap_or_default();
-            if self.lists.len() < MOST_LISTS || self.lists.contains_key(&*name) {
-                self.lists.insert((*name).into(), hides_presence(&list));
+    fn note_query(&mut self, query: &Element<'_>) {
+        for child in query.children() {
+            let name = child.attribute("name").map(|name| (*name).into());
+            match child.local() {
+                "active" => self.active = Some(name),
+                "default" => self.default = Some(name),
+                "list" if self.lists.len() < MOST_LISTS => {
+                    self.lists
+                        .push((name.unwrap_or_default(), List::of(&child)));
+                }
+                _ => {}
             }
         }
     }
 }
 
-/// Whether a privacy list denies outgoing presence to anybody (XEP-0016 §2.1).
-fn hides_presence(list: &Element<'_>) -> bool {
-    let order = |item: &Element<'_>| {
-        item.attribute("order")
-            .and_then(|order| order.parse::<u32>().ok())
-    };
-    let concerns = |item: &Element<'_>| {
-        item.children().next().is_none()
-            || item.children().any(|child| child.local() == "presence-out")
-    };
-    let mut items: Vec<_> = list.children().filter(concerns).collect();
-    items.sort_by_key(order);
-    for item in items {
-        match (item.attribute("action").as_deref(), item.attribute("type")) {
-            (Some("deny"), _) => return true,
-            // What comes after a rule for everybody is never reached.
-            (_, None) => return false,
-            _ => {}
+impl List {
+    /// Whether a privacy list denies outgoing presence to anybody (XEP-0016 §2.1), and whom it blocks.
+    fn of(list: &Element<'_>) -> Self {
+        let order = |item: &Element<'_>| {
+            item.attribute("order")
+                .and_then(|order| order.parse::<u32>().ok())
+        };
+        let concerns = |item: &Element<'_>| {
+            item.children().next().is_none()
+                || item.children().any(|child| child.local() == "presence-out")
+        };
+        let mut items: Vec<_> = list.children().filter(concerns).collect();
+        items.sort_by_key(order);
+        let mut found = Self::default();
+        for item in items {
+            let value = item.attribute("value").unwrap_or_default();
+            match (
+                item.attribute("action").as_deref(),
+                item.attribute("type").as_deref(),
+            ) {
+                (Some("deny"), Some("jid")) if item.children().next().is_none() => {
+                    found.blocked.push(jid::lowercase(&value).into());
+                }
+                (Some("deny"), _) => {
+                    found.hides = true;
+                    break;
+                }
+                // What comes after a rule for everybody is never reached.
+                (_, None) => break,
+                _ => {}
+            }
         }
+        found
     }
-    false
 }

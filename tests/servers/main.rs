@@ -30,12 +30,25 @@ mod hidden;
 mod people;
 mod process;
 mod puppet;
+mod recorded;
 mod relay;
+#[path = "../sandbox/running.rs"]
+mod running;
 mod server;
 mod shim;
+mod tap;
+#[path = "../session/tree.rs"]
+#[allow(dead_code)]
+mod tree;
 
+mod demo;
 mod direct;
 mod presence;
+mod pubsub;
+mod pure;
+mod repair;
 mod robust;
+mod sandbox;
+mod subscriptions;
 mod transparent;
 mod walk;

@@ -145,6 +145,40 @@ impl Server {
         }
     }
 
+    /// Gives an account so many contacts, subscribed both ways, that are no accounts themselves.
+    pub(crate) fn add_contacts(&self, account: &Account, count: usize) {
+        let (user, host) = account.bare.split_once('@').unwrap();
+        let contacts = (0..count).map(|it| format!("contact-{it:03}"));
+        match self.kind {
+            Kind::Ejabberd => {
+                for contact in contacts {
+                    let body = format!(
+                        r#"{{"localuser":"{user}","localhost":"{host}","user":"{contact}","host":"{}","nick":"{contact}","group":"","subs":"both"}}"#,
+                        DOMAINS[1]
+                    );
+                    call_api(self.ports.api, "add_rosteritem", &body);
+                }
+            }
+            Kind::Prosody => {
+                let folder = self.folder.join("data").join(host.replace('.', "%2e"));
+                let folder = folder.join("roster");
+                fs::create_dir_all(&folder).unwrap();
+                let items = contacts.map(|it| {
+                    format!(
+                        "[\"{it}@{}\"] = {{ [\"subscription\"] = \"both\"; [\"name\"] = \"{it}\"; [\"groups\"] = {{}}; }};\n",
+                        DOMAINS[1]
+                    )
+                });
+                let roster = format!(
+                    "return {{ [false] = {{ [\"version\"] = 1; }};\n{} }};\n",
+                    items.collect::<String>()
+                );
+                let file = folder.join(format!("{}.dat", user.replace('-', "%2d")));
+                fs::write(file, roster).unwrap();
+            }
+        }
+    }
+
     /// A room nobody is in.
     pub(crate) fn room(&self) -> String {
         format!("{}@muc.shakespeare.lit", self.new_name("room"))
@@ -299,11 +333,16 @@ fn address_in_use(kind: Kind) -> &'static str {
 
 fn register_by_api(port: u16, user: &str, host: &str, password: &str) {
     let body = format!(r#"{{"user":"{user}","host":"{host}","password":"{password}"}}"#);
+    call_api(port, "register", &body);
+}
+
+/// Has ejabberd's HTTP API do something.
+fn call_api(port: u16, command: &str, body: &str) {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(
         stream,
-        "POST /api/register HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+        "POST /api/{command} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     )
@@ -312,6 +351,6 @@ fn register_by_api(port: u16, user: &str, host: &str, password: &str) {
     stream.read_to_string(&mut answer).unwrap();
     assert!(
         answer.starts_with("HTTP/1.1 200"),
-        "no account {user}@{host}: {answer}"
+        "{command} {body}: {answer}"
     );
 }

@@ -12,6 +12,9 @@ use crate::tree::Node;
 pub(crate) const JULIET: &str = "juliet@capulet.lit/balcony";
 pub(crate) const ROMEO: &str = "romeo@montague.lit/mobile";
 
+/// The private node on which contacts are remembered.
+pub(crate) const RECORD: &str = "urn:pubshim:roster";
+
 pub(crate) const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 pub(crate) const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
 
@@ -102,6 +105,7 @@ pub(crate) const STAGES: [Stage; 13] = [
 
 pub(crate) struct Driver {
     pub(crate) session: Session,
+    policy: Policy,
     pub(crate) now: Duration,
     jid: String,
     /// What was sent on each leg and not yet looked at.
@@ -111,6 +115,8 @@ pub(crate) struct Driver {
     outputs: Vec<Output>,
     /// What is looked up at login is left to the test; else there are no leftovers and no contacts.
     pub(crate) keep_search: bool,
+    /// The question for the roster alone is left to the test.
+    pub(crate) keep_roster: bool,
 }
 
 /// Most sessions know that their server has no privacy lists, and so do not ask.
@@ -133,6 +139,7 @@ impl Driver {
     pub(crate) fn new(options: Options) -> Self {
         let now = Duration::from_secs(1000);
         Self {
+            policy: options.policy,
             session: Session::new(Arc::new(options), Seed([7; 32]), now),
             now,
             jid: JULIET.to_owned(),
@@ -140,6 +147,7 @@ impl Driver {
             blocked: [false; 2],
             outputs: Vec::new(),
             keep_search: false,
+            keep_roster: false,
         }
     }
 
@@ -215,9 +223,71 @@ impl Driver {
         driver.client(client_header);
         driver.server(&format!("{server_header}{}", features(BIND_FEATURES)));
         driver.client(BIND);
+        driver.server_bytes();
         driver.server(&bound(jid));
+        if driver.policy == Policy::Pure {
+            driver.client("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
+            driver.settle(&[]);
+        }
         driver.forget();
         driver
+    }
+
+    /// Juliet's session under `pure`, nothing asked yet.
+    pub(crate) fn pure() -> Self {
+        let mut driver = Self::new(options(Policy::Pure));
+        let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
+        driver.client(&client);
+        driver.input(Input::Connected(facts()));
+        driver.server(&format!("{server}{MECHANISMS}"));
+        driver.client(AUTH);
+        driver.server(SUCCESS);
+        driver.client(&client);
+        driver.server(&format!("{server}{BIND_FEATURES}"));
+        driver.client(BIND);
+        driver.server(&bound(JULIET));
+        driver.forget();
+        driver
+    }
+
+    /// Answers all that is asked of the own account at a login under `pure`: both nodes are as they should
+    /// be, and on them is what `answers` says, by the name of what is asked for.
+    pub(crate) fn settle(&mut self, answers: &[(&str, &str)]) {
+        loop {
+            let sent = self.server_got();
+            if sent.is_empty() {
+                return;
+            }
+            for iq in sent {
+                self.answer_own(&iq, answers);
+            }
+        }
+    }
+
+    /// Answers a question to the own account as [`settle`](Self::settle) does.
+    pub(crate) fn answer_own(&mut self, iq: &Node, answers: &[(&str, &str)]) {
+        let question = &iq.children[0].children[0];
+        let (name, node) = (question.local.clone(), question.value("node").to_owned());
+        let is_record = node == RECORD;
+        let answer = answers
+            .iter()
+            .find(|(asked, _)| *asked == format!("{name} {node}"));
+        let body = match (answer, &*name) {
+            (Some((_, body)), _) => (*body).to_owned(),
+            (None, "configure") if is_record => crate::presence_out::ejabberd_node(&[
+                ("access_model", "whitelist"),
+                ("purge_offline", "0"),
+            ]),
+            (None, "configure") => crate::presence_out::ejabberd_node(&[]),
+            (None, "items") => format!(
+                "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='{node}'/></pubsub>"
+            ),
+            (None, "affiliations" | "subscriptions") => format!(
+                "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><{name} node='{node}'/></pubsub>"
+            ),
+            _ => String::new(),
+        };
+        self.result(iq, &body);
     }
 
     pub(crate) fn auto(jid: &str) -> Self {
@@ -243,27 +313,35 @@ impl Driver {
         }
     }
 
-    /// Takes the search for leftovers, and after some time the question for the roster, out of what was
-    /// sent; the answer that there are none.
+    /// Takes the search for leftovers, and what is asked some time after the login, out of what was sent;
+    /// the answer that there is nothing.
     fn answer_to_search(&mut self, is_timeout: bool) -> Option<String> {
-        const SEARCH: &str = "'><pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='presence'/></pubsub></iq>";
-        const ROSTER: &str = "'><query xmlns='jabber:iq:roster'/></iq>";
+        const QUESTIONS: [&str; 5] = [
+            "'><pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='presence'/></pubsub></iq>",
+            "'><query xmlns='jabber:iq:roster'/></iq>",
+            "'><blocklist xmlns='urn:xmpp:blocking'/></iq>",
+            "'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><affiliations node='presence'/></pubsub></iq>",
+            "'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions node='presence'/></pubsub></iq>",
+        ];
         if self.keep_search {
             return None;
         }
         let sent = String::from_utf8(self.taken[Leg::Server as usize].clone()).unwrap_or_default();
-        let (question, answer, end) = match sent.find(SEARCH) {
-            Some(end) => (SEARCH, "", end),
-            None if is_timeout => (
-                ROSTER,
-                "<query xmlns='jabber:iq:roster'/>",
-                sent.find(ROSTER)?,
-            ),
-            None => return None,
+        let find = |question: &'static str| {
+            let end = sent.find(question)?;
+            let start = sent[..end].rfind("<iq type='get' id='")?;
+            let id = &sent[start + "<iq type='get' id='".len()..end];
+            // What is asked of somebody else is the test's.
+            (!id.contains('\'')).then_some((question, start, end, id))
         };
-        let start = sent[..end].rfind("<iq type='get' id='")?;
-        let id = &sent[start + "<iq type='get' id='".len()..end];
+        let count = if is_timeout { QUESTIONS.len() } else { 1 };
+        let mut questions = QUESTIONS[..count].iter();
+        let (question, start, end, id) = questions.find_map(|question| {
+            let is_kept = self.keep_roster && question.contains("jabber:iq:roster");
+            find(question).filter(|_| !is_kept)
+        })?;
         self.taken[Leg::Server as usize].drain(start..end + question.len());
+        let answer = question.strip_prefix("'>")?.strip_suffix("</iq>")?;
         Some(format!("<iq type='result' id='{id}'>{answer}</iq>"))
     }
 

@@ -118,6 +118,19 @@ fn a_ping_to_this_resource_is_answered_for_the_client() {
     let ping = |from: &str, to: &str| {
         format!("<iq type='get'{from} to='{to}' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")
     };
+    // What others have read of this resource is not its own before it has said so.
+    let mut early = Driver::auto(JULIET);
+    early.server(&ping(" from='romeo@montague.lit/mobile'", JULIET));
+    assert!(early.one_to_server().has("error/service-unavailable"));
+    early.server(&ping(&format!(" from='{JULIET}'"), JULIET));
+    assert_eq!(
+        early.one_to_server().value("type"),
+        "result",
+        "but to itself"
+    );
+
+    d.client("<presence/>");
+    d.forget();
     for from in [
         "romeo@montague.lit/mobile",
         "room@muc.shakespeare.lit/nick",

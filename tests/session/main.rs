@@ -4,23 +4,33 @@
 //! from what ejabberd 23.01 and Prosody 0.12 really said.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod account;
 mod backpressure;
+mod cells;
 mod closing;
 mod driver;
 mod ending;
 mod features;
+mod form_input;
+mod forms;
+mod handshake;
 mod leftovers;
 mod limits;
 mod login;
+mod natives;
 mod node;
 mod once;
 mod passing;
 mod presence_in;
 mod presence_out;
 mod publish;
+mod record;
 mod refused;
+mod repair;
 mod requests;
+mod roster;
 mod states;
+mod subscriptions;
 mod tree;
 mod trust;
 mod unavailable;

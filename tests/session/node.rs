@@ -153,7 +153,8 @@ fn where_authorize_is_refused_it_is_whitelist() {
         d.outputs(),
         [Output::Learned(ServerFacts {
             no_authorize: true,
-            no_privacy_lists: true
+            no_privacy_lists: true,
+            ..ServerFacts::default()
         })]
     );
     let create = d.one_to_server();
@@ -183,6 +184,7 @@ fn what_another_session_learned_is_not_tried_again() {
     let (mut d, get) = asking(ServerFacts {
         no_authorize: true,
         no_privacy_lists: true,
+        ..ServerFacts::default()
     });
     d.error(&get, "cancel", "item-not-found");
     assert_is_create(&d.one_to_server(), "whitelist");
@@ -191,6 +193,7 @@ fn what_another_session_learned_is_not_tried_again() {
     let (mut d, get) = asking(ServerFacts {
         no_authorize: true,
         no_privacy_lists: true,
+        ..ServerFacts::default()
     });
     d.result(&get, &prosody_node("whitelist", "max", "never"));
     let mut iq = d.one_to_server();

@@ -31,11 +31,7 @@ pub(crate) fn event_of(full: &str, payload: &str) -> String {
 
 /// Romeo's session that knows his roster: Juliet and Benvolio are contacts, the nurse sees him only.
 pub(crate) fn romeo() -> Driver {
-    romeo_with(Policy::Auto)
-}
-
-pub(crate) fn romeo_with(policy: Policy) -> Driver {
-    let mut d = Driver::logged_in(ROMEO, options(policy));
+    let mut d = Driver::auto(ROMEO);
     d.server(&event_of(
         "bard@shakespeare.lit/globe",
         &payload("bard@shakespeare.lit/globe", "0", ""),
@@ -251,7 +247,9 @@ fn what_is_no_event_of_an_account_passes_untouched() {
 
 #[test]
 fn pure_shows_events_the_same_way() {
-    let mut d = romeo_with(Policy::Pure);
+    let mut d = Driver::logged_in(ROMEO, options(Policy::Pure));
+    d.client("<presence/>");
+    crate::roster::subscribe_to(&mut d, "juliet@capulet.lit");
     d.server(&event_of(
         JULIET,
         &payload(JULIET, "1", "<show>away</show>"),
@@ -261,20 +259,18 @@ fn pure_shows_events_the_same_way() {
 }
 
 #[test]
-fn the_own_accounts_other_resource_is_shown_and_the_own_is_not() {
+fn of_the_accounts_own_resources_native_presence_tells() {
     let mut d = Driver::auto(ROMEO);
     let other = "romeo@montague.lit/pda";
-    d.server(&event_of(other, &payload(other, "1", "")));
-    assert_eq!(d.one_to_client().value("from"), other);
-    assert_eq!(d.server_bytes(), "", "no roster needed");
-    d.server(&event_of(ROMEO, &payload(ROMEO, "2", "")));
-    assert_eq!(d.client_bytes(), "");
-
+    let event = event_of(other, &payload(other, "1", ""));
     // Prosody sends nothing but `to` there.
-    let without_from = event_of(other, &payload(other, "3", ""))
-        .replace(" from='romeo@montague.lit' type", " type");
-    d.server(&without_from);
-    assert_eq!(d.one_to_client().value("id"), "3");
+    let without_from = event.replace(" from='romeo@montague.lit' type", " type");
+    let own = event_of(ROMEO, &payload(ROMEO, "2", ""));
+    for event in [event, without_from, own] {
+        d.server(&event);
+        assert_eq!(d.client_bytes() + &d.server_bytes(), "", "{event}");
+        assert_eq!(d.dropped(), [Dropped::Seen]);
+    }
 }
 
 #[test]

@@ -95,6 +95,7 @@ fn what_only_a_server_may_say_is_taken_out() {
         "<delay xmlns='urn:xmpp:delay' from='montague.lit' stamp='2020-01-01T00:00:00Z'/>",
         "<delay xmlns='urn:xmpp:delay' from='romeo@montague.lit' stamp='2020-01-01T00:00:00Z'/>",
         "<delay xmlns='urn:xmpp:dela&#121;' from='capulet.lit' stamp='2020-01-01T00:00:00Z'/>",
+        "<x xmlns='jabber:x:delay' from='montague.lit' stamp='20200101T00:00:00'/>",
         "<stanza-id xmlns='urn:xmpp:sid:0' by='romeo@montague.lit' id='1'/>",
         "<stanza-id xmlns='urn:xmpp:sid:0' by='montague.lit' id='1'/>",
         "<s:stanza-id xmlns:s='urn:xmpp:sid:&#48;' by='romeo@montague.lit' id='1'/>",

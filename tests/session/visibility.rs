@@ -8,12 +8,15 @@ use crate::tree::Node;
 
 const AWAY: &str = "<presence id='2'><show>away</show></presence>";
 
-/// What was published: the ids of the payloads, in order.
+/// What was published: the ids of the payloads, in order; `anew` for one that no native copy has.
 fn publishes(sent: &[Node]) -> Vec<String> {
     let of_publish = sent.iter().filter(|iq| iq.has("pubsub/publish"));
-    of_publish
-        .map(|iq| changed(iq).value("id").to_owned())
-        .collect()
+    let ids = of_publish.map(|iq| changed(iq).value("id"));
+    ids.map(|id| match id.starts_with("ps-") {
+        true => "anew".to_owned(),
+        false => id.to_owned(),
+    })
+    .collect()
 }
 
 /// Asserts that the client was taken back before what it said passed: unavailable published, then retracted.
@@ -53,7 +56,14 @@ fn nothing_is_published_while_invisible() {
         );
         d.client(&invisible(version, "visible"));
         answer(&mut d, "v-visible", "result", "");
-        assert_eq!(publishes(&d.server_got()), ["2"]);
+        let sent = d.server_got();
+        assert_eq!(publishes(&sent), ["anew"]);
+        let publish = sent.iter().find(|iq| iq.has("pubsub/publish")).unwrap();
+        assert_eq!(
+            changed(publish).at("show").text,
+            "away",
+            "what the client said last"
+        );
     }
 }
 
@@ -65,7 +75,7 @@ fn invisibility_that_the_server_refuses_is_none() {
     answer(&mut d, "v-invisible", "error", REFUSED);
     assert_eq!(
         publishes(&d.server_got()),
-        ["1"],
+        ["anew"],
         "what the client said last is told again"
     );
 }
@@ -129,7 +139,7 @@ fn a_list_that_denies_presence_to_anybody_hides() {
             "<query xmlns='jabber:iq:privacy'><active/></query>",
         ));
         answer(&mut d, "l3", "result", "");
-        let expected: &[&str] = if hides { &["1"] } else { &[] };
+        let expected: &[&str] = if hides { &["anew"] } else { &[] };
         assert_eq!(publishes(&d.server_got()), expected, "{items}");
     }
 }
@@ -147,7 +157,7 @@ fn a_list_nobody_has_seen_hides_until_it_is_read() {
     assert!(sent.iter().any(|iq| iq.has("pubsub/retract")));
     answer(&mut d, "l1", "result", "");
     d.result(get, &list("other", "<item action='allow' order='1'/>"));
-    assert_eq!(publishes(&d.server_got()), ["1"]);
+    assert_eq!(publishes(&d.server_got()), ["anew"]);
 }
 
 /// A session that knows nothing of its server, after its first presence: what it asks about all lists
@@ -192,6 +202,12 @@ fn a_default_list_hides_before_the_first_publish() {
     d.client(&set("l", &choose("active", "open")));
     let get = d.server_got().remove(0);
     d.result(&get, &list("open", "<item action='allow' order='1'/>"));
+    assert_eq!(
+        d.server_bytes(),
+        "",
+        "not before the server has agreed to it"
+    );
+    answer(&mut d, "l", "result", "");
     assert_eq!(publishes(&d.server_got()), ["1"]);
 }
 
@@ -222,24 +238,36 @@ fn who_is_blocked_is_subscribed_no_longer() {
          <subscription node='presence' jid='romeo@montague.lit/mobile' subscription='subscribed'/>\
          <subscription node='presence' jid='nurse@capulet.lit' subscription='subscribed'/></subscriptions></pubsub>",
     );
-    let [subscriptions, affiliation] = d.server_got().try_into().unwrap();
-    let ended = &subscriptions.at("pubsub/subscriptions").children;
-    let jids: Vec<_> = ended
-        .iter()
-        .map(|one| (one.value("jid"), one.value("subscription")))
-        .collect();
-    assert_eq!(
-        jids,
-        [
-            ("romeo@montague.lit", "none"),
-            ("romeo@montague.lit/mobile", "none")
-        ]
-    );
-    let affiliation = affiliation.at("pubsub/affiliations/affiliation");
+    // One request each: a server stops at the first error.
+    let [bare, mobile, last] = d.server_got().try_into().unwrap();
+    for (ended, jid) in [
+        (bare, "romeo@montague.lit"),
+        (mobile, "romeo@montague.lit/mobile"),
+    ] {
+        let ended = ended.at("pubsub/subscriptions/subscription");
+        assert_eq!(
+            (ended.value("jid"), ended.value("subscription")),
+            (jid, "none")
+        );
+    }
+    let affiliation = last.at("pubsub/affiliations/affiliation");
     assert_eq!(
         (affiliation.value("jid"), affiliation.value("affiliation")),
         ("romeo@montague.lit", "none")
     );
+    // Until it is known that nobody is left, nothing is published.
+    d.client("<presence id='2'/>");
+    assert_eq!(d.one_to_server().local, "presence");
+    // Prosody says this and does it all the same.
+    d.error(&last, "auth", "forbidden");
+    let verify = d.one_to_server();
+    assert!(verify.has("pubsub/subscriptions"));
+    d.result(
+        &verify,
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions>\
+         <subscription node='presence' jid='nurse@capulet.lit' subscription='subscribed'/></subscriptions></pubsub>",
+    );
+    assert!(d.one_to_server().has("pubsub/publish"));
 }
 
 #[test]
@@ -253,6 +281,10 @@ fn ejabberd_lists_nobody_and_is_told_the_account() {
     answer(&mut d, "b", "result", "");
     let get = d.one_to_server();
     d.error(&get, "cancel", "feature-not-implemented");
+    // Nor is anything on record.
+    let record = d.one_to_server();
+    assert_eq!(record.at("pubsub/items").value("node"), RECORD);
+    d.error(&record, "cancel", "item-not-found");
     let [subscriptions, _] = d.server_got().try_into().unwrap();
     let ended = subscriptions.at("pubsub/subscriptions/subscription");
     assert_eq!(

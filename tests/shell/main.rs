@@ -12,5 +12,6 @@ mod flow;
 mod limits;
 mod reaching;
 mod recording;
+mod showing;
 mod stopping;
 mod tools;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -38,6 +38,7 @@ impl Shim {
             .args(["run", "-v"])
             .args(options)
             .args((!options.contains(&"--listen")).then_some("--listen=127.0.0.1:0"))
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -75,6 +76,20 @@ impl Shim {
             seen.push(line);
         }
         panic!("no {text:?} in the log: {seen:#?}");
+    }
+
+    /// What is logged from now to its end.
+    pub fn rest_of_log(&mut self) -> String {
+        let mut rest = String::new();
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
+            rest += &line;
+        }
+        rest
+    }
+
+    /// What it writes to standard output; to be taken once.
+    pub fn stdout(&mut self) -> ChildStdout {
+        self.child.stdout.take().unwrap()
     }
 
     pub fn signal(&self, name: &str) {

@@ -5,10 +5,12 @@ use super::steps::{Expected, Note};
 use super::world::{Way, World, bare};
 use crate::server::Kind;
 
+const SHOW: &str = "<query xmlns='jabber:iq:privacy'><active/></query>";
+
 impl World {
     /// The shim hides the client as soon as it asks; the server refuses, and the shim shows it again.
     pub(super) fn try_invisible_command(&mut self, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(|it| it.published.is_some())?;
+        let full = self.somebody_seen()?;
         note(format!("{full} asks to be invisible, by XEP-0186"));
         let mut expected = Expected::by(&full);
         let payload = "<invisible xmlns='urn:xmpp:invisible:1'/>";
@@ -23,7 +25,7 @@ impl World {
     /// The server refuses it and goes on as before. Until the client says something else, it is gone for
     /// whoever believes its shim.
     pub(super) fn try_invisible_type(&mut self, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(|it| it.published.is_some())?;
+        let full = self.somebody_seen()?;
         note(format!("{full} sends type='invisible'"));
         let mut expected = Expected::by(&full);
         self.sessions[&full]
@@ -38,9 +40,10 @@ impl World {
         if self.server.kind != Kind::Ejabberd {
             return None;
         }
-        let full = self.somebody(|it| it.published.is_some())?;
+        let full = self.somebody_seen()?;
         // The active list would stand in for the default one, by which ejabberd blocks.
-        if self.hides_by_block(&full) {
+        let mut blockers = self.blocked.iter().map(|(blocker, _)| blocker);
+        if blockers.any(|it| it == bare(&full)) {
             return None;
         }
         // XEP-0126 has clients take their leave before.
@@ -83,29 +86,36 @@ impl World {
         let says_more = self.rng.once_in(2);
         note(format!("{full} hides no more, says more: {says_more}"));
         let mut expected = Expected::by(&full);
-        let payload = "<query xmlns='jabber:iq:privacy'><active/></query>";
         let session = self.sessions.get_mut(&full)?;
         session.is_hidden = false;
-        if says_more && session.now.is_some() {
-            session
-                .puppet
-                .raw(&format!("<iq type='set' id='show'>{payload}</iq>"));
-        } else {
-            session.puppet.ask("set", None, payload);
-        }
-        if let (Some(true), Some(now)) = (session.publishes, session.now.clone()) {
-            self.tell(&mut expected, &full, Way::Event, &now.shown);
-        }
-        if says_more && self.sessions[&full].now.is_some() {
+        let now = session.now.clone();
+        if says_more && now.is_some() {
+            // The shim has both before the answer: only the newest is published.
             let presence = Presence::unique(&mut self.rng, self.serial);
-            self.send(&full, &[presence], &mut expected);
+            let xml = format!("<iq type='set' id='show'>{SHOW}</iq>{}", presence.xml);
+            let both = Presence {
+                xml,
+                ..presence.clone()
+            };
+            self.send(&full, &[both], &mut expected);
+            self.sessions.get_mut(&full)?.now = Some(presence);
+            return Some(expected);
+        }
+        session.puppet.ask("set", None, SHOW);
+        if let Some(now) = now {
+            self.tell(&mut expected, &full, Way::Event, &now.shown);
         }
         Some(expected)
     }
 
-    /// Somebody behind a shim blocks another account. Prosody tells that account that everybody of the
-    /// blocker's is gone; ejabberd tells nobody anything, and each sees the other as before.
-    pub(super) fn block(&mut self, note: Note<'_>) -> Option<Expected> {
+    /// A client whose shim shows it, to whoever is subscribed for sure.
+    fn somebody_seen(&mut self) -> Option<String> {
+        let full = self.somebody(|it| it.published.is_some())?;
+        (!self.is_unsure(&full)).then_some(full)
+    }
+
+    /// Somebody behind a shim blocks another account, until later or only until the next stanza.
+    pub(super) fn block(&mut self, is_brief: bool, note: Note<'_>) -> Option<Expected> {
         let full = self.somebody(|it| it.shim.is_some())?;
         let own = bare(&full).to_string();
         let others = self.accounts.iter().map(|it| it.bare.clone());
@@ -116,72 +126,92 @@ impl World {
         if self.blocked.contains(&pair) || members.any(|(_, it)| it.is_hidden) {
             return None;
         }
-        note(format!("{full} blocks {other}"));
+        note(format!("{full} blocks {other}, for a moment: {is_brief}"));
         let mut expected = Expected::by(&full);
+        let payload = blocking("block", &other);
         let puppet = &self.sessions[&full].puppet;
-        puppet.ask("set", None, &blocking("block", &other));
-        // The shim ends subscriptions in two rounds, the first begun before the answer came.
-        puppet.ping();
-        puppet.ping();
-        if self.server.kind == Kind::Prosody {
-            let members = self.available().filter(|(it, _)| bare(it) == own);
-            let members: Vec<_> = members.map(|(it, _)| it.clone()).collect();
-            for from in members {
-                self.tell_some(&mut expected, &from, Way::Native, &Shown::Gone, |to| {
-                    bare(to) == other
-                });
+        match is_brief {
+            true => puppet.raw(&format!("<iq type='set' id='block'>{payload}</iq>")),
+            false => {
+                puppet.ask("set", None, &payload);
             }
         }
-        self.blocked.insert(pair);
-        self.subscribed.remove(&(other.clone(), own.clone()));
-        for (full, session) in &mut self.sessions {
-            match bare(full) {
-                it if it == own => session.estranged.insert(other.clone()),
-                it if it == other => session.estranged.insert(own.clone()),
-                _ => false,
-            };
+        self.note_block(&full, &other, &mut expected);
+        if is_brief {
+            self.ask_to_unblock(&full, &other, &mut expected);
         }
+        self.wait_for_shims_of(&own);
         Some(expected)
     }
 
-    /// Prosody tells the account what everybody of the blocker's said last; ejabberd tells nothing. Then
-    /// the nodes are subscribed to as before.
     pub(super) fn unblock(&mut self, note: Note<'_>) -> Option<Expected> {
         let pairs: Vec<_> = self.blocked.iter().cloned().collect();
-        let pair = (!pairs.is_empty()).then(|| self.rng.pick(&pairs))?;
-        let (own, other) = pair.clone();
+        let (own, other) = (!pairs.is_empty()).then(|| self.rng.pick(&pairs))?;
         let members = self.sessions.keys().filter(|it| bare(it) == own);
         let members: Vec<_> = members.cloned().collect();
         let full = (!members.is_empty()).then(|| self.rng.pick(&members))?;
         note(format!("{full} unblocks {other}"));
         let mut expected = Expected::by(&full);
-        let puppet = &self.sessions[&full].puppet;
-        puppet.ask("set", None, &blocking("unblock", &other));
-        self.blocked.remove(&pair);
-        if self.server.kind == Kind::Prosody {
-            for from in members {
-                if let Some(now) = self.sessions[&from].now.clone() {
-                    self.tell_some(&mut expected, &from, Way::Native, &now.shown, |to| {
-                        bare(to) == other
-                    });
-                }
-            }
-        }
-        if !self.are_apart(&own, &other) {
-            for (watcher, owner) in [(&own, &other), (&other, &own)] {
-                if self.subscribed.insert((watcher.clone(), owner.clone())) {
-                    self.subscribe_again(watcher, owner);
-                }
-            }
-        }
+        self.ask_to_unblock(&full, &other, &mut expected);
+        self.wait_for_shims_of(&own);
         Some(expected)
     }
 
-    /// ejabberd blocks by the account's default privacy list: a shim that finds one that hides the client
-    /// from somebody publishes nothing.
-    pub(super) fn hides_by_block(&self, full: &str) -> bool {
-        let mut blockers = self.blocked.iter().map(|(blocker, _)| blocker);
-        self.server.kind == Kind::Ejabberd && blockers.any(|it| it == bare(full))
+    /// Prosody tells the other account that everybody of the blocker's is gone; ejabberd tells nobody
+    /// anything, and each sees the other as before.
+    fn note_block(&mut self, full: &str, other: &str, expected: &mut Expected) {
+        let own = bare(full).to_string();
+        self.tell_across(&own, other, expected, |_| Shown::Gone);
+        self.blocked.insert((own.clone(), other.to_string()));
+        let pair = (other.to_string(), own.clone());
+        self.subscribed.remove(&pair);
+        self.unsubscribed.insert(pair);
+        for (full, session) in &mut self.sessions {
+            match bare(full) {
+                it if it == own => session.estranged.insert(other.to_string()),
+                it if it == other => session.estranged.insert(own.clone()),
+                _ => false,
+            };
+        }
+    }
+
+    /// Prosody tells the other account what everybody of the blocker's said last; ejabberd tells nothing.
+    fn ask_to_unblock(&mut self, full: &str, other: &str, expected: &mut Expected) {
+        let own = bare(full).to_string();
+        let payload = blocking("unblock", other);
+        self.sessions[full].puppet.ask("set", None, &payload);
+        self.blocked.remove(&(own.clone(), other.to_string()));
+        self.tell_across(&own, other, expected, |now| now.shown.clone());
+    }
+
+    /// What Prosody tells an account when another blocks it, or no longer does.
+    fn tell_across(
+        &mut self,
+        own: &str,
+        other: &str,
+        expected: &mut Expected,
+        shown: impl Fn(&Presence) -> Shown,
+    ) {
+        if self.server.kind != Kind::Prosody {
+            return;
+        }
+        let members = self.available().filter(|(it, _)| bare(it) == own);
+        let members =
+            members.filter_map(|(full, it)| Some((full.clone(), shown(it.now.as_ref()?))));
+        for (from, shown) in members.collect::<Vec<_>>() {
+            self.tell_some(expected, &from, Way::Native, &shown, |to| bare(to) == other);
+        }
+    }
+
+    /// The shims of an account end subscriptions in rounds, each begun before the answer to a ping.
+    fn wait_for_shims_of(&self, account: &str) {
+        const ROUNDS: usize = 5;
+        let shims = self.sessions.iter();
+        for (_, session) in shims.filter(|(full, it)| bare(full) == account && it.shim.is_some()) {
+            for _ in 0..ROUNDS {
+                session.puppet.ping();
+            }
+        }
     }
 }
 

@@ -21,6 +21,7 @@ impl World {
             self.compare_shown(&full, &seen, expected);
         }
         self.compare_views();
+        self.wait_for_subscriptions();
     }
 
     /// The last publish: before it, no order is known between the shim's stanzas and the client's.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::model::{Presence, Shown};
-use super::world::{RESOURCES, Session, World};
+use super::world::{RESOURCES, Session, World, bare};
 use crate::puppet::Puppet;
 use crate::relay::Relay;
 use crate::server::{Account, Entry, Kind};
@@ -57,6 +57,7 @@ pub(super) enum Step {
     ShowAgain,
     Block,
     Unblock,
+    BlockBriefly,
 }
 
 /// How a client leaves.
@@ -83,8 +84,8 @@ impl World {
     pub(super) fn opening(&self) -> Vec<Step> {
         use self::Leave::{Abort, Exit, Killed, Stopped};
         use Step::{
-            Block, Change, ChangeOften, ComeBack, CutClient, CutShim, EndShim, Hide, HideByList,
-            LogIn, LogInAs, Repeat, RestartServer, ShowAgain, TryInvisibleCommand,
+            Block, BlockBriefly, Change, ChangeOften, ComeBack, CutClient, CutShim, EndShim, Hide,
+            HideByList, LogIn, LogInAs, Repeat, RestartServer, ShowAgain, TryInvisibleCommand,
             TryInvisibleType, Unblock,
         };
         let [juliet, romeo] = [0, 1];
@@ -94,7 +95,8 @@ impl World {
         if self.server.kind == Kind::Ejabberd {
             steps.extend([HideByList, Change, ShowAgain]);
         }
-        steps.extend([Block, ChangeOften, Unblock, Hide, ComeBack]);
+        steps.extend([BlockBriefly, Block, ChangeOften, Unblock]);
+        steps.extend([Hide, ComeBack]);
         for end in [
             EndShim(Killed),
             CutShim,
@@ -111,7 +113,7 @@ impl World {
     }
 
     pub(super) fn random_step(&mut self) -> Step {
-        match self.rng.below(120) {
+        match self.rng.below(122) {
             0..=23 => Step::LogIn,
             24..=55 => Step::Change,
             56..=61 => Step::Repeat,
@@ -130,6 +132,7 @@ impl World {
             108..=113 => Step::ShowAgain,
             114..=115 => Step::Block,
             116..=118 => Step::Unblock,
+            119..=120 => Step::BlockBriefly,
             _ => Step::RestartServer,
         }
     }
@@ -154,7 +157,8 @@ impl World {
             Step::TryInvisibleType => self.try_invisible_type(note),
             Step::HideByList => self.hide_by_list(note),
             Step::ShowAgain => self.show_again(note),
-            Step::Block => self.block(note),
+            Step::Block => self.block(false, note),
+            Step::BlockBriefly => self.block(true, note),
             Step::Unblock => self.unblock(note),
         }
     }
@@ -165,13 +169,14 @@ impl World {
         let full = format!("{}/{resource}", account.bare);
         let shim = (!self.rng.once_in(3)).then(|| self.rng.below(self.shims.len()));
         if self.sessions.contains_key(&full) {
-            return match self.rng.once_in(3) && !self.would_keep(&full, shim, 0) {
+            let is_wanted = self.rng.once_in(3) && !self.would_lie(&full, shim);
+            return match is_wanted {
                 true => Some(self.replace(&full, &account, shim, note)),
                 false => None,
             };
         }
         let how = self.rng.below(8);
-        if self.would_keep(&full, shim, how) {
+        if how == 0 && self.would_lie(&full, shim) {
             return None;
         }
         note(format!("{full} logs in, shim {shim:?}, way {how}"));
@@ -192,15 +197,14 @@ impl World {
         Some(expected)
     }
 
-    /// Whether a client that logs in so would keep an item alive that its resource left: it answers the
-    /// ping by which shims find out who is gone, and publishes nothing itself.
-    fn would_keep(&self, full: &str, shim: Option<usize>, how: usize) -> bool {
-        let publishes = shim.is_some() && how > 0 && !self.hides_by_block(full);
-        let is_left = match self.sessions.get(full) {
-            Some(session) => session.published.is_some() && self.server.kind == Kind::Prosody,
-            None => self.leftovers.contains(full),
-        };
-        is_left && !publishes
+    /// Whether a client that is there and not available would make an item that its resource left look
+    /// true: without a shim it answers the ping by which shims find out who is gone.
+    fn would_lie(&self, full: &str, shim: Option<usize>) -> bool {
+        let is_published = |it: &Session| it.published.is_some();
+        let is_left = self.leftovers.contains(full)
+            || self.server.kind == Kind::Prosody
+                && self.sessions.get(full).is_some_and(is_published);
+        is_left && shim.is_none()
     }
 
     fn log_in_as(
@@ -214,9 +218,6 @@ impl World {
         let is_free = |it: &&str| !self.sessions.contains_key(&full_of(it));
         let resource = RESOURCES.into_iter().find(is_free)?;
         let full = full_of(resource);
-        if self.would_keep(&full, shim, 1) {
-            return None;
-        }
         note(format!("{full} logs in, shim {shim:?}"));
         let session = self.connect(&account, resource, shim);
         self.sessions.insert(full.clone(), session);
@@ -267,11 +268,12 @@ impl World {
             published: None,
             is_hidden: false,
             was_hidden: false,
-            publishes: None,
             read: 0,
             view: BTreeMap::new(),
             wanted: BTreeMap::new(),
             estranged: BTreeSet::new(),
+            met: BTreeSet::new(),
+            has_cleared: false,
         }
     }
 
@@ -288,6 +290,8 @@ impl World {
             .filter(|(other, it)| self.passes_native(other, full) && !it.is_hidden);
         let others = others.map(|(other, it)| (other.clone(), it.now.clone().unwrap().shown));
         let wanted: BTreeMap<_, _> = others.collect();
+        let shims = wanted.keys().filter(|it| self.sessions[*it].shim.is_some());
+        let met: Vec<_> = shims.map(|it| bare(it).to_string()).collect();
         let shown = wanted
             .iter()
             .map(|(other, it)| (other.clone(), vec![it.clone()]));
@@ -300,6 +304,7 @@ impl World {
         let session = self.sessions.get_mut(full).unwrap();
         session.wanted = wanted;
         session.estranged = estranged;
+        session.met.extend(met);
         self.send(full, &[presence], expected);
     }
 
@@ -342,6 +347,9 @@ impl World {
 
     fn hide(&mut self, note: Note<'_>) -> Option<Expected> {
         let full = self.somebody(|it| it.now.is_some())?;
+        if self.would_lie(&full, self.sessions[&full].shim) {
+            return None;
+        }
         let presence = Presence::unavailable(&mut self.rng, self.serial);
         note(format!("{full} sends {} and stays", presence.xml));
         let mut expected = Expected::by(&full);

@@ -7,23 +7,20 @@ use crate::server::Kind;
 
 impl World {
     pub(super) fn send(&mut self, full: &str, presences: &[Presence], expected: &mut Expected) {
-        let hides_by_block = self.hides_by_block(full);
         let session = self.sessions.get_mut(full).unwrap();
         let xml: Vec<_> = presences.iter().map(|it| &*it.xml).collect();
         session.puppet.raw(&xml.concat());
         session.now = presences.last().cloned();
-        let is_first = session.publishes.is_none();
-        let may_publish = session.shim.is_some() && !hides_by_block;
-        let publishes = *session.publishes.get_or_insert(may_publish);
         session.was_hidden = session.is_hidden;
-        let way = match publishes && !session.is_hidden {
+        let publishes = session.shim.is_some() && !session.is_hidden;
+        let way = match publishes {
             true => Way::Both,
             false => Way::Native,
         };
         for presence in presences {
             self.tell(expected, full, way, &presence.shown);
         }
-        if is_first && publishes {
+        if publishes {
             self.expect_no_leftovers(full);
         }
     }
@@ -49,8 +46,11 @@ impl World {
     }
 
     /// A shim that publishes for the first time clears away what the account's other sessions left.
-    pub(super) fn expect_no_leftovers(&mut self, full: &str) {
-        self.leftovers.retain(|it| bare(it) != bare(full));
+    fn expect_no_leftovers(&mut self, full: &str) {
+        let session = self.sessions.get_mut(full).unwrap();
+        if !std::mem::replace(&mut session.has_cleared, true) {
+            self.leftovers.retain(|it| bare(it) != bare(full));
+        }
     }
 
     /// Takes note that somebody is no longer connected.
@@ -105,8 +105,14 @@ impl World {
         shown: &Shown,
         is_told: impl Fn(&str) -> bool,
     ) {
+        let is_marked =
+            way != Way::Event && *shown != Shown::Gone && self.sessions[from].shim.is_some();
         for to in self.reached(from, way).into_iter().filter(|it| is_told(it)) {
-            let wanted = &mut self.sessions.get_mut(&to).unwrap().wanted;
+            let session = self.sessions.get_mut(&to).unwrap();
+            if is_marked {
+                session.met.insert(bare(from).to_string());
+            }
+            let wanted = &mut session.wanted;
             let is_news = match shown {
                 Shown::Gone => wanted.remove(from).is_some(),
                 there => {

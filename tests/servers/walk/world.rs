@@ -6,6 +6,7 @@ use super::model::{Presence, Shown};
 use super::rng::Rng;
 use crate::people::{befriend, come_online, wait_for_items, watch_presence_node};
 use crate::puppet::Puppet;
+use crate::recorded::wait_for_subscription;
 use crate::relay::Relay;
 use crate::server::{Account, Kind, Server};
 use crate::shim::Shim;
@@ -30,8 +31,8 @@ pub(super) struct Session {
     pub(super) is_hidden: bool,
     /// That, or `type='invisible'`, and nothing was said since: not everybody sees it alike.
     pub(super) was_hidden: bool,
-    /// Whether its shim publishes at all; none until its first presence.
-    pub(super) publishes: Option<bool>,
+    /// Its shim has taken away what the account's other resources left.
+    pub(super) has_cleared: bool,
     /// How many of its events were looked at.
     pub(super) read: usize,
     /// The last available presence it was shown of each full JID.
@@ -41,6 +42,8 @@ pub(super) struct Session {
     /// Accounts that blocked its own, or were blocked by it, since it became available: what they did
     /// meanwhile it was not told.
     pub(super) estranged: BTreeSet<String>,
+    /// Accounts of which it was sent a native presence with the marker.
+    pub(super) met: BTreeSet<String>,
 }
 
 pub(super) struct World {
@@ -60,6 +63,8 @@ pub(super) struct World {
     pub(super) accounts: Vec<Account>,
     /// Who is subscribed to whose node, by account.
     pub(super) subscribed: BTreeSet<(String, String)>,
+    /// Who is to be again, as soon as a shim of the owner's knows that the other has one, too.
+    pub(super) unsubscribed: BTreeSet<(String, String)>,
     /// Who has blocked whom, by account.
     pub(super) blocked: BTreeSet<(String, String)>,
     /// Whose item is still on the server, though the session ended.
@@ -106,6 +111,7 @@ impl World {
         }
         Self {
             subscribed,
+            unsubscribed: BTreeSet::new(),
             uplinks: [(); SHIMS].map(|()| Relay::to(server.addr())),
             server,
             rng,
@@ -159,13 +165,31 @@ impl World {
         self.witness_read = self.witness.seen_before_next_of(&self.witness).len() + 1;
     }
 
-    /// Subscribes one account to the node of another again, by sessions that nobody sees.
-    pub(super) fn subscribe_again(&self, watcher: &str, owner: &str) {
-        let log_in =
-            |it: &str| Puppet::login(&self.server.entry(), &self.account(it), "subscribing");
-        let [watcher, owner] = [watcher, owner].map(log_in);
-        watch_presence_node(self.server.kind, &owner, &watcher);
-        log_out([watcher, owner]);
+    /// Waits until whoever was blocked is subscribed again, where the shims can see to that by now.
+    pub(super) fn wait_for_subscriptions(&mut self) {
+        let pairs: Vec<_> = self.unsubscribed.iter().cloned().collect();
+        for (watcher, owner) in pairs {
+            let mut shims = self.sessions.iter().filter(|(full, it)| {
+                bare(full) == owner && it.published.is_some() && it.met.contains(&watcher)
+            });
+            if self.are_apart(&watcher, &owner) || shims.next().is_none() {
+                continue;
+            }
+            // In a session that nobody sees.
+            let account = self.account(&watcher);
+            let asks = Puppet::login(&self.server.entry(), &account, "asking");
+            wait_for_subscription(&asks, &watcher, &owner);
+            log_out([asks]);
+            let pair = (watcher, owner);
+            self.unsubscribed.remove(&pair);
+            self.subscribed.insert(pair);
+        }
+    }
+
+    /// Whether it is unsure who is told by event of what `full` does.
+    pub(super) fn is_unsure(&self, full: &str) -> bool {
+        let mut owners = self.unsubscribed.iter().map(|(_, owner)| owner);
+        owners.any(|it| it == bare(full))
     }
 
     /// Who is shown a change of `from` that goes this way.
@@ -207,8 +231,9 @@ fn subscribe_to_nodes(server: &Server, accounts: &[Account], witness: &Puppet) {
     let people: Vec<_> = people.collect();
     for owner in &people {
         watch_presence_node(server.kind, owner, witness);
+        // The shims see to the others.
         for watcher in people.iter().filter(|it| it.bare != owner.bare) {
-            watch_presence_node(server.kind, owner, watcher);
+            wait_for_subscription(watcher, &watcher.bare, &owner.bare);
         }
     }
     for person in &people {

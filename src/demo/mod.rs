@@ -1,0 +1,108 @@
+//! `pubshim demo`: the sandbox and pubshim in front of it, in one process.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mod.rs` | [`run`]: starts both, ends both |
+//! | `options.rs` | what the demo is asked for |
+//! | `banner.rs` | what it says first: accounts, the port, lines to copy |
+//! | `scene.rs`, `client.rs` | `--script`: two classic clients that play a scene |
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this starts the shell, and its clients are a part of it"
+)]
+
+mod banner;
+mod client;
+mod options;
+mod scene;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use anyhow::{Context as _, bail};
+use tokio_util::sync::CancellationToken;
+
+pub use options::{AFTER_HELP, Account, DemoOptions};
+
+use crate::commands::print;
+use crate::config::{Domain, ServerAddress, Settings};
+use crate::net::{Listener, Sandbox};
+use crate::session::Security;
+
+/// A port of this machine that the system chooses.
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Runs the demo until `stop` is cancelled, or to the end of the scene.
+///
+/// # Errors
+///
+/// When the port asked for is taken, the data file cannot be used, or the scene does not go as it should.
+pub async fn run(options: DemoOptions, stop: CancellationToken) -> anyhow::Result<()> {
+    let sandbox = Sandbox::bind(ANY_PORT, options.sandbox()).await?;
+    let server = sandbox.local_addr();
+    let mut settings = options.settings();
+    settings.server = Some(ServerAddress {
+        security: Security::Plain,
+        host: server.ip().to_string(),
+        port: server.port(),
+    });
+    let (listener, is_other) = listen(&mut settings, options.listen.is_some()).await?;
+    let address = listener.address().context("nothing to listen on")?;
+    print(&banner::banner(&options, address, is_other))?;
+
+    let sandbox_stop = CancellationToken::new();
+    let sandbox = tokio::spawn(sandbox.run(sandbox_stop.clone()));
+    let sessions = tokio::spawn(listener.run(settings, stop.clone()));
+    let played = match options.script {
+        true => Some(play(&options, address, &stop).await),
+        false => None,
+    };
+    if played.is_some() {
+        stop.cancel();
+    }
+    // Sessions take leave of the server, so it ends last.
+    let ended = sessions.await.context("pubshim has failed")?;
+    sandbox_stop.cancel();
+    sandbox.await.context("the sandbox has failed")??;
+    ended?;
+    match played {
+        Some(steps) => print(&format!(
+            "The scene was played: {} steps, and each answer came that a classic client expects.\n",
+            steps?
+        )),
+        None => Ok(()),
+    }
+}
+
+async fn play(
+    options: &DemoOptions,
+    address: SocketAddr,
+    stop: &CancellationToken,
+) -> anyhow::Result<usize> {
+    let (Domain(domain), accounts) = (&options.domain, options.accounts());
+    let scene = scene::play(address, domain, &accounts);
+    match stop.run_until_cancelled(scene).await {
+        Some(played) => played,
+        None => bail!("stopped before the scene was over"),
+    }
+}
+
+/// Listens where clients connect. If nobody `asked` for the port and it is taken, on another; whether so.
+async fn listen(settings: &mut Settings, asked: bool) -> anyhow::Result<(Listener, bool)> {
+    match Listener::bind(settings).await {
+        Err(error) if !asked && is_taken(&error) => {
+            settings.listen = vec![ANY_PORT];
+            Ok((Listener::bind(settings).await?, true))
+        }
+        result => Ok((result?, false)),
+    }
+}
+
+fn is_taken(error: &anyhow::Error) -> bool {
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.kind() == io::ErrorKind::AddrInUse)
+}

@@ -1,0 +1,182 @@
+//! What the demo is asked for.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{ArgAction, Args};
+
+use crate::config::{Domain, ListenAddress, LogSettings, Settings};
+use crate::sandbox;
+use crate::session::{self, Policy, Security};
+use crate::view::{self, Form, Only};
+
+/// What is shown below the help.
+pub const AFTER_HELP: &str = "\
+The server is pubshim's own: it knows publish-subscribe and nothing else. It is for trying and
+testing, takes connections from this machine only, and is not a server to run.
+
+Examples:
+  pubshim demo
+      Two accounts, the port, a line to copy for three clients, and a live view of what they say
+  pubshim demo --script
+      The same with two clients of its own that play a short scene; for CI
+  pubshim demo --account nurse:verona --data demo.toml
+      One account of your own; what it publishes is still there the next time
+
+Exit codes:
+  0  success
+  1  failure: the scene did not go as it should, or the data file is broken
+  2  usage
+  3  input or output: the port asked for is taken, for instance";
+
+/// Options of `pubshim demo`. The documentation of a field is its help.
+#[derive(Clone, Debug, Args)]
+pub struct DemoOptions {
+    /// Address and port of this machine where clients connect [default: 127.0.0.1:5222].
+    ///
+    /// If this is not given and 5222 is taken, the system chooses a port.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
+    pub listen: Option<SocketAddr>,
+
+    /// Domain of the accounts.
+    #[arg(long, value_name = "DOMAIN", default_value = "localhost")]
+    pub domain: Domain,
+
+    /// An account instead of juliet and romeo; may be repeated.
+    #[arg(long, value_name = "NAME:PASSWORD")]
+    pub account: Vec<Account>,
+
+    /// Keep what is published in this file, from one start to the next.
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+
+    /// Play a short scene with two classic clients, then end.
+    #[arg(long, conflicts_with_all = ["account", "data"])]
+    pub script: bool,
+
+    /// How much is said with publish-subscribe (XEP-0207).
+    #[arg(long, value_name = "POLICY", value_enum, default_value = "pure")]
+    pub policy: Policy,
+
+    /// How much is shown of what passes; message bodies, too.
+    #[arg(long, value_name = "FORM", value_enum, require_equals = true)]
+    #[arg(num_args = 0..=1, default_value = "short", default_missing_value = "short")]
+    pub show: Form,
+
+    /// Show only this function or address, as for `pubshim run`; may be repeated.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub show_only: Vec<Only>,
+
+    /// Log more than errors; may be repeated.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// An account of the demo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The part of the address before the `@`.
+    pub name: String,
+    /// The password.
+    pub password: String,
+}
+
+impl Account {
+    fn new(name: &str, password: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            password: password.to_owned(),
+        }
+    }
+}
+
+impl FromStr for Account {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // What a shell would act on has no place in lines to copy.
+        let is_plain = |text: &str, beside: &str| {
+            !text.is_empty()
+                && text
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || beside.contains(c))
+        };
+        match text.split_once(':') {
+            Some((name, password))
+                if is_plain(name, "-._+") && is_plain(password, "-._+=,@:/%") =>
+            {
+                Ok(Self::new(&name.to_lowercase(), password))
+            }
+            _ => Err(
+                "expected NAME:PASSWORD such as nurse:verona, of letters, digits and a few signs",
+            ),
+        }
+    }
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let ListenAddress(address) = text.parse()?;
+    match address.ip().is_loopback() {
+        true => Ok(address),
+        false => Err("the demo is for this machine only: listen on 127.0.0.1 or [::1]".to_owned()),
+    }
+}
+
+impl DemoOptions {
+    /// The accounts.
+    pub(super) fn accounts(&self) -> Vec<Account> {
+        match self.account.is_empty() {
+            true => vec![
+                Account::new("juliet", "capulet"),
+                Account::new("romeo", "montague"),
+            ],
+            false => self.account.clone(),
+        }
+    }
+
+    /// What the server of the demo runs with.
+    pub(super) fn sandbox(&self) -> sandbox::Config {
+        let Domain(domain) = &self.domain;
+        sandbox::Config {
+            domains: vec![domain.clone()],
+            accounts: self
+                .accounts()
+                .into_iter()
+                .map(|account| (format!("{}@{domain}", account.name), account.password))
+                .collect(),
+            data: self.data.clone(),
+            ..sandbox::Config::default()
+        }
+    }
+
+    /// What pubshim in front of it runs with; the server's address is not known yet.
+    pub(super) fn settings(&self) -> Settings {
+        let default = Settings::default();
+        let Domain(domain) = &self.domain;
+        Settings {
+            listen: self.listen.map_or(default.listen, |address| vec![address]),
+            session: session::Options {
+                policy: self.policy,
+                domains: vec![domain.clone()],
+                security: Security::Plain,
+                ..default.session
+            },
+            show: view::Options {
+                form: self.show,
+                bodies: true,
+                only: self.show_only.clone(),
+            },
+            ..default
+        }
+    }
+
+    /// What is logged: warnings about sessions are in the view, too.
+    pub fn log(&self) -> LogSettings {
+        let usual = if self.show == Form::Off { -1 } else { -2 };
+        LogSettings {
+            verbosity: usual + i8::try_from(self.verbose).unwrap_or(i8::MAX).min(4),
+            ..LogSettings::default()
+        }
+    }
+}

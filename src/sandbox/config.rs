@@ -1,0 +1,170 @@
+//! Whom a sandbox serves, and how much.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::jid;
+
+/// What a sandbox is told when it starts.
+#[derive(Clone, Default)]
+pub struct Config {
+    /// The domains it serves, at least one.
+    pub domains: Vec<String>,
+    /// Bare JIDs at these domains, and passwords.
+    pub accounts: Vec<(String, String)>,
+    /// Whether stream compression (XEP-0138) is offered.
+    pub compression: bool,
+    /// Where nodes are kept over restarts; without it they end with the program.
+    pub data: Option<PathBuf>,
+    /// How much anybody may use.
+    pub limits: Limits,
+}
+
+/// How much of everything there may be; going beyond is refused with an error.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once, logged in or not.
+    pub connections: usize,
+    /// Bytes that wait for a client which does not read; beyond them it is cut off.
+    pub outgoing: usize,
+    /// Nodes of one service.
+    pub nodes: usize,
+    /// Items of one node.
+    pub items: usize,
+    /// Subscriptions of one node, the pending ones included; affiliations of one node, too.
+    pub subscriptions: usize,
+    /// Bytes of one payload, what it inherits declared on it.
+    pub payload: usize,
+    /// Bytes of the items in one answer; what is left out can be asked for by id.
+    pub answer: usize,
+    /// Bytes of the name of a node, or of an item's id.
+    pub name: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            outgoing: 1024 * 1024,
+            nodes: 1000,
+            items: 1000,
+            subscriptions: 1000,
+            payload: 128 * 1024,
+            answer: 192 * 1024,
+            name: 1023,
+        }
+    }
+}
+
+/// What is wrong with a [`Config`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Nothing to serve.
+    #[error("the sandbox needs at least one domain")]
+    NoDomain,
+    /// Not a domain.
+    #[error("{0:?} is not a domain")]
+    Domain(String),
+    /// Not a bare JID.
+    #[error("{0:?} is not an account such as juliet@localhost")]
+    Account(String),
+    /// A domain nobody serves.
+    #[error("the domain of the account {0} is none of the sandbox's")]
+    Foreign(String),
+    /// An account without password.
+    #[error("the account {0} has no password")]
+    NoPassword(String),
+}
+
+/// The checked addresses of a [`Config`], in lower case.
+pub(super) struct Directory {
+    pub(super) domains: Vec<String>,
+    /// Passwords by bare JID.
+    pub(super) accounts: BTreeMap<String, String>,
+}
+
+/// The hosts beside a domain that are pubsub services: `chat.localhost`, `pubsub.localhost`.
+pub(super) const SERVICES: [&str; 2] = ["chat", "pubsub"];
+
+/// Whom an address names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A domain of ours.
+    Domain(String),
+    /// A pubsub service of ours.
+    Service(String),
+    /// An account of ours, by bare JID.
+    Account(String),
+    /// A resource of an account of ours, connected or not.
+    Resource(String),
+    /// An address of ours that nobody has.
+    Nobody,
+    /// Somebody else's address.
+    Foreign,
+}
+
+impl Directory {
+    pub(super) fn new(config: &Config) -> Result<Self, ConfigError> {
+        if config.domains.is_empty() {
+            return Err(ConfigError::NoDomain);
+        }
+        let domains: Vec<_> = config.domains.iter().map(|it| it.to_lowercase()).collect();
+        if let Some(bad) = domains.iter().find(|domain| !jid::is_domain(domain)) {
+            return Err(ConfigError::Domain(bad.clone()));
+        }
+        let mut accounts = BTreeMap::new();
+        for (account, password) in &config.accounts {
+            let account = account.to_lowercase();
+            if !jid::is_account(&account) || account.contains(|c: char| c.is_whitespace()) {
+                return Err(ConfigError::Account(account));
+            }
+            if !domains.iter().any(|domain| domain == jid::domain(&account)) {
+                return Err(ConfigError::Foreign(account));
+            }
+            if password.is_empty() {
+                return Err(ConfigError::NoPassword(account));
+            }
+            accounts.insert(account, password.clone());
+        }
+        Ok(Self { domains, accounts })
+    }
+
+    /// Whom `address` names; upper case makes no difference but in a resource.
+    pub(super) fn target(&self, address: &str) -> Target {
+        let address = normal(address);
+        let domain = jid::domain(&address).to_owned();
+        let is_ours = self.domains.contains(&domain);
+        let is_service = domain.split_once('.').is_some_and(|(name, of)| {
+            SERVICES.contains(&name) && self.domains.iter().any(|it| it == of)
+        });
+        let is_host = jid::local(&address).is_none() && jid::resource(&address).is_none();
+        match (is_ours, is_service) {
+            (false, false) => Target::Foreign,
+            (true, _) if is_host => Target::Domain(domain),
+            (_, true) if is_host => Target::Service(domain),
+            (true, _) if self.accounts.contains_key(jid::bare(&address)) => {
+                match jid::resource(&address) {
+                    Some(_) => Target::Resource(address),
+                    None => Target::Account(address),
+                }
+            }
+            _ => Target::Nobody,
+        }
+    }
+}
+
+/// Whether `address` can be an account's or a resource's, as long as addresses are (RFC 6122 §2.1).
+pub(super) fn is_user(address: &str) -> bool {
+    const MOST: usize = 3071;
+    address.len() <= MOST
+        && jid::is_account(jid::bare(address))
+        && !address.contains(char::is_control)
+}
+
+/// `address` with its account and domain in lower case. (No stringprep: these are names for tests.)
+pub(super) fn normal(address: &str) -> String {
+    match address.split_once('/') {
+        Some((bare, resource)) => format!("{}/{resource}", bare.to_lowercase()),
+        None => address.to_lowercase(),
+    }
+}

@@ -1,0 +1,204 @@
+//! Publish-subscribe (XEP-0060): nodes of many services, and what requests do to them.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `node.rs`, `config.rs` | a node: items, subscriptions, access rules; its configuration |
+//! | `subscriber.rs` | subscribe, options, unsubscribe, the own lists, items (§5.6, §5.7, §6) |
+//! | `publisher.rs` | publish, retract (§7) |
+//! | `owner.rs`, `lists.rs` | create, configure, delete, purge; who is subscribed, who is what (§8) |
+//! | `authorization.rs` | the request for approval and its answer (§8.6; listings 10 and 11) |
+//! | `events.rs` | what subscribers are told |
+
+mod authorization;
+mod config;
+mod events;
+mod lists;
+mod node;
+mod owner;
+mod publisher;
+mod subscriber;
+
+pub(super) use authorization::SUBSCRIBE_AUTHORIZATION;
+pub(super) use config::NodeConfig;
+pub(super) use node::{Affiliation, Item, Node, Options, State, Subscription};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::config::Limits;
+use super::error::Error;
+use super::random::Random;
+use crate::jid;
+use crate::ns;
+use crate::xml::{Element, escape};
+
+/// The nodes of a service, by name.
+pub(super) type Nodes = BTreeMap<String, Node>;
+
+/// All nodes, by the address of their service: a bare JID, or a host.
+#[derive(Default)]
+pub(super) struct Pubsub {
+    pub(super) services: BTreeMap<String, Nodes>,
+}
+
+/// What a request finds beside the nodes, and what it causes beside its answer.
+pub(super) struct Context<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) random: &'a mut Random,
+    /// To be sent after the answer, in this order.
+    pub(super) messages: &'a mut Vec<Message>,
+    /// There is something new to keep.
+    pub(super) changed: &'a mut bool,
+}
+
+/// A message to one JID; to a bare one every connected resource gets a copy.
+pub(super) struct Message {
+    pub(super) from: String,
+    pub(super) to: String,
+    /// The attribute `type`; empty if there is none.
+    pub(super) kind: &'static str,
+    pub(super) id: Arc<str>,
+    pub(super) content: Arc<str>,
+}
+
+/// An IQ that is about pubsub.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    /// The full JID it comes from.
+    pub(super) from: &'a str,
+    /// The address of the service it goes to.
+    pub(super) service: &'a str,
+    /// Whether it is of type `set`.
+    pub(super) is_set: bool,
+}
+
+/// A node's address.
+#[derive(Clone, Copy)]
+struct NodeId<'a> {
+    service: &'a str,
+    node: &'a str,
+}
+
+impl Pubsub {
+    /// The nodes of a service; empty if it has none.
+    pub(super) fn nodes(&self, service: &str) -> impl Iterator<Item = (&str, &Node)> {
+        let nodes = self.services.get(service).into_iter().flatten();
+        nodes.map(|(name, node)| (name.as_str(), node))
+    }
+
+    pub(super) fn node(&self, service: &str, name: &str) -> Result<&Node, Error> {
+        let found = self.services.get(service).and_then(|nodes| nodes.get(name));
+        found.ok_or(Error::ITEM_NOT_FOUND)
+    }
+
+    fn node_mut(&mut self, service: &str, name: &str) -> Result<&mut Node, Error> {
+        let found = self
+            .services
+            .get_mut(service)
+            .and_then(|nodes| nodes.get_mut(name));
+        found.ok_or(Error::ITEM_NOT_FOUND)
+    }
+
+    /// Does what an IQ of the namespace `pubsub` or `pubsub#owner` asks; the payload of the result.
+    pub(super) fn handle(
+        &mut self,
+        request: Request<'_>,
+        pubsub: &Element<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<String, Error> {
+        let Some(action) = pubsub.children().next() else {
+            return Err(Error::BAD_REQUEST.text("an empty pubsub element"));
+        };
+        if pubsub.namespace() == ns::PUBSUB_OWNER {
+            return self.handle_owner(request, &action, context);
+        }
+        if action.namespace() != ns::PUBSUB {
+            return Err(Error::BAD_REQUEST.text("an element of another namespace"));
+        }
+        match (request.is_set, action.local()) {
+            (true, "create") => self.create(request, pubsub, &action, context),
+            (true, "publish") => self.publish(request, pubsub, &action, context),
+            (true, "retract") => self.retract(request, &action, context),
+            (true, "subscribe") => self.subscribe(request, pubsub, &action, context),
+            (true, "unsubscribe") => self.unsubscribe(request, &action, context),
+            (true, "options") => self.set_options(request, &action, context),
+            (false, "options") => self.get_options(request, &action),
+            (false, "items") => self.items(request, &action, context),
+            (false, "subscriptions") => Ok(self.own_subscriptions(request, &action)),
+            (false, "affiliations") => Ok(self.own_affiliations(request, &action)),
+            (false, "default") => Ok(subscriber::default_options()),
+            _ => {
+                Err(Error::NOT_IMPLEMENTED
+                    .text(format!("this sandbox knows no {}", action.local())))
+            }
+        }
+    }
+
+    fn handle_owner(
+        &mut self,
+        request: Request<'_>,
+        action: &Element<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<String, Error> {
+        match (request.is_set, action.local()) {
+            (false, "configure") => self.get_configuration(request, action),
+            (true, "configure") => self.configure(request, action, context),
+            (false, "default") => Ok(owner::default_configuration()),
+            (true, "delete") => self.delete(request, action, context),
+            (true, "purge") => self.purge(request, action, context),
+            (false, "subscriptions") => self.get_subscriptions(request, action),
+            (true, "subscriptions") => self.set_subscriptions(request, action, context),
+            (false, "affiliations") => self.get_affiliations(request, action),
+            (true, "affiliations") => self.set_affiliations(request, action, context),
+            _ => {
+                Err(Error::NOT_IMPLEMENTED
+                    .text(format!("this sandbox knows no {}", action.local())))
+            }
+        }
+    }
+
+    /// Ends what ends with the session of the full JID `from`, the account's last or not:
+    /// temporary subscriptions (§12.4), items of nodes with `purge_offline`.
+    pub(super) fn session_ended(&mut self, from: &str, is_last: bool, context: &mut Context<'_>) {
+        let ends = |jid: &str| jid == from || is_last && jid == jid::bare(from);
+        for (service, nodes) in &mut self.services {
+            for (name, node) in nodes {
+                let temporary = node.config.is("pubsub#tempsub");
+                let before = node.subscriptions.len();
+                node.subscriptions
+                    .retain(|jid, it| !(ends(jid) && (temporary || it.is_temporary())));
+                *context.changed |= node.subscriptions.len() != before;
+                if node.config.is("pubsub#purge_offline") {
+                    let at = NodeId {
+                        service,
+                        node: name,
+                    };
+                    publisher::purge_of(from, at, node, context);
+                }
+            }
+        }
+    }
+}
+
+/// The attribute `node`, which has to be there.
+fn node_attribute(action: &Element<'_>) -> Result<String, Error> {
+    let node = action.attribute("node").unwrap_or_default();
+    if node.is_empty() {
+        return Err(Error::BAD_REQUEST.with("nodeid-required"));
+    }
+    Ok(node.into_owned())
+}
+
+/// `<pubsub/>` with this in it.
+fn pubsub_xml(content: &str) -> String {
+    format!("<pubsub xmlns='{}'>{content}</pubsub>", ns::PUBSUB)
+}
+
+/// The `<pubsub/>` of an owner with this list in it.
+fn owner_list_xml(list: &str, node: &str, entries: &str) -> String {
+    format!(
+        "<pubsub xmlns='{}'><{list} node='{}'>{entries}</{list}></pubsub>",
+        ns::PUBSUB_OWNER,
+        escape(node)
+    )
+}

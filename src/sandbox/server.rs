@@ -1,0 +1,277 @@
+//! All connections and the nodes they share.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::{BufMut, Bytes};
+
+use super::config::{Config, ConfigError, Directory, Limits};
+use super::pubsub::{Context, Message, Pubsub};
+use super::random::Random;
+use super::store::{self, DataError};
+use super::stream::{Connection, Stage};
+use crate::jid;
+use crate::xml::escape;
+
+/// So many requests for approval come with a login; the others come with the next.
+const MOST_REQUESTS: usize = 100;
+
+/// One connection to a [`Server`], never used again after its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(u64);
+
+/// Bytes for one connection.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// What to send.
+    pub bytes: Bytes,
+    /// What to do once it is sent.
+    pub then: Then,
+}
+
+/// What follows the bytes of an [`Output`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing.
+    #[default]
+    Continue,
+    /// Everything that follows, in both directions, is compressed with zlib (XEP-0138).
+    Compress,
+    /// The connection ends.
+    Close,
+}
+
+/// The sandbox without its sockets: bytes of many connections in, bytes out.
+///
+/// What one connection sends may cause output on others: [`woken`](Self::woken) names them,
+/// [`take`](Self::take) gives what is to be sent. No clock is read; everything random comes from a seed.
+pub struct Server {
+    pub(super) directory: Directory,
+    pub(super) limits: Limits,
+    pub(super) compression: bool,
+    pub(super) random: Random,
+    pub(super) pubsub: Pubsub,
+    pub(super) connections: BTreeMap<ConnectionId, Connection>,
+    next: u64,
+    /// Who has bound which resource, by bare JID and resource.
+    sessions: BTreeMap<String, BTreeMap<String, ConnectionId>>,
+    woken: BTreeSet<ConnectionId>,
+    changed: bool,
+}
+
+impl Server {
+    /// A server without connections and nodes; the seed has to be a secret.
+    pub fn new(config: &Config, seed: [u8; 32]) -> Result<Self, ConfigError> {
+        Ok(Self {
+            directory: Directory::new(config)?,
+            limits: config.limits,
+            compression: config.compression,
+            random: Random::new(seed),
+            pubsub: Pubsub::default(),
+            connections: BTreeMap::new(),
+            next: 0,
+            sessions: BTreeMap::new(),
+            woken: BTreeSet::new(),
+            changed: false,
+        })
+    }
+
+    /// Takes the nodes of a file that [`data`](Self::data) was written to.
+    pub fn load(&mut self, text: &str) -> Result<(), DataError> {
+        self.pubsub = store::read(text, &self.limits)?;
+        Ok(())
+    }
+
+    /// All nodes as text, but for what ends with a session.
+    pub fn data(&self) -> Result<String, DataError> {
+        store::write(&self.pubsub)
+    }
+
+    /// Whether [`data`](Self::data) has changed since the last call.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// What [`take_changed`](Self::take_changed) told could not be kept: it tells it again.
+    pub fn set_changed(&mut self) {
+        self.changed = true;
+    }
+
+    /// A new connection; `None` if there are as many as allowed.
+    pub fn connect(&mut self) -> Option<ConnectionId> {
+        if self.connections.len() >= self.limits.connections {
+            return None;
+        }
+        self.next += 1;
+        let id = ConnectionId(self.next);
+        self.connections.insert(id, Connection::new());
+        Some(id)
+    }
+
+    /// Takes what came on a connection, however it is cut.
+    pub fn handle(&mut self, id: ConnectionId, bytes: &[u8]) {
+        if let Some(connection) = self.connections.get_mut(&id).filter(|it| !it.is_closed) {
+            connection.input.put_slice(bytes);
+        }
+        loop {
+            let Some(connection) = self.connections.get_mut(&id).filter(|it| !it.is_closed) else {
+                return;
+            };
+            match connection.next_frame() {
+                Ok(Some(frame)) => self.frame(id, &frame),
+                Ok(None) => return,
+                Err(error) => self.fail(id, error.condition(), &error.to_string()),
+            }
+        }
+    }
+
+    /// The connection is gone, or its bytes cannot be sent.
+    pub fn disconnect(&mut self, id: ConnectionId) {
+        self.end_session(id);
+        self.connections.remove(&id);
+        self.woken.remove(&id);
+    }
+
+    /// The connections that have something to [`take`](Self::take) since the last call.
+    pub fn woken(&mut self) -> BTreeSet<ConnectionId> {
+        std::mem::take(&mut self.woken)
+    }
+
+    /// What is to be sent on a connection now; for one that is not there, its end.
+    pub fn take(&mut self, id: ConnectionId) -> Output {
+        match self.connections.get_mut(&id) {
+            Some(connection) => connection.take(),
+            None => Output {
+                bytes: Bytes::new(),
+                then: Then::Close,
+            },
+        }
+    }
+
+    /// Whether the connection has logged in and bound a resource.
+    pub fn is_bound(&self, id: ConnectionId) -> bool {
+        let connection = self.connections.get(&id);
+        connection.is_some_and(|it| matches!(it.stage, Stage::Bound(_)))
+    }
+
+    /// Whether a client was cut off because it does not read: what is being sent to it is in vain.
+    pub fn is_cut_off(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_none_or(|it| it.is_cut_off)
+    }
+
+    /// Ends every stream.
+    pub fn shutdown(&mut self) {
+        for id in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.fail(id, "system-shutdown", "the sandbox ends");
+        }
+    }
+
+    /// Ends one stream that took too long.
+    pub fn time_out(&mut self, id: ConnectionId) {
+        self.fail(id, "connection-timeout", "nothing was heard for too long");
+    }
+
+    /// Sends `text` on a connection; one that does not read is cut off.
+    pub(super) fn send(&mut self, id: ConnectionId, text: &str) {
+        let most = self.limits.outgoing;
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.send(text, most);
+            self.woken.insert(id);
+        }
+    }
+
+    /// The full JID a connection has bound.
+    pub(super) fn jid_of(&self, id: ConnectionId) -> Option<String> {
+        match &self.connections.get(&id)?.stage {
+            Stage::Bound(jid) => Some(jid.clone()),
+            _ => None,
+        }
+    }
+
+    /// Sends a message to whomever it is for, if he is there.
+    pub(super) fn deliver(&mut self, message: &Message) {
+        let text = message_xml(message);
+        for id in self.connections_of(&message.to) {
+            self.send(id, &text);
+        }
+    }
+
+    /// The connection of a full JID, or those of all resources of a bare one.
+    pub(super) fn connections_of(&self, address: &str) -> Vec<ConnectionId> {
+        let resources = self.sessions.get(jid::bare(address));
+        let resources = resources.into_iter().flatten();
+        let wanted = jid::resource(address);
+        let found = resources.filter(|(resource, _)| wanted.is_none_or(|it| it == *resource));
+        found.map(|(_, id)| *id).collect()
+    }
+
+    /// A connection has bound a resource of its account. Requests that wait for an answer come now.
+    pub(super) fn begin_session(&mut self, id: ConnectionId, account: &str, resource: &str) {
+        let resources = self.sessions.entry(account.to_owned()).or_default();
+        resources.insert(resource.to_owned(), id);
+        for request in self
+            .pubsub
+            .open_requests(account)
+            .iter()
+            .take(MOST_REQUESTS)
+        {
+            self.send(id, &message_xml(request));
+        }
+    }
+
+    /// Forgets who was behind a connection, with what ends with the session.
+    pub(super) fn end_session(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let Stage::Bound(jid) = std::mem::replace(&mut connection.stage, Stage::Ended) else {
+            return;
+        };
+        let account = jid::bare(&jid);
+        let mut is_last = true;
+        if let Some(resources) = self.sessions.get_mut(account) {
+            resources.remove(jid::resource(&jid).unwrap_or_default());
+            is_last = resources.is_empty();
+        }
+        if is_last {
+            self.sessions.remove(account);
+        }
+        self.with_pubsub(
+            |pubsub, context| pubsub.session_ended(&jid, is_last, context),
+            |_, _| {},
+        );
+    }
+
+    /// Lets `act` work on the nodes, then `answer` with its result, then sends what it caused.
+    pub(super) fn with_pubsub<T>(
+        &mut self,
+        act: impl FnOnce(&mut Pubsub, &mut Context<'_>) -> T,
+        answer: impl FnOnce(&mut Self, T),
+    ) {
+        let mut messages = Vec::new();
+        let mut context = Context {
+            limits: &self.limits,
+            random: &mut self.random,
+            messages: &mut messages,
+            changed: &mut self.changed,
+        };
+        let result = act(&mut self.pubsub, &mut context);
+        answer(self, result);
+        for message in &messages {
+            self.deliver(message);
+        }
+    }
+}
+
+fn message_xml(message: &Message) -> String {
+    let kind = match message.kind {
+        "" => String::new(),
+        kind => format!(" type='{kind}'"),
+    };
+    format!(
+        "<message from='{}' to='{}'{kind} id='{}'>{}</message>",
+        escape(&message.from),
+        escape(&message.to),
+        message.id,
+        message.content
+    )
+}

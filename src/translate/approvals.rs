@@ -1,0 +1,539 @@
+//! Who may see our node: members of it, and the requests that wait for the user (listings 10 and 11).
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::{BufMut, BytesMut};
+
+use super::contacts::Contacts;
+use super::presence::NODE;
+use super::revoke::subscriptions_in;
+use super::{Purpose, form, rules};
+use crate::jid;
+use crate::ns;
+use crate::session::{Event, Leg, Wire};
+use crate::xml::{Element, escape};
+
+/// So many contacts are made members by one request.
+const BATCH: usize = 16;
+/// So many requests may wait for the user's answer.
+const MOST_FORMS: usize = 256;
+/// One account may have so many JIDs approved.
+pub(super) const MOST_JIDS: usize = 16;
+/// So long a member without an approval is left alone: another resource may be approving it right now.
+const DOUBT: Duration = Duration::from_secs(5);
+
+/// A service's question whether somebody may subscribe (listing 10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    /// The JID that asked.
+    pub(super) jid: Box<str>,
+    /// Who sent the form and gets the answer.
+    service: Box<str>,
+    /// The form's id, which the answer repeats.
+    id: Box<str>,
+}
+
+/// What a session knows and does about who sees the own node.
+#[derive(Debug, Default)]
+pub(super) struct Approvals {
+    /// The members of the node, once the server has told.
+    members: Option<HashSet<Box<str>>>,
+    /// The subscribed JIDs, where the server lists them.
+    subscribers: HashSet<Box<str>>,
+    is_asked: bool,
+    /// Answers about members and subscribers that are still to come.
+    open: u8,
+    /// Somebody was let in or out since it was asked who is subscribed.
+    is_stale: bool,
+    /// The members were compared with the contacts.
+    is_compared: bool,
+    forms: Vec<Form>,
+    /// Contacts to be made members.
+    waiting: VecDeque<Box<str>>,
+    /// Contacts to be subscribed by us: they have a shim and may not know that they may subscribe.
+    unsubscribed: VecDeque<Box<str>>,
+    /// Requests that are not answered.
+    grants: Vec<(u32, Vec<Box<str>>)>,
+    /// Members who seem to be no contacts, and when to look again.
+    doubted: Option<(Duration, Vec<Box<str>>)>,
+    serial: u32,
+}
+
+impl Approvals {
+    /// Asks who is a member and who is subscribed, unless that was done.
+    pub(super) fn ask(&mut self, wire: &mut Wire) {
+        if self.is_asked {
+            return;
+        }
+        self.is_asked = true;
+        let asked = wire.request("get", None, Purpose::Members, |out| {
+            write_question(out, "affiliations");
+        });
+        self.open += u8::from(asked);
+        self.list_again(wire);
+    }
+
+    /// Asks who is subscribed.
+    pub(super) fn list_again(&mut self, wire: &mut Wire) {
+        self.is_stale = false;
+        let asked = wire.request("get", None, Purpose::Listed, |out| {
+            write_question(out, "subscriptions");
+        });
+        self.open += u8::from(asked);
+    }
+
+    /// Whether all is known that the server tells.
+    pub(super) fn is_listed(&self) -> bool {
+        self.is_asked && self.open == 0
+    }
+
+    /// Whether it is known who is to be made a member.
+    pub(super) fn is_compared(&self) -> bool {
+        self.is_compared
+    }
+
+    /// Takes the answer about members. Without one nobody is known, so nobody is taken away.
+    pub(super) fn handle_members(&mut self, reply: Result<&Element<'_>, &str>) {
+        self.open = self.open.saturating_sub(1);
+        let Ok(iq) = reply else {
+            return;
+        };
+        let mut members = HashSet::new();
+        for pubsub in iq.children() {
+            for affiliations in pubsub.children().filter(|c| c.local() == "affiliations") {
+                for affiliation in affiliations.children() {
+                    if affiliation.attribute("affiliation").as_deref() == Some("member")
+                        && let Some(jid) = affiliation.attribute("jid")
+                    {
+                        members.insert((*jid).into());
+                    }
+                }
+            }
+        }
+        self.members = Some(members);
+    }
+
+    /// Takes the answer about subscribers; who they are, if the server lists them. An answer to what was
+    /// asked before a change would undo it, so it is asked again. Of a new node Prosody lists those of the
+    /// one deleted before, to whom it delivers nothing: they are subscribed again.
+    pub(super) fn handle_subscribers(
+        &mut self,
+        reply: Result<&Element<'_>, &str>,
+        is_new: bool,
+        wire: &mut Wire,
+    ) -> Option<Subscribers> {
+        self.open = self.open.saturating_sub(1);
+        let iq = reply.ok()?;
+        if self.is_stale {
+            self.list_again(wire);
+            return None;
+        }
+        let mut subscribers = Subscribers::default();
+        for (jid, state) in subscriptions_in(iq) {
+            match &*state {
+                "pending" => subscribers.pending.insert(jid.into()),
+                _ => subscribers.subscribed.insert(jid.into()),
+            };
+        }
+        if !is_new {
+            self.subscribers.clone_from(&subscribers.subscribed);
+        }
+        Some(subscribers)
+    }
+
+    /// Compares the members with the account's records: who is missing is made one, and who should not be
+    /// one is looked at again later.
+    pub(super) fn compare(
+        &mut self,
+        contacts: &Contacts,
+        may_see: impl Fn(&str) -> bool,
+        now: Duration,
+    ) {
+        self.is_compared = true;
+        let Some(members) = &self.members else { return };
+        let mut missing: Vec<&str> = contacts
+            .iter()
+            .map(|(account, _)| account)
+            .filter(|account| may_see(account) && !members.contains(*account))
+            .collect();
+        missing.sort_unstable();
+        let mut doubted: Vec<Box<str>> = members
+            .iter()
+            .filter(|member| !may_see(member))
+            .cloned()
+            .collect();
+        doubted.sort_unstable();
+        for account in missing {
+            if !self.waiting.iter().any(|waiting| **waiting == *account) {
+                self.waiting.push_back(account.into());
+            }
+        }
+        if !doubted.is_empty() {
+            self.doubted = Some((now + DOUBT, doubted));
+        }
+    }
+
+    /// Has it looked at later whether the account's records let `account` see our node.
+    pub(super) fn doubt(&mut self, account: &str, now: Duration) {
+        let (_, mut doubted) = self.doubted.take().unwrap_or_default();
+        doubted.push(account.into());
+        self.doubted = Some((now + DOUBT, doubted));
+    }
+
+    /// Forgets the doubts about whom `may_see` speaks for.
+    pub(super) fn settle_doubts(&mut self, may_see: impl Fn(&str) -> bool) {
+        if let Some((_, doubted)) = &mut self.doubted {
+            doubted.retain(|member| !may_see(member));
+        }
+        self.doubted.take_if(|(_, doubted)| doubted.is_empty());
+    }
+
+    /// The members who still should not be one, once it is time to say so.
+    pub(super) fn strangers(
+        &mut self,
+        may_see: impl Fn(&str) -> bool,
+        now: Duration,
+    ) -> Vec<Box<str>> {
+        match self.doubted.take_if(|(at, _)| *at <= now) {
+            Some((_, doubted)) => doubted
+                .into_iter()
+                .filter(|member| !may_see(member))
+                .collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Has a contact made a member, and subscribed if it has a shim and is not.
+    pub(super) fn want(&mut self, account: &str, is_marked: bool) {
+        let is_member = self
+            .members
+            .as_ref()
+            .is_some_and(|members| members.contains(account));
+        let is_waiting = self.waiting.iter().any(|waiting| **waiting == *account);
+        if !is_member && !is_waiting && !self.is_granting(account) {
+            self.waiting.push_back(account.into());
+        }
+        if is_member && is_marked {
+            self.want_subscribed(account);
+        }
+    }
+
+    /// Whether `account` is being made a member.
+    fn is_granting(&self, account: &str) -> bool {
+        let mut accounts = self.grants.iter().flat_map(|(_, accounts)| accounts);
+        accounts.any(|other| **other == *account)
+    }
+
+    /// Has a member subscribed, unless it is.
+    pub(super) fn want_subscribed(&mut self, account: &str) {
+        if self.subscribers.insert(account.into()) {
+            self.unsubscribed.push_back(account.into());
+        }
+    }
+
+    /// Whether something waits to be asked.
+    pub(super) fn has_work(&self) -> bool {
+        !self.waiting.is_empty() || !self.unsubscribed.is_empty()
+    }
+
+    /// When members are to be looked at again.
+    pub(super) fn again_at(&self) -> Option<Duration> {
+        self.doubted.as_ref().map(|(at, _)| *at)
+    }
+
+    /// Asks as much as may be asked now, for those of whom `may_see` still says yes.
+    pub(super) fn work(&mut self, may_see: impl Fn(&str) -> bool, wire: &mut Wire) {
+        while self.has_work() && wire.may_work() {
+            if self.waiting.is_empty() {
+                if let Some(account) = self.unsubscribed.pop_front()
+                    && may_see(&account)
+                {
+                    wire.apply(&rules::APPROVE);
+                    set_subscription(&account, true, wire);
+                }
+                continue;
+            }
+            let count = self.waiting.len().min(BATCH);
+            let batch: Vec<_> = self
+                .waiting
+                .drain(..count)
+                .filter(|account| may_see(account))
+                .collect();
+            if !batch.is_empty() {
+                self.grant(batch, wire);
+            }
+        }
+    }
+
+    fn grant(&mut self, accounts: Vec<Box<str>>, wire: &mut Wire) {
+        self.serial = self.serial.wrapping_add(1);
+        wire.apply(&rules::MEMBER);
+        let sent = wire.request("set", None, Purpose::Grant(self.serial), |out| {
+            let _ = write!(
+                out,
+                "<pubsub xmlns='{}'><affiliations node='{NODE}'>",
+                ns::PUBSUB_OWNER
+            );
+            for account in &accounts {
+                let _ = write!(
+                    out,
+                    "<affiliation jid='{}' affiliation='member'/>",
+                    escape(account)
+                );
+            }
+            out.put_slice(b"</affiliations></pubsub>");
+        });
+        if sent {
+            self.grants.push((self.serial, accounts));
+        }
+    }
+
+    /// Takes the answer to a grant: who is a member now has to be subscribed, if it has a shim.
+    pub(super) fn handle_grant(
+        &mut self,
+        serial: u32,
+        reply: Result<&Element<'_>, &str>,
+        contacts: &Contacts,
+        wire: &mut Wire,
+    ) {
+        let Some(at) = self.grants.iter().position(|(asked, _)| *asked == serial) else {
+            return;
+        };
+        let (_, accounts) = self.grants.swap_remove(at);
+        match reply {
+            Ok(_) => {
+                for account in accounts {
+                    if contacts
+                        .get(&account)
+                        .is_some_and(|contact| contact.is_marked)
+                    {
+                        self.want_subscribed(&account);
+                    }
+                    self.members.get_or_insert_default().insert(account);
+                }
+            }
+            // One of them is at fault; the others must not suffer.
+            Err(_) if accounts.len() > 1 => {
+                for account in accounts {
+                    self.grant(vec![account], wire);
+                }
+            }
+            Err(reason) => wire.log(Event::ApprovalFailed {
+                whom: accounts.into_iter().map(String::from).collect(),
+                reason: reason.to_owned(),
+            }),
+        }
+    }
+
+    /// Keeps a form until it is answered; `false` if it is known already, or there are too many.
+    pub(super) fn note_form(&mut self, form: Form) -> bool {
+        let is_new = !self.forms.contains(&form) && self.forms.len() < MOST_FORMS;
+        if is_new {
+            // The service may ask again, with another id: the last one counts.
+            self.forms.retain(|other| other.jid != form.jid);
+            self.forms.push(form);
+        }
+        is_new
+    }
+
+    /// Whether a form about exactly this JID waits for an answer.
+    pub(super) fn has_form_of(&self, jid: &str) -> bool {
+        self.forms.iter().any(|form| *form.jid == *jid)
+    }
+
+    /// Whether a form about `account` waits for an answer.
+    pub(super) fn has_form(&self, account: &str) -> bool {
+        self.forms
+            .iter()
+            .any(|form| jid::bare(&form.jid) == account)
+    }
+
+    /// The accounts about which a form waits for an answer, each once.
+    pub(super) fn asking(&self) -> Vec<Box<str>> {
+        let mut accounts: Vec<Box<str>> = Vec::new();
+        for form in &self.forms {
+            let account = jid::bare(&form.jid);
+            if !accounts.iter().any(|other| **other == *account) {
+                accounts.push(account.into());
+            }
+        }
+        accounts
+    }
+
+    /// Makes `account` a member at once and answers what was asked about it; the JIDs that were approved.
+    pub(super) fn approve(&mut self, account: &str, wire: &mut Wire) -> Vec<Box<str>> {
+        wire.apply(&rules::APPROVE);
+        self.is_stale = true;
+        let is_member = self
+            .members
+            .as_ref()
+            .is_some_and(|members| members.contains(account));
+        if !is_member {
+            self.waiting.retain(|waiting| **waiting != *account);
+            self.grant(vec![account.into()], wire);
+        }
+        self.answer_forms(account, true, wire)
+    }
+
+    /// Answers what was asked about `account` with no.
+    pub(super) fn deny(&mut self, account: &str, wire: &mut Wire) {
+        wire.apply(&rules::DENY);
+        self.answer_forms(account, false, wire);
+    }
+
+    fn answer_forms(&mut self, account: &str, is_allowed: bool, wire: &mut Wire) -> Vec<Box<str>> {
+        let mut jids = Vec::new();
+        let (asked, others) = std::mem::take(&mut self.forms)
+            .into_iter()
+            .partition(|form| jid::bare(&form.jid) == account);
+        self.forms = others;
+        for form in asked {
+            if jids.len() >= MOST_JIDS && is_allowed {
+                set_subscription(&form.jid, false, wire);
+                continue;
+            }
+            form.answer(is_allowed, wire);
+            if is_allowed {
+                self.subscribers.insert(form.jid.clone());
+            }
+            jids.push(form.jid);
+        }
+        jids
+    }
+
+    /// `account` is to see nothing any more.
+    pub(super) fn forget(&mut self, account: &str) {
+        self.is_stale = true;
+        self.waiting.retain(|waiting| **waiting != *account);
+        self.unsubscribed.retain(|waiting| **waiting != *account);
+        self.subscribers.retain(|jid| jid::bare(jid) != account);
+        if let Some(members) = &mut self.members {
+            members.remove(account);
+        }
+    }
+}
+
+/// Who is subscribed to the own node, and who asks to be.
+#[derive(Debug, Default)]
+pub(super) struct Subscribers {
+    pub(super) subscribed: HashSet<Box<str>>,
+    pub(super) pending: HashSet<Box<str>>,
+}
+
+impl Form {
+    /// What the owner's list says in place of a form: `jid` waits for the owner `own`.
+    pub(super) fn pending(jid: &str, own: &str) -> Self {
+        Self {
+            jid: jid.into(),
+            service: own.into(),
+            id: Box::default(),
+        }
+    }
+
+    /// Reads a message as listing 10: a question about the own node, by who may ask it.
+    pub(super) fn read(message: &Element<'_>, own: &str) -> Option<Self> {
+        let from = message.attribute("from");
+        let service = from.as_deref().unwrap_or(own);
+        if (service != own && service != jid::domain(own))
+            || message.attribute("type").as_deref() == Some("error")
+        {
+            return None;
+        }
+        let x = message.child(ns::DATA, "x")?;
+        if form::value(&x, "FORM_TYPE")?.trim() != ns::SUBSCRIBE_AUTHORIZATION
+            || x.attribute("type").as_deref() != Some("form")
+            || form::value(&x, "pubsub#node")?.trim() != NODE
+        {
+            return None;
+        }
+        let jid = form::value(&x, "pubsub#subscriber_jid")?;
+        let jid = jid.trim();
+        if !is_well_formed(jid::bare(jid)) || jid::bare(jid) == own {
+            return None;
+        }
+        Some(Self {
+            jid: jid.into(),
+            service: service.into(),
+            id: message.attribute("id").unwrap_or_default().into(),
+        })
+    }
+
+    /// Listing 11, to whoever sent the form. ejabberd sends it in the owner's own name and acts on no
+    /// answer to it, so there the owner sets the subscription.
+    fn answer(&self, is_allowed: bool, wire: &mut Wire) {
+        if *self.service == *jid::bare(&wire.jid) {
+            return set_subscription(&self.jid, is_allowed, wire);
+        }
+        let out = wire.to(Leg::Server);
+        let _ = write!(out, "<message to='{}'", escape(&self.service));
+        if !self.id.is_empty() {
+            let _ = write!(out, " id='{}'", escape(&self.id));
+        }
+        out.put_slice(b">");
+        form::write_submit(
+            out,
+            ns::SUBSCRIBE_AUTHORIZATION,
+            &[
+                ("pubsub#node", NODE),
+                ("pubsub#subscriber_jid", &self.jid),
+                ("pubsub#allow", if is_allowed { "true" } else { "false" }),
+            ],
+        );
+        out.put_slice(b"</message>");
+    }
+}
+
+/// Whether `account` is one, without characters no account has (RFC 6122 §A.5).
+fn is_well_formed(account: &str) -> bool {
+    let is_forbidden = |c: char| c.is_control() || c.is_whitespace() || "\"&'/:<>@".contains(c);
+    jid::is_account(account)
+        && jid::is_domain(jid::domain(account))
+        && !jid::local(account).is_some_and(|local| local.contains(is_forbidden))
+}
+
+/// Whether `message` is an answer of ours (listing 11) that came back; the JID it was about, and whether
+/// that may subscribe.
+pub(super) fn returned_answer(message: &Element<'_>, own: &str) -> Option<(Box<str>, bool)> {
+    if message.attribute("type").as_deref() != Some("error")
+        || message.attribute("from").as_deref() != Some(jid::domain(own))
+    {
+        return None;
+    }
+    let x = message.child(ns::DATA, "x")?;
+    if form::value(&x, "FORM_TYPE")?.trim() != ns::SUBSCRIBE_AUTHORIZATION
+        || x.attribute("type").as_deref() != Some("submit")
+        || form::value(&x, "pubsub#node")?.trim() != NODE
+    {
+        return None;
+    }
+    let is_allowed = form::value(&x, "pubsub#allow")?.trim() == "true";
+    let jid = form::value(&x, "pubsub#subscriber_jid")?;
+    Some((jid.trim().into(), is_allowed))
+}
+
+/// Sets the subscription of `jid` to our node, as its owner (XEP-0060 §8.8.2).
+pub(super) fn set_subscription(jid: &str, is_subscribed: bool, wire: &mut Wire) {
+    let state = if is_subscribed { "subscribed" } else { "none" };
+    wire.request("set", None, Purpose::Ignore, |out| {
+        write_subscription(out, jid, state);
+    });
+}
+
+fn write_subscription(out: &mut BytesMut, jid: &str, state: &str) {
+    let _ = write!(
+        out,
+        "<pubsub xmlns='{}'><subscriptions node='{NODE}'><subscription jid='{}' subscription='{state}'/></subscriptions></pubsub>",
+        ns::PUBSUB_OWNER,
+        escape(jid)
+    );
+}
+
+fn write_question(out: &mut BytesMut, what: &str) {
+    let _ = write!(
+        out,
+        "<pubsub xmlns='{}'><{what} node='{NODE}'/></pubsub>",
+        ns::PUBSUB_OWNER
+    );
+}

@@ -1,0 +1,146 @@
+//! Whom the user has blocked (XEP-0191): nobody of them may see the own node.
+
+use std::collections::HashSet;
+
+use super::Purpose;
+use crate::jid;
+use crate::ns;
+use crate::session::Wire;
+use crate::xml::Element;
+
+/// So many requests of the client's may wait for their answers.
+const MOST_REQUESTS: usize = 16;
+/// So many JIDs are remembered.
+const MOST_BLOCKED: usize = 10_000;
+
+/// What is known of one session.
+#[derive(Debug, Default)]
+pub(super) struct Blocking {
+    /// As the server writes them, in lower case.
+    list: HashSet<Box<str>>,
+    is_known: bool,
+    is_asked: bool,
+    /// The client has asked for the list, so it expects pushes.
+    client_has_list: bool,
+    /// Requests of the client's by id.
+    requests: Vec<(Box<str>, Change)>,
+}
+
+#[derive(Debug)]
+enum Change {
+    Block(Vec<Box<str>>),
+    /// Nobody named: everybody.
+    Unblock(Vec<Box<str>>),
+}
+
+impl Blocking {
+    /// Whether `account` is blocked, itself or with its whole domain.
+    pub(super) fn is_blocked(&self, account: &str) -> bool {
+        self.list.contains(account) || self.list.contains(jid::domain(account))
+    }
+
+    /// Whether the list of the account is known, as far as it can be.
+    pub(super) fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// Asks for the list, unless that was done.
+    pub(super) fn ask(&mut self, wire: &mut Wire) {
+        if !self.is_asked {
+            self.is_asked = wire.request("get", None, Purpose::Blocklist, |out| {
+                out.extend_from_slice(b"<blocklist xmlns='urn:xmpp:blocking'/>");
+            });
+        }
+    }
+
+    /// Takes the answer to [`ask`](Self::ask); a server that has none blocks nobody.
+    pub(super) fn handle_list(&mut self, reply: Result<&Element<'_>, &str>) {
+        self.is_known = true;
+        if let Some(list) = reply
+            .ok()
+            .and_then(|iq| iq.child(ns::BLOCKING, "blocklist"))
+        {
+            let jids = jids_in(&list);
+            self.add(&jids);
+        }
+    }
+
+    /// Looks at a request of the client's.
+    pub(super) fn note_request(&mut self, iq: &Element<'_>) {
+        self.client_has_list |= iq.child(ns::BLOCKING, "blocklist").is_some();
+        if iq.attribute("type").as_deref() != Some("set") || self.requests.len() >= MOST_REQUESTS {
+            return;
+        }
+        let change = if let Some(block) = iq.child(ns::BLOCKING, "block") {
+            Change::Block(jids_in(&block))
+        } else if let Some(unblock) = iq.child(ns::BLOCKING, "unblock") {
+            Change::Unblock(jids_in(&unblock))
+        } else {
+            return;
+        };
+        let id = iq.attribute("id").unwrap_or_default();
+        self.requests.push(((*id).into(), change));
+    }
+
+    /// Whether an answer for the client is waited for.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
+    /// Looks at an answer for the client; whoever is blocked from now on.
+    pub(super) fn note_answer(&mut self, iq: &Element<'_>) -> Vec<Box<str>> {
+        let id = iq.attribute("id").unwrap_or_default();
+        let Some(at) = self.requests.iter().position(|(asked, _)| **asked == *id) else {
+            return Vec::new();
+        };
+        let (_, change) = self.requests.remove(at);
+        if iq.attribute("type").as_deref() != Some("result") {
+            return Vec::new();
+        }
+        self.change(change)
+    }
+
+    /// Takes a push about the list, which another resource may have caused (XEP-0191 §3.4): whoever is
+    /// blocked from now on, and whether the client must not see it.
+    pub(super) fn handle_push(&mut self, iq: &Element<'_>) -> (Vec<Box<str>>, bool) {
+        let blocked = if let Some(block) = iq.child(ns::BLOCKING, "block") {
+            self.change(Change::Block(jids_in(&block)))
+        } else if let Some(unblock) = iq.child(ns::BLOCKING, "unblock") {
+            self.change(Change::Unblock(jids_in(&unblock)))
+        } else {
+            return (Vec::new(), false);
+        };
+        // The server sends it because of our question; a client that never asked would wonder.
+        (blocked, self.is_asked && !self.client_has_list)
+    }
+
+    fn change(&mut self, change: Change) -> Vec<Box<str>> {
+        match change {
+            Change::Block(jids) => {
+                self.add(&jids);
+                jids
+            }
+            Change::Unblock(jids) if jids.is_empty() => {
+                self.list.clear();
+                Vec::new()
+            }
+            Change::Unblock(jids) => {
+                for jid in &jids {
+                    self.list.remove(jid);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn add(&mut self, jids: &[Box<str>]) {
+        let room = MOST_BLOCKED.saturating_sub(self.list.len());
+        self.list.extend(jids.iter().take(room).cloned());
+    }
+}
+
+/// Whom a list names. A client may write what the server has prepared: `Romeo@Montague.lit`.
+fn jids_in(list: &Element<'_>) -> Vec<Box<str>> {
+    let jids = list.children().filter_map(|item| item.attribute("jid"));
+    jids.map(|jid| jid::lowercase(&jid).into()).collect()
+}

@@ -1,0 +1,445 @@
+//! The roster under `pure`: made of who is subscribed to whom and of the private node (listing 8).
+//!
+//! No roster protocol leaves. The client gets, sets and is pushed its roster as RFC 6121 §2 has it.
+
+use std::fmt::Write as _;
+
+use bytes::{BufMut, BytesMut};
+use sha2::{Digest as _, Sha256};
+
+use super::approvals::{Form, Subscribers};
+use super::contacts::Contact;
+use super::followings::follow_self;
+use super::handshake::{Half, Kind, Relation};
+use super::record::{Request, Undo, Written};
+use super::subscriptions::show_subscription;
+use super::translator::Translator;
+use super::{record, rules};
+use crate::jid;
+use crate::ns;
+use crate::session::{Dropped, Leg, Wire};
+use crate::xml::{Element, escape};
+
+/// So many requests for the roster may wait until it is known.
+const MOST_WAITING: usize = 16;
+/// A name or a group may be so long, in bytes.
+const MOST_NAME: usize = 1023;
+/// A contact may be in so many groups.
+const MOST_GROUPS: usize = 32;
+
+/// A request for the roster that waits until it is known.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    id: Box<str>,
+    version: Option<Box<str>>,
+}
+
+impl Translator {
+    /// An IQ from the client about its roster, which is answered here.
+    pub(super) fn handle_roster_iq(
+        &mut self,
+        iq: &Element<'_>,
+        query: &Element<'_>,
+        wire: &mut Wire,
+    ) {
+        let id: Box<str> = iq.attribute("id").unwrap_or_default().into();
+        wire.apply(&rules::ROSTER);
+        match iq.attribute("type").as_deref() {
+            Some("get") => {
+                let version = query.attribute("ver").map(|version| (*version).into());
+                if self.waiting_rosters.len() >= MOST_WAITING {
+                    return answer_error(&id, "wait", "resource-constraint", wire);
+                }
+                self.waiting_rosters.push(Waiting { id, version });
+                self.answer_rosters(wire);
+            }
+            Some("set") => self.set_item(id, query, wire),
+            // An answer to a push.
+            _ => {}
+        }
+    }
+
+    /// Answers the requests that wait, if the roster is known or cannot be had.
+    pub(super) fn answer_rosters(&mut self, wire: &mut Wire) {
+        if !self.contacts.is_known() && !self.record.is_unusable() {
+            return;
+        }
+        if !self.contacts.is_known() {
+            self.refuse_changes(wire);
+        }
+        for Waiting { id, version } in std::mem::take(&mut self.waiting_rosters) {
+            if !self.contacts.is_known() {
+                answer_error(&id, "wait", "service-unavailable", wire);
+                continue;
+            }
+            self.client_has_roster = true;
+            let items = self.roster_items();
+            let current = version_of(&items);
+            let out = wire.to(Leg::Client);
+            let _ = write!(out, "<iq type='result' id='{}'", escape(&id));
+            if version.as_deref() == Some(&*current) {
+                out.put_slice(b"/>");
+                continue;
+            }
+            let _ = write!(out, "><query xmlns='{}'", ns::ROSTER);
+            if version.is_some() {
+                let _ = write!(out, " ver='{current}'");
+            }
+            out.put_slice(b">");
+            out.put_slice(&items);
+            out.put_slice(b"</query></iq>");
+        }
+    }
+
+    /// All items, in the order of their JIDs.
+    fn roster_items(&self) -> BytesMut {
+        let mut contacts: Vec<_> = self
+            .contacts
+            .iter()
+            .filter(|(_, contact)| contact.is_in_roster())
+            .collect();
+        contacts.sort_unstable_by_key(|(account, _)| *account);
+        let mut items = BytesMut::new();
+        for (account, contact) in contacts {
+            write_item(&mut items, account, Some(contact));
+        }
+        items
+    }
+
+    /// A roster set of the client's (RFC 6121 §2.3 to §2.5).
+    fn set_item(&mut self, id: Box<str>, query: &Element<'_>, wire: &mut Wire) {
+        if !self.contacts.is_known() || self.record.is_unusable() {
+            return answer_error(&id, "wait", "service-unavailable", wire);
+        }
+        let mut items = query.children();
+        let (Some(item), None) = (items.next(), items.next()) else {
+            return answer_error(&id, "modify", "bad-request", wire);
+        };
+        let account = jid::lowercase(&item.attribute("jid").unwrap_or_default());
+        if !jid::is_account(&account) && (account.is_empty() || jid::domain(&account) != account) {
+            return answer_error(&id, "modify", "bad-request", wire);
+        }
+        if account == jid::bare(&wire.jid) {
+            return answer_error(&id, "cancel", "not-allowed", wire);
+        }
+        if item.attribute("subscription").as_deref() == Some("remove") {
+            return self.remove_item(id, &account, wire);
+        }
+        let name: Option<Box<str>> = item.attribute("name").map(|name| (*name).into());
+        let groups = match groups_of(&item) {
+            Ok(groups) if name.as_ref().is_none_or(|name| name.len() <= MOST_NAME) => groups,
+            Ok(_) => return answer_error(&id, "modify", "not-acceptable", wire),
+            Err(condition) => return answer_error(&id, "modify", condition, wire),
+        };
+        let Some(contact) = self.contacts.get_mut(&account) else {
+            return answer_error(&id, "wait", "resource-constraint", wire);
+        };
+        let undo = Some(Undo {
+            account: account.as_str().into(),
+            is_listed: std::mem::replace(&mut contact.is_listed, true),
+            name: std::mem::replace(&mut contact.name, name),
+            groups: std::mem::replace(&mut contact.groups, groups),
+        });
+        let request = Request { id, undo };
+        self.record
+            .write(&account, Some(request), &self.contacts, wire);
+        self.push(&account, wire);
+    }
+
+    /// Takes a contact out, and ends both subscriptions (RFC 6121 §2.5.2).
+    fn remove_item(&mut self, id: Box<str>, account: &str, wire: &mut Wire) {
+        let Some(contact) = self
+            .contacts
+            .get_mut(account)
+            .filter(|contact| contact.is_in_roster())
+        else {
+            return answer_error(&id, "cancel", "item-not-found", wire);
+        };
+        let before = contact.relation;
+        contact.is_listed = false;
+        contact.is_asking = false;
+        contact.name = None;
+        contact.groups.clear();
+        contact.relation = Relation::default();
+        contact.recorded = Relation::default();
+        if before.to != Half::No {
+            self.followings.end(account, wire);
+            self.events.hide(account, wire);
+        }
+        match before.from {
+            Half::Yes => self.revoke(account, wire),
+            Half::Asked => self.approvals.deny(account, wire),
+            Half::No => {}
+        }
+        let request = Request { id, undo: None };
+        self.record
+            .write(account, Some(request), &self.contacts, wire);
+        self.push(account, wire);
+    }
+
+    /// Notes what is between the account and a contact now: on record, and for the client.
+    pub(super) fn set_relation(&mut self, account: &str, relation: Relation, wire: &mut Wire) {
+        let Some(contact) = self.contacts.get_mut(account) else {
+            return;
+        };
+        if contact.relation == relation {
+            return;
+        }
+        let before = contact.item();
+        contact.is_pending &= relation.to == Half::Asked;
+        contact.relation = relation;
+        contact.recorded = relation;
+        let is_news = contact.item() != before;
+        self.record.write(account, None, &self.contacts, wire);
+        if is_news {
+            self.push(account, wire);
+        }
+    }
+
+    /// Pushes an item to the client, if it has asked for its roster (RFC 6121 §2.1.6).
+    fn push(&mut self, account: &str, wire: &mut Wire) {
+        if !self.client_has_roster {
+            return;
+        }
+        let id = wire.requests.id();
+        let version = version_of(&self.roster_items());
+        let to = escape(&wire.jid).into_owned();
+        let contact = self
+            .contacts
+            .get(account)
+            .filter(|contact| contact.is_in_roster());
+        let out = wire.to(Leg::Client);
+        let _ = write!(
+            out,
+            "<iq type='set' id='{id}' to='{to}'><query xmlns='{}' ver='{version}'>",
+            ns::ROSTER
+        );
+        write_item(out, account, contact);
+        out.put_slice(b"</query></iq>");
+    }
+
+    /// What the client waits for is written, or cannot be.
+    pub(super) fn answer_written(&mut self, written: Written, wire: &mut Wire) {
+        if written.refused.is_none() {
+            for Request { id, .. } in written.requests {
+                let id = escape(&id);
+                let _ = write!(wire.to(Leg::Client), "<iq type='result' id='{id}'/>");
+            }
+            return;
+        }
+        for Request { id, undo } in written.requests.into_iter().rev() {
+            if let Some(undo) = undo {
+                self.undo(undo, wire);
+            }
+            answer_error(&id, "wait", "internal-server-error", wire);
+        }
+        self.record.write_next(&self.contacts, wire);
+    }
+
+    fn undo(&mut self, undo: Undo, wire: &mut Wire) {
+        let Some(contact) = self.contacts.get_mut(&undo.account) else {
+            return;
+        };
+        let before = contact.item();
+        contact.is_listed = undo.is_listed;
+        contact.name = undo.name;
+        contact.groups = undo.groups;
+        if contact.item() != before {
+            self.push(&undo.account, wire);
+        }
+    }
+
+    /// Another resource has written to the record: the client is told what is new in it.
+    pub(super) fn handle_record_event(&mut self, items: &Element<'_>, wire: &mut Wire) {
+        wire.apply(&rules::RECORD);
+        for (account, item) in self.record.handle_event(items, &mut self.contacts) {
+            let Some(contact) = self.contacts.get_mut(&account) else {
+                continue;
+            };
+            let before = contact.relation;
+            contact.relation = contact.recorded;
+            let after = contact.relation;
+            let is_news = contact.item() != item;
+            if after.from != Half::Asked {
+                // Another resource has answered.
+                contact.is_asking = false;
+            }
+            if before.to == Half::Yes && after.to != Half::Yes {
+                self.followings.note(&account, false);
+                self.events.hide(&account, wire);
+            } else if after.to == Half::Yes && before.to != Half::Yes {
+                self.followings.note(&account, true);
+                self.states.fetch(&account);
+            }
+            if is_news {
+                self.push(&account, wire);
+            }
+        }
+    }
+
+    /// The record is read and the subscribers are listed: the roster is known.
+    pub(super) fn merge_record(&mut self, listed: Option<Subscribers>, wire: &mut Wire) {
+        let accounts: Vec<Box<str>> = self
+            .contacts
+            .iter()
+            .map(|(account, _)| account.into())
+            .collect();
+        for account in &accounts {
+            if let Some(contact) = self.contacts.get_mut(account) {
+                contact.relation = contact.recorded;
+            }
+        }
+        self.contacts.set_known();
+        let own = jid::bare(&wire.jid);
+        if !listed
+            .as_ref()
+            .is_some_and(|listed| listed.subscribed.contains(own))
+        {
+            follow_self(wire);
+        }
+        if let Some(listed) = listed {
+            self.repair(&listed, true, wire);
+        }
+        for account in accounts {
+            let contact = self.contacts.get(&account);
+            match contact.map(|contact| (contact.relation.to, contact.is_pending)) {
+                Some((Half::Asked, true)) => self.followings.look(&account),
+                Some((Half::Asked, false)) => self.followings.want(&account, wire.now),
+                _ => {}
+            }
+        }
+        self.answer_rosters(wire);
+    }
+
+    /// Makes the record and the subscriptions of our node agree. A single contact that is subscribed no
+    /// longer has left; if all have by a login, the server has lost them.
+    pub(super) fn repair(&mut self, listed: &Subscribers, is_login: bool, wire: &mut Wire) {
+        // Whoever has left and asks again is approved again.
+        let is_listed = |account: &str| {
+            let mut jids = listed.subscribed.iter().chain(&listed.pending);
+            jids.any(|jid| jid::bare(jid) == account)
+        };
+        let own = jid::bare(&wire.jid).to_owned();
+        let mut approved: Vec<Box<str>> = self
+            .contacts
+            .iter()
+            .filter(|(_, contact)| contact.relation.from == Half::Yes)
+            .map(|(account, _)| account.into())
+            .collect();
+        approved.sort_unstable();
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            approved.into_iter().partition(|account| is_listed(account));
+        let is_lost =
+            is_login && kept.is_empty() && (gone.len() > 1 || self.presence.is_node_new());
+        for account in &gone {
+            if is_lost {
+                self.approvals.want(account, false);
+                self.approvals.want_subscribed(account);
+                continue;
+            }
+            let (after, _) = self.contacts.relation(account).inbound(Kind::Unsubscribe);
+            self.set_relation(account, after, wire);
+            self.revoke(account, wire);
+            show_subscription(Kind::Unsubscribe, account, wire);
+        }
+        let mut unknown: Vec<&str> = listed.subscribed.iter().map(|jid| jid::bare(jid)).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        for account in unknown {
+            let relation = self.contacts.relation(account);
+            let is_leaving = self.revocations.concerns(account);
+            if account != own && relation.from != Half::Yes && !is_leaving {
+                let from = Half::Yes;
+                self.set_relation(account, Relation { from, ..relation }, wire);
+            }
+        }
+        let mut pending: Vec<&str> = listed.pending.iter().map(|jid| &**jid).collect();
+        pending.sort_unstable();
+        for jid in pending {
+            // Its form got lost, or is still to come.
+            if jid::bare(jid) != own && !self.approvals.has_form_of(jid) {
+                self.handle_form(Form::pending(jid, &own), wire);
+            }
+        }
+    }
+
+    /// An event on the account's own private node; `true` if `message` is one.
+    pub(super) fn handle_private_event(&mut self, message: &Element<'_>, wire: &mut Wire) -> bool {
+        let Some(event) = message.child(ns::PUBSUB_EVENT, "event") else {
+            return false;
+        };
+        let is_record =
+            |child: &Element<'_>| child.attribute("node").as_deref() == Some(record::NODE);
+        let Some(items) = event.children().find(is_record) else {
+            return false;
+        };
+        if message
+            .attribute("from")
+            .is_some_and(|from| from != jid::bare(&wire.jid))
+        {
+            wire.drop_event(Dropped::ForeignFrom);
+        } else if items.local() == "items" && self.is_pure() {
+            self.handle_record_event(&items, wire);
+        }
+        true
+    }
+}
+
+/// Reads the groups of an item, each once (RFC 6121 §2.3.3); else the error condition.
+fn groups_of(item: &Element<'_>) -> Result<Vec<Box<str>>, &'static str> {
+    let mut groups: Vec<Box<str>> = Vec::new();
+    for group in item
+        .children()
+        .filter(|child| child.is(ns::ROSTER, "group"))
+    {
+        let group: Box<str> = group.text().into();
+        if group.is_empty() || group.len() > MOST_NAME || groups.len() >= MOST_GROUPS {
+            return Err("not-acceptable");
+        }
+        if groups.contains(&group) {
+            return Err("bad-request");
+        }
+        groups.push(group);
+    }
+    Ok(groups)
+}
+
+/// Writes an item as RFC 6121 §2.1.2 has it; without a contact as removed.
+fn write_item(out: &mut BytesMut, account: &str, contact: Option<&Contact>) {
+    let _ = write!(out, "<item jid='{}'", escape(account));
+    let Some(contact) = contact else {
+        out.put_slice(b" subscription='remove'/>");
+        return;
+    };
+    if let Some(name) = &contact.name {
+        let _ = write!(out, " name='{}'", escape(name));
+    }
+    let _ = write!(out, " subscription='{}'", contact.relation.as_str());
+    if contact.relation.to == Half::Asked {
+        out.put_slice(b" ask='subscribe'");
+    }
+    out.put_slice(b">");
+    for group in &contact.groups {
+        let _ = write!(out, "<group>{}</group>", escape(group));
+    }
+    out.put_slice(b"</item>");
+}
+
+/// The version of a roster: the same list has the same.
+fn version_of(items: &[u8]) -> String {
+    let digest = Sha256::digest(items);
+    let mut version = String::new();
+    for byte in digest.iter().take(10) {
+        let _ = write!(version, "{byte:02x}");
+    }
+    version
+}
+
+fn answer_error(id: &str, kind: &str, condition: &str, wire: &mut Wire) {
+    let _ = write!(
+        wire.to(Leg::Client),
+        "<iq type='error' id='{}'><error type='{kind}'><{condition} xmlns='{}'/></error></iq>",
+        escape(id),
+        ns::STANZA_ERRORS
+    );
+}

@@ -1,0 +1,590 @@
+//! Subscription stanzas between the client and its contacts (listings 5–7 and 9–11).
+//!
+//! Under `auto` the handshake is native and pubsub follows it silently; under `pure` there is nothing but
+//! pubsub, and the handshake is made of it.
+
+use std::fmt::Write as _;
+
+use bytes::BufMut;
+
+use super::approvals::{Form, MOST_JIDS, returned_answer, set_subscription};
+use super::followings::Outcome;
+use super::handshake::{Half, Kind, Relation};
+use super::presence::NODE;
+use super::rules;
+use super::translator::Translator;
+use crate::jid;
+use crate::ns;
+use crate::session::{Dropped, Leg, Policy, Wire};
+use crate::xml::{Element, escape};
+
+/// So many forms, or subscription stanzas of the client's, may wait until the contacts are known.
+const MOST_HELD: usize = 64;
+
+impl Translator {
+    /// A subscription stanza from the client; it is always taken.
+    pub(super) fn handle_client_subscription(
+        &mut self,
+        kind: Kind,
+        presence: &Element<'_>,
+        wire: &mut Wire,
+    ) {
+        let to = presence.attribute("to").unwrap_or_default();
+        let account = jid::bare(&to).to_owned();
+        if self.policy == Policy::Pure {
+            // No server writes it for us as others write it.
+            let account = jid::lowercase(&account);
+            return self.handle_pure_subscription(kind, account, presence, wire);
+        }
+        self.follow_client(kind, &account, wire);
+        if !self.natives.send(kind, presence, &account, wire) {
+            self.refuse_presence(presence, "wait", "resource-constraint", wire);
+        }
+    }
+
+    /// Does for pubsub what a native subscription stanza of the client's says.
+    fn follow_client(&mut self, kind: Kind, account: &str, wire: &mut Wire) {
+        let relation = self.contacts.relation(account);
+        match kind {
+            // Subscribed to is whoever turns out to have a shim.
+            Kind::Subscribe => {}
+            Kind::Unsubscribe => self.followings.end(account, wire),
+            Kind::Subscribed => {
+                let is_asking = self.approvals.has_form(account);
+                if relation.from == Half::Asked || is_asking {
+                    // Before the native stanza: it makes the contact subscribe. Nothing comes of that
+                    // stanza if the request was taken back meanwhile, of which ejabberd tells nobody.
+                    self.approve(account, wire);
+                    self.approvals.doubt(account, wire.now);
+                }
+            }
+            Kind::Unsubscribed => {
+                if self.approvals.has_form(account) {
+                    self.approvals.deny(account, wire);
+                }
+                self.end_approval(account, wire);
+            }
+        }
+        if let Some(contact) = self.contacts.get_mut(account)
+            && matches!(kind, Kind::Subscribed | Kind::Unsubscribed)
+        {
+            // One answer is for the form and for the native request behind it, and for no later one.
+            let is_first =
+                std::mem::take(&mut contact.is_asking) && contact.relation.from != Half::Asked;
+            contact.answered = is_first.then_some(kind);
+            if contact.relation.from == Half::Asked {
+                contact.relation.from = Half::No;
+            }
+        }
+    }
+
+    /// Lets `account` see our node. Whom no native subscription backs is put on record.
+    fn approve(&mut self, account: &str, wire: &mut Wire) {
+        let jids = match self.presence.is_node_ready() {
+            true => self.approvals.approve(account, wire),
+            // There is nothing to be seen yet; who may see it is looked at when there is.
+            false => Vec::new(),
+        };
+        let is_pure = self.policy == Policy::Pure;
+        let Some(contact) = self.contacts.get_mut(account) else {
+            return;
+        };
+        let mut is_news = false;
+        for jid in jids.into_iter().filter(|jid| **jid != *account) {
+            if contact.jids.len() < MOST_JIDS && !contact.jids.contains(&jid) {
+                contact.jids.push(jid);
+                is_news = true;
+            }
+        }
+        let is_native = contact.relation.from != Half::No;
+        if !is_pure && contact.is_asking && !is_native && contact.recorded.from != Half::Yes {
+            contact.recorded.from = Half::Yes;
+            is_news = true;
+        }
+        if is_news && !is_pure {
+            self.record.write(account, None, &self.contacts, wire);
+        }
+    }
+
+    /// The native roster backs the approval now: it need not be on record.
+    fn forget_approval(&mut self, account: &str, wire: &mut Wire) {
+        if let Some(contact) = self.contacts.get_mut(account)
+            && contact.recorded.from != Half::No
+        {
+            contact.recorded.from = Half::No;
+            self.record.write(account, None, &self.contacts, wire);
+        }
+    }
+
+    /// The node is there: what was asked about contacts who may see it is answered.
+    pub(super) fn answer_forms(&mut self, wire: &mut Wire) {
+        for account in self.approvals.asking() {
+            if self.may_see(&account) {
+                self.approve(&account, wire);
+            }
+        }
+    }
+
+    /// `account` is not approved any more, neither natively nor on record; under `auto`.
+    fn end_approval(&mut self, account: &str, wire: &mut Wire) {
+        let was_recorded = self
+            .contacts
+            .get_mut(account)
+            .is_some_and(|contact| std::mem::take(&mut contact.recorded.from) == Half::Yes);
+        self.revoke(account, wire);
+        if was_recorded {
+            self.record.write(account, None, &self.contacts, wire);
+        }
+    }
+
+    /// Ends what `account` sees of our node.
+    pub(super) fn revoke(&mut self, account: &str, wire: &mut Wire) {
+        let jids = self
+            .contacts
+            .get_mut(account)
+            .map(|contact| std::mem::take(&mut contact.jids));
+        let jids = jids.unwrap_or_default();
+        let was_recorded = !jids.is_empty();
+        self.approvals.forget(account);
+        self.revocations.revoke(account, jids, wire);
+        self.hold_publishes(wire);
+        if was_recorded {
+            self.record.write(account, None, &self.contacts, wire);
+        }
+    }
+
+    /// Who is subscribed to our node, for a revocation. Where the server does not tell, the JIDs to be
+    /// ended are on record.
+    pub(super) fn handle_revoking(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+        if reply.is_err()
+            && let Some(account) = self.revocations.unlisted().map(Box::<str>::from)
+        {
+            self.record.read(wire);
+            if self.record.is_reading() {
+                return self.revocations.wait_for_record();
+            }
+            if let Some(contact) = self.contacts.get_mut(&account)
+                && !contact.jids.is_empty()
+            {
+                self.revocations.add(std::mem::take(&mut contact.jids));
+                self.record.write(&account, None, &self.contacts, wire);
+            }
+        }
+        self.revocations.handle_subscribers(reply, wire);
+        self.hold_publishes(wire);
+    }
+
+    /// Whether `account` may see our node.
+    fn may_see(&self, account: &str) -> bool {
+        self.contacts.may_see(account) && !self.blocking.is_blocked(account)
+    }
+
+    /// The roster says that what is between the account and `account` has changed; under `auto`.
+    pub(super) fn follow_roster(&mut self, account: &str, before: Relation, wire: &mut Wire) {
+        let Some(contact) = self.contacts.get(account) else {
+            return;
+        };
+        let (now, is_marked) = (contact.relation, contact.is_marked);
+        let gained =
+            |half: fn(Relation) -> Half| half(now) == Half::Yes && half(before) != Half::Yes;
+        let lost = |half: fn(Relation) -> Half| half(now) != Half::Yes && half(before) == Half::Yes;
+        if gained(|relation| relation.from) {
+            self.forget_approval(account, wire);
+            // Maybe another resource has answered.
+            if let Some(contact) = self.contacts.get_mut(account) {
+                contact.forget_request();
+            }
+            if self.may_see(account) && self.approvals.has_form(account) {
+                self.approve(account, wire);
+            } else if self.may_see(account) {
+                self.approvals.want(account, is_marked);
+            }
+        }
+        if lost(|relation| relation.from) {
+            self.end_approval(account, wire);
+        }
+        if gained(|relation| relation.to) && is_marked {
+            self.followings.want(account, wire.now);
+        }
+        if lost(|relation| relation.to) {
+            self.followings.end(account, wire);
+            self.events.hide(account, wire);
+        }
+    }
+
+    /// A native presence with the marker has come: its sender has a shim.
+    pub(super) fn follow_marker(&mut self, account: &str, wire: &mut Wire) {
+        let relation = self.contacts.relation(account);
+        if relation.to == Half::Yes {
+            self.followings.want(account, wire.now);
+        }
+        if self.approvals.is_compared() && self.may_see(account) {
+            self.approvals.want(account, true);
+        }
+    }
+
+    /// A native subscription stanza from the server; `true` if the client does not see it.
+    pub(super) fn handle_server_subscription(
+        &mut self,
+        kind: Kind,
+        presence: &Element<'_>,
+        wire: &mut Wire,
+    ) -> bool {
+        let from = presence.attribute("from").unwrap_or_default();
+        let account = jid::bare(&from);
+        let Some(contact) = self.contacts.get_mut(account) else {
+            return false;
+        };
+        if kind == Kind::Unsubscribe {
+            // The request is withdrawn; the next one is another.
+            contact.forget_request();
+        }
+        if kind != Kind::Subscribe {
+            return false;
+        }
+        if contact.is_asking {
+            // The form was first, and the user is being asked.
+            contact.relation.from = Half::Asked;
+            wire.apply(&rules::FORM_KNOWN);
+            return true;
+        }
+        match contact.answered.take() {
+            Some(kind) => {
+                wire.apply(&rules::FORM_KNOWN);
+                let (to, kind) = (escape(account), kind.as_str());
+                let _ = write!(wire.to(Leg::Server), "<presence to='{to}' type='{kind}'/>");
+                true
+            }
+            None => {
+                contact.relation.from = Half::Asked;
+                false
+            }
+        }
+    }
+
+    /// A message from the server that may be about a subscription; `true` if it is.
+    pub(super) fn handle_subscription_message(
+        &mut self,
+        message: &Element<'_>,
+        wire: &mut Wire,
+    ) -> bool {
+        let own = jid::bare(&wire.jid).to_owned();
+        if let Some(form) = Form::read(message, &own) {
+            wire.apply(&rules::FORM);
+            match self.contacts.is_known() {
+                true => self.handle_form(form, wire),
+                false
+                    if self.held_forms.len() < MOST_HELD
+                        && (self.policy == Policy::Pure || self.contacts.ask(wire)) =>
+                {
+                    self.held_forms.push(form);
+                }
+                false => wire.drop_event(Dropped::Overflow),
+            }
+            return true;
+        }
+        if let Some((jid, is_allowed)) = returned_answer(message, &own) {
+            set_subscription(&jid, is_allowed, wire);
+            return true;
+        }
+        self.handle_subscription_event(message, &own, wire)
+    }
+
+    /// Looks at the forms that had to wait.
+    pub(super) fn release_forms(&mut self, wire: &mut Wire) {
+        for form in std::mem::take(&mut self.held_forms) {
+            self.handle_form(form, wire);
+        }
+    }
+
+    /// Listing 10: approved if the user has approved that account, else the user is asked.
+    pub(super) fn handle_form(&mut self, form: Form, wire: &mut Wire) {
+        let account = jid::bare(&form.jid).to_owned();
+        if !self.approvals.note_form(form) {
+            return wire.apply(&rules::FORM_KNOWN);
+        }
+        if self.blocking.is_blocked(&account) {
+            return self.approvals.deny(&account, wire);
+        }
+        if self.may_see(&account) {
+            return self.approve(&account, wire);
+        }
+        let is_pure = self.policy == Policy::Pure;
+        let Some(contact) = self.contacts.get_mut(&account) else {
+            return self.approvals.deny(&account, wire);
+        };
+        if contact.is_asking || !is_pure && contact.relation.from == Half::Asked {
+            return wire.apply(&rules::FORM_KNOWN);
+        }
+        contact.is_asking = true;
+        if is_pure {
+            let (after, _) = contact.relation.inbound(Kind::Subscribe);
+            self.set_relation(&account, after, wire);
+        }
+        if self.presence.is_available() {
+            show_subscription(Kind::Subscribe, &account, wire);
+        } else {
+            self.unshown.push(account.into());
+        }
+    }
+
+    /// The client is available: it is shown what came before.
+    pub(super) fn show_requests(&mut self, wire: &mut Wire) {
+        if self.unshown.is_empty() || !self.presence.is_available() {
+            return;
+        }
+        for account in std::mem::take(&mut self.unshown) {
+            if self
+                .contacts
+                .get(&account)
+                .is_some_and(|contact| contact.is_asking)
+            {
+                show_subscription(Kind::Subscribe, &account, wire);
+            }
+        }
+    }
+
+    /// A service says what became of a subscription of ours (XEP-0060 §8.6).
+    fn handle_subscription_event(
+        &mut self,
+        message: &Element<'_>,
+        own: &str,
+        wire: &mut Wire,
+    ) -> bool {
+        let Some(event) = message.child(ns::PUBSUB_EVENT, "event") else {
+            return false;
+        };
+        let Some(subscription) = event.child(ns::PUBSUB_EVENT, "subscription") else {
+            return false;
+        };
+        let account = message.attribute("from").unwrap_or_default();
+        if subscription.attribute("node").as_deref() != Some(NODE)
+            || !jid::is_account(&account)
+            || self.contacts.is_clients_own(&account)
+            || message.attribute("type").as_deref() == Some("error")
+        {
+            return false;
+        }
+        let is_about_us = subscription.attribute("jid").is_some_and(|jid| jid == own);
+        let state = subscription.attribute("subscription").unwrap_or_default();
+        wire.apply(&rules::STATE);
+        if !is_about_us || self.contacts.relation(&account).to == Half::No {
+            wire.drop_event(Dropped::NotSubscribed);
+        } else if message.children().any(|child| child.local() == "delay") {
+            // What it says may have changed since; our next question tells.
+            wire.drop_event(Dropped::Delayed);
+        } else {
+            match &*state {
+                "subscribed" => self.note_subscribed(&account, wire),
+                "none" => self.note_unsubscribed(&account, wire),
+                _ => {}
+            }
+        }
+        true
+    }
+
+    /// We are subscribed to the node of `account`.
+    fn note_subscribed(&mut self, account: &str, wire: &mut Wire) {
+        self.followings.note(account, true);
+        if self.policy != Policy::Pure {
+            return;
+        }
+        let (after, is_news) = self.contacts.relation(account).inbound(Kind::Subscribed);
+        if is_news {
+            self.set_relation(account, after, wire);
+            show_subscription(Kind::Subscribed, account, wire);
+        }
+        if self.presence.is_available() {
+            self.states.fetch(account);
+        }
+    }
+
+    /// The owner is being asked, even if we were subscribed before: its server has lost that.
+    fn note_pending(&mut self, account: &str, wire: &mut Wire) {
+        let relation = self.contacts.relation(account);
+        if relation.to == Half::Yes {
+            let to = Half::Asked;
+            self.set_relation(account, Relation { to, ..relation }, wire);
+            self.events.hide(account, wire);
+        }
+        if let Some(contact) = self.contacts.get_mut(account)
+            && !std::mem::replace(&mut contact.is_pending, true)
+        {
+            self.record.write(account, None, &self.contacts, wire);
+        }
+    }
+
+    /// We are subscribed to it no longer. The contact may have left our node, too.
+    fn note_unsubscribed(&mut self, account: &str, wire: &mut Wire) {
+        self.followings.note(account, false);
+        if self.policy != Policy::Pure {
+            return;
+        }
+        let (after, is_news) = self.contacts.relation(account).inbound(Kind::Unsubscribed);
+        if is_news {
+            self.set_relation(account, after, wire);
+            show_subscription(Kind::Unsubscribed, account, wire);
+            self.events.hide(account, wire);
+            self.approvals.list_again(wire);
+        }
+    }
+
+    /// Under `pure`: a contact to whose node we should be subscribed does not let us see it.
+    pub(super) fn handle_refused_fetch(&mut self, account: &str, condition: &str, wire: &mut Wire) {
+        if self.contacts.relation(account).to != Half::Yes {
+            return;
+        }
+        match condition {
+            // It was ended while we were away.
+            "not-authorized" | "forbidden" => self.note_unsubscribed(account, wire),
+            // Its server has lost the node.
+            "item-not-found" => self.followings.want(account, wire.now),
+            _ => {}
+        }
+    }
+
+    /// The answer to a request to subscribe (listing 9).
+    pub(super) fn handle_followed(
+        &mut self,
+        serial: u32,
+        reply: Result<&Element<'_>, &str>,
+        wire: &mut Wire,
+    ) {
+        let Some((account, outcome)) = self.followings.handle_reply(serial, reply, wire) else {
+            return;
+        };
+        match outcome {
+            Outcome::Subscribed => self.note_subscribed(&account, wire),
+            Outcome::Refused(condition)
+                if self.policy == Policy::Pure
+                    && is_final(condition)
+                    && self.told.insert(account.clone()) =>
+            {
+                show_error(&account, "cancel", condition, wire);
+            }
+            Outcome::Pending if self.policy == Policy::Pure => self.note_pending(&account, wire),
+            Outcome::Denied => self.note_unsubscribed(&account, wire),
+            Outcome::Pending | Outcome::Refused(_) => {}
+        }
+    }
+
+    fn handle_pure_subscription(
+        &mut self,
+        kind: Kind,
+        account: String,
+        presence: &Element<'_>,
+        wire: &mut Wire,
+    ) {
+        if !jid::is_account(&account) || account == jid::bare(&wire.jid) {
+            return self.refuse_presence(presence, "cancel", "not-allowed", wire);
+        }
+        if self.record.is_unusable() {
+            return self.refuse_presence(presence, "wait", "service-unavailable", wire);
+        }
+        if self.contacts.is_known() {
+            self.change_subscription(kind, &account, wire);
+        } else if self.held_changes.len() < MOST_HELD {
+            self.held_changes.push((kind, account.into()));
+        } else {
+            self.refuse_presence(presence, "wait", "resource-constraint", wire);
+        }
+    }
+
+    /// Does what the client has said before the contacts were known.
+    pub(super) fn release_changes(&mut self, wire: &mut Wire) {
+        for (kind, account) in std::mem::take(&mut self.held_changes) {
+            self.change_subscription(kind, &account, wire);
+        }
+    }
+
+    /// The contacts cannot be known: the client is told of what it has said before.
+    pub(super) fn refuse_changes(&mut self, wire: &mut Wire) {
+        for (_, account) in std::mem::take(&mut self.held_changes) {
+            show_error(&account, "wait", "service-unavailable", wire);
+        }
+    }
+
+    /// Says with pubsub what a subscription stanza says (RFC 6121 §3, §A.2).
+    fn change_subscription(&mut self, kind: Kind, account: &str, wire: &mut Wire) {
+        let before = self.contacts.relation(account);
+        let (after, is_routed) = before.outbound(kind);
+        match kind {
+            Kind::Subscribe => {
+                self.told.remove(account);
+                self.followings.insist(account);
+            }
+            Kind::Unsubscribe if before.to != Half::No => {
+                self.followings.end(account, wire);
+                self.events.hide(account, wire);
+            }
+            Kind::Subscribed if is_routed => self.approve(account, wire),
+            Kind::Unsubscribed if is_routed && before.from == Half::Asked => {
+                self.approvals.deny(account, wire);
+            }
+            Kind::Unsubscribed if is_routed => self.revoke(account, wire),
+            _ => {}
+        }
+        if let Some(contact) = self.contacts.get_mut(account) {
+            contact.is_asking &= !matches!(kind, Kind::Subscribed | Kind::Unsubscribed);
+            // An item stays until the user removes it (§3.2.3, §3.3.2).
+            contact.is_listed |= is_routed && matches!(kind, Kind::Subscribe | Kind::Subscribed);
+        }
+        self.set_relation(account, after, wire);
+    }
+
+    /// Tells the client that a presence of its was not sent.
+    pub(super) fn refuse_presence(
+        &self,
+        presence: &Element<'_>,
+        kind: &str,
+        condition: &str,
+        wire: &mut Wire,
+    ) {
+        let to = presence.attribute("to").unwrap_or_default();
+        let id = presence.attribute("id");
+        let out = wire.to(Leg::Client);
+        let _ = write!(out, "<presence type='error' from='{}'", escape(&to));
+        if let Some(id) = id {
+            let _ = write!(out, " id='{}'", escape(&id));
+        }
+        let _ = write!(
+            out,
+            "><error type='{kind}'><{condition} xmlns='{}'/></error></presence>",
+            ns::STANZA_ERRORS
+        );
+    }
+}
+
+/// Whether a contact with such an error will not be there later either.
+fn is_final(condition: &str) -> bool {
+    matches!(
+        condition,
+        "remote-server-not-found"
+            | "remote-server-timeout"
+            | "jid-malformed"
+            | "gone"
+            | "not-allowed"
+    )
+}
+
+/// Shows the client a subscription stanza of a contact.
+pub(super) fn show_subscription(kind: Kind, account: &str, wire: &mut Wire) {
+    let to = escape(jid::bare(&wire.jid)).into_owned();
+    let (from, kind) = (escape(account), kind.as_str());
+    let _ = write!(
+        wire.to(Leg::Client),
+        "<presence from='{from}' to='{to}' type='{kind}'/>"
+    );
+}
+
+fn show_error(account: &str, kind: &str, condition: &str, wire: &mut Wire) {
+    let to = escape(&wire.jid).into_owned();
+    let out = wire.to(Leg::Client);
+    let _ = write!(
+        out,
+        "<presence from='{}' to='{to}' type='error'><error type='{kind}'><{condition} xmlns='{}'/>",
+        escape(account),
+        ns::STANZA_ERRORS
+    );
+    out.put_slice(b"</error></presence>");
+}

@@ -1,0 +1,142 @@
+//! What is shown of sessions.
+
+use std::str::FromStr;
+
+use crate::jid;
+
+/// How much is shown of a stanza.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// Nothing.
+    #[default]
+    Off,
+    /// What matters of it, on one line.
+    Short,
+    /// All of its XML, on one line.
+    Full,
+}
+
+/// What is shown of sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How much of a stanza.
+    pub form: Form,
+    /// With what people wrote. Passwords and tokens are never shown.
+    pub bodies: bool,
+    /// Only stanzas these name; empty: all.
+    pub only: Vec<Only>,
+}
+
+impl Options {
+    /// Whether something with these `functions` and `addresses` is shown: it needs one of each kind that
+    /// is named at all.
+    pub(super) fn shows(&self, functions: &[&str], addresses: &[&str]) -> bool {
+        let (by_function, by_address): (Vec<_>, Vec<_>) = self
+            .only
+            .iter()
+            .partition(|only| matches!(only, Only::Function(_)));
+        let has = |wanted: &[&Only], found: &[&str]| {
+            wanted.is_empty()
+                || wanted
+                    .iter()
+                    .any(|only| found.iter().any(|text| only.is(text)))
+        };
+        has(&by_function, functions) && has(&by_address, addresses)
+    }
+}
+
+/// A function or an address that is looked for.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub enum Only {
+    /// The name of a rule or its first words, or the name of a stanza or of what is in an IQ.
+    Function(String),
+    /// An address: with a resource that one, without all of the account.
+    Address(String),
+    /// All addresses of a domain.
+    Domain(String),
+}
+
+impl Only {
+    /// Whether `text`, the name of a function or an address, is what is looked for.
+    fn is(&self, text: &str) -> bool {
+        match self {
+            Self::Function(word) => text
+                .strip_prefix(word.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
+            Self::Address(address) if address.contains('/') => address == text,
+            Self::Address(address) => address.eq_ignore_ascii_case(jid::bare(text)),
+            Self::Domain(domain) => domain.eq_ignore_ascii_case(jid::domain(text)),
+        }
+    }
+}
+
+impl FromStr for Only {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-#:".contains(c);
+        match text.split_once('@') {
+            Some(("", domain)) if jid::is_domain(domain) => Ok(Self::Domain(domain.to_owned())),
+            Some((_, rest)) if jid::is_domain(jid::bare(rest)) => {
+                Ok(Self::Address(text.to_owned()))
+            }
+            None if !text.is_empty() && text.chars().all(is_word) => {
+                Ok(Self::Function(text.to_owned()))
+            }
+            _ => Err(
+                "expected a function such as presence, an address such as romeo@example.org, or @example.org",
+            ),
+        }
+    }
+}
+
+impl TryFrom<String> for Only {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_and_addresses_are_asked_for() {
+        let shows = |only: &str, functions: &[&str], addresses: &[&str]| {
+            let options = Options {
+                only: only
+                    .split(',')
+                    .map(|text| text.parse().expect(text))
+                    .collect(),
+                ..Options::default()
+            };
+            options.shows(functions, addresses)
+        };
+        let publish = ["presence", "presence-publish"];
+        assert!(shows("presence", &publish, &[]));
+        assert!(shows("roster,presence-publish", &publish, &[]));
+        assert!(!shows("pres", &publish, &[]));
+        assert!(!shows("presence-publish", &["presence"], &[]));
+        assert!(shows("romeo@a.b", &[], &["x@y", "Romeo@a.b/c"]));
+        assert!(!shows("romeo@a.b/d", &[], &["romeo@a.b/c"]));
+        assert!(shows("romeo@a.b/c", &[], &["romeo@a.b/c"]));
+        assert!(shows("@a.b", &[], &["romeo@a.b/c"]));
+        assert!(shows("@a.b", &[], &["a.b"]));
+        assert!(!shows("@a.b", &[], &["x.a.b"]));
+        assert!(shows("presence,@a.b", &publish, &["a.b"]));
+        assert!(!shows("roster,@a.b", &publish, &["a.b"]));
+        assert!(!shows("presence,@b", &publish, &["a.b"]));
+        assert!(Options::default().shows(&[], &[]));
+    }
+
+    #[test]
+    fn what_is_neither() {
+        for text in ["", "a b", "@", "a@", "a@b c", "Presence", "a.b"] {
+            assert!(text.parse::<Only>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! What matters of a stanza, on one line.
+
+use std::fmt::Write as _;
+
+use crate::jid;
+use crate::ns;
+use crate::xml::Element;
+
+/// A stanza gets no longer than about this, in bytes; a value no longer than [`MOST_OF_VALUE`].
+const MOST: usize = 400;
+/// So many characters are shown of a value.
+const MOST_OF_VALUE: usize = 80;
+
+/// The short form of a top-level element; what is addressed to or from the account `own` goes without
+/// saying so.
+pub(super) fn short(element: &Element<'_>, own: &str) -> String {
+    let mut short = Short {
+        text: String::new(),
+        own,
+    };
+    short.stanza(element);
+    short.text
+}
+
+/// What a function is called by the element in an IQ or the like.
+pub(super) fn name(element: &Element<'_>) -> String {
+    match element.local() {
+        "query" | "x" | "pubsub" => tail(&element.namespace()).to_owned(),
+        local => local.to_owned(),
+    }
+}
+
+/// The end of a namespace that tells what it is for.
+fn tail(namespace: &str) -> &str {
+    let mut start = namespace.len();
+    for (at, _) in namespace.rmatch_indices(['/', ':']) {
+        let is_version = namespace[at + 1..].bytes().all(|b| b.is_ascii_digit());
+        start = at + 1;
+        if !is_version {
+            return &namespace[start..];
+        }
+    }
+    if start == namespace.len() {
+        namespace
+    } else {
+        &namespace[start..]
+    }
+}
+
+struct Short<'a> {
+    text: String,
+    own: &'a str,
+}
+
+impl Short<'_> {
+    fn stanza(&mut self, element: &Element<'_>) {
+        self.text.push('<');
+        self.text.push_str(element.local());
+        if let Some(kind) = element.attribute("type") {
+            self.text.push(' ');
+            self.value(&kind);
+        }
+        self.text.push('>');
+        for name in ["from", "to"] {
+            let Some(address) = element.attribute(name) else {
+                continue;
+            };
+            if address != self.own && address != jid::bare(self.own) {
+                self.attribute(name, &address);
+            }
+        }
+        match element.local() {
+            "presence" => self.inside_presence(element),
+            _ => self.inside(element),
+        }
+    }
+
+    /// Only texts and the names of what is beside them.
+    fn inside_presence(&mut self, presence: &Element<'_>) {
+        for child in presence.children() {
+            if self.is_full() {
+                return;
+            }
+            match (child.children().next().is_none(), &*child.namespace()) {
+                (true, ns::CLIENT) => self.child(&child),
+                (_, ns::CLIENT) if child.local() == "error" => self.child(&child),
+                _ => {
+                    self.text.push(' ');
+                    self.text.push_str(&name(&child));
+                }
+            }
+        }
+    }
+
+    /// Text and children.
+    fn inside(&mut self, element: &Element<'_>) {
+        let text = element.text();
+        if !text.trim().is_empty() {
+            self.text.push(' ');
+            self.quoted(text.trim());
+        }
+        for child in element.children() {
+            if self.is_full() {
+                return;
+            }
+            self.child(&child);
+        }
+    }
+
+    fn child(&mut self, element: &Element<'_>) {
+        let namespace = element.namespace();
+        match (&*namespace, element.local()) {
+            (ns::PUBSUB | ns::PUBSUB_OWNER, "pubsub") => self.inside(element),
+            (ns::PUBSUB_EVENT, "event") => {
+                self.text.push_str(" event");
+                self.inside(element);
+            }
+            (ns::PUBSUB | ns::PUBSUB_OWNER | ns::PUBSUB_EVENT, _) => self.pubsub(element),
+            (ns::CLIENT, "presence" | "message" | "iq") => {
+                self.text.push(' ');
+                self.stanza(element);
+            }
+            (ns::DATA, "x") => self.form(element),
+            (ns::CLIENT, "error") => self.error(element),
+            _ => self.other(element),
+        }
+    }
+
+    /// What is done with a node: `publish presence/balcony` and so on.
+    fn pubsub(&mut self, action: &Element<'_>) {
+        self.text.push(' ');
+        self.text.push_str(action.local());
+        if let Some(node) = action.attribute("node") {
+            self.text.push(' ');
+            self.value(&node);
+        }
+        self.attributes(action, &["node"]);
+        let mut separator = "/";
+        for child in action.children() {
+            if self.is_full() {
+                return;
+            }
+            if child.local() != "item" {
+                self.child(&child);
+            } else {
+                self.text.push_str(separator);
+                self.value(&child.attribute("id").unwrap_or_default());
+                self.attributes(&child, &["id"]);
+                self.inside(&child);
+            }
+            separator = " /";
+        }
+    }
+
+    /// The conditions of an error, and its text.
+    fn error(&mut self, error: &Element<'_>) {
+        for child in error.children() {
+            self.text.push(' ');
+            match child.local() {
+                "text" => self.quoted(&child.text()),
+                condition => self.text.push_str(condition),
+            }
+        }
+    }
+
+    fn other(&mut self, element: &Element<'_>) {
+        self.text.push(' ');
+        self.text.push_str(&name(element));
+        let before = self.text.len();
+        self.attributes(element, &[]);
+        let has_attributes = self.text.len() > before;
+        let has_children = element.children().next().is_some();
+        let text = element.text();
+        if has_children || has_attributes && !text.trim().is_empty() {
+            self.text.push_str(" {");
+            self.inside(element);
+            self.text.push_str(" }");
+        } else if !text.trim().is_empty() {
+            self.text.push('=');
+            self.quoted(text.trim());
+        }
+    }
+
+    /// The attributes that say something, without those `told` already.
+    fn attributes(&mut self, element: &Element<'_>, told: &[&str]) {
+        for attribute in element.tag().attributes().flatten() {
+            if self.is_full() {
+                return;
+            }
+            let is_told = told.contains(&attribute.name) || attribute.name == "xml:lang";
+            if !is_told && attribute.declares().is_none() {
+                self.attribute(attribute.name, &attribute.value());
+            }
+        }
+    }
+
+    /// The fields of a form (XEP-0004) that say something.
+    fn form(&mut self, form: &Element<'_>) {
+        for field in form.children() {
+            let var = field.attribute("var").unwrap_or_default();
+            if field.local() != "field" || var == "FORM_TYPE" {
+                continue;
+            }
+            if self.is_full() {
+                return;
+            }
+            let values: Vec<_> = field
+                .children()
+                .filter(|child| child.local() == "value")
+                .map(|value| value.text().into_owned())
+                .filter(|value| !value.is_empty())
+                .collect();
+            if values.is_empty() {
+                continue;
+            }
+            self.attribute(
+                var.strip_prefix("pubsub#").unwrap_or(&var),
+                &values.join("|"),
+            );
+        }
+    }
+
+    /// Whether it is long enough; then it ends with dots.
+    fn is_full(&mut self) -> bool {
+        let is_full = self.text.len() > MOST;
+        if is_full && !self.text.ends_with('…') {
+            self.text.push_str(" …");
+        }
+        is_full
+    }
+
+    fn attribute(&mut self, name: &str, value: &str) {
+        let _ = write!(self.text, " {name}=");
+        self.value(value);
+    }
+
+    fn quoted(&mut self, text: &str) {
+        self.text.push('"');
+        self.value(text);
+        self.text.push('"');
+    }
+
+    fn value(&mut self, value: &str) {
+        let mut chars = value.chars();
+        self.text.extend(chars.by_ref().take(MOST_OF_VALUE));
+        if chars.next().is_some() {
+            self.text.push('…');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::{Framer, Limits};
+
+    fn shown(xml: &str) -> String {
+        let mut framer = Framer::new(Limits::AFTER_LOGIN);
+        let header = b"<s:s xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams'>";
+        framer.next(header).expect("good").expect("whole");
+        let namespaces = framer.namespaces().expect("a header").clone();
+        let element = Element::of_frame(xml.as_bytes(), &namespaces).expect("whole");
+        short(&element, "juliet@capulet.lit/balcony")
+    }
+
+    #[test]
+    fn stanzas_are_short() {
+        for (xml, expected) in [
+            ("<presence/>", "<presence>"),
+            (
+                "<presence type='subscribe' to='romeo@montague.lit' id='s'/>",
+                "<presence subscribe> to=romeo@montague.lit",
+            ),
+            (
+                "<presence from='romeo@montague.lit/m' to='juliet@capulet.lit'><show>away</show><priority>5</priority>\
+                 <status>a &lt;b&gt;</status><x xmlns='http://jabber.org/protocol/muc'/>\
+                 <c xmlns='http://jabber.org/protocol/caps' ver='v'/></presence>",
+                "<presence> from=romeo@montague.lit/m show=\"away\" priority=\"5\" status=\"a <b>\" muc c",
+            ),
+            (
+                "<message type='chat' to='a@b'><body>hi</body></message>",
+                "<message chat> to=a@b body=\"hi\"",
+            ),
+            (
+                "<iq type='result' id='r'><query xmlns='jabber:iq:roster' ver='1'><item jid='a@b' subscription='both'>\
+                 <group>x</group></item></query></iq>",
+                "<iq result> roster ver=1 { item jid=a@b subscription=both { group=\"x\" } }",
+            ),
+            (
+                "<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>",
+                "<iq get> ping",
+            ),
+            (
+                "<iq type='get'><query xmlns='urn:xmpp:mam:2'/></iq>",
+                "<iq get> mam:2",
+            ),
+            (
+                "<iq type='error'><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+                 <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>none</text></error></iq>",
+                "<iq error> item-not-found \"none\"",
+            ),
+            (
+                "<iq type='set'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><affiliations node='presence'>\
+                 <affiliation jid='a@b' affiliation='member'/></affiliations></pubsub></iq>",
+                "<iq set> affiliations presence affiliation jid=a@b affiliation=member",
+            ),
+            (
+                "<message><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='n'><item id='1'/><item id='2'/>\
+                 <retract id='3'/></items></event></message>",
+                "<message> event items n/1 /2 retract id=3",
+            ),
+        ] {
+            assert_eq!(shown(xml), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_stanza_is_cut() {
+        let deep = format!("<iq>{}{}</iq>", "<a>".repeat(5000), "</a>".repeat(5000));
+        assert!(shown(&deep).len() < 2 * MOST);
+        let many = format!("<iq><q>{}</q></iq>", "<a b='c'/>".repeat(5000));
+        assert!(shown(&many).len() < 2 * MOST);
+        let long = format!("<message><body>{}</body></message>", "ä".repeat(5000));
+        assert!(shown(&long).chars().count() < 2 * MOST_OF_VALUE);
+    }
+}

@@ -1,0 +1,228 @@
+//! What a session did with one input.
+
+use std::borrow::Cow;
+
+use super::options::{Form, Options};
+use super::short::{name, short};
+use super::total::Total;
+use crate::fixture::{Cutter, HEADER, redact};
+use crate::session::{Event, Leg, Level, Output, Record, Rule};
+use crate::xml::{Element, Namespaces};
+
+/// What is known of a session.
+pub(super) struct Session {
+    /// The client's full JID; before its login the session's number.
+    pub(super) who: String,
+    pub(super) logged_in: bool,
+    /// Since login.
+    pub(super) total: Total,
+    /// Steps shown.
+    pub(super) shown: u64,
+    sent: [Cutter; 2],
+}
+
+/// An input and what followed of it.
+#[derive(Default)]
+pub(super) struct Step {
+    /// The input, if it was bytes.
+    pub(super) input: Option<Frame>,
+    pub(super) sent: Vec<Frame>,
+    pub(super) rules: Vec<&'static Rule>,
+    pub(super) notes: Vec<(Level, String)>,
+    pub(super) total: Total,
+}
+
+/// A frame that came or went.
+pub(super) struct Frame {
+    pub(super) way: Way,
+    pub(super) bytes: usize,
+    /// As it is shown, on one line.
+    pub(super) text: String,
+    /// What it is and what is in it, for filters.
+    functions: Vec<String>,
+    /// Whom it names.
+    addresses: Vec<String>,
+    raw: Vec<u8>,
+}
+
+/// Which way a frame goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It came from there.
+    From(Leg),
+    /// It was sent there.
+    To(Leg),
+    /// It came from there and was passed to the other side as it is.
+    Through(Leg),
+}
+
+impl Session {
+    pub(super) fn new(number: u64) -> Self {
+        Self {
+            who: format!("session {number}"),
+            logged_in: false,
+            total: Total::default(),
+            shown: 0,
+            sent: [Cutter::new(HEADER), Cutter::new(HEADER)],
+        }
+    }
+
+    /// Adds an output to the step it belongs to.
+    pub(super) fn note(&mut self, output: &Output, options: &Options, step: &mut Step) {
+        match output {
+            Output::Recorded(Record::From(leg, bytes, namespaces)) => {
+                step.total.receive(*leg, bytes.len());
+                step.input = self.frame(Way::From(*leg), bytes, Some(namespaces), options);
+            }
+            Output::Recorded(Record::FromRaw(leg, bytes)) => {
+                step.total.receive(*leg, bytes.len());
+                step.input = self.frame(Way::From(*leg), bytes, None, options);
+            }
+            Output::Recorded(Record::To(leg, bytes)) => {
+                step.total.send(*leg, bytes.len());
+                self.note_sent(*leg, bytes, options, step);
+            }
+            Output::Recorded(Record::Ends(leg)) => {
+                let text = format!("the {leg} has gone");
+                step.notes.push((Level::Debug, text));
+            }
+            Output::Log(Event::Applied(rule)) => step.rules.push(rule),
+            Output::Log(event) => {
+                if let Event::LoggedIn(jid) = event {
+                    self.who.clone_from(jid);
+                    self.logged_in = true;
+                }
+                let text = one_line(&event.to_string()).into_owned();
+                step.notes.push((event.level(), text));
+            }
+            _ => {}
+        }
+    }
+
+    fn note_sent(&mut self, leg: Leg, bytes: &[u8], options: &Options, step: &mut Step) {
+        let text = String::from_utf8_lossy(bytes);
+        let (cuts, rest) = self.sent[leg as usize].cut(&text);
+        for cut in cuts {
+            let namespaces = cut.namespaces.as_deref();
+            let frame = self.frame(Way::To(leg), cut.text.as_bytes(), namespaces, options);
+            let Some(frame) = frame else { continue };
+            match &mut step.input {
+                Some(input) if input.way == Way::From(leg.other()) && input.raw == frame.raw => {
+                    input.way = Way::Through(leg.other());
+                }
+                _ => step.sent.push(frame),
+            }
+        }
+        if let Some((rest, _)) = rest {
+            step.sent
+                .extend(self.frame(Way::To(leg), rest.as_bytes(), None, options));
+        }
+    }
+
+    /// A frame as it is shown; `None` for white space.
+    fn frame(
+        &self,
+        way: Way,
+        bytes: &[u8],
+        namespaces: Option<&Namespaces>,
+        options: &Options,
+    ) -> Option<Frame> {
+        let text = String::from_utf8_lossy(bytes);
+        if text.trim().is_empty() {
+            return None;
+        }
+        let mut frame = Frame {
+            way,
+            bytes: bytes.len(),
+            text: String::new(),
+            functions: Vec::new(),
+            addresses: Vec::new(),
+            raw: bytes.to_vec(),
+        };
+        let is_element = !text.starts_with("</") && !text.starts_with("<?");
+        let element = namespaces
+            .filter(|_| is_element)
+            .and_then(|namespaces| Some((Element::of_frame(bytes, namespaces)?, namespaces)));
+        match element {
+            Some((element, namespaces)) => self.describe(&element, namespaces, options, &mut frame),
+            // The tags of a stream hold no secret.
+            None if namespaces.is_some() => frame.text = one_line(&text).into_owned(),
+            None => frame.text = "(this is no XML)".to_owned(),
+        }
+        Some(frame)
+    }
+
+    fn describe(
+        &self,
+        element: &Element<'_>,
+        namespaces: &Namespaces,
+        options: &Options,
+        frame: &mut Frame,
+    ) {
+        look(element, frame);
+        let redacted = redact(element, options.bodies);
+        let text = match Element::of_frame(redacted.as_bytes(), namespaces) {
+            Some(redacted) if options.form == Form::Short => short(&redacted, &self.who),
+            _ => redacted,
+        };
+        frame.text = one_line(&text).into_owned();
+    }
+}
+
+/// Notes what filters ask for: of the stanza, of what is in it, and of a stanza in an event.
+fn look(element: &Element<'_>, frame: &mut Frame) {
+    frame.functions.push(element.local().to_owned());
+    for child in element.children() {
+        frame.functions.push(name(&child));
+    }
+    for name in ["from", "to"] {
+        frame
+            .addresses
+            .extend(element.attribute(name).map(Cow::into_owned));
+    }
+}
+
+impl Step {
+    pub(super) fn is_empty(&self) -> bool {
+        self.input.is_none()
+            && self.sent.is_empty()
+            && self.rules.is_empty()
+            && self.notes.is_empty()
+    }
+
+    /// Whether there is anything to show that `options` ask for.
+    pub(super) fn is_shown(&self, session: &Session, options: &Options) -> bool {
+        if self.notes.iter().any(|(level, _)| *level == Level::Warn) {
+            return true;
+        }
+        let mut functions: Vec<_> = self.rules.iter().map(|rule| rule.name).collect();
+        let mut addresses = vec![session.who.as_str()];
+        for frame in self.input.iter().chain(&self.sent) {
+            functions.extend(frame.functions.iter().map(String::as_str));
+            addresses.extend(frame.addresses.iter().map(String::as_str));
+        }
+        options.shows(&functions, &addresses)
+    }
+}
+
+/// `text` on one line, and without what a terminal would act on.
+fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => line.push(' '),
+            c if is_unsafe(c) => line.extend(c.escape_unicode()),
+            c => line.push(c),
+        }
+    }
+    Cow::Owned(line)
+}
+
+/// Whether a character moves the cursor, begins a sequence or turns the direction of writing.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}

@@ -1,0 +1,317 @@
+//! The listings of XEP-0207 as somebody sees them who watches.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::session::{self, Input, Leg, Policy, Security, Seed, ServerFacts};
+
+const HEADER: &str = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' \
+    version='1.0' to='capulet.lit' from='capulet.lit'>";
+const AUTH: &str =
+    "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGp1bGlldABSMG0zMA==</auth>";
+
+/// Listing 1, without its line breaks.
+const PRESENCE: &str =
+    "<presence from='juliet@capulet.lit/balcony'><status>Moping</status></presence>";
+/// Listing 4, the payload without its line breaks.
+const EVENT: &str = "<message from='romeo@montague.lit' to='juliet@capulet.lit'><event \
+    xmlns='http://jabber.org/protocol/pubsub#event'><items node='presence'><item id='mobile'><presence \
+    xmlns='jabber:client' from='romeo@montague.lit/mobile'><status>Wooing</status></presence></item></items></event></message>";
+const ROSTER: &str = "<iq type='result' id='r'><query xmlns='jabber:iq:roster'><item jid='romeo@montague.lit' \
+    subscription='both'/></query></iq>";
+
+/// The configuration of a node that is as it has to be.
+const CONFIGURATION: &str = "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='presence'><x \
+    xmlns='jabber:x:data' type='form'><field var='pubsub#access_model'><value>authorize</value></field></x></configure></pubsub>";
+
+/// A session that is watched, its server played by the test.
+struct Stage {
+    session: session::Session,
+    view: View,
+    /// What the server was sent.
+    sent: String,
+}
+
+impl Stage {
+    fn new(options: Options, screen: Option<Screen>) -> Self {
+        let of_session = session::Options {
+            policy: Policy::Auto,
+            security: Security::Plain,
+            ..session::Options::default()
+        };
+        let mut session =
+            session::Session::new(Arc::new(of_session), Seed([7; 32]), Duration::ZERO);
+        session.record();
+        Self {
+            session,
+            view: View::new(options, screen),
+            sent: String::new(),
+        }
+    }
+
+    /// What is shown of an input; what the session sends is taken.
+    fn show(&mut self, input: Input<'_>) -> String {
+        self.session.handle(input, Duration::ZERO);
+        self.sent += &String::from_utf8_lossy(self.session.outgoing(Leg::Server));
+        for leg in [Leg::Client, Leg::Server] {
+            let count = self.session.outgoing(leg).len();
+            self.session.sent(leg, count, Duration::ZERO);
+        }
+        let outputs: Vec<_> = std::iter::from_fn(|| self.session.poll()).collect();
+        self.view.take(1, Duration::from_millis(1500), 0, &outputs)
+    }
+
+    fn client(&mut self, xml: &str) -> String {
+        self.show(Input::Bytes(Leg::Client, xml.as_bytes()))
+    }
+
+    fn server(&mut self, xml: &str) -> String {
+        self.show(Input::Bytes(Leg::Server, xml.as_bytes()))
+    }
+
+    /// Logs juliet in; what is shown of it.
+    fn log_in(&mut self) -> String {
+        let features =
+            |inside: &str| format!("{HEADER}<stream:features>{inside}</stream:features>");
+        [
+            self.client(HEADER),
+            self.show(Input::Connected(ServerFacts::default())),
+            self.server(&features("<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism></mechanisms>")),
+            self.client(AUTH),
+            self.server("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"),
+            self.client(HEADER),
+            self.server(&features("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>")),
+            self.client("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"),
+            self.server("<iq type='result' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>juliet@capulet.lit/balcony</jid></bind></iq>"),
+        ]
+        .concat()
+    }
+
+    /// The server's answer to the request of ours that ends so.
+    fn answer(&mut self, request: &str, inside: &str) -> String {
+        let before = self.sent.split(request).next().expect("sent");
+        let id = before.rsplit("id='").next().expect("an id");
+        let id = id.split('\'').next().expect("its end");
+        self.server(&format!("<iq type='result' id='{id}'>{inside}</iq>"))
+    }
+}
+
+fn options(form: Form) -> Options {
+    Options {
+        form,
+        ..Options::default()
+    }
+}
+
+/// Asserts that the lines of `text` end so. What is between words and in columns is told apart by one
+/// space, and sizes, which the tests of `total.rs` are about, are left out.
+fn assert_lines(text: &str, expected: &[&str]) {
+    let squeezed = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let is_size = |at: usize| words.get(at + 1) == Some(&"B");
+        let told = words.iter().enumerate();
+        let told = told.filter(|(at, word)| !is_size(*at) && **word != "B");
+        told.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+    };
+    let lines: Vec<_> = text.lines().map(squeezed).collect();
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.ends_with(expected), "{line}\nends with\n{expected}");
+    }
+}
+
+#[test]
+fn listing_1_becomes_listing_3() {
+    let mut stage = Stage::new(options(Form::Short), None);
+    stage.log_in();
+    let lines = stage.client(PRESENCE);
+    let start =
+        "   1.500  juliet@capulet.lit/balcony  client → shim               78 B  <presence>";
+    assert!(lines.starts_with(start), "{lines}");
+    assert_lines(
+        &lines,
+        &[
+            "client → shim <presence> status=\"Moping\" | presence-native (1), presence-publish (1, 3): ×5.4",
+            "shim → server <presence> status=\"Moping\" shim",
+            "shim → server <iq get> privacy",
+            "shim → server <iq get> configure presence",
+        ],
+    );
+    assert_lines(
+        &stage.answer("<query xmlns='jabber:iq:privacy'/>", ""),
+        &["shim ← server <iq result> | own-reply"],
+    );
+    assert_lines(
+        &stage.answer("<configure node='presence'/>", CONFIGURATION),
+        &[
+            "shim ← server <iq result> configure presence access_model=authorize | own-reply",
+            "* node 'presence' is ours, access model authorize",
+            "shim → server <iq set> publish presence/balcony <presence> status=\"Moping\" publish-options access_model=authorize",
+        ],
+    );
+}
+
+#[test]
+fn listing_4_becomes_listing_2() {
+    let mut stage = Stage::new(options(Form::Short), None);
+    stage.log_in();
+    assert_lines(
+        &stage.server(EVENT),
+        &[
+            "shim ← server <message> from=romeo@montague.lit event items presence/mobile <presence> \
+             from=romeo@montague.lit/mobile status=\"Wooing\" | presence-held (4)",
+            "shim → server <iq get> roster",
+        ],
+    );
+    assert_lines(
+        &stage.answer(
+            "<query xmlns='jabber:iq:roster'/></iq>",
+            "<query xmlns='jabber:iq:roster'><item jid='romeo@montague.lit' subscription='both'/></query>",
+        ),
+        &[
+            "shim ← server <iq result> roster { item jid=romeo@montague.lit subscription=both } \
+             | own-reply, presence-event (2, 4): ×1.3",
+            "client ← shim <presence> from=romeo@montague.lit/mobile status=\"Wooing\"",
+        ],
+    );
+    assert_lines(
+        &stage.server(EVENT),
+        &[
+            "shim ← server <message> from=romeo@montague.lit event items presence/mobile <presence> \
+             from=romeo@montague.lit/mobile status=\"Wooing\" | presence-event (2, 4): ×2.2",
+            "client ← shim <presence> from=romeo@montague.lit/mobile status=\"Wooing\"",
+        ],
+    );
+}
+
+#[test]
+fn a_login_is_short_and_its_secret_never_shown() {
+    let mut stage = Stage::new(options(Form::Short), None);
+    assert_lines(
+        &stage.log_in(),
+        &[
+            "client ←─────── server <iq result> bind { jid=\"juliet@capulet.lit/balcony\" }",
+            "* logged in as juliet@capulet.lit/balcony",
+        ],
+    );
+    for bodies in [false, true] {
+        let mut stage = Stage::new(
+            Options {
+                bodies,
+                ..options(Form::Full)
+            },
+            None,
+        );
+        let login = stage.log_in();
+        assert!(
+            login.contains("mechanism='PLAIN'>REDACTED</auth>"),
+            "{login}"
+        );
+        assert!(!login.contains("AGp1bGlldABSMG0zMA=="), "{login}");
+    }
+}
+
+#[test]
+fn bodies_are_shown_if_asked_for() {
+    let letter = "<message to='romeo@montague.lit'><body>Wherefore</body></message>";
+    for form in [Form::Short, Form::Full] {
+        for bodies in [false, true] {
+            let mut stage = Stage::new(
+                Options {
+                    bodies,
+                    ..options(form)
+                },
+                None,
+            );
+            stage.log_in();
+            let line = stage.client(letter);
+            assert_eq!(line.contains("Wherefore"), bodies, "{line}");
+            assert_eq!(line.contains("REDACTED"), !bodies, "{line}");
+        }
+    }
+}
+
+#[test]
+fn only_what_is_asked_for_is_shown_and_everything_summed() {
+    let sums: Vec<_> = ["presence", "roster", "romeo@montague.lit", "@capulet.lit"]
+        .into_iter()
+        .map(|what| {
+            let only = vec![what.parse().expect(what)];
+            let mut stage = Stage::new(
+                Options {
+                    only,
+                    ..options(Form::Short)
+                },
+                None,
+            );
+            stage.log_in();
+            let shown = [
+                stage.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>"),
+                stage.server(ROSTER),
+                stage.client(PRESENCE),
+                stage.server("<message from='romeo@montague.lit/mobile'><body>hi</body></message>"),
+            ]
+            .map(|lines| !lines.is_empty());
+            let expected = match what {
+                "presence" => [false, false, true, false],
+                "roster" => [true, true, false, false],
+                "romeo@montague.lit" => [false, false, false, true],
+                _ => [true; 4],
+            };
+            assert_eq!(shown, expected, "{what}");
+            stage.view.finish()
+        })
+        .collect();
+    assert!(sums[0].contains("the price of elegance: ×"), "{}", sums[0]);
+    assert!(sums.iter().all(|sum| *sum == sums[0]), "{sums:#?}");
+}
+
+#[test]
+fn a_terminal_gets_colours_and_short_lines() {
+    let screen = Screen {
+        width: 60,
+        colour: true,
+    };
+    let mut stage = Stage::new(options(Form::Short), Some(screen));
+    let lines = stage.log_in() + &stage.client(PRESENCE);
+    let expected = "\u{1b}[1mjuliet@capulet.lit/balcony\u{1b}[0m\n\
+        client ←─────── server     121 B  <iq result> bind { jid=\"j…\n";
+    assert!(lines.starts_with(expected), "{lines}");
+    let expected = "\u{1b}[36mclient → shim               78 B  <presence> status=\"Moping\"\u{1b}[0m\n\
+        \x20                                 \u{1b}[32mpresence-native (1), pres…\u{1b}[0m\n";
+    assert!(lines.contains(expected), "{lines}");
+    stage.view.set_width(120);
+    let line = stage.answer("<query xmlns='jabber:iq:privacy'/>", "");
+    assert!(
+        line.ends_with("<iq result>\u{1b}[0m  \u{1b}[32mown-reply\u{1b}[0m\n"),
+        "{line}"
+    );
+}
+
+#[test]
+fn what_a_terminal_would_act_on_is_escaped() {
+    for form in [Form::Short, Form::Full] {
+        let mut stage = Stage::new(options(form), None);
+        stage.log_in();
+        let lines = stage.client("<presence><status>a\n\u{9b}2J\u{202e}b</status></presence>");
+        assert!(lines.contains("a \\u{9b}2J\\u{202e}b"), "{lines}");
+    }
+}
+
+#[test]
+fn what_was_lost_and_what_is_no_xml_is_said() {
+    let mut stage = Stage::new(options(Form::Short), None);
+    stage.log_in();
+    let lost = stage.view.take(1, Duration::ZERO, 3, &[]);
+    assert!(lost.contains("* 3 steps are not shown"), "{lost}");
+    let lines = stage.client("<presence><secret></presence>");
+    assert!(
+        lines.contains("(this is no XML)") && !lines.contains("secret"),
+        "{lines}"
+    );
+    let end = stage.view.end(1, 2);
+    assert!(
+        end.contains("* 2 steps") && end.contains("* ended: "),
+        "{end}"
+    );
+}

@@ -1,0 +1,144 @@
+//! `pubshim demo` as somebody starts it who has nothing but this program.
+
+#![allow(
+    clippy::disallowed_types,
+    reason = "these tests start pubshim, and take ports from it"
+)]
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+
+fn demo(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pubshim"))
+        .arg("demo")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// What it says when it ends with `code`: one sentence.
+fn complaint(arguments: &[&str], code: i32) -> String {
+    let output = demo(arguments);
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{error}");
+    error
+}
+
+#[test]
+fn the_scene_is_played() {
+    let output = demo(&["--script", "--listen=127.0.0.1:0"]);
+    let text = stdout(&output);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{text}{error}");
+    assert_eq!(error, "");
+    for part in [
+        "not a server to run",
+        "juliet@localhost",
+        "/connect juliet@localhost server 127.0.0.1 port ",
+        "presence-publish (1, 3)",
+        "<presence> show=\"away\" status=\"Moping\"",
+        "all sessions              * the price of elegance: ×",
+        "The scene was played",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn the_domain_may_be_another() {
+    let output = demo(&[
+        "--script",
+        "--listen=127.0.0.1:0",
+        "--domain=Verona.lit",
+        "--show=off",
+    ]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("juliet@verona.lit"), "{text}");
+    assert!(!text.contains("presence-publish"), "{text}");
+}
+
+#[test]
+fn a_scene_that_stops_is_a_failure() {
+    // Nobody translates, and the server knows no presence.
+    let arguments = ["--script", "--listen=127.0.0.1:0", "--policy=off"];
+    let error = complaint(&arguments, 1);
+    let start = "pubshim: error: the scene stopped at step ";
+    assert!(error.starts_with(start), "{error}");
+    assert!(error.contains("an error came instead"), "{error}");
+}
+
+#[test]
+fn the_usual_port_may_be_taken() {
+    // By this, or by whoever has it already.
+    let _taken = TcpListener::bind("127.0.0.1:5222");
+    let output = demo(&["--script"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains(" (5222 is taken), "), "{text}");
+}
+
+#[test]
+fn the_port_asked_for_may_not_be_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let error = complaint(&["--script", "--listen", &address], 3);
+    let expected = format!(
+        "pubshim: error: cannot listen on {address}; choose another address with --listen: "
+    );
+    assert!(error.starts_with(&expected), "{error}");
+}
+
+#[test]
+fn a_broken_data_file_is_left_as_it_is() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "version = 1\nnode = broken\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let error = complaint(&["--data", path, "--listen=127.0.0.1:0"], 1);
+    assert!(error.contains(path) && error.contains("broken"), "{error}");
+    let text = std::fs::read_to_string(path).unwrap();
+    assert_eq!(text, "version = 1\nnode = broken\n");
+}
+
+#[test]
+fn usage_errors() {
+    for (arguments, part) in [
+        (&["--listen=0.0.0.0:5222"][..], "this machine only"),
+        (&["--account=nurse"], "NAME:PASSWORD"),
+        (&["--account=a@b:c"], "NAME:PASSWORD"),
+        (&["--account=a:b'c"], "NAME:PASSWORD"),
+        (&["--script", "--account=nurse:verona"], "--account"),
+        (&["--script", "--data=file"], "--data"),
+        (&["--show=long"], "off, short, full"),
+    ] {
+        let error = complaint(arguments, 2);
+        assert!(error.contains(part), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn a_signal_ends_it_with_the_sums() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_pubshim"))
+        .args(["demo", "--listen=127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(demo.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("Ctrl-C ends it") {
+        line.clear();
+        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the end of it");
+    }
+    let kill = Command::new("kill").arg(demo.id().to_string()).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(demo.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("all sessions"), "{rest}");
+}

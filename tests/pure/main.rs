@@ -1,0 +1,17 @@
+//! Policy `pure` as a whole: classic clients, the translation and the sandbox, which has nothing but
+//! pubsub. Nobody here reads a clock or opens a socket, so that "nothing comes" and "once" can be seen.
+//!
+//! What a client is to see is RFC 6121's; what may reach the server is XEP-0207's.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../session/tree.rs"]
+#[allow(dead_code)]
+mod tree;
+mod world;
+
+mod handshake;
+mod many;
+mod offline;
+mod refused;
+mod resources;
+mod roster;

@@ -1,0 +1,182 @@
+//! What subscribers are told (XEP-0060 §7.1.2; listings 4, 17 and 20 of XEP-0207).
+
+use crate::driver::{CHAT, Client, JULIET, ROMEO, World, assert_result};
+
+fn room(fields: &[(&str, &str)]) -> (World, Client, Client) {
+    let world = World::new();
+    let mut juliet = world.login(JULIET, "balcony");
+    juliet.create(CHAT, "characters", fields);
+    juliet.configure(CHAT, "characters", &[("pubsub#access_model", "open")]);
+    let romeo = world.login(ROMEO, "mobile");
+    (world, juliet, romeo)
+}
+
+fn id_of(seen: &str) -> &str {
+    let (_, rest) = seen.split_once(" id='").unwrap();
+    rest.split_once('\'').unwrap().0
+}
+
+/// Listing 17: the publisher stands in the item and beside the event.
+#[test]
+fn an_event() {
+    let (_, mut juliet, mut romeo) = room(&[]);
+    romeo.set(
+        CHAT,
+        "<subscribe node='characters' jid='romeo@montague.lit/mobile'/>",
+    );
+    juliet.done(
+        CHAT,
+        "<publish node='characters'><item id='1'><message xmlns='jabber:client'><body>hi</body></message></item></publish>",
+    );
+    let seen = romeo.seen();
+    let expected = format!(
+        "<message from='chat.capulet.lit' to='romeo@montague.lit/mobile' type='headline' id='{}'>\
+         <event xmlns='http://jabber.org/protocol/pubsub#event'><items node='characters'>\
+         <item id='1' publisher='juliet@capulet.lit/balcony'>\
+         <message xmlns='jabber:client'><body>hi</body></message></item></items></event>\
+         <addresses xmlns='http://jabber.org/protocol/address'>\
+         <address type='replyto' jid='juliet@capulet.lit/balcony'/></addresses></message>",
+        id_of(&seen)
+    );
+    assert_eq!(seen, expected);
+}
+
+/// A bare JID: every connected resource, `to` as subscribed. A full one: this one.
+#[test]
+fn to_bare_and_full_jids() {
+    let (world, mut juliet, mut mobile) = room(&[]);
+    let mut pda = world.login(ROMEO, "pda");
+    mobile.subscribe(CHAT, "characters");
+    juliet.publish(CHAT, "characters", "1", "x");
+    let seen = mobile.seen();
+    assert!(seen.contains(" to='romeo@montague.lit' "), "{seen}");
+    assert_eq!(pda.seen(), seen);
+    mobile.set(
+        CHAT,
+        &format!("<unsubscribe node='characters' jid='{ROMEO}'/>"),
+    );
+    pda.set(
+        CHAT,
+        "<subscribe node='characters' jid='romeo@montague.lit/pda'/>",
+    );
+    pda.seen();
+    juliet.publish(CHAT, "characters", "2", "x");
+    assert!(pda.seen().contains(" to='romeo@montague.lit/pda' "));
+    assert_eq!(mobile.seen(), "");
+    // Nobody keeps an event for later; the subscription stays.
+    pda.disconnect();
+    juliet.publish(CHAT, "characters", "3", "x");
+    let mut pda = world.login(ROMEO, "pda");
+    assert_eq!(pda.seen(), "");
+    juliet.publish(CHAT, "characters", "4", "x");
+    assert!(pda.seen().contains("<item id='4'"));
+}
+
+/// The publisher gets a copy like everybody, after the answer; all copies have one id.
+#[test]
+fn the_answer_comes_before_the_own_event() {
+    let (_, mut juliet, mut romeo) = room(&[]);
+    juliet.subscribe(CHAT, "characters");
+    romeo.subscribe(CHAT, "characters");
+    // `publish` fails if the answer is not the first.
+    juliet.publish(CHAT, "characters", "1", "x");
+    let (own, other) = (juliet.seen(), romeo.seen());
+    assert_eq!(id_of(&own), id_of(&other));
+    juliet.publish(CHAT, "characters", "1", "x");
+    assert_ne!(id_of(&juliet.seen()), id_of(&own));
+}
+
+#[test]
+fn as_configured() {
+    for (fields, with, without) in [
+        (
+            ("pubsub#notification_type", "normal"),
+            "<event ",
+            "headline",
+        ),
+        (
+            ("pubsub#itemreply", "none"),
+            "type='headline'",
+            "publisher=",
+        ),
+        (("pubsub#itemreply", "none"), "<event ", "addresses"),
+    ] {
+        let (_, mut juliet, mut romeo) = room(&[fields]);
+        romeo.subscribe(CHAT, "characters");
+        juliet.publish(CHAT, "characters", "1", "x");
+        let seen = romeo.seen();
+        assert!(
+            seen.contains(with) && !seen.contains(without),
+            "{fields:?}: {seen}"
+        );
+    }
+    let (_, mut juliet, mut romeo) = room(&[("pubsub#deliver_notifications", "0")]);
+    romeo.subscribe(CHAT, "characters");
+    juliet.publish(CHAT, "characters", "1", "x");
+    assert_eq!(romeo.seen(), "");
+}
+
+/// §7.2.2.1, §8.4.2, §8.5.2, §8.2.5.3: retract, delete, purge, configure.
+#[test]
+fn of_other_changes() {
+    let notify = [
+        ("pubsub#notify_config", "1"),
+        ("pubsub#notify_retract", "1"),
+        ("pubsub#notify_delete", "1"),
+    ];
+    let (_, mut juliet, mut romeo) = room(&notify);
+    romeo.subscribe(CHAT, "characters");
+    juliet.publish(CHAT, "characters", "1", "x");
+    romeo.seen();
+    juliet.set(CHAT, "<retract node='characters'><item id='1'/></retract>");
+    assert!(
+        romeo
+            .seen()
+            .contains("<items node='characters'><retract id='1'/></items>")
+    );
+    juliet.publish(CHAT, "characters", "2", "x");
+    juliet.publish(CHAT, "characters", "3", "x");
+    romeo.seen();
+    assert_result(&juliet.owner_set(CHAT, "<purge node='characters'/>"));
+    let seen = romeo.seen();
+    assert!(seen.contains("<purge node='characters'/>"), "{seen}");
+    assert_eq!(seen.matches("<message ").count(), 1, "{seen}");
+    juliet.configure(CHAT, "characters", &[("pubsub#title", "New")]);
+    let seen = romeo.seen();
+    assert!(
+        seen.contains("<configuration node='characters'><x ")
+            && seen.contains("<value>New</value>"),
+        "{seen}"
+    );
+    juliet.owner_set(CHAT, "<delete node='characters'/>");
+    assert!(romeo.seen().contains("<delete node='characters'/>"));
+}
+
+#[test]
+fn of_nothing_if_configured_so() {
+    let (_, mut juliet, mut romeo) = room(&[
+        ("pubsub#notify_retract", "0"),
+        ("pubsub#notify_delete", "0"),
+    ]);
+    romeo.subscribe(CHAT, "characters");
+    juliet.publish(CHAT, "characters", "1", "x");
+    romeo.seen();
+    juliet.set(CHAT, "<retract node='characters'><item id='1'/></retract>");
+    juliet.configure(CHAT, "characters", &[("pubsub#title", "New")]);
+    juliet.owner_set(CHAT, "<delete node='characters'/>");
+    assert_eq!(romeo.seen(), "");
+}
+
+/// §8.4.2: pending subscribers hear of the end, too, and of nothing else.
+#[test]
+fn pending_subscribers_hear_only_of_the_end() {
+    let world = World::new();
+    let mut juliet = world.login(JULIET, "balcony");
+    let mut romeo = world.login(ROMEO, "mobile");
+    juliet.create("", "presence", &[]);
+    romeo.subscribe(JULIET, "presence");
+    juliet.publish("", "presence", "1", "x");
+    assert_eq!(romeo.seen(), "");
+    juliet.owner_set("", "<delete node='presence'/>");
+    assert!(romeo.seen().contains("<delete node='presence'/>"));
+}

@@ -1,0 +1,54 @@
+//! `pubshim demo` with real clients.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::people::befriend;
+use crate::process::Guarded;
+use crate::puppet::Puppet;
+use crate::server::{Account, Entry};
+
+#[test]
+fn two_clients_see_each_other_on_a_server_with_nothing_but_pubsub() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
+    command.args(["demo", "--listen=127.0.0.1:0"]);
+    let mut demo = Guarded::start(None, &command);
+    let port = demo.output.find(|line| {
+        let (_, rest) = line.split_once("Clients log in at 127.0.0.1, port ")?;
+        rest.split(',').next()?.parse::<u16>().ok()
+    });
+    let Some((_, port)) = port else {
+        panic!("the demo does not listen:\n{}", demo.said());
+    };
+    let entry = Entry {
+        addr: ([127, 0, 0, 1], port).into(),
+        ca_file: None,
+    };
+    let log_in = |name, password: &str, resource| {
+        let account = Account {
+            bare: format!("{name}@localhost"),
+            password: password.to_owned(),
+        };
+        let client = Puppet::login(&entry, &account, resource);
+        client.send(json!({"cmd": "roster"}));
+        client.available("Here");
+        // A node cannot be subscribed to before it is there.
+        let published = format!("publish presence/{resource} <presence> status=\"Here\"");
+        let is_it = |line: &String| line.contains(&published).then_some(());
+        let seen = demo.output.find(is_it);
+        assert!(seen.is_some(), "{published}:\n{}", demo.said());
+        client
+    };
+    let juliet = log_in("juliet", "capulet", "balcony");
+    let romeo = log_in("romeo", "montague", "orchard");
+    befriend(&juliet, &romeo);
+    juliet.available("Moping");
+    romeo.wait_for_status(&juliet, "Moping");
+    drop(juliet);
+    romeo.wait("her farewell", |it| {
+        it.is_presence_from("juliet@localhost/balcony", "unavailable")
+    });
+    demo.signal("TERM");
+    assert_eq!(demo.exit_code(), Some(0), "{}", demo.said());
+}

@@ -1,0 +1,203 @@
+//! Somebody behind a shim that records, so that a test sees what came on both of its legs.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::people::come_online;
+use crate::process::PATIENCE;
+use crate::puppet::{Event, Puppet};
+use crate::server::{Account, Server};
+use crate::shim::Shim;
+
+/// A client behind a shim of its own.
+pub(crate) struct Person {
+    pub(crate) puppet: Puppet,
+    _shim: Shim,
+    pub(crate) tape: Tape,
+}
+
+impl Person {
+    /// Somebody who has logged in through a new shim, got the roster and is available.
+    pub(crate) fn online(server: &Server, account: &Account, resource: &str) -> Self {
+        let person = Self::login(server, account, resource);
+        come_online(&person.puppet, "Here");
+        person
+    }
+
+    /// Somebody who has logged in through a new shim and said nothing.
+    pub(crate) fn login(server: &Server, account: &Account, resource: &str) -> Self {
+        let tape = Tape::new();
+        let folder = tape.folder.path().to_str().unwrap();
+        let shim = Shim::start(server, "auto", &["--record", folder, "--record-bodies"]);
+        Self {
+            puppet: Puppet::login(&shim.entry(), account, resource),
+            _shim: shim,
+            tape,
+        }
+    }
+
+    pub(crate) fn bare(&self) -> &str {
+        &self.puppet.bare
+    }
+
+    /// Sends somebody a presence of this type; raw, so that no raw question asked after it overtakes it.
+    pub(crate) fn say(&self, type_: &str, to: &str) {
+        self.puppet
+            .raw(&format!("<presence type='{type_}' to='{to}'/>"));
+    }
+
+    pub(crate) fn log_out(self) {
+        log_out(&self.puppet);
+    }
+
+    /// The first event that matches, on the wire between server and shim.
+    pub(crate) fn wait_for_event(&self, owner: &str, text: &str) {
+        self.tape.wait(&format!("an event with {text:?}"), |steps| {
+            steps.iter().any(|it| is_event_of(it, owner, text))
+        });
+    }
+
+    /// Whether an event with this text has come from the server so far.
+    pub(crate) fn has_event(&self, owner: &str, text: &str) -> bool {
+        let steps = self.tape.steps();
+        steps.iter().any(|it| is_event_of(it, owner, text))
+    }
+}
+
+fn is_event_of(step: &str, owner: &str, text: &str) -> bool {
+    step.starts_with("from server: <message")
+        && step.contains("pubsub#event")
+        && step.contains(&format!("from='{owner}'"))
+        && step.contains(text)
+}
+
+pub(crate) fn log_out(puppet: &Puppet) {
+    puppet.send(json!({"cmd": "disconnect"}));
+    puppet.wait("the end of the stream", |it| it.event == "disconnected");
+}
+
+/// The recordings of a shim: every step on both legs, one a line.
+pub(crate) struct Tape {
+    folder: TempDir,
+}
+
+impl Tape {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::Builder::new()
+                .prefix("pubshim-test-")
+                .tempdir()
+                .expect("a temporary folder"),
+        }
+    }
+
+    /// Everything so far, with one kind of quotes.
+    pub(crate) fn steps(&self) -> Vec<String> {
+        let files = fs::read_dir(self.folder.path()).unwrap();
+        let mut files: Vec<_> = files.map(|it| it.unwrap().path()).collect();
+        files.sort();
+        let texts = files.iter().map(|it| fs::read_to_string(it).unwrap());
+        let text = texts.collect::<String>().replace('"', "'");
+        text.lines().map(str::to_owned).collect()
+    }
+
+    pub(crate) fn wait(&self, what: &str, are_right: impl Fn(&[String]) -> bool) {
+        poll(what, PATIENCE, || match are_right(&self.steps()) {
+            true => Ok(()),
+            false => Err("see the recording".to_owned()),
+        });
+    }
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("--- recorded:\n{}", self.steps().join("\n"));
+        }
+    }
+}
+
+/// Tries until it works. Nothing tells what changes on a server or on a shim's wire, hence the polling.
+pub(crate) fn poll<T>(
+    what: &str,
+    patience: Duration,
+    mut attempt: impl FnMut() -> Result<T, String>,
+) -> T {
+    let deadline = Instant::now() + patience;
+    loop {
+        match attempt() {
+            Ok(found) => return found,
+            Err(last) => assert!(
+                Instant::now() < deadline,
+                "waited in vain for {what}; last: {last}"
+            ),
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+
+/// What the server says of the subscriptions of `watcher`'s account to the presence node of `owner`.
+pub(crate) fn subscriptions(watcher: &Puppet, owner: &str) -> Event {
+    let question = format!("<pubsub xmlns='{PUBSUB}'><subscriptions node='presence'/></pubsub>");
+    watcher.iq("get", Some(owner), &question)
+}
+
+/// Waits until `jid` of `watcher`'s account is subscribed to the presence node of `owner`.
+pub(crate) fn wait_for_subscription(watcher: &Puppet, jid: &str, owner: &str) {
+    poll(&format!("{jid} subscribed to {owner}"), PATIENCE, || {
+        let answer = subscriptions(watcher, owner);
+        let mut found = answer
+            .xml
+            .split('<')
+            .filter(|it| it.starts_with("subscription "));
+        let is_it = |it: &str| {
+            it.contains(&format!("jid=\"{jid}\"")) && it.contains("subscription=\"subscribed\"")
+        };
+        match found.any(is_it) {
+            true => Ok(()),
+            false => Err(answer.xml),
+        }
+    });
+}
+
+/// Waits until nobody of `watcher`'s account is subscribed to the presence node of `owner`, or asks to be.
+pub(crate) fn wait_for_no_subscription(watcher: &Puppet, owner: &str) {
+    poll(&format!("nobody subscribed to {owner}"), PATIENCE, || {
+        let answer = subscriptions(watcher, owner);
+        let is_any = ["\"subscribed\"", "\"pending\""]
+            .iter()
+            .any(|it| answer.xml.contains(it));
+        if is_any { Err(answer.xml) } else { Ok(()) }
+    });
+}
+
+/// Waits until `account` is a member of the own presence node, or is none.
+pub(crate) fn wait_for_membership(owner: &Puppet, account: &str, is_wanted: bool) {
+    let jid = format!("jid=\"{account}\"");
+    let question = "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><affiliations node='presence'/></pubsub>";
+    poll(
+        &format!("{account} a member: {is_wanted}"),
+        PATIENCE,
+        || {
+            let answer = owner.iq("get", None, question);
+            let mut listed = answer.xml.split('<').filter(|it| it.contains(&jid));
+            let is_member = listed.any(|it| it.contains("affiliation=\"member\""));
+            match answer.type_ == "result" && is_member == is_wanted {
+                true => Ok(()),
+                false => Err(answer.xml),
+            }
+        },
+    );
+}
+
+/// Asks for the items on somebody's presence node.
+pub(crate) fn items_of(asks: &Puppet, owner: &str) -> Event {
+    let question = format!("<pubsub xmlns='{PUBSUB}'><items node='presence'/></pubsub>");
+    asks.iq("get", Some(owner), &question)
+}

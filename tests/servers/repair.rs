@@ -1,0 +1,277 @@
+//! Policy auto: what has changed while the shim was away is put right at its next login; a server that
+//! takes few subscription stanzas; an account with many contacts.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::people::{come_online, wait_for_items};
+use crate::puppet::Puppet;
+use crate::recorded::{
+    Person, Tape, items_of, log_out, poll, wait_for_membership, wait_for_no_subscription,
+    wait_for_subscription,
+};
+use crate::server::{Account, Kind, Server};
+use crate::subscriptions::{
+    expect_once_by_event, expect_requests, make_friends, wait_for, wait_for_subscriptions,
+};
+
+on_both_servers!(
+    contact_removed_while_away,
+    node_deleted_while_away,
+    stranger_made_member_while_away,
+    eight_requests_in_one_go,
+    many_contacts,
+);
+
+/// Two friends behind shims, Juliet logged out since.
+fn friends(server: &Server) -> (Person, Account) {
+    let account = server.account("juliet");
+    let juliet = Person::online(server, &account, "balcony");
+    let romeo = Person::online(server, &server.account("romeo"), "orchard");
+    make_friends(&romeo, &juliet);
+    wait_for_subscriptions(&romeo, &juliet);
+    juliet.log_out();
+    (romeo, account)
+}
+
+/// A session of hers without a shim does this.
+fn meanwhile(server: &Server, account: &Account, payloads: &[String]) {
+    let session = Puppet::login(&server.entry(), account, "elsewhere");
+    for payload in payloads {
+        session.ask("set", None, payload);
+    }
+    log_out(&session);
+}
+
+fn by_owner(what: &str) -> String {
+    format!("<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>{what}</pubsub>")
+}
+
+fn contact_removed_while_away(kind: Kind) {
+    let server = Server::get(kind);
+    let (romeo, account) = friends(server);
+    let remove = format!(
+        "<query xmlns='jabber:iq:roster'><item jid='{}' subscription='remove'/></query>",
+        romeo.bare()
+    );
+    meanwhile(server, &account, &[remove]);
+    let juliet = Person::online(server, &account, "balcony");
+    wait_for_membership(&juliet.puppet, romeo.bare(), false);
+    wait_for_no_subscription(&romeo.puppet, juliet.bare());
+    let answer = items_of(&romeo.puppet, juliet.bare());
+    assert_eq!(answer.type_, "error", "{}", answer.xml);
+    juliet.puppet.available("After");
+    wait_for_items(&juliet.puppet, "the next status", |items| {
+        items.contains("After")
+    });
+    let seen = romeo.puppet.seen_before_next_of(&juliet.puppet);
+    let leaked = seen.iter().find(|it| it.xml.contains("After"));
+    assert_eq!(leaked.map(|it| &it.xml), None);
+    assert!(!romeo.has_event(juliet.bare(), "After"));
+}
+
+fn node_deleted_while_away(kind: Kind) {
+    let server = Server::get(kind);
+    let (romeo, account) = friends(server);
+    meanwhile(server, &account, &[by_owner("<delete node='presence'/>")]);
+    wait_for_no_subscription(&romeo.puppet, &account.bare);
+    let juliet = Person::online(server, &account, "balcony");
+    wait_for_membership(&juliet.puppet, romeo.bare(), true);
+    wait_for_subscription(&romeo.puppet, romeo.bare(), juliet.bare());
+    expect_once_by_event(&juliet, &romeo, "Moping");
+    expect_once_by_event(&romeo, &juliet, "Climbing");
+    let question = by_owner("<configure node='presence'/>");
+    let configuration = juliet.puppet.ask("get", None, &question);
+    let access = match kind {
+        Kind::Ejabberd => "<value>authorize</value>",
+        Kind::Prosody => "<value>whitelist</value>",
+    };
+    assert!(configuration.xml.contains(access), "{}", configuration.xml);
+}
+
+fn stranger_made_member_while_away(kind: Kind) {
+    let server = Server::get(kind);
+    let (romeo, account) = friends(server);
+    let bard = Puppet::login(&server.entry(), &server.account("bard"), "globe");
+    come_online(&bard, "Watching");
+    let member = |jid: &str| {
+        by_owner(&format!(
+            "<affiliations node='presence'><affiliation jid='{jid}' affiliation='member'/></affiliations>"
+        ))
+    };
+    let subscribed = by_owner(&format!(
+        "<subscriptions node='presence'><subscription jid='{}' subscription='subscribed'/></subscriptions>",
+        bard.bare
+    ));
+    meanwhile(server, &account, &[member(&bard.bare), subscribed]);
+    wait_for_subscription(&bard, &bard.bare, &account.bare);
+    let juliet = Person::online(server, &account, "balcony");
+    wait_for_membership(&juliet.puppet, &bard.bare, false);
+    wait_for_no_subscription(&bard, juliet.bare());
+    juliet.puppet.available("After");
+    wait_for_items(&juliet.puppet, "the next status", |items| {
+        items.contains("After")
+    });
+    let seen = bard.seen_before_next_of(&juliet.puppet);
+    let leaked = seen.iter().find(|it| it.xml.contains("After"));
+    assert_eq!(leaked.map(|it| &it.xml), None);
+    // Who was approved is left alone.
+    wait_for_membership(&juliet.puppet, romeo.bare(), true);
+    expect_once_by_event(&juliet, &romeo, "Later");
+}
+
+/// ejabberd takes five a minute.
+fn eight_requests_in_one_go(kind: Kind) {
+    let server = Server::get(kind);
+    let romeo = Person::online(server, &server.account("romeo"), "orchard");
+    let asked: Vec<_> = (0..8).map(|_| server.account("juliet")).collect();
+    for account in &asked {
+        romeo.say("subscribe", &account.bare);
+    }
+    // Over a minute, which nothing can hasten.
+    let patience = Duration::from_secs(120);
+    poll("eight requests", patience, || {
+        let steps = romeo.tape.steps();
+        let waits = asked.iter().find(|account| !was_delivered(&steps, account));
+        waits.map_or(Ok(()), |account| Err(account.bare.clone()))
+    });
+    for account in &asked {
+        let juliet = Puppet::login(&server.entry(), account, "balcony");
+        come_online(&juliet, "Here");
+        wait_for(&juliet, romeo.bare(), "subscribe");
+        expect_requests(&juliet, romeo.bare(), 1);
+    }
+    let seen = romeo.puppet.seen_before_next_of(&romeo.puppet);
+    let error = seen
+        .iter()
+        .find(|it| it.kind == "presence" && it.type_ == "error");
+    assert_eq!(error.map(|it| &it.xml), None);
+}
+
+/// Whether the last request to this account has not come back: what the client has asked since is answered.
+fn was_delivered(steps: &[String], account: &Account) -> bool {
+    let (to, from) = (
+        format!("to='{}'", account.bare),
+        format!("from='{}'", account.bare),
+    );
+    let about = |it: &String, leg: &str, address: &str, kind: &str| {
+        it.starts_with(leg) && it.contains(address) && it.contains(kind)
+    };
+    let sent = |it: &&String| about(it, "to server: <presence", &to, "'subscribe'");
+    let bounced = |it: &&String| about(it, "from server: <presence", &from, "'error'");
+    steps.iter().filter(sent).count() > steps.iter().filter(bounced).count()
+}
+
+const CONTACTS: usize = 300;
+
+/// What a user does is not kept waiting, and what the shim asks of the server is paced.
+fn many_contacts(kind: Kind) {
+    let server = Server::get(kind);
+    let (her, his) = (server.account("juliet"), server.account("romeo"));
+    server.add_contacts(&her, CONTACTS);
+    let romeo = Puppet::login(&server.entry(), &his, "orchard");
+    come_online(&romeo, "Here");
+    let juliet = Person::login(server, &her, "balcony");
+    let start = Instant::now();
+    juliet.puppet.send(json!({"cmd": "roster"}));
+    juliet.puppet.available("Here");
+    let first = time_of_message(&juliet.puppet, &romeo, "Art thou not Romeo?");
+    let roster = juliet.puppet.wait("the roster", |it| {
+        it.kind == "iq" && it.xml.contains("jabber:iq:roster")
+    });
+    let shown = start.elapsed();
+    assert_eq!(roster.xml.matches("<item ").count(), CONTACTS);
+    poll("half of them", Duration::from_secs(60), || {
+        let stanzas = Traffic::of(&juliet.tape).stanzas;
+        let is_half = stanzas > CONTACTS / 2;
+        is_half.then_some(()).ok_or(stanzas.to_string())
+    });
+    let second = time_of_message(&juliet.puppet, &romeo, "Dost thou love me?");
+    // When everything has been asked once.
+    let last = format!("contact-{:03}@", CONTACTS - 1);
+    poll("all contacts looked at", Duration::from_secs(120), || {
+        let steps = juliet.tape.steps();
+        let is_asked = |it: &&String| it.starts_with("to server: <iq") && it.contains(&last);
+        match steps.iter().filter(is_asked).count() {
+            // Made a member, and asked for items.
+            2.. => Ok(()),
+            count => Err(count.to_string()),
+        }
+    });
+    let traffic = Traffic::of(&juliet.tape);
+    eprintln!(
+        "{kind:?}, {CONTACTS} contacts: messages took {first:?} and {second:?}, the roster {shown:?} at most; {traffic:?}"
+    );
+    // Servers throttle: unpaced, our requests would hold a message up for half a minute.
+    assert!(
+        first.max(second) < Duration::from_secs(5),
+        "{first:?}, {second:?}"
+    );
+    // Seconds are rounded down; the last request may overdraw.
+    assert!(traffic.excess < 1500 + 2000, "{traffic:?}");
+    let answer = Duration::from_secs(1);
+    assert!(traffic.roster <= answer, "{traffic:?}");
+}
+
+/// How long a message takes from client to client.
+fn time_of_message(from: &Puppet, to: &Puppet, text: &str) -> Duration {
+    let start = Instant::now();
+    from.send(json!({"cmd": "message", "to": to.full, "body": text}));
+    to.wait("a message", |it| it.is_message_from(&from.full, text));
+    start.elapsed()
+}
+
+/// What a shim has sent of its own.
+#[derive(Debug, Default)]
+struct Traffic {
+    stanzas: usize,
+    bytes: usize,
+    /// From the first to the last.
+    time: Duration,
+    /// The most that was sent by any time beyond 10 kB and 1.5 kB for each second since the first.
+    excess: i64,
+    /// Between the client's request for its roster and the answer.
+    roster: Duration,
+}
+
+impl Traffic {
+    fn of(tape: &Tape) -> Self {
+        let mut traffic = Self::default();
+        let (mut now, mut first) = (Duration::ZERO, None);
+        let mut roster_asked = Duration::ZERO;
+        traffic.excess = i64::MIN;
+        for step in tape.steps() {
+            if let Some(time) = step.strip_prefix("after ") {
+                now += parse_time(time);
+            } else if step.starts_with("from client: <iq") && step.contains("jabber:iq:roster") {
+                roster_asked = now;
+            } else if step.starts_with("to client: <iq") && step.contains("jabber:iq:roster") {
+                traffic.roster = now - roster_asked;
+            } else if let Some(stanza) = step.strip_prefix("to server: ")
+                && let Some((_, rest)) = stanza.split_once("id='${id:")
+            {
+                let name = rest.split('}').next().unwrap_or_default();
+                let first = *first.get_or_insert(now);
+                traffic.stanzas += 1;
+                traffic.bytes += stanza.len() - "${id:}".len() - name.len() + ID;
+                traffic.time = now - first;
+                let allowed = 10_000 + 1_500 * traffic.time.as_millis() / 1000;
+                let excess =
+                    i64::try_from(traffic.bytes).unwrap() - i64::try_from(allowed).unwrap();
+                traffic.excess = traffic.excess.max(excess);
+            }
+        }
+        traffic
+    }
+}
+
+/// So long is an id of a shim's, for which a recording writes a name.
+const ID: usize = 44;
+
+fn parse_time(text: &str) -> Duration {
+    match text.strip_suffix("ms") {
+        Some(millis) => Duration::from_millis(millis.parse().unwrap()),
+        None => Duration::from_secs(text.trim_end_matches('s').parse().unwrap()),
+    }
+}

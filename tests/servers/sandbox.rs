@@ -1,0 +1,105 @@
+//! The sandbox with clients that are not ours: slixmpp, and Python's zlib.
+
+use std::process::Command;
+
+use pubshim::sandbox::Config;
+
+use crate::people::wait_for_items;
+use crate::puppet::Puppet;
+use crate::running::Running;
+use crate::server::{Account, Entry};
+use crate::shim::Shim;
+
+/// A sandbox of two domains where everybody's password is `secret`.
+pub(crate) fn sandbox() -> Running {
+    let accounts = ["juliet@capulet.lit", "romeo@montague.lit"];
+    Running::start(Config {
+        domains: vec!["capulet.lit".to_owned(), "montague.lit".to_owned()],
+        accounts: accounts
+            .map(|it| (it.to_owned(), "secret".to_owned()))
+            .into(),
+        compression: true,
+        ..Config::default()
+    })
+}
+
+pub(crate) fn entry(sandbox: &Running) -> Entry {
+    Entry {
+        addr: sandbox.address,
+        ca_file: None,
+    }
+}
+
+pub(crate) fn account(bare: &str) -> Account {
+    Account {
+        bare: bare.to_owned(),
+        password: "secret".to_owned(),
+    }
+}
+
+/// Runs a script of this folder against a sandbox; what it said.
+fn run(script: &str, more: &[&str]) -> String {
+    let sandbox = sandbox();
+    let python = std::env::var_os("PUBSHIM_TEST_PYTHON").unwrap_or("python3".into());
+    let output = Command::new(python)
+        .arg(format!(
+            "{}/tests/servers/{script}",
+            env!("CARGO_MANIFEST_DIR")
+        ))
+        .arg(sandbox.address.port().to_string())
+        .args(more)
+        .output()
+        .expect("these tests need Python");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn slixmpp_logs_in_by_scram_sha_256() {
+    assert!(run("sandbox.py", &["SCRAM-SHA-256"]).ends_with("done\n"));
+}
+
+#[test]
+fn slixmpp_logs_in_by_scram_sha_1() {
+    assert!(run("sandbox.py", &["SCRAM-SHA-1"]).ends_with("done\n"));
+}
+
+#[test]
+fn slixmpp_logs_in_by_plain() {
+    assert!(run("sandbox.py", &["PLAIN"]).ends_with("done\n"));
+}
+
+#[test]
+fn slixmpp_is_refused_with_a_wrong_password() {
+    for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"] {
+        let said = run("sandbox.py", &[mechanism, "secre"]);
+        assert!(said.starts_with("refused\n"), "{said}");
+    }
+}
+
+/// XEP-0138.
+#[test]
+fn another_zlib_talks_to_it() {
+    let said = run("compression.py", &[]);
+    assert!(
+        said.contains("balcony") && said.contains("type='result'"),
+        "{said}"
+    );
+}
+
+/// Listing 3: what a classic client says as presence is an item here.
+#[test]
+fn a_classic_client_publishes_through_the_shim() {
+    let sandbox = sandbox();
+    let server = format!("plain://{}", sandbox.address);
+    let shim = Shim::run(&["--server", &server, "--policy", "pure"]);
+    let account = account("juliet@capulet.lit");
+    let juliet = Puppet::login(&shim.entry(), &account, "balcony");
+    let checker = Puppet::login(&entry(&sandbox), &account, "checker");
+    juliet.available("Moping");
+    wait_for_items(&checker, "the status", |items| items.contains("Moping"));
+    juliet.send(serde_json::json!({"cmd": "disconnect"}));
+    wait_for_items(&checker, "nothing", |items| !items.contains("Moping"));
+}

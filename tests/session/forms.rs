@@ -1,0 +1,423 @@
+//! Questions of the service whether somebody may subscribe (listings 10 and 11), under `auto`.
+
+use crate::account::*;
+use crate::driver::*;
+use crate::presence_out::{OWNER, published};
+use crate::tree::Node;
+
+pub(crate) const BARD: &str = "bard@shakespeare.lit";
+pub(crate) const AUTHORIZATION: &str = "http://jabber.org/protocol/pubsub#subscribe_authorization";
+
+/// Listing 10 as ejabberd 23.01 really sends it: in the owner's own name and without an id.
+pub(crate) fn ejabberd_form(jid: &str) -> String {
+    format!(
+        "<message to='juliet@capulet.lit' from='juliet@capulet.lit'><x type='form' xmlns='jabber:x:data'>\
+         <title>PubSub subscriber request</title><instructions>Choose whether to approve this entity&apos;s \
+         subscription.</instructions><field var='FORM_TYPE' type='hidden'><value>{AUTHORIZATION}</value></field>\
+         <field var='pubsub#node' type='text-single' label='Node ID'><required/><value>presence</value></field>\
+         <field var='pubsub#subscriber_jid' type='jid-single' label='Subscriber Address'><required/>\
+         <value>{jid}</value></field><field var='pubsub#allow' type='boolean' \
+         label='Allow this Jabber ID to subscribe to this pubsub node?'><required/><value>0</value></field></x></message>"
+    )
+}
+
+/// Listing 10 as printed, white space included, but for `>>false`.
+pub(crate) fn listing_10(jid: &str) -> String {
+    format!(
+        "<message to='juliet@capulet.lit' from='capulet.lit' id='approve1'>
+  <x xmlns='jabber:x:data' type='form'>
+    <title>PubSub subscriber request</title>
+    <instructions>
+To approve this entity's subscription request, click the OK button. To deny the request, click the cancel button.
+</instructions>
+<field var='FORM_TYPE' type='hidden'>
+  <value>http://jabber.org/protocol/pubsub#subscribe_authorization
+  </value>
+</field>
+<field var='pubsub#node' type='text-single' label='Node_ID'>
+  <value>presence</value>
+</field>
+<field var='pubsub#subscriber_jid' type='jid-single' label='
+  Subscriber_Address'>
+  <value>{jid}</value>
+</field>
+<field var='pubsub#allow' type='boolean'
+  label='Allow_this_JID_to_subscribe_to_this_pubsub_node?'>
+  <value>false</value>
+</field>
+</x>
+</message>"
+    )
+}
+
+/// Juliet's session in which the bard is this much of a contact.
+pub(crate) fn session(state: &str) -> (Account, Driver) {
+    let account = match state {
+        "" => Account::with(&[]),
+        state => Account::with(&[(BARD, state)]),
+    };
+    let d = account.session();
+    (account, d)
+}
+
+/// What the client sees of a request.
+pub(crate) fn request(account: &str) -> Node {
+    let shown = format!("<presence from='{account}' to='juliet@capulet.lit' type='subscribe'/>");
+    Node::stanza(&shown)
+}
+
+/// Answers all that is asked of the own account; what was sent, in words, and what was put on record.
+fn settle_records(account: &Account, d: &mut Driver) -> (Vec<String>, Vec<Node>) {
+    let (mut said, mut records) = (Vec::new(), Vec::new());
+    loop {
+        let sent = d.server_got();
+        if sent.is_empty() {
+            return (said, records);
+        }
+        for stanza in sent {
+            said.push(say(&stanza));
+            records.extend(stanza.find("pubsub/publish/item/contacts").cloned());
+            if stanza.local == "iq" {
+                account.answer_one(&stanza, d);
+            }
+        }
+    }
+}
+
+/// What the client says, and what is sent because of it, without the native stanza itself, which must be there.
+pub(crate) fn client_says(d: &mut Driver, account: &Account, kind: &str) -> Vec<String> {
+    let stanza = format!("<presence to='{BARD}' type='{kind}'/>");
+    d.client(&stanza);
+    let mut sent = account.settle(d);
+    let at = sent
+        .iter()
+        .position(|said| *said == format!("presence {kind} {BARD}"));
+    sent.remove(at.expect("the native stanza passes"));
+    sent
+}
+
+#[test]
+fn a_form_of_an_approved_contact_is_answered_at_once_as_the_owner_on_ejabberd() {
+    for (state, jid) in [("from", BARD), ("both", "bard@shakespeare.lit/globe")] {
+        let (_, mut d) = session(state);
+        d.server(&ejabberd_form(jid));
+        let iq = d.server_got().remove(0);
+        let id = iq.value("id");
+        let expected = format!(
+            "<iq type='set' id='{id}'><pubsub xmlns='{OWNER}'><subscriptions node='presence'>\
+             <subscription jid='{jid}' subscription='subscribed'/></subscriptions></pubsub></iq>"
+        );
+        assert_eq!(iq, Node::stanza(&expected));
+        assert_eq!(d.client_bytes(), "");
+    }
+}
+
+#[test]
+fn a_form_of_an_approved_contact_is_answered_with_listing_11() {
+    let (_, mut d) = session("from");
+    d.server(&listing_10(BARD));
+    // As printed, but for 'from', which the server writes, the service's name and `>>true`.
+    let listing_11 = format!(
+        "<message to='capulet.lit' id='approve1'><x xmlns='jabber:x:data' type='submit'>\
+         <field var='FORM_TYPE' type='hidden'><value>{AUTHORIZATION}</value></field>\
+         <field var='pubsub#node'><value>presence</value></field>\
+         <field var='pubsub#subscriber_jid'><value>{BARD}</value></field>\
+         <field var='pubsub#allow'><value>true</value></field></x></message>"
+    );
+    assert_eq!(d.one_to_server(), Node::stanza(&listing_11));
+    assert_eq!(d.client_bytes(), "");
+}
+
+#[test]
+fn a_form_of_an_approved_contact_who_is_no_member_yet_makes_him_one_first() {
+    let mut account = Account::with(&[(BARD, "from")]);
+    account.members.clear();
+    let mut d = published();
+    d.keep_search = true;
+    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    d.server(&format!(
+        "<iq type='result' id='r'><query xmlns='jabber:iq:roster'>{}</query></iq>",
+        account.roster.as_ref().unwrap()
+    ));
+    d.forget();
+    d.server(&ejabberd_form(BARD));
+    assert_eq!(
+        said(&mut d),
+        [
+            format!("affiliation member {BARD}"),
+            format!("subscription subscribed {BARD}")
+        ]
+    );
+}
+
+#[test]
+fn a_full_jid_that_was_approved_is_on_record_and_revoked_with_its_account() {
+    let full = "bard@shakespeare.lit/globe";
+    let (account, mut d) = session("from");
+    d.server(&ejabberd_form(full));
+    let (sent, mut records) = settle_records(&account, &mut d);
+    assert_eq!(sent[0], format!("subscription subscribed {full}"));
+    let expected =
+        format!("<contact xmlns='urn:pubshim:0' jid='{BARD}'><jid>{full}</jid></contact>");
+    assert_eq!(records.pop().unwrap().children, [Node::document(&expected)]);
+
+    let sent = client_says(&mut d, &account, "unsubscribed");
+    let revoked: Vec<_> = sent
+        .iter()
+        .filter(|said| said.contains(" none "))
+        .cloned()
+        .collect();
+    assert_eq!(
+        revoked,
+        [
+            format!("subscription none {full}"),
+            format!("subscription none {BARD}"),
+            format!("affiliation none {BARD}")
+        ]
+    );
+}
+
+#[test]
+fn what_was_on_record_before_is_kept_and_revoked_on_ejabberd() {
+    let full = "bard@shakespeare.lit/globe";
+    let mut account = Account::with(&[(BARD, "from")]);
+    account.record = Some(format!("<contact jid='{BARD}'><jid>{full}</jid></contact>"));
+    // Another JID is approved in this session.
+    let mut d = account.session();
+    d.server(&ejabberd_form("bard@shakespeare.lit/pda"));
+    let (_, mut records) = settle_records(&account, &mut d);
+    let jids: Vec<_> = records.pop().unwrap().children[0]
+        .children
+        .iter()
+        .map(|jid| jid.text.clone())
+        .collect();
+    assert_eq!(jids, [&format!("{BARD}/pda"), full]);
+
+    // Nothing is approved in this session.
+    let mut d = account.session();
+    let sent = client_says(&mut d, &account, "unsubscribed");
+    let revoked: Vec<_> = sent.iter().filter(|said| said.contains(" none ")).collect();
+    assert_eq!(
+        revoked,
+        [
+            &format!("subscription none {full}"),
+            &format!("subscription none {BARD}"),
+            &format!("affiliation none {BARD}")
+        ]
+    );
+}
+
+#[test]
+fn a_form_of_a_stranger_is_shown_once() {
+    for form in [ejabberd_form(BARD), listing_10(BARD)] {
+        let (_, mut d) = session("");
+        d.server(&form);
+        assert_eq!(d.one_to_client(), request(BARD));
+        assert_eq!(d.server_bytes(), "");
+        // Again, with another id, for another JID of the same account.
+        d.server(&form);
+        d.server(&form.replace("approve1", "approve2"));
+        d.server(&form.replace(BARD, &format!("{BARD}/globe")));
+        assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+        // After a new login it is asked again, if the service does.
+        let (_, mut d) = session("");
+        d.server(&form);
+        assert_eq!(d.one_to_client(), request(BARD));
+    }
+}
+
+#[test]
+fn a_form_stored_while_nobody_was_there_is_a_request_as_well() {
+    let (_, mut d) = session("");
+    let delay = "<delay from='capulet.lit' stamp='2026-11-22T07:01:54.496752Z' xmlns='urn:xmpp:delay'>Offline storage</delay>";
+    d.server(&ejabberd_form(BARD).replace("</message>", &format!("{delay}</message>")));
+    assert_eq!(d.one_to_client(), request(BARD));
+}
+
+#[test]
+fn approved_by_form_it_is_approved_for_every_jid_that_asked() {
+    let (account, mut d) = session("");
+    d.server(&ejabberd_form(BARD));
+    d.server(&ejabberd_form("bard@shakespeare.lit/globe"));
+    d.server(&ejabberd_form("paris@verona.lit"));
+    d.forget();
+    let sent = client_says(&mut d, &account, "subscribed");
+    assert_eq!(
+        sent[..3],
+        [
+            format!("affiliation member {BARD}"),
+            format!("subscription subscribed {BARD}"),
+            format!("subscription subscribed {BARD}/globe")
+        ]
+    );
+    assert!(sent.contains(&"publish record".to_owned()), "{sent:?}");
+}
+
+#[test]
+fn approved_by_listing_11_with_the_id_of_the_last_form() {
+    let (account, mut d) = session("");
+    d.server(&listing_10(BARD));
+    d.server(&listing_10(BARD).replace("approve1", "approve&lt;2"));
+    d.forget();
+    d.client(&format!("<presence to='{BARD}' type='subscribed'/>"));
+    let sent = d.server_got();
+    let forms: Vec<_> = sent.iter().filter(|s| s.local == "message").collect();
+    assert_eq!(forms.len(), 1);
+    assert_eq!(say(forms[0]), format!("form to capulet.lit: {BARD} true"));
+    assert_eq!(forms[0].value("id"), "approve<2");
+    let _ = account;
+}
+
+#[test]
+fn of_two_forms_about_one_jid_the_last_is_answered() {
+    let (account, mut d) = session("");
+    d.server(&listing_10(BARD));
+    d.server(&ejabberd_form(BARD));
+    d.forget();
+    let sent = client_says(&mut d, &account, "unsubscribed");
+    assert_eq!(sent[0], format!("subscription none {BARD}"));
+    assert!(
+        !sent.iter().any(|said| said.starts_with("form to")),
+        "{sent:?}"
+    );
+}
+
+#[test]
+fn denied_it_is_denied() {
+    for (form, answer) in [
+        (ejabberd_form(BARD), format!("subscription none {BARD}")),
+        (
+            listing_10(BARD),
+            format!("form to capulet.lit: {BARD} false"),
+        ),
+    ] {
+        let (account, mut d) = session("");
+        d.server(&form);
+        d.forget();
+        let sent = client_says(&mut d, &account, "unsubscribed");
+        assert_eq!(sent[0], answer);
+        assert!(!sent.iter().any(|said| said.contains("member")), "{sent:?}");
+    }
+}
+
+#[test]
+fn native_and_form_are_one_question() {
+    // The native request first.
+    let (account, mut d) = session("");
+    d.server(&native(BARD, "subscribe"));
+    assert_eq!(d.client_bytes(), native(BARD, "subscribe"));
+    d.server(&ejabberd_form(BARD));
+    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+    let sent = client_says(&mut d, &account, "subscribed");
+    assert_eq!(
+        sent,
+        [
+            format!("affiliation member {BARD}"),
+            format!("subscription subscribed {BARD}")
+        ]
+    );
+
+    // The form first.
+    let (account, mut d) = session("");
+    d.server(&ejabberd_form(BARD));
+    assert_eq!(d.one_to_client(), request(BARD));
+    d.server(&native(BARD, "subscribe"));
+    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+    let sent = client_says(&mut d, &account, "subscribed");
+    assert_eq!(
+        sent[..2],
+        [
+            format!("affiliation member {BARD}"),
+            format!("subscription subscribed {BARD}")
+        ]
+    );
+}
+
+#[test]
+fn a_native_request_after_the_answer_to_the_form_gets_the_same_answer() {
+    for kind in ["subscribed", "unsubscribed"] {
+        let (account, mut d) = session("");
+        d.server(&ejabberd_form(BARD));
+        client_says(&mut d, &account, kind);
+        d.forget();
+        d.server(&native(BARD, "subscribe"));
+        assert_eq!(d.client_bytes(), "");
+        let expected = format!("<presence to='{BARD}' type='{kind}'/>");
+        assert_eq!(d.one_to_server(), Node::stanza(&expected));
+        // Another request is another question.
+        d.server(&native(BARD, "subscribe"));
+        assert_eq!(d.client_bytes(), native(BARD, "subscribe"));
+    }
+}
+
+#[test]
+fn an_answer_is_not_given_again_to_a_request_of_another_day() {
+    // Answered by one answer: the form and the native request that came behind it.
+    let (account, mut d) = session("");
+    d.server(&ejabberd_form(BARD));
+    d.server(&native(BARD, "subscribe"));
+    client_says(&mut d, &account, "subscribed");
+    d.server(&push(BARD, "from"));
+    d.server(&native(BARD, "unsubscribe"));
+    d.server(&push(BARD, "none"));
+    account.settle(&mut d);
+    d.forget();
+    d.server(&native(BARD, "subscribe"));
+    assert_eq!(d.client_bytes(), native(BARD, "subscribe"));
+    assert_eq!(d.server_bytes(), "");
+
+    // Approved by the form alone, then taken back.
+    let (account, mut d) = session("");
+    d.server(&ejabberd_form(BARD));
+    client_says(&mut d, &account, "subscribed");
+    client_says(&mut d, &account, "unsubscribed");
+    d.forget();
+    d.server(&native(BARD, "subscribe"));
+    assert_eq!(d.client_bytes(), native(BARD, "subscribe"));
+    assert_eq!(d.server_bytes(), "");
+}
+
+#[test]
+fn a_request_that_was_withdrawn_may_come_again() {
+    let (_, mut d) = session("");
+    d.server(&ejabberd_form(BARD));
+    d.server(&native(BARD, "subscribe"));
+    d.server(&native(BARD, "unsubscribe"));
+    d.forget();
+    d.server(&native(BARD, "subscribe"));
+    assert_eq!(d.client_bytes(), native(BARD, "subscribe"));
+}
+
+#[test]
+fn an_approval_by_form_alone_is_remembered_until_it_is_taken_back() {
+    let (account, mut d) = session("");
+    d.server(&ejabberd_form(BARD));
+    d.client(&format!("<presence to='{BARD}' type='subscribed'/>"));
+    let (_, mut records) = settle_records(&account, &mut d);
+    let record = records.pop().expect("it is on record");
+    let expected =
+        format!("<contacts xmlns='urn:pubshim:0'><contact jid='{BARD}' from='yes'/></contacts>");
+    assert_eq!(record, Node::document(&expected));
+    // At each login from now on he is a member.
+    d.client(&format!("<presence to='{BARD}' type='unsubscribed'/>"));
+    let (_, mut records) = settle_records(&account, &mut d);
+    let record = records.pop().expect("it is taken off the record");
+    assert_eq!(record, Node::document("<contacts xmlns='urn:pubshim:0'/>"));
+}
+
+#[test]
+fn who_was_approved_by_form_alone_is_revoked_when_removed_from_the_roster() {
+    let (account, mut d) = session("");
+    d.server(&ejabberd_form(BARD));
+    client_says(&mut d, &account, "subscribed");
+    d.server(&push(BARD, "remove"));
+    let sent = account.settle(&mut d);
+    assert!(
+        sent.contains(&format!("subscription none {BARD}")),
+        "{sent:?}"
+    );
+    assert!(
+        sent.contains(&format!("affiliation none {BARD}")),
+        "{sent:?}"
+    );
+}

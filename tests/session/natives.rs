@@ -1,0 +1,211 @@
+//! ejabberd takes five native subscription stanzas a minute and bounces the others (experiment 07c).
+
+use pubshim::session::{Output, Policy, ServerFacts};
+
+use crate::driver::*;
+use crate::tree::Node;
+
+/// Juliet's session on a server of which this is known.
+fn session(limits_subscriptions: bool) -> Driver {
+    let facts = ServerFacts {
+        limits_subscriptions,
+        ..facts()
+    };
+    let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
+    Driver::logged_in_with(JULIET, options(Policy::Auto), &client, &server, facts)
+}
+
+fn stanza(kind: &str, n: usize) -> String {
+    format!("<presence to='u{n}@montague.lit' type='{kind}' id='o{n}'/>")
+}
+
+/// Sends these requests of the client's.
+fn subscribe(d: &mut Driver, numbers: std::ops::Range<usize>) {
+    for n in numbers {
+        d.client(&stanza("subscribe", n));
+    }
+}
+
+/// What ejabberd sends back of the sixth and every further one.
+fn bounce(n: usize) -> String {
+    format!(
+        "<presence xml:lang='en' to='{JULIET}' from='u{n}@montague.lit' type='error' id='o{n}'>\
+         <error type='modify'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+         <text xml:lang='en' xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>Your active privacy list has denied \
+         the routing of this stanza.</text></error></presence>"
+    )
+}
+
+fn all(numbers: impl IntoIterator<Item = usize>) -> String {
+    numbers
+        .into_iter()
+        .map(|n| stanza("subscribe", n))
+        .collect()
+}
+
+#[test]
+fn until_a_server_bounces_one_they_go_at_once() {
+    let mut d = session(false);
+    subscribe(&mut d, 0..20);
+    assert_eq!(d.server_bytes(), all(0..20));
+}
+
+#[test]
+fn a_bounced_one_is_sent_again_after_a_minute() {
+    let mut d = session(false);
+    subscribe(&mut d, 0..8);
+    d.server_bytes();
+    for n in 5..8 {
+        d.server(&bounce(n));
+    }
+    assert_eq!(d.client_bytes(), "", "the user has been told nothing");
+    let learned = d
+        .outputs()
+        .into_iter()
+        .any(|output| matches!(output, Output::Learned(facts) if facts.limits_subscriptions));
+    assert!(learned, "other sessions pace at once");
+    d.advance(60);
+    assert_eq!(d.server_bytes(), "");
+    d.advance(3);
+    assert_eq!(d.server_bytes(), all(5..8), "byte for byte, in order");
+    // Bounced again, it is the client's.
+    d.server(&bounce(5));
+    assert_eq!(d.client_bytes(), bounce(5));
+}
+
+#[test]
+fn five_a_minute_and_the_rest_in_order() {
+    let mut d = session(true);
+    subscribe(&mut d, 0..12);
+    assert_eq!(d.server_bytes(), all(0..5));
+    d.advance(60);
+    assert_eq!(d.server_bytes(), "");
+    d.advance(3);
+    assert_eq!(d.server_bytes(), all(5..10));
+    // What comes now waits behind them.
+    subscribe(&mut d, 20..21);
+    assert_eq!(d.server_bytes(), "");
+    d.advance(63);
+    assert_eq!(d.server_bytes(), all([10, 11, 20]));
+    // Two of this minute are left.
+    subscribe(&mut d, 30..33);
+    assert_eq!(d.server_bytes(), all(30..32));
+}
+
+#[test]
+fn the_window_slides() {
+    let mut d = session(true);
+    subscribe(&mut d, 0..3);
+    d.advance(40);
+    subscribe(&mut d, 3..8);
+    assert_eq!(d.server_bytes(), all(0..5));
+    d.advance(23);
+    assert_eq!(
+        d.server_bytes(),
+        all(5..8),
+        "as many as were sent a minute ago"
+    );
+}
+
+#[test]
+fn all_four_kinds_count_and_other_presence_does_not() {
+    let mut d = session(true);
+    for n in 0..10 {
+        d.client(&format!(
+            "<presence to='u{n}@montague.lit'><show>away</show></presence>"
+        ));
+        d.client(&format!("<presence to='u{n}@montague.lit' type='probe'/>"));
+    }
+    d.forget();
+    for (n, kind) in ["subscribed", "unsubscribed", "unsubscribe", "subscribe"]
+        .iter()
+        .enumerate()
+    {
+        d.client(&stanza(kind, n));
+    }
+    let sent = d.server_got();
+    let natives = sent.iter().filter(|stanza| stanza.local == "presence");
+    assert_eq!(natives.count(), 4);
+    subscribe(&mut d, 4..6);
+    assert_eq!(d.server_bytes(), stanza("subscribe", 4));
+}
+
+#[test]
+fn the_opposite_overtakes_what_waits_for_the_same_contact() {
+    let mut d = session(true);
+    subscribe(&mut d, 0..8);
+    d.server_bytes();
+    d.client(&stanza("unsubscribe", 6));
+    d.client(&stanza("subscribe", 5));
+    d.forget();
+    d.advance(63);
+    let sent = d.server_bytes();
+    let expected = [
+        stanza("subscribe", 7),
+        stanza("unsubscribe", 6),
+        stanza("subscribe", 5),
+    ];
+    assert_eq!(sent, expected.concat());
+}
+
+#[test]
+fn who_is_taken_out_of_the_roster_is_not_asked_any_more() {
+    let mut d = session(true);
+    subscribe(&mut d, 0..7);
+    d.client(
+        "<iq type='set' id='r'><query xmlns='jabber:iq:roster'>\
+         <item jid='u5@montague.lit' subscription='remove'/></query></iq>",
+    );
+    d.forget();
+    d.advance(63);
+    assert_eq!(d.server_bytes(), all(6..7));
+}
+
+#[test]
+fn what_finds_no_room_is_refused_with_its_id() {
+    let mut d = session(true);
+    subscribe(&mut d, 0..5 + 64);
+    assert_eq!(d.client_bytes(), "");
+    subscribe(&mut d, 100..101);
+    let refused = d.one_to_client();
+    let expected = "<presence type='error' from='u100@montague.lit' id='o100'><error type='wait'>\
+        <resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>";
+    assert_eq!(refused, Node::stanza(expected));
+    assert_eq!(d.server_bytes(), all(0..5));
+}
+
+#[test]
+fn a_denial_by_a_privacy_list_is_the_clients() {
+    // Fewer than five: the list has denied it, as it says.
+    let mut d = session(false);
+    subscribe(&mut d, 0..5);
+    d.server_bytes();
+    d.server(&bounce(4));
+    assert_eq!(d.client_bytes(), bounce(4));
+    d.advance(100);
+    assert_eq!(d.server_bytes(), "");
+    // Long after the others.
+    let mut d = session(false);
+    subscribe(&mut d, 0..5);
+    d.advance(70);
+    subscribe(&mut d, 5..6);
+    d.forget();
+    d.server(&bounce(5));
+    assert_eq!(d.client_bytes(), bounce(5));
+}
+
+#[test]
+fn other_errors_and_those_of_others_are_the_clients() {
+    let other = bounce(7).replace("not-acceptable", "remote-server-not-found");
+    let directed = bounce(77);
+    let full = bounce(7).replace("u7@montague.lit", "u7@montague.lit/x");
+    for error in [other, directed, full] {
+        let mut d = session(false);
+        subscribe(&mut d, 0..8);
+        d.server_bytes();
+        d.server(&error);
+        assert_eq!(d.client_bytes(), error);
+        d.advance(100);
+        assert_eq!(d.server_bytes(), "");
+    }
+}

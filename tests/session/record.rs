@@ -1,0 +1,224 @@
+//! The private node on which contacts are remembered, under `pure`.
+
+use pubshim::session::Dropped;
+
+use crate::cells::in_state;
+use crate::driver::*;
+use crate::roster::*;
+
+/// Another resource of the account has written an item of the record.
+pub(crate) fn record_event(from: &str, id: &str, contacts: &str) -> String {
+    format!(
+        "<message from='{from}' to='{JULIET}' type='headline'><event xmlns='{EVENT}'><items node='{RECORD}'>\
+         <item id='{id}'><contacts xmlns='urn:pubshim:0'>{contacts}</contacts></item></items></event></message>"
+    )
+}
+
+#[test]
+fn what_is_on_record_is_the_roster() {
+    let contact = format!(
+        "<contact jid='{CONTACT}' listed='yes' to='yes' name='Romeo &amp; me'><group>A</group><group>B</group></contact>"
+    );
+    let mut d = Driver::pure();
+    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    d.settle(&[(&format!("items {RECORD}"), &record(&[(BUCKET, &contact)]))]);
+    let answer = d.one_to_client();
+    let item = answer.at("query/item");
+    assert_eq!(
+        [
+            item.value("jid"),
+            item.value("subscription"),
+            item.value("name")
+        ],
+        [CONTACT, "to", "Romeo & me"]
+    );
+    let groups: Vec<_> = item.children.iter().map(|it| it.text.as_str()).collect();
+    assert_eq!(groups, ["A", "B"]);
+}
+
+#[test]
+fn the_record_of_another_account_is_nothing() {
+    for from in [
+        CONTACT,
+        "capulet.lit",
+        "juliet@capulet.lit/balcony",
+        "juliet@montague.lit",
+    ] {
+        let mut d = in_state("None");
+        d.server(&record_event(
+            from,
+            BUCKET,
+            &format!("<contact jid='{CONTACT}' to='yes' from='yes'/>"),
+        ));
+        assert_eq!(d.dropped(), [Dropped::ForeignFrom]);
+        assert_eq!(shown(&mut d), [""; 0]);
+        assert_eq!(left(&mut d), [""; 0]);
+    }
+}
+
+#[test]
+fn what_another_resource_writes_is_pushed_and_never_written() {
+    let mut d = in_state("From");
+    let contact = format!("<contact jid='{CONTACT}' listed='yes' from='yes' name='R'/>");
+    d.server(&record_event(OWN, BUCKET, &contact));
+    assert_eq!(shown(&mut d), [format!("push {CONTACT} from R")]);
+    // Its echo is no news.
+    d.server(&record_event(OWN, BUCKET, &contact));
+    assert_eq!(shown(&mut d), [""; 0]);
+    d.server(&record_event(OWN, BUCKET, ""));
+    assert_eq!(shown(&mut d), [format!("push {CONTACT} remove")]);
+    assert_eq!(left(&mut d), [""; 0]);
+}
+
+#[test]
+fn what_is_malformed_on_record_is_passed_over() {
+    let good = format!("<contact jid='{CONTACT}' to='yes'/>");
+    let bad = "<contact/><contact jid=''/><contact jid='a@capulet.lit/x' to='yes'/><other jid='a@capulet.lit'/>\
+               <contact jid='@capulet.lit' to='yes'/>";
+    let mut d = Driver::pure();
+    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let items = format!("{bad}{good}");
+    let body = record(&[(BUCKET, &items)]).replace(
+        "</items>",
+        "<item id='zz'/><item><something xmlns='else'/></item></items>",
+    );
+    d.settle(&[(&format!("items {RECORD}"), &body)]);
+    let answer = d.one_to_client();
+    let items = &answer.at("query").children;
+    assert_eq!(items.len(), 1, "{items:?}");
+    assert_eq!(items[0].value("jid"), CONTACT);
+    for (id, contacts) in [("zz", &*good), ("", &good), ("100", &good), (BUCKET, bad)] {
+        d.server(&record_event(OWN, id, contacts));
+    }
+    // The last one says that the item is empty.
+    assert_eq!(shown(&mut d), [format!("push {CONTACT} remove")]);
+}
+
+/// Juliet sets a name, and her server says this to the publish; what she is told.
+fn name_refused(condition: &str) -> (Driver, Vec<String>) {
+    let mut d = in_state("None");
+    d.client(&roster_set(&format!("<item jid='{CONTACT}' name='R'/>")));
+    let publish = d.one_to_server();
+    assert!(publish.has("pubsub/publish"));
+    match condition {
+        "" => d.advance(61),
+        condition => d.error(&publish, "cancel", condition),
+    }
+    let seen = shown(&mut d);
+    (d, seen)
+}
+
+#[test]
+fn what_cannot_be_written_is_refused_and_as_before() {
+    for condition in ["forbidden", "internal-server-error", ""] {
+        let (mut d, seen) = name_refused(condition);
+        assert_eq!(
+            seen.last().unwrap(),
+            "error s internal-server-error",
+            "{seen:?}"
+        );
+        d.client("<iq type='get' id='again'><query xmlns='jabber:iq:roster'/></iq>");
+        let answer = d.client_got();
+        assert_eq!(
+            answer[0].at("query/item").attribute("name"),
+            None,
+            "{condition}"
+        );
+        let last = seen.iter().rfind(|it| it.starts_with("push"));
+        assert!(
+            last.is_none_or(|it| *it == format!("push {CONTACT} none")),
+            "{seen:?}"
+        );
+    }
+}
+
+#[test]
+fn a_node_that_was_changed_is_verified_before_it_is_written_to() {
+    let (mut d, _) = name_refused("conflict");
+    let get = d.one_to_server();
+    let configure = get.at("pubsub/configure");
+    assert_eq!(
+        (get.value("type"), configure.value("node")),
+        ("get", RECORD)
+    );
+    d.answer_own(&get, &[]);
+    let publish = d.one_to_server();
+    assert!(publish.has("pubsub/publish"));
+    d.result(&publish, "");
+    assert!(shown(&mut d).contains(&"result s".to_owned()));
+}
+
+#[test]
+fn a_node_that_is_of_no_use_any_more() {
+    let (mut d, _) = name_refused("conflict");
+    let get = d.one_to_server();
+    d.error(&get, "auth", "forbidden");
+    assert_eq!(
+        shown(&mut d).last().unwrap(),
+        "error s internal-server-error"
+    );
+    d.client(&roster_set(&format!("<item jid='{CONTACT}' name='R'/>")));
+    assert_eq!(shown(&mut d), ["error s service-unavailable"]);
+}
+
+#[test]
+fn without_a_record_there_is_no_roster() {
+    for condition in [
+        "forbidden",
+        "feature-not-implemented",
+        "internal-server-error",
+    ] {
+        let mut d = Driver::pure();
+        d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+        d.client(&format!("<presence to='{CONTACT}' type='subscribe'/>"));
+        loop {
+            let sent = d.server_got();
+            if sent.is_empty() {
+                break;
+            }
+            for iq in sent {
+                match iq.at("pubsub").children[0].value("node") {
+                    RECORD => d.error(&iq, "cancel", condition),
+                    _ => d.answer_own(&iq, &[]),
+                }
+            }
+        }
+        let mut seen = shown(&mut d);
+        seen.sort();
+        assert_eq!(
+            seen,
+            [
+                "error r service-unavailable".to_owned(),
+                format!("{CONTACT} error")
+            ]
+        );
+    }
+}
+
+#[test]
+fn two_changes_of_one_item_are_two_writes_in_order() {
+    let mut d = in_state("None");
+    d.client(&roster_set(&format!("<item jid='{CONTACT}' name='1'/>")));
+    let first = d.one_to_server();
+    d.client(&roster_set(&format!("<item jid='{CONTACT}' name='2'/>")));
+    d.client(&roster_set(&format!("<item jid='{CONTACT}' name='3'/>")));
+    assert_eq!(d.server_bytes(), "", "one at a time");
+    // Another resource wrote before: ours come after it.
+    d.forget();
+    d.server(&record_event(
+        OWN,
+        BUCKET,
+        &format!("<contact jid='{CONTACT}' listed='yes' name='0'/>"),
+    ));
+    assert_eq!(shown(&mut d), [""; 0]);
+    d.result(&first, "");
+    let second = d.one_to_server();
+    assert_eq!(
+        second
+            .at("pubsub/publish/item/contacts/contact")
+            .value("name"),
+        "3"
+    );
+    d.result(&second, "");
+    assert_eq!(d.server_bytes(), "");
+}
