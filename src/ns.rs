@@ -77,6 +77,8 @@ pub const BLOCKING: &str = "urn:xmpp:blocking";
 pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 /// Service discovery, what somebody has (XEP-0030).
 pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
+/// Result sets that come in parts (XEP-0059).
+pub const RSM: &str = "http://jabber.org/protocol/rsm";
 /// Pings (XEP-0199).
 pub const PING: &str = "urn:xmpp:ping";
 /// Delayed delivery (XEP-0203).

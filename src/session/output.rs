@@ -206,6 +206,12 @@ pub enum Event {
         /// What the server said.
         reason: String,
     },
+    /// Members of our node that nobody seems to have approved could not be judged: the roster or the record
+    /// could not be had.
+    StrangersKept {
+        /// Their accounts.
+        whom: Vec<String>,
+    },
     /// Contacts could not be allowed to see our node, for this reason.
     ApprovalFailed {
         /// Their accounts.
@@ -290,6 +296,7 @@ impl Event {
             | Self::NodeUnusable { .. }
             | Self::PublishFailed { .. }
             | Self::RevokeFailed { .. }
+            | Self::StrangersKept { .. }
             | Self::ApprovalFailed { .. }
             | Self::LoginFailed
             | Self::LeftBeforeLogin => Level::Warn,
@@ -348,6 +355,11 @@ impl fmt::Display for Event {
                 f,
                 "{} may still see what is published to node 'presence': {reason}",
                 shown(whom)
+            ),
+            Self::StrangersKept { whom } => write!(
+                f,
+                "{} may see what is published to node 'presence', and it could not be found out who approved them",
+                shown(&whom.join(", "))
             ),
             Self::ApprovalFailed { whom, reason } => write!(
                 f,

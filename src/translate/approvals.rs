@@ -1,18 +1,19 @@
 //! Who may see our node: members of it, and the requests that wait for the user (listings 10 and 11).
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 
+use super::authorization::{Form, set_subscription};
 use super::contacts::Contacts;
 use super::presence::NODE;
 use super::revoke::subscriptions_in;
-use super::{Purpose, form, rules};
+use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
-use crate::session::{Event, Leg, Wire};
+use crate::session::{Event, Wire};
 use crate::xml::{Element, escape};
 
 /// So many contacts are made members by one request.
@@ -24,15 +25,14 @@ pub(super) const MOST_JIDS: usize = 16;
 /// So long a member without an approval is left alone: another resource may be approving it right now.
 const DOUBT: Duration = Duration::from_secs(5);
 
-/// A service's question whether somebody may subscribe (listing 10).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Form {
-    /// The JID that asked.
-    pub(super) jid: Box<str>,
-    /// Who sent the form and gets the answer.
-    service: Box<str>,
-    /// The form's id, which the answer repeats.
-    id: Box<str>,
+/// What became of a form that came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Noted {
+    New,
+    /// It waits for an answer already.
+    Known,
+    /// Others wait, and there is no room.
+    TooMany,
 }
 
 /// What a session knows and does about who sees the own node.
@@ -52,12 +52,14 @@ pub(super) struct Approvals {
     forms: Vec<Form>,
     /// Contacts to be made members.
     waiting: VecDeque<Box<str>>,
+    /// Those of them that were refused together with others: each goes by itself.
+    alone: HashSet<Box<str>>,
     /// Contacts to be subscribed by us: they have a shim and may not know that they may subscribe.
     unsubscribed: VecDeque<Box<str>>,
     /// Requests that are not answered.
     grants: Vec<(u32, Vec<Box<str>>)>,
-    /// Members who seem to be no contacts, and when to look again.
-    doubted: Option<(Duration, Vec<Box<str>>)>,
+    /// Members who seem to be no contacts, and when to look at each again.
+    doubted: BTreeMap<Box<str>, Duration>,
     serial: u32,
 }
 
@@ -72,11 +74,20 @@ impl Approvals {
             write_question(out, "affiliations");
         });
         self.open += u8::from(asked);
-        self.list_again(wire);
+        self.ask_list(wire);
     }
 
     /// Asks who is subscribed.
     pub(super) fn list_again(&mut self, wire: &mut Wire) {
+        if self.is_asked && self.open > 0 {
+            // One list at a time is enough.
+            self.is_stale = true;
+            return;
+        }
+        self.ask_list(wire);
+    }
+
+    fn ask_list(&mut self, wire: &mut Wire) {
         self.is_stale = false;
         let asked = wire.request("get", None, Purpose::Listed, |out| {
             write_question(out, "subscriptions");
@@ -127,7 +138,7 @@ impl Approvals {
         self.open = self.open.saturating_sub(1);
         let iq = reply.ok()?;
         if self.is_stale {
-            self.list_again(wire);
+            self.ask_list(wire);
             return None;
         }
         let mut subscribers = Subscribers::default();
@@ -165,29 +176,23 @@ impl Approvals {
             .cloned()
             .collect();
         doubted.sort_unstable();
-        for account in missing {
-            if !self.waiting.iter().any(|waiting| **waiting == *account) {
-                self.waiting.push_back(account.into());
-            }
-        }
-        if !doubted.is_empty() {
-            self.doubted = Some((now + DOUBT, doubted));
+        let waiting: HashSet<Box<str>> = self.waiting.iter().cloned().collect();
+        let missing = missing.into_iter().map(Box::from);
+        self.waiting
+            .extend(missing.filter(|account: &Box<str>| !waiting.contains(account)));
+        for account in doubted {
+            self.doubted.entry(account).or_insert(now + DOUBT);
         }
     }
 
     /// Has it looked at later whether the account's records let `account` see our node.
     pub(super) fn doubt(&mut self, account: &str, now: Duration) {
-        let (_, mut doubted) = self.doubted.take().unwrap_or_default();
-        doubted.push(account.into());
-        self.doubted = Some((now + DOUBT, doubted));
+        self.doubted.insert(account.into(), now + DOUBT);
     }
 
     /// Forgets the doubts about whom `may_see` speaks for.
     pub(super) fn settle_doubts(&mut self, may_see: impl Fn(&str) -> bool) {
-        if let Some((_, doubted)) = &mut self.doubted {
-            doubted.retain(|member| !may_see(member));
-        }
-        self.doubted.take_if(|(_, doubted)| doubted.is_empty());
+        self.doubted.retain(|member, _| !may_see(member));
     }
 
     /// The members who still should not be one, once it is time to say so.
@@ -196,13 +201,15 @@ impl Approvals {
         may_see: impl Fn(&str) -> bool,
         now: Duration,
     ) -> Vec<Box<str>> {
-        match self.doubted.take_if(|(at, _)| *at <= now) {
-            Some((_, doubted)) => doubted
-                .into_iter()
-                .filter(|member| !may_see(member))
-                .collect(),
-            None => Vec::new(),
-        }
+        let mut strangers = Vec::new();
+        self.doubted.retain(|member, at| {
+            let is_due = *at <= now;
+            if is_due && !may_see(member) {
+                strangers.push(member.clone());
+            }
+            !is_due
+        });
+        strangers
     }
 
     /// Has a contact made a member, and subscribed if it has a shim and is not.
@@ -240,7 +247,7 @@ impl Approvals {
 
     /// When members are to be looked at again.
     pub(super) fn again_at(&self) -> Option<Duration> {
-        self.doubted.as_ref().map(|(at, _)| *at)
+        self.doubted.values().min().copied()
     }
 
     /// Asks as much as may be asked now, for those of whom `may_see` still says yes.
@@ -255,16 +262,31 @@ impl Approvals {
                 }
                 continue;
             }
-            let count = self.waiting.len().min(BATCH);
-            let batch: Vec<_> = self
-                .waiting
-                .drain(..count)
+            let batch = self.next_batch();
+            let batch: Vec<_> = batch
+                .into_iter()
                 .filter(|account| may_see(account))
                 .collect();
             if !batch.is_empty() {
                 self.grant(batch, wire);
             }
         }
+    }
+
+    /// The next accounts to be made members by one request.
+    fn next_batch(&mut self) -> Vec<Box<str>> {
+        let mut batch = Vec::new();
+        while let Some(account) = self.waiting.front() {
+            let is_alone = self.alone.contains(account);
+            if batch.len() >= BATCH || is_alone && !batch.is_empty() {
+                break;
+            }
+            batch.extend(self.waiting.pop_front());
+            if is_alone {
+                break;
+            }
+        }
+        batch
     }
 
     fn grant(&mut self, accounts: Vec<Box<str>>, wire: &mut Wire) {
@@ -285,8 +307,9 @@ impl Approvals {
             }
             out.put_slice(b"</affiliations></pubsub>");
         });
-        if sent {
-            self.grants.push((self.serial, accounts));
+        match sent {
+            true => self.grants.push((self.serial, accounts)),
+            false => self.waiting.extend(accounts),
         }
     }
 
@@ -316,9 +339,8 @@ impl Approvals {
             }
             // One of them is at fault; the others must not suffer.
             Err(_) if accounts.len() > 1 => {
-                for account in accounts {
-                    self.grant(vec![account], wire);
-                }
+                self.alone.extend(accounts.iter().cloned());
+                self.waiting.extend(accounts);
             }
             Err(reason) => wire.log(Event::ApprovalFailed {
                 whom: accounts.into_iter().map(String::from).collect(),
@@ -327,15 +349,23 @@ impl Approvals {
         }
     }
 
-    /// Keeps a form until it is answered; `false` if it is known already, or there are too many.
-    pub(super) fn note_form(&mut self, form: Form) -> bool {
-        let is_new = !self.forms.contains(&form) && self.forms.len() < MOST_FORMS;
-        if is_new {
-            // The service may ask again, with another id: the last one counts.
-            self.forms.retain(|other| other.jid != form.jid);
-            self.forms.push(form);
+    /// Keeps a form until it is answered.
+    pub(super) fn note_form(&mut self, form: Form) -> Noted {
+        if self.forms.contains(&form) {
+            return Noted::Known;
         }
-        is_new
+        // The service may ask again, with another id: the last one counts.
+        self.forms.retain(|other| other.jid != form.jid);
+        let account = jid::bare(&form.jid);
+        let of_account = self
+            .forms
+            .iter()
+            .filter(|other| jid::bare(&other.jid) == account);
+        if of_account.count() >= MOST_JIDS || self.forms.len() >= MOST_FORMS {
+            return Noted::TooMany;
+        }
+        self.forms.push(form);
+        Noted::New
     }
 
     /// Whether a form about exactly this JID waits for an answer.
@@ -420,114 +450,6 @@ impl Approvals {
 pub(super) struct Subscribers {
     pub(super) subscribed: HashSet<Box<str>>,
     pub(super) pending: HashSet<Box<str>>,
-}
-
-impl Form {
-    /// What the owner's list says in place of a form: `jid` waits for the owner `own`.
-    pub(super) fn pending(jid: &str, own: &str) -> Self {
-        Self {
-            jid: jid.into(),
-            service: own.into(),
-            id: Box::default(),
-        }
-    }
-
-    /// Reads a message as listing 10: a question about the own node, by who may ask it.
-    pub(super) fn read(message: &Element<'_>, own: &str) -> Option<Self> {
-        let from = message.attribute("from");
-        let service = from.as_deref().unwrap_or(own);
-        if (service != own && service != jid::domain(own))
-            || message.attribute("type").as_deref() == Some("error")
-        {
-            return None;
-        }
-        let x = message.child(ns::DATA, "x")?;
-        if form::value(&x, "FORM_TYPE")?.trim() != ns::SUBSCRIBE_AUTHORIZATION
-            || x.attribute("type").as_deref() != Some("form")
-            || form::value(&x, "pubsub#node")?.trim() != NODE
-        {
-            return None;
-        }
-        let jid = form::value(&x, "pubsub#subscriber_jid")?;
-        let jid = jid.trim();
-        if !is_well_formed(jid::bare(jid)) || jid::bare(jid) == own {
-            return None;
-        }
-        Some(Self {
-            jid: jid.into(),
-            service: service.into(),
-            id: message.attribute("id").unwrap_or_default().into(),
-        })
-    }
-
-    /// Listing 11, to whoever sent the form. ejabberd sends it in the owner's own name and acts on no
-    /// answer to it, so there the owner sets the subscription.
-    fn answer(&self, is_allowed: bool, wire: &mut Wire) {
-        if *self.service == *jid::bare(&wire.jid) {
-            return set_subscription(&self.jid, is_allowed, wire);
-        }
-        let out = wire.to(Leg::Server);
-        let _ = write!(out, "<message to='{}'", escape(&self.service));
-        if !self.id.is_empty() {
-            let _ = write!(out, " id='{}'", escape(&self.id));
-        }
-        out.put_slice(b">");
-        form::write_submit(
-            out,
-            ns::SUBSCRIBE_AUTHORIZATION,
-            &[
-                ("pubsub#node", NODE),
-                ("pubsub#subscriber_jid", &self.jid),
-                ("pubsub#allow", if is_allowed { "true" } else { "false" }),
-            ],
-        );
-        out.put_slice(b"</message>");
-    }
-}
-
-/// Whether `account` is one, without characters no account has (RFC 6122 §A.5).
-fn is_well_formed(account: &str) -> bool {
-    let is_forbidden = |c: char| c.is_control() || c.is_whitespace() || "\"&'/:<>@".contains(c);
-    jid::is_account(account)
-        && jid::is_domain(jid::domain(account))
-        && !jid::local(account).is_some_and(|local| local.contains(is_forbidden))
-}
-
-/// Whether `message` is an answer of ours (listing 11) that came back; the JID it was about, and whether
-/// that may subscribe.
-pub(super) fn returned_answer(message: &Element<'_>, own: &str) -> Option<(Box<str>, bool)> {
-    if message.attribute("type").as_deref() != Some("error")
-        || message.attribute("from").as_deref() != Some(jid::domain(own))
-    {
-        return None;
-    }
-    let x = message.child(ns::DATA, "x")?;
-    if form::value(&x, "FORM_TYPE")?.trim() != ns::SUBSCRIBE_AUTHORIZATION
-        || x.attribute("type").as_deref() != Some("submit")
-        || form::value(&x, "pubsub#node")?.trim() != NODE
-    {
-        return None;
-    }
-    let is_allowed = form::value(&x, "pubsub#allow")?.trim() == "true";
-    let jid = form::value(&x, "pubsub#subscriber_jid")?;
-    Some((jid.trim().into(), is_allowed))
-}
-
-/// Sets the subscription of `jid` to our node, as its owner (XEP-0060 §8.8.2).
-pub(super) fn set_subscription(jid: &str, is_subscribed: bool, wire: &mut Wire) {
-    let state = if is_subscribed { "subscribed" } else { "none" };
-    wire.request("set", None, Purpose::Ignore, |out| {
-        write_subscription(out, jid, state);
-    });
-}
-
-fn write_subscription(out: &mut BytesMut, jid: &str, state: &str) {
-    let _ = write!(
-        out,
-        "<pubsub xmlns='{}'><subscriptions node='{NODE}'><subscription jid='{}' subscription='{state}'/></subscriptions></pubsub>",
-        ns::PUBSUB_OWNER,
-        escape(jid)
-    );
 }
 
 fn write_question(out: &mut BytesMut, what: &str) {

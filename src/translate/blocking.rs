@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Purpose;
+use super::contacts::Contacts;
 use crate::jid;
 use crate::ns;
 use crate::session::Wire;
@@ -18,6 +19,8 @@ const MOST_BLOCKED: usize = 10_000;
 pub(super) struct Blocking {
     /// As the server writes them, in lower case.
     list: HashSet<Box<str>>,
+    /// Whom the privacy list in force blocks (XEP-0016).
+    by_privacy_list: HashSet<Box<str>>,
     is_known: bool,
     is_asked: bool,
     /// The client has asked for the list, so it expects pushes.
@@ -36,7 +39,19 @@ enum Change {
 impl Blocking {
     /// Whether `account` is blocked, itself or with its whole domain.
     pub(super) fn is_blocked(&self, account: &str) -> bool {
-        self.list.contains(account) || self.list.contains(jid::domain(account))
+        [account, jid::domain(account)]
+            .iter()
+            .any(|jid| self.list.contains(*jid) || self.by_privacy_list.contains(*jid))
+    }
+
+    /// Whether `account` may see our node: by the account's records, and not blocked.
+    pub(super) fn lets_see(&self, contacts: &Contacts, account: &str) -> bool {
+        contacts.may_see(account) && !self.is_blocked(account)
+    }
+
+    /// The privacy list in force denies these everything: ejabberd keeps its block list as one.
+    pub(super) fn set_by_privacy_list(&mut self, blocked: &[Box<str>]) {
+        self.by_privacy_list = blocked.iter().take(MOST_BLOCKED).cloned().collect();
     }
 
     /// Whether the list of the account is known, as far as it can be.

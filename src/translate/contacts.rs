@@ -4,6 +4,7 @@
 //! roster is asked, and never the stranger's server.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::handshake::{Half, Kind, Relation};
 use super::{Purpose, rules};
@@ -16,6 +17,8 @@ use crate::xml::Element;
 const MOST_FAILURES: u8 = 3;
 /// So many accounts are remembered; who comes later is nobody's contact.
 const MOST_CONTACTS: usize = 10_000;
+/// With so many accounts no stranger is remembered any more.
+const MOST_STRANGERS: usize = 2_000;
 
 /// What is known of one account.
 #[derive(Debug, Default)]
@@ -28,8 +31,8 @@ pub(super) struct Contact {
     pub(super) is_marked: bool,
     /// The client was shown its request because of a form, and has not answered yet.
     pub(super) is_asking: bool,
-    /// The client has answered such a request in this session.
-    pub(super) answered: Option<Kind>,
+    /// The client has answered such a request, so the native one behind it is answered too, until then.
+    pub(super) answered: Option<(Kind, Duration)>,
     /// What the record on the private node says; under `pure` that is the relation.
     pub(super) recorded: Relation,
     /// Its service has taken our request, by the record: it is not to be made again.
@@ -198,6 +201,19 @@ impl Contacts {
         Some(self.list.entry(account.into()).or_default())
     }
 
+    /// The same for somebody who may be a stranger: they take no contact's place.
+    pub(super) fn stranger_mut(&mut self, account: &str) -> Option<&mut Contact> {
+        if self.list.len() >= MOST_STRANGERS {
+            return self.list.get_mut(account);
+        }
+        self.get_mut(account)
+    }
+
+    /// What is known of `account`, to be changed, if anything is.
+    pub(super) fn known_mut(&mut self, account: &str) -> Option<&mut Contact> {
+        self.list.get_mut(account)
+    }
+
     /// Forgets what is on record of these accounts; who they were, and what the roster showed of them.
     pub(super) fn forget_recorded(&mut self, is_meant: impl Fn(&str) -> bool) -> Vec<Before> {
         let mut forgotten = Vec::new();
@@ -225,9 +241,12 @@ impl Contacts {
         self.is_known() && self.is_reliable
     }
 
-    /// Notes a native presence of `account`.
+    /// Notes a native presence of `account`. Once the roster is known, only contacts matter.
     pub(super) fn note_native(&mut self, account: &str, is_marked: bool) {
-        if let Some(contact) = self.get_mut(account) {
+        if self.is_known() && !self.list.contains_key(account) {
+            return;
+        }
+        if let Some(contact) = self.stranger_mut(account) {
             contact.is_native = true;
             contact.is_marked |= is_marked;
         }

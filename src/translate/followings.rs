@@ -95,7 +95,8 @@ impl Followings {
 
     /// The user has asked for it: it is asked for at once, whatever was said before.
     pub(super) fn insist(&mut self, account: &str) {
-        if !matches!(self.list.get(account), Some(State::Asking { .. })) {
+        let is_asking = |state: &State| matches!(state, State::Asking { question, .. } if *question == Question::Subscribe);
+        if !self.list.get(account).is_some_and(is_asking) {
             self.forget(account);
             self.start(account, Question::Subscribe, 0);
         }
@@ -214,7 +215,7 @@ impl Followings {
             (Question::Subscribe, Ok(iq)) => subscription_in(iq),
             (Question::Look, Ok(iq)) => own_subscription_in(iq, jid::bare(&wire.jid)),
             // The owner was asked and has not answered.
-            (Question::Subscribe, Err("not-authorized")) => Outcome::Pending,
+            (Question::Subscribe, Err("pending-subscription")) => Outcome::Pending,
             (_, Err(condition)) => Outcome::Refused(condition),
         };
         let state = match outcome {

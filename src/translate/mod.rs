@@ -2,7 +2,9 @@
 //!
 //! | file | holds | listings |
 //! |---|---|---|
-//! | `translator.rs` | which stanza goes to which of these; what is done at login | |
+//! | `translator.rs` | which stanza goes to which of these | |
+//! | `replies.rs` | which answer to an IQ of ours goes to which of these | |
+//! | `login.rs` | what is done once in a session, and what can wait | |
 //! | `presence.rs` | the client's presence to publishes, going offline | 1, 3 |
 //! | `events.rs` | events on contacts' nodes to presence | 2, 4 |
 //! | `seen.rs` | one change, seen natively and by event, shown once | 2, 4 |
@@ -13,7 +15,9 @@
 //! | `handshake.rs` | the states of a subscription (RFC 6121 Appendix A) | 5–7 |
 //! | `natives.rs` | native subscription stanzas, as fast as the server takes them | 5, 7 |
 //! | `followings.rs` | our subscriptions to contacts' nodes | 9 |
+//! | `authorization.rs` | a service's questions who may subscribe, and their answers | 10, 11 |
 //! | `approvals.rs`, `revoke.rs` | who may see our node | 10, 11 |
+//! | `pure.rs` | what a client says where nothing but pubsub may leave | 5–11 |
 //! | `blocking.rs` | whom the user has blocked | |
 //! | `contacts.rs` | what is known of each contact, and whose events are believed | 4 |
 //! | `roster.rs` | the roster under `pure` | 8 |
@@ -27,6 +31,7 @@
 //! ([`Purpose`]), not a closure.
 
 mod approvals;
+mod authorization;
 mod blocking;
 mod contacts;
 mod events;
@@ -34,10 +39,13 @@ mod followings;
 mod form;
 mod handshake;
 mod leftovers;
+mod login;
 mod natives;
 mod node;
 mod presence;
+mod pure;
 mod record;
+mod replies;
 mod revoke;
 mod roster;
 pub(crate) mod rules;

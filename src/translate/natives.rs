@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::handshake::Kind;
 use super::rules;
 use crate::session::{Leg, ServerFacts, Wire};
-use crate::xml::Element;
+use crate::xml::{Element, escape};
 
 /// So many go at once.
 const MOST: usize = 5;
@@ -39,12 +39,41 @@ pub(super) struct Natives {
 }
 
 impl Natives {
-    /// Sends a subscription stanza for `account` or lets it wait; `false` if there is no room for it.
+    /// Sends a subscription stanza of the client's for `account` or lets it wait; `false` if there is no
+    /// room for it.
     pub(super) fn send(
         &mut self,
         kind: Kind,
         presence: &Element<'_>,
         account: &str,
+        wire: &mut Wire,
+    ) -> bool {
+        let id = presence.attribute("id").map(|id| (*id).into());
+        let bytes = Bytes::copy_from_slice(presence.raw().as_bytes());
+        self.queue(kind, account, id, bytes, wire)
+    }
+
+    /// Gives the answer of the client's once more, to a request that came by another way.
+    pub(super) fn repeat(&mut self, kind: Kind, account: &str, wire: &mut Wire) {
+        let id = wire.requests.id();
+        let (to, name) = (escape(account), kind.as_str());
+        let stanza = format!("<presence to='{to}' type='{name}' id='{id}'/>");
+        self.queue(kind, account, Some(id.as_str().into()), stanza.into(), wire);
+    }
+
+    /// Whether something for `account` waits.
+    pub(super) fn is_waiting(&self, account: &str) -> bool {
+        self.waiting
+            .iter()
+            .any(|stanza| *stanza.account == *account)
+    }
+
+    fn queue(
+        &mut self,
+        kind: Kind,
+        account: &str,
+        id: Option<Box<str>>,
+        bytes: Bytes,
         wire: &mut Wire,
     ) -> bool {
         // What waits about the same half of the same subscription is overtaken by it.
@@ -57,8 +86,8 @@ impl Natives {
         self.waiting.push_back(Stanza {
             kind,
             account: account.into(),
-            id: presence.attribute("id").map(|id| (*id).into()),
-            bytes: Bytes::copy_from_slice(presence.raw().as_bytes()),
+            id,
+            bytes,
             is_repeated: false,
         });
         self.work(wire);

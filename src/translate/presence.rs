@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::leftovers::{Leftovers, write_retract};
 use super::node::{OwnNode, Spec, Step};
-use super::visibility::Visibility;
+use super::visibility::{Blocked, Visibility};
 use super::{Purpose, form, rules};
 use crate::jid;
 use crate::ns;
@@ -81,6 +81,7 @@ impl Presence {
             Some("unavailable") => false,
             // The old way of being invisible: nothing may be known any more.
             Some("invisible") => {
+                self.is_available = false;
                 self.go_offline(wire);
                 return false;
             }
@@ -348,9 +349,9 @@ impl Presence {
         self.change_visibility(wire, |visibility, wire| visibility.note_push(iq, wire));
     }
 
-    /// Whom a privacy list blocks since the last call.
-    pub(super) fn newly_blocked(&mut self) -> Vec<Box<str>> {
-        self.visibility.newly_blocked()
+    /// Whom the privacy list in force blocks, if that has changed since the last call.
+    pub(super) fn changed_blocks(&mut self) -> Option<Blocked> {
+        self.visibility.changed_blocks()
     }
 
     /// Whether the client is hidden from somebody, as far as is known.

@@ -68,6 +68,8 @@ pub(super) struct Record {
     dirty: BTreeMap<u8, Vec<Request>>,
     /// Accounts that have changed before the record was read: what is read of them is older.
     fresh: HashSet<Box<str>>,
+    /// The items that came so far, while the record is read.
+    seen: HashSet<u8>,
     /// The item that is being written.
     writing: Option<(u8, Vec<Request>)>,
     conflicts: u8,
@@ -91,6 +93,7 @@ impl Record {
             state: State::Unknown,
             dirty: BTreeMap::new(),
             fresh: HashSet::new(),
+            seen: HashSet::new(),
             writing: None,
             conflicts: 0,
         }
@@ -185,18 +188,42 @@ impl Record {
             Ok(_) | Err("item-not-found") => State::Known,
             Err(_) => State::Unusable,
         };
-        let fresh = std::mem::take(&mut self.fresh);
         let pubsub = reply.ok().and_then(|iq| iq.child(ns::PUBSUB, "pubsub"));
         if let Some(pubsub) = &pubsub
             && let Some(items) = pubsub.child(ns::PUBSUB, "items")
         {
+            let before = self.seen.len();
             for item in items.children() {
-                read_item(&item, contacts, |account| fresh.contains(account));
+                self.seen.extend(bucket_in(&item));
+                read_item(&item, contacts, |account| self.fresh.contains(account));
+            }
+            let is_part = pubsub.child(ns::RSM, "set").is_some();
+            if is_part && self.seen.len() > before && self.ask_for_rest(wire) {
+                self.state = State::Reading;
+                return;
             }
         }
+        self.fresh.clear();
+        self.seen.clear();
         if self.is_known() && !self.dirty.is_empty() {
             self.write_next(contacts, wire);
         }
+    }
+
+    /// The answer was only a part (XEP-0059): asks for the items that were not in it, by their ids. An item
+    /// that is taken for empty would be written over.
+    fn ask_for_rest(&self, wire: &mut Wire) -> bool {
+        let missing: Vec<u8> = (0..=u8::MAX)
+            .filter(|bucket| !self.seen.contains(bucket))
+            .collect();
+        !missing.is_empty()
+            && wire.request("get", None, Purpose::RecordItems, |out| {
+                let _ = write!(out, "<pubsub xmlns='{}'><items node='{NODE}'>", ns::PUBSUB);
+                for bucket in missing {
+                    let _ = write!(out, "<item id='{bucket:02x}'/>");
+                }
+                out.put_slice(b"</items></pubsub>");
+            })
     }
 
     /// Takes an event on the node: what another resource has written; whom it may concern, each once.
@@ -210,10 +237,7 @@ impl Record {
             return Vec::new();
         }
         for item in items.children().filter(|item| item.local() == "item") {
-            let Some(bucket) = item
-                .attribute("id")
-                .and_then(|id| u8::from_str_radix(&id, 16).ok())
-            else {
+            let Some(bucket) = bucket_in(&item) else {
                 continue;
             };
             let is_ours = |writing: &(u8, _)| writing.0 == bucket;
@@ -337,6 +361,11 @@ fn bucket_of(account: &str) -> u8 {
         .first()
         .copied()
         .unwrap_or(0)
+}
+
+/// The number of an item by its id.
+fn bucket_in(item: &Element<'_>) -> Option<u8> {
+    u8::from_str_radix(&item.attribute("id")?, 16).ok()
 }
 
 /// Writes a publish of all contacts of an item.

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-use super::approvals::set_subscription;
+use super::authorization::set_subscription;
 use super::presence::NODE;
 use super::{Purpose, rules};
 use crate::jid;

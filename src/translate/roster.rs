@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use bytes::{BufMut, BytesMut};
 use sha2::{Digest as _, Sha256};
 
-use super::approvals::{Form, Subscribers};
+use super::approvals::Subscribers;
+use super::authorization::Form;
 use super::contacts::Contact;
 use super::followings::follow_self;
 use super::handshake::{Half, Kind, Relation};

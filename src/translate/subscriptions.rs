@@ -4,10 +4,12 @@
 //! pubsub, and the handshake is made of it.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use bytes::BufMut;
 
-use super::approvals::{Form, MOST_JIDS, returned_answer, set_subscription};
+use super::approvals::{MOST_JIDS, Noted};
+use super::authorization::{Form, returned_answer, set_subscription};
 use super::followings::Outcome;
 use super::handshake::{Half, Kind, Relation};
 use super::presence::NODE;
@@ -19,7 +21,9 @@ use crate::session::{Dropped, Leg, Policy, Wire};
 use crate::xml::{Element, escape};
 
 /// So many forms, or subscription stanzas of the client's, may wait until the contacts are known.
-const MOST_HELD: usize = 64;
+pub(super) const MOST_HELD: usize = 64;
+/// So long after an answer to a form the native request behind it may come.
+const NATIVE_BEHIND: Duration = Duration::from_secs(60);
 
 impl Translator {
     /// A subscription stanza from the client; it is always taken.
@@ -65,21 +69,22 @@ impl Translator {
                 self.end_approval(account, wire);
             }
         }
-        if let Some(contact) = self.contacts.get_mut(account)
+        if let Some(contact) = self.contacts.stranger_mut(account)
             && matches!(kind, Kind::Subscribed | Kind::Unsubscribed)
         {
             // One answer is for the form and for the native request behind it, and for no later one.
             let is_first =
                 std::mem::take(&mut contact.is_asking) && contact.relation.from != Half::Asked;
-            contact.answered = is_first.then_some(kind);
-            if contact.relation.from == Half::Asked {
+            contact.answered = is_first.then_some((kind, wire.now + NATIVE_BEHIND));
+            if contact.relation.from == Half::Asked || kind == Kind::Unsubscribed {
+                // The roster will say the same.
                 contact.relation.from = Half::No;
             }
         }
     }
 
     /// Lets `account` see our node. Whom no native subscription backs is put on record.
-    fn approve(&mut self, account: &str, wire: &mut Wire) {
+    pub(super) fn approve(&mut self, account: &str, wire: &mut Wire) {
         let jids = match self.presence.is_node_ready() {
             true => self.approvals.approve(account, wire),
             // There is nothing to be seen yet; who may see it is looked at when there is.
@@ -108,7 +113,7 @@ impl Translator {
 
     /// The native roster backs the approval now: it need not be on record.
     fn forget_approval(&mut self, account: &str, wire: &mut Wire) {
-        if let Some(contact) = self.contacts.get_mut(account)
+        if let Some(contact) = self.contacts.known_mut(account)
             && contact.recorded.from != Half::No
         {
             contact.recorded.from = Half::No;
@@ -127,10 +132,10 @@ impl Translator {
 
     /// `account` is not approved any more, neither natively nor on record; under `auto`.
     fn end_approval(&mut self, account: &str, wire: &mut Wire) {
-        let was_recorded = self
-            .contacts
-            .get_mut(account)
-            .is_some_and(|contact| std::mem::take(&mut contact.recorded.from) == Half::Yes);
+        let was_recorded = self.contacts.get_mut(account).is_some_and(|contact| {
+            contact.answered = None;
+            std::mem::take(&mut contact.recorded.from) == Half::Yes
+        });
         self.revoke(account, wire);
         if was_recorded {
             self.record.write(account, None, &self.contacts, wire);
@@ -176,7 +181,7 @@ impl Translator {
 
     /// Whether `account` may see our node.
     fn may_see(&self, account: &str) -> bool {
-        self.contacts.may_see(account) && !self.blocking.is_blocked(account)
+        self.blocking.lets_see(&self.contacts, account)
     }
 
     /// The roster says that what is between the account and `account` has changed; under `auto`.
@@ -232,7 +237,7 @@ impl Translator {
     ) -> bool {
         let from = presence.attribute("from").unwrap_or_default();
         let account = jid::bare(&from);
-        let Some(contact) = self.contacts.get_mut(account) else {
+        let Some(contact) = self.contacts.stranger_mut(account) else {
             return false;
         };
         if kind == Kind::Unsubscribe {
@@ -249,13 +254,12 @@ impl Translator {
             return true;
         }
         match contact.answered.take() {
-            Some(kind) => {
+            Some((kind, until)) if wire.now <= until => {
                 wire.apply(&rules::FORM_KNOWN);
-                let (to, kind) = (escape(account), kind.as_str());
-                let _ = write!(wire.to(Leg::Server), "<presence to='{to}' type='{kind}'/>");
+                self.natives.repeat(kind, account, wire);
                 true
             }
-            None => {
+            _ => {
                 contact.relation.from = Half::Asked;
                 false
             }
@@ -271,23 +275,30 @@ impl Translator {
         let own = jid::bare(&wire.jid).to_owned();
         if let Some(form) = Form::read(message, &own) {
             wire.apply(&rules::FORM);
-            match self.contacts.is_known() {
-                true => self.handle_form(form, wire),
-                false
-                    if self.held_forms.len() < MOST_HELD
-                        && (self.policy == Policy::Pure || self.contacts.ask(wire)) =>
-                {
-                    self.held_forms.push(form);
-                }
-                false => wire.drop_event(Dropped::Overflow),
+            if self.contacts.is_known() {
+                self.handle_form(form, wire);
+            } else if self.is_pure() || self.contacts.ask(wire) {
+                self.hold_form(form, wire);
+            } else {
+                wire.drop_event(Dropped::Overflow);
             }
             return true;
         }
         if let Some((jid, is_allowed)) = returned_answer(message, &own) {
-            set_subscription(&jid, is_allowed, wire);
+            // The user may have changed his mind since.
+            if !is_allowed || self.may_see(jid::bare(&jid)) {
+                set_subscription(&jid, is_allowed, wire);
+            }
             return true;
         }
         self.handle_subscription_event(message, &own, wire)
+    }
+
+    fn hold_form(&mut self, form: Form, wire: &mut Wire) {
+        match self.held_forms.len() < MOST_HELD {
+            true => self.held_forms.push(form),
+            false => wire.drop_event(Dropped::Overflow),
+        }
     }
 
     /// Looks at the forms that had to wait.
@@ -300,8 +311,15 @@ impl Translator {
     /// Listing 10: approved if the user has approved that account, else the user is asked.
     pub(super) fn handle_form(&mut self, form: Form, wire: &mut Wire) {
         let account = jid::bare(&form.jid).to_owned();
-        if !self.approvals.note_form(form) {
-            return wire.apply(&rules::FORM_KNOWN);
+        if !self.is_pure() && self.contacts.may_see(&account) && !self.blocking.is_known() {
+            // Whoever was approved may be blocked by now.
+            self.blocking.ask(wire);
+            return self.hold_form(form, wire);
+        }
+        match self.approvals.note_form(form) {
+            Noted::New => {}
+            Noted::Known => return wire.apply(&rules::FORM_KNOWN),
+            Noted::TooMany => return wire.drop_event(Dropped::Overflow),
         }
         if self.blocking.is_blocked(&account) {
             return self.approvals.deny(&account, wire);
@@ -468,70 +486,6 @@ impl Translator {
         }
     }
 
-    fn handle_pure_subscription(
-        &mut self,
-        kind: Kind,
-        account: String,
-        presence: &Element<'_>,
-        wire: &mut Wire,
-    ) {
-        if !jid::is_account(&account) || account == jid::bare(&wire.jid) {
-            return self.refuse_presence(presence, "cancel", "not-allowed", wire);
-        }
-        if self.record.is_unusable() {
-            return self.refuse_presence(presence, "wait", "service-unavailable", wire);
-        }
-        if self.contacts.is_known() {
-            self.change_subscription(kind, &account, wire);
-        } else if self.held_changes.len() < MOST_HELD {
-            self.held_changes.push((kind, account.into()));
-        } else {
-            self.refuse_presence(presence, "wait", "resource-constraint", wire);
-        }
-    }
-
-    /// Does what the client has said before the contacts were known.
-    pub(super) fn release_changes(&mut self, wire: &mut Wire) {
-        for (kind, account) in std::mem::take(&mut self.held_changes) {
-            self.change_subscription(kind, &account, wire);
-        }
-    }
-
-    /// The contacts cannot be known: the client is told of what it has said before.
-    pub(super) fn refuse_changes(&mut self, wire: &mut Wire) {
-        for (_, account) in std::mem::take(&mut self.held_changes) {
-            show_error(&account, "wait", "service-unavailable", wire);
-        }
-    }
-
-    /// Says with pubsub what a subscription stanza says (RFC 6121 §3, §A.2).
-    fn change_subscription(&mut self, kind: Kind, account: &str, wire: &mut Wire) {
-        let before = self.contacts.relation(account);
-        let (after, is_routed) = before.outbound(kind);
-        match kind {
-            Kind::Subscribe => {
-                self.told.remove(account);
-                self.followings.insist(account);
-            }
-            Kind::Unsubscribe if before.to != Half::No => {
-                self.followings.end(account, wire);
-                self.events.hide(account, wire);
-            }
-            Kind::Subscribed if is_routed => self.approve(account, wire),
-            Kind::Unsubscribed if is_routed && before.from == Half::Asked => {
-                self.approvals.deny(account, wire);
-            }
-            Kind::Unsubscribed if is_routed => self.revoke(account, wire),
-            _ => {}
-        }
-        if let Some(contact) = self.contacts.get_mut(account) {
-            contact.is_asking &= !matches!(kind, Kind::Subscribed | Kind::Unsubscribed);
-            // An item stays until the user removes it (§3.2.3, §3.3.2).
-            contact.is_listed |= is_routed && matches!(kind, Kind::Subscribe | Kind::Subscribed);
-        }
-        self.set_relation(account, after, wire);
-    }
-
     /// Tells the client that a presence of its was not sent.
     pub(super) fn refuse_presence(
         &self,
@@ -577,7 +531,7 @@ pub(super) fn show_subscription(kind: Kind, account: &str, wire: &mut Wire) {
     );
 }
 
-fn show_error(account: &str, kind: &str, condition: &str, wire: &mut Wire) {
+pub(super) fn show_error(account: &str, kind: &str, condition: &str, wire: &mut Wire) {
     let to = escape(&wire.jid).into_owned();
     let out = wire.to(Leg::Client);
     let _ = write!(

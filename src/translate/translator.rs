@@ -2,29 +2,27 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use super::approvals::{Approvals, Form, Subscribers};
+use super::approvals::{Approvals, Subscribers};
+use super::authorization::Form;
 use super::blocking::Blocking;
 use super::contacts::Contacts;
 use super::events::Events;
 use super::followings::Followings;
 use super::handshake::Kind;
+use super::login::Login;
 use super::natives::Natives;
 use super::presence::{NODE, Presence};
 use super::record::Record;
+use super::replies::error_condition;
 use super::revoke::Revocations;
 use super::roster::Waiting;
+use super::rules;
 use super::states::States;
-use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
 use crate::session::{Dropped, Function, Leg, Options, Policy, Wire};
 use crate::xml::{Element, escape, rewrite};
-
-/// So long after the first publish of a session the contacts are looked at under `auto`: by then the
-/// server's probes have told most of their states.
-const PROBES: Duration = Duration::from_secs(3);
 
 /// All translation of one session.
 pub(crate) struct Translator {
@@ -40,7 +38,7 @@ pub(crate) struct Translator {
     pub(super) blocking: Blocking,
     pub(super) natives: Natives,
     pub(super) record: Record,
-    login: Login,
+    pub(super) login: Login,
     /// Forms that came before the contacts were known.
     pub(super) held_forms: Vec<Form>,
     /// What the client said about subscriptions before the contacts were known; under `pure`.
@@ -54,19 +52,7 @@ pub(crate) struct Translator {
     /// The client has its roster from us and is pushed what changes; under `pure`.
     pub(super) client_has_roster: bool,
     /// Who is subscribed to our node, until the record is read, too; under `pure`.
-    listed: Option<Subscribers>,
-}
-
-/// What is done once in a session, after it has become available.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Login {
-    /// The client is not available yet.
-    Waiting,
-    /// It begins at this time.
-    At(Duration),
-    /// It goes on when the contacts are known, who is a member, and who is blocked.
-    NeedsContacts,
-    Done,
+    pub(super) listed: Option<Subscribers>,
 }
 
 impl Translator {
@@ -97,14 +83,6 @@ impl Translator {
 
     pub(super) fn is_pure(&self) -> bool {
         self.policy == Policy::Pure
-    }
-
-    /// Something needs the contacts. Under `pure` all that is known of them has to be asked for.
-    fn need_contacts(&mut self, wire: &mut Wire) {
-        if self.is_pure() {
-            self.presence.prepare_node(wire);
-            self.record.load(wire);
-        }
     }
 
     /// A presence from the client; `false` if it passes as it is.
@@ -152,39 +130,6 @@ impl Translator {
                 self.fetch_states(wire);
             }
             _ => {}
-        }
-    }
-
-    /// Has the states fetched that native presence does not tell: under `pure` also those of the account's
-    /// own resources.
-    fn fetch_states(&mut self, wire: &Wire) {
-        self.states.fetch_all(&self.contacts);
-        if self.is_pure() {
-            self.states.fetch(jid::bare(&wire.jid));
-        }
-    }
-
-    /// A presence to somebody, under `pure`: a probe is answered from the contact's node, nothing else can
-    /// be said.
-    fn handle_directed_presence(
-        &mut self,
-        presence: &Element<'_>,
-        kind: Option<&str>,
-        wire: &mut Wire,
-    ) {
-        let to = presence.attribute("to").unwrap_or_default();
-        match kind {
-            Some("probe") => {
-                let account = jid::lowercase(jid::bare(&to));
-                self.events.forget(&account);
-                self.states.fetch(&account);
-            }
-            // Nobody there was told that the client is available.
-            Some("unavailable" | "error") => {}
-            _ => {
-                wire.apply(&rules::NOT_IN_PUBSUB);
-                self.refuse_presence(presence, "cancel", "feature-not-implemented", wire);
-            }
         }
     }
 
@@ -398,10 +343,12 @@ impl Translator {
     }
 
     /// Privacy lists may block somebody, too: ejabberd keeps its block list as one.
-    fn follow_privacy_lists(&mut self, wire: &mut Wire) {
-        for account in self.presence.newly_blocked() {
-            self.revoke(&account, wire);
-        }
+    pub(super) fn follow_privacy_lists(&mut self, wire: &mut Wire) {
+        let Some(blocked) = self.presence.changed_blocks() else {
+            return;
+        };
+        self.blocking.set_by_privacy_list(&blocked.all);
+        self.follow_blocking(&blocked.new, wire);
     }
 
     /// Whoever is blocked now is subscribed no longer; whoever is not any more may be again.
@@ -420,144 +367,6 @@ impl Translator {
         }
     }
 
-    fn compare_members(&mut self, wire: &Wire) {
-        let (contacts, blocking) = (&self.contacts, &self.blocking);
-        self.approvals.compare(
-            contacts,
-            |account| contacts.may_see(account) && !blocking.is_blocked(account),
-            wire.now,
-        );
-    }
-
-    /// The answer to an IQ of ours.
-    pub(crate) fn handle_reply(
-        &mut self,
-        purpose: Purpose,
-        iq: &Element<'_>,
-        is_error: bool,
-        wire: &mut Wire,
-    ) {
-        let condition = is_error.then(|| error_condition(iq));
-        let reply = match &condition {
-            None => Ok(iq),
-            Some(condition) => Err(&**condition),
-        };
-        self.go_on(purpose, reply, wire);
-    }
-
-    /// An IQ of ours was not answered in time.
-    pub(crate) fn handle_timeout(&mut self, purpose: Purpose, wire: &mut Wire) {
-        self.go_on(purpose, Err(NO_ANSWER), wire);
-    }
-
-    fn go_on(&mut self, purpose: Purpose, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
-        match purpose {
-            Purpose::Roster => {
-                self.contacts.handle_roster(reply.ok());
-                self.handle_contacts_known(wire);
-            }
-            Purpose::State(serial) => {
-                let refused = self
-                    .states
-                    .handle_items(serial, reply, &self.contacts, wire);
-                if let (Some(account), Err(condition), true) = (refused, reply, self.is_pure()) {
-                    self.handle_refused_fetch(&account, condition, wire);
-                }
-            }
-            Purpose::Alive(serial) => self.states.handle_pong(serial, reply, wire),
-            Purpose::Follow(serial) => self.handle_followed(serial, reply, wire),
-            Purpose::Grant(serial) => {
-                self.approvals
-                    .handle_grant(serial, reply, &self.contacts, wire);
-            }
-            Purpose::Members => self.approvals.handle_members(reply),
-            Purpose::Listed => self.handle_listed(reply, wire),
-            Purpose::Blocklist => self.blocking.handle_list(reply),
-            Purpose::Subscribers => self.handle_revoking(reply, wire),
-            Purpose::Revoked => {
-                self.revocations.handle_revoked(wire);
-                self.hold_publishes(wire);
-            }
-            Purpose::RecordNode(step) => {
-                let written = self.record.handle_node(step, reply, &self.contacts, wire);
-                if let Some(written) = written {
-                    self.answer_written(written, wire);
-                }
-                self.answer_rosters(wire);
-            }
-            Purpose::RecordItems => {
-                self.record.handle_items(reply, &mut self.contacts, wire);
-                if self.revocations.waits_for_record() {
-                    self.handle_revoking(Err("not listed"), wire);
-                }
-                self.start_pure(wire);
-            }
-            Purpose::Recorded => {
-                if let Some(written) = self.record.handle_written(reply, &self.contacts, wire) {
-                    self.answer_written(written, wire);
-                }
-            }
-            Purpose::Node(_) => {
-                self.presence.handle_reply(purpose, reply, wire);
-                if self.presence.is_node_ready() {
-                    self.answer_forms(wire);
-                }
-                if self.is_pure() && self.presence.is_node_settled() {
-                    self.approvals.ask(wire);
-                }
-            }
-            Purpose::Ignore => {}
-            purpose => {
-                self.presence.handle_reply(purpose, reply, wire);
-                self.follow_privacy_lists(wire);
-            }
-        }
-    }
-
-    fn handle_contacts_known(&mut self, wire: &mut Wire) {
-        self.events.release(&self.contacts, wire);
-        if self.contacts.is_known() {
-            self.release_forms(wire);
-        } else if !self.held_forms.is_empty() || self.login == Login::NeedsContacts {
-            self.contacts.ask(wire);
-        }
-    }
-
-    fn handle_listed(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
-        let is_new = self.presence.is_node_new();
-        let listed = self.approvals.handle_subscribers(reply, is_new, wire);
-        if !self.is_pure() {
-            return;
-        }
-        self.listed = listed;
-        match self.contacts.is_known() {
-            // Asked once more: somebody may have left.
-            true => self.repair_listed(wire),
-            false => self.start_pure(wire),
-        }
-    }
-
-    /// Under `pure`: the record is read and the subscribers are listed, or cannot be.
-    fn start_pure(&mut self, wire: &mut Wire) {
-        if !self.is_pure() || self.contacts.is_known() {
-            return;
-        }
-        if self.record.is_known() && self.approvals.is_listed() {
-            let listed = self.listed.take();
-            self.merge_record(listed, wire);
-            self.handle_contacts_known(wire);
-            self.release_changes(wire);
-        } else {
-            self.answer_rosters(wire);
-        }
-    }
-
-    fn repair_listed(&mut self, wire: &mut Wire) {
-        if let Some(listed) = self.listed.take() {
-            self.repair(&listed, false, wire);
-        }
-    }
-
     /// While somebody is being kept from seeing the node, nothing is published to it.
     pub(super) fn hold_publishes(&mut self, wire: &mut Wire) {
         self.presence.hold(self.revocations.is_open(), wire);
@@ -573,111 +382,6 @@ impl Translator {
     /// The server has ended the session: nothing can or need be published any more.
     pub(crate) fn forget_published(&mut self) {
         self.presence.forget_published();
-    }
-
-    /// Does what can wait, as far as it may go now.
-    pub(crate) fn work(&mut self, wire: &mut Wire) {
-        self.natives.work(wire);
-        self.look_at_contacts(wire);
-        self.look_at_strangers(wire);
-        if self.presence.hides() {
-            // A question tells that the client is there.
-            return;
-        }
-        let (contacts, blocking) = (&self.contacts, &self.blocking);
-        let is_pure = self.policy == Policy::Pure;
-        if self.presence.is_node_ready() {
-            self.approvals.work(
-                |account| contacts.may_see(account) && !blocking.is_blocked(account),
-                wire,
-            );
-        }
-        self.followings
-            .work(|account| contacts.is_to_follow(account, is_pure), wire);
-        self.states.work(contacts, &mut self.events, wire);
-    }
-
-    fn look_at_contacts(&mut self, wire: &mut Wire) {
-        if self.login == Login::Waiting && self.presence.was_published() {
-            let pause = if self.is_pure() {
-                Duration::ZERO
-            } else {
-                PROBES
-            };
-            self.login = Login::At(wire.now + pause);
-        }
-        if matches!(self.login, Login::At(at) if at <= wire.now)
-            && (self.is_pure() || self.contacts.ask(wire))
-        {
-            self.login = Login::NeedsContacts;
-            if !self.is_pure() {
-                self.approvals.ask(wire);
-                self.blocking.ask(wire);
-            }
-        }
-        let is_complete = self.contacts.is_known()
-            && self.approvals.is_listed()
-            && match self.is_pure() {
-                true => self.presence.is_available(),
-                false => self.blocking.is_known(),
-            };
-        if self.login == Login::NeedsContacts && is_complete {
-            self.login = Login::Done;
-            self.compare_members(wire);
-            for account in self.contacts.marked() {
-                self.follow_marker(&account, wire);
-            }
-            self.fetch_states(wire);
-        }
-    }
-
-    /// Takes away who is a member of the node and was never approved, if that is still so.
-    fn look_at_strangers(&mut self, wire: &mut Wire) {
-        if self.approvals.again_at().is_none_or(|at| at > wire.now) {
-            return;
-        }
-        let (contacts, blocking) = (&self.contacts, &self.blocking);
-        let may_see = |account: &str| contacts.may_see(account) && !blocking.is_blocked(account);
-        self.approvals.settle_doubts(may_see);
-        if self.approvals.again_at().is_none() {
-            return;
-        }
-        if !self.record.is_known() && !self.record.is_unusable() {
-            // Approvals that no native subscription backs.
-            return self.record.read(wire);
-        }
-        let strangers = self.approvals.strangers(may_see, wire.now);
-        if contacts.is_reliable() && self.record.is_known() {
-            for account in strangers {
-                self.revoke(&account, wire);
-            }
-        }
-    }
-
-    /// When [`work`](Self::work) can go on, if not by an answer.
-    pub(crate) fn work_at(&self, wire: &Wire) -> Option<Duration> {
-        let login = match self.login {
-            Login::At(at) => Some(at),
-            _ => None,
-        };
-        let has_work = self.approvals.has_work() && self.presence.is_node_ready()
-            || self.followings.has_work()
-            || self.states.has_work();
-        let work = match has_work && !self.presence.hides() {
-            true => wire.may_work_at(),
-            false => None,
-        };
-        let strangers = self.approvals.again_at().filter(|at| *at > wire.now);
-        [
-            login,
-            work,
-            self.followings.again_at(),
-            self.natives.again_at(),
-            strangers,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
     }
 }
 
@@ -737,21 +441,4 @@ fn mentions(stanza: &Element<'_>, words: &[&str]) -> bool {
     words
         .iter()
         .any(|word| memchr::memmem::find(bytes, word.as_bytes()).is_some())
-}
-
-/// Stands for the condition of an error where no answer came.
-pub(super) const NO_ANSWER: &str = "no answer in time";
-
-/// The condition of a stanza error (RFC 6120 §8.3.2).
-fn error_condition(iq: &Element<'_>) -> String {
-    let condition = iq
-        .children()
-        .filter(|child| child.local() == "error")
-        .find_map(|error| {
-            let condition = error
-                .children()
-                .find(|child| child.namespace() == ns::STANZA_ERRORS && child.local() != "text");
-            condition.map(|condition| condition.local().to_owned())
-        });
-    condition.unwrap_or_else(|| "undefined-condition".to_owned())
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::Purpose;
-use super::translator::NO_ANSWER;
+use super::replies::NO_ANSWER;
 use crate::jid;
 use crate::ns;
 use crate::session::{ServerFacts, Wire};
@@ -57,6 +57,14 @@ struct Change {
     active: Option<Option<Box<str>>>,
     default: Option<Option<Box<str>>>,
     lists: Vec<(Box<str>, List)>,
+}
+
+/// Whom a privacy list blocks.
+#[derive(Debug)]
+pub(super) struct Blocked {
+    pub(super) all: Vec<Box<str>>,
+    /// Those it did not block before.
+    pub(super) new: Vec<Box<str>>,
 }
 
 /// Whether the account's default list is known: it may hide the client without a word of it.
@@ -195,16 +203,25 @@ impl Visibility {
         self.reads > 0 || self.hides()
     }
 
-    /// Whom the list in force blocks since the last call.
-    pub(super) fn newly_blocked(&mut self) -> Vec<Box<str>> {
-        let Some(list) = (self.state.list_in_force()).and_then(|name| self.state.lists.get(name))
-        else {
-            return Vec::new();
+    /// Whom the list in force blocks, if that has changed since the last call.
+    pub(super) fn changed_blocks(&mut self) -> Option<Blocked> {
+        let list = self
+            .state
+            .list_in_force()
+            .map(|name| self.state.lists.get(name));
+        let all = match list {
+            None => Vec::new(),
+            // What it says is still to be learned.
+            Some(None) => return None,
+            Some(Some(list)) => list.blocked.clone(),
         };
-        let known = std::mem::replace(&mut self.blocked, list.blocked.clone());
-        let mut new = self.blocked.clone();
+        if all == self.blocked {
+            return None;
+        }
+        let known = std::mem::replace(&mut self.blocked, all.clone());
+        let mut new = all.clone();
         new.retain(|account| !known.contains(account));
-        new
+        Some(Blocked { all, new })
     }
 
     /// Whether an answer for the client is waited for.

@@ -123,6 +123,15 @@ fn forms_before_the_roster_is_known_wait_for_it() {
         let get = d.one_to_server();
         assert_eq!(say(&get), "get roster");
         account.answer_one(&get, &mut d);
+        if state == "from" {
+            let blocklist = d.one_to_server();
+            assert_eq!(
+                say(&blocklist),
+                "get blocklist",
+                "approved, but maybe blocked"
+            );
+            account.answer_one(&blocklist, &mut d);
+        }
         let (shown, sent) = (d.client_got(), said(&mut d));
         let approved = format!("subscription subscribed {BARD}");
         match state {
@@ -179,6 +188,8 @@ fn a_form_that_comes_before_the_node_is_verified_is_answered_then() {
     d.keep_search = true;
     d.server(&ejabberd_form("bard@shakespeare.lit/globe"));
     assert_eq!(d.client_bytes(), "");
+    let blocklist = d.one_to_server();
+    d.result(&blocklist, "<blocklist xmlns='urn:xmpp:blocking'/>");
     d.result(&configure, &crate::presence_out::ejabberd_node(&[]));
     let sent = said(&mut d);
     let expected = "subscription subscribed bard@shakespeare.lit/globe".to_owned();

@@ -14,6 +14,7 @@ mod features;
 mod form_input;
 mod forms;
 mod handshake;
+mod hostile;
 mod leftovers;
 mod limits;
 mod login;

@@ -222,3 +222,45 @@ fn two_changes_of_one_item_are_two_writes_in_order() {
     d.result(&second, "");
     assert_eq!(d.server_bytes(), "");
 }
+
+#[test]
+fn a_record_that_comes_in_parts_is_asked_for_to_its_end() {
+    let romeo = format!("<contact jid='{CONTACT}' to='yes'/>");
+    let first = record(&[(BUCKET, &romeo)]).replace(
+        "</pubsub>",
+        "<set xmlns='http://jabber.org/protocol/rsm'><count>2</count></set></pubsub>",
+    );
+    let rest = record(&[("f1", "<contact jid='benvolio@montague.lit' to='yes'/>")]);
+    let mut d = Driver::pure();
+    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let mut asked = Vec::new();
+    loop {
+        let sent = d.server_got();
+        if sent.is_empty() {
+            break;
+        }
+        for iq in sent {
+            match iq
+                .find("pubsub/items")
+                .filter(|it| it.value("node") == RECORD)
+            {
+                Some(items) => {
+                    let body = if asked.is_empty() { &first } else { &rest };
+                    d.result(&iq, body);
+                    asked.push(items.children.len());
+                }
+                None => d.answer_own(&iq, &[]),
+            }
+        }
+    }
+    // All but the one that came; nothing is taken for empty that was left out.
+    assert_eq!(asked, [0, 255]);
+    let answer = d.one_to_client();
+    let jids: Vec<_> = answer
+        .at("query")
+        .children
+        .iter()
+        .map(|it| it.value("jid"))
+        .collect();
+    assert_eq!(jids, ["benvolio@montague.lit", CONTACT]);
+}

@@ -525,3 +525,24 @@ fn who_has_left_and_asks_again_is_approved_again() {
         .collect();
     assert_eq!(approved, [(CONTACT, "subscribed")]);
 }
+
+#[test]
+fn who_is_being_thrown_out_is_no_new_subscriber() {
+    let mut d = in_state("Both");
+    d.client(&format!("<presence to='{CONTACT}' type='unsubscribed'/>"));
+    d.server(&state_event(CONTACT, OWN, "none", ""));
+    let sent = d.server_got();
+    let lists = sent.iter().filter(|iq| iq.value("type") == "get");
+    let lists: Vec<_> = lists.filter(|iq| iq.has("pubsub/subscriptions")).collect();
+    // What is to be ended, and who else may have left: both lists still name him.
+    assert_eq!(lists.len(), 2);
+    d.forget();
+    for list in lists {
+        let listed = [(OTHER, "subscribed"), (CONTACT, "subscribed")];
+        d.result(list, &subscriptions(&listed));
+    }
+    assert_eq!(shown(&mut d), [""; 0]);
+    let sent = left(&mut d);
+    assert!(sent.contains(&"owner: none".to_owned()), "{sent:?}");
+    assert!(!sent.iter().any(|it| it.starts_with("record")), "{sent:?}");
+}

@@ -1,0 +1,156 @@
+//! What is done once in a session after it has become available, and whatever else can wait: contacts are
+//! looked at, members compared with them, states fetched.
+
+use std::time::Duration;
+
+use super::translator::Translator;
+use crate::jid;
+use crate::session::{Event, Policy, Wire};
+
+/// So long after the first publish of a session the contacts are looked at under `auto`: by then the
+/// server's probes have told most of their states.
+const PROBES: Duration = Duration::from_secs(3);
+
+/// What is done once in a session, after it has become available.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Login {
+    /// The client is not available yet.
+    Waiting,
+    /// It begins at this time.
+    At(Duration),
+    /// It goes on when the contacts are known, who is a member, and who is blocked.
+    NeedsContacts,
+    Done,
+}
+
+impl Translator {
+    /// Does what can wait, as far as it may go now.
+    pub(crate) fn work(&mut self, wire: &mut Wire) {
+        self.natives.work(wire);
+        self.look_at_contacts(wire);
+        self.look_at_strangers(wire);
+        if self.presence.hides() {
+            // A question tells that the client is there.
+            return;
+        }
+        let (contacts, blocking) = (&self.contacts, &self.blocking);
+        let is_pure = self.policy == Policy::Pure;
+        if self.presence.is_node_ready() {
+            self.approvals
+                .work(|account| blocking.lets_see(contacts, account), wire);
+        }
+        self.followings
+            .work(|account| contacts.is_to_follow(account, is_pure), wire);
+        self.states.work(contacts, &mut self.events, wire);
+    }
+
+    /// When [`work`](Self::work) can go on, if not by an answer.
+    pub(crate) fn work_at(&self, wire: &Wire) -> Option<Duration> {
+        let later = |at: Option<Duration>| at.filter(|at| *at > wire.now);
+        let login = match self.login {
+            Login::At(at) => later(Some(at)),
+            _ => None,
+        };
+        let is_hidden = self.presence.hides();
+        let has_work = self.approvals.has_work() && self.presence.is_node_ready()
+            || self.followings.has_work()
+            || self.states.has_work();
+        // Whoever hides asks nobody.
+        let work = match has_work && !is_hidden {
+            true => wire.may_work_at(),
+            false => None,
+        };
+        let followings = self.followings.again_at().filter(|_| !is_hidden);
+        [
+            login,
+            work,
+            followings,
+            self.natives.again_at(),
+            later(self.approvals.again_at()),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    pub(super) fn look_at_contacts(&mut self, wire: &mut Wire) {
+        if self.login == Login::Waiting && self.presence.was_published() {
+            let pause = if self.is_pure() {
+                Duration::ZERO
+            } else {
+                PROBES
+            };
+            self.login = Login::At(wire.now + pause);
+        }
+        if matches!(self.login, Login::At(at) if at <= wire.now)
+            && (self.is_pure() || self.contacts.ask(wire))
+        {
+            self.login = Login::NeedsContacts;
+            if !self.is_pure() {
+                self.approvals.ask(wire);
+                self.blocking.ask(wire);
+            }
+        }
+        let is_complete = self.contacts.is_known()
+            && self.approvals.is_listed()
+            && match self.is_pure() {
+                true => self.presence.is_available(),
+                false => self.blocking.is_known(),
+            };
+        if self.login == Login::NeedsContacts && is_complete {
+            self.login = Login::Done;
+            self.compare_members(wire);
+            for account in self.contacts.marked() {
+                self.follow_marker(&account, wire);
+            }
+            self.fetch_states(wire);
+        }
+    }
+
+    /// Takes away who is a member of the node and was never approved, if that is still so.
+    pub(super) fn look_at_strangers(&mut self, wire: &mut Wire) {
+        if self.approvals.again_at().is_none_or(|at| at > wire.now) {
+            return;
+        }
+        let (contacts, blocking) = (&self.contacts, &self.blocking);
+        let may_see = |account: &str| blocking.lets_see(contacts, account);
+        self.approvals.settle_doubts(may_see);
+        if self.approvals.again_at().is_none() {
+            return;
+        }
+        if !self.record.is_known() && !self.record.is_unusable() {
+            // Approvals that no native subscription backs.
+            return self.record.read(wire);
+        }
+        let natives = &self.natives;
+        let strangers = self.approvals.strangers(
+            |account| may_see(account) || natives.is_waiting(account),
+            wire.now,
+        );
+        if !contacts.is_reliable() || !self.record.is_known() {
+            let whom = strangers.into_iter().map(String::from).collect();
+            return wire.log(Event::StrangersKept { whom });
+        }
+        for account in strangers {
+            self.revoke(&account, wire);
+        }
+    }
+
+    pub(super) fn compare_members(&mut self, wire: &Wire) {
+        let (contacts, blocking) = (&self.contacts, &self.blocking);
+        self.approvals.compare(
+            contacts,
+            |account| blocking.lets_see(contacts, account),
+            wire.now,
+        );
+    }
+
+    /// Has the states fetched that native presence does not tell: under `pure` also those of the account's
+    /// own resources.
+    pub(super) fn fetch_states(&mut self, wire: &Wire) {
+        self.states.fetch_all(&self.contacts);
+        if self.is_pure() {
+            self.states.fetch(jid::bare(&wire.jid));
+        }
+    }
+}
