@@ -103,7 +103,9 @@ impl Translator {
             for account in self.contacts.marked() {
                 self.follow_marker(&account, wire);
             }
-            self.fetch_states(wire);
+            if self.presence.is_available() {
+                self.fetch_states(wire);
+            }
         }
     }
 
