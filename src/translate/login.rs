@@ -33,9 +33,10 @@ impl Translator {
             // A question tells that the client is there.
             return;
         }
+        let may_approve = self.may_approve();
         let (contacts, blocking) = (&self.contacts, &self.blocking);
         let is_pure = self.policy == Policy::Pure;
-        if self.presence.is_node_ready() {
+        if may_approve {
             self.approvals
                 .work(|account| blocking.lets_see(contacts, account), wire);
         }
@@ -52,7 +53,7 @@ impl Translator {
             _ => None,
         };
         let is_hidden = self.presence.hides();
-        let has_work = self.approvals.has_work() && self.presence.is_node_ready()
+        let has_work = self.approvals.has_work() && self.may_approve()
             || self.followings.has_work()
             || self.states.has_work();
         // Whoever hides asks nobody.
@@ -71,6 +72,11 @@ impl Translator {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// Whether contacts may be let in now: what a revocation has still to send would undo it.
+    fn may_approve(&self) -> bool {
+        self.presence.is_node_ready() && !self.revocations.is_open()
     }
 
     pub(super) fn look_at_contacts(&mut self, wire: &mut Wire) {
