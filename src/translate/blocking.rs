@@ -76,6 +76,8 @@ impl Blocking {
             .and_then(|iq| iq.child(ns::BLOCKING, "blocklist"))
         {
             let jids = jids_in(&list);
+            // Not every server tells of changes before this question.
+            self.list.clear();
             self.add(&jids);
         }
     }

@@ -34,9 +34,10 @@ impl Translator {
             // A question tells that the client is there.
             return;
         }
+        let may_approve = self.may_approve();
         let (contacts, blocking) = (&self.contacts, &self.blocking);
         let is_pure = self.policy == Policy::Pure;
-        if self.presence.is_node_ready() {
+        if may_approve {
             self.approvals
                 .work(|account| blocking.lets_see(contacts, account), wire);
         }
@@ -53,7 +54,7 @@ impl Translator {
             _ => None,
         };
         let is_hidden = self.presence.hides();
-        let has_work = self.approvals.has_work() && self.presence.is_node_ready()
+        let has_work = self.approvals.has_work() && self.may_approve()
             || self.followings.has_work()
             || self.states.has_work();
         // Whoever hides asks nobody.
@@ -72,6 +73,11 @@ impl Translator {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// Whether contacts may be let in now: what a revocation has still to send would undo it.
+    fn may_approve(&self) -> bool {
+        self.presence.is_node_ready() && !self.revocations.is_open()
     }
 
     pub(super) fn look_at_contacts(&mut self, wire: &mut Wire) {
@@ -104,7 +110,9 @@ impl Translator {
             for account in self.contacts.marked() {
                 self.follow_marker(&account, wire);
             }
-            self.fetch_states(wire);
+            if self.presence.is_available() {
+                self.fetch_states(wire);
+            }
         }
     }
 

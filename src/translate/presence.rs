@@ -32,7 +32,7 @@ pub(super) struct Presence {
     publishing: Option<Bytes>,
     /// What the client said last, while it is available.
     current: Option<Bytes>,
-    /// The client hid from somebody: what it said is published anew once it is seen again.
+    /// The client hid from somebody when it said that: it is published anew once it is seen again.
     hid: bool,
     /// The server may hold an item of ours.
     published: bool,
@@ -109,6 +109,8 @@ impl Presence {
         };
         rewrite_standalone(&mut payload, presence, changes, |_| true, "");
         if is_available {
+            // Its native copy is for everybody if the client is seen by everybody when the server reads it.
+            self.hid &= self.visibility.will_hide();
             wire.apply(&rules::PUBLISH);
             let payload = payload.freeze();
             self.current = Some(payload.clone());

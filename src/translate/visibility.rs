@@ -96,6 +96,11 @@ impl Visibility {
         })
     }
 
+    /// Whether the client is hidden from somebody once all it asked for has happened.
+    pub(super) fn will_hide(&self) -> bool {
+        self.newest().hides()
+    }
+
     /// Asks for what has to be known before anything is published.
     pub(super) fn prepare(&mut self, wire: &mut Wire) {
         if self.default == DefaultList::Unknown && wire.facts.no_privacy_lists {

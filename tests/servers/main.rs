@@ -31,6 +31,7 @@ mod people;
 mod process;
 mod puppet;
 mod recorded;
+mod relay;
 #[path = "../sandbox/running.rs"]
 mod running;
 mod server;

@@ -112,8 +112,17 @@ impl Guarded {
 
     /// Sends a signal, named as for kill(1): `TERM`.
     pub(crate) fn signal(&mut self, name: &str) {
+        self.tell(name);
+    }
+
+    /// The folder stays at the end of the process: another one goes on with it.
+    pub(crate) fn keep_folder(&mut self) {
+        self.tell("keep");
+    }
+
+    fn tell(&mut self, line: &str) {
         let stdin = self.guard.stdin.as_mut().expect("not ended yet");
-        writeln!(stdin, "{name}").expect("the guard lives");
+        writeln!(stdin, "{line}").expect("the guard lives");
     }
 
     /// Waits for the process to end by itself; its exit code.

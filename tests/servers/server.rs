@@ -1,5 +1,5 @@
 //! Private stock servers: own folder, own certificate, free ports on 127.0.0.1, one of each kind for
-//! all tests of this process.
+//! all tests of this process, and one for a test that restarts it.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -35,7 +35,7 @@ pub(crate) struct Server {
     folder: PathBuf,
     ports: Ports,
     accounts: AtomicUsize,
-    _process: Guarded,
+    process: Guarded,
 }
 
 #[derive(Clone, Copy)]
@@ -63,37 +63,36 @@ impl Server {
         }
     }
 
+    /// A server of its own for a test that restarts it.
+    pub(crate) fn own(kind: Kind) -> Self {
+        Self::start(kind).unwrap_or_else(|why| panic!("{why}"))
+    }
+
     fn start(kind: Kind) -> Result<Self, String> {
-        let mut said = String::new();
-        // Between our choice and the server's start somebody else may take a port.
-        for _ in 0..5 {
-            let folder = tempfile::Builder::new()
-                .prefix("pubshim-test-")
-                .tempdir()
-                .expect("a temporary folder");
-            let ports = Ports::free();
-            write_certificate(folder.path());
-            let command = match kind {
-                Kind::Ejabberd => ejabberd(folder.path(), ports)?,
-                Kind::Prosody => prosody(folder.path(), ports)?,
-            };
-            let folder = folder.keep(); // from here on it is the guard's to remove
-            let process = Guarded::start(Some(&folder), &command);
-            if is_ready(kind, ports, &process) {
-                return Ok(Self {
-                    kind,
-                    folder,
-                    ports,
-                    accounts: AtomicUsize::new(1),
-                    _process: process,
-                });
-            }
-            said = process.said();
-            if !said.contains(address_in_use(kind)) {
-                break;
-            }
-        }
-        Err(format!("{kind:?} does not start:\n{said}"))
+        let folder = tempfile::Builder::new()
+            .prefix("pubshim-test-")
+            .tempdir()
+            .expect("a temporary folder");
+        write_certificate(folder.path());
+        let folder = folder.keep(); // from here on it is the guard's to remove
+        let (ports, process) = launch(kind, &folder)?;
+        Ok(Self {
+            kind,
+            folder,
+            ports,
+            accounts: AtomicUsize::new(1),
+            process,
+        })
+    }
+
+    /// Ends it as a system's shutdown would, and starts it again with all it had stored, on other ports:
+    /// the old ones may be somebody else's by then.
+    pub(crate) fn restart(&mut self) {
+        self.process.keep_folder();
+        self.process.signal("TERM");
+        self.process.exit_code();
+        (self.ports, self.process) =
+            launch(self.kind, &self.folder).unwrap_or_else(|why| panic!("{why}"));
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
@@ -190,6 +189,30 @@ impl Server {
     }
 }
 
+/// Starts a server on what is in its folder.
+fn launch(kind: Kind, folder: &Path) -> Result<(Ports, Guarded), String> {
+    let mut said = String::new();
+    // Between our choice and the server's start somebody else may take a port.
+    for _ in 0..5 {
+        let ports = Ports::free();
+        let command = match kind {
+            Kind::Ejabberd => ejabberd(folder, ports)?,
+            Kind::Prosody => prosody(folder, ports)?,
+        };
+        let mut process = Guarded::start(Some(folder), &command);
+        if is_ready(kind, ports, &process) {
+            return Ok((ports, process));
+        }
+        said = process.said();
+        if !said.contains(address_in_use(kind)) {
+            break;
+        }
+        process.keep_folder();
+    }
+    let _ = fs::remove_dir_all(folder);
+    Err(format!("{kind:?} does not start:\n{said}"))
+}
+
 impl Ports {
     fn free() -> Self {
         let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
@@ -267,7 +290,7 @@ fn prosody(folder: &Path, ports: Ports) -> Result<Command, String> {
         ports.fill(include_str!("prosody.cfg.lua.in"), folder),
     )
     .unwrap();
-    fs::create_dir(folder.join("data")).unwrap();
+    fs::create_dir_all(folder.join("data")).unwrap();
     let mut command = Command::new(PROGRAM);
     command.arg("-F").arg("--config").arg(config);
     Ok(command)

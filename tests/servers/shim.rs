@@ -14,7 +14,17 @@ pub(crate) struct Shim {
 impl Shim {
     /// A shim for this server, trusting its certificate.
     pub(crate) fn start(server: &Server, policy: &str, extra: &[&str]) -> Self {
-        let (addr, ca_file) = (server.addr().to_string(), server.ca_file());
+        Self::start_over(server.addr(), server, policy, extra)
+    }
+
+    /// A shim for this server that reaches it over `addr`.
+    pub(crate) fn start_over(
+        addr: SocketAddr,
+        server: &Server,
+        policy: &str,
+        extra: &[&str],
+    ) -> Self {
+        let (addr, ca_file) = (addr.to_string(), server.ca_file());
         let ca_file = ca_file.to_str().unwrap();
         let mut arguments = vec!["--server", &addr, "--ca-file", ca_file, "--policy", policy];
         arguments.extend(extra);

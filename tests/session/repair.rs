@@ -274,6 +274,27 @@ fn the_blocked_are_no_members_until_they_are_unblocked() {
 }
 
 #[test]
+fn blocked_here_and_unblocked_elsewhere_before_the_list_is_known() {
+    let mut account = Account::with(&[(ROMEO_BARE, "from")]);
+    account.members.clear();
+    let mut d = published();
+    d.keep_search = true;
+    client_blocks(&mut d, "block", ROMEO_BARE);
+    let said = account.settle(&mut d);
+    assert!(
+        said.contains(&format!("affiliation none {ROMEO_BARE}")),
+        "{said:?}"
+    );
+    // Prosody tells of changes only whoever has asked for the list.
+    d.advance(3);
+    let said = account.settle(&mut d);
+    assert!(
+        said.contains(&format!("affiliation member {ROMEO_BARE}")),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn blocked_and_unblocked_in_a_session() {
     let account = Account::with(&[(ROMEO_BARE, "from")]);
     let mut d = account.session();
@@ -290,6 +311,36 @@ fn blocked_and_unblocked_in_a_session() {
     client_blocks(&mut d, "unblock", ROMEO_BARE);
     let said = account.settle(&mut d);
     assert_eq!(said, [format!("affiliation member {ROMEO_BARE}")]);
+}
+
+#[test]
+fn unblocked_before_the_revocation_is_done() {
+    let account = Account::with(&[(ROMEO_BARE, "from")]);
+    let mut d = account.session();
+    d.server(&marked(ROMEO));
+    account.settle(&mut d);
+    for what in ["block", "unblock"] {
+        d.client(&format!(
+            "<iq type='set' id='{what}2'><{what} xmlns='urn:xmpp:blocking'><item jid='{ROMEO_BARE}'/></{what}></iq>"
+        ));
+        // Not answered by the account: its answers come before those to the revocation.
+        d.server_bytes();
+    }
+    d.server("<iq type='result' id='block2'/><iq type='result' id='unblock2'/>");
+    let said = account.settle(&mut d);
+    let changes: Vec<_> = said
+        .iter()
+        .filter(|said| !said.starts_with("get"))
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            "subscription none romeo@montague.lit",
+            "affiliation none romeo@montague.lit",
+            "affiliation member romeo@montague.lit",
+            "subscription subscribed romeo@montague.lit",
+        ]
+    );
 }
 
 /// Two sessions of Juliet's account, with nobody in the roster, and what goes to both.

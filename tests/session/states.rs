@@ -75,6 +75,24 @@ fn whom_we_are_subscribed_to_is_asked_for_its_items() {
 }
 
 #[test]
+fn nobody_is_asked_for_a_client_that_went_meanwhile() {
+    let mut d = published();
+    d.client("<presence type='unavailable'/>");
+    d.forget();
+    d.keep_roster = true;
+    d.advance(3);
+    let get = d.one_to_server();
+    let items = "<item jid='romeo@montague.lit' subscription='to'/>";
+    let roster = format!("<query xmlns='jabber:iq:roster'>{items}</query>");
+    d.result(&get, &roster);
+    assert_eq!(to_others(d.server_got()), []);
+    d.client("<presence/>");
+    let asked = to_others(d.server_got());
+    let asked: Vec<_> = asked.iter().map(|iq| iq.value("to")).collect();
+    assert_eq!(asked, ["romeo@montague.lit"], "once it is back");
+}
+
+#[test]
 fn whoever_was_seen_natively_is_not_asked() {
     let (mut d, get) = asking();
     d.server(&format!("<presence from='{ROMEO}'/>"));

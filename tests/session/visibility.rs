@@ -68,6 +68,19 @@ fn nothing_is_published_while_invisible() {
 }
 
 #[test]
+fn what_is_said_after_asking_to_be_seen_is_published_with_its_native_copys_id() {
+    let mut d = published();
+    d.client(&invisible(1, "invisible"));
+    answer(&mut d, "v-invisible", "result", "");
+    d.client("<presence id='hidden'/>");
+    d.client(&invisible(1, "visible"));
+    d.client(AWAY);
+    d.forget();
+    answer(&mut d, "v-visible", "result", "");
+    assert_eq!(publishes(&d.server_got()), ["2"]);
+}
+
+#[test]
 fn invisibility_that_the_server_refuses_is_none() {
     let mut d = published();
     d.client(&invisible(1, "invisible"));

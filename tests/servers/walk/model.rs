@@ -27,6 +27,8 @@ impl Shown {
 pub(super) struct Presence {
     pub(super) xml: String,
     pub(super) shown: Shown,
+    /// Whoever has a negative one gets no events: they go to the bare JID.
+    pub(super) is_reachable: bool,
 }
 
 impl Presence {
@@ -56,6 +58,7 @@ impl Presence {
         };
         Self {
             xml: format!("<presence{id}>{}</presence>", xml.concat()),
+            is_reachable: !parts.iter().any(|it| it.contains("}priority>-")),
             shown: Shown::There(comparable(parts)),
         }
     }
@@ -66,8 +69,11 @@ impl Presence {
             1 => format!("<presence type='unavailable' id='walk-{serial}'/>"),
             _ => "<presence type='unavailable'><status>Bye</status></presence>".to_string(),
         };
-        let shown = Shown::Gone;
-        Self { xml, shown }
+        Self {
+            xml,
+            shown: Shown::Gone,
+            is_reachable: false,
+        }
     }
 }
 

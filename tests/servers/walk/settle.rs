@@ -1,27 +1,27 @@
 //! After a step: everything has arrived, and is compared with what had to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::model::Shown;
-use super::steps::Expected;
-use super::world::{RESOURCES, Session, World};
+use super::steps::{Expected, Sequences};
+use super::world::{RESOURCES, Session, World, bare};
 use crate::process::PATIENCE;
 use crate::puppet::{Event, Presence, Puppet};
-
-type Sequences = BTreeMap<String, Vec<Shown>>;
 
 impl World {
     /// Waits until everybody has seen what the step leads to, and compares.
     pub(super) fn settle(&mut self, expected: &Expected) {
         self.wait_for_publishes(expected);
         self.wait_for_the_gone(expected);
-        self.wait_for_the_newcomer(expected);
+        self.wait_for_changes(expected);
         let seen = self.collect(expected);
         self.compare_nodes(expected);
         for (full, seen) in seen {
             self.compare_shown(&full, &seen, expected);
         }
+        self.compare_views();
+        self.wait_for_subscriptions();
     }
 
     /// The last publish: before it, no order is known between the shim's stanzas and the client's.
@@ -39,108 +39,130 @@ impl World {
 
     /// The server's own `unavailable`, which has no id, comes last.
     fn wait_for_the_gone(&self, expected: &Expected) {
-        let gone = expected
-            .gone
-            .iter()
-            .filter(|it| expected.shown.contains_key(*it));
-        for full in gone {
-            let clients = self.available().map(|(_, it)| (&it.puppet, it.read));
-            for (puppet, read) in clients.chain([(&self.witness, self.witness_read)]) {
-                let what = format!("the server's word that {full} is gone");
-                puppet.seen_until(read, &what, |it| {
-                    it.is_presence_from(full, "unavailable") && it.id.is_empty()
+        for (full, told) in &expected.gone {
+            let told = told.iter().filter_map(|it| self.sessions.get(it));
+            for (puppet, read) in told.map(|it| (&it.puppet, it.read)) {
+                wait_for_server_to_say_gone(puppet, read, full);
+            }
+            if !expected.hidden.contains(full) {
+                wait_for_server_to_say_gone(&self.witness, self.witness_read, full);
+            }
+        }
+    }
+
+    /// Whatever changed has been shown; whether anything else was, is seen later.
+    fn wait_for_changes(&self, expected: &Expected) {
+        for (to, sequences) in &expected.shown {
+            let Some(session) = self.sessions.get(to) else {
+                continue;
+            };
+            for (from, sequence) in sequences {
+                let what = format!("what {from} did: {sequence:?}");
+                let last = sequence.last();
+                session.puppet.seen_until(session.read, &what, |it| {
+                    let mut inside = it.presences.iter();
+                    it.kind == "presence"
+                        && inside.any(|it| it.from == *from && Shown::of(it).as_ref() == last)
                 });
             }
         }
     }
 
-    fn wait_for_the_newcomer(&self, expected: &Expected) {
-        let Some(newcomer) = &expected.newcomer else {
-            return;
-        };
-        let session = &self.sessions[newcomer];
-        for (full, _) in self.available() {
-            let what = format!("the presence of {full}");
-            let is_it = |it: &Event| it.is_presence_from(full, "");
-            session.puppet.seen_until(session.read, &what, is_it);
-        }
-    }
-
-    /// Everything that everybody has seen up to a stanza sent now by who did it, else the witness.
+    /// Everything that everybody has seen up to a stanza sent now by who did it, else the witness. From
+    /// whoever nothing comes from who did it, the witness does after it has such a stanza itself.
     fn collect(&mut self, expected: &Expected) -> BTreeMap<String, Vec<Event>> {
-        let actor = expected.actor.as_ref().map(|it| &self.sessions[it].puppet);
-        let sender = actor.unwrap_or(&self.witness);
+        let actor = expected.actor.as_ref();
+        let sender = actor.map_or(&self.witness, |it| &self.sessions[it].puppet);
+        let mark = sender.send_mark(&self.witness);
+        let published = up_to(&self.witness, self.witness_read, &mark);
         let marks: Vec<_> = self
             .sessions
-            .values()
-            .map(|it| sender.send_mark(&it.puppet))
+            .iter()
+            .map(|(full, it)| match actor {
+                Some(actor) if self.are_apart(actor, full) => self.witness.send_mark(&it.puppet),
+                _ => sender.send_mark(&it.puppet),
+            })
             .collect();
-        let mark = sender.send_mark(&self.witness);
         let mut seen = BTreeMap::new();
         for ((full, session), mark) in self.sessions.iter_mut().zip(marks) {
             let events = up_to(&session.puppet, session.read, &mark);
             session.read += events.len();
             seen.insert(full.clone(), events);
         }
-        let published = up_to(&self.witness, self.witness_read, &mark);
         self.witness_read += published.len();
         compare_published(&published, expected);
         seen
     }
 
-    /// Whoever published has one item while available, and none after; others' stay as they are.
-    fn compare_nodes(&mut self, expected: &Expected) {
-        for full in expected.published.keys() {
-            self.leftovers.remove(full);
+    /// Whoever published has one item while it may be seen, and none after; others' stay as they are.
+    fn compare_nodes(&self, expected: &Expected) {
+        for account in &expected.nodes {
+            let members = self
+                .sessions
+                .iter()
+                .filter(|(full, _)| bare(full) == account);
+            let wanted =
+                members.filter_map(|(full, it)| Some((full.clone(), vec![it.published.clone()?])));
+            let is_left = |full: &str| self.leftovers.contains(full);
+            wait_for_node(&self.witness, account, &wanted.collect(), is_left);
         }
-        let bare = |full: &str| full.split('/').next().unwrap().to_string();
-        let touched: BTreeSet<_> = expected.published.keys().map(|it| bare(it)).collect();
-        for account in touched {
-            let wanted = self.truth(|full, it| bare(full) == account && it.shim.is_some());
-            let may_be_left = |full: &str| self.leftovers.contains(full);
-            wait_for_node(&self.witness, &account, &wanted, may_be_left);
-        }
-    }
-
-    /// The newest presence of everybody available, or of some of them.
-    fn truth(&self, counts: impl Fn(&str, &Session) -> bool) -> Sequences {
-        let some = self.available().filter(|(full, it)| counts(full, it));
-        some.map(|(full, it)| {
-            let now = it.now.iter().map(|it| it.shown.clone());
-            (full.clone(), now.collect())
-        })
-        .collect()
     }
 
     /// What one client was shown.
     fn compare_shown(&mut self, full: &str, seen: &[Event], expected: &Expected) {
-        let truth = self.truth(|_, _| true);
+        let members = self.sessions.iter();
+        let published =
+            members.filter_map(|(full, it)| Some((full.clone(), it.published.clone()?)));
+        let published: BTreeMap<_, _> = published.collect();
         let session = self.sessions.get_mut(full).unwrap();
         check_stream(full, session, seen);
         let is_available = session.now.is_some();
-        let wanted = match &expected.newcomer {
-            Some(newcomer) if newcomer == full => truth.clone(),
-            _ if is_available => expected.shown.clone(),
-            _ => Sequences::new(),
-        };
+        let mut wanted = expected.shown.get(full).cloned().unwrap_or_default();
         let seen = seen.iter().filter(|it| it.kind == "presence");
         let shown = presences(seen, |it, before| {
-            let is_there = match before {
-                Some(before) => *before != Shown::Gone,
-                None => session.view.contains_key(&it.from),
-            };
-            is_available && (is_there || !it.id.is_empty()) && it.from != full
+            let was_there = session.view.contains_key(&it.from);
+            let is_there = before.map_or(was_there, |it| *it != Shown::Gone);
+            is_available && (is_there || was_there && !it.id.is_empty()) && it.from != full
         });
+        // A shim asks once, some time after its login, for the items of accounts that it was not told of;
+        // the answer may be a refusal, as long as one has blocked the other.
+        for (from, now) in published {
+            let is_fetched = session.shim.is_some()
+                && session.estranged.contains(bare(&from))
+                && !session.wanted.contains_key(&from)
+                && shown.get(&from) == Some(&vec![now.clone()]);
+            if is_fetched {
+                wanted.insert(from.clone(), vec![now.clone()]);
+                session.wanted.insert(from, now);
+            }
+        }
         assert_eq!(
             shown, wanted,
             "what {full} was shown, and what it had to be"
         );
         session.note_view(shown);
-        if is_available {
-            let truth = truth.into_iter();
-            let newest = truth.filter_map(|(full, mut it)| Some((full, it.pop()?)));
-            let newest: BTreeMap<_, _> = newest.collect();
-            assert_eq!(session.view, newest, "the view of {full}, and the truth");
+        assert_eq!(
+            session.view, session.wanted,
+            "the view of {full}, and what it had to be"
+        );
+    }
+
+    /// Whoever sees somebody sees what is true, where nothing stands between them.
+    fn compare_views(&self) {
+        for (watcher, session) in self.available() {
+            for account in &self.accounts {
+                if session.estranged.contains(&account.bare) {
+                    continue;
+                }
+                let plain = self
+                    .sessions
+                    .iter()
+                    .filter(|(full, it)| bare(full) == account.bare && !it.was_hidden);
+                for (full, it) in plain {
+                    let now = it.now.as_ref().map(|it| &it.shown);
+                    assert_eq!(session.view.get(full), now, "how {watcher} sees {full}");
+                }
+            }
         }
     }
 }
@@ -156,24 +178,26 @@ impl Session {
     }
 }
 
+fn wait_for_server_to_say_gone(puppet: &Puppet, read: usize, full: &str) {
+    let what = format!("the server's word that {full} is gone");
+    puppet.seen_until(read, &what, |it| {
+        it.is_presence_from(full, "unavailable") && it.id.is_empty()
+    });
+}
+
 fn up_to(who: &Puppet, from: usize, mark: &str) -> Vec<Event> {
     who.seen_until(from, "a mark", |it| it.kind == "iq" && it.id == mark)
 }
 
 /// Asks for the items of somebody's node, again and again, until they are as they should be: the last
 /// one goes only after the last publish was seen.
-fn wait_for_node(
-    asks: &Puppet,
-    account: &str,
-    wanted: &Sequences,
-    may_be_left: impl Fn(&str) -> bool,
-) {
+fn wait_for_node(asks: &Puppet, account: &str, wanted: &Sequences, is_left: impl Fn(&str) -> bool) {
     let deadline = Instant::now() + PATIENCE;
     let get = "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='presence'/></pubsub>";
     loop {
         let answer = asks.ask("get", Some(account), get);
         let mut items = presences([&answer].into_iter(), |_, _| true);
-        items.retain(|full, _| wanted.contains_key(full) || !may_be_left(full));
+        items.retain(|full, _| wanted.contains_key(full) || !is_left(full));
         if items == *wanted {
             return;
         }
@@ -191,7 +215,8 @@ fn check_stream(full: &str, session: &Session, seen: &[Event]) {
         let is_end = matches!(&*event.event, "stream_error" | "disconnected");
         assert!(!is_end, "{full} lost its stream: {event:?}");
         if session.shim.is_some() {
-            let is_inner = event.xml.contains("pubsub#event")
+            // What subscriptions are now is said to clients, too.
+            let is_inner = event.is_pubsub_event()
                 || event.xml.contains("urn:pubshim:")
                 || event.kind == "iq" && event.type_ != "get" && event.id.starts_with("ps-");
             assert!(!is_inner, "{full} saw what is between shims: {}", event.xml);

@@ -1,33 +1,68 @@
-//! What happens in a step.
+//! What can happen in a step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
 use super::model::{Presence, Shown};
-use super::world::{RESOURCES, Session, World};
+use super::world::{RESOURCES, Session, World, bare};
 use crate::puppet::Puppet;
-use crate::server::Account;
+use crate::relay::Relay;
+use crate::server::{Account, Entry, Kind};
 use crate::shim::Shim;
+
+/// What somebody is shown, by sender.
+pub(super) type Sequences = BTreeMap<String, Vec<Shown>>;
 
 /// What a step leads to.
 #[derive(Default)]
 pub(super) struct Expected {
-    /// What everybody available is shown, by sender.
-    pub(super) shown: BTreeMap<String, Vec<Shown>>,
+    /// What everybody available is shown.
+    pub(super) shown: BTreeMap<String, Sequences>,
     /// Whose node gets what published.
-    pub(super) published: BTreeMap<String, Vec<Shown>>,
-    /// Who is shown the newest presence of everybody available.
-    pub(super) newcomer: Option<String>,
+    pub(super) published: Sequences,
+    /// Whose nodes are looked at.
+    pub(super) nodes: BTreeSet<String>,
     /// Who did it and is still connected.
     pub(super) actor: Option<String>,
-    /// Who is logged out.
-    pub(super) gone: BTreeSet<String>,
+    /// Who is logged out, and whom the server tells.
+    pub(super) gone: BTreeMap<String, Vec<String>>,
+    /// Of those the ones whose privacy list forbids the server to tell others.
+    pub(super) hidden: BTreeSet<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    LogIn,
+    /// Somebody of this account, who can be told anything, behind this shim or none.
+    LogInAs(usize, Option<usize>),
+    Change,
+    Repeat,
+    ChangeOften,
+    Hide,
+    ComeBack,
+    Leave(Leave),
+    EndShim(Leave),
+    /// The network between a client and what it is connected to breaks.
+    CutClient,
+    /// The network between a shim and the server breaks.
+    CutShim,
+    RestartServer,
+    /// XEP-0186, which neither server knows.
+    TryInvisibleCommand,
+    /// `type='invisible'`, which neither server knows.
+    TryInvisibleType,
+    /// A privacy list, which Prosody does not know.
+    HideByList,
+    ShowAgain,
+    Block,
+    Unblock,
+    BlockBriefly,
 }
 
 /// How a client leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leave {
+pub(super) enum Leave {
     Exit,
     Abort,
     /// With its shim, told to stop.
@@ -36,30 +71,95 @@ enum Leave {
     Killed,
     /// By another client with the same full JID.
     Replaced,
+    /// Its shim lost the server.
+    Lost,
+    /// The server ended.
+    ServerEnded,
 }
 
-type Note<'a> = &'a mut dyn FnMut(String);
+pub(super) type Note<'a> = &'a mut dyn FnMut(String);
 
 impl World {
-    /// Does something that can be done now, and notes it before.
-    pub(super) fn step(&mut self, note: Note<'_>) -> Expected {
+    /// Each kind of step once, in an order that leaves each something to do.
+    pub(super) fn opening(&self) -> Vec<Step> {
+        use self::Leave::{Abort, Exit, Killed, Stopped};
+        use Step::{
+            Block, BlockBriefly, Change, ChangeOften, ComeBack, CutClient, CutShim, EndShim, Hide,
+            HideByList, LogIn, LogInAs, Repeat, RestartServer, ShowAgain, TryInvisibleCommand,
+            TryInvisibleType, Unblock,
+        };
+        let [juliet, romeo] = [0, 1];
+        let mut steps = vec![LogInAs(juliet, Some(0)), LogInAs(romeo, Some(1))];
+        steps.extend([LogInAs(juliet, Some(1)), LogInAs(romeo, None)]);
+        steps.extend([TryInvisibleCommand, Change, TryInvisibleType, Repeat]);
+        if self.server.kind == Kind::Ejabberd {
+            steps.extend([HideByList, Change, ShowAgain]);
+        }
+        steps.extend([BlockBriefly, Block, ChangeOften, Unblock]);
+        steps.extend([Hide, ComeBack]);
+        for end in [
+            EndShim(Killed),
+            CutShim,
+            CutClient,
+            EndShim(Stopped),
+            RestartServer,
+        ] {
+            let all_again = [LogInAs(juliet, Some(2)), LogInAs(romeo, Some(0))];
+            steps.push(end);
+            steps.extend(all_again);
+        }
+        steps.extend([Step::Leave(Exit), Step::Leave(Abort), LogIn]);
+        steps
+    }
+
+    pub(super) fn random_step(&mut self) -> Step {
+        match self.rng.below(122) {
+            0..=23 => Step::LogIn,
+            24..=55 => Step::Change,
+            56..=61 => Step::Repeat,
+            62..=67 => Step::ChangeOften,
+            68..=73 => Step::Hide,
+            74..=82 => Step::ComeBack,
+            83..=86 => Step::Leave(Leave::Exit),
+            87..=89 => Step::Leave(Leave::Abort),
+            90..=91 => Step::EndShim(Leave::Stopped),
+            92..=93 => Step::EndShim(Leave::Killed),
+            94..=96 => Step::CutClient,
+            97..=98 => Step::CutShim,
+            99..=101 => Step::TryInvisibleCommand,
+            102..=104 => Step::TryInvisibleType,
+            105..=107 => Step::HideByList,
+            108..=113 => Step::ShowAgain,
+            114..=115 => Step::Block,
+            116..=118 => Step::Unblock,
+            119..=120 => Step::BlockBriefly,
+            _ => Step::RestartServer,
+        }
+    }
+
+    /// Does something if it can be done now, and notes it before.
+    pub(super) fn perform(&mut self, step: Step, note: Note<'_>) -> Option<Expected> {
         self.serial += 1;
-        loop {
-            let done = match self.rng.below(40) {
-                0..=7 => self.log_in(note),
-                8..=21 => self.change(note),
-                22..=24 => self.repeat(note),
-                25..=26 => self.change_often(note),
-                27..=29 => self.hide(note),
-                30..=33 => self.come_back(note),
-                34..=35 => self.leave(Leave::Exit, note),
-                36..=37 => self.leave(Leave::Abort, note),
-                38 => self.end_shim(false, note),
-                _ => self.end_shim(true, note),
-            };
-            if let Some(expected) = done {
-                return expected;
-            }
+        match step {
+            Step::LogIn => self.log_in(note),
+            Step::LogInAs(account, shim) => self.log_in_as(account, shim, note),
+            Step::Change => self.change(note),
+            Step::Repeat => self.repeat(note),
+            Step::ChangeOften => self.change_often(note),
+            Step::Hide => self.hide(note),
+            Step::ComeBack => self.come_back(note),
+            Step::Leave(how) => self.leave(how, note),
+            Step::EndShim(how) => self.end_shim(how, note),
+            Step::CutClient => self.cut_client(note),
+            Step::CutShim => self.cut_shim(note),
+            Step::RestartServer => Some(self.restart_server(note)),
+            Step::TryInvisibleCommand => self.try_invisible_command(note),
+            Step::TryInvisibleType => self.try_invisible_type(note),
+            Step::HideByList => self.hide_by_list(note),
+            Step::ShowAgain => self.show_again(note),
+            Step::Block => self.block(false, note),
+            Step::BlockBriefly => self.block(true, note),
+            Step::Unblock => self.unblock(note),
         }
     }
 
@@ -69,10 +169,16 @@ impl World {
         let full = format!("{}/{resource}", account.bare);
         let shim = (!self.rng.once_in(3)).then(|| self.rng.below(self.shims.len()));
         if self.sessions.contains_key(&full) {
-            let replaces = self.rng.once_in(3);
-            return replaces.then(|| self.replace(&full, &account, shim, note));
+            let is_wanted = self.rng.once_in(3) && !self.would_lie(&full, shim);
+            return match is_wanted {
+                true => Some(self.replace(&full, &account, shim, note)),
+                false => None,
+            };
         }
         let how = self.rng.below(8);
+        if how == 0 && self.would_lie(&full, shim) {
+            return None;
+        }
         note(format!("{full} logs in, shim {shim:?}, way {how}"));
         let session = self.connect(&account, resource, shim);
         let asks_for_roster = how % 4;
@@ -82,11 +188,42 @@ impl World {
         self.sessions.insert(full.clone(), session);
         let mut expected = Expected::by(&full);
         if how > 0 {
-            expected = self.become_available(&full);
+            let presence = Presence::random(&mut self.rng, self.serial);
+            self.become_available(&full, presence, &mut expected);
         }
         if asks_for_roster == 1 {
             self.sessions[&full].puppet.send(json!({"cmd": "roster"}));
         }
+        Some(expected)
+    }
+
+    /// Whether a client that is there and not available would make an item that its resource left look
+    /// true: without a shim it answers the ping by which shims find out who is gone.
+    fn would_lie(&self, full: &str, shim: Option<usize>) -> bool {
+        let is_published = |it: &Session| it.published.is_some();
+        let is_left = self.leftovers.contains(full)
+            || self.server.kind == Kind::Prosody
+                && self.sessions.get(full).is_some_and(is_published);
+        is_left && shim.is_none()
+    }
+
+    fn log_in_as(
+        &mut self,
+        account: usize,
+        shim: Option<usize>,
+        note: Note<'_>,
+    ) -> Option<Expected> {
+        let account = self.accounts[account].clone();
+        let full_of = |it: &str| format!("{}/{it}", account.bare);
+        let is_free = |it: &&str| !self.sessions.contains_key(&full_of(it));
+        let resource = RESOURCES.into_iter().find(is_free)?;
+        let full = full_of(resource);
+        note(format!("{full} logs in, shim {shim:?}"));
+        let session = self.connect(&account, resource, shim);
+        self.sessions.insert(full.clone(), session);
+        let presence = Presence::unique(&mut self.rng, self.serial);
+        let mut expected = Expected::by(&full);
+        self.become_available(&full, presence, &mut expected);
         Some(expected)
     }
 
@@ -108,47 +245,89 @@ impl World {
     }
 
     fn connect(&mut self, account: &Account, resource: &str, shim: Option<usize>) -> Session {
-        let server = self.server;
+        let Self {
+            server,
+            shims,
+            uplinks,
+            ..
+        } = self;
         let entry = match shim {
             None => server.entry(),
             Some(at) => {
-                let shim = &mut self.shims[at];
-                shim.get_or_insert_with(|| Shim::start(server, "auto", &["-v"]))
-                    .entry()
+                let start = || Shim::start_over(uplinks[at].addr, server, "auto", &["-v"]);
+                shims[at].get_or_insert_with(start).entry()
             }
         };
+        let relay = Relay::to(entry.addr);
+        let addr = relay.addr;
         Session {
-            puppet: Puppet::login(&entry, account, resource),
+            puppet: Puppet::login(&Entry { addr, ..entry }, account, resource),
+            relay,
             shim,
             now: None,
+            published: None,
+            is_hidden: false,
+            was_hidden: false,
             read: 0,
             view: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            estranged: BTreeSet::new(),
+            met: BTreeSet::new(),
+            has_cleared: false,
         }
     }
 
-    fn become_available(&mut self, full: &str) -> Expected {
-        let presence = Presence::random(&mut self.rng, self.serial);
-        let mut expected = self.send(full, &[presence]);
-        expected.newcomer = Some(full.to_string());
-        expected
+    /// Sends a first presence; the newcomer is shown everybody whom the server lets it see.
+    pub(super) fn become_available(
+        &mut self,
+        full: &str,
+        presence: Presence,
+        expected: &mut Expected,
+    ) {
+        // A probe is answered with less than what broadcasts tell the own account.
+        let others = self
+            .available()
+            .filter(|(other, it)| self.passes_native(other, full) && !it.is_hidden);
+        let others = others.map(|(other, it)| (other.clone(), it.now.clone().unwrap().shown));
+        let wanted: BTreeMap<_, _> = others.collect();
+        let shims = wanted.keys().filter(|it| self.sessions[*it].shim.is_some());
+        let met: Vec<_> = shims.map(|it| bare(it).to_string()).collect();
+        let shown = wanted
+            .iter()
+            .map(|(other, it)| (other.clone(), vec![it.clone()]));
+        expected.shown.insert(full.to_string(), shown.collect());
+        let apart = self
+            .accounts
+            .iter()
+            .filter(|it| self.are_apart(full, &it.bare));
+        let estranged = apart.map(|it| it.bare.clone()).collect();
+        let session = self.sessions.get_mut(full).unwrap();
+        session.wanted = wanted;
+        session.estranged = estranged;
+        session.met.extend(met);
+        self.send(full, &[presence], expected);
     }
 
     fn change(&mut self, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(true)?;
+        let full = self.somebody(|it| it.now.is_some())?;
         let presence = Presence::random(&mut self.rng, self.serial);
         note(format!("{full} sends {}", presence.xml));
-        Some(self.send(&full, &[presence]))
+        let mut expected = Expected::by(&full);
+        self.send(&full, &[presence], &mut expected);
+        Some(expected)
     }
 
     fn repeat(&mut self, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(true)?;
+        let full = self.somebody(|it| it.now.is_some())?;
         let presence = self.sessions[&full].now.clone()?;
         note(format!("{full} repeats {}", presence.xml));
-        Some(self.send(&full, &[presence]))
+        let mut expected = Expected::by(&full);
+        self.send(&full, &[presence], &mut expected);
+        Some(expected)
     }
 
     fn change_often(&mut self, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(true)?;
+        let full = self.somebody(|it| it.now.is_some())?;
         let count = 2 + self.rng.below(6);
         let mut presences = Vec::new();
         for _ in 0..count {
@@ -161,120 +340,42 @@ impl World {
         for presence in &presences {
             note(format!("    {}", presence.xml));
         }
-        Some(self.send(&full, &presences))
+        let mut expected = Expected::by(&full);
+        self.send(&full, &presences, &mut expected);
+        Some(expected)
     }
 
     fn hide(&mut self, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(true)?;
+        let full = self.somebody(|it| it.now.is_some())?;
+        if self.would_lie(&full, self.sessions[&full].shim) {
+            return None;
+        }
         let presence = Presence::unavailable(&mut self.rng, self.serial);
         note(format!("{full} sends {} and stays", presence.xml));
-        let expected = self.send(&full, &[presence]);
-        let session = self.sessions.get_mut(&full)?;
-        session.now = None;
-        session.view.clear();
+        let mut expected = Expected::by(&full);
+        self.send_unavailable(&full, &presence, &mut expected);
         Some(expected)
     }
 
     fn come_back(&mut self, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(false)?;
+        let full = self.somebody(|it| it.now.is_none())?;
         note(format!("{full} becomes available"));
-        Some(self.become_available(&full))
-    }
-
-    fn leave(&mut self, how: Leave, note: Note<'_>) -> Option<Expected> {
-        let is_available = !self.rng.once_in(4);
-        let full = self.somebody(is_available)?;
-        let last_words = (is_available && how == Leave::Exit && self.rng.once_in(2))
-            .then(|| Presence::unique(&mut self.rng, self.serial));
-        let mut expected = Expected::default();
-        if let Some(presence) = last_words {
-            note(format!("{full} sends {}", presence.xml));
-            expected = self.send(&full, &[presence]);
-            expected.actor = None;
-        }
-        let command = match how {
-            Leave::Exit => "disconnect",
-            _ => "abort",
-        };
-        note(format!("{full} leaves: {command}"));
-        self.sessions[&full].puppet.send(json!({"cmd": command}));
-        self.remove(&full, how, &mut expected);
+        let mut expected = Expected::by(&full);
+        let presence = Presence::random(&mut self.rng, self.serial);
+        self.become_available(&full, presence, &mut expected);
         Some(expected)
     }
 
-    fn end_shim(&mut self, killed: bool, note: Note<'_>) -> Option<Expected> {
-        let at = self.rng.below(self.shims.len());
-        let mut shim = self.shims[at].take()?;
-        let behind = |it: &Session| it.shim == Some(at);
-        let sessions = self.sessions.iter().filter(|(_, it)| behind(it));
-        let sessions: Vec<_> = sessions.map(|(full, _)| full.clone()).collect();
-        let how = match killed {
-            true => Leave::Killed,
-            false => Leave::Stopped,
-        };
-        note(format!("shim {at} is {how:?}, with {sessions:?}"));
-        if killed {
-            shim.kill();
-        } else {
-            assert_eq!(shim.terminate(), Some(0), "the exit code of a shim");
-        }
-        self.ended_shims.push(shim);
-        let mut expected = Expected::default();
-        for full in sessions {
-            self.remove(&full, how, &mut expected);
-        }
-        Some(expected)
-    }
-
-    /// A client that is available, or is not.
-    fn somebody(&mut self, available: bool) -> Option<String> {
-        let all = self.sessions.iter();
-        let some: Vec<_> = all
-            .filter(|(_, it)| it.now.is_some() == available)
-            .map(|(full, _)| full.clone())
-            .collect();
+    /// A client for which this holds.
+    pub(super) fn somebody(&mut self, is_it: impl Fn(&Session) -> bool) -> Option<String> {
+        let some = self.sessions.iter().filter(|(_, it)| is_it(it));
+        let some: Vec<_> = some.map(|(full, _)| full.clone()).collect();
         (!some.is_empty()).then(|| self.rng.pick(&some))
-    }
-
-    fn send(&mut self, full: &str, presences: &[Presence]) -> Expected {
-        let session = self.sessions.get_mut(full).unwrap();
-        let xml: Vec<_> = presences.iter().map(|it| &*it.xml).collect();
-        session.puppet.raw(&xml.concat());
-        session.now = presences.last().cloned();
-        let shown: Vec<_> = presences.iter().map(|it| it.shown.clone()).collect();
-        let mut expected = Expected::by(full);
-        if session.shim.is_some() {
-            expected.published.insert(full.to_string(), shown.clone());
-        }
-        expected.shown.insert(full.to_string(), shown);
-        expected
-    }
-
-    /// Takes note that somebody is no longer connected.
-    fn remove(&mut self, full: &str, how: Leave, expected: &mut Expected) {
-        let session = self.sessions.remove(full).unwrap();
-        let gone = |it: &crate::puppet::Event| it.event == "disconnected";
-        session.puppet.wait("the end of the stream", gone);
-        expected.gone.insert(full.to_string());
-        if session.now.is_none() {
-            return;
-        }
-        let shown = expected.shown.entry(full.to_string()).or_default();
-        shown.push(Shown::Gone);
-        if session.shim.is_none() {
-            return;
-        }
-        if matches!(how, Leave::Killed | Leave::Replaced) {
-            self.leftovers.insert(full.to_string());
-        } else {
-            let published = expected.published.entry(full.to_string()).or_default();
-            published.push(Shown::Gone);
-        }
     }
 }
 
 impl Expected {
-    fn by(actor: &str) -> Self {
+    pub(super) fn by(actor: &str) -> Self {
         Self {
             actor: Some(actor.to_string()),
             ..Self::default()

@@ -7,7 +7,8 @@ use super::rng::Rng;
 use crate::people::{befriend, come_online, wait_for_items, watch_presence_node};
 use crate::puppet::Puppet;
 use crate::recorded::wait_for_subscription;
-use crate::server::{Account, Server};
+use crate::relay::Relay;
+use crate::server::{Account, Kind, Server};
 use crate::shim::Shim;
 use serde_json::json;
 
@@ -18,36 +19,75 @@ const SHIMS: usize = 3;
 /// A client that is logged in.
 pub(super) struct Session {
     pub(super) puppet: Puppet,
+    /// What it connected over.
+    pub(super) relay: Relay,
     /// The shim it is behind, if it is.
     pub(super) shim: Option<usize>,
     /// The presence it sent last, if it is available.
     pub(super) now: Option<Presence>,
+    /// Its item on the node, if it has one.
+    pub(super) published: Option<Shown>,
+    /// Its privacy list lets no presence out.
+    pub(super) is_hidden: bool,
+    /// That, or `type='invisible'`, and nothing was said since: not everybody sees it alike.
+    pub(super) was_hidden: bool,
+    /// Its shim has taken away what the account's other resources left.
+    pub(super) has_cleared: bool,
     /// How many of its events were looked at.
     pub(super) read: usize,
     /// The last available presence it was shown of each full JID.
     pub(super) view: BTreeMap<String, Shown>,
+    /// What that has to be.
+    pub(super) wanted: BTreeMap<String, Shown>,
+    /// Accounts that blocked its own, or were blocked by it, since it became available: what they did
+    /// meanwhile it was not told.
+    pub(super) estranged: BTreeSet<String>,
+    /// Accounts of which it was sent a native presence with the marker.
+    pub(super) met: BTreeSet<String>,
 }
 
 pub(super) struct World {
-    pub(super) server: &'static Server,
-    pub(super) rng: Rng,
-    pub(super) accounts: Vec<Account>,
     /// By full JID.
     pub(super) sessions: BTreeMap<String, Session>,
+    /// Everybody's contact, natively and by node, without a shim: sees what is really sent.
+    pub(super) witness: Puppet,
+    pub(super) witness_account: Account,
+    pub(super) witness_read: usize,
     pub(super) shims: [Option<Shim>; SHIMS],
     /// For their logs.
     pub(super) ended_shims: Vec<Shim>,
-    /// Everybody's contact, natively and by node, without a shim: sees what is really sent.
-    pub(super) witness: Puppet,
-    pub(super) witness_read: usize,
-    /// Whose item a killed shim may have left on the server.
+    /// Between each shim and the server.
+    pub(super) uplinks: [Relay; SHIMS],
+    pub(super) server: Server,
+    pub(super) rng: Rng,
+    pub(super) accounts: Vec<Account>,
+    /// Who is subscribed to whose node, by account.
+    pub(super) subscribed: BTreeSet<(String, String)>,
+    /// Who is to be again, as soon as a shim of the owner's knows that the other has one, too.
+    pub(super) unsubscribed: BTreeSet<(String, String)>,
+    /// Who has blocked whom, by account.
+    pub(super) blocked: BTreeSet<(String, String)>,
+    /// Whose item is still on the server, though the session ended.
     pub(super) leftovers: BTreeSet<String>,
     /// Makes what is sent different from all before.
     pub(super) serial: usize,
 }
 
+/// How a change travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Native,
+    Event,
+    Both,
+}
+
+pub(super) fn bare(full: &str) -> &str {
+    full.split('/').next().unwrap()
+}
+
 impl World {
-    pub(super) fn new(server: &'static Server, seed: u64) -> Self {
+    pub(super) fn new(kind: Kind, seed: u64) -> Self {
+        let server = Server::own(kind);
         let mut rng = Rng::new(seed);
         let mut names = vec!["juliet", "romeo"];
         if rng.once_in(3) {
@@ -57,14 +97,22 @@ impl World {
         let benvolio = server.account("benvolio");
         for (at, one) in accounts.iter().enumerate() {
             for other in accounts[..at].iter().chain([&benvolio]) {
-                make_friends(server, one, other);
+                make_friends(&server, one, other);
             }
         }
-        let witness = Puppet::login(&server.entry(), &benvolio, "witness");
-        come_online(&witness, "Watching");
-        subscribe_to_nodes(server, &accounts, &witness);
+        let witness = log_in_witness(&server, &benvolio);
+        subscribe_to_nodes(&server, &accounts, &witness);
         witness.ping();
+        let mut subscribed = BTreeSet::new();
+        for one in &accounts {
+            for other in accounts.iter().filter(|it| it.bare != one.bare) {
+                subscribed.insert((one.bare.clone(), other.bare.clone()));
+            }
+        }
         Self {
+            subscribed,
+            unsubscribed: BTreeSet::new(),
+            uplinks: [(); SHIMS].map(|()| Relay::to(server.addr())),
             server,
             rng,
             accounts,
@@ -73,6 +121,8 @@ impl World {
             ended_shims: Vec::new(),
             witness_read: witness.seen_before_next_of(&witness).len() + 1,
             witness,
+            witness_account: benvolio,
+            blocked: BTreeSet::new(),
             leftovers: BTreeSet::new(),
             serial: 0,
         }
@@ -81,6 +131,81 @@ impl World {
     pub(super) fn available(&self) -> impl Iterator<Item = (&String, &Session)> {
         self.sessions.iter().filter(|(_, it)| it.now.is_some())
     }
+
+    pub(super) fn account(&self, bare: &str) -> Account {
+        let mut all = self.accounts.iter();
+        all.find(|it| it.bare == bare).unwrap().clone()
+    }
+
+    /// Whether nothing passes between two accounts.
+    pub(super) fn are_apart(&self, one: &str, other: &str) -> bool {
+        let pair = |one: &str, other: &str| (bare(one).to_string(), bare(other).to_string());
+        self.blocked.contains(&pair(one, other)) || self.blocked.contains(&pair(other, one))
+    }
+
+    /// Whether the server passes a broadcast of `from` on to somebody available. A privacy list does not
+    /// concern the own account.
+    pub(super) fn passes_native(&self, from: &str, to: &str) -> bool {
+        let is_hidden = self.sessions[from].is_hidden && bare(from) != bare(to);
+        !is_hidden && !self.are_apart(from, to)
+    }
+
+    /// Whether an event about `from` is shown to the client `to`: behind a shim, and by a subscription.
+    /// Of the own account's clients it sees what the server shows, who are hidden from others.
+    fn passes_event(&self, from: &str, to: &str, session: &Session) -> bool {
+        let pair = (bare(to).to_string(), bare(from).to_string());
+        let is_told = self.subscribed.contains(&pair) && !self.are_apart(from, to);
+        let is_reachable = session.now.as_ref().is_some_and(|it| it.is_reachable);
+        is_told && is_reachable && session.shim.is_some()
+    }
+
+    /// The witness is somebody new after the server was gone.
+    pub(super) fn meet_witness_again(&mut self) {
+        self.witness = log_in_witness(&self.server, &self.witness_account);
+        self.witness_read = self.witness.seen_before_next_of(&self.witness).len() + 1;
+    }
+
+    /// Waits until whoever was blocked is subscribed again, where the shims can see to that by now.
+    pub(super) fn wait_for_subscriptions(&mut self) {
+        let pairs: Vec<_> = self.unsubscribed.iter().cloned().collect();
+        for (watcher, owner) in pairs {
+            let mut shims = self.sessions.iter().filter(|(full, it)| {
+                bare(full) == owner && it.published.is_some() && it.met.contains(&watcher)
+            });
+            if self.are_apart(&watcher, &owner) || shims.next().is_none() {
+                continue;
+            }
+            // In a session that nobody sees.
+            let account = self.account(&watcher);
+            let asks = Puppet::login(&self.server.entry(), &account, "asking");
+            wait_for_subscription(&asks, &watcher, &owner);
+            log_out([asks]);
+            let pair = (watcher, owner);
+            self.unsubscribed.remove(&pair);
+            self.subscribed.insert(pair);
+        }
+    }
+
+    /// Whether it is unsure who is told by event of what `full` does.
+    pub(super) fn is_unsure(&self, full: &str) -> bool {
+        let mut owners = self.unsubscribed.iter().map(|(_, owner)| owner);
+        owners.any(|it| it == bare(full))
+    }
+
+    /// Who is shown a change of `from` that goes this way.
+    pub(super) fn reached(&self, from: &str, way: Way) -> Vec<String> {
+        let some = self.available().filter(|(to, session)| {
+            way != Way::Event && self.passes_native(from, to)
+                || way != Way::Native && self.passes_event(from, to, session)
+        });
+        some.map(|(to, _)| to.clone()).collect()
+    }
+}
+
+pub(super) fn log_in_witness(server: &Server, account: &Account) -> Puppet {
+    let witness = Puppet::login(&server.entry(), account, "witness");
+    come_online(&witness, "Watching");
+    witness
 }
 
 /// In sessions of their own: ejabberd counts subscription stanzas per session.
