@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::session::Event;
 use crate::session::{self, Input, Leg, Policy, Security, Seed, ServerFacts};
 
 const HEADER: &str = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' \
