@@ -29,13 +29,15 @@ impl Translator {
         self.natives.work(wire);
         self.look_at_contacts(wire);
         self.look_at_strangers(wire);
+        self.work_at_revocations(wire);
         if self.presence.hides() {
             // A question tells that the client is there.
             return;
         }
         let (contacts, blocking) = (&self.contacts, &self.blocking);
         let is_pure = self.policy == Policy::Pure;
-        if self.presence.is_node_ready() {
+        // Whoever is let in while somebody is thrown out could be the same.
+        if self.presence.is_node_ready() && !self.revocations.is_open() {
             self.approvals.work(
                 |account| contacts.may_see(account) && !blocking.is_blocked(account),
                 wire,
@@ -52,7 +54,8 @@ impl Translator {
             Login::At(at) => Some(at),
             _ => None,
         };
-        let has_work = self.approvals.has_work() && self.presence.is_node_ready()
+        let may_grant = self.presence.is_node_ready() && !self.revocations.is_open();
+        let has_work = self.approvals.has_work() && may_grant
             || self.followings.has_work()
             || self.states.has_work();
         let work = match has_work && !self.presence.hides() {
@@ -65,6 +68,7 @@ impl Translator {
             work,
             self.followings.again_at(),
             self.natives.again_at(),
+            self.revocations.again_at(wire),
             strangers,
         ]
         .into_iter()

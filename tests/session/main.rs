@@ -28,6 +28,7 @@ mod record;
 mod refused;
 mod repair;
 mod requests;
+mod revocation;
 mod roster;
 mod states;
 mod subscriptions;
