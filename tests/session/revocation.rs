@@ -117,7 +117,7 @@ fn the_user_may_have_it_tried_again_at_once() {
     let mut d = account.session();
     d.client(&unsubscribed(BARE));
     endings(&mut d, &account, |d, iq, _| {
-        d.error(iq, "wait", "internal-server-error")
+        d.error(iq, "wait", "internal-server-error");
     });
     d.client(&unsubscribed(BARE));
     let said = endings(&mut d, &account, |d, iq, _| d.result(iq, ""));
