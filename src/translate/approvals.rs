@@ -179,7 +179,7 @@ impl Approvals {
         let waiting: HashSet<Box<str>> = self.waiting.iter().cloned().collect();
         let missing = missing.into_iter().map(Box::from);
         self.waiting
-            .extend(missing.filter(|account: &Box<str>| !waiting.contains(account)));
+            .extend(missing.filter(|account| !waiting.contains(account)));
         for account in doubted {
             self.doubted.entry(account).or_insert(now + DOUBT);
         }

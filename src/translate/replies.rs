@@ -153,9 +153,10 @@ pub(super) fn error_condition(iq: &Element<'_>) -> String {
         .children()
         .filter(|child| child.local() == "error")
         .find_map(|error| {
-            let pending = "pending-subscription";
-            if error.child(ns::PUBSUB_ERRORS, pending).is_some() {
-                return Some(pending.to_owned());
+            for own in ["pending-subscription", "not-subscribed"] {
+                if error.child(ns::PUBSUB_ERRORS, own).is_some() {
+                    return Some(own.to_owned());
+                }
             }
             let condition = error
                 .children()

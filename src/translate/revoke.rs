@@ -300,7 +300,11 @@ impl Revocations {
         let is_done = match change.jid {
             // Nobody is subscribed by that JID.
             Some(_) => {
-                self.is_listed || matches!(condition, "unexpected-request" | "item-not-found")
+                self.is_listed
+                    || matches!(
+                        condition,
+                        "not-subscribed" | "unexpected-request" | "item-not-found"
+                    )
             }
             // Prosody says `forbidden` and does it all the same.
             None => matches!(condition, "forbidden" | "item-not-found"),
