@@ -302,6 +302,8 @@ pub enum FromClient {
     Request(bool, Id, Child),
     /// A request for the roster, of this version.
     Roster(Id, u8),
+    /// A presence of this type to everybody.
+    Broadcast(u8),
     /// What somebody wrote.
     Chat(Who),
     /// An element that is no stanza.

@@ -48,6 +48,14 @@ impl Writer<'_> {
                     _ => write!(out, "><query xmlns='{}'/></iq>", ns::ROSTER),
                 };
             }
+            FromClient::Broadcast(kind) => {
+                out.push_str(match kind % 8 {
+                    0 => "<presence type='unavailable'/>",
+                    1 => "<presence type='invisible'/>",
+                    2 => "<presence><show>away</show></presence>",
+                    _ => "<presence/>",
+                });
+            }
             FromClient::Chat(to) => self.chat(&mut out, "to", *to),
             FromClient::Header(style) => out = client_header(*style).text,
             FromClient::Close => self.close(&mut out),
