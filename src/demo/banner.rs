@@ -31,7 +31,7 @@ pub(super) fn banner(options: &DemoOptions, address: SocketAddr, is_other: bool)
     let (first, last) = (accounts.first(), accounts.last());
     for (account, line) in [
         (first, profanity as fn(&str, &str, &str, u16) -> String),
-        (first, mcabber),
+        (last, mcabber),
         (last, slixmpp),
     ] {
         let Some(account) = account else { continue };

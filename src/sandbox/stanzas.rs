@@ -12,7 +12,7 @@ use crate::ns;
 use crate::xml::{Element, Limits, escape, rewrite_standalone};
 
 /// What somebody is told who expects more than there is.
-const REFUSAL: &str = "this sandbox knows nothing but publish-subscribe; connect through pubshim";
+const REFUSAL: &str = "this sandbox knows nothing but publish-subscribe";
 
 /// The longest answer in bytes: its stanza has to pass [`Limits::AFTER_LOGIN`], which others have, too.
 const MOST_ANSWER: usize = Limits::AFTER_LOGIN.bytes - 8 * 1024;
