@@ -30,11 +30,11 @@ pub fn lowercase(jid: &str) -> String {
     bare.to_lowercase() + resource
 }
 
-/// Whether `jid` names an account: a local part and a domain, no resource.
+/// Whether `jid` names an account: a local part and a domain of lengths that may be (RFC 6122 §2.1), no
+/// resource.
 pub fn is_account(jid: &str) -> bool {
-    resource(jid).is_none()
-        && local(jid).is_some_and(|local| !local.is_empty())
-        && !domain(jid).is_empty()
+    let may_be = |part: &str| (1..=1023).contains(&part.len());
+    resource(jid).is_none() && local(jid).is_some_and(may_be) && may_be(domain(jid))
 }
 
 /// Whether `name` may be a domain: what a stream's `to` has to be.

@@ -199,7 +199,8 @@ pub enum Event {
         /// What the server said.
         reason: String,
     },
-    /// Somebody could not be kept from seeing our node, for this reason.
+    /// Somebody could not be kept from seeing our node, for this reason. Until that succeeds, which is tried
+    /// again from time to time, nothing is published.
     RevokeFailed {
         /// The account or domain.
         whom: String,
@@ -353,7 +354,9 @@ impl fmt::Display for Event {
             }
             Self::RevokeFailed { whom, reason } => write!(
                 f,
-                "{} may still see what is published to node 'presence': {reason}",
+                "{} may still be subscribed to node 'presence', so nothing is published to it \
+                 (contacts are shown native presence all the same): {reason}; it is tried again within the \
+                 hour, and at once if you take the contact's subscription away again",
                 shown(whom)
             ),
             Self::StrangersKept { whom } => write!(

@@ -325,6 +325,10 @@ impl Approvals {
             return;
         };
         let (_, accounts) = self.grants.swap_remove(at);
+        if accounts.is_empty() {
+            // They are to see nothing any more.
+            return;
+        }
         match reply {
             Ok(_) => {
                 for account in accounts {
@@ -438,6 +442,9 @@ impl Approvals {
         self.is_stale = true;
         self.waiting.retain(|waiting| **waiting != *account);
         self.unsubscribed.retain(|waiting| **waiting != *account);
+        for (_, granting) in &mut self.grants {
+            granting.retain(|waiting| **waiting != *account);
+        }
         self.subscribers.retain(|jid| jid::bare(jid) != account);
         if let Some(members) = &mut self.members {
             members.remove(account);

@@ -121,7 +121,7 @@ pub(super) fn set_subscription(jid: &str, is_subscribed: bool, wire: &mut Wire) 
     });
 }
 
-fn write_subscription(out: &mut BytesMut, jid: &str, state: &str) {
+pub(super) fn write_subscription(out: &mut BytesMut, jid: &str, state: &str) {
     let _ = write!(
         out,
         "<pubsub xmlns='{}'><subscriptions node='{NODE}'><subscription jid='{}' subscription='{state}'/></subscriptions></pubsub>",

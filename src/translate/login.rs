@@ -30,6 +30,7 @@ impl Translator {
         self.record.work(&self.contacts, wire);
         self.look_at_contacts(wire);
         self.look_at_strangers(wire);
+        self.work_at_revocations(wire);
         if self.presence.hides() {
             // A question tells that the client is there.
             return;
@@ -69,6 +70,7 @@ impl Translator {
             followings,
             self.natives.again_at(),
             later(self.approvals.again_at()),
+            self.revocations.again_at(wire),
         ]
         .into_iter()
         .flatten()

@@ -75,8 +75,8 @@ pub(crate) enum Purpose {
     PrivacyList,
     /// Learning who is subscribed to our node, to end it.
     Subscribers,
-    /// Ending what an account may do with our node.
-    Revoked,
+    /// Ending a subscription or what an account may do with our node, by the number of the request.
+    Revoked(u32),
     /// Learning who is a member of our node.
     Members,
     /// Learning who is subscribed to our node, at login.

@@ -163,11 +163,6 @@ impl Record {
         self.state == State::Known
     }
 
-    /// Whether the answer about them is still to come.
-    pub(super) fn is_reading(&self) -> bool {
-        matches!(self.state, State::Wanted | State::Reading)
-    }
-
     /// Whether they cannot be had in this session.
     pub(super) fn is_unusable(&self) -> bool {
         self.state == State::Unusable

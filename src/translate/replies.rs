@@ -64,9 +64,9 @@ impl Translator {
                 self.handle_contacts_known(wire);
             }
             Purpose::Subscribers => self.handle_revoking(reply, wire),
-            Purpose::Revoked => {
-                self.revocations.handle_revoked(wire);
-                self.hold_publishes(wire);
+            Purpose::Revoked(serial) => {
+                self.revocations.handle_revoked(serial, reply);
+                self.work_at_revocations(wire);
             }
             Purpose::RecordNode(step) => {
                 let written = self.record.handle_node(step, reply, &self.contacts, wire);
@@ -77,9 +77,7 @@ impl Translator {
             }
             Purpose::RecordItems => {
                 self.record.handle_items(reply, &mut self.contacts, wire);
-                if self.revocations.waits_for_record() {
-                    self.handle_revoking(Err("not listed"), wire);
-                }
+                self.work_at_revocations(wire);
                 self.start_pure(wire);
             }
             Purpose::Recorded => {

@@ -2,40 +2,69 @@
 //!
 //! Each server has a trap: on Prosody a subscription outlives the affiliation, on ejabberd nobody can list
 //! who has one, and both stop at the first error of several changes in one request. So first the
-//! subscriptions go, each recorded JID of the account by itself, then the affiliation; then it is looked
-//! whether that is so. Until then nothing is published.
+//! subscriptions go, each JID by itself, then the affiliation; then it is looked whether that is so. One list
+//! serves all who wait. Until they all are out nothing is published: what the server refuses is tried again
+//! for as long as the session lasts.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use super::authorization::set_subscription;
+use super::authorization::write_subscription;
 use super::presence::NODE;
+use super::replies::NO_ANSWER;
+use super::translator::Translator;
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
 use crate::session::{Event, Wire};
 use crate::xml::{Element, escape};
 
-/// So many accounts may wait.
-const MOST_WAITING: usize = 1024;
-/// So often an account may turn out to be subscribed after all.
-const MOST_TRIES: u8 = 2;
+/// So many may wait. Should there be more, nothing is published any more in this session.
+const MOST_WAITING: usize = 4096;
+/// After so many failures the user is told.
+const MOST_TRIES: u8 = 3;
+/// The pauses after the first failures; the last one is repeated.
+const PAUSES: [Duration; 3] = [
+    Duration::from_secs(3),
+    Duration::from_secs(30),
+    Duration::from_secs(3600),
+];
 
-/// Accounts whose subscriptions are being ended, one after the other.
+/// Accounts whose subscriptions are being ended: all that wait together, the next ones after them.
 #[derive(Debug, Default)]
 pub(super) struct Revocations {
-    /// The first is in work.
-    waiting: VecDeque<Revocation>,
+    waiting: Vec<Revocation>,
+    /// There were too many.
+    is_overfull: bool,
     step: Step,
+    /// The server may list who is subscribed, so the list decides about those in work.
+    is_listed: bool,
+    /// What is still to be sent.
+    changes: VecDeque<Change>,
+    /// What was sent and is not answered, by the number of the request.
+    open: Vec<(u32, Change)>,
+    serial: u32,
+    /// Those who are out, until that is noted.
+    done: Vec<Box<str>>,
 }
 
 #[derive(Debug)]
 struct Revocation {
     /// An account, or a whole domain.
     whom: Box<str>,
-    /// Full JIDs that were approved, too.
-    jids: Vec<Box<str>>,
+    state: State,
     tries: u8,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// To be begun, at this time.
+    At(Duration),
+    /// In work; what the server refused.
+    Ending(Option<String>),
+    /// The list has to say that it is so.
+    Ended,
 }
 
 /// What is waited for.
@@ -47,16 +76,43 @@ enum Step {
     List,
     /// What is on record, as nobody lists them.
     Record,
-    /// The answer to the last of what was sent.
-    Ending { is_listed: bool },
-    /// The list as it is after it.
-    Verifying,
+    /// The answers to what is sent.
+    Ending,
+}
+
+/// One change at the server: a subscription ends, or (without a JID) the affiliation.
+#[derive(Debug)]
+struct Change {
+    whom: Box<str>,
+    jid: Option<Box<str>>,
+}
+
+impl Revocation {
+    fn is_due(&self, now: Duration) -> bool {
+        match self.state {
+            State::At(at) => at <= now,
+            State::Ending(_) => false,
+            State::Ended => true,
+        }
+    }
+
+    fn fail(&mut self, reason: &str, wire: &mut Wire) {
+        let pause = PAUSES[PAUSES.len().min(usize::from(self.tries) + 1) - 1];
+        self.state = State::At(wire.now + pause);
+        self.tries = self.tries.saturating_add(1);
+        if self.tries == MOST_TRIES {
+            wire.log(Event::RevokeFailed {
+                whom: self.whom.clone().into(),
+                reason: reason.to_owned(),
+            });
+        }
+    }
 }
 
 impl Revocations {
     /// Whether somebody is still to be kept from seeing anything.
     pub(super) fn is_open(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || self.is_overfull
     }
 
     /// Whether `account` is still to be kept from seeing anything.
@@ -66,129 +122,240 @@ impl Revocations {
             .any(|revocation| *revocation.whom == *account)
     }
 
-    /// Ends what `whom` (an account, or a whole domain) has subscribed to; `jids` were approved, too.
-    pub(super) fn revoke(&mut self, whom: &str, jids: Vec<Box<str>>, wire: &mut Wire) {
-        if self.waiting.len() >= MOST_WAITING {
-            return wire.log(Event::RevokeFailed {
-                whom: whom.to_owned(),
-                reason: "too many at once".to_owned(),
-            });
+    /// Ends what `whom` (an account, or a whole domain) has subscribed to.
+    pub(super) fn revoke(&mut self, whom: &str, wire: &mut Wire) {
+        let known = self.waiting.iter_mut().find(|other| *other.whom == *whom);
+        if let Some(revocation) = known {
+            if let State::At(at) = &mut revocation.state {
+                *at = wire.now.min(*at);
+            }
+            return;
         }
-        if self.waiting.iter().any(|other| *other.whom == *whom) {
+        if self.waiting.len() >= MOST_WAITING {
+            if !std::mem::replace(&mut self.is_overfull, true) {
+                wire.log(Event::RevokeFailed {
+                    whom: whom.to_owned(),
+                    reason: "too many at once; log in again".to_owned(),
+                });
+            }
             return;
         }
         wire.apply(&rules::REVOKE);
-        self.waiting.push_back(Revocation {
+        self.waiting.push(Revocation {
             whom: whom.into(),
-            jids,
+            state: State::At(wire.now),
             tries: 0,
         });
-        self.go_on(wire);
+        self.work(wire);
     }
 
-    fn go_on(&mut self, wire: &mut Wire) {
-        while self.step == Step::Idle && self.is_open() {
+    /// `whom` may see our node again. Of what was sent the answers do not matter: what is sent now is done
+    /// after it.
+    pub(super) fn cancel(&mut self, whom: &str) {
+        self.waiting.retain(|revocation| *revocation.whom != *whom);
+        self.changes.retain(|change| *change.whom != *whom);
+        self.open.retain(|(_, change)| *change.whom != *whom);
+    }
+
+    /// Sends as much as may be sent now.
+    fn work(&mut self, wire: &mut Wire) {
+        while wire.may_work()
+            && let Some(change) = self.changes.pop_front()
+        {
+            self.serial = self.serial.wrapping_add(1);
+            let purpose = Purpose::Revoked(self.serial);
+            let sent = wire.request("set", None, purpose, |out| match &change.jid {
+                Some(jid) => write_subscription(out, jid, "none"),
+                None => {
+                    let _ = write!(
+                        out,
+                        "<pubsub xmlns='{}'><affiliations node='{NODE}'><affiliation jid='{}' affiliation='none'/></affiliations></pubsub>",
+                        ns::PUBSUB_OWNER,
+                        escape(&change.whom)
+                    );
+                }
+            });
+            if !sent {
+                self.changes.push_front(change);
+                break;
+            }
+            self.open.push((self.serial, change));
+        }
+        if self.step == Step::Ending && self.changes.is_empty() && self.open.is_empty() {
+            self.conclude(wire);
+        }
+        let is_due = self
+            .waiting
+            .iter()
+            .any(|revocation| revocation.is_due(wire.now));
+        // Where there is no room for the question, the next answer makes some.
+        if self.step == Step::Idle && is_due && ask(wire) {
             self.step = Step::List;
-            if !ask(wire) {
-                self.give_up("too many requests wait for the server", wire);
+        }
+    }
+
+    /// When [`work`](Self::work) can go on, if not by an answer.
+    pub(super) fn again_at(&self, wire: &Wire) -> Option<Duration> {
+        if !self.changes.is_empty() {
+            return wire.may_work_at();
+        }
+        let pauses = self.waiting.iter().filter_map(|revocation| {
+            let State::At(at) = revocation.state else {
+                return None;
+            };
+            Some(at).filter(|at| *at > wire.now && self.step == Step::Idle)
+        });
+        pauses.min()
+    }
+
+    /// All is answered: who is out, where no list can tell.
+    fn conclude(&mut self, wire: &mut Wire) {
+        self.step = Step::Idle;
+        for revocation in &mut self.waiting {
+            let State::Ending(refused) = &mut revocation.state else {
+                continue;
+            };
+            match refused.take() {
+                Some(reason) => revocation.fail(&reason, wire),
+                None if self.is_listed => revocation.state = State::Ended,
+                None => self.done.push(revocation.whom.clone()),
             }
         }
+        self.forget_done();
     }
 
-    fn give_up(&mut self, reason: &str, wire: &mut Wire) {
-        self.step = Step::Idle;
-        if let Some(revocation) = self.waiting.pop_front() {
-            wire.log(Event::RevokeFailed {
-                whom: revocation.whom.into(),
-                reason: reason.to_owned(),
-            });
+    fn forget_done(&mut self) {
+        let done = &self.done;
+        self.waiting
+            .retain(|revocation| !done.contains(&revocation.whom));
+    }
+
+    /// The server lists who is subscribed.
+    fn handle_subscribers(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+        self.step = Step::Ending;
+        self.is_listed = true;
+        let due = self.waiting.iter_mut().filter(|one| one.is_due(wire.now));
+        let mut due: HashMap<Box<str>, (&mut Revocation, Vec<Box<str>>)> = due
+            .map(|revocation| (revocation.whom.clone(), (revocation, Vec::new())))
+            .collect();
+        for (jid, _) in subscriptions_in(iq) {
+            // Once, also where a whole domain is to go.
+            let names = [jid::bare(&jid), jid::domain(&jid), &*jid];
+            let whom = names.into_iter().find(|name| due.contains_key(*name));
+            if let Some((_, jids)) = whom.and_then(|whom| due.get_mut(whom)) {
+                jids.push(jid.as_str().into());
+            }
+        }
+        let mut due: Vec<_> = due.into_values().collect();
+        due.sort_unstable_by(|(one, _), (other, _)| one.whom.cmp(&other.whom));
+        for (revocation, jids) in due {
+            if revocation.state != State::Ended {
+                revocation.state = State::Ending(None);
+                self.changes.extend(changes(&revocation.whom, jids));
+            } else if jids.is_empty() {
+                self.done.push(revocation.whom.clone());
+            } else {
+                revocation.fail("the server keeps the subscription", wire);
+            }
+        }
+        self.forget_done();
+    }
+
+    /// The server does not list who is subscribed.
+    fn handle_unlisted(&mut self, condition: &str, wire: &mut Wire) {
+        // If only this time, the next list decides.
+        self.is_listed = matches!(
+            condition,
+            NO_ANSWER | "internal-server-error" | "resource-constraint"
+        );
+        let reason = format!("who is subscribed cannot be looked up: {condition}");
+        for revocation in &mut self.waiting {
+            if revocation.state == State::Ended {
+                revocation.fail(&reason, wire);
+            }
+        }
+        let is_due = self.waiting.iter().any(|one| one.is_due(wire.now));
+        self.step = if is_due { Step::Record } else { Step::Idle };
+    }
+
+    /// Ends what is on record, as `jids_of` an account tells.
+    fn end_recorded(&mut self, jids_of: impl Fn(&str) -> Vec<Box<str>>, now: Duration) {
+        self.step = Step::Ending;
+        for revocation in self.waiting.iter_mut().filter(|one| one.is_due(now)) {
+            let mut jids = jids_of(&revocation.whom);
+            // A shim subscribes with the bare JID.
+            jids.push(revocation.whom.clone());
+            revocation.state = State::Ending(None);
+            self.changes.extend(changes(&revocation.whom, jids));
         }
     }
 
-    /// Who is to be revoked now, without a list of subscribers; `None`: it is not that far.
-    pub(super) fn unlisted(&self) -> Option<&str> {
-        let is_unlisted = matches!(self.step, Step::List | Step::Record);
-        let revocation = self.waiting.front().filter(|_| is_unlisted)?;
-        Some(&revocation.whom)
-    }
-
-    /// What is on record has to be read before it goes on.
-    pub(super) fn wait_for_record(&mut self) {
-        self.step = Step::Record;
-    }
-
-    /// Whether it waits for that.
-    pub(super) fn waits_for_record(&self) -> bool {
-        self.step == Step::Record
-    }
-
-    /// These JIDs of the first were approved, too.
-    pub(super) fn add(&mut self, jids: Vec<Box<str>>) {
-        if let Some(revocation) = self.waiting.front_mut() {
-            revocation.jids.extend(jids);
-        }
-    }
-
-    /// Goes on with the list of subscribers, or without one.
-    pub(super) fn handle_subscribers(
-        &mut self,
-        reply: Result<&Element<'_>, &str>,
-        wire: &mut Wire,
-    ) {
-        let Some(revocation) = self.waiting.front_mut() else {
-            self.step = Step::Idle;
+    /// A change was made, or not.
+    pub(super) fn handle_revoked(&mut self, serial: u32, reply: Result<&Element<'_>, &str>) {
+        let Some(at) = self.open.iter().position(|(sent, _)| *sent == serial) else {
             return;
         };
-        let listed = reply.ok().map(|iq| subscribers_of(iq, &revocation.whom));
-        match (self.step, &listed) {
-            (Step::Verifying, Some(left)) if !left.is_empty() && revocation.tries < MOST_TRIES => {}
-            (Step::Verifying, Some(left)) if !left.is_empty() => {
-                self.give_up("the server keeps the subscription", wire);
-                return self.go_on(wire);
+        let (_, change) = self.open.swap_remove(at);
+        let Err(condition) = reply else { return };
+        let is_done = match change.jid {
+            // Nobody is subscribed by that JID.
+            Some(_) => {
+                self.is_listed || matches!(condition, "unexpected-request" | "item-not-found")
             }
-            (Step::Verifying, _) => {
-                self.waiting.pop_front();
-                self.step = Step::Idle;
-                return self.go_on(wire);
-            }
-            _ => {}
+            // Prosody says `forbidden` and does it all the same.
+            None => matches!(condition, "forbidden" | "item-not-found"),
+        };
+        let mut waiting = self.waiting.iter_mut();
+        if !is_done && let Some(revocation) = waiting.find(|other| other.whom == change.whom) {
+            revocation.state = State::Ending(Some(condition.to_owned()));
         }
-        revocation.tries += 1;
-        let is_listed = listed.is_some();
-        // Where nobody can list them: a shim subscribes with the bare JID.
-        let jids = listed.unwrap_or_else(|| {
-            let recorded = revocation.jids.iter().map(|jid| jid.to_string());
-            recorded.chain([revocation.whom.to_string()]).collect()
-        });
-        for jid in &jids {
-            set_subscription(jid, false, wire);
+    }
+}
+
+impl Translator {
+    /// The answer to who is subscribed to our node, for a revocation.
+    pub(super) fn handle_revoking(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+        match reply {
+            Ok(iq) => self.revocations.handle_subscribers(iq, wire),
+            Err(condition) => self.revocations.handle_unlisted(condition, wire),
         }
-        let whom = revocation.whom.clone();
-        self.step = Step::Ending { is_listed };
-        let sent = wire.request("set", None, Purpose::Revoked, |out| {
-            let _ = write!(
-                out,
-                "<pubsub xmlns='{}'><affiliations node='{NODE}'><affiliation jid='{}' affiliation='none'/></affiliations></pubsub>",
-                ns::PUBSUB_OWNER,
-                escape(&whom)
-            );
-        });
-        if !sent {
-            self.give_up("too many requests wait for the server", wire);
-            self.go_on(wire);
-        }
+        self.work_at_revocations(wire);
     }
 
-    /// The affiliation was taken, or not: Prosody says `forbidden` and does it all the same.
-    pub(super) fn handle_revoked(&mut self, wire: &mut Wire) {
-        let is_listed = matches!(self.step, Step::Ending { is_listed: true });
-        self.step = Step::Verifying;
-        if !is_listed || !ask(wire) {
-            self.waiting.pop_front();
-            self.step = Step::Idle;
-            self.go_on(wire);
+    /// Goes on with revocations. Where the server does not list who is subscribed, the JIDs to be ended are
+    /// on record.
+    pub(super) fn work_at_revocations(&mut self, wire: &mut Wire) {
+        if self.revocations.step == Step::Record {
+            self.record.read(wire);
+            if self.record.is_known() || self.record.is_unusable() {
+                let contacts = &self.contacts;
+                let jids_of = |account: &str| {
+                    let contact = contacts.get(account);
+                    contact.map_or_else(Vec::new, |contact| contact.jids.clone())
+                };
+                self.revocations.end_recorded(jids_of, wire.now);
+            }
         }
+        self.revocations.work(wire);
+        let done = std::mem::take(&mut self.revocations.done);
+        for account in &done {
+            if let Some(contact) = self.contacts.get_mut(account)
+                && !std::mem::take(&mut contact.jids).is_empty()
+            {
+                self.record.write(account, None, &self.contacts, wire);
+            }
+        }
+        self.hold_publishes(wire);
     }
+}
+
+/// What ends the subscriptions of `jids`, then what `whom` may do.
+fn changes(whom: &str, jids: Vec<Box<str>>) -> impl Iterator<Item = Change> {
+    let jids = jids.into_iter().map(Some).chain([None]);
+    jids.map(move |jid| Change {
+        whom: whom.into(),
+        jid,
+    })
 }
 
 fn ask(wire: &mut Wire) -> bool {
@@ -199,15 +366,6 @@ fn ask(wire: &mut Wire) -> bool {
             ns::PUBSUB_OWNER
         );
     })
-}
-
-/// The subscribed JIDs in an answer that belong to `account`, which may be a domain.
-fn subscribers_of(iq: &Element<'_>, account: &str) -> Vec<String> {
-    subscriptions_in(iq)
-        .into_iter()
-        .map(|(jid, _)| jid)
-        .filter(|jid| jid::bare(jid) == account || jid::domain(jid) == account || jid == account)
-        .collect()
 }
 
 /// Who is subscribed to a node by an answer about it, pending ones included (XEP-0060 §8.8.1).

@@ -85,6 +85,7 @@ impl Translator {
 
     /// Lets `account` see our node. Whom no native subscription backs is put on record.
     pub(super) fn approve(&mut self, account: &str, wire: &mut Wire) {
+        self.cancel_revocation(account, wire);
         let jids = match self.presence.is_node_ready() {
             true => self.approvals.approve(account, wire),
             // There is nothing to be seen yet; who may see it is looked at when there is.
@@ -109,6 +110,16 @@ impl Translator {
         if is_news && !is_pure {
             self.record.write(account, None, &self.contacts, wire);
         }
+    }
+
+    /// What was said last counts, also about a domain that was blocked and is not any more.
+    fn cancel_revocation(&mut self, account: &str, wire: &mut Wire) {
+        if self.blocking.is_blocked(account) || !self.revocations.is_open() {
+            return;
+        }
+        self.revocations.cancel(account);
+        self.revocations.cancel(jid::domain(account));
+        self.hold_publishes(wire);
     }
 
     /// The native roster backs the approval now: it need not be on record.
@@ -142,45 +153,19 @@ impl Translator {
         }
     }
 
-    /// Ends what `account` sees of our node.
+    /// Ends what `account` sees of our node. Its JIDs stay on record until that is done.
     pub(super) fn revoke(&mut self, account: &str, wire: &mut Wire) {
-        let jids = self
-            .contacts
-            .get_mut(account)
-            .map(|contact| std::mem::take(&mut contact.jids));
-        let jids = jids.unwrap_or_default();
-        let was_recorded = !jids.is_empty();
         self.approvals.forget(account);
-        self.revocations.revoke(account, jids, wire);
-        self.hold_publishes(wire);
-        if was_recorded {
-            self.record.write(account, None, &self.contacts, wire);
-        }
-    }
-
-    /// Who is subscribed to our node, for a revocation. Where the server does not tell, the JIDs to be
-    /// ended are on record.
-    pub(super) fn handle_revoking(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
-        if reply.is_err()
-            && let Some(account) = self.revocations.unlisted().map(Box::<str>::from)
-        {
-            self.record.read(wire);
-            if self.record.is_reading() {
-                return self.revocations.wait_for_record();
-            }
-            if let Some(contact) = self.contacts.get_mut(&account)
-                && !contact.jids.is_empty()
-            {
-                self.revocations.add(std::mem::take(&mut contact.jids));
-                self.record.write(&account, None, &self.contacts, wire);
-            }
-        }
-        self.revocations.handle_subscribers(reply, wire);
+        self.revocations.revoke(account, wire);
         self.hold_publishes(wire);
     }
 
-    /// Whether `account` may see our node.
+    /// Whether `account` may see our node. Who is just being thrown out may not, whatever the roster says.
     fn may_see(&self, account: &str) -> bool {
+        self.is_approved(account) && !self.revocations.concerns(account)
+    }
+
+    fn is_approved(&self, account: &str) -> bool {
         self.blocking.lets_see(&self.contacts, account)
     }
 
@@ -201,7 +186,7 @@ impl Translator {
             }
             if self.may_see(account) && self.approvals.has_form(account) {
                 self.approve(account, wire);
-            } else if self.may_see(account) {
+            } else if self.is_approved(account) {
                 self.approvals.want(account, is_marked);
             }
         }

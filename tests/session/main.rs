@@ -29,6 +29,7 @@ mod record;
 mod refused;
 mod repair;
 mod requests;
+mod revocation;
 mod roster;
 mod states;
 mod subscriptions;

@@ -399,7 +399,7 @@ fn what_nobody_waits_for_is_written_at_the_pace_of_all_else() {
         }
         // Whoever waits does not wait for that.
         if seconds == 2 && sent.is_empty() {
-            d.forget();
+            d.client_bytes();
             d.client(&roster_set(&format!("<item jid='{CONTACT}' name='R'/>")));
         }
         if seconds == 5 && sent.is_empty() {

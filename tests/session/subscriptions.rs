@@ -397,6 +397,8 @@ fn the_clients_unsubscribed_revokes_and_nothing_is_published_until_then() {
     );
     let last = ending.pop().unwrap();
     d.result(&last, "");
+    assert_eq!(said(&mut d), [""; 0]);
+    d.result(&ending[0], "");
     assert_eq!(said(&mut d), ["publish presence"]);
 }
 
@@ -415,8 +417,12 @@ fn a_revocation_is_verified_where_that_can_be() {
     // This server keeps the subscription, whatever it says.
     let native = format!("presence unsubscribed {BARE}");
     let sent: Vec<_> = sent.into_iter().filter(|said| *said != native).collect();
-    let twice = [&round[..], &round[..], &["get subscribers".to_owned()]].concat();
-    assert_eq!(sent, twice);
+    let verified = [&round[..], &["get subscribers".to_owned()]].concat();
+    assert_eq!(sent, verified);
+    for pause in [3, 30] {
+        d.advance(pause);
+        assert_eq!(account.settle(&mut d), verified);
+    }
     let failed = d.events().into_iter().any(
         |event| matches!(event, pubshim::session::Event::RevokeFailed { whom, .. } if whom == BARE),
     );

@@ -254,8 +254,8 @@ fn who_is_blocked_is_subscribed_no_longer() {
     // One request each: a server stops at the first error.
     let [bare, mobile, last] = d.server_got().try_into().unwrap();
     for (ended, jid) in [
-        (bare, "romeo@montague.lit"),
-        (mobile, "romeo@montague.lit/mobile"),
+        (&bare, "romeo@montague.lit"),
+        (&mobile, "romeo@montague.lit/mobile"),
     ] {
         let ended = ended.at("pubsub/subscriptions/subscription");
         assert_eq!(
@@ -273,6 +273,10 @@ fn who_is_blocked_is_subscribed_no_longer() {
     assert_eq!(d.one_to_server().local, "presence");
     // Prosody says this and does it all the same.
     d.error(&last, "auth", "forbidden");
+    for ended in [&bare, &mobile] {
+        assert_eq!(d.server_bytes(), "");
+        d.result(ended, "");
+    }
     let verify = d.one_to_server();
     assert!(verify.has("pubsub/subscriptions"));
     d.result(

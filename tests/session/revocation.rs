@@ -1,0 +1,390 @@
+//! Ending what contacts see of our node: refusals, changes of mind, many at once.
+
+use std::collections::HashSet;
+
+use pubshim::session::Event;
+
+use crate::account::*;
+use crate::driver::*;
+use crate::forms::{BARD, ejabberd_form};
+use crate::tree::Node;
+
+const BARE: &str = "romeo@montague.lit";
+
+fn unsubscribed(account: &str) -> String {
+    format!("<presence to='{account}' type='unsubscribed'/>")
+}
+
+fn subscribed(account: &str) -> String {
+    format!("<presence to='{account}' type='subscribed'/>")
+}
+
+/// What the end of all subscriptions of `account` looks like on ejabberd, where nobody lists them.
+fn ending(account: &str) -> [String; 2] {
+    [
+        format!("subscription none {account}"),
+        format!("affiliation none {account}"),
+    ]
+}
+
+/// What is sent to end subscriptions; all IQs to the own account are answered, those by `answer`.
+fn endings(
+    d: &mut Driver,
+    account: &Account,
+    answer: impl Fn(&mut Driver, &Node, &str),
+) -> Vec<String> {
+    let mut said = Vec::new();
+    loop {
+        let sent = d.server_got();
+        if sent.is_empty() {
+            return said;
+        }
+        for iq in sent {
+            if iq.local != "iq" || iq.attribute("to").is_some() {
+                continue;
+            }
+            let words = say(&iq);
+            if words.contains(" none ") {
+                answer(d, &iq, &words);
+                said.push(words);
+            } else {
+                account.answer_one(&iq, d);
+            }
+        }
+    }
+}
+
+/// Whom the log says to be subscribed still.
+fn failed(d: &mut Driver) -> Vec<String> {
+    let events = d.events().into_iter();
+    let failed = events.filter_map(|event| match event {
+        Event::RevokeFailed { whom, .. } => Some(whom),
+        _ => None,
+    });
+    failed.collect()
+}
+
+/// Whether something is published when the client has something new to say.
+fn publishes(d: &mut Driver) -> bool {
+    d.client("<presence><show>dnd</show></presence>");
+    let said = said(d);
+    assert!(
+        said.contains(&"presence  own".to_owned()),
+        "native presence goes on: {said:?}"
+    );
+    said.contains(&"publish presence".to_owned())
+}
+
+/// Lets so many seconds pass, before the last of which nothing is sent.
+fn pause(d: &mut Driver, seconds: u64) {
+    d.advance(seconds - 1);
+    assert_eq!(d.server_bytes(), "");
+    d.advance(1);
+}
+
+#[test]
+fn a_refused_revocation_is_tried_again_and_nothing_is_published() {
+    for refused in ["subscription", "affiliation"] {
+        let account = Account::with(&[(BARE, "both")]);
+        let mut d = account.session();
+        let refuse = |d: &mut Driver, iq: &Node, words: &str| match words.starts_with(refused) {
+            true => d.error(iq, "wait", "internal-server-error"),
+            false => d.result(iq, ""),
+        };
+        d.client(&unsubscribed(BARE));
+        assert_eq!(endings(&mut d, &account, refuse), ending(BARE));
+        assert!(!publishes(&mut d), "{refused} refused");
+        for seconds in [3, 30] {
+            assert_eq!(failed(&mut d), [""; 0]);
+            pause(&mut d, seconds);
+            assert_eq!(endings(&mut d, &account, refuse), ending(BARE));
+        }
+        let told = failed(&mut d);
+        assert!(!publishes(&mut d), "{refused} refused three times");
+        assert_eq!(told, [BARE], "the user is told");
+        // It goes on at leisure, and what was held is published when it is done.
+        pause(&mut d, 3600);
+        let accept = |d: &mut Driver, iq: &Node, _: &str| d.result(iq, "");
+        assert_eq!(endings(&mut d, &account, accept), ending(BARE));
+        assert_eq!(failed(&mut d), [""; 0]);
+        assert!(publishes(&mut d), "{refused} accepted at last");
+    }
+}
+
+#[test]
+fn the_user_may_have_it_tried_again_at_once() {
+    let account = Account::with(&[(BARE, "both")]);
+    let mut d = account.session();
+    d.client(&unsubscribed(BARE));
+    endings(&mut d, &account, |d, iq, _| {
+        d.error(iq, "wait", "internal-server-error");
+    });
+    d.client(&unsubscribed(BARE));
+    let said = endings(&mut d, &account, |d, iq, _| d.result(iq, ""));
+    assert_eq!(said, ending(BARE));
+    assert!(publishes(&mut d));
+}
+
+#[test]
+fn who_was_not_subscribed_is_out() {
+    // As ejabberd and Prosody say it; and a server whose node is gone.
+    for condition in ["unexpected-request", "item-not-found"] {
+        let account = Account::with(&[(BARE, "both")]);
+        let mut d = account.session();
+        d.client(&unsubscribed(BARE));
+        endings(&mut d, &account, |d, iq, words| {
+            match words.starts_with("subscription") {
+                true => d.error(iq, "cancel", condition),
+                false => d.result(iq, ""),
+            }
+        });
+        assert!(publishes(&mut d), "{condition}");
+    }
+}
+
+#[test]
+fn no_answer_is_no_success() {
+    let account = Account::with(&[(BARE, "both")]);
+    let mut d = account.session();
+    d.client(&unsubscribed(BARE));
+    endings(&mut d, &account, |_, _, _| {});
+    d.advance(59);
+    assert!(!publishes(&mut d));
+    d.advance(1);
+    assert!(!publishes(&mut d));
+    d.advance(3);
+    let said = endings(&mut d, &account, |d, iq, _| d.result(iq, ""));
+    assert_eq!(said, ending(BARE));
+    assert!(publishes(&mut d));
+}
+
+#[test]
+fn a_list_that_fails_verifies_nothing() {
+    let mut account = Account::with(&[(BARE, "both")]);
+    account.subscribers = Some(vec![BARE.to_owned()]);
+    let mut d = account.session();
+    d.client(&unsubscribed(BARE));
+    let list = d.server_got().remove(0);
+    account.answer_one(&list, &mut d);
+    for iq in d.server_got() {
+        d.result(&iq, "");
+    }
+    let list = d.one_to_server();
+    assert_eq!(say(&list), "get subscribers");
+    d.error(&list, "wait", "internal-server-error");
+    assert!(!publishes(&mut d));
+    account.subscribers = Some(Vec::new());
+    d.advance(3);
+    endings(&mut d, &account, |d, iq, _| d.result(iq, ""));
+    assert!(publishes(&mut d));
+}
+
+#[test]
+fn a_full_jid_approved_during_a_revocation_goes_with_the_next() {
+    let full = "bard@shakespeare.lit/globe";
+    let account = Account::with(&[]);
+    let mut d = account.session();
+    d.server(&ejabberd_form(BARD));
+    d.client(&subscribed(BARD));
+    account.settle(&mut d);
+    d.client(&unsubscribed(BARD));
+    d.server(&ejabberd_form(full));
+    d.client(&subscribed(BARD));
+    d.client(&unsubscribed(BARD));
+    let said = account.settle(&mut d);
+    let last = said
+        .iter()
+        .rposition(|said| said.starts_with("subscription subscribed"));
+    let after = &said[last.unwrap()..];
+    for jid in [full, BARD] {
+        assert!(
+            after.contains(&format!("subscription none {jid}")),
+            "{said:?}"
+        );
+    }
+    let out = after.last().unwrap();
+    assert!(after.contains(&ending(BARD)[1]), "{out}");
+}
+
+#[test]
+fn who_is_approved_during_a_revocation_stays() {
+    // However far it has come.
+    for answered in 0..4 {
+        let account = Account::with(&[]);
+        let mut d = account.session();
+        d.server(&ejabberd_form(BARD));
+        d.client(&subscribed(BARD));
+        account.settle(&mut d);
+        d.client(&unsubscribed(BARD));
+        let mut sent = d.server_got();
+        let mut all = Vec::new();
+        for _ in 0..answered {
+            let open = sent.iter().position(|iq| iq.local == "iq");
+            if let Some(open) = open {
+                let iq = sent.remove(open);
+                all.push(say(&iq));
+                account.answer_one(&iq, &mut d);
+                sent.extend(d.server_got());
+            }
+        }
+        d.server(&ejabberd_form(BARD));
+        d.client(&subscribed(BARD));
+        for iq in sent.drain(..) {
+            all.push(say(&iq));
+            if iq.local == "iq" {
+                account.answer_one(&iq, &mut d);
+            }
+        }
+        all.extend(account.settle(&mut d));
+        let last = |what: &str| {
+            let mut said = all.iter().filter(|said| said.starts_with(what));
+            said.next_back().cloned()
+        };
+        let member = format!("affiliation member {BARD}");
+        assert_eq!(last("affiliation"), Some(member), "{answered}: {all:?}");
+        let approved = format!("subscription subscribed {BARD}");
+        assert_eq!(last("subscription"), Some(approved), "{answered}: {all:?}");
+        assert!(publishes(&mut d), "{answered}");
+    }
+}
+
+#[test]
+fn a_form_does_not_undo_a_revocation() {
+    let account = Account::with(&[(BARE, "both")]);
+    let mut d = account.session();
+    // The server's push is still to come.
+    d.client(&unsubscribed(BARE));
+    d.server(&ejabberd_form(BARE));
+    d.server(&marked(ROMEO));
+    let said = account.settle(&mut d);
+    assert!(
+        said.iter()
+            .all(|said| !said.contains("subscription subscribed")),
+        "{said:?}"
+    );
+    assert!(said.contains(&ending(BARE)[1]), "{said:?}");
+}
+
+#[test]
+fn an_unblocked_contact_is_let_in_after_it_was_thrown_out() {
+    let account = Account::with(&[(BARE, "both")]);
+    let mut d = account.session();
+    for change in ["block", "unblock"] {
+        d.client(&format!(
+            "<iq type='set' id='{change}'><{change} xmlns='urn:xmpp:blocking'><item jid='{BARE}'/></{change}></iq>"
+        ));
+        d.server(&format!("<iq type='result' id='{change}'/>"));
+    }
+    let sent = d.server_got();
+    let mut said: Vec<_> = Vec::new();
+    for iq in sent
+        .iter()
+        .filter(|iq| !["block", "unblock"].contains(&iq.value("id")))
+    {
+        said.push(say(iq));
+        account.answer_one(iq, &mut d);
+    }
+    said.extend(account.settle(&mut d));
+    let changes: Vec<_> = said
+        .iter()
+        .filter(|said| said.starts_with("affiliation"))
+        .collect();
+    let member = format!("affiliation member {BARE}");
+    assert_eq!(changes, [&ending(BARE)[1], &member]);
+}
+
+#[test]
+fn a_revocation_waits_for_room_and_nothing_is_published_meanwhile() {
+    let account = Account::with(&[(BARE, "both")]);
+    let mut d = account.session();
+    let open = fill(&mut d);
+    d.client(&unsubscribed(BARE));
+    assert!(!said(&mut d).contains(&"get subscribers".to_owned()));
+    assert_eq!(failed(&mut d), [""; 0]);
+    assert!(!publishes(&mut d));
+    for iq in open {
+        account.answer_one(&iq, &mut d);
+    }
+    let mut said = endings(&mut d, &account, |d, iq, _| d.result(iq, ""));
+    assert_eq!(
+        said, [""; 0],
+        "so many approvals are more than the server's leg bears"
+    );
+    d.advance(6);
+    said.extend(endings(&mut d, &account, |d, iq, _| d.result(iq, "")));
+    assert!(said.starts_with(&ending(BARE)), "{said:?}");
+}
+
+/// Lets as many requests wait as may: approvals, each a request that cannot wait.
+fn fill(d: &mut Driver) -> Vec<Node> {
+    for n in 0..64 {
+        d.server(&native(&format!("c{n}@montague.lit"), "subscribe"));
+    }
+    for n in 0..64 {
+        d.client(&subscribed(&format!("c{n}@montague.lit")));
+    }
+    let sent = d.server_got().into_iter();
+    sent.filter(|sent| sent.local == "iq").collect()
+}
+
+#[test]
+fn a_whole_domain_needs_one_list_and_does_not_flood() {
+    let names: Vec<String> = (0..300).map(|n| format!("c{n}@montague.lit")).collect();
+    let contacts: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "both")).collect();
+    let mut account = Account::with(&contacts);
+    account.subscribers = Some(names.clone());
+    let mut d = account.session();
+    d.client("<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='montague.lit'/></block></iq>");
+    d.forget();
+    d.server("<iq type='result' id='b'/>");
+    let (mut lists, mut bytes) = (0, 0);
+    let mut ended = HashSet::new();
+    let start = d.now;
+    while (d.now - start).as_secs() < 600 {
+        let sent = d.server_bytes();
+        assert!(sent.len() < 11_000, "{} at once", sent.len());
+        bytes += sent.len();
+        // Ten kilobytes at once, then 1500 a second.
+        let most = 11_000 + 1500 * usize::try_from((d.now - start).as_secs()).unwrap();
+        assert!(bytes < most, "{bytes} of {most}");
+        if sent.is_empty() {
+            d.advance(1);
+        }
+        for iq in Node::stream(&sent) {
+            let words = say(&iq);
+            lists += usize::from(words == "get subscribers");
+            if let Some(jid) = words.strip_prefix("subscription none ") {
+                assert!(ended.insert(jid.to_owned()), "{jid} twice");
+                account
+                    .subscribers
+                    .as_mut()
+                    .unwrap()
+                    .retain(|other| other != jid);
+            }
+            if iq.attribute("to").is_none() {
+                account.answer_one(&iq, &mut d);
+            }
+        }
+    }
+    assert_eq!((lists, ended.len()), (2, 300), "one list, one verification");
+    assert!(publishes(&mut d));
+}
+
+#[test]
+fn too_many_to_be_revoked_end_publishing() {
+    let account = Account::with(&[]);
+    let mut d = account.session();
+    for part in 0..5 {
+        let items: String = (0..1000)
+            .map(|n| format!("<item jid='x{part}-{n}@montague.lit'/>"))
+            .collect();
+        d.client(&format!(
+            "<iq type='set' id='b{part}'><block xmlns='urn:xmpp:blocking'>{items}</block></iq>"
+        ));
+        d.server_bytes();
+        d.server(&format!("<iq type='result' id='b{part}'/>"));
+    }
+    assert_eq!(failed(&mut d).len(), 1);
+    account.settle(&mut d);
+    assert!(!publishes(&mut d));
+}
