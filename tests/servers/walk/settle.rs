@@ -21,6 +21,7 @@ impl World {
             self.compare_shown(&full, &seen, expected);
         }
         self.compare_views();
+        self.was_published = self.published();
         self.wait_for_subscriptions();
     }
 
@@ -110,10 +111,8 @@ impl World {
 
     /// What one client was shown.
     fn compare_shown(&mut self, full: &str, seen: &[Event], expected: &Expected) {
-        let members = self.sessions.iter();
-        let published =
-            members.filter_map(|(full, it)| Some((full.clone(), it.published.clone()?)));
-        let published: BTreeMap<_, _> = published.collect();
+        let published = self.published();
+        let was_published = &self.was_published;
         let session = self.sessions.get_mut(full).unwrap();
         check_stream(full, session, seen);
         let is_available = session.now.is_some();
@@ -134,6 +133,24 @@ impl World {
             if is_fetched {
                 wanted.insert(from.clone(), vec![now.clone()]);
                 session.wanted.insert(from, now);
+            }
+        }
+        // The same, before what happened in this step.
+        for (from, before) in was_published {
+            let is_news = session.shim.is_some()
+                && session.estranged.contains(bare(from))
+                && !session.view.contains_key(from);
+            let Some((first, rest)) = shown.get(from).and_then(|it| it.split_first()) else {
+                continue;
+            };
+            let known = wanted.get(from).map_or(&[][..], |it| it);
+            // Nobody expected a word of whoever was not seen and went.
+            let is_end = *rest == [Shown::Gone] && !session.wanted.contains_key(from);
+            if is_news && first == before && (rest == known || is_end) {
+                wanted.insert(from.clone(), shown[from].clone());
+                if rest.is_empty() {
+                    session.wanted.insert(from.clone(), before.clone());
+                }
             }
         }
         assert_eq!(

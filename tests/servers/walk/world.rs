@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Presence, Shown};
 use super::rng::Rng;
-use crate::people::{befriend, come_online, wait_for_items, watch_presence_node};
+use crate::people::{befriend, come_online, wait_for_items};
+use crate::process::PATIENCE;
 use crate::puppet::Puppet;
-use crate::recorded::wait_for_subscription;
+use crate::recorded::{poll, wait_for_subscription};
 use crate::relay::Relay;
 use crate::server::{Account, Kind, Server};
 use crate::shim::Shim;
@@ -67,6 +68,8 @@ pub(super) struct World {
     pub(super) unsubscribed: BTreeSet<(String, String)>,
     /// Who has blocked whom, by account.
     pub(super) blocked: BTreeSet<(String, String)>,
+    /// What the nodes had before the step.
+    pub(super) was_published: BTreeMap<String, Shown>,
     /// Whose item is still on the server, though the session ended.
     pub(super) leftovers: BTreeSet<String>,
     /// Makes what is sent different from all before.
@@ -123,6 +126,7 @@ impl World {
             witness,
             witness_account: benvolio,
             blocked: BTreeSet::new(),
+            was_published: BTreeMap::new(),
             leftovers: BTreeSet::new(),
             serial: 0,
         }
@@ -130,6 +134,13 @@ impl World {
 
     pub(super) fn available(&self) -> impl Iterator<Item = (&String, &Session)> {
         self.sessions.iter().filter(|(_, it)| it.now.is_some())
+    }
+
+    /// What the nodes have, by full JID.
+    pub(super) fn published(&self) -> BTreeMap<String, Shown> {
+        let items = self.sessions.iter();
+        let items = items.filter_map(|(full, it)| Some((full.clone(), it.published.clone()?)));
+        items.collect()
     }
 
     pub(super) fn account(&self, bare: &str) -> Account {
@@ -230,7 +241,7 @@ fn subscribe_to_nodes(server: &Server, accounts: &[Account], witness: &Puppet) {
     });
     let people: Vec<_> = people.collect();
     for owner in &people {
-        watch_presence_node(server.kind, owner, witness);
+        watch(witness, &owner.bare);
         // The shims see to the others.
         for watcher in people.iter().filter(|it| it.bare != owner.bare) {
             wait_for_subscription(watcher, &watcher.bare, &owner.bare);
@@ -246,6 +257,21 @@ fn subscribe_to_nodes(server: &Server, accounts: &[Account], witness: &Puppet) {
         });
     }
     log_out(people);
+}
+
+/// Subscribes somebody without a shim to the node of a contact, whose shim sooner or later approves it.
+fn watch(watcher: &Puppet, owner: &str) {
+    let who = &watcher.bare;
+    let subscribe = format!(
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><subscribe node='presence' jid='{who}'/></pubsub>"
+    );
+    poll(&format!("{who} subscribed to {owner}"), PATIENCE, || {
+        let answer = watcher.iq("set", Some(owner), &subscribe);
+        match answer.xml.contains("\"subscribed\"") {
+            true => Ok(()),
+            false => Err(answer.xml),
+        }
+    });
 }
 
 fn log_out(people: impl IntoIterator<Item = Puppet>) {
