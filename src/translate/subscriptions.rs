@@ -439,7 +439,9 @@ impl Translator {
         }
         match condition {
             // It was ended while we were away.
-            "not-authorized" | "forbidden" => self.note_unsubscribed(account, wire),
+            "not-subscribed" | "not-authorized" | "forbidden" => {
+                self.note_unsubscribed(account, wire)
+            }
             // Its server has lost the node.
             "item-not-found" => self.followings.want(account, wire.now),
             _ => {}

@@ -13,7 +13,10 @@ fn presence_is_refused_with_a_sentence() {
     );
     assert!(answer.contains(" id='p1'>"), "{answer}");
     assert_error(&answer, "cancel", "feature-not-implemented", "");
-    assert!(answer.contains("knows nothing but publish-subscribe"), "{answer}");
+    assert!(
+        answer.contains("knows nothing but publish-subscribe"),
+        "{answer}"
+    );
     let answer = juliet.say(&format!("<presence type='subscribe' to='{ROMEO}'/>"));
     assert!(answer.contains(&format!("from='{ROMEO}'")), "{answer}");
     assert_error(&answer, "cancel", "feature-not-implemented", "");
