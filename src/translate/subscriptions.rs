@@ -440,7 +440,7 @@ impl Translator {
         match condition {
             // It was ended while we were away.
             "not-subscribed" | "not-authorized" | "forbidden" => {
-                self.note_unsubscribed(account, wire)
+                self.note_unsubscribed(account, wire);
             }
             // Its server has lost the node.
             "item-not-found" => self.followings.want(account, wire.now),
