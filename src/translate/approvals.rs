@@ -459,7 +459,8 @@ pub(super) struct Subscribers {
     pub(super) pending: HashSet<Box<str>>,
 }
 
-fn write_question(out: &mut BytesMut, what: &str) {
+/// Writes a question to the own node's owner side: its `affiliations` or its `subscriptions`.
+pub(super) fn write_question(out: &mut BytesMut, what: &str) {
     let _ = write!(
         out,
         "<pubsub xmlns='{}'><{what} node='{NODE}'/></pubsub>",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::translator::Translator;
 use crate::jid;
-use crate::session::{Event, Policy, Wire};
+use crate::session::{Event, Wire};
 
 /// So long after the first publish of a session the contacts are looked at under `auto`: by then the
 /// server's probes have told most of their states.
@@ -37,7 +37,7 @@ impl Translator {
         }
         let may_approve = self.may_approve();
         let (contacts, blocking) = (&self.contacts, &self.blocking);
-        let is_pure = self.policy == Policy::Pure;
+        let is_pure = self.is_pure();
         if may_approve {
             self.approvals
                 .work(|account| blocking.lets_see(contacts, account), wire);

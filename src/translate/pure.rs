@@ -4,7 +4,7 @@
 use super::handshake::{Half, Kind};
 use super::rules;
 use super::subscriptions::{MOST_HELD, show_error};
-use super::translator::Translator;
+use super::translator::{Translator, refuse};
 use crate::jid;
 use crate::session::Wire;
 use crate::xml::Element;
@@ -37,7 +37,7 @@ impl Translator {
             Some("unavailable" | "error") => {}
             _ => {
                 wire.apply(&rules::NOT_IN_PUBSUB);
-                self.refuse_presence(presence, "cancel", "feature-not-implemented", wire);
+                refuse(presence, "cancel", "feature-not-implemented", wire);
             }
         }
     }
@@ -50,17 +50,17 @@ impl Translator {
         wire: &mut Wire,
     ) {
         if !jid::is_account(&account) || account == jid::bare(&wire.jid) {
-            return self.refuse_presence(presence, "cancel", "not-allowed", wire);
+            return refuse(presence, "cancel", "not-allowed", wire);
         }
         if self.record.is_unusable() {
-            return self.refuse_presence(presence, "wait", "service-unavailable", wire);
+            return refuse(presence, "wait", "service-unavailable", wire);
         }
         if self.contacts.is_known() {
             self.change_subscription(kind, &account, wire);
         } else if self.held_changes.len() < MOST_HELD {
             self.held_changes.push((kind, account.into()));
         } else {
-            self.refuse_presence(presence, "wait", "resource-constraint", wire);
+            refuse(presence, "wait", "resource-constraint", wire);
         }
     }
 

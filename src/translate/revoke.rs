@@ -10,6 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::approvals::write_question;
 use super::authorization::write_subscription;
 use super::presence::NODE;
 use super::replies::NO_ANSWER;
@@ -364,11 +365,7 @@ fn changes(whom: &str, jids: Vec<Box<str>>) -> impl Iterator<Item = Change> {
 
 fn ask(wire: &mut Wire) -> bool {
     wire.request("get", None, Purpose::Subscribers, |out| {
-        let _ = write!(
-            out,
-            "<pubsub xmlns='{}'><subscriptions node='{NODE}'/></pubsub>",
-            ns::PUBSUB_OWNER
-        );
+        write_question(out, "subscriptions");
     })
 }
 

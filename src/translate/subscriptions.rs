@@ -14,10 +14,10 @@ use super::followings::Outcome;
 use super::handshake::{Half, Kind, Relation};
 use super::presence::NODE;
 use super::rules;
-use super::translator::Translator;
+use super::translator::{Translator, refuse};
 use crate::jid;
 use crate::ns;
-use crate::session::{Dropped, Leg, Policy, Wire};
+use crate::session::{Dropped, Leg, Wire};
 use crate::xml::{Element, escape};
 
 /// So many forms, or subscription stanzas of the client's, may wait until the contacts are known.
@@ -35,14 +35,14 @@ impl Translator {
     ) {
         let to = presence.attribute("to").unwrap_or_default();
         let account = jid::bare(&to).to_owned();
-        if self.policy == Policy::Pure {
+        if self.is_pure() {
             // No server writes it for us as others write it.
             let account = jid::lowercase(&account);
             return self.handle_pure_subscription(kind, account, presence, wire);
         }
         self.follow_client(kind, &account, wire);
         if !self.natives.send(kind, presence, &account, wire) {
-            self.refuse_presence(presence, "wait", "resource-constraint", wire);
+            refuse(presence, "wait", "resource-constraint", wire);
         }
     }
 
@@ -91,7 +91,7 @@ impl Translator {
             // There is nothing to be seen yet; who may see it is looked at when there is.
             false => Vec::new(),
         };
-        let is_pure = self.policy == Policy::Pure;
+        let is_pure = self.is_pure();
         let Some(contact) = self.contacts.get_mut(account) else {
             return;
         };
@@ -312,7 +312,7 @@ impl Translator {
         if self.may_see(&account) {
             return self.approve(&account, wire);
         }
-        let is_pure = self.policy == Policy::Pure;
+        let is_pure = self.is_pure();
         let Some(contact) = self.contacts.get_mut(&account) else {
             return self.approvals.deny(&account, wire);
         };
@@ -389,7 +389,7 @@ impl Translator {
     /// We are subscribed to the node of `account`.
     fn note_subscribed(&mut self, account: &str, wire: &mut Wire) {
         self.followings.note(account, true);
-        if self.policy != Policy::Pure {
+        if !self.is_pure() {
             return;
         }
         let (after, is_news) = self.contacts.relation(account).inbound(Kind::Subscribed);
@@ -420,7 +420,7 @@ impl Translator {
     /// We are subscribed to it no longer. The contact may have left our node, too.
     fn note_unsubscribed(&mut self, account: &str, wire: &mut Wire) {
         self.followings.note(account, false);
-        if self.policy != Policy::Pure {
+        if !self.is_pure() {
             return;
         }
         let (after, is_news) = self.contacts.relation(account).inbound(Kind::Unsubscribed);
@@ -461,38 +461,14 @@ impl Translator {
         match outcome {
             Outcome::Subscribed => self.note_subscribed(&account, wire),
             Outcome::Refused(condition)
-                if self.policy == Policy::Pure
-                    && is_final(condition)
-                    && self.told.insert(account.clone()) =>
+                if self.is_pure() && is_final(condition) && self.told.insert(account.clone()) =>
             {
                 show_error(&account, "cancel", condition, wire);
             }
-            Outcome::Pending if self.policy == Policy::Pure => self.note_pending(&account, wire),
+            Outcome::Pending if self.is_pure() => self.note_pending(&account, wire),
             Outcome::Denied => self.note_unsubscribed(&account, wire),
             Outcome::Pending | Outcome::Refused(_) => {}
         }
-    }
-
-    /// Tells the client that a presence of its was not sent.
-    pub(super) fn refuse_presence(
-        &self,
-        presence: &Element<'_>,
-        kind: &str,
-        condition: &str,
-        wire: &mut Wire,
-    ) {
-        let to = presence.attribute("to").unwrap_or_default();
-        let id = presence.attribute("id");
-        let out = wire.to(Leg::Client);
-        let _ = write!(out, "<presence type='error' from='{}'", escape(&to));
-        if let Some(id) = id {
-            let _ = write!(out, " id='{}'", escape(&id));
-        }
-        let _ = write!(
-            out,
-            "><error type='{kind}'><{condition} xmlns='{}'/></error></presence>",
-            ns::STANZA_ERRORS
-        );
     }
 }
 

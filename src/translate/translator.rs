@@ -389,7 +389,7 @@ impl Translator {
 }
 
 /// Answers a stanza of the client's with an error: it was not sent.
-fn refuse(stanza: &Element<'_>, kind: &str, condition: &str, wire: &mut Wire) {
+pub(super) fn refuse(stanza: &Element<'_>, kind: &str, condition: &str, wire: &mut Wire) {
     let (name, out) = (stanza.local(), wire.to(Leg::Client));
     let _ = write!(out, "<{name} type='error'");
     for (name, source) in [("from", "to"), ("id", "id")] {
