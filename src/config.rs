@@ -291,6 +291,7 @@ impl RunOptions {
                 namespaces: limits.namespaces.min(before.namespaces),
             },
             limits,
+            max_server_stanza: default.max_server_stanza,
             timeouts: session::Timeouts {
                 login: seconds(self.login_timeout, default.timeouts.login),
                 stanza: seconds(self.stanza_timeout, default.timeouts.stanza),

@@ -331,7 +331,7 @@ impl Replay {
                     self.session.handle(Input::Connected(facts), Duration::ZERO);
                 }
                 Output::Log(event) => self.events.push(event),
-                Output::Finish(_) | Output::Learned(_) | Output::Recorded(_) => {}
+                Output::Finish(_) | Output::Hold(_) | Output::Learned(_) | Output::Recorded(_) => {}
                 Output::StartTls => panic!("STARTTLS on a plain connection"),
             }
         }

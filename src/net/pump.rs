@@ -174,6 +174,8 @@ impl Pump {
                             Some(Box::pin(Arc::clone(&self.connector).secure(stream, domain)));
                     }
                 }
+                // The shell has no budget of its own yet.
+                Output::Hold(_) => {}
                 Output::Learned(facts) => self.connector.learn(&self.domain, facts),
                 Output::Finish(Leg::Client) => self.client.finish(),
                 Output::Finish(Leg::Server) => {

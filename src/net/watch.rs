@@ -161,7 +161,10 @@ fn watch(mut watcher: impl Watcher, messages: &Receiver<Message>, queued: &Atomi
 fn size_of(steps: &[Output]) -> usize {
     let text = |step: &Output| match step {
         Output::Recorded(
-            Record::From(_, bytes, _) | Record::FromRaw(_, bytes) | Record::To(_, bytes),
+            Record::From(_, bytes, _)
+            | Record::CutOff(_, bytes, _)
+            | Record::FromRaw(_, bytes)
+            | Record::To(_, bytes),
         ) => bytes.len(),
         _ => 0,
     };

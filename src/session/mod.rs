@@ -77,6 +77,9 @@ pub struct Session {
 }
 
 impl Session {
+    /// So many bytes of unfinished stanzas may be held without asking.
+    pub const FREE: usize = 64 * 1024;
+
     /// A session for a client that has just connected at `now`.
     pub fn new(options: Arc<Options>, seed: Seed, now: Duration) -> Self {
         let limits = options.limits_before_login;
@@ -117,6 +120,7 @@ impl Session {
             Input::Secured => self.handle_secured(),
             Input::Failed(reason) => self.handle_failed(&reason),
             Input::Timeout => self.handle_timeout(),
+            Input::HoldRefused => {}
             Input::Shutdown => self.handle_shutdown(),
         }
         self.note_outgoing();

@@ -84,8 +84,15 @@ pub struct Options {
     pub limits_before_login: Limits,
     /// The same after login.
     pub limits: Limits,
+    /// The largest stanza of the server's that is held to be looked at and passed on whole, once logged in.
+    pub max_server_stanza: usize,
     /// How long to wait for what.
     pub timeouts: Timeouts,
+}
+
+impl Options {
+    /// 16 MiB.
+    pub const MAX_SERVER_STANZA: usize = 16 * 1024 * 1024;
 }
 
 impl Default for Options {
@@ -97,6 +104,7 @@ impl Default for Options {
             security: Security::default(),
             limits_before_login: Limits::BEFORE_LOGIN,
             limits: Limits::AFTER_LOGIN,
+            max_server_stanza: Self::MAX_SERVER_STANZA,
             timeouts: Timeouts::default(),
         }
     }

@@ -51,6 +51,9 @@ pub enum Input<'a> {
     Failed(String),
     /// The time that [`Session::timeout`](super::Session::timeout) named has come.
     Timeout,
+    /// What [`Output::Hold`] asked for would be more than all sessions together may hold: the stanza of the
+    /// server's that is being read is not kept any further. (Nothing is said if there is room.)
+    HoldRefused,
     /// The program ends.
     Shutdown,
 }
@@ -65,6 +68,7 @@ impl fmt::Debug for Input<'_> {
             Self::Secured => f.write_str("Secured"),
             Self::Failed(reason) => write!(f, "Failed({reason:?})"),
             Self::Timeout => f.write_str("Timeout"),
+            Self::HoldRefused => f.write_str("HoldRefused"),
             Self::Shutdown => f.write_str("Shutdown"),
         }
     }
@@ -93,6 +97,10 @@ pub enum Output {
     StartTls,
     /// Something other sessions with this server may be told.
     Learned(ServerFacts),
+    /// From here on this session holds so many bytes of unfinished stanzas beyond the
+    /// [`Session::FREE`](super::Session::FREE) that every session may; 0: no more than those. If all sessions
+    /// together then hold more than they may, the answer is [`Input::HoldRefused`].
+    Hold(usize),
     /// Send what is outgoing on this leg, then close it.
     Finish(Leg),
     /// Something worth a line in the log.
@@ -122,6 +130,10 @@ pub enum Record {
     Secured,
     /// The server's leg failed.
     Failed(String),
+    /// A stanza was handled that was too large to be held: its start tag is all that was kept.
+    CutOff(Leg, Vec<u8>, Arc<Namespaces>),
+    /// All sessions together hold as much as they may.
+    HoldRefused,
     /// The program ends.
     Shutdown,
 }

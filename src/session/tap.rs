@@ -38,6 +38,7 @@ impl Session {
             Input::Connected(facts) => Record::Connected(*facts),
             Input::Secured => Record::Secured,
             Input::Failed(reason) => Record::Failed(reason.clone()),
+            Input::HoldRefused => Record::HoldRefused,
             Input::Shutdown => Record::Shutdown,
         };
         self.note(record);

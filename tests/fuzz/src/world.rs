@@ -410,7 +410,7 @@ impl<'a> World<'a> {
                 Output::Recorded(Record::To(leg, bytes)) => {
                     self.recorded[leg as usize].extend_from_slice(&bytes);
                 }
-                Output::Learned(_) | Output::Recorded(_) => {}
+                Output::Hold(_) | Output::Learned(_) | Output::Recorded(_) => {}
             }
         }
         self.promises.end_step(self.now);
