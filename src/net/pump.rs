@@ -257,7 +257,9 @@ fn poll_read<S: AsyncRead + Unpin>(
     let Some(stream) = &mut half.stream else {
         return false;
     };
-    if !is_lingering && !session.wants(leg) {
+    // Behind our last word only what is of no use to anybody is read without being asked for.
+    let is_over = is_lingering && session.is_over(leg);
+    if !is_over && !session.wants(leg) {
         return false;
     }
     let mut has_ended = false;
@@ -267,7 +269,7 @@ fn poll_read<S: AsyncRead + Unpin>(
             return false;
         };
         has_ended = result.is_err() || buf.filled().is_empty();
-        match (is_lingering, has_ended) {
+        match (is_over, has_ended) {
             (true, _) => {}
             (false, true) => session.handle(Input::Eof(leg), now),
             (false, false) => session.handle(Input::Bytes(leg, buf.filled()), now),

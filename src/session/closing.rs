@@ -21,6 +21,9 @@ impl Session {
 
     /// The other side of `leg` sends no more, with or without a closing tag.
     pub(super) fn handle_eof(&mut self, leg: Leg) {
+        if self.is_relaying() {
+            return self.relay_end(leg);
+        }
         let connection = self.connection_mut(leg);
         if connection.finished {
             return;
@@ -171,6 +174,9 @@ impl Session {
 
     /// The program ends: going offline as a client would, and telling the client.
     pub(super) fn handle_shutdown(&mut self) {
+        if self.is_relaying() {
+            return self.end_relaying();
+        }
         self.refuse("system-shutdown", "pubshim was told to stop");
     }
 
@@ -181,7 +187,7 @@ impl Session {
         }
     }
 
-    fn send_stream_error(&mut self, leg: Leg, condition: &str, text: &str) {
+    pub(super) fn send_stream_error(&mut self, leg: Leg, condition: &str, text: &str) {
         if self.wire.is_closed(leg) {
             return;
         }
@@ -234,7 +240,7 @@ impl Session {
         }
     }
 
-    fn start_closing(&mut self) {
+    pub(super) fn start_closing(&mut self) {
         self.closing = self
             .closing
             .or(Some(self.now + self.options.timeouts.close));

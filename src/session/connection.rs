@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::xml::{Framer, Limits, Namespaces};
+use crate::xml::{Border, Framer, Limits, Namespaces};
 
 /// The reading side of a leg.
 pub(crate) struct Connection {
     pub(crate) framer: Framer,
+    /// Where the stream stands while it passes unread.
+    pub(crate) border: Border,
     /// Bytes read that are no whole frame yet, or that wait because the leg is held.
     pub(crate) pending: Vec<u8>,
     /// Nothing of this leg is looked at until the other leg has answered.
@@ -30,6 +32,7 @@ impl Connection {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             framer: Framer::new(limits),
+            border: Border::default(),
             pending: Vec::new(),
             held: false,
             opened: None,

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `mod.rs` | [`Session`]: inputs, outputs, deadlines, frames to handlers |
 //! | `negotiation.rs` | headers, features, STARTTLS, SASL, binding |
+//! | `relay.rs` | what passes unread under `off` |
 //! | `stanzas.rs` | what passes, what is translated, what is refused once logged in |
 //! | `closing.rs` | closing tags, stream errors, going offline |
 //! | `requests.rs`, `wire.rs`, `pacing.rs` | our own IQs; what translators write to; how much at once |
@@ -19,6 +20,7 @@ mod negotiation;
 mod options;
 mod output;
 mod pacing;
+mod relay;
 mod requests;
 mod stanzas;
 mod tap;
@@ -153,11 +155,12 @@ impl Session {
     /// Whether `leg` is to be read: not while the other side is slower, or has to answer first.
     pub fn wants(&self, leg: Leg) -> bool {
         let connection = self.connection(leg);
-        if connection.finished || connection.ended || connection.eof {
+        if self.is_over(leg) || connection.eof {
             return false;
         }
         let has_room = self.outgoing(leg.other()).len() < HIGH_WATER;
         match leg {
+            _ if self.is_relaying() => has_room,
             // A full buffer towards the server must not stop the reading of the server: that would be
             // a deadlock. What a client causes towards itself is bounded by not reading it.
             Leg::Server => has_room,
@@ -168,6 +171,16 @@ impl Session {
                     && (!connection.held || is_patient)
             }
         }
+    }
+
+    /// Whether what still comes on `leg` goes nowhere.
+    pub fn is_over(&self, leg: Leg) -> bool {
+        let connection = self.connection(leg);
+        connection.ended
+            || match self.is_relaying() {
+                true => self.wire.is_closed(leg.other()),
+                false => connection.finished,
+            }
     }
 
     /// When to come back with [`Input::Timeout`] at the latest.
@@ -276,6 +289,10 @@ impl Session {
 
     fn handle_bytes(&mut self, leg: Leg, bytes: &[u8]) {
         let mut pending = std::mem::take(&mut self.connection_mut(leg).pending);
+        if self.is_relaying() {
+            self.relay(leg, &pending);
+            return self.relay(leg, bytes);
+        }
         if pending.is_empty() {
             let used = self.process(leg, bytes);
             pending.extend_from_slice(&bytes[used..]);
@@ -306,6 +323,10 @@ impl Session {
     fn process(&mut self, leg: Leg, buf: &[u8]) -> usize {
         let mut used = 0;
         while self.connection(leg).is_readable() {
+            if self.is_relaying() {
+                self.relay(leg, &buf[used..]);
+                return buf.len();
+            }
             if self.phase == Phase::Handshaking && leg == Leg::Server && used < buf.len() {
                 // RFC 6120 §5.4.3.3: whoever wrote them could not know the TLS keys.
                 self.fail_server(
@@ -375,8 +396,10 @@ impl Session {
             since.is_some_and(|since| since + limit <= self.now)
         });
         if self.closing.is_some_and(|deadline| deadline <= now) {
-            self.close_stream(Leg::Client);
-            self.close_stream(Leg::Server);
+            if !self.is_relaying() {
+                self.close_stream(Leg::Client);
+                self.close_stream(Leg::Server);
+            }
             return self.finish_both();
         }
         for leg in [Leg::Client, Leg::Server] {

@@ -29,7 +29,7 @@ pub(crate) enum Phase {
     Reopening,
     /// The client sees the features of the new stream and binds a resource.
     Binding,
-    /// A resource is bound. (Under [`Policy::Off`]: logged in, whatever comes then.)
+    /// A resource is bound. (Under [`Policy::Off`]: logged in, and everything passes unread.)
     Established,
 }
 
@@ -177,14 +177,16 @@ impl Session {
             }
             (Phase::Login, ns::SASL, answer) => self.handle_sasl_answer(element, answer),
             (Phase::Login, ns::CLIENT, "iq") => self.handle_iq_answer_before_login(element),
-            (Phase::Binding, ns::CLIENT, _) => self.handle_bind_answer(element),
             // Whatever else the two have agreed on.
-            (Phase::Login, ..) if self.options.policy == Policy::Off => {
+            (Phase::Login | Phase::Binding, ..) if self.options.policy == Policy::Off => {
                 self.pass(Leg::Server, element);
-                if element.is(ns::SASL2, "success") {
-                    self.establish_untranslated();
+                match self.phase {
+                    Phase::Login if element.is(ns::SASL2, "success") => self.await_features(),
+                    Phase::Login => {}
+                    _ => self.start_relaying(),
                 }
             }
+            (Phase::Binding, ns::CLIENT, _) => self.handle_bind_answer(element),
             _ => self.refuse_element(Leg::Server, element),
         }
     }
@@ -204,15 +206,15 @@ impl Session {
     fn handle_features(&mut self, features: &Element<'_>) {
         self.show_features(features);
         self.client.held = false;
-        self.phase = match (self.authenticated, self.options.policy) {
-            (false, _) => Phase::Login,
-            (true, Policy::Off) => Phase::Established,
-            (true, _) => Phase::Binding,
-        };
+        match (self.authenticated, self.options.policy) {
+            (false, _) => self.phase = Phase::Login,
+            (true, Policy::Off) => self.start_relaying(),
+            (true, _) => self.phase = Phase::Binding,
+        }
     }
 
     /// Shows the client the features it may see, in their own bytes.
-    pub(super) fn show_features(&mut self, features: &Element<'_>) {
+    fn show_features(&mut self, features: &Element<'_>) {
         let policy = self.options.policy;
         let may_pass = |feature: &Element<'_>| {
             let namespace = feature.namespace();
@@ -243,7 +245,7 @@ impl Session {
                 let _ = write!(self.wire.to(Leg::Client), "<failure xmlns='{}'/>", ns::TLS);
                 self.refuse("policy-violation", "the client asked for TLS, which this port does not have: set it to connect without encryption");
             }
-            (Phase::Login, ..) if self.options.policy == Policy::Off => {
+            (Phase::Login | Phase::Binding, ..) if self.options.policy == Policy::Off => {
                 self.login_tried = true;
                 if element.child(ns::IQ_AUTH, "query").is_some() {
                     self.login_id = element.attribute("id").map(Cow::into_owned);
@@ -309,17 +311,16 @@ impl Session {
             && iq.attribute("type").as_deref() == Some("result")
             && iq.children().next().is_none()
         {
-            self.establish_untranslated();
+            self.start_relaying();
         }
     }
 
-    /// Logged in by a way we do not follow, under [`Policy::Off`]: from here on everything passes.
-    fn establish_untranslated(&mut self) {
-        self.login_id = None;
-        self.client.held = false;
+    /// Logged in without a new stream (XEP-0388), under [`Policy::Off`]: its features follow.
+    fn await_features(&mut self) {
+        self.authenticated = true;
         self.client.framer.set_limits(self.options.limits);
         self.server.framer.set_limits(self.options.limits);
-        self.phase = Phase::Established;
+        self.phase = Phase::Binding;
     }
 
     fn handle_bind_answer(&mut self, stanza: &Element<'_>) {

@@ -164,6 +164,8 @@ pub enum Level {
 pub enum Event {
     /// A client has logged in under this full JID.
     LoggedIn(String),
+    /// A client has logged in to this domain, and from here on everything passes unread.
+    Relaying(String),
     /// The server's answer to a login was no.
     LoginFailed,
     /// The client has left without trying any of the ways to log in.
@@ -313,7 +315,7 @@ impl Event {
             | Self::ApprovalFailed { .. }
             | Self::LoginFailed
             | Self::LeftBeforeLogin => Level::Warn,
-            Self::LoggedIn(_) => Level::Info,
+            Self::LoggedIn(_) | Self::Relaying(_) => Level::Info,
             Self::Applied(_) => Level::Trace,
             _ => Level::Debug,
         }
@@ -324,6 +326,11 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LoggedIn(jid) => write!(f, "logged in as {}", shown(jid)),
+            Self::Relaying(domain) => write!(
+                f,
+                "logged in at {}; everything passes unchanged",
+                shown(domain)
+            ),
             Self::LoginFailed => {
                 f.write_str("the server refused the login: check name and password in the client")
             }

@@ -2,16 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{Event, Leg, Policy, Session};
+use super::{Event, Leg, Session};
 use crate::ns;
 use crate::translate::rules;
 use crate::xml::{Element, escape};
 
 impl Session {
     pub(super) fn handle_client_stanza(&mut self, stanza: &Element<'_>) {
-        if self.options.policy == Policy::Off {
-            return self.pass(Leg::Client, stanza);
-        }
         let translated = match stanza_kind(stanza) {
             None => return self.refuse_element(Leg::Client, stanza),
             Some(Kind::Presence) => self
@@ -28,12 +25,6 @@ impl Session {
     }
 
     pub(super) fn handle_server_stanza(&mut self, stanza: &Element<'_>) {
-        if self.options.policy == Policy::Off {
-            return match stanza.is(ns::STREAM, "features") {
-                true => self.show_features(stanza),
-                false => self.pass(Leg::Server, stanza),
-            };
-        }
         let translated = match stanza_kind(stanza) {
             None => return self.refuse_element(Leg::Server, stanza),
             Some(Kind::Presence) => self

@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use super::{Input, Leg, Output, Record, Session};
+use crate::xml::{Limits, start_tag};
 
 /// Less time than this is not noted, unless it is what was waited for.
 const SECOND: Duration = Duration::from_secs(1);
+
+/// Of a frame that passes unread, so much is kept to be noted. A longer one is noted as cut off.
+const MOST_UNREAD: usize = 1024 * 1024;
+/// Of what is no XML, so much is noted: there may be secrets in it.
+const MOST_RAW: usize = 16;
 
 /// What a recorded session remembers between two steps.
 #[derive(Debug, Default)]
@@ -14,6 +20,26 @@ pub(super) struct Tap {
     noted: [usize; 2],
     /// Up to when time was noted.
     mark: Duration,
+    /// The frame that is passing unread from each leg.
+    passing: [Passing; 2],
+}
+
+/// A frame that passes unread, as far as it has come.
+#[derive(Debug, Default)]
+struct Passing {
+    bytes: Vec<u8>,
+    /// It goes on, but no more of it is kept.
+    is_cut: bool,
+}
+
+impl Passing {
+    fn add(&mut self, piece: &[u8]) {
+        let room = MOST_UNREAD - self.bytes.len();
+        self.is_cut |= room < piece.len();
+        if !self.is_cut {
+            self.bytes.extend_from_slice(piece);
+        }
+    }
 }
 
 impl Session {
@@ -39,7 +65,11 @@ impl Session {
             Input::Secured => Record::Secured,
             Input::Failed(reason) => Record::Failed(reason.clone()),
             Input::HoldRefused => Record::HoldRefused,
-            Input::Shutdown => Record::Shutdown,
+            Input::Shutdown => {
+                self.note_partial(Leg::Client);
+                self.note_partial(Leg::Server);
+                Record::Shutdown
+            }
         };
         self.note(record);
     }
@@ -97,10 +127,80 @@ impl Session {
         }
     }
 
+    /// Notes that so many bytes more are outgoing, which are noted otherwise.
+    pub(super) fn note_relayed(&mut self, leg: Leg, count: usize) {
+        if let Some(tap) = &mut self.tap {
+            tap.noted[leg as usize] += count;
+        }
+    }
+
+    /// Notes a piece of what passes unread from `leg`, once the frame it belongs to `ends` with it.
+    pub(super) fn note_piece(&mut self, leg: Leg, piece: &[u8], ends: bool) {
+        let Some(tap) = &mut self.tap else { return };
+        let passing = &mut tap.passing[leg as usize];
+        passing.add(piece);
+        if ends {
+            let passing = std::mem::take(passing);
+            self.note_passed(leg, passing);
+        }
+    }
+
+    fn note_passed(&mut self, leg: Leg, passing: Passing) {
+        let Some(namespaces) = self.connection(leg).namespaces() else {
+            return;
+        };
+        let is_frame = |bytes: &[u8]| {
+            // One that has read the header and nothing since.
+            let mut framer = self.connection(leg).framer.clone();
+            framer.set_limits(Limits::NONE);
+            let frame = framer.next(bytes);
+            frame.is_ok_and(|frame| frame.is_some_and(|frame| frame.len == bytes.len()))
+        };
+        if !passing.is_cut && is_frame(&passing.bytes) {
+            let record = Record::From(leg, passing.bytes.clone(), namespaces);
+            return self.note_through(leg, record, passing.bytes);
+        }
+        match start_tag(&passing.bytes).map(as_empty).filter(|tag| is_frame(tag)) {
+            Some(tag) => {
+                let record = Record::CutOff(leg, tag.clone(), namespaces);
+                self.note_through(leg, record, tag);
+            }
+            None => self.note_unfinished(leg, passing.bytes),
+        }
+    }
+
+    /// Notes the beginning of a frame that has passed so far and goes on no further.
+    pub(super) fn note_partial(&mut self, leg: Leg) {
+        if let Some(tap) = &mut self.tap {
+            let passing = std::mem::take(&mut tap.passing[leg as usize]);
+            self.note_unfinished(leg, passing.bytes);
+        }
+    }
+
+    fn note_unfinished(&mut self, leg: Leg, mut bytes: Vec<u8>) {
+        bytes.truncate(MOST_RAW);
+        if !bytes.is_empty() {
+            self.note_through(leg, Record::FromRaw(leg, bytes.clone()), bytes);
+        }
+    }
+
+    fn note_through(&mut self, leg: Leg, record: Record, sent: Vec<u8>) {
+        self.note(record);
+        self.wire.output(Output::Recorded(Record::To(leg.other(), sent)));
+    }
+
     /// Outgoing bytes were sent and are outgoing no more.
     pub(super) fn note_sent(&mut self, leg: Leg, count: usize) {
         if let Some(tap) = &mut self.tap {
             tap.noted[leg as usize] = tap.noted[leg as usize].saturating_sub(count);
         }
+    }
+}
+
+/// A start tag as an element without content.
+fn as_empty(tag: &[u8]) -> Vec<u8> {
+    match tag.strip_suffix(b"/>") {
+        Some(_) => tag.to_vec(),
+        None => [&tag[..tag.len() - 1], b"/>"].concat(),
     }
 }

@@ -96,6 +96,7 @@ impl Session {
                     self.jid.clone_from(jid);
                     self.logged_in = true;
                 }
+                self.logged_in |= matches!(event, Event::Relaying(_));
                 let text = one_line(&event.to_string()).into_owned();
                 step.notes.push((event.level(), text));
             }

@@ -38,7 +38,7 @@ pub struct Frame {
 /// UTF-8, within the [`Limits`], and free of what RFC 6120 §11.1 forbids.
 ///
 /// After a stream restart (STARTTLS, SASL success) a new framer takes over.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Framer {
     limits: Limits,
     /// What the stream's header declared, once it was seen.

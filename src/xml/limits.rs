@@ -14,6 +14,13 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Anything.
+    pub(crate) const NONE: Self = Self {
+        bytes: usize::MAX,
+        depth: usize::MAX,
+        attributes: usize::MAX,
+        namespaces: usize::MAX,
+    };
     /// What stock servers accept before login (64 KiB).
     pub const BEFORE_LOGIN: Self = Self {
         bytes: 64 * 1024,

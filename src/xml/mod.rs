@@ -4,6 +4,7 @@
 //! copying; [`rewrite`] changes a stanza in few places. The bytes that nobody asked to change are
 //! the bytes that came.
 
+mod border;
 mod chars;
 mod element;
 mod error;
@@ -13,6 +14,7 @@ mod namespaces;
 mod splice;
 mod tag;
 
+pub(crate) use border::{Border, start_tag};
 pub use chars::{escape, unescape};
 pub use element::{Children, Element};
 pub use error::XmlError;

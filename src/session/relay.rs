@@ -1,0 +1,68 @@
+//! What passes unread: under [`Policy::Off`], once the login is over.
+//!
+//! Each side's bytes go to the other as they come, half a stanza as well as broken XML or a closing tag. An end
+//! of one connection becomes an end of the other, without a closing tag of ours: where the two use stream
+//! management (XEP-0198), that would end a session that can be resumed. Nothing is kept but where the stream
+//! stands; so a client is told of a shutdown if it is between two stanzas, and else finds its connection closed.
+
+use super::negotiation::Phase;
+use super::{Event, Leg, Policy, Session};
+
+impl Session {
+    /// Whether bytes pass unread.
+    pub(super) fn is_relaying(&self) -> bool {
+        self.options.policy == Policy::Off && self.is_logged_in()
+    }
+
+    /// The login is over: from here on everything passes.
+    pub(super) fn start_relaying(&mut self) {
+        self.login_id = None;
+        self.client.held = false;
+        self.phase = Phase::Established;
+        let domain = self.domain.clone();
+        self.wire.log(Event::Relaying(domain));
+    }
+
+    /// Passes on what came on `leg`.
+    pub(super) fn relay(&mut self, leg: Leg, bytes: &[u8]) {
+        let other = leg.other();
+        if self.is_over(leg) {
+            return;
+        }
+        self.note_outgoing();
+        self.wire.send(other, bytes);
+        self.note_relayed(other, bytes.len());
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let end = self.connection_mut(leg).border.next(rest);
+            let (piece, after) = rest.split_at(end.unwrap_or(rest.len()));
+            self.note_piece(leg, piece, end.is_some());
+            rest = after;
+        }
+    }
+
+    /// The other side of `leg` sends no more. The end is passed on; until its answer, which may be more than an
+    /// end, a connection that still can be read is.
+    pub(super) fn relay_end(&mut self, leg: Leg) {
+        let other = leg.other();
+        let was_over = std::mem::replace(&mut self.connection_mut(leg).ended, true);
+        if !was_over {
+            self.note_partial(leg);
+            self.note_end(leg);
+        }
+        if was_over || self.connection(other).ended {
+            return self.finish_both();
+        }
+        self.finish(other);
+        self.start_closing();
+    }
+
+    /// The program ends.
+    pub(super) fn end_relaying(&mut self) {
+        if self.server.border.is_between() && self.closing.is_none() {
+            self.send_stream_error(Leg::Client, "system-shutdown", "pubshim was told to stop");
+            self.close_stream(Leg::Client);
+        }
+        self.finish_both();
+    }
+}
