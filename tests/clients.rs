@@ -373,6 +373,7 @@ impl Replay {
         for event in &self.events {
             let is_fine = match event {
                 Event::LoggedIn(_)
+                | Event::Relaying(_)
                 | Event::FeatureRemoved(_)
                 | Event::Applied(_)
                 | Event::NodeUnusable { .. } => true,

@@ -14,7 +14,7 @@ pub enum Policy {
     /// The letter of XEP-0207: nothing but pubsub leaves. So far that is presence, subscriptions and the
     /// roster; messages and presence to somebody are refused.
     Pure,
-    /// Change nothing, to find out whether pubshim is to blame.
+    /// Change nothing, to find out whether pubshim is to blame: once logged in, bytes pass as they come.
     Off,
 }
 

@@ -160,7 +160,10 @@ impl Session {
             let record = Record::From(leg, passing.bytes.clone(), namespaces);
             return self.note_through(leg, record, passing.bytes);
         }
-        match start_tag(&passing.bytes).map(as_empty).filter(|tag| is_frame(tag)) {
+        match start_tag(&passing.bytes)
+            .map(as_empty)
+            .filter(|tag| is_frame(tag))
+        {
             Some(tag) => {
                 let record = Record::CutOff(leg, tag.clone(), namespaces);
                 self.note_through(leg, record, tag);
@@ -186,7 +189,8 @@ impl Session {
 
     fn note_through(&mut self, leg: Leg, record: Record, sent: Vec<u8>) {
         self.note(record);
-        self.wire.output(Output::Recorded(Record::To(leg.other(), sent)));
+        self.wire
+            .output(Output::Recorded(Record::To(leg.other(), sent)));
     }
 
     /// Outgoing bytes were sent and are outgoing no more.

@@ -130,7 +130,9 @@ pub(crate) fn start_tag(element: &[u8]) -> Option<&[u8]> {
     while at == 0 || border.place != Place::Text {
         at += border.advance(&element[at..])?;
     }
-    element.get(..at).filter(|_| border.depth == 2 || element[..at].ends_with(b"/>"))
+    element
+        .get(..at)
+        .filter(|_| border.depth == 2 || element[..at].ends_with(b"/>"))
 }
 
 #[cfg(test)]

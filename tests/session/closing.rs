@@ -1,6 +1,6 @@
 //! How a session ends that is logged in: closing tags and stream errors (RFC 6120 §4.4, §4.9).
 
-use pubshim::session::{Event, Input, Leg, Output, Policy};
+use pubshim::session::{Event, Input, Leg, Output};
 
 use crate::driver::*;
 use crate::presence_in::{event_of, payload};
@@ -235,16 +235,4 @@ fn a_second_shutdown_ends_at_once() {
     d.input(Input::Shutdown);
     assert!(d.session.is_closed());
     assert_eq!(d.server_bytes() + &d.client_bytes(), "");
-}
-
-#[test]
-fn a_close_under_off_is_the_clients_own() {
-    let mut d = Driver::logged_in(JULIET, options(Policy::Off));
-    d.client("<presence/>");
-    d.forget();
-    d.client(CLOSE);
-    assert_eq!(d.server_bytes(), CLOSE);
-    d.server(CLOSE);
-    assert_eq!(d.client_bytes(), CLOSE);
-    assert!(d.session.is_closed());
 }

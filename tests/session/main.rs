@@ -20,6 +20,7 @@ mod limits;
 mod login;
 mod natives;
 mod node;
+mod off;
 mod once;
 mod passing;
 mod presence_in;

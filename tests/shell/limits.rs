@@ -98,3 +98,47 @@ fn a_client_that_only_stops_sending_still_gets_its_end() {
         "<message><body>the last one</body></message></stream:stream>"
     );
 }
+
+#[test]
+fn off_has_no_limits_and_waits_for_nothing() {
+    let (server, connections) = Server::by_hand();
+    let shim = Shim::before(&server, &["--policy=off", "--stanza-timeout=1s"]);
+    let (mut client, mut server) = shim.log_in(&connections);
+    let attributes: String = (0..65).map(|n| format!(" a{n}=''")).collect();
+    let large = "x".repeat(300_000);
+    for stanza in [
+        "<message><body>half of it",
+        "</body></message>",
+        &format!("<message><x{attributes}/></message>"),
+        &format!("<message>{large}</message>"),
+        "<message>&nbsp;<p:a/></message>",
+        "<presence></message>",
+    ] {
+        server.send(stanza);
+        assert!(client.wait(stanza) == stanza, "{stanza}");
+        client.send(stanza);
+        assert!(server.wait(stanza) == stanza, "{stanza}");
+    }
+}
+
+/// A closing tag of ours would end a session that the client means to resume (XEP-0198).
+#[test]
+fn under_off_an_end_is_passed_on_as_an_end() {
+    let (server, connections) = Server::by_hand();
+    let shim = Shim::before(&server, &["--policy=off"]);
+    let (mut client, mut server) = shim.log_in(&connections);
+    client.send("<presence/>");
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(server.rest(), "<presence/>");
+    server.send("<message><body>the last one</body></message>");
+    drop(server);
+    assert_eq!(
+        client.rest(),
+        "<message><body>the last one</body></message>"
+    );
+
+    let (mut client, mut server) = shim.log_in(&connections);
+    server.send("<mess");
+    drop(server);
+    assert_eq!(client.rest(), "<mess");
+}

@@ -97,6 +97,45 @@ fn the_parts_of_a_long_recording_are_one_fixture() {
     assert_replays(&files.into_iter().map(|(_, text)| text).collect::<String>());
 }
 
+/// Under `off` bytes pass as they come; what is noted of them is whole stanzas, as far as there are any.
+#[test]
+fn a_session_that_passes_unread_is_recorded_stanza_by_stanza() {
+    let (server, connections) = Server::by_hand();
+    let folder = tempfile::tempdir().unwrap();
+    let record = format!("--record={}", folder.path().display());
+    let mut shim = Shim::before(&server, &["--policy=off", &record]);
+    let (mut client, mut server) = shim.log_in(&connections);
+    client.send("<message id='1'><body>wher");
+    server.wait("wher");
+    client.send("efore</body></message> <message id='2'>&bad;</message>");
+    server.wait("&bad;</message>");
+    // More than is kept of a stanza that nobody reads.
+    let long = format!(
+        "<message id='3' to='a@b'>{}</message>",
+        "<x y='1'/>".repeat(120_000)
+    );
+    server.send(&long);
+    assert!(client.wait("</message>") == long, "it passed as it came");
+    server.send("<message id='4'><body>here</body></message><mess");
+    client.wait("<body>here</body></message><mess");
+    shim.signal("-TERM");
+    assert_eq!(client.rest(), "", "nothing can be said inside a stanza");
+    assert_eq!(shim.exit_code(), Some(0));
+    let [(_, text)] = files(folder.path()).try_into().unwrap();
+    assert_replays(&text);
+    for step in [
+        "from client: <message id='1'><body>REDACTED</body></message>\nto server: <message id='1'>",
+        "from client cut off: <message id='2'/>\nto server: <message id='2'/>",
+        "from server cut off: <message id='3' to='a@b'/>\nto client: <message id='3' to='a@b'/>",
+        "from server: <message id='4'><body>REDACTED</body></message>",
+        "from server raw: \"<mess\"\nto client raw: \"<mess\"",
+        "\nshutdown\nclose client\nclose server",
+    ] {
+        assert!(text.contains(step), "{step} in {text}");
+    }
+    assert!(text.len() < 10_000, "{}", text.len());
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_an_error_of_input_and_output() {
     let file = tempfile::NamedTempFile::new().unwrap();

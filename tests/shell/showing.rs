@@ -74,6 +74,33 @@ fn all_of_it_or_only_some_is_shown() {
 }
 
 #[test]
+fn what_passes_unread_is_shown_stanza_by_stanza() {
+    let (server, connections) = Server::by_hand();
+    let mut shim = Shim::before(&server, &["--policy=off", "--show"]);
+    let mut stdout = shim.stdout();
+    let (mut client, mut server) = shim.log_in(&connections);
+    client.send("<message id='m' to='romeo@localhost'>");
+    server.wait("<message id='m' to='romeo@localhost'>");
+    client.send("<body>wherefore</body></message>");
+    server.wait("</message>");
+    server.send("<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>");
+    client.wait("</iq>");
+    drop((client, server));
+    shim.wait_for_log(": ended");
+    shim.signal("-TERM");
+    assert_eq!(shim.exit_code(), Some(0));
+    let mut text = String::new();
+    stdout.read_to_string(&mut text).unwrap();
+    let passed = line(&text, "<message>");
+    assert!(passed.contains("client ───────→ server"), "{text}");
+    assert!(!text.contains("wherefore"), "{text}");
+    assert!(
+        line(&text, "ping").contains("client ←─────── server"),
+        "{text}"
+    );
+}
+
+#[test]
 fn nothing_is_shown_unless_asked_for() {
     assert_eq!(shown(&[]), "");
 }

@@ -178,14 +178,16 @@ impl<S: Read + Write> Peer<S> {
 
     /// Reads until `text` has come; everything up to its end.
     pub fn wait(&mut self, text: &str) -> String {
+        let mut looked = 0;
         loop {
-            let read = String::from_utf8_lossy(&self.read).into_owned();
-            if let Some(at) = read.find(text) {
-                let end = at + text.len();
-                self.read.drain(..end);
-                return read[..end].to_owned();
+            if let Some(at) = memchr::memmem::find(&self.read[looked..], text.as_bytes()) {
+                let rest = self.read.split_off(looked + at + text.len());
+                return into_text(&std::mem::replace(&mut self.read, rest));
             }
-            let mut buf = [0; 4096];
+            // What is looked for may have begun.
+            looked = self.read.len().saturating_sub(text.len());
+            let mut buf = [0; 64 * 1024];
+            let read = String::from_utf8_lossy(&self.read[self.read.len().saturating_sub(2000)..]);
             match self.stream.read(&mut buf) {
                 Ok(0) => panic!("the end instead of {text:?}, after {read:?}"),
                 Ok(n) => self.read.extend_from_slice(&buf[..n]),
@@ -197,8 +199,12 @@ impl<S: Read + Write> Peer<S> {
     /// Reads to the end of the stream.
     pub fn rest(&mut self) -> String {
         let _ = self.stream.read_to_end(&mut self.read);
-        String::from_utf8_lossy(&std::mem::take(&mut self.read)).into_owned()
+        into_text(&std::mem::take(&mut self.read))
     }
+}
+
+fn into_text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// A server that does the same with each connection.

@@ -42,6 +42,10 @@ pub struct Sink {
     outgoing: Vec<u8>,
     /// How many bytes have come, all in all.
     pub total: usize,
+    /// What is sent may be anything: it passes unread.
+    pub is_unread: bool,
+    /// It was, so there are no frames any more.
+    is_raw: bool,
     /// The next bytes begin a new stream.
     restarts: bool,
     /// The closing tag has come.
@@ -68,6 +72,10 @@ impl Sink {
         while !rest.is_empty() {
             let shown = String::from_utf8_lossy(rest);
             assert!(!self.finished, "{leg}: sent after its end: {shown}");
+            self.is_raw |= self.is_unread && self.closed;
+            if self.is_raw {
+                return;
+            }
             assert!(!self.closed, "{leg}: sent after the closing tag: {shown}");
             if std::mem::take(&mut self.restarts) {
                 self.reader = None;
@@ -78,6 +86,10 @@ impl Sink {
                 .get_or_insert_with(|| (Framer::new(LIMITS), Document::default()));
             let frame = match framer.next(rest) {
                 Ok(Some(frame)) => frame,
+                Ok(None) | Err(_) if self.is_unread => {
+                    self.is_raw = true;
+                    return;
+                }
                 Ok(None) => panic!("{leg}: sent a part of a frame: {shown}"),
                 Err(error) => panic!("{leg}: sent what is {error}: {shown}"),
             };
