@@ -51,8 +51,8 @@ impl Session {
     fn end_after(&mut self, leg: Leg) {
         if leg == Leg::Client {
             self.note_early_leave();
-            self.go_offline();
         }
+        self.leave(true);
         let other = leg.other();
         self.close_stream(other);
         if self.connection(other).ended || self.connection(other).opened.is_none() {
@@ -85,13 +85,14 @@ impl Session {
         self.wire.log(Event::StreamError(leg, name.to_owned()));
         match leg {
             Leg::Client => {
-                self.go_offline();
+                self.leave(true);
                 self.pass(leg, element);
             }
             // The session is over for the server: it would take nothing more, and after a conflict
             // the item is our successor's.
             Leg::Server => {
                 self.translator.forget_published();
+                self.translator.give_back(&mut self.wire);
                 self.pass_server_error(element, name);
             }
         }
@@ -125,7 +126,7 @@ impl Session {
             condition,
             reason: reason.to_owned(),
         });
-        self.go_offline();
+        self.leave(false);
         self.send_stream_error(Leg::Client, condition, reason);
         self.close_stream(Leg::Client);
         // What the client sends after our error is nobody's.
@@ -180,11 +181,17 @@ impl Session {
         self.refuse("system-shutdown", "pubshim was told to stop");
     }
 
-    /// Publishes that the client is gone, if the server still listens.
-    fn go_offline(&mut self) {
-        if !self.wire.is_closed(Leg::Server) && !self.server.ended && self.is_logged_in() {
-            self.translator.go_offline(&mut self.wire);
+    /// Says what is still to be said: to the server, if it still listens, that the client is gone, and
+    /// before it whatever had to wait; to the client what could not be said any more. `is_heard`: the client
+    /// still reads what the server answers.
+    fn leave(&mut self, is_heard: bool) {
+        if !self.is_logged_in() {
+            return;
         }
+        if !self.wire.is_closed(Leg::Server) && !self.server.ended {
+            self.translator.leave(is_heard, &mut self.wire);
+        }
+        self.translator.give_back(&mut self.wire);
     }
 
     pub(super) fn send_stream_error(&mut self, leg: Leg, condition: &str, text: &str) {

@@ -195,6 +195,12 @@ impl Contacts {
         self.list.get(account)
     }
 
+    /// The JIDs of `account`, besides the bare one, that are known to be subscribed.
+    pub(super) fn jids_of(&self, account: &str) -> Vec<Box<str>> {
+        let contact = self.list.get(account);
+        contact.map_or_else(Vec::new, |contact| contact.jids.clone())
+    }
+
     /// What is known of `account`, to be changed; `None` if there is no room for it.
     pub(super) fn get_mut(&mut self, account: &str) -> Option<&mut Contact> {
         if !self.list.contains_key(account) {

@@ -1,41 +1,74 @@
 //! Native subscription stanzas to the server, no faster than it takes them.
 //!
-//! ejabberd takes five a minute from a session and bounces the others, though it has noted them in the
-//! roster already. Which server does so is found out by its bouncing one; that one is sent again.
+//! ejabberd takes five from a session, and a sixth only if it has taken none for a minute. The others it
+//! bounces, after it has done in the own roster what they say. Which server does so is found out by its
+//! bouncing one.
+//!
+//! - `unsubscribed` and `unsubscribe` never wait: the user must not be seen for a minute by whom he has just
+//!   refused. A bounced `unsubscribed` is done, since the server has already sent the contact `unavailable`.
+//!   After a bounced `unsubscribe` the contact's server still sends presence, so that one is sent again.
+//! - `subscribe` and `subscribed` wait, and are sent again after a bounce, once.
+//! - When the session ends, whatever waits is sent, or comes back to the client as an error.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::handshake::Kind;
 use super::rules;
+use crate::ns;
 use crate::session::{Leg, ServerFacts, Wire};
 use crate::xml::{Element, escape};
 
-/// So many go at once.
+/// So many the server takes without a pause.
 const MOST: usize = 5;
-/// In so long; with some room for the server's clock.
-const WINDOW: Duration = Duration::from_secs(62);
-/// So many may wait.
-const MOST_WAITING: usize = 64;
+/// So long after the last one it took it takes more: a minute, with some room for its clock and the way.
+const PAUSE: Duration = Duration::from_secs(62);
+/// So many may wait, and so many are remembered that were sent.
+const MOST_KEPT: usize = 64;
+/// So many bytes of either.
+const MOST_BYTES: usize = 64 * 1024;
 
 /// A stanza that was sent, or waits.
 #[derive(Clone, Debug)]
 struct Stanza {
     kind: Kind,
     account: Box<str>,
+    /// As the client wrote it.
+    to: Box<str>,
     id: Option<Box<str>>,
     bytes: Bytes,
     is_repeated: bool,
 }
 
-/// What was sent in the last minute and what waits.
+/// A stanza that may still be bounced.
+#[derive(Debug)]
+struct Sent {
+    at: Duration,
+    stanza: Stanza,
+    /// A server like ejabberd does not take it: it came too soon.
+    is_too_soon: bool,
+}
+
+/// How many a server like ejabberd has taken since its last pause.
+#[derive(Debug, Default)]
+struct Allowance {
+    taken: usize,
+    /// When it took the last one.
+    last: Duration,
+}
+
+/// What was sent lately and what waits.
 #[derive(Debug, Default)]
 pub(super) struct Natives {
+    allowance: Allowance,
     /// The newest last.
-    sent: VecDeque<(Duration, Stanza)>,
+    sent: VecDeque<Sent>,
     waiting: VecDeque<Stanza>,
+    /// Nothing is sent any more, so no bounce can be made good.
+    has_left: bool,
 }
 
 impl Natives {
@@ -48,17 +81,31 @@ impl Natives {
         account: &str,
         wire: &mut Wire,
     ) -> bool {
-        let id = presence.attribute("id").map(|id| (*id).into());
-        let bytes = Bytes::copy_from_slice(presence.raw().as_bytes());
-        self.queue(kind, account, id, bytes, wire)
+        let stanza = Stanza {
+            kind,
+            account: account.into(),
+            to: presence.attribute("to").unwrap_or_default().into(),
+            id: presence.attribute("id").map(|id| (*id).into()),
+            bytes: Bytes::copy_from_slice(presence.raw().as_bytes()),
+            is_repeated: false,
+        };
+        self.queue(stanza, wire)
     }
 
     /// Gives the answer of the client's once more, to a request that came by another way.
     pub(super) fn repeat(&mut self, kind: Kind, account: &str, wire: &mut Wire) {
         let id = wire.requests.id();
         let (to, name) = (escape(account), kind.as_str());
-        let stanza = format!("<presence to='{to}' type='{name}' id='{id}'/>");
-        self.queue(kind, account, Some(id.as_str().into()), stanza.into(), wire);
+        let bytes = format!("<presence to='{to}' type='{name}' id='{id}'/>").into();
+        let stanza = Stanza {
+            kind,
+            account: account.into(),
+            to: account.into(),
+            id: Some(id.as_str().into()),
+            bytes,
+            is_repeated: false,
+        };
+        self.queue(stanza, wire);
     }
 
     /// Whether something for `account` waits.
@@ -68,28 +115,18 @@ impl Natives {
             .any(|stanza| *stanza.account == *account)
     }
 
-    fn queue(
-        &mut self,
-        kind: Kind,
-        account: &str,
-        id: Option<Box<str>>,
-        bytes: Bytes,
-        wire: &mut Wire,
-    ) -> bool {
+    fn queue(&mut self, stanza: Stanza, wire: &mut Wire) -> bool {
         // What waits about the same half of the same subscription is overtaken by it.
-        self.waiting.retain(|stanza| {
-            *stanza.account != *account || stanza.kind.is_about_to() != kind.is_about_to()
-        });
-        if self.waiting.len() >= MOST_WAITING {
+        self.waiting.retain(|other| !other.is_about_same(&stanza));
+        if matches!(stanza.kind, Kind::Unsubscribe | Kind::Unsubscribed) {
+            self.pass(stanza, wire);
+            return true;
+        }
+        let bytes: usize = self.waiting.iter().map(|other| other.bytes.len()).sum();
+        if self.waiting.len() >= MOST_KEPT || bytes >= MOST_BYTES {
             return false;
         }
-        self.waiting.push_back(Stanza {
-            kind,
-            account: account.into(),
-            id,
-            bytes,
-            is_repeated: false,
-        });
+        self.waiting.push_back(stanza);
         self.work(wire);
         if !self.waiting.is_empty() {
             wire.apply(&rules::PACED);
@@ -97,61 +134,146 @@ impl Natives {
         true
     }
 
-    /// Nothing that waits for `account` is to be sent any more.
+    /// Nothing about `account` is to be sent any more, nor sent again.
     pub(super) fn forget(&mut self, account: &str) {
         self.waiting.retain(|stanza| *stanza.account != *account);
+        self.sent.retain(|sent| *sent.stanza.account != *account);
     }
 
     /// Sends what may be sent now.
     pub(super) fn work(&mut self, wire: &mut Wire) {
-        while self
-            .sent
-            .front()
-            .is_some_and(|(at, _)| *at + WINDOW <= wire.now)
-        {
-            self.sent.pop_front();
-        }
-        while !wire.facts.limits_subscriptions || self.sent.len() < MOST {
-            let Some(stanza) = self.waiting.pop_front() else {
-                return;
-            };
-            wire.send(Leg::Server, &stanza.bytes);
-            self.sent.push_back((wire.now, stanza));
+        while !self.waiting.is_empty() && self.may_pass(wire) {
+            if let Some(stanza) = self.waiting.pop_front() {
+                self.pass(stanza, wire);
+            }
         }
     }
 
     /// When something may be sent that waits.
     pub(super) fn again_at(&self) -> Option<Duration> {
-        let (at, _) = self.sent.front()?;
-        (!self.waiting.is_empty()).then_some(*at + WINDOW)
+        (!self.waiting.is_empty()).then(|| self.allowance.last + PAUSE)
     }
 
-    /// Takes the error with which a server refuses one stanza too many; it is sent again later, once.
+    fn may_pass(&self, wire: &Wire) -> bool {
+        !wire.facts.limits_subscriptions || self.allowance.has_room(wire.now)
+    }
+
+    /// Sends a stanza; whether a server like ejabberd takes it.
+    fn pass(&mut self, stanza: Stanza, wire: &mut Wire) -> bool {
+        wire.send(Leg::Server, &stanza.bytes);
+        let is_taken = self.allowance.spend(wire.now);
+        self.sent.push_back(Sent {
+            at: wire.now,
+            stanza,
+            is_too_soon: !is_taken,
+        });
+        let mut bytes: usize = self.sent.iter().map(|sent| sent.stanza.bytes.len()).sum();
+        while let Some(oldest) = self.sent.front()
+            && (self.sent.len() > MOST_KEPT || bytes > MOST_BYTES || oldest.at + PAUSE <= wire.now)
+        {
+            bytes -= oldest.stanza.bytes.len();
+            self.sent.pop_front();
+        }
+        is_taken
+    }
+
+    /// Takes the error with which a server refuses one stanza too many; `false` if it is the client's.
     pub(super) fn handle_bounce(&mut self, error: &Element<'_>, wire: &mut Wire) -> bool {
-        let is_limit = self.sent.len() > MOST || wire.facts.limits_subscriptions;
         let from = error.attribute("from").unwrap_or_default();
         let id = error.attribute("id");
-        let at = self.sent.iter().rposition(|(_, stanza)| {
-            *stanza.account == *from && stanza.id.as_deref() == id.as_deref()
+        let at = self.sent.iter().rposition(|sent| {
+            *sent.stanza.account == *from && sent.stanza.id.as_deref() == id.as_deref()
         });
-        let Some((_, stanza)) = at.and_then(|at| self.sent.get(at)).filter(|_| is_limit) else {
-            return false;
-        };
-        if stanza.is_repeated {
+        let Some(at) = at else { return false };
+        let sent = &self.sent[at];
+        let is_limit = sent.is_too_soon || wire.facts.limits_subscriptions;
+        if !is_limit || sent.at + PAUSE <= wire.now {
             return false;
         }
-        let stanza = Stanza {
-            is_repeated: true,
-            ..stanza.clone()
-        };
+        self.allowance.taken = MOST;
         if !wire.facts.limits_subscriptions {
             wire.learn(ServerFacts {
                 limits_subscriptions: true,
                 ..wire.facts
             });
         }
+        let stanza = &self.sent[at].stanza;
+        let mut later = self.sent.iter().skip(at + 1).map(|sent| &sent.stanza);
+        let is_overtaken = later.any(|other| other.is_about_same(stanza))
+            || self.waiting.iter().any(|other| other.is_about_same(stanza));
+        if stanza.kind == Kind::Unsubscribed || is_overtaken {
+            return true;
+        }
+        if stanza.is_repeated || self.has_left || self.waiting.len() >= MOST_KEPT {
+            return false;
+        }
         wire.apply(&rules::PACED);
-        self.waiting.push_back(stanza);
+        self.waiting.push_back(Stanza {
+            is_repeated: true,
+            ..stanza.clone()
+        });
         true
+    }
+
+    /// The client goes, so whatever waits is sent now. What the server does not take it bounces to the
+    /// client; one that does not hear that any more (`is_heard` is false) is told before.
+    pub(super) fn leave(&mut self, is_heard: bool, wire: &mut Wire) {
+        self.has_left = true;
+        for stanza in std::mem::take(&mut self.waiting) {
+            if !self.pass(stanza.clone(), wire) && !is_heard {
+                stanza.give_back(wire);
+            }
+        }
+    }
+
+    /// The server is gone: whatever waits comes back to the client.
+    pub(super) fn give_back(&mut self, wire: &mut Wire) {
+        for stanza in std::mem::take(&mut self.waiting) {
+            stanza.give_back(wire);
+        }
+    }
+}
+
+impl Allowance {
+    fn has_room(&self, now: Duration) -> bool {
+        self.taken < MOST || self.last + PAUSE <= now
+    }
+
+    /// One is sent; whether the server takes it.
+    fn spend(&mut self, now: Duration) -> bool {
+        if !self.has_room(now) {
+            return false;
+        }
+        if self.last + PAUSE <= now {
+            self.taken = 0;
+        }
+        self.taken += 1;
+        self.last = now;
+        true
+    }
+}
+
+impl Stanza {
+    /// Whether both speak of the same half of the same subscription.
+    fn is_about_same(&self, other: &Self) -> bool {
+        *self.account == *other.account && self.kind.is_about_to() == other.kind.is_about_to()
+    }
+
+    /// Tells the client that it was not sent, unless the client did not write it.
+    fn give_back(&self, wire: &mut Wire) {
+        let id = self.id.as_deref();
+        if id.is_some_and(|id| wire.requests.is_ours(id)) {
+            return;
+        }
+        let out = wire.to(Leg::Client);
+        let _ = write!(out, "<presence type='error' from='{}'", escape(&self.to));
+        if let Some(id) = id {
+            let _ = write!(out, " id='{}'", escape(id));
+        }
+        let _ = write!(
+            out,
+            "><error type='wait'><resource-constraint xmlns='{}'/></error></presence>",
+            ns::STANZA_ERRORS
+        );
     }
 }

@@ -386,6 +386,22 @@ impl Record {
         }
     }
 
+    /// Writes all that has changed at once, since the session ends. No answer is waited for.
+    pub(super) fn write_all(&mut self, contacts: &Contacts, wire: &mut Wire) {
+        if !self.is_known() || !self.node.is_ready() {
+            return;
+        }
+        let Some(access) = self.node.verified() else {
+            return;
+        };
+        for bucket in std::mem::take(&mut self.dirty).into_keys() {
+            wire.apply(&rules::RECORD);
+            wire.request("set", None, Purpose::Ignore, |out| {
+                write_bucket(out, bucket, contacts, access.as_str());
+            });
+        }
+    }
+
     /// Takes the answer to a write; whose requests are answered by it.
     pub(super) fn handle_written(
         &mut self,

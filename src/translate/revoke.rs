@@ -10,6 +10,8 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use bytes::BytesMut;
+
 use super::approvals::write_question;
 use super::authorization::write_subscription;
 use super::presence::NODE;
@@ -23,6 +25,9 @@ use crate::xml::{Element, escape};
 
 /// So many may wait. Should there be more, nothing is published any more in this session.
 const MOST_WAITING: usize = 4096;
+/// So many changes are sent at once when the session ends. Who is left is found at the next login, before
+/// anything is published.
+const MOST_AT_END: usize = 256;
 /// After so many failures the user is told.
 const MOST_TRIES: u8 = 3;
 /// The pauses after the first failures; the last one is repeated.
@@ -86,6 +91,22 @@ enum Step {
 struct Change {
     whom: Box<str>,
     jid: Option<Box<str>>,
+}
+
+impl Change {
+    fn write(&self, out: &mut BytesMut) {
+        match &self.jid {
+            Some(jid) => write_subscription(out, jid, "none"),
+            None => {
+                let _ = write!(
+                    out,
+                    "<pubsub xmlns='{}'><affiliations node='{NODE}'><affiliation jid='{}' affiliation='none'/></affiliations></pubsub>",
+                    ns::PUBSUB_OWNER,
+                    escape(&self.whom)
+                );
+            }
+        }
+    }
 }
 
 impl Revocation {
@@ -165,17 +186,7 @@ impl Revocations {
         {
             self.serial = self.serial.wrapping_add(1);
             let purpose = Purpose::Revoked(self.serial);
-            let sent = wire.request("set", None, purpose, |out| match &change.jid {
-                Some(jid) => write_subscription(out, jid, "none"),
-                None => {
-                    let _ = write!(
-                        out,
-                        "<pubsub xmlns='{}'><affiliations node='{NODE}'><affiliation jid='{}' affiliation='none'/></affiliations></pubsub>",
-                        ns::PUBSUB_OWNER,
-                        escape(&change.whom)
-                    );
-                }
-            });
+            let sent = wire.request("set", None, purpose, |out| change.write(out));
             if !sent {
                 self.changes.push_front(change);
                 break;
@@ -291,6 +302,21 @@ impl Revocations {
         }
     }
 
+    /// The session ends: sends at once what is still to be sent, as `jids_of` an account tells where nobody
+    /// has begun. No answer is waited for.
+    fn end_at_once(&mut self, jids_of: impl Fn(&str) -> Vec<Box<str>>, wire: &mut Wire) {
+        let mut left = std::mem::take(&mut self.waiting);
+        left.retain(|revocation| matches!(revocation.state, State::At(_)));
+        for revocation in left {
+            let mut jids = jids_of(&revocation.whom);
+            jids.push(revocation.whom.clone());
+            self.changes.extend(changes(&revocation.whom, jids));
+        }
+        for change in self.changes.drain(..).take(MOST_AT_END) {
+            wire.request("set", None, Purpose::Ignore, |out| change.write(out));
+        }
+    }
+
     /// A change was made, or not.
     pub(super) fn handle_revoked(&mut self, serial: u32, reply: Result<&Element<'_>, &str>) {
         let Some(at) = self.open.iter().position(|(sent, _)| *sent == serial) else {
@@ -334,11 +360,8 @@ impl Translator {
             self.record.read(wire);
             if self.record.is_known() || self.record.is_unusable() {
                 let contacts = &self.contacts;
-                let jids_of = |account: &str| {
-                    let contact = contacts.get(account);
-                    contact.map_or_else(Vec::new, |contact| contact.jids.clone())
-                };
-                self.revocations.end_recorded(jids_of, wire.now);
+                self.revocations
+                    .end_recorded(|account| contacts.jids_of(account), wire.now);
             }
         }
         self.revocations.work(wire);
@@ -351,6 +374,13 @@ impl Translator {
             }
         }
         self.hold_publishes(wire);
+    }
+
+    /// The session ends: whoever is still to be kept from seeing our node is, as far as that can be said.
+    pub(super) fn end_revocations(&mut self, wire: &mut Wire) {
+        let contacts = &self.contacts;
+        self.revocations
+            .end_at_once(|account| contacts.jids_of(account), wire);
     }
 }
 

@@ -375,11 +375,21 @@ impl Translator {
         self.presence.hold(self.revocations.is_open(), wire);
     }
 
-    /// The client is to be shown as gone, if it ever was there.
-    pub(crate) fn go_offline(&mut self, wire: &mut Wire) {
+    /// The session ends and the server still listens: all that the client has said is said, and then that
+    /// it is gone, if it ever was there. `is_heard`: the client still reads what the server answers.
+    pub(crate) fn leave(&mut self, is_heard: bool, wire: &mut Wire) {
         if self.enabled {
+            self.natives.leave(is_heard, wire);
+            self.end_revocations(wire);
+            self.record.write_all(&self.contacts, wire);
             self.presence.go_offline(wire);
         }
+    }
+
+    /// The session ends: what the client has said and the server was not told comes back to the client.
+    pub(crate) fn give_back(&mut self, wire: &mut Wire) {
+        self.natives.give_back(wire);
+        self.refuse_changes(wire);
     }
 
     /// The server has ended the session: nothing can or need be published any more.

@@ -21,6 +21,7 @@ on_both_servers!(
     node_deleted_while_away,
     stranger_made_member_while_away,
     eight_requests_in_one_go,
+    refusals_right_before_the_logout,
     many_contacts,
 );
 
@@ -119,6 +120,41 @@ fn stranger_made_member_while_away(kind: Kind) {
     // Who was approved is left alone.
     wait_for_membership(&juliet.puppet, romeo.bare(), true);
     expect_once_by_event(&juliet, &romeo, "Later");
+}
+
+/// More than ejabberd takes in a minute: it bounces some, and has done what they say all the same.
+fn refusals_right_before_the_logout(kind: Kind) {
+    const COUNT: usize = 8;
+    let server = Server::get(kind);
+    let account = server.account("juliet");
+    server.add_contacts(&account, COUNT);
+    let contacts: Vec<String> = (0..COUNT)
+        .map(|it| format!("contact-{it:03}@montague.lit"))
+        .collect();
+    let juliet = Person::online(server, &account, "balcony");
+    for contact in &contacts {
+        wait_for_membership(&juliet.puppet, contact, true);
+    }
+    for contact in &contacts {
+        juliet.say("unsubscribed", contact);
+    }
+    juliet.log_out();
+
+    let plain = Puppet::login(&server.entry(), &account, "elsewhere");
+    let roster = plain.ask("get", None, "<query xmlns='jabber:iq:roster'/>");
+    for contact in &contacts {
+        let item = roster.xml.split("<item ").find(|it| it.contains(contact));
+        let item = item.unwrap_or_else(|| panic!("no {contact} in {}", roster.xml));
+        let may_see = ["\"from\"", "\"both\""].iter().any(|it| item.contains(it));
+        assert!(!may_see, "{item}");
+        wait_for_membership(&plain, contact, false);
+    }
+    let juliet = Person::online(server, &account, "balcony");
+    juliet.puppet.available("Back");
+    wait_for_items(&plain, "the next status", |items| items.contains("Back"));
+    for contact in &contacts {
+        wait_for_membership(&plain, contact, false);
+    }
 }
 
 /// ejabberd takes five a minute.

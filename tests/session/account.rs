@@ -188,6 +188,7 @@ fn say_pubsub(kind: &str, to: &str, namespace: &str, what: &Node) -> String {
         (PUBSUB, "items", "get", "presence", to) => format!("fetch {to}"),
         (PUBSUB, "items", "get", "record", "own") => "get record".to_owned(),
         (PUBSUB, "publish", "set", node, "own") => format!("publish {node}"),
+        (PUBSUB, "retract", "set", node, "own") => format!("retract {node}"),
         (OWNER, "configure", "get", node, "own") => format!("configure {node}"),
         (OWNER, "affiliations", "get", "presence", "own") => "get members".to_owned(),
         (OWNER, "subscriptions", "get", "presence", "own") => "get subscribers".to_owned(),

@@ -389,3 +389,24 @@ fn too_many_to_be_revoked_end_publishing() {
     account.settle(&mut d);
     assert!(!publishes(&mut d));
 }
+
+#[test]
+fn who_was_just_refused_is_out_when_the_session_ends() {
+    let names: Vec<String> = (0..12).map(|n| format!("u{n}@montague.lit")).collect();
+    let contacts: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "both")).collect();
+    let mut d = Account::with(&contacts).session();
+    for name in &names {
+        d.client(&unsubscribed(name));
+    }
+    // No question is answered any more.
+    d.client("</stream:stream>");
+    let sent = d.server_bytes();
+    let sent = sent.strip_suffix("</stream:stream>").expect("closed");
+    let said: Vec<String> = Node::stream(sent).iter().map(say).collect();
+    let at = |words: &str| said.iter().position(|other| other == words);
+    let gone = at("publish presence").expect("unavailable");
+    for words in names.iter().flat_map(|name| ending(name)) {
+        let at = at(&words);
+        assert!(at.is_some_and(|at| at < gone), "{words}: {said:?}");
+    }
+}
