@@ -19,7 +19,7 @@ use crate::xml::Limits;
 mod options;
 mod value;
 pub use options::RunOptions;
-pub use value::{Count, Domain, ListenAddress, Seconds, Server, ServerAddress, Verbosity};
+pub use value::{Count, Domain, ListenAddress, Seconds, Server, ServerAddress, Size, Verbosity};
 
 /// What `pubshim run` runs with: complete and checked.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Settings {
     pub danger_accept_invalid_certs: bool,
     /// Sessions open at once.
     pub max_sessions: usize,
+    /// Bytes that all sessions together may hold of stanzas, beyond [`Session::FREE`](session::Session::FREE) each.
+    pub max_held: usize,
     /// How long to wait for a connection to the server, TLS included.
     pub connect_timeout: Duration,
     /// How long sessions may take to end when the program is told to stop.
@@ -60,6 +62,7 @@ impl Default for Settings {
             ca_file: None,
             danger_accept_invalid_certs: false,
             max_sessions: 1000,
+            max_held: 256 * 1024 * 1024,
             connect_timeout: Duration::from_secs(15),
             shutdown_timeout: Duration::from_secs(5),
             session: session::Options {
@@ -149,6 +152,17 @@ pub enum ConfigError {
          server with --server, or the domains clients may log in to with --domain"
     )]
     OpenRelay(SocketAddr),
+    /// Stanzas that every server delivers would not pass.
+    #[error(
+        "--max-server-stanza is less than 64KiB: everyday stanzas of the server, such as a roster, would not pass"
+    )]
+    SmallServerStanza,
+    /// No stanza of the allowed size could be held.
+    #[error(
+        "--max-held is less than --max-server-stanza: it is what all sessions together may hold of stanzas, so one \
+         of that size could never pass; raise the one or lower the other"
+    )]
+    SmallBudget,
     /// `native` was given where it means nothing.
     #[error(
         "--native takes functions out of --policy auto, and means nothing under another policy; \
@@ -199,6 +213,8 @@ impl RunOptions {
             max_stanza_size_before_login: self
                 .max_stanza_size_before_login
                 .or(other.max_stanza_size_before_login),
+            max_server_stanza: self.max_server_stanza.or(other.max_server_stanza),
+            max_held: self.max_held.or(other.max_held),
             max_depth: self.max_depth.or(other.max_depth),
             max_attributes: self.max_attributes.or(other.max_attributes),
             max_namespaces: self.max_namespaces.or(other.max_namespaces),
@@ -239,6 +255,7 @@ impl RunOptions {
             max_sessions: self
                 .max_sessions
                 .map_or(default.max_sessions, |count| count.0),
+            max_held: self.max_held.map_or(default.max_held, |size| size.0),
             connect_timeout: seconds(self.connect_timeout, default.connect_timeout),
             shutdown_timeout: seconds(self.shutdown_timeout, default.shutdown_timeout),
             session,
@@ -262,10 +279,11 @@ impl RunOptions {
     /// The part of the settings that each session is told.
     fn session(&self, default: session::Options) -> session::Options {
         let count = |given: Option<Count>, default| given.map_or(default, |count| count.0);
+        let size = |given: Option<Size>, default| given.map_or(default, |size| size.0);
         let seconds = |given: Option<Seconds>, default| given.map_or(default, |seconds| seconds.0);
         let (before, after) = (default.limits_before_login, default.limits);
         let limits = Limits {
-            bytes: count(self.max_stanza_size, after.bytes),
+            bytes: size(self.max_stanza_size, after.bytes),
             depth: count(self.max_depth, after.depth),
             attributes: count(self.max_attributes, after.attributes),
             namespaces: count(self.max_namespaces, after.namespaces),
@@ -285,13 +303,13 @@ impl RunOptions {
             },
             // Who has not logged in yet is never allowed more than the default.
             limits_before_login: Limits {
-                bytes: count(self.max_stanza_size_before_login, before.bytes),
+                bytes: size(self.max_stanza_size_before_login, before.bytes),
                 depth: limits.depth.min(before.depth),
                 attributes: limits.attributes.min(before.attributes),
                 namespaces: limits.namespaces.min(before.namespaces),
             },
             limits,
-            max_server_stanza: default.max_server_stanza,
+            max_server_stanza: size(self.max_server_stanza, default.max_server_stanza),
             timeouts: session::Timeouts {
                 login: seconds(self.login_timeout, default.timeouts.login),
                 stanza: seconds(self.stanza_timeout, default.timeouts.stanza),
@@ -318,6 +336,12 @@ fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result<(), Config
         if !limited {
             return Err(ConfigError::OpenRelay(*remote));
         }
+    }
+    if session.max_server_stanza < session::Session::FREE {
+        return Err(ConfigError::SmallServerStanza);
+    }
+    if settings.max_held < session.max_server_stanza {
+        return Err(ConfigError::SmallBudget);
     }
     if session.policy != Policy::Auto && !session.native.is_empty() {
         return Err(ConfigError::NativeWithoutAuto);

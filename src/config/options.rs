@@ -6,7 +6,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args};
 use serde::Deserialize;
 
-use super::{Count, Domain, ListenAddress, LogFormat, Seconds, Server, Verbosity};
+use super::{Count, Domain, ListenAddress, LogFormat, Seconds, Server, Size, Verbosity};
 use crate::session::{Function, Policy};
 use crate::view::{Form, Only};
 
@@ -122,30 +122,57 @@ pub struct RunOptions {
     )]
     pub max_sessions: Option<Count>,
 
-    /// Bytes of a stanza after login.
+    /// Largest stanza a client may send after login.
     ///
-    /// The default is what stock servers accept. A larger stanza ends the stream, as every limit
-    /// on XML does. Limits hold in both directions.
+    /// The default is what stock servers accept. A larger stanza ends the stream, as every limit on
+    /// what a client sends does; under --policy off there is none. A size is a number of bytes, or a
+    /// number with KiB, MiB or GiB such as 256KiB.
     #[arg(
         long,
         env = "PUBSHIM_MAX_STANZA_SIZE",
-        value_name = "BYTES",
+        value_name = "SIZE",
         help_heading = "Limits"
     )]
-    pub max_stanza_size: Option<Count>,
+    pub max_stanza_size: Option<Size>,
 
-    /// Bytes of a stanza before login.
+    /// Largest stanza before login, from either side.
     #[arg(
         long,
         env = "PUBSHIM_MAX_STANZA_SIZE_BEFORE_LOGIN",
-        value_name = "BYTES"
+        value_name = "SIZE"
     )]
     #[arg(help_heading = "Limits")]
-    pub max_stanza_size_before_login: Option<Count>,
+    pub max_stanza_size_before_login: Option<Size>,
 
-    /// Elements inside each other in a stanza, itself included.
+    /// Largest stanza of the server's that is passed on after login.
     ///
-    /// Before login never more than 64.
+    /// It is held in memory until all of it has come. A larger one is answered in its place: an IQ with an
+    /// error to whoever asked, a message or presence with an error policy-violation that the client
+    /// sees. The session and what stands behind the stanza are not harmed. At least 64KiB; under
+    /// --policy off there is no limit, as nothing is held.
+    #[arg(
+        long,
+        env = "PUBSHIM_MAX_SERVER_STANZA",
+        value_name = "SIZE",
+        help_heading = "Limits"
+    )]
+    pub max_server_stanza: Option<Size>,
+
+    /// Memory for stanzas of all sessions together that have not all come, or are not all sent.
+    ///
+    /// 64KiB a session are not counted. A stanza for which there is no room is answered in its place,
+    /// as one that is larger than --max-server-stanza. Not less than that.
+    #[arg(
+        long,
+        env = "PUBSHIM_MAX_HELD",
+        value_name = "SIZE",
+        help_heading = "Limits"
+    )]
+    pub max_held: Option<Size>,
+
+    /// Elements inside each other in a client's stanza, itself included.
+    ///
+    /// Before login never more than 64, from either side.
     #[arg(
         long,
         env = "PUBSHIM_MAX_DEPTH",
@@ -154,9 +181,9 @@ pub struct RunOptions {
     )]
     pub max_depth: Option<Count>,
 
-    /// Attributes of one element, namespace declarations included.
+    /// Attributes of one element of a client's, namespace declarations included.
     ///
-    /// Before login never more than 64.
+    /// Before login never more than 64, from either side.
     #[arg(
         long,
         env = "PUBSHIM_MAX_ATTRIBUTES",
@@ -165,9 +192,9 @@ pub struct RunOptions {
     )]
     pub max_attributes: Option<Count>,
 
-    /// Namespace declarations in force at once inside a stanza.
+    /// Namespace declarations in force at once inside a client's stanza.
     ///
-    /// Before login never more than 64.
+    /// Before login never more than 64, from either side.
     #[arg(
         long,
         env = "PUBSHIM_MAX_NAMESPACES",
@@ -265,14 +292,14 @@ pub struct RunOptions {
     )]
     pub record_bodies: Option<bool>,
 
-    /// Bytes after which a recording goes on in another file.
+    /// Size after which a recording goes on in another file.
     #[arg(
         long,
         env = "PUBSHIM_RECORD_MAX_SIZE",
-        value_name = "BYTES",
+        value_name = "SIZE",
         help_heading = "Recording"
     )]
-    pub record_max_size: Option<Count>,
+    pub record_max_size: Option<Size>,
 
     /// Show what passes on both sides, live, on standard output.
     ///

@@ -70,12 +70,15 @@ fn everything_given_arrives() {
 
 #[test]
 fn limits_and_timeouts_arrive() {
-    let session = settings(
+    let given = settings(
         "--policy pure --max-stanza-size 1000 --max-stanza-size-before-login 900 \
          --max-depth 800 --max-attributes 7 --max-namespaces 65 --login-timeout 1 \
-         --stanza-timeout 2 --request-timeout 3m --close-timeout 4 --stall-timeout 5h",
-    )
-    .session;
+         --stanza-timeout 2 --request-timeout 3m --close-timeout 4 --stall-timeout 5h \
+         --max-server-stanza 64KiB --max-held 2MiB",
+    );
+    assert_eq!(given.max_held, 2 * 1024 * 1024);
+    let session = given.session;
+    assert_eq!(session.max_server_stanza, 64 * 1024);
     let limits = |bytes, depth, attributes, namespaces| Limits {
         bytes,
         depth,
@@ -138,6 +141,14 @@ fn native_belongs_to_auto() {
     settings("--native chat --policy auto");
     assert!(refused("--native chat --policy pure").contains("--policy auto"));
     assert!(refused("--native chat --policy off").contains("--policy auto"));
+}
+
+#[test]
+fn what_is_held_has_room_for_the_largest_stanza() {
+    assert!(refused("--max-server-stanza 65535").contains("64KiB"));
+    assert!(refused("--max-held 15MiB").contains("--max-server-stanza"));
+    assert!(refused("--max-server-stanza 257MiB").contains("--max-held"));
+    settings("--max-server-stanza 1GiB --max-held 1GiB");
 }
 
 #[test]
@@ -209,6 +220,8 @@ fn a_file_that_is_wrong_is_told_where() {
             "`login-timeout`",
             "from 1s to 24h",
         ),
+        ("max-held = '1MB'", 1, "`max-held`", "64KiB or 16MiB"),
+        ("max-held = 0", 1, "`max-held`", "from 1 byte"),
         ("max-depth = -1", 1, "`max-depth`", "from 1 to"),
         ("max-depth = 1.5", 1, "`max-depth`", "from 1 to"),
         (

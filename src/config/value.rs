@@ -56,6 +56,30 @@ impl FromStr for Count {
     }
 }
 
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub usize);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, unit) = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)]
+            .into_iter()
+            .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
+            .unwrap_or((text, 1));
+        let bytes = number
+            .parse()
+            .ok()
+            .and_then(|number: u64| number.checked_mul(unit));
+        bytes
+            .filter(|bytes| (1..=1 << 40).contains(bytes))
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .map(Self)
+            .ok_or_else(Self::refused)
+    }
+}
+
 /// A time to wait, from a second to a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seconds(pub Duration);
@@ -229,6 +253,7 @@ values! {
     Server: "HOST, HOST:PORT, tls://HOST[:PORT] or plain://HOST:PORT, an IPv6 address in brackets";
     Domain: "a domain such as example.org";
     Count: "a whole number from 1 to 100000000";
+    Size: "a size from 1 byte to 1024GiB, in bytes or such as 64KiB or 16MiB";
     Seconds: "a time from 1s to 24h, in seconds or such as 90s or 2m";
     Verbosity: "a whole number from -3 to 2";
 }
@@ -329,6 +354,35 @@ mod tests {
             "18446744073709551615m",
         ] {
             assert_eq!(text.parse::<Seconds>(), Err(Seconds::refused()), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("1", 1),
+            ("262144", 262_144),
+            ("64KiB", 65_536),
+            ("16MiB", 16_777_216),
+            ("1024GiB", 1_099_511_627_776),
+        ] {
+            assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "0MiB",
+            "MiB",
+            "-1",
+            "1.5MiB",
+            "16 MiB",
+            "16MB",
+            "16M",
+            "16mib",
+            "1025GiB",
+            "18446744073709551615KiB",
+        ] {
+            assert_eq!(text.parse::<Size>(), Err(Size::refused()), "{text}");
         }
     }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use super::budget::Budget;
 use super::connector::Connector;
 use super::pump::Pump;
 use super::watch::Watching;
@@ -39,6 +40,7 @@ pub struct Listener {
 struct Shared {
     options: Arc<Options>,
     connector: Arc<Connector>,
+    budget: Arc<Budget>,
     /// Who is told what sessions do.
     watchings: Vec<Watching>,
     /// Sessions so far.
@@ -83,6 +85,7 @@ impl Listener {
             watchings: self.watchings,
             count: AtomicU64::new(0),
             connector: Arc::new(self.connector),
+            budget: Budget::new(settings.max_held),
             options: Arc::new(settings.session),
             room: Arc::new(Semaphore::new(settings.max_sessions)),
             sessions: TaskTracker::new(),
@@ -155,6 +158,7 @@ fn start(client: TcpStream, number: u64, shared: &Arc<Shared>) {
         Arc::clone(&shared.options),
         Seed(seed),
         Arc::clone(&shared.connector),
+        shared.budget.share(),
         watches.map(|watching| watching.session(number)).collect(),
     ));
     let task = run(pump, shared.stop.clone(), permit).in_current_span();

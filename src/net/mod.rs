@@ -5,6 +5,7 @@
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
 //! | `connector.rs` | resolves, connects and secures the server's leg |
 //! | `sandbox.rs` | the sockets and the file of a [`sandbox`](crate::sandbox) |
+//! | `budget.rs` | how much all sessions together may hold |
 //! | `pump.rs` | the one task that owns both connections of a session |
 //! | `watch.rs` | threads that are told what sessions do, without keeping them waiting |
 //! | `recorder.rs` | writes recordings |
@@ -16,6 +17,7 @@
     reason = "this is the shell: sockets, the clock and randomness are here, and nowhere else"
 )]
 
+mod budget;
 mod connector;
 mod listener;
 mod pump;

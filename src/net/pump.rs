@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::budget::Share;
 use super::connector::{Connector, ServerStream};
 use super::watch::Watch;
 use crate::session::{Event, Input, Leg, Level, Options, Output, Seed, Session};
@@ -40,6 +41,8 @@ pub(super) struct Pump {
     connected: bool,
     connector: Arc<Connector>,
     domain: String,
+    /// What of the budget of all sessions this one holds.
+    share: Share,
     start: Instant,
     timer: Option<Pin<Box<Sleep>>>,
     /// Who is told of each step.
@@ -68,6 +71,7 @@ impl Pump {
         options: Arc<Options>,
         seed: Seed,
         connector: Arc<Connector>,
+        share: Share,
         watches: Box<[Watch]>,
     ) -> Self {
         super::connector::prepare(&client);
@@ -83,6 +87,7 @@ impl Pump {
             connected: false,
             connector,
             domain: String::new(),
+            share,
             start: Instant::now(),
             timer: None,
             watches,
@@ -174,8 +179,12 @@ impl Pump {
                             Some(Box::pin(Arc::clone(&self.connector).secure(stream, domain)));
                     }
                 }
-                // The shell has no budget of its own yet.
-                Output::Hold(_) => {}
+                Output::Hold(bytes) => {
+                    if !self.share.hold(bytes) {
+                        let now = self.start.elapsed();
+                        self.session.handle(Input::HoldRefused, now);
+                    }
+                }
                 Output::Learned(facts) => self.connector.learn(&self.domain, facts),
                 Output::Finish(Leg::Client) => self.client.finish(),
                 Output::Finish(Leg::Server) => {
