@@ -36,11 +36,13 @@ mod relay;
 mod running;
 mod server;
 mod shim;
+mod strangers;
 mod tap;
 #[path = "../session/tree.rs"]
 #[allow(dead_code)]
 mod tree;
 
+mod attacks;
 mod demo;
 mod direct;
 mod presence;

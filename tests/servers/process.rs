@@ -22,6 +22,11 @@ struct Seen<T> {
 
 impl<T: Clone + Send + 'static> Feed<T> {
     pub(crate) fn new(source: impl Read + Send + 'static, parse: fn(String) -> T) -> Self {
+        let lines = BufReader::new(source).split(b'\n').map_while(Result::ok);
+        Self::of(lines.map(move |line| parse(String::from_utf8_lossy(&line).into_owned())))
+    }
+
+    pub(crate) fn of(source: impl Iterator<Item = T> + Send + 'static) -> Self {
         let seen = Seen {
             items: Vec::new(),
             ended: false,
@@ -29,8 +34,7 @@ impl<T: Clone + Send + 'static> Feed<T> {
         let shared = Arc::new((Mutex::new(seen), Condvar::new()));
         let writer = Arc::clone(&shared);
         thread::spawn(move || {
-            for line in BufReader::new(source).split(b'\n').map_while(Result::ok) {
-                let item = parse(String::from_utf8_lossy(&line).into_owned());
+            for item in source {
                 writer.0.lock().unwrap().items.push(item);
                 writer.1.notify_all();
             }
@@ -46,6 +50,20 @@ impl<T: Clone + Send + 'static> Feed<T> {
 
     pub(crate) fn so_far(&self) -> Vec<T> {
         self.lock().items.clone()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().items.len()
+    }
+
+    /// What matches, after the first `from` items.
+    pub(crate) fn since(&self, from: usize, is_it: impl Fn(&T) -> bool) -> Vec<T> {
+        let seen = self.lock();
+        seen.items[from..]
+            .iter()
+            .filter(|it| is_it(it))
+            .cloned()
+            .collect()
     }
 
     /// The position and the first result of `find` over all items, those already there included; none

@@ -180,6 +180,11 @@ impl Puppet {
         self.ask("get", Some(domain), "<ping xmlns='urn:xmpp:ping'/>");
     }
 
+    /// All this client has seen by now.
+    pub(crate) fn so_far(&self) -> Vec<Event> {
+        self.events.so_far()
+    }
+
     /// All this client has seen up to a stanza that `sender` sends it now: whatever `sender` set in
     /// motion before has arrived by then, since servers keep the order between two sessions.
     pub(crate) fn seen_before_next_of(&self, sender: &Self) -> Vec<Event> {

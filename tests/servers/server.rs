@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::process::{Guarded, PATIENCE};
+use crate::strangers::Strangers;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -35,6 +36,7 @@ pub(crate) struct Server {
     folder: PathBuf,
     ports: Ports,
     accounts: AtomicUsize,
+    strangers: OnceLock<Strangers>,
     process: Guarded,
 }
 
@@ -44,6 +46,7 @@ struct Ports {
     direct_tls: u16,
     /// ejabberd's HTTP API, for making accounts.
     api: u16,
+    component: u16,
 }
 
 const DOMAINS: [&str; 3] = ["capulet.lit", "montague.lit", "shakespeare.lit"];
@@ -81,6 +84,7 @@ impl Server {
             folder,
             ports,
             accounts: AtomicUsize::new(1),
+            strangers: OnceLock::new(),
             process,
         })
     }
@@ -91,6 +95,7 @@ impl Server {
         self.process.keep_folder();
         self.process.signal("TERM");
         self.process.exit_code();
+        self.strangers = OnceLock::new();
         (self.ports, self.process) =
             launch(self.kind, &self.folder).unwrap_or_else(|why| panic!("{why}"));
     }
@@ -147,14 +152,21 @@ impl Server {
 
     /// Gives an account so many contacts, subscribed both ways, that are no accounts themselves.
     pub(crate) fn add_contacts(&self, account: &Account, count: usize) {
-        let (user, host) = account.bare.split_once('@').unwrap();
         let contacts = (0..count).map(|it| format!("contact-{it:03}"));
+        let contacts = contacts.map(|it| (format!("{it}@{}", DOMAINS[1]), it));
+        self.write_roster(account, &contacts.collect::<Vec<_>>());
+    }
+
+    /// Gives an account these contacts, each a bare JID and a name, subscribed both ways. They know nothing
+    /// of it.
+    pub(crate) fn write_roster(&self, account: &Account, contacts: &[(String, String)]) {
+        let (user, host) = account.bare.split_once('@').unwrap();
         match self.kind {
             Kind::Ejabberd => {
-                for contact in contacts {
+                for (contact, name) in contacts {
+                    let (contact, domain) = contact.split_once('@').unwrap();
                     let body = format!(
-                        r#"{{"localuser":"{user}","localhost":"{host}","user":"{contact}","host":"{}","nick":"{contact}","group":"","subs":"both"}}"#,
-                        DOMAINS[1]
+                        r#"{{"localuser":"{user}","localhost":"{host}","user":"{contact}","host":"{domain}","nick":"{name}","group":"","subs":"both"}}"#
                     );
                     call_api(self.ports.api, "add_rosteritem", &body);
                 }
@@ -163,10 +175,9 @@ impl Server {
                 let folder = self.folder.join("data").join(host.replace('.', "%2e"));
                 let folder = folder.join("roster");
                 fs::create_dir_all(&folder).unwrap();
-                let items = contacts.map(|it| {
+                let items = contacts.iter().map(|(it, name)| {
                     format!(
-                        "[\"{it}@{}\"] = {{ [\"subscription\"] = \"both\"; [\"name\"] = \"{it}\"; [\"groups\"] = {{}}; }};\n",
-                        DOMAINS[1]
+                        "[\"{it}\"] = {{ [\"subscription\"] = \"both\"; [\"name\"] = \"{name}\"; [\"groups\"] = {{}}; }};\n"
                     )
                 });
                 let roster = format!(
@@ -177,6 +188,12 @@ impl Server {
                 fs::write(file, roster).unwrap();
             }
         }
+    }
+
+    /// People of another server.
+    pub(crate) fn strangers(&self) -> &Strangers {
+        let port = self.ports.component;
+        self.strangers.get_or_init(|| Strangers::connect(port))
     }
 
     /// A room nobody is in.
@@ -215,12 +232,14 @@ fn launch(kind: Kind, folder: &Path) -> Result<(Ports, Guarded), String> {
 
 impl Ports {
     fn free() -> Self {
-        let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-        let [client, direct_tls, api] = listeners.map(|it| it.local_addr().unwrap().port());
+        let listeners = [(); 4].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let [client, direct_tls, api, component] =
+            listeners.map(|it| it.local_addr().unwrap().port());
         Self {
             client,
             direct_tls,
             api,
+            component,
         }
     }
 
@@ -230,6 +249,7 @@ impl Ports {
             .replace("@PORT@", &self.client.to_string())
             .replace("@TLS_PORT@", &self.direct_tls.to_string())
             .replace("@API_PORT@", &self.api.to_string())
+            .replace("@COMPONENT_PORT@", &self.component.to_string())
     }
 }
 
@@ -302,16 +322,19 @@ fn is_ready(kind: Kind, ports: Ports, process: &Guarded) -> bool {
         client,
         direct_tls,
         api,
+        component,
     } = ports;
     let mut missing = match kind {
         Kind::Ejabberd => vec![
             format!("accepting TCP connections at 127.0.0.1:{client} for"),
             format!("accepting TLS connections at 127.0.0.1:{direct_tls} for"),
             format!("accepting TCP connections at 127.0.0.1:{api} for"),
+            format!("accepting TCP connections at 127.0.0.1:{component} for"),
         ],
         Kind::Prosody => vec![
             format!("Activated service 'c2s' on [127.0.0.1]:{client}"),
             format!("Activated service 'c2s_direct_tls' on [127.0.0.1]:{direct_tls}"),
+            format!("Activated service 'component' on [127.0.0.1]:{component}"),
         ],
     };
     let ready = process.output.find(|line| {

@@ -1,0 +1,160 @@
+//! Strangers on another server, as many as a test wants: an external component (XEP-0114). What it says
+//! is neither throttled nor cut down to the size of clients' stanzas, as what other servers say is not.
+
+use std::io::{BufReader, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rxml::{Event, Reader};
+use sha1::{Digest, Sha1};
+
+use crate::process::Feed;
+use crate::tree::Node;
+
+/// The component's, in the servers' configurations.
+pub(crate) const DOMAIN: &str = "strangers.lit";
+const SECRET: &str = "secret";
+
+pub(crate) struct Strangers {
+    stream: Mutex<TcpStream>,
+    heard: Feed<Node>,
+    names: AtomicUsize,
+}
+
+impl Strangers {
+    pub(crate) fn connect(port: u16) -> Self {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let mut to_server = stream.try_clone().unwrap();
+        write!(
+            to_server,
+            "<stream:stream xmlns='jabber:component:accept' to='{DOMAIN}' \
+             xmlns:stream='http://etherx.jabber.org/streams'>"
+        )
+        .unwrap();
+        let mut elements = Elements {
+            reader: Reader::new(BufReader::new(stream)),
+            id: String::new(),
+        };
+        elements.read_header();
+        let hash = Sha1::digest(format!("{}{SECRET}", elements.id));
+        let hash: String = hash.iter().map(|it| format!("{it:02x}")).collect();
+        write!(to_server, "<handshake>{hash}</handshake>").unwrap();
+        let answer = elements.next();
+        assert_eq!(answer.map(|it| it.local).as_deref(), Some("handshake"));
+        Self {
+            stream: Mutex::new(to_server),
+            heard: Feed::of(elements),
+            names: AtomicUsize::new(1),
+        }
+    }
+
+    /// The address of somebody who was never heard of.
+    pub(crate) fn name(&self, name: &str) -> String {
+        let number = self.names.fetch_add(1, Ordering::Relaxed);
+        format!("{name}-{number}@{DOMAIN}")
+    }
+
+    pub(crate) fn say(&self, xml: &str) {
+        let mut stream = self.stream.lock().unwrap();
+        stream.write_all(xml.as_bytes()).unwrap();
+    }
+
+    /// The first stanza of all since the start for which this holds.
+    pub(crate) fn wait(&self, what: &str, is_it: impl Fn(&Node) -> bool) -> Node {
+        let found = self.heard.find(|it| is_it(it).then(|| it.clone()));
+        let Some((_, node)) = found else {
+            panic!("strangers waited in vain for {what}");
+        };
+        node
+    }
+
+    /// One of them asks somebody; the answer, good or bad.
+    pub(crate) fn ask(&self, from: &str, to: &str, type_: &str, payload: &str) -> Node {
+        let id = format!("ask-{}", self.names.fetch_add(1, Ordering::Relaxed));
+        self.say(&format!(
+            "<iq type='{type_}' id='{id}' from='{from}' to='{to}'>{payload}</iq>"
+        ));
+        self.wait(payload, |it| {
+            it.local == "iq"
+                && it.attribute("id") == Some(&id)
+                && matches!(it.attribute("type"), Some("result" | "error"))
+        })
+    }
+
+    /// When this returns, they have heard everything that the server had for them before.
+    pub(crate) fn catch_up(&self, domain: &str) {
+        let payload = "<ping xmlns='urn:xmpp:ping'/>";
+        self.ask(&self.name("listener"), domain, "get", payload);
+    }
+
+    /// So many stanzas have been heard.
+    pub(crate) fn count(&self) -> usize {
+        self.heard.len()
+    }
+
+    /// What `who` has heard, after so many stanzas to all of them; of a bare JID also what went to its
+    /// resources.
+    pub(crate) fn heard(&self, who: &str, since: usize) -> Vec<Node> {
+        self.heard.since(since, |it| {
+            let to = it.attribute("to").unwrap_or_default();
+            let rest = to.strip_prefix(who);
+            rest.is_some_and(|it| it.is_empty() || it.starts_with('/'))
+        })
+    }
+}
+
+/// The elements of the stream, one after the other.
+struct Elements {
+    reader: Reader<BufReader<TcpStream>>,
+    /// The stream's.
+    id: String,
+}
+
+impl Elements {
+    fn read_header(&mut self) {
+        while let Some(event) = self.reader.read().unwrap() {
+            if let Event::StartElement(_, _, attributes) = event {
+                let id = attributes.iter().find(|((_, name), _)| **name == *"id");
+                self.id = id.map(|(_, value)| value.clone()).unwrap_or_default();
+                return;
+            }
+        }
+    }
+}
+
+impl Iterator for Elements {
+    type Item = Node;
+
+    fn next(&mut self) -> Option<Node> {
+        let mut open: Vec<Node> = Vec::new();
+        loop {
+            match self.reader.read().ok()?? {
+                Event::StartElement(_, (namespace, local), attributes) => {
+                    let attributes = attributes.iter();
+                    open.push(Node {
+                        namespace: namespace.to_string(),
+                        local: local.to_string(),
+                        attributes: attributes
+                            .map(|((_, name), value)| (name.to_string(), value.clone()))
+                            .collect(),
+                        ..Node::default()
+                    });
+                }
+                Event::EndElement(_) => {
+                    let node = open.pop()?; // none: the stream's end
+                    match open.last_mut() {
+                        Some(parent) => parent.children.push(node),
+                        None => return Some(node),
+                    }
+                }
+                Event::Text(_, text) => {
+                    if let Some(node) = open.last_mut() {
+                        node.text.push_str(&text);
+                    }
+                }
+                Event::XmlDeclaration(..) => {}
+            }
+        }
+    }
+}
