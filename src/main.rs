@@ -18,7 +18,7 @@ use pubshim::config::{LogFormat, LogSettings, RunOptions, Settings};
 use pubshim::demo;
 use pubshim::net::Listener;
 use pubshim::session::Policy;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -115,26 +115,53 @@ where
     result
 }
 
-/// What the first SIGINT or SIGTERM cancels; the second ends the program.
+/// What the first SIGINT, SIGTERM or SIGHUP cancels; another one of the first two ends the program.
+///
+/// A terminal that is closed sends SIGHUP, more than once if a shell runs in it, and nobody is in a hurry then.
 fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut interrupts = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminations = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut hangups = match ignores_hangups() {
+        true => None,
+        false => Some(signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?),
+    };
     let stopping = stop.clone();
     tokio::spawn(async move {
-        for first in [true, false] {
-            tokio::select! {
-                _ = interrupts.recv() => {}
-                _ = terminations.recv() => {}
-            }
-            if first {
+        loop {
+            let is_hangup = tokio::select! {
+                _ = interrupts.recv() => false,
+                _ = terminations.recv() => false,
+                Some(_) = next(&mut hangups) => true,
+            };
+            if !stopping.is_cancelled() {
                 tracing::info!("stopping; once more to stop at once");
                 stopping.cancel();
+            } else if !is_hangup {
+                std::process::exit(FAILURE.into());
             }
         }
-        std::process::exit(FAILURE.into());
     });
     Ok(stop)
+}
+
+/// The next signal; never one of those that are not listened for.
+async fn next(signals: &mut Option<Signal>) -> Option<()> {
+    match signals {
+        Some(signals) => signals.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether pubshim was started by `nohup`, or otherwise so as to outlive its terminal. Only Linux tells.
+fn ignores_hangups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal 1 is the lowest bit.
+    ignored.is_some_and(|mask| mask & 1 != 0)
 }
 
 async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
@@ -158,6 +185,8 @@ fn set_up_log(settings: LogSettings) {
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
+        // Where nobody reads the log any more, a complaint about that would be a panic.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     match settings.format {
         LogFormat::Json => log.json().init(),

@@ -142,3 +142,18 @@ fn a_signal_ends_it_with_the_sums() {
     stdout.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("all sessions"), "{rest}");
 }
+
+#[test]
+fn a_closed_terminal_ends_it() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pubshim"))
+        .args(["demo", "--listen=127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut String::new()).unwrap();
+    let id = child.id().to_string();
+    Command::new("kill").args(["-HUP", &id]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

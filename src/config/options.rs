@@ -262,8 +262,8 @@ pub struct RunOptions {
 
     /// Time for sessions to end when pubshim is told to stop.
     ///
-    /// Each goes offline and closes its streams; whatever is still open after this is cut. A
-    /// second signal cuts at once.
+    /// Each goes offline and closes its streams; whatever is still open after this is cut. SIGTERM,
+    /// SIGINT and a closed terminal (SIGHUP) tell it to; a second SIGTERM or SIGINT cuts at once.
     #[arg(
         long,
         env = "PUBSHIM_SHUTDOWN_TIMEOUT",

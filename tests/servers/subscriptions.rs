@@ -267,12 +267,13 @@ fn unsubscribed_contact_receives_nothing(kind: Kind) {
 fn blocked_contact_receives_nothing(kind: Kind) {
     let scene = Watched::new(Server::get(kind));
     let juliet = &scene.juliet.puppet;
-    let ask = |what: &str| {
+    let payload = |what: &str| {
         let item = format!("<item jid='{}'/>", scene.romeo.bare());
-        let payload = format!("<{what} xmlns='urn:xmpp:blocking'>{item}</{what}>");
-        juliet.ask("set", None, &payload);
+        format!("<{what} xmlns='urn:xmpp:blocking'>{item}</{what}>")
     };
-    ask("block");
+    // A status right behind the request.
+    juliet.raw(&format!("<iq type='set' id='b'>{}</iq>", payload("block")));
+    juliet.available("Behind");
     wait_for_membership(&scene.checker, scene.romeo.bare(), false);
     juliet.available("After");
     wait_for_items(&scene.checker, "the next status", |items| {
@@ -282,7 +283,7 @@ fn blocked_contact_receives_nothing(kind: Kind) {
     wait_for_items(&scene.checker, "the last status", |items| {
         items.contains("Later")
     });
-    ask("unblock");
+    juliet.ask("set", None, &payload("unblock"));
     scene.expect_nothing_came();
     // He is a contact as before.
     wait_for_membership(&scene.checker, scene.romeo.bare(), true);

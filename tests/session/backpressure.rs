@@ -1,6 +1,6 @@
 //! Who reads slowly slows the other side down, and nobody else.
 
-use pubshim::session::{Event, Input, Leg, Options, Policy};
+use pubshim::session::{Dropped, Event, Input, Leg, Options, Policy};
 
 use crate::driver::*;
 use crate::presence_out::{changed, published};
@@ -182,4 +182,62 @@ fn drained_buffers_are_empty() {
         assert!(d.session.outgoing(leg).is_empty());
     }
     assert_eq!(d.server_bytes().len(), 1000 * MESSAGE.len());
+}
+
+/// A shim of this stranger asks whether the client is there.
+fn ping(n: usize, id: &str) -> String {
+    format!(
+        "<iq type='get' from='s{n}@montague.lit/x' to='{JULIET}' id='{id}'><ping xmlns='urn:xmpp:ping'>\
+         <shim xmlns='urn:pubshim:0'/></ping></iq>"
+    )
+}
+
+fn pings(count: usize) -> String {
+    (0..count).map(|n| ping(n % 6, &format!("p{n}"))).collect()
+}
+
+#[test]
+fn answers_are_bounded_though_the_server_does_not_read() {
+    let mut d = published();
+    d.block(Leg::Server, true);
+    let (flood, mut most) = (pings(500), 0);
+    for _ in 0..40 {
+        d.server(&flood);
+        most = most.max(d.session.outgoing(Leg::Server).len());
+    }
+    assert!(most < 16 * 1024, "{most} bytes wait for the server");
+    assert!(d.dropped().contains(&Dropped::Overflow));
+    d.block(Leg::Server, false);
+    d.advance(60);
+    let answers = d.server_bytes().matches("<iq type='result'").count();
+    // Ten kilobytes at once, and 64 of the others.
+    assert!((64..300).contains(&answers), "{answers}");
+    // After that it answers as ever.
+    d.server(&ping(7, "later"));
+    assert!(d.server_bytes().contains("id='later'"));
+}
+
+#[test]
+fn what_the_user_says_goes_before_answers_to_others() {
+    let mut d = published();
+    d.server(&pings(4001));
+    d.client(MESSAGE);
+    let sent = d.server_bytes();
+    let before = sent.find(MESSAGE).expect("the message");
+    assert!(before < 11_000, "{before} bytes go before");
+    // The others follow as the pacer has it.
+    d.advance(1);
+    let next = d.server_bytes().len();
+    assert!((1..2000).contains(&next), "{next} bytes in the next second");
+}
+
+#[test]
+fn an_id_that_is_too_long_is_not_repeated() {
+    let mut d = published();
+    let long = "x".repeat(1000);
+    d.server(&ping(0, &long));
+    assert!(d.server_bytes().contains(&long));
+    d.server(&ping(0, &long.repeat(5)));
+    assert_eq!(d.server_bytes(), "");
+    assert_eq!(d.dropped(), [Dropped::Overflow]);
 }

@@ -425,3 +425,65 @@ fn who_was_approved_by_form_alone_is_revoked_when_removed_from_the_roster() {
         "{sent:?}"
     );
 }
+
+/// Who is subscribed or denied by what was sent.
+fn answered(d: &mut Driver) -> Vec<String> {
+    let mut said = said(d);
+    said.retain(|words| words.starts_with("subscription "));
+    said
+}
+
+#[test]
+fn strangers_take_no_contacts_place() {
+    let mut account = Account::with(&[(BARD, "from"), ("nurse@capulet.lit", "from")]);
+    account.blocked = vec!["nurse@capulet.lit".to_owned()];
+    let mut d = account.session();
+    for n in 0..600 {
+        d.server(&ejabberd_form(&format!("s{n}@d{}.lit", n % 40)));
+    }
+    d.advance(60);
+    d.forget();
+    d.server(&ejabberd_form(BARD));
+    assert_eq!(answered(&mut d), [format!("subscription subscribed {BARD}")]);
+    d.server(&ejabberd_form("nurse@capulet.lit"));
+    assert_eq!(answered(&mut d), ["subscription none nurse@capulet.lit"]);
+}
+
+#[test]
+fn a_domain_full_of_strangers_leaves_room_for_others() {
+    let (_, mut d) = session("");
+    for n in 0..300 {
+        d.server(&ejabberd_form(&format!("s{n}@montague.lit")));
+    }
+    assert!(d.dropped().contains(&pubshim::session::Dropped::Overflow));
+    d.forget();
+    d.server(&ejabberd_form(BARD));
+    assert_eq!(d.one_to_client(), request(BARD));
+    // The same before the contacts are known.
+    let mut d = published();
+    d.keep_search = true;
+    for n in 0..100 {
+        d.server(&ejabberd_form(&format!("s{n}@montague.lit")));
+    }
+    d.server(&ejabberd_form(BARD));
+    Account::with(&[]).settle(&mut d);
+    assert!(d.client_got().contains(&request(BARD)));
+}
+
+#[test]
+fn a_contact_who_asks_again_and_again_is_not_answered_for_ever() {
+    let (account, mut d) = session("from");
+    d.block(pubshim::session::Leg::Server, true);
+    let mut most = 0;
+    for _ in 0..2000 {
+        d.server(&ejabberd_form(BARD));
+        most = most.max(d.session.outgoing(pubshim::session::Leg::Server).len());
+    }
+    assert!(most < 64 * 1024, "{most} bytes wait for the server");
+    d.block(pubshim::session::Leg::Server, false);
+    account.settle(&mut d);
+    d.advance(60);
+    d.forget();
+    d.server(&ejabberd_form(BARD));
+    assert_eq!(answered(&mut d), [format!("subscription subscribed {BARD}")]);
+}

@@ -167,7 +167,7 @@ fn the_old_way_to_hide_hides_from_pings_too() {
     d.client("<presence type='invisible'/>");
     d.forget();
     d.server(&format!(
-        "<iq type='get' id='x' from='{ROMEO}' to='{JULIET}'><ping xmlns='urn:xmpp:ping'/></iq>"
+        "<iq type='get' id='x' from='{ROMEO}' to='{JULIET}'><ping xmlns='urn:xmpp:ping'><shim xmlns='urn:pubshim:0'/></ping></iq>"
     ));
     assert!(d.one_to_server().has("error/service-unavailable"));
 }

@@ -40,7 +40,8 @@ fn an_item_of_a_resource_that_is_gone_is_taken_away() {
         d.result(&search, &items(&["balcony", "tomb"]));
         let ping = d.one_to_server();
         assert_eq!(ping.value("to"), "juliet@capulet.lit/tomb");
-        ping.at("ping");
+        assert_eq!(ping.at("ping").namespace, "urn:xmpp:ping");
+        assert_eq!(ping.at("ping/shim").namespace, "urn:pubshim:0");
         d.server(&format!(
             "<iq type='error' from='juliet@capulet.lit/tomb' id='{}'><error type='cancel'>\
              <{gone} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
@@ -113,10 +114,13 @@ fn the_search_is_made_once_and_may_fail() {
 }
 
 #[test]
-fn a_ping_to_this_resource_is_answered_for_the_client() {
+fn a_shims_ping_is_answered_for_the_client() {
     let mut d = Driver::auto(JULIET);
     let ping = |from: &str, to: &str| {
-        format!("<iq type='get'{from} to='{to}' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")
+        format!(
+            "<iq type='get'{from} to='{to}' id='p'><ping xmlns='urn:xmpp:ping'>\
+             <shim xmlns='urn:pubshim:0'/></ping></iq>"
+        )
     };
     // What others have read of this resource is not its own before it has said so.
     let mut early = Driver::auto(JULIET);
@@ -149,5 +153,28 @@ fn a_ping_to_this_resource_is_answered_for_the_client() {
         d.server(&ping);
         assert_eq!(d.client_bytes(), ping);
         assert_eq!(d.server_bytes(), "");
+    }
+}
+
+#[test]
+fn everybody_elses_ping_is_the_clients() {
+    let mut d = Driver::auto(JULIET);
+    // Before it is available, too: it may be in a room.
+    for presence in ["<presence to='room@muc.shakespeare.lit/jule'/>", "<presence/>"] {
+        d.client(presence);
+        d.forget();
+        for from in [
+            "romeo@montague.lit/mobile",
+            "room@muc.shakespeare.lit/nick",
+            "juliet@capulet.lit/other",
+            JULIET,
+        ] {
+            let ping = format!(
+                "<iq type='get' from='{from}' to='{JULIET}' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"
+            );
+            d.server(&ping);
+            assert_eq!(d.client_bytes(), ping);
+            assert_eq!(d.server_bytes(), "");
+        }
     }
 }

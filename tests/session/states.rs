@@ -146,6 +146,7 @@ fn an_available_item_is_shown_after_its_resource_answered() {
     let ping = d.one_to_server();
     assert_eq!((ping.value("type"), ping.value("to")), ("get", ROMEO));
     assert_eq!(ping.at("ping").namespace, "urn:xmpp:ping");
+    assert_eq!(ping.at("ping/shim").namespace, "urn:pubshim:0");
     answer(&mut d, &ping, "result", "");
     let shown = d.one_to_client();
     assert_eq!(shown.local, "presence");

@@ -321,3 +321,83 @@ fn a_block_that_is_refused_ends_nothing() {
     answer(&mut d, "b", "error", REFUSED);
     assert_eq!(d.server_bytes(), "");
 }
+
+const BLOCK: &str =
+    "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>";
+
+#[test]
+fn a_status_behind_a_block_waits_for_the_revocation() {
+    let status = "<presence id='2'><status>Gone</status></presence>";
+    let mut d = published();
+    // In one read: the block, then the status.
+    d.client(&(set("b", BLOCK) + status));
+    let sent = d.server_bytes();
+    let native = "<presence id='2'><status>Gone</status><shim xmlns='urn:pubshim:0'/></presence>";
+    assert_eq!(sent, set("b", BLOCK) + native);
+    answer(&mut d, "b", "result", "");
+    let get = d.one_to_server();
+    let nobody =
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions/></pubsub>";
+    d.result(&get, nobody);
+    let affiliation = d.one_to_server();
+    assert!(affiliation.has("pubsub/affiliations"));
+    d.result(&affiliation, "");
+    let verify = d.one_to_server();
+    d.result(&verify, nobody);
+    assert_eq!(publishes(&d.server_got()), ["2"]);
+}
+
+#[test]
+fn a_status_behind_a_refused_block_is_published() {
+    let mut d = published();
+    d.client(&(set("b", BLOCK) + "<presence id='2'/>"));
+    assert_eq!(publishes(&d.server_got()), [""; 0]);
+    answer(&mut d, "b", "error", REFUSED);
+    assert_eq!(publishes(&d.server_got()), ["2"]);
+}
+
+#[test]
+fn a_status_behind_a_list_that_blocks_waits_too() {
+    let item = "<item type='jid' value='romeo@montague.lit' action='deny' order='1'/>";
+    let list = format!("<query xmlns='jabber:iq:privacy'><list name='l'>{item}</list></query>");
+    let active = "<query xmlns='jabber:iq:privacy'><active name='l'/></query>";
+    for (body, is_agreed) in [("", true), (REFUSED, false)] {
+        let mut d = published();
+        d.client(&set("l", &list));
+        answer(&mut d, "l", "result", "");
+        d.forget();
+        d.client(&(set("a", active) + "<presence id='2'/>"));
+        assert_eq!(publishes(&d.server_got()), [""; 0]);
+        answer(&mut d, "a", if is_agreed { "result" } else { "error" }, body);
+        let sent = d.server_got();
+        match is_agreed {
+            true => assert!(sent.len() == 1 && sent[0].has("pubsub/subscriptions")),
+            false => assert_eq!(publishes(&sent), ["2"]),
+        }
+    }
+}
+
+#[test]
+fn who_is_blocked_right_before_the_logout_is_out() {
+    let mut d = published();
+    d.client(&(set("b", BLOCK) + "</stream:stream>"));
+    let sent = d.server_bytes();
+    let at = |text: &str| sent.find(text).unwrap_or_else(|| panic!("no {text} in {sent}"));
+    let gone = at("type='unavailable'");
+    assert!(at("<subscription jid='romeo@montague.lit' subscription='none'/>") < gone);
+    assert!(at("<affiliation jid='romeo@montague.lit' affiliation='none'/>") < gone);
+}
+
+#[test]
+fn more_blocks_than_are_remembered_hide_all_the_same() {
+    let mut d = published();
+    for n in 0..20 {
+        d.client(&set(&format!("b{n}"), &BLOCK.replace("romeo", &format!("r{n}"))));
+    }
+    for n in 4..20 {
+        answer(&mut d, &format!("b{n}"), "error", REFUSED);
+    }
+    d.forget();
+    d.client("<presence id='2'/>");
+    assert_eq!(publishes(&d.server_got()), [""; 0]);
+}

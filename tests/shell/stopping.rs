@@ -1,6 +1,9 @@
 //! Signals: an orderly end, a deadline, an end at once.
 
-use crate::tools::{Server, Shim};
+use std::process::Command;
+use std::sync::mpsc::Receiver;
+
+use crate::tools::{Peer, Server, Shim};
 
 #[test]
 fn a_signal_ends_sessions_in_order() {
@@ -41,4 +44,62 @@ fn a_second_signal_ends_at_once() {
     shim.wait_for_log("stopping");
     shim.signal("-TERM");
     assert_eq!(shim.exit_code(), Some(1));
+}
+
+/// Logs in, has the program told to stop by `stop`, and expects an orderly end.
+fn ends_in_order(shim: &mut Shim, connections: &Receiver<Peer>, stop: impl FnOnce(&mut Shim)) {
+    let (mut client, mut server) = shim.log_in(connections);
+    stop(shim);
+    server.wait("</stream:stream>");
+    server.send("</stream:stream>");
+    let told = client.rest();
+    assert!(
+        told.contains("<system-shutdown ") && told.ends_with("</stream:stream>"),
+        "{told}"
+    );
+    assert_eq!(shim.exit_code(), Some(0));
+}
+
+#[test]
+fn a_hangup_ends_sessions_in_order() {
+    let (server, connections) = Server::by_hand();
+    let mut shim = Shim::before(&server, &[]);
+    ends_in_order(&mut shim, &connections, |shim| {
+        // The kernel sends one when a terminal is closed, and a shell another.
+        shim.signal("-HUP");
+        shim.wait_for_log("stopping");
+        shim.signal("-HUP");
+    });
+}
+
+#[test]
+fn a_closed_terminal_ends_sessions_in_order() {
+    let (server, connections) = Server::by_hand();
+    let mut shim = Shim::before(&server, &["--show"]);
+    drop(shim.stdout());
+    shim.close_log();
+    // Nobody reads what it says of these.
+    for _ in 0..3 {
+        let told = shim.connect();
+        drop(told);
+    }
+    ends_in_order(&mut shim, &connections, |shim| shim.signal("-HUP"));
+}
+
+#[test]
+fn who_is_started_to_outlive_the_terminal_does() {
+    let (server, connections) = Server::by_hand();
+    let mut nohup = Command::new("sh");
+    nohup.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]);
+    nohup.arg(env!("CARGO_BIN_EXE_pubshim"));
+    let mut shim = Shim::start_by(nohup, &[&server.option()]);
+    let (mut client, mut server) = shim.log_in(&connections);
+    shim.signal("-HUP");
+    client.send("<message id='1'/>");
+    server.wait("<message id='1'/>");
+    shim.signal("-TERM");
+    server.wait("</stream:stream>");
+    server.send("</stream:stream>");
+    client.rest();
+    assert_eq!(shim.exit_code(), Some(0));
 }

@@ -34,7 +34,12 @@ pub struct Shim {
 
 impl Shim {
     pub fn start(options: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pubshim"))
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_pubshim")), options)
+    }
+
+    /// Started by a command to which only the arguments are missing.
+    pub fn start_by(mut command: Command, options: &[&str]) -> Self {
+        let mut child = command
             .args(["run", "-v"])
             .args(options)
             .args((!options.contains(&"--listen")).then_some("--listen=127.0.0.1:0"))
@@ -63,8 +68,7 @@ impl Shim {
 
     /// For a server that listens here without TLS.
     pub fn before(server: &Server, options: &[&str]) -> Self {
-        let address = format!("--server=plain://127.0.0.1:{}", server.port);
-        Self::start(&[&[&*address], options].concat())
+        Self::start(&[&[&*server.option()], options].concat())
     }
 
     pub fn wait_for_log(&mut self, text: &str) -> String {
@@ -85,6 +89,11 @@ impl Shim {
             rest += &line;
         }
         rest
+    }
+
+    /// Nobody reads the log any more: the pipe is closed with the next line.
+    pub fn close_log(&mut self) {
+        self.log = channel().1;
     }
 
     /// What it writes to standard output; to be taken once.
@@ -226,6 +235,11 @@ impl Server {
             port,
             _thread: thread,
         }
+    }
+
+    /// The option that names it, without TLS.
+    pub fn option(&self) -> String {
+        format!("--server=plain://127.0.0.1:{}", self.port)
     }
 
     /// A server whose connections are handed to the test.
