@@ -37,7 +37,7 @@
 //! | what | where | access | item id | payload |
 //! |---|---|---|---|---|
 //! | presence | PEP node `presence` | `authorize`, else `whitelist` | resource | `<presence xmlns='jabber:client' from='full JID' id='…'>` |
-//! | marker | native presence | | | `<shim xmlns='urn:pubshim:0'/>` |
+//! | marker | native presence; inside a shim's XEP-0199 `<ping/>` | | | `<shim xmlns='urn:pubshim:0'/>` |
 //!
 //! The payload is the classic stanza as its receiver would have got it, with the prefixes, the default
 //! namespace and the `xml:lang` it inherited declared on it. The native copy goes first and has the
@@ -45,8 +45,9 @@
 //! An event is believed if its payload's `from` is a full JID of the account that sent it, and the
 //! receiver's own roster says that it is subscribed to that account. Each publish names the access model
 //! that was verified (publish-options), so that a node changed meanwhile is a conflict and not a leak. A
-//! shim answers XEP-0199 pings to its full JID: items of resources whose ping says `service-unavailable`
-//! or `item-not-found` are leftovers, and another shim of the account takes them away.
+//! shim answers pings with the marker to its full JID in its client's place, and leaves all others to its
+//! client: items of resources whose ping says `service-unavailable` or `item-not-found` are leftovers, and
+//! another shim of the account takes them away.
 
 pub mod cli;
 pub mod commands;

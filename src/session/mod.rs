@@ -239,15 +239,18 @@ impl Session {
     fn work(&mut self) {
         if self.is_at_work() {
             self.translator.work(&mut self.wire);
+            // After our own, which would never have a turn while others ask faster than we answer.
+            self.wire.send_answers();
         }
     }
 
     /// When they want to go on.
     fn work_at(&self) -> Option<Duration> {
-        let at = self
-            .is_at_work()
-            .then(|| self.translator.work_at(&self.wire));
-        at.flatten()
+        if !self.is_at_work() {
+            return None;
+        }
+        let at = self.translator.work_at(&self.wire);
+        at.into_iter().chain(self.wire.answers_at()).min()
     }
 
     fn is_at_work(&self) -> bool {

@@ -258,7 +258,7 @@ pub enum Dropped {
     Delayed,
     /// The event says that items went away.
     Retracted,
-    /// More events than can be held wait for a check.
+    /// More than can be held waits already: events for a check, requests for the user or for an answer.
     Overflow,
     /// The resource was published as available and is not there.
     Gone,

@@ -8,6 +8,8 @@ use std::time::Duration;
 const BURST: i64 = 10_000;
 /// So many more with each second.
 const PER_SECOND: i64 = 1_500;
+/// So many bytes may be owed before nothing is sent any more only because others have sent something.
+const OVERDRAFT: i64 = 20_000;
 
 /// A bucket of bytes for our own requests. Those that cannot wait overdraw it; the others wait until
 /// there is something in it again.
@@ -51,6 +53,11 @@ impl Pacer {
     pub(crate) fn ready_at(&self) -> Duration {
         let missing = u64::try_from(1 - self.credit).unwrap_or(0);
         self.at + Duration::from_millis(missing.div_ceil(PER_SECOND.unsigned_abs()))
+    }
+
+    /// Whether something may go that others have caused and that cannot wait.
+    pub(crate) fn may_overdraw(&self) -> bool {
+        self.credit > -OVERDRAFT * 1000
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::pacing::Pacer;
 use super::requests::{Id, Requests, Seed};
@@ -13,6 +13,10 @@ use crate::ns;
 use crate::translate::{Purpose, Rule, rules};
 use crate::xml::{Element, escape};
 
+/// So many answers in the client's place may wait.
+const MOST_ANSWERS: usize = 64;
+/// An answer is no longer than this: the id it repeats is whatever somebody chose.
+const MOST_ANSWER: usize = 4096;
 /// A drained buffer that has held more than this is given back.
 const KEEP_BUFFER: usize = 1024;
 
@@ -45,6 +49,8 @@ pub(crate) struct Wire {
     /// The time of the input in work.
     pub(crate) now: Duration,
     pacer: Pacer,
+    /// Answers in the client's place that wait for their turn.
+    answers: VecDeque<Bytes>,
 }
 
 impl Wire {
@@ -60,6 +66,7 @@ impl Wire {
             request_timeout,
             now,
             pacer: Pacer::new(now),
+            answers: VecDeque::new(),
         }
     }
 
@@ -176,28 +183,56 @@ impl Wire {
 
     /// Answers a request of the server's with an empty result, in the client's place.
     pub(crate) fn answer_result(&mut self, iq: &Element<'_>) {
-        let id = iq.attribute("id").unwrap_or_default();
-        let out = self.to(Leg::Server);
-        let _ = write!(out, "<iq type='result' id='{}'", escape(&id));
-        if let Some(from) = iq.attribute("from") {
-            let _ = write!(out, " to='{}'", escape(&from));
-        }
-        out.put_slice(b"/>");
+        self.answer(iq, "result", "");
     }
 
     /// Answers an IQ of somebody else's as the server does for a resource that is not there.
     pub(crate) fn answer_unavailable(&mut self, iq: &Element<'_>) {
-        let id = iq.attribute("id").unwrap_or_default();
-        let out = self.to(Leg::Server);
-        let _ = write!(out, "<iq type='error' id='{}'", escape(&id));
-        if let Some(from) = iq.attribute("from") {
-            let _ = write!(out, " to='{}'", escape(&from));
-        }
-        let _ = write!(
-            out,
-            "><error type='cancel'><service-unavailable xmlns='{}'/></error></iq>",
+        let error = format!(
+            "<error type='cancel'><service-unavailable xmlns='{}'/></error>",
             ns::STANZA_ERRORS
         );
+        self.answer(iq, "error", &error);
+    }
+
+    /// Has an answer sent when it is its turn. Whoever asks faster than that, or with an id that is too
+    /// long, gets none.
+    fn answer(&mut self, iq: &Element<'_>, kind: &str, body: &str) {
+        let id = iq.attribute("id").unwrap_or_default();
+        let mut answer = format!("<iq type='{kind}' id='{}'", escape(&id));
+        if let Some(from) = iq.attribute("from") {
+            let _ = write!(answer, " to='{}'", escape(&from));
+        }
+        match body {
+            "" => answer.push_str("/>"),
+            body => {
+                let _ = write!(answer, ">{body}</iq>");
+            }
+        }
+        if self.answers.len() >= MOST_ANSWERS || answer.len() > MOST_ANSWER {
+            return self.drop_event(Dropped::Overflow);
+        }
+        self.answers.push_back(answer.into());
+    }
+
+    /// Sends the answers in the client's place that may go now.
+    pub(crate) fn send_answers(&mut self) {
+        while self.pacer.has_credit()
+            && let Some(answer) = self.answers.pop_front()
+        {
+            self.send(Leg::Server, &answer);
+            self.pacer.spend(answer.len());
+        }
+    }
+
+    /// When the next of them may go.
+    pub(crate) fn answers_at(&self) -> Option<Duration> {
+        (!self.answers.is_empty()).then(|| self.pacer.ready_at())
+    }
+
+    /// Whether something may be sent at once because of what others have sent.
+    pub(crate) fn may_react(&self) -> bool {
+        self.pacer.may_overdraw()
     }
 
     /// Notes something for the log.

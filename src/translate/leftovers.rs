@@ -71,9 +71,7 @@ impl Leftovers {
                 continue;
             }
             let purpose = Purpose::Ping(self.suspects.len());
-            let sent = wire.request("get", Some(&full), purpose, |out| {
-                let _ = write!(out, "<ping xmlns='{}'/>", ns::PING);
-            });
+            let sent = wire.request("get", Some(&full), purpose, write_ping);
             if sent {
                 self.suspects.push((*id).into());
             }
@@ -101,6 +99,28 @@ impl Leftovers {
 fn names_resource(item: &Element<'_>, full: &str) -> bool {
     item.child(ns::CLIENT, "presence")
         .is_some_and(|presence| presence.attribute("from").as_deref() == Some(full))
+}
+
+/// Writes a shim's ping (XEP-0199): with an element of ours, so that the shim of whom it asks about answers
+/// in its client's place.
+pub(super) fn write_ping(out: &mut BytesMut) {
+    let _ = write!(
+        out,
+        "<ping xmlns='{}'><shim xmlns='{}'/></ping>",
+        ns::PING,
+        ns::SHIM
+    );
+}
+
+/// Whether `iq` is such a ping, and asks about this very resource. Everybody else's are the client's.
+pub(super) fn is_ping_of_shim(iq: &Element<'_>, wire: &Wire) -> bool {
+    let is_of_shim = |ping: Element<'_>| ping.child(ns::SHIM, "shim").is_some();
+    iq.attribute("type").as_deref() == Some("get")
+        && iq.child(ns::PING, "ping").is_some_and(is_of_shim)
+        && iq.attribute("to").is_some_and(|to| to == wire.jid)
+        && iq
+            .attribute("from")
+            .is_some_and(|from| jid::resource(&from).is_some())
 }
 
 /// Writes a request to take an item away without telling anybody (XEP-0060 §7.2).

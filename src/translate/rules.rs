@@ -97,7 +97,7 @@ pub(crate) const LEFTOVER: Rule = Rule::new(
 pub(crate) const PING: Rule = Rule::new(
     "ping",
     "",
-    "a ping that asks whether this resource is there is answered for the client",
+    "a shim's ping that asks whether this resource is there is answered for the client",
 );
 
 pub(crate) const HIDE: Rule = Rule::new(

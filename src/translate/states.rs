@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use super::contacts::Contacts;
 use super::events::{Events, Held, read_item};
+use super::leftovers::write_ping;
 use super::presence::NODE;
 use super::{Purpose, rules};
 use crate::jid;
@@ -127,14 +128,8 @@ impl States {
     }
 
     fn ping(&mut self, held: Held, wire: &mut Wire) {
-        let asked = wire.request(
-            "get",
-            Some(&held.full),
-            Purpose::Alive(self.serial),
-            |out| {
-                let _ = write!(out, "<ping xmlns='{}'/>", ns::PING);
-            },
-        );
+        let purpose = Purpose::Alive(self.serial);
+        let asked = wire.request("get", Some(&held.full), purpose, write_ping);
         if asked {
             self.pings.push((self.serial, held));
         }

@@ -10,6 +10,7 @@ use super::contacts::Contacts;
 use super::events::Events;
 use super::followings::Followings;
 use super::handshake::Kind;
+use super::leftovers::is_ping_of_shim;
 use super::login::Login;
 use super::natives::Natives;
 use super::presence::{NODE, Presence};
@@ -280,7 +281,7 @@ impl Translator {
             return false;
         }
         // Whoever hides would be given away; whether to answer is then the client's own choice.
-        if !self.presence.is_hidden() && is_ping_from_others(iq, wire) {
+        if !self.presence.is_hidden() && is_ping_of_shim(iq, wire) {
             wire.apply(&rules::PING);
             // What others have read of this resource is not its own before it has said so.
             let is_own = iq.attribute("from").is_some_and(|from| from == wire.jid);
@@ -434,16 +435,6 @@ fn is_from_account(stanza: &Element<'_>, wire: &Wire) -> bool {
     stanza.attribute("from").is_none_or(|from| {
         from == wire.jid || from == jid::bare(&wire.jid) || from == jid::domain(&wire.jid)
     })
-}
-
-/// Whether `iq` asks if this very resource is there. (The own server's pings are the client's.)
-fn is_ping_from_others(iq: &Element<'_>, wire: &Wire) -> bool {
-    iq.attribute("type").as_deref() == Some("get")
-        && iq.child(ns::PING, "ping").is_some()
-        && iq.attribute("to").is_some_and(|to| to == wire.jid)
-        && iq
-            .attribute("from")
-            .is_some_and(|from| jid::resource(&from).is_some())
 }
 
 /// Whether one of these words occurs in a stanza: a cheap look before a thorough one.

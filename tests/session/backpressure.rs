@@ -220,7 +220,10 @@ fn answers_are_bounded_though_the_server_does_not_read() {
 #[test]
 fn what_the_user_says_goes_before_answers_to_others() {
     let mut d = published();
-    d.server(&pings(4001));
+    // As much at once as one read takes.
+    for _ in 0..40 {
+        d.server(&pings(100));
+    }
     d.client(MESSAGE);
     let sent = d.server_bytes();
     let before = sent.find(MESSAGE).expect("the message");

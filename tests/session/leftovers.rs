@@ -160,7 +160,10 @@ fn a_shims_ping_is_answered_for_the_client() {
 fn everybody_elses_ping_is_the_clients() {
     let mut d = Driver::auto(JULIET);
     // Before it is available, too: it may be in a room.
-    for presence in ["<presence to='room@muc.shakespeare.lit/jule'/>", "<presence/>"] {
+    for presence in [
+        "<presence to='room@muc.shakespeare.lit/jule'/>",
+        "<presence/>",
+    ] {
         d.client(presence);
         d.forget();
         for from in [
