@@ -353,8 +353,9 @@ impl Approvals {
         }
     }
 
-    /// Keeps a form until it is answered.
-    pub(super) fn note_form(&mut self, form: Form) -> Noted {
+    /// Keeps a form until it is answered. `is_decided`: what the answer will be is known, so it takes no
+    /// stranger's place, and strangers take none of its.
+    pub(super) fn note_form(&mut self, form: Form, is_decided: bool) -> Noted {
         if self.forms.contains(&form) {
             return Noted::Known;
         }
@@ -365,7 +366,11 @@ impl Approvals {
             .forms
             .iter()
             .filter(|other| jid::bare(&other.jid) == account);
-        if of_account.count() >= MOST_JIDS || self.forms.len() >= MOST_FORMS {
+        let has_room = match is_decided {
+            true => self.forms.len() < 2 * MOST_FORMS,
+            false => has_share(&self.forms, &form, MOST_FORMS),
+        };
+        if of_account.count() >= MOST_JIDS || !has_room {
             return Noted::TooMany;
         }
         self.forms.push(form);
@@ -457,6 +462,16 @@ impl Approvals {
 pub(super) struct Subscribers {
     pub(super) subscribed: HashSet<Box<str>>,
     pub(super) pending: HashSet<Box<str>>,
+}
+
+/// Whether `form` may wait with others, where there are `most` places: its domain has at most half of those
+/// that other domains leave. So whoever fills one domain with accounts leaves room for all others.
+pub(super) fn has_share(waiting: &[Form], form: &Form, most: usize) -> bool {
+    let domain = jid::domain(&form.jid);
+    let is_same = |other: &&Form| jid::domain(&other.jid) == domain;
+    let same = waiting.iter().filter(is_same).count();
+    let left = most.saturating_sub(waiting.len() - same);
+    same < left.div_ceil(2)
 }
 
 /// Writes a question to the own node's owner side: its `affiliations` or its `subscriptions`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::BufMut;
 
-use super::approvals::{MOST_JIDS, Noted};
+use super::approvals::{MOST_JIDS, Noted, has_share};
 use super::authorization::{Form, returned_answer, set_subscription};
 use super::followings::Outcome;
 use super::handshake::{Half, Kind, Relation};
@@ -263,7 +263,7 @@ impl Translator {
             if self.contacts.is_known() {
                 self.handle_form(form, wire);
             } else if self.is_pure() || self.contacts.ask(wire) {
-                self.hold_form(form, wire);
+                self.hold_form(form, false, wire);
             } else {
                 wire.drop_event(Dropped::Overflow);
             }
@@ -271,7 +271,7 @@ impl Translator {
         }
         if let Some((jid, is_allowed)) = returned_answer(message, &own) {
             // The user may have changed his mind since.
-            if !is_allowed || self.may_see(jid::bare(&jid)) {
+            if wire.may_react() && (!is_allowed || self.may_see(jid::bare(&jid))) {
                 set_subscription(&jid, is_allowed, wire);
             }
             return true;
@@ -279,8 +279,15 @@ impl Translator {
         self.handle_subscription_event(message, &own, wire)
     }
 
-    fn hold_form(&mut self, form: Form, wire: &mut Wire) {
-        match self.held_forms.len() < MOST_HELD {
+    fn hold_form(&mut self, form: Form, is_contacts: bool, wire: &mut Wire) {
+        let has_room = match is_contacts {
+            true => self.held_forms.len() < 2 * MOST_HELD,
+            false => has_share(&self.held_forms, &form, MOST_HELD),
+        };
+        if self.held_forms.contains(&form) {
+            return;
+        }
+        match has_room {
             true => self.held_forms.push(form),
             false => wire.drop_event(Dropped::Overflow),
         }
@@ -299,17 +306,23 @@ impl Translator {
         if !self.is_pure() && self.contacts.may_see(&account) && !self.blocking.is_known() {
             // Whoever was approved may be blocked by now.
             self.blocking.ask(wire);
-            return self.hold_form(form, wire);
+            return self.hold_form(form, true, wire);
         }
-        match self.approvals.note_form(form) {
+        let (is_blocked, may_see) = (self.blocking.is_blocked(&account), self.may_see(&account));
+        let is_decided = is_blocked || may_see;
+        if is_decided && !wire.may_react() {
+            // Somebody asks again and again.
+            return wire.drop_event(Dropped::Overflow);
+        }
+        match self.approvals.note_form(form, is_decided) {
             Noted::New => {}
             Noted::Known => return wire.apply(&rules::FORM_KNOWN),
             Noted::TooMany => return wire.drop_event(Dropped::Overflow),
         }
-        if self.blocking.is_blocked(&account) {
+        if is_blocked {
             return self.approvals.deny(&account, wire);
         }
-        if self.may_see(&account) {
+        if may_see {
             return self.approve(&account, wire);
         }
         let is_pure = self.is_pure();
@@ -326,7 +339,7 @@ impl Translator {
         }
         if self.presence.is_available() {
             show_subscription(Kind::Subscribe, &account, wire);
-        } else {
+        } else if !self.unshown.iter().any(|other| **other == *account) {
             self.unshown.push(account.into());
         }
     }

@@ -444,7 +444,10 @@ fn strangers_take_no_contacts_place() {
     d.advance(60);
     d.forget();
     d.server(&ejabberd_form(BARD));
-    assert_eq!(answered(&mut d), [format!("subscription subscribed {BARD}")]);
+    assert_eq!(
+        answered(&mut d),
+        [format!("subscription subscribed {BARD}")]
+    );
     d.server(&ejabberd_form("nurse@capulet.lit"));
     assert_eq!(answered(&mut d), ["subscription none nurse@capulet.lit"]);
 }
@@ -485,5 +488,8 @@ fn a_contact_who_asks_again_and_again_is_not_answered_for_ever() {
     d.advance(60);
     d.forget();
     d.server(&ejabberd_form(BARD));
-    assert_eq!(answered(&mut d), [format!("subscription subscribed {BARD}")]);
+    assert_eq!(
+        answered(&mut d),
+        [format!("subscription subscribed {BARD}")]
+    );
 }
