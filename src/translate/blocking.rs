@@ -36,12 +36,37 @@ enum Change {
     Unblock(Vec<Box<str>>),
 }
 
+impl Change {
+    fn blocks(&self) -> &[Box<str>] {
+        match self {
+            Self::Block(jids) => jids,
+            Self::Unblock(_) => &[],
+        }
+    }
+}
+
 impl Blocking {
-    /// Whether `account` is blocked, itself or with its whole domain.
+    /// Whether `account` is blocked, itself or with its whole domain. A block counts as soon as the client
+    /// has asked for it, its end only once the server has agreed to it.
     pub(super) fn is_blocked(&self, account: &str) -> bool {
-        [account, jid::domain(account)]
-            .iter()
-            .any(|jid| self.list.contains(*jid) || self.by_privacy_list.contains(*jid))
+        let being_blocked = || self.requests.iter().flat_map(|(_, change)| change.blocks());
+        [account, jid::domain(account)].iter().any(|jid| {
+            self.list.contains(*jid)
+                || self.by_privacy_list.contains(*jid)
+                || being_blocked().any(|other| **other == **jid)
+        })
+    }
+
+    /// Whether the client waits for the server to block somebody.
+    pub(super) fn is_blocking(&self) -> bool {
+        let mut changes = self.requests.iter().map(|(_, change)| change);
+        changes.any(|change| !change.blocks().is_empty())
+    }
+
+    /// Whom the client has asked to block, as far as that is not answered.
+    pub(super) fn being_blocked(&self) -> Vec<Box<str>> {
+        let changes = self.requests.iter().map(|(_, change)| change);
+        changes.flat_map(Change::blocks).cloned().collect()
     }
 
     /// Whether `account` may see our node: by the account's records, and not blocked.
@@ -82,21 +107,28 @@ impl Blocking {
         }
     }
 
-    /// Looks at a request of the client's.
-    pub(super) fn note_request(&mut self, iq: &Element<'_>) {
+    /// Looks at a request of the client's. If too many wait, the oldest counts as agreed to: whom that blocks.
+    pub(super) fn note_request(&mut self, iq: &Element<'_>) -> Vec<Box<str>> {
         self.client_has_list |= iq.child(ns::BLOCKING, "blocklist").is_some();
-        if iq.attribute("type").as_deref() != Some("set") || self.requests.len() >= MOST_REQUESTS {
-            return;
+        if iq.attribute("type").as_deref() != Some("set") {
+            return Vec::new();
         }
         let change = if let Some(block) = iq.child(ns::BLOCKING, "block") {
             Change::Block(jids_in(&block))
         } else if let Some(unblock) = iq.child(ns::BLOCKING, "unblock") {
             Change::Unblock(jids_in(&unblock))
         } else {
-            return;
+            return Vec::new();
         };
         let id = iq.attribute("id").unwrap_or_default();
         self.requests.push(((*id).into(), change));
+        if self.requests.len() <= MOST_REQUESTS {
+            return Vec::new();
+        }
+        match self.requests.remove(0) {
+            (_, block @ Change::Block(_)) => self.change(block),
+            (_, Change::Unblock(_)) => Vec::new(),
+        }
     }
 
     /// Whether an answer for the client is waited for.

@@ -187,7 +187,8 @@ impl Translator {
             self.presence.note_visibility_request(iq, wire);
         }
         if mentions(iq, &[ns::BLOCKING]) {
-            self.blocking.note_request(iq);
+            let blocked = self.blocking.note_request(iq);
+            self.follow_blocking(&blocked, wire);
         }
         false
     }
@@ -366,14 +367,17 @@ impl Translator {
             }
             self.revoke(jid, wire);
         }
+        self.hold_publishes(wire);
         if self.login == Login::Done {
             self.compare_members(wire);
         }
     }
 
-    /// While somebody is being kept from seeing the node, nothing is published to it.
+    /// While somebody is being kept from seeing the node, nothing is published to it; nor while the client
+    /// waits for the server to block somebody.
     pub(super) fn hold_publishes(&mut self, wire: &mut Wire) {
-        self.presence.hold(self.revocations.is_open(), wire);
+        let is_held = self.revocations.is_open() || self.blocking.is_blocking();
+        self.presence.hold(is_held, wire);
     }
 
     /// The session ends and the server still listens: all that the client has said is said, and then that
@@ -381,6 +385,8 @@ impl Translator {
     pub(crate) fn leave(&mut self, is_heard: bool, wire: &mut Wire) {
         if self.enabled {
             self.natives.leave(is_heard, wire);
+            let blocked = self.blocking.being_blocked();
+            self.follow_blocking(&blocked, wire);
             self.end_revocations(wire);
             self.record.write_all(&self.contacts, wire);
             self.presence.go_offline(wire);

@@ -3,7 +3,7 @@
 //! A publish reaches every subscriber of the node. So as soon as the client is hidden from anybody in
 //! one of these ways, nothing is published; native presence goes on, filtered by the server.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use super::Purpose;
@@ -205,21 +205,28 @@ impl Visibility {
 
     /// Whether nothing may be published now, for whatever reason.
     pub(super) fn holds(&self) -> bool {
-        self.reads > 0 || self.hides()
+        self.reads > 0 || self.hides() || self.blocks_more()
+    }
+
+    /// Whether somebody is blocked who was not handed out yet, or would be by a list the client has asked for.
+    fn blocks_more(&self) -> bool {
+        let is_new = |state: &State| {
+            let blocked = state.blocked().unwrap_or_default();
+            let known = || self.blocked.iter().collect::<HashSet<_>>();
+            *blocked != self.blocked && !blocked.iter().collect::<HashSet<_>>().is_subset(&known())
+        };
+        let mut state = self.state.clone();
+        is_new(&state)
+            || self.asked.iter().any(|(_, change)| {
+                state.apply(change);
+                is_new(&state)
+            })
     }
 
     /// Whom the list in force blocks, if that has changed since the last call.
     pub(super) fn changed_blocks(&mut self) -> Option<Blocked> {
-        let list = self
-            .state
-            .list_in_force()
-            .map(|name| self.state.lists.get(name));
-        let all = match list {
-            None => Vec::new(),
-            // What it says is still to be learned.
-            Some(None) => return None,
-            Some(Some(list)) => list.blocked.clone(),
-        };
+        // What an unknown list says is still to be learned.
+        let all = self.state.blocked()?.to_vec();
         if all == self.blocked {
             return None;
         }
@@ -272,6 +279,14 @@ impl State {
     fn hides(&self) -> bool {
         let is_hiding = |name| self.lists.get(name).is_none_or(|list| list.hides);
         self.invisible || self.list_in_force().is_some_and(is_hiding)
+    }
+
+    /// Whom the list in force denies everything; `None` if that list is not known.
+    fn blocked(&self) -> Option<&[Box<str>]> {
+        match self.list_in_force() {
+            None => Some(&[]),
+            Some(name) => self.lists.get(name).map(|list| &*list.blocked),
+        }
     }
 
     /// The active list, else the default one.

@@ -322,8 +322,7 @@ fn a_block_that_is_refused_ends_nothing() {
     assert_eq!(d.server_bytes(), "");
 }
 
-const BLOCK: &str =
-    "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>";
+const BLOCK: &str = "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>";
 
 #[test]
 fn a_status_behind_a_block_waits_for_the_revocation() {
@@ -368,7 +367,12 @@ fn a_status_behind_a_list_that_blocks_waits_too() {
         d.forget();
         d.client(&(set("a", active) + "<presence id='2'/>"));
         assert_eq!(publishes(&d.server_got()), [""; 0]);
-        answer(&mut d, "a", if is_agreed { "result" } else { "error" }, body);
+        answer(
+            &mut d,
+            "a",
+            if is_agreed { "result" } else { "error" },
+            body,
+        );
         let sent = d.server_got();
         match is_agreed {
             true => assert!(sent.len() == 1 && sent[0].has("pubsub/subscriptions")),
@@ -382,7 +386,10 @@ fn who_is_blocked_right_before_the_logout_is_out() {
     let mut d = published();
     d.client(&(set("b", BLOCK) + "</stream:stream>"));
     let sent = d.server_bytes();
-    let at = |text: &str| sent.find(text).unwrap_or_else(|| panic!("no {text} in {sent}"));
+    let at = |text: &str| {
+        sent.find(text)
+            .unwrap_or_else(|| panic!("no {text} in {sent}"))
+    };
     let gone = at("type='unavailable'");
     assert!(at("<subscription jid='romeo@montague.lit' subscription='none'/>") < gone);
     assert!(at("<affiliation jid='romeo@montague.lit' affiliation='none'/>") < gone);
@@ -392,7 +399,10 @@ fn who_is_blocked_right_before_the_logout_is_out() {
 fn more_blocks_than_are_remembered_hide_all_the_same() {
     let mut d = published();
     for n in 0..20 {
-        d.client(&set(&format!("b{n}"), &BLOCK.replace("romeo", &format!("r{n}"))));
+        d.client(&set(
+            &format!("b{n}"),
+            &BLOCK.replace("romeo", &format!("r{n}")),
+        ));
     }
     for n in 4..20 {
         answer(&mut d, &format!("b{n}"), "error", REFUSED);
