@@ -220,9 +220,14 @@ impl Wire {
         while self.pacer.has_credit()
             && let Some(answer) = self.answers.pop_front()
         {
-            self.send(Leg::Server, &answer);
-            self.pacer.spend(answer.len());
+            self.send_own(&answer);
         }
+    }
+
+    /// Sends a stanza of ours to the server that is no request.
+    pub(crate) fn send_own(&mut self, stanza: &[u8]) {
+        self.send(Leg::Server, stanza);
+        self.pacer.spend(stanza.len());
     }
 
     /// When the next of them may go.

@@ -8,7 +8,7 @@ use super::presence::NODE;
 use super::{Purpose, form};
 use crate::jid;
 use crate::ns;
-use crate::session::{Leg, Wire};
+use crate::session::Wire;
 use crate::xml::{Element, escape};
 
 /// A service's question whether somebody may subscribe (listing 10).
@@ -66,7 +66,8 @@ impl Form {
         if *self.service == *jid::bare(&wire.jid) {
             return set_subscription(&self.jid, is_allowed, wire);
         }
-        let out = wire.to(Leg::Server);
+        let mut answer = BytesMut::new();
+        let out = &mut answer;
         let _ = write!(out, "<message to='{}'", escape(&self.service));
         if !self.id.is_empty() {
             let _ = write!(out, " id='{}'", escape(&self.id));
@@ -82,6 +83,7 @@ impl Form {
             ],
         );
         out.put_slice(b"</message>");
+        wire.send_own(&answer);
     }
 }
 

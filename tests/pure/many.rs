@@ -109,7 +109,7 @@ fn the_roster_is_there_at_once_and_the_rest_in_turn() {
         world.advance(1);
     }
     // The price of elegance.
-    assert!(own(&juliet) < 330 * COUNT, "{}", own(&juliet));
+    assert!(own(&juliet) < 365 * COUNT, "{}", own(&juliet));
     // Each contact was asked once for its states, each resource found there once whether it still is.
     let said = juliet.said();
     let is_to_others = |it: &&Node| it.attribute("to").is_some_and(|to| to != JULIET);

@@ -12,6 +12,8 @@ on_both_servers!(
     killed_client_goes_unavailable,
     clean_close_goes_unavailable,
     shim_sigterm_goes_unavailable,
+    shim_hangup_goes_unavailable,
+    pings_are_answered_by_whom_they_ask,
     no_marker_reaches_a_client,
 );
 
@@ -136,6 +138,47 @@ fn shim_sigterm_goes_unavailable(kind: Kind) {
         .juliet
         .wait("the end of the stream", |it| it.event == "disconnected");
     scene.expect_the_end();
+}
+
+fn shim_hangup_goes_unavailable(kind: Kind) {
+    let mut scene = Scene::new(Server::get(kind));
+    assert_eq!(scene.juliets_shim.hang_up(), Some(0));
+    scene.expect_the_end();
+}
+
+/// A shim's ping is for the shim of whom it asks about, and for his client if he has none; any other is for
+/// the client.
+fn pings_are_answered_by_whom_they_ask(kind: Kind) {
+    const PING: &str = "<ping xmlns='urn:xmpp:ping'/>";
+    const OF_A_SHIM: &str = "<ping xmlns='urn:xmpp:ping'><shim xmlns='urn:pubshim:0'/></ping>";
+    let server = Server::get(kind);
+    let shim = Shim::start(server, "auto", &[]);
+    let juliet = Puppet::login(&shim.entry(), &server.account("juliet"), "balcony");
+    let romeo = Puppet::login(&server.entry(), &server.account("romeo"), "orchard");
+    come_online(&juliet, "Here");
+    come_online(&romeo, "Here");
+    let is_ping =
+        |it: &Event| it.kind == "iq" && it.type_ == "get" && it.xml.contains("urn:xmpp:ping");
+    let pings_of = |from: &str, seen: &[Event]| {
+        let of_him = seen.iter().filter(|it| is_ping(it) && it.from == from);
+        of_him.count()
+    };
+    // slixmpp, which is no shim and does not know our element.
+    juliet.ask("get", Some(&romeo.full), OF_A_SHIM);
+    assert_eq!(
+        pings_of(&juliet.full, &romeo.seen_before_next_of(&juliet)),
+        1
+    );
+    romeo.ask("get", Some(&juliet.full), OF_A_SHIM);
+    assert_eq!(
+        pings_of(&romeo.full, &juliet.seen_before_next_of(&romeo)),
+        0
+    );
+    romeo.ask("get", Some(&juliet.full), PING);
+    assert_eq!(
+        pings_of(&romeo.full, &juliet.seen_before_next_of(&romeo)),
+        1
+    );
 }
 
 fn no_marker_reaches_a_client(kind: Kind) {

@@ -69,6 +69,12 @@ impl Shim {
         self.process.exit_code()
     }
 
+    /// SIGHUP, as from a terminal that is closed; the exit code, waited for.
+    pub(crate) fn hang_up(&mut self) -> Option<i32> {
+        self.process.signal("HUP");
+        self.process.exit_code()
+    }
+
     /// SIGKILL, waited for.
     pub(crate) fn kill(&mut self) {
         self.process.signal("KILL");
