@@ -5,8 +5,9 @@
 //! bouncing one.
 //!
 //! - `unsubscribed` and `unsubscribe` never wait: the user must not be seen for a minute by whom he has just
-//!   refused. A bounced `unsubscribed` is done, since the server has already sent the contact `unavailable`.
-//!   After a bounced `unsubscribe` the contact's server still sends presence, so that one is sent again.
+//!   refused. A bounced `unsubscribed` is done, since the server has sent the contact `unavailable`; that
+//!   the contact was told no more than this is for the client to know, as it would be without us. After a
+//!   bounced `unsubscribe` the contact's server still sends presence, so that one is sent again.
 //! - `subscribe` and `subscribed` wait, and are sent again after a bounce, once.
 //! - When the session ends, whatever waits is sent, or comes back to the client as an error.
 
@@ -201,10 +202,12 @@ impl Natives {
         let mut later = self.sent.iter().skip(at + 1).map(|sent| &sent.stanza);
         let is_overtaken = later.any(|other| other.is_about_same(stanza))
             || self.waiting.iter().any(|other| other.is_about_same(stanza));
-        if stanza.kind == Kind::Unsubscribed || is_overtaken {
-            return true;
-        }
-        if stanza.is_repeated || self.has_left || self.waiting.len() >= MOST_KEPT {
+        if stanza.kind == Kind::Unsubscribed
+            || stanza.is_repeated
+            || is_overtaken
+            || self.has_left
+            || self.waiting.len() >= MOST_KEPT
+        {
             return false;
         }
         wire.apply(&rules::PACED);

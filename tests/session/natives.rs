@@ -142,8 +142,8 @@ fn a_bounced_refusal_is_done_and_not_said_again() {
     d.client(&stanza("unsubscribed", 5));
     d.forget();
     d.server(&bounce(5));
+    assert_eq!(d.client_bytes(), bounce(5), "the contact was not told");
     d.advance(200);
-    assert_eq!(d.client_bytes(), "");
     let again = d.server_bytes();
     assert!(!again.contains("type='unsubscribed'"), "{again}");
 }
@@ -170,7 +170,8 @@ fn a_bounced_one_does_not_undo_what_was_said_since() {
     d.forget();
     d.server(&bounce(5));
     d.advance(200);
-    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+    assert_eq!(d.client_bytes(), bounce(5));
+    assert_eq!(d.server_bytes(), "");
 }
 
 #[test]
