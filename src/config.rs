@@ -287,6 +287,7 @@ impl RunOptions {
             depth: count(self.max_depth, after.depth),
             attributes: count(self.max_attributes, after.attributes),
             namespaces: count(self.max_namespaces, after.namespaces),
+            elements: after.elements,
         };
         session::Options {
             policy: self.policy.unwrap_or(default.policy),
@@ -307,6 +308,7 @@ impl RunOptions {
                 depth: limits.depth.min(before.depth),
                 attributes: limits.attributes.min(before.attributes),
                 namespaces: limits.namespaces.min(before.namespaces),
+                elements: before.elements,
             },
             limits,
             max_server_stanza: size(self.max_server_stanza, default.max_server_stanza),

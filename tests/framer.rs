@@ -21,7 +21,7 @@ fn frames<'a>(
         buf.extend_from_slice(piece);
         loop {
             match framer.next(&buf) {
-                Ok(Some(Frame { kind, len })) => {
+                Ok(Some(Frame { kind, len, .. })) => {
                     let rest = buf.split_off(len);
                     let bytes = std::mem::replace(&mut buf, rest);
                     match out.last_mut() {
@@ -199,6 +199,7 @@ fn each_limit_holds() {
         depth: 3,
         attributes: 4,
         namespaces: 3,
+        elements: 5,
     };
     let run = |stanza: &str| {
         let header = "<s:s xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams'>";
@@ -226,6 +227,185 @@ fn each_limit_holds() {
             "{stanza}"
         );
     }
+}
+
+/// A framer that lets anything of up to 17 MiB pass, behind a stream's header.
+fn lenient() -> Framer {
+    let mut framer = Framer::new(Limits::BEFORE_LOGIN);
+    framer.next(HEADER.as_bytes()).unwrap().unwrap();
+    framer.lenient(17 << 20, Limits::READ);
+    framer
+}
+
+/// A stanza of about `bytes`, made of `piece`s, which get a number.
+fn large(bytes: usize, start: &str, piece: impl Fn(usize) -> String, end: &str) -> String {
+    let mut stanza = start.to_owned();
+    for n in 0.. {
+        if stanza.len() >= bytes {
+            break;
+        }
+        stanza += &piece(n);
+    }
+    stanza + end
+}
+
+/// Stanzas of about `bytes` that cost the square of that wherever something is compared with all before it.
+fn hostile(bytes: usize) -> Vec<(&'static str, String)> {
+    let few = bytes / 3;
+    let bound = large(few, "<a", |n| format!(" xmlns:x{n}='{n}'"), "");
+    let prefixed = |n| format!(" x{}:a{n}=''", n % 1000);
+    let deep = |n: usize| "<a>".repeat(n) + &"</a>".repeat(n);
+    let long = format!(
+        "<a xmlns:x='{0}&amp;1' xmlns:y='{0}&amp;2'>",
+        "u".repeat(few)
+    );
+    let nested = large(few, "<a>", |n| format!("<a xmlns:x{n}='{n}'>"), "");
+    let ends = "</a>".repeat(nested.matches("<a").count());
+    vec![
+        (
+            "attributes",
+            large(bytes, "<a", |n| format!(" a{n}=''"), "/>"),
+        ),
+        ("prefixed attributes", large(bytes, &bound, prefixed, "/>")),
+        (
+            "elements",
+            large(bytes, "<a>", |_| "<a/>".to_owned(), "</a>"),
+        ),
+        ("nested elements", deep(bytes / 7)),
+        (
+            "declarations",
+            large(
+                bytes,
+                "<a",
+                |n| format!(" xmlns:a{n}=''").replace("''", "'u'"),
+                "/>",
+            ),
+        ),
+        (
+            "namespaces",
+            large(bytes, "<a", |n| format!(" xmlns:a{n}='{n}'"), "/>"),
+        ),
+        (
+            "the same prefix",
+            large(
+                bytes,
+                "<a>",
+                |_| "<a xmlns:x='u'><x:a/></a>".to_owned(),
+                "</a>",
+            ),
+        ),
+        ("nested declarations", nested.clone() + &ends),
+        (
+            "prefixes looked up",
+            large(
+                bytes,
+                &format!("{bound}>"),
+                |n| format!("<x{}:a/>", n % 100),
+                "</a>",
+            ),
+        ),
+        (
+            "prefixes deep inside",
+            large(
+                bytes,
+                &nested,
+                |n| format!("<x{n}:a/>").replace(&n.to_string(), &(n % 100).to_string()),
+                &ends,
+            ),
+        ),
+        (
+            "long namespaces",
+            large(bytes, &long, |_| "<a x:b='' y:b=''/>".to_owned(), "</a>"),
+        ),
+        (
+            "references",
+            large(bytes, "<a>", |_| "&amp;".to_owned(), "</a>"),
+        ),
+    ]
+}
+
+#[test]
+fn no_stanza_costs_the_square_of_its_length() {
+    for (what, stanza) in hostile(1 << 20) {
+        let mut framer = lenient();
+        let frame = framer
+            .next(stanza.as_bytes())
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
+        let frame = frame.unwrap_or_else(|| panic!("{what} has no end"));
+        assert_eq!(frame.len, stanza.len(), "{what}");
+        assert!(framer.memory() < 64 * 1024, "{what}");
+    }
+}
+
+#[test]
+fn what_exceeds_a_limit_is_opaque_or_too_big() {
+    for (stanza, is_opaque) in [
+        ("<a>".repeat(128) + &"</a>".repeat(128), false),
+        ("<a>".repeat(129) + &"</a>".repeat(129), true),
+        (large(0, "<a", |_| String::new(), "/>"), false),
+        (
+            format!(
+                "<a{}/>",
+                (0..64).map(|n| format!(" a{n}=''")).collect::<String>()
+            ),
+            false,
+        ),
+        (
+            format!(
+                "<a{}/>",
+                (0..65).map(|n| format!(" a{n}=''")).collect::<String>()
+            ),
+            true,
+        ),
+        (format!("<a>{}</a>", "<a/>".repeat(65_535)), false),
+        (format!("<a>{}</a>", "<a/>".repeat(65_536)), true),
+        (format!("<a>{}</a>", "x".repeat(1 << 20)), false),
+    ] {
+        let mut framer = lenient();
+        // One after the other: nothing is left of the stanza before.
+        for stanza in [&stanza, "<a/>", &stanza] {
+            let frame = framer.next(stanza.as_bytes()).unwrap().unwrap();
+            assert_eq!(
+                (frame.len, frame.is_opaque),
+                (stanza.len(), is_opaque && stanza != "<a/>")
+            );
+        }
+    }
+    let mut framer = lenient();
+    let error = framer.next(format!("<a>{}", "x".repeat(17 << 20)).as_bytes());
+    assert!(matches!(error, Err(XmlError::TooBig(_))));
+    framer.forget();
+    assert_eq!(framer.next(b"<a/>").unwrap().unwrap().len, 4);
+}
+
+/// Stanzas of many attributes and declarations, some of them twice, some of them not bound.
+fn crowded() -> impl Strategy<Value = String> {
+    let attribute = (0..3, 0..12, 0..40).prop_map(|(kind, prefix, name)| match kind {
+        0 => format!(" a{name}=''"),
+        1 => format!(" p{prefix}:a{name}=''"),
+        _ => format!(" xmlns:p{prefix}='u{}&amp;'", name % 14),
+    });
+    let attributes = prop::collection::vec(attribute, 0..30).prop_map(|attributes| {
+        let mut seen = std::collections::HashSet::new();
+        let name = |attribute: &String| attribute.split('=').next().unwrap_or_default().to_owned();
+        // By name, few are there twice; by namespace, some are.
+        let kept = attributes
+            .into_iter()
+            .filter(|attribute| seen.insert(name(attribute)));
+        kept.collect::<String>()
+    });
+    let all: String = (0..12).map(|n| format!(" xmlns:p{n}='v{n}'")).collect();
+    (prop::collection::vec(attributes, 1..6), any::<bool>()).prop_map(move |(tags, is_bound)| {
+        let first = if is_bound { all.as_str() } else { "" };
+        let start: String = tags
+            .iter()
+            .map(|tag| format!("<a{tag}><p1:b/><a{tag}/>"))
+            .collect();
+        format!(
+            "<a{first}><p1:b/>{start}{}<p2:c/></a>",
+            "</a>".repeat(tags.len())
+        )
+    })
 }
 
 /// XML-like text: mostly good pieces, some bad ones, in any order.
@@ -295,6 +475,14 @@ proptest! {
         let (frames, end) = whole(&[HEADER.as_bytes(), &stanza].concat());
         prop_assume!(frames.len() <= 2 && !matches!(end, Err(XmlError::BadFormat(_))));
         prop_assert_eq!(we_accept(&stanza), rxml_accepts(&stanza), "{}", String::from_utf8_lossy(&stanza));
+    }
+
+    #[test]
+    fn agrees_with_rxml_where_many_names_are(stanza in crowded()) {
+        let mut framer = lenient();
+        let frame = framer.next(stanza.as_bytes());
+        let is_whole = frame.is_ok_and(|frame| frame.is_some_and(|frame| frame.len == stanza.len()));
+        prop_assert_eq!(is_whole, rxml_accepts(stanza.as_bytes()), "{}", stanza);
     }
 
     #[test]

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::xml::{Border, Framer, Limits, Namespaces};
+use crate::xml::{Border, Framer, Limits, Namespaces, Skipper};
 
 /// The reading side of a leg.
 pub(crate) struct Connection {
     pub(crate) framer: Framer,
     /// Where the stream stands while it passes unread.
     pub(crate) border: Border,
+    /// The stanza in work, if it is not kept.
+    pub(crate) skipper: Option<Skipper>,
     /// Bytes read that are no whole frame yet, or that wait because the leg is held.
     pub(crate) pending: Vec<u8>,
     /// Nothing of this leg is looked at until the other leg has answered.
@@ -22,7 +24,7 @@ pub(crate) struct Connection {
     pub(crate) ended: bool,
     /// The shell was told to close the connection; nothing more goes either way.
     pub(crate) finished: bool,
-    /// When the frame in work began.
+    /// When the frame in work began; of the server's, when the last byte of it came.
     pub(crate) frame_since: Option<Duration>,
     /// Since when what is outgoing has not moved.
     pub(crate) stalled_since: Option<Duration>,
@@ -33,6 +35,7 @@ impl Connection {
         Self {
             framer: Framer::new(limits),
             border: Border::default(),
+            skipper: None,
             pending: Vec::new(),
             held: false,
             opened: None,
@@ -47,6 +50,11 @@ impl Connection {
     /// What the stream's header declared.
     pub(crate) fn namespaces(&self) -> Option<Arc<Namespaces>> {
         self.framer.namespaces().cloned()
+    }
+
+    /// Whether a stanza has begun and not ended.
+    pub(crate) fn is_amid_frame(&self) -> bool {
+        !self.pending.is_empty() || self.skipper.is_some()
     }
 
     /// Whether bytes of this leg may be looked at.

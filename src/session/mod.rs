@@ -9,6 +9,7 @@
 //! | `mod.rs` | [`Session`]: inputs, outputs, deadlines, frames to handlers |
 //! | `negotiation.rs` | headers, features, STARTTLS, SASL, binding |
 //! | `relay.rs` | what passes unread under `off` |
+//! | `limits.rs` | what is too large to be read or held, and answered in its place |
 //! | `stanzas.rs` | what passes, what is translated, what is refused once logged in |
 //! | `closing.rs` | closing tags, stream errors, going offline |
 //! | `requests.rs`, `wire.rs`, `pacing.rs` | our own IQs; what translators write to; how much at once |
@@ -16,6 +17,7 @@
 
 mod closing;
 mod connection;
+mod limits;
 mod negotiation;
 mod options;
 mod output;
@@ -40,7 +42,7 @@ use connection::Connection;
 use negotiation::Phase;
 
 use crate::translate::Translator;
-use crate::xml::{Element, FrameKind};
+use crate::xml::{Element, Frame, FrameKind};
 
 /// More than this many outgoing bytes on one leg stop the reading of the other.
 const HIGH_WATER: usize = 64 * 1024;
@@ -74,6 +76,8 @@ pub struct Session {
     unread_since: Option<Duration>,
     /// When a closing session ends even if the other side says nothing.
     closing: Option<Duration>,
+    /// What the shell was told that is held.
+    hold: usize,
     /// Set if the session is recorded.
     tap: Option<Box<tap::Tap>>,
 }
@@ -100,6 +104,7 @@ impl Session {
             started: now,
             unread_since: None,
             closing: None,
+            hold: 0,
             tap: None,
             options,
         }
@@ -122,13 +127,14 @@ impl Session {
             Input::Secured => self.handle_secured(),
             Input::Failed(reason) => self.handle_failed(&reason),
             Input::Timeout => self.handle_timeout(),
-            Input::HoldRefused => {}
+            Input::HoldRefused => self.handle_hold_refused(),
             Input::Shutdown => self.handle_shutdown(),
         }
         self.note_outgoing();
         self.resume_held();
         self.work();
         self.note_outgoing();
+        self.note_held();
         self.advance_clock(now);
     }
 
@@ -149,6 +155,7 @@ impl Session {
         if count > 0 {
             self.connection_mut(leg).stalled_since = None;
         }
+        self.note_held();
         self.advance_clock(now);
     }
 
@@ -282,11 +289,11 @@ impl Session {
                 true => None,
                 false => connection.stalled_since.or(Some(now)),
             };
-            connection.frame_since =
-                match !connection.pending.is_empty() && !connection.held && is_read {
-                    true => connection.frame_since.or(Some(now)),
-                    false => None,
-                };
+            connection.frame_since = match connection.is_amid_frame() && !connection.held && is_read
+            {
+                true => connection.frame_since.or(Some(now)),
+                false => None,
+            };
         }
     }
 
@@ -296,6 +303,10 @@ impl Session {
             self.relay(leg, &pending);
             return self.relay(leg, bytes);
         }
+        if leg == Leg::Server && !bytes.is_empty() {
+            // Of a large stanza, which takes its time, only the last byte must not be long ago.
+            self.server.frame_since = None;
+        }
         if pending.is_empty() {
             let used = self.process(leg, bytes);
             pending.extend_from_slice(&bytes[used..]);
@@ -303,6 +314,7 @@ impl Session {
             pending.extend_from_slice(bytes);
             let used = self.process(leg, &pending);
             pending.drain(..used);
+            pending.shrink_to(Self::FREE);
         }
         let connection = self.connection_mut(leg);
         if !connection.finished && !connection.ended && !pending.is_empty() {
@@ -337,15 +349,25 @@ impl Session {
                 );
                 break;
             }
+            if self.connection(leg).skipper.is_some() {
+                let rest = &buf[used..];
+                if rest.is_empty() {
+                    break;
+                }
+                used += self.skip(rest).unwrap_or(rest.len());
+                self.note_outgoing();
+                continue;
+            }
             match self.connection_mut(leg).framer.next(&buf[used..]) {
                 Ok(Some(frame)) => {
                     let bytes = &buf[used..used + frame.len];
                     used += frame.len;
                     self.connection_mut(leg).frame_since = None;
                     self.note_frame(leg, bytes);
-                    self.handle_frame(leg, frame.kind, bytes);
+                    self.handle_frame(leg, frame, bytes);
                 }
                 Ok(None) => break,
+                Err(error) if self.is_bearable(leg, error) => self.cut_off(),
                 Err(error) => {
                     self.note_garbage(leg, &buf[used..]);
                     self.handle_bad_xml(leg, error);
@@ -356,8 +378,8 @@ impl Session {
         used
     }
 
-    fn handle_frame(&mut self, leg: Leg, kind: FrameKind, bytes: &[u8]) {
-        match kind {
+    fn handle_frame(&mut self, leg: Leg, frame: Frame, bytes: &[u8]) {
+        match frame.kind {
             FrameKind::Header => self.handle_header(leg, bytes),
             FrameKind::Whitespace => self.handle_whitespace(leg, bytes),
             FrameKind::Close => self.handle_close(leg),
@@ -366,7 +388,9 @@ impl Session {
                 let Some(namespaces) = self.connection(leg).namespaces() else {
                     return;
                 };
-                if let Some(element) = Element::of_frame(bytes, &namespaces) {
+                if frame.is_opaque {
+                    self.handle_opaque(bytes, &namespaces);
+                } else if let Some(element) = Element::of_frame(bytes, &namespaces) {
                     self.handle_element(leg, &element);
                 }
             }

@@ -335,6 +335,7 @@ impl Session {
             {
                 self.wire.jid = bound.text().trim().to_owned();
                 self.phase = Phase::Established;
+                self.trust_server();
                 self.wire.log(Event::LoggedIn(self.wire.jid.clone()));
             }
         }

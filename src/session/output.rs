@@ -183,6 +183,13 @@ pub enum Event {
     },
     /// A stream feature the client does not get to see.
     FeatureRemoved(String),
+    /// A stanza of the server's was larger than may be held. It was answered in its place.
+    CutOff {
+        /// What it was: `message`, `presence`, `iq`.
+        name: String,
+        /// Whom it was from, if that was not the server itself.
+        from: Option<String>,
+    },
     /// A top-level element that may not pass.
     ElementRefused(Leg, String),
     /// The access model of our node for a function is verified.
@@ -264,6 +271,8 @@ pub enum Dropped {
     Gone,
     /// The client has not said that it is available.
     Unavailable,
+    /// It is too deep or has too many parts to be read.
+    Unreadable,
 }
 
 impl Dropped {
@@ -280,13 +289,14 @@ impl Dropped {
             Self::Overflow => "overflow",
             Self::Gone => "gone",
             Self::Unavailable => "unavailable",
+            Self::Unreadable => "unreadable",
         }
     }
 }
 
 impl Dropped {
     /// Every reason there is.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ForeignFrom,
         Self::WrongType,
         Self::WrongPayload,
@@ -297,6 +307,7 @@ impl Dropped {
         Self::Overflow,
         Self::Gone,
         Self::Unavailable,
+        Self::Unreadable,
     ];
 }
 
@@ -306,6 +317,7 @@ impl Event {
         match self {
             Self::Refused { .. }
             | Self::BadXml(..)
+            | Self::CutOff { .. }
             | Self::StreamError(Leg::Server, _)
             | Self::NodeReplaced { .. }
             | Self::NodeUnusable { .. }
@@ -352,6 +364,14 @@ impl fmt::Display for Event {
                 )
             }
             Self::FeatureRemoved(name) => write!(f, "took the stream feature {} out", shown(name)),
+            Self::CutOff { name, from } => {
+                write!(f, "<{}/> from ", shown(name))?;
+                write!(f, "{} ", from.as_deref().map_or("the server".into(), shown))?;
+                f.write_str(
+                    "was larger than may be held (--max-server-stanza, --max-held) and is lost: \
+                     whoever waits for it was sent an error",
+                )
+            }
             Self::ElementRefused(leg, name) => {
                 write!(f, "did not pass <{}/> from the {leg}", shown(name))
             }

@@ -44,7 +44,7 @@ impl Session {
     }
 
     /// Takes the answer to an IQ of ours; `false` if `iq` is none.
-    fn handle_reply(&mut self, iq: &Element<'_>) -> bool {
+    pub(super) fn handle_reply(&mut self, iq: &Element<'_>) -> bool {
         let Some(id) = iq.attribute("id") else {
             return false;
         };
@@ -121,13 +121,13 @@ impl Session {
     }
 }
 
-enum Kind {
+pub(super) enum Kind {
     Message,
     Presence,
     Iq,
 }
 
-fn stanza_kind(element: &Element<'_>) -> Option<Kind> {
+pub(super) fn stanza_kind(element: &Element<'_>) -> Option<Kind> {
     let kind = match element.local() {
         "message" => Kind::Message,
         "presence" => Kind::Presence,

@@ -1,9 +1,10 @@
 //! What is noted of a session that is recorded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Input, Leg, Output, Record, Session};
-use crate::xml::{Limits, start_tag};
+use crate::xml::{Limits, Namespaces, start_tag};
 
 /// Less time than this is not noted, unless it is what was waited for.
 const SECOND: Duration = Duration::from_secs(1);
@@ -82,6 +83,13 @@ impl Session {
                 None => Record::FromRaw(leg, bytes.to_vec()),
             };
             self.note(record);
+        }
+    }
+
+    /// Notes a stanza of the server's that was not kept.
+    pub(super) fn note_cut_off(&mut self, head: &[u8], namespaces: Arc<Namespaces>) {
+        if self.tap.is_some() {
+            self.note(Record::CutOff(Leg::Server, head.to_vec(), namespaces));
         }
     }
 

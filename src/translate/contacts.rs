@@ -16,7 +16,7 @@ use crate::xml::Element;
 /// After so many failures a session has no contacts.
 const MOST_FAILURES: u8 = 3;
 /// So many accounts are remembered; who comes later is nobody's contact.
-const MOST_CONTACTS: usize = 10_000;
+const MOST_CONTACTS: usize = 65_536;
 /// With so many accounts no stranger is remembered any more.
 const MOST_STRANGERS: usize = 2_000;
 

@@ -276,6 +276,27 @@ impl Translator {
             .handle_message(message, &mut self.contacts, &mut self.states, wire)
     }
 
+    /// Whether a message that is not read is an event on a node of ours, or the form of who may send one;
+    /// `head` is its start tag.
+    pub(crate) fn is_ours(&self, head: &Element<'_>, message: &Element<'_>, wire: &Wire) -> bool {
+        if !self.enabled {
+            return false;
+        }
+        if let Some(event) = message.opaque_child(ns::PUBSUB_EVENT, "event") {
+            let is_account = head
+                .attribute("from")
+                .is_none_or(|from| jid::is_account(&from));
+            return is_account
+                && event.children().any(|what| {
+                    let node = what.attribute("node");
+                    node.is_some_and(|node| node == NODE || node == super::record::NODE)
+                });
+        }
+        is_from_account(head, wire)
+            && mentions(message, &[ns::SUBSCRIBE_AUTHORIZATION, "&#"])
+            && message.opaque_child(ns::DATA, "x").is_some()
+    }
+
     /// An IQ from the server that answers nothing of ours; `true` if the client does not see it.
     pub(crate) fn handle_server_iq(&mut self, iq: &Element<'_>, wire: &mut Wire) -> bool {
         if !self.enabled {

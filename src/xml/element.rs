@@ -1,6 +1,7 @@
 //! A look into a checked element without copying it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Namespaces;
@@ -84,21 +85,28 @@ impl<'a> Element<'a> {
         if prefix == Some("xml") {
             return Some(Cow::Borrowed(ns::XML));
         }
-        match (self.tag.declaration(prefix), self.scope) {
-            (Some(namespace), _) => Some(namespace),
-            (None, Scope::Parent(parent)) => parent.resolve(prefix),
-            (None, Scope::Stream(stream)) => {
-                stream.get(prefix.unwrap_or_default()).map(Cow::Borrowed)
+        let mut element = self;
+        loop {
+            match (element.tag.declaration(prefix), element.scope) {
+                (Some(namespace), _) => return Some(namespace),
+                (None, Scope::Parent(parent)) => element = parent,
+                (None, Scope::Stream(stream)) => {
+                    let namespace = stream.get(prefix.unwrap_or_default());
+                    return namespace.map(Cow::Borrowed);
+                }
             }
         }
     }
 
     /// The language in force inside this element.
     pub(crate) fn lang(&self) -> Option<Cow<'_, str>> {
-        match (self.attribute("xml:lang"), self.scope) {
-            (Some(lang), _) => Some(lang),
-            (None, Scope::Parent(parent)) => parent.lang(),
-            (None, Scope::Stream(stream)) => stream.lang().map(Cow::Borrowed),
+        let mut element = self;
+        loop {
+            match (element.attribute("xml:lang"), element.scope) {
+                (Some(lang), _) => return Some(lang),
+                (None, Scope::Parent(parent)) => element = parent,
+                (None, Scope::Stream(stream)) => return stream.lang().map(Cow::Borrowed),
+            }
         }
     }
 
@@ -151,6 +159,31 @@ impl<'a> Element<'a> {
     /// The first child that is `local` of `namespace`.
     pub fn child(&self, namespace: &str, local: &str) -> Option<Element<'_>> {
         self.children().find(|child| child.is(namespace, local))
+    }
+
+    /// The same at the cost of reading the element once, whatever it holds; for one that is opaque.
+    pub(crate) fn opaque_child(&self, namespace: &str, local: &str) -> Option<Element<'_>> {
+        let declared: BTreeMap<_, _> = self
+            .tag
+            .attributes()
+            .flatten()
+            .filter_map(|attribute| Some((attribute.declares()?, attribute.value() == namespace)))
+            .collect();
+        let is_inherited = |prefix: Option<&str>| match (declared.get(&prefix), self.scope) {
+            (Some(is_it), _) => *is_it,
+            (None, Scope::Parent(parent)) => parent.resolve(prefix).as_deref() == Some(namespace),
+            (None, Scope::Stream(stream)) => {
+                stream.get(prefix.unwrap_or_default()) == Some(namespace)
+            }
+        };
+        self.children().find(|child| {
+            let prefix = child.tag.name().split_once(':').map(|(prefix, _)| prefix);
+            child.local() == local
+                && match child.tag.declaration(prefix) {
+                    Some(declared) => declared == namespace,
+                    None => is_inherited(prefix),
+                }
+        })
     }
 
     /// The text directly inside the element: references resolved, CDATA included, children left out.

@@ -1,10 +1,11 @@
 //! Bytes to frames: where one top-level element of a stream ends, and whether it may pass.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::chars::{check_chars, check_references, is_space, split_qname};
+use super::declarations::{Declarations, Range, part};
 use super::tag::{Attribute, Tag};
+use super::unique::are_unique;
 use super::{Limits, Namespaces, XmlError};
 use crate::ns;
 
@@ -28,19 +29,30 @@ pub struct Frame {
     pub kind: FrameKind,
     /// How many bytes, from the start of the buffer.
     pub len: usize,
+    /// It exceeds a limit of a [lenient](Framer::lenient) framer: it may pass, but reading it may cost more
+    /// than it is worth. (Only [`head`](super::head) and [`child_names`](super::child_names) are always safe.)
+    pub is_opaque: bool,
 }
+
+/// Room for more attributes or open elements than this is given back after the stanza.
+const KEEP: usize = 256;
 
 /// Finds and checks the frames of one direction of one stream (RFC 6120 §11).
 ///
 /// It keeps no bytes: each call to [`next`](Self::next) shows it everything since the end of the
 /// last frame, and it goes on where it stopped. A token is checked as soon as it is complete, so
 /// how the input was split makes no difference. What it lets pass is well-formed, namespace-well-formed,
-/// UTF-8, within the [`Limits`], and free of what RFC 6120 §11.1 forbids.
+/// UTF-8, within the [`Limits`], and free of what RFC 6120 §11.1 forbids. To find that out of n bytes takes
+/// no more than n log n steps, whatever they are.
 ///
 /// After a stream restart (STARTTLS, SASL success) a new framer takes over.
 #[derive(Clone, Debug)]
 pub struct Framer {
     limits: Limits,
+    /// Only a stanza of too many bytes is an error.
+    is_lenient: bool,
+    /// The stanza in work exceeds another limit.
+    is_opaque: bool,
     /// What the stream's header declared, once it was seen.
     namespaces: Option<Arc<Namespaces>>,
     /// Start of the token in work.
@@ -49,19 +61,14 @@ pub struct Framer {
     scan: usize,
     /// The quote that an attribute value in work began with.
     quote: Option<u8>,
-    /// Names of the open elements, as ranges of the frame.
-    open: Vec<(usize, usize)>,
+    /// Elements of the stanza so far.
+    elements: usize,
+    /// Where in the frame the names of the open elements begin.
+    open: Vec<u32>,
     /// Namespace declarations in force, as ranges of the frame.
-    declared: Vec<Declared>,
+    declared: Declarations,
     /// Names of the attributes of the tag in work, as ranges of the frame.
-    names: Vec<(usize, usize)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Declared {
-    depth: usize,
-    prefix: (usize, usize),
-    value: (usize, usize),
+    names: Vec<Range>,
 }
 
 /// What a complete token is.
@@ -77,12 +84,15 @@ impl Framer {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            is_lenient: false,
+            is_opaque: false,
             namespaces: None,
             token: 0,
             scan: 0,
             quote: None,
+            elements: 0,
             open: Vec::new(),
-            declared: Vec::new(),
+            declared: Declarations::default(),
             names: Vec::new(),
         }
     }
@@ -90,6 +100,37 @@ impl Framer {
     /// Other limits from the next frame on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// From the next frame on a stanza of up to `bytes` passes whatever is in it; what exceeds `limits`
+    /// is marked as opaque. Only more bytes are still [`XmlError::TooBig`].
+    pub fn lenient(&mut self, bytes: usize, limits: Limits) {
+        self.limits = Limits { bytes, ..limits };
+        self.is_lenient = true;
+    }
+
+    /// Forgets the frame in work: what comes next begins another one.
+    pub fn forget(&mut self) {
+        self.token = 0;
+        self.scan = 0;
+        self.quote = None;
+        self.is_opaque = false;
+        self.elements = 0;
+        self.open.clear();
+        self.declared.clear();
+        if self.open.capacity() > KEEP {
+            self.open = Vec::new();
+        }
+        if self.names.capacity() > KEEP {
+            self.names = Vec::new();
+        }
+    }
+
+    /// The bytes it needs for the frame in work, besides the frame's own.
+    pub fn memory(&self) -> usize {
+        self.declared.memory()
+            + self.open.capacity() * size_of::<u32>()
+            + self.names.capacity() * size_of::<Range>()
     }
 
     /// What the stream's header declared; `None` before the header.
@@ -115,11 +156,28 @@ impl Framer {
             return Err(XmlError::TooBig("more bytes than a stanza may have"));
         }
         if frame.is_some() {
-            self.token = 0;
-            self.scan = 0;
-            self.declared.clear();
+            self.forget();
         }
         Ok(frame)
+    }
+
+    /// A frame of the first `len` bytes.
+    fn frame(&self, kind: FrameKind, len: usize) -> Option<Frame> {
+        let is_opaque = self.is_opaque;
+        Some(Frame {
+            kind,
+            len,
+            is_opaque,
+        })
+    }
+
+    /// A limit is exceeded, on something other than bytes.
+    fn exceed(&mut self, what: &'static str) -> Result<(), XmlError> {
+        self.is_opaque = true;
+        match self.is_lenient {
+            true => Ok(()),
+            false => Err(XmlError::TooBig(what)),
+        }
     }
 
     fn header(&mut self, buf: &[u8]) -> Result<Option<Frame>, XmlError> {
@@ -137,10 +195,7 @@ impl Framer {
         }
         let space = count_space(&buf[self.token..]);
         if self.token == 0 && space > 0 {
-            return Ok(Some(Frame {
-                kind: FrameKind::Whitespace,
-                len: space,
-            }));
+            return Ok(self.frame(FrameKind::Whitespace, space));
         }
         self.token += space;
         self.scan = self.scan.max(self.token);
@@ -160,18 +215,14 @@ impl Framer {
         }
         self.check_tag(buf, &tag)?;
         self.namespaces = Some(Arc::new(Namespaces::of(&tag)));
-        Ok(Some(Frame {
-            kind: FrameKind::Header,
-            len: end,
-        }))
+        Ok(self.frame(FrameKind::Header, end))
     }
 
     fn element(&mut self, buf: &[u8]) -> Result<Option<Frame>, XmlError> {
         if self.token == 0 {
             let len = count_space(buf);
             if len > 0 {
-                let kind = FrameKind::Whitespace;
-                return Ok(Some(Frame { kind, len }));
+                return Ok(self.frame(FrameKind::Whitespace, len));
             }
         }
         while let Some((token, end)) = self.token(buf)? {
@@ -187,16 +238,14 @@ impl Framer {
                 Token::Start => self.start_tag(buf, end)?,
                 Token::End if self.open.is_empty() => {
                     self.check_close(bytes)?;
-                    let kind = FrameKind::Close;
-                    return Ok(Some(Frame { kind, len: end }));
+                    return Ok(self.frame(FrameKind::Close, end));
                 }
                 Token::End => self.end_tag(buf, bytes)?,
             }
             self.token = end;
             self.scan = end;
             if self.open.is_empty() {
-                let kind = FrameKind::Element;
-                return Ok(Some(Frame { kind, len: end }));
+                return Ok(self.frame(FrameKind::Element, end));
             }
         }
         Ok(None)
@@ -247,23 +296,29 @@ impl Framer {
 
     fn start_tag(&mut self, buf: &[u8], end: usize) -> Result<(), XmlError> {
         if self.open.len() >= self.limits.depth {
-            return Err(XmlError::TooBig("elements nested too deeply"));
+            self.exceed("elements nested too deeply")?;
+        }
+        self.elements += 1;
+        if self.elements > self.limits.elements {
+            self.exceed("too many elements")?;
         }
         let tag = Tag::new(check_chars(&buf[self.token..end])?);
         self.check_tag(buf, &tag)?;
         if tag.is_empty() {
             self.leave_scope();
         } else {
-            self.open.push((self.token + 1, tag.name().len()));
+            self.open.push(place(self.token + 1)?);
         }
         Ok(())
     }
 
     fn end_tag(&mut self, buf: &[u8], tag: &[u8]) -> Result<(), XmlError> {
-        let Some((start, len)) = self.open.pop() else {
+        let Some(start) = self.open.pop() else {
             return Err(XmlError::NotWellFormed("an end without a start"));
         };
-        if end_name(tag) != &buf[start..start + len] {
+        let (name, opened) = (end_name(tag), &buf[start as usize..]);
+        let is_whole = |after: &u8| is_space(*after) || matches!(after, b'/' | b'>');
+        if !opened.starts_with(name) || !opened.get(name.len()).is_some_and(is_whole) {
             return Err(XmlError::NotWellFormed("an end tag of another element"));
         }
         self.leave_scope();
@@ -281,10 +336,13 @@ impl Framer {
 
     /// Forgets the declarations of the element that just ended.
     fn leave_scope(&mut self) {
-        let depth = self.open.len();
-        while self.declared.last().is_some_and(|d| d.depth >= depth) {
-            self.declared.pop();
-        }
+        self.declared.leave(self.depth());
+    }
+
+    /// How many elements are open.
+    fn depth(&self) -> u32 {
+        // Each of them has a place.
+        u32::try_from(self.open.len()).unwrap_or(u32::MAX)
     }
 
     /// Checks a tag at `self.token` and notes what it declares.
@@ -295,38 +353,40 @@ impl Framer {
         for attribute in tag.attributes() {
             let attribute = attribute?;
             if self.names.len() >= self.limits.attributes {
-                return Err(XmlError::TooBig("too many attributes"));
+                self.exceed("too many attributes")?;
             }
             if memchr::memchr(b'<', attribute.raw.as_bytes()).is_some() {
                 return Err(XmlError::NotWellFormed("'<' in an attribute"));
             }
             check_references(attribute.raw)?;
             let (prefix, _) = split_qname(attribute.name)?;
-            let name = (self.token + attribute.name_at, attribute.name.len());
-            let is_same = |(start, len): &(usize, usize)| {
-                &buf[*start..start + len] == attribute.name.as_bytes()
-            };
-            if self.names.iter().any(is_same) {
-                return Err(XmlError::NotWellFormed("an attribute twice"));
-            }
+            let name = self.range(attribute.name_at, attribute.name)?;
             self.names.push(name);
             if attribute.declares().is_some() {
-                self.declare(&attribute)?;
+                self.declare(buf, &attribute)?;
             } else if prefix.is_some() {
                 prefixed += 1;
             }
         }
+        if !are_unique(self.names.len(), |at| part(buf, self.names[at])) {
+            return Err(XmlError::NotWellFormed("an attribute twice"));
+        }
         if let Some(prefix) = prefix {
-            self.resolve(buf, prefix)?;
+            self.resolve(buf, prefix.as_bytes())?;
         }
         match prefixed {
             0 => Ok(()),
-            _ => self.check_prefixed_attributes(buf, tag),
+            _ => self.check_prefixed_attributes(buf, prefixed),
         }
     }
 
+    /// Where `text` stands in the frame, which begins at `at` in the tag in work.
+    fn range(&self, at: usize, text: &str) -> Result<Range, XmlError> {
+        Ok((place(self.token + at)?, place(text.len())?))
+    }
+
     /// Notes a namespace declaration, if it is one that may be made (Namespaces in XML §3).
-    fn declare(&mut self, attribute: &Attribute<'_>) -> Result<(), XmlError> {
+    fn declare(&mut self, buf: &[u8], attribute: &Attribute<'_>) -> Result<(), XmlError> {
         let value = attribute.value();
         let prefix = attribute.declares().flatten();
         let allowed = match prefix {
@@ -339,58 +399,111 @@ impl Framer {
             return Err(XmlError::BadPrefix("a declaration that may not be made"));
         }
         if self.declared.len() >= self.limits.namespaces {
-            return Err(XmlError::TooBig("too many namespace declarations"));
+            self.exceed("too many namespace declarations")?;
         }
-        let value_at = self.token + attribute.end - 1 - attribute.raw.len();
-        let name_at = self.token + attribute.name_at;
-        self.declared.push(Declared {
-            depth: self.open.len(),
-            prefix: prefix.map_or((name_at, 0), |prefix| {
-                (name_at + "xmlns:".len(), prefix.len())
-            }),
-            value: (value_at, attribute.raw.len()),
-        });
+        let name_at = attribute.name_at;
+        let prefix = match prefix {
+            Some(prefix) => self.range(name_at + "xmlns:".len(), prefix)?,
+            None => self.range(name_at, "")?,
+        };
+        let value = self.range(attribute.end - 1 - attribute.raw.len(), attribute.raw)?;
+        let depth = self.depth();
+        self.declared.push(buf, depth, prefix, value);
         Ok(())
     }
 
-    /// The namespace `prefix` stands for at this point, as written.
-    fn resolve<'a>(&'a self, buf: &'a [u8], prefix: &str) -> Result<&'a [u8], XmlError> {
-        let range = |(start, len): (usize, usize)| &buf[start..start + len];
-        let local = self
-            .declared
-            .iter()
-            .rfind(|declared| range(declared.prefix) == prefix.as_bytes())
-            .map(|declared| range(declared.value));
-        let inherited = || {
-            let namespaces = self.namespaces.as_ref()?;
-            namespaces.get(prefix).map(str::as_bytes)
-        };
+    /// What `prefix` is bound to at this point.
+    fn resolve(&self, buf: &[u8], prefix: &[u8]) -> Result<Bound, XmlError> {
         match prefix {
-            "xml" => Ok(ns::XML.as_bytes()),
-            "xmlns" => Err(XmlError::BadPrefix("an element or attribute in 'xmlns'")),
-            _ => local
-                .or_else(inherited)
-                .ok_or(XmlError::BadPrefix("a prefix that is not declared")),
+            b"xml" => return Ok(Bound::Xml),
+            b"xmlns" => return Err(XmlError::BadPrefix("an element or attribute in 'xmlns'")),
+            _ => {}
         }
+        if let Some(declaration) = self.declared.find(buf, prefix) {
+            return Ok(Bound::Inside(declaration));
+        }
+        let namespaces = self.namespaces.as_deref();
+        let inherited = namespaces.and_then(|namespaces| {
+            let mut bindings = namespaces.iter();
+            bindings.position(|(bound, _)| bound.as_bytes() == prefix)
+        });
+        inherited
+            .map(Bound::Stream)
+            .ok_or(XmlError::BadPrefix("a prefix that is not declared"))
     }
 
-    /// Every prefix is bound, and no two attributes have the same namespace and local name.
-    fn check_prefixed_attributes(&self, buf: &[u8], tag: &Tag<'_>) -> Result<(), XmlError> {
-        let mut known: Vec<(Cow<'_, str>, &str)> = Vec::new();
-        let attributes = tag.attributes().flatten();
-        for attribute in attributes.filter(|attribute| attribute.declares().is_none()) {
-            if let Some((prefix, local)) = attribute.name.split_once(':') {
-                let namespace = std::str::from_utf8(self.resolve(buf, prefix)?)
-                    .map_err(|_| XmlError::Encoding)?;
-                let name = (super::unescape(namespace), local);
-                if known.contains(&name) {
-                    return Err(XmlError::NotWellFormed("an attribute twice"));
-                }
-                known.push(name);
+    /// Each of the tag's `count` attributes with a prefix has one that is bound, and no two of them have
+    /// the same namespace and local name.
+    fn check_prefixed_attributes(&self, buf: &[u8], count: usize) -> Result<(), XmlError> {
+        let mut known = Vec::new();
+        for &(start, len) in &self.names {
+            let name = part(buf, (start, len));
+            let Some(colon) = memchr::memchr(b':', name) else {
+                continue;
+            };
+            if &name[..colon] == b"xmlns" {
+                continue;
+            }
+            let bound = self.resolve(buf, &name[..colon])?;
+            // One alone has none to be compared with.
+            if count > 1 {
+                let local = place(colon + 1)?;
+                known.push((self.namespace(buf, bound), (start + local, len - local)));
             }
         }
-        Ok(())
+        let is_unique = are_unique(known.len(), |at| {
+            let (namespace, local) = known[at];
+            (namespace, part(buf, local))
+        });
+        match is_unique {
+            true => Ok(()),
+            false => Err(XmlError::NotWellFormed("an attribute twice")),
+        }
     }
+
+    /// What stands for the namespace in comparisons.
+    fn namespace(&self, buf: &[u8], bound: Bound) -> Namespace {
+        let Bound::Stream(binding) = bound else {
+            return match bound {
+                Bound::Inside(declaration) => {
+                    Namespace::Inside(self.declared.namespace(declaration))
+                }
+                _ => Namespace::Xml,
+            };
+        };
+        let bindings = || self.namespaces.iter().flat_map(|header| header.iter());
+        let namespace = bindings()
+            .nth(binding)
+            .map_or("", |(_, namespace)| namespace);
+        match self.declared.of_namespace(buf, namespace) {
+            Some(declaration) => Namespace::Inside(declaration),
+            None => Namespace::Stream(bindings().position(|(_, other)| other == namespace)),
+        }
+    }
+}
+
+/// Where a prefix is bound.
+#[derive(Clone, Copy)]
+enum Bound {
+    /// By this declaration inside the stanza.
+    Inside(u32),
+    /// By this one of the stream header's.
+    Stream(usize),
+    /// By XML itself.
+    Xml,
+}
+
+/// A namespace, known by the first place that binds a prefix to it.
+#[derive(Clone, Copy, Hash, PartialEq)]
+enum Namespace {
+    Inside(u32),
+    Stream(Option<usize>),
+    Xml,
+}
+
+/// A place in a frame, or a length, as it is remembered.
+fn place(at: usize) -> Result<u32, XmlError> {
+    u32::try_from(at).map_err(|_| XmlError::TooBig("more bytes than a stanza may have"))
 }
 
 fn count_space(buf: &[u8]) -> usize {

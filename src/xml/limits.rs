@@ -1,9 +1,12 @@
 //! How much XML one side may send at once.
 
-/// Limits on one top-level element; exceeding one ends the stream.
+/// Limits on one top-level element.
+///
+/// What a client sends beyond them, or anybody before login, ends the stream. What a server sends beyond
+/// them after login passes unread, if it is not too long: see [`Framer::lenient`](super::Framer::lenient).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a stanza or a stream header.
+    /// Bytes of a stanza or a stream header; never more than 4 GiB.
     pub bytes: usize,
     /// Elements open at once, the stanza itself included.
     pub depth: usize,
@@ -11,6 +14,8 @@ pub struct Limits {
     pub attributes: usize,
     /// Namespace declarations in force at once inside a stanza.
     pub namespaces: usize,
+    /// Elements of a stanza, itself included.
+    pub elements: usize,
 }
 
 impl Limits {
@@ -20,6 +25,7 @@ impl Limits {
         depth: usize::MAX,
         attributes: usize::MAX,
         namespaces: usize::MAX,
+        elements: usize::MAX,
     };
     /// What stock servers accept before login (64 KiB).
     pub const BEFORE_LOGIN: Self = Self {
@@ -27,12 +33,22 @@ impl Limits {
         depth: 64,
         attributes: 64,
         namespaces: 64,
+        elements: usize::MAX,
     };
     /// What stock servers accept after login (256 KiB).
     pub const AFTER_LOGIN: Self = Self {
         bytes: 256 * 1024,
         depth: 128,
         ..Self::BEFORE_LOGIN
+    };
+    /// What is read of a stanza of the server's after login; its length is another matter. A roster of
+    /// 20,000 contacts in groups has 40,002 elements.
+    pub const READ: Self = Self {
+        bytes: usize::MAX,
+        depth: 128,
+        attributes: 64,
+        namespaces: 64,
+        elements: 65_536,
     };
 }
 

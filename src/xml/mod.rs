@@ -6,13 +6,16 @@
 
 mod border;
 mod chars;
+mod declarations;
 mod element;
 mod error;
 mod framer;
 mod limits;
 mod namespaces;
+mod skipper;
 mod splice;
 mod tag;
+mod unique;
 
 pub(crate) use border::{Border, start_tag};
 pub use chars::{escape, unescape};
@@ -21,5 +24,6 @@ pub use error::XmlError;
 pub use framer::{Frame, FrameKind, Framer};
 pub use limits::Limits;
 pub use namespaces::Namespaces;
+pub(crate) use skipper::{Skipper, head};
 pub use splice::{put_attribute, rewrite, rewrite_standalone};
 pub use tag::{Attribute, Attributes, Tag};

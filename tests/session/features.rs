@@ -264,10 +264,6 @@ fn limits_grow_with_the_login() {
     d.client(&big(256 * 1024));
     d.assert_refused("policy-violation");
 
-    let mut d = Driver::auto(JULIET);
-    d.server(&big(256 * 1024));
-    d.assert_refused("reset");
-
     let mut d = Driver::at(Stage::Login, options(Policy::Auto));
     d.client(&format!(
         "<auth xmlns='{SASL}' mechanism='X'>{}</auth>",

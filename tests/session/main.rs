@@ -15,6 +15,7 @@ mod form_input;
 mod forms;
 mod handshake;
 mod hostile;
+mod large;
 mod leftovers;
 mod limits;
 mod login;
