@@ -5,8 +5,11 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use pubshim::fixture::{Exchange, Expected, ExpectedKind, Fixture, Header, Outcome, Start, Step};
-use pubshim::session::{Function, Leg, Policy, Security, ServerFacts};
+use pubshim::fixture::{
+    Exchange, Expected, ExpectedKind, Fixture, Header, Outcome, Recording, Start, Step, replay,
+};
+use pubshim::session::{Function, Leg, Output, Policy, Record, Security, ServerFacts};
+use pubshim::xml::{Framer, Limits};
 
 /// A line of text without white space at its ends, which is not empty.
 fn line() -> impl Strategy<Value = String> {
@@ -54,6 +57,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (leg(), xml()).prop_map(|(leg, xml)| Step::From(leg, xml)),
         (leg(), raw()).prop_map(|(leg, bytes)| Step::FromRaw(leg, bytes)),
+        (leg(), xml()).prop_map(|(leg, xml)| Step::CutOff(leg, xml)),
+        Just(Step::HoldRefused),
         leg().prop_map(Step::Ends),
         facts().prop_map(Step::Connected),
         Just(Step::Secured),
@@ -206,4 +211,42 @@ proptest! {
             prop_assert!(error.line >= 1 && error.line <= text.lines().count().max(1));
         }
     }
+}
+
+/// Deeper than any stack.
+fn deep(depth: usize) -> String {
+    let (start, end) = ("<a>".repeat(depth), "</a>".repeat(depth));
+    format!("<message from='a@b'>{start}{end}</message>")
+}
+
+#[test]
+fn a_stanza_of_any_depth_is_replayed() -> Result<(), Box<dyn std::error::Error>> {
+    let stanza = deep(100_000);
+    let fixture = |expected: &str| {
+        let text = format!(
+            "pubshim fixture 1\ntitle: deep\n\nfrom server: {stanza}\nto client: {expected}\n"
+        );
+        Fixture::parse(&text)
+    };
+    assert_eq!(replay(&fixture(&stanza)?)?, []);
+    assert_eq!(replay(&fixture(&deep(99_999))?)?.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_stanza_of_any_depth_is_recorded() -> Result<(), Box<dyn std::error::Error>> {
+    let mut framer = Framer::new(Limits::AFTER_LOGIN);
+    framer.next(b"<s:s xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams'>")?;
+    let namespaces = framer.namespaces().ok_or("no header")?.clone();
+    let mut recording = Recording::new(true);
+    let mut text = String::new();
+    for record in [
+        Record::From(Leg::Server, deep(200_000).into_bytes(), namespaces),
+        Record::To(Leg::Client, deep(200_000).into_bytes()),
+    ] {
+        recording.write(&Output::Recorded(record), &mut text);
+    }
+    assert!(text.contains("from server: <message from='a@b'><a>"));
+    assert!(text.contains("to client: <message from='a@b'><a>"));
+    Ok(())
 }

@@ -10,12 +10,15 @@ use crate::xml::Element;
 const MOST: usize = 400;
 /// So many characters are shown of a value.
 const MOST_OF_VALUE: usize = 80;
+/// Nothing deeper is looked at.
+const DEPTH: usize = 32;
 
 /// The short form of a top-level element; what is addressed to or from the account `own` goes without
 /// saying so.
 pub(super) fn short(element: &Element<'_>, own: &str) -> String {
     let mut short = Short {
         text: String::new(),
+        depth: 0,
         own,
     };
     short.stanza(element);
@@ -49,6 +52,8 @@ fn tail(namespace: &str) -> &str {
 
 struct Short<'a> {
     text: String,
+    /// How many elements are open around the one in work.
+    depth: usize,
     own: &'a str,
 }
 
@@ -108,6 +113,15 @@ impl Short<'_> {
     }
 
     fn child(&mut self, element: &Element<'_>) {
+        self.depth += 1;
+        match self.depth > DEPTH {
+            true => self.text.push_str(" …"),
+            false => self.describe(element),
+        }
+        self.depth -= 1;
+    }
+
+    fn describe(&mut self, element: &Element<'_>) {
         let namespace = element.namespace();
         match (&*namespace, element.local()) {
             (ns::PUBSUB | ns::PUBSUB_OWNER, "pubsub") => self.inside(element),
@@ -155,6 +169,9 @@ impl Short<'_> {
     /// The conditions of an error, and its text.
     fn error(&mut self, error: &Element<'_>) {
         for child in error.children() {
+            if self.is_full() {
+                return;
+            }
             self.text.push(' ');
             match child.local() {
                 "text" => self.quoted(&child.text()),
@@ -318,6 +335,14 @@ mod tests {
     fn a_long_stanza_is_cut() {
         let deep = format!("<iq>{}{}</iq>", "<a>".repeat(5000), "</a>".repeat(5000));
         assert!(shown(&deep).len() < 2 * MOST);
+        // These are not named, and so make nothing longer.
+        let pubsub = "<pubsub xmlns='http://jabber.org/protocol/pubsub'>";
+        let silent = format!(
+            "<iq>{}{}</iq>",
+            pubsub.repeat(50_000),
+            "</pubsub>".repeat(50_000)
+        );
+        assert!(shown(&silent).len() < 2 * MOST);
         let many = format!("<iq><q>{}</q></iq>", "<a b='c'/>".repeat(5000));
         assert!(shown(&many).len() < 2 * MOST);
         let long = format!("<message><body>{}</body></message>", "ä".repeat(5000));

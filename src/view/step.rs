@@ -9,6 +9,9 @@ use crate::fixture::{Cutter, HEADER, redact};
 use crate::session::{Event, Leg, Level, Output, Record, Rule};
 use crate::xml::{Element, Namespaces};
 
+/// So many children of a stanza are looked at by filters.
+const MOST_CHILDREN: usize = 64;
+
 /// What is known of a session.
 pub(super) struct Session {
     /// The client's full JID as it is shown, on one line; before its login the session's number.
@@ -177,7 +180,7 @@ impl Session {
 /// Notes what filters ask for: of the stanza, of what is in it, and of a stanza in an event.
 fn look(element: &Element<'_>, frame: &mut Frame) {
     frame.functions.push(element.local().to_owned());
-    for child in element.children() {
+    for child in element.children().take(MOST_CHILDREN) {
         frame.functions.push(name(&child));
     }
     for name in ["from", "to"] {

@@ -122,6 +122,20 @@ fn assert_lines(text: &str, expected: &[&str]) {
 }
 
 #[test]
+fn a_stanza_of_any_depth_and_breadth_is_shown() {
+    for form in [Form::Short, Form::Full] {
+        let mut shim = Stage::new(options(form), None);
+        shim.log_in();
+        let deep = "<a>".repeat(60_000) + &"</a>".repeat(60_000);
+        let wide = "<x/>".repeat(60_000);
+        for inside in [deep, wide] {
+            let shown = shim.server(&format!("<message from='a@b'>{inside}</message>"));
+            assert!(shown.contains("a@b"), "{} bytes", shown.len());
+        }
+    }
+}
+
+#[test]
 fn listing_1_becomes_listing_3() {
     let mut stage = Stage::new(options(Form::Short), None);
     stage.log_in();

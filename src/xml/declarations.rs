@@ -101,6 +101,11 @@ impl Declarations {
         beyond.or_else(|| (0..self.few()).rev().find(|at| is_it(*at)))
     }
 
+    /// Where the value of a declaration stands.
+    pub(super) fn value(&self, declaration: u32) -> Range {
+        self.stack[declaration as usize].value
+    }
+
     /// A number that all declarations of one namespace share.
     pub(super) fn namespace(&self, declaration: u32) -> u32 {
         self.stack[declaration as usize].namespace

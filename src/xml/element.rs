@@ -98,6 +98,15 @@ impl<'a> Element<'a> {
         }
     }
 
+    /// The namespace that `prefix` stands for around this element.
+    pub(super) fn outer(&self, prefix: Option<&str>) -> Option<Cow<'a, str>> {
+        match self.scope {
+            Scope::Parent(parent) => parent.resolve(prefix),
+            Scope::Stream(_) if prefix == Some("xml") => Some(Cow::Borrowed(ns::XML)),
+            Scope::Stream(stream) => stream.get(prefix.unwrap_or_default()).map(Cow::Borrowed),
+        }
+    }
+
     /// The language in force inside this element.
     pub(crate) fn lang(&self) -> Option<Cow<'_, str>> {
         let mut element = self;
@@ -235,7 +244,7 @@ impl<'a> Iterator for Children<'a> {
 }
 
 /// The length of the start tag that `raw` begins with.
-fn tag_len(raw: &str) -> Option<usize> {
+pub(super) fn tag_len(raw: &str) -> Option<usize> {
     let bytes = raw.as_bytes();
     let mut at = 1;
     loop {
@@ -247,16 +256,24 @@ fn tag_len(raw: &str) -> Option<usize> {
     }
 }
 
+/// The length of the end tag or CDATA section that `raw` begins with.
+pub(super) fn token_len(raw: &str) -> Option<usize> {
+    match raw.starts_with("<!") {
+        true => Some(raw.find("]]>")? + 3),
+        false => Some(memchr::memchr(b'>', raw.as_bytes())? + 1),
+    }
+}
+
 /// The length of the element or CDATA section that `raw` begins with.
 fn element_len(raw: &str) -> Option<usize> {
     let bytes = raw.as_bytes();
     let (mut at, mut depth) = (0, 0);
     loop {
         let token = &raw[at..];
-        if token.starts_with("<![CDATA[") {
-            at += token.find("]]>")? + 3;
+        if token.starts_with("<!") {
+            at += token_len(token)?;
         } else if token.starts_with("</") {
-            at += memchr::memchr(b'>', token.as_bytes())? + 1;
+            at += token_len(token)?;
             depth -= 1;
         } else {
             let len = tag_len(token)?;

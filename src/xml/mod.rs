@@ -16,6 +16,7 @@ mod skipper;
 mod splice;
 mod tag;
 mod unique;
+mod walk;
 
 pub(crate) use border::{Border, start_tag};
 pub use chars::{escape, unescape};
@@ -27,3 +28,4 @@ pub use namespaces::Namespaces;
 pub(crate) use skipper::{Skipper, head};
 pub use splice::{put_attribute, rewrite, rewrite_standalone};
 pub use tag::{Attribute, Attributes, Tag};
+pub(crate) use walk::{Step, Walk};
