@@ -19,6 +19,8 @@ const MOST_ANSWERS: usize = 64;
 const MOST_ANSWER: usize = 4096;
 /// A drained buffer that has held more than this is given back.
 const KEEP_BUFFER: usize = 1024;
+/// A buffer that has held more than this is made smaller once half of it was sent.
+const SHRINK_BUFFER: usize = 256 * 1024;
 
 /// What waits to be sent on one leg.
 #[derive(Default)]
@@ -110,8 +112,14 @@ impl Wire {
     pub(crate) fn advance(&mut self, leg: Leg, count: usize) {
         let outgoing = self.leg_mut(leg);
         outgoing.peak = outgoing.peak.max(outgoing.bytes.len());
-        if count < outgoing.bytes.len() {
+        let left = outgoing.bytes.len().saturating_sub(count);
+        if left > 0 {
             outgoing.bytes.advance(count);
+            if outgoing.peak > SHRINK_BUFFER && left <= outgoing.peak / 2 {
+                // Of a large stanza only the rest is kept.
+                outgoing.bytes = BytesMut::from(&*outgoing.bytes);
+                outgoing.peak = left;
+            }
         } else if std::mem::take(&mut outgoing.peak) > KEEP_BUFFER {
             outgoing.bytes = BytesMut::new();
         } else {
@@ -281,4 +289,25 @@ fn start_iq(out: &mut BytesMut, kind: &str, to: Option<&str>, id: &Id) {
         let _ = write!(out, " to='{}'", escape(to));
     }
     out.put_slice(b">");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_large_stanza_needed_is_given_back_while_it_is_sent() {
+        let mut wire = Wire::new(Seed([0; 32]), Duration::ZERO, Duration::ZERO);
+        let stanza: Vec<u8> = (0..=u8::MAX).cycle().take(16 << 20).collect();
+        wire.send(Leg::Client, &stanza);
+        let mut sent = 0;
+        while sent < stanza.len() {
+            assert!(wire.outgoing(Leg::Client)[..] == stanza[sent..]);
+            sent += 1_000_003;
+            wire.advance(Leg::Client, 1_000_003);
+            let room = 2 * stanza.len().saturating_sub(sent) + SHRINK_BUFFER;
+            let has_room = wire.to_client.bytes.try_reclaim(room);
+            assert!(!has_room, "more room than needed after {sent}");
+        }
+    }
 }
