@@ -36,6 +36,7 @@ impl Session {
 
     /// All sessions together hold as much as they may.
     pub(super) fn handle_hold_refused(&mut self) {
+        self.cut_unread();
         let is_kept = !self.server.pending.is_empty() && self.server.is_readable();
         if is_kept && self.is_logged_in() {
             let pending = std::mem::take(&mut self.server.pending);
@@ -51,7 +52,7 @@ impl Session {
 
     /// Says how much is held, where that has changed by much.
     pub(super) fn note_held(&mut self) {
-        let frame = self.server.pending.len() + self.server.framer.memory();
+        let frame = self.server.pending.len() + self.server.framer.memory() + self.kept_unread();
         let frame = frame.saturating_sub(Self::FREE);
         // Reading stops at the high-water mark, so only a large stanza makes it more than twice that.
         let outgoing = self.outgoing(Leg::Client).len();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Input, Leg, Output, Record, Session};
-use crate::xml::{Limits, Namespaces, start_tag};
+use crate::xml::{Limits, Namespaces, head};
 
 /// Less time than this is not noted, unless it is what was waited for.
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,17 +29,27 @@ pub(super) struct Tap {
 #[derive(Debug, Default)]
 struct Passing {
     bytes: Vec<u8>,
-    /// It goes on, but no more of it is kept.
-    is_cut: bool,
+    /// Its [`head`], if no more of it is kept than that and its first bytes.
+    cut_off: Option<Vec<u8>>,
 }
 
 impl Passing {
     fn add(&mut self, piece: &[u8]) {
-        let room = MOST_UNREAD - self.bytes.len();
-        self.is_cut |= room < piece.len();
-        if !self.is_cut {
-            self.bytes.extend_from_slice(piece);
+        if self.cut_off.is_some() {
+            return;
         }
+        let room = MOST_UNREAD - self.bytes.len();
+        self.bytes
+            .extend_from_slice(&piece[..room.min(piece.len())]);
+        if piece.len() > room {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        self.cut_off = Some(head(&self.bytes).unwrap_or_default());
+        self.bytes.truncate(MOST_RAW);
+        self.bytes.shrink_to_fit();
     }
 }
 
@@ -164,19 +174,34 @@ impl Session {
             let frame = framer.next(bytes);
             frame.is_ok_and(|frame| frame.is_some_and(|frame| frame.len == bytes.len()))
         };
-        if !passing.is_cut && is_frame(&passing.bytes) {
-            let record = Record::From(leg, passing.bytes.clone(), namespaces);
-            return self.note_through(leg, record, passing.bytes);
+        let Passing { bytes, cut_off } = passing;
+        if cut_off.is_none() && is_frame(&bytes) {
+            let record = Record::From(leg, bytes.clone(), namespaces);
+            return self.note_through(leg, record, bytes);
         }
-        match start_tag(&passing.bytes)
-            .map(as_empty)
-            .filter(|tag| is_frame(tag))
-        {
-            Some(tag) => {
-                let record = Record::CutOff(leg, tag.clone(), namespaces);
-                self.note_through(leg, record, tag);
+        let head = cut_off
+            .or_else(|| head(&bytes))
+            .filter(|head| is_frame(head));
+        match head {
+            Some(head) => {
+                let record = Record::CutOff(leg, head.clone(), namespaces);
+                self.note_through(leg, record, head);
             }
-            None => self.note_unfinished(leg, passing.bytes),
+            None => self.note_unfinished(leg, bytes),
+        }
+    }
+
+    /// How many bytes are kept of what is passing unread.
+    pub(super) fn kept_unread(&self) -> usize {
+        let passing = self.tap.iter().flat_map(|tap| &tap.passing);
+        passing.map(|passing| passing.bytes.len()).sum()
+    }
+
+    /// Keeps no more of what is passing unread.
+    pub(super) fn cut_unread(&mut self) {
+        let passing = self.tap.iter_mut().flat_map(|tap| &mut tap.passing);
+        for passing in passing.filter(|passing| passing.bytes.len() > MOST_RAW) {
+            passing.cut();
         }
     }
 
@@ -206,13 +231,5 @@ impl Session {
         if let Some(tap) = &mut self.tap {
             tap.noted[leg as usize] = tap.noted[leg as usize].saturating_sub(count);
         }
-    }
-}
-
-/// A start tag as an element without content.
-fn as_empty(tag: &[u8]) -> Vec<u8> {
-    match tag.strip_suffix(b"/>") {
-        Some(_) => tag.to_vec(),
-        None => [&tag[..tag.len() - 1], b"/>"].concat(),
     }
 }

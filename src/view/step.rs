@@ -80,6 +80,13 @@ impl Session {
                 step.total.receive(*leg, bytes.len());
                 step.input = self.frame(Way::From(*leg), bytes, Some(namespaces), options);
             }
+            Output::Recorded(Record::CutOff(leg, head, namespaces)) => {
+                step.total.receive(*leg, head.len());
+                step.input = self.frame(Way::From(*leg), head, Some(namespaces), options);
+                if let Some(frame) = &mut step.input {
+                    frame.text.push_str(" (cut off)");
+                }
+            }
             Output::Recorded(Record::FromRaw(leg, bytes)) => {
                 step.total.receive(*leg, bytes.len());
                 step.input = self.frame(Way::From(*leg), bytes, None, options);

@@ -119,22 +119,6 @@ impl Border {
     }
 }
 
-/// The start tag that an element begins with.
-pub(crate) fn start_tag(element: &[u8]) -> Option<&[u8]> {
-    let mut border = Border {
-        // As if in another: so that an element without content is not the end of all.
-        depth: 1,
-        ..Border::default()
-    };
-    let mut at = 0;
-    while at == 0 || border.place != Place::Text {
-        at += border.advance(&element[at..])?;
-    }
-    element
-        .get(..at)
-        .filter(|_| border.depth == 2 || element[..at].ends_with(b"/>"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,20 +179,6 @@ mod tests {
                 rest = &rest[len..];
             }
             assert_eq!(border.is_between(), is_between, "{stream}");
-        }
-    }
-
-    #[test]
-    fn start_tags() {
-        for (element, tag) in [
-            ("<a b='>'><c/></a>", Some("<a b='>'>")),
-            ("<a/><b>", Some("<a/>")),
-            ("<a b='", None),
-            ("<!-- -->", None),
-            ("", None),
-        ] {
-            let found = start_tag(element.as_bytes());
-            assert_eq!(found, tag.map(str::as_bytes), "{element}");
         }
     }
 }

@@ -18,7 +18,7 @@ mod tag;
 mod unique;
 mod walk;
 
-pub(crate) use border::{Border, start_tag};
+pub(crate) use border::Border;
 pub use chars::{escape, unescape};
 pub use element::{Children, Element};
 pub use error::XmlError;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pubshim::session::{Event, Input, Leg, Output, Policy};
+use pubshim::session::{Event, Input, Leg, Output, Policy, Record};
 
 use crate::driver::*;
 
@@ -251,4 +251,27 @@ fn an_idle_session_sets_no_timer() {
     d.client("<mess");
     d.server("<mess");
     assert_eq!(d.session.timeout(), None::<Duration>);
+}
+
+/// Who records needs memory for what he records.
+#[test]
+fn what_is_kept_of_a_stanza_for_a_recording_is_asked_for() {
+    let mut d = off();
+    d.session.record();
+    d.server(&format!("<message id='1'>{}", "x".repeat(200_000)));
+    let asked = |output: &Output| matches!(output, Output::Hold(136_000..));
+    assert!(d.everything().iter().any(asked));
+    d.input(Input::HoldRefused);
+    assert!(d.everything().contains(&Output::Hold(0)));
+    d.server(&format!("{}</message>", "x".repeat(2_000_000)));
+    assert_eq!(
+        d.client_bytes().len(),
+        "<message id='1'></message>".len() + 2_200_000
+    );
+    let noted = d.everything();
+    assert!(noted.iter().any(|output| matches!(
+        output,
+        Output::Recorded(Record::CutOff(Leg::Server, head, _)) if head == b"<message id='1'/>"
+    )));
+    assert!(!noted.iter().any(|output| matches!(output, Output::Hold(_))));
 }

@@ -85,12 +85,19 @@ fn what_passes_unread_is_shown_stanza_by_stanza() {
     server.wait("</message>");
     server.send("<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>");
     client.wait("</iq>");
+    server.send(&format!(
+        "<presence id='large'>{}</presence>",
+        "<a/>".repeat(300_000)
+    ));
+    client.wait("</presence>");
     drop((client, server));
     shim.wait_for_log(": ended");
     shim.signal("-TERM");
     assert_eq!(shim.exit_code(), Some(0));
     let mut text = String::new();
     stdout.read_to_string(&mut text).unwrap();
+    let large = line(&text, "<presence>");
+    assert!(large.ends_with("(cut off)"), "{large}");
     let passed = line(&text, "<message>");
     assert!(passed.contains("client ───────→ server"), "{text}");
     assert!(!text.contains("wherefore"), "{text}");
