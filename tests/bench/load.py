@@ -280,15 +280,19 @@ async def report_memory(shim):
         print(f"{state:28}{(now - before) / SESSIONS:8.2f} KiB   ({before} kB before, {now} kB after)")
 
 
-async def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
+def raise_limits():
     # Two sockets a session at pubshim's side, two at ours.
     wanted = 4 * SESSIONS
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most != resource.RLIM_INFINITY and most < wanted:
         sys.exit(f"load.py: needs {wanted} open files, the limit is {most}: raise it with ulimit -n")
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+async def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    raise_limits()
     for report in (report_calls, report_memory):
         async with Shim(sys.argv[1]) as shim:
             await report(shim)

@@ -15,3 +15,4 @@ mod recording;
 mod showing;
 mod stopping;
 mod tools;
+mod weight;

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Nothing takes so long unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -101,6 +101,14 @@ impl Shim {
         self.child.stdout.take().unwrap()
     }
 
+    /// How much memory it has, in bytes.
+    pub fn memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kibibytes = line.unwrap().split_whitespace().nth(1).unwrap();
+        1024 * kibibytes.parse::<usize>().unwrap()
+    }
+
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(
@@ -169,6 +177,29 @@ impl Peer<TcpStream> {
         Self {
             stream,
             read: Vec::new(),
+        }
+    }
+}
+
+impl Peer<TcpStream> {
+    /// Waits until the other end has read all that was sent.
+    pub fn wait_until_read(&self) {
+        let ports = [self.stream.local_addr(), self.stream.peer_addr()];
+        let [own, other] = ports.map(|address| format!(":{:04X}", address.unwrap().port()));
+        let deadline = Instant::now() + PATIENCE;
+        // Both ends are on this machine: a row each, with the bytes that wait to be sent and to be read.
+        let waits = |row: &str| {
+            let fields: Vec<_> = row.split_whitespace().collect();
+            let ends = |from: &str, to: &str| fields[1].ends_with(from) && fields[2].ends_with(to);
+            (ends(&own, &other) || ends(&other, &own)) && fields[4] != "00000000:00000000"
+        };
+        while std::fs::read_to_string("/proc/net/tcp")
+            .unwrap()
+            .lines()
+            .any(waits)
+        {
+            assert!(Instant::now() < deadline, "nobody reads it");
+            std::thread::yield_now();
         }
     }
 }

@@ -43,7 +43,7 @@ pub struct Sink {
     /// How many bytes have come, all in all.
     pub total: usize,
     /// What is sent may be anything: it passes unread.
-    pub is_unread: bool,
+    is_unread: bool,
     /// It was, so there are no frames any more.
     is_raw: bool,
     /// The next bytes begin a new stream.
@@ -55,6 +55,14 @@ pub struct Sink {
 }
 
 impl Sink {
+    /// A reader; whether it reads what passes unread.
+    pub fn new(is_unread: bool) -> Self {
+        Self {
+            is_unread,
+            ..Self::default()
+        }
+    }
+
     /// After what was sent until now, both sides begin a new stream.
     pub fn restart(&mut self) {
         self.restarts = true;

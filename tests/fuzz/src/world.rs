@@ -133,10 +133,7 @@ impl<'a> World<'a> {
             own,
             session,
             now,
-            sinks: [(); 2].map(|()| Sink {
-                is_unread: options.policy == Policy::Off,
-                ..Sink::default()
-            }),
+            sinks: [(); 2].map(|()| Sink::new(options.policy == Policy::Off)),
             unread: Default::default(),
             ending: [false; 2],
             ended: [false; 2],
