@@ -15,10 +15,12 @@ const KEEP: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Declarations {
     stack: Vec<Declaration>,
-    /// What lies beyond the first few, by prefix.
+    /// What lies beyond the first few, by prefix; of the first so many, as most are never looked for.
     prefixes: Index,
-    /// The first one of each namespace among them.
+    indexed: u32,
+    /// The first one of each namespace among them; of the first so many.
     namespaces: Index,
+    numbered: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,38 +51,65 @@ impl Declarations {
     }
 
     /// Notes a declaration of an element that has `depth` others open around it.
-    pub(super) fn push(&mut self, text: &[u8], depth: u32, prefix: Range, value: Range) {
-        let number = self.number();
-        let mut declaration = Declaration {
+    pub(super) fn push(&mut self, depth: u32, prefix: Range, value: Range) {
+        let namespace = self.number();
+        self.stack.push(Declaration {
             depth,
             prefix,
             value,
             hash: 0,
-            namespace: number,
-        };
-        // No attribute is in the default namespace, so that one is not compared with others.
-        if prefix.1 > 0 {
-            let namespace = meaning(part(text, value));
-            declaration.hash = hash(&*namespace);
-            if let Some(known) = self.of_namespace(text, &namespace) {
-                declaration.namespace = known;
-            } else if number >= FEW {
-                self.namespaces.push(declaration.hash, number);
+            namespace,
+        });
+    }
+
+    /// Makes every prefix in force to be found by its hash.
+    fn index(&mut self, text: &[u8]) {
+        let new = self.indexed.max(FEW)..self.number();
+        let prefix = |number: u32| part(text, self.stack[number as usize].prefix);
+        self.prefixes
+            .extend(new.map(|number| (hash(prefix(number)), number)));
+        self.indexed = self.number();
+    }
+
+    /// Finds out which declarations in force are of the same namespace.
+    fn compare(&mut self, text: &[u8]) {
+        for number in self.numbered..self.number() {
+            let declaration = self.stack[number as usize];
+            // No attribute is in the default namespace, so that one is not compared with others.
+            if declaration.prefix.1 > 0 {
+                let namespace = meaning(part(text, declaration.value));
+                let hash = hash(&*namespace);
+                let known = self.first_of(text, &namespace, hash);
+                let declaration = &mut self.stack[number as usize];
+                declaration.hash = hash;
+                match known {
+                    Some(known) => declaration.namespace = known,
+                    None if number >= FEW => self.namespaces.push(hash, number),
+                    None => {}
+                }
             }
+            self.numbered = number + 1;
         }
-        if number >= FEW {
-            self.prefixes.push(hash(part(text, prefix)), number);
-        }
-        self.stack.push(declaration);
     }
 
     /// Forgets what was declared by elements that had at least `depth` others open around them.
     pub(super) fn leave(&mut self, depth: u32) {
-        while self.stack.pop_if(|last| last.depth >= depth).is_some() {
-            let number = self.number();
-            self.prefixes.pop(number);
-            self.namespaces.pop(number);
+        let kept = self.stack.iter().rposition(|last| last.depth < depth);
+        let kept = kept.map_or(0, |last| last + 1);
+        let all = self.number();
+        self.stack.truncate(kept);
+        let left = self.number();
+        if left <= FEW {
+            self.prefixes.clear();
+            self.namespaces.clear();
+        } else {
+            for number in (left..all).rev() {
+                self.prefixes.pop(number);
+                self.namespaces.pop(number);
+            }
         }
+        self.indexed = self.indexed.min(left);
+        self.numbered = self.numbered.min(left);
     }
 
     /// Forgets everything and gives back the room of a large stanza.
@@ -92,7 +121,8 @@ impl Declarations {
     }
 
     /// The number of the innermost declaration of `prefix`.
-    pub(super) fn find(&self, text: &[u8], prefix: &[u8]) -> Option<u32> {
+    pub(super) fn find(&mut self, text: &[u8], prefix: &[u8]) -> Option<u32> {
+        self.index(text);
         let is_it = |at: u32| part(text, self.stack[at as usize].prefix) == prefix;
         let beyond = match self.number() > FEW {
             true => self.prefixes.find(hash(prefix), is_it),
@@ -107,7 +137,8 @@ impl Declarations {
     }
 
     /// A number that all declarations of one namespace share.
-    pub(super) fn namespace(&self, declaration: u32) -> u32 {
+    pub(super) fn namespace(&mut self, text: &[u8], declaration: u32) -> u32 {
+        self.compare(text);
         self.stack[declaration as usize].namespace
     }
 
@@ -119,8 +150,13 @@ impl Declarations {
     }
 
     /// The first declaration in force that gives a prefix to `namespace`.
-    pub(super) fn of_namespace(&self, text: &[u8], namespace: &str) -> Option<u32> {
-        let hash = hash(namespace);
+    pub(super) fn of_namespace(&mut self, text: &[u8], namespace: &str) -> Option<u32> {
+        self.compare(text);
+        self.first_of(text, namespace, hash(namespace))
+    }
+
+    /// The same among those that were compared.
+    fn first_of(&self, text: &[u8], namespace: &str, hash: u64) -> Option<u32> {
         let is_it = |at: u32| {
             let known = &self.stack[at as usize];
             // Only what is about as long as `namespace` is read again.
@@ -128,11 +164,8 @@ impl Declarations {
                 && known.prefix.1 > 0
                 && meaning(part(text, known.value)) == namespace
         };
-        let among_few = (0..self.few()).find(|at| is_it(*at));
-        among_few.or_else(|| match self.number() > FEW {
-            true => self.namespaces.find(hash, is_it),
-            false => None,
-        })
+        let among_few = (0..self.numbered.min(FEW)).find(|at| is_it(*at));
+        among_few.or_else(|| self.namespaces.find(hash, is_it))
     }
 
     /// The number of the next declaration.
@@ -176,6 +209,33 @@ impl Index {
             number,
             before,
         });
+    }
+
+    /// Adds many at once, in the order of their numbers.
+    fn extend(&mut self, new: impl ExactSizeIterator<Item = (u64, u32)>) {
+        if !self.last.is_empty() || new.len() < 2 {
+            return new.for_each(|(hash, number)| self.push(hash, number));
+        }
+        let link = |(hash, number)| Link {
+            hash,
+            number,
+            before: None,
+        };
+        self.links.extend(new.map(link));
+        // In the order of the hashes a map is made several times as fast.
+        let mut order: Vec<_> = self.links.iter().map(|link| link.hash).zip(0..).collect();
+        order.sort_unstable();
+        for pair in order.windows(2) {
+            if pair[0].0 == pair[1].0 {
+                self.links[pair[1].1].before = Some(pair[0].1);
+            }
+        }
+        self.last = order.into_iter().collect();
+    }
+
+    fn clear(&mut self) {
+        self.last.clear();
+        self.links.clear();
     }
 
     /// Takes `number` out, if it is in; it is then the last.

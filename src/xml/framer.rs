@@ -363,7 +363,7 @@ impl Framer {
             let name = self.range(attribute.name_at, attribute.name)?;
             self.names.push(name);
             if attribute.declares().is_some() {
-                self.declare(buf, &attribute)?;
+                self.declare(&attribute)?;
             } else if prefix.is_some() {
                 prefixed += 1;
             }
@@ -386,7 +386,7 @@ impl Framer {
     }
 
     /// Notes a namespace declaration, if it is one that may be made (Namespaces in XML §3).
-    fn declare(&mut self, buf: &[u8], attribute: &Attribute<'_>) -> Result<(), XmlError> {
+    fn declare(&mut self, attribute: &Attribute<'_>) -> Result<(), XmlError> {
         let value = attribute.value();
         let prefix = attribute.declares().flatten();
         let allowed = match prefix {
@@ -408,12 +408,12 @@ impl Framer {
         };
         let value = self.range(attribute.end - 1 - attribute.raw.len(), attribute.raw)?;
         let depth = self.depth();
-        self.declared.push(buf, depth, prefix, value);
+        self.declared.push(depth, prefix, value);
         Ok(())
     }
 
     /// What `prefix` is bound to at this point.
-    fn resolve(&self, buf: &[u8], prefix: &[u8]) -> Result<Bound, XmlError> {
+    fn resolve(&mut self, buf: &[u8], prefix: &[u8]) -> Result<Bound, XmlError> {
         match prefix {
             b"xml" => return Ok(Bound::Xml),
             b"xmlns" => return Err(XmlError::BadPrefix("an element or attribute in 'xmlns'")),
@@ -434,9 +434,10 @@ impl Framer {
 
     /// Each of the tag's `count` attributes with a prefix has one that is bound, and no two of them have
     /// the same namespace and local name.
-    fn check_prefixed_attributes(&self, buf: &[u8], count: usize) -> Result<(), XmlError> {
+    fn check_prefixed_attributes(&mut self, buf: &[u8], count: usize) -> Result<(), XmlError> {
         let mut known = Vec::new();
-        for &(start, len) in &self.names {
+        for at in 0..self.names.len() {
+            let (start, len) = self.names[at];
             let name = part(buf, (start, len));
             let Some(colon) = memchr::memchr(b':', name) else {
                 continue;
@@ -462,11 +463,11 @@ impl Framer {
     }
 
     /// What stands for the namespace in comparisons.
-    fn namespace(&self, buf: &[u8], bound: Bound) -> Namespace {
+    fn namespace(&mut self, buf: &[u8], bound: Bound) -> Namespace {
         let Bound::Stream(binding) = bound else {
             return match bound {
                 Bound::Inside(declaration) => {
-                    Namespace::Inside(self.declared.namespace(declaration))
+                    Namespace::Inside(self.declared.namespace(buf, declaration))
                 }
                 _ => Namespace::Xml,
             };

@@ -49,7 +49,6 @@ impl<'a> Walk<'a> {
 
     fn start(&mut self, at: usize, len: usize) -> Option<Step<'a>> {
         let tag = Tag::new(&self.raw[at..at + len]);
-        let text = self.raw.as_bytes();
         for attribute in tag.attributes().flatten() {
             let Some(prefix) = attribute.declares() else {
                 continue;
@@ -61,7 +60,7 @@ impl<'a> Walk<'a> {
             };
             let value_at = at + attribute.end - 1 - attribute.raw.len();
             let value = (place(value_at)?, place(attribute.raw.len())?);
-            self.declared.push(text, self.depth, prefix, value);
+            self.declared.push(self.depth, prefix, value);
         }
         let prefix = tag.name().split_once(':').map(|(prefix, _)| prefix);
         let namespace = self.namespace(prefix);
@@ -72,7 +71,7 @@ impl<'a> Walk<'a> {
         Some(Step::Start { tag, namespace })
     }
 
-    fn namespace(&self, prefix: Option<&str>) -> Cow<'a, str> {
+    fn namespace(&mut self, prefix: Option<&str>) -> Cow<'a, str> {
         let text = self.raw.as_bytes();
         let prefix_bytes = prefix.unwrap_or_default().as_bytes();
         match self.declared.find(text, prefix_bytes) {
