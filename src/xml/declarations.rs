@@ -94,6 +94,9 @@ impl Declarations {
 
     /// Forgets what was declared by elements that had at least `depth` others open around them.
     pub(super) fn leave(&mut self, depth: u32) {
+        if self.stack.last().is_none_or(|last| last.depth < depth) {
+            return;
+        }
         let kept = self.stack.iter().rposition(|last| last.depth < depth);
         let kept = kept.map_or(0, |last| last + 1);
         let all = self.number();
