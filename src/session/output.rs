@@ -228,11 +228,13 @@ pub enum Event {
         /// What the server said.
         reason: String,
     },
-    /// Members of our node that nobody seems to have approved could not be judged: the roster or the record
-    /// could not be had.
-    StrangersKept {
-        /// Their accounts.
-        whom: Vec<String>,
+    /// Something could not be found out that tells who may see the client. Until it is, which is asked again
+    /// from time to time, nothing is published.
+    NotKnown {
+        /// What: the end of "it is not known …".
+        what: &'static str,
+        /// What the server said.
+        reason: String,
     },
     /// Contacts could not be allowed to see our node, for this reason.
     ApprovalFailed {
@@ -323,7 +325,7 @@ impl Event {
             | Self::NodeUnusable { .. }
             | Self::PublishFailed { .. }
             | Self::RevokeFailed { .. }
-            | Self::StrangersKept { .. }
+            | Self::NotKnown { .. }
             | Self::ApprovalFailed { .. }
             | Self::LoginFailed
             | Self::LeftBeforeLogin => Level::Warn,
@@ -398,10 +400,12 @@ impl fmt::Display for Event {
                  hour, and at once if you take the contact's subscription away again",
                 shown(whom)
             ),
-            Self::StrangersKept { whom } => write!(
+            Self::NotKnown { what, reason } => write!(
                 f,
-                "{} may see what is published to node 'presence', and it could not be found out who approved them",
-                shown(&whom.join(", "))
+                "the server did not tell {what} ({}), so nothing is published to node 'presence' (contacts are \
+                 shown native presence all the same); it is asked again within the hour, and when the client \
+                 says something new",
+                shown(reason)
             ),
             Self::ApprovalFailed { whom, reason } => write!(
                 f,

@@ -1,6 +1,6 @@
 //! Who may see our node: members of it, and the requests that wait for the user (listings 10 and 11).
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::authorization::{Form, set_subscription};
 use super::contacts::Contacts;
+use super::inquiry::{Inquiry, NO_LIST, has_none};
 use super::presence::NODE;
 use super::revoke::subscriptions_in;
 use super::{Purpose, rules};
@@ -22,8 +23,11 @@ const BATCH: usize = 16;
 const MOST_FORMS: usize = 256;
 /// One account may have so many JIDs approved.
 pub(super) const MOST_JIDS: usize = 16;
-/// So long a member without an approval is left alone: another resource may be approving it right now.
-const DOUBT: Duration = Duration::from_secs(5);
+/// What is not known if the node's owner side tells nothing.
+const MEMBERS: &str = "who is a member of node 'presence'";
+const SUBSCRIBERS: &str = "who is subscribed to node 'presence'";
+/// So long whoever has no approval is left alone: another resource may be approving him right now.
+pub(super) const DOUBT: Duration = Duration::from_secs(5);
 
 /// What became of a form that came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +44,14 @@ pub(super) enum Noted {
 pub(super) struct Approvals {
     /// The members of the node, once the server has told.
     members: Option<HashSet<Box<str>>>,
+    /// Others who may do something with the node: publishers, owners besides us.
+    others: HashSet<Box<str>>,
     /// The subscribed JIDs, where the server lists them.
     subscribers: HashSet<Box<str>>,
-    is_asked: bool,
-    /// Answers about members and subscribers that are still to come.
-    open: u8,
+    /// The server lists who is subscribed.
+    lists_subscribers: bool,
+    members_inquiry: Inquiry,
+    subscribers_inquiry: Inquiry,
     /// Somebody was let in or out since it was asked who is subscribed.
     is_stale: bool,
     /// The members were compared with the contacts.
@@ -64,40 +71,66 @@ pub(super) struct Approvals {
 }
 
 impl Approvals {
-    /// Asks who is a member and who is subscribed, unless that was done.
+    /// Asks who is a member and who is subscribed, if it is time to.
     pub(super) fn ask(&mut self, wire: &mut Wire) {
-        if self.is_asked {
-            return;
+        if self.members_inquiry.is_due(wire.now) {
+            let asked = wire.request("get", None, Purpose::Members, |out| {
+                write_question(out, "affiliations");
+            });
+            self.members_inquiry.note_asked(asked);
         }
-        self.is_asked = true;
-        let asked = wire.request("get", None, Purpose::Members, |out| {
-            write_question(out, "affiliations");
-        });
-        self.open += u8::from(asked);
-        self.ask_list(wire);
+        if self.subscribers_inquiry.is_due(wire.now) {
+            self.is_stale = false;
+            let asked = wire.request("get", None, Purpose::Listed, |out| {
+                write_question(out, "subscriptions");
+            });
+            self.subscribers_inquiry.note_asked(asked);
+        }
     }
 
-    /// Asks who is subscribed.
+    /// Asks who is subscribed, once more.
     pub(super) fn list_again(&mut self, wire: &mut Wire) {
-        if self.is_asked && self.open > 0 {
+        if !self.subscribers_inquiry.reopen() {
             // One list at a time is enough.
             self.is_stale = true;
-            return;
         }
-        self.ask_list(wire);
+        self.ask(wire);
     }
 
-    fn ask_list(&mut self, wire: &mut Wire) {
-        self.is_stale = false;
-        let asked = wire.request("get", None, Purpose::Listed, |out| {
-            write_question(out, "subscriptions");
-        });
-        self.open += u8::from(asked);
+    /// Somebody else has changed the node: who may do what with it is to be asked once more.
+    pub(super) fn ask_again(&mut self) {
+        self.is_compared = false;
+        self.members = None;
+        self.members_inquiry.reopen();
+        self.subscribers_inquiry.reopen();
+    }
+
+    /// The node was made anew: nobody may do anything with it.
+    pub(super) fn note_new_node(&mut self) {
+        self.members = Some(HashSet::new());
+        self.others.clear();
+        self.subscribers.clear();
+    }
+
+    /// What became of the questions for members and for subscribers.
+    pub(super) fn inquiries(&self) -> [&Inquiry; 2] {
+        [&self.members_inquiry, &self.subscribers_inquiry]
+    }
+
+    /// Has them asked again at once if they have failed.
+    pub(super) fn hasten(&mut self) {
+        self.members_inquiry.hasten();
+        self.subscribers_inquiry.hasten();
     }
 
     /// Whether all is known that the server tells.
     pub(super) fn is_listed(&self) -> bool {
-        self.is_asked && self.open == 0
+        self.members_inquiry.is_known() && self.subscribers_inquiry.is_known()
+    }
+
+    /// Whether the server lists who is subscribed; else it is on record.
+    pub(super) fn lists_subscribers(&self) -> bool {
+        self.lists_subscribers
     }
 
     /// Whether it is known who is to be made a member.
@@ -105,23 +138,42 @@ impl Approvals {
         self.is_compared
     }
 
-    /// Takes the answer about members. Without one nobody is known, so nobody is taken away.
-    pub(super) fn handle_members(&mut self, reply: Result<&Element<'_>, &str>) {
-        self.open = self.open.saturating_sub(1);
-        let Ok(iq) = reply else {
-            return;
-        };
-        let mut members = HashSet::new();
-        for pubsub in iq.children() {
-            for affiliations in pubsub.children().filter(|c| c.local() == "affiliations") {
-                for affiliation in affiliations.children() {
-                    if affiliation.attribute("affiliation").as_deref() == Some("member")
-                        && let Some(jid) = affiliation.attribute("jid")
-                    {
-                        members.insert((*jid).into());
-                    }
+    /// Takes the answer about members. What is said of a node before it was made anew does not count.
+    pub(super) fn handle_members(
+        &mut self,
+        reply: Result<&Element<'_>, &str>,
+        standing: Standing,
+        wire: &mut Wire,
+    ) {
+        let list = match reply {
+            Ok(iq) if standing.is_pure || holds(iq, "affiliations") => affiliations_in(iq),
+            // Nobody; under `pure` nobody is taken away by what could not be had.
+            Err(condition) if standing.is_final(condition) => {
+                self.members_inquiry.note_known();
+                if !standing.is_pure {
+                    self.members.get_or_insert_default();
                 }
+                return;
             }
+            failed => {
+                let reason = failed.err().unwrap_or(NO_LIST);
+                return self.members_inquiry.fail(MEMBERS, reason, wire);
+            }
+        };
+        self.members_inquiry.note_known();
+        if standing.is_new {
+            self.members.get_or_insert_default();
+            return;
+        }
+        let mut members = HashSet::new();
+        self.others.clear();
+        for (jid, affiliation) in list {
+            match &*affiliation {
+                "member" => members.insert(jid.into()),
+                // An outcast gets nothing but by a subscription, which counts by itself.
+                "none" | "outcast" => false,
+                _ => self.others.insert(jid::bare(&jid).into()),
+            };
         }
         self.members = Some(members);
     }
@@ -132,13 +184,25 @@ impl Approvals {
     pub(super) fn handle_subscribers(
         &mut self,
         reply: Result<&Element<'_>, &str>,
-        is_new: bool,
+        standing: Standing,
         wire: &mut Wire,
     ) -> Option<Subscribers> {
-        self.open = self.open.saturating_sub(1);
-        let iq = reply.ok()?;
+        let iq = match reply {
+            Ok(iq) if standing.is_pure || holds(iq, "subscriptions") => iq,
+            Err(condition) if standing.is_final(condition) => {
+                self.subscribers_inquiry.note_known();
+                return None;
+            }
+            failed => {
+                let reason = failed.err().unwrap_or(NO_LIST);
+                self.subscribers_inquiry.fail(SUBSCRIBERS, reason, wire);
+                return None;
+            }
+        };
+        self.subscribers_inquiry.note_known();
+        self.lists_subscribers = true;
         if self.is_stale {
-            self.ask_list(wire);
+            self.list_again(wire);
             return None;
         }
         let mut subscribers = Subscribers::default();
@@ -148,20 +212,14 @@ impl Approvals {
                 _ => subscribers.subscribed.insert(jid.into()),
             };
         }
-        if !is_new {
+        if !standing.is_new {
             self.subscribers.clone_from(&subscribers.subscribed);
         }
         Some(subscribers)
     }
 
-    /// Compares the members with the account's records: who is missing is made one, and who should not be
-    /// one is looked at again later.
-    pub(super) fn compare(
-        &mut self,
-        contacts: &Contacts,
-        may_see: impl Fn(&str) -> bool,
-        now: Duration,
-    ) {
+    /// Compares the members with the account's records: who is missing is made one.
+    pub(super) fn want_missing(&mut self, contacts: &Contacts, may_see: impl Fn(&str) -> bool) {
         self.is_compared = true;
         let Some(members) = &self.members else { return };
         let mut missing: Vec<&str> = contacts
@@ -170,19 +228,29 @@ impl Approvals {
             .filter(|account| may_see(account) && !members.contains(*account))
             .collect();
         missing.sort_unstable();
-        let mut doubted: Vec<Box<str>> = members
-            .iter()
-            .filter(|member| !may_see(member))
-            .cloned()
-            .collect();
-        doubted.sort_unstable();
         let waiting: HashSet<Box<str>> = self.waiting.iter().cloned().collect();
         let missing = missing.into_iter().map(Box::from);
         self.waiting
             .extend(missing.filter(|account| !waiting.contains(account)));
-        for account in doubted {
-            self.doubted.entry(account).or_insert(now + DOUBT);
-        }
+    }
+
+    /// Whoever is delivered to, or could have himself delivered to, and should not, in the order of their
+    /// JIDs. `own` is our account. Where nobody lists subscribers, those on record are looked at.
+    pub(super) fn strangers(
+        &self,
+        own: &str,
+        contacts: &Contacts,
+        may_see: impl Fn(&str) -> bool,
+    ) -> Vec<Box<str>> {
+        let members = self.members.iter().flatten().chain(&self.others);
+        let subscribed = self.subscribers.iter().map(|jid| jid::bare(jid));
+        let recorded = contacts
+            .iter()
+            .filter(|(_, contact)| !self.lists_subscribers && !contact.jids.is_empty())
+            .map(|(account, _)| account);
+        let all = members.map(|it| &**it).chain(subscribed).chain(recorded);
+        let strangers: BTreeSet<&str> = all.filter(|it| *it != own && !may_see(it)).collect();
+        strangers.into_iter().map(Box::from).collect()
     }
 
     /// Has it looked at later whether the account's records let `account` see our node.
@@ -195,8 +263,8 @@ impl Approvals {
         self.doubted.retain(|member, _| !may_see(member));
     }
 
-    /// The members who still should not be one, once it is time to say so.
-    pub(super) fn strangers(
+    /// The doubted who still should not be members, once it is time to say so.
+    pub(super) fn due_doubts(
         &mut self,
         may_see: impl Fn(&str) -> bool,
         now: Duration,
@@ -250,8 +318,13 @@ impl Approvals {
         self.doubted.values().min().copied()
     }
 
-    /// Asks as much as may be asked now, for those of whom `may_see` still says yes.
-    pub(super) fn work(&mut self, may_see: impl Fn(&str) -> bool, wire: &mut Wire) {
+    /// Asks as much as may be asked now, for those of whom `may_see` still says yes; who was subscribed.
+    pub(super) fn work(
+        &mut self,
+        may_see: impl Fn(&str) -> bool,
+        wire: &mut Wire,
+    ) -> Vec<Box<str>> {
+        let mut subscribed = Vec::new();
         while self.has_work() && wire.may_work() {
             if self.waiting.is_empty() {
                 if let Some(account) = self.unsubscribed.pop_front()
@@ -259,6 +332,7 @@ impl Approvals {
                 {
                     wire.apply(&rules::APPROVE);
                     set_subscription(&account, true, wire);
+                    subscribed.push(account);
                 }
                 continue;
             }
@@ -271,6 +345,7 @@ impl Approvals {
                 self.grant(batch, wire);
             }
         }
+        subscribed
     }
 
     /// The next accounts to be made members by one request.
@@ -451,10 +526,48 @@ impl Approvals {
             granting.retain(|waiting| **waiting != *account);
         }
         self.subscribers.retain(|jid| jid::bare(jid) != account);
+        self.others.remove(account);
         if let Some(members) = &mut self.members {
             members.remove(account);
         }
     }
+}
+
+/// What the answers of a node's owner side are read with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    pub(super) is_pure: bool,
+    /// The node was made in this session.
+    pub(super) is_new: bool,
+}
+
+impl Standing {
+    /// Whether an error means that there is nobody, or that nobody can be listed. Under `pure` the roster is
+    /// made of what there is.
+    fn is_final(self, condition: &str) -> bool {
+        self.is_pure || self.is_new || has_none(condition) || condition == "item-not-found"
+    }
+}
+
+/// Whether an answer of the node's owner side holds its `affiliations` or its `subscriptions`.
+fn holds(iq: &Element<'_>, what: &str) -> bool {
+    let pubsub = iq.child(ns::PUBSUB_OWNER, "pubsub");
+    pubsub.is_some_and(|pubsub| pubsub.child(ns::PUBSUB_OWNER, what).is_some())
+}
+
+/// Who may do what with a node by an answer about it (XEP-0060 §8.9.1).
+fn affiliations_in(iq: &Element<'_>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for pubsub in iq.children() {
+        for affiliations in pubsub.children().filter(|c| c.local() == "affiliations") {
+            for affiliation in affiliations.children() {
+                let jid = affiliation.attribute("jid").unwrap_or_default();
+                let what = affiliation.attribute("affiliation").unwrap_or_default();
+                found.push((jid.into_owned(), what.into_owned()));
+            }
+        }
+    }
+    found
 }
 
 /// Who is subscribed to the own node, and who asks to be.

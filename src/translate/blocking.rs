@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::Purpose;
 use super::contacts::Contacts;
+use super::inquiry::{Inquiry, NO_LIST, has_none};
 use crate::jid;
 use crate::ns;
 use crate::session::Wire;
@@ -11,6 +12,8 @@ use crate::xml::Element;
 
 /// So many requests of the client's may wait for their answers.
 const MOST_REQUESTS: usize = 16;
+/// What is not known if the list is not.
+const LIST: &str = "whom you have blocked";
 /// So many JIDs are remembered.
 const MOST_BLOCKED: usize = 10_000;
 
@@ -21,8 +24,7 @@ pub(super) struct Blocking {
     list: HashSet<Box<str>>,
     /// Whom the privacy list in force blocks (XEP-0016).
     by_privacy_list: HashSet<Box<str>>,
-    is_known: bool,
-    is_asked: bool,
+    inquiry: Inquiry,
     /// The client has asked for the list, so it expects pushes.
     client_has_list: bool,
     /// Requests of the client's by id.
@@ -79,31 +81,44 @@ impl Blocking {
         self.by_privacy_list = blocked.iter().take(MOST_BLOCKED).cloned().collect();
     }
 
-    /// Whether the list of the account is known, as far as it can be.
+    /// Whether the list of the account is known.
     pub(super) fn is_known(&self) -> bool {
-        self.is_known
+        self.inquiry.is_known()
     }
 
-    /// Asks for the list, unless that was done.
+    /// Asks for the list, if it is time to.
     pub(super) fn ask(&mut self, wire: &mut Wire) {
-        if !self.is_asked {
-            self.is_asked = wire.request("get", None, Purpose::Blocklist, |out| {
+        if self.inquiry.is_due(wire.now) {
+            let asked = wire.request("get", None, Purpose::Blocklist, |out| {
                 out.extend_from_slice(b"<blocklist xmlns='urn:xmpp:blocking'/>");
             });
+            self.inquiry.note_asked(asked);
         }
     }
 
+    /// What became of the question for the list.
+    pub(super) fn inquiry(&self) -> &Inquiry {
+        &self.inquiry
+    }
+
+    /// Has it asked again at once if it has failed.
+    pub(super) fn hasten(&mut self) {
+        self.inquiry.hasten();
+    }
+
     /// Takes the answer to [`ask`](Self::ask); a server that has none blocks nobody.
-    pub(super) fn handle_list(&mut self, reply: Result<&Element<'_>, &str>) {
-        self.is_known = true;
-        if let Some(list) = reply
-            .ok()
-            .and_then(|iq| iq.child(ns::BLOCKING, "blocklist"))
-        {
-            let jids = jids_in(&list);
-            // Not every server tells of changes before this question.
-            self.list.clear();
-            self.add(&jids);
+    pub(super) fn handle_list(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+        match reply.map(|iq| iq.child(ns::BLOCKING, "blocklist")) {
+            Ok(Some(list)) => {
+                self.inquiry.note_known();
+                let jids = jids_in(&list);
+                // Not every server tells of changes before this question.
+                self.list.clear();
+                self.add(&jids);
+            }
+            Err(condition) if has_none(condition) => self.inquiry.note_known(),
+            Ok(None) => self.inquiry.fail(LIST, NO_LIST, wire),
+            Err(reason) => self.inquiry.fail(LIST, reason, wire),
         }
     }
 
@@ -160,7 +175,7 @@ impl Blocking {
             return (Vec::new(), false);
         };
         // The server sends it because of our question; a client that never asked would wonder.
-        (blocked, self.is_asked && !self.client_has_list)
+        (blocked, !self.inquiry.is_new() && !self.client_has_list)
     }
 
     fn change(&mut self, change: Change) -> Vec<Box<str>> {

@@ -7,16 +7,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::handshake::{Half, Kind, Relation};
+use super::inquiry::{Inquiry, NO_LIST, has_none};
 use super::{Purpose, record, rules};
 use crate::jid;
 use crate::ns;
 use crate::session::Wire;
 use crate::xml::Element;
 
-/// After so many failures a session has no contacts.
+/// After so many failures events wait for the roster no longer.
 const MOST_FAILURES: u8 = 3;
 /// So many accounts are remembered; who comes later is nobody's contact.
 const MOST_CONTACTS: usize = 65_536;
+/// What is not known if the roster is not.
+const ROSTER: &str = "the roster";
 /// With so many accounts no stranger is remembered any more.
 const MOST_STRANGERS: usize = 2_000;
 
@@ -29,6 +32,8 @@ pub(super) struct Contact {
     pub(super) is_native: bool,
     /// One of its native presences carried the marker: it has a shim.
     pub(super) is_marked: bool,
+    /// The client has sent it a presence of its own.
+    pub(super) is_directed: bool,
     /// The client was shown its request because of a form, and has not answered yet.
     pub(super) is_asking: bool,
     /// The client has answered such a request, so the native one behind it is answered too, until then.
@@ -90,14 +95,10 @@ impl Contact {
 /// The records of one session.
 #[derive(Debug, Default)]
 pub(super) struct Contacts {
-    roster: Roster,
+    roster: Inquiry,
     list: HashMap<Box<str>, Contact>,
     /// The accounts of the list by the item of the record they belong into.
     buckets: BTreeMap<u8, BTreeSet<Box<str>>>,
-    /// The roster was really had.
-    is_reliable: bool,
-    /// How often the roster could not be had.
-    failures: u8,
     /// Accounts to whose presence node the client itself has asked to be subscribed in this session,
     /// with the id of that request: an error takes it back.
     asked: HashMap<Box<str>, Box<str>>,
@@ -105,14 +106,6 @@ pub(super) struct Contacts {
     client_has_roster: bool,
     /// The id of that request, until it is answered.
     client_request: Option<Box<str>>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Roster {
-    #[default]
-    Unknown,
-    Asked,
-    Known,
 }
 
 /// A contact whose relation has changed: what it was before.
@@ -131,9 +124,9 @@ impl Contacts {
             .then(|| self.relation(account).to == Half::Yes)
     }
 
-    /// Whether the roster is known.
+    /// Whether the roster is known, or has failed so often that nothing waits for it any longer.
     pub(super) fn is_known(&self) -> bool {
-        self.roster == Roster::Known
+        self.is_reliable() || self.roster.failures() >= MOST_FAILURES
     }
 
     /// What the records say of `account`; nothing of somebody unknown.
@@ -157,6 +150,26 @@ impl Contacts {
             true => contact.relation.to != Half::No,
             false => contact.relation.to == Half::Yes && contact.is_marked,
         })
+    }
+
+    /// Whether the client has sent `account` a presence of its own, and has not taken it back.
+    pub(super) fn is_directed(&self, account: &str) -> bool {
+        let contact = self.list.get(account);
+        contact.is_some_and(|contact| contact.is_directed)
+    }
+
+    /// Notes a presence of the client's for `account` alone.
+    pub(super) fn note_directed(&mut self, account: &str, is_available: bool) {
+        if let Some(contact) = self.stranger_mut(account) {
+            contact.is_directed = is_available;
+        }
+    }
+
+    /// The client is not available any more, to whomever (RFC 6121 §4.6.3).
+    pub(super) fn forget_directed(&mut self) {
+        for contact in self.list.values_mut() {
+            contact.is_directed = false;
+        }
     }
 
     /// Whoever has a shim, in the order of their JIDs.
@@ -264,13 +277,12 @@ impl Contacts {
 
     /// The roster is what is on record, not what the server says of it: all is known.
     pub(super) fn set_known(&mut self) {
-        self.roster = Roster::Known;
-        self.is_reliable = true;
+        self.roster.note_known();
     }
 
     /// Whether the roster is known and really the account's: not one that could not be had.
     pub(super) fn is_reliable(&self) -> bool {
-        self.is_known() && self.is_reliable
+        self.roster.is_known()
     }
 
     /// Notes a native presence of `account`. Once the roster is known, only contacts matter.
@@ -284,38 +296,45 @@ impl Contacts {
         }
     }
 
-    /// Asks for the roster, unless that was done. `false`: it cannot be asked for now.
+    /// Asks for the roster, if it is time to. `false`: it cannot be asked for now.
     pub(super) fn ask(&mut self, wire: &mut Wire) -> bool {
-        if self.roster == Roster::Unknown && self.client_request.is_none() {
+        if self.roster.is_due(wire.now) && self.client_request.is_none() {
             let asked = wire.request("get", None, Purpose::Roster, |out| {
                 out.extend_from_slice(b"<query xmlns='jabber:iq:roster'/>");
             });
-            if asked {
-                self.roster = Roster::Asked;
-            }
+            self.roster.note_asked(asked);
         }
-        self.roster != Roster::Unknown || self.client_request.is_some()
+        !self.roster.is_new() || self.client_request.is_some()
     }
 
-    /// Takes the answer to [`ask`](Self::ask); without one, the roster is asked for again, but not for ever.
-    pub(super) fn handle_roster(&mut self, iq: Option<&Element<'_>>) {
-        if self.is_known() {
+    /// What became of the question for the roster.
+    pub(super) fn inquiry(&self) -> &Inquiry {
+        &self.roster
+    }
+
+    /// Has it asked again at once if it has failed.
+    pub(super) fn hasten(&mut self) {
+        self.roster.hasten();
+    }
+
+    /// Takes the answer to [`ask`](Self::ask).
+    pub(super) fn handle_roster(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+        if self.is_reliable() {
             return;
         }
-        let query = iq.and_then(|iq| iq.child(ns::ROSTER, "query"));
-        self.failures += u8::from(query.is_none());
-        self.roster = match query.is_some() || self.failures >= MOST_FAILURES {
-            true => Roster::Known,
-            false => Roster::Unknown,
-        };
-        if let Some(query) = query {
-            self.is_reliable = true;
-            self.note_items(&query);
+        match reply.map(|iq| iq.child(ns::ROSTER, "query")) {
+            Ok(Some(query)) => {
+                self.roster.note_known();
+                self.note_items(&query);
+            }
+            Err(condition) if has_none(condition) => self.roster.note_known(),
+            Ok(None) => self.roster.fail(ROSTER, NO_LIST, wire),
+            Err(reason) => self.roster.fail(ROSTER, reason, wire),
         }
     }
 
     /// Looks at the answer to the client's own request for its roster; whether the roster is known by it.
-    pub(super) fn note_client_roster(&mut self, iq: &Element<'_>) -> bool {
+    pub(super) fn note_client_roster(&mut self, iq: &Element<'_>, wire: &mut Wire) -> bool {
         if self.client_request.is_none()
             || self.client_request.as_deref() != iq.attribute("id").as_deref()
         {
@@ -323,10 +342,10 @@ impl Contacts {
         }
         self.client_request = None;
         // Without a query the client's copy is current: ours has to be asked for.
-        if iq.child(ns::ROSTER, "query").is_none() || self.is_known() {
+        if iq.child(ns::ROSTER, "query").is_none() || self.is_reliable() {
             return false;
         }
-        self.handle_roster(Some(iq));
+        self.handle_roster(Ok(iq), wire);
         true
     }
 
@@ -343,11 +362,11 @@ impl Contacts {
         let Some(query) = iq.child(ns::ROSTER, "query") else {
             return (Vec::new(), false);
         };
-        let changed = match self.roster {
-            Roster::Known => self.note_items(&query),
-            _ => Vec::new(),
+        let changed = match self.is_known() {
+            true => self.note_items(&query),
+            false => Vec::new(),
         };
-        if self.client_has_roster || self.roster == Roster::Unknown {
+        if self.client_has_roster || self.roster.is_new() {
             return (changed, false);
         }
         // The server sends pushes because of our question; a client that never asked would wonder.

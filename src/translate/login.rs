@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::translator::Translator;
 use crate::jid;
-use crate::session::{Event, Wire};
+use crate::session::Wire;
 
 /// So long after the first publish of a session the contacts are looked at under `auto`: by then the
 /// server's probes have told most of their states.
@@ -18,7 +18,7 @@ pub(super) enum Login {
     Waiting,
     /// It begins at this time.
     At(Duration),
-    /// It goes on when the contacts are known, who is a member, and who is blocked.
+    /// It goes on when the contacts are known.
     NeedsContacts,
     Done,
 }
@@ -28,6 +28,8 @@ impl Translator {
     pub(crate) fn work(&mut self, wire: &mut Wire) {
         self.natives.work(wire);
         self.record.work(&self.contacts, wire);
+        self.ask_overdue(wire);
+        self.work_at_gate(wire);
         self.look_at_contacts(wire);
         self.look_at_strangers(wire);
         self.work_at_revocations(wire);
@@ -38,13 +40,27 @@ impl Translator {
         let may_approve = self.may_approve();
         let (contacts, blocking) = (&self.contacts, &self.blocking);
         let is_pure = self.is_pure();
+        let mut subscribed = Vec::new();
         if may_approve {
-            self.approvals
+            subscribed = self
+                .approvals
                 .work(|account| blocking.lets_see(contacts, account), wire);
         }
-        self.followings
-            .work(|account| contacts.is_to_follow(account, is_pure), wire);
+        // Who is subscribed to shows the owner, on some servers by a question, that he is there.
+        let is_available = self.presence.is_available();
+        let is_shown = |account: &str| {
+            is_pure
+                || is_available && blocking.lets_see(contacts, account)
+                || contacts.is_directed(account)
+        };
+        self.followings.work(
+            |account| contacts.is_to_follow(account, is_pure) && is_shown(account),
+            wire,
+        );
         self.states.work(contacts, &mut self.events, wire);
+        for account in subscribed {
+            self.record_subscriber(&account, wire);
+        }
     }
 
     /// When [`work`](Self::work) can go on, if not by an answer.
@@ -70,6 +86,8 @@ impl Translator {
             followings,
             self.natives.again_at(),
             later(self.approvals.again_at()),
+            later(self.gate_at()),
+            later(self.ask_again_at()),
             self.revocations.again_at(wire),
         ]
         .into_iter()
@@ -79,7 +97,12 @@ impl Translator {
 
     /// Whether contacts may be let in now: what a revocation has still to send would undo it.
     fn may_approve(&self) -> bool {
-        self.presence.is_node_ready() && !self.revocations.is_open()
+        self.may_let_in() && !self.revocations.is_open()
+    }
+
+    /// Whether the node is there, and it is known who may see it.
+    pub(super) fn may_let_in(&self) -> bool {
+        self.presence.is_node_ready() && (self.is_pure() || self.gate.is_compared())
     }
 
     pub(super) fn look_at_contacts(&mut self, wire: &mut Wire) {
@@ -91,24 +114,25 @@ impl Translator {
             };
             self.login = Login::At(wire.now + pause);
         }
-        if matches!(self.login, Login::At(at) if at <= wire.now)
-            && (self.is_pure() || self.contacts.ask(wire))
-        {
+        if matches!(self.login, Login::At(at) if at <= wire.now) {
             self.login = Login::NeedsContacts;
-            if !self.is_pure() {
-                self.approvals.ask(wire);
-                self.blocking.ask(wire);
-            }
         }
-        let is_complete = self.contacts.is_known()
-            && self.approvals.is_listed()
-            && match self.is_pure() {
-                true => self.presence.is_available(),
-                false => self.blocking.is_known(),
-            };
+        let is_complete = match self.is_pure() {
+            true => {
+                self.contacts.is_known()
+                    && self.approvals.is_listed()
+                    && self.presence.is_available()
+            }
+            false => self.gate.is_compared(),
+        };
         if self.login == Login::NeedsContacts && is_complete {
             self.login = Login::Done;
-            self.compare_members(wire);
+            if self.is_pure() {
+                self.compare_members();
+                for account in self.strangers(wire) {
+                    self.approvals.doubt(&account, wire.now);
+                }
+            }
             for account in self.contacts.marked() {
                 self.follow_marker(&account, wire);
             }
@@ -129,31 +153,24 @@ impl Translator {
         if self.approvals.again_at().is_none() {
             return;
         }
-        if !self.record.is_known() && !self.record.is_unusable() {
-            // Approvals that no native subscription backs.
-            return self.record.read(wire);
+        if !self.is_pure() && !self.gate.is_compared() {
+            // Everybody is looked at then.
+            return;
         }
         let natives = &self.natives;
-        let strangers = self.approvals.strangers(
+        let strangers = self.approvals.due_doubts(
             |account| may_see(account) || natives.is_waiting(account),
             wire.now,
         );
-        if !contacts.is_reliable() || !self.record.is_known() {
-            let whom = strangers.into_iter().map(String::from).collect();
-            return wire.log(Event::StrangersKept { whom });
-        }
         for account in strangers {
             self.revoke(&account, wire);
         }
     }
 
-    pub(super) fn compare_members(&mut self, wire: &Wire) {
+    pub(super) fn compare_members(&mut self) {
         let (contacts, blocking) = (&self.contacts, &self.blocking);
-        self.approvals.compare(
-            contacts,
-            |account| blocking.lets_see(contacts, account),
-            wire.now,
-        );
+        self.approvals
+            .want_missing(contacts, |account| blocking.lets_see(contacts, account));
     }
 
     /// Has the states fetched that native presence does not tell: under `pure` also those of the account's

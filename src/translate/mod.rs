@@ -5,6 +5,7 @@
 //! | `translator.rs` | which stanza goes to which of these | |
 //! | `replies.rs` | which answer to an IQ of ours goes to which of these | |
 //! | `login.rs` | what is done once in a session, and what can wait | |
+//! | `gate.rs`, `inquiry.rs` | what has to be known before anything is published | 3 |
 //! | `presence.rs` | the client's presence to publishes, going offline | 1, 3 |
 //! | `events.rs` | events on contacts' nodes to presence | 2, 4 |
 //! | `seen.rs` | one change, seen natively and by event, shown once | 2, 4 |
@@ -37,7 +38,9 @@ mod contacts;
 mod events;
 mod followings;
 mod form;
+mod gate;
 mod handshake;
+mod inquiry;
 mod leftovers;
 mod login;
 mod natives;

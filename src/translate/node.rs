@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use bytes::{BufMut, BytesMut};
 
 use super::{Purpose, form};
+use crate::jid;
 use crate::ns;
 use crate::session::{Event, ServerFacts, Wire};
 use crate::xml::Element;
@@ -32,6 +33,8 @@ impl Access {
 pub(crate) enum Step {
     /// The node's configuration.
     Get,
+    /// What is on a node that is to be deleted: it may be somebody else's.
+    Inspect,
     /// To delete a node whose subscribers nobody approved.
     Delete,
     /// To make the node.
@@ -46,6 +49,8 @@ pub(crate) enum Step {
 enum State {
     Unchecked,
     Asking,
+    /// There is none, and it may not be made yet.
+    Missing,
     Ready,
     Unusable,
 }
@@ -132,6 +137,23 @@ pub(crate) struct OwnNode {
     /// The configuration was set once: what still differs, the server will not change.
     configured: bool,
     is_new: bool,
+    /// It may be made if there is none.
+    may_create: bool,
+    /// What is wrong with it, while it is looked at what is on it.
+    fault: Option<String>,
+    /// When it was first looked at, all was as a shim sets it up.
+    was_right: bool,
+    /// Somebody else has made it and left it empty: it is configured, and not deleted.
+    is_adopted: bool,
+}
+
+/// Whose the items of a node are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Items {
+    None,
+    /// All of them are presences of this account's resources.
+    Ours,
+    Foreign,
 }
 
 impl OwnNode {
@@ -144,7 +166,48 @@ impl OwnNode {
             requests: 0,
             configured: false,
             is_new: false,
+            may_create: true,
+            fault: None,
+            was_right: false,
+            is_adopted: false,
         }
+    }
+
+    /// Lets a node that is missing wait until it [may be made](Self::allow).
+    pub(super) fn forbid(&mut self) {
+        self.may_create = false;
+    }
+
+    /// Whether the node is missing and waits until it may be made.
+    pub(super) fn is_missing(&self) -> bool {
+        self.state == State::Missing
+    }
+
+    /// The node may be made.
+    pub(super) fn allow(&mut self, wire: &mut Wire) {
+        self.may_create = true;
+        if self.is_missing() {
+            self.make(wire);
+        }
+    }
+
+    /// Has the node made that is not there.
+    pub(super) fn make(&mut self, wire: &mut Wire) {
+        self.state = State::Asking;
+        self.ask(Step::Create(self.spec.best_access(wire)), wire);
+    }
+
+    /// Has the node deleted and made anew, unless it is somebody else's.
+    pub(super) fn remake(&mut self, fault: &str, wire: &mut Wire) {
+        if self.is_ready() {
+            self.state = State::Asking;
+            self.replace(fault, wire);
+        }
+    }
+
+    /// Whether it is a node that somebody else has made and left empty.
+    pub(super) fn is_adopted(&self) -> bool {
+        self.is_adopted
     }
 
     /// Whether the node may be published to.
@@ -160,6 +223,11 @@ impl OwnNode {
     /// Whether the node was made in this session.
     pub(super) fn is_new(&self) -> bool {
         self.is_new
+    }
+
+    /// Whether nobody has looked at the node.
+    pub(super) fn is_unchecked(&self) -> bool {
+        self.state == State::Unchecked
     }
 
     /// Whether nothing can be published to the node in this session.
@@ -179,6 +247,8 @@ impl OwnNode {
     pub(crate) fn doubt(&mut self) {
         self.state = State::Unchecked;
         self.configured = false;
+        self.is_new = false;
+        self.is_adopted = false;
     }
 
     /// Goes on with the answer to `step`; the error condition if it is an error.
@@ -193,9 +263,12 @@ impl OwnNode {
         self.is_new |= matches!((step, reply), (Step::Create(_), Ok(_)));
         match (step, reply) {
             (Step::Get, Ok(iq)) => self.handle_configuration(iq, wire),
-            (Step::Get | Step::Delete, Err("item-not-found")) | (Step::Delete, Ok(_)) => {
-                self.ask(Step::Create(self.spec.best_access(wire)), wire);
-            }
+            (Step::Inspect, Ok(iq)) => self.handle_items(iq, wire),
+            (Step::Get | Step::Inspect | Step::Delete, Err("item-not-found"))
+            | (Step::Delete, Ok(_)) => match self.may_create {
+                true => self.make(wire),
+                false => self.state = State::Missing,
+            },
             (Step::Create(Access::Authorize), Err(_)) if is_unknown_access => {
                 learn_no_authorize(wire);
                 self.ask(Step::Create(Access::Whitelist), wire);
@@ -228,18 +301,27 @@ impl OwnNode {
         let access = match &*model {
             "authorize" => Access::Authorize,
             "whitelist" => Access::Whitelist,
+            // Nobody has published to it: changing it harms nobody.
+            _ if self.is_adopted => {
+                return self.ask(Step::SetAccess(self.spec.best_access(wire)), wire);
+            }
             // Somebody else's idea of this node. Who subscribed to it was never approved, and changing
             // the access model does not take subscriptions away on every server.
             other => return self.replace(&format!("its access model is '{other}'"), wire),
         };
         let publishers = form::value(&form, "pubsub#publish_model");
-        if publishers.is_some_and(|model| model != "publishers") {
+        let is_open = publishers.is_some_and(|model| model != "publishers");
+        if is_open && (!self.is_adopted || self.configured) {
             return self.replace("others may publish to it", wire);
         }
         if access == Access::Whitelist && self.spec.best_access(wire) == Access::Authorize {
             return self.ask(Step::SetAccess(Access::Authorize), wire);
         }
-        let options: Vec<_> = differences(&form, self.spec).collect();
+        let mut options: Vec<_> = differences(&form, self.spec).collect();
+        if is_open {
+            options.push(("pubsub#publish_model", "publishers"));
+        }
+        self.was_right |= options.is_empty() && !self.configured;
         if options.is_empty() || self.configured {
             self.state = State::Ready;
             self.verified = Some(access);
@@ -263,17 +345,45 @@ impl OwnNode {
                 write_configure(out, node, &fields);
             });
         }
-        wire.log(Event::NodeReplaced {
-            node: self.name,
-            reason: reason.to_owned(),
-        });
-        self.ask(Step::Delete, wire);
+        if self.is_adopted {
+            return self.give_up(reason, wire);
+        }
+        self.fault = Some(reason.to_owned());
+        self.ask(Step::Inspect, wire);
+    }
+
+    /// What is on a node that is not as it should be: one of ours is made anew, one that is empty is
+    /// configured, and one that somebody else uses is left alone.
+    fn handle_items(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+        let reason = self.fault.take().unwrap_or_default();
+        match whose_items(iq, jid::bare(&wire.jid)) {
+            Items::Foreign => self.give_up(
+                &format!("{reason}, and something else has published to it, so it is left as it is; delete that node if nothing needs it"),
+                wire,
+            ),
+            Items::None if !self.was_right => {
+                self.is_adopted = true;
+                self.ask(Step::Get, wire);
+            }
+            Items::None | Items::Ours => {
+                let node = self.name;
+                wire.log(Event::NodeReplaced { node, reason });
+                self.was_right = false;
+                self.configured = false;
+                self.ask(Step::Delete, wire);
+            }
+        }
     }
 
     fn ask(&mut self, step: Step, wire: &mut Wire) {
         self.send(step, wire, |out, node| {
             let owner = ns::PUBSUB_OWNER;
             let _ = match step {
+                Step::Inspect => write!(
+                    out,
+                    "<pubsub xmlns='{}'><items node='{node}'/></pubsub>",
+                    ns::PUBSUB
+                ),
                 Step::Delete => write!(
                     out,
                     "<pubsub xmlns='{owner}'><delete node='{node}'/></pubsub>"
@@ -304,7 +414,7 @@ impl OwnNode {
     fn send(&mut self, step: Step, wire: &mut Wire, body: impl FnOnce(&mut BytesMut, &str)) {
         self.requests += 1;
         let kind = match step {
-            Step::Get => "get",
+            Step::Get | Step::Inspect => "get",
             _ => "set",
         };
         if self.requests > MOST_REQUESTS {
@@ -341,6 +451,27 @@ fn learn_no_authorize(wire: &mut Wire) {
         no_authorize: true,
         ..wire.facts
     });
+}
+
+/// Whose the items are that an answer holds. An answer without a list may hide some.
+fn whose_items(iq: &Element<'_>, own: &str) -> Items {
+    let Some(pubsub) = iq.child(ns::PUBSUB, "pubsub") else {
+        return Items::Foreign;
+    };
+    let Some(items) = pubsub.child(ns::PUBSUB, "items") else {
+        return Items::Foreign;
+    };
+    let is_ours = |item: Element<'_>| {
+        let presence = item.child(ns::CLIENT, "presence");
+        let from = presence.and_then(|presence| Some(presence.attribute("from")?.into_owned()));
+        from.is_some_and(|from| jid::bare(&from) == own && jid::resource(&from).is_some())
+    };
+    let mut items = items.children().filter(|child| child.local() == "item");
+    match items.next() {
+        None => Items::None,
+        Some(first) if is_ours(first) && items.all(is_ours) => Items::Ours,
+        Some(_) => Items::Foreign,
+    }
 }
 
 /// What of the wanted configuration the server offers and has set otherwise.

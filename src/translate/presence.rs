@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::inquiry::Inquiry;
 use super::leftovers::{Leftovers, write_retract};
 use super::node::{OwnNode, Spec, Step};
 use super::visibility::{Blocked, Visibility};
@@ -49,16 +50,23 @@ pub(super) struct Presence {
 
 impl Presence {
     pub(super) fn new(options: &Options) -> Self {
+        let is_auto = options.policy == Policy::Auto;
+        let mut node = OwnNode::new(NODE, Spec::Presence);
+        if is_auto {
+            // Its record comes first, so that a node of ours without one is known by that.
+            node.forbid();
+        }
         Self {
             policy: options.policy,
-            node: OwnNode::new(NODE, Spec::Presence),
+            node,
             waiting: None,
             publishing: None,
             current: None,
             hid: false,
             published: false,
             conflicts: 0,
-            is_held: false,
+            // Nobody has looked yet who may see it.
+            is_held: is_auto,
             is_available: false,
             serial: 0,
             visibility: Visibility::default(),
@@ -223,6 +231,48 @@ impl Presence {
         self.node.prepare(wire);
     }
 
+    /// The node, to be looked at.
+    pub(super) fn node(&self) -> &OwnNode {
+        &self.node
+    }
+
+    /// The node may be made, if it is missing.
+    pub(super) fn allow_node(&mut self, wire: &mut Wire) {
+        self.node.allow(wire);
+    }
+
+    /// Has the node made anew: nobody can tell who is subscribed to it.
+    pub(super) fn remake_node(&mut self, fault: &str, wire: &mut Wire) {
+        self.node.remake(fault, wire);
+    }
+
+    /// Whether something is to be published, or was.
+    pub(super) fn has_something(&self) -> bool {
+        self.waiting.is_some() || self.published
+    }
+
+    /// Asks again for what may hide the client and is not known.
+    pub(super) fn ask_again(&mut self, wire: &mut Wire) {
+        if self.waiting.is_some() {
+            self.visibility.prepare(wire);
+        }
+    }
+
+    /// What became of the questions for privacy lists.
+    pub(super) fn inquiries(&self) -> [&Inquiry; 2] {
+        self.visibility.inquiries()
+    }
+
+    /// Has them asked again at once if they have failed.
+    pub(super) fn hasten(&mut self) {
+        self.visibility.hasten();
+    }
+
+    /// Whether it is known from whom the client hides.
+    pub(super) fn is_visibility_known(&self) -> bool {
+        self.visibility.is_known()
+    }
+
     /// Whether the node is there, as it should be.
     pub(super) fn is_node_ready(&self) -> bool {
         self.node.is_ready()
@@ -280,7 +330,9 @@ impl Presence {
                 });
             }
             Purpose::PrivacyList => {
-                self.change_visibility(wire, |visibility, _| visibility.handle_list(reply));
+                self.change_visibility(wire, |visibility, wire| {
+                    visibility.handle_list(reply, wire);
+                });
             }
             // An older publish, or nobody's.
             _ => {}

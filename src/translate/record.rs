@@ -1,14 +1,16 @@
 //! The account's own record of its contacts: a private node (DESIGN: the server is the database).
 //!
 //! Under `pure` it is the roster, as far as subscriptions do not say it: names, groups, requests. Under
-//! `auto` it only holds approvals the native roster does not know of. A server may keep no more than 256
+//! `auto` it holds approvals the native roster does not know of, and who was let in where the server does not
+//! tell. A server may keep no more than 256
 //! items on a node, so an item holds all contacts whose hash begins alike.
 //!
 //! An item's id is two hex digits of the SHA-256 of the contact's bare JID; it holds
 //! `<contacts xmlns='urn:pubshim:0'>` with a `<contact jid name to from listed>` for each: `to` is `asked`,
 //! `pending` once the contact's service has taken the request, or `yes`; `from` is `asked` or `yes`; `listed`
 //! is there if the user wants it in the roster whatever is subscribed. In it are a `<group>` for each group
-//! and a `<jid>` for each JID that was approved besides the bare one.
+//! and a `<jid>` for each JID that was approved besides the bare one; under `auto`, where a server does not
+//! list subscribers, also for the bare one.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -19,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use super::approvals::MOST_JIDS;
 use super::contacts::{Before, Contact, Contacts};
 use super::handshake::{Half, Relation};
+use super::inquiry::{Inquiry, has_none};
 use super::node::{OwnNode, Spec, Step};
 use super::replies::NO_ANSWER;
 use super::{Purpose, form, rules};
@@ -29,6 +32,8 @@ use crate::xml::{Element, escape};
 
 /// The private node.
 pub(super) const NODE: &str = "urn:pubshim:roster";
+/// What is not known if the node cannot be read.
+const CONTACTS: &str = "whom you have let see you";
 /// So many contacts may share an item.
 const MOST_IN_ITEM: usize = 256;
 /// So often in a row a write may come to nothing, and is made again.
@@ -65,6 +70,10 @@ pub(super) struct Written {
 pub(super) struct Record {
     node: OwnNode,
     state: State,
+    /// What became of the question for the items.
+    inquiry: Inquiry,
+    /// There is no such node.
+    is_missing: bool,
     /// Items to be written.
     dirty: BTreeMap<u8, Changes>,
     /// The items that came so far, while the record is read.
@@ -102,6 +111,8 @@ impl Record {
         Self {
             node: OwnNode::new(NODE, Spec::Private),
             state: State::Unknown,
+            inquiry: Inquiry::default(),
+            is_missing: false,
             dirty: BTreeMap::new(),
             seen: HashSet::new(),
             writing: None,
@@ -120,8 +131,38 @@ impl Record {
 
     /// Has the node read, if there is one, unless that was done.
     pub(super) fn read(&mut self, wire: &mut Wire) {
-        if self.state == State::Unknown {
+        if self.state == State::Unknown && self.inquiry.is_due(wire.now) {
             self.ask(wire);
+        }
+    }
+
+    /// Has the node read once more: another resource may have written to it.
+    pub(super) fn refresh(&mut self, wire: &mut Wire) {
+        if self.state == State::Known {
+            self.ask(wire);
+        }
+    }
+
+    /// What became of the question for the items.
+    pub(super) fn inquiry(&self) -> &Inquiry {
+        &self.inquiry
+    }
+
+    /// Has it asked again at once if it has failed.
+    pub(super) fn hasten(&mut self) {
+        self.inquiry.hasten();
+    }
+
+    /// Whether there was no such node, and none was made since.
+    pub(super) fn is_missing(&self) -> bool {
+        self.is_missing && !self.node.is_new() && !self.node.is_ready()
+    }
+
+    /// Has the node made that was not there.
+    pub(super) fn make(&mut self, wire: &mut Wire) {
+        if self.is_missing && self.node.is_unchecked() {
+            self.node.make(wire);
+            self.check_usable();
         }
     }
 
@@ -220,13 +261,24 @@ impl Record {
         &mut self,
         reply: Result<&Element<'_>, &str>,
         contacts: &mut Contacts,
+        is_pure: bool,
         wire: &mut Wire,
     ) {
         self.state = match reply {
             // Nothing was ever written.
             Ok(_) | Err("item-not-found") => State::Known,
-            Err(_) => State::Unusable,
+            Err(condition) if is_pure || is_final(condition) => State::Unusable,
+            Err(reason) => {
+                self.seen.clear();
+                self.inquiry.fail(CONTACTS, reason, wire);
+                State::Unknown
+            }
         };
+        if self.state == State::Unknown {
+            return;
+        }
+        self.inquiry.note_known();
+        self.is_missing = reply.is_err();
         let pubsub = reply.ok().and_then(|iq| iq.child(ns::PUBSUB, "pubsub"));
         if let Some(pubsub) = &pubsub
             && let Some(items) = pubsub.child(ns::PUBSUB, "items")
@@ -452,6 +504,11 @@ impl Record {
             refused: Some(reason.to_owned()),
         })
     }
+}
+
+/// Whether an error means that the node can never be read.
+fn is_final(condition: &str) -> bool {
+    has_none(condition) || matches!(condition, "forbidden" | "not-allowed" | "not-authorized")
 }
 
 fn ask_items(wire: &mut Wire) -> bool {

@@ -2,6 +2,7 @@
 
 use super::Purpose;
 use super::login::Login;
+use super::node::Step;
 use super::translator::Translator;
 use crate::ns;
 use crate::session::Wire;
@@ -40,13 +41,13 @@ impl Translator {
     ) {
         match purpose {
             Purpose::Roster => {
-                self.contacts.handle_roster(reply.ok());
+                self.contacts.handle_roster(reply, wire);
                 self.handle_contacts_known(wire);
             }
             Purpose::State(serial) => {
-                let refused = self
-                    .states
-                    .handle_items(serial, reply, &self.contacts, wire);
+                let (contacts, blocking) = (&self.contacts, &self.blocking);
+                let may_see = |account: &str| blocking.lets_see(contacts, account);
+                let refused = self.states.handle_items(serial, reply, may_see, wire);
                 if let (Some(account), Err(condition), true) = (refused, reply, self.is_pure()) {
                     self.handle_refused_fetch(&account, condition, wire);
                 }
@@ -57,10 +58,13 @@ impl Translator {
                 self.approvals
                     .handle_grant(serial, reply, &self.contacts, wire);
             }
-            Purpose::Members => self.approvals.handle_members(reply),
+            Purpose::Members => {
+                let standing = self.standing();
+                self.approvals.handle_members(reply, standing, wire);
+            }
             Purpose::Listed => self.handle_listed(reply, wire),
             Purpose::Blocklist => {
-                self.blocking.handle_list(reply);
+                self.blocking.handle_list(reply, wire);
                 self.handle_contacts_known(wire);
             }
             Purpose::Subscribers => self.handle_revoking(reply, wire),
@@ -76,7 +80,9 @@ impl Translator {
                 self.answer_rosters(wire);
             }
             Purpose::RecordItems => {
-                self.record.handle_items(reply, &mut self.contacts, wire);
+                let is_pure = self.is_pure();
+                self.record
+                    .handle_items(reply, &mut self.contacts, is_pure, wire);
                 self.work_at_revocations(wire);
                 self.start_pure(wire);
             }
@@ -85,8 +91,11 @@ impl Translator {
                     self.answer_written(written, wire);
                 }
             }
-            Purpose::Node(_) => {
+            Purpose::Node(step) => {
                 self.presence.handle_reply(purpose, reply, wire);
+                if matches!((step, reply), (Step::Create(_), Ok(_))) {
+                    self.approvals.note_new_node();
+                }
                 if self.presence.is_node_ready() {
                     self.answer_forms(wire);
                 }
@@ -96,8 +105,12 @@ impl Translator {
             }
             Purpose::Ignore => {}
             purpose => {
+                let was_ready = self.presence.is_node_ready();
                 self.presence.handle_reply(purpose, reply, wire);
                 self.follow_privacy_lists(wire);
+                if was_ready && !self.presence.is_node_ready() {
+                    self.close_gate(wire);
+                }
             }
         }
     }
@@ -112,8 +125,8 @@ impl Translator {
     }
 
     pub(super) fn handle_listed(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
-        let is_new = self.presence.is_node_new();
-        let listed = self.approvals.handle_subscribers(reply, is_new, wire);
+        let standing = self.standing();
+        let listed = self.approvals.handle_subscribers(reply, standing, wire);
         if !self.is_pure() {
             return;
         }

@@ -14,8 +14,8 @@ use bytes::BytesMut;
 
 use super::approvals::write_question;
 use super::authorization::write_subscription;
+use super::inquiry::{has_none, pause_after};
 use super::presence::NODE;
-use super::replies::NO_ANSWER;
 use super::translator::Translator;
 use super::{Purpose, rules};
 use crate::jid;
@@ -30,12 +30,6 @@ const MOST_WAITING: usize = 4096;
 const MOST_AT_END: usize = 256;
 /// After so many failures the user is told.
 const MOST_TRIES: u8 = 3;
-/// The pauses after the first failures; the last one is repeated.
-const PAUSES: [Duration; 3] = [
-    Duration::from_secs(3),
-    Duration::from_secs(30),
-    Duration::from_secs(3600),
-];
 
 /// Accounts whose subscriptions are being ended: all that wait together, the next ones after them.
 #[derive(Debug, Default)]
@@ -119,8 +113,7 @@ impl Revocation {
     }
 
     fn fail(&mut self, reason: &str, wire: &mut Wire) {
-        let pause = PAUSES[PAUSES.len().min(usize::from(self.tries) + 1) - 1];
-        self.state = State::At(wire.now + pause);
+        self.state = State::At(wire.now + pause_after(self.tries));
         self.tries = self.tries.saturating_add(1);
         if self.tries == MOST_TRIES {
             wire.log(Event::RevokeFailed {
@@ -276,10 +269,7 @@ impl Revocations {
     /// The server does not list who is subscribed.
     fn handle_unlisted(&mut self, condition: &str, wire: &mut Wire) {
         // If only this time, the next list decides.
-        self.is_listed = matches!(
-            condition,
-            NO_ANSWER | "internal-server-error" | "resource-constraint"
-        );
+        self.is_listed = !has_none(condition) && condition != "item-not-found";
         let reason = format!("who is subscribed cannot be looked up: {condition}");
         for revocation in &mut self.waiting {
             if revocation.state == State::Ended {
@@ -296,7 +286,9 @@ impl Revocations {
         for revocation in self.waiting.iter_mut().filter(|one| one.is_due(now)) {
             let mut jids = jids_of(&revocation.whom);
             // A shim subscribes with the bare JID.
-            jids.push(revocation.whom.clone());
+            if !jids.contains(&revocation.whom) {
+                jids.push(revocation.whom.clone());
+            }
             revocation.state = State::Ending(None);
             self.changes.extend(changes(&revocation.whom, jids));
         }

@@ -140,7 +140,7 @@ impl States {
         &mut self,
         serial: u32,
         reply: Result<&Element<'_>, &str>,
-        contacts: &Contacts,
+        may_see: impl Fn(&str) -> bool,
         wire: &mut Wire,
     ) -> Option<Box<str>> {
         let at = self
@@ -174,7 +174,7 @@ impl States {
             }
             room -= held.presence.len();
             // A ping shows our full JID; who may not see us is believed.
-            match contacts.may_see(&fetch.account) || *fetch.account == *jid::bare(&wire.jid) {
+            match may_see(&fetch.account) || *fetch.account == *jid::bare(&wire.jid) {
                 true => self.suspects.push_back(held),
                 false => self.answered.push(held),
             }

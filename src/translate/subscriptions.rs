@@ -86,18 +86,20 @@ impl Translator {
     /// Lets `account` see our node. Whom no native subscription backs is put on record.
     pub(super) fn approve(&mut self, account: &str, wire: &mut Wire) {
         self.cancel_revocation(account, wire);
-        let jids = match self.presence.is_node_ready() {
+        let jids = match self.may_let_in() {
             true => self.approvals.approve(account, wire),
             // There is nothing to be seen yet; who may see it is looked at when there is.
             false => Vec::new(),
         };
         let is_pure = self.is_pure();
+        let records_all = self.records_subscribers();
         let Some(contact) = self.contacts.get_mut(account) else {
             return;
         };
         let mut is_news = false;
-        for jid in jids.into_iter().filter(|jid| **jid != *account) {
-            if contact.jids.len() < MOST_JIDS && !contact.jids.contains(&jid) {
+        for jid in jids {
+            let is_recorded = records_all || *jid != *account;
+            if is_recorded && contact.jids.len() < MOST_JIDS && !contact.jids.contains(&jid) {
                 contact.jids.push(jid);
                 is_news = true;
             }
@@ -110,6 +112,26 @@ impl Translator {
         if is_news && !is_pure {
             self.record.write(account, None, &self.contacts, wire);
         }
+    }
+
+    /// Puts `account` on record, which was subscribed by its bare JID.
+    pub(super) fn record_subscriber(&mut self, account: &str, wire: &mut Wire) {
+        if !self.records_subscribers() {
+            return;
+        }
+        if let Some(contact) = self.contacts.get_mut(account)
+            && contact.jids.len() < MOST_JIDS
+            && !contact.jids.iter().any(|jid| **jid == *account)
+        {
+            contact.jids.push(account.into());
+            self.record.write(account, None, &self.contacts, wire);
+        }
+    }
+
+    /// Whether every subscriber has to be on record, since the server does not list them. (Under `pure` every
+    /// contact is.)
+    fn records_subscribers(&self) -> bool {
+        !self.is_pure() && !self.approvals.lists_subscribers()
     }
 
     /// What was said last counts, also about a domain that was blocked and is not any more.
@@ -193,8 +215,8 @@ impl Translator {
         if lost(|relation| relation.from) {
             self.end_approval(account, wire);
         }
-        if gained(|relation| relation.to) && is_marked {
-            self.followings.want(account, wire.now);
+        if (gained(|relation| relation.to) || gained(|relation| relation.from)) && is_marked {
+            self.follow(account, wire);
         }
         if lost(|relation| relation.to) {
             self.followings.end(account, wire);
@@ -202,12 +224,37 @@ impl Translator {
         }
     }
 
-    /// A native presence with the marker has come: its sender has a shim.
-    pub(super) fn follow_marker(&mut self, account: &str, wire: &mut Wire) {
-        let relation = self.contacts.relation(account);
-        if relation.to == Half::Yes {
+    /// Has a contact with a shim subscribed to who may know that the client is there; under `auto`.
+    pub(super) fn follow(&mut self, account: &str, wire: &mut Wire) {
+        let is_shown = self.presence.is_available() && self.is_approved(account)
+            || self.contacts.is_directed(account);
+        if self.contacts.relation(account).to == Half::Yes && is_shown {
             self.followings.want(account, wire.now);
         }
+    }
+
+    /// The same for all whose shim was seen.
+    pub(super) fn follow_marked(&mut self, wire: &mut Wire) {
+        for account in self.contacts.marked() {
+            self.follow(&account, wire);
+        }
+    }
+
+    /// A presence of the client's for `to` alone passes: whoever gets it may know that the client is there.
+    pub(super) fn note_directed(&mut self, to: &str, kind: Option<&str>, wire: &mut Wire) {
+        if !matches!(kind, None | Some("unavailable")) {
+            return;
+        }
+        let account = jid::bare(to);
+        self.contacts.note_directed(account, kind.is_none());
+        if self.contacts.is_to_follow(account, false) {
+            self.follow(account, wire);
+        }
+    }
+
+    /// A native presence with the marker has come: its sender has a shim.
+    pub(super) fn follow_marker(&mut self, account: &str, wire: &mut Wire) {
+        self.follow(account, wire);
         if self.approvals.is_compared() && self.may_see(account) {
             self.approvals.want(account, true);
         }

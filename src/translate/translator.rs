@@ -9,6 +9,7 @@ use super::blocking::Blocking;
 use super::contacts::Contacts;
 use super::events::Events;
 use super::followings::Followings;
+use super::gate::Gate;
 use super::handshake::Kind;
 use super::leftovers::is_ping_of_shim;
 use super::login::Login;
@@ -40,6 +41,7 @@ pub(crate) struct Translator {
     pub(super) natives: Natives,
     pub(super) record: Record,
     pub(super) login: Login,
+    pub(super) gate: Gate,
     /// Forms that came before the contacts were known.
     pub(super) held_forms: Vec<Form>,
     /// What the client said about subscriptions before the contacts were known; under `pure`.
@@ -74,6 +76,7 @@ impl Translator {
             natives: Natives::default(),
             record: Record::new(),
             login: Login::Waiting,
+            gate: Gate::default(),
             held_forms: Vec::new(),
             held_changes: Vec::new(),
             unshown: Vec::new(),
@@ -105,6 +108,7 @@ impl Translator {
             let is_taken = self.presence.handle_client_presence(presence, wire);
             self.show_requests(wire);
             self.follow_availability(was_available, wire);
+            self.open_gate(wire);
             // What is no state (§4.7.1 of RFC 6121) has to name somebody.
             let is_wrong = !matches!(kind.as_deref(), None | Some("invisible" | "error"));
             if self.is_pure() && !is_taken && is_wrong {
@@ -117,6 +121,8 @@ impl Translator {
             return true;
         }
         if !self.is_pure() {
+            let to = presence.attribute("to").unwrap_or_default();
+            self.note_directed(&to, kind.as_deref(), wire);
             return false;
         }
         self.handle_directed_presence(presence, kind.as_deref(), wire);
@@ -124,14 +130,18 @@ impl Translator {
     }
 
     /// A client that goes forgets who was there, and is told when it comes back.
-    fn follow_availability(&mut self, was_available: bool, wire: &Wire) {
+    fn follow_availability(&mut self, was_available: bool, wire: &mut Wire) {
         match (was_available, self.presence.is_available()) {
             (true, false) => {
                 self.events.forget_all();
                 self.states.forget();
+                self.contacts.forget_directed();
             }
             (false, true) if self.login == Login::Done => {
                 self.fetch_states(wire);
+                if !self.is_pure() {
+                    self.follow_marked(wire);
+                }
             }
             _ => {}
         }
@@ -336,7 +346,7 @@ impl Translator {
             let blocked = self.blocking.note_answer(iq);
             self.follow_blocking(&blocked, wire);
         }
-        if self.contacts.note_client_roster(iq) {
+        if self.contacts.note_client_roster(iq, wire) {
             self.handle_contacts_known(wire);
         } else if self.events.is_holding() || !self.held_forms.is_empty() {
             // The client's own question did not tell.
@@ -389,15 +399,19 @@ impl Translator {
             self.revoke(jid, wire);
         }
         self.hold_publishes(wire);
-        if self.login == Login::Done {
-            self.compare_members(wire);
+        if self.login == Login::Done || self.gate.is_compared() {
+            self.compare_members();
+        }
+        if self.login == Login::Done && !self.is_pure() {
+            self.follow_marked(wire);
         }
     }
 
-    /// While somebody is being kept from seeing the node, nothing is published to it; nor while the client
-    /// waits for the server to block somebody.
+    /// While somebody is being kept from seeing the node, or it is not known who does, nothing is published
+    /// to it; nor while the client waits for the server to block somebody.
     pub(super) fn hold_publishes(&mut self, wire: &mut Wire) {
-        let is_held = self.revocations.is_open() || self.blocking.is_blocking();
+        let is_known = self.is_pure() || self.gate.is_open();
+        let is_held = !is_known || self.revocations.is_open() || self.blocking.is_blocking();
         self.presence.hold(is_held, wire);
     }
 

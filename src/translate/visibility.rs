@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use super::Purpose;
-use super::replies::NO_ANSWER;
+use super::inquiry::{Inquiry, NO_LIST, has_none};
 use crate::jid;
 use crate::ns;
 use crate::session::{ServerFacts, Wire};
@@ -15,6 +15,8 @@ use crate::xml::{Element, escape};
 
 /// So many requests of the client's may wait for their answers.
 const MOST_REQUESTS: usize = 16;
+/// What is not known if the lists are not.
+const LISTS: &str = "from whom your privacy lists hide you";
 /// So many privacy lists are remembered.
 const MOST_LISTS: usize = 64;
 
@@ -25,7 +27,10 @@ pub(super) struct Visibility {
     state: State,
     /// What the client has asked for, by the request's id, until the server has answered; oldest first.
     asked: Vec<(Box<str>, Change)>,
-    default: DefaultList,
+    /// The account's default list may hide the client without a word of it.
+    lists: Inquiry,
+    /// The list in force.
+    list: Inquiry,
     /// So many times the list in force was asked for and has not come.
     reads: usize,
     /// Whom the list in force blocks, as far as that was handed out.
@@ -67,21 +72,12 @@ pub(super) struct Blocked {
     pub(super) new: Vec<Box<str>>,
 }
 
-/// Whether the account's default list is known: it may hide the client without a word of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum DefaultList {
-    #[default]
-    Unknown,
-    Asked,
-    Known,
-}
-
 impl Visibility {
     /// Whether the client may be hidden from anybody, or that is not known yet.
     ///
     /// What hides counts as soon as it is asked for, what shows only once the server has agreed to it.
     pub(super) fn hides(&self) -> bool {
-        self.default != DefaultList::Known || self.is_hidden()
+        !self.lists.is_known() || self.is_hidden()
     }
 
     /// Whether the client is hidden from somebody, as far as is known.
@@ -101,30 +97,45 @@ impl Visibility {
         self.newest().hides()
     }
 
-    /// Asks for what has to be known before anything is published.
+    /// Asks for what has to be known before anything is published, if it is time to.
     pub(super) fn prepare(&mut self, wire: &mut Wire) {
-        if self.default == DefaultList::Unknown && wire.facts.no_privacy_lists {
-            self.default = DefaultList::Known;
+        if !self.lists.is_known() && wire.facts.no_privacy_lists {
+            self.lists.note_known();
         }
-        if self.default == DefaultList::Unknown {
+        if self.lists.is_due(wire.now) {
             let asked = wire.request("get", None, Purpose::PrivacyLists, |out| {
                 let _ = write!(out, "<query xmlns='{}'/>", ns::PRIVACY);
             });
-            if asked {
-                self.default = DefaultList::Asked;
-            }
+            self.lists.note_asked(asked);
         }
+        let is_due = self.list.is_new() || self.list.is_overdue(wire.now);
+        if self.reads == 0 && is_due {
+            self.ask_for_list(wire);
+        }
+    }
+
+    /// What became of the questions for the lists, and for the one in force.
+    pub(super) fn inquiries(&self) -> [&Inquiry; 2] {
+        [&self.lists, &self.list]
+    }
+
+    /// Has them asked again at once if they have failed.
+    pub(super) fn hasten(&mut self) {
+        self.lists.hasten();
+        self.list.hasten();
+    }
+
+    /// Whether it is known what the list in force says, if there is one.
+    pub(super) fn is_known(&self) -> bool {
+        let is_seen = |name: &str| self.state.lists.contains_key(name);
+        self.lists.is_known() && self.reads == 0 && self.state.list_in_force().is_none_or(is_seen)
     }
 
     /// Takes the answer about all lists: which is active, which the default.
     pub(super) fn handle_lists(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
-        // Without an answer nothing is published; the client's next presence asks again.
-        self.default = match reply {
-            Err(NO_ANSWER) => DefaultList::Unknown,
-            _ => DefaultList::Known,
-        };
         match reply {
-            Ok(iq) => {
+            Ok(iq) if iq.child(ns::PRIVACY, "query").is_some() => {
+                self.lists.note_known();
                 // It names the lists and does not say what is in them.
                 let lists = Vec::new();
                 self.state.apply(&Change {
@@ -133,28 +144,38 @@ impl Visibility {
                 });
                 self.ask_for_list(wire);
             }
-            Err("service-unavailable" | "feature-not-implemented") => wire.learn(ServerFacts {
-                no_privacy_lists: true,
-                ..wire.facts
-            }),
-            // None at all, as XEP-0016 §2.3 has it; or nothing that could be done about it.
-            Err(_) => {}
+            Err(condition) if has_none(condition) => {
+                self.lists.note_known();
+                wire.learn(ServerFacts {
+                    no_privacy_lists: true,
+                    ..wire.facts
+                });
+            }
+            // None at all, as XEP-0016 §2.3 has it.
+            Err("item-not-found") => self.lists.note_known(),
+            Ok(_) => self.lists.fail(LISTS, NO_LIST, wire),
+            Err(reason) => self.lists.fail(LISTS, reason, wire),
         }
     }
 
     /// Takes the answer about the list in force.
-    pub(super) fn handle_list(&mut self, reply: Result<&Element<'_>, &str>) {
+    pub(super) fn handle_list(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
         self.reads = self.reads.saturating_sub(1);
         let name = self.newest().list_in_force().map(Box::from);
         match reply {
-            Ok(iq) => self.state.apply(&Change::of(iq)),
+            Ok(iq) => {
+                self.list.note_known();
+                self.state.apply(&Change::of(iq));
+            }
             Err("item-not-found") => {
+                self.list.note_known();
                 if let Some(name) = name {
                     self.state.note_list(name, List::default());
                 }
             }
             // It is unknown now, and so nothing is published.
-            Err(_) => {
+            Err(reason) => {
+                self.list.fail(LISTS, reason, wire);
                 if let Some(name) = name {
                     self.state.lists.remove(&name);
                 }

@@ -121,6 +121,34 @@ fn assert_lines(text: &str, expected: &[&str]) {
     }
 }
 
+/// What is asked of the own account before the first publish, and that there is nobody.
+const NOBODY: [(&str, &str); 6] = [
+    (
+        "<query xmlns='jabber:iq:privacy'/>",
+        "<query xmlns='jabber:iq:privacy'/>",
+    ),
+    (
+        "<query xmlns='jabber:iq:roster'/>",
+        "<query xmlns='jabber:iq:roster'/>",
+    ),
+    (
+        "<blocklist xmlns='urn:xmpp:blocking'/>",
+        "<blocklist xmlns='urn:xmpp:blocking'/>",
+    ),
+    (
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><affiliations node='presence'/>",
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><affiliations/></pubsub>",
+    ),
+    (
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions node='presence'/>",
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions/></pubsub>",
+    ),
+    (
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:pubshim:roster'/>",
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:pubshim:roster'/></pubsub>",
+    ),
+];
+
 #[test]
 fn a_stanza_of_any_depth_and_breadth_is_shown() {
     for form in [Form::Short, Form::Full] {
@@ -146,16 +174,23 @@ fn listing_1_becomes_listing_3() {
     assert_lines(
         &lines,
         &[
-            "client → shim <presence> status=\"Moping\" | presence-native (1), presence-publish (1, 3): ×5.4",
+            "client → shim <presence> status=\"Moping\" | presence-native (1), presence-publish (1, 3): ×14.5",
             "shim → server <presence> status=\"Moping\" shim",
             "shim → server <iq get> privacy",
             "shim → server <iq get> configure presence",
+            "shim → server <iq get> roster",
+            "shim → server <iq get> blocklist",
+            "shim → server <iq get> affiliations presence",
+            "shim → server <iq get> subscriptions presence",
+            "shim → server <iq get> items urn:pubshim:roster",
         ],
     );
-    assert_lines(
-        &stage.answer("<query xmlns='jabber:iq:privacy'/>", ""),
-        &["shim ← server <iq result> | own-reply"],
-    );
+    // Nobody is hidden from, in the roster, blocked, or on the node.
+    for (question, answer) in NOBODY {
+        let lines = stage.answer(question, answer);
+        assert_eq!(lines.lines().count(), 1, "{lines}");
+        assert!(lines.trim_end().ends_with("| own-reply"), "{lines}");
+    }
     assert_lines(
         &stage.answer("<configure node='presence'/>", CONFIGURATION),
         &[
@@ -296,9 +331,10 @@ fn a_terminal_gets_colours_and_short_lines() {
         \x20                                 \u{1b}[32mpresence-native (1), pres…\u{1b}[0m\n";
     assert!(lines.contains(expected), "{lines}");
     stage.view.set_width(120);
-    let line = stage.answer("<query xmlns='jabber:iq:privacy'/>", "");
+    let query = "<query xmlns='jabber:iq:privacy'/>";
+    let line = stage.answer(query, query);
     assert!(
-        line.ends_with("<iq result>\u{1b}[0m  \u{1b}[32mown-reply\u{1b}[0m\n"),
+        line.ends_with("privacy\u{1b}[0m  \u{1b}[32mown-reply\u{1b}[0m\n"),
         "{line}"
     );
 }

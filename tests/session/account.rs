@@ -1,7 +1,7 @@
 //! The own account at a server, as far as subscriptions go, and what was asked of it in words.
 
 use crate::driver::*;
-use crate::presence_out::{OWNER, PUBSUB, ejabberd_node, published};
+use crate::presence_out::{OWNER, PUBSUB, ejabberd_node};
 use crate::tree::Node;
 
 /// What the server holds of an account, and so answers.
@@ -91,6 +91,11 @@ impl Account {
                 ),
                 None => d.error(iq, "wait", "internal-server-error"),
             },
+            "configure presence" => d.result(iq, &ejabberd_node(&[])),
+            "fetch own" => d.result(
+                iq,
+                &format!("<pubsub xmlns='{PUBSUB}'><items node='presence'/></pubsub>"),
+            ),
             "configure record" => d.result(
                 iq,
                 &ejabberd_node(&[("access_model", "whitelist"), ("purge_offline", "0")]),
@@ -118,9 +123,17 @@ impl Account {
 
     /// Juliet's session after its login is done; the node is as it should be. What that took, in words.
     pub(crate) fn logged_in(&self) -> (Driver, Vec<String>) {
-        let mut d = published();
-        d.keep_search = true;
+        let (mut d, mut said) = self.arrived();
         d.advance(3);
+        said.extend(self.settle(&mut d));
+        (d, said)
+    }
+
+    /// Juliet's session after her first presence, all that was asked answered.
+    pub(crate) fn arrived(&self) -> (Driver, Vec<String>) {
+        let mut d = Driver::auto(JULIET);
+        d.keep_search = true;
+        d.client("<presence id='1'/>");
         let said = self.settle(&mut d);
         (d, said)
     }
@@ -188,6 +201,8 @@ fn say_pubsub(kind: &str, to: &str, namespace: &str, what: &Node) -> String {
         (PUBSUB, "items", "get", "presence", to) => format!("fetch {to}"),
         (PUBSUB, "items", "get", "record", "own") => "get record".to_owned(),
         (PUBSUB, "publish", "set", node, "own") => format!("publish {node}"),
+        (PUBSUB, "create", "set", node, "own") => format!("create {node}"),
+        (OWNER, "delete", "set", node, "own") => format!("delete {node}"),
         (PUBSUB, "retract", "set", node, "own") => format!("retract {node}"),
         (OWNER, "configure", "get", node, "own") => format!("configure {node}"),
         (OWNER, "affiliations", "get", "presence", "own") => "get members".to_owned(),

@@ -303,46 +303,46 @@ impl Driver {
     }
 
     pub(crate) fn input(&mut self, input: Input<'_>) {
-        let is_timeout = matches!(input, Input::Timeout);
         self.session.handle(input, self.now);
         self.collect();
-        while let Some(answer) = self.answer_to_search(is_timeout) {
+        while let Some(answer) = self.answer_to_search() {
             self.session
                 .handle(Input::Bytes(Leg::Server, answer.as_bytes()), self.now);
             self.collect();
         }
     }
 
-    /// Takes the search for leftovers, and what is asked some time after the login, out of what was sent;
-    /// the answer that there is nothing.
-    fn answer_to_search(&mut self, is_timeout: bool) -> Option<String> {
-        const QUESTIONS: [&str; 5] = [
-            "'><pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='presence'/></pubsub></iq>",
-            "'><query xmlns='jabber:iq:roster'/></iq>",
-            "'><blocklist xmlns='urn:xmpp:blocking'/></iq>",
-            "'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><affiliations node='presence'/></pubsub></iq>",
-            "'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions node='presence'/></pubsub></iq>",
-        ];
+    /// Takes the search for leftovers, and what is asked of the own account before the first publish, out of
+    /// what was sent; the answers that there is nothing and nobody.
+    fn answer_to_search(&mut self) -> Option<String> {
         if self.keep_search {
             return None;
         }
-        let sent = String::from_utf8(self.taken[Leg::Server as usize].clone()).unwrap_or_default();
-        let find = |question: &'static str| {
-            let end = sent.find(question)?;
-            let start = sent[..end].rfind("<iq type='get' id='")?;
-            let id = &sent[start + "<iq type='get' id='".len()..end];
-            // What is asked of somebody else is the test's.
-            (!id.contains('\'')).then_some((question, start, end, id))
-        };
-        let count = if is_timeout { QUESTIONS.len() } else { 1 };
-        let mut questions = QUESTIONS[..count].iter();
-        let (question, start, end, id) = questions.find_map(|question| {
-            let is_kept = self.keep_roster && question.contains("jabber:iq:roster");
-            find(question).filter(|_| !is_kept)
-        })?;
-        self.taken[Leg::Server as usize].drain(start..end + question.len());
-        let answer = question.strip_prefix("'>")?.strip_suffix("</iq>")?;
-        Some(format!("<iq type='result' id='{id}'>{answer}</iq>"))
+        let mut sent =
+            String::from_utf8(self.taken[Leg::Server as usize].clone()).unwrap_or_default();
+        let questions: Vec<(String, Node)> = own_questions(&sent);
+        let is_login = questions
+            .iter()
+            .any(|(_, iq)| meaning(iq) == "affiliations presence");
+        let mut answers = String::new();
+        for (xml, iq) in questions {
+            let what = meaning(&iq);
+            let is_polite = match &*what {
+                "items presence" => true,
+                "roster" => is_login && !self.keep_roster,
+                "blocklist" | "affiliations presence" | "subscriptions presence" => is_login,
+                _ => is_login && what == format!("items {RECORD}"),
+            };
+            if is_polite {
+                sent = sent.replacen(&xml, "", 1);
+                let body = xml.split_once('>').unwrap().1;
+                let id = iq.value("id");
+                // What was asked for is there, and nothing is in it.
+                answers += &format!("<iq type='result' id='{id}'>{body}");
+            }
+        }
+        self.taken[Leg::Server as usize] = sent.into_bytes();
+        (!answers.is_empty()).then_some(answers)
     }
 
     /// Lets a leg take bytes again, or no more.
@@ -474,5 +474,37 @@ impl Driver {
         assert_eq!(sent.matches("<stream:error>").count(), 1, "{sent}");
         assert!(sent.ends_with("</stream:error></stream:stream>"), "{sent}");
         sent
+    }
+}
+
+/// The questions of the session's own to the own account in what was sent, as they were written.
+fn own_questions(sent: &str) -> Vec<(String, Node)> {
+    let mut questions = Vec::new();
+    for (start, _) in sent.match_indices("<iq type='get' id='ps-") {
+        let rest = &sent[start..];
+        let Some(end) = rest.find("</iq>") else {
+            break;
+        };
+        let xml = &rest[..end + "</iq>".len()];
+        if let Some(iq) = Node::stream(xml).pop()
+            && iq.attribute("to").is_none()
+        {
+            questions.push((xml.to_owned(), iq));
+        }
+    }
+    questions
+}
+
+/// What a question asks for, and of which node: `items presence`, `blocklist`.
+fn meaning(iq: &Node) -> String {
+    let child = &iq.children[0];
+    match &*child.local {
+        "pubsub" => format!(
+            "{} {}",
+            child.children[0].local,
+            child.children[0].value("node")
+        ),
+        "query" if child.namespace == "jabber:iq:roster" => "roster".to_owned(),
+        other => other.to_owned(),
     }
 }

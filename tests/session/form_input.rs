@@ -6,7 +6,6 @@ use pubshim::session::Dropped;
 use crate::account::*;
 use crate::driver::*;
 use crate::forms::*;
-use crate::presence_out::published;
 
 /// Asserts that nothing is made of a message: it passes, and the session does nothing.
 #[track_caller]
@@ -115,24 +114,17 @@ fn a_form_about_no_account_or_the_own_one_is_none() {
 fn forms_before_the_roster_is_known_wait_for_it() {
     for state in ["from", "to"] {
         let account = Account::with(&[(BARD, state)]);
-        let mut d = published();
+        let mut d = Driver::auto(JULIET);
         d.keep_search = true;
+        d.client("<presence id='1'/>");
+        let asked = d.server_got();
         d.server(&ejabberd_form(BARD));
         d.server(&ejabberd_form("paris@verona.lit"));
-        assert_eq!(d.client_bytes(), "");
-        let get = d.one_to_server();
-        assert_eq!(say(&get), "get roster");
-        account.answer_one(&get, &mut d);
-        if state == "from" {
-            let blocklist = d.one_to_server();
-            assert_eq!(
-                say(&blocklist),
-                "get blocklist",
-                "approved, but maybe blocked"
-            );
-            account.answer_one(&blocklist, &mut d);
+        assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+        for iq in &asked[1..] {
+            account.answer_one(iq, &mut d);
         }
-        let (shown, sent) = (d.client_got(), said(&mut d));
+        let (shown, sent) = (d.client_got(), account.settle(&mut d));
         let approved = format!("subscription subscribed {BARD}");
         match state {
             "from" => {
@@ -141,7 +133,7 @@ fn forms_before_the_roster_is_known_wait_for_it() {
             }
             _ => {
                 assert_eq!(shown, [request(BARD), request("paris@verona.lit")]);
-                assert_eq!(sent, [""; 0]);
+                assert_eq!(sent, ["publish presence", "fetch own"]);
             }
         }
     }
@@ -149,25 +141,26 @@ fn forms_before_the_roster_is_known_wait_for_it() {
 
 #[test]
 fn a_roster_that_fails_once_is_asked_for_again_for_a_form() {
-    let mut d = published();
-    d.keep_search = true;
+    let mut d = Driver::auto(JULIET);
     d.server(&ejabberd_form(BARD));
     let get = d.one_to_server();
     d.error(&get, "wait", "internal-server-error");
+    d.advance(3);
     let get = d.one_to_server();
     assert_eq!(say(&get), "get roster");
+    d.client("<presence id='1'/>");
     Account::with(&[]).answer_one(&get, &mut d);
     assert_eq!(d.one_to_client(), request(BARD));
 }
 
 #[test]
 fn held_forms_are_bounded() {
-    let mut d = published();
-    d.keep_search = true;
+    let mut d = Driver::auto(JULIET);
     for n in 0..1000 {
         d.server(&ejabberd_form(&format!("bard{n}@shakespeare.lit")));
     }
     let get = d.one_to_server();
+    d.client("<presence id='1'/>");
     Account::with(&[]).answer_one(&get, &mut d);
     let shown = d.client_got().len();
     assert!((1..=256).contains(&shown), "{shown}");
@@ -187,9 +180,7 @@ fn a_form_that_comes_before_the_node_is_verified_is_answered_then() {
     let configure = d.server_got().pop().unwrap();
     d.keep_search = true;
     d.server(&ejabberd_form("bard@shakespeare.lit/globe"));
-    assert_eq!(d.client_bytes(), "");
-    let blocklist = d.one_to_server();
-    d.result(&blocklist, "<blocklist xmlns='urn:xmpp:blocking'/>");
+    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
     d.result(&configure, &crate::presence_out::ejabberd_node(&[]));
     let sent = said(&mut d);
     let expected = "subscription subscribed bard@shakespeare.lit/globe".to_owned();
@@ -290,9 +281,17 @@ fn state(from: &str, jid: &str, node: &str, state: &str) -> String {
     )
 }
 
+/// Juliet's session in which she sees the bard, who sees of her what she has sent him alone.
+fn shown_to_the_bard() -> Driver {
+    let (_, mut d) = session("to");
+    d.client(&format!("<presence to='{BARD}'/>"));
+    d.forget();
+    d
+}
+
 #[test]
 fn what_became_of_our_subscription_is_no_matter_of_the_clients() {
-    let (_, mut d) = session("to");
+    let mut d = shown_to_the_bard();
     d.server(&state(BARD, "juliet@capulet.lit", "presence", "subscribed"));
     // So the marker needs nothing any more.
     d.server(&marked("bard@shakespeare.lit/globe").replace("<shim xmlns='urn:pubshim:0'/>", ""));
@@ -322,7 +321,7 @@ fn states_nobody_asked_for_change_nothing() {
             Dropped::Delayed,
         ),
     ] {
-        let (_, mut d) = session("to");
+        let mut d = shown_to_the_bard();
         d.server(&message);
         assert_eq!(d.client_bytes() + &d.server_bytes(), "", "{message}");
         assert_eq!(d.dropped(), [reason], "{message}");

@@ -47,12 +47,7 @@ const LEAVE: &[&str] = &["unsubscribe"];
 /// The contact may subscribe.
 const ADMIT: &[&str] = &["affiliation member"];
 /// The contact sees nothing any more. Said to a stranger it ends what only pubsub knows of.
-const REVOKE: &[&str] = &[
-    "get subscribers",
-    "get record",
-    "subscription none",
-    "affiliation none",
-];
+const REVOKE: &[&str] = &["get subscribers", "subscription none", "affiliation none"];
 /// The contact's marker was seen, and now there is a subscription to go with it.
 const FOLLOW: &[&str] = &["subscribe"];
 
@@ -174,6 +169,8 @@ fn session(state: &State, is_marked: bool) -> (Account, Driver) {
         d.server(&native(ROMEO_BARE, "subscribe"));
     }
     if is_marked {
+        // Who may not see her knows that she is there by a presence of its own.
+        d.client(&format!("<presence to='{ROMEO_BARE}'/>"));
         d.server(&marked(ROMEO));
     }
     account.settle(&mut d);
@@ -195,7 +192,7 @@ fn follow(account: &Account, d: &mut Driver, next: Option<&str>) -> Vec<String> 
 /// What is to be sent, in full.
 fn with_address(words: &[&str]) -> Vec<String> {
     let full = |word: &&str| match *word {
-        "get subscribers" | "get record" => (*word).to_owned(),
+        "get subscribers" => (*word).to_owned(),
         word => format!("{word} {ROMEO_BARE}"),
     };
     words.iter().map(full).collect()

@@ -6,9 +6,9 @@ use crate::presence_out::ready;
 /// A session that has published once and asked for its account's items; the request.
 fn searching() -> (Driver, crate::tree::Node) {
     let mut d = Driver::auto(JULIET);
-    d.keep_search = true;
     d.client("<presence id='1'/>");
     let publish = ready(&mut d);
+    d.keep_search = true;
     d.result(&publish, "");
     let search = d.one_to_server();
     assert_eq!(search.at("pubsub/items").value("node"), "presence");

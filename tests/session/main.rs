@@ -13,6 +13,7 @@ mod ending;
 mod features;
 mod form_input;
 mod forms;
+mod gate;
 mod handshake;
 mod hostile;
 mod large;

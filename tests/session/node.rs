@@ -233,7 +233,14 @@ fn a_node_that_leaks_is_made_anew_before_anything_is_published() {
         ("publish_model", "subscribers"),
     ] {
         let (mut d, get) = asking(facts());
+        d.keep_search = true;
         d.result(&get, &ejabberd_node(&[change]));
+        let look = d.one_to_server();
+        assert_eq!(look.at("pubsub/items").value("node"), "presence");
+        d.result(
+            &look,
+            &node_with(&[&payload(JULIET), &payload("juliet@capulet.lit/tomb")]),
+        );
         let delete = d.one_to_server();
         assert_is_delete(&delete);
         d.result(&delete, "");
@@ -242,6 +249,66 @@ fn a_node_that_leaks_is_made_anew_before_anything_is_published() {
         d.result(&create, "");
         let get = d.one_to_server();
         assert_is_get(&get);
+        d.result(&get, &ejabberd_node(&[]));
+        assert_is_publish(&d.one_to_server(), "authorize", "1");
+    }
+}
+
+/// What is on a node.
+fn node_with(payloads: &[&str]) -> String {
+    let items: String = payloads
+        .iter()
+        .map(|payload| format!("<item id='1'>{payload}</item>"))
+        .collect();
+    format!("<pubsub xmlns='{PUBSUB}'><items node='presence'>{items}</items></pubsub>")
+}
+
+fn payload(from: &str) -> String {
+    format!("<presence xmlns='jabber:client' from='{from}'/>")
+}
+
+#[test]
+fn a_node_with_something_else_on_it_is_left_as_it_is() {
+    let foreign = [
+        // Somebody else's idea of presence, an account without a resource, another account.
+        "<presence xmlns='urn:example:presence' from='juliet@capulet.lit/x'/>".to_owned(),
+        "<geoloc xmlns='http://jabber.org/protocol/geoloc'/>".to_owned(),
+        String::new(),
+        payload("juliet@capulet.lit"),
+        payload("romeo@montague.lit/mobile"),
+        payload("juliet@capulet.lit.evil.lit/x"),
+    ];
+    for other in &foreign {
+        let (mut d, get) = asking(facts());
+        d.keep_search = true;
+        d.result(&get, &ejabberd_node(&[("access_model", "open")]));
+        let look = d.one_to_server();
+        d.result(&look, &node_with(&[&payload(JULIET), other]));
+        assert_unusable(&mut d);
+    }
+    // Nor is it deleted while it is not known what is on it.
+    let (mut d, get) = asking(facts());
+    d.keep_search = true;
+    d.result(&get, &ejabberd_node(&[("access_model", "open")]));
+    let look = d.one_to_server();
+    d.error(&look, "auth", "forbidden");
+    assert_unusable(&mut d);
+}
+
+#[test]
+fn an_empty_node_is_configured_and_never_deleted() {
+    for (field, value) in [("access_model", "presence"), ("publish_model", "open")] {
+        let (mut d, get) = asking(facts());
+        let wrong = ejabberd_node(&[(field, value)]);
+        d.result(&get, &wrong);
+        let get = d.one_to_server();
+        assert_is_get(&get);
+        d.result(&get, &wrong);
+        let set = d.one_to_server();
+        let right = ["authorize", "publishers"];
+        assert!(right.contains(&&*set.fields()[&format!("pubsub#{field}")]));
+        d.result(&set, "");
+        let get = d.one_to_server();
         d.result(&get, &ejabberd_node(&[]));
         assert_is_publish(&d.one_to_server(), "authorize", "1");
     }

@@ -4,25 +4,44 @@ use pubshim::session::Event;
 
 use crate::account::*;
 use crate::driver::*;
-use crate::presence_out::published;
+use crate::tree::Node;
 
 const ROMEO_BARE: &str = "romeo@montague.lit";
 const PARIS: &str = "paris@verona.lit";
 
-/// What is asked at every login.
-const QUESTIONS: [&str; 4] = [
+/// What is asked at every login, beside the native presence.
+const QUESTIONS: [&str; 6] = [
+    "configure presence",
     "get roster",
+    "get blocklist",
     "get members",
     "get subscribers",
-    "get blocklist",
+    "get record",
 ];
 
-/// What a login took, without what is always asked and the contacts' states.
+/// What a login took, without what is always asked, the publish and the contacts' states.
 fn repaired(account: &Account) -> (Driver, Vec<String>) {
     let (d, said) = account.logged_in();
-    assert_eq!(said[..4], QUESTIONS);
-    let rest = said.into_iter().skip(4);
-    (d, rest.filter(|said| !said.starts_with("fetch")).collect())
+    (d, put_right(said))
+}
+
+/// What was done besides what every login takes.
+fn put_right(said: Vec<String>) -> Vec<String> {
+    assert_eq!(said[0], "presence  own", "native presence does not wait");
+    assert_eq!(said[1..7], QUESTIONS);
+    let rest = said.into_iter().skip(7);
+    let is_usual = |said: &String| said.starts_with("fetch") || said == "publish presence";
+    rest.filter(|said| !is_usual(said)).collect()
+}
+
+/// Juliet's session after her first presence, of whose questions none is answered yet.
+fn asking() -> (Driver, Vec<Node>) {
+    let mut d = Driver::auto(JULIET);
+    d.keep_search = true;
+    d.client("<presence id='1'/>");
+    let mut asked = d.server_got();
+    asked.remove(0);
+    (d, asked)
 }
 
 /// Whom a request makes members.
@@ -62,20 +81,13 @@ fn contacts_who_are_no_members_are_made_members_in_batches() {
 fn one_whom_the_server_refuses_does_not_harm_the_others() {
     let mut account = Account::with(&[(ROMEO_BARE, "from"), (PARIS, "from")]);
     account.members.clear();
-    let mut d = published();
-    d.keep_search = true;
-    d.advance(3);
-    let batch = loop {
-        let sent = d.server_got();
-        if let [batch] = &*sent
-            && say(batch).starts_with("affiliation")
-        {
-            break batch.clone();
-        }
-        for iq in sent {
-            account.answer_one(&iq, &mut d);
-        }
-    };
+    let (mut d, asked) = asking();
+    for iq in asked {
+        account.answer_one(&iq, &mut d);
+    }
+    let sent = d.server_got().into_iter();
+    let mut sent = sent.filter(|iq| say(iq).starts_with("affiliation"));
+    let batch = sent.next().unwrap();
     assert_eq!(members(&say(&batch)), [PARIS, ROMEO_BARE]);
     d.error(&batch, "modify", "jid-malformed");
     let sent = d.server_got();
@@ -105,19 +117,24 @@ fn one_whom_the_server_refuses_does_not_harm_the_others() {
 fn members_with_a_shim_are_subscribed_once() {
     // ejabberd: nobody can list who is subscribed already, and a second time does no harm.
     let account = Account::with(&[(ROMEO_BARE, "from"), (PARIS, "from")]);
-    let mut d = published();
-    d.keep_search = true;
+    let (mut d, _) = account.arrived();
     d.server(&marked(ROMEO));
-    d.advance(3);
-    let said = account.settle(&mut d);
-    assert_eq!(said[4..], [format!("subscription subscribed {ROMEO_BARE}")]);
+    let subscribed = |said: Vec<String>| -> Vec<String> {
+        let said = said.into_iter();
+        said.filter(|said| said.starts_with("subscription"))
+            .collect()
+    };
+    assert_eq!(
+        subscribed(account.settle(&mut d)),
+        [format!("subscription subscribed {ROMEO_BARE}")]
+    );
     d.server(&marked(ROMEO));
     assert_eq!(account.settle(&mut d), [""; 0]);
     // Whose marker comes later is subscribed later.
     d.server(&marked("paris@verona.lit/x"));
     d.server(&marked("paris@verona.lit/y"));
     assert_eq!(
-        account.settle(&mut d),
+        subscribed(account.settle(&mut d)),
         [format!("subscription subscribed {PARIS}")]
     );
     // Prosody: who is listed has what he needs.
@@ -128,13 +145,12 @@ fn members_with_a_shim_are_subscribed_once() {
     assert_eq!(account.settle(&mut d), [""; 0]);
 }
 
-/// Juliet's session in which Paris is a member, and Romeo a contact; five seconds after its login.
-fn with_stranger(record: Option<&str>) -> (Account, Driver) {
+/// Juliet's session in which Paris is a member, and Romeo a contact; four seconds after her first presence.
+fn with_stranger() -> (Account, Driver) {
     let mut account = Account::with(&[(ROMEO_BARE, "from")]);
     account.members.push(PARIS.to_owned());
-    account.record = record.map(str::to_owned);
-    let (mut d, said) = repaired(&account);
-    assert_eq!(said, [""; 0]);
+    let (mut d, said) = account.arrived();
+    assert_eq!(said.len(), 7, "nothing is published: {said:?}");
     d.advance(4);
     assert_eq!(
         d.server_bytes(),
@@ -145,8 +161,8 @@ fn with_stranger(record: Option<&str>) -> (Account, Driver) {
 }
 
 #[test]
-fn members_nobody_approved_are_revoked() {
-    let (account, mut d) = with_stranger(Some(""));
+fn members_nobody_approved_are_revoked_before_the_first_publish() {
+    let (account, mut d) = with_stranger();
     d.advance(1);
     assert_eq!(
         account.settle(&mut d),
@@ -154,34 +170,50 @@ fn members_nobody_approved_are_revoked() {
             "get record".to_owned(),
             "get subscribers".to_owned(),
             format!("subscription none {PARIS}"),
-            format!("affiliation none {PARIS}")
+            format!("affiliation none {PARIS}"),
+            "publish presence".to_owned(),
+            "fetch own".to_owned(),
         ]
     );
     d.advance(1000);
-    assert_eq!(d.server_bytes(), "");
+    assert_eq!(account.settle(&mut d), [""; 0]);
 }
 
 #[test]
 fn whoever_is_on_record_or_was_approved_meanwhile_stays() {
-    let on_record = format!("<contact jid='{PARIS}' from='yes'/>");
-    let (account, mut d) = with_stranger(Some(&on_record));
-    d.advance(1);
-    assert_eq!(account.settle(&mut d), ["get record"]);
-    d.advance(1000);
-    assert_eq!(d.server_bytes(), "");
+    let mut account = Account::with(&[(ROMEO_BARE, "from")]);
+    account.members.push(PARIS.to_owned());
+    account.record = Some(format!("<contact jid='{PARIS}' from='yes'/>"));
+    let (_, said) = repaired(&account);
+    assert_eq!(said, [""; 0]);
 
     for state in ["from", "both"] {
-        let (account, mut d) = with_stranger(Some(""));
+        let (account, mut d) = with_stranger();
         d.server(&push(PARIS, state));
         account.settle(&mut d);
         d.advance(1);
-        assert_eq!(account.settle(&mut d), [""; 0], "no record is needed");
+        assert_eq!(
+            account.settle(&mut d),
+            ["get record", "publish presence", "fetch own"]
+        );
         d.advance(1000);
-        assert_eq!(d.server_bytes(), "");
+        let said = account.settle(&mut d);
+        assert!(
+            said.iter().all(|said| said.starts_with("fetch")),
+            "{said:?}"
+        );
     }
+    // By another resource, which has put it on record.
+    let (mut account, mut d) = with_stranger();
+    account.record = Some(format!("<contact jid='{PARIS}' from='yes'/>"));
+    d.advance(1);
+    assert_eq!(
+        account.settle(&mut d),
+        ["get record", "publish presence", "fetch own"]
+    );
     // What is asked of the contact approves nobody.
-    let asked = format!("<contact jid='{PARIS}' from='asked' to='yes'/>");
-    let (account, mut d) = with_stranger(Some(&asked));
+    let (mut account, mut d) = with_stranger();
+    account.record = Some(format!("<contact jid='{PARIS}' from='asked' to='yes'/>"));
     d.advance(1);
     let said = account.settle(&mut d);
     assert!(
@@ -191,53 +223,46 @@ fn whoever_is_on_record_or_was_approved_meanwhile_stays() {
 }
 
 #[test]
-fn nobody_is_revoked_by_what_could_not_be_had() {
-    // The record.
-    let (account, mut d) = with_stranger(None);
-    d.advance(1);
-    assert_eq!(account.settle(&mut d), ["get record"]);
-    d.advance(1000);
-    assert_eq!(d.server_bytes(), "");
-
-    // The roster, by an error and by silence.
-    let mut account = Account::with(&[]);
-    account.members.push(PARIS.to_owned());
-    account.roster = None;
-    let (mut d, _) = account.logged_in();
-    for _ in 0..20 {
-        d.advance(60);
-        let said = account.settle(&mut d);
-        assert!(!said.iter().any(|said| said.contains("none")), "{said:?}");
-    }
-
-    // The list of members.
-    let mut d = published();
-    d.keep_search = true;
-    d.advance(3);
-    let account = Account::with(&[(ROMEO_BARE, "to")]);
-    for iq in d.server_got() {
-        match &*say(&iq) {
-            "get members" => d.error(&iq, "cancel", "item-not-found"),
-            _ => account.answer_one(&iq, &mut d),
+fn what_could_not_be_had_revokes_nobody_and_lets_nothing_out() {
+    // Not known, as an error that may pass says, or silence; asked again, and again at leisure.
+    for missing in QUESTIONS.into_iter().skip(1) {
+        for is_silent in [false, true] {
+            let mut account = Account::with(&[(ROMEO_BARE, "from")]);
+            account.members = vec![PARIS.to_owned()];
+            let (mut d, asked) = asking();
+            for iq in asked {
+                match say(&iq) == missing {
+                    true if is_silent => {}
+                    true => d.error(&iq, "wait", "internal-server-error"),
+                    false => account.answer_one(&iq, &mut d),
+                }
+            }
+            d.advance(if is_silent { 60 } else { 0 });
+            assert_eq!(d.server_bytes(), "", "without an answer to {missing}");
+            let told = d.events();
+            let is_told = told
+                .iter()
+                .any(|event| matches!(event, Event::NotKnown { .. }));
+            assert!(is_told, "{missing}: {told:?}");
+            for pause in [3, 30, 3600] {
+                d.advance(pause - 1);
+                assert_eq!(d.server_bytes(), "", "{missing}");
+                d.advance(1);
+                let again = d.one_to_server();
+                assert_eq!(say(&again), missing);
+                d.error(&again, "wait", "internal-server-error");
+            }
+            // What the client says has it asked at once.
+            d.client("<presence id='2'/>");
+            let [native, again] = d.server_got().try_into().unwrap();
+            assert_eq!((&*native.local, &*say(&again)), ("presence", missing));
+            account.answer_one(&again, &mut d);
+            d.advance(5);
+            let said = account.settle(&mut d);
+            let position = |what: &str| said.iter().position(|said| *said == what);
+            let out = position(&format!("affiliation none {PARIS}")).expect(missing);
+            assert!(position("publish presence").unwrap() > out, "{said:?}");
         }
-    }
-    d.advance(1000);
-    assert_eq!(account.settle(&mut d), [format!("fetch {ROMEO_BARE}")]);
-}
-
-#[test]
-fn nothing_is_put_right_before_everything_is_known() {
-    let mut account = Account::with(&[(ROMEO_BARE, "from")]);
-    account.members = vec![PARIS.to_owned()];
-    for missing in QUESTIONS {
-        let mut d = published();
-        d.keep_search = true;
-        d.advance(3);
-        for iq in d.server_got().into_iter().filter(|iq| say(iq) != missing) {
-            account.answer_one(&iq, &mut d);
-        }
-        d.advance(20);
-        assert_eq!(d.server_bytes(), "", "without an answer to {missing}");
     }
 }
 
@@ -263,7 +288,7 @@ fn the_blocked_are_no_members_until_they_are_unblocked() {
         assert_eq!(account.settle(&mut d), [""; 0], "{blocked}");
         client_blocks(&mut d, "unblock", blocked);
         assert_eq!(
-            account.settle(&mut d),
+            account.settle(&mut d)[..2],
             [
                 format!("affiliation member {ROMEO_BARE}"),
                 format!("subscription subscribed {ROMEO_BARE}")
@@ -277,21 +302,20 @@ fn the_blocked_are_no_members_until_they_are_unblocked() {
 fn blocked_here_and_unblocked_elsewhere_before_the_list_is_known() {
     let mut account = Account::with(&[(ROMEO_BARE, "from")]);
     account.members.clear();
-    let mut d = published();
-    d.keep_search = true;
+    let (mut d, asked) = asking();
     client_blocks(&mut d, "block", ROMEO_BARE);
-    let said = account.settle(&mut d);
-    assert!(
-        said.contains(&format!("affiliation none {ROMEO_BARE}")),
-        "{said:?}"
-    );
     // Prosody tells of changes only whoever has asked for the list.
-    d.advance(3);
-    let said = account.settle(&mut d);
-    assert!(
-        said.contains(&format!("affiliation member {ROMEO_BARE}")),
-        "{said:?}"
-    );
+    let mut said = Vec::new();
+    for iq in asked {
+        account.answer_one(&iq, &mut d);
+    }
+    said.extend(account.settle(&mut d));
+    let position = |what: &str| {
+        let words = format!("affiliation {what} {ROMEO_BARE}");
+        said.iter().position(|said| *said == words)
+    };
+    assert!(position("member").is_some(), "{said:?}");
+    assert!(position("none") < position("member"), "{said:?}");
 }
 
 #[test]
@@ -330,7 +354,7 @@ fn unblocked_before_the_revocation_is_done() {
     let said = account.settle(&mut d);
     let changes: Vec<_> = said
         .iter()
-        .filter(|said| !said.starts_with("get"))
+        .filter(|said| said.contains(ROMEO_BARE))
         .collect();
     assert_eq!(
         changes,

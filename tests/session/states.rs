@@ -4,32 +4,44 @@ use pubshim::session::Dropped;
 
 use crate::driver::*;
 use crate::presence_in::{event_of, payload};
-use crate::presence_out::{PUBSUB, published};
+use crate::presence_out::{PUBSUB, ejabberd_node, ready};
 use crate::tree::Node;
 
 const BENVOLIO: &str = "benvolio@montague.lit/pda";
 const GONE: &str = "<error type='cancel'><service-unavailable \
     xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
 
-/// Juliet's session some seconds after she became available, her roster asked for.
+/// Juliet's session after her first presence, all answered but what is in her roster.
 fn asking() -> (Driver, Node) {
-    let mut d = published();
+    let mut d = Driver::auto(JULIET);
     d.keep_roster = true;
-    d.advance(3);
-    let get = d.one_to_server();
+    d.client("<presence id='1'/>");
+    let [_, configure, get] = d.server_got().try_into().unwrap();
+    d.result(&configure, &ejabberd_node(&[]));
     assert_eq!(get.at("query").namespace, "jabber:iq:roster");
     (d, get)
 }
 
-/// The same with Romeo and Benvolio in her roster, and the nurse, who only sees her; what it then asks.
-fn fetching() -> (Driver, Vec<Node>) {
+/// The same, some seconds after she was published with that roster.
+fn known(roster: &str) -> Driver {
     let (mut d, get) = asking();
     d.result(
         &get,
-        "<query xmlns='jabber:iq:roster'><item jid='romeo@montague.lit' subscription='both'/>\
+        &format!("<query xmlns='jabber:iq:roster'>{roster}</query>"),
+    );
+    let publish = d.server_got().remove(0);
+    d.result(&publish, "");
+    d.advance(3);
+    d
+}
+
+/// The same with Romeo and Benvolio in her roster, and the nurse, who only sees her; what it then asks.
+fn fetching() -> (Driver, Vec<Node>) {
+    let mut d = known(
+        "<item jid='romeo@montague.lit' subscription='both'/>\
          <item jid='benvolio@montague.lit' subscription='to'/>\
          <item jid='nurse@capulet.lit' subscription='from'/>\
-         <item jid='paris@verona.lit' subscription='none' ask='subscribe'/></query>",
+         <item jid='paris@verona.lit' subscription='none' ask='subscribe'/>",
     );
     let fetches = to_others(d.server_got());
     (d, fetches)
@@ -76,15 +88,15 @@ fn whom_we_are_subscribed_to_is_asked_for_its_items() {
 
 #[test]
 fn nobody_is_asked_for_a_client_that_went_meanwhile() {
-    let mut d = published();
-    d.client("<presence type='unavailable'/>");
-    d.forget();
-    d.keep_roster = true;
-    d.advance(3);
-    let get = d.one_to_server();
+    let (mut d, get) = asking();
     let items = "<item jid='romeo@montague.lit' subscription='to'/>";
     let roster = format!("<query xmlns='jabber:iq:roster'>{items}</query>");
     d.result(&get, &roster);
+    let publish = d.one_to_server();
+    d.result(&publish, "");
+    d.client("<presence type='unavailable'/>");
+    d.forget();
+    d.advance(3);
     assert_eq!(to_others(d.server_got()), []);
     d.client("<presence/>");
     let asked = to_others(d.server_got());
@@ -102,32 +114,38 @@ fn whoever_was_seen_natively_is_not_asked() {
         "<query xmlns='jabber:iq:roster'><item jid='romeo@montague.lit' subscription='to'/>\
          <item jid='benvolio@montague.lit' subscription='to'/></query>",
     );
+    let publish = d.one_to_server();
+    d.result(&publish, "");
+    d.advance(3);
     assert_eq!(d.server_bytes(), "");
 }
 
 #[test]
 fn the_clients_own_roster_is_enough() {
-    let mut d = published();
+    let mut d = Driver::auto(JULIET);
     d.client("<iq type='get' id='r1'><query xmlns='jabber:iq:roster'/></iq>");
     d.server(
         "<iq type='result' id='r1'><query xmlns='jabber:iq:roster'>\
          <item jid='romeo@montague.lit' subscription='to'/></query></iq>",
     );
     d.forget();
-    d.keep_roster = true;
+    d.client("<presence id='1'/>");
+    let publish = ready(&mut d);
+    d.result(&publish, "");
     d.advance(3);
     assert_eq!(d.one_to_server().value("to"), "romeo@montague.lit");
 }
 
 #[test]
 fn a_cached_roster_of_the_clients_says_nothing_to_us() {
-    let mut d = published();
+    let mut d = Driver::auto(JULIET);
     d.client("<iq type='get' id='r1'><query xmlns='jabber:iq:roster' ver='5'/></iq>");
     d.server("<iq type='result' id='r1'/>");
     d.forget();
     d.keep_roster = true;
-    d.advance(3);
-    assert_eq!(d.one_to_server().at("query").namespace, "jabber:iq:roster");
+    d.client("<presence id='1'/>");
+    let get = d.server_got().pop().unwrap();
+    assert_eq!(get.at("query").namespace, "jabber:iq:roster");
 }
 
 #[test]
@@ -333,14 +351,10 @@ fn five_hundred_contacts_are_asked_at_1500_bytes_a_second() {
 
 #[test]
 fn contacts_that_never_answer_do_not_use_up_all_requests() {
-    let (mut d, get) = asking();
     let roster: String = (0..200)
         .map(|n| format!("<item jid='friend{n}@verona.lit' subscription='to'/>"))
         .collect();
-    d.result(
-        &get,
-        &format!("<query xmlns='jabber:iq:roster'>{roster}</query>"),
-    );
+    let mut d = known(&roster);
     d.advance(30);
     assert_eq!(d.server_got().len(), 32);
     d.client("<presence id='2'/>");

@@ -298,9 +298,11 @@ fn a_roster_that_cannot_be_had_shows_nothing_and_is_asked_for_again() {
     let mut d = Driver::auto(ROMEO);
     d.server(&event_of(JULIET, &payload(JULIET, "1", "")));
     let get = d.one_to_server();
-    d.error(&get, "cancel", "service-unavailable");
+    d.error(&get, "wait", "internal-server-error");
     assert_eq!(d.client_bytes() + &d.server_bytes(), "");
     d.server(&event_of(JULIET, &payload(JULIET, "2", "")));
+    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+    d.advance(3);
     answer_roster(&mut d);
     assert_eq!(d.one_to_client().value("id"), "2");
 

@@ -1,0 +1,406 @@
+//! Nothing is published before it is known who would be delivered to, and whoever may not see it is out.
+
+use pubshim::session::Event;
+
+use crate::account::*;
+use crate::driver::*;
+use crate::presence_out::{OWNER, PUBSUB, ejabberd_node};
+use crate::tree::Node;
+
+const BARE: &str = "romeo@montague.lit";
+const PARIS: &str = "paris@verona.lit";
+
+/// What is asked beside the native presence, in one round.
+const QUESTIONS: [&str; 6] = [
+    "configure presence",
+    "get roster",
+    "get blocklist",
+    "get members",
+    "get subscribers",
+    "get record",
+];
+
+/// Juliet's session after her first presence: what was asked.
+fn asking() -> (Driver, Vec<Node>) {
+    let mut d = Driver::auto(JULIET);
+    d.keep_search = true;
+    d.client("<presence id='1'/>");
+    let mut asked = d.server_got();
+    assert_eq!(asked.remove(0).local, "presence", "it does not wait");
+    (d, asked)
+}
+
+/// Answers all that is asked of the own account as it is at `account`, but what `special` has answered; what
+/// was sent meanwhile, in words.
+fn settle(
+    d: &mut Driver,
+    asked: Vec<Node>,
+    account: &Account,
+    special: impl Fn(&mut Driver, &Node, &str) -> bool,
+) -> Vec<String> {
+    let (mut said, mut asked) = (Vec::new(), asked);
+    while !asked.is_empty() {
+        for iq in std::mem::take(&mut asked) {
+            let words = say(&iq);
+            if iq.local == "iq" && iq.attribute("to").is_none() && !special(d, &iq, &words) {
+                account.answer_one(&iq, d);
+            }
+        }
+        asked = d.server_got();
+        said.extend(asked.iter().map(say));
+    }
+    said
+}
+
+fn position(said: &[String], what: &str) -> Option<usize> {
+    said.iter().position(|said| said == what)
+}
+
+/// Asserts that this account was taken out, and that only then something was published.
+#[track_caller]
+fn assert_out_before_publish(said: &[String], account: &str) {
+    let out = position(said, &format!("affiliation none {account}"));
+    assert!(out.is_some(), "{account} is out: {said:?}");
+    let published = position(said, "publish presence");
+    assert!(published > out, "not before {account} is out: {said:?}");
+}
+
+#[test]
+fn native_presence_goes_and_all_is_asked_in_one_round() {
+    let (_, asked) = asking();
+    let words: Vec<_> = asked.iter().map(say).collect();
+    assert_eq!(words, QUESTIONS);
+}
+
+#[test]
+fn the_answers_may_come_in_any_order() {
+    let account = Account::with(&[(BARE, "both")]);
+    for first in 0..QUESTIONS.len() {
+        let (mut d, mut asked) = asking();
+        asked.rotate_left(first);
+        asked.reverse();
+        let last = asked.pop().unwrap();
+        for iq in asked {
+            account.answer_one(&iq, &mut d);
+        }
+        assert_eq!(d.server_bytes(), "", "without {}", say(&last));
+        account.answer_one(&last, &mut d);
+        assert_eq!(said(&mut d), ["publish presence"]);
+    }
+}
+
+#[test]
+fn whoever_would_be_delivered_to_is_compared() {
+    // Whatever he may do with the node, and however he came to it.
+    for what in ["member", "publisher", "owner", "publish-only", "subscriber"] {
+        for who in [PARIS, BARE] {
+            let mut account = Account::with(&[(BARE, "to"), ("nurse@capulet.lit", "from")]);
+            // Prosody lists the subscriptions, ours among them; an outcast gets nothing.
+            let mut listed = vec!["juliet@capulet.lit".to_owned()];
+            if what == "subscriber" {
+                listed.push(format!("{who}/x"));
+            }
+            account.subscribers = Some(listed);
+            let affiliation = match what {
+                "subscriber" => String::new(),
+                what => format!("<affiliation jid='{who}' affiliation='{what}'/>"),
+            };
+            let members = format!(
+                "<pubsub xmlns='{OWNER}'><affiliations node='presence'>\
+                 <affiliation jid='juliet@capulet.lit' affiliation='owner'/>\
+                 <affiliation jid='nurse@capulet.lit' affiliation='member'/>\
+                 <affiliation jid='tybalt@capulet.lit' affiliation='outcast'/>{affiliation}</affiliations></pubsub>"
+            );
+            let (mut d, asked) = asking();
+            let special = |d: &mut Driver, iq: &Node, words: &str| {
+                let is_special = words == "get members";
+                if is_special {
+                    d.result(iq, &members);
+                }
+                is_special
+            };
+            let said = settle(&mut d, asked, &account, special);
+            assert_eq!(said, [""; 0], "{what}: somebody may be approving him");
+            d.advance(5);
+            account.subscribers = Some(vec!["juliet@capulet.lit".to_owned()]);
+            let asked = d.server_got();
+            let said = settle(&mut d, asked, &account, special);
+            assert_out_before_publish(&said, who);
+            let others: Vec<_> = said
+                .iter()
+                .filter(|said| said.contains(" none ") && !said.contains(who))
+                .collect();
+            assert_eq!(others, [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn the_blocked_are_taken_out_at_once() {
+    for blocked in [BARE, "montague.lit"] {
+        let mut account = Account::with(&[(BARE, "both")]);
+        account.blocked = vec![blocked.to_owned()];
+        let (mut d, asked) = asking();
+        let said = settle(&mut d, asked, &account, |_, _, _| false);
+        assert_out_before_publish(&said, BARE);
+    }
+}
+
+#[test]
+fn who_is_on_record_and_no_contact_any_more_is_taken_out() {
+    // Nobody lists him, and he is no member: only the record knows.
+    let full = "romeo@montague.lit/mobile";
+    let mut account = Account::with(&[]);
+    account.record = Some(format!(
+        "<contact jid='{BARE}'><jid>{BARE}</jid><jid>{full}</jid></contact>"
+    ));
+    let (mut d, asked) = asking();
+    let said = settle(&mut d, asked, &account, |_, _, _| false);
+    assert_eq!(said, [""; 0]);
+    d.advance(5);
+    let said = account.settle(&mut d);
+    assert_out_before_publish(&said, BARE);
+    for jid in [BARE, full] {
+        let ended = position(&said, &format!("subscription none {jid}"));
+        assert!(ended.is_some(), "{said:?}");
+    }
+    // Then he is taken off the record.
+    assert!(said.contains(&"publish record".to_owned()), "{said:?}");
+}
+
+#[test]
+fn what_the_server_has_not_got_is_known() {
+    for condition in ["service-unavailable", "feature-not-implemented"] {
+        for missing in [
+            "get roster",
+            "get blocklist",
+            "get members",
+            "get subscribers",
+        ] {
+            let account = Account::with(&[]);
+            let (mut d, asked) = asking();
+            let said = settle(&mut d, asked, &account, |d, iq, words| {
+                let is_missing = words == missing;
+                if is_missing {
+                    d.error(iq, "cancel", condition);
+                }
+                is_missing
+            });
+            assert_eq!(said, ["publish presence", "fetch own"], "{missing}");
+        }
+    }
+}
+
+/// A session on ejabberd with a node that is there, and no record; what was on the node.
+fn without_record(items: &str, condition: &str) -> (Driver, Vec<String>) {
+    let account = Account::with(&[(BARE, "both")]);
+    let (mut d, asked) = asking();
+    let said = settle(&mut d, asked, &account, |d, iq, words| {
+        match words {
+            "get record" => d.error(iq, "cancel", condition),
+            "fetch own" => d.result(
+                iq,
+                &format!(
+                    "<pubsub xmlns='{PUBSUB}'><items node='presence'>{items}</items></pubsub>"
+                ),
+            ),
+            _ => return false,
+        }
+        true
+    });
+    (d, said)
+}
+
+const OURS: &str =
+    "<item id='x'><presence xmlns='jabber:client' from='juliet@capulet.lit/x'/></item>";
+const FOREIGN: &str = "<item id='x'><mood xmlns='http://jabber.org/protocol/mood'/></item>";
+
+#[test]
+fn a_node_without_a_record_is_made_anew_where_nobody_lists() {
+    for items in [OURS, ""] {
+        let (_, said) = without_record(items, "item-not-found");
+        let order = [
+            "fetch own",
+            "delete presence",
+            // So that the next login finds the one with the other.
+            "create record",
+            "create presence",
+            "publish presence",
+            &format!("affiliation member {BARE}"),
+        ]
+        .map(|what| position(&said, what));
+        assert!(order.iter().all(Option::is_some), "{said:?}");
+        assert!(order.is_sorted(), "{said:?}");
+    }
+    // Nor is one that cannot be read.
+    let (_, said) = without_record(OURS, "forbidden");
+    assert!(position(&said, "delete presence") < position(&said, "publish presence"));
+}
+
+#[test]
+fn a_node_without_a_record_that_others_use_is_left_alone() {
+    let (mut d, words) = without_record(FOREIGN, "item-not-found");
+    assert_eq!(words, ["fetch own"]);
+    let told = d.events();
+    let is_told = |event: &Event| matches!(event, Event::NodeUnusable { .. });
+    assert!(told.iter().any(is_told), "{told:?}");
+    d.client("<presence id='2'/>");
+    assert_eq!(said(&mut d), ["presence  own"]);
+}
+
+#[test]
+fn where_subscribers_are_listed_no_record_is_needed() {
+    let mut account = Account::with(&[(BARE, "both")]);
+    account.subscribers = Some(vec![BARE.to_owned()]);
+    let (mut d, asked) = asking();
+    let said = settle(&mut d, asked, &account, |d, iq, words| {
+        let is_record = words == "get record";
+        if is_record {
+            d.error(iq, "cancel", "item-not-found");
+        }
+        is_record
+    });
+    assert_eq!(said, ["publish presence", "fetch own"]);
+    d.server(&marked(ROMEO));
+    d.advance(3);
+    let said = account.settle(&mut d);
+    assert!(!said.iter().any(|said| said.contains("record")), "{said:?}");
+}
+
+#[test]
+fn who_is_let_in_goes_on_record_once() {
+    let mut account = Account::with(&[(BARE, "both")]);
+    let (mut d, _) = account.arrived();
+    d.server(&marked(ROMEO));
+    let said = account.settle(&mut d);
+    let let_in = position(&said, &format!("subscription subscribed {BARE}"));
+    assert!(let_in.is_some() && let_in < position(&said, "publish record"));
+    for resource in ["a", "b"] {
+        d.server(&marked(&format!("{BARE}/{resource}")));
+    }
+    assert_eq!(account.settle(&mut d), [""; 0]);
+    // Nor at the next login.
+    account.record = Some(format!("<contact jid='{BARE}'><jid>{BARE}</jid></contact>"));
+    let (mut d, _) = account.arrived();
+    d.server(&marked(ROMEO));
+    let said = account.settle(&mut d);
+    assert_eq!(position(&said, "publish record"), None, "{said:?}");
+}
+
+#[test]
+fn a_conflict_has_everybody_compared_again() {
+    let mut account = Account::with(&[(BARE, "both")]);
+    let mut d = account.session();
+    d.client("<presence id='2'/>");
+    let publish = d.server_got().pop().unwrap();
+    d.error(&publish, "cancel", "conflict");
+    account.members.push(PARIS.to_owned());
+    let asked = d.server_got();
+    let words: Vec<_> = asked.iter().map(say).collect();
+    assert_eq!(
+        words,
+        ["configure presence", "get members", "get subscribers"]
+    );
+    let said = settle(&mut d, asked, &account, |_, _, _| false);
+    assert_eq!(said, [""; 0]);
+    d.advance(5);
+    let said = account.settle(&mut d);
+    assert_out_before_publish(&said, PARIS);
+}
+
+#[test]
+fn who_goes_before_anything_was_known_was_never_there() {
+    let account = Account::with(&[(BARE, "both")]);
+    for last in [
+        "<presence type='unavailable'/>",
+        "<presence type='invisible'/>",
+        "</stream:stream>",
+    ] {
+        let (mut d, asked) = asking();
+        d.client(last);
+        d.server_bytes();
+        let said = settle(&mut d, asked, &account, |_, _, _| false);
+        assert_eq!(
+            position(&said, "publish presence"),
+            None,
+            "{last}: {said:?}"
+        );
+        d.advance(10);
+        assert_eq!(position(&account.settle(&mut d), "publish presence"), None);
+    }
+}
+
+#[test]
+fn what_is_said_meanwhile_is_what_is_published() {
+    let account = Account::with(&[]);
+    let (mut d, asked) = asking();
+    d.client("<presence id='2'><show>away</show></presence>");
+    assert_eq!(said(&mut d), ["presence  own"]);
+    for iq in asked {
+        account.answer_one(&iq, &mut d);
+    }
+    let publish = d.one_to_server();
+    let presence = publish.at("pubsub/publish/item/presence");
+    assert_eq!(presence.value("id"), "2");
+}
+
+#[test]
+fn who_loses_the_right_while_it_is_asked_is_out_as_well() {
+    let account = Account::with(&[(BARE, "both")]);
+    let pushes = [
+        push(BARE, "to"),
+        push(BARE, "remove"),
+        format!(
+            "<iq to='{JULIET}' from='juliet@capulet.lit' type='set' id='b'><block xmlns='urn:xmpp:blocking'>\
+             <item jid='{BARE}'/></block></iq>"
+        ),
+    ];
+    for push in pushes {
+        let (mut d, asked) = asking();
+        let (last, first) = asked.split_last().unwrap();
+        for iq in first {
+            account.answer_one(iq, &mut d);
+        }
+        d.server(&push);
+        let mut said = settle(&mut d, vec![last.clone()], &account, |_, _, _| false);
+        d.advance(5);
+        said.extend(account.settle(&mut d));
+        assert_out_before_publish(&said, BARE);
+    }
+}
+
+#[test]
+fn a_node_that_was_not_there_has_only_contacts_in_it() {
+    let account = Account::with(&[(BARE, "from")]);
+    let (mut d, asked) = asking();
+    let missing = |d: &mut Driver, iq: &Node, words: &str| {
+        let is_missing = matches!(
+            words,
+            "configure presence" | "get members" | "get subscribers" | "get record"
+        );
+        if is_missing {
+            d.error(iq, "cancel", "item-not-found");
+        }
+        is_missing
+    };
+    for iq in &asked {
+        if !missing(&mut d, iq, &say(iq)) {
+            account.answer_one(iq, &mut d);
+        }
+    }
+    // Its record first: so a node of ours without one is known by that.
+    let create = d.one_to_server();
+    assert_eq!(say(&create), "create record");
+    d.result(&create, "");
+    let asked = d.server_got();
+    assert!(asked.iter().any(|iq| say(iq) == "create presence"));
+    let said = settle(&mut d, asked, &account, |d, iq, words| {
+        let is_node = words == "configure presence";
+        if is_node {
+            d.result(iq, &ejabberd_node(&[]));
+        }
+        is_node
+    });
+    assert!(position(&said, "publish presence").is_some(), "{said:?}");
+    assert!(position(&said, &format!("affiliation member {BARE}")).is_some());
+}
