@@ -12,6 +12,7 @@ mod writer;
 pub use asked::{Asked, Question};
 pub use header::{Header, client_header, server_header};
 pub use lists::{Entry, Recorded};
+pub use pubsub::configuration;
 pub use raw::{Piece, raw};
 pub use requests::Request;
 pub use subscriptions::{Form, Notice};

@@ -1,7 +1,9 @@
 //! A session between a client and a server that do anything, and what must hold whatever they do.
 
+mod honest;
 mod login;
 mod ops;
+mod passing;
 mod promises;
 mod viewer;
 
@@ -18,8 +20,10 @@ pub use ops::{Cut, Op, Setup};
 
 use crate::sink::{Sent, Sink};
 use crate::text::{self, Asked, Writer};
+use honest::Honest;
 use login::LOGIN;
 use ops::Wait;
+use passing::Passing;
 use promises::Promises;
 use viewer::Viewer;
 
@@ -68,6 +72,11 @@ struct World<'a> {
     /// So many of them were answered one after the other.
     served: usize,
     promises: Promises,
+    passing: Passing,
+    /// What is written on a leg may be a part of something.
+    is_torn: [bool; 2],
+    /// The server, if it is no liar.
+    honest: Option<Honest>,
     viewer: Option<Viewer>,
     sent: [Vec<u8>; 2],
     recorded: [Vec<u8>; 2],
@@ -115,7 +124,9 @@ impl<'a> World<'a> {
             limits: after,
             ..Options::default()
         });
+        let is_honest = setup.honest && !setup.rude && options.policy == Policy::Auto;
         let own = match setup.account % 16 {
+            _ if is_honest => "juliet@capulet.lit/balcony",
             0 => "juliet@capulet.lit/bal'co<&\">\u{e9}",
             4 => "juliet@capulet.lit/a\n\u{9b}31m\u{202e}b",
             1 => "juliet@capulet.lit",
@@ -145,6 +156,9 @@ impl<'a> World<'a> {
             asked: Vec::new(),
             served: 0,
             promises: Promises::new(&options),
+            passing: Passing::default(),
+            is_torn: [false; 2],
+            honest: is_honest.then(|| Honest::new(own, setup.past, setup.no_authorize)),
             viewer: setup.recorded.then(|| Viewer::new(setup.view)),
             sent: Default::default(),
             recorded: Default::default(),
@@ -159,14 +173,22 @@ impl<'a> World<'a> {
                 let said = self.writer(Leg::Client).client(said);
                 self.write(Leg::Client, said.as_bytes(), *cut);
             }
+            // An honest one says only what follows.
+            Op::Server(..) | Op::ServerRaw(..) if self.honest.is_some() => {}
             Op::Server(said, cut) => {
                 let said = self.writer(Leg::Server).server(said);
                 self.write(Leg::Server, said.as_bytes(), *cut);
             }
             Op::LogIn(cut) => self.log_in(*cut),
             Op::Serve(many) => self.serve(*many),
-            Op::ClientRaw(pieces, cut) => self.write(Leg::Client, &text::raw(pieces), *cut),
-            Op::ServerRaw(pieces, cut) => self.write(Leg::Server, &text::raw(pieces), *cut),
+            Op::ClientRaw(pieces, cut) => {
+                self.is_torn[Leg::Client as usize] = true;
+                self.write(Leg::Client, &text::raw(pieces), *cut);
+            }
+            Op::ServerRaw(pieces, cut) => {
+                self.is_torn[Leg::Server as usize] = true;
+                self.write(Leg::Server, &text::raw(pieces), *cut);
+            }
             Op::Eof(is_client) => {
                 self.ending[leg(*is_client) as usize] = true;
                 self.read();
@@ -184,6 +206,37 @@ impl<'a> World<'a> {
                 }
             }
             Op::Shutdown => self.input(Input::Shutdown),
+            Op::Pass(is_client, kind, cut) => self.pass(leg(*is_client), *kind, *cut),
+        }
+    }
+
+    /// Somebody on `from` says what no rule names.
+    fn pass(&mut self, from: Leg, kind: u8, cut: Cut) {
+        let (at, to) = (from as usize, from.other());
+        let is_over = |sink: &Sink| sink.closed || sink.finished;
+        let is_ready = self.session.jid().is_some()
+            && !self.setup.rude
+            && !self.is_torn[at]
+            && !self.ending[at]
+            && !self.sinks.iter().any(is_over);
+        if !is_ready || matches!(cut, Cut::Part(_)) {
+            return;
+        }
+        if let Some(said) = self.passing.write(to, kind, self.options.policy) {
+            self.write(from, said.as_bytes(), cut);
+        }
+    }
+
+    /// What was read and names no rule has been sent on, while nobody has left.
+    fn expect_passed(&self) {
+        let is_over = |sink: &Sink| sink.closed || sink.finished;
+        let is_going = self.session.is_closed() || self.sinks.iter().any(is_over);
+        for leg in LEGS {
+            let from = leg.other() as usize;
+            let is_read = self.unread[from].is_empty() && !self.ending[from] && !self.is_torn[from];
+            if is_read && !is_going && !self.setup.rude {
+                self.passing.expect_none(leg);
+            }
         }
     }
 
@@ -218,6 +271,7 @@ impl<'a> World<'a> {
             Cut::Part(n) => vec![&bytes[..at(n)]],
             Cut::Small(n) => bytes.chunks(usize::from(n) + 1).collect(),
         };
+        self.is_torn[leg as usize] |= matches!(cut, Cut::Part(_));
         match leg {
             Leg::Client => self.promises.hear_client(bytes),
             Leg::Server => self.promises.hear_server(bytes),
@@ -350,6 +404,7 @@ impl<'a> World<'a> {
         if self.setup.recorded {
             self.sent[leg as usize].extend_from_slice(&sent.bytes);
         }
+        self.passing.look_at(leg, &sent.bytes);
         let Some(element) = sent.element() else {
             return false;
         };
@@ -365,6 +420,11 @@ impl<'a> World<'a> {
                 restarts
             }
             Leg::Server => {
+                if let Some(honest) = &mut self.honest
+                    && self.session.jid().is_some()
+                {
+                    honest.hear(&element);
+                }
                 self.asked
                     .extend(self.promises.look_at_server(&element, self.now));
                 false
@@ -461,6 +521,7 @@ impl<'a> World<'a> {
 
     /// Shuts the session down; it has to end soon.
     fn end(&mut self) {
+        self.expect_passed();
         self.input(Input::Shutdown);
         let end = self.now + self.options.timeouts.close;
         while !self.session.is_closed() {

@@ -221,7 +221,8 @@ pub(super) fn privacy(out: &mut String, which: u8) {
     out.push_str("</query>");
 }
 
-pub(super) fn configuration(out: &mut String, access_at: u8, publishers: u8, fields: u8) {
+/// A form with the configuration of a node.
+pub fn configuration(out: &mut String, access_at: u8, publishers: u8, fields: u8) {
     let access = ["authorize", "whitelist", "presence", "open", ""];
     let access_model = access[usize::from(access_at) % access.len()];
     let _ = write!(

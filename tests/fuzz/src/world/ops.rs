@@ -24,6 +24,10 @@ pub struct Setup {
     pub(super) account: u8,
     pub(super) client_header: u8,
     pub(super) server_header: u8,
+    /// The server does what it is told, and remembers it.
+    pub(super) honest: bool,
+    /// What it remembers at first.
+    pub(super) past: u16,
 }
 
 /// Something that happens.
@@ -55,6 +59,8 @@ pub enum Op {
     Failed,
     /// The program ends.
     Shutdown,
+    /// Somebody says what no rule names: the client?
+    Pass(bool, u8, Cut),
 }
 
 /// In which pieces something is read.

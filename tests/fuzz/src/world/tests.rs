@@ -4,7 +4,11 @@ use super::*;
 use crate::text::{Child, FromClient, Id, Who};
 
 fn run_scene(policy: u8, ops: &[Op]) {
-    let setup = Setup {
+    run(&setup(policy), ops);
+}
+
+fn setup(policy: u8) -> Setup {
+    Setup {
         policy,
         native: false,
         security: 0,
@@ -18,8 +22,9 @@ fn run_scene(policy: u8, ops: &[Op]) {
         account: 5,
         client_header: 0,
         server_header: 0,
-    };
-    run(&setup, ops);
+        honest: false,
+        past: 0,
+    }
 }
 
 fn say(said: FromClient) -> Op {
@@ -52,4 +57,79 @@ fn nothing_is_published_while_the_client_is_invisible() {
     run_scene(4, &[hide, presence(), Op::Serve(9)]);
     let hide = say(FromClient::Broadcast(1));
     run_scene(4, &[hide, Op::Serve(9), presence(), Op::Serve(9)]);
+}
+
+#[test]
+fn what_no_rule_names_passes() {
+    for policy in [1, 4] {
+        let pass = |is_client| (0..10).map(move |kind| Op::Pass(is_client, kind, Cut::Small(3)));
+        let ops: Vec<_> = pass(true).chain(pass(false)).chain(pass(true)).collect();
+        run_scene(policy, &ops);
+    }
+}
+
+/// Whatever was between the account and a contact, and whatever the last shim left on the node.
+#[test]
+fn nobody_is_shown_what_the_server_says_is_not_for_him() {
+    for past in 0..32 {
+        for no_authorize in [false, true] {
+            let setup = Setup {
+                honest: true,
+                past: past & 15 | (past >> 4) << 12 | 0x0bb0,
+                no_authorize,
+                ..setup(4)
+            };
+            run(
+                &setup,
+                &[presence(), Op::Serve(9), presence(), Op::Serve(9)],
+            );
+        }
+    }
+}
+
+#[test]
+fn nobody_is_shown_what_is_said_behind_his_end() {
+    let ends = [
+        say(FromClient::Subscription(3, Who::Romeo, Id::None)),
+        say(FromClient::Request(
+            true,
+            Id::One(true),
+            Child::Block(true, vec![Who::Romeo]),
+        )),
+        say(FromClient::Request(
+            true,
+            Id::One(true),
+            Child::Roster(vec![crate::text::Item {
+                who: Who::Romeo,
+                subscription: 4,
+                more: 0,
+            }]),
+        )),
+    ];
+    for end in ends {
+        for no_authorize in [false, true] {
+            let setup = Setup {
+                honest: true,
+                // A contact who sees the account, and is subscribed.
+                past: 0x100b,
+                no_authorize,
+                ..setup(4)
+            };
+            let ops = [
+                presence(),
+                Op::Serve(99),
+                end.clone(),
+                presence(),
+                Op::Serve(1),
+            ];
+            let more = [
+                Op::Wait(Wait::Seconds(1)),
+                Op::Serve(99),
+                presence(),
+                Op::Serve(99),
+            ];
+            let ops: Vec<_> = ops.into_iter().chain(more).collect();
+            run(&setup, &ops);
+        }
+    }
 }
