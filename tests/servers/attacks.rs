@@ -1,7 +1,11 @@
 //! What strangers and bad days do to somebody, each once without a shim and once through one: whoever is
 //! concerned must see the same.
 
+mod answers;
+mod flood;
 mod logout;
+pub(crate) mod size;
+mod unseen;
 
 use std::fmt::Debug;
 use std::thread;

@@ -26,6 +26,7 @@ macro_rules! on_both_servers {
     )*};
 }
 
+mod forger;
 mod hidden;
 mod people;
 mod process;

@@ -1,6 +1,7 @@
 //! Processes that cannot outlive the test, and what they say, kept for waiting and for printing.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -141,6 +142,18 @@ impl Guarded {
     fn tell(&mut self, line: &str) {
         let stdin = self.guard.stdin.as_mut().expect("not ended yet");
         writeln!(stdin, "{line}").expect("the guard lives");
+    }
+
+    /// The most memory it has had, in KiB.
+    pub(crate) fn memory(&self) -> usize {
+        let guard = self.guard.id();
+        let child = fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).unwrap();
+        let child = child.split_whitespace().next().expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+        let mut lines = status.lines();
+        let peak = lines.find_map(|it| it.strip_prefix("VmHWM:")).unwrap();
+        let peak = peak.trim().trim_end_matches(" kB");
+        peak.parse().unwrap()
     }
 
     /// Waits for the process to end by itself; its exit code.

@@ -45,11 +45,7 @@ pub(crate) enum Cut {
 
 impl Relay {
     pub(crate) fn to(target: SocketAddr) -> Self {
-        static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-        let runtime = RUNTIME.get_or_init(|| {
-            let mut builder = Builder::new_multi_thread();
-            builder.worker_threads(1).enable_io().build().unwrap()
-        });
+        let runtime = runtime();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let listener = runtime.block_on(listener).unwrap();
         let fate = watch::Sender::new(Fate::Flow);
@@ -77,6 +73,15 @@ impl Relay {
         route.fate.send_replace(Fate::Cut(how));
         route.fate = watch::Sender::new(Fate::Flow);
     }
+}
+
+/// What all relays run on.
+pub(crate) fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).enable_io().build().unwrap()
+    })
 }
 
 impl Drop for Relay {

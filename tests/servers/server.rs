@@ -190,6 +190,14 @@ impl Server {
         }
     }
 
+    /// Makes two accounts contacts of each other, before either of them has logged in.
+    pub(crate) fn befriend(&self, one: &Account, other: &Account) {
+        for (account, contact) in [(one, other), (other, one)] {
+            let bare = contact.bare.clone();
+            self.write_roster(account, &[(bare, String::new())]);
+        }
+    }
+
     /// People of another server.
     pub(crate) fn strangers(&self) -> &Strangers {
         let port = self.ports.component;

@@ -81,6 +81,11 @@ impl Shim {
         self.process.exit_code();
     }
 
+    /// The most memory it has had, in KiB.
+    pub(crate) fn memory(&self) -> usize {
+        self.process.memory()
+    }
+
     /// Waits for a line of its log that contains this.
     pub(crate) fn wait_for_log(&self, part: &str) {
         let found = self

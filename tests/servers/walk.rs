@@ -16,6 +16,10 @@
 //!   the server natively shows, and what shims publish before the hiding and after it;
 //! - behind a shim: no pubsub event, no marker, no answer to a request of the shim's.
 //!
+//! Each account has suitors besides, strangers who are contacts and watch its node. Some are removed,
+//! refused or blocked, from another client while no shim is there or with a change and a logout behind it:
+//! they are shown nothing from then on. And they throw what is too large for a client to say.
+//!
 //! Who is not available is shown nobody. A contact without a shim saw the same published, without a
 //! marker (of changes in one go some may be left out, never the last), and finds on the node of whoever
 //! published one item for each client available behind a shim and no other. What a killed shim, a lost
@@ -30,6 +34,7 @@ mod model;
 mod rng;
 mod settle;
 mod steps;
+mod suitors;
 mod tell;
 mod world;
 

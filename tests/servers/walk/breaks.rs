@@ -98,6 +98,7 @@ impl World {
         // Nobody is left to be told.
         expected.gone.clear();
         self.meet_witness_again();
+        self.meet_suitors_again();
         expected
     }
 

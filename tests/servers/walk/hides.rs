@@ -43,7 +43,7 @@ impl World {
         let full = self.somebody_seen()?;
         // The active list would stand in for the default one, by which ejabberd blocks.
         let mut blockers = self.blocked.iter().map(|(blocker, _)| blocker);
-        if blockers.any(|it| it == bare(&full)) {
+        if blockers.any(|it| it == bare(&full)) || self.blocks_a_suitor(bare(&full)) {
             return None;
         }
         // XEP-0126 has clients take their leave before.
@@ -204,7 +204,7 @@ impl World {
     }
 
     /// The shims of an account end subscriptions in rounds, each begun before the answer to a ping.
-    fn wait_for_shims_of(&self, account: &str) {
+    pub(super) fn wait_for_shims_of(&self, account: &str) {
         const ROUNDS: usize = 5;
         let shims = self.sessions.iter();
         for (_, session) in shims.filter(|(full, it)| bare(full) == account && it.shim.is_some()) {

@@ -21,6 +21,7 @@ impl World {
             self.compare_shown(&full, &seen, expected);
         }
         self.compare_views();
+        self.compare_suitors();
         self.was_published = self.published();
         self.wait_for_subscriptions();
     }

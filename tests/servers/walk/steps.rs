@@ -58,6 +58,12 @@ pub(super) enum Step {
     Block,
     Unblock,
     BlockBriefly,
+    /// What is between an account and a suitor is ended by a client that no shim sees.
+    EndElsewhere,
+    /// The same by a client that goes on; or leaves at once?
+    EndAndSay(bool),
+    LetInAgain,
+    Bomb,
 }
 
 /// How a client leaves.
@@ -84,19 +90,26 @@ impl World {
     pub(super) fn opening(&self) -> Vec<Step> {
         use self::Leave::{Abort, Exit, Killed, Stopped};
         use Step::{
-            Block, BlockBriefly, Change, ChangeOften, ComeBack, CutClient, CutShim, EndShim, Hide,
-            HideByList, LogIn, LogInAs, Repeat, RestartServer, ShowAgain, TryInvisibleCommand,
-            TryInvisibleType, Unblock,
+            Block, BlockBriefly, Bomb, Change, ChangeOften, ComeBack, CutClient, CutShim,
+            EndAndSay, EndElsewhere, EndShim, Hide, HideByList, LetInAgain, LogIn, LogInAs, Repeat,
+            RestartServer, ShowAgain, TryInvisibleCommand, TryInvisibleType, Unblock,
         };
         let [juliet, romeo] = [0, 1];
-        let mut steps = vec![LogInAs(juliet, Some(0)), LogInAs(romeo, Some(1))];
+        let mut steps = vec![EndElsewhere];
+        steps.extend([LogInAs(juliet, Some(0)), LogInAs(romeo, Some(1))]);
         steps.extend([LogInAs(juliet, Some(1)), LogInAs(romeo, None)]);
         steps.extend([TryInvisibleCommand, Change, TryInvisibleType, Repeat]);
         if self.server.kind == Kind::Ejabberd {
             steps.extend([HideByList, Change, ShowAgain]);
         }
         steps.extend([BlockBriefly, Block, ChangeOften, Unblock]);
-        steps.extend([Hide, ComeBack]);
+        steps.extend([Hide, ComeBack, EndAndSay(false), Bomb]);
+        steps.extend([
+            EndAndSay(true),
+            LogInAs(juliet, Some(0)),
+            LogInAs(romeo, Some(1)),
+        ]);
+        steps.push(LetInAgain);
         for end in [
             EndShim(Killed),
             CutShim,
@@ -113,7 +126,7 @@ impl World {
     }
 
     pub(super) fn random_step(&mut self) -> Step {
-        match self.rng.below(122) {
+        match self.rng.below(134) {
             0..=23 => Step::LogIn,
             24..=55 => Step::Change,
             56..=61 => Step::Repeat,
@@ -133,6 +146,11 @@ impl World {
             114..=115 => Step::Block,
             116..=118 => Step::Unblock,
             119..=120 => Step::BlockBriefly,
+            121..=123 => Step::EndElsewhere,
+            124..=125 => Step::EndAndSay(false),
+            126..=127 => Step::EndAndSay(true),
+            128..=130 => Step::LetInAgain,
+            131..=132 => Step::Bomb,
             _ => Step::RestartServer,
         }
     }
@@ -160,6 +178,10 @@ impl World {
             Step::Block => self.block(false, note),
             Step::BlockBriefly => self.block(true, note),
             Step::Unblock => self.unblock(note),
+            Step::EndElsewhere => self.end_elsewhere(note),
+            Step::EndAndSay(leaves) => self.end_and_say(leaves, note),
+            Step::LetInAgain => self.let_in_again(note),
+            Step::Bomb => self.bomb(note),
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Presence, Shown};
 use super::rng::Rng;
+use super::suitors::{Suitor, make_suitors, watch_all};
 use crate::people::{befriend, come_online, wait_for_items};
 use crate::process::PATIENCE;
 use crate::puppet::Puppet;
@@ -72,6 +73,7 @@ pub(super) struct World {
     pub(super) was_published: BTreeMap<String, Shown>,
     /// Whose item is still on the server, though the session ended.
     pub(super) leftovers: BTreeSet<String>,
+    pub(super) suitors: Vec<Suitor>,
     /// Makes what is sent different from all before.
     pub(super) serial: usize,
 }
@@ -98,13 +100,14 @@ impl World {
         }
         let accounts: Vec<_> = names.into_iter().map(|it| server.account(it)).collect();
         let benvolio = server.account("benvolio");
+        let suitors = make_suitors(&server, &accounts);
         for (at, one) in accounts.iter().enumerate() {
             for other in accounts[..at].iter().chain([&benvolio]) {
                 make_friends(&server, one, other);
             }
         }
         let witness = log_in_witness(&server, &benvolio);
-        subscribe_to_nodes(&server, &accounts, &witness);
+        subscribe_to_nodes(&server, &accounts, &witness, &suitors);
         witness.ping();
         let mut subscribed = BTreeSet::new();
         for one in &accounts {
@@ -128,6 +131,7 @@ impl World {
             blocked: BTreeSet::new(),
             was_published: BTreeMap::new(),
             leftovers: BTreeSet::new(),
+            suitors,
             serial: 0,
         }
     }
@@ -231,7 +235,7 @@ fn make_friends(server: &Server, one: &Account, other: &Account) {
 }
 
 /// Has everybody's node made by a shim, and everybody and the witness subscribed to it.
-fn subscribe_to_nodes(server: &Server, accounts: &[Account], witness: &Puppet) {
+fn subscribe_to_nodes(server: &Server, accounts: &[Account], witness: &Puppet, suitors: &[Suitor]) {
     let shim = Shim::start(server, "auto", &[]);
     let people = accounts.iter().map(|it| {
         let puppet = Puppet::login(&shim.entry(), it, "preparing");
@@ -247,6 +251,7 @@ fn subscribe_to_nodes(server: &Server, accounts: &[Account], witness: &Puppet) {
             wait_for_subscription(watcher, &watcher.bare, &owner.bare);
         }
     }
+    watch_all(server, suitors);
     for person in &people {
         // Gone for contacts before anybody looks.
         person.raw("<presence type='unavailable' id='prepared'/>");
@@ -274,7 +279,7 @@ fn watch(watcher: &Puppet, owner: &str) {
     });
 }
 
-fn log_out(people: impl IntoIterator<Item = Puppet>) {
+pub(super) fn log_out(people: impl IntoIterator<Item = Puppet>) {
     for person in people {
         person.send(json!({"cmd": "disconnect"}));
         person.wait("the end of the stream", |it| it.event == "disconnected");
