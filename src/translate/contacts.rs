@@ -20,6 +20,8 @@ const MOST_FAILURES: u8 = 3;
 const MOST_CONTACTS: usize = 65_536;
 /// What is not known if the roster is not.
 const ROSTER: &str = "the roster";
+/// So many requests to take somebody out of the roster may wait for their answers.
+const MOST_REMOVALS: usize = 64;
 /// With so many accounts no stranger is remembered any more.
 const MOST_STRANGERS: usize = 2_000;
 
@@ -106,6 +108,8 @@ pub(super) struct Contacts {
     client_has_roster: bool,
     /// The id of that request, until it is answered.
     client_request: Option<Box<str>>,
+    /// Whom the client is taking out of its roster, by the request's id, until it is answered.
+    removals: Vec<(Box<str>, Box<str>)>,
 }
 
 /// A contact whose relation has changed: what it was before.
@@ -373,6 +377,50 @@ impl Contacts {
         wire.apply(&rules::PUSH);
         wire.answer_result(iq);
         (changed, true)
+    }
+
+    /// The client takes `account` out of its roster. If too many such requests wait, the oldest counts as
+    /// agreed to: whom that concerns.
+    pub(super) fn note_removal(&mut self, id: &str, account: &str) -> Option<Changed> {
+        self.removals.push((id.into(), account.into()));
+        let is_over = self.removals.len() > MOST_REMOVALS;
+        let (_, oldest) = is_over.then(|| self.removals.remove(0))?;
+        self.remove(oldest)
+    }
+
+    /// Whether the client waits for the server to take somebody out of the roster who may see us.
+    pub(super) fn is_removing(&self) -> bool {
+        let mut removals = self.removals.iter();
+        removals.any(|(_, account)| !self.is_known() || self.may_see(account))
+    }
+
+    /// Looks at an answer for the client; whoever is out of the roster from now on.
+    pub(super) fn note_removed(&mut self, iq: &Element<'_>) -> Option<Changed> {
+        if self.removals.is_empty() {
+            return None;
+        }
+        let id = iq.attribute("id")?;
+        let at = self.removals.iter().position(|(asked, _)| **asked == *id)?;
+        let (_, account) = self.removals.remove(at);
+        match iq.attribute("type").as_deref() {
+            Some("result") => self.remove(account),
+            _ => None,
+        }
+    }
+
+    /// The session ends: whom the client has wanted out of its roster, as far as that is not answered.
+    pub(super) fn end_removals(&mut self) -> Vec<Changed> {
+        let removals = std::mem::take(&mut self.removals);
+        let accounts = removals.into_iter().map(|(_, account)| account);
+        accounts
+            .filter_map(|account| self.remove(account))
+            .collect()
+    }
+
+    fn remove(&mut self, account: Box<str>) -> Option<Changed> {
+        let contact = self.known_mut(&account)?;
+        let before = std::mem::take(&mut contact.relation);
+        Some((account, before))
     }
 
     /// Looks at an error for the client: what was asked for is refused.

@@ -164,7 +164,7 @@ impl Translator {
     }
 
     /// `account` is not approved any more, neither natively nor on record; under `auto`.
-    fn end_approval(&mut self, account: &str, wire: &mut Wire) {
+    pub(super) fn end_approval(&mut self, account: &str, wire: &mut Wire) {
         let was_recorded = self.contacts.get_mut(account).is_some_and(|contact| {
             contact.answered = None;
             std::mem::take(&mut contact.recorded.from) == Half::Yes

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::approvals::{Approvals, Subscribers};
 use super::authorization::Form;
 use super::blocking::Blocking;
-use super::contacts::Contacts;
+use super::contacts::{Changed, Contacts};
 use super::events::Events;
 use super::followings::Followings;
 use super::gate::Gate;
@@ -190,7 +190,7 @@ impl Translator {
                 }
                 return true;
             }
-            self.note_roster_set(iq);
+            self.note_roster_set(iq, wire);
             self.contacts.note_client_iq(iq, NODE);
         }
         if mentions(iq, &[ns::PRIVACY, "urn:xmpp:invisible:"]) {
@@ -203,16 +203,36 @@ impl Translator {
         false
     }
 
-    /// Nothing that waits for a contact may be sent after the client has taken it out of its roster.
-    fn note_roster_set(&mut self, iq: &Element<'_>) {
-        if let Some(query) = iq.child(ns::ROSTER, "query") {
-            for item in query.children() {
-                if item.attribute("subscription").as_deref() == Some("remove") {
-                    self.natives
-                        .forget(&item.attribute("jid").unwrap_or_default());
-                }
+    /// Whom the client takes out of its roster: nothing that waits for him may be sent any more, and nothing
+    /// is published before the server has done it, or refused, and he is out of the node.
+    fn note_roster_set(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+        let is_set = iq.attribute("type").as_deref() == Some("set");
+        let Some(query) = iq.child(ns::ROSTER, "query").filter(|_| is_set) else {
+            return;
+        };
+        let id = iq.attribute("id").unwrap_or_default();
+        for item in query.children() {
+            if item.attribute("subscription").as_deref() != Some("remove") {
+                continue;
+            }
+            let jid = item.attribute("jid").unwrap_or_default();
+            let account = jid::lowercase(&jid);
+            self.natives.forget(&account);
+            let removed = self.contacts.note_removal(&id, &account);
+            self.follow_removals(removed, wire);
+        }
+    }
+
+    /// Whoever was taken out of the roster sees us no longer.
+    fn follow_removals(&mut self, removed: impl IntoIterator<Item = Changed>, wire: &mut Wire) {
+        for (account, before) in removed {
+            self.follow_roster(&account, before, wire);
+            if self.contacts.may_see(&account) {
+                // He was approved by a form alone, of which the roster says nothing.
+                self.end_approval(&account, wire);
             }
         }
+        self.hold_publishes(wire);
     }
 
     /// A presence from the server; `true` if it was taken. The marker never reaches a client.
@@ -346,6 +366,8 @@ impl Translator {
             let blocked = self.blocking.note_answer(iq);
             self.follow_blocking(&blocked, wire);
         }
+        let removed = self.contacts.note_removed(iq);
+        self.follow_removals(removed, wire);
         if self.contacts.note_client_roster(iq, wire) {
             self.handle_contacts_known(wire);
         } else if self.events.is_holding() || !self.held_forms.is_empty() {
@@ -408,10 +430,13 @@ impl Translator {
     }
 
     /// While somebody is being kept from seeing the node, or it is not known who does, nothing is published
-    /// to it; nor while the client waits for the server to block somebody.
+    /// to it; nor while the client waits for the server to block somebody or to take him out of the roster.
     pub(super) fn hold_publishes(&mut self, wire: &mut Wire) {
         let is_known = self.is_pure() || self.gate.is_open();
-        let is_held = !is_known || self.revocations.is_open() || self.blocking.is_blocking();
+        let is_held = !is_known
+            || self.revocations.is_open()
+            || self.blocking.is_blocking()
+            || self.contacts.is_removing();
         self.presence.hold(is_held, wire);
     }
 
@@ -422,6 +447,8 @@ impl Translator {
             self.natives.leave(is_heard, wire);
             let blocked = self.blocking.being_blocked();
             self.follow_blocking(&blocked, wire);
+            let removed = self.contacts.end_removals();
+            self.follow_removals(removed, wire);
             self.end_revocations(wire);
             self.record.write_all(&self.contacts, wire);
             self.presence.go_offline(wire);

@@ -410,3 +410,88 @@ fn who_was_just_refused_is_out_when_the_session_ends() {
         assert!(at.is_some_and(|at| at < gone), "{words}: {said:?}");
     }
 }
+
+fn removal(account: &str) -> String {
+    format!(
+        "<iq type='set' id='r'><query xmlns='jabber:iq:roster'><item jid='{account}' subscription='remove'/></query></iq>"
+    )
+}
+
+const STATUS: &str = "<presence id='2'><status>Gone</status></presence>";
+
+/// What is said to the own account until nothing more is.
+fn said_until_quiet(d: &mut Driver, account: &Account) -> Vec<String> {
+    let mut said = Vec::new();
+    loop {
+        let sent = d.server_got();
+        if sent.is_empty() {
+            return said;
+        }
+        for iq in sent
+            .iter()
+            .filter(|iq| iq.local == "iq" && iq.value("id") != "r")
+        {
+            said.push(say(iq));
+            account.answer_one(iq, d);
+        }
+    }
+}
+
+#[test]
+fn a_status_behind_a_removal_waits_until_he_is_out() {
+    for typed in [BARE, "Romeo@Montague.LIT"] {
+        let account = Account::with(&[(BARE, "both")]);
+        let mut d = account.session();
+        d.client(&(removal(typed) + STATUS));
+        assert_eq!(said_until_quiet(&mut d, &account), [""; 0], "{typed}");
+        d.server("<iq type='result' id='r'/>");
+        let said = said_until_quiet(&mut d, &account);
+        let at = |words: &str| said.iter().position(|other| other.starts_with(words));
+        let published = at("publish").expect("the status");
+        for end in ending(BARE) {
+            assert!(at(&end).is_some_and(|ended| ended < published), "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn a_status_behind_a_refused_removal_is_published() {
+    let account = Account::with(&[(BARE, "both")]);
+    let mut d = account.session();
+    d.client(&(removal(BARE) + STATUS));
+    d.server(
+        "<iq type='error' id='r'><error type='cancel'><not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
+    );
+    let said = said_until_quiet(&mut d, &account);
+    assert!(
+        said.len() == 1 && said[0].starts_with("publish"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn who_is_removed_right_before_the_logout_is_out() {
+    let account = Account::with(&[(BARE, "both")]);
+    let mut d = account.session();
+    d.client(&(removal(BARE) + "</stream:stream>"));
+    let sent = d.server_bytes();
+    let at = |text: &str| {
+        sent.find(text)
+            .unwrap_or_else(|| panic!("no {text} in {sent}"))
+    };
+    let gone = at("type='unavailable'");
+    assert!(at("<subscription jid='romeo@montague.lit' subscription='none'/>") < gone);
+    assert!(at("<affiliation jid='romeo@montague.lit' affiliation='none'/>") < gone);
+}
+
+#[test]
+fn a_removal_of_who_sees_nothing_holds_nothing() {
+    let account = Account::with(&[(BARE, "to")]);
+    let mut d = account.session();
+    d.client(&(removal(BARE) + STATUS));
+    let said = said_until_quiet(&mut d, &account);
+    assert!(
+        said.len() == 1 && said[0].starts_with("publish"),
+        "{said:?}"
+    );
+}
