@@ -1,7 +1,14 @@
 //! Addresses as RFC 6122 writes them: `local@domain/resource`.
 //!
-//! They are compared byte by byte: every address a rule compares was written by a server, which has
-//! prepared it already.
+//! Rules compare bare JIDs byte by byte, as servers prepare them (nodeprep, nameprep). What a server writes
+//! is prepared already; what a client, another service or a record writes is prepared here, once, where it
+//! comes in. A resource is opaque: neither trimmed nor folded. What is sent on keeps the spelling it came in.
+
+use std::borrow::Cow;
+
+/// A bare JID may be so long before it is prepared, which may make it shorter, in bytes: thrice what RFC 6122
+/// §2.1 allows after that.
+const MOST_UNPREPARED: usize = 3 * (1023 + 1 + 1023);
 
 /// `jid` without its resource.
 pub fn bare(jid: &str) -> &str {
@@ -24,10 +31,58 @@ pub fn domain(jid: &str) -> &str {
     bare.split_once('@').map_or(bare, |(_, domain)| domain)
 }
 
-/// `jid` as a server writes it, as far as case goes: all but the resource in lower case (RFC 6122 §3).
-pub fn lowercase(jid: &str) -> String {
-    let (bare, resource) = jid.split_at(bare(jid).len());
-    bare.to_lowercase() + resource
+/// `jid` as a server writes it (RFC 6122 §2): its local part after nodeprep, its domain after nameprep, its
+/// resource untouched. `None` for what no server takes: a part that is empty, too long or has characters it may
+/// not have.
+///
+/// A domain in its ASCII form (`xn--…`) stays another one than the same in Unicode, as for servers.
+pub fn prepare(jid: &str) -> Option<Cow<'_, str>> {
+    let bare = bare(jid);
+    if bare.len() > MOST_UNPREPARED {
+        return None;
+    }
+    let (local, domain) = match bare.split_once('@') {
+        Some((local, domain)) => (Some(local), domain),
+        None => (None, bare),
+    };
+    let local = match local {
+        Some(local) => Some(::jid::NodePart::new(local).ok()?),
+        None => None,
+    };
+    let domain = ::jid::DomainPart::new(domain).ok()?;
+    let prepared = match &local {
+        Some(local) => format!("{}@{}", local.as_str(), domain.as_str()),
+        None => domain.as_str().to_owned(),
+    };
+    Some(with_bare(jid, prepared))
+}
+
+/// The same for comparing: an address that cannot be prepared is taken in lower case.
+pub fn prepared(jid: &str) -> Cow<'_, str> {
+    let is_plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"@.-_".contains(&byte);
+    if bare(jid).bytes().all(is_plain) {
+        return Cow::Borrowed(jid);
+    }
+    prepare(jid).unwrap_or_else(|| with_bare(jid, bare(jid).to_lowercase()))
+}
+
+/// `jid` with another bare JID before its resource.
+fn with_bare(jid: &str, bare: String) -> Cow<'_, str> {
+    let (before, resource) = jid.split_at(self::bare(jid).len());
+    match bare == before {
+        true => Cow::Borrowed(jid),
+        false => Cow::Owned(bare + resource),
+    }
+}
+
+/// The JID in a text that may be broken into lines. A resource may end with a space, but not with a line.
+pub fn in_text(text: &str) -> &str {
+    let jid = text.trim_start();
+    match resource(jid) {
+        Some(_) => jid.split(['\r', '\n']).next().unwrap_or_default(),
+        None => jid.trim_end(),
+    }
 }
 
 /// Whether `jid` names an account: a local part and a domain of lengths that may be (RFC 6122 §2.1), no
@@ -51,7 +106,93 @@ pub fn is_domain(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// From RFC 3491, RFC 6122 §A and B, XEP-0106; the fixtures' Käthe.
+    #[test]
+    fn an_address_is_prepared_as_servers_do() {
+        for (typed, expected) in [
+            ("Bard@Shakespeare.lit", "bard@shakespeare.lit"),
+            ("Ángel@Montague.lit", "ángel@montague.lit"),
+            ("KÄTHE@BÜCHER.example", "käthe@bücher.example"),
+            ("Straße@capulet.lit", "strasse@capulet.lit"),
+            ("\u{ff22}ard@shakespeare.lit", "bard@shakespeare.lit"),
+            ("so\u{ad}ft@capulet.lit", "soft@capulet.lit"),
+            (r"d\27Artagnan@montague.lit", r"d\27artagnan@montague.lit"),
+            ("ICQ.Capulet.lit", "icq.capulet.lit"),
+            ("xn--Bcher-kva.example", "xn--bcher-kva.example"),
+            ("juliet@[::1]", "juliet@[::1]"),
+        ] {
+            assert_eq!(prepare(typed).as_deref(), Some(expected), "{typed}");
+            assert_eq!(prepared(typed), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_resource_is_not_prepared() {
+        let jid = "Juliet@Capulet.lit/ Bal\u{ff43}ony/@ ";
+        assert_eq!(prepared(jid), "juliet@capulet.lit/ Bal\u{ff43}ony/@ ");
+        assert_eq!(
+            prepared("juliet@capulet.lit/Home "),
+            "juliet@capulet.lit/Home "
+        );
+    }
+
+    #[test]
+    fn a_jid_is_found_between_lines() {
+        for (text, expected) in [
+            ("\n  bard@shakespeare.lit\n  ", "bard@shakespeare.lit"),
+            (" bard@shakespeare.lit ", "bard@shakespeare.lit"),
+            ("bard@shakespeare.lit/globe ", "bard@shakespeare.lit/globe "),
+            (
+                "\n\tbard@shakespeare.lit/globe \r\n ",
+                "bard@shakespeare.lit/globe ",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(in_text(text), expected);
+        }
+    }
+
+    #[test]
+    fn what_no_server_takes_is_compared_in_lower_case() {
+        let long = "A".repeat(1024);
+        for bad in [
+            "",
+            "@Capulet.lit",
+            "Juliet@",
+            "Ju liet@Capulet.lit",
+            "Juliet@Capulet@Lit",
+            "Juliet@Capu let.lit",
+            "\u{200e}Juliet@Capulet.lit",
+            &format!("{long}@capulet.lit"),
+            &format!("juliet@{long}"),
+            &"Ä".repeat(200_000),
+        ] {
+            assert_eq!(prepare(bad), None, "{bad}");
+            assert_eq!(prepared(bad), bad.to_lowercase());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// What is written to a record is found there again.
+        #[test]
+        fn preparing_twice_changes_nothing(jid in "\\PC{0,12}@?\\PC{0,12}(/.{0,6})?") {
+            let once = prepared(&jid).into_owned();
+            prop_assert_eq!(prepared(&once), once.as_str());
+            prop_assert_eq!(resource(&once), resource(&jid));
+        }
+
+        #[test]
+        fn no_text_makes_preparing_panic(jid in any::<String>(), at in any::<String>()) {
+            prepared(&jid);
+            prepare(&format!("{jid}@{at}"));
+        }
+    }
 
     #[test]
     fn a_resource_may_look_like_an_address() {

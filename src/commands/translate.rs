@@ -88,7 +88,9 @@ pub struct NoStanza {
 
 fn full_jid(text: &str) -> Result<String, &'static str> {
     match jid::resource(text) {
-        Some(resource) if !resource.is_empty() && jid::local(text).is_some() => Ok(text.to_owned()),
+        Some(resource) if !resource.is_empty() && jid::local(text).is_some() => {
+            Ok(jid::prepared(text).into_owned())
+        }
         _ => Err("expected a full JID such as juliet@capulet.lit/balcony"),
     }
 }

@@ -114,7 +114,7 @@ impl Directory {
         }
         let mut accounts = BTreeMap::new();
         for (account, password) in &config.accounts {
-            let account = account.to_lowercase();
+            let account = normal(account);
             if !jid::is_account(&account) || account.contains(|c: char| c.is_whitespace()) {
                 return Err(ConfigError::Account(account));
             }
@@ -161,10 +161,7 @@ pub(super) fn is_user(address: &str) -> bool {
         && !address.contains(char::is_control)
 }
 
-/// `address` with its account and domain in lower case. (No stringprep: these are names for tests.)
+/// `address` as a server writes it.
 pub(super) fn normal(address: &str) -> String {
-    match address.split_once('/') {
-        Some((bare, resource)) => format!("{}/{resource}", bare.to_lowercase()),
-        None => address.to_lowercase(),
-    }
+    jid::prepared(address).into_owned()
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::error::Error;
 use super::pubsub::SUBSCRIBE_AUTHORIZATION;
+use crate::jid;
 use crate::ns;
 use crate::xml::{Element, escape};
 
@@ -26,7 +27,12 @@ impl Form {
                 continue;
             };
             let values = field.children().filter(|it| it.is(ns::DATA, "value"));
-            let values = values.map(|it| it.text().trim().to_owned()).collect();
+            let is_jid = var == "pubsub#subscriber_jid";
+            let read = |text: &str| match is_jid {
+                true => jid::in_text(text).to_owned(),
+                false => text.trim().to_owned(),
+            };
+            let values = values.map(|it| read(&it.text())).collect();
             fields.insert(var.into_owned(), values);
         }
         let kind = x.attribute("type").unwrap_or_default().into_owned();

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::config::Directory;
+use super::config::{Directory, normal};
 use super::random::Random;
 
 /// How often SCRAM hashes a password: the least RFC 7677 §4 allows.
@@ -122,8 +122,8 @@ fn account(name: &str, authzid: &str, domain: &str) -> Result<String, Failure> {
     if name.is_empty() || name.contains('@') {
         return Err(NOT_AUTHORIZED);
     }
-    let account = format!("{}@{domain}", name.to_lowercase());
-    if !authzid.is_empty() && authzid.to_lowercase() != account {
+    let account = normal(&format!("{name}@{domain}"));
+    if !authzid.is_empty() && normal(authzid) != account {
         return Err(Failure("invalid-authzid"));
     }
     Ok(account)

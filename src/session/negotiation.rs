@@ -147,8 +147,11 @@ impl Session {
     }
 
     fn handle_server_header(&mut self, bytes: &[u8], namespaces: &Namespaces) {
-        if let Err((_, reason)) = check_header(namespaces) {
-            return self.fail_server(&format!("the server's answer is no XMPP stream: {reason}"));
+        match check_header(namespaces) {
+            // A server that refuses the stream may leave the version out; what it refuses it says next.
+            Err(("unsupported-version", _)) if namespaces.attribute("version").is_none() => return,
+            Err((_, reason)) => return self.fail_header(reason),
+            Ok(()) => {}
         }
         // What comes before TLS nobody vouches for: the client never sees it.
         if self.phase == Phase::Opening {
@@ -157,7 +160,15 @@ impl Session {
         }
     }
 
+    fn fail_header(&mut self, reason: &str) {
+        self.fail_server(&format!("the server's answer is no XMPP stream: {reason}"));
+    }
+
     pub(super) fn negotiate_with_server(&mut self, element: &Element<'_>) {
+        let header = self.server.namespaces();
+        if let Some(Err((_, reason))) = header.as_deref().map(check_header) {
+            return self.fail_header(reason);
+        }
         let namespace = element.namespace();
         match (self.phase, &*namespace, element.local()) {
             (Phase::OpeningPlain, ns::STREAM, "features") => self.start_tls(element),
@@ -333,7 +344,7 @@ impl Session {
                 && let Some(bound) = bind.child(ns::BIND, "jid")
                 && stanza.attribute("type").as_deref() == Some("result")
             {
-                self.wire.jid = bound.text().trim().to_owned();
+                self.wire.jid = bound.text().into_owned();
                 self.phase = Phase::Established;
                 self.trust_server();
                 self.wire.log(Event::LoggedIn(self.wire.jid.clone()));

@@ -436,11 +436,8 @@ impl Approvals {
         }
         // The service may ask again, with another id: the last one counts.
         self.forms.retain(|other| other.jid != form.jid);
-        let account = jid::bare(&form.jid);
-        let of_account = self
-            .forms
-            .iter()
-            .filter(|other| jid::bare(&other.jid) == account);
+        let account = form.account();
+        let of_account = self.forms.iter().filter(|other| other.account() == account);
         let has_room = match is_decided {
             true => self.forms.len() < 2 * MOST_FORMS,
             false => has_share(&self.forms, &form, MOST_FORMS),
@@ -459,18 +456,16 @@ impl Approvals {
 
     /// Whether a form about `account` waits for an answer.
     pub(super) fn has_form(&self, account: &str) -> bool {
-        self.forms
-            .iter()
-            .any(|form| jid::bare(&form.jid) == account)
+        self.forms.iter().any(|form| form.account() == account)
     }
 
     /// The accounts about which a form waits for an answer, each once.
     pub(super) fn asking(&self) -> Vec<Box<str>> {
         let mut accounts: Vec<Box<str>> = Vec::new();
         for form in &self.forms {
-            let account = jid::bare(&form.jid);
+            let account = form.account();
             if !accounts.iter().any(|other| **other == *account) {
-                accounts.push(account.into());
+                accounts.push((*account).into());
             }
         }
         accounts
@@ -501,7 +496,7 @@ impl Approvals {
         let mut jids = Vec::new();
         let (asked, others) = std::mem::take(&mut self.forms)
             .into_iter()
-            .partition(|form| jid::bare(&form.jid) == account);
+            .partition(|form| form.account() == account);
         self.forms = others;
         for form in asked {
             if jids.len() >= MOST_JIDS && is_allowed {
@@ -525,7 +520,8 @@ impl Approvals {
         for (_, granting) in &mut self.grants {
             granting.retain(|waiting| **waiting != *account);
         }
-        self.subscribers.retain(|jid| jid::bare(jid) != account);
+        self.subscribers
+            .retain(|jid| jid::prepared(jid::bare(jid)) != account);
         self.others.remove(account);
         if let Some(members) = &mut self.members {
             members.remove(account);
@@ -580,8 +576,8 @@ pub(super) struct Subscribers {
 /// Whether `form` may wait with others, where there are `most` places: its domain has at most half of those
 /// that other domains leave. So whoever fills one domain with accounts leaves room for all others.
 pub(super) fn has_share(waiting: &[Form], form: &Form, most: usize) -> bool {
-    let domain = jid::domain(&form.jid);
-    let is_same = |other: &&Form| jid::domain(&other.jid) == domain;
+    let account = form.account();
+    let is_same = |other: &&Form| jid::domain(&other.account()) == jid::domain(&account);
     let same = waiting.iter().filter(is_same).count();
     let left = most.saturating_sub(waiting.len() - same);
     same < left.div_ceil(2)

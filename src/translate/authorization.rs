@@ -1,5 +1,6 @@
 //! The questions of listing 10, and their answers (listing 11).
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
@@ -23,6 +24,11 @@ pub(super) struct Form {
 }
 
 impl Form {
+    /// The account that asked. The JID may be as its own server wrote it.
+    pub(super) fn account(&self) -> Cow<'_, str> {
+        jid::prepared(jid::bare(&self.jid))
+    }
+
     /// What the owner's list says in place of a form: `jid` waits for the owner `own`.
     pub(super) fn pending(jid: &str, own: &str) -> Self {
         Self {
@@ -49,15 +55,12 @@ impl Form {
             return None;
         }
         let jid = form::value(&x, "pubsub#subscriber_jid")?;
-        let jid = jid.trim();
-        if !is_well_formed(jid::bare(jid)) || jid::bare(jid) == own {
-            return None;
-        }
-        Some(Self {
-            jid: jid.into(),
+        let form = Self {
+            jid: jid::in_text(&jid).into(),
             service: service.into(),
             id: message.attribute("id").unwrap_or_default().into(),
-        })
+        };
+        (is_well_formed(jid::bare(&form.jid)) && form.account() != own).then_some(form)
     }
 
     /// Listing 11, to whoever sent the form. ejabberd sends it in the owner's own name and acts on no
@@ -112,7 +115,7 @@ pub(super) fn returned_answer(message: &Element<'_>, own: &str) -> Option<(Box<s
     }
     let is_allowed = form::value(&x, "pubsub#allow")?.trim() == "true";
     let jid = form::value(&x, "pubsub#subscriber_jid")?;
-    Some((jid.trim().into(), is_allowed))
+    Some((jid::in_text(&jid).into(), is_allowed))
 }
 
 /// Sets the subscription of `jid` to our node, as its owner (XEP-0060 §8.8.2).

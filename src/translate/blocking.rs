@@ -206,5 +206,5 @@ impl Blocking {
 /// Whom a list names. A client may write what the server has prepared: `Romeo@Montague.lit`.
 fn jids_in(list: &Element<'_>) -> Vec<Box<str>> {
     let jids = list.children().filter_map(|item| item.attribute("jid"));
-    jids.map(|jid| jid::lowercase(&jid).into()).collect()
+    jids.map(|jid| jid::prepared(&jid).into()).collect()
 }

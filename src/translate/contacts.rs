@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::handshake::{Half, Kind, Relation};
 use super::inquiry::{Inquiry, NO_LIST, has_none};
-use super::{Purpose, record, rules};
+use super::{Purpose, entries, rules};
 use crate::jid;
 use crate::ns;
 use crate::session::Wire;
@@ -228,7 +228,7 @@ impl Contacts {
             if self.list.len() >= MOST_CONTACTS {
                 return None;
             }
-            let bucket = self.buckets.entry(record::bucket_of(account)).or_default();
+            let bucket = self.buckets.entry(entries::bucket_of(account)).or_default();
             bucket.insert(account.into());
             self.list.insert(account.into(), Contact::default());
         }
@@ -485,6 +485,7 @@ impl Contacts {
             }
         }
         let Some(to) = iq.attribute("to") else { return };
+        let account = jid::prepared(&to);
         let Some(pubsub) = iq.child(ns::PUBSUB, "pubsub") else {
             return;
         };
@@ -492,8 +493,8 @@ impl Contacts {
             if request.attribute("node").as_deref() == Some(node) {
                 let id = iq.attribute("id").unwrap_or_default();
                 match request.local() {
-                    "subscribe" => self.asked.insert((*to).into(), (*id).into()),
-                    "unsubscribe" => self.asked.remove(&*to),
+                    "subscribe" => self.asked.insert((*account).into(), (*id).into()),
+                    "unsubscribe" => self.asked.remove(&*account),
                     _ => None,
                 };
             }

@@ -327,9 +327,11 @@ fn write_presence(out: &mut BytesMut, presence: &Element<'_>, account: &str, to:
         (ns::DELAY | ns::DELAY_0, _) => child
             .attribute("from")
             .is_none_or(|from| jid::bare(&from) == account),
-        (ns::SID, "stanza-id") => child
-            .attribute("by")
-            .is_none_or(|by| by != own && by != jid::domain(own) && by != to),
+        (ns::SID, "stanza-id") => child.attribute("by").is_none_or(|by| {
+            // However it is written: a client may prepare it.
+            let by = jid::prepared(&by);
+            by != own && by != jid::domain(own) && by != to
+        }),
         _ => true,
     };
     rewrite_standalone(out, presence, &[("to", Some(to))], may_stay, "");

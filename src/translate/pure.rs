@@ -29,7 +29,7 @@ impl Translator {
         let to = presence.attribute("to").unwrap_or_default();
         match kind {
             Some("probe") => {
-                let account = jid::lowercase(jid::bare(&to));
+                let account = jid::prepared(jid::bare(&to));
                 self.events.forget(&account);
                 self.states.fetch(&account);
             }
@@ -45,18 +45,18 @@ impl Translator {
     pub(super) fn handle_pure_subscription(
         &mut self,
         kind: Kind,
-        account: String,
+        account: &str,
         presence: &Element<'_>,
         wire: &mut Wire,
     ) {
-        if !jid::is_account(&account) || account == jid::bare(&wire.jid) {
+        if !jid::is_account(account) || account == jid::bare(&wire.jid) {
             return refuse(presence, "cancel", "not-allowed", wire);
         }
         if self.record.is_unusable() {
             return refuse(presence, "wait", "service-unavailable", wire);
         }
         if self.contacts.is_known() {
-            self.change_subscription(kind, &account, wire);
+            self.change_subscription(kind, account, wire);
         } else if self.held_changes.len() < MOST_HELD {
             self.held_changes.push((kind, account.into()));
         } else {

@@ -5,7 +5,7 @@
 //! tell. A server may keep no more than 256
 //! items on a node, so an item holds all contacts whose hash begins alike.
 //!
-//! An item's id is two hex digits of the SHA-256 of the contact's bare JID; it holds
+//! An item's id is two hex digits of the SHA-256 of the contact's bare JID, as servers prepare it; it holds
 //! `<contacts xmlns='urn:pubshim:0'>` with a `<contact jid name to from listed>` for each: `to` is `asked`,
 //! `pending` once the contact's service has taken the request, or `yes`; `from` is `asked` or `yes`; `listed`
 //! is there if the user wants it in the roster whatever is subscribed. In it are a `<group>` for each group
@@ -16,15 +16,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
-use sha2::{Digest as _, Sha256};
 
-use super::approvals::MOST_JIDS;
 use super::contacts::{Before, Contact, Contacts};
-use super::handshake::{Half, Relation};
+use super::entries::{bucket_in, bucket_of, entries, read_item, write_bucket};
 use super::inquiry::{Inquiry, has_none};
 use super::node::{OwnNode, Spec, Step};
 use super::replies::NO_ANSWER;
-use super::{Purpose, form, rules};
+use super::strays::{Strays, merge};
+use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
 use crate::session::{Event, Wire};
@@ -34,8 +33,6 @@ use crate::xml::{Element, escape};
 pub(super) const NODE: &str = "urn:pubshim:roster";
 /// What is not known if the node cannot be read.
 const CONTACTS: &str = "whom you have let see you";
-/// So many contacts may share an item.
-const MOST_IN_ITEM: usize = 256;
 /// So often in a row a write may come to nothing, and is made again.
 const MOST_TRIES: u8 = 3;
 
@@ -78,6 +75,8 @@ pub(super) struct Record {
     dirty: BTreeMap<u8, Changes>,
     /// The items that came so far, while the record is read.
     seen: HashSet<u8>,
+    /// What is to be moved to other items.
+    strays: Strays,
     /// The item that is being written.
     writing: Option<(u8, Changes)>,
     /// Writes in a row that came to nothing.
@@ -115,6 +114,7 @@ impl Record {
             is_missing: false,
             dirty: BTreeMap::new(),
             seen: HashSet::new(),
+            strays: Strays::default(),
             writing: None,
             failures: 0,
         }
@@ -287,8 +287,12 @@ impl Record {
             for item in items.children() {
                 self.seen.extend(bucket_in(&item));
                 let is_older = |account: &str| self.is_changed(account);
-                add_jids(&item, contacts, is_older);
-                read_item(&item, contacts, is_older);
+                let (_, strays) = read_item(&item, contacts, is_older);
+                if let Some(bucket) = bucket_in(&item) {
+                    // It may be read once more.
+                    self.strays.forget(bucket);
+                }
+                self.strays.note(strays);
             }
             let is_part = pubsub.child(ns::RSM, "set").is_some();
             if is_part && (before + 1..=usize::from(u8::MAX)).contains(&self.seen.len()) {
@@ -296,8 +300,30 @@ impl Record {
             }
         }
         self.seen.clear();
+        self.move_strays(contacts);
         if self.is_known() && !self.dirty.is_empty() {
             self.write_next(contacts, wire);
+        }
+    }
+
+    /// Has contacts that stand in an item of others, or under another spelling, written to their own.
+    fn move_strays(&mut self, contacts: &mut Contacts) {
+        let merged = self
+            .strays
+            .merge(contacts, |account| self.is_changed(account));
+        for account in merged {
+            self.strays.start(&account);
+            let changes = self.dirty.entry(bucket_of(&account)).or_default();
+            changes.accounts.insert(account);
+        }
+        self.remove_strays(None, contacts);
+    }
+
+    /// Has items written anew without those whose own item, `written`, the server has now, and without those
+    /// that are not to be remembered.
+    fn remove_strays(&mut self, written: Option<u8>, contacts: &Contacts) {
+        for bucket in self.strays.take_moved(written, contacts) {
+            self.dirty.entry(bucket).or_default();
         }
     }
 
@@ -341,9 +367,18 @@ impl Record {
             {
                 concerned.entry(account).or_insert(before);
             }
-            for account in read_item(&item, contacts, is_older) {
+            let (named, strays) = read_item(&item, contacts, is_older);
+            for account in named {
                 concerned.entry(account).or_insert(None);
             }
+            // They are moved at the next login: an event never causes a write.
+            for stray in &strays {
+                let item = contacts.get(&stray.account).and_then(Contact::item);
+                concerned.entry(stray.account.clone()).or_insert(item);
+            }
+            merge(&strays, contacts, |account| self.is_changed(account));
+            self.strays.forget(bucket);
+            self.strays.note(strays);
             if is_overwritten {
                 self.write_again(bucket, &before, contacts);
             }
@@ -395,6 +430,8 @@ impl Record {
         let changes = self.dirty.entry(bucket_of(account)).or_default();
         changes.accounts.insert(account.into());
         changes.requests.extend(request);
+        self.strays.start(account);
+        self.remove_strays(None, contacts);
         if !self.is_known() {
             // What else the item holds must not be lost.
             return self.read(wire);
@@ -428,7 +465,7 @@ impl Record {
         };
         wire.apply(&rules::RECORD);
         let sent = wire.request("set", None, Purpose::Recorded, |out| {
-            write_bucket(out, bucket, contacts, access.as_str());
+            write_bucket(out, bucket, contacts, &self.strays, access.as_str());
         });
         match sent {
             true => self.writing = Some((bucket, changes)),
@@ -449,7 +486,7 @@ impl Record {
         for bucket in std::mem::take(&mut self.dirty).into_keys() {
             wire.apply(&rules::RECORD);
             wire.request("set", None, Purpose::Ignore, |out| {
-                write_bucket(out, bucket, contacts, access.as_str());
+                write_bucket(out, bucket, contacts, &self.strays, access.as_str());
             });
         }
     }
@@ -466,6 +503,7 @@ impl Record {
         let reason = match reply {
             Ok(_) => {
                 self.failures = 0;
+                self.remove_strays(Some(bucket), contacts);
                 self.write_next(contacts, wire);
                 return Some(Written {
                     requests: changes.requests,
@@ -519,148 +557,4 @@ fn ask_items(wire: &mut Wire) -> bool {
             ns::PUBSUB
         );
     })
-}
-
-/// The item that holds `account`.
-pub(super) fn bucket_of(account: &str) -> u8 {
-    Sha256::digest(account.as_bytes())
-        .first()
-        .copied()
-        .unwrap_or(0)
-}
-
-/// The number of an item by its id.
-fn bucket_in(item: &Element<'_>) -> Option<u8> {
-    u8::from_str_radix(&item.attribute("id")?, 16).ok()
-}
-
-/// Writes a publish of all contacts of an item.
-fn write_bucket(out: &mut BytesMut, bucket: u8, contacts: &Contacts, access: &str) {
-    let _ = write!(
-        out,
-        "<pubsub xmlns='{}'><publish node='{NODE}'><item id='{bucket:02x}'><contacts xmlns='{}'>",
-        ns::PUBSUB,
-        ns::SHIM
-    );
-    for (account, contact) in contacts.in_bucket(bucket) {
-        if contact.is_worth_recording() {
-            write_entry(out, account, contact);
-        }
-    }
-    out.put_slice(b"</contacts></item></publish><publish-options>");
-    form::write_submit(out, ns::PUBLISH_OPTIONS, &[("pubsub#access_model", access)]);
-    out.put_slice(b"</publish-options></pubsub>");
-}
-
-/// The entries of an item as they would be written now.
-fn entries(bucket: u8, contacts: &Contacts) -> BTreeMap<Box<str>, BytesMut> {
-    let recorded = contacts
-        .in_bucket(bucket)
-        .filter(|(_, contact)| contact.is_worth_recording());
-    recorded
-        .map(|(account, contact)| {
-            let mut entry = BytesMut::new();
-            write_entry(&mut entry, account, contact);
-            (account.into(), entry)
-        })
-        .collect()
-}
-
-fn write_entry(out: &mut BytesMut, account: &str, contact: &Contact) {
-    let half = |half| match half {
-        Half::No => None,
-        Half::Asked => Some("asked"),
-        Half::Yes => Some("yes"),
-    };
-    let to = match contact.recorded.to {
-        Half::Asked if contact.is_pending => Some("pending"),
-        to => half(to),
-    };
-    let _ = write!(out, "<contact jid='{}'", escape(account));
-    for (name, value) in [
-        ("to", to),
-        ("from", half(contact.recorded.from)),
-        ("listed", contact.is_listed.then_some("yes")),
-        ("name", contact.name.as_deref()),
-    ] {
-        if let Some(value) = value {
-            let _ = write!(out, " {name}='{}'", escape(value));
-        }
-    }
-    out.put_slice(b">");
-    for (name, values) in [("group", &contact.groups), ("jid", &contact.jids)] {
-        for value in values {
-            let _ = write!(out, "<{name}>{}</{name}>", escape(value));
-        }
-    }
-    out.put_slice(b"</contact>");
-}
-
-/// Looks at the contacts of an item as it came: whose address is one, and how many is bounded.
-fn for_each_entry(item: &Element<'_>, mut look: impl FnMut(&str, &Element<'_>)) {
-    let Some(list) = item.child(ns::SHIM, "contacts") else {
-        return;
-    };
-    let entries = list.children().filter(|child| child.local() == "contact");
-    for entry in entries.take(MOST_IN_ITEM) {
-        let account = entry.attribute("jid").unwrap_or_default();
-        if jid::is_account(&account) || jid::domain(&account) == &*account {
-            look(&account, &entry);
-        }
-    }
-}
-
-fn texts(entry: &Element<'_>, name: &str) -> Vec<Box<str>> {
-    let children = entry.children().filter(|child| child.local() == name);
-    children.map(|child| child.text().into()).collect()
-}
-
-/// Takes the contacts of an item, but those of whom `is_older` says that more is known already; whom it names.
-fn read_item(
-    item: &Element<'_>,
-    contacts: &mut Contacts,
-    is_older: impl Fn(&str) -> bool,
-) -> Vec<Box<str>> {
-    let mut named = Vec::new();
-    for_each_entry(item, |account, entry| {
-        if !is_older(account)
-            && let Some(contact) = contacts.get_mut(account)
-        {
-            read_entry(entry, contact);
-            named.push(account.into());
-        }
-    });
-    named
-}
-
-fn read_entry(entry: &Element<'_>, contact: &mut Contact) {
-    let half = |name| match entry.attribute(name).as_deref() {
-        Some("yes") => Half::Yes,
-        Some("asked" | "pending") => Half::Asked,
-        _ => Half::No,
-    };
-    contact.recorded = Relation {
-        to: half("to"),
-        from: half("from"),
-    };
-    contact.is_pending = entry.attribute("to").as_deref() == Some("pending");
-    contact.is_listed = entry.attribute("listed").is_some();
-    contact.name = entry.attribute("name").map(|name| (*name).into());
-    contact.groups = texts(entry, "group");
-    contact.jids = texts(entry, "jid");
-}
-
-/// All who may be subscribed have to be known, also of those of whom more is known already.
-fn add_jids(item: &Element<'_>, contacts: &mut Contacts, is_older: impl Fn(&str) -> bool) {
-    for_each_entry(item, |account, entry| {
-        if is_older(account)
-            && let Some(contact) = contacts.get_mut(account)
-        {
-            for jid in texts(entry, "jid") {
-                if contact.jids.len() < MOST_JIDS && !contact.jids.contains(&jid) {
-                    contact.jids.push(jid);
-                }
-            }
-        }
-    });
 }

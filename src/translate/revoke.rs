@@ -245,7 +245,8 @@ impl Revocations {
             .collect();
         for (jid, _) in subscriptions_in(iq) {
             // Once, also where a whole domain is to go.
-            let names = [jid::bare(&jid), jid::domain(&jid), &*jid];
+            let prepared = jid::prepared(&jid);
+            let names = [jid::bare(&prepared), jid::domain(&prepared), &*prepared];
             let whom = names.into_iter().find(|name| due.contains_key(*name));
             if let Some((_, jids)) = whom.and_then(|whom| due.get_mut(whom)) {
                 jids.push(jid.as_str().into());

@@ -158,10 +158,10 @@ impl Translator {
         let (Some(item), None) = (items.next(), items.next()) else {
             return answer_error(&id, "modify", "bad-request", wire);
         };
-        let account = jid::lowercase(&item.attribute("jid").unwrap_or_default());
-        if !jid::is_account(&account) && (account.is_empty() || jid::domain(&account) != account) {
+        let typed = item.attribute("jid").unwrap_or_default();
+        let Some(account) = jid::prepare(&typed).filter(|jid| jid::resource(jid).is_none()) else {
             return answer_error(&id, "modify", "bad-request", wire);
-        }
+        };
         if account == jid::bare(&wire.jid) {
             return answer_error(&id, "cancel", "not-allowed", wire);
         }
@@ -178,7 +178,7 @@ impl Translator {
             return answer_error(&id, "wait", "resource-constraint", wire);
         };
         let undo = Some(Undo {
-            account: account.as_str().into(),
+            account: (*account).into(),
             is_listed: std::mem::replace(&mut contact.is_listed, true),
             name: std::mem::replace(&mut contact.name, name),
             groups: std::mem::replace(&mut contact.groups, groups),
@@ -366,7 +366,7 @@ impl Translator {
         // Whoever has left and asks again is approved again.
         let is_listed = |account: &str| {
             let mut jids = listed.subscribed.iter().chain(&listed.pending);
-            jids.any(|jid| jid::bare(jid) == account)
+            jids.any(|jid| jid::prepared(jid::bare(jid)) == account)
         };
         let own = jid::bare(&wire.jid).to_owned();
         let mut approved: Vec<Box<str>> = self
@@ -392,13 +392,16 @@ impl Translator {
             self.revoke(account, wire);
             show_subscription(Kind::Unsubscribe, account, wire);
         }
-        let mut unknown: Vec<&str> = listed.subscribed.iter().map(|jid| jid::bare(jid)).collect();
+        let subscribed = listed.subscribed.iter();
+        let mut unknown: Vec<_> = subscribed
+            .map(|jid| jid::prepared(jid::bare(jid)))
+            .collect();
         unknown.sort_unstable();
         unknown.dedup();
-        for account in unknown {
+        for account in &unknown {
             let relation = self.contacts.relation(account);
             let is_leaving = self.revocations.concerns(account);
-            if account != own && relation.from != Half::Yes && !is_leaving && !is_new {
+            if *account != own && relation.from != Half::Yes && !is_leaving && !is_new {
                 let from = Half::Yes;
                 self.set_relation(account, Relation { from, ..relation }, wire);
             }

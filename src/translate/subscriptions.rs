@@ -34,12 +34,15 @@ impl Translator {
         wire: &mut Wire,
     ) {
         let to = presence.attribute("to").unwrap_or_default();
-        let account = jid::bare(&to).to_owned();
+        let account = jid::bare(&to);
         if self.is_pure() {
-            // No server writes it for us as others write it.
-            let account = jid::lowercase(&account);
-            return self.handle_pure_subscription(kind, account, presence, wire);
+            return match jid::prepare(account) {
+                Some(account) => self.handle_pure_subscription(kind, &account, presence, wire),
+                None => refuse(presence, "modify", "jid-malformed", wire),
+            };
         }
+        // The server prepares the native copy for itself.
+        let account = jid::prepared(account);
         self.follow_client(kind, &account, wire);
         if !self.natives.send(kind, presence, &account, wire) {
             refuse(presence, "wait", "resource-constraint", wire);
@@ -318,7 +321,8 @@ impl Translator {
         }
         if let Some((jid, is_allowed)) = returned_answer(message, &own) {
             // The user may have changed his mind since.
-            if wire.may_react() && (!is_allowed || self.may_see(jid::bare(&jid))) {
+            let account = jid::prepared(jid::bare(&jid));
+            if wire.may_react() && (!is_allowed || self.may_see(&account)) {
                 set_subscription(&jid, is_allowed, wire);
             }
             return true;
@@ -349,7 +353,7 @@ impl Translator {
 
     /// Listing 10: approved if the user has approved that account, else the user is asked.
     pub(super) fn handle_form(&mut self, form: Form, wire: &mut Wire) {
-        let account = jid::bare(&form.jid).to_owned();
+        let account = form.account().into_owned();
         if !self.is_pure() && self.contacts.may_see(&account) && !self.blocking.is_known() {
             // Whoever was approved may be blocked by now.
             self.blocking.ask(wire);

@@ -177,7 +177,7 @@ impl Translator {
         if mentions(iq, &[ns::ROSTER, NODE]) {
             let is_own = iq
                 .attribute("to")
-                .is_none_or(|to| to == jid::bare(&wire.jid));
+                .is_none_or(|to| jid::prepared(&to) == jid::bare(&wire.jid));
             if let Some(query) = iq.child(ns::ROSTER, "query")
                 && self.is_pure()
             {
@@ -216,7 +216,7 @@ impl Translator {
                 continue;
             }
             let jid = item.attribute("jid").unwrap_or_default();
-            let account = jid::lowercase(&jid);
+            let account = jid::prepared(&jid);
             self.natives.forget(&account);
             let removed = self.contacts.note_removal(&id, &account);
             self.follow_removals(removed, wire);

@@ -387,7 +387,7 @@ impl List {
                 item.attribute("type").as_deref(),
             ) {
                 (Some("deny"), Some("jid")) if item.children().next().is_none() => {
-                    found.blocked.push(jid::lowercase(&value).into());
+                    found.blocked.push(jid::prepared(&value).into());
                 }
                 (Some("deny"), _) => {
                     found.hides = true;

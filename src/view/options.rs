@@ -66,7 +66,7 @@ impl Only {
                 .strip_prefix(word.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
             Self::Address(address) if address.contains('/') => address == text,
-            Self::Address(address) => address.eq_ignore_ascii_case(jid::bare(text)),
+            Self::Address(address) => jid::prepared(address) == jid::prepared(jid::bare(text)),
             Self::Domain(domain) => domain.eq_ignore_ascii_case(jid::domain(text)),
         }
     }

@@ -35,9 +35,16 @@ fn somebody_who_is_not_there() {
 fn addresses_nobody_can_be_asked_at() {
     let world = World::new();
     let juliet = world.start(JULIET, "balcony");
-    for to in [JULIET, "capulet.lit", "@capulet.lit", "romeo@"] {
+    for (to, condition) in [
+        (JULIET, "not-allowed"),
+        ("Juliet@Capulet.lit", "not-allowed"),
+        ("capulet.lit", "not-allowed"),
+        ("@capulet.lit", "jid-malformed"),
+        ("romeo@", "jid-malformed"),
+        ("ro meo@montague.lit", "jid-malformed"),
+    ] {
         juliet.say(&format!("<presence to='{to}' type='subscribe' id='x'/>"));
-        juliet.sees(&[&format!("presence refused: {to} not-allowed")]);
+        juliet.sees(&[&format!("presence refused: {to} {condition}")]);
     }
     juliet.said();
     assert_eq!(juliet.roster(), [""; 0]);

@@ -2,6 +2,8 @@
 
 use crate::driver::*;
 use crate::presence_out::{OWNER, PUBSUB, ejabberd_node};
+use crate::record::item_of;
+use crate::roster::record;
 use crate::tree::Node;
 
 /// What the server holds of an account, and so answers.
@@ -13,7 +15,7 @@ pub(crate) struct Account {
     /// Who is subscribed to the node; `None`: nobody can list them, as on ejabberd.
     pub(crate) subscribers: Option<Vec<String>>,
     pub(crate) blocked: Vec<String>,
-    /// The contacts on record; `None`: it cannot be had.
+    /// The contact on record, if there is one; `None`: the record cannot be had.
     pub(crate) record: Option<String>,
 }
 
@@ -82,13 +84,11 @@ impl Account {
                 None => d.error(iq, "cancel", "feature-not-implemented"),
             },
             "get record" => match &self.record {
-                Some(contacts) => d.result(
-                    iq,
-                    &format!(
-                        "<pubsub xmlns='{PUBSUB}'><items node='{RECORD}'><item id='00'>\
-                         <contacts xmlns='urn:pubshim:0'>{contacts}</contacts></item></items></pubsub>"
-                    ),
-                ),
+                Some(contact) => {
+                    // Each contact stands in the item its address says.
+                    let item = contact.split('\'').nth(1).map_or_else(String::new, item_of);
+                    d.result(iq, &record(&[(&item, contact)]));
+                }
                 None => d.error(iq, "wait", "internal-server-error"),
             },
             "configure presence" => d.result(iq, &ejabberd_node(&[])),

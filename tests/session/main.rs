@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod account;
+mod addresses;
 mod backpressure;
 mod cells;
 mod closing;

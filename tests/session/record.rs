@@ -1,5 +1,7 @@
 //! The private node on which contacts are remembered, under `pure`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use pubshim::session::Dropped;
 
 use crate::cells::in_state;
@@ -276,17 +278,21 @@ fn written(publish: &Node) -> Vec<(String, String)> {
         .collect()
 }
 
-/// An account of the same item of the record as Romeo.
-fn neighbour() -> String {
+/// The item of the record that `jid` belongs into, as it is spelled.
+pub(crate) fn item_of(jid: &str) -> String {
     use sha2::Digest as _;
-    let accounts = (0..).map(|n| format!("c{n}@verona.lit"));
-    let is_near = |it: &String| sha2::Sha256::digest(it.as_bytes())[0] == 0x5d;
-    accounts.into_iter().find(is_near).unwrap()
+    format!("{:02x}", sha2::Sha256::digest(jid.as_bytes())[0])
+}
+
+/// An account of this item of the record.
+pub(crate) fn account_in(item: &str) -> String {
+    let mut accounts = (0..).map(|n| format!("c{n}@verona.lit"));
+    accounts.find(|it| item_of(it) == item).unwrap()
 }
 
 #[test]
 fn what_two_resources_write_to_one_item_is_both_kept() {
-    let near = neighbour();
+    let near = account_in(BUCKET);
     let mut d = in_state("None");
     d.client(&roster_set(&format!("<item jid='{CONTACT}' name='1'/>")));
     let first = d.one_to_server();
@@ -366,10 +372,15 @@ fn what_nobody_waits_for_is_written_at_the_pace_of_all_else() {
             "n".repeat(200)
         )
     };
-    let entries: String = names.iter().map(entry).collect();
+    let items: Vec<_> = names.iter().map(|it| (item_of(it), entry(it))).collect();
+    let mut buckets: BTreeMap<&str, String> = BTreeMap::new();
+    for (bucket, entry) in &items {
+        buckets.entry(bucket).or_default().push_str(entry);
+    }
+    let items: Vec<_> = buckets.iter().map(|(id, them)| (*id, &**them)).collect();
     let list = [(OWN, "subscribed")];
     let answers = [
-        (&*format!("items {RECORD}"), &*record(&[(BUCKET, &entries)])),
+        (&*format!("items {RECORD}"), &*record(&items)),
         ("subscriptions presence", &subscriptions(&list)),
     ];
     let mut d = Driver::pure();
@@ -377,7 +388,7 @@ fn what_nobody_waits_for_is_written_at_the_pace_of_all_else() {
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     let mut bytes = 0;
     let mut seconds = 0;
-    let mut buckets = std::collections::BTreeSet::new();
+    let mut buckets = BTreeSet::new();
     while seconds < 120 {
         let sent = d.server_bytes();
         for iq in Node::stream(&sent) {

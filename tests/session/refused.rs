@@ -231,7 +231,8 @@ fn a_server_that_speaks_something_else_is_told_to_the_client() {
         "<!DOCTYPE html><html>",
         "<html>",
         "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>",
-        "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>",
+        // Without a version it might be a refusal.
+        "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'><stream:features/>",
     ] {
         for stage in [Stage::OpeningPlain, Stage::Opening] {
             assert_server_fails(stage, text);

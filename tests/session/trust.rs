@@ -98,6 +98,8 @@ fn what_only_a_server_may_say_is_taken_out() {
         "<x xmlns='jabber:x:delay' from='montague.lit' stamp='20200101T00:00:00'/>",
         "<stanza-id xmlns='urn:xmpp:sid:0' by='romeo@montague.lit' id='1'/>",
         "<stanza-id xmlns='urn:xmpp:sid:0' by='montague.lit' id='1'/>",
+        "<stanza-id xmlns='urn:xmpp:sid:0' by='Romeo@Montague.lit' id='1'/>",
+        "<stanza-id xmlns='urn:xmpp:sid:0' by='\u{ff2d}ontague.lit' id='1'/>",
         "<s:stanza-id xmlns:s='urn:xmpp:sid:&#48;' by='romeo@montague.lit' id='1'/>",
         "<shim xmlns='urn:pubshim:0'/>",
     ] {

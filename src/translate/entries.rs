@@ -1,0 +1,180 @@
+//! What an item of the record holds of each contact: read and written.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use bytes::{BufMut, BytesMut};
+use sha2::{Digest as _, Sha256};
+
+use super::approvals::MOST_JIDS;
+use super::contacts::{Contact, Contacts};
+use super::form;
+use super::handshake::{Half, Relation};
+use super::record::NODE;
+use super::strays::{Stray, Strays};
+use crate::jid;
+use crate::ns;
+use crate::xml::{Element, escape};
+
+/// So many contacts may share an item.
+const MOST_IN_ITEM: usize = 256;
+
+/// The item that holds `account`.
+pub(super) fn bucket_of(account: &str) -> u8 {
+    Sha256::digest(account.as_bytes())
+        .first()
+        .copied()
+        .unwrap_or(0)
+}
+
+/// The number of an item by its id.
+pub(super) fn bucket_in(item: &Element<'_>) -> Option<u8> {
+    u8::from_str_radix(&item.attribute("id")?, 16).ok()
+}
+
+/// Writes a publish of all contacts of an item.
+///
+/// What is still to be moved from it to an item of its own stays.
+pub(super) fn write_bucket(
+    out: &mut BytesMut,
+    bucket: u8,
+    contacts: &Contacts,
+    strays: &Strays,
+    access: &str,
+) {
+    let _ = write!(
+        out,
+        "<pubsub xmlns='{}'><publish node='{NODE}'><item id='{bucket:02x}'><contacts xmlns='{}'>",
+        ns::PUBSUB,
+        ns::SHIM
+    );
+    for (account, contact) in contacts.in_bucket(bucket) {
+        if contact.is_worth_recording() {
+            write_entry(out, account, contact);
+        }
+    }
+    for stray in strays.in_bucket(bucket) {
+        write_entry(out, &stray.written, &stray.contact);
+    }
+    out.put_slice(b"</contacts></item></publish><publish-options>");
+    form::write_submit(out, ns::PUBLISH_OPTIONS, &[("pubsub#access_model", access)]);
+    out.put_slice(b"</publish-options></pubsub>");
+}
+
+/// The entries of an item as they would be written now.
+pub(super) fn entries(bucket: u8, contacts: &Contacts) -> BTreeMap<Box<str>, BytesMut> {
+    let recorded = contacts
+        .in_bucket(bucket)
+        .filter(|(_, contact)| contact.is_worth_recording());
+    recorded
+        .map(|(account, contact)| {
+            let mut entry = BytesMut::new();
+            write_entry(&mut entry, account, contact);
+            (account.into(), entry)
+        })
+        .collect()
+}
+
+fn write_entry(out: &mut BytesMut, account: &str, contact: &Contact) {
+    let half = |half| match half {
+        Half::No => None,
+        Half::Asked => Some("asked"),
+        Half::Yes => Some("yes"),
+    };
+    let to = match contact.recorded.to {
+        Half::Asked if contact.is_pending => Some("pending"),
+        to => half(to),
+    };
+    let _ = write!(out, "<contact jid='{}'", escape(account));
+    for (name, value) in [
+        ("to", to),
+        ("from", half(contact.recorded.from)),
+        ("listed", contact.is_listed.then_some("yes")),
+        ("name", contact.name.as_deref()),
+    ] {
+        if let Some(value) = value {
+            let _ = write!(out, " {name}='{}'", escape(value));
+        }
+    }
+    out.put_slice(b">");
+    for (name, values) in [("group", &contact.groups), ("jid", &contact.jids)] {
+        for value in values {
+            let _ = write!(out, "<{name}>{}</{name}>", escape(value));
+        }
+    }
+    out.put_slice(b"</contact>");
+}
+
+/// Takes the contacts of an item, but those of whom `is_older` says that more is known already: of them only
+/// the JIDs, as all who may be subscribed have to be known. Whom it names, and who belongs somewhere else.
+pub(super) fn read_item(
+    item: &Element<'_>,
+    contacts: &mut Contacts,
+    is_older: impl Fn(&str) -> bool,
+) -> (Vec<Box<str>>, Vec<Stray>) {
+    let (mut named, mut strays) = (Vec::new(), Vec::new());
+    let Some(list) = item.child(ns::SHIM, "contacts") else {
+        return (named, strays);
+    };
+    let bucket = bucket_in(item);
+    let entries = list.children().filter(|child| child.local() == "contact");
+    for entry in entries.take(MOST_IN_ITEM) {
+        let written = entry.attribute("jid").unwrap_or_default();
+        let account = jid::prepared(&written);
+        if !jid::is_account(&account) && jid::domain(&account) != account {
+            continue;
+        }
+        if let Some(bucket) = bucket
+            && (account != written || bucket_of(&account) != bucket)
+        {
+            let mut contact = Contact::default();
+            read_entry(&entry, &mut contact);
+            strays.push(Stray {
+                bucket,
+                account: (*account).into(),
+                written: (*written).into(),
+                contact,
+                is_moving: false,
+            });
+        } else if let Some(contact) = contacts.get_mut(&account) {
+            if is_older(&account) {
+                add_jids(contact, texts(&entry, "jid"));
+            } else {
+                read_entry(&entry, contact);
+                named.push((*account).into());
+            }
+        }
+    }
+    (named, strays)
+}
+
+fn read_entry(entry: &Element<'_>, contact: &mut Contact) {
+    let half = |name| match entry.attribute(name).as_deref() {
+        Some("yes") => Half::Yes,
+        Some("asked" | "pending") => Half::Asked,
+        _ => Half::No,
+    };
+    contact.recorded = Relation {
+        to: half("to"),
+        from: half("from"),
+    };
+    contact.is_pending = entry.attribute("to").as_deref() == Some("pending");
+    contact.is_listed = entry.attribute("listed").is_some();
+    contact.name = entry.attribute("name").map(|name| (*name).into());
+    contact.groups = texts(entry, "group");
+    contact.jids = texts(entry, "jid");
+}
+
+/// Notes JIDs of a contact that may be subscribed.
+pub(super) fn add_jids(contact: &mut Contact, jids: impl IntoIterator<Item = Box<str>>) {
+    for jid in jids {
+        if contact.jids.len() < MOST_JIDS && !contact.jids.contains(&jid) {
+            contact.jids.push(jid);
+        }
+    }
+}
+
+fn texts(entry: &Element<'_>, name: &str) -> Vec<Box<str>> {
+    let children = entry.children().filter(|child| child.local() == name);
+    children.map(|child| child.text().into()).collect()
+}
