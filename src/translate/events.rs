@@ -92,7 +92,7 @@ impl Events {
         self.note_available(&from, false);
         // A native presence is newer than what was held before it came.
         self.held.retain(|held| *held.full != *from);
-        self.seen.native(&from, Change::of(presence), marked)
+        self.seen.native(&from, presence, marked, wire.now)
     }
 
     /// Takes a message if it is an event on an account's presence node (listing 4).
@@ -207,7 +207,7 @@ impl Events {
         account: &str,
         wire: &mut Wire,
     ) -> Result<(), Dropped> {
-        if !self.seen.event(full, Change::of(presence)) {
+        if !self.seen.event(full, Change::of(presence), wire.now) {
             return Err(Dropped::Seen);
         }
         wire.apply(&rules::EVENT);
@@ -279,7 +279,7 @@ impl Events {
         let is_own = account == jid::bare(&wire.jid);
         if !is_own && contacts.is_subscribed(account) != Some(true) {
             wire.drop_event(Dropped::NotSubscribed);
-        } else if self.seen.event(&held.full, held.change) {
+        } else if self.seen.event(&held.full, held.change, wire.now) {
             self.note_available(&held.full, held.change.is_available());
             wire.apply(&rules::EVENT);
             wire.send(Leg::Client, &held.presence);

@@ -1,10 +1,14 @@
 //! One change of a contact's presence, seen natively and by event, reaches the client once.
 //!
-//! A shim sends the native presence first and then publishes it with the same stanza id. The two may
-//! overtake each other, publishes may be skipped, and either path may be missing altogether.
+//! A shim sends each presence natively and then publishes it with the same stanza id. All native copies come, in
+//! order; events come in order, too, but publishes are skipped while one is on its way. Either path may be ahead
+//! of the other, and either may be missing altogether. So two queues are kept of each resource: natives shown whose
+//! events may still come, and events shown whose native copies may still come. What is found in the other queue was
+//! shown, and what stands before it there will not come any more.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use crate::ns;
 use crate::xml::Element;
@@ -15,33 +19,61 @@ const MOST_RESOURCES: usize = 2048;
 const MOST_NATIVES: usize = 64;
 /// Events of one resource that are remembered.
 const MOST_EVENTS: usize = 8;
-/// More children than this are not compared.
+/// Of more children than this it is not remembered which they are.
 const MOST_CHILDREN: usize = 16;
+/// Deeper elements are compared by their bytes.
+const MOST_DEPTH: u8 = 16;
+/// So long behind an event its native copy may come.
+const NATIVE_BEHIND: Duration = Duration::from_secs(30);
 
 /// What a presence says of its sender, as far as two of them are compared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Change {
-    id: Option<u64>,
-    available: bool,
+    mark: Mark,
     children: Children,
+    /// Of the bytes it came in: two copies of one event have the same.
     bytes: u64,
+}
+
+/// By what two copies of one presence are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    /// Of the stanza id.
+    id: Option<u64>,
+    /// Of what it says; `None`: that its sender is gone.
+    content: Option<u64>,
 }
 
 impl Change {
     pub(crate) fn of(presence: &Element<'_>) -> Self {
+        let is_available = presence.attribute("type").is_none();
+        let said = || presence.children().filter(|child| !is_from_server(child));
         Self {
-            id: presence.attribute("id").map(hash),
-            available: presence.attribute("type").is_none(),
-            children: Children::of(presence),
+            mark: Mark {
+                id: presence.attribute("id").map(hash),
+                // In any order: ejabberd writes children in another one natively.
+                content: is_available
+                    .then(|| said().fold(0, |sum, child| digest(&child, 0).wrapping_add(sum))),
+            },
+            children: Children::of(said()),
             bytes: hash(presence.raw()),
         }
     }
-}
 
-impl Change {
     /// Whether the sender is available by it.
     pub(super) fn is_available(&self) -> bool {
-        self.available
+        self.mark.is_available()
+    }
+}
+
+impl Mark {
+    fn is_available(self) -> bool {
+        self.content.is_some()
+    }
+
+    /// Whether it has the id of `other`, an earlier presence, and says something else.
+    fn reuses_id_of(self, other: Self) -> bool {
+        self.id.is_some() && self.id == other.id && self.content != other.content
     }
 }
 
@@ -53,36 +85,61 @@ struct Children {
 }
 
 impl Children {
-    fn of(presence: &Element<'_>) -> Self {
-        let mut children = Self {
+    fn of<'a>(children: impl Iterator<Item = Element<'a>>) -> Self {
+        let mut found = Self {
             names: [0; MOST_CHILDREN],
             count: 0,
         };
-        for child in presence.children().filter(|child| !is_from_server(child)) {
-            if let Some(name) = children.names.get_mut(children.count) {
+        for child in children {
+            if let Some(name) = found.names.get_mut(found.count) {
                 *name = hash((child.namespace(), child.local()));
             }
-            children.count += 1;
+            found.count += 1;
         }
-        children
+        found
     }
 
-    /// Whether there is one that `other` lacks.
+    /// Whether there is one that `other` lacks, as far as both are remembered.
     fn add_to(&self, other: &Self) -> bool {
-        let known = &other.names[..other.count.min(MOST_CHILDREN)];
-        let own = self.names.get(..self.count);
-        own.is_none_or(|own| own.iter().any(|name| !known.contains(name)))
+        match (self.names.get(..self.count), other.names.get(..other.count)) {
+            (Some(own), Some(known)) => own.iter().any(|name| !known.contains(name)),
+            _ => false,
+        }
     }
 }
 
-/// Whether `child` says nothing about the sender: our marker, a delay, or the empty photo that
-/// servers add to native presence (XEP-0153).
+/// Whether `child` says nothing about the sender: our marker, what only a server adds, the photo that servers empty
+/// or replace in native presence (XEP-0153), and what is taken out of events.
 fn is_from_server(child: &Element<'_>) -> bool {
-    let photo = || child.child("vcard-temp:x:update", "photo");
-    child.is(ns::SHIM, "shim")
-        || child.is(ns::DELAY, "delay")
-        || child.is("vcard-temp:x:update", "x")
-            && photo().is_none_or(|photo| photo.inner().is_empty())
+    matches!(
+        (&*child.namespace(), child.local()),
+        (ns::SHIM | ns::MUC | ns::MUC_USER, _)
+            | (ns::DELAY, "delay")
+            | (ns::DELAY_0 | "vcard-temp:x:update", "x")
+            | (ns::SID, "stanza-id")
+    ) || child.namespace() == ns::CLIENT && child.inner().is_empty()
+}
+
+/// What an element says, however it is written: prefixes, the order of attributes, references and the white space
+/// around a text do not matter.
+fn digest(element: &Element<'_>, depth: u8) -> u64 {
+    if depth >= MOST_DEPTH {
+        return hash(element.raw());
+    }
+    let mut digest = hash((element.namespace(), element.local(), element.text().trim()));
+    for attribute in element.tag().attributes().flatten() {
+        if attribute.declares().is_none() {
+            let (prefix, name) = match attribute.name.split_once(':') {
+                Some((prefix, name)) => (element.resolve(Some(prefix)), name),
+                None => (None, attribute.name),
+            };
+            digest = digest.wrapping_add(hash((prefix, name, attribute.value())));
+        }
+    }
+    for child in element.children() {
+        digest = hash((digest, self::digest(&child, depth + 1)));
+    }
+    digest
 }
 
 /// What the client was shown of each contact that has a shim.
@@ -94,107 +151,55 @@ pub(crate) struct Seen {
 
 #[derive(Debug, Default)]
 struct Resource {
-    /// Ids of native presences whose event has not come, oldest first.
-    natives: VecDeque<u64>,
-    /// Ids and bytes of events shown whose native copy has not come, oldest first.
-    events: VecDeque<(u64, u64)>,
-    /// Bytes of events whose native copy has come, too: another copy of them is no news.
-    settled: VecDeque<u64>,
-    /// An id fell out of `natives`: an unknown event may be an old one.
+    /// Natives that were shown and whose events have not come, oldest first.
+    natives: VecDeque<Mark>,
+    /// Events that were shown and whose native copies have not come, oldest first, and when they came.
+    events: VecDeque<(Mark, Duration)>,
+    /// Those of them whose native copy seems to have come, by its id alone.
+    doubted: VecDeque<(Mark, Duration)>,
+    /// Bytes of the last events, oldest first.
+    recent: VecDeque<u64>,
+    /// The last available presence on each path.
+    last: [Option<Mark>; 2],
+    /// Its client gives different presences the same id.
+    reuses_ids: bool,
+    /// A native fell out of the queue: an unknown event may be an old one.
     lost: bool,
     shown: Option<Shown>,
+}
+
+/// How a presence comes.
+#[derive(Clone, Copy, Debug)]
+enum Path {
+    Native,
+    Event,
 }
 
 #[derive(Debug)]
 struct Shown {
     change: Change,
-    /// It came by event, and its native copy has not come yet.
     by_event: bool,
 }
 
 impl Seen {
     /// Whether to show a native presence of `full`; `marked`: its sender has a shim.
-    pub(crate) fn native(&mut self, full: &str, change: Change, marked: bool) -> bool {
+    pub(crate) fn native(
+        &mut self,
+        full: &str,
+        presence: &Element<'_>,
+        marked: bool,
+        now: Duration,
+    ) -> bool {
         if !marked && !self.resources.contains_key(&hash(full)) {
             return true;
         }
-        let resource = self.resource(full);
-        let event = resource
-            .events
-            .iter()
-            .position(|(id, _)| change.available && Some(*id) == change.id);
-        if let (Some(at), Some(shown)) = (event, &mut resource.shown) {
-            let is_newest = at + 1 == resource.events.len();
-            let settled = resource.events.drain(..=at).map(|(_, bytes)| bytes);
-            resource.settled.extend(settled);
-            keep_newest(&mut resource.settled);
-            if !is_newest || !change.children.add_to(&shown.change.children) {
-                shown.by_event = false;
-                return false;
-            }
-        }
-        if !change.available {
-            resource.events.clear();
-        }
-        if let (true, Some(id)) = (marked, change.id) {
-            resource.natives.push_back(id);
-            if resource.natives.len() > MOST_NATIVES {
-                resource.natives.pop_front();
-                resource.lost = true;
-            }
-        }
-        let by_event = false;
-        resource.shown = Some(Shown { change, by_event });
-        true
+        let change = Change::of(presence);
+        self.resource(full).shows_native(change, marked, now)
     }
 
     /// Whether to show a presence of `full` that came by event.
-    pub(crate) fn event(&mut self, full: &str, change: Change) -> bool {
-        let resource = self.resource(full);
-        let native = resource
-            .natives
-            .iter()
-            .position(|id| Some(*id) == change.id);
-        if let Some(at) = native {
-            // Older natives will see no event any more: publishes coalesce.
-            let is_newest = at + 1 == resource.natives.len();
-            resource.natives.drain(..=at);
-            resource.lost = false;
-            resource.settled.push_back(change.bytes);
-            keep_newest(&mut resource.settled);
-            return match &mut resource.shown {
-                Some(shown) if is_newest && change.available && shown.change.id == change.id => {
-                    let adds = change.children.add_to(&shown.change.children);
-                    if adds {
-                        shown.change.children = change.children;
-                    }
-                    adds
-                }
-                _ => false,
-            };
-        }
-        if resource.lost || resource.settled.contains(&change.bytes) {
-            return false;
-        }
-        if let Some(shown) = &resource.shown {
-            let is_same = change.id.is_some()
-                && shown.change.id == change.id
-                && (!shown.by_event || shown.change.bytes == change.bytes);
-            if is_same || !change.available && !shown.change.available {
-                return false;
-            }
-        }
-        if let (true, Some(id)) = (change.available, change.id) {
-            resource.events.push_back((id, change.bytes));
-            keep_newest(&mut resource.events);
-        }
-        if !change.available {
-            // Whoever was hidden publishes the same as before once more: that is news again.
-            resource.settled.clear();
-        }
-        let by_event = true;
-        resource.shown = Some(Shown { change, by_event });
-        true
+    pub(crate) fn event(&mut self, full: &str, change: Change, now: Duration) -> bool {
+        self.resource(full).shows_event(change, now)
     }
 
     /// What comes of `full` from now on is news.
@@ -210,6 +215,160 @@ impl Seen {
     }
 }
 
+impl Resource {
+    fn shows_native(&mut self, change: Change, marked: bool, now: Duration) -> bool {
+        let mark = change.mark;
+        self.note_id(mark, Path::Native);
+        // No native copy of these will come: what was published again after hiding has none.
+        for events in [&mut self.events, &mut self.doubted] {
+            events.retain(|(_, at)| *at + NATIVE_BEHIND > now);
+        }
+        if let Some((at, is_same)) = self.find_event(mark) {
+            let is_newest = at + 1 == self.events.len();
+            let copied: VecDeque<_> = self.events.drain(..=at).collect();
+            if !is_same {
+                self.doubted.extend(copied);
+            }
+            if let Some(shown) = &mut self.shown {
+                shown.by_event &= !is_newest;
+            }
+            return is_newest && self.adds(change);
+        }
+        let is_older = !self.events.is_empty() || !self.doubted.is_empty();
+        if mark.is_available() && marked && is_older {
+            // Its publish was skipped: what was shown by event is newer.
+            return false;
+        }
+        if let Some(shown) = &mut self.shown
+            && shown.by_event
+            && shown.change.mark == mark
+        {
+            shown.by_event = false;
+            return false;
+        }
+        self.events.clear();
+        self.doubted.clear();
+        self.natives.push_back(mark);
+        if self.natives.len() > MOST_NATIVES {
+            self.natives.pop_front();
+            self.lost = true;
+        }
+        let by_event = false;
+        self.shown = Some(Shown { change, by_event });
+        true
+    }
+
+    fn shows_event(&mut self, change: Change, now: Duration) -> bool {
+        let mark = change.mark;
+        self.note_id(mark, Path::Event);
+        if self.is_repeated(change) {
+            return false;
+        }
+        if let Some((at, _)) = find(self.natives.iter().copied(), mark, self.reuses_ids) {
+            let is_newest = at + 1 == self.natives.len();
+            self.natives.drain(..=at);
+            self.lost = false;
+            return is_newest && self.adds(change);
+        }
+        if self.lost {
+            return false;
+        }
+        // Events of older natives will not come any more.
+        self.natives.clear();
+        self.events.push_back((mark, now));
+        keep_newest(&mut self.events);
+        let shown = self.shown.as_ref();
+        if !mark.is_available() && shown.is_some_and(|shown| !shown.change.is_available()) {
+            return false;
+        }
+        let by_event = true;
+        self.shown = Some(Shown { change, by_event });
+        true
+    }
+
+    /// The event that a native presence is the copy of.
+    fn find_event(&self, mark: Mark) -> Option<(usize, bool)> {
+        let events = self.events.iter().map(|(mark, _)| *mark);
+        if !mark.is_available() {
+            return find(events, mark, self.reuses_ids);
+        }
+        // Natives come in order: that of going offline before that of coming back.
+        let events = events.take_while(|event| event.is_available());
+        let found = find(events, mark, self.reuses_ids);
+        // And all come: without an id of its own it is the copy of the oldest event, or older than that.
+        let has_own_id = mark.id.is_some() && !self.reuses_ids;
+        found.filter(|(at, _)| has_own_id || *at == 0)
+    }
+
+    /// Notes whether ids tell presences apart. What was taken for a copy by its id alone may be none.
+    fn note_id(&mut self, mark: Mark, path: Path) {
+        if !mark.is_available() {
+            return;
+        }
+        let last = self.last[path as usize].replace(mark);
+        self.reuses_ids |= last.is_some_and(|last| mark.reuses_id_of(last));
+        if self.reuses_ids {
+            while let Some(event) = self.doubted.pop_back() {
+                self.events.push_front(event);
+            }
+        } else if last.is_none_or(|last| last.id != mark.id) {
+            self.doubted.clear();
+        }
+    }
+
+    /// Whether an event is one more copy of an earlier one: ejabberd sends one for each kind of subscription.
+    fn is_repeated(&mut self, change: Change) -> bool {
+        let is_unique = change.is_available() && change.mark.id.is_some() && !self.reuses_ids;
+        let is_repeated = match is_unique {
+            true => self.recent.contains(&change.bytes),
+            false => self.recent.back() == Some(&change.bytes),
+        };
+        if !is_repeated {
+            if !change.is_available() {
+                // Whoever was hidden publishes the same as before once more: that is news again.
+                self.recent.clear();
+            }
+            self.recent.push_back(change.bytes);
+            keep_newest(&mut self.recent);
+        }
+        is_repeated
+    }
+
+    /// Whether the second copy of what was shown last has a child that the first one lacks.
+    fn adds(&mut self, change: Change) -> bool {
+        let Some(shown) = &mut self.shown else {
+            return false;
+        };
+        let adds = change.is_available()
+            && shown.change.is_available()
+            && change.mark.content != shown.change.mark.content
+            && change.children.add_to(&shown.change.children);
+        if adds {
+            shown.change = change;
+            shown.by_event = true;
+        }
+        adds
+    }
+}
+
+/// Where a copy of `mark` is, and whether it says the same. Servers do not always leave a presence as it was: its id
+/// says that it is the same, if the client has one for each.
+fn find(
+    mut marks: impl Iterator<Item = Mark> + Clone,
+    mark: Mark,
+    reuses_ids: bool,
+) -> Option<(usize, bool)> {
+    if !mark.is_available() {
+        // The server's own has no id.
+        return Some((marks.position(|other| !other.is_available())?, true));
+    }
+    if let Some(at) = marks.clone().position(|other| other == mark) {
+        return Some((at, true));
+    }
+    let has_id = |other: Mark| other.is_available() && other.id.is_some() && other.id == mark.id;
+    Some((marks.position(has_id).filter(|_| !reuses_ids)?, false))
+}
+
 fn keep_newest<T>(queue: &mut VecDeque<T>) {
     while queue.len() > MOST_EVENTS {
         queue.pop_front();
@@ -221,4 +380,140 @@ fn hash(value: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::xml::{Namespaces, Tag};
+
+    /// How a client gives ids.
+    #[derive(Clone, Copy, Debug)]
+    enum Ids {
+        Unique,
+        Same,
+        None,
+    }
+
+    /// What a contact says, and what comes of it.
+    #[derive(Clone, Debug)]
+    struct Status {
+        /// `None`: it goes offline.
+        says: Option<u8>,
+        /// By a word of its client's; else its connection is cut.
+        is_explicit: bool,
+        /// A publish of it is sent, and not skipped.
+        is_published: bool,
+        /// Its event comes so often.
+        copies: u8,
+    }
+
+    fn status() -> impl Strategy<Value = Status> {
+        let says = prop_oneof![4 => (0..4u8).prop_map(Some), 1 => Just(None)];
+        (says, any::<bool>(), any::<bool>(), 1..3u8).prop_map(
+            |(says, is_explicit, is_published, copies)| Status {
+                says,
+                is_explicit,
+                is_published,
+                copies,
+            },
+        )
+    }
+
+    fn change(presence: &str) -> Change {
+        let namespaces = Namespaces::of(&Tag::new("<stream xmlns='jabber:client'>"));
+        Change::of(&Element::of_frame(presence.as_bytes(), &namespaces).expect("a presence"))
+    }
+
+    /// A presence as its payload is; natively the server writes it in its own way.
+    fn write(status: &Status, number: usize, ids: Ids, is_native: bool) -> String {
+        let is_cut = status.says.is_none() && !status.is_explicit;
+        let id = match ids {
+            _ if is_cut && is_native => String::new(),
+            _ if is_cut => format!(" id='shim{number}'"),
+            Ids::Unique => format!(" id='{number}'"),
+            Ids::Same => " id='x'".to_owned(),
+            Ids::None => String::new(),
+        };
+        let (kind, children) = match status.says {
+            None => (" type='unavailable'", String::new()),
+            Some(says) => ("", format!("<show>away</show><status>&#65;{says}</status>")),
+        };
+        match (is_native, is_cut) {
+            (true, true) => format!("<presence{kind}/>"),
+            (true, false) => {
+                let children = children
+                    .replace("&#65;", "A")
+                    .replace("<show>away</show>", "");
+                let children = format!("{children}<show>away</show>");
+                format!(
+                    "<presence{id}{kind} xml:lang='en'>{children}<x xmlns='vcard-temp:x:update'/><shim xmlns='urn:pubshim:0'/></presence>"
+                )
+            }
+            _ => format!(
+                "<presence xmlns='jabber:client'{id}{kind}>{children}<x xmlns='vcard-temp:x:update'><photo>1</photo></x></presence>"
+            ),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        /// The client is shown a part of what was said, in order, each at most once, and the newest last.
+        #[test]
+        fn each_status_is_shown_once_and_in_order(
+            mut said in prop::collection::vec(status(), 1..8),
+            ids in prop_oneof![Just(Ids::Unique), Just(Ids::Same), Just(Ids::None)],
+            events_first in prop::collection::vec(any::<bool>(), 32),
+        ) {
+            // Nobody goes offline twice.
+            said.dedup_by(|one, other| one.says.is_none() && other.says.is_none());
+            let last = said.len() - 1;
+            for (number, status) in said.iter_mut().enumerate() {
+                // The last word of a session is always sent; so is what is said last.
+                status.is_published |= status.says.is_none() || number == last;
+            }
+            if !matches!(ids, Ids::Unique) {
+                // Of one id, going offline twice with nothing between looks like two copies of one event.
+                for number in 0..last {
+                    said[number].is_published |= said[number + 1].says.is_none();
+                }
+            }
+            let mut natives: VecDeque<usize> = (0..said.len()).collect();
+            let published = (0..said.len()).filter(|it| said[*it].is_published);
+            let mut events: VecDeque<usize> = published
+                .flat_map(|it| std::iter::repeat_n(it, usize::from(said[it].copies)))
+                .collect();
+            let mut seen = Resource::default();
+            let mut shown = Vec::new();
+            let mut turns = events_first.into_iter();
+            while !natives.is_empty() || !events.is_empty() {
+                let is_event = natives.is_empty() || !events.is_empty() && turns.next().unwrap_or(true);
+                let next = if is_event { &mut events } else { &mut natives };
+                let number = next.pop_front().expect("not empty");
+                let status = &said[number];
+                let presence = write(status, number, ids, !is_event);
+                let is_shown = match is_event {
+                    true => seen.shows_event(change(&presence), Duration::ZERO),
+                    false => {
+                        let is_marked = presence.contains("urn:pubshim:0");
+                        seen.shows_native(change(&presence), is_marked, Duration::ZERO)
+                    }
+                };
+                if is_shown {
+                    shown.push((number, status.says));
+                }
+            }
+            let mut rest = said.iter().map(|status| status.says);
+            let is_part = shown.iter().all(|(_, says)| rest.any(|said| said == *says));
+            prop_assert!(is_part, "{:?}", shown);
+            prop_assert_eq!(shown.last().map(|(_, says)| *says), Some(said[last].says), "{:?}", shown);
+            if matches!(ids, Ids::Unique) {
+                let is_ordered = shown.is_sorted_by(|(one, _), (other, _)| one < other);
+                prop_assert!(is_ordered, "{:?}", shown);
+            }
+        }
+    }
 }

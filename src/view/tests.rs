@@ -225,11 +225,11 @@ fn listing_4_becomes_listing_2() {
         ],
     );
     assert_lines(
-        &stage.server(EVENT),
+        &stage.server(&EVENT.replace("Wooing", "Musing")),
         &[
             "shim ← server <message> from=romeo@montague.lit event items presence/mobile <presence> \
-             from=romeo@montague.lit/mobile status=\"Wooing\" | presence-event (2, 4): ×2.2",
-            "client ← shim <presence> from=romeo@montague.lit/mobile status=\"Wooing\"",
+             from=romeo@montague.lit/mobile status=\"Musing\" | presence-event (2, 4): ×2.2",
+            "client ← shim <presence> from=romeo@montague.lit/mobile status=\"Musing\"",
         ],
     );
 }

@@ -269,20 +269,121 @@ fn what_the_server_adds_is_no_news() {
 }
 
 #[test]
-fn native_unavailable_always_passes() {
+fn native_unavailable_passes_unless_it_was_said() {
     let marked = native("u", "").replace(" to=", " type='unavailable' to=");
     for unavailable in [crashed(), marked] {
-        for before in [
-            vec![],
-            vec![native("1", "")],
-            vec![event("1", "")],
-            vec![native("1", ""), event("1", "")],
-            vec![event("1", ""), gone("u")],
+        for (before, count) in [
+            (vec![], 1),
+            (vec![native("1", "")], 1),
+            (vec![event("1", "")], 1),
+            (vec![native("1", ""), event("1", "")], 1),
+            (vec![event("1", ""), gone("u")], 0),
+            (vec![native("1", ""), event("1", ""), gone("u")], 0),
+            // It ends a state that was shown since.
+            (
+                vec![event("1", ""), gone("u"), crashed(), native("2", "")],
+                1,
+            ),
+            (
+                vec![event("1", ""), gone("u"), crashed(), event("2", "")],
+                1,
+            ),
+            // The server says it twice.
+            (vec![event("1", ""), gone("u"), crashed()], 1),
         ] {
             let mut d = romeo();
             shown(&mut d, &before);
-            assert_eq!(shown(&mut d, std::slice::from_ref(&unavailable)).len(), 1);
+            let after = shown(&mut d, std::slice::from_ref(&unavailable));
+            assert_eq!(after.len(), count, "{unavailable} after {before:#?}");
         }
+    }
+}
+
+#[test]
+fn a_logout_is_shown_once() {
+    // A cut: the shim gives an id to what it publishes, the server none to what it sends.
+    let online = [native("1", ""), event("1", "")];
+    let orders = [[gone("shim"), crashed()], [crashed(), gone("shim")]];
+    for (cut, expected) in orders.into_iter().zip(["shim", "unavailable"]) {
+        let mut all = online.to_vec();
+        all.extend(cut.clone());
+        all.extend([native("2", ""), event("2", "")]);
+        all.extend(cut);
+        assert_shown(&all, &["1", expected, "2", expected]);
+    }
+}
+
+#[test]
+fn unavailable_of_whom_no_event_showed_always_passes() {
+    let mut d = romeo();
+    shown(&mut d, &[event("1", ""), gone("shim")]);
+    let room = "<presence from='room@muc.capulet.lit/juliet' to='romeo@montague.lit/mobile' type='unavailable' id='r'/>";
+    let chamber = crashed().replace("balcony", "chamber");
+    for stanza in [room, &chamber, room, &chamber] {
+        assert_eq!(shown(&mut d, &[stanza.to_owned()]).len(), 1, "{stanza}");
+    }
+}
+
+#[test]
+fn an_avatar_the_server_took_out_is_no_news() {
+    let photo = |hash: &str| format!("<show>away</show><x xmlns='vcard-temp:x:update'>{hash}</x>");
+    let own = photo("<photo>8668b9b00eeb2e3a51ea5758e7cff9f7c5780309</photo>");
+    // Emptied, taken out, replaced (ejabberd 23.01).
+    for natively in [
+        photo("<photo/>"),
+        photo(""),
+        "<show>away</show>".to_owned(),
+        photo("<photo>01b8</photo>"),
+    ] {
+        let copies = [native("1", &natively), event("1", &own)];
+        assert_shown(&copies, &["1"]);
+        let [natively, event] = copies;
+        assert_shown(&[event, natively], &["1"]);
+    }
+}
+
+#[test]
+fn a_presence_of_many_children_is_shown_once() {
+    let many = |count: usize| -> String {
+        (0..count)
+            .map(|n| format!("<c{n} xmlns='urn:c'/>"))
+            .collect()
+    };
+    for count in [16, 17, 40] {
+        assert_shown(
+            &[native("1", &many(count)), event("1", &many(count))],
+            &["1"],
+        );
+        assert_shown(
+            &[event("1", &many(count)), native("1", &many(count))],
+            &["1"],
+        );
+    }
+}
+
+#[test]
+fn a_skipped_publish_is_not_shown_behind_a_newer_one() {
+    let (first, second) = ("<status>1</status>", "<status>2</status>");
+    assert_shown(
+        &[event("2", second), native("1", first), native("2", second)],
+        &["2"],
+    );
+    // What is published again after hiding has no native copy: nothing waits for that for ever.
+    let mut d = romeo();
+    assert_eq!(shown(&mut d, &[event("2", second)]), ["2"]);
+    d.advance(31);
+    assert_eq!(shown(&mut d, &[native("3", first)]), ["3"]);
+}
+
+#[test]
+fn a_contact_seen_by_event_alone_may_use_one_id() {
+    let state = |status: &str| event("x", &format!("<status>{status}</status>"));
+    let mut d = romeo();
+    for status in ["A", "B", "A", "C", "B"] {
+        // ejabberd may send it twice.
+        d.server(&state(status));
+        d.server(&state(status));
+        assert_eq!(d.one_to_client().at("status").text, status);
     }
 }
 
