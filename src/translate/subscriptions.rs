@@ -248,7 +248,7 @@ impl Translator {
         if !matches!(kind, None | Some("unavailable")) {
             return;
         }
-        let account = jid::bare(to);
+        let account = &*jid::prepared(jid::bare(to));
         self.contacts.note_directed(account, kind.is_none());
         if self.contacts.is_to_follow(account, false) {
             self.follow(account, wire);

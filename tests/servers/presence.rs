@@ -15,6 +15,9 @@ on_both_servers!(
     shim_hangup_goes_unavailable,
     pings_are_answered_by_whom_they_ask,
     no_marker_reaches_a_client,
+    a_cut_is_seen_as_one_logout,
+    an_avatar_is_seen_once,
+    a_resource_may_end_with_a_space,
 );
 
 const MARKER: &str = "urn:pubshim:0";
@@ -32,10 +35,15 @@ struct Scene {
 
 impl Scene {
     fn new(server: &Server) -> Self {
+        Self::with(server, "balcony")
+    }
+
+    /// Juliet's resource has this name.
+    fn with(server: &Server, resource: &str) -> Self {
         let juliets_shim = Shim::start(server, "auto", &[]);
         let romeos_shim = Shim::start(server, "auto", &[]);
         let account = server.account("juliet");
-        let juliet = Puppet::login(&juliets_shim.entry(), &account, "balcony");
+        let juliet = Puppet::login(&juliets_shim.entry(), &account, resource);
         let checker = Puppet::login(&server.entry(), &account, "checker");
         let romeo = Puppet::login(&romeos_shim.entry(), &server.account("romeo"), "orchard");
         come_online(&juliet, "Awake");
@@ -204,4 +212,54 @@ fn no_marker_reaches_a_client(kind: Kind) {
             person.full
         );
     }
+}
+
+fn a_cut_is_seen_as_one_logout(kind: Kind) {
+    let server = Server::get(kind);
+    let scene = Scene::new(server);
+    let (juliet, romeo) = (&scene.juliet, &scene.romeo);
+    // Without a shim.
+    let benvolio = Puppet::login(&server.entry(), &server.account("benvolio"), "pda");
+    come_online(&benvolio, "Here");
+    subscribe(romeo, juliet);
+    subscribe(&benvolio, juliet);
+    juliet.send(json!({"cmd": "abort"}));
+    scene.expect_the_end();
+    benvolio.wait_for_unavailable(juliet);
+    let is_logout = |it: &&Event| it.is_presence_from(&juliet.full, "unavailable");
+    for (person, other) in [(romeo, &benvolio), (&benvolio, romeo)] {
+        let seen = person.seen_before_next_of(other);
+        let times = seen.iter().filter(is_logout).count();
+        assert_eq!(times, 1, "{} saw {seen:#?}", person.full);
+    }
+}
+
+/// ejabberd replaces the hash by that of the stored vCard, and there is none.
+fn an_avatar_is_seen_once(kind: Kind) {
+    let scene = Scene::new(Server::get(kind));
+    let (juliet, romeo) = (&scene.juliet, &scene.romeo);
+    subscribe(romeo, juliet);
+    juliet.raw(
+        "<presence id='avatar'><status>Painted</status><x xmlns='vcard-temp:x:update'>\
+         <photo>8668b9b00eeb2e3a51ea5758e7cff9f7c5780309</photo></x></presence>",
+    );
+    wait_for_items(&scene.checker, "the status", |items| {
+        items.contains("Painted")
+    });
+    let seen = romeo.seen_before_next_of(juliet);
+    let is_it = |it: &&Event| it.is_status_of(&juliet.full, "Painted");
+    assert_eq!(seen.iter().filter(is_it).count(), 1, "{seen:#?}");
+}
+
+fn a_resource_may_end_with_a_space(kind: Kind) {
+    let scene = Scene::with(Server::get(kind), "balcony ");
+    let (juliet, romeo) = (&scene.juliet, &scene.romeo);
+    assert!(juliet.full.ends_with(' '));
+    juliet.available("Moping");
+    wait_for_items(&scene.checker, "an item named by her resource", |items| {
+        items.contains("Moping") && items.contains("id=\"balcony \"")
+    });
+    romeo.wait_for_status(juliet, "Moping");
+    juliet.send(json!({"cmd": "abort"}));
+    scene.expect_the_end();
 }

@@ -9,7 +9,7 @@ use crate::roster::*;
 use crate::tree::Node;
 
 /// How somebody may type the bard's address, and how a server may write it.
-const SPELLED: &str = "Bard@Shakespeare.lit";
+const SPELLED: &str = "BARD@shakespeare.lit";
 
 #[test]
 fn an_answer_in_capitals_is_the_answer_to_the_form() {
@@ -112,7 +112,7 @@ fn a_resource_is_shown_as_it_came() {
 }
 
 /// What an earlier version wrote of the bard, who was approved and subscribed to as a service had spelled him:
-/// into the item of that spelling, beside whoever belongs there.
+/// into the item of that spelling, beside whoever belongs there. By its number it would be written before his own.
 fn spelled_record() -> (String, String, String) {
     let item = item_of(SPELLED);
     let near = account_in(&item);
