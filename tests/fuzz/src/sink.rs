@@ -12,6 +12,7 @@ const LIMITS: Limits = Limits {
     depth: 1000,
     attributes: 1000,
     namespaces: 1000,
+    elements: usize::MAX,
 };
 
 /// A frame that was sent, and what its prefixes are read with.

@@ -100,6 +100,7 @@ impl<'a> World<'a> {
             depth: 8,
             attributes: 8,
             namespaces: 8,
+            elements: 64,
         };
         let (before, after) = match setup.small_limits {
             true => (small, small),
