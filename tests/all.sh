@@ -8,7 +8,7 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-packages="ejabberd prosody python3 python3-venv gcc pkg-config libssl-dev strace"
+packages="ejabberd prosody python3 python3-venv gcc g++ pkg-config libssl-dev strace"
 missing=$(for package in $packages; do
     dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
 done)
@@ -24,4 +24,6 @@ venv=target/python
 "$venv/bin/python" -c 'import slixmpp' 2>/dev/null || "$venv/bin/pip" install --quiet 'slixmpp>=1.8'
 
 cargo test
+# The scenes of what a session promises; the fuzzer itself is tests/fuzz/run.sh.
+cargo test --manifest-path tests/fuzz/Cargo.toml --lib
 PUBSHIM_TEST_PYTHON="$PWD/$venv/bin/python" cargo test --test servers
