@@ -345,8 +345,10 @@ impl Contacts {
             return false;
         }
         self.client_request = None;
-        // Without a query the client's copy is current: ours has to be asked for.
-        if iq.child(ns::ROSTER, "query").is_none() || self.is_reliable() {
+        // An error may repeat the empty question. Without a query the client's copy is current. Ours has to be
+        // asked for then.
+        let is_result = iq.attribute("type").as_deref() == Some("result");
+        if !is_result || iq.child(ns::ROSTER, "query").is_none() || self.is_reliable() {
             return false;
         }
         self.handle_roster(Ok(iq), wire);

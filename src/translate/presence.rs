@@ -124,6 +124,9 @@ impl Presence {
             self.current = Some(payload.clone());
             self.waiting = Some(payload);
             self.advance(wire);
+        } else if self.is_held || self.visibility.holds() {
+            // Somebody who may not see it might be delivered to still: he is told no more than that it is over.
+            self.go_offline(wire);
         } else {
             self.withdraw(&payload, wire);
         }
