@@ -258,6 +258,18 @@ impl Approvals {
         self.doubted.insert(account.into(), now + DOUBT);
     }
 
+    /// Whether somebody of whom `is_meant` speaks is let in, or is just being.
+    pub(super) fn lets_in(&self, is_meant: impl Fn(&str) -> bool) -> bool {
+        let granting = self.grants.iter().flat_map(|(_, accounts)| accounts);
+        let members = self.members.iter().flatten().chain(&self.others);
+        let subscribed = self.subscribers.iter().map(|jid| jid::bare(jid));
+        let mut all = members
+            .chain(granting)
+            .map(|account| &**account)
+            .chain(subscribed);
+        all.any(is_meant)
+    }
+
     /// Forgets the doubts about whom `may_see` speaks for.
     pub(super) fn settle_doubts(&mut self, may_see: impl Fn(&str) -> bool) {
         self.doubted.retain(|member, _| !may_see(member));

@@ -396,6 +396,12 @@ impl Contacts {
         removals.any(|(_, account)| !self.is_known() || self.may_see(account))
     }
 
+    /// Whether the client waits for the server to take `account` out of the roster.
+    pub(super) fn is_taking_out(&self, account: &str) -> bool {
+        let mut removals = self.removals.iter();
+        removals.any(|(_, removed)| **removed == *account)
+    }
+
     /// Looks at an answer for the client; whoever is out of the roster from now on.
     pub(super) fn note_removed(&mut self, iq: &Element<'_>) -> Option<Changed> {
         if self.removals.is_empty() {

@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use super::approvals::{DOUBT, Standing};
+use super::farewell::Told;
 use super::inquiry::Inquiry;
 use super::translator::Translator;
 use crate::jid;
@@ -98,7 +99,7 @@ impl Translator {
                 let strangers = self.strangers(wire);
                 for account in strangers {
                     if !self.natives.is_waiting(&account) {
-                        self.revoke(&account, wire);
+                        self.take_out(&account, Told::Never, wire);
                     }
                 }
                 self.answer_forms(wire);
@@ -194,7 +195,7 @@ impl Translator {
         self.compare_members();
         for account in self.strangers(wire) {
             if self.blocking.is_blocked(&account) {
-                self.revoke(&account, wire);
+                self.take_out(&account, Told::Never, wire);
             } else if !self.revocations.concerns(&account) {
                 self.gate = Gate::Doubting(wire.now + DOUBT);
             }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::farewell::Told;
 use super::translator::Translator;
 use crate::jid;
 use crate::session::Wire;
@@ -163,7 +164,7 @@ impl Translator {
             wire.now,
         );
         for account in strangers {
-            self.revoke(&account, wire);
+            self.take_out(&account, Told::Never, wire);
         }
     }
 

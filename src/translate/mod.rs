@@ -18,6 +18,7 @@
 //! | `followings.rs` | our subscriptions to contacts' nodes | 9 |
 //! | `authorization.rs` | a service's questions who may subscribe, and their answers | 10, 11 |
 //! | `approvals.rs`, `revoke.rs` | who may see our node | 10, 11 |
+//! | `farewell.rs` | who is taken out sees the client go | 3 |
 //! | `pure.rs` | what a client says where nothing but pubsub may leave | 5–11 |
 //! | `blocking.rs` | whom the user has blocked | |
 //! | `contacts.rs` | what is known of each contact, and whose events are believed | 4 |
@@ -37,6 +38,7 @@ mod blocking;
 mod contacts;
 mod entries;
 mod events;
+mod farewell;
 mod followings;
 mod form;
 mod gate;

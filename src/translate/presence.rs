@@ -1,6 +1,7 @@
 //! The client's presence to publishes on its node `presence` (listings 1 and 3).
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -37,6 +38,8 @@ pub(super) struct Presence {
     hid: bool,
     /// The server may hold an item of ours.
     published: bool,
+    /// When the last publish was answered.
+    told_at: Duration,
     conflicts: u8,
     /// Nothing is to be published for now.
     is_held: bool,
@@ -64,6 +67,7 @@ impl Presence {
             current: None,
             hid: false,
             published: false,
+            told_at: Duration::ZERO,
             conflicts: 0,
             // Nobody has looked yet who may see it.
             is_held: is_auto,
@@ -222,6 +226,25 @@ impl Presence {
         sent
     }
 
+    /// Whether an event with the client's presence may have gone out within `span` before `now`.
+    pub(super) fn has_told_since(&self, now: Duration, span: Duration) -> bool {
+        self.publishing.is_some() || self.published && now < self.told_at + span
+    }
+
+    /// Publishes that the client is gone, if it ever was there, to everybody who is subscribed; what it said last
+    /// is published anew as soon as publishes are held no longer.
+    pub(super) fn take_back(&mut self, wire: &mut Wire) {
+        if !self.published || !self.node.is_ready() {
+            return;
+        }
+        let current = self.current.take();
+        self.go_offline(wire);
+        // Whoever has seen the native copy with its id, and then `unavailable`, must not take it for that.
+        let current = current.map(|payload| with_id(&payload, wire.requests.id().as_str()));
+        self.current.clone_from(&current);
+        self.waiting = current;
+    }
+
     /// Lets publishes wait, or go on.
     pub(super) fn hold(&mut self, is_held: bool, wire: &mut Wire) {
         if std::mem::replace(&mut self.is_held, is_held) && !is_held {
@@ -349,6 +372,7 @@ impl Presence {
 
     fn handle_published(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
         let payload = self.publishing.take();
+        self.told_at = wire.now;
         match reply {
             Ok(_) => {
                 self.conflicts = 0;

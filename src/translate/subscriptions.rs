@@ -10,6 +10,7 @@ use bytes::BufMut;
 
 use super::approvals::{MOST_JIDS, Noted, has_share};
 use super::authorization::{Form, returned_answer, set_subscription};
+use super::farewell::Told;
 use super::followings::Outcome;
 use super::handshake::{Half, Kind, Relation};
 use super::presence::NODE;
@@ -69,7 +70,8 @@ impl Translator {
                 if self.approvals.has_form(account) {
                     self.approvals.deny(account, wire);
                 }
-                self.end_approval(account, wire);
+                let told = self.told(account, true);
+                self.end_approval(account, told, wire);
             }
         }
         if let Some(contact) = self.contacts.stranger_mut(account)
@@ -167,12 +169,12 @@ impl Translator {
     }
 
     /// `account` is not approved any more, neither natively nor on record; under `auto`.
-    pub(super) fn end_approval(&mut self, account: &str, wire: &mut Wire) {
+    pub(super) fn end_approval(&mut self, account: &str, told: Told, wire: &mut Wire) {
         let was_recorded = self.contacts.get_mut(account).is_some_and(|contact| {
             contact.answered = None;
             std::mem::take(&mut contact.recorded.from) == Half::Yes
         });
-        self.revoke(account, wire);
+        self.take_out(account, told, wire);
         if was_recorded {
             self.record.write(account, None, &self.contacts, wire);
         }
@@ -194,8 +196,15 @@ impl Translator {
         self.blocking.lets_see(&self.contacts, account)
     }
 
-    /// The roster says that what is between the account and `account` has changed; under `auto`.
-    pub(super) fn follow_roster(&mut self, account: &str, before: Relation, wire: &mut Wire) {
+    /// The roster says that what is between the account and `account` has changed; under `auto`. `is_own`: this
+    /// client has asked for it.
+    pub(super) fn follow_roster(
+        &mut self,
+        account: &str,
+        before: Relation,
+        is_own: bool,
+        wire: &mut Wire,
+    ) {
         let Some(contact) = self.contacts.get(account) else {
             return;
         };
@@ -216,7 +225,11 @@ impl Translator {
             }
         }
         if lost(|relation| relation.from) {
-            self.end_approval(account, wire);
+            let told = match is_own {
+                true => Told::Last,
+                false => Told::BeforePush,
+            };
+            self.end_approval(account, told, wire);
         }
         if (gained(|relation| relation.to) || gained(|relation| relation.from)) && is_marked {
             self.follow(account, wire);

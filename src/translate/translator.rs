@@ -8,6 +8,7 @@ use super::authorization::Form;
 use super::blocking::Blocking;
 use super::contacts::{Changed, Contacts};
 use super::events::Events;
+use super::farewell::Told;
 use super::followings::Followings;
 use super::gate::Gate;
 use super::handshake::Kind;
@@ -198,7 +199,7 @@ impl Translator {
         }
         if mentions(iq, &[ns::BLOCKING]) {
             let blocked = self.blocking.note_request(iq);
-            self.follow_blocking(&blocked, wire);
+            self.follow_blocking(&blocked, true, wire);
         }
         false
     }
@@ -226,10 +227,10 @@ impl Translator {
     /// Whoever was taken out of the roster sees us no longer.
     fn follow_removals(&mut self, removed: impl IntoIterator<Item = Changed>, wire: &mut Wire) {
         for (account, before) in removed {
-            self.follow_roster(&account, before, wire);
+            self.follow_roster(&account, before, true, wire);
             if self.contacts.may_see(&account) {
                 // He was approved by a form alone, of which the roster says nothing.
-                self.end_approval(&account, wire);
+                self.end_approval(&account, Told::Never, wire);
             }
         }
         self.hold_publishes(wire);
@@ -364,7 +365,7 @@ impl Translator {
         self.follow_privacy_lists(wire);
         if self.blocking.is_waiting() {
             let blocked = self.blocking.note_answer(iq);
-            self.follow_blocking(&blocked, wire);
+            self.follow_blocking(&blocked, true, wire);
         }
         let removed = self.contacts.note_removed(iq);
         self.follow_removals(removed, wire);
@@ -383,8 +384,12 @@ impl Translator {
             return false;
         }
         if mentions(iq, &[ns::BLOCKING]) {
+            let asked = self.blocking.being_blocked();
             let (blocked, is_taken) = self.blocking.handle_push(iq);
-            self.follow_blocking(&blocked, wire);
+            let (own, others): (Vec<_>, Vec<_>) =
+                blocked.into_iter().partition(|jid| asked.contains(jid));
+            self.follow_blocking(&own, true, wire);
+            self.follow_blocking(&others, false, wire);
             if is_taken {
                 wire.answer_result(iq);
             }
@@ -395,7 +400,8 @@ impl Translator {
         }
         let (changed, is_taken) = self.contacts.handle_push(iq, wire);
         for (account, before) in changed {
-            self.follow_roster(&account, before, wire);
+            let is_own = self.contacts.is_taking_out(&account);
+            self.follow_roster(&account, before, is_own, wire);
         }
         is_taken
     }
@@ -406,19 +412,22 @@ impl Translator {
             return;
         };
         self.blocking.set_by_privacy_list(&blocked.all);
-        self.follow_blocking(&blocked.new, wire);
+        self.follow_blocking(&blocked.new, false, wire);
     }
 
-    /// Whoever is blocked now is subscribed no longer; whoever is not any more may be again.
-    fn follow_blocking(&mut self, blocked: &[Box<str>], wire: &mut Wire) {
+    /// Whoever is blocked now is subscribed no longer; whoever is not any more may be again. `is_own`: this
+    /// client has asked for it.
+    fn follow_blocking(&mut self, blocked: &[Box<str>], is_own: bool, wire: &mut Wire) {
         for jid in blocked {
             // Where nobody lists subscribers, a domain's have to be known by name.
             for account in self.contacts.of_domain(jid) {
                 if self.contacts.may_see(&account) {
-                    self.revoke(&account, wire);
+                    let told = self.told(&account, is_own);
+                    self.take_out(&account, told, wire);
                 }
             }
-            self.revoke(jid, wire);
+            let told = self.told(jid, is_own);
+            self.take_out(jid, told, wire);
         }
         self.hold_publishes(wire);
         if self.login == Login::Done || self.gate.is_compared() {
@@ -446,7 +455,7 @@ impl Translator {
         if self.enabled {
             self.natives.leave(is_heard, wire);
             let blocked = self.blocking.being_blocked();
-            self.follow_blocking(&blocked, wire);
+            self.follow_blocking(&blocked, true, wire);
             let removed = self.contacts.end_removals();
             self.follow_removals(removed, wire);
             self.end_revocations(wire);

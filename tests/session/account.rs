@@ -138,9 +138,11 @@ impl Account {
         (d, said)
     }
 
-    /// The same, when nobody wants to know what it took.
+    /// The same some time later, when nobody wants to know what it took.
     pub(crate) fn session(&self) -> Driver {
         let (mut d, _) = self.logged_in();
+        d.advance(10);
+        self.settle(&mut d);
         d.forget();
         d
     }

@@ -11,6 +11,7 @@ mod cells;
 mod closing;
 mod driver;
 mod ending;
+mod farewell;
 mod features;
 mod form_input;
 mod forms;
