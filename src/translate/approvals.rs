@@ -558,7 +558,7 @@ impl Standing {
 }
 
 /// Whether an answer of the node's owner side holds its `affiliations` or its `subscriptions`.
-fn holds(iq: &Element<'_>, what: &str) -> bool {
+pub(super) fn holds(iq: &Element<'_>, what: &str) -> bool {
     let pubsub = iq.child(ns::PUBSUB_OWNER, "pubsub");
     pubsub.is_some_and(|pubsub| pubsub.child(ns::PUBSUB_OWNER, what).is_some())
 }

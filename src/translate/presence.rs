@@ -168,7 +168,10 @@ impl Presence {
         }
         wire.apply(&rules::WITHDRAW);
         // Not waiting for the answers: the stream may end right after.
-        self.publish(payload, Purpose::Ignore, wire);
+        if !self.publish(payload, Purpose::Ignore, wire) {
+            let reason = "too many requests wait for the server".to_owned();
+            wire.log(Event::PublishFailed { node: NODE, reason });
+        }
         let item = jid::resource(&wire.jid).unwrap_or_default().to_owned();
         wire.request("set", None, Purpose::Ignore, |out| {
             write_retract(out, &item);
@@ -193,6 +196,9 @@ impl Presence {
             if self.publish(&payload, Purpose::Publish(self.serial), wire) {
                 self.published = true;
                 self.publishing = Some(payload);
+            } else {
+                // Too many requests wait for the server: the next answer makes room.
+                self.waiting = Some(payload);
             }
         }
     }
@@ -204,7 +210,7 @@ impl Presence {
             return false;
         };
         let item = escape(jid::resource(&wire.jid).unwrap_or_default()).into_owned();
-        let sent = wire.request("set", None, purpose, |out| {
+        wire.request("set", None, purpose, |out| {
             let _ = write!(
                 out,
                 "<pubsub xmlns='{}'><publish node='{NODE}'><item id='{item}'>",
@@ -218,12 +224,7 @@ impl Presence {
                 &[("pubsub#access_model", access.as_str())],
             );
             out.put_slice(b"</publish-options></pubsub>");
-        });
-        if !sent {
-            let reason = "too many requests wait for the server".to_owned();
-            wire.log(Event::PublishFailed { node: NODE, reason });
-        }
-        sent
+        })
     }
 
     /// Whether an event with the client's presence may have gone out within `span` before `now`.
@@ -245,9 +246,10 @@ impl Presence {
         self.waiting = current;
     }
 
-    /// Lets publishes wait, or go on.
+    /// Lets publishes wait, or go on: also one that found no room.
     pub(super) fn hold(&mut self, is_held: bool, wire: &mut Wire) {
-        if std::mem::replace(&mut self.is_held, is_held) && !is_held {
+        self.is_held = is_held;
+        if !is_held {
             self.advance(wire);
         }
     }

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::approvals::write_question;
+use super::approvals::{holds, write_question};
 use super::authorization::write_subscription;
-use super::inquiry::{has_none, pause_after};
+use super::inquiry::{NO_LIST, has_none, pause_after};
 use super::presence::NODE;
 use super::translator::Translator;
 use super::{Purpose, rules};
@@ -340,7 +340,9 @@ impl Translator {
     /// The answer to who is subscribed to our node, for a revocation.
     pub(super) fn handle_revoking(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
         match reply {
-            Ok(iq) => self.revocations.handle_subscribers(iq, wire),
+            Ok(iq) if holds(iq, "subscriptions") => self.revocations.handle_subscribers(iq, wire),
+            // Without the list nobody is known to be out.
+            Ok(_) => self.revocations.handle_unlisted(NO_LIST, wire),
             Err(condition) => self.revocations.handle_unlisted(condition, wire),
         }
         self.work_at_revocations(wire);

@@ -495,3 +495,39 @@ fn a_removal_of_who_sees_nothing_holds_nothing() {
         "{said:?}"
     );
 }
+
+#[test]
+fn an_answer_without_a_list_does_not_say_that_he_is_out() {
+    let mut account = Account::with(&[(BARE, "both")]);
+    account.subscribers = Some(vec![BARE.to_owned()]);
+    let mut d = account.session();
+    d.client(&unsubscribed(BARE));
+    let list = d.server_got().remove(0);
+    account.answer_one(&list, &mut d);
+    for iq in d.server_got() {
+        d.result(&iq, "");
+    }
+    let list = d.one_to_server();
+    assert_eq!(say(&list), "get subscribers");
+    d.result(&list, "");
+    assert!(!publishes(&mut d));
+    account.subscribers = Some(Vec::new());
+    d.advance(3);
+    endings(&mut d, &account, |d, iq, _| d.result(iq, ""));
+    assert!(publishes(&mut d));
+}
+
+#[test]
+fn a_status_that_finds_no_room_is_published_when_there_is_some() {
+    let account = Account::with(&[]);
+    let mut d = account.session();
+    let open = fill(&mut d);
+    d.client(STATUS);
+    assert_eq!(said(&mut d), ["presence  own"]);
+    account.answer_one(&open[0], &mut d);
+    let sent = d.server_got();
+    let publish = sent.iter().find(|iq| iq.has("pubsub/publish"));
+    let publish = publish.expect("the status");
+    assert_eq!(crate::presence_out::changed(publish).value("id"), "2");
+    assert_eq!(d.events(), []);
+}
