@@ -10,6 +10,7 @@ use super::authorization::{Form, set_subscription};
 use super::contacts::Contacts;
 use super::inquiry::{Inquiry, NO_LIST, has_none};
 use super::presence::NODE;
+use super::queue::Queue;
 use super::revoke::subscriptions_in;
 use super::{Purpose, rules};
 use crate::jid;
@@ -58,7 +59,7 @@ pub(super) struct Approvals {
     is_compared: bool,
     forms: Vec<Form>,
     /// Contacts to be made members.
-    waiting: VecDeque<Box<str>>,
+    waiting: Queue,
     /// Those of them that were refused together with others: each goes by itself.
     alone: HashSet<Box<str>>,
     /// Contacts to be subscribed by us: they have a shim and may not know that they may subscribe.
@@ -228,10 +229,9 @@ impl Approvals {
             .filter(|account| may_see(account) && !members.contains(*account))
             .collect();
         missing.sort_unstable();
-        let waiting: HashSet<Box<str>> = self.waiting.iter().cloned().collect();
-        let missing = missing.into_iter().map(Box::from);
-        self.waiting
-            .extend(missing.filter(|account| !waiting.contains(account)));
+        for account in missing {
+            self.waiting.push(account);
+        }
     }
 
     /// Whoever is delivered to, or could have himself delivered to, and should not, in the order of their
@@ -298,9 +298,8 @@ impl Approvals {
             .members
             .as_ref()
             .is_some_and(|members| members.contains(account));
-        let is_waiting = self.waiting.iter().any(|waiting| **waiting == *account);
-        if !is_member && !is_waiting && !self.is_granting(account) {
-            self.waiting.push_back(account.into());
+        if !is_member && !self.is_granting(account) {
+            self.waiting.push(account);
         }
         if is_member && is_marked {
             self.want_subscribed(account);
@@ -368,7 +367,7 @@ impl Approvals {
             if batch.len() >= BATCH || is_alone && !batch.is_empty() {
                 break;
             }
-            batch.extend(self.waiting.pop_front());
+            batch.extend(self.waiting.pop());
             if is_alone {
                 break;
             }
@@ -396,7 +395,14 @@ impl Approvals {
         });
         match sent {
             true => self.grants.push((self.serial, accounts)),
-            false => self.waiting.extend(accounts),
+            false => self.wait(accounts),
+        }
+    }
+
+    /// Has accounts made members later.
+    fn wait(&mut self, accounts: Vec<Box<str>>) {
+        for account in accounts {
+            self.waiting.push(&account);
         }
     }
 
@@ -431,7 +437,7 @@ impl Approvals {
             // One of them is at fault; the others must not suffer.
             Err(_) if accounts.len() > 1 => {
                 self.alone.extend(accounts.iter().cloned());
-                self.waiting.extend(accounts);
+                self.wait(accounts);
             }
             Err(reason) => wire.log(Event::ApprovalFailed {
                 whom: accounts.into_iter().map(String::from).collect(),
@@ -492,7 +498,7 @@ impl Approvals {
             .as_ref()
             .is_some_and(|members| members.contains(account));
         if !is_member {
-            self.waiting.retain(|waiting| **waiting != *account);
+            self.waiting.remove(account);
             self.grant(vec![account.into()], wire);
         }
         self.answer_forms(account, true, wire)
@@ -527,7 +533,7 @@ impl Approvals {
     /// `account` is to see nothing any more.
     pub(super) fn forget(&mut self, account: &str) {
         self.is_stale = true;
-        self.waiting.retain(|waiting| **waiting != *account);
+        self.waiting.remove(account);
         self.unsubscribed.retain(|waiting| **waiting != *account);
         for (_, granting) in &mut self.grants {
             granting.retain(|waiting| **waiting != *account);

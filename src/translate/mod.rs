@@ -50,6 +50,7 @@ mod natives;
 mod node;
 mod presence;
 mod pure;
+mod queue;
 mod record;
 mod replies;
 mod revoke;

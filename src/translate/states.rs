@@ -10,6 +10,7 @@ use super::contacts::Contacts;
 use super::events::{Events, Held, read_item};
 use super::leftovers::write_ping;
 use super::presence::NODE;
+use super::queue::Queue;
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
@@ -25,7 +26,7 @@ const MOST_SUSPECTED: usize = 256 * 1024;
 #[derive(Default)]
 pub(super) struct States {
     /// Accounts whose items are still to be fetched.
-    accounts: VecDeque<Box<str>>,
+    accounts: Queue,
     fetches: Vec<Fetch>,
     /// Available items whose resources are still to be pinged.
     suspects: VecDeque<Held>,
@@ -57,9 +58,7 @@ impl States {
 
     /// Has the items of `account` fetched.
     pub(super) fn fetch(&mut self, account: &str) {
-        if !self.accounts.iter().any(|waiting| **waiting == *account) {
-            self.accounts.push_back(account.into());
-        }
+        self.accounts.push(account);
     }
 
     /// Nothing is to be shown that was asked for.
@@ -97,7 +96,7 @@ impl States {
             self.serial = self.serial.wrapping_add(1);
             if let Some(held) = self.suspects.pop_front() {
                 self.ping(held, wire);
-            } else if let Some(account) = self.accounts.pop_front() {
+            } else if let Some(account) = self.accounts.pop() {
                 let is_native = contacts
                     .get(&account)
                     .is_some_and(|contact| contact.is_native);

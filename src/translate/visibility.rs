@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::Purpose;
 use super::inquiry::{Inquiry, NO_LIST, has_none};
@@ -34,7 +35,7 @@ pub(super) struct Visibility {
     /// So many times the list in force was asked for and has not come.
     reads: usize,
     /// Whom the list in force blocks, as far as that was handed out.
-    blocked: Vec<Box<str>>,
+    blocked: Arc<[Box<str>]>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -51,8 +52,9 @@ struct State {
 struct List {
     /// It is hidden from somebody.
     hides: bool,
-    /// These are denied everything: ejabberd keeps its block list (XEP-0191) as a privacy list.
-    blocked: Vec<Box<str>>,
+    /// These are denied everything: ejabberd keeps its block list (XEP-0191) as a privacy list. There may be
+    /// tens of thousands, and a state is looked at with each input: a copy of it has them in common.
+    blocked: Arc<[Box<str>]>,
 }
 
 /// What one request changes.
@@ -82,8 +84,8 @@ impl Visibility {
 
     /// Whether the client is hidden from somebody, as far as is known.
     pub(super) fn is_hidden(&self) -> bool {
-        if self.state.hides() {
-            return true;
+        if self.state.hides() || self.asked.is_empty() {
+            return self.state.hides();
         }
         let mut state = self.state.clone();
         self.asked.iter().any(|(_, change)| {
@@ -232,9 +234,12 @@ impl Visibility {
     /// Whether somebody is blocked who was not handed out yet, or would be by a list the client has asked for.
     fn blocks_more(&self) -> bool {
         let is_new = |state: &State| {
-            let blocked = state.blocked().unwrap_or_default();
+            let Some(blocked) = state.blocked() else {
+                return false;
+            };
             let known = || self.blocked.iter().collect::<HashSet<_>>();
-            *blocked != self.blocked && !blocked.iter().collect::<HashSet<_>>().is_subset(&known())
+            !is_same(&blocked, &self.blocked)
+                && !blocked.iter().collect::<HashSet<_>>().is_subset(&known())
         };
         let mut state = self.state.clone();
         is_new(&state)
@@ -247,11 +252,13 @@ impl Visibility {
     /// Whom the list in force blocks, if that has changed since the last call.
     pub(super) fn changed_blocks(&mut self) -> Option<Blocked> {
         // What an unknown list says is still to be learned.
-        let all = self.state.blocked()?.to_vec();
-        if all == self.blocked {
+        let all = self.state.blocked()?;
+        if is_same(&all, &self.blocked) {
             return None;
         }
         let known = std::mem::replace(&mut self.blocked, all.clone());
+        let known: HashSet<_> = known.iter().collect();
+        let all = all.to_vec();
         let mut new = all.clone();
         new.retain(|account| !known.contains(account));
         Some(Blocked { all, new })
@@ -296,6 +303,11 @@ impl Visibility {
     }
 }
 
+/// Whether two lists name the same accounts; at once if one is a copy of the other.
+fn is_same(one: &Arc<[Box<str>]>, other: &Arc<[Box<str>]>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
+}
+
 impl State {
     fn hides(&self) -> bool {
         let is_hiding = |name| self.lists.get(name).is_none_or(|list| list.hides);
@@ -303,10 +315,10 @@ impl State {
     }
 
     /// Whom the list in force denies everything; `None` if that list is not known.
-    fn blocked(&self) -> Option<&[Box<str>]> {
+    fn blocked(&self) -> Option<Arc<[Box<str>]>> {
         match self.list_in_force() {
-            None => Some(&[]),
-            Some(name) => self.lists.get(name).map(|list| &*list.blocked),
+            None => Some(Arc::default()),
+            Some(name) => self.lists.get(name).map(|list| list.blocked.clone()),
         }
     }
 
@@ -379,7 +391,7 @@ impl List {
         };
         let mut items: Vec<_> = list.children().filter(concerns).collect();
         items.sort_by_key(order);
-        let mut found = Self::default();
+        let (mut hides, mut blocked) = (false, Vec::new());
         for item in items {
             let value = item.attribute("value").unwrap_or_default();
             match (
@@ -387,10 +399,10 @@ impl List {
                 item.attribute("type").as_deref(),
             ) {
                 (Some("deny"), Some("jid")) if item.children().next().is_none() => {
-                    found.blocked.push(jid::prepared(&value).into());
+                    blocked.push(jid::prepared(&value).into());
                 }
                 (Some("deny"), _) => {
-                    found.hides = true;
+                    hides = true;
                     break;
                 }
                 // What comes after a rule for everybody is never reached.
@@ -398,6 +410,31 @@ impl List {
                 _ => {}
             }
         }
-        found
+        let blocked = blocked.into();
+        Self { hides, blocked }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_block_list_is_not_copied_with_each_input() {
+        let list = List {
+            hides: false,
+            blocked: (0..60_000)
+                .map(|n| format!("u{n}@capulet.lit").into())
+                .collect(),
+        };
+        let mut visibility = Visibility::default();
+        visibility.lists.note_known();
+        visibility.state.default = Some("blocked".into());
+        visibility.state.note_list("blocked".into(), list);
+        assert!(visibility.changed_blocks().is_some());
+        visibility.asked.push(("a1".into(), Change::default()));
+        for _ in 0..10_000 {
+            assert!(!visibility.holds());
+        }
     }
 }
