@@ -6,9 +6,6 @@ use std::time::Duration;
 use super::{Input, Leg, Output, Record, Session};
 use crate::xml::{Limits, Namespaces, head};
 
-/// Less time than this is not noted, unless it is what was waited for.
-const SECOND: Duration = Duration::from_secs(1);
-
 /// Of a frame that passes unread, so much is kept to be noted. A longer one is noted as cut off.
 const MOST_UNREAD: usize = 1024 * 1024;
 /// Of what is no XML, so much is noted: there may be secrets in it.
@@ -71,7 +68,7 @@ impl Session {
         let record = match input {
             // Ends are noted where they are acted on: what came before may be held.
             Input::Bytes(..) | Input::Eof(_) => return,
-            Input::Timeout => return self.note_time(Duration::from_millis(1)),
+            Input::Timeout => return self.note_time(),
             Input::Connected(facts) => Record::Connected(*facts),
             Input::Secured => Record::Secured,
             Input::Failed(reason) => Record::Failed(reason.clone()),
@@ -117,16 +114,17 @@ impl Session {
     }
 
     fn note(&mut self, record: Record) {
-        self.note_time(SECOND);
+        self.note_time();
         self.wire.output(Output::Recorded(record));
     }
 
-    /// Notes that time has passed since it was last noted, if at least `unit` has.
-    fn note_time(&mut self, unit: Duration) {
+    /// Notes how many milliseconds have passed since time was last noted. What is sent at once and what waits
+    /// hangs on each of them.
+    fn note_time(&mut self) {
         let Some(tap) = &mut self.tap else { return };
         let millis = (self.now - tap.mark).as_millis();
         let passed = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
-        if passed >= unit {
+        if passed > Duration::ZERO {
             tap.mark += passed;
             self.wire.output(Output::Recorded(Record::After(passed)));
         }

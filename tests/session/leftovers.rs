@@ -1,5 +1,10 @@
 //! Items of resources that are gone, and pings that tell who is there.
 
+use std::time::Duration;
+
+use pubshim::fixture::{Fixture, Recording, replay};
+use pubshim::session::{Input, Policy};
+
 use crate::driver::*;
 use crate::presence_out::ready;
 
@@ -180,4 +185,48 @@ fn everybody_elses_ping_is_the_clients() {
             assert_eq!(d.server_bytes(), "");
         }
     }
+}
+
+/// Pings are answered as the server's leg bears it: whether one is answered at once hangs on fractions of a
+/// second.
+#[test]
+fn answers_that_wait_for_their_turn_are_replayed() -> Result<(), Box<dyn std::error::Error>> {
+    let options = options(Policy::Auto);
+    let mut text = Recording::header("Pings", &options);
+    let mut d = Driver::new(options);
+    d.session.record();
+    let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
+    d.client(&client);
+    d.input(Input::Connected(facts()));
+    d.server(&format!("{server}{MECHANISMS}"));
+    d.client(AUTH);
+    d.server(SUCCESS);
+    d.client(&client);
+    d.server(&format!("{server}{BIND_FEATURES}"));
+    d.client(BIND);
+    d.server(&bound(JULIET));
+    d.server_bytes();
+    let ping = |n| {
+        format!(
+            "<iq type='get' from='romeo@montague.lit/x' to='{JULIET}' id='p{n}'>\
+             <ping xmlns='urn:xmpp:ping'><shim xmlns='urn:pubshim:0'/></ping></iq>"
+        )
+    };
+    let waits = (0..1000).find(|n| {
+        d.server(&ping(*n));
+        d.server_bytes().is_empty()
+    });
+    assert!(waits.is_some());
+    d.now = d.session.timeout().ok_or("nothing is waited for")?;
+    d.input(Input::Timeout);
+    assert_ne!(d.server_bytes(), "");
+    d.now += Duration::from_millis(900);
+    d.server(&ping(1000));
+    assert_ne!(d.server_bytes(), "");
+    let mut recording = Recording::new(true);
+    for output in d.everything() {
+        recording.write(&output, &mut text);
+    }
+    assert_eq!(replay(&Fixture::parse(&text)?)?, []);
+    Ok(())
 }
