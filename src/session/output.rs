@@ -243,6 +243,11 @@ pub enum Event {
         /// What the server said.
         reason: String,
     },
+    /// What was said of these contacts could not be put on the account's record before the session ended.
+    NotRecorded {
+        /// Their accounts.
+        whom: Vec<String>,
+    },
     /// A rule was applied to the stanza in work.
     Applied(&'static Rule),
     /// Something that came in by pubsub was not shown to the client, for this reason.
@@ -327,6 +332,7 @@ impl Event {
             | Self::RevokeFailed { .. }
             | Self::NotKnown { .. }
             | Self::ApprovalFailed { .. }
+            | Self::NotRecorded { .. }
             | Self::LoginFailed
             | Self::LeftBeforeLogin => Level::Warn,
             Self::LoggedIn(_) | Self::Relaying(_) => Level::Info,
@@ -410,6 +416,12 @@ impl fmt::Display for Event {
             Self::ApprovalFailed { whom, reason } => write!(
                 f,
                 "{} cannot be shown what is published to node 'presence': {reason}",
+                shown(&whom.join(", "))
+            ),
+            Self::NotRecorded { whom } => write!(
+                f,
+                "the session ended before it could be put on record what you said of {}: if you have let one of \
+                 them see you, do so again",
                 shown(&whom.join(", "))
             ),
             Self::PublishFailed { node, reason } => {

@@ -12,7 +12,7 @@
 //! and a `<jid>` for each JID that was approved besides the bare one; under `auto`, where a server does not
 //! list subscribers, also for the bare one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
@@ -475,7 +475,8 @@ impl Record {
         }
     }
 
-    /// Writes all that has changed at once, since the session ends. No answer is waited for.
+    /// Writes all that has changed at once, since the session ends. No answer is waited for. What cannot be
+    /// written stays: see [`tell_lost`](Self::tell_lost).
     pub(super) fn write_all(&mut self, contacts: &Contacts, wire: &mut Wire) {
         if !self.is_known() || !self.node.is_ready() {
             return;
@@ -483,10 +484,24 @@ impl Record {
         let Some(access) = self.node.verified() else {
             return;
         };
-        for bucket in std::mem::take(&mut self.dirty).into_keys() {
+        self.dirty.retain(|bucket, _| {
             wire.apply(&rules::RECORD);
-            wire.request("set", None, Purpose::Ignore, |out| {
-                write_bucket(out, bucket, contacts, &self.strays, access.as_str());
+            let is_sent = wire.request("set", None, Purpose::Ignore, |out| {
+                write_bucket(out, *bucket, contacts, &self.strays, access.as_str());
+            });
+            !is_sent
+        });
+    }
+
+    /// The session has ended: the user is told of whom something could not be written any more.
+    pub(super) fn tell_lost(&mut self, wire: &mut Wire) {
+        let lost: BTreeSet<_> = std::mem::take(&mut self.dirty)
+            .into_values()
+            .flat_map(|changes| changes.accounts)
+            .collect();
+        if !lost.is_empty() {
+            wire.log(Event::NotRecorded {
+                whom: lost.into_iter().map(String::from).collect(),
             });
         }
     }

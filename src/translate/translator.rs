@@ -468,6 +468,7 @@ impl Translator {
     pub(crate) fn give_back(&mut self, wire: &mut Wire) {
         self.natives.give_back(wire);
         self.refuse_changes(wire);
+        self.record.tell_lost(wire);
     }
 
     /// The server has ended the session: nothing can or need be published any more.

@@ -1,6 +1,6 @@
 //! Questions of the service whether somebody may subscribe (listings 10 and 11), under `auto`.
 
-use pubshim::session::{Dropped, Leg};
+use pubshim::session::{Dropped, Event, Input, Leg, Level};
 
 use crate::account::*;
 use crate::driver::*;
@@ -409,6 +409,28 @@ fn an_approval_by_form_alone_is_remembered_until_it_is_taken_back() {
     let (_, mut records) = settle_records(&account, &mut d);
     let record = records.pop().expect("it is taken off the record");
     assert_eq!(record, Node::document("<contacts xmlns='urn:pubshim:0'/>"));
+}
+
+#[test]
+fn an_approval_that_cannot_be_written_any_more_is_told() {
+    for way in [Input::Shutdown, Input::Eof(Leg::Server)] {
+        let (_, mut d) = session("");
+        d.server(&ejabberd_form(BARD));
+        d.client(&format!("<presence to='{BARD}' type='subscribed'/>"));
+        d.forget();
+        // The node is not made yet.
+        d.input(way);
+        let events = d.events();
+        let is_told = |event: &Event| {
+            matches!(event, Event::NotRecorded { whom } if *whom == [BARD])
+                && event.level() == Level::Warn
+        };
+        assert_eq!(
+            events.iter().filter(|it| is_told(it)).count(),
+            1,
+            "{events:?}"
+        );
+    }
 }
 
 #[test]
