@@ -117,15 +117,15 @@ impl Natives {
     }
 
     fn queue(&mut self, stanza: Stanza, wire: &mut Wire) -> bool {
+        let is_urgent = matches!(stanza.kind, Kind::Unsubscribe | Kind::Unsubscribed);
+        if !is_urgent && !self.has_room_for(&stanza) {
+            return false;
+        }
         // What waits about the same half of the same subscription is overtaken by it.
         self.waiting.retain(|other| !other.is_about_same(&stanza));
-        if matches!(stanza.kind, Kind::Unsubscribe | Kind::Unsubscribed) {
+        if is_urgent {
             self.pass(stanza, wire);
             return true;
-        }
-        let bytes: usize = self.waiting.iter().map(|other| other.bytes.len()).sum();
-        if self.waiting.len() >= MOST_KEPT || bytes >= MOST_BYTES {
-            return false;
         }
         self.waiting.push_back(stanza);
         self.work(wire);
@@ -133,6 +133,16 @@ impl Natives {
             wire.apply(&rules::PACED);
         }
         true
+    }
+
+    /// Whether `stanza` may wait, once it has overtaken what waits about the same.
+    fn has_room_for(&self, stanza: &Stanza) -> bool {
+        let others = self
+            .waiting
+            .iter()
+            .filter(|other| !other.is_about_same(stanza));
+        let bytes: usize = others.clone().map(|other| other.bytes.len()).sum();
+        others.count() < MOST_KEPT && bytes < MOST_BYTES
     }
 
     /// Nothing about `account` is to be sent any more, nor sent again.

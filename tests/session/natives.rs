@@ -237,6 +237,25 @@ fn what_finds_no_room_is_refused_with_its_id() {
 }
 
 #[test]
+fn what_finds_no_room_takes_nothing_out_that_waits() {
+    let mut d = session(true);
+    subscribe(&mut d, 0..6);
+    let large = |n| {
+        stanza("subscribe", n).replace(
+            "/>",
+            &format!("><status>{}</status></presence>", "x".repeat(40_000)),
+        )
+    };
+    d.client(&large(6));
+    d.client(&large(7));
+    d.forget();
+    subscribe(&mut d, 5..6);
+    assert_eq!(d.client_bytes(), returned(5));
+    d.advance(63);
+    assert_eq!(d.server_bytes(), all(5..6) + &large(6) + &large(7));
+}
+
+#[test]
 fn a_denial_by_a_privacy_list_is_the_clients() {
     // Fewer than five: the list has denied it, as it says.
     let mut d = session(false);
