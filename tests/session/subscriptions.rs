@@ -187,6 +187,43 @@ fn a_contact_lost_meanwhile_is_not_asked_again() {
 }
 
 #[test]
+fn whoever_is_hidden_from_meanwhile_is_not_asked_again() {
+    let block = format!(
+        "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{BARE}'/></block></iq>"
+    );
+    for change in [
+        "<presence/>",
+        "<presence type='unavailable'/>",
+        &format!("<presence to='{BARE}' type='unsubscribed'/>"),
+        &block,
+    ] {
+        let mut d = with_romeo("both");
+        d.server(&marked(ROMEO));
+        let sent = d.server_got();
+        let question = sent
+            .iter()
+            .find(|iq| say(iq) == format!("subscribe {BARE}"));
+        let refused = error("cancel", "forbidden");
+        answer(&mut d, question.unwrap(), "error", &refused);
+        d.client(change);
+        if change.starts_with("<iq") {
+            d.server("<iq type='result' id='b'/>");
+        }
+        if change.contains("unsubscribed") {
+            d.server(&push(BARE, "to"));
+        }
+        let mut sent = d.server_bytes().replace(&block, "");
+        for _ in 0..3 {
+            d.advance(1);
+            sent += &d.server_bytes();
+        }
+        let said: Vec<_> = Node::stream(&sent).iter().map(say).collect();
+        let is_asked = said.contains(&format!("subscribe {BARE}"));
+        assert_eq!(is_asked, change == "<presence/>", "{change}: {said:?}");
+    }
+}
+
+#[test]
 fn only_the_contact_answers_listing_9() {
     let (mut d, iq) = asked();
     let id = iq.value("id");
