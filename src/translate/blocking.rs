@@ -1,6 +1,7 @@
 //! Whom the user has blocked (XEP-0191): nobody of them may see the own node.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::Purpose;
 use super::contacts::Contacts;
@@ -12,6 +13,8 @@ use crate::xml::Element;
 
 /// So many requests of the client's may wait for their answers.
 const MOST_REQUESTS: usize = 16;
+/// So long an answer to one of them is waited for.
+const MOST_PATIENCE: Duration = Duration::from_secs(60);
 /// What is not known if the list is not.
 const LIST: &str = "whom you have blocked";
 /// So many JIDs are remembered.
@@ -27,8 +30,18 @@ pub(super) struct Blocking {
     inquiry: Inquiry,
     /// The client has asked for the list, so it expects pushes.
     client_has_list: bool,
-    /// Requests of the client's by id.
-    requests: Vec<(Box<str>, Change)>,
+    /// Requests of the client's that are not answered, oldest first.
+    requests: Vec<Request>,
+}
+
+#[derive(Debug)]
+struct Request {
+    id: Box<str>,
+    change: Change,
+    /// If it is not answered by then, the list tells what became of it.
+    deadline: Duration,
+    /// The list was asked for after that.
+    is_looked_up: bool,
 }
 
 #[derive(Debug)]
@@ -51,7 +64,7 @@ impl Blocking {
     /// Whether `account` is blocked, itself or with its whole domain. A block counts as soon as the client
     /// has asked for it, its end only once the server has agreed to it.
     pub(super) fn is_blocked(&self, account: &str) -> bool {
-        let being_blocked = || self.requests.iter().flat_map(|(_, change)| change.blocks());
+        let being_blocked = || self.requests.iter().flat_map(|one| one.change.blocks());
         [account, jid::domain(account)].iter().any(|jid| {
             self.list.contains(*jid)
                 || self.by_privacy_list.contains(*jid)
@@ -61,13 +74,13 @@ impl Blocking {
 
     /// Whether the client waits for the server to block somebody.
     pub(super) fn is_blocking(&self) -> bool {
-        let mut changes = self.requests.iter().map(|(_, change)| change);
-        changes.any(|change| !change.blocks().is_empty())
+        let mut requests = self.requests.iter();
+        requests.any(|request| !request.change.blocks().is_empty())
     }
 
     /// Whom the client has asked to block, as far as that is not answered.
     pub(super) fn being_blocked(&self) -> Vec<Box<str>> {
-        let changes = self.requests.iter().map(|(_, change)| change);
+        let changes = self.requests.iter().map(|request| &request.change);
         changes.flat_map(Change::blocks).cloned().collect()
     }
 
@@ -93,7 +106,27 @@ impl Blocking {
                 out.extend_from_slice(b"<blocklist xmlns='urn:xmpp:blocking'/>");
             });
             self.inquiry.note_asked(asked);
+            for request in &mut self.requests {
+                request.is_looked_up |= asked && request.deadline <= wire.now;
+            }
         }
+    }
+
+    /// Has the list asked for anew if a request of the client's was not answered in time.
+    pub(super) fn work(&mut self, wire: &mut Wire) {
+        let is_overdue = |request: &Request| request.deadline <= wire.now && !request.is_looked_up;
+        if self.requests.iter().any(is_overdue) {
+            if self.inquiry.is_known() {
+                self.inquiry.reopen();
+            }
+            self.ask(wire);
+        }
+    }
+
+    /// When [`work`](Self::work) goes on, if not by an answer.
+    pub(super) fn again_at(&self, now: Duration) -> Option<Duration> {
+        let deadlines = self.requests.iter().map(|request| request.deadline);
+        deadlines.filter(|deadline| *deadline > now).min()
     }
 
     /// What became of the question for the list.
@@ -106,8 +139,13 @@ impl Blocking {
         self.inquiry.hasten();
     }
 
-    /// Takes the answer to [`ask`](Self::ask); a server that has none blocks nobody.
-    pub(super) fn handle_list(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+    /// Takes the answer to [`ask`](Self::ask); a server that has none blocks nobody. If it tells what became
+    /// of requests that were not answered: whom these have blocked.
+    pub(super) fn handle_list(
+        &mut self,
+        reply: Result<&Element<'_>, &str>,
+        wire: &mut Wire,
+    ) -> Option<Vec<Box<str>>> {
         match reply.map(|iq| iq.child(ns::BLOCKING, "blocklist")) {
             Ok(Some(list)) => {
                 self.inquiry.note_known();
@@ -120,10 +158,19 @@ impl Blocking {
             Ok(None) => self.inquiry.fail(LIST, NO_LIST, wire),
             Err(reason) => self.inquiry.fail(LIST, reason, wire),
         }
+        let is_told = |request: &Request| request.is_looked_up;
+        if !self.inquiry.is_known() || !self.requests.iter().any(is_told) {
+            return None;
+        }
+        let told = self.requests.extract_if(.., |request| request.is_looked_up);
+        let blocks = told.flat_map(|request| request.change.blocks().to_vec());
+        let mut blocked: Vec<_> = blocks.collect();
+        blocked.retain(|jid| self.list.contains(jid));
+        Some(blocked)
     }
 
     /// Looks at a request of the client's. If too many wait, the oldest counts as agreed to: whom that blocks.
-    pub(super) fn note_request(&mut self, iq: &Element<'_>) -> Vec<Box<str>> {
+    pub(super) fn note_request(&mut self, iq: &Element<'_>, wire: &Wire) -> Vec<Box<str>> {
         self.client_has_list |= iq.child(ns::BLOCKING, "blocklist").is_some();
         if iq.attribute("type").as_deref() != Some("set") {
             return Vec::new();
@@ -136,13 +183,18 @@ impl Blocking {
             return Vec::new();
         };
         let id = iq.attribute("id").unwrap_or_default();
-        self.requests.push(((*id).into(), change));
+        self.requests.push(Request {
+            id: (*id).into(),
+            change,
+            deadline: wire.now + MOST_PATIENCE,
+            is_looked_up: false,
+        });
         if self.requests.len() <= MOST_REQUESTS {
             return Vec::new();
         }
-        match self.requests.remove(0) {
-            (_, block @ Change::Block(_)) => self.change(block),
-            (_, Change::Unblock(_)) => Vec::new(),
+        match self.requests.remove(0).change {
+            block @ Change::Block(_) => self.change(block),
+            Change::Unblock(_) => Vec::new(),
         }
     }
 
@@ -154,10 +206,10 @@ impl Blocking {
     /// Looks at an answer for the client; whoever is blocked from now on.
     pub(super) fn note_answer(&mut self, iq: &Element<'_>) -> Vec<Box<str>> {
         let id = iq.attribute("id").unwrap_or_default();
-        let Some(at) = self.requests.iter().position(|(asked, _)| **asked == *id) else {
+        let Some(at) = self.requests.iter().position(|one| *one.id == *id) else {
             return Vec::new();
         };
-        let (_, change) = self.requests.remove(at);
+        let Request { change, .. } = self.requests.remove(at);
         if iq.attribute("type").as_deref() != Some("result") {
             return Vec::new();
         }

@@ -30,6 +30,7 @@ impl Translator {
         self.natives.work(wire);
         self.record.work(&self.contacts, wire);
         self.ask_overdue(wire);
+        self.blocking.work(wire);
         self.work_at_gate(wire);
         self.look_at_contacts(wire);
         self.look_at_strangers(wire);
@@ -89,6 +90,7 @@ impl Translator {
             later(self.approvals.again_at()),
             later(self.gate_at()),
             later(self.ask_again_at()),
+            self.blocking.again_at(wire.now),
             self.revocations.again_at(wire),
         ]
         .into_iter()

@@ -64,8 +64,11 @@ impl Translator {
             }
             Purpose::Listed => self.handle_listed(reply, wire),
             Purpose::Blocklist => {
-                self.blocking.handle_list(reply, wire);
+                let blocked = self.blocking.handle_list(reply, wire);
                 self.handle_contacts_known(wire);
+                if let Some(blocked) = blocked {
+                    self.follow_blocking(&blocked, true, wire);
+                }
             }
             Purpose::Subscribers => self.handle_revoking(reply, wire),
             Purpose::Revoked(serial) => {

@@ -175,10 +175,11 @@ impl Translator {
             wire.apply(&rules::REPLY);
             return true;
         }
+        // What is asked of somebody else changes nothing here.
+        let is_own = iq
+            .attribute("to")
+            .is_none_or(|to| jid::prepared(&to) == jid::bare(&wire.jid));
         if mentions(iq, &[ns::ROSTER, NODE]) {
-            let is_own = iq
-                .attribute("to")
-                .is_none_or(|to| jid::prepared(&to) == jid::bare(&wire.jid));
             if let Some(query) = iq.child(ns::ROSTER, "query")
                 && self.is_pure()
             {
@@ -194,11 +195,11 @@ impl Translator {
             self.note_roster_set(iq, wire);
             self.contacts.note_client_iq(iq, NODE);
         }
-        if mentions(iq, &[ns::PRIVACY, "urn:xmpp:invisible:"]) {
+        if is_own && mentions(iq, &[ns::PRIVACY, "urn:xmpp:invisible:"]) {
             self.presence.note_visibility_request(iq, wire);
         }
-        if mentions(iq, &[ns::BLOCKING]) {
-            let blocked = self.blocking.note_request(iq);
+        if is_own && mentions(iq, &[ns::BLOCKING]) {
+            let blocked = self.blocking.note_request(iq, wire);
             self.follow_blocking(&blocked, true, wire);
         }
         false
@@ -417,7 +418,7 @@ impl Translator {
 
     /// Whoever is blocked now is subscribed no longer; whoever is not any more may be again. `is_own`: this
     /// client has asked for it.
-    fn follow_blocking(&mut self, blocked: &[Box<str>], is_own: bool, wire: &mut Wire) {
+    pub(super) fn follow_blocking(&mut self, blocked: &[Box<str>], is_own: bool, wire: &mut Wire) {
         for jid in blocked {
             // Where nobody lists subscribers, a domain's have to be known by name.
             for account in self.contacts.of_domain(jid) {

@@ -110,8 +110,9 @@ impl Visibility {
             });
             self.lists.note_asked(asked);
         }
-        let is_due = self.list.is_new() || self.list.is_overdue(wire.now);
-        if self.reads == 0 && is_due {
+        // Asked for, too, where there was no room for the question.
+        let is_later = self.list.again_at().is_some_and(|at| at > wire.now);
+        if self.reads == 0 && !is_later {
             self.ask_for_list(wire);
         }
     }
@@ -163,23 +164,27 @@ impl Visibility {
     /// Takes the answer about the list in force.
     pub(super) fn handle_list(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
         self.reads = self.reads.saturating_sub(1);
-        let name = self.newest().list_in_force().map(Box::from);
-        match reply {
-            Ok(iq) => {
-                self.list.note_known();
-                self.state.apply(&Change::of(iq));
-            }
+        let change = reply.map(Change::of);
+        if let Ok(change) = &change {
+            self.state.apply(change);
+        }
+        let newest = self.newest();
+        let name = newest.list_in_force();
+        // Another list than the one that is waited for tells nothing.
+        let is_told = self.reads > 0 || name.is_none_or(|name| newest.lists.contains_key(name));
+        match change {
+            Ok(change) if is_told && !change.lists.is_empty() => self.list.note_known(),
             Err("item-not-found") => {
                 self.list.note_known();
                 if let Some(name) = name {
-                    self.state.note_list(name, List::default());
+                    self.state.note_list(name.into(), List::default());
                 }
             }
             // It is unknown now, and so nothing is published.
-            Err(reason) => {
-                self.list.fail(LISTS, reason, wire);
+            failed => {
+                self.list.fail(LISTS, failed.err().unwrap_or(NO_LIST), wire);
                 if let Some(name) = name {
-                    self.state.lists.remove(&name);
+                    self.state.lists.remove(name);
                 }
             }
         }
@@ -340,10 +345,18 @@ impl State {
         }
     }
 
+    /// Remembers a list. Of too many one is forgotten that is not chosen: if it ever is, it is read again.
     fn note_list(&mut self, name: Box<str>, list: List) {
-        if self.lists.len() < MOST_LISTS || self.lists.contains_key(&name) {
-            self.lists.insert(name, list);
+        if self.lists.len() >= MOST_LISTS && !self.lists.contains_key(&name) {
+            let chosen = [self.active.as_deref(), self.default.as_deref()];
+            let spare = self.lists.keys();
+            let spare = spare.filter(|name| !chosen.contains(&Some(&***name)));
+            let spare = spare.min().cloned();
+            if let Some(spare) = spare {
+                self.lists.remove(&spare);
+            }
         }
+        self.lists.insert(name, list);
     }
 }
 

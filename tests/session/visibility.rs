@@ -1,6 +1,6 @@
 //! Hidden in any of the three ways, nothing is published; blocking ends a subscription.
 
-use pubshim::session::{Output, Policy, ServerFacts};
+use pubshim::session::{Event, Output, Policy, ServerFacts};
 
 use crate::driver::*;
 use crate::presence_out::{changed, published};
@@ -406,4 +406,96 @@ fn more_blocks_than_are_remembered_hide_all_the_same() {
     d.forget();
     d.client("<presence id='2'/>");
     assert_eq!(publishes(&d.server_got()), [""; 0]);
+}
+
+#[test]
+fn an_answer_without_the_list_leaves_it_unknown() {
+    for useless in ["", "<query xmlns='jabber:iq:privacy'/>", &list("third", "")] {
+        let mut d = published();
+        d.client(&set("l1", &choose("active", "other")));
+        let sent = d.server_got();
+        let get = sent.iter().find(|iq| iq.has("query/list")).unwrap();
+        answer(&mut d, "l1", "result", "");
+        d.forget();
+        d.result(get, useless);
+        let is_told = |event: &Event| matches!(event, Event::NotKnown { .. });
+        assert!(d.events().iter().any(is_told), "{useless}");
+        assert_eq!(d.server_bytes(), "", "{useless}");
+        d.advance(3);
+        let get = d.one_to_server();
+        assert_eq!(get.at("query/list").value("name"), "other");
+        d.result(&get, &list("other", ""));
+        assert_eq!(publishes(&d.server_got()), ["anew"]);
+    }
+}
+
+#[test]
+fn of_many_lists_the_one_in_force_is_remembered() {
+    let mut d = published();
+    for n in 0..70 {
+        let deny = "<item action='deny' order='1'/>";
+        d.client(&set(&format!("s{n}"), &list(&format!("l{n}"), deny)));
+        answer(&mut d, &format!("s{n}"), "result", "");
+    }
+    // The last one is changed before it is chosen.
+    d.client(&set("s", &list("l69", "")));
+    answer(&mut d, "s", "result", "");
+    d.client(&set("a", &choose("active", "l69")));
+    answer(&mut d, "a", "result", "");
+    d.forget();
+    d.client(AWAY);
+    assert_eq!(publishes(&d.server_got()), ["2"]);
+}
+
+#[test]
+fn what_is_asked_of_somebody_else_hides_nothing() {
+    let active = choose("active", "l");
+    for body in [BLOCK, &active, "<invisible xmlns='urn:xmpp:invisible:1'/>"] {
+        for (to, is_own) in [("romeo@montague.lit", false), ("Juliet@Capulet.lit", true)] {
+            let mut d = published();
+            d.client(&set("b", body).replacen("id=", &format!("to='{to}' id="), 1));
+            d.forget();
+            d.client("<presence id='2'/>");
+            let expected: &[&str] = if is_own { &[] } else { &["2"] };
+            assert_eq!(publishes(&d.server_got()), expected, "{to}: {body}");
+        }
+    }
+}
+
+#[test]
+fn a_block_that_is_not_answered_is_looked_up() {
+    for (is_done, is_asked_twice) in [(true, false), (false, false), (false, true)] {
+        let mut d = published();
+        d.client(&(set("b", BLOCK) + "<presence id='2'/>"));
+        d.forget();
+        d.advance(59);
+        assert_eq!(d.server_bytes(), "");
+        d.advance(1);
+        let mut ask = d.one_to_server();
+        assert_eq!(ask.names(), ["blocklist"]);
+        if is_asked_twice {
+            d.error(&ask, "wait", "internal-server-error");
+            let is_told = |event: &Event| matches!(event, Event::NotKnown { .. });
+            assert!(d.events().iter().any(is_told));
+            d.advance(3);
+            ask = d.one_to_server();
+        }
+        let item = if is_done {
+            "<item jid='romeo@montague.lit'/>"
+        } else {
+            ""
+        };
+        d.result(
+            &ask,
+            &format!("<blocklist xmlns='urn:xmpp:blocking'>{item}</blocklist>"),
+        );
+        let sent = d.server_got();
+        match is_done {
+            true => assert!(sent.len() == 1 && sent[0].has("pubsub/subscriptions")),
+            false => assert_eq!(publishes(&sent), ["2"]),
+        }
+        d.advance(600);
+        let sent = d.server_bytes();
+        assert!(!sent.contains("blocklist"), "{sent}");
+    }
 }
