@@ -119,11 +119,12 @@ impl Translator {
 
     /// When something that could not be found out is asked again.
     pub(super) fn ask_again_at(&self) -> Option<Duration> {
-        let [lists, list] = self.presence.inquiries();
+        let [lists, list, node] = self.presence.inquiries();
         let [members, subscribers] = self.approvals.inquiries();
-        let all: [&Inquiry; 7] = [
+        let all: [&Inquiry; 8] = [
             lists,
             list,
+            node,
             self.contacts.inquiry(),
             self.blocking.inquiry(),
             members,

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
 
+use super::inquiry::Inquiry;
+use super::replies::NO_ANSWER;
 use super::{Purpose, form};
 use crate::jid;
 use crate::ns;
@@ -124,6 +126,10 @@ const WANTED_PRIVATE: [(&str, &str); 8] = [
 
 /// So many requests, and the server will not be convinced.
 const MOST_REQUESTS: u8 = 10;
+/// What is not known if the server cannot answer.
+const CONFIGURATION: &str = "how your node 'presence' is configured";
+/// Stands for the condition of an error where a question could not be sent.
+const NO_ROOM: &str = "too many requests wait for the server";
 
 /// A node of the own account and what is known of it.
 #[derive(Debug)]
@@ -134,6 +140,8 @@ pub(crate) struct OwnNode {
     /// The access model that was verified last.
     verified: Option<Access>,
     requests: u8,
+    /// Whether the server could answer.
+    inquiry: Inquiry,
     /// The configuration was set once: what still differs, the server will not change.
     configured: bool,
     is_new: bool,
@@ -164,6 +172,7 @@ impl OwnNode {
             state: State::Unchecked,
             verified: None,
             requests: 0,
+            inquiry: Inquiry::default(),
             configured: false,
             is_new: false,
             may_create: true,
@@ -235,10 +244,27 @@ impl OwnNode {
         self.state == State::Unusable
     }
 
-    /// Has the node checked, unless it is being checked or known.
+    /// Whether it is looked at again later, since the server could not answer.
+    pub(super) fn is_paused(&self) -> bool {
+        self.state == State::Unchecked && self.inquiry.failures() > 0
+    }
+
+    /// What became of the questions about it.
+    pub(super) fn inquiry(&self) -> &Inquiry {
+        &self.inquiry
+    }
+
+    /// Has it looked at at once if that has failed.
+    pub(super) fn hasten(&mut self) {
+        self.inquiry.hasten();
+    }
+
+    /// Has the node checked, unless it is being checked or known, or is [paused](Self::is_paused).
     pub(crate) fn prepare(&mut self, wire: &mut Wire) {
-        if self.state == State::Unchecked {
+        let is_later = self.inquiry.again_at().is_some_and(|at| at > wire.now);
+        if self.state == State::Unchecked && !is_later {
             self.state = State::Asking;
+            self.inquiry.note_asked(true);
             self.ask(Step::Get, wire);
         }
     }
@@ -282,7 +308,12 @@ impl OwnNode {
             // What the options lack makes nothing unsafe.
             | (Step::SetOptions, Err(_)) => self.ask(Step::Get, wire),
             // ejabberd says so after five seconds when many log in at once; the next time it works.
-            (_, Err("internal-server-error")) => self.ask(Step::Get, wire),
+            (_, Err("internal-server-error")) if self.requests < MOST_REQUESTS => {
+                self.ask(Step::Get, wire);
+            }
+            (_, Err(condition)) if self.spec == Spec::Presence && may_pass(condition) => {
+                self.pause(condition, wire);
+            }
             (_, Err(condition)) => self.give_up(condition, wire),
         }
     }
@@ -326,6 +357,7 @@ impl OwnNode {
             self.state = State::Ready;
             self.verified = Some(access);
             self.requests = 0;
+            self.inquiry.note_known();
             let (node, access) = (self.name, access.as_str().to_owned());
             return wire.log(Event::NodeReady { node, access });
         }
@@ -422,8 +454,19 @@ impl OwnNode {
         }
         let node = self.name;
         if !wire.request(kind, None, self.spec.purpose(step), |out| body(out, node)) {
-            self.give_up("too many requests wait for the server", wire);
+            match self.spec {
+                Spec::Presence => self.pause(NO_ROOM, wire),
+                Spec::Private => self.give_up(NO_ROOM, wire),
+            }
         }
+    }
+
+    /// The server could not answer this time: the node is looked at again later.
+    fn pause(&mut self, reason: &str, wire: &mut Wire) {
+        self.doubt();
+        self.requests = 0;
+        self.fault = None;
+        self.inquiry.fail(CONFIGURATION, reason, wire);
     }
 
     fn give_up(&mut self, reason: &str, wire: &mut Wire) {
@@ -433,6 +476,14 @@ impl OwnNode {
             reason: reason.to_owned(),
         });
     }
+}
+
+/// Whether an error says nothing of the node, but only that there was no answer this time.
+fn may_pass(condition: &str) -> bool {
+    matches!(
+        condition,
+        NO_ANSWER | "internal-server-error" | "remote-server-timeout" | "resource-constraint"
+    )
 }
 
 /// Writes a request to change fields of a node's configuration (XEP-0060 §8.2.4).

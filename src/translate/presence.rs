@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::inquiry::Inquiry;
 use super::leftovers::{Leftovers, write_retract};
 use super::node::{OwnNode, Spec, Step};
+use super::replies::NO_ANSWER;
 use super::visibility::{Blocked, Visibility};
 use super::{Purpose, form, rules};
 use crate::jid;
@@ -279,21 +280,24 @@ impl Presence {
         self.waiting.is_some() || self.published
     }
 
-    /// Asks again for what may hide the client and is not known.
+    /// Asks again for what may hide the client and is not known, and for the node.
     pub(super) fn ask_again(&mut self, wire: &mut Wire) {
         if self.waiting.is_some() {
             self.visibility.prepare(wire);
+            self.node.prepare(wire);
         }
     }
 
-    /// What became of the questions for privacy lists.
-    pub(super) fn inquiries(&self) -> [&Inquiry; 2] {
-        self.visibility.inquiries()
+    /// What became of the questions for privacy lists, and for the node.
+    pub(super) fn inquiries(&self) -> [&Inquiry; 3] {
+        let [lists, list] = self.visibility.inquiries();
+        [lists, list, self.node.inquiry()]
     }
 
     /// Has them asked again at once if they have failed.
     pub(super) fn hasten(&mut self) {
         self.visibility.hasten();
+        self.node.hasten();
     }
 
     /// Whether it is known from whom the client hides.
@@ -308,7 +312,7 @@ impl Presence {
 
     /// Whether nothing more is to be asked about the node for now.
     pub(super) fn is_node_settled(&self) -> bool {
-        self.node.is_ready() || self.node.is_unusable()
+        self.node.is_ready() || self.node.is_unusable() || self.node.is_paused()
     }
 
     /// Whether the node was made in this session: nobody can be subscribed to it.
@@ -369,6 +373,9 @@ impl Presence {
 
     fn handle_node(&mut self, step: Step, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
         self.node.handle_reply(step, reply, wire);
+        if self.node.is_paused() && self.waiting.is_some() {
+            self.tell_failure(reply.err().unwrap_or(NO_ANSWER), wire);
+        }
         self.advance(wire);
     }
 

@@ -208,11 +208,7 @@ fn what_another_session_learned_is_not_tried_again() {
 
 #[test]
 fn another_error_of_create_is_no_reason_to_be_weaker() {
-    for (kind, condition) in [
-        ("auth", "forbidden"),
-        ("cancel", "service-unavailable"),
-        ("wait", "resource-constraint"),
-    ] {
+    for (kind, condition) in [("auth", "forbidden"), ("cancel", "service-unavailable")] {
         let (mut d, get) = asking(facts());
         d.error(&get, "cancel", "item-not-found");
         let create = d.one_to_server();
@@ -422,10 +418,75 @@ fn a_server_that_never_answers_leaves_presence_native() {
     d.advance(59);
     assert_eq!(d.events(), []);
     d.advance(2);
-    assert_unusable(&mut d);
-    d.forget();
-    d.result(&get, &ejabberd_node(&[]));
+    assert_eq!(unknown(&mut d), 1);
     assert_eq!(d.server_bytes() + &d.client_bytes(), "");
+    d.result(&get, &ejabberd_node(&[]));
+    assert_eq!(d.server_bytes() + &d.client_bytes(), "", "it is too late");
+    d.advance(2);
+    let get = d.one_to_server();
+    assert_is_get(&get);
+    d.result(&get, &ejabberd_node(&[]));
+    assert_is_publish(&d.one_to_server(), "authorize", "1");
+}
+
+/// How often the user was told that something is not known.
+fn unknown(d: &mut Driver) -> usize {
+    let is_told = |event: &&Event| matches!(event, Event::NotKnown { .. });
+    d.events().iter().filter(is_told).count()
+}
+
+#[test]
+fn a_question_about_the_node_that_fails_is_asked_again() {
+    for condition in [
+        "resource-constraint",
+        "remote-server-timeout",
+        "internal-server-error",
+    ] {
+        let (mut d, mut iq) = asking(facts());
+        for seconds in [3, 30, 3600, 3600] {
+            for _ in 0..10 {
+                d.error(&iq, "wait", condition);
+                match d.server_got().pop() {
+                    Some(next) => iq = next,
+                    None => break,
+                }
+            }
+            d.advance(seconds - 1);
+            assert_eq!(d.server_bytes(), "", "{condition}");
+            d.advance(1);
+            iq = d.one_to_server();
+            assert_is_get(&iq);
+        }
+        assert_eq!(unknown(&mut d), 1);
+        // It is made all the same, if that is what it takes; and that may fail, too.
+        d.error(&iq, "cancel", "item-not-found");
+        let create = d.one_to_server();
+        assert_is_create(&create, "authorize");
+        d.error(&create, "wait", "resource-constraint");
+        assert_eq!(d.server_bytes(), "");
+        // What is new is said at once.
+        d.client("<presence id='2'/>");
+        let get = d.server_got().pop().unwrap();
+        assert_is_get(&get);
+        d.result(&get, &ejabberd_node(&[]));
+        assert_is_publish(&d.one_to_server(), "authorize", "2");
+    }
+}
+
+#[test]
+fn a_lost_answer_after_a_conflict_does_not_end_publishing() {
+    let (mut d, get) = asking(facts());
+    d.result(&get, &ejabberd_node(&[]));
+    let publish = d.one_to_server();
+    d.error(&publish, "cancel", "conflict");
+    assert_is_get(&d.one_to_server());
+    d.advance(60);
+    d.forget();
+    d.advance(3);
+    let get = d.one_to_server();
+    assert_is_get(&get);
+    d.result(&get, &ejabberd_node(&[]));
+    assert_is_publish(&d.one_to_server(), "authorize", "1");
 }
 
 #[test]
