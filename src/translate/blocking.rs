@@ -17,8 +17,8 @@ const MOST_REQUESTS: usize = 16;
 const MOST_PATIENCE: Duration = Duration::from_secs(60);
 /// What is not known if the list is not.
 const LIST: &str = "whom you have blocked";
-/// So many JIDs are remembered.
-const MOST_BLOCKED: usize = 10_000;
+/// So many JIDs are remembered: as many as a list may have that is read at all.
+const MOST_BLOCKED: usize = 65_536;
 
 /// What is known of one session.
 #[derive(Debug, Default)]

@@ -20,6 +20,9 @@ const MOST_FAILURES: u8 = 3;
 const MOST_CONTACTS: usize = 65_536;
 /// What is not known if the roster is not.
 const ROSTER: &str = "the roster";
+/// So long the server may take to answer the client before we go on without that: the roster is asked for
+/// us, and who was to be removed counts as out.
+const CLIENT_ANSWER: Duration = Duration::from_secs(60);
 /// So many requests to take somebody out of the roster may wait for their answers.
 const MOST_REMOVALS: usize = 64;
 /// With so many accounts no stranger is remembered any more.
@@ -106,10 +109,19 @@ pub(super) struct Contacts {
     asked: HashMap<Box<str>, Box<str>>,
     /// The client has asked for its roster, so it expects pushes.
     client_has_roster: bool,
-    /// The id of that request, until it is answered.
-    client_request: Option<Box<str>>,
-    /// Whom the client is taking out of its roster, by the request's id, until it is answered.
-    removals: Vec<(Box<str>, Box<str>)>,
+    /// The id of that request, until it is answered, and how long ours waits for that.
+    client_request: Option<(Box<str>, Duration)>,
+    /// Whom the client is taking out of its roster, until that is answered.
+    removals: Vec<Removal>,
+}
+
+/// A request of the client's to take an account out of its roster.
+#[derive(Debug)]
+struct Removal {
+    id: Box<str>,
+    account: Box<str>,
+    /// If it is not answered until then, it counts as done.
+    until: Duration,
 }
 
 /// A contact whose relation has changed: what it was before.
@@ -180,6 +192,17 @@ impl Contacts {
     pub(super) fn marked(&self) -> Vec<Box<str>> {
         let marked = self.list.iter().filter(|(_, contact)| contact.is_marked);
         let mut accounts: Vec<_> = marked.map(|(account, _)| account.clone()).collect();
+        accounts.sort_unstable();
+        accounts
+    }
+
+    /// Whose approval is on record and in the roster, too, in the order of their JIDs.
+    pub(super) fn approved_twice(&self) -> Vec<Box<str>> {
+        let is_twice = |contact: &Contact| {
+            contact.relation.from == Half::Yes && contact.recorded.from != Half::No
+        };
+        let twice = self.list.iter().filter(|(_, contact)| is_twice(contact));
+        let mut accounts: Vec<_> = twice.map(|(account, _)| account.clone()).collect();
         accounts.sort_unstable();
         accounts
     }
@@ -302,6 +325,7 @@ impl Contacts {
 
     /// Asks for the roster, if it is time to. `false`: it cannot be asked for now.
     pub(super) fn ask(&mut self, wire: &mut Wire) -> bool {
+        self.client_request.take_if(|(_, until)| *until <= wire.now);
         if self.roster.is_due(wire.now) && self.client_request.is_none() {
             let asked = wire.request("get", None, Purpose::Roster, |out| {
                 out.extend_from_slice(b"<query xmlns='jabber:iq:roster'/>");
@@ -309,6 +333,20 @@ impl Contacts {
             self.roster.note_asked(asked);
         }
         !self.roster.is_new() || self.client_request.is_some()
+    }
+
+    /// Whether the client's own question for its roster has gone unanswered for too long.
+    pub(super) fn is_unanswered(&self, now: Duration) -> bool {
+        let mut question = self.client_request.iter();
+        question.any(|(_, until)| *until <= now)
+    }
+
+    /// When a question or a removal of the client's has gone unanswered for too long.
+    pub(super) fn client_deadline(&self) -> Option<Duration> {
+        let question = self.client_request.iter().map(|(_, until)| *until);
+        let question = question.filter(|_| !self.is_reliable());
+        let removals = self.removals.iter().map(|removal| removal.until);
+        question.chain(removals).min()
     }
 
     /// What became of the question for the roster.
@@ -339,12 +377,11 @@ impl Contacts {
 
     /// Looks at the answer to the client's own request for its roster; whether the roster is known by it.
     pub(super) fn note_client_roster(&mut self, iq: &Element<'_>, wire: &mut Wire) -> bool {
-        if self.client_request.is_none()
-            || self.client_request.as_deref() != iq.attribute("id").as_deref()
-        {
+        let id = iq.attribute("id");
+        let is_asked = |(asked, _): &mut (Box<str>, Duration)| Some(&**asked) == id.as_deref();
+        if self.client_request.take_if(is_asked).is_none() {
             return false;
         }
-        self.client_request = None;
         // An error may repeat the empty question. Without a query the client's copy is current. Ours has to be
         // asked for then.
         let is_result = iq.attribute("type").as_deref() == Some("result");
@@ -383,43 +420,48 @@ impl Contacts {
 
     /// The client takes `account` out of its roster. If too many such requests wait, the oldest counts as
     /// agreed to: whom that concerns.
-    pub(super) fn note_removal(&mut self, id: &str, account: &str) -> Option<Changed> {
-        self.removals.push((id.into(), account.into()));
-        let is_over = self.removals.len() > MOST_REMOVALS;
-        let (_, oldest) = is_over.then(|| self.removals.remove(0))?;
-        self.remove(oldest)
+    pub(super) fn note_removal(&mut self, id: &str, account: &str, now: Duration) -> Vec<Changed> {
+        let (id, account, until) = (id.into(), account.into(), now + CLIENT_ANSWER);
+        self.removals.push(Removal { id, account, until });
+        let over = self.removals.len().saturating_sub(MOST_REMOVALS);
+        let oldest: Vec<_> = self.removals.drain(..over).collect();
+        self.remove_all(oldest)
     }
 
     /// Whether the client waits for the server to take somebody out of the roster who may see us.
     pub(super) fn is_removing(&self) -> bool {
         let mut removals = self.removals.iter();
-        removals.any(|(_, account)| !self.is_known() || self.may_see(account))
+        removals.any(|removal| !self.is_known() || self.may_see(&removal.account))
     }
 
     /// Whether the client waits for the server to take `account` out of the roster.
     pub(super) fn is_taking_out(&self, account: &str) -> bool {
         let mut removals = self.removals.iter();
-        removals.any(|(_, removed)| **removed == *account)
+        removals.any(|removal| *removal.account == *account)
     }
 
     /// Looks at an answer for the client; whoever is out of the roster from now on.
-    pub(super) fn note_removed(&mut self, iq: &Element<'_>) -> Option<Changed> {
+    pub(super) fn note_removed(&mut self, iq: &Element<'_>) -> Vec<Changed> {
         if self.removals.is_empty() {
-            return None;
+            return Vec::new();
         }
-        let id = iq.attribute("id")?;
-        let at = self.removals.iter().position(|(asked, _)| **asked == *id)?;
-        let (_, account) = self.removals.remove(at);
+        let id = iq.attribute("id").unwrap_or_default();
+        let answered: Vec<_> = self.removals.extract_if(.., |one| *one.id == *id).collect();
         match iq.attribute("type").as_deref() {
-            Some("result") => self.remove(account),
-            _ => None,
+            Some("result") => self.remove_all(answered),
+            _ => Vec::new(),
         }
     }
 
-    /// The session ends: whom the client has wanted out of its roster, as far as that is not answered.
-    pub(super) fn end_removals(&mut self) -> Vec<Changed> {
-        let removals = std::mem::take(&mut self.removals);
-        let accounts = removals.into_iter().map(|(_, account)| account);
+    /// Whom the client has wanted out of its roster without an answer until `now`: they count as out.
+    pub(super) fn end_removals(&mut self, now: Option<Duration>) -> Vec<Changed> {
+        let is_over = |one: &mut Removal| now.is_none_or(|now| one.until <= now);
+        let over: Vec<_> = self.removals.extract_if(.., is_over).collect();
+        self.remove_all(over)
+    }
+
+    fn remove_all(&mut self, removals: Vec<Removal>) -> Vec<Changed> {
+        let accounts = removals.into_iter().map(|removal| removal.account);
         accounts
             .filter_map(|account| self.remove(account))
             .collect()
@@ -485,11 +527,12 @@ impl Contacts {
     }
 
     /// Looks at what the client itself asks for: its roster, subscriptions to presence nodes.
-    pub(super) fn note_client_iq(&mut self, iq: &Element<'_>, node: &str) {
+    pub(super) fn note_client_iq(&mut self, iq: &Element<'_>, node: &str, now: Duration) {
         if iq.child(ns::ROSTER, "query").is_some() {
             self.client_has_roster = true;
             if iq.attribute("type").as_deref() == Some("get") && iq.attribute("to").is_none() {
-                self.client_request = iq.attribute("id").map(|id| (*id).into());
+                let until = now + CLIENT_ANSWER;
+                self.client_request = iq.attribute("id").map(|id| ((*id).into(), until));
             }
         }
         let Some(to) = iq.attribute("to") else { return };

@@ -96,10 +96,11 @@ impl Translator {
             }
             Gate::Rereading if self.is_record_read() => {
                 self.gate = Gate::Open;
-                let strangers = self.strangers(wire);
-                for account in strangers {
-                    if !self.natives.is_waiting(&account) {
-                        self.take_out(&account, Told::Never, wire);
+                for account in self.strangers(wire) {
+                    match self.natives.is_approving(&account) {
+                        // It is not known yet whether the server takes the approval.
+                        true => self.gate = Gate::Doubting(wire.now + DOUBT),
+                        false => self.take_out(&account, Told::Never, wire),
                     }
                 }
                 self.answer_forms(wire);
@@ -118,7 +119,7 @@ impl Translator {
     }
 
     /// When something that could not be found out is asked again.
-    pub(super) fn ask_again_at(&self) -> Option<Duration> {
+    pub(super) fn ask_again_at(&self, now: Duration) -> Option<Duration> {
         let [lists, list, node] = self.presence.inquiries();
         let [members, subscribers] = self.approvals.inquiries();
         let all: [&Inquiry; 8] = [
@@ -131,12 +132,23 @@ impl Translator {
             subscribers,
             self.record.inquiry(),
         ];
-        all.iter().filter_map(|inquiry| inquiry.again_at()).min()
+        // What is overdue waits for something else than time, and must not hide what does not.
+        let again = all.iter().filter_map(|inquiry| inquiry.again_at());
+        again
+            .chain(self.contacts.client_deadline())
+            .filter(|at| *at > now)
+            .min()
     }
 
     /// Asks again what has failed some time ago.
     pub(super) fn ask_overdue(&mut self, wire: &mut Wire) {
-        if self.contacts.inquiry().is_overdue(wire.now) {
+        let deadline = self.contacts.client_deadline();
+        if deadline.is_some_and(|until| until <= wire.now) {
+            let removed = self.contacts.end_removals(Some(wire.now));
+            self.follow_removals(removed, wire);
+        }
+        let is_overdue = self.contacts.inquiry().is_overdue(wire.now);
+        if is_overdue || self.contacts.is_unanswered(wire.now) {
             self.contacts.ask(wire);
         }
         if self.blocking.inquiry().is_overdue(wire.now) {
@@ -193,6 +205,10 @@ impl Translator {
     /// Everything is known: whoever is missing is let in, and whoever should see nothing is thrown out.
     fn compare_all(&mut self, wire: &mut Wire) {
         self.gate = Gate::Open;
+        for account in self.contacts.approved_twice() {
+            // Else it would outlive what the roster says of him.
+            self.forget_approval(&account, wire);
+        }
         self.compare_members();
         for account in self.strangers(wire) {
             if self.blocking.is_blocked(&account) {

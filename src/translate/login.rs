@@ -89,7 +89,7 @@ impl Translator {
             self.natives.again_at(),
             later(self.approvals.again_at()),
             later(self.gate_at()),
-            later(self.ask_again_at()),
+            self.ask_again_at(wire.now),
             self.blocking.again_at(wire.now),
             self.revocations.again_at(wire),
         ]
@@ -160,13 +160,11 @@ impl Translator {
             // Everybody is looked at then.
             return;
         }
-        let natives = &self.natives;
-        let strangers = self.approvals.due_doubts(
-            |account| may_see(account) || natives.is_waiting(account),
-            wire.now,
-        );
-        for account in strangers {
-            self.take_out(&account, Told::Never, wire);
+        for account in self.approvals.due_doubts(may_see, wire.now) {
+            match self.natives.is_approving(&account) {
+                true => self.approvals.doubt(&account, wire.now),
+                false => self.take_out(&account, Told::Never, wire),
+            }
         }
     }
 

@@ -109,11 +109,11 @@ impl Natives {
         self.queue(stanza, wire);
     }
 
-    /// Whether something for `account` waits.
-    pub(super) fn is_waiting(&self, account: &str) -> bool {
+    /// Whether an approval of `account` waits.
+    pub(super) fn is_approving(&self, account: &str) -> bool {
         self.waiting
             .iter()
-            .any(|stanza| *stanza.account == *account)
+            .any(|stanza| *stanza.account == *account && stanza.kind == Kind::Subscribed)
     }
 
     fn queue(&mut self, stanza: Stanza, wire: &mut Wire) -> bool {

@@ -119,8 +119,8 @@ impl Translator {
     }
 
     pub(super) fn handle_contacts_known(&mut self, wire: &mut Wire) {
-        self.events.release(&self.contacts, wire);
         if self.contacts.is_known() {
+            self.events.release(&self.contacts, wire);
             self.release_forms(wire);
         } else if !self.held_forms.is_empty() || self.login == Login::NeedsContacts {
             self.contacts.ask(wire);

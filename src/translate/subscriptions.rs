@@ -150,7 +150,7 @@ impl Translator {
     }
 
     /// The native roster backs the approval now: it need not be on record.
-    fn forget_approval(&mut self, account: &str, wire: &mut Wire) {
+    pub(super) fn forget_approval(&mut self, account: &str, wire: &mut Wire) {
         if let Some(contact) = self.contacts.known_mut(account)
             && contact.recorded.from != Half::No
         {

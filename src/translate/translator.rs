@@ -192,8 +192,10 @@ impl Translator {
                 }
                 return true;
             }
-            self.note_roster_set(iq, wire);
-            self.contacts.note_client_iq(iq, NODE);
+            if is_own {
+                self.note_roster_set(iq, wire);
+            }
+            self.contacts.note_client_iq(iq, NODE, wire.now);
         }
         if is_own && mentions(iq, &[ns::PRIVACY, "urn:xmpp:invisible:"]) {
             self.presence.note_visibility_request(iq, wire);
@@ -220,13 +222,17 @@ impl Translator {
             let jid = item.attribute("jid").unwrap_or_default();
             let account = jid::prepared(&jid);
             self.natives.forget(&account);
-            let removed = self.contacts.note_removal(&id, &account);
+            let removed = self.contacts.note_removal(&id, &account, wire.now);
             self.follow_removals(removed, wire);
         }
     }
 
     /// Whoever was taken out of the roster sees us no longer.
-    fn follow_removals(&mut self, removed: impl IntoIterator<Item = Changed>, wire: &mut Wire) {
+    pub(super) fn follow_removals(
+        &mut self,
+        removed: impl IntoIterator<Item = Changed>,
+        wire: &mut Wire,
+    ) {
         for (account, before) in removed {
             self.follow_roster(&account, before, true, wire);
             if self.contacts.may_see(&account) {
@@ -457,7 +463,7 @@ impl Translator {
             self.natives.leave(is_heard, wire);
             let blocked = self.blocking.being_blocked();
             self.follow_blocking(&blocked, true, wire);
-            let removed = self.contacts.end_removals();
+            let removed = self.contacts.end_removals(None);
             self.follow_removals(removed, wire);
             self.end_revocations(wire);
             self.record.write_all(&self.contacts, wire);

@@ -4,6 +4,7 @@ use pubshim::session::Event;
 
 use crate::account::*;
 use crate::driver::*;
+use crate::natives;
 use crate::presence_out::{OWNER, PUBSUB, ejabberd_node};
 use crate::tree::Node;
 
@@ -407,4 +408,60 @@ fn a_node_that_was_not_there_has_only_contacts_in_it() {
     });
     assert!(position(&said, "publish presence").is_some(), "{said:?}");
     assert!(position(&said, &format!("affiliation member {BARE}")).is_some());
+}
+
+#[test]
+fn a_roster_the_client_never_gets_is_asked_for_us() {
+    let account = Account::with(&[(BARE, "both")]);
+    let mut d = Driver::auto(JULIET);
+    d.keep_search = true;
+    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    d.forget();
+    d.client("<presence id='1'/>");
+    let asked = d.server_got();
+    let said = settle(&mut d, asked, &account, |_, _, _| false);
+    assert_eq!(position(&said, "publish presence"), None, "{said:?}");
+    assert!(d.session.timeout().is_some(), "it does not wait for ever");
+    d.advance(60);
+    let asked = d.server_got();
+    assert_eq!(asked.iter().map(say).collect::<Vec<_>>(), ["get roster"]);
+    let said = settle(&mut d, asked, &account, |_, _, _| false);
+    assert!(position(&said, "publish presence").is_some(), "{said:?}");
+}
+
+#[test]
+fn who_is_asked_to_let_us_see_him_is_no_less_a_stranger() {
+    let mut account = Account::with(&[]);
+    account.members = vec![PARIS.to_owned()];
+    let mut d = natives::session(true);
+    d.keep_search = true;
+    for n in 0..5 {
+        d.client(&format!(
+            "<presence to='c{n}@verona.lit' type='subscribe'/>"
+        ));
+    }
+    d.client(&format!("<presence to='{PARIS}' type='subscribe'/>"));
+    d.forget();
+    d.client("<presence id='1'/>");
+    let mut said = account.settle(&mut d);
+    d.advance(6);
+    said.extend(account.settle(&mut d));
+    assert_out_before_publish(&said, PARIS);
+}
+
+#[test]
+fn what_the_roster_says_needs_no_record() {
+    let mut account = Account::with(&[(BARE, "both")]);
+    account.record = Some(format!("<contact jid='{BARE}' from='yes'/>"));
+    let mut d = Driver::auto(JULIET);
+    d.keep_search = true;
+    d.client("<presence id='1'/>");
+    // Taken out of the roster from elsewhere while no shim is there, he would be let in by the record.
+    let mut written = account.settle(&mut d);
+    d.advance(60);
+    written.extend(account.settle(&mut d));
+    assert!(
+        written.iter().any(|said| said.contains("record")),
+        "{written:?}"
+    );
 }

@@ -6,7 +6,7 @@ use crate::driver::*;
 use crate::tree::Node;
 
 /// Juliet's session on a server of which this is known.
-fn session(limits_subscriptions: bool) -> Driver {
+pub(crate) fn session(limits_subscriptions: bool) -> Driver {
     let facts = ServerFacts {
         limits_subscriptions,
         ..facts()

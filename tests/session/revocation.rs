@@ -531,3 +531,31 @@ fn a_status_that_finds_no_room_is_published_when_there_is_some() {
     assert_eq!(crate::presence_out::changed(publish).value("id"), "2");
     assert_eq!(d.events(), []);
 }
+
+#[test]
+fn a_removal_that_is_never_answered_counts() {
+    let account = Account::with(&[(BARE, "both")]);
+    let mut d = account.session();
+    d.client(&(removal(BARE) + STATUS));
+    assert_eq!(said_until_quiet(&mut d, &account), [""; 0]);
+    d.advance(60);
+    let said = said_until_quiet(&mut d, &account);
+    let at = |words: &str| said.iter().position(|other| other.starts_with(words));
+    let published = at("publish").expect("the status");
+    for end in ending(BARE) {
+        assert!(at(&end).is_some_and(|ended| ended < published), "{said:?}");
+    }
+}
+
+#[test]
+fn a_removal_from_somebody_elses_list_holds_nothing() {
+    let account = Account::with(&[(BARE, "both")]);
+    let mut d = account.session();
+    let elsewhere = removal(BARE).replace("id='r'", "id='r' to='nurse@capulet.lit'");
+    d.client(&(elsewhere + STATUS));
+    let said = said_until_quiet(&mut d, &account);
+    assert!(
+        said.len() == 1 && said[0].starts_with("publish"),
+        "{said:?}"
+    );
+}
