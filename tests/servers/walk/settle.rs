@@ -39,12 +39,16 @@ impl World {
         }
     }
 
-    /// The server's own `unavailable`, which has no id, comes last.
+    /// The server's own `unavailable`, which has no id, comes last. Whoever has a shim is told once, by whatever
+    /// came first.
     fn wait_for_the_gone(&self, expected: &Expected) {
         for (full, told) in &expected.gone {
             let told = told.iter().filter_map(|it| self.sessions.get(it));
-            for (puppet, read) in told.map(|it| (&it.puppet, it.read)) {
-                wait_for_server_to_say_gone(puppet, read, full);
+            for session in told {
+                match session.shim {
+                    Some(_) => wait_for_gone(&session.puppet, session.read, full),
+                    None => wait_for_server_to_say_gone(&session.puppet, session.read, full),
+                }
             }
             if !expected.hidden.contains(full) {
                 wait_for_server_to_say_gone(&self.witness, self.witness_read, full);
@@ -92,7 +96,7 @@ impl World {
             seen.insert(full.clone(), events);
         }
         self.witness_read += published.len();
-        compare_published(&published, expected);
+        compare_published(&published, &self.was_published, expected);
         seen
     }
 
@@ -119,11 +123,17 @@ impl World {
         let is_available = session.now.is_some();
         let mut wanted = expected.shown.get(full).cloned().unwrap_or_default();
         let seen = seen.iter().filter(|it| it.kind == "presence");
-        let shown = presences(seen, |it, before| {
+        let mut shown = presences(seen, |it, before| {
             let was_there = session.view.contains_key(&it.from);
             let is_there = before.map_or(was_there, |it| *it != Shown::Gone);
             is_available && (is_there || was_there && !it.id.is_empty()) && it.from != full
         });
+        for (from, sequence) in &mut shown {
+            if wanted.get(from) != Some(sequence) {
+                take_farewells_out(sequence, session.view.get(from));
+            }
+        }
+        shown.retain(|_, sequence| !sequence.is_empty());
         // A shim asks once, some time after its login, for the items of accounts that it was not told of;
         // the answer may be a refusal, as long as one has blocked the other.
         for (from, now) in published {
@@ -196,6 +206,12 @@ impl Session {
     }
 }
 
+fn wait_for_gone(puppet: &Puppet, read: usize, full: &str) {
+    puppet.seen_until(read, &format!("{full} is gone"), |it| {
+        it.is_presence_from(full, "unavailable")
+    });
+}
+
 fn wait_for_server_to_say_gone(puppet: &Puppet, read: usize, full: &str) {
     let what = format!("the server's word that {full} is gone");
     puppet.seen_until(read, &what, |it| {
@@ -263,8 +279,22 @@ fn presences<'a>(
     sequences
 }
 
+/// Whoever is taken out by another resource is told that the client is gone, and everybody else that it is
+/// there as it was `before`.
+fn take_farewells_out(sequence: &mut Vec<Shown>, before: Option<&Shown>) {
+    let mut at = 0;
+    while at + 1 < sequence.len() {
+        let known = at.checked_sub(1).map_or(before, |it| sequence.get(it));
+        if sequence[at] == Shown::Gone && known == Some(&sequence[at + 1]) {
+            sequence.drain(at..at + 2);
+        } else {
+            at += 1;
+        }
+    }
+}
+
 /// What the witness saw of everybody's node; publishes coalesce, so only the last is sure.
-fn compare_published(seen: &[Event], expected: &Expected) {
+fn compare_published(seen: &[Event], before: &BTreeMap<String, Shown>, expected: &Expected) {
     for event in seen.iter().filter(|it| it.is_pubsub_event()) {
         assert!(
             !event.xml.contains("urn:pubshim:"),
@@ -272,7 +302,14 @@ fn compare_published(seen: &[Event], expected: &Expected) {
             event.xml
         );
     }
-    let published = presences(seen.iter().filter(|it| it.is_pubsub_event()), |_, _| true);
+    let mut published = presences(seen.iter().filter(|it| it.is_pubsub_event()), |_, _| true);
+    for (from, sequence) in &mut published {
+        let wanted = expected.published.get(from).map_or(&[][..], |it| it);
+        if !wanted.ends_with(sequence) {
+            take_farewells_out(sequence, before.get(from));
+        }
+    }
+    published.retain(|_, sequence| !sequence.is_empty());
     for (from, sequence) in &published {
         let mut wanted = expected.published.get(from).into_iter().flatten();
         let is_in_order = sequence.iter().all(|it| wanted.any(|other| other == it));
