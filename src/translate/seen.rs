@@ -223,6 +223,16 @@ impl Resource {
         for events in [&mut self.events, &mut self.doubted] {
             events.retain(|(_, at)| *at + NATIVE_BEHIND > now);
         }
+        let is_there = self
+            .shown
+            .as_ref()
+            .is_some_and(|it| it.change.is_available());
+        if !mark.is_available() && is_there {
+            // Who hid and is there again by events alone may really be gone now: no ghost may stay. If this was
+            // only late, the native presence behind it is shown once more.
+            self.events.clear();
+            self.doubted.clear();
+        }
         if let Some((at, is_same)) = self.find_event(mark) {
             let is_newest = at + 1 == self.events.len();
             let copied: VecDeque<_> = self.events.drain(..=at).collect();
@@ -458,6 +468,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn who_hid_for_a_moment_and_is_cut_leaves_no_ghost() {
+        let mut seen = Resource::default();
+        let mut event = |presence: &str| seen.shows_event(change(presence), Duration::ZERO);
+        assert!(event("<presence id='1'/>"));
+        assert!(event("<presence type='unavailable' id='shim1'/>"));
+        assert!(event("<presence id='shim2'/>"));
+        let gone = change("<presence type='unavailable'/>");
+        assert!(seen.shows_native(gone, false, Duration::ZERO));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -490,7 +511,12 @@ mod tests {
             let mut shown = Vec::new();
             let mut turns = events_first.into_iter();
             while !natives.is_empty() || !events.is_empty() {
-                let is_event = natives.is_empty() || !events.is_empty() && turns.next().unwrap_or(true);
+                // A server says that a session has ended before the next one publishes.
+                let is_behind = |native: &usize| events.front().is_some_and(|event| event > native);
+                let mut ends = natives.iter().filter(|native| said[**native].says.is_none());
+                let waits = ends.any(is_behind);
+                let is_event = natives.is_empty()
+                    || !waits && !events.is_empty() && turns.next().unwrap_or(true);
                 let next = if is_event { &mut events } else { &mut natives };
                 let number = next.pop_front().expect("not empty");
                 let status = &said[number];
