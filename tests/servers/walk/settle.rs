@@ -15,6 +15,7 @@ impl World {
         self.wait_for_publishes(expected);
         self.wait_for_the_gone(expected);
         self.wait_for_changes(expected);
+        self.wait_for_farewells();
         let seen = self.collect(expected);
         self.compare_nodes(expected);
         for (full, seen) in seen {
@@ -70,6 +71,30 @@ impl World {
                     it.kind == "presence"
                         && inside.any(|it| it.from == *from && Shown::of(it).as_ref() == last)
                 });
+            }
+        }
+    }
+
+    /// A shim that learns that another resource has taken somebody out says that the client is gone, and then
+    /// that it is there again.
+    fn wait_for_farewells(&self) {
+        // With the first answer each shim has had its push, with the second its farewell was published.
+        for _ in 0..2 {
+            for session in self.sessions.values().filter(|it| it.shim.is_some()) {
+                session.puppet.ping();
+            }
+        }
+        let mark = self.witness.send_mark(&self.witness);
+        let seen = up_to(&self.witness, self.witness_read, &mark);
+        let said = presences(seen.iter().filter(|it| it.is_pubsub_event()), |_, _| true);
+        for full in self.published().keys() {
+            if said.get(full).and_then(|it| it.last()) == Some(&Shown::Gone) {
+                let what = format!("{full} is there again");
+                self.witness
+                    .seen_until(self.witness_read + seen.len(), &what, |it| {
+                        let mut inside = it.presences.iter();
+                        it.is_pubsub_event() && inside.any(|it| it.from == *full)
+                    });
             }
         }
     }
