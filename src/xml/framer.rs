@@ -30,7 +30,7 @@ pub struct Frame {
     /// How many bytes, from the start of the buffer.
     pub len: usize,
     /// It exceeds a limit of a [lenient](Framer::lenient) framer: it may pass, but reading it may cost more
-    /// than it is worth. (Only [`head`](super::head) and [`child_names`](super::child_names) are always safe.)
+    /// than it is worth. (Only its start tag and the names of its children are always safe.)
     pub is_opaque: bool,
 }
 
