@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for anything before it fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Everything a process has said so far, line by line, read by a thread of its own.
 pub(crate) struct Feed<T>(Arc<(Mutex<Seen<T>>, Condvar)>);
