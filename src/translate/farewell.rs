@@ -8,16 +8,10 @@
 //! Everybody else sees the client go and come back. So it is done only where the contact may have got an event
 //! after the server's word, or where the server says nothing, since no native subscription ends.
 
-use std::time::Duration;
-
 use super::handshake::Half;
 use super::translator::Translator;
 use crate::jid;
 use crate::session::Wire;
-
-/// What was published so shortly before a push may have been delivered after what the push tells of: servers do
-/// the two in processes of their own. It is about as long as a busy server needs for either.
-const OVERTAKING: Duration = Duration::from_secs(10);
 
 /// When the server tells somebody who is taken out that the client is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +38,8 @@ impl Translator {
     pub(super) fn say_farewell(&mut self, whom: &str, told: Told, wire: &mut Wire) {
         let is_left = match told {
             Told::Last => false,
-            Told::BeforePush => self.presence.has_told_since(wire.now, OVERTAKING),
+            // What was answered before the push came was published before what the push tells of.
+            Told::BeforePush => self.presence.is_publishing(),
             Told::Never => true,
         };
         if is_left && !self.is_pure() && self.is_delivered_to(whom) {

@@ -1,7 +1,6 @@
 //! The client's presence to publishes on its node `presence` (listings 1 and 3).
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -39,8 +38,6 @@ pub(super) struct Presence {
     hid: bool,
     /// The server may hold an item of ours.
     published: bool,
-    /// When the last publish was answered.
-    told_at: Duration,
     conflicts: u8,
     /// Nothing is to be published for now.
     is_held: bool,
@@ -68,7 +65,6 @@ impl Presence {
             current: None,
             hid: false,
             published: false,
-            told_at: Duration::ZERO,
             conflicts: 0,
             // Nobody has looked yet who may see it.
             is_held: is_auto,
@@ -228,9 +224,9 @@ impl Presence {
         })
     }
 
-    /// Whether an event with the client's presence may have gone out within `span` before `now`.
-    pub(super) fn has_told_since(&self, now: Duration, span: Duration) -> bool {
-        self.publishing.is_some() || self.published && now < self.told_at + span
+    /// Whether the answer to a publish is still to come.
+    pub(super) fn is_publishing(&self) -> bool {
+        self.publishing.is_some()
     }
 
     /// Publishes that the client is gone, if it ever was there, to everybody who is subscribed; what it said last
@@ -381,7 +377,6 @@ impl Presence {
 
     fn handle_published(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
         let payload = self.publishing.take();
-        self.told_at = wire.now;
         match reply {
             Ok(_) => {
                 self.conflicts = 0;
