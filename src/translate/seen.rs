@@ -194,7 +194,7 @@ impl Seen {
             return true;
         }
         let change = Change::of(presence);
-        self.resource(full).shows_native(change, marked, now)
+        self.resource(full).shows_native(change, now)
     }
 
     /// Whether to show a presence of `full` that came by event.
@@ -216,7 +216,7 @@ impl Seen {
 }
 
 impl Resource {
-    fn shows_native(&mut self, change: Change, marked: bool, now: Duration) -> bool {
+    fn shows_native(&mut self, change: Change, now: Duration) -> bool {
         let mark = change.mark;
         self.note_id(mark, Path::Native);
         // No native copy of these will come: what was published again after hiding has none.
@@ -243,11 +243,6 @@ impl Resource {
                 shown.by_event &= !is_newest;
             }
             return is_newest && self.adds(change);
-        }
-        let is_older = !self.events.is_empty() || !self.doubted.is_empty();
-        if mark.is_available() && marked && is_older {
-            // Its publish was skipped: what was shown by event is newer.
-            return false;
         }
         if let Some(shown) = &mut self.shown
             && shown.by_event
@@ -476,7 +471,7 @@ mod tests {
         assert!(event("<presence type='unavailable' id='shim1'/>"));
         assert!(event("<presence id='shim2'/>"));
         let gone = change("<presence type='unavailable'/>");
-        assert!(seen.shows_native(gone, false, Duration::ZERO));
+        assert!(seen.shows_native(gone, Duration::ZERO));
     }
 
     proptest! {
@@ -511,10 +506,10 @@ mod tests {
             let mut shown = Vec::new();
             let mut turns = events_first.into_iter();
             while !natives.is_empty() || !events.is_empty() {
-                // A server says that a session has ended before the next one publishes.
-                let is_behind = |native: &usize| events.front().is_some_and(|event| event > native);
-                let mut ends = natives.iter().filter(|native| said[**native].says.is_none());
-                let waits = ends.any(is_behind);
+                // An event may pass the native copy of the same status, not those of earlier ones.
+                let waits = natives
+                    .front()
+                    .is_some_and(|native| events.front().is_some_and(|event| event > native));
                 let is_event = natives.is_empty()
                     || !waits && !events.is_empty() && turns.next().unwrap_or(true);
                 let next = if is_event { &mut events } else { &mut natives };
@@ -524,8 +519,7 @@ mod tests {
                 let is_shown = match is_event {
                     true => seen.shows_event(change(&presence), Duration::ZERO),
                     false => {
-                        let is_marked = presence.contains("urn:pubshim:0");
-                        seen.shows_native(change(&presence), is_marked, Duration::ZERO)
+                        seen.shows_native(change(&presence), Duration::ZERO)
                     }
                 };
                 if is_shown {
