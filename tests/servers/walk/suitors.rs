@@ -3,7 +3,7 @@
 
 use super::model::Presence;
 use super::steps::{Expected, Leave, Note};
-use super::world::{World, bare};
+use super::world::{Session, World, bare};
 use crate::attacks::size::bombs;
 use crate::attacks::{told_of, watch};
 use crate::puppet::Puppet;
@@ -85,7 +85,9 @@ impl World {
 
     /// A client ends it, and says something to all others with the same breath; then it may leave.
     pub(super) fn end_and_say(&mut self, leaves: bool, note: Note<'_>) -> Option<Expected> {
-        let full = self.somebody(|it| it.now.is_some() && !it.is_hidden)?;
+        // Whoever had published nothing yet and leaves before it may, publishes nothing.
+        let is_sure = |it: &Session| !leaves || it.published.is_some();
+        let full = self.somebody(|it| it.now.is_some() && !it.is_hidden && is_sure(it))?;
         let (at, end) = self.some_end(&[End::Refused, End::Blocked], |it| it == bare(&full))?;
         let jid = self.suitors[at].jid.clone();
         let presence = Presence::unique(&mut self.rng, self.serial);
