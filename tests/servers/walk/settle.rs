@@ -47,7 +47,11 @@ impl World {
             let told = told.iter().filter_map(|it| self.sessions.get(it));
             for session in told {
                 match session.shim {
-                    Some(_) => wait_for_gone(&session.puppet, session.read, full),
+                    Some(_) if session.view.contains_key(full) => {
+                        wait_for_gone(&session.puppet, session.read, full);
+                    }
+                    // It was told before.
+                    Some(_) => {}
                     None => wait_for_server_to_say_gone(&session.puppet, session.read, full),
                 }
             }
