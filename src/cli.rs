@@ -4,7 +4,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
-use std::io::IsTerminal;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
@@ -109,11 +108,6 @@ impl Cli {
             }
         }
     }
-}
-
-/// Whether what is written to `stream` may have colours: it is a terminal, and `NO_COLOR` is not set.
-pub fn wants_colour(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The defaults as the file writes them, for help and for [`default_file`]; that they are those

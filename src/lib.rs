@@ -18,6 +18,8 @@
 //! | [`xml`] | frames, elements, splicing: bytes are looked at, not rebuilt | none |
 //! | [`session`] | one client's stream as a state machine: [`session::Session`] | none |
 //! | `translate` | classic stanzas to pubsub and back, a file per function | none |
+//! | `wire` | what a function may touch of its session | none |
+//! | [`policy`] | how much is translated | none |
 //! | [`jid`], [`ns`] | addresses, namespaces | none |
 //! | [`net`] | sockets, TLS, the clock, randomness: one task owns a session | all |
 //! | [`fixture`] | recorded streams as text, replayed and compared | reads fixtures, rewrites them if asked |
@@ -57,8 +59,10 @@ pub mod fixture;
 pub mod jid;
 pub mod net;
 pub mod ns;
+pub mod policy;
 pub mod sandbox;
 pub mod session;
 mod translate;
 pub mod view;
+mod wire;
 pub mod xml;

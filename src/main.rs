@@ -16,7 +16,7 @@ use pubshim::commands::replay::replay;
 use pubshim::commands::translate::{self, NoStanza};
 use pubshim::config::{LogFormat, LogSettings, RunOptions, Settings};
 use pubshim::demo;
-use pubshim::net::Listener;
+use pubshim::net::{Listener, wants_colour};
 use pubshim::session::Policy;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -190,6 +190,6 @@ fn set_up_log(settings: LogSettings) {
         .with_writer(io::stderr);
     match settings.format {
         LogFormat::Json => log.json().init(),
-        LogFormat::Text => log.with_ansi(cli::wants_colour(&io::stderr())).init(),
+        LogFormat::Text => log.with_ansi(wants_colour(&io::stderr())).init(),
     }
 }

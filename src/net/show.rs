@@ -1,19 +1,23 @@
 //! The live view, written to standard output.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal, Write as _};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use terminal_size::{Width, terminal_size_of};
 
 use super::watch::{Watcher, Watching};
-use crate::cli::wants_colour;
 use crate::config::Settings;
 use crate::session::Output;
 use crate::view::{Form, Screen, View};
 
 /// Columns of a terminal that does not tell.
 const USUAL_WIDTH: usize = 80;
+
+/// Whether what is written to `stream` may have colours: it is a terminal, and `NO_COLOR` is not set.
+pub fn wants_colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
 
 /// Starts the thread that writes the view, if there is to be one.
 pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<Watching>> {

@@ -12,36 +12,31 @@
 //! | `limits.rs` | what is too large to be read or held, and answered in its place |
 //! | `stanzas.rs` | what passes, what is translated, what is refused once logged in |
 //! | `closing.rs` | closing tags, stream errors, going offline |
-//! | `requests.rs`, `wire.rs`, `pacing.rs` | our own IQs; what translators write to; how much at once |
+//! | `input.rs`, `options.rs` | what goes in; what is configured |
 //! | `tap.rs` | what is noted of a session that is recorded |
 
 mod closing;
 mod connection;
+mod input;
 mod limits;
 mod negotiation;
 mod options;
-mod output;
-mod pacing;
 mod relay;
-mod requests;
 mod stanzas;
 mod tap;
-mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::translate::Rule;
-pub use options::{Function, Options, Policy, Security, Timeouts};
-pub use output::{Dropped, Event, Input, Leg, Level, Output, Record, ServerFacts};
-pub use requests::Seed;
-
-pub(crate) use wire::Wire;
+pub use crate::policy::{Function, Policy};
+pub use crate::wire::{Dropped, Event, Leg, Level, Output, Record, Rule, Seed, ServerFacts};
+pub use input::Input;
+pub use options::{Options, Security, Timeouts};
 
 use connection::Connection;
 use negotiation::Phase;
 
-use crate::translate::Translator;
+use crate::translate::{Translator, Wire};
 use crate::xml::{Element, Frame, FrameKind};
 
 /// More than this many outgoing bytes on one leg stop the reading of the other.
@@ -94,7 +89,7 @@ impl Session {
             client: Connection::new(limits),
             server: Connection::new(limits),
             wire: Wire::new(seed, options.timeouts.request, now),
-            translator: Translator::new(&options),
+            translator: Translator::new(options.policy, &options.native),
             domain: String::new(),
             header: Vec::new(),
             login_tried: false,

@@ -2,33 +2,8 @@
 
 use std::time::Duration;
 
+use crate::policy::{Function, Policy};
 use crate::xml::Limits;
-
-/// How much of a session is said with publish-subscribe.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Policy {
-    /// Rewrite to pubsub what works on a stock server and keep the native side in step.
-    #[default]
-    Auto,
-    /// The letter of XEP-0207: nothing but pubsub leaves. So far that is presence, subscriptions and the
-    /// roster; messages and presence to somebody are refused.
-    Pure,
-    /// Change nothing, to find out whether pubshim is to blame: once logged in, bytes pass as they come.
-    Off,
-}
-
-/// A function that `--native` can switch back to classic XMPP inside [`Policy::Auto`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Function {
-    /// Presence, with its subscriptions and the roster (listings 1–11).
-    Presence,
-    /// Groupchat (listings 12–17).
-    Rooms,
-    /// One-to-one messages (listings 18–20).
-    Chat,
-}
 
 /// How the leg to the server is secured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,17 +81,6 @@ impl Default for Options {
             limits: Limits::AFTER_LOGIN,
             max_server_stanza: Self::MAX_SERVER_STANZA,
             timeouts: Timeouts::default(),
-        }
-    }
-}
-
-impl Options {
-    /// Whether `function` is translated, given the policy and the exceptions from it.
-    pub fn translates(&self, function: Function) -> bool {
-        match self.policy {
-            Policy::Off => false,
-            Policy::Pure => true,
-            Policy::Auto => !self.native.contains(&function),
         }
     }
 }

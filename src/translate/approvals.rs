@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 
+use super::Wire;
 use super::authorization::{Form, set_subscription};
 use super::contacts::Contacts;
 use super::inquiry::{Inquiry, NO_LIST, has_none};
@@ -15,7 +16,7 @@ use super::revoke::subscriptions_in;
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
-use crate::session::{Event, Wire};
+use crate::wire::Event;
 use crate::xml::{Element, escape};
 
 /// So many contacts are made members by one request.

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
 
+use super::Wire;
+use super::form;
 use super::presence::NODE;
-use super::{Purpose, form};
 use crate::jid;
 use crate::ns;
-use crate::session::Wire;
 use crate::xml::{Element, escape};
 
 /// A service's question whether somebody may subscribe (listing 10).
@@ -121,7 +121,7 @@ pub(super) fn returned_answer(message: &Element<'_>, own: &str) -> Option<(Box<s
 /// Sets the subscription of `jid` to our node, as its owner (XEP-0060 §8.8.2).
 pub(super) fn set_subscription(jid: &str, is_subscribed: bool, wire: &mut Wire) {
     let state = if is_subscribed { "subscribed" } else { "none" };
-    wire.request("set", None, Purpose::Ignore, |out| {
+    wire.tell("set", None, |out| {
         write_subscription(out, jid, state);
     });
 }

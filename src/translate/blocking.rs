@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::Purpose;
+use super::Wire;
 use super::contacts::Contacts;
 use super::inquiry::{Inquiry, NO_LIST, has_none};
 use crate::jid;
 use crate::ns;
-use crate::session::Wire;
 use crate::xml::Element;
 
 /// So many requests of the client's may wait for their answers.

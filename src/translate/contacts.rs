@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use super::Wire;
 use super::handshake::{Half, Kind, Relation};
 use super::inquiry::{Inquiry, NO_LIST, has_none};
 use super::{Purpose, entries, rules};
 use crate::jid;
 use crate::ns;
-use crate::session::Wire;
 use crate::xml::Element;
 
 /// After so many failures events wait for the roster no longer.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
+use super::Wire;
 use super::contacts::Contacts;
 use super::presence::NODE;
 use super::rules;
@@ -13,7 +14,8 @@ use super::seen::{Change, Seen};
 use super::states::States;
 use crate::jid;
 use crate::ns;
-use crate::session::{Dropped, Leg, Policy, Wire};
+use crate::policy::Policy;
+use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, escape, rewrite_standalone};
 
 /// So many bytes of presence may wait until the roster is known.

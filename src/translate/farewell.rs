@@ -8,10 +8,10 @@
 //! Everybody else sees the client go and come back. So it is done only where the contact may have got an event
 //! after the server's word, or where the server says nothing, since no native subscription ends.
 
+use super::Wire;
 use super::handshake::Half;
 use super::translator::Translator;
 use crate::jid;
-use crate::session::Wire;
 
 /// When the server tells somebody who is taken out that the client is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use super::Wire;
 use super::presence::NODE;
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
-use crate::session::Wire;
 use crate::xml::{Element, escape};
 
 /// How long to wait after each refusal; after the last one always as long.
@@ -134,7 +134,7 @@ impl Followings {
         self.forget(account);
         wire.apply(&rules::UNSUBSCRIBE);
         let own = jid::bare(&wire.jid).to_owned();
-        wire.request("set", Some(account), Purpose::Ignore, |out| {
+        wire.tell("set", Some(account), |out| {
             write_request(out, "unsubscribe", &own);
         });
     }
@@ -291,7 +291,7 @@ fn write_look(out: &mut BytesMut) {
 /// Subscribes the account to its own node: its resources see each other (RFC 6121 §4.2.2).
 pub(super) fn follow_self(wire: &mut Wire) {
     let own = jid::bare(&wire.jid).to_owned();
-    wire.request("set", None, Purpose::Ignore, |out| {
+    wire.tell("set", None, |out| {
         write_request(out, "subscribe", &own);
     });
 }

@@ -11,12 +11,12 @@
 
 use std::time::Duration;
 
+use super::Wire;
 use super::approvals::{DOUBT, Standing};
 use super::farewell::Told;
 use super::inquiry::Inquiry;
 use super::translator::Translator;
 use crate::jid;
-use crate::session::Wire;
 
 /// How far it is known who would be delivered to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use crate::session::{Event, Wire};
+use super::Wire;
+use crate::wire::Event;
 
 /// Stands for the condition of an error where the answer does not hold what was asked for.
 pub(super) const NO_LIST: &str = "an answer without what was asked for";

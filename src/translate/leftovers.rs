@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
+use super::Wire;
 use super::presence::NODE;
 use super::states::is_gone;
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
-use crate::session::Wire;
 use crate::xml::{Element, escape};
 
 /// No account has more resources than this; servers allow about ten.
@@ -90,7 +90,7 @@ impl Leftovers {
         };
         if is_gone(reply) || self.unmarked.contains(item) {
             wire.apply(&rules::LEFTOVER);
-            wire.request("set", None, Purpose::Ignore, |out| write_retract(out, item));
+            wire.tell("set", None, |out| write_retract(out, item));
         }
     }
 }

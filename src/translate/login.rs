@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use super::Wire;
 use super::farewell::Told;
 use super::translator::Translator;
 use crate::jid;
-use crate::session::Wire;
 
 /// So long after the first publish of a session the contacts are looked at under `auto`: by then the
 /// server's probes have told most of their states.

@@ -29,7 +29,7 @@
 //! | `form.rs` | data forms (XEP-0004) | |
 //!
 //! A translator handles a stanza and says whether it took it; what it does not take passes byte for
-//! byte. It writes to the session's [`Wire`](crate::session), and what it waits for is data
+//! byte. It writes to the session's [`Wire`], and what it waits for is data
 //! ([`Purpose`]), not a closure.
 
 mod approvals;
@@ -63,8 +63,10 @@ mod subscriptions;
 mod translator;
 mod visibility;
 
-pub use rules::Rule;
 pub(crate) use translator::Translator;
+
+/// What the functions write to.
+pub(crate) type Wire = crate::wire::Wire<Purpose>;
 
 /// What the answer to an IQ of ours is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +109,4 @@ pub(crate) enum Purpose {
     State(u32),
     /// Learning whether a contact's resource is there, by the number of the question.
     Alive(u32),
-    /// Nothing follows from the answer.
-    Ignore,
 }

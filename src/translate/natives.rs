@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Wire;
 use super::handshake::Kind;
 use super::rules;
 use crate::ns;
-use crate::session::{Leg, ServerFacts, Wire};
+use crate::wire::{Leg, ServerFacts};
 use crate::xml::{Element, escape};
 
 /// So many the server takes without a pause.

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
 
+use super::Wire;
 use super::inquiry::Inquiry;
 use super::replies::NO_ANSWER;
 use super::{Purpose, form};
 use crate::jid;
 use crate::ns;
-use crate::session::{Event, ServerFacts, Wire};
+use crate::wire::{Event, ServerFacts};
 use crate::xml::Element;
 
 /// Who may subscribe to a node (XEP-0060 §4.5). Others than these two would leak.

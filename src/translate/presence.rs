@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::Wire;
 use super::inquiry::Inquiry;
 use super::leftovers::{Leftovers, write_retract};
 use super::node::{OwnNode, Spec, Step};
@@ -12,7 +13,8 @@ use super::visibility::{Blocked, Visibility};
 use super::{Purpose, form, rules};
 use crate::jid;
 use crate::ns;
-use crate::session::{Event, Leg, Options, Policy, Wire};
+use crate::policy::Policy;
+use crate::wire::{Event, Leg};
 use crate::xml::{Element, Namespaces, Tag, escape, rewrite, rewrite_standalone};
 
 /// The node of listings 3 and 4.
@@ -50,15 +52,15 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    pub(super) fn new(options: &Options) -> Self {
-        let is_auto = options.policy == Policy::Auto;
+    pub(super) fn new(policy: Policy) -> Self {
+        let is_auto = policy == Policy::Auto;
         let mut node = OwnNode::new(NODE, Spec::Presence);
         if is_auto {
             // Its record comes first, so that a node of ours without one is known by that.
             node.forbid();
         }
         Self {
-            policy: options.policy,
+            policy,
             node,
             waiting: None,
             publishing: None,
@@ -165,12 +167,17 @@ impl Presence {
         }
         wire.apply(&rules::WITHDRAW);
         // Not waiting for the answers: the stream may end right after.
-        if !self.publish(payload, Purpose::Ignore, wire) {
-            let reason = "too many requests wait for the server".to_owned();
+        let item = jid::resource(&wire.jid).unwrap_or_default().to_owned();
+        let is_sent = self.node.verified().is_some_and(|access| {
+            wire.tell("set", None, |out| {
+                write_publish(out, &item, payload, access.as_str())
+            })
+        });
+        if !is_sent {
+            let reason = "nothing can be sent to the server any more".to_owned();
             wire.log(Event::PublishFailed { node: NODE, reason });
         }
-        let item = jid::resource(&wire.jid).unwrap_or_default().to_owned();
-        wire.request("set", None, Purpose::Ignore, |out| {
+        wire.tell("set", None, |out| {
             write_retract(out, &item);
         });
     }
@@ -190,7 +197,7 @@ impl Presence {
             // It waits until the client may be seen again.
         } else if let Some(payload) = self.waiting.take() {
             self.serial += 1;
-            if self.publish(&payload, Purpose::Publish(self.serial), wire) {
+            if self.publish(&payload, wire) {
                 self.published = true;
                 self.publishing = Some(payload);
             } else {
@@ -200,27 +207,14 @@ impl Presence {
         }
     }
 
-    /// Listing 3, with the resource as item id. `access_model` goes along each time: should the node
-    /// have changed or gone, the publish is a conflict and not a leak. `false`: it could not be sent.
-    fn publish(&self, payload: &[u8], purpose: Purpose, wire: &mut Wire) -> bool {
+    /// Publishes under our resource, if the node is verified; `false`: it could not be sent.
+    fn publish(&self, payload: &[u8], wire: &mut Wire) -> bool {
         let Some(access) = self.node.verified() else {
             return false;
         };
-        let item = escape(jid::resource(&wire.jid).unwrap_or_default()).into_owned();
-        wire.request("set", None, purpose, |out| {
-            let _ = write!(
-                out,
-                "<pubsub xmlns='{}'><publish node='{NODE}'><item id='{item}'>",
-                ns::PUBSUB
-            );
-            out.put_slice(payload);
-            out.put_slice(b"</item></publish><publish-options>");
-            form::write_submit(
-                out,
-                ns::PUBLISH_OPTIONS,
-                &[("pubsub#access_model", access.as_str())],
-            );
-            out.put_slice(b"</publish-options></pubsub>");
+        let item = jid::resource(&wire.jid).unwrap_or_default().to_owned();
+        wire.request("set", None, Purpose::Publish(self.serial), |out| {
+            write_publish(out, &item, payload, access.as_str());
         })
     }
 
@@ -478,6 +472,21 @@ impl Presence {
             _ => self.advance(wire),
         }
     }
+}
+
+/// Listing 3. `access_model` goes along each time: should the node have changed or gone, the publish is a
+/// conflict and not a leak.
+fn write_publish(out: &mut BytesMut, item: &str, payload: &[u8], access: &str) {
+    let item = escape(item);
+    let _ = write!(
+        out,
+        "<pubsub xmlns='{}'><publish node='{NODE}'><item id='{item}'>",
+        ns::PUBSUB
+    );
+    out.put_slice(payload);
+    out.put_slice(b"</item></publish><publish-options>");
+    form::write_submit(out, ns::PUBLISH_OPTIONS, &[("pubsub#access_model", access)]);
+    out.put_slice(b"</publish-options></pubsub>");
 }
 
 /// A payload with another id.

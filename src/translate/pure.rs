@@ -1,12 +1,12 @@
 //! What a client says under `pure`, where nothing but pubsub may leave: subscription stanzas become
 //! subscriptions, approvals and the record; what cannot be said is refused.
 
+use super::Wire;
 use super::handshake::{Half, Kind};
 use super::rules;
 use super::subscriptions::{MOST_HELD, show_error};
 use super::translator::{Translator, refuse};
 use crate::jid;
-use crate::session::Wire;
 use crate::xml::Element;
 
 impl Translator {

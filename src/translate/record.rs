@@ -17,6 +17,7 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
 
+use super::Wire;
 use super::contacts::{Before, Contact, Contacts};
 use super::entries::{bucket_in, bucket_of, entries, read_item, write_bucket};
 use super::inquiry::{Inquiry, has_none};
@@ -26,7 +27,7 @@ use super::strays::{Strays, merge};
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
-use crate::session::{Event, Wire};
+use crate::wire::Event;
 use crate::xml::{Element, escape};
 
 /// The private node.
@@ -241,7 +242,7 @@ impl Record {
         if self.state == State::Loading {
             // Events of what other resources write; then what was written before.
             let own = jid::bare(&wire.jid).to_owned();
-            wire.request("set", None, Purpose::Ignore, |out| {
+            wire.tell("set", None, |out| {
                 let _ = write!(
                     out,
                     "<pubsub xmlns='{}'><subscribe node='{NODE}' jid='{}'/></pubsub>",
@@ -486,7 +487,7 @@ impl Record {
         };
         self.dirty.retain(|bucket, _| {
             wire.apply(&rules::RECORD);
-            let is_sent = wire.request("set", None, Purpose::Ignore, |out| {
+            let is_sent = wire.tell("set", None, |out| {
                 write_bucket(out, *bucket, contacts, &self.strays, access.as_str());
             });
             !is_sent

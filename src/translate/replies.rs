@@ -1,11 +1,11 @@
 //! The answers to our own IQs: which translator each is for, and what follows.
 
 use super::Purpose;
+use super::Wire;
 use super::login::Login;
 use super::node::Step;
 use super::translator::Translator;
 use crate::ns;
-use crate::session::Wire;
 use crate::xml::Element;
 
 /// Stands for the condition of an error where no answer came.
@@ -106,7 +106,6 @@ impl Translator {
                     self.approvals.ask(wire);
                 }
             }
-            Purpose::Ignore => {}
             purpose => {
                 let was_ready = self.presence.is_node_ready();
                 self.presence.handle_reply(purpose, reply, wire);

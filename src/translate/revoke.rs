@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use super::Wire;
 use super::approvals::{holds, write_question};
 use super::authorization::write_subscription;
 use super::inquiry::{NO_LIST, has_none, pause_after};
@@ -20,7 +21,7 @@ use super::translator::Translator;
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
-use crate::session::{Event, Wire};
+use crate::wire::Event;
 use crate::xml::{Element, escape};
 
 /// So many may wait. Should there be more, nothing is published any more in this session.
@@ -306,7 +307,7 @@ impl Revocations {
             self.changes.extend(changes(&revocation.whom, jids));
         }
         for change in self.changes.drain(..).take(MOST_AT_END) {
-            wire.request("set", None, Purpose::Ignore, |out| change.write(out));
+            wire.tell("set", None, |out| change.write(out));
         }
     }
 

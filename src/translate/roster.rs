@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use bytes::{BufMut, BytesMut};
 use sha2::{Digest as _, Sha256};
 
+use super::Wire;
 use super::approvals::Subscribers;
 use super::authorization::Form;
 use super::contacts::Contact;
@@ -19,7 +20,7 @@ use super::translator::Translator;
 use super::{record, rules};
 use crate::jid;
 use crate::ns;
-use crate::session::{Dropped, Leg, Wire};
+use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, escape};
 
 /// So many requests for the roster may wait until it is known.

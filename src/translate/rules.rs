@@ -1,26 +1,6 @@
 //! What is done to stanzas, for people: the rule's name, the listings it comes from, a sentence.
 
-/// A rule of the translation.
-#[derive(Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Rule {
-    /// A short name, as in the live view and in counters.
-    pub name: &'static str,
-    /// The listings of XEP-0207 it comes from; empty: none.
-    pub listing: &'static str,
-    /// What is done.
-    pub text: &'static str,
-}
-
-impl Rule {
-    const fn new(name: &'static str, listing: &'static str, text: &'static str) -> Self {
-        Self {
-            name,
-            listing,
-            text,
-        }
-    }
-}
+use crate::wire::Rule;
 
 pub(crate) const PUBLISH: Rule = Rule::new(
     "presence-publish",
@@ -50,12 +30,6 @@ pub(crate) const HELD: Rule = Rule::new(
     "presence-held",
     "4",
     "the event waits until the roster says whether its sender is a contact",
-);
-
-pub(crate) const SEEN: Rule = Rule::new(
-    "presence-seen",
-    "2, 4",
-    "the client has seen this change already, natively or by event",
 );
 
 pub(crate) const MARKER: Rule = Rule::new(

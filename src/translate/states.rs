@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
+use super::Wire;
 use super::contacts::Contacts;
 use super::events::{Events, Held, read_item};
 use super::leftovers::write_ping;
@@ -14,7 +15,7 @@ use super::queue::Queue;
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
-use crate::session::{Dropped, Wire};
+use crate::wire::Dropped;
 use crate::xml::Element;
 
 /// So many resources of one account are looked at.

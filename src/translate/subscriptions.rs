@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::BufMut;
 
+use super::Wire;
 use super::approvals::{MOST_JIDS, Noted, has_share};
 use super::authorization::{Form, returned_answer, set_subscription};
 use super::farewell::Told;
@@ -18,7 +19,7 @@ use super::rules;
 use super::translator::{Translator, refuse};
 use crate::jid;
 use crate::ns;
-use crate::session::{Dropped, Leg, Wire};
+use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, escape};
 
 /// So many forms, or subscription stanzas of the client's, may wait until the contacts are known.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
+use super::Wire;
 use super::approvals::{Approvals, Subscribers};
 use super::authorization::Form;
 use super::blocking::Blocking;
@@ -24,7 +25,8 @@ use super::rules;
 use super::states::States;
 use crate::jid;
 use crate::ns;
-use crate::session::{Dropped, Function, Leg, Options, Policy, Wire};
+use crate::policy::{Function, Policy};
+use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, escape, rewrite};
 
 /// All translation of one session.
@@ -62,13 +64,14 @@ pub(crate) struct Translator {
 }
 
 impl Translator {
-    pub(crate) fn new(options: &Options) -> Self {
+    /// A translator under `policy`, which leaves the functions in `native` to classic XMPP.
+    pub(crate) fn new(policy: Policy, native: &[Function]) -> Self {
         Self {
-            policy: options.policy,
-            enabled: options.translates(Function::Presence),
-            presence: Presence::new(options),
+            policy,
+            enabled: policy.translates(Function::Presence, native),
+            presence: Presence::new(policy),
             contacts: Contacts::default(),
-            events: Events::new(options.policy),
+            events: Events::new(policy),
             states: States::default(),
             followings: Followings::default(),
             approvals: Approvals::default(),

@@ -8,10 +8,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::Purpose;
+use super::Wire;
 use super::inquiry::{Inquiry, NO_LIST, has_none};
 use crate::jid;
 use crate::ns;
-use crate::session::{ServerFacts, Wire};
+use crate::wire::ServerFacts;
 use crate::xml::{Element, escape};
 
 /// So many requests of the client's may wait for their answers.

@@ -1,10 +1,10 @@
-//! What goes into a session and what comes out of it, besides bytes.
+//! What comes out of a session, besides bytes.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::translate::Rule;
+use super::rule::Rule;
 use crate::xml::{Namespaces, XmlError};
 
 /// One of the two connections of a session.
@@ -35,45 +35,6 @@ impl fmt::Display for Leg {
     }
 }
 
-/// What happens to a session from outside.
-#[derive(Clone)]
-pub enum Input<'a> {
-    /// Bytes were read.
-    Bytes(Leg, &'a [u8]),
-    /// The other side of a leg sends no more, or the leg broke.
-    Eof(Leg),
-    /// The server's leg is up, and secured if [`Security::DirectTls`](super::Security) asks for it.
-    /// With it comes what other sessions have learned of this server.
-    Connected(ServerFacts),
-    /// The TLS that [`Output::StartTls`] asked for is up and its certificate checked.
-    Secured,
-    /// The server's leg could not be made or secured: what happened and what to do, for the user.
-    Failed(String),
-    /// The time that [`Session::timeout`](super::Session::timeout) named has come.
-    Timeout,
-    /// What [`Output::Hold`] asked for would be more than all sessions together may hold: the stanza of the
-    /// server's that is being read is not kept any further. (Nothing is said if there is room.)
-    HoldRefused,
-    /// The program ends.
-    Shutdown,
-}
-
-impl fmt::Debug for Input<'_> {
-    /// Without the bytes: they may be a password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bytes(leg, bytes) => write!(f, "Bytes({leg}, {} bytes)", bytes.len()),
-            Self::Eof(leg) => write!(f, "Eof({leg})"),
-            Self::Connected(facts) => write!(f, "Connected({facts:?})"),
-            Self::Secured => f.write_str("Secured"),
-            Self::Failed(reason) => write!(f, "Failed({reason:?})"),
-            Self::Timeout => f.write_str("Timeout"),
-            Self::HoldRefused => f.write_str("HoldRefused"),
-            Self::Shutdown => f.write_str("Shutdown"),
-        }
-    }
-}
-
 /// What is the same for every session with one server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerFacts {
@@ -85,7 +46,7 @@ pub struct ServerFacts {
     pub limits_subscriptions: bool,
 }
 
-/// What a session wants done, besides sending its [`outgoing`](super::Session::outgoing) bytes.
+/// What a session wants done, besides sending its [`outgoing`](crate::session::Session::outgoing) bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Connect to the server of this domain; answered by `Connected` or `Failed`.
@@ -98,14 +59,14 @@ pub enum Output {
     /// Something other sessions with this server may be told.
     Learned(ServerFacts),
     /// From here on this session holds so many bytes of unfinished stanzas beyond the
-    /// [`Session::FREE`](super::Session::FREE) that every session may; 0: no more than those. If all sessions
-    /// together then hold more than they may, the answer is [`Input::HoldRefused`].
+    /// [`Session::FREE`](crate::session::Session::FREE) that every session may; 0: no more than those. If all sessions
+    /// together then hold more than they may, the answer is [`Input::HoldRefused`](crate::session::Input::HoldRefused).
     Hold(usize),
     /// Send what is outgoing on this leg, then close it.
     Finish(Leg),
     /// Something worth a line in the log.
     Log(Event),
-    /// A step for a recording, if the session is [recorded](super::Session::record).
+    /// A step for a recording, if the session is [recorded](crate::session::Session::record).
     Recorded(Record),
 }
 

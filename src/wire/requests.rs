@@ -6,7 +6,6 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::jid;
-use crate::translate::Purpose;
 
 /// A secret from which a session makes its ids; the same seed gives the same ids.
 #[derive(Clone)]
@@ -39,23 +38,23 @@ impl fmt::Display for Id {
 }
 
 /// Makes ids and remembers which requests wait for an answer.
-pub(crate) struct Requests {
+pub(crate) struct Requests<P> {
     seed: Seed,
     /// How all ids of this session begin.
     prefix: [u8; Id::PREFIX],
     counter: u64,
-    pending: Vec<Pending>,
+    pending: Vec<Pending<P>>,
 }
 
-struct Pending {
+struct Pending<P> {
     id: Id,
     /// Where the request went; `None`: to the own account, without `to`.
     to: Option<Box<str>>,
     deadline: Duration,
-    purpose: Purpose,
+    purpose: P,
 }
 
-impl Requests {
+impl<P> Requests<P> {
     /// More than this many may not wait at once.
     pub(crate) const MOST: usize = 64;
 
@@ -83,16 +82,7 @@ impl Requests {
     }
 
     /// Notes a request; its id, or `None` if too many wait already.
-    pub(crate) fn start(
-        &mut self,
-        to: Option<&str>,
-        deadline: Duration,
-        purpose: Purpose,
-    ) -> Option<Id> {
-        // `is_ours` knows a late answer without this.
-        if purpose == Purpose::Ignore {
-            return Some(self.id());
-        }
+    pub(crate) fn start(&mut self, to: Option<&str>, deadline: Duration, purpose: P) -> Option<Id> {
         if self.pending.len() >= Self::MOST {
             return None;
         }
@@ -115,7 +105,7 @@ impl Requests {
     /// What the answer with `id` from `from` is for, if that sender was asked.
     ///
     /// A request without `to` is answered by nobody, the own bare JID, full JID or domain (`own` is the full JID).
-    pub(crate) fn take(&mut self, id: &str, from: Option<&str>, own: &str) -> Option<Purpose> {
+    pub(crate) fn take(&mut self, id: &str, from: Option<&str>, own: &str) -> Option<P> {
         let index = self
             .pending
             .iter()
@@ -139,7 +129,7 @@ impl Requests {
     }
 
     /// A request whose deadline is over.
-    pub(crate) fn expired(&mut self, now: Duration) -> Option<Purpose> {
+    pub(crate) fn expired(&mut self, now: Duration) -> Option<P> {
         let index = self
             .pending
             .iter()
@@ -169,10 +159,8 @@ mod tests {
 
     const OWN: &str = "juliet@capulet.lit/balcony";
 
-    fn ask(requests: &mut Requests, to: Option<&str>) -> String {
-        let id = requests
-            .start(to, Duration::ZERO, Purpose::Roster)
-            .expect("room");
+    fn ask(requests: &mut Requests<()>, to: Option<&str>) -> String {
+        let id = requests.start(to, Duration::ZERO, ()).expect("room");
         id.to_string()
     }
 
@@ -232,13 +220,9 @@ mod tests {
     #[test]
     fn requests_are_bounded() {
         let mut requests = Requests::new(Seed([0; 32]));
-        for _ in 0..Requests::MOST {
+        for _ in 0..Requests::<()>::MOST {
             ask(&mut requests, None);
         }
-        assert!(
-            requests
-                .start(None, Duration::ZERO, Purpose::Roster)
-                .is_none()
-        );
+        assert!(requests.start(None, Duration::ZERO, ()).is_none());
     }
 }

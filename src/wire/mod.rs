@@ -1,4 +1,17 @@
-//! What a translator may touch of its session: both directions, requests, the log.
+//! What a function may touch of its session: both directions, requests, the log.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mod.rs` | [`Wire`]: what is sent on each leg, IQs of ours, answers in the client's place |
+//! | `requests.rs` | ids of our IQs, until when they wait, who may answer them |
+//! | `pacing.rs` | how much of our own goes to the server at once |
+//! | `output.rs` | what comes out of a session, besides bytes |
+//! | `rule.rs` | what a rule of the translation says of itself |
+
+mod output;
+mod pacing;
+mod requests;
+mod rule;
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -6,11 +19,14 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::pacing::Pacer;
-use super::requests::{Id, Requests, Seed};
-use super::{Dropped, Event, Leg, Output, ServerFacts};
+pub use output::{Dropped, Event, Leg, Level, Output, Record, ServerFacts};
+pub use requests::Seed;
+pub use rule::Rule;
+
+use pacing::Pacer;
+use requests::{Id, Requests};
+
 use crate::ns;
-use crate::translate::{Purpose, Rule, rules};
 use crate::xml::{Element, escape};
 
 /// So many answers in the client's place may wait.
@@ -21,6 +37,12 @@ const MOST_ANSWER: usize = 4096;
 const KEEP_BUFFER: usize = 1024;
 /// A buffer that has held more than this is made smaller once half of it was sent.
 const SHRINK_BUFFER: usize = 256 * 1024;
+
+const SEEN: Rule = Rule::new(
+    "presence-seen",
+    "2, 4",
+    "the client has seen this change already, natively or by event",
+);
 
 /// What waits to be sent on one leg.
 #[derive(Default)]
@@ -34,11 +56,12 @@ struct Outgoing {
     void: BytesMut,
 }
 
-/// The part of a session that its translators write to.
-pub(crate) struct Wire {
+/// The part of a session that the functions of the translation write to; `P` is what an answer to an IQ of
+/// ours is for.
+pub(crate) struct Wire<P> {
     to_client: Outgoing,
     to_server: Outgoing,
-    pub(crate) requests: Requests,
+    pub(crate) requests: Requests<P>,
     outputs: VecDeque<Output>,
     /// The client's full JID; empty until the server has bound it.
     pub(crate) jid: String,
@@ -55,7 +78,7 @@ pub(crate) struct Wire {
     answers: VecDeque<Bytes>,
 }
 
-impl Wire {
+impl<P> Wire<P> {
     pub(crate) fn new(seed: Seed, request_timeout: Duration, now: Duration) -> Self {
         Self {
             to_client: Outgoing::default(),
@@ -90,7 +113,7 @@ impl Wire {
     }
 
     fn has_room(&self) -> bool {
-        self.requests.waiting() < Requests::MOST / 2
+        self.requests.waiting() < Requests::<P>::MOST / 2
     }
 
     /// What waits to be sent on `leg`; append to send. After our closing tag it goes nowhere.
@@ -169,7 +192,7 @@ impl Wire {
         &mut self,
         kind: &str,
         to: Option<&str>,
-        purpose: Purpose,
+        purpose: P,
         body: impl FnOnce(&mut BytesMut),
     ) -> bool {
         if self.is_closed(Leg::Server) {
@@ -179,14 +202,40 @@ impl Wire {
         let Some(id) = self.requests.start(to, deadline, purpose) else {
             return false;
         };
+        self.write_iq(kind, to, &id, body);
+        true
+    }
+
+    /// Sends an IQ of ours from whose answer nothing follows, however many wait. `false`: nothing goes to the
+    /// server any more.
+    pub(crate) fn tell(
+        &mut self,
+        kind: &str,
+        to: Option<&str>,
+        body: impl FnOnce(&mut BytesMut),
+    ) -> bool {
+        if self.is_closed(Leg::Server) {
+            return false;
+        }
+        let id = self.requests.id();
+        self.write_iq(kind, to, &id, body);
+        true
+    }
+
+    fn write_iq(
+        &mut self,
+        kind: &str,
+        to: Option<&str>,
+        id: &Id,
+        body: impl FnOnce(&mut BytesMut),
+    ) {
         let out = self.to(Leg::Server);
         let before = out.len();
-        start_iq(out, kind, to, &id);
+        start_iq(out, kind, to, id);
         body(out);
         out.put_slice(b"</iq>");
         let bytes = out.len() - before;
         self.pacer.spend(bytes);
-        true
     }
 
     /// Answers a request of the server's with an empty result, in the client's place.
@@ -261,7 +310,7 @@ impl Wire {
     /// Notes that something from pubsub is not shown to the client.
     pub(crate) fn drop_event(&mut self, reason: Dropped) {
         if reason == Dropped::Seen {
-            self.apply(&rules::SEEN);
+            self.apply(&SEEN);
         }
         self.log(Event::Dropped(reason));
     }
@@ -297,7 +346,7 @@ mod tests {
 
     #[test]
     fn what_a_large_stanza_needed_is_given_back_while_it_is_sent() {
-        let mut wire = Wire::new(Seed([0; 32]), Duration::ZERO, Duration::ZERO);
+        let mut wire: Wire<()> = Wire::new(Seed([0; 32]), Duration::ZERO, Duration::ZERO);
         let stanza: Vec<u8> = (0..=u8::MAX).cycle().take(16 << 20).collect();
         wire.send(Leg::Client, &stanza);
         let mut sent = 0;

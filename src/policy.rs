@@ -1,0 +1,38 @@
+//! How much of a session is said with publish-subscribe.
+
+/// How much of a session is said with publish-subscribe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Rewrite to pubsub what works on a stock server and keep the native side in step.
+    #[default]
+    Auto,
+    /// The letter of XEP-0207: nothing but pubsub leaves. So far that is presence, subscriptions and the
+    /// roster; messages and presence to somebody are refused.
+    Pure,
+    /// Change nothing, to find out whether pubshim is to blame: once logged in, bytes pass as they come.
+    Off,
+}
+
+/// A function that `--native` can switch back to classic XMPP inside [`Policy::Auto`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Function {
+    /// Presence, with its subscriptions and the roster (listings 1–11).
+    Presence,
+    /// Groupchat (listings 12–17).
+    Rooms,
+    /// One-to-one messages (listings 18–20).
+    Chat,
+}
+
+impl Policy {
+    /// Whether `function` is translated, if `native` are left to classic XMPP.
+    pub fn translates(self, function: Function, native: &[Function]) -> bool {
+        match self {
+            Self::Off => false,
+            Self::Pure => true,
+            Self::Auto => !native.contains(&function),
+        }
+    }
+}

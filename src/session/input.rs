@@ -1,0 +1,44 @@
+//! What goes into a session.
+
+use std::fmt;
+
+use super::{Leg, ServerFacts};
+
+/// What happens to a session from outside.
+#[derive(Clone)]
+pub enum Input<'a> {
+    /// Bytes were read.
+    Bytes(Leg, &'a [u8]),
+    /// The other side of a leg sends no more, or the leg broke.
+    Eof(Leg),
+    /// The server's leg is up, and secured if [`Security::DirectTls`](super::Security) asks for it.
+    /// With it comes what other sessions have learned of this server.
+    Connected(ServerFacts),
+    /// The TLS that [`Output::StartTls`](super::Output::StartTls) asked for is up and its certificate checked.
+    Secured,
+    /// The server's leg could not be made or secured: what happened and what to do, for the user.
+    Failed(String),
+    /// The time that [`Session::timeout`](super::Session::timeout) named has come.
+    Timeout,
+    /// What [`Output::Hold`](super::Output::Hold) asked for would be more than all sessions together may hold: the stanza of the
+    /// server's that is being read is not kept any further. (Nothing is said if there is room.)
+    HoldRefused,
+    /// The program ends.
+    Shutdown,
+}
+
+impl fmt::Debug for Input<'_> {
+    /// Without the bytes: they may be a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(leg, bytes) => write!(f, "Bytes({leg}, {} bytes)", bytes.len()),
+            Self::Eof(leg) => write!(f, "Eof({leg})"),
+            Self::Connected(facts) => write!(f, "Connected({facts:?})"),
+            Self::Secured => f.write_str("Secured"),
+            Self::Failed(reason) => write!(f, "Failed({reason:?})"),
+            Self::Timeout => f.write_str("Timeout"),
+            Self::HoldRefused => f.write_str("HoldRefused"),
+            Self::Shutdown => f.write_str("Shutdown"),
+        }
+    }
+}

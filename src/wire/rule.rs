@@ -1,0 +1,24 @@
+//! What a rule of the translation says of itself. The rules stand with the code that applies them.
+
+/// A rule of the translation.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rule {
+    /// A short name, as in the live view and in counters.
+    pub name: &'static str,
+    /// The listings of XEP-0207 it comes from; empty: none.
+    pub listing: &'static str,
+    /// What is done.
+    pub text: &'static str,
+}
+
+impl Rule {
+    /// A rule, from its name, its listings and its sentence.
+    pub(crate) const fn new(name: &'static str, listing: &'static str, text: &'static str) -> Self {
+        Self {
+            name,
+            listing,
+            text,
+        }
+    }
+}
