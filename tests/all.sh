@@ -25,5 +25,6 @@ venv=target/python
 
 cargo test
 # The scenes of what a session promises; the fuzzer itself is tests/fuzz/run.sh.
+cargo check --manifest-path tests/fuzz/Cargo.toml --all-targets
 cargo test --manifest-path tests/fuzz/Cargo.toml --lib
 PUBSHIM_TEST_PYTHON="$PWD/$venv/bin/python" cargo test --test servers

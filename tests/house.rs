@@ -157,7 +157,7 @@ fn expand<'a>(text: &'a str, mut path: Vec<String>, found: &mut Vec<Vec<String>>
         path.push(rest[..end].to_owned());
         match rest[end..].strip_prefix("::") {
             Some(more) if more.starts_with(|c: char| c.is_alphabetic() || "_{".contains(c)) => {
-                rest = more
+                rest = more;
             }
             _ => {
                 found.push(path);

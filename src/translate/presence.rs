@@ -170,7 +170,7 @@ impl Presence {
         let item = jid::resource(&wire.jid).unwrap_or_default().to_owned();
         let is_sent = self.node.verified().is_some_and(|access| {
             wire.tell("set", None, |out| {
-                write_publish(out, &item, payload, access.as_str())
+                write_publish(out, &item, payload, access.as_str());
             })
         });
         if !is_sent {

@@ -17,6 +17,7 @@ const SMALL: Limits = Limits {
     depth: 3,
     attributes: 4,
     namespaces: 3,
+    elements: 8,
 };
 /// Attributes that are set or taken out, and what is put behind the last child.
 const CHANGES: [(&str, Option<&str>); 4] = [
@@ -66,7 +67,12 @@ fn frames<'a>(
         buf.extend_from_slice(piece);
         loop {
             match framer.next(&buf) {
-                Ok(Some(Frame { kind, len })) => {
+                Ok(Some(Frame {
+                    kind,
+                    len,
+                    is_opaque,
+                })) => {
+                    assert!(!is_opaque, "a strict framer gives no opaque frame");
                     assert!(len > 0 && len <= buf.len(), "a frame of {len} bytes");
                     let rest = buf.split_off(len);
                     let frame = std::mem::replace(&mut buf, rest);
@@ -204,6 +210,7 @@ fn check_rewritten(header: &[u8], out: &[u8], expected: &Tree, shown: &str) {
     let whole = Frame {
         kind: FrameKind::Element,
         len: out.len(),
+        is_opaque: false,
     };
     assert_eq!(frame, Ok(Some(whole)), "{shown}: {text}");
 }
@@ -214,5 +221,6 @@ fn generous() -> Limits {
         depth: 1000,
         attributes: 1000,
         namespaces: 1000,
+        elements: 10_000,
     }
 }

@@ -42,7 +42,9 @@ impl Promises {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             policy: options.policy,
-            is_translating: options.translates(Function::Presence),
+            is_translating: options
+                .policy
+                .translates(Function::Presence, &options.native),
             timeout: options.timeouts.request,
             jid: None,
             ids: HashSet::new(),
