@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::error::Error;
-use super::pubsub::SUBSCRIBE_AUTHORIZATION;
 use crate::jid;
 use crate::ns;
 use crate::xml::{Element, escape};
@@ -46,7 +45,7 @@ impl Form {
 
     /// Whether this is about a subscription that waits for approval (listing 11).
     pub(super) fn is_authorization(&self) -> bool {
-        self.kind != "form" && self.value("FORM_TYPE") == Some(SUBSCRIBE_AUTHORIZATION)
+        self.kind != "form" && self.value("FORM_TYPE") == Some(ns::SUBSCRIBE_AUTHORIZATION)
     }
 
     /// That this is a submitted form of this type; a type that is not named is taken for the right one.

@@ -3,12 +3,9 @@
 use super::node::{Affiliation, Node, State};
 use super::{Context, Message, NodeId, Pubsub, lists};
 use crate::jid;
+use crate::ns;
 use crate::sandbox::error::Error;
 use crate::sandbox::form::{Form, Writer, boolean};
-
-/// `FORM_TYPE` of the request and its answer (§16.4.1).
-pub(in crate::sandbox) const SUBSCRIBE_AUTHORIZATION: &str =
-    "http://jabber.org/protocol/pubsub#subscribe_authorization";
 
 /// Where requests about a node come from, and answers go: for PEP the account's domain (listing 10).
 fn desk(service: &str) -> &str {
@@ -27,13 +24,13 @@ fn request(at: NodeId<'_>, node: &Node, jid: &str, owner: &str) -> Option<Messag
     let State::Pending { request } = &node.subscriptions.get(jid)?.state else {
         return None;
     };
-    let mut writer = Writer::new("form", SUBSCRIBE_AUTHORIZATION);
+    let mut writer = Writer::new("form", ns::SUBSCRIBE_AUTHORIZATION);
     writer.introduce(
         "PubSub subscriber request",
         "To approve this entity's subscription request, click the OK button. \
          To deny the request, click the cancel button.",
     );
-    writer.field("pubsub#node", "text-single", "Node ID", &[], &[at.node]);
+    writer.field("pubsub#node", "text-single", "Node ID", &[], &[at.name]);
     writer.field(
         "pubsub#subscriber_jid",
         "jid-single",
@@ -63,10 +60,7 @@ impl Pubsub {
         let mut requests = Vec::new();
         for (service, nodes) in &self.services {
             for (name, node) in nodes.iter().filter(|(_, node)| node.is_owner(account)) {
-                let at = NodeId {
-                    service,
-                    node: name,
-                };
+                let at = NodeId { service, name };
                 let jids = node.subscriptions.keys();
                 requests.extend(jids.filter_map(|jid| request(at, node, jid, account)));
             }
@@ -94,10 +88,7 @@ impl Pubsub {
                 );
                 if let Some((jid, _)) = pending {
                     let jid = jid.clone();
-                    let at = NodeId {
-                        service,
-                        node: name,
-                    };
+                    let at = NodeId { service, name };
                     return decide(from, at, node, &jid, form, context);
                 }
             }
@@ -119,9 +110,9 @@ fn decide(
     if form.kind == "cancel" {
         return Ok(());
     }
-    form.check(SUBSCRIBE_AUTHORIZATION)?;
+    form.check(ns::SUBSCRIBE_AUTHORIZATION)?;
     let says_other = |var: &str, expected: &str| form.value(var).is_some_and(|it| it != expected);
-    if says_other("pubsub#node", at.node) || says_other("pubsub#subscriber_jid", jid) {
+    if says_other("pubsub#node", at.name) || says_other("pubsub#subscriber_jid", jid) {
         return Err(Error::NOT_ACCEPTABLE.text("an answer about something else than was asked"));
     }
     match form.value("pubsub#allow").and_then(boolean) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::node::{Item, Node, Subscription};
-use super::{Context, Message, NodeId};
+use super::{Context, Message, NodeId, subscription_xml};
 use crate::ns;
 use crate::xml::escape;
 
@@ -28,7 +28,7 @@ fn published_xml(at: NodeId<'_>, node: &Node, item: &Item) -> String {
     let item_xml = item_xml(node, item, node.config.is("pubsub#deliver_payloads"));
     let mut out = event(&format!(
         "<items node='{}'>{item_xml}</items>",
-        escape(at.node)
+        escape(at.name)
     ));
     if node.config.get("pubsub#itemreply") == "publisher" {
         out.push_str(&format!(
@@ -56,7 +56,7 @@ pub(super) fn published(at: NodeId<'_>, node: &Node, item: &Item, context: &mut 
 
 /// Tells of something published on a node that has no items: that it was.
 pub(super) fn published_nothing(at: NodeId<'_>, node: &Node, context: &mut Context<'_>) {
-    let content = event(&format!("<items node='{}'/>", escape(at.node)));
+    let content = event(&format!("<items node='{}'/>", escape(at.name)));
     notify(at, node, content, Subscription::wants_events, context);
 }
 
@@ -67,19 +67,19 @@ pub(super) fn retracted(at: NodeId<'_>, node: &Node, ids: &[String], context: &m
         .collect();
     let content = event(&format!(
         "<items node='{}'>{retracts}</items>",
-        escape(at.node)
+        escape(at.name)
     ));
     notify(at, node, content, Subscription::wants_events, context);
 }
 
 pub(super) fn purged(at: NodeId<'_>, node: &Node, context: &mut Context<'_>) {
-    let content = event(&format!("<purge node='{}'/>", escape(at.node)));
+    let content = event(&format!("<purge node='{}'/>", escape(at.name)));
     notify(at, node, content, Subscription::wants_events, context);
 }
 
 /// Tells that the node is gone, pending subscribers as well (§8.4.2).
 pub(super) fn deleted(at: NodeId<'_>, node: &Node, context: &mut Context<'_>) {
-    let content = event(&format!("<delete node='{}'/>", escape(at.node)));
+    let content = event(&format!("<delete node='{}'/>", escape(at.name)));
     notify(at, node, content, |_| true, context);
 }
 
@@ -90,7 +90,7 @@ pub(super) fn configured(at: NodeId<'_>, node: &Node, context: &mut Context<'_>)
     };
     let content = event(&format!(
         "<configuration node='{}'>{form}</configuration>",
-        escape(at.node)
+        escape(at.name)
     ));
     notify(at, node, content, Subscription::wants_events, context);
 }
@@ -155,11 +155,7 @@ pub(super) fn subscription_changed(
     state: &str,
     context: &mut Context<'_>,
 ) {
-    let content = event(&format!(
-        "<subscription node='{}' jid='{}' subscription='{state}'/>",
-        escape(at.node),
-        escape(jid)
-    ));
+    let content = event(&subscription_xml(at.name, jid, state));
     let id = context.random.id().into();
     context.messages.push(Message {
         from: at.service.to_owned(),

@@ -1,135 +1,79 @@
 //! An owner's lists: who is subscribed, and who is what (XEP-0060 §8.8, §8.9).
 
-use super::node::{Affiliation, Node, Options, State, Subscription};
-use super::{Context, NodeId, Pubsub, Request, events, node_attribute, owner_list_xml};
+use std::collections::BTreeSet;
+
+use super::node::{Affiliation, Node, State, Subscription};
+use super::{Context, NodeId, events, owner_list_xml};
 use crate::jid;
 use crate::sandbox::config::{is_user, normal};
 use crate::sandbox::error::Error;
 use crate::xml::{Element, escape};
 
-impl Pubsub {
-    /// All subscriptions, the pending ones as well.
-    pub(super) fn get_subscriptions(
-        &self,
-        request: Request<'_>,
-        action: &Element<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
-        let node = self.node(request.service, &name)?;
-        node.check_owner(request.from)?;
-        let entries = node
-            .subscriptions
-            .iter()
-            .map(|(jid, it)| subscription_xml(jid, it.as_str()));
-        Ok(owner_list_xml(
-            "subscriptions",
-            &name,
-            &entries.collect::<String>(),
-        ))
-    }
+/// All subscriptions, the pending ones as well.
+pub(super) fn subscriptions(at: NodeId<'_>, node: &Node) -> String {
+    let entries = node.subscriptions.iter();
+    let entries = entries.map(|(jid, it)| subscription_xml(jid, it.as_str()));
+    owner_list_xml("subscriptions", at.name, &entries.collect::<String>())
+}
 
-    pub(super) fn get_affiliations(
-        &self,
-        request: Request<'_>,
-        action: &Element<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
-        let node = self.node(request.service, &name)?;
-        node.check_owner(request.from)?;
-        let entries = node
-            .affiliations
-            .iter()
-            .map(|(jid, it)| affiliation_xml(jid, *it));
-        Ok(owner_list_xml(
-            "affiliations",
-            &name,
-            &entries.collect::<String>(),
-        ))
-    }
+pub(super) fn affiliations(at: NodeId<'_>, node: &Node) -> String {
+    let entries = node.affiliations.iter();
+    let entries = entries.map(|(jid, it)| affiliation_xml(jid, *it));
+    owner_list_xml("affiliations", at.name, &entries.collect::<String>())
+}
 
-    /// Changes subscriptions; those that cannot be changed come back in the error (§8.8.2.4).
-    pub(super) fn set_subscriptions(
-        &mut self,
-        request: Request<'_>,
-        action: &Element<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
-        let node = self.node_mut(request.service, &name)?;
-        node.check_owner(request.from)?;
-        let at = NodeId {
-            service: request.service,
-            node: &name,
-        };
-        let mut failed = String::new();
-        for entry in action.children().filter(|it| it.local() == "subscription") {
-            let jid = normal(&entry.attribute("jid").unwrap_or_default());
-            let done = match entry.attribute("subscription").as_deref() {
-                None => true,
-                Some("subscribed") => subscribe(at, node, &jid, context),
-                Some("none") => {
-                    unsubscribe(at, node, &jid, context);
-                    true
-                }
-                Some(_) => false,
-            };
-            if !done {
-                let state = node
-                    .subscriptions
-                    .get(&jid)
-                    .map_or("none", Subscription::as_str);
-                failed.push_str(&subscription_xml(&jid, state));
+/// Changes subscriptions; those that cannot be changed come back in the error (§8.8.2.4).
+pub(super) fn set_subscriptions(
+    at: NodeId<'_>,
+    node: &mut Node,
+    action: &Element<'_>,
+    context: &mut Context<'_>,
+) -> Result<String, Error> {
+    let mut failed = String::new();
+    for entry in action.children().filter(|it| it.local() == "subscription") {
+        let jid = normal(&entry.attribute("jid").unwrap_or_default());
+        let done = match entry.attribute("subscription").as_deref() {
+            None => true,
+            Some("subscribed") => subscribe(at, node, &jid, context),
+            Some("none") => {
+                unsubscribe(at, node, &jid, context);
+                true
             }
-        }
-        answer("subscriptions", &name, &failed)
-    }
-
-    /// Changes affiliations; those that cannot be changed come back in the error (§8.9.2.4).
-    pub(super) fn set_affiliations(
-        &mut self,
-        request: Request<'_>,
-        action: &Element<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
-        let node = self.node_mut(request.service, &name)?;
-        node.check_owner(request.from)?;
-        let at = NodeId {
-            service: request.service,
-            node: &name,
+            Some(_) => false,
         };
-        let entries = action.children().filter(|it| it.local() == "affiliation");
-        let entries: Vec<_> = entries
-            .map(|it| {
-                let jid = normal(&it.attribute("jid").unwrap_or_default());
-                (
-                    jid,
-                    it.attribute("affiliation")
-                        .map(std::borrow::Cow::into_owned),
-                )
-            })
-            .collect();
-        let is_twice =
-            |index: usize, jid: &str| entries.iter().take(index).any(|(other, _)| other == jid);
-        if entries
-            .iter()
-            .enumerate()
-            .any(|(index, (jid, _))| is_twice(index, jid))
-        {
+        if !done {
+            let known = node.subscriptions.get(&jid);
+            let state = known.map_or("none", Subscription::as_str);
+            failed.push_str(&subscription_xml(&jid, state));
+        }
+    }
+    answer("subscriptions", at.name, &failed)
+}
+
+/// Changes affiliations; those that cannot be changed come back in the error (§8.9.2.4).
+pub(super) fn set_affiliations(
+    at: NodeId<'_>,
+    node: &mut Node,
+    action: &Element<'_>,
+    context: &mut Context<'_>,
+) -> Result<String, Error> {
+    let mut named = BTreeSet::new();
+    let mut entries = Vec::new();
+    for entry in action.children().filter(|it| it.local() == "affiliation") {
+        let jid = normal(&entry.attribute("jid").unwrap_or_default());
+        if !named.insert(jid.clone()) {
             return Err(Error::BAD_REQUEST.text("an entity twice (XEP-0060 §8.9.2.4)"));
         }
-        let mut failed = String::new();
-        for (jid, affiliation) in &entries {
-            let Some(affiliation) = affiliation else {
-                continue;
-            };
-            let affiliation = Affiliation::parse(affiliation);
-            if !affiliation.is_some_and(|it| affiliate(at, node, jid, it, context)) {
-                failed.push_str(&affiliation_xml(jid, node.affiliation(jid)));
-            }
-        }
-        answer("affiliations", &name, &failed)
+        let affiliation = entry.attribute("affiliation");
+        entries.extend(affiliation.map(|it| (jid, Affiliation::parse(&it))));
     }
+    let mut failed = String::new();
+    for (jid, affiliation) in &entries {
+        if !affiliation.is_some_and(|it| affiliate(at, node, jid, it, context)) {
+            failed.push_str(&affiliation_xml(jid, node.affiliation(jid)));
+        }
+    }
+    answer("affiliations", at.name, &failed)
 }
 
 /// Subscribes somebody, or approves of him; whether that can be.
@@ -148,14 +92,7 @@ fn subscribe(at: NodeId<'_>, node: &mut Node, jid: &str, context: &mut Context<'
 
 /// Makes a subscription, or a pending one a real one, and tells the subscriber.
 pub(super) fn approve(at: NodeId<'_>, node: &mut Node, jid: &str, context: &mut Context<'_>) {
-    let subscription = node
-        .subscriptions
-        .entry(jid.to_owned())
-        .or_insert(Subscription {
-            state: State::Subscribed,
-            options: Options::new(),
-        });
-    subscription.state = State::Subscribed;
+    node.subscription(jid, State::Subscribed);
     *context.changed = true;
     events::subscription_changed(at, jid, "subscribed", context);
     events::last_item(at, node, jid, context);

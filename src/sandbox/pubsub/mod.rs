@@ -18,7 +18,6 @@ mod owner;
 mod publisher;
 mod subscriber;
 
-pub(super) use authorization::SUBSCRIBE_AUTHORIZATION;
 pub(super) use config::NodeConfig;
 pub(super) use node::{Affiliation, Item, Node, Options, State, Subscription};
 
@@ -76,8 +75,20 @@ pub(super) struct Request<'a> {
 #[derive(Clone, Copy)]
 struct NodeId<'a> {
     service: &'a str,
-    node: &'a str,
+    name: &'a str,
 }
+
+impl<'a> Request<'a> {
+    /// The address of the node `name` of the service that is asked.
+    fn node(self, name: &'a str) -> NodeId<'a> {
+        let service = self.service;
+        NodeId { service, name }
+    }
+}
+
+/// What an owner asks for, done with his node.
+type OwnerAction =
+    fn(NodeId<'_>, &mut Node, &Element<'_>, &mut Context<'_>) -> Result<String, Error>;
 
 impl Pubsub {
     /// The nodes of a service; empty if it has none.
@@ -127,10 +138,7 @@ impl Pubsub {
             (false, "subscriptions") => Ok(self.own_subscriptions(request, &action)),
             (false, "affiliations") => Ok(self.own_affiliations(request, &action)),
             (false, "default") => Ok(subscriber::default_options()),
-            _ => {
-                Err(Error::NOT_IMPLEMENTED
-                    .text(format!("this sandbox knows no {}", action.local())))
-            }
+            _ => Err(unknown(&action)),
         }
     }
 
@@ -140,21 +148,28 @@ impl Pubsub {
         action: &Element<'_>,
         context: &mut Context<'_>,
     ) -> Result<String, Error> {
-        match (request.is_set, action.local()) {
-            (false, "configure") => self.get_configuration(request, action),
-            (true, "configure") => self.configure(request, action, context),
-            (false, "default") => Ok(owner::default_configuration()),
-            (true, "delete") => self.delete(request, action, context),
-            (true, "purge") => self.purge(request, action, context),
-            (false, "subscriptions") => self.get_subscriptions(request, action),
-            (true, "subscriptions") => self.set_subscriptions(request, action, context),
-            (false, "affiliations") => self.get_affiliations(request, action),
-            (true, "affiliations") => self.set_affiliations(request, action, context),
-            _ => {
-                Err(Error::NOT_IMPLEMENTED
-                    .text(format!("this sandbox knows no {}", action.local())))
-            }
-        }
+        let act: OwnerAction = match (request.is_set, action.local()) {
+            (false, "default") => return Ok(owner::default_configuration()),
+            (true, "delete") => return self.delete(request, action, context),
+            (false, "configure") => |at, node, _, _| Ok(owner::configuration(at, node)),
+            (true, "configure") => owner::configure,
+            (true, "purge") => |at, node, _, context| owner::purge(at, node, context),
+            (false, "subscriptions") => |at, node, _, _| Ok(lists::subscriptions(at, node)),
+            (true, "subscriptions") => lists::set_subscriptions,
+            (false, "affiliations") => |at, node, _, _| Ok(lists::affiliations(at, node)),
+            (true, "affiliations") => lists::set_affiliations,
+            _ => return Err(unknown(action)),
+        };
+        let name = node_attribute(action)?;
+        let node = self.own_node(request, &name)?;
+        act(request.node(&name), node, action, context)
+    }
+
+    /// A node for what only its owner may do.
+    fn own_node(&mut self, request: Request<'_>, name: &str) -> Result<&mut Node, Error> {
+        let node = self.node_mut(request.service, name)?;
+        node.check_owner(request.from)?;
+        Ok(node)
     }
 
     /// Ends what ends with the session of the full JID `from`, the account's last or not:
@@ -169,15 +184,16 @@ impl Pubsub {
                     .retain(|jid, it| !(ends(jid) && (temporary || it.is_temporary())));
                 *context.changed |= node.subscriptions.len() != before;
                 if node.config.is("pubsub#purge_offline") {
-                    let at = NodeId {
-                        service,
-                        node: name,
-                    };
+                    let at = NodeId { service, name };
                     publisher::purge_of(from, at, node, context);
                 }
             }
         }
     }
+}
+
+fn unknown(action: &Element<'_>) -> Error {
+    Error::NOT_IMPLEMENTED.text(format!("this sandbox knows no {}", action.local()))
 }
 
 /// The attribute `node`, which has to be there.
@@ -192,6 +208,14 @@ fn node_attribute(action: &Element<'_>) -> Result<String, Error> {
 /// `<pubsub/>` with this in it.
 fn pubsub_xml(content: &str) -> String {
     format!("<pubsub xmlns='{}'>{content}</pubsub>", ns::PUBSUB)
+}
+
+fn subscription_xml(node: &str, jid: &str, state: &str) -> String {
+    format!(
+        "<subscription node='{}' jid='{}' subscription='{state}'/>",
+        escape(node),
+        escape(jid)
+    )
 }
 
 /// The `<pubsub/>` of an owner with this list in it.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::config::NodeConfig;
 use crate::jid;
+use crate::sandbox::config::Limits;
 use crate::sandbox::error::Error;
 
 /// What somebody is to a node (§4.1).
@@ -20,12 +21,11 @@ pub(in crate::sandbox) enum Affiliation {
 }
 
 /// How far a subscription is (§4.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::sandbox) enum State {
     /// Asked for, in a message with this id.
-    Pending {
-        request: String,
-    },
+    Pending { request: String },
+    #[default]
     Subscribed,
 }
 
@@ -33,7 +33,7 @@ pub(in crate::sandbox) enum State {
 pub(in crate::sandbox) type Options = BTreeMap<String, Vec<String>>;
 
 /// One JID's subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::sandbox) struct Subscription {
     pub(in crate::sandbox) state: State,
     pub(in crate::sandbox) options: Options,
@@ -135,11 +135,21 @@ impl Node {
     }
 
     pub(super) fn check_owner(&self, jid: &str) -> Result<(), Error> {
-        if self.is_owner(jid) {
-            Ok(())
-        } else {
-            Err(Error::FORBIDDEN)
-        }
+        self.is_owner(jid).then_some(()).ok_or(Error::FORBIDDEN)
+    }
+
+    /// The subscription of `jid`, made if need be, in this state from now on.
+    pub(super) fn subscription(&mut self, jid: &str, state: State) -> &mut Subscription {
+        let subscription = self.subscriptions.entry(jid.to_owned()).or_default();
+        subscription.state = state;
+        subscription
+    }
+
+    /// Lets the oldest items go that are more than may be kept.
+    pub(super) fn drop_excess(&mut self, limits: &Limits) {
+        let most = self.config.max_items(limits);
+        let excess = self.items.len().saturating_sub(most);
+        self.items.drain(..excess);
     }
 
     /// The JIDs with an affiliation.
@@ -212,11 +222,7 @@ impl Node {
             (_, "subscribers") => is_subscribed(from) || is_subscribed(jid::bare(from)),
             _ => false,
         };
-        if allowed {
-            Ok(())
-        } else {
-            Err(Error::FORBIDDEN)
-        }
+        allowed.then_some(()).ok_or(Error::FORBIDDEN)
     }
 
     /// Whether `from` may take `item` away: an owner, or who published it.

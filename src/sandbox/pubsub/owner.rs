@@ -61,53 +61,6 @@ impl Pubsub {
         Ok(())
     }
 
-    pub(super) fn get_configuration(
-        &self,
-        request: Request<'_>,
-        action: &Element<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
-        let node = self.node(request.service, &name)?;
-        node.check_owner(request.from)?;
-        Ok(owner_xml(&format!(
-            "<configure node='{}'>{}</configure>",
-            escape(&name),
-            node.config.to_form("form")
-        )))
-    }
-
-    /// Configures a node (§8.2); a form of the type `cancel` changes nothing.
-    pub(super) fn configure(
-        &mut self,
-        request: Request<'_>,
-        action: &Element<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
-        let node = self.node_mut(request.service, &name)?;
-        node.check_owner(request.from)?;
-        let form = Form::of(action).ok_or(Error::BAD_REQUEST.text("no form"))?;
-        if form.kind == "cancel" {
-            return Ok(String::new());
-        }
-        apply(node, &form, context)?;
-        let most = node.config.max_items(context.limits);
-        let excess = node.items.len().saturating_sub(most);
-        node.items.drain(..excess);
-        if !node.config.is("pubsub#persist_items") {
-            node.items.clear();
-        }
-        *context.changed = true;
-        if node.config.is("pubsub#notify_config") {
-            let at = NodeId {
-                service: request.service,
-                node: &name,
-            };
-            events::configured(at, node, context);
-        }
-        Ok(String::new())
-    }
-
     pub(super) fn delete(
         &mut self,
         request: Request<'_>,
@@ -115,14 +68,9 @@ impl Pubsub {
         context: &mut Context<'_>,
     ) -> Result<String, Error> {
         let name = node_attribute(action)?;
-        let node = self.node(request.service, &name)?;
-        node.check_owner(request.from)?;
+        let node = self.own_node(request, &name)?;
         if node.config.is("pubsub#notify_delete") {
-            let at = NodeId {
-                service: request.service,
-                node: &name,
-            };
-            events::deleted(at, node, context);
+            events::deleted(request.node(&name), node, context);
         }
         if let Some(nodes) = self.services.get_mut(request.service) {
             nodes.remove(&name);
@@ -130,28 +78,51 @@ impl Pubsub {
         *context.changed = true;
         Ok(String::new())
     }
+}
 
-    pub(super) fn purge(
-        &mut self,
-        request: Request<'_>,
-        action: &Element<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
-        let node = self.node_mut(request.service, &name)?;
-        node.check_owner(request.from)?;
-        if !node.config.is("pubsub#persist_items") {
-            return Err(Error::unsupported("persistent-items"));
-        }
-        node.items.clear();
-        *context.changed = true;
-        let at = NodeId {
-            service: request.service,
-            node: &name,
-        };
-        events::purged(at, node, context);
-        Ok(String::new())
+pub(super) fn configuration(at: NodeId<'_>, node: &Node) -> String {
+    owner_xml(&format!(
+        "<configure node='{}'>{}</configure>",
+        escape(at.name),
+        node.config.to_form("form")
+    ))
+}
+
+/// Configures a node (§8.2); a form of the type `cancel` changes nothing.
+pub(super) fn configure(
+    at: NodeId<'_>,
+    node: &mut Node,
+    action: &Element<'_>,
+    context: &mut Context<'_>,
+) -> Result<String, Error> {
+    let form = Form::of(action).ok_or(Error::BAD_REQUEST.text("no form"))?;
+    if form.kind == "cancel" {
+        return Ok(String::new());
     }
+    apply(node, &form, context)?;
+    node.drop_excess(context.limits);
+    if !node.config.is("pubsub#persist_items") {
+        node.items.clear();
+    }
+    *context.changed = true;
+    if node.config.is("pubsub#notify_config") {
+        events::configured(at, node, context);
+    }
+    Ok(String::new())
+}
+
+pub(super) fn purge(
+    at: NodeId<'_>,
+    node: &mut Node,
+    context: &mut Context<'_>,
+) -> Result<String, Error> {
+    if !node.config.is("pubsub#persist_items") {
+        return Err(Error::unsupported("persistent-items"));
+    }
+    node.items.clear();
+    *context.changed = true;
+    events::purged(at, node, context);
+    Ok(String::new())
 }
 
 /// What a node is configured to if nobody says otherwise (§8.3).

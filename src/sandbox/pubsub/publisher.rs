@@ -43,15 +43,11 @@ impl Pubsub {
             }
         };
         let item = read_item(action, request.from, &config, context)?;
-        let service = request.service;
-        let nodes = self.services.entry(service.to_owned()).or_default();
+        let nodes = self.services.entry(request.service.to_owned()).or_default();
         let node = nodes
             .entry(name.clone())
             .or_insert_with(|| Node::new(jid::bare(request.from), config));
-        let at = NodeId {
-            service,
-            node: &name,
-        };
+        let at = request.node(&name);
         *context.changed = true;
         let node_xml = escape(&name);
         let Some(item) = item else {
@@ -108,11 +104,7 @@ impl Pubsub {
         *context.changed = true;
         let notify = action.attribute("notify").and_then(|it| boolean(&it));
         if notify == Some(true) || node.config.is("pubsub#notify_retract") {
-            let at = NodeId {
-                service: request.service,
-                node: &name,
-            };
-            events::retracted(at, node, &[id], context);
+            events::retracted(request.node(&name), node, &[id], context);
         }
         Ok(String::new())
     }
@@ -197,7 +189,5 @@ fn standalone(element: &Element<'_>) -> String {
 fn keep(node: &mut Node, item: Item, context: &Context<'_>) {
     node.items.retain(|it| it.id != item.id);
     node.items.push(item);
-    let most = node.config.max_items(context.limits);
-    let excess = node.items.len().saturating_sub(most);
-    node.items.drain(..excess);
+    node.drop_excess(context.limits);
 }

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use super::node::{Affiliation, Options, State, Subscription};
-use super::{Context, NodeId, Pubsub, Request, authorization, events, node_attribute, pubsub_xml};
+use super::{
+    Context, Pubsub, Request, authorization, events, node_attribute, pubsub_xml, subscription_xml,
+};
 use crate::jid;
 use crate::ns;
 use crate::sandbox::config::{is_user, normal};
@@ -33,13 +35,9 @@ impl Pubsub {
             Some(options) => Some(given_options(&options, &name, &jid)?),
             None => None,
         };
-        let service = request.service;
-        let node = self.node_mut(service, &name)?;
+        let node = self.node_mut(request.service, &name)?;
         let is_approved = node.may_subscribe(&jid)?;
-        let at = NodeId {
-            service,
-            node: &name,
-        };
+        let at = request.node(&name);
         let known = node.subscriptions.get(&jid);
         if !is_approved && known.is_some_and(|it| !it.is_subscribed()) {
             return Err(Error::NOT_AUTHORIZED.with("pending-subscription"));
@@ -54,19 +52,12 @@ impl Pubsub {
                 request: context.random.id(),
             },
         };
-        let subscription = node
-            .subscriptions
-            .entry(jid.clone())
-            .or_insert(Subscription {
-                state: State::Subscribed,
-                options: Options::new(),
-            });
-        subscription.state = state;
+        let subscription = node.subscription(&jid, state);
         if let Some(options) = options {
             subscription.options = options;
         }
         *context.changed = true;
-        let answer = subscription_xml(&name, &jid, subscription);
+        let answer = subscription_xml(&name, &jid, subscription.as_str());
         match was_subscribed {
             true => {}
             false if is_approved => events::last_item(at, node, &jid, context),
@@ -91,11 +82,7 @@ impl Pubsub {
             return Err(not_subscribed());
         }
         *context.changed = true;
-        Ok(pubsub_xml(&format!(
-            "<subscription node='{}' jid='{}' subscription='none'/>",
-            escape(&name),
-            escape(&jid)
-        )))
+        Ok(pubsub_xml(&subscription_xml(&name, &jid, "none")))
     }
 
     pub(super) fn get_options(
@@ -144,7 +131,7 @@ impl Pubsub {
                 .subscriptions
                 .iter()
                 .filter(|(jid, _)| jid::bare(jid) == account);
-            entries.extend(own.map(|(jid, it)| subscription_xml(name, jid, it)));
+            entries.extend(own.map(|(jid, it)| subscription_xml(name, jid, it.as_str())));
         }
         own_list_xml("subscriptions", only.as_deref(), &entries)
     }
@@ -347,15 +334,6 @@ fn options_form(kind: &str, options: &Options) -> String {
         writer.field(var, "text-multi", "", &[], &values(var));
     }
     writer.finish()
-}
-
-fn subscription_xml(node: &str, jid: &str, subscription: &Subscription) -> String {
-    format!(
-        "<subscription node='{}' jid='{}' subscription='{}'/>",
-        escape(node),
-        escape(jid),
-        subscription.as_str()
-    )
 }
 
 fn own_list_xml(list: &str, only: Option<&str>, entries: &str) -> String {
