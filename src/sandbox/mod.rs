@@ -9,7 +9,8 @@
 //! |---|---|
 //! | `config.rs` | domains, accounts, limits |
 //! | `server.rs` | [`Server`]: who is connected, what is sent to whom |
-//! | `stream.rs` | one connection from its first byte to its bound resource (RFC 6120 §4–7) |
+//! | `connection.rs`, `output.rs` | a connection: its bytes, how far it is; what is to be sent on which |
+//! | `stream.rs` | a stream from its header to its bound resource (RFC 6120 §4–7) |
 //! | `sasl.rs` | PLAIN and SCRAM, the server's side |
 //! | `stanzas.rs` | what happens to an IQ, a message, a presence |
 //! | `disco.rs` | XEP-0030: what the addresses say they are |
@@ -37,9 +38,11 @@
 //!   account's last.
 
 mod config;
+mod connection;
 mod disco;
 mod error;
 mod form;
+mod output;
 mod pubsub;
 mod random;
 mod sasl;
@@ -49,7 +52,8 @@ mod store;
 mod stream;
 
 pub use config::{Config, ConfigError, Limits};
-pub use server::{ConnectionId, Output, Server, Then};
+pub use output::{ConnectionId, Output, Then};
+pub use server::Server;
 pub use store::DataError;
 
 /// What the sandbox says of itself wherever a protocol lets it.

@@ -5,40 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::{BufMut, Bytes};
 
 use super::config::{Config, ConfigError, Directory, Limits};
+use super::connection::{Connection, Stage};
+use super::output::{ConnectionId, Output, Then};
 use super::pubsub::{Context, Message, Pubsub};
 use super::random::Random;
 use super::store::{self, DataError};
-use super::stream::{Connection, Stage};
 use crate::jid;
 use crate::xml::escape;
 
 /// So many requests for approval come with a login; the others come with the next.
 const MOST_REQUESTS: usize = 100;
-
-/// One connection to a [`Server`], never used again after its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(u64);
-
-/// Bytes for one connection.
-#[derive(Debug, Default)]
-pub struct Output {
-    /// What to send.
-    pub bytes: Bytes,
-    /// What to do once it is sent.
-    pub then: Then,
-}
-
-/// What follows the bytes of an [`Output`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Then {
-    /// Nothing.
-    #[default]
-    Continue,
-    /// Everything that follows, in both directions, is compressed with zlib (XEP-0138).
-    Compress,
-    /// The connection ends.
-    Close,
-}
 
 /// The sandbox without its sockets: bytes of many connections in, bytes out.
 ///
