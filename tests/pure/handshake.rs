@@ -2,24 +2,6 @@
 
 use crate::world::*;
 
-/// Juliet and Romeo, who see each other; all that was shown is looked at.
-pub(crate) fn friends(world: &World) -> (Client, Client) {
-    let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
-    befriend(&juliet, &romeo);
-    world.advance(10);
-    (juliet, romeo)
-}
-
-/// Has two clients ask and approve each other.
-pub(crate) fn befriend(one: &Client, other: &Client) {
-    one.tell(&other.bare, "subscribe");
-    other.tell(&one.bare, "subscribed");
-    other.tell(&one.bare, "subscribe");
-    one.tell(&other.bare, "subscribed");
-    one.look();
-    other.look();
-}
-
 #[test]
 fn two_strangers_become_friends() {
     let world = World::new();
@@ -242,6 +224,6 @@ fn approved_already_is_approved_at_once() {
         "push romeo@montague.lit from asked",
         "romeo@montague.lit subscribed",
         "push romeo@montague.lit both",
-        "romeo@montague.lit/mobile available ",
+        "romeo@montague.lit/mobile available",
     ]);
 }

@@ -4,9 +4,8 @@
 //! What a client is to see is RFC 6121's; what may reach the server is XEP-0207's.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../session/tree.rs"]
-#[allow(dead_code)]
-mod tree;
+#[path = "../common/mod.rs"]
+mod common;
 mod world;
 
 mod handshake;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::handshake::friends;
-use crate::tree::Node;
+use crate::common::Node;
 use crate::world::*;
 
 const COUNT: usize = 500;

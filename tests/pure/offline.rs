@@ -1,5 +1,4 @@
 //! One of the two is away while the other acts (RFC 6121 §3.1.3 and §3.1.6, Appendix A).
-use crate::handshake::{befriend, friends};
 use crate::world::*;
 
 /// Both have been here before, so that their nodes are there; Romeo is away.
@@ -28,7 +27,7 @@ fn asked_while_away() {
     juliet.sees(&[
         "romeo@montague.lit subscribed",
         "push romeo@montague.lit to",
-        "romeo@montague.lit/mobile available ",
+        "romeo@montague.lit/mobile available",
     ]);
 }
 
@@ -47,7 +46,7 @@ fn approved_while_the_requester_is_away() {
     juliet.say("<presence/>");
     let seen = juliet.look();
     assert!(
-        seen.contains(&"romeo@montague.lit/mobile available ".to_owned()),
+        seen.contains(&"romeo@montague.lit/mobile available".to_owned()),
         "{seen:?}"
     );
     assert_eq!(juliet.roster(), ["romeo@montague.lit to"]);
@@ -129,7 +128,7 @@ fn a_contact_whose_node_comes_later() {
     juliet.sees(&[
         "romeo@montague.lit subscribed",
         "push romeo@montague.lit to",
-        "romeo@montague.lit/mobile available ",
+        "romeo@montague.lit/mobile available",
     ]);
 }
 

@@ -1,5 +1,4 @@
 //! What cannot be done, or not yet: the client is told so (RFC 6120 §8.3), and nothing else leaves.
-use crate::handshake::friends;
 use crate::world::*;
 
 #[test]

@@ -1,5 +1,4 @@
 //! Several clients of one account, each with a shim of its own: what one changes, all see.
-use crate::handshake::friends;
 use crate::world::*;
 
 const NAMED: &str = "<iq type='set' id='s'><query xmlns='jabber:iq:roster'>\
@@ -66,7 +65,7 @@ fn what_one_client_asks_and_answers_the_other_knows() {
         client.sees(&[
             "romeo@montague.lit subscribed",
             "push romeo@montague.lit to",
-            "romeo@montague.lit/mobile available ",
+            "romeo@montague.lit/mobile available",
         ]);
     }
 

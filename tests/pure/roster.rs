@@ -1,5 +1,4 @@
 //! The roster as a classic client knows it (RFC 6121 §2), made of pubsub.
-use crate::handshake::friends;
 use crate::world::*;
 
 fn set(items: &str) -> String {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pubshim::sandbox::{Config, ConnectionId, Server, Then};
 use pubshim::session::{Input, Leg, Options, Output, Policy, Security, Seed, ServerFacts, Session};
 
-use crate::tree::Node;
+use crate::common::{Node, in_short, is_push, roster_item};
 
 pub(crate) const JULIET: &str = "juliet@capulet.lit";
 pub(crate) const ROMEO: &str = "romeo@montague.lit";
@@ -339,7 +339,7 @@ impl Client {
         let stanzas = self.got();
         let answer = stanzas.iter().find(|it| it.attribute("id") == Some(id));
         let items = &answer.expect("an answer").at("query").children;
-        items.iter().map(item).collect()
+        items.iter().map(roster_item).collect()
     }
 
     /// What the sandbox itself answers to an IQ: of a client without shim.
@@ -408,53 +408,22 @@ impl Client {
     }
 }
 
-fn is_push(stanza: &Node) -> bool {
-    stanza.local == "iq" && stanza.value("type") == "set" && stanza.has("query")
+/// Juliet and Romeo, who see each other; all that was shown is looked at.
+pub(crate) fn friends(world: &World) -> (Client, Client) {
+    let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
+    befriend(&juliet, &romeo);
+    world.advance(10);
+    (juliet, romeo)
 }
 
-/// A roster item in a few words: `jid subscription [ask] ['name'] [groups]`.
-fn item(item: &Node) -> String {
-    let mut text = format!("{} {}", item.value("jid"), item.value("subscription"));
-    if item.attribute("ask") == Some("subscribe") {
-        text.push_str(" asked");
-    }
-    if let Some(name) = item.attribute("name") {
-        text.push_str(&format!(" '{name}'"));
-    }
-    for group in &item.children {
-        text.push_str(&format!(" [{}]", group.text));
-    }
-    text
-}
-
-/// A stanza in a few words.
-fn in_short(stanza: &Node) -> String {
-    let kind = stanza.attribute("type").unwrap_or_default();
-    let from = stanza.attribute("from").unwrap_or_default();
-    let error = || {
-        let error = &stanza.at("error").children;
-        error.first().map(|it| it.local.clone()).unwrap_or_default()
-    };
-    match (&*stanza.local, kind) {
-        ("presence" | "message", "error") => {
-            format!("{} refused: {from} {}", stanza.local, error())
-        }
-        ("presence", "") => {
-            let status = stanza.find("status").map(|it| it.text.clone());
-            format!("{from} available {}", status.unwrap_or_default())
-        }
-        ("presence", kind) => format!("{from} {kind}"),
-        ("iq", "set") if is_push(stanza) => {
-            let query = stanza.at("query");
-            assert_eq!(query.namespace, "jabber:iq:roster");
-            assert_eq!(query.children.len(), 1, "RFC 6121 §2.1.6: one item");
-            assert_eq!(stanza.attribute("from"), None);
-            format!("push {}", item(&query.children[0]))
-        }
-        ("iq", "error") => format!("error {} {}", stanza.value("id"), error()),
-        ("iq", kind) => format!("{kind} {}", stanza.value("id")),
-        _ => format!("{stanza:?}"),
-    }
+/// Has two clients ask and approve each other.
+pub(crate) fn befriend(one: &Client, other: &Client) {
+    one.tell(&other.bare, "subscribe");
+    other.tell(&one.bare, "subscribed");
+    other.tell(&one.bare, "subscribe");
+    one.tell(&other.bare, "subscribed");
+    one.look();
+    other.look();
 }
 
 fn base64(text: &str) -> String {

@@ -8,9 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use crate::common::Node;
 use crate::relay;
 use crate::server::Server;
-use crate::tree::Node;
 
 /// Listens without TLS, and talks to the server with it.
 pub(crate) struct Forger {

@@ -26,6 +26,9 @@ macro_rules! on_both_servers {
     )*};
 }
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod forger;
 mod hidden;
 mod people;
@@ -39,9 +42,6 @@ mod server;
 mod shim;
 mod strangers;
 mod tap;
-#[path = "../session/tree.rs"]
-#[allow(dead_code)]
-mod tree;
 
 mod attacks;
 mod demo;

@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::common::{OWNER, PUBSUB};
 use crate::process::PATIENCE;
 use crate::puppet::{Event, Puppet};
 use crate::server::{Kind, Server};
-
-const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
-const OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
 
 /// What a client does after login: the roster, then presence.
 pub(crate) fn come_online(person: &Puppet, status: &str) {

@@ -7,8 +7,7 @@ use pubshim::ns;
 use pubshim::xml::{Element, Framer, Limits};
 
 use crate::puppet::Puppet;
-use crate::sandbox;
-use crate::server::{Kind, Server};
+use crate::server::{Kind, Server, sandbox, sandbox_account, sandbox_entry};
 use table::{DIFFERENCES, STEPS};
 
 /// A request and what comes of it: `result`, the conditions of an error, the ids of items, a
@@ -33,10 +32,10 @@ const OWNER: &str = "owner ";
 
 #[test]
 fn on_the_sandbox() {
-    let running = sandbox::sandbox();
-    let entry = sandbox::entry(&running);
-    let juliet = Puppet::login(&entry, &sandbox::account("juliet@capulet.lit"), "balcony");
-    let romeo = Puppet::login(&entry, &sandbox::account("romeo@montague.lit"), "mobile");
+    let running = sandbox();
+    let entry = sandbox_entry(&running);
+    let juliet = Puppet::login(&entry, &sandbox_account("juliet@capulet.lit"), "balcony");
+    let romeo = Puppet::login(&entry, &sandbox_account("romeo@montague.lit"), "mobile");
     check(&play(&juliet, &romeo), |_| "");
 }
 

@@ -1,13 +1,12 @@
 //! Two people with slixmpp on a server that has nothing but pubsub (issue 5's claim): what every scenario
 //! of `tests/pure` shows without sockets is shown here once with real ones.
 
-use serde_json::json;
-
 use pubshim::sandbox::Config;
+use serde_json::json;
 
 use crate::puppet::{Event, Puppet};
 use crate::running::Running;
-use crate::sandbox::{account, entry};
+use crate::server::{sandbox_account, sandbox_entry};
 use crate::shim::Shim;
 use crate::tap::Tap;
 
@@ -57,6 +56,7 @@ fn is_push_with(event: &Event, part: &str) -> bool {
 
 #[test]
 fn two_people_on_nothing_but_pubsub() {
+    // Without compression, for the tap.
     let sandbox = Running::start(Config {
         domains: vec!["capulet.lit".to_owned(), "montague.lit".to_owned()],
         accounts: [JULIET, ROMEO]
@@ -66,8 +66,8 @@ fn two_people_on_nothing_but_pubsub() {
     });
     let tap = Tap::before(sandbox.address);
     let (first, second, third) = (shim(&tap), shim(&tap), shim(&tap));
-    let juliet = Puppet::login(&first.entry(), &account(JULIET), "balcony");
-    let romeo = Puppet::login(&second.entry(), &account(ROMEO), "mobile");
+    let juliet = Puppet::login(&first.entry(), &sandbox_account(JULIET), "balcony");
+    let romeo = Puppet::login(&second.entry(), &sandbox_account(ROMEO), "mobile");
     come_online(&juliet, "Here");
     come_online(&romeo, "Here");
     subscribe(&juliet, &romeo);
@@ -97,7 +97,7 @@ fn two_people_on_nothing_but_pubsub() {
         &juliet,
         "<item jid='romeo@montague.lit' name='Romeo'><group>Friends</group></item>",
     );
-    let other = Puppet::login(&third.entry(), &account(JULIET), "garden");
+    let other = Puppet::login(&third.entry(), &sandbox_account(JULIET), "garden");
     other.send(json!({"cmd": "roster"}));
     let roster = other.wait("the roster", |it| {
         it.kind == "iq" && it.xml.contains("jabber:iq:roster")
@@ -116,7 +116,7 @@ fn two_people_on_nothing_but_pubsub() {
     juliet.wait("the push", |it| is_push_with(it, "name=\"R.\""));
 
     // Romeo removes Juliet.
-    let raw = Puppet::login(&entry(&sandbox), &account(JULIET), "raw");
+    let raw = Puppet::login(&sandbox_entry(&sandbox), &sandbox_account(JULIET), "raw");
     set_item(
         &romeo,
         "<item jid='juliet@capulet.lit' subscription='remove'/>",
@@ -125,7 +125,7 @@ fn two_people_on_nothing_but_pubsub() {
         client.wait("the end", |it| it.is_presence_from(ROMEO, "unsubscribed"));
         client.wait_for_unavailable(&romeo);
     }
-    let checker = Puppet::login(&entry(&sandbox), &account(ROMEO), "checker");
+    let checker = Puppet::login(&sandbox_entry(&sandbox), &sandbox_account(ROMEO), "checker");
     let list = checker.ask(
         "get",
         None,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::common::PUBSUB;
 use crate::people::come_online;
 use crate::process::PATIENCE;
 use crate::puppet::{Event, Puppet};
@@ -140,8 +141,6 @@ pub(crate) fn poll<T>(
     }
 }
 
-const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
-
 /// What the server says of the subscriptions of `watcher`'s account to the presence node of `owner`.
 pub(crate) fn subscriptions(watcher: &Puppet, owner: &str) -> Event {
     let question = format!("<pubsub xmlns='{PUBSUB}'><subscriptions node='presence'/></pubsub>");
@@ -200,4 +199,55 @@ pub(crate) fn wait_for_membership(owner: &Puppet, account: &str, is_wanted: bool
 pub(crate) fn items_of(asks: &Puppet, owner: &str) -> Event {
     let question = format!("<pubsub xmlns='{PUBSUB}'><items node='presence'/></pubsub>");
     asks.iq("get", Some(owner), &question)
+}
+
+pub(crate) fn wait_for(person: &Puppet, from: &str, type_: &str) {
+    person.wait(&format!("{type_} from {from}"), |it| {
+        it.is_presence_from(from, type_)
+    });
+}
+
+/// One asks, the other approves and asks back, the first approves.
+pub(crate) fn make_friends(one: &Person, other: &Person) {
+    one.say("subscribe", other.bare());
+    wait_for(&other.puppet, one.bare(), "subscribe");
+    other.say("subscribed", one.bare());
+    other.say("subscribe", one.bare());
+    wait_for(&one.puppet, other.bare(), "subscribed");
+    wait_for(&one.puppet, other.bare(), "subscribe");
+    one.say("subscribed", other.bare());
+    wait_for(&other.puppet, one.bare(), "subscribed");
+}
+
+pub(crate) fn wait_for_subscriptions(one: &Person, other: &Person) {
+    wait_for_subscription(&one.puppet, one.bare(), other.bare());
+    wait_for_subscription(&other.puppet, other.bare(), one.bare());
+}
+
+/// A change that comes natively and by event is shown once.
+pub(crate) fn expect_once_by_event(from: &Person, to: &Person, status: &str) {
+    from.puppet.available(status);
+    to.wait_for_event(from.bare(), &format!("<status>{status}</status>"));
+    expect_once(&from.puppet, &to.puppet, status);
+    let seen = to.puppet.seen_before_next_of(&from.puppet);
+    let is_inner = |it: &&Event| it.xml.contains("pubsub#event") || it.xml.contains("urn:pubshim:");
+    assert_eq!(seen.iter().find(is_inner).map(|it| &it.xml), None);
+}
+
+pub(crate) fn expect_once(from: &Puppet, to: &Puppet, status: &str) {
+    to.wait_for_status(from, status);
+    let seen = to.seen_before_next_of(from);
+    let times = count(&seen, |it| it.is_status_of(&from.full, status));
+    assert_eq!(times, 1, "{} was shown {status:?} {times} times", to.full);
+}
+
+pub(crate) fn count(seen: &[Event], is_it: impl Fn(&Event) -> bool) -> usize {
+    seen.iter().filter(|it| is_it(it)).count()
+}
+
+pub(crate) fn expect_requests(asked: &Puppet, asks: &str, times: usize) {
+    asked.ping();
+    let seen = asked.seen_before_next_of(asked);
+    let shown = count(&seen, |it| it.is_presence_from(asks, "subscribe"));
+    assert_eq!(shown, times, "{} was asked {shown} times", asked.full);
 }

@@ -8,13 +8,11 @@ use serde_json::json;
 use crate::people::{come_online, wait_for_items};
 use crate::puppet::Puppet;
 use crate::recorded::{
-    Person, Tape, items_of, log_out, poll, wait_for_membership, wait_for_no_subscription,
-    wait_for_subscription,
+    Person, Tape, expect_once_by_event, expect_requests, items_of, log_out, make_friends, poll,
+    wait_for, wait_for_membership, wait_for_no_subscription, wait_for_subscription,
+    wait_for_subscriptions,
 };
 use crate::server::{Account, Kind, Server};
-use crate::subscriptions::{
-    expect_once_by_event, expect_requests, make_friends, wait_for, wait_for_subscriptions,
-};
 
 on_both_servers!(
     contact_removed_while_away,

@@ -2,40 +2,10 @@
 
 use std::process::Command;
 
-use pubshim::sandbox::Config;
-
 use crate::people::wait_for_items;
 use crate::puppet::Puppet;
-use crate::running::Running;
-use crate::server::{Account, Entry};
+use crate::server::{sandbox, sandbox_account, sandbox_entry};
 use crate::shim::Shim;
-
-/// A sandbox of two domains where everybody's password is `secret`.
-pub(crate) fn sandbox() -> Running {
-    let accounts = ["juliet@capulet.lit", "romeo@montague.lit"];
-    Running::start(Config {
-        domains: vec!["capulet.lit".to_owned(), "montague.lit".to_owned()],
-        accounts: accounts
-            .map(|it| (it.to_owned(), "secret".to_owned()))
-            .into(),
-        compression: true,
-        ..Config::default()
-    })
-}
-
-pub(crate) fn entry(sandbox: &Running) -> Entry {
-    Entry {
-        addr: sandbox.address,
-        ca_file: None,
-    }
-}
-
-pub(crate) fn account(bare: &str) -> Account {
-    Account {
-        bare: bare.to_owned(),
-        password: "secret".to_owned(),
-    }
-}
 
 /// Runs a script of this folder against a sandbox; what it said.
 fn run(script: &str, more: &[&str]) -> String {
@@ -95,9 +65,9 @@ fn a_classic_client_publishes_through_the_shim() {
     let sandbox = sandbox();
     let server = format!("plain://{}", sandbox.address);
     let shim = Shim::run(&["--server", &server, "--policy", "pure"]);
-    let account = account("juliet@capulet.lit");
+    let account = sandbox_account("juliet@capulet.lit");
     let juliet = Puppet::login(&shim.entry(), &account, "balcony");
-    let checker = Puppet::login(&entry(&sandbox), &account, "checker");
+    let checker = Puppet::login(&sandbox_entry(&sandbox), &account, "checker");
     juliet.available("Moping");
     wait_for_items(&checker, "the status", |items| items.contains("Moping"));
     juliet.send(serde_json::json!({"cmd": "disconnect"}));

@@ -9,7 +9,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pubshim::sandbox::Config;
+
 use crate::process::{Guarded, PATIENCE};
+use crate::running::Running;
 use crate::strangers::Strangers;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -384,4 +387,31 @@ fn call_api(port: u16, command: &str, body: &str) {
         answer.starts_with("HTTP/1.1 200"),
         "{command} {body}: {answer}"
     );
+}
+
+/// A sandbox of two domains where everybody's password is `secret`.
+pub(crate) fn sandbox() -> Running {
+    let accounts = ["juliet@capulet.lit", "romeo@montague.lit"];
+    Running::start(Config {
+        domains: vec!["capulet.lit".to_owned(), "montague.lit".to_owned()],
+        accounts: accounts
+            .map(|it| (it.to_owned(), "secret".to_owned()))
+            .into(),
+        compression: true,
+        ..Config::default()
+    })
+}
+
+pub(crate) fn sandbox_entry(sandbox: &Running) -> Entry {
+    Entry {
+        addr: sandbox.address,
+        ca_file: None,
+    }
+}
+
+pub(crate) fn sandbox_account(bare: &str) -> Account {
+    Account {
+        bare: bare.to_owned(),
+        password: "secret".to_owned(),
+    }
 }

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rxml::{Event, Reader};
 use sha1::{Digest, Sha1};
 
-use crate::process::Feed;
-use crate::tree::Node;
+use crate::common::{Node, PUBSUB};
+use crate::process::{Feed, PATIENCE};
+use crate::recorded::poll;
 
 /// The component's, in the servers' configurations.
 pub(crate) const DOMAIN: &str = "strangers.lit";
@@ -157,4 +158,81 @@ impl Iterator for Elements {
             }
         }
     }
+}
+
+/// A stranger subscribes a JID of its own to somebody's presence node, who has to allow it.
+pub(crate) fn watch(strangers: &Strangers, jid: &str, owner: &str) {
+    let subscribe =
+        format!("<pubsub xmlns='{PUBSUB}'><subscribe node='presence' jid='{jid}'/></pubsub>");
+    poll(&format!("{jid} subscribed to {owner}"), PATIENCE, || {
+        let answer = strangers.ask(jid, owner, "set", &subscribe);
+        let subscription = answer.find("pubsub/subscription");
+        match subscription.and_then(|it| it.attribute("subscription")) {
+            Some("subscribed") => Ok(()),
+            _ => Err(format!("{answer:?}")),
+        }
+    });
+}
+
+/// What `who` of the strangers was told of somebody's presence, natively or by event: each status, or
+/// the type of a presence without one.
+pub(crate) fn told_of(strangers: &Strangers, who: &str, of: &str, since: usize) -> Vec<String> {
+    let heard = strangers.heard(who, since);
+    let heard = heard.iter().filter(|it| {
+        let from = it.attribute("from").unwrap_or_default();
+        let is_probe = it.attribute("type") == Some("probe");
+        !is_probe && (from == of || from.starts_with(&format!("{of}/")))
+    });
+    heard.flat_map(presences).collect()
+}
+
+fn presences(stanza: &Node) -> Vec<String> {
+    let inside = match stanza.local.as_str() {
+        "presence" => vec![stanza],
+        "message" => {
+            let items = stanza.find("event/items");
+            let items = items.iter().flat_map(|it| &it.children);
+            items.filter_map(|it| it.find("presence")).collect()
+        }
+        _ => Vec::new(),
+    };
+    let way = match stanza.local.as_str() {
+        "presence" => "native",
+        _ => "event",
+    };
+    let says = |it: &Node| {
+        let status = it.find("status").map(|it| it.text.clone());
+        let type_ = it.attribute("type").map(str::to_owned);
+        type_.or(status).unwrap_or_default()
+    };
+    let told = inside.into_iter().map(says);
+    told.map(|it| format!("{way}: {it}")).collect()
+}
+
+/// Servers take half a MiB from one another.
+pub(crate) const LARGE: usize = 300_000;
+
+/// What is small and too much, or simply too much; each a name and some children of a stanza.
+pub(crate) fn bombs() -> Vec<(&'static str, String)> {
+    let numbered =
+        |count: usize, write: fn(usize) -> String| (0..count).map(write).collect::<String>();
+    let attributes = numbered(65, |it| format!(" a{it}='{it}'"));
+    let declared = numbered(65, |it| format!(" xmlns:p{it}='urn:p{it}'"));
+    let used = numbered(65, |it| format!(" p{it}:a=''"));
+    let nested = "<a>".repeat(129) + &"</a>".repeat(129);
+    vec![
+        (
+            "attributes",
+            format!("<x xmlns='urn:example:bomb'{attributes}/>"),
+        ),
+        (
+            "declarations",
+            format!("<x xmlns='urn:example:bomb'{declared}{used}/>"),
+        ),
+        (
+            "nested",
+            format!("<x xmlns='urn:example:bomb'>{nested}</x>"),
+        ),
+        ("large", format!("<status>{}</status>", "x".repeat(LARGE))),
+    ]
 }

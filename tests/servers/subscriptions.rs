@@ -6,7 +6,9 @@ use serde_json::json;
 use crate::people::{come_online, wait_for_items};
 use crate::puppet::{Event, Puppet};
 use crate::recorded::{
-    Person, items_of, log_out, wait_for_membership, wait_for_no_subscription, wait_for_subscription,
+    Person, expect_once, expect_once_by_event, expect_requests, items_of, log_out, make_friends,
+    wait_for, wait_for_membership, wait_for_no_subscription, wait_for_subscription,
+    wait_for_subscriptions,
 };
 use crate::server::{Account, Kind, Server};
 
@@ -34,57 +36,6 @@ fn add(person: &Puppet, whom: &str, name: &str, group: &str) {
              <group>{group}</group></item></query>"
         ),
     );
-}
-
-pub(crate) fn wait_for(person: &Puppet, from: &str, type_: &str) {
-    person.wait(&format!("{type_} from {from}"), |it| {
-        it.is_presence_from(from, type_)
-    });
-}
-
-/// One asks, the other approves and asks back, the first approves.
-pub(crate) fn make_friends(one: &Person, other: &Person) {
-    one.say("subscribe", other.bare());
-    wait_for(&other.puppet, one.bare(), "subscribe");
-    other.say("subscribed", one.bare());
-    other.say("subscribe", one.bare());
-    wait_for(&one.puppet, other.bare(), "subscribed");
-    wait_for(&one.puppet, other.bare(), "subscribe");
-    one.say("subscribed", other.bare());
-    wait_for(&other.puppet, one.bare(), "subscribed");
-}
-
-pub(crate) fn wait_for_subscriptions(one: &Person, other: &Person) {
-    wait_for_subscription(&one.puppet, one.bare(), other.bare());
-    wait_for_subscription(&other.puppet, other.bare(), one.bare());
-}
-
-/// A change that comes natively and by event is shown once.
-pub(crate) fn expect_once_by_event(from: &Person, to: &Person, status: &str) {
-    from.puppet.available(status);
-    to.wait_for_event(from.bare(), &format!("<status>{status}</status>"));
-    expect_once(&from.puppet, &to.puppet, status);
-    let seen = to.puppet.seen_before_next_of(&from.puppet);
-    let is_inner = |it: &&Event| it.xml.contains("pubsub#event") || it.xml.contains("urn:pubshim:");
-    assert_eq!(seen.iter().find(is_inner).map(|it| &it.xml), None);
-}
-
-fn expect_once(from: &Puppet, to: &Puppet, status: &str) {
-    to.wait_for_status(from, status);
-    let seen = to.seen_before_next_of(from);
-    let times = count(&seen, |it| it.is_status_of(&from.full, status));
-    assert_eq!(times, 1, "{} was shown {status:?} {times} times", to.full);
-}
-
-fn count(seen: &[Event], is_it: impl Fn(&Event) -> bool) -> usize {
-    seen.iter().filter(|it| is_it(it)).count()
-}
-
-pub(crate) fn expect_requests(asked: &Puppet, asks: &str, times: usize) {
-    asked.ping();
-    let seen = asked.seen_before_next_of(asked);
-    let shown = count(&seen, |it| it.is_presence_from(asks, "subscribe"));
-    assert_eq!(shown, times, "{} was asked {shown} times", asked.full);
 }
 
 /// The roster says so, of `whom`.

@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::tree::Node;
+use crate::common::Node;
 
 /// A port that passes all bytes on to a server, and keeps those to it, by connection.
 pub(crate) struct Tap {

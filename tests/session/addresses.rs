@@ -1,12 +1,9 @@
 //! Addresses as people and other servers write them: bare JIDs are compared as servers prepare them, resources are
 //! opaque (RFC 6122).
 
+use crate::common::*;
 use crate::driver::*;
-use crate::forms::{BARD, listing_10, request, session};
-use crate::presence_in::{event_of, payload};
-use crate::record::{account_in, item_of};
-use crate::roster::*;
-use crate::tree::Node;
+use crate::scenes::*;
 
 /// How somebody may type the bard's address, and how a server may write it.
 const SPELLED: &str = "BARD@shakespeare.lit";
@@ -18,7 +15,7 @@ fn an_answer_in_capitals_is_the_answer_to_the_form() {
         "BARD@shakespeare.LIT",
         "\u{ff22}ard@shakespeare.lit/globe",
     ] {
-        let (account, mut d) = session("");
+        let (account, mut d) = with_bard("");
         d.server(&listing_10(BARD));
         assert_eq!(d.one_to_client(), request(BARD));
         let stanza = format!("<presence to='{answered}' type='subscribed'/>");
@@ -40,7 +37,7 @@ fn an_answer_in_capitals_is_the_answer_to_the_form() {
 #[test]
 fn a_form_about_an_address_in_capitals_is_about_the_contact() {
     let jid = "Bard@Shakespeare.lit/Globe ";
-    let (account, mut d) = session("");
+    let (account, mut d) = with_bard("");
     d.server(&listing_10(jid));
     assert_eq!(d.one_to_client(), request(BARD));
     d.client(&format!("<presence to='{BARD}' type='subscribed'/>"));
@@ -61,7 +58,7 @@ fn an_address_nobody_can_have_is_the_servers_to_refuse() {
         "\u{200e}B@shakespeare.lit",
     ] {
         for kind in ["subscribe", "subscribed", "unsubscribe", "unsubscribed"] {
-            let (account, mut d) = session("");
+            let (account, mut d) = with_bard("");
             let stanza = format!("<presence to='{to}' type='{kind}'/>");
             d.client(&stanza);
             assert!(d.server_bytes().contains(&stanza), "{stanza}");
@@ -72,7 +69,7 @@ fn an_address_nobody_can_have_is_the_servers_to_refuse() {
 
 #[test]
 fn a_node_the_client_asked_for_in_capitals_is_its_own() {
-    let mut d = crate::presence_in::romeo();
+    let mut d = romeo();
     d.client(
         "<iq type='set' id='own' to='Nurse@Capulet.lit'><pubsub xmlns='http://jabber.org/protocol/pubsub'>\
          <subscribe node='presence' jid='romeo@montague.lit'/></pubsub></iq>",
@@ -100,7 +97,7 @@ fn a_resource_is_shown_as_it_came() {
         ("&lt;&apos;/@", "<'/@"),
     ] {
         let full = format!("juliet@capulet.lit/{resource}");
-        let mut d = crate::presence_in::romeo();
+        let mut d = romeo();
         d.server(&event_of(&full, &payload(&full, "1", "")));
         if shown.contains('\t') {
             assert_eq!(d.client_bytes(), "", "no JID has a control character");

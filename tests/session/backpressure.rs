@@ -2,8 +2,9 @@
 
 use pubshim::session::{Dropped, Event, Input, Leg, Options, Policy};
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_out::{changed, published};
+use crate::scenes::*;
 
 const MESSAGE: &str = "<message to='romeo@montague.lit'><body>0123456789</body></message>";
 
@@ -158,7 +159,7 @@ fn changes_while_a_publish_is_in_flight_leave_one() {
         ));
     }
     let sent = d.server_got();
-    let native = |node: &&crate::tree::Node| node.local == "presence";
+    let native = |node: &&Node| node.local == "presence";
     assert_eq!(sent.iter().filter(native).count(), 100);
     let publishes: Vec<_> = sent.iter().filter(|node| node.local == "iq").collect();
     assert_eq!(publishes.len(), 1);

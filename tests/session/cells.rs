@@ -1,59 +1,9 @@
 //! Each cell of the tables in RFC 6121 Appendix A, under `pure`: what leaves to the server, what the client
 //! is told, and what is pushed to it.
 
+use crate::common::*;
 use crate::driver::*;
-use crate::roster::*;
-
-/// The states of RFC 6121 §A.1: name, what the record says, what the roster shows.
-const STATES: [(&str, &str, &str, &str); 9] = [
-    ("None", "-", "-", "none"),
-    ("None + Pending Out", "pending", "-", "none ask=subscribe"),
-    ("None + Pending In", "-", "asked", "none"),
-    (
-        "None + Pending Out+In",
-        "pending",
-        "asked",
-        "none ask=subscribe",
-    ),
-    ("To", "yes", "-", "to"),
-    ("To + Pending In", "yes", "asked", "to"),
-    ("From", "-", "yes", "from"),
-    ("From + Pending Out", "pending", "yes", "from ask=subscribe"),
-    ("Both", "yes", "yes", "both"),
-];
-
-/// Juliet's session where Romeo, who is in her roster, is in this state.
-pub(crate) fn in_state(name: &str) -> Driver {
-    let (_, to, from, _) = STATES.into_iter().find(|state| state.0 == name).unwrap();
-    let half = |name, value| match value {
-        "-" => String::new(),
-        value => format!(" {name}='{value}'"),
-    };
-    let contact = format!(
-        "<contact jid='{CONTACT}' listed='yes'{}{}/>",
-        half("to", to),
-        half("from", from)
-    );
-    let (mut list, mut known) = (vec![(OTHER, "subscribed")], vec![OTHER]);
-    match from {
-        "yes" => {
-            list.push((CONTACT, "subscribed"));
-            known.push(CONTACT);
-        }
-        "asked" => list.push((CONTACT, "pending")),
-        _ => {}
-    }
-    let mut d = started(&[
-        (&format!("items {RECORD}"), &record(&[(BUCKET, &contact)])),
-        ("subscriptions presence", &subscriptions(&list)),
-        ("affiliations presence", &members(&known)),
-    ]);
-    if from == "asked" {
-        d.server(&form("approve1", CONTACT));
-    }
-    d.forget();
-    d
-}
+use crate::scenes::*;
 
 /// A row of the tables in §A.2 and §A.3: the stanza, and the state after it in each of [`STATES`]; the
 /// last value says in which states the other side is to know.
@@ -343,12 +293,9 @@ fn every_cell_of_rfc_6121_appendix_a_left_while_away() {
             .unwrap();
         let items = &answer.at("query").children;
         let item = items.iter().find(|it| it.value("jid") == CONTACT).unwrap();
-        let ask = item
-            .attribute("ask")
-            .map_or(String::new(), |ask| format!(" ask={ask}"));
         assert_eq!(
-            format!("{}{ask}", item.value("subscription")),
-            words_of(after).1,
+            roster_item(item),
+            format!("{CONTACT} {}", words_of(after).1),
             "{before}"
         );
     }

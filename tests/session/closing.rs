@@ -2,10 +2,9 @@
 
 use pubshim::session::{Event, Input, Leg, Output};
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_in::{event_of, payload};
-use crate::presence_out::published;
-use crate::tree::Node;
+use crate::scenes::*;
 
 const CLOSE: &str = "</stream:stream>";
 

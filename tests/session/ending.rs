@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use pubshim::session::{Input, Leg, Output, Policy, ServerFacts};
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_out::published;
-use crate::tree::Node;
+use crate::scenes::*;
 
 const CLOSE: &str = "</stream:stream>";
 

@@ -1,12 +1,9 @@
 //! Whoever is taken out has seen the client go, and nobody else is bothered without need.
 
-use crate::account::*;
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_in::{event_of, payload, romeo};
-use crate::presence_out::changed;
-use crate::tree::Node;
+use crate::scenes::*;
 
-const BARE: &str = "romeo@montague.lit";
 const NURSE: &str = "nurse@capulet.lit";
 const AWAY: &str = "<presence id='2'><show>away</show></presence>";
 
@@ -20,16 +17,16 @@ fn block_push(jid: &str) -> String {
 /// What takes Romeo's right away by another client of Juliet's, as her server tells of it.
 fn pushes() -> [String; 4] {
     [
-        push(BARE, "to"),
-        push(BARE, "remove"),
-        block_push(BARE),
+        push(CONTACT, "to"),
+        push(CONTACT, "remove"),
+        block_push(CONTACT),
         block_push("montague.lit"),
     ]
 }
 
 /// An account whose node Romeo and the nurse see.
 fn account() -> Account {
-    Account::with(&[(BARE, "both"), (NURSE, "both")])
+    Account::with(&[(CONTACT, "both"), (NURSE, "both")])
 }
 
 /// What a stanza does, with the state it publishes.
@@ -106,7 +103,7 @@ fn what_a_push_may_have_overtaken_is_taken_back() {
         // Whether the server did it before what the push tells of is not known.
         let sent = d.server_got();
         d.server(&push);
-        assert_farewell(&mut d, &account, BARE, Some("away"));
+        assert_farewell(&mut d, &account, CONTACT, Some("away"));
         d.result(sent.last().unwrap(), "");
         assert_eq!(said(&mut d), [""; 0], "that answer changes nothing");
     }
@@ -121,7 +118,7 @@ fn what_was_answered_before_a_push_is_left_as_it_is() {
         account.settle(&mut d);
         d.forget();
         d.server(&push);
-        assert_silent(&mut d, &account, BARE);
+        assert_silent(&mut d, &account, CONTACT);
     }
 }
 
@@ -130,7 +127,7 @@ fn what_the_client_says_meanwhile_is_published_in_its_place() {
     let account = account();
     let mut d = account.session();
     d.client("<presence id='2'/>");
-    d.server(&push(BARE, "remove"));
+    d.server(&push(CONTACT, "remove"));
     d.client("<presence id='3'><show>dnd</show></presence>");
     let (told, publishes) = settle(&mut d, &account);
     let published: Vec<_> = publishes.iter().map(changed).collect();
@@ -149,15 +146,15 @@ fn what_this_client_asks_for_is_seen_by_nobody_else() {
     let result = "<iq type='result' id='b'/>".to_owned();
     let remove = "<iq type='set' id='b'><query xmlns='jabber:iq:roster'>\
                   <item jid='romeo@montague.lit' subscription='remove'/></query></iq>";
-    let refuse = format!("<presence to='{BARE}' type='unsubscribed'/>");
+    let refuse = format!("<presence to='{CONTACT}' type='unsubscribed'/>");
     // The push comes before the answer, or behind it, or not at all; so does the roster's.
     for (asked, answers) in [
         (block, vec![result.clone()]),
-        (block, vec![block_push(BARE), result.clone()]),
-        (block, vec![result.clone(), block_push(BARE)]),
-        (remove, vec![push(BARE, "remove"), result.clone()]),
-        (remove, vec![result, push(BARE, "remove")]),
-        (&*refuse, vec![push(BARE, "to")]),
+        (block, vec![block_push(CONTACT), result.clone()]),
+        (block, vec![result.clone(), block_push(CONTACT)]),
+        (remove, vec![push(CONTACT, "remove"), result.clone()]),
+        (remove, vec![result, push(CONTACT, "remove")]),
+        (&*refuse, vec![push(CONTACT, "to")]),
     ] {
         let account = account();
         let mut d = account.session();
@@ -173,7 +170,7 @@ fn what_this_client_asks_for_is_seen_by_nobody_else() {
         for iq in sent.drain(..).filter(|sent| sent.local == "iq") {
             account.answer_one(&iq, &mut d);
         }
-        assert_silent(&mut d, &account, BARE);
+        assert_silent(&mut d, &account, CONTACT);
     }
 }
 
@@ -182,19 +179,19 @@ fn who_is_subscribed_by_pubsub_alone_sees_the_client_go() {
     // No native subscription ends, so the server says nothing.
     let full = "romeo@montague.lit/mobile";
     let mut account = Account::with(&[(NURSE, "both")]);
-    account.members.push(BARE.to_owned());
+    account.members.push(CONTACT.to_owned());
     account.record = Some(format!(
-        "<contact jid='{BARE}' from='yes'><jid>{full}</jid></contact>"
+        "<contact jid='{CONTACT}' from='yes'><jid>{full}</jid></contact>"
     ));
-    let refuse = format!("<presence to='{BARE}' type='unsubscribed'/>");
-    for asked in [refuse, block_push(BARE)] {
+    let refuse = format!("<presence to='{CONTACT}' type='unsubscribed'/>");
+    for asked in [refuse, block_push(CONTACT)] {
         let mut d = account.session();
         d.advance(100);
         match asked.starts_with("<iq") {
             true => d.server(&asked),
             false => d.client(&asked),
         }
-        assert_farewell(&mut d, &account, BARE, None);
+        assert_farewell(&mut d, &account, CONTACT, None);
     }
 }
 
@@ -203,12 +200,12 @@ fn who_was_let_in_and_is_no_contact_sees_the_client_go() {
     // Her server knows of no request of his any more, so it does nothing with her answer.
     let account = Account::with(&[(NURSE, "both")]);
     let mut d = account.session();
-    d.server(&native(BARE, "subscribe"));
-    d.client(&format!("<presence to='{BARE}' type='subscribed'/>"));
+    d.server(&native(CONTACT, "subscribe"));
+    d.client(&format!("<presence to='{CONTACT}' type='subscribed'/>"));
     let let_in = account.settle(&mut d);
-    assert!(let_in.contains(&format!("affiliation member {BARE}")));
+    assert!(let_in.contains(&format!("affiliation member {CONTACT}")));
     d.advance(5);
-    assert_farewell(&mut d, &account, BARE, None);
+    assert_farewell(&mut d, &account, CONTACT, None);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use pubshim::session::{Event, Options, Policy};
 
+use crate::common::*;
 use crate::driver::*;
 
 /// As Prosody offers it after SASL, cut from a real answer.

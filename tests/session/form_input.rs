@@ -3,15 +3,15 @@
 
 use pubshim::session::Dropped;
 
-use crate::account::*;
+use crate::common::*;
 use crate::driver::*;
-use crate::forms::*;
+use crate::scenes::*;
 
 /// Asserts that nothing is made of a message: it passes, and the session does nothing.
 #[track_caller]
 fn assert_passes(message: &str) {
     for state in ["", "from"] {
-        let (_, mut d) = session(state);
+        let (_, mut d) = with_bard(state);
         d.server(message);
         assert_eq!(d.client_bytes(), message);
         assert_eq!(d.server_bytes(), "", "{message}");
@@ -79,7 +79,7 @@ fn a_form_that_is_not_listing_10_is_none() {
 
 #[test]
 fn foreign_fields_and_the_order_do_not_matter() {
-    let (_, mut d) = session("");
+    let (_, mut d) = with_bard("");
     let form = ejabberd_form(BARD)
         .replace("<title>", "<field var='pubsub#subscriber' type='jid-single'><value>evil@evil.lit</value></field><y xmlns='urn:y'/><title>")
         .replace("</x>", "<field var='pubsub#subid'><value>x</value></field><field/></x><z xmlns='urn:z'/>");
@@ -181,7 +181,7 @@ fn a_form_that_comes_before_the_node_is_verified_is_answered_then() {
     d.keep_search = true;
     d.server(&ejabberd_form("bard@shakespeare.lit/globe"));
     assert_eq!(d.client_bytes() + &d.server_bytes(), "");
-    d.result(&configure, &crate::presence_out::ejabberd_node(&[]));
+    d.result(&configure, &ejabberd_node(&[]));
     let sent = said(&mut d);
     let expected = "subscription subscribed bard@shakespeare.lit/globe".to_owned();
     assert!(sent.contains(&expected), "{sent:?}");
@@ -202,7 +202,7 @@ fn what_the_user_approves_before_the_node_is_verified_is_approved_then() {
     let sent = client_says(&mut d, &account, "subscribed");
     assert!(sent.contains(&"publish record".to_owned()), "{sent:?}");
     assert!(!sent.iter().any(|said| said.contains("member")), "{sent:?}");
-    d.result(&configure, &crate::presence_out::ejabberd_node(&[]));
+    d.result(&configure, &ejabberd_node(&[]));
     let sent = said(&mut d);
     for expected in [
         format!("affiliation member {BARD}"),
@@ -252,7 +252,7 @@ fn listing_11_that_comes_back_is_done_as_the_owner() {
             format!("subscription none {BARD}"),
         ),
     ] {
-        let (account, mut d) = session(state);
+        let (account, mut d) = with_bard(state);
         d.server(&listing_10(BARD));
         client_says(&mut d, &account, kind);
         d.forget();
@@ -266,7 +266,7 @@ fn listing_11_that_comes_back_is_done_as_the_owner() {
         "bard@shakespeare.lit",
         "capulet.lit.evil.lit",
     ] {
-        let (_, mut d) = session("");
+        let (_, mut d) = with_bard("");
         d.server(&returned(from, "true"));
         assert_eq!(d.client_bytes(), returned(from, "true"));
         assert_eq!(d.server_bytes(), "");
@@ -283,7 +283,7 @@ fn state(from: &str, jid: &str, node: &str, state: &str) -> String {
 
 /// Juliet's session in which she sees the bard, who sees of her what she has sent him alone.
 fn shown_to_the_bard() -> Driver {
-    let (_, mut d) = session("to");
+    let (_, mut d) = with_bard("to");
     d.client(&format!("<presence to='{BARD}'/>"));
     d.forget();
     d

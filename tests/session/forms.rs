@@ -2,71 +2,9 @@
 
 use pubshim::session::{Dropped, Event, Input, Leg, Level};
 
-use crate::account::*;
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_out::OWNER;
-use crate::tree::Node;
-
-pub(crate) const BARD: &str = "bard@shakespeare.lit";
-pub(crate) const AUTHORIZATION: &str = "http://jabber.org/protocol/pubsub#subscribe_authorization";
-
-/// Listing 10 as ejabberd 23.01 really sends it: in the owner's own name and without an id.
-pub(crate) fn ejabberd_form(jid: &str) -> String {
-    format!(
-        "<message to='juliet@capulet.lit' from='juliet@capulet.lit'><x type='form' xmlns='jabber:x:data'>\
-         <title>PubSub subscriber request</title><instructions>Choose whether to approve this entity&apos;s \
-         subscription.</instructions><field var='FORM_TYPE' type='hidden'><value>{AUTHORIZATION}</value></field>\
-         <field var='pubsub#node' type='text-single' label='Node ID'><required/><value>presence</value></field>\
-         <field var='pubsub#subscriber_jid' type='jid-single' label='Subscriber Address'><required/>\
-         <value>{jid}</value></field><field var='pubsub#allow' type='boolean' \
-         label='Allow this Jabber ID to subscribe to this pubsub node?'><required/><value>0</value></field></x></message>"
-    )
-}
-
-/// Listing 10 as printed, white space included, but for `>>false`.
-pub(crate) fn listing_10(jid: &str) -> String {
-    format!(
-        "<message to='juliet@capulet.lit' from='capulet.lit' id='approve1'>
-  <x xmlns='jabber:x:data' type='form'>
-    <title>PubSub subscriber request</title>
-    <instructions>
-To approve this entity's subscription request, click the OK button. To deny the request, click the cancel button.
-</instructions>
-<field var='FORM_TYPE' type='hidden'>
-  <value>http://jabber.org/protocol/pubsub#subscribe_authorization
-  </value>
-</field>
-<field var='pubsub#node' type='text-single' label='Node_ID'>
-  <value>presence</value>
-</field>
-<field var='pubsub#subscriber_jid' type='jid-single' label='
-  Subscriber_Address'>
-  <value>{jid}</value>
-</field>
-<field var='pubsub#allow' type='boolean'
-  label='Allow_this_JID_to_subscribe_to_this_pubsub_node?'>
-  <value>false</value>
-</field>
-</x>
-</message>"
-    )
-}
-
-/// Juliet's session in which the bard is this much of a contact.
-pub(crate) fn session(state: &str) -> (Account, Driver) {
-    let account = match state {
-        "" => Account::with(&[]),
-        state => Account::with(&[(BARD, state)]),
-    };
-    let d = account.session();
-    (account, d)
-}
-
-/// What the client sees of a request.
-pub(crate) fn request(account: &str) -> Node {
-    let shown = format!("<presence from='{account}' to='juliet@capulet.lit' type='subscribe'/>");
-    Node::stanza(&shown)
-}
+use crate::scenes::*;
 
 /// Answers all that is asked of the own account; what was sent, in words, and what was put on record.
 fn settle_records(account: &Account, d: &mut Driver) -> (Vec<String>, Vec<Node>) {
@@ -86,22 +24,10 @@ fn settle_records(account: &Account, d: &mut Driver) -> (Vec<String>, Vec<Node>)
     }
 }
 
-/// What the client says, and what is sent because of it, without the native stanza itself, which must be there.
-pub(crate) fn client_says(d: &mut Driver, account: &Account, kind: &str) -> Vec<String> {
-    let stanza = format!("<presence to='{BARD}' type='{kind}'/>");
-    d.client(&stanza);
-    let mut sent = account.settle(d);
-    let at = sent
-        .iter()
-        .position(|said| *said == format!("presence {kind} {BARD}"));
-    sent.remove(at.expect("the native stanza passes"));
-    sent
-}
-
 #[test]
 fn a_form_of_an_approved_contact_is_answered_at_once_as_the_owner_on_ejabberd() {
     for (state, jid) in [("from", BARD), ("both", "bard@shakespeare.lit/globe")] {
-        let (_, mut d) = session(state);
+        let (_, mut d) = with_bard(state);
         d.server(&ejabberd_form(jid));
         let iq = d.server_got().remove(0);
         let id = iq.value("id");
@@ -116,7 +42,7 @@ fn a_form_of_an_approved_contact_is_answered_at_once_as_the_owner_on_ejabberd() 
 
 #[test]
 fn a_form_of_an_approved_contact_is_answered_with_listing_11() {
-    let (_, mut d) = session("from");
+    let (_, mut d) = with_bard("from");
     d.server(&listing_10(BARD));
     // As printed, but for 'from', which the server writes, the service's name and `>>true`.
     let listing_11 = format!(
@@ -157,7 +83,7 @@ fn a_form_of_an_approved_contact_who_is_no_member_yet_makes_him_one_first() {
 #[test]
 fn a_full_jid_that_was_approved_is_on_record_and_revoked_with_its_account() {
     let full = "bard@shakespeare.lit/globe";
-    let (account, mut d) = session("from");
+    let (account, mut d) = with_bard("from");
     d.server(&ejabberd_form(full));
     let (sent, mut records) = settle_records(&account, &mut d);
     assert_eq!(sent[0], format!("subscription subscribed {full}"));
@@ -214,7 +140,7 @@ fn what_was_on_record_before_is_kept_and_revoked_on_ejabberd() {
 #[test]
 fn a_form_of_a_stranger_is_shown_once() {
     for form in [ejabberd_form(BARD), listing_10(BARD)] {
-        let (_, mut d) = session("");
+        let (_, mut d) = with_bard("");
         d.server(&form);
         assert_eq!(d.one_to_client(), request(BARD));
         assert_eq!(d.server_bytes(), "");
@@ -224,7 +150,7 @@ fn a_form_of_a_stranger_is_shown_once() {
         d.server(&form.replace(BARD, &format!("{BARD}/globe")));
         assert_eq!(d.client_bytes() + &d.server_bytes(), "");
         // After a new login it is asked again, if the service does.
-        let (_, mut d) = session("");
+        let (_, mut d) = with_bard("");
         d.server(&form);
         assert_eq!(d.one_to_client(), request(BARD));
     }
@@ -232,7 +158,7 @@ fn a_form_of_a_stranger_is_shown_once() {
 
 #[test]
 fn a_form_stored_while_nobody_was_there_is_a_request_as_well() {
-    let (_, mut d) = session("");
+    let (_, mut d) = with_bard("");
     let delay = "<delay from='capulet.lit' stamp='2026-11-22T07:01:54.496752Z' xmlns='urn:xmpp:delay'>Offline storage</delay>";
     d.server(&ejabberd_form(BARD).replace("</message>", &format!("{delay}</message>")));
     assert_eq!(d.one_to_client(), request(BARD));
@@ -240,7 +166,7 @@ fn a_form_stored_while_nobody_was_there_is_a_request_as_well() {
 
 #[test]
 fn approved_by_form_it_is_approved_for_every_jid_that_asked() {
-    let (account, mut d) = session("");
+    let (account, mut d) = with_bard("");
     d.server(&ejabberd_form(BARD));
     d.server(&ejabberd_form("bard@shakespeare.lit/globe"));
     d.server(&ejabberd_form("paris@verona.lit"));
@@ -259,7 +185,7 @@ fn approved_by_form_it_is_approved_for_every_jid_that_asked() {
 
 #[test]
 fn approved_by_listing_11_with_the_id_of_the_last_form() {
-    let (account, mut d) = session("");
+    let (account, mut d) = with_bard("");
     d.server(&listing_10(BARD));
     d.server(&listing_10(BARD).replace("approve1", "approve&lt;2"));
     d.forget();
@@ -274,7 +200,7 @@ fn approved_by_listing_11_with_the_id_of_the_last_form() {
 
 #[test]
 fn of_two_forms_about_one_jid_the_last_is_answered() {
-    let (account, mut d) = session("");
+    let (account, mut d) = with_bard("");
     d.server(&listing_10(BARD));
     d.server(&ejabberd_form(BARD));
     d.forget();
@@ -295,7 +221,7 @@ fn denied_it_is_denied() {
             format!("form to capulet.lit: {BARD} false"),
         ),
     ] {
-        let (account, mut d) = session("");
+        let (account, mut d) = with_bard("");
         d.server(&form);
         d.forget();
         let sent = client_says(&mut d, &account, "unsubscribed");
@@ -307,7 +233,7 @@ fn denied_it_is_denied() {
 #[test]
 fn native_and_form_are_one_question() {
     // The native request first.
-    let (account, mut d) = session("");
+    let (account, mut d) = with_bard("");
     d.server(&native(BARD, "subscribe"));
     assert_eq!(d.client_bytes(), native(BARD, "subscribe"));
     d.server(&ejabberd_form(BARD));
@@ -322,7 +248,7 @@ fn native_and_form_are_one_question() {
     );
 
     // The form first.
-    let (account, mut d) = session("");
+    let (account, mut d) = with_bard("");
     d.server(&ejabberd_form(BARD));
     assert_eq!(d.one_to_client(), request(BARD));
     d.server(&native(BARD, "subscribe"));
@@ -340,7 +266,7 @@ fn native_and_form_are_one_question() {
 #[test]
 fn a_native_request_after_the_answer_to_the_form_gets_the_same_answer() {
     for kind in ["subscribed", "unsubscribed"] {
-        let (account, mut d) = session("");
+        let (account, mut d) = with_bard("");
         d.server(&ejabberd_form(BARD));
         client_says(&mut d, &account, kind);
         d.forget();
@@ -358,7 +284,7 @@ fn a_native_request_after_the_answer_to_the_form_gets_the_same_answer() {
 #[test]
 fn an_answer_is_not_given_again_to_a_request_of_another_day() {
     // Answered by one answer: the form and the native request that came behind it.
-    let (account, mut d) = session("");
+    let (account, mut d) = with_bard("");
     d.server(&ejabberd_form(BARD));
     d.server(&native(BARD, "subscribe"));
     client_says(&mut d, &account, "subscribed");
@@ -372,7 +298,7 @@ fn an_answer_is_not_given_again_to_a_request_of_another_day() {
     assert_eq!(d.server_bytes(), "");
 
     // Approved by the form alone, then taken back.
-    let (account, mut d) = session("");
+    let (account, mut d) = with_bard("");
     d.server(&ejabberd_form(BARD));
     client_says(&mut d, &account, "subscribed");
     client_says(&mut d, &account, "unsubscribed");
@@ -384,7 +310,7 @@ fn an_answer_is_not_given_again_to_a_request_of_another_day() {
 
 #[test]
 fn a_request_that_was_withdrawn_may_come_again() {
-    let (_, mut d) = session("");
+    let (_, mut d) = with_bard("");
     d.server(&ejabberd_form(BARD));
     d.server(&native(BARD, "subscribe"));
     d.server(&native(BARD, "unsubscribe"));
@@ -395,7 +321,7 @@ fn a_request_that_was_withdrawn_may_come_again() {
 
 #[test]
 fn an_approval_by_form_alone_is_remembered_until_it_is_taken_back() {
-    let (account, mut d) = session("");
+    let (account, mut d) = with_bard("");
     d.server(&ejabberd_form(BARD));
     d.client(&format!("<presence to='{BARD}' type='subscribed'/>"));
     let (_, mut records) = settle_records(&account, &mut d);
@@ -414,7 +340,7 @@ fn an_approval_by_form_alone_is_remembered_until_it_is_taken_back() {
 #[test]
 fn an_approval_that_cannot_be_written_any_more_is_told() {
     for way in [Input::Shutdown, Input::Eof(Leg::Server)] {
-        let (_, mut d) = session("");
+        let (_, mut d) = with_bard("");
         d.server(&ejabberd_form(BARD));
         d.client(&format!("<presence to='{BARD}' type='subscribed'/>"));
         d.forget();
@@ -435,7 +361,7 @@ fn an_approval_that_cannot_be_written_any_more_is_told() {
 
 #[test]
 fn who_was_approved_by_form_alone_is_revoked_when_removed_from_the_roster() {
-    let (account, mut d) = session("");
+    let (account, mut d) = with_bard("");
     d.server(&ejabberd_form(BARD));
     client_says(&mut d, &account, "subscribed");
     d.server(&push(BARD, "remove"));
@@ -478,7 +404,7 @@ fn strangers_take_no_contacts_place() {
 
 #[test]
 fn a_domain_full_of_strangers_leaves_room_for_others() {
-    let (_, mut d) = session("");
+    let (_, mut d) = with_bard("");
     for n in 0..300 {
         d.server(&ejabberd_form(&format!("s{n}@montague.lit")));
     }
@@ -504,7 +430,7 @@ fn a_domain_full_of_strangers_leaves_room_for_others() {
 #[test]
 fn a_contact_who_asks_again_and_again_is_not_answered_for_ever() {
     for form in [ejabberd_form(BARD), listing_10(BARD)] {
-        let (account, mut d) = session("from");
+        let (account, mut d) = with_bard("from");
         d.block(Leg::Server, true);
         let mut most = 0;
         for _ in 0..2000 {

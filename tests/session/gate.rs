@@ -2,13 +2,10 @@
 
 use pubshim::session::Event;
 
-use crate::account::*;
+use crate::common::*;
 use crate::driver::*;
-use crate::natives;
-use crate::presence_out::{OWNER, PUBSUB, ejabberd_node};
-use crate::tree::Node;
+use crate::scenes::*;
 
-const BARE: &str = "romeo@montague.lit";
 const PARIS: &str = "paris@verona.lit";
 
 /// What is asked beside the native presence, in one round.
@@ -75,7 +72,7 @@ fn native_presence_goes_and_all_is_asked_in_one_round() {
 
 #[test]
 fn the_answers_may_come_in_any_order() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     for first in 0..QUESTIONS.len() {
         let (mut d, mut asked) = asking();
         asked.rotate_left(first);
@@ -94,8 +91,8 @@ fn the_answers_may_come_in_any_order() {
 fn whoever_would_be_delivered_to_is_compared() {
     // Whatever he may do with the node, and however he came to it.
     for what in ["member", "publisher", "owner", "publish-only", "subscriber"] {
-        for who in [PARIS, BARE] {
-            let mut account = Account::with(&[(BARE, "to"), ("nurse@capulet.lit", "from")]);
+        for who in [PARIS, CONTACT] {
+            let mut account = Account::with(&[(CONTACT, "to"), ("nurse@capulet.lit", "from")]);
             // Prosody lists the subscriptions, ours among them; an outcast gets nothing.
             let mut listed = vec!["juliet@capulet.lit".to_owned()];
             if what == "subscriber" {
@@ -138,12 +135,12 @@ fn whoever_would_be_delivered_to_is_compared() {
 
 #[test]
 fn the_blocked_are_taken_out_at_once() {
-    for blocked in [BARE, "montague.lit"] {
-        let mut account = Account::with(&[(BARE, "both")]);
+    for blocked in [CONTACT, "montague.lit"] {
+        let mut account = Account::with(&[(CONTACT, "both")]);
         account.blocked = vec![blocked.to_owned()];
         let (mut d, asked) = asking();
         let said = settle(&mut d, asked, &account, |_, _, _| false);
-        assert_out_before_publish(&said, BARE);
+        assert_out_before_publish(&said, CONTACT);
     }
 }
 
@@ -153,15 +150,15 @@ fn who_is_on_record_and_no_contact_any_more_is_taken_out() {
     let full = "romeo@montague.lit/mobile";
     let mut account = Account::with(&[]);
     account.record = Some(format!(
-        "<contact jid='{BARE}'><jid>{BARE}</jid><jid>{full}</jid></contact>"
+        "<contact jid='{CONTACT}'><jid>{CONTACT}</jid><jid>{full}</jid></contact>"
     ));
     let (mut d, asked) = asking();
     let said = settle(&mut d, asked, &account, |_, _, _| false);
     assert_eq!(said, [""; 0]);
     d.advance(5);
     let said = account.settle(&mut d);
-    assert_out_before_publish(&said, BARE);
-    for jid in [BARE, full] {
+    assert_out_before_publish(&said, CONTACT);
+    for jid in [CONTACT, full] {
         let ended = position(&said, &format!("subscription none {jid}"));
         assert!(ended.is_some(), "{said:?}");
     }
@@ -194,7 +191,7 @@ fn what_the_server_has_not_got_is_known() {
 
 /// A session on ejabberd with a node that is there, and no record; what was on the node.
 fn without_record(items: &str, condition: &str) -> (Driver, Vec<String>) {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let (mut d, asked) = asking();
     let said = settle(&mut d, asked, &account, |d, iq, words| {
         match words {
@@ -227,7 +224,7 @@ fn a_node_without_a_record_is_made_anew_where_nobody_lists() {
             "create record",
             "create presence",
             "publish presence",
-            &format!("affiliation member {BARE}"),
+            &format!("affiliation member {CONTACT}"),
         ]
         .map(|what| position(&said, what));
         assert!(order.iter().all(Option::is_some), "{said:?}");
@@ -251,8 +248,8 @@ fn a_node_without_a_record_that_others_use_is_left_alone() {
 
 #[test]
 fn where_subscribers_are_listed_no_record_is_needed() {
-    let mut account = Account::with(&[(BARE, "both")]);
-    account.subscribers = Some(vec![BARE.to_owned()]);
+    let mut account = Account::with(&[(CONTACT, "both")]);
+    account.subscribers = Some(vec![CONTACT.to_owned()]);
     let (mut d, asked) = asking();
     let said = settle(&mut d, asked, &account, |d, iq, words| {
         let is_record = words == "get record";
@@ -270,18 +267,20 @@ fn where_subscribers_are_listed_no_record_is_needed() {
 
 #[test]
 fn who_is_let_in_goes_on_record_once() {
-    let mut account = Account::with(&[(BARE, "both")]);
+    let mut account = Account::with(&[(CONTACT, "both")]);
     let (mut d, _) = account.arrived();
     d.server(&marked(ROMEO));
     let said = account.settle(&mut d);
-    let let_in = position(&said, &format!("subscription subscribed {BARE}"));
+    let let_in = position(&said, &format!("subscription subscribed {CONTACT}"));
     assert!(let_in.is_some() && let_in < position(&said, "publish record"));
     for resource in ["a", "b"] {
-        d.server(&marked(&format!("{BARE}/{resource}")));
+        d.server(&marked(&format!("{CONTACT}/{resource}")));
     }
     assert_eq!(account.settle(&mut d), [""; 0]);
     // Nor at the next login.
-    account.record = Some(format!("<contact jid='{BARE}'><jid>{BARE}</jid></contact>"));
+    account.record = Some(format!(
+        "<contact jid='{CONTACT}'><jid>{CONTACT}</jid></contact>"
+    ));
     let (mut d, _) = account.arrived();
     d.server(&marked(ROMEO));
     let said = account.settle(&mut d);
@@ -290,7 +289,7 @@ fn who_is_let_in_goes_on_record_once() {
 
 #[test]
 fn a_conflict_has_everybody_compared_again() {
-    let mut account = Account::with(&[(BARE, "both")]);
+    let mut account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
     d.client("<presence id='2'/>");
     let publish = d.server_got().pop().unwrap();
@@ -315,7 +314,7 @@ fn a_conflict_has_everybody_compared_again() {
 
 #[test]
 fn who_goes_before_anything_was_known_was_never_there() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     for last in [
         "<presence type='unavailable'/>",
         "<presence type='invisible'/>",
@@ -351,13 +350,13 @@ fn what_is_said_meanwhile_is_what_is_published() {
 
 #[test]
 fn who_loses_the_right_while_it_is_asked_is_out_as_well() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let pushes = [
-        push(BARE, "to"),
-        push(BARE, "remove"),
+        push(CONTACT, "to"),
+        push(CONTACT, "remove"),
         format!(
             "<iq to='{JULIET}' from='juliet@capulet.lit' type='set' id='b'><block xmlns='urn:xmpp:blocking'>\
-             <item jid='{BARE}'/></block></iq>"
+             <item jid='{CONTACT}'/></block></iq>"
         ),
     ];
     for push in pushes {
@@ -370,13 +369,13 @@ fn who_loses_the_right_while_it_is_asked_is_out_as_well() {
         let mut said = settle(&mut d, vec![last.clone()], &account, |_, _, _| false);
         d.advance(5);
         said.extend(account.settle(&mut d));
-        assert_out_before_publish(&said, BARE);
+        assert_out_before_publish(&said, CONTACT);
     }
 }
 
 #[test]
 fn a_node_that_was_not_there_has_only_contacts_in_it() {
-    let account = Account::with(&[(BARE, "from")]);
+    let account = Account::with(&[(CONTACT, "from")]);
     let (mut d, asked) = asking();
     let missing = |d: &mut Driver, iq: &Node, words: &str| {
         let is_missing = matches!(
@@ -407,12 +406,12 @@ fn a_node_that_was_not_there_has_only_contacts_in_it() {
         is_node
     });
     assert!(position(&said, "publish presence").is_some(), "{said:?}");
-    assert!(position(&said, &format!("affiliation member {BARE}")).is_some());
+    assert!(position(&said, &format!("affiliation member {CONTACT}")).is_some());
 }
 
 #[test]
 fn a_roster_the_client_never_gets_is_asked_for_us() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let mut d = Driver::auto(JULIET);
     d.keep_search = true;
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
@@ -433,7 +432,7 @@ fn a_roster_the_client_never_gets_is_asked_for_us() {
 fn who_is_asked_to_let_us_see_him_is_no_less_a_stranger() {
     let mut account = Account::with(&[]);
     account.members = vec![PARIS.to_owned()];
-    let mut d = natives::session(true);
+    let mut d = counting_server(true);
     d.keep_search = true;
     for n in 0..5 {
         d.client(&format!(
@@ -451,8 +450,8 @@ fn who_is_asked_to_let_us_see_him_is_no_less_a_stranger() {
 
 #[test]
 fn what_the_roster_says_needs_no_record() {
-    let mut account = Account::with(&[(BARE, "both")]);
-    account.record = Some(format!("<contact jid='{BARE}' from='yes'/>"));
+    let mut account = Account::with(&[(CONTACT, "both")]);
+    account.record = Some(format!("<contact jid='{CONTACT}' from='yes'/>"));
     let mut d = Driver::auto(JULIET);
     d.keep_search = true;
     d.client("<presence id='1'/>");

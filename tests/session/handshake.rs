@@ -1,10 +1,9 @@
 //! Every cell of RFC 6121 Appendix A under `auto`: the native stanza passes byte for byte, whatever the
 //! state, as the server decides what it means; and pubsub follows.
 
-use crate::account::*;
+use crate::common::*;
 use crate::driver::*;
-
-const ROMEO_BARE: &str = "romeo@montague.lit";
+use crate::scenes::*;
 
 /// A state of §A.1: the roster's `subscription`, whether it says `ask`, and whether the user is being asked.
 struct State {
@@ -159,18 +158,18 @@ const INBOUND: [(&str, [Cell; 9]); 4] = [
 
 /// Juliet's session in a state with Romeo, whose shim was seen if there is something to be followed.
 fn session(state: &State, is_marked: bool) -> (Account, Driver) {
-    let mut account = Account::with(&[(ROMEO_BARE, state.subscription)]);
+    let mut account = Account::with(&[(CONTACT, state.subscription)]);
     if state.is_asked {
         let roster = account.roster.take().unwrap();
         account.roster = Some(roster.replace("/>", " ask='subscribe'/>"));
     }
     let mut d = account.session();
     if state.is_asking {
-        d.server(&native(ROMEO_BARE, "subscribe"));
+        d.server(&native(CONTACT, "subscribe"));
     }
     if is_marked {
         // Who may not see her knows that she is there by a presence of its own.
-        d.client(&format!("<presence to='{ROMEO_BARE}'/>"));
+        d.client(&format!("<presence to='{CONTACT}'/>"));
         d.server(&marked(ROMEO));
     }
     account.settle(&mut d);
@@ -181,7 +180,7 @@ fn session(state: &State, is_marked: bool) -> (Account, Driver) {
 /// What was sent because of a push of the new state; answers to the push itself left out.
 fn follow(account: &Account, d: &mut Driver, next: Option<&str>) -> Vec<String> {
     if let Some(next) = next {
-        d.server(&push(ROMEO_BARE, next));
+        d.server(&push(CONTACT, next));
     }
     let sent = account.settle(d);
     sent.into_iter()
@@ -193,7 +192,7 @@ fn follow(account: &Account, d: &mut Driver, next: Option<&str>) -> Vec<String> 
 fn with_address(words: &[&str]) -> Vec<String> {
     let full = |word: &&str| match *word {
         "get subscribers" => (*word).to_owned(),
-        word => format!("{word} {ROMEO_BARE}"),
+        word => format!("{word} {CONTACT}"),
     };
     words.iter().map(full).collect()
 }
@@ -205,14 +204,14 @@ fn what_the_user_says_in_every_state() {
             let cell = format!("{kind} in {}", state.name);
             let (account, mut d) = session(state, false);
             let stanza = format!(
-                "<presence  to=\"{ROMEO_BARE}\" type='{kind}'\n id='&#49;'><status>a &lt; b</status>\
+                "<presence  to=\"{CONTACT}\" type='{kind}'\n id='&#49;'><status>a &lt; b</status>\
                  <nick xmlns='http://jabber.org/protocol/nick'>J&amp;</nick></presence>"
             );
             d.client(&stanza);
             let sent = d.server_bytes();
             assert_eq!(sent.matches(&stanza).count(), 1, "{cell}: {sent}");
             let own = sent.replace(&stanza, "");
-            let words: Vec<_> = crate::tree::Node::stream(&own).iter().map(say).collect();
+            let words: Vec<_> = Node::stream(&own).iter().map(say).collect();
             let expected = with_address(now);
             // A revocation goes on with the answers.
             assert_eq!(words, expected[..words.len()], "{cell}");
@@ -222,7 +221,7 @@ fn what_the_user_says_in_every_state() {
                     "{cell}: he may ask as soon as he is told"
                 );
             }
-            for iq in crate::tree::Node::stream(&own) {
+            for iq in Node::stream(&own) {
                 if iq.attribute("to").is_none() {
                     account.answer_one(&iq, &mut d);
                 }
@@ -244,7 +243,7 @@ fn what_the_contact_says_in_every_state() {
             let cell = format!("{kind} in {}", state.name);
             let (account, mut d) = session(state, then == FOLLOW);
             let stanza = format!(
-                "<presence  from=\"{ROMEO_BARE}\" to='juliet@capulet.lit' type='{kind}'\n id='&#49;'>\
+                "<presence  from=\"{CONTACT}\" to='juliet@capulet.lit' type='{kind}'\n id='&#49;'>\
                  <status>a &lt; b</status><nick xmlns='http://jabber.org/protocol/nick'>R&amp;</nick></presence>"
             );
             d.server(&stanza);

@@ -2,10 +2,8 @@
 
 use pubshim::session::Dropped;
 
-use crate::account::*;
-use crate::driver::*;
-use crate::forms::*;
-use crate::presence_out::published;
+use crate::common::*;
+use crate::scenes::*;
 
 const R: &str = "romeo@montague.lit";
 
@@ -89,7 +87,7 @@ fn whoever_is_blocked_is_not_let_in_before_that_is_known() {
 
 #[test]
 fn an_answer_to_a_form_is_none_to_a_request_after_the_removal() {
-    let (account, mut d) = session("");
+    let (account, mut d) = with_bard("");
     d.server(&ejabberd_form(BARD));
     d.client(&format!("<presence to='{BARD}' type='subscribed'/>"));
     account.settle(&mut d);
@@ -109,7 +107,7 @@ fn an_answer_to_a_form_is_none_to_a_request_after_the_removal() {
 
 #[test]
 fn an_answer_to_a_form_is_none_to_a_request_of_another_hour() {
-    let (account, mut d) = session("");
+    let (account, mut d) = with_bard("");
     d.server(&ejabberd_form(BARD));
     d.client(&format!("<presence to='{BARD}' type='unsubscribed'/>"));
     account.settle(&mut d);

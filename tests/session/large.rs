@@ -2,9 +2,9 @@
 
 use pubshim::session::{Dropped, Event, Input, Leg, Level, Options, Output, Policy, Record};
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_in::*;
-use crate::tree::Node;
+use crate::scenes::*;
 
 const CHAT: &str = "<message from='nurse@capulet.lit' type='chat'><body>Madam!</body></message>";
 

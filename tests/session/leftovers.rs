@@ -5,11 +5,12 @@ use std::time::Duration;
 use pubshim::fixture::{Fixture, Recording, replay};
 use pubshim::session::{Input, Policy};
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_out::ready;
+use crate::scenes::*;
 
 /// A session that has published once and asked for its account's items; the request.
-fn searching() -> (Driver, crate::tree::Node) {
+fn searching() -> (Driver, Node) {
     let mut d = Driver::auto(JULIET);
     d.client("<presence id='1'/>");
     let publish = ready(&mut d);
@@ -67,7 +68,7 @@ fn a_sibling_that_answers_or_may_be_there_keeps_its_item() {
     d.result(&search, &items(&["alive", "asleep", "odd"]));
     let pings = d.server_got();
     assert_eq!(pings.len(), 3);
-    let answer = |ping: &crate::tree::Node, kind: &str, body: &str| {
+    let answer = |ping: &Node, kind: &str, body: &str| {
         let (from, id) = (ping.value("to"), ping.value("id"));
         format!("<iq type='{kind}' from='{from}' id='{id}'>{body}</iq>")
     };

@@ -2,7 +2,9 @@
 
 use pubshim::session::{Input, Leg, Options, Output, Policy};
 
+use crate::common::*;
 use crate::driver::*;
+use crate::scenes::*;
 
 /// Sends one byte of an endless stanza every 10 seconds.
 fn drip(d: &mut Driver, leg: Leg, seconds: u64) {
@@ -111,7 +113,7 @@ fn time_outs_are_those_of_the_options() {
 
 #[test]
 fn a_client_that_reads_nothing_goes_offline() {
-    let mut d = crate::presence_out::published();
+    let mut d = published();
     d.block(Leg::Client, true);
     d.server("<message/>");
     d.advance(299);

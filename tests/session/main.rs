@@ -4,7 +4,9 @@
 //! from what ejabberd 23.01 and Prosody 0.12 really said.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod account;
+#[path = "../common/mod.rs"]
+mod common;
+
 mod addresses;
 mod backpressure;
 mod cells;
@@ -36,9 +38,10 @@ mod repair;
 mod requests;
 mod revocation;
 mod roster;
+mod scenes;
 mod states;
 mod subscriptions;
-mod tree;
+
 mod trust;
 mod unavailable;
 mod visibility;

@@ -2,18 +2,9 @@
 
 use pubshim::session::{Input, Leg, Output, Policy, ServerFacts};
 
+use crate::common::*;
 use crate::driver::*;
-use crate::tree::Node;
-
-/// Juliet's session on a server of which this is known.
-pub(crate) fn session(limits_subscriptions: bool) -> Driver {
-    let facts = ServerFacts {
-        limits_subscriptions,
-        ..facts()
-    };
-    let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
-    Driver::logged_in_with(JULIET, options(Policy::Auto), &client, &server, facts)
-}
+use crate::scenes::*;
 
 fn stanza(kind: &str, n: usize) -> String {
     format!("<presence to='u{n}@montague.lit' type='{kind}' id='o{n}'/>")
@@ -45,14 +36,14 @@ fn all(numbers: impl IntoIterator<Item = usize>) -> String {
 
 #[test]
 fn until_a_server_bounces_one_they_go_at_once() {
-    let mut d = session(false);
+    let mut d = counting_server(false);
     subscribe(&mut d, 0..20);
     assert_eq!(d.server_bytes(), all(0..20));
 }
 
 #[test]
 fn a_bounced_one_is_sent_again_after_a_minute() {
-    let mut d = session(false);
+    let mut d = counting_server(false);
     subscribe(&mut d, 0..8);
     d.server_bytes();
     for n in 5..8 {
@@ -75,7 +66,7 @@ fn a_bounced_one_is_sent_again_after_a_minute() {
 
 #[test]
 fn five_a_minute_and_the_rest_in_order() {
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..12);
     assert_eq!(d.server_bytes(), all(0..5));
     d.advance(60);
@@ -95,7 +86,7 @@ fn five_a_minute_and_the_rest_in_order() {
 #[test]
 fn the_pause_begins_with_the_last_one_taken() {
     // What ejabberd 23.01 does: it counts anew when it has taken none for a minute.
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..1);
     d.advance(40);
     subscribe(&mut d, 1..7);
@@ -108,7 +99,7 @@ fn the_pause_begins_with_the_last_one_taken() {
 
 #[test]
 fn a_bounced_one_does_not_begin_the_pause_anew() {
-    let mut d = session(false);
+    let mut d = counting_server(false);
     subscribe(&mut d, 0..1);
     d.advance(40);
     subscribe(&mut d, 1..5);
@@ -124,7 +115,7 @@ fn a_bounced_one_does_not_begin_the_pause_anew() {
 
 #[test]
 fn what_takes_a_subscription_away_never_waits() {
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..5);
     d.server_bytes();
     for (kind, n) in [("unsubscribed", 5), ("unsubscribe", 6)] {
@@ -137,7 +128,7 @@ fn what_takes_a_subscription_away_never_waits() {
 #[test]
 fn a_bounced_refusal_is_done_and_not_said_again() {
     // ejabberd has changed the roster and sent the contact `unavailable`.
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..5);
     d.client(&stanza("unsubscribed", 5));
     d.forget();
@@ -151,7 +142,7 @@ fn a_bounced_refusal_is_done_and_not_said_again() {
 #[test]
 fn a_bounced_unsubscribe_is_said_again() {
     // The contact's server knows of nothing and sends presence on.
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..5);
     d.client(&stanza("unsubscribe", 5));
     d.forget();
@@ -163,7 +154,7 @@ fn a_bounced_unsubscribe_is_said_again() {
 
 #[test]
 fn a_bounced_one_does_not_undo_what_was_said_since() {
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..6);
     d.advance(63);
     d.client("<presence to='u5@montague.lit' type='unsubscribe' id='later'/>");
@@ -176,7 +167,7 @@ fn a_bounced_one_does_not_undo_what_was_said_since() {
 
 #[test]
 fn all_four_kinds_count_and_other_presence_does_not() {
-    let mut d = session(true);
+    let mut d = counting_server(true);
     for n in 0..10 {
         d.client(&format!(
             "<presence to='u{n}@montague.lit'><show>away</show></presence>"
@@ -199,7 +190,7 @@ fn all_four_kinds_count_and_other_presence_does_not() {
 
 #[test]
 fn the_opposite_overtakes_what_waits_for_the_same_contact() {
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..8);
     d.server_bytes();
     d.client(&stanza("unsubscribe", 6));
@@ -212,7 +203,7 @@ fn the_opposite_overtakes_what_waits_for_the_same_contact() {
 
 #[test]
 fn who_is_taken_out_of_the_roster_is_not_asked_any_more() {
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..7);
     d.client(
         "<iq type='set' id='r'><query xmlns='jabber:iq:roster'>\
@@ -225,7 +216,7 @@ fn who_is_taken_out_of_the_roster_is_not_asked_any_more() {
 
 #[test]
 fn what_finds_no_room_is_refused_with_its_id() {
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..5 + 64);
     assert_eq!(d.client_bytes(), "");
     subscribe(&mut d, 100..101);
@@ -238,7 +229,7 @@ fn what_finds_no_room_is_refused_with_its_id() {
 
 #[test]
 fn what_finds_no_room_takes_nothing_out_that_waits() {
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..6);
     let large = |n| {
         stanza("subscribe", n).replace(
@@ -258,7 +249,7 @@ fn what_finds_no_room_takes_nothing_out_that_waits() {
 #[test]
 fn a_denial_by_a_privacy_list_is_the_clients() {
     // Fewer than five: the list has denied it, as it says.
-    let mut d = session(false);
+    let mut d = counting_server(false);
     subscribe(&mut d, 0..5);
     d.server_bytes();
     d.server(&bounce(4));
@@ -266,7 +257,7 @@ fn a_denial_by_a_privacy_list_is_the_clients() {
     d.advance(100);
     assert_eq!(d.server_bytes(), "");
     // Long after the others.
-    let mut d = session(false);
+    let mut d = counting_server(false);
     subscribe(&mut d, 0..5);
     d.advance(70);
     subscribe(&mut d, 5..6);
@@ -281,7 +272,7 @@ fn other_errors_and_those_of_others_are_the_clients() {
     let directed = bounce(77);
     let full = bounce(7).replace("u7@montague.lit", "u7@montague.lit/x");
     for error in [other, directed, full] {
-        let mut d = session(false);
+        let mut d = counting_server(false);
         subscribe(&mut d, 0..8);
         d.server_bytes();
         d.server(&error);
@@ -305,14 +296,14 @@ const CLOSE: &str = "</stream:stream>";
 fn what_waits_is_said_before_the_stream_ends() {
     let close = Input::Bytes(Leg::Client, CLOSE.as_bytes());
     for way in [close, Input::Eof(Leg::Client), Input::Shutdown] {
-        let mut d = session(true);
+        let mut d = counting_server(true);
         subscribe(&mut d, 0..7);
         d.forget();
         d.input(way.clone());
         assert_eq!(d.server_bytes(), all(5..7) + CLOSE, "{way:?}");
     }
     // A client that reads no more.
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..7);
     d.forget();
     d.block(Leg::Client, true);
@@ -330,7 +321,7 @@ fn what_waits_is_said_before_the_client_is_gone() {
     let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
     let mut d = Driver::logged_in_with(JULIET, options(Policy::Auto), &client, &server, facts);
     d.client("<presence id='1'/>");
-    let publish = crate::presence_out::ready(&mut d);
+    let publish = ready(&mut d);
     d.result(&publish, "");
     subscribe(&mut d, 0..7);
     d.forget();
@@ -342,7 +333,7 @@ fn what_waits_is_said_before_the_client_is_gone() {
 
 #[test]
 fn a_client_that_closes_its_stream_hears_of_a_bounce() {
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..7);
     d.client(CLOSE);
     d.forget();
@@ -353,7 +344,7 @@ fn a_client_that_closes_its_stream_hears_of_a_bounce() {
 #[test]
 fn a_client_whose_stream_is_ended_is_told_before() {
     // The server will bounce them when nobody hears it any more.
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..7);
     d.forget();
     d.input(Input::Shutdown);
@@ -361,7 +352,7 @@ fn a_client_whose_stream_is_ended_is_told_before() {
     let expected = returned(5) + &returned(6) + "<stream:error>";
     assert!(told.starts_with(&expected), "{told}");
     // These it takes.
-    let mut d = session(true);
+    let mut d = counting_server(true);
     subscribe(&mut d, 0..5);
     d.now += std::time::Duration::from_secs(63);
     subscribe(&mut d, 5..7);
@@ -380,7 +371,7 @@ fn what_the_server_was_not_told_comes_back_when_it_is_gone() {
         Input::Bytes(Leg::Server, error.as_bytes()),
     ];
     for end in ends {
-        let mut d = session(true);
+        let mut d = counting_server(true);
         subscribe(&mut d, 0..7);
         d.forget();
         d.input(end.clone());

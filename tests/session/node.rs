@@ -2,32 +2,9 @@
 
 use pubshim::session::{Event, Input, Output, Policy, ServerFacts};
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_out::{OWNER, PUBSUB, changed, ejabberd_node};
-use crate::tree::Node;
-
-/// A node's configuration as Prosody answers it: options before the value, no field it does not know.
-fn prosody_node(access: &str, max_items: &str, send_last: &str) -> String {
-    format!(
-        "<pubsub xmlns='{OWNER}'><configure node='presence'><x type='form' xmlns='jabber:x:data'>\
-         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/pubsub#node_config</value></field>\
-         <field var='pubsub#title' type='text-single' label='Title'/>\
-         <field var='pubsub#max_items' type='text-single' label='Max # of items to persist'>\
-         <validate datatype='pubsub:integer-or-max' xmlns='http://jabber.org/protocol/xdata-validate'><range min='1' max='256'/></validate>\
-         <value>{max_items}</value></field>\
-         <field var='pubsub#persist_items' type='boolean' label='Persist items to storage'><value>1</value></field>\
-         <field var='pubsub#access_model' type='list-single' label='Specify the subscriber model'>\
-         <option label='authorize'><value>authorize</value></option><option label='open'><value>open</value></option>\
-         <value>{access}</value></field>\
-         <field var='pubsub#publish_model' type='list-single' label='Specify the publisher model'>\
-         <option label='open'><value>open</value></option><value>publishers</value></field>\
-         <field var='pubsub#send_last_published_item' type='list-single'><option label='never'><value>never</value></option>\
-         <value>{send_last}</value></field>\
-         <field var='pubsub#deliver_payloads' type='boolean'><value>1</value></field>\
-         <field var='pubsub#notification_type' type='list-single'><value>headline</value></field>\
-         <field var='pubsub#notify_retract' type='boolean'><value>1</value></field></x></configure></pubsub>"
-    )
-}
+use crate::scenes::*;
 
 /// A session whose client has become available; the first question about the node.
 fn asking(facts: ServerFacts) -> (Driver, Node) {
@@ -37,16 +14,6 @@ fn asking(facts: ServerFacts) -> (Driver, Node) {
     let get = d.server_got().pop().unwrap();
     assert_is_get(&get);
     (d, get)
-}
-
-#[track_caller]
-pub(crate) fn assert_is_get(iq: &Node) {
-    assert_eq!(iq.value("type"), "get", "{iq:#?}");
-    let configure = iq.at("pubsub/configure");
-    assert_eq!(
-        (&*configure.namespace, configure.value("node")),
-        (OWNER, "presence")
-    );
 }
 
 #[track_caller]
@@ -63,22 +30,6 @@ fn assert_is_create(iq: &Node, access: &str) {
     assert_eq!(
         fields["FORM_TYPE"],
         "http://jabber.org/protocol/pubsub#node_config"
-    );
-}
-
-#[track_caller]
-pub(crate) fn assert_is_delete(iq: &Node) {
-    let delete = iq.at("pubsub/delete");
-    assert_eq!((iq.value("type"), &*delete.namespace), ("set", OWNER));
-    assert_eq!(delete.value("node"), "presence");
-}
-
-#[track_caller]
-pub(crate) fn assert_is_publish(iq: &Node, access: &str, id: &str) {
-    assert_eq!(changed(iq).value("id"), id);
-    assert_eq!(
-        iq.at("pubsub/publish-options").fields()["pubsub#access_model"],
-        access
     );
 }
 

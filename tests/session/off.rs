@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pubshim::session::{Event, Input, Leg, Output, Policy, Record};
 
+use crate::common::*;
 use crate::driver::*;
 
 const CLOSE: &str = "</stream:stream>";

@@ -2,8 +2,9 @@
 
 use pubshim::session::Dropped;
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_in::{event_of, payload, romeo};
+use crate::scenes::*;
 
 /// A contact's native presence as its shim and its server write it.
 fn native(id: &str, children: &str) -> String {
@@ -34,7 +35,7 @@ fn shown(d: &mut Driver, stanzas: &[String]) -> Vec<String> {
     for stanza in stanzas {
         d.server(stanza);
     }
-    let seen = |presence: crate::tree::Node| {
+    let seen = |presence: Node| {
         let name = presence.attribute("id").or(presence.attribute("type"));
         assert!(!presence.has("shim"));
         name.unwrap_or_default().to_owned()
@@ -456,7 +457,7 @@ fn a_native_copy_counts_for_an_event_that_waits_for_the_roster() {
     let mut d = Driver::auto(ROMEO);
     let held = [event("1", ""), native("1", "")];
     assert_eq!(shown(&mut d, &held), ["1"]);
-    crate::presence_in::answer_roster(&mut d);
+    answer_roster(&mut d);
     assert_eq!(d.client_bytes(), "", "it was shown natively");
     assert_eq!(shown(&mut d, &[native("2", ""), event("2", "")]), ["2"]);
 }
@@ -465,7 +466,7 @@ fn a_native_copy_counts_for_an_event_that_waits_for_the_roster() {
 fn an_event_held_behind_unavailable_is_no_ghost() {
     let mut d = Driver::auto(ROMEO);
     assert_eq!(shown(&mut d, &[event("1", ""), crashed()]), ["unavailable"]);
-    crate::presence_in::answer_roster(&mut d);
+    answer_roster(&mut d);
     assert_eq!(d.client_bytes(), "");
 }
 
@@ -473,7 +474,7 @@ fn an_event_held_behind_unavailable_is_no_ghost() {
 fn a_newer_event_that_waits_is_shown_once_however_it_comes() {
     let mut d = Driver::auto(ROMEO);
     let mut ids = shown(&mut d, &[event("1", ""), event("2", ""), native("1", "")]);
-    crate::presence_in::answer_roster(&mut d);
+    answer_roster(&mut d);
     ids.extend(shown(&mut d, &[native("2", "")]));
     assert_eq!(ids, ["1", "2"]);
 }

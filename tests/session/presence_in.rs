@@ -2,58 +2,9 @@
 
 use pubshim::session::{Dropped, Policy};
 
+use crate::common::*;
 use crate::driver::*;
-use crate::tree::Node;
-
-pub(crate) const EVENT: &str = "http://jabber.org/protocol/pubsub#event";
-
-/// A message with what happened to a node `presence`, as ejabberd sends it.
-pub(crate) fn event(from: &str, what: &str) -> String {
-    format!(
-        "<message to='romeo@montague.lit' from='{from}' type='headline'><event xmlns='{EVENT}'>\
-         <items node='presence'>{what}</items></event></message>"
-    )
-}
-
-/// A presence as it stands in an item.
-pub(crate) fn payload(full: &str, id: &str, children: &str) -> String {
-    format!("<presence xmlns='jabber:client' from='{full}' id='{id}'>{children}</presence>")
-}
-
-/// The event of the account of `full` with one item.
-pub(crate) fn event_of(full: &str, payload: &str) -> String {
-    let (account, resource) = full.split_once('/').unwrap();
-    event(
-        account,
-        &format!("<item id='{resource}' publisher='{account}'>{payload}</item>"),
-    )
-}
-
-/// Romeo's session that knows his roster: Juliet and Benvolio are contacts, the nurse sees him only.
-pub(crate) fn romeo() -> Driver {
-    let mut d = Driver::auto(ROMEO);
-    d.server(&event_of(
-        "bard@shakespeare.lit/globe",
-        &payload("bard@shakespeare.lit/globe", "0", ""),
-    ));
-    answer_roster(&mut d);
-    d.forget();
-    d
-}
-
-pub(crate) fn answer_roster(d: &mut Driver) {
-    let get = d.one_to_server();
-    assert_eq!((get.value("type"), get.attribute("to")), ("get", None));
-    assert_eq!(get.at("query").namespace, "jabber:iq:roster");
-    d.result(
-        &get,
-        "<query xmlns='jabber:iq:roster' ver='1'>\
-         <item jid='juliet@capulet.lit' subscription='both' name='J'><group>Friends</group></item>\
-         <item jid='benvolio@montague.lit' subscription='to'/>\
-         <item jid='nurse@capulet.lit' subscription='from'/>\
-         <item jid='paris@verona.lit' subscription='none' ask='subscribe'/></query>",
-    );
-}
+use crate::scenes::*;
 
 /// What the client is shown of an event with this payload of Juliet's.
 #[track_caller]
@@ -62,16 +13,6 @@ fn shown(payload: &str) -> Node {
     d.server(&event_of(JULIET, payload));
     assert_eq!(d.dropped(), []);
     d.one_to_client()
-}
-
-/// Asserts that this event shows nothing, causes nothing, and is counted.
-#[track_caller]
-pub(crate) fn assert_dropped(event: &str, reason: Dropped) {
-    let mut d = romeo();
-    d.server(event);
-    assert_eq!(d.client_bytes(), "", "{event}");
-    assert_eq!(d.server_bytes(), "", "{event}");
-    assert_eq!(d.dropped(), [reason], "{event}");
 }
 
 #[test]
@@ -249,7 +190,7 @@ fn what_is_no_event_of_an_account_passes_untouched() {
 fn pure_shows_events_the_same_way() {
     let mut d = Driver::logged_in(ROMEO, options(Policy::Pure));
     d.client("<presence/>");
-    crate::roster::subscribe_to(&mut d, "juliet@capulet.lit");
+    subscribe_to(&mut d, "juliet@capulet.lit");
     d.server(&event_of(
         JULIET,
         &payload(JULIET, "1", "<show>away</show>"),

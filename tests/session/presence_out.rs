@@ -2,77 +2,9 @@
 
 use pubshim::session::Policy;
 
+use crate::common::*;
 use crate::driver::*;
-use crate::tree::Node;
-
-pub(crate) const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
-pub(crate) const OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
-
-/// A node's configuration as ejabberd answers it, as it is after a set-up; with other values where given.
-pub(crate) fn ejabberd_node(changes: &[(&str, &str)]) -> String {
-    let mut form = format!(
-        "<pubsub xmlns='{OWNER}'><configure node='presence'><x type='form' xmlns='jabber:x:data'>\
-         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/pubsub#node_config</value></field>"
-    );
-    for (var, value) in [
-        ("access_model", "authorize"),
-        ("deliver_notifications", "1"),
-        ("deliver_payloads", "1"),
-        ("itemreply", "publisher"),
-        ("max_items", "max"),
-        ("max_payload_size", "250000"),
-        ("notification_type", "headline"),
-        ("notify_config", "0"),
-        ("notify_delete", "0"),
-        ("notify_retract", "0"),
-        ("persist_items", "1"),
-        ("presence_based_delivery", "0"),
-        ("publish_model", "publishers"),
-        ("purge_offline", "1"),
-        ("send_last_published_item", "never"),
-        ("subscribe", "1"),
-    ] {
-        let change = changes.iter().find(|(changed, _)| *changed == var);
-        let value = change.map_or(value, |(_, value)| value);
-        form += &format!(
-            "<field var='pubsub#{var}' type='list-single' label='Specify it'><value>{value}</value>\
-             <option label='Anyone may'><value>open</value></option></field>"
-        );
-    }
-    form + "<field var='pubsub#roster_groups_allowed' type='list-multi' label='Roster groups'/>\
-        </x></configure></pubsub>"
-}
-
-/// The presence inside a publish.
-pub(crate) fn changed(publish: &Node) -> &Node {
-    publish.at("pubsub/publish/item/presence")
-}
-
-/// Juliet's session with a node that is as it should be and her presence published, all looked at.
-pub(crate) fn published() -> Driver {
-    published_with(Policy::Auto)
-}
-
-pub(crate) fn published_with(policy: Policy) -> Driver {
-    let mut d = Driver::logged_in(JULIET, options(policy));
-    d.client("<presence id='1'/>");
-    let publish = ready(&mut d);
-    d.result(&publish, "");
-    d.forget();
-    d
-}
-
-/// Answers what the session asks about its node, which is as it should be; the publish that follows.
-pub(crate) fn ready(d: &mut Driver) -> Node {
-    let first = d.server_got().pop().unwrap();
-    if first.has("pubsub/publish") {
-        // Under `pure` the node was looked at before.
-        return first;
-    }
-    assert!(first.has("pubsub/configure"));
-    d.result(&first, &ejabberd_node(&[]));
-    d.one_to_server()
-}
+use crate::scenes::*;
 
 #[test]
 fn the_native_copy_goes_first_and_the_node_is_looked_at() {

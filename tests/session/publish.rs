@@ -2,9 +2,9 @@
 
 use pubshim::session::{Event, Policy};
 
+use crate::common::*;
 use crate::driver::*;
-use crate::node::{assert_is_delete, assert_is_get, assert_is_publish};
-use crate::presence_out::{changed, ejabberd_node, published, ready};
+use crate::scenes::*;
 
 #[test]
 fn a_conflict_has_the_node_checked_and_the_newest_published() {

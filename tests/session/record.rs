@@ -4,18 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pubshim::session::Dropped;
 
-use crate::cells::in_state;
+use crate::common::*;
 use crate::driver::*;
-use crate::roster::*;
-use crate::tree::Node;
-
-/// Another resource of the account has written an item of the record.
-pub(crate) fn record_event(from: &str, id: &str, contacts: &str) -> String {
-    format!(
-        "<message from='{from}' to='{JULIET}' type='headline'><event xmlns='{EVENT}'><items node='{RECORD}'>\
-         <item id='{id}'><contacts xmlns='urn:pubshim:0'>{contacts}</contacts></item></items></event></message>"
-    )
-}
+use crate::scenes::*;
 
 #[test]
 fn what_is_on_record_is_the_roster() {
@@ -64,7 +55,7 @@ fn what_another_resource_writes_is_pushed_and_never_written() {
     let mut d = in_state("From");
     let contact = format!("<contact jid='{CONTACT}' listed='yes' from='yes' name='R'/>");
     d.server(&record_event(OWN, BUCKET, &contact));
-    assert_eq!(shown(&mut d), [format!("push {CONTACT} from R")]);
+    assert_eq!(shown(&mut d), [format!("push {CONTACT} from 'R'")]);
     // Its echo is no news.
     d.server(&record_event(OWN, BUCKET, &contact));
     assert_eq!(shown(&mut d), [""; 0]);
@@ -192,7 +183,7 @@ fn without_a_record_there_is_no_roster() {
             seen,
             [
                 "error r service-unavailable".to_owned(),
-                format!("{CONTACT} error")
+                format!("presence refused: {CONTACT} service-unavailable")
             ]
         );
     }
@@ -278,18 +269,6 @@ fn written(publish: &Node) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The item of the record that `jid` belongs into, as it is spelled.
-pub(crate) fn item_of(jid: &str) -> String {
-    use sha2::Digest as _;
-    format!("{:02x}", sha2::Sha256::digest(jid.as_bytes())[0])
-}
-
-/// An account of this item of the record.
-pub(crate) fn account_in(item: &str) -> String {
-    let mut accounts = (0..).map(|n| format!("c{n}@verona.lit"));
-    accounts.find(|it| item_of(it) == item).unwrap()
-}
-
 #[test]
 fn what_two_resources_write_to_one_item_is_both_kept() {
     let near = account_in(BUCKET);
@@ -301,7 +280,7 @@ fn what_two_resources_write_to_one_item_is_both_kept() {
     let theirs = |name| format!("<contact jid='{near}' listed='yes' name='{name}'/>");
     let old = format!("<contact jid='{CONTACT}' listed='yes'/>");
     d.server(&record_event(OWN, BUCKET, &format!("{old}{}", theirs("N"))));
-    assert_eq!(shown(&mut d), [format!("push {near} none N")]);
+    assert_eq!(shown(&mut d), [format!("push {near} none 'N'")]);
     d.result(&first, "");
     let second = d.one_to_server();
     let both = [
@@ -325,7 +304,7 @@ fn what_two_resources_write_to_one_item_is_both_kept() {
     assert_eq!(
         shown(&mut d),
         [
-            format!("push {near} none M"),
+            format!("push {near} none 'M'"),
             format!("push {CONTACT} remove")
         ]
     );

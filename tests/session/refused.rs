@@ -2,6 +2,7 @@
 
 use pubshim::session::{Event, Input, Leg, Output, Policy, ServerFacts};
 
+use crate::common::*;
 use crate::driver::*;
 
 const STREAMS: &str = "http://etherx.jabber.org/streams";
@@ -118,7 +119,7 @@ fn the_error_before_any_header_comes_after_a_header() {
     // RFC 6120 §4.9.1.2.
     let sent = first_words("GET /").assert_refused("not-well-formed");
     assert!(sent.starts_with("<?xml version='1.0'?><stream:stream "));
-    crate::tree::Node::document(&sent);
+    Node::document(&sent);
 }
 
 #[test]
@@ -248,7 +249,7 @@ fn a_server_that_cannot_be_reached_is_told_to_the_client() {
             "nobody listens at <capulet.lit:5222>".to_owned(),
         ));
         let sent = d.assert_refused("remote-connection-failed");
-        crate::tree::Node::document(&sent);
+        Node::document(&sent);
         assert_eq!(d.server_bytes(), "");
         assert!(d.session.is_closed());
         let reason = "nobody listens at <capulet.lit:5222>".to_owned();

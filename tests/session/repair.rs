@@ -2,11 +2,10 @@
 
 use pubshim::session::Event;
 
-use crate::account::*;
+use crate::common::*;
 use crate::driver::*;
-use crate::tree::Node;
+use crate::scenes::*;
 
-const ROMEO_BARE: &str = "romeo@montague.lit";
 const PARIS: &str = "paris@verona.lit";
 
 /// What is asked at every login, beside the native presence.
@@ -54,8 +53,8 @@ fn members(said: &str) -> Vec<&str> {
 
 #[test]
 fn what_is_right_is_left_alone() {
-    let mut account = Account::with(&[(ROMEO_BARE, "both"), (PARIS, "from"), ("a@b", "to")]);
-    account.subscribers = Some(vec![ROMEO_BARE.to_owned()]);
+    let mut account = Account::with(&[(CONTACT, "both"), (PARIS, "from"), ("a@b", "to")]);
+    account.subscribers = Some(vec![CONTACT.to_owned()]);
     let (mut d, said) = repaired(&account);
     assert_eq!(said, [""; 0]);
     d.forget();
@@ -67,7 +66,7 @@ fn what_is_right_is_left_alone() {
 fn contacts_who_are_no_members_are_made_members_in_batches() {
     let friends: Vec<_> = (10..50).map(|n| format!("friend{n}@verona.lit")).collect();
     let mut contacts: Vec<_> = friends.iter().map(|jid| (&**jid, "from")).collect();
-    contacts.push((ROMEO_BARE, "to"));
+    contacts.push((CONTACT, "to"));
     contacts.push((PARIS, "none"));
     let mut account = Account::with(&contacts);
     account.members.truncate(5);
@@ -79,7 +78,7 @@ fn contacts_who_are_no_members_are_made_members_in_batches() {
 
 #[test]
 fn one_whom_the_server_refuses_does_not_harm_the_others() {
-    let mut account = Account::with(&[(ROMEO_BARE, "from"), (PARIS, "from")]);
+    let mut account = Account::with(&[(CONTACT, "from"), (PARIS, "from")]);
     account.members.clear();
     let (mut d, asked) = asking();
     for iq in asked {
@@ -88,7 +87,7 @@ fn one_whom_the_server_refuses_does_not_harm_the_others() {
     let sent = d.server_got().into_iter();
     let mut sent = sent.filter(|iq| say(iq).starts_with("affiliation"));
     let batch = sent.next().unwrap();
-    assert_eq!(members(&say(&batch)), [PARIS, ROMEO_BARE]);
+    assert_eq!(members(&say(&batch)), [PARIS, CONTACT]);
     d.error(&batch, "modify", "jid-malformed");
     let sent = d.server_got();
     let words: Vec<_> = sent.iter().map(say).collect();
@@ -96,7 +95,7 @@ fn one_whom_the_server_refuses_does_not_harm_the_others() {
         words,
         [
             format!("affiliation member {PARIS}"),
-            format!("affiliation member {ROMEO_BARE}")
+            format!("affiliation member {CONTACT}")
         ]
     );
     d.error(&sent[0], "modify", "jid-malformed");
@@ -116,7 +115,7 @@ fn one_whom_the_server_refuses_does_not_harm_the_others() {
 #[test]
 fn members_with_a_shim_are_subscribed_once() {
     // ejabberd: nobody can list who is subscribed already, and a second time does no harm.
-    let account = Account::with(&[(ROMEO_BARE, "from"), (PARIS, "from")]);
+    let account = Account::with(&[(CONTACT, "from"), (PARIS, "from")]);
     let (mut d, _) = account.arrived();
     d.server(&marked(ROMEO));
     let subscribed = |said: Vec<String>| -> Vec<String> {
@@ -126,7 +125,7 @@ fn members_with_a_shim_are_subscribed_once() {
     };
     assert_eq!(
         subscribed(account.settle(&mut d)),
-        [format!("subscription subscribed {ROMEO_BARE}")]
+        [format!("subscription subscribed {CONTACT}")]
     );
     d.server(&marked(ROMEO));
     assert_eq!(account.settle(&mut d), [""; 0]);
@@ -138,8 +137,8 @@ fn members_with_a_shim_are_subscribed_once() {
         [format!("subscription subscribed {PARIS}")]
     );
     // Prosody: who is listed has what he needs.
-    let mut account = Account::with(&[(ROMEO_BARE, "from")]);
-    account.subscribers = Some(vec![ROMEO_BARE.to_owned()]);
+    let mut account = Account::with(&[(CONTACT, "from")]);
+    account.subscribers = Some(vec![CONTACT.to_owned()]);
     let mut d = account.session();
     d.server(&marked(ROMEO));
     assert_eq!(account.settle(&mut d), [""; 0]);
@@ -147,7 +146,7 @@ fn members_with_a_shim_are_subscribed_once() {
 
 /// Juliet's session in which Paris is a member, and Romeo a contact; four seconds after her first presence.
 fn with_stranger() -> (Account, Driver) {
-    let mut account = Account::with(&[(ROMEO_BARE, "from")]);
+    let mut account = Account::with(&[(CONTACT, "from")]);
     account.members.push(PARIS.to_owned());
     let (mut d, said) = account.arrived();
     assert_eq!(said.len(), 7, "nothing is published: {said:?}");
@@ -181,7 +180,7 @@ fn members_nobody_approved_are_revoked_before_the_first_publish() {
 
 #[test]
 fn whoever_is_on_record_or_was_approved_meanwhile_stays() {
-    let mut account = Account::with(&[(ROMEO_BARE, "from")]);
+    let mut account = Account::with(&[(CONTACT, "from")]);
     account.members.push(PARIS.to_owned());
     account.record = Some(format!("<contact jid='{PARIS}' from='yes'/>"));
     let (_, said) = repaired(&account);
@@ -227,7 +226,7 @@ fn what_could_not_be_had_revokes_nobody_and_lets_nothing_out() {
     // Not known, as an error that may pass says, or silence; asked again, and again at leisure.
     for missing in QUESTIONS.into_iter().skip(1) {
         for is_silent in [false, true] {
-            let mut account = Account::with(&[(ROMEO_BARE, "from")]);
+            let mut account = Account::with(&[(CONTACT, "from")]);
             account.members = vec![PARIS.to_owned()];
             let (mut d, asked) = asking();
             for iq in asked {
@@ -277,8 +276,8 @@ fn client_blocks(d: &mut Driver, what: &str, jid: &str) {
 
 #[test]
 fn the_blocked_are_no_members_until_they_are_unblocked() {
-    for blocked in [ROMEO_BARE, "montague.lit"] {
-        let mut account = Account::with(&[(ROMEO_BARE, "from"), (PARIS, "from")]);
+    for blocked in [CONTACT, "montague.lit"] {
+        let mut account = Account::with(&[(CONTACT, "from"), (PARIS, "from")]);
         account.members.clear();
         account.blocked = vec![blocked.to_owned()];
         let (mut d, said) = repaired(&account);
@@ -290,8 +289,8 @@ fn the_blocked_are_no_members_until_they_are_unblocked() {
         assert_eq!(
             account.settle(&mut d)[..2],
             [
-                format!("affiliation member {ROMEO_BARE}"),
-                format!("subscription subscribed {ROMEO_BARE}")
+                format!("affiliation member {CONTACT}"),
+                format!("subscription subscribed {CONTACT}")
             ],
             "{blocked}"
         );
@@ -300,10 +299,10 @@ fn the_blocked_are_no_members_until_they_are_unblocked() {
 
 #[test]
 fn blocked_here_and_unblocked_elsewhere_before_the_list_is_known() {
-    let mut account = Account::with(&[(ROMEO_BARE, "from")]);
+    let mut account = Account::with(&[(CONTACT, "from")]);
     account.members.clear();
     let (mut d, asked) = asking();
-    client_blocks(&mut d, "block", ROMEO_BARE);
+    client_blocks(&mut d, "block", CONTACT);
     // Prosody tells of changes only whoever has asked for the list.
     let mut said = Vec::new();
     for iq in asked {
@@ -311,7 +310,7 @@ fn blocked_here_and_unblocked_elsewhere_before_the_list_is_known() {
     }
     said.extend(account.settle(&mut d));
     let position = |what: &str| {
-        let words = format!("affiliation {what} {ROMEO_BARE}");
+        let words = format!("affiliation {what} {CONTACT}");
         said.iter().position(|said| *said == words)
     };
     assert!(position("member").is_some(), "{said:?}");
@@ -320,42 +319,39 @@ fn blocked_here_and_unblocked_elsewhere_before_the_list_is_known() {
 
 #[test]
 fn blocked_and_unblocked_in_a_session() {
-    let account = Account::with(&[(ROMEO_BARE, "from")]);
+    let account = Account::with(&[(CONTACT, "from")]);
     let mut d = account.session();
-    client_blocks(&mut d, "block", ROMEO_BARE);
+    client_blocks(&mut d, "block", CONTACT);
     let said = account.settle(&mut d);
     assert!(
-        said.contains(&format!("affiliation none {ROMEO_BARE}")),
+        said.contains(&format!("affiliation none {CONTACT}")),
         "{said:?}"
     );
     // Whatever another resource says of the roster meanwhile.
-    d.server(&push(ROMEO_BARE, "both"));
+    d.server(&push(CONTACT, "both"));
     let said = account.settle(&mut d);
     assert!(!said.iter().any(|said| said.contains("member")), "{said:?}");
-    client_blocks(&mut d, "unblock", ROMEO_BARE);
+    client_blocks(&mut d, "unblock", CONTACT);
     let said = account.settle(&mut d);
-    assert_eq!(said, [format!("affiliation member {ROMEO_BARE}")]);
+    assert_eq!(said, [format!("affiliation member {CONTACT}")]);
 }
 
 #[test]
 fn unblocked_before_the_revocation_is_done() {
-    let account = Account::with(&[(ROMEO_BARE, "from")]);
+    let account = Account::with(&[(CONTACT, "from")]);
     let mut d = account.session();
     d.server(&marked(ROMEO));
     account.settle(&mut d);
     for what in ["block", "unblock"] {
         d.client(&format!(
-            "<iq type='set' id='{what}2'><{what} xmlns='urn:xmpp:blocking'><item jid='{ROMEO_BARE}'/></{what}></iq>"
+            "<iq type='set' id='{what}2'><{what} xmlns='urn:xmpp:blocking'><item jid='{CONTACT}'/></{what}></iq>"
         ));
         // Not answered by the account: its answers come before those to the revocation.
         d.server_bytes();
     }
     d.server("<iq type='result' id='block2'/><iq type='result' id='unblock2'/>");
     let said = account.settle(&mut d);
-    let changes: Vec<_> = said
-        .iter()
-        .filter(|said| said.contains(ROMEO_BARE))
-        .collect();
+    let changes: Vec<_> = said.iter().filter(|said| said.contains(CONTACT)).collect();
     assert_eq!(
         changes,
         [
@@ -378,18 +374,18 @@ fn two() -> (Account, [Driver; 2]) {
 fn the_second_session_sees_what_the_first_has_done() {
     let (account, mut both) = two();
     for d in &mut both {
-        d.server(&native(ROMEO_BARE, "subscribe"));
-        assert_eq!(d.client_bytes(), native(ROMEO_BARE, "subscribe"));
+        d.server(&native(CONTACT, "subscribe"));
+        assert_eq!(d.client_bytes(), native(CONTACT, "subscribe"));
     }
-    both[0].client(&format!("<presence to='{ROMEO_BARE}' type='subscribed'/>"));
+    both[0].client(&format!("<presence to='{CONTACT}' type='subscribed'/>"));
     for d in &mut both {
-        d.server(&push(ROMEO_BARE, "from"));
+        d.server(&push(CONTACT, "from"));
         d.server(&marked(ROMEO));
         let said = account.settle(d);
         // Both see to it; the server takes the second for what it is already.
         let expected = [
-            format!("affiliation member {ROMEO_BARE}"),
-            format!("subscription subscribed {ROMEO_BARE}"),
+            format!("affiliation member {CONTACT}"),
+            format!("subscription subscribed {CONTACT}"),
         ];
         for words in expected {
             assert_eq!(
@@ -401,18 +397,18 @@ fn the_second_session_sees_what_the_first_has_done() {
     }
     // The first one takes it back, and goes: the second has no doubt.
     for d in &mut both {
-        d.server(&push(ROMEO_BARE, "none"));
+        d.server(&push(CONTACT, "none"));
         let said = account.settle(d);
         assert!(
-            said.contains(&format!("affiliation none {ROMEO_BARE}")),
+            said.contains(&format!("affiliation none {CONTACT}")),
             "{said:?}"
         );
     }
     // What was answered by one resource is asked anew by both.
     for d in &mut both {
         d.client_bytes();
-        d.server(&native(ROMEO_BARE, "subscribe"));
-        assert_eq!(d.client_bytes(), native(ROMEO_BARE, "subscribe"));
+        d.server(&native(CONTACT, "subscribe"));
+        assert_eq!(d.client_bytes(), native(CONTACT, "subscribe"));
     }
 }
 
@@ -425,21 +421,21 @@ fn a_form_that_another_resource_answered_is_no_question_any_more() {
     let (account, mut both) = two();
     for d in &mut both {
         d.server(form);
-        d.server(&native(ROMEO_BARE, "subscribe"));
+        d.server(&native(CONTACT, "subscribe"));
         assert_eq!(d.client_got().len(), 1);
     }
     let [_, second] = &mut both;
     // The first one approves; later the contact goes and comes again.
-    second.server(&push(ROMEO_BARE, "from"));
+    second.server(&push(CONTACT, "from"));
     let said = account.settle(second);
     // The form came here, too; who answers it twice does no harm.
-    let answer = format!("subscription subscribed {ROMEO_BARE}");
+    let answer = format!("subscription subscribed {CONTACT}");
     assert!(said.contains(&answer), "{said:?}");
-    second.server(&push(ROMEO_BARE, "none"));
+    second.server(&push(CONTACT, "none"));
     account.settle(second);
     second.forget();
-    second.server(&native(ROMEO_BARE, "subscribe"));
-    assert_eq!(second.client_bytes(), native(ROMEO_BARE, "subscribe"));
+    second.server(&native(CONTACT, "subscribe"));
+    assert_eq!(second.client_bytes(), native(CONTACT, "subscribe"));
 }
 
 #[test]
@@ -448,10 +444,10 @@ fn a_push_for_a_client_that_asked_is_its_own_and_is_followed() {
     let mut d = account.session();
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     d.forget();
-    let real = push(ROMEO_BARE, "from");
+    let real = push(CONTACT, "from");
     d.server(&real);
     assert_eq!(d.client_bytes(), real);
-    assert_eq!(said(&mut d), [format!("affiliation member {ROMEO_BARE}")]);
+    assert_eq!(said(&mut d), [format!("affiliation member {CONTACT}")]);
     // From somebody else it is neither.
     for from in [
         "romeo@montague.lit",

@@ -2,8 +2,9 @@
 
 use pubshim::session::Event;
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_out::{changed, ejabberd_node, published};
+use crate::scenes::*;
 
 #[test]
 fn only_who_was_asked_may_answer() {

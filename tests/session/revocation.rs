@@ -4,12 +4,9 @@ use std::collections::HashSet;
 
 use pubshim::session::Event;
 
-use crate::account::*;
+use crate::common::*;
 use crate::driver::*;
-use crate::forms::{BARD, ejabberd_form};
-use crate::tree::Node;
-
-const BARE: &str = "romeo@montague.lit";
+use crate::scenes::*;
 
 fn unsubscribed(account: &str) -> String {
     format!("<presence to='{account}' type='unsubscribed'/>")
@@ -85,27 +82,27 @@ fn pause(d: &mut Driver, seconds: u64) {
 #[test]
 fn a_refused_revocation_is_tried_again_and_nothing_is_published() {
     for refused in ["subscription", "affiliation"] {
-        let account = Account::with(&[(BARE, "both")]);
+        let account = Account::with(&[(CONTACT, "both")]);
         let mut d = account.session();
         let refuse = |d: &mut Driver, iq: &Node, words: &str| match words.starts_with(refused) {
             true => d.error(iq, "wait", "internal-server-error"),
             false => d.result(iq, ""),
         };
-        d.client(&unsubscribed(BARE));
-        assert_eq!(endings(&mut d, &account, refuse), ending(BARE));
+        d.client(&unsubscribed(CONTACT));
+        assert_eq!(endings(&mut d, &account, refuse), ending(CONTACT));
         assert!(!publishes(&mut d), "{refused} refused");
         for seconds in [3, 30] {
             assert_eq!(failed(&mut d), [""; 0]);
             pause(&mut d, seconds);
-            assert_eq!(endings(&mut d, &account, refuse), ending(BARE));
+            assert_eq!(endings(&mut d, &account, refuse), ending(CONTACT));
         }
         let told = failed(&mut d);
         assert!(!publishes(&mut d), "{refused} refused three times");
-        assert_eq!(told, [BARE], "the user is told");
+        assert_eq!(told, [CONTACT], "the user is told");
         // It goes on at leisure, and what was held is published when it is done.
         pause(&mut d, 3600);
         let accept = |d: &mut Driver, iq: &Node, _: &str| d.result(iq, "");
-        assert_eq!(endings(&mut d, &account, accept), ending(BARE));
+        assert_eq!(endings(&mut d, &account, accept), ending(CONTACT));
         assert_eq!(failed(&mut d), [""; 0]);
         assert!(publishes(&mut d), "{refused} accepted at last");
     }
@@ -113,15 +110,15 @@ fn a_refused_revocation_is_tried_again_and_nothing_is_published() {
 
 #[test]
 fn the_user_may_have_it_tried_again_at_once() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
-    d.client(&unsubscribed(BARE));
+    d.client(&unsubscribed(CONTACT));
     endings(&mut d, &account, |d, iq, _| {
         d.error(iq, "wait", "internal-server-error");
     });
-    d.client(&unsubscribed(BARE));
+    d.client(&unsubscribed(CONTACT));
     let said = endings(&mut d, &account, |d, iq, _| d.result(iq, ""));
-    assert_eq!(said, ending(BARE));
+    assert_eq!(said, ending(CONTACT));
     assert!(publishes(&mut d));
 }
 
@@ -130,9 +127,9 @@ fn who_was_not_subscribed_is_out() {
     // As ejabberd and Prosody say it (recorded); and a server whose node is gone.
     let own = "not-subscribed xmlns='http://jabber.org/protocol/pubsub#errors'/><bad-request";
     for condition in [own, "unexpected-request", "item-not-found"] {
-        let account = Account::with(&[(BARE, "both")]);
+        let account = Account::with(&[(CONTACT, "both")]);
         let mut d = account.session();
-        d.client(&unsubscribed(BARE));
+        d.client(&unsubscribed(CONTACT));
         endings(&mut d, &account, |d, iq, words| {
             match words.starts_with("subscription") {
                 true => d.error(iq, "cancel", condition),
@@ -145,9 +142,9 @@ fn who_was_not_subscribed_is_out() {
 
 #[test]
 fn no_answer_is_no_success() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
-    d.client(&unsubscribed(BARE));
+    d.client(&unsubscribed(CONTACT));
     endings(&mut d, &account, |_, _, _| {});
     d.advance(59);
     assert!(!publishes(&mut d));
@@ -155,16 +152,16 @@ fn no_answer_is_no_success() {
     assert!(!publishes(&mut d));
     d.advance(3);
     let said = endings(&mut d, &account, |d, iq, _| d.result(iq, ""));
-    assert_eq!(said, ending(BARE));
+    assert_eq!(said, ending(CONTACT));
     assert!(publishes(&mut d));
 }
 
 #[test]
 fn a_list_that_fails_verifies_nothing() {
-    let mut account = Account::with(&[(BARE, "both")]);
-    account.subscribers = Some(vec![BARE.to_owned()]);
+    let mut account = Account::with(&[(CONTACT, "both")]);
+    account.subscribers = Some(vec![CONTACT.to_owned()]);
     let mut d = account.session();
-    d.client(&unsubscribed(BARE));
+    d.client(&unsubscribed(CONTACT));
     let list = d.server_got().remove(0);
     account.answer_one(&list, &mut d);
     for iq in d.server_got() {
@@ -251,11 +248,11 @@ fn who_is_approved_during_a_revocation_stays() {
 
 #[test]
 fn a_form_does_not_undo_a_revocation() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
     // The server's push is still to come.
-    d.client(&unsubscribed(BARE));
-    d.server(&ejabberd_form(BARE));
+    d.client(&unsubscribed(CONTACT));
+    d.server(&ejabberd_form(CONTACT));
     d.server(&marked(ROMEO));
     let said = account.settle(&mut d);
     assert!(
@@ -263,16 +260,16 @@ fn a_form_does_not_undo_a_revocation() {
             .all(|said| !said.contains("subscription subscribed")),
         "{said:?}"
     );
-    assert!(said.contains(&ending(BARE)[1]), "{said:?}");
+    assert!(said.contains(&ending(CONTACT)[1]), "{said:?}");
 }
 
 #[test]
 fn an_unblocked_contact_is_let_in_after_it_was_thrown_out() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
     for change in ["block", "unblock"] {
         d.client(&format!(
-            "<iq type='set' id='{change}'><{change} xmlns='urn:xmpp:blocking'><item jid='{BARE}'/></{change}></iq>"
+            "<iq type='set' id='{change}'><{change} xmlns='urn:xmpp:blocking'><item jid='{CONTACT}'/></{change}></iq>"
         ));
         d.server(&format!("<iq type='result' id='{change}'/>"));
     }
@@ -290,16 +287,16 @@ fn an_unblocked_contact_is_let_in_after_it_was_thrown_out() {
         .iter()
         .filter(|said| said.starts_with("affiliation"))
         .collect();
-    let member = format!("affiliation member {BARE}");
-    assert_eq!(changes, [&ending(BARE)[1], &member]);
+    let member = format!("affiliation member {CONTACT}");
+    assert_eq!(changes, [&ending(CONTACT)[1], &member]);
 }
 
 #[test]
 fn a_revocation_waits_for_room_and_nothing_is_published_meanwhile() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
     let open = fill(&mut d);
-    d.client(&unsubscribed(BARE));
+    d.client(&unsubscribed(CONTACT));
     assert!(!said(&mut d).contains(&"get subscribers".to_owned()));
     assert_eq!(failed(&mut d), [""; 0]);
     assert!(!publishes(&mut d));
@@ -313,7 +310,7 @@ fn a_revocation_waits_for_room_and_nothing_is_published_meanwhile() {
     );
     d.advance(6);
     said.extend(endings(&mut d, &account, |d, iq, _| d.result(iq, "")));
-    assert!(said.starts_with(&ending(BARE)), "{said:?}");
+    assert!(said.starts_with(&ending(CONTACT)), "{said:?}");
 }
 
 /// Lets as many requests wait as may: approvals, each a request that cannot wait.
@@ -439,8 +436,8 @@ fn said_until_quiet(d: &mut Driver, account: &Account) -> Vec<String> {
 
 #[test]
 fn a_status_behind_a_removal_waits_until_he_is_out() {
-    for typed in [BARE, "Romeo@Montague.LIT"] {
-        let account = Account::with(&[(BARE, "both")]);
+    for typed in [CONTACT, "Romeo@Montague.LIT"] {
+        let account = Account::with(&[(CONTACT, "both")]);
         let mut d = account.session();
         d.client(&(removal(typed) + STATUS));
         assert_eq!(said_until_quiet(&mut d, &account), [""; 0], "{typed}");
@@ -448,7 +445,7 @@ fn a_status_behind_a_removal_waits_until_he_is_out() {
         let said = said_until_quiet(&mut d, &account);
         let at = |words: &str| said.iter().position(|other| other.starts_with(words));
         let published = at("publish").expect("the status");
-        for end in ending(BARE) {
+        for end in ending(CONTACT) {
             assert!(at(&end).is_some_and(|ended| ended < published), "{said:?}");
         }
     }
@@ -456,9 +453,9 @@ fn a_status_behind_a_removal_waits_until_he_is_out() {
 
 #[test]
 fn a_status_behind_a_refused_removal_is_published() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
-    d.client(&(removal(BARE) + STATUS));
+    d.client(&(removal(CONTACT) + STATUS));
     d.server(
         "<iq type='error' id='r'><error type='cancel'><not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
     );
@@ -471,9 +468,9 @@ fn a_status_behind_a_refused_removal_is_published() {
 
 #[test]
 fn who_is_removed_right_before_the_logout_is_out() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
-    d.client(&(removal(BARE) + "</stream:stream>"));
+    d.client(&(removal(CONTACT) + "</stream:stream>"));
     let sent = d.server_bytes();
     let at = |text: &str| {
         sent.find(text)
@@ -486,9 +483,9 @@ fn who_is_removed_right_before_the_logout_is_out() {
 
 #[test]
 fn a_removal_of_who_sees_nothing_holds_nothing() {
-    let account = Account::with(&[(BARE, "to")]);
+    let account = Account::with(&[(CONTACT, "to")]);
     let mut d = account.session();
-    d.client(&(removal(BARE) + STATUS));
+    d.client(&(removal(CONTACT) + STATUS));
     let said = said_until_quiet(&mut d, &account);
     assert!(
         said.len() == 1 && said[0].starts_with("publish"),
@@ -498,10 +495,10 @@ fn a_removal_of_who_sees_nothing_holds_nothing() {
 
 #[test]
 fn an_answer_without_a_list_does_not_say_that_he_is_out() {
-    let mut account = Account::with(&[(BARE, "both")]);
-    account.subscribers = Some(vec![BARE.to_owned()]);
+    let mut account = Account::with(&[(CONTACT, "both")]);
+    account.subscribers = Some(vec![CONTACT.to_owned()]);
     let mut d = account.session();
-    d.client(&unsubscribed(BARE));
+    d.client(&unsubscribed(CONTACT));
     let list = d.server_got().remove(0);
     account.answer_one(&list, &mut d);
     for iq in d.server_got() {
@@ -528,30 +525,30 @@ fn a_status_that_finds_no_room_is_published_when_there_is_some() {
     let sent = d.server_got();
     let publish = sent.iter().find(|iq| iq.has("pubsub/publish"));
     let publish = publish.expect("the status");
-    assert_eq!(crate::presence_out::changed(publish).value("id"), "2");
+    assert_eq!(changed(publish).value("id"), "2");
     assert_eq!(d.events(), []);
 }
 
 #[test]
 fn a_removal_that_is_never_answered_counts() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
-    d.client(&(removal(BARE) + STATUS));
+    d.client(&(removal(CONTACT) + STATUS));
     assert_eq!(said_until_quiet(&mut d, &account), [""; 0]);
     d.advance(60);
     let said = said_until_quiet(&mut d, &account);
     let at = |words: &str| said.iter().position(|other| other.starts_with(words));
     let published = at("publish").expect("the status");
-    for end in ending(BARE) {
+    for end in ending(CONTACT) {
         assert!(at(&end).is_some_and(|ended| ended < published), "{said:?}");
     }
 }
 
 #[test]
 fn a_removal_from_somebody_elses_list_holds_nothing() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
-    let elsewhere = removal(BARE).replace("id='r'", "id='r' to='nurse@capulet.lit'");
+    let elsewhere = removal(CONTACT).replace("id='r'", "id='r' to='nurse@capulet.lit'");
     d.client(&(elsewhere + STATUS));
     let said = said_until_quiet(&mut d, &account);
     assert!(

@@ -2,185 +2,9 @@
 
 use pubshim::session::Dropped;
 
-use crate::cells::in_state;
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_in::{event_of, payload};
-use crate::presence_out::PUBSUB;
-use crate::record::record_event;
-use crate::tree::Node;
-
-/// Has the session's account subscribed to the node of `account`, which lets it.
-pub(crate) fn subscribe_to(d: &mut Driver, account: &str) {
-    d.client(&format!("<presence to='{account}' type='subscribe'/>"));
-    let sent = d.server_got();
-    let subscribe = sent.iter().find(|iq| iq.has("pubsub/subscribe")).unwrap();
-    let id = subscribe.value("id");
-    d.server(&format!(
-        "<iq type='result' from='{account}' id='{id}'><pubsub xmlns='http://jabber.org/protocol/pubsub'>\
-         <subscription node='presence' jid='{}' subscription='subscribed'/></pubsub></iq>",
-        subscribe.at("pubsub/subscribe").value("jid")
-    ));
-    d.forget();
-}
-
-pub(crate) const CONTACT: &str = "romeo@montague.lit";
-
-pub(crate) const OWN: &str = "juliet@capulet.lit";
-
-const OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
-
-pub(crate) const EVENT: &str = "http://jabber.org/protocol/pubsub#event";
-
-/// The item of the record that holds Romeo: how the SHA-256 of his address begins.
-pub(crate) const BUCKET: &str = "5d";
-
-/// Another contact, so that Romeo is not the only one: in item f1.
-pub(crate) const OTHER: &str = "benvolio@montague.lit";
-
-/// The items of the record.
-pub(crate) fn record(items: &[(&str, &str)]) -> String {
-    let items: String = items
-        .iter()
-        .map(|(id, contacts)| {
-            format!("<item id='{id}'><contacts xmlns='urn:pubshim:0'>{contacts}</contacts></item>")
-        })
-        .collect();
-    format!("<pubsub xmlns='{PUBSUB}'><items node='{RECORD}'>{items}</items></pubsub>")
-}
-
-/// What the owner sees of the node `presence`: JIDs and states.
-pub(crate) fn subscriptions(list: &[(&str, &str)]) -> String {
-    let list: String = list
-        .iter()
-        .map(|(jid, state)| format!("<subscription jid='{jid}' subscription='{state}'/>"))
-        .collect();
-    format!(
-        "<pubsub xmlns='{OWNER}'><subscriptions node='presence'>{list}</subscriptions></pubsub>"
-    )
-}
-
-pub(crate) fn members(list: &[&str]) -> String {
-    let list: String = list
-        .iter()
-        .map(|jid| format!("<affiliation jid='{jid}' affiliation='member'/>"))
-        .collect();
-    format!("<pubsub xmlns='{OWNER}'><affiliations node='presence'>{list}</affiliations></pubsub>")
-}
-
-/// Listing 10.
-pub(crate) fn form(id: &str, jid: &str) -> String {
-    format!(
-        "<message from='capulet.lit' to='{OWN}' id='{id}'><x xmlns='jabber:x:data' type='form'>\
-         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/pubsub#subscribe_authorization</value></field>\
-         <field var='pubsub#node' type='text-single'><value>presence</value></field>\
-         <field var='pubsub#subscriber_jid' type='jid-single'><value>{jid}</value></field>\
-         <field var='pubsub#allow' type='boolean'><value>false</value></field></x></message>"
-    )
-}
-
-/// XEP-0060 §8.6: what became of our subscription.
-pub(crate) fn state_event(from: &str, jid: &str, state: &str, more: &str) -> String {
-    format!(
-        "<message from='{from}' to='{JULIET}'><event xmlns='{EVENT}'>\
-         <subscription node='presence' jid='{jid}' subscription='{state}'/></event>{more}</message>"
-    )
-}
-
-pub(crate) fn roster_set(item: &str) -> String {
-    format!("<iq type='set' id='s'><query xmlns='jabber:iq:roster'>{item}</query></iq>")
-}
-
-/// Juliet's session: available, her roster asked for, with this on record and on her node.
-pub(crate) fn started(answers: &[(&str, &str)]) -> Driver {
-    let mut d = Driver::pure();
-    d.keep_search = true;
-    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
-    let mut asked = settle_but_contacts(&mut d, answers);
-    d.client("<presence/>");
-    asked.extend(settle_but_contacts(&mut d, answers));
-    for question in asked {
-        let list = format!("<subscription jid='{OWN}' subscription='pending'/>");
-        let body = match question.has("pubsub/subscriptions") {
-            true => format!("<subscriptions node='presence'>{list}</subscriptions>"),
-            false => "<items node='presence'/>".to_owned(),
-        };
-        answer(
-            &mut d,
-            &question,
-            &format!("<pubsub xmlns='{PUBSUB}'>{body}</pubsub>"),
-        );
-    }
-    d
-}
-
-/// What the client was shown, each in a few words.
-pub(crate) fn shown(d: &mut Driver) -> Vec<String> {
-    let short = |stanza: &Node| {
-        let kind = stanza.attribute("type").unwrap_or("available");
-        if stanza.local != "iq" {
-            return format!("{} {kind}", stanza.value("from"));
-        }
-        match stanza.find("query/item") {
-            Some(item) if kind == "set" => {
-                let ask = item
-                    .attribute("ask")
-                    .map_or(String::new(), |ask| format!(" ask={ask}"));
-                let name = item
-                    .attribute("name")
-                    .map_or(String::new(), |name| format!(" {name}"));
-                format!(
-                    "push {} {}{ask}{name}",
-                    item.value("jid"),
-                    item.value("subscription")
-                )
-            }
-            _ => {
-                let error = stanza.find("error").map_or("", |it| &it.children[0].local);
-                format!("{kind} {} {error}", stanza.value("id"))
-                    .trim_end()
-                    .to_owned()
-            }
-        }
-    };
-    d.client_got().iter().map(short).collect()
-}
-
-/// What left, each in a few words.
-pub(crate) fn left(d: &mut Driver) -> Vec<String> {
-    let short = |stanza: &Node| {
-        if stanza.local == "message" {
-            let fields = stanza.fields();
-            assert_eq!(stanza.value("to"), "capulet.lit");
-            assert_eq!(fields["pubsub#subscriber_jid"], CONTACT);
-            return format!("listing 11: {}", fields["pubsub#allow"]);
-        }
-        let action = &stanza.at("pubsub").children[0];
-        let kind = format!("{} {}", stanza.value("type"), action.local);
-        match &*action.local {
-            "publish" if action.value("node") == RECORD => {
-                let entries = &action.at("item/contacts").children;
-                let entry = entries.iter().find(|it| it.value("jid") == CONTACT);
-                let half = |name| entry.and_then(|it| it.attribute(name)).unwrap_or("-");
-                format!("record: to {} from {}", half("to"), half("from"))
-            }
-            "subscribe" | "unsubscribe" => {
-                assert_eq!((stanza.value("to"), action.value("jid")), (CONTACT, OWN));
-                format!("listing 9: {}", action.local)
-            }
-            "affiliations" if stanza.value("type") == "set" => {
-                format!(
-                    "affiliation: {}",
-                    action.at("affiliation").value("affiliation")
-                )
-            }
-            "subscriptions" if stanza.value("type") == "set" => {
-                format!("owner: {}", action.at("subscription").value("subscription"))
-            }
-            _ => kind,
-        }
-    };
-    d.server_got().iter().map(short).collect()
-}
+use crate::scenes::*;
 
 #[test]
 fn an_open_request_is_asked_again_at_the_next_login() {
@@ -263,6 +87,7 @@ fn a_request_that_was_taken_is_looked_at_and_not_made_again() {
         answer(
             &mut d,
             &question[0],
+            "result",
             &format!(
                 "<pubsub xmlns='{PUBSUB}'><subscriptions node='presence'>{listed}</subscriptions></pubsub>"
             ),
@@ -273,32 +98,6 @@ fn a_request_that_was_taken_is_looked_at_and_not_made_again() {
         seen.sort();
         assert_eq!(told, seen, "{state}");
     }
-}
-
-/// Answers what is asked of the own account; what is asked of contacts.
-pub(crate) fn settle_but_contacts(d: &mut Driver, answers: &[(&str, &str)]) -> Vec<Node> {
-    let mut others = Vec::new();
-    loop {
-        let sent = d.server_got();
-        if sent.is_empty() {
-            return others;
-        }
-        for iq in sent {
-            if iq.attribute("to").is_some_and(|to| to != OWN) {
-                others.push(iq);
-            } else {
-                d.answer_own(&iq, answers);
-            }
-        }
-    }
-}
-
-/// A contact's service answers.
-pub(crate) fn answer(d: &mut Driver, question: &Node, body: &str) {
-    let (from, id) = (question.value("to"), question.value("id"));
-    d.server(&format!(
-        "<iq type='result' from='{from}' to='{JULIET}' id='{id}'>{body}</iq>"
-    ));
 }
 
 #[test]

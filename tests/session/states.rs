@@ -2,10 +2,9 @@
 
 use pubshim::session::Dropped;
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_in::{event_of, payload};
-use crate::presence_out::{PUBSUB, ejabberd_node, ready};
-use crate::tree::Node;
+use crate::scenes::*;
 
 const BENVOLIO: &str = "benvolio@montague.lit/pda";
 const GONE: &str = "<error type='cancel'><service-unavailable \
@@ -52,14 +51,6 @@ fn to_others(sent: Vec<Node>) -> Vec<Node> {
     sent.into_iter()
         .filter(|iq| iq.attribute("to").is_some())
         .collect()
-}
-
-/// Answers what a contact was asked.
-fn answer(d: &mut Driver, question: &Node, kind: &str, body: &str) {
-    let (from, id) = (question.value("to"), question.value("id"));
-    d.server(&format!(
-        "<iq type='{kind}' from='{from}' to='{JULIET}' id='{id}'>{body}</iq>"
-    ));
 }
 
 /// The items of a node `presence`, by full JID and id.

@@ -1,17 +1,13 @@
 //! Under `auto` pubsub follows the native subscriptions: who has a shim is subscribed to (listing 9), and
 //! who may see us is a member of our node.
 
-use crate::account::*;
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_in::{event_of, payload};
-use crate::presence_out::PUBSUB;
-use crate::tree::Node;
-
-const BARE: &str = "romeo@montague.lit";
+use crate::scenes::*;
 
 /// Juliet's session with Romeo in her roster.
 fn with_romeo(state: &str) -> Driver {
-    Account::with(&[(BARE, state)]).session()
+    Account::with(&[(CONTACT, state)]).session()
 }
 
 /// What a service answers to listing 9.
@@ -25,7 +21,7 @@ fn subscription(state: &str) -> String {
 fn asked() -> (Driver, Node) {
     let mut d = with_romeo("to");
     // He does not see her, but for this.
-    d.client(&format!("<presence to='{BARE}'/>"));
+    d.client(&format!("<presence to='{CONTACT}'/>"));
     d.server(&marked(ROMEO));
     d.client_bytes();
     let iq = d.server_got().pop().unwrap();
@@ -38,12 +34,12 @@ fn a_marker_sends_listing_9_once() {
     let id = iq.value("id");
     // As printed, but for the names, and for 'from', which the server writes. The JID is the bare one.
     let listing = format!(
-        "<iq type='set' to='{BARE}' id='{id}'><pubsub xmlns='{PUBSUB}'>\
+        "<iq type='set' to='{CONTACT}' id='{id}'><pubsub xmlns='{PUBSUB}'>\
          <subscribe node='presence' jid='juliet@capulet.lit'/></pubsub></iq>"
     );
     assert_eq!(iq, Node::stanza(&listing));
     for resource in ["mobile", "orchard"] {
-        d.server(&marked(&format!("{BARE}/{resource}")));
+        d.server(&marked(&format!("{CONTACT}/{resource}")));
     }
     answer(&mut d, &iq, "result", &subscription("subscribed"));
     d.server(&marked(ROMEO).replace("m1", "m2"));
@@ -69,13 +65,13 @@ fn without_a_marker_or_a_subscription_nobody_is_asked() {
     }
     // Nor because the client asks: the contact's marker tells when there is something to subscribe to.
     let mut d = with_romeo("none");
-    d.client(&format!("<presence to='{BARE}' type='subscribe'/>"));
-    assert_eq!(said(&mut d), [format!("presence subscribe {BARE}")]);
+    d.client(&format!("<presence to='{CONTACT}' type='subscribe'/>"));
+    assert_eq!(said(&mut d), [format!("presence subscribe {CONTACT}")]);
 }
 
 #[test]
 fn a_marker_that_came_before_the_roster_counts() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let mut d = Driver::auto(JULIET);
     d.keep_search = true;
     d.server(&marked(ROMEO));
@@ -84,7 +80,7 @@ fn a_marker_that_came_before_the_roster_counts() {
     account.settle(&mut d);
     d.advance(3);
     let sent = account.settle(&mut d);
-    assert!(sent.contains(&format!("subscribe {BARE}")), "{sent:?}");
+    assert!(sent.contains(&format!("subscribe {CONTACT}")), "{sent:?}");
 }
 
 #[test]
@@ -122,7 +118,7 @@ fn pauses(refuse: impl Fn(&mut Driver, &Node)) -> Vec<u64> {
             d.advance((at - d.now).as_secs().max(1));
             let sent = d.server_got();
             if let [again] = &*sent {
-                assert_eq!(say(again), format!("subscribe {BARE}"));
+                assert_eq!(say(again), format!("subscribe {CONTACT}"));
                 assert_ne!(again.value("id"), iq.value("id"));
                 iq = again.clone();
                 break;
@@ -153,7 +149,7 @@ fn no_answer_is_a_refusal() {
     d.advance(1 + 2);
     assert_eq!(d.server_bytes(), "");
     d.advance(1);
-    assert_eq!(said(&mut d), [format!("subscribe {BARE}")]);
+    assert_eq!(said(&mut d), [format!("subscribe {CONTACT}")]);
 }
 
 #[test]
@@ -173,14 +169,14 @@ fn a_new_marker_makes_a_long_pause_short() {
     d.advance(29);
     assert_eq!(d.server_bytes(), "");
     d.advance(1);
-    assert_eq!(said(&mut d), [format!("subscribe {BARE}")]);
+    assert_eq!(said(&mut d), [format!("subscribe {CONTACT}")]);
 }
 
 #[test]
 fn a_contact_lost_meanwhile_is_not_asked_again() {
     let (mut d, iq) = asked();
     answer(&mut d, &iq, "error", &error("auth", "forbidden"));
-    d.server(&push(BARE, "none"));
+    d.server(&push(CONTACT, "none"));
     d.forget();
     d.advance(1000);
     assert_eq!(d.server_bytes(), "");
@@ -189,12 +185,12 @@ fn a_contact_lost_meanwhile_is_not_asked_again() {
 #[test]
 fn whoever_is_hidden_from_meanwhile_is_not_asked_again() {
     let block = format!(
-        "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{BARE}'/></block></iq>"
+        "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{CONTACT}'/></block></iq>"
     );
     for change in [
         "<presence/>",
         "<presence type='unavailable'/>",
-        &format!("<presence to='{BARE}' type='unsubscribed'/>"),
+        &format!("<presence to='{CONTACT}' type='unsubscribed'/>"),
         &block,
     ] {
         let mut d = with_romeo("both");
@@ -202,7 +198,7 @@ fn whoever_is_hidden_from_meanwhile_is_not_asked_again() {
         let sent = d.server_got();
         let question = sent
             .iter()
-            .find(|iq| say(iq) == format!("subscribe {BARE}"));
+            .find(|iq| say(iq) == format!("subscribe {CONTACT}"));
         let refused = error("cancel", "forbidden");
         answer(&mut d, question.unwrap(), "error", &refused);
         d.client(change);
@@ -210,7 +206,7 @@ fn whoever_is_hidden_from_meanwhile_is_not_asked_again() {
             d.server("<iq type='result' id='b'/>");
         }
         if change.contains("unsubscribed") {
-            d.server(&push(BARE, "to"));
+            d.server(&push(CONTACT, "to"));
         }
         let mut sent = d.server_bytes().replace(&block, "");
         for _ in 0..3 {
@@ -218,7 +214,7 @@ fn whoever_is_hidden_from_meanwhile_is_not_asked_again() {
             sent += &d.server_bytes();
         }
         let said: Vec<_> = Node::stream(&sent).iter().map(say).collect();
-        let is_asked = said.contains(&format!("subscribe {BARE}"));
+        let is_asked = said.contains(&format!("subscribe {CONTACT}"));
         assert_eq!(is_asked, change == "<presence/>", "{change}: {said:?}");
     }
 }
@@ -244,13 +240,13 @@ fn only_the_contact_answers_listing_9() {
 #[test]
 fn the_clients_unsubscribe_ends_the_subscription() {
     let mut d = with_romeo("both");
-    let native = format!("<presence to='{BARE}' type='unsubscribe' id='u'/>");
+    let native = format!("<presence to='{CONTACT}' type='unsubscribe' id='u'/>");
     d.client(&native);
     let sent = d.server_bytes();
     assert!(sent.ends_with(&native), "{sent}");
     let iq = Node::stanza(&sent[..sent.len() - native.len()]);
     let expected = format!(
-        "<iq type='set' to='{BARE}' id='{}'><pubsub xmlns='{PUBSUB}'>\
+        "<iq type='set' to='{CONTACT}' id='{}'><pubsub xmlns='{PUBSUB}'>\
          <unsubscribe node='presence' jid='juliet@capulet.lit'/></pubsub></iq>",
         iq.value("id")
     );
@@ -265,28 +261,28 @@ fn a_push_that_gains_to_subscribes_whoever_has_a_shim() {
     let mut d = with_romeo("from");
     d.server(&marked(ROMEO));
     d.server(&push("benvolio@montague.lit", "to"));
-    d.server(&push(BARE, "both"));
+    d.server(&push(CONTACT, "both"));
     let said = answered_pushes(said(&mut d));
     let asked: Vec<_> = said
         .iter()
         .filter(|said| said.starts_with("subscribe "))
         .collect();
-    assert_eq!(asked, [&format!("subscribe {BARE}")]);
+    assert_eq!(asked, [&format!("subscribe {CONTACT}")]);
 }
 
 #[test]
 fn who_may_not_see_us_is_not_shown_that_we_are_there() {
     let follows = |said: &[String]| said.iter().any(|said| said.starts_with("subscribe "));
     // On ejabberd the owner is asked at once whether we may subscribe.
-    let account = Account::with(&[(BARE, "to")]);
+    let account = Account::with(&[(CONTACT, "to")]);
     let (mut d, mut all) = account.arrived();
     d.server(&marked(ROMEO));
     d.advance(60);
     all.extend(account.settle(&mut d));
     assert!(!follows(&all), "{all:?}");
     // Nor is he while he is blocked.
-    let mut blocked = Account::with(&[(BARE, "both")]);
-    blocked.blocked = vec![BARE.to_owned()];
+    let mut blocked = Account::with(&[(CONTACT, "both")]);
+    blocked.blocked = vec![CONTACT.to_owned()];
     let (mut d, mut all) = blocked.arrived();
     d.server(&marked(ROMEO));
     d.advance(60);
@@ -299,16 +295,16 @@ fn who_may_not_see_us_is_not_shown_that_we_are_there() {
     d.client(&format!("<presence to='{ROMEO}'/>"));
     assert_eq!(
         said(&mut d),
-        [format!("presence  {ROMEO}"), format!("subscribe {BARE}")]
+        [format!("presence  {ROMEO}"), format!("subscribe {CONTACT}")]
     );
     // Taken back before his shim is seen.
     let mut d = account.session();
-    d.client(&format!("<presence to='{BARE}'/>"));
-    d.client(&format!("<presence to='{BARE}' type='unavailable'/>"));
+    d.client(&format!("<presence to='{CONTACT}'/>"));
+    d.client(&format!("<presence to='{CONTACT}' type='unavailable'/>"));
     d.server(&marked(ROMEO));
     assert!(!follows(&said(&mut d)));
     // Let in by the roster.
-    d.server(&push(BARE, "both"));
+    d.server(&push(CONTACT, "both"));
     assert!(follows(&account.settle(&mut d)));
 }
 
@@ -317,7 +313,7 @@ fn nobody_is_subscribed_to_before_the_client_is_available() {
     let mut d = Driver::auto(JULIET);
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     d.server(&format!(
-        "<iq type='result' id='r'><query xmlns='jabber:iq:roster'><item jid='{BARE}' subscription='both'/></query></iq>"
+        "<iq type='result' id='r'><query xmlns='jabber:iq:roster'><item jid='{CONTACT}' subscription='both'/></query></iq>"
     ));
     d.forget();
     d.server(&marked(ROMEO));
@@ -340,7 +336,7 @@ fn a_push_that_loses_to_unsubscribes_and_hides_what_only_events_showed() {
         d.server(&format!("<presence from='{native}' to='{JULIET}'/>"));
         d.server(&event_of(by_event, &payload(by_event, "1", "")));
         d.forget();
-        d.server(&push(BARE, after));
+        d.server(&push(CONTACT, after));
         let shown = d.one_to_client();
         let expected = format!("<presence from='{by_event}' to='{JULIET}' type='unavailable'/>");
         assert_eq!(
@@ -349,32 +345,36 @@ fn a_push_that_loses_to_unsubscribes_and_hides_what_only_events_showed() {
             "the server says the other itself"
         );
         let sent = answered_pushes(said(&mut d));
-        assert_eq!(sent, [format!("unsubscribe {BARE}")], "{before} to {after}");
+        assert_eq!(
+            sent,
+            [format!("unsubscribe {CONTACT}")],
+            "{before} to {after}"
+        );
     }
 }
 
 #[test]
 fn a_push_that_gains_from_makes_a_member() {
     for (before, after) in [("none", "from"), ("to", "both")] {
-        let account = Account::with(&[(BARE, before)]);
+        let account = Account::with(&[(CONTACT, before)]);
         let mut d = account.session();
-        d.server(&push(BARE, after));
+        d.server(&push(CONTACT, after));
         let sent = answered_pushes(account.settle(&mut d));
-        assert_eq!(sent, [format!("affiliation member {BARE}")]);
+        assert_eq!(sent, [format!("affiliation member {CONTACT}")]);
         // The same again, by another resource's doing.
-        d.server(&push(BARE, after));
+        d.server(&push(CONTACT, after));
         assert_eq!(answered_pushes(said(&mut d)), [""; 0]);
     }
     // Whoever has a shim is subscribed, too: it may have asked too early.
-    let account = Account::with(&[(BARE, "none")]);
+    let account = Account::with(&[(CONTACT, "none")]);
     let mut d = account.session();
     d.server(&marked(ROMEO));
-    d.server(&push(BARE, "from"));
+    d.server(&push(CONTACT, "from"));
     assert_eq!(
         answered_pushes(account.settle(&mut d)),
         [
-            format!("affiliation member {BARE}"),
-            format!("subscription subscribed {BARE}"),
+            format!("affiliation member {CONTACT}"),
+            format!("subscription subscribed {CONTACT}"),
             // Nobody lists who is subscribed there.
             "configure record".to_owned(),
             "publish record".to_owned()
@@ -385,15 +385,15 @@ fn a_push_that_gains_from_makes_a_member() {
 #[test]
 fn a_push_that_loses_from_revokes_on_ejabberd() {
     for (before, after) in [("both", "to"), ("from", "none"), ("from", "remove")] {
-        let account = Account::with(&[(BARE, before)]);
+        let account = Account::with(&[(CONTACT, before)]);
         let mut d = account.session();
-        d.server(&push(BARE, after));
+        d.server(&push(CONTACT, after));
         assert_eq!(
             answered_pushes(account.settle(&mut d)),
             [
                 "get subscribers".to_owned(),
-                format!("subscription none {BARE}"),
-                format!("affiliation none {BARE}")
+                format!("subscription none {CONTACT}"),
+                format!("affiliation none {CONTACT}")
             ]
         );
     }
@@ -401,16 +401,16 @@ fn a_push_that_loses_from_revokes_on_ejabberd() {
 
 #[test]
 fn a_push_that_loses_from_revokes_on_prosody() {
-    let mut account = Account::with(&[(BARE, "from")]);
+    let mut account = Account::with(&[(CONTACT, "from")]);
     let all = [
-        BARE,
+        CONTACT,
         ROMEO,
         "romeo@montague.lit.evil.lit",
         "benvolio@montague.lit",
     ];
     account.subscribers = Some(all.map(str::to_owned).to_vec());
     let mut d = account.session();
-    d.server(&push(BARE, "none"));
+    d.server(&push(CONTACT, "none"));
     d.client("<presence id='held'/>");
     let sent = d.server_got();
     let list = sent.iter().find(|iq| say(iq) == "get subscribers");
@@ -420,9 +420,9 @@ fn a_push_that_loses_from_revokes_on_prosody() {
     assert_eq!(
         said(&mut d),
         [
-            format!("subscription none {BARE}"),
+            format!("subscription none {CONTACT}"),
             format!("subscription none {ROMEO}"),
-            format!("affiliation none {BARE}")
+            format!("affiliation none {CONTACT}")
         ]
     );
 }
@@ -430,16 +430,16 @@ fn a_push_that_loses_from_revokes_on_prosody() {
 #[test]
 fn whoever_asks_is_a_member_before_he_is_told() {
     let mut d = with_romeo("none");
-    d.server(&native(BARE, "subscribe"));
-    assert_eq!(d.client_bytes(), native(BARE, "subscribe"));
-    let answer = format!("<presence to='{BARE}' type='subscribed'/>");
+    d.server(&native(CONTACT, "subscribe"));
+    assert_eq!(d.client_bytes(), native(CONTACT, "subscribe"));
+    let answer = format!("<presence to='{CONTACT}' type='subscribed'/>");
     d.client(&answer);
     let sent = d.server_bytes();
     assert!(sent.ends_with(&answer), "{sent}");
     let member = Node::stanza(&sent[..sent.len() - answer.len()]);
     let expected = format!(
         "<iq type='set' id='{}'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>\
-         <affiliations node='presence'><affiliation jid='{BARE}' affiliation='member'/></affiliations></pubsub></iq>",
+         <affiliations node='presence'><affiliation jid='{CONTACT}' affiliation='member'/></affiliations></pubsub></iq>",
         member.value("id")
     );
     assert_eq!(member, Node::stanza(&expected));
@@ -448,11 +448,11 @@ fn whoever_asks_is_a_member_before_he_is_told() {
 #[test]
 fn a_push_about_somebody_who_asks_does_not_answer_him() {
     let mut d = with_romeo("none");
-    d.server(&native(BARE, "subscribe"));
-    d.server(&push(BARE, "to"));
+    d.server(&native(CONTACT, "subscribe"));
+    d.server(&push(CONTACT, "to"));
     d.forget();
-    d.client(&format!("<presence to='{BARE}' type='subscribed'/>"));
-    assert_eq!(said(&mut d)[0], format!("affiliation member {BARE}"));
+    d.client(&format!("<presence to='{CONTACT}' type='subscribed'/>"));
+    assert_eq!(said(&mut d)[0], format!("affiliation member {CONTACT}"));
 }
 
 #[test]
@@ -465,16 +465,16 @@ fn saying_subscribed_to_somebody_who_never_asked_opens_nothing() {
 
 #[test]
 fn the_clients_unsubscribed_revokes_and_nothing_is_published_until_then() {
-    let account = Account::with(&[(BARE, "both")]);
+    let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
-    d.client(&format!("<presence to='{BARE}' type='unsubscribed'/>"));
+    d.client(&format!("<presence to='{CONTACT}' type='unsubscribed'/>"));
     let sent = d.server_got();
     let words: Vec<_> = sent.iter().map(say).collect();
     assert_eq!(
         words,
         [
             "get subscribers".to_owned(),
-            format!("presence unsubscribed {BARE}")
+            format!("presence unsubscribed {CONTACT}")
         ]
     );
     d.client("<presence id='2'/>");
@@ -489,8 +489,8 @@ fn the_clients_unsubscribed_revokes_and_nothing_is_published_until_then() {
     assert_eq!(
         words,
         [
-            format!("subscription none {BARE}"),
-            format!("affiliation none {BARE}")
+            format!("subscription none {CONTACT}"),
+            format!("affiliation none {CONTACT}")
         ]
     );
     let last = ending.pop().unwrap();
@@ -502,18 +502,18 @@ fn the_clients_unsubscribed_revokes_and_nothing_is_published_until_then() {
 
 #[test]
 fn a_revocation_is_verified_where_that_can_be() {
-    let mut account = Account::with(&[(BARE, "both")]);
-    account.subscribers = Some(vec![BARE.to_owned()]);
+    let mut account = Account::with(&[(CONTACT, "both")]);
+    account.subscribers = Some(vec![CONTACT.to_owned()]);
     let mut d = account.session();
-    d.client(&format!("<presence to='{BARE}' type='unsubscribed'/>"));
+    d.client(&format!("<presence to='{CONTACT}' type='unsubscribed'/>"));
     let sent = account.settle(&mut d);
     let round = [
         "get subscribers".to_owned(),
-        format!("subscription none {BARE}"),
-        format!("affiliation none {BARE}"),
+        format!("subscription none {CONTACT}"),
+        format!("affiliation none {CONTACT}"),
     ];
     // This server keeps the subscription, whatever it says.
-    let native = format!("presence unsubscribed {BARE}");
+    let native = format!("presence unsubscribed {CONTACT}");
     let sent: Vec<_> = sent.into_iter().filter(|said| *said != native).collect();
     let verified = [&round[..], &["get subscribers".to_owned()]].concat();
     assert_eq!(sent, verified);
@@ -522,7 +522,7 @@ fn a_revocation_is_verified_where_that_can_be() {
         assert_eq!(account.settle(&mut d), verified);
     }
     let failed = d.events().into_iter().any(
-        |event| matches!(event, pubshim::session::Event::RevokeFailed { whom, .. } if whom == BARE),
+        |event| matches!(event, pubshim::session::Event::RevokeFailed { whom, .. } if whom == CONTACT),
     );
     assert!(failed, "the user is told");
 }

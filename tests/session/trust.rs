@@ -2,9 +2,9 @@
 
 use pubshim::session::Dropped;
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_in::*;
-use crate::tree::Node;
+use crate::scenes::*;
 
 const BARD: &str = "bard@shakespeare.lit/globe";
 

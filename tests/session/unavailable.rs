@@ -2,9 +2,9 @@
 
 use pubshim::session::{Input, Leg, Policy};
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_out::{changed, ejabberd_node, published, published_with, ready};
-use crate::tree::Node;
+use crate::scenes::*;
 
 const CLOSE: &str = "</stream:stream>";
 

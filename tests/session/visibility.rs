@@ -2,9 +2,9 @@
 
 use pubshim::session::{Event, Output, Policy, ServerFacts};
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_out::{changed, published};
-use crate::tree::Node;
+use crate::scenes::*;
 
 const AWAY: &str = "<presence id='2'><show>away</show></presence>";
 
@@ -192,7 +192,7 @@ fn asking() -> (Driver, Node, Node) {
 fn a_default_list_hides_before_the_first_publish() {
     let (mut d, lists, config) = asking();
     assert_eq!(lists.at("query").children.len(), 0);
-    d.result(&config, &crate::presence_out::ejabberd_node(&[]));
+    d.result(&config, &ejabberd_node(&[]));
     assert_eq!(
         d.server_bytes(),
         "",
@@ -230,7 +230,7 @@ fn a_server_without_lists_is_asked_once_for_all_sessions() {
     d.forget();
     d.error(&lists, "cancel", "service-unavailable");
     assert_eq!(d.outputs(), [Output::Learned(facts())]);
-    d.result(&config, &crate::presence_out::ejabberd_node(&[]));
+    d.result(&config, &ejabberd_node(&[]));
     assert_eq!(publishes(&d.server_got()), ["1"]);
 }
 

@@ -1,13 +1,14 @@
 //! An answer that comes as an error says nothing: until it is known who may see somebody, nobody is shown
 //! anything by event.
 
-use super::{rounds, told_of};
+use super::rounds;
 use crate::forger::Forger;
 use crate::people::{come_online, presence_items, wait_for_items};
 use crate::puppet::Puppet;
 use crate::recorded::{log_out, wait_for_membership};
 use crate::server::{Account, Kind, Server};
 use crate::shim::Shim;
+use crate::strangers::told_of;
 
 on_both_servers!(
     no_answer_about_blocks,

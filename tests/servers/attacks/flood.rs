@@ -1,11 +1,12 @@
 //! Many at once: what strangers ask of a shim delays nothing that its user says, and takes no memory.
 
-use super::{PUBSUB, watch};
+use crate::common::PUBSUB;
 use crate::people::{come_online, wait_for_items};
 use crate::puppet::Puppet;
 use crate::recorded::wait_for_membership;
 use crate::server::{Kind, Server};
 use crate::shim::Shim;
+use crate::strangers::watch;
 
 on_both_servers!(
     thousands_of_pings_of_shims_and_a_message,

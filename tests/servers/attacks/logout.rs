@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Way, as_without_us, rounds, told_of, watch};
+use super::{Way, as_without_us, rounds};
 use crate::people::{come_online, wait_for_items};
 use crate::puppet::Puppet;
 use crate::recorded::{Person, log_out, wait_for_membership};
 use crate::server::{Kind, Server};
+use crate::strangers::{told_of, watch};
 
 on_both_servers!(twelve_refused_then_logout, eight_asked_then_logout);
 
@@ -117,7 +118,7 @@ fn fates(
     let seen = from.so_far();
     let fates = contacts.iter().map(|contact| {
         let heard = strangers.heard(contact, since);
-        let is_it = |it: &crate::tree::Node| {
+        let is_it = |it: &crate::common::Node| {
             it.local == "presence"
                 && it.attribute("type") == Some(type_)
                 && it

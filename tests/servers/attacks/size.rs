@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::{PUBSUB, Way, as_without_us};
+use super::{Way, as_without_us};
+use crate::common::PUBSUB;
 use crate::people::come_online;
 use crate::puppet::{Event, Puppet};
 use crate::recorded::log_out;
 use crate::server::{Kind, Server};
-use crate::strangers::DOMAIN;
+use crate::strangers::{DOMAIN, LARGE, bombs};
 
 on_both_servers!(
     bombs_of_a_stranger_cost_nothing_else,
@@ -17,34 +18,6 @@ on_both_servers!(
 );
 
 const POLICIES: [&str; 2] = ["auto", "off"];
-/// Servers take half a MiB from one another.
-const LARGE: usize = 300_000;
-
-/// What is small and too much, or simply too much; each a name and some children of a stanza.
-pub(crate) fn bombs() -> Vec<(&'static str, String)> {
-    let numbered =
-        |count: usize, write: fn(usize) -> String| (0..count).map(write).collect::<String>();
-    let attributes = numbered(65, |it| format!(" a{it}='{it}'"));
-    let declared = numbered(65, |it| format!(" xmlns:p{it}='urn:p{it}'"));
-    let used = numbered(65, |it| format!(" p{it}:a=''"));
-    let nested = "<a>".repeat(129) + &"</a>".repeat(129);
-    vec![
-        (
-            "attributes",
-            format!("<x xmlns='urn:example:bomb'{attributes}/>"),
-        ),
-        (
-            "declarations",
-            format!("<x xmlns='urn:example:bomb'{declared}{used}/>"),
-        ),
-        (
-            "nested",
-            format!("<x xmlns='urn:example:bomb'>{nested}</x>"),
-        ),
-        ("large", format!("<status>{}</status>", "x".repeat(LARGE))),
-    ]
-}
-
 /// Stored offline, waiting as a request, and live.
 fn bombs_of_a_stranger_cost_nothing_else(kind: Kind) {
     let server = Server::get(kind);

@@ -1,10 +1,11 @@
 //! Who may no longer see somebody, or is just being kept from it: nothing is published to him.
 
-use super::{as_without_us, rounds, told_of, watch};
+use super::{as_without_us, rounds};
 use crate::people::{come_online, wait_for_items};
 use crate::puppet::Puppet;
 use crate::recorded::{Person, log_out, wait_for_membership};
 use crate::server::{Account, Kind, Server};
+use crate::strangers::{told_of, watch};
 
 on_both_servers!(
     ended_from_another_client_while_away,
@@ -113,7 +114,7 @@ fn blocked_while_away_and_behind_a_shim(kind: Kind) {
         server.befriend(&her, &his);
         let romeo = Person::online(server, &his, "orchard");
         let juliet = Person::online(server, &her, "balcony");
-        crate::subscriptions::wait_for_subscriptions(&juliet, &romeo);
+        crate::recorded::wait_for_subscriptions(&juliet, &romeo);
         juliet.log_out();
         romeo.puppet.wait("her going", |it| {
             it.from.starts_with(&her.bare) && it.type_ == "unavailable"

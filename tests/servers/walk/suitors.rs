@@ -4,10 +4,9 @@
 use super::model::Presence;
 use super::steps::{Expected, Leave, Note};
 use super::world::{Session, World, bare};
-use crate::attacks::size::bombs;
-use crate::attacks::{told_of, watch};
 use crate::puppet::Puppet;
 use crate::server::{Account, Kind, Server};
+use crate::strangers::{bombs, told_of, watch};
 
 /// A stranger who is an account's contact, and watches its node with two JIDs.
 pub(super) struct Suitor {

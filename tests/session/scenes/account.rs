@@ -1,10 +1,9 @@
 //! The own account at a server, as far as subscriptions go, and what was asked of it in words.
 
+use crate::common::*;
 use crate::driver::*;
-use crate::presence_out::{OWNER, PUBSUB, ejabberd_node};
-use crate::record::item_of;
-use crate::roster::record;
-use crate::tree::Node;
+
+use crate::scenes::*;
 
 /// What the server holds of an account, and so answers.
 #[derive(Clone, Default)]
@@ -146,115 +145,4 @@ impl Account {
         d.forget();
         d
     }
-}
-
-/// A stanza of the session's own, in words; what is not as XEP-0060 has it panics.
-pub(crate) fn say(stanza: &Node) -> String {
-    let kind = stanza.attribute("type").unwrap_or_default();
-    let to = stanza.attribute("to").unwrap_or("own");
-    match &*stanza.local {
-        "presence" => return format!("presence {kind} {to}"),
-        "message" => {
-            let x = stanza.at("x");
-            let fields = x.fields();
-            assert_eq!(
-                (&*x.namespace, x.value("type")),
-                ("jabber:x:data", "submit")
-            );
-            assert_eq!(
-                fields["FORM_TYPE"],
-                "http://jabber.org/protocol/pubsub#subscribe_authorization"
-            );
-            assert_eq!(fields["pubsub#node"], "presence");
-            return format!(
-                "form to {to}: {} {}",
-                fields["pubsub#subscriber_jid"], fields["pubsub#allow"]
-            );
-        }
-        _ => {}
-    }
-    if kind == "result" {
-        return format!("result {to}");
-    }
-    let child = &stanza.children[0];
-    match (&*child.namespace, &*child.local, kind) {
-        ("jabber:iq:roster", "query", "get") => "get roster".to_owned(),
-        ("urn:xmpp:blocking", "blocklist", "get") => "get blocklist".to_owned(),
-        ("urn:xmpp:ping", "ping", "get") => format!("ping {to}"),
-        (PUBSUB | OWNER, "pubsub", _) => say_pubsub(kind, to, &child.namespace, &child.children[0]),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn say_pubsub(kind: &str, to: &str, namespace: &str, what: &Node) -> String {
-    let node = match what.value("node") {
-        RECORD => "record",
-        node => node,
-    };
-    let list = |state: &str| -> Vec<String> {
-        let item = |item: &Node| format!("{} {}", item.value(state), item.value("jid"));
-        what.children.iter().map(item).collect()
-    };
-    match (namespace, &*what.local, kind, node, to) {
-        (PUBSUB, "subscribe" | "unsubscribe", "set", "presence", _) => {
-            assert_eq!(what.value("jid"), "juliet@capulet.lit");
-            format!("{} {to}", what.local)
-        }
-        (PUBSUB, "items", "get", "presence", to) => format!("fetch {to}"),
-        (PUBSUB, "items", "get", "record", "own") => "get record".to_owned(),
-        (PUBSUB, "publish", "set", node, "own") => format!("publish {node}"),
-        (PUBSUB, "create", "set", node, "own") => format!("create {node}"),
-        (OWNER, "delete", "set", node, "own") => format!("delete {node}"),
-        (PUBSUB, "retract", "set", node, "own") => format!("retract {node}"),
-        (OWNER, "configure", "get", node, "own") => format!("configure {node}"),
-        (OWNER, "affiliations", "get", "presence", "own") => "get members".to_owned(),
-        (OWNER, "subscriptions", "get", "presence", "own") => "get subscribers".to_owned(),
-        (OWNER, "affiliations", "set", "presence", "own") => {
-            format!("affiliation {}", list("affiliation").join(", "))
-        }
-        (OWNER, "subscriptions", "set", "presence", "own") => {
-            format!("subscription {}", list("subscription").join(", "))
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-/// What the session has sent since the last look, in words.
-pub(crate) fn said(d: &mut Driver) -> Vec<String> {
-    d.server_got().iter().map(say).collect()
-}
-
-/// A roster push about one contact, as ejabberd sends it.
-pub(crate) fn push(account: &str, state: &str) -> String {
-    format!(
-        "<iq to='{JULIET}' from='juliet@capulet.lit' type='set' id='push14478737876960819775'>\
-         <query xmlns='jabber:iq:roster'><item subscription='{state}' jid='{account}'/></query></iq>"
-    )
-}
-
-/// A presence of somebody who has a shim.
-pub(crate) fn marked(full: &str) -> String {
-    format!(
-        "<presence from='{full}' to='{JULIET}' id='m1'><shim xmlns='urn:pubshim:0'/></presence>"
-    )
-}
-
-/// A subscription stanza from a contact.
-pub(crate) fn native(from: &str, kind: &str) -> String {
-    format!("<presence from='{from}' to='juliet@capulet.lit' type='{kind}'/>")
-}
-
-/// Answers an IQ to somebody else.
-pub(crate) fn answer(d: &mut Driver, question: &Node, kind: &str, body: &str) {
-    let (from, id) = (question.value("to"), question.value("id"));
-    d.server(&format!(
-        "<iq type='{kind}' from='{from}' to='{JULIET}' id='{id}'>{body}</iq>"
-    ));
-}
-
-/// An error as ejabberd and Prosody write it.
-pub(crate) fn error(kind: &str, condition: &str) -> String {
-    format!(
-        "<error type='{kind}'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
-    )
 }

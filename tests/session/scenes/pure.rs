@@ -1,0 +1,149 @@
+//! Where scenarios under `pure` begin, and what was shown and sent there in words.
+
+use crate::common::*;
+use crate::driver::*;
+use crate::scenes::*;
+
+/// Has the session's account subscribed to the node of `account`, which lets it.
+pub(crate) fn subscribe_to(d: &mut Driver, account: &str) {
+    d.client(&format!("<presence to='{account}' type='subscribe'/>"));
+    let sent = d.server_got();
+    let subscribe = sent.iter().find(|iq| iq.has("pubsub/subscribe")).unwrap();
+    let id = subscribe.value("id");
+    d.server(&format!(
+        "<iq type='result' from='{account}' id='{id}'><pubsub xmlns='http://jabber.org/protocol/pubsub'>\
+         <subscription node='presence' jid='{}' subscription='subscribed'/></pubsub></iq>",
+        subscribe.at("pubsub/subscribe").value("jid")
+    ));
+    d.forget();
+}
+
+/// Juliet's session: available, her roster asked for, with this on record and on her node.
+pub(crate) fn started(answers: &[(&str, &str)]) -> Driver {
+    let mut d = Driver::pure();
+    d.keep_search = true;
+    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let mut asked = settle_but_contacts(&mut d, answers);
+    d.client("<presence/>");
+    asked.extend(settle_but_contacts(&mut d, answers));
+    for question in asked {
+        let list = format!("<subscription jid='{OWN}' subscription='pending'/>");
+        let body = match question.has("pubsub/subscriptions") {
+            true => format!("<subscriptions node='presence'>{list}</subscriptions>"),
+            false => "<items node='presence'/>".to_owned(),
+        };
+        answer(
+            &mut d,
+            &question,
+            "result",
+            &format!("<pubsub xmlns='{PUBSUB}'>{body}</pubsub>"),
+        );
+    }
+    d
+}
+
+/// What the client was shown, each in a few words.
+pub(crate) fn shown(d: &mut Driver) -> Vec<String> {
+    d.client_got().iter().map(in_short).collect()
+}
+
+/// What left, each in a few words.
+pub(crate) fn left(d: &mut Driver) -> Vec<String> {
+    let short = |stanza: &Node| {
+        if stanza.local == "message" {
+            let fields = stanza.fields();
+            assert_eq!(stanza.value("to"), "capulet.lit");
+            assert_eq!(fields["pubsub#subscriber_jid"], CONTACT);
+            return format!("listing 11: {}", fields["pubsub#allow"]);
+        }
+        let action = &stanza.at("pubsub").children[0];
+        let kind = format!("{} {}", stanza.value("type"), action.local);
+        match &*action.local {
+            "publish" if action.value("node") == RECORD => {
+                let entries = &action.at("item/contacts").children;
+                let entry = entries.iter().find(|it| it.value("jid") == CONTACT);
+                let half = |name| entry.and_then(|it| it.attribute(name)).unwrap_or("-");
+                format!("record: to {} from {}", half("to"), half("from"))
+            }
+            "subscribe" | "unsubscribe" => {
+                assert_eq!((stanza.value("to"), action.value("jid")), (CONTACT, OWN));
+                format!("listing 9: {}", action.local)
+            }
+            "affiliations" if stanza.value("type") == "set" => {
+                format!(
+                    "affiliation: {}",
+                    action.at("affiliation").value("affiliation")
+                )
+            }
+            "subscriptions" if stanza.value("type") == "set" => {
+                format!("owner: {}", action.at("subscription").value("subscription"))
+            }
+            _ => kind,
+        }
+    };
+    d.server_got().iter().map(short).collect()
+}
+
+/// Answers what is asked of the own account; what is asked of contacts.
+pub(crate) fn settle_but_contacts(d: &mut Driver, answers: &[(&str, &str)]) -> Vec<Node> {
+    let mut others = Vec::new();
+    loop {
+        let sent = d.server_got();
+        if sent.is_empty() {
+            return others;
+        }
+        for iq in sent {
+            if iq.attribute("to").is_some_and(|to| to != OWN) {
+                others.push(iq);
+            } else {
+                d.answer_own(&iq, answers);
+            }
+        }
+    }
+}
+
+/// The states of RFC 6121 §A.1: name, what the record says, what the roster shows.
+pub(crate) const STATES: [(&str, &str, &str, &str); 9] = [
+    ("None", "-", "-", "none"),
+    ("None + Pending Out", "pending", "-", "none asked"),
+    ("None + Pending In", "-", "asked", "none"),
+    ("None + Pending Out+In", "pending", "asked", "none asked"),
+    ("To", "yes", "-", "to"),
+    ("To + Pending In", "yes", "asked", "to"),
+    ("From", "-", "yes", "from"),
+    ("From + Pending Out", "pending", "yes", "from asked"),
+    ("Both", "yes", "yes", "both"),
+];
+
+/// Juliet's session where Romeo, who is in her roster, is in this state.
+pub(crate) fn in_state(name: &str) -> Driver {
+    let (_, to, from, _) = STATES.into_iter().find(|state| state.0 == name).unwrap();
+    let half = |name, value| match value {
+        "-" => String::new(),
+        value => format!(" {name}='{value}'"),
+    };
+    let contact = format!(
+        "<contact jid='{CONTACT}' listed='yes'{}{}/>",
+        half("to", to),
+        half("from", from)
+    );
+    let (mut list, mut known) = (vec![(OTHER, "subscribed")], vec![OTHER]);
+    match from {
+        "yes" => {
+            list.push((CONTACT, "subscribed"));
+            known.push(CONTACT);
+        }
+        "asked" => list.push((CONTACT, "pending")),
+        _ => {}
+    }
+    let mut d = started(&[
+        (&format!("items {RECORD}"), &record(&[(BUCKET, &contact)])),
+        ("subscriptions presence", &subscriptions(&list)),
+        ("affiliations presence", &members(&known)),
+    ]);
+    if from == "asked" {
+        d.server(&form("approve1", CONTACT));
+    }
+    d.forget();
+    d
+}
