@@ -26,13 +26,9 @@ pub struct RunOptions {
     ///
     /// Clients talk to pubshim unencrypted, so only addresses of this machine (127.0.0.1 and ::1)
     /// are allowed, unless --allow-remote-plaintext is given. Port 0 lets the system choose.
-    #[arg(
-        long,
-        env = "PUBSHIM_LISTEN",
-        value_name = "ADDRESS:PORT",
-        value_delimiter = ','
-    )]
-    #[arg(help_heading = "Connections")]
+    #[arg(long, env = "PUBSHIM_LISTEN")]
+    #[arg(value_name = "ADDRESS:PORT", help_heading = "Connections")]
+    #[arg(value_delimiter = ',')]
     pub listen: Option<Vec<ListenAddress>>,
 
     /// Allow --listen on an address that other machines can reach.
@@ -40,13 +36,10 @@ pub struct RunOptions {
     /// Passwords and messages then travel unencrypted between the client and pubshim: only for a
     /// network you trust. --server or --domain must then say where clients may go, so that
     /// pubshim is no open relay.
-    #[arg(long, env = "PUBSHIM_ALLOW_REMOTE_PLAINTEXT", value_parser = boolean)]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[arg(
-        value_name = "BOOL",
-        hide_possible_values = true,
-        help_heading = "Connections"
-    )]
+    #[arg(long, env = "PUBSHIM_ALLOW_REMOTE_PLAINTEXT")]
+    #[arg(value_name = "BOOL", help_heading = "Connections")]
+    #[arg(value_parser = boolean, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub allow_remote_plaintext: Option<bool>,
 
     /// Connect every client to this server.
@@ -56,24 +49,16 @@ pub struct RunOptions {
     /// and plain://HOST:PORT without encryption, which is only allowed to this machine. An IPv6
     /// address is written in brackets. The certificate is checked against the domain the client
     /// names, whatever the server's address is. If empty, pubshim connects to that domain itself.
-    #[arg(
-        long,
-        env = "PUBSHIM_SERVER",
-        value_name = "ADDRESS",
-        help_heading = "Connections"
-    )]
+    #[arg(long, env = "PUBSHIM_SERVER")]
+    #[arg(value_name = "ADDRESS", help_heading = "Connections")]
     pub server: Option<Server>,
 
     /// Domain a client may log in to; may be repeated.
     ///
     /// Case does not matter. If there is none, any domain is allowed.
-    #[arg(
-        long,
-        env = "PUBSHIM_DOMAIN",
-        value_name = "DOMAIN",
-        value_delimiter = ','
-    )]
-    #[arg(help_heading = "Connections")]
+    #[arg(long, env = "PUBSHIM_DOMAIN")]
+    #[arg(value_name = "DOMAIN", help_heading = "Connections")]
+    #[arg(value_delimiter = ',')]
     pub domain: Option<Vec<Domain>>,
 
     /// Trust the certificates in this PEM file as well.
@@ -81,12 +66,8 @@ pub struct RunOptions {
     /// For a server whose certificate is signed by an authority of your own. The system's
     /// certificates stay trusted. In a configuration file, a relative path begins at the
     /// directory of that file.
-    #[arg(
-        long,
-        env = "PUBSHIM_CA_FILE",
-        value_name = "FILE",
-        help_heading = "Connections"
-    )]
+    #[arg(long, env = "PUBSHIM_CA_FILE")]
+    #[arg(value_name = "FILE", help_heading = "Connections")]
     #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub ca_file: Option<PathBuf>,
 
@@ -94,32 +75,29 @@ pub struct RunOptions {
     ///
     /// Only for tests. To trust one certificate of your own, use --ca-file.
     #[arg(long, env = "PUBSHIM_DANGER_ACCEPT_INVALID_CERTS")]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[arg(value_parser = boolean, value_name = "BOOL")]
-    #[arg(help_heading = "Connections")]
+    #[arg(value_name = "BOOL", help_heading = "Connections")]
+    #[arg(num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", value_parser = boolean)]
     pub danger_accept_invalid_certs: Option<bool>,
 
     /// How much is said with publish-subscribe (XEP-0207).
-    #[arg(long, env = "PUBSHIM_POLICY", value_name = "POLICY", value_enum)]
-    #[arg(help_heading = "Translation")]
+    #[arg(long, env = "PUBSHIM_POLICY")]
+    #[arg(value_name = "POLICY", help_heading = "Translation", value_enum)]
     pub policy: Option<Policy>,
 
     /// Leave these functions to classic XMPP; may be repeated.
     ///
     /// Exceptions from --policy auto; under another policy this is an error.
-    #[arg(long, env = "PUBSHIM_NATIVE", value_name = "FUNCTION", value_enum)]
-    #[arg(value_delimiter = ',', help_heading = "Translation")]
+    #[arg(long, env = "PUBSHIM_NATIVE")]
+    #[arg(value_name = "FUNCTION", help_heading = "Translation")]
+    #[arg(value_enum, value_delimiter = ',')]
     pub native: Option<Vec<Function>>,
 
     /// Sessions open at once.
     ///
     /// Further clients are turned away with a stream error.
-    #[arg(
-        long,
-        env = "PUBSHIM_MAX_SESSIONS",
-        value_name = "COUNT",
-        help_heading = "Limits"
-    )]
+    #[arg(long, env = "PUBSHIM_MAX_SESSIONS")]
+    #[arg(value_name = "COUNT", help_heading = "Limits")]
     pub max_sessions: Option<Count>,
 
     /// Largest stanza a client may send after login.
@@ -127,21 +105,13 @@ pub struct RunOptions {
     /// The default is what stock servers accept. A larger stanza ends the stream, as every limit on
     /// what a client sends does; under --policy off there is none. A size is a number of bytes, or a
     /// number with KiB, MiB or GiB such as 256KiB.
-    #[arg(
-        long,
-        env = "PUBSHIM_MAX_STANZA_SIZE",
-        value_name = "SIZE",
-        help_heading = "Limits"
-    )]
+    #[arg(long, env = "PUBSHIM_MAX_STANZA_SIZE")]
+    #[arg(value_name = "SIZE", help_heading = "Limits")]
     pub max_stanza_size: Option<Size>,
 
     /// Largest stanza before login, from either side.
-    #[arg(
-        long,
-        env = "PUBSHIM_MAX_STANZA_SIZE_BEFORE_LOGIN",
-        value_name = "SIZE"
-    )]
-    #[arg(help_heading = "Limits")]
+    #[arg(long, env = "PUBSHIM_MAX_STANZA_SIZE_BEFORE_LOGIN")]
+    #[arg(value_name = "SIZE", help_heading = "Limits")]
     pub max_stanza_size_before_login: Option<Size>,
 
     /// Largest stanza of the server's that is passed on after login.
@@ -150,126 +120,78 @@ pub struct RunOptions {
     /// error to whoever asked, a message or presence with an error policy-violation that the client
     /// sees. The session and what stands behind the stanza are not harmed. At least 64KiB; under
     /// --policy off there is no limit, as nothing is held.
-    #[arg(
-        long,
-        env = "PUBSHIM_MAX_SERVER_STANZA",
-        value_name = "SIZE",
-        help_heading = "Limits"
-    )]
+    #[arg(long, env = "PUBSHIM_MAX_SERVER_STANZA")]
+    #[arg(value_name = "SIZE", help_heading = "Limits")]
     pub max_server_stanza: Option<Size>,
 
     /// Memory for stanzas of all sessions together that have not all come, or are not all sent.
     ///
     /// 64KiB a session are not counted. A stanza for which there is no room is answered in its place,
     /// as one that is larger than --max-server-stanza. Not less than that.
-    #[arg(
-        long,
-        env = "PUBSHIM_MAX_HELD",
-        value_name = "SIZE",
-        help_heading = "Limits"
-    )]
+    #[arg(long, env = "PUBSHIM_MAX_HELD")]
+    #[arg(value_name = "SIZE", help_heading = "Limits")]
     pub max_held: Option<Size>,
 
     /// Elements inside each other in a client's stanza, itself included.
     ///
     /// Before login never more than 64, from either side.
-    #[arg(
-        long,
-        env = "PUBSHIM_MAX_DEPTH",
-        value_name = "COUNT",
-        help_heading = "Limits"
-    )]
+    #[arg(long, env = "PUBSHIM_MAX_DEPTH")]
+    #[arg(value_name = "COUNT", help_heading = "Limits")]
     pub max_depth: Option<Count>,
 
     /// Attributes of one element of a client's, namespace declarations included.
     ///
     /// Before login never more than 64, from either side.
-    #[arg(
-        long,
-        env = "PUBSHIM_MAX_ATTRIBUTES",
-        value_name = "COUNT",
-        help_heading = "Limits"
-    )]
+    #[arg(long, env = "PUBSHIM_MAX_ATTRIBUTES")]
+    #[arg(value_name = "COUNT", help_heading = "Limits")]
     pub max_attributes: Option<Count>,
 
     /// Namespace declarations in force at once inside a client's stanza.
     ///
     /// Before login never more than 64, from either side.
-    #[arg(
-        long,
-        env = "PUBSHIM_MAX_NAMESPACES",
-        value_name = "COUNT",
-        help_heading = "Limits"
-    )]
+    #[arg(long, env = "PUBSHIM_MAX_NAMESPACES")]
+    #[arg(value_name = "COUNT", help_heading = "Limits")]
     pub max_namespaces: Option<Count>,
 
     /// Time from a client's connection to the end of its login.
     ///
     /// A time is a number of seconds, or a number with s, m or h such as 90s or 2m; it is at
     /// least 1s and at most 24h.
-    #[arg(
-        long,
-        env = "PUBSHIM_LOGIN_TIMEOUT",
-        value_name = "TIME",
-        help_heading = "Time-outs"
-    )]
+    #[arg(long, env = "PUBSHIM_LOGIN_TIMEOUT")]
+    #[arg(value_name = "TIME", help_heading = "Time-outs")]
     pub login_timeout: Option<Seconds>,
 
     /// Time from the first byte of a stanza to its last.
-    #[arg(
-        long,
-        env = "PUBSHIM_STANZA_TIMEOUT",
-        value_name = "TIME",
-        help_heading = "Time-outs"
-    )]
+    #[arg(long, env = "PUBSHIM_STANZA_TIMEOUT")]
+    #[arg(value_name = "TIME", help_heading = "Time-outs")]
     pub stanza_timeout: Option<Seconds>,
 
     /// Time for the answer to a request of pubshim's own.
-    #[arg(
-        long,
-        env = "PUBSHIM_REQUEST_TIMEOUT",
-        value_name = "TIME",
-        help_heading = "Time-outs"
-    )]
+    #[arg(long, env = "PUBSHIM_REQUEST_TIMEOUT")]
+    #[arg(value_name = "TIME", help_heading = "Time-outs")]
     pub request_timeout: Option<Seconds>,
 
     /// Time for the other side to close the stream after us.
-    #[arg(
-        long,
-        env = "PUBSHIM_CLOSE_TIMEOUT",
-        value_name = "TIME",
-        help_heading = "Time-outs"
-    )]
+    #[arg(long, env = "PUBSHIM_CLOSE_TIMEOUT")]
+    #[arg(value_name = "TIME", help_heading = "Time-outs")]
     pub close_timeout: Option<Seconds>,
 
     /// Longest time without the other side reading anything of what waits for it.
-    #[arg(
-        long,
-        env = "PUBSHIM_STALL_TIMEOUT",
-        value_name = "TIME",
-        help_heading = "Time-outs"
-    )]
+    #[arg(long, env = "PUBSHIM_STALL_TIMEOUT")]
+    #[arg(value_name = "TIME", help_heading = "Time-outs")]
     pub stall_timeout: Option<Seconds>,
 
     /// Time to connect to the server, TLS included.
-    #[arg(
-        long,
-        env = "PUBSHIM_CONNECT_TIMEOUT",
-        value_name = "TIME",
-        help_heading = "Time-outs"
-    )]
+    #[arg(long, env = "PUBSHIM_CONNECT_TIMEOUT")]
+    #[arg(value_name = "TIME", help_heading = "Time-outs")]
     pub connect_timeout: Option<Seconds>,
 
     /// Time for sessions to end when pubshim is told to stop.
     ///
     /// Each goes offline and closes its streams; whatever is still open after this is cut. SIGTERM,
     /// SIGINT and a closed terminal (SIGHUP) tell it to; a second SIGTERM or SIGINT cuts at once.
-    #[arg(
-        long,
-        env = "PUBSHIM_SHUTDOWN_TIMEOUT",
-        value_name = "TIME",
-        help_heading = "Time-outs"
-    )]
+    #[arg(long, env = "PUBSHIM_SHUTDOWN_TIMEOUT")]
+    #[arg(value_name = "TIME", help_heading = "Time-outs")]
     pub shutdown_timeout: Option<Seconds>,
 
     /// Record each session to a file in this folder, for `pubshim replay`.
@@ -277,28 +199,21 @@ pub struct RunOptions {
     /// Everything both sides send, decrypted. Passwords, tokens and message
     /// bodies are taken out; names, status texts and room names are not. The files can be read by
     /// their owner only. If empty, nothing is recorded.
-    #[arg(long, env = "PUBSHIM_RECORD", value_name = "FOLDER")]
-    #[arg(help_heading = "Recording")]
+    #[arg(long, env = "PUBSHIM_RECORD")]
+    #[arg(value_name = "FOLDER", help_heading = "Recording")]
     #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub record: Option<PathBuf>,
 
     /// Keep message bodies in recordings.
-    #[arg(long, env = "PUBSHIM_RECORD_BODIES", value_parser = boolean)]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[arg(
-        value_name = "BOOL",
-        hide_possible_values = true,
-        help_heading = "Recording"
-    )]
+    #[arg(long, env = "PUBSHIM_RECORD_BODIES")]
+    #[arg(value_name = "BOOL", help_heading = "Recording")]
+    #[arg(value_parser = boolean, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub record_bodies: Option<bool>,
 
     /// Size after which a recording goes on in another file.
-    #[arg(
-        long,
-        env = "PUBSHIM_RECORD_MAX_SIZE",
-        value_name = "SIZE",
-        help_heading = "Recording"
-    )]
+    #[arg(long, env = "PUBSHIM_RECORD_MAX_SIZE")]
+    #[arg(value_name = "SIZE", help_heading = "Recording")]
     pub record_max_size: Option<Size>,
 
     /// Show what passes on both sides, live, on standard output.
@@ -306,19 +221,17 @@ pub struct RunOptions {
     /// What came, which rules apply (with the listings of XEP-0207 they come from), what was sent, and how
     /// many bytes. With colours on a terminal (unless NO_COLOR is set), one line each in a pipe. Passwords
     /// and tokens are never shown.
-    #[arg(long, env = "PUBSHIM_SHOW", value_name = "FORM", value_enum)]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "short")]
-    #[arg(help_heading = "Live view")]
+    #[arg(long, env = "PUBSHIM_SHOW")]
+    #[arg(value_name = "FORM", help_heading = "Live view")]
+    #[arg(value_enum, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "short")]
     pub show: Option<Form>,
 
     /// Show message bodies, too.
-    #[arg(long, env = "PUBSHIM_SHOW_BODIES", value_parser = boolean)]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[arg(
-        value_name = "BOOL",
-        hide_possible_values = true,
-        help_heading = "Live view"
-    )]
+    #[arg(long, env = "PUBSHIM_SHOW_BODIES")]
+    #[arg(value_name = "BOOL", help_heading = "Live view")]
+    #[arg(value_parser = boolean, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub show_bodies: Option<bool>,
 
     /// Show only this function or address; may be repeated.
@@ -326,26 +239,23 @@ pub struct RunOptions {
     /// A function is a rule's name or how it begins (presence, presence-publish), a kind of stanza (message)
     /// or what is in it (roster, ping). romeo@example.org is everything from or to that account,
     /// @example.org that of a whole domain. Given both, both must hold. Sums count everything.
-    #[arg(long, env = "PUBSHIM_SHOW_ONLY", value_name = "WHAT")]
-    #[arg(value_delimiter = ',', help_heading = "Live view")]
+    #[arg(long, env = "PUBSHIM_SHOW_ONLY")]
+    #[arg(value_name = "WHAT", help_heading = "Live view")]
+    #[arg(value_delimiter = ',')]
     pub show_only: Option<Vec<Only>>,
 
     /// How a line of the log is written.
-    #[arg(long, env = "PUBSHIM_LOG_FORMAT", value_name = "FORMAT", value_enum)]
-    #[arg(help_heading = "Log")]
+    #[arg(long, env = "PUBSHIM_LOG_FORMAT")]
+    #[arg(value_name = "FORMAT", help_heading = "Log", value_enum)]
     pub log_format: Option<LogFormat>,
 
     /// How much to log: 0 is the usual, more is more.
     ///
     /// 2 is everything, 1 is what helps to find a fault, 0 is what happens to sessions, -1 is
     /// warnings and errors, -2 is errors only, -3 is nothing. -v and -q count from here.
-    #[arg(
-        long,
-        env = "PUBSHIM_VERBOSITY",
-        value_name = "STEPS",
-        allow_negative_numbers = true
-    )]
-    #[arg(help_heading = "Log")]
+    #[arg(long, env = "PUBSHIM_VERBOSITY")]
+    #[arg(value_name = "STEPS", help_heading = "Log")]
+    #[arg(allow_negative_numbers = true)]
     pub verbosity: Option<Verbosity>,
 
     /// Log more; may be repeated.
