@@ -1,11 +1,10 @@
 //! `pubshim convert`: the log of another program as a fixture without expectations.
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 
+use super::{complain, print};
 use crate::fixture::{Conversion, Problem, Source, SourceFormat, read};
 
 /// What is shown below the help.
@@ -111,19 +110,4 @@ fn name(source: &Source) -> String {
             .to_string_lossy()
             .into_owned(),
     }
-}
-
-/// Prints to standard output; that nobody reads it is no error.
-fn print(text: &str) -> anyhow::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn complain(error: &dyn std::fmt::Display) {
-    // If even this cannot be written, the exit code still tells.
-    let _ = writeln!(io::stderr(), "pubshim: error: {error}");
 }

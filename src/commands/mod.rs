@@ -17,3 +17,8 @@ pub fn print(text: &str) -> anyhow::Result<()> {
         _ => Ok(()),
     }
 }
+
+fn complain(error: &dyn std::fmt::Display) {
+    // If even this cannot be written, the exit code still tells.
+    let _ = writeln!(io::stderr(), "pubshim: error: {error}");
+}

@@ -1,7 +1,7 @@
 //! `pubshim replay`: fixtures, replayed and told about. There is no network here, no clock, no chance.
 
 use std::fs;
-use std::io::{self, IsTerminal as _, StdoutLock, Write};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -9,6 +9,7 @@ use std::str::FromStr;
 use anyhow::Context as _;
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::{complain, print};
 use crate::fixture::report::{self, Counts, Style};
 use crate::fixture::{Checked, Plan, Source, Verdict, find};
 
@@ -195,17 +196,14 @@ pub fn replay(options: &ReplayOptions) -> anyhow::Result<u8> {
             ControlFlow::Break(())
         }
     });
-    result.context(OUTPUT)?;
+    result?;
     replay.finish(&sources)
 }
-
-const OUTPUT: &str = "cannot write to standard output";
 
 /// The telling, as one fixture after the other is done.
 struct Replay<'a> {
     options: &'a ReplayOptions,
     style: Style,
-    out: Output,
     counts: Counts,
     /// Fixtures looked at, those left out included, of how many.
     seen: usize,
@@ -228,7 +226,6 @@ impl<'a> Replay<'a> {
                 color: options.color.is_on(),
                 full: options.verbose > 0,
             },
-            out: Output::new(),
             counts: Counts::default(),
             seen: 0,
             all,
@@ -239,7 +236,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn add(&mut self, checked: Option<Checked>) -> io::Result<ControlFlow<()>> {
+    fn add(&mut self, checked: Option<Checked>) -> anyhow::Result<ControlFlow<()>> {
         self.seen += 1;
         if self.shows_progress && self.seen.is_multiple_of(SHOW_PROGRESS_EVERY) {
             progress(&format!("replayed {} of {}", self.seen, self.all));
@@ -249,10 +246,8 @@ impl<'a> Replay<'a> {
         };
         self.counts.add(&checked.verdict);
         let passed = matches!(checked.verdict, Verdict::Passed);
-        match self.options.quiet {
-            0 => self.out.print(&report::line(&checked, self.style))?,
-            1 if !passed => self.out.print(&report::line(&checked, self.style))?,
-            _ => {}
+        if self.options.quiet == 0 || self.options.quiet == 1 && !passed {
+            print(&report::line(&checked, self.style))?;
         }
         if self.options.quiet < 2 {
             self.details += &report::details(&checked, self.style);
@@ -285,16 +280,12 @@ impl<'a> Replay<'a> {
         }
         self.counts.not_run = sources.len() - self.seen;
         if !self.details.is_empty() {
-            let details = std::mem::take(&mut self.details);
-            self.out.print(&format!("\n{details}")).context(OUTPUT)?;
+            print(&format!("\n{}", self.details))?;
         }
-        self.out.flush().context(OUTPUT)?;
         self.problems.iter().for_each(|problem| complain(problem));
         if self.options.quiet < 3 {
-            let summary = report::summary(&self.counts, self.style);
-            self.out.print(&summary).context(OUTPUT)?;
+            print(&report::summary(&self.counts, self.style))?;
         }
-        self.out.flush().context(OUTPUT)?;
         for report in &self.options.report {
             let text = match report.format {
                 Format::Junit => report::junit(&self.kept, &self.counts),
@@ -320,49 +311,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)
 }
 
-fn complain(error: &dyn std::fmt::Display) {
-    // If even this cannot be written, the exit code still tells.
-    let _ = writeln!(io::stderr(), "pubshim: error: {error}");
-}
-
 /// Rewrites the line that tells how far it is.
 fn progress(text: &str) {
     let _ = write!(io::stderr(), "\r\x1b[K{text}");
-}
-
-/// Standard output; that nobody reads it any more is no error.
-struct Output {
-    out: Option<io::BufWriter<StdoutLock<'static>>>,
-}
-
-impl Output {
-    fn new() -> Self {
-        Self {
-            out: Some(io::BufWriter::new(io::stdout().lock())),
-        }
-    }
-
-    fn print(&mut self, text: &str) -> io::Result<()> {
-        self.with(|out| out.write_all(text.as_bytes()))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.with(io::BufWriter::flush)
-    }
-
-    fn with(
-        &mut self,
-        write: impl FnOnce(&mut io::BufWriter<StdoutLock<'static>>) -> io::Result<()>,
-    ) -> io::Result<()> {
-        match self.out.as_mut().map_or(Ok(()), write) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                // What is left in the buffer must not be tried again when it is dropped.
-                if let Some(out) = self.out.take() {
-                    let _ = out.into_parts();
-                }
-                Ok(())
-            }
-            result => result,
-        }
-    }
 }
