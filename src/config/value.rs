@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -48,11 +49,10 @@ impl FromStr for Count {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let count = text
-            .parse()
-            .ok()
-            .filter(|count| (1..=100_000_000).contains(count));
-        count.map(Self).ok_or_else(Self::refused)
+        number(text, &[], 1..=100_000_000)
+            .and_then(|count| count.try_into().ok())
+            .map(Self)
+            .ok_or_else(Self::refused)
     }
 }
 
@@ -64,17 +64,9 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (number, unit) = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)]
-            .into_iter()
-            .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
-            .unwrap_or((text, 1));
-        let bytes = number
-            .parse()
-            .ok()
-            .and_then(|number: u64| number.checked_mul(unit));
-        bytes
-            .filter(|bytes| (1..=1 << 40).contains(bytes))
-            .and_then(|bytes| usize::try_from(bytes).ok())
+        let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+        number(text, &units, 1..=1 << 40)
+            .and_then(|bytes| bytes.try_into().ok())
             .map(Self)
             .ok_or_else(Self::refused)
     }
@@ -88,19 +80,21 @@ impl FromStr for Seconds {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (number, unit) = [("s", 1), ("m", 60), ("h", 3600)]
-            .into_iter()
-            .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
-            .unwrap_or((text, 1));
-        let seconds = number
-            .parse()
-            .ok()
-            .and_then(|number: u64| number.checked_mul(unit));
-        seconds
-            .filter(|seconds| (1..=86400).contains(seconds))
+        let units = [("s", 1), ("m", 60), ("h", 3600)];
+        number(text, &units, 1..=86400)
             .map(|seconds| Self(Duration::from_secs(seconds)))
             .ok_or_else(Self::refused)
     }
+}
+
+/// A number with one of these units or none, if it is in `range`.
+fn number(text: &str, units: &[(&str, u64)], range: RangeInclusive<u64>) -> Option<u64> {
+    let mut units = units.iter();
+    let (number, unit) = units
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))
+        .unwrap_or((text, 1));
+    let number: u64 = number.parse().ok()?;
+    number.checked_mul(unit).filter(|it| range.contains(it))
 }
 
 /// Steps from the usual amount of logging.
