@@ -2,17 +2,16 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use dashmap::DashMap;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{self, AsyncRead, AsyncWrite, BufReader, ReadBuf};
+use tokio::io::BufReader;
 use tokio::net::{TcpStream, lookup_host};
 use tokio_native_tls::TlsStream;
+use tokio_util::either::Either;
 
 use crate::config::{ServerAddress, Settings};
 use crate::session::{Security, ServerFacts};
@@ -23,6 +22,10 @@ const XMPP_CLIENT_PORT: u16 = 5222;
 const TLS_READ_BUFFER: usize = 8 * 1024;
 /// Without traffic for this long the kernel asks whether the other side still lives.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+
+/// The connection to the server: left plain TCP, before STARTTLS or asked for by name; right TLS, its certificate
+/// checked.
+pub(super) type ServerStream = Either<TcpStream, Box<TlsStream<BufReader<TcpStream>>>>;
 
 /// Makes connections to servers; one for the whole program.
 pub struct Connector {
@@ -105,7 +108,7 @@ impl Connector {
         let place = format!("{host}:{port}");
         let connected = async {
             let tcp = self.connect_tcp(&host, port, security).await?;
-            let stream = ServerStream::Plain(tcp);
+            let stream = Either::Left(tcp);
             match security {
                 Security::DirectTls => Arc::clone(&self).secure(stream, domain).await,
                 Security::StartTls | Security::Plain => Ok(stream),
@@ -195,13 +198,13 @@ impl Connector {
         stream: ServerStream,
         domain: String,
     ) -> Result<ServerStream, String> {
-        let ServerStream::Plain(tcp) = stream else {
+        let Either::Left(tcp) = stream else {
             return Err("TLS was already up".to_owned());
         };
         let name = to_ascii(&domain)?;
         let tcp = BufReader::with_capacity(TLS_READ_BUFFER, tcp);
         match tokio::time::timeout(self.timeout, self.tls.connect(&name, tcp)).await {
-            Ok(Ok(tls)) => Ok(ServerStream::Tls(Box::new(tls))),
+            Ok(Ok(tls)) => Ok(Either::Right(Box::new(tls))),
             Ok(Err(error)) => Err(tls_failure(&domain, &error.to_string())),
             Err(_) => Err(format!(
                 "the server of {domain} did not finish its TLS handshake within {} s",
@@ -242,52 +245,4 @@ pub(super) fn prepare(stream: &TcpStream) {
         .with_time(KEEPALIVE_AFTER)
         .with_interval(KEEPALIVE_AFTER / 3);
     let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
-}
-
-/// The connection to the server, before or after TLS.
-pub(super) enum ServerStream {
-    /// Plain TCP: before STARTTLS, or asked for by name.
-    Plain(TcpStream),
-    /// TLS, its certificate checked.
-    Tls(Box<TlsStream<BufReader<TcpStream>>>),
-}
-
-impl AsyncRead for ServerStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for ServerStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
 }
