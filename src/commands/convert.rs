@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{complain, print};
-use crate::fixture::{Conversion, Problem, Source, SourceFormat, read};
+use crate::fixture::{Conversion, Problem, Source, read};
 
 /// What is shown below the help.
 pub const AFTER_HELP: &str = "\
@@ -36,29 +36,9 @@ pub struct ConvertOptions {
     #[arg(value_name = "FILE", default_value = "-")]
     pub file: PathBuf,
 
-    /// What it is written in.
-    #[arg(long, value_name = "FORMAT", value_enum, default_value = "auto")]
-    pub format: SourceFormat,
-
-    /// The client of a scansion script [default: the first].
-    #[arg(long, value_name = "NAME")]
-    pub client: Option<String>,
-
-    /// The connection, by its number or by what the log calls it [default: the first].
-    #[arg(long, value_name = "N")]
-    pub connection: Option<String>,
-
-    /// The port of the server, for tshark.
-    #[arg(long, value_name = "PORT", default_value_t = 5222)]
-    pub server_port: u16,
-
-    /// The title of the fixture.
-    #[arg(long, value_name = "TEXT")]
-    pub title: Option<String>,
-
-    /// Keep what people wrote. Passwords are never kept.
-    #[arg(long)]
-    pub keep_bodies: bool,
+    /// What becomes of it.
+    #[command(flatten)]
+    pub conversion: Conversion,
 }
 
 /// Prints a fixture; gives the exit code.
@@ -72,13 +52,8 @@ pub fn convert(options: &ConvertOptions) -> anyhow::Result<u8> {
         false => Source::File(options.file.clone()),
     };
     let conversion = Conversion {
-        format: options.format,
-        client: options.client.clone(),
-        connection: options.connection.clone(),
-        title: options.title.clone(),
         name: name(&source),
-        keep_bodies: options.keep_bodies,
-        server_port: options.server_port,
+        ..options.conversion.clone()
     };
     match text(&source).and_then(|text| conversion.convert(&text)) {
         Ok(fixture) => print(&fixture.to_string()).map(|()| 0),
