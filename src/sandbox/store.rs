@@ -42,7 +42,7 @@ struct NodeData {
     #[serde(default)]
     subscription: Vec<SubscriptionData>,
     #[serde(default)]
-    item: Vec<ItemData>,
+    item: Vec<Item>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,14 +54,6 @@ struct SubscriptionData {
     pending: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     options: Options,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ItemData {
-    id: String,
-    publisher: String,
-    payload: String,
 }
 
 /// All nodes as text.
@@ -122,7 +114,7 @@ impl NodeData {
             subscription: subscriptions
                 .map(|(jid, it)| SubscriptionData::of(jid, it))
                 .collect(),
-            item: items.map(ItemData::of).collect(),
+            item: items.cloned().collect(),
         }
     }
 
@@ -161,11 +153,7 @@ impl NodeData {
                     item.id
                 ));
             }
-            node.items.push(Item {
-                id: item.id,
-                publisher: item.publisher,
-                payload: item.payload.into(),
-            });
+            node.items.push(item);
         }
         Ok(node)
     }
@@ -180,16 +168,6 @@ impl SubscriptionData {
                 State::Subscribed => None,
             },
             options: subscription.options.clone(),
-        }
-    }
-}
-
-impl ItemData {
-    fn of(item: &Item) -> Self {
-        Self {
-            id: item.id.clone(),
-            publisher: item.publisher.clone(),
-            payload: item.payload.to_string(),
         }
     }
 }

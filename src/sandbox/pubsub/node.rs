@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::config::NodeConfig;
 use crate::jid;
 use crate::sandbox::config::Limits;
@@ -40,7 +42,8 @@ pub(in crate::sandbox) struct Subscription {
 }
 
 /// What was published.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::sandbox) struct Item {
     pub(in crate::sandbox) id: String,
     /// The full JID it came from.
