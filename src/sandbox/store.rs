@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::config::Limits;
-use super::pubsub::{Affiliation, Item, Node, NodeConfig, Options, Pubsub, State, Subscription};
+use super::pubsub::{Affiliation, Item, Node, Options, Pubsub, State, Subscription};
 use crate::xml::{FrameKind, Framer, Limits as XmlLimits};
 
 /// Why nodes cannot be read or written.
@@ -119,12 +119,7 @@ impl NodeData {
     }
 
     fn read(self, limits: &Limits) -> Result<Node, String> {
-        let mut node = Node {
-            config: NodeConfig::default(),
-            affiliations: BTreeMap::new(),
-            subscriptions: BTreeMap::new(),
-            items: Vec::new(),
-        };
+        let mut node = Node::default();
         for (var, value) in &self.config {
             match node.config.set(var, value, limits) {
                 Ok(true) => {}

@@ -18,7 +18,6 @@ mod owner;
 mod publisher;
 mod subscriber;
 
-pub(super) use config::NodeConfig;
 pub(super) use node::{Affiliation, Item, Node, Options, State, Subscription};
 
 use std::collections::BTreeMap;
