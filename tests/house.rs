@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["jid", "ns", "policy"],
     &["xml"],
-    &["sandbox", "wire"],
+    &["pubsub", "sandbox", "wire"],
     &["translate"],
     &["session"],
     &["fixture"],

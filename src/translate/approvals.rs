@@ -1,30 +1,23 @@
 //! Who may see our node: members of it, and the requests that wait for the user (listings 10 and 11).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::Wire;
-use super::authorization::{Form, set_subscription};
-use super::contacts::Contacts;
-use super::inquiry::{Inquiry, NO_LIST, has_none};
-use super::presence::NODE;
+use super::contacts::{Contacts, MOST_JIDS};
+use super::inquiry::Inquiry;
 use super::queue::Queue;
-use super::revoke::subscriptions_in;
 use super::{Purpose, rules};
 use crate::jid;
-use crate::ns;
-use crate::wire::Event;
-use crate::xml::{Element, escape};
+use crate::pubsub::{PRESENCE, Question, answer, request};
+use crate::wire::{Event, Refused, Reply};
 
 /// So many contacts are made members by one request.
 const BATCH: usize = 16;
 /// So many requests may wait for the user's answer.
 const MOST_FORMS: usize = 256;
-/// One account may have so many JIDs approved.
-pub(super) const MOST_JIDS: usize = 16;
 /// What is not known if the node's owner side tells nothing.
 const MEMBERS: &str = "who is a member of node 'presence'";
 const SUBSCRIBERS: &str = "who is subscribed to node 'presence'";
@@ -58,18 +51,15 @@ pub(super) struct Approvals {
     is_stale: bool,
     /// The members were compared with the contacts.
     is_compared: bool,
-    forms: Vec<Form>,
+    forms: Vec<Question>,
     /// Contacts to be made members.
     waiting: Queue,
     /// Those of them that were refused together with others: each goes by itself.
     alone: HashSet<Box<str>>,
     /// Contacts to be subscribed by us: they have a shim and may not know that they may subscribe.
     unsubscribed: VecDeque<Box<str>>,
-    /// Requests that are not answered.
-    grants: Vec<(u32, Vec<Box<str>>)>,
     /// Members who seem to be no contacts, and when to look at each again.
     doubted: BTreeMap<Box<str>, Duration>,
-    serial: u32,
 }
 
 impl Approvals {
@@ -77,14 +67,14 @@ impl Approvals {
     pub(super) fn ask(&mut self, wire: &mut Wire) {
         if self.members_inquiry.is_due(wire.now) {
             let asked = wire.request("get", None, Purpose::Members, |out| {
-                write_question(out, "affiliations");
+                request::affiliations(out, PRESENCE);
             });
             self.members_inquiry.note_asked(asked);
         }
         if self.subscribers_inquiry.is_due(wire.now) {
             self.is_stale = false;
             let asked = wire.request("get", None, Purpose::Listed, |out| {
-                write_question(out, "subscriptions");
+                request::subscriptions(out, PRESENCE);
             });
             self.subscribers_inquiry.note_asked(asked);
         }
@@ -141,26 +131,18 @@ impl Approvals {
     }
 
     /// Takes the answer about members. What is said of a node before it was made anew does not count.
-    pub(super) fn handle_members(
-        &mut self,
-        reply: Result<&Element<'_>, &str>,
-        standing: Standing,
-        wire: &mut Wire,
-    ) {
-        let list = match reply {
-            Ok(iq) if standing.is_pure || holds(iq, "affiliations") => affiliations_in(iq),
+    pub(super) fn handle_members(&mut self, reply: Reply<'_>, standing: Standing, wire: &mut Wire) {
+        let list = match reply.and_then(|iq| answer::affiliations(iq).ok_or(Refused::NoList)) {
+            Ok(list) => list,
             // Nobody; under `pure` nobody is taken away by what could not be had.
-            Err(condition) if standing.is_final(condition) => {
+            Err(refused) if standing.is_final(refused) => {
                 self.members_inquiry.note_known();
                 if !standing.is_pure {
                     self.members.get_or_insert_default();
                 }
                 return;
             }
-            failed => {
-                let reason = failed.err().unwrap_or(NO_LIST);
-                return self.members_inquiry.fail(MEMBERS, reason, wire);
-            }
+            Err(refused) => return self.members_inquiry.fail(MEMBERS, refused, wire),
         };
         self.members_inquiry.note_known();
         if standing.is_new {
@@ -171,7 +153,7 @@ impl Approvals {
         self.others.clear();
         for (jid, affiliation) in list {
             match &*affiliation {
-                "member" => members.insert(jid.into()),
+                "member" => members.insert(jid),
                 // An outcast gets nothing but by a subscription, which counts by itself.
                 "none" | "outcast" => false,
                 _ => self.others.insert(jid::bare(&jid).into()),
@@ -181,23 +163,22 @@ impl Approvals {
     }
 
     /// Takes the answer about subscribers; who they are, if the server lists them. An answer to what was
-    /// asked before a change would undo it, so it is asked again. Of a new node Prosody lists those of the
-    /// one deleted before, to whom it delivers nothing: they are subscribed again.
+    /// asked before a change would undo it, so it is asked again. After a node is deleted and made again,
+    /// Prosody still lists its old subscribers but delivers nothing to them: they are subscribed again.
     pub(super) fn handle_subscribers(
         &mut self,
-        reply: Result<&Element<'_>, &str>,
+        reply: Reply<'_>,
         standing: Standing,
         wire: &mut Wire,
     ) -> Option<Subscribers> {
-        let iq = match reply {
-            Ok(iq) if standing.is_pure || holds(iq, "subscriptions") => iq,
-            Err(condition) if standing.is_final(condition) => {
+        let list = match reply.and_then(|iq| answer::subscriptions(iq).ok_or(Refused::NoList)) {
+            Ok(list) => list,
+            Err(refused) if standing.is_final(refused) => {
                 self.subscribers_inquiry.note_known();
                 return None;
             }
-            failed => {
-                let reason = failed.err().unwrap_or(NO_LIST);
-                self.subscribers_inquiry.fail(SUBSCRIBERS, reason, wire);
+            Err(refused) => {
+                self.subscribers_inquiry.fail(SUBSCRIBERS, refused, wire);
                 return None;
             }
         };
@@ -208,10 +189,10 @@ impl Approvals {
             return None;
         }
         let mut subscribers = Subscribers::default();
-        for (jid, state) in subscriptions_in(iq) {
+        for (jid, state) in list {
             match &*state {
-                "pending" => subscribers.pending.insert(jid.into()),
-                _ => subscribers.subscribed.insert(jid.into()),
+                "pending" => subscribers.pending.insert(jid),
+                _ => subscribers.subscribed.insert(jid),
             };
         }
         if !standing.is_new {
@@ -260,8 +241,8 @@ impl Approvals {
     }
 
     /// Whether somebody of whom `is_meant` speaks is let in, or is just being.
-    pub(super) fn lets_in(&self, is_meant: impl Fn(&str) -> bool) -> bool {
-        let granting = self.grants.iter().flat_map(|(_, accounts)| accounts);
+    pub(super) fn lets_in(&self, is_meant: impl Fn(&str) -> bool, wire: &Wire) -> bool {
+        let granting = being_granted(wire);
         let members = self.members.iter().flatten().chain(&self.others);
         let subscribed = self.subscribers.iter().map(|jid| jid::bare(jid));
         let mut all = members
@@ -294,23 +275,17 @@ impl Approvals {
     }
 
     /// Has a contact made a member, and subscribed if it has a shim and is not.
-    pub(super) fn want(&mut self, account: &str, is_marked: bool) {
+    pub(super) fn want(&mut self, account: &str, is_marked: bool, wire: &Wire) {
         let is_member = self
             .members
             .as_ref()
             .is_some_and(|members| members.contains(account));
-        if !is_member && !self.is_granting(account) {
+        if !is_member && !being_granted(wire).any(|other| **other == *account) {
             self.waiting.push(account);
         }
         if is_member && is_marked {
             self.want_subscribed(account);
         }
-    }
-
-    /// Whether `account` is being made a member.
-    fn is_granting(&self, account: &str) -> bool {
-        let mut accounts = self.grants.iter().flat_map(|(_, accounts)| accounts);
-        accounts.any(|other| **other == *account)
     }
 
     /// Has a member subscribed, unless it is.
@@ -377,26 +352,13 @@ impl Approvals {
     }
 
     fn grant(&mut self, accounts: Vec<Box<str>>, wire: &mut Wire) {
-        self.serial = self.serial.wrapping_add(1);
         wire.apply(&rules::MEMBER);
-        let sent = wire.request("set", None, Purpose::Grant(self.serial), |out| {
-            let _ = write!(
-                out,
-                "<pubsub xmlns='{}'><affiliations node='{NODE}'>",
-                ns::PUBSUB_OWNER
-            );
-            for account in &accounts {
-                let _ = write!(
-                    out,
-                    "<affiliation jid='{}' affiliation='member'/>",
-                    escape(account)
-                );
-            }
-            out.put_slice(b"</affiliations></pubsub>");
+        let sent = wire.request("set", None, Purpose::Grant(accounts.clone()), |out| {
+            let accounts = accounts.iter().map(|account| &**account);
+            request::set_affiliation(out, PRESENCE, accounts, "member");
         });
-        match sent {
-            true => self.grants.push((self.serial, accounts)),
-            false => self.wait(accounts),
+        if !sent {
+            self.wait(accounts);
         }
     }
 
@@ -410,20 +372,14 @@ impl Approvals {
     /// Takes the answer to a grant: who is a member now has to be subscribed, if it has a shim.
     pub(super) fn handle_grant(
         &mut self,
-        serial: u32,
-        reply: Result<&Element<'_>, &str>,
+        accounts: Vec<Box<str>>,
+        reply: Reply<'_>,
         contacts: &Contacts,
         wire: &mut Wire,
     ) {
-        let Some(at) = self.grants.iter().position(|(asked, _)| *asked == serial) else {
-            return;
-        };
-        let (_, accounts) = self.grants.swap_remove(at);
-        if accounts.is_empty() {
-            // They are to see nothing any more.
-            return;
-        }
         match reply {
+            // They are to see nothing any more.
+            _ if accounts.is_empty() => {}
             Ok(_) => {
                 for account in accounts {
                     if contacts
@@ -440,16 +396,16 @@ impl Approvals {
                 self.alone.extend(accounts.iter().cloned());
                 self.wait(accounts);
             }
-            Err(reason) => wire.log(Event::ApprovalFailed {
+            Err(refused) => wire.log(Event::ApprovalFailed {
                 whom: accounts.into_iter().map(String::from).collect(),
-                reason: reason.to_owned(),
+                reason: refused.to_string(),
             }),
         }
     }
 
     /// Keeps a form until it is answered. `is_decided`: what the answer will be is known, so it takes no
     /// stranger's place, and strangers take none of its.
-    pub(super) fn note_form(&mut self, form: Form, is_decided: bool) -> Noted {
+    pub(super) fn note_form(&mut self, form: Question, is_decided: bool) -> Noted {
         if self.forms.contains(&form) {
             return Noted::Known;
         }
@@ -522,7 +478,7 @@ impl Approvals {
                 set_subscription(&form.jid, false, wire);
                 continue;
             }
-            form.answer(is_allowed, wire);
+            answer_question(&form, is_allowed, wire);
             if is_allowed {
                 self.subscribers.insert(form.jid.clone());
             }
@@ -532,12 +488,14 @@ impl Approvals {
     }
 
     /// `account` is to see nothing any more.
-    pub(super) fn forget(&mut self, account: &str) {
+    pub(super) fn forget(&mut self, account: &str, wire: &mut Wire) {
         self.is_stale = true;
         self.waiting.remove(account);
         self.unsubscribed.retain(|waiting| **waiting != *account);
-        for (_, granting) in &mut self.grants {
-            granting.retain(|waiting| **waiting != *account);
+        for asked in wire.asked_mut() {
+            if let Purpose::Grant(granting) = asked {
+                granting.retain(|waiting| **waiting != *account);
+            }
         }
         self.subscribers
             .retain(|jid| jid::prepared(jid::bare(jid)) != account);
@@ -559,30 +517,39 @@ pub(super) struct Standing {
 impl Standing {
     /// Whether an error means that there is nobody, or that nobody can be listed. Under `pure` the roster is
     /// made of what there is.
-    fn is_final(self, condition: &str) -> bool {
-        self.is_pure || self.is_new || has_none(condition) || condition == "item-not-found"
+    fn is_final(self, refused: Refused<'_>) -> bool {
+        let is_missing = refused == Refused::With("item-not-found");
+        let is_told = refused != Refused::NoList && (self.is_new || refused.is_unsupported());
+        self.is_pure || is_told || is_missing
     }
 }
 
-/// Whether an answer of the node's owner side holds its `affiliations` or its `subscriptions`.
-pub(super) fn holds(iq: &Element<'_>, what: &str) -> bool {
-    let pubsub = iq.child(ns::PUBSUB_OWNER, "pubsub");
-    pubsub.is_some_and(|pubsub| pubsub.child(ns::PUBSUB_OWNER, what).is_some())
+/// Who is being made a member.
+fn being_granted(wire: &Wire) -> impl Iterator<Item = &Box<str>> {
+    let granting = wire.asked().filter_map(|asked| match asked {
+        Purpose::Grant(accounts) => Some(accounts),
+        _ => None,
+    });
+    granting.flatten()
 }
 
-/// Who may do what with a node by an answer about it (XEP-0060 §8.9.1).
-fn affiliations_in(iq: &Element<'_>) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for pubsub in iq.children() {
-        for affiliations in pubsub.children().filter(|c| c.local() == "affiliations") {
-            for affiliation in affiliations.children() {
-                let jid = affiliation.attribute("jid").unwrap_or_default();
-                let what = affiliation.attribute("affiliation").unwrap_or_default();
-                found.push((jid.into_owned(), what.into_owned()));
-            }
-        }
+/// Answers a question with listing 11. ejabberd asks in the owner's own name and acts on no answer to that,
+/// so there the owner sets the subscription.
+fn answer_question(question: &Question, is_allowed: bool, wire: &mut Wire) {
+    if *question.service == *jid::bare(&wire.jid) {
+        return set_subscription(&question.jid, is_allowed, wire);
     }
-    found
+    let mut answer = BytesMut::new();
+    question.write_answer(&mut answer, is_allowed);
+    wire.send_own(&answer);
+}
+
+/// Sets the subscription of `jid` to our node, as its owner.
+pub(super) fn set_subscription(jid: &str, is_subscribed: bool, wire: &mut Wire) {
+    let state = if is_subscribed { "subscribed" } else { "none" };
+    wire.tell("set", None, |out| {
+        request::set_subscription(out, PRESENCE, jid, state);
+    });
 }
 
 /// Who is subscribed to the own node, and who asks to be.
@@ -594,19 +561,10 @@ pub(super) struct Subscribers {
 
 /// Whether `form` may wait with others, where there are `most` places: its domain has at most half of those
 /// that other domains leave. So whoever fills one domain with accounts leaves room for all others.
-pub(super) fn has_share(waiting: &[Form], form: &Form, most: usize) -> bool {
+pub(super) fn has_share(waiting: &[Question], form: &Question, most: usize) -> bool {
     let account = form.account();
-    let is_same = |other: &&Form| jid::domain(&other.account()) == jid::domain(&account);
+    let is_same = |other: &&Question| jid::domain(&other.account()) == jid::domain(&account);
     let same = waiting.iter().filter(is_same).count();
     let left = most.saturating_sub(waiting.len() - same);
     same < left.div_ceil(2)
-}
-
-/// Writes a question to the own node's owner side: its `affiliations` or its `subscriptions`.
-pub(super) fn write_question(out: &mut BytesMut, what: &str) {
-    let _ = write!(
-        out,
-        "<pubsub xmlns='{}'><{what} node='{NODE}'/></pubsub>",
-        ns::PUBSUB_OWNER
-    );
 }

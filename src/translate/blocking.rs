@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::Purpose;
 use super::Wire;
 use super::contacts::Contacts;
-use super::inquiry::{Inquiry, NO_LIST, has_none};
+use super::inquiry::Inquiry;
 use crate::jid;
 use crate::ns;
+use crate::wire::{Refused, Reply};
 use crate::xml::Element;
 
 /// So many requests of the client's may wait for their answers.
@@ -143,7 +144,7 @@ impl Blocking {
     /// of requests that were not answered: whom these have blocked.
     pub(super) fn handle_list(
         &mut self,
-        reply: Result<&Element<'_>, &str>,
+        reply: Reply<'_>,
         wire: &mut Wire,
     ) -> Option<Vec<Box<str>>> {
         match reply.map(|iq| iq.child(ns::BLOCKING, "blocklist")) {
@@ -154,9 +155,9 @@ impl Blocking {
                 self.list.clear();
                 self.add(&jids);
             }
-            Err(condition) if has_none(condition) => self.inquiry.note_known(),
-            Ok(None) => self.inquiry.fail(LIST, NO_LIST, wire),
-            Err(reason) => self.inquiry.fail(LIST, reason, wire),
+            Err(refused) if refused.is_unsupported() => self.inquiry.note_known(),
+            Ok(None) => self.inquiry.fail(LIST, Refused::NoList, wire),
+            Err(refused) => self.inquiry.fail(LIST, refused, wire),
         }
         let is_told = |request: &Request| request.is_looked_up;
         if !self.inquiry.is_known() || !self.requests.iter().any(is_told) {

@@ -6,12 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use super::Wire;
 use super::handshake::{Half, Kind, Relation};
-use super::inquiry::{Inquiry, NO_LIST, has_none};
-use super::{Purpose, entries, rules};
+use super::inquiry::Inquiry;
+use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
+use crate::pubsub::PRESENCE;
+use crate::wire::{Refused, Reply};
 use crate::xml::Element;
 
 /// After so many failures events wait for the roster no longer.
@@ -27,6 +31,9 @@ const CLIENT_ANSWER: Duration = Duration::from_secs(60);
 const MOST_REMOVALS: usize = 64;
 /// With so many accounts no stranger is remembered any more.
 const MOST_STRANGERS: usize = 2_000;
+
+/// One account may have so many JIDs approved.
+pub(super) const MOST_JIDS: usize = 16;
 
 /// What is known of one account.
 #[derive(Debug, Default)]
@@ -122,6 +129,12 @@ struct Removal {
     account: Box<str>,
     /// If it is not answered until then, it counts as done.
     until: Duration,
+}
+
+/// The item of the record that `account` belongs into.
+pub(super) fn bucket_of(account: &str) -> u8 {
+    let digest = Sha256::digest(account.as_bytes());
+    digest.first().copied().unwrap_or(0)
 }
 
 /// A contact whose relation has changed: what it was before.
@@ -251,7 +264,7 @@ impl Contacts {
             if self.list.len() >= MOST_CONTACTS {
                 return None;
             }
-            let bucket = self.buckets.entry(entries::bucket_of(account)).or_default();
+            let bucket = self.buckets.entry(bucket_of(account)).or_default();
             bucket.insert(account.into());
             self.list.insert(account.into(), Contact::default());
         }
@@ -360,7 +373,7 @@ impl Contacts {
     }
 
     /// Takes the answer to [`ask`](Self::ask).
-    pub(super) fn handle_roster(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+    pub(super) fn handle_roster(&mut self, reply: Reply<'_>, wire: &mut Wire) {
         if self.is_reliable() {
             return;
         }
@@ -369,9 +382,9 @@ impl Contacts {
                 self.roster.note_known();
                 self.note_items(&query);
             }
-            Err(condition) if has_none(condition) => self.roster.note_known(),
-            Ok(None) => self.roster.fail(ROSTER, NO_LIST, wire),
-            Err(reason) => self.roster.fail(ROSTER, reason, wire),
+            Err(refused) if refused.is_unsupported() => self.roster.note_known(),
+            Ok(None) => self.roster.fail(ROSTER, Refused::NoList, wire),
+            Err(refused) => self.roster.fail(ROSTER, refused, wire),
         }
     }
 
@@ -527,7 +540,7 @@ impl Contacts {
     }
 
     /// Looks at what the client itself asks for: its roster, subscriptions to presence nodes.
-    pub(super) fn note_client_iq(&mut self, iq: &Element<'_>, node: &str, now: Duration) {
+    pub(super) fn note_client_iq(&mut self, iq: &Element<'_>, now: Duration) {
         if iq.child(ns::ROSTER, "query").is_some() {
             self.client_has_roster = true;
             if iq.attribute("type").as_deref() == Some("get") && iq.attribute("to").is_none() {
@@ -541,7 +554,7 @@ impl Contacts {
             return;
         };
         for request in pubsub.children() {
-            if request.attribute("node").as_deref() == Some(node) {
+            if request.attribute("node").as_deref() == Some(PRESENCE) {
                 let id = iq.attribute("id").unwrap_or_default();
                 match request.local() {
                     "subscribe" => self.asked.insert((*account).into(), (*id).into()),

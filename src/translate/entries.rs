@@ -4,13 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
-use sha2::{Digest as _, Sha256};
 
-use super::approvals::MOST_JIDS;
-use super::contacts::{Contact, Contacts};
-use super::form;
+use super::contacts::{Contact, Contacts, MOST_JIDS, bucket_of};
 use super::handshake::{Half, Relation};
-use super::record::NODE;
 use super::strays::{Stray, Strays};
 use crate::jid;
 use crate::ns;
@@ -19,35 +15,19 @@ use crate::xml::{Element, escape};
 /// So many contacts may share an item.
 const MOST_IN_ITEM: usize = 256;
 
-/// The item that holds `account`.
-pub(super) fn bucket_of(account: &str) -> u8 {
-    Sha256::digest(account.as_bytes())
-        .first()
-        .copied()
-        .unwrap_or(0)
-}
-
 /// The number of an item by its id.
 pub(super) fn bucket_in(item: &Element<'_>) -> Option<u8> {
     u8::from_str_radix(&item.attribute("id")?, 16).ok()
 }
 
-/// Writes a publish of all contacts of an item.
-///
-/// What is still to be moved from it to an item of its own stays.
-pub(super) fn write_bucket(
-    out: &mut BytesMut,
-    bucket: u8,
-    contacts: &Contacts,
-    strays: &Strays,
-    access: &str,
-) {
-    let _ = write!(
-        out,
-        "<pubsub xmlns='{}'><publish node='{NODE}'><item id='{bucket:02x}'><contacts xmlns='{}'>",
-        ns::PUBSUB,
-        ns::SHIM
-    );
+/// The id of an item by its number.
+pub(super) fn item_id(bucket: u8) -> String {
+    format!("{bucket:02x}")
+}
+
+/// Writes all contacts of an item. What is still to be moved from it to an item of its own stays.
+pub(super) fn write_bucket(out: &mut BytesMut, bucket: u8, contacts: &Contacts, strays: &Strays) {
+    let _ = write!(out, "<contacts xmlns='{}'>", ns::SHIM);
     for (account, contact) in contacts.in_bucket(bucket) {
         if contact.is_worth_recording() {
             write_entry(out, account, contact);
@@ -56,9 +36,7 @@ pub(super) fn write_bucket(
     for stray in strays.in_bucket(bucket) {
         write_entry(out, &stray.written, &stray.contact);
     }
-    out.put_slice(b"</contacts></item></publish><publish-options>");
-    form::write_submit(out, ns::PUBLISH_OPTIONS, &[("pubsub#access_model", access)]);
-    out.put_slice(b"</publish-options></pubsub>");
+    out.put_slice(b"</contacts>");
 }
 
 /// The entries of an item as they would be written now.

@@ -8,15 +8,15 @@ use bytes::BytesMut;
 
 use super::Wire;
 use super::contacts::Contacts;
-use super::presence::NODE;
 use super::rules;
 use super::seen::{Change, Seen};
 use super::states::States;
 use crate::jid;
 use crate::ns;
 use crate::policy::Policy;
+use crate::pubsub::{Event, What, write_presence};
 use crate::wire::{Dropped, Leg};
-use crate::xml::{Element, escape, rewrite_standalone};
+use crate::xml::{Element, escape};
 
 /// So many bytes of presence may wait until the roster is known.
 const MOST_HELD: usize = 256 * 1024;
@@ -43,7 +43,8 @@ pub(super) struct Events {
 }
 
 /// A presence that may be shown if its sender turns out to be a contact.
-pub(super) struct Held {
+#[derive(Debug)]
+pub(crate) struct Held {
     pub(super) full: Box<str>,
     change: Change,
     pub(super) presence: BytesMut,
@@ -97,47 +98,21 @@ impl Events {
         self.seen.native(&from, presence, marked, wire.now)
     }
 
-    /// Takes a message if it is an event on an account's presence node (listing 4).
-    pub(super) fn handle_message(
+    /// Takes an event on an account's presence node (listing 4).
+    pub(super) fn handle_event(
         &mut self,
-        message: &Element<'_>,
+        event: &Event<'_>,
         contacts: &mut Contacts,
         states: &mut States,
         wire: &mut Wire,
-    ) -> bool {
-        let Some(event) = message.child(ns::PUBSUB_EVENT, "event") else {
-            return false;
-        };
-        let account = match message.attribute("from") {
-            Some(from) => from.into_owned(),
-            None => jid::bare(&wire.jid).to_owned(),
-        };
-        let is_error = message.attribute("type").as_deref() == Some("error");
-        let concerns_presence = |child: &Element<'_>| {
-            matches!(
-                child.local(),
-                "items" | "purge" | "delete" | "configuration"
-            ) && child.attribute("node").as_deref() == Some(NODE)
-        };
-        let Some(what) = event.children().find(concerns_presence) else {
-            return false;
-        };
-        // A service's node of that name, or somebody's resource, is none of ours.
-        if !jid::is_account(&account) || is_error {
-            return false;
-        }
-        let dropped = if what.local() != "items" {
-            Some(Dropped::Retracted)
-        } else if message.children().any(|child| child.local() == "delay") {
-            Some(Dropped::Delayed)
+    ) {
+        if event.what != What::Items {
+            wire.drop_event(Dropped::Retracted);
+        } else if event.is_delayed {
+            wire.drop_event(Dropped::Delayed);
         } else {
-            None
-        };
-        match dropped {
-            Some(reason) => wire.drop_event(reason),
-            None => self.handle_items(&what, &account, contacts, states, wire),
+            self.handle_items(event.element, event.service, contacts, states, wire);
         }
-        true
     }
 
     fn handle_items(
@@ -184,7 +159,7 @@ impl Events {
         if self.is_closed {
             return Err(Dropped::Unavailable);
         }
-        states.note_heard(&full);
+        states.note_heard(&full, wire);
         let is_believed = match is_own {
             true => Some(true),
             false => contacts.is_subscribed(account),
@@ -317,24 +292,4 @@ pub(super) fn read_item<'a>(
         return Err(Dropped::ForeignFrom);
     }
     Ok((presence, full))
-}
-
-/// Writes a payload as the classic stanza it stands for, without what only a server may say.
-fn write_presence(out: &mut BytesMut, presence: &Element<'_>, account: &str, to: &str) {
-    let own = jid::bare(to);
-    let may_stay = |child: &Element<'_>| match (&*child.namespace(), child.local()) {
-        // Only a room may say who is an occupant.
-        (ns::MUC | ns::MUC_USER, _) | (ns::SHIM, _) => false,
-        // Only the author may say when it was said.
-        (ns::DELAY | ns::DELAY_0, _) => child
-            .attribute("from")
-            .is_none_or(|from| jid::bare(&from) == account),
-        (ns::SID, "stanza-id") => child.attribute("by").is_none_or(|by| {
-            // However it is written: a client may prepare it.
-            let by = jid::prepared(&by);
-            by != own && by != jid::domain(own) && by != to
-        }),
-        _ => true,
-    };
-    rewrite_standalone(out, presence, &[("to", Some(to))], may_stay, "");
 }

@@ -42,7 +42,7 @@ impl Translator {
             Told::BeforePush => self.presence.is_publishing(),
             Told::Never => true,
         };
-        if is_left && !self.is_pure() && self.is_delivered_to(whom) {
+        if is_left && !self.is_pure() && self.is_delivered_to(whom, wire) {
             self.presence.take_back(wire);
         }
     }
@@ -58,7 +58,7 @@ impl Translator {
 
     /// Whether `whom` (an account, or a whole domain) may get what is published. Who is just being taken out was
     /// told before.
-    fn is_delivered_to(&self, whom: &str) -> bool {
+    fn is_delivered_to(&self, whom: &str, wire: &Wire) -> bool {
         let is_recorded = |account: &str| {
             !self.revocations.concerns(account) && !self.contacts.jids_of(account).is_empty()
         };
@@ -68,8 +68,9 @@ impl Translator {
                 .of_domain(whom)
                 .iter()
                 .any(|it| is_recorded(it))
-            || self
-                .approvals
-                .lets_in(|account| account == whom || jid::domain(account) == whom)
+            || self.approvals.lets_in(
+                |account| account == whom || jid::domain(account) == whom,
+                wire,
+            )
     }
 }

@@ -6,10 +6,8 @@
 use std::time::Duration;
 
 use super::Wire;
-use crate::wire::Event;
+use crate::wire::{Event, Refused};
 
-/// Stands for the condition of an error where the answer does not hold what was asked for.
-pub(super) const NO_LIST: &str = "an answer without what was asked for";
 /// The pauses after failures; the last one is repeated.
 const PAUSES: [Duration; 3] = [
     Duration::from_secs(3),
@@ -93,11 +91,11 @@ impl Inquiry {
     }
 
     /// There was no answer, or one that tells nothing: `what` is not known.
-    pub(super) fn fail(&mut self, what: &'static str, reason: &str, wire: &mut Wire) {
+    pub(super) fn fail(&mut self, what: &'static str, refused: Refused<'_>, wire: &mut Wire) {
         self.state = State::Later(wire.now + pause_after(self.failures));
         self.failures = self.failures.saturating_add(1);
         if self.failures == 1 {
-            let reason = reason.to_owned();
+            let reason = refused.to_string();
             wire.log(Event::NotKnown { what, reason });
         }
     }
@@ -117,9 +115,4 @@ impl Inquiry {
         }
         is_idle
     }
-}
-
-/// Whether an error means that the server has nothing of the kind.
-pub(super) fn has_none(condition: &str) -> bool {
-    matches!(condition, "service-unavailable" | "feature-not-implemented")
 }

@@ -9,12 +9,12 @@ use std::fmt::Write as _;
 use bytes::BytesMut;
 
 use super::Wire;
-use super::presence::NODE;
-use super::states::is_gone;
 use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
-use crate::xml::{Element, escape};
+use crate::pubsub::{PRESENCE, answer, request};
+use crate::wire::{Reply, is_gone};
+use crate::xml::Element;
 
 /// No account has more resources than this; servers allow about ten.
 const MOST_SUSPECTS: usize = 32;
@@ -23,8 +23,6 @@ const MOST_SUSPECTS: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
     asked: bool,
-    /// Item ids, which are resources, in the order they were pinged.
-    suspects: Vec<Box<str>>,
     /// Resources of the account whose native presence has no marker: whatever they left as items, they have
     /// no shim any more.
     unmarked: HashSet<Box<str>>,
@@ -44,53 +42,33 @@ impl Leftovers {
     pub(super) fn search(&mut self, wire: &mut Wire) {
         if !self.asked {
             self.asked = wire.request("get", None, Purpose::OwnItems, |out| {
-                let _ = write!(
-                    out,
-                    "<pubsub xmlns='{}'><items node='{NODE}'/></pubsub>",
-                    ns::PUBSUB
-                );
+                request::items(out, PRESENCE);
             });
         }
     }
 
-    /// Pings each other resource that has an item.
-    pub(super) fn handle_items(&mut self, iq: &Element<'_>, wire: &mut Wire) {
-        let Some(pubsub) = iq.child(ns::PUBSUB, "pubsub") else {
-            return;
-        };
-        let Some(items) = pubsub.child(ns::PUBSUB, "items") else {
-            return;
-        };
+    /// Pings each other resource that has an item, which is named by it.
+    pub(super) fn handle_items(&self, iq: &Element<'_>, wire: &mut Wire) {
         let own = wire.jid.clone();
-        for item in items.children().take(MOST_SUSPECTS) {
-            let Some(id) = item.attribute("id") else {
-                continue;
-            };
-            let full = format!("{}/{id}", jid::bare(&own));
-            if full == own || !names_resource(&item, &full) {
-                continue;
+        answer::with_items(iq, |items| {
+            for item in items.children().take(MOST_SUSPECTS) {
+                let Some(id) = item.attribute("id") else {
+                    continue;
+                };
+                let full = format!("{}/{id}", jid::bare(&own));
+                if full != own && names_resource(&item, &full) {
+                    let ping = Purpose::Ping((*id).into());
+                    wire.request("get", Some(&full), ping, write_ping);
+                }
             }
-            let purpose = Purpose::Ping(self.suspects.len());
-            let sent = wire.request("get", Some(&full), purpose, write_ping);
-            if sent {
-                self.suspects.push((*id).into());
-            }
-        }
+        });
     }
 
     /// Takes the item of a resource away if the answer to its ping says that it is gone.
-    pub(super) fn handle_pong(
-        &self,
-        suspect: usize,
-        reply: Result<&Element<'_>, &str>,
-        wire: &mut Wire,
-    ) {
-        let Some(item) = self.suspects.get(suspect) else {
-            return;
-        };
-        if is_gone(reply) || self.unmarked.contains(item) {
+    pub(super) fn handle_pong(&self, resource: &str, reply: Reply<'_>, wire: &mut Wire) {
+        if is_gone(reply) || self.unmarked.contains(resource) {
             wire.apply(&rules::LEFTOVER);
-            wire.tell("set", None, |out| write_retract(out, item));
+            wire.tell("set", None, |out| request::retract(out, PRESENCE, resource));
         }
     }
 }
@@ -121,14 +99,4 @@ pub(super) fn is_ping_of_shim(iq: &Element<'_>, wire: &Wire) -> bool {
         && iq
             .attribute("from")
             .is_some_and(|from| jid::resource(&from).is_some())
-}
-
-/// Writes a request to take an item away without telling anybody (XEP-0060 §7.2).
-pub(super) fn write_retract(out: &mut BytesMut, item: &str) {
-    let item = escape(item);
-    let _ = write!(
-        out,
-        "<pubsub xmlns='{}'><retract node='{NODE}'><item id='{item}'/></retract></pubsub>",
-        ns::PUBSUB
-    );
 }

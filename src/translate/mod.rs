@@ -16,7 +16,6 @@
 //! | `handshake.rs` | the states of a subscription (RFC 6121 Appendix A) | 5–7 |
 //! | `natives.rs` | native subscription stanzas, as fast as the server takes them | 5, 7 |
 //! | `followings.rs` | our subscriptions to contacts' nodes | 9 |
-//! | `authorization.rs` | a service's questions who may subscribe, and their answers | 10, 11 |
 //! | `approvals.rs`, `revoke.rs` | who may see our node | 10, 11 |
 //! | `farewell.rs` | who is taken out sees the client go | 3 |
 //! | `pure.rs` | what a client says where nothing but pubsub may leave | 5–11 |
@@ -26,21 +25,18 @@
 //! | `record.rs` | what is remembered of contacts on a private node | 8 |
 //! | `node.rs` | a node of the own account, made and verified | 3 |
 //! | `rules.rs` | what is done, for people | |
-//! | `form.rs` | data forms (XEP-0004) | |
 //!
 //! A translator handles a stanza and says whether it took it; what it does not take passes byte for
 //! byte. It writes to the session's [`Wire`], and what it waits for is data
 //! ([`Purpose`]), not a closure.
 
 mod approvals;
-mod authorization;
 mod blocking;
 mod contacts;
 mod entries;
 mod events;
 mod farewell;
 mod followings;
-mod form;
 mod gate;
 mod handshake;
 mod inquiry;
@@ -69,32 +65,32 @@ pub(crate) use translator::Translator;
 pub(crate) type Wire = crate::wire::Wire<Purpose>;
 
 /// What the answer to an IQ of ours is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Purpose {
     /// A step of making and verifying the presence node.
     Node(node::Step),
     /// Publishing the newest presence.
-    Publish(u32),
+    Publish,
     /// Learning which items our resources have.
     OwnItems,
-    /// Learning whether the resource of this number is there.
-    Ping(usize),
+    /// Learning whether this resource of ours is there.
+    Ping(Box<str>),
     /// Learning which privacy lists are in force.
     PrivacyLists,
     /// Learning what the list in force says.
     PrivacyList,
     /// Learning who is subscribed to our node, to end it.
     Subscribers,
-    /// Ending a subscription or what an account may do with our node, by the number of the request.
-    Revoked(u32),
+    /// Ending a subscription or what an account may do with our node.
+    Revoked(revoke::Change),
     /// Learning who is a member of our node.
     Members,
     /// Learning who is subscribed to our node, at login.
     Listed,
-    /// Making contacts members of our node, by the number of the request.
-    Grant(u32),
-    /// Subscribing to a contact's node, by the number of the request.
-    Follow(u32),
+    /// Making contacts members of our node.
+    Grant(Vec<Box<str>>),
+    /// Subscribing to the node of this contact.
+    Follow(Box<str>, followings::Question),
     /// Learning whom the user has blocked.
     Blocklist,
     /// A step of making and verifying the private node.
@@ -105,8 +101,8 @@ pub(crate) enum Purpose {
     Recorded,
     /// Learning whom the account is subscribed to.
     Roster,
-    /// Learning the states of a contact's resources, by the number of the question.
-    State(u32),
-    /// Learning whether a contact's resource is there, by the number of the question.
-    Alive(u32),
+    /// Learning the states of a contact's resources.
+    State(states::Fetch),
+    /// Learning whether a contact's resource is there, which has published this.
+    Alive(events::Held),
 }

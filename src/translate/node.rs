@@ -1,16 +1,13 @@
 //! A node of the own account: made, repaired and verified before anything is published to it.
 
-use std::fmt::Write as _;
+use bytes::BytesMut;
 
-use bytes::{BufMut, BytesMut};
-
-use super::Wire;
 use super::inquiry::Inquiry;
-use super::replies::NO_ANSWER;
-use super::{Purpose, form};
+use super::{Purpose, Wire};
 use crate::jid;
 use crate::ns;
-use crate::wire::{Event, ServerFacts};
+use crate::pubsub::{answer, form, request};
+use crate::wire::{Event, Refused, Reply, ServerFacts};
 use crate::xml::Element;
 
 /// Who may subscribe to a node (XEP-0060 §4.5). Others than these two would leak.
@@ -129,8 +126,6 @@ const WANTED_PRIVATE: [(&str, &str); 8] = [
 const MOST_REQUESTS: u8 = 10;
 /// What is not known if the server cannot answer.
 const CONFIGURATION: &str = "how your node 'presence' is configured";
-/// Stands for the condition of an error where a question could not be sent.
-const NO_ROOM: &str = "too many requests wait for the server";
 
 /// A node of the own account and what is known of it.
 #[derive(Debug)]
@@ -279,19 +274,20 @@ impl OwnNode {
     }
 
     /// Goes on with the answer to `step`; the error condition if it is an error.
-    pub(crate) fn handle_reply(
-        &mut self,
-        step: Step,
-        reply: Result<&Element<'_>, &str>,
-        wire: &mut Wire,
-    ) {
+    pub(crate) fn handle_reply(&mut self, step: Step, reply: Reply<'_>, wire: &mut Wire) {
         // A server without `authorize` says so in one of these ways (XEP-0060 §8.1.3), no other.
-        let is_unknown_access = matches!(reply, Err("not-acceptable" | "feature-not-implemented"));
+        let is_unknown_access = matches!(
+            reply,
+            Err(Refused::With("not-acceptable" | "feature-not-implemented"))
+        );
         self.is_new |= matches!((step, reply), (Step::Create(_), Ok(_)));
         match (step, reply) {
-            (Step::Get, Ok(iq)) => self.handle_configuration(iq, wire),
+            (Step::Get, Ok(iq)) => {
+                answer::with_configuration(iq, |form| self.handle_configuration(form, wire))
+                    .unwrap_or_else(|| self.give_up("an answer without a configuration", wire));
+            }
             (Step::Inspect, Ok(iq)) => self.handle_items(iq, wire),
-            (Step::Get | Step::Inspect | Step::Delete, Err("item-not-found"))
+            (Step::Get | Step::Inspect | Step::Delete, Err(Refused::With("item-not-found")))
             | (Step::Delete, Ok(_)) => match self.may_create {
                 true => self.make(wire),
                 false => self.state = State::Missing,
@@ -305,31 +301,22 @@ impl OwnNode {
                 self.ask(Step::Get, wire);
             }
             (Step::Create(_) | Step::SetAccess(_) | Step::SetOptions, Ok(_))
-            | (Step::Create(_), Err("conflict"))
+            | (Step::Create(_), Err(Refused::With("conflict")))
             // What the options lack makes nothing unsafe.
             | (Step::SetOptions, Err(_)) => self.ask(Step::Get, wire),
             // ejabberd says so after five seconds when many log in at once; the next time it works.
-            (_, Err("internal-server-error")) if self.requests < MOST_REQUESTS => {
+            (_, Err(Refused::With("internal-server-error"))) if self.requests < MOST_REQUESTS => {
                 self.ask(Step::Get, wire);
             }
-            (_, Err(condition)) if self.spec == Spec::Presence && may_pass(condition) => {
-                self.pause(condition, wire);
+            (_, Err(refused)) if self.spec == Spec::Presence && refused.may_pass() => {
+                self.pause(refused, wire);
             }
-            (_, Err(condition)) => self.give_up(condition, wire),
+            (_, Err(refused)) => self.give_up(&refused.to_string(), wire),
         }
     }
 
-    fn handle_configuration(&mut self, iq: &Element<'_>, wire: &mut Wire) {
-        let Some(pubsub) = iq.child(ns::PUBSUB_OWNER, "pubsub") else {
-            return self.give_up("an answer without a configuration", wire);
-        };
-        let Some(configure) = pubsub.child(ns::PUBSUB_OWNER, "configure") else {
-            return self.give_up("an answer without a configuration", wire);
-        };
-        let Some(form) = configure.child(ns::DATA, "x") else {
-            return self.give_up("an answer without a configuration", wire);
-        };
-        let model = form::value(&form, "pubsub#access_model").unwrap_or_default();
+    fn handle_configuration(&mut self, form: &Element<'_>, wire: &mut Wire) {
+        let model = form::value(form, "pubsub#access_model").unwrap_or_default();
         let access = match &*model {
             "authorize" => Access::Authorize,
             "whitelist" => Access::Whitelist,
@@ -341,7 +328,7 @@ impl OwnNode {
             // the access model does not take subscriptions away on every server.
             other => return self.replace(&format!("its access model is '{other}'"), wire),
         };
-        let publishers = form::value(&form, "pubsub#publish_model");
+        let publishers = form::value(form, "pubsub#publish_model");
         let is_open = publishers.is_some_and(|model| model != "publishers");
         if is_open && (!self.is_adopted || self.configured) {
             return self.replace("others may publish to it", wire);
@@ -349,7 +336,7 @@ impl OwnNode {
         if access == Access::Whitelist && self.spec.best_access(wire) == Access::Authorize {
             return self.ask(Step::SetAccess(Access::Authorize), wire);
         }
-        let mut options: Vec<_> = differences(&form, self.spec).collect();
+        let mut options: Vec<_> = differences(form, self.spec).collect();
         if is_open {
             options.push(("pubsub#publish_model", "publishers"));
         }
@@ -364,7 +351,7 @@ impl OwnNode {
         }
         self.configured = true;
         self.send(Step::SetOptions, wire, |out, node| {
-            write_configure(out, node, &options);
+            request::configure(out, node, &options);
         });
     }
 
@@ -375,7 +362,7 @@ impl OwnNode {
                     ("pubsub#access_model", Access::Whitelist.as_str()),
                     ("pubsub#publish_model", "publishers"),
                 ];
-                write_configure(out, node, &fields);
+                request::configure(out, node, &fields);
             });
         }
         if self.is_adopted {
@@ -389,7 +376,9 @@ impl OwnNode {
     /// configured, and one that somebody else uses is left alone.
     fn handle_items(&mut self, iq: &Element<'_>, wire: &mut Wire) {
         let reason = self.fault.take().unwrap_or_default();
-        match whose_items(iq, jid::bare(&wire.jid)) {
+        // An answer without a list may hide some.
+        let whose = answer::with_items(iq, |items| whose_items(items, jid::bare(&wire.jid)));
+        match whose.unwrap_or(Items::Foreign) {
             Items::Foreign => self.give_up(
                 &format!("{reason}, and something else has published to it, so it is left as it is; delete that node if nothing needs it"),
                 wire,
@@ -409,38 +398,13 @@ impl OwnNode {
     }
 
     fn ask(&mut self, step: Step, wire: &mut Wire) {
-        self.send(step, wire, |out, node| {
-            let owner = ns::PUBSUB_OWNER;
-            let _ = match step {
-                Step::Inspect => write!(
-                    out,
-                    "<pubsub xmlns='{}'><items node='{node}'/></pubsub>",
-                    ns::PUBSUB
-                ),
-                Step::Delete => write!(
-                    out,
-                    "<pubsub xmlns='{owner}'><delete node='{node}'/></pubsub>"
-                ),
-                Step::Create(access) => {
-                    let _ = write!(
-                        out,
-                        "<pubsub xmlns='{}'><create node='{node}'/><configure>",
-                        ns::PUBSUB
-                    );
-                    let fields = [("pubsub#access_model", access.as_str())];
-                    form::write_submit(out, ns::NODE_CONFIG, &fields);
-                    write!(out, "</configure></pubsub>")
-                }
-                Step::SetAccess(access) => {
-                    return write_configure(out, node, &[("pubsub#access_model", access.as_str())]);
-                }
-                Step::Get | Step::SetOptions => {
-                    write!(
-                        out,
-                        "<pubsub xmlns='{owner}'><configure node='{node}'/></pubsub>"
-                    )
-                }
-            };
+        let model = |access: Access| [("pubsub#access_model", access.as_str())];
+        self.send(step, wire, |out, node| match step {
+            Step::Inspect => request::items(out, node),
+            Step::Delete => request::delete(out, node),
+            Step::Create(access) => request::create(out, node, &model(access)),
+            Step::SetAccess(access) => request::configure(out, node, &model(access)),
+            Step::Get | Step::SetOptions => request::configuration(out, node),
         });
     }
 
@@ -456,18 +420,18 @@ impl OwnNode {
         let node = self.name;
         if !wire.request(kind, None, self.spec.purpose(step), |out| body(out, node)) {
             match self.spec {
-                Spec::Presence => self.pause(NO_ROOM, wire),
-                Spec::Private => self.give_up(NO_ROOM, wire),
+                Spec::Presence => self.pause(Refused::NoRoom, wire),
+                Spec::Private => self.give_up(&Refused::NoRoom.to_string(), wire),
             }
         }
     }
 
     /// The server could not answer this time: the node is looked at again later.
-    fn pause(&mut self, reason: &str, wire: &mut Wire) {
+    fn pause(&mut self, refused: Refused<'_>, wire: &mut Wire) {
         self.doubt();
         self.requests = 0;
         self.fault = None;
-        self.inquiry.fail(CONFIGURATION, reason, wire);
+        self.inquiry.fail(CONFIGURATION, refused, wire);
     }
 
     fn give_up(&mut self, reason: &str, wire: &mut Wire) {
@@ -479,25 +443,6 @@ impl OwnNode {
     }
 }
 
-/// Whether an error says nothing of the node, but only that there was no answer this time.
-fn may_pass(condition: &str) -> bool {
-    matches!(
-        condition,
-        NO_ANSWER | "internal-server-error" | "remote-server-timeout" | "resource-constraint"
-    )
-}
-
-/// Writes a request to change fields of a node's configuration (XEP-0060 §8.2.4).
-fn write_configure(out: &mut BytesMut, node: &str, fields: &[(&str, &str)]) {
-    let _ = write!(
-        out,
-        "<pubsub xmlns='{}'><configure node='{node}'>",
-        ns::PUBSUB_OWNER
-    );
-    form::write_submit(out, ns::NODE_CONFIG, fields);
-    out.put_slice(b"</configure></pubsub>");
-}
-
 fn learn_no_authorize(wire: &mut Wire) {
     wire.learn(ServerFacts {
         no_authorize: true,
@@ -505,14 +450,8 @@ fn learn_no_authorize(wire: &mut Wire) {
     });
 }
 
-/// Whose the items are that an answer holds. An answer without a list may hide some.
-fn whose_items(iq: &Element<'_>, own: &str) -> Items {
-    let Some(pubsub) = iq.child(ns::PUBSUB, "pubsub") else {
-        return Items::Foreign;
-    };
-    let Some(items) = pubsub.child(ns::PUBSUB, "items") else {
-        return Items::Foreign;
-    };
+/// Whose these items are.
+fn whose_items(items: &Element<'_>, own: &str) -> Items {
     let is_ours = |item: Element<'_>| {
         let presence = item.child(ns::CLIENT, "presence");
         let from = presence.and_then(|presence| Some(presence.attribute("from")?.into_owned()));

@@ -2,23 +2,21 @@
 
 use std::fmt::Write as _;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::Wire;
 use super::inquiry::Inquiry;
-use super::leftovers::{Leftovers, write_retract};
-use super::node::{OwnNode, Spec, Step};
-use super::replies::NO_ANSWER;
+use super::leftovers::Leftovers;
+use super::node::{Access, OwnNode, Spec, Step};
 use super::visibility::{Blocked, Visibility};
-use super::{Purpose, form, rules};
+use super::{Purpose, rules};
 use crate::jid;
 use crate::ns;
 use crate::policy::Policy;
-use crate::wire::{Event, Leg};
+use crate::pubsub::{PRESENCE, request};
+use crate::wire::{Event, Leg, Refused, Reply};
 use crate::xml::{Element, Namespaces, Tag, escape, rewrite, rewrite_standalone};
 
-/// The node of listings 3 and 4.
-pub(super) const NODE: &str = "presence";
 /// What the native copy of a presence carries, so that shims know which resources have one.
 const MARKER: &str = "<shim xmlns='urn:pubshim:0'/>";
 /// About as long is what a publish has around its payload, the marker included.
@@ -45,8 +43,6 @@ pub(super) struct Presence {
     is_held: bool,
     /// The client has said that it is available, to whomever.
     is_available: bool,
-    /// Counts publishes: only the answer to the newest goes on.
-    serial: u32,
     visibility: Visibility,
     leftovers: Leftovers,
 }
@@ -54,7 +50,7 @@ pub(super) struct Presence {
 impl Presence {
     pub(super) fn new(policy: Policy) -> Self {
         let is_auto = policy == Policy::Auto;
-        let mut node = OwnNode::new(NODE, Spec::Presence);
+        let mut node = OwnNode::new(PRESENCE, Spec::Presence);
         if is_auto {
             // Its record comes first, so that a node of ours without one is known by that.
             node.forbid();
@@ -71,7 +67,6 @@ impl Presence {
             // Nobody has looked yet who may see it.
             is_held: is_auto,
             is_available: false,
-            serial: 0,
             visibility: Visibility::default(),
             leftovers: Leftovers::default(),
         }
@@ -170,16 +165,15 @@ impl Presence {
         let item = jid::resource(&wire.jid).unwrap_or_default().to_owned();
         let is_sent = self.node.verified().is_some_and(|access| {
             wire.tell("set", None, |out| {
-                write_publish(out, &item, payload, access.as_str());
+                write_publish(out, &item, access, payload);
             })
         });
         if !is_sent {
             let reason = "nothing can be sent to the server any more".to_owned();
-            wire.log(Event::PublishFailed { node: NODE, reason });
+            let node = PRESENCE;
+            wire.log(Event::PublishFailed { node, reason });
         }
-        wire.tell("set", None, |out| {
-            write_retract(out, &item);
-        });
+        wire.tell("set", None, |out| request::retract(out, PRESENCE, &item));
     }
 
     /// Does what can be done for the payload that waits: checks the node or publishes.
@@ -190,13 +184,12 @@ impl Presence {
         self.visibility.prepare(wire);
         if self.node.is_unusable() {
             self.waiting = None;
-            self.tell_failure("service-unavailable", wire);
+            self.tell_failure(Refused::With("service-unavailable"), wire);
         } else if !self.node.is_ready() {
             self.node.prepare(wire);
         } else if self.visibility.holds() || self.is_held {
             // It waits until the client may be seen again.
         } else if let Some(payload) = self.waiting.take() {
-            self.serial += 1;
             if self.publish(&payload, wire) {
                 self.published = true;
                 self.publishing = Some(payload);
@@ -213,8 +206,10 @@ impl Presence {
             return false;
         };
         let item = jid::resource(&wire.jid).unwrap_or_default().to_owned();
-        wire.request("set", None, Purpose::Publish(self.serial), |out| {
-            write_publish(out, &item, payload, access.as_str());
+        // Only the answer to the newest goes on.
+        wire.forget(|asked| matches!(asked, Purpose::Publish));
+        wire.request("set", None, Purpose::Publish, |out| {
+            write_publish(out, &item, access, payload);
         })
     }
 
@@ -331,21 +326,16 @@ impl Presence {
     }
 
     /// Goes on with the answer to an IQ of ours; the error condition if it is an error.
-    pub(super) fn handle_reply(
-        &mut self,
-        purpose: Purpose,
-        reply: Result<&Element<'_>, &str>,
-        wire: &mut Wire,
-    ) {
+    pub(super) fn handle_reply(&mut self, purpose: Purpose, reply: Reply<'_>, wire: &mut Wire) {
         match purpose {
             Purpose::Node(step) => self.handle_node(step, reply, wire),
-            Purpose::Publish(serial) if serial == self.serial => self.handle_published(reply, wire),
+            Purpose::Publish => self.handle_published(reply, wire),
             Purpose::OwnItems => {
                 if let Ok(items) = reply {
                     self.leftovers.handle_items(items, wire);
                 }
             }
-            Purpose::Ping(suspect) => self.leftovers.handle_pong(suspect, reply, wire),
+            Purpose::Ping(resource) => self.leftovers.handle_pong(&resource, reply, wire),
             Purpose::PrivacyLists => {
                 self.change_visibility(wire, |visibility, wire| {
                     visibility.handle_lists(reply, wire);
@@ -356,20 +346,20 @@ impl Presence {
                     visibility.handle_list(reply, wire);
                 });
             }
-            // An older publish, or nobody's.
+            // Nobody's.
             _ => {}
         }
     }
 
-    fn handle_node(&mut self, step: Step, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+    fn handle_node(&mut self, step: Step, reply: Reply<'_>, wire: &mut Wire) {
         self.node.handle_reply(step, reply, wire);
         if self.node.is_paused() && self.waiting.is_some() {
-            self.tell_failure(reply.err().unwrap_or(NO_ANSWER), wire);
+            self.tell_failure(reply.err().unwrap_or(Refused::NoAnswer), wire);
         }
         self.advance(wire);
     }
 
-    fn handle_published(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+    fn handle_published(&mut self, reply: Reply<'_>, wire: &mut Wire) {
         let payload = self.publishing.take();
         match reply {
             Ok(_) => {
@@ -377,16 +367,18 @@ impl Presence {
                 self.leftovers.search(wire);
             }
             // The node is not what was verified: whoever changed it, it is checked before anything is said.
-            Err("conflict") if self.conflicts < MOST_CONFLICTS && payload.is_some() => {
+            Err(Refused::With("conflict"))
+                if self.conflicts < MOST_CONFLICTS && payload.is_some() =>
+            {
                 self.conflicts += 1;
                 self.node.doubt();
                 self.waiting = self.waiting.take().or(payload);
             }
-            Err(reason) => {
-                self.tell_failure(reason, wire);
+            Err(refused) => {
+                self.tell_failure(refused, wire);
                 wire.log(Event::PublishFailed {
-                    node: NODE,
-                    reason: reason.to_owned(),
+                    node: PRESENCE,
+                    reason: refused.to_string(),
                 });
             }
         }
@@ -394,14 +386,11 @@ impl Presence {
     }
 
     /// Under [`Policy::Pure`], where no native presence has gone, the client is told that nobody sees it.
-    fn tell_failure(&self, condition: &str, wire: &mut Wire) {
+    fn tell_failure(&self, refused: Refused<'_>, wire: &mut Wire) {
         if self.policy != Policy::Pure {
             return;
         }
-        let condition = match condition.contains(' ') {
-            true => "remote-server-timeout",
-            false => condition,
-        };
+        let condition = refused.condition_or("remote-server-timeout");
         let to = wire.jid.clone();
         let (from, to) = (escape(jid::bare(&to)), escape(&to));
         let _ = write!(
@@ -474,19 +463,11 @@ impl Presence {
     }
 }
 
-/// Listing 3. `access_model` goes along each time: should the node have changed or gone, the publish is a
-/// conflict and not a leak.
-fn write_publish(out: &mut BytesMut, item: &str, payload: &[u8], access: &str) {
-    let item = escape(item);
-    let _ = write!(
-        out,
-        "<pubsub xmlns='{}'><publish node='{NODE}'><item id='{item}'>",
-        ns::PUBSUB
-    );
-    out.put_slice(payload);
-    out.put_slice(b"</item></publish><publish-options>");
-    form::write_submit(out, ns::PUBLISH_OPTIONS, &[("pubsub#access_model", access)]);
-    out.put_slice(b"</publish-options></pubsub>");
+/// Listing 3.
+fn write_publish(out: &mut BytesMut, item: &str, access: Access, payload: &[u8]) {
+    request::publish(out, PRESENCE, item, access.as_str(), |out| {
+        out.put_slice(payload);
+    });
 }
 
 /// A payload with another id.

@@ -85,7 +85,7 @@ impl Translator {
         match kind {
             Kind::Subscribe => {
                 self.told.remove(account);
-                self.followings.insist(account);
+                self.followings.insist(account, wire);
             }
             Kind::Unsubscribe if before.to != Half::No => {
                 self.followings.end(account, wire);

@@ -13,25 +13,21 @@
 //! list subscribers, also for the bare one.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fmt::Write as _;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::Wire;
-use super::contacts::{Before, Contact, Contacts};
-use super::entries::{bucket_in, bucket_of, entries, read_item, write_bucket};
-use super::inquiry::{Inquiry, has_none};
-use super::node::{OwnNode, Spec, Step};
-use super::replies::NO_ANSWER;
+use super::contacts::{Before, Contact, Contacts, bucket_of};
+use super::entries::{bucket_in, entries, item_id, read_item, write_bucket};
+use super::inquiry::Inquiry;
+use super::node::{Access, OwnNode, Spec, Step};
 use super::strays::{Strays, merge};
 use super::{Purpose, rules};
 use crate::jid;
-use crate::ns;
-use crate::wire::Event;
-use crate::xml::{Element, escape};
+use crate::pubsub::{ROSTER, answer, request};
+use crate::wire::{Event, Refused, Reply};
+use crate::xml::Element;
 
-/// The private node.
-pub(super) const NODE: &str = "urn:pubshim:roster";
 /// What is not known if the node cannot be read.
 const CONTACTS: &str = "whom you have let see you";
 /// So often in a row a write may come to nothing, and is made again.
@@ -109,7 +105,7 @@ enum State {
 impl Record {
     pub(super) fn new() -> Self {
         Self {
-            node: OwnNode::new(NODE, Spec::Private),
+            node: OwnNode::new(ROSTER, Spec::Private),
             state: State::Unknown,
             inquiry: Inquiry::default(),
             is_missing: false,
@@ -220,7 +216,7 @@ impl Record {
     pub(super) fn handle_node(
         &mut self,
         step: Step,
-        reply: Result<&Element<'_>, &str>,
+        reply: Reply<'_>,
         contacts: &Contacts,
         wire: &mut Wire,
     ) -> Option<Written> {
@@ -242,14 +238,7 @@ impl Record {
         if self.state == State::Loading {
             // Events of what other resources write; then what was written before.
             let own = jid::bare(&wire.jid).to_owned();
-            wire.tell("set", None, |out| {
-                let _ = write!(
-                    out,
-                    "<pubsub xmlns='{}'><subscribe node='{NODE}' jid='{}'/></pubsub>",
-                    ns::PUBSUB,
-                    escape(&own)
-                );
-            });
+            wire.tell("set", None, |out| request::subscribe(out, ROSTER, &own));
             self.ask(wire);
         } else {
             self.write_next(contacts, wire);
@@ -260,18 +249,18 @@ impl Record {
     /// Takes what is on record, and writes what has changed before it was read.
     pub(super) fn handle_items(
         &mut self,
-        reply: Result<&Element<'_>, &str>,
+        reply: Reply<'_>,
         contacts: &mut Contacts,
         is_pure: bool,
         wire: &mut Wire,
     ) {
         self.state = match reply {
             // Nothing was ever written.
-            Ok(_) | Err("item-not-found") => State::Known,
-            Err(condition) if is_pure || is_final(condition) => State::Unusable,
-            Err(reason) => {
+            Ok(_) | Err(Refused::With("item-not-found")) => State::Known,
+            Err(refused) if is_pure || is_final(refused) => State::Unusable,
+            Err(refused) => {
                 self.seen.clear();
-                self.inquiry.fail(CONTACTS, reason, wire);
+                self.inquiry.fail(CONTACTS, refused, wire);
                 State::Unknown
             }
         };
@@ -280,23 +269,11 @@ impl Record {
         }
         self.inquiry.note_known();
         self.is_missing = reply.is_err();
-        let pubsub = reply.ok().and_then(|iq| iq.child(ns::PUBSUB, "pubsub"));
-        if let Some(pubsub) = &pubsub
-            && let Some(items) = pubsub.child(ns::PUBSUB, "items")
-        {
+        if let Ok(iq) = reply {
             let before = self.seen.len();
-            for item in items.children() {
-                self.seen.extend(bucket_in(&item));
-                let is_older = |account: &str| self.is_changed(account);
-                let (_, strays) = read_item(&item, contacts, is_older);
-                if let Some(bucket) = bucket_in(&item) {
-                    // It may be read once more.
-                    self.strays.forget(bucket);
-                }
-                self.strays.note(strays);
-            }
-            let is_part = pubsub.child(ns::RSM, "set").is_some();
-            if is_part && (before + 1..=usize::from(u8::MAX)).contains(&self.seen.len()) {
+            answer::with_items(iq, |items| self.read_items(items, contacts));
+            let has_more = (before + 1..=usize::from(u8::MAX)).contains(&self.seen.len());
+            if has_more && answer::is_part(iq) {
                 return self.ask(wire);
             }
         }
@@ -304,6 +281,19 @@ impl Record {
         self.move_strays(contacts);
         if self.is_known() && !self.dirty.is_empty() {
             self.write_next(contacts, wire);
+        }
+    }
+
+    fn read_items(&mut self, items: &Element<'_>, contacts: &mut Contacts) {
+        for item in items.children() {
+            self.seen.extend(bucket_in(&item));
+            let is_older = |account: &str| self.is_changed(account);
+            let (_, strays) = read_item(&item, contacts, is_older);
+            if let Some(bucket) = bucket_in(&item) {
+                // It may be read once more.
+                self.strays.forget(bucket);
+            }
+            self.strays.note(strays);
         }
     }
 
@@ -331,15 +321,9 @@ impl Record {
     /// The answer was only a part (XEP-0059): asks for the items that were not in it, by their ids. An item
     /// that is taken for empty would be written over.
     fn ask_for_rest(&self, wire: &mut Wire) -> bool {
-        let missing: Vec<u8> = (0..=u8::MAX)
-            .filter(|bucket| !self.seen.contains(bucket))
-            .collect();
+        let missing = (0..=u8::MAX).filter(|bucket| !self.seen.contains(bucket));
         wire.request("get", None, Purpose::RecordItems, |out| {
-            let _ = write!(out, "<pubsub xmlns='{}'><items node='{NODE}'>", ns::PUBSUB);
-            for bucket in missing {
-                let _ = write!(out, "<item id='{bucket:02x}'/>");
-            }
-            out.put_slice(b"</items></pubsub>");
+            request::items_by_id(out, ROSTER, missing.map(item_id));
         })
     }
 
@@ -466,7 +450,7 @@ impl Record {
         };
         wire.apply(&rules::RECORD);
         let sent = wire.request("set", None, Purpose::Recorded, |out| {
-            write_bucket(out, bucket, contacts, &self.strays, access.as_str());
+            write_publish(out, bucket, access, contacts, &self.strays);
         });
         match sent {
             true => self.writing = Some((bucket, changes)),
@@ -488,7 +472,7 @@ impl Record {
         self.dirty.retain(|bucket, _| {
             wire.apply(&rules::RECORD);
             let is_sent = wire.tell("set", None, |out| {
-                write_bucket(out, *bucket, contacts, &self.strays, access.as_str());
+                write_publish(out, *bucket, access, contacts, &self.strays);
             });
             !is_sent
         });
@@ -510,13 +494,13 @@ impl Record {
     /// Takes the answer to a write; whose requests are answered by it.
     pub(super) fn handle_written(
         &mut self,
-        reply: Result<&Element<'_>, &str>,
+        reply: Reply<'_>,
         contacts: &Contacts,
         wire: &mut Wire,
     ) -> Option<Written> {
         let (bucket, mut changes) = self.writing.take()?;
         let may_retry = self.failures < MOST_TRIES;
-        let reason = match reply {
+        let refused = match reply {
             Ok(_) => {
                 self.failures = 0;
                 self.remove_strays(Some(bucket), contacts);
@@ -527,7 +511,7 @@ impl Record {
                 });
             }
             // The node is not what was verified: it is checked before anything is written to it.
-            Err("conflict") if may_retry => {
+            Err(Refused::With("conflict")) if may_retry => {
                 self.failures += 1;
                 self.node.doubt();
                 let later = self.dirty.entry(bucket).or_default();
@@ -537,40 +521,53 @@ impl Record {
                 self.node.prepare(wire);
                 return None;
             }
-            Err(reason) => reason,
+            Err(refused) => refused,
         };
         wire.log(Event::PublishFailed {
-            node: NODE,
-            reason: reason.to_owned(),
+            node: ROSTER,
+            reason: refused.to_string(),
         });
-        // What was built upon it falls with it.
+        // Requests queued behind a refused write are refused too: they assumed that it had succeeded.
         if let Some(later) = self.dirty.get_mut(&bucket) {
             changes.requests.append(&mut later.requests);
         }
-        // The client does not wait any longer. What it was not told is undone must not be lost.
-        if matches!(reason, NO_ANSWER | "internal-server-error") && may_retry {
+        // The client has been answered with an error. Changes it was not told about are written again.
+        let may_have_passed = matches!(
+            refused,
+            Refused::NoAnswer | Refused::With("internal-server-error")
+        );
+        if may_have_passed && may_retry {
             self.failures += 1;
             let again = self.dirty.entry(bucket).or_default();
             again.accounts.extend(changes.accounts);
         }
         Some(Written {
             requests: changes.requests,
-            refused: Some(reason.to_owned()),
+            refused: Some(refused.to_string()),
         })
     }
 }
 
 /// Whether an error means that the node can never be read.
-fn is_final(condition: &str) -> bool {
-    has_none(condition) || matches!(condition, "forbidden" | "not-allowed" | "not-authorized")
+fn is_final(refused: Refused<'_>) -> bool {
+    let conditions = ["forbidden", "not-allowed", "not-authorized"];
+    refused.is_unsupported() || conditions.contains(&refused.condition_or(""))
 }
 
 fn ask_items(wire: &mut Wire) -> bool {
     wire.request("get", None, Purpose::RecordItems, |out| {
-        let _ = write!(
-            out,
-            "<pubsub xmlns='{}'><items node='{NODE}'/></pubsub>",
-            ns::PUBSUB
-        );
+        request::items(out, ROSTER);
     })
+}
+
+fn write_publish(
+    out: &mut BytesMut,
+    bucket: u8,
+    access: Access,
+    contacts: &Contacts,
+    strays: &Strays,
+) {
+    request::publish(out, ROSTER, &item_id(bucket), access.as_str(), |out| {
+        write_bucket(out, bucket, contacts, strays);
+    });
 }

@@ -5,11 +5,8 @@ use super::Wire;
 use super::login::Login;
 use super::node::Step;
 use super::translator::Translator;
-use crate::ns;
+use crate::wire::{Refused, Reply, error_condition};
 use crate::xml::Element;
-
-/// Stands for the condition of an error where no answer came.
-pub(super) const NO_ANSWER: &str = "no answer in time";
 
 impl Translator {
     /// The answer to an IQ of ours.
@@ -23,40 +20,42 @@ impl Translator {
         let condition = is_error.then(|| error_condition(iq));
         let reply = match &condition {
             None => Ok(iq),
-            Some(condition) => Err(&**condition),
+            Some(condition) => Err(Refused::With(condition)),
         };
         self.go_on(purpose, reply, wire);
     }
 
     /// An IQ of ours was not answered in time.
     pub(crate) fn handle_timeout(&mut self, purpose: Purpose, wire: &mut Wire) {
-        self.go_on(purpose, Err(NO_ANSWER), wire);
+        self.go_on(purpose, Err(Refused::NoAnswer), wire);
     }
 
-    pub(super) fn go_on(
-        &mut self,
-        purpose: Purpose,
-        reply: Result<&Element<'_>, &str>,
-        wire: &mut Wire,
-    ) {
+    pub(super) fn go_on(&mut self, purpose: Purpose, reply: Reply<'_>, wire: &mut Wire) {
         match purpose {
             Purpose::Roster => {
                 self.contacts.handle_roster(reply, wire);
                 self.handle_contacts_known(wire);
             }
-            Purpose::State(serial) => {
-                let (contacts, blocking) = (&self.contacts, &self.blocking);
-                let may_see = |account: &str| blocking.lets_see(contacts, account);
-                let refused = self.states.handle_items(serial, reply, may_see, wire);
-                if let (Some(account), Err(condition), true) = (refused, reply, self.is_pure()) {
-                    self.handle_refused_fetch(&account, condition, wire);
+            Purpose::State(fetch) => match reply {
+                Ok(iq) => {
+                    let may_see = self.blocking.lets_see(&self.contacts, &fetch.account);
+                    self.states.handle_items(&fetch, iq, may_see, wire);
                 }
+                Err(refused) if self.is_pure() => {
+                    self.handle_refused_fetch(&fetch.account, refused, wire);
+                }
+                Err(_) => {}
+            },
+            Purpose::Alive(held) => self.states.handle_pong(held, reply, wire),
+            Purpose::Follow(account, question) => {
+                let outcome = self
+                    .followings
+                    .handle_reply(&account, question, reply, wire);
+                self.handle_followed(&account, outcome, wire);
             }
-            Purpose::Alive(serial) => self.states.handle_pong(serial, reply, wire),
-            Purpose::Follow(serial) => self.handle_followed(serial, reply, wire),
-            Purpose::Grant(serial) => {
+            Purpose::Grant(accounts) => {
                 self.approvals
-                    .handle_grant(serial, reply, &self.contacts, wire);
+                    .handle_grant(accounts, reply, &self.contacts, wire);
             }
             Purpose::Members => {
                 let standing = self.standing();
@@ -71,8 +70,8 @@ impl Translator {
                 }
             }
             Purpose::Subscribers => self.handle_revoking(reply, wire),
-            Purpose::Revoked(serial) => {
-                self.revocations.handle_revoked(serial, reply);
+            Purpose::Revoked(change) => {
+                self.revocations.handle_revoked(&change, reply);
                 self.work_at_revocations(wire);
             }
             Purpose::RecordNode(step) => {
@@ -126,7 +125,7 @@ impl Translator {
         }
     }
 
-    pub(super) fn handle_listed(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+    pub(super) fn handle_listed(&mut self, reply: Reply<'_>, wire: &mut Wire) {
         let standing = self.standing();
         let listed = self.approvals.handle_subscribers(reply, standing, wire);
         if !self.is_pure() {
@@ -160,23 +159,4 @@ impl Translator {
             self.repair(&listed, false, wire);
         }
     }
-}
-
-/// The condition of a stanza error (RFC 6120 §8.3.2), or the one of pubsub's own that says more.
-pub(super) fn error_condition(iq: &Element<'_>) -> String {
-    let condition = iq
-        .children()
-        .filter(|child| child.local() == "error")
-        .find_map(|error| {
-            for own in ["pending-subscription", "not-subscribed"] {
-                if error.child(ns::PUBSUB_ERRORS, own).is_some() {
-                    return Some(own.to_owned());
-                }
-            }
-            let condition = error
-                .children()
-                .find(|child| child.namespace() == ns::STANZA_ERRORS && child.local() != "text");
-            condition.map(|condition| condition.local().to_owned())
-        });
-    condition.unwrap_or_else(|| "undefined-condition".to_owned())
 }

@@ -7,22 +7,17 @@
 //! for as long as the session lasts.
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::BytesMut;
 
 use super::Wire;
-use super::approvals::{holds, write_question};
-use super::authorization::write_subscription;
-use super::inquiry::{NO_LIST, has_none, pause_after};
-use super::presence::NODE;
+use super::inquiry::pause_after;
 use super::translator::Translator;
 use super::{Purpose, rules};
 use crate::jid;
-use crate::ns;
-use crate::wire::Event;
-use crate::xml::{Element, escape};
+use crate::pubsub::{PRESENCE, answer, request};
+use crate::wire::{Event, Refused, Reply};
 
 /// So many may wait. Should there be more, nothing is published any more in this session.
 const MOST_WAITING: usize = 4096;
@@ -43,10 +38,7 @@ pub(super) struct Revocations {
     is_listed: bool,
     /// What is still to be sent.
     changes: VecDeque<Change>,
-    /// What was sent and is not answered, by the number of the request.
-    open: Vec<(u32, Change)>,
-    serial: u32,
-    /// Those who are out, until that is noted.
+    /// Accounts whose removal is confirmed; the caller takes them to update the record.
     done: Vec<Box<str>>,
 }
 
@@ -64,7 +56,7 @@ enum State {
     At(Duration),
     /// In work; what the server refused.
     Ending(Option<String>),
-    /// The list has to say that it is so.
+    /// Every removal was acknowledged; a new list of subscribers must confirm it.
     Ended,
 }
 
@@ -82,8 +74,8 @@ enum Step {
 }
 
 /// One change at the server: a subscription ends, or (without a JID) the affiliation.
-#[derive(Debug)]
-struct Change {
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
     whom: Box<str>,
     jid: Option<Box<str>>,
 }
@@ -91,15 +83,8 @@ struct Change {
 impl Change {
     fn write(&self, out: &mut BytesMut) {
         match &self.jid {
-            Some(jid) => write_subscription(out, jid, "none"),
-            None => {
-                let _ = write!(
-                    out,
-                    "<pubsub xmlns='{}'><affiliations node='{NODE}'><affiliation jid='{}' affiliation='none'/></affiliations></pubsub>",
-                    ns::PUBSUB_OWNER,
-                    escape(&self.whom)
-                );
-            }
+            Some(jid) => request::set_subscription(out, PRESENCE, jid, "none"),
+            None => request::set_affiliation(out, PRESENCE, [&*self.whom], "none"),
         }
     }
 }
@@ -167,27 +152,24 @@ impl Revocations {
 
     /// `whom` may see our node again. Of what was sent the answers do not matter: what is sent now is done
     /// after it.
-    pub(super) fn cancel(&mut self, whom: &str) {
+    pub(super) fn cancel(&mut self, whom: &str, wire: &mut Wire) {
         self.waiting.retain(|revocation| *revocation.whom != *whom);
         self.changes.retain(|change| *change.whom != *whom);
-        self.open.retain(|(_, change)| *change.whom != *whom);
+        wire.forget(|asked| matches!(asked, Purpose::Revoked(change) if *change.whom == *whom));
     }
 
     /// Sends as much as may be sent now.
     fn work(&mut self, wire: &mut Wire) {
-        while wire.may_work()
+        while let Some(spare) = wire.spare()
             && let Some(change) = self.changes.pop_front()
         {
-            self.serial = self.serial.wrapping_add(1);
-            let purpose = Purpose::Revoked(self.serial);
-            let sent = wire.request("set", None, purpose, |out| change.write(out));
-            if !sent {
-                self.changes.push_front(change);
-                break;
-            }
-            self.open.push((self.serial, change));
+            let asked = Purpose::Revoked(change.clone());
+            spare.request("set", None, asked, |out| change.write(out));
         }
-        if self.step == Step::Ending && self.changes.is_empty() && self.open.is_empty() {
+        let is_open = wire
+            .asked()
+            .any(|asked| matches!(asked, Purpose::Revoked(_)));
+        if self.step == Step::Ending && self.changes.is_empty() && !is_open {
             self.conclude(wire);
         }
         let is_due = self
@@ -237,20 +219,20 @@ impl Revocations {
     }
 
     /// The server lists who is subscribed.
-    fn handle_subscribers(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+    fn handle_subscribers(&mut self, list: Vec<(Box<str>, Box<str>)>, wire: &mut Wire) {
         self.step = Step::Ending;
         self.is_listed = true;
         let due = self.waiting.iter_mut().filter(|one| one.is_due(wire.now));
         let mut due: HashMap<Box<str>, (&mut Revocation, Vec<Box<str>>)> = due
             .map(|revocation| (revocation.whom.clone(), (revocation, Vec::new())))
             .collect();
-        for (jid, _) in subscriptions_in(iq) {
+        for (jid, _) in list {
             // Once, also where a whole domain is to go.
             let prepared = jid::prepared(&jid);
             let names = [jid::bare(&prepared), jid::domain(&prepared), &*prepared];
             let whom = names.into_iter().find(|name| due.contains_key(*name));
             if let Some((_, jids)) = whom.and_then(|whom| due.get_mut(whom)) {
-                jids.push(jid.as_str().into());
+                jids.push(jid.clone());
             }
         }
         let mut due: Vec<_> = due.into_values().collect();
@@ -269,10 +251,11 @@ impl Revocations {
     }
 
     /// The server does not list who is subscribed.
-    fn handle_unlisted(&mut self, condition: &str, wire: &mut Wire) {
+    fn handle_unlisted(&mut self, refused: Refused<'_>, wire: &mut Wire) {
         // If only this time, the next list decides.
-        self.is_listed = !has_none(condition) && condition != "item-not-found";
-        let reason = format!("who is subscribed cannot be looked up: {condition}");
+        let is_missing = refused == Refused::With("item-not-found");
+        self.is_listed = !refused.is_unsupported() && !is_missing;
+        let reason = format!("who is subscribed cannot be looked up: {refused}");
         for revocation in &mut self.waiting {
             if revocation.state == State::Ended {
                 revocation.fail(&reason, wire);
@@ -312,12 +295,9 @@ impl Revocations {
     }
 
     /// A change was made, or not.
-    pub(super) fn handle_revoked(&mut self, serial: u32, reply: Result<&Element<'_>, &str>) {
-        let Some(at) = self.open.iter().position(|(sent, _)| *sent == serial) else {
-            return;
-        };
-        let (_, change) = self.open.swap_remove(at);
-        let Err(condition) = reply else { return };
+    pub(super) fn handle_revoked(&mut self, change: &Change, reply: Reply<'_>) {
+        let Err(refused) = reply else { return };
+        let condition = refused.condition_or("");
         let is_done = match change.jid {
             // Nobody is subscribed by that JID.
             Some(_) => {
@@ -332,19 +312,18 @@ impl Revocations {
         };
         let mut waiting = self.waiting.iter_mut();
         if !is_done && let Some(revocation) = waiting.find(|other| other.whom == change.whom) {
-            revocation.state = State::Ending(Some(condition.to_owned()));
+            revocation.state = State::Ending(Some(refused.to_string()));
         }
     }
 }
 
 impl Translator {
     /// The answer to who is subscribed to our node, for a revocation.
-    pub(super) fn handle_revoking(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
-        match reply {
-            Ok(iq) if holds(iq, "subscriptions") => self.revocations.handle_subscribers(iq, wire),
-            // Without the list nobody is known to be out.
-            Ok(_) => self.revocations.handle_unlisted(NO_LIST, wire),
-            Err(condition) => self.revocations.handle_unlisted(condition, wire),
+    pub(super) fn handle_revoking(&mut self, reply: Reply<'_>, wire: &mut Wire) {
+        // Without the list nobody is known to be out.
+        match reply.and_then(|iq| answer::subscriptions(iq).ok_or(Refused::NoList)) {
+            Ok(list) => self.revocations.handle_subscribers(list, wire),
+            Err(refused) => self.revocations.handle_unlisted(refused, wire),
         }
         self.work_at_revocations(wire);
     }
@@ -391,26 +370,6 @@ fn changes(whom: &str, jids: Vec<Box<str>>) -> impl Iterator<Item = Change> {
 
 fn ask(wire: &mut Wire) -> bool {
     wire.request("get", None, Purpose::Subscribers, |out| {
-        write_question(out, "subscriptions");
+        request::subscriptions(out, PRESENCE);
     })
-}
-
-/// Who is subscribed to a node by an answer about it, pending ones included (XEP-0060 §8.8.1).
-pub(super) fn subscriptions_in(iq: &Element<'_>) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for pubsub in iq.children() {
-        for subscriptions in pubsub
-            .children()
-            .filter(|child| child.local() == "subscriptions")
-        {
-            for subscription in subscriptions.children() {
-                let jid = subscription.attribute("jid").unwrap_or_default();
-                let state = subscription.attribute("subscription").unwrap_or_default();
-                if state != "none" {
-                    found.push((jid.into_owned(), state.into_owned()));
-                }
-            }
-        }
-    }
-    found
 }

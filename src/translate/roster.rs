@@ -10,16 +10,16 @@ use sha2::{Digest as _, Sha256};
 
 use super::Wire;
 use super::approvals::Subscribers;
-use super::authorization::Form;
 use super::contacts::Contact;
 use super::followings::follow_self;
 use super::handshake::{Half, Kind, Relation};
 use super::record::{Request, Undo, Written};
+use super::rules;
 use super::subscriptions::show_subscription;
 use super::translator::Translator;
-use super::{record, rules};
 use crate::jid;
 use crate::ns;
+use crate::pubsub::{Event, PRESENCE, Question, What};
 use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, escape};
 
@@ -313,10 +313,10 @@ impl Translator {
                 contact.is_asking = false;
             }
             if before.to == Half::Yes && after.to != Half::Yes {
-                self.followings.note(&account, false);
+                self.followings.note(&account, false, wire);
                 self.events.hide(&account, wire);
             } else if after.to == Half::Yes && before.to != Half::Yes {
-                self.followings.note(&account, true);
+                self.followings.note(&account, true, wire);
                 self.states.fetch(&account);
             }
             if is_news {
@@ -381,7 +381,7 @@ impl Translator {
         let is_lost = is_login && is_new;
         for account in &approved {
             if is_lost {
-                self.approvals.want(account, false);
+                self.approvals.want(account, false, wire);
                 self.approvals.want_subscribed(account);
                 continue;
             }
@@ -412,30 +412,24 @@ impl Translator {
         for jid in pending {
             // Its form got lost, or is still to come.
             if jid::bare(jid) != own && !self.approvals.has_form_of(jid) {
-                self.handle_form(Form::pending(jid, &own), wire);
+                let question = Question {
+                    service: own.as_str().into(),
+                    node: PRESENCE.into(),
+                    jid: jid.into(),
+                    id: Box::default(),
+                };
+                self.handle_form(question, wire);
             }
         }
     }
 
-    /// An event on the account's own private node; `true` if `message` is one.
-    pub(super) fn handle_private_event(&mut self, message: &Element<'_>, wire: &mut Wire) -> bool {
-        let Some(event) = message.child(ns::PUBSUB_EVENT, "event") else {
-            return false;
-        };
-        let is_record =
-            |child: &Element<'_>| child.attribute("node").as_deref() == Some(record::NODE);
-        let Some(items) = event.children().find(is_record) else {
-            return false;
-        };
-        if message
-            .attribute("from")
-            .is_some_and(|from| from != jid::bare(&wire.jid))
-        {
+    /// An event on a node named as the account's own private one.
+    pub(super) fn handle_private_event(&mut self, event: &Event<'_>, wire: &mut Wire) {
+        if event.service != jid::bare(&wire.jid) {
             wire.drop_event(Dropped::ForeignFrom);
-        } else if items.local() == "items" && self.is_pure() {
-            self.handle_record_event(&items, wire);
+        } else if event.what == What::Items && self.is_pure() {
+            self.handle_record_event(event.element, wire);
         }
-        true
     }
 }
 

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use super::contacts::{Contact, Contacts};
-use super::entries::{add_jids, bucket_of};
+use super::contacts::{Contact, Contacts, bucket_of};
+use super::entries::add_jids;
 use super::handshake::Half;
 
 /// So many are remembered: as many as there may be contacts.

@@ -9,17 +9,17 @@ use std::time::Duration;
 use bytes::BufMut;
 
 use super::Wire;
-use super::approvals::{MOST_JIDS, Noted, has_share};
-use super::authorization::{Form, returned_answer, set_subscription};
+use super::approvals::{Noted, has_share, set_subscription};
+use super::contacts::MOST_JIDS;
 use super::farewell::Told;
 use super::followings::Outcome;
 use super::handshake::{Half, Kind, Relation};
-use super::presence::NODE;
 use super::rules;
 use super::translator::{Translator, refuse};
 use crate::jid;
 use crate::ns;
-use crate::wire::{Dropped, Leg};
+use crate::pubsub::{Event, Question};
+use crate::wire::{Dropped, Leg, Refused};
 use crate::xml::{Element, escape};
 
 /// So many forms, or subscription stanzas of the client's, may wait until the contacts are known.
@@ -145,8 +145,8 @@ impl Translator {
         if self.blocking.is_blocked(account) || !self.revocations.is_open() {
             return;
         }
-        self.revocations.cancel(account);
-        self.revocations.cancel(jid::domain(account));
+        self.revocations.cancel(account, wire);
+        self.revocations.cancel(jid::domain(account), wire);
         self.hold_publishes(wire);
     }
 
@@ -183,7 +183,7 @@ impl Translator {
 
     /// Ends what `account` sees of our node. Its JIDs stay on record until that is done.
     pub(super) fn revoke(&mut self, account: &str, wire: &mut Wire) {
-        self.approvals.forget(account);
+        self.approvals.forget(account, wire);
         self.revocations.revoke(account, wire);
         self.hold_publishes(wire);
     }
@@ -222,7 +222,7 @@ impl Translator {
             if self.may_see(account) && self.approvals.has_form(account) {
                 self.approve(account, wire);
             } else if self.is_approved(account) {
-                self.approvals.want(account, is_marked);
+                self.approvals.want(account, is_marked, wire);
             }
         }
         if lost(|relation| relation.from) {
@@ -273,7 +273,7 @@ impl Translator {
     pub(super) fn follow_marker(&mut self, account: &str, wire: &mut Wire) {
         self.follow(account, wire);
         if self.approvals.is_compared() && self.may_see(account) {
-            self.approvals.want(account, true);
+            self.approvals.want(account, true, wire);
         }
     }
 
@@ -315,36 +315,29 @@ impl Translator {
         }
     }
 
-    /// A message from the server that may be about a subscription; `true` if it is.
-    pub(super) fn handle_subscription_message(
-        &mut self,
-        message: &Element<'_>,
-        wire: &mut Wire,
-    ) -> bool {
-        let own = jid::bare(&wire.jid).to_owned();
-        if let Some(form) = Form::read(message, &own) {
-            wire.apply(&rules::FORM);
-            if self.contacts.is_known() {
-                self.handle_form(form, wire);
-            } else if self.is_pure() || self.contacts.ask(wire) {
-                self.hold_form(form, false, wire);
-            } else {
-                wire.drop_event(Dropped::Overflow);
-            }
-            return true;
+    /// Listing 10: approved if the user has approved that account, else the user is asked. It waits until the
+    /// contacts are known.
+    pub(super) fn handle_question(&mut self, question: Question, wire: &mut Wire) {
+        wire.apply(&rules::FORM);
+        if self.contacts.is_known() {
+            self.handle_form(question, wire);
+        } else if self.is_pure() || self.contacts.ask(wire) {
+            self.hold_form(question, false, wire);
+        } else {
+            wire.drop_event(Dropped::Overflow);
         }
-        if let Some((jid, is_allowed)) = returned_answer(message, &own) {
-            // The user may have changed his mind since.
-            let account = jid::prepared(jid::bare(&jid));
-            if wire.may_react() && (!is_allowed || self.may_see(&account)) {
-                set_subscription(&jid, is_allowed, wire);
-            }
-            return true;
-        }
-        self.handle_subscription_event(message, &own, wire)
     }
 
-    fn hold_form(&mut self, form: Form, is_contacts: bool, wire: &mut Wire) {
+    /// An answer of ours about `jid` came back (ejabberd acts on none), so the owner sets the subscription. The
+    /// user may have changed his mind since.
+    pub(super) fn handle_returned_answer(&mut self, jid: &str, is_allowed: bool, wire: &mut Wire) {
+        let account = jid::prepared(jid::bare(jid));
+        if wire.may_react() && (!is_allowed || self.may_see(&account)) {
+            set_subscription(jid, is_allowed, wire);
+        }
+    }
+
+    fn hold_form(&mut self, form: Question, is_contacts: bool, wire: &mut Wire) {
         let has_room = match is_contacts {
             true => self.held_forms.len() < 2 * MOST_HELD,
             false => has_share(&self.held_forms, &form, MOST_HELD),
@@ -366,7 +359,7 @@ impl Translator {
     }
 
     /// Listing 10: approved if the user has approved that account, else the user is asked.
-    pub(super) fn handle_form(&mut self, form: Form, wire: &mut Wire) {
+    pub(super) fn handle_form(&mut self, form: Question, wire: &mut Wire) {
         let account = form.account().into_owned();
         if !self.is_pure() && self.contacts.may_see(&account) && !self.blocking.is_known() {
             // Whoever was approved may be blocked by now.
@@ -426,47 +419,27 @@ impl Translator {
     }
 
     /// A service says what became of a subscription of ours (XEP-0060 §8.6).
-    fn handle_subscription_event(
-        &mut self,
-        message: &Element<'_>,
-        own: &str,
-        wire: &mut Wire,
-    ) -> bool {
-        let Some(event) = message.child(ns::PUBSUB_EVENT, "event") else {
-            return false;
-        };
-        let Some(subscription) = event.child(ns::PUBSUB_EVENT, "subscription") else {
-            return false;
-        };
-        let account = message.attribute("from").unwrap_or_default();
-        if subscription.attribute("node").as_deref() != Some(NODE)
-            || !jid::is_account(&account)
-            || self.contacts.is_clients_own(&account)
-            || message.attribute("type").as_deref() == Some("error")
-        {
-            return false;
-        }
-        let is_about_us = subscription.attribute("jid").is_some_and(|jid| jid == own);
-        let state = subscription.attribute("subscription").unwrap_or_default();
+    pub(super) fn handle_subscription_event(&mut self, event: &Event<'_>, wire: &mut Wire) {
+        let account = event.service;
+        let is_about_us = event.element.attribute("jid").as_deref() == Some(jid::bare(&wire.jid));
         wire.apply(&rules::STATE);
-        if !is_about_us || self.contacts.relation(&account).to == Half::No {
+        if !is_about_us || self.contacts.relation(account).to == Half::No {
             wire.drop_event(Dropped::NotSubscribed);
-        } else if message.children().any(|child| child.local() == "delay") {
+        } else if event.is_delayed {
             // What it says may have changed since; our next question tells.
             wire.drop_event(Dropped::Delayed);
         } else {
-            match &*state {
-                "subscribed" => self.note_subscribed(&account, wire),
-                "none" => self.note_unsubscribed(&account, wire),
+            match event.element.attribute("subscription").as_deref() {
+                Some("subscribed") => self.note_subscribed(account, wire),
+                Some("none") => self.note_unsubscribed(account, wire),
                 _ => {}
             }
         }
-        true
     }
 
     /// We are subscribed to the node of `account`.
     fn note_subscribed(&mut self, account: &str, wire: &mut Wire) {
-        self.followings.note(account, true);
+        self.followings.note(account, true, wire);
         if !self.is_pure() {
             return;
         }
@@ -497,7 +470,7 @@ impl Translator {
 
     /// We are subscribed to it no longer. The contact may have left our node, too.
     fn note_unsubscribed(&mut self, account: &str, wire: &mut Wire) {
-        self.followings.note(account, false);
+        self.followings.note(account, false, wire);
         if !self.is_pure() {
             return;
         }
@@ -511,11 +484,16 @@ impl Translator {
     }
 
     /// Under `pure`: a contact to whose node we should be subscribed does not let us see it.
-    pub(super) fn handle_refused_fetch(&mut self, account: &str, condition: &str, wire: &mut Wire) {
+    pub(super) fn handle_refused_fetch(
+        &mut self,
+        account: &str,
+        refused: Refused<'_>,
+        wire: &mut Wire,
+    ) {
         if self.contacts.relation(account).to != Half::Yes {
             return;
         }
-        match condition {
+        match refused.condition_or("") {
             // It was ended while we were away.
             "not-subscribed" | "not-authorized" | "forbidden" => {
                 self.note_unsubscribed(account, wire);
@@ -526,25 +504,17 @@ impl Translator {
         }
     }
 
-    /// The answer to a request to subscribe (listing 9).
-    pub(super) fn handle_followed(
-        &mut self,
-        serial: u32,
-        reply: Result<&Element<'_>, &str>,
-        wire: &mut Wire,
-    ) {
-        let Some((account, outcome)) = self.followings.handle_reply(serial, reply, wire) else {
-            return;
-        };
+    /// What became of a request to subscribe (listing 9).
+    pub(super) fn handle_followed(&mut self, account: &str, outcome: Outcome<'_>, wire: &mut Wire) {
         match outcome {
-            Outcome::Subscribed => self.note_subscribed(&account, wire),
-            Outcome::Refused(condition)
-                if self.is_pure() && is_final(condition) && self.told.insert(account.clone()) =>
+            Outcome::Subscribed => self.note_subscribed(account, wire),
+            Outcome::Refused(Refused::With(condition))
+                if self.is_pure() && is_final(condition) && self.told.insert(account.into()) =>
             {
-                show_error(&account, "cancel", condition, wire);
+                show_error(account, "cancel", condition, wire);
             }
-            Outcome::Pending if self.is_pure() => self.note_pending(&account, wire),
-            Outcome::Denied => self.note_unsubscribed(&account, wire),
+            Outcome::Pending if self.is_pure() => self.note_pending(account, wire),
+            Outcome::Denied => self.note_unsubscribed(account, wire),
             Outcome::Pending | Outcome::Refused(_) => {}
         }
     }

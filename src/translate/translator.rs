@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use super::Wire;
 use super::approvals::{Approvals, Subscribers};
-use super::authorization::Form;
 use super::blocking::Blocking;
 use super::contacts::{Changed, Contacts};
 use super::events::Events;
@@ -16,9 +15,8 @@ use super::handshake::Kind;
 use super::leftovers::is_ping_of_shim;
 use super::login::Login;
 use super::natives::Natives;
-use super::presence::{NODE, Presence};
+use super::presence::Presence;
 use super::record::Record;
-use super::replies::error_condition;
 use super::revoke::Revocations;
 use super::roster::{Version, Waiting};
 use super::rules;
@@ -26,7 +24,8 @@ use super::states::States;
 use crate::jid;
 use crate::ns;
 use crate::policy::{Function, Policy};
-use crate::wire::{Dropped, Leg};
+use crate::pubsub::{Event, PRESENCE, Question, ROSTER, What, returned_answer};
+use crate::wire::{Dropped, Leg, error_condition};
 use crate::xml::{Element, escape, rewrite};
 
 /// All translation of one session.
@@ -46,7 +45,7 @@ pub(crate) struct Translator {
     pub(super) login: Login,
     pub(super) gate: Gate,
     /// Forms that came before the contacts were known.
-    pub(super) held_forms: Vec<Form>,
+    pub(super) held_forms: Vec<Question>,
     /// What the client said about subscriptions before the contacts were known; under `pure`.
     pub(super) held_changes: Vec<(Kind, Box<str>)>,
     /// Accounts whose requests the client is shown when it is available.
@@ -138,7 +137,7 @@ impl Translator {
         match (was_available, self.presence.is_available()) {
             (true, false) => {
                 self.events.forget_all();
-                self.states.forget();
+                self.states.forget(wire);
                 self.contacts.forget_directed();
             }
             (false, true) if self.login == Login::Done => {
@@ -182,7 +181,7 @@ impl Translator {
         let is_own = iq
             .attribute("to")
             .is_none_or(|to| jid::prepared(&to) == jid::bare(&wire.jid));
-        if mentions(iq, &[ns::ROSTER, NODE]) {
+        if mentions(iq, &[ns::ROSTER, PRESENCE]) {
             if let Some(query) = iq.child(ns::ROSTER, "query")
                 && self.is_pure()
             {
@@ -198,7 +197,7 @@ impl Translator {
             if is_own {
                 self.note_roster_set(iq, wire);
             }
-            self.contacts.note_client_iq(iq, NODE, wire.now);
+            self.contacts.note_client_iq(iq, wire.now);
         }
         if is_own && mentions(iq, &[ns::PRIVACY, "urn:xmpp:invisible:"]) {
             self.presence.note_visibility_request(iq, wire);
@@ -271,7 +270,7 @@ impl Translator {
             if let Some(full) = state_of(presence) {
                 let account = jid::bare(&full);
                 self.contacts.note_native(account, is_marked);
-                self.states.note_heard(&full);
+                self.states.note_heard(&full, wire);
                 let is_own = account == jid::bare(&wire.jid);
                 match kind {
                     None if is_own => {
@@ -306,15 +305,42 @@ impl Translator {
             return false;
         }
         self.need_contacts(wire);
-        if self.handle_subscription_message(message, wire)
-            || self.handle_private_event(message, wire)
+        let own = jid::bare(&wire.jid).to_owned();
+        if let Some(question) = Question::read(message, &own)
+            && is_about_own(&question, &own)
         {
+            self.handle_question(question, wire);
             return true;
         }
-        // Under `pure` nothing else keeps a client that is not available from being shown presence.
-        self.events.is_closed = self.is_pure() && !self.presence.is_available();
-        self.events
-            .handle_message(message, &mut self.contacts, &mut self.states, wire)
+        if message.attribute("from").as_deref() == Some(jid::domain(&own))
+            && let Some((jid, is_allowed)) = returned_answer(message, PRESENCE)
+        {
+            self.handle_returned_answer(&jid, is_allowed, wire);
+            return true;
+        }
+        Event::with(message, &own, |event| self.handle_event(event, wire)).unwrap_or(false)
+    }
+
+    /// An event; `false` if it passes, as it is of no node of ours: of a service, or of somebody's resource.
+    fn handle_event(&mut self, event: &Event<'_>, wire: &mut Wire) -> bool {
+        match event.node {
+            ROSTER => self.handle_private_event(event, wire),
+            PRESENCE if !jid::is_account(event.service) => return false,
+            PRESENCE if event.what == What::Subscription => {
+                if self.contacts.is_clients_own(event.service) {
+                    return false;
+                }
+                self.handle_subscription_event(event, wire);
+            }
+            PRESENCE => {
+                // Under `pure` nothing else keeps a client that is not available from being shown presence.
+                self.events.is_closed = self.is_pure() && !self.presence.is_available();
+                self.events
+                    .handle_event(event, &mut self.contacts, &mut self.states, wire);
+            }
+            _ => return false,
+        }
+        true
     }
 
     /// Whether a message that is not read is an event on a node of ours, or the form of who may send one;
@@ -330,7 +356,7 @@ impl Translator {
             return is_account
                 && event.children().any(|what| {
                     let node = what.attribute("node");
-                    node.is_some_and(|node| node == NODE || node == super::record::NODE)
+                    node.is_some_and(|node| node == PRESENCE || node == ROSTER)
                 });
         }
         is_from_account(head, wire)
@@ -501,6 +527,15 @@ pub(super) fn refuse(stanza: &Element<'_>, kind: &str, condition: &str, wire: &m
         "><error type='{kind}'><{condition} xmlns='{}'/></error></{name}>",
         ns::STANZA_ERRORS
     );
+}
+
+/// Whether a question is one about the own node, by who may ask it.
+fn is_about_own(question: &Question, own: &str) -> bool {
+    let is_asker = *question.service == *own || *question.service == *jid::domain(own);
+    is_asker
+        && *question.node == *PRESENCE
+        && question.is_well_formed()
+        && question.account() != own
 }
 
 /// Whether a presence error says that the stanza was not acceptable.

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use super::Purpose;
 use super::Wire;
-use super::inquiry::{Inquiry, NO_LIST, has_none};
+use super::inquiry::Inquiry;
 use crate::jid;
 use crate::ns;
-use crate::wire::ServerFacts;
+use crate::wire::{Refused, Reply, ServerFacts};
 use crate::xml::{Element, escape};
 
 /// So many requests of the client's may wait for their answers.
@@ -136,7 +136,7 @@ impl Visibility {
     }
 
     /// Takes the answer about all lists: which is active, which the default.
-    pub(super) fn handle_lists(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+    pub(super) fn handle_lists(&mut self, reply: Reply<'_>, wire: &mut Wire) {
         match reply {
             Ok(iq) if iq.child(ns::PRIVACY, "query").is_some() => {
                 self.lists.note_known();
@@ -148,7 +148,7 @@ impl Visibility {
                 });
                 self.ask_for_list(wire);
             }
-            Err(condition) if has_none(condition) => {
+            Err(refused) if refused.is_unsupported() => {
                 self.lists.note_known();
                 wire.learn(ServerFacts {
                     no_privacy_lists: true,
@@ -156,14 +156,14 @@ impl Visibility {
                 });
             }
             // None at all, as XEP-0016 §2.3 has it.
-            Err("item-not-found") => self.lists.note_known(),
-            Ok(_) => self.lists.fail(LISTS, NO_LIST, wire),
-            Err(reason) => self.lists.fail(LISTS, reason, wire),
+            Err(Refused::With("item-not-found")) => self.lists.note_known(),
+            Ok(_) => self.lists.fail(LISTS, Refused::NoList, wire),
+            Err(refused) => self.lists.fail(LISTS, refused, wire),
         }
     }
 
     /// Takes the answer about the list in force.
-    pub(super) fn handle_list(&mut self, reply: Result<&Element<'_>, &str>, wire: &mut Wire) {
+    pub(super) fn handle_list(&mut self, reply: Reply<'_>, wire: &mut Wire) {
         self.reads = self.reads.saturating_sub(1);
         let change = reply.map(Change::of);
         if let Ok(change) = &change {
@@ -175,7 +175,7 @@ impl Visibility {
         let is_told = self.reads > 0 || name.is_none_or(|name| newest.lists.contains_key(name));
         match change {
             Ok(change) if is_told && !change.lists.is_empty() => self.list.note_known(),
-            Err("item-not-found") => {
+            Err(Refused::With("item-not-found")) => {
                 self.list.note_known();
                 if let Some(name) = name {
                     self.state.note_list(name.into(), List::default());
@@ -183,7 +183,8 @@ impl Visibility {
             }
             // It is unknown now, and so nothing is published.
             failed => {
-                self.list.fail(LISTS, failed.err().unwrap_or(NO_LIST), wire);
+                let refused = failed.err().unwrap_or(Refused::NoList);
+                self.list.fail(LISTS, refused, wire);
                 if let Some(name) = name {
                     self.state.lists.remove(name);
                 }

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `mod.rs` | [`Wire`]: what is sent on each leg, IQs of ours, answers in the client's place |
+//! | `reply.rs` | what became of an IQ of ours |
 //! | `requests.rs` | ids of our IQs, until when they wait, who may answer them |
 //! | `pacing.rs` | how much of our own goes to the server at once |
 //! | `output.rs` | what comes out of a session, besides bytes |
@@ -10,6 +11,7 @@
 
 mod output;
 mod pacing;
+mod reply;
 mod requests;
 mod rule;
 
@@ -20,6 +22,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 pub use output::{Dropped, Event, Leg, Level, Output, Record, ServerFacts};
+pub(crate) use reply::{Refused, Reply, error_condition, is_gone};
 pub use requests::Seed;
 pub use rule::Rule;
 
@@ -105,6 +108,11 @@ impl<P> Wire<P> {
     /// not so many that others find no room.
     pub(crate) fn may_work(&self) -> bool {
         self.pacer.has_credit() && self.has_room() && !self.is_closed(Leg::Server)
+    }
+
+    /// A place for a request that can wait, if one [may go now](Self::may_work).
+    pub(crate) fn spare(&mut self) -> Option<Spare<'_, P>> {
+        self.may_work().then_some(Spare(self))
     }
 
     /// When a request that can wait may go; `None` while answers are waited for.
@@ -204,6 +212,21 @@ impl<P> Wire<P> {
         };
         self.write_iq(kind, to, &id, body);
         true
+    }
+
+    /// What the answers are for that are waited for.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = &P> {
+        self.requests.purposes()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn asked_mut(&mut self) -> impl Iterator<Item = &mut P> {
+        self.requests.purposes_mut()
+    }
+
+    /// The answers to these requests are of no use any more.
+    pub(crate) fn forget(&mut self, which: impl Fn(&P) -> bool) {
+        self.requests.forget(which);
     }
 
     /// Sends an IQ of ours from whose answer nothing follows, however many wait. `false`: nothing goes to the
@@ -328,6 +351,22 @@ impl<P> Wire<P> {
 
     pub(crate) fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+}
+
+/// A place for one request: it cannot fail to be sent.
+pub(crate) struct Spare<'a, P>(&'a mut Wire<P>);
+
+impl<P> Spare<'_, P> {
+    /// The same as [`Wire::request`].
+    pub(crate) fn request(
+        self,
+        kind: &str,
+        to: Option<&str>,
+        purpose: P,
+        body: impl FnOnce(&mut BytesMut),
+    ) {
+        self.0.request(kind, to, purpose, body);
     }
 }
 

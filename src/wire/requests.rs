@@ -118,6 +118,21 @@ impl<P> Requests<P> {
         asked.then(|| self.pending.remove(index).purpose)
     }
 
+    /// What the answers are for that are waited for.
+    pub(crate) fn purposes(&self) -> impl Iterator<Item = &P> {
+        self.pending.iter().map(|pending| &pending.purpose)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn purposes_mut(&mut self) -> impl Iterator<Item = &mut P> {
+        self.pending.iter_mut().map(|pending| &mut pending.purpose)
+    }
+
+    /// Nobody waits for the answers to these any more; should they come, they are swallowed.
+    pub(crate) fn forget(&mut self, which: impl Fn(&P) -> bool) {
+        self.pending.retain(|pending| !which(&pending.purpose));
+    }
+
     /// How many wait for their answers.
     pub(crate) fn waiting(&self) -> usize {
         self.pending.len()

@@ -1,0 +1,70 @@
+//! What the answers of a publish-subscribe service say. `None` always means: the answer does not say.
+
+use crate::ns;
+use crate::xml::Element;
+
+/// Reads the list of items in an answer (§6.5.2).
+pub(crate) fn with_items<R>(iq: &Element<'_>, read: impl FnOnce(&Element<'_>) -> R) -> Option<R> {
+    let pubsub = iq.child(ns::PUBSUB, "pubsub")?;
+    let items = pubsub.child(ns::PUBSUB, "items")?;
+    Some(read(&items))
+}
+
+/// Whether an answer is only a part of a list (XEP-0059).
+pub(crate) fn is_part(iq: &Element<'_>) -> bool {
+    let pubsub = iq.child(ns::PUBSUB, "pubsub");
+    pubsub.is_some_and(|pubsub| pubsub.child(ns::RSM, "set").is_some())
+}
+
+/// Reads the form of a node's configuration (§8.2.2).
+pub(crate) fn with_configuration<R>(
+    iq: &Element<'_>,
+    read: impl FnOnce(&Element<'_>) -> R,
+) -> Option<R> {
+    let pubsub = iq.child(ns::PUBSUB_OWNER, "pubsub")?;
+    let configure = pubsub.child(ns::PUBSUB_OWNER, "configure")?;
+    let form = configure.child(ns::DATA, "x")?;
+    Some(read(&form))
+}
+
+/// Who may do what with a node, as its owner is told (§8.9.1): JIDs and affiliations.
+pub(crate) fn affiliations(iq: &Element<'_>) -> Option<Vec<(Box<str>, Box<str>)>> {
+    owner_list(iq, "affiliations", "affiliation")
+}
+
+/// Who is subscribed to a node or asks to be, as its owner is told (§8.8.1): JIDs and states.
+pub(crate) fn subscriptions(iq: &Element<'_>) -> Option<Vec<(Box<str>, Box<str>)>> {
+    let mut found = owner_list(iq, "subscriptions", "subscription")?;
+    found.retain(|(_, state)| **state != *"none");
+    Some(found)
+}
+
+fn owner_list(iq: &Element<'_>, list: &str, what: &str) -> Option<Vec<(Box<str>, Box<str>)>> {
+    let pubsub = iq.child(ns::PUBSUB_OWNER, "pubsub")?;
+    let list = pubsub.child(ns::PUBSUB_OWNER, list)?;
+    let read = |entry: Element<'_>| {
+        let [jid, value] = ["jid", what].map(|name| entry.attribute(name).unwrap_or_default());
+        ((*jid).into(), (*value).into())
+    };
+    Some(list.children().map(read).collect())
+}
+
+/// What became of a request to subscribe (§6.1.2): the state.
+pub(crate) fn subscription(iq: &Element<'_>) -> Option<Box<str>> {
+    let pubsub = iq.child(ns::PUBSUB, "pubsub")?;
+    let subscription = pubsub.child(ns::PUBSUB, "subscription")?;
+    Some((*subscription.attribute("subscription")?).into())
+}
+
+/// The state of the subscription of `own` to `node` in a list of our own (§5.6).
+pub(crate) fn own_subscription(iq: &Element<'_>, node: &str, own: &str) -> Option<Box<str>> {
+    let pubsub = iq.child(ns::PUBSUB, "pubsub")?;
+    let list = pubsub.child(ns::PUBSUB, "subscriptions")?;
+    let is_meant = |child: &Element<'_>| {
+        // On each, or once on the list.
+        let of = child.attribute("node").or_else(|| list.attribute("node"));
+        of.as_deref() == Some(node) && child.attribute("jid").as_deref() == Some(own)
+    };
+    let subscription = list.children().find(is_meant)?;
+    Some((*subscription.attribute("subscription")?).into())
+}

@@ -1,0 +1,57 @@
+//! What a publish-subscribe service says by itself (§4.3), read once a message.
+
+use crate::ns;
+use crate::xml::Element;
+
+/// An event on a node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event<'a> {
+    /// The account or the service it comes from.
+    pub(crate) service: &'a str,
+    pub(crate) node: &'a str,
+    pub(crate) what: What,
+    /// What is inside `<event/>`: `<items/>` or whatever else it is.
+    pub(crate) element: &'a Element<'a>,
+    /// The server has kept it, so it may be out of date.
+    pub(crate) is_delayed: bool,
+}
+
+/// What an event tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Items were published, or taken away.
+    Items,
+    /// What became of a subscription (§8.6).
+    Subscription,
+    /// The node was emptied, deleted or configured.
+    Node,
+}
+
+impl Event<'_> {
+    /// Gives `message` to `read` as an event, if it is one. Without `from` it is of the account `own`.
+    pub(crate) fn with<R>(
+        message: &Element<'_>,
+        own: &str,
+        read: impl FnOnce(&Event<'_>) -> R,
+    ) -> Option<R> {
+        if message.attribute("type").as_deref() == Some("error") {
+            return None;
+        }
+        let event = message.child(ns::PUBSUB_EVENT, "event")?;
+        let element = event.children().next()?;
+        let what = match element.local() {
+            "items" => What::Items,
+            "subscription" => What::Subscription,
+            "purge" | "delete" | "configuration" => What::Node,
+            _ => return None,
+        };
+        let from = message.attribute("from");
+        Some(read(&Event {
+            service: from.as_deref().unwrap_or(own),
+            node: &element.attribute("node")?,
+            what,
+            element: &element,
+            is_delayed: message.children().any(|child| child.local() == "delay"),
+        }))
+    }
+}

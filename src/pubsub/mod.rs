@@ -1,0 +1,28 @@
+//! The words of publish-subscribe (XEP-0060): written and read here, and nowhere else.
+//!
+//! | file | holds | XEP-0060 |
+//! |---|---|---|
+//! | `request.rs` | what is asked of a service | §5.6, §6, §7, §8 |
+//! | `answer.rs` | what its answers say | |
+//! | `event.rs` | what a service says by itself | §4.3, §7.1.2, §8.6 |
+//! | `authorization.rs` | who may subscribe: listings 10 and 11 | §8.6 |
+//! | `unwrap.rs` | what of a payload may reach a client | |
+//! | `form.rs` | data forms (XEP-0004) | |
+//!
+//! Nothing in here has a state, waits for anything, or knows what it is good for.
+
+pub(crate) mod answer;
+mod authorization;
+mod event;
+pub(crate) mod form;
+pub(crate) mod request;
+mod unwrap;
+
+pub(crate) use authorization::{Question, returned_answer};
+pub(crate) use event::{Event, What};
+pub(crate) use unwrap::write_presence;
+
+/// The node of listings 3 and 4: an account's presence.
+pub(crate) const PRESENCE: &str = "presence";
+/// The private node on which an account's contacts are on record.
+pub(crate) const ROSTER: &str = "urn:pubshim:roster";

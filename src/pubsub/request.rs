@@ -1,0 +1,166 @@
+//! What is asked of a publish-subscribe service: each function writes what stands inside an IQ.
+
+use std::fmt::{Display, Write as _};
+
+use bytes::{BufMut, BytesMut};
+
+use super::form;
+use crate::ns;
+use crate::xml::escape;
+
+/// Makes `node` with these fields of its configuration (§8.1.3); a `set`.
+pub(crate) fn create(out: &mut BytesMut, node: &str, fields: &[(&str, &str)]) {
+    wrap(out, ns::PUBSUB, |out| {
+        let _ = write!(out, "<create node='{}'/><configure>", escape(node));
+        form::write_submit(out, ns::NODE_CONFIG, fields);
+        out.put_slice(b"</configure>");
+    });
+}
+
+/// Asks for the configuration of `node` (§8.2.1); a `get`.
+pub(crate) fn configuration(out: &mut BytesMut, node: &str) {
+    owner_side(out, "configure", node);
+}
+
+/// Changes fields of the configuration of `node` (§8.2.4); a `set`.
+pub(crate) fn configure(out: &mut BytesMut, node: &str, fields: &[(&str, &str)]) {
+    wrap(out, ns::PUBSUB_OWNER, |out| {
+        let _ = write!(out, "<configure node='{}'>", escape(node));
+        form::write_submit(out, ns::NODE_CONFIG, fields);
+        out.put_slice(b"</configure>");
+    });
+}
+
+/// Deletes `node` with all that is on it (§8.4); a `set`.
+pub(crate) fn delete(out: &mut BytesMut, node: &str) {
+    owner_side(out, "delete", node);
+}
+
+/// Publishes what `payload` writes as `item` (§7.1, listing 3); a `set`.
+///
+/// `access`, the access model that was verified, goes along: should the node have changed or gone, the
+/// publish is a conflict and not a leak.
+pub(crate) fn publish(
+    out: &mut BytesMut,
+    node: &str,
+    item: &str,
+    access: &str,
+    payload: impl FnOnce(&mut BytesMut),
+) {
+    wrap(out, ns::PUBSUB, |out| {
+        let (node, item) = (escape(node), escape(item));
+        let _ = write!(out, "<publish node='{node}'><item id='{item}'>");
+        payload(out);
+        out.put_slice(b"</item></publish><publish-options>");
+        form::write_submit(out, ns::PUBLISH_OPTIONS, &[("pubsub#access_model", access)]);
+        out.put_slice(b"</publish-options>");
+    });
+}
+
+/// Takes `item` away without telling anybody (§7.2); a `set`.
+pub(crate) fn retract(out: &mut BytesMut, node: &str, item: &str) {
+    wrap(out, ns::PUBSUB, |out| {
+        let (node, item) = (escape(node), escape(item));
+        let _ = write!(out, "<retract node='{node}'><item id='{item}'/></retract>");
+    });
+}
+
+/// Asks for all items of `node` (§6.5.2); a `get`.
+pub(crate) fn items(out: &mut BytesMut, node: &str) {
+    wrap(out, ns::PUBSUB, |out| {
+        let _ = write!(out, "<items node='{}'/>", escape(node));
+    });
+}
+
+/// Asks for items of `node` by their ids (§6.5.8); a `get`.
+pub(crate) fn items_by_id(
+    out: &mut BytesMut,
+    node: &str,
+    ids: impl IntoIterator<Item = impl Display>,
+) {
+    wrap(out, ns::PUBSUB, |out| {
+        let _ = write!(out, "<items node='{}'>", escape(node));
+        for id in ids {
+            let _ = write!(out, "<item id='{}'/>", escape(&id.to_string()));
+        }
+        out.put_slice(b"</items>");
+    });
+}
+
+/// Subscribes `jid` to `node` (§6.1, listing 9); a `set`.
+pub(crate) fn subscribe(out: &mut BytesMut, node: &str, jid: &str) {
+    subscriber_side(out, "subscribe", node, jid);
+}
+
+/// Ends the subscription of `jid` to `node` (§6.2); a `set`.
+pub(crate) fn unsubscribe(out: &mut BytesMut, node: &str, jid: &str) {
+    subscriber_side(out, "unsubscribe", node, jid);
+}
+
+/// Asks for our own subscriptions to `node` (§5.6); a `get`.
+pub(crate) fn own_subscriptions(out: &mut BytesMut, node: &str) {
+    wrap(out, ns::PUBSUB, |out| {
+        let _ = write!(out, "<subscriptions node='{}'/>", escape(node));
+    });
+}
+
+/// Asks, as the owner of `node`, who may do what with it (§8.9.1); a `get`.
+pub(crate) fn affiliations(out: &mut BytesMut, node: &str) {
+    owner_side(out, "affiliations", node);
+}
+
+/// Asks, as the owner of `node`, who is subscribed to it (§8.8.1); a `get`.
+pub(crate) fn subscriptions(out: &mut BytesMut, node: &str) {
+    owner_side(out, "subscriptions", node);
+}
+
+/// Says, as the owner of `node`, what these accounts may do with it (§8.9.2); a `set`.
+pub(crate) fn set_affiliation<'a>(
+    out: &mut BytesMut,
+    node: &str,
+    accounts: impl IntoIterator<Item = &'a str>,
+    affiliation: &str,
+) {
+    wrap(out, ns::PUBSUB_OWNER, |out| {
+        let _ = write!(out, "<affiliations node='{}'>", escape(node));
+        for account in accounts {
+            let _ = write!(
+                out,
+                "<affiliation jid='{}' affiliation='{affiliation}'/>",
+                escape(account)
+            );
+        }
+        out.put_slice(b"</affiliations>");
+    });
+}
+
+/// Sets, as the owner of `node`, the subscription of `jid` to it (§8.8.2); a `set`.
+pub(crate) fn set_subscription(out: &mut BytesMut, node: &str, jid: &str, state: &str) {
+    wrap(out, ns::PUBSUB_OWNER, |out| {
+        let (node, jid) = (escape(node), escape(jid));
+        let _ = write!(
+            out,
+            "<subscriptions node='{node}'><subscription jid='{jid}' subscription='{state}'/></subscriptions>"
+        );
+    });
+}
+
+fn owner_side(out: &mut BytesMut, what: &str, node: &str) {
+    wrap(out, ns::PUBSUB_OWNER, |out| {
+        let _ = write!(out, "<{what} node='{}'/>", escape(node));
+    });
+}
+
+fn subscriber_side(out: &mut BytesMut, what: &str, node: &str, jid: &str) {
+    wrap(out, ns::PUBSUB, |out| {
+        let (node, jid) = (escape(node), escape(jid));
+        let _ = write!(out, "<{what} node='{node}' jid='{jid}'/>");
+    });
+}
+
+fn wrap(out: &mut BytesMut, namespace: &str, inside: impl FnOnce(&mut BytesMut)) {
+    // Writing to a buffer in memory cannot fail.
+    let _ = write!(out, "<pubsub xmlns='{namespace}'>");
+    inside(out);
+    out.put_slice(b"</pubsub>");
+}
