@@ -91,7 +91,7 @@ impl Session {
             // The session is over for the server: it would take nothing more, and after a conflict
             // the item is our successor's.
             Leg::Server => {
-                self.translator.forget_published();
+                self.translator.broken();
                 self.translator.give_back(&mut self.wire);
                 self.pass_server_error(element, name);
             }
@@ -144,7 +144,7 @@ impl Session {
             false => "remote-connection-failed",
             true => "reset",
         };
-        self.translator.forget_published();
+        self.translator.broken();
         self.server.ended = true;
         self.refuse(condition, reason);
         self.finish(Leg::Server);
@@ -189,7 +189,7 @@ impl Session {
             return;
         }
         if !self.wire.is_closed(Leg::Server) && !self.server.ended {
-            self.translator.leave(is_heard, &mut self.wire);
+            self.translator.offline(is_heard, &mut self.wire);
         }
         self.translator.give_back(&mut self.wire);
     }

@@ -88,7 +88,7 @@ impl Session {
         match stanza_kind(&stanza) {
             None => return self.refuse_element(Leg::Server, &stanza),
             Some(Kind::Iq) if self.handle_unread_answer(&stanza, namespaces) => return,
-            Some(Kind::Message) if self.translator.is_ours(&stanza, &opaque, &self.wire) => {
+            Some(Kind::Message) if self.translator.is_ours(&stanza, &opaque) => {
                 return self.wire.drop_event(Dropped::Unreadable);
             }
             Some(_) => {}
@@ -109,7 +109,7 @@ impl Session {
             return true;
         }
         // What the client asked for may tell us something, too: then it does not.
-        self.translator.handle_server_iq(&error, &mut self.wire);
+        let _ = self.translator.handle_server(&error, &mut self.wire);
         false
     }
 

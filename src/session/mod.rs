@@ -220,7 +220,7 @@ impl Session {
 
     /// The client's full JID, once the server has bound one.
     pub fn jid(&self) -> Option<&str> {
-        (!self.wire.jid.is_empty()).then_some(&self.wire.jid)
+        Some(self.translator.jid()).filter(|jid| !jid.is_empty())
     }
 
     fn connection(&self, leg: Leg) -> &Connection {
@@ -240,7 +240,7 @@ impl Session {
     /// Lets the translators do what can wait.
     fn work(&mut self) {
         if self.is_at_work() {
-            self.translator.work(&mut self.wire);
+            self.translator.settle(&mut self.wire);
             // After our own, which would never have a turn while others ask faster than we answer.
             self.wire.send_answers();
         }
@@ -251,12 +251,12 @@ impl Session {
         if !self.is_at_work() {
             return None;
         }
-        let at = self.translator.work_at(&self.wire);
+        let at = self.translator.again_at(&self.wire);
         at.into_iter().chain(self.wire.answers_at()).min()
     }
 
     fn is_at_work(&self) -> bool {
-        self.is_logged_in() && self.closing.is_none() && !self.wire.jid.is_empty()
+        self.is_logged_in() && self.closing.is_none() && self.jid().is_some()
     }
 
     /// How long the server's leg was not read, all in all.
@@ -443,7 +443,7 @@ impl Session {
             return self.refuse("connection-timeout", "the login was not complete in time");
         }
         while let Some(purpose) = self.wire.requests.expired(self.wire.read_time) {
-            self.translator.handle_timeout(purpose, &mut self.wire);
+            self.translator.timed_out(purpose, &mut self.wire);
         }
     }
 }

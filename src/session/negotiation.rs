@@ -344,10 +344,11 @@ impl Session {
                 && let Some(bound) = bind.child(ns::BIND, "jid")
                 && stanza.attribute("type").as_deref() == Some("result")
             {
-                self.wire.jid = bound.text().into_owned();
+                let jid = bound.text().into_owned();
                 self.phase = Phase::Established;
                 self.trust_server();
-                self.wire.log(Event::LoggedIn(self.wire.jid.clone()));
+                self.wire.log(Event::LoggedIn(jid.clone()));
+                self.translator.bound(jid);
             }
         }
         self.pass(Leg::Server, stanza);

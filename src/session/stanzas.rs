@@ -4,41 +4,26 @@ use std::fmt::Write as _;
 
 use super::{Event, Leg, Session};
 use crate::ns;
-use crate::translate::rules;
+use crate::translate::{Verdict, rules};
 use crate::xml::{Element, escape};
 
 impl Session {
     pub(super) fn handle_client_stanza(&mut self, stanza: &Element<'_>) {
-        let translated = match stanza_kind(stanza) {
-            None => return self.refuse_element(Leg::Client, stanza),
-            Some(Kind::Presence) => self
-                .translator
-                .handle_client_presence(stanza, &mut self.wire),
-            Some(Kind::Iq) => self.translator.handle_client_iq(stanza, &mut self.wire),
-            Some(Kind::Message) => self
-                .translator
-                .handle_client_message(stanza, &mut self.wire),
-        };
-        if !translated {
+        if stanza_kind(stanza).is_none() {
+            return self.refuse_element(Leg::Client, stanza);
+        }
+        if self.translator.handle_client(stanza, &mut self.wire) == Verdict::Pass {
             self.pass(Leg::Client, stanza);
         }
     }
 
     pub(super) fn handle_server_stanza(&mut self, stanza: &Element<'_>) {
-        let translated = match stanza_kind(stanza) {
+        let is_taken = match stanza_kind(stanza) {
             None => return self.refuse_element(Leg::Server, stanza),
-            Some(Kind::Presence) => self
-                .translator
-                .handle_server_presence(stanza, &mut self.wire),
-            Some(Kind::Iq) => {
-                self.handle_reply(stanza)
-                    || self.translator.handle_server_iq(stanza, &mut self.wire)
-            }
-            Some(Kind::Message) => self
-                .translator
-                .handle_server_message(stanza, &mut self.wire),
+            Some(Kind::Iq) => self.handle_reply(stanza),
+            Some(_) => false,
         };
-        if !translated {
+        if !is_taken && self.translator.handle_server(stanza, &mut self.wire) == Verdict::Pass {
             self.pass(Leg::Server, stanza);
         }
     }
@@ -48,24 +33,16 @@ impl Session {
         let Some(id) = iq.attribute("id") else {
             return false;
         };
-        let is_error = match iq.attribute("type").as_deref() {
-            Some("result") => false,
-            Some("error") => true,
-            _ => return false,
-        };
-        if !self.wire.requests.is_ours(&id) {
+        let is_answer = matches!(iq.attribute("type").as_deref(), Some("result" | "error"));
+        if !is_answer || !self.wire.requests.is_ours(&id) {
             return false;
         }
         self.wire.apply(&rules::REPLY);
         let from = iq.attribute("from");
-        let purpose = self
-            .wire
-            .requests
-            .take(&id, from.as_deref(), &self.wire.jid);
+        let own = self.translator.jid();
         // What nobody was asked for, or came too late, is not the client's either.
-        if let Some(purpose) = purpose {
-            self.translator
-                .handle_reply(purpose, iq, is_error, &mut self.wire);
+        if let Some(ask) = self.wire.requests.take(&id, from.as_deref(), own) {
+            self.translator.answer(ask, iq, &mut self.wire);
         }
         true
     }

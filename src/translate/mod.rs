@@ -1,108 +1,59 @@
 //! Classic stanzas to publish-subscribe and back: what XEP-0207 is about.
 //!
-//! | file | holds | listings |
+//! | file or folder | holds | listings |
 //! |---|---|---|
-//! | `translator.rs` | which stanza goes to which of these | |
-//! | `replies.rs` | which answer to an IQ of ours goes to which of these | |
-//! | `login.rs` | what is done once in a session, and what can wait | |
-//! | `gate.rs`, `inquiry.rs` | what has to be known before anything is published | 3 |
-//! | `presence.rs` | the client's presence to publishes, going offline | 1, 3 |
-//! | `events.rs` | events on contacts' nodes to presence | 2, 4 |
-//! | `seen.rs` | one change, seen natively and by event, shown once | 2, 4 |
-//! | `states.rs` | the contacts' states at login | 4 |
-//! | `leftovers.rs` | items of resources that are gone | 3 |
-//! | `visibility.rs` | who must not see the client | 3 |
-//! | `subscriptions.rs` | subscription stanzas, forms and what services say of subscriptions | 5–7, 9–11 |
-//! | `handshake.rs` | the states of a subscription (RFC 6121 Appendix A) | 5–7 |
-//! | `natives.rs` | native subscription stanzas, as fast as the server takes them | 5, 7 |
-//! | `followings.rs` | our subscriptions to contacts' nodes | 9 |
-//! | `approvals.rs`, `revoke.rs` | who may see our node | 10, 11 |
-//! | `farewell.rs` | who is taken out sees the client go | 3 |
-//! | `pure.rs` | what a client says where nothing but pubsub may leave | 5–11 |
-//! | `blocking.rs` | whom the user has blocked | |
-//! | `contacts.rs` | what is known of each contact, and whose events are believed | 4 |
-//! | `roster.rs` | the roster under `pure` | 8 |
-//! | `record.rs` | what is remembered of contacts on a private node | 8 |
-//! | `node.rs` | a node of the own account, made and verified | 3 |
+//! | `router.rs` | which stanza, event, question and answer goes to which function; what follows from it | |
+//! | `presence/` | the client's presence to publishes; contacts' events to presence | 1–4 |
+//! | `contacts/` | subscriptions and the roster: who may see us, whom we see | 5–11 |
+//! | `account.rs` | what all functions know of the account | |
+//! | `people.rs`, `relation.rs`, `block_list.rs` | what is known of each contact | |
+//! | `node.rs`, `inquiry.rs` | a node of the own account; a question to the own server | 3 |
 //! | `rules.rs` | what is done, for people | |
+//! | `queue.rs` | accounts that wait for their turn | |
 //!
-//! A translator handles a stanza and says whether it took it; what it does not take passes byte for
-//! byte. It writes to the session's [`Wire`], and what it waits for is data
-//! ([`Purpose`]), not a closure.
+//! A function (`presence/`, `contacts/`) never imports another one, nor the router. It is handed a [`Cx`]: the
+//! account's shared knowledge, of which each row has one writer, and the session's [`Wire`]. It says whether it
+//! took a stanza; what nobody takes passes byte for byte. What it waits for is data ([`Ask`]), not a closure.
 
-mod approvals;
-mod blocking;
+mod account;
+mod block_list;
 mod contacts;
-mod entries;
-mod events;
-mod farewell;
-mod followings;
-mod gate;
-mod handshake;
 mod inquiry;
-mod leftovers;
-mod login;
-mod natives;
 mod node;
+mod people;
 mod presence;
-mod pure;
 mod queue;
-mod record;
-mod replies;
-mod revoke;
-mod roster;
+mod relation;
+mod router;
 pub(crate) mod rules;
-mod seen;
-mod states;
-mod strays;
-mod subscriptions;
-mod translator;
-mod visibility;
 
-pub(crate) use translator::Translator;
+pub(crate) use router::Translator;
+
+use account::Account;
 
 /// What the functions write to.
-pub(crate) type Wire = crate::wire::Wire<Purpose>;
+pub(crate) type Wire = crate::wire::Wire<Ask>;
 
-/// What the answer to an IQ of ours is for.
+/// What the answer to an IQ of ours is for: each function in words of its own, with all it needs to go on.
 #[derive(Debug)]
-pub(crate) enum Purpose {
-    /// A step of making and verifying the presence node.
+pub(crate) enum Ask {
+    /// A step of making and verifying the node `presence`.
     Node(node::Step),
-    /// Publishing the newest presence.
-    Publish,
-    /// Learning which items our resources have.
-    OwnItems,
-    /// Learning whether this resource of ours is there.
-    Ping(Box<str>),
-    /// Learning which privacy lists are in force.
-    PrivacyLists,
-    /// Learning what the list in force says.
-    PrivacyList,
-    /// Learning who is subscribed to our node, to end it.
-    Subscribers,
-    /// Ending a subscription or what an account may do with our node.
-    Revoked(revoke::Change),
-    /// Learning who is a member of our node.
-    Members,
-    /// Learning who is subscribed to our node, at login.
-    Listed,
-    /// Making contacts members of our node.
-    Grant(Vec<Box<str>>),
-    /// Subscribing to the node of this contact.
-    Follow(Box<str>, followings::Question),
-    /// Learning whom the user has blocked.
-    Blocklist,
-    /// A step of making and verifying the private node.
-    RecordNode(node::Step),
-    /// Learning what is on record of the contacts.
-    RecordItems,
-    /// Writing to the record.
-    Recorded,
-    /// Learning whom the account is subscribed to.
-    Roster,
-    /// Learning the states of a contact's resources.
-    State(states::Fetch),
-    /// Learning whether a contact's resource is there, which has published this.
-    Alive(events::Held),
+    Presence(presence::Ask),
+    Contacts(contacts::Ask),
+}
+
+/// Whether a stanza was taken.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Taken,
+    /// It passes byte for byte.
+    Pass,
+}
+
+/// What a function is handed. Two fields, so that one can be read while the other is written.
+pub(crate) struct Cx<'a> {
+    account: &'a mut Account,
+    wire: &'a mut Wire,
 }

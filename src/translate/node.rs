@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::inquiry::Inquiry;
-use super::{Purpose, Wire};
+use super::{Ask, Wire};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{answer, form, request};
@@ -55,72 +55,30 @@ enum State {
     Unusable,
 }
 
-/// What a node of the own account is for, and so who may see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spec {
-    /// The node of listings 3 and 4: whom the owner approves.
-    Presence,
-    /// Nobody but the account itself. What is on it must not be lost: it is repaired, never deleted.
-    Private,
+/// How a node of the own account has to be. Whoever owns it declares it.
+#[derive(Debug)]
+pub(super) struct Spec {
+    pub(super) name: &'static str,
+    /// The access model, if the server knows it; else it is `whitelist`.
+    pub(super) access: Access,
+    /// Configuration that is changed where the server offers the field.
+    pub(super) wanted: &'static [(&'static str, &'static str)],
+    /// Fewer items than this would not do.
+    pub(super) few_items: u32,
+    /// What is on it must not be lost: it is repaired, never deleted.
+    pub(super) is_kept: bool,
+    /// What an answer about the node is for.
+    pub(super) ask: fn(Step) -> Ask,
 }
 
 impl Spec {
-    fn wanted(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Presence => &WANTED,
-            Self::Private => &WANTED_PRIVATE,
-        }
-    }
-
-    /// Fewer items than this would not do: the resources of one account, or every item of the record.
-    fn few_items(self) -> u32 {
-        match self {
-            Self::Presence => 16,
-            Self::Private => 256,
-        }
-    }
-
-    fn best_access(self, wire: &Wire) -> Access {
-        match (self, wire.facts.no_authorize) {
-            (Self::Presence, false) => Access::Authorize,
-            _ => Access::Whitelist,
-        }
-    }
-
-    fn purpose(self, step: Step) -> Purpose {
-        match self {
-            Self::Presence => Purpose::Node(step),
-            Self::Private => Purpose::RecordNode(step),
+    fn best_access(&self, wire: &Wire) -> Access {
+        match wire.facts.no_authorize {
+            true => Access::Whitelist,
+            false => self.access,
         }
     }
 }
-
-/// Configuration that is changed where the server offers the field: delivery does not depend on
-/// native presence, the last item is fetched and never pushed, every resource keeps its item, and
-/// what a crash leaves behind goes away.
-const WANTED: [(&str, &str); 9] = [
-    ("pubsub#presence_based_delivery", "0"),
-    ("pubsub#send_last_published_item", "never"),
-    ("pubsub#max_items", "max"),
-    ("pubsub#persist_items", "1"),
-    ("pubsub#deliver_payloads", "1"),
-    ("pubsub#itemreply", "publisher"),
-    ("pubsub#purge_offline", "1"),
-    ("pubsub#notify_retract", "0"),
-    ("pubsub#notification_type", "headline"),
-];
-
-/// The same for a private node: it outlives the sessions that write it.
-const WANTED_PRIVATE: [(&str, &str); 8] = [
-    ("pubsub#presence_based_delivery", "0"),
-    ("pubsub#send_last_published_item", "never"),
-    ("pubsub#max_items", "max"),
-    ("pubsub#persist_items", "1"),
-    ("pubsub#deliver_payloads", "1"),
-    ("pubsub#purge_offline", "0"),
-    ("pubsub#notify_retract", "0"),
-    ("pubsub#notification_type", "headline"),
-];
 
 /// So many requests, and the server will not be convinced.
 const MOST_REQUESTS: u8 = 10;
@@ -130,8 +88,7 @@ const CONFIGURATION: &str = "how your node 'presence' is configured";
 /// A node of the own account and what is known of it.
 #[derive(Debug)]
 pub(crate) struct OwnNode {
-    name: &'static str,
-    spec: Spec,
+    spec: &'static Spec,
     state: State,
     /// The access model that was verified last.
     verified: Option<Access>,
@@ -161,9 +118,8 @@ enum Items {
 }
 
 impl OwnNode {
-    pub(super) fn new(name: &'static str, spec: Spec) -> Self {
+    pub(super) fn new(spec: &'static Spec) -> Self {
         Self {
-            name,
             spec,
             state: State::Unchecked,
             verified: None,
@@ -245,6 +201,11 @@ impl OwnNode {
         self.state == State::Unchecked && self.inquiry.failures() > 0
     }
 
+    /// Whether nothing more is to be asked about it for now.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_ready() || self.is_unusable() || self.is_paused()
+    }
+
     /// What became of the questions about it.
     pub(super) fn inquiry(&self) -> &Inquiry {
         &self.inquiry
@@ -273,8 +234,14 @@ impl OwnNode {
         self.is_adopted = false;
     }
 
-    /// Goes on with the answer to `step`; the error condition if it is an error.
-    pub(crate) fn handle_reply(&mut self, step: Step, reply: Reply<'_>, wire: &mut Wire) {
+    /// Goes on with the answer to `step`. `own`: the own bare JID.
+    pub(crate) fn handle_reply(
+        &mut self,
+        step: Step,
+        reply: Reply<'_>,
+        own: &str,
+        wire: &mut Wire,
+    ) {
         // A server without `authorize` says so in one of these ways (XEP-0060 §8.1.3), no other.
         let is_unknown_access = matches!(
             reply,
@@ -286,7 +253,7 @@ impl OwnNode {
                 answer::with_configuration(iq, |form| self.handle_configuration(form, wire))
                     .unwrap_or_else(|| self.give_up("an answer without a configuration", wire));
             }
-            (Step::Inspect, Ok(iq)) => self.handle_items(iq, wire),
+            (Step::Inspect, Ok(iq)) => self.handle_items(iq, own, wire),
             (Step::Get | Step::Inspect | Step::Delete, Err(Refused::With("item-not-found")))
             | (Step::Delete, Ok(_)) => match self.may_create {
                 true => self.make(wire),
@@ -308,7 +275,7 @@ impl OwnNode {
             (_, Err(Refused::With("internal-server-error"))) if self.requests < MOST_REQUESTS => {
                 self.ask(Step::Get, wire);
             }
-            (_, Err(refused)) if self.spec == Spec::Presence && refused.may_pass() => {
+            (_, Err(refused)) if !self.spec.is_kept && refused.may_pass() => {
                 self.pause(refused, wire);
             }
             (_, Err(refused)) => self.give_up(&refused.to_string(), wire),
@@ -346,7 +313,7 @@ impl OwnNode {
             self.verified = Some(access);
             self.requests = 0;
             self.inquiry.note_known();
-            let (node, access) = (self.name, access.as_str().to_owned());
+            let (node, access) = (self.spec.name, access.as_str().to_owned());
             return wire.log(Event::NodeReady { node, access });
         }
         self.configured = true;
@@ -356,7 +323,7 @@ impl OwnNode {
     }
 
     fn replace(&mut self, reason: &str, wire: &mut Wire) {
-        if self.spec == Spec::Private {
+        if self.spec.is_kept {
             return self.send(Step::SetAccess(Access::Whitelist), wire, |out, node| {
                 let fields = [
                     ("pubsub#access_model", Access::Whitelist.as_str()),
@@ -374,10 +341,10 @@ impl OwnNode {
 
     /// What is on a node that is not as it should be: one of ours is made anew, one that is empty is
     /// configured, and one that somebody else uses is left alone.
-    fn handle_items(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+    fn handle_items(&mut self, iq: &Element<'_>, own: &str, wire: &mut Wire) {
         let reason = self.fault.take().unwrap_or_default();
         // An answer without a list may hide some.
-        let whose = answer::with_items(iq, |items| whose_items(items, jid::bare(&wire.jid)));
+        let whose = answer::with_items(iq, |items| whose_items(items, own));
         match whose.unwrap_or(Items::Foreign) {
             Items::Foreign => self.give_up(
                 &format!("{reason}, and something else has published to it, so it is left as it is; delete that node if nothing needs it"),
@@ -388,7 +355,7 @@ impl OwnNode {
                 self.ask(Step::Get, wire);
             }
             Items::None | Items::Ours => {
-                let node = self.name;
+                let node = self.spec.name;
                 wire.log(Event::NodeReplaced { node, reason });
                 self.was_right = false;
                 self.configured = false;
@@ -417,11 +384,11 @@ impl OwnNode {
         if self.requests > MOST_REQUESTS {
             return self.give_up("the server does not keep the configuration", wire);
         }
-        let node = self.name;
-        if !wire.request(kind, None, self.spec.purpose(step), |out| body(out, node)) {
-            match self.spec {
-                Spec::Presence => self.pause(Refused::NoRoom, wire),
-                Spec::Private => self.give_up(&Refused::NoRoom.to_string(), wire),
+        let node = self.spec.name;
+        if !wire.request(kind, None, (self.spec.ask)(step), |out| body(out, node)) {
+            match self.spec.is_kept {
+                false => self.pause(Refused::NoRoom, wire),
+                true => self.give_up(&Refused::NoRoom.to_string(), wire),
             }
         }
     }
@@ -437,7 +404,7 @@ impl OwnNode {
     fn give_up(&mut self, reason: &str, wire: &mut Wire) {
         self.state = State::Unusable;
         wire.log(Event::NodeUnusable {
-            node: self.name,
+            node: self.spec.name,
             reason: reason.to_owned(),
         });
     }
@@ -468,12 +435,12 @@ fn whose_items(items: &Element<'_>, own: &str) -> Items {
 /// What of the wanted configuration the server offers and has set otherwise.
 fn differences<'a>(
     form: &'a Element<'a>,
-    spec: Spec,
+    spec: &'static Spec,
 ) -> impl Iterator<Item = (&'static str, &'static str)> + use<'a> {
-    spec.wanted().iter().copied().filter(move |(var, wanted)| {
+    spec.wanted.iter().copied().filter(move |(var, wanted)| {
         form::value(form, var).is_some_and(|value| match (&*value, *wanted) {
             (number, "max") if number != "max" => {
-                number.parse().is_ok_and(|n: u32| n < spec.few_items())
+                number.parse().is_ok_and(|n: u32| n < spec.few_items)
             }
             ("true", "1") | ("false", "0") => false,
             (value, wanted) => value != wanted,

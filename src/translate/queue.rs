@@ -48,35 +48,3 @@ impl Queue {
         self.all.clear();
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::super::approvals::Approvals;
-    use super::super::states::States;
-    use crate::translate::Wire;
-    use crate::wire::Seed;
-
-    /// More than could be done if each were compared with all that wait.
-    const MANY: usize = 300_000;
-
-    #[test]
-    fn the_items_of_a_large_roster_wait_to_be_fetched() {
-        let mut states = States::default();
-        for n in 0..MANY {
-            states.fetch(&format!("u{n}@capulet.lit"));
-        }
-        assert!(states.has_work());
-    }
-
-    #[test]
-    fn the_contacts_of_a_large_roster_wait_to_be_members() {
-        let wire = Wire::new(Seed([0; 32]), Duration::ZERO, Duration::ZERO);
-        let mut approvals = Approvals::default();
-        for n in 0..MANY {
-            approvals.want(&format!("u{n}@capulet.lit"), true, &wire);
-        }
-        assert!(approvals.has_work());
-    }
-}

@@ -66,8 +66,6 @@ pub(crate) struct Wire<P> {
     to_server: Outgoing,
     pub(crate) requests: Requests<P>,
     outputs: VecDeque<Output>,
-    /// The client's full JID; empty until the server has bound it.
-    pub(crate) jid: String,
     /// What is known of the server.
     pub(crate) facts: ServerFacts,
     /// Time, counted only while the server's leg is read.
@@ -88,7 +86,6 @@ impl<P> Wire<P> {
             to_server: Outgoing::default(),
             requests: Requests::new(seed),
             outputs: VecDeque::new(),
-            jid: String::new(),
             facts: ServerFacts::default(),
             read_time: Duration::ZERO,
             request_timeout,
@@ -200,14 +197,14 @@ impl<P> Wire<P> {
         &mut self,
         kind: &str,
         to: Option<&str>,
-        purpose: P,
+        purpose: impl Into<P>,
         body: impl FnOnce(&mut BytesMut),
     ) -> bool {
         if self.is_closed(Leg::Server) {
             return false;
         }
         let deadline = self.read_time + self.request_timeout;
-        let Some(id) = self.requests.start(to, deadline, purpose) else {
+        let Some(id) = self.requests.start(to, deadline, purpose.into()) else {
             return false;
         };
         self.write_iq(kind, to, &id, body);
@@ -259,6 +256,22 @@ impl<P> Wire<P> {
         out.put_slice(b"</iq>");
         let bytes = out.len() - before;
         self.pacer.spend(bytes);
+    }
+
+    /// Answers a stanza of the client's with an error: it was not sent.
+    pub(crate) fn refuse(&mut self, stanza: &Element<'_>, kind: &str, condition: &str) {
+        let (name, out) = (stanza.local(), self.to(Leg::Client));
+        let _ = write!(out, "<{name} type='error'");
+        for (name, source) in [("from", "to"), ("id", "id")] {
+            if let Some(value) = stanza.attribute(source) {
+                let _ = write!(out, " {name}='{}'", escape(&value));
+            }
+        }
+        let _ = write!(
+            out,
+            "><error type='{kind}'><{condition} xmlns='{}'/></error></{name}>",
+            ns::STANZA_ERRORS
+        );
     }
 
     /// Answers a request of the server's with an empty result, in the client's place.
@@ -363,7 +376,7 @@ impl<P> Spare<'_, P> {
         self,
         kind: &str,
         to: Option<&str>,
-        purpose: P,
+        purpose: impl Into<P>,
         body: impl FnOnce(&mut BytesMut),
     ) {
         self.0.request(kind, to, purpose, body);

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::Wire;
-use super::contacts::{Contacts, MOST_JIDS};
-use super::inquiry::Inquiry;
-use super::queue::Queue;
-use super::{Purpose, rules};
+use super::Ask;
 use crate::jid;
 use crate::pubsub::{PRESENCE, Question, answer, request};
+use crate::translate::account::Account;
+use crate::translate::inquiry::Inquiry;
+use crate::translate::people::{MOST_JIDS, People};
+use crate::translate::queue::Queue;
+use crate::translate::{self, Cx, Wire, rules};
 use crate::wire::{Event, Refused, Reply};
 
 /// So many contacts are made members by one request.
@@ -36,7 +37,7 @@ pub(super) enum Noted {
 
 /// What a session knows and does about who sees the own node.
 #[derive(Debug, Default)]
-pub(super) struct Approvals {
+pub(super) struct Members {
     /// The members of the node, once the server has told.
     members: Option<HashSet<Box<str>>>,
     /// Others who may do something with the node: publishers, owners besides us.
@@ -62,18 +63,18 @@ pub(super) struct Approvals {
     doubted: BTreeMap<Box<str>, Duration>,
 }
 
-impl Approvals {
+impl Members {
     /// Asks who is a member and who is subscribed, if it is time to.
     pub(super) fn ask(&mut self, wire: &mut Wire) {
         if self.members_inquiry.is_due(wire.now) {
-            let asked = wire.request("get", None, Purpose::Members, |out| {
+            let asked = wire.request("get", None, Ask::Members, |out| {
                 request::affiliations(out, PRESENCE);
             });
             self.members_inquiry.note_asked(asked);
         }
         if self.subscribers_inquiry.is_due(wire.now) {
             self.is_stale = false;
-            let asked = wire.request("get", None, Purpose::Listed, |out| {
+            let asked = wire.request("get", None, Ask::Listed, |out| {
                 request::subscriptions(out, PRESENCE);
             });
             self.subscribers_inquiry.note_asked(asked);
@@ -202,13 +203,13 @@ impl Approvals {
     }
 
     /// Compares the members with the account's records: who is missing is made one.
-    pub(super) fn want_missing(&mut self, contacts: &Contacts, may_see: impl Fn(&str) -> bool) {
+    pub(super) fn want_missing(&mut self, people: &People) {
         self.is_compared = true;
         let Some(members) = &self.members else { return };
-        let mut missing: Vec<&str> = contacts
+        let mut missing: Vec<&str> = people
             .iter()
             .map(|(account, _)| account)
-            .filter(|account| may_see(account) && !members.contains(*account))
+            .filter(|account| people.lets_see(account) && !members.contains(*account))
             .collect();
         missing.sort_unstable();
         for account in missing {
@@ -217,21 +218,18 @@ impl Approvals {
     }
 
     /// Whoever is delivered to, or could have himself delivered to, and should not, in the order of their
-    /// JIDs. `own` is our account. Where nobody lists subscribers, those on record are looked at.
-    pub(super) fn strangers(
-        &self,
-        own: &str,
-        contacts: &Contacts,
-        may_see: impl Fn(&str) -> bool,
-    ) -> Vec<Box<str>> {
+    /// JIDs. Where nobody lists subscribers, those on record are looked at.
+    pub(super) fn strangers(&self, account: &Account) -> Vec<Box<str>> {
+        let people = &account.people;
         let members = self.members.iter().flatten().chain(&self.others);
         let subscribed = self.subscribers.iter().map(|jid| jid::bare(jid));
-        let recorded = contacts
+        let recorded = people
             .iter()
             .filter(|(_, contact)| !self.lists_subscribers && !contact.jids.is_empty())
             .map(|(account, _)| account);
         let all = members.map(|it| &**it).chain(subscribed).chain(recorded);
-        let strangers: BTreeSet<&str> = all.filter(|it| *it != own && !may_see(it)).collect();
+        let is_stranger = |it: &&str| *it != account.bare() && !people.lets_see(it);
+        let strangers: BTreeSet<&str> = all.filter(is_stranger).collect();
         strangers.into_iter().map(Box::from).collect()
     }
 
@@ -252,21 +250,17 @@ impl Approvals {
         all.any(is_meant)
     }
 
-    /// Forgets the doubts about whom `may_see` speaks for.
-    pub(super) fn settle_doubts(&mut self, may_see: impl Fn(&str) -> bool) {
-        self.doubted.retain(|member, _| !may_see(member));
+    /// Forgets the doubts about who may see us.
+    pub(super) fn settle_doubts(&mut self, people: &People) {
+        self.doubted.retain(|member, _| !people.lets_see(member));
     }
 
     /// The doubted who still should not be members, once it is time to say so.
-    pub(super) fn due_doubts(
-        &mut self,
-        may_see: impl Fn(&str) -> bool,
-        now: Duration,
-    ) -> Vec<Box<str>> {
+    pub(super) fn due_doubts(&mut self, people: &People, now: Duration) -> Vec<Box<str>> {
         let mut strangers = Vec::new();
         self.doubted.retain(|member, at| {
             let is_due = *at <= now;
-            if is_due && !may_see(member) {
+            if is_due && !people.lets_see(member) {
                 strangers.push(member.clone());
             }
             !is_due
@@ -305,20 +299,16 @@ impl Approvals {
         self.doubted.values().min().copied()
     }
 
-    /// Asks as much as may be asked now, for those of whom `may_see` still says yes; who was subscribed.
-    pub(super) fn work(
-        &mut self,
-        may_see: impl Fn(&str) -> bool,
-        wire: &mut Wire,
-    ) -> Vec<Box<str>> {
+    /// Asks as much as may be asked now, for those who still may see us; who was subscribed.
+    pub(super) fn work(&mut self, cx: &mut Cx<'_>) -> Vec<Box<str>> {
         let mut subscribed = Vec::new();
-        while self.has_work() && wire.may_work() {
+        while self.has_work() && cx.wire.may_work() {
             if self.waiting.is_empty() {
                 if let Some(account) = self.unsubscribed.pop_front()
-                    && may_see(&account)
+                    && cx.account.people.lets_see(&account)
                 {
-                    wire.apply(&rules::APPROVE);
-                    set_subscription(&account, true, wire);
+                    cx.wire.apply(&rules::APPROVE);
+                    set_subscription(&account, true, cx.wire);
                     subscribed.push(account);
                 }
                 continue;
@@ -326,10 +316,10 @@ impl Approvals {
             let batch = self.next_batch();
             let batch: Vec<_> = batch
                 .into_iter()
-                .filter(|account| may_see(account))
+                .filter(|account| cx.account.people.lets_see(account))
                 .collect();
             if !batch.is_empty() {
-                self.grant(batch, wire);
+                self.grant(batch, cx.wire);
             }
         }
         subscribed
@@ -353,7 +343,7 @@ impl Approvals {
 
     fn grant(&mut self, accounts: Vec<Box<str>>, wire: &mut Wire) {
         wire.apply(&rules::MEMBER);
-        let sent = wire.request("set", None, Purpose::Grant(accounts.clone()), |out| {
+        let sent = wire.request("set", None, Ask::Grant(accounts.clone()), |out| {
             let accounts = accounts.iter().map(|account| &**account);
             request::set_affiliation(out, PRESENCE, accounts, "member");
         });
@@ -374,15 +364,16 @@ impl Approvals {
         &mut self,
         accounts: Vec<Box<str>>,
         reply: Reply<'_>,
-        contacts: &Contacts,
-        wire: &mut Wire,
+        cx: &mut Cx<'_>,
     ) {
         match reply {
             // They are to see nothing any more.
             _ if accounts.is_empty() => {}
             Ok(_) => {
                 for account in accounts {
-                    if contacts
+                    if cx
+                        .account
+                        .people
                         .get(&account)
                         .is_some_and(|contact| contact.is_marked)
                     {
@@ -396,7 +387,7 @@ impl Approvals {
                 self.alone.extend(accounts.iter().cloned());
                 self.wait(accounts);
             }
-            Err(refused) => wire.log(Event::ApprovalFailed {
+            Err(refused) => cx.wire.log(Event::ApprovalFailed {
                 whom: accounts.into_iter().map(String::from).collect(),
                 reason: refused.to_string(),
             }),
@@ -447,8 +438,8 @@ impl Approvals {
     }
 
     /// Makes `account` a member at once and answers what was asked about it; the JIDs that were approved.
-    pub(super) fn approve(&mut self, account: &str, wire: &mut Wire) -> Vec<Box<str>> {
-        wire.apply(&rules::APPROVE);
+    pub(super) fn approve(&mut self, account: &str, cx: &mut Cx<'_>) -> Vec<Box<str>> {
+        cx.wire.apply(&rules::APPROVE);
         self.is_stale = true;
         let is_member = self
             .members
@@ -456,18 +447,18 @@ impl Approvals {
             .is_some_and(|members| members.contains(account));
         if !is_member {
             self.waiting.remove(account);
-            self.grant(vec![account.into()], wire);
+            self.grant(vec![account.into()], cx.wire);
         }
-        self.answer_forms(account, true, wire)
+        self.answer_forms(account, true, cx)
     }
 
     /// Answers what was asked about `account` with no.
-    pub(super) fn deny(&mut self, account: &str, wire: &mut Wire) {
-        wire.apply(&rules::DENY);
-        self.answer_forms(account, false, wire);
+    pub(super) fn deny(&mut self, account: &str, cx: &mut Cx<'_>) {
+        cx.wire.apply(&rules::DENY);
+        self.answer_forms(account, false, cx);
     }
 
-    fn answer_forms(&mut self, account: &str, is_allowed: bool, wire: &mut Wire) -> Vec<Box<str>> {
+    fn answer_forms(&mut self, account: &str, is_allowed: bool, cx: &mut Cx<'_>) -> Vec<Box<str>> {
         let mut jids = Vec::new();
         let (asked, others) = std::mem::take(&mut self.forms)
             .into_iter()
@@ -475,10 +466,10 @@ impl Approvals {
         self.forms = others;
         for form in asked {
             if jids.len() >= MOST_JIDS && is_allowed {
-                set_subscription(&form.jid, false, wire);
+                set_subscription(&form.jid, false, cx.wire);
                 continue;
             }
-            answer_question(&form, is_allowed, wire);
+            answer_question(&form, is_allowed, cx);
             if is_allowed {
                 self.subscribers.insert(form.jid.clone());
             }
@@ -493,7 +484,7 @@ impl Approvals {
         self.waiting.remove(account);
         self.unsubscribed.retain(|waiting| **waiting != *account);
         for asked in wire.asked_mut() {
-            if let Purpose::Grant(granting) = asked {
+            if let translate::Ask::Contacts(Ask::Grant(granting)) = asked {
                 granting.retain(|waiting| **waiting != *account);
             }
         }
@@ -527,7 +518,7 @@ impl Standing {
 /// Who is being made a member.
 fn being_granted(wire: &Wire) -> impl Iterator<Item = &Box<str>> {
     let granting = wire.asked().filter_map(|asked| match asked {
-        Purpose::Grant(accounts) => Some(accounts),
+        translate::Ask::Contacts(Ask::Grant(accounts)) => Some(accounts),
         _ => None,
     });
     granting.flatten()
@@ -535,13 +526,13 @@ fn being_granted(wire: &Wire) -> impl Iterator<Item = &Box<str>> {
 
 /// Answers a question with listing 11. ejabberd asks in the owner's own name and acts on no answer to that,
 /// so there the owner sets the subscription.
-fn answer_question(question: &Question, is_allowed: bool, wire: &mut Wire) {
-    if *question.service == *jid::bare(&wire.jid) {
-        return set_subscription(&question.jid, is_allowed, wire);
+fn answer_question(question: &Question, is_allowed: bool, cx: &mut Cx<'_>) {
+    if *question.service == *cx.account.bare() {
+        return set_subscription(&question.jid, is_allowed, cx.wire);
     }
     let mut answer = BytesMut::new();
     question.write_answer(&mut answer, is_allowed);
-    wire.send_own(&answer);
+    cx.wire.send_own(&answer);
 }
 
 /// Sets the subscription of `jid` to our node, as its owner.
@@ -567,4 +558,21 @@ pub(super) fn has_share(waiting: &[Question], form: &Question, most: usize) -> b
     let same = waiting.iter().filter(is_same).count();
     let left = most.saturating_sub(waiting.len() - same);
     same < left.div_ceil(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Seed;
+
+    #[test]
+    fn the_contacts_of_a_large_roster_wait_to_be_members() {
+        // More than could be done if each were compared with all that wait.
+        let wire = Wire::new(Seed([0; 32]), Duration::ZERO, Duration::ZERO);
+        let mut members = Members::default();
+        for n in 0..300_000 {
+            members.want(&format!("u{n}@capulet.lit"), true, &wire);
+        }
+        assert!(members.has_work());
+    }
 }

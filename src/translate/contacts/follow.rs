@@ -6,10 +6,10 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use super::Wire;
-use super::{Purpose, rules};
-use crate::jid;
+use super::Ask;
 use crate::pubsub::{PRESENCE, answer, request};
+use crate::translate::account::Account;
+use crate::translate::{self, Cx, Wire, rules};
 use crate::wire::{Refused, Reply};
 use crate::xml::Element;
 
@@ -23,7 +23,7 @@ const PAUSES: [Duration; 4] = [
 
 /// The subscriptions of one session.
 #[derive(Debug, Default)]
-pub(super) struct Followings {
+pub(super) struct Follow {
     list: HashMap<Box<str>, State>,
     /// Whom to ask next.
     waiting: VecDeque<Box<str>>,
@@ -67,7 +67,7 @@ pub(super) enum Outcome<'a> {
     Refused(Refused<'a>),
 }
 
-impl Followings {
+impl Follow {
     /// Has a subscription to the node of `account` made, unless there is one or it is asked for. After
     /// refusals it is asked again soon.
     pub(super) fn want(&mut self, account: &str, now: Duration) {
@@ -119,16 +119,18 @@ impl Followings {
         self.list.remove(account);
         self.waiting.retain(|other| **other != *account);
         self.later.retain(|(_, other)| **other != *account);
-        wire.forget(|asked| matches!(asked, Purpose::Follow(other, _) if **other == *account));
+        wire.forget(|asked| {
+            matches!(asked, translate::Ask::Contacts(Ask::Follow(other, _)) if **other == *account)
+        });
     }
 
     /// Ends our subscription to the node of `account`, if there may be one.
-    pub(super) fn end(&mut self, account: &str, wire: &mut Wire) {
-        self.forget(account, wire);
-        wire.apply(&rules::UNSUBSCRIBE);
-        let own = jid::bare(&wire.jid).to_owned();
-        wire.tell("set", Some(account), |out| {
-            request::unsubscribe(out, PRESENCE, &own);
+    pub(super) fn end(&mut self, account: &str, cx: &mut Cx<'_>) {
+        self.forget(account, cx.wire);
+        cx.wire.apply(&rules::UNSUBSCRIBE);
+        let own = cx.account.bare();
+        cx.wire.tell("set", Some(account), |out| {
+            request::unsubscribe(out, PRESENCE, own);
         });
     }
 
@@ -143,8 +145,8 @@ impl Followings {
     }
 
     /// Asks as many as may be asked now, and for whom `is_wanted` still says yes.
-    pub(super) fn work(&mut self, is_wanted: impl Fn(&str) -> bool, wire: &mut Wire) {
-        while self.again_at().is_some_and(|at| at <= wire.now) {
+    pub(super) fn work(&mut self, is_wanted: impl Fn(&Account, &str) -> bool, cx: &mut Cx<'_>) {
+        while self.again_at().is_some_and(|at| at <= cx.wire.now) {
             if let Some((_, account)) = self.later.pop_first()
                 && let Some(State::Refused { question, refusals }) =
                     self.list.get(&account).copied()
@@ -152,11 +154,11 @@ impl Followings {
                 self.start(&account, question, refusals);
             }
         }
-        let own = jid::bare(&wire.jid).to_owned();
-        while let Some(spare) = wire.spare()
+        let own = cx.account.bare().to_owned();
+        while let Some(spare) = cx.wire.spare()
             && let Some(account) = self.waiting.pop_front()
         {
-            if !is_wanted(&account) {
+            if !is_wanted(cx.account, &account) {
                 self.list.remove(&account);
                 continue;
             }
@@ -164,7 +166,7 @@ impl Followings {
                 Some(State::Asking { question, .. }) => *question,
                 _ => Question::Subscribe,
             };
-            let asked = Purpose::Follow(account.clone(), question);
+            let asked = Ask::Follow(account.clone(), question);
             // Listing 9, with the bare JID, so that every resource gets the events.
             match question {
                 Question::Subscribe => spare.request("set", Some(&account), asked, |out| {
@@ -174,7 +176,7 @@ impl Followings {
                     request::own_subscriptions(out, PRESENCE);
                 }),
             }
-            wire.apply(&rules::SUBSCRIBE);
+            cx.wire.apply(&rules::SUBSCRIBE);
         }
     }
 
@@ -184,11 +186,11 @@ impl Followings {
         account: &str,
         question: Question,
         reply: Reply<'a>,
-        wire: &Wire,
+        cx: &Cx<'_>,
     ) -> Outcome<'a> {
         let outcome = match (question, reply) {
             (Question::Subscribe, Ok(iq)) => subscription_in(iq),
-            (Question::Look, Ok(iq)) => own_subscription_in(iq, jid::bare(&wire.jid)),
+            (Question::Look, Ok(iq)) => own_subscription_in(iq, cx.account.bare()),
             // The owner was asked and has not answered.
             (Question::Subscribe, Err(Refused::With("pending-subscription"))) => Outcome::Pending,
             (_, Err(refused)) => Outcome::Refused(refused),
@@ -206,7 +208,7 @@ impl Followings {
                     _ => 0,
                 };
                 let pause = PAUSES[refusals.min(PAUSES.len() - 1)];
-                self.later.insert((wire.now + pause, account.into()));
+                self.later.insert((cx.wire.now + pause, account.into()));
                 State::Refused {
                     // The node is gone, and with it what became of a request.
                     question: match refused {
@@ -241,7 +243,8 @@ fn own_subscription_in(iq: &Element<'_>, own: &str) -> Outcome<'static> {
 }
 
 /// Subscribes the account to its own node: its resources see each other (RFC 6121 §4.2.2).
-pub(super) fn follow_self(wire: &mut Wire) {
-    let own = jid::bare(&wire.jid).to_owned();
-    wire.tell("set", None, |out| request::subscribe(out, PRESENCE, &own));
+pub(super) fn follow_self(cx: &mut Cx<'_>) {
+    let own = cx.account.bare();
+    cx.wire
+        .tell("set", None, |out| request::subscribe(out, PRESENCE, own));
 }

@@ -8,18 +8,17 @@ use std::fmt::Write as _;
 use bytes::{BufMut, BytesMut};
 use sha2::{Digest as _, Sha256};
 
-use super::Wire;
-use super::approvals::Subscribers;
-use super::contacts::Contact;
-use super::followings::follow_self;
-use super::handshake::{Half, Kind, Relation};
+use super::Contacts;
+use super::follow::follow_self;
+use super::members::Subscribers;
 use super::record::{Request, Undo, Written};
-use super::rules;
 use super::subscriptions::show_subscription;
-use super::translator::Translator;
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{Event, PRESENCE, Question, What};
+use crate::translate::people::{Contact, People};
+use crate::translate::relation::{Half, Kind, Relation};
+use crate::translate::{Cx, Wire, rules};
 use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, escape};
 
@@ -74,48 +73,58 @@ fn hash_of(item: &[u8]) -> u128 {
         .fold(0, |hash, byte| hash << 8 | u128::from(*byte))
 }
 
-impl Translator {
-    /// An IQ from the client about its roster, which is answered here.
+impl Contacts {
+    /// An IQ from the client about its roster, which is answered here. `is_own`: it asks its own account.
     pub(super) fn handle_roster_iq(
         &mut self,
         iq: &Element<'_>,
         query: &Element<'_>,
-        wire: &mut Wire,
+        is_own: bool,
+        cx: &mut Cx<'_>,
     ) {
+        let kind = iq.attribute("type");
+        if matches!(kind.as_deref(), Some("result" | "error")) {
+            // An answer to a push.
+            return;
+        }
+        if !is_own {
+            cx.wire.apply(&rules::NOT_IN_PUBSUB);
+            return cx.wire.refuse(iq, "cancel", "service-unavailable");
+        }
+        self.need(cx);
         let id: Box<str> = iq.attribute("id").unwrap_or_default().into();
-        wire.apply(&rules::ROSTER);
-        match iq.attribute("type").as_deref() {
+        cx.wire.apply(&rules::ROSTER);
+        match kind.as_deref() {
             Some("get") => {
                 let version = query.attribute("ver").map(|version| (*version).into());
                 if self.waiting_rosters.len() >= MOST_WAITING {
-                    return answer_error(&id, "wait", "resource-constraint", wire);
+                    return answer_error(&id, "wait", "resource-constraint", cx.wire);
                 }
                 self.waiting_rosters.push(Waiting { id, version });
-                self.answer_rosters(wire);
+                self.answer_rosters(cx);
             }
-            Some("set") => self.set_item(id, query, wire),
-            // An answer to a push.
+            Some("set") => self.set_item(id, query, cx),
             _ => {}
         }
     }
 
     /// Answers the requests that wait, if the roster is known or cannot be had.
-    pub(super) fn answer_rosters(&mut self, wire: &mut Wire) {
-        if !self.contacts.is_known() && !self.record.is_unusable() {
+    pub(super) fn answer_rosters(&mut self, cx: &mut Cx<'_>) {
+        if !cx.account.people.is_known() && !self.record.is_unusable() {
             return;
         }
-        if !self.contacts.is_known() {
-            self.refuse_changes(wire);
+        if !cx.account.people.is_known() {
+            self.refuse_changes(cx);
         }
         for Waiting { id, version } in std::mem::take(&mut self.waiting_rosters) {
-            if !self.contacts.is_known() {
-                answer_error(&id, "wait", "service-unavailable", wire);
+            if !cx.account.people.is_known() {
+                answer_error(&id, "wait", "service-unavailable", cx.wire);
                 continue;
             }
             self.client_has_roster = true;
-            let items = self.roster_items();
+            let items = self.roster_items(&cx.account.people);
             let current = self.roster_version.to_string();
-            let out = wire.to(Leg::Client);
+            let out = cx.wire.to(Leg::Client);
             let _ = write!(out, "<iq type='result' id='{}'", escape(&id));
             if version.as_deref() == Some(&*current) {
                 out.put_slice(b"/>");
@@ -132,9 +141,8 @@ impl Translator {
     }
 
     /// All items, in the order of their JIDs; the client has their version then.
-    fn roster_items(&mut self) -> BytesMut {
-        let mut contacts: Vec<_> = self
-            .contacts
+    fn roster_items(&mut self, people: &People) -> BytesMut {
+        let mut contacts: Vec<_> = people
             .iter()
             .filter(|(_, contact)| contact.is_in_roster())
             .collect();
@@ -151,32 +159,32 @@ impl Translator {
     }
 
     /// A roster set of the client's (RFC 6121 §2.3 to §2.5).
-    fn set_item(&mut self, id: Box<str>, query: &Element<'_>, wire: &mut Wire) {
-        if !self.contacts.is_known() || self.record.is_unusable() {
-            return answer_error(&id, "wait", "service-unavailable", wire);
+    fn set_item(&mut self, id: Box<str>, query: &Element<'_>, cx: &mut Cx<'_>) {
+        if !cx.account.people.is_known() || self.record.is_unusable() {
+            return answer_error(&id, "wait", "service-unavailable", cx.wire);
         }
         let mut items = query.children();
         let (Some(item), None) = (items.next(), items.next()) else {
-            return answer_error(&id, "modify", "bad-request", wire);
+            return answer_error(&id, "modify", "bad-request", cx.wire);
         };
         let typed = item.attribute("jid").unwrap_or_default();
         let Some(account) = jid::prepare(&typed).filter(|jid| jid::resource(jid).is_none()) else {
-            return answer_error(&id, "modify", "bad-request", wire);
+            return answer_error(&id, "modify", "bad-request", cx.wire);
         };
-        if account == jid::bare(&wire.jid) {
-            return answer_error(&id, "cancel", "not-allowed", wire);
+        if account == cx.account.bare() {
+            return answer_error(&id, "cancel", "not-allowed", cx.wire);
         }
         if item.attribute("subscription").as_deref() == Some("remove") {
-            return self.remove_item(id, &account, wire);
+            return self.remove_item(id, &account, cx);
         }
         let name: Option<Box<str>> = item.attribute("name").map(|name| (*name).into());
         let groups = match groups_of(&item) {
             Ok(groups) if name.as_ref().is_none_or(|name| name.len() <= MOST_NAME) => groups,
-            Ok(_) => return answer_error(&id, "modify", "not-acceptable", wire),
-            Err(condition) => return answer_error(&id, "modify", condition, wire),
+            Ok(_) => return answer_error(&id, "modify", "not-acceptable", cx.wire),
+            Err(condition) => return answer_error(&id, "modify", condition, cx.wire),
         };
-        let Some(contact) = self.contacts.get_mut(&account) else {
-            return answer_error(&id, "wait", "resource-constraint", wire);
+        let Some(contact) = cx.account.people.get_mut(&account) else {
+            return answer_error(&id, "wait", "resource-constraint", cx.wire);
         };
         let undo = Some(Undo {
             account: (*account).into(),
@@ -186,18 +194,19 @@ impl Translator {
         });
         let request = Request { id, undo };
         self.record
-            .write(&account, Some(request), &self.contacts, wire);
-        self.push(&account, wire);
+            .write(&account, Some(request), &cx.account.people, cx.wire);
+        self.push(&account, cx);
     }
 
     /// Takes a contact out, and ends both subscriptions (RFC 6121 §2.5.2).
-    fn remove_item(&mut self, id: Box<str>, account: &str, wire: &mut Wire) {
-        let Some(contact) = self
-            .contacts
+    fn remove_item(&mut self, id: Box<str>, account: &str, cx: &mut Cx<'_>) {
+        let Some(contact) = cx
+            .account
+            .people
             .get_mut(account)
             .filter(|contact| contact.is_in_roster())
         else {
-            return answer_error(&id, "cancel", "item-not-found", wire);
+            return answer_error(&id, "cancel", "item-not-found", cx.wire);
         };
         let before = contact.relation;
         contact.is_listed = false;
@@ -207,23 +216,23 @@ impl Translator {
         contact.relation = Relation::default();
         contact.recorded = Relation::default();
         if before.to != Half::No {
-            self.followings.end(account, wire);
-            self.events.hide(account, wire);
+            self.follow.end(account, cx);
+            cx.account.people.changed.push(account);
         }
         match before.from {
-            Half::Yes => self.revoke(account, wire),
-            Half::Asked => self.approvals.deny(account, wire),
+            Half::Yes => self.revoke(account, cx),
+            Half::Asked => self.members.deny(account, cx),
             Half::No => {}
         }
         let request = Request { id, undo: None };
         self.record
-            .write(account, Some(request), &self.contacts, wire);
-        self.push(account, wire);
+            .write(account, Some(request), &cx.account.people, cx.wire);
+        self.push(account, cx);
     }
 
     /// Notes what is between the account and a contact now: on record, and for the client.
-    pub(super) fn set_relation(&mut self, account: &str, relation: Relation, wire: &mut Wire) {
-        let Some(contact) = self.contacts.get_mut(account) else {
+    pub(super) fn set_relation(&mut self, account: &str, relation: Relation, cx: &mut Cx<'_>) {
+        let Some(contact) = cx.account.people.get_mut(account) else {
             return;
         };
         if contact.relation == relation {
@@ -234,28 +243,30 @@ impl Translator {
         contact.relation = relation;
         contact.recorded = relation;
         let is_news = contact.item() != before;
-        self.record.write(account, None, &self.contacts, wire);
+        self.record
+            .write(account, None, &cx.account.people, cx.wire);
         if is_news {
-            self.push(account, wire);
+            self.push(account, cx);
         }
     }
 
     /// Pushes an item to the client, if it has asked for its roster (RFC 6121 §2.1.6).
-    fn push(&mut self, account: &str, wire: &mut Wire) {
+    fn push(&mut self, account: &str, cx: &mut Cx<'_>) {
         if !self.client_has_roster {
             return;
         }
-        let contact = self
-            .contacts
+        let contact = cx
+            .account
+            .people
             .get(account)
             .filter(|contact| contact.is_in_roster());
         let mut item = BytesMut::new();
         write_item(&mut item, account, contact);
         self.roster_version
             .note(account, contact.is_some().then_some(&*item));
-        let id = wire.requests.id();
-        let to = escape(&wire.jid).into_owned();
-        let out = wire.to(Leg::Client);
+        let id = cx.wire.requests.id();
+        let to = escape(cx.account.jid());
+        let out = cx.wire.to(Leg::Client);
         let _ = write!(
             out,
             "<iq type='set' id='{id}' to='{to}'><query xmlns='{}' ver='{}'>",
@@ -267,25 +278,25 @@ impl Translator {
     }
 
     /// What the client waits for is written, or cannot be.
-    pub(super) fn answer_written(&mut self, written: Written, wire: &mut Wire) {
+    pub(super) fn answer_written(&mut self, written: Written, cx: &mut Cx<'_>) {
         if written.refused.is_none() {
             for Request { id, .. } in written.requests {
                 let id = escape(&id);
-                let _ = write!(wire.to(Leg::Client), "<iq type='result' id='{id}'/>");
+                let _ = write!(cx.wire.to(Leg::Client), "<iq type='result' id='{id}'/>");
             }
             return;
         }
         for Request { id, undo } in written.requests.into_iter().rev() {
             if let Some(undo) = undo {
-                self.undo(undo, wire);
+                self.undo(undo, cx);
             }
-            answer_error(&id, "wait", "internal-server-error", wire);
+            answer_error(&id, "wait", "internal-server-error", cx.wire);
         }
-        self.record.write_next(&self.contacts, wire);
+        self.record.write_next(&cx.account.people, cx.wire);
     }
 
-    fn undo(&mut self, undo: Undo, wire: &mut Wire) {
-        let Some(contact) = self.contacts.get_mut(&undo.account) else {
+    fn undo(&mut self, undo: Undo, cx: &mut Cx<'_>) {
+        let Some(contact) = cx.account.people.get_mut(&undo.account) else {
             return;
         };
         let before = contact.item();
@@ -293,15 +304,15 @@ impl Translator {
         contact.name = undo.name;
         contact.groups = undo.groups;
         if contact.item() != before {
-            self.push(&undo.account, wire);
+            self.push(&undo.account, cx);
         }
     }
 
     /// Another resource has written to the record: the client is told what is new in it.
-    pub(super) fn handle_record_event(&mut self, items: &Element<'_>, wire: &mut Wire) {
-        wire.apply(&rules::RECORD);
-        for (account, item) in self.record.handle_event(items, &mut self.contacts) {
-            let Some(contact) = self.contacts.get_mut(&account) else {
+    pub(super) fn handle_record_event(&mut self, items: &Element<'_>, cx: &mut Cx<'_>) {
+        cx.wire.apply(&rules::RECORD);
+        for (account, item) in self.record.handle_event(items, &mut cx.account.people) {
+            let Some(contact) = cx.account.people.get_mut(&account) else {
                 continue;
             };
             let before = contact.relation;
@@ -313,85 +324,91 @@ impl Translator {
                 contact.is_asking = false;
             }
             if before.to == Half::Yes && after.to != Half::Yes {
-                self.followings.note(&account, false, wire);
-                self.events.hide(&account, wire);
+                self.follow.note(&account, false, cx.wire);
+                cx.account.people.changed.push(&account);
             } else if after.to == Half::Yes && before.to != Half::Yes {
-                self.followings.note(&account, true, wire);
-                self.states.fetch(&account);
+                self.follow.note(&account, true, cx.wire);
+                cx.account.people.changed.push(&account);
             }
             if is_news {
-                self.push(&account, wire);
+                self.push(&account, cx);
             }
         }
-        self.record.write_next(&self.contacts, wire);
+        self.record.write_next(&cx.account.people, cx.wire);
     }
 
     /// The record is read and the subscribers are listed: the roster is known.
-    pub(super) fn merge_record(&mut self, listed: Option<Subscribers>, wire: &mut Wire) {
-        let accounts: Vec<Box<str>> = self
-            .contacts
+    pub(super) fn merge_record(&mut self, listed: Option<Subscribers>, cx: &mut Cx<'_>) {
+        let accounts: Vec<Box<str>> = cx
+            .account
+            .people
             .iter()
             .map(|(account, _)| account.into())
             .collect();
         for account in &accounts {
-            if let Some(contact) = self.contacts.get_mut(account) {
+            if let Some(contact) = cx.account.people.get_mut(account) {
                 contact.relation = contact.recorded;
             }
         }
-        self.contacts.set_known();
-        let own = jid::bare(&wire.jid);
+        cx.account.people.set_known();
+        let own = cx.account.bare();
         if !listed
             .as_ref()
             .is_some_and(|listed| listed.subscribed.contains(own))
         {
-            follow_self(wire);
+            follow_self(cx);
         }
         if let Some(listed) = listed {
-            self.repair(&listed, true, wire);
+            self.repair(&listed, true, cx);
         }
         for account in accounts {
-            let contact = self.contacts.get(&account);
+            let contact = cx.account.people.get(&account);
             match contact.map(|contact| (contact.relation.to, contact.is_pending)) {
-                Some((Half::Asked, true)) => self.followings.look(&account),
-                Some((Half::Asked, false)) => self.followings.want(&account, wire.now),
+                Some((Half::Asked, true)) => self.follow.look(&account),
+                Some((Half::Asked, false)) => self.follow.want(&account, cx.wire.now),
                 _ => {}
             }
         }
-        self.answer_rosters(wire);
+        self.answer_rosters(cx);
     }
 
     /// Makes the record and the subscriptions of our node agree. A contact that is subscribed no longer has
     /// left. Of a node that had to be made at this login the server has lost all there was: nobody has left
     /// it, and whom it lists all the same (Prosody does) gets nothing.
-    pub(super) fn repair(&mut self, listed: &Subscribers, is_login: bool, wire: &mut Wire) {
+    pub(super) fn repair(&mut self, listed: &Subscribers, is_login: bool, cx: &mut Cx<'_>) {
         // Whoever has left and asks again is approved again.
         let is_listed = |account: &str| {
             let mut jids = listed.subscribed.iter().chain(&listed.pending);
             jids.any(|jid| jid::prepared(jid::bare(jid)) == account)
         };
-        let own = jid::bare(&wire.jid).to_owned();
-        let mut approved: Vec<Box<str>> = self
-            .contacts
+        let own = cx.account.bare().to_owned();
+        let mut approved: Vec<Box<str>> = cx
+            .account
+            .people
             .iter()
             .filter(|(_, contact)| contact.relation.from == Half::Yes)
             .map(|(account, _)| account.into())
             .collect();
         approved.sort_unstable();
-        let is_new = self.presence.is_node_new();
+        let is_new = cx.account.node.is_new();
         let is_lost = is_login && is_new;
         for account in &approved {
             if is_lost {
-                self.approvals.want(account, false, wire);
-                self.approvals.want_subscribed(account);
+                self.members.want(account, false, cx.wire);
+                self.members.want_subscribed(account);
                 continue;
             }
             if is_listed(account) {
                 continue;
             }
-            let (after, _) = self.contacts.relation(account).inbound(Kind::Unsubscribe);
-            self.set_relation(account, after, wire);
-            self.revoke(account, wire);
-            show_subscription(Kind::Unsubscribe, account, wire);
+            let (after, _) = cx
+                .account
+                .people
+                .relation(account)
+                .inbound(Kind::Unsubscribe);
+            self.set_relation(account, after, cx);
+            self.revoke(account, cx);
+            show_subscription(Kind::Unsubscribe, account, cx);
         }
         let subscribed = listed.subscribed.iter();
         let mut unknown: Vec<_> = subscribed
@@ -400,35 +417,35 @@ impl Translator {
         unknown.sort_unstable();
         unknown.dedup();
         for account in &unknown {
-            let relation = self.contacts.relation(account);
+            let relation = cx.account.people.relation(account);
             let is_leaving = self.revocations.concerns(account);
             if *account != own && relation.from != Half::Yes && !is_leaving && !is_new {
                 let from = Half::Yes;
-                self.set_relation(account, Relation { from, ..relation }, wire);
+                self.set_relation(account, Relation { from, ..relation }, cx);
             }
         }
         let mut pending: Vec<&str> = listed.pending.iter().map(|jid| &**jid).collect();
         pending.sort_unstable();
         for jid in pending {
             // Its form got lost, or is still to come.
-            if jid::bare(jid) != own && !self.approvals.has_form_of(jid) {
+            if jid::bare(jid) != own && !self.members.has_form_of(jid) {
                 let question = Question {
                     service: own.as_str().into(),
                     node: PRESENCE.into(),
                     jid: jid.into(),
                     id: Box::default(),
                 };
-                self.handle_form(question, wire);
+                self.handle_form(question, cx);
             }
         }
     }
 
     /// An event on a node named as the account's own private one.
-    pub(super) fn handle_private_event(&mut self, event: &Event<'_>, wire: &mut Wire) {
-        if event.service != jid::bare(&wire.jid) {
-            wire.drop_event(Dropped::ForeignFrom);
+    pub(in crate::translate) fn record_event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) {
+        if event.service != cx.account.bare() {
+            cx.wire.drop_event(Dropped::ForeignFrom);
         } else if event.what == What::Items && self.is_pure() {
-            self.handle_record_event(event.element, wire);
+            self.handle_record_event(event.element, cx);
         }
     }
 }

@@ -8,27 +8,18 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::Wire;
-use super::handshake::{Half, Kind, Relation};
+use super::block_list::BlockList;
 use super::inquiry::Inquiry;
-use super::{Purpose, rules};
+use super::queue::Queue;
+use super::relation::{Half, Kind, Relation};
 use crate::jid;
 use crate::ns;
-use crate::pubsub::PRESENCE;
-use crate::wire::{Refused, Reply};
 use crate::xml::Element;
 
 /// After so many failures events wait for the roster no longer.
 const MOST_FAILURES: u8 = 3;
 /// So many accounts are remembered; who comes later is nobody's contact.
 const MOST_CONTACTS: usize = 65_536;
-/// What is not known if the roster is not.
-const ROSTER: &str = "the roster";
-/// So long the server may take to answer the client before we go on without that: the roster is asked for
-/// us, and who was to be removed counts as out.
-const CLIENT_ANSWER: Duration = Duration::from_secs(60);
-/// So many requests to take somebody out of the roster may wait for their answers.
-const MOST_REMOVALS: usize = 64;
 /// With so many accounts no stranger is remembered any more.
 const MOST_STRANGERS: usize = 2_000;
 
@@ -106,29 +97,21 @@ impl Contact {
 
 /// The records of one session.
 #[derive(Debug, Default)]
-pub(super) struct Contacts {
-    roster: Inquiry,
+pub(super) struct People {
+    /// What became of the question for the roster.
+    pub(super) inquiry: Inquiry,
     list: HashMap<Box<str>, Contact>,
     /// The accounts of the list by the item of the record they belong into.
     buckets: BTreeMap<u8, BTreeSet<Box<str>>>,
+    /// Whom the user has blocked.
+    pub(super) blocked: BlockList,
     /// Accounts to whose presence node the client itself has asked to be subscribed in this session,
     /// with the id of that request: an error takes it back.
     asked: HashMap<Box<str>, Box<str>>,
-    /// The client has asked for its roster, so it expects pushes.
-    client_has_roster: bool,
-    /// The id of that request, until it is answered, and how long ours waits for that.
-    client_request: Option<(Box<str>, Duration)>,
-    /// Whom the client is taking out of its roster, until that is answered.
-    removals: Vec<Removal>,
-}
-
-/// A request of the client's to take an account out of its roster.
-#[derive(Debug)]
-struct Removal {
-    id: Box<str>,
-    account: Box<str>,
-    /// If it is not answered until then, it counts as done.
-    until: Duration,
+    /// Events wait until it is known whether their senders are contacts.
+    pub(super) is_awaited: bool,
+    /// Accounts of which it has changed whether we see them, until somebody looks.
+    pub(super) changed: Queue,
 }
 
 /// The item of the record that `account` belongs into.
@@ -143,7 +126,7 @@ pub(super) type Changed = (Box<str>, Relation);
 /// A contact of which the record may say something else: what the roster showed of it before.
 pub(super) type Before = (Box<str>, Option<Item>);
 
-impl Contacts {
+impl People {
     /// Whether the account is subscribed to `account`; `None` until the roster is known.
     pub(super) fn is_subscribed(&self, account: &str) -> Option<bool> {
         if self.asked.contains_key(account) {
@@ -155,7 +138,7 @@ impl Contacts {
 
     /// Whether the roster is known, or has failed so often that nothing waits for it any longer.
     pub(super) fn is_known(&self) -> bool {
-        self.is_reliable() || self.roster.failures() >= MOST_FAILURES
+        self.is_reliable() || self.inquiry.failures() >= MOST_FAILURES
     }
 
     /// What the records say of `account`; nothing of somebody unknown.
@@ -171,6 +154,11 @@ impl Contacts {
         self.list.get(account).is_some_and(|contact| {
             contact.relation.from == Half::Yes || contact.recorded.from == Half::Yes
         })
+    }
+
+    /// Whether `account` may see our node: by the account's records, and not blocked.
+    pub(super) fn lets_see(&self, account: &str) -> bool {
+        self.may_see(account) && !self.blocked.blocks(account)
     }
 
     /// Whether we want to be subscribed to the node of `account`: under `auto` it has to have a shim.
@@ -238,6 +226,18 @@ impl Contacts {
     /// Whether the client itself has asked to be subscribed to the node of `account`.
     pub(super) fn is_clients_own(&self, account: &str) -> bool {
         self.asked.contains_key(account)
+    }
+
+    /// The client asks by itself to be subscribed to the node of `account`.
+    pub(super) fn note_clients_own(&mut self, account: &str, id: &str) {
+        self.asked.insert(account.into(), id.into());
+    }
+
+    /// The client ends that subscription, or its request (`id`, if that is known) was refused.
+    pub(super) fn forget_clients_own(&mut self, account: &str, id: Option<&str>) {
+        if id.is_none() || self.asked.get(account).map(|id| &**id) == id {
+            self.asked.remove(account);
+        }
     }
 
     /// Every account something is known of.
@@ -317,12 +317,12 @@ impl Contacts {
 
     /// The roster is what is on record, not what the server says of it: all is known.
     pub(super) fn set_known(&mut self) {
-        self.roster.note_known();
+        self.inquiry.note_known();
     }
 
     /// Whether the roster is known and really the account's: not one that could not be had.
     pub(super) fn is_reliable(&self) -> bool {
-        self.roster.is_known()
+        self.inquiry.is_known()
     }
 
     /// Notes a native presence of `account`. Once the roster is known, only contacts matter.
@@ -336,169 +336,8 @@ impl Contacts {
         }
     }
 
-    /// Asks for the roster, if it is time to. `false`: it cannot be asked for now.
-    pub(super) fn ask(&mut self, wire: &mut Wire) -> bool {
-        self.client_request.take_if(|(_, until)| *until <= wire.now);
-        if self.roster.is_due(wire.now) && self.client_request.is_none() {
-            let asked = wire.request("get", None, Purpose::Roster, |out| {
-                out.extend_from_slice(b"<query xmlns='jabber:iq:roster'/>");
-            });
-            self.roster.note_asked(asked);
-        }
-        !self.roster.is_new() || self.client_request.is_some()
-    }
-
-    /// Whether the client's own question for its roster has gone unanswered for too long.
-    pub(super) fn is_unanswered(&self, now: Duration) -> bool {
-        let mut question = self.client_request.iter();
-        question.any(|(_, until)| *until <= now)
-    }
-
-    /// When a question or a removal of the client's has gone unanswered for too long.
-    pub(super) fn client_deadline(&self) -> Option<Duration> {
-        let question = self.client_request.iter().map(|(_, until)| *until);
-        let question = question.filter(|_| !self.is_reliable());
-        let removals = self.removals.iter().map(|removal| removal.until);
-        question.chain(removals).min()
-    }
-
-    /// What became of the question for the roster.
-    pub(super) fn inquiry(&self) -> &Inquiry {
-        &self.roster
-    }
-
-    /// Has it asked again at once if it has failed.
-    pub(super) fn hasten(&mut self) {
-        self.roster.hasten();
-    }
-
-    /// Takes the answer to [`ask`](Self::ask).
-    pub(super) fn handle_roster(&mut self, reply: Reply<'_>, wire: &mut Wire) {
-        if self.is_reliable() {
-            return;
-        }
-        match reply.map(|iq| iq.child(ns::ROSTER, "query")) {
-            Ok(Some(query)) => {
-                self.roster.note_known();
-                self.note_items(&query);
-            }
-            Err(refused) if refused.is_unsupported() => self.roster.note_known(),
-            Ok(None) => self.roster.fail(ROSTER, Refused::NoList, wire),
-            Err(refused) => self.roster.fail(ROSTER, refused, wire),
-        }
-    }
-
-    /// Looks at the answer to the client's own request for its roster; whether the roster is known by it.
-    pub(super) fn note_client_roster(&mut self, iq: &Element<'_>, wire: &mut Wire) -> bool {
-        let id = iq.attribute("id");
-        let is_asked = |(asked, _): &mut (Box<str>, Duration)| Some(&**asked) == id.as_deref();
-        if self.client_request.take_if(is_asked).is_none() {
-            return false;
-        }
-        // An error may repeat the empty question. Without a query the client's copy is current. Ours has to be
-        // asked for then.
-        let is_result = iq.attribute("type").as_deref() == Some("result");
-        if !is_result || iq.child(ns::ROSTER, "query").is_none() || self.is_reliable() {
-            return false;
-        }
-        self.handle_roster(Ok(iq), wire);
-        true
-    }
-
-    /// Takes note of a roster push: whose relation it changes, and whether the client must not see it.
-    pub(super) fn handle_push(
-        &mut self,
-        iq: &Element<'_>,
-        wire: &mut Wire,
-    ) -> (Vec<Changed>, bool) {
-        let own = jid::bare(&wire.jid);
-        if iq.attribute("from").is_some_and(|from| from != own) {
-            return (Vec::new(), false);
-        }
-        let Some(query) = iq.child(ns::ROSTER, "query") else {
-            return (Vec::new(), false);
-        };
-        let changed = match self.is_known() {
-            true => self.note_items(&query),
-            false => Vec::new(),
-        };
-        if self.client_has_roster || self.roster.is_new() {
-            return (changed, false);
-        }
-        // The server sends pushes because of our question; a client that never asked would wonder.
-        wire.apply(&rules::PUSH);
-        wire.answer_result(iq);
-        (changed, true)
-    }
-
-    /// The client takes `account` out of its roster. If too many such requests wait, the oldest counts as
-    /// agreed to: whom that concerns.
-    pub(super) fn note_removal(&mut self, id: &str, account: &str, now: Duration) -> Vec<Changed> {
-        let (id, account, until) = (id.into(), account.into(), now + CLIENT_ANSWER);
-        self.removals.push(Removal { id, account, until });
-        let over = self.removals.len().saturating_sub(MOST_REMOVALS);
-        let oldest: Vec<_> = self.removals.drain(..over).collect();
-        self.remove_all(oldest)
-    }
-
-    /// Whether the client waits for the server to take somebody out of the roster who may see us.
-    pub(super) fn is_removing(&self) -> bool {
-        let mut removals = self.removals.iter();
-        removals.any(|removal| !self.is_known() || self.may_see(&removal.account))
-    }
-
-    /// Whether the client waits for the server to take `account` out of the roster.
-    pub(super) fn is_taking_out(&self, account: &str) -> bool {
-        let mut removals = self.removals.iter();
-        removals.any(|removal| *removal.account == *account)
-    }
-
-    /// Looks at an answer for the client; whoever is out of the roster from now on.
-    pub(super) fn note_removed(&mut self, iq: &Element<'_>) -> Vec<Changed> {
-        if self.removals.is_empty() {
-            return Vec::new();
-        }
-        let id = iq.attribute("id").unwrap_or_default();
-        let answered: Vec<_> = self.removals.extract_if(.., |one| *one.id == *id).collect();
-        match iq.attribute("type").as_deref() {
-            Some("result") => self.remove_all(answered),
-            _ => Vec::new(),
-        }
-    }
-
-    /// Whom the client has wanted out of its roster without an answer until `now`: they count as out.
-    pub(super) fn end_removals(&mut self, now: Option<Duration>) -> Vec<Changed> {
-        let is_over = |one: &mut Removal| now.is_none_or(|now| one.until <= now);
-        let over: Vec<_> = self.removals.extract_if(.., is_over).collect();
-        self.remove_all(over)
-    }
-
-    fn remove_all(&mut self, removals: Vec<Removal>) -> Vec<Changed> {
-        let accounts = removals.into_iter().map(|removal| removal.account);
-        accounts
-            .filter_map(|account| self.remove(account))
-            .collect()
-    }
-
-    fn remove(&mut self, account: Box<str>) -> Option<Changed> {
-        let contact = self.known_mut(&account)?;
-        let before = std::mem::take(&mut contact.relation);
-        Some((account, before))
-    }
-
-    /// Looks at an error for the client: what was asked for is refused.
-    pub(super) fn note_error(&mut self, iq: &Element<'_>) {
-        if self.asked.is_empty() || iq.attribute("type").as_deref() != Some("error") {
-            return;
-        }
-        let from = iq.attribute("from").unwrap_or_default();
-        if self.asked.get(&*from).map(|id| &**id) == iq.attribute("id").as_deref() {
-            self.asked.remove(&*from);
-        }
-    }
-
     /// Notes what a roster, or a push, says of its items (RFC 6121 §2.1.2).
-    fn note_items(&mut self, query: &Element<'_>) -> Vec<Changed> {
+    pub(super) fn note_items(&mut self, query: &Element<'_>) -> Vec<Changed> {
         let mut changed = Vec::new();
         for item in query.children().filter(|item| item.is(ns::ROSTER, "item")) {
             let account = item.attribute("jid").unwrap_or_default();
@@ -539,29 +378,10 @@ impl Contacts {
         changed
     }
 
-    /// Looks at what the client itself asks for: its roster, subscriptions to presence nodes.
-    pub(super) fn note_client_iq(&mut self, iq: &Element<'_>, now: Duration) {
-        if iq.child(ns::ROSTER, "query").is_some() {
-            self.client_has_roster = true;
-            if iq.attribute("type").as_deref() == Some("get") && iq.attribute("to").is_none() {
-                let until = now + CLIENT_ANSWER;
-                self.client_request = iq.attribute("id").map(|id| ((*id).into(), until));
-            }
-        }
-        let Some(to) = iq.attribute("to") else { return };
-        let account = jid::prepared(&to);
-        let Some(pubsub) = iq.child(ns::PUBSUB, "pubsub") else {
-            return;
-        };
-        for request in pubsub.children() {
-            if request.attribute("node").as_deref() == Some(PRESENCE) {
-                let id = iq.attribute("id").unwrap_or_default();
-                match request.local() {
-                    "subscribe" => self.asked.insert((*account).into(), (*id).into()),
-                    "unsubscribe" => self.asked.remove(&*account),
-                    _ => None,
-                };
-            }
-        }
+    /// The client takes `account` out of its roster, and the server has agreed: what it was before.
+    pub(super) fn remove(&mut self, account: Box<str>) -> Option<Changed> {
+        let contact = self.known_mut(&account)?;
+        let before = std::mem::take(&mut contact.relation);
+        Some((account, before))
     }
 }

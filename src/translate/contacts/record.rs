@@ -16,18 +16,37 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::BytesMut;
 
-use super::Wire;
-use super::contacts::{Before, Contact, Contacts, bucket_of};
+use super::Ask;
 use super::entries::{bucket_in, entries, item_id, read_item, write_bucket};
-use super::inquiry::Inquiry;
-use super::node::{Access, OwnNode, Spec, Step};
 use super::strays::{Strays, merge};
-use super::{Purpose, rules};
-use crate::jid;
 use crate::pubsub::{ROSTER, answer, request};
+use crate::translate::account::Account;
+use crate::translate::inquiry::Inquiry;
+use crate::translate::node::{Access, OwnNode, Spec, Step};
+use crate::translate::people::{Before, Contact, People, bucket_of};
+use crate::translate::{self, Wire, rules};
 use crate::wire::{Event, Refused, Reply};
 use crate::xml::Element;
 
+/// The private node: it outlives the sessions that write it.
+const NODE: Spec = Spec {
+    name: ROSTER,
+    access: Access::Whitelist,
+    wanted: &[
+        ("pubsub#presence_based_delivery", "0"),
+        ("pubsub#send_last_published_item", "never"),
+        ("pubsub#max_items", "max"),
+        ("pubsub#persist_items", "1"),
+        ("pubsub#deliver_payloads", "1"),
+        ("pubsub#purge_offline", "0"),
+        ("pubsub#notify_retract", "0"),
+        ("pubsub#notification_type", "headline"),
+    ],
+    // Every item of the record.
+    few_items: 256,
+    is_kept: true,
+    ask: |step| translate::Ask::Contacts(Ask::RecordNode(step)),
+};
 /// What is not known if the node cannot be read.
 const CONTACTS: &str = "whom you have let see you";
 /// So often in a row a write may come to nothing, and is made again.
@@ -105,7 +124,7 @@ enum State {
 impl Record {
     pub(super) fn new() -> Self {
         Self {
-            node: OwnNode::new(ROSTER, Spec::Private),
+            node: OwnNode::new(&NODE),
             state: State::Unknown,
             inquiry: Inquiry::default(),
             is_missing: false,
@@ -187,12 +206,12 @@ impl Record {
     }
 
     /// Does what can wait, as far as it may go now.
-    pub(super) fn work(&mut self, contacts: &Contacts, wire: &mut Wire) {
+    pub(super) fn work(&mut self, people: &People, wire: &mut Wire) {
         if self.state == State::Wanted && wire.may_work() {
             self.ask(wire);
         }
         if self.has_work() {
-            self.write_next(contacts, wire);
+            self.write_next(people, wire);
         }
     }
 
@@ -217,10 +236,10 @@ impl Record {
         &mut self,
         step: Step,
         reply: Reply<'_>,
-        contacts: &Contacts,
+        account: &Account,
         wire: &mut Wire,
     ) -> Option<Written> {
-        self.node.handle_reply(step, reply, wire);
+        self.node.handle_reply(step, reply, account.bare(), wire);
         self.check_usable();
         if self.is_unusable() {
             let dirty = std::mem::take(&mut self.dirty);
@@ -237,11 +256,12 @@ impl Record {
         }
         if self.state == State::Loading {
             // Events of what other resources write; then what was written before.
-            let own = jid::bare(&wire.jid).to_owned();
-            wire.tell("set", None, |out| request::subscribe(out, ROSTER, &own));
+            wire.tell("set", None, |out| {
+                request::subscribe(out, ROSTER, account.bare());
+            });
             self.ask(wire);
         } else {
-            self.write_next(contacts, wire);
+            self.write_next(&account.people, wire);
         }
         None
     }
@@ -250,7 +270,7 @@ impl Record {
     pub(super) fn handle_items(
         &mut self,
         reply: Reply<'_>,
-        contacts: &mut Contacts,
+        people: &mut People,
         is_pure: bool,
         wire: &mut Wire,
     ) {
@@ -271,24 +291,24 @@ impl Record {
         self.is_missing = reply.is_err();
         if let Ok(iq) = reply {
             let before = self.seen.len();
-            answer::with_items(iq, |items| self.read_items(items, contacts));
+            answer::with_items(iq, |items| self.read_items(items, people));
             let has_more = (before + 1..=usize::from(u8::MAX)).contains(&self.seen.len());
             if has_more && answer::is_part(iq) {
                 return self.ask(wire);
             }
         }
         self.seen.clear();
-        self.move_strays(contacts);
+        self.move_strays(people);
         if self.is_known() && !self.dirty.is_empty() {
-            self.write_next(contacts, wire);
+            self.write_next(people, wire);
         }
     }
 
-    fn read_items(&mut self, items: &Element<'_>, contacts: &mut Contacts) {
+    fn read_items(&mut self, items: &Element<'_>, people: &mut People) {
         for item in items.children() {
             self.seen.extend(bucket_in(&item));
             let is_older = |account: &str| self.is_changed(account);
-            let (_, strays) = read_item(&item, contacts, is_older);
+            let (_, strays) = read_item(&item, people, is_older);
             if let Some(bucket) = bucket_in(&item) {
                 // It may be read once more.
                 self.strays.forget(bucket);
@@ -298,22 +318,22 @@ impl Record {
     }
 
     /// Has contacts that stand in an item of others, or under another spelling, written to their own.
-    fn move_strays(&mut self, contacts: &mut Contacts) {
+    fn move_strays(&mut self, people: &mut People) {
         let merged = self
             .strays
-            .merge(contacts, |account| self.is_changed(account));
+            .merge(people, |account| self.is_changed(account));
         for account in merged {
             self.strays.start(&account);
             let changes = self.dirty.entry(bucket_of(&account)).or_default();
             changes.accounts.insert(account);
         }
-        self.remove_strays(None, contacts);
+        self.remove_strays(None, people);
     }
 
     /// Has items written anew without those whose own item, `written`, the server has now, and without those
     /// that are not to be remembered.
-    fn remove_strays(&mut self, written: Option<u8>, contacts: &Contacts) {
-        for bucket in self.strays.take_moved(written, contacts) {
+    fn remove_strays(&mut self, written: Option<u8>, people: &People) {
+        for bucket in self.strays.take_moved(written, people) {
             self.dirty.entry(bucket).or_default();
         }
     }
@@ -322,18 +342,14 @@ impl Record {
     /// that is taken for empty would be written over.
     fn ask_for_rest(&self, wire: &mut Wire) -> bool {
         let missing = (0..=u8::MAX).filter(|bucket| !self.seen.contains(bucket));
-        wire.request("get", None, Purpose::RecordItems, |out| {
+        wire.request("get", None, Ask::RecordItems, |out| {
             request::items_by_id(out, ROSTER, missing.map(item_id));
         })
     }
 
     /// Takes an event on the node: what another resource has written; whom it may concern, each once.
     /// Who has changed here is passed over, as that is newer.
-    pub(super) fn handle_event(
-        &mut self,
-        items: &Element<'_>,
-        contacts: &mut Contacts,
-    ) -> Vec<Before> {
+    pub(super) fn handle_event(&mut self, items: &Element<'_>, people: &mut People) -> Vec<Before> {
         let mut concerned = BTreeMap::new();
         if self.state != State::Known {
             return Vec::new();
@@ -344,28 +360,27 @@ impl Record {
             };
             let is_overwritten = self.writing.as_ref().is_some_and(|(it, _)| *it == bucket);
             let before = match is_overwritten {
-                true => entries(bucket, contacts),
+                true => entries(bucket, people),
                 false => BTreeMap::new(),
             };
             let is_older = |account: &str| self.is_changed(account);
-            for (account, before) in contacts.forget_recorded(bucket, |account| !is_older(account))
-            {
+            for (account, before) in people.forget_recorded(bucket, |account| !is_older(account)) {
                 concerned.entry(account).or_insert(before);
             }
-            let (named, strays) = read_item(&item, contacts, is_older);
+            let (named, strays) = read_item(&item, people, is_older);
             for account in named {
                 concerned.entry(account).or_insert(None);
             }
             // They are moved at the next login: an event never causes a write.
             for stray in &strays {
-                let item = contacts.get(&stray.account).and_then(Contact::item);
+                let item = people.get(&stray.account).and_then(Contact::item);
                 concerned.entry(stray.account.clone()).or_insert(item);
             }
-            merge(&strays, contacts, |account| self.is_changed(account));
+            merge(&strays, people, |account| self.is_changed(account));
             self.strays.forget(bucket);
             self.strays.note(strays);
             if is_overwritten {
-                self.write_again(bucket, &before, contacts);
+                self.write_again(bucket, &before, people);
             }
         }
         concerned.into_iter().collect()
@@ -373,13 +388,8 @@ impl Record {
 
     /// What another resource has written meanwhile is lost by the write on its way: it is written again. The
     /// echo of that write does not know of it.
-    fn write_again(
-        &mut self,
-        bucket: u8,
-        before: &BTreeMap<Box<str>, BytesMut>,
-        contacts: &Contacts,
-    ) {
-        let after = entries(bucket, contacts);
+    fn write_again(&mut self, bucket: u8, before: &BTreeMap<Box<str>, BytesMut>, people: &People) {
+        let after = entries(bucket, people);
         let accounts: Vec<_> = before
             .keys()
             .chain(after.keys())
@@ -409,23 +419,23 @@ impl Record {
         &mut self,
         account: &str,
         request: Option<Request>,
-        contacts: &Contacts,
+        people: &People,
         wire: &mut Wire,
     ) {
         let changes = self.dirty.entry(bucket_of(account)).or_default();
         changes.accounts.insert(account.into());
         changes.requests.extend(request);
         self.strays.start(account);
-        self.remove_strays(None, contacts);
+        self.remove_strays(None, people);
         if !self.is_known() {
             // What else the item holds must not be lost.
             return self.read(wire);
         }
-        self.write_next(contacts, wire);
+        self.write_next(people, wire);
     }
 
     /// Goes on with what is to be written: at once what the client waits for, else as it may go.
-    pub(super) fn write_next(&mut self, contacts: &Contacts, wire: &mut Wire) {
+    pub(super) fn write_next(&mut self, people: &People, wire: &mut Wire) {
         // What is on record already would be lost.
         if !self.is_known() || self.dirty.is_empty() {
             return;
@@ -449,8 +459,8 @@ impl Record {
             return;
         };
         wire.apply(&rules::RECORD);
-        let sent = wire.request("set", None, Purpose::Recorded, |out| {
-            write_publish(out, bucket, access, contacts, &self.strays);
+        let sent = wire.request("set", None, Ask::Recorded, |out| {
+            write_publish(out, bucket, access, people, &self.strays);
         });
         match sent {
             true => self.writing = Some((bucket, changes)),
@@ -462,7 +472,7 @@ impl Record {
 
     /// Writes all that has changed at once, since the session ends. No answer is waited for. What cannot be
     /// written stays: see [`tell_lost`](Self::tell_lost).
-    pub(super) fn write_all(&mut self, contacts: &Contacts, wire: &mut Wire) {
+    pub(super) fn write_all(&mut self, people: &People, wire: &mut Wire) {
         if !self.is_known() || !self.node.is_ready() {
             return;
         }
@@ -472,7 +482,7 @@ impl Record {
         self.dirty.retain(|bucket, _| {
             wire.apply(&rules::RECORD);
             let is_sent = wire.tell("set", None, |out| {
-                write_publish(out, *bucket, access, contacts, &self.strays);
+                write_publish(out, *bucket, access, people, &self.strays);
             });
             !is_sent
         });
@@ -495,7 +505,7 @@ impl Record {
     pub(super) fn handle_written(
         &mut self,
         reply: Reply<'_>,
-        contacts: &Contacts,
+        people: &People,
         wire: &mut Wire,
     ) -> Option<Written> {
         let (bucket, mut changes) = self.writing.take()?;
@@ -503,8 +513,8 @@ impl Record {
         let refused = match reply {
             Ok(_) => {
                 self.failures = 0;
-                self.remove_strays(Some(bucket), contacts);
-                self.write_next(contacts, wire);
+                self.remove_strays(Some(bucket), people);
+                self.write_next(people, wire);
                 return Some(Written {
                     requests: changes.requests,
                     refused: None,
@@ -555,19 +565,13 @@ fn is_final(refused: Refused<'_>) -> bool {
 }
 
 fn ask_items(wire: &mut Wire) -> bool {
-    wire.request("get", None, Purpose::RecordItems, |out| {
+    wire.request("get", None, Ask::RecordItems, |out| {
         request::items(out, ROSTER);
     })
 }
 
-fn write_publish(
-    out: &mut BytesMut,
-    bucket: u8,
-    access: Access,
-    contacts: &Contacts,
-    strays: &Strays,
-) {
+fn write_publish(out: &mut BytesMut, bucket: u8, access: Access, people: &People, strays: &Strays) {
     request::publish(out, ROSTER, &item_id(bucket), access.as_str(), |out| {
-        write_bucket(out, bucket, contacts, strays);
+        write_bucket(out, bucket, people, strays);
     });
 }

@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
-use super::Wire;
-use super::{Purpose, rules};
+use super::Ask;
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{PRESENCE, answer, request};
+use crate::translate::{Cx, rules};
 use crate::wire::{Reply, is_gone};
 use crate::xml::Element;
 
@@ -39,17 +39,17 @@ impl Leftovers {
     }
 
     /// Asks for the items on the own node, unless that was done.
-    pub(super) fn search(&mut self, wire: &mut Wire) {
+    pub(super) fn search(&mut self, cx: &mut Cx<'_>) {
         if !self.asked {
-            self.asked = wire.request("get", None, Purpose::OwnItems, |out| {
+            self.asked = cx.wire.request("get", None, Ask::OwnItems, |out| {
                 request::items(out, PRESENCE);
             });
         }
     }
 
     /// Pings each other resource that has an item, which is named by it.
-    pub(super) fn handle_items(&self, iq: &Element<'_>, wire: &mut Wire) {
-        let own = wire.jid.clone();
+    pub(super) fn handle_items(&self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        let own = cx.account.jid().to_owned();
         answer::with_items(iq, |items| {
             for item in items.children().take(MOST_SUSPECTS) {
                 let Some(id) = item.attribute("id") else {
@@ -57,18 +57,19 @@ impl Leftovers {
                 };
                 let full = format!("{}/{id}", jid::bare(&own));
                 if full != own && names_resource(&item, &full) {
-                    let ping = Purpose::Ping((*id).into());
-                    wire.request("get", Some(&full), ping, write_ping);
+                    let ping = Ask::Ping((*id).into());
+                    cx.wire.request("get", Some(&full), ping, write_ping);
                 }
             }
         });
     }
 
     /// Takes the item of a resource away if the answer to its ping says that it is gone.
-    pub(super) fn handle_pong(&self, resource: &str, reply: Reply<'_>, wire: &mut Wire) {
+    pub(super) fn handle_pong(&self, resource: &str, reply: Reply<'_>, cx: &mut Cx<'_>) {
         if is_gone(reply) || self.unmarked.contains(resource) {
-            wire.apply(&rules::LEFTOVER);
-            wire.tell("set", None, |out| request::retract(out, PRESENCE, resource));
+            cx.wire.apply(&rules::LEFTOVER);
+            cx.wire
+                .tell("set", None, |out| request::retract(out, PRESENCE, resource));
         }
     }
 }
@@ -91,11 +92,11 @@ pub(super) fn write_ping(out: &mut BytesMut) {
 }
 
 /// Whether `iq` is such a ping, and asks about this very resource. Everybody else's are the client's.
-pub(super) fn is_ping_of_shim(iq: &Element<'_>, wire: &Wire) -> bool {
+pub(super) fn is_ping_of_shim(iq: &Element<'_>, cx: &Cx<'_>) -> bool {
     let is_of_shim = |ping: Element<'_>| ping.child(ns::SHIM, "shim").is_some();
     iq.attribute("type").as_deref() == Some("get")
         && iq.child(ns::PING, "ping").is_some_and(is_of_shim)
-        && iq.attribute("to").is_some_and(|to| to == wire.jid)
+        && iq.attribute("to").is_some_and(|to| to == cx.account.jid())
         && iq
             .attribute("from")
             .is_some_and(|from| jid::resource(&from).is_some())

@@ -7,11 +7,12 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::Purpose;
-use super::Wire;
-use super::inquiry::Inquiry;
+use super::Ask;
 use crate::jid;
 use crate::ns;
+use crate::translate::Wire;
+use crate::translate::block_list::Blocked;
+use crate::translate::inquiry::Inquiry;
 use crate::wire::{Refused, Reply, ServerFacts};
 use crate::xml::{Element, escape};
 
@@ -67,14 +68,6 @@ struct Change {
     lists: Vec<(Box<str>, List)>,
 }
 
-/// Whom a privacy list blocks.
-#[derive(Debug)]
-pub(super) struct Blocked {
-    pub(super) all: Vec<Box<str>>,
-    /// Those it did not block before.
-    pub(super) new: Vec<Box<str>>,
-}
-
 impl Visibility {
     /// Whether the client may be hidden from anybody, or that is not known yet.
     ///
@@ -106,7 +99,7 @@ impl Visibility {
             self.lists.note_known();
         }
         if self.lists.is_due(wire.now) {
-            let asked = wire.request("get", None, Purpose::PrivacyLists, |out| {
+            let asked = wire.request("get", None, Ask::PrivacyLists, |out| {
                 let _ = write!(out, "<query xmlns='{}'/>", ns::PRIVACY);
             });
             self.lists.note_asked(asked);
@@ -258,7 +251,7 @@ impl Visibility {
 
     /// Whom the list in force blocks, if that has changed since the last call.
     pub(super) fn changed_blocks(&mut self) -> Option<Blocked> {
-        // What an unknown list says is still to be learned.
+        // The contents of this privacy list have not arrived yet.
         let all = self.state.blocked()?;
         if is_same(&all, &self.blocked) {
             return None;
@@ -297,7 +290,7 @@ impl Visibility {
 
     /// Asks for a list; `false` if that cannot be done now.
     fn read(&mut self, name: &str, wire: &mut Wire) -> bool {
-        let asked = wire.request("get", None, Purpose::PrivacyList, |out| {
+        let asked = wire.request("get", None, Ask::PrivacyList, |out| {
             let _ = write!(
                 out,
                 "<query xmlns='{}'><list name='{}'/></query>",

@@ -11,12 +11,11 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use super::Wire;
-use super::inquiry::pause_after;
-use super::translator::Translator;
-use super::{Purpose, rules};
+use super::{Ask, Contacts};
 use crate::jid;
 use crate::pubsub::{PRESENCE, answer, request};
+use crate::translate::inquiry::pause_after;
+use crate::translate::{self, Cx, Wire, rules};
 use crate::wire::{Event, Refused, Reply};
 
 /// So many may wait. Should there be more, nothing is published any more in this session.
@@ -155,7 +154,9 @@ impl Revocations {
     pub(super) fn cancel(&mut self, whom: &str, wire: &mut Wire) {
         self.waiting.retain(|revocation| *revocation.whom != *whom);
         self.changes.retain(|change| *change.whom != *whom);
-        wire.forget(|asked| matches!(asked, Purpose::Revoked(change) if *change.whom == *whom));
+        wire.forget(|asked| {
+            matches!(asked, translate::Ask::Contacts(Ask::Revoked(change)) if *change.whom == *whom)
+        });
     }
 
     /// Sends as much as may be sent now.
@@ -163,12 +164,12 @@ impl Revocations {
         while let Some(spare) = wire.spare()
             && let Some(change) = self.changes.pop_front()
         {
-            let asked = Purpose::Revoked(change.clone());
+            let asked = Ask::Revoked(change.clone());
             spare.request("set", None, asked, |out| change.write(out));
         }
         let is_open = wire
             .asked()
-            .any(|asked| matches!(asked, Purpose::Revoked(_)));
+            .any(|asked| matches!(asked, translate::Ask::Contacts(Ask::Revoked(_))));
         if self.step == Step::Ending && self.changes.is_empty() && !is_open {
             self.conclude(wire);
         }
@@ -317,45 +318,46 @@ impl Revocations {
     }
 }
 
-impl Translator {
+impl Contacts {
     /// The answer to who is subscribed to our node, for a revocation.
-    pub(super) fn handle_revoking(&mut self, reply: Reply<'_>, wire: &mut Wire) {
+    pub(super) fn handle_revoking(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         // Without the list nobody is known to be out.
         match reply.and_then(|iq| answer::subscriptions(iq).ok_or(Refused::NoList)) {
-            Ok(list) => self.revocations.handle_subscribers(list, wire),
-            Err(refused) => self.revocations.handle_unlisted(refused, wire),
+            Ok(list) => self.revocations.handle_subscribers(list, cx.wire),
+            Err(refused) => self.revocations.handle_unlisted(refused, cx.wire),
         }
-        self.work_at_revocations(wire);
+        self.work_at_revocations(cx);
     }
 
     /// Goes on with revocations. Where the server does not list who is subscribed, the JIDs to be ended are
     /// on record.
-    pub(super) fn work_at_revocations(&mut self, wire: &mut Wire) {
+    pub(super) fn work_at_revocations(&mut self, cx: &mut Cx<'_>) {
         if self.revocations.step == Step::Record {
-            self.record.read(wire);
+            self.record.read(cx.wire);
             if self.record.is_known() || self.record.is_unusable() {
-                let contacts = &self.contacts;
+                let contacts = &cx.account.people;
                 self.revocations
-                    .end_recorded(|account| contacts.jids_of(account), wire.now);
+                    .end_recorded(|account| contacts.jids_of(account), cx.wire.now);
             }
         }
-        self.revocations.work(wire);
+        self.revocations.work(cx.wire);
         let done = std::mem::take(&mut self.revocations.done);
         for account in &done {
-            if let Some(contact) = self.contacts.get_mut(account)
+            if let Some(contact) = cx.account.people.get_mut(account)
                 && !std::mem::take(&mut contact.jids).is_empty()
             {
-                self.record.write(account, None, &self.contacts, wire);
+                self.record
+                    .write(account, None, &cx.account.people, cx.wire);
             }
         }
-        self.hold_publishes(wire);
+        self.hold_publishes(cx);
     }
 
     /// The session ends: whoever is still to be kept from seeing our node is, as far as that can be said.
-    pub(super) fn end_revocations(&mut self, wire: &mut Wire) {
-        let contacts = &self.contacts;
+    pub(super) fn end_revocations(&mut self, cx: &mut Cx<'_>) {
+        let contacts = &cx.account.people;
         self.revocations
-            .end_at_once(|account| contacts.jids_of(account), wire);
+            .end_at_once(|account| contacts.jids_of(account), cx.wire);
     }
 }
 
@@ -369,7 +371,7 @@ fn changes(whom: &str, jids: Vec<Box<str>>) -> impl Iterator<Item = Change> {
 }
 
 fn ask(wire: &mut Wire) -> bool {
-    wire.request("get", None, Purpose::Subscribers, |out| {
+    wire.request("get", None, Ask::Subscribers, |out| {
         request::subscriptions(out, PRESENCE);
     })
 }

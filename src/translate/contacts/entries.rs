@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
 
-use super::contacts::{Contact, Contacts, MOST_JIDS, bucket_of};
-use super::handshake::{Half, Relation};
 use super::strays::{Stray, Strays};
 use crate::jid;
 use crate::ns;
+use crate::translate::people::{Contact, MOST_JIDS, People, bucket_of};
+use crate::translate::relation::{Half, Relation};
 use crate::xml::{Element, escape};
 
 /// So many contacts may share an item.
@@ -26,9 +26,9 @@ pub(super) fn item_id(bucket: u8) -> String {
 }
 
 /// Writes all contacts of an item. What is still to be moved from it to an item of its own stays.
-pub(super) fn write_bucket(out: &mut BytesMut, bucket: u8, contacts: &Contacts, strays: &Strays) {
+pub(super) fn write_bucket(out: &mut BytesMut, bucket: u8, people: &People, strays: &Strays) {
     let _ = write!(out, "<contacts xmlns='{}'>", ns::SHIM);
-    for (account, contact) in contacts.in_bucket(bucket) {
+    for (account, contact) in people.in_bucket(bucket) {
         if contact.is_worth_recording() {
             write_entry(out, account, contact);
         }
@@ -40,8 +40,8 @@ pub(super) fn write_bucket(out: &mut BytesMut, bucket: u8, contacts: &Contacts, 
 }
 
 /// The entries of an item as they would be written now.
-pub(super) fn entries(bucket: u8, contacts: &Contacts) -> BTreeMap<Box<str>, BytesMut> {
-    let recorded = contacts
+pub(super) fn entries(bucket: u8, people: &People) -> BTreeMap<Box<str>, BytesMut> {
+    let recorded = people
         .in_bucket(bucket)
         .filter(|(_, contact)| contact.is_worth_recording());
     recorded
@@ -87,7 +87,7 @@ fn write_entry(out: &mut BytesMut, account: &str, contact: &Contact) {
 /// the JIDs, as all who may be subscribed have to be known. Whom it names, and who belongs somewhere else.
 pub(super) fn read_item(
     item: &Element<'_>,
-    contacts: &mut Contacts,
+    people: &mut People,
     is_older: impl Fn(&str) -> bool,
 ) -> (Vec<Box<str>>, Vec<Stray>) {
     let (mut named, mut strays) = (Vec::new(), Vec::new());
@@ -114,7 +114,7 @@ pub(super) fn read_item(
                 contact,
                 is_moving: false,
             });
-        } else if let Some(contact) = contacts.get_mut(&account) {
+        } else if let Some(contact) = people.get_mut(&account) {
             if is_older(&account) {
                 add_jids(contact, texts(&entry, "jid"));
             } else {

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use super::contacts::{Contact, Contacts, bucket_of};
 use super::entries::add_jids;
-use super::handshake::Half;
+use crate::translate::people::{Contact, People, bucket_of};
+use crate::translate::relation::Half;
 
-/// So many are remembered: as many as there may be contacts.
+/// So many are remembered: as many as there may be people.
 const MOST_STRAYS: usize = 10_000;
 
 /// A contact of an item that is not its own.
@@ -53,10 +53,10 @@ impl Strays {
     /// The same as [`merge`] for all of them.
     pub(super) fn merge(
         &self,
-        contacts: &mut Contacts,
+        people: &mut People,
         is_older: impl Fn(&str) -> bool,
     ) -> Vec<Box<str>> {
-        merge(&self.0, contacts, is_older)
+        merge(&self.0, people, is_older)
     }
 
     /// What is known of `account` is written to its own item, whatever its strays say.
@@ -68,11 +68,11 @@ impl Strays {
 
     /// Takes those whose own item is written, and those whose contact is not to be remembered; the items to be
     /// written without them.
-    pub(super) fn take_moved(&mut self, written: Option<u8>, contacts: &Contacts) -> BTreeSet<u8> {
+    pub(super) fn take_moved(&mut self, written: Option<u8>, people: &People) -> BTreeSet<u8> {
         let is_moved = |stray: &Stray| {
             let is_written = stray.is_moving && written == Some(bucket_of(&stray.account));
             // Whoever there was no room for stays where it is.
-            let contact = contacts.get(&stray.account);
+            let contact = people.get(&stray.account);
             contact.is_some_and(|contact| is_written || !contact.is_worth_recording())
         };
         let moved = self.0.extract_if(.., |stray| is_moved(stray));
@@ -85,12 +85,12 @@ impl Strays {
 /// already; the accounts.
 pub(super) fn merge(
     strays: &[Stray],
-    contacts: &mut Contacts,
+    people: &mut People,
     is_older: impl Fn(&str) -> bool,
 ) -> Vec<Box<str>> {
     let mut merged = Vec::new();
     for stray in strays {
-        let Some(contact) = contacts.get_mut(&stray.account) else {
+        let Some(contact) = people.get_mut(&stray.account) else {
             continue;
         };
         if !is_older(&stray.account) {

@@ -6,15 +6,13 @@ use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
-use super::Wire;
-use super::contacts::Contacts;
-use super::rules;
+use super::fetch::Fetches;
 use super::seen::{Change, Seen};
-use super::states::States;
 use crate::jid;
 use crate::ns;
 use crate::policy::Policy;
 use crate::pubsub::{Event, What, write_presence};
+use crate::translate::{Cx, rules};
 use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, escape};
 
@@ -30,14 +28,12 @@ const MOST_ITEMS: usize = 256;
 const MOST_RESOURCE: usize = 1023;
 
 /// What came in by event, and what was shown of it.
-pub(super) struct Events {
+pub(super) struct Feed {
     seen: Seen,
     held: Vec<Held>,
-    /// The client is shown the presence of the account's own resources, itself included (RFC 6121 §4.2.2):
-    /// under `auto` the server does that natively.
-    shows_own: bool,
-    /// The client is not to be shown anything now.
-    pub(super) is_closed: bool,
+    /// Nothing native comes beside events: they show the client the account's own resources, itself included
+    /// (RFC 6121 §4.2.2), and nothing while it is not available.
+    is_alone: bool,
     /// Resources the client sees as available because of events or items alone, by account.
     available: HashMap<Box<str>, Vec<Box<str>>>,
 }
@@ -63,13 +59,12 @@ impl Held {
     }
 }
 
-impl Events {
+impl Feed {
     pub(super) fn new(policy: Policy) -> Self {
         Self {
-            shows_own: policy == Policy::Pure,
+            is_alone: policy == Policy::Pure,
             seen: Seen::default(),
             held: Vec::new(),
-            is_closed: false,
             available: HashMap::new(),
         }
     }
@@ -79,7 +74,7 @@ impl Events {
         &mut self,
         presence: &Element<'_>,
         marked: bool,
-        wire: &Wire,
+        cx: &Cx<'_>,
     ) -> bool {
         let is_state = matches!(
             presence.attribute("type").as_deref(),
@@ -89,29 +84,28 @@ impl Events {
             return true;
         };
         // Events about this very resource are not shown, so its reflection has no twin.
-        if jid::resource(&from).is_none() || from == wire.jid {
+        if jid::resource(&from).is_none() || from == cx.account.jid() {
             return true;
         }
         self.note_available(&from, false);
         // A native presence is newer than what was held before it came.
         self.held.retain(|held| *held.full != *from);
-        self.seen.native(&from, presence, marked, wire.now)
+        self.seen.native(&from, presence, marked, cx.wire.now)
     }
 
     /// Takes an event on an account's presence node (listing 4).
     pub(super) fn handle_event(
         &mut self,
         event: &Event<'_>,
-        contacts: &mut Contacts,
-        states: &mut States,
-        wire: &mut Wire,
+        fetches: &mut Fetches,
+        cx: &mut Cx<'_>,
     ) {
         if event.what != What::Items {
-            wire.drop_event(Dropped::Retracted);
+            cx.wire.drop_event(Dropped::Retracted);
         } else if event.is_delayed {
-            wire.drop_event(Dropped::Delayed);
+            cx.wire.drop_event(Dropped::Delayed);
         } else {
-            self.handle_items(event.element, event.service, contacts, states, wire);
+            self.handle_items(event.element, event.service, fetches, cx);
         }
     }
 
@@ -119,22 +113,21 @@ impl Events {
         &mut self,
         items: &Element<'_>,
         account: &str,
-        contacts: &mut Contacts,
-        states: &mut States,
-        wire: &mut Wire,
+        fetches: &mut Fetches,
+        cx: &mut Cx<'_>,
     ) {
-        let before = wire.outgoing(Leg::Client).len() + self.held_bytes();
+        let before = cx.wire.outgoing(Leg::Client).len() + self.held_bytes();
         for (count, item) in items.children().enumerate() {
-            let made = wire.outgoing(Leg::Client).len() + self.held_bytes() - before;
+            let made = cx.wire.outgoing(Leg::Client).len() + self.held_bytes() - before;
             if count >= MOST_ITEMS || made > MOST_SHOWN {
-                return wire.drop_event(Dropped::Overflow);
+                return cx.wire.drop_event(Dropped::Overflow);
             }
             let outcome = match item.local() {
-                "item" => self.handle_item(&item, account, contacts, states, wire),
+                "item" => self.handle_item(&item, account, fetches, cx),
                 _ => Err(Dropped::Retracted),
             };
             if let Err(reason) = outcome {
-                wire.drop_event(reason);
+                cx.wire.drop_event(reason);
             }
         }
     }
@@ -147,31 +140,31 @@ impl Events {
         &mut self,
         item: &Element<'_>,
         account: &str,
-        contacts: &mut Contacts,
-        states: &mut States,
-        wire: &mut Wire,
+        fetches: &mut Fetches,
+        cx: &mut Cx<'_>,
     ) -> Result<(), Dropped> {
         let (presence, full) = read_item(item, account)?;
-        let is_own = account == jid::bare(&wire.jid);
-        if is_own && !self.shows_own {
+        let is_own = account == cx.account.bare();
+        if is_own && !self.is_alone {
             return Err(Dropped::Seen);
         }
-        if self.is_closed {
+        if self.is_alone && !cx.account.status.is_available {
             return Err(Dropped::Unavailable);
         }
-        states.note_heard(&full, wire);
+        fetches.note_heard(&full, cx.wire);
         let is_believed = match is_own {
             true => Some(true),
-            false => contacts.is_subscribed(account),
+            false => cx.account.people.is_subscribed(account),
         };
         match is_believed {
-            Some(true) => self.show(&presence, &full, account, wire),
+            Some(true) => self.show(&presence, &full, account, cx),
             Some(false) => Err(Dropped::NotSubscribed),
-            None if self.held_bytes() >= MOST_HELD || !contacts.ask(wire) => Err(Dropped::Overflow),
+            None if self.held_bytes() >= MOST_HELD => Err(Dropped::Overflow),
             None => {
                 self.held
-                    .push(Held::new(&presence, &full, account, &wire.jid));
-                wire.apply(&rules::HELD);
+                    .push(Held::new(&presence, &full, account, cx.account.jid()));
+                cx.account.people.is_awaited = true;
+                cx.wire.apply(&rules::HELD);
                 Ok(())
             }
         }
@@ -182,16 +175,15 @@ impl Events {
         presence: &Element<'_>,
         full: &str,
         account: &str,
-        wire: &mut Wire,
+        cx: &mut Cx<'_>,
     ) -> Result<(), Dropped> {
-        if !self.seen.event(full, Change::of(presence), wire.now) {
+        if !self.seen.event(full, Change::of(presence), cx.wire.now) {
             return Err(Dropped::Seen);
         }
-        wire.apply(&rules::EVENT);
+        cx.wire.apply(&rules::EVENT);
         self.note_available(full, presence.attribute("type").is_none());
-        let to = std::mem::take(&mut wire.jid);
-        write_presence(wire.to(Leg::Client), presence, account, &to);
-        wire.jid = to;
+        let out = cx.wire.to(Leg::Client);
+        write_presence(out, presence, account, cx.account.jid());
         Ok(())
     }
 
@@ -211,14 +203,14 @@ impl Events {
     }
 
     /// Shows as unavailable what was only known by events of `account`: we do not see it any more.
-    pub(super) fn hide(&mut self, account: &str, wire: &mut Wire) {
+    pub(super) fn hide(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.held.retain(|held| jid::bare(&held.full) != account);
-        let to = escape(&wire.jid).into_owned();
+        let to = escape(cx.account.jid()).into_owned();
         for full in self.available.remove(account).unwrap_or_default() {
             self.seen.forget(&full);
             let from = escape(&full);
             let _ = write!(
-                wire.to(Leg::Client),
+                cx.wire.to(Leg::Client),
                 "<presence from='{from}' to='{to}' type='unavailable'/>"
             );
         }
@@ -238,30 +230,27 @@ impl Events {
         self.held.clear();
     }
 
-    /// Whether something waits until the roster is known.
-    pub(super) fn is_holding(&self) -> bool {
-        !self.held.is_empty()
-    }
-
-    /// Shows or drops what was held, now that the roster may be known.
-    pub(super) fn release(&mut self, contacts: &Contacts, wire: &mut Wire) {
-        for held in std::mem::take(&mut self.held) {
-            self.show_held(&held, contacts, wire);
+    /// Shows or drops what was held, once it is known who is a contact.
+    pub(super) fn release(&mut self, cx: &mut Cx<'_>) {
+        if cx.account.people.is_known() {
+            for held in std::mem::take(&mut self.held) {
+                self.show_held(&held, cx);
+            }
         }
     }
 
     /// Shows what had to wait, if its sender is a contact and it is still news.
-    pub(super) fn show_held(&mut self, held: &Held, contacts: &Contacts, wire: &mut Wire) {
+    pub(super) fn show_held(&mut self, held: &Held, cx: &mut Cx<'_>) {
         let account = jid::bare(&held.full);
-        let is_own = account == jid::bare(&wire.jid);
-        if !is_own && contacts.is_subscribed(account) != Some(true) {
-            wire.drop_event(Dropped::NotSubscribed);
-        } else if self.seen.event(&held.full, held.change, wire.now) {
+        let is_own = account == cx.account.bare();
+        if !is_own && cx.account.people.is_subscribed(account) != Some(true) {
+            cx.wire.drop_event(Dropped::NotSubscribed);
+        } else if self.seen.event(&held.full, held.change, cx.wire.now) {
             self.note_available(&held.full, held.change.is_available());
-            wire.apply(&rules::EVENT);
-            wire.send(Leg::Client, &held.presence);
+            cx.wire.apply(&rules::EVENT);
+            cx.wire.send(Leg::Client, &held.presence);
         } else {
-            wire.drop_event(Dropped::Seen);
+            cx.wire.drop_event(Dropped::Seen);
         }
     }
 }

@@ -1,14 +1,13 @@
-//! Whom the user has blocked (XEP-0191): nobody of them may see the own node.
+//! What the client, another resource and the server say of the block list (XEP-0191).
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use super::Purpose;
-use super::Wire;
-use super::contacts::Contacts;
-use super::inquiry::Inquiry;
+use super::Ask;
 use crate::jid;
 use crate::ns;
+use crate::translate::block_list::BlockList;
+use crate::translate::inquiry::Inquiry;
+use crate::translate::{Cx, Verdict};
 use crate::wire::{Refused, Reply};
 use crate::xml::Element;
 
@@ -18,16 +17,10 @@ const MOST_REQUESTS: usize = 16;
 const MOST_PATIENCE: Duration = Duration::from_secs(60);
 /// What is not known if the list is not.
 const LIST: &str = "whom you have blocked";
-/// So many JIDs are remembered: as many as a list may have that is read at all.
-const MOST_BLOCKED: usize = 65_536;
 
 /// What is known of one session.
 #[derive(Debug, Default)]
 pub(super) struct Blocking {
-    /// As the server writes them, in lower case.
-    list: HashSet<Box<str>>,
-    /// Whom the privacy list in force blocks (XEP-0016).
-    by_privacy_list: HashSet<Box<str>>,
     inquiry: Inquiry,
     /// The client has asked for the list, so it expects pushes.
     client_has_list: bool,
@@ -59,68 +52,50 @@ impl Change {
             Self::Unblock(_) => &[],
         }
     }
+
+    /// Does what it says; whoever is blocked by it.
+    fn apply(self, list: &mut BlockList) -> Vec<Box<str>> {
+        match self {
+            Self::Block(jids) => {
+                list.add(&jids);
+                return jids;
+            }
+            Self::Unblock(jids) if jids.is_empty() => list.clear(),
+            Self::Unblock(jids) => list.remove(&jids),
+        }
+        Vec::new()
+    }
 }
 
 impl Blocking {
-    /// Whether `account` is blocked, itself or with its whole domain. A block counts as soon as the client
-    /// has asked for it, its end only once the server has agreed to it.
-    pub(super) fn is_blocked(&self, account: &str) -> bool {
-        let being_blocked = || self.requests.iter().flat_map(|one| one.change.blocks());
-        [account, jid::domain(account)].iter().any(|jid| {
-            self.list.contains(*jid)
-                || self.by_privacy_list.contains(*jid)
-                || being_blocked().any(|other| **other == **jid)
-        })
-    }
-
-    /// Whether the client waits for the server to block somebody.
-    pub(super) fn is_blocking(&self) -> bool {
-        let mut requests = self.requests.iter();
-        requests.any(|request| !request.change.blocks().is_empty())
-    }
-
-    /// Whom the client has asked to block, as far as that is not answered.
-    pub(super) fn being_blocked(&self) -> Vec<Box<str>> {
-        let changes = self.requests.iter().map(|request| &request.change);
-        changes.flat_map(Change::blocks).cloned().collect()
-    }
-
-    /// Whether `account` may see our node: by the account's records, and not blocked.
-    pub(super) fn lets_see(&self, contacts: &Contacts, account: &str) -> bool {
-        contacts.may_see(account) && !self.is_blocked(account)
-    }
-
-    /// The privacy list in force denies these everything: ejabberd keeps its block list as one.
-    pub(super) fn set_by_privacy_list(&mut self, blocked: &[Box<str>]) {
-        self.by_privacy_list = blocked.iter().take(MOST_BLOCKED).cloned().collect();
-    }
-
     /// Whether the list of the account is known.
     pub(super) fn is_known(&self) -> bool {
         self.inquiry.is_known()
     }
 
     /// Asks for the list, if it is time to.
-    pub(super) fn ask(&mut self, wire: &mut Wire) {
-        if self.inquiry.is_due(wire.now) {
-            let asked = wire.request("get", None, Purpose::Blocklist, |out| {
+    pub(super) fn ask(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        if self.inquiry.is_due(now) {
+            let asked = cx.wire.request("get", None, Ask::Blocklist, |out| {
                 out.extend_from_slice(b"<blocklist xmlns='urn:xmpp:blocking'/>");
             });
             self.inquiry.note_asked(asked);
             for request in &mut self.requests {
-                request.is_looked_up |= asked && request.deadline <= wire.now;
+                request.is_looked_up |= asked && request.deadline <= now;
             }
         }
     }
 
     /// Has the list asked for anew if a request of the client's was not answered in time.
-    pub(super) fn work(&mut self, wire: &mut Wire) {
-        let is_overdue = |request: &Request| request.deadline <= wire.now && !request.is_looked_up;
+    pub(super) fn work(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        let is_overdue = |request: &Request| request.deadline <= now && !request.is_looked_up;
         if self.requests.iter().any(is_overdue) {
             if self.inquiry.is_known() {
                 self.inquiry.reopen();
             }
-            self.ask(wire);
+            self.ask(cx);
         }
     }
 
@@ -145,19 +120,19 @@ impl Blocking {
     pub(super) fn handle_list(
         &mut self,
         reply: Reply<'_>,
-        wire: &mut Wire,
+        cx: &mut Cx<'_>,
     ) -> Option<Vec<Box<str>>> {
+        let list = &mut cx.account.people.blocked;
         match reply.map(|iq| iq.child(ns::BLOCKING, "blocklist")) {
-            Ok(Some(list)) => {
+            Ok(Some(blocked)) => {
                 self.inquiry.note_known();
-                let jids = jids_in(&list);
                 // Not every server tells of changes before this question.
-                self.list.clear();
-                self.add(&jids);
+                list.clear();
+                list.add(&jids_in(&blocked));
             }
             Err(refused) if refused.is_unsupported() => self.inquiry.note_known(),
-            Ok(None) => self.inquiry.fail(LIST, Refused::NoList, wire),
-            Err(refused) => self.inquiry.fail(LIST, refused, wire),
+            Ok(None) => self.inquiry.fail(LIST, Refused::NoList, cx.wire),
+            Err(refused) => self.inquiry.fail(LIST, refused, cx.wire),
         }
         let is_told = |request: &Request| request.is_looked_up;
         if !self.inquiry.is_known() || !self.requests.iter().any(is_told) {
@@ -166,12 +141,13 @@ impl Blocking {
         let told = self.requests.extract_if(.., |request| request.is_looked_up);
         let blocks = told.flat_map(|request| request.change.blocks().to_vec());
         let mut blocked: Vec<_> = blocks.collect();
-        blocked.retain(|jid| self.list.contains(jid));
+        blocked.retain(|jid| list.names(jid));
+        self.tell(list);
         Some(blocked)
     }
 
     /// Looks at a request of the client's. If too many wait, the oldest counts as agreed to: whom that blocks.
-    pub(super) fn note_request(&mut self, iq: &Element<'_>, wire: &Wire) -> Vec<Box<str>> {
+    pub(super) fn note_request(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> Vec<Box<str>> {
         self.client_has_list |= iq.child(ns::BLOCKING, "blocklist").is_some();
         if iq.attribute("type").as_deref() != Some("set") {
             return Vec::new();
@@ -187,72 +163,62 @@ impl Blocking {
         self.requests.push(Request {
             id: (*id).into(),
             change,
-            deadline: wire.now + MOST_PATIENCE,
+            deadline: cx.wire.now + MOST_PATIENCE,
             is_looked_up: false,
         });
-        if self.requests.len() <= MOST_REQUESTS {
-            return Vec::new();
+        let list = &mut cx.account.people.blocked;
+        let mut blocked = Vec::new();
+        if self.requests.len() > MOST_REQUESTS
+            && let block @ Change::Block(_) = self.requests.remove(0).change
+        {
+            blocked = block.apply(list);
         }
-        match self.requests.remove(0).change {
-            block @ Change::Block(_) => self.change(block),
-            Change::Unblock(_) => Vec::new(),
-        }
+        self.tell(list);
+        blocked
     }
 
-    /// Whether an answer for the client is waited for.
-    pub(super) fn is_waiting(&self) -> bool {
-        !self.requests.is_empty()
-    }
-
-    /// Looks at an answer for the client; whoever is blocked from now on.
-    pub(super) fn note_answer(&mut self, iq: &Element<'_>) -> Vec<Box<str>> {
+    /// Looks at an answer for the client; if it is one about the list, whoever is blocked from now on.
+    pub(super) fn note_answer(
+        &mut self,
+        iq: &Element<'_>,
+        list: &mut BlockList,
+    ) -> Option<Vec<Box<str>>> {
         let id = iq.attribute("id").unwrap_or_default();
-        let Some(at) = self.requests.iter().position(|one| *one.id == *id) else {
-            return Vec::new();
-        };
+        let at = self.requests.iter().position(|one| *one.id == *id)?;
         let Request { change, .. } = self.requests.remove(at);
-        if iq.attribute("type").as_deref() != Some("result") {
-            return Vec::new();
+        self.tell(list);
+        match iq.attribute("type").as_deref() {
+            Some("result") => Some(change.apply(list)),
+            _ => Some(Vec::new()),
         }
-        self.change(change)
     }
 
     /// Takes a push about the list, which another resource may have caused (XEP-0191 §3.4): whoever is
-    /// blocked from now on, and whether the client must not see it.
-    pub(super) fn handle_push(&mut self, iq: &Element<'_>) -> (Vec<Box<str>>, bool) {
-        let blocked = if let Some(block) = iq.child(ns::BLOCKING, "block") {
-            self.change(Change::Block(jids_in(&block)))
+    /// blocked from now on.
+    pub(super) fn handle_push(
+        &self,
+        iq: &Element<'_>,
+        list: &mut BlockList,
+    ) -> (Vec<Box<str>>, Verdict) {
+        let change = if let Some(block) = iq.child(ns::BLOCKING, "block") {
+            Change::Block(jids_in(&block))
         } else if let Some(unblock) = iq.child(ns::BLOCKING, "unblock") {
-            self.change(Change::Unblock(jids_in(&unblock)))
+            Change::Unblock(jids_in(&unblock))
         } else {
-            return (Vec::new(), false);
+            return (Vec::new(), Verdict::Pass);
         };
         // The server sends it because of our question; a client that never asked would wonder.
-        (blocked, !self.inquiry.is_new() && !self.client_has_list)
+        let verdict = match !self.inquiry.is_new() && !self.client_has_list {
+            true => Verdict::Taken,
+            false => Verdict::Pass,
+        };
+        (change.apply(list), verdict)
     }
 
-    fn change(&mut self, change: Change) -> Vec<Box<str>> {
-        match change {
-            Change::Block(jids) => {
-                self.add(&jids);
-                jids
-            }
-            Change::Unblock(jids) if jids.is_empty() => {
-                self.list.clear();
-                Vec::new()
-            }
-            Change::Unblock(jids) => {
-                for jid in &jids {
-                    self.list.remove(jid);
-                }
-                Vec::new()
-            }
-        }
-    }
-
-    fn add(&mut self, jids: &[Box<str>]) {
-        let room = MOST_BLOCKED.saturating_sub(self.list.len());
-        self.list.extend(jids.iter().take(room).cloned());
+    /// Notes whom the client waits to have blocked.
+    fn tell(&self, list: &mut BlockList) {
+        let changes = self.requests.iter().map(|request| &request.change);
+        list.set_asked(changes.flat_map(Change::blocks).cloned().collect());
     }
 }
 

@@ -17,10 +17,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Wire;
-use super::handshake::Kind;
-use super::rules;
 use crate::ns;
+use crate::translate::relation::Kind;
+use crate::translate::{Wire, rules};
 use crate::wire::{Leg, ServerFacts};
 use crate::xml::{Element, escape};
 
@@ -64,7 +63,7 @@ struct Allowance {
 
 /// What was sent lately and what waits.
 #[derive(Debug, Default)]
-pub(super) struct Natives {
+pub(super) struct Paced {
     allowance: Allowance,
     /// The newest last.
     sent: VecDeque<Sent>,
@@ -73,7 +72,7 @@ pub(super) struct Natives {
     has_left: bool,
 }
 
-impl Natives {
+impl Paced {
     /// Sends a subscription stanza of the client's for `account` or lets it wait; `false` if there is no
     /// room for it.
     pub(super) fn send(

@@ -1,0 +1,318 @@
+//! Who may see us: who is delivered to what is published to the node `presence`, at each moment of a session.
+//!
+//! | moment | who is delivered to | published |
+//! |---|---|---|
+//! | before the client's first presence | whoever was let in in earlier sessions | nothing |
+//! | something that tells who may see us is not known ([`Gate::Asking`]) | the same | nothing |
+//! | all is known, and strangers are members or subscribed ([`Gate::Doubting`]) | the same | nothing |
+//! | everybody was compared ([`Gate::Open`]) | whom the records let see us, and nobody who is blocked | all |
+//! | somebody is taken out, or the client waits for the server to block or remove him | he, until that is answered | nothing |
+//! | a privacy list hides the client from anybody (`presence/`) | everybody else | nothing, `unavailable` before |
+//! | the session ends | whoever was | `unavailable` |
+//!
+//! Under `auto` nothing is published before it is known who would be delivered to. At the client's first presence
+//! all that tells is asked at once, beside the native copy, which does not wait: the node's configuration, privacy
+//! lists, the roster, whom the user has blocked, the node's affiliations and subscriptions, and what is on record.
+//! Whoever would be delivered to and may not see the client is taken out before the first publish. If that fails,
+//! or any of it cannot be found out, nothing is published.
+//!
+//! Some servers do not list who is subscribed. There everybody we ever let in is on record, and the record is
+//! made before the node: a node that has none is not to be trusted, and is made anew.
+//!
+//! Whoever is taken out must not keep the client as available. When the user blocks, removes or refuses a contact,
+//! the server tells that contact `unavailable` natively. An event that reaches its shim after that shows the client
+//! again, and nobody tells of the logout any more: a ghost. So `unavailable` is published while the contact is
+//! still subscribed, then its subscription is ended, and once it is out what the client said last is published
+//! anew. Everybody else sees the client go and come back. So it is done only where the contact may have got an
+//! event after the server's word, or where the server says nothing, since no native subscription ends.
+
+use std::time::Duration;
+
+use super::Contacts;
+use super::members::{DOUBT, Standing};
+use crate::jid;
+use crate::translate::Cx;
+use crate::translate::account::{Account, Told};
+use crate::translate::inquiry::Inquiry;
+use crate::translate::relation::Half;
+
+/// What is wrong with a node nobody can tell the subscribers of.
+const NO_RECORD: &str = "who is subscribed to it is neither listed by the server nor on record";
+
+/// How far it is known who would be delivered to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// The client has said nothing yet.
+    #[default]
+    Idle,
+    /// Something is not known.
+    Asking,
+    /// There are strangers: another resource may be approving them, so they are looked at again at this time.
+    Doubting(Duration),
+    /// What another resource may have written to the record is read.
+    Rereading,
+    /// Everybody was compared.
+    Open,
+}
+
+impl Gate {
+    /// Whether something may be published, as far as this goes.
+    fn is_open(self) -> bool {
+        self == Self::Open
+    }
+
+    /// Whether it is known who may be let in.
+    pub(super) fn is_compared(self) -> bool {
+        matches!(self, Self::Doubting(_) | Self::Rereading | Self::Open)
+    }
+}
+
+impl Contacts {
+    /// While somebody is being kept from seeing the node, or it is not known who does, nothing is published
+    /// to it; nor while the client waits for the server to block somebody or to take him out of the roster.
+    pub(super) fn hold_publishes(&mut self, cx: &mut Cx<'_>) {
+        let is_known = self.is_pure() || self.gate.is_open();
+        cx.account.audience.is_right = is_known
+            && !self.revocations.is_open()
+            && cx.account.people.blocked.asked().is_empty()
+            && !self.native.is_removing(&cx.account.people);
+    }
+
+    /// Whether contacts may be let in now: what a revocation has still to send would undo it.
+    pub(super) fn may_approve(&self, account: &Account) -> bool {
+        self.may_let_in(account) && !self.revocations.is_open()
+    }
+
+    /// Whether the node is there, and it is known who may see it.
+    pub(super) fn may_let_in(&self, account: &Account) -> bool {
+        account.node.is_ready() && (self.is_pure() || self.gate.is_compared())
+    }
+
+    /// Whether `account` may see our node. Who is just being thrown out may not, whatever the roster says.
+    pub(super) fn may_see(&self, account: &str, cx: &Cx<'_>) -> bool {
+        cx.account.people.lets_see(account) && !self.revocations.concerns(account)
+    }
+
+    /// The client has a presence for everybody: what is not known is asked for now.
+    pub(super) fn open_gate(&mut self, cx: &mut Cx<'_>) {
+        if self.is_pure() || !cx.account.status.has_something {
+            return;
+        }
+        if self.gate == Gate::Idle {
+            self.gate = Gate::Asking;
+        }
+        cx.account.node.hasten();
+        cx.account.people.inquiry.hasten();
+        self.blocking.hasten();
+        self.members.hasten();
+        self.record.hasten();
+        self.work_at_gate(cx);
+    }
+
+    /// The server says that the node is not what it was: who would be delivered to is not known any more.
+    pub(in crate::translate) fn close_gate(&mut self, cx: &mut Cx<'_>) {
+        if self.is_pure() || self.gate == Gate::Idle {
+            return;
+        }
+        self.gate = Gate::Asking;
+        self.members.ask_again();
+        self.work_at_gate(cx);
+    }
+
+    /// Goes on as far as the answers allow.
+    pub(super) fn work_at_gate(&mut self, cx: &mut Cx<'_>) {
+        if self.is_pure() || self.gate == Gate::Idle || cx.account.node.is_unusable() {
+            return;
+        }
+        self.ask_all(cx);
+        if cx.account.node.is_missing() {
+            self.make_node(cx);
+        }
+        if self.gate == Gate::Asking && self.is_all_known(cx) {
+            if self.is_node_doubtful(cx) {
+                cx.account.node.remake(NO_RECORD, cx.wire);
+            } else {
+                self.compare_all(cx);
+            }
+        }
+        match self.gate {
+            Gate::Doubting(at) if at <= cx.wire.now => {
+                self.gate = Gate::Rereading;
+                self.record.refresh(cx.wire);
+            }
+            Gate::Rereading if self.is_record_read() => {
+                self.gate = Gate::Open;
+                for account in self.members.strangers(cx.account) {
+                    match self.paced.is_approving(&account) {
+                        // It is not known yet whether the server takes the approval.
+                        true => self.gate = Gate::Doubting(cx.wire.now + DOUBT),
+                        false => self.take_out(&account, Told::Never, cx),
+                    }
+                }
+                self.answer_forms(cx);
+            }
+            _ => {}
+        }
+        self.hold_publishes(cx);
+    }
+
+    /// Asks what was not asked yet, and what has failed some time ago.
+    fn ask_all(&mut self, cx: &mut Cx<'_>) {
+        self.native.ask(cx);
+        self.blocking.ask(cx);
+        self.members.ask(cx.wire);
+        self.record.read(cx.wire);
+    }
+
+    fn is_all_known(&self, cx: &Cx<'_>) -> bool {
+        cx.account.node.is_ready()
+            && cx.account.status.is_visibility_known
+            && cx.account.people.is_reliable()
+            && self.blocking.is_known()
+            && self.members.is_listed()
+            && self.is_record_read()
+    }
+
+    fn is_record_read(&self) -> bool {
+        self.record.is_known() || self.record.is_unusable()
+    }
+
+    /// The node is missing: it is made as soon as its record is there, or cannot be had.
+    fn make_node(&mut self, cx: &mut Cx<'_>) {
+        if !self.is_record_read() {
+            return;
+        }
+        if self.record.is_missing() && !self.record.is_unusable() {
+            return self.record.make(cx.wire);
+        }
+        cx.account.node.allow(cx.wire);
+    }
+
+    /// Whether nobody can tell who is subscribed to the node: the server does not list them, and there is no
+    /// record.
+    fn is_node_doubtful(&self, cx: &Cx<'_>) -> bool {
+        let node = &cx.account.node;
+        !self.members.lists_subscribers()
+            && !node.is_new()
+            && !node.is_adopted()
+            && (self.record.is_missing() || self.record.is_unusable())
+    }
+
+    /// Everything is known: whoever is missing is let in, and whoever should see nothing is thrown out.
+    fn compare_all(&mut self, cx: &mut Cx<'_>) {
+        self.gate = Gate::Open;
+        for account in cx.account.people.approved_twice() {
+            // Else it would outlive what the roster says of him.
+            self.forget_approval(&account, cx);
+        }
+        self.members.want_missing(&cx.account.people);
+        for account in self.members.strangers(cx.account) {
+            if cx.account.people.blocked.blocks(&account) {
+                self.take_out(&account, Told::Never, cx);
+            } else if !self.revocations.concerns(&account) {
+                self.gate = Gate::Doubting(cx.wire.now + DOUBT);
+            }
+        }
+        if cx.account.node.is_new() && !self.members.lists_subscribers() {
+            // Of a node that was not there nobody could say whether its subscribers can be listed.
+            self.members.list_again(cx.wire);
+        }
+        self.answer_forms(cx);
+    }
+
+    /// When something goes on by itself: strangers are looked at, what could not be found out is asked again.
+    pub(super) fn gate_again_at(&self, account: &Account, now: Duration) -> Option<Duration> {
+        let doubting = match self.gate {
+            Gate::Doubting(at) => Some(at),
+            _ => None,
+        };
+        let people = &account.people;
+        let [members, subscribers] = self.members.inquiries();
+        let all: [&Inquiry; 6] = [
+            account.node.inquiry(),
+            &people.inquiry,
+            self.blocking.inquiry(),
+            members,
+            subscribers,
+            self.record.inquiry(),
+        ];
+        let again = all.iter().filter_map(|inquiry| inquiry.again_at());
+        // What is overdue waits for something else than time, and must not hide what does not.
+        again
+            .chain(self.native.deadline(people))
+            .chain(doubting)
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    /// Takes away who is a member of the node and was never approved, if that is still so.
+    pub(super) fn look_at_strangers(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        if self.members.again_at().is_none_or(|at| at > now) {
+            return;
+        }
+        self.members.settle_doubts(&cx.account.people);
+        if self.members.again_at().is_none() {
+            return;
+        }
+        if !self.is_pure() && !self.gate.is_compared() {
+            // Everybody is looked at then.
+            return;
+        }
+        for account in self.members.due_doubts(&cx.account.people, now) {
+            match self.paced.is_approving(&account) {
+                true => self.members.doubt(&account, now),
+                false => self.take_out(&account, Told::Never, cx),
+            }
+        }
+    }
+
+    /// Ends what `account` sees of our node, after it has seen the client go.
+    pub(super) fn take_out(&mut self, account: &str, told: Told, cx: &mut Cx<'_>) {
+        self.say_farewell(account, told, cx);
+        self.revoke(account, cx);
+    }
+
+    /// Has `unavailable` published if `whom` (an account, or a whole domain) may keep the client as available.
+    ///
+    /// Under `pure` there is no need: its service tells a shim that its subscription has ended, and with it ends
+    /// what the shim shows.
+    fn say_farewell(&self, whom: &str, told: Told, cx: &mut Cx<'_>) {
+        if !self.is_pure() && self.is_delivered_to(whom, cx) {
+            let farewell = &mut cx.account.audience.farewell;
+            *farewell = (*farewell).max(Some(told));
+        }
+    }
+
+    /// What the server tells `account`, whom the user blocks or refuses; `is_own`: by this very client.
+    pub(super) fn told(&self, account: &str, is_own: bool, cx: &Cx<'_>) -> Told {
+        match (cx.account.people.relation(account).from, is_own) {
+            (Half::Yes, true) => Told::Last,
+            (Half::Yes, false) => Told::BeforePush,
+            _ => Told::Never,
+        }
+    }
+
+    /// Whether `whom` (an account, or a whole domain) may get what is published. Who is just being taken out was
+    /// told before.
+    fn is_delivered_to(&self, whom: &str, cx: &Cx<'_>) -> bool {
+        let people = &cx.account.people;
+        let is_recorded = |account: &str| {
+            !self.revocations.concerns(account) && !people.jids_of(account).is_empty()
+        };
+        is_recorded(whom)
+            || people.of_domain(whom).iter().any(|it| is_recorded(it))
+            || self.members.lets_in(
+                |account| account == whom || jid::domain(account) == whom,
+                cx.wire,
+            )
+    }
+
+    /// What answers about the node are read with.
+    pub(super) fn standing(&self, cx: &Cx<'_>) -> Standing {
+        Standing {
+            is_pure: self.is_pure(),
+            is_new: cx.account.node.is_new(),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What is caught up with once in a session, after it has become available: contacts are looked at, members
+//! compared with them.
+
+use std::time::Duration;
+
+use super::Contacts;
+use crate::translate::Cx;
+
+/// So long after the first publish of a session the contacts are looked at under `auto`: by then the
+/// server's probes have told most of their states.
+const PROBES: Duration = Duration::from_secs(3);
+
+/// How far that is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum CatchUp {
+    /// The client is not available yet.
+    #[default]
+    Waiting,
+    /// It begins at this time.
+    At(Duration),
+    /// It goes on when the contacts are known.
+    NeedsContacts,
+    Done,
+}
+
+impl Contacts {
+    /// When it goes on, if not by an answer.
+    pub(super) fn catch_up_at(&self) -> Option<Duration> {
+        match self.catch_up {
+            CatchUp::At(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Looks at the contacts, once they are known and the client was published.
+    pub(super) fn look_at_contacts(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        if self.catch_up == CatchUp::Waiting && cx.account.status.was_published {
+            let pause = match self.is_pure() {
+                true => Duration::ZERO,
+                false => PROBES,
+            };
+            self.catch_up = CatchUp::At(now + pause);
+        }
+        if matches!(self.catch_up, CatchUp::At(at) if at <= now) {
+            self.catch_up = CatchUp::NeedsContacts;
+        }
+        let is_complete = match self.is_pure() {
+            true => {
+                cx.account.people.is_known()
+                    && self.members.is_listed()
+                    && cx.account.status.is_available
+            }
+            false => self.gate.is_compared(),
+        };
+        if self.catch_up != CatchUp::NeedsContacts || !is_complete {
+            return;
+        }
+        self.catch_up = CatchUp::Done;
+        cx.account.is_caught_up = true;
+        if self.is_pure() {
+            self.members.want_missing(&cx.account.people);
+            for account in self.members.strangers(cx.account) {
+                self.members.doubt(&account, now);
+            }
+        }
+        for account in cx.account.people.marked() {
+            self.follow_marker(&account, cx);
+        }
+    }
+}

@@ -1,0 +1,535 @@
+//! Subscriptions and the roster (listings 5 to 11): who may see us, and whom we see.
+//!
+//! | file | holds | listings |
+//! |---|---|---|
+//! | `audience.rs` | **who may see us**: when something may be published, who is taken out | 3, 10, 11 |
+//! | `subscriptions.rs` | subscription stanzas, questions and what services say of subscriptions | 5–7, 9–11 |
+//! | `native.rs` | the roster under `auto` | |
+//! | `paced.rs` | native subscription stanzas, as fast as the server takes them | 5, 7 |
+//! | `pure.rs` | what a client says where nothing but pubsub may leave | 5–11 |
+//! | `roster.rs` | the roster under `pure` | 8 |
+//! | `record.rs`, `entries.rs`, `strays.rs` | what is remembered of contacts on a private node | 8 |
+//! | `members.rs`, `revoke.rs` | members and subscribers of our node | 10, 11 |
+//! | `follow.rs` | our subscriptions to contacts' nodes | 9 |
+//! | `blocking.rs` | whom the user has blocked | |
+//! | `catch_up.rs` | what is done once after the client became available | |
+
+mod audience;
+mod blocking;
+mod catch_up;
+mod entries;
+mod follow;
+mod members;
+mod native;
+mod paced;
+mod pure;
+mod record;
+mod revoke;
+mod roster;
+mod strays;
+mod subscriptions;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use audience::Gate;
+use blocking::Blocking;
+use catch_up::CatchUp;
+use follow::Follow;
+use members::{Members, Subscribers};
+use native::NativeRoster;
+use paced::Paced;
+use record::Record;
+use revoke::Revocations;
+use roster::{Version, Waiting};
+
+use super::account::{Account, Told};
+use super::block_list::Blocked;
+use super::node::Step;
+use super::people::Changed;
+use super::relation::Kind;
+use super::{Cx, Verdict, Wire};
+use crate::jid;
+use crate::ns;
+use crate::policy::Policy;
+use crate::pubsub::{PRESENCE, Question};
+use crate::wire::{Reply, error_condition};
+use crate::xml::Element;
+
+/// What an answer is for.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// Learning whom the account is subscribed to.
+    Roster,
+    /// Learning whom the user has blocked.
+    Blocklist,
+    /// Learning who is a member of our node.
+    Members,
+    /// Learning who is subscribed to our node, at login.
+    Listed,
+    /// Making contacts members of our node.
+    Grant(Vec<Box<str>>),
+    /// Learning who is subscribed to our node, to end it.
+    Subscribers,
+    /// Ending a subscription or what an account may do with our node.
+    Revoked(revoke::Change),
+    /// Subscribing to the node of this contact.
+    Follow(Box<str>, follow::Question),
+    /// A step of making and verifying the private node.
+    RecordNode(Step),
+    /// Learning what is on record of the contacts.
+    RecordItems,
+    /// Writing to the record.
+    Recorded,
+}
+
+impl From<Ask> for super::Ask {
+    fn from(ask: Ask) -> Self {
+        Self::Contacts(ask)
+    }
+}
+
+/// The contacts of one session.
+pub(super) struct Contacts {
+    policy: Policy,
+    members: Members,
+    revocations: Revocations,
+    follow: Follow,
+    blocking: Blocking,
+    native: NativeRoster,
+    paced: Paced,
+    record: Record,
+    catch_up: CatchUp,
+    gate: Gate,
+    /// Questions that came before the contacts were known.
+    held_forms: Vec<Question>,
+    /// What the client said about subscriptions before the contacts were known; under `pure`.
+    held_changes: Vec<(Kind, Box<str>)>,
+    /// Accounts whose requests the client is shown when it is available.
+    unshown: Vec<Box<str>>,
+    /// Accounts of which the client was told that they cannot be reached.
+    told: HashSet<Box<str>>,
+    /// The client's requests for its roster that wait; under `pure`.
+    waiting_rosters: Vec<Waiting>,
+    /// The client has its roster from us and is pushed what changes; under `pure`.
+    client_has_roster: bool,
+    /// The version of it; under `pure`.
+    roster_version: Version,
+    /// Who is subscribed to our node, until the record is read, too; under `pure`.
+    listed: Option<Subscribers>,
+}
+
+impl Contacts {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            members: Members::default(),
+            revocations: Revocations::default(),
+            follow: Follow::default(),
+            blocking: Blocking::default(),
+            native: NativeRoster::default(),
+            paced: Paced::default(),
+            record: Record::new(),
+            catch_up: CatchUp::default(),
+            gate: Gate::default(),
+            held_forms: Vec::new(),
+            held_changes: Vec::new(),
+            unshown: Vec::new(),
+            told: HashSet::new(),
+            waiting_rosters: Vec::new(),
+            client_has_roster: false,
+            roster_version: Version::default(),
+            listed: None,
+        }
+    }
+
+    fn is_pure(&self) -> bool {
+        self.policy == Policy::Pure
+    }
+
+    /// Something needs the contacts. Under `pure` all that is known of them has to be asked for.
+    pub(super) fn need(&mut self, cx: &mut Cx<'_>) {
+        if self.is_pure() {
+            cx.account.node.prepare(cx.wire);
+            self.record.load(cx.wire);
+        }
+    }
+
+    /// The client has said whether it is available.
+    pub(super) fn follow_client(&mut self, was_available: bool, cx: &mut Cx<'_>) {
+        self.show_requests(cx);
+        match (was_available, cx.account.status.is_available) {
+            (true, false) => cx.account.people.forget_directed(),
+            (false, true) if self.catch_up == CatchUp::Done && !self.is_pure() => {
+                self.follow_marked(cx);
+            }
+            _ => {}
+        }
+        self.open_gate(cx);
+    }
+
+    /// An IQ of the client's that may be about its roster; taken under `pure`.
+    pub(super) fn client_roster_iq(
+        &mut self,
+        iq: &Element<'_>,
+        is_own: bool,
+        cx: &mut Cx<'_>,
+    ) -> Verdict {
+        let query = iq.child(ns::ROSTER, "query");
+        match query {
+            Some(query) if self.is_pure() => {
+                self.handle_roster_iq(iq, &query, is_own, cx);
+                return Verdict::Taken;
+            }
+            Some(query) => {
+                if is_own {
+                    self.note_roster_set(iq, &query, cx);
+                }
+                self.native.note_request(iq, cx.wire.now);
+            }
+            None => {}
+        }
+        native::note_own_subscriptions(iq, &mut cx.account.people);
+        Verdict::Pass
+    }
+
+    /// Whom the client takes out of its roster: nothing that waits for him may be sent any more, and nothing
+    /// is published before the server has done it, or refused, and he is out of the node.
+    fn note_roster_set(&mut self, iq: &Element<'_>, query: &Element<'_>, cx: &mut Cx<'_>) {
+        if iq.attribute("type").as_deref() != Some("set") {
+            return;
+        }
+        let id = iq.attribute("id").unwrap_or_default();
+        for item in query.children() {
+            if item.attribute("subscription").as_deref() != Some("remove") {
+                continue;
+            }
+            let jid = item.attribute("jid").unwrap_or_default();
+            let account = jid::prepared(&jid);
+            self.paced.forget(&account);
+            let removed = self.native.note_removal(&id, &account, cx);
+            self.follow_removals(removed, cx);
+        }
+    }
+
+    /// Whoever was taken out of the roster sees us no longer.
+    fn follow_removals(&mut self, removed: impl IntoIterator<Item = Changed>, cx: &mut Cx<'_>) {
+        for (account, before) in removed {
+            self.follow_roster(&account, before, true, cx);
+            if cx.account.people.may_see(&account) {
+                // He was approved by a form alone, of which the roster says nothing.
+                self.end_approval(&account, Told::Never, cx);
+            }
+        }
+        self.hold_publishes(cx);
+    }
+
+    /// A request of the client's about its block list passes.
+    pub(super) fn note_blocking(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        let blocked = self.blocking.note_request(iq, cx);
+        self.follow_blocking(&blocked, true, cx);
+    }
+
+    /// A native presence that manages a subscription, or says that one of ours came too soon.
+    pub(super) fn server_presence(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
+        let is_taken = match presence.attribute("type").as_deref() {
+            None => false,
+            Some("error") => {
+                error_condition(presence) == "not-acceptable"
+                    && self.paced.handle_bounce(presence, cx.wire)
+            }
+            Some(kind) => Kind::of(kind)
+                .is_some_and(|kind| self.handle_server_subscription(kind, presence, cx)),
+        };
+        match is_taken {
+            true => Verdict::Taken,
+            false => Verdict::Pass,
+        }
+    }
+
+    /// A native presence that tells the state of the resource `full`.
+    pub(super) fn note_native(
+        &mut self,
+        full: &str,
+        is_there: bool,
+        is_marked: bool,
+        cx: &mut Cx<'_>,
+    ) {
+        let account = jid::bare(full);
+        cx.account.people.note_native(account, is_marked);
+        if is_there && is_marked && account != cx.account.bare() {
+            self.follow_marker(account, cx);
+        }
+    }
+
+    /// An error for somebody may say that a request of the client's own was refused.
+    pub(super) fn note_error(&self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        native::note_error(iq, &mut cx.account.people);
+    }
+
+    /// Looks at an answer of the own server for the client.
+    pub(super) fn note_answer(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        let list = &mut cx.account.people.blocked;
+        if let Some(blocked) = self.blocking.note_answer(iq, list) {
+            self.follow_blocking(&blocked, true, cx);
+        }
+        let removed = self.native.note_removed(iq, &mut cx.account.people);
+        self.follow_removals(removed, cx);
+        if self.native.note_answer(iq, cx) {
+            self.handle_contacts_known(cx);
+        }
+    }
+
+    /// A push of the own server about the block list.
+    pub(super) fn block_list_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
+        let list = &mut cx.account.people.blocked;
+        let asked = list.asked().to_vec();
+        let (blocked, verdict) = self.blocking.handle_push(iq, list);
+        let (own, others): (Vec<_>, Vec<_>) =
+            blocked.into_iter().partition(|jid| asked.contains(jid));
+        self.follow_blocking(&own, true, cx);
+        self.follow_blocking(&others, false, cx);
+        if verdict == Verdict::Taken {
+            cx.wire.answer_result(iq);
+        }
+        verdict
+    }
+
+    /// A push of the own server about the roster.
+    pub(super) fn roster_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
+        let (changed, verdict) = self.native.handle_push(iq, cx);
+        for (account, before) in changed {
+            let is_own = self.native.is_taking_out(&account);
+            self.follow_roster(&account, before, is_own, cx);
+        }
+        verdict
+    }
+
+    /// The privacy list in force blocks somebody else than before.
+    pub(super) fn follow_privacy_list(&mut self, blocked: &Blocked, cx: &mut Cx<'_>) {
+        cx.account.people.blocked.set_by_privacy_list(&blocked.all);
+        self.follow_blocking(&blocked.new, false, cx);
+    }
+
+    /// Whoever is blocked now is subscribed no longer; whoever is not any more may be again. `is_own`: this
+    /// client has asked for it.
+    fn follow_blocking(&mut self, blocked: &[Box<str>], is_own: bool, cx: &mut Cx<'_>) {
+        for jid in blocked {
+            // Where nobody lists subscribers, a domain's have to be known by name.
+            for account in cx.account.people.of_domain(jid) {
+                if cx.account.people.may_see(&account) {
+                    let told = self.told(&account, is_own, cx);
+                    self.take_out(&account, told, cx);
+                }
+            }
+            let told = self.told(jid, is_own, cx);
+            self.take_out(jid, told, cx);
+        }
+        self.hold_publishes(cx);
+        if self.catch_up == CatchUp::Done || self.gate.is_compared() {
+            self.members.want_missing(&cx.account.people);
+        }
+        if self.catch_up == CatchUp::Done && !self.is_pure() {
+            self.follow_marked(cx);
+        }
+    }
+
+    /// Events, or questions, wait until it is known who is a contact.
+    pub(super) fn follow_presence(&mut self, cx: &mut Cx<'_>) {
+        let is_awaited = cx.account.people.is_awaited || !self.held_forms.is_empty();
+        if is_awaited && !self.is_pure() && !cx.account.people.is_known() {
+            self.native.ask(cx);
+        }
+    }
+
+    /// Whether a question is one about the node `presence`, by who may ask it.
+    pub(super) fn owns(&self, question: &Question, cx: &Cx<'_>) -> bool {
+        let (service, own) = (&*question.service, cx.account.bare());
+        (service == own || service == cx.account.domain())
+            && *question.node == *PRESENCE
+            && question.is_well_formed()
+            && question.account() != own
+    }
+
+    /// The answer to an IQ of ours.
+    pub(super) fn reply(&mut self, ask: Ask, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        match ask {
+            Ask::Roster => {
+                self.native.handle_roster(reply, cx);
+                self.handle_contacts_known(cx);
+            }
+            Ask::Follow(account, question) => {
+                let outcome = self.follow.handle_reply(&account, question, reply, cx);
+                self.handle_followed(&account, outcome, cx);
+            }
+            Ask::Grant(accounts) => self.members.handle_grant(accounts, reply, cx),
+            Ask::Members => {
+                let standing = self.standing(cx);
+                self.members.handle_members(reply, standing, cx.wire);
+            }
+            Ask::Listed => self.handle_listed(reply, cx),
+            Ask::Blocklist => {
+                let blocked = self.blocking.handle_list(reply, cx);
+                self.handle_contacts_known(cx);
+                if let Some(blocked) = blocked {
+                    self.follow_blocking(&blocked, true, cx);
+                }
+            }
+            Ask::Subscribers => self.handle_revoking(reply, cx),
+            Ask::Revoked(change) => {
+                self.revocations.handle_revoked(&change, reply);
+                self.work_at_revocations(cx);
+            }
+            Ask::RecordNode(step) => {
+                let written = self.record.handle_node(step, reply, cx.account, cx.wire);
+                if let Some(written) = written {
+                    self.answer_written(written, cx);
+                }
+                self.answer_rosters(cx);
+            }
+            Ask::RecordItems => {
+                let is_pure = self.is_pure();
+                let people = &mut cx.account.people;
+                self.record.handle_items(reply, people, is_pure, cx.wire);
+                self.work_at_revocations(cx);
+                self.start_pure(cx);
+            }
+            Ask::Recorded => {
+                let people = &cx.account.people;
+                if let Some(written) = self.record.handle_written(reply, people, cx.wire) {
+                    self.answer_written(written, cx);
+                }
+            }
+        }
+    }
+
+    /// A step of making and verifying the node `presence` was answered.
+    pub(super) fn follow_node(&mut self, step: Step, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        if matches!((step, reply), (Step::Create(_), Ok(_))) {
+            self.members.note_new_node();
+        }
+        if cx.account.node.is_ready() {
+            self.answer_forms(cx);
+        }
+        if self.is_pure() && cx.account.node.is_settled() {
+            self.members.ask(cx.wire);
+        }
+    }
+
+    fn handle_contacts_known(&mut self, cx: &mut Cx<'_>) {
+        if cx.account.people.is_known() {
+            cx.account.people.is_awaited = false;
+            self.release_forms(cx);
+        } else if self.catch_up == CatchUp::NeedsContacts && !self.is_pure() {
+            self.native.ask(cx);
+        }
+    }
+
+    /// Does what tells who may see us, as far as it may go now.
+    pub(super) fn learn(&mut self, cx: &mut Cx<'_>) {
+        self.paced.work(cx.wire);
+        self.record.work(&cx.account.people, cx.wire);
+        self.ask_overdue(cx);
+        self.blocking.work(cx);
+        self.work_at_gate(cx);
+    }
+
+    /// Asks again what has failed some time ago.
+    fn ask_overdue(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        let deadline = self.native.deadline(&cx.account.people);
+        if deadline.is_some_and(|until| until <= now) {
+            let removed = self.native.end_removals(Some(now), &mut cx.account.people);
+            self.follow_removals(removed, cx);
+        }
+        if cx.account.people.inquiry.is_overdue(now) || self.native.is_unanswered(now) {
+            self.native.ask(cx);
+        }
+        if self.blocking.inquiry().is_overdue(now) {
+            self.blocking.ask(cx);
+        }
+        if self.record.inquiry().is_overdue(now) {
+            self.record.read(cx.wire);
+        }
+    }
+
+    /// Does what can wait, as far as it may go now.
+    pub(super) fn work(&mut self, cx: &mut Cx<'_>) {
+        self.look_at_contacts(cx);
+        self.look_at_strangers(cx);
+        self.work_at_revocations(cx);
+        if cx.account.status.may_be_hidden {
+            // A question tells that the client is there.
+            return;
+        }
+        let mut subscribed = Vec::new();
+        if self.may_approve(cx.account) {
+            subscribed = self.members.work(cx);
+        }
+        let is_pure = self.is_pure();
+        self.follow.work(
+            |account, who| {
+                let people = &account.people;
+                // Who is subscribed to shows the owner, on some servers by a question, that he is there.
+                let is_shown = is_pure
+                    || account.status.is_available && people.lets_see(who)
+                    || people.is_directed(who);
+                people.is_to_follow(who, is_pure) && is_shown
+            },
+            cx,
+        );
+        for account in subscribed {
+            self.record_subscriber(&account, cx);
+        }
+    }
+
+    /// When [`learn`](Self::learn) and [`work`](Self::work) can go on, if not by an answer.
+    pub(super) fn again_at(&self, account: &Account, wire: &Wire) -> Option<Duration> {
+        let now = wire.now;
+        let later = |at: Option<Duration>| at.filter(|at| *at > now);
+        // Whoever hides asks nobody.
+        let is_seen = !account.status.may_be_hidden;
+        let has_work =
+            self.members.has_work() && self.may_approve(account) || self.follow.has_work();
+        let work = match has_work && is_seen || self.record.has_work() {
+            true => wire.may_work_at(),
+            false => None,
+        };
+        [
+            later(self.catch_up_at()),
+            work,
+            self.follow.again_at().filter(|_| is_seen),
+            self.paced.again_at(),
+            later(self.members.again_at()),
+            self.gate_again_at(account, wire.now),
+            self.blocking.again_at(now),
+            self.revocations.again_at(wire),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The session ends and the server still listens: what the client has said is said, and who is to be taken
+    /// out is.
+    pub(super) fn say_last(&mut self, is_heard: bool, cx: &mut Cx<'_>) {
+        self.paced.leave(is_heard, cx.wire);
+        let blocked = cx.account.people.blocked.asked().to_vec();
+        self.follow_blocking(&blocked, true, cx);
+        let removed = self.native.end_removals(None, &mut cx.account.people);
+        self.follow_removals(removed, cx);
+    }
+
+    /// The same, once everybody was told farewell.
+    pub(super) fn end(&mut self, cx: &mut Cx<'_>) {
+        self.end_revocations(cx);
+        self.record.write_all(&cx.account.people, cx.wire);
+    }
+
+    /// The session ends: what the client has said and the server was not told comes back to the client.
+    pub(super) fn give_back(&mut self, cx: &mut Cx<'_>) {
+        self.paced.give_back(cx.wire);
+        self.refuse_changes(cx);
+        self.record.tell_lost(cx.wire);
+    }
+}

@@ -1,0 +1,234 @@
+//! The roster under `auto`: the server's. It is asked for, unless the client does; what the client says of it by
+//! itself is watched.
+
+use std::time::Duration;
+
+use super::Ask;
+use crate::jid;
+use crate::ns;
+use crate::pubsub::PRESENCE;
+use crate::translate::people::{Changed, People};
+use crate::translate::{Cx, Verdict, rules};
+use crate::wire::{Refused, Reply};
+use crate::xml::Element;
+
+/// What is not known if the roster is not.
+const ROSTER: &str = "the roster";
+/// So long the server may take to answer the client before we go on without that: the roster is asked for
+/// us, and who was to be removed counts as out.
+const CLIENT_ANSWER: Duration = Duration::from_secs(60);
+/// So many requests to take somebody out of the roster may wait for their answers.
+const MOST_REMOVALS: usize = 64;
+
+/// What the client and its server say to each other about the roster.
+#[derive(Debug, Default)]
+pub(super) struct NativeRoster {
+    /// The client has asked for its roster, so it expects pushes.
+    client_has_roster: bool,
+    /// The id of that request, until it is answered, and how long ours waits for that.
+    client_request: Option<(Box<str>, Duration)>,
+    /// Whom the client is taking out of its roster, until that is answered.
+    removals: Vec<Removal>,
+}
+
+/// A request of the client's to take an account out of its roster.
+#[derive(Debug)]
+struct Removal {
+    id: Box<str>,
+    account: Box<str>,
+    /// If it is not answered until then, it counts as done.
+    until: Duration,
+}
+
+impl NativeRoster {
+    /// Asks for the roster, if it is time to. `false`: it cannot be asked for now.
+    pub(super) fn ask(&mut self, cx: &mut Cx<'_>) -> bool {
+        let now = cx.wire.now;
+        self.client_request.take_if(|(_, until)| *until <= now);
+        let inquiry = &mut cx.account.people.inquiry;
+        if inquiry.is_due(now) && self.client_request.is_none() {
+            let asked = cx.wire.request("get", None, Ask::Roster, |out| {
+                out.extend_from_slice(b"<query xmlns='jabber:iq:roster'/>");
+            });
+            inquiry.note_asked(asked);
+        }
+        !inquiry.is_new() || self.client_request.is_some()
+    }
+
+    /// Whether the client's own question for its roster has gone unanswered for too long.
+    pub(super) fn is_unanswered(&self, now: Duration) -> bool {
+        let mut question = self.client_request.iter();
+        question.any(|(_, until)| *until <= now)
+    }
+
+    /// When a question or a removal of the client's has gone unanswered for too long.
+    pub(super) fn deadline(&self, people: &People) -> Option<Duration> {
+        let question = self.client_request.iter().map(|(_, until)| *until);
+        let question = question.filter(|_| !people.is_reliable());
+        let removals = self.removals.iter().map(|removal| removal.until);
+        question.chain(removals).min()
+    }
+
+    /// Takes the answer to [`ask`](Self::ask).
+    pub(super) fn handle_roster(&self, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        let people = &mut cx.account.people;
+        if people.is_reliable() {
+            return;
+        }
+        match reply.map(|iq| iq.child(ns::ROSTER, "query")) {
+            Ok(Some(query)) => {
+                people.inquiry.note_known();
+                people.note_items(&query);
+            }
+            Err(refused) if refused.is_unsupported() => people.inquiry.note_known(),
+            Ok(None) => people.inquiry.fail(ROSTER, Refused::NoList, cx.wire),
+            Err(refused) => people.inquiry.fail(ROSTER, refused, cx.wire),
+        }
+    }
+
+    /// Looks at the answer to the client's own request for its roster; whether the roster is known by it.
+    pub(super) fn note_answer(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> bool {
+        let id = iq.attribute("id");
+        let is_asked = |(asked, _): &mut (Box<str>, Duration)| Some(&**asked) == id.as_deref();
+        if self.client_request.take_if(is_asked).is_none() {
+            return false;
+        }
+        // An error may repeat the empty question. Without a query the client's copy is current. Ours has to be
+        // asked for then.
+        let is_result = iq.attribute("type").as_deref() == Some("result");
+        let is_known = cx.account.people.is_reliable();
+        if !is_result || iq.child(ns::ROSTER, "query").is_none() || is_known {
+            return false;
+        }
+        self.handle_roster(Ok(iq), cx);
+        true
+    }
+
+    /// Takes note of a roster push: whose relation it changes, and whether the client must not see it.
+    pub(super) fn handle_push(
+        &mut self,
+        iq: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> (Vec<Changed>, Verdict) {
+        let (own, people) = (
+            jid::bare(cx.account.jid()).to_owned(),
+            &mut cx.account.people,
+        );
+        let Some(query) = iq.child(ns::ROSTER, "query") else {
+            return (Vec::new(), Verdict::Pass);
+        };
+        if iq.attribute("from").is_some_and(|from| from != own) {
+            return (Vec::new(), Verdict::Pass);
+        }
+        let changed = match people.is_known() {
+            true => people.note_items(&query),
+            false => Vec::new(),
+        };
+        if self.client_has_roster || people.inquiry.is_new() {
+            return (changed, Verdict::Pass);
+        }
+        // The server sends pushes because of our question; a client that never asked would wonder.
+        cx.wire.apply(&rules::PUSH);
+        cx.wire.answer_result(iq);
+        (changed, Verdict::Taken)
+    }
+
+    /// The client takes `account` out of its roster. If too many such requests wait, the oldest counts as
+    /// agreed to: whom that concerns.
+    pub(super) fn note_removal(
+        &mut self,
+        id: &str,
+        account: &str,
+        cx: &mut Cx<'_>,
+    ) -> Vec<Changed> {
+        let until = cx.wire.now + CLIENT_ANSWER;
+        let (id, account) = (id.into(), account.into());
+        self.removals.push(Removal { id, account, until });
+        let over = self.removals.len().saturating_sub(MOST_REMOVALS);
+        let oldest: Vec<_> = self.removals.drain(..over).collect();
+        remove_all(oldest, &mut cx.account.people)
+    }
+
+    /// Whether the client waits for the server to take somebody out of the roster who may see us.
+    pub(super) fn is_removing(&self, people: &People) -> bool {
+        let mut removals = self.removals.iter();
+        removals.any(|removal| !people.is_known() || people.may_see(&removal.account))
+    }
+
+    /// Whether the client waits for the server to take `account` out of the roster.
+    pub(super) fn is_taking_out(&self, account: &str) -> bool {
+        let mut removals = self.removals.iter();
+        removals.any(|removal| *removal.account == *account)
+    }
+
+    /// Looks at an answer for the client; whoever is out of the roster from now on.
+    pub(super) fn note_removed(&mut self, iq: &Element<'_>, people: &mut People) -> Vec<Changed> {
+        if self.removals.is_empty() {
+            return Vec::new();
+        }
+        let id = iq.attribute("id").unwrap_or_default();
+        let answered: Vec<_> = self.removals.extract_if(.., |one| *one.id == *id).collect();
+        match iq.attribute("type").as_deref() {
+            Some("result") => remove_all(answered, people),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whom the client has wanted out of its roster without an answer until `now`: they count as out.
+    pub(super) fn end_removals(
+        &mut self,
+        now: Option<Duration>,
+        people: &mut People,
+    ) -> Vec<Changed> {
+        let is_over = |one: &mut Removal| now.is_none_or(|now| one.until <= now);
+        let over: Vec<_> = self.removals.extract_if(.., is_over).collect();
+        remove_all(over, people)
+    }
+
+    /// Looks at what the client says about its roster.
+    pub(super) fn note_request(&mut self, iq: &Element<'_>, now: Duration) {
+        if iq.child(ns::ROSTER, "query").is_none() {
+            return;
+        }
+        self.client_has_roster = true;
+        if iq.attribute("type").as_deref() == Some("get") && iq.attribute("to").is_none() {
+            let until = now + CLIENT_ANSWER;
+            self.client_request = iq.attribute("id").map(|id| ((*id).into(), until));
+        }
+    }
+}
+
+fn remove_all(removals: Vec<Removal>, people: &mut People) -> Vec<Changed> {
+    let accounts = removals.into_iter().map(|removal| removal.account);
+    accounts
+        .filter_map(|account| people.remove(account))
+        .collect()
+}
+
+/// Looks at what the client itself asks of pubsub: who lets it see a node `presence` by its own doing is believed.
+pub(super) fn note_own_subscriptions(iq: &Element<'_>, people: &mut People) {
+    let Some(to) = iq.attribute("to") else { return };
+    let account = jid::prepared(&to);
+    let Some(pubsub) = iq.child(ns::PUBSUB, "pubsub") else {
+        return;
+    };
+    for request in pubsub.children() {
+        if request.attribute("node").as_deref() == Some(PRESENCE) {
+            let id = iq.attribute("id").unwrap_or_default();
+            match request.local() {
+                "subscribe" => people.note_clients_own(&account, &id),
+                "unsubscribe" => people.forget_clients_own(&account, None),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Looks at an error for the client: what was asked for is refused.
+pub(super) fn note_error(iq: &Element<'_>, people: &mut People) {
+    if iq.attribute("type").as_deref() == Some("error")
+        && let (Some(from), Some(id)) = (iq.attribute("from"), iq.attribute("id"))
+    {
+        people.forget_clients_own(&from, Some(&id));
+    }
+}

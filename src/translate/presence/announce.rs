@@ -1,0 +1,389 @@
+//! The client's presence to publishes on its node `presence` (listings 1 and 3).
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+
+use super::Ask;
+use super::leftovers::Leftovers;
+use super::visibility::Visibility;
+use crate::jid;
+use crate::ns;
+use crate::policy::Policy;
+use crate::pubsub::{PRESENCE, request};
+use crate::translate::account::{Status, Told};
+use crate::translate::block_list::Blocked;
+use crate::translate::inquiry::Inquiry;
+use crate::translate::node::Access;
+use crate::translate::{self, Cx, Verdict, Wire, rules};
+use crate::wire::{Event, Leg, Refused, Reply};
+use crate::xml::{Element, Namespaces, Tag, escape, rewrite, rewrite_standalone};
+
+/// What the native copy of a presence carries, so that shims know which resources have one.
+const MARKER: &str = "<shim xmlns='urn:pubshim:0'/>";
+/// About as long is what a publish has around its payload, the marker included.
+const PUBLISH_LEN: usize = 768;
+/// So often a publish may find the node changed under it.
+const MOST_CONFLICTS: u8 = 3;
+
+/// The own presence of one session.
+pub(super) struct Announce {
+    /// A native copy of each presence goes out, too; else the client is told when nobody sees it.
+    native_copy: bool,
+    /// The newest payload that is not published yet.
+    waiting: Option<Bytes>,
+    /// The payload whose publish is not answered yet.
+    publishing: Option<Bytes>,
+    /// What the client said last, while it is available.
+    current: Option<Bytes>,
+    /// `current` was sent while a privacy list hid the client; it is published with a new id when the list no
+    /// longer hides it.
+    hid: bool,
+    /// The server may hold an item of ours.
+    published: bool,
+    conflicts: u8,
+    /// The client has said that it is available, to whomever.
+    is_available: bool,
+    visibility: Visibility,
+    /// What other resources left on the node.
+    pub(super) leftovers: Leftovers,
+}
+
+impl Announce {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self {
+            native_copy: policy == Policy::Auto,
+            waiting: None,
+            publishing: None,
+            current: None,
+            hid: false,
+            published: false,
+            conflicts: 0,
+            is_available: false,
+            visibility: Visibility::default(),
+            leftovers: Leftovers::default(),
+        }
+    }
+
+    /// A broadcast of the client's (listing 1). Available and `unavailable` are published; the native copy goes
+    /// first, with the same id and the marker.
+    pub(super) fn handle_client(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
+        let kind = presence.attribute("type");
+        let is_available = match kind.as_deref() {
+            None => true,
+            Some("unavailable") => false,
+            // The old way of being invisible: nothing may be known any more.
+            Some("invisible") => {
+                self.is_available = false;
+                self.go_offline(cx);
+                return Verdict::Pass;
+            }
+            Some(_) => return Verdict::Pass,
+        };
+        self.is_available = is_available;
+        let has_id = presence.attribute("id").is_some_and(|id| !id.is_empty());
+        let fresh = (!has_id).then(|| cx.wire.requests.id());
+        let id: &[_] = match &fresh {
+            Some(id) => &[("id", Some(id.as_str()))],
+            None => &[],
+        };
+        if self.native_copy {
+            // What hides the client and could not be found out is asked again at once.
+            self.visibility.hasten();
+            cx.wire.apply(&rules::NATIVE_COPY);
+            let out = cx.wire.to(Leg::Server);
+            // Room for the publish, too, so that the buffer grows once.
+            out.reserve(2 * presence.raw().len() + PUBLISH_LEN);
+            rewrite(out, presence, id, |_| true, MARKER);
+        }
+        let mut payload =
+            BytesMut::with_capacity(presence.raw().len() + cx.account.jid().len() + 128);
+        let from = ("from", Some(cx.account.jid()));
+        let changes: &[_] = match id {
+            [id] => &[from, *id],
+            _ => &[from],
+        };
+        rewrite_standalone(&mut payload, presence, changes, |_| true, "");
+        if is_available {
+            // If all pending changes leave the client visible, the server broadcasts the native copy to everybody.
+            self.hid &= self.visibility.will_hide();
+            cx.wire.apply(&rules::PUBLISH);
+            let payload = payload.freeze();
+            self.current = Some(payload.clone());
+            self.waiting = Some(payload);
+            self.advance(cx);
+        } else if !cx.account.audience.is_right || self.visibility.holds() {
+            // Somebody who may not see it might be delivered to still: he is told no more than that it is over.
+            self.go_offline(cx);
+        } else {
+            self.withdraw(&payload, cx);
+        }
+        Verdict::Taken
+    }
+
+    /// Publishes that the client is gone, if it ever was there.
+    pub(super) fn go_offline(&mut self, cx: &mut Cx<'_>) {
+        let mut payload = BytesMut::new();
+        if self.published {
+            let id = cx.wire.requests.id();
+            let from = escape(cx.account.jid());
+            let _ = write!(
+                payload,
+                "<presence xmlns='jabber:client' from='{from}' type='unavailable' id='{id}'/>"
+            );
+        }
+        self.withdraw(&payload, cx);
+    }
+
+    /// The server has ended the session: nothing can or need be published any more.
+    pub(super) fn forget_published(&mut self) {
+        self.current = None;
+        self.waiting = None;
+        self.publishing = None;
+        self.published = false;
+    }
+
+    /// Publishes `payload` as the last word, then takes our item away. Other resources keep theirs.
+    fn withdraw(&mut self, payload: &[u8], cx: &mut Cx<'_>) {
+        let published = self.published;
+        self.forget_published();
+        if !published {
+            return;
+        }
+        cx.wire.apply(&rules::WITHDRAW);
+        // Not waiting for the answers: the stream may end right after.
+        let item = cx.account.resource().to_owned();
+        let is_sent = cx.account.node.verified().is_some_and(|access| {
+            cx.wire.tell("set", None, |out| {
+                write_publish(out, &item, access, payload);
+            })
+        });
+        if !is_sent {
+            let reason = "nothing can be sent to the server any more".to_owned();
+            let node = PRESENCE;
+            cx.wire.log(Event::PublishFailed { node, reason });
+        }
+        cx.wire
+            .tell("set", None, |out| request::retract(out, PRESENCE, &item));
+    }
+
+    /// Does what can be done for the payload that waits: checks the node or publishes.
+    pub(super) fn advance(&mut self, cx: &mut Cx<'_>) {
+        if self.waiting.is_none() || self.publishing.is_some() {
+            return;
+        }
+        self.visibility.prepare(cx.wire);
+        if cx.account.node.is_unusable() {
+            self.waiting = None;
+            self.tell_failure(Refused::With("service-unavailable"), cx);
+        } else if !cx.account.node.is_ready() {
+            cx.account.node.prepare(cx.wire);
+        } else if self.visibility.holds() || !cx.account.audience.is_right {
+            // It waits until the client may be seen again.
+        } else if let Some(payload) = self.waiting.take() {
+            if self.publish(&payload, cx) {
+                self.published = true;
+                self.publishing = Some(payload);
+            } else {
+                // Too many requests wait for the server: the next answer makes room.
+                self.waiting = Some(payload);
+            }
+        }
+    }
+
+    /// Publishes under our resource, if the node is verified; `false`: it could not be sent.
+    fn publish(&self, payload: &[u8], cx: &mut Cx<'_>) -> bool {
+        let Some(access) = cx.account.node.verified() else {
+            return false;
+        };
+        let item = cx.account.resource().to_owned();
+        // Only the answer to the newest goes on.
+        cx.wire
+            .forget(|asked| matches!(asked, translate::Ask::Presence(Ask::Publish)));
+        cx.wire.request("set", None, Ask::Publish, |out| {
+            write_publish(out, &item, access, payload);
+        })
+    }
+
+    /// Publishes that the client is gone, if it ever was there, to everybody who is subscribed; what it said last
+    /// is published anew as soon as publishes are held no longer.
+    fn take_back(&mut self, cx: &mut Cx<'_>) {
+        if !self.published || !cx.account.node.is_ready() {
+            return;
+        }
+        let current = self.current.take();
+        self.go_offline(cx);
+        // Whoever has seen the native copy with its id, and then `unavailable`, must not take it for that.
+        let current = current.map(|payload| with_id(&payload, cx.wire.requests.id().as_str()));
+        self.current.clone_from(&current);
+        self.waiting = current;
+    }
+
+    /// Says farewell to whom the contacts take out of the node, then goes on with what waits: for the node, for
+    /// room, until the client may be seen.
+    pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
+        let is_left = match cx.account.audience.farewell.take() {
+            None | Some(Told::Last) => false,
+            // What was answered before the push came was published before what the push tells of.
+            Some(Told::BeforePush) => self.publishing.is_some(),
+            Some(Told::Never) => true,
+        };
+        if is_left {
+            self.take_back(cx);
+        }
+        self.advance(cx);
+    }
+
+    /// When what hides the client, and could not be found out, is asked again.
+    pub(super) fn again_at(&self) -> Option<Duration> {
+        let inquiries = self.visibility.inquiries().into_iter();
+        inquiries.filter_map(Inquiry::again_at).min()
+    }
+
+    /// What the client has said of itself.
+    pub(super) fn status(&self) -> Status {
+        Status {
+            is_available: self.is_available,
+            is_hidden: self.visibility.is_hidden(),
+            may_be_hidden: self.is_available && self.visibility.hides(),
+            is_visibility_known: self.visibility.is_known(),
+            has_something: self.waiting.is_some() || self.published,
+            was_published: self.published && self.publishing.is_none(),
+        }
+    }
+
+    /// The answers about who must not see the client.
+    pub(super) fn handle_privacy_lists(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        self.change_visibility(cx, |visibility, wire| visibility.handle_lists(reply, wire));
+    }
+
+    /// The same about one list.
+    pub(super) fn handle_privacy_list(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        self.change_visibility(cx, |visibility, wire| visibility.handle_list(reply, wire));
+    }
+
+    /// Something about the node was answered. `reply` says why it is looked at again later, if it is.
+    pub(super) fn follow_node(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        if cx.account.node.is_paused() && self.waiting.is_some() {
+            self.tell_failure(reply.err().unwrap_or(Refused::NoAnswer), cx);
+        }
+        self.advance(cx);
+    }
+
+    /// The answer to a publish (listing 3).
+    pub(super) fn handle_published(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        let payload = self.publishing.take();
+        match reply {
+            Ok(_) => {
+                self.conflicts = 0;
+                self.leftovers.search(cx);
+            }
+            // The node is not what was verified: whoever changed it, it is checked before anything is said.
+            Err(Refused::With("conflict"))
+                if self.conflicts < MOST_CONFLICTS && payload.is_some() =>
+            {
+                self.conflicts += 1;
+                cx.account.node.doubt();
+                self.waiting = self.waiting.take().or(payload);
+            }
+            Err(refused) => {
+                self.tell_failure(refused, cx);
+                cx.wire.log(Event::PublishFailed {
+                    node: PRESENCE,
+                    reason: refused.to_string(),
+                });
+            }
+        }
+        self.advance(cx);
+    }
+
+    /// Where no native presence has gone, the client is told that nobody sees it.
+    fn tell_failure(&self, refused: Refused<'_>, cx: &mut Cx<'_>) {
+        if self.native_copy {
+            return;
+        }
+        let condition = refused.condition_or("remote-server-timeout");
+        let to = cx.account.jid().to_owned();
+        let (from, to) = (escape(jid::bare(&to)), escape(&to));
+        let _ = write!(
+            cx.wire.to(Leg::Client),
+            "<presence type='error' from='{from}' to='{to}'><error type='wait'><{condition} xmlns='{}'/></error></presence>",
+            ns::STANZA_ERRORS
+        );
+    }
+
+    /// Looks at a request of the client's that may change who sees it.
+    pub(super) fn note_visibility_request(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        self.change_visibility(cx, |visibility, wire| visibility.note_request(iq, wire));
+    }
+
+    /// Looks at an answer of the own server for the client that may say that such a request was refused.
+    pub(super) fn note_visibility_answer(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        if self.visibility.is_waiting() {
+            self.change_visibility(cx, |visibility, _| visibility.note_answer(iq));
+        }
+    }
+
+    /// Looks at a push of the own server about privacy lists.
+    pub(super) fn note_visibility_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        self.change_visibility(cx, |visibility, wire| visibility.note_push(iq, wire));
+    }
+
+    /// Whom the privacy list in force blocks, if that has changed since the last call.
+    pub(super) fn changed_blocks(&mut self) -> Option<Blocked> {
+        self.visibility.changed_blocks()
+    }
+
+    /// What is published again after hiding gets an id of its own. No native copy goes with it: whoever
+    /// waits for one, or has seen one that others have not, must not take it for that.
+    fn renew(&mut self, cx: &mut Cx<'_>) {
+        if let (true, Some(payload)) = (std::mem::take(&mut self.hid), &self.waiting) {
+            let payload = with_id(payload, cx.wire.requests.id().as_str());
+            self.current = Some(payload.clone());
+            self.waiting = Some(payload);
+        }
+    }
+
+    /// Lets something change who may see the client, and does what follows from it.
+    fn change_visibility(
+        &mut self,
+        cx: &mut Cx<'_>,
+        change: impl FnOnce(&mut Visibility, &mut Wire),
+    ) {
+        let was_hidden = self.visibility.hides();
+        change(&mut self.visibility, cx.wire);
+        match (was_hidden, self.visibility.hides()) {
+            (false, true) => {
+                cx.wire.apply(&rules::HIDE);
+                let current = self.current.clone();
+                self.go_offline(cx);
+                self.current.clone_from(&current);
+                self.waiting = current;
+                self.hid = true;
+            }
+            (true, false) => {
+                self.renew(cx);
+                self.advance(cx);
+            }
+            _ => self.advance(cx),
+        }
+    }
+}
+
+/// Listing 3.
+fn write_publish(out: &mut BytesMut, item: &str, access: Access, payload: &[u8]) {
+    request::publish(out, PRESENCE, item, access.as_str(), |out| {
+        out.put_slice(payload);
+    });
+}
+
+/// A payload with another id.
+fn with_id(payload: &Bytes, id: &str) -> Bytes {
+    let namespaces = Namespaces::of(&Tag::new("<stream>"));
+    let mut changed = BytesMut::with_capacity(payload.len() + id.len());
+    if let Some(presence) = Element::of_frame(payload, &namespaces) {
+        rewrite(&mut changed, &presence, &[("id", Some(id))], |_| true, "");
+    }
+    changed.freeze()
+}

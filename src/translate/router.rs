@@ -1,0 +1,431 @@
+//! Which stanza, event, question and answer goes to which function, and what follows from it: the only file that
+//! knows all functions.
+
+use std::time::Duration;
+
+use super::account::Account;
+use super::contacts::Contacts;
+use super::presence::Presence;
+use super::relation::Kind;
+use super::{Ask, Cx, Verdict, Wire, rules};
+use crate::jid;
+use crate::ns;
+use crate::policy::{Function, Policy};
+use crate::pubsub::{Event, PRESENCE, Question, ROSTER, What, returned_answer};
+use crate::wire::{Dropped, Leg, Refused, Reply, error_condition};
+use crate::xml::{Element, rewrite};
+
+/// All translation of one session.
+pub(crate) struct Translator {
+    /// The user has left this to classic XMPP.
+    is_off: bool,
+    /// What nobody translates is refused, as nothing but pubsub may leave.
+    refuses_rest: bool,
+    account: Account,
+    presence: Presence,
+    contacts: Contacts,
+}
+
+impl Translator {
+    /// A translator under `policy`, which leaves the functions in `native` to classic XMPP.
+    pub(crate) fn new(policy: Policy, native: &[Function]) -> Self {
+        Self {
+            is_off: !policy.translates(Function::Presence, native),
+            refuses_rest: policy == Policy::Pure,
+            account: Account::new(policy),
+            presence: Presence::new(policy),
+            contacts: Contacts::new(policy),
+        }
+    }
+
+    /// The server has bound the client to this full JID.
+    pub(crate) fn bound(&mut self, jid: String) {
+        self.account.bind(jid);
+    }
+
+    /// The client's full JID; empty until it is bound.
+    pub(crate) fn jid(&self) -> &str {
+        self.account.jid()
+    }
+
+    /// A stanza from the client.
+    pub(crate) fn handle_client(&mut self, stanza: &Element<'_>, wire: &mut Wire) -> Verdict {
+        if self.is_off {
+            return Verdict::Pass;
+        }
+        let verdict = match stanza.local() {
+            "presence" => self.client_presence(stanza, wire),
+            "iq" => self.client_iq(stanza, wire),
+            _ if self.refuses_rest => self.refuse_message(stanza, wire),
+            _ => return Verdict::Pass,
+        };
+        self.follow(wire);
+        verdict
+    }
+
+    fn client_presence(&mut self, presence: &Element<'_>, wire: &mut Wire) -> Verdict {
+        let cx = &mut Cx {
+            account: &mut self.account,
+            wire,
+        };
+        self.contacts.need(cx);
+        let kind = presence.attribute("type");
+        let Some(to) = presence.attribute("to") else {
+            let was_available = cx.account.status.is_available;
+            let verdict = self.presence.handle_client(presence, cx);
+            self.contacts.follow_client(was_available, cx);
+            if verdict == Verdict::Taken || !self.refuses_rest {
+                return verdict;
+            }
+            // What is no state (§4.7.1 of RFC 6121) has to name somebody.
+            if !matches!(kind.as_deref(), None | Some("invisible" | "error")) {
+                cx.wire.refuse(presence, "modify", "bad-request");
+            }
+            return Verdict::Taken;
+        };
+        if let Some(kind) = kind.as_deref().and_then(Kind::of) {
+            self.contacts.client_subscription(kind, presence, cx);
+            return Verdict::Taken;
+        }
+        if !self.refuses_rest {
+            self.contacts.note_directed(&to, kind.as_deref(), cx);
+            return Verdict::Pass;
+        }
+        match kind.as_deref() {
+            Some("probe") => self.presence.handle_probe(&to),
+            // Nobody there was told that the client is available.
+            Some("unavailable" | "error") => {}
+            _ => {
+                cx.wire.apply(&rules::NOT_IN_PUBSUB);
+                cx.wire
+                    .refuse(presence, "cancel", "feature-not-implemented");
+            }
+        }
+        Verdict::Taken
+    }
+
+    fn client_iq(&mut self, iq: &Element<'_>, wire: &mut Wire) -> Verdict {
+        let cx = &mut Cx {
+            account: &mut self.account,
+            wire,
+        };
+        let is_answer = matches!(iq.attribute("type").as_deref(), Some("result" | "error"));
+        let id = iq.attribute("id");
+        if is_answer && id.is_some_and(|id| cx.wire.requests.is_ours(&id)) {
+            // The answer to a push of ours.
+            cx.wire.apply(&rules::REPLY);
+            return Verdict::Taken;
+        }
+        // What is asked of somebody else changes nothing here.
+        let to = iq.attribute("to");
+        let is_own = to.is_none_or(|to| jid::prepared(&to) == cx.account.bare());
+        if mentions(iq, &[ns::ROSTER, PRESENCE])
+            && self.contacts.client_roster_iq(iq, is_own, cx) == Verdict::Taken
+        {
+            return Verdict::Taken;
+        }
+        if is_own && mentions(iq, &[ns::PRIVACY, "urn:xmpp:invisible:"]) {
+            self.presence.note_request(iq, cx);
+        }
+        if is_own && mentions(iq, &[ns::BLOCKING]) {
+            self.contacts.note_blocking(iq, cx);
+        }
+        Verdict::Pass
+    }
+
+    fn refuse_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
+        wire.apply(&rules::NOT_IN_PUBSUB);
+        if message.attribute("type").as_deref() != Some("error") {
+            wire.refuse(message, "cancel", "feature-not-implemented");
+        }
+        Verdict::Taken
+    }
+
+    /// A stanza from the server that answers nothing of ours.
+    pub(crate) fn handle_server(&mut self, stanza: &Element<'_>, wire: &mut Wire) -> Verdict {
+        let verdict = match stanza.local() {
+            // The marker never reaches a client.
+            "presence" if self.is_off => return pass_unmarked(stanza, wire),
+            _ if self.is_off => return Verdict::Pass,
+            "presence" => self.server_presence(stanza, wire),
+            "iq" => self.server_iq(stanza, wire),
+            _ => self.server_message(stanza, wire),
+        };
+        self.follow(wire);
+        verdict
+    }
+
+    fn server_presence(&mut self, presence: &Element<'_>, wire: &mut Wire) -> Verdict {
+        let cx = &mut Cx {
+            account: &mut self.account,
+            wire,
+        };
+        if self.contacts.server_presence(presence, cx) == Verdict::Taken {
+            return Verdict::Taken;
+        }
+        let is_marked = is_marked(presence);
+        if let Some(full) = state_of(presence) {
+            let is_there = presence.attribute("type").is_none();
+            self.contacts.note_native(&full, is_there, is_marked, cx);
+            self.presence.note_native(&full, is_there, is_marked, cx);
+        }
+        if !self.presence.shows_native(presence, is_marked, cx) {
+            cx.wire.drop_event(Dropped::Seen);
+            return Verdict::Taken;
+        }
+        pass_unmarked(presence, wire)
+    }
+
+    /// Events, and questions about the own node.
+    fn server_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
+        if !mentions(message, &["#event", "#subscribe_authorization", "&#"]) {
+            return Verdict::Pass;
+        }
+        let cx = &mut Cx {
+            account: &mut self.account,
+            wire,
+        };
+        self.contacts.need(cx);
+        let own = cx.account.bare().to_owned();
+        if let Some(question) = Question::read(message, &own)
+            && self.contacts.owns(&question, cx)
+        {
+            self.contacts.question(question, cx);
+            return Verdict::Taken;
+        }
+        if message.attribute("from").as_deref() == Some(jid::domain(&own))
+            && let Some((jid, is_allowed)) = returned_answer(message, PRESENCE)
+        {
+            self.contacts.answer_returned(&jid, is_allowed, cx);
+            return Verdict::Taken;
+        }
+        Event::with(message, &own, |event| self.event(event, wire)).unwrap_or(Verdict::Pass)
+    }
+
+    /// An event passes if it is of no node of ours: of a service, or of somebody's resource.
+    fn event(&mut self, event: &Event<'_>, wire: &mut Wire) -> Verdict {
+        let cx = &mut Cx {
+            account: &mut self.account,
+            wire,
+        };
+        match event.node {
+            ROSTER => self.contacts.record_event(event, cx),
+            PRESENCE if !jid::is_account(event.service) => return Verdict::Pass,
+            PRESENCE if event.what == What::Subscription => {
+                return self.contacts.subscription_event(event, cx);
+            }
+            PRESENCE => self.presence.event(event, cx),
+            _ => return Verdict::Pass,
+        }
+        Verdict::Taken
+    }
+
+    /// Whether a message that is not read is an event on a node of ours, or the form of who may send one;
+    /// `head` is its start tag.
+    pub(crate) fn is_ours(&self, head: &Element<'_>, message: &Element<'_>) -> bool {
+        if self.is_off {
+            return false;
+        }
+        if let Some(event) = message.opaque_child(ns::PUBSUB_EVENT, "event") {
+            let is_account = head
+                .attribute("from")
+                .is_none_or(|from| jid::is_account(&from));
+            return is_account
+                && event.children().any(|what| {
+                    let node = what.attribute("node");
+                    node.is_some_and(|node| node == PRESENCE || node == ROSTER)
+                });
+        }
+        self.account.has_sent(head)
+            && mentions(message, &[ns::SUBSCRIBE_AUTHORIZATION, "&#"])
+            && message.opaque_child(ns::DATA, "x").is_some()
+    }
+
+    fn server_iq(&mut self, iq: &Element<'_>, wire: &mut Wire) -> Verdict {
+        let cx = &mut Cx {
+            account: &mut self.account,
+            wire,
+        };
+        if self.presence.answer_ping(iq, cx) == Verdict::Taken {
+            return Verdict::Taken;
+        }
+        self.contacts.note_error(iq, cx);
+        // Somebody else's stanza with the same id answers nothing and pushes nothing.
+        if !cx.account.has_sent(iq) {
+            return Verdict::Pass;
+        }
+        match iq.attribute("type").as_deref() {
+            Some("result" | "error") => {
+                self.presence.note_answer(iq, cx);
+                self.follow_privacy_lists(wire);
+                let cx = &mut Cx {
+                    account: &mut self.account,
+                    wire,
+                };
+                self.contacts.note_answer(iq, cx);
+                Verdict::Pass
+            }
+            Some("set") if mentions(iq, &[ns::PRIVACY]) => {
+                self.presence.note_push(iq, cx);
+                Verdict::Pass
+            }
+            Some("set") if mentions(iq, &[ns::BLOCKING]) => self.contacts.block_list_push(iq, cx),
+            Some("set") if mentions(iq, &[ns::ROSTER]) => self.contacts.roster_push(iq, cx),
+            _ => Verdict::Pass,
+        }
+    }
+
+    /// The answer to an IQ of ours.
+    pub(crate) fn answer(&mut self, ask: Ask, iq: &Element<'_>, wire: &mut Wire) {
+        match iq.attribute("type").as_deref() {
+            Some("error") => {
+                let condition = error_condition(iq);
+                self.reply(ask, Err(Refused::With(&condition)), wire);
+            }
+            _ => self.reply(ask, Ok(iq), wire),
+        }
+    }
+
+    /// An IQ of ours was not answered in time.
+    pub(crate) fn timed_out(&mut self, ask: Ask, wire: &mut Wire) {
+        self.reply(ask, Err(Refused::NoAnswer), wire);
+    }
+
+    fn reply(&mut self, ask: Ask, reply: Reply<'_>, wire: &mut Wire) {
+        let cx = &mut Cx {
+            account: &mut self.account,
+            wire,
+        };
+        let was_ready = cx.account.node.is_ready();
+        match ask {
+            Ask::Node(step) => {
+                let own = cx.account.bare().to_owned();
+                cx.account.node.handle_reply(step, reply, &own, cx.wire);
+                self.presence.follow_node(reply, cx);
+                self.contacts.follow_node(step, reply, cx);
+            }
+            Ask::Presence(ask) => {
+                let refused = self.presence.reply(ask, reply, cx);
+                if let (Some(account), Err(reason)) = (refused, reply) {
+                    self.contacts.follow_refusal(&account, reason, cx);
+                }
+                if was_ready && !cx.account.node.is_ready() {
+                    self.contacts.close_gate(cx);
+                }
+            }
+            Ask::Contacts(ask) => self.contacts.reply(ask, reply, cx),
+        }
+        self.follow(wire);
+    }
+
+    /// What follows at once from what is known now.
+    fn follow(&mut self, wire: &mut Wire) {
+        self.follow_privacy_lists(wire);
+        let cx = &mut Cx {
+            account: &mut self.account,
+            wire,
+        };
+        self.contacts.follow_presence(cx);
+        self.presence.settle(cx);
+    }
+
+    /// Privacy lists may block somebody, too: ejabberd keeps its block list as one.
+    fn follow_privacy_lists(&mut self, wire: &mut Wire) {
+        if let Some(blocked) = self.presence.changed_blocks() {
+            let cx = &mut Cx {
+                account: &mut self.account,
+                wire,
+            };
+            self.contacts.follow_privacy_list(&blocked, cx);
+        }
+    }
+
+    /// Does what can wait, as far as it may go now. Whoever writes knowledge comes first.
+    pub(crate) fn settle(&mut self, wire: &mut Wire) {
+        let cx = &mut Cx {
+            account: &mut self.account,
+            wire,
+        };
+        self.contacts.learn(cx);
+        self.presence.settle(cx);
+        self.contacts.work(cx);
+        self.presence.settle(cx);
+        self.presence.work(cx);
+    }
+
+    /// When [`settle`](Self::settle) can go on, if not by an answer.
+    pub(crate) fn again_at(&self, wire: &Wire) -> Option<Duration> {
+        let contacts = self.contacts.again_at(&self.account, wire);
+        let presence = self.presence.again_at(&self.account, wire);
+        contacts.into_iter().chain(presence).min()
+    }
+
+    /// The session ends and the server still listens: all that the client has said is said, and then that
+    /// it is gone, if it ever was there. `is_heard`: the client still reads what the server answers.
+    pub(crate) fn offline(&mut self, is_heard: bool, wire: &mut Wire) {
+        if self.is_off {
+            return;
+        }
+        let cx = &mut Cx {
+            account: &mut self.account,
+            wire,
+        };
+        self.contacts.say_last(is_heard, cx);
+        self.presence.settle(cx);
+        self.contacts.end(cx);
+        self.presence.go_offline(cx);
+    }
+
+    /// The session ends: what the client has said and the server was not told comes back to the client.
+    pub(crate) fn give_back(&mut self, wire: &mut Wire) {
+        let cx = &mut Cx {
+            account: &mut self.account,
+            wire,
+        };
+        self.contacts.give_back(cx);
+    }
+
+    /// The server has ended the session: nothing can or need be published any more.
+    pub(crate) fn broken(&mut self) {
+        self.presence.forget_published();
+    }
+}
+
+fn is_marker(child: &Element<'_>) -> bool {
+    child.is(ns::SHIM, "shim")
+}
+
+fn is_marked(presence: &Element<'_>) -> bool {
+    mentions(presence, &[ns::SHIM]) && presence.children().any(|child| is_marker(&child))
+}
+
+/// Shows the client a presence without the marker, if it has one.
+fn pass_unmarked(presence: &Element<'_>, wire: &mut Wire) -> Verdict {
+    if !is_marked(presence) {
+        return Verdict::Pass;
+    }
+    wire.apply(&rules::MARKER);
+    let out = wire.to(Leg::Client);
+    rewrite(out, presence, &[], |child| !is_marker(child), "");
+    Verdict::Taken
+}
+
+/// The full JID whose state a native presence tells.
+fn state_of<'a>(presence: &Element<'a>) -> Option<std::borrow::Cow<'a, str>> {
+    let is_state = matches!(
+        presence.attribute("type").as_deref(),
+        None | Some("unavailable")
+    );
+    let from = presence.attribute("from").filter(|_| is_state)?;
+    jid::resource(&from).is_some().then_some(from)
+}
+
+/// Whether one of these words occurs in a stanza: a cheap look before a thorough one.
+///
+/// A namespace may be written with references, so whoever must not miss one gives `&#` as a word.
+fn mentions(stanza: &Element<'_>, words: &[&str]) -> bool {
+    let bytes = stanza.raw().as_bytes();
+    words
+        .iter()
+        .any(|word| memchr::memmem::find(bytes, word.as_bytes()).is_some())
+}
