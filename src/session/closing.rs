@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use bytes::BufMut;
-
 use super::negotiation::Phase;
 use super::{Event, Leg, Output, Session};
 use crate::ns;
@@ -214,28 +212,29 @@ impl Session {
             "" => "error".to_owned(),
             prefix => format!("{prefix}:error"),
         };
-        let out = self.wire.to(leg);
-        let _ = write!(out, "<{name}><{condition} xmlns='{}'/>", ns::STREAM_ERRORS);
-        if !text.is_empty() {
-            let (xmlns, text) = (ns::STREAM_ERRORS, escape(text));
-            let _ = write!(out, "<text xmlns='{xmlns}' xml:lang='en'>{text}</text>");
-        }
-        let _ = write!(out, "</{name}>");
+        self.wire.nonza(leg, |out| {
+            let xmlns = ns::STREAM_ERRORS;
+            let _ = write!(out, "<{name}><{condition} xmlns='{xmlns}'/>");
+            if !text.is_empty() {
+                let text = escape(text);
+                let _ = write!(out, "<text xmlns='{xmlns}' xml:lang='en'>{text}</text>");
+            }
+            let _ = write!(out, "</{name}>");
+        });
     }
 
     fn open_own_stream_to_client(&mut self) {
         let id = self.wire.requests.id();
-        let out = self.wire.to(Leg::Client);
-        let _ = write!(
-            out,
+        let mut header = format!(
             "<?xml version='1.0'?><stream:stream xmlns='{}' xmlns:stream='{}' version='1.0' id='{id}'",
             ns::CLIENT,
             ns::STREAM
         );
         if !self.domain.is_empty() {
-            let _ = write!(out, " from='{}'", escape(&self.domain));
+            let _ = write!(header, " from='{}'", escape(&self.domain));
         }
-        out.put_slice(b">");
+        header.push('>');
+        self.wire.send(Leg::Client, header.as_bytes());
         self.client.opened = Some("stream:stream".into());
     }
 

@@ -146,21 +146,23 @@ impl Session {
             Some(Kind::Iq) if self.handle_unread_answer(&stanza, &namespaces) => {}
             Some(_) => {
                 let error = error_in_place(&stanza);
-                self.wire.send(Leg::Client, error.as_bytes());
+                self.wire
+                    .stanza(Leg::Client, |out| out.extend_from_slice(error.as_bytes()));
             }
         }
     }
 
     /// Answers a request that was not kept.
     fn refuse_cut_off(&mut self, iq: &Element<'_>) {
-        let out = self.wire.to(Leg::Server);
-        out.extend_from_slice(b"<iq type='error'");
-        for (name, source) in [("to", "from"), ("id", "id")] {
-            if let Some(value) = iq.attribute(source) {
-                crate::xml::put_attribute(out, name, &value);
+        self.wire.stanza(Leg::Server, |out| {
+            out.extend_from_slice(b"<iq type='error'");
+            for (name, source) in [("to", "from"), ("id", "id")] {
+                if let Some(value) = iq.attribute(source) {
+                    crate::xml::put_attribute(out, name, &value);
+                }
             }
-        }
-        let _ = write!(out, ">{}</iq>", error());
+            let _ = write!(out, ">{}</iq>", error());
+        });
     }
 }
 

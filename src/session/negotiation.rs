@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use bytes::{BufMut as _, BytesMut};
+
+use super::stanzas::stanza_kind;
 use super::{Event, Leg, Output, Policy, Security, Session};
 use crate::jid;
 use crate::ns;
@@ -113,14 +116,13 @@ impl Session {
             Security::StartTls => {
                 self.phase = Phase::OpeningPlain;
                 // Not the client's own header: its `from` is nobody's business before TLS.
-                let out = self.wire.to(Leg::Server);
-                let _ = write!(
-                    out,
+                let header = format!(
                     "<?xml version='1.0'?><stream:stream to='{}' version='1.0' xmlns='{}' xmlns:stream='{}'>",
                     escape(&self.domain),
                     ns::CLIENT,
                     ns::STREAM
                 );
+                self.wire.send(Leg::Server, header.as_bytes());
                 self.server.opened = Some("stream:stream".into());
             }
             Security::DirectTls | Security::Plain => self.open_with_client_header(),
@@ -210,7 +212,9 @@ impl Session {
             );
         }
         self.phase = Phase::StartingTls;
-        let _ = write!(self.wire.to(Leg::Server), "<starttls xmlns='{}'/>", ns::TLS);
+        self.wire.nonza(Leg::Server, |out| {
+            let _ = write!(out, "<starttls xmlns='{}'/>", ns::TLS);
+        });
     }
 
     /// Goes on with the login as far as the features say.
@@ -239,7 +243,9 @@ impl Session {
             let name = format!("{} ({})", removed.local(), removed.namespace());
             self.wire.log(Event::FeatureRemoved(name));
         }
-        rewrite(self.wire.to(Leg::Client), features, &[], may_pass, "");
+        self.wire.nonza(Leg::Client, |out| {
+            rewrite(out, features, &[], may_pass, "");
+        });
     }
 
     pub(super) fn negotiate_with_client(&mut self, element: &Element<'_>) {
@@ -253,7 +259,9 @@ impl Session {
                 self.pass(Leg::Client, element);
             }
             (_, ns::TLS, "starttls") => {
-                let _ = write!(self.wire.to(Leg::Client), "<failure xmlns='{}'/>", ns::TLS);
+                self.wire.nonza(Leg::Client, |out| {
+                    let _ = write!(out, "<failure xmlns='{}'/>", ns::TLS);
+                });
                 self.refuse("policy-violation", "the client asked for TLS, which this port does not have: set it to connect without encryption");
             }
             (Phase::Login | Phase::Binding, ..) if self.options.policy == Policy::Off => {
@@ -288,7 +296,7 @@ impl Session {
             return self.pass(Leg::Client, iq);
         }
         if iq.child(ns::IQ_AUTH, "query").is_some() {
-            return self.answer_error(iq, "cancel", "service-unavailable");
+            return self.wire.refuse(iq, "cancel", "service-unavailable");
         }
         self.refuse(
             "not-authorized",
@@ -356,7 +364,11 @@ impl Session {
 
     /// Passes an element on as it came.
     pub(super) fn pass(&mut self, from: Leg, element: &Element<'_>) {
-        self.wire.send(from.other(), element.raw().as_bytes());
+        let write = |out: &mut BytesMut| out.put_slice(element.raw().as_bytes());
+        match stanza_kind(element) {
+            Some(_) => self.wire.stanza(from.other(), write),
+            None => self.wire.nonza(from.other(), write),
+        }
     }
 }
 

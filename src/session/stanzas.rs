@@ -1,11 +1,11 @@
 //! What a client that is logged in and its server say to each other: passed, translated, or refused.
 
-use std::fmt::Write as _;
+use bytes::{BufMut as _, BytesMut};
 
 use super::{Event, Leg, Session};
 use crate::ns;
 use crate::translate::{Verdict, rules};
-use crate::xml::{Element, escape};
+use crate::xml::Element;
 
 impl Session {
     pub(super) fn handle_client_stanza(&mut self, stanza: &Element<'_>) {
@@ -47,17 +47,6 @@ impl Session {
         true
     }
 
-    /// Answers an IQ with an error in the server's place (RFC 6120 §8.3).
-    pub(super) fn answer_error(&mut self, iq: &Element<'_>, kind: &str, condition: &str) {
-        let id = iq.attribute("id").unwrap_or_default();
-        let _ = write!(
-            self.wire.to(Leg::Client),
-            "<iq type='error' id='{}'><error type='{kind}'><{condition} xmlns='{}'/></error></iq>",
-            escape(&id),
-            ns::STANZA_ERRORS
-        );
-    }
-
     /// Does not pass a top-level element that is no stanza.
     pub(super) fn refuse_element(&mut self, leg: Leg, element: &Element<'_>) {
         let namespace = element.namespace();
@@ -72,29 +61,27 @@ impl Session {
             // A server that says more than it was asked for is no reason to lose the session.
             return;
         }
-        let out = self.wire.to(Leg::Client);
-        let _ = match (&*namespace, element.local()) {
-            (ns::SM | ns::SM2, "enable" | "resume") => write!(
-                out,
+        let answer = match (&*namespace, element.local()) {
+            (ns::SM | ns::SM2, "enable" | "resume") => format!(
                 "<failed xmlns='{namespace}'><feature-not-implemented xmlns='{}'/></failed>",
                 ns::STANZA_ERRORS
             ),
-            (ns::SM | ns::SM2, _) => Ok(()),
+            (ns::SM | ns::SM2, _) => return,
             (ns::COMPRESS, "compress") => {
-                write!(
-                    out,
+                format!(
                     "<failure xmlns='{}'><setup-failed/></failure>",
                     ns::COMPRESS
                 )
             }
             _ => {
-                self.refuse(
+                return self.refuse(
                     "unsupported-stanza-type",
                     "the client sent an element that was not offered",
                 );
-                Ok(())
             }
         };
+        let write = |out: &mut BytesMut| out.put_slice(answer.as_bytes());
+        self.wire.nonza(Leg::Client, write);
     }
 }
 

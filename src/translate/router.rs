@@ -405,8 +405,9 @@ fn pass_unmarked(presence: &Element<'_>, wire: &mut Wire) -> Verdict {
         return Verdict::Pass;
     }
     wire.apply(&rules::MARKER);
-    let out = wire.to(Leg::Client);
-    rewrite(out, presence, &[], |child| !is_marker(child), "");
+    wire.stanza(Leg::Client, |out| {
+        rewrite(out, presence, &[], |child| !is_marker(child), "");
+    });
     Verdict::Taken
 }
 

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `mod.rs` | [`Wire`]: what is sent on each leg, IQs of ours, answers in the client's place |
+//! | `refuse.rs` | stanzas answered in somebody's place |
 //! | `reply.rs` | what became of an IQ of ours |
 //! | `requests.rs` | ids of our IQs, until when they wait, who may answer them |
 //! | `pacing.rs` | how much of our own goes to the server at once |
@@ -11,6 +12,7 @@
 
 mod output;
 mod pacing;
+mod refuse;
 mod reply;
 mod requests;
 mod rule;
@@ -29,13 +31,8 @@ pub use rule::Rule;
 use pacing::Pacer;
 use requests::{Id, Requests};
 
-use crate::ns;
-use crate::xml::{Element, escape};
+use crate::xml::{escape, sole_element};
 
-/// So many answers in the client's place may wait.
-const MOST_ANSWERS: usize = 64;
-/// An answer is no longer than this: the id it repeats is whatever somebody chose.
-const MOST_ANSWER: usize = 4096;
 /// A drained buffer that has held more than this is given back.
 const KEEP_BUFFER: usize = 1024;
 /// A buffer that has held more than this is made smaller once half of it was sent.
@@ -55,8 +52,6 @@ struct Outgoing {
     peak: usize,
     /// Our closing tag is the last of it.
     closed: bool,
-    /// Where goes what nobody may see any more.
-    void: BytesMut,
 }
 
 /// The part of a session that the functions of the translation write to; `P` is what an answer to an IQ of
@@ -121,14 +116,31 @@ impl<P> Wire<P> {
         self.requests.waiting() < Requests::<P>::MOST / 2
     }
 
-    /// What waits to be sent on `leg`; append to send. After our closing tag it goes nowhere.
-    pub(crate) fn to(&mut self, leg: Leg) -> &mut BytesMut {
+    /// Writes one whole stanza to `leg`: the only exit of stanzas. After our closing tag it goes nowhere.
+    pub(crate) fn stanza(&mut self, leg: Leg, write: impl FnOnce(&mut BytesMut)) {
+        self.element(leg, write, is_stanza);
+    }
+
+    /// Writes one whole element of the stream to `leg` that is no stanza (XEP-0360).
+    pub(crate) fn nonza(&mut self, leg: Leg, write: impl FnOnce(&mut BytesMut)) {
+        self.element(leg, write, |_| true);
+    }
+
+    fn element(
+        &mut self,
+        leg: Leg,
+        write: impl FnOnce(&mut BytesMut),
+        is_right: impl FnOnce(&str) -> bool,
+    ) {
         let outgoing = self.leg_mut(leg);
-        if outgoing.closed {
-            outgoing.void.clear();
-            return &mut outgoing.void;
+        if !outgoing.closed {
+            let start = outgoing.bytes.len();
+            write(&mut outgoing.bytes);
+            debug_assert!(
+                sole_element(&outgoing.bytes[start..]).is_some_and(is_right),
+                "what is written to the {leg} is not one element, or not of that kind"
+            );
         }
-        &mut outgoing.bytes
     }
 
     /// What waits to be sent on `leg`.
@@ -185,9 +197,12 @@ impl<P> Wire<P> {
         }
     }
 
-    /// Sends `bytes` on `leg` as they are.
+    /// Sends `bytes` on `leg` as they are: a header, white space, a closing tag, what is only relayed.
     pub(crate) fn send(&mut self, leg: Leg, bytes: &[u8]) {
-        self.to(leg).put_slice(bytes);
+        let outgoing = self.leg_mut(leg);
+        if !outgoing.closed {
+            outgoing.bytes.put_slice(bytes);
+        }
     }
 
     /// Sends an IQ of ours: `kind` is `get` or `set`, `body` writes what is inside.
@@ -249,63 +264,13 @@ impl<P> Wire<P> {
         id: &Id,
         body: impl FnOnce(&mut BytesMut),
     ) {
-        let out = self.to(Leg::Server);
-        let before = out.len();
-        start_iq(out, kind, to, id);
-        body(out);
-        out.put_slice(b"</iq>");
-        let bytes = out.len() - before;
-        self.pacer.spend(bytes);
-    }
-
-    /// Answers a stanza of the client's with an error: it was not sent.
-    pub(crate) fn refuse(&mut self, stanza: &Element<'_>, kind: &str, condition: &str) {
-        let (name, out) = (stanza.local(), self.to(Leg::Client));
-        let _ = write!(out, "<{name} type='error'");
-        for (name, source) in [("from", "to"), ("id", "id")] {
-            if let Some(value) = stanza.attribute(source) {
-                let _ = write!(out, " {name}='{}'", escape(&value));
-            }
-        }
-        let _ = write!(
-            out,
-            "><error type='{kind}'><{condition} xmlns='{}'/></error></{name}>",
-            ns::STANZA_ERRORS
-        );
-    }
-
-    /// Answers a request of the server's with an empty result, in the client's place.
-    pub(crate) fn answer_result(&mut self, iq: &Element<'_>) {
-        self.answer(iq, "result", "");
-    }
-
-    /// Answers an IQ of somebody else's as the server does for a resource that is not there.
-    pub(crate) fn answer_unavailable(&mut self, iq: &Element<'_>) {
-        let error = format!(
-            "<error type='cancel'><service-unavailable xmlns='{}'/></error>",
-            ns::STANZA_ERRORS
-        );
-        self.answer(iq, "error", &error);
-    }
-
-    /// Has an answer sent when it is its turn. Whoever asks faster than that, or with an id that is too
-    /// long, gets none.
-    fn answer(&mut self, iq: &Element<'_>, kind: &str, body: &str) {
-        let id = iq.attribute("id").unwrap_or_default();
-        let mut answer = format!("<iq type='{kind}' id='{}'", escape(&id));
-        if let Some(from) = iq.attribute("from") {
-            let _ = write!(answer, " to='{}'", escape(&from));
-        }
-        match body {
-            "" => answer.push_str("/>"),
-            body => {
-                let _ = write!(answer, ">{body}</iq>");
-            }
-        }
-        if self.answers.len() >= MOST_ANSWERS || answer.len() > MOST_ANSWER {
-            return self.drop_event(Dropped::Overflow);
-        }
-        self.answers.push_back(answer.into());
+        let before = self.to_server.bytes.len();
+        self.stanza(Leg::Server, |out| {
+            start_iq(out, kind, to, id);
+            body(out);
+            out.put_slice(b"</iq>");
+        });
+        self.pacer.spend(self.to_server.bytes.len() - before);
     }
 
     /// Sends the answers in the client's place that may go now.
@@ -319,7 +284,7 @@ impl<P> Wire<P> {
 
     /// Sends a stanza of ours to the server that is no request.
     pub(crate) fn send_own(&mut self, stanza: &[u8]) {
-        self.send(Leg::Server, stanza);
+        self.stanza(Leg::Server, |out| out.put_slice(stanza));
         self.pacer.spend(stanza.len());
     }
 
@@ -367,6 +332,10 @@ impl<P> Wire<P> {
     }
 }
 
+fn is_stanza(name: &str) -> bool {
+    matches!(name, "message" | "presence" | "iq")
+}
+
 /// A place for one request: it cannot fail to be sent.
 pub(crate) struct Spare<'a, P>(&'a mut Wire<P>);
 
@@ -410,5 +379,35 @@ mod tests {
             let has_room = wire.to_client.bytes.try_reclaim(room);
             assert!(!has_room, "more room than needed after {sent}");
         }
+    }
+
+    /// Every test of a session sees to it that nothing else is written, since debug builds look.
+    fn write(stanza: &'static str) {
+        let mut wire: Wire<()> = Wire::new(Seed([0; 32]), Duration::ZERO, Duration::ZERO);
+        wire.stanza(Leg::Server, |out| out.put_slice(stanza.as_bytes()));
+    }
+
+    #[test]
+    fn a_write_is_one_stanza() {
+        write("<presence/>");
+        write("<iq type='get'><query xmlns='jabber:iq:roster'/></iq>");
+    }
+
+    #[test]
+    #[should_panic(expected = "not one element")]
+    fn two_stanzas_are_two_writes() {
+        write("<presence/><presence/>");
+    }
+
+    #[test]
+    #[should_panic(expected = "not one element")]
+    fn half_a_stanza_is_none() {
+        write("<message><body>");
+    }
+
+    #[test]
+    #[should_panic(expected = "not one element")]
+    fn an_element_of_the_stream_is_no_stanza() {
+        write("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
     }
 }

@@ -287,6 +287,14 @@ fn element_len(raw: &str) -> Option<usize> {
     }
 }
 
+/// The name without its prefix of the one element that `bytes` are; `None` if they are anything else.
+pub(crate) fn sole_element(bytes: &[u8]) -> Option<&str> {
+    let raw = std::str::from_utf8(bytes).ok()?;
+    let is_sole = raw.starts_with('<') && element_len(raw) == Some(raw.len());
+    let name = Tag::new(&raw[..tag_len(raw)?]).name();
+    is_sole.then(|| name.split_once(':').map_or(name, |(_, local)| local))
+}
+
 /// Whether `raw` uses `prefix` in the name of an element or an attribute, or seems to.
 pub(crate) fn mentions_prefix(raw: &str, prefix: &str) -> bool {
     let bytes = raw.as_bytes();

@@ -20,6 +20,7 @@ mod walk;
 
 pub(crate) use border::Border;
 pub use chars::{escape, unescape};
+pub(crate) use element::sole_element;
 pub use element::{Children, Element};
 pub use error::XmlError;
 pub use framer::{Frame, FrameKind, Framer};

@@ -12,12 +12,10 @@
 //! - When the session ends, whatever waits is sent, or comes back to the client as an error.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes};
 
-use crate::ns;
 use crate::translate::relation::Kind;
 use crate::translate::{Wire, rules};
 use crate::wire::{Leg, ServerFacts};
@@ -171,7 +169,7 @@ impl Paced {
 
     /// Sends a stanza; whether a server like ejabberd takes it.
     fn pass(&mut self, stanza: Stanza, wire: &mut Wire) -> bool {
-        wire.send(Leg::Server, &stanza.bytes);
+        wire.stanza(Leg::Server, |out| out.put_slice(&stanza.bytes));
         let is_taken = self.allowance.spend(wire.now);
         self.sent.push_back(Sent {
             at: wire.now,
@@ -278,15 +276,7 @@ impl Stanza {
         if id.is_some_and(|id| wire.requests.is_ours(id)) {
             return;
         }
-        let out = wire.to(Leg::Client);
-        let _ = write!(out, "<presence type='error' from='{}'", escape(&self.to));
-        if let Some(id) = id {
-            let _ = write!(out, " id='{}'", escape(id));
-        }
-        let _ = write!(
-            out,
-            "><error type='wait'><resource-constraint xmlns='{}'/></error></presence>",
-            ns::STANZA_ERRORS
-        );
+        let attributes = [("from", Some(&*self.to)), ("id", id)];
+        wire.show_error("presence", &attributes, "wait", "resource-constraint");
     }
 }

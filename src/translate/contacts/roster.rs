@@ -124,19 +124,24 @@ impl Contacts {
             self.client_has_roster = true;
             let items = self.roster_items(&cx.account.people);
             let current = self.roster_version.to_string();
-            let out = cx.wire.to(Leg::Client);
-            let _ = write!(out, "<iq type='result' id='{}'", escape(&id));
             if version.as_deref() == Some(&*current) {
-                out.put_slice(b"/>");
+                cx.wire.show_result(&id);
                 continue;
             }
-            let _ = write!(out, "><query xmlns='{}'", ns::ROSTER);
-            if version.is_some() {
-                let _ = write!(out, " ver='{current}'");
-            }
-            out.put_slice(b">");
-            out.put_slice(&items);
-            out.put_slice(b"</query></iq>");
+            cx.wire.stanza(Leg::Client, |out| {
+                let _ = write!(
+                    out,
+                    "<iq type='result' id='{}'><query xmlns='{}'",
+                    escape(&id),
+                    ns::ROSTER
+                );
+                if version.is_some() {
+                    let _ = write!(out, " ver='{current}'");
+                }
+                out.put_slice(b">");
+                out.put_slice(&items);
+                out.put_slice(b"</query></iq>");
+            });
         }
     }
 
@@ -266,23 +271,23 @@ impl Contacts {
             .note(account, contact.is_some().then_some(&*item));
         let id = cx.wire.requests.id();
         let to = escape(cx.account.jid());
-        let out = cx.wire.to(Leg::Client);
-        let _ = write!(
-            out,
-            "<iq type='set' id='{id}' to='{to}'><query xmlns='{}' ver='{}'>",
-            ns::ROSTER,
-            self.roster_version
-        );
-        out.put_slice(&item);
-        out.put_slice(b"</query></iq>");
+        cx.wire.stanza(Leg::Client, |out| {
+            let _ = write!(
+                out,
+                "<iq type='set' id='{id}' to='{to}'><query xmlns='{}' ver='{}'>",
+                ns::ROSTER,
+                self.roster_version
+            );
+            out.put_slice(&item);
+            out.put_slice(b"</query></iq>");
+        });
     }
 
     /// What the client waits for is written, or cannot be.
     pub(super) fn answer_written(&mut self, written: Written, cx: &mut Cx<'_>) {
         if written.refused.is_none() {
             for Request { id, .. } in written.requests {
-                let id = escape(&id);
-                let _ = write!(cx.wire.to(Leg::Client), "<iq type='result' id='{id}'/>");
+                cx.wire.show_result(&id);
             }
             return;
         }
@@ -491,10 +496,5 @@ fn write_item(out: &mut BytesMut, account: &str, contact: Option<&Contact>) {
 }
 
 fn answer_error(id: &str, kind: &str, condition: &str, wire: &mut Wire) {
-    let _ = write!(
-        wire.to(Leg::Client),
-        "<iq type='error' id='{}'><error type='{kind}'><{condition} xmlns='{}'/></error></iq>",
-        escape(id),
-        ns::STANZA_ERRORS
-    );
+    wire.show_error("iq", &[("id", Some(id))], kind, condition);
 }

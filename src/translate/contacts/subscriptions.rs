@@ -10,7 +10,6 @@ use super::Contacts;
 use super::follow::Outcome;
 use super::members::{Noted, has_share, set_subscription};
 use crate::jid;
-use crate::ns;
 use crate::pubsub::{Event, Question};
 use crate::translate::account::Told;
 use crate::translate::people::MOST_JIDS;
@@ -552,18 +551,13 @@ fn is_final(condition: &str) -> bool {
 /// Shows the client a subscription stanza of a contact.
 pub(super) fn show_subscription(kind: Kind, account: &str, cx: &mut Cx<'_>) {
     let (from, to) = (escape(account), escape(cx.account.bare()));
-    let _ = write!(
-        cx.wire.to(Leg::Client),
-        "<presence from='{from}' to='{to}' type='{}'/>",
-        kind.as_str()
-    );
+    cx.wire.stanza(Leg::Client, |out| {
+        let kind = kind.as_str();
+        let _ = write!(out, "<presence from='{from}' to='{to}' type='{kind}'/>");
+    });
 }
 
 pub(super) fn show_error(account: &str, kind: &str, condition: &str, cx: &mut Cx<'_>) {
-    let (from, to) = (escape(account), escape(cx.account.jid()));
-    let _ = write!(
-        cx.wire.to(Leg::Client),
-        "<presence from='{from}' to='{to}' type='error'><error type='{kind}'><{condition} xmlns='{}'/></error></presence>",
-        ns::STANZA_ERRORS
-    );
+    let attributes = [("from", Some(account)), ("to", Some(cx.account.jid()))];
+    cx.wire.show_error("presence", &attributes, kind, condition);
 }

@@ -8,8 +8,6 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use super::Ask;
 use super::leftovers::Leftovers;
 use super::visibility::Visibility;
-use crate::jid;
-use crate::ns;
 use crate::policy::Policy;
 use crate::pubsub::{PRESENCE, request};
 use crate::translate::account::{Status, Told};
@@ -92,10 +90,11 @@ impl Announce {
             // What hides the client and could not be found out is asked again at once.
             self.visibility.hasten();
             cx.wire.apply(&rules::NATIVE_COPY);
-            let out = cx.wire.to(Leg::Server);
-            // Room for the publish, too, so that the buffer grows once.
-            out.reserve(2 * presence.raw().len() + PUBLISH_LEN);
-            rewrite(out, presence, id, |_| true, MARKER);
+            cx.wire.stanza(Leg::Server, |out| {
+                // Room for the publish, too, so that the buffer grows once.
+                out.reserve(2 * presence.raw().len() + PUBLISH_LEN);
+                rewrite(out, presence, id, |_| true, MARKER);
+            });
         }
         let mut payload =
             BytesMut::with_capacity(presence.raw().len() + cx.account.jid().len() + 128);
@@ -304,13 +303,10 @@ impl Announce {
             return;
         }
         let condition = refused.condition_or("remote-server-timeout");
-        let to = cx.account.jid().to_owned();
-        let (from, to) = (escape(jid::bare(&to)), escape(&to));
-        let _ = write!(
-            cx.wire.to(Leg::Client),
-            "<presence type='error' from='{from}' to='{to}'><error type='wait'><{condition} xmlns='{}'/></error></presence>",
-            ns::STANZA_ERRORS
-        );
+        let (from, to) = (cx.account.bare(), cx.account.jid());
+        let attributes = [("from", Some(from)), ("to", Some(to))];
+        cx.wire
+            .show_error("presence", &attributes, "wait", condition);
     }
 
     /// Looks at a request of the client's that may change who sees it.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 
 use super::fetch::Fetches;
 use super::seen::{Change, Seen};
@@ -182,8 +182,9 @@ impl Feed {
         }
         cx.wire.apply(&rules::EVENT);
         self.note_available(full, presence.attribute("type").is_none());
-        let out = cx.wire.to(Leg::Client);
-        write_presence(out, presence, account, cx.account.jid());
+        cx.wire.stanza(Leg::Client, |out| {
+            write_presence(out, presence, account, cx.account.jid());
+        });
         Ok(())
     }
 
@@ -205,14 +206,16 @@ impl Feed {
     /// Shows as unavailable what was only known by events of `account`: we do not see it any more.
     pub(super) fn hide(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.held.retain(|held| jid::bare(&held.full) != account);
-        let to = escape(cx.account.jid()).into_owned();
+        let to = escape(cx.account.jid());
         for full in self.available.remove(account).unwrap_or_default() {
             self.seen.forget(&full);
-            let from = escape(&full);
-            let _ = write!(
-                cx.wire.to(Leg::Client),
-                "<presence from='{from}' to='{to}' type='unavailable'/>"
-            );
+            cx.wire.stanza(Leg::Client, |out| {
+                let from = escape(&full);
+                let _ = write!(
+                    out,
+                    "<presence from='{from}' to='{to}' type='unavailable'/>"
+                );
+            });
         }
     }
 
@@ -248,7 +251,8 @@ impl Feed {
         } else if self.seen.event(&held.full, held.change, cx.wire.now) {
             self.note_available(&held.full, held.change.is_available());
             cx.wire.apply(&rules::EVENT);
-            cx.wire.send(Leg::Client, &held.presence);
+            cx.wire
+                .stanza(Leg::Client, |out| out.put_slice(&held.presence));
         } else {
             cx.wire.drop_event(Dropped::Seen);
         }

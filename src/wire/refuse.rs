@@ -1,0 +1,86 @@
+//! Stanzas answered in somebody's place: with an error, or with an empty result.
+
+use std::fmt::Write as _;
+
+use super::{Dropped, Leg, Wire};
+use crate::ns;
+use crate::xml::{Element, escape};
+
+/// So many answers in the client's place may wait.
+const MOST_ANSWERS: usize = 64;
+/// An answer is no longer than this: the id it repeats is whatever somebody chose.
+const MOST_ANSWER: usize = 4096;
+
+impl<P> Wire<P> {
+    /// Answers a stanza of the client's with an error (RFC 6120 §8.3): it was not sent.
+    pub(crate) fn refuse(&mut self, stanza: &Element<'_>, kind: &str, condition: &str) {
+        let [from, id] = ["to", "id"].map(|name| stanza.attribute(name));
+        let attributes = [("from", from.as_deref()), ("id", id.as_deref())];
+        self.show_error(stanza.local(), &attributes, kind, condition);
+    }
+
+    /// Shows the client an error: a stanza called `name` with those of the attributes that are there.
+    pub(crate) fn show_error(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, Option<&str>)],
+        kind: &str,
+        condition: &str,
+    ) {
+        self.stanza(Leg::Client, |out| {
+            // Writing to a buffer in memory cannot fail.
+            let _ = write!(out, "<{name} type='error'");
+            for (name, value) in attributes {
+                if let Some(value) = value {
+                    let _ = write!(out, " {name}='{}'", escape(value));
+                }
+            }
+            let _ = write!(
+                out,
+                "><error type='{kind}'><{condition} xmlns='{}'/></error></{name}>",
+                ns::STANZA_ERRORS
+            );
+        });
+    }
+
+    /// Answers a request of the client's with an empty result.
+    pub(crate) fn show_result(&mut self, id: &str) {
+        self.stanza(Leg::Client, |out| {
+            let _ = write!(out, "<iq type='result' id='{}'/>", escape(id));
+        });
+    }
+
+    /// Answers a request of the server's with an empty result, in the client's place.
+    pub(crate) fn answer_result(&mut self, iq: &Element<'_>) {
+        self.answer(iq, "result", "");
+    }
+
+    /// Answers an IQ of somebody else's as the server does for a resource that is not there.
+    pub(crate) fn answer_unavailable(&mut self, iq: &Element<'_>) {
+        let error = format!(
+            "<error type='cancel'><service-unavailable xmlns='{}'/></error>",
+            ns::STANZA_ERRORS
+        );
+        self.answer(iq, "error", &error);
+    }
+
+    /// Has an answer sent when it is its turn. Whoever asks faster than that, or with an id that is too
+    /// long, gets none.
+    fn answer(&mut self, iq: &Element<'_>, kind: &str, body: &str) {
+        let id = iq.attribute("id").unwrap_or_default();
+        let mut answer = format!("<iq type='{kind}' id='{}'", escape(&id));
+        if let Some(from) = iq.attribute("from") {
+            let _ = write!(answer, " to='{}'", escape(&from));
+        }
+        match body {
+            "" => answer.push_str("/>"),
+            body => {
+                let _ = write!(answer, ">{body}</iq>");
+            }
+        }
+        if self.answers.len() >= MOST_ANSWERS || answer.len() > MOST_ANSWER {
+            return self.drop_event(Dropped::Overflow);
+        }
+        self.answers.push_back(answer.into());
+    }
+}
