@@ -4,11 +4,13 @@
 mod people;
 mod pubsub;
 mod say;
+mod server;
 mod stream;
 mod tree;
 
 pub(crate) use people::*;
 pub(crate) use pubsub::*;
 pub(crate) use say::*;
+pub(crate) use server::*;
 pub(crate) use stream::*;
 pub(crate) use tree::Node;

@@ -108,7 +108,12 @@ pub(crate) fn record(items: &[(&str, &str)]) -> String {
             format!("<item id='{id}'><contacts xmlns='urn:pubshim:0'>{contacts}</contacts></item>")
         })
         .collect();
-    format!("<pubsub xmlns='{PUBSUB}'><items node='{RECORD}'>{items}</items></pubsub>")
+    self::items(RECORD, &items)
+}
+
+/// What is on a node.
+pub(crate) fn items(node: &str, items: &str) -> String {
+    format!("<pubsub xmlns='{PUBSUB}'><items node='{node}'>{items}</items></pubsub>")
 }
 
 /// What the owner sees of the node `presence`: JIDs and states.
@@ -123,9 +128,14 @@ pub(crate) fn subscriptions(list: &[(&str, &str)]) -> String {
 }
 
 pub(crate) fn members(list: &[&str]) -> String {
+    let list: Vec<_> = list.iter().map(|jid| (*jid, "member")).collect();
+    affiliations(&list)
+}
+
+pub(crate) fn affiliations(list: &[(&str, &str)]) -> String {
     let list: String = list
         .iter()
-        .map(|jid| format!("<affiliation jid='{jid}' affiliation='member'/>"))
+        .map(|(jid, state)| format!("<affiliation jid='{jid}' affiliation='{state}'/>"))
         .collect();
     format!("<pubsub xmlns='{OWNER}'><affiliations node='presence'>{list}</affiliations></pubsub>")
 }

@@ -4,12 +4,18 @@ use super::people::*;
 use super::pubsub::*;
 use super::tree::Node;
 
-/// A stanza of the session's own, in words; what is not as XEP-0060 has it panics.
+/// A stanza of the session's own, in words.
+#[track_caller]
 pub(crate) fn say(stanza: &Node) -> String {
+    words(stanza).unwrap_or_else(|| panic!("nobody knows what this is: {stanza:#?}"))
+}
+
+/// The same, if it is known; what is not as XEP-0060 has it panics.
+pub(crate) fn words(stanza: &Node) -> Option<String> {
     let kind = stanza.attribute("type").unwrap_or_default();
     let to = stanza.attribute("to").unwrap_or("own");
     match &*stanza.local {
-        "presence" => return format!("presence {kind} {to}"),
+        "presence" => return Some(format!("presence {kind} {to}")),
         "message" => {
             let x = stanza.at("x");
             let fields = x.fields();
@@ -17,45 +23,48 @@ pub(crate) fn say(stanza: &Node) -> String {
                 (&*x.namespace, x.value("type")),
                 ("jabber:x:data", "submit")
             );
-            assert_eq!(
-                fields["FORM_TYPE"],
-                "http://jabber.org/protocol/pubsub#subscribe_authorization"
-            );
+            assert_eq!(fields["FORM_TYPE"], AUTHORIZATION);
             assert_eq!(fields["pubsub#node"], "presence");
-            return format!(
+            return Some(format!(
                 "form to {to}: {} {}",
                 fields["pubsub#subscriber_jid"], fields["pubsub#allow"]
-            );
+            ));
         }
         _ => {}
     }
     if kind == "result" {
-        return format!("result {to}");
+        return Some(format!("result {to}"));
     }
-    let child = &stanza.children[0];
-    match (&*child.namespace, &*child.local, kind) {
+    let child = stanza.children.first()?;
+    Some(match (&*child.namespace, &*child.local, kind) {
         ("jabber:iq:roster", "query", "get") => "get roster".to_owned(),
+        ("jabber:iq:privacy", "query", "get") => "get privacy".to_owned(),
         ("urn:xmpp:blocking", "blocklist", "get") => "get blocklist".to_owned(),
         ("urn:xmpp:ping", "ping", "get") => format!("ping {to}"),
-        (PUBSUB | OWNER, "pubsub", _) => say_pubsub(kind, to, &child.namespace, &child.children[0]),
-        other => panic!("{other:?}"),
-    }
+        (PUBSUB | OWNER, "pubsub", _) => {
+            words_of_pubsub(kind, to, &child.namespace, child.children.first()?)?
+        }
+        _ => return None,
+    })
 }
 
-fn say_pubsub(kind: &str, to: &str, namespace: &str, what: &Node) -> String {
-    let node = match what.value("node") {
+fn words_of_pubsub(kind: &str, to: &str, namespace: &str, what: &Node) -> Option<String> {
+    let node = match what.attribute("node")? {
         RECORD => "record",
-        node => node,
+        "presence" => "presence",
+        _ => return None,
     };
     let list = |state: &str| -> Vec<String> {
         let item = |item: &Node| format!("{} {}", item.value(state), item.value("jid"));
         what.children.iter().map(item).collect()
     };
-    match (namespace, &*what.local, kind, node, to) {
+    Some(match (namespace, &*what.local, kind, node, to) {
         (PUBSUB, "subscribe" | "unsubscribe", "set", "presence", _) => {
-            assert_eq!(what.value("jid"), "juliet@capulet.lit");
+            let whom = what.value("jid");
+            assert!(!whom.contains('/'), "the account: {whom}");
             format!("{} {to}", what.local)
         }
+        (PUBSUB, "subscriptions", "get", "presence", to) => format!("subscriptions {to}"),
         (PUBSUB, "items", "get", "presence", to) => format!("fetch {to}"),
         (PUBSUB, "items", "get", "record", "own") => "get record".to_owned(),
         (PUBSUB, "publish", "set", node, "own") => format!("publish {node}"),
@@ -63,6 +72,7 @@ fn say_pubsub(kind: &str, to: &str, namespace: &str, what: &Node) -> String {
         (OWNER, "delete", "set", node, "own") => format!("delete {node}"),
         (PUBSUB, "retract", "set", node, "own") => format!("retract {node}"),
         (OWNER, "configure", "get", node, "own") => format!("configure {node}"),
+        (OWNER, "configure", "set", node, "own") => format!("set up {node}"),
         (OWNER, "affiliations", "get", "presence", "own") => "get members".to_owned(),
         (OWNER, "subscriptions", "get", "presence", "own") => "get subscribers".to_owned(),
         (OWNER, "affiliations", "set", "presence", "own") => {
@@ -71,8 +81,8 @@ fn say_pubsub(kind: &str, to: &str, namespace: &str, what: &Node) -> String {
         (OWNER, "subscriptions", "set", "presence", "own") => {
             format!("subscription {}", list("subscription").join(", "))
         }
-        other => panic!("{other:?}"),
-    }
+        _ => return None,
+    })
 }
 
 pub(crate) fn is_push(stanza: &Node) -> bool {

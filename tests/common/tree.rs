@@ -1,8 +1,12 @@
 //! XML as another parser reads it, to compare what means the same.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rxml::{Event, Parse};
+
+const HEADER: &str =
+    "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
 
 /// An element with its children; white space between elements counts as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,41 +29,69 @@ impl Node {
             .parse(&mut rest, true)
             .unwrap_or_else(|error| panic!("{error:?} in {xml}"))
         {
-            match event {
-                Event::StartElement(_, (namespace, local), attributes) => {
-                    let name = |namespace: &str, local: &str| match namespace {
-                        "" => local.to_owned(),
-                        namespace => format!("{{{namespace}}}{local}"),
-                    };
-                    open.push(Self {
-                        namespace: namespace.to_string(),
-                        local: local.to_string(),
-                        attributes: attributes
-                            .iter()
-                            .map(|((ns, local), value)| (name(ns, local), value.clone()))
-                            .collect(),
-                        ..Self::default()
-                    });
-                }
-                Event::EndElement(_) => {
-                    let node = open.pop().unwrap();
-                    open.last_mut().unwrap().children.push(node);
-                }
-                Event::Text(_, text) => open.last_mut().unwrap().text.push_str(&text),
-                Event::XmlDeclaration(..) => {}
-            }
+            Self::build(&mut open, event);
         }
         assert_eq!(open.len(), 1, "not closed: {xml}");
         open.remove(0).children.remove(0)
     }
 
+    /// The stanzas that have been sent whole on a stream with this header, and where each stands in what
+    /// was sent behind it.
+    pub(crate) fn sent(header: &str, bytes: &[u8]) -> Vec<(Range<usize>, Self)> {
+        let mut parser = rxml::Parser::default();
+        let mut header = header.as_bytes();
+        let mut open = vec![Self::default()];
+        while let Ok(Some(event)) = parser.parse(&mut header, false) {
+            Self::build(&mut open, event);
+        }
+        let (mut stanzas, mut rest) = (Vec::new(), bytes);
+        let (mut start, mut end) = (0, 0);
+        while let Ok(Some(event)) = parser.parse(&mut rest, false) {
+            if open.len() == 2 {
+                start = end;
+            }
+            end += event.metrics().len();
+            Self::build(&mut open, event);
+            if open.len() < 2 {
+                break; // the stream's own end
+            }
+            if let Some(stanza) = open[1].children.pop() {
+                stanzas.push((start..end, stanza));
+            }
+        }
+        stanzas
+    }
+
+    /// Adds what a parser has read to the elements that are open.
+    fn build(open: &mut Vec<Self>, event: Event) {
+        match event {
+            Event::StartElement(_, (namespace, local), attributes) => {
+                let name = |namespace: &str, local: &str| match namespace {
+                    "" => local.to_owned(),
+                    namespace => format!("{{{namespace}}}{local}"),
+                };
+                open.push(Self {
+                    namespace: namespace.to_string(),
+                    local: local.to_string(),
+                    attributes: attributes
+                        .iter()
+                        .map(|((ns, local), value)| (name(ns, local), value.clone()))
+                        .collect(),
+                    ..Self::default()
+                });
+            }
+            Event::EndElement(_) => {
+                let node = open.pop().unwrap();
+                open.last_mut().unwrap().children.push(node);
+            }
+            Event::Text(_, text) => open.last_mut().unwrap().text.push_str(&text),
+            Event::XmlDeclaration(..) => {}
+        }
+    }
+
     /// Reads what stands in a stream: the elements, without a header or closing tag.
     pub(crate) fn stream(xml: &str) -> Vec<Self> {
-        let document = format!(
-            "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>\
-             {xml}</stream:stream>"
-        );
-        Self::document(&document).children
+        Self::document(&format!("{HEADER}{xml}</stream:stream>")).children
     }
 
     /// Reads one stanza of a stream.

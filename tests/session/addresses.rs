@@ -125,11 +125,11 @@ fn reading(items: &[(&str, &str)]) -> (Driver, Vec<Node>) {
     let items_answer = record(items);
     let listed = [(OWN, "subscribed"), (BARD, "subscribed")];
     let answers = [
-        (&*format!("items {RECORD}"), &*items_answer),
-        ("subscriptions presence", &*subscriptions(&listed)),
+        (Question::Record, &*items_answer),
+        (Question::Subscribers, &*subscriptions(&listed)),
     ];
     let mut d = Driver::pure();
-    d.keep_search = true;
+    d.keep_all();
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     let mut writes = Vec::new();
     loop {
@@ -140,7 +140,7 @@ fn reading(items: &[(&str, &str)]) -> (Driver, Vec<Node>) {
         for iq in sent {
             match iq.has("pubsub/publish") {
                 true => writes.push(iq),
-                false => d.answer_own(&iq, &answers),
+                false => Account::answering(&answers).answer_one(&iq, &mut d),
             }
         }
     }
@@ -239,7 +239,7 @@ fn who_is_removed_is_removed_under_each_spelling() {
                 items.push(written(&iq));
             }
             if iq.attribute("to").is_none() {
-                d.answer_own(&iq, &[]);
+                Account::answering(&[]).answer_one(&iq, &mut d);
             }
         }
         d.advance(1);

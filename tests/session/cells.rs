@@ -269,19 +269,20 @@ fn every_cell_of_rfc_6121_appendix_a_left_while_away() {
             half("from", from)
         );
         let mut d = Driver::pure();
-        d.keep_search = true;
+        d.keep_all();
         d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
         let other = format!("<contact jid='{OTHER}' from='yes'/>");
-        d.settle(&[
+        Account::answering(&[
             (
-                &format!("items {RECORD}"),
+                Question::Record,
                 &record(&[(BUCKET, &contact), ("f1", &other)]),
             ),
             (
-                "subscriptions presence",
+                Question::Subscribers,
                 &subscriptions(&[(OTHER, "subscribed")]),
             ),
-        ]);
+        ])
+        .settle(&mut d);
         let stanzas = d.client_got();
         let told = stanzas
             .iter()

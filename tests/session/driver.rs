@@ -9,6 +9,16 @@ use pubshim::session::{
 
 use crate::common::*;
 
+/// What the polite server answers where a test does not keep it.
+const ASKED_AT_LOGIN: [Question; 6] = [
+    Question::Roster,
+    Question::Blocklist,
+    Question::Members,
+    Question::Subscribers,
+    Question::Items,
+    Question::Record,
+];
+
 /// Where a session can be when something goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
@@ -66,10 +76,12 @@ pub(crate) struct Driver {
     /// Legs that take no bytes.
     blocked: [bool; 2],
     outputs: Vec<Output>,
-    /// What is looked up at login is left to the test; else there are no leftovers and no contacts.
-    pub(crate) keep_search: bool,
-    /// The question for the roster alone is left to the test.
-    pub(crate) keep_roster: bool,
+    /// What the client has declared on its stream.
+    header: String,
+    /// How the polite server has the account.
+    account: Account,
+    /// What is left to the test.
+    kept: Vec<Question>,
 }
 
 /// Most sessions know that their server has no privacy lists, and so do not ask.
@@ -99,8 +111,14 @@ impl Driver {
             taken: Default::default(),
             blocked: [false; 2],
             outputs: Vec::new(),
-            keep_search: false,
-            keep_roster: false,
+            header: client_header("capulet.lit"),
+            account: Account::answering(&[]),
+            kept: vec![
+                Question::Node,
+                Question::Change,
+                Question::Privacy,
+                Question::Contact,
+            ],
         }
     }
 
@@ -168,6 +186,7 @@ impl Driver {
             ..options
         });
         driver.jid = jid.to_owned();
+        driver.header = client_header.to_owned();
         driver.client(client_header);
         driver.input(Input::Connected(facts));
         driver.server(&format!("{server_header}{}", features(MECHANISMS)));
@@ -179,8 +198,10 @@ impl Driver {
         driver.server_bytes();
         driver.server(&bound(jid));
         if driver.policy == Policy::Pure {
+            driver.keep_all();
             driver.client("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
-            driver.settle(&[]);
+            Account::answering(&[]).settle(&mut driver);
+            driver.keep_no_more();
         }
         driver.forget();
         driver
@@ -200,46 +221,8 @@ impl Driver {
         driver.client(BIND);
         driver.server(&bound(JULIET));
         driver.forget();
+        driver.keep_all();
         driver
-    }
-
-    /// Answers all that is asked of the own account at a login under `pure`: both nodes are as they should
-    /// be, and on them is what `answers` says, by the name of what is asked for.
-    pub(crate) fn settle(&mut self, answers: &[(&str, &str)]) {
-        loop {
-            let sent = self.server_got();
-            if sent.is_empty() {
-                return;
-            }
-            for iq in sent {
-                self.answer_own(&iq, answers);
-            }
-        }
-    }
-
-    /// Answers a question to the own account as [`settle`](Self::settle) does.
-    pub(crate) fn answer_own(&mut self, iq: &Node, answers: &[(&str, &str)]) {
-        let question = &iq.children[0].children[0];
-        let (name, node) = (question.local.clone(), question.value("node").to_owned());
-        let is_record = node == RECORD;
-        let answer = answers
-            .iter()
-            .find(|(asked, _)| *asked == format!("{name} {node}"));
-        let body = match (answer, &*name) {
-            (Some((_, body)), _) => (*body).to_owned(),
-            (None, "configure") if is_record => {
-                ejabberd_node(&[("access_model", "whitelist"), ("purge_offline", "0")])
-            }
-            (None, "configure") => ejabberd_node(&[]),
-            (None, "items") => format!(
-                "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='{node}'/></pubsub>"
-            ),
-            (None, "affiliations" | "subscriptions") => format!(
-                "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><{name} node='{node}'/></pubsub>"
-            ),
-            _ => String::new(),
-        };
-        self.result(iq, &body);
     }
 
     pub(crate) fn auto(jid: &str) -> Self {
@@ -257,44 +240,42 @@ impl Driver {
     pub(crate) fn input(&mut self, input: Input<'_>) {
         self.session.handle(input, self.now);
         self.collect();
-        while let Some(answer) = self.answer_to_search() {
-            self.session
-                .handle(Input::Bytes(Leg::Server, answer.as_bytes()), self.now);
-            self.collect();
+        self.answer_politely();
+    }
+
+    /// Answers what the session asks and the test does not keep, and takes it out of what was sent.
+    fn answer_politely(&mut self) {
+        let sent = &mut self.taken[Leg::Server as usize];
+        let mut questions = Node::sent(&self.header, sent);
+        questions.retain(|(_, stanza)| {
+            is_ours(stanza) && Question::of(stanza).is_none_or(|it| !self.kept.contains(&it))
+        });
+        for (place, _) in questions.iter().rev() {
+            sent.drain(place.clone());
+        }
+        let answers = questions.iter().map(|(_, question)| {
+            let answer = self.account.answer(question);
+            self.write_answer(question, answer)
+        });
+        let answers: String = answers.collect();
+        if !answers.is_empty() {
+            self.server(&answers);
         }
     }
 
-    /// Takes the search for leftovers, and what is asked of the own account before the first publish, out of
-    /// what was sent; the answers that there is nothing and nobody.
-    fn answer_to_search(&mut self) -> Option<String> {
-        if self.keep_search {
-            return None;
-        }
-        let mut sent =
-            String::from_utf8(self.taken[Leg::Server as usize].clone()).unwrap_or_default();
-        let questions: Vec<(String, Node)> = own_questions(&sent);
-        let is_login = questions
-            .iter()
-            .any(|(_, iq)| meaning(iq) == "affiliations presence");
-        let mut answers = String::new();
-        for (xml, iq) in questions {
-            let what = meaning(&iq);
-            let is_polite = match &*what {
-                "items presence" => true,
-                "roster" => is_login && !self.keep_roster,
-                "blocklist" | "affiliations presence" | "subscriptions presence" => is_login,
-                _ => is_login && what == format!("items {RECORD}"),
-            };
-            if is_polite {
-                sent = sent.replacen(&xml, "", 1);
-                let body = xml.split_once('>').unwrap().1;
-                let id = iq.value("id");
-                // What was asked for is there, and nothing is in it.
-                answers += &format!("<iq type='result' id='{id}'>{body}");
-            }
-        }
-        self.taken[Leg::Server as usize] = sent.into_bytes();
-        (!answers.is_empty()).then_some(answers)
+    /// Leaves questions about this to the test.
+    pub(crate) fn keep(&mut self, question: Question) {
+        self.kept.push(question);
+    }
+
+    /// Leaves all questions to the test; what nobody knows the meaning of is still refused and not shown.
+    pub(crate) fn keep_all(&mut self) {
+        self.kept.extend(ASKED_AT_LOGIN);
+    }
+
+    /// Leaves to the polite server what is its own.
+    pub(crate) fn keep_no_more(&mut self) {
+        self.kept.retain(|it| !ASKED_AT_LOGIN.contains(it));
     }
 
     /// Lets a leg take bytes again, or no more.
@@ -401,20 +382,35 @@ impl Driver {
 
     /// Answers an IQ of the session's as ejabberd does: from the own bare JID.
     pub(crate) fn result(&mut self, iq: &Node, body: &str) {
-        let (id, jid) = (iq.value("id"), self.jid.clone());
-        let bare = jid.split('/').next().unwrap();
-        self.server(&format!(
-            "<iq xml:lang='en' to='{jid}' from='{bare}' type='result' id='{id}'>{body}</iq>"
-        ));
+        self.answer(iq, Ok(body.to_owned()));
     }
 
     /// Answers an IQ of the session's with an error as Prosody does: without `from`.
     pub(crate) fn error(&mut self, iq: &Node, kind: &str, condition: &str) {
+        self.answer(iq, Err((kind, condition)));
+    }
+
+    pub(crate) fn answer(&mut self, iq: &Node, answer: Answer<'_>) {
+        let answer = self.write_answer(iq, answer);
+        self.server(&answer);
+    }
+
+    fn write_answer(&self, iq: &Node, answer: Answer<'_>) -> String {
         let (id, jid) = (iq.value("id"), &self.jid);
-        self.server(&format!(
-            "<iq type='error' to='{jid}' id='{id}'><error type='{kind}'><{condition} \
-             xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
-        ));
+        let asked = iq.attribute("to");
+        match answer {
+            Ok(body) => {
+                let from = asked.unwrap_or_else(|| jid.split('/').next().unwrap());
+                format!(
+                    "<iq xml:lang='en' to='{jid}' from='{from}' type='result' id='{id}'>{body}</iq>"
+                )
+            }
+            Err((kind, condition)) => {
+                let from = asked.map_or(String::new(), |it| format!(" from='{it}'"));
+                let error = error(kind, condition);
+                format!("<iq type='error' to='{jid}'{from} id='{id}'>{error}</iq>")
+            }
+        }
     }
 
     /// Asserts that the client's stream was ended with this error, once, and returns its bytes.
@@ -426,37 +422,5 @@ impl Driver {
         assert_eq!(sent.matches("<stream:error>").count(), 1, "{sent}");
         assert!(sent.ends_with("</stream:error></stream:stream>"), "{sent}");
         sent
-    }
-}
-
-/// The questions of the session's own to the own account in what was sent, as they were written.
-fn own_questions(sent: &str) -> Vec<(String, Node)> {
-    let mut questions = Vec::new();
-    for (start, _) in sent.match_indices("<iq type='get' id='ps-") {
-        let rest = &sent[start..];
-        let Some(end) = rest.find("</iq>") else {
-            break;
-        };
-        let xml = &rest[..end + "</iq>".len()];
-        if let Some(iq) = Node::stream(xml).pop()
-            && iq.attribute("to").is_none()
-        {
-            questions.push((xml.to_owned(), iq));
-        }
-    }
-    questions
-}
-
-/// What a question asks for, and of which node: `items presence`, `blocklist`.
-fn meaning(iq: &Node) -> String {
-    let child = &iq.children[0];
-    match &*child.local {
-        "pubsub" => format!(
-            "{} {}",
-            child.children[0].local,
-            child.children[0].value("node")
-        ),
-        "query" if child.namespace == "jabber:iq:roster" => "roster".to_owned(),
-        other => other.to_owned(),
     }
 }

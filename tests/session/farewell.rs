@@ -44,24 +44,10 @@ fn tell(stanza: &Node) -> String {
 
 /// Answers all that is asked of the own account; what was sent, in words, and all publishes.
 fn settle(d: &mut Driver, account: &Account) -> (Vec<String>, Vec<Node>) {
-    let (mut told, mut publishes) = (Vec::new(), Vec::new());
-    loop {
-        let sent = d.server_got();
-        if sent.is_empty() {
-            return (told, publishes);
-        }
-        for stanza in sent {
-            told.push(tell(&stanza));
-            if stanza.local == "iq" && stanza.attribute("to").is_none() {
-                if stanza.value("type") != "result" {
-                    account.answer_one(&stanza, d);
-                }
-                if stanza.has("pubsub/publish/item/presence") {
-                    publishes.push(stanza);
-                }
-            }
-        }
-    }
+    let mut sent = account.settle_all(d);
+    let told = sent.iter().map(tell).collect();
+    sent.retain(|it| it.has("pubsub/publish/item/presence"));
+    (told, sent)
 }
 
 /// Asserts that the client was taken back, then `whom` was taken out, and then the same was published anew.

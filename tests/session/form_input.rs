@@ -115,7 +115,7 @@ fn forms_before_the_roster_is_known_wait_for_it() {
     for state in ["from", "to"] {
         let account = Account::with(&[(BARD, state)]);
         let mut d = Driver::auto(JULIET);
-        d.keep_search = true;
+        d.keep_all();
         d.client("<presence id='1'/>");
         let asked = d.server_got();
         d.server(&ejabberd_form(BARD));
@@ -142,6 +142,7 @@ fn forms_before_the_roster_is_known_wait_for_it() {
 #[test]
 fn a_roster_that_fails_once_is_asked_for_again_for_a_form() {
     let mut d = Driver::auto(JULIET);
+    d.keep(Question::Roster);
     d.server(&ejabberd_form(BARD));
     let get = d.one_to_server();
     d.error(&get, "wait", "internal-server-error");
@@ -156,6 +157,7 @@ fn a_roster_that_fails_once_is_asked_for_again_for_a_form() {
 #[test]
 fn held_forms_are_bounded() {
     let mut d = Driver::auto(JULIET);
+    d.keep(Question::Roster);
     for n in 0..1000 {
         d.server(&ejabberd_form(&format!("bard{n}@shakespeare.lit")));
     }
@@ -178,7 +180,7 @@ fn a_form_that_comes_before_the_node_is_verified_is_answered_then() {
     d.forget();
     d.client("<presence id='1'/>");
     let configure = d.server_got().pop().unwrap();
-    d.keep_search = true;
+    d.keep_all();
     d.server(&ejabberd_form("bard@shakespeare.lit/globe"));
     assert_eq!(d.client_bytes() + &d.server_bytes(), "");
     d.result(&configure, &ejabberd_node(&[]));
@@ -196,7 +198,7 @@ fn what_the_user_approves_before_the_node_is_verified_is_approved_then() {
     d.forget();
     d.client("<presence id='1'/>");
     let configure = d.server_got().pop().unwrap();
-    d.keep_search = true;
+    d.keep_all();
     d.server(&ejabberd_form(BARD));
     assert_eq!(d.one_to_client(), request(BARD));
     let sent = client_says(&mut d, &account, "subscribed");

@@ -8,20 +8,11 @@ use crate::scenes::*;
 
 /// Answers all that is asked of the own account; what was sent, in words, and what was put on record.
 fn settle_records(account: &Account, d: &mut Driver) -> (Vec<String>, Vec<Node>) {
-    let (mut said, mut records) = (Vec::new(), Vec::new());
-    loop {
-        let sent = d.server_got();
-        if sent.is_empty() {
-            return (said, records);
-        }
-        for stanza in sent {
-            said.push(say(&stanza));
-            records.extend(stanza.find("pubsub/publish/item/contacts").cloned());
-            if stanza.local == "iq" {
-                account.answer_one(&stanza, d);
-            }
-        }
-    }
+    let sent = account.settle_all(d);
+    let records = sent
+        .iter()
+        .filter_map(|it| it.find("pubsub/publish/item/contacts").cloned());
+    (sent.iter().map(say).collect(), records.collect())
 }
 
 #[test]
@@ -61,7 +52,7 @@ fn a_form_of_an_approved_contact_who_is_no_member_yet_makes_him_one_first() {
     let mut account = Account::with(&[(BARD, "from")]);
     account.members.clear();
     let mut d = Driver::auto(JULIET);
-    d.keep_search = true;
+    d.keep_all();
     d.client("<presence id='1'/>");
     let asked = d.server_got();
     d.server(&ejabberd_form(BARD));
@@ -414,7 +405,7 @@ fn a_domain_full_of_strangers_leaves_room_for_others() {
     assert_eq!(d.one_to_client(), request(BARD));
     // The same before the contacts are known.
     let mut d = Driver::auto(JULIET);
-    d.keep_search = true;
+    d.keep_all();
     d.client("<presence id='1'/>");
     let asked = d.server_got();
     for n in 0..100 {

@@ -21,7 +21,7 @@ const QUESTIONS: [&str; 6] = [
 /// Juliet's session after her first presence: what was asked.
 fn asking() -> (Driver, Vec<Node>) {
     let mut d = Driver::auto(JULIET);
-    d.keep_search = true;
+    d.keep_all();
     d.client("<presence id='1'/>");
     let mut asked = d.server_got();
     assert_eq!(asked.remove(0).local, "presence", "it does not wait");
@@ -413,7 +413,7 @@ fn a_node_that_was_not_there_has_only_contacts_in_it() {
 fn a_roster_the_client_never_gets_is_asked_for_us() {
     let account = Account::with(&[(CONTACT, "both")]);
     let mut d = Driver::auto(JULIET);
-    d.keep_search = true;
+    d.keep_all();
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     d.forget();
     d.client("<presence id='1'/>");
@@ -433,7 +433,7 @@ fn who_is_asked_to_let_us_see_him_is_no_less_a_stranger() {
     let mut account = Account::with(&[]);
     account.members = vec![PARIS.to_owned()];
     let mut d = counting_server(true);
-    d.keep_search = true;
+    d.keep_all();
     for n in 0..5 {
         d.client(&format!(
             "<presence to='c{n}@verona.lit' type='subscribe'/>"
@@ -453,7 +453,7 @@ fn what_the_roster_says_needs_no_record() {
     let mut account = Account::with(&[(CONTACT, "both")]);
     account.record = Some(format!("<contact jid='{CONTACT}' from='yes'/>"));
     let mut d = Driver::auto(JULIET);
-    d.keep_search = true;
+    d.keep_all();
     d.client("<presence id='1'/>");
     // Taken out of the roster from elsewhere while no shim is there, he would be let in by the record.
     let mut written = account.settle(&mut d);

@@ -3,7 +3,6 @@
 
 use crate::common::*;
 use crate::driver::*;
-use crate::scenes::*;
 
 /// A state of §A.1: the roster's `subscription`, whether it says `ask`, and whether the user is being asked.
 struct State {

@@ -72,7 +72,7 @@ fn whoever_is_blocked_is_not_let_in_before_that_is_known() {
     account.blocked = vec![R.to_owned()];
     account.members.clear();
     let mut d = published();
-    d.keep_search = true;
+    d.keep_all();
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     d.server(&format!(
         "<iq type='result' id='r'><query xmlns='jabber:iq:roster'><item jid='{R}' subscription='both'/></query></iq>"

@@ -68,6 +68,7 @@ fn what_no_client_may_send_passes_from_a_server() {
     for (what, stanza) in stanzas {
         for size in [usize::MAX, 1 << 14] {
             let mut d = Driver::auto(ROMEO);
+            d.keep(Question::Roster);
             let all = format!("{stanza}{CHAT}");
             for piece in all.as_bytes().chunks(size) {
                 d.input(Input::Bytes(Leg::Server, piece));
@@ -85,6 +86,7 @@ fn a_client_is_still_bounded() {
         .filter(|(what, _)| !what.ends_with("elements"))
     {
         let mut d = Driver::auto(ROMEO);
+        d.keep(Question::Roster);
         d.client(&from_stranger(&inside));
         let sent = d.assert_refused("policy-violation");
         assert!(sent.contains("too"), "{what}: {sent}");
@@ -112,6 +114,7 @@ fn event_of_last(contacts: usize) -> String {
 fn a_roster_of_20000_passes_and_is_read() {
     for contacts in [2_000, 20_000] {
         let mut d = Driver::auto(ROMEO);
+        d.keep(Question::Roster);
         d.client("<iq type='get' id='r1'><query xmlns='jabber:iq:roster'/></iq>");
         d.forget();
         let answer = format!("<iq type='result' id='r1'>{}</iq>", roster(contacts));
@@ -128,6 +131,7 @@ fn a_roster_of_20000_passes_and_is_read() {
 #[test]
 fn our_own_question_may_have_20000_answers() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     d.server(&event_of_last(20_000));
     let question = d.one_to_server();
     d.result(&question, &roster(20_000));
@@ -149,6 +153,7 @@ fn an_answer_with_400_items_passes() {
     );
     assert!(answer.len() > 1_000_000);
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     d.server(&format!("{answer}{CHAT}"));
     assert!(d.client_bytes() == format!("{answer}{CHAT}"));
 }
@@ -193,6 +198,7 @@ fn events_and_forms_for_us_that_cannot_be_read_are_dropped() {
 fn an_answer_to_us_that_cannot_be_read_is_an_error() {
     for (what, inside) in unreadable() {
         let mut d = Driver::auto(ROMEO);
+        d.keep(Question::Roster);
         let contact = "juliet@capulet.lit/balcony";
         d.server(&event_of(contact, &payload(contact, "p1", "")));
         let question = d.one_to_server();
@@ -207,6 +213,7 @@ fn an_answer_to_us_that_cannot_be_read_is_an_error() {
 #[test]
 fn a_message_too_large_to_hold_costs_itself_alone() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     let body = "x".repeat(1 << 20);
     d.server(
         "<message from='bard@shakespeare.lit' to='romeo@montague.lit' id='m1' type='chat'><body>",
@@ -309,6 +316,7 @@ fn a_request_too_large_to_hold_is_refused_to_its_sender() {
 #[test]
 fn an_answer_to_us_too_large_to_hold_is_an_error() {
     let mut d = small();
+    d.keep(Question::Roster);
     let contact = "juliet@capulet.lit/balcony";
     d.server(&event_of(contact, &payload(contact, "p1", "")));
     let question = d.one_to_server();
@@ -387,6 +395,7 @@ fn without_room_a_stanza_is_cut_off_where_it_is() {
     );
     for at in 1..whole.len() {
         let mut d = Driver::auto(ROMEO);
+        d.keep(Question::Roster);
         d.server(" ");
         d.server(&whole[..at]);
         d.input(Input::HoldRefused);
@@ -404,6 +413,7 @@ fn without_room_a_stanza_is_cut_off_where_it_is() {
 #[test]
 fn without_room_between_stanzas_nothing_is_lost() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     d.input(Input::HoldRefused);
     d.client("<mess");
     d.input(Input::HoldRefused);
@@ -427,6 +437,7 @@ fn holds(d: &mut Driver) -> Vec<usize> {
 #[test]
 fn what_is_held_is_told_in_steps_and_given_back() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     d.block(Leg::Client, true);
     d.server("<message><body>");
     for _ in 0..4 {
@@ -453,6 +464,7 @@ fn what_is_held_is_told_in_steps_and_given_back() {
 #[test]
 fn nothing_is_held_of_what_is_cut_off() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     d.server(&format!("<message><body>{}", "x".repeat(200_000)));
     assert_eq!(holds(&mut d).len(), 1);
     d.input(Input::HoldRefused);
@@ -466,6 +478,7 @@ fn nothing_is_held_of_what_is_cut_off() {
 #[test]
 fn the_names_of_open_elements_are_held_too() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     d.server(&format!("<message>{}", "<a>".repeat(50_000)));
     assert!(*holds(&mut d).last().unwrap() > 200_000);
 }
@@ -480,11 +493,13 @@ fn broken_xml_of_a_server_still_ends_the_session() {
         "text",
     ] {
         let mut d = Driver::auto(ROMEO);
+        d.keep(Question::Roster);
         d.server(broken);
         d.assert_refused("reset");
     }
     let twice: String = (0..100).map(|n| format!(" a{}=''", n % 99)).collect();
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     d.server(&format!("<message{twice}/>"));
     d.assert_refused("reset");
 }

@@ -14,7 +14,7 @@ fn searching() -> (Driver, Node) {
     let mut d = Driver::auto(JULIET);
     d.client("<presence id='1'/>");
     let publish = ready(&mut d);
-    d.keep_search = true;
+    d.keep_all();
     d.result(&publish, "");
     let search = d.one_to_server();
     assert_eq!(search.at("pubsub/items").value("node"), "presence");
@@ -79,7 +79,7 @@ fn a_sibling_that_answers_or_may_be_there_keeps_its_item() {
         "<error type='wait'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>",
     ));
     // The second says nothing at all: it may hibernate.
-    d.keep_search = false;
+    d.keep_no_more();
     d.advance(61);
     assert_eq!(d.server_bytes(), "");
 }

@@ -180,7 +180,7 @@ fn a_node_that_leaks_is_made_anew_before_anything_is_published() {
         ("publish_model", "subscribers"),
     ] {
         let (mut d, get) = asking(facts());
-        d.keep_search = true;
+        d.keep_all();
         d.result(&get, &ejabberd_node(&[change]));
         let look = d.one_to_server();
         assert_eq!(look.at("pubsub/items").value("node"), "presence");
@@ -227,7 +227,7 @@ fn a_node_with_something_else_on_it_is_left_as_it_is() {
     ];
     for other in &foreign {
         let (mut d, get) = asking(facts());
-        d.keep_search = true;
+        d.keep_all();
         d.result(&get, &ejabberd_node(&[("access_model", "open")]));
         let look = d.one_to_server();
         d.result(&look, &node_with(&[&payload(JULIET), other]));
@@ -235,7 +235,7 @@ fn a_node_with_something_else_on_it_is_left_as_it_is() {
     }
     // Nor is it deleted while it is not known what is on it.
     let (mut d, get) = asking(facts());
-    d.keep_search = true;
+    d.keep_all();
     d.result(&get, &ejabberd_node(&[("access_model", "open")]));
     let look = d.one_to_server();
     d.error(&look, "auth", "forbidden");

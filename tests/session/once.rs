@@ -455,6 +455,7 @@ fn a_contact_without_a_shim_is_shown_as_it_comes() {
 #[test]
 fn a_native_copy_counts_for_an_event_that_waits_for_the_roster() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     let held = [event("1", ""), native("1", "")];
     assert_eq!(shown(&mut d, &held), ["1"]);
     answer_roster(&mut d);
@@ -465,6 +466,7 @@ fn a_native_copy_counts_for_an_event_that_waits_for_the_roster() {
 #[test]
 fn an_event_held_behind_unavailable_is_no_ghost() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     assert_eq!(shown(&mut d, &[event("1", ""), crashed()]), ["unavailable"]);
     answer_roster(&mut d);
     assert_eq!(d.client_bytes(), "");
@@ -473,6 +475,7 @@ fn an_event_held_behind_unavailable_is_no_ghost() {
 #[test]
 fn a_newer_event_that_waits_is_shown_once_however_it_comes() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     let mut ids = shown(&mut d, &[event("1", ""), event("2", ""), native("1", "")]);
     answer_roster(&mut d);
     ids.extend(shown(&mut d, &[native("2", "")]));

@@ -202,6 +202,7 @@ fn pure_shows_events_the_same_way() {
 #[test]
 fn of_the_accounts_own_resources_native_presence_tells() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     let other = "romeo@montague.lit/pda";
     let event = event_of(other, &payload(other, "1", ""));
     // Prosody sends nothing but `to` there.
@@ -251,6 +252,7 @@ fn what_only_looks_like_the_marker_stays() {
         format!("<presence from='{JULIET}'><other xmlns='urn:pubshim:0'/></presence>"),
     ] {
         let mut d = Driver::auto(ROMEO);
+        d.keep(Question::Roster);
         d.server(&presence);
         assert_eq!(d.client_bytes(), presence);
     }

@@ -15,7 +15,7 @@ fn what_is_on_record_is_the_roster() {
     );
     let mut d = Driver::pure();
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
-    d.settle(&[(&format!("items {RECORD}"), &record(&[(BUCKET, &contact)]))]);
+    Account::answering(&[(Question::Record, &record(&[(BUCKET, &contact)]))]).settle(&mut d);
     let answer = d.one_to_client();
     let item = answer.at("query/item");
     assert_eq!(
@@ -76,7 +76,7 @@ fn what_is_malformed_on_record_is_passed_over() {
         "</items>",
         "<item id='zz'/><item><something xmlns='else'/></item></items>",
     );
-    d.settle(&[(&format!("items {RECORD}"), &body)]);
+    Account::answering(&[(Question::Record, &body)]).settle(&mut d);
     let answer = d.one_to_client();
     let items = &answer.at("query").children;
     assert_eq!(items.len(), 1, "{items:?}");
@@ -135,7 +135,7 @@ fn a_node_that_was_changed_is_verified_before_it_is_written_to() {
         (get.value("type"), configure.value("node")),
         ("get", RECORD)
     );
-    d.answer_own(&get, &[]);
+    Account::answering(&[]).answer_one(&get, &mut d);
     let publish = d.one_to_server();
     assert!(publish.has("pubsub/publish"));
     d.result(&publish, "");
@@ -173,7 +173,7 @@ fn without_a_record_there_is_no_roster() {
             for iq in sent {
                 match iq.at("pubsub").children[0].value("node") {
                     RECORD => d.error(&iq, "cancel", condition),
-                    _ => d.answer_own(&iq, &[]),
+                    _ => Account::answering(&[]).answer_one(&iq, &mut d),
                 }
             }
         }
@@ -243,7 +243,7 @@ fn a_record_that_comes_in_parts_is_asked_for_to_its_end() {
                     d.result(&iq, body);
                     asked.push(items.children.len());
                 }
-                None => d.answer_own(&iq, &[]),
+                None => Account::answering(&[]).answer_one(&iq, &mut d),
             }
         }
     }
@@ -359,11 +359,11 @@ fn what_nobody_waits_for_is_written_at_the_pace_of_all_else() {
     let items: Vec<_> = buckets.iter().map(|(id, them)| (*id, &**them)).collect();
     let list = [(OWN, "subscribed")];
     let answers = [
-        (&*format!("items {RECORD}"), &*record(&items)),
-        ("subscriptions presence", &subscriptions(&list)),
+        (Question::Record, &*record(&items)),
+        (Question::Subscribers, &subscriptions(&list)),
     ];
     let mut d = Driver::pure();
-    d.keep_search = true;
+    d.keep_all();
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     let mut bytes = 0;
     let mut seconds = 0;
@@ -374,7 +374,7 @@ fn what_nobody_waits_for_is_written_at_the_pace_of_all_else() {
             if let Some(publish) = iq.find("pubsub/publish") {
                 buckets.insert(publish.at("item").value("id").to_owned());
             }
-            d.answer_own(&iq, &answers);
+            Account::answering(&answers).answer_one(&iq, &mut d);
         }
         if sent.is_empty() {
             d.advance(1);

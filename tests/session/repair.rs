@@ -36,7 +36,7 @@ fn put_right(said: Vec<String>) -> Vec<String> {
 /// Juliet's session after her first presence, of whose questions none is answered yet.
 fn asking() -> (Driver, Vec<Node>) {
     let mut d = Driver::auto(JULIET);
-    d.keep_search = true;
+    d.keep_all();
     d.client("<presence id='1'/>");
     let mut asked = d.server_got();
     asked.remove(0);

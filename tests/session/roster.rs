@@ -12,22 +12,22 @@ fn an_open_request_is_asked_again_at_the_next_login() {
     for repeats in [true, false] {
         let contact = format!("<contact jid='{CONTACT}' from='asked'/>");
         let mut d = Driver::pure();
-        d.keep_search = true;
+        d.keep_all();
         if repeats {
             d.server(&form("approve1", CONTACT));
         }
         d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
         let answers = [
-            (&*format!("items {RECORD}"), &*record(&[(BUCKET, &contact)])),
+            (Question::Record, &*record(&[(BUCKET, &contact)])),
             (
-                "subscriptions presence",
+                Question::Subscribers,
                 &subscriptions(&[(CONTACT, "pending")]),
             ),
         ];
-        d.settle(&answers);
+        Account::answering(&answers).settle(&mut d);
         assert_eq!(shown(&mut d), ["result r"], "not before it is available");
         d.client("<presence/>");
-        d.settle(&answers);
+        Account::answering(&answers).settle(&mut d);
         assert_eq!(shown(&mut d), [format!("{CONTACT} subscribe")]);
         d.client(&format!("<presence to='{CONTACT}' type='subscribed'/>"));
         let answer = if repeats {
@@ -63,11 +63,11 @@ fn a_request_that_was_taken_is_looked_at_and_not_made_again() {
     ] {
         let contact = format!("<contact jid='{CONTACT}' listed='yes' to='pending'/>");
         let mut d = Driver::pure();
-        d.keep_search = true;
+        d.keep_all();
         d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
         let question = settle_but_contacts(
             &mut d,
-            &[(&format!("items {RECORD}"), &record(&[(BUCKET, &contact)]))],
+            &[(Question::Record, &record(&[(BUCKET, &contact)]))],
         );
         d.forget();
         assert_eq!(question.len(), 1);
@@ -162,9 +162,9 @@ fn a_form_of_a_stranger_is_nothing() {
 #[test]
 fn a_push_only_after_the_client_has_asked_for_its_roster() {
     let mut d = Driver::pure();
-    d.keep_search = true;
+    d.keep_all();
     d.client("<presence/>");
-    d.settle(&[]);
+    Account::answering(&[]).settle(&mut d);
     d.client(&format!("<presence to='{CONTACT}' type='subscribe'/>"));
     d.server(&record_event(
         OWN,
@@ -225,9 +225,12 @@ fn three_on_record(list: &[(&str, &str)], is_new: bool) -> (Vec<String>, Vec<Str
         .collect();
     let (record, list) = (record(&[(BUCKET, &entries)]), subscriptions(list));
     let item = format!("items {RECORD}");
-    let answers = [(&*item, &*record), ("subscriptions presence", &*list)];
+    let answers = [
+        (Question::Record, &*record),
+        (Question::Subscribers, &*list),
+    ];
     let mut d = Driver::pure();
-    d.keep_search = true;
+    d.keep_all();
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     let (mut is_there, mut subscribed) = (!is_new, Vec::new());
     loop {
@@ -248,7 +251,7 @@ fn three_on_record(list: &[(&str, &str)], is_new: bool) -> (Vec<String>, Vec<Str
                 .is_some_and(|it| it.attribute("node") == Some("presence"));
             match is_asked && !is_there {
                 true => d.error(&iq, "cancel", "item-not-found"),
-                false => d.answer_own(&iq, &answers),
+                false => Account::answering(&answers).answer_one(&iq, &mut d),
             }
         }
     }
@@ -314,16 +317,16 @@ fn an_answer_asked_for_before_a_change_does_not_undo_it() {
 fn events_of_contacts_wait_for_the_roster_and_the_client() {
     let contact = format!("<contact jid='{CONTACT}' to='yes'/>");
     let mut d = Driver::pure();
-    d.keep_search = true;
+    d.keep_all();
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     let item = format!("items {RECORD}");
-    d.settle(&[(&item, &record(&[(BUCKET, &contact)]))]);
+    Account::answering(&[(Question::Record, &record(&[(BUCKET, &contact)]))]).settle(&mut d);
     d.forget();
     d.server(&event_of(ROMEO, &payload(ROMEO, "1", "")));
     assert_eq!(d.client_bytes(), "");
     assert_eq!(d.dropped(), [Dropped::Unavailable]);
     d.client("<presence/>");
-    d.settle(&[]);
+    Account::answering(&[]).settle(&mut d);
     d.server(&event_of(ROMEO, &payload(ROMEO, "2", "")));
     assert_eq!(shown(&mut d), [format!("{ROMEO} available")]);
     d.server(&event_of(
@@ -337,13 +340,13 @@ fn events_of_contacts_wait_for_the_roster_and_the_client() {
 fn who_has_left_and_asks_again_is_approved_again() {
     let contact = format!("<contact jid='{CONTACT}' listed='yes' from='yes'/>");
     let mut d = Driver::pure();
-    d.keep_search = true;
+    d.keep_all();
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     let mut sent = Vec::new();
     let answers = [
-        (&*format!("items {RECORD}"), &*record(&[(BUCKET, &contact)])),
+        (Question::Record, &*record(&[(BUCKET, &contact)])),
         (
-            "subscriptions presence",
+            Question::Subscribers,
             &subscriptions(&[(CONTACT, "pending")]),
         ),
     ];
@@ -353,7 +356,7 @@ fn who_has_left_and_asks_again_is_approved_again() {
             break;
         }
         for iq in iqs {
-            d.answer_own(&iq, &answers);
+            Account::answering(&answers).answer_one(&iq, &mut d);
             sent.push(iq);
         }
     }

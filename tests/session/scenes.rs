@@ -8,7 +8,6 @@ use crate::driver::*;
 mod account;
 mod pure;
 
-pub(crate) use account::*;
 pub(crate) use pure::*;
 
 /// What the session has sent since the last look, in words.
@@ -53,6 +52,7 @@ pub(crate) fn ready(d: &mut Driver) -> Node {
 /// Romeo's session that knows his roster: Juliet and Benvolio are contacts, the nurse sees him only.
 pub(crate) fn romeo() -> Driver {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     d.server(&event_of(
         "bard@shakespeare.lit/globe",
         &payload("bard@shakespeare.lit/globe", "0", ""),

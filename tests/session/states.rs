@@ -13,7 +13,7 @@ const GONE: &str = "<error type='cancel'><service-unavailable \
 /// Juliet's session after her first presence, all answered but what is in her roster.
 fn asking() -> (Driver, Node) {
     let mut d = Driver::auto(JULIET);
-    d.keep_roster = true;
+    d.keep(Question::Roster);
     d.client("<presence id='1'/>");
     let [_, configure, get] = d.server_got().try_into().unwrap();
     d.result(&configure, &ejabberd_node(&[]));
@@ -133,7 +133,7 @@ fn a_cached_roster_of_the_clients_says_nothing_to_us() {
     d.client("<iq type='get' id='r1'><query xmlns='jabber:iq:roster' ver='5'/></iq>");
     d.server("<iq type='result' id='r1'/>");
     d.forget();
-    d.keep_roster = true;
+    d.keep(Question::Roster);
     d.client("<presence id='1'/>");
     let get = d.server_got().pop().unwrap();
     assert_eq!(get.at("query").namespace, "jabber:iq:roster");
@@ -142,7 +142,7 @@ fn a_cached_roster_of_the_clients_says_nothing_to_us() {
 #[test]
 fn nobody_is_asked_before_the_client_is_shown_to_anybody() {
     let mut d = Driver::auto(JULIET);
-    d.keep_search = true;
+    d.keep_all();
     d.advance(60);
     assert_eq!(d.server_bytes(), "");
 }

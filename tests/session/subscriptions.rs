@@ -73,7 +73,7 @@ fn without_a_marker_or_a_subscription_nobody_is_asked() {
 fn a_marker_that_came_before_the_roster_counts() {
     let account = Account::with(&[(CONTACT, "both")]);
     let mut d = Driver::auto(JULIET);
-    d.keep_search = true;
+    d.keep_all();
     d.server(&marked(ROMEO));
     assert_eq!(d.server_bytes(), "");
     d.client("<presence id='1'/>");

@@ -141,6 +141,7 @@ fn everything_else_survives_in_order() {
 #[test]
 fn a_stranger_is_dropped_and_never_asked() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     for id in 0..100 {
         d.server(&event_of(BARD, &payload(BARD, &id.to_string(), "")));
         let other = format!("bard{id}@shakespeare.lit/globe");
@@ -235,6 +236,7 @@ fn a_push_the_client_did_not_ask_for_is_answered_for_it() {
 
     // Whoever asked for nothing gets what the server sends.
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     d.server(&push);
     assert_eq!((d.client_bytes(), d.server_bytes()), (push, String::new()));
 }
@@ -254,6 +256,7 @@ fn a_roster_that_the_client_asked_for_passes() {
 #[test]
 fn events_held_for_the_roster_are_shown_in_order() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     let benvolio = "benvolio@montague.lit/pda";
     d.server(&event_of(JULIET, &payload(JULIET, "1", "")));
     d.server(&event_of(BARD, &payload(BARD, "2", "")));
@@ -274,6 +277,7 @@ fn events_held_for_the_roster_are_shown_in_order() {
 #[test]
 fn held_events_are_bounded() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     let status = format!("<status>{}</status>", "x".repeat(1000));
     for id in 0..5000 {
         d.server(&event_of(
@@ -298,6 +302,7 @@ fn held_events_are_bounded() {
 #[test]
 fn a_roster_that_cannot_be_had_shows_nothing_and_is_asked_for_again() {
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     d.server(&event_of(JULIET, &payload(JULIET, "1", "")));
     let get = d.one_to_server();
     d.error(&get, "wait", "internal-server-error");
@@ -311,6 +316,7 @@ fn a_roster_that_cannot_be_had_shows_nothing_and_is_asked_for_again() {
     assert_eq!(ids, ["1", "2"], "what came meanwhile is not lost");
 
     let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
     d.server(&event_of(JULIET, &payload(JULIET, "1", "")));
     d.forget();
     d.advance(61);

@@ -237,6 +237,7 @@ fn a_server_without_lists_is_asked_once_for_all_sessions() {
 #[test]
 fn who_is_blocked_is_subscribed_no_longer() {
     let mut d = published();
+    d.keep(Question::Subscribers);
     let block = "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>";
     d.client(&set("b", block));
     assert_eq!(d.server_bytes(), set("b", block));
@@ -290,6 +291,7 @@ fn who_is_blocked_is_subscribed_no_longer() {
 #[test]
 fn ejabberd_lists_nobody_and_is_told_the_account() {
     let mut d = published();
+    d.keep(Question::Subscribers);
     d.client(&set(
         "b",
         "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>",
@@ -324,6 +326,7 @@ const BLOCK: &str = "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.
 fn a_status_behind_a_block_waits_for_the_revocation() {
     let status = "<presence id='2'><status>Gone</status></presence>";
     let mut d = published();
+    d.keep(Question::Subscribers);
     // In one read: the block, then the status.
     d.client(&(set("b", BLOCK) + status));
     let sent = d.server_bytes();
@@ -358,6 +361,7 @@ fn a_status_behind_a_list_that_blocks_waits_too() {
     let active = "<query xmlns='jabber:iq:privacy'><active name='l'/></query>";
     for (body, is_agreed) in [("", true), (REFUSED, false)] {
         let mut d = published();
+        d.keep(Question::Subscribers);
         d.client(&set("l", &list));
         answer(&mut d, "l", "result", "");
         d.forget();
@@ -466,6 +470,8 @@ fn what_is_asked_of_somebody_else_hides_nothing() {
 fn a_block_that_is_not_answered_is_looked_up() {
     for (is_done, is_asked_twice) in [(true, false), (false, false), (false, true)] {
         let mut d = published();
+        d.keep(Question::Blocklist);
+        d.keep(Question::Subscribers);
         d.client(&(set("b", BLOCK) + "<presence id='2'/>"));
         d.forget();
         d.advance(59);

@@ -19,9 +19,9 @@ pub(crate) fn subscribe_to(d: &mut Driver, account: &str) {
 }
 
 /// Juliet's session: available, her roster asked for, with this on record and on her node.
-pub(crate) fn started(answers: &[(&str, &str)]) -> Driver {
+pub(crate) fn started(answers: &[(Question, &str)]) -> Driver {
     let mut d = Driver::pure();
-    d.keep_search = true;
+    d.keep_all();
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     let mut asked = settle_but_contacts(&mut d, answers);
     d.client("<presence/>");
@@ -85,7 +85,7 @@ pub(crate) fn left(d: &mut Driver) -> Vec<String> {
 }
 
 /// Answers what is asked of the own account; what is asked of contacts.
-pub(crate) fn settle_but_contacts(d: &mut Driver, answers: &[(&str, &str)]) -> Vec<Node> {
+pub(crate) fn settle_but_contacts(d: &mut Driver, answers: &[(Question, &str)]) -> Vec<Node> {
     let mut others = Vec::new();
     loop {
         let sent = d.server_got();
@@ -96,7 +96,7 @@ pub(crate) fn settle_but_contacts(d: &mut Driver, answers: &[(&str, &str)]) -> V
             if iq.attribute("to").is_some_and(|to| to != OWN) {
                 others.push(iq);
             } else {
-                d.answer_own(&iq, answers);
+                Account::answering(answers).answer_one(&iq, d);
             }
         }
     }
@@ -137,9 +137,9 @@ pub(crate) fn in_state(name: &str) -> Driver {
         _ => {}
     }
     let mut d = started(&[
-        (&format!("items {RECORD}"), &record(&[(BUCKET, &contact)])),
-        ("subscriptions presence", &subscriptions(&list)),
-        ("affiliations presence", &members(&known)),
+        (Question::Record, &record(&[(BUCKET, &contact)])),
+        (Question::Subscribers, &subscriptions(&list)),
+        (Question::Members, &members(&known)),
     ]);
     if from == "asked" {
         d.server(&form("approve1", CONTACT));
