@@ -95,7 +95,7 @@ pub(crate) fn roster_item(item: &Node) -> String {
     if item.attribute("ask") == Some("subscribe") {
         text.push_str(" asked");
     }
-    if let Some(name) = item.attribute("name") {
+    if let Some(name) = item.attribute("name").filter(|it| !it.is_empty()) {
         text.push_str(&format!(" '{name}'"));
     }
     for group in &item.children {

@@ -6,6 +6,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod stage;
+#[path = "../world/mod.rs"]
+mod stories;
 mod world;
 
 mod handshake;

@@ -13,6 +13,7 @@ use crate::common::{Node, in_short, is_push, roster_item};
 pub(crate) const JULIET: &str = "juliet@capulet.lit";
 pub(crate) const ROMEO: &str = "romeo@montague.lit";
 pub(crate) const NURSE: &str = "nurse@capulet.lit";
+pub(crate) const BENVOLIO: &str = "benvolio@montague.lit";
 
 /// A sandbox and everything that is connected to it.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ struct Link {
 impl World {
     /// A sandbox of two domains where everybody's password is `secret`.
     pub(crate) fn new() -> Self {
-        Self::with(&[JULIET, NURSE, ROMEO, "benvolio@montague.lit"])
+        Self::with(&[JULIET, NURSE, ROMEO, BENVOLIO])
     }
 
     pub(crate) fn with(accounts: &[&str]) -> Self {
@@ -388,7 +389,17 @@ impl Client {
         self.close();
     }
 
-    /// The connection is gone without a word.
+    /// The connection to the shim is gone without a word.
+    pub(crate) fn cut(&self) {
+        let now = self.world.0.borrow().now;
+        self.inner(|_, link| {
+            let session = link.session.as_mut().unwrap();
+            session.handle(Input::Eof(Leg::Client), now);
+        });
+        self.world.settle();
+    }
+
+    /// The connection to the sandbox is gone without a word.
     pub(crate) fn close(&self) {
         self.inner(|server, link| {
             link.is_open = false;

@@ -40,6 +40,9 @@ mod relay;
 mod running;
 mod server;
 mod shim;
+mod stage;
+#[path = "../world/mod.rs"]
+mod stories;
 mod strangers;
 mod tap;
 

@@ -1,0 +1,128 @@
+//! The stage of the stories: ejabberd or Prosody, slixmpp, and a `pubshim` under `auto` for each client.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use serde_json::json;
+
+use crate::common::Node;
+use crate::process::PATIENCE;
+use crate::puppet::Puppet;
+use crate::recorded::{log_out, poll};
+use crate::server::{Account, Kind, Server};
+use crate::shim::Shim;
+
+/// `on_each_stage!(story)` makes of a story the tests `ejabberd` and `prosody`.
+macro_rules! on_each_stage {
+    ($story:path) => {
+        fn story(kind: crate::server::Kind) {
+            $story(&crate::stories::World::new(crate::stage::Stage::new(kind)));
+        }
+
+        #[test]
+        fn ejabberd() {
+            story(crate::server::Kind::Ejabberd);
+        }
+
+        #[test]
+        fn prosody() {
+            story(crate::server::Kind::Prosody);
+        }
+    };
+}
+pub(crate) use on_each_stage;
+
+pub(crate) struct Stage {
+    server: &'static Server,
+    accounts: RefCell<Vec<Account>>,
+}
+
+impl Stage {
+    pub(crate) const HAS_NATIVES: bool = true;
+
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self {
+            server: Server::get(kind),
+            accounts: RefCell::default(),
+        }
+    }
+
+    /// A new account of this name.
+    pub(crate) fn account(&self, name: &str) -> String {
+        let account = self.server.account(name);
+        let bare = account.bare.clone();
+        self.accounts.borrow_mut().push(account);
+        bare
+    }
+
+    pub(crate) fn login(&self, bare: &str, resource: &str) -> Client {
+        let shim = Shim::start(self.server, "auto", &[]);
+        Client {
+            puppet: Puppet::login(&shim.entry(), &self.find(bare), resource),
+            shim: RefCell::new(shim),
+            seen: Cell::new(0),
+        }
+    }
+
+    /// Writes two into each other's roster. ejabberd takes but five subscription stanzas a minute of a
+    /// session: a story has none left after making friends.
+    pub(crate) fn befriend(&self, one: &str, other: &str) {
+        self.server.befriend(&self.find(one), &self.find(other));
+    }
+
+    fn find(&self, bare: &str) -> Account {
+        let accounts = self.accounts.borrow();
+        let account = accounts.iter().find(|it| it.bare == bare);
+        account.unwrap().clone()
+    }
+
+    /// Waits until something is there.
+    #[track_caller]
+    pub(crate) fn wait<T>(&self, look: impl FnMut() -> Result<T, String>) -> T {
+        poll("what a story tells", PATIENCE, look)
+    }
+
+    /// Has everybody hear a stanza of each other: what was on its way before has arrived by then.
+    pub(crate) fn settle(&self, clients: &[Rc<Client>]) {
+        for receiver in clients {
+            let others = clients.iter().filter(|it| !Rc::ptr_eq(it, receiver));
+            receiver.puppet.ping();
+            for sender in others {
+                receiver.puppet.seen_before_next_of(&sender.puppet);
+            }
+        }
+    }
+}
+
+pub(crate) struct Client {
+    puppet: Puppet,
+    shim: RefCell<Shim>,
+    /// How many of its events were looked at.
+    seen: Cell<usize>,
+}
+
+impl Client {
+    pub(crate) fn say(&self, xml: &str) {
+        self.puppet.raw(xml);
+    }
+
+    /// What has come since the last look.
+    pub(crate) fn stanzas(&self) -> Vec<Node> {
+        let events = self.puppet.so_far();
+        let new = events.iter().skip(self.seen.replace(events.len()));
+        let stanzas = new.filter(|it| !it.kind.is_empty());
+        stanzas.map(|it| Node::stanza(&it.xml)).collect()
+    }
+
+    pub(crate) fn log_out(&self) {
+        log_out(&self.puppet);
+    }
+
+    pub(crate) fn cut(&self) {
+        self.puppet.send(json!({"cmd": "abort"}));
+    }
+
+    pub(crate) fn kill_shim(&self) {
+        self.shim.borrow_mut().kill();
+    }
+}
