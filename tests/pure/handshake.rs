@@ -51,22 +51,6 @@ fn two_strangers_become_friends() {
 }
 
 #[test]
-fn requests_that_cross() {
-    let world = World::new();
-    let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
-    juliet.tell(ROMEO, "subscribe");
-    romeo.tell(JULIET, "subscribe");
-    juliet.sees(&[
-        "push romeo@montague.lit none asked",
-        "romeo@montague.lit subscribe",
-    ]);
-    juliet.tell(ROMEO, "subscribed");
-    romeo.tell(JULIET, "subscribed");
-    assert_eq!(juliet.roster(), ["romeo@montague.lit both"]);
-    assert_eq!(romeo.roster(), ["juliet@capulet.lit both"]);
-}
-
-#[test]
 fn the_same_request_twice_is_one_question() {
     let world = World::new();
     let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));

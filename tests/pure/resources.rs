@@ -106,21 +106,6 @@ fn two_clients_remove_in_the_same_moment() {
 }
 
 #[test]
-fn the_clients_of_one_account_see_each_other() {
-    // §4.2.2
-    let world = World::new();
-    let juliet = world.start(JULIET, "balcony");
-    juliet.status("Here");
-    let other = world.login(JULIET, "garden");
-    other.say("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
-    other.status("There");
-    other.sees(&["result r", "juliet@capulet.lit/balcony available Here"]);
-    juliet.sees(&["juliet@capulet.lit/garden available There"]);
-    other.log_out();
-    juliet.sees(&["juliet@capulet.lit/garden unavailable"]);
-}
-
-#[test]
 fn a_client_is_shown_its_own_presence_once() {
     // §4.2.2 and §4.4.2
     let world = World::new();

@@ -12,22 +12,14 @@ use crate::recorded::{log_out, poll};
 use crate::server::{Account, Kind, Server};
 use crate::shim::Shim;
 
-/// `on_each_stage!(story)` makes of a story the tests `ejabberd` and `prosody`.
+/// `on_each_stage!(story)` makes of a story a test on both servers.
 macro_rules! on_each_stage {
     ($story:path) => {
         fn story(kind: crate::server::Kind) {
             $story(&crate::stories::World::new(crate::stage::Stage::new(kind)));
         }
 
-        #[test]
-        fn ejabberd() {
-            story(crate::server::Kind::Ejabberd);
-        }
-
-        #[test]
-        fn prosody() {
-            story(crate::server::Kind::Prosody);
-        }
+        on_both_servers!(story);
     };
 }
 pub(crate) use on_each_stage;

@@ -14,7 +14,6 @@ use crate::server::{Account, Kind, Server};
 
 on_both_servers!(
     contacts_see_each_other_by_event,
-    request_to_somebody_offline,
     approval_for_somebody_offline,
     removed_contact_receives_nothing,
     unsubscribed_contact_receives_nothing,
@@ -22,7 +21,6 @@ on_both_servers!(
     denied_request,
     cancelled_request,
     request_made_twice,
-    requests_that_cross,
     contact_gets_a_shim_and_gives_it_up,
 );
 
@@ -84,24 +82,6 @@ fn contacts_see_each_other_by_event(kind: Kind) {
     expect_once_by_event(&juliet, &elsewhere, "Weeping");
     expect_once_by_event(&elsewhere, &juliet, "Walking");
     expect_requests(&elsewhere.puppet, juliet.bare(), 0);
-}
-
-fn request_to_somebody_offline(kind: Kind) {
-    let server = Server::get(kind);
-    let (juliet, romeo) = (server.account("juliet"), server.account("romeo"));
-    let romeo = Person::online(server, &romeo, "orchard");
-    romeo.say("subscribe", &juliet.bare);
-    romeo.puppet.ping();
-    let juliet = Person::online(server, &juliet, "balcony");
-    wait_for(&juliet.puppet, romeo.bare(), "subscribe");
-    juliet.say("subscribed", romeo.bare());
-    juliet.say("subscribe", romeo.bare());
-    wait_for(&romeo.puppet, juliet.bare(), "subscribe");
-    romeo.say("subscribed", juliet.bare());
-    wait_for_subscriptions(&juliet, &romeo);
-    expect_requests(&juliet.puppet, romeo.bare(), 1);
-    expect_once_by_event(&juliet, &romeo, "Moping");
-    expect_once_by_event(&romeo, &juliet, "Climbing");
 }
 
 fn approval_for_somebody_offline(kind: Kind) {
@@ -305,22 +285,6 @@ fn request_made_twice(kind: Kind) {
     juliet.puppet.available("Moping");
     romeo.puppet.wait_for_status(&juliet.puppet, "Moping");
     assert!(!romeo.has_event(juliet.bare(), "Moping"));
-}
-
-fn requests_that_cross(kind: Kind) {
-    let server = Server::get(kind);
-    let (juliet, romeo, ..) = juliet_and_romeo(server);
-    romeo.say("subscribe", juliet.bare());
-    juliet.say("subscribe", romeo.bare());
-    wait_for(&juliet.puppet, romeo.bare(), "subscribe");
-    wait_for(&romeo.puppet, juliet.bare(), "subscribe");
-    romeo.say("subscribed", juliet.bare());
-    juliet.say("subscribed", romeo.bare());
-    wait_for_subscriptions(&juliet, &romeo);
-    expect_requests(&juliet.puppet, romeo.bare(), 1);
-    expect_requests(&romeo.puppet, juliet.bare(), 1);
-    expect_once_by_event(&juliet, &romeo, "Moping");
-    expect_once_by_event(&romeo, &juliet, "Climbing");
 }
 
 /// A contact without a shim sees nothing but what it knows; and everybody sees everything, by whatever way.

@@ -224,7 +224,6 @@ fn three_on_record(list: &[(&str, &str)], is_new: bool) -> (Vec<String>, Vec<Str
         .map(|it| format!("<contact jid='{it}' from='yes'/>"))
         .collect();
     let (record, list) = (record(&[(BUCKET, &entries)]), subscriptions(list));
-    let item = format!("items {RECORD}");
     let answers = [
         (Question::Record, &*record),
         (Question::Subscribers, &*list),
@@ -319,7 +318,6 @@ fn events_of_contacts_wait_for_the_roster_and_the_client() {
     let mut d = Driver::pure();
     d.keep_all();
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
-    let item = format!("items {RECORD}");
     Account::answering(&[(Question::Record, &record(&[(BUCKET, &contact)]))]).settle(&mut d);
     d.forget();
     d.server(&event_of(ROMEO, &payload(ROMEO, "1", "")));
