@@ -61,13 +61,19 @@ impl Server {
                 if matches!(&*payload.namespace(), ns::PUBSUB | ns::PUBSUB_OWNER)
                     && payload.local() == "pubsub" =>
             {
+                let Some(action) = payload.children().next() else {
+                    let error = Error::BAD_REQUEST.text("an empty pubsub element");
+                    return self.answer(id, iq, Err(error));
+                };
                 let request = Request {
                     from,
                     service,
                     is_set,
+                    pubsub: &payload,
+                    action: &action,
                 };
                 self.with_pubsub(
-                    |pubsub, context| pubsub.handle(request, &payload, context),
+                    |pubsub, context| pubsub.handle(request, context),
                     |server, result| server.answer(id, iq, result),
                 );
             }

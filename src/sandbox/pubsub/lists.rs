@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::node::{Affiliation, Node, State, Subscription};
-use super::{Context, NodeId, events, owner_list_xml};
+use super::{Answer, Context, NodeId, events, owner_list_xml};
 use crate::jid;
 use crate::sandbox::config::{is_user, normal};
 use crate::sandbox::error::Error;
@@ -28,7 +28,7 @@ pub(super) fn set_subscriptions(
     node: &mut Node,
     action: &Element<'_>,
     context: &mut Context<'_>,
-) -> Result<String, Error> {
+) -> Answer {
     let mut failed = String::new();
     for entry in action.children().filter(|it| it.local() == "subscription") {
         let jid = normal(&entry.attribute("jid").unwrap_or_default());
@@ -56,7 +56,7 @@ pub(super) fn set_affiliations(
     node: &mut Node,
     action: &Element<'_>,
     context: &mut Context<'_>,
-) -> Result<String, Error> {
+) -> Answer {
     let mut named = BTreeSet::new();
     let mut entries = Vec::new();
     for entry in action.children().filter(|it| it.local() == "affiliation") {
@@ -143,7 +143,7 @@ fn affiliate(
     true
 }
 
-fn answer(list: &str, node: &str, failed: &str) -> Result<String, Error> {
+fn answer(list: &str, node: &str, failed: &str) -> Answer {
     if failed.is_empty() {
         return Ok(String::new());
     }

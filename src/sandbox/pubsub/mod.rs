@@ -68,7 +68,14 @@ pub(super) struct Request<'a> {
     pub(super) service: &'a str,
     /// Whether it is of type `set`.
     pub(super) is_set: bool,
+    /// Its payload, of the namespace `pubsub` or `pubsub#owner`.
+    pub(super) pubsub: &'a Element<'a>,
+    /// What is asked for: the first child of that.
+    pub(super) action: &'a Element<'a>,
 }
+
+/// The payload of a result, or why there is none.
+type Answer = Result<String, Error>;
 
 /// A node's address.
 #[derive(Clone, Copy)]
@@ -83,11 +90,24 @@ impl<'a> Request<'a> {
         let service = self.service;
         NodeId { service, name }
     }
+
+    /// The attribute `node`, which has to be there.
+    fn name(self) -> Result<String, Error> {
+        let node = self.action.attribute("node").unwrap_or_default();
+        if node.is_empty() {
+            return Err(Error::BAD_REQUEST.with("nodeid-required"));
+        }
+        Ok(node.into_owned())
+    }
+
+    fn unknown(self) -> Error {
+        let text = format!("this sandbox knows no {}", self.action.local());
+        Error::NOT_IMPLEMENTED.text(text)
+    }
 }
 
 /// What an owner asks for, done with his node.
-type OwnerAction =
-    fn(NodeId<'_>, &mut Node, &Element<'_>, &mut Context<'_>) -> Result<String, Error>;
+type OwnerAction = fn(NodeId<'_>, &mut Node, &Element<'_>, &mut Context<'_>) -> Answer;
 
 impl Pubsub {
     /// The nodes of a service; empty if it has none.
@@ -109,47 +129,34 @@ impl Pubsub {
         found.ok_or(Error::ITEM_NOT_FOUND)
     }
 
-    /// Does what an IQ of the namespace `pubsub` or `pubsub#owner` asks; the payload of the result.
-    pub(super) fn handle(
-        &mut self,
-        request: Request<'_>,
-        pubsub: &Element<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let Some(action) = pubsub.children().next() else {
-            return Err(Error::BAD_REQUEST.text("an empty pubsub element"));
-        };
-        if pubsub.namespace() == ns::PUBSUB_OWNER {
-            return self.handle_owner(request, &action, context);
+    /// Does what is asked; the payload of the result.
+    pub(super) fn handle(&mut self, request: Request<'_>, context: &mut Context<'_>) -> Answer {
+        if request.pubsub.namespace() == ns::PUBSUB_OWNER {
+            return self.handle_owner(request, context);
         }
-        if action.namespace() != ns::PUBSUB {
+        if request.action.namespace() != ns::PUBSUB {
             return Err(Error::BAD_REQUEST.text("an element of another namespace"));
         }
-        match (request.is_set, action.local()) {
-            (true, "create") => self.create(request, pubsub, &action, context),
-            (true, "publish") => self.publish(request, pubsub, &action, context),
-            (true, "retract") => self.retract(request, &action, context),
-            (true, "subscribe") => self.subscribe(request, pubsub, &action, context),
-            (true, "unsubscribe") => self.unsubscribe(request, &action, context),
-            (true, "options") => self.set_options(request, &action, context),
-            (false, "options") => self.get_options(request, &action),
-            (false, "items") => self.items(request, &action, context),
-            (false, "subscriptions") => Ok(self.own_subscriptions(request, &action)),
-            (false, "affiliations") => Ok(self.own_affiliations(request, &action)),
+        match (request.is_set, request.action.local()) {
+            (true, "create") => self.create(request, context),
+            (true, "publish") => self.publish(request, context),
+            (true, "retract") => self.retract(request, context),
+            (true, "subscribe") => self.subscribe(request, context),
+            (true, "unsubscribe") => self.unsubscribe(request, context),
+            (true, "options") => self.set_options(request, context),
+            (false, "options") => self.get_options(request),
+            (false, "items") => self.items(request, context),
+            (false, "subscriptions") => Ok(self.own_subscriptions(request)),
+            (false, "affiliations") => Ok(self.own_affiliations(request)),
             (false, "default") => Ok(subscriber::default_options()),
-            _ => Err(unknown(&action)),
+            _ => Err(request.unknown()),
         }
     }
 
-    fn handle_owner(
-        &mut self,
-        request: Request<'_>,
-        action: &Element<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let act: OwnerAction = match (request.is_set, action.local()) {
+    fn handle_owner(&mut self, request: Request<'_>, context: &mut Context<'_>) -> Answer {
+        let act: OwnerAction = match (request.is_set, request.action.local()) {
             (false, "default") => return Ok(owner::default_configuration()),
-            (true, "delete") => return self.delete(request, action, context),
+            (true, "delete") => return self.delete(request, context),
             (false, "configure") => |at, node, _, _| Ok(owner::configuration(at, node)),
             (true, "configure") => owner::configure,
             (true, "purge") => |at, node, _, context| owner::purge(at, node, context),
@@ -157,11 +164,11 @@ impl Pubsub {
             (true, "subscriptions") => lists::set_subscriptions,
             (false, "affiliations") => |at, node, _, _| Ok(lists::affiliations(at, node)),
             (true, "affiliations") => lists::set_affiliations,
-            _ => return Err(unknown(action)),
+            _ => return Err(request.unknown()),
         };
-        let name = node_attribute(action)?;
+        let name = request.name()?;
         let node = self.own_node(request, &name)?;
-        act(request.node(&name), node, action, context)
+        act(request.node(&name), node, request.action, context)
     }
 
     /// A node for what only its owner may do.
@@ -189,19 +196,6 @@ impl Pubsub {
             }
         }
     }
-}
-
-fn unknown(action: &Element<'_>) -> Error {
-    Error::NOT_IMPLEMENTED.text(format!("this sandbox knows no {}", action.local()))
-}
-
-/// The attribute `node`, which has to be there.
-fn node_attribute(action: &Element<'_>) -> Result<String, Error> {
-    let node = action.attribute("node").unwrap_or_default();
-    if node.is_empty() {
-        return Err(Error::BAD_REQUEST.with("nodeid-required"));
-    }
-    Ok(node.into_owned())
 }
 
 /// `<pubsub/>` with this in it.

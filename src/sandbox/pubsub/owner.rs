@@ -2,7 +2,7 @@
 
 use super::config::NodeConfig;
 use super::node::{Affiliation, Node};
-use super::{Context, NodeId, Pubsub, Request, events, node_attribute, pubsub_xml};
+use super::{Answer, Context, NodeId, Pubsub, Request, events, pubsub_xml};
 use crate::jid;
 use crate::ns;
 use crate::sandbox::config::{is_user, normal};
@@ -12,18 +12,12 @@ use crate::xml::{Element, escape};
 
 impl Pubsub {
     /// Makes a node, which it configures if asked (§8.1).
-    pub(super) fn create(
-        &mut self,
-        request: Request<'_>,
-        pubsub: &Element<'_>,
-        action: &Element<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let given = action.attribute("node").filter(|it| !it.is_empty());
+    pub(super) fn create(&mut self, request: Request<'_>, context: &mut Context<'_>) -> Answer {
+        let given = request.action.attribute("node").filter(|it| !it.is_empty());
         let name = given.map_or_else(|| context.random.id(), std::borrow::Cow::into_owned);
         self.check_create(request, &name, context)?;
         let mut node = Node::new(jid::bare(request.from), NodeConfig::default());
-        if let Some(configure) = pubsub.child(ns::PUBSUB, "configure") {
+        if let Some(configure) = request.pubsub.child(ns::PUBSUB, "configure") {
             if configure.attribute("node").is_some() {
                 return Err(Error::BAD_REQUEST.text("a node named twice (XEP-0060 §8.1.3)"));
             }
@@ -61,13 +55,8 @@ impl Pubsub {
         Ok(())
     }
 
-    pub(super) fn delete(
-        &mut self,
-        request: Request<'_>,
-        action: &Element<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
+    pub(super) fn delete(&mut self, request: Request<'_>, context: &mut Context<'_>) -> Answer {
+        let name = request.name()?;
         let node = self.own_node(request, &name)?;
         if node.config.is("pubsub#notify_delete") {
             events::deleted(request.node(&name), node, context);
@@ -94,7 +83,7 @@ pub(super) fn configure(
     node: &mut Node,
     action: &Element<'_>,
     context: &mut Context<'_>,
-) -> Result<String, Error> {
+) -> Answer {
     let form = Form::of(action).ok_or(Error::BAD_REQUEST.text("no form"))?;
     if form.kind == "cancel" {
         return Ok(String::new());
@@ -111,11 +100,7 @@ pub(super) fn configure(
     Ok(String::new())
 }
 
-pub(super) fn purge(
-    at: NodeId<'_>,
-    node: &mut Node,
-    context: &mut Context<'_>,
-) -> Result<String, Error> {
+pub(super) fn purge(at: NodeId<'_>, node: &mut Node, context: &mut Context<'_>) -> Answer {
     if !node.config.is("pubsub#persist_items") {
         return Err(Error::unsupported("persistent-items"));
     }

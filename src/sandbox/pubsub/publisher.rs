@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::config::NodeConfig;
 use super::node::{Item, Node};
-use super::{Context, NodeId, Pubsub, Request, events, node_attribute, pubsub_xml};
+use super::{Answer, Context, NodeId, Pubsub, Request, events, pubsub_xml};
 use crate::jid;
 use crate::ns;
 use crate::sandbox::error::Error;
@@ -13,15 +13,9 @@ use crate::xml::{Element, escape, rewrite_standalone};
 
 impl Pubsub {
     /// Publishes one item (§7.1); with publish-options to a node that is made for it, if need be.
-    pub(super) fn publish(
-        &mut self,
-        request: Request<'_>,
-        pubsub: &Element<'_>,
-        action: &Element<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
-        let options = match pubsub.child(ns::PUBSUB, "publish-options") {
+    pub(super) fn publish(&mut self, request: Request<'_>, context: &mut Context<'_>) -> Answer {
+        let name = request.name()?;
+        let options = match request.pubsub.child(ns::PUBSUB, "publish-options") {
             Some(options) => Some(Form::of(&options).ok_or(Error::BAD_REQUEST)?),
             None => None,
         };
@@ -42,7 +36,7 @@ impl Pubsub {
                 node.config.clone()
             }
         };
-        let item = read_item(action, request.from, &config, context)?;
+        let item = read_item(request.action, request.from, &config, context)?;
         let nodes = self.services.entry(request.service.to_owned()).or_default();
         let node = nodes
             .entry(name.clone())
@@ -65,14 +59,12 @@ impl Pubsub {
     }
 
     /// Takes an item away (§7.2).
-    pub(super) fn retract(
-        &mut self,
-        request: Request<'_>,
-        action: &Element<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
-        let mut items = action.children().filter(|it| it.is(ns::PUBSUB, "item"));
+    pub(super) fn retract(&mut self, request: Request<'_>, context: &mut Context<'_>) -> Answer {
+        let name = request.name()?;
+        let mut items = request
+            .action
+            .children()
+            .filter(|it| it.is(ns::PUBSUB, "item"));
         let id = items
             .next()
             .and_then(|it| it.attribute("id").map(std::borrow::Cow::into_owned));
@@ -102,7 +94,10 @@ impl Pubsub {
         }
         node.items.remove(at);
         *context.changed = true;
-        let notify = action.attribute("notify").and_then(|it| boolean(&it));
+        let notify = request
+            .action
+            .attribute("notify")
+            .and_then(|it| boolean(&it));
         if notify == Some(true) || node.config.is("pubsub#notify_retract") {
             events::retracted(request.node(&name), node, &[id], context);
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::node::{Affiliation, Options, State, Subscription};
 use super::{
-    Context, Pubsub, Request, authorization, events, node_attribute, pubsub_xml, subscription_xml,
+    Answer, Context, Pubsub, Request, authorization, events, pubsub_xml, subscription_xml,
 };
 use crate::jid;
 use crate::ns;
@@ -19,19 +19,13 @@ const SUBSCRIBE_OPTIONS: &str = "http://jabber.org/protocol/pubsub#subscribe_opt
 const MOST_OPTIONS: usize = 1024;
 
 impl Pubsub {
-    pub(super) fn subscribe(
-        &mut self,
-        request: Request<'_>,
-        pubsub: &Element<'_>,
-        action: &Element<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
-        let jid = subscriber_attribute(action)?;
+    pub(super) fn subscribe(&mut self, request: Request<'_>, context: &mut Context<'_>) -> Answer {
+        let name = request.name()?;
+        let jid = subscriber_attribute(request.action)?;
         if jid::bare(&jid) != jid::bare(request.from) {
             return Err(Error::BAD_REQUEST.with("invalid-jid"));
         }
-        let options = match pubsub.child(ns::PUBSUB, "options") {
+        let options = match request.pubsub.child(ns::PUBSUB, "options") {
             Some(options) => Some(given_options(&options, &name, &jid)?),
             None => None,
         };
@@ -69,11 +63,10 @@ impl Pubsub {
     pub(super) fn unsubscribe(
         &mut self,
         request: Request<'_>,
-        action: &Element<'_>,
         context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
-        let jid = subscriber_attribute(action)?;
+    ) -> Answer {
+        let name = request.name()?;
+        let jid = subscriber_attribute(request.action)?;
         let node = self.node_mut(request.service, &name)?;
         if jid::bare(&jid) != jid::bare(request.from) {
             return Err(Error::FORBIDDEN);
@@ -85,12 +78,8 @@ impl Pubsub {
         Ok(pubsub_xml(&subscription_xml(&name, &jid, "none")))
     }
 
-    pub(super) fn get_options(
-        &self,
-        request: Request<'_>,
-        action: &Element<'_>,
-    ) -> Result<String, Error> {
-        let (name, jid) = own_options_of(request, action)?;
+    pub(super) fn get_options(&self, request: Request<'_>) -> Answer {
+        let (name, jid) = own_options_of(request)?;
         let node = self.node(request.service, &name)?;
         let subscription = node.subscriptions.get(&jid).ok_or_else(not_subscribed)?;
         let form = options_form("form", &subscription.options);
@@ -104,23 +93,22 @@ impl Pubsub {
     pub(super) fn set_options(
         &mut self,
         request: Request<'_>,
-        action: &Element<'_>,
         context: &mut Context<'_>,
-    ) -> Result<String, Error> {
-        let (name, jid) = own_options_of(request, action)?;
+    ) -> Answer {
+        let (name, jid) = own_options_of(request)?;
         let node = self.node_mut(request.service, &name)?;
         let subscription = node
             .subscriptions
             .get_mut(&jid)
             .ok_or_else(not_subscribed)?;
-        subscription.options = read_options(action)?;
+        subscription.options = read_options(request.action)?;
         *context.changed = true;
         Ok(String::new())
     }
 
     /// The subscriptions of the asking account, at one node or all of the service (§5.6).
-    pub(super) fn own_subscriptions(&self, request: Request<'_>, action: &Element<'_>) -> String {
-        let only = action.attribute("node");
+    pub(super) fn own_subscriptions(&self, request: Request<'_>) -> String {
+        let only = request.action.attribute("node");
         let account = jid::bare(request.from);
         let mut entries = String::new();
         for (name, node) in self.nodes(request.service) {
@@ -137,8 +125,8 @@ impl Pubsub {
     }
 
     /// The affiliations of the asking account (§5.7).
-    pub(super) fn own_affiliations(&self, request: Request<'_>, action: &Element<'_>) -> String {
-        let only = action.attribute("node");
+    pub(super) fn own_affiliations(&self, request: Request<'_>) -> String {
+        let only = request.action.attribute("node");
         let mut entries = String::new();
         for (name, node) in self.nodes(request.service) {
             let affiliation = node.affiliation(request.from);
@@ -160,25 +148,23 @@ impl Pubsub {
     /// Items, all of them or the newest or by id, the oldest first (§6.5).
     ///
     /// What does not fit into an answer is left out from the oldest on, and said with XEP-0059.
-    pub(super) fn items(
-        &self,
-        request: Request<'_>,
-        action: &Element<'_>,
-        context: &Context<'_>,
-    ) -> Result<String, Error> {
-        let name = node_attribute(action)?;
+    pub(super) fn items(&self, request: Request<'_>, context: &Context<'_>) -> Answer {
+        let name = request.name()?;
         let node = self.node(request.service, &name)?;
         node.may_retrieve(request.from)?;
         if !node.config.is("pubsub#persist_items") {
             return Err(Error::unsupported("persistent-items"));
         }
-        let most = match action.attribute("max_items") {
+        let most = match request.action.attribute("max_items") {
             Some(most) => most
                 .parse()
                 .map_err(|_| Error::BAD_REQUEST.text("max_items is no number"))?,
             None => usize::MAX,
         };
-        let asked = action.children().filter(|it| it.is(ns::PUBSUB, "item"));
+        let asked = request
+            .action
+            .children()
+            .filter(|it| it.is(ns::PUBSUB, "item"));
         let ids: Vec<_> = asked.filter_map(|it| it.attribute("id")).collect();
         let wanted = node
             .items
@@ -239,9 +225,9 @@ fn subscriber_attribute(action: &Element<'_>) -> Result<String, Error> {
 }
 
 /// The node and the JID whose options are meant; they are nobody else's business (§6.3.4.1).
-fn own_options_of(request: Request<'_>, action: &Element<'_>) -> Result<(String, String), Error> {
-    let name = node_attribute(action)?;
-    let jid = match action.attribute("jid") {
+fn own_options_of(request: Request<'_>) -> Result<(String, String), Error> {
+    let name = request.name()?;
+    let jid = match request.action.attribute("jid") {
         Some(jid) => normal(&jid),
         None => return Err(Error::BAD_REQUEST.with("jid-required")),
     };
