@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context as _;
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, Args, ColorChoice, ValueEnum};
 
 use super::{complain, print};
 use crate::fixture::report::{self, Counts, Style};
 use crate::fixture::{Checked, Plan, Source, Verdict, find};
+use crate::view::wants_colour;
 
 /// What is shown below the help.
 pub const AFTER_HELP: &str = "\
@@ -77,13 +78,10 @@ pub struct ReplayOptions {
     ///
     /// `auto`: on a terminal, unless NO_COLOR is set.
     #[arg(long, env = "PUBSHIM_COLOR", value_name = "WHEN", value_enum)]
-    #[arg(
-        default_value = "auto",
-        hide_possible_values = true,
-        help_heading = "Output"
-    )]
+    #[arg(default_value = "auto", hide_possible_values = true)]
     #[arg(help = "Whether there are colours: auto, always or never")]
-    pub color: Color,
+    #[arg(help_heading = "Output")]
+    pub color: ColorChoice,
 
     /// Show all of what differs, however long.
     #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
@@ -92,37 +90,6 @@ pub struct ReplayOptions {
     /// Show only what differs; twice: only the last line; three times: nothing.
     #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
     pub quiet: u8,
-}
-
-/// Whether there are colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
-    Auto,
-    /// Even in a file.
-    Always,
-    /// Not even on a terminal.
-    Never,
-}
-
-impl Color {
-    fn is_on(self) -> bool {
-        let is_set = |name, value: Option<&str>| {
-            std::env::var_os(name).is_some_and(|found| match value {
-                Some(value) => found == value,
-                None => !found.is_empty(),
-            })
-        };
-        match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Auto => {
-                io::stdout().is_terminal()
-                    && !is_set("NO_COLOR", None)
-                    && !is_set("TERM", Some("dumb"))
-            }
-        }
-    }
 }
 
 /// A system that shows annotations.
@@ -223,7 +190,14 @@ impl<'a> Replay<'a> {
         Self {
             options,
             style: Style {
-                color: options.color.is_on(),
+                color: match options.color {
+                    ColorChoice::Always => true,
+                    ColorChoice::Never => false,
+                    ColorChoice::Auto => {
+                        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+                        wants_colour(&io::stdout()) && !is_dumb
+                    }
+                },
                 full: options.verbose > 0,
             },
             counts: Counts::default(),

@@ -29,4 +29,3 @@ mod watch;
 pub use connector::Connector;
 pub use listener::Listener;
 pub use sandbox::Sandbox;
-pub use show::wants_colour;

@@ -9,15 +9,10 @@ use terminal_size::{Width, terminal_size_of};
 use super::watch::{Watcher, Watching};
 use crate::config::Settings;
 use crate::session::Output;
-use crate::view::{Form, Screen, View};
+use crate::view::{Form, Screen, View, wants_colour};
 
 /// Columns of a terminal that does not tell.
 const USUAL_WIDTH: usize = 80;
-
-/// Whether what is written to `stream` may have colours: it is a terminal, and `NO_COLOR` is not set.
-pub fn wants_colour(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
 
 /// Starts the thread that writes the view, if there is to be one.
 pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<Watching>> {

@@ -30,7 +30,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 pub use options::{Form, Only, Options};
-pub use paint::Screen;
+pub use paint::{Screen, wants_colour};
 
 use crate::session::{Level, Output};
 use paint::{Paint, Whose};

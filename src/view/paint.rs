@@ -1,6 +1,7 @@
 //! Lines of the view, plain or for a terminal.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -32,6 +33,11 @@ pub struct Screen {
     pub width: usize,
     /// Whether colours are wanted.
     pub colour: bool,
+}
+
+/// Whether what is written to `stream` may have colours: it is a terminal, and `NO_COLOR` is not set.
+pub fn wants_colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Writes lines.
