@@ -161,20 +161,6 @@ impl People {
         self.may_see(account) && !self.blocked.blocks(account)
     }
 
-    /// Whether we want to be subscribed to the node of `account`: under `auto` it has to have a shim.
-    pub(super) fn is_to_follow(&self, account: &str, is_pure: bool) -> bool {
-        self.list.get(account).is_some_and(|contact| match is_pure {
-            true => contact.relation.to != Half::No,
-            false => contact.relation.to == Half::Yes && contact.is_marked,
-        })
-    }
-
-    /// Whether the client has sent `account` a presence of its own, and has not taken it back.
-    pub(super) fn is_directed(&self, account: &str) -> bool {
-        let contact = self.list.get(account);
-        contact.is_some_and(|contact| contact.is_directed)
-    }
-
     /// Notes a presence of the client's for `account` alone.
     pub(super) fn note_directed(&mut self, account: &str, is_available: bool) {
         if let Some(contact) = self.stranger_mut(account) {

@@ -42,6 +42,8 @@ const NO_RECORD: &str = "who is subscribed to it is neither listed by the server
 /// How far it is known who would be delivered to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Gate {
+    /// There is none: the roster is made of who is subscribed (`pure`).
+    Absent,
     /// The client has said nothing yet.
     #[default]
     Idle,
@@ -58,7 +60,12 @@ pub(super) enum Gate {
 impl Gate {
     /// Whether something may be published, as far as this goes.
     fn is_open(self) -> bool {
-        self == Self::Open
+        matches!(self, Self::Absent | Self::Open)
+    }
+
+    /// Whether contacts may be let in, as far as this goes.
+    fn lets_in(self) -> bool {
+        self == Self::Absent || self.is_compared()
     }
 
     /// Whether it is known who may be let in.
@@ -71,8 +78,7 @@ impl Contacts {
     /// While somebody is being kept from seeing the node, or it is not known who does, nothing is published
     /// to it; nor while the client waits for the server to block somebody or to take him out of the roster.
     pub(super) fn hold_publishes(&mut self, cx: &mut Cx<'_>) {
-        let is_known = self.is_pure() || self.gate.is_open();
-        cx.account.audience.is_right = is_known
+        cx.account.audience.is_right = self.gate.is_open()
             && !self.revocations.is_open()
             && cx.account.people.blocked.asked().is_empty()
             && !self.native.is_removing(&cx.account.people);
@@ -85,7 +91,7 @@ impl Contacts {
 
     /// Whether the node is there, and it is known who may see it.
     pub(super) fn may_let_in(&self, account: &Account) -> bool {
-        account.node.is_ready() && (self.is_pure() || self.gate.is_compared())
+        account.node.is_ready() && self.gate.lets_in()
     }
 
     /// Whether `account` may see our node. Who is just being thrown out may not, whatever the roster says.
@@ -95,7 +101,7 @@ impl Contacts {
 
     /// The client has a presence for everybody: what is not known is asked for now.
     pub(super) fn open_gate(&mut self, cx: &mut Cx<'_>) {
-        if self.is_pure() || !cx.account.status.has_something {
+        if self.gate == Gate::Absent || !cx.account.status.has_something {
             return;
         }
         if self.gate == Gate::Idle {
@@ -111,7 +117,7 @@ impl Contacts {
 
     /// The server says that the node is not what it was: who would be delivered to is not known any more.
     pub(in crate::translate) fn close_gate(&mut self, cx: &mut Cx<'_>) {
-        if self.is_pure() || self.gate == Gate::Idle {
+        if matches!(self.gate, Gate::Absent | Gate::Idle) {
             return;
         }
         self.gate = Gate::Asking;
@@ -121,7 +127,8 @@ impl Contacts {
 
     /// Goes on as far as the answers allow.
     pub(super) fn work_at_gate(&mut self, cx: &mut Cx<'_>) {
-        if self.is_pure() || self.gate == Gate::Idle || cx.account.node.is_unusable() {
+        let is_idle = matches!(self.gate, Gate::Absent | Gate::Idle);
+        if is_idle || cx.account.node.is_unusable() {
             return;
         }
         self.ask_all(cx);
@@ -255,7 +262,7 @@ impl Contacts {
         if self.members.again_at().is_none() {
             return;
         }
-        if !self.is_pure() && !self.gate.is_compared() {
+        if !self.gate.lets_in() {
             // Everybody is looked at then.
             return;
         }
@@ -275,10 +282,10 @@ impl Contacts {
 
     /// Has `unavailable` published if `whom` (an account, or a whole domain) may keep the client as available.
     ///
-    /// Under `pure` there is no need: its service tells a shim that its subscription has ended, and with it ends
-    /// what the shim shows.
+    /// Under `pure`, which has no gate, there is no need: its service tells a shim that its subscription has ended,
+    /// and with it ends what the shim shows.
     fn say_farewell(&self, whom: &str, told: Told, cx: &mut Cx<'_>) {
-        if !self.is_pure() && self.is_delivered_to(whom, cx) {
+        if self.gate != Gate::Absent && self.is_delivered_to(whom, cx) {
             let farewell = &mut cx.account.audience.farewell;
             *farewell = (*farewell).max(Some(told));
         }
@@ -311,7 +318,7 @@ impl Contacts {
     /// What answers about the node are read with.
     pub(super) fn standing(&self, cx: &Cx<'_>) -> Standing {
         Standing {
-            is_pure: self.is_pure(),
+            is_lenient: self.gate == Gate::Absent,
             is_new: cx.account.node.is_new(),
         }
     }

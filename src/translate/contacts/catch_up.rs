@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::Contacts;
+use super::{Book, Contacts};
 use crate::translate::Cx;
 
 /// So long after the first publish of a session the contacts are looked at under `auto`: by then the
@@ -36,29 +36,29 @@ impl Contacts {
     pub(super) fn look_at_contacts(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         if self.catch_up == CatchUp::Waiting && cx.account.status.was_published {
-            let pause = match self.is_pure() {
-                true => Duration::ZERO,
-                false => PROBES,
+            let pause = match self.book {
+                Book::Native => PROBES,
+                Book::Pubsub(_) => Duration::ZERO,
             };
             self.catch_up = CatchUp::At(now + pause);
         }
         if matches!(self.catch_up, CatchUp::At(at) if at <= now) {
             self.catch_up = CatchUp::NeedsContacts;
         }
-        let is_complete = match self.is_pure() {
-            true => {
+        let is_complete = match self.book {
+            Book::Native => self.gate.is_compared(),
+            Book::Pubsub(_) => {
                 cx.account.people.is_known()
                     && self.members.is_listed()
                     && cx.account.status.is_available
             }
-            false => self.gate.is_compared(),
         };
         if self.catch_up != CatchUp::NeedsContacts || !is_complete {
             return;
         }
         self.catch_up = CatchUp::Done;
         cx.account.is_caught_up = true;
-        if self.is_pure() {
+        if let Book::Pubsub(_) = self.book {
             self.members.want_missing(&cx.account.people);
             for account in self.members.strangers(cx.account) {
                 self.members.doubt(&account, now);

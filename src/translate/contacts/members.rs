@@ -135,10 +135,10 @@ impl Members {
     pub(super) fn handle_members(&mut self, reply: Reply<'_>, standing: Standing, wire: &mut Wire) {
         let list = match reply.and_then(|iq| answer::affiliations(iq).ok_or(Refused::NoList)) {
             Ok(list) => list,
-            // Nobody; under `pure` nobody is taken away by what could not be had.
+            // Nobody; or nobody is taken away by what could not be had.
             Err(refused) if standing.is_final(refused) => {
                 self.members_inquiry.note_known();
-                if !standing.is_pure {
+                if !standing.is_lenient {
                     self.members.get_or_insert_default();
                 }
                 return;
@@ -500,18 +500,18 @@ impl Members {
 /// What the answers of a node's owner side are read with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
-    pub(super) is_pure: bool,
+    /// What could not be had is nobody: under `pure` the roster is made of what there is.
+    pub(super) is_lenient: bool,
     /// The node was made in this session.
     pub(super) is_new: bool,
 }
 
 impl Standing {
-    /// Whether an error means that there is nobody, or that nobody can be listed. Under `pure` the roster is
-    /// made of what there is.
+    /// Whether an error means that there is nobody, or that nobody can be listed.
     fn is_final(self, refused: Refused<'_>) -> bool {
         let is_missing = refused == Refused::With("item-not-found");
         let is_told = refused != Refused::NoList && (self.is_new || refused.is_unsupported());
-        self.is_pure || is_told || is_missing
+        self.is_lenient || is_told || is_missing
     }
 }
 

@@ -36,18 +36,18 @@ use audience::Gate;
 use blocking::Blocking;
 use catch_up::CatchUp;
 use follow::Follow;
-use members::{Members, Subscribers};
+use members::Members;
 use native::NativeRoster;
 use paced::Paced;
 use record::Record;
 use revoke::Revocations;
-use roster::{Version, Waiting};
+use roster::ClientRoster;
 
 use super::account::{Account, Told};
 use super::block_list::Blocked;
 use super::node::Step;
 use super::people::Changed;
-use super::relation::Kind;
+use super::relation::{Half, Kind};
 use super::{Cx, Verdict, Wire};
 use crate::jid;
 use crate::ns;
@@ -89,9 +89,34 @@ impl From<Ask> for super::Ask {
     }
 }
 
+/// Where it stands who may see us and whom we see.
+enum Book {
+    /// In the server's roster (`auto`): native stanzas say it, pubsub follows them.
+    Native,
+    /// In the record and the subscribers of our node (`pure`): pubsub alone says it.
+    Pubsub(pure::Held),
+}
+
+impl Book {
+    /// Whether we are to be subscribed to the node of `who`. Beside a native roster its shim has to be known, and
+    /// it may know that the client is there: being subscribed to shows the owner, on some servers by a question.
+    fn follows(&self, account: &Account, who: &str) -> bool {
+        let people = &account.people;
+        people.get(who).is_some_and(|contact| match self {
+            Self::Pubsub(_) => contact.relation.to != Half::No,
+            Self::Native => {
+                let is_shown = account.status.is_available && people.lets_see(who);
+                contact.relation.to == Half::Yes
+                    && contact.is_marked
+                    && (is_shown || contact.is_directed)
+            }
+        })
+    }
+}
+
 /// The contacts of one session.
 pub(super) struct Contacts {
-    policy: Policy,
+    book: Book,
     members: Members,
     revocations: Revocations,
     follow: Follow,
@@ -103,53 +128,40 @@ pub(super) struct Contacts {
     gate: Gate,
     /// Questions that came before the contacts were known.
     held_forms: Vec<Question>,
-    /// What the client said about subscriptions before the contacts were known; under `pure`.
-    held_changes: Vec<(Kind, Box<str>)>,
     /// Accounts whose requests the client is shown when it is available.
     unshown: Vec<Box<str>>,
     /// Accounts of which the client was told that they cannot be reached.
     told: HashSet<Box<str>>,
-    /// The client's requests for its roster that wait; under `pure`.
-    waiting_rosters: Vec<Waiting>,
-    /// The client has its roster from us and is pushed what changes; under `pure`.
-    client_has_roster: bool,
-    /// The version of it; under `pure`.
-    roster_version: Version,
-    /// Who is subscribed to our node, until the record is read, too; under `pure`.
-    listed: Option<Subscribers>,
+    roster: ClientRoster,
 }
 
 impl Contacts {
     pub(super) fn new(policy: Policy) -> Self {
+        let (book, gate) = match policy {
+            Policy::Pure => (Book::Pubsub(pure::Held::default()), Gate::Absent),
+            Policy::Auto | Policy::Off => (Book::Native, Gate::default()),
+        };
         Self {
-            policy,
+            book,
             members: Members::default(),
             revocations: Revocations::default(),
             follow: Follow::default(),
             blocking: Blocking::default(),
             native: NativeRoster::default(),
             paced: Paced::default(),
-            record: Record::new(),
+            record: Record::new(policy),
             catch_up: CatchUp::default(),
-            gate: Gate::default(),
+            gate,
             held_forms: Vec::new(),
-            held_changes: Vec::new(),
             unshown: Vec::new(),
             told: HashSet::new(),
-            waiting_rosters: Vec::new(),
-            client_has_roster: false,
-            roster_version: Version::default(),
-            listed: None,
+            roster: ClientRoster::default(),
         }
-    }
-
-    fn is_pure(&self) -> bool {
-        self.policy == Policy::Pure
     }
 
     /// Something needs the contacts. Under `pure` all that is known of them has to be asked for.
     pub(super) fn need(&mut self, cx: &mut Cx<'_>) {
-        if self.is_pure() {
+        if let Book::Pubsub(_) = self.book {
             cx.account.node.prepare(cx.wire);
             self.record.load(cx.wire);
         }
@@ -160,9 +172,7 @@ impl Contacts {
         self.show_requests(cx);
         match (was_available, cx.account.status.is_available) {
             (true, false) => cx.account.people.forget_directed(),
-            (false, true) if self.catch_up == CatchUp::Done && !self.is_pure() => {
-                self.follow_marked(cx);
-            }
+            (false, true) if self.catch_up == CatchUp::Done => self.follow_marked(cx),
             _ => {}
         }
         self.open_gate(cx);
@@ -175,19 +185,15 @@ impl Contacts {
         is_own: bool,
         cx: &mut Cx<'_>,
     ) -> Verdict {
-        let query = iq.child(ns::ROSTER, "query");
-        match query {
-            Some(query) if self.is_pure() => {
+        if let Some(query) = iq.child(ns::ROSTER, "query") {
+            if let Book::Pubsub(_) = self.book {
                 self.handle_roster_iq(iq, &query, is_own, cx);
                 return Verdict::Taken;
             }
-            Some(query) => {
-                if is_own {
-                    self.note_roster_set(iq, &query, cx);
-                }
-                self.native.note_request(iq, cx.wire.now);
+            if is_own {
+                self.note_roster_set(iq, &query, cx);
             }
-            None => {}
+            self.native.note_request(iq, cx.wire.now);
         }
         native::note_own_subscriptions(iq, &mut cx.account.people);
         Verdict::Pass
@@ -329,7 +335,7 @@ impl Contacts {
         if self.catch_up == CatchUp::Done || self.gate.is_compared() {
             self.members.want_missing(&cx.account.people);
         }
-        if self.catch_up == CatchUp::Done && !self.is_pure() {
+        if self.catch_up == CatchUp::Done {
             self.follow_marked(cx);
         }
     }
@@ -337,7 +343,14 @@ impl Contacts {
     /// Events, or questions, wait until it is known who is a contact.
     pub(super) fn follow_presence(&mut self, cx: &mut Cx<'_>) {
         let is_awaited = cx.account.people.is_awaited || !self.held_forms.is_empty();
-        if is_awaited && !self.is_pure() && !cx.account.people.is_known() {
+        if is_awaited && !cx.account.people.is_known() {
+            self.ask_contacts(cx);
+        }
+    }
+
+    /// Asks who is a contact, unless [`need`](Self::need) does.
+    fn ask_contacts(&mut self, cx: &mut Cx<'_>) {
+        if let Book::Native = self.book {
             self.native.ask(cx);
         }
     }
@@ -388,9 +401,8 @@ impl Contacts {
                 self.answer_rosters(cx);
             }
             Ask::RecordItems => {
-                let is_pure = self.is_pure();
                 let people = &mut cx.account.people;
-                self.record.handle_items(reply, people, is_pure, cx.wire);
+                self.record.handle_items(reply, people, cx.wire);
                 self.work_at_revocations(cx);
                 self.start_pure(cx);
             }
@@ -411,7 +423,7 @@ impl Contacts {
         if cx.account.node.is_ready() {
             self.answer_forms(cx);
         }
-        if self.is_pure() && cx.account.node.is_settled() {
+        if matches!(self.book, Book::Pubsub(_)) && cx.account.node.is_settled() {
             self.members.ask(cx.wire);
         }
     }
@@ -420,8 +432,8 @@ impl Contacts {
         if cx.account.people.is_known() {
             cx.account.people.is_awaited = false;
             self.release_forms(cx);
-        } else if self.catch_up == CatchUp::NeedsContacts && !self.is_pure() {
-            self.native.ask(cx);
+        } else if self.catch_up == CatchUp::NeedsContacts {
+            self.ask_contacts(cx);
         }
     }
 
@@ -466,18 +478,9 @@ impl Contacts {
         if self.may_approve(cx.account) {
             subscribed = self.members.work(cx);
         }
-        let is_pure = self.is_pure();
-        self.follow.work(
-            |account, who| {
-                let people = &account.people;
-                // Who is subscribed to shows the owner, on some servers by a question, that he is there.
-                let is_shown = is_pure
-                    || account.status.is_available && people.lets_see(who)
-                    || people.is_directed(who);
-                people.is_to_follow(who, is_pure) && is_shown
-            },
-            cx,
-        );
+        let book = &self.book;
+        self.follow
+            .work(|account, who| book.follows(account, who), cx);
         for account in subscribed {
             self.record_subscriber(&account, cx);
         }

@@ -1,15 +1,330 @@
 //! What a client says under `pure`, where nothing but pubsub may leave: subscription stanzas become
-//! subscriptions, approvals and the record; what cannot be said is refused.
+//! subscriptions, approvals and the record; what cannot be said is refused. The roster is made of who is subscribed
+//! to whom, and of the private node.
 
-use super::Contacts;
-use super::subscriptions::{MOST_HELD, show_error};
+use super::follow::follow_self;
+use super::members::Subscribers;
+use super::record::{Request, Undo, Written};
+use super::roster::{name_and_groups, refuse};
+use super::subscriptions::{MOST_HELD, show_error, show_subscription};
+use super::{Book, Contacts};
 use crate::jid;
-use crate::translate::Cx;
-use crate::translate::relation::{Half, Kind};
-use crate::wire::Reply;
+use crate::pubsub::{Event, PRESENCE, Question, What};
+use crate::translate::relation::{Half, Kind, Relation};
+use crate::translate::{Cx, rules};
+use crate::wire::{Dropped, Reply};
 use crate::xml::Element;
 
+/// What waits until the contacts are known.
+#[derive(Default)]
+pub(super) struct Held {
+    /// What the client said about subscriptions.
+    changes: Vec<(Kind, Box<str>)>,
+    /// Who is subscribed to our node.
+    listed: Option<Subscribers>,
+}
+
 impl Contacts {
+    /// An IQ from the client about its roster, which is answered here. `is_own`: it asks its own account.
+    pub(super) fn handle_roster_iq(
+        &mut self,
+        iq: &Element<'_>,
+        query: &Element<'_>,
+        is_own: bool,
+        cx: &mut Cx<'_>,
+    ) {
+        let kind = iq.attribute("type");
+        if matches!(kind.as_deref(), Some("result" | "error")) {
+            // An answer to a push.
+            return;
+        }
+        if !is_own {
+            cx.wire.apply(&rules::NOT_IN_PUBSUB);
+            return cx.wire.refuse(iq, "cancel", "service-unavailable");
+        }
+        self.need(cx);
+        let id: Box<str> = iq.attribute("id").unwrap_or_default().into();
+        cx.wire.apply(&rules::ROSTER);
+        match kind.as_deref() {
+            Some("get") => {
+                self.roster.ask(&id, query, cx.wire);
+                self.answer_rosters(cx);
+            }
+            Some("set") => self.set_item(id, query, cx),
+            _ => {}
+        }
+    }
+
+    /// Answers the requests for the roster that wait, and what else waits for it, if it is known or cannot be had.
+    pub(super) fn answer_rosters(&mut self, cx: &mut Cx<'_>) {
+        let is_lost = self.record.is_unusable() && !cx.account.people.is_known();
+        if is_lost {
+            self.refuse_changes(cx);
+        }
+        self.roster.answer(is_lost, &cx.account.people, cx.wire);
+    }
+
+    /// A roster set of the client's (RFC 6121 §2.3 to §2.5).
+    fn set_item(&mut self, id: Box<str>, query: &Element<'_>, cx: &mut Cx<'_>) {
+        if !cx.account.people.is_known() || self.record.is_unusable() {
+            return refuse(&id, "wait", "service-unavailable", cx.wire);
+        }
+        let mut items = query.children();
+        let (Some(item), None) = (items.next(), items.next()) else {
+            return refuse(&id, "modify", "bad-request", cx.wire);
+        };
+        let typed = item.attribute("jid").unwrap_or_default();
+        let Some(account) = jid::prepare(&typed).filter(|jid| jid::resource(jid).is_none()) else {
+            return refuse(&id, "modify", "bad-request", cx.wire);
+        };
+        if account == cx.account.bare() {
+            return refuse(&id, "cancel", "not-allowed", cx.wire);
+        }
+        if item.attribute("subscription").as_deref() == Some("remove") {
+            return self.remove_item(id, &account, cx);
+        }
+        let (name, groups) = match name_and_groups(&item) {
+            Ok(read) => read,
+            Err(condition) => return refuse(&id, "modify", condition, cx.wire),
+        };
+        let Some(contact) = cx.account.people.get_mut(&account) else {
+            return refuse(&id, "wait", "resource-constraint", cx.wire);
+        };
+        let undo = Some(Undo {
+            account: (*account).into(),
+            is_listed: std::mem::replace(&mut contact.is_listed, true),
+            name: std::mem::replace(&mut contact.name, name),
+            groups: std::mem::replace(&mut contact.groups, groups),
+        });
+        let request = Request { id, undo };
+        self.record
+            .write(&account, Some(request), &cx.account.people, cx.wire);
+        self.roster.push(&account, cx);
+    }
+
+    /// Takes a contact out, and ends both subscriptions (RFC 6121 §2.5.2).
+    fn remove_item(&mut self, id: Box<str>, account: &str, cx: &mut Cx<'_>) {
+        let Some(contact) = cx
+            .account
+            .people
+            .get_mut(account)
+            .filter(|contact| contact.is_in_roster())
+        else {
+            return refuse(&id, "cancel", "item-not-found", cx.wire);
+        };
+        let before = contact.relation;
+        contact.is_listed = false;
+        contact.is_asking = false;
+        contact.name = None;
+        contact.groups.clear();
+        contact.relation = Relation::default();
+        contact.recorded = Relation::default();
+        if before.to != Half::No {
+            self.follow.end(account, cx);
+            cx.account.people.changed.push(account);
+        }
+        match before.from {
+            Half::Yes => self.revoke(account, cx),
+            Half::Asked => self.members.deny(account, cx),
+            Half::No => {}
+        }
+        let request = Request { id, undo: None };
+        self.record
+            .write(account, Some(request), &cx.account.people, cx.wire);
+        self.roster.push(account, cx);
+    }
+
+    /// Notes what is between the account and a contact now: on record, and for the client.
+    pub(super) fn set_relation(&mut self, account: &str, relation: Relation, cx: &mut Cx<'_>) {
+        let Some(contact) = cx.account.people.get_mut(account) else {
+            return;
+        };
+        if contact.relation == relation {
+            return;
+        }
+        let before = contact.item();
+        contact.is_pending &= relation.to == Half::Asked;
+        contact.relation = relation;
+        contact.recorded = relation;
+        let is_news = contact.item() != before;
+        self.record
+            .write(account, None, &cx.account.people, cx.wire);
+        if is_news {
+            self.roster.push(account, cx);
+        }
+    }
+
+    /// What the client waits for is written, or cannot be.
+    pub(super) fn answer_written(&mut self, written: Written, cx: &mut Cx<'_>) {
+        if written.refused.is_none() {
+            for Request { id, .. } in written.requests {
+                cx.wire.show_result(&id);
+            }
+            return;
+        }
+        for Request { id, undo } in written.requests.into_iter().rev() {
+            if let Some(undo) = undo {
+                self.undo(undo, cx);
+            }
+            refuse(&id, "wait", "internal-server-error", cx.wire);
+        }
+        self.record.write_next(&cx.account.people, cx.wire);
+    }
+
+    fn undo(&mut self, undo: Undo, cx: &mut Cx<'_>) {
+        let Some(contact) = cx.account.people.get_mut(&undo.account) else {
+            return;
+        };
+        let before = contact.item();
+        contact.is_listed = undo.is_listed;
+        contact.name = undo.name;
+        contact.groups = undo.groups;
+        if contact.item() != before {
+            self.roster.push(&undo.account, cx);
+        }
+    }
+
+    /// Another resource has written to the record: the client is told what is new in it.
+    fn handle_record_event(&mut self, items: &Element<'_>, cx: &mut Cx<'_>) {
+        cx.wire.apply(&rules::RECORD);
+        for (account, item) in self.record.handle_event(items, &mut cx.account.people) {
+            let Some(contact) = cx.account.people.get_mut(&account) else {
+                continue;
+            };
+            let before = contact.relation;
+            contact.relation = contact.recorded;
+            let after = contact.relation;
+            let is_news = contact.item() != item;
+            if after.from != Half::Asked {
+                // Another resource has answered.
+                contact.is_asking = false;
+            }
+            if before.to == Half::Yes && after.to != Half::Yes {
+                self.follow.note(&account, false, cx.wire);
+                cx.account.people.changed.push(&account);
+            } else if after.to == Half::Yes && before.to != Half::Yes {
+                self.follow.note(&account, true, cx.wire);
+                cx.account.people.changed.push(&account);
+            }
+            if is_news {
+                self.roster.push(&account, cx);
+            }
+        }
+        self.record.write_next(&cx.account.people, cx.wire);
+    }
+
+    /// The record is read and the subscribers are listed: the roster is known.
+    fn merge_record(&mut self, listed: Option<Subscribers>, cx: &mut Cx<'_>) {
+        let accounts: Vec<Box<str>> = cx
+            .account
+            .people
+            .iter()
+            .map(|(account, _)| account.into())
+            .collect();
+        for account in &accounts {
+            if let Some(contact) = cx.account.people.get_mut(account) {
+                contact.relation = contact.recorded;
+            }
+        }
+        cx.account.people.set_known();
+        let own = cx.account.bare();
+        if !listed
+            .as_ref()
+            .is_some_and(|listed| listed.subscribed.contains(own))
+        {
+            follow_self(cx);
+        }
+        if let Some(listed) = listed {
+            self.repair(&listed, true, cx);
+        }
+        for account in accounts {
+            let contact = cx.account.people.get(&account);
+            match contact.map(|contact| (contact.relation.to, contact.is_pending)) {
+                Some((Half::Asked, true)) => self.follow.look(&account),
+                Some((Half::Asked, false)) => self.follow.want(&account, cx.wire.now),
+                _ => {}
+            }
+        }
+        self.answer_rosters(cx);
+    }
+
+    /// Makes the record and the subscriptions of our node agree. A contact that is subscribed no longer has
+    /// left. Of a node that had to be made at this login the server has lost all there was: nobody has left
+    /// it, and whom it lists all the same (Prosody does) gets nothing.
+    fn repair(&mut self, listed: &Subscribers, is_login: bool, cx: &mut Cx<'_>) {
+        // Whoever has left and asks again is approved again.
+        let is_listed = |account: &str| {
+            let mut jids = listed.subscribed.iter().chain(&listed.pending);
+            jids.any(|jid| jid::prepared(jid::bare(jid)) == account)
+        };
+        let own = cx.account.bare().to_owned();
+        let mut approved: Vec<Box<str>> = cx
+            .account
+            .people
+            .iter()
+            .filter(|(_, contact)| contact.relation.from == Half::Yes)
+            .map(|(account, _)| account.into())
+            .collect();
+        approved.sort_unstable();
+        let is_new = cx.account.node.is_new();
+        let is_lost = is_login && is_new;
+        for account in &approved {
+            if is_lost {
+                self.members.want(account, false, cx.wire);
+                self.members.want_subscribed(account);
+                continue;
+            }
+            if is_listed(account) {
+                continue;
+            }
+            let (after, _) = cx
+                .account
+                .people
+                .relation(account)
+                .inbound(Kind::Unsubscribe);
+            self.set_relation(account, after, cx);
+            self.revoke(account, cx);
+            show_subscription(Kind::Unsubscribe, account, cx);
+        }
+        let subscribed = listed.subscribed.iter();
+        let mut unknown: Vec<_> = subscribed
+            .map(|jid| jid::prepared(jid::bare(jid)))
+            .collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        for account in &unknown {
+            let relation = cx.account.people.relation(account);
+            let is_leaving = self.revocations.concerns(account);
+            if *account != own && relation.from != Half::Yes && !is_leaving && !is_new {
+                let from = Half::Yes;
+                self.set_relation(account, Relation { from, ..relation }, cx);
+            }
+        }
+        let mut pending: Vec<&str> = listed.pending.iter().map(|jid| &**jid).collect();
+        pending.sort_unstable();
+        for jid in pending {
+            // Its form got lost, or is still to come.
+            if jid::bare(jid) != own && !self.members.has_form_of(jid) {
+                let question = Question {
+                    service: own.as_str().into(),
+                    node: PRESENCE.into(),
+                    jid: jid.into(),
+                    id: Box::default(),
+                };
+                self.handle_form(question, cx);
+            }
+        }
+    }
+
+    /// An event on a node named as the account's own private one.
+    pub(in crate::translate) fn record_event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) {
+        if event.service != cx.account.bare() {
+            cx.wire.drop_event(Dropped::ForeignFrom);
+        } else if event.what == What::Items && matches!(self.book, Book::Pubsub(_)) {
+            self.handle_record_event(event.element, cx);
+        }
+    }
+
     pub(super) fn handle_pure_subscription(
         &mut self,
         kind: Kind,
@@ -24,24 +339,33 @@ impl Contacts {
             return cx.wire.refuse(presence, "wait", "service-unavailable");
         }
         if cx.account.people.is_known() {
-            self.change_subscription(kind, account, cx);
-        } else if self.held_changes.len() < MOST_HELD {
-            self.held_changes.push((kind, account.into()));
-        } else {
-            cx.wire.refuse(presence, "wait", "resource-constraint");
+            return self.change_subscription(kind, account, cx);
+        }
+        match &mut self.book {
+            Book::Pubsub(held) if held.changes.len() < MOST_HELD => {
+                held.changes.push((kind, account.into()));
+            }
+            _ => cx.wire.refuse(presence, "wait", "resource-constraint"),
         }
     }
 
     /// Does what the client has said before the contacts were known.
     pub(super) fn release_changes(&mut self, cx: &mut Cx<'_>) {
-        for (kind, account) in std::mem::take(&mut self.held_changes) {
+        for (kind, account) in self.take_changes() {
             self.change_subscription(kind, &account, cx);
+        }
+    }
+
+    fn take_changes(&mut self) -> Vec<(Kind, Box<str>)> {
+        match &mut self.book {
+            Book::Pubsub(held) => std::mem::take(&mut held.changes),
+            Book::Native => Vec::new(),
         }
     }
 
     /// The contacts cannot be known: the client is told of what it has said before.
     pub(super) fn refuse_changes(&mut self, cx: &mut Cx<'_>) {
-        for (_, account) in std::mem::take(&mut self.held_changes) {
+        for (_, account) in self.take_changes() {
             show_error(&account, "wait", "service-unavailable", cx);
         }
     }
@@ -78,35 +402,34 @@ impl Contacts {
     pub(super) fn handle_listed(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         let standing = self.standing(cx);
         let listed = self.members.handle_subscribers(reply, standing, cx.wire);
-        if !self.is_pure() {
+        let Book::Pubsub(held) = &mut self.book else {
             return;
-        }
-        self.listed = listed;
-        match cx.account.people.is_known() {
+        };
+        match listed {
             // Asked once more: somebody may have left.
-            true => self.repair_listed(cx),
-            false => self.start_pure(cx),
+            Some(listed) if cx.account.people.is_known() => self.repair(&listed, false, cx),
+            listed => {
+                held.listed = listed;
+                self.start_pure(cx);
+            }
         }
     }
 
     /// Under `pure`: the record is read and the subscribers are listed, or cannot be.
     pub(super) fn start_pure(&mut self, cx: &mut Cx<'_>) {
-        if !self.is_pure() || cx.account.people.is_known() {
+        let Book::Pubsub(held) = &mut self.book else {
+            return;
+        };
+        if cx.account.people.is_known() {
             return;
         }
         if self.record.is_known() && self.members.is_listed() {
-            let listed = self.listed.take();
+            let listed = held.listed.take();
             self.merge_record(listed, cx);
             self.handle_contacts_known(cx);
             self.release_changes(cx);
         } else {
             self.answer_rosters(cx);
-        }
-    }
-
-    fn repair_listed(&mut self, cx: &mut Cx<'_>) {
-        if let Some(listed) = self.listed.take() {
-            self.repair(&listed, false, cx);
         }
     }
 }

@@ -19,6 +19,7 @@ use bytes::BytesMut;
 use super::Ask;
 use super::entries::{bucket_in, entries, item_id, read_item, write_bucket};
 use super::strays::{Strays, merge};
+use crate::policy::Policy;
 use crate::pubsub::{ROSTER, answer, request};
 use crate::translate::account::Account;
 use crate::translate::inquiry::Inquiry;
@@ -81,6 +82,8 @@ pub(super) struct Written {
 
 /// What is known of the node in one session.
 pub(super) struct Record {
+    /// One failure to read it is enough: the client is told that it has no roster.
+    gives_up: bool,
     node: OwnNode,
     state: State,
     /// What became of the question for the items.
@@ -122,8 +125,9 @@ enum State {
 }
 
 impl Record {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(policy: Policy) -> Self {
         Self {
+            gives_up: policy == Policy::Pure,
             node: OwnNode::new(&NODE),
             state: State::Unknown,
             inquiry: Inquiry::default(),
@@ -267,17 +271,11 @@ impl Record {
     }
 
     /// Takes what is on record, and writes what has changed before it was read.
-    pub(super) fn handle_items(
-        &mut self,
-        reply: Reply<'_>,
-        people: &mut People,
-        is_pure: bool,
-        wire: &mut Wire,
-    ) {
+    pub(super) fn handle_items(&mut self, reply: Reply<'_>, people: &mut People, wire: &mut Wire) {
         self.state = match reply {
             // Nothing was ever written.
             Ok(_) | Err(Refused::With("item-not-found")) => State::Known,
-            Err(refused) if is_pure || is_final(refused) => State::Unusable,
+            Err(refused) if self.gives_up || is_final(refused) => State::Unusable,
             Err(refused) => {
                 self.seen.clear();
                 self.inquiry.fail(CONTACTS, refused, wire);

@@ -6,9 +6,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::Contacts;
 use super::follow::Outcome;
 use super::members::{Noted, has_share, set_subscription};
+use super::{Book, Contacts};
 use crate::jid;
 use crate::pubsub::{Event, Question};
 use crate::translate::account::Told;
@@ -33,7 +33,7 @@ impl Contacts {
     ) {
         let to = presence.attribute("to").unwrap_or_default();
         let account = jid::bare(&to);
-        if self.is_pure() {
+        if let Book::Pubsub(_) = self.book {
             return match jid::prepare(account) {
                 Some(account) => self.handle_pure_subscription(kind, &account, presence, cx),
                 None => cx.wire.refuse(presence, "modify", "jid-malformed"),
@@ -93,7 +93,6 @@ impl Contacts {
             // There is nothing to be seen yet; who may see it is looked at when there is.
             false => Vec::new(),
         };
-        let is_pure = self.is_pure();
         let records_all = self.records_subscribers();
         let Some(contact) = cx.account.people.get_mut(account) else {
             return;
@@ -106,12 +105,15 @@ impl Contacts {
                 is_news = true;
             }
         }
+        let Book::Native = self.book else {
+            return;
+        };
         let is_native = contact.relation.from != Half::No;
-        if !is_pure && contact.is_asking && !is_native && contact.recorded.from != Half::Yes {
+        if contact.is_asking && !is_native && contact.recorded.from != Half::Yes {
             contact.recorded.from = Half::Yes;
             is_news = true;
         }
-        if is_news && !is_pure {
+        if is_news {
             self.record
                 .write(account, None, &cx.account.people, cx.wire);
         }
@@ -135,7 +137,7 @@ impl Contacts {
     /// Whether every subscriber has to be on record, since the server does not list them. (Under `pure` every
     /// contact is.)
     fn records_subscribers(&self) -> bool {
-        !self.is_pure() && !self.members.lists_subscribers()
+        matches!(self.book, Book::Native) && !self.members.lists_subscribers()
     }
 
     /// What was said last counts, also about a domain that was blocked and is not any more.
@@ -232,19 +234,19 @@ impl Contacts {
         }
     }
 
-    /// Has a contact with a shim subscribed to who may know that the client is there; under `auto`.
+    /// Subscribes to the node of a contact, if we are to be.
     pub(super) fn follow(&mut self, account: &str, cx: &mut Cx<'_>) {
-        let is_shown = cx.account.status.is_available && cx.account.people.lets_see(account)
-            || cx.account.people.is_directed(account);
-        if cx.account.people.relation(account).to == Half::Yes && is_shown {
+        if self.book.follows(cx.account, account) {
             self.follow.want(account, cx.wire.now);
         }
     }
 
     /// The same for all whose shim was seen.
     pub(super) fn follow_marked(&mut self, cx: &mut Cx<'_>) {
-        for account in cx.account.people.marked() {
-            self.follow(&account, cx);
+        if let Book::Native = self.book {
+            for account in cx.account.people.marked() {
+                self.follow(&account, cx);
+            }
         }
     }
 
@@ -260,9 +262,7 @@ impl Contacts {
         }
         let account = &*jid::prepared(jid::bare(to));
         cx.account.people.note_directed(account, kind.is_none());
-        if cx.account.people.is_to_follow(account, false) {
-            self.follow(account, cx);
-        }
+        self.follow(account, cx);
     }
 
     /// A native presence with the marker has come: its sender has a shim.
@@ -360,7 +360,8 @@ impl Contacts {
     /// Listing 10: approved if the user has approved that account, else the user is asked.
     pub(super) fn handle_form(&mut self, form: Question, cx: &mut Cx<'_>) {
         let account = form.account().into_owned();
-        if !self.is_pure() && cx.account.people.may_see(&account) && !self.blocking.is_known() {
+        let is_doubted = cx.account.people.may_see(&account) && !self.blocking.is_known();
+        if is_doubted && matches!(self.book, Book::Native) {
             // Whoever was approved may be blocked by now.
             self.blocking.ask(cx);
             return self.hold_form(form, true, cx);
@@ -383,15 +384,19 @@ impl Contacts {
         if may_see {
             return self.approve(&account, cx);
         }
-        let is_pure = self.is_pure();
         let Some(contact) = cx.account.people.get_mut(&account) else {
             return self.members.deny(&account, cx);
         };
-        if contact.is_asking || !is_pure && contact.relation.from == Half::Asked {
+        let is_asked = match self.book {
+            Book::Native => contact.relation.from == Half::Asked,
+            // By the record: nobody was shown it in this session.
+            Book::Pubsub(_) => false,
+        };
+        if contact.is_asking || is_asked {
             return cx.wire.apply(&rules::FORM_KNOWN);
         }
         contact.is_asking = true;
-        if is_pure {
+        if let Book::Pubsub(_) = self.book {
             let (after, _) = contact.relation.inbound(Kind::Subscribe);
             self.set_relation(&account, after, cx);
         }
@@ -449,9 +454,9 @@ impl Contacts {
     /// We are subscribed to the node of `account`.
     fn note_subscribed(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow.note(account, true, cx.wire);
-        if !self.is_pure() {
+        let Book::Pubsub(_) = self.book else {
             return;
-        }
+        };
         let (after, is_news) = cx
             .account
             .people
@@ -483,9 +488,9 @@ impl Contacts {
     /// We are subscribed to it no longer. The contact may have left our node, too.
     fn note_unsubscribed(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow.note(account, false, cx.wire);
-        if !self.is_pure() {
+        let Book::Pubsub(_) = self.book else {
             return;
-        }
+        };
         let (after, is_news) = cx
             .account
             .people
@@ -506,7 +511,8 @@ impl Contacts {
         refused: Refused<'_>,
         cx: &mut Cx<'_>,
     ) {
-        if !self.is_pure() || cx.account.people.relation(account).to != Half::Yes {
+        let is_seen = cx.account.people.relation(account).to == Half::Yes;
+        if matches!(self.book, Book::Native) || !is_seen {
             return;
         }
         match refused.condition_or("") {
@@ -522,16 +528,19 @@ impl Contacts {
 
     /// What became of a request to subscribe (listing 9).
     pub(super) fn handle_followed(&mut self, account: &str, outcome: Outcome<'_>, cx: &mut Cx<'_>) {
+        let is_told = matches!(self.book, Book::Native);
         match outcome {
             Outcome::Subscribed => self.note_subscribed(account, cx),
-            Outcome::Refused(Refused::With(condition))
-                if self.is_pure() && is_final(condition) && self.told.insert(account.into()) =>
-            {
-                show_error(account, "cancel", condition, cx);
-            }
-            Outcome::Pending if self.is_pure() => self.note_pending(account, cx),
             Outcome::Denied => self.note_unsubscribed(account, cx),
-            Outcome::Pending | Outcome::Refused(_) => {}
+            // A native stanza tells the client what becomes of it.
+            _ if is_told => {}
+            Outcome::Pending => self.note_pending(account, cx),
+            Outcome::Refused(Refused::With(condition)) if is_final(condition) => {
+                if self.told.insert(account.into()) {
+                    show_error(account, "cancel", condition, cx);
+                }
+            }
+            Outcome::Refused(_) => {}
         }
     }
 }
