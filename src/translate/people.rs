@@ -4,14 +4,13 @@
 //! roster is asked, and never the stranger's server.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
 use super::block_list::BlockList;
 use super::inquiry::Inquiry;
 use super::queue::Queue;
-use super::relation::{Half, Kind, Relation};
+use super::relation::{Half, Relation};
 use crate::jid;
 use crate::ns;
 use crate::xml::Element;
@@ -37,10 +36,6 @@ pub(super) struct Contact {
     pub(super) is_marked: bool,
     /// The client has sent it a presence of its own.
     pub(super) is_directed: bool,
-    /// The client was shown its request because of a form, and has not answered yet.
-    pub(super) is_asking: bool,
-    /// The client has answered such a request, so the native one behind it is answered too, until then.
-    pub(super) answered: Option<(Kind, Duration)>,
     /// What the record on the private node says; under `pure` that is the relation.
     pub(super) recorded: Relation,
     /// Its service has taken our request, by the record: it is not to be made again.
@@ -78,15 +73,6 @@ impl Contact {
     /// Whether the roster shows it: a request that waits for the user does not (RFC 6121 §A.1).
     pub(super) fn is_in_roster(&self) -> bool {
         self.is_listed || self.relation.to != Half::No || self.relation.from == Half::Yes
-    }
-
-    /// Its request, if there was one, waits for the user no longer.
-    pub(super) fn forget_request(&mut self) {
-        self.is_asking = false;
-        self.answered = None;
-        if self.relation.from == Half::Asked {
-            self.relation.from = Half::No;
-        }
     }
 
     /// Whether there is anything to be remembered.

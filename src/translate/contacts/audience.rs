@@ -156,7 +156,7 @@ impl Contacts {
                         false => self.take_out(&account, Told::Never, cx),
                     }
                 }
-                self.answer_forms(cx);
+                self.answer_approved(cx);
             }
             _ => {}
         }
@@ -224,7 +224,7 @@ impl Contacts {
             // Of a node that was not there nobody could say whether its subscribers can be listed.
             self.members.list_again(cx.wire);
         }
-        self.answer_forms(cx);
+        self.answer_approved(cx);
     }
 
     /// When something goes on by itself: strangers are looked at, what could not be found out is asked again.

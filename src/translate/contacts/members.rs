@@ -3,37 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 
-use bytes::BytesMut;
-
 use super::Ask;
 use crate::jid;
-use crate::pubsub::{PRESENCE, Question, answer, request};
+use crate::pubsub::{PRESENCE, answer, request};
 use crate::translate::account::Account;
 use crate::translate::inquiry::Inquiry;
-use crate::translate::people::{MOST_JIDS, People};
+use crate::translate::people::People;
 use crate::translate::queue::Queue;
 use crate::translate::{self, Cx, Wire, rules};
 use crate::wire::{Event, Refused, Reply};
 
 /// So many contacts are made members by one request.
 const BATCH: usize = 16;
-/// So many requests may wait for the user's answer.
-const MOST_FORMS: usize = 256;
 /// What is not known if the node's owner side tells nothing.
 const MEMBERS: &str = "who is a member of node 'presence'";
 const SUBSCRIBERS: &str = "who is subscribed to node 'presence'";
 /// So long whoever has no approval is left alone: another resource may be approving him right now.
 pub(super) const DOUBT: Duration = Duration::from_secs(5);
-
-/// What became of a form that came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Noted {
-    New,
-    /// It waits for an answer already.
-    Known,
-    /// Others wait, and there is no room.
-    TooMany,
-}
 
 /// What a session knows and does about who sees the own node.
 #[derive(Debug, Default)]
@@ -52,7 +38,6 @@ pub(super) struct Members {
     is_stale: bool,
     /// The members were compared with the contacts.
     is_compared: bool,
-    forms: Vec<Question>,
     /// Contacts to be made members.
     waiting: Queue,
     /// Those of them that were refused together with others: each goes by itself.
@@ -394,88 +379,19 @@ impl Members {
         }
     }
 
-    /// Keeps a form until it is answered. `is_decided`: what the answer will be is known, so it takes no
-    /// stranger's place, and strangers take none of its.
-    pub(super) fn note_form(&mut self, form: Question, is_decided: bool) -> Noted {
-        if self.forms.contains(&form) {
-            return Noted::Known;
-        }
-        // The service may ask again, with another id: the last one counts.
-        self.forms.retain(|other| other.jid != form.jid);
-        let account = form.account();
-        let of_account = self.forms.iter().filter(|other| other.account() == account);
-        let has_room = match is_decided {
-            true => self.forms.len() < 2 * MOST_FORMS,
-            false => has_share(&self.forms, &form, MOST_FORMS),
-        };
-        if of_account.count() >= MOST_JIDS || !has_room {
-            return Noted::TooMany;
-        }
-        self.forms.push(form);
-        Noted::New
-    }
-
-    /// Whether a form about exactly this JID waits for an answer.
-    pub(super) fn has_form_of(&self, jid: &str) -> bool {
-        self.forms.iter().any(|form| *form.jid == *jid)
-    }
-
-    /// Whether a form about `account` waits for an answer.
-    pub(super) fn has_form(&self, account: &str) -> bool {
-        self.forms.iter().any(|form| form.account() == account)
-    }
-
-    /// The accounts about which a form waits for an answer, each once.
-    pub(super) fn asking(&self) -> Vec<Box<str>> {
-        let mut accounts: Vec<Box<str>> = Vec::new();
-        for form in &self.forms {
-            let account = form.account();
-            if !accounts.iter().any(|other| **other == *account) {
-                accounts.push((*account).into());
-            }
-        }
-        accounts
-    }
-
-    /// Makes `account` a member at once and answers what was asked about it; the JIDs that were approved.
-    pub(super) fn approve(&mut self, account: &str, cx: &mut Cx<'_>) -> Vec<Box<str>> {
-        cx.wire.apply(&rules::APPROVE);
+    /// Makes `account` a member at once, unless it is.
+    pub(super) fn let_in(&mut self, account: &str, wire: &mut Wire) {
         self.is_stale = true;
-        let is_member = self
-            .members
-            .as_ref()
-            .is_some_and(|members| members.contains(account));
-        if !is_member {
+        let members = self.members.as_ref();
+        if !members.is_some_and(|members| members.contains(account)) {
             self.waiting.remove(account);
-            self.grant(vec![account.into()], cx.wire);
+            self.grant(vec![account.into()], wire);
         }
-        self.answer_forms(account, true, cx)
     }
 
-    /// Answers what was asked about `account` with no.
-    pub(super) fn deny(&mut self, account: &str, cx: &mut Cx<'_>) {
-        cx.wire.apply(&rules::DENY);
-        self.answer_forms(account, false, cx);
-    }
-
-    fn answer_forms(&mut self, account: &str, is_allowed: bool, cx: &mut Cx<'_>) -> Vec<Box<str>> {
-        let mut jids = Vec::new();
-        let (asked, others) = std::mem::take(&mut self.forms)
-            .into_iter()
-            .partition(|form| form.account() == account);
-        self.forms = others;
-        for form in asked {
-            if jids.len() >= MOST_JIDS && is_allowed {
-                set_subscription(&form.jid, false, cx.wire);
-                continue;
-            }
-            answer_question(&form, is_allowed, cx);
-            if is_allowed {
-                self.subscribers.insert(form.jid.clone());
-            }
-            jids.push(form.jid);
-        }
-        jids
+    /// These are subscribed: a question about them was answered with yes.
+    pub(super) fn note_subscribed(&mut self, jids: &[Box<str>]) {
+        self.subscribers.extend(jids.iter().cloned());
     }
 
     /// `account` is to see nothing any more.
@@ -524,17 +440,6 @@ fn being_granted(wire: &Wire) -> impl Iterator<Item = &Box<str>> {
     granting.flatten()
 }
 
-/// Answers a question with listing 11. ejabberd asks in the owner's own name and acts on no answer to that,
-/// so there the owner sets the subscription.
-fn answer_question(question: &Question, is_allowed: bool, cx: &mut Cx<'_>) {
-    if *question.service == *cx.account.bare() {
-        return set_subscription(&question.jid, is_allowed, cx.wire);
-    }
-    let mut answer = BytesMut::new();
-    question.write_answer(&mut answer, is_allowed);
-    cx.wire.send_own(&answer);
-}
-
 /// Sets the subscription of `jid` to our node, as its owner.
 pub(super) fn set_subscription(jid: &str, is_subscribed: bool, wire: &mut Wire) {
     let state = if is_subscribed { "subscribed" } else { "none" };
@@ -548,16 +453,6 @@ pub(super) fn set_subscription(jid: &str, is_subscribed: bool, wire: &mut Wire) 
 pub(super) struct Subscribers {
     pub(super) subscribed: HashSet<Box<str>>,
     pub(super) pending: HashSet<Box<str>>,
-}
-
-/// Whether `form` may wait with others, where there are `most` places: its domain has at most half of those
-/// that other domains leave. So whoever fills one domain with accounts leaves room for all others.
-pub(super) fn has_share(waiting: &[Question], form: &Question, most: usize) -> bool {
-    let account = form.account();
-    let is_same = |other: &&Question| jid::domain(&other.account()) == jid::domain(&account);
-    let same = waiting.iter().filter(is_same).count();
-    let left = most.saturating_sub(waiting.len() - same);
-    same < left.div_ceil(2)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! | file | holds | listings |
 //! |---|---|---|
 //! | `audience.rs` | **who may see us**: when something may be published, who is taken out | 3, 10, 11 |
-//! | `subscriptions.rs` | subscription stanzas, questions and what services say of subscriptions | 5–7, 9–11 |
+//! | `requests.rs` | who asks to see us, from a service's question to its answer | 10, 11 |
+//! | `subscriptions.rs` | subscription stanzas, and what services say of subscriptions | 5–7, 9 |
 //! | `native.rs` | the roster under `auto` | |
 //! | `paced.rs` | native subscription stanzas, as fast as the server takes them | 5, 7 |
 //! | `pure.rs` | what a client says where nothing but pubsub may leave | 5–11 |
@@ -24,6 +25,7 @@ mod native;
 mod paced;
 mod pure;
 mod record;
+mod requests;
 mod revoke;
 mod roster;
 mod strays;
@@ -40,6 +42,7 @@ use members::Members;
 use native::NativeRoster;
 use paced::Paced;
 use record::Record;
+use requests::Requests;
 use revoke::Revocations;
 use roster::ClientRoster;
 
@@ -126,10 +129,7 @@ pub(super) struct Contacts {
     record: Record,
     catch_up: CatchUp,
     gate: Gate,
-    /// Questions that came before the contacts were known.
-    held_forms: Vec<Question>,
-    /// Accounts whose requests the client is shown when it is available.
-    unshown: Vec<Box<str>>,
+    requests: Requests,
     /// Accounts of which the client was told that they cannot be reached.
     told: HashSet<Box<str>>,
     roster: ClientRoster,
@@ -152,8 +152,7 @@ impl Contacts {
             record: Record::new(policy),
             catch_up: CatchUp::default(),
             gate,
-            held_forms: Vec::new(),
-            unshown: Vec::new(),
+            requests: Requests::default(),
             told: HashSet::new(),
             roster: ClientRoster::default(),
         }
@@ -342,7 +341,7 @@ impl Contacts {
 
     /// Events, or questions, wait until it is known who is a contact.
     pub(super) fn follow_presence(&mut self, cx: &mut Cx<'_>) {
-        let is_awaited = cx.account.people.is_awaited || !self.held_forms.is_empty();
+        let is_awaited = cx.account.people.is_awaited || self.requests.is_holding();
         if is_awaited && !cx.account.people.is_known() {
             self.ask_contacts(cx);
         }
@@ -421,7 +420,7 @@ impl Contacts {
             self.members.note_new_node();
         }
         if cx.account.node.is_ready() {
-            self.answer_forms(cx);
+            self.answer_approved(cx);
         }
         if matches!(self.book, Book::Pubsub(_)) && cx.account.node.is_settled() {
             self.members.ask(cx.wire);
@@ -431,7 +430,7 @@ impl Contacts {
     fn handle_contacts_known(&mut self, cx: &mut Cx<'_>) {
         if cx.account.people.is_known() {
             cx.account.people.is_awaited = false;
-            self.release_forms(cx);
+            self.release_questions(cx);
         } else if self.catch_up == CatchUp::NeedsContacts {
             self.ask_contacts(cx);
         }

@@ -6,7 +6,7 @@ use super::follow::follow_self;
 use super::members::Subscribers;
 use super::record::{Request, Undo, Written};
 use super::roster::{name_and_groups, refuse};
-use super::subscriptions::{MOST_HELD, show_error, show_subscription};
+use super::subscriptions::{show_error, show_subscription};
 use super::{Book, Contacts};
 use crate::jid;
 use crate::pubsub::{Event, PRESENCE, Question, What};
@@ -14,6 +14,9 @@ use crate::translate::relation::{Half, Kind, Relation};
 use crate::translate::{Cx, rules};
 use crate::wire::{Dropped, Reply};
 use crate::xml::Element;
+
+/// So many subscription stanzas of the client's may wait until the contacts are known.
+const MOST_HELD: usize = 64;
 
 /// What waits until the contacts are known.
 #[derive(Default)]
@@ -114,7 +117,7 @@ impl Contacts {
         };
         let before = contact.relation;
         contact.is_listed = false;
-        contact.is_asking = false;
+        self.requests.end_asking(account);
         contact.name = None;
         contact.groups.clear();
         contact.relation = Relation::default();
@@ -125,7 +128,7 @@ impl Contacts {
         }
         match before.from {
             Half::Yes => self.revoke(account, cx),
-            Half::Asked => self.members.deny(account, cx),
+            Half::Asked => self.deny(account, cx),
             Half::No => {}
         }
         let request = Request { id, undo: None };
@@ -197,7 +200,7 @@ impl Contacts {
             let is_news = contact.item() != item;
             if after.from != Half::Asked {
                 // Another resource has answered.
-                contact.is_asking = false;
+                self.requests.end_asking(&account);
             }
             if before.to == Half::Yes && after.to != Half::Yes {
                 self.follow.note(&account, false, cx.wire);
@@ -304,14 +307,14 @@ impl Contacts {
         pending.sort_unstable();
         for jid in pending {
             // Its form got lost, or is still to come.
-            if jid::bare(jid) != own && !self.members.has_form_of(jid) {
+            if jid::bare(jid) != own && !self.requests.has_jid(jid) {
                 let question = Question {
                     service: own.as_str().into(),
                     node: PRESENCE.into(),
                     jid: jid.into(),
                     id: Box::default(),
                 };
-                self.handle_form(question, cx);
+                self.look_at(question, cx);
             }
         }
     }
@@ -385,13 +388,15 @@ impl Contacts {
             }
             Kind::Subscribed if is_routed => self.approve(account, cx),
             Kind::Unsubscribed if is_routed && before.from == Half::Asked => {
-                self.members.deny(account, cx);
+                self.deny(account, cx);
             }
             Kind::Unsubscribed if is_routed => self.revoke(account, cx),
             _ => {}
         }
+        if matches!(kind, Kind::Subscribed | Kind::Unsubscribed) {
+            self.requests.end_asking(account);
+        }
         if let Some(contact) = cx.account.people.get_mut(account) {
-            contact.is_asking &= !matches!(kind, Kind::Subscribed | Kind::Unsubscribed);
             // An item stays until the user removes it (§3.2.3, §3.3.2).
             contact.is_listed |= is_routed && matches!(kind, Kind::Subscribe | Kind::Subscribed);
         }

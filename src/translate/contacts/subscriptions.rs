@@ -4,24 +4,18 @@
 //! pubsub, and the handshake is made of it.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use super::follow::Outcome;
-use super::members::{Noted, has_share, set_subscription};
+use super::members::set_subscription;
 use super::{Book, Contacts};
 use crate::jid;
-use crate::pubsub::{Event, Question};
+use crate::pubsub::Event;
 use crate::translate::account::Told;
 use crate::translate::people::MOST_JIDS;
 use crate::translate::relation::{Half, Kind, Relation};
 use crate::translate::{Cx, Verdict, rules};
 use crate::wire::{Dropped, Leg, Refused};
 use crate::xml::{Element, escape};
-
-/// So many forms, or subscription stanzas of the client's, may wait until the contacts are known.
-pub(super) const MOST_HELD: usize = 64;
-/// So long after an answer to a form the native request behind it may come.
-const NATIVE_BEHIND: Duration = Duration::from_secs(60);
 
 impl Contacts {
     /// A subscription stanza from the client; it is always taken.
@@ -55,7 +49,7 @@ impl Contacts {
             Kind::Subscribe => {}
             Kind::Unsubscribe => self.follow.end(account, cx),
             Kind::Subscribed => {
-                let is_asking = self.members.has_form(account);
+                let is_asking = self.requests.has(account);
                 if relation.from == Half::Asked || is_asking {
                     // Before the native stanza: it makes the contact subscribe. Nothing comes of that
                     // stanza if the request was taken back meanwhile, of which ejabberd tells nobody.
@@ -64,24 +58,23 @@ impl Contacts {
                 }
             }
             Kind::Unsubscribed => {
-                if self.members.has_form(account) {
-                    self.members.deny(account, cx);
+                if self.requests.has(account) {
+                    self.deny(account, cx);
                 }
                 let told = self.told(account, true, cx);
                 self.end_approval(account, told, cx);
             }
         }
-        if let Some(contact) = cx.account.people.stranger_mut(account)
-            && matches!(kind, Kind::Subscribed | Kind::Unsubscribed)
+        if !matches!(kind, Kind::Subscribed | Kind::Unsubscribed) {
+            return;
+        }
+        let (was_asked, now) = (relation.from == Half::Asked, cx.wire.now);
+        self.requests.note_answer(account, kind, !was_asked, now);
+        if let Some(contact) = cx.account.people.known_mut(account)
+            && (was_asked || kind == Kind::Unsubscribed)
         {
-            // One answer is for the form and for the native request behind it, and for no later one.
-            let is_first =
-                std::mem::take(&mut contact.is_asking) && contact.relation.from != Half::Asked;
-            contact.answered = is_first.then_some((kind, cx.wire.now + NATIVE_BEHIND));
-            if contact.relation.from == Half::Asked || kind == Kind::Unsubscribed {
-                // The roster will say the same.
-                contact.relation.from = Half::No;
-            }
+            // The roster will say the same.
+            contact.relation.from = Half::No;
         }
     }
 
@@ -89,7 +82,13 @@ impl Contacts {
     pub(super) fn approve(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.cancel_revocation(account, cx);
         let jids = match self.may_let_in(cx.account) {
-            true => self.members.approve(account, cx),
+            true => {
+                cx.wire.apply(&rules::APPROVE);
+                self.members.let_in(account, cx.wire);
+                let jids = self.answer_yes(account, cx);
+                self.members.note_subscribed(&jids);
+                jids
+            }
             // There is nothing to be seen yet; who may see it is looked at when there is.
             false => Vec::new(),
         };
@@ -109,7 +108,8 @@ impl Contacts {
             return;
         };
         let is_native = contact.relation.from != Half::No;
-        if contact.is_asking && !is_native && contact.recorded.from != Half::Yes {
+        let is_asking = self.requests.is_asking(account);
+        if is_asking && !is_native && contact.recorded.from != Half::Yes {
             contact.recorded.from = Half::Yes;
             is_news = true;
         }
@@ -161,21 +161,12 @@ impl Contacts {
         }
     }
 
-    /// The node is there: what was asked about contacts who may see it is answered.
-    pub(super) fn answer_forms(&mut self, cx: &mut Cx<'_>) {
-        for account in self.members.asking() {
-            if self.may_see(&account, cx) {
-                self.approve(&account, cx);
-            }
-        }
-    }
-
     /// `account` is not approved any more, neither natively nor on record; under `auto`.
     pub(super) fn end_approval(&mut self, account: &str, told: Told, cx: &mut Cx<'_>) {
-        let was_recorded = cx.account.people.get_mut(account).is_some_and(|contact| {
-            contact.answered = None;
-            std::mem::take(&mut contact.recorded.from) == Half::Yes
-        });
+        self.requests.forget_answer(account);
+        let contact = cx.account.people.known_mut(account);
+        let was_recorded =
+            contact.is_some_and(|it| std::mem::take(&mut it.recorded.from) == Half::Yes);
         self.take_out(account, told, cx);
         if was_recorded {
             self.record
@@ -209,10 +200,8 @@ impl Contacts {
         if gained(|relation| relation.from) {
             self.forget_approval(account, cx);
             // Maybe another resource has answered.
-            if let Some(contact) = cx.account.people.get_mut(account) {
-                contact.forget_request();
-            }
-            if self.may_see(account, cx) && self.members.has_form(account) {
+            self.requests.end_asking(account);
+            if self.may_see(account, cx) && self.requests.has(account) {
                 self.approve(account, cx);
             } else if cx.account.people.lets_see(account) {
                 self.members.want(account, is_marked, cx.wire);
@@ -287,39 +276,27 @@ impl Contacts {
         };
         if kind == Kind::Unsubscribe {
             // The request is withdrawn; the next one is another.
-            contact.forget_request();
+            self.requests.end_asking(account);
+            if contact.relation.from == Half::Asked {
+                contact.relation.from = Half::No;
+            }
         }
         if kind != Kind::Subscribe {
             return false;
         }
-        if contact.is_asking {
-            // The form was first, and the user is being asked.
+        if self.requests.is_asking(account) {
+            // The question was first, and the user is being asked.
             contact.relation.from = Half::Asked;
             cx.wire.apply(&rules::FORM_KNOWN);
             return true;
         }
-        match contact.answered.take() {
-            Some((kind, until)) if cx.wire.now <= until => {
-                cx.wire.apply(&rules::FORM_KNOWN);
-                self.paced.repeat(kind, account, cx.wire);
-                true
-            }
-            _ => {
-                contact.relation.from = Half::Asked;
-                false
-            }
-        }
-    }
-
-    /// Listing 10: approved if the user has approved that account, else the user is asked. It waits until the
-    /// contacts are known.
-    pub(in crate::translate) fn question(&mut self, question: Question, cx: &mut Cx<'_>) {
-        cx.wire.apply(&rules::FORM);
-        if cx.account.people.is_known() {
-            self.handle_form(question, cx);
-        } else {
-            self.hold_form(question, false, cx);
-        }
+        let Some(answer) = self.requests.take_answer(account, cx.wire.now) else {
+            contact.relation.from = Half::Asked;
+            return false;
+        };
+        cx.wire.apply(&rules::FORM_KNOWN);
+        self.paced.repeat(answer, account, cx.wire);
+        true
     }
 
     /// An answer of ours about `jid` came back (ejabberd acts on none), so the owner sets the subscription. The
@@ -333,94 +310,6 @@ impl Contacts {
         let account = jid::prepared(jid::bare(jid));
         if cx.wire.may_react() && (!is_allowed || self.may_see(&account, cx)) {
             set_subscription(jid, is_allowed, cx.wire);
-        }
-    }
-
-    fn hold_form(&mut self, form: Question, is_contacts: bool, cx: &mut Cx<'_>) {
-        let has_room = match is_contacts {
-            true => self.held_forms.len() < 2 * MOST_HELD,
-            false => has_share(&self.held_forms, &form, MOST_HELD),
-        };
-        if self.held_forms.contains(&form) {
-            return;
-        }
-        match has_room {
-            true => self.held_forms.push(form),
-            false => cx.wire.drop_event(Dropped::Overflow),
-        }
-    }
-
-    /// Looks at the forms that had to wait.
-    pub(super) fn release_forms(&mut self, cx: &mut Cx<'_>) {
-        for form in std::mem::take(&mut self.held_forms) {
-            self.handle_form(form, cx);
-        }
-    }
-
-    /// Listing 10: approved if the user has approved that account, else the user is asked.
-    pub(super) fn handle_form(&mut self, form: Question, cx: &mut Cx<'_>) {
-        let account = form.account().into_owned();
-        let is_doubted = cx.account.people.may_see(&account) && !self.blocking.is_known();
-        if is_doubted && matches!(self.book, Book::Native) {
-            // Whoever was approved may be blocked by now.
-            self.blocking.ask(cx);
-            return self.hold_form(form, true, cx);
-        }
-        let is_blocked = cx.account.people.blocked.blocks(&account);
-        let may_see = self.may_see(&account, cx);
-        let is_decided = is_blocked || may_see;
-        if is_decided && !cx.wire.may_react() {
-            // Somebody asks again and again.
-            return cx.wire.drop_event(Dropped::Overflow);
-        }
-        match self.members.note_form(form, is_decided) {
-            Noted::New => {}
-            Noted::Known => return cx.wire.apply(&rules::FORM_KNOWN),
-            Noted::TooMany => return cx.wire.drop_event(Dropped::Overflow),
-        }
-        if is_blocked {
-            return self.members.deny(&account, cx);
-        }
-        if may_see {
-            return self.approve(&account, cx);
-        }
-        let Some(contact) = cx.account.people.get_mut(&account) else {
-            return self.members.deny(&account, cx);
-        };
-        let is_asked = match self.book {
-            Book::Native => contact.relation.from == Half::Asked,
-            // By the record: nobody was shown it in this session.
-            Book::Pubsub(_) => false,
-        };
-        if contact.is_asking || is_asked {
-            return cx.wire.apply(&rules::FORM_KNOWN);
-        }
-        contact.is_asking = true;
-        if let Book::Pubsub(_) = self.book {
-            let (after, _) = contact.relation.inbound(Kind::Subscribe);
-            self.set_relation(&account, after, cx);
-        }
-        if cx.account.status.is_available {
-            show_subscription(Kind::Subscribe, &account, cx);
-        } else if !self.unshown.iter().any(|other| **other == *account) {
-            self.unshown.push(account.into());
-        }
-    }
-
-    /// The client is available: it is shown what came before.
-    pub(super) fn show_requests(&mut self, cx: &mut Cx<'_>) {
-        if self.unshown.is_empty() || !cx.account.status.is_available {
-            return;
-        }
-        for account in std::mem::take(&mut self.unshown) {
-            if cx
-                .account
-                .people
-                .get(&account)
-                .is_some_and(|contact| contact.is_asking)
-            {
-                show_subscription(Kind::Subscribe, &account, cx);
-            }
         }
     }
 
