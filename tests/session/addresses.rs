@@ -1,8 +1,6 @@
 //! Addresses as people and other servers write them: bare JIDs are compared as servers prepare them, resources are
 //! opaque (RFC 6122).
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 /// How somebody may type the bard's address, and how a server may write it.
@@ -128,22 +126,11 @@ fn reading(items: &[(&str, &str)]) -> (Driver, Vec<Node>) {
         (Question::Record, &*items_answer),
         (Question::Subscribers, &*subscriptions(&listed)),
     ];
-    let mut d = Driver::pure();
-    d.keep_all();
-    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
-    let mut writes = Vec::new();
-    loop {
-        let sent = d.server_got();
-        if sent.is_empty() {
-            return (d, writes);
-        }
-        for iq in sent {
-            match iq.has("pubsub/publish") {
-                true => writes.push(iq),
-                false => Account::answering(&answers).answer_one(&iq, &mut d),
-            }
-        }
-    }
+    let mut d = Driver::asking_for_roster();
+    let is_write = |iq: &Node| iq.has("pubsub/publish");
+    let mut sent = Account::answering(&answers).settle_but(&mut d, |_, iq| is_write(iq));
+    sent.retain(is_write);
+    (d, sent)
 }
 
 /// The item that is written, and whom it holds.

@@ -2,8 +2,6 @@
 
 use pubshim::session::{Dropped, Event, Input, Leg, Options, Policy};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 const MESSAGE: &str = "<message to='romeo@montague.lit'><body>0123456789</body></message>";

@@ -1,8 +1,6 @@
 //! Each cell of the tables in RFC 6121 Appendix A, under `pure`: what leaves to the server, what the client
 //! is told, and what is pushed to it.
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 /// A row of the tables in §A.2 and §A.3: the stanza, and the state after it in each of [`STATES`]; the
@@ -268,9 +266,7 @@ fn every_cell_of_rfc_6121_appendix_a_left_while_away() {
             half("to", to),
             half("from", from)
         );
-        let mut d = Driver::pure();
-        d.keep_all();
-        d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+        let mut d = Driver::asking_for_roster();
         let other = format!("<contact jid='{OTHER}' from='yes'/>");
         Account::answering(&[
             (

@@ -2,8 +2,6 @@
 
 use pubshim::session::{Event, Input, Leg, Output};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 const CLOSE: &str = "</stream:stream>";

@@ -73,6 +73,8 @@ pub(crate) struct Driver {
     jid: String,
     /// What was sent on each leg and not yet looked at.
     taken: [Vec<u8>; 2],
+    /// How many bytes to the server the polite one has looked at.
+    looked_at: usize,
     /// Legs that take no bytes.
     blocked: [bool; 2],
     outputs: Vec<Output>,
@@ -109,6 +111,7 @@ impl Driver {
             now,
             jid: JULIET.to_owned(),
             taken: Default::default(),
+            looked_at: 0,
             blocked: [false; 2],
             outputs: Vec::new(),
             header: client_header("capulet.lit"),
@@ -225,6 +228,13 @@ impl Driver {
         driver
     }
 
+    /// The same, and the client has asked for its roster, with the id `r`.
+    pub(crate) fn asking_for_roster() -> Self {
+        let mut driver = Self::pure();
+        driver.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+        driver
+    }
+
     pub(crate) fn auto(jid: &str) -> Self {
         Self::logged_in(jid, options(Policy::Auto))
     }
@@ -246,12 +256,15 @@ impl Driver {
     /// Answers what the session asks and the test does not keep, and takes it out of what was sent.
     fn answer_politely(&mut self) {
         let sent = &mut self.taken[Leg::Server as usize];
-        let mut questions = Node::sent(&self.header, sent);
+        let start = self.looked_at;
+        let mut questions = Node::sent(&self.header, &sent[start..]);
+        self.looked_at += questions.last().map_or(0, |(place, _)| place.end);
         questions.retain(|(_, stanza)| {
             is_ours(stanza) && Question::of(stanza).is_none_or(|it| !self.kept.contains(&it))
         });
         for (place, _) in questions.iter().rev() {
-            sent.drain(place.clone());
+            sent.drain(start + place.start..start + place.end);
+            self.looked_at -= place.len();
         }
         let answers = questions.iter().map(|(_, question)| {
             let answer = self.account.answer(question);
@@ -321,6 +334,7 @@ impl Driver {
 
     /// What the server was sent since the last look.
     pub(crate) fn server_bytes(&mut self) -> String {
+        self.looked_at = 0;
         String::from_utf8(std::mem::take(&mut self.taken[Leg::Server as usize])).unwrap()
     }
 

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use pubshim::session::{Input, Leg, Output, Policy, ServerFacts};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 const CLOSE: &str = "</stream:stream>";

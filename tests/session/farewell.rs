@@ -1,7 +1,5 @@
 //! Whoever is taken out has seen the client go, and nobody else is bothered without need.
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 const NURSE: &str = "nurse@capulet.lit";

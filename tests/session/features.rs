@@ -2,8 +2,7 @@
 
 use pubshim::session::{Event, Options, Policy};
 
-use crate::common::*;
-use crate::driver::*;
+use crate::scenes::*;
 
 /// As Prosody offers it after SASL, cut from a real answer.
 const PROSODY: [&str; 8] = [

@@ -3,8 +3,6 @@
 
 use pubshim::session::Dropped;
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 /// Asserts that nothing is made of a message: it passes, and the session does nothing.

@@ -2,8 +2,6 @@
 
 use pubshim::session::{Dropped, Event, Input, Leg, Level};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 /// Answers all that is asked of the own account; what was sent, in words, and what was put on record.

@@ -2,8 +2,6 @@
 
 use pubshim::session::Event;
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 const PARIS: &str = "paris@verona.lit";

@@ -1,8 +1,7 @@
 //! Every cell of RFC 6121 Appendix A under `auto`: the native stanza passes byte for byte, whatever the
 //! state, as the server decides what it means; and pubsub follows.
 
-use crate::common::*;
-use crate::driver::*;
+use crate::scenes::*;
 
 /// A state of §A.1: the roster's `subscription`, whether it says `ask`, and whether the user is being asked.
 struct State {

@@ -2,7 +2,6 @@
 
 use pubshim::session::Dropped;
 
-use crate::common::*;
 use crate::scenes::*;
 
 const R: &str = "romeo@montague.lit";

@@ -2,8 +2,6 @@
 
 use pubshim::session::{Dropped, Event, Input, Leg, Level, Options, Output, Policy, Record};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 const CHAT: &str = "<message from='nurse@capulet.lit' type='chat'><body>Madam!</body></message>";

@@ -5,8 +5,6 @@ use std::time::Duration;
 use pubshim::fixture::{Fixture, Recording, replay};
 use pubshim::session::{Input, Policy};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 /// A session that has published once and asked for its account's items; the request.

@@ -2,8 +2,6 @@
 
 use pubshim::session::{Input, Leg, Options, Output, Policy};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 /// Sends one byte of an endless stanza every 10 seconds.

@@ -2,8 +2,7 @@
 
 use pubshim::session::{Event, Input, Leg, Options, Output, Policy, Security, ServerFacts};
 
-use crate::common::*;
-use crate::driver::*;
+use crate::scenes::*;
 
 const CHALLENGE: &str =
     "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>cj00L1RHQUVM</challenge>";

@@ -2,8 +2,6 @@
 
 use pubshim::session::{Input, Leg, Output, Policy, ServerFacts};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 fn stanza(kind: &str, n: usize) -> String {

@@ -2,8 +2,6 @@
 
 use pubshim::session::{Event, Input, Output, Policy, ServerFacts};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 /// A session whose client has become available; the first question about the node.

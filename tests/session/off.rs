@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use pubshim::session::{Event, Input, Leg, Output, Policy, Record};
 
-use crate::common::*;
-use crate::driver::*;
+use crate::scenes::*;
 
 const CLOSE: &str = "</stream:stream>";
 

@@ -2,8 +2,6 @@
 
 use pubshim::session::Dropped;
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 /// A contact's native presence as its shim and its server write it.

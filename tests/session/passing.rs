@@ -2,8 +2,7 @@
 
 use pubshim::session::{Function, Input, Leg, Options, Policy, ServerFacts};
 
-use crate::common::*;
-use crate::driver::*;
+use crate::scenes::*;
 
 /// Odd but good XML: quoting, CDATA, prefixes, references, empty elements, languages, other scripts.
 const ODD: &[&str] = &[

@@ -2,8 +2,6 @@
 
 use pubshim::session::{Dropped, Policy};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 /// What the client is shown of an event with this payload of Juliet's.

@@ -2,8 +2,6 @@
 
 use pubshim::session::{Event, Policy};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 #[test]

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pubshim::session::Dropped;
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 #[test]
@@ -13,8 +11,7 @@ fn what_is_on_record_is_the_roster() {
     let contact = format!(
         "<contact jid='{CONTACT}' listed='yes' to='yes' name='Romeo &amp; me'><group>A</group><group>B</group></contact>"
     );
-    let mut d = Driver::pure();
-    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let mut d = Driver::asking_for_roster();
     Account::answering(&[(Question::Record, &record(&[(BUCKET, &contact)]))]).settle(&mut d);
     let answer = d.one_to_client();
     let item = answer.at("query/item");
@@ -69,8 +66,7 @@ fn what_is_malformed_on_record_is_passed_over() {
     let good = format!("<contact jid='{CONTACT}' to='yes'/>");
     let bad = "<contact/><contact jid=''/><contact jid='a@capulet.lit/x' to='yes'/><other jid='a@capulet.lit'/>\
                <contact jid='@capulet.lit' to='yes'/>";
-    let mut d = Driver::pure();
-    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let mut d = Driver::asking_for_roster();
     let items = format!("{bad}{good}");
     let body = record(&[(BUCKET, &items)]).replace(
         "</items>",
@@ -162,21 +158,15 @@ fn without_a_record_there_is_no_roster() {
         "feature-not-implemented",
         "internal-server-error",
     ] {
-        let mut d = Driver::pure();
-        d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+        let mut d = Driver::asking_for_roster();
         d.client(&format!("<presence to='{CONTACT}' type='subscribe'/>"));
-        loop {
-            let sent = d.server_got();
-            if sent.is_empty() {
-                break;
+        Account::answering(&[]).settle_but(&mut d, |d, iq| {
+            let is_record = iq.at("pubsub").children[0].value("node") == RECORD;
+            if is_record {
+                d.error(iq, "cancel", condition);
             }
-            for iq in sent {
-                match iq.at("pubsub").children[0].value("node") {
-                    RECORD => d.error(&iq, "cancel", condition),
-                    _ => Account::answering(&[]).answer_one(&iq, &mut d),
-                }
-            }
-        }
+            is_record
+        });
         let mut seen = shown(&mut d);
         seen.sort();
         assert_eq!(
@@ -225,28 +215,17 @@ fn a_record_that_comes_in_parts_is_asked_for_to_its_end() {
         "<set xmlns='http://jabber.org/protocol/rsm'><count>2</count></set></pubsub>",
     );
     let rest = record(&[("f1", "<contact jid='benvolio@montague.lit' to='yes'/>")]);
-    let mut d = Driver::pure();
-    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let mut d = Driver::asking_for_roster();
     let mut asked = Vec::new();
-    loop {
-        let sent = d.server_got();
-        if sent.is_empty() {
-            break;
+    Account::answering(&[]).settle_but(&mut d, |d, iq| {
+        let is_record = Question::of(iq) == Some(Question::Record);
+        if is_record {
+            let body = if asked.is_empty() { &first } else { &rest };
+            d.result(iq, body);
+            asked.push(iq.at("pubsub/items").children.len());
         }
-        for iq in sent {
-            match iq
-                .find("pubsub/items")
-                .filter(|it| it.value("node") == RECORD)
-            {
-                Some(items) => {
-                    let body = if asked.is_empty() { &first } else { &rest };
-                    d.result(&iq, body);
-                    asked.push(items.children.len());
-                }
-                None => Account::answering(&[]).answer_one(&iq, &mut d),
-            }
-        }
-    }
+        is_record
+    });
     // All but the one that came; nothing is taken for empty that was left out.
     assert_eq!(asked, [0, 255]);
     let answer = d.one_to_client();
@@ -362,9 +341,7 @@ fn what_nobody_waits_for_is_written_at_the_pace_of_all_else() {
         (Question::Record, &*record(&items)),
         (Question::Subscribers, &subscriptions(&list)),
     ];
-    let mut d = Driver::pure();
-    d.keep_all();
-    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let mut d = Driver::asking_for_roster();
     let mut bytes = 0;
     let mut seconds = 0;
     let mut buckets = BTreeSet::new();

@@ -2,8 +2,7 @@
 
 use pubshim::session::{Event, Input, Leg, Output, Policy, ServerFacts};
 
-use crate::common::*;
-use crate::driver::*;
+use crate::scenes::*;
 
 const STREAMS: &str = "http://etherx.jabber.org/streams";
 

@@ -4,8 +4,6 @@ use std::collections::HashSet;
 
 use pubshim::session::Event;
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 fn unsubscribed(account: &str) -> String {
@@ -31,24 +29,16 @@ fn endings(
     answer: impl Fn(&mut Driver, &Node, &str),
 ) -> Vec<String> {
     let mut said = Vec::new();
-    loop {
-        let sent = d.server_got();
-        if sent.is_empty() {
-            return said;
+    account.settle_but(d, |d, iq| {
+        let words = say(iq);
+        let is_ending = words.contains(" none ");
+        if is_ending {
+            answer(d, iq, &words);
+            said.push(words);
         }
-        for iq in sent {
-            if iq.local != "iq" || iq.attribute("to").is_some() {
-                continue;
-            }
-            let words = say(&iq);
-            if words.contains(" none ") {
-                answer(d, &iq, &words);
-                said.push(words);
-            } else {
-                account.answer_one(&iq, d);
-            }
-        }
-    }
+        is_ending
+    });
+    said
 }
 
 /// Whom the log says to be subscribed still.
@@ -418,20 +408,9 @@ const STATUS: &str = "<presence id='2'><status>Gone</status></presence>";
 
 /// What is said to the own account until nothing more is.
 fn said_until_quiet(d: &mut Driver, account: &Account) -> Vec<String> {
-    let mut said = Vec::new();
-    loop {
-        let sent = d.server_got();
-        if sent.is_empty() {
-            return said;
-        }
-        for iq in sent
-            .iter()
-            .filter(|iq| iq.local == "iq" && iq.value("id") != "r")
-        {
-            said.push(say(iq));
-            account.answer_one(iq, d);
-        }
-    }
+    let mut sent = account.settle_all(d);
+    sent.retain(is_ours);
+    sent.iter().map(say).collect()
 }
 
 #[test]

@@ -2,8 +2,6 @@
 
 use pubshim::session::Dropped;
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 #[test]
@@ -12,7 +10,6 @@ fn an_open_request_is_asked_again_at_the_next_login() {
     for repeats in [true, false] {
         let contact = format!("<contact jid='{CONTACT}' from='asked'/>");
         let mut d = Driver::pure();
-        d.keep_all();
         if repeats {
             d.server(&form("approve1", CONTACT));
         }
@@ -62,9 +59,7 @@ fn a_request_that_was_taken_is_looked_at_and_not_made_again() {
         ),
     ] {
         let contact = format!("<contact jid='{CONTACT}' listed='yes' to='pending'/>");
-        let mut d = Driver::pure();
-        d.keep_all();
-        d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+        let mut d = Driver::asking_for_roster();
         let question = settle_but_contacts(
             &mut d,
             &[(Question::Record, &record(&[(BUCKET, &contact)]))],
@@ -162,7 +157,6 @@ fn a_form_of_a_stranger_is_nothing() {
 #[test]
 fn a_push_only_after_the_client_has_asked_for_its_roster() {
     let mut d = Driver::pure();
-    d.keep_all();
     d.client("<presence/>");
     Account::answering(&[]).settle(&mut d);
     d.client(&format!("<presence to='{CONTACT}' type='subscribe'/>"));
@@ -228,32 +222,23 @@ fn three_on_record(list: &[(&str, &str)], is_new: bool) -> (Vec<String>, Vec<Str
         (Question::Record, &*record),
         (Question::Subscribers, &*list),
     ];
-    let mut d = Driver::pure();
-    d.keep_all();
-    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let mut d = Driver::asking_for_roster();
     let (mut is_there, mut subscribed) = (!is_new, Vec::new());
-    loop {
-        let sent = d.server_got();
-        if sent.is_empty() {
-            subscribed.sort();
-            return (shown(&mut d), subscribed);
+    Account::answering(&answers).settle_but(&mut d, |d, iq| {
+        is_there |= iq.has("pubsub/create");
+        if let Some(change) = iq.find("pubsub/subscriptions/subscription")
+            && change.value("subscription") == "subscribed"
+        {
+            subscribed.push(change.value("jid").to_owned());
         }
-        for iq in sent {
-            is_there |= iq.has("pubsub/create");
-            if let Some(change) = iq.find("pubsub/subscriptions/subscription")
-                && change.value("subscription") == "subscribed"
-            {
-                subscribed.push(change.value("jid").to_owned());
-            }
-            let is_asked = iq
-                .find("pubsub/configure")
-                .is_some_and(|it| it.attribute("node") == Some("presence"));
-            match is_asked && !is_there {
-                true => d.error(&iq, "cancel", "item-not-found"),
-                false => Account::answering(&answers).answer_one(&iq, &mut d),
-            }
+        let is_missing = say(iq) == "configure presence" && !is_there;
+        if is_missing {
+            d.error(iq, "cancel", "item-not-found");
         }
-    }
+        is_missing
+    });
+    subscribed.sort();
+    (shown(&mut d), subscribed)
 }
 
 const THREE: [&str; 3] = ["c0@verona.lit", "c1@verona.lit", "c2@verona.lit"];
@@ -315,9 +300,7 @@ fn an_answer_asked_for_before_a_change_does_not_undo_it() {
 #[test]
 fn events_of_contacts_wait_for_the_roster_and_the_client() {
     let contact = format!("<contact jid='{CONTACT}' to='yes'/>");
-    let mut d = Driver::pure();
-    d.keep_all();
-    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let mut d = Driver::asking_for_roster();
     Account::answering(&[(Question::Record, &record(&[(BUCKET, &contact)]))]).settle(&mut d);
     d.forget();
     d.server(&event_of(ROMEO, &payload(ROMEO, "1", "")));
@@ -337,10 +320,7 @@ fn events_of_contacts_wait_for_the_roster_and_the_client() {
 #[test]
 fn who_has_left_and_asks_again_is_approved_again() {
     let contact = format!("<contact jid='{CONTACT}' listed='yes' from='yes'/>");
-    let mut d = Driver::pure();
-    d.keep_all();
-    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
-    let mut sent = Vec::new();
+    let mut d = Driver::asking_for_roster();
     let answers = [
         (Question::Record, &*record(&[(BUCKET, &contact)])),
         (
@@ -348,16 +328,7 @@ fn who_has_left_and_asks_again_is_approved_again() {
             &subscriptions(&[(CONTACT, "pending")]),
         ),
     ];
-    loop {
-        let iqs = d.server_got();
-        if iqs.is_empty() {
-            break;
-        }
-        for iq in iqs {
-            Account::answering(&answers).answer_one(&iq, &mut d);
-            sent.push(iq);
-        }
-    }
+    let sent = Account::answering(&answers).settle_all(&mut d);
     assert_eq!(shown(&mut d), ["result r"]);
     let approved = sent
         .iter()

@@ -2,8 +2,8 @@
 
 use pubshim::session::{Dropped, Policy, ServerFacts};
 
-use crate::common::*;
-use crate::driver::*;
+pub(crate) use crate::common::*;
+pub(crate) use crate::driver::*;
 
 mod account;
 mod pure;

@@ -2,8 +2,6 @@
 
 use pubshim::session::Dropped;
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 const BENVOLIO: &str = "benvolio@montague.lit/pda";

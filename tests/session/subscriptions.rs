@@ -1,8 +1,6 @@
 //! Under `auto` pubsub follows the native subscriptions: who has a shim is subscribed to (listing 9), and
 //! who may see us is a member of our node.
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 /// Juliet's session with Romeo in her roster.

@@ -2,8 +2,6 @@
 
 use pubshim::session::{Input, Leg, Policy};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 const CLOSE: &str = "</stream:stream>";

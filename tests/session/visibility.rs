@@ -2,8 +2,6 @@
 
 use pubshim::session::{Event, Output, Policy, ServerFacts};
 
-use crate::common::*;
-use crate::driver::*;
 use crate::scenes::*;
 
 const AWAY: &str = "<presence id='2'><show>away</show></presence>";

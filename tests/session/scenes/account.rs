@@ -1,7 +1,6 @@
 //! The polite server in a scenario: it answers all that was asked, and says in words what that was.
 
-use crate::common::*;
-use crate::driver::*;
+use super::*;
 
 impl Account {
     /// Answers an IQ to the own account.
@@ -18,6 +17,15 @@ impl Account {
 
     /// The same with the stanzas as they are.
     pub(crate) fn settle_all(&self, d: &mut Driver) -> Vec<Node> {
+        self.settle_but(d, |_, _| false)
+    }
+
+    /// The same but for what a test answers by itself.
+    pub(crate) fn settle_but(
+        &self,
+        d: &mut Driver,
+        mut answer: impl FnMut(&mut Driver, &Node) -> bool,
+    ) -> Vec<Node> {
         let mut all = Vec::new();
         loop {
             let sent = d.server_got();
@@ -25,7 +33,8 @@ impl Account {
                 return all;
             }
             for stanza in &sent {
-                if is_question(stanza) && stanza.attribute("to").is_none() {
+                let is_own = is_ours(stanza) && stanza.attribute("to").is_none();
+                if is_own && !answer(d, stanza) {
                     self.answer_one(stanza, d);
                 }
             }

@@ -1,8 +1,6 @@
 //! Where scenarios under `pure` begin, and what was shown and sent there in words.
 
-use crate::common::*;
-use crate::driver::*;
-use crate::scenes::*;
+use super::*;
 
 /// Has the session's account subscribed to the node of `account`, which lets it.
 pub(crate) fn subscribe_to(d: &mut Driver, account: &str) {
@@ -20,9 +18,7 @@ pub(crate) fn subscribe_to(d: &mut Driver, account: &str) {
 
 /// Juliet's session: available, her roster asked for, with this on record and on her node.
 pub(crate) fn started(answers: &[(Question, &str)]) -> Driver {
-    let mut d = Driver::pure();
-    d.keep_all();
-    d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    let mut d = Driver::asking_for_roster();
     let mut asked = settle_but_contacts(&mut d, answers);
     d.client("<presence/>");
     asked.extend(settle_but_contacts(&mut d, answers));
@@ -86,20 +82,9 @@ pub(crate) fn left(d: &mut Driver) -> Vec<String> {
 
 /// Answers what is asked of the own account; what is asked of contacts.
 pub(crate) fn settle_but_contacts(d: &mut Driver, answers: &[(Question, &str)]) -> Vec<Node> {
-    let mut others = Vec::new();
-    loop {
-        let sent = d.server_got();
-        if sent.is_empty() {
-            return others;
-        }
-        for iq in sent {
-            if iq.attribute("to").is_some_and(|to| to != OWN) {
-                others.push(iq);
-            } else {
-                Account::answering(answers).answer_one(&iq, d);
-            }
-        }
-    }
+    let mut sent = Account::answering(answers).settle_all(d);
+    sent.retain(|iq| iq.attribute("to").is_some());
+    sent
 }
 
 /// The states of RFC 6121 §A.1: name, what the record says, what the roster shows.
