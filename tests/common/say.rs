@@ -130,6 +130,7 @@ pub(crate) fn in_short(stanza: &Node) -> String {
         }
         ("iq", "error") => format!("error {} {}", stanza.value("id"), error()),
         ("iq", kind) => format!("{kind} {}", stanza.value("id")),
+        ("message", _) if stanza.has("body") => format!("{from} says {}", stanza.at("body").text),
         _ => format!("{stanza:?}"),
     }
 }

@@ -5,6 +5,7 @@
 //! Somebody is called by name (`juliet`), one of their clients by name and resource (`juliet/balcony`);
 //! `tests/common/say.rs` writes what a client is shown in these words.
 
+mod messages;
 mod person;
 mod presence;
 mod subscriptions;
@@ -44,10 +45,14 @@ impl World {
         person
     }
 
-    /// Two who saw each other before the story begins; both are away.
-    pub(crate) fn friends(&self, one: &str, other: &str) {
-        let (one, other) = (self.account(one), self.account(other));
+    /// Juliet and Romeo, who saw each other before the story begins, and have just come.
+    pub(crate) fn two_friends(&self) -> (Person<'_>, Person<'_>) {
+        let (one, other) = (self.account("juliet"), self.account("romeo"));
         self.stage.befriend(&one, &other);
+        let (juliet, romeo) = (self.comes("juliet/balcony"), self.comes("romeo/orchard"));
+        juliet.sees(["romeo/orchard available"]);
+        romeo.sees(["juliet/balcony available"]);
+        (juliet, romeo)
     }
 
     /// Whether the server has presence and subscriptions of its own, and so tells what no shim is left to tell.

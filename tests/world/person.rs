@@ -97,6 +97,14 @@ impl<'a> Person<'a> {
         self.says(&format!("<presence to='{to}' type='{kind}'/>"));
     }
 
+    /// Writes to one other.
+    pub(crate) fn writes(&self, whom: &str, text: &str) {
+        let to = self.world.account(whom);
+        self.says(&format!(
+            "<message to='{to}' type='chat'><body>{text}</body></message>"
+        ));
+    }
+
     /// Takes somebody out of the roster, which ends all between them.
     pub(crate) fn removes(&self, whom: &str) {
         let jid = self.world.account(whom);

@@ -1,6 +1,6 @@
 //! Who sees whom come, change and go (RFC 6121 §4; listings 1 to 4).
 
-use super::{Person, World, stories};
+use super::{World, stories};
 
 stories!(
     each_change_is_seen_once,
@@ -11,17 +11,8 @@ stories!(
     a_large_status_is_kept_whole,
 );
 
-/// Juliet and Romeo, who have just seen each other come.
-fn friends(world: &World) -> (Person<'_>, Person<'_>) {
-    world.friends("juliet", "romeo");
-    let (juliet, romeo) = (world.comes("juliet/balcony"), world.comes("romeo/orchard"));
-    juliet.sees(["romeo/orchard available"]);
-    romeo.sees(["juliet/balcony available"]);
-    (juliet, romeo)
-}
-
 fn each_change_is_seen_once(world: &World) {
-    let (juliet, romeo) = friends(world);
+    let (juliet, romeo) = world.two_friends();
     juliet.has_status("Moping");
     romeo.sees(["juliet/balcony available Moping"]);
     romeo.has_status("Climbing");
@@ -37,13 +28,13 @@ fn each_change_is_seen_once(world: &World) {
 }
 
 fn whoever_vanishes_is_seen_to_go(world: &World) {
-    let (juliet, romeo) = friends(world);
+    let (juliet, romeo) = world.two_friends();
     juliet.vanishes();
     romeo.sees(["juliet/balcony unavailable"]);
 }
 
 fn whoever_loses_the_shim_is_gone(world: &World) {
-    let (juliet, romeo) = friends(world);
+    let (juliet, romeo) = world.two_friends();
     juliet.loses_its_shim();
     if world.has_natives() {
         romeo.sees(["juliet/balcony unavailable"]);
@@ -56,7 +47,7 @@ fn whoever_loses_the_shim_is_gone(world: &World) {
 }
 
 fn whoever_comes_back_is_seen_again(world: &World) {
-    let (juliet, romeo) = friends(world);
+    let (juliet, romeo) = world.two_friends();
     juliet.hides();
     romeo.sees(["juliet/balcony unavailable"]);
     romeo.has_status("Waiting");
@@ -72,7 +63,7 @@ fn whoever_comes_back_is_seen_again(world: &World) {
 }
 
 fn two_clients_of_one_account(world: &World) {
-    let (juliet, romeo) = friends(world);
+    let (juliet, romeo) = world.two_friends();
     let garden = world.comes("juliet/garden");
     garden.sees(["juliet/balcony available", "romeo/orchard available"]);
     juliet.sees(["juliet/garden available"]);
@@ -88,7 +79,7 @@ fn two_clients_of_one_account(world: &World) {
 }
 
 fn a_large_status_is_kept_whole(world: &World) {
-    let (juliet, romeo) = friends(world);
+    let (juliet, romeo) = world.two_friends();
     // What has to be escaped, what is long in UTF-8, and no line break that XML would change.
     let status = "O \u{1f339} & <Romeo> ".repeat(400) + "wherefore";
     let escaped = status.replace('&', "&amp;").replace('<', "&lt;");

@@ -106,10 +106,7 @@ fn requests_that_cross(world: &World) {
 }
 
 fn whoever_unsubscribes_sees_no_more(world: &World) {
-    world.friends("juliet", "romeo");
-    let (juliet, romeo) = (world.comes("juliet/balcony"), world.comes("romeo/orchard"));
-    juliet.sees(["romeo/orchard available"]);
-    romeo.sees(["juliet/balcony available"]);
+    let (juliet, romeo) = world.two_friends();
     juliet.turns_from("romeo");
     // RFC 6121 §3.3.3; Prosody does not say so.
     juliet.may_see("romeo/orchard unavailable");
@@ -134,10 +131,7 @@ fn whoever_unsubscribes_sees_no_more(world: &World) {
 }
 
 fn whoever_is_refused_later_sees_no_more(world: &World) {
-    world.friends("juliet", "romeo");
-    let (juliet, romeo) = (world.comes("juliet/balcony"), world.comes("romeo/orchard"));
-    juliet.sees(["romeo/orchard available"]);
-    romeo.sees(["juliet/balcony available"]);
+    let (juliet, romeo) = world.two_friends();
     juliet.refuses("romeo");
     romeo.sees(["juliet unsubscribed", "juliet/balcony unavailable"]);
     // What she sees of him is another matter: ejabberd ends that, too.
@@ -147,10 +141,7 @@ fn whoever_is_refused_later_sees_no_more(world: &World) {
 }
 
 fn whoever_is_removed_is_a_stranger_again(world: &World) {
-    world.friends("juliet", "romeo");
-    let (juliet, romeo) = (world.comes("juliet/balcony"), world.comes("romeo/orchard"));
-    juliet.sees(["romeo/orchard available"]);
-    romeo.sees(["juliet/balcony available"]);
+    let (juliet, romeo) = world.two_friends();
     juliet.removes("romeo");
     juliet.may_see("romeo/orchard unavailable");
     juliet.sees([]);
