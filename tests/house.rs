@@ -41,9 +41,153 @@ fn nothing_imports_from_its_own_floor_or_above() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Which file imports which, as paths of modules: `["translate", "node"]`.
+#[test]
+fn functions_of_the_translation_do_not_know_each_other() {
+    let house = House::read();
+    // A function is a folder; the router knows them all, and what they share knows none.
+    let function = |room: &[String]| match room {
+        [top, function, _, ..] if top == "translate" => Some(function.clone()),
+        _ => None,
+    };
+    let functions: BTreeSet<String> = house.code.keys().filter_map(|it| function(it)).collect();
+    assert!(functions.len() > 1, "{functions:?}");
+    let mut wrong = Vec::new();
+    for (room, imports) in &house.imports {
+        let is_router = room.join("::") == "translate::router";
+        let [top, own, ..] = &room[..] else { continue };
+        if top != "translate" || is_router {
+            continue;
+        }
+        for import in imports {
+            let [top, of, ..] = &import[..] else { continue };
+            let is_above = of == "router" || functions.contains(of);
+            if top == "translate" && is_above && of != own {
+                wrong.push(format!("{} imports {}", room.join("::"), import.join("::")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What changes a row of the account, and the function that may.
+const WRITERS: &[(&str, &str)] = &[
+    ("status =", "presence"),
+    ("audience.is_right =", "contacts"),
+    ("audience.farewell =", "contacts"),
+    ("is_caught_up =", "contacts"),
+    ("people.get_mut(", "contacts"),
+    ("people.known_mut(", "contacts"),
+    ("people.stranger_mut(", "contacts"),
+    ("people.note_", "contacts"),
+    ("people.forget_", "contacts"),
+    ("people.remove(", "contacts"),
+    ("people.set_", "contacts"),
+    ("people.inquiry", "contacts"),
+    ("people.blocked", "contacts"),
+    ("people.changed.push(", "contacts"),
+    ("people.changed.pop(", "presence"),
+];
+
+#[test]
+fn a_row_of_the_account_has_one_writer() {
+    let house = House::read();
+    let mut wrong = Vec::new();
+    for (room, code) in &house.code {
+        let [top, own, ..] = &room[..] else { continue };
+        for (change, writer) in WRITERS {
+            let is_told = code.contains(&format!("account.{change}"));
+            if top == "translate" && is_told && own != writer {
+                wrong.push(format!("{} writes {change}", room.join("::")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for (change, writer) in WRITERS {
+        let is_there = |(room, code): (&Vec<String>, &String)| {
+            room.get(1) == Some(&(*writer).to_owned()) && code.contains(change)
+        };
+        assert!(house.code.iter().any(is_there), "nobody writes {change}");
+    }
+}
+
+#[test]
+fn no_files_import_each_other() {
+    let house = House::read();
+    let mut left: BTreeMap<_, BTreeSet<_>> = house
+        .imports
+        .iter()
+        .map(|(room, imports)| {
+            // What stands around a file may be named in it.
+            let others = imports.iter().filter(|it| !room.starts_with(it));
+            (room, others.filter(|it| *it != room).collect())
+        })
+        .collect();
+    loop {
+        let free: Vec<_> = left.iter().filter(|(_, of)| of.is_empty()).collect();
+        let free: BTreeSet<_> = free.into_iter().map(|(room, _)| *room).collect();
+        if free.is_empty() {
+            break;
+        }
+        left.retain(|room, _| !free.contains(room));
+        for imports in left.values_mut() {
+            imports.retain(|it| !free.contains(it));
+        }
+    }
+    let circles: Vec<_> = left
+        .iter()
+        .map(|(room, of)| {
+            let of: Vec<_> = of.iter().map(|it| it.join("::")).collect();
+            format!("{} imports {}", room.join("::"), of.join(", "))
+        })
+        .collect();
+    assert!(
+        circles.is_empty(),
+        "in a circle, or above one: {circles:#?}"
+    );
+}
+
+#[test]
+fn the_policy_of_a_session_is_read_in_constructors_only() {
+    let house = House::read();
+    let mut wrong = Vec::new();
+    for (room, code) in &house.code {
+        if room.first().is_none_or(|top| top != "translate") {
+            continue;
+        }
+        let rest = without_constructors(code);
+        let lines = rest.lines().filter(|line| !line.starts_with("use "));
+        let is_word = |c: char| !c.is_alphanumeric() && c != '_';
+        for line in lines {
+            let mut words = line.split(is_word);
+            if words.any(|it| ["policy", "Policy", "is_pure", "is_auto"].contains(&it)) {
+                wrong.push(format!("{}: {}", room.join("::"), line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// `code` without functions called `new`.
+fn without_constructors(code: &str) -> String {
+    let mut rest = code;
+    let mut without = String::new();
+    while let Some(at) = rest.find("fn new(") {
+        without.push_str(&rest[..at]);
+        let body = &rest[at..];
+        let mut depth = 0;
+        let end = body.find(|c| {
+            depth += i32::from(c == '{') - i32::from(c == '}');
+            c == '}' && depth == 0
+        });
+        rest = end.map_or("", |end| &body[end + 1..]);
+    }
+    without + rest
+}
+
+/// Which file imports which, as paths of modules (`["translate", "node"]`), and what stands in it.
 struct House {
     imports: BTreeMap<Vec<String>, BTreeSet<Vec<String>>>,
+    code: BTreeMap<Vec<String>, String>,
 }
 
 impl House {
@@ -54,10 +198,16 @@ impl House {
             .filter(|file| !file.ends_with("main.rs") && !file.ends_with("tests.rs"))
             .map(|file| (module(&src, &file), file))
             .collect();
-        let imports = files.iter().map(|(room, file)| {
-            let text = fs::read_to_string(file).expect("a readable file");
+        let code: BTreeMap<_, _> = files
+            .iter()
+            .map(|(room, file)| {
+                let text = fs::read_to_string(file).expect("a readable file");
+                (room.clone(), code(&text))
+            })
+            .collect();
+        let imports = code.iter().map(|(room, code)| {
             let mut found = BTreeSet::new();
-            for path in paths(&code(&text), room) {
+            for path in paths(code, room) {
                 // The file that holds what is named: the longest beginning that is a file.
                 let held = (1..=path.len())
                     .rev()
@@ -72,6 +222,7 @@ impl House {
         });
         Self {
             imports: imports.collect(),
+            code,
         }
     }
 }

@@ -75,6 +75,17 @@ impl Contact {
         self.is_listed || self.relation.to != Half::No || self.relation.from == Half::Yes
     }
 
+    /// Notes JIDs that may be subscribed; whether one of them is new.
+    pub(super) fn add_jids(&mut self, jids: impl IntoIterator<Item = Box<str>>) -> bool {
+        let before = self.jids.len();
+        for jid in jids {
+            if self.jids.len() < MOST_JIDS && !self.jids.contains(&jid) {
+                self.jids.push(jid);
+            }
+        }
+        self.jids.len() > before
+    }
+
     /// Whether there is anything to be remembered.
     pub(super) fn is_worth_recording(&self) -> bool {
         self.is_listed || self.recorded != Relation::default() || !self.jids.is_empty()

@@ -286,8 +286,7 @@ impl Contacts {
     /// and with it ends what the shim shows.
     fn say_farewell(&self, whom: &str, told: Told, cx: &mut Cx<'_>) {
         if self.gate != Gate::Absent && self.is_delivered_to(whom, cx) {
-            let farewell = &mut cx.account.audience.farewell;
-            *farewell = (*farewell).max(Some(told));
+            cx.account.audience.farewell = cx.account.audience.farewell.max(Some(told));
         }
     }
 

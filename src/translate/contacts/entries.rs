@@ -8,7 +8,7 @@ use bytes::{BufMut, BytesMut};
 use super::strays::{Stray, Strays};
 use crate::jid;
 use crate::ns;
-use crate::translate::people::{Contact, MOST_JIDS, People, bucket_of};
+use crate::translate::people::{Contact, People, bucket_of};
 use crate::translate::relation::{Half, Relation};
 use crate::xml::{Element, escape};
 
@@ -116,7 +116,7 @@ pub(super) fn read_item(
             });
         } else if let Some(contact) = people.get_mut(&account) {
             if is_older(&account) {
-                add_jids(contact, texts(&entry, "jid"));
+                contact.add_jids(texts(&entry, "jid"));
             } else {
                 read_entry(&entry, contact);
                 named.push((*account).into());
@@ -141,15 +141,6 @@ fn read_entry(entry: &Element<'_>, contact: &mut Contact) {
     contact.name = entry.attribute("name").map(|name| (*name).into());
     contact.groups = texts(entry, "group");
     contact.jids = texts(entry, "jid");
-}
-
-/// Notes JIDs of a contact that may be subscribed.
-pub(super) fn add_jids(contact: &mut Contact, jids: impl IntoIterator<Item = Box<str>>) {
-    for jid in jids {
-        if contact.jids.len() < MOST_JIDS && !contact.jids.contains(&jid) {
-            contact.jids.push(jid);
-        }
-    }
 }
 
 fn texts(entry: &Element<'_>, name: &str) -> Vec<Box<str>> {

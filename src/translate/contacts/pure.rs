@@ -150,8 +150,7 @@ impl Contacts {
         contact.relation = relation;
         contact.recorded = relation;
         let is_news = contact.item() != before;
-        self.record
-            .write(account, None, &cx.account.people, cx.wire);
+        self.write(account, cx);
         if is_news {
             self.roster.push(account, cx);
         }

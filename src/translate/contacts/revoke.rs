@@ -346,8 +346,7 @@ impl Contacts {
             if let Some(contact) = cx.account.people.get_mut(account)
                 && !std::mem::take(&mut contact.jids).is_empty()
             {
-                self.record
-                    .write(account, None, &cx.account.people, cx.wire);
+                self.write(account, cx);
             }
         }
         self.hold_publishes(cx);

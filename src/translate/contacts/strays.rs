@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use super::entries::add_jids;
 use crate::translate::people::{Contact, People, bucket_of};
 use crate::translate::relation::Half;
 
@@ -98,8 +97,8 @@ pub(super) fn merge(
         }
         // That is how it may be subscribed.
         let is_spelled = stray.written != stray.account;
-        add_jids(contact, is_spelled.then(|| stray.written.clone()));
-        add_jids(contact, stray.contact.jids.iter().cloned());
+        contact.add_jids(is_spelled.then(|| stray.written.clone()));
+        contact.add_jids(stray.contact.jids.iter().cloned());
         merged.push(stray.account.clone());
     }
     merged

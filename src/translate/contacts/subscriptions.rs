@@ -11,7 +11,6 @@ use super::{Book, Contacts};
 use crate::jid;
 use crate::pubsub::Event;
 use crate::translate::account::Told;
-use crate::translate::people::MOST_JIDS;
 use crate::translate::relation::{Half, Kind, Relation};
 use crate::translate::{Cx, Verdict, rules};
 use crate::wire::{Dropped, Leg, Refused};
@@ -81,7 +80,7 @@ impl Contacts {
     /// Lets `account` see our node. Whom no native subscription backs is put on record.
     pub(super) fn approve(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.cancel_revocation(account, cx);
-        let jids = match self.may_let_in(cx.account) {
+        let mut jids = match self.may_let_in(cx.account) {
             true => {
                 cx.wire.apply(&rules::APPROVE);
                 self.members.let_in(account, cx.wire);
@@ -96,14 +95,8 @@ impl Contacts {
         let Some(contact) = cx.account.people.get_mut(account) else {
             return;
         };
-        let mut is_news = false;
-        for jid in jids {
-            let is_recorded = records_all || *jid != *account;
-            if is_recorded && contact.jids.len() < MOST_JIDS && !contact.jids.contains(&jid) {
-                contact.jids.push(jid);
-                is_news = true;
-            }
-        }
+        jids.retain(|jid| records_all || **jid != *account);
+        let mut is_news = contact.add_jids(jids);
         let Book::Native = self.book else {
             return;
         };
@@ -114,8 +107,7 @@ impl Contacts {
             is_news = true;
         }
         if is_news {
-            self.record
-                .write(account, None, &cx.account.people, cx.wire);
+            self.write(account, cx);
         }
     }
 
@@ -124,14 +116,16 @@ impl Contacts {
         if !self.records_subscribers() {
             return;
         }
-        if let Some(contact) = cx.account.people.get_mut(account)
-            && contact.jids.len() < MOST_JIDS
-            && !contact.jids.iter().any(|jid| **jid == *account)
-        {
-            contact.jids.push(account.into());
-            self.record
-                .write(account, None, &cx.account.people, cx.wire);
+        let contact = cx.account.people.get_mut(account);
+        if contact.is_some_and(|contact| contact.add_jids([account.into()])) {
+            self.write(account, cx);
         }
+    }
+
+    /// Has what is known of `account` written to the record.
+    pub(super) fn write(&mut self, account: &str, cx: &mut Cx<'_>) {
+        self.record
+            .write(account, None, &cx.account.people, cx.wire);
     }
 
     /// Whether every subscriber has to be on record, since the server does not list them. (Under `pure` every
@@ -156,8 +150,7 @@ impl Contacts {
             && contact.recorded.from != Half::No
         {
             contact.recorded.from = Half::No;
-            self.record
-                .write(account, None, &cx.account.people, cx.wire);
+            self.write(account, cx);
         }
     }
 
@@ -169,8 +162,7 @@ impl Contacts {
             contact.is_some_and(|it| std::mem::take(&mut it.recorded.from) == Half::Yes);
         self.take_out(account, told, cx);
         if was_recorded {
-            self.record
-                .write(account, None, &cx.account.people, cx.wire);
+            self.write(account, cx);
         }
     }
 
@@ -369,8 +361,7 @@ impl Contacts {
         if let Some(contact) = cx.account.people.get_mut(account)
             && !std::mem::replace(&mut contact.is_pending, true)
         {
-            self.record
-                .write(account, None, &cx.account.people, cx.wire);
+            self.write(account, cx);
         }
     }
 

@@ -6,13 +6,12 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::fetch::Fetches;
 use super::seen::{Change, Seen};
 use crate::jid;
 use crate::ns;
 use crate::policy::Policy;
 use crate::pubsub::{Event, What, write_presence};
-use crate::translate::{Cx, rules};
+use crate::translate::{Cx, Wire, rules};
 use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, escape};
 
@@ -93,11 +92,11 @@ impl Feed {
         self.seen.native(&from, presence, marked, cx.wire.now)
     }
 
-    /// Takes an event on an account's presence node (listing 4).
+    /// Takes an event on an account's presence node (listing 4). `heard` is told of whose state it tells.
     pub(super) fn handle_event(
         &mut self,
         event: &Event<'_>,
-        fetches: &mut Fetches,
+        heard: &mut dyn FnMut(&str, &mut Wire),
         cx: &mut Cx<'_>,
     ) {
         if event.what != What::Items {
@@ -105,7 +104,7 @@ impl Feed {
         } else if event.is_delayed {
             cx.wire.drop_event(Dropped::Delayed);
         } else {
-            self.handle_items(event.element, event.service, fetches, cx);
+            self.handle_items(event.element, event.service, heard, cx);
         }
     }
 
@@ -113,7 +112,7 @@ impl Feed {
         &mut self,
         items: &Element<'_>,
         account: &str,
-        fetches: &mut Fetches,
+        heard: &mut dyn FnMut(&str, &mut Wire),
         cx: &mut Cx<'_>,
     ) {
         let before = cx.wire.outgoing(Leg::Client).len() + self.held_bytes();
@@ -123,7 +122,7 @@ impl Feed {
                 return cx.wire.drop_event(Dropped::Overflow);
             }
             let outcome = match item.local() {
-                "item" => self.handle_item(&item, account, fetches, cx),
+                "item" => self.handle_item(&item, account, heard, cx),
                 _ => Err(Dropped::Retracted),
             };
             if let Err(reason) = outcome {
@@ -140,7 +139,7 @@ impl Feed {
         &mut self,
         item: &Element<'_>,
         account: &str,
-        fetches: &mut Fetches,
+        heard: &mut dyn FnMut(&str, &mut Wire),
         cx: &mut Cx<'_>,
     ) -> Result<(), Dropped> {
         let (presence, full) = read_item(item, account)?;
@@ -151,7 +150,7 @@ impl Feed {
         if self.is_alone && !cx.account.status.is_available {
             return Err(Dropped::Unavailable);
         }
-        fetches.note_heard(&full, cx.wire);
+        heard(&full, cx.wire);
         let is_believed = match is_own {
             true => Some(true),
             false => cx.account.people.is_subscribed(account),

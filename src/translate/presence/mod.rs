@@ -151,7 +151,9 @@ impl Presence {
 
     /// Takes an event on an account's presence node (listing 4).
     pub(super) fn event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) {
-        self.feed.handle_event(event, &mut self.fetches, cx);
+        let fetches = &mut self.fetches;
+        let heard = &mut |full: &str, wire: &mut Wire| fetches.note_heard(full, wire);
+        self.feed.handle_event(event, heard, cx);
     }
 
     /// Answers a shim's ping in the client's place. Whoever hides would be given away: whether to answer is then
