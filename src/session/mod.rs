@@ -69,6 +69,8 @@ pub struct Session {
     started: Duration,
     /// Since when the server's leg is not read.
     unread_since: Option<Duration>,
+    /// When the translator goes on by itself.
+    wake: Option<Duration>,
     /// When a closing session ends even if the other side says nothing.
     closing: Option<Duration>,
     /// What the shell was told that is held.
@@ -98,6 +100,7 @@ impl Session {
             now,
             started: now,
             unread_since: None,
+            wake: None,
             closing: None,
             hold: 0,
             tap: None,
@@ -127,7 +130,7 @@ impl Session {
         }
         self.note_outgoing();
         self.resume_held();
-        self.work();
+        self.settle();
         self.note_outgoing();
         self.note_held();
         self.advance_clock(now);
@@ -202,7 +205,7 @@ impl Session {
                 .map(|deadline| deadline + self.unread_total()),
         };
         let mut next: Option<Duration> = None;
-        for at in [login, requests, self.work_at(), self.closing] {
+        for at in [login, requests, self.wake, self.closing] {
             next = next.into_iter().chain(at).min();
         }
         for connection in [&self.client, &self.server] {
@@ -237,26 +240,15 @@ impl Session {
         }
     }
 
-    /// Lets the translators do what can wait.
-    fn work(&mut self) {
-        if self.is_at_work() {
-            self.translator.settle(&mut self.wire);
+    /// Lets the translator do what can wait.
+    fn settle(&mut self) {
+        self.wake = None;
+        if self.is_logged_in() && self.closing.is_none() && self.jid().is_some() {
+            let wake = self.translator.settle(&mut self.wire);
             // After our own, which would never have a turn while others ask faster than we answer.
             self.wire.send_answers();
+            self.wake = wake.into_iter().chain(self.wire.answers_at()).min();
         }
-    }
-
-    /// When they want to go on.
-    fn work_at(&self) -> Option<Duration> {
-        if !self.is_at_work() {
-            return None;
-        }
-        let at = self.translator.again_at(&self.wire);
-        at.into_iter().chain(self.wire.answers_at()).min()
-    }
-
-    fn is_at_work(&self) -> bool {
-        self.is_logged_in() && self.closing.is_none() && self.jid().is_some()
     }
 
     /// How long the server's leg was not read, all in all.

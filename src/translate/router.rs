@@ -340,8 +340,22 @@ impl Translator {
         }
     }
 
-    /// Does what can wait, as far as it may go now. Whoever writes knowledge comes first.
-    pub(crate) fn settle(&mut self, wire: &mut Wire) {
+    /// Does what can wait, as far as it may go now, and says when it goes on, if not by an answer. Whoever writes
+    /// knowledge comes first.
+    pub(crate) fn settle(&mut self, wire: &mut Wire) -> Option<Duration> {
+        self.settle_once(wire);
+        let before = [Leg::Client, Leg::Server].map(|leg| wire.outgoing(leg).len());
+        if cfg!(debug_assertions) {
+            self.settle_once(wire);
+        }
+        let after = [Leg::Client, Leg::Server].map(|leg| wire.outgoing(leg).len());
+        debug_assert_eq!(before, after, "what could be said was not said at once");
+        let contacts = self.contacts.again_at(&self.account, wire);
+        let presence = self.presence.again_at(&self.account, wire);
+        contacts.into_iter().chain(presence).min()
+    }
+
+    fn settle_once(&mut self, wire: &mut Wire) {
         let cx = &mut Cx {
             account: &mut self.account,
             wire,
@@ -351,13 +365,6 @@ impl Translator {
         self.contacts.work(cx);
         self.presence.settle(cx);
         self.presence.work(cx);
-    }
-
-    /// When [`settle`](Self::settle) can go on, if not by an answer.
-    pub(crate) fn again_at(&self, wire: &Wire) -> Option<Duration> {
-        let contacts = self.contacts.again_at(&self.account, wire);
-        let presence = self.presence.again_at(&self.account, wire);
-        contacts.into_iter().chain(presence).min()
     }
 
     /// The session ends and the server still listens: all that the client has said is said, and then that
