@@ -224,7 +224,7 @@ impl Session {
     }
 
     fn open_own_stream_to_client(&mut self) {
-        let id = self.wire.requests.id();
+        let id = self.wire.fresh_id();
         let mut header = format!(
             "<?xml version='1.0'?><stream:stream xmlns='{}' xmlns:stream='{}' version='1.0' id='{id}'",
             ns::CLIENT,

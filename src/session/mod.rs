@@ -200,7 +200,6 @@ impl Session {
             Some(_) => None,
             None => self
                 .wire
-                .requests
                 .deadline()
                 .map(|deadline| deadline + self.unread_total()),
         };
@@ -434,7 +433,7 @@ impl Session {
         if !self.is_logged_in() && self.closing.is_none() && self.started + timeouts.login <= now {
             return self.refuse("connection-timeout", "the login was not complete in time");
         }
-        while let Some(purpose) = self.wire.requests.expired(self.wire.read_time) {
+        while let Some(purpose) = self.wire.take_expired() {
             self.translator.timed_out(purpose, &mut self.wire);
         }
     }

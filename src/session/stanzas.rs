@@ -34,14 +34,14 @@ impl Session {
             return false;
         };
         let is_answer = matches!(iq.attribute("type").as_deref(), Some("result" | "error"));
-        if !is_answer || !self.wire.requests.is_ours(&id) {
+        if !is_answer || !self.wire.is_ours(&id) {
             return false;
         }
         self.wire.apply(&rules::REPLY);
         let from = iq.attribute("from");
         let own = self.translator.jid();
         // What nobody was asked for, or came too late, is not the client's either.
-        if let Some(ask) = self.wire.requests.take(&id, from.as_deref(), own) {
+        if let Some(ask) = self.wire.take(&id, from.as_deref(), own) {
             self.translator.answer(ask, iq, &mut self.wire);
         }
         true

@@ -7,9 +7,9 @@
 //! | `people`, `audience`, `is_caught_up` | `contacts/` |
 //! | `node` | both: `presence/` has it made, `contacts/` says when it may be and who may see it |
 
-use super::Ask;
 use super::node::{Access, OwnNode, Spec};
 use super::people::People;
+use super::{Ask, Cx, Wire};
 use crate::jid;
 use crate::policy::Policy;
 use crate::pubsub::PRESENCE;
@@ -107,6 +107,14 @@ impl Account {
                 farewell: None,
             },
             is_caught_up: false,
+        }
+    }
+
+    /// What functions are handed.
+    pub(super) fn with<'a>(&'a mut self, wire: &'a mut Wire) -> Cx<'a> {
+        Cx {
+            account: self,
+            wire,
         }
     }
 

@@ -7,12 +7,12 @@ use super::account::Account;
 use super::contacts::Contacts;
 use super::presence::Presence;
 use super::relation::Kind;
-use super::{Ask, Cx, Verdict, Wire, rules};
+use super::{Ask, Verdict, Wire, rules};
 use crate::jid;
 use crate::ns;
 use crate::policy::{Function, Policy};
 use crate::pubsub::{Event, PRESENCE, Question, ROSTER, What, returned_answer};
-use crate::wire::{Dropped, Leg, Refused, Reply, error_condition};
+use crate::wire::{Leg, Refused, Reply, error_condition};
 use crate::xml::{Element, rewrite};
 
 /// All translation of one session.
@@ -59,21 +59,18 @@ impl Translator {
             _ if self.refuses_rest => self.refuse_message(stanza, wire),
             _ => return Verdict::Pass,
         };
-        self.follow(wire);
+        self.follow_up(wire);
         verdict
     }
 
     fn client_presence(&mut self, presence: &Element<'_>, wire: &mut Wire) -> Verdict {
-        let cx = &mut Cx {
-            account: &mut self.account,
-            wire,
-        };
+        let cx = &mut self.account.with(wire);
         self.contacts.need(cx);
         let kind = presence.attribute("type");
         let Some(to) = presence.attribute("to") else {
             let was_available = cx.account.status.is_available;
             let verdict = self.presence.handle_client(presence, cx);
-            self.contacts.follow_client(was_available, cx);
+            self.contacts.handle_availability(was_available, cx);
             if verdict == Verdict::Taken || !self.refuses_rest {
                 return verdict;
             }
@@ -105,13 +102,10 @@ impl Translator {
     }
 
     fn client_iq(&mut self, iq: &Element<'_>, wire: &mut Wire) -> Verdict {
-        let cx = &mut Cx {
-            account: &mut self.account,
-            wire,
-        };
+        let cx = &mut self.account.with(wire);
         let is_answer = matches!(iq.attribute("type").as_deref(), Some("result" | "error"));
         let id = iq.attribute("id");
-        if is_answer && id.is_some_and(|id| cx.wire.requests.is_ours(&id)) {
+        if is_answer && id.is_some_and(|id| cx.wire.is_ours(&id)) {
             // The answer to a push of ours.
             cx.wire.apply(&rules::REPLY);
             return Verdict::Taken;
@@ -151,29 +145,26 @@ impl Translator {
             "iq" => self.server_iq(stanza, wire),
             _ => self.server_message(stanza, wire),
         };
-        self.follow(wire);
+        self.follow_up(wire);
         verdict
     }
 
     fn server_presence(&mut self, presence: &Element<'_>, wire: &mut Wire) -> Verdict {
-        let cx = &mut Cx {
-            account: &mut self.account,
-            wire,
-        };
+        let cx = &mut self.account.with(wire);
         if self.contacts.server_presence(presence, cx) == Verdict::Taken {
             return Verdict::Taken;
         }
         let is_marked = is_marked(presence);
-        if let Some(full) = state_of(presence) {
+        let state = state_of(presence);
+        if let Some(full) = &state {
             let is_there = presence.attribute("type").is_none();
-            self.contacts.note_native(&full, is_there, is_marked, cx);
-            self.presence.note_native(&full, is_there, is_marked, cx);
+            self.contacts.note_native(full, is_there, is_marked, cx);
         }
-        if !self.presence.shows_native(presence, is_marked, cx) {
-            cx.wire.drop_event(Dropped::Seen);
-            return Verdict::Taken;
+        let state = state.as_deref();
+        match self.presence.handle_native(presence, state, is_marked, cx) {
+            Verdict::Taken => Verdict::Taken,
+            Verdict::Pass => pass_unmarked(presence, wire),
         }
-        pass_unmarked(presence, wire)
     }
 
     /// Events, and questions about the own node.
@@ -181,10 +172,7 @@ impl Translator {
         if !mentions(message, &["#event", "#subscribe_authorization", "&#"]) {
             return Verdict::Pass;
         }
-        let cx = &mut Cx {
-            account: &mut self.account,
-            wire,
-        };
+        let cx = &mut self.account.with(wire);
         self.contacts.need(cx);
         let own = cx.account.bare().to_owned();
         if let Some(question) = Question::read(message, &own)
@@ -204,10 +192,7 @@ impl Translator {
 
     /// An event passes if it is of no node of ours: of a service, or of somebody's resource.
     fn event(&mut self, event: &Event<'_>, wire: &mut Wire) -> Verdict {
-        let cx = &mut Cx {
-            account: &mut self.account,
-            wire,
-        };
+        let cx = &mut self.account.with(wire);
         match event.node {
             ROSTER => self.contacts.record_event(event, cx),
             PRESENCE if !jid::is_account(event.service) => return Verdict::Pass,
@@ -242,10 +227,7 @@ impl Translator {
     }
 
     fn server_iq(&mut self, iq: &Element<'_>, wire: &mut Wire) -> Verdict {
-        let cx = &mut Cx {
-            account: &mut self.account,
-            wire,
-        };
+        let cx = &mut self.account.with(wire);
         if self.presence.answer_ping(iq, cx) == Verdict::Taken {
             return Verdict::Taken;
         }
@@ -257,11 +239,8 @@ impl Translator {
         match iq.attribute("type").as_deref() {
             Some("result" | "error") => {
                 self.presence.note_answer(iq, cx);
-                self.follow_privacy_lists(wire);
-                let cx = &mut Cx {
-                    account: &mut self.account,
-                    wire,
-                };
+                self.hand_over_blocks(wire);
+                let cx = &mut self.account.with(wire);
                 self.contacts.note_answer(iq, cx);
                 Verdict::Pass
             }
@@ -292,22 +271,19 @@ impl Translator {
     }
 
     fn reply(&mut self, ask: Ask, reply: Reply<'_>, wire: &mut Wire) {
-        let cx = &mut Cx {
-            account: &mut self.account,
-            wire,
-        };
+        let cx = &mut self.account.with(wire);
         let was_ready = cx.account.node.is_ready();
         match ask {
             Ask::Node(step) => {
                 let own = cx.account.bare().to_owned();
                 cx.account.node.handle_reply(step, reply, &own, cx.wire);
-                self.presence.follow_node(reply, cx);
-                self.contacts.follow_node(step, reply, cx);
+                self.presence.handle_node(reply, cx);
+                self.contacts.handle_node(step, reply, cx);
             }
             Ask::Presence(ask) => {
                 let refused = self.presence.reply(ask, reply, cx);
                 if let (Some(account), Err(reason)) = (refused, reply) {
-                    self.contacts.follow_refusal(&account, reason, cx);
+                    self.contacts.handle_refused_fetch(&account, reason, cx);
                 }
                 if was_ready && !cx.account.node.is_ready() {
                     self.contacts.close_gate(cx);
@@ -315,28 +291,22 @@ impl Translator {
             }
             Ask::Contacts(ask) => self.contacts.reply(ask, reply, cx),
         }
-        self.follow(wire);
+        self.follow_up(wire);
     }
 
     /// What follows at once from what is known now.
-    fn follow(&mut self, wire: &mut Wire) {
-        self.follow_privacy_lists(wire);
-        let cx = &mut Cx {
-            account: &mut self.account,
-            wire,
-        };
-        self.contacts.follow_presence(cx);
+    fn follow_up(&mut self, wire: &mut Wire) {
+        self.hand_over_blocks(wire);
+        let cx = &mut self.account.with(wire);
+        self.contacts.ask_if_awaited(cx);
         self.presence.settle(cx);
     }
 
     /// Privacy lists may block somebody, too: ejabberd keeps its block list as one.
-    fn follow_privacy_lists(&mut self, wire: &mut Wire) {
+    fn hand_over_blocks(&mut self, wire: &mut Wire) {
         if let Some(blocked) = self.presence.changed_blocks() {
-            let cx = &mut Cx {
-                account: &mut self.account,
-                wire,
-            };
-            self.contacts.follow_privacy_list(&blocked, cx);
+            let cx = &mut self.account.with(wire);
+            self.contacts.handle_privacy_list(&blocked, cx);
         }
     }
 
@@ -350,16 +320,18 @@ impl Translator {
         }
         let after = [Leg::Client, Leg::Server].map(|leg| wire.outgoing(leg).len());
         debug_assert_eq!(before, after, "what could be said was not said at once");
+        debug_assert_eq!(
+            self.account.status,
+            self.presence.status(),
+            "others know less"
+        );
         let contacts = self.contacts.again_at(&self.account, wire);
         let presence = self.presence.again_at(&self.account, wire);
         contacts.into_iter().chain(presence).min()
     }
 
     fn settle_once(&mut self, wire: &mut Wire) {
-        let cx = &mut Cx {
-            account: &mut self.account,
-            wire,
-        };
+        let cx = &mut self.account.with(wire);
         self.contacts.learn(cx);
         self.presence.settle(cx);
         self.contacts.work(cx);
@@ -373,10 +345,7 @@ impl Translator {
         if self.is_off {
             return;
         }
-        let cx = &mut Cx {
-            account: &mut self.account,
-            wire,
-        };
+        let cx = &mut self.account.with(wire);
         self.contacts.say_last(is_heard, cx);
         self.presence.settle(cx);
         self.contacts.end(cx);
@@ -385,10 +354,7 @@ impl Translator {
 
     /// The session ends: what the client has said and the server was not told comes back to the client.
     pub(crate) fn give_back(&mut self, wire: &mut Wire) {
-        let cx = &mut Cx {
-            account: &mut self.account,
-            wire,
-        };
+        let cx = &mut self.account.with(wire);
         self.contacts.give_back(cx);
     }
 

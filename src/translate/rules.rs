@@ -163,3 +163,9 @@ pub(crate) const NOT_IN_PUBSUB: Rule = Rule::new(
     "",
     "under pure nothing but pubsub leaves, and this is not translated yet: it is refused",
 );
+
+pub(crate) const SEEN: Rule = Rule::new(
+    "presence-seen",
+    "2, 4",
+    "the client has seen this change already, natively or by event",
+);

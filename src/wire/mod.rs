@@ -38,12 +38,6 @@ const KEEP_BUFFER: usize = 1024;
 /// A buffer that has held more than this is made smaller once half of it was sent.
 const SHRINK_BUFFER: usize = 256 * 1024;
 
-const SEEN: Rule = Rule::new(
-    "presence-seen",
-    "2, 4",
-    "the client has seen this change already, natively or by event",
-);
-
 /// What waits to be sent on one leg.
 #[derive(Default)]
 struct Outgoing {
@@ -59,7 +53,7 @@ struct Outgoing {
 pub(crate) struct Wire<P> {
     to_client: Outgoing,
     to_server: Outgoing,
-    pub(crate) requests: Requests<P>,
+    requests: Requests<P>,
     outputs: VecDeque<Output>,
     /// What is known of the server.
     pub(crate) facts: ServerFacts,
@@ -226,6 +220,31 @@ impl<P> Wire<P> {
         true
     }
 
+    /// An id for a stanza of ours that is no request.
+    pub(crate) fn fresh_id(&mut self) -> Id {
+        self.requests.id()
+    }
+
+    /// Whether `id` is one of this session's, answered or not.
+    pub(crate) fn is_ours(&self, id: &str) -> bool {
+        self.requests.is_ours(id)
+    }
+
+    /// What the answer with `id` from `from` is for, if that sender was asked; `own` is the full JID.
+    pub(crate) fn take(&mut self, id: &str, from: Option<&str>, own: &str) -> Option<P> {
+        self.requests.take(id, from, own)
+    }
+
+    /// A request that was not answered in time.
+    pub(crate) fn take_expired(&mut self) -> Option<P> {
+        self.requests.expired(self.read_time)
+    }
+
+    /// When the next request is not answered in time, counted as [`read_time`](Self::read_time) is.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.requests.deadline()
+    }
+
     /// What the answers are for that are waited for.
     pub(crate) fn asked(&self) -> impl Iterator<Item = &P> {
         self.requests.purposes()
@@ -310,9 +329,6 @@ impl<P> Wire<P> {
 
     /// Notes that something from pubsub is not shown to the client.
     pub(crate) fn drop_event(&mut self, reason: Dropped) {
-        if reason == Dropped::Seen {
-            self.apply(&SEEN);
-        }
         self.log(Event::Dropped(reason));
     }
 

@@ -20,7 +20,6 @@ pub(super) enum CatchUp {
     At(Duration),
     /// It goes on when the contacts are known.
     NeedsContacts,
-    Done,
 }
 
 impl Contacts {
@@ -35,6 +34,9 @@ impl Contacts {
     /// Looks at the contacts, once they are known and the client was published.
     pub(super) fn look_at_contacts(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
+        if cx.account.is_caught_up {
+            return;
+        }
         if self.catch_up == CatchUp::Waiting && cx.account.status.was_published {
             let pause = match self.book {
                 Book::Native => PROBES,
@@ -56,7 +58,6 @@ impl Contacts {
         if self.catch_up != CatchUp::NeedsContacts || !is_complete {
             return;
         }
-        self.catch_up = CatchUp::Done;
         cx.account.is_caught_up = true;
         if let Book::Pubsub(_) = self.book {
             self.members.want_missing(&cx.account.people);

@@ -167,11 +167,11 @@ impl Contacts {
     }
 
     /// The client has said whether it is available.
-    pub(super) fn follow_client(&mut self, was_available: bool, cx: &mut Cx<'_>) {
+    pub(super) fn handle_availability(&mut self, was_available: bool, cx: &mut Cx<'_>) {
         self.show_requests(cx);
         match (was_available, cx.account.status.is_available) {
             (true, false) => cx.account.people.forget_directed(),
-            (false, true) if self.catch_up == CatchUp::Done => self.follow_marked(cx),
+            (false, true) if cx.account.is_caught_up => self.follow_marked(cx),
             _ => {}
         }
         self.open_gate(cx);
@@ -213,14 +213,14 @@ impl Contacts {
             let account = jid::prepared(&jid);
             self.paced.forget(&account);
             let removed = self.native.note_removal(&id, &account, cx);
-            self.follow_removals(removed, cx);
+            self.handle_removed(removed, cx);
         }
     }
 
     /// Whoever was taken out of the roster sees us no longer.
-    fn follow_removals(&mut self, removed: impl IntoIterator<Item = Changed>, cx: &mut Cx<'_>) {
+    fn handle_removed(&mut self, removed: impl IntoIterator<Item = Changed>, cx: &mut Cx<'_>) {
         for (account, before) in removed {
-            self.follow_roster(&account, before, true, cx);
+            self.handle_relation(&account, before, true, cx);
             if cx.account.people.may_see(&account) {
                 // He was approved by a form alone, of which the roster says nothing.
                 self.end_approval(&account, Told::Never, cx);
@@ -232,7 +232,7 @@ impl Contacts {
     /// A request of the client's about its block list passes.
     pub(super) fn note_blocking(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         let blocked = self.blocking.note_request(iq, cx);
-        self.follow_blocking(&blocked, true, cx);
+        self.handle_blocked(&blocked, true, cx);
     }
 
     /// A native presence that manages a subscription, or says that one of ours came too soon.
@@ -276,10 +276,10 @@ impl Contacts {
     pub(super) fn note_answer(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         let list = &mut cx.account.people.blocked;
         if let Some(blocked) = self.blocking.note_answer(iq, list) {
-            self.follow_blocking(&blocked, true, cx);
+            self.handle_blocked(&blocked, true, cx);
         }
         let removed = self.native.note_removed(iq, &mut cx.account.people);
-        self.follow_removals(removed, cx);
+        self.handle_removed(removed, cx);
         if self.native.note_answer(iq, cx) {
             self.handle_contacts_known(cx);
         }
@@ -292,8 +292,8 @@ impl Contacts {
         let (blocked, verdict) = self.blocking.handle_push(iq, list);
         let (own, others): (Vec<_>, Vec<_>) =
             blocked.into_iter().partition(|jid| asked.contains(jid));
-        self.follow_blocking(&own, true, cx);
-        self.follow_blocking(&others, false, cx);
+        self.handle_blocked(&own, true, cx);
+        self.handle_blocked(&others, false, cx);
         if verdict == Verdict::Taken {
             cx.wire.answer_result(iq);
         }
@@ -305,20 +305,20 @@ impl Contacts {
         let (changed, verdict) = self.native.handle_push(iq, cx);
         for (account, before) in changed {
             let is_own = self.native.is_taking_out(&account);
-            self.follow_roster(&account, before, is_own, cx);
+            self.handle_relation(&account, before, is_own, cx);
         }
         verdict
     }
 
     /// The privacy list in force blocks somebody else than before.
-    pub(super) fn follow_privacy_list(&mut self, blocked: &Blocked, cx: &mut Cx<'_>) {
+    pub(super) fn handle_privacy_list(&mut self, blocked: &Blocked, cx: &mut Cx<'_>) {
         cx.account.people.blocked.set_by_privacy_list(&blocked.all);
-        self.follow_blocking(&blocked.new, false, cx);
+        self.handle_blocked(&blocked.new, false, cx);
     }
 
     /// Whoever is blocked now is subscribed no longer; whoever is not any more may be again. `is_own`: this
     /// client has asked for it.
-    fn follow_blocking(&mut self, blocked: &[Box<str>], is_own: bool, cx: &mut Cx<'_>) {
+    fn handle_blocked(&mut self, blocked: &[Box<str>], is_own: bool, cx: &mut Cx<'_>) {
         for jid in blocked {
             // Where nobody lists subscribers, a domain's have to be known by name.
             for account in cx.account.people.of_domain(jid) {
@@ -331,16 +331,16 @@ impl Contacts {
             self.take_out(jid, told, cx);
         }
         self.hold_publishes(cx);
-        if self.catch_up == CatchUp::Done || self.gate.is_compared() {
+        if cx.account.is_caught_up || self.gate.is_compared() {
             self.members.want_missing(&cx.account.people);
         }
-        if self.catch_up == CatchUp::Done {
+        if cx.account.is_caught_up {
             self.follow_marked(cx);
         }
     }
 
     /// Events, or questions, wait until it is known who is a contact.
-    pub(super) fn follow_presence(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn ask_if_awaited(&mut self, cx: &mut Cx<'_>) {
         let is_awaited = cx.account.people.is_awaited || self.requests.is_holding();
         if is_awaited && !cx.account.people.is_known() {
             self.ask_contacts(cx);
@@ -384,7 +384,7 @@ impl Contacts {
                 let blocked = self.blocking.handle_list(reply, cx);
                 self.handle_contacts_known(cx);
                 if let Some(blocked) = blocked {
-                    self.follow_blocking(&blocked, true, cx);
+                    self.handle_blocked(&blocked, true, cx);
                 }
             }
             Ask::Subscribers => self.handle_revoking(reply, cx),
@@ -415,7 +415,7 @@ impl Contacts {
     }
 
     /// A step of making and verifying the node `presence` was answered.
-    pub(super) fn follow_node(&mut self, step: Step, reply: Reply<'_>, cx: &mut Cx<'_>) {
+    pub(super) fn handle_node(&mut self, step: Step, reply: Reply<'_>, cx: &mut Cx<'_>) {
         if matches!((step, reply), (Step::Create(_), Ok(_))) {
             self.members.note_new_node();
         }
@@ -431,7 +431,7 @@ impl Contacts {
         if cx.account.people.is_known() {
             cx.account.people.is_awaited = false;
             self.release_questions(cx);
-        } else if self.catch_up == CatchUp::NeedsContacts {
+        } else if self.catch_up == CatchUp::NeedsContacts && !cx.account.is_caught_up {
             self.ask_contacts(cx);
         }
     }
@@ -451,7 +451,7 @@ impl Contacts {
         let deadline = self.native.deadline(&cx.account.people);
         if deadline.is_some_and(|until| until <= now) {
             let removed = self.native.end_removals(Some(now), &mut cx.account.people);
-            self.follow_removals(removed, cx);
+            self.handle_removed(removed, cx);
         }
         if cx.account.people.inquiry.is_overdue(now) || self.native.is_unanswered(now) {
             self.native.ask(cx);
@@ -517,9 +517,9 @@ impl Contacts {
     pub(super) fn say_last(&mut self, is_heard: bool, cx: &mut Cx<'_>) {
         self.paced.leave(is_heard, cx.wire);
         let blocked = cx.account.people.blocked.asked().to_vec();
-        self.follow_blocking(&blocked, true, cx);
+        self.handle_blocked(&blocked, true, cx);
         let removed = self.native.end_removals(None, &mut cx.account.people);
-        self.follow_removals(removed, cx);
+        self.handle_removed(removed, cx);
     }
 
     /// The same, once everybody was told farewell.

@@ -93,7 +93,7 @@ impl Paced {
 
     /// Gives the answer of the client's once more, to a request that came by another way.
     pub(super) fn repeat(&mut self, kind: Kind, account: &str, wire: &mut Wire) {
-        let id = wire.requests.id();
+        let id = wire.fresh_id();
         let (to, name) = (escape(account), kind.as_str());
         let bytes = format!("<presence to='{to}' type='{name}' id='{id}'/>").into();
         let stanza = Stanza {
@@ -273,7 +273,7 @@ impl Stanza {
     /// Tells the client that it was not sent, unless the client did not write it.
     fn give_back(&self, wire: &mut Wire) {
         let id = self.id.as_deref();
-        if id.is_some_and(|id| wire.requests.is_ours(id)) {
+        if id.is_some_and(|id| wire.is_ours(id)) {
             return;
         }
         let attributes = [("from", Some(&*self.to)), ("id", id)];

@@ -146,7 +146,7 @@ impl ClientRoster {
         write_item(&mut item, account, contact);
         let is_there = contact.is_some();
         self.version.note(account, is_there.then_some(&*item));
-        let id = cx.wire.requests.id();
+        let id = cx.wire.fresh_id();
         let (to, xmlns) = (escape(cx.account.jid()), ns::ROSTER);
         cx.wire.stanza(Leg::Client, |out| {
             let _ = write!(

@@ -34,14 +34,14 @@ impl Contacts {
         }
         // The server prepares the native copy for itself.
         let account = jid::prepared(account);
-        self.follow_stanza(kind, &account, cx);
+        self.handle_said(kind, &account, cx);
         if !self.paced.send(kind, presence, &account, cx.wire) {
             cx.wire.refuse(presence, "wait", "resource-constraint");
         }
     }
 
     /// Does for pubsub what a native subscription stanza of the client's says.
-    fn follow_stanza(&mut self, kind: Kind, account: &str, cx: &mut Cx<'_>) {
+    fn handle_said(&mut self, kind: Kind, account: &str, cx: &mut Cx<'_>) {
         let relation = cx.account.people.relation(account);
         match kind {
             // Subscribed to is whoever turns out to have a shim.
@@ -175,7 +175,7 @@ impl Contacts {
 
     /// The roster says that what is between the account and `account` has changed; under `auto`. `is_own`: this
     /// client has asked for it.
-    pub(super) fn follow_roster(
+    pub(super) fn handle_relation(
         &mut self,
         account: &str,
         before: Relation,
@@ -385,7 +385,7 @@ impl Contacts {
     }
 
     /// Under `pure`: a contact to whose node we should be subscribed does not let us see it.
-    pub(in crate::translate) fn follow_refusal(
+    pub(in crate::translate) fn handle_refused_fetch(
         &mut self,
         account: &str,
         refused: Refused<'_>,

@@ -11,7 +11,6 @@ use super::visibility::Visibility;
 use crate::policy::Policy;
 use crate::pubsub::{PRESENCE, request};
 use crate::translate::account::{Status, Told};
-use crate::translate::block_list::Blocked;
 use crate::translate::inquiry::Inquiry;
 use crate::translate::node::Access;
 use crate::translate::{self, Cx, Verdict, Wire, rules};
@@ -43,7 +42,7 @@ pub(super) struct Announce {
     conflicts: u8,
     /// The client has said that it is available, to whomever.
     is_available: bool,
-    visibility: Visibility,
+    pub(super) visibility: Visibility,
     /// What other resources left on the node.
     pub(super) leftovers: Leftovers,
 }
@@ -81,7 +80,7 @@ impl Announce {
         };
         self.is_available = is_available;
         let has_id = presence.attribute("id").is_some_and(|id| !id.is_empty());
-        let fresh = (!has_id).then(|| cx.wire.requests.id());
+        let fresh = (!has_id).then(|| cx.wire.fresh_id());
         let id: &[_] = match &fresh {
             Some(id) => &[("id", Some(id.as_str()))],
             None => &[],
@@ -125,7 +124,7 @@ impl Announce {
     pub(super) fn go_offline(&mut self, cx: &mut Cx<'_>) {
         let mut payload = BytesMut::new();
         if self.published {
-            let id = cx.wire.requests.id();
+            let id = cx.wire.fresh_id();
             let from = escape(cx.account.jid());
             let _ = write!(
                 payload,
@@ -214,7 +213,7 @@ impl Announce {
         let current = self.current.take();
         self.go_offline(cx);
         // Whoever has seen the native copy with its id, and then `unavailable`, must not take it for that.
-        let current = current.map(|payload| with_id(&payload, cx.wire.requests.id().as_str()));
+        let current = current.map(|payload| with_id(&payload, cx.wire.fresh_id().as_str()));
         self.current.clone_from(&current);
         self.waiting = current;
     }
@@ -252,18 +251,8 @@ impl Announce {
         }
     }
 
-    /// The answers about who must not see the client.
-    pub(super) fn handle_privacy_lists(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
-        self.change_visibility(cx, |visibility, wire| visibility.handle_lists(reply, wire));
-    }
-
-    /// The same about one list.
-    pub(super) fn handle_privacy_list(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
-        self.change_visibility(cx, |visibility, wire| visibility.handle_list(reply, wire));
-    }
-
     /// Something about the node was answered. `reply` says why it is looked at again later, if it is.
-    pub(super) fn follow_node(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
+    pub(super) fn handle_node(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         if cx.account.node.is_paused() && self.waiting.is_some() {
             self.tell_failure(reply.err().unwrap_or(Refused::NoAnswer), cx);
         }
@@ -309,40 +298,18 @@ impl Announce {
             .show_error("presence", &attributes, "wait", condition);
     }
 
-    /// Looks at a request of the client's that may change who sees it.
-    pub(super) fn note_visibility_request(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
-        self.change_visibility(cx, |visibility, wire| visibility.note_request(iq, wire));
-    }
-
-    /// Looks at an answer of the own server for the client that may say that such a request was refused.
-    pub(super) fn note_visibility_answer(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
-        if self.visibility.is_waiting() {
-            self.change_visibility(cx, |visibility, _| visibility.note_answer(iq));
-        }
-    }
-
-    /// Looks at a push of the own server about privacy lists.
-    pub(super) fn note_visibility_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
-        self.change_visibility(cx, |visibility, wire| visibility.note_push(iq, wire));
-    }
-
-    /// Whom the privacy list in force blocks, if that has changed since the last call.
-    pub(super) fn changed_blocks(&mut self) -> Option<Blocked> {
-        self.visibility.changed_blocks()
-    }
-
     /// What is published again after hiding gets an id of its own. No native copy goes with it: whoever
     /// waits for one, or has seen one that others have not, must not take it for that.
     fn renew(&mut self, cx: &mut Cx<'_>) {
         if let (true, Some(payload)) = (std::mem::take(&mut self.hid), &self.waiting) {
-            let payload = with_id(payload, cx.wire.requests.id().as_str());
+            let payload = with_id(payload, cx.wire.fresh_id().as_str());
             self.current = Some(payload.clone());
             self.waiting = Some(payload);
         }
     }
 
     /// Lets something change who may see the client, and does what follows from it.
-    fn change_visibility(
+    pub(super) fn change_visibility(
         &mut self,
         cx: &mut Cx<'_>,
         change: impl FnOnce(&mut Visibility, &mut Wire),

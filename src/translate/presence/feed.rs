@@ -126,7 +126,7 @@ impl Feed {
                 _ => Err(Dropped::Retracted),
             };
             if let Err(reason) = outcome {
-                cx.wire.drop_event(reason);
+                drop(reason, cx.wire);
             }
         }
     }
@@ -253,9 +253,17 @@ impl Feed {
             cx.wire
                 .stanza(Leg::Client, |out| out.put_slice(&held.presence));
         } else {
-            cx.wire.drop_event(Dropped::Seen);
+            drop(Dropped::Seen, cx.wire);
         }
     }
+}
+
+/// Does not show something.
+pub(super) fn drop(reason: Dropped, wire: &mut Wire) {
+    if reason == Dropped::Seen {
+        wire.apply(&rules::SEEN);
+    }
+    wire.drop_event(reason);
 }
 
 /// The presence in an item of `account`, with the full JID it speaks of.

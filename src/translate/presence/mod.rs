@@ -22,15 +22,16 @@ use announce::Announce;
 use feed::Feed;
 use fetch::Fetches;
 use leftovers::is_ping_of_shim;
+use visibility::Visibility;
 
-use super::account::Account;
+use super::account::{Account, Status};
 use super::block_list::Blocked;
 use super::relation::Half;
 use super::{Cx, Verdict, Wire, rules};
 use crate::jid;
 use crate::policy::Policy;
 use crate::pubsub::Event;
-use crate::wire::Reply;
+use crate::wire::{Dropped, Reply};
 use crate::xml::Element;
 
 /// What an answer is for.
@@ -103,50 +104,48 @@ impl Presence {
 
     /// Looks at a request of the client's that may change who sees it.
     pub(super) fn note_request(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
-        self.announce.note_visibility_request(iq, cx);
-        self.tell(cx);
+        self.change_visibility(cx, |visibility, wire| visibility.note_request(iq, wire));
     }
 
     /// Looks at an answer of the own server for the client that may say that such a request was refused.
     pub(super) fn note_answer(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
-        self.announce.note_visibility_answer(iq, cx);
-        self.tell(cx);
+        if self.announce.visibility.is_waiting() {
+            self.change_visibility(cx, |visibility, _| visibility.note_answer(iq));
+        }
     }
 
     /// Looks at a push of the own server about privacy lists.
     pub(super) fn note_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
-        self.announce.note_visibility_push(iq, cx);
-        self.tell(cx);
+        self.change_visibility(cx, |visibility, wire| visibility.note_push(iq, wire));
     }
 
     /// Whom the privacy list in force blocks, if that has changed since the last call.
     pub(super) fn changed_blocks(&mut self) -> Option<Blocked> {
-        self.announce.changed_blocks()
+        self.announce.visibility.changed_blocks()
     }
 
-    /// A native presence that tells the state of the resource `full`.
-    pub(super) fn note_native(
-        &mut self,
-        full: &str,
-        is_there: bool,
-        is_marked: bool,
-        cx: &mut Cx<'_>,
-    ) {
-        self.fetches.note_heard(full, cx.wire);
-        if is_there && jid::bare(full) == cx.account.bare() {
-            let resource = jid::resource(full).unwrap_or_default();
-            self.announce.leftovers.note_native(resource, is_marked);
-        }
-    }
-
-    /// Whether to show a native presence to the client: not if it has seen that change by an event.
-    pub(super) fn shows_native(
+    /// A native presence, which may tell the `state` of a full JID. It is not shown if the client has seen that
+    /// change by an event.
+    pub(super) fn handle_native(
         &mut self,
         presence: &Element<'_>,
+        state: Option<&str>,
         is_marked: bool,
-        cx: &Cx<'_>,
-    ) -> bool {
-        self.feed.shows_native(presence, is_marked, cx)
+        cx: &mut Cx<'_>,
+    ) -> Verdict {
+        if let Some(full) = state {
+            self.fetches.note_heard(full, cx.wire);
+            let is_there = presence.attribute("type").is_none();
+            if is_there && jid::bare(full) == cx.account.bare() {
+                let resource = jid::resource(full).unwrap_or_default();
+                self.announce.leftovers.note_native(resource, is_marked);
+            }
+        }
+        if self.feed.shows_native(presence, is_marked, cx) {
+            return Verdict::Pass;
+        }
+        feed::drop(Dropped::Seen, cx.wire);
+        Verdict::Taken
     }
 
     /// Takes an event on an account's presence node (listing 4).
@@ -186,8 +185,12 @@ impl Presence {
             (Ask::OwnItems, Ok(iq)) => self.announce.leftovers.handle_items(iq, cx),
             (Ask::OwnItems, Err(_)) => {}
             (Ask::Ping(resource), _) => self.announce.leftovers.handle_pong(&resource, reply, cx),
-            (Ask::PrivacyLists, _) => self.announce.handle_privacy_lists(reply, cx),
-            (Ask::PrivacyList, _) => self.announce.handle_privacy_list(reply, cx),
+            (Ask::PrivacyLists, _) => {
+                self.change_visibility(cx, |visibility, wire| visibility.handle_lists(reply, wire));
+            }
+            (Ask::PrivacyList, _) => {
+                self.change_visibility(cx, |visibility, wire| visibility.handle_list(reply, wire));
+            }
             (Ask::State(fetch), Ok(iq)) => self.fetches.handle_items(&fetch, iq, cx),
             (Ask::State(fetch), Err(_)) => refused = Some(fetch.account),
             (Ask::Alive(held), _) => self.fetches.handle_pong(held, reply, cx),
@@ -197,8 +200,8 @@ impl Presence {
     }
 
     /// Something about the node `presence` was answered.
-    pub(super) fn follow_node(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
-        self.announce.follow_node(reply, cx);
+    pub(super) fn handle_node(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        self.announce.handle_node(reply, cx);
         self.tell(cx);
     }
 
@@ -250,8 +253,22 @@ impl Presence {
         self.announce.forget_published();
     }
 
+    fn change_visibility(
+        &mut self,
+        cx: &mut Cx<'_>,
+        change: impl FnOnce(&mut Visibility, &mut Wire),
+    ) {
+        self.announce.change_visibility(cx, change);
+        self.tell(cx);
+    }
+
+    /// What the client has said of itself.
+    pub(super) fn status(&self) -> Status {
+        self.announce.status()
+    }
+
     /// Notes what the others are to know of the client.
     fn tell(&self, cx: &mut Cx<'_>) {
-        cx.account.status = self.announce.status();
+        cx.account.status = self.status();
     }
 }
