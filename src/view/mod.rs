@@ -161,6 +161,3 @@ impl View {
         self.paint.note(whose, Level::Info, sum, text);
     }
 }
-
-#[cfg(test)]
-mod tests;

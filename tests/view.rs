@@ -1,10 +1,11 @@
 //! The listings of XEP-0207 as somebody sees them who watches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::*;
-use crate::session::Event;
-use crate::session::{self, Input, Leg, Policy, Security, Seed, ServerFacts};
+use pubshim::session::Output;
+use pubshim::session::{self, Event, Input, Leg, Policy, Security, Seed, ServerFacts};
+use pubshim::view::*;
 
 const HEADER: &str = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' \
     version='1.0' to='capulet.lit' from='capulet.lit'>";
