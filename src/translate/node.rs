@@ -94,7 +94,7 @@ pub(crate) struct OwnNode {
     verified: Option<Access>,
     requests: u8,
     /// Whether the server could answer.
-    inquiry: Inquiry,
+    pub(super) inquiry: Inquiry,
     /// The configuration was set once: what still differs, the server will not change.
     configured: bool,
     is_new: bool,
@@ -204,16 +204,6 @@ impl OwnNode {
     /// Whether nothing more is to be asked about it for now.
     pub(super) fn is_settled(&self) -> bool {
         self.is_ready() || self.is_unusable() || self.is_paused()
-    }
-
-    /// What became of the questions about it.
-    pub(super) fn inquiry(&self) -> &Inquiry {
-        &self.inquiry
-    }
-
-    /// Has it looked at at once if that has failed.
-    pub(super) fn hasten(&mut self) {
-        self.inquiry.hasten();
     }
 
     /// Has the node checked, unless it is being checked or known, or is [paused](Self::is_paused).

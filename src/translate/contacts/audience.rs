@@ -33,7 +33,6 @@ use super::members::{DOUBT, Standing};
 use crate::jid;
 use crate::translate::Cx;
 use crate::translate::account::{Account, Told};
-use crate::translate::inquiry::Inquiry;
 use crate::translate::relation::Half;
 
 /// What is wrong with a node nobody can tell the subscribers of.
@@ -107,11 +106,16 @@ impl Contacts {
         if self.gate == Gate::Idle {
             self.gate = Gate::Asking;
         }
-        cx.account.node.hasten();
-        cx.account.people.inquiry.hasten();
-        self.blocking.hasten();
-        self.members.hasten();
-        self.record.hasten();
+        for inquiry in [
+            &mut cx.account.node.inquiry,
+            &mut cx.account.people.inquiry,
+            &mut self.blocking.inquiry,
+            &mut self.members.members_inquiry,
+            &mut self.members.subscribers_inquiry,
+            &mut self.record.inquiry,
+        ] {
+            inquiry.hasten();
+        }
         self.work_at_gate(cx);
     }
 
@@ -234,14 +238,13 @@ impl Contacts {
             _ => None,
         };
         let people = &account.people;
-        let [members, subscribers] = self.members.inquiries();
-        let all: [&Inquiry; 6] = [
-            account.node.inquiry(),
+        let all = [
+            &account.node.inquiry,
             &people.inquiry,
-            self.blocking.inquiry(),
-            members,
-            subscribers,
-            self.record.inquiry(),
+            &self.blocking.inquiry,
+            &self.members.members_inquiry,
+            &self.members.subscribers_inquiry,
+            &self.record.inquiry,
         ];
         let again = all.iter().filter_map(|inquiry| inquiry.again_at());
         // What is overdue waits for something else than time, and must not hide what does not.

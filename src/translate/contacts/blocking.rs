@@ -21,7 +21,7 @@ const LIST: &str = "whom you have blocked";
 /// What is known of one session.
 #[derive(Debug, Default)]
 pub(super) struct Blocking {
-    inquiry: Inquiry,
+    pub(super) inquiry: Inquiry,
     /// The client has asked for the list, so it expects pushes.
     client_has_list: bool,
     /// Requests of the client's that are not answered, oldest first.
@@ -103,16 +103,6 @@ impl Blocking {
     pub(super) fn again_at(&self, now: Duration) -> Option<Duration> {
         let deadlines = self.requests.iter().map(|request| request.deadline);
         deadlines.filter(|deadline| *deadline > now).min()
-    }
-
-    /// What became of the question for the list.
-    pub(super) fn inquiry(&self) -> &Inquiry {
-        &self.inquiry
-    }
-
-    /// Has it asked again at once if it has failed.
-    pub(super) fn hasten(&mut self) {
-        self.inquiry.hasten();
     }
 
     /// Takes the answer to [`ask`](Self::ask); a server that has none blocks nobody. If it tells what became

@@ -32,8 +32,8 @@ pub(super) struct Members {
     subscribers: HashSet<Box<str>>,
     /// The server lists who is subscribed.
     lists_subscribers: bool,
-    members_inquiry: Inquiry,
-    subscribers_inquiry: Inquiry,
+    pub(super) members_inquiry: Inquiry,
+    pub(super) subscribers_inquiry: Inquiry,
     /// Somebody was let in or out since it was asked who is subscribed.
     is_stale: bool,
     /// The members were compared with the contacts.
@@ -88,17 +88,6 @@ impl Members {
         self.members = Some(HashSet::new());
         self.others.clear();
         self.subscribers.clear();
-    }
-
-    /// What became of the questions for members and for subscribers.
-    pub(super) fn inquiries(&self) -> [&Inquiry; 2] {
-        [&self.members_inquiry, &self.subscribers_inquiry]
-    }
-
-    /// Has them asked again at once if they have failed.
-    pub(super) fn hasten(&mut self) {
-        self.members_inquiry.hasten();
-        self.subscribers_inquiry.hasten();
     }
 
     /// Whether all is known that the server tells.

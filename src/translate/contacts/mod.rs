@@ -456,10 +456,10 @@ impl Contacts {
         if cx.account.people.inquiry.is_overdue(now) || self.native.is_unanswered(now) {
             self.native.ask(cx);
         }
-        if self.blocking.inquiry().is_overdue(now) {
+        if self.blocking.inquiry.is_overdue(now) {
             self.blocking.ask(cx);
         }
-        if self.record.inquiry().is_overdue(now) {
+        if self.record.inquiry.is_overdue(now) {
             self.record.read(cx.wire);
         }
     }

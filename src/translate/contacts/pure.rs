@@ -279,14 +279,8 @@ impl Contacts {
             if is_listed(account) {
                 continue;
             }
-            let (after, _) = cx
-                .account
-                .people
-                .relation(account)
-                .inbound(Kind::Unsubscribe);
-            self.set_relation(account, after, cx);
+            self.hear(Kind::Unsubscribe, account, cx);
             self.revoke(account, cx);
-            show_subscription(Kind::Unsubscribe, account, cx);
         }
         let subscribed = listed.subscribed.iter();
         let mut unknown: Vec<_> = subscribed

@@ -87,7 +87,7 @@ pub(super) struct Record {
     node: OwnNode,
     state: State,
     /// What became of the question for the items.
-    inquiry: Inquiry,
+    pub(super) inquiry: Inquiry,
     /// There is no such node.
     is_missing: bool,
     /// Items to be written.
@@ -161,16 +161,6 @@ impl Record {
         if self.state == State::Known {
             self.ask(wire);
         }
-    }
-
-    /// What became of the question for the items.
-    pub(super) fn inquiry(&self) -> &Inquiry {
-        &self.inquiry
-    }
-
-    /// Has it asked again at once if it has failed.
-    pub(super) fn hasten(&mut self) {
-        self.inquiry.hasten();
     }
 
     /// Whether there was no such node, and none was made since.

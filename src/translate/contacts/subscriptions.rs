@@ -335,19 +335,10 @@ impl Contacts {
     /// We are subscribed to the node of `account`.
     fn note_subscribed(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow.note(account, true, cx.wire);
-        let Book::Pubsub(_) = self.book else {
-            return;
-        };
-        let (after, is_news) = cx
-            .account
-            .people
-            .relation(account)
-            .inbound(Kind::Subscribed);
-        if is_news {
-            self.set_relation(account, after, cx);
-            show_subscription(Kind::Subscribed, account, cx);
+        if let Book::Pubsub(_) = self.book {
+            self.hear(Kind::Subscribed, account, cx);
+            cx.account.people.changed.push(account);
         }
-        cx.account.people.changed.push(account);
     }
 
     /// The owner is being asked, even if we were subscribed before: its server has lost that.
@@ -368,20 +359,20 @@ impl Contacts {
     /// We are subscribed to it no longer. The contact may have left our node, too.
     fn note_unsubscribed(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow.note(account, false, cx.wire);
-        let Book::Pubsub(_) = self.book else {
-            return;
-        };
-        let (after, is_news) = cx
-            .account
-            .people
-            .relation(account)
-            .inbound(Kind::Unsubscribed);
-        if is_news {
-            self.set_relation(account, after, cx);
-            show_subscription(Kind::Unsubscribed, account, cx);
+        if matches!(self.book, Book::Pubsub(_)) && self.hear(Kind::Unsubscribed, account, cx) {
             cx.account.people.changed.push(account);
             self.members.list_again(cx.wire);
         }
+    }
+
+    /// What a contact's service says stands for this stanza of the contact's (RFC 6121 §A.3); whether that is news.
+    pub(super) fn hear(&mut self, kind: Kind, account: &str, cx: &mut Cx<'_>) -> bool {
+        let (after, is_news) = cx.account.people.relation(account).inbound(kind);
+        if is_news {
+            self.set_relation(account, after, cx);
+            show_subscription(kind, account, cx);
+        }
+        is_news
     }
 
     /// Under `pure`: a contact to whose node we should be subscribed does not let us see it.
