@@ -17,7 +17,7 @@
 //! |---|---|---|
 //! | [`xml`] | frames, elements, splicing: bytes are looked at, not rebuilt | none |
 //! | [`session`] | one client's stream as a state machine: [`session::Session`] | none |
-//! | `translate` | classic stanzas to pubsub and back, a file per function | none |
+//! | `translate` | classic stanzas to pubsub and back, a folder per function | none |
 //! | `pubsub` | the words of XEP-0060, written and read | none |
 //! | `wire` | what a function may touch of its session | none |
 //! | [`policy`] | how much is translated | none |

@@ -6,7 +6,7 @@ use super::follow::follow_self;
 use super::members::Subscribers;
 use super::record::{Request, Undo, Written};
 use super::roster::{name_and_groups, refuse};
-use super::subscriptions::{show_error, show_subscription};
+use super::subscriptions::show_error;
 use super::{Book, Contacts};
 use crate::jid;
 use crate::pubsub::{Event, PRESENCE, Question, What};
