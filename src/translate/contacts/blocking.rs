@@ -22,8 +22,6 @@ const LIST: &str = "whom you have blocked";
 #[derive(Debug, Default)]
 pub(super) struct Blocking {
     pub(super) inquiry: Inquiry,
-    /// The client has asked for the list, so it expects pushes.
-    client_has_list: bool,
     /// Requests of the client's that are not answered, oldest first.
     requests: Vec<Request>,
 }
@@ -138,7 +136,6 @@ impl Blocking {
 
     /// Looks at a request of the client's. If too many wait, the oldest counts as agreed to: whom that blocks.
     pub(super) fn note_request(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> Vec<Box<str>> {
-        self.client_has_list |= iq.child(ns::BLOCKING, "blocklist").is_some();
         if iq.attribute("type").as_deref() != Some("set") {
             return Vec::new();
         }
@@ -184,10 +181,11 @@ impl Blocking {
     }
 
     /// Takes a push about the list, which another resource may have caused (XEP-0191 §3.4): whoever is
-    /// blocked from now on.
+    /// blocked from now on. `is_shown`: the client has the list, and expects pushes.
     pub(super) fn handle_push(
         &self,
         iq: &Element<'_>,
+        is_shown: bool,
         list: &mut BlockList,
     ) -> (Vec<Box<str>>, Verdict) {
         let change = if let Some(block) = iq.child(ns::BLOCKING, "block") {
@@ -198,7 +196,7 @@ impl Blocking {
             return (Vec::new(), Verdict::Pass);
         };
         // The server sends it because of our question; a client that never asked would wonder.
-        let verdict = match !self.inquiry.is_new() && !self.client_has_list {
+        let verdict = match !self.inquiry.is_new() && !is_shown {
             true => Verdict::Taken,
             false => Verdict::Pass,
         };

@@ -130,9 +130,20 @@ pub(super) struct Contacts {
     catch_up: CatchUp,
     gate: Gate,
     requests: Requests,
-    /// Accounts of which the client was told that they cannot be reached.
-    told: HashSet<Box<str>>,
+    shown: Shown,
+}
+
+/// What this client's stream was told: another stream of the account begins without it.
+#[derive(Default)]
+struct Shown {
+    /// Its roster under `pure`.
     roster: ClientRoster,
+    /// Accounts of which it was told that they cannot be reached.
+    unreachable: HashSet<Box<str>>,
+    /// It has asked the server for its roster, so it expects pushes.
+    has_native_roster: bool,
+    /// The same of its block list.
+    has_block_list: bool,
 }
 
 impl Contacts {
@@ -153,8 +164,7 @@ impl Contacts {
             catch_up: CatchUp::default(),
             gate,
             requests: Requests::default(),
-            told: HashSet::new(),
-            roster: ClientRoster::default(),
+            shown: Shown::default(),
         }
     }
 
@@ -192,6 +202,7 @@ impl Contacts {
             if is_own {
                 self.note_roster_set(iq, &query, cx);
             }
+            self.shown.has_native_roster = true;
             self.native.note_request(iq, cx.wire.now);
         }
         native::note_own_subscriptions(iq, &mut cx.account.people);
@@ -231,6 +242,7 @@ impl Contacts {
 
     /// A request of the client's about its block list passes.
     pub(super) fn note_blocking(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        self.shown.has_block_list |= iq.child(ns::BLOCKING, "blocklist").is_some();
         let blocked = self.blocking.note_request(iq, cx);
         self.handle_blocked(&blocked, true, cx);
     }
@@ -289,7 +301,8 @@ impl Contacts {
     pub(super) fn block_list_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         let list = &mut cx.account.people.blocked;
         let asked = list.asked().to_vec();
-        let (blocked, verdict) = self.blocking.handle_push(iq, list);
+        let is_shown = self.shown.has_block_list;
+        let (blocked, verdict) = self.blocking.handle_push(iq, is_shown, list);
         let (own, others): (Vec<_>, Vec<_>) =
             blocked.into_iter().partition(|jid| asked.contains(jid));
         self.handle_blocked(&own, true, cx);
@@ -302,7 +315,8 @@ impl Contacts {
 
     /// A push of the own server about the roster.
     pub(super) fn roster_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
-        let (changed, verdict) = self.native.handle_push(iq, cx);
+        let is_shown = self.shown.has_native_roster;
+        let (changed, verdict) = self.native.handle_push(iq, is_shown, cx);
         for (account, before) in changed {
             let is_own = self.native.is_taking_out(&account);
             self.handle_relation(&account, before, is_own, cx);

@@ -23,9 +23,7 @@ const MOST_REMOVALS: usize = 64;
 /// What the client and its server say to each other about the roster.
 #[derive(Debug, Default)]
 pub(super) struct NativeRoster {
-    /// The client has asked for its roster, so it expects pushes.
-    client_has_roster: bool,
-    /// The id of that request, until it is answered, and how long ours waits for that.
+    /// The id of the client's request for its roster, until it is answered, and how long ours waits for that.
     client_request: Option<(Box<str>, Duration)>,
     /// Whom the client is taking out of its roster, until that is answered.
     removals: Vec<Removal>,
@@ -104,10 +102,12 @@ impl NativeRoster {
         true
     }
 
-    /// Takes note of a roster push: whose relation it changes, and whether the client must not see it.
+    /// Takes note of a roster push: whose relation it changes, and whether the client must not see it. `is_shown`:
+    /// the client has its roster, and expects pushes.
     pub(super) fn handle_push(
-        &mut self,
+        &self,
         iq: &Element<'_>,
+        is_shown: bool,
         cx: &mut Cx<'_>,
     ) -> (Vec<Changed>, Verdict) {
         let (own, people) = (
@@ -124,7 +124,7 @@ impl NativeRoster {
             true => people.note_items(&query),
             false => Vec::new(),
         };
-        if self.client_has_roster || people.inquiry.is_new() {
+        if is_shown || people.inquiry.is_new() {
             return (changed, Verdict::Pass);
         }
         // The server sends pushes because of our question; a client that never asked would wonder.
@@ -190,7 +190,6 @@ impl NativeRoster {
         if iq.child(ns::ROSTER, "query").is_none() {
             return;
         }
-        self.client_has_roster = true;
         if iq.attribute("type").as_deref() == Some("get") && iq.attribute("to").is_none() {
             let until = now + CLIENT_ANSWER;
             self.client_request = iq.attribute("id").map(|id| ((*id).into(), until));

@@ -50,7 +50,7 @@ impl Contacts {
         cx.wire.apply(&rules::ROSTER);
         match kind.as_deref() {
             Some("get") => {
-                self.roster.ask(&id, query, cx.wire);
+                self.shown.roster.ask(&id, query, cx.wire);
                 self.answer_rosters(cx);
             }
             Some("set") => self.set_item(id, query, cx),
@@ -64,7 +64,9 @@ impl Contacts {
         if is_lost {
             self.refuse_changes(cx);
         }
-        self.roster.answer(is_lost, &cx.account.people, cx.wire);
+        self.shown
+            .roster
+            .answer(is_lost, &cx.account.people, cx.wire);
     }
 
     /// A roster set of the client's (RFC 6121 §2.3 to §2.5).
@@ -102,7 +104,7 @@ impl Contacts {
         let request = Request { id, undo };
         self.record
             .write(&account, Some(request), &cx.account.people, cx.wire);
-        self.roster.push(&account, cx);
+        self.shown.roster.push(&account, cx);
     }
 
     /// Takes a contact out, and ends both subscriptions (RFC 6121 §2.5.2).
@@ -134,7 +136,7 @@ impl Contacts {
         let request = Request { id, undo: None };
         self.record
             .write(account, Some(request), &cx.account.people, cx.wire);
-        self.roster.push(account, cx);
+        self.shown.roster.push(account, cx);
     }
 
     /// Notes what is between the account and a contact now: on record, and for the client.
@@ -152,7 +154,7 @@ impl Contacts {
         let is_news = contact.item() != before;
         self.write(account, cx);
         if is_news {
-            self.roster.push(account, cx);
+            self.shown.roster.push(account, cx);
         }
     }
 
@@ -182,7 +184,7 @@ impl Contacts {
         contact.name = undo.name;
         contact.groups = undo.groups;
         if contact.item() != before {
-            self.roster.push(&undo.account, cx);
+            self.shown.roster.push(&undo.account, cx);
         }
     }
 
@@ -209,7 +211,7 @@ impl Contacts {
                 cx.account.people.changed.push(&account);
             }
             if is_news {
-                self.roster.push(&account, cx);
+                self.shown.roster.push(&account, cx);
             }
         }
         self.record.write_next(&cx.account.people, cx.wire);
@@ -372,7 +374,7 @@ impl Contacts {
         let (after, is_routed) = before.outbound(kind);
         match kind {
             Kind::Subscribe => {
-                self.told.remove(account);
+                self.shown.unreachable.remove(account);
                 self.follow.insist(account, cx.wire);
             }
             Kind::Unsubscribe if before.to != Half::No => {

@@ -407,7 +407,7 @@ impl Contacts {
             _ if is_told => {}
             Outcome::Pending => self.note_pending(account, cx),
             Outcome::Refused(Refused::With(condition)) if is_final(condition) => {
-                if self.told.insert(account.into()) {
+                if self.shown.unreachable.insert(account.into()) {
                     show_error(account, "cancel", condition, cx);
                 }
             }
