@@ -81,7 +81,6 @@ const WRITERS: &[(&str, &str)] = &[
     ("people.note_", "contacts"),
     ("people.forget_", "contacts"),
     ("people.remove(", "contacts"),
-    ("people.set_", "contacts"),
     ("people.inquiry", "contacts"),
     ("people.blocked", "contacts"),
     ("people.changed.push(", "contacts"),

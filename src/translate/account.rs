@@ -6,6 +6,9 @@
 //! | `status` | `presence/` |
 //! | `people`, `audience`, `is_caught_up` | `contacts/` |
 //! | `node` | both: `presence/` has it made, `contacts/` says when it may be and who may see it |
+//!
+//! Three rows are mailboxes, which one puts into and the other empties: `people.is_awaited` (by `presence/`),
+//! `people.changed` and `audience.farewell` (by `contacts/`).
 
 use super::node::{Access, OwnNode, Spec};
 use super::people::People;
@@ -74,18 +77,20 @@ pub(super) struct Audience {
     /// Nobody would be delivered to who may not see the client.
     pub(super) is_right: bool,
     /// Somebody is taken out of the node who has to see the client go first.
-    pub(super) farewell: Option<Told>,
+    pub(super) farewell: Option<Goodbye>,
 }
 
-/// When the server tells somebody who is taken out of the node that the client is unavailable; the last of them
-/// makes a farewell most needed.
+/// When the server says natively that the client is gone to somebody who is taken out of the node, and so who needs
+/// to be told by an event; the last of them needs it most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Told {
-    /// After all that was published: this client has asked for it, and since then publishes are held.
-    Last,
-    /// Some time before its push came: another client has asked for it.
+pub(super) enum Goodbye {
+    /// After all that was published: this client has asked for it, and since then publishes are held. Everybody else
+    /// sees nothing of it.
+    AfterAll,
+    /// Some time before its push came: another client has asked for it. If a publish is on its way, everybody sees
+    /// the client go and come back.
     BeforePush,
-    /// Never: its subscription is pubsub's alone.
+    /// Never: its subscription is pubsub's alone. Everybody sees the client go and come back.
     Never,
 }
 

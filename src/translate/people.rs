@@ -28,7 +28,8 @@ pub(super) const MOST_JIDS: usize = 16;
 /// What is known of one account.
 #[derive(Debug, Default)]
 pub(super) struct Contact {
-    /// What the account's records say.
+    /// What the account's records say: the server's roster under `auto` (`contacts/native.rs`), the record on the
+    /// private node under `pure` (`contacts/pure.rs`).
     pub(super) relation: Relation,
     /// A native presence of it came in this session: its state needs no asking for.
     pub(super) is_native: bool,
@@ -147,15 +148,15 @@ impl People {
     }
 
     /// Whether the account's records let `account` see our node.
-    pub(super) fn may_see(&self, account: &str) -> bool {
+    pub(super) fn is_approved(&self, account: &str) -> bool {
         self.list.get(account).is_some_and(|contact| {
             contact.relation.from == Half::Yes || contact.recorded.from == Half::Yes
         })
     }
 
     /// Whether `account` may see our node: by the account's records, and not blocked.
-    pub(super) fn lets_see(&self, account: &str) -> bool {
-        self.may_see(account) && !self.blocked.blocks(account)
+    pub(super) fn may_see(&self, account: &str) -> bool {
+        self.is_approved(account) && !self.blocked.blocks(account)
     }
 
     /// Notes a presence of the client's for `account` alone.
@@ -296,11 +297,6 @@ impl People {
             }
         }
         forgotten
-    }
-
-    /// The roster is what is on record, not what the server says of it: all is known.
-    pub(super) fn set_known(&mut self) {
-        self.inquiry.note_known();
     }
 
     /// Whether the roster is known and really the account's: not one that could not be had.

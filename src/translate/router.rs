@@ -114,7 +114,7 @@ impl Translator {
         let to = iq.attribute("to");
         let is_own = to.is_none_or(|to| jid::prepared(&to) == cx.account.bare());
         if mentions(iq, &[ns::ROSTER, PRESENCE])
-            && self.contacts.client_roster_iq(iq, is_own, cx) == Verdict::Taken
+            && self.contacts.client_iq(iq, is_own, cx) == Verdict::Taken
         {
             return Verdict::Taken;
         }

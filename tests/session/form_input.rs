@@ -224,6 +224,26 @@ fn a_form_about_somebody_blocked_is_denied_unseen() {
     }
 }
 
+#[test]
+fn whoever_was_blocked_since_he_asked_is_not_let_in() {
+    let account = Account::with(&[]);
+    let mut d = account.session();
+    d.server(&ejabberd_form(BARD));
+    assert!(d.client_bytes().contains("subscribe"), "the user is asked");
+    d.client(&format!(
+        "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{BARD}'/></block></iq>"
+    ));
+    d.server("<iq type='result' id='b'/>");
+    d.forget();
+    d.client(&format!("<presence to='{BARD}' type='subscribed'/>"));
+    let sent = said(&mut d);
+    assert!(
+        !sent.contains(&format!("affiliation member {BARD}"))
+            && !sent.contains(&format!("subscription subscribed {BARD}")),
+        "{sent:?}"
+    );
+}
+
 /// Listing 11 as it comes back from a server that does not act on it (ejabberd, experiment 02a).
 fn returned(from: &str, allow: &str) -> String {
     format!(

@@ -4,10 +4,11 @@
 //! |---|---|---|
 //! | before the client's first presence | whoever was let in in earlier sessions | nothing |
 //! | something that tells who may see us is not known ([`Gate::Asking`]) | the same | nothing |
-//! | all is known, and strangers are members or subscribed ([`Gate::Doubting`]) | the same | nothing |
-//! | everybody was compared ([`Gate::Open`]) | whom the records let see us, and nobody who is blocked | all |
+//! | all is known, and strangers are members or subscribed ([`Gate::Doubting`], [`Gate::Rereading`]) | the same | nothing |
+//! | everybody was compared ([`Gate::Open`]; under `pure` from the start) | whom the records let see us, and nobody who is blocked | all |
+//! | the node is not there, or is not as it has to be | whoever is subscribed to what is there | nothing |
 //! | somebody is taken out, or the client waits for the server to block or remove him | he, until that is answered | nothing |
-//! | a privacy list hides the client from anybody (`presence/`) | everybody else | nothing, `unavailable` before |
+//! | a privacy list hides the client from anybody, or may (`presence/visibility.rs`) | everybody else | nothing, `unavailable` before |
 //! | the session ends | whoever was | `unavailable` |
 //!
 //! Under `auto` nothing is published before it is known who would be delivered to. At the client's first presence
@@ -32,7 +33,7 @@ use super::Contacts;
 use super::members::{DOUBT, Standing};
 use crate::jid;
 use crate::translate::Cx;
-use crate::translate::account::{Account, Told};
+use crate::translate::account::{Account, Goodbye};
 use crate::translate::relation::Half;
 
 /// What is wrong with a node nobody can tell the subscribers of.
@@ -94,8 +95,8 @@ impl Contacts {
     }
 
     /// Whether `account` may see our node. Who is just being thrown out may not, whatever the roster says.
-    pub(super) fn may_see(&self, account: &str, cx: &Cx<'_>) -> bool {
-        cx.account.people.lets_see(account) && !self.revocations.concerns(account)
+    pub(super) fn may_be_let_in(&self, account: &str, cx: &Cx<'_>) -> bool {
+        cx.account.people.may_see(account) && !self.revocations.concerns(account)
     }
 
     /// The client has a presence for everybody: what is not known is asked for now.
@@ -157,7 +158,7 @@ impl Contacts {
                     match self.paced.is_approving(&account) {
                         // It is not known yet whether the server takes the approval.
                         true => self.gate = Gate::Doubting(cx.wire.now + DOUBT),
-                        false => self.take_out(&account, Told::Never, cx),
+                        false => self.take_out(&account, Goodbye::Never, cx),
                     }
                 }
                 self.answer_approved(cx);
@@ -179,7 +180,7 @@ impl Contacts {
         cx.account.node.is_ready()
             && cx.account.status.is_visibility_known
             && cx.account.people.is_reliable()
-            && self.blocking.is_known()
+            && self.blocking.inquiry.is_known()
             && self.members.is_listed()
             && self.is_record_read()
     }
@@ -219,7 +220,7 @@ impl Contacts {
         self.members.want_missing(&cx.account.people);
         for account in self.members.strangers(cx.account) {
             if cx.account.people.blocked.blocks(&account) {
-                self.take_out(&account, Told::Never, cx);
+                self.take_out(&account, Goodbye::Never, cx);
             } else if !self.revocations.concerns(&account) {
                 self.gate = Gate::Doubting(cx.wire.now + DOUBT);
             }
@@ -272,14 +273,14 @@ impl Contacts {
         for account in self.members.due_doubts(&cx.account.people, now) {
             match self.paced.is_approving(&account) {
                 true => self.members.doubt(&account, now),
-                false => self.take_out(&account, Told::Never, cx),
+                false => self.take_out(&account, Goodbye::Never, cx),
             }
         }
     }
 
     /// Ends what `account` sees of our node, after it has seen the client go.
-    pub(super) fn take_out(&mut self, account: &str, told: Told, cx: &mut Cx<'_>) {
-        self.say_farewell(account, told, cx);
+    pub(super) fn take_out(&mut self, account: &str, goodbye: Goodbye, cx: &mut Cx<'_>) {
+        self.say_farewell(account, goodbye, cx);
         self.revoke(account, cx);
     }
 
@@ -287,18 +288,18 @@ impl Contacts {
     ///
     /// Under `pure`, which has no gate, there is no need: its service tells a shim that its subscription has ended,
     /// and with it ends what the shim shows.
-    fn say_farewell(&self, whom: &str, told: Told, cx: &mut Cx<'_>) {
+    fn say_farewell(&self, whom: &str, goodbye: Goodbye, cx: &mut Cx<'_>) {
         if self.gate != Gate::Absent && self.is_delivered_to(whom, cx) {
-            cx.account.audience.farewell = cx.account.audience.farewell.max(Some(told));
+            cx.account.audience.farewell = cx.account.audience.farewell.max(Some(goodbye));
         }
     }
 
     /// What the server tells `account`, whom the user blocks or refuses; `is_own`: by this very client.
-    pub(super) fn told(&self, account: &str, is_own: bool, cx: &Cx<'_>) -> Told {
+    pub(super) fn goodbye(&self, account: &str, is_own: bool, cx: &Cx<'_>) -> Goodbye {
         match (cx.account.people.relation(account).from, is_own) {
-            (Half::Yes, true) => Told::Last,
-            (Half::Yes, false) => Told::BeforePush,
-            _ => Told::Never,
+            (Half::Yes, true) => Goodbye::AfterAll,
+            (Half::Yes, false) => Goodbye::BeforePush,
+            _ => Goodbye::Never,
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Ask;
+use super::{Ask, Contacts};
 use crate::jid;
 use crate::ns;
-use crate::translate::block_list::BlockList;
+use crate::translate::block_list::{BlockList, Blocked};
 use crate::translate::inquiry::Inquiry;
 use crate::translate::{Cx, Verdict};
 use crate::wire::{Refused, Reply};
@@ -66,11 +66,6 @@ impl Change {
 }
 
 impl Blocking {
-    /// Whether the list of the account is known.
-    pub(super) fn is_known(&self) -> bool {
-        self.inquiry.is_known()
-    }
-
     /// Asks for the list, if it is time to.
     pub(super) fn ask(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
@@ -207,6 +202,64 @@ impl Blocking {
     fn tell(&self, list: &mut BlockList) {
         let changes = self.requests.iter().map(|request| &request.change);
         list.set_asked(changes.flat_map(Change::blocks).cloned().collect());
+    }
+}
+
+impl Contacts {
+    /// A request of the client's about its block list passes.
+    pub(in crate::translate) fn note_blocking(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        self.shown.has_block_list |= iq.child(ns::BLOCKING, "blocklist").is_some();
+        let blocked = self.blocking.note_request(iq, cx);
+        self.handle_blocked(&blocked, true, cx);
+    }
+
+    /// A push of the own server about the block list.
+    pub(in crate::translate) fn block_list_push(
+        &mut self,
+        iq: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Verdict {
+        let list = &mut cx.account.people.blocked;
+        let asked = list.asked().to_vec();
+        let is_shown = self.shown.has_block_list;
+        let (blocked, verdict) = self.blocking.handle_push(iq, is_shown, list);
+        let (own, others): (Vec<_>, Vec<_>) =
+            blocked.into_iter().partition(|jid| asked.contains(jid));
+        self.handle_blocked(&own, true, cx);
+        self.handle_blocked(&others, false, cx);
+        if verdict == Verdict::Taken {
+            cx.wire.answer_result(iq);
+        }
+        verdict
+    }
+
+    /// The privacy list in force blocks somebody else than before.
+    pub(in crate::translate) fn handle_privacy_list(&mut self, blocked: &Blocked, cx: &mut Cx<'_>) {
+        cx.account.people.blocked.set_by_privacy_list(&blocked.all);
+        self.handle_blocked(&blocked.new, false, cx);
+    }
+
+    /// Whoever is blocked now is subscribed no longer; whoever is not any more may be again. `is_own`: this
+    /// client has asked for it.
+    pub(super) fn handle_blocked(&mut self, blocked: &[Box<str>], is_own: bool, cx: &mut Cx<'_>) {
+        for jid in blocked {
+            // Where nobody lists subscribers, a domain's have to be known by name.
+            for account in cx.account.people.of_domain(jid) {
+                if cx.account.people.is_approved(&account) {
+                    let goodbye = self.goodbye(&account, is_own, cx);
+                    self.take_out(&account, goodbye, cx);
+                }
+            }
+            let goodbye = self.goodbye(jid, is_own, cx);
+            self.take_out(jid, goodbye, cx);
+        }
+        self.hold_publishes(cx);
+        if cx.account.is_caught_up || self.gate.is_compared() {
+            self.members.want_missing(&cx.account.people);
+        }
+        if cx.account.is_caught_up {
+            self.follow_marked(cx);
+        }
     }
 }
 

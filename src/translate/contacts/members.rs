@@ -1,4 +1,4 @@
-//! Who may see our node: members of it, and the requests that wait for the user (listings 10 and 11).
+//! Members and subscribers of our node, and those who are to be (listing 11).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Members {
         }
         if self.subscribers_inquiry.is_due(wire.now) {
             self.is_stale = false;
-            let asked = wire.request("get", None, Ask::Listed, |out| {
+            let asked = wire.request("get", None, Ask::Subscribers, |out| {
                 request::subscriptions(out, PRESENCE);
             });
             self.subscribers_inquiry.note_asked(asked);
@@ -183,7 +183,7 @@ impl Members {
         let mut missing: Vec<&str> = people
             .iter()
             .map(|(account, _)| account)
-            .filter(|account| people.lets_see(account) && !members.contains(*account))
+            .filter(|account| people.may_see(account) && !members.contains(*account))
             .collect();
         missing.sort_unstable();
         for account in missing {
@@ -202,7 +202,7 @@ impl Members {
             .filter(|(_, contact)| !self.lists_subscribers && !contact.jids.is_empty())
             .map(|(account, _)| account);
         let all = members.map(|it| &**it).chain(subscribed).chain(recorded);
-        let is_stranger = |it: &&str| *it != account.bare() && !people.lets_see(it);
+        let is_stranger = |it: &&str| *it != account.bare() && !people.may_see(it);
         let strangers: BTreeSet<&str> = all.filter(is_stranger).collect();
         strangers.into_iter().map(Box::from).collect()
     }
@@ -226,7 +226,7 @@ impl Members {
 
     /// Forgets the doubts about who may see us.
     pub(super) fn settle_doubts(&mut self, people: &People) {
-        self.doubted.retain(|member, _| !people.lets_see(member));
+        self.doubted.retain(|member, _| !people.may_see(member));
     }
 
     /// The doubted who still should not be members, once it is time to say so.
@@ -234,7 +234,7 @@ impl Members {
         let mut strangers = Vec::new();
         self.doubted.retain(|member, at| {
             let is_due = *at <= now;
-            if is_due && !people.lets_see(member) {
+            if is_due && !people.may_see(member) {
                 strangers.push(member.clone());
             }
             !is_due
@@ -279,7 +279,7 @@ impl Members {
         while self.has_work() && cx.wire.may_work() {
             if self.waiting.is_empty() {
                 if let Some(account) = self.unsubscribed.pop_front()
-                    && cx.account.people.lets_see(&account)
+                    && cx.account.people.may_see(&account)
                 {
                     cx.wire.apply(&rules::APPROVE);
                     set_subscription(&account, true, cx.wire);
@@ -290,7 +290,7 @@ impl Members {
             let batch = self.next_batch();
             let batch: Vec<_> = batch
                 .into_iter()
-                .filter(|account| cx.account.people.lets_see(account))
+                .filter(|account| cx.account.people.may_see(account))
                 .collect();
             if !batch.is_empty() {
                 self.grant(batch, cx.wire);

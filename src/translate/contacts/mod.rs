@@ -46,10 +46,8 @@ use requests::Requests;
 use revoke::Revocations;
 use roster::ClientRoster;
 
-use super::account::{Account, Told};
-use super::block_list::Blocked;
+use super::account::Account;
 use super::node::Step;
-use super::people::Changed;
 use super::relation::{Half, Kind};
 use super::{Cx, Verdict, Wire};
 use crate::jid;
@@ -68,12 +66,12 @@ pub(crate) enum Ask {
     Blocklist,
     /// Learning who is a member of our node.
     Members,
-    /// Learning who is subscribed to our node, at login.
-    Listed,
+    /// Learning who is subscribed to our node.
+    Subscribers,
     /// Making contacts members of our node.
     Grant(Vec<Box<str>>),
-    /// Learning who is subscribed to our node, to end it.
-    Subscribers,
+    /// Learning whether those who are taken out are still subscribed.
+    StillSubscribed,
     /// Ending a subscription or what an account may do with our node.
     Revoked(revoke::Change),
     /// Subscribing to the node of this contact.
@@ -108,7 +106,7 @@ impl Book {
         people.get(who).is_some_and(|contact| match self {
             Self::Pubsub(_) => contact.relation.to != Half::No,
             Self::Native => {
-                let is_shown = account.status.is_available && people.lets_see(who);
+                let is_shown = account.status.is_available && people.may_see(who);
                 contact.relation.to == Half::Yes
                     && contact.is_marked
                     && (is_shown || contact.is_directed)
@@ -187,13 +185,8 @@ impl Contacts {
         self.open_gate(cx);
     }
 
-    /// An IQ of the client's that may be about its roster; taken under `pure`.
-    pub(super) fn client_roster_iq(
-        &mut self,
-        iq: &Element<'_>,
-        is_own: bool,
-        cx: &mut Cx<'_>,
-    ) -> Verdict {
+    /// An IQ of the client's about its roster, which is taken under `pure`, or about nodes `presence`.
+    pub(super) fn client_iq(&mut self, iq: &Element<'_>, is_own: bool, cx: &mut Cx<'_>) -> Verdict {
         if let Some(query) = iq.child(ns::ROSTER, "query") {
             if let Book::Pubsub(_) = self.book {
                 self.handle_roster_iq(iq, &query, is_own, cx);
@@ -207,44 +200,6 @@ impl Contacts {
         }
         native::note_own_subscriptions(iq, &mut cx.account.people);
         Verdict::Pass
-    }
-
-    /// Whom the client takes out of its roster: nothing that waits for him may be sent any more, and nothing
-    /// is published before the server has done it, or refused, and he is out of the node.
-    fn note_roster_set(&mut self, iq: &Element<'_>, query: &Element<'_>, cx: &mut Cx<'_>) {
-        if iq.attribute("type").as_deref() != Some("set") {
-            return;
-        }
-        let id = iq.attribute("id").unwrap_or_default();
-        for item in query.children() {
-            if item.attribute("subscription").as_deref() != Some("remove") {
-                continue;
-            }
-            let jid = item.attribute("jid").unwrap_or_default();
-            let account = jid::prepared(&jid);
-            self.paced.forget(&account);
-            let removed = self.native.note_removal(&id, &account, cx);
-            self.handle_removed(removed, cx);
-        }
-    }
-
-    /// Whoever was taken out of the roster sees us no longer.
-    fn handle_removed(&mut self, removed: impl IntoIterator<Item = Changed>, cx: &mut Cx<'_>) {
-        for (account, before) in removed {
-            self.handle_relation(&account, before, true, cx);
-            if cx.account.people.may_see(&account) {
-                // He was approved by a form alone, of which the roster says nothing.
-                self.end_approval(&account, Told::Never, cx);
-            }
-        }
-        self.hold_publishes(cx);
-    }
-
-    /// A request of the client's about its block list passes.
-    pub(super) fn note_blocking(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
-        self.shown.has_block_list |= iq.child(ns::BLOCKING, "blocklist").is_some();
-        let blocked = self.blocking.note_request(iq, cx);
-        self.handle_blocked(&blocked, true, cx);
     }
 
     /// A native presence that manages a subscription, or says that one of ours came too soon.
@@ -297,62 +252,6 @@ impl Contacts {
         }
     }
 
-    /// A push of the own server about the block list.
-    pub(super) fn block_list_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
-        let list = &mut cx.account.people.blocked;
-        let asked = list.asked().to_vec();
-        let is_shown = self.shown.has_block_list;
-        let (blocked, verdict) = self.blocking.handle_push(iq, is_shown, list);
-        let (own, others): (Vec<_>, Vec<_>) =
-            blocked.into_iter().partition(|jid| asked.contains(jid));
-        self.handle_blocked(&own, true, cx);
-        self.handle_blocked(&others, false, cx);
-        if verdict == Verdict::Taken {
-            cx.wire.answer_result(iq);
-        }
-        verdict
-    }
-
-    /// A push of the own server about the roster.
-    pub(super) fn roster_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
-        let is_shown = self.shown.has_native_roster;
-        let (changed, verdict) = self.native.handle_push(iq, is_shown, cx);
-        for (account, before) in changed {
-            let is_own = self.native.is_taking_out(&account);
-            self.handle_relation(&account, before, is_own, cx);
-        }
-        verdict
-    }
-
-    /// The privacy list in force blocks somebody else than before.
-    pub(super) fn handle_privacy_list(&mut self, blocked: &Blocked, cx: &mut Cx<'_>) {
-        cx.account.people.blocked.set_by_privacy_list(&blocked.all);
-        self.handle_blocked(&blocked.new, false, cx);
-    }
-
-    /// Whoever is blocked now is subscribed no longer; whoever is not any more may be again. `is_own`: this
-    /// client has asked for it.
-    fn handle_blocked(&mut self, blocked: &[Box<str>], is_own: bool, cx: &mut Cx<'_>) {
-        for jid in blocked {
-            // Where nobody lists subscribers, a domain's have to be known by name.
-            for account in cx.account.people.of_domain(jid) {
-                if cx.account.people.may_see(&account) {
-                    let told = self.told(&account, is_own, cx);
-                    self.take_out(&account, told, cx);
-                }
-            }
-            let told = self.told(jid, is_own, cx);
-            self.take_out(jid, told, cx);
-        }
-        self.hold_publishes(cx);
-        if cx.account.is_caught_up || self.gate.is_compared() {
-            self.members.want_missing(&cx.account.people);
-        }
-        if cx.account.is_caught_up {
-            self.follow_marked(cx);
-        }
-    }
-
     /// Events, or questions, wait until it is known who is a contact.
     pub(super) fn ask_if_awaited(&mut self, cx: &mut Cx<'_>) {
         let is_awaited = cx.account.people.is_awaited || self.requests.is_holding();
@@ -393,7 +292,7 @@ impl Contacts {
                 let standing = self.standing(cx);
                 self.members.handle_members(reply, standing, cx.wire);
             }
-            Ask::Listed => self.handle_listed(reply, cx),
+            Ask::Subscribers => self.handle_listed(reply, cx),
             Ask::Blocklist => {
                 let blocked = self.blocking.handle_list(reply, cx);
                 self.handle_contacts_known(cx);
@@ -401,7 +300,7 @@ impl Contacts {
                     self.handle_blocked(&blocked, true, cx);
                 }
             }
-            Ask::Subscribers => self.handle_revoking(reply, cx),
+            Ask::StillSubscribed => self.handle_revoking(reply, cx),
             Ask::Revoked(change) => {
                 self.revocations.handle_revoked(&change, reply);
                 self.work_at_revocations(cx);
@@ -536,7 +435,7 @@ impl Contacts {
         self.handle_removed(removed, cx);
     }
 
-    /// The same, once everybody was told farewell.
+    /// Then, once everybody was told farewell: who is taken out is, and what is to be remembered is written.
     pub(super) fn end(&mut self, cx: &mut Cx<'_>) {
         self.end_revocations(cx);
         self.record.write_all(&cx.account.people, cx.wire);

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use super::Ask;
+use super::{Ask, Contacts};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::PRESENCE;
+use crate::translate::account::Goodbye;
 use crate::translate::people::{Changed, People};
 use crate::translate::{Cx, Verdict, rules};
 use crate::wire::{Refused, Reply};
@@ -152,7 +153,7 @@ impl NativeRoster {
     /// Whether the client waits for the server to take somebody out of the roster who may see us.
     pub(super) fn is_removing(&self, people: &People) -> bool {
         let mut removals = self.removals.iter();
-        removals.any(|removal| !people.is_known() || people.may_see(&removal.account))
+        removals.any(|removal| !people.is_known() || people.is_approved(&removal.account))
     }
 
     /// Whether the client waits for the server to take `account` out of the roster.
@@ -194,6 +195,63 @@ impl NativeRoster {
             let until = now + CLIENT_ANSWER;
             self.client_request = iq.attribute("id").map(|id| ((*id).into(), until));
         }
+    }
+}
+
+impl Contacts {
+    /// Whom the client takes out of its roster: nothing that waits for him may be sent any more, and nothing
+    /// is published before the server has done it, or refused, and he is out of the node.
+    pub(super) fn note_roster_set(
+        &mut self,
+        iq: &Element<'_>,
+        query: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) {
+        if iq.attribute("type").as_deref() != Some("set") {
+            return;
+        }
+        let id = iq.attribute("id").unwrap_or_default();
+        for item in query.children() {
+            if item.attribute("subscription").as_deref() != Some("remove") {
+                continue;
+            }
+            let jid = item.attribute("jid").unwrap_or_default();
+            let account = jid::prepared(&jid);
+            self.paced.forget(&account);
+            let removed = self.native.note_removal(&id, &account, cx);
+            self.handle_removed(removed, cx);
+        }
+    }
+
+    /// Whoever was taken out of the roster sees us no longer.
+    pub(super) fn handle_removed(
+        &mut self,
+        removed: impl IntoIterator<Item = Changed>,
+        cx: &mut Cx<'_>,
+    ) {
+        for (account, before) in removed {
+            self.handle_relation(&account, before, true, cx);
+            if cx.account.people.is_approved(&account) {
+                // He was approved by a form alone, of which the roster says nothing.
+                self.end_approval(&account, Goodbye::Never, cx);
+            }
+        }
+        self.hold_publishes(cx);
+    }
+
+    /// A push of the own server about the roster.
+    pub(in crate::translate) fn roster_push(
+        &mut self,
+        iq: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Verdict {
+        let is_shown = self.shown.has_native_roster;
+        let (changed, verdict) = self.native.handle_push(iq, is_shown, cx);
+        for (account, before) in changed {
+            let is_own = self.native.is_taking_out(&account);
+            self.handle_relation(&account, before, is_own, cx);
+        }
+        verdict
     }
 }
 

@@ -139,7 +139,7 @@ impl Contacts {
         self.shown.roster.push(account, cx);
     }
 
-    /// Notes what is between the account and a contact now: on record, and for the client.
+    /// Notes what is between the account and a contact now, on record and for the client; under `pure`.
     pub(super) fn set_relation(&mut self, account: &str, relation: Relation, cx: &mut Cx<'_>) {
         let Some(contact) = cx.account.people.get_mut(account) else {
             return;
@@ -230,7 +230,8 @@ impl Contacts {
                 contact.relation = contact.recorded;
             }
         }
-        cx.account.people.set_known();
+        // The roster is what is on record.
+        cx.account.people.inquiry.note_known();
         let own = cx.account.bare();
         if !listed
             .as_ref()

@@ -174,7 +174,7 @@ impl Requests {
 
     /// The client has said `kind` about `account`. That is for the question and, where one may still come
     /// (`is_native_behind`), for the native request behind it, and for no later one.
-    pub(super) fn note_answer(
+    pub(super) fn note_decision(
         &mut self,
         account: &str,
         kind: Kind,
@@ -231,14 +231,15 @@ impl Contacts {
     /// Approves whom the user has approved, denies whom he has blocked; else the user is asked.
     pub(super) fn look_at(&mut self, question: Question, cx: &mut Cx<'_>) {
         let account = question.account().into_owned();
-        let is_doubted = cx.account.people.may_see(&account) && !self.blocking.is_known();
+        let is_doubted =
+            cx.account.people.is_approved(&account) && !self.blocking.inquiry.is_known();
         if is_doubted && matches!(self.book, Book::Native) {
             // Whoever was approved may be blocked by now.
             self.blocking.ask(cx);
             return self.hold(question, true, cx);
         }
         let is_blocked = cx.account.people.blocked.blocks(&account);
-        let may_see = self.may_see(&account, cx);
+        let may_see = self.may_be_let_in(&account, cx);
         let is_decided = is_blocked || may_see;
         if is_decided && !cx.wire.may_react() {
             // Somebody asks again and again.
@@ -292,7 +293,7 @@ impl Contacts {
     /// The node is there: questions about contacts who may see it are answered.
     pub(super) fn answer_approved(&mut self, cx: &mut Cx<'_>) {
         for account in self.requests.accounts() {
-            if self.may_see(&account, cx) {
+            if self.may_be_let_in(&account, cx) {
                 self.approve(&account, cx);
             }
         }

@@ -370,7 +370,7 @@ fn changes(whom: &str, jids: Vec<Box<str>>) -> impl Iterator<Item = Change> {
 }
 
 fn ask(wire: &mut Wire) -> bool {
-    wire.request("get", None, Ask::Subscribers, |out| {
+    wire.request("get", None, Ask::StillSubscribed, |out| {
         request::subscriptions(out, PRESENCE);
     })
 }

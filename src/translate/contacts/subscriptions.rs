@@ -10,7 +10,7 @@ use super::members::set_subscription;
 use super::{Book, Contacts};
 use crate::jid;
 use crate::pubsub::Event;
-use crate::translate::account::Told;
+use crate::translate::account::Goodbye;
 use crate::translate::relation::{Half, Kind, Relation};
 use crate::translate::{Cx, Verdict, rules};
 use crate::wire::{Dropped, Leg, Refused};
@@ -60,19 +60,19 @@ impl Contacts {
                 if self.requests.has(account) {
                     self.deny(account, cx);
                 }
-                let told = self.told(account, true, cx);
-                self.end_approval(account, told, cx);
+                let goodbye = self.goodbye(account, true, cx);
+                self.end_approval(account, goodbye, cx);
             }
         }
         if !matches!(kind, Kind::Subscribed | Kind::Unsubscribed) {
             return;
         }
         let (was_asked, now) = (relation.from == Half::Asked, cx.wire.now);
-        self.requests.note_answer(account, kind, !was_asked, now);
+        self.requests.note_decision(account, kind, !was_asked, now);
         if let Some(contact) = cx.account.people.known_mut(account)
             && (was_asked || kind == Kind::Unsubscribed)
         {
-            // The roster will say the same.
+            // The request is answered; whether the contact may see us the roster will say.
             contact.relation.from = Half::No;
         }
     }
@@ -80,7 +80,9 @@ impl Contacts {
     /// Lets `account` see our node. Whom no native subscription backs is put on record.
     pub(super) fn approve(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.cancel_revocation(account, cx);
-        let mut jids = match self.may_let_in(cx.account) {
+        // Whoever is blocked is let in when that ends.
+        let is_blocked = cx.account.people.blocked.blocks(account);
+        let mut jids = match self.may_let_in(cx.account) && !is_blocked {
             true => {
                 cx.wire.apply(&rules::APPROVE);
                 self.members.let_in(account, cx.wire);
@@ -155,12 +157,12 @@ impl Contacts {
     }
 
     /// `account` is not approved any more, neither natively nor on record; under `auto`.
-    pub(super) fn end_approval(&mut self, account: &str, told: Told, cx: &mut Cx<'_>) {
+    pub(super) fn end_approval(&mut self, account: &str, goodbye: Goodbye, cx: &mut Cx<'_>) {
         self.requests.forget_answer(account);
         let contact = cx.account.people.known_mut(account);
         let was_recorded =
             contact.is_some_and(|it| std::mem::take(&mut it.recorded.from) == Half::Yes);
-        self.take_out(account, told, cx);
+        self.take_out(account, goodbye, cx);
         if was_recorded {
             self.write(account, cx);
         }
@@ -193,18 +195,18 @@ impl Contacts {
             self.forget_approval(account, cx);
             // Maybe another resource has answered.
             self.requests.end_asking(account);
-            if self.may_see(account, cx) && self.requests.has(account) {
+            if self.may_be_let_in(account, cx) && self.requests.has(account) {
                 self.approve(account, cx);
-            } else if cx.account.people.lets_see(account) {
+            } else if cx.account.people.may_see(account) {
                 self.members.want(account, is_marked, cx.wire);
             }
         }
         if lost(|relation| relation.from) {
-            let told = match is_own {
-                true => Told::Last,
-                false => Told::BeforePush,
+            let goodbye = match is_own {
+                true => Goodbye::AfterAll,
+                false => Goodbye::BeforePush,
             };
-            self.end_approval(account, told, cx);
+            self.end_approval(account, goodbye, cx);
         }
         if (gained(|relation| relation.to) || gained(|relation| relation.from)) && is_marked {
             self.follow(account, cx);
@@ -249,7 +251,7 @@ impl Contacts {
     /// A native presence with the marker has come: its sender has a shim.
     pub(super) fn follow_marker(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow(account, cx);
-        if self.members.is_compared() && self.may_see(account, cx) {
+        if self.members.is_compared() && self.may_be_let_in(account, cx) {
             self.members.want(account, true, cx.wire);
         }
     }
@@ -300,7 +302,7 @@ impl Contacts {
         cx: &mut Cx<'_>,
     ) {
         let account = jid::prepared(jid::bare(jid));
-        if cx.wire.may_react() && (!is_allowed || self.may_see(&account, cx)) {
+        if cx.wire.may_react() && (!is_allowed || self.may_be_let_in(&account, cx)) {
             set_subscription(jid, is_allowed, cx.wire);
         }
     }

@@ -10,7 +10,7 @@ use super::leftovers::Leftovers;
 use super::visibility::Visibility;
 use crate::policy::Policy;
 use crate::pubsub::{PRESENCE, request};
-use crate::translate::account::{Status, Told};
+use crate::translate::account::{Goodbye, Status};
 use crate::translate::inquiry::Inquiry;
 use crate::translate::node::Access;
 use crate::translate::{self, Cx, Verdict, Wire, rules};
@@ -63,8 +63,8 @@ impl Announce {
         }
     }
 
-    /// A broadcast of the client's (listing 1). Available and `unavailable` are published; the native copy goes
-    /// first, with the same id and the marker.
+    /// A broadcast of the client's (listing 1). Available and `unavailable` are published. The native copy goes first,
+    /// as it waits for nothing, with the same id and the marker: a shim that has seen it knows the event behind it.
     pub(super) fn handle_client(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         let kind = presence.attribute("type");
         let is_available = match kind.as_deref() {
@@ -222,10 +222,10 @@ impl Announce {
     /// room, until the client may be seen.
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
         let is_left = match cx.account.audience.farewell.take() {
-            None | Some(Told::Last) => false,
+            None | Some(Goodbye::AfterAll) => false,
             // What was answered before the push came was published before what the push tells of.
-            Some(Told::BeforePush) => self.publishing.is_some(),
-            Some(Told::Never) => true,
+            Some(Goodbye::BeforePush) => self.publishing.is_some(),
+            Some(Goodbye::Never) => true,
         };
         if is_left {
             self.take_back(cx);

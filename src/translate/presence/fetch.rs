@@ -131,7 +131,7 @@ impl Fetches {
     fn suspect(&mut self, fetch: &Fetch, items: &Element<'_>, cx: &mut Cx<'_>) {
         // A ping shows our full JID; who may not see us is believed.
         let account = &cx.account;
-        let may_ping = account.people.lets_see(&fetch.account) || *fetch.account == *account.bare();
+        let may_ping = account.people.may_see(&fetch.account) || *fetch.account == *account.bare();
         let waiting: usize = self.suspects.iter().map(|held| held.presence.len()).sum();
         let mut room = MOST_SUSPECTED.saturating_sub(waiting);
         for item in items.children().take(MOST_RESOURCES) {

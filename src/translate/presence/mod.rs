@@ -61,7 +61,7 @@ impl From<Ask> for super::Ask {
 
 /// The presence of one session, in both directions.
 pub(super) struct Presence {
-    /// What the account has published.
+    /// What this resource has published.
     announce: Announce,
     /// What this client's stream was shown of others: another stream of the account begins without it.
     feed: Feed,
