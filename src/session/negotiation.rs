@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::stanzas::stanza_kind;
 use super::{Event, Leg, Output, Policy, Security, Session};
 use crate::jid;
 use crate::ns;
@@ -365,9 +364,9 @@ impl Session {
     /// Passes an element on as it came.
     pub(super) fn pass(&mut self, from: Leg, element: &Element<'_>) {
         let write = |out: &mut BytesMut| out.put_slice(element.raw().as_bytes());
-        match stanza_kind(element) {
-            Some(_) => self.wire.stanza(from.other(), write),
-            None => self.wire.nonza(from.other(), write),
+        match self.is_logged_in() && matches!(element.local(), "message" | "presence" | "iq") {
+            true => self.wire.stanza(from.other(), write),
+            false => self.wire.nonza(from.other(), write),
         }
     }
 }

@@ -143,6 +143,10 @@ impl Translator {
             _ if self.is_off => return Verdict::Pass,
             "presence" => self.server_presence(stanza, wire),
             "iq" => self.server_iq(stanza, wire),
+            // Most messages have nothing to do with this.
+            _ if !mentions(stanza, &["#event", "#subscribe_authorization", "&#"]) => {
+                return Verdict::Pass;
+            }
             _ => self.server_message(stanza, wire),
         };
         self.follow_up(wire);
@@ -169,9 +173,6 @@ impl Translator {
 
     /// Events, and questions about the own node.
     fn server_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
-        if !mentions(message, &["#event", "#subscribe_authorization", "&#"]) {
-            return Verdict::Pass;
-        }
         let cx = &mut self.account.with(wire);
         self.contacts.need(cx);
         let own = cx.account.bare().to_owned();
