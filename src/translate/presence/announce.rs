@@ -219,9 +219,13 @@ impl Announce {
     }
 
     /// Says farewell to whom the contacts take out of the node, then goes on with what waits: for the node, for
-    /// room, until the client may be seen.
-    pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
-        let is_left = match cx.account.audience.farewell.take() {
+    /// room, until the client may be seen. `false`: there was nothing to do.
+    pub(super) fn settle(&mut self, cx: &mut Cx<'_>) -> bool {
+        let farewell = cx.account.audience.farewell.take();
+        if farewell.is_none() && self.waiting.is_none() {
+            return false;
+        }
+        let is_left = match farewell {
             None | Some(Goodbye::AfterAll) => false,
             // What was answered before the push came was published before what the push tells of.
             Some(Goodbye::BeforePush) => self.publishing.is_some(),
@@ -231,6 +235,7 @@ impl Announce {
             self.take_back(cx);
         }
         self.advance(cx);
+        true
     }
 
     /// When what hides the client, and could not be found out, is asked again.

@@ -209,8 +209,9 @@ impl Presence {
 
     /// Publishes what may be published now, and shows what is known now.
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
-        self.announce.settle(cx);
-        self.tell(cx);
+        if self.announce.settle(cx) {
+            self.tell(cx);
+        }
         while let Some(account) = cx.account.people.changed.pop() {
             if cx.account.people.relation(&account).to != Half::Yes {
                 self.feed.hide(&account, cx);
