@@ -154,6 +154,9 @@ impl Follow {
                 self.start(&account, question, refusals);
             }
         }
+        if !self.has_work() {
+            return;
+        }
         let own = cx.account.bare().to_owned();
         while let Some(spare) = cx.wire.spare()
             && let Some(account) = self.waiting.pop_front()

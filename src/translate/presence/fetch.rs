@@ -96,6 +96,9 @@ impl Fetches {
         for held in std::mem::take(&mut self.answered) {
             feed.show_held(&held, cx);
         }
+        if !self.has_work() {
+            return;
+        }
         let own = cx.account.bare().to_owned();
         while let Some(spare) = cx.wire.spare() {
             if let Some(held) = self.suspects.pop_front() {
