@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::stanzas::{Kind, stanza_kind};
+use super::stanzas::stanza_kind;
 use super::{Dropped, Event, HIGH_WATER, Leg, Output, Session};
 use crate::ns;
+use crate::translate::Kind;
 use crate::xml::{Element, Limits, Namespaces, Skipper, XmlError, escape, head};
 
 /// What whoever waits for the stanza is told.
@@ -93,7 +94,7 @@ impl Session {
             }
             Some(_) => {}
         }
-        self.pass(Leg::Server, &opaque);
+        self.pass_stanza(Leg::Server, &opaque);
     }
 
     /// Takes an answer that nobody reads as an error; whether it is one to an IQ of ours.
@@ -109,7 +110,9 @@ impl Session {
             return true;
         }
         // What the client asked for may tell us something, too: then it does not.
-        let _ = self.translator.handle_server(&error, &mut self.wire);
+        let _ = self
+            .translator
+            .handle_server(Kind::Iq, &error, &mut self.wire);
         false
     }
 

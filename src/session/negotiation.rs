@@ -364,10 +364,7 @@ impl Session {
     /// Passes an element on as it came.
     pub(super) fn pass(&mut self, from: Leg, element: &Element<'_>) {
         let write = |out: &mut BytesMut| out.put_slice(element.raw().as_bytes());
-        match self.is_logged_in() && matches!(element.local(), "message" | "presence" | "iq") {
-            true => self.wire.stanza(from.other(), write),
-            false => self.wire.nonza(from.other(), write),
-        }
+        self.wire.nonza(from.other(), write);
     }
 }
 

@@ -4,28 +4,34 @@ use bytes::{BufMut as _, BytesMut};
 
 use super::{Event, Leg, Session};
 use crate::ns;
-use crate::translate::{Verdict, rules};
+use crate::translate::{Kind, Verdict, rules};
 use crate::xml::Element;
 
 impl Session {
     pub(super) fn handle_client_stanza(&mut self, stanza: &Element<'_>) {
-        if stanza_kind(stanza).is_none() {
+        let Some(kind) = stanza_kind(stanza) else {
             return self.refuse_element(Leg::Client, stanza);
-        }
-        if self.translator.handle_client(stanza, &mut self.wire) == Verdict::Pass {
-            self.pass(Leg::Client, stanza);
+        };
+        if self.translator.handle_client(kind, stanza, &mut self.wire) == Verdict::Pass {
+            self.pass_stanza(Leg::Client, stanza);
         }
     }
 
     pub(super) fn handle_server_stanza(&mut self, stanza: &Element<'_>) {
-        let is_taken = match stanza_kind(stanza) {
-            None => return self.refuse_element(Leg::Server, stanza),
-            Some(Kind::Iq) => self.handle_reply(stanza),
-            Some(_) => false,
+        let Some(kind) = stanza_kind(stanza) else {
+            return self.refuse_element(Leg::Server, stanza);
         };
-        if !is_taken && self.translator.handle_server(stanza, &mut self.wire) == Verdict::Pass {
-            self.pass(Leg::Server, stanza);
+        let is_ours = kind == Kind::Iq && self.handle_reply(stanza);
+        if !is_ours && self.translator.handle_server(kind, stanza, &mut self.wire) == Verdict::Pass
+        {
+            self.pass_stanza(Leg::Server, stanza);
         }
+    }
+
+    /// Passes a stanza on as it came.
+    pub(super) fn pass_stanza(&mut self, from: Leg, stanza: &Element<'_>) {
+        let write = |out: &mut BytesMut| out.put_slice(stanza.raw().as_bytes());
+        self.wire.stanza(from.other(), write);
     }
 
     /// Takes the answer to an IQ of ours; `false` if `iq` is none.
@@ -83,12 +89,6 @@ impl Session {
         let write = |out: &mut BytesMut| out.put_slice(answer.as_bytes());
         self.wire.nonza(Leg::Client, write);
     }
-}
-
-pub(super) enum Kind {
-    Message,
-    Presence,
-    Iq,
 }
 
 pub(super) fn stanza_kind(element: &Element<'_>) -> Option<Kind> {

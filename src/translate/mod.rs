@@ -43,6 +43,14 @@ pub(crate) enum Ask {
     Contacts(contacts::Ask),
 }
 
+/// The three stanzas (RFC 6120 §4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Message,
+    Presence,
+    Iq,
+}
+
 /// Whether a stanza was taken.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::account::Account;
 use super::contacts::Contacts;
 use super::presence::Presence;
-use super::relation::Kind;
-use super::{Ask, Verdict, Wire, rules};
+use super::relation;
+use super::{Ask, Kind, Verdict, Wire, rules};
 use crate::jid;
 use crate::ns;
 use crate::policy::{Function, Policy};
@@ -49,15 +49,20 @@ impl Translator {
     }
 
     /// A stanza from the client.
-    pub(crate) fn handle_client(&mut self, stanza: &Element<'_>, wire: &mut Wire) -> Verdict {
+    pub(crate) fn handle_client(
+        &mut self,
+        kind: Kind,
+        stanza: &Element<'_>,
+        wire: &mut Wire,
+    ) -> Verdict {
         if self.is_off {
             return Verdict::Pass;
         }
-        let verdict = match stanza.local() {
-            "presence" => self.client_presence(stanza, wire),
-            "iq" => self.client_iq(stanza, wire),
-            _ if self.refuses_rest => self.refuse_message(stanza, wire),
-            _ => return Verdict::Pass,
+        let verdict = match kind {
+            Kind::Presence => self.client_presence(stanza, wire),
+            Kind::Iq => self.client_iq(stanza, wire),
+            Kind::Message if self.refuses_rest => self.refuse_message(stanza, wire),
+            Kind::Message => return Verdict::Pass,
         };
         self.follow_up(wire);
         verdict
@@ -80,7 +85,7 @@ impl Translator {
             }
             return Verdict::Taken;
         };
-        if let Some(kind) = kind.as_deref().and_then(Kind::of) {
+        if let Some(kind) = kind.as_deref().and_then(relation::Kind::of) {
             self.contacts.client_subscription(kind, presence, cx);
             return Verdict::Taken;
         }
@@ -136,18 +141,23 @@ impl Translator {
     }
 
     /// A stanza from the server that answers nothing of ours.
-    pub(crate) fn handle_server(&mut self, stanza: &Element<'_>, wire: &mut Wire) -> Verdict {
-        let verdict = match stanza.local() {
+    pub(crate) fn handle_server(
+        &mut self,
+        kind: Kind,
+        stanza: &Element<'_>,
+        wire: &mut Wire,
+    ) -> Verdict {
+        let verdict = match kind {
             // The marker never reaches a client.
-            "presence" if self.is_off => return pass_unmarked(stanza, wire),
+            Kind::Presence if self.is_off => return pass_unmarked(stanza, wire),
             _ if self.is_off => return Verdict::Pass,
-            "presence" => self.server_presence(stanza, wire),
-            "iq" => self.server_iq(stanza, wire),
+            Kind::Presence => self.server_presence(stanza, wire),
+            Kind::Iq => self.server_iq(stanza, wire),
             // Most messages have nothing to do with this.
-            _ if !mentions(stanza, &["#event", "#subscribe_authorization", "&#"]) => {
+            Kind::Message if !mentions(stanza, &["#event", "#subscribe_authorization", "&#"]) => {
                 return Verdict::Pass;
             }
-            _ => self.server_message(stanza, wire),
+            Kind::Message => self.server_message(stanza, wire),
         };
         self.follow_up(wire);
         verdict
