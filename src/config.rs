@@ -208,6 +208,7 @@ impl RunOptions {
                 .or(other.danger_accept_invalid_certs),
             policy: self.policy.or(other.policy),
             native: self.native.or(other.native),
+            rooms: self.rooms.or(other.rooms),
             max_sessions: self.max_sessions.or(other.max_sessions),
             max_stanza_size: self.max_stanza_size.or(other.max_stanza_size),
             max_stanza_size_before_login: self
@@ -292,6 +293,12 @@ impl RunOptions {
         session::Options {
             policy: self.policy.unwrap_or(default.policy),
             native: self.native.clone().unwrap_or(default.native),
+            rooms: self
+                .rooms
+                .iter()
+                .flatten()
+                .map(|domain| domain.0.clone())
+                .collect(),
             domains: self
                 .domain
                 .iter()

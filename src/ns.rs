@@ -65,6 +65,16 @@ pub const SUBSCRIBE_AUTHORIZATION: &str =
 pub const MUC: &str = "http://jabber.org/protocol/muc";
 /// What a room says to an occupant (XEP-0045).
 pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+/// What a room's owner says to it (XEP-0045).
+pub const MUC_OWNER: &str = "http://jabber.org/protocol/muc#owner";
+/// What a room's moderator says to it (XEP-0045).
+pub const MUC_ADMIN: &str = "http://jabber.org/protocol/muc#admin";
+/// Ids of occupants, which only a room gives (XEP-0421).
+pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
+/// Chat states (XEP-0085).
+pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+/// Hints how a message is to be kept (XEP-0334).
+pub const HINTS: &str = "urn:xmpp:hints";
 /// Privacy lists (XEP-0016).
 pub const PRIVACY: &str = "jabber:iq:privacy";
 /// Invisibility (XEP-0186).

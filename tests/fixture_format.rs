@@ -146,6 +146,7 @@ fn header() -> impl Strategy<Value = Header> {
                 listing,
                 policy,
                 native,
+                rooms: Vec::new(),
                 account,
                 // What is known from the start only an established session can have.
                 facts: match start {

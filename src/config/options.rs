@@ -93,6 +93,15 @@ pub struct RunOptions {
     #[arg(value_enum, value_delimiter = ',')]
     pub native: Option<Vec<Function>>,
 
+    /// Publish-subscribe services whose nodes are shown as chat rooms; may be repeated.
+    ///
+    /// Everybody in such a room has to be behind pubshim. A service of real chat rooms is never to be named
+    /// here. Under --policy auto only.
+    #[arg(long, env = "PUBSHIM_ROOMS")]
+    #[arg(value_name = "DOMAIN", help_heading = "Translation")]
+    #[arg(value_delimiter = ',')]
+    pub rooms: Option<Vec<Domain>>,
+
     /// Sessions open at once.
     ///
     /// Further clients are turned away with a stream error.

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -76,6 +76,8 @@ impl Pump {
     ) -> Self {
         super::connector::prepare(&client);
         let mut session = Session::new(options, seed, Duration::ZERO);
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        session.set_epoch(epoch.unwrap_or_default());
         if !watches.is_empty() {
             session.record();
         }

@@ -38,22 +38,25 @@ pub(crate) fn delete(out: &mut BytesMut, node: &str) {
 
 /// Publishes what `payload` writes as `item` (§7.1, listing 3); a `set`.
 ///
-/// `access`, the access model that was verified, goes along: should the node have changed or gone, the
-/// publish is a conflict and not a leak.
+/// `access`, the access model of an own node that was verified, goes along: should the node have changed or gone,
+/// the publish is a conflict and not a leak.
 pub(crate) fn publish(
     out: &mut BytesMut,
     node: &str,
     item: &str,
-    access: &str,
+    access: Option<&str>,
     payload: impl FnOnce(&mut BytesMut),
 ) {
     wrap(out, ns::PUBSUB, |out| {
         let (node, item) = (escape(node), escape(item));
         let _ = write!(out, "<publish node='{node}'><item id='{item}'>");
         payload(out);
-        out.put_slice(b"</item></publish><publish-options>");
-        form::write_submit(out, ns::PUBLISH_OPTIONS, &[("pubsub#access_model", access)]);
-        out.put_slice(b"</publish-options>");
+        out.put_slice(b"</item></publish>");
+        if let Some(access) = access {
+            out.put_slice(b"<publish-options>");
+            form::write_submit(out, ns::PUBLISH_OPTIONS, &[("pubsub#access_model", access)]);
+            out.put_slice(b"</publish-options>");
+        }
     });
 }
 
@@ -70,6 +73,22 @@ pub(crate) fn items(out: &mut BytesMut, node: &str) {
     wrap(out, ns::PUBSUB, |out| {
         let _ = write!(out, "<items node='{}'/>", escape(node));
     });
+}
+
+/// Asks for the last items of `node`, `most` of them (§6.5.7); a `get`.
+pub(crate) fn last_items(out: &mut BytesMut, node: &str, most: usize) {
+    wrap(out, ns::PUBSUB, |out| {
+        let _ = write!(out, "<items node='{}' max_items='{most}'/>", escape(node));
+    });
+}
+
+/// Asks what a service, or a node of it, is (§5.3, §5.4); a `get`.
+pub(crate) fn info(out: &mut BytesMut, node: Option<&str>) {
+    let _ = write!(out, "<query xmlns='{}'", ns::DISCO_INFO);
+    if let Some(node) = node {
+        let _ = write!(out, " node='{}'", escape(node));
+    }
+    out.put_slice(b"/>");
 }
 
 /// Asks for items of `node` by their ids (§6.5.8); a `get`.

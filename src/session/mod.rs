@@ -91,7 +91,7 @@ impl Session {
             client: Connection::new(limits),
             server: Connection::new(limits),
             wire: Wire::new(seed, options.timeouts.request, now),
-            translator: Translator::new(options.policy, &options.native),
+            translator: Translator::new(options.policy, &options.native, &options.rooms),
             domain: String::new(),
             header: Vec::new(),
             login_tried: false,
@@ -106,6 +106,12 @@ impl Session {
             tap: None,
             options,
         }
+    }
+
+    /// Tells what time it is: so long after 1970 (UTC) the clock of the inputs began. Messages of rooms are stamped
+    /// with it; without it they are from 1970.
+    pub fn set_epoch(&mut self, epoch: Duration) {
+        self.wire.epoch = epoch;
     }
 
     /// Takes in what happened at `now`.

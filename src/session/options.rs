@@ -51,6 +51,8 @@ pub struct Options {
     pub policy: Policy,
     /// Functions left to classic XMPP under [`Policy::Auto`].
     pub native: Vec<Function>,
+    /// Publish-subscribe services whose nodes are rooms, under [`Policy::Auto`].
+    pub rooms: Vec<String>,
     /// Domains a client may name; empty means any.
     pub domains: Vec<String>,
     /// How the leg to the server is secured.
@@ -75,6 +77,7 @@ impl Default for Options {
         Self {
             policy: Policy::default(),
             native: Vec::new(),
+            rooms: Vec::new(),
             domains: Vec::new(),
             security: Security::default(),
             limits_before_login: Limits::BEFORE_LOGIN,

@@ -5,6 +5,7 @@
 //! | `router.rs` | which stanza, event, question and answer goes to which function; what follows from it | |
 //! | `presence/` | the client's presence to publishes; contacts' events to presence | 1–4 |
 //! | `contacts/` | subscriptions and the roster: who may see us, whom we see | 5–11 |
+//! | `rooms/` | rooms on a publish-subscribe service | 12–17 |
 //! | `account.rs` | what all functions know of the account | |
 //! | `people.rs`, `relation.rs`, `block_list.rs` | what is known of each contact | |
 //! | `node.rs`, `inquiry.rs` | a node of the own account; a question to the own server | 3 |
@@ -24,6 +25,7 @@ mod people;
 mod presence;
 mod queue;
 mod relation;
+mod rooms;
 mod router;
 pub(crate) mod rules;
 
@@ -41,6 +43,7 @@ pub(crate) enum Ask {
     Node(node::Step),
     Presence(presence::Ask),
     Contacts(contacts::Ask),
+    Rooms(rooms::Ask),
 }
 
 /// The three stanzas (RFC 6120 §4.1).

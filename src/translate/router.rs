@@ -7,6 +7,7 @@ use super::account::Account;
 use super::contacts::Contacts;
 use super::presence::Presence;
 use super::relation;
+use super::rooms::Rooms;
 use super::{Ask, Kind, Verdict, Wire, rules};
 use crate::jid;
 use crate::ns;
@@ -24,17 +25,21 @@ pub(crate) struct Translator {
     account: Account,
     presence: Presence,
     contacts: Contacts,
+    rooms: Rooms,
 }
 
 impl Translator {
     /// A translator under `policy`, which leaves the functions in `native` to classic XMPP.
-    pub(crate) fn new(policy: Policy, native: &[Function]) -> Self {
+    ///
+    /// `rooms`: services whose nodes are rooms.
+    pub(crate) fn new(policy: Policy, native: &[Function], rooms: &[String]) -> Self {
         Self {
             is_off: !policy.translates(Function::Presence, native),
             refuses_rest: policy == Policy::Pure,
             account: Account::new(policy),
             presence: Presence::new(policy),
             contacts: Contacts::new(policy),
+            rooms: Rooms::new(policy, native, rooms),
         }
     }
 
@@ -55,6 +60,10 @@ impl Translator {
         stanza: &Element<'_>,
         wire: &mut Wire,
     ) -> Verdict {
+        let cx = &mut self.account.with(wire);
+        if self.rooms.handle_client(stanza, cx) == Verdict::Taken {
+            return Verdict::Taken;
+        }
         if self.is_off {
             return Verdict::Pass;
         }
@@ -76,6 +85,7 @@ impl Translator {
             let was_available = cx.account.status.is_available;
             let verdict = self.presence.handle_client(presence, cx);
             self.contacts.handle_availability(was_available, cx);
+            self.rooms.handle_availability(cx);
             if verdict == Verdict::Taken || !self.refuses_rest {
                 return verdict;
             }
@@ -147,7 +157,12 @@ impl Translator {
         stanza: &Element<'_>,
         wire: &mut Wire,
     ) -> Verdict {
+        let cx = &mut self.account.with(wire);
+        if kind == Kind::Iq && self.rooms.server_iq(stanza, cx) == Verdict::Taken {
+            return Verdict::Taken;
+        }
         let verdict = match kind {
+            Kind::Message if self.is_off => return self.room_event(stanza, wire),
             // The marker never reaches a client.
             Kind::Presence if self.is_off => return pass_unmarked(stanza, wire),
             _ if self.is_off => return Verdict::Pass,
@@ -181,6 +196,19 @@ impl Translator {
         }
     }
 
+    /// An event of a room, where presence is left to classic XMPP.
+    fn room_event(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
+        if !mentions(message, &["#event", "&#"]) {
+            return Verdict::Pass;
+        }
+        let own = self.account.bare().to_owned();
+        let event = |event: &Event<'_>| match self.rooms.owns(event.service) {
+            true => self.event(event, wire),
+            false => Verdict::Pass,
+        };
+        Event::with(message, &own, event).unwrap_or(Verdict::Pass)
+    }
+
     /// Events, and questions about the own node.
     fn server_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
         let cx = &mut self.account.with(wire);
@@ -205,6 +233,7 @@ impl Translator {
     fn event(&mut self, event: &Event<'_>, wire: &mut Wire) -> Verdict {
         let cx = &mut self.account.with(wire);
         match event.node {
+            _ if self.rooms.owns(event.service) => self.rooms.event(event, cx),
             ROSTER => self.contacts.record_event(event, cx),
             PRESENCE if !jid::is_account(event.service) => return Verdict::Pass,
             PRESENCE if event.what == What::Subscription => {
@@ -301,6 +330,7 @@ impl Translator {
                 }
             }
             Ask::Contacts(ask) => self.contacts.reply(ask, reply, cx),
+            Ask::Rooms(ask) => self.rooms.reply(ask, reply, cx),
         }
         self.follow_up(wire);
     }
@@ -338,7 +368,8 @@ impl Translator {
         );
         let contacts = self.contacts.again_at(&self.account, wire);
         let presence = self.presence.again_at(&self.account, wire);
-        contacts.into_iter().chain(presence).min()
+        let rooms = self.rooms.again_at(wire);
+        contacts.into_iter().chain(presence).chain(rooms).min()
     }
 
     fn settle_once(&mut self, wire: &mut Wire) {
@@ -348,15 +379,17 @@ impl Translator {
         self.contacts.work(cx);
         self.presence.settle(cx);
         self.presence.work(cx);
+        self.rooms.settle(cx);
     }
 
     /// The session ends and the server still listens: all that the client has said is said, and then that
     /// it is gone, if it ever was there. `is_heard`: the client still reads what the server answers.
     pub(crate) fn offline(&mut self, is_heard: bool, wire: &mut Wire) {
+        let cx = &mut self.account.with(wire);
+        self.rooms.go_offline(cx);
         if self.is_off {
             return;
         }
-        let cx = &mut self.account.with(wire);
         self.contacts.say_last(is_heard, cx);
         self.presence.settle(cx);
         self.contacts.end(cx);
@@ -367,6 +400,7 @@ impl Translator {
     pub(crate) fn give_back(&mut self, wire: &mut Wire) {
         let cx = &mut self.account.with(wire);
         self.contacts.give_back(cx);
+        self.rooms.give_back(&self.account, wire);
     }
 
     /// The server has ended the session: nothing can or need be published any more.

@@ -63,6 +63,8 @@ pub(crate) struct Wire<P> {
     request_timeout: Duration,
     /// The time of the input in work.
     pub(crate) now: Duration,
+    /// How long after 1970 (UTC) the clock of the inputs began.
+    pub(crate) epoch: Duration,
     pacer: Pacer,
     /// Answers in the client's place that wait for their turn.
     answers: VecDeque<Bytes>,
@@ -79,6 +81,7 @@ impl<P> Wire<P> {
             read_time: Duration::ZERO,
             request_timeout,
             now,
+            epoch: Duration::ZERO,
             pacer: Pacer::new(now),
             answers: VecDeque::new(),
         }
@@ -88,6 +91,16 @@ impl<P> Wire<P> {
     pub(crate) fn advance_clock(&mut self, now: Duration) {
         self.now = now;
         self.pacer.advance(now);
+    }
+
+    /// The time of the input in work, in seconds since 1970 (UTC).
+    pub(crate) fn unix_time(&self) -> i64 {
+        i64::try_from((self.epoch + self.now).as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// How many requests may still be sent.
+    pub(crate) fn places(&self) -> usize {
+        Requests::<P>::MOST.saturating_sub(self.requests.waiting())
     }
 
     /// Whether a request that can wait may go now: not more of them than the server's leg bears, and

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use bytes::BytesMut;
+
 use super::{Dropped, Leg, Wire};
 use crate::ns;
 use crate::xml::{Element, escape};
@@ -40,6 +42,22 @@ impl<P> Wire<P> {
                 "><error type='{kind}'><{condition} xmlns='{}'/></error></{name}>",
                 ns::STANZA_ERRORS
             );
+        });
+    }
+
+    /// Answers a request of the client's, in the place of `from`, with what `body` writes.
+    pub(crate) fn show_answer(
+        &mut self,
+        id: &str,
+        from: &str,
+        to: &str,
+        body: impl FnOnce(&mut BytesMut),
+    ) {
+        self.stanza(Leg::Client, |out| {
+            let (id, from, to) = (escape(id), escape(from), escape(to));
+            let _ = write!(out, "<iq type='result' id='{id}' from='{from}' to='{to}'>");
+            body(out);
+            out.extend_from_slice(b"</iq>");
         });
     }
 

@@ -54,6 +54,7 @@ mod pubsub;
 mod pure;
 mod repair;
 mod robust;
+mod rooms;
 mod sandbox;
 mod subscriptions;
 mod transparent;

@@ -48,7 +48,12 @@ impl Stage {
     }
 
     pub(crate) fn login(&self, bare: &str, resource: &str) -> Client {
-        let shim = Shim::start(self.server, "auto", &[]);
+        self.login_with(bare, resource, &[])
+    }
+
+    /// The same through a shim with these options.
+    pub(crate) fn login_with(&self, bare: &str, resource: &str, options: &[&str]) -> Client {
+        let shim = Shim::start(self.server, "auto", options);
         Client {
             puppet: Puppet::login(&shim.entry(), &self.find(bare), resource),
             shim: RefCell::new(shim),

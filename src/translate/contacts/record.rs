@@ -559,7 +559,13 @@ fn ask_items(wire: &mut Wire) -> bool {
 }
 
 fn write_publish(out: &mut BytesMut, bucket: u8, access: Access, people: &People, strays: &Strays) {
-    request::publish(out, ROSTER, &item_id(bucket), access.as_str(), |out| {
-        write_bucket(out, bucket, people, strays);
-    });
+    request::publish(
+        out,
+        ROSTER,
+        &item_id(bucket),
+        Some(access.as_str()),
+        |out| {
+            write_bucket(out, bucket, people, strays);
+        },
+    );
 }

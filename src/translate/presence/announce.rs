@@ -341,7 +341,7 @@ impl Announce {
 
 /// Listing 3.
 fn write_publish(out: &mut BytesMut, item: &str, access: Access, payload: &[u8]) {
-    request::publish(out, PRESENCE, item, access.as_str(), |out| {
+    request::publish(out, PRESENCE, item, Some(access.as_str()), |out| {
         out.put_slice(payload);
     });
 }

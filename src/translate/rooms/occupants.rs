@@ -1,0 +1,249 @@
+//! Who is in a room, under which nick.
+//!
+//! Who it is about is the publisher of an item, never its id nor what it says of itself. A present occupant keeps the
+//! nick he was first seen with; whoever comes with the nick of another account is shown as `nick (account)`. So
+//! nobody can be impersonated or silenced.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::jid;
+use crate::ns;
+use crate::wire::Dropped;
+use crate::xml::{Element, rewrite_standalone};
+
+/// So many occupants are known.
+const MOST_OCCUPANTS: usize = 1024;
+/// So many of one account.
+const MOST_RESOURCES: usize = 5;
+/// What is kept of an occupant's presence may have so many bytes; beyond, it is kept without its children.
+const MOST_PRESENCE: usize = 4096;
+
+/// Everybody in a room, the client itself included, by full JID.
+#[derive(Debug, Default)]
+pub(super) struct Occupants(BTreeMap<Box<str>, Occupant>);
+
+#[derive(Debug)]
+pub(super) struct Occupant {
+    /// As it is shown.
+    pub(super) nick: Box<str>,
+    /// What he says of himself: a presence that stands alone, without what only a room may say.
+    pub(super) presence: Bytes,
+    /// The item it stands in.
+    pub(super) item: Box<str>,
+    /// When something last came of him.
+    pub(super) heard: Duration,
+}
+
+/// What an item says.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// The full JID it is about.
+    pub(super) full: Box<str>,
+    pub(super) nick: Box<str>,
+    pub(super) is_gone: bool,
+    pub(super) presence: Bytes,
+    pub(super) item: Box<str>,
+}
+
+/// What an item has changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// He is shown with this nick, for the first time or with something new.
+    Shown,
+    /// He had this nick before.
+    Renamed(Box<str>),
+    /// He is gone; this was his nick.
+    Gone(Box<str>),
+}
+
+impl Said {
+    /// Reads an item of the occupants node.
+    pub(super) fn read(item: &Element<'_>, room: &str) -> Result<Self, Dropped> {
+        let mut payloads = item.children();
+        let (Some(presence), None) = (payloads.next(), payloads.next()) else {
+            return Err(Dropped::WrongPayload);
+        };
+        if !presence.is(ns::CLIENT, "presence") {
+            return Err(Dropped::WrongPayload);
+        }
+        let is_gone = match presence.attribute("type").as_deref() {
+            None => false,
+            Some("unavailable") => true,
+            Some(_) => return Err(Dropped::WrongType),
+        };
+        let from = presence.attribute("from").unwrap_or_default();
+        let nick = jid::resource(&from).filter(|_| jid::bare(&from) == room);
+        let full = author_of(item, &presence).filter(|full| jid::resource(full).is_some());
+        let (Some(nick), Some(full)) = (nick, full) else {
+            return Err(Dropped::ForeignFrom);
+        };
+        Ok(Self {
+            full,
+            nick: nick.into(),
+            is_gone,
+            presence: kept(&presence),
+            item: item.attribute("id").unwrap_or_default().into(),
+        })
+    }
+}
+
+/// Who has published an item: the service says so. If it knows the account alone, the resource is what the account
+/// says of itself.
+fn author_of(item: &Element<'_>, presence: &Element<'_>) -> Option<Box<str>> {
+    let publisher = item.attribute("publisher")?;
+    if jid::resource(&publisher).is_some() {
+        return Some((*publisher).into());
+    }
+    let x = presence.child(ns::MUC_USER, "x")?;
+    let said = x.child(ns::MUC_USER, "item")?.attribute("jid")?;
+    (jid::bare(&said) == publisher).then(|| (*said).into())
+}
+
+/// A presence without what only a room may say.
+fn kept(presence: &Element<'_>) -> Bytes {
+    let write = |may_stay: &dyn Fn(&Element<'_>) -> bool| {
+        let mut out = BytesMut::new();
+        rewrite_standalone(&mut out, presence, &[], may_stay, "");
+        out.freeze()
+    };
+    let whole = write(&|child| !is_of_room(child));
+    match whole.len() > MOST_PRESENCE {
+        true => write(&|_| false),
+        false => whole,
+    }
+}
+
+/// Whether only a room, or its service, may say this.
+pub(super) fn is_of_room(child: &Element<'_>) -> bool {
+    matches!(
+        &*child.namespace(),
+        ns::MUC | ns::MUC_USER | ns::OCCUPANT_ID | ns::SHIM
+    )
+}
+
+impl Occupants {
+    /// Takes what an item says.
+    pub(super) fn note(&mut self, said: Said, now: Duration) -> Result<Option<Change>, Dropped> {
+        if said.is_gone {
+            return Ok(self.remove(&said.full).map(Change::Gone));
+        }
+        let account = jid::bare(&said.full).to_owned();
+        let before = self.0.get(&said.full).map(|occupant| occupant.nick.clone());
+        let others = self.of_account(&account).count();
+        let has_room = self.0.len() < MOST_OCCUPANTS && others < MOST_RESOURCES;
+        if before.is_none() && !has_room {
+            return Err(Dropped::Overflow);
+        }
+        let nick = self.nick_for(&account, &said.nick);
+        let change = match before {
+            Some(before) if before != nick && !self.has_other(&said.full, &before) => {
+                Change::Renamed(before)
+            }
+            _ => Change::Shown,
+        };
+        let occupant = Occupant {
+            nick,
+            presence: said.presence,
+            item: said.item,
+            heard: now,
+        };
+        self.0.insert(said.full, occupant);
+        Ok(Some(change))
+    }
+
+    /// Takes somebody out; his nick, if nobody else has it now.
+    pub(super) fn remove(&mut self, full: &str) -> Option<Box<str>> {
+        let occupant = self.0.remove(full)?;
+        let is_free = self.of_nick(&occupant.nick).is_none();
+        is_free.then_some(occupant.nick)
+    }
+
+    /// Under which nick `account` is shown that wants to be called `nick`.
+    pub(super) fn nick_for(&self, account: &str, nick: &str) -> Box<str> {
+        let mut all = self.iter();
+        let is_taken = all.any(|(full, other)| *other.nick == *nick && jid::bare(full) != account);
+        let looks_like_one = nick.ends_with(')') && nick.contains(" (") && nick.contains('@');
+        match looks_like_one || is_taken {
+            true => format!("{nick} ({account})").into(),
+            false => nick.into(),
+        }
+    }
+
+    fn has_other(&self, full: &str, nick: &str) -> bool {
+        let mut all = self.0.iter();
+        all.any(|(other, occupant)| **other != *full && *occupant.nick == *nick)
+    }
+
+    fn of_account<'a>(&'a self, account: &'a str) -> impl Iterator<Item = &'a Box<str>> {
+        self.0.keys().filter(move |full| jid::bare(full) == account)
+    }
+
+    /// Whoever has this nick.
+    pub(super) fn of_nick(&self, nick: &str) -> Option<&str> {
+        let mut all = self.0.iter();
+        all.find(|(_, occupant)| *occupant.nick == *nick)
+            .map(|(full, _)| &**full)
+    }
+
+    /// Whose item this is.
+    pub(super) fn of_item(&self, item: &str) -> Option<Box<str>> {
+        let mut all = self.0.iter();
+        all.find(|(_, occupant)| *occupant.item == *item)
+            .map(|(full, _)| full.clone())
+    }
+
+    pub(super) fn get(&self, full: &str) -> Option<&Occupant> {
+        self.0.get(full)
+    }
+
+    /// Everybody, in the order of their JIDs.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Occupant)> {
+        self.0.iter().map(|(full, occupant)| (&**full, occupant))
+    }
+
+    /// Under which nick the author of a message is shown who wants to be called `nick`. Of several resources it may
+    /// be any one that is called so.
+    pub(super) fn nick_of_author(&self, author: &str, nick: Option<&str>) -> Box<str> {
+        if let Some(occupant) = self.0.get(author) {
+            return occupant.nick.clone();
+        }
+        let account = jid::bare(author);
+        let mut own = self.of_account(account).filter_map(|full| self.0.get(full));
+        let own = match nick {
+            Some(nick) => own.find(|occupant| *occupant.nick == *nick),
+            None => own.next(),
+        };
+        let unnamed = || nick.or(jid::local(account)).unwrap_or(account);
+        own.map_or_else(
+            || self.nick_for(account, unnamed()),
+            |occupant| occupant.nick.clone(),
+        )
+    }
+
+    /// Something came of somebody.
+    pub(super) fn hear(&mut self, full: &str, now: Duration) {
+        if let Some(occupant) = self.0.get_mut(full) {
+            occupant.heard = now;
+        }
+    }
+
+    /// Whoever was not heard of for longest, of those not heard of since `before`, except `own` account's.
+    pub(super) fn quietest(&self, own: &str, before: Duration) -> Option<&str> {
+        let quiet = self
+            .0
+            .iter()
+            .filter(|(full, occupant)| jid::bare(full) != own && occupant.heard <= before);
+        quiet
+            .min_by_key(|(_, occupant)| occupant.heard)
+            .map(|(full, _)| &**full)
+    }
+
+    /// When somebody was last heard of, of all but `own` account's.
+    pub(super) fn first_heard(&self, own: &str) -> Option<Duration> {
+        let others = self.0.iter().filter(|(full, _)| jid::bare(full) != own);
+        others.map(|(_, occupant)| occupant.heard).min()
+    }
+}
