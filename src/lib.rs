@@ -40,6 +40,9 @@
 //! | what | where | access | item id | payload |
 //! |---|---|---|---|---|
 //! | presence | PEP node `presence` | `authorize`, else `whitelist` | resource | `<presence xmlns='jabber:client' from='full JID' id='…'>` |
+//! | room | node of a service | owner's | random | `<message from='room/nick' type='groupchat'>` with `<delay/>` |
+//! | occupants | node `…#occupants` | the room's | bare JID, else full JID | `<presence from='room/nick'>` with `<item jid='full JID'/>` in `<x xmlns='…muc#user'/>` |
+//! | a room's subject | node `…#occupants` | the room's | `subject/` and the bare JID | the message |
 //! | marker | native presence; inside a shim's XEP-0199 `<ping/>` | | | `<shim xmlns='urn:pubshim:0'/>` |
 //!
 //! The payload is the classic stanza as its receiver would have got it, with the prefixes, the default
@@ -51,6 +54,10 @@
 //! shim answers pings with the marker to its full JID in its client's place, and leaves all others to its
 //! client: items of resources whose ping says `service-unavailable` or `item-not-found` are leftovers, and
 //! another shim of the account takes them away.
+//!
+//! In a room it is the service's `publisher` that says who has spoken or who is there, never an item's id or its
+//! payload; the resource is the publisher's, or where the service names the account alone the one of `item@jid`. A
+//! ping whose marker has an attribute `room` asks whether the resource is in that room.
 
 pub mod cli;
 pub mod commands;
