@@ -64,6 +64,7 @@ impl Translator {
         if self.rooms.handle_client(stanza, cx) == Verdict::Taken {
             return Verdict::Taken;
         }
+        self.rooms.note_broadcast(stanza, cx);
         if self.is_off {
             return Verdict::Pass;
         }
@@ -85,7 +86,6 @@ impl Translator {
             let was_available = cx.account.status.is_available;
             let verdict = self.presence.handle_client(presence, cx);
             self.contacts.handle_availability(was_available, cx);
-            self.rooms.handle_availability(cx);
             if verdict == Verdict::Taken || !self.refuses_rest {
                 return verdict;
             }

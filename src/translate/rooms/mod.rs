@@ -80,7 +80,10 @@ impl Rooms {
 
     /// A stanza of the client's, if it is for a service with rooms.
     pub(super) fn handle_client(&mut self, stanza: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
-        let Some(to) = stanza.attribute("to").filter(|_| !self.services.is_empty()) else {
+        if self.services.is_empty() {
+            return Verdict::Pass;
+        }
+        let Some(to) = stanza.attribute("to") else {
             return Verdict::Pass;
         };
         if !self.services.contains(&*jid::prepared(jid::domain(&to))) {
@@ -163,9 +166,13 @@ impl Rooms {
         self.rooms.remove(bare)
     }
 
-    /// The client has said whether it is available to everybody: who is not, is in no room (RFC 6121 §4.6.3).
-    pub(super) fn handle_availability(&mut self, cx: &mut Cx<'_>) {
-        if !cx.account.status.is_available {
+    /// Whoever says `unavailable` to everybody is in no room any more (RFC 6121 §4.6.3).
+    pub(super) fn note_broadcast(&mut self, stanza: &Element<'_>, cx: &mut Cx<'_>) {
+        if self.rooms.is_empty() || stanza.local() != "presence" {
+            return;
+        }
+        let is_unavailable = stanza.attribute("type").as_deref() == Some("unavailable");
+        if is_unavailable && stanza.attribute("to").is_none() {
             self.leave_all(cx);
         }
     }
