@@ -233,7 +233,7 @@ impl Translator {
     fn event(&mut self, event: &Event<'_>, wire: &mut Wire) -> Verdict {
         let cx = &mut self.account.with(wire);
         match event.node {
-            _ if self.rooms.owns(event.service) => self.rooms.event(event, cx),
+            _ if self.rooms.owns(event.service) => return self.rooms.event(event, cx),
             ROSTER => self.contacts.record_event(event, cx),
             PRESENCE if !jid::is_account(event.service) => return Verdict::Pass,
             PRESENCE if event.what == What::Subscription => {

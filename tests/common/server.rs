@@ -23,6 +23,8 @@ pub(crate) enum Question {
     Change,
     /// Asked of somebody else.
     Contact,
+    /// The same, and about nothing that this server knows: rooms, and what their occupants are asked.
+    Stranger,
 }
 
 impl Question {
@@ -31,7 +33,9 @@ impl Question {
         if !is_question(iq) {
             return None;
         }
-        let words = words(iq)?;
+        let Some(words) = words(iq) else {
+            return iq.attribute("to").map(|_| Self::Stranger);
+        };
         Some(match &*words {
             "get roster" => Self::Roster,
             "get blocklist" => Self::Blocklist,
@@ -150,7 +154,7 @@ impl Account {
                 _ => ejabberd_node(&[]),
             }),
             Question::Change => Ok(String::new()),
-            Question::Privacy | Question::Contact => UNKNOWN,
+            Question::Privacy | Question::Contact | Question::Stranger => UNKNOWN,
         }
     }
 }

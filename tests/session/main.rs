@@ -37,6 +37,7 @@ mod refused;
 mod repair;
 mod requests;
 mod revocation;
+mod rooms;
 mod roster;
 mod scenes;
 mod states;

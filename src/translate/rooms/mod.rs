@@ -30,6 +30,7 @@ use room::{Room, Step};
 use super::account::Account;
 use super::{Cx, Verdict, Wire};
 use crate::jid;
+use crate::ns;
 use crate::policy::{Function, Policy};
 use crate::pubsub::Event;
 use crate::wire::{Dropped, Reply, Rule};
@@ -189,16 +190,21 @@ impl Rooms {
         self.services.contains(service)
     }
 
-    /// An event on a node of a room (listing 17).
-    pub(super) fn event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) {
+    /// An event of such a service (listing 17). What comes of a room that is not joined is nobody's; of a node that is
+    /// no room the client may have asked for it.
+    pub(super) fn event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) -> Verdict {
         let name = event.node.strip_suffix(names::OCCUPANTS);
         let bare = format!("{}@{}", name.unwrap_or(event.node), event.service);
-        if !self.rooms.contains_key(&*bare) {
-            return cx.wire.drop_event(Dropped::NotSubscribed);
+        if self.rooms.contains_key(&*bare) {
+            self.drive(&bare, cx, |room, cx| {
+                room.handle_event(event, name.is_some(), cx)
+            });
+        } else if name.is_some() || event.element.children().any(|item| is_of_a_room(&item)) {
+            cx.wire.drop_event(Dropped::NotSubscribed);
+        } else {
+            return Verdict::Pass;
         }
-        self.drive(&bare, cx, |room, cx| {
-            room.handle_event(event, name.is_some(), cx)
-        });
+        Verdict::Taken
     }
 
     /// The answer to an IQ of ours.
@@ -244,4 +250,10 @@ impl Rooms {
             room.refuse("remote-server-timeout", account, wire);
         }
     }
+}
+
+/// Whether an item holds what is said in rooms.
+fn is_of_a_room(item: &Element<'_>) -> bool {
+    let mut payloads = item.children();
+    payloads.any(|payload| payload.namespace() == ns::CLIENT)
 }

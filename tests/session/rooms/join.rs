@@ -1,0 +1,373 @@
+//! Into a room and out of it.
+
+use super::*;
+
+const JOIN: [&str; 4] = [
+    "subscribe characters#occupants",
+    "subscribe characters",
+    "items characters#occupants",
+    "items characters",
+];
+const UNDO: [&str; 2] = ["unsubscribe characters#occupants", "unsubscribe characters"];
+
+#[test]
+fn a_join_is_one_write_and_shows_all_in_order() {
+    let mut d = session();
+    join(&mut d, MUC);
+    let requests = asked(&mut d);
+    assert_eq!(requests.iter().map(what).collect::<Vec<_>>(), JOIN);
+    assert_eq!(one(&requests, "items characters").at("pubsub/items").value("max_items"), "50");
+    // Answered in turn; until the last one nothing is published nor shown.
+    let subject = line(ROMEO, "Romeo", "subject/romeo@montague.lit", 100, "<subject>Love</subject>");
+    let occupants = format!("{}{subject}", occupant(ROMEO, "Romeo", "<show>away</show>"));
+    d.result(&requests[0], "");
+    d.result(&requests[1], "");
+    d.result(&requests[2], &items(OCCUPANTS, &occupants));
+    assert_eq!(asks(&mut d), [""; 0]);
+    d.result(&requests[3], &items(TALK, &body(ROMEO, "Romeo", "m1", 90)));
+    let publish = asked(&mut d);
+    assert_eq!(what(&publish[0]), "publish characters#occupants juliet@capulet.lit");
+    let presence = publish[0].at("pubsub/publish/item/presence");
+    assert_eq!(presence.value("from"), format!("{ROOM}/JC"));
+    assert_eq!(presence.at("x").namespace, MUC_USER, "what was asked of the room is not for others");
+    assert_eq!(presence.at("x/item").value("jid"), JULIET);
+    // What is said meanwhile comes behind what was said before.
+    happens(&mut d, TALK, &body(ROMEO, "Romeo", "m2", 95));
+    assert_eq!(sees(&mut d), [""; 0]);
+    echo(&mut d, &publish[0]);
+    let shown = d.client_got();
+    assert_eq!(shown[1].value("id"), "join");
+    assert_eq!(shown[0].at("x/item").value("jid"), ROMEO);
+    assert!(shown[0].has("show"));
+    assert_eq!(
+        shown.iter().map(super::shown).collect::<Vec<_>>(),
+        [
+            "Romeo available",
+            "JC available 100 110",
+            "Romeo says m1 late",
+            "Romeo says m2 late",
+            "Romeo sets Love late"
+        ]
+    );
+}
+
+#[test]
+fn an_event_that_does_not_come_is_not_waited_for() {
+    let mut d = session();
+    join(&mut d, MUC);
+    let publish = answer_join(&mut d, "", "");
+    d.result(&publish[0], "");
+    d.advance(4);
+    assert_eq!(sees(&mut d), [""; 0]);
+    d.advance(1);
+    assert_eq!(sees(&mut d), ["JC available 100 110", " sets "]);
+}
+
+/// Answers a join as a service does that has no such room.
+fn is_missing(d: &mut Driver) {
+    for iq in asked(d) {
+        refuse(d, &iq, "item-not-found");
+    }
+}
+
+#[test]
+fn a_missing_room_is_created_by_who_knows_rooms() {
+    let mut d = session();
+    join(&mut d, MUC);
+    is_missing(&mut d);
+    let create = asked(&mut d);
+    assert_eq!(create.iter().map(what).collect::<Vec<_>>(), ["create characters"]);
+    let fields = create[0].fields();
+    assert_eq!(fields["pubsub#access_model"], "whitelist", "locked until accepted");
+    assert_eq!(fields["pubsub#publish_model"], "subscribers");
+    assert_eq!(fields["pubsub#send_last_published_item"], "never");
+    d.result(&create[0], "");
+    let create = asked(&mut d);
+    assert_eq!(create.iter().map(what).collect::<Vec<_>>(), ["create characters#occupants"]);
+    d.result(&create[0], "");
+    let publish = answer_join(&mut d, "", "");
+    echo(&mut d, &publish[0]);
+    let own = d.client_got().remove(0);
+    assert_eq!(shown(&own), "JC available 100 110 201");
+    assert_eq!(own.at("x/item").value("affiliation"), "owner");
+
+    // The owner accepts it: both nodes are opened, then he is answered.
+    d.client(&format!(
+        "<iq type='set' id='accept' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+         <x xmlns='jabber:x:data' type='submit'/></query></iq>"
+    ));
+    for node in [OCCUPANTS, TALK] {
+        let configure = asked(&mut d);
+        assert_eq!(what(&configure[0]), format!("configure {node}"));
+        assert_eq!(configure[0].fields()["pubsub#access_model"], "open");
+        assert_eq!(sees(&mut d), [""; 0]);
+        d.result(&configure[0], "");
+    }
+    assert_eq!(sees(&mut d), ["result  accept"]);
+}
+
+#[test]
+fn a_stray_status_creates_no_room() {
+    let mut d = session();
+    join(&mut d, "<show>away</show>");
+    is_missing(&mut d);
+    assert_eq!(asks(&mut d), UNDO);
+    assert_eq!(sees(&mut d), ["presence JC: item-not-found for join"]);
+}
+
+#[test]
+fn a_room_that_stays_missing_is_created_once() {
+    let mut d = session();
+    join(&mut d, MUC);
+    is_missing(&mut d);
+    for _ in 0..2 {
+        let create = asked(&mut d);
+        d.result(&create[0], "");
+    }
+    is_missing(&mut d);
+    assert_eq!(asks(&mut d), UNDO);
+    assert_eq!(sees(&mut d), ["presence JC: item-not-found for join"]);
+}
+
+#[test]
+fn who_creates_the_same_room_is_waited_for() {
+    let mut d = session();
+    join(&mut d, MUC);
+    for _ in 0..3 {
+        is_missing(&mut d);
+        let create = asked(&mut d);
+        refuse(&mut d, &create[0], "conflict");
+        assert_eq!(asks(&mut d), [""; 0]);
+        d.advance(1);
+    }
+    // Now it has both its nodes.
+    let publish = answer_join(&mut d, "", "");
+    echo(&mut d, &publish[0]);
+    assert_eq!(sees(&mut d)[0], "JC available 100 110");
+
+    // A fourth time it is not waited for, and the nick is nobody's.
+    let mut d = session();
+    join(&mut d, MUC);
+    for _ in 0..4 {
+        is_missing(&mut d);
+        let create = asked(&mut d);
+        refuse(&mut d, &create[0], "conflict");
+        d.advance(1);
+    }
+    assert_eq!(asks(&mut d), UNDO);
+    assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
+}
+
+#[test]
+fn who_may_not_create_is_told() {
+    let mut d = session();
+    join(&mut d, MUC);
+    is_missing(&mut d);
+    let create = asked(&mut d);
+    refuse(&mut d, &create[0], "forbidden");
+    assert_eq!(asks(&mut d), UNDO);
+    assert_eq!(sees(&mut d), ["presence JC: not-allowed for join"]);
+}
+
+#[test]
+fn a_room_without_its_second_node_is_deleted() {
+    let mut d = session();
+    join(&mut d, MUC);
+    is_missing(&mut d);
+    let create = asked(&mut d);
+    d.result(&create[0], "");
+    let create = asked(&mut d);
+    refuse(&mut d, &create[0], "conflict");
+    assert_eq!(asks(&mut d), ["delete characters", UNDO[0], UNDO[1]]);
+    assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
+}
+
+#[test]
+fn a_closed_room_says_whom_it_lets_in() {
+    // As ejabberd says it.
+    let mut d = session();
+    join(&mut d, MUC);
+    let requests = asked(&mut d);
+    d.server(&format!(
+        "<iq from='{SERVICE}' to='{JULIET}' type='error' id='{}'><error code='405' type='cancel'><not-allowed \
+         xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><closed-node \
+         xmlns='http://jabber.org/protocol/pubsub#errors'/></error></iq>",
+        requests[0].value("id")
+    ));
+    assert_eq!(asks(&mut d), UNDO);
+    assert_eq!(sees(&mut d), ["presence JC: registration-required for join"]);
+
+    // Prosody says the same to who is not a member and to who is banned.
+    for (access, condition) in [("whitelist", "registration-required"), ("open", "forbidden")] {
+        let mut d = session();
+        join(&mut d, MUC);
+        for iq in asked(&mut d) {
+            refuse(&mut d, &iq, "forbidden");
+        }
+        let info = asked(&mut d);
+        assert_eq!(info.iter().map(what).collect::<Vec<_>>(), ["query characters"]);
+        d.result(
+            &info[0],
+            &format!(
+                "<query xmlns='http://jabber.org/protocol/disco#info' node='{TALK}'><x xmlns='jabber:x:data' \
+                 type='result'><field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/pubsub#meta-data\
+                 </value></field><field var='pubsub#access_model'><value>{access}</value></field></x></query>"
+            ),
+        );
+        assert_eq!(asks(&mut d), UNDO, "{access}");
+        assert_eq!(sees(&mut d), [format!("presence JC: {condition} for join")]);
+    }
+}
+
+#[test]
+fn a_nick_of_another_account_is_taken() {
+    let mut d = session();
+    join(&mut d, MUC);
+    assert_eq!(
+        answer_join(&mut d, &occupant(ROMEO, "JC", ""), "").iter().map(what).collect::<Vec<_>>(),
+        UNDO
+    );
+    assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
+
+    // One of whoever has left is free, and so is one of the own account's.
+    for item in [occupant_gone(ROMEO, "JC"), occupant("juliet@capulet.lit/chamber", "JC", "")] {
+        let mut d = session();
+        join(&mut d, MUC);
+        let publish = answer_join(&mut d, &item, "");
+        echo(&mut d, &publish[0]);
+        assert_eq!(sees(&mut d)[0], "JC available 100 110");
+    }
+}
+
+#[test]
+fn another_resource_has_another_item() {
+    let mut d = session();
+    join(&mut d, MUC);
+    let publish = answer_join(&mut d, &occupant("juliet@capulet.lit/chamber", "Julia", ""), "");
+    assert_eq!(what(&publish[0]), format!("publish {OCCUPANTS} {JULIET}"));
+    // Somebody else's item has that name, too.
+    refuse(&mut d, &publish[0], "forbidden");
+    let again = asked(&mut d);
+    let named = format!("publish {OCCUPANTS} {JULIET}/");
+    assert!(what(&again[0]).starts_with(&named), "{again:#?}");
+    refuse(&mut d, &again[0], "forbidden");
+    assert_eq!(sees(&mut d), ["presence JC: forbidden for join"]);
+}
+
+#[test]
+fn of_two_who_want_a_nick_the_later_yields() {
+    let mut d = session();
+    join(&mut d, MUC);
+    answer_join(&mut d, "", "");
+    happens(&mut d, OCCUPANTS, &occupant(ROMEO, "JC", ""));
+    assert_eq!(
+        asks(&mut d),
+        ["publish characters#occupants juliet@capulet.lit unavailable", UNDO[0], UNDO[1]]
+    );
+    assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
+    // Who was first keeps it: the other one is seen to yield.
+    let mut d = joined_with("", "");
+    d.forget();
+    happens(&mut d, OCCUPANTS, &occupant(ROMEO, "JC", ""));
+    assert_eq!(sees(&mut d), ["JC (romeo@montague.lit) available"]);
+    happens(&mut d, OCCUPANTS, &occupant_gone(ROMEO, "JC"));
+    assert_eq!(sees(&mut d), ["JC (romeo@montague.lit) unavailable"]);
+}
+
+#[test]
+fn who_leaves_is_out_at_once() {
+    let mut d = joined();
+    d.client(&format!(
+        "<presence to='{ROOM}/JC' type='unavailable'><status>Farewell</status></presence>"
+    ));
+    assert_eq!(sees(&mut d), ["JC unavailable 110"]);
+    let sent = asked(&mut d);
+    assert_eq!(
+        sent.iter().map(what).collect::<Vec<_>>(),
+        ["publish characters#occupants juliet@capulet.lit unavailable", UNDO[0], UNDO[1]]
+    );
+    assert_eq!(sent[0].at("pubsub/publish/item/presence/status").text, "Farewell");
+    // What still comes is nobody's.
+    happens(&mut d, TALK, &body(ROMEO, "Romeo", "m1", 1));
+    assert_eq!((d.client_bytes(), d.dropped()), (String::new(), vec![Dropped::NotSubscribed]));
+}
+
+#[test]
+fn who_leaves_while_joining_undoes_it() {
+    let mut d = session();
+    join(&mut d, MUC);
+    let requests = asked(&mut d);
+    d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+    assert_eq!(asks(&mut d), UNDO, "nobody was told that she came");
+    assert_eq!(sees(&mut d), ["JC unavailable 110"]);
+    for iq in requests {
+        d.result(&iq, "");
+    }
+    assert_eq!((asks(&mut d), d.client_bytes()), (vec![], String::new()));
+    // It may come again.
+    join(&mut d, MUC);
+    assert_eq!(asks(&mut d), JOIN);
+}
+
+#[test]
+fn who_is_gone_is_in_no_room() {
+    let left = ["publish characters#occupants juliet@capulet.lit unavailable", UNDO[0], UNDO[1]];
+    let mut d = joined();
+    d.client("<presence type='unavailable'/>");
+    let about_rooms = |sent: Vec<Node>| -> Vec<String> {
+        let to_room = |it: &&Node| it.attribute("to") == Some(SERVICE);
+        sent.iter().filter(to_room).map(what).collect()
+    };
+    assert_eq!(about_rooms(d.server_got()), left);
+
+    let mut d = joined();
+    d.client("</stream:stream>");
+    let sent = d.server_bytes();
+    let stanzas = sent.strip_suffix("</stream:stream>").unwrap();
+    assert_eq!(about_rooms(Node::stream(stanzas)), left, "said before the end");
+}
+
+#[test]
+fn who_is_kicked_is_told() {
+    // As ejabberd tells it.
+    let mut d = joined();
+    event_in(&mut d, &format!("<subscription subscription='none' node='{TALK}' jid='{JULIET}'/>"));
+    assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
+    event_in(&mut d, &format!("<subscription subscription='none' node='{OCCUPANTS}' jid='{JULIET}'/>"));
+    assert_eq!((d.client_bytes(), asks(&mut d)), (String::new(), vec![]));
+
+    // Prosody tells only that the item is gone.
+    let mut d = joined();
+    happens(&mut d, OCCUPANTS, &format!("<retract id='{OWN}' publisher='{CONTACT}'/>"));
+    d.advance(2);
+    let again = asked(&mut d);
+    assert_eq!(what(&again[0]), "publish characters#occupants juliet@capulet.lit");
+    d.error(&again[0], "auth", "forbidden");
+    assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
+}
+
+#[test]
+fn an_item_that_was_tidied_away_is_published_again() {
+    let mut d = joined();
+    happens(&mut d, OCCUPANTS, &format!("<retract id='{OWN}'/>"));
+    assert_eq!(asks(&mut d), [""; 0], "a kick may still be under way");
+    d.advance(2);
+    let again = asked(&mut d);
+    assert_eq!(what(&again[0]), "publish characters#occupants juliet@capulet.lit");
+    d.result(&again[0], "");
+    assert_eq!(sees(&mut d), [""; 0]);
+    // That of somebody else says that he is gone.
+    happens(&mut d, OCCUPANTS, &format!("<retract id='{CONTACT}'/>"));
+    assert_eq!(sees(&mut d), ["Romeo unavailable"]);
+    happens(&mut d, OCCUPANTS, "<retract id='nurse@capulet.lit'/>");
+    assert_eq!(sees(&mut d), [""; 0]);
+}
+
+#[test]
+fn a_room_that_is_deleted_is_destroyed() {
+    let mut d = joined();
+    event_in(&mut d, &format!("<delete node='{TALK}'/>"));
+    assert_eq!(sees(&mut d), ["JC unavailable destroy 110"]);
+    event_in(&mut d, &format!("<delete node='{OCCUPANTS}'/>"));
+    assert_eq!(d.client_bytes(), "");
+}

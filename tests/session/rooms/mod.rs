@@ -1,0 +1,247 @@
+//! Rooms that are nodes (listings 12 to 17), between a client that knows only chat rooms and a service that knows
+//! only nodes. What the service says is cut from what ejabberd and Prosody said.
+
+use crate::scenes::*;
+use pubshim::session::Options;
+
+mod hostile;
+mod join;
+mod others;
+mod talk;
+
+const SERVICE: &str = "chat.shakespeare.lit";
+const ROOM: &str = "characters@chat.shakespeare.lit";
+const TALK: &str = "characters";
+const OCCUPANTS: &str = "characters#occupants";
+const MUC: &str = "<x xmlns='http://jabber.org/protocol/muc'/>";
+const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+
+/// Juliet's session on a service with rooms.
+fn session() -> Driver {
+    let mut d = Driver::logged_in(
+        JULIET,
+        Options {
+            rooms: vec![SERVICE.into()],
+            ..options(Policy::Auto)
+        },
+    );
+    d.keep(Question::Stranger);
+    d
+}
+
+/// The client joins as JC; what it puts into its presence.
+fn join(d: &mut Driver, more: &str) {
+    d.client(&format!(
+        "<presence to='{ROOM}/JC' id='join'>{more}</presence>"
+    ));
+}
+
+/// Answers the questions of a join; what is asked then.
+fn answer_join(d: &mut Driver, occupants: &str, history: &str) -> Vec<Node> {
+    for iq in asked(d) {
+        match &*what(&iq) {
+            "items characters#occupants" => d.result(&iq, &items(OCCUPANTS, occupants)),
+            "items characters" => d.result(&iq, &items(TALK, history)),
+            subscribe => {
+                assert!(subscribe.starts_with("subscribe "), "{subscribe}");
+                let node = iq.at("pubsub/subscribe").value("node");
+                d.result(
+                    &iq,
+                    &format!(
+                        "<pubsub xmlns='{PUBSUB}'><subscription subscription='subscribed' \
+                         node='{node}' jid='{JULIET}'/></pubsub>"
+                    ),
+                );
+            }
+        }
+    }
+    asked(d)
+}
+
+/// The session in the room, with these others and this history; nothing looked at but what was asked.
+fn joined_with(occupants: &str, history: &str) -> Driver {
+    let mut d = session();
+    join(&mut d, MUC);
+    let publish = answer_join(&mut d, occupants, history);
+    assert_eq!(publish.len(), 1, "{publish:#?}");
+    echo(&mut d, &publish[0]);
+    d
+}
+
+/// The same with Romeo, all looked at.
+fn joined() -> Driver {
+    let mut d = joined_with(&occupant(ROMEO, "Romeo", ""), "");
+    d.forget();
+    d
+}
+
+/// The service takes a publish, and tells of it first, as ejabberd does.
+fn echo(d: &mut Driver, publish: &Node) {
+    let publish_in = publish.at("pubsub/publish");
+    let (node, id) = (
+        publish_in.value("node"),
+        publish_in.at("item").value("id").to_owned(),
+    );
+    let payload = raw(&publish_in.at("item").children[0]);
+    happens(
+        d,
+        node,
+        &format!("<item id='{id}' publisher='{JULIET}'>{payload}</item>"),
+    );
+    d.result(publish, "");
+}
+
+/// An element as XML again.
+fn raw(node: &Node) -> String {
+    let mut xml = format!("<{} xmlns='{}'", node.local, node.namespace);
+    for (name, value) in &node.attributes {
+        xml += &format!(" {name}='{value}'");
+    }
+    xml += &format!(">{}", node.text);
+    xml.extend(node.children.iter().map(raw));
+    xml + &format!("</{}>", node.local)
+}
+
+/// An event on a node of the room.
+fn happens(d: &mut Driver, node: &str, items: &str) {
+    event_in(d, &format!("<items node='{node}'>{items}</items>"));
+}
+
+fn event_in(d: &mut Driver, what: &str) {
+    d.server(&format!(
+        "<message to='{JULIET}' from='{SERVICE}' type='headline'><event xmlns='{EVENT}'>{what}</event></message>"
+    ));
+}
+
+/// The item of an occupant, as ejabberd tells it.
+fn occupant(full: &str, nick: &str, more: &str) -> String {
+    let account = full.split('/').next().unwrap();
+    item_by(full, account, nick, "", more)
+}
+
+fn occupant_gone(full: &str, nick: &str) -> String {
+    let account = full.split('/').next().unwrap();
+    item_by(full, account, nick, " type='unavailable'", "")
+}
+
+fn item_by(full: &str, item: &str, nick: &str, kind: &str, more: &str) -> String {
+    format!(
+        "<item id='{item}' publisher='{full}'><presence xmlns='jabber:client' from='{ROOM}/{nick}'{kind}>{more}\
+         <x xmlns='{MUC_USER}'><item jid='{full}'/></x></presence></item>"
+    )
+}
+
+/// The item of a message, said so many seconds after 1970.
+fn line(full: &str, nick: &str, id: &str, second: u32, what: &str) -> String {
+    let stamp = format!(
+        "1970-01-01T00:{:02}:{:02}Z",
+        second / 60,
+        second % 60
+    );
+    format!(
+        "<item id='{id}' publisher='{full}'><message xmlns='jabber:client' from='{ROOM}/{nick}' type='groupchat' \
+         id='{id}'>{what}<delay xmlns='urn:xmpp:delay' stamp='{stamp}'/></message></item>"
+    )
+}
+
+fn body(full: &str, nick: &str, id: &str, second: u32) -> String {
+    line(full, nick, id, second, &format!("<body>{id}</body>"))
+}
+
+/// What the service, or whoever is in one of its rooms, was asked since the last look.
+fn asked(d: &mut Driver) -> Vec<Node> {
+    let mut sent = d.server_got();
+    sent.retain(|it| it.attribute("to").is_some());
+    sent
+}
+
+/// The same in words.
+fn asks(d: &mut Driver) -> Vec<String> {
+    asked(d).iter().map(what).collect()
+}
+
+/// A request about a node, or to an occupant, in words.
+fn what(iq: &Node) -> String {
+    let to = iq.value("to");
+    let Some(pubsub) = iq.find("pubsub") else {
+        let child = &iq.children[0];
+        let node = child.attribute("node").unwrap_or(to);
+        return format!("{} {node}", child.local);
+    };
+    assert_eq!(to, SERVICE);
+    let what = &pubsub.children[0];
+    let node = what.value("node");
+    match &*what.local {
+        "subscribe" | "unsubscribe" => assert_eq!(what.value("jid"), JULIET),
+        "publish" if node == OCCUPANTS => {
+            let item = what.at("item");
+            let said = &item.children[0];
+            let kind = said.attribute("type").map_or(String::new(), |it| format!(" {it}"));
+            return format!("publish {node} {}{kind}", item.value("id"));
+        }
+        _ => {}
+    }
+    format!("{} {node}", what.local)
+}
+
+/// What the client was shown since the last look, in words.
+fn sees(d: &mut Driver) -> Vec<String> {
+    d.client_got().iter().map(shown).collect()
+}
+
+/// A stanza of a room's in words; from a room's occupant it is his nick.
+fn shown(stanza: &Node) -> String {
+    let from = stanza.attribute("from").unwrap_or_default();
+    let who = from.strip_prefix(ROOM).unwrap_or(from);
+    let who = who.strip_prefix('/').unwrap_or(who);
+    let kind = stanza.attribute("type").unwrap_or("available");
+    if kind == "error" {
+        let error = stanza.at("error");
+        return format!(
+            "{} {who}: {} for {}",
+            stanza.local,
+            error.children[0].local,
+            stanza.attribute("id").unwrap_or_default()
+        );
+    }
+    match &*stanza.local {
+        "presence" => {
+            let x = stanza.at("x");
+            assert_eq!(x.namespace, MUC_USER);
+            let mut words = format!("{who} {kind}");
+            for child in &x.children {
+                match &*child.local {
+                    "status" => words += &format!(" {}", child.value("code")),
+                    "item" => {
+                        if let Some(nick) = child.attribute("nick") {
+                            words += &format!(" now {nick}");
+                        }
+                    }
+                    other => words += &format!(" {other}"),
+                }
+            }
+            words
+        }
+        "message" => {
+            assert_eq!(kind, "groupchat");
+            let said = stanza.find("body").or(stanza.find("subject"));
+            let said = said.map(|it| it.text.clone()).unwrap_or_default();
+            let what = if stanza.has("body") { "says" } else { "sets" };
+            let late = if stanza.has("delay") { " late" } else { "" };
+            format!("{who} {what} {said}{late}")
+        }
+        _ => format!("{kind} {who} {}", stanza.value("id")),
+    }
+}
+
+/// The service refuses a request.
+fn refuse(d: &mut Driver, iq: &Node, condition: &str) {
+    d.error(iq, "cancel", condition);
+}
+
+/// The request of these words among those.
+#[track_caller]
+fn one<'a>(asked: &'a [Node], words: &str) -> &'a Node {
+    let found = asked.iter().find(|iq| what(iq) == words);
+    found.unwrap_or_else(|| panic!("no {words} in {asked:#?}"))
+}
