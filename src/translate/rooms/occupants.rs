@@ -125,15 +125,20 @@ pub(super) fn is_of_room(child: &Element<'_>) -> bool {
 }
 
 impl Occupants {
-    /// Takes what an item says.
-    pub(super) fn note(&mut self, said: Said, now: Duration) -> Result<Option<Change>, Dropped> {
+    /// Takes what an item says; the client's own, `is_own`, however many there are.
+    pub(super) fn note(
+        &mut self,
+        said: Said,
+        is_own: bool,
+        now: Duration,
+    ) -> Result<Option<Change>, Dropped> {
         if said.is_gone {
             return Ok(self.remove(&said.full).map(Change::Gone));
         }
         let account = jid::bare(&said.full).to_owned();
         let before = self.0.get(&said.full).map(|occupant| occupant.nick.clone());
         let others = self.of_account(&account).count();
-        let has_room = self.0.len() < MOST_OCCUPANTS && others < MOST_RESOURCES;
+        let has_room = is_own || self.0.len() < MOST_OCCUPANTS && others < MOST_RESOURCES;
         if before.is_none() && !has_room {
             return Err(Dropped::Overflow);
         }

@@ -21,6 +21,8 @@ const MOST_TRIES: u8 = 3;
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// So long behind the answer to a publish its event may come.
 const EVENT_BEHIND: Duration = Duration::from_secs(5);
+/// So long after the own item was taken away it is published again: a kick comes in several steps.
+const RESTORE: Duration = Duration::from_secs(2);
 /// So often somebody is asked whether he is there, of whom nothing has come for [`QUIET`].
 const PING: Duration = Duration::from_secs(60);
 const QUIET: Duration = Duration::from_secs(300);
@@ -52,6 +54,8 @@ pub(crate) enum Step {
     TakeNick,
     /// The same again, with a new status or nick.
     Update,
+    /// The same again, as it was taken away.
+    Restore,
     /// Publishing a message; its id.
     Say(Option<Box<str>>),
     /// Letting everybody in, as the client has asked by the IQ of this id.
@@ -92,6 +96,8 @@ pub(super) struct Room {
     state: State,
     occupants: Occupants,
     talk: Talk,
+    /// When the own item is published again, which was taken away.
+    restore_at: Option<Duration>,
     /// When somebody is asked next whether he is there.
     ping_at: Duration,
     /// So many more are asked as somebody has spoken; when he did, and when the first of them was or will be.
@@ -123,6 +129,7 @@ impl Room {
             state: State::Creating,
             occupants: Occupants::default(),
             talk: Talk::new(muc.as_ref(), cx.wire.unix_time()),
+            restore_at: None,
             ping_at: Duration::ZERO,
             pings: 0,
             spoken_at: Duration::ZERO,
@@ -204,7 +211,13 @@ impl Room {
                 true
             }
             State::Joined => {
-                self.ping(cx);
+                let now = cx.wire.now;
+                if self.restore_at.take_if(|at| *at <= now).is_some() {
+                    self.publish_self(Step::Restore, cx);
+                }
+                if self.next_ping().is_some_and(|at| at <= now) {
+                    self.ping(cx);
+                }
                 true
             }
             _ => true,
@@ -215,12 +228,14 @@ impl Room {
     pub(super) fn again_at(&self) -> Option<Duration> {
         match self.state {
             State::Waiting(at) | State::TakingNick(Some(at)) => Some(at),
-            State::Joined => {
-                let own = self.own_account()?;
-                self.occupants.first_heard(own).map(|_| self.ping_at)
-            }
+            State::Joined => self.restore_at.into_iter().chain(self.next_ping()).min(),
             _ => None,
         }
+    }
+
+    fn next_ping(&self) -> Option<Duration> {
+        let own = self.own_account()?;
+        self.occupants.first_heard(own).map(|_| self.ping_at)
     }
 
     fn own_account(&self) -> Option<&str> {
@@ -254,6 +269,8 @@ impl Room {
             (Step::Create(Part::Talk), Ok(_)) => self.create(Part::Occupants, cx),
             (Step::Create(Part::Occupants), Ok(_)) => {
                 (self.is_locked, self.is_owner) = (true, true);
+                // A service that says again that it is missing would be asked for ever.
+                self.may_create = false;
                 self.enter(cx)
             }
             (Step::Create(part), Err(refused)) => self.handle_not_created(part, refused, cx),
@@ -269,6 +286,10 @@ impl Room {
             (Step::TakeNick, Err(refused)) => {
                 let condition = refused.condition_or("remote-server-timeout").to_owned();
                 self.end(&condition, cx)
+            }
+            // Prosody tells whoever is kicked only that his item is gone.
+            (Step::Restore, Err(Refused::With("forbidden"))) => {
+                self.show_out(&["110", "307"], "", cx)
             }
             (Step::Update, Err(refused)) => {
                 let condition = refused.condition_or("remote-server-timeout");
@@ -291,7 +312,7 @@ impl Room {
                 }
                 true
             }
-            (Step::Update | Step::Say(_), Ok(_)) => true,
+            (Step::Restore, _) | (Step::Update | Step::Say(_), Ok(_)) => true,
         }
     }
 
@@ -404,6 +425,8 @@ impl Room {
                 true
             }
             (Part::Talk, Refused::With("forbidden")) => self.end("not-allowed", cx),
+            // To a client a conflict is one about its nick.
+            (Part::Talk, Refused::With("conflict")) => self.end("service-unavailable", cx),
             (Part::Talk, refused) => {
                 let condition = refused.condition_or("remote-server-timeout").to_owned();
                 self.end(&condition, cx)
@@ -617,7 +640,8 @@ impl Room {
         is_live: bool,
         cx: &mut Cx<'_>,
     ) -> bool {
-        for item in items.children().take(MOST_ITEMS.max(Talk::MOST)) {
+        let most = if is_live { MOST_ITEMS } else { usize::MAX };
+        for item in items.children().take(most) {
             let id = item.attribute("id").unwrap_or_default();
             let noted = match (part, item.local()) {
                 (Part::Talk, "item") => {
@@ -680,7 +704,7 @@ impl Room {
             return Ok(true);
         }
         let (full, presence) = (said.full.clone(), said.presence.clone());
-        let change = self.occupants.note(said, cx.wire.now)?;
+        let change = self.occupants.note(said, is_own, cx.wire.now)?;
         if is_own && matches!(self.state, State::TakingNick(_)) {
             self.show_all(cx);
             return Ok(true);
@@ -724,7 +748,7 @@ impl Room {
     fn note_retracted(&mut self, item: &str, cx: &mut Cx<'_>) {
         if *item == *self.item {
             // If that was a kick, the service refuses.
-            self.publish_self(Step::Update, cx);
+            self.restore_at.get_or_insert(cx.wire.now + RESTORE);
         } else if let Some(full) = self.occupants.of_item(item) {
             self.show_gone(&full, None, cx);
         }
