@@ -115,11 +115,11 @@ impl Rooms {
             // A room has no use for the others.
             Some(_) => return,
         }
-        let Some(nick) = nick else {
+        let Some(nick) = nick.and_then(names::nick_of) else {
             return cx.wire.refuse(presence, "modify", "jid-malformed");
         };
         if let Some(room) = self.rooms.get_mut(bare) {
-            return room.update(nick, presence, cx);
+            return room.update(&nick, presence, cx);
         }
         if names::node_of(bare).is_none() {
             return cx.wire.refuse(presence, "modify", "not-acceptable");
@@ -128,7 +128,7 @@ impl Rooms {
             return cx.wire.refuse(presence, "wait", "resource-constraint");
         }
         cx.wire.apply(&JOIN);
-        let room = Room::new(bare, nick, presence, cx);
+        let room = Room::new(bare, &nick, presence, cx);
         self.rooms.insert(bare.into(), room);
         self.drive(bare, cx, |room, cx| room.enter(cx));
     }

@@ -25,6 +25,12 @@ pub(super) fn room_of(service: &str, node: &str) -> Option<String> {
     is_one.then_some(bare)
 }
 
+/// A nick as servers write a resource (resourceprep), so that two that look alike are one; `None`: no client takes it.
+pub(super) fn nick_of(resource: &str) -> Option<Box<str>> {
+    let prepared = ::jid::ResourcePart::new(resource).ok()?;
+    Some(prepared.as_str().into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

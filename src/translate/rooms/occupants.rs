@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use super::names::nick_of;
 use crate::jid;
 use crate::ns;
 use crate::wire::Dropped;
@@ -76,13 +77,14 @@ impl Said {
         };
         let from = presence.attribute("from").unwrap_or_default();
         let nick = jid::resource(&from).filter(|_| jid::bare(&from) == room);
+        let nick = nick.and_then(nick_of);
         let full = author_of(item, &presence).filter(|full| jid::resource(full).is_some());
         let (Some(nick), Some(full)) = (nick, full) else {
             return Err(Dropped::ForeignFrom);
         };
         Ok(Self {
             full,
-            nick: nick.into(),
+            nick,
             is_gone,
             presence: kept(&presence),
             item: item.attribute("id").unwrap_or_default().into(),

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::names::nick_of;
 use super::occupants::{Occupants, is_of_room};
 use crate::jid;
 use crate::ns;
@@ -254,7 +255,7 @@ impl Line {
         rewrite_standalone(&mut payload, &message, &[], may_stay, "");
         Ok(Self {
             author: (*author).into(),
-            nick: jid::resource(&from).map(Into::into),
+            nick: jid::resource(&from).and_then(nick_of),
             item: item.attribute("id").unwrap_or_default().into(),
             payload: payload.freeze(),
             stamp,
