@@ -248,10 +248,19 @@ impl Translator {
     /// Whether a message that is not read is an event on a node of ours, or the form of who may send one;
     /// `head` is its start tag.
     pub(crate) fn is_ours(&self, head: &Element<'_>, message: &Element<'_>) -> bool {
+        let event = message.opaque_child(ns::PUBSUB_EVENT, "event");
+        if let (Some(event), Some(from)) = (&event, head.attribute("from"))
+            && event.children().any(|what| {
+                let node = what.attribute("node");
+                node.is_some_and(|node| self.rooms.owns_node(&from, &node))
+            })
+        {
+            return true;
+        }
         if self.is_off {
             return false;
         }
-        if let Some(event) = message.opaque_child(ns::PUBSUB_EVENT, "event") {
+        if let Some(event) = event {
             let is_account = head
                 .attribute("from")
                 .is_none_or(|from| jid::is_account(&from));

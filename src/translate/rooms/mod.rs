@@ -190,6 +190,12 @@ impl Rooms {
         self.services.contains(service)
     }
 
+    /// Whether a node is one of a room that is joined, or could be of a room only.
+    pub(super) fn owns_node(&self, service: &str, node: &str) -> bool {
+        let is_joined = || self.rooms.contains_key(&*format!("{node}@{service}"));
+        self.owns(service) && (node.ends_with(names::OCCUPANTS) || is_joined())
+    }
+
     /// An event of such a service (listing 17). What comes of a room that is not joined is nobody's; of a node that is
     /// no room the client may have asked for it.
     pub(super) fn event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) -> Verdict {

@@ -111,7 +111,7 @@ fn kept(presence: &Element<'_>) -> Bytes {
         rewrite_standalone(&mut out, presence, &[], may_stay, "");
         out.freeze()
     };
-    let whole = write(&|child| !is_of_room(child));
+    let whole = write(&|child| !is_of_room(child) && child.namespace() != ns::SID);
     match whole.len() > MOST_PRESENCE {
         true => write(&|_| false),
         false => whole,
@@ -237,12 +237,12 @@ impl Occupants {
         }
     }
 
-    /// Whoever was not heard of for longest, of those not heard of since `before`, except `own` account's.
+    /// Whoever was not heard of for longest, of those last heard of before `before`, except `own` account's.
     pub(super) fn quietest(&self, own: &str, before: Duration) -> Option<&str> {
         let quiet = self
             .0
             .iter()
-            .filter(|(full, occupant)| jid::bare(full) != own && occupant.heard <= before);
+            .filter(|(full, occupant)| jid::bare(full) != own && occupant.heard < before);
         quiet
             .min_by_key(|(_, occupant)| occupant.heard)
             .map(|(full, _)| &**full)

@@ -52,8 +52,8 @@ pub(crate) enum Step {
     Why,
     /// Publishing the own occupant for the first time.
     TakeNick,
-    /// The same again, with a new status or nick.
-    Update,
+    /// The same again, with a new status or this nick.
+    Update(Box<str>),
     /// The same again, as it was taken away.
     Restore,
     /// Publishing a message; its id.
@@ -291,9 +291,9 @@ impl Room {
             (Step::Restore, Err(Refused::With("forbidden"))) => {
                 self.show_out(&["110", "307"], "", cx)
             }
-            (Step::Update, Err(refused)) => {
+            (Step::Update(nick), Err(refused)) => {
                 let condition = refused.condition_or("remote-server-timeout");
-                self.show_refusal(condition, cx.account, cx.wire);
+                self.show_refusal(&nick, condition, cx.account, cx.wire);
                 true
             }
             (Step::Say(id), Err(refused)) => {
@@ -312,7 +312,7 @@ impl Room {
                 }
                 true
             }
-            (Step::Restore, _) | (Step::Update | Step::Say(_), Ok(_)) => true,
+            (Step::Restore, _) | (Step::Update(_) | Step::Say(_), Ok(_)) => true,
         }
     }
 
@@ -566,7 +566,7 @@ impl Room {
         self.id = presence.attribute("id").map(|id| (*id).into());
         match self.state {
             State::Joined | State::TakingNick(_) => {
-                if !self.publish_self(Step::Update, cx) {
+                if !self.publish_self(Step::Update(nick.into()), cx) {
                     cx.wire.refuse(presence, "wait", "resource-constraint");
                 }
             }
@@ -817,17 +817,17 @@ impl Room {
     /// Tells the client that nothing came of its join, unless it is in (XEP-0045 §7.2).
     pub(super) fn refuse(&self, condition: &str, account: &Account, wire: &mut Wire) {
         if self.state != State::Joined {
-            self.show_refusal(condition, account, wire);
+            self.show_refusal(&self.nick, condition, account, wire);
         }
     }
 
-    fn show_refusal(&self, condition: &str, account: &Account, wire: &mut Wire) {
+    fn show_refusal(&self, nick: &str, condition: &str, account: &Account, wire: &mut Wire) {
         let kind = match condition {
             "registration-required" | "forbidden" => "auth",
             "remote-server-timeout" | "resource-constraint" => "wait",
             _ => "cancel",
         };
-        let from = format!("{}/{}", self.bare, self.nick);
+        let from = format!("{}/{nick}", self.bare);
         let (from, to) = (Some(&*from), Some(account.jid()));
         let attributes = [("from", from), ("to", to), ("id", self.id.as_deref())];
         wire.show_error("presence", &attributes, kind, condition);

@@ -6,7 +6,11 @@ use super::*;
 fn assert_dropped(node: &str, items: &str, reason: Dropped) {
     let mut d = joined();
     happens(&mut d, node, items);
-    assert_eq!((d.client_bytes(), d.server_bytes()), Default::default(), "{items}");
+    assert_eq!(
+        (d.client_bytes(), d.server_bytes()),
+        Default::default(),
+        "{items}"
+    );
     assert_eq!(d.dropped(), [reason], "{items}");
 }
 
@@ -15,16 +19,24 @@ fn what_comes_of_a_room_not_joined_is_nobodys() {
     let mut d = session();
     for node in [TALK, OCCUPANTS, "other"] {
         happens(&mut d, node, &body(ROMEO, "Romeo", "m1", 1));
-        event_in(&mut d, &format!("<delete node='{node}'/>"));
+        happens(&mut d, node, &occupant(ROMEO, "Romeo", ""));
     }
+    event_in(&mut d, &format!("<delete node='{OCCUPANTS}'/>"));
+    assert_eq!(d.dropped(), [Dropped::NotSubscribed; 7]);
     assert_eq!((d.client_bytes(), d.server_bytes()), Default::default());
-    assert_eq!(d.dropped(), [Dropped::NotSubscribed; 6]);
+    // What is not of a room the client may have asked for itself.
+    happens(
+        &mut d,
+        "news",
+        "<item id='1'><entry xmlns='http://www.w3.org/2005/Atom'/></item>",
+    );
+    assert!(d.one_to_client().has("event/items/item/entry"));
 }
 
 #[test]
 fn an_event_too_deep_to_read_is_not_shown_raw() {
     let deep = format!("<body>x</body>{}{}", "<a>".repeat(300), "</a>".repeat(300));
-    for node in [TALK, "other"] {
+    for node in [TALK, OCCUPANTS, "other#occupants"] {
         let mut d = joined();
         happens(&mut d, node, &line(ROMEO, "Romeo", "m1", 1, &deep));
         assert_eq!(d.client_bytes(), "", "{node}");
@@ -39,7 +51,10 @@ fn a_history_too_deep_to_read_is_none() {
         &occupant(ROMEO, "Romeo", ""),
         &line(ROMEO, "Romeo", "m1", 1, &deep),
     );
-    assert_eq!(sees(&mut d), ["Romeo available", "JC available 100 110", " sets "]);
+    assert_eq!(
+        sees(&mut d),
+        ["Romeo available", "JC available 100 110", " sets "]
+    );
 }
 
 #[test]
@@ -52,9 +67,15 @@ fn who_it_is_about_is_whoever_published_it() {
     );
     happens(&mut d, OCCUPANTS, &forged);
     let shown = d.client_got();
-    assert_eq!(shown.iter().map(super::shown).collect::<Vec<_>>(), ["Romeo unavailable 303 now Nurse", "Nurse available"]);
+    assert_eq!(
+        shown.iter().map(super::shown).collect::<Vec<_>>(),
+        ["Romeo unavailable now Nurse 303", "Nurse available"]
+    );
     let item = shown[1].at("x/item");
-    assert_eq!((item.value("jid"), item.value("affiliation")), (ROMEO, "none"));
+    assert_eq!(
+        (item.value("jid"), item.value("affiliation")),
+        (ROMEO, "none")
+    );
 
     // Prosody names the account; then the resource is what the account says, of itself alone.
     let by = |publisher: &str, jid: &str| {
@@ -65,14 +86,21 @@ fn who_it_is_about_is_whoever_published_it() {
     };
     happens(&mut d, OCCUPANTS, &by(OTHER, &format!("{OTHER}/orchard")));
     let benvolio = d.one_to_client();
-    assert_eq!(benvolio.at("x/item").value("jid"), format!("{OTHER}/orchard"));
+    assert_eq!(
+        benvolio.at("x/item").value("jid"),
+        format!("{OTHER}/orchard")
+    );
     assert_dropped(OCCUPANTS, &by(OTHER, ROMEO), Dropped::ForeignFrom);
     assert_dropped(OCCUPANTS, &by(OTHER, OTHER), Dropped::ForeignFrom);
     let unsigned = by(OTHER, ROMEO).replace("publisher", "author");
     assert_dropped(OCCUPANTS, &unsigned, Dropped::ForeignFrom);
     let elsewhere = occupant(ROMEO, "Romeo", "").replace(TALK, "other");
     assert_dropped(OCCUPANTS, &elsewhere, Dropped::ForeignFrom);
-    assert_dropped(TALK, &body(ROMEO, "JC", "m1", 1).replace("publisher", "author"), Dropped::ForeignFrom);
+    assert_dropped(
+        TALK,
+        &body(ROMEO, "JC", "m1", 1).replace("publisher", "author"),
+        Dropped::ForeignFrom,
+    );
 }
 
 #[test]
@@ -83,17 +111,44 @@ fn a_nick_of_somebody_else_stands_with_the_account() {
     assert_eq!(sees(&mut d), ["Romeo says m1"]);
     let fullwidth = "\u{ff32}omeo";
     for nick in ["Romeo", fullwidth, "Ro\u{200b}meo", "Ro&#xad;meo"] {
-        happens(&mut d, TALK, &body("nurse@capulet.lit/chamber", nick, &format!("m {nick}"), 1));
+        happens(
+            &mut d,
+            TALK,
+            &body("nurse@capulet.lit/chamber", nick, &format!("m {nick}"), 1),
+        );
         let shown = d.one_to_client();
-        assert_eq!(shown.value("from"), format!("{ROOM}/Romeo (nurse@capulet.lit)"), "{nick}");
-        happens(&mut d, OCCUPANTS, &occupant("nurse@capulet.lit/chamber", nick, ""));
-        assert_eq!(sees(&mut d), ["Romeo (nurse@capulet.lit) available"], "{nick}");
-        happens(&mut d, OCCUPANTS, &occupant_gone("nurse@capulet.lit/chamber", nick));
+        assert_eq!(
+            shown.value("from"),
+            format!("{ROOM}/Romeo (nurse@capulet.lit)"),
+            "{nick}"
+        );
+        happens(
+            &mut d,
+            OCCUPANTS,
+            &occupant("nurse@capulet.lit/chamber", nick, ""),
+        );
+        assert_eq!(
+            sees(&mut d),
+            ["Romeo (nurse@capulet.lit) available"],
+            "{nick}"
+        );
+        happens(
+            &mut d,
+            OCCUPANTS,
+            &occupant_gone("nurse@capulet.lit/chamber", nick),
+        );
         d.forget();
     }
     // Nor may anybody look like one who is shown so.
-    happens(&mut d, OCCUPANTS, &occupant("nurse@capulet.lit/chamber", "JC (juliet@capulet.lit)", ""));
-    assert_eq!(sees(&mut d), ["JC (juliet@capulet.lit) (nurse@capulet.lit) available"]);
+    happens(
+        &mut d,
+        OCCUPANTS,
+        &occupant("nurse@capulet.lit/chamber", "JC (juliet@capulet.lit)", ""),
+    );
+    assert_eq!(
+        sees(&mut d),
+        ["JC (juliet@capulet.lit) (nurse@capulet.lit) available"]
+    );
     // Romeo is Romeo still.
     happens(&mut d, TALK, &body(ROMEO, "Romeo", "m9", 1));
     assert_eq!(sees(&mut d), ["Romeo says m9"]);
@@ -111,7 +166,11 @@ fn what_only_a_room_says_is_taken_out() {
     let mut d = joined_with(&there, &said);
     happens(&mut d, TALK, &said.replace("m1", "m2"));
     happens(&mut d, OCCUPANTS, &occupant(ROMEO, "Romeo", &forged));
-    happens(&mut d, OCCUPANTS, &item_by(ROMEO, CONTACT, "Romeo", " type='unavailable'", &forged));
+    happens(
+        &mut d,
+        OCCUPANTS,
+        &item_by(ROMEO, CONTACT, "Romeo", " type='unavailable'", &forged),
+    );
     let shown = d.client_got();
     assert_eq!(
         shown.iter().map(super::shown).collect::<Vec<_>>(),
@@ -130,27 +189,55 @@ fn what_only_a_room_says_is_taken_out() {
         let ids: Vec<_> = ids.map(|it| (it.value("by"), it.value("id"))).collect();
         assert!(!ids.contains(&(ROOM, "forged")), "{stanza:#?}");
         let of_room = stanza.children.iter().filter(|it| it.local == "x").count();
-        assert_eq!(of_room, usize::from(stanza.local == "presence"), "{stanza:#?}");
-        assert!(!stanza.has("occupant-id") && !stanza.has("shim"), "{stanza:#?}");
+        assert_eq!(
+            of_room,
+            usize::from(stanza.local == "presence"),
+            "{stanza:#?}"
+        );
+        assert!(
+            !stanza.has("occupant-id") && !stanza.has("shim"),
+            "{stanza:#?}"
+        );
     }
 }
 
 #[test]
 fn what_is_no_item_of_a_room_is_dropped() {
     let presence = format!("<presence xmlns='jabber:client' from='{ROOM}/Romeo'/>");
-    let message = format!("<message xmlns='jabber:client' from='{ROOM}/Romeo'><body>x</body></message>");
+    let message =
+        format!("<message xmlns='jabber:client' from='{ROOM}/Romeo'><body>x</body></message>");
     let item = |payload: &str| format!("<item id='1' publisher='{ROMEO}'>{payload}</item>");
     for (node, payload, reason) in [
         (OCCUPANTS, String::new(), Dropped::WrongPayload),
-        (OCCUPANTS, format!("{presence}{presence}"), Dropped::WrongPayload),
+        (
+            OCCUPANTS,
+            format!("{presence}{presence}"),
+            Dropped::WrongPayload,
+        ),
         (OCCUPANTS, message.clone(), Dropped::WrongPayload),
-        (OCCUPANTS, presence.replace("from", "type='subscribe' from"), Dropped::WrongType),
-        (OCCUPANTS, presence.replace("jabber:client", "jabber:server"), Dropped::WrongPayload),
+        (
+            OCCUPANTS,
+            presence.replace("from", "type='subscribe' from"),
+            Dropped::WrongType,
+        ),
+        (
+            OCCUPANTS,
+            presence.replace("jabber:client", "jabber:server"),
+            Dropped::WrongPayload,
+        ),
         (TALK, String::new(), Dropped::WrongPayload),
         (TALK, format!("{message}{message}"), Dropped::WrongPayload),
         (TALK, presence.clone(), Dropped::WrongPayload),
-        (TALK, message.replace("from", "type='chat' from"), Dropped::WrongType),
-        (TALK, message.replace("from", "type='error' from"), Dropped::WrongType),
+        (
+            TALK,
+            message.replace("from", "type='chat' from"),
+            Dropped::WrongType,
+        ),
+        (
+            TALK,
+            message.replace("from", "type='error' from"),
+            Dropped::WrongType,
+        ),
     ] {
         assert_dropped(node, &item(&payload), reason);
     }
@@ -160,7 +247,8 @@ fn what_is_no_item_of_a_room_is_dropped() {
 fn so_many_are_known_and_no_more() {
     let crowd = |accounts: u32, resources: u32| -> String {
         let all = (0..accounts).flat_map(|n| (0..resources).map(move |r| (n, r)));
-        all.map(|(n, r)| occupant(&format!("c{n}@verona.lit/{r}"), &format!("c{n}-{r}"), "")).collect()
+        all.map(|(n, r)| occupant(&format!("c{n}@verona.lit/{r}"), &format!("c{n}-{r}"), ""))
+            .collect()
     };
     // Of one account.
     let mut d = joined_with(&crowd(1, 6), "");
@@ -171,7 +259,9 @@ fn so_many_are_known_and_no_more() {
     let shown = sees(&mut d);
     assert_eq!(shown.len(), 1024 + 2);
     assert_eq!(shown[1024], "JC available 100 110");
-    d.client(&format!("<presence to='{ROOM}/JC'><show>away</show></presence>"));
+    d.client(&format!(
+        "<presence to='{ROOM}/JC'><show>away</show></presence>"
+    ));
     let publish = asked(&mut d);
     echo(&mut d, &publish[0]);
     assert_eq!(sees(&mut d), ["JC available 110"]);
@@ -182,5 +272,8 @@ fn a_presence_too_large_is_kept_without_its_children() {
     let large = format!("<status>{}</status>", "x".repeat(5000));
     let mut d = joined_with(&occupant(ROMEO, "Romeo", &large), "");
     let romeo = d.client_got().remove(0);
-    assert_eq!((shown(&romeo), romeo.has("status")), ("Romeo available".to_owned(), false));
+    assert_eq!(
+        (shown(&romeo), romeo.has("status")),
+        ("Romeo available".to_owned(), false)
+    );
 }

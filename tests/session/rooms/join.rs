@@ -16,9 +16,20 @@ fn a_join_is_one_write_and_shows_all_in_order() {
     join(&mut d, MUC);
     let requests = asked(&mut d);
     assert_eq!(requests.iter().map(what).collect::<Vec<_>>(), JOIN);
-    assert_eq!(one(&requests, "items characters").at("pubsub/items").value("max_items"), "50");
+    assert_eq!(
+        one(&requests, "items characters")
+            .at("pubsub/items")
+            .value("max_items"),
+        "50"
+    );
     // Answered in turn; until the last one nothing is published nor shown.
-    let subject = line(ROMEO, "Romeo", "subject/romeo@montague.lit", 100, "<subject>Love</subject>");
+    let subject = line(
+        ROMEO,
+        "Romeo",
+        "subject/romeo@montague.lit",
+        100,
+        "<subject>Love</subject>",
+    );
     let occupants = format!("{}{subject}", occupant(ROMEO, "Romeo", "<show>away</show>"));
     d.result(&requests[0], "");
     d.result(&requests[1], "");
@@ -26,10 +37,17 @@ fn a_join_is_one_write_and_shows_all_in_order() {
     assert_eq!(asks(&mut d), [""; 0]);
     d.result(&requests[3], &items(TALK, &body(ROMEO, "Romeo", "m1", 90)));
     let publish = asked(&mut d);
-    assert_eq!(what(&publish[0]), "publish characters#occupants juliet@capulet.lit");
+    assert_eq!(
+        what(&publish[0]),
+        "publish characters#occupants juliet@capulet.lit"
+    );
     let presence = publish[0].at("pubsub/publish/item/presence");
     assert_eq!(presence.value("from"), format!("{ROOM}/JC"));
-    assert_eq!(presence.at("x").namespace, MUC_USER, "what was asked of the room is not for others");
+    assert_eq!(
+        presence.at("x").namespace,
+        MUC_USER,
+        "what was asked of the room is not for others"
+    );
     assert_eq!(presence.at("x/item").value("jid"), JULIET);
     // What is said meanwhile comes behind what was said before.
     happens(&mut d, TALK, &body(ROMEO, "Romeo", "m2", 95));
@@ -76,14 +94,23 @@ fn a_missing_room_is_created_by_who_knows_rooms() {
     join(&mut d, MUC);
     is_missing(&mut d);
     let create = asked(&mut d);
-    assert_eq!(create.iter().map(what).collect::<Vec<_>>(), ["create characters"]);
+    assert_eq!(
+        create.iter().map(what).collect::<Vec<_>>(),
+        ["create characters"]
+    );
     let fields = create[0].fields();
-    assert_eq!(fields["pubsub#access_model"], "whitelist", "locked until accepted");
+    assert_eq!(
+        fields["pubsub#access_model"], "whitelist",
+        "locked until accepted"
+    );
     assert_eq!(fields["pubsub#publish_model"], "subscribers");
     assert_eq!(fields["pubsub#send_last_published_item"], "never");
     d.result(&create[0], "");
     let create = asked(&mut d);
-    assert_eq!(create.iter().map(what).collect::<Vec<_>>(), ["create characters#occupants"]);
+    assert_eq!(
+        create.iter().map(what).collect::<Vec<_>>(),
+        ["create characters#occupants"]
+    );
     d.result(&create[0], "");
     let publish = answer_join(&mut d, "", "");
     echo(&mut d, &publish[0]);
@@ -195,17 +222,26 @@ fn a_closed_room_says_whom_it_lets_in() {
         requests[0].value("id")
     ));
     assert_eq!(asks(&mut d), UNDO);
-    assert_eq!(sees(&mut d), ["presence JC: registration-required for join"]);
+    assert_eq!(
+        sees(&mut d),
+        ["presence JC: registration-required for join"]
+    );
 
     // Prosody says the same to who is not a member and to who is banned.
-    for (access, condition) in [("whitelist", "registration-required"), ("open", "forbidden")] {
+    for (access, condition) in [
+        ("whitelist", "registration-required"),
+        ("open", "forbidden"),
+    ] {
         let mut d = session();
         join(&mut d, MUC);
         for iq in asked(&mut d) {
             refuse(&mut d, &iq, "forbidden");
         }
         let info = asked(&mut d);
-        assert_eq!(info.iter().map(what).collect::<Vec<_>>(), ["query characters"]);
+        assert_eq!(
+            info.iter().map(what).collect::<Vec<_>>(),
+            ["query characters"]
+        );
         d.result(
             &info[0],
             &format!(
@@ -224,13 +260,19 @@ fn a_nick_of_another_account_is_taken() {
     let mut d = session();
     join(&mut d, MUC);
     assert_eq!(
-        answer_join(&mut d, &occupant(ROMEO, "JC", ""), "").iter().map(what).collect::<Vec<_>>(),
+        answer_join(&mut d, &occupant(ROMEO, "JC", ""), "")
+            .iter()
+            .map(what)
+            .collect::<Vec<_>>(),
         UNDO
     );
     assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
 
     // One of whoever has left is free, and so is one of the own account's.
-    for item in [occupant_gone(ROMEO, "JC"), occupant("juliet@capulet.lit/chamber", "JC", "")] {
+    for item in [
+        occupant_gone(ROMEO, "JC"),
+        occupant("juliet@capulet.lit/chamber", "JC", ""),
+    ] {
         let mut d = session();
         join(&mut d, MUC);
         let publish = answer_join(&mut d, &item, "");
@@ -243,7 +285,11 @@ fn a_nick_of_another_account_is_taken() {
 fn another_resource_has_another_item() {
     let mut d = session();
     join(&mut d, MUC);
-    let publish = answer_join(&mut d, &occupant("juliet@capulet.lit/chamber", "Julia", ""), "");
+    let publish = answer_join(
+        &mut d,
+        &occupant("juliet@capulet.lit/chamber", "Julia", ""),
+        "",
+    );
     assert_eq!(what(&publish[0]), format!("publish {OCCUPANTS} {JULIET}"));
     // Somebody else's item has that name, too.
     refuse(&mut d, &publish[0], "forbidden");
@@ -262,7 +308,11 @@ fn of_two_who_want_a_nick_the_later_yields() {
     happens(&mut d, OCCUPANTS, &occupant(ROMEO, "JC", ""));
     assert_eq!(
         asks(&mut d),
-        ["publish characters#occupants juliet@capulet.lit unavailable", UNDO[0], UNDO[1]]
+        [
+            "publish characters#occupants juliet@capulet.lit unavailable",
+            UNDO[0],
+            UNDO[1]
+        ]
     );
     assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
     // Who was first keeps it: the other one is seen to yield.
@@ -284,12 +334,22 @@ fn who_leaves_is_out_at_once() {
     let sent = asked(&mut d);
     assert_eq!(
         sent.iter().map(what).collect::<Vec<_>>(),
-        ["publish characters#occupants juliet@capulet.lit unavailable", UNDO[0], UNDO[1]]
+        [
+            "publish characters#occupants juliet@capulet.lit unavailable",
+            UNDO[0],
+            UNDO[1]
+        ]
     );
-    assert_eq!(sent[0].at("pubsub/publish/item/presence/status").text, "Farewell");
+    assert_eq!(
+        sent[0].at("pubsub/publish/item/presence/status").text,
+        "Farewell"
+    );
     // What still comes is nobody's.
     happens(&mut d, TALK, &body(ROMEO, "Romeo", "m1", 1));
-    assert_eq!((d.client_bytes(), d.dropped()), (String::new(), vec![Dropped::NotSubscribed]));
+    assert_eq!(
+        (d.client_bytes(), d.dropped()),
+        (String::new(), vec![Dropped::NotSubscribed])
+    );
 }
 
 #[test]
@@ -311,7 +371,11 @@ fn who_leaves_while_joining_undoes_it() {
 
 #[test]
 fn who_is_gone_is_in_no_room() {
-    let left = ["publish characters#occupants juliet@capulet.lit unavailable", UNDO[0], UNDO[1]];
+    let left = [
+        "publish characters#occupants juliet@capulet.lit unavailable",
+        UNDO[0],
+        UNDO[1],
+    ];
     let mut d = joined();
     d.client("<presence type='unavailable'/>");
     let about_rooms = |sent: Vec<Node>| -> Vec<String> {
@@ -324,24 +388,41 @@ fn who_is_gone_is_in_no_room() {
     d.client("</stream:stream>");
     let sent = d.server_bytes();
     let stanzas = sent.strip_suffix("</stream:stream>").unwrap();
-    assert_eq!(about_rooms(Node::stream(stanzas)), left, "said before the end");
+    assert_eq!(
+        about_rooms(Node::stream(stanzas)),
+        left,
+        "said before the end"
+    );
 }
 
 #[test]
 fn who_is_kicked_is_told() {
     // As ejabberd tells it.
     let mut d = joined();
-    event_in(&mut d, &format!("<subscription subscription='none' node='{TALK}' jid='{JULIET}'/>"));
+    event_in(
+        &mut d,
+        &format!("<subscription subscription='none' node='{TALK}' jid='{JULIET}'/>"),
+    );
     assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
-    event_in(&mut d, &format!("<subscription subscription='none' node='{OCCUPANTS}' jid='{JULIET}'/>"));
+    event_in(
+        &mut d,
+        &format!("<subscription subscription='none' node='{OCCUPANTS}' jid='{JULIET}'/>"),
+    );
     assert_eq!((d.client_bytes(), asks(&mut d)), (String::new(), vec![]));
 
     // Prosody tells only that the item is gone.
     let mut d = joined();
-    happens(&mut d, OCCUPANTS, &format!("<retract id='{OWN}' publisher='{CONTACT}'/>"));
+    happens(
+        &mut d,
+        OCCUPANTS,
+        &format!("<retract id='{OWN}' publisher='{CONTACT}'/>"),
+    );
     d.advance(2);
     let again = asked(&mut d);
-    assert_eq!(what(&again[0]), "publish characters#occupants juliet@capulet.lit");
+    assert_eq!(
+        what(&again[0]),
+        "publish characters#occupants juliet@capulet.lit"
+    );
     d.error(&again[0], "auth", "forbidden");
     assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
 }
@@ -353,7 +434,10 @@ fn an_item_that_was_tidied_away_is_published_again() {
     assert_eq!(asks(&mut d), [""; 0], "a kick may still be under way");
     d.advance(2);
     let again = asked(&mut d);
-    assert_eq!(what(&again[0]), "publish characters#occupants juliet@capulet.lit");
+    assert_eq!(
+        what(&again[0]),
+        "publish characters#occupants juliet@capulet.lit"
+    );
     d.result(&again[0], "");
     assert_eq!(sees(&mut d), [""; 0]);
     // That of somebody else says that he is gone.

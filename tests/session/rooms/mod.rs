@@ -133,11 +133,7 @@ fn item_by(full: &str, item: &str, nick: &str, kind: &str, more: &str) -> String
 
 /// The item of a message, said so many seconds after 1970.
 fn line(full: &str, nick: &str, id: &str, second: u32, what: &str) -> String {
-    let stamp = format!(
-        "1970-01-01T00:{:02}:{:02}Z",
-        second / 60,
-        second % 60
-    );
+    let stamp = format!("1970-01-01T00:{:02}:{:02}Z", second / 60, second % 60);
     format!(
         "<item id='{id}' publisher='{full}'><message xmlns='jabber:client' from='{ROOM}/{nick}' type='groupchat' \
          id='{id}'>{what}<delay xmlns='urn:xmpp:delay' stamp='{stamp}'/></message></item>"
@@ -176,7 +172,9 @@ fn what(iq: &Node) -> String {
         "publish" if node == OCCUPANTS => {
             let item = what.at("item");
             let said = &item.children[0];
-            let kind = said.attribute("type").map_or(String::new(), |it| format!(" {it}"));
+            let kind = said
+                .attribute("type")
+                .map_or(String::new(), |it| format!(" {it}"));
             return format!("publish {node} {}{kind}", item.value("id"));
         }
         _ => {}

@@ -13,21 +13,40 @@ fn a_message_comes_back_once_with_its_id() {
     let mut d = joined();
     say_to_all(&mut d, "m1", "<body>But soft</body>");
     let publish = asked(&mut d);
-    assert_eq!(publish.iter().map(what).collect::<Vec<_>>(), ["publish characters"]);
+    assert_eq!(
+        publish.iter().map(what).collect::<Vec<_>>(),
+        ["publish characters"]
+    );
     let message = publish[0].at("pubsub/publish/item/message");
     assert_eq!(message.value("from"), format!("{ROOM}/JC"));
-    assert_eq!((message.attribute("to"), message.value("type")), (None, "groupchat"));
-    assert_eq!(message.at("delay").value("stamp"), "1970-01-01T00:16:40Z", "for whoever comes later");
+    assert_eq!(
+        (message.attribute("to"), message.value("type")),
+        (None, "groupchat")
+    );
+    assert_eq!(
+        message.at("delay").value("stamp"),
+        "1970-01-01T00:16:40Z",
+        "for whoever comes later"
+    );
     assert_eq!(sees(&mut d), [""; 0], "the service has not taken it yet");
     echo(&mut d, &publish[0]);
     let own = d.one_to_client();
     assert_eq!(shown(&own), "JC says But soft");
     assert_eq!(own.value("id"), "m1");
     let item = publish[0].at("pubsub/publish/item").value("id");
-    assert_eq!((own.at("stanza-id").value("by"), own.at("stanza-id").value("id")), (ROOM, item));
+    assert_eq!(
+        (
+            own.at("stanza-id").value("by"),
+            own.at("stanza-id").value("id")
+        ),
+        (ROOM, item)
+    );
     // The same event again, as after a stream was resumed.
     echo(&mut d, &publish[0]);
-    assert_eq!((d.client_bytes(), d.dropped()), (String::new(), vec![Dropped::Seen]));
+    assert_eq!(
+        (d.client_bytes(), d.dropped()),
+        (String::new(), vec![Dropped::Seen])
+    );
 }
 
 #[test]
@@ -41,25 +60,49 @@ fn a_message_that_is_refused_comes_back_as_an_error() {
     d.forget();
     d.advance(60);
     let shown = sees(&mut d);
-    assert!(shown.contains(&"message : remote-server-timeout for m2".to_owned()), "{shown:?}");
+    assert!(
+        shown.contains(&"message : remote-server-timeout for m2".to_owned()),
+        "{shown:?}"
+    );
     // Who is not in the room says nothing there.
-    d.client(&format!("<message to='other@{SERVICE}' type='groupchat' id='m3'><body>x</body></message>"));
+    d.client(&format!(
+        "<message to='other@{SERVICE}' type='groupchat' id='m3'><body>x</body></message>"
+    ));
     let error = d.client_got().pop().unwrap();
-    assert_eq!((error.value("id"), error.has("error/not-acceptable")), ("m3", true));
+    assert_eq!(
+        (error.value("id"), error.has("error/not-acceptable")),
+        ("m3", true)
+    );
 }
 
 #[test]
 fn a_state_alone_is_not_published() {
     let mut d = joined();
     for state in ["active", "composing", "paused"] {
-        say_to_all(&mut d, "c", &format!("<{state} xmlns='http://jabber.org/protocol/chatstates'/>"));
+        say_to_all(
+            &mut d,
+            "c",
+            &format!("<{state} xmlns='http://jabber.org/protocol/chatstates'/>"),
+        );
     }
-    say_to_all(&mut d, "c", "<thread>1</thread><composing xmlns='http://jabber.org/protocol/chatstates'/>");
+    say_to_all(
+        &mut d,
+        "c",
+        "<thread>1</thread><composing xmlns='http://jabber.org/protocol/chatstates'/>",
+    );
     assert_eq!((asks(&mut d), sees(&mut d)), (vec![], vec![]));
-    say_to_all(&mut d, "m", "<body>x</body><active xmlns='http://jabber.org/protocol/chatstates'/>");
+    say_to_all(
+        &mut d,
+        "m",
+        "<body>x</body><active xmlns='http://jabber.org/protocol/chatstates'/>",
+    );
     assert_eq!(asks(&mut d), ["publish characters"]);
     // Something that is neither state nor body is said.
-    say_to_all(&mut d, "r", "<reactions xmlns='urn:xmpp:reactions:0' id='m1'><reaction>!</reaction></reactions>");
+    say_to_all(
+        &mut d,
+        "r",
+        "<reactions xmlns='urn:xmpp:reactions:0' id='m1'><reaction>!</reaction></reactions>",
+    );
     assert_eq!(asks(&mut d), ["publish characters"]);
 }
 
@@ -70,9 +113,15 @@ fn a_subject_is_said_and_kept() {
     let publish = asked(&mut d);
     assert_eq!(
         publish.iter().map(what).collect::<Vec<_>>(),
-        ["publish characters", "publish characters#occupants subject/juliet@capulet.lit groupchat"]
+        [
+            "publish characters",
+            "publish characters#occupants subject/juliet@capulet.lit groupchat"
+        ]
     );
-    assert!(!publish[0].has("pubsub/publish/item/message/body"), "it would be a message with a title");
+    assert!(
+        !publish[0].has("pubsub/publish/item/message/body"),
+        "it would be a message with a title"
+    );
     echo(&mut d, &publish[0]);
     echo(&mut d, &publish[1]);
     assert_eq!(sees(&mut d), ["JC sets Balconies"], "once");
@@ -84,7 +133,13 @@ fn a_subject_is_said_and_kept() {
 #[test]
 fn the_newest_subject_counts() {
     let subject = |full: &str, item: &str, second, what: &str| {
-        line(full, "x", &format!("subject/{item}"), second, &format!("<subject>{what}</subject>"))
+        line(
+            full,
+            "x",
+            &format!("subject/{item}"),
+            second,
+            &format!("<subject>{what}</subject>"),
+        )
     };
     let first = subject(ROMEO, CONTACT, 100, "Love");
     for (second, set) in [
@@ -93,7 +148,10 @@ fn the_newest_subject_counts() {
         // Our clock stands at 1000 seconds.
         (subject(OTHER, OTHER, 1600, "Peace"), "x sets Peace late"),
         (subject(OTHER, OTHER, 1601, "Peace"), "x sets Love late"),
-        (subject(OTHER, "nurse@capulet.lit", 200, "Peace"), "x sets Love late"),
+        (
+            subject(OTHER, "nurse@capulet.lit", 200, "Peace"),
+            "x sets Love late",
+        ),
     ] {
         let mut d = joined_with(&format!("{first}{second}"), "");
         assert_eq!(sees(&mut d), ["JC available 100 110", set], "{second}");
@@ -102,8 +160,14 @@ fn the_newest_subject_counts() {
 
 #[test]
 fn history_is_as_much_as_the_client_wants() {
-    let history: String = (1..=4).map(|n| body(ROMEO, "Romeo", &format!("m{n}"), n * 200)).collect();
-    let late = |from: u32| (from..=4).map(|n| format!("Romeo says m{n} late")).collect::<Vec<_>>();
+    let history: String = (1..=4)
+        .map(|n| body(ROMEO, "Romeo", &format!("m{n}"), n * 200))
+        .collect();
+    let late = |from: u32| {
+        (from..=4)
+            .map(|n| format!("Romeo says m{n} late"))
+            .collect::<Vec<_>>()
+    };
     // Our clock stands at 1000 seconds.
     for (wanted, from, is_asked) in [
         ("", 1, true),
@@ -121,7 +185,11 @@ fn history_is_as_much_as_the_client_wants() {
             &format!("<x xmlns='http://jabber.org/protocol/muc'><history {wanted}/></x>"),
         );
         let requests = asked(&mut d);
-        assert_eq!(requests.iter().any(|iq| what(iq) == "items characters"), is_asked, "{wanted}");
+        assert_eq!(
+            requests.iter().any(|iq| what(iq) == "items characters"),
+            is_asked,
+            "{wanted}"
+        );
         // A service may say more than it was asked for.
         for iq in &requests {
             match &*what(iq) {
@@ -142,7 +210,13 @@ fn history_is_as_much_as_the_client_wants() {
 fn maxchars_counts_the_newest_whole_messages() {
     let history = format!(
         "{}{}",
-        line(ROMEO, "Romeo", "m1", 1, &format!("<body>{}</body>", "x".repeat(2000))),
+        line(
+            ROMEO,
+            "Romeo",
+            "m1",
+            1,
+            &format!("<body>{}</body>", "x".repeat(2000))
+        ),
         body(ROMEO, "Romeo", "m2", 2)
     );
     let mut d = session();
@@ -152,5 +226,8 @@ fn maxchars_counts_the_newest_whole_messages() {
     );
     let publish = answer_join(&mut d, "", &history);
     echo(&mut d, &publish[0]);
-    assert_eq!(sees(&mut d), ["JC available 100 110", "Romeo says m2 late", " sets "]);
+    assert_eq!(
+        sees(&mut d),
+        ["JC available 100 110", "Romeo says m2 late", " sets "]
+    );
 }
