@@ -455,3 +455,108 @@ fn a_room_that_is_deleted_is_destroyed() {
     event_in(&mut d, &format!("<delete node='{OCCUPANTS}'/>"));
     assert_eq!(d.client_bytes(), "");
 }
+
+#[test]
+fn what_became_of_another_subscription_is_no_kick() {
+    let mut d = joined();
+    for (jid, state) in [(ROMEO, "none"), (OWN, "none"), (JULIET, "subscribed")] {
+        event_in(
+            &mut d,
+            &format!("<subscription subscription='{state}' node='{TALK}' jid='{jid}'/>"),
+        );
+        assert_eq!(d.client_bytes(), "", "{jid} {state}");
+    }
+}
+
+#[test]
+fn a_service_that_says_nothing_is_not_waited_for() {
+    let mut d = session();
+    join(&mut d, MUC);
+    asked(&mut d);
+    d.advance(60);
+    assert_eq!(
+        sees(&mut d),
+        ["presence JC: remote-server-timeout for join"]
+    );
+    assert_eq!(asks(&mut d), UNDO);
+    // A server that goes answers nothing more.
+    join(&mut d, MUC);
+    d.forget();
+    d.input(Input::Eof(Leg::Server));
+    let shown = d.client_bytes();
+    let (refused, _) = shown.split_once("</presence>").unwrap();
+    let refused = Node::stanza(&format!("{refused}</presence>"));
+    assert_eq!(
+        super::shown(&refused),
+        "presence JC: remote-server-timeout for join"
+    );
+}
+
+#[test]
+fn many_rooms_are_joined_in_turn() {
+    let mut d = session();
+    for n in 0..100 {
+        d.client(&format!(
+            "<presence to='r{n}@{SERVICE}/JC' id='r{n}'>{MUC}</presence>"
+        ));
+    }
+    let mut joined = 0;
+    for _ in 0..100 {
+        for iq in asked(&mut d) {
+            match iq.find("pubsub/publish").is_some() {
+                true => echo(&mut d, &iq),
+                false => d.result(&iq, ""),
+            }
+        }
+        let shown = d.client_got();
+        joined += shown.iter().filter(|it| it.local == "presence").count();
+        assert!(shown.iter().all(|it| !it.has("error")), "{shown:#?}");
+        d.advance(1);
+    }
+    assert_eq!(joined, 100);
+}
+
+#[test]
+fn what_cannot_be_a_room_is_refused_here() {
+    let mut d = session();
+    for (to, condition) in [
+        (ROOM.to_owned(), "jid-malformed"),
+        (format!("{OCCUPANTS}@{SERVICE}/JC"), "not-acceptable"),
+        (
+            format!("{}@{SERVICE}/JC", "x".repeat(221)),
+            "not-acceptable",
+        ),
+    ] {
+        d.client(&format!("<presence to='{to}' id='join'>{MUC}</presence>"));
+        let refused = d.one_to_client();
+        assert_eq!((refused.value("from"), refused.value("id")), (&*to, "join"));
+        assert!(refused.has(&format!("error/{condition}")), "{refused:#?}");
+        assert_eq!(d.server_bytes(), "");
+    }
+    // However it is written, it is the same room.
+    d.client(&format!(
+        "<presence to='Characters@Chat.Shakespeare.lit/JC' id='join'>{MUC}</presence>"
+    ));
+    assert_eq!(asks(&mut d), JOIN);
+}
+
+#[test]
+fn rooms_that_are_left_to_classic_xmpp_pass() {
+    let off = |policy, native: &[Function]| Options {
+        rooms: vec![SERVICE.into()],
+        native: native.to_vec(),
+        ..options(policy)
+    };
+    for options in [
+        off(Policy::Auto, &[Function::Rooms]),
+        off(Policy::Off, &[]),
+        options(Policy::Auto),
+    ] {
+        let mut d = Driver::logged_in(JULIET, options);
+        join(&mut d, MUC);
+        let passed = d.one_to_server();
+        assert_eq!(passed.value("to"), format!("{ROOM}/JC"));
+        happens(&mut d, TALK, &body(ROMEO, "Romeo", "m1", 1));
+        assert!(d.one_to_client().has("event"));
+    }
+}

@@ -231,3 +231,29 @@ fn maxchars_counts_the_newest_whole_messages() {
         ["JC available 100 110", "Romeo says m2 late", " sets "]
     );
 }
+
+#[test]
+fn who_is_not_in_yet_says_nothing() {
+    let mut d = session();
+    join(&mut d, MUC);
+    asked(&mut d);
+    say_to_all(&mut d, "m1", "<body>x</body>");
+    assert_eq!(sees(&mut d), ["message : not-acceptable for m1"]);
+    assert_eq!(asks(&mut d), [""; 0]);
+}
+
+#[test]
+fn what_is_not_said_to_all_is_refused() {
+    let mut d = joined();
+    for (kind, to) in [
+        ("chat", format!("{ROOM}/Romeo")),
+        ("normal", ROOM.to_owned()),
+    ] {
+        d.client(&format!(
+            "<message to='{to}' type='{kind}' id='m1'><body>x</body></message>"
+        ));
+        let refused = d.one_to_client();
+        assert!(refused.has("error/feature-not-implemented"), "{refused:#?}");
+        assert_eq!(d.server_bytes(), "", "everybody would read it");
+    }
+}
