@@ -2,6 +2,7 @@
 //! some join none that does not answer.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use bytes::{BufMut as _, BytesMut};
 
@@ -273,7 +274,7 @@ fn service_info(query: &Element<'_>) -> String {
 
 /// The nodes of a service: those that have occupants are rooms, and that is not shown twice.
 fn service_items(query: &Element<'_>, service: &str) -> String {
-    let nodes: Vec<_> = query
+    let nodes: BTreeSet<_> = query
         .children()
         .filter_map(|item| Some(item.attribute("node")?.into_owned()))
         .collect();
@@ -282,10 +283,8 @@ fn service_items(query: &Element<'_>, service: &str) -> String {
         let node = item.attribute("node").unwrap_or_default();
         let is_twin = node
             .strip_suffix(OCCUPANTS)
-            .is_some_and(|it| nodes.iter().any(|other| other == it));
-        let has_twin = nodes
-            .iter()
-            .any(|other| other.strip_suffix(OCCUPANTS) == Some(&node));
+            .is_some_and(|it| nodes.contains(it));
+        let has_twin = nodes.contains(&format!("{node}{OCCUPANTS}"));
         if is_twin {
             continue;
         }

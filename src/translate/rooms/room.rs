@@ -48,6 +48,8 @@ pub(crate) enum Step {
     Subscribe,
     Items(Part),
     Create(Part),
+    /// Whether a room that lacks its second node is the client's.
+    Owns,
     /// Why a room is closed to us.
     Why,
     /// Publishing the own occupant for the first time.
@@ -273,6 +275,12 @@ impl Room {
                 self.may_create = false;
                 self.enter(cx)
             }
+            (Step::Owns, Ok(_)) => {
+                self.is_owner = true;
+                self.create(Part::Occupants, cx)
+            }
+            // To a client a conflict would be one about its nick.
+            (Step::Owns, Err(_)) => self.end("service-unavailable", cx),
             (Step::Create(part), Err(refused)) => self.handle_not_created(part, refused, cx),
             (Step::TakeNick, Ok(_)) => {
                 if let State::TakingNick(until) = &mut self.state {
@@ -425,18 +433,26 @@ impl Room {
                 true
             }
             (Part::Talk, Refused::With("forbidden")) => self.end("not-allowed", cx),
-            // To a client a conflict is one about its nick.
-            (Part::Talk, Refused::With("conflict")) => self.end("service-unavailable", cx),
+            // Nobody is: whoever was creating it has not come to an end.
+            (Part::Talk, Refused::With("conflict")) => {
+                let node = self.node(part);
+                let is_sent = self.ask("get", Step::Owns, cx, |out| {
+                    request::configuration(out, &node);
+                });
+                is_sent || self.end("resource-constraint", cx)
+            }
             (Part::Talk, refused) => {
                 let condition = refused.condition_or("remote-server-timeout").to_owned();
                 self.end(&condition, cx)
             }
             (Part::Occupants, _) => {
-                // The room just made is of no use without the other node.
-                let node = self.node(Part::Talk);
-                cx.wire.tell("set", Some(jid::domain(&self.bare)), |out| {
-                    request::delete(out, &node);
-                });
+                // A room just made is of no use without the other node.
+                if !self.is_owner {
+                    let node = self.node(Part::Talk);
+                    cx.wire.tell("set", Some(jid::domain(&self.bare)), |out| {
+                        request::delete(out, &node);
+                    });
+                }
                 self.end("service-unavailable", cx)
             }
         }

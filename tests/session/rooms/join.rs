@@ -171,18 +171,42 @@ fn who_creates_the_same_room_is_waited_for() {
     let publish = answer_join(&mut d, "", "");
     echo(&mut d, &publish[0]);
     assert_eq!(sees(&mut d)[0], "JC available 100 110");
+}
 
-    // A fourth time it is not waited for, and the nick is nobody's.
-    let mut d = session();
-    join(&mut d, MUC);
-    for _ in 0..4 {
-        is_missing(&mut d);
-        let create = asked(&mut d);
-        refuse(&mut d, &create[0], "conflict");
-        d.advance(1);
+#[test]
+fn a_room_half_made_is_completed_by_its_owner() {
+    for (is_owner, completes) in [(true, true), (true, false), (false, false)] {
+        let mut d = session();
+        join(&mut d, MUC);
+        for _ in 0..4 {
+            is_missing(&mut d);
+            let create = asked(&mut d);
+            assert_eq!(what(&create[0]), "create characters");
+            refuse(&mut d, &create[0], "conflict");
+            d.advance(1);
+        }
+        let configuration = asked(&mut d);
+        assert_eq!(what(&configuration[0]), "configure characters");
+        assert_eq!(configuration[0].value("type"), "get");
+        if !is_owner {
+            d.error(&configuration[0], "auth", "forbidden");
+        } else {
+            d.result(&configuration[0], &ejabberd_node(&[]));
+            let create = asked(&mut d);
+            assert_eq!(what(&create[0]), "create characters#occupants");
+            if completes {
+                d.result(&create[0], "");
+                let publish = answer_join(&mut d, "", "");
+                echo(&mut d, &publish[0]);
+                assert_eq!(sees(&mut d)[0], "JC available 100 110 201");
+                continue;
+            }
+            refuse(&mut d, &create[0], "conflict");
+        }
+        assert_eq!(asks(&mut d), UNDO, "what was said in it is not deleted");
+        // A conflict would be one about the nick.
+        assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
     }
-    assert_eq!(asks(&mut d), UNDO);
-    assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
 }
 
 #[test]
