@@ -686,10 +686,9 @@ impl Room {
 
     fn note_talk(&mut self, item: &Element<'_>, is_live: bool, cx: &mut Cx<'_>) {
         let is_joined = self.state == State::Joined;
-        let Some(author) =
-            self.talk
-                .note(item, is_live && is_joined, &self.bare, &self.occupants, cx)
-        else {
+        let talk = &mut self.talk;
+        let author = talk.note(item, is_live, is_joined, &self.bare, &self.occupants, cx);
+        let Some(author) = author else {
             return;
         };
         self.occupants.hear(&author, cx.wire.now);

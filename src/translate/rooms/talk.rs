@@ -22,8 +22,10 @@ const MOST_AHEAD: i64 = 600;
 /// What one session knows of a room's talk.
 pub(super) struct Talk {
     wanted: Wanted,
-    /// What came before the client was in.
-    early: Vec<Line>,
+    /// What was said before the client asked for it.
+    before: Vec<Line>,
+    /// What has been said since, until the client is in.
+    meanwhile: Vec<Line>,
     /// The newest subject, and when it was said.
     subject: Option<(i64, Line)>,
     /// Items that were shown, oldest first.
@@ -67,7 +69,8 @@ impl Talk {
     pub(super) fn new(muc: Option<&Element<'_>>, now: i64) -> Self {
         Self {
             wanted: Wanted::of(muc, now),
-            early: Vec::new(),
+            before: Vec::new(),
+            meanwhile: Vec::new(),
             subject: None,
             seen: VecDeque::new(),
         }
@@ -119,11 +122,12 @@ impl Talk {
         })
     }
 
-    /// Takes a message on the node, and shows it if the client is in; its author.
+    /// Takes a message on the node, and shows it if it is new (`is_live`) and the client is in; its author.
     pub(super) fn note(
         &mut self,
         item: &Element<'_>,
-        is_shown: bool,
+        is_live: bool,
+        is_in: bool,
         room: &str,
         occupants: &Occupants,
         cx: &mut Cx<'_>,
@@ -135,6 +139,15 @@ impl Talk {
                 return None;
             }
         };
+        if !is_live {
+            // Its event has overtaken the answer that has it, too, and in its place.
+            let meanwhile = self.meanwhile.len();
+            self.meanwhile.retain(|it| it.item != line.item);
+            if self.meanwhile.len() < meanwhile {
+                self.before.push(line);
+                return None;
+            }
+        }
         if self.seen.contains(&line.item) {
             cx.wire.drop_event(Dropped::Seen);
             return None;
@@ -144,10 +157,17 @@ impl Talk {
             self.seen.pop_front();
         }
         let author = line.author.clone();
-        if is_shown {
+        if is_live && is_in {
             line.show(true, room, occupants, cx);
-        } else if self.early.len() < 2 * MOST_SEEN {
-            self.early.push(line);
+            return Some(author);
+        }
+        let lines = if is_live {
+            &mut self.meanwhile
+        } else {
+            &mut self.before
+        };
+        if lines.len() < MOST_SEEN {
+            lines.push(line);
         }
         Some(author)
     }
@@ -171,7 +191,7 @@ impl Talk {
     /// The client is in: it is shown what was said before, as much as it wants, then the subject, then what came
     /// meanwhile.
     pub(super) fn show_history(&mut self, room: &str, occupants: &Occupants, cx: &mut Cx<'_>) {
-        let mut lines = std::mem::take(&mut self.early);
+        let mut lines = std::mem::take(&mut self.before);
         lines.retain(|line| !line.is_subject);
         lines.retain(|line| line.stamp.is_none_or(|stamp| stamp >= self.wanted.since));
         let mut chars = 0;
@@ -194,6 +214,9 @@ impl Talk {
                 cx.wire
                     .stanza(Leg::Client, |out| out.extend_from_slice(empty.as_bytes()));
             }
+        }
+        for line in std::mem::take(&mut self.meanwhile) {
+            line.show(true, room, occupants, cx);
         }
     }
 }

@@ -63,8 +63,8 @@ fn a_join_is_one_write_and_shows_all_in_order() {
             "Romeo available",
             "JC available 100 110",
             "Romeo says m1 late",
-            "Romeo says m2 late",
-            "Romeo sets Love late"
+            "Romeo sets Love late",
+            "Romeo says m2"
         ]
     );
 }

@@ -257,3 +257,32 @@ fn what_is_not_said_to_all_is_refused() {
         assert_eq!(d.server_bytes(), "", "everybody would read it");
     }
 }
+
+#[test]
+fn what_is_said_during_a_join_is_shown_once_and_in_order() {
+    for wanted in ["", "<history maxstanzas='0'/>"] {
+        let mut d = session();
+        join(
+            &mut d,
+            &format!("<x xmlns='http://jabber.org/protocol/muc'>{wanted}</x>"),
+        );
+        // The event of the second message overtakes the answer that has it.
+        let [m1, m2, m3] = [1, 2, 3].map(|n| body(ROMEO, "Romeo", &format!("m{n}"), n));
+        happens(&mut d, TALK, &m2);
+        let publish = answer_join(&mut d, "", &format!("{m1}{m2}"));
+        happens(&mut d, TALK, &m3);
+        echo(&mut d, &publish[0]);
+        let expected: &[&str] = match wanted {
+            "" => &[
+                "Romeo says m1 late",
+                "Romeo says m2 late",
+                " sets ",
+                "Romeo says m3",
+            ],
+            _ => &[" sets ", "Romeo says m2", "Romeo says m3"],
+        };
+        assert_eq!(sees(&mut d)[1..], *expected, "{wanted}");
+        happens(&mut d, TALK, &m2);
+        assert_eq!(d.client_bytes(), "");
+    }
+}
