@@ -173,8 +173,9 @@ impl Occupants {
         let mut all = self.iter();
         let is_taken = all.any(|(full, other)| *other.nick == *nick && jid::bare(full) != account);
         let looks_like_one = nick.ends_with(')') && nick.contains(" (") && nick.contains('@');
-        match looks_like_one || is_taken {
-            true => format!("{nick} ({account})").into(),
+        let suffix = format!(" ({account})");
+        match (looks_like_one || is_taken) && !nick.ends_with(&suffix) {
+            true => (nick.to_owned() + &suffix).into(),
             false => nick.into(),
         }
     }

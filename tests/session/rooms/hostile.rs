@@ -149,6 +149,15 @@ fn a_nick_of_somebody_else_stands_with_the_account() {
         sees(&mut d),
         ["JC (juliet@capulet.lit) (nurse@capulet.lit) available"]
     );
+    // Who has been shown so may say it himself.
+    for _ in 0..2 {
+        happens(
+            &mut d,
+            OCCUPANTS,
+            &occupant("nurse@capulet.lit/hall", "Romeo (nurse@capulet.lit)", ""),
+        );
+        assert_eq!(sees(&mut d), ["Romeo (nurse@capulet.lit) available"]);
+    }
     // Romeo is Romeo still.
     happens(&mut d, TALK, &body(ROMEO, "Romeo", "m9", 1));
     assert_eq!(sees(&mut d), ["Romeo says m9"]);
