@@ -6,6 +6,7 @@ use pubshim::session::{Dropped, Function, Input, Leg, Options, Policy};
 
 mod hostile;
 mod join;
+mod leave;
 mod others;
 mod talk;
 
@@ -15,6 +16,15 @@ const TALK: &str = "characters";
 const OCCUPANTS: &str = "characters#occupants";
 const MUC: &str = "<x xmlns='http://jabber.org/protocol/muc'/>";
 const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+
+/// What a join asks, and what undoes it.
+const JOIN: [&str; 4] = [
+    "subscribe characters#occupants",
+    "subscribe characters",
+    "items characters#occupants",
+    "items characters",
+];
+const UNDO: [&str; 2] = ["unsubscribe characters#occupants", "unsubscribe characters"];
 
 /// Juliet's session on a service with rooms.
 fn session() -> Driver {

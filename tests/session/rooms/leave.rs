@@ -1,0 +1,155 @@
+//! Out of a room, willingly or not.
+
+use super::*;
+
+#[test]
+fn who_leaves_is_out_at_once() {
+    let mut d = joined();
+    d.client(&format!(
+        "<presence to='{ROOM}/JC' type='unavailable'><status>Farewell</status></presence>"
+    ));
+    assert_eq!(sees(&mut d), ["JC unavailable 110"]);
+    let sent = asked(&mut d);
+    assert_eq!(
+        sent.iter().map(what).collect::<Vec<_>>(),
+        [
+            "publish characters#occupants juliet@capulet.lit unavailable",
+            UNDO[0],
+            UNDO[1]
+        ]
+    );
+    assert_eq!(
+        sent[0].at("pubsub/publish/item/presence/status").text,
+        "Farewell"
+    );
+    // What still comes is nobody's.
+    happens(&mut d, TALK, &body(ROMEO, "Romeo", "m1", 1));
+    assert_eq!(
+        (d.client_bytes(), d.dropped()),
+        (String::new(), vec![Dropped::NotSubscribed])
+    );
+}
+
+#[test]
+fn who_leaves_while_joining_undoes_it() {
+    let mut d = session();
+    join(&mut d, MUC);
+    let requests = asked(&mut d);
+    d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+    assert_eq!(asks(&mut d), UNDO, "nobody was told that she came");
+    assert_eq!(sees(&mut d), ["JC unavailable 110"]);
+    // It comes again; the answers to what was asked before are none to what is asked now.
+    join(&mut d, MUC);
+    let again = asked(&mut d);
+    assert_eq!(again.iter().map(what).collect::<Vec<_>>(), JOIN);
+    for iq in requests {
+        d.result(&iq, "");
+    }
+    assert_eq!((asks(&mut d), d.client_bytes()), (vec![], String::new()));
+    for iq in again {
+        d.result(&iq, "");
+    }
+    assert_eq!(
+        asks(&mut d),
+        ["publish characters#occupants juliet@capulet.lit"]
+    );
+}
+
+#[test]
+fn who_is_gone_is_in_no_room() {
+    let left = [
+        "publish characters#occupants juliet@capulet.lit unavailable",
+        UNDO[0],
+        UNDO[1],
+    ];
+    let mut d = joined();
+    d.client("<presence type='unavailable'/>");
+    let about_rooms = |sent: Vec<Node>| -> Vec<String> {
+        let to_room = |it: &&Node| it.attribute("to") == Some(SERVICE);
+        sent.iter().filter(to_room).map(what).collect()
+    };
+    assert_eq!(about_rooms(d.server_got()), left);
+
+    let mut d = joined();
+    d.client("</stream:stream>");
+    let sent = d.server_bytes();
+    let stanzas = sent.strip_suffix("</stream:stream>").unwrap();
+    assert_eq!(
+        about_rooms(Node::stream(stanzas)),
+        left,
+        "said before the end"
+    );
+}
+
+#[test]
+fn who_is_kicked_is_told() {
+    // As ejabberd tells it.
+    let mut d = joined();
+    event_in(
+        &mut d,
+        &format!("<subscription subscription='none' node='{TALK}' jid='{JULIET}'/>"),
+    );
+    assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
+    event_in(
+        &mut d,
+        &format!("<subscription subscription='none' node='{OCCUPANTS}' jid='{JULIET}'/>"),
+    );
+    assert_eq!((d.client_bytes(), asks(&mut d)), (String::new(), vec![]));
+
+    // Prosody tells only that the item is gone.
+    let mut d = joined();
+    happens(
+        &mut d,
+        OCCUPANTS,
+        &format!("<retract id='{OWN}' publisher='{CONTACT}'/>"),
+    );
+    d.advance(2);
+    let again = asked(&mut d);
+    assert_eq!(
+        what(&again[0]),
+        "publish characters#occupants juliet@capulet.lit"
+    );
+    d.error(&again[0], "auth", "forbidden");
+    assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
+}
+
+#[test]
+fn an_item_that_was_tidied_away_is_published_again() {
+    let mut d = joined();
+    happens(&mut d, OCCUPANTS, &format!("<retract id='{OWN}'/>"));
+    assert_eq!(asks(&mut d), [""; 0], "a kick may still be under way");
+    d.advance(2);
+    let again = asked(&mut d);
+    assert_eq!(
+        what(&again[0]),
+        "publish characters#occupants juliet@capulet.lit"
+    );
+    d.result(&again[0], "");
+    assert_eq!(sees(&mut d), [""; 0]);
+    // That of somebody else says that he is gone.
+    happens(&mut d, OCCUPANTS, &format!("<retract id='{CONTACT}'/>"));
+    assert_eq!(sees(&mut d), ["Romeo unavailable"]);
+    happens(&mut d, OCCUPANTS, "<retract id='nurse@capulet.lit'/>");
+    assert_eq!(sees(&mut d), [""; 0]);
+}
+
+#[test]
+fn a_room_that_is_deleted_is_destroyed() {
+    let mut d = joined();
+    event_in(&mut d, &format!("<delete node='{TALK}'/>"));
+    assert_eq!(sees(&mut d), ["JC unavailable 110 destroy"]);
+    event_in(&mut d, &format!("<delete node='{OCCUPANTS}'/>"));
+    assert_eq!(d.client_bytes(), "");
+}
+
+#[test]
+fn what_became_of_another_subscription_is_no_kick() {
+    let mut d = joined();
+    for (jid, state) in [(ROMEO, "none"), (OWN, "none"), (JULIET, "subscribed")] {
+        event_in(
+            &mut d,
+            &format!("<subscription subscription='{state}' node='{TALK}' jid='{jid}'/>"),
+        );
+        assert_eq!(d.client_bytes(), "", "{jid} {state}");
+    }
+}
