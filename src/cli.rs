@@ -121,6 +121,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("danger-accept-invalid-certs", "false"),
     ("policy", r#""auto""#),
     ("native", "[]"),
+    ("rooms", "[]"),
     ("max-sessions", "1000"),
     ("max-stanza-size", r#""256KiB""#),
     ("max-stanza-size-before-login", r#""64KiB""#),

@@ -169,6 +169,11 @@ pub enum ConfigError {
          leave one of the two out"
     )]
     NativeWithoutAuto,
+    /// `rooms` was given where it means nothing.
+    #[error(
+        "--rooms names services for --policy auto, and means nothing under another policy; leave one of the two out"
+    )]
+    RoomsWithoutAuto,
 }
 
 impl RunOptions {
@@ -182,10 +187,10 @@ impl RunOptions {
             Some(path) => read_file(path)?,
             None => Self::default(),
         };
-        // `--policy off` is for somebody in trouble: what the file keeps native must not be in
+        // `--policy off` is for somebody in trouble: what the file says for `auto` must not be in
         // the way.
-        if self.native.is_none() && self.policy.is_some_and(|policy| policy != Policy::Auto) {
-            file.native = None;
+        if self.policy.is_some_and(|policy| policy != Policy::Auto) {
+            (file.native, file.rooms) = (None, None);
         }
         let options = self.or(file);
         let allow_remote_plaintext = options.allow_remote_plaintext.unwrap_or(false);
@@ -354,6 +359,9 @@ fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result<(), Config
     }
     if session.policy != Policy::Auto && !session.native.is_empty() {
         return Err(ConfigError::NativeWithoutAuto);
+    }
+    if session.policy != Policy::Auto && !session.rooms.is_empty() {
+        return Err(ConfigError::RoomsWithoutAuto);
     }
     Ok(())
 }

@@ -145,6 +145,14 @@ fn native_belongs_to_auto() {
 }
 
 #[test]
+fn services_with_rooms_belong_to_auto() {
+    let given = settings("--rooms chat.a.b,pubsub.a.b --rooms c.d");
+    assert_eq!(given.session.rooms, ["chat.a.b", "pubsub.a.b", "c.d"]);
+    assert!(refused("--rooms chat.a.b --policy pure").contains("--policy auto"));
+    assert!(refused("--rooms chat.a.b --policy off").contains("--policy auto"));
+}
+
+#[test]
 fn what_is_held_has_room_for_the_largest_stanza() {
     assert!(refused("--max-server-stanza 65535").contains("64KiB"));
     assert!(refused("--max-held 15MiB").contains("--max-server-stanza"));

@@ -2,7 +2,7 @@
 //!
 //! | file | holds | listings |
 //! |---|---|---|
-//! | `room.rs` | one room from join to leave | 12–15 |
+//! | `room/` | one room from join to leave: its steps, the join, events, how occupants are shown | 12–15 |
 //! | `occupants.rs` | who is in a room, under which nick | 15 |
 //! | `talk.rs` | messages, history, the subject | 16, 17 |
 //! | `browse.rs` | what a service and a room say of themselves; other questions to them | |
@@ -25,7 +25,7 @@ mod talk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use room::{Room, Step};
+use self::room::{Room, Step};
 
 use super::account::Account;
 use super::{Cx, Verdict, Wire};

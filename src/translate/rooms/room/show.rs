@@ -1,0 +1,192 @@
+//! Occupants as the client is shown them, and as they are published (XEP-0045 §7.2).
+
+use bytes::{Bytes, BytesMut};
+
+use super::{PING, Room, State};
+use crate::ns;
+use crate::translate::account::Account;
+use crate::translate::rooms::occupants::is_of_room;
+use crate::translate::{Cx, Wire};
+use crate::wire::Leg;
+use crate::xml::{Element, Namespaces, Tag, escape, rewrite, rewrite_standalone};
+
+impl Room {
+    /// The client is in: others, itself, what was said before, the subject (XEP-0045 §7.2.2 to §7.2.15).
+    pub(super) fn show_all(&mut self, cx: &mut Cx<'_>) {
+        self.state = State::Joined;
+        self.ping_at = cx.wire.now + PING;
+        let own = cx.account.jid().to_owned();
+        let mut shown: Vec<&str> = Vec::new();
+        for (full, occupant) in self.occupants.iter() {
+            if full != own && *occupant.nick != *self.nick && !shown.contains(&&*occupant.nick) {
+                shown.push(&occupant.nick);
+                self.show(
+                    full,
+                    &occupant.nick,
+                    &occupant.presence,
+                    Shown::default(),
+                    cx,
+                );
+            }
+        }
+        let statuses: &[&str] = match self.is_locked {
+            true => &["100", "110", "201"],
+            false => &["100", "110"],
+        };
+        self.show_self(statuses, cx);
+        self.talk.show_history(&self.bare, &self.occupants, cx);
+    }
+
+    fn show_self(&self, statuses: &[&str], cx: &mut Cx<'_>) {
+        let own = cx.account.jid().to_owned();
+        let shown = Shown {
+            statuses,
+            ..Shown::default()
+        };
+        self.show(&own, &self.nick, &self.presence, shown, cx);
+    }
+
+    /// Shows the client an occupant.
+    pub(super) fn show(
+        &self,
+        full: &str,
+        nick: &str,
+        presence: &Bytes,
+        shown: Shown<'_>,
+        cx: &mut Cx<'_>,
+    ) {
+        let namespaces = Namespaces::of(&Tag::new("<stream>"));
+        let Some(presence) = Element::of_frame(presence, &namespaces) else {
+            return;
+        };
+        let own = cx.account.jid();
+        let (affiliation, role) = match full == own && self.is_owner {
+            true => ("owner", "moderator"),
+            false => ("none", "participant"),
+        };
+        let role = if shown.is_gone { "none" } else { role };
+        let mut x = format!(
+            "<x xmlns='{}'><item affiliation='{affiliation}' role='{role}' jid='{}'",
+            ns::MUC_USER,
+            escape(full)
+        );
+        if let Some(nick) = shown.new_nick {
+            x += &format!(" nick='{}'", escape(nick));
+        }
+        x += "/>";
+        for status in shown.statuses {
+            x += &format!("<status code='{status}'/>");
+        }
+        x += shown.more;
+        x += "</x>";
+        let from = format!("{}/{nick}", self.bare);
+        let changes = [
+            ("from", Some(&*from)),
+            ("to", Some(own)),
+            ("type", shown.is_gone.then_some("unavailable")),
+        ];
+        let may_stay = |child: &Element<'_>| !is_of_room(child);
+        cx.wire.stanza(Leg::Client, |out| {
+            rewrite(out, &presence, &changes, may_stay, &x);
+        });
+    }
+
+    /// The service has put the client out of the room.
+    pub(super) fn show_out(&self, statuses: &[&str], more: &str, cx: &mut Cx<'_>) -> bool {
+        if self.state == State::Joined {
+            let shown = Shown {
+                more,
+                ..Shown::gone(statuses)
+            };
+            let own = cx.account.jid().to_owned();
+            self.show(&own, &self.nick, &bare_presence(&self.presence), shown, cx);
+        } else {
+            self.refuse("forbidden", cx.account, cx.wire);
+        }
+        false
+    }
+
+    /// Tells the client that nothing came of its join, unless it is in (XEP-0045 §7.2).
+    pub(crate) fn refuse(&self, condition: &str, account: &Account, wire: &mut Wire) {
+        if self.state != State::Joined {
+            self.show_refusal(&self.nick, condition, account, wire);
+        }
+    }
+
+    pub(super) fn show_refusal(
+        &self,
+        nick: &str,
+        condition: &str,
+        account: &Account,
+        wire: &mut Wire,
+    ) {
+        let kind = match condition {
+            "registration-required" | "forbidden" => "auth",
+            "remote-server-timeout" | "resource-constraint" => "wait",
+            _ => "cancel",
+        };
+        let from = format!("{}/{nick}", self.bare);
+        let (from, to) = (Some(&*from), Some(account.jid()));
+        let attributes = [("from", from), ("to", to), ("id", self.id.as_deref())];
+        wire.show_error("presence", &attributes, kind, condition);
+    }
+}
+
+/// How an occupant is shown.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Shown<'a> {
+    pub(super) is_gone: bool,
+    pub(super) statuses: &'a [&'a str],
+    pub(super) new_nick: Option<&'a str>,
+    /// What else the room says.
+    pub(super) more: &'a str,
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn gone(statuses: &'a [&'a str]) -> Self {
+        Self {
+            is_gone: true,
+            statuses,
+            ..Self::default()
+        }
+    }
+}
+
+/// The client's presence as it is published: who he is the item says, and what only a room may say is taken out.
+pub(super) fn own_payload(presence: &Element<'_>, bare: &str, nick: &str, own: &str) -> Bytes {
+    let from = format!("{bare}/{nick}");
+    let changes = [("from", Some(&*from)), ("to", None)];
+    let mut out = BytesMut::new();
+    let may_stay = |child: &Element<'_>| !is_of_room(child);
+    rewrite_standalone(&mut out, presence, &changes, may_stay, &item_of(own));
+    out.freeze()
+}
+
+pub(super) fn gone_payload(bare: &str, nick: &str, own: &str) -> Bytes {
+    let from = format!("{bare}/{nick}");
+    let payload = format!(
+        "<presence xmlns='{}' from='{}' type='unavailable'>{}</presence>",
+        ns::CLIENT,
+        escape(&from),
+        item_of(own)
+    );
+    payload.into()
+}
+
+fn item_of(own: &str) -> String {
+    format!(
+        "<x xmlns='{}'><item jid='{}'/></x>",
+        ns::MUC_USER,
+        escape(own)
+    )
+}
+
+/// A presence without anything in it.
+pub(super) fn bare_presence(presence: &Bytes) -> Bytes {
+    let namespaces = Namespaces::of(&Tag::new("<stream>"));
+    let mut out = BytesMut::new();
+    if let Some(presence) = Element::of_frame(presence, &namespaces) {
+        rewrite(&mut out, &presence, &[("id", None)], |_| false, "");
+    }
+    out.freeze()
+}
