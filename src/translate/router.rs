@@ -61,10 +61,9 @@ impl Translator {
         wire: &mut Wire,
     ) -> Verdict {
         let cx = &mut self.account.with(wire);
-        if self.rooms.handle_client(stanza, cx) == Verdict::Taken {
+        if self.rooms.handle_client(kind, stanza, cx) == Verdict::Taken {
             return Verdict::Taken;
         }
-        self.rooms.note_broadcast(stanza, cx);
         if self.is_off {
             return Verdict::Pass;
         }
@@ -395,7 +394,7 @@ impl Translator {
     /// it is gone, if it ever was there. `is_heard`: the client still reads what the server answers.
     pub(crate) fn offline(&mut self, is_heard: bool, wire: &mut Wire) {
         let cx = &mut self.account.with(wire);
-        self.rooms.go_offline(cx);
+        self.rooms.leave_all(cx);
         if self.is_off {
             return;
         }

@@ -13,6 +13,11 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
+    /// Those of an element that declares all it uses.
+    pub(crate) fn none() -> Self {
+        Self::of(&Tag::new("<stream>"))
+    }
+
     /// What `tag` declares.
     pub(crate) fn of(tag: &Tag<'_>) -> Self {
         let mut bindings = Vec::new();

@@ -15,7 +15,7 @@ use crate::translate::inquiry::Inquiry;
 use crate::translate::node::Access;
 use crate::translate::{self, Cx, Verdict, Wire, rules};
 use crate::wire::{Event, Leg, Refused, Reply};
-use crate::xml::{Element, Namespaces, Tag, escape, rewrite, rewrite_standalone};
+use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
 
 /// What the native copy of a presence carries, so that shims know which resources have one.
 const MARKER: &str = "<shim xmlns='urn:pubshim:0'/>";
@@ -348,7 +348,7 @@ fn write_publish(out: &mut BytesMut, item: &str, access: Access, payload: &[u8])
 
 /// A payload with another id.
 fn with_id(payload: &Bytes, id: &str) -> Bytes {
-    let namespaces = Namespaces::of(&Tag::new("<stream>"));
+    let namespaces = Namespaces::none();
     let mut changed = BytesMut::with_capacity(payload.len() + id.len());
     if let Some(presence) = Element::of_frame(payload, &namespaces) {
         rewrite(&mut changed, &presence, &[("id", Some(id))], |_| true, "");

@@ -12,7 +12,7 @@ use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
 use crate::translate::{Cx, Verdict};
-use crate::wire::{Leg, Refused, Reply, Rule};
+use crate::wire::{Leg, Reply, Rule};
 use crate::xml::{Element, escape, rewrite, rewrite_standalone};
 
 const BROWSE: Rule = Rule::new(
@@ -236,10 +236,7 @@ impl Question {
                 }
             }),
             (_, Err(refused)) => {
-                let condition = match refused {
-                    Refused::With(condition) => condition,
-                    _ => "remote-server-timeout",
-                };
+                let condition = refused.condition_or("remote-server-timeout");
                 let attributes = [
                     ("from", Some(&**from)),
                     ("to", Some(own)),

@@ -28,7 +28,7 @@ use std::time::Duration;
 use self::room::{Room, Step};
 
 use super::account::Account;
-use super::{Cx, Verdict, Wire};
+use super::{Cx, Kind, Verdict, Wire};
 use crate::jid;
 use crate::ns;
 use crate::policy::{Function, Policy};
@@ -80,11 +80,21 @@ impl Rooms {
     }
 
     /// A stanza of the client's, if it is for a service with rooms.
-    pub(super) fn handle_client(&mut self, stanza: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
+    pub(super) fn handle_client(
+        &mut self,
+        kind: Kind,
+        stanza: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Verdict {
         if self.services.is_empty() {
             return Verdict::Pass;
         }
         let Some(to) = stanza.attribute("to") else {
+            // Whoever says `unavailable` to everybody is in no room any more (RFC 6121 §4.6.3).
+            if kind == Kind::Presence && stanza.attribute("type").as_deref() == Some("unavailable")
+            {
+                self.leave_all(cx);
+            }
             return Verdict::Pass;
         };
         if !self.services.contains(&*jid::prepared(jid::domain(&to))) {
@@ -94,10 +104,10 @@ impl Rooms {
             cx.wire.refuse(stanza, "modify", "jid-malformed");
             return Verdict::Taken;
         };
-        match stanza.local() {
-            "presence" => self.client_presence(&to, stanza, cx),
-            "message" => self.client_message(&to, stanza, cx),
-            _ => return self.client_iq(&to, stanza, cx),
+        match kind {
+            Kind::Presence => self.client_presence(&to, stanza, cx),
+            Kind::Message => self.client_message(&to, stanza, cx),
+            Kind::Iq => return self.client_iq(&to, stanza, cx),
         }
         Verdict::Taken
     }
@@ -167,18 +177,8 @@ impl Rooms {
         self.rooms.remove(bare)
     }
 
-    /// Whoever says `unavailable` to everybody is in no room any more (RFC 6121 §4.6.3).
-    pub(super) fn note_broadcast(&mut self, stanza: &Element<'_>, cx: &mut Cx<'_>) {
-        if self.rooms.is_empty() || stanza.local() != "presence" {
-            return;
-        }
-        let is_unavailable = stanza.attribute("type").as_deref() == Some("unavailable");
-        if is_unavailable && stanza.attribute("to").is_none() {
-            self.leave_all(cx);
-        }
-    }
-
-    fn leave_all(&mut self, cx: &mut Cx<'_>) {
+    /// The client, or its session, goes while the server still listens.
+    pub(super) fn leave_all(&mut self, cx: &mut Cx<'_>) {
         for (bare, room) in std::mem::take(&mut self.rooms) {
             room::forget(&bare, cx.wire);
             room.leave(None, cx);
@@ -243,11 +243,6 @@ impl Rooms {
     /// Whether the client is in this room: what the shim of another occupant asks (a ping that names it).
     pub(super) fn is_in(&self, bare: &str) -> bool {
         self.rooms.get(bare).is_some_and(Room::is_joined)
-    }
-
-    /// The session ends and the server still listens.
-    pub(super) fn go_offline(&mut self, cx: &mut Cx<'_>) {
-        self.leave_all(cx);
     }
 
     /// The session ends: who was joining is told that nothing came of it.

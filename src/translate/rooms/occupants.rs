@@ -249,9 +249,8 @@ impl Occupants {
             .map(|(full, _)| &**full)
     }
 
-    /// When somebody was last heard of, of all but `own` account's.
-    pub(super) fn first_heard(&self, own: &str) -> Option<Duration> {
-        let others = self.0.iter().filter(|(full, _)| jid::bare(full) != own);
-        others.map(|(_, occupant)| occupant.heard).min()
+    /// Whether anybody is there but `own` account.
+    pub(super) fn has_others(&self, own: &str) -> bool {
+        self.0.keys().any(|full| jid::bare(full) != own)
     }
 }

@@ -12,7 +12,7 @@ use crate::jid;
 use crate::ns;
 use crate::translate::Cx;
 use crate::wire::{Dropped, Leg};
-use crate::xml::{Element, Namespaces, Tag, escape, rewrite, rewrite_standalone};
+use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
 
 /// So many ids of messages are remembered.
 const MOST_SEEN: usize = 300;
@@ -287,7 +287,7 @@ impl Line {
     }
 
     fn show(&self, is_live: bool, room: &str, occupants: &Occupants, cx: &mut Cx<'_>) {
-        let namespaces = Namespaces::of(&Tag::new("<stream>"));
+        let namespaces = Namespaces::none();
         let Some(message) = Element::of_frame(&self.payload, &namespaces) else {
             return;
         };

@@ -201,7 +201,7 @@ impl Room {
 
     fn next_ping(&self) -> Option<Duration> {
         let own = self.own_account()?;
-        self.occupants.first_heard(own).map(|_| self.ping_at)
+        self.occupants.has_others(own).then_some(self.ping_at)
     }
 
     fn own_account(&self) -> Option<&str> {

@@ -8,7 +8,7 @@ use crate::translate::account::Account;
 use crate::translate::rooms::occupants::is_of_room;
 use crate::translate::{Cx, Wire};
 use crate::wire::Leg;
-use crate::xml::{Element, Namespaces, Tag, escape, rewrite, rewrite_standalone};
+use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
 
 impl Room {
     /// The client is in: others, itself, what was said before, the subject (XEP-0045 §7.2.2 to §7.2.15).
@@ -55,7 +55,7 @@ impl Room {
         shown: Shown<'_>,
         cx: &mut Cx<'_>,
     ) {
-        let namespaces = Namespaces::of(&Tag::new("<stream>"));
+        let namespaces = Namespaces::none();
         let Some(presence) = Element::of_frame(presence, &namespaces) else {
             return;
         };
@@ -183,7 +183,7 @@ fn item_of(own: &str) -> String {
 
 /// A presence without anything in it.
 pub(super) fn bare_presence(presence: &Bytes) -> Bytes {
-    let namespaces = Namespaces::of(&Tag::new("<stream>"));
+    let namespaces = Namespaces::none();
     let mut out = BytesMut::new();
     if let Some(presence) = Element::of_frame(presence, &namespaces) {
         rewrite(&mut out, &presence, &[("id", None)], |_| false, "");
