@@ -214,6 +214,7 @@ impl RunOptions {
             policy: self.policy.or(other.policy),
             native: self.native.or(other.native),
             rooms: self.rooms.or(other.rooms),
+            rooms_open: self.rooms_open.or(other.rooms_open),
             max_sessions: self.max_sessions.or(other.max_sessions),
             max_stanza_size: self.max_stanza_size.or(other.max_stanza_size),
             max_stanza_size_before_login: self
@@ -304,6 +305,7 @@ impl RunOptions {
                 .flatten()
                 .map(|domain| domain.0.clone())
                 .collect(),
+            rooms_open: self.rooms_open.unwrap_or(default.rooms_open),
             domains: self
                 .domain
                 .iter()

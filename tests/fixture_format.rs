@@ -132,6 +132,7 @@ fn header() -> impl Strategy<Value = Header> {
             select(vec![Function::Presence, Function::Rooms, Function::Chat]),
             0..3,
         ),
+        (vec("[a-z]{1,8}\\.example", 0..3), any::<bool>()),
         "[a-z]{1,8}@[a-z]{1,8}\\.example/[a-z ]{0,4}[a-z]",
         facts(),
         any::<u64>(),
@@ -141,12 +142,13 @@ fn header() -> impl Strategy<Value = Header> {
         ],
     )
         .prop_map(
-            |(title, listing, policy, native, account, facts, seed, start)| Header {
+            |(title, listing, policy, native, rooms, account, facts, seed, start)| Header {
                 title,
                 listing,
                 policy,
                 native,
-                rooms: Vec::new(),
+                rooms: rooms.0,
+                rooms_open: rooms.1,
                 account,
                 // What is known from the start only an established session can have.
                 facts: match start {

@@ -102,6 +102,16 @@ pub struct RunOptions {
     #[arg(value_delimiter = ',')]
     pub rooms: Option<Vec<Domain>>,
 
+    /// Whether a room on such a service is open as soon as a client has created it.
+    ///
+    /// Without this nobody else comes in until the client accepts the room, as in every chat service. Some
+    /// clients never do if they join by themselves (Gajim).
+    #[arg(long, env = "PUBSHIM_ROOMS_OPEN")]
+    #[arg(value_name = "BOOL", help_heading = "Translation")]
+    #[arg(value_parser = boolean, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    pub rooms_open: Option<bool>,
+
     /// Sessions open at once.
     ///
     /// Further clients are turned away with a stream error.

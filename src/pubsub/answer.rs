@@ -58,13 +58,19 @@ pub(crate) fn subscription(iq: &Element<'_>) -> Option<Box<str>> {
 
 /// The state of the subscription of `own` to `node` in a list of our own (§5.6).
 pub(crate) fn own_subscription(iq: &Element<'_>, node: &str, own: &str) -> Option<Box<str>> {
+    let mut all = own_subscriptions(iq, node)?.into_iter();
+    all.find(|(jid, _)| **jid == *own).map(|(_, state)| state)
+}
+
+/// Our own subscriptions to `node` (§5.6): JIDs of our account and states.
+pub(crate) fn own_subscriptions(iq: &Element<'_>, node: &str) -> Option<Vec<(Box<str>, Box<str>)>> {
     let pubsub = iq.child(ns::PUBSUB, "pubsub")?;
     let list = pubsub.child(ns::PUBSUB, "subscriptions")?;
-    let is_meant = |child: &Element<'_>| {
+    let read = |child: Element<'_>| {
         // On each, or once on the list.
         let of = child.attribute("node").or_else(|| list.attribute("node"));
-        of.as_deref() == Some(node) && child.attribute("jid").as_deref() == Some(own)
+        let (jid, state) = (child.attribute("jid")?, child.attribute("subscription")?);
+        (of.as_deref() == Some(node)).then(|| ((*jid).into(), (*state).into()))
     };
-    let subscription = list.children().find(is_meant)?;
-    Some((*subscription.attribute("subscription")?).into())
+    Some(list.children().filter_map(read).collect())
 }

@@ -16,6 +16,16 @@ pub(crate) fn value<'a>(form: &'a Element<'a>, var: &str) -> Option<Cow<'a, str>
     Some(Cow::Owned(value.text().into_owned()))
 }
 
+/// All values of the field `var` of `form`.
+pub(crate) fn values(form: &Element<'_>, var: &str) -> Vec<String> {
+    let field = form.children().find(|field| {
+        field.is(ns::DATA, "field") && field.attribute("var").as_deref() == Some(var)
+    });
+    let values = field.iter().flat_map(Element::children);
+    let values = values.filter(|it| it.is(ns::DATA, "value"));
+    values.map(|it| it.text().into_owned()).collect()
+}
+
 /// Writes a form of type `submit` with these fields, one value each.
 pub(crate) fn write_submit(out: &mut BytesMut, form_type: &str, fields: &[(&str, &str)]) {
     out.put_slice(

@@ -91,7 +91,12 @@ impl Session {
             client: Connection::new(limits),
             server: Connection::new(limits),
             wire: Wire::new(seed, options.timeouts.request, now),
-            translator: Translator::new(options.policy, &options.native, &options.rooms),
+            translator: Translator::new(
+                options.policy,
+                &options.native,
+                &options.rooms,
+                options.rooms_open,
+            ),
             domain: String::new(),
             header: Vec::new(),
             login_tried: false,

@@ -53,6 +53,8 @@ pub struct Options {
     pub native: Vec<Function>,
     /// Publish-subscribe services whose nodes are rooms, under [`Policy::Auto`].
     pub rooms: Vec<String>,
+    /// Rooms that the client creates there are open at once, not only when it accepts them.
+    pub rooms_open: bool,
     /// Domains a client may name; empty means any.
     pub domains: Vec<String>,
     /// How the leg to the server is secured.
@@ -78,6 +80,7 @@ impl Default for Options {
             policy: Policy::default(),
             native: Vec::new(),
             rooms: Vec::new(),
+            rooms_open: false,
             domains: Vec::new(),
             security: Security::default(),
             limits_before_login: Limits::BEFORE_LOGIN,

@@ -31,15 +31,20 @@ pub(crate) struct Translator {
 impl Translator {
     /// A translator under `policy`, which leaves the functions in `native` to classic XMPP.
     ///
-    /// `rooms`: services whose nodes are rooms.
-    pub(crate) fn new(policy: Policy, native: &[Function], rooms: &[String]) -> Self {
+    /// `rooms`: services whose nodes are rooms; `rooms_open`: new ones are open at once.
+    pub(crate) fn new(
+        policy: Policy,
+        native: &[Function],
+        rooms: &[String],
+        rooms_open: bool,
+    ) -> Self {
         Self {
             is_off: !policy.translates(Function::Presence, native),
             refuses_rest: policy == Policy::Pure,
             account: Account::new(policy),
             presence: Presence::new(policy),
             contacts: Contacts::new(policy),
-            rooms: Rooms::new(policy, native, rooms),
+            rooms: Rooms::new(policy, native, rooms, rooms_open),
         }
     }
 

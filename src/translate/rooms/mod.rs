@@ -6,6 +6,7 @@
 //! | `occupants.rs` | who is in a room, under which nick | 15 |
 //! | `talk.rs` | messages, history, the subject | 16, 17 |
 //! | `browse.rs` | what a service and a room say of themselves; other questions to them | |
+//! | `junk.rs` | nodes that a publish to a deleted room has made | |
 //! | `names.rs` | a room's JID and its nodes | |
 //!
 //! | | room node | occupants node |
@@ -17,6 +18,7 @@
 //! So far a service has rooms if the user says so (`--rooms`), under `auto`.
 
 mod browse;
+mod junk;
 mod names;
 mod occupants;
 mod room;
@@ -25,7 +27,8 @@ mod talk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use self::room::{Room, Step};
+use self::junk::Junk;
+use self::room::{Room, Step, Ways};
 
 use super::account::Account;
 use super::{Cx, Kind, Verdict, Wire};
@@ -38,6 +41,12 @@ use crate::xml::Element;
 
 /// So many rooms may be joined at once.
 const MOST_ROOMS: usize = 256;
+/// So often within this time a client is told that a nick is taken, and then to wait: Gajim tries one after the other
+/// without end.
+const MOST_CONFLICTS: usize = 5;
+const CONFLICTS_WITHIN: Duration = Duration::from_secs(10);
+/// All rooms together ask one occupant in this time whether he is there.
+const PING_EVERY: Duration = Duration::from_secs(1);
 
 const JOIN: Rule = Rule::new(
     "room-join",
@@ -52,6 +61,9 @@ pub(crate) enum Ask {
     Step(Box<str>, Step),
     /// Something a client has asked about a room or an occupant.
     Question(browse::Question),
+    /// Ending the subscription to the occupants of this room, behind the client's last word there.
+    Left(Box<str>),
+    Junk(Junk),
 }
 
 impl From<Ask> for super::Ask {
@@ -66,16 +78,34 @@ pub(super) struct Rooms {
     services: BTreeSet<Box<str>>,
     /// Joined rooms and those that are being joined, by bare JID.
     rooms: BTreeMap<Box<str>, Room>,
+    /// New rooms are open at once.
+    opens: bool,
+    /// Rooms whose leftovers were looked for.
+    tidied: BTreeSet<Box<str>>,
+    /// When the client was told that a nick is taken, in which room.
+    conflicts: Vec<(Box<str>, Duration)>,
+    /// Nobody is asked before whether he is there.
+    ping_at: Duration,
 }
 
 impl Rooms {
-    /// Rooms on these services, unless `policy` or the user leaves them to classic XMPP.
-    pub(super) fn new(policy: Policy, native: &[Function], services: &[String]) -> Self {
+    /// Rooms on these services, unless `policy` or the user leaves them to classic XMPP. `opens`: a room that the
+    /// client creates is open at once.
+    pub(super) fn new(
+        policy: Policy,
+        native: &[Function],
+        services: &[String],
+        opens: bool,
+    ) -> Self {
         let is_on = policy == Policy::Auto && policy.translates(Function::Rooms, native);
         let services = services.iter().filter(|_| is_on);
         Self {
             services: services.map(|it| jid::prepared(it).into()).collect(),
             rooms: BTreeMap::new(),
+            opens,
+            tidied: BTreeSet::new(),
+            conflicts: Vec::new(),
+            ping_at: Duration::ZERO,
         }
     }
 
@@ -128,8 +158,13 @@ impl Rooms {
         let Some(nick) = nick.and_then(names::nick_of) else {
             return cx.wire.refuse(presence, "modify", "jid-malformed");
         };
+        let rejoins = presence.child(ns::MUC, "x").is_some();
         if let Some(room) = self.rooms.get_mut(bare) {
-            return room.update(&nick, presence, cx);
+            if !(rejoins && room.is_joined() && room.nick() == &*nick) {
+                return room.update(&nick, presence, cx);
+            }
+            // It does not know that it is in, so it is shown everything again.
+            self.take(bare, cx.wire);
         }
         if names::node_of(bare).is_none() {
             return cx.wire.refuse(presence, "modify", "not-acceptable");
@@ -137,8 +172,18 @@ impl Rooms {
         if self.rooms.len() >= MOST_ROOMS {
             return cx.wire.refuse(presence, "wait", "resource-constraint");
         }
+        let recently = cx.wire.now.saturating_sub(CONFLICTS_WITHIN);
+        self.conflicts.retain(|(_, at)| *at >= recently);
+        let conflicts = self.conflicts.iter().filter(|(of, _)| **of == *bare);
+        if conflicts.count() >= MOST_CONFLICTS {
+            return cx.wire.refuse(presence, "wait", "resource-constraint");
+        }
         cx.wire.apply(&JOIN);
-        let room = Room::new(bare, &nick, presence, cx);
+        let ways = Ways {
+            opens: self.opens,
+            asks_leftovers: !self.tidied.contains(bare),
+        };
+        let room = Room::new(bare, &nick, presence, ways, cx);
         self.rooms.insert(bare.into(), room);
         self.drive(bare, cx, |room, cx| room.enter(cx));
     }
@@ -167,7 +212,11 @@ impl Rooms {
         if let Some(room) = self.rooms.get_mut(bare)
             && !go(room, cx)
         {
+            let is_nick_taken = room.is_nick_taken;
             self.take(bare, cx.wire);
+            if is_nick_taken {
+                self.conflicts.push((bare.into(), cx.wire.now));
+            }
         }
     }
 
@@ -216,10 +265,26 @@ impl Rooms {
     /// The answer to an IQ of ours.
     pub(super) fn reply(&mut self, ask: Ask, reply: Reply<'_>, cx: &mut Cx<'_>) {
         match ask {
-            Ask::Step(bare, step) => {
-                self.drive(&bare, cx, |room, cx| room.handle_reply(step, reply, cx));
-            }
+            Ask::Step(bare, step) => self.handle_step(&bare, step, reply, cx),
             Ask::Question(question) => question.answer(reply, cx),
+            // If it was not subscribed any more, its last word may have made a node.
+            Ask::Left(bare) if reply.is_err() => room::left_alone(&bare).look(cx),
+            Ask::Left(_) => {}
+            Ask::Junk(junk) => junk.handle_reply(reply, cx),
+        }
+    }
+
+    fn handle_step(&mut self, bare: &str, step: Step, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        if matches!(step, Step::Leftovers(_)) && self.tidied.len() < MOST_ROOMS {
+            self.tidied.insert(bare.into());
+        }
+        match (&step, reply) {
+            // The client has left since.
+            (Step::Say(id, _), Err(refused)) if !self.rooms.contains_key(bare) => {
+                let condition = refused.condition_or(room::NO_ANSWER);
+                room::show_unsaid(bare, id.as_deref(), condition, cx.account, cx.wire);
+            }
+            _ => self.drive(bare, cx, |room, cx| room.handle_reply(step, reply, cx)),
         }
     }
 
@@ -232,23 +297,45 @@ impl Rooms {
         for bare in due {
             self.drive(&bare, cx, Room::go_on);
         }
+        while self.ping_at <= now && self.next_ping().is_some_and(|at| at <= now) {
+            let rooms = self.rooms.values_mut();
+            let next = rooms.min_by_key(|room| room.ping_at().unwrap_or(Duration::MAX));
+            if next.is_some_and(|room| room.ping(cx)) {
+                self.ping_at = now + PING_EVERY;
+            }
+        }
+    }
+
+    /// When somebody is to be asked whether he is there.
+    fn next_ping(&self) -> Option<Duration> {
+        self.rooms.values().filter_map(Room::ping_at).min()
     }
 
     /// When [`settle`](Self::settle) goes on, if not by an answer.
     pub(super) fn again_at(&self, wire: &Wire) -> Option<Duration> {
         let all = self.rooms.values().filter_map(Room::again_at);
-        all.filter(|at| *at > wire.now).min()
+        let ping = self.next_ping().map(|at| at.max(self.ping_at));
+        all.chain(ping).filter(|at| *at > wire.now).min()
     }
 
-    /// Whether the client is in this room: what the shim of another occupant asks (a ping that names it).
+    /// Whether the client is in this room, or about to be: what the shim of another occupant asks (a ping that names it).
     pub(super) fn is_in(&self, bare: &str) -> bool {
-        self.rooms.get(bare).is_some_and(Room::is_joined)
+        self.rooms.contains_key(bare)
     }
 
-    /// The session ends: who was joining is told that nothing came of it.
+    /// The session ends: who was joining is told that nothing came of it, and of which messages nothing is known.
     pub(super) fn give_back(&mut self, account: &Account, wire: &mut Wire) {
         for room in std::mem::take(&mut self.rooms).into_values() {
-            room.refuse("remote-server-timeout", account, wire);
+            room.refuse(room::NO_ANSWER, account, wire);
+        }
+        let asked = wire.asked().filter_map(|asked| match asked {
+            super::Ask::Rooms(Ask::Step(bare, Step::Say(id, _))) => {
+                Some((bare.clone(), id.clone()))
+            }
+            _ => None,
+        });
+        for (bare, id) in asked.collect::<Vec<_>>() {
+            room::show_unsaid(&bare, id.as_deref(), room::NO_ANSWER, account, wire);
         }
     }
 }

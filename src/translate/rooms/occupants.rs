@@ -34,8 +34,8 @@ pub(super) struct Occupant {
     pub(super) presence: Bytes,
     /// The item it stands in.
     pub(super) item: Box<str>,
-    /// When something last came of him.
-    pub(super) heard: Duration,
+    /// When something last came of him, since the client joined.
+    pub(super) heard: Option<Duration>,
 }
 
 /// What an item says.
@@ -132,7 +132,7 @@ impl Occupants {
         &mut self,
         said: Said,
         is_own: bool,
-        now: Duration,
+        heard: Option<Duration>,
     ) -> Result<Option<Change>, Dropped> {
         if said.is_gone {
             return Ok(self.remove(&said.full).map(Change::Gone));
@@ -155,7 +155,7 @@ impl Occupants {
             nick,
             presence: said.presence,
             item: said.item,
-            heard: now,
+            heard,
         };
         self.0.insert(said.full, occupant);
         Ok(Some(change))
@@ -234,19 +234,24 @@ impl Occupants {
     /// Something came of somebody.
     pub(super) fn hear(&mut self, full: &str, now: Duration) {
         if let Some(occupant) = self.0.get_mut(full) {
-            occupant.heard = now;
+            occupant.heard = Some(now);
         }
     }
 
-    /// Whoever was not heard of for longest, of those last heard of before `before`, except `own` account's.
-    pub(super) fn quietest(&self, own: &str, before: Duration) -> Option<&str> {
-        let quiet = self
-            .0
-            .iter()
-            .filter(|(full, occupant)| jid::bare(full) != own && occupant.heard < before);
-        quiet
-            .min_by_key(|(_, occupant)| occupant.heard)
-            .map(|(full, _)| &**full)
+    /// Those last heard of before `before`, except `own` account's, from whom nothing has come for longest; `most` of
+    /// them.
+    pub(super) fn quietest(&self, own: &str, before: Duration, most: usize) -> Vec<Box<str>> {
+        let all = self.0.iter().filter(|(full, _)| jid::bare(full) != own);
+        let mut all: Vec<_> = all.filter(|(_, it)| it.heard < Some(before)).collect();
+        all.sort_by_key(|(_, occupant)| occupant.heard);
+        let all = all.into_iter().take(most);
+        all.map(|(full, _)| full.clone()).collect()
+    }
+
+    /// Whether he is in the room, and nothing has come of him since.
+    pub(super) fn is_silent_since(&self, full: &str, since: Duration) -> bool {
+        let occupant = self.0.get(full);
+        occupant.is_some_and(|it| it.heard < Some(since))
     }
 
     /// Whether anybody is there but `own` account.

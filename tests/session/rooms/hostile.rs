@@ -217,7 +217,6 @@ fn what_is_no_item_of_a_room_is_dropped() {
         format!("<message xmlns='jabber:client' from='{ROOM}/Romeo'><body>x</body></message>");
     let item = |payload: &str| format!("<item id='1' publisher='{ROMEO}'>{payload}</item>");
     for (node, payload, reason) in [
-        (OCCUPANTS, String::new(), Dropped::WrongPayload),
         (
             OCCUPANTS,
             format!("{presence}{presence}"),
@@ -234,7 +233,6 @@ fn what_is_no_item_of_a_room_is_dropped() {
             presence.replace("jabber:client", "jabber:server"),
             Dropped::WrongPayload,
         ),
-        (TALK, String::new(), Dropped::WrongPayload),
         (TALK, format!("{message}{message}"), Dropped::WrongPayload),
         (TALK, presence.clone(), Dropped::WrongPayload),
         (

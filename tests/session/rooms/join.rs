@@ -6,8 +6,10 @@ use super::*;
 fn a_join_is_one_write_and_shows_all_in_order() {
     let mut d = session();
     join(&mut d, MUC);
-    let requests = asked(&mut d);
+    let mut requests = asked(&mut d);
     assert_eq!(requests.iter().map(what).collect::<Vec<_>>(), JOIN);
+    let room = requests.remove(0);
+    d.result(&room, &info("open", &["abbot@verona.lit"], 1));
     assert_eq!(
         one(&requests, "items characters")
             .at("pubsub/items")
@@ -68,161 +70,22 @@ fn an_event_that_does_not_come_is_not_waited_for() {
     let publish = answer_join(&mut d, "", "");
     d.result(&publish[0], "");
     d.advance(4);
-    assert_eq!(sees(&mut d), [""; 0]);
+    assert_eq!((asks(&mut d), sees(&mut d)), (vec![], vec![]));
     d.advance(1);
+    let list = asked(&mut d);
+    assert_eq!(what(&list[0]), "subscriptions characters#occupants");
+    d.result(&list[0], &subscriptions(OCCUPANTS, &[JULIET]));
     assert_eq!(sees(&mut d), ["JC available 100 110", " sets "]);
-}
 
-/// Answers a join as a service does that has no such room.
-fn is_missing(d: &mut Driver) {
-    for iq in asked(d) {
-        refuse(d, &iq, "item-not-found");
-    }
-}
-
-#[test]
-fn a_missing_room_is_created_by_who_knows_rooms() {
+    // Who is not subscribed is not in the room.
     let mut d = session();
     join(&mut d, MUC);
-    is_missing(&mut d);
-    let create = asked(&mut d);
-    assert_eq!(
-        create.iter().map(what).collect::<Vec<_>>(),
-        ["create characters"]
-    );
-    let fields = create[0].fields();
-    assert_eq!(
-        fields["pubsub#access_model"], "whitelist",
-        "locked until accepted"
-    );
-    assert_eq!(fields["pubsub#publish_model"], "subscribers");
-    assert_eq!(fields["pubsub#send_last_published_item"], "never");
-    d.result(&create[0], "");
-    let create = asked(&mut d);
-    assert_eq!(
-        create.iter().map(what).collect::<Vec<_>>(),
-        ["create characters#occupants"]
-    );
-    d.result(&create[0], "");
     let publish = answer_join(&mut d, "", "");
-    echo(&mut d, &publish[0]);
-    let own = d.client_got().remove(0);
-    assert_eq!(shown(&own), "JC available 100 110 201");
-    assert_eq!(own.at("x/item").value("affiliation"), "owner");
-
-    // The owner accepts it: both nodes are opened, then he is answered.
-    d.client(&format!(
-        "<iq type='set' id='accept' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
-         <x xmlns='jabber:x:data' type='submit'/></query></iq>"
-    ));
-    for node in [OCCUPANTS, TALK] {
-        let configure = asked(&mut d);
-        assert_eq!(what(&configure[0]), format!("configure {node}"));
-        assert_eq!(configure[0].fields()["pubsub#access_model"], "open");
-        assert_eq!(sees(&mut d), [""; 0]);
-        d.result(&configure[0], "");
-    }
-    assert_eq!(sees(&mut d), ["result  accept"]);
-}
-
-#[test]
-fn a_stray_status_creates_no_room() {
-    let mut d = session();
-    join(&mut d, "<show>away</show>");
-    is_missing(&mut d);
-    assert_eq!(asks(&mut d), UNDO);
-    assert_eq!(sees(&mut d), ["presence JC: item-not-found for join"]);
-}
-
-#[test]
-fn a_room_that_stays_missing_is_created_once() {
-    let mut d = session();
-    join(&mut d, MUC);
-    is_missing(&mut d);
-    for _ in 0..2 {
-        let create = asked(&mut d);
-        d.result(&create[0], "");
-    }
-    is_missing(&mut d);
-    assert_eq!(asks(&mut d), UNDO);
-    assert_eq!(sees(&mut d), ["presence JC: item-not-found for join"]);
-}
-
-#[test]
-fn who_creates_the_same_room_is_waited_for() {
-    let mut d = session();
-    join(&mut d, MUC);
-    for _ in 0..3 {
-        is_missing(&mut d);
-        let create = asked(&mut d);
-        refuse(&mut d, &create[0], "conflict");
-        assert_eq!(asks(&mut d), [""; 0]);
-        d.advance(1);
-    }
-    // Now it has both its nodes.
-    let publish = answer_join(&mut d, "", "");
-    echo(&mut d, &publish[0]);
-    assert_eq!(sees(&mut d)[0], "JC available 100 110");
-}
-
-#[test]
-fn a_room_half_made_is_completed_by_its_owner() {
-    for (is_owner, completes) in [(true, true), (true, false), (false, false)] {
-        let mut d = session();
-        join(&mut d, MUC);
-        for _ in 0..4 {
-            is_missing(&mut d);
-            let create = asked(&mut d);
-            assert_eq!(what(&create[0]), "create characters");
-            refuse(&mut d, &create[0], "conflict");
-            d.advance(1);
-        }
-        let configuration = asked(&mut d);
-        assert_eq!(what(&configuration[0]), "configure characters");
-        assert_eq!(configuration[0].value("type"), "get");
-        if !is_owner {
-            d.error(&configuration[0], "auth", "forbidden");
-        } else {
-            d.result(&configuration[0], &ejabberd_node(&[]));
-            let create = asked(&mut d);
-            assert_eq!(what(&create[0]), "create characters#occupants");
-            if completes {
-                d.result(&create[0], "");
-                let publish = answer_join(&mut d, "", "");
-                echo(&mut d, &publish[0]);
-                assert_eq!(sees(&mut d)[0], "JC available 100 110 201");
-                continue;
-            }
-            refuse(&mut d, &create[0], "conflict");
-        }
-        assert_eq!(asks(&mut d), UNDO, "what was said in it is not deleted");
-        // A conflict would be one about the nick.
-        assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
-    }
-}
-
-#[test]
-fn who_may_not_create_is_told() {
-    let mut d = session();
-    join(&mut d, MUC);
-    is_missing(&mut d);
-    let create = asked(&mut d);
-    refuse(&mut d, &create[0], "forbidden");
-    assert_eq!(asks(&mut d), UNDO);
-    assert_eq!(sees(&mut d), ["presence JC: not-allowed for join"]);
-}
-
-#[test]
-fn a_room_without_its_second_node_is_deleted() {
-    let mut d = session();
-    join(&mut d, MUC);
-    is_missing(&mut d);
-    let create = asked(&mut d);
-    d.result(&create[0], "");
-    let create = asked(&mut d);
-    refuse(&mut d, &create[0], "conflict");
-    assert_eq!(asks(&mut d), ["delete characters", UNDO[0], UNDO[1]]);
-    assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
+    d.result(&publish[0], "");
+    d.advance(5);
+    let list = asked(&mut d);
+    d.result(&list[0], &subscriptions(OCCUPANTS, &[ROMEO]));
+    assert_eq!(sees(&mut d), ["presence JC: forbidden for join"]);
 }
 
 #[test]
@@ -235,7 +98,7 @@ fn a_closed_room_says_whom_it_lets_in() {
         "<iq from='{SERVICE}' to='{JULIET}' type='error' id='{}'><error code='405' type='cancel'><not-allowed \
          xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><closed-node \
          xmlns='http://jabber.org/protocol/pubsub#errors'/></error></iq>",
-        requests[0].value("id")
+        requests[1].value("id")
     ));
     assert_eq!(asks(&mut d), UNDO);
     assert_eq!(
@@ -250,22 +113,11 @@ fn a_closed_room_says_whom_it_lets_in() {
     ] {
         let mut d = session();
         join(&mut d, MUC);
-        for iq in asked(&mut d) {
-            refuse(&mut d, &iq, "forbidden");
+        let requests = asked(&mut d);
+        d.result(&requests[0], &info(access, &[OWN], 1));
+        for iq in &requests[1..] {
+            refuse(&mut d, iq, "forbidden");
         }
-        let info = asked(&mut d);
-        assert_eq!(
-            info.iter().map(what).collect::<Vec<_>>(),
-            ["query characters"]
-        );
-        d.result(
-            &info[0],
-            &format!(
-                "<query xmlns='http://jabber.org/protocol/disco#info' node='{TALK}'><x xmlns='jabber:x:data' \
-                 type='result'><field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/pubsub#meta-data\
-                 </value></field><field var='pubsub#access_model'><value>{access}</value></field></x></query>"
-            ),
-        );
         assert_eq!(asks(&mut d), UNDO, "{access}");
         assert_eq!(sees(&mut d), [format!("presence JC: {condition} for join")]);
     }
@@ -273,16 +125,24 @@ fn a_closed_room_says_whom_it_lets_in() {
 
 #[test]
 fn a_nick_of_another_account_is_taken() {
-    let mut d = session();
-    join(&mut d, MUC);
-    assert_eq!(
-        answer_join(&mut d, &occupant(ROMEO, "JC", ""), "")
-            .iter()
-            .map(what)
-            .collect::<Vec<_>>(),
-        UNDO
-    );
-    assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
+    for (pong, says_nothing) in [("", false), ("", true), ("not-acceptable", false)] {
+        let mut d = session();
+        join(&mut d, MUC);
+        let ping = answer_join(&mut d, &occupant(ROMEO, "JC", ""), "");
+        assert_eq!(
+            ping.iter().map(what).collect::<Vec<_>>(),
+            [format!("ping {ROMEO}")]
+        );
+        assert_eq!(ping[0].at("ping/shim").value("room"), ROOM);
+        match (says_nothing, pong) {
+            // Whoever does not answer may be asleep.
+            (true, _) => d.advance(5),
+            (_, "") => d.result(&ping[0], ""),
+            (_, condition) => refuse(&mut d, &ping[0], condition),
+        }
+        assert_eq!(asks(&mut d), UNDO);
+        assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
+    }
 
     // One of whoever has left is free, and so is one of the own account's.
     for item in [
@@ -295,6 +155,135 @@ fn a_nick_of_another_account_is_taken() {
         echo(&mut d, &publish[0]);
         assert_eq!(sees(&mut d)[0], "JC available 100 110");
     }
+}
+
+#[test]
+fn the_nick_of_who_has_vanished_is_free() {
+    let mut d = session();
+    join(&mut d, MUC);
+    let both = occupant(ROMEO, "JC", "") + &occupant("romeo@montague.lit/tablet", "JC", "");
+    let ping = answer_join(&mut d, &both, "");
+    refuse(&mut d, &ping[0], "service-unavailable");
+    let ping = asked(&mut d);
+    assert_eq!(what(&ping[0]), "ping romeo@montague.lit/tablet");
+    // So a shim says that it is not in the room.
+    refuse(&mut d, &ping[0], "item-not-found");
+    let publish = asked(&mut d);
+    echo(&mut d, &publish[0]);
+    assert_eq!(sees(&mut d), ["JC available 100 110", " sets "]);
+}
+
+#[test]
+fn who_tries_nicks_without_end_is_told_to_wait() {
+    let mut d = session();
+    for n in 0..7 {
+        join(&mut d, MUC);
+        let ping = answer_join(&mut d, &occupant(ROMEO, "JC", ""), "");
+        if n < 5 {
+            d.result(&ping[0], "");
+            assert_eq!(sees(&mut d), ["presence JC: conflict for join"], "{n}");
+        } else {
+            assert_eq!(
+                (ping.len(), sees(&mut d)),
+                (
+                    0,
+                    vec!["presence JC: resource-constraint for join".to_owned()]
+                )
+            );
+        }
+        d.forget();
+    }
+    // Another room is another thing, and ten seconds later so is this one.
+    d.client(&format!(
+        "<presence to='other@{SERVICE}/JC' id='join'>{MUC}</presence>"
+    ));
+    assert_eq!(asked(&mut d).len(), JOIN.len());
+    d.advance(11);
+    d.forget();
+    join(&mut d, MUC);
+    assert_eq!(asks(&mut d), JOIN);
+}
+
+#[test]
+fn whose_room_it_is_is_shown() {
+    // ejabberd names the owners to everybody, Prosody to the owners alone.
+    for (named, listed) in [
+        (&[OWN, "abbot@verona.lit"][..], None),
+        (&[], Some(true)),
+        (&[], Some(false)),
+    ] {
+        let mut d = session();
+        join(&mut d, MUC);
+        let requests = asked(&mut d);
+        d.result(one(&requests, "query characters"), &info("open", named, 1));
+        for iq in &requests[1..] {
+            let answer = match &*what(iq) {
+                "items characters#occupants" => {
+                    items(OCCUPANTS, &occupant("abbot@verona.lit/cell", "Abbot", ""))
+                }
+                _ => String::new(),
+            };
+            d.result(iq, &answer);
+        }
+        let mut publish = asked(&mut d);
+        if let Some(is_owner) = listed {
+            let list = publish.remove(0);
+            assert_eq!(what(&list), "affiliations characters");
+            match is_owner {
+                true => d.result(
+                    &list,
+                    &format!(
+                        "<pubsub xmlns='{PUBSUB}#owner'><affiliations node='{TALK}'><affiliation jid='{OWN}' \
+                         affiliation='owner'/><affiliation jid='{CONTACT}' affiliation='member'/></affiliations></pubsub>"
+                    ),
+                ),
+                false => d.error(&list, "auth", "forbidden"),
+            }
+            publish = asked(&mut d);
+        }
+        echo(&mut d, &publish[0]);
+        let shown = d.client_got();
+        let of = |n: usize| {
+            let item = shown[n].at("x/item");
+            [item.value("affiliation"), item.value("role")].join(" ")
+        };
+        let (owner, other) = ("owner moderator", "none participant");
+        assert_eq!(of(0), if listed.is_none() { owner } else { other });
+        assert_eq!(of(1), if listed == Some(false) { other } else { owner });
+    }
+}
+
+#[test]
+fn a_second_join_shows_everything_again() {
+    let mut d = joined();
+    join(&mut d, MUC);
+    let publish = answer_join(
+        &mut d,
+        &(occupant(ROMEO, "Romeo", "") + &occupant(JULIET, "JC", "")),
+        &body(ROMEO, "Romeo", "m1", 1),
+    );
+    assert_eq!(
+        what(&publish[0]),
+        "publish characters#occupants juliet@capulet.lit"
+    );
+    echo(&mut d, &publish[0]);
+    assert_eq!(
+        sees(&mut d),
+        [
+            "Romeo available",
+            "JC available 100 110",
+            "Romeo says m1 late",
+            " sets "
+        ]
+    );
+    // A status is none.
+    d.client(&format!(
+        "<presence to='{ROOM}/JC' id='p'><show>away</show></presence>"
+    ));
+    assert_eq!(
+        asks(&mut d),
+        ["publish characters#occupants juliet@capulet.lit"]
+    );
 }
 
 #[test]

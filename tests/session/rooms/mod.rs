@@ -4,11 +4,14 @@
 use crate::scenes::*;
 use pubshim::session::{Dropped, Function, Input, Leg, Options, Policy};
 
+mod create;
 mod hostile;
 mod join;
 mod leave;
 mod others;
 mod talk;
+mod unheard;
+mod watch;
 
 const SERVICE: &str = "chat.shakespeare.lit";
 const ROOM: &str = "characters@chat.shakespeare.lit";
@@ -18,7 +21,8 @@ const MUC: &str = "<x xmlns='http://jabber.org/protocol/muc'/>";
 const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 
 /// What a join asks, and what undoes it.
-const JOIN: [&str; 4] = [
+const JOIN: [&str; 5] = [
+    "query characters",
     "subscribe characters#occupants",
     "subscribe characters",
     "items characters#occupants",
@@ -28,10 +32,16 @@ const UNDO: [&str; 2] = ["unsubscribe characters#occupants", "unsubscribe charac
 
 /// Juliet's session on a service with rooms.
 fn session() -> Driver {
+    session_with(false)
+}
+
+/// The same; `opens`: rooms that she creates are open at once.
+fn session_with(opens: bool) -> Driver {
     let mut d = Driver::logged_in(
         JULIET,
         Options {
             rooms: vec![SERVICE.into()],
+            rooms_open: opens,
             ..options(Policy::Auto)
         },
     );
@@ -46,10 +56,29 @@ fn join(d: &mut Driver, more: &str) {
     ));
 }
 
+/// What a node says of itself, as ejabberd tells it.
+fn info(access: &str, owners: &[&str], subscribers: u32) -> String {
+    let field = |var: &str, values: &[&str]| {
+        let values: String = values
+            .iter()
+            .map(|it| format!("<value>{it}</value>"))
+            .collect();
+        format!("<field var='pubsub#{var}'>{values}</field>")
+    };
+    let (access, owners) = (field("access_model", &[access]), field("owner", owners));
+    let subscribers = field("num_subscribers", &[&subscribers.to_string()]);
+    format!(
+        "<query xmlns='http://jabber.org/protocol/disco#info'><identity category='pubsub' type='leaf'/><x \
+         xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'>\
+         <value>http://jabber.org/protocol/pubsub#meta-data</value></field>{access}{owners}{subscribers}</x></query>"
+    )
+}
+
 /// Answers the questions of a join; what is asked then.
 fn answer_join(d: &mut Driver, occupants: &str, history: &str) -> Vec<Node> {
     for iq in asked(d) {
         match &*what(&iq) {
+            "query characters" => d.result(&iq, &info("open", &["abbot@verona.lit"], 1)),
             "items characters#occupants" => d.result(&iq, &items(OCCUPANTS, occupants)),
             "items characters" => d.result(&iq, &items(TALK, history)),
             subscribe => {
@@ -81,8 +110,19 @@ fn joined_with(occupants: &str, history: &str) -> Driver {
 /// The same with Romeo, all looked at.
 fn joined() -> Driver {
     let mut d = joined_with(&occupant(ROMEO, "Romeo", ""), "");
+    answer_watch(&mut d);
     d.forget();
     d
+}
+
+/// Goes on until what is asked behind a join was asked and answered: everybody is there, and nothing was left.
+fn answer_watch(d: &mut Driver) {
+    for _ in 0..3 {
+        d.advance(1);
+        for iq in asked(d) {
+            d.result(&iq, "");
+        }
+    }
 }
 
 /// The service takes a publish, and tells of it first, as ejabberd does.
@@ -240,6 +280,14 @@ fn shown(stanza: &Node) -> String {
         }
         _ => format!("{kind} {who} {}", stanza.value("id")),
     }
+}
+
+/// What of the own account is subscribed to a node, as both servers tell it.
+fn subscriptions(node: &str, all: &[&str]) -> String {
+    let each =
+        |jid: &&str| format!("<subscription jid='{jid}' subscription='subscribed' node='{node}'/>");
+    let all: String = all.iter().map(each).collect();
+    format!("<pubsub xmlns='{PUBSUB}'><subscriptions node='{node}'>{all}</subscriptions></pubsub>")
 }
 
 /// The service refuses a request.

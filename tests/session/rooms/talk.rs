@@ -25,7 +25,7 @@ fn a_message_comes_back_once_with_its_id() {
     );
     assert_eq!(
         message.at("delay").value("stamp"),
-        "1970-01-01T00:16:40Z",
+        "1970-01-01T00:16:43Z",
         "for whoever comes later"
     );
     assert_eq!(sees(&mut d), [""; 0], "the service has not taken it yet");

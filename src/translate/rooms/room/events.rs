@@ -2,29 +2,35 @@
 
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes};
+use bytes::Bytes;
 
 use super::show::{Shown, bare_presence};
-use super::{PING, Part, Room, State, Step, TRY_AGAIN};
+use super::{Part, Room, State, Step};
 use crate::jid;
-use crate::ns;
-use crate::pubsub::{Event, What};
+use crate::pubsub::{Event, What, request};
 use crate::translate::Cx;
-use crate::translate::rooms::Ask;
 use crate::translate::rooms::occupants::{Change, Said};
 use crate::wire::Dropped;
-use crate::xml::{Element, escape};
+use crate::xml::Element;
 
 /// So long after the own item was taken away it is published again: a kick comes in several steps.
 const RESTORE: Duration = Duration::from_secs(2);
-/// Somebody of whom nothing has come for so long is asked whether he is there.
-const QUIET: Duration = Duration::from_secs(300);
-/// When somebody speaks, so many others are asked, one a second, of whom nothing has come since; not again within
-/// this time.
-const MOST_AT_ONCE: u8 = 3;
-const MOMENT: Duration = Duration::from_secs(5);
+/// So often it is at most.
+const RESTORE_AGAIN: Duration = Duration::from_secs(60);
+/// So many others may say something before the own item may be pushed out: Prosody keeps 256.
+const MOST_SINCE: u16 = 128;
 /// An event may have so many items; servers send one.
 const MOST_ITEMS: usize = 256;
+
+/// What tells of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    /// The answer to a join's question: it was there before.
+    Answer,
+    Event,
+    /// The answer to a question about an event, which may leave out the payload.
+    Fetch,
+}
 
 impl Room {
     /// An event on one of the two nodes; `false`: the client is out of the room by it.
@@ -41,13 +47,11 @@ impl Room {
         let is_own = event.element.attribute("jid").as_deref() == Some(cx.account.jid());
         let state = event.element.attribute("subscription");
         match event.what {
-            What::Items => self.note_items(event.element, part, true, cx),
+            What::Items => self.note_items(event.element, part, From::Event, cx),
             What::Subscription if is_own && state.as_deref() == Some("none") => {
                 self.show_out(&["110", "307"], "", cx)
             }
-            What::Node if event.element.local() == "delete" => {
-                self.show_out(&["110"], "<destroy/>", cx)
-            }
+            What::Node if event.element.local() == "delete" => self.show_deleted(cx),
             What::Subscription | What::Node => {
                 cx.wire.drop_event(Dropped::Retracted);
                 true
@@ -55,27 +59,35 @@ impl Room {
         }
     }
 
-    /// Items in an answer, or in an event (`is_live`); `false`: the client is out of the room by it.
+    /// Items in an answer, or in an event; `false`: the client is out of the room by it.
     pub(super) fn note_items(
         &mut self,
         items: &Element<'_>,
         part: Part,
-        is_live: bool,
+        from: From,
         cx: &mut Cx<'_>,
     ) -> bool {
-        let most = if is_live { MOST_ITEMS } else { usize::MAX };
+        let most = match from {
+            From::Event => MOST_ITEMS,
+            From::Answer | From::Fetch => usize::MAX,
+        };
+        let mut bare = Vec::new();
         for item in items.children().take(most) {
             let id = item.attribute("id").unwrap_or_default();
             let noted = match (part, item.local()) {
+                (_, "item") if from == From::Event && item.children().next().is_none() => {
+                    bare.push(id.into_owned());
+                    Ok(true)
+                }
                 (Part::Talk, "item") => {
-                    self.note_talk(&item, is_live, cx);
+                    self.note_talk(&item, from, cx);
                     Ok(true)
                 }
                 (Part::Occupants, "item") if id.starts_with("subject/") => {
                     self.talk.note_subject(&item, cx.wire.unix_time());
                     Ok(true)
                 }
-                (Part::Occupants, "item") => self.note_occupant(&item, cx),
+                (Part::Occupants, "item") => self.note_occupant(&item, from, cx),
                 (Part::Occupants, "retract") => {
                     self.note_retracted(&id, cx);
                     Ok(true)
@@ -88,46 +100,63 @@ impl Room {
                 Err(reason) => cx.wire.drop_event(reason),
             }
         }
+        if !bare.is_empty() {
+            let node = self.node(part);
+            self.ask("get", Step::Fetch(part), cx, |out| {
+                request::items_by_id(out, &node, bare);
+            });
+        }
         true
     }
 
-    fn note_talk(&mut self, item: &Element<'_>, is_live: bool, cx: &mut Cx<'_>) {
+    fn note_talk(&mut self, item: &Element<'_>, from: From, cx: &mut Cx<'_>) {
         let is_joined = self.state == State::Joined;
+        let is_live = from != From::Answer;
+        if is_live && !self.unheard.is_empty() {
+            let id = item.attribute("id").unwrap_or_default();
+            self.unheard.take(Part::Talk, &id);
+        }
         let talk = &mut self.talk;
         let author = talk.note(item, is_live, is_joined, &self.bare, &self.occupants, cx);
         let Some(author) = author else {
             return;
         };
-        self.occupants.hear(&author, cx.wire.now);
-        if !is_live || !is_joined {
-            return;
+        if is_live {
+            self.occupants.hear(&author, cx.wire.now);
         }
-        let now = cx.wire.now;
-        self.spoken_at = now;
-        if self.pings == 0 {
-            let soon = now + TRY_AGAIN;
-            let at = self.checked_at.map_or(soon, |at| soon.max(at + MOMENT));
-            self.pings = MOST_AT_ONCE;
-            (self.ping_at, self.checked_at) = (at, Some(at));
+        if is_live && is_joined {
+            self.watch_silent(cx);
         }
     }
 
-    fn note_occupant(&mut self, item: &Element<'_>, cx: &mut Cx<'_>) -> Result<bool, Dropped> {
+    fn note_occupant(
+        &mut self,
+        item: &Element<'_>,
+        from: From,
+        cx: &mut Cx<'_>,
+    ) -> Result<bool, Dropped> {
         let said = Said::read(item, &self.bare)?;
         let is_own = *said.full == *cx.account.jid();
-        let is_rival = !is_own && !said.is_gone && *said.nick == *self.nick;
         let is_other = jid::bare(&said.full) != cx.account.bare();
-        if is_rival && is_other && matches!(self.state, State::TakingNick(_)) {
+        let is_rival = is_other && !said.is_gone && *said.nick == *self.nick;
+        if is_rival && self.state == State::TakingNick && from == From::Event {
             // His claim stands before ours, in the order everybody sees.
             return Ok(self.end("conflict", cx));
         }
-        if is_own && said.is_gone {
-            // Not by this client: it would not be in the room any more.
-            return Ok(true);
+        if is_own {
+            if said.is_gone {
+                // Not by this client: it would not be in the room any more.
+                return Ok(true);
+            }
+            self.unheard.take(Part::Occupants, &said.item);
+        }
+        if is_other {
+            self.note_other(&said, cx);
         }
         let (full, presence) = (said.full.clone(), said.presence.clone());
-        let change = self.occupants.note(said, is_own, cx.wire.now)?;
-        if is_own && matches!(self.state, State::TakingNick(_)) {
+        let heard = (from != From::Answer).then_some(cx.wire.now);
+        let change = self.occupants.note(said, is_own, heard)?;
+        if is_own && self.state == State::TakingNick {
             self.show_all(cx);
             return Ok(true);
         }
@@ -137,6 +166,31 @@ impl Room {
             self.show_change(&full, &presence, &change, cx);
         }
         Ok(true)
+    }
+
+    /// What an item of somebody else means for others, and for the own one.
+    fn note_other(&mut self, said: &Said, cx: &mut Cx<'_>) {
+        match said.is_gone {
+            true => self.note_litter(&said.item, cx),
+            false => self.forget_litter(&said.item),
+        }
+        if self.state != State::Joined {
+            return;
+        }
+        self.said_since = self.said_since.saturating_add(1);
+        // Prosody lets one overwrite the item of another, and drops the oldest of many.
+        if *said.item == *self.item || self.said_since == MOST_SINCE {
+            let again = self.restored_at.map(|at| at + RESTORE_AGAIN);
+            let soon = cx.wire.now + RESTORE;
+            let at = again.map_or(soon, |again| soon.max(again));
+            self.restore_at.get_or_insert(at);
+        }
+        let holder = self.occupants.of_nick(&said.nick);
+        let holder = holder.filter(|full| jid::bare(full) != jid::bare(&said.full));
+        let holder = holder.filter(|full| jid::bare(full) != self.own_account());
+        if let Some(holder) = holder.filter(|_| !said.is_gone).map(Box::from) {
+            self.suspect(vec![holder], cx);
+        }
     }
 
     fn show_change(&mut self, full: &str, presence: &Bytes, change: &Change, cx: &mut Cx<'_>) {
@@ -184,33 +238,5 @@ impl Room {
         {
             self.show(full, &nick, &bare_presence(&presence), Shown::gone(&[]), cx);
         }
-    }
-
-    /// Asks whoever was not heard of for longest whether he is there: his shim may have died without a word.
-    pub(super) fn ping(&mut self, cx: &mut Cx<'_>) {
-        let now = cx.wire.now;
-        let before = match self.pings {
-            0 => now.saturating_sub(QUIET),
-            _ => self.spoken_at,
-        };
-        self.pings = self.pings.saturating_sub(1);
-        self.ping_at = now + if self.pings == 0 { PING } else { TRY_AGAIN };
-        let quiet = self.occupants.quietest(cx.account.bare(), before);
-        let Some(full) = quiet.map(Box::<str>::from) else {
-            return;
-        };
-        let ask = Ask::Step(self.bare.clone(), Step::Alive(full.clone()));
-        let room = &self.bare;
-        cx.wire.request("get", Some(&full), ask, |out| {
-            let ping = format!(
-                "<ping xmlns='{}'><shim xmlns='{}' room='{}'/></ping>",
-                ns::PING,
-                ns::SHIM,
-                escape(room)
-            );
-            out.put_slice(ping.as_bytes());
-        });
-        // He is asked once, whatever comes of it.
-        self.occupants.hear(&full, now);
     }
 }

@@ -1,19 +1,19 @@
 //! Into a room, or to a new one: what is asked for, and what each answer comes to.
 
-use bytes::BufMut as _;
+use bytes::{BufMut as _, Bytes};
 
-use super::{Part, Room, State, Step, TRY_AGAIN, forget};
+use super::{HOLDER_ANSWERS, NO_ANSWER, Part, Room, State, Step, TRY_AGAIN, forget};
 use crate::jid;
 use crate::ns;
-use crate::pubsub::{form, request};
+use crate::pubsub::{answer, form, request};
 use crate::translate::Cx;
-use crate::wire::{Refused, Reply};
+use crate::wire::{Refused, Reply, is_gone};
 use crate::xml::Element;
 
 /// So often another client may be creating the same room.
 const MOST_TRIES: u8 = 3;
 /// The requests of a join.
-const JOIN: usize = 4;
+const JOIN: usize = 5;
 
 impl Room {
     /// Asks for all that a join needs in one write (listing 13); later, where there is no place for it.
@@ -23,7 +23,9 @@ impl Room {
             return true;
         }
         let own = cx.account.jid().to_owned();
-        let mut awaited = 0;
+        let node = self.node(Part::Talk);
+        let info = self.ask("get", Step::Info, cx, |out| request::info(out, Some(&node)));
+        let mut awaited = usize::from(info);
         for part in [Part::Occupants, Part::Talk] {
             let node = self.node(part);
             awaited += usize::from(self.ask("set", Step::Subscribe, cx, |out| {
@@ -53,9 +55,50 @@ impl Room {
         if *awaited > 0 {
             return true;
         }
+        self.claim_nick(cx)
+    }
+
+    /// What the room says of itself (XEP-0060 §5.4). ejabberd names the owners to everybody.
+    pub(super) fn note_info(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        let Some(query) = iq.child(ns::DISCO_INFO, "query") else {
+            return;
+        };
+        let Some(x) = query.child(ns::DATA, "x") else {
+            return;
+        };
+        self.access = form::value(&x, "pubsub#access_model").map(|it| (*it).into());
+        let owners = form::values(&x, "pubsub#owner");
+        self.owners = owners.iter().map(|it| jid::bare(it).into()).collect();
+        self.is_owner |= self.owners.contains(cx.account.bare());
+        if !self.owners.is_empty() {
+            return;
+        }
+        let node = self.node(Part::Talk);
+        let is_asked = self.ask("get", Step::Owners, cx, |out| {
+            request::affiliations(out, &node);
+        });
+        if let State::Entering(awaited) = &mut self.state {
+            *awaited += usize::from(is_asked);
+        }
+    }
+
+    /// Prosody tells an owner who else is, and nobody else (§8.9.1).
+    pub(super) fn note_owners(&mut self, iq: &Element<'_>) {
+        self.is_owner = true;
+        let owners = answer::affiliations(iq).unwrap_or_default().into_iter();
+        let owners = owners.filter(|(_, affiliation)| **affiliation == *"owner");
+        self.owners = owners.map(|(jid, _)| jid).collect();
+    }
+
+    /// Everything is known: the nick is taken, unless somebody else who is there has it.
+    fn claim_nick(&mut self, cx: &mut Cx<'_>) -> bool {
         let holder = self.occupants.of_nick(&self.nick);
-        if holder.is_some_and(|full| jid::bare(full) != cx.account.bare()) {
-            return self.end("conflict", cx);
+        let holder = holder.filter(|full| jid::bare(full) != cx.account.bare());
+        if let Some(full) = holder.map(Box::<str>::from) {
+            // His shim may have died without a word.
+            self.state = State::AskingHolder(cx.wire.now + HOLDER_ANSWERS);
+            let is_asked = self.ask_whether_there(&full, Step::Holder(full.clone()), cx);
+            return is_asked || self.end("conflict", cx);
         }
         let own = cx.account.jid();
         let is_other = |full: &str| full != own;
@@ -70,18 +113,41 @@ impl Room {
         self.take_nick(cx)
     }
 
-    pub(super) fn take_nick(&mut self, cx: &mut Cx<'_>) -> bool {
-        self.state = State::TakingNick(None);
-        self.publish_self(Step::TakeNick, cx) || self.end("resource-constraint", cx)
+    /// Whoever has the nick is there, or not.
+    pub(super) fn handle_holder(&mut self, full: &str, pong: Reply<'_>, cx: &mut Cx<'_>) -> bool {
+        match is_gone(pong) {
+            true => {
+                self.handle_vanished(full, cx);
+                self.claim_nick(cx)
+            }
+            false => self.end("conflict", cx),
+        }
     }
 
-    pub(super) fn publish_self(&self, step: Step, cx: &mut Cx<'_>) -> bool {
+    pub(super) fn take_nick(&mut self, cx: &mut Cx<'_>) -> bool {
+        self.state = State::TakingNick;
+        let payload = self.presence.clone();
+        if !self.publish_self(Step::TakeNick, &payload, cx) {
+            return self.end("resource-constraint", cx);
+        }
+        self.unheard
+            .push(Part::Occupants, self.item.clone(), None, payload);
+        true
+    }
+
+    pub(super) fn publish_self(&mut self, step: Step, payload: &Bytes, cx: &mut Cx<'_>) -> bool {
+        self.said_since = 0;
         let node = self.node(Part::Occupants);
         self.ask("set", step, cx, |out| {
-            request::publish(out, &node, &self.item, None, |out| {
-                out.put_slice(&self.presence);
-            });
+            request::publish(out, &node, &self.item, None, |out| out.put_slice(payload));
         })
+    }
+
+    /// Publishes the own occupant again, which is not there any more or is about to go.
+    pub(super) fn restore(&mut self, cx: &mut Cx<'_>) {
+        self.restored_at = Some(cx.wire.now);
+        let payload = self.presence.clone();
+        self.publish_self(Step::Restore, &payload, cx);
     }
 
     /// Somebody else has an item of the name of ours: the next name.
@@ -102,21 +168,20 @@ impl Room {
     pub(super) fn handle_closed(&mut self, refused: Refused<'_>, cx: &mut Cx<'_>) -> bool {
         // The other requests of the join come to the same.
         forget(&self.bare, cx.wire);
-        let condition = refused.condition_or("remote-server-timeout").to_owned();
+        let condition = refused.condition_or(NO_ANSWER).to_owned();
         match &*condition {
             "item-not-found" if self.may_create => self.create(Part::Talk, cx),
             "not-allowed" | "closed-node" => self.end("registration-required", cx),
-            "forbidden" => {
-                self.state = State::Asking;
-                let node = self.node(Part::Talk);
-                self.ask("get", Step::Why, cx, |out| request::info(out, Some(&node)))
-                    || self.end("forbidden", cx)
+            // Prosody says the same to who is not a member and to who is banned.
+            "forbidden" if self.access.as_deref() == Some("whitelist") => {
+                self.end("registration-required", cx)
             }
             condition => self.end(condition, cx),
         }
     }
 
-    /// A new room is locked until its owner accepts it (XEP-0045 §10.1.1): nobody else may come in.
+    /// A new room is locked until its owner accepts it (XEP-0045 §10.1.1): nobody else may come in. The user may have
+    /// his rooms open at once, as some clients never accept one.
     pub(super) fn create(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
         self.state = State::Creating;
         let node = self.node(part);
@@ -124,8 +189,9 @@ impl Room {
             Part::Occupants => ("max", "1"),
             Part::Talk => ("200", "0"),
         };
+        let access = if self.ways.opens { "open" } else { "whitelist" };
         let fields = [
-            ("pubsub#access_model", "whitelist"),
+            ("pubsub#access_model", access),
             ("pubsub#publish_model", "subscribers"),
             ("pubsub#persist_items", "1"),
             ("pubsub#max_items", most),
@@ -167,7 +233,7 @@ impl Room {
                 is_sent || self.end("resource-constraint", cx)
             }
             (Part::Talk, refused) => {
-                let condition = refused.condition_or("remote-server-timeout").to_owned();
+                let condition = refused.condition_or(NO_ANSWER).to_owned();
                 self.end(&condition, cx)
             }
             (Part::Occupants, _) => {
@@ -224,7 +290,7 @@ impl Room {
             Err(refused) => {
                 let (from, to) = (Some(&*self.bare), Some(cx.account.jid()));
                 let attributes = [("from", from), ("to", to), ("id", Some(id))];
-                let condition = refused.condition_or("remote-server-timeout");
+                let condition = refused.condition_or(NO_ANSWER);
                 cx.wire.show_error("iq", &attributes, "cancel", condition);
             }
         }
@@ -233,11 +299,4 @@ impl Room {
 
 pub(super) fn is_missing(refused: Refused<'_>) -> bool {
     refused == Refused::With("item-not-found")
-}
-
-/// The access model by a node's description (XEP-0060 §5.4).
-pub(super) fn access_of(iq: &Element<'_>) -> Option<String> {
-    let query = iq.child(ns::DISCO_INFO, "query")?;
-    let x = query.child(ns::DATA, "x")?;
-    form::value(&x, "pubsub#access_model").map(std::borrow::Cow::into_owned)
 }

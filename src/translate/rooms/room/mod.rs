@@ -2,31 +2,41 @@
 
 mod events;
 mod join;
+mod own;
 mod show;
+mod unheard;
+mod watch;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
-use self::join::{access_of, is_missing};
-use self::show::{Shown, gone_payload, own_payload};
+use self::events::From;
+use self::join::is_missing;
+use self::own::Update;
+pub(super) use self::own::show_unsaid;
+use self::show::own_payload;
+use self::unheard::Unheard;
+use self::watch::Watch;
 use super::Ask;
+use super::junk::Junk;
 use super::names::OCCUPANTS;
 use super::occupants::Occupants;
 use super::talk::Talk;
 use crate::jid;
 use crate::ns;
-use crate::pubsub::{answer, request};
+use crate::pubsub::answer;
 use crate::translate::{self, Cx, Wire};
 use crate::wire::{Refused, Reply, is_gone};
 use crate::xml::Element;
 
-/// So long another client that creates the same room is waited for, and somebody to be heard of.
+/// What a client is told of which nothing is known.
+pub(super) const NO_ANSWER: &str = "remote-server-timeout";
+/// So long another client that creates the same room is waited for.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// So long behind the answer to a publish its event may come.
-const EVENT_BEHIND: Duration = Duration::from_secs(5);
-/// So often somebody is asked whether he is there, of whom nothing has come for five minutes.
-const PING: Duration = Duration::from_secs(60);
+/// So long whoever has a nick is asked whether he is there.
+const HOLDER_ANSWERS: Duration = Duration::from_secs(5);
 
 /// One of the two nodes of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,20 +53,32 @@ pub(crate) enum Step {
     Create(Part),
     /// Whether a room that lacks its second node is the client's.
     Owns,
-    /// Why a room is closed to us.
-    Why,
+    /// What the room says of itself: whom it lets in, whose it is.
+    Info,
+    /// Whose it is, where it does not say so to everybody.
+    Owners,
+    /// Whether whoever has the nick is there.
+    Holder(Box<str>),
     /// Publishing the own occupant for the first time.
     TakeNick,
-    /// The same again, with a new status or this nick.
-    Update(Box<str>),
+    /// The same again, with a new status or another nick.
+    Update(Box<Update>),
     /// The same again, as it was taken away.
     Restore,
-    /// Publishing a message; its id.
-    Say(Option<Box<str>>),
+    /// Publishing a message; its id, and the item.
+    Say(Option<Box<str>>, Box<str>),
+    /// Whether the client is still subscribed, as the event of this item has not come.
+    Heard(Part, Box<str>),
+    /// Items whose payload the event has left out.
+    Fetch(Part),
     /// Letting everybody in, as the client has asked by the IQ of this id.
     Open(Part, Box<str>),
     /// Whether the occupant with this full JID is there.
     Alive(Box<str>),
+    /// What the account is subscribed to.
+    Leftovers(Part),
+    /// Whether the own resource that is subscribed is there.
+    Leftover(Box<str>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,10 +88,10 @@ enum State {
     Creating,
     /// It is tried again at this time.
     Waiting(Duration),
-    /// It is asked why the room is closed.
-    Asking,
-    /// The own occupant is published. Once that is answered, its event is waited for until then.
-    TakingNick(Option<Duration>),
+    /// Whoever has the nick is asked until then whether he is there.
+    AskingHolder(Duration),
+    /// The own occupant is published.
+    TakingNick,
     Joined,
 }
 
@@ -77,37 +99,80 @@ pub(super) struct Room {
     bare: Box<str>,
     /// As the client is called in the room.
     nick: Box<str>,
-    /// The client's newest presence, as it is published.
+    /// The client's presence, as it is published.
     presence: Bytes,
-    /// Its id, which an error repeats.
+    /// The id of the one it joins with, which an error repeats.
     id: Option<Box<str>>,
     may_create: bool,
     /// The client has created it and nobody else may come in yet.
     is_locked: bool,
     is_owner: bool,
+    /// The accounts whose room it is, as far as the service tells.
+    owners: BTreeSet<Box<str>>,
+    /// The room's access model, where it is known.
+    access: Option<Box<str>>,
+    ways: Ways,
     tries: u8,
     /// The item the own occupant stands in.
     item: Box<str>,
     state: State,
     occupants: Occupants,
     talk: Talk,
+    /// What was published and not seen in an event so far.
+    unheard: Unheard,
+    watch: Watch,
     /// When the own item is published again, which was taken away.
     restore_at: Option<Duration>,
-    /// When somebody is asked next whether he is there.
-    ping_at: Duration,
-    /// So many more are asked as somebody has spoken; when he did, and when the first of them was or will be.
-    pings: u8,
-    spoken_at: Duration,
-    checked_at: Option<Duration>,
+    /// When it was for the last time.
+    restored_at: Option<Duration>,
+    /// So many others have said something since the own item was published.
+    said_since: u16,
+    /// Somebody else has the nick that the client wants.
+    pub(super) is_nick_taken: bool,
 }
 
-/// The answers to what was asked about a room are of no use any more.
-pub(super) fn forget(bare: &str, wire: &mut Wire) {
-    wire.forget(|asked| matches!(asked, translate::Ask::Rooms(Ask::Step(of, _)) if **of == *bare));
+/// How a room is joined.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ways {
+    /// If the client creates it, it is open at once.
+    pub(super) opens: bool,
+    /// It is looked for what dead resources of the account have left.
+    pub(super) asks_leftovers: bool,
 }
+
+/// The answers to what was asked about a room are of no use any more, but for what becomes of messages.
+pub(super) fn forget(bare: &str, wire: &mut Wire) {
+    wire.forget(|asked| match asked {
+        translate::Ask::Rooms(Ask::Step(of, step)) => {
+            **of == *bare && !matches!(step, Step::Say(..))
+        }
+        _ => false,
+    });
+}
+
+/// The client has left this room, and may have been alone with its last word.
+pub(super) fn left_alone(bare: &str) -> Junk {
+    let [occupants, talk] = [Part::Occupants, Part::Talk].map(|part| node(bare, part));
+    Junk::alone(jid::domain(bare), occupants, talk)
+}
+
+fn node(bare: &str, part: Part) -> String {
+    let name = jid::local(bare).unwrap_or_default();
+    match part {
+        Part::Occupants => format!("{name}{OCCUPANTS}"),
+        Part::Talk => name.to_owned(),
+    }
+}
+
 impl Room {
     /// Listing 12.
-    pub(super) fn new(bare: &str, nick: &str, presence: &Element<'_>, cx: &Cx<'_>) -> Self {
+    pub(super) fn new(
+        bare: &str,
+        nick: &str,
+        presence: &Element<'_>,
+        ways: Ways,
+        cx: &Cx<'_>,
+    ) -> Self {
         let muc = presence.child(ns::MUC, "x");
         Self {
             bare: bare.into(),
@@ -118,16 +183,20 @@ impl Room {
             may_create: muc.is_some(),
             is_locked: false,
             is_owner: false,
+            owners: BTreeSet::new(),
+            access: None,
+            ways,
             tries: 0,
             item: cx.account.bare().into(),
             state: State::Creating,
             occupants: Occupants::default(),
             talk: Talk::new(muc.as_ref(), cx.wire.unix_time()),
+            unheard: Unheard::default(),
+            watch: Watch::default(),
             restore_at: None,
-            ping_at: Duration::ZERO,
-            pings: 0,
-            spoken_at: Duration::ZERO,
-            checked_at: None,
+            restored_at: None,
+            said_since: 0,
+            is_nick_taken: false,
         }
     }
 
@@ -148,11 +217,7 @@ impl Room {
     }
 
     fn node(&self, part: Part) -> String {
-        let name = jid::local(&self.bare).unwrap_or_default();
-        match part {
-            Part::Occupants => format!("{name}{OCCUPANTS}"),
-            Part::Talk => name.to_owned(),
-        }
+        node(&self.bare, part)
     }
 
     /// Sends a request about the room; `false`: too many wait already.
@@ -168,45 +233,37 @@ impl Room {
             .request(kind, Some(jid::domain(&self.bare)), ask, body)
     }
 
-    /// Goes on by itself: a join that has waited, an event that has not come, occupants of whom nothing comes.
+    /// Goes on by itself: a join that has waited, an event that has not come.
     pub(super) fn go_on(&mut self, cx: &mut Cx<'_>) -> bool {
+        let now = cx.wire.now;
         match self.state {
-            State::Waiting(_) => self.enter(cx),
-            State::TakingNick(Some(_)) => {
-                self.show_all(cx);
-                true
-            }
+            State::Waiting(at) if at <= now => return self.enter(cx),
+            State::AskingHolder(at) if at <= now => return self.end("conflict", cx),
             State::Joined => {
-                let now = cx.wire.now;
                 if self.restore_at.take_if(|at| *at <= now).is_some() {
-                    self.publish_self(Step::Restore, cx);
+                    self.restore(cx);
                 }
-                if self.next_ping().is_some_and(|at| at <= now) {
-                    self.ping(cx);
-                }
-                true
+                self.clean_up(cx);
             }
-            _ => true,
+            _ => {}
         }
+        self.ask_whether_heard(cx);
+        true
     }
 
     /// When [`go_on`](Self::go_on) does something.
     pub(super) fn again_at(&self) -> Option<Duration> {
-        match self.state {
-            State::Waiting(at) | State::TakingNick(Some(at)) => Some(at),
-            State::Joined => self.restore_at.into_iter().chain(self.next_ping()).min(),
+        let of_state = match self.state {
+            State::Waiting(at) | State::AskingHolder(at) => Some(at),
+            State::Joined => self.restore_at.into_iter().chain(self.clean_up_at()).min(),
             _ => None,
-        }
+        };
+        of_state.into_iter().chain(self.unheard.due_at()).min()
     }
 
-    fn next_ping(&self) -> Option<Duration> {
-        let own = self.own_account()?;
-        self.occupants.has_others(own).then_some(self.ping_at)
-    }
-
-    fn own_account(&self) -> Option<&str> {
-        let item = jid::bare(&self.item);
-        (!item.is_empty()).then_some(item)
+    /// Who the client is.
+    fn own_account(&self) -> &str {
+        jid::bare(&self.item)
     }
 
     /// Goes on with the answer to a step; `false`: the client is not in the room.
@@ -214,24 +271,25 @@ impl Room {
         match (step, reply) {
             (Step::Subscribe, Ok(_)) => self.count_down(cx),
             (Step::Items(part), Ok(iq)) => {
-                answer::with_items(iq, |items| self.note_items(items, part, false, cx));
+                answer::with_items(iq, |items| self.note_items(items, part, From::Answer, cx));
                 self.count_down(cx)
             }
             // A history that cannot be read is none.
             (Step::Items(Part::Talk), Err(refused)) if !is_missing(refused) => self.count_down(cx),
             (Step::Subscribe | Step::Items(_), Err(refused)) => self.handle_closed(refused, cx),
-            (Step::Why, reply) => {
-                let is_whitelist =
-                    reply.is_ok_and(|iq| access_of(iq).as_deref() == Some("whitelist"));
-                self.end(
-                    if is_whitelist {
-                        "registration-required"
-                    } else {
-                        "forbidden"
-                    },
-                    cx,
-                )
+            (Step::Info, reply) => {
+                if let Ok(iq) = reply {
+                    self.note_info(iq, cx);
+                }
+                self.count_down(cx)
             }
+            (Step::Owners, reply) => {
+                if let Ok(iq) = reply {
+                    self.note_owners(iq);
+                }
+                self.count_down(cx)
+            }
+            (Step::Holder(full), pong) => self.handle_holder(&full, pong, cx),
             (Step::Create(Part::Talk), Ok(_)) => self.create(Part::Occupants, cx),
             (Step::Create(Part::Occupants), Ok(_)) => {
                 (self.is_locked, self.is_owner) = (true, true);
@@ -247,131 +305,66 @@ impl Room {
             (Step::Owns, Err(_)) => self.end("service-unavailable", cx),
             (Step::Create(part), Err(refused)) => self.handle_not_created(part, refused, cx),
             (Step::TakeNick, Ok(_)) => {
-                if let State::TakingNick(until) = &mut self.state {
-                    *until = Some(cx.wire.now + EVENT_BEHIND);
-                }
+                self.unheard.handle_result(&self.item, cx.wire.now);
                 true
             }
             (Step::TakeNick, Err(Refused::With("forbidden"))) if self.next_item(cx) => {
                 self.take_nick(cx)
             }
             (Step::TakeNick, Err(refused)) => {
-                let condition = refused.condition_or("remote-server-timeout").to_owned();
+                let condition = refused.condition_or(NO_ANSWER).to_owned();
                 self.end(&condition, cx)
             }
             // Prosody tells whoever is kicked only that his item is gone.
             (Step::Restore, Err(Refused::With("forbidden"))) => {
                 self.show_out(&["110", "307"], "", cx)
             }
-            (Step::Update(nick), Err(refused)) => {
-                let condition = refused.condition_or("remote-server-timeout");
-                self.show_refusal(&nick, condition, cx.account, cx.wire);
+            (Step::Update(update), Ok(_)) => {
+                self.unheard.handle_result(&self.item, cx.wire.now);
+                self.presence = update.payload;
                 true
             }
-            (Step::Say(id), Err(refused)) => {
-                let condition = refused.condition_or("remote-server-timeout");
-                let (from, to) = (Some(&*self.bare), Some(cx.account.jid()));
-                let attributes = [("from", from), ("to", to), ("id", id.as_deref())];
-                cx.wire
-                    .show_error("message", &attributes, "cancel", condition);
+            (Step::Update(update), Err(refused)) => {
+                self.unheard.take(Part::Occupants, &self.item);
+                let condition = refused.condition_or(NO_ANSWER);
+                let id = update.id.as_deref();
+                self.show_refusal(&update.nick, id, condition, cx.account, cx.wire);
                 true
+            }
+            (Step::Say(_, item), Ok(_)) => {
+                self.unheard.handle_result(&item, cx.wire.now);
+                true
+            }
+            (Step::Say(id, item), Err(refused)) => {
+                self.unheard.take(Part::Talk, &item);
+                let condition = refused.condition_or(NO_ANSWER);
+                show_unsaid(&self.bare, id.as_deref(), condition, cx.account, cx.wire);
+                true
+            }
+            (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),
+            (Step::Fetch(part), Ok(iq)) => {
+                let read = |items: &Element<'_>| self.note_items(items, part, From::Fetch, cx);
+                answer::with_items(iq, read).unwrap_or(true)
             }
             (Step::Open(part, id), reply) => self.handle_opened(part, &id, reply, cx),
             (Step::Alive(full), pong) => {
                 match is_gone(pong) {
-                    true => self.show_gone(&full, None, cx),
+                    true => self.handle_vanished(&full, cx),
                     false => self.occupants.hear(&full, cx.wire.now),
                 }
                 true
             }
-            (Step::Restore, _) | (Step::Update(_) | Step::Say(_), Ok(_)) => true,
-        }
-    }
-
-    /// A presence of the client's for a room it is in, or is joining: a new status, or another nick.
-    pub(super) fn update(&mut self, nick: &str, presence: &Element<'_>, cx: &mut Cx<'_>) {
-        let holder = self.occupants.of_nick(nick);
-        if holder.is_some_and(|full| jid::bare(full) != cx.account.bare()) {
-            return cx.wire.refuse(presence, "cancel", "conflict");
-        }
-        self.presence = own_payload(presence, &self.bare, nick, cx.account.jid());
-        self.id = presence.attribute("id").map(|id| (*id).into());
-        match self.state {
-            State::Joined | State::TakingNick(_) => {
-                if !self.publish_self(Step::Update(nick.into()), cx) {
-                    cx.wire.refuse(presence, "wait", "resource-constraint");
-                }
+            (Step::Leftovers(part), Ok(iq)) => {
+                self.note_leftovers(part, iq, cx);
+                true
             }
-            // It is published when it is time to.
-            _ => self.nick = nick.into(),
-        }
-    }
-
-    /// A message of the client's to everybody.
-    pub(super) fn say(&mut self, message: &Element<'_>, cx: &mut Cx<'_>) {
-        if self.state != State::Joined {
-            return cx.wire.refuse(message, "modify", "not-acceptable");
-        }
-        let Some(said) = self.talk.said(message, &self.bare, &self.nick, cx) else {
-            return;
-        };
-        let id = message.attribute("id").map(|id| (*id).into());
-        let node = self.node(Part::Talk);
-        let is_sent = self.ask("set", Step::Say(id), cx, |out| {
-            request::publish(out, &node, &said.item, None, |out| {
-                out.put_slice(&said.payload);
-            });
-        });
-        if !is_sent {
-            return cx.wire.refuse(message, "wait", "resource-constraint");
-        }
-        if said.is_subject {
-            let (node, item) = (
-                self.node(Part::Occupants),
-                format!("subject/{}", cx.account.bare()),
-            );
-            cx.wire.tell("set", Some(jid::domain(&self.bare)), |out| {
-                request::publish(out, &node, &item, None, |out| out.put_slice(&said.payload));
-            });
-        }
-    }
-
-    /// Nothing comes of the join: what it has begun is undone, and the client is told.
-    fn end(&self, condition: &str, cx: &mut Cx<'_>) -> bool {
-        self.go(None, cx);
-        self.refuse(condition, cx.account, cx.wire);
-        false
-    }
-
-    /// The client leaves: the room is told, and the client at once. `presence`: its own words; without them it does
-    /// not listen any more.
-    pub(super) fn leave(self, presence: Option<&Element<'_>>, cx: &mut Cx<'_>) {
-        self.go(presence, cx);
-        if let Some(presence) = presence {
-            let own = cx.account.jid().to_owned();
-            let said = own_payload(presence, &self.bare, &self.nick, &own);
-            self.show(&own, &self.nick, &said, Shown::gone(&["110"]), cx);
-        }
-    }
-
-    /// One overwrite, two unsubscribes.
-    fn go(&self, presence: Option<&Element<'_>>, cx: &mut Cx<'_>) {
-        let service = Some(jid::domain(&self.bare));
-        let own = cx.account.jid();
-        if matches!(self.state, State::TakingNick(_) | State::Joined) {
-            let node = self.node(Part::Occupants);
-            let said = match presence {
-                Some(presence) => own_payload(presence, &self.bare, &self.nick, own),
-                None => gone_payload(&self.bare, &self.nick, own),
-            };
-            cx.wire.tell("set", service, |out| {
-                request::publish(out, &node, &self.item, None, |out| out.put_slice(&said));
-            });
-        }
-        for part in [Part::Occupants, Part::Talk] {
-            let node = self.node(part);
-            cx.wire
-                .tell("set", service, |out| request::unsubscribe(out, &node, own));
+            (Step::Leftover(full), pong) => {
+                if is_gone(pong) {
+                    self.unsubscribe(&full, cx);
+                }
+                true
+            }
+            (Step::Restore, _) | (Step::Fetch(_) | Step::Leftovers(_), Err(_)) => true,
         }
     }
 }

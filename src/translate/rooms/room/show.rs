@@ -2,7 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{PING, Room, State};
+use super::{Room, State};
+use crate::jid;
 use crate::ns;
 use crate::translate::account::Account;
 use crate::translate::rooms::occupants::is_of_room;
@@ -14,7 +15,7 @@ impl Room {
     /// The client is in: others, itself, what was said before, the subject (XEP-0045 §7.2.2 to §7.2.15).
     pub(super) fn show_all(&mut self, cx: &mut Cx<'_>) {
         self.state = State::Joined;
-        self.ping_at = cx.wire.now + PING;
+        self.start_watch(cx);
         let own = cx.account.jid().to_owned();
         let mut shown: Vec<&str> = Vec::new();
         for (full, occupant) in self.occupants.iter() {
@@ -60,7 +61,11 @@ impl Room {
             return;
         };
         let own = cx.account.jid();
-        let (affiliation, role) = match full == own && self.is_owner {
+        let is_owner = match full == own {
+            true => self.is_owner,
+            false => self.owners.contains(jid::bare(full)),
+        };
+        let (affiliation, role) = match is_owner {
             true => ("owner", "moderator"),
             false => ("none", "participant"),
         };
@@ -109,13 +114,15 @@ impl Room {
     /// Tells the client that nothing came of its join, unless it is in (XEP-0045 §7.2).
     pub(crate) fn refuse(&self, condition: &str, account: &Account, wire: &mut Wire) {
         if self.state != State::Joined {
-            self.show_refusal(&self.nick, condition, account, wire);
+            let id = self.id.as_deref();
+            self.show_refusal(&self.nick, id, condition, account, wire);
         }
     }
 
     pub(super) fn show_refusal(
         &self,
         nick: &str,
+        id: Option<&str>,
         condition: &str,
         account: &Account,
         wire: &mut Wire,
@@ -127,7 +134,7 @@ impl Room {
         };
         let from = format!("{}/{nick}", self.bare);
         let (from, to) = (Some(&*from), Some(account.jid()));
-        let attributes = [("from", from), ("to", to), ("id", self.id.as_deref())];
+        let attributes = [("from", from), ("to", to), ("id", id)];
         wire.show_error("presence", &attributes, kind, condition);
     }
 }

@@ -1,0 +1,156 @@
+//! What the client does in a room: another status or nick, a message, leaving.
+
+use bytes::{BufMut as _, Bytes};
+
+use super::show::{Shown, gone_payload, own_payload};
+use super::{Part, Room, State, Step};
+use crate::jid;
+use crate::pubsub::request;
+use crate::translate::account::Account;
+use crate::translate::rooms::Ask;
+use crate::translate::{Cx, Wire};
+use crate::xml::Element;
+
+/// A presence of the client's for a room it is in.
+#[derive(Debug)]
+pub(crate) struct Update {
+    pub(super) nick: Box<str>,
+    pub(super) id: Option<Box<str>>,
+    pub(super) payload: Bytes,
+}
+
+impl Room {
+    /// A presence of the client's for a room it is in, or is joining: a new status, or another nick.
+    pub(crate) fn update(&mut self, nick: &str, presence: &Element<'_>, cx: &mut Cx<'_>) {
+        let holder = self.occupants.of_nick(nick);
+        if holder.is_some_and(|full| jid::bare(full) != cx.account.bare()) {
+            return cx.wire.refuse(presence, "cancel", "conflict");
+        }
+        let payload = own_payload(presence, &self.bare, nick, cx.account.jid());
+        let id: Option<Box<str>> = presence.attribute("id").map(|id| (*id).into());
+        if !matches!(self.state, State::Joined | State::TakingNick) {
+            // It is published when it is time to.
+            (self.presence, self.nick, self.id) = (payload, nick.into(), id);
+            return;
+        }
+        let update = Update {
+            nick: nick.into(),
+            id,
+            payload: payload.clone(),
+        };
+        if !self.publish_self(Step::Update(update.into()), &payload, cx) {
+            return cx.wire.refuse(presence, "wait", "resource-constraint");
+        }
+        self.unheard
+            .push(Part::Occupants, self.item.clone(), None, payload);
+    }
+
+    /// A message of the client's to everybody.
+    pub(crate) fn say(&mut self, message: &Element<'_>, cx: &mut Cx<'_>) {
+        if self.state != State::Joined {
+            return cx.wire.refuse(message, "modify", "not-acceptable");
+        }
+        let Some(said) = self.talk.said(message, &self.bare, &self.nick, cx) else {
+            return;
+        };
+        let id: Option<Box<str>> = message.attribute("id").map(|id| (*id).into());
+        let node = self.node(Part::Talk);
+        let item: Box<str> = said.item.as_str().into();
+        let step = Step::Say(id.clone(), item.clone());
+        let is_sent = self.ask("set", step, cx, |out| {
+            request::publish(out, &node, &said.item, None, |out| {
+                out.put_slice(&said.payload);
+            });
+        });
+        if !is_sent {
+            return cx.wire.refuse(message, "wait", "resource-constraint");
+        }
+        self.unheard
+            .push(Part::Talk, item, id, said.payload.clone());
+        if said.is_subject {
+            let (node, item) = (
+                self.node(Part::Occupants),
+                format!("subject/{}", cx.account.bare()),
+            );
+            cx.wire.tell("set", Some(jid::domain(&self.bare)), |out| {
+                request::publish(out, &node, &item, None, |out| out.put_slice(&said.payload));
+            });
+        }
+    }
+
+    /// Nothing comes of the join: what it has begun is undone, and the client is told.
+    pub(super) fn end(&mut self, condition: &str, cx: &mut Cx<'_>) -> bool {
+        self.is_nick_taken = condition == "conflict";
+        self.go(None, cx);
+        self.refuse(condition, cx.account, cx.wire);
+        false
+    }
+
+    /// The client leaves: the room is told, and the client at once. `presence`: its own words; without them it does
+    /// not listen any more.
+    pub(crate) fn leave(self, presence: Option<&Element<'_>>, cx: &mut Cx<'_>) {
+        self.go(presence, cx);
+        if let Some(presence) = presence {
+            let own = cx.account.jid().to_owned();
+            let said = own_payload(presence, &self.bare, &self.nick, &own);
+            self.show(&own, &self.nick, &said, Shown::gone(&["110"]), cx);
+        }
+    }
+
+    /// One overwrite, two unsubscribes.
+    fn go(&self, presence: Option<&Element<'_>>, cx: &mut Cx<'_>) {
+        let service = Some(jid::domain(&self.bare));
+        let own = cx.account.jid().to_owned();
+        if !matches!(self.state, State::TakingNick | State::Joined) {
+            return self.unsubscribe(&own, cx);
+        }
+        let occupants = self.node(Part::Occupants);
+        let said = match presence {
+            Some(presence) => own_payload(presence, &self.bare, &self.nick, &own),
+            None => gone_payload(&self.bare, &self.nick, &own),
+        };
+        cx.wire.tell("set", service, |out| {
+            request::publish(out, &occupants, &self.item, None, |out| {
+                out.put_slice(&said);
+            });
+        });
+        let left = Ask::Left(self.bare.clone());
+        let is_asked = cx.wire.request("set", service, left, |out| {
+            request::unsubscribe(out, &occupants, &own);
+        });
+        match is_asked {
+            true => self.unsubscribe_from(Part::Talk, &own, cx),
+            false => self.unsubscribe(&own, cx),
+        }
+    }
+
+    /// Ends the subscriptions of this full JID of the own account.
+    pub(super) fn unsubscribe(&self, full: &str, cx: &mut Cx<'_>) {
+        for part in [Part::Occupants, Part::Talk] {
+            self.unsubscribe_from(part, full, cx);
+        }
+    }
+
+    fn unsubscribe_from(&self, part: Part, full: &str, cx: &mut Cx<'_>) {
+        let (node, service) = (self.node(part), jid::domain(&self.bare));
+        cx.wire.tell("set", Some(service), |out| {
+            request::unsubscribe(out, &node, full);
+        });
+    }
+}
+
+/// The client's message reached nobody, as far as is known.
+pub(crate) fn show_unsaid(
+    bare: &str,
+    id: Option<&str>,
+    condition: &str,
+    account: &Account,
+    wire: &mut Wire,
+) {
+    let attributes = [
+        ("from", Some(bare)),
+        ("to", Some(account.jid())),
+        ("id", id),
+    ];
+    wire.show_error("message", &attributes, "cancel", condition);
+}

@@ -1,0 +1,155 @@
+//! What the client has published and not seen in an event so far. Servers tell of it before they answer, so an event
+//! that stays away says that the client is not in the room any more, or that the event was lost on its way.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::events::From;
+use super::{Part, Room, State, Step, show_unsaid};
+use crate::jid;
+use crate::ns;
+use crate::pubsub::{answer, request};
+use crate::translate::rooms::Ask;
+use crate::translate::rooms::junk::Junk;
+use crate::translate::{self, Cx};
+use crate::wire::Reply;
+use crate::xml::{Element, Namespaces, escape};
+
+/// So long behind the answer to a publish its event may come.
+const EVENT_BEHIND: Duration = Duration::from_secs(5);
+/// So many are kept.
+const MOST: usize = 256;
+
+/// In the order they were published.
+#[derive(Default)]
+pub(super) struct Unheard(VecDeque<Published>);
+
+struct Published {
+    part: Part,
+    item: Box<str>,
+    /// The id of the message.
+    id: Option<Box<str>>,
+    payload: Bytes,
+    /// The service has taken it, and the event is waited for until then.
+    until: Option<Duration>,
+}
+
+impl Unheard {
+    pub(super) fn push(
+        &mut self,
+        part: Part,
+        item: Box<str>,
+        id: Option<Box<str>>,
+        payload: Bytes,
+    ) {
+        if self.0.len() < MOST {
+            self.0.push_back(Published {
+                part,
+                item,
+                id,
+                payload,
+                until: None,
+            });
+        }
+    }
+
+    /// The service has taken it.
+    pub(super) fn handle_result(&mut self, item: &str, now: Duration) {
+        let mut all = self.0.iter_mut();
+        if let Some(published) = all.find(|it| *it.item == *item && it.until.is_none()) {
+            published.until = Some(now + EVENT_BEHIND);
+        }
+    }
+
+    /// Its event has come, or an error.
+    pub(super) fn take(&mut self, part: Part, item: &str) -> Option<Bytes> {
+        let is_it = |it: &Published| it.part == part && *it.item == *item;
+        let at = self.0.iter().position(is_it)?;
+        self.0.remove(at).map(|it| it.payload)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn due_at(&self) -> Option<Duration> {
+        self.0.iter().filter_map(|it| it.until).min()
+    }
+}
+
+impl Room {
+    /// Asks whether the client is still subscribed, where an event has not come in time.
+    pub(super) fn ask_whether_heard(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        let due = |it: &&mut Published| it.until.is_some_and(|at| at <= now);
+        while let Some(published) = self.unheard.0.iter_mut().find(due) {
+            published.until = None;
+            let (part, item) = (published.part, published.item.clone());
+            let node = self.node(part);
+            self.ask("get", Step::Heard(part, item), cx, |out| {
+                request::own_subscriptions(out, &node);
+            });
+        }
+    }
+
+    /// Whether the client is subscribed; `false`: it is out of the room.
+    pub(super) fn handle_heard(
+        &mut self,
+        part: Part,
+        item: &str,
+        reply: Reply<'_>,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        // Its event has come meanwhile.
+        let Some(payload) = self.unheard.take(part, item) else {
+            return true;
+        };
+        let node = self.node(part);
+        let own = cx.account.jid();
+        let list = reply.ok();
+        let list = list.and_then(|iq| answer::own_subscriptions(iq, &node));
+        let is_subscribed =
+            |(jid, state): &(Box<str>, Box<str>)| **jid == *own && **state == *"subscribed";
+        // An answer that does not say puts nobody out.
+        if list.is_some_and(|list| !list.iter().any(is_subscribed)) {
+            return match self.state {
+                State::Joined => self.show_out(&["110", "307"], "", cx),
+                _ => self.end("forbidden", cx),
+            };
+        }
+        // The service has taken it, so everybody else has got it.
+        let items = format!(
+            "<items xmlns='{}'><item id='{}' publisher='{}'>{}</item></items>",
+            ns::PUBSUB_EVENT,
+            escape(item),
+            escape(own),
+            String::from_utf8_lossy(&payload)
+        );
+        let namespaces = Namespaces::none();
+        let items = Element::of_frame(items.as_bytes(), &namespaces);
+        items.is_none_or(|items| self.note_items(&items, part, From::Fetch, cx))
+    }
+
+    /// The room was deleted: what was being said in it reached nobody, and may have made
+    /// nodes: ejabberd creates one that is published to.
+    pub(super) fn show_deleted(&mut self, cx: &mut Cx<'_>) -> bool {
+        let published = std::mem::take(&mut self.unheard.0);
+        for part in [Part::Occupants, Part::Talk] {
+            if published.iter().any(|it| it.part == part) {
+                Junk::deleted(jid::domain(&self.bare), self.node(part)).look(cx);
+            }
+        }
+        let (account, wire) = (&*cx.account, &mut *cx.wire);
+        for said in published.iter().filter(|it| it.part == Part::Talk) {
+            let id = said.id.as_deref();
+            show_unsaid(&self.bare, id, "item-not-found", account, wire);
+        }
+        wire.forget(|asked| match asked {
+            translate::Ask::Rooms(Ask::Step(of, Step::Say(..))) => **of == *self.bare,
+            _ => false,
+        });
+        self.show_out(&["110"], "<destroy/>", cx)
+    }
+}

@@ -1,0 +1,227 @@
+//! Whether others are still there, and what those leave who are not. Nobody else tells who has vanished: shims ping
+//! each other, one at a time.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::BufMut as _;
+
+use super::{Part, Room, State, Step};
+use crate::jid;
+use crate::ns;
+use crate::pubsub::{answer, request};
+use crate::translate::Cx;
+use crate::translate::rooms::Ask;
+use crate::xml::{Element, escape};
+
+/// So many are asked behind a join, of whom nothing has come since.
+const MOST_BEHIND_JOIN: usize = 20;
+/// Somebody of whom nothing has come for so long is asked, one in every round.
+const QUIET: Duration = Duration::from_secs(300);
+const ROUND: Duration = Duration::from_secs(60);
+/// When somebody speaks, so many others are asked of whom nothing has come since; not again within this time.
+const MOST_BEHIND_TALK: usize = 3;
+const MOMENT: Duration = Duration::from_secs(5);
+/// So long they have to say something themselves.
+const SOON: Duration = Duration::from_secs(1);
+/// So long after a join it is looked for what dead resources of the account have left.
+const LEFTOVERS: Duration = Duration::from_secs(2);
+/// So many of them are asked about.
+const MOST_LEFTOVERS: usize = 10;
+/// An owner takes away the item of whoever has been gone for so long: to whoever has blocked the owner, or is
+/// blocked, his pings are answered as if nobody were there.
+const GONE: Duration = Duration::from_secs(600);
+/// So many items are remembered to be taken away.
+const MOST_LITTER: usize = 256;
+
+#[derive(Default)]
+pub(super) struct Watch {
+    /// Who is asked next.
+    suspects: VecDeque<Suspect>,
+    /// Not before.
+    ask_at: Duration,
+    round_at: Duration,
+    /// When others were asked last as somebody had spoken.
+    checked_at: Option<Duration>,
+    leftovers_at: Option<Duration>,
+    /// Own resources that are subscribed.
+    leftovers: Vec<Box<str>>,
+    /// Items of those who are gone, and when they may be taken away.
+    litter: VecDeque<(Duration, Box<str>)>,
+}
+
+enum Suspect {
+    /// An occupant of whom nothing has come since.
+    Occupant(Box<str>, Duration),
+    /// A resource of the own account that is subscribed.
+    Own(Box<str>),
+}
+
+impl Room {
+    /// The client is in: others may have vanished long ago.
+    pub(super) fn start_watch(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        self.watch.round_at = now + ROUND;
+        self.watch.leftovers_at = self.ways.asks_leftovers.then_some(now + LEFTOVERS);
+        let silent = self
+            .occupants
+            .quietest(self.own_account(), now, MOST_BEHIND_JOIN);
+        self.suspect(silent, cx);
+    }
+
+    /// Somebody has spoken: whoever has vanished is to be seen to leave soon.
+    pub(super) fn watch_silent(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        if self.watch.checked_at.is_some_and(|at| now < at + MOMENT) {
+            return;
+        }
+        self.watch.checked_at = Some(now);
+        let silent = self
+            .occupants
+            .quietest(self.own_account(), now, MOST_BEHIND_TALK);
+        self.suspect(silent, cx);
+    }
+
+    /// Somebody comes with the nick of these, who may have vanished.
+    pub(super) fn suspect(&mut self, all: Vec<Box<str>>, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        if self.watch.suspects.is_empty() {
+            self.watch.ask_at = now + SOON;
+        }
+        for full in all {
+            let is_it = |it: &Suspect| matches!(it, Suspect::Occupant(known, _) if *known == full);
+            self.watch.suspects.retain(|it| !is_it(it));
+            self.watch.suspects.push_back(Suspect::Occupant(full, now));
+        }
+    }
+
+    /// When [`ping`](Self::ping) has somebody to ask.
+    pub(in crate::translate::rooms) fn ping_at(&self) -> Option<Duration> {
+        if self.state != State::Joined {
+            return None;
+        }
+        let next = (!self.watch.suspects.is_empty()).then_some(self.watch.ask_at);
+        let has_others = self.occupants.has_others(self.own_account());
+        let round = has_others.then_some(self.watch.round_at);
+        next.into_iter().chain(round).min()
+    }
+
+    /// Asks the next one whether he is there; whether anybody was asked.
+    pub(in crate::translate::rooms) fn ping(&mut self, cx: &mut Cx<'_>) -> bool {
+        let now = cx.wire.now;
+        if self.watch.round_at <= now {
+            self.watch.round_at = now + ROUND;
+            let before = now.saturating_sub(QUIET);
+            let quiet = self.occupants.quietest(self.own_account(), before, 1);
+            self.suspect(quiet, cx);
+            self.watch.ask_at = self.watch.ask_at.min(now);
+        }
+        while self.watch.ask_at <= now
+            && let Some(suspect) = self.watch.suspects.pop_front()
+        {
+            let (full, step) = match suspect {
+                Suspect::Own(full) => (full.clone(), Step::Leftover(full)),
+                Suspect::Occupant(full, since) => {
+                    if !self.occupants.is_silent_since(&full, since) {
+                        continue;
+                    }
+                    // He is asked once, whatever comes of it.
+                    self.occupants.hear(&full, now);
+                    (full.clone(), Step::Alive(full))
+                }
+            };
+            return self.ask_whether_there(&full, step, cx);
+        }
+        false
+    }
+
+    /// Asks the shim of an occupant whether he is in the room.
+    pub(super) fn ask_whether_there(&self, full: &str, step: Step, cx: &mut Cx<'_>) -> bool {
+        let ask = Ask::Step(self.bare.clone(), step);
+        let room = escape(&self.bare);
+        cx.wire.request("get", Some(full), ask, |out| {
+            let ping = format!(
+                "<ping xmlns='{}'><shim xmlns='{}' room='{room}'/></ping>",
+                ns::PING,
+                ns::SHIM
+            );
+            out.put_slice(ping.as_bytes());
+        })
+    }
+
+    /// An occupant is not there any more, and nobody has said so.
+    pub(super) fn handle_vanished(&mut self, full: &str, cx: &mut Cx<'_>) {
+        if let Some(occupant) = self.occupants.get(full) {
+            let item = occupant.item.clone();
+            self.note_litter(&item, cx);
+        }
+        self.show_gone(full, None, cx);
+    }
+
+    /// This item is of somebody who is gone.
+    pub(super) fn note_litter(&mut self, item: &str, cx: &mut Cx<'_>) {
+        self.forget_litter(item);
+        if self.watch.litter.len() < MOST_LITTER {
+            let at = cx.wire.now + GONE;
+            self.watch.litter.push_back((at, item.into()));
+        }
+    }
+
+    /// Whoever has this item is there.
+    pub(super) fn forget_litter(&mut self, item: &str) {
+        self.watch.litter.retain(|(_, gone)| **gone != *item);
+    }
+
+    /// When [`clean_up`](Self::clean_up) has something to do.
+    pub(super) fn clean_up_at(&self) -> Option<Duration> {
+        let litter = self.watch.litter.front().filter(|_| self.is_owner);
+        let litter = litter.map(|(at, _)| *at);
+        litter.into_iter().chain(self.watch.leftovers_at).min()
+    }
+
+    /// Looks for what dead resources of the account have left, and takes away what others have, as far as that may
+    /// go now.
+    pub(super) fn clean_up(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        if self.watch.leftovers_at.take_if(|at| *at <= now).is_some() {
+            for part in [Part::Occupants, Part::Talk] {
+                let node = self.node(part);
+                self.ask("get", Step::Leftovers(part), cx, |out| {
+                    request::own_subscriptions(out, &node);
+                });
+            }
+        }
+        if !self.is_owner {
+            return;
+        }
+        while let Some((at, _)) = self.watch.litter.front_mut().filter(|(at, _)| *at <= now) {
+            if !cx.wire.may_work() {
+                *at = now + SOON;
+                break;
+            }
+            let Some((_, item)) = self.watch.litter.pop_front() else {
+                break;
+            };
+            let node = self.node(Part::Occupants);
+            let service = Some(jid::domain(&self.bare));
+            cx.wire
+                .tell("set", service, |out| request::retract(out, &node, &item));
+        }
+    }
+
+    /// Other resources of the account that are subscribed are asked whether they are there.
+    pub(super) fn note_leftovers(&mut self, part: Part, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        let (own, account) = (cx.account.jid(), cx.account.bare());
+        let is_other = |full: &str| full != own && jid::bare(full) == account;
+        let list = answer::own_subscriptions(iq, &self.node(part));
+        for (full, _) in list.unwrap_or_default() {
+            let known = &mut self.watch.leftovers;
+            let is_new =
+                is_other(&full) && jid::resource(&full).is_some() && !known.contains(&full);
+            if is_new && known.len() < MOST_LEFTOVERS {
+                known.push(full.clone());
+                self.watch.suspects.push_back(Suspect::Own(full));
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! A room that is not there yet.
+
+use super::*;
+
+/// Answers a join as a service does that has no such room.
+fn is_missing(d: &mut Driver) {
+    for iq in asked(d) {
+        refuse(d, &iq, "item-not-found");
+    }
+}
+
+#[test]
+fn a_missing_room_is_created_by_who_knows_rooms() {
+    let mut d = session();
+    join(&mut d, MUC);
+    is_missing(&mut d);
+    let create = asked(&mut d);
+    assert_eq!(
+        create.iter().map(what).collect::<Vec<_>>(),
+        ["create characters"]
+    );
+    let fields = create[0].fields();
+    assert_eq!(
+        fields["pubsub#access_model"], "whitelist",
+        "locked until accepted"
+    );
+    assert_eq!(fields["pubsub#publish_model"], "subscribers");
+    assert_eq!(fields["pubsub#send_last_published_item"], "never");
+    d.result(&create[0], "");
+    let create = asked(&mut d);
+    assert_eq!(
+        create.iter().map(what).collect::<Vec<_>>(),
+        ["create characters#occupants"]
+    );
+    d.result(&create[0], "");
+    let publish = answer_join(&mut d, "", "");
+    echo(&mut d, &publish[0]);
+    let own = d.client_got().remove(0);
+    assert_eq!(shown(&own), "JC available 100 110 201");
+    assert_eq!(own.at("x/item").value("affiliation"), "owner");
+
+    // The owner accepts it: both nodes are opened, then he is answered.
+    d.client(&format!(
+        "<iq type='set' id='accept' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+         <x xmlns='jabber:x:data' type='submit'/></query></iq>"
+    ));
+    for node in [OCCUPANTS, TALK] {
+        let configure = asked(&mut d);
+        assert_eq!(what(&configure[0]), format!("configure {node}"));
+        assert_eq!(configure[0].fields()["pubsub#access_model"], "open");
+        assert_eq!(sees(&mut d), [""; 0]);
+        d.result(&configure[0], "");
+    }
+    assert_eq!(sees(&mut d), ["result  accept"]);
+}
+
+#[test]
+fn a_stray_status_creates_no_room() {
+    let mut d = session();
+    join(&mut d, "<show>away</show>");
+    is_missing(&mut d);
+    assert_eq!(asks(&mut d), UNDO);
+    assert_eq!(sees(&mut d), ["presence JC: item-not-found for join"]);
+}
+
+#[test]
+fn a_room_that_stays_missing_is_created_once() {
+    let mut d = session();
+    join(&mut d, MUC);
+    is_missing(&mut d);
+    for _ in 0..2 {
+        let create = asked(&mut d);
+        d.result(&create[0], "");
+    }
+    is_missing(&mut d);
+    assert_eq!(asks(&mut d), UNDO);
+    assert_eq!(sees(&mut d), ["presence JC: item-not-found for join"]);
+}
+
+#[test]
+fn who_creates_the_same_room_is_waited_for() {
+    let mut d = session();
+    join(&mut d, MUC);
+    for _ in 0..3 {
+        is_missing(&mut d);
+        let create = asked(&mut d);
+        refuse(&mut d, &create[0], "conflict");
+        assert_eq!(asks(&mut d), [""; 0]);
+        d.advance(1);
+    }
+    // Now it has both its nodes.
+    let publish = answer_join(&mut d, "", "");
+    echo(&mut d, &publish[0]);
+    assert_eq!(sees(&mut d)[0], "JC available 100 110");
+}
+
+#[test]
+fn a_room_half_made_is_completed_by_its_owner() {
+    for (is_owner, completes) in [(true, true), (true, false), (false, false)] {
+        let mut d = session();
+        join(&mut d, MUC);
+        for _ in 0..4 {
+            is_missing(&mut d);
+            let create = asked(&mut d);
+            assert_eq!(what(&create[0]), "create characters");
+            refuse(&mut d, &create[0], "conflict");
+            d.advance(1);
+        }
+        let configuration = asked(&mut d);
+        assert_eq!(what(&configuration[0]), "configure characters");
+        assert_eq!(configuration[0].value("type"), "get");
+        if !is_owner {
+            d.error(&configuration[0], "auth", "forbidden");
+        } else {
+            d.result(&configuration[0], &ejabberd_node(&[]));
+            let create = asked(&mut d);
+            assert_eq!(what(&create[0]), "create characters#occupants");
+            if completes {
+                d.result(&create[0], "");
+                let publish = answer_join(&mut d, "", "");
+                echo(&mut d, &publish[0]);
+                assert_eq!(sees(&mut d)[0], "JC available 100 110 201");
+                continue;
+            }
+            refuse(&mut d, &create[0], "conflict");
+        }
+        assert_eq!(asks(&mut d), UNDO, "what was said in it is not deleted");
+        // A conflict would be one about the nick.
+        assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
+    }
+}
+
+#[test]
+fn who_may_not_create_is_told() {
+    let mut d = session();
+    join(&mut d, MUC);
+    is_missing(&mut d);
+    let create = asked(&mut d);
+    refuse(&mut d, &create[0], "forbidden");
+    assert_eq!(asks(&mut d), UNDO);
+    assert_eq!(sees(&mut d), ["presence JC: not-allowed for join"]);
+}
+
+#[test]
+fn a_room_without_its_second_node_is_deleted() {
+    let mut d = session();
+    join(&mut d, MUC);
+    is_missing(&mut d);
+    let create = asked(&mut d);
+    d.result(&create[0], "");
+    let create = asked(&mut d);
+    refuse(&mut d, &create[0], "conflict");
+    assert_eq!(asks(&mut d), ["delete characters", UNDO[0], UNDO[1]]);
+    assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
+}
+
+#[test]
+fn a_room_is_created_open_if_the_user_says_so() {
+    let mut d = session_with(true);
+    join(&mut d, MUC);
+    is_missing(&mut d);
+    for _ in 0..2 {
+        let create = asked(&mut d);
+        assert_eq!(create[0].fields()["pubsub#access_model"], "open");
+        d.result(&create[0], "");
+    }
+}

@@ -1,0 +1,213 @@
+//! What the client has published and not seen in an event; what an event leaves out.
+
+use super::*;
+
+/// She says something, which the service takes without telling her.
+fn say_unheard(d: &mut Driver) -> Node {
+    d.client(&format!(
+        "<message to='{ROOM}' type='groupchat' id='m1'><body>But soft</body></message>"
+    ));
+    let publish = asked(d).remove(0);
+    d.result(&publish, "");
+    publish
+}
+
+#[test]
+fn a_message_whose_event_does_not_come_is_shown_all_the_same() {
+    let mut d = joined();
+    let publish = say_unheard(&mut d);
+    d.advance(4);
+    assert_eq!((asks(&mut d), sees(&mut d)), (vec![], vec![]));
+    d.advance(1);
+    let list = asked(&mut d);
+    assert_eq!(what(&list[0]), "subscriptions characters");
+    d.result(&list[0], &subscriptions(TALK, &[JULIET]));
+    let own = d.one_to_client();
+    assert_eq!((&*shown(&own), own.value("id")), ("JC says But soft", "m1"));
+    // Should it come after all, it is not shown twice.
+    echo(&mut d, &publish);
+    assert_eq!(d.client_bytes(), "");
+}
+
+#[test]
+fn who_is_not_subscribed_any_more_is_out() {
+    for others in [&[][..], &[ROMEO]] {
+        let mut d = joined();
+        say_unheard(&mut d);
+        d.advance(5);
+        let list = asked(&mut d);
+        d.result(&list[0], &subscriptions(TALK, others));
+        assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
+    }
+    // An answer that does not say puts nobody out.
+    let mut d = joined();
+    say_unheard(&mut d);
+    d.advance(5);
+    let list = asked(&mut d);
+    d.error(&list[0], "wait", "internal-server-error");
+    assert_eq!(sees(&mut d), ["JC says But soft"]);
+}
+
+#[test]
+fn a_status_whose_event_does_not_come_is_shown_all_the_same() {
+    let mut d = joined();
+    d.client(&format!(
+        "<presence to='{ROOM}/Julia' id='p'><show>away</show></presence>"
+    ));
+    let publish = asked(&mut d);
+    d.result(&publish[0], "");
+    d.advance(5);
+    let list = asked(&mut d);
+    d.result(&list[0], &subscriptions(OCCUPANTS, &[JULIET]));
+    assert_eq!(
+        sees(&mut d),
+        ["JC unavailable now Julia 303 110", "Julia available 110"]
+    );
+}
+
+#[test]
+fn a_message_under_way_at_the_end_comes_back() {
+    let say = |d: &mut Driver| {
+        d.client(&format!(
+            "<message to='{ROOM}' type='groupchat' id='m1'><body>But soft</body></message>"
+        ));
+        asked(d).remove(0)
+    };
+    // She leaves, and then it is refused.
+    let mut d = joined();
+    let publish = say(&mut d);
+    d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+    d.forget();
+    d.error(&publish, "auth", "forbidden");
+    assert_eq!(sees(&mut d), ["message : forbidden for m1"]);
+    // She is kicked.
+    let mut d = joined();
+    let publish = say(&mut d);
+    event_in(
+        &mut d,
+        &format!("<subscription subscription='none' node='{TALK}' jid='{JULIET}'/>"),
+    );
+    d.error(&publish, "auth", "forbidden");
+    assert_eq!(
+        sees(&mut d),
+        ["JC unavailable 110 307", "message : forbidden for m1"]
+    );
+    // The server goes.
+    let mut d = joined();
+    say(&mut d);
+    d.input(Input::Eof(Leg::Server));
+    let shown = d.client_bytes();
+    let (error, _) = shown.split_once("</message>").unwrap();
+    let error = Node::stanza(&format!("{error}</message>"));
+    assert_eq!(
+        super::shown(&error),
+        "message : remote-server-timeout for m1"
+    );
+}
+
+#[test]
+fn what_is_said_into_a_deleted_room_comes_back_and_leaves_no_node() {
+    for (owners, subscribers, is_junk) in [
+        (&[OWN][..], 0, true),
+        (&[OWN], 1, false),
+        (&[OWN, CONTACT], 0, false),
+        (&[], 0, false),
+    ] {
+        let mut d = joined();
+        d.client(&format!(
+            "<message to='{ROOM}' type='groupchat' id='m1'><body>But soft</body></message>"
+        ));
+        let publish = asked(&mut d);
+        event_in(&mut d, &format!("<delete node='{TALK}'/>"));
+        assert_eq!(
+            sees(&mut d),
+            [
+                "message : item-not-found for m1",
+                "JC unavailable 110 destroy"
+            ]
+        );
+        // ejabberd has made a node of it.
+        d.result(&publish[0], "");
+        let look = asked(&mut d);
+        assert_eq!(
+            look.iter().map(what).collect::<Vec<_>>(),
+            ["query characters"]
+        );
+        d.result(&look[0], &info("open", owners, subscribers));
+        let expected: &[&str] = if is_junk { &["delete characters"] } else { &[] };
+        assert_eq!(asks(&mut d), expected, "{owners:?} {subscribers}");
+    }
+    // Where nothing was under way nothing is looked for.
+    let mut d = joined();
+    event_in(&mut d, &format!("<delete node='{TALK}'/>"));
+    assert_eq!(asks(&mut d), [""; 0]);
+}
+
+#[test]
+fn the_last_word_in_a_deleted_room_leaves_no_node() {
+    for (twin, is_junk) in [("item-not-found", true), ("forbidden", false), ("", false)] {
+        let mut d = joined();
+        d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+        let left = asked(&mut d);
+        d.error(one(&left, UNDO[0]), "cancel", "unexpected-request");
+        let look = asked(&mut d);
+        assert_eq!(what(&look[0]), "query characters#occupants");
+        d.result(&look[0], &info("open", &[OWN], 0));
+        let look = asked(&mut d);
+        assert_eq!(
+            what(&look[0]),
+            "query characters",
+            "a room that she has left alone has both"
+        );
+        match twin {
+            "" => d.result(&look[0], &info("open", &[OWN], 0)),
+            condition => refuse(&mut d, &look[0], condition),
+        }
+        let expected: &[&str] = if is_junk {
+            &["delete characters#occupants"]
+        } else {
+            &[]
+        };
+        assert_eq!(asks(&mut d), expected, "{twin}");
+    }
+}
+
+#[test]
+fn a_payload_that_an_event_leaves_out_is_fetched_once() {
+    for (node, item, expected) in [
+        (TALK, body(ROMEO, "Romeo", "i1", 1), "Romeo says i1"),
+        (
+            OCCUPANTS,
+            item_by(ROMEO, "i1", "Montague", "", ""),
+            "Montague available",
+        ),
+    ] {
+        let mut d = joined();
+        happens(&mut d, node, "<item id='i1'/>");
+        let fetch = asked(&mut d);
+        assert_eq!(what(&fetch[0]), format!("items {node}"));
+        assert_eq!(fetch[0].at("pubsub/items/item").value("id"), "i1");
+        d.result(&fetch[0], &items(node, &item));
+        assert_eq!(sees(&mut d).pop().as_deref(), Some(expected));
+        // An answer without it is none.
+        happens(&mut d, node, "<item id='i2'/>");
+        let fetch = asked(&mut d);
+        d.result(&fetch[0], &items(node, "<item id='i2'/>"));
+        assert_eq!((asks(&mut d), sees(&mut d)), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn a_refused_status_is_not_published_again() {
+    let mut d = joined();
+    d.client(&format!(
+        "<presence to='{ROOM}/JC' id='p1'><show>dnd</show></presence>"
+    ));
+    let publish = asked(&mut d);
+    d.error(&publish[0], "wait", "internal-server-error");
+    assert_eq!(sees(&mut d), ["presence JC: internal-server-error for p1"]);
+    happens(&mut d, OCCUPANTS, &format!("<retract id='{OWN}'/>"));
+    d.advance(2);
+    let again = asked(&mut d);
+    assert!(!again[0].at("pubsub/publish/item/presence").has("show"));
+}

@@ -1,0 +1,296 @@
+//! Whether others are still there, and what those leave who are not.
+
+use super::*;
+
+const NURSE: &str = "nurse@capulet.lit/chamber";
+
+#[test]
+fn who_has_vanished_is_seen_to_leave() {
+    // Nothing has come of him for five minutes.
+    let mut d = joined();
+    d.advance(299);
+    assert_eq!(asks(&mut d), [""; 0]);
+    d.advance(61);
+    let ping = asked(&mut d);
+    assert_eq!(
+        ping.iter().map(what).collect::<Vec<_>>(),
+        [format!("ping {ROMEO}")]
+    );
+    assert_eq!(ping[0].at("ping/shim").value("room"), ROOM);
+    // Whoever does not answer may be asleep.
+    d.advance(60);
+    assert_eq!(sees(&mut d), [""; 0]);
+    d.advance(360);
+    let ping = asked(&mut d);
+    assert_eq!(ping.len(), 1, "{ping:#?}");
+    refuse(&mut d, &ping[0], "service-unavailable");
+    assert_eq!(sees(&mut d), ["Romeo unavailable"]);
+    d.advance(600);
+    assert_eq!(asks(&mut d), [""; 0], "nobody is left to be asked");
+}
+
+#[test]
+fn when_somebody_speaks_the_silent_are_asked() {
+    let mut d = joined();
+    happens(
+        &mut d,
+        OCCUPANTS,
+        &occupant("nurse@capulet.lit/chamber", "Nurse", ""),
+    );
+    d.forget();
+    d.advance(10);
+    happens(&mut d, TALK, &body(ROMEO, "Romeo", "m1", 1));
+    assert_eq!(asks(&mut d), [""; 0]);
+    d.advance(5);
+    assert_eq!(
+        asks(&mut d),
+        ["ping nurse@capulet.lit/chamber"],
+        "not whoever spoke"
+    );
+}
+
+#[test]
+fn the_silent_are_asked_behind_a_join() {
+    let mut d = joined_with(
+        &(occupant(ROMEO, "Romeo", "") + &occupant(NURSE, "Nurse", "")),
+        "",
+    );
+    d.forget();
+    // Whoever says something is there.
+    happens(
+        &mut d,
+        OCCUPANTS,
+        &occupant(NURSE, "Nurse", "<show>away</show>"),
+    );
+    d.forget();
+    d.advance(1);
+    let ping = asked(&mut d);
+    assert_eq!(
+        ping.iter().map(what).collect::<Vec<_>>(),
+        [format!("ping {ROMEO}")]
+    );
+    refuse(&mut d, &ping[0], "service-unavailable");
+    assert_eq!(sees(&mut d), ["Romeo unavailable"]);
+}
+
+#[test]
+fn all_rooms_ask_one_occupant_a_second() {
+    let mut d = session();
+    for name in ["r1", "r2", "r3"] {
+        let room = format!("{name}@{SERVICE}");
+        d.client(&format!(
+            "<presence to='{room}/JC' id='{name}'>{MUC}</presence>"
+        ));
+        let there = occupant(ROMEO, "Romeo", "") + &occupant(NURSE, "Nurse", "");
+        for iq in asked(&mut d) {
+            let node = format!("{name}#occupants");
+            let answer = match what(&iq) == format!("items {node}") {
+                true => items(&node, &there.replace(ROOM, &room)),
+                false => String::new(),
+            };
+            d.result(&iq, &answer);
+        }
+        let publish = asked(&mut d);
+        echo(&mut d, &publish[0]);
+    }
+    d.forget();
+    let mut pings = Vec::new();
+    for _ in 0..8 {
+        d.advance(1);
+        let asked = asked(&mut d);
+        let ping = asked.iter().filter(|iq| iq.has("ping"));
+        pings.push(ping.count());
+    }
+    assert_eq!(pings, [1, 1, 1, 1, 1, 1, 0, 0]);
+}
+
+#[test]
+fn many_are_asked_behind_a_join_and_not_all() {
+    let crowd = (0..30).map(|n| occupant(&format!("c{n}@verona.lit/x"), &format!("c{n}"), ""));
+    let mut d = joined_with(&crowd.collect::<String>(), "");
+    d.forget();
+    let mut pings = 0;
+    for _ in 0..50 {
+        d.advance(1);
+        pings += asked(&mut d).iter().filter(|iq| iq.has("ping")).count();
+    }
+    assert_eq!(pings, 20);
+}
+
+#[test]
+fn who_comes_with_the_nick_of_the_silent_has_them_asked() {
+    let mut d = joined();
+    happens(&mut d, OCCUPANTS, &occupant(NURSE, "Romeo", ""));
+    assert_eq!(sees(&mut d), ["Romeo (nurse@capulet.lit) available"]);
+    d.advance(1);
+    let ping = asked(&mut d);
+    assert_eq!(what(&ping[0]), format!("ping {ROMEO}"));
+    refuse(&mut d, &ping[0], "service-unavailable");
+    assert_eq!(sees(&mut d), ["Romeo unavailable"]);
+}
+
+#[test]
+fn what_a_dead_resource_has_left_is_ended() {
+    let mut d = joined_with("", "");
+    d.forget();
+    d.advance(2);
+    let lists = asked(&mut d);
+    assert_eq!(
+        lists.iter().map(what).collect::<Vec<_>>(),
+        [
+            "subscriptions characters#occupants",
+            "subscriptions characters"
+        ]
+    );
+    let all = [
+        JULIET,
+        "juliet@capulet.lit/dead",
+        "juliet@capulet.lit/alive",
+        OWN,
+        ROMEO,
+    ];
+    d.result(&lists[0], &subscriptions(OCCUPANTS, &all));
+    d.result(&lists[1], &subscriptions(TALK, &all));
+    let mut pings = Vec::new();
+    for _ in 0..5 {
+        d.advance(1);
+        pings.extend(asked(&mut d));
+    }
+    assert_eq!(
+        pings.iter().map(what).collect::<Vec<_>>(),
+        [
+            "ping juliet@capulet.lit/dead",
+            "ping juliet@capulet.lit/alive"
+        ]
+    );
+    refuse(&mut d, &pings[0], "service-unavailable");
+    d.result(&pings[1], "");
+    let ended: Vec<_> = d
+        .server_got()
+        .iter()
+        .map(|iq| {
+            let what = iq.at("pubsub/unsubscribe");
+            format!("{} {}", what.value("node"), what.value("jid"))
+        })
+        .collect();
+    assert_eq!(
+        ended,
+        [
+            "characters#occupants juliet@capulet.lit/dead",
+            "characters juliet@capulet.lit/dead"
+        ]
+    );
+    // Once a session.
+    d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+    d.forget();
+    join(&mut d, MUC);
+    let publish = answer_join(&mut d, "", "");
+    echo(&mut d, &publish[0]);
+    d.advance(5);
+    assert_eq!(asks(&mut d), [""; 0]);
+}
+
+#[test]
+fn an_owner_takes_away_what_the_gone_have_left() {
+    for is_owner in [true, false] {
+        let mut d = session();
+        join(&mut d, MUC);
+        let there = occupant(ROMEO, "Romeo", "")
+            + &occupant_gone(NURSE, "Nurse")
+            + &occupant_gone("back@verona.lit/x", "Back");
+        for iq in asked(&mut d) {
+            match &*what(&iq) {
+                "query characters" if is_owner => d.result(&iq, &info("open", &[OWN], 2)),
+                "query characters" => d.result(&iq, &info("open", &[OTHER], 2)),
+                "items characters#occupants" => d.result(&iq, &items(OCCUPANTS, &there)),
+                _ => d.result(&iq, ""),
+            }
+        }
+        let publish = asked(&mut d);
+        echo(&mut d, &publish[0]);
+        d.advance(1);
+        let ping = asked(&mut d);
+        refuse(
+            &mut d,
+            one(&ping, &format!("ping {ROMEO}")),
+            "service-unavailable",
+        );
+        happens(
+            &mut d,
+            OCCUPANTS,
+            &occupant("back@verona.lit/x", "Back", ""),
+        );
+        d.advance(2);
+        d.forget();
+        // Whoever has blocked the owner only seems to be gone.
+        d.advance(590);
+        let tidied = |d: &mut Driver| -> Vec<String> {
+            let sent = d.server_got();
+            let retracted = sent.iter().filter_map(|iq| iq.find("pubsub/retract/item"));
+            retracted.map(|item| item.value("id").to_owned()).collect()
+        };
+        assert_eq!(tidied(&mut d), [""; 0]);
+        d.advance(20);
+        let expected: &[&str] = match is_owner {
+            true => &["nurse@capulet.lit", CONTACT],
+            false => &[],
+        };
+        assert_eq!(tidied(&mut d), expected);
+    }
+}
+
+#[test]
+fn an_item_that_somebody_overwrites_is_published_again() {
+    // Prosody lets him.
+    let mut d = joined();
+    let over = || item_by("nurse@capulet.lit/x", OWN, "Nurse", "", "");
+    happens(&mut d, OCCUPANTS, &over());
+    assert_eq!(sees(&mut d), ["Nurse available"]);
+    d.advance(2);
+    let again = asked(&mut d);
+    assert_eq!(
+        what(&again[0]),
+        "publish characters#occupants juliet@capulet.lit"
+    );
+    echo(&mut d, &again[0]);
+    d.forget();
+    // Once a minute.
+    happens(&mut d, OCCUPANTS, &over());
+    d.advance(50);
+    assert_eq!(asks(&mut d), [""; 0]);
+    d.advance(10);
+    assert_eq!(
+        asks(&mut d),
+        ["publish characters#occupants juliet@capulet.lit"]
+    );
+}
+
+#[test]
+fn an_item_about_to_be_pushed_out_is_published_again() {
+    let mut d = joined();
+    for n in 0..128 {
+        happens(
+            &mut d,
+            OCCUPANTS,
+            &occupant(&format!("c{n}@verona.lit/x"), &format!("c{n}"), ""),
+        );
+        assert_eq!(asks(&mut d), [""; 0]);
+    }
+    d.advance(2);
+    assert_eq!(
+        asks(&mut d),
+        ["publish characters#occupants juliet@capulet.lit"]
+    );
+}
+
+#[test]
+fn who_is_joining_is_there() {
+    let mut d = session();
+    join(&mut d, MUC);
+    d.forget();
+    d.server(&format!(
+        "<iq type='get' from='{ROMEO}' to='{JULIET}' id='p'><ping xmlns='urn:xmpp:ping'>\
+         <shim xmlns='urn:pubshim:0' room='{ROOM}'/></ping></iq>"
+    ));
+    assert_eq!(d.one_to_server().value("type"), "result");
+}
