@@ -189,7 +189,7 @@ impl Room {
         let holder = holder.filter(|full| jid::bare(full) != jid::bare(&said.full));
         let holder = holder.filter(|full| jid::bare(full) != self.own_account());
         if let Some(holder) = holder.filter(|_| !said.is_gone).map(Box::from) {
-            self.suspect(vec![holder], cx);
+            self.suspect(vec![holder], cx.wire.now);
         }
     }
 

@@ -38,16 +38,23 @@ const MOST_LITTER: usize = 256;
 pub(super) struct Watch {
     /// Who is asked next.
     suspects: VecDeque<Suspect>,
-    /// Not before.
-    ask_at: Duration,
-    round_at: Duration,
-    /// When others were asked last as somebody had spoken.
+    /// When others are looked for of whom nothing comes.
+    check: Option<Check>,
+    /// When they were for the last time.
     checked_at: Option<Duration>,
+    round_at: Duration,
     leftovers_at: Option<Duration>,
     /// Own resources that are subscribed.
     leftovers: Vec<Box<str>>,
     /// Items of those who are gone, and when they may be taken away.
     litter: VecDeque<(Duration, Box<str>)>,
+}
+
+/// A look for those of whom nothing has come `since`.
+struct Check {
+    at: Duration,
+    since: Duration,
+    most: usize,
 }
 
 enum Suspect {
@@ -63,35 +70,33 @@ impl Room {
         let now = cx.wire.now;
         self.watch.round_at = now + ROUND;
         self.watch.leftovers_at = self.ways.asks_leftovers.then_some(now + LEFTOVERS);
-        let silent = self
-            .occupants
-            .quietest(self.own_account(), now, MOST_BEHIND_JOIN);
-        self.suspect(silent, cx);
+        self.watch.check = Some(Check {
+            at: now + SOON,
+            since: now,
+            most: MOST_BEHIND_JOIN,
+        });
     }
 
     /// Somebody has spoken: whoever has vanished is to be seen to leave soon.
     pub(super) fn watch_silent(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
-        if self.watch.checked_at.is_some_and(|at| now < at + MOMENT) {
-            return;
-        }
-        self.watch.checked_at = Some(now);
-        let silent = self
-            .occupants
-            .quietest(self.own_account(), now, MOST_BEHIND_TALK);
-        self.suspect(silent, cx);
+        let soon = now + SOON;
+        let checked_at = self.watch.checked_at;
+        let check = self.watch.check.get_or_insert(Check {
+            at: checked_at.map_or(soon, |at| soon.max(at + MOMENT)),
+            since: now,
+            most: MOST_BEHIND_TALK,
+        });
+        check.since = now;
     }
 
-    /// Somebody comes with the nick of these, who may have vanished.
-    pub(super) fn suspect(&mut self, all: Vec<Box<str>>, cx: &mut Cx<'_>) {
-        let now = cx.wire.now;
-        if self.watch.suspects.is_empty() {
-            self.watch.ask_at = now + SOON;
-        }
+    /// These may have vanished: they are asked, if nothing has come of them since.
+    pub(super) fn suspect(&mut self, all: Vec<Box<str>>, since: Duration) {
         for full in all {
             let is_it = |it: &Suspect| matches!(it, Suspect::Occupant(known, _) if *known == full);
             self.watch.suspects.retain(|it| !is_it(it));
-            self.watch.suspects.push_back(Suspect::Occupant(full, now));
+            let suspect = Suspect::Occupant(full, since);
+            self.watch.suspects.push_back(suspect);
         }
     }
 
@@ -100,10 +105,13 @@ impl Room {
         if self.state != State::Joined {
             return None;
         }
-        let next = (!self.watch.suspects.is_empty()).then_some(self.watch.ask_at);
+        if !self.watch.suspects.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let check = self.watch.check.as_ref().map(|check| check.at);
         let has_others = self.occupants.has_others(self.own_account());
         let round = has_others.then_some(self.watch.round_at);
-        next.into_iter().chain(round).min()
+        check.into_iter().chain(round).min()
     }
 
     /// Asks the next one whether he is there; whether anybody was asked.
@@ -111,14 +119,13 @@ impl Room {
         let now = cx.wire.now;
         if self.watch.round_at <= now {
             self.watch.round_at = now + ROUND;
-            let before = now.saturating_sub(QUIET);
-            let quiet = self.occupants.quietest(self.own_account(), before, 1);
-            self.suspect(quiet, cx);
-            self.watch.ask_at = self.watch.ask_at.min(now);
+            self.look_for_silent(now.saturating_sub(QUIET), 1);
         }
-        while self.watch.ask_at <= now
-            && let Some(suspect) = self.watch.suspects.pop_front()
-        {
+        if let Some(check) = self.watch.check.take_if(|check| check.at <= now) {
+            self.watch.checked_at = Some(now);
+            self.look_for_silent(check.since, check.most);
+        }
+        while let Some(suspect) = self.watch.suspects.pop_front() {
             let (full, step) = match suspect {
                 Suspect::Own(full) => (full.clone(), Step::Leftover(full)),
                 Suspect::Occupant(full, since) => {
@@ -133,6 +140,11 @@ impl Room {
             return self.ask_whether_there(&full, step, cx);
         }
         false
+    }
+
+    fn look_for_silent(&mut self, since: Duration, most: usize) {
+        let silent = self.occupants.quietest(self.own_account(), since, most);
+        self.suspect(silent, since);
     }
 
     /// Asks the shim of an occupant whether he is in the room.
