@@ -66,9 +66,26 @@ impl Translator {
         wire: &mut Wire,
     ) -> Verdict {
         let cx = &mut self.account.with(wire);
-        if self.rooms.handle_client(kind, stanza, cx) == Verdict::Taken {
-            return Verdict::Taken;
+        let verdict = self.rooms.handle_client(kind, stanza, cx);
+        self.release(false, wire);
+        match verdict {
+            Verdict::Taken => Verdict::Taken,
+            Verdict::Pass => self.client_stanza(kind, stanza, wire),
         }
+    }
+
+    /// What has waited until it was known whether it is for a room, and is not, goes on as if it were said now.
+    fn release(&mut self, all: bool, wire: &mut Wire) {
+        while let Some(held) = self.rooms.released(all, wire) {
+            let verdict = held.read(|stanza| self.client_stanza(held.kind, stanza, wire));
+            if verdict != Some(Verdict::Taken) {
+                wire.stanza(Leg::Server, |out| out.extend_from_slice(&held.raw));
+            }
+        }
+    }
+
+    /// A stanza from the client that is for no room.
+    fn client_stanza(&mut self, kind: Kind, stanza: &Element<'_>, wire: &mut Wire) -> Verdict {
         if self.is_off {
             return Verdict::Pass;
         }
@@ -343,7 +360,10 @@ impl Translator {
                 }
             }
             Ask::Contacts(ask) => self.contacts.reply(ask, reply, cx),
-            Ask::Rooms(ask) => self.rooms.reply(ask, reply, cx),
+            Ask::Rooms(ask) => {
+                self.rooms.reply(ask, reply, cx);
+                self.release(false, wire);
+            }
         }
         self.follow_up(wire);
     }
@@ -386,6 +406,7 @@ impl Translator {
     }
 
     fn settle_once(&mut self, wire: &mut Wire) {
+        self.release(false, wire);
         let cx = &mut self.account.with(wire);
         self.contacts.learn(cx);
         self.presence.settle(cx);
@@ -398,6 +419,7 @@ impl Translator {
     /// The session ends and the server still listens: all that the client has said is said, and then that
     /// it is gone, if it ever was there. `is_heard`: the client still reads what the server answers.
     pub(crate) fn offline(&mut self, is_heard: bool, wire: &mut Wire) {
+        self.release(true, wire);
         let cx = &mut self.account.with(wire);
         self.rooms.leave_all(cx);
         if self.is_off {
@@ -414,6 +436,9 @@ impl Translator {
         let cx = &mut self.account.with(wire);
         self.contacts.give_back(cx);
         self.rooms.give_back(&self.account, wire);
+        while let Some(held) = self.rooms.released(true, wire) {
+            held.read(|stanza| wire.refuse(stanza, "wait", "remote-server-timeout"));
+        }
     }
 
     /// The server has ended the session: nothing can or need be published any more.

@@ -11,7 +11,7 @@ const ODD: &[&str] = &[
     "<c:message xmlns:c='jabber:client'><c:body xml:lang=\"de\">\u{1F600} Grüße</c:body></c:message>",
     "<iq type='get' id='1'><q:query xmlns:q='jabber:iq:roster' q:ver=''/></iq>",
     "<message\n\t to='a@b'\r\n>\n<body/>\n<body></body>\n</message>",
-    "<presence to='room@muc.shakespeare.lit/nick'><x xmlns='http://jabber.org/protocol/muc'/></presence>",
+    "<presence to='room@muc.shakespeare.lit/nick'><x xmlns='urn:example#muc'/></presence>",
     "<presence to='romeo@montague.lit' type='subscribe'/>",
     "<presence type='probe' to='romeo@montague.lit'/>",
     "<iq type='set' id='p'><pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='presence'/></pubsub></iq>",

@@ -187,7 +187,7 @@ impl Rooms {
             return Verdict::Taken;
         }
         let from = iq.attribute("from").unwrap_or_default();
-        if iq.attribute("type").as_deref() != Some("result") || !self.services.contains(&*from) {
+        if iq.attribute("type").as_deref() != Some("result") || !self.services.has_rooms(&from) {
             return Verdict::Pass;
         }
         let Some(query) = iq.children().next() else {
@@ -265,7 +265,7 @@ fn service_info(query: &Element<'_>) -> String {
         ns::DISCO_INFO,
         ns::MUC
     );
-    rewrite_standalone(&mut shown, query, &[], |_| true, &more);
+    rewrite(&mut shown, query, &[], |_| true, &more);
     String::from_utf8_lossy(&shown).into_owned()
 }
 

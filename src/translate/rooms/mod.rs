@@ -7,6 +7,7 @@
 //! | `talk.rs` | messages, history, the subject | 16, 17 |
 //! | `browse.rs` | what a service and a room say of themselves; other questions to them | |
 //! | `junk.rs` | nodes that a publish to a deleted room has made | |
+//! | `services.rs` | which domains have such rooms | |
 //! | `names.rs` | a room's JID and its nodes | |
 //!
 //! | | room node | occupants node |
@@ -15,13 +16,15 @@
 //! | item | a message, by a random id | an occupant's presence, by his bare JID; `subject/` and a bare JID: a subject |
 //! | whose word | the service's `publisher` | the same, never the item's id |
 //!
-//! So far a service has rooms if the user says so (`--rooms`), under `auto`.
+//! A service has rooms if it says that it is one of publish-subscribe and none of chat rooms, or if the user says so
+//! (`--rooms`), under `auto`.
 
 mod browse;
 mod junk;
 mod names;
 mod occupants;
 mod room;
+mod services;
 mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +32,7 @@ use std::time::Duration;
 
 use self::junk::Junk;
 use self::room::{Room, Step, Ways};
+use self::services::{Held, Services};
 
 use super::account::Account;
 use super::{Cx, Kind, Verdict, Wire};
@@ -36,7 +40,7 @@ use crate::jid;
 use crate::ns;
 use crate::policy::{Function, Policy};
 use crate::pubsub::Event;
-use crate::wire::{Dropped, Reply, Rule};
+use crate::wire::{Dropped, Leg, Reply, Rule};
 use crate::xml::Element;
 
 /// So many rooms may be joined at once.
@@ -64,6 +68,8 @@ pub(crate) enum Ask {
     /// Ending the subscription to the occupants of this room, behind the client's last word there.
     Left(Box<str>),
     Junk(Junk),
+    /// What a domain is.
+    Service(Box<str>),
 }
 
 impl From<Ask> for super::Ask {
@@ -74,8 +80,7 @@ impl From<Ask> for super::Ask {
 
 /// The rooms of one session.
 pub(super) struct Rooms {
-    /// Domains whose nodes are rooms.
-    services: BTreeSet<Box<str>>,
+    services: Services,
     /// Joined rooms and those that are being joined, by bare JID.
     rooms: BTreeMap<Box<str>, Room>,
     /// New rooms are open at once.
@@ -98,9 +103,9 @@ impl Rooms {
         opens: bool,
     ) -> Self {
         let is_on = policy == Policy::Auto && policy.translates(Function::Rooms, native);
-        let services = services.iter().filter(|_| is_on);
+        let services = if is_on { services } else { &[] };
         Self {
-            services: services.map(|it| jid::prepared(it).into()).collect(),
+            services: Services::new(services, is_on),
             rooms: BTreeMap::new(),
             opens,
             tidied: BTreeSet::new(),
@@ -127,8 +132,12 @@ impl Rooms {
             }
             return Verdict::Pass;
         };
-        if !self.services.contains(&*jid::prepared(jid::domain(&to))) {
-            return Verdict::Pass;
+        let domain = jid::prepared(jid::domain(&to));
+        if !self.services.has_rooms(&domain) {
+            return match self.services.hold(&domain, kind, stanza, cx) {
+                true => Verdict::Taken,
+                false => Verdict::Pass,
+            };
         }
         let Some(to) = jid::prepare(&to) else {
             cx.wire.refuse(stanza, "modify", "jid-malformed");
@@ -236,7 +245,7 @@ impl Rooms {
 
     /// Whether an event of `service` on `node` is one of a room. What comes of rooms that are not joined is nobody's.
     pub(super) fn owns(&self, service: &str) -> bool {
-        self.services.contains(service)
+        self.services.has_rooms(service)
     }
 
     /// Whether a node is one of a room that is joined, or could be of a room only.
@@ -271,7 +280,30 @@ impl Rooms {
             Ask::Left(bare) if reply.is_err() => room::left_alone(&bare).look(cx),
             Ask::Left(_) => {}
             Ask::Junk(junk) => junk.handle_reply(reply, cx),
+            Ask::Service(domain) => {
+                let held = self.services.note_info(&domain, reply.ok());
+                self.say_held(held, cx);
+            }
         }
+    }
+
+    /// What the client has said to rooms before it was known that they are some.
+    fn say_held(&mut self, held: Vec<Held>, cx: &mut Cx<'_>) {
+        for held in held {
+            let kind = held.kind;
+            let verdict = held.read(|stanza| self.handle_client(kind, stanza, cx));
+            // An IQ to the service itself.
+            if verdict != Some(Verdict::Taken) {
+                cx.wire
+                    .stanza(Leg::Server, |out| out.extend_from_slice(&held.raw));
+            }
+        }
+    }
+
+    /// The next stanza of the client's that has waited and is for no room; `all`: it is not waited any longer.
+    pub(super) fn released(&mut self, all: bool, wire: &Wire) -> Option<Held> {
+        self.services.give_up(wire.now, all);
+        self.services.released()
     }
 
     fn handle_step(&mut self, bare: &str, step: Step, reply: Reply<'_>, cx: &mut Cx<'_>) {
@@ -315,7 +347,11 @@ impl Rooms {
     pub(super) fn again_at(&self, wire: &Wire) -> Option<Duration> {
         let all = self.rooms.values().filter_map(Room::again_at);
         let ping = self.next_ping().map(|at| at.max(self.ping_at));
-        all.chain(ping).filter(|at| *at > wire.now).min()
+        let services = self.services.due_at();
+        all.chain(ping)
+            .chain(services)
+            .filter(|at| *at > wire.now)
+            .min()
     }
 
     /// Whether the client is in this room, or about to be: what the shim of another occupant asks (a ping that names it).

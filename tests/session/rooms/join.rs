@@ -408,11 +408,7 @@ fn rooms_that_are_left_to_classic_xmpp_pass() {
         native: native.to_vec(),
         ..options(policy)
     };
-    for options in [
-        off(Policy::Auto, &[Function::Rooms]),
-        off(Policy::Off, &[]),
-        options(Policy::Auto),
-    ] {
+    for options in [off(Policy::Auto, &[Function::Rooms]), off(Policy::Off, &[])] {
         let mut d = Driver::logged_in(JULIET, options);
         join(&mut d, MUC);
         let passed = d.one_to_server();

@@ -9,6 +9,7 @@ mod hostile;
 mod join;
 mod leave;
 mod others;
+mod services;
 mod talk;
 mod unheard;
 mod watch;

@@ -1,0 +1,206 @@
+//! Which domains have rooms that are nodes: those the user names, and those that say of themselves that they are a
+//! publish-subscribe service and no service of chat rooms. Whoever is not known is asked once, when the client turns to
+//! one of its rooms; what the client says to it meanwhile waits. A client that only browses is shown what is there: it
+//! would make a room for everybody on the first service that seems to have rooms.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::Ask;
+use crate::jid;
+use crate::ns;
+use crate::pubsub::request;
+use crate::translate::{Cx, Kind};
+use crate::xml::{Element, Namespaces, rewrite_standalone};
+
+/// So long an answer is waited for; then what the client says goes out as it came.
+const WAIT: Duration = Duration::from_secs(5);
+/// So many domains are known.
+const MOST_DOMAINS: usize = 256;
+/// What waits for one domain may be so many stanzas and bytes.
+const MOST_HELD: usize = 256;
+const MOST_BYTES: usize = 256 * 1024;
+
+pub(super) struct Services {
+    /// Whether a domain has rooms.
+    known: BTreeMap<Box<str>, bool>,
+    /// Who is not known is asked.
+    asks: bool,
+    asked: Vec<Asked>,
+    /// What waited and is no room's, in the order the client said it.
+    released: VecDeque<Held>,
+}
+
+/// A domain that is asked what it is.
+struct Asked {
+    domain: Box<str>,
+    until: Duration,
+    held: Vec<Held>,
+}
+
+/// A stanza of the client's that has waited.
+pub(in crate::translate) struct Held {
+    /// As it came.
+    pub(in crate::translate) raw: Bytes,
+    /// The same, to be read without its stream.
+    standalone: Bytes,
+    pub(in crate::translate) kind: Kind,
+}
+
+impl Held {
+    pub(in crate::translate) fn read<R>(&self, read: impl FnOnce(&Element<'_>) -> R) -> Option<R> {
+        let namespaces = Namespaces::none();
+        Element::of_frame(&self.standalone, &namespaces).map(|stanza| read(&stanza))
+    }
+}
+
+impl Services {
+    /// `named` have rooms; `asks`: others are asked.
+    pub(super) fn new(named: &[String], asks: bool) -> Self {
+        let named = named.iter().map(|it| (jid::prepared(it).into(), true));
+        Self {
+            known: named.collect(),
+            asks,
+            asked: Vec::new(),
+            released: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.asks && self.known.is_empty()
+    }
+
+    pub(super) fn has_rooms(&self, domain: &str) -> bool {
+        self.known.get(domain) == Some(&true)
+    }
+
+    /// Lets a stanza to `domain` wait, if it is not known whether that has rooms; whether it waits.
+    pub(super) fn hold(
+        &mut self,
+        domain: &str,
+        kind: Kind,
+        stanza: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        if let Some(asked) = self.asked.iter_mut().find(|it| *it.domain == *domain) {
+            if asked.has_room_for(stanza) {
+                asked.held.push(Held::new(kind, stanza));
+                return true;
+            }
+            // What is in front of it goes first.
+            self.decide(domain, false);
+            return false;
+        }
+        let is_asked = self.asks
+            && is_about_a_room(kind, stanza)
+            && domain != jid::domain(cx.account.jid())
+            && !self.known.contains_key(domain)
+            && self.known.len() + self.asked.len() < MOST_DOMAINS
+            && cx
+                .wire
+                .request("get", Some(domain), Ask::Service(domain.into()), |out| {
+                    request::info(out, None);
+                });
+        if is_asked {
+            self.asked.push(Asked {
+                domain: domain.into(),
+                until: cx.wire.now + WAIT,
+                held: vec![Held::new(kind, stanza)],
+            });
+        }
+        is_asked
+    }
+
+    /// What a domain says of itself; what waited for that and is for its rooms.
+    pub(super) fn note_info(&mut self, domain: &str, iq: Option<&Element<'_>>) -> Vec<Held> {
+        self.decide(domain, iq.is_some_and(is_pubsub_alone))
+    }
+
+    fn decide(&mut self, domain: &str, has_rooms: bool) -> Vec<Held> {
+        self.known.insert(domain.into(), has_rooms);
+        let at = self.asked.iter().position(|it| *it.domain == *domain);
+        let held = at.map_or_else(Vec::new, |at| self.asked.remove(at).held);
+        if has_rooms {
+            return held;
+        }
+        self.released.extend(held);
+        Vec::new()
+    }
+
+    /// Whoever has not answered in time is taken for one without rooms; `all`: whoever has not answered yet.
+    pub(super) fn give_up(&mut self, now: Duration, all: bool) {
+        let is_late = |it: &&Asked| all || it.until <= now;
+        while let Some(late) = self.asked.iter().find(is_late) {
+            let domain = late.domain.clone();
+            self.decide(&domain, false);
+        }
+    }
+
+    /// When the next one is [given up](Self::give_up).
+    pub(super) fn due_at(&self) -> Option<Duration> {
+        self.asked.iter().map(|it| it.until).min()
+    }
+
+    /// The next of what has waited and is no room's.
+    pub(super) fn released(&mut self) -> Option<Held> {
+        self.released.pop_front()
+    }
+}
+
+impl Asked {
+    fn has_room_for(&self, stanza: &Element<'_>) -> bool {
+        let bytes: usize = self.held.iter().map(|it| it.raw.len()).sum();
+        self.held.len() < MOST_HELD && bytes + stanza.raw().len() <= MOST_BYTES
+    }
+}
+
+impl Held {
+    fn new(kind: Kind, stanza: &Element<'_>) -> Self {
+        let mut standalone = BytesMut::new();
+        rewrite_standalone(&mut standalone, stanza, &[], |_| true, "");
+        Self {
+            raw: Bytes::copy_from_slice(stanza.raw().as_bytes()),
+            standalone: standalone.freeze(),
+            kind,
+        }
+    }
+}
+
+/// Whether a client says this to a room: it joins it, or asks what it is.
+fn is_about_a_room(kind: Kind, stanza: &Element<'_>) -> bool {
+    let to = stanza.attribute("to").unwrap_or_default();
+    match kind {
+        Kind::Presence => jid::resource(&to).is_some() && stanza.child(ns::MUC, "x").is_some(),
+        Kind::Message => false,
+        Kind::Iq if jid::resource(&to).is_some() || jid::local(&to).is_none() => false,
+        Kind::Iq => {
+            let query = stanza.child(ns::DISCO_INFO, "query");
+            let query = query.or_else(|| stanza.child(ns::DISCO_ITEMS, "query"));
+            query.is_some_and(|query| query.attribute("node").is_none())
+        }
+    }
+}
+
+/// Whether an answer says that its sender is a publish-subscribe service, and no service of chat rooms (XEP-0030,
+/// XEP-0060 §5.1, XEP-0045 §6.1).
+fn is_pubsub_alone(iq: &Element<'_>) -> bool {
+    let Some(query) = iq.child(ns::DISCO_INFO, "query") else {
+        return false;
+    };
+    let is_identity = |child: &Element<'_>, category: &str, kind: Option<&str>| {
+        child.is(ns::DISCO_INFO, "identity")
+            && child.attribute("category").as_deref() == Some(category)
+            && kind.is_none_or(|kind| child.attribute("type").as_deref() == Some(kind))
+    };
+    let is_muc = |child: &Element<'_>| {
+        is_identity(child, "conference", None)
+            || child.is(ns::DISCO_INFO, "feature")
+                && child.attribute("var").as_deref() == Some(ns::MUC)
+    };
+    let is_pubsub = |child: Element<'_>| is_identity(&child, "pubsub", Some("service"));
+    query.attribute("node").is_none()
+        && query.children().any(is_pubsub)
+        && !query.children().any(|child| is_muc(&child))
+}
