@@ -200,7 +200,7 @@ impl Translator {
         if !mentions(message, &["#event", "&#"]) {
             return Verdict::Pass;
         }
-        let own = self.account.bare().to_owned();
+        let own = self.account.own_bare();
         let event = |event: &Event<'_>| match self.rooms.owns(event.service) {
             true => self.event(event, wire),
             false => Verdict::Pass,
@@ -212,8 +212,9 @@ impl Translator {
     fn server_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
         let cx = &mut self.account.with(wire);
         self.contacts.need(cx);
-        let own = cx.account.bare().to_owned();
-        if let Some(question) = Question::read(message, &own)
+        let own = cx.account.own_bare();
+        if mentions(message, &[ns::SUBSCRIBE_AUTHORIZATION, "&#"])
+            && let Some(question) = Question::read(message, &own)
             && self.contacts.owns(&question, cx)
         {
             self.contacts.question(question, cx);

@@ -38,11 +38,10 @@ impl Room {
             true => Part::Occupants,
             false => Part::Talk,
         };
-        let is_own = event.element.attribute("jid").as_deref() == Some(cx.account.jid());
-        let state = event.element.attribute("subscription");
+        let says = |name, value| event.element.attribute(name).as_deref() == Some(value);
         match event.what {
             What::Items => self.note_items(event.element, part, true, cx),
-            What::Subscription if is_own && state.as_deref() == Some("none") => {
+            What::Subscription if says("jid", cx.account.jid()) && says("subscription", "none") => {
                 self.show_out(&["110", "307"], "", cx)
             }
             What::Node if event.element.local() == "delete" => {
@@ -93,13 +92,9 @@ impl Room {
 
     fn note_talk(&mut self, item: &Element<'_>, is_live: bool, cx: &mut Cx<'_>) {
         let is_joined = self.state == State::Joined;
-        let talk = &mut self.talk;
-        let author = talk.note(item, is_live, is_joined, &self.bare, &self.occupants, cx);
-        let Some(author) = author else {
-            return;
-        };
-        self.occupants.hear(&author, cx.wire.now);
-        if !is_live || !is_joined {
+        let (talk, occupants) = (&mut self.talk, &mut self.occupants);
+        let is_taken = talk.note(item, is_live, is_joined, &self.bare, occupants, cx);
+        if !is_taken || !is_live || !is_joined {
             return;
         }
         let now = cx.wire.now;
