@@ -109,7 +109,7 @@ fn author_of(item: &Element<'_>, presence: &Element<'_>) -> Option<Box<str>> {
 /// A presence without what only a room may say.
 fn kept(presence: &Element<'_>) -> Bytes {
     let write = |may_stay: &dyn Fn(&Element<'_>) -> bool| {
-        let mut out = BytesMut::new();
+        let mut out = BytesMut::with_capacity(presence.raw().len());
         rewrite_standalone(&mut out, presence, &[], may_stay, "");
         out.freeze()
     };

@@ -122,7 +122,7 @@ impl Talk {
             let is_empty_body = is_subject && child.local() == "body";
             !is_of_room(child) && !is_empty_body && child.namespace() != ns::DELAY
         };
-        let mut out = BytesMut::new();
+        let mut out = BytesMut::with_capacity(message.raw().len() + 256);
         rewrite_standalone(&mut out, message, &changes, may_stay, &delay);
         Some(Said {
             item: cx.wire.fresh_id().to_string(),
@@ -295,7 +295,7 @@ impl<'a> Post<'a> {
             .message
             .child(ns::DELAY, "delay")
             .and_then(|delay| unix_of(&delay.attribute("stamp")?));
-        let mut payload = BytesMut::new();
+        let mut payload = BytesMut::with_capacity(self.message.raw().len());
         let may_stay = |child: &Element<'_>| may_stay(child, room);
         rewrite_standalone(&mut payload, &self.message, &[], may_stay, "");
         Line {

@@ -7,6 +7,7 @@ use pubshim::session::{Dropped, Function, Input, Leg, Options, Policy};
 mod hostile;
 mod join;
 mod leave;
+mod many;
 mod others;
 mod talk;
 
