@@ -109,13 +109,14 @@ impl<'a> Element<'a> {
 
     /// The language in force inside this element.
     pub(crate) fn lang(&self) -> Option<Cow<'_, str>> {
-        let mut element = self;
-        loop {
-            match (element.attribute("xml:lang"), element.scope) {
-                (Some(lang), _) => return Some(lang),
-                (None, Scope::Parent(parent)) => element = parent,
-                (None, Scope::Stream(stream)) => return stream.lang().map(Cow::Borrowed),
-            }
+        self.attribute("xml:lang").or_else(|| self.outer_lang())
+    }
+
+    /// The language in force around this element.
+    pub(super) fn outer_lang(&self) -> Option<Cow<'a, str>> {
+        match self.scope {
+            Scope::Parent(parent) => parent.lang(),
+            Scope::Stream(stream) => stream.lang().map(Cow::Borrowed),
         }
     }
 

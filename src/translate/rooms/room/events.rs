@@ -64,19 +64,19 @@ impl Room {
     ) -> bool {
         let most = if is_live { MOST_ITEMS } else { usize::MAX };
         for item in items.children().take(most) {
-            let id = item.attribute("id").unwrap_or_default();
+            let id = || item.attribute("id").unwrap_or_default();
             let noted = match (part, item.local()) {
                 (Part::Talk, "item") => {
                     self.note_talk(&item, is_live, cx);
                     Ok(true)
                 }
-                (Part::Occupants, "item") if id.starts_with("subject/") => {
+                (Part::Occupants, "item") if id().starts_with("subject/") => {
                     self.talk.note_subject(&item, cx.wire.unix_time());
                     Ok(true)
                 }
                 (Part::Occupants, "item") => self.note_occupant(&item, cx),
                 (Part::Occupants, "retract") => {
-                    self.note_retracted(&id, cx);
+                    self.note_retracted(&id(), cx);
                     Ok(true)
                 }
                 _ => Err(Dropped::Retracted),
