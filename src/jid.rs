@@ -12,12 +12,14 @@ const MOST_UNPREPARED: usize = 3 * (1023 + 1 + 1023);
 
 /// `jid` without its resource.
 pub fn bare(jid: &str) -> &str {
-    jid.split_once('/').map_or(jid, |(bare, _)| bare)
+    let end = memchr::memchr(b'/', jid.as_bytes());
+    end.map_or(jid, |at| &jid[..at])
 }
 
 /// The resource of `jid`, if it has one.
 pub fn resource(jid: &str) -> Option<&str> {
-    jid.split_once('/').map(|(_, resource)| resource)
+    let end = memchr::memchr(b'/', jid.as_bytes());
+    end.map(|at| &jid[at + 1..])
 }
 
 /// The part of `jid` before its `@`, if it has one.

@@ -37,7 +37,14 @@ impl Event<'_> {
         if message.attribute("type").as_deref() == Some("error") {
             return None;
         }
-        let event = message.child(ns::PUBSUB_EVENT, "event")?;
+        let (mut event, mut is_delayed) = (None, false);
+        for child in message.children() {
+            is_delayed |= child.local() == "delay";
+            if event.is_none() && child.is(ns::PUBSUB_EVENT, "event") {
+                event = Some(child);
+            }
+        }
+        let event = event?;
         let element = event.children().next()?;
         let what = match element.local() {
             "items" => What::Items,
@@ -51,7 +58,7 @@ impl Event<'_> {
             node: &element.attribute("node")?,
             what,
             element: &element,
-            is_delayed: message.children().any(|child| child.local() == "delay"),
+            is_delayed,
         }))
     }
 }

@@ -10,6 +10,8 @@
 //! Three rows are mailboxes, which one puts into and the other empties: `people.is_awaited` (by `presence/`),
 //! `people.changed` and `audience.farewell` (by `contacts/`).
 
+use std::sync::Arc;
+
 use super::node::{Access, OwnNode, Spec};
 use super::people::People;
 use super::{Ask, Cx, Wire};
@@ -44,6 +46,8 @@ const NODE: Spec = Spec {
 pub(super) struct Account {
     /// The client's full JID; empty until the server has bound it.
     jid: String,
+    /// The same without its resource.
+    bare: Arc<str>,
     pub(super) people: People,
     /// The node `presence`.
     pub(super) node: OwnNode,
@@ -103,6 +107,7 @@ impl Account {
         }
         Self {
             jid: String::new(),
+            bare: "".into(),
             people: People::default(),
             node,
             status: Status::default(),
@@ -125,6 +130,7 @@ impl Account {
 
     /// The server has bound the client to this full JID.
     pub(super) fn bind(&mut self, jid: String) {
+        self.bare = jid::bare(&jid).into();
         self.jid = jid;
     }
 
@@ -135,7 +141,12 @@ impl Account {
 
     /// The bare JID.
     pub(super) fn bare(&self) -> &str {
-        jid::bare(&self.jid)
+        &self.bare
+    }
+
+    /// The same for whoever writes to the account meanwhile.
+    pub(super) fn own_bare(&self) -> Arc<str> {
+        Arc::clone(&self.bare)
     }
 
     /// The domain.

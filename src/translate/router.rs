@@ -1,7 +1,10 @@
 //! Which stanza, event, question and answer goes to which function, and what follows from it: the only file that
 //! knows all functions.
 
+use std::sync::LazyLock;
 use std::time::Duration;
+
+use memchr::memmem::Finder;
 
 use super::account::Account;
 use super::contacts::Contacts;
@@ -190,7 +193,7 @@ impl Translator {
             Kind::Presence => self.server_presence(stanza, wire),
             Kind::Iq => self.server_iq(stanza, wire),
             // Most messages have nothing to do with this.
-            Kind::Message if !mentions(stanza, &["#event", "#subscribe_authorization", "&#"]) => {
+            Kind::Message if !holds(stanza, &[&EVENT, &FORM, &REFERENCE]) => {
                 return Verdict::Pass;
             }
             Kind::Message => self.server_message(stanza, wire),
@@ -219,10 +222,10 @@ impl Translator {
 
     /// An event of a room, where presence is left to classic XMPP.
     fn room_event(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
-        if !mentions(message, &["#event", "&#"]) {
+        if !holds(message, &[&EVENT, &REFERENCE]) {
             return Verdict::Pass;
         }
-        let own = self.account.bare().to_owned();
+        let own = self.account.own_bare();
         let event = |event: &Event<'_>| match self.rooms.owns(event.service) {
             true => self.event(event, wire),
             false => Verdict::Pass,
@@ -234,8 +237,9 @@ impl Translator {
     fn server_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
         let cx = &mut self.account.with(wire);
         self.contacts.need(cx);
-        let own = cx.account.bare().to_owned();
-        if let Some(question) = Question::read(message, &own)
+        let own = cx.account.own_bare();
+        if holds(message, &[&FORM, &REFERENCE])
+            && let Some(question) = Question::read(message, &own)
             && self.contacts.owns(&question, cx)
         {
             self.contacts.question(question, cx);
@@ -485,4 +489,15 @@ fn mentions(stanza: &Element<'_>, words: &[&str]) -> bool {
     words
         .iter()
         .any(|word| memchr::memmem::find(bytes, word.as_bytes()).is_some())
+}
+
+/// Words that are looked for in every message: how to search for them is worked out once.
+static EVENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("#event"));
+static FORM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("#subscribe_authorization"));
+static REFERENCE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("&#"));
+
+/// The same as [`mentions`] for these.
+fn holds(stanza: &Element<'_>, words: &[&Finder<'_>]) -> bool {
+    let bytes = stanza.raw().as_bytes();
+    words.iter().any(|word| word.find(bytes).is_some())
 }

@@ -1,6 +1,9 @@
 //! Which characters and references XML 1.0 allows where.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::XmlError;
 
@@ -48,12 +51,15 @@ pub(crate) fn split_qname(name: &str) -> Result<(Option<&str>, &str), XmlError> 
     }
 }
 
+/// How U+FFFE and U+FFFF begin. How to search for it is worked out once: it is looked for in every token.
+static NONCHARACTER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\xEF\xBF"));
+
 /// Checks that `bytes` are UTF-8 and only characters XML allows.
 pub(crate) fn check_chars(bytes: &[u8]) -> Result<&str, XmlError> {
     let text = std::str::from_utf8(bytes).map_err(|_| XmlError::Encoding)?;
-    // Below 0x20 only three are allowed; above, only U+FFFE and U+FFFF are not (EF BF BE, EF BF BF).
-    let suspicious = bytes.iter().any(|&b| b < 0x20 && !is_space(b))
-        || memchr::memmem::find(bytes, b"\xEF\xBF").is_some();
+    // Below 0x20 only three are allowed; above, only U+FFFE and U+FFFF are not.
+    let suspicious =
+        bytes.iter().any(|&b| b < 0x20 && !is_space(b)) || NONCHARACTER.find(bytes).is_some();
     if suspicious && !text.chars().all(is_char) {
         return Err(XmlError::NotWellFormed("forbidden character"));
     }

@@ -109,13 +109,14 @@ impl<'a> Element<'a> {
 
     /// The language in force inside this element.
     pub(crate) fn lang(&self) -> Option<Cow<'_, str>> {
-        let mut element = self;
-        loop {
-            match (element.attribute("xml:lang"), element.scope) {
-                (Some(lang), _) => return Some(lang),
-                (None, Scope::Parent(parent)) => element = parent,
-                (None, Scope::Stream(stream)) => return stream.lang().map(Cow::Borrowed),
-            }
+        self.attribute("xml:lang").or_else(|| self.outer_lang())
+    }
+
+    /// The language in force around this element.
+    pub(super) fn outer_lang(&self) -> Option<Cow<'a, str>> {
+        match self.scope {
+            Scope::Parent(parent) => parent.lang(),
+            Scope::Stream(stream) => stream.lang().map(Cow::Borrowed),
         }
     }
 
@@ -298,9 +299,9 @@ pub(crate) fn sole_element(bytes: &[u8]) -> Option<&str> {
 /// Whether `raw` uses `prefix` in the name of an element or an attribute, or seems to.
 pub(crate) fn mentions_prefix(raw: &str, prefix: &str) -> bool {
     let bytes = raw.as_bytes();
-    memchr::memmem::find_iter(bytes, prefix.as_bytes()).any(|at| {
-        let before = at.checked_sub(1).map(|i| bytes[i]);
-        bytes.get(at + prefix.len()) == Some(&b':')
-            && before.is_some_and(|b| b == b'<' || b == b'/' || is_space(b))
+    memchr::memchr_iter(b':', bytes).any(|colon| {
+        let before = bytes[..colon].strip_suffix(prefix.as_bytes());
+        let before = before.and_then(<[u8]>::last);
+        before.is_some_and(|&b| b == b'<' || b == b'/' || is_space(b))
     })
 }

@@ -1,6 +1,8 @@
 //! Bytes to frames: where one top-level element of a stream ends, and whether it may pass.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use memchr::memmem::Finder;
 
 use super::chars::{check_chars, check_references, is_space, split_qname};
 use super::declarations::{Declarations, Range, part};
@@ -534,10 +536,13 @@ fn end_name(tag: &[u8]) -> &[u8] {
     &name[..len]
 }
 
+/// What may not stand in text. How to search for it is worked out once.
+static END_OF_CDATA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("]]>"));
+
 fn check_text(bytes: &[u8]) -> Result<(), XmlError> {
     let text = check_chars(bytes)?;
     check_references(text)?;
-    if memchr::memmem::find(bytes, b"]]>").is_some() {
+    if END_OF_CDATA.find(bytes).is_some() {
         return Err(XmlError::NotWellFormed("']]>' in text"));
     }
     Ok(())

@@ -43,11 +43,15 @@ fn start_tag(out: &mut BytesMut, element: &Element<'_>, attributes: Changes<'_>)
     let tag = element.tag();
     let raw = tag.raw();
     let mut copied = 0;
+    // Those that were there, a bit for each: there are a few changes at most.
+    let mut found = 0_u64;
     for attribute in tag.attributes().flatten() {
-        let Some((name, value)) = attributes.iter().find(|(name, _)| *name == attribute.name)
-        else {
+        let mut changes = attributes.iter();
+        let Some(index) = changes.position(|(name, _)| *name == attribute.name) else {
             continue;
         };
+        let (name, value) = attributes[index];
+        found |= 1 << index;
         put(out, &raw[copied..attribute.start]);
         if let Some(value) = value {
             put_attribute(out, name, value);
@@ -56,9 +60,9 @@ fn start_tag(out: &mut BytesMut, element: &Element<'_>, attributes: Changes<'_>)
     }
     let end = if tag.is_empty() { 2 } else { 1 };
     put(out, raw[copied..raw.len() - end].trim_ascii_end());
-    for (name, value) in attributes {
+    for (index, (name, value)) in attributes.iter().enumerate() {
         if let Some(value) = value
-            && tag.attributes().flatten().all(|a| a.name != *name)
+            && found & (1 << index) == 0
         {
             put_attribute(out, name, value);
         }
@@ -91,7 +95,7 @@ fn declare_inherited(out: &mut BytesMut, element: &Element<'_>, changes: Changes
     }
     if tag.attribute("xml:lang").is_none()
         && !is_set("xml:lang")
-        && let Some(lang) = element.lang()
+        && let Some(lang) = element.outer_lang()
     {
         put_attribute(out, "xml:lang", &lang);
     }

@@ -10,6 +10,8 @@
 //!     PROGRAM --bench message_each_way --sample-count 1 --sample-size 1000
 //! ```
 
+mod rooms;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +23,8 @@ use pubshim::xml::{Framer, Limits};
 #[global_allocator]
 static ALLOC: AllocProfiler = AllocProfiler::system();
 
-/// Rounds before the measured ones: buffers have grown by then.
-const WARM_UP: usize = 100;
+/// Rounds before the measured ones: buffers, and what is remembered, have grown by then.
+const WARM_UP: usize = 400;
 /// What one read of a busy leg may bring.
 const BATCH: usize = 16;
 
@@ -63,6 +65,9 @@ fn native(id: &str) -> Vec<u8> {
     )
     .into_bytes()
 }
+
+/// As long as the ids a shim gives.
+const ID: &str = "ps-0000000a-00000000000000000000000000000000";
 
 fn main() {
     divan::main();
@@ -138,11 +143,10 @@ fn presence_wrapped(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn event_unwrapped(bencher: Bencher<'_, '_>) {
     let mut shim = Shim::with_roster();
-    let events = [event("p1"), event("p2")];
-    let mut changes = events.iter().cycle();
+    let mut event = Numbered::new(event(ID));
     let mut round = || {
-        let event = changes.next().map_or(&[][..], |event| event);
-        shim.receive(Leg::Server, black_box(event));
+        event.next();
+        shim.receive(Leg::Server, black_box(&event.stanza));
         shim.to_client.starts_with(b"<presence ") && shim.to_server.is_empty()
     };
     for _ in 0..WARM_UP {
@@ -157,15 +161,13 @@ fn event_unwrapped(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn native_then_its_event(bencher: Bencher<'_, '_>) {
     let mut shim = Shim::with_roster();
-    let changes = ["p1", "p2"].map(|id| (native(id), event(id)));
-    let mut changes = changes.iter().cycle();
+    let (mut native, mut event) = (Numbered::new(native(ID)), Numbered::new(event(ID)));
     let mut round = || {
-        let (native, event) = changes
-            .next()
-            .map_or((&[][..], &[][..]), |(native, event)| (native, event));
-        shim.receive(Leg::Server, black_box(native));
+        native.next();
+        event.next();
+        shim.receive(Leg::Server, black_box(&native.stanza));
         let is_shown = shim.to_client.starts_with(b"<presence ");
-        shim.receive(Leg::Server, black_box(event));
+        shim.receive(Leg::Server, black_box(&event.stanza));
         is_shown && shim.to_client.is_empty()
     };
     for _ in 0..WARM_UP {
@@ -174,6 +176,35 @@ fn native_then_its_event(bencher: Bencher<'_, '_>) {
     bencher
         .counter(ItemsCount::new(2_usize))
         .bench_local(|| measured(&mut round));
+}
+
+/// A stanza with another id each time: what a session has seen it does not show again.
+struct Numbered {
+    stanza: Vec<u8>,
+    /// Where the id ends.
+    end: usize,
+    count: usize,
+}
+
+impl Numbered {
+    /// `stanza` has [`ID`] once.
+    fn new(stanza: Vec<u8>) -> Self {
+        let at = memchr::memmem::find(&stanza, ID.as_bytes()).expect("an id");
+        Self {
+            stanza,
+            end: at + ID.len(),
+            count: 0,
+        }
+    }
+
+    fn next(&mut self) {
+        self.count += 1;
+        let mut rest = self.count;
+        for digit in self.stanza[..self.end].iter_mut().rev().take(12) {
+            *digit = b"0123456789"[rest % 10];
+            rest /= 10;
+        }
+    }
 }
 
 /// What callgrind counts.
@@ -194,9 +225,13 @@ struct Shim {
 
 impl Shim {
     fn established() -> Self {
+        Self::with(Options::default())
+    }
+
+    fn with(options: Options) -> Self {
         let options = Options {
             security: Security::Plain,
-            ..Options::default()
+            ..options
         };
         let mut shim = Self {
             session: Session::new(Arc::new(options), Seed([7; 32]), Duration::ZERO),

@@ -126,22 +126,40 @@ class Server(End):
 
 
 class Client(End):
-    async def log_in(self):
-        self.send(HEADER.format("to"))
+    async def log_in(self, header=HEADER.format("to"), secret="AHIAcg==", resource=""):
+        self.send(header)
         await self.expect("</stream:features>")
-        self.send(f"<auth xmlns='{SASL}' mechanism='PLAIN'>AHIAcg==</auth>")
+        self.send(f"<auth xmlns='{SASL}' mechanism='PLAIN'>{secret}</auth>")
         await self.expect("<success[^>]*>")
-        self.send(HEADER.format("to"))
+        self.send(header)
         await self.expect("</stream:features>")
-        self.send(f"<iq type='set' id='b'><bind xmlns='{BIND}'/></iq>")
+        self.send(f"<iq type='set' id='b'><bind xmlns='{BIND}'>{resource}</bind></iq>")
         await self.expect("</iq>")
+
+
+async def start_shim(program, *options):
+    """A running pubshim, its log and its port."""
+    log = tempfile.TemporaryFile()
+    options = ["--listen", "127.0.0.1:0", *options]
+    process = await asyncio.create_subprocess_exec(program, "run", *options, stderr=log)
+
+    def read_log():
+        log.seek(0)
+        return log.read().decode()
+
+    async with asyncio.timeout(PATIENCE):
+        while not (found := re.search(r"listening on \S*:(\d+)", read_log())):
+            if process.returncode is not None:
+                sys.exit(f"load.py: pubshim ended: {read_log()}")
+            await asyncio.sleep(0.05)
+    return process, int(found[1])
 
 
 class Shim:
     """A running pubshim and a server for it. Logins are paired with their accepted connections in turn."""
 
-    def __init__(self, program):
-        self.program = program
+    def __init__(self, program, *options):
+        self.program, self.options = program, options
         self.turn = asyncio.Lock()
         self.count = 0
 
@@ -153,18 +171,8 @@ class Shim:
         )
         self.listener = listener
         port = listener.sockets[0].getsockname()[1]
-        self.log = tempfile.TemporaryFile()
-        options = ["--listen", "127.0.0.1:0", "--server", f"plain://127.0.0.1:{port}"]
-        options += ["--max-sessions", str(2 * SESSIONS)]
-        self.process = await asyncio.create_subprocess_exec(
-            self.program, "run", *options, stderr=self.log
-        )
-        async with asyncio.timeout(PATIENCE):
-            while not (found := re.search(r"listening on \S*:(\d+)", self.read_log())):
-                if self.process.returncode is not None:
-                    sys.exit(f"load.py: pubshim ended: {self.read_log()}")
-                await asyncio.sleep(0.05)
-        self.port = int(found[1])
+        options = ["--server", f"plain://127.0.0.1:{port}", "--max-sessions", str(2 * SESSIONS)]
+        self.process, self.port = await start_shim(self.program, *options, *self.options)
         return self
 
     async def __aexit__(self, *_):
@@ -172,10 +180,6 @@ class Shim:
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         await self.process.wait()
-
-    def read_log(self):
-        self.log.seek(0)
-        return self.log.read().decode()
 
     async def log_in(self):
         loop = asyncio.get_running_loop()

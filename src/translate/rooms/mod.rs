@@ -258,7 +258,7 @@ impl Rooms {
     /// no room the client may have asked for it.
     pub(super) fn event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) -> Verdict {
         let name = event.node.strip_suffix(names::OCCUPANTS);
-        let bare = format!("{}@{}", name.unwrap_or(event.node), event.service);
+        let bare = [name.unwrap_or(event.node), "@", event.service].concat();
         if self.rooms.contains_key(&*bare) {
             self.drive(&bare, cx, |room, cx| {
                 room.handle_event(event, name.is_some(), cx)

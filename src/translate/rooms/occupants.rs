@@ -4,7 +4,9 @@
 //! nick he was first seen with; whoever comes with the nick of another account is shown as `nick (account)`. So
 //! nobody can be impersonated or silenced.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -107,7 +109,7 @@ fn author_of(item: &Element<'_>, presence: &Element<'_>) -> Option<Box<str>> {
 /// A presence without what only a room may say.
 fn kept(presence: &Element<'_>) -> Bytes {
     let write = |may_stay: &dyn Fn(&Element<'_>) -> bool| {
-        let mut out = BytesMut::new();
+        let mut out = BytesMut::with_capacity(presence.raw().len());
         rewrite_standalone(&mut out, presence, &[], may_stay, "");
         out.freeze()
     };
@@ -124,6 +126,12 @@ pub(super) fn is_of_room(child: &Element<'_>) -> bool {
         &*child.namespace(),
         ns::MUC | ns::MUC_USER | ns::OCCUPANT_ID | ns::SHIM
     )
+}
+
+/// Whether a full JID is one of `account`.
+fn is_of(full: &str, account: &str) -> bool {
+    let rest = full.strip_prefix(account);
+    rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 impl Occupants {
@@ -171,7 +179,7 @@ impl Occupants {
     /// Under which nick `account` is shown that wants to be called `nick`.
     pub(super) fn nick_for(&self, account: &str, nick: &str) -> Box<str> {
         let mut all = self.iter();
-        let is_taken = all.any(|(full, other)| *other.nick == *nick && jid::bare(full) != account);
+        let is_taken = all.any(|(full, other)| *other.nick == *nick && !is_of(full, account));
         let looks_like_one = nick.ends_with(')') && nick.contains(" (") && nick.contains('@');
         let suffix = format!(" ({account})");
         match (looks_like_one || is_taken) && !nick.ends_with(&suffix) {
@@ -185,8 +193,14 @@ impl Occupants {
         all.any(|(other, occupant)| **other != *full && *occupant.nick == *nick)
     }
 
-    fn of_account<'a>(&'a self, account: &'a str) -> impl Iterator<Item = &'a Box<str>> {
-        self.0.keys().filter(move |full| jid::bare(full) == account)
+    /// Everybody of an account: they stand together, but for accounts whose name goes on behind that of this one.
+    fn of_account<'a>(&'a self, account: &str) -> impl Iterator<Item = &'a Occupant> {
+        let all = self
+            .0
+            .range::<str, _>((Bound::Included(account), Bound::Unbounded));
+        let near = all.take_while(move |(full, _)| full.starts_with(account));
+        near.filter(move |(full, _)| is_of(full, account))
+            .map(|(_, occupant)| occupant)
     }
 
     /// Whoever has this nick.
@@ -214,20 +228,24 @@ impl Occupants {
 
     /// Under which nick the author of a message is shown who wants to be called `nick`. Of several resources it may
     /// be any one that is called so.
-    pub(super) fn nick_of_author(&self, author: &str, nick: Option<&str>) -> Box<str> {
+    pub(super) fn nick_of_author(
+        &self,
+        author: &str,
+        nick: impl FnOnce() -> Option<Box<str>>,
+    ) -> Cow<'_, str> {
         if let Some(occupant) = self.0.get(author) {
-            return occupant.nick.clone();
+            return Cow::Borrowed(&occupant.nick);
         }
-        let account = jid::bare(author);
-        let mut own = self.of_account(account).filter_map(|full| self.0.get(full));
-        let own = match nick {
-            Some(nick) => own.find(|occupant| *occupant.nick == *nick),
+        let (account, nick) = (jid::bare(author), nick());
+        let mut own = self.of_account(account);
+        let own = match &nick {
+            Some(nick) => own.find(|occupant| occupant.nick == *nick),
             None => own.next(),
         };
-        let unnamed = || nick.or(jid::local(account)).unwrap_or(account);
+        let unnamed = || nick.as_deref().or(jid::local(account)).unwrap_or(account);
         own.map_or_else(
-            || self.nick_for(account, unnamed()),
-            |occupant| occupant.nick.clone(),
+            || Cow::Owned(self.nick_for(account, unnamed()).into()),
+            |occupant| Cow::Borrowed(&*occupant.nick),
         )
     }
 
@@ -241,8 +259,9 @@ impl Occupants {
     /// Those last heard of before `before`, except `own` account's, from whom nothing has come for longest; `most` of
     /// them.
     pub(super) fn quietest(&self, own: &str, before: Duration, most: usize) -> Vec<Box<str>> {
-        let all = self.0.iter().filter(|(full, _)| jid::bare(full) != own);
-        let mut all: Vec<_> = all.filter(|(_, it)| it.heard < Some(before)).collect();
+        let all = self.0.iter();
+        let all = all.filter(|(full, it)| it.heard < Some(before) && !is_of(full, own));
+        let mut all: Vec<_> = all.collect();
         all.sort_by_key(|(_, occupant)| occupant.heard);
         let all = all.into_iter().take(most);
         all.map(|(full, _)| full.clone()).collect()
@@ -256,6 +275,6 @@ impl Occupants {
 
     /// Whether anybody is there but `own` account.
     pub(super) fn has_others(&self, own: &str) -> bool {
-        self.0.keys().any(|full| jid::bare(full) != own)
+        self.0.keys().any(|full| !is_of(full, own))
     }
 }

@@ -1,6 +1,9 @@
 //! What is said in a room: live, before, and its subject (listings 16 and 17).
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hasher as _};
 
 use bytes::{Bytes, BytesMut};
 use time::OffsetDateTime;
@@ -12,7 +15,7 @@ use crate::jid;
 use crate::ns;
 use crate::translate::Cx;
 use crate::wire::{Dropped, Leg};
-use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
+use crate::xml::{Element, Namespaces, escape, rewrite_standalone};
 
 /// So many ids of messages are remembered.
 const MOST_SEEN: usize = 300;
@@ -28,8 +31,9 @@ pub(super) struct Talk {
     meanwhile: Vec<Line>,
     /// The newest subject, and when it was said.
     subject: Option<(i64, Line)>,
-    /// Items that were shown, oldest first.
-    seen: VecDeque<Box<str>>,
+    /// Items that were shown, oldest first: hashes of their ids. Two ids of one hash would need to be looked for, and
+    /// whoever finds a second one to his own has silenced himself.
+    seen: VecDeque<u64>,
 }
 
 /// How much of what was said before the client wants (XEP-0045 §7.2.14).
@@ -41,13 +45,18 @@ struct Wanted {
     since: i64,
 }
 
-/// A message on the node.
+/// A message on the node, as it is read there.
+struct Post<'a> {
+    message: Element<'a>,
+    /// Who has published it: a full JID where the service tells it.
+    author: Cow<'a, str>,
+    item: Cow<'a, str>,
+}
+
+/// A message that is kept.
 #[derive(Clone)]
 struct Line {
-    /// Who has published it: a full JID where the service tells it.
     author: Box<str>,
-    /// What he calls himself in it.
-    nick: Option<Box<str>>,
     item: Box<str>,
     payload: Bytes,
     stamp: Option<i64>,
@@ -113,7 +122,7 @@ impl Talk {
             let is_empty_body = is_subject && child.local() == "body";
             !is_of_room(child) && !is_empty_body && child.namespace() != ns::DELAY
         };
-        let mut out = BytesMut::new();
+        let mut out = BytesMut::with_capacity(message.raw().len() + 256);
         rewrite_standalone(&mut out, message, &changes, may_stay, &delay);
         Some(Said {
             item: cx.wire.fresh_id().to_string(),
@@ -122,60 +131,72 @@ impl Talk {
         })
     }
 
-    /// Takes a message on the node, and shows it if it is new (`is_live`) and the client is in; its author.
+    /// Takes a message on the node, and shows it if it is new (`is_live`) and the client is in; whether it was taken.
     pub(super) fn note(
         &mut self,
         item: &Element<'_>,
         is_live: bool,
         is_in: bool,
         room: &str,
-        occupants: &Occupants,
+        occupants: &mut Occupants,
         cx: &mut Cx<'_>,
-    ) -> Option<Box<str>> {
-        let line = match Line::read(item, room) {
-            Ok(line) => line,
+    ) -> bool {
+        let post = match Post::read(item) {
+            Ok(post) => post,
             Err(reason) => {
                 cx.wire.drop_event(reason);
-                return None;
+                return false;
             }
         };
         if !is_live {
             // Its event has overtaken the answer that has it, too, and in its place.
             let meanwhile = self.meanwhile.len();
-            self.meanwhile.retain(|it| it.item != line.item);
+            self.meanwhile.retain(|it| *it.item != *post.item);
             if self.meanwhile.len() < meanwhile {
-                self.before.push(line);
-                return None;
+                self.before.push(post.keep(room));
+                return false;
             }
         }
-        if self.seen.contains(&line.item) {
+        if !self.is_new(&post.item) {
             cx.wire.drop_event(Dropped::Seen);
-            return None;
+            return false;
         }
-        self.seen.push_back(line.item.clone());
-        if self.seen.len() > MOST_SEEN {
+        if is_live && is_in {
+            post.show(true, room, occupants, cx);
+        } else {
+            let lines = match is_live {
+                true => &mut self.meanwhile,
+                false => &mut self.before,
+            };
+            if lines.len() < MOST_SEEN {
+                lines.push(post.keep(room));
+            }
+        }
+        if is_live {
+            occupants.hear(&post.author, cx.wire.now);
+        }
+        true
+    }
+
+    /// Whether an item was not seen before; from now on it was.
+    fn is_new(&mut self, item: &str) -> bool {
+        let mut hash = DefaultHasher::new();
+        hash.write(item.as_bytes());
+        let hash = hash.finish();
+        if self.seen.contains(&hash) {
+            return false;
+        }
+        if self.seen.len() >= MOST_SEEN {
             self.seen.pop_front();
         }
-        let author = line.author.clone();
-        if is_live && is_in {
-            line.show(true, room, occupants, cx);
-            return Some(author);
-        }
-        let lines = if is_live {
-            &mut self.meanwhile
-        } else {
-            &mut self.before
-        };
-        if lines.len() < MOST_SEEN {
-            lines.push(line);
-        }
-        Some(author)
+        self.seen.push_back(hash);
+        true
     }
 
     /// Takes an item that holds a subject: the newest one counts.
     pub(super) fn note_subject(&mut self, item: &Element<'_>, now: i64) {
         let id = item.attribute("id").unwrap_or_default();
-        let Ok(line) = Line::read(item, "") else {
+        let Ok(line) = Post::read(item).map(|post| post.keep("")) else {
             return;
         };
         let is_own = id.strip_prefix("subject/") == Some(jid::bare(&line.author));
@@ -248,8 +269,8 @@ impl Wanted {
     }
 }
 
-impl Line {
-    fn read(item: &Element<'_>, room: &str) -> Result<Self, Dropped> {
+impl<'a> Post<'a> {
+    fn read(item: &'a Element<'a>) -> Result<Self, Dropped> {
         let mut payloads = item.children();
         let (Some(message), None) = (payloads.next(), payloads.next()) else {
             return Err(Dropped::WrongPayload);
@@ -263,52 +284,80 @@ impl Line {
         ) {
             return Err(Dropped::WrongType);
         }
-        let author = item.attribute("publisher").ok_or(Dropped::ForeignFrom)?;
-        let from = message.attribute("from").unwrap_or_default();
-        let stamp = message.child(ns::DELAY, "delay").and_then(|delay| {
-            let stamp = delay.attribute("stamp")?;
-            unix_of(&stamp)
-        });
-        let may_stay = |child: &Element<'_>| {
-            let by = child.attribute("by");
-            let is_id = child.is(ns::SID, "stanza-id") && by.as_deref() == Some(room);
-            !is_of_room(child) && !is_id
-        };
-        let mut payload = BytesMut::new();
-        rewrite_standalone(&mut payload, &message, &[], may_stay, "");
         Ok(Self {
-            author: (*author).into(),
-            nick: jid::resource(&from).and_then(nick_of),
-            item: item.attribute("id").unwrap_or_default().into(),
-            payload: payload.freeze(),
-            stamp,
-            is_subject: is_subject(&message),
+            message,
+            author: item.attribute("publisher").ok_or(Dropped::ForeignFrom)?,
+            item: item.attribute("id").unwrap_or_default(),
         })
     }
 
+    /// A copy of it to be shown later.
+    fn keep(&self, room: &str) -> Line {
+        let stamp = self
+            .message
+            .child(ns::DELAY, "delay")
+            .and_then(|delay| unix_of(&delay.attribute("stamp")?));
+        let mut payload = BytesMut::with_capacity(self.message.raw().len());
+        let may_stay = |child: &Element<'_>| may_stay(child, room);
+        rewrite_standalone(&mut payload, &self.message, &[], may_stay, "");
+        Line {
+            author: (*self.author).into(),
+            item: (*self.item).into(),
+            payload: payload.freeze(),
+            stamp,
+            is_subject: is_subject(&self.message),
+        }
+    }
+
+    /// Copies it from where it stands to the client.
     fn show(&self, is_live: bool, room: &str, occupants: &Occupants, cx: &mut Cx<'_>) {
-        let namespaces = Namespaces::none();
-        let Some(message) = Element::of_frame(&self.payload, &namespaces) else {
-            return;
-        };
-        let nick = occupants.nick_of_author(&self.author, self.nick.as_deref());
-        let from = format!("{room}/{nick}");
+        let nick = occupants.nick_of_author(&self.author, || {
+            let from = self.message.attribute("from")?;
+            jid::resource(&from).and_then(nick_of)
+        });
+        // Both in one piece of memory, and one that need not grow.
+        let mut text = String::with_capacity(256);
+        let _ = write!(text, "{room}/{nick}");
+        let from = text.len();
+        let (by, item) = (escape(room), escape(&self.item));
+        let _ = write!(
+            text,
+            "<stanza-id xmlns='{}' by='{by}' id='{item}'/>",
+            ns::SID
+        );
+        let (from, id) = text.split_at(from);
         let changes = [
-            ("from", Some(&*from)),
+            ("from", Some(from)),
             ("to", Some(cx.account.jid())),
             ("type", Some("groupchat")),
         ];
-        let id = format!(
-            "<stanza-id xmlns='{}' by='{}' id='{}'/>",
-            ns::SID,
-            escape(room),
-            escape(&self.item)
-        );
-        let may_stay = |child: &Element<'_>| !is_live || child.namespace() != ns::DELAY;
+        let may_stay = |child: &Element<'_>| {
+            may_stay(child, room) && !(is_live && child.namespace() == ns::DELAY)
+        };
         cx.wire.stanza(Leg::Client, |out| {
-            rewrite(out, &message, &changes, may_stay, &id);
+            rewrite_standalone(out, &self.message, &changes, may_stay, id);
         });
     }
+}
+
+impl Line {
+    fn show(&self, is_live: bool, room: &str, occupants: &Occupants, cx: &mut Cx<'_>) {
+        let namespaces = Namespaces::none();
+        if let Some(message) = Element::of_frame(&self.payload, &namespaces) {
+            let post = Post {
+                message,
+                author: Cow::Borrowed(&self.author),
+                item: Cow::Borrowed(&self.item),
+            };
+            post.show(is_live, room, occupants, cx);
+        }
+    }
+}
+
+/// Whether what stands in a message may be shown: neither a word of `room`'s nor its id for the message.
+fn may_stay(child: &Element<'_>, room: &str) -> bool {
+    let is_id = || child.is(ns::SID, "stanza-id") && child.attribute("by").as_deref() == Some(room);
+    !is_of_room(child) && !is_id()
 }
 
 /// Whether a message sets the subject: clients send it alone, or with an empty body.

@@ -8,6 +8,7 @@ mod create;
 mod hostile;
 mod join;
 mod leave;
+mod many;
 mod others;
 mod services;
 mod talk;

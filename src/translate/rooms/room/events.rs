@@ -44,11 +44,10 @@ impl Room {
             true => Part::Occupants,
             false => Part::Talk,
         };
-        let is_own = event.element.attribute("jid").as_deref() == Some(cx.account.jid());
-        let state = event.element.attribute("subscription");
+        let says = |name, value| event.element.attribute(name).as_deref() == Some(value);
         match event.what {
             What::Items => self.note_items(event.element, part, From::Event, cx),
-            What::Subscription if is_own && state.as_deref() == Some("none") => {
+            What::Subscription if says("jid", cx.account.jid()) && says("subscription", "none") => {
                 self.show_out(&["110", "307"], "", cx)
             }
             What::Node if event.element.local() == "delete" => self.show_deleted(cx),
@@ -73,23 +72,23 @@ impl Room {
         };
         let mut bare = Vec::new();
         for item in items.children().take(most) {
-            let id = item.attribute("id").unwrap_or_default();
+            let id = || item.attribute("id").unwrap_or_default();
             let noted = match (part, item.local()) {
                 (_, "item") if from == From::Event && item.children().next().is_none() => {
-                    bare.push(id.into_owned());
+                    bare.push(id().into_owned());
                     Ok(true)
                 }
                 (Part::Talk, "item") => {
                     self.note_talk(&item, from, cx);
                     Ok(true)
                 }
-                (Part::Occupants, "item") if id.starts_with("subject/") => {
+                (Part::Occupants, "item") if id().starts_with("subject/") => {
                     self.talk.note_subject(&item, cx.wire.unix_time());
                     Ok(true)
                 }
                 (Part::Occupants, "item") => self.note_occupant(&item, from, cx),
                 (Part::Occupants, "retract") => {
-                    self.note_retracted(&id, cx);
+                    self.note_retracted(&id(), cx);
                     Ok(true)
                 }
                 _ => Err(Dropped::Retracted),
@@ -116,15 +115,9 @@ impl Room {
             let id = item.attribute("id").unwrap_or_default();
             self.unheard.take(Part::Talk, &id);
         }
-        let talk = &mut self.talk;
-        let author = talk.note(item, is_live, is_joined, &self.bare, &self.occupants, cx);
-        let Some(author) = author else {
-            return;
-        };
-        if is_live {
-            self.occupants.hear(&author, cx.wire.now);
-        }
-        if is_live && is_joined {
+        let (talk, occupants) = (&mut self.talk, &mut self.occupants);
+        let is_taken = talk.note(item, is_live, is_joined, &self.bare, occupants, cx);
+        if is_taken && is_live && is_joined {
             self.watch_silent(cx);
         }
     }

@@ -1,5 +1,7 @@
 //! Occupants as the client is shown them, and as they are published (XEP-0045 §7.2).
 
+use std::collections::BTreeSet;
+
 use bytes::{Bytes, BytesMut};
 
 use super::{Room, State};
@@ -17,10 +19,9 @@ impl Room {
         self.state = State::Joined;
         self.start_watch(cx);
         let own = cx.account.jid().to_owned();
-        let mut shown: Vec<&str> = Vec::new();
+        let mut shown = BTreeSet::new();
         for (full, occupant) in self.occupants.iter() {
-            if full != own && *occupant.nick != *self.nick && !shown.contains(&&*occupant.nick) {
-                shown.push(&occupant.nick);
+            if full != own && *occupant.nick != *self.nick && shown.insert(&*occupant.nick) {
                 self.show(
                     full,
                     &occupant.nick,

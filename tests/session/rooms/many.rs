@@ -1,0 +1,50 @@
+//! A room where much is said.
+
+use super::*;
+
+fn hears(d: &mut Driver, n: usize) {
+    happens(d, TALK, &body(ROMEO, "Romeo", &format!("n{n}"), 0));
+}
+
+#[test]
+fn of_ten_thousand_messages_the_last_ids_are_kept() {
+    let mut d = joined();
+    for n in 0..10_000 {
+        hears(&mut d, n);
+        assert_eq!(sees(&mut d), [format!("Romeo says n{n}")]);
+        if n % 1000 == 0 {
+            d.forget();
+        }
+    }
+    d.forget();
+    for n in 9_700..10_000 {
+        hears(&mut d, n);
+    }
+    assert_eq!(
+        (sees(&mut d), d.dropped()),
+        (vec![], vec![Dropped::Seen; 300])
+    );
+    hears(&mut d, 9_699);
+    assert_eq!(
+        sees(&mut d),
+        ["Romeo says n9699"],
+        "more is kept than is bounded"
+    );
+}
+
+/// More than 64 requests that wait would be refused.
+#[test]
+fn each_message_of_the_client_is_one_request_that_does_not_wait() {
+    let mut d = joined();
+    for n in 0..1000 {
+        d.client(&format!(
+            "<message to='{ROOM}' type='groupchat' id='m{n}'><body>{n}</body></message>"
+        ));
+        let publish = d.one_to_server();
+        assert_eq!(what(&publish), "publish characters");
+        echo(&mut d, &publish);
+        assert_eq!(sees(&mut d), [format!("JC says {n}")]);
+        assert_eq!(d.server_bytes(), "");
+        d.forget();
+    }
+}
