@@ -175,7 +175,7 @@ impl Pubsub {
         let mut shown = Vec::new();
         let mut bytes = 0;
         for item in wanted.iter().rev().take(count) {
-            let xml = events::item_xml(node, item, true);
+            let xml = events::item_xml(context.ways, node, item, true);
             bytes += xml.len();
             // One item always fits: its payload is limited.
             if bytes > context.limits.answer && !shown.is_empty() {
