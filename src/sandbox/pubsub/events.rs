@@ -38,7 +38,8 @@ fn published_xml(ways: Ways, at: NodeId<'_>, node: &Node, item: &Item) -> String
     ));
     if ways == Ways::Ejabberd && node.config.get("pubsub#itemreply") == "publisher" {
         out.push_str(&format!(
-            "<addresses xmlns='http://jabber.org/protocol/address'><address type='replyto' jid='{}'/></addresses>",
+            "<addresses xmlns='{}'><address type='replyto' jid='{}'/></addresses>",
+            ns::ADDRESS,
             escape(&item.publisher)
         ));
     }

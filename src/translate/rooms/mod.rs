@@ -14,7 +14,9 @@
 //! | item | a message, by a random id | an occupant's presence, by his bare JID; `subject/` and a bare JID: a subject |
 //! | whose word | the service's `publisher` | the same, never the item's id |
 //!
-//! So far a service has rooms if the user says so (`--rooms`), under `auto`.
+//! So far a service has rooms if the user says so (`--rooms`, or `pubshim demo` for its own). Under `pure` nothing but
+//! publish-subscribe leaves: the join names the nick as listing 13 prints it, nobody is asked anything at his own
+//! address, and a service that knows when a session ends takes away what was published in it.
 
 mod browse;
 mod names;
@@ -45,6 +47,14 @@ const JOIN: Rule = Rule::new(
     "the join becomes subscriptions to the room's nodes, and an item that says who is there",
 );
 
+/// An item of one of a room's nodes.
+#[derive(Clone, Copy)]
+struct Item<'a> {
+    element: &'a Element<'a>,
+    /// Who has published it, if the service says so: in the item, else as the address for replies (listing 17).
+    author: Option<&'a str>,
+}
+
 /// What an answer is for.
 #[derive(Debug)]
 pub(crate) enum Ask {
@@ -64,6 +74,8 @@ impl From<Ask> for super::Ask {
 pub(super) struct Rooms {
     /// Domains whose nodes are rooms.
     services: BTreeSet<Box<str>>,
+    /// Only requests about nodes may leave: people are neither pinged nor asked for anything.
+    only_nodes: bool,
     /// Joined rooms and those that are being joined, by bare JID.
     rooms: BTreeMap<Box<str>, Room>,
 }
@@ -71,10 +83,11 @@ pub(super) struct Rooms {
 impl Rooms {
     /// Rooms on these services, unless `policy` or the user leaves them to classic XMPP.
     pub(super) fn new(policy: Policy, native: &[Function], services: &[String]) -> Self {
-        let is_on = policy == Policy::Auto && policy.translates(Function::Rooms, native);
+        let is_on = policy.translates(Function::Rooms, native);
         let services = services.iter().filter(|_| is_on);
         Self {
             services: services.map(|it| jid::prepared(it).into()).collect(),
+            only_nodes: policy == Policy::Pure,
             rooms: BTreeMap::new(),
         }
     }
@@ -138,7 +151,7 @@ impl Rooms {
             return cx.wire.refuse(presence, "wait", "resource-constraint");
         }
         cx.wire.apply(&JOIN);
-        let room = Room::new(bare, &nick, presence, cx);
+        let room = Room::new(bare, &nick, presence, self.only_nodes, cx);
         self.rooms.insert(bare.into(), room);
         self.drive(bare, cx, |room, cx| room.enter(cx));
     }

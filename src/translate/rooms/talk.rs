@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::Item;
 use super::names::nick_of;
 use super::occupants::{Occupants, is_of_room};
 use crate::jid;
@@ -125,7 +126,7 @@ impl Talk {
     /// Takes a message on the node, and shows it if it is new (`is_live`) and the client is in; its author.
     pub(super) fn note(
         &mut self,
-        item: &Element<'_>,
+        item: Item<'_>,
         is_live: bool,
         is_in: bool,
         room: &str,
@@ -142,7 +143,8 @@ impl Talk {
         if !is_live {
             // Its event has overtaken the answer that has it, too, and in its place.
             let meanwhile = self.meanwhile.len();
-            self.meanwhile.retain(|it| it.item != line.item);
+            self.meanwhile
+                .retain(|it| it.item != line.item || line.item.is_empty());
             if self.meanwhile.len() < meanwhile {
                 self.before.push(line);
                 return None;
@@ -152,7 +154,10 @@ impl Talk {
             cx.wire.drop_event(Dropped::Seen);
             return None;
         }
-        self.seen.push_back(line.item.clone());
+        // Listing 17 prints items without ids, each of which is another.
+        if !line.item.is_empty() {
+            self.seen.push_back(line.item.clone());
+        }
         if self.seen.len() > MOST_SEEN {
             self.seen.pop_front();
         }
@@ -173,8 +178,8 @@ impl Talk {
     }
 
     /// Takes an item that holds a subject: the newest one counts.
-    pub(super) fn note_subject(&mut self, item: &Element<'_>, now: i64) {
-        let id = item.attribute("id").unwrap_or_default();
+    pub(super) fn note_subject(&mut self, item: Item<'_>, now: i64) {
+        let id = item.element.attribute("id").unwrap_or_default();
         let Ok(line) = Line::read(item, "") else {
             return;
         };
@@ -188,10 +193,25 @@ impl Talk {
         }
     }
 
+    /// A subject among the messages counts if it is newer: the item of whoever set it may be gone with his session.
+    fn find_subject(&mut self, lines: &[Line], now: i64) {
+        // One as printed does not say when it was set.
+        let stamp = |line: &Line| line.stamp.unwrap_or(i64::MIN);
+        let mut newest = lines.iter().rev();
+        let newest = newest.find(|line| line.is_subject && stamp(line) <= now + MOST_AHEAD);
+        let before = self.subject.as_ref().map(|(stamp, _)| *stamp);
+        if let Some(line) = newest
+            && before.is_none_or(|before| before < stamp(line))
+        {
+            self.subject = Some((stamp(line), line.clone()));
+        }
+    }
+
     /// The client is in: it is shown what was said before, as much as it wants, then the subject, then what came
     /// meanwhile.
     pub(super) fn show_history(&mut self, room: &str, occupants: &Occupants, cx: &mut Cx<'_>) {
         let mut lines = std::mem::take(&mut self.before);
+        self.find_subject(&lines, cx.wire.unix_time());
         lines.retain(|line| !line.is_subject);
         lines.retain(|line| line.stamp.is_none_or(|stamp| stamp >= self.wanted.since));
         let mut chars = 0;
@@ -249,8 +269,9 @@ impl Wanted {
 }
 
 impl Line {
-    fn read(item: &Element<'_>, room: &str) -> Result<Self, Dropped> {
-        let mut payloads = item.children();
+    /// Reads a message as pubshim writes it, or as listing 17 prints it: without `from`, `type` and `id`.
+    fn read(Item { element, author }: Item<'_>, room: &str) -> Result<Self, Dropped> {
+        let mut payloads = element.children();
         let (Some(message), None) = (payloads.next(), payloads.next()) else {
             return Err(Dropped::WrongPayload);
         };
@@ -263,7 +284,7 @@ impl Line {
         ) {
             return Err(Dropped::WrongType);
         }
-        let author = item.attribute("publisher").ok_or(Dropped::ForeignFrom)?;
+        let author = author.ok_or(Dropped::ForeignFrom)?;
         let from = message.attribute("from").unwrap_or_default();
         let stamp = message.child(ns::DELAY, "delay").and_then(|delay| {
             let stamp = delay.attribute("stamp")?;
@@ -277,9 +298,9 @@ impl Line {
         let mut payload = BytesMut::new();
         rewrite_standalone(&mut payload, &message, &[], may_stay, "");
         Ok(Self {
-            author: (*author).into(),
+            author: author.into(),
             nick: jid::resource(&from).and_then(nick_of),
-            item: item.attribute("id").unwrap_or_default().into(),
+            item: element.attribute("id").unwrap_or_default().into(),
             payload: payload.freeze(),
             stamp,
             is_subject: is_subject(&message),
@@ -298,12 +319,15 @@ impl Line {
             ("to", Some(cx.account.jid())),
             ("type", Some("groupchat")),
         ];
-        let id = format!(
-            "<stanza-id xmlns='{}' by='{}' id='{}'/>",
-            ns::SID,
-            escape(room),
-            escape(&self.item)
-        );
+        let id = match &*self.item {
+            "" => String::new(),
+            item => format!(
+                "<stanza-id xmlns='{}' by='{}' id='{}'/>",
+                ns::SID,
+                escape(room),
+                escape(item)
+            ),
+        };
         let may_stay = |child: &Element<'_>| !is_live || child.namespace() != ns::DELAY;
         cx.wire.stanza(Leg::Client, |out| {
             rewrite(out, &message, &changes, may_stay, &id);

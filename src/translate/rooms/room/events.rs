@@ -10,8 +10,8 @@ use crate::jid;
 use crate::ns;
 use crate::pubsub::{Event, What};
 use crate::translate::Cx;
-use crate::translate::rooms::Ask;
 use crate::translate::rooms::occupants::{Change, Said};
+use crate::translate::rooms::{Ask, Item};
 use crate::wire::Dropped;
 use crate::xml::{Element, escape};
 
@@ -41,7 +41,10 @@ impl Room {
         let is_own = event.element.attribute("jid").as_deref() == Some(cx.account.jid());
         let state = event.element.attribute("subscription");
         match event.what {
-            What::Items => self.note_items(event.element, part, true, cx),
+            What::Items => {
+                let replyto = event.replyto();
+                self.note_items(event.element, part, true, replyto.as_deref(), cx)
+            }
             What::Subscription if is_own && state.as_deref() == Some("none") => {
                 self.show_out(&["110", "307"], "", cx)
             }
@@ -55,27 +58,35 @@ impl Room {
         }
     }
 
-    /// Items in an answer, or in an event (`is_live`); `false`: the client is out of the room by it.
+    /// Items in an answer, or in an event (`is_live`); `false`: the client is out of the room by it. `replyto`: who has
+    /// published those that do not say it.
     pub(super) fn note_items(
         &mut self,
         items: &Element<'_>,
         part: Part,
         is_live: bool,
+        replyto: Option<&str>,
         cx: &mut Cx<'_>,
     ) -> bool {
         let most = if is_live { MOST_ITEMS } else { usize::MAX };
         for item in items.children().take(most) {
             let id = item.attribute("id").unwrap_or_default();
-            let noted = match (part, item.local()) {
+            let publisher = item.attribute("publisher");
+            let author = publisher.as_deref().or(replyto);
+            let item = Item {
+                element: &item,
+                author: author.filter(|it| !it.is_empty()),
+            };
+            let noted = match (part, item.element.local()) {
                 (Part::Talk, "item") => {
-                    self.note_talk(&item, is_live, cx);
+                    self.note_talk(item, is_live, cx);
                     Ok(true)
                 }
                 (Part::Occupants, "item") if id.starts_with("subject/") => {
-                    self.talk.note_subject(&item, cx.wire.unix_time());
+                    self.talk.note_subject(item, cx.wire.unix_time());
                     Ok(true)
                 }
-                (Part::Occupants, "item") => self.note_occupant(&item, cx),
+                (Part::Occupants, "item") => self.note_occupant(item, cx),
                 (Part::Occupants, "retract") => {
                     self.note_retracted(&id, cx);
                     Ok(true)
@@ -91,7 +102,7 @@ impl Room {
         true
     }
 
-    fn note_talk(&mut self, item: &Element<'_>, is_live: bool, cx: &mut Cx<'_>) {
+    fn note_talk(&mut self, item: Item<'_>, is_live: bool, cx: &mut Cx<'_>) {
         let is_joined = self.state == State::Joined;
         let talk = &mut self.talk;
         let author = talk.note(item, is_live, is_joined, &self.bare, &self.occupants, cx);
@@ -112,7 +123,7 @@ impl Room {
         }
     }
 
-    fn note_occupant(&mut self, item: &Element<'_>, cx: &mut Cx<'_>) -> Result<bool, Dropped> {
+    fn note_occupant(&mut self, item: Item<'_>, cx: &mut Cx<'_>) -> Result<bool, Dropped> {
         let said = Said::read(item, &self.bare)?;
         let is_own = *said.full == *cx.account.jid();
         let is_rival = !is_own && !said.is_gone && *said.nick == *self.nick;

@@ -75,6 +75,8 @@ enum State {
 
 pub(super) struct Room {
     bare: Box<str>,
+    /// Only requests about nodes may leave.
+    only_nodes: bool,
     /// As the client is called in the room.
     nick: Box<str>,
     /// The client's newest presence, as it is published.
@@ -107,10 +109,17 @@ pub(super) fn forget(bare: &str, wire: &mut Wire) {
 }
 impl Room {
     /// Listing 12.
-    pub(super) fn new(bare: &str, nick: &str, presence: &Element<'_>, cx: &Cx<'_>) -> Self {
+    pub(super) fn new(
+        bare: &str,
+        nick: &str,
+        presence: &Element<'_>,
+        only_nodes: bool,
+        cx: &Cx<'_>,
+    ) -> Self {
         let muc = presence.child(ns::MUC, "x");
         Self {
             bare: bare.into(),
+            only_nodes,
             nick: nick.into(),
             presence: own_payload(presence, bare, nick, cx.account.jid()),
             id: presence.attribute("id").map(|id| (*id).into()),
@@ -200,7 +209,7 @@ impl Room {
     }
 
     fn next_ping(&self) -> Option<Duration> {
-        let own = self.own_account()?;
+        let own = self.own_account().filter(|_| !self.only_nodes)?;
         self.occupants.has_others(own).then_some(self.ping_at)
     }
 
@@ -214,7 +223,7 @@ impl Room {
         match (step, reply) {
             (Step::Subscribe, Ok(_)) => self.count_down(cx),
             (Step::Items(part), Ok(iq)) => {
-                answer::with_items(iq, |items| self.note_items(items, part, false, cx));
+                answer::with_items(iq, |items| self.note_items(items, part, false, None, cx));
                 self.count_down(cx)
             }
             // A history that cannot be read is none.
