@@ -8,6 +8,8 @@ mod hostile;
 mod join;
 mod leave;
 mod others;
+mod printed;
+mod pure;
 mod talk;
 
 const SERVICE: &str = "chat.shakespeare.lit";
@@ -28,11 +30,15 @@ const UNDO: [&str; 2] = ["unsubscribe characters#occupants", "unsubscribe charac
 
 /// Juliet's session on a service with rooms.
 fn session() -> Driver {
+    session_under(Policy::Auto)
+}
+
+fn session_under(policy: Policy) -> Driver {
     let mut d = Driver::logged_in(
         JULIET,
         Options {
             rooms: vec![SERVICE.into()],
-            ..options(Policy::Auto)
+            ..options(policy)
         },
     );
     d.keep(Question::Stranger);
