@@ -171,9 +171,9 @@ pub enum ConfigError {
     NativeWithoutAuto,
     /// `rooms` was given where it means nothing.
     #[error(
-        "--rooms names services for --policy auto, and means nothing under another policy; leave one of the two out"
+        "--rooms means nothing under --policy off, which changes nothing; leave one of the two out"
     )]
-    RoomsWithoutAuto,
+    RoomsUnderOff,
 }
 
 impl RunOptions {
@@ -187,10 +187,12 @@ impl RunOptions {
             Some(path) => read_file(path)?,
             None => Self::default(),
         };
-        // `--policy off` is for somebody in trouble: what the file says for `auto` must not be in
-        // the way.
+        // `--policy off` is for somebody in trouble: what the file says for another policy must not be in the way.
         if self.policy.is_some_and(|policy| policy != Policy::Auto) {
-            (file.native, file.rooms) = (None, None);
+            file.native = None;
+        }
+        if self.policy == Some(Policy::Off) {
+            file.rooms = None;
         }
         let options = self.or(file);
         let allow_remote_plaintext = options.allow_remote_plaintext.unwrap_or(false);
@@ -362,8 +364,8 @@ fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result<(), Config
     if session.policy != Policy::Auto && !session.native.is_empty() {
         return Err(ConfigError::NativeWithoutAuto);
     }
-    if session.policy != Policy::Auto && !session.rooms.is_empty() {
-        return Err(ConfigError::RoomsWithoutAuto);
+    if session.policy == Policy::Off && !session.rooms.is_empty() {
+        return Err(ConfigError::RoomsUnderOff);
     }
     Ok(())
 }

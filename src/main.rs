@@ -173,7 +173,7 @@ async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Result<()
     }
     if settings.session.policy == Policy::Pure {
         tracing::warn!(
-            "--policy pure: stock servers deliver little to a client without native presence; messages and rooms \
+            "--policy pure: stock servers deliver little to a client without native presence; messages to one person \
              are refused, as they are not translated yet"
         );
     }

@@ -61,6 +61,10 @@ pub const PUBLISH_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-opt
 /// `FORM_TYPE` of a request to approve a subscription (XEP-0060 §8.6, listing 10).
 pub const SUBSCRIBE_AUTHORIZATION: &str =
     "http://jabber.org/protocol/pubsub#subscribe_authorization";
+/// `FORM_TYPE` of subscription options (XEP-0060 §16.4.2, listing 13).
+pub const SUBSCRIBE_OPTIONS: &str = "http://jabber.org/protocol/pubsub#subscribe_options";
+/// Addresses beside what a message says (XEP-0033, listing 17).
+pub const ADDRESS: &str = "http://jabber.org/protocol/address";
 /// What an occupant says to a room (XEP-0045).
 pub const MUC: &str = "http://jabber.org/protocol/muc";
 /// What a room says to an occupant (XEP-0045).

@@ -41,7 +41,10 @@ fn the_scene_is_played() {
         "not a server to run",
         "juliet@localhost",
         "/connect juliet@localhost server 127.0.0.1 port ",
+        "A room to meet in: characters@chat.localhost.",
+        "/join characters@chat.localhost",
         "presence-publish (1, 3)",
+        "room-join (12, 13)",
         "<presence> show=\"away\" status=\"Moping\"",
         "all sessions              * the price of elegance: ×",
         "The scene was played",
@@ -61,6 +64,7 @@ fn the_domain_may_be_another() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("juliet@verona.lit"), "{text}");
+    assert!(text.contains("characters@chat.verona.lit"), "{text}");
     assert!(!text.contains("presence-publish"), "{text}");
 }
 

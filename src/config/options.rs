@@ -96,7 +96,7 @@ pub struct RunOptions {
     /// Publish-subscribe services whose nodes are shown as chat rooms; may be repeated.
     ///
     /// Everybody in such a room has to be behind pubshim. A service of real chat rooms is never to be named
-    /// here. Under --policy auto only.
+    /// here. Not under --policy off.
     #[arg(long, env = "PUBSHIM_ROOMS")]
     #[arg(value_name = "DOMAIN", help_heading = "Translation")]
     #[arg(value_delimiter = ',')]

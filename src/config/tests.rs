@@ -145,11 +145,14 @@ fn native_belongs_to_auto() {
 }
 
 #[test]
-fn services_with_rooms_belong_to_auto() {
-    let given = settings("--rooms chat.a.b,pubsub.a.b --rooms c.d");
-    assert_eq!(given.session.rooms, ["chat.a.b", "pubsub.a.b", "c.d"]);
-    assert!(refused("--rooms chat.a.b --policy pure").contains("--policy auto"));
-    assert!(refused("--rooms chat.a.b --policy off").contains("--policy auto"));
+fn services_with_rooms_are_translated_unless_nothing_is() {
+    for policy in ["auto", "pure"] {
+        let given = settings(&format!(
+            "--rooms chat.a.b,pubsub.a.b --rooms c.d --policy {policy}"
+        ));
+        assert_eq!(given.session.rooms, ["chat.a.b", "pubsub.a.b", "c.d"]);
+    }
+    assert!(refused("--rooms chat.a.b --policy off").contains("--policy off"));
 }
 
 #[test]
@@ -167,6 +170,7 @@ fn a_flag_beats_the_file() {
         br#"
         policy = "auto"
         native = ["chat"]
+        rooms = ["chat.example.org"]
         server = "tls://example.org"
         ca-file = "ca.pem"
         allow-remote-plaintext = true
@@ -181,6 +185,7 @@ fn a_flag_beats_the_file() {
     assert_eq!(given.session.timeouts.login.as_secs(), 9);
     assert_eq!(given.session.timeouts.stall.as_secs(), 540);
     assert_eq!(given.session.native, [Function::Chat]);
+    assert_eq!(given.session.rooms, ["chat.example.org"]);
     assert_eq!(given.session.security, Security::DirectTls);
     assert_eq!(given.ca_file, Some(file.path().with_file_name("ca.pem")));
     assert_eq!(given.log.level(), "debug");
@@ -188,6 +193,9 @@ fn a_flag_beats_the_file() {
     let given = settings(&(config.clone() + "--policy off --login-timeout 8 --server= -q"));
     assert_eq!(given.session.timeouts.login.as_secs(), 8);
     assert_eq!(given.session.native, []);
+    assert_eq!(given.session.rooms, [""; 0]);
+    let pure = settings(&(config.clone() + "--policy pure"));
+    assert_eq!(pure.session.rooms, ["chat.example.org"]);
     assert_eq!(
         (given.server, given.session.security),
         (None, Security::StartTls)

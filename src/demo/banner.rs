@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::options::DemoOptions;
 use crate::config::Domain;
+use crate::session::Policy;
 
 /// The banner for clients that connect to `address`; `is_other`: the usual port is taken.
 pub(super) fn banner(options: &DemoOptions, address: SocketAddr, is_other: bool) -> String {
@@ -38,6 +39,15 @@ pub(super) fn banner(options: &DemoOptions, address: SocketAddr, is_other: bool)
         let jid = format!("{}@{domain}", account.name);
         let line = line(&jid, &account.password, &host.to_string(), port);
         text.push_str(&line);
+    }
+    if options.policy != Policy::Off {
+        let rooms = options.rooms();
+        let _ = write!(
+            text,
+            "\nA room to meet in: characters@{rooms}. Who joins first makes it and accepts it\n\
+             (mcabber does so by itself):\n\n  Profanity:\n    /join characters@{rooms}\n    /room accept\n  \
+             mcabber:\n    /room join characters@{rooms} nick\n"
+        );
     }
     text.push_str(
         "\nWhat passes, live: the client is on the left, the server on the right. Behind a\n\

@@ -135,6 +135,12 @@ impl DemoOptions {
         }
     }
 
+    /// The service whose nodes are rooms: the server has it beside each domain.
+    pub(super) fn rooms(&self) -> String {
+        let Domain(domain) = &self.domain;
+        format!("chat.{domain}")
+    }
+
     /// What the server of the demo runs with.
     pub(super) fn sandbox(&self) -> sandbox::Config {
         let Domain(domain) = &self.domain;
@@ -158,6 +164,7 @@ impl DemoOptions {
             listen: self.listen.map_or(default.listen, |address| vec![address]),
             session: session::Options {
                 policy: self.policy,
+                rooms: vec![self.rooms()],
                 domains: vec![domain.clone()],
                 security: Security::Plain,
                 ..default.session

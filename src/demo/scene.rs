@@ -9,7 +9,7 @@ use super::client::Client;
 use super::options::Account;
 
 /// The scene: who logs in with which resource, says a stanza, waits for one that says at least this, or logs
-/// out. `@domain` stands for the domain of the accounts.
+/// out. `@domain` stands for the domain of the accounts, `@chat.domain` for the service with rooms.
 const SCENE: &str = "
 # They are there.
 juliet logs in as balcony
@@ -43,8 +43,40 @@ juliet gets <iq type='result' id='again'><query xmlns='jabber:iq:roster'><item j
 juliet says <presence><show>away</show><status>Moping</status></presence>
 romeo gets <presence from='juliet@domain/balcony'><show>away</show><status>Moping</status></presence>
 
-# She leaves.
+# She makes a room, and lets everybody in (listings 12, 13).
+juliet says <presence to='characters@chat.domain/JC'><x xmlns='http://jabber.org/protocol/muc'/></presence>
+juliet gets <presence from='characters@chat.domain/JC'><x xmlns='http://jabber.org/protocol/muc#user'><item affiliation='owner' role='moderator'/><status code='110'/><status code='201'/></x></presence>
+juliet gets <message from='characters@chat.domain' type='groupchat'><subject/></message>
+juliet says <iq type='set' id='accept' to='characters@chat.domain'><query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query></iq>
+juliet gets <iq type='result' id='accept' from='characters@chat.domain'/>
+
+# He joins, and both see each other.
+romeo says <presence to='characters@chat.domain/Romeo'><x xmlns='http://jabber.org/protocol/muc'/></presence>
+romeo gets <presence from='characters@chat.domain/JC'><x xmlns='http://jabber.org/protocol/muc#user'><item role='participant'/></x></presence>
+romeo gets <presence from='characters@chat.domain/Romeo'><x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x></presence>
+romeo gets <message from='characters@chat.domain' type='groupchat'><subject/></message>
+juliet gets <presence from='characters@chat.domain/Romeo'/>
+
+# They talk (listings 14-17), and he says what about.
+juliet says <message to='characters@chat.domain' type='groupchat' id='hi'><body>hi</body></message>
+juliet gets <message from='characters@chat.domain/JC' type='groupchat' id='hi'><body>hi</body></message>
+romeo gets <message from='characters@chat.domain/JC' type='groupchat'><body>hi</body></message>
+romeo says <message to='characters@chat.domain' type='groupchat'><subject>Balconies</subject></message>
+romeo gets <message from='characters@chat.domain/Romeo' type='groupchat'><subject>Balconies</subject></message>
+juliet gets <message from='characters@chat.domain/Romeo' type='groupchat'><subject>Balconies</subject></message>
+
+# He leaves the room, and comes back.
+romeo says <presence to='characters@chat.domain/Romeo' type='unavailable'/>
+romeo gets <presence from='characters@chat.domain/Romeo' type='unavailable'><x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x></presence>
+juliet gets <presence from='characters@chat.domain/Romeo' type='unavailable'/>
+romeo says <presence to='characters@chat.domain/Romeo'><x xmlns='http://jabber.org/protocol/muc'/></presence>
+romeo gets <message from='characters@chat.domain/JC' type='groupchat'><body>hi</body><delay xmlns='urn:xmpp:delay'/></message>
+romeo gets <message from='characters@chat.domain/Romeo' type='groupchat'><subject>Balconies</subject><delay xmlns='urn:xmpp:delay'/></message>
+juliet gets <presence from='characters@chat.domain/Romeo'/>
+
+# She leaves, the room as well.
 juliet logs out
+romeo gets <presence from='characters@chat.domain/JC' type='unavailable'/>
 romeo gets <presence from='juliet@domain/balcony' type='unavailable'/>
 romeo logs out
 ";
@@ -91,7 +123,10 @@ async fn act<'a>(
     }
     let client = clients.get_mut(name);
     let client = client.context("this account has not logged in")?;
-    let at_domain = |xml: &str| xml.replace("@domain", &format!("@{domain}"));
+    let at_domain = |xml: &str| {
+        let xml = xml.replace("@domain", &format!("@{domain}"));
+        xml.replace("@chat.domain", &format!("@chat.{domain}"))
+    };
     match does.split_once(' ') {
         Some(("says", xml)) => client.say(&at_domain(xml)).await,
         Some(("gets", xml)) => client.get(&at_domain(xml)).await,

@@ -1,5 +1,7 @@
 //! What a publish-subscribe service says by itself (§4.3), read once a message.
 
+use std::borrow::Cow;
+
 use crate::ns;
 use crate::xml::Element;
 
@@ -14,6 +16,7 @@ pub(crate) struct Event<'a> {
     pub(crate) element: &'a Element<'a>,
     /// The server has kept it, so it may be out of date.
     pub(crate) is_delayed: bool,
+    message: &'a Element<'a>,
 }
 
 /// What an event tells.
@@ -59,6 +62,23 @@ impl Event<'_> {
             what,
             element: &element,
             is_delayed,
+            message,
         }))
+    }
+
+    /// To whom replies go (listing 17): whoever has published, where the items do not say it. The address stands beside
+    /// `<event/>`, where the service alone writes; of two addresses neither counts.
+    pub(crate) fn replyto(&self) -> Option<Cow<'_, str>> {
+        let children = self.message.children();
+        let mut lists = children.filter(|it| it.is(ns::ADDRESS, "addresses"));
+        let (Some(list), None) = (lists.next(), lists.next()) else {
+            return None;
+        };
+        let addresses = list.children().filter(|it| it.is(ns::ADDRESS, "address"));
+        let mut replies = addresses.filter(|it| it.attribute("type").as_deref() == Some("replyto"));
+        let (Some(address), None) = (replies.next(), replies.next()) else {
+            return None;
+        };
+        Some(address.attribute("jid")?.into_owned().into())
     }
 }

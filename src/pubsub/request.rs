@@ -111,6 +111,17 @@ pub(crate) fn subscribe(out: &mut BytesMut, node: &str, jid: &str) {
     subscriber_side(out, "subscribe", node, jid);
 }
 
+/// The same with these subscription options, which name the subscription again as listing 13 does; a `set`.
+pub(crate) fn subscribe_with(out: &mut BytesMut, node: &str, jid: &str, options: &[(&str, &str)]) {
+    wrap(out, ns::PUBSUB, |out| {
+        let (node, jid) = (escape(node), escape(jid));
+        let _ = write!(out, "<subscribe node='{node}' jid='{jid}'/>");
+        let _ = write!(out, "<options node='{node}' jid='{jid}'>");
+        form::write_submit(out, ns::SUBSCRIBE_OPTIONS, options);
+        out.put_slice(b"</options>");
+    });
+}
+
 /// Ends the subscription of `jid` to `node` (§6.2); a `set`.
 pub(crate) fn unsubscribe(out: &mut BytesMut, node: &str, jid: &str) {
     subscriber_side(out, "unsubscribe", node, jid);

@@ -18,6 +18,19 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// How much anybody may use.
     pub limits: Limits,
+    /// Whose rules hold where stock servers differ.
+    pub ways: Ways,
+}
+
+/// The rules that differ between stock servers, for tests that have to hold under both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ways {
+    /// An item can be replaced only by the account that published it; `publisher` is a full JID.
+    #[default]
+    Ejabberd,
+    /// Whoever may publish replaces any item and becomes its publisher; `publisher` is a bare JID, and no address
+    /// for replies stands beside an event.
+    Prosody,
 }
 
 /// How much of everything there may be; going beyond is refused with an error.

@@ -31,11 +31,18 @@
 //! - An owner's list of subscriptions has the pending ones, too (§8.8.1.2 advises against it).
 //! - An authorization request comes from the domain of a PEP node's owner (listing 10), and again at
 //!   each login of an owner until it is answered with its `id`.
+//! - An item can be replaced only by the account that published it, and an author under the publish model
+//!   `subscribers` who is neither publisher nor owner cannot take his away: so does ejabberd. [`Ways::Prosody`]
+//!   lets everybody replace what others published.
+//! - The item's publisher stands in its attribute `publisher`, and beside the event as the address for replies
+//!   (listing 17).
+//! - Events go out before the answer to the request that caused them, as on stock servers. What only one
+//!   subscriber is told goes behind it.
 //! - Who becomes an outcast loses his subscriptions. A subscriber is told what others did to his
 //!   subscription, not what he did himself.
 //! - An item that no longer fits is dropped without a notification.
-//! - Subscriptions that end with a session: of a full JID with that session, of a bare JID with the
-//!   account's last.
+//! - Subscriptions that end with a session (`pubsub#tempsub`): of a full JID with that session, of a bare JID
+//!   with the account's last. Items that do (`pubsub#purge_offline`): those published in that session.
 
 mod config;
 mod connection;
@@ -51,7 +58,7 @@ mod stanzas;
 mod store;
 mod stream;
 
-pub use config::{Config, ConfigError, Limits};
+pub use config::{Config, ConfigError, Limits, Ways};
 pub use output::{ConnectionId, Output, Then};
 pub use server::Server;
 pub use store::DataError;

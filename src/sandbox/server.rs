@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{BufMut, Bytes};
 
-use super::config::{Config, ConfigError, Directory, Limits};
+use super::config::{Config, ConfigError, Directory, Limits, Ways};
 use super::connection::{Connection, Stage};
 use super::output::{ConnectionId, Output, Then};
 use super::pubsub::{Context, Message, Pubsub};
@@ -23,6 +23,7 @@ const MOST_REQUESTS: usize = 100;
 pub struct Server {
     pub(super) directory: Directory,
     pub(super) limits: Limits,
+    ways: Ways,
     pub(super) compression: bool,
     pub(super) random: Random,
     pub(super) pubsub: Pubsub,
@@ -40,6 +41,7 @@ impl Server {
         Ok(Self {
             directory: Directory::new(config)?,
             limits: config.limits,
+            ways: config.ways,
             compression: config.compression,
             random: Random::new(seed),
             pubsub: Pubsub::default(),
@@ -217,20 +219,26 @@ impl Server {
         );
     }
 
-    /// Lets `act` work on the nodes, then `answer` with its result, then sends what it caused.
+    /// Lets `act` work on the nodes, sends the events it caused, then `answer`s with its result, then sends the rest:
+    /// the order of stock servers.
     pub(super) fn with_pubsub<T>(
         &mut self,
         act: impl FnOnce(&mut Pubsub, &mut Context<'_>) -> T,
         answer: impl FnOnce(&mut Self, T),
     ) {
-        let mut messages = Vec::new();
+        let (mut events, mut messages) = (Vec::new(), Vec::new());
         let mut context = Context {
             limits: &self.limits,
+            ways: self.ways,
             random: &mut self.random,
+            events: &mut events,
             messages: &mut messages,
             changed: &mut self.changed,
         };
         let result = act(&mut self.pubsub, &mut context);
+        for event in &events {
+            self.deliver(event);
+        }
         answer(self, result);
         for message in &messages {
             self.deliver(message);

@@ -51,7 +51,7 @@ pub struct Options {
     pub policy: Policy,
     /// Functions left to classic XMPP under [`Policy::Auto`].
     pub native: Vec<Function>,
-    /// Publish-subscribe services whose nodes are rooms, under [`Policy::Auto`].
+    /// Publish-subscribe services whose nodes are rooms, unless under [`Policy::Off`].
     pub rooms: Vec<String>,
     /// Rooms that the client creates there are open at once, not only when it accepts them.
     pub rooms_open: bool,

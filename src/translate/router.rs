@@ -236,7 +236,11 @@ impl Translator {
     /// Events, and questions about the own node.
     fn server_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
         let cx = &mut self.account.with(wire);
-        self.contacts.need(cx);
+        // What happens in a room has nothing to do with who is in the roster.
+        let from = message.attribute("from").unwrap_or_default();
+        if !self.rooms.owns(&from) {
+            self.contacts.need(cx);
+        }
         let own = cx.account.own_bare();
         if holds(message, &[&FORM, &REFERENCE])
             && let Some(question) = Question::read(message, &own)

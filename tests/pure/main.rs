@@ -16,4 +16,5 @@ mod many;
 mod offline;
 mod refused;
 mod resources;
+mod rooms;
 mod roster;

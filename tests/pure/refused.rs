@@ -65,13 +65,14 @@ fn messages_and_directed_presence() {
     let (juliet, romeo) = friends(&world);
     juliet.said();
     juliet.say("<message to='romeo@montague.lit' type='chat' id='m1'><body>hi</body></message>");
-    juliet.say("<presence to='characters@chat.capulet.lit/JC' id='j1'/>");
+    // A service of which nobody said that it has rooms.
+    juliet.say("<presence to='characters@pubsub.capulet.lit/JC' id='j1'/>");
     juliet.sees(&[
         "message refused: romeo@montague.lit feature-not-implemented",
-        "presence refused: characters@chat.capulet.lit/JC feature-not-implemented",
+        "presence refused: characters@pubsub.capulet.lit/JC feature-not-implemented",
     ]);
     // Nobody was told anything, so there is nothing to take back, and an error is not answered.
-    juliet.say("<presence to='characters@chat.capulet.lit/JC' type='unavailable'/>");
+    juliet.say("<presence to='characters@pubsub.capulet.lit/JC' type='unavailable'/>");
     juliet.say("<message to='romeo@montague.lit' type='error'/>");
     juliet.sees(&[]);
     assert_eq!(juliet.said(), []);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pubshim::sandbox::{Config, ConnectionId, Server, Then};
+use pubshim::sandbox::{Config, ConnectionId, Server, Then, Ways};
 use pubshim::session::{Input, Leg, Options, Output, Policy, Security, Seed, ServerFacts, Session};
 
 use crate::common::{Node, in_short, is_push, roster_item};
@@ -14,6 +14,8 @@ pub(crate) const JULIET: &str = "juliet@capulet.lit";
 pub(crate) const ROMEO: &str = "romeo@montague.lit";
 pub(crate) const NURSE: &str = "nurse@capulet.lit";
 pub(crate) const BENVOLIO: &str = "benvolio@montague.lit";
+/// The service with rooms.
+pub(crate) const CHAT: &str = "chat.capulet.lit";
 
 /// A sandbox and everything that is connected to it.
 #[derive(Clone)]
@@ -46,12 +48,18 @@ impl World {
     }
 
     pub(crate) fn with(accounts: &[&str]) -> Self {
+        Self::in_ways(accounts, Ways::default())
+    }
+
+    /// A sandbox that keeps this server's rules.
+    pub(crate) fn in_ways(accounts: &[&str], ways: Ways) -> Self {
         let config = Config {
             domains: vec!["capulet.lit".to_owned(), "montague.lit".to_owned()],
             accounts: accounts
                 .iter()
                 .map(|it| ((*it).to_owned(), "secret".to_owned()))
                 .collect(),
+            ways,
             ..Config::default()
         };
         Self(Rc::new(RefCell::new(Inner {
@@ -112,6 +120,7 @@ impl World {
             let options = Options {
                 policy: Policy::Pure,
                 security: Security::Plain,
+                rooms: vec![CHAT.to_owned()],
                 ..Options::default()
             };
             let now = inner.now;

@@ -143,7 +143,7 @@ impl Client {
         ))
     }
 
-    /// Asks somebody, or without `to` the own account; the answer without what came behind it.
+    /// Asks somebody, or without `to` the own account; the answer without what came before and behind it.
     pub(crate) fn iq(&mut self, kind: &str, to: &str, payload: &str) -> String {
         let to = if to.is_empty() {
             String::new()
@@ -152,16 +152,11 @@ impl Client {
         };
         let before = self.seen();
         let answer = self.say(&format!("<iq type='{kind}' id='q'{to}>{payload}</iq>"));
-        let end = answer
-            .find("</iq>")
-            .unwrap_or_else(|| panic!("no answer: {answer}"))
-            + "</iq>".len();
-        assert!(
-            answer.starts_with("<iq "),
-            "the answer comes first: {answer}"
-        );
-        self.seen = before + &answer[end..];
-        answer[..end].to_owned()
+        let found = answer.find("<iq ").zip(answer.find("</iq>"));
+        let (start, end) = found.unwrap_or_else(|| panic!("no answer: {answer}"));
+        let end = end + "</iq>".len();
+        self.seen = before + &answer[..start] + &answer[end..];
+        answer[start..end].to_owned()
     }
 
     pub(crate) fn get(&mut self, to: &str, content: &str) -> String {

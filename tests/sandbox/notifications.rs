@@ -1,6 +1,8 @@
 //! What subscribers are told (XEP-0060 §7.1.2; listings 4, 17 and 20 of XEP-0207).
 
-use crate::driver::{CHAT, Client, JULIET, ROMEO, World, assert_result};
+use pubshim::sandbox::{Config, Ways};
+
+use crate::driver::{CHAT, Client, JULIET, ROMEO, World, assert_result, config, form, publish};
 
 fn room(fields: &[(&str, &str)]) -> (World, Client, Client) {
     let world = World::new();
@@ -72,18 +74,100 @@ fn to_bare_and_full_jids() {
     assert!(pda.seen().contains("<item id='4'"));
 }
 
-/// The publisher gets a copy like everybody, after the answer; all copies have one id.
+/// The publisher gets a copy like everybody; all copies have one id.
 #[test]
-fn the_answer_comes_before_the_own_event() {
+fn the_publisher_gets_a_copy() {
     let (_, mut juliet, mut romeo) = room(&[]);
     juliet.subscribe(CHAT, "characters");
     romeo.subscribe(CHAT, "characters");
-    // `publish` fails if the answer is not the first.
     juliet.publish(CHAT, "characters", "1", "x");
     let (own, other) = (juliet.seen(), romeo.seen());
     assert_eq!(id_of(&own), id_of(&other));
     juliet.publish(CHAT, "characters", "1", "x");
     assert_ne!(id_of(&juliet.seen()), id_of(&own));
+}
+
+/// An event goes out before the answer to the request that caused it, as on ejabberd and Prosody. What a subscriber
+/// alone is told goes behind the answer (§6.1.7).
+#[test]
+fn an_event_comes_before_the_answer() {
+    let (_, mut juliet, _) = room(&[
+        ("pubsub#notify_retract", "1"),
+        ("pubsub#notify_config", "1"),
+        ("pubsub#send_last_published_item", "on_sub"),
+    ]);
+    let mut order = |kind: &str, content: &str| {
+        let answer = juliet.say(&format!(
+            "<iq type='set' id='q' to='{CHAT}'><pubsub xmlns='{kind}'>{content}</pubsub></iq>"
+        ));
+        assert!(answer.contains("type='result'"), "{answer}");
+        match (answer.find("<message "), answer.find("<iq ")) {
+            (Some(event), Some(result)) if event < result => "event, result",
+            (Some(_), Some(_)) => "result, event",
+            _ => "result",
+        }
+    };
+    let (pubsub, owner) = (
+        "http://jabber.org/protocol/pubsub",
+        "http://jabber.org/protocol/pubsub#owner",
+    );
+    let configuration = form(
+        "http://jabber.org/protocol/pubsub#node_config",
+        &[("pubsub#title", "New")],
+    );
+    for (kind, content, expected) in [
+        (pubsub, publish("characters", "1", "x"), "result"),
+        (
+            pubsub,
+            format!("<subscribe node='characters' jid='{JULIET}'/>"),
+            "result, event",
+        ),
+        (pubsub, publish("characters", "2", "x"), "event, result"),
+        (
+            pubsub,
+            "<retract node='characters'><item id='2'/></retract>".to_owned(),
+            "event, result",
+        ),
+        (
+            owner,
+            format!("<configure node='characters'>{configuration}</configure>"),
+            "event, result",
+        ),
+        (
+            owner,
+            "<purge node='characters'/>".to_owned(),
+            "event, result",
+        ),
+        (
+            owner,
+            "<delete node='characters'/>".to_owned(),
+            "event, result",
+        ),
+    ] {
+        assert_eq!(order(kind, &content), expected, "{content}");
+    }
+}
+
+/// Prosody names the account that published, and no address for replies.
+#[test]
+fn an_event_in_prosodys_ways() {
+    let world = World::with(&Config {
+        ways: Ways::Prosody,
+        ..config()
+    });
+    let mut juliet = world.login(JULIET, "balcony");
+    juliet.create(CHAT, "characters", &[("pubsub#access_model", "open")]);
+    let mut romeo = world.login(ROMEO, "mobile");
+    romeo.subscribe(CHAT, "characters");
+    juliet.publish(CHAT, "characters", "1", "x");
+    let (event, items) = (romeo.seen(), romeo.items(CHAT, "characters"));
+    for text in [&event, &items] {
+        assert!(
+            text.contains("<item id='1' publisher='juliet@capulet.lit'>"),
+            "{text}"
+        );
+    }
+    assert!(!event.contains("<addresses "), "{event}");
 }
 
 #[test]

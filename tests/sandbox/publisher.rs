@@ -1,10 +1,10 @@
 //! XEP-0060 §7: publish and retract.
 
-use pubshim::sandbox::Limits;
+use pubshim::sandbox::{Config, Limits, Ways};
 
 use crate::driver::{
-    CHAT, Client, JULIET, ROMEO, World, assert_error, assert_forbidden, assert_result, form,
-    publish,
+    CHAT, Client, JULIET, ROMEO, World, assert_error, assert_forbidden, assert_result, config,
+    form, publish,
 };
 
 const OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
@@ -326,6 +326,75 @@ fn retract() {
     assert_error(&answer, "cancel", "feature-not-implemented", "unsupported");
 }
 
+/// Whoever may publish only because he is subscribed takes nothing away, not even his own item, as on both stock
+/// servers. A publisher takes away his own, an owner everything.
+#[test]
+fn a_subscriber_retracts_nothing() {
+    let (mut juliet, mut romeo) = room(&World::new(), &[("pubsub#publish_model", "subscribers")]);
+    assert_result(&romeo.publish(CHAT, "room", "1", "x"));
+    juliet.publish(CHAT, "room", "2", "x");
+    let retract = |id: &str| format!("<retract node='room'><item id='{id}'/></retract>");
+    assert_forbidden(&romeo.set(CHAT, &retract("1")));
+    for affiliation in ["member", "publisher"] {
+        juliet.owner_set(
+            CHAT,
+            &format!(
+                "<affiliations node='room'><affiliation jid='{ROMEO}' affiliation='{affiliation}'/></affiliations>"
+            ),
+        );
+        assert_forbidden(&romeo.set(CHAT, &retract("2")));
+        let answer = romeo.set(CHAT, &retract("1"));
+        match affiliation {
+            "publisher" => assert_result(&answer),
+            _ => assert_forbidden(&answer),
+        }
+    }
+    assert_result(&romeo.publish(CHAT, "room", "3", "x"));
+    assert_result(&juliet.set(CHAT, &retract("3")));
+}
+
+/// An item's id is its publisher's: another account cannot take it over, the owner neither.
+#[test]
+fn nobody_replaces_what_another_published() {
+    let world = World::new();
+    let (mut juliet, mut romeo) = room(&world, &[("pubsub#publish_model", "open")]);
+    romeo.publish(CHAT, "room", "1", "his");
+    romeo.seen();
+    assert_forbidden(&juliet.publish(CHAT, "room", "1", "hers"));
+    assert_eq!(romeo.seen(), "");
+    assert!(romeo.items(CHAT, "room").contains("his"));
+    // Another resource of the account is the same publisher.
+    let mut garden = world.login(ROMEO, "garden");
+    assert_result(&garden.publish(CHAT, "room", "1", "from the garden"));
+    assert!(
+        romeo
+            .items(CHAT, "room")
+            .contains("romeo@montague.lit/garden")
+    );
+    // Once it is taken away, the id is free.
+    juliet.done(CHAT, "<retract node='room'><item id='1'/></retract>");
+    assert_result(&juliet.publish(CHAT, "room", "1", "hers"));
+}
+
+/// On Prosody whoever may publish takes over any item.
+#[test]
+fn in_prosodys_ways_everybody_replaces() {
+    let world = World::with(&Config {
+        ways: Ways::Prosody,
+        ..config()
+    });
+    let (mut juliet, mut romeo) = room(&world, &[("pubsub#publish_model", "subscribers")]);
+    juliet.publish(CHAT, "room", "1", "hers");
+    assert_result(&romeo.publish(CHAT, "room", "1", "his"));
+    let items = romeo.items(CHAT, "room");
+    assert!(
+        items.contains("<item id='1' publisher='romeo@montague.lit'>") && !items.contains("hers"),
+        "{items}"
+    );
+    // What is his he cannot take away all the same.
+    assert_forbidden(&romeo.set(CHAT, "<retract node='room'><item id='1'/></retract>"));
+}
+
 #[test]
 fn purge_offline_takes_items_with_the_session() {
     let world = World::new();
@@ -336,6 +405,41 @@ fn purge_offline_takes_items_with_the_session() {
     romeo.seen();
     juliet.disconnect();
     assert!(romeo.seen().contains("<retract id='1'/>"));
+    let items = romeo.items(CHAT, "room");
+    assert!(
+        items.contains("chamber") && !items.contains("balcony<"),
+        "{items}"
+    );
+    // The end of a stream is one, too; what another resource has taken over stays with that.
+    let mut hall = world.login(JULIET, "hall");
+    hall.publish(CHAT, "room", "2", "hall");
+    romeo.seen();
+    chamber.say("</stream:stream>");
+    assert_eq!(romeo.seen(), "");
+    hall.say("</stream:stream>");
+    assert!(romeo.seen().contains("<retract id='2'/>"));
+    // Told only where a retraction is.
+    let mut garden = world.login(JULIET, "garden");
+    garden.configure(CHAT, "room", &[("pubsub#notify_retract", "0")]);
+    garden.publish(CHAT, "room", "3", "garden");
+    romeo.seen();
+    garden.disconnect();
+    assert_eq!(romeo.seen(), "");
+    assert!(!romeo.items(CHAT, "room").contains("garden"));
+}
+
+/// In Prosody's ways the items name accounts; what goes with a session is what came in it all the same.
+#[test]
+fn purge_offline_tells_resources_apart_in_prosodys_ways() {
+    let world = World::with(&Config {
+        ways: Ways::Prosody,
+        ..config()
+    });
+    let (mut juliet, mut romeo) = room(&world, &[("pubsub#purge_offline", "1")]);
+    let mut chamber = world.login(JULIET, "chamber");
+    juliet.publish(CHAT, "room", "1", "balcony");
+    chamber.publish(CHAT, "room", "2", "chamber");
+    juliet.disconnect();
     let items = romeo.items(CHAT, "room");
     assert!(
         items.contains("chamber") && !items.contains("balcony<"),

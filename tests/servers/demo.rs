@@ -45,10 +45,37 @@ fn two_clients_see_each_other_on_a_server_with_nothing_but_pubsub() {
     befriend(&juliet, &romeo);
     juliet.available("Moping");
     romeo.wait_for_status(&juliet, "Moping");
-    drop(juliet);
-    romeo.wait("her farewell", |it| {
-        it.is_presence_from("juliet@localhost/balcony", "unavailable")
+
+    // They meet in a room, which she makes and accepts.
+    let room = "characters@chat.localhost";
+    juliet.send(json!({"cmd": "join", "room": room, "nick": "JC"}));
+    juliet.wait("her own presence in the room", |it| {
+        it.is_presence_from("characters@chat.localhost/JC", "") && it.xml.contains("201")
     });
+    juliet.iq(
+        "set",
+        Some(room),
+        "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query>",
+    );
+    romeo.send(json!({"cmd": "join", "room": room, "nick": "Romeo"}));
+    romeo.wait("her presence in the room", |it| {
+        it.is_presence_from("characters@chat.localhost/JC", "")
+    });
+    juliet.wait("his presence in the room", |it| {
+        it.is_presence_from("characters@chat.localhost/Romeo", "")
+    });
+    romeo.send(json!({"cmd": "message", "to": room, "body": "But soft", "type": "groupchat"}));
+    for client in [&juliet, &romeo] {
+        client.wait("his words", |it| {
+            it.is_message_from("characters@chat.localhost/Romeo", "But soft")
+        });
+    }
+    drop(juliet);
+    for from in ["juliet@localhost/balcony", "characters@chat.localhost/JC"] {
+        romeo.wait("her farewell", |it| {
+            it.is_presence_from(from, "unavailable")
+        });
+    }
     demo.signal("TERM");
     assert_eq!(demo.exit_code(), Some(0), "{}", demo.said());
 }

@@ -4,14 +4,20 @@ use std::sync::Arc;
 
 use super::node::{Item, Node, Subscription};
 use super::{Context, Message, NodeId, subscription_xml};
+use crate::jid;
 use crate::ns;
+use crate::sandbox::config::Ways;
 use crate::xml::escape;
 
 /// `<item/>` as subscribers see it: with its publisher if replies go to him, and with its payload.
-pub(super) fn item_xml(node: &Node, item: &Item, with_payload: bool) -> String {
+pub(super) fn item_xml(ways: Ways, node: &Node, item: &Item, with_payload: bool) -> String {
     let mut out = format!("<item id='{}'", escape(&item.id));
     if node.config.get("pubsub#itemreply") == "publisher" {
-        out.push_str(&format!(" publisher='{}'", escape(&item.publisher)));
+        let publisher = match ways {
+            Ways::Ejabberd => &item.publisher,
+            Ways::Prosody => jid::bare(&item.publisher),
+        };
+        out.push_str(&format!(" publisher='{}'", escape(publisher)));
     }
     if !with_payload || item.payload.is_empty() {
         out.push_str("/>");
@@ -24,15 +30,16 @@ pub(super) fn item_xml(node: &Node, item: &Item, with_payload: bool) -> String {
 }
 
 /// The event of an item, with the address replies go to beside it.
-fn published_xml(at: NodeId<'_>, node: &Node, item: &Item) -> String {
-    let item_xml = item_xml(node, item, node.config.is("pubsub#deliver_payloads"));
+fn published_xml(ways: Ways, at: NodeId<'_>, node: &Node, item: &Item) -> String {
+    let item_xml = item_xml(ways, node, item, node.config.is("pubsub#deliver_payloads"));
     let mut out = event(&format!(
         "<items node='{}'>{item_xml}</items>",
         escape(at.name)
     ));
-    if node.config.get("pubsub#itemreply") == "publisher" {
+    if ways == Ways::Ejabberd && node.config.get("pubsub#itemreply") == "publisher" {
         out.push_str(&format!(
-            "<addresses xmlns='http://jabber.org/protocol/address'><address type='replyto' jid='{}'/></addresses>",
+            "<addresses xmlns='{}'><address type='replyto' jid='{}'/></addresses>",
+            ns::ADDRESS,
             escape(&item.publisher)
         ));
     }
@@ -48,7 +55,7 @@ pub(super) fn published(at: NodeId<'_>, node: &Node, item: &Item, context: &mut 
     notify(
         at,
         node,
-        published_xml(at, node, item),
+        published_xml(context.ways, at, node, item),
         Subscription::wants_events,
         context,
     );
@@ -109,7 +116,7 @@ fn notify(
     let content: Arc<str> = content.into();
     let id: Arc<str> = context.random.id().into();
     let wanting = node.subscriptions.iter().filter(|(_, it)| wants(it));
-    context.messages.extend(wanting.map(|(jid, _)| Message {
+    context.events.extend(wanting.map(|(jid, _)| Message {
         from: at.service.to_owned(),
         to: jid.clone(),
         kind: message_type(node),
@@ -143,7 +150,7 @@ pub(super) fn last_item(at: NodeId<'_>, node: &Node, jid: &str, context: &mut Co
             to: jid.to_owned(),
             kind: message_type(node),
             id,
-            content: published_xml(at, node, item).into(),
+            content: published_xml(context.ways, at, node, item).into(),
         });
     }
 }

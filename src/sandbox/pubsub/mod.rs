@@ -23,7 +23,7 @@ pub(super) use node::{Affiliation, Item, Node, Options, State, Subscription};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::config::Limits;
+use super::config::{Limits, Ways};
 use super::error::Error;
 use super::random::Random;
 use crate::jid;
@@ -42,7 +42,10 @@ pub(super) struct Pubsub {
 /// What a request finds beside the nodes, and what it causes beside its answer.
 pub(super) struct Context<'a> {
     pub(super) limits: &'a Limits,
+    pub(super) ways: Ways,
     pub(super) random: &'a mut Random,
+    /// What the subscribers of a node are told, to be sent before the answer, in this order.
+    pub(super) events: &'a mut Vec<Message>,
     /// To be sent after the answer, in this order.
     pub(super) messages: &'a mut Vec<Message>,
     /// There is something new to keep.

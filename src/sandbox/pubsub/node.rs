@@ -228,10 +228,24 @@ impl Node {
         allowed.then_some(()).ok_or(Error::FORBIDDEN)
     }
 
-    /// Whether `from` may take `item` away: an owner, or who published it.
+    /// Whether `from` may take `item` away: an owner, or who published it. Whoever may publish only because he is
+    /// subscribed may not.
     pub(super) fn may_retract(&self, from: &str, item: &Item) -> bool {
         let is_own = jid::bare(&item.publisher) == jid::bare(from);
-        self.is_owner(from) || is_own && self.affiliation(from) != Affiliation::Outcast
+        match self.affiliation(from) {
+            Affiliation::Owner => true,
+            Affiliation::Publisher => is_own,
+            Affiliation::Outcast => false,
+            _ => is_own && self.config.get("pubsub#publish_model") != "subscribers",
+        }
+    }
+
+    /// That the account of `from` may publish an item called `id`: nobody else, an owner neither, may replace it.
+    pub(super) fn may_replace(&self, from: &str, id: &str) -> Result<(), Error> {
+        let mut items = self.items.iter();
+        let old = items.find(|item| item.id == id);
+        let is_own = old.is_none_or(|old| jid::bare(&old.publisher) == jid::bare(from));
+        is_own.then_some(()).ok_or(Error::FORBIDDEN)
     }
 
     /// Whether `jid` gets to know that the node is there.

@@ -7,6 +7,7 @@ use super::node::{Item, Node};
 use super::{Answer, Context, NodeId, Pubsub, Request, events, pubsub_xml};
 use crate::jid;
 use crate::ns;
+use crate::sandbox::config::Ways;
 use crate::sandbox::error::Error;
 use crate::sandbox::form::{Form, boolean};
 use crate::xml::{Element, escape, rewrite_standalone};
@@ -37,6 +38,9 @@ impl Pubsub {
             }
         };
         let item = read_item(request.action, request.from, &config, context)?;
+        if let (Some(node), Some(item), Ways::Ejabberd) = (existing, &item, context.ways) {
+            node.may_replace(request.from, &item.id)?;
+        }
         let nodes = self.services.entry(request.service.to_owned()).or_default();
         let node = nodes
             .entry(name.clone())

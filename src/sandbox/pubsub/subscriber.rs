@@ -13,10 +13,8 @@ use crate::sandbox::error::Error;
 use crate::sandbox::form::{Form, Writer, boolean};
 use crate::xml::{Element, escape};
 
-/// `FORM_TYPE` of subscription options (§16.4.2).
-const SUBSCRIBE_OPTIONS: &str = "http://jabber.org/protocol/pubsub#subscribe_options";
 /// How many bytes the names and values of all options of a subscription may have.
-const MOST_OPTIONS: usize = 1024;
+const MOST_OPTIONS: usize = 2048;
 
 impl Pubsub {
     pub(super) fn subscribe(&mut self, request: Request<'_>, context: &mut Context<'_>) -> Answer {
@@ -175,7 +173,7 @@ impl Pubsub {
         let mut shown = Vec::new();
         let mut bytes = 0;
         for item in wanted.iter().rev().take(count) {
-            let xml = events::item_xml(node, item, true);
+            let xml = events::item_xml(context.ways, node, item, true);
             bytes += xml.len();
             // One item always fits: its payload is limited.
             if bytes > context.limits.answer && !shown.is_empty() {
@@ -253,7 +251,7 @@ fn given_options(options: &Element<'_>, node: &str, jid: &str) -> Result<Options
 fn read_options(options: &Element<'_>) -> Result<Options, Error> {
     let invalid = || Error::BAD_REQUEST.with("invalid-options");
     let form = Form::of(options).ok_or_else(invalid)?;
-    form.check(SUBSCRIBE_OPTIONS)?;
+    form.check(ns::SUBSCRIBE_OPTIONS)?;
     let mut read = Options::new();
     let mut bytes = 0;
     for (var, values) in form
@@ -295,7 +293,7 @@ fn options_form(kind: &str, options: &Options) -> String {
             .map(String::as_str)
             .collect()
     };
-    let mut writer = Writer::new(kind, SUBSCRIBE_OPTIONS);
+    let mut writer = Writer::new(kind, ns::SUBSCRIBE_OPTIONS);
     let deliver = values("pubsub#deliver");
     let deliver = if deliver.is_empty() {
         vec!["1"]

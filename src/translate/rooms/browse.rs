@@ -141,7 +141,8 @@ impl Rooms {
         }
     }
 
-    /// A question to an occupant goes to his real address; one about the client itself is answered here.
+    /// A question to an occupant goes to his real address, but not under `pure`; one about the client itself is
+    /// answered here.
     fn ask_occupant(&self, bare: &str, nick: &str, iq: &Element<'_>, cx: &mut Cx<'_>) {
         let Some(room) = self.rooms.get(bare).filter(|room| room.is_joined()) else {
             return cx.wire.refuse(iq, "modify", "not-acceptable");
@@ -154,6 +155,9 @@ impl Rooms {
         let Some(full) = room.occupants().of_nick(nick) else {
             return cx.wire.refuse(iq, "cancel", "item-not-found");
         };
+        if self.only_nodes {
+            return cx.wire.refuse(iq, "cancel", "service-unavailable");
+        }
         let question = Question::Relayed {
             occupant: from.into(),
             id: (*id).into(),

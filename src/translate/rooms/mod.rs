@@ -17,7 +17,9 @@
 //! | whose word | the service's `publisher` | the same, never the item's id |
 //!
 //! A service has rooms if it says that it is one of publish-subscribe and none of chat rooms, or if the user says so
-//! (`--rooms`), under `auto`.
+//! (`--rooms`; `pubshim demo` names its own). Under `pure` nothing but publish-subscribe leaves: the join names the
+//! nick as listing 13 prints it, nobody is asked anything at his own address, and a service that knows when a session
+//! ends takes away what was published in it.
 
 mod browse;
 mod junk;
@@ -58,6 +60,14 @@ const JOIN: Rule = Rule::new(
     "the join becomes subscriptions to the room's nodes, and an item that says who is there",
 );
 
+/// An item of one of a room's nodes.
+#[derive(Clone, Copy)]
+struct Item<'a> {
+    element: &'a Element<'a>,
+    /// Who has published it, if the service says so: in the item, else as the address for replies (listing 17).
+    author: Option<&'a str>,
+}
+
 /// What an answer is for.
 #[derive(Debug)]
 pub(crate) enum Ask {
@@ -81,6 +91,8 @@ impl From<Ask> for super::Ask {
 /// The rooms of one session.
 pub(super) struct Rooms {
     services: Services,
+    /// Only requests about nodes may leave: people are neither pinged nor asked for anything.
+    only_nodes: bool,
     /// Joined rooms and those that are being joined, by bare JID.
     rooms: BTreeMap<Box<str>, Room>,
     /// New rooms are open at once.
@@ -102,10 +114,11 @@ impl Rooms {
         services: &[String],
         opens: bool,
     ) -> Self {
-        let is_on = policy == Policy::Auto && policy.translates(Function::Rooms, native);
+        let is_on = policy.translates(Function::Rooms, native);
         let services = if is_on { services } else { &[] };
         Self {
-            services: Services::new(services, is_on),
+            services: Services::new(services, is_on && policy == Policy::Auto),
+            only_nodes: policy == Policy::Pure,
             rooms: BTreeMap::new(),
             opens,
             tidied: BTreeSet::new(),
@@ -190,7 +203,8 @@ impl Rooms {
         cx.wire.apply(&JOIN);
         let ways = Ways {
             opens: self.opens,
-            asks_leftovers: !self.tidied.contains(bare),
+            only_nodes: self.only_nodes,
+            asks_leftovers: !self.only_nodes && !self.tidied.contains(bare),
         };
         let room = Room::new(bare, &nick, presence, ways, cx);
         self.rooms.insert(bare.into(), room);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use super::Item;
 use super::names::nick_of;
 use crate::jid;
 use crate::ns;
@@ -64,8 +65,8 @@ pub(super) enum Change {
 
 impl Said {
     /// Reads an item of the occupants node.
-    pub(super) fn read(item: &Element<'_>, room: &str) -> Result<Self, Dropped> {
-        let mut payloads = item.children();
+    pub(super) fn read(Item { element, author }: Item<'_>, room: &str) -> Result<Self, Dropped> {
+        let mut payloads = element.children();
         let (Some(presence), None) = (payloads.next(), payloads.next()) else {
             return Err(Dropped::WrongPayload);
         };
@@ -80,7 +81,8 @@ impl Said {
         let from = presence.attribute("from").unwrap_or_default();
         let nick = jid::resource(&from).filter(|_| jid::bare(&from) == room);
         let nick = nick.and_then(nick_of);
-        let full = author_of(item, &presence).filter(|full| jid::resource(full).is_some());
+        let full = author.and_then(|author| full_of(author, &presence));
+        let full = full.filter(|full| jid::resource(full).is_some());
         let (Some(nick), Some(full)) = (nick, full) else {
             return Err(Dropped::ForeignFrom);
         };
@@ -89,21 +91,20 @@ impl Said {
             nick,
             is_gone,
             presence: kept(&presence),
-            item: item.attribute("id").unwrap_or_default().into(),
+            item: element.attribute("id").unwrap_or_default().into(),
         })
     }
 }
 
-/// Who has published an item: the service says so. If it knows the account alone, the resource is what the account
-/// says of itself.
-fn author_of(item: &Element<'_>, presence: &Element<'_>) -> Option<Box<str>> {
-    let publisher = item.attribute("publisher")?;
-    if jid::resource(&publisher).is_some() {
-        return Some((*publisher).into());
+/// Who `author` is that has published an item, as the service says. If it knows the account alone, the resource is
+/// what the account says of itself.
+fn full_of(author: &str, presence: &Element<'_>) -> Option<Box<str>> {
+    if jid::resource(author).is_some() {
+        return Some(author.into());
     }
     let x = presence.child(ns::MUC_USER, "x")?;
     let said = x.child(ns::MUC_USER, "item")?.attribute("jid")?;
-    (jid::bare(&said) == publisher).then(|| (*said).into())
+    (jid::bare(&said) == author).then(|| (*said).into())
 }
 
 /// A presence without what only a room may say.

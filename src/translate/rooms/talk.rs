@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::Item;
 use super::names::nick_of;
 use super::occupants::{Occupants, is_of_room};
 use crate::jid;
@@ -134,7 +135,7 @@ impl Talk {
     /// Takes a message on the node, and shows it if it is new (`is_live`) and the client is in; whether it was taken.
     pub(super) fn note(
         &mut self,
-        item: &Element<'_>,
+        item: Item<'_>,
         is_live: bool,
         is_in: bool,
         room: &str,
@@ -151,7 +152,8 @@ impl Talk {
         if !is_live {
             // Its event has overtaken the answer that has it, too, and in its place.
             let meanwhile = self.meanwhile.len();
-            self.meanwhile.retain(|it| *it.item != *post.item);
+            let is_it = |it: &Line| *it.item == *post.item && !it.item.is_empty();
+            self.meanwhile.retain(|it| !is_it(it));
             if self.meanwhile.len() < meanwhile {
                 self.before.push(post.keep(room));
                 return false;
@@ -180,6 +182,10 @@ impl Talk {
 
     /// Whether an item was not seen before; from now on it was.
     fn is_new(&mut self, item: &str) -> bool {
+        // Listing 17 prints items without ids, each of which is another.
+        if item.is_empty() {
+            return true;
+        }
         let mut hash = DefaultHasher::new();
         hash.write(item.as_bytes());
         let hash = hash.finish();
@@ -194,8 +200,8 @@ impl Talk {
     }
 
     /// Takes an item that holds a subject: the newest one counts.
-    pub(super) fn note_subject(&mut self, item: &Element<'_>, now: i64) {
-        let id = item.attribute("id").unwrap_or_default();
+    pub(super) fn note_subject(&mut self, item: Item<'_>, now: i64) {
+        let id = item.element.attribute("id").unwrap_or_default();
         let Ok(line) = Post::read(item).map(|post| post.keep("")) else {
             return;
         };
@@ -209,10 +215,25 @@ impl Talk {
         }
     }
 
+    /// A subject among the messages counts if it is newer: the item of whoever set it may be gone with his session.
+    fn find_subject(&mut self, lines: &[Line], now: i64) {
+        // One as printed does not say when it was set.
+        let stamp = |line: &Line| line.stamp.unwrap_or(i64::MIN);
+        let mut newest = lines.iter().rev();
+        let newest = newest.find(|line| line.is_subject && stamp(line) <= now + MOST_AHEAD);
+        let before = self.subject.as_ref().map(|(stamp, _)| *stamp);
+        if let Some(line) = newest
+            && before.is_none_or(|before| before < stamp(line))
+        {
+            self.subject = Some((stamp(line), line.clone()));
+        }
+    }
+
     /// The client is in: it is shown what was said before, as much as it wants, then the subject, then what came
     /// meanwhile.
     pub(super) fn show_history(&mut self, room: &str, occupants: &Occupants, cx: &mut Cx<'_>) {
         let mut lines = std::mem::take(&mut self.before);
+        self.find_subject(&lines, cx.wire.unix_time());
         lines.retain(|line| !line.is_subject);
         lines.retain(|line| line.stamp.is_none_or(|stamp| stamp >= self.wanted.since));
         let mut chars = 0;
@@ -270,8 +291,9 @@ impl Wanted {
 }
 
 impl<'a> Post<'a> {
-    fn read(item: &'a Element<'a>) -> Result<Self, Dropped> {
-        let mut payloads = item.children();
+    /// Reads a message as pubshim writes it, or as listing 17 prints it: without `from`, `type` and `id`.
+    fn read(Item { element, author }: Item<'a>) -> Result<Self, Dropped> {
+        let mut payloads = element.children();
         let (Some(message), None) = (payloads.next(), payloads.next()) else {
             return Err(Dropped::WrongPayload);
         };
@@ -286,8 +308,8 @@ impl<'a> Post<'a> {
         }
         Ok(Self {
             message,
-            author: item.attribute("publisher").ok_or(Dropped::ForeignFrom)?,
-            item: item.attribute("id").unwrap_or_default(),
+            author: author.ok_or(Dropped::ForeignFrom)?.into(),
+            item: element.attribute("id").unwrap_or_default(),
         })
     }
 
@@ -319,12 +341,14 @@ impl<'a> Post<'a> {
         let mut text = String::with_capacity(256);
         let _ = write!(text, "{room}/{nick}");
         let from = text.len();
-        let (by, item) = (escape(room), escape(&self.item));
-        let _ = write!(
-            text,
-            "<stanza-id xmlns='{}' by='{by}' id='{item}'/>",
-            ns::SID
-        );
+        if !self.item.is_empty() {
+            let (by, item) = (escape(room), escape(&self.item));
+            let _ = write!(
+                text,
+                "<stanza-id xmlns='{}' by='{by}' id='{item}'/>",
+                ns::SID
+            );
+        }
         let (from, id) = text.split_at(from);
         let changes = [
             ("from", Some(from)),

@@ -156,7 +156,7 @@ fn a_room_without_its_second_node_is_deleted() {
 
 #[test]
 fn a_room_is_created_open_if_the_user_says_so() {
-    let mut d = session_with(true);
+    let mut d = session_with(Policy::Auto, true);
     join(&mut d, MUC);
     is_missing(&mut d);
     for _ in 0..2 {

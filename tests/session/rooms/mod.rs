@@ -10,6 +10,8 @@ mod join;
 mod leave;
 mod many;
 mod others;
+mod printed;
+mod pure;
 mod services;
 mod talk;
 mod unheard;
@@ -34,17 +36,21 @@ const UNDO: [&str; 2] = ["unsubscribe characters#occupants", "unsubscribe charac
 
 /// Juliet's session on a service with rooms.
 fn session() -> Driver {
-    session_with(false)
+    session_with(Policy::Auto, false)
+}
+
+fn session_under(policy: Policy) -> Driver {
+    session_with(policy, false)
 }
 
 /// The same; `opens`: rooms that she creates are open at once.
-fn session_with(opens: bool) -> Driver {
+fn session_with(policy: Policy, opens: bool) -> Driver {
     let mut d = Driver::logged_in(
         JULIET,
         Options {
             rooms: vec![SERVICE.into()],
             rooms_open: opens,
-            ..options(Policy::Auto)
+            ..options(policy)
         },
     );
     d.keep(Question::Stranger);

@@ -159,6 +159,48 @@ fn the_newest_subject_counts() {
 }
 
 #[test]
+fn a_subject_among_the_messages_counts_if_it_is_newer() {
+    let set = |second, what: &str| {
+        let said = format!("<subject>{what}</subject>");
+        line(ROMEO, "Romeo", &format!("s{second}"), second, &said)
+    };
+    let item = line(
+        OTHER,
+        "x",
+        &format!("subject/{OTHER}"),
+        100,
+        "<subject>Peace</subject>",
+    );
+    let undated = set(1, "Love").replace("<delay", "<late");
+    for (item, history, expected) in [
+        ("", set(50, "Love"), "Romeo sets Love late"),
+        ("", undated.clone(), "Romeo sets Love"),
+        (&*item, undated, "x sets Peace late"),
+        (&item, set(99, "Love"), "x sets Peace late"),
+        (&item, set(101, "Love"), "Romeo sets Love late"),
+        (
+            &item,
+            set(101, "Love") + &set(102, "War"),
+            "Romeo sets War late",
+        ),
+        // Our clock stands at 1000 seconds.
+        (
+            &item,
+            set(101, "Love") + &set(1601, "War"),
+            "Romeo sets Love late",
+        ),
+        (
+            &item,
+            set(101, "Love") + &body(ROMEO, "Romeo", "m1", 102),
+            "Romeo sets Love late",
+        ),
+    ] {
+        let mut d = joined_with(item, &history);
+        assert_eq!(sees(&mut d).last().unwrap(), expected, "{history}");
+    }
+}
+
+#[test]
 fn history_is_as_much_as_the_client_wants() {
     let history: String = (1..=4)
         .map(|n| body(ROMEO, "Romeo", &format!("m{n}"), n * 200))

@@ -9,6 +9,7 @@ use super::{Part, Room, State, Step};
 use crate::jid;
 use crate::pubsub::{Event, What, request};
 use crate::translate::Cx;
+use crate::translate::rooms::Item;
 use crate::translate::rooms::occupants::{Change, Said};
 use crate::wire::Dropped;
 use crate::xml::Element;
@@ -46,7 +47,10 @@ impl Room {
         };
         let says = |name, value| event.element.attribute(name).as_deref() == Some(value);
         match event.what {
-            What::Items => self.note_items(event.element, part, From::Event, cx),
+            What::Items => {
+                let replyto = event.replyto();
+                self.note_items(event.element, part, From::Event, replyto.as_deref(), cx)
+            }
             What::Subscription if says("jid", cx.account.jid()) && says("subscription", "none") => {
                 self.show_out(&["110", "307"], "", cx)
             }
@@ -58,12 +62,14 @@ impl Room {
         }
     }
 
-    /// Items in an answer, or in an event; `false`: the client is out of the room by it.
+    /// Items in an answer, or in an event; `false`: the client is out of the room by it. `replyto`: who has published
+    /// those that do not say it.
     pub(super) fn note_items(
         &mut self,
         items: &Element<'_>,
         part: Part,
         from: From,
+        replyto: Option<&str>,
         cx: &mut Cx<'_>,
     ) -> bool {
         let most = match from {
@@ -71,22 +77,29 @@ impl Room {
             From::Answer | From::Fetch => usize::MAX,
         };
         let mut bare = Vec::new();
-        for item in items.children().take(most) {
-            let id = || item.attribute("id").unwrap_or_default();
-            let noted = match (part, item.local()) {
-                (_, "item") if from == From::Event && item.children().next().is_none() => {
+        for element in items.children().take(most) {
+            let id = || element.attribute("id").unwrap_or_default();
+            let publisher = element.attribute("publisher");
+            let author = publisher.as_deref().or(replyto);
+            let item = Item {
+                element: &element,
+                author: author.filter(|it| !it.is_empty()),
+            };
+            let is_bare = || item.element.children().next().is_none();
+            let noted = match (part, item.element.local()) {
+                (_, "item") if from == From::Event && is_bare() => {
                     bare.push(id().into_owned());
                     Ok(true)
                 }
                 (Part::Talk, "item") => {
-                    self.note_talk(&item, from, cx);
+                    self.note_talk(item, from, cx);
                     Ok(true)
                 }
                 (Part::Occupants, "item") if id().starts_with("subject/") => {
-                    self.talk.note_subject(&item, cx.wire.unix_time());
+                    self.talk.note_subject(item, cx.wire.unix_time());
                     Ok(true)
                 }
-                (Part::Occupants, "item") => self.note_occupant(&item, from, cx),
+                (Part::Occupants, "item") => self.note_occupant(item, from, cx),
                 (Part::Occupants, "retract") => {
                     self.note_retracted(&id(), cx);
                     Ok(true)
@@ -108,11 +121,11 @@ impl Room {
         true
     }
 
-    fn note_talk(&mut self, item: &Element<'_>, from: From, cx: &mut Cx<'_>) {
+    fn note_talk(&mut self, item: Item<'_>, from: From, cx: &mut Cx<'_>) {
         let is_joined = self.state == State::Joined;
         let is_live = from != From::Answer;
         if is_live && !self.unheard.is_empty() {
-            let id = item.attribute("id").unwrap_or_default();
+            let id = item.element.attribute("id").unwrap_or_default();
             self.unheard.take(Part::Talk, &id);
         }
         let (talk, occupants) = (&mut self.talk, &mut self.occupants);
@@ -124,7 +137,7 @@ impl Room {
 
     fn note_occupant(
         &mut self,
-        item: &Element<'_>,
+        item: Item<'_>,
         from: From,
         cx: &mut Cx<'_>,
     ) -> Result<bool, Dropped> {

@@ -12,6 +12,8 @@ use crate::xml::Element;
 
 /// So often another client may be creating the same room.
 const MOST_TRIES: u8 = 3;
+/// The room node keeps so many messages.
+const MOST_MESSAGES: usize = 200;
 /// The requests of a join.
 const JOIN: usize = 5;
 
@@ -28,15 +30,24 @@ impl Room {
         let mut awaited = usize::from(info);
         for part in [Part::Occupants, Part::Talk] {
             let node = self.node(part);
-            awaited += usize::from(self.ask("set", Step::Subscribe, cx, |out| {
-                request::subscribe(out, &node, &own);
+            // As listing 13 prints it, which ejabberd refuses. Nobody else can read this nick: the item tells it.
+            let options =
+                (self.ways.only_nodes && part == Part::Talk).then_some(("roomnick", &*self.nick));
+            awaited += usize::from(self.ask("set", Step::Subscribe, cx, |out| match options {
+                Some(nick) => request::subscribe_with(out, &node, &own, &[nick]),
+                None => request::subscribe(out, &node, &own),
             }));
         }
         let node = self.node(Part::Occupants);
         awaited += usize::from(self.ask("get", Step::Items(Part::Occupants), cx, |out| {
             request::items(out, &node);
         }));
-        if let Some(most) = self.talk.wants() {
+        // Where an occupant's items go with his session, what he set as the subject is left among the messages alone.
+        let most = match self.ways.only_nodes {
+            true => Some(MOST_MESSAGES),
+            false => self.talk.wants(),
+        };
+        if let Some(most) = most {
             let node = self.node(Part::Talk);
             awaited += usize::from(self.ask("get", Step::Items(Part::Talk), cx, |out| {
                 request::last_items(out, &node, most);
@@ -95,6 +106,9 @@ impl Room {
         let holder = self.occupants.of_nick(&self.nick);
         let holder = holder.filter(|full| jid::bare(full) != cx.account.bare());
         if let Some(full) = holder.map(Box::<str>::from) {
+            if self.ways.only_nodes {
+                return self.end("conflict", cx);
+            }
             // His shim may have died without a word.
             self.state = State::AskingHolder(cx.wire.now + HOLDER_ANSWERS);
             let is_asked = self.ask_whether_there(&full, Step::Holder(full.clone()), cx);
@@ -185,12 +199,13 @@ impl Room {
     pub(super) fn create(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
         self.state = State::Creating;
         let node = self.node(part);
+        let messages = MOST_MESSAGES.to_string();
         let (most, retracts) = match part {
             Part::Occupants => ("max", "1"),
-            Part::Talk => ("200", "0"),
+            Part::Talk => (&*messages, "0"),
         };
         let access = if self.ways.opens { "open" } else { "whitelist" };
-        let fields = [
+        let mut fields = vec![
             ("pubsub#access_model", access),
             ("pubsub#publish_model", "subscribers"),
             ("pubsub#persist_items", "1"),
@@ -204,6 +219,14 @@ impl Room {
             ("pubsub#presence_based_delivery", "0"),
             ("pubsub#itemreply", "publisher"),
         ];
+        if self.ways.only_nodes {
+            // A join is a temporary subscription (listing 13): it ends with the session, however that ends.
+            fields.push(("pubsub#tempsub", "1"));
+        }
+        if self.ways.only_nodes && part == Part::Occupants {
+            // Nobody may be asked whether he is still there: the service takes away the item of who is not.
+            fields.push(("pubsub#purge_offline", "1"));
+        }
         let is_sent = self.ask("set", Step::Create(part), cx, |out| {
             request::create(out, &node, &fields);
         });

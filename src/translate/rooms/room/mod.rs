@@ -136,6 +136,8 @@ pub(super) struct Room {
 pub(super) struct Ways {
     /// If the client creates it, it is open at once.
     pub(super) opens: bool,
+    /// Only requests about nodes may leave.
+    pub(super) only_nodes: bool,
     /// It is looked for what dead resources of the account have left.
     pub(super) asks_leftovers: bool,
 }
@@ -271,7 +273,9 @@ impl Room {
         match (step, reply) {
             (Step::Subscribe, Ok(_)) => self.count_down(cx),
             (Step::Items(part), Ok(iq)) => {
-                answer::with_items(iq, |items| self.note_items(items, part, From::Answer, cx));
+                answer::with_items(iq, |items| {
+                    self.note_items(items, part, From::Answer, None, cx)
+                });
                 self.count_down(cx)
             }
             // A history that cannot be read is none.
@@ -343,7 +347,8 @@ impl Room {
             }
             (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),
             (Step::Fetch(part), Ok(iq)) => {
-                let read = |items: &Element<'_>| self.note_items(items, part, From::Fetch, cx);
+                let read =
+                    |items: &Element<'_>| self.note_items(items, part, From::Fetch, None, cx);
                 answer::with_items(iq, read).unwrap_or(true)
             }
             (Step::Open(part, id), reply) => self.handle_opened(part, &id, reply, cx),

@@ -129,7 +129,7 @@ impl Room {
         );
         let namespaces = Namespaces::none();
         let items = Element::of_frame(items.as_bytes(), &namespaces);
-        items.is_none_or(|items| self.note_items(&items, part, From::Fetch, cx))
+        items.is_none_or(|items| self.note_items(&items, part, From::Fetch, None, cx))
     }
 
     /// The room was deleted: what was being said in it reached nobody, and may have made

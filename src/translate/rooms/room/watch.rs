@@ -102,7 +102,7 @@ impl Room {
 
     /// When [`ping`](Self::ping) has somebody to ask.
     pub(in crate::translate::rooms) fn ping_at(&self) -> Option<Duration> {
-        if self.state != State::Joined {
+        if self.state != State::Joined || self.ways.only_nodes {
             return None;
         }
         if !self.watch.suspects.is_empty() {

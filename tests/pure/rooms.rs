@@ -1,0 +1,385 @@
+//! Rooms on a server that has nothing but nodes (listings 12 to 17): what several clients see of each other, and that
+//! nothing but publish-subscribe is said for it.
+
+use pubshim::sandbox::Ways;
+
+use crate::common::Node;
+use crate::world::*;
+
+const ROOM: &str = "characters@chat.capulet.lit";
+const MUC: &str = "http://jabber.org/protocol/muc";
+
+impl Client {
+    fn joins(&self, nick: &str) {
+        self.say(&format!(
+            "<presence to='{ROOM}/{nick}' id='join'><x xmlns='{MUC}'/></presence>"
+        ));
+    }
+
+    /// Accepts the room it has made as it is (XEP-0045 §10.1.2).
+    fn accepts(&self) {
+        self.say(&format!(
+            "<iq type='set' id='accept' to='{ROOM}'><query xmlns='{MUC}#owner'>\
+             <x xmlns='jabber:x:data' type='submit'/></query></iq>"
+        ));
+    }
+
+    fn tells_all(&self, what: &str) {
+        self.say(&format!(
+            "<message to='{ROOM}' type='groupchat' id='m1'>{what}</message>"
+        ));
+    }
+
+    fn leaves(&self) {
+        self.say(&format!("<presence to='{ROOM}' type='unavailable'/>"));
+    }
+
+    /// What it was shown of the room since the last look, in order; of everything else nothing may have come.
+    fn in_room(&self) -> Vec<String> {
+        self.got().iter().map(shown).collect()
+    }
+}
+
+/// A stanza of the room's in words.
+fn shown(stanza: &Node) -> String {
+    let from = stanza.attribute("from").unwrap_or_default();
+    let who = from.strip_prefix(ROOM).expect("a room's");
+    let who = who.strip_prefix('/').unwrap_or(who);
+    let kind = stanza.attribute("type").unwrap_or("available");
+    if kind == "error" {
+        let error = &stanza.at("error").children[0].local;
+        return format!("{} {who}: {error}", stanza.local);
+    }
+    match &*stanza.local {
+        "presence" => {
+            let mut words = format!("{who} {kind}");
+            for child in &stanza.at("x").children {
+                if let Some(what) = child.attribute("code").or(child.attribute("nick")) {
+                    words += &format!(" {what}");
+                }
+            }
+            if let Some(status) = stanza.find("status") {
+                words += &format!(" '{}'", status.text);
+            }
+            words
+        }
+        "message" => {
+            let (verb, said) = match (stanza.find("body"), stanza.find("subject")) {
+                (Some(body), _) => ("says", body),
+                (None, subject) => ("sets", subject.expect("something said")),
+            };
+            let late = if stanza.has("delay") { " late" } else { "" };
+            format!("{who} {verb} {}{late}", said.text)
+        }
+        _ => format!("{kind} {}", stanza.value("id")),
+    }
+}
+
+/// Juliet has made a room and accepted it; Romeo has joined. All that was shown is looked at.
+fn two_in_a_room(world: &World) -> (Client, Client) {
+    let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
+    juliet.joins("JC");
+    juliet.accepts();
+    romeo.joins("Romeo");
+    juliet.bytes();
+    romeo.bytes();
+    (juliet, romeo)
+}
+
+fn worlds() -> [World; 2] {
+    let everybody = [JULIET, NURSE, ROMEO, BENVOLIO];
+    [Ways::Ejabberd, Ways::Prosody].map(|ways| World::in_ways(&everybody, ways))
+}
+
+#[test]
+fn a_room_from_its_making_to_its_last_occupant() {
+    for world in worlds() {
+        let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
+        juliet.joins("JC");
+        assert_eq!(juliet.in_room(), ["JC available 100 110 201", " sets "]);
+        // Until she has accepted it nobody else gets in (XEP-0045 §10.1.1).
+        romeo.joins("Romeo");
+        assert_eq!(romeo.in_room(), ["presence Romeo: registration-required"]);
+        juliet.accepts();
+        assert_eq!(juliet.in_room(), ["result accept"]);
+        romeo.joins("Romeo");
+        assert_eq!(
+            romeo.in_room(),
+            ["JC available", "Romeo available 100 110", " sets "]
+        );
+        assert_eq!(juliet.in_room(), ["Romeo available"]);
+
+        juliet.tells_all("<body>But soft</body>");
+        romeo.tells_all("<body>What light</body>");
+        for client in [&juliet, &romeo] {
+            assert_eq!(
+                client.in_room(),
+                ["JC says But soft", "Romeo says What light"]
+            );
+        }
+        romeo.tells_all("<subject>Balconies</subject>");
+        romeo.say(&format!(
+            "<presence to='{ROOM}/Romeo'><status>Climbing</status></presence>"
+        ));
+        for (client, own) in [(&juliet, ""), (&romeo, " 110")] {
+            let status = format!("Romeo available{own} 'Climbing'");
+            assert_eq!(client.in_room(), ["Romeo sets Balconies", &status]);
+        }
+        romeo.leaves();
+        assert_eq!(romeo.in_room(), ["Romeo unavailable 110"]);
+        assert_eq!(juliet.in_room(), ["Romeo unavailable"]);
+        juliet.tells_all("<body>Alone</body>");
+        assert_eq!(romeo.in_room(), [""; 0]);
+        juliet.leaves();
+        assert_eq!(juliet.in_room(), ["JC says Alone", "JC unavailable 110"]);
+    }
+}
+
+#[test]
+fn nothing_but_publish_subscribe_is_said_for_it() {
+    let world = World::new();
+    let (juliet, romeo) = two_in_a_room(&world);
+    juliet.tells_all("<body>But soft</body>");
+    juliet.joins("Julia");
+    // Nobody is asked whether he is still there, however long he is silent.
+    world.advance(7200);
+    juliet.leaves();
+    romeo.leaves();
+    for client in [&juliet, &romeo] {
+        let said = client.said();
+        let to_room = said.iter().filter(|it| it.attribute("to") == Some(CHAT));
+        assert!(to_room.count() >= 6, "{said:#?}");
+        for stanza in said {
+            let to = stanza.attribute("to").unwrap_or(&client.bare);
+            assert!([CHAT, &client.bare].contains(&to), "{stanza:#?}");
+            assert_eq!(stanza.local, "iq");
+            if to == CHAT {
+                assert_eq!(stanza.names(), ["pubsub"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_question_to_an_occupant_is_answered_without_asking_him() {
+    let world = World::new();
+    let (juliet, romeo) = two_in_a_room(&world);
+    juliet.said();
+    for (nick, answer) in [
+        ("JC", "result q"),
+        ("Romeo", "iq Romeo: service-unavailable"),
+        ("Nurse", "iq Nurse: item-not-found"),
+    ] {
+        juliet.say(&format!(
+            "<iq type='get' id='q' to='{ROOM}/{nick}'><ping xmlns='urn:xmpp:ping'/></iq>"
+        ));
+        assert_eq!(juliet.in_room(), [answer], "{nick}");
+    }
+    assert_eq!(juliet.said(), []);
+    assert_eq!(romeo.bytes(), "");
+    // Nor is anything said to him alone.
+    juliet.say(&format!(
+        "<message type='chat' to='{ROOM}/Romeo'><body>psst</body></message>"
+    ));
+    assert_eq!(juliet.in_room(), ["message Romeo: feature-not-implemented"]);
+    assert_eq!(juliet.said(), []);
+}
+
+#[test]
+fn a_nick_is_one_persons() {
+    for world in worlds() {
+        let (juliet, romeo) = two_in_a_room(&world);
+        let nurse = world.start(NURSE, "chamber");
+        nurse.joins("Romeo");
+        assert_eq!(nurse.in_room(), ["presence Romeo: conflict"]);
+        assert_eq!(juliet.in_room(), [""; 0]);
+        // She hears nothing of a room she is not in.
+        juliet.tells_all("<body>Nurse?</body>");
+        assert_eq!(nurse.in_room(), [""; 0]);
+        nurse.joins("Nurse");
+        assert_eq!(
+            nurse.in_room(),
+            [
+                "JC available",
+                "Romeo available",
+                "Nurse available 100 110",
+                "JC says Nurse? late",
+                " sets "
+            ]
+        );
+        for client in [&juliet, &romeo] {
+            client.bytes();
+        }
+        nurse.joins("JC");
+        assert_eq!(nurse.in_room(), ["presence JC: conflict"]);
+        nurse.joins("Angelica");
+        assert_eq!(
+            nurse.in_room(),
+            [
+                "Nurse unavailable Angelica 303 110",
+                "Angelica available 110"
+            ]
+        );
+        for client in [&juliet, &romeo] {
+            assert_eq!(
+                client.in_room(),
+                ["Nurse unavailable Angelica 303", "Angelica available"]
+            );
+        }
+        nurse.tells_all("<body>Madam!</body>");
+        for client in [&juliet, &romeo, &nurse] {
+            assert_eq!(client.in_room(), ["Angelica says Madam!"]);
+        }
+    }
+}
+
+#[test]
+fn whoever_comes_later_is_told_what_was_said() {
+    for world in worlds() {
+        let (juliet, romeo) = two_in_a_room(&world);
+        romeo.tells_all("<subject>Balconies</subject>");
+        juliet.tells_all("<body>one</body>");
+        romeo.tells_all("<body>two</body>");
+        // The service takes away what he has said of himself, and his item with the subject; what he said in the room
+        // stays.
+        romeo.close();
+        let nurse = world.start(NURSE, "chamber");
+        nurse.joins("Nurse");
+        assert_eq!(
+            nurse.in_room(),
+            [
+                "JC available",
+                "Nurse available 100 110",
+                "JC says one late",
+                "Romeo says two late",
+                "Romeo sets Balconies late"
+            ]
+        );
+        nurse.leaves();
+        nurse.bytes();
+        // Who wants to hear nothing of before is told the subject all the same (XEP-0045 §7.2.15).
+        nurse.say(&format!(
+            "<presence to='{ROOM}/Nurse'><x xmlns='{MUC}'><history maxstanzas='0'/></x></presence>"
+        ));
+        assert_eq!(
+            nurse.in_room(),
+            [
+                "JC available",
+                "Nurse available 100 110",
+                "Romeo sets Balconies late"
+            ]
+        );
+    }
+}
+
+#[test]
+fn whoever_goes_is_gone_however_he_goes() {
+    let ways: [(&str, fn(&Client)); 3] = [
+        ("as clients do", Client::log_out),
+        ("his client is cut off", Client::cut),
+        ("his shim is killed", Client::close),
+    ];
+    for (how, go) in ways {
+        for world in worlds() {
+            let (juliet, romeo) = two_in_a_room(&world);
+            go(&romeo);
+            assert_eq!(juliet.in_room(), ["Romeo unavailable"], "{how}");
+            world.advance(600);
+            assert_eq!(juliet.in_room(), [""; 0], "{how}");
+            // Nothing of him is left that a later client would be shown, or that a later session would hear.
+            let owner = world.raw(JULIET, "checker");
+            for node in ["characters", "characters#occupants"] {
+                let answer = owner.ask(
+                    CHAT,
+                    "get",
+                    &format!(
+                        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>\
+                         <subscriptions node='{node}'/></pubsub>"
+                    ),
+                );
+                let subscribed = &answer.at("pubsub/subscriptions").children;
+                let subscribed: Vec<_> = subscribed.iter().map(|it| it.value("jid")).collect();
+                assert_eq!(subscribed, [&*juliet.full], "{how}: {node}");
+            }
+            let nurse = world.start(NURSE, "chamber");
+            nurse.joins("Romeo");
+            assert_eq!(
+                nurse.in_room(),
+                ["JC available", "Romeo available 100 110", " sets "],
+                "{how}"
+            );
+        }
+    }
+}
+
+#[test]
+fn whoever_comes_back_is_there_again() {
+    let world = World::new();
+    let (juliet, romeo) = two_in_a_room(&world);
+    romeo.close();
+    assert_eq!(juliet.in_room(), ["Romeo unavailable"]);
+    let romeo = world.start(ROMEO, "mobile");
+    world.advance(60);
+    assert_eq!(romeo.in_room(), [""; 0]);
+    romeo.joins("Romeo");
+    assert_eq!(
+        romeo.in_room(),
+        ["JC available", "Romeo available 100 110", " sets "]
+    );
+    assert_eq!(juliet.in_room(), ["Romeo available"]);
+    // And the one who made the room, of which the shim knows nothing more.
+    juliet.close();
+    assert_eq!(romeo.in_room(), ["JC unavailable"]);
+    let juliet = world.start(JULIET, "garden");
+    juliet.joins("JC");
+    assert_eq!(
+        juliet.in_room(),
+        ["Romeo available", "JC available 100 110", " sets "]
+    );
+    assert_eq!(romeo.in_room(), ["JC available"]);
+}
+
+#[test]
+fn a_nick_goes_with_its_last_client() {
+    for world in worlds() {
+        let (juliet, romeo) = two_in_a_room(&world);
+        let pda = world.start(ROMEO, "pda");
+        pda.joins("Romeo");
+        assert_eq!(
+            pda.in_room(),
+            ["JC available", "Romeo available 100 110", " sets "]
+        );
+        juliet.bytes();
+        romeo.close();
+        assert_eq!(juliet.in_room(), [""; 0]);
+        pda.tells_all("<body>Still here</body>");
+        assert_eq!(juliet.in_room(), ["Romeo says Still here"]);
+        pda.close();
+        assert_eq!(juliet.in_room(), ["Romeo unavailable"]);
+    }
+}
+
+#[test]
+fn rooms_are_found_by_browsing() {
+    let world = World::new();
+    let (_juliet, romeo) = two_in_a_room(&world);
+    let ask = |to: &str, what: &str| {
+        romeo.say(&format!(
+            "<iq type='get' id='disco' to='{to}'><query xmlns='http://jabber.org/protocol/disco#{what}'/></iq>"
+        ));
+        romeo.got().remove(0).at("query").clone()
+    };
+    let service = ask(CHAT, "info");
+    let is_conference = |it: &Node| it.attribute("category") == Some("conference");
+    assert!(service.children.iter().any(is_conference), "{service:#?}");
+    let rooms = ask(CHAT, "items");
+    let rooms: Vec<_> = rooms.children.iter().map(|it| it.value("jid")).collect();
+    assert_eq!(rooms, [ROOM]);
+    let room = ask(ROOM, "info");
+    let says = |var: &str| {
+        room.children
+            .iter()
+            .any(|it| it.attribute("var") == Some(var))
+    };
+    assert!(says("muc_open") && says(MUC), "{room:#?}");
+}
