@@ -123,14 +123,6 @@ fn whoever_is_gone_with_his_session_is_shown_so() {
 }
 
 #[test]
-fn an_event_of_a_room_does_not_ask_for_the_roster() {
-    let mut d = joined_under(Policy::Pure);
-    happens(&mut d, TALK, &body(ROMEO, "Romeo", "m1", 1));
-    assert_eq!(sees(&mut d), ["Romeo says m1"]);
-    assert_eq!(d.server_bytes(), "");
-}
-
-#[test]
 fn all_that_the_room_keeps_is_asked_for_and_shown_as_wanted() {
     let mut d = session_under(Policy::Pure);
     join(
