@@ -416,12 +416,12 @@ impl Translator {
     fn settle_once(&mut self, wire: &mut Wire) {
         self.release(false, wire);
         let cx = &mut self.account.with(wire);
+        self.rooms.settle(cx);
         self.contacts.learn(cx);
         self.presence.settle(cx);
         self.contacts.work(cx);
         self.presence.settle(cx);
         self.presence.work(cx);
-        self.rooms.settle(cx);
     }
 
     /// The session ends and the server still listens: all that the client has said is said, and then that

@@ -29,6 +29,18 @@ impl<P> Wire<P> {
         kind: &str,
         condition: &str,
     ) {
+        self.show_error_saying(name, attributes, kind, condition, None);
+    }
+
+    /// The same with a text for people (RFC 6120 §8.3.3).
+    pub(crate) fn show_error_saying(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, Option<&str>)],
+        kind: &str,
+        condition: &str,
+        text: Option<&str>,
+    ) {
         self.stanza(Leg::Client, |out| {
             // Writing to a buffer in memory cannot fail.
             let _ = write!(out, "<{name} type='error'");
@@ -39,9 +51,14 @@ impl<P> Wire<P> {
             }
             let _ = write!(
                 out,
-                "><error type='{kind}'><{condition} xmlns='{}'/></error></{name}>",
+                "><error type='{kind}'><{condition} xmlns='{}'/>",
                 ns::STANZA_ERRORS
             );
+            if let Some(text) = text {
+                let (xmlns, text) = (ns::STANZA_ERRORS, escape(text));
+                let _ = write!(out, "<text xmlns='{xmlns}' xml:lang='en'>{text}</text>");
+            }
+            let _ = write!(out, "</error></{name}>");
         });
     }
 

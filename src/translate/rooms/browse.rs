@@ -21,6 +21,9 @@ const BROWSE: Rule = Rule::new(
     "what a publish-subscribe service and its nodes say of themselves becomes a room service and rooms",
 );
 
+/// The field of a room's configuration that says whether members alone may come in (XEP-0045 §10.2).
+const MEMBERS_ONLY: &str = "muc#roomconfig_membersonly";
+
 /// What a room says it can do; it is not anonymous and has no password.
 const FEATURES: [&str; 7] = [
     ns::MUC,
@@ -124,20 +127,27 @@ impl Rooms {
         let Some(room) = room else {
             return cx.wire.refuse(iq, "auth", "forbidden");
         };
+        if is_get {
+            let form = owner_form(room.is_closed());
+            let write = |out: &mut BytesMut| out.put_slice(form.as_bytes());
+            return cx.wire.show_answer(&id, bare, cx.account.jid(), write);
+        }
         let form = query.child(ns::DATA, "x");
-        let kind = form.and_then(|form| Some(form.attribute("type")?.into_owned()));
-        match (is_get, kind.as_deref()) {
-            (true, _) => cx.wire.show_answer(&id, bare, cx.account.jid(), |out| {
-                let form = format!(
-                    "<query xmlns='{}'><x xmlns='{}' type='form'><field var='FORM_TYPE' type='hidden'><value>\
-                     http://jabber.org/protocol/muc#roomconfig</value></field></x></query>",
-                    ns::MUC_OWNER,
-                    ns::DATA
-                );
-                out.put_slice(form.as_bytes());
-            }),
-            (false, Some("submit")) => room.open(&id, cx),
-            _ => cx.wire.refuse(iq, "cancel", "feature-not-implemented"),
+        let form = form.filter(|form| form.attribute("type").as_deref() == Some("submit"));
+        let Some(form) = form else {
+            return cx.wire.refuse(iq, "cancel", "feature-not-implemented");
+        };
+        // A form that does not say leaves it as it is.
+        let closes = crate::pubsub::form::value(&form, MEMBERS_ONLY)
+            .map_or(room.is_closed(), |it| matches!(it.trim(), "1" | "true"));
+        match (closes, room.is_open()) {
+            (false, false) => room.open(&id, cx),
+            // So far a room that is open cannot be closed.
+            (true, true) => cx.wire.refuse(iq, "cancel", "feature-not-implemented"),
+            _ => {
+                room.accept();
+                cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {});
+            }
         }
     }
 
@@ -250,6 +260,18 @@ impl Question {
             }
         }
     }
+}
+
+/// What of a room its owner may change so far.
+fn owner_form(is_closed: bool) -> String {
+    let is_closed = u8::from(is_closed);
+    format!(
+        "<query xmlns='{}'><x xmlns='{}' type='form'><title>Room</title><field var='FORM_TYPE' type='hidden'><value>\
+         http://jabber.org/protocol/muc#roomconfig</value></field><field var='{MEMBERS_ONLY}' type='boolean' \
+         label='Only members may come in'><value>{is_closed}</value></field></x></query>",
+        ns::MUC_OWNER,
+        ns::DATA
+    )
 }
 
 /// The room that a shim's ping to `own` asks about.

@@ -53,6 +53,8 @@ const MOST_CONFLICTS: usize = 5;
 const CONFLICTS_WITHIN: Duration = Duration::from_secs(10);
 /// All rooms together ask one occupant in this time whether he is there.
 const PING_EVERY: Duration = Duration::from_secs(1);
+/// So many may be unanswered.
+const MOST_PINGS: usize = 8;
 
 const JOIN: Rule = Rule::new(
     "room-join",
@@ -101,7 +103,7 @@ pub(super) struct Rooms {
     tidied: BTreeSet<Box<str>>,
     /// When the client was told that a nick is taken, in which room.
     conflicts: Vec<(Box<str>, Duration)>,
-    /// Nobody is asked before whether he is there.
+    /// When the session may ping an occupant again.
     ping_at: Duration,
 }
 
@@ -181,11 +183,11 @@ impl Rooms {
             return cx.wire.refuse(presence, "modify", "jid-malformed");
         };
         let rejoins = presence.child(ns::MUC, "x").is_some();
-        if let Some(room) = self.rooms.get_mut(bare) {
+        if let Some(room) = self.rooms.get(bare) {
             if !(rejoins && room.is_joined() && room.nick() == &*nick) {
-                return room.update(&nick, presence, cx);
+                return self.drive(bare, cx, |room, cx| room.update(&nick, presence, cx));
             }
-            // It does not know that it is in, so it is shown everything again.
+            // The client joins a room it is in: it has lost what it knew, and is told everything again.
             self.take(bare, cx.wire);
         }
         if names::node_of(bare).is_none() {
@@ -325,7 +327,10 @@ impl Rooms {
             self.tidied.insert(bare.into());
         }
         match (&step, reply) {
-            // The client has left since.
+            // The client has left since. A node that it was creating would be in everybody's way.
+            (Step::Create(part), Ok(_)) if !self.rooms.contains_key(bare) => {
+                room::delete(bare, *part, cx.wire);
+            }
             (Step::Say(id, _), Err(refused)) if !self.rooms.contains_key(bare) => {
                 let condition = refused.condition_or(room::NO_ANSWER);
                 room::show_unsaid(bare, id.as_deref(), condition, cx.account, cx.wire);
@@ -343,7 +348,9 @@ impl Rooms {
         for bare in due {
             self.drive(&bare, cx, Room::go_on);
         }
-        while self.ping_at <= now && self.next_ping().is_some_and(|at| at <= now) {
+        while may_ping_at(cx.wire).is_some_and(|at| at.max(self.ping_at) <= now)
+            && self.next_ping().is_some_and(|at| at <= now)
+        {
             let rooms = self.rooms.values_mut();
             let next = rooms.min_by_key(|room| room.ping_at().unwrap_or(Duration::MAX));
             if next.is_some_and(|room| room.ping(cx)) {
@@ -360,7 +367,9 @@ impl Rooms {
     /// When [`settle`](Self::settle) goes on, if not by an answer.
     pub(super) fn again_at(&self, wire: &Wire) -> Option<Duration> {
         let all = self.rooms.values().filter_map(Room::again_at);
-        let ping = self.next_ping().map(|at| at.max(self.ping_at));
+        let may_ping_at = may_ping_at(wire).map(|at| at.max(self.ping_at));
+        let ping = self.next_ping().zip(may_ping_at);
+        let ping = ping.map(|(at, may_at)| at.max(may_at));
         let services = self.services.due_at();
         all.chain(ping)
             .chain(services)
@@ -388,6 +397,18 @@ impl Rooms {
             room::show_unsaid(&bare, id.as_deref(), room::NO_ANSWER, account, wire);
         }
     }
+}
+
+/// When a ping takes no place from what the user waits for; `None`: once another one was answered.
+fn may_ping_at(wire: &Wire) -> Option<Duration> {
+    let is_ping = |asked: &&super::Ask| {
+        matches!(
+            asked,
+            super::Ask::Rooms(Ask::Step(_, Step::Alive(_) | Step::Leftover(_)))
+        )
+    };
+    let is_idle = wire.asked().filter(is_ping).count() < MOST_PINGS;
+    wire.may_work_at().filter(|_| is_idle)
 }
 
 /// Whether an item holds what is said in rooms.

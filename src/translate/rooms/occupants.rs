@@ -22,7 +22,7 @@ use crate::xml::{Element, rewrite_standalone};
 const MOST_OCCUPANTS: usize = 1024;
 /// So many of one account.
 const MOST_RESOURCES: usize = 5;
-/// What is kept of an occupant's presence may have so many bytes; beyond, it is kept without its children.
+/// What is kept of an occupant's presence may have so many bytes; beyond, nothing in it is kept but its type.
 const MOST_PRESENCE: usize = 4096;
 
 /// Everybody in a room, the client itself included, by full JID.
@@ -33,6 +33,8 @@ pub(super) struct Occupants(BTreeMap<Box<str>, Occupant>);
 pub(super) struct Occupant {
     /// As it is shown.
     pub(super) nick: Box<str>,
+    /// As he wants it to be.
+    claimed: Box<str>,
     /// What he says of himself: a presence that stands alone, without what only a room may say.
     pub(super) presence: Bytes,
     /// The item it stands in.
@@ -109,15 +111,20 @@ fn full_of(author: &str, presence: &Element<'_>) -> Option<Box<str>> {
 
 /// A presence without what only a room may say.
 fn kept(presence: &Element<'_>) -> Bytes {
-    let write = |may_stay: &dyn Fn(&Element<'_>) -> bool| {
-        let mut out = BytesMut::with_capacity(presence.raw().len());
-        rewrite_standalone(&mut out, presence, &[], may_stay, "");
-        out.freeze()
-    };
-    let whole = write(&|child| !is_of_room(child) && child.namespace() != ns::SID);
+    let may_stay = |child: &Element<'_>| !is_of_room(child) && child.namespace() != ns::SID;
+    let mut whole = BytesMut::with_capacity(presence.raw().len());
+    rewrite_standalone(&mut whole, presence, &[], may_stay, "");
     match whole.len() > MOST_PRESENCE {
-        true => write(&|_| false),
-        false => whole,
+        true => {
+            let kind = presence.attribute("type").map(|_| " type='unavailable'");
+            format!(
+                "<presence xmlns='{}'{}/>",
+                ns::CLIENT,
+                kind.unwrap_or_default()
+            )
+            .into()
+        }
+        false => whole.freeze(),
     }
 }
 
@@ -144,7 +151,13 @@ impl Occupants {
         heard: Option<Duration>,
     ) -> Result<Option<Change>, Dropped> {
         if said.is_gone {
-            return Ok(self.remove(&said.full).map(Change::Gone));
+            // What he has left in another item, when he was here before, is out of date.
+            let is_his = self
+                .0
+                .get(&said.full)
+                .is_some_and(|it| it.item == said.item);
+            let gone = is_his.then(|| self.remove(&said.full)).flatten();
+            return Ok(gone.map(Change::Gone));
         }
         let account = jid::bare(&said.full).to_owned();
         let before = self.0.get(&said.full).map(|occupant| occupant.nick.clone());
@@ -162,6 +175,7 @@ impl Occupants {
         };
         let occupant = Occupant {
             nick,
+            claimed: said.nick,
             presence: said.presence,
             item: said.item,
             heard,
@@ -186,6 +200,36 @@ impl Occupants {
         match (looks_like_one || is_taken) && !nick.ends_with(&suffix) {
             true => (nick.to_owned() + &suffix).into(),
             false => nick.into(),
+        }
+    }
+
+    /// Whoever else of this account has to go, so that there is room for this resource of it: the one not heard of for
+    /// longest.
+    pub(super) fn crowded_out(&self, full: &str, own: &str) -> Option<Box<str>> {
+        let all = self.of_account(jid::bare(full));
+        let is_full = !self.0.contains_key(full) && all.count() >= MOST_RESOURCES;
+        let account = jid::bare(full);
+        let others = self
+            .0
+            .iter()
+            .filter(|(it, _)| is_of(it, account) && ***it != *own);
+        let quietest = others.min_by_key(|(_, occupant)| occupant.heard);
+        quietest.filter(|_| is_full).map(|(full, _)| full.clone())
+    }
+
+    /// Whoever of other accounts than `own` wants this nick, whether it is shown so or not.
+    pub(super) fn claimant(&self, nick: &str, own: &str) -> Option<Box<str>> {
+        let mut all = self.0.iter();
+        all.find(|(full, it)| *it.claimed == *nick && !is_of(full, own))
+            .map(|(full, _)| full.clone())
+    }
+
+    /// Nobody was shown yet: who wants this nick may have it.
+    pub(super) fn free(&mut self, nick: &str) {
+        if self.of_nick(nick).is_none()
+            && let Some(next) = self.0.values_mut().find(|it| *it.claimed == *nick)
+        {
+            next.nick.clone_from(&next.claimed);
         }
     }
 
@@ -240,7 +284,7 @@ impl Occupants {
         let (account, nick) = (jid::bare(author), nick());
         let mut own = self.of_account(account);
         let own = match &nick {
-            Some(nick) => own.find(|occupant| occupant.nick == *nick),
+            Some(nick) => own.find(|occupant| occupant.claimed == *nick),
             None => own.next(),
         };
         let unnamed = || nick.as_deref().or(jid::local(account)).unwrap_or(account);
@@ -250,10 +294,13 @@ impl Occupants {
         )
     }
 
-    /// Something came of somebody.
-    pub(super) fn hear(&mut self, full: &str, now: Duration) {
-        if let Some(occupant) = self.0.get_mut(full) {
+    /// Something came of somebody; of which resource, Prosody does not tell.
+    pub(super) fn hear(&mut self, author: &str, now: Duration) {
+        if let Some(occupant) = self.0.get_mut(author) {
             occupant.heard = Some(now);
+        } else if jid::resource(author).is_none() {
+            let all = self.0.iter_mut().filter(|(full, _)| is_of(full, author));
+            all.for_each(|(_, occupant)| occupant.heard = Some(now));
         }
     }
 
@@ -272,6 +319,10 @@ impl Occupants {
     pub(super) fn is_silent_since(&self, full: &str, since: Duration) -> bool {
         let occupant = self.0.get(full);
         occupant.is_some_and(|it| it.heard < Some(since))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether anybody is there but `own` account.

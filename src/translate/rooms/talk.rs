@@ -20,6 +20,8 @@ use crate::xml::{Element, Namespaces, escape, rewrite_standalone};
 
 /// So many ids of messages are remembered.
 const MOST_SEEN: usize = 300;
+/// What is kept until the client is in may have so many bytes.
+const MOST_KEPT: usize = 4 * 1024 * 1024;
 /// A subject may be so many seconds ahead of our clock.
 const MOST_AHEAD: i64 = 600;
 
@@ -30,6 +32,8 @@ pub(super) struct Talk {
     before: Vec<Line>,
     /// What has been said since, until the client is in.
     meanwhile: Vec<Line>,
+    /// So many bytes of both.
+    kept: usize,
     /// The newest subject, and when it was said.
     subject: Option<(i64, Line)>,
     /// Items that were shown, oldest first: hashes of their ids. Two ids of one hash would need to be looked for, and
@@ -81,9 +85,15 @@ impl Talk {
             wanted: Wanted::of(muc, now),
             before: Vec::new(),
             meanwhile: Vec::new(),
+            kept: 0,
             subject: None,
             seen: VecDeque::new(),
         }
+    }
+
+    /// The client says again what it wants of history.
+    pub(super) fn want(&mut self, muc: &Element<'_>, now: i64) {
+        self.wanted = Wanted::of(Some(muc), now);
     }
 
     /// How many messages of before are to be asked for.
@@ -114,11 +124,11 @@ impl Talk {
             ("to", None),
             ("type", Some("groupchat")),
         ];
-        let delay = format!(
-            "<delay xmlns='{}' stamp='{}'/>",
-            ns::DELAY,
-            stamp(cx.wire.unix_time())
-        );
+        let now = cx.wire.unix_time();
+        // Whose clock is behind sets a newer subject all the same.
+        let newest = self.subject.as_ref().filter(|_| is_subject);
+        let said_at = newest.map_or(now, |(newest, _)| now.max(newest.saturating_add(1)));
+        let delay = format!("<delay xmlns='{}' stamp='{}'/>", ns::DELAY, stamp(said_at));
         let may_stay = |child: &Element<'_>| {
             let is_empty_body = is_subject && child.local() == "body";
             !is_of_room(child) && !is_empty_body && child.namespace() != ns::DELAY
@@ -170,9 +180,13 @@ impl Talk {
                 true => &mut self.meanwhile,
                 false => &mut self.before,
             };
-            if lines.len() < MOST_SEEN {
-                lines.push(post.keep(room));
+            let line = post.keep(room);
+            if lines.len() >= MOST_SEEN || self.kept + line.payload.len() > MOST_KEPT {
+                cx.wire.drop_event(Dropped::Overflow);
+                return false;
             }
+            self.kept += line.payload.len();
+            lines.push(line);
         }
         if is_live {
             occupants.hear(&post.author, cx.wire.now);
@@ -200,9 +214,9 @@ impl Talk {
     }
 
     /// Takes an item that holds a subject: the newest one counts.
-    pub(super) fn note_subject(&mut self, item: Item<'_>, now: i64) {
+    pub(super) fn note_subject(&mut self, item: Item<'_>, room: &str, now: i64) {
         let id = item.element.attribute("id").unwrap_or_default();
-        let Ok(line) = Post::read(item).map(|post| post.keep("")) else {
+        let Ok(line) = Post::read(item).map(|post| post.keep(room)) else {
             return;
         };
         let is_own = id.strip_prefix("subject/") == Some(jid::bare(&line.author));

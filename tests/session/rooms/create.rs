@@ -33,7 +33,7 @@ fn a_missing_room_is_created_by_who_knows_rooms() {
         ["create characters#occupants"]
     );
     d.result(&create[0], "");
-    let publish = answer_join(&mut d, "", "");
+    let publish = answer_join_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
     echo(&mut d, &publish[0]);
     let own = d.client_got().remove(0);
     assert_eq!(shown(&own), "JC available 100 110 201");
@@ -123,6 +123,8 @@ fn a_room_half_made_is_completed_by_its_owner() {
                 continue;
             }
             refuse(&mut d, &create[0], "conflict");
+            let twin = asked(&mut d);
+            d.error(&twin[0], "auth", "forbidden");
         }
         assert_eq!(asks(&mut d), UNDO, "what was said in it is not deleted");
         // A conflict would be one about the nick.
@@ -150,8 +152,28 @@ fn a_room_without_its_second_node_is_deleted() {
     d.result(&create[0], "");
     let create = asked(&mut d);
     refuse(&mut d, &create[0], "conflict");
+    // It may be the client's own, of another day.
+    let twin = asked(&mut d);
+    assert_eq!(what(&twin[0]), "configure characters#occupants");
+    d.error(&twin[0], "auth", "forbidden");
     assert_eq!(asks(&mut d), ["delete characters", UNDO[0], UNDO[1]]);
     assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
+
+    let mut d = session();
+    join(&mut d, MUC);
+    is_missing(&mut d);
+    for _ in 0..2 {
+        let create = asked(&mut d);
+        match what(&create[0]) == "create characters" {
+            true => d.result(&create[0], ""),
+            false => refuse(&mut d, &create[0], "conflict"),
+        }
+    }
+    let twin = asked(&mut d);
+    d.result(&twin[0], &ejabberd_node(&[]));
+    let publish = answer_join(&mut d, "", "");
+    echo(&mut d, &publish[0]);
+    assert_eq!(sees(&mut d)[0], "JC available 100 110 201");
 }
 
 #[test]
@@ -164,4 +186,41 @@ fn a_room_is_created_open_if_the_user_says_so() {
         assert_eq!(create[0].fields()["pubsub#access_model"], "open");
         d.result(&create[0], "");
     }
+}
+
+/// What the owner says in the form of a room that says this of itself; what is asked then, and what he sees.
+fn submit(access: &str, fields: &str) -> (Vec<String>, Vec<String>) {
+    let mut d = session();
+    join(&mut d, MUC);
+    let publish = answer_join_as(&mut d, &info(access, &[OWN], 1), "", "");
+    echo(&mut d, &publish[0]);
+    answer_watch(&mut d);
+    d.forget();
+    d.client(&format!(
+        "<iq type='set' id='c' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+         <x xmlns='jabber:x:data' type='submit'>{fields}</x></query></iq>"
+    ));
+    (asks(&mut d), sees(&mut d))
+}
+
+#[test]
+fn a_room_for_members_is_opened_by_its_owners_word_alone() {
+    let members =
+        |value| format!("<field var='muc#roomconfig_membersonly'><value>{value}</value></field>");
+    let done = (vec![], vec!["result  c".to_owned()]);
+    assert_eq!(submit("whitelist", ""), done);
+    assert_eq!(submit("whitelist", &members(1)), done);
+    assert_eq!(submit("open", ""), done);
+    assert_eq!(submit("open", &members(0)), done);
+    assert_eq!(
+        submit("whitelist", &members(0)),
+        (vec!["configure characters#occupants".to_owned()], vec![])
+    );
+    assert_eq!(
+        submit("open", &members(1)),
+        (
+            vec![],
+            vec!["iq : feature-not-implemented for c".to_owned()]
+        )
+    );
 }

@@ -145,10 +145,8 @@ fn a_nick_of_another_account_is_taken() {
     }
 
     // One of whoever has left is free, and so is one of the own account's.
-    for item in [
-        occupant_gone(ROMEO, "JC"),
-        occupant("juliet@capulet.lit/chamber", "JC", ""),
-    ] {
+    let own = "juliet@capulet.lit/chamber";
+    for item in [occupant_gone(ROMEO, "JC"), item_by(own, own, "JC", "", "")] {
         let mut d = session();
         join(&mut d, MUC);
         let publish = answer_join(&mut d, &item, "");
@@ -290,11 +288,11 @@ fn a_second_join_shows_everything_again() {
 fn another_resource_has_another_item() {
     let mut d = session();
     join(&mut d, MUC);
-    let publish = answer_join(
-        &mut d,
-        &occupant("juliet@capulet.lit/chamber", "Julia", ""),
-        "",
-    );
+    let own = occupant("juliet@capulet.lit/chamber", "Julia", "");
+    let ping = answer_join(&mut d, &own, "");
+    assert_eq!(what(&ping[0]), "ping juliet@capulet.lit/chamber");
+    d.result(&ping[0], "");
+    let publish = asked(&mut d);
     assert_eq!(what(&publish[0]), format!("publish {OCCUPANTS} {JULIET}"));
     // Somebody else's item has that name, too.
     refuse(&mut d, &publish[0], "forbidden");
@@ -303,6 +301,13 @@ fn another_resource_has_another_item() {
     assert!(what(&again[0]).starts_with(&named), "{again:#?}");
     refuse(&mut d, &again[0], "forbidden");
     assert_eq!(sees(&mut d), ["presence JC: forbidden for join"]);
+
+    // That of a dead one is taken over.
+    let mut d = session();
+    join(&mut d, MUC);
+    let ping = answer_join(&mut d, &own, "");
+    refuse(&mut d, &ping[0], "service-unavailable");
+    assert_eq!(asks(&mut d), [format!("publish {OCCUPANTS} {OWN}")]);
 }
 
 #[test]

@@ -94,7 +94,10 @@ fn who_is_kicked_is_told() {
         &mut d,
         &format!("<subscription subscription='none' node='{OCCUPANTS}' jid='{JULIET}'/>"),
     );
-    assert_eq!((d.client_bytes(), asks(&mut d)), (String::new(), vec![]));
+    assert_eq!(
+        (d.client_bytes(), asks(&mut d)),
+        (String::new(), vec![UNDO[0].to_owned()])
+    );
 
     // Prosody tells only that the item is gone.
     let mut d = joined();

@@ -14,6 +14,7 @@ mod printed;
 mod pure;
 mod services;
 mod talk;
+mod turns;
 mod unheard;
 mod watch;
 
@@ -84,9 +85,19 @@ fn info(access: &str, owners: &[&str], subscribers: u32) -> String {
 
 /// Answers the questions of a join; what is asked then.
 fn answer_join(d: &mut Driver, occupants: &str, history: &str) -> Vec<Node> {
+    answer_join_as(
+        d,
+        &info("open", &["abbot@verona.lit"], 1),
+        occupants,
+        history,
+    )
+}
+
+/// The same of a room that says this of itself.
+fn answer_join_as(d: &mut Driver, room: &str, occupants: &str, history: &str) -> Vec<Node> {
     for iq in asked(d) {
         match &*what(&iq) {
-            "query characters" => d.result(&iq, &info("open", &["abbot@verona.lit"], 1)),
+            "query characters" => d.result(&iq, room),
             "items characters#occupants" => d.result(&iq, &items(OCCUPANTS, occupants)),
             "items characters" => d.result(&iq, &items(TALK, history)),
             subscribe => {

@@ -127,7 +127,9 @@ fn many_are_asked_behind_a_join_and_not_all() {
     let mut pings = 0;
     for _ in 0..50 {
         d.advance(1);
-        pings += asked(&mut d).iter().filter(|iq| iq.has("ping")).count();
+        let asked = asked(&mut d);
+        pings += asked.iter().filter(|iq| iq.has("ping")).count();
+        asked.iter().for_each(|iq| d.result(iq, ""));
     }
     assert_eq!(pings, 20);
 }
@@ -135,6 +137,13 @@ fn many_are_asked_behind_a_join_and_not_all() {
 #[test]
 fn who_comes_with_the_nick_of_the_silent_has_them_asked() {
     let mut d = joined();
+    // Of whom something has come just now nothing is asked.
+    happens(&mut d, OCCUPANTS, &occupant(NURSE, "Romeo", ""));
+    d.advance(1);
+    assert_eq!(asks(&mut d), [""; 0]);
+    happens(&mut d, OCCUPANTS, &occupant_gone(NURSE, "Romeo"));
+    d.advance(60);
+    d.forget();
     happens(&mut d, OCCUPANTS, &occupant(NURSE, "Romeo", ""));
     assert_eq!(sees(&mut d), ["Romeo (nurse@capulet.lit) available"]);
     d.advance(1);
@@ -308,4 +317,136 @@ fn who_is_joining_is_there() {
          <shim xmlns='urn:pubshim:0' room='{ROOM}'/></ping></iq>"
     ));
     assert_eq!(d.one_to_server().value("type"), "result");
+}
+
+#[test]
+fn nobody_is_asked_again_and_again() {
+    let pings = |d: &mut Driver, to: &str| {
+        let asked = asked(d);
+        asked.iter().for_each(|iq| d.result(iq, ""));
+        let to_him = |iq: &&Node| iq.has("ping") && iq.value("to") == to;
+        asked.iter().filter(to_him).count()
+    };
+    // Whoever speaks is there, also where the service tells his account alone.
+    let mut d = joined();
+    let mut count = 0;
+    for n in 0..60 {
+        let said = body(ROMEO, "Romeo", &format!("m{n}"), 1);
+        happens(
+            &mut d,
+            TALK,
+            &said.replace(
+                &format!("publisher='{ROMEO}'"),
+                &format!("publisher='{CONTACT}'"),
+            ),
+        );
+        d.advance(5);
+        count += pings(&mut d, ROMEO);
+    }
+    assert_eq!(count, 0);
+    // Somebody takes his nick in every second.
+    let mut d = joined();
+    let mut count = 0;
+    for n in 0..300 {
+        happens(
+            &mut d,
+            OCCUPANTS,
+            &occupant(NURSE, "Romeo", &format!("<status>{n}</status>")),
+        );
+        d.advance(1);
+        count += pings(&mut d, ROMEO);
+    }
+    assert!(count <= 5, "{count}");
+    // In a large room somebody speaks all the time, and everybody asks the same ones.
+    let crowd = (0..60).map(|n| occupant(&format!("c{n}@verona.lit/x"), &format!("c{n}"), ""));
+    let mut d = joined_with(&crowd.collect::<String>(), "");
+    d.advance(100);
+    d.forget();
+    let mut count = 0;
+    for n in 0..60 {
+        happens(
+            &mut d,
+            TALK,
+            &body("c1@verona.lit/x", "c1", &format!("m{n}"), 1),
+        );
+        d.advance(5);
+        let asked = asked(&mut d);
+        count += asked.iter().filter(|iq| iq.has("ping")).count();
+        asked.iter().for_each(|iq| d.result(iq, ""));
+    }
+    assert!(count <= 25, "{count} in five minutes");
+}
+
+#[test]
+fn nothing_is_published_again_and_again() {
+    let restores = |d: &mut Driver| {
+        let asked = asked(d);
+        let again: Vec<_> = asked
+            .iter()
+            .filter(|iq| iq.find("pubsub/publish").is_some())
+            .collect();
+        again.iter().for_each(|iq| echo(d, iq));
+        again.len()
+    };
+    // Many others say again who they are, as each of them does who has counted so many.
+    let mut d = joined();
+    let mut count = 0;
+    for _ in 0..10 {
+        for n in 0..130 {
+            happens(
+                &mut d,
+                OCCUPANTS,
+                &occupant(&format!("c{n}@verona.lit/x"), &format!("c{n}"), ""),
+            );
+        }
+        d.advance(60);
+        count += restores(&mut d);
+    }
+    assert_eq!(count, 1);
+    // Somebody takes the item away all the time.
+    let mut d = joined();
+    let mut count = 0;
+    for _ in 0..60 {
+        happens(&mut d, OCCUPANTS, &format!("<retract id='{OWN}'/>"));
+        d.advance(1);
+        count += restores(&mut d);
+    }
+    assert_eq!(count, 1);
+}
+
+#[test]
+fn an_owner_leaves_the_item_of_who_is_there() {
+    let mut d = session();
+    join(&mut d, MUC);
+    let tablet = item_by("romeo@montague.lit/tablet", CONTACT, "Romeo", "", "");
+    let publish = answer_join_as(&mut d, &info("open", &[OWN], 2), &tablet, "");
+    echo(&mut d, &publish[0]);
+    // Two of his resources have joined at once, with the same item.
+    happens(
+        &mut d,
+        OCCUPANTS,
+        &item_by("romeo@montague.lit/phone", CONTACT, "Romeo", "", ""),
+    );
+    for _ in 0..700 {
+        d.advance(1);
+        for iq in d.server_got() {
+            assert!(!iq.has("pubsub/retract"), "{iq:#?}");
+            match iq.attribute("to") == Some("romeo@montague.lit/tablet") {
+                true => refuse(&mut d, &iq, "service-unavailable"),
+                false => d.result(&iq, ""),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_purge_takes_everybody_away_and_nobody_out() {
+    let mut d = joined();
+    event_in(&mut d, &format!("<purge node='{OCCUPANTS}'/>"));
+    assert_eq!(sees(&mut d), ["Romeo unavailable"]);
+    d.advance(2);
+    assert_eq!(
+        asks(&mut d),
+        ["publish characters#occupants juliet@capulet.lit"]
+    );
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::show::{Shown, bare_presence};
-use super::{Part, Room, State, Step};
+use super::{Part, Room, State};
 use crate::jid;
-use crate::pubsub::{Event, What, request};
+use crate::pubsub::{Event, What};
 use crate::translate::Cx;
 use crate::translate::rooms::Item;
 use crate::translate::rooms::occupants::{Change, Said};
@@ -18,14 +18,18 @@ use crate::xml::Element;
 const RESTORE: Duration = Duration::from_secs(2);
 /// So often it is at most.
 const RESTORE_AGAIN: Duration = Duration::from_secs(60);
-/// So many others may say something before the own item may be pushed out: Prosody keeps 256.
+/// So many others may come before the own item may be pushed out: Prosody keeps 256.
 const MOST_SINCE: u16 = 128;
 /// An event may have so many items; servers send one.
 const MOST_ITEMS: usize = 256;
+/// A list may have so many: those who have left are in it, too.
+const MOST_LISTED: usize = 4096;
+/// An item's id may have so many bytes.
+const MOST_ID: usize = 1024;
 
 /// What tells of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum Source {
     /// The answer to a join's question: it was there before.
     Answer,
     Event,
@@ -49,12 +53,16 @@ impl Room {
         match event.what {
             What::Items => {
                 let replyto = event.replyto();
-                self.note_items(event.element, part, From::Event, replyto.as_deref(), cx)
+                self.handle_items(event.element, part, Source::Event, replyto.as_deref(), cx)
             }
             What::Subscription if says("jid", cx.account.jid()) && says("subscription", "none") => {
-                self.show_out(&["110", "307"], "", cx)
+                self.handle_kick(part, cx)
             }
-            What::Node if event.element.local() == "delete" => self.show_deleted(cx),
+            What::Node if event.element.local() == "delete" => self.handle_delete(part, cx),
+            What::Node if event.element.local() == "purge" && is_occupants => {
+                self.handle_purge(cx);
+                true
+            }
             What::Subscription | What::Node => {
                 cx.wire.drop_event(Dropped::Retracted);
                 true
@@ -64,17 +72,17 @@ impl Room {
 
     /// Items in an answer, or in an event; `false`: the client is out of the room by it. `replyto`: who has published
     /// those that do not say it.
-    pub(super) fn note_items(
+    pub(super) fn handle_items(
         &mut self,
         items: &Element<'_>,
         part: Part,
-        from: From,
+        source: Source,
         replyto: Option<&str>,
         cx: &mut Cx<'_>,
     ) -> bool {
-        let most = match from {
-            From::Event => MOST_ITEMS,
-            From::Answer | From::Fetch => usize::MAX,
+        let most = match source {
+            Source::Event => MOST_ITEMS,
+            Source::Answer | Source::Fetch => MOST_LISTED,
         };
         let mut bare = Vec::new();
         for element in items.children().take(most) {
@@ -87,21 +95,30 @@ impl Room {
             };
             let is_bare = || item.element.children().next().is_none();
             let noted = match (part, item.element.local()) {
-                (_, "item") if from == From::Event && is_bare() => {
+                _ if id().len() > MOST_ID => Err(Dropped::Overflow),
+                (_, "item") if source == Source::Event && is_bare() => {
                     bare.push(id().into_owned());
                     Ok(true)
                 }
                 (Part::Talk, "item") => {
-                    self.note_talk(item, from, cx);
+                    self.handle_message(item, source, cx);
                     Ok(true)
                 }
                 (Part::Occupants, "item") if id().starts_with("subject/") => {
-                    self.talk.note_subject(item, cx.wire.unix_time());
+                    self.talk
+                        .note_subject(item, &self.bare, cx.wire.unix_time());
                     Ok(true)
                 }
-                (Part::Occupants, "item") => self.note_occupant(item, from, cx),
+                (Part::Occupants, "item")
+                    if item.author.is_none()
+                        && self.state == State::TakingNick
+                        && *id() == *self.item =>
+                {
+                    Ok(self.fail_unsigned(cx))
+                }
+                (Part::Occupants, "item") => self.handle_occupant(item, source, cx),
                 (Part::Occupants, "retract") => {
-                    self.note_retracted(&id(), cx);
+                    self.handle_retract(&id(), cx);
                     Ok(true)
                 }
                 _ => Err(Dropped::Retracted),
@@ -112,18 +129,13 @@ impl Room {
                 Err(reason) => cx.wire.drop_event(reason),
             }
         }
-        if !bare.is_empty() {
-            let node = self.node(part);
-            self.ask("get", Step::Fetch(part), cx, |out| {
-                request::items_by_id(out, &node, bare);
-            });
-        }
+        self.fetch(part, bare, cx);
         true
     }
 
-    fn note_talk(&mut self, item: Item<'_>, from: From, cx: &mut Cx<'_>) {
+    fn handle_message(&mut self, item: Item<'_>, source: Source, cx: &mut Cx<'_>) {
         let is_joined = self.state == State::Joined;
-        let is_live = from != From::Answer;
+        let is_live = source != Source::Answer;
         if is_live && !self.unheard.is_empty() {
             let id = item.element.attribute("id").unwrap_or_default();
             self.unheard.take(Part::Talk, &id);
@@ -135,19 +147,19 @@ impl Room {
         }
     }
 
-    fn note_occupant(
+    fn handle_occupant(
         &mut self,
         item: Item<'_>,
-        from: From,
+        source: Source,
         cx: &mut Cx<'_>,
     ) -> Result<bool, Dropped> {
         let said = Said::read(item, &self.bare)?;
         let is_own = *said.full == *cx.account.jid();
         let is_other = jid::bare(&said.full) != cx.account.bare();
         let is_rival = is_other && !said.is_gone && *said.nick == *self.nick;
-        if is_rival && self.state == State::TakingNick && from == From::Event {
+        if is_rival && self.state == State::TakingNick && source != Source::Answer {
             // His claim stands before ours, in the order everybody sees.
-            return Ok(self.end("conflict", cx));
+            return Ok(self.fail("conflict", cx));
         }
         if is_own {
             if said.is_gone {
@@ -157,10 +169,18 @@ impl Room {
             self.unheard.take(Part::Occupants, &said.item);
         }
         if is_other {
-            self.note_other(&said, cx);
+            self.handle_other(&said, cx);
+        } else if !is_own && !said.is_gone && said.item == self.item {
+            self.handle_own_twin(cx);
+        }
+        if !is_own
+            && !said.is_gone
+            && let Some(crowded) = self.occupants.crowded_out(&said.full, cx.account.jid())
+        {
+            self.show_gone(&crowded, None, cx);
         }
         let (full, presence) = (said.full.clone(), said.presence.clone());
-        let heard = (from != From::Answer).then_some(cx.wire.now);
+        let heard = (source != Source::Answer).then_some(cx.wire.now);
         let change = self.occupants.note(said, is_own, heard)?;
         if is_own && self.state == State::TakingNick {
             self.show_all(cx);
@@ -175,7 +195,7 @@ impl Room {
     }
 
     /// What an item of somebody else means for others, and for the own one.
-    fn note_other(&mut self, said: &Said, cx: &mut Cx<'_>) {
+    fn handle_other(&mut self, said: &Said, cx: &mut Cx<'_>) {
         match said.is_gone {
             true => self.note_litter(&said.item, cx),
             false => self.forget_litter(&said.item),
@@ -183,20 +203,71 @@ impl Room {
         if self.state != State::Joined {
             return;
         }
-        self.said_since = self.said_since.saturating_add(1);
+        if self.occupants.get(&said.full).is_none() {
+            self.new_since = self.new_since.saturating_add(1);
+        }
         // Prosody lets one overwrite the item of another, and drops the oldest of many.
-        if *said.item == *self.item || self.said_since == MOST_SINCE {
-            let again = self.restored_at.map(|at| at + RESTORE_AGAIN);
-            let soon = cx.wire.now + RESTORE;
-            let at = again.map_or(soon, |again| soon.max(again));
-            self.restore_at.get_or_insert(at);
+        if said.item == self.item || self.new_since == MOST_SINCE {
+            self.restore_soon(cx);
         }
         let holder = self.occupants.of_nick(&said.nick);
         let holder = holder.filter(|full| jid::bare(full) != jid::bare(&said.full));
         let holder = holder.filter(|full| jid::bare(full) != self.own_account());
         if let Some(holder) = holder.filter(|_| !said.is_gone).map(Box::from) {
-            self.suspect(vec![holder], cx.wire.now);
+            self.suspect_if_quiet(holder, cx);
         }
+    }
+
+    /// Another resource of the account has taken the client's item: both have joined at the same time. Each is to have
+    /// its own.
+    fn handle_own_twin(&mut self, cx: &mut Cx<'_>) {
+        if self.state == State::Joined {
+            self.item = cx.account.jid().into();
+            self.restore_soon(cx);
+        }
+    }
+
+    /// Publishes the own item again in a moment, and not more often than once a minute.
+    fn restore_soon(&mut self, cx: &mut Cx<'_>) {
+        let soon = cx.wire.now + RESTORE;
+        let again = self.restored_at.map(|at| at + RESTORE_AGAIN);
+        let at = again.map_or(soon, |again| soon.max(again));
+        self.restore_at.get_or_insert(at);
+    }
+
+    /// The service has put the client out; `false`.
+    fn handle_kick(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
+        if self.state != State::Joined {
+            return self.fail("forbidden", cx);
+        }
+        self.unsubscribe_from(part.other(), cx.account.jid().to_owned().as_str(), cx);
+        self.show_out(&["110", "307"], "", cx)
+    }
+
+    /// One of the nodes was deleted, and so is the room; `false`: the client is out of it. While it joins, it may be
+    /// that another client makes it anew.
+    fn handle_delete(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
+        match self.state {
+            State::Joined => {
+                self.unsubscribe_from(part.other(), cx.account.jid().to_owned().as_str(), cx);
+                self.show_deleted(cx)
+            }
+            State::Creating | State::Waiting(_) => true,
+            State::Entering(_) | State::AskingHolder(_) | State::TakingNick => self.try_again(cx),
+        }
+    }
+
+    /// All items are gone, and nobody has left.
+    fn handle_purge(&mut self, cx: &mut Cx<'_>) {
+        let others = self
+            .occupants
+            .iter()
+            .map(|(full, _)| Box::<str>::from(full));
+        let others: Vec<_> = others.filter(|full| **full != *cx.account.jid()).collect();
+        for full in others {
+            self.show_gone(&full, None, cx);
+        }
+        self.restore_soon(cx);
     }
 
     fn show_change(&mut self, full: &str, presence: &Bytes, change: &Change, cx: &mut Cx<'_>) {
@@ -227,10 +298,10 @@ impl Room {
     }
 
     /// An item was taken away: an owner tidies, or kicks.
-    fn note_retracted(&mut self, item: &str, cx: &mut Cx<'_>) {
+    fn handle_retract(&mut self, item: &str, cx: &mut Cx<'_>) {
         if *item == *self.item {
             // If that was a kick, the service refuses.
-            self.restore_at.get_or_insert(cx.wire.now + RESTORE);
+            self.restore_soon(cx);
         } else if let Some(full) = self.occupants.of_item(item) {
             self.show_gone(&full, None, cx);
         }

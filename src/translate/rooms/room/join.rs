@@ -2,11 +2,12 @@
 
 use bytes::{BufMut as _, Bytes};
 
-use super::{HOLDER_ANSWERS, NO_ANSWER, Part, Room, State, Step, TRY_AGAIN, forget};
+use super::{HOLDER_ANSWERS, NO_ANSWER, Part, Room, State, Step, TRY_AGAIN, delete, forget};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{answer, form, request};
-use crate::translate::Cx;
+use crate::translate::rooms::Ask;
+use crate::translate::{self, Cx};
 use crate::wire::{Refused, Reply, is_gone};
 use crate::xml::Element;
 
@@ -70,7 +71,7 @@ impl Room {
     }
 
     /// What the room says of itself (XEP-0060 §5.4). ejabberd names the owners to everybody.
-    pub(super) fn note_info(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+    pub(super) fn handle_info(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         let Some(query) = iq.child(ns::DISCO_INFO, "query") else {
             return;
         };
@@ -102,47 +103,101 @@ impl Room {
     }
 
     /// Everything is known: the nick is taken, unless somebody else who is there has it.
-    fn claim_nick(&mut self, cx: &mut Cx<'_>) -> bool {
-        let holder = self.occupants.of_nick(&self.nick);
-        let holder = holder.filter(|full| jid::bare(full) != cx.account.bare());
-        if let Some(full) = holder.map(Box::<str>::from) {
-            if self.ways.only_nodes {
-                return self.end("conflict", cx);
-            }
-            // His shim may have died without a word.
-            self.state = State::AskingHolder(cx.wire.now + HOLDER_ANSWERS);
-            let is_asked = self.ask_whether_there(&full, Step::Holder(full.clone()), cx);
-            return is_asked || self.end("conflict", cx);
+    pub(super) fn claim_nick(&mut self, cx: &mut Cx<'_>) -> bool {
+        if let Some(full) = self.occupants.claimant(&self.nick, cx.account.bare()) {
+            return self.ask_holder(&full, cx) || self.fail("conflict", cx);
         }
         let own = cx.account.jid();
-        let is_other = |full: &str| full != own;
-        if self
-            .occupants
-            .of_item(&self.item)
-            .is_some_and(|full| is_other(&full))
-        {
-            // Another resource of the account is in the room.
-            self.item = own.into();
+        let twin = self.occupants.of_item(&self.item);
+        if let Some(full) = twin.filter(|full| **full != *own) {
+            return self.ask_holder(&full, cx) || self.take_other_item(cx);
         }
         self.take_nick(cx)
     }
 
-    /// Whoever has the nick is there, or not.
-    pub(super) fn handle_holder(&mut self, full: &str, pong: Reply<'_>, cx: &mut Cx<'_>) -> bool {
-        match is_gone(pong) {
-            true => {
-                self.handle_vanished(full, cx);
-                self.claim_nick(cx)
-            }
-            false => self.end("conflict", cx),
+    /// Whoever has the nick, or the item, is asked whether he is there: his shim may have died without a word.
+    fn ask_holder(&mut self, full: &str, cx: &mut Cx<'_>) -> bool {
+        if self.ways.only_nodes {
+            return false;
         }
+        self.state = State::AskingHolder(cx.wire.now + HOLDER_ANSWERS);
+        let step = Step::Holder(full.into());
+        self.ask_whether_there(full, step, cx)
+    }
+
+    /// Whoever has the nick or the item is there, or not.
+    pub(super) fn handle_holder(&mut self, full: &str, pong: Reply<'_>, cx: &mut Cx<'_>) -> bool {
+        if is_gone(pong) {
+            self.handle_vanished(full, cx);
+            return self.claim_nick(cx);
+        }
+        self.handle_held(cx)
+    }
+
+    /// He is there, or says nothing, as those who sleep do.
+    pub(super) fn handle_held(&mut self, cx: &mut Cx<'_>) -> bool {
+        let holder = self.occupants.claimant(&self.nick, cx.account.bare());
+        match holder.is_some() {
+            true => self.fail("conflict", cx),
+            false => self.take_other_item(cx),
+        }
+    }
+
+    /// The answer of whoever has the nick, or the item, is of no use any more.
+    pub(super) fn forget_holder(&self, cx: &mut Cx<'_>) {
+        cx.wire.forget(|asked| match asked {
+            translate::Ask::Rooms(Ask::Step(of, Step::Holder(_))) => *of == self.bare,
+            _ => false,
+        });
+    }
+
+    /// Another resource of the account is in the room.
+    fn take_other_item(&mut self, cx: &mut Cx<'_>) -> bool {
+        self.item = cx.account.jid().into();
+        self.take_nick(cx)
+    }
+
+    /// The service does not say who has published an item, so nobody could be believed in this room.
+    pub(super) fn fail_unsigned(&mut self, cx: &mut Cx<'_>) -> bool {
+        const TEXT: &str = "this service does not say who writes what, which rooms need: on Prosody its component \
+                            lacks 'expose_publisher = true', elsewhere the node has to have itemreply 'publisher'";
+        self.text = Some(TEXT);
+        self.fail("service-unavailable", cx)
+    }
+
+    /// What was under way is of no use any more: it is begun again in a moment, but not for ever.
+    pub(super) fn try_again(&mut self, cx: &mut Cx<'_>) -> bool {
+        if self.tries >= MOST_TRIES {
+            return self.fail("item-not-found", cx);
+        }
+        forget(&self.bare, cx.wire);
+        self.tries += 1;
+        self.state = State::Waiting(cx.wire.now + TRY_AGAIN);
+        true
+    }
+
+    /// Both nodes are there.
+    pub(super) fn handle_created(&mut self, cx: &mut Cx<'_>) -> bool {
+        (self.is_new, self.is_locked, self.is_owner) = (true, !self.ways.opens, true);
+        // A service that says again that it is missing would be asked for ever.
+        self.may_create = false;
+        self.enter(cx)
+    }
+
+    /// A node that is in the way is somebody else's. To a client a conflict would be one about its nick.
+    pub(super) fn handle_not_owned(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
+        // A room just made is of no use without the other node.
+        if part == Part::Occupants && !self.is_owner {
+            delete(&self.bare, Part::Talk, cx.wire);
+        }
+        self.fail("service-unavailable", cx)
     }
 
     pub(super) fn take_nick(&mut self, cx: &mut Cx<'_>) -> bool {
         self.state = State::TakingNick;
         let payload = self.presence.clone();
         if !self.publish_self(Step::TakeNick, &payload, cx) {
-            return self.end("resource-constraint", cx);
+            return self.fail("resource-constraint", cx);
         }
         self.unheard
             .push(Part::Occupants, self.item.clone(), None, payload);
@@ -150,7 +205,7 @@ impl Room {
     }
 
     pub(super) fn publish_self(&mut self, step: Step, payload: &Bytes, cx: &mut Cx<'_>) -> bool {
-        self.said_since = 0;
+        self.new_since = 0;
         let node = self.node(Part::Occupants);
         self.ask("set", step, cx, |out| {
             request::publish(out, &node, &self.item, None, |out| out.put_slice(payload));
@@ -185,12 +240,12 @@ impl Room {
         let condition = refused.condition_or(NO_ANSWER).to_owned();
         match &*condition {
             "item-not-found" if self.may_create => self.create(Part::Talk, cx),
-            "not-allowed" | "closed-node" => self.end("registration-required", cx),
+            "not-allowed" | "closed-node" => self.fail("registration-required", cx),
             // Prosody says the same to who is not a member and to who is banned.
             "forbidden" if self.access.as_deref() == Some("whitelist") => {
-                self.end("registration-required", cx)
+                self.fail("registration-required", cx)
             }
-            condition => self.end(condition, cx),
+            condition => self.fail(condition, cx),
         }
     }
 
@@ -230,7 +285,7 @@ impl Room {
         let is_sent = self.ask("set", Step::Create(part), cx, |out| {
             request::create(out, &node, &fields);
         });
-        is_sent || self.end("resource-constraint", cx)
+        is_sent || self.fail("resource-constraint", cx)
     }
 
     pub(super) fn handle_not_created(
@@ -242,33 +297,22 @@ impl Room {
         match (part, refused) {
             // Somebody else is creating it.
             (Part::Talk, Refused::With("conflict")) if self.tries < MOST_TRIES => {
-                self.tries += 1;
-                self.state = State::Waiting(cx.wire.now + TRY_AGAIN);
-                true
+                self.try_again(cx)
             }
-            (Part::Talk, Refused::With("forbidden")) => self.end("not-allowed", cx),
-            // Nobody is: whoever was creating it has not come to an end.
-            (Part::Talk, Refused::With("conflict")) => {
+            (Part::Talk, Refused::With("forbidden")) => self.fail("not-allowed", cx),
+            // No other client is creating it now: somebody's creation, or his destruction, came to no end.
+            (part, Refused::With("conflict")) => {
                 let node = self.node(part);
-                let is_sent = self.ask("get", Step::Owns, cx, |out| {
+                let is_sent = self.ask("get", Step::Owns(part), cx, |out| {
                     request::configuration(out, &node);
                 });
-                is_sent || self.end("resource-constraint", cx)
+                is_sent || self.fail("resource-constraint", cx)
             }
             (Part::Talk, refused) => {
                 let condition = refused.condition_or(NO_ANSWER).to_owned();
-                self.end(&condition, cx)
+                self.fail(&condition, cx)
             }
-            (Part::Occupants, _) => {
-                // A room just made is of no use without the other node.
-                if !self.is_owner {
-                    let node = self.node(Part::Talk);
-                    cx.wire.tell("set", Some(jid::domain(&self.bare)), |out| {
-                        request::delete(out, &node);
-                    });
-                }
-                self.end("service-unavailable", cx)
-            }
+            (Part::Occupants, _) => self.handle_not_owned(part, cx),
         }
     }
 
@@ -298,6 +342,7 @@ impl Room {
             (Part::Occupants, Ok(_)) => self.open_part(Part::Talk, id, cx),
             (Part::Talk, Ok(_)) => {
                 self.is_locked = false;
+                self.access = Some("open".into());
                 self.answer_owner(id, reply, cx);
             }
             (_, Err(_)) => self.answer_owner(id, reply, cx),

@@ -7,12 +7,12 @@ mod show;
 mod unheard;
 mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use self::events::From;
+use self::events::Source;
 use self::join::is_missing;
 use self::own::Update;
 pub(super) use self::own::show_unsaid;
@@ -26,7 +26,7 @@ use super::occupants::Occupants;
 use super::talk::Talk;
 use crate::jid;
 use crate::ns;
-use crate::pubsub::answer;
+use crate::pubsub::{answer, request};
 use crate::translate::{self, Cx, Wire};
 use crate::wire::{Refused, Reply, is_gone};
 use crate::xml::Element;
@@ -45,14 +45,23 @@ pub(crate) enum Part {
     Talk,
 }
 
+impl Part {
+    fn other(self) -> Self {
+        match self {
+            Self::Occupants => Self::Talk,
+            Self::Talk => Self::Occupants,
+        }
+    }
+}
+
 /// What was asked about a room.
 #[derive(Debug)]
 pub(crate) enum Step {
     Subscribe,
     Items(Part),
     Create(Part),
-    /// Whether a room that lacks its second node is the client's.
-    Owns,
+    /// Whether a node that is in the way of a new room is the client's.
+    Owns(Part),
     /// What the room says of itself: whom it lets in, whose it is.
     Info,
     /// Whose it is, where it does not say so to everybody.
@@ -104,7 +113,9 @@ pub(super) struct Room {
     /// The id of the one it joins with, which an error repeats.
     id: Option<Box<str>>,
     may_create: bool,
-    /// The client has created it and nobody else may come in yet.
+    /// The client has created it.
+    is_new: bool,
+    /// Nobody else may come in yet.
     is_locked: bool,
     is_owner: bool,
     /// The accounts whose room it is, as far as the service tells.
@@ -125,10 +136,15 @@ pub(super) struct Room {
     restore_at: Option<Duration>,
     /// When it was for the last time.
     restored_at: Option<Duration>,
-    /// So many others have said something since the own item was published.
-    said_since: u16,
+    /// So many others have come since the own item was published.
+    new_since: u16,
+    /// Items whose payloads events have left out, and whether some are being fetched.
+    left_out: VecDeque<(Part, Box<str>)>,
+    fetches: bool,
     /// Somebody else has the nick that the client wants.
     pub(super) is_nick_taken: bool,
+    /// What the client is told besides, if nothing comes of its join.
+    text: Option<&'static str>,
 }
 
 /// How a room is joined.
@@ -142,11 +158,12 @@ pub(super) struct Ways {
     pub(super) asks_leftovers: bool,
 }
 
-/// The answers to what was asked about a room are of no use any more, but for what becomes of messages.
+/// The answers to what was asked about a room are of no use any more, but for what becomes of messages, and of nodes
+/// that are being created.
 pub(super) fn forget(bare: &str, wire: &mut Wire) {
     wire.forget(|asked| match asked {
         translate::Ask::Rooms(Ask::Step(of, step)) => {
-            **of == *bare && !matches!(step, Step::Say(..))
+            **of == *bare && !matches!(step, Step::Say(..) | Step::Create(_))
         }
         _ => false,
     });
@@ -156,6 +173,12 @@ pub(super) fn forget(bare: &str, wire: &mut Wire) {
 pub(super) fn left_alone(bare: &str) -> Junk {
     let [occupants, talk] = [Part::Occupants, Part::Talk].map(|part| node(bare, part));
     Junk::alone(jid::domain(bare), occupants, talk)
+}
+
+/// Deletes a node that nobody has any use of.
+pub(super) fn delete(bare: &str, part: Part, wire: &mut Wire) {
+    let (node, service) = (node(bare, part), jid::domain(bare));
+    wire.tell("set", Some(service), |out| request::delete(out, &node));
 }
 
 fn node(bare: &str, part: Part) -> String {
@@ -183,6 +206,7 @@ impl Room {
             id: presence.attribute("id").map(|id| (*id).into()),
             // A stray status of a client that never joined creates nothing.
             may_create: muc.is_some(),
+            is_new: false,
             is_locked: false,
             is_owner: false,
             owners: BTreeSet::new(),
@@ -197,8 +221,11 @@ impl Room {
             watch: Watch::default(),
             restore_at: None,
             restored_at: None,
-            said_since: 0,
+            new_since: 0,
+            left_out: VecDeque::new(),
+            fetches: false,
             is_nick_taken: false,
+            text: None,
         }
     }
 
@@ -216,6 +243,21 @@ impl Room {
 
     pub(super) fn is_owner(&self) -> bool {
         self.is_owner
+    }
+
+    /// Whether everybody may come in, as far as is known.
+    pub(super) fn is_open(&self) -> bool {
+        self.access.as_deref() == Some("open")
+    }
+
+    /// Whether members alone may come in, by the owner's word.
+    pub(super) fn is_closed(&self) -> bool {
+        !self.is_open() && !self.is_locked
+    }
+
+    /// The owner accepts the room as it is.
+    pub(super) fn accept(&mut self) {
+        self.is_locked = false;
     }
 
     fn node(&self, part: Part) -> String {
@@ -240,7 +282,10 @@ impl Room {
         let now = cx.wire.now;
         match self.state {
             State::Waiting(at) if at <= now => return self.enter(cx),
-            State::AskingHolder(at) if at <= now => return self.end("conflict", cx),
+            State::AskingHolder(at) if at <= now => {
+                self.forget_holder(cx);
+                return self.handle_held(cx);
+            }
             State::Joined => {
                 if self.restore_at.take_if(|at| *at <= now).is_some() {
                     self.restore(cx);
@@ -274,7 +319,7 @@ impl Room {
             (Step::Subscribe, Ok(_)) => self.count_down(cx),
             (Step::Items(part), Ok(iq)) => {
                 answer::with_items(iq, |items| {
-                    self.note_items(items, part, From::Answer, None, cx)
+                    self.handle_items(items, part, Source::Answer, None, cx)
                 });
                 self.count_down(cx)
             }
@@ -283,7 +328,7 @@ impl Room {
             (Step::Subscribe | Step::Items(_), Err(refused)) => self.handle_closed(refused, cx),
             (Step::Info, reply) => {
                 if let Ok(iq) = reply {
-                    self.note_info(iq, cx);
+                    self.handle_info(iq, cx);
                 }
                 self.count_down(cx)
             }
@@ -295,19 +340,16 @@ impl Room {
             }
             (Step::Holder(full), pong) => self.handle_holder(&full, pong, cx),
             (Step::Create(Part::Talk), Ok(_)) => self.create(Part::Occupants, cx),
-            (Step::Create(Part::Occupants), Ok(_)) => {
-                (self.is_locked, self.is_owner) = (true, true);
-                // A service that says again that it is missing would be asked for ever.
-                self.may_create = false;
-                self.enter(cx)
-            }
-            (Step::Owns, Ok(_)) => {
+            (Step::Create(Part::Occupants), Ok(_)) => self.handle_created(cx),
+            (Step::Owns(Part::Talk), Ok(_)) => {
                 self.is_owner = true;
                 self.create(Part::Occupants, cx)
             }
-            // To a client a conflict would be one about its nick.
-            (Step::Owns, Err(_)) => self.end("service-unavailable", cx),
+            (Step::Owns(Part::Occupants), Ok(_)) => self.handle_created(cx),
+            (Step::Owns(part), Err(_)) => self.handle_not_owned(part, cx),
             (Step::Create(part), Err(refused)) => self.handle_not_created(part, refused, cx),
+            // Its event has come.
+            (Step::TakeNick, Err(_)) if self.state == State::Joined => true,
             (Step::TakeNick, Ok(_)) => {
                 self.unheard.handle_result(&self.item, cx.wire.now);
                 true
@@ -317,7 +359,7 @@ impl Room {
             }
             (Step::TakeNick, Err(refused)) => {
                 let condition = refused.condition_or(NO_ANSWER).to_owned();
-                self.end(&condition, cx)
+                self.fail(&condition, cx)
             }
             // Prosody tells whoever is kicked only that his item is gone.
             (Step::Restore, Err(Refused::With("forbidden"))) => {
@@ -346,16 +388,12 @@ impl Room {
                 true
             }
             (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),
-            (Step::Fetch(part), Ok(iq)) => {
-                let read =
-                    |items: &Element<'_>| self.note_items(items, part, From::Fetch, None, cx);
-                answer::with_items(iq, read).unwrap_or(true)
-            }
+            (Step::Fetch(part), reply) => self.handle_fetched(part, reply, cx),
             (Step::Open(part, id), reply) => self.handle_opened(part, &id, reply, cx),
             (Step::Alive(full), pong) => {
                 match is_gone(pong) {
                     true => self.handle_vanished(&full, cx),
-                    false => self.occupants.hear(&full, cx.wire.now),
+                    false => self.handle_alive(&full, cx),
                 }
                 true
             }
@@ -366,10 +404,11 @@ impl Room {
             (Step::Leftover(full), pong) => {
                 if is_gone(pong) {
                     self.unsubscribe(&full, cx);
+                    self.handle_vanished(&full, cx);
                 }
                 true
             }
-            (Step::Restore, _) | (Step::Fetch(_) | Step::Leftovers(_), Err(_)) => true,
+            (Step::Restore, _) | (Step::Leftovers(_), Err(_)) => true,
         }
     }
 }

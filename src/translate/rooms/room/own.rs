@@ -5,6 +5,7 @@ use bytes::{BufMut as _, Bytes};
 use super::show::{Shown, gone_payload, own_payload};
 use super::{Part, Room, State, Step};
 use crate::jid;
+use crate::ns;
 use crate::pubsub::request;
 use crate::translate::account::Account;
 use crate::translate::rooms::Ask;
@@ -21,17 +22,26 @@ pub(crate) struct Update {
 
 impl Room {
     /// A presence of the client's for a room it is in, or is joining: a new status, or another nick.
-    pub(crate) fn update(&mut self, nick: &str, presence: &Element<'_>, cx: &mut Cx<'_>) {
-        let holder = self.occupants.of_nick(nick);
-        if holder.is_some_and(|full| jid::bare(full) != cx.account.bare()) {
-            return cx.wire.refuse(presence, "cancel", "conflict");
-        }
+    /// `false`: it is not in it by that.
+    pub(crate) fn update(&mut self, nick: &str, presence: &Element<'_>, cx: &mut Cx<'_>) -> bool {
         let payload = own_payload(presence, &self.bare, nick, cx.account.jid());
         let id: Option<Box<str>> = presence.attribute("id").map(|id| (*id).into());
         if !matches!(self.state, State::Joined | State::TakingNick) {
             // It is published when it is time to.
             (self.presence, self.nick, self.id) = (payload, nick.into(), id);
-            return;
+            if let Some(muc) = presence.child(ns::MUC, "x") {
+                self.may_create |= !self.is_new;
+                self.talk.want(&muc, cx.wire.unix_time());
+            }
+            if matches!(self.state, State::AskingHolder(_)) {
+                self.forget_holder(cx);
+                return self.claim_nick(cx);
+            }
+            return true;
+        }
+        if self.occupants.claimant(nick, cx.account.bare()).is_some() {
+            cx.wire.refuse(presence, "cancel", "conflict");
+            return true;
         }
         let update = Update {
             nick: nick.into(),
@@ -39,10 +49,12 @@ impl Room {
             payload: payload.clone(),
         };
         if !self.publish_self(Step::Update(update.into()), &payload, cx) {
-            return cx.wire.refuse(presence, "wait", "resource-constraint");
+            cx.wire.refuse(presence, "wait", "resource-constraint");
+            return true;
         }
         self.unheard
             .push(Part::Occupants, self.item.clone(), None, payload);
+        true
     }
 
     /// A message of the client's to everybody.
@@ -79,9 +91,9 @@ impl Room {
     }
 
     /// Nothing comes of the join: what it has begun is undone, and the client is told.
-    pub(super) fn end(&mut self, condition: &str, cx: &mut Cx<'_>) -> bool {
+    pub(super) fn fail(&mut self, condition: &str, cx: &mut Cx<'_>) -> bool {
         self.is_nick_taken = condition == "conflict";
-        self.go(None, cx);
+        self.withdraw(None, cx);
         self.refuse(condition, cx.account, cx.wire);
         false
     }
@@ -89,7 +101,7 @@ impl Room {
     /// The client leaves: the room is told, and the client at once. `presence`: its own words; without them it does
     /// not listen any more.
     pub(crate) fn leave(self, presence: Option<&Element<'_>>, cx: &mut Cx<'_>) {
-        self.go(presence, cx);
+        self.withdraw(presence, cx);
         if let Some(presence) = presence {
             let own = cx.account.jid().to_owned();
             let said = own_payload(presence, &self.bare, &self.nick, &own);
@@ -98,7 +110,7 @@ impl Room {
     }
 
     /// One overwrite, two unsubscribes.
-    fn go(&self, presence: Option<&Element<'_>>, cx: &mut Cx<'_>) {
+    fn withdraw(&self, presence: Option<&Element<'_>>, cx: &mut Cx<'_>) {
         let service = Some(jid::domain(&self.bare));
         let own = cx.account.jid().to_owned();
         if !matches!(self.state, State::TakingNick | State::Joined) {
@@ -131,7 +143,7 @@ impl Room {
         }
     }
 
-    fn unsubscribe_from(&self, part: Part, full: &str, cx: &mut Cx<'_>) {
+    pub(super) fn unsubscribe_from(&self, part: Part, full: &str, cx: &mut Cx<'_>) {
         let (node, service) = (self.node(part), jid::domain(&self.bare));
         cx.wire.tell("set", Some(service), |out| {
             request::unsubscribe(out, &node, full);

@@ -31,11 +31,17 @@ impl Room {
                 );
             }
         }
-        let statuses: &[&str] = match self.is_locked {
-            true => &["100", "110", "201"],
-            false => &["100", "110"],
-        };
-        self.show_self(statuses, cx);
+        let mut statuses = vec!["100", "110"];
+        if self.is_new {
+            statuses.push("201");
+        }
+        let nick = self.occupants.get(&own).map(|it| it.nick.clone());
+        if let Some(nick) = nick.filter(|nick| *nick != self.nick) {
+            // As others see it.
+            self.nick = nick;
+            statuses.push("210");
+        }
+        self.show_self(&statuses, cx);
         self.talk.show_history(&self.bare, &self.occupants, cx);
     }
 
@@ -136,7 +142,7 @@ impl Room {
         let from = format!("{}/{nick}", self.bare);
         let (from, to) = (Some(&*from), Some(account.jid()));
         let attributes = [("from", from), ("to", to), ("id", id)];
-        wire.show_error("presence", &attributes, kind, condition);
+        wire.show_error_saying("presence", &attributes, kind, condition, self.text);
     }
 }
 

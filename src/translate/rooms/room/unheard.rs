@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::events::From;
-use super::{Part, Room, State, Step, show_unsaid};
+use super::events::Source;
+use super::{Part, Room, State, Step, TRY_AGAIN, show_unsaid};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{answer, request};
 use crate::translate::rooms::Ask;
 use crate::translate::rooms::junk::Junk;
 use crate::translate::{self, Cx};
-use crate::wire::Reply;
+use crate::wire::{Dropped, Reply};
 use crate::xml::{Element, Namespaces, escape};
 
 /// So long behind the answer to a publish its event may come.
@@ -63,11 +63,11 @@ impl Unheard {
         }
     }
 
-    /// Its event has come, or an error.
-    pub(super) fn take(&mut self, part: Part, item: &str) -> Option<Bytes> {
+    /// Its event has come, or an error; the message's id, and the payload.
+    pub(super) fn take(&mut self, part: Part, item: &str) -> Option<(Option<Box<str>>, Bytes)> {
         let is_it = |it: &Published| it.part == part && *it.item == *item;
         let at = self.0.iter().position(is_it)?;
-        self.0.remove(at).map(|it| it.payload)
+        self.0.remove(at).map(|it| (it.id, it.payload))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -83,14 +83,17 @@ impl Room {
     /// Asks whether the client is still subscribed, where an event has not come in time.
     pub(super) fn ask_whether_heard(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
-        let due = |it: &&mut Published| it.until.is_some_and(|at| at <= now);
-        while let Some(published) = self.unheard.0.iter_mut().find(due) {
-            published.until = None;
+        let due = |it: &Published| it.until.is_some_and(|at| at <= now);
+        while let Some(published) = self.unheard.0.iter().find(|it| due(it)) {
             let (part, item) = (published.part, published.item.clone());
             let node = self.node(part);
-            self.ask("get", Step::Heard(part, item), cx, |out| {
+            let is_asked = self.ask("get", Step::Heard(part, item), cx, |out| {
                 request::own_subscriptions(out, &node);
             });
+            let all = &mut self.unheard.0;
+            if let Some(published) = all.iter_mut().find(|it| due(it)) {
+                published.until = (!is_asked).then_some(now + TRY_AGAIN);
+            }
         }
     }
 
@@ -103,7 +106,7 @@ impl Room {
         cx: &mut Cx<'_>,
     ) -> bool {
         // Its event has come meanwhile.
-        let Some(payload) = self.unheard.take(part, item) else {
+        let Some((id, payload)) = self.unheard.take(part, item) else {
             return true;
         };
         let node = self.node(part);
@@ -114,9 +117,15 @@ impl Room {
             |(jid, state): &(Box<str>, Box<str>)| **jid == *own && **state == *"subscribed";
         // An answer that does not say puts nobody out.
         if list.is_some_and(|list| !list.iter().any(is_subscribed)) {
+            if part == Part::Talk {
+                let (account, wire) = (&*cx.account, &mut *cx.wire);
+                show_unsaid(&self.bare, id.as_deref(), "not-acceptable", account, wire);
+            }
+            // ejabberd makes a node of what is published to one that is not there.
+            Junk::alone(jid::domain(&self.bare), node, self.node(part.other())).look(cx);
             return match self.state {
                 State::Joined => self.show_out(&["110", "307"], "", cx),
-                _ => self.end("forbidden", cx),
+                _ => self.fail("forbidden", cx),
             };
         }
         // The service has taken it, so everybody else has got it.
@@ -129,7 +138,41 @@ impl Room {
         );
         let namespaces = Namespaces::none();
         let items = Element::of_frame(items.as_bytes(), &namespaces);
-        items.is_none_or(|items| self.note_items(&items, part, From::Fetch, None, cx))
+        items.is_none_or(|items| self.handle_items(&items, part, Source::Fetch, None, cx))
+    }
+
+    /// Asks for items whose payloads an event has left out, some at a time.
+    pub(super) fn fetch(&mut self, part: Part, items: Vec<String>, cx: &mut Cx<'_>) {
+        for item in items {
+            match self.left_out.len() < MOST {
+                true => self.left_out.push_back((part, item.into())),
+                false => cx.wire.drop_event(Dropped::Overflow),
+            }
+        }
+        if self.fetches || !cx.wire.may_react() {
+            return;
+        }
+        let Some((part, _)) = self.left_out.front() else {
+            return;
+        };
+        let part = *part;
+        let (now, later) = std::mem::take(&mut self.left_out)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(of, _)| *of == part);
+        self.left_out = later;
+        let node = self.node(part);
+        self.fetches = self.ask("get", Step::Fetch(part), cx, |out| {
+            request::items_by_id(out, &node, now.iter().map(|(_, item)| item));
+        });
+    }
+
+    /// The items that were fetched; `false`: the client is out of the room by them.
+    pub(super) fn handle_fetched(&mut self, part: Part, reply: Reply<'_>, cx: &mut Cx<'_>) -> bool {
+        self.fetches = false;
+        let read = |items: &Element<'_>| self.handle_items(items, part, Source::Fetch, None, cx);
+        let is_in = reply.ok().and_then(|iq| answer::with_items(iq, read));
+        self.fetch(part, Vec::new(), cx);
+        is_in.unwrap_or(true)
     }
 
     /// The room was deleted: what was being said in it reached nobody, and may have made

@@ -19,11 +19,14 @@ const MOST_BEHIND_JOIN: usize = 20;
 /// Somebody of whom nothing has come for so long is asked, one in every round.
 const QUIET: Duration = Duration::from_secs(300);
 const ROUND: Duration = Duration::from_secs(60);
-/// When somebody speaks, so many others are asked of whom nothing has come since; not again within this time.
+/// When somebody speaks, so many others are asked of whom nothing has come since; not again within this time, nor
+/// within as many seconds as there are occupants: everybody asks the same ones.
 const MOST_BEHIND_TALK: usize = 3;
 const MOMENT: Duration = Duration::from_secs(5);
-/// So long they have to say something themselves.
+/// Whoever is to be asked has so long to say something by himself.
 const SOON: Duration = Duration::from_secs(1);
+/// Whoever was heard of within this time is not asked only because somebody else wants his nick.
+const RECENTLY: Duration = Duration::from_secs(60);
 /// So long after a join it is looked for what dead resources of the account have left.
 const LEFTOVERS: Duration = Duration::from_secs(2);
 /// So many of them are asked about.
@@ -82,8 +85,9 @@ impl Room {
         let now = cx.wire.now;
         let soon = now + SOON;
         let checked_at = self.watch.checked_at;
+        let moment = MOMENT.max(Duration::from_secs(self.occupants.len() as u64));
         let check = self.watch.check.get_or_insert(Check {
-            at: checked_at.map_or(soon, |at| soon.max(at + MOMENT)),
+            at: checked_at.map_or(soon, |at| soon.max(at + moment)),
             since: now,
             most: MOST_BEHIND_TALK,
         });
@@ -97,6 +101,14 @@ impl Room {
             self.watch.suspects.retain(|it| !is_it(it));
             let suspect = Suspect::Occupant(full, since);
             self.watch.suspects.push_back(suspect);
+        }
+    }
+
+    /// Somebody else wants the nick of this one, who may have vanished.
+    pub(super) fn suspect_if_quiet(&mut self, full: Box<str>, cx: &mut Cx<'_>) {
+        let before = cx.wire.now.saturating_sub(RECENTLY);
+        if self.occupants.is_silent_since(&full, before) {
+            self.suspect(vec![full], cx.wire.now);
         }
     }
 
@@ -161,13 +173,26 @@ impl Room {
         })
     }
 
+    /// An occupant has answered: what was said of his item does not hold any more.
+    pub(super) fn handle_alive(&mut self, full: &str, cx: &mut Cx<'_>) {
+        self.occupants.hear(full, cx.wire.now);
+        if let Some(occupant) = self.occupants.get(full) {
+            let item = occupant.item.clone();
+            self.forget_litter(&item);
+        }
+    }
+
     /// An occupant is not there any more, and nobody has said so.
     pub(super) fn handle_vanished(&mut self, full: &str, cx: &mut Cx<'_>) {
         if let Some(occupant) = self.occupants.get(full) {
             let item = occupant.item.clone();
             self.note_litter(&item, cx);
         }
+        let claimed = self.nick.clone();
         self.show_gone(full, None, cx);
+        if self.state != State::Joined {
+            self.occupants.free(&claimed);
+        }
     }
 
     /// This item is of somebody who is gone.
@@ -214,6 +239,9 @@ impl Room {
             let Some((_, item)) = self.watch.litter.pop_front() else {
                 break;
             };
+            if self.occupants.of_item(&item).is_some() {
+                continue;
+            }
             let node = self.node(Part::Occupants);
             let service = Some(jid::domain(&self.bare));
             cx.wire

@@ -1,0 +1,292 @@
+//! What comes out of turn.
+
+use super::*;
+
+const NURSE: &str = "nurse@capulet.lit/chamber";
+
+#[test]
+fn a_late_refusal_puts_nobody_out() {
+    for answers in [true, false] {
+        let mut d = session();
+        join(&mut d, MUC);
+        let publish = answer_join(&mut d, "", "");
+        happens(&mut d, OCCUPANTS, &occupant(JULIET, "JC", ""));
+        assert_eq!(sees(&mut d), ["JC available 100 110", " sets "]);
+        match answers {
+            true => d.error(&publish[0], "wait", "resource-constraint"),
+            false => d.advance(61),
+        }
+        d.forget();
+        happens(&mut d, TALK, &body(ROMEO, "Romeo", "m1", 1));
+        assert_eq!(sees(&mut d), ["Romeo says m1"]);
+    }
+}
+
+#[test]
+fn what_he_left_in_another_item_takes_nobody_away() {
+    // ejabberd lists items in the order they were made.
+    let there =
+        occupant(ROMEO, "Romeo", "") + &item_by(ROMEO, ROMEO, "Romeo", " type='unavailable'", "");
+    let mut d = joined_with(&there, "");
+    assert_eq!(
+        sees(&mut d),
+        ["Romeo available", "JC available 100 110", " sets "]
+    );
+}
+
+#[test]
+fn of_many_dead_resources_none_hides_the_living() {
+    let resource = |n: u32| format!("romeo@montague.lit/r{n}");
+    let there: String = (0..6)
+        .map(|n| item_by(&resource(n), &resource(n), "Romeo", "", ""))
+        .collect();
+    let mut d = joined_with(&there, "");
+    d.forget();
+    for _ in 0..20 {
+        d.advance(1);
+        for iq in asked(&mut d) {
+            match iq.value("to") == resource(5) {
+                true => d.result(&iq, ""),
+                false => refuse(&mut d, &iq, "service-unavailable"),
+            }
+        }
+    }
+    assert_eq!(sees(&mut d), [""; 0]);
+}
+
+#[test]
+fn two_resources_that_join_at_once_have_two_items() {
+    let mut d = joined();
+    happens(
+        &mut d,
+        OCCUPANTS,
+        &item_by("juliet@capulet.lit/chamber", OWN, "JC", "", ""),
+    );
+    d.advance(2);
+    let again = asked(&mut d);
+    assert_eq!(what(&again[0]), format!("publish {OCCUPANTS} {JULIET}"));
+}
+
+#[test]
+fn a_service_that_names_no_authors_has_no_rooms() {
+    let mut d = session();
+    join(&mut d, MUC);
+    answer_join(&mut d, "", "");
+    let unsigned = occupant(JULIET, "JC", "").replace(&format!(" publisher='{JULIET}'"), "");
+    happens(&mut d, OCCUPANTS, &unsigned);
+    let refused = d.one_to_client();
+    assert_eq!(shown(&refused), "presence JC: service-unavailable for join");
+    let text = &refused.at("error/text").text;
+    assert!(
+        text.contains("expose_publisher") && text.contains("itemreply"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_nick_that_others_see_otherwise_is_told() {
+    let mut d = session();
+    d.client(&format!(
+        "<presence to='{ROOM}/J (x@y)' id='join'>{MUC}</presence>"
+    ));
+    let publish = answer_join(&mut d, "", "");
+    echo(&mut d, &publish[0]);
+    let shown = d.client_got().remove(0);
+    let name = "J (x@y) (juliet@capulet.lit)";
+    assert_eq!(
+        super::shown(&shown),
+        format!("{name} available 100 110 210")
+    );
+    happens(&mut d, TALK, &body(JULIET, "J (x@y)", "m1", 1));
+    assert_eq!(d.one_to_client().value("from"), format!("{ROOM}/{name}"));
+}
+
+#[test]
+fn another_nick_is_asked_for_while_the_holder_is() {
+    let mut d = session();
+    join(&mut d, MUC);
+    let ping = answer_join(&mut d, &occupant(ROMEO, "JC", ""), "");
+    d.client(&format!(
+        "<presence to='{ROOM}/Julia' id='p2'>{MUC}</presence>"
+    ));
+    let publish = asked(&mut d);
+    d.result(&ping[0], "");
+    assert_eq!(sees(&mut d), [""; 0]);
+    echo(&mut d, &publish[0]);
+    assert_eq!(
+        sees(&mut d),
+        ["JC available", "Julia available 100 110", " sets "]
+    );
+}
+
+#[test]
+fn whoever_wants_the_nick_is_asked_one_after_the_other() {
+    let mut d = session();
+    join(&mut d, MUC);
+    let there = occupant(ROMEO, "JC", "") + &occupant(NURSE, "JC", "");
+    let ping = answer_join(&mut d, &there, "");
+    assert_eq!(what(&ping[0]), format!("ping {NURSE}"));
+    refuse(&mut d, &ping[0], "service-unavailable");
+    let ping = asked(&mut d);
+    assert_eq!(what(&ping[0]), format!("ping {ROMEO}"));
+    d.result(&ping[0], "");
+    assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
+}
+
+#[test]
+fn a_rival_whose_event_has_no_payload_is_one() {
+    let mut d = session();
+    join(&mut d, MUC);
+    answer_join(&mut d, "", "");
+    happens(&mut d, OCCUPANTS, &format!("<item id='{CONTACT}'/>"));
+    let fetch = asked(&mut d);
+    d.result(&fetch[0], &items(OCCUPANTS, &occupant(ROMEO, "JC", "")));
+    assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
+}
+
+#[test]
+fn a_join_behind_a_stray_status_is_one() {
+    let mut d = session();
+    join(&mut d, "");
+    join(&mut d, MUC);
+    let requests = asked(&mut d);
+    refuse(
+        &mut d,
+        one(&requests, "subscribe characters"),
+        "item-not-found",
+    );
+    assert_eq!(asks(&mut d), ["create characters"]);
+}
+
+#[test]
+fn a_kick_while_joining_undoes_it() {
+    for is_taking in [false, true] {
+        let mut d = session();
+        join(&mut d, MUC);
+        match is_taking {
+            true => drop(answer_join(&mut d, "", "")),
+            false => d.forget(),
+        }
+        event_in(
+            &mut d,
+            &format!("<subscription subscription='none' node='{TALK}' jid='{JULIET}'/>"),
+        );
+        assert_eq!(sees(&mut d), ["presence JC: forbidden for join"]);
+        let asks = asks(&mut d);
+        assert_eq!(asks[asks.len() - 2..], UNDO);
+    }
+}
+
+#[test]
+fn a_room_deleted_while_it_is_joined_is_tried_again() {
+    // Of one destruction there are two events, and the client comes back between them.
+    let mut d = joined();
+    event_in(&mut d, &format!("<delete node='{OCCUPANTS}'/>"));
+    assert_eq!(sees(&mut d), ["JC unavailable 110 destroy"]);
+    join(&mut d, MUC);
+    d.forget();
+    event_in(&mut d, &format!("<delete node='{TALK}'/>"));
+    assert_eq!((asks(&mut d), sees(&mut d)), (vec![], vec![]));
+    d.advance(1);
+    assert_eq!(asks(&mut d), JOIN);
+    for n in 0..3 {
+        event_in(&mut d, &format!("<delete node='{TALK}'/>"));
+        d.advance(1);
+        assert_eq!(
+            asks(&mut d).len(),
+            if n < 2 { JOIN.len() } else { 2 },
+            "{n}"
+        );
+    }
+    assert_eq!(sees(&mut d), ["presence JC: item-not-found for join"]);
+}
+
+#[test]
+fn who_leaves_while_creating_leaves_no_node() {
+    let mut d = session();
+    join(&mut d, MUC);
+    let requests = asked(&mut d);
+    refuse(
+        &mut d,
+        one(&requests, "subscribe characters"),
+        "item-not-found",
+    );
+    let create = asked(&mut d);
+    d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+    d.forget();
+    d.result(&create[0], "");
+    assert_eq!(asks(&mut d), ["delete characters"]);
+}
+
+#[test]
+fn what_is_asked_where_there_is_no_place_is_asked_later() {
+    let mut d = session();
+    join(&mut d, MUC);
+    let publish = answer_join(&mut d, "", "");
+    d.result(&publish[0], "");
+    for n in 0..70 {
+        d.client(&format!(
+            "<iq type='get' to='other{n}@{SERVICE}' id='q{n}'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>"
+        ));
+    }
+    d.forget();
+    d.advance(5);
+    assert_eq!(asks(&mut d), [""; 0]);
+    d.advance(60);
+    assert_eq!(asks(&mut d), ["subscriptions characters#occupants"]);
+}
+
+#[test]
+fn left_out_payloads_leave_places_for_others() {
+    let mut d = joined();
+    for n in 0..70 {
+        happens(&mut d, TALK, &format!("<item id='i{n}'/>"));
+    }
+    let fetch = asked(&mut d);
+    assert_eq!(fetch.len(), 1, "{fetch:#?}");
+    // The others are asked for together.
+    d.result(&fetch[0], "");
+    let fetch = asked(&mut d);
+    assert_eq!(fetch[0].at("pubsub/items").children.len(), 69);
+}
+
+#[test]
+fn what_is_kept_has_bounds() {
+    // An id is no child.
+    let large = format!("<presence id='{}' ", "x".repeat(7000));
+    let there = occupant(ROMEO, "Romeo", "").replacen("<presence ", &large, 1);
+    let mut d = joined_with(&there, "");
+    assert_eq!(d.client_got()[0].attribute("id"), None);
+    // What is said while a service draws out a join.
+    let mut d = session();
+    join(&mut d, MUC);
+    let said = format!("<body>{}</body>", "x".repeat(200_000));
+    for n in 0..30 {
+        happens(
+            &mut d,
+            TALK,
+            &line(ROMEO, "Romeo", &format!("m{n}"), 1, &said),
+        );
+    }
+    assert_eq!(d.dropped(), [Dropped::Overflow; 10]);
+    // Ids are remembered.
+    happens(&mut d, TALK, &body(ROMEO, "Romeo", &"i".repeat(1025), 1));
+    assert_eq!(d.dropped(), [Dropped::Overflow]);
+}
+
+#[test]
+fn an_id_of_the_rooms_in_a_subject_is_none() {
+    let what = format!(
+        "<subject>Love</subject><stanza-id xmlns='urn:xmpp:sid:0' by='{ROOM}' id='forged'/>"
+    );
+    let mut d = joined_with(
+        &line(ROMEO, "Romeo", "subject/romeo@montague.lit", 100, &what),
+        "",
+    );
+    let subject = d.client_got().pop().unwrap();
+    let ids = subject.children.iter().filter(|it| it.local == "stanza-id");
+    assert_eq!(
+        ids.map(|it| it.value("id")).collect::<Vec<_>>(),
+        ["subject/romeo@montague.lit"]
+    );
+}
