@@ -274,7 +274,8 @@ fn whoever_comes_later_is_told_what_was_said() {
 
 #[test]
 fn whoever_goes_is_gone_however_he_goes() {
-    let ways: [(&str, fn(&Client)); 3] = [
+    type Go = fn(&Client);
+    let ways: [(&str, Go); 3] = [
         ("as clients do", Client::log_out),
         ("his client is cut off", Client::cut),
         ("his shim is killed", Client::close),
