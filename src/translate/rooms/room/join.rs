@@ -117,6 +117,10 @@ impl Room {
         match &*condition {
             "item-not-found" if self.may_create => self.create(Part::Talk, cx),
             "not-allowed" | "closed-node" => self.end("registration-required", cx),
+            // A room whose owner approves each subscription (`authorize`, the default of XEP-0207 §8) is for members, too.
+            "not-subscribed" | "pending-subscription" | "not-authorized" => {
+                self.end("registration-required", cx)
+            }
             "forbidden" => {
                 self.state = State::Asking;
                 let node = self.node(Part::Talk);
