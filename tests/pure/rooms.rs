@@ -234,6 +234,30 @@ fn a_nick_is_one_persons() {
 }
 
 #[test]
+fn a_room_whose_owner_approves_each_subscription_is_for_members() {
+    // Nodes as they are by default (XEP-0207 §8), made without a shim.
+    let world = World::new();
+    let owner = world.raw(ROMEO, "maker");
+    for node in ["characters", "characters#occupants"] {
+        let create = format!(
+            "<pubsub xmlns='http://jabber.org/protocol/pubsub'><create node='{node}'/></pubsub>"
+        );
+        assert_eq!(owner.ask(CHAT, "set", &create).value("type"), "result");
+    }
+    let juliet = world.start(JULIET, "balcony");
+    juliet.joins("JC");
+    // 407, not 401, for which a client would ask for a password (XEP-0045 §7.2.5 and §7.2.6).
+    assert_eq!(juliet.in_room(), ["presence JC: registration-required"]);
+    // Nothing is left for the owner to answer.
+    let pending = owner.ask(
+        CHAT,
+        "get",
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions node='characters'/></pubsub>",
+    );
+    assert_eq!(pending.at("pubsub/subscriptions").children, []);
+}
+
+#[test]
 fn whoever_comes_later_is_told_what_was_said() {
     for world in worlds() {
         let (juliet, romeo) = two_in_a_room(&world);
@@ -274,7 +298,8 @@ fn whoever_comes_later_is_told_what_was_said() {
 
 #[test]
 fn whoever_goes_is_gone_however_he_goes() {
-    let ways: [(&str, fn(&Client)); 3] = [
+    type Go = fn(&Client);
+    let ways: [(&str, Go); 3] = [
         ("as clients do", Client::log_out),
         ("his client is cut off", Client::cut),
         ("his shim is killed", Client::close),

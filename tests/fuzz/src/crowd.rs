@@ -110,8 +110,8 @@ impl Crowd {
             domains: vec!["capulet.lit".to_owned()],
             accounts: ACCOUNTS.map(account).into(),
             compression: setup.compression,
-            data: None,
             limits,
+            ..Config::default()
         };
         Self {
             server: Server::new(&config, [7; 32]).expect("a good configuration"),

@@ -240,7 +240,12 @@ impl Room {
         let condition = refused.condition_or(NO_ANSWER).to_owned();
         match &*condition {
             "item-not-found" if self.may_create => self.create(Part::Talk, cx),
-            "not-allowed" | "closed-node" => self.fail("registration-required", cx),
+            // A room whose owner approves each subscription (`authorize`, the default of XEP-0207 §8) is for members, too.
+            "not-allowed"
+            | "closed-node"
+            | "not-subscribed"
+            | "pending-subscription"
+            | "not-authorized" => self.fail("registration-required", cx),
             // Prosody says the same to who is not a member and to who is banned.
             "forbidden" if self.access.as_deref() == Some("whitelist") => {
                 self.fail("registration-required", cx)
