@@ -298,15 +298,24 @@ impl Line {
             ("to", Some(cx.account.jid())),
             ("type", Some("groupchat")),
         ];
-        let id = format!(
+        let mut more = format!(
             "<stanza-id xmlns='{}' by='{}' id='{}'/>",
             ns::SID,
             escape(room),
             escape(&self.item)
         );
-        let may_stay = |child: &Element<'_>| !is_live || child.namespace() != ns::DELAY;
+        // Clients know what was said before by the room's own word for when (XEP-0045 §7.2.14).
+        if let Some(said_at) = self.stamp.filter(|_| !is_live) {
+            more += &format!(
+                "<delay xmlns='{}' from='{}' stamp='{}'/>",
+                ns::DELAY,
+                escape(room),
+                stamp(said_at)
+            );
+        }
+        let may_stay = |child: &Element<'_>| child.namespace() != ns::DELAY;
         cx.wire.stanza(Leg::Client, |out| {
-            rewrite(out, &message, &changes, may_stay, &id);
+            rewrite(out, &message, &changes, may_stay, &more);
         });
     }
 }
