@@ -1,5 +1,8 @@
 //! Rooms that are nodes (listings 12 to 17), between clients that know only chat rooms.
 
+mod makes;
+mod meet;
+
 use std::cell::RefCell;
 
 use crate::common::Node;
