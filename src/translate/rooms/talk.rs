@@ -104,11 +104,12 @@ impl Talk {
             ("to", None),
             ("type", Some("groupchat")),
         ];
-        let delay = format!(
-            "<delay xmlns='{}' stamp='{}'/>",
-            ns::DELAY,
-            stamp(cx.wire.unix_time())
-        );
+        let mut now = cx.wire.unix_time();
+        if let Some((before, _)) = self.subject.as_ref().filter(|_| is_subject) {
+            // The newest counts for whoever comes later; a time has no parts of a second.
+            now = now.max(before + 1);
+        }
+        let delay = format!("<delay xmlns='{}' stamp='{}'/>", ns::DELAY, stamp(now));
         let may_stay = |child: &Element<'_>| {
             let is_empty_body = is_subject && child.local() == "body";
             !is_of_room(child) && !is_empty_body && child.namespace() != ns::DELAY
