@@ -11,6 +11,8 @@ pub(super) enum Step {
     Join,
     /// Under the nick of somebody else.
     JoinAs,
+    /// Everybody who is not in a room, while everybody who is speaks.
+    JoinAtOnce,
     Leave,
     Nick,
     /// The nick of somebody else.
@@ -36,14 +38,16 @@ const NICKS: [&str; 6] = ["JC", "Romeo", "Nurse", "Friar", "Paris", "Tybalt"];
 /// Each kind of step once, in an order that leaves each something to do.
 pub(super) fn opening() -> Vec<Step> {
     use Step::{
-        CutClient, CutShim, Join, JoinAs, KillShim, Leave, LogIn, LogOut, Nick, NickOf,
+        CutClient, CutShim, Join, JoinAs, JoinAtOnce, KillShim, Leave, LogIn, LogOut, Nick, NickOf,
         RestartServer, Status, Subject, Talk, TalkAtOnce,
     };
     let mut steps = vec![LogIn; 3];
     steps.extend([
         Join, JoinAs, Join, Talk, Join, Join, Join, Status, Nick, NickOf,
     ]);
-    steps.extend([TalkAtOnce, Subject, Leave, Join, Subject, Leave]);
+    steps.extend([
+        TalkAtOnce, Subject, Leave, Join, Subject, Leave, Leave, JoinAtOnce,
+    ]);
     for end in [KillShim, CutClient, CutShim, LogOut] {
         steps.extend([end, Talk, LogIn, Join, Join]);
     }
@@ -56,12 +60,14 @@ pub(super) fn opening() -> Vec<Step> {
 impl World {
     pub(super) fn random_step(&mut self) -> Step {
         use Step::{
-            CutClient, CutShim, Join, JoinAs, KillShim, Leave, LogIn, LogOut, Nick, NickOf, Status,
-            Subject, Talk, TalkAtOnce,
+            CutClient, CutShim, Join, JoinAs, JoinAtOnce, KillShim, Leave, LogIn, LogOut, Nick,
+            NickOf, Status, Subject, Talk, TalkAtOnce,
         };
         // Logging in takes longest, so most is done by those who are there.
         let often = [Join, Join, Talk, Nick, Status, Subject, TalkAtOnce, Leave];
-        let rarely = [LogIn, JoinAs, NickOf, LogOut, CutClient, CutShim, KillShim];
+        let rarely = [
+            LogIn, JoinAs, JoinAtOnce, NickOf, LogOut, CutClient, CutShim, KillShim,
+        ];
         match self.rng.once_in(3) {
             true => self.rng.pick(&rarely),
             false => self.rng.pick(&often),
@@ -74,6 +80,7 @@ impl World {
             Step::LogIn => self.log_in(note),
             Step::Join => self.come_in(note, false),
             Step::JoinAs => self.come_in(note, true),
+            Step::JoinAtOnce => self.come_in_at_once(note),
             Step::Leave => self.go_out(note),
             Step::Nick => self.rename(note, false),
             Step::NickOf => self.rename(note, true),
@@ -105,6 +112,73 @@ impl World {
         let refused = self.join(who, room, nick);
         self.is_right(who, room, nick, refused.as_deref());
         Some(())
+    }
+
+    /// Of those who want one nick at once, just one account gets it.
+    fn come_in_at_once(&mut self, note: Note<'_>) -> Option<()> {
+        let (_, room) = self.somebody()?;
+        let jid = self.rooms[room].jid.clone();
+        let all = 0..self.clients.len();
+        let (inside, outside): (Vec<_>, Vec<_>) = all
+            .filter(|it| self.clients[*it].puppet.is_some())
+            .partition(|it| self.clients[*it].rooms.contains_key(&jid));
+        if outside.len() < 2 {
+            return None;
+        }
+        let is_one_nick = self.rng.once_in(2);
+        let mut asked: Vec<(usize, &str, String)> = Vec::new();
+        for who in outside {
+            let nick = match asked.first() {
+                Some((_, nick, _)) if is_one_nick => nick,
+                _ => self.some_nick(who, room, false)?,
+            };
+            note(format!(
+                "{} joins {room} as {nick} at once",
+                self.clients[who].full
+            ));
+            let id = self.ask_in(who, room, nick);
+            asked.push((who, nick, id));
+        }
+        let mut said: Vec<_> = inside
+            .iter()
+            .map(|who| self.say(*who, room, note))
+            .collect();
+        self.are_heard(inside[0], room, &mut said);
+        let mut refused = Vec::new();
+        for (who, nick, id) in asked {
+            let Some(why) = self.is_answered(who, room, &id) else {
+                self.has_heard(who, room, &said);
+                self.is_in(who, room, nick);
+                continue;
+            };
+            refused.push((who, nick, why));
+        }
+        for (who, nick, why) in refused {
+            self.is_right(who, room, nick, Some(&why));
+        }
+        for (full, (nick, _)) in &self.rooms[room].people {
+            assert!(
+                !self.rooms[room].is_taken(nick, bare(full)),
+                "{nick} has two"
+            );
+        }
+        Some(())
+    }
+
+    /// Waits until a newcomer knows what was said as it came in: as history, or live.
+    fn has_heard(&mut self, who: usize, room: usize, said: &[Said]) {
+        let (client, truth) = (&mut self.clients[who], &self.rooms[room]);
+        wait("what was said during a join", || {
+            client.look();
+            let inside = client.rooms.get_mut(&truth.jid).unwrap();
+            let heard = inside.heard.iter().map(|(body, _)| body);
+            let known: Vec<_> = heard.chain(&inside.past).collect();
+            inside.since = truth.said.len().saturating_sub(inside.heard.len());
+            match said.iter().all(|it| known.contains(&&it.body)) {
+                true => Ok(()),
+                false => Err(format!("{inside:#?}")),
+            }
+        });
     }
 
     fn rename(&mut self, note: Note<'_>, is_taken: bool) -> Option<()> {
@@ -187,24 +261,24 @@ impl World {
         let all = (0..self.clients.len()).filter(|it| self.clients[*it].rooms.contains_key(&jid));
         let all: Vec<_> = all.collect();
         let mut said: Vec<_> = all.iter().map(|who| self.say(*who, room, note)).collect();
-        // In which order, anybody can tell.
-        let client = &mut self.clients[all[0]];
-        let truth = &mut self.rooms[room];
+        self.are_heard(all[0], room, &mut said);
+        Some(())
+    }
+
+    /// In which order a room has what was said at once, anybody in it can tell.
+    fn are_heard(&mut self, who: usize, room: usize, said: &mut [Said]) {
+        let (client, truth) = (&mut self.clients[who], &mut self.rooms[room]);
         let order = wait("what all say at once", || {
             client.look();
-            let inside = &client.rooms[&jid];
+            let inside = &client.rooms[&truth.jid];
             let new = &inside.heard[truth.said.len() - inside.since..];
             match new.len() == said.len() {
                 true => Ok(new.to_vec()),
                 false => Err(format!("{new:?}")),
             }
         });
-        let burst = truth.said.len();
         said.sort_by_key(|it| order.iter().position(|(body, _)| *body == it.body));
-        truth
-            .said
-            .extend(said.into_iter().map(|it| Said { burst, ..it }));
-        Some(())
+        truth.said.extend(said.iter().cloned());
     }
 
     fn say(&mut self, who: usize, room: usize, note: Note<'_>) -> Said {

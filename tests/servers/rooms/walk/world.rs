@@ -89,9 +89,19 @@ impl World {
 
     /// Has a client come into a room; `Some`: why it was refused.
     pub(super) fn join(&mut self, who: usize, room: usize, nick: &str) -> Option<String> {
+        let id = self.ask_in(who, room, nick);
+        let refused = self.is_answered(who, room, &id);
+        if refused.is_none() {
+            self.is_in(who, room, nick);
+        }
+        refused
+    }
+
+    /// A client asks to come in; the id of that.
+    pub(super) fn ask_in(&mut self, who: usize, room: usize, nick: &str) -> String {
         let id = self.fresh("join");
-        let (client, truth) = (&mut self.clients[who], &mut self.rooms[room]);
-        let jid = truth.jid.clone();
+        let (client, truth) = (&mut self.clients[who], &self.rooms[room]);
+        let jid = &truth.jid;
         client.says(&format!(
             "<presence to='{jid}/{nick}' id='{id}'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
         ));
@@ -100,26 +110,35 @@ impl World {
             ..Inside::default()
         };
         client.rooms.insert(jid.clone(), inside);
+        id
+    }
+
+    /// Waits until it is in, or refused: why.
+    pub(super) fn is_answered(&mut self, who: usize, room: usize, id: &str) -> Option<String> {
+        let (client, jid) = (&mut self.clients[who], &self.rooms[room].jid);
         let refused = wait("an answer to a join", || {
             client.look();
-            let refused = client.refused.remove(&id);
-            let inside = &client.rooms[&jid];
+            let refused = client.refused.remove(id);
+            let inside = &client.rooms[jid];
             match refused.is_some() || inside.subject.is_some() {
                 true => Ok(refused),
                 false => Err(format!("{inside:#?}")),
             }
         });
         if refused.is_some() {
-            client.rooms.remove(&jid);
-            return refused;
+            client.rooms.remove(jid);
         }
-        let inside = &client.rooms[&jid];
-        truth.is_history(&inside.past);
+        refused
+    }
+
+    /// It is in, and was told what was said before.
+    pub(super) fn is_in(&mut self, who: usize, room: usize, nick: &str) {
+        let (client, truth) = (&self.clients[who], &mut self.rooms[room]);
+        truth.is_history(&client.rooms[&truth.jid]);
         truth.ghosts.remove(&client.full);
         truth.is_rid_of_ghosts = false;
         let own = (nick.to_owned(), String::new());
         truth.people.insert(client.full.clone(), own);
-        None
     }
 
     pub(super) fn leave(&mut self, who: usize, room: usize) {
@@ -203,8 +222,9 @@ impl Room {
     }
 
     /// The newest that was said; servers may turn round what was said in one instant.
-    fn is_history(&self, past: &[String]) {
-        let newest = self.said.iter().rev().take(HISTORY).rev();
+    fn is_history(&self, inside: &Inside) {
+        let (past, before) = (&inside.past, &self.said[..inside.since]);
+        let newest = before.iter().rev().take(HISTORY).rev();
         let mut left: Vec<_> = newest.collect();
         assert_eq!(past.len(), left.len(), "{past:?} is not {left:#?}");
         for body in past {
