@@ -1,6 +1,7 @@
 #!/bin/sh
 # Passes all tests on a fresh Debian machine: installs what they need, then runs those that need no
-# server and those against real ejabberd, Prosody and slixmpp. Needs Rust (rustup.rs).
+# server and those against real servers (ejabberd, Prosody) and clients (slixmpp, aioxmpp, mcabber).
+# Needs Rust (rustup.rs).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -8,7 +9,7 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-packages="ejabberd prosody python3 python3-venv gcc g++ pkg-config libssl-dev strace"
+packages="ejabberd prosody mcabber python3 python3-venv gcc g++ pkg-config libssl-dev strace"
 missing=$(for package in $packages; do
     dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
 done)
@@ -21,7 +22,9 @@ fi
 
 venv=target/python
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/python" -c 'import slixmpp' 2>/dev/null || "$venv/bin/pip" install --quiet 'slixmpp>=1.8'
+# aioxmpp does not say itself that it needs pytz.
+"$venv/bin/pip" install --quiet --disable-pip-version-check 'slixmpp>=1.8' 'aioxmpp>=0.13.3' 'pytz>=2023.3'
+"$venv/bin/python" -W ignore -c 'import slixmpp, aioxmpp.muc'
 
 cargo test
 # The scenes of what a session promises; the fuzzer itself is tests/fuzz/run.sh.

@@ -185,6 +185,11 @@ impl Puppet {
         self.events.so_far()
     }
 
+    /// What it has seen after the first `from` events.
+    pub(crate) fn since(&self, from: usize) -> Vec<Event> {
+        self.events.since(from, |_| true)
+    }
+
     /// All this client has seen up to a stanza that `sender` sends it now: whatever `sender` set in
     /// motion before has arrived by then, since servers keep the order between two sessions.
     pub(crate) fn seen_before_next_of(&self, sender: &Self) -> Vec<Event> {

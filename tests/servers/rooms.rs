@@ -1,5 +1,9 @@
 //! Rooms that are nodes (listings 12 to 17), between clients that know only chat rooms.
 
+mod makes;
+mod meet;
+mod walk;
+
 use std::cell::RefCell;
 
 use crate::common::Node;

@@ -212,7 +212,8 @@ impl Server {
         format!("{}@muc.shakespeare.lit", self.new_name("room"))
     }
 
-    fn new_name(&self, name: &str) -> String {
+    /// A name nobody has.
+    pub(crate) fn new_name(&self, name: &str) -> String {
         format!("{name}-{}", self.accounts.fetch_add(1, Ordering::Relaxed))
     }
 }

@@ -31,7 +31,7 @@
 mod breaks;
 mod hides;
 mod model;
-mod rng;
+pub(crate) mod rng;
 mod settle;
 mod steps;
 mod suitors;
@@ -56,9 +56,20 @@ const STEPS: usize = 70;
 const MOST_IN_VAIN: usize = 100;
 
 /// What was done so far, printed if the test fails.
-struct Diary {
-    seed: u64,
-    steps: Vec<String>,
+pub(crate) struct Diary {
+    pub(crate) seed: u64,
+    pub(crate) steps: Vec<String>,
+}
+
+impl Diary {
+    /// Of a walk that begins; and how many steps it has, where nobody says otherwise `steps`.
+    pub(crate) fn begin(what: &str, kind: Kind, steps: usize) -> (Self, usize) {
+        let seed = variable("PUBSHIM_WALK_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+        let count = variable("PUBSHIM_WALK_STEPS").unwrap_or(steps);
+        eprintln!("{what} on {kind:?}: PUBSHIM_WALK_SEED={seed} PUBSHIM_WALK_STEPS={count}");
+        let steps = Vec::new();
+        (Self { seed, steps }, count)
+    }
 }
 
 impl Drop for Diary {
@@ -74,15 +85,9 @@ impl Drop for Diary {
 }
 
 fn presence_walk(kind: Kind) {
-    let seed = variable("PUBSHIM_WALK_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
-    let steps = variable("PUBSHIM_WALK_STEPS").unwrap_or(STEPS);
-    eprintln!("{kind:?}: PUBSHIM_WALK_SEED={seed} PUBSHIM_WALK_STEPS={steps}");
     // Dropped last, so that it stands below everything else that a failure prints.
-    let mut diary = Diary {
-        seed,
-        steps: Vec::new(),
-    };
-    let mut world = World::new(kind, seed);
+    let (mut diary, steps) = Diary::begin("Presence", kind, STEPS);
+    let mut world = World::new(kind, diary.seed);
     let mut opening = VecDeque::from(world.opening());
     let (mut done, mut in_vain) = (0, 0);
     while done < steps || !opening.is_empty() {

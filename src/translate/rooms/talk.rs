@@ -327,12 +327,14 @@ impl<'a> Post<'a> {
         })
     }
 
+    /// When it was said, by its author's clock, in seconds since 1970.
+    fn said_at(&self) -> Option<i64> {
+        let delay = self.message.child(ns::DELAY, "delay")?;
+        unix_of(&delay.attribute("stamp")?)
+    }
+
     /// A copy of it to be shown later.
     fn keep(&self, room: &str) -> Line {
-        let stamp = self
-            .message
-            .child(ns::DELAY, "delay")
-            .and_then(|delay| unix_of(&delay.attribute("stamp")?));
         let mut payload = BytesMut::with_capacity(self.message.raw().len());
         let may_stay = |child: &Element<'_>| may_stay(child, room);
         rewrite_standalone(&mut payload, &self.message, &[], may_stay, "");
@@ -340,7 +342,7 @@ impl<'a> Post<'a> {
             author: (*self.author).into(),
             item: (*self.item).into(),
             payload: payload.freeze(),
-            stamp,
+            stamp: self.said_at(),
             is_subject: is_subject(&self.message),
         }
     }
@@ -363,17 +365,26 @@ impl<'a> Post<'a> {
                 ns::SID
             );
         }
-        let (from, id) = text.split_at(from);
+        // Clients know what was said before by the room's own word for when (XEP-0045 §7.2.14).
+        if let Some(said_at) = self.said_at().filter(|_| !is_live) {
+            let _ = write!(
+                text,
+                "<delay xmlns='{}' from='{}' stamp='{}'/>",
+                ns::DELAY,
+                escape(room),
+                stamp(said_at)
+            );
+        }
+        let (from, more) = text.split_at(from);
         let changes = [
             ("from", Some(from)),
             ("to", Some(cx.account.jid())),
             ("type", Some("groupchat")),
         ];
-        let may_stay = |child: &Element<'_>| {
-            may_stay(child, room) && !(is_live && child.namespace() == ns::DELAY)
-        };
+        let may_stay =
+            |child: &Element<'_>| may_stay(child, room) && child.namespace() != ns::DELAY;
         cx.wire.stanza(Leg::Client, |out| {
-            rewrite_standalone(out, &self.message, &changes, may_stay, id);
+            rewrite_standalone(out, &self.message, &changes, may_stay, more);
         });
     }
 }

@@ -1,16 +1,16 @@
 //! Randomness that a seed repeats.
 
 /// xorshift64* (Marsaglia, Vigna).
-pub(super) struct Rng(u64);
+pub(crate) struct Rng(u64);
 
 impl Rng {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         // Zero is the one state it never leaves.
         Self((seed ^ 0x9e37_79b9_7f4a_7c15).max(1))
     }
 
     /// A number below `limit`.
-    pub(super) fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -19,11 +19,11 @@ impl Rng {
     }
 
     /// True once in `times`.
-    pub(super) fn once_in(&mut self, times: usize) -> bool {
+    pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    pub(super) fn pick<T: Clone>(&mut self, choice: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, choice: &[T]) -> T {
         choice[self.below(choice.len())].clone()
     }
 }

@@ -294,7 +294,12 @@ fn shown(stanza: &Node) -> String {
             let said = stanza.find("body").or(stanza.find("subject"));
             let said = said.map(|it| it.text.clone()).unwrap_or_default();
             let what = if stanza.has("body") { "says" } else { "sets" };
-            let late = if stanza.has("delay") { " late" } else { "" };
+            // Clients ask whose word the time is.
+            let late = match stanza.find("delay").map(|it| it.attribute("from")) {
+                Some(Some(ROOM)) => " late",
+                Some(_) => " late by nobody's word",
+                None => "",
+            };
             format!("{who} {what} {said}{late}")
         }
         _ => format!("{kind} {who} {}", stanza.value("id")),

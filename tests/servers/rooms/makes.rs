@@ -1,0 +1,206 @@
+//! People in rooms by clients of several makes, each with its own library's idea of a room: `with_slixmpp.py`,
+//! `with_aioxmpp.py`, `with_mcabber.py`. They take the same commands and report in the same words.
+
+use std::cell::{Cell, RefCell};
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::Feed;
+use crate::relay::{Cut, Relay};
+use crate::server::{Account, Entry, Server};
+use crate::shim::Shim;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Make {
+    Slixmpp,
+    Aioxmpp,
+    Mcabber,
+}
+
+impl Make {
+    fn script(self) -> &'static str {
+        match self {
+            Self::Slixmpp => "with_slixmpp.py",
+            Self::Aioxmpp => "with_aioxmpp.py",
+            Self::Mcabber => "with_mcabber.py",
+        }
+    }
+}
+
+/// One line of a report; what it does not say is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct Told {
+    pub(super) event: String,
+    pub(super) room: String,
+    pub(super) nick: String,
+    /// The new nick.
+    pub(super) to: String,
+    /// What was said, a topic, a status.
+    pub(super) text: String,
+    pub(super) show: String,
+    /// Why something is refused.
+    pub(super) condition: String,
+    /// The codes of XEP-0045 §15.6.
+    pub(super) codes: Vec<u16>,
+    /// What browsing has found: JIDs; or identities and features.
+    pub(super) items: Vec<String>,
+    /// Who is there: nick, role, affiliation, show.
+    pub(super) people: Vec<[String; 4]>,
+    /// What was said before the join: nick, body, time.
+    pub(super) past: Vec<[String; 3]>,
+}
+
+impl Told {
+    fn parse(line: String) -> Self {
+        serde_json::from_str(&line).unwrap_or_else(|_| Self {
+            event: "log".to_owned(),
+            text: line,
+            ..Self::default()
+        })
+    }
+
+    pub(super) fn is(&self, event: &str, room: &str, nick: &str) -> bool {
+        self.event == event && self.room == room && self.nick == nick
+    }
+}
+
+/// Somebody by his client.
+pub(super) struct Guest {
+    name: String,
+    process: Child,
+    told: Feed<Told>,
+    /// So many lines of its report were looked at.
+    read: Cell<usize>,
+    /// None: straight to the server.
+    shim: Option<RefCell<Shim>>,
+    /// What he connects over.
+    relay: Relay,
+    /// For what the client keeps.
+    _folder: TempDir,
+}
+
+impl Guest {
+    /// Logs in through a shim of his own, with rooms on `service`.
+    pub(super) fn by_shim(make: Make, server: &Server, account: &Account, service: &str) -> Self {
+        let shim = Shim::start(server, "auto", &["--rooms", service]);
+        let entry = shim.entry();
+        Self::start(make, &entry, account, Some(RefCell::new(shim)))
+    }
+
+    /// Logs in without a shim.
+    pub(super) fn directly(make: Make, server: &Server, account: &Account) -> Self {
+        Self::start(make, &server.entry(), account, None)
+    }
+
+    fn start(make: Make, entry: &Entry, account: &Account, shim: Option<RefCell<Shim>>) -> Self {
+        let relay = Relay::to(entry.addr);
+        let mut folder = tempfile::Builder::new();
+        let folder = folder.prefix("pubshim-test-").tempdir();
+        let folder = folder.expect("a temporary folder");
+        let python = std::env::var_os("PUBSHIM_TEST_PYTHON").unwrap_or("python3".into());
+        let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/rooms");
+        let mut process = Command::new(&python)
+            .arg(format!("{scripts}/{}", make.script()))
+            .args([&relay.addr.ip().to_string(), &relay.addr.port().to_string()])
+            .args([&format!("{}/here", account.bare), &account.password])
+            .args(&entry.ca_file)
+            .env("TMPDIR", folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|why| panic!("these tests need Python ({python:?}: {why})"));
+        let guest = Self {
+            name: account.bare.clone(),
+            told: Feed::new(process.stdout.take().unwrap(), Told::parse),
+            read: Cell::new(0),
+            process,
+            shim,
+            relay,
+            _folder: folder,
+        };
+        guest.is_told("the session", |it| it.event == "online");
+        guest
+    }
+
+    /// Has the client do something.
+    #[allow(clippy::needless_pass_by_value)] // json!(…) at every call
+    pub(super) fn does(&self, command: Value) {
+        let mut stdin = self.process.stdin.as_ref().unwrap();
+        writeln!(stdin, "{command}").unwrap_or_else(|why| panic!("{} is gone: {why}", self.name));
+    }
+
+    /// Waits for something that was not looked at yet, and takes it for read with all before it.
+    #[track_caller]
+    pub(super) fn is_told(&self, what: &str, is_it: impl Fn(&Told) -> bool) -> Told {
+        let (read, mut at) = (self.read.get(), 0);
+        let found = self.told.find(|told| {
+            at += 1;
+            (at > read && is_it(told)).then(|| told.clone())
+        });
+        let Some((at, told)) = found else {
+            let new = self.told.since(read, |_| true);
+            panic!("{} waited in vain for {what}, after {new:#?}", self.name);
+        };
+        self.read.set(at + 1);
+        told
+    }
+
+    /// All that was told so far of a room.
+    pub(super) fn told_of(&self, room: &str) -> Vec<Told> {
+        self.told.since(0, |it| it.room == room)
+    }
+
+    #[track_caller]
+    pub(super) fn finds(&self, what: &str, at: &str) -> Vec<String> {
+        self.does(json!({"cmd": what, "to": at}));
+        self.is_told(&format!("{what} of {at}"), |it| {
+            it.event == what && it.room == at
+        })
+        .items
+    }
+
+    /// Comes into a room; a new one he accepts as it is.
+    #[track_caller]
+    pub(super) fn joins(&self, room: &str, nick: &str) -> Told {
+        self.does(json!({"cmd": "join", "room": room, "nick": nick}));
+        self.is_told("the room", |it| it.is("joined", room, nick))
+    }
+
+    /// Breaks his connection; he may make another.
+    pub(super) fn cut(&self) {
+        self.relay.cut(Cut::Reset);
+    }
+
+    pub(super) fn kill_shim(&self) {
+        self.shim.as_ref().unwrap().borrow_mut().kill();
+    }
+
+    /// Logs out; the shim ends with it, and well.
+    pub(super) fn goes_home(self) {
+        self.does(json!({"cmd": "log_out"}));
+        self.is_told("the end of the stream", |it| it.event == "offline");
+        if let Some(shim) = &self.shim {
+            let code = shim.borrow_mut().terminate();
+            assert_eq!(code, Some(0), "the exit code of {}'s shim", self.name);
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- told by {}:", self.name);
+            for told in self.told.so_far() {
+                eprintln!("{told:?}");
+            }
+        }
+        drop(self.process.stdin.take());
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

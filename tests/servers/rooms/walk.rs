@@ -1,0 +1,63 @@
+//! A random walk through rooms: whatever order people come, talk, change and vanish in, each client is shown the
+//! truth about every room it is in, as XEP-0045 shows it.
+//!
+//! Four clients of three accounts (one has two), each behind a shim of its own; two rooms. Each step is done by one of
+//! them, or to it or its shim, or to the server; then what every client was shown is compared with the truth.
+//! `PUBSHIM_WALK_SEED` repeats a walk, `PUBSHIM_WALK_STEPS` says how long it is.
+//!
+//! - Who is in a room sees everybody in it, under his nick and with his status, and nobody else; a nick goes once, and
+//!   only one that was there.
+//! - A message is heard once by everybody there, in one order, by its author with the id he gave it; the subject is
+//!   the last one.
+//! - Who comes in sees others, then himself, then the newest messages there were, each with its time by the room's
+//!   word, then the subject.
+//! - Who is in no room hears nothing of it.
+//! - Another's nick is refused.
+//!
+//! A killed shim, or one that has lost its server, leaves its occupant behind. Others may see him until somebody
+//! speaks, and soon after that no more; whoever has the same account may see him longer. His nick may be refused to
+//! others, or given to them; so they may be told apart by their accounts, as in `Romeo (romeo@example.org)`.
+//!
+//! A walk begins with each kind of step once. It has a server of its own, which it restarts.
+
+mod client;
+mod steps;
+mod world;
+
+use std::collections::VecDeque;
+
+use crate::server::Kind;
+use crate::walk::Diary;
+use world::World;
+
+on_both_servers!(walk_through_rooms);
+
+/// So many steps where nobody says otherwise; never fewer than the opening has.
+const STEPS: usize = 60;
+/// Of a hundred steps in a row that cannot be done, one is a mistake.
+const MOST_IN_VAIN: usize = 100;
+
+fn walk_through_rooms(kind: Kind) {
+    // Dropped last, so that it stands below everything else that a failure prints.
+    let (mut diary, steps) = Diary::begin("Rooms", kind, STEPS);
+    let mut world = World::new(kind, diary.seed);
+    let mut opening = VecDeque::from(steps::opening());
+    let (mut done, mut in_vain) = (0, 0);
+    while done < steps || !opening.is_empty() {
+        // Also where something is missing for the next one.
+        let first = opening.front().copied().filter(|_| in_vain % 2 == 0);
+        let step = first.unwrap_or_else(|| world.random_step());
+        if world.perform(step, &mut |step| diary.steps.push(step)) {
+            world.settle();
+            done += 1;
+            in_vain = 0;
+            if first.is_some() {
+                opening.pop_front();
+            }
+        } else {
+            in_vain += 1;
+            assert!(in_vain < MOST_IN_VAIN, "{step:?} cannot be done");
+        }
+    }
+    world.close();
+}

@@ -1,0 +1,361 @@
+//! What can happen in a step.
+
+use serde_json::json;
+
+use super::world::{Said, World, bare, wait};
+use crate::relay::Cut;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    LogIn,
+    Join,
+    /// Under the nick of somebody else.
+    JoinAs,
+    /// Everybody who is not in a room, while everybody who is speaks.
+    JoinAtOnce,
+    Leave,
+    Nick,
+    /// The nick of somebody else.
+    NickOf,
+    Status,
+    Talk,
+    /// Everybody in a room says something at once.
+    TalkAtOnce,
+    Subject,
+    LogOut,
+    /// The network between a client and its shim breaks.
+    CutClient,
+    /// The network between a shim and the server breaks.
+    CutShim,
+    KillShim,
+    RestartServer,
+}
+
+pub(super) type Note<'a> = &'a mut dyn FnMut(String);
+
+const NICKS: [&str; 6] = ["JC", "Romeo", "Nurse", "Friar", "Paris", "Tybalt"];
+
+/// Each kind of step once, in an order that leaves each something to do.
+pub(super) fn opening() -> Vec<Step> {
+    use Step::{
+        CutClient, CutShim, Join, JoinAs, JoinAtOnce, KillShim, Leave, LogIn, LogOut, Nick, NickOf,
+        RestartServer, Status, Subject, Talk, TalkAtOnce,
+    };
+    let mut steps = vec![LogIn; 3];
+    steps.extend([
+        Join, JoinAs, Join, Talk, Join, Join, Join, Status, Nick, NickOf,
+    ]);
+    steps.extend([
+        TalkAtOnce, Subject, Leave, Join, Subject, Leave, Leave, JoinAtOnce,
+    ]);
+    for end in [KillShim, CutClient, CutShim, LogOut] {
+        steps.extend([end, Talk, LogIn, Join, Join]);
+    }
+    steps.push(RestartServer);
+    steps.extend([LogIn; 4]);
+    steps.extend([Join, Join, Join, Talk, JoinAs, Join, Join, Join, TalkAtOnce]);
+    steps
+}
+
+impl World {
+    pub(super) fn random_step(&mut self) -> Step {
+        use Step::{
+            CutClient, CutShim, Join, JoinAs, JoinAtOnce, KillShim, Leave, LogIn, LogOut, Nick,
+            NickOf, Status, Subject, Talk, TalkAtOnce,
+        };
+        // Logging in takes longest, so most is done by those who are there.
+        let often = [Join, Join, Talk, Nick, Status, Subject, TalkAtOnce, Leave];
+        let rarely = [
+            LogIn, JoinAs, JoinAtOnce, NickOf, LogOut, CutClient, CutShim, KillShim,
+        ];
+        match self.rng.once_in(3) {
+            true => self.rng.pick(&rarely),
+            false => self.rng.pick(&often),
+        }
+    }
+
+    /// Does it, and says what it is; `false`: there is nobody to do it.
+    pub(super) fn perform(&mut self, step: Step, note: Note<'_>) -> bool {
+        let done = match step {
+            Step::LogIn => self.log_in(note),
+            Step::Join => self.come_in(note, false),
+            Step::JoinAs => self.come_in(note, true),
+            Step::JoinAtOnce => self.come_in_at_once(note),
+            Step::Leave => self.go_out(note),
+            Step::Nick => self.rename(note, false),
+            Step::NickOf => self.rename(note, true),
+            Step::Status => self.change(note),
+            Step::Talk => self.talk(note),
+            Step::TalkAtOnce => self.talk_at_once(note),
+            Step::Subject => self.set_subject(note),
+            Step::LogOut | Step::CutClient | Step::CutShim | Step::KillShim => self.end(step, note),
+            Step::RestartServer => self.restart_server(note),
+        };
+        done.is_some()
+    }
+
+    fn log_in(&mut self, note: Note<'_>) -> Option<()> {
+        let who = self.some_client(|world, it| world.clients[it].puppet.is_none())?;
+        note(format!("{} logs in", self.clients[who].full));
+        self.clients[who].log_in(&self.server);
+        Some(())
+    }
+
+    fn come_in(&mut self, note: Note<'_>, is_taken: bool) -> Option<()> {
+        let room = self.rng.below(self.rooms.len());
+        let who = self.some_client(|world, it| {
+            let client = &world.clients[it];
+            client.puppet.is_some() && !client.rooms.contains_key(&world.rooms[room].jid)
+        })?;
+        let nick = self.some_nick(who, room, is_taken)?;
+        note(format!("{} joins {room} as {nick}", self.clients[who].full));
+        let refused = self.join(who, room, nick);
+        self.is_right(who, room, nick, refused.as_deref());
+        Some(())
+    }
+
+    /// Of those who want one nick at once, just one account gets it.
+    fn come_in_at_once(&mut self, note: Note<'_>) -> Option<()> {
+        let (_, room) = self.somebody()?;
+        let jid = self.rooms[room].jid.clone();
+        let all = 0..self.clients.len();
+        let (inside, outside): (Vec<_>, Vec<_>) = all
+            .filter(|it| self.clients[*it].puppet.is_some())
+            .partition(|it| self.clients[*it].rooms.contains_key(&jid));
+        if outside.len() < 2 {
+            return None;
+        }
+        let is_one_nick = self.rng.once_in(2);
+        let mut asked: Vec<(usize, &str, String)> = Vec::new();
+        for who in outside {
+            let nick = match asked.first() {
+                Some((_, nick, _)) if is_one_nick => nick,
+                _ => self.some_nick(who, room, false)?,
+            };
+            note(format!(
+                "{} joins {room} as {nick} at once",
+                self.clients[who].full
+            ));
+            let id = self.ask_in(who, room, nick);
+            asked.push((who, nick, id));
+        }
+        let mut said: Vec<_> = inside
+            .iter()
+            .map(|who| self.say(*who, room, note))
+            .collect();
+        self.are_heard(inside[0], room, &mut said);
+        let mut refused = Vec::new();
+        for (who, nick, id) in asked {
+            let Some(why) = self.is_answered(who, room, &id) else {
+                self.has_heard(who, room, &said);
+                self.is_in(who, room, nick);
+                continue;
+            };
+            refused.push((who, nick, why));
+        }
+        for (who, nick, why) in refused {
+            self.is_right(who, room, nick, Some(&why));
+        }
+        for (full, (nick, _)) in &self.rooms[room].people {
+            assert!(
+                !self.rooms[room].is_taken(nick, bare(full)),
+                "{nick} has two"
+            );
+        }
+        Some(())
+    }
+
+    /// Waits until a newcomer knows what was said as it came in: as history, or live.
+    fn has_heard(&mut self, who: usize, room: usize, said: &[Said]) {
+        let (client, truth) = (&mut self.clients[who], &self.rooms[room]);
+        wait("what was said during a join", || {
+            client.look();
+            let inside = client.rooms.get_mut(&truth.jid).unwrap();
+            let heard = inside.heard.iter().map(|(body, _)| body);
+            let known: Vec<_> = heard.chain(&inside.past).collect();
+            inside.since = truth.said.len().saturating_sub(inside.heard.len());
+            match said.iter().all(|it| known.contains(&&it.body)) {
+                true => Ok(()),
+                false => Err(format!("{inside:#?}")),
+            }
+        });
+    }
+
+    fn rename(&mut self, note: Note<'_>, is_taken: bool) -> Option<()> {
+        let (who, room) = self.somebody()?;
+        let nick = self.some_nick(who, room, is_taken)?;
+        note(format!(
+            "{} in {room} wants to be {nick}",
+            self.clients[who].full
+        ));
+        let id = self.fresh("nick");
+        let (client, truth) = (&mut self.clients[who], &self.rooms[room]);
+        client.says(&format!("<presence to='{}/{nick}' id='{id}'/>", truth.jid));
+        let refused = wait("an answer to a nick", || {
+            client.look();
+            let own = client.rooms[&truth.jid].own.as_deref();
+            let refused = client.refused.remove(&id);
+            let is_it = own.is_some_and(|it| it == nick || it.starts_with(&format!("{nick} (")));
+            match refused.is_some() || is_it {
+                true => Ok(refused),
+                false => Err(format!("{own:?}")),
+            }
+        });
+        self.is_right(who, room, nick, refused.as_deref());
+        if refused.is_none() {
+            let full = self.clients[who].full.clone();
+            let own = (nick.to_owned(), String::new());
+            self.rooms[room].people.insert(full, own);
+        }
+        Some(())
+    }
+
+    /// Another's nick is refused; that of somebody who has vanished may be.
+    fn is_right(&self, who: usize, room: usize, nick: &str, refused: Option<&str>) {
+        let (account, room) = (&self.clients[who].account.bare, &self.rooms[room]);
+        let mut ghosts = room.ghosts.iter();
+        let is_ghosts = ghosts.any(|(full, it)| it == nick && bare(full) != account);
+        let is_taken = room.is_taken(nick, account);
+        match refused {
+            Some("conflict") => assert!(is_taken || is_ghosts, "{nick} is refused"),
+            None => assert!(!is_taken, "{nick} is not refused"),
+            Some(why) => panic!("{nick} is refused: {why}"),
+        }
+    }
+
+    fn go_out(&mut self, note: Note<'_>) -> Option<()> {
+        let (who, room) = self.somebody()?;
+        note(format!("{} leaves {room}", self.clients[who].full));
+        self.leave(who, room);
+        Some(())
+    }
+
+    fn change(&mut self, note: Note<'_>) -> Option<()> {
+        let (who, room) = self.somebody()?;
+        let status = self.fresh("status");
+        let client = &self.clients[who];
+        note(format!("{} in {room}: {status}", client.full));
+        let truth = &mut self.rooms[room];
+        let (nick, before) = truth.people.get_mut(&client.full)?;
+        client.says(&format!(
+            "<presence to='{}/{nick}'><status>{status}</status></presence>",
+            truth.jid
+        ));
+        *before = status;
+        Some(())
+    }
+
+    /// Soon after somebody speaks, whoever has vanished is seen to be gone.
+    fn talk(&mut self, note: Note<'_>) -> Option<()> {
+        let (who, room) = self.somebody()?;
+        let said = self.say(who, room, note);
+        let truth = &mut self.rooms[room];
+        truth.said.push(said);
+        truth.is_rid_of_ghosts = true;
+        Some(())
+    }
+
+    fn talk_at_once(&mut self, note: Note<'_>) -> Option<()> {
+        let (_, room) = self.somebody()?;
+        let jid = self.rooms[room].jid.clone();
+        let all = (0..self.clients.len()).filter(|it| self.clients[*it].rooms.contains_key(&jid));
+        let all: Vec<_> = all.collect();
+        let mut said: Vec<_> = all.iter().map(|who| self.say(*who, room, note)).collect();
+        self.are_heard(all[0], room, &mut said);
+        Some(())
+    }
+
+    /// In which order a room has what was said at once, anybody in it can tell.
+    fn are_heard(&mut self, who: usize, room: usize, said: &mut [Said]) {
+        let (client, truth) = (&mut self.clients[who], &mut self.rooms[room]);
+        let order = wait("what all say at once", || {
+            client.look();
+            let inside = &client.rooms[&truth.jid];
+            let new = &inside.heard[truth.said.len() - inside.since..];
+            match new.len() == said.len() {
+                true => Ok(new.to_vec()),
+                false => Err(format!("{new:?}")),
+            }
+        });
+        said.sort_by_key(|it| order.iter().position(|(body, _)| *body == it.body));
+        truth.said.extend(said.iter().cloned());
+    }
+
+    fn say(&mut self, who: usize, room: usize, note: Note<'_>) -> Said {
+        let (body, id) = (self.fresh("words"), self.fresh("id"));
+        let (client, truth) = (&self.clients[who], &self.rooms[room]);
+        note(format!("{} in {room}: {body}", client.full));
+        client.says(&format!(
+            "<message to='{}' type='groupchat' id='{id}'><body>{body}</body></message>",
+            truth.jid
+        ));
+        let burst = truth.said.len();
+        Said { body, id, burst }
+    }
+
+    fn set_subject(&mut self, note: Note<'_>) -> Option<()> {
+        let (who, room) = self.somebody()?;
+        let subject = self.fresh("subject");
+        let (client, truth) = (&self.clients[who], &mut self.rooms[room]);
+        note(format!("{} in {room}: {subject}", client.full));
+        client.says(&format!(
+            "<message to='{}' type='groupchat'><subject>{subject}</subject></message>",
+            truth.jid
+        ));
+        truth.subject = subject;
+        Some(())
+    }
+
+    fn end(&mut self, step: Step, note: Note<'_>) -> Option<()> {
+        // Somebody in a room is missed by more.
+        let (who, _) = self.somebody()?;
+        let client = &mut self.clients[who];
+        note(format!("{}: {step:?}", client.full));
+        match step {
+            Step::KillShim => client.shim.take()?.kill(),
+            Step::CutShim => client.uplink.cut(Cut::Reset),
+            Step::CutClient => {
+                let how = self.rng.pick(&[Cut::Reset, Cut::Close]);
+                client.relay.as_ref()?.cut(how);
+            }
+            _ => client.puppet.as_ref()?.send(json!({"cmd": "disconnect"})),
+        }
+        self.remove(who, matches!(step, Step::LogOut | Step::CutClient));
+        Some(())
+    }
+
+    fn restart_server(&mut self, note: Note<'_>) -> Option<()> {
+        note("the server is restarted".to_owned());
+        self.server.restart();
+        for who in 0..self.clients.len() {
+            self.clients[who].uplink.retarget(self.server.addr());
+            self.remove(who, false);
+        }
+        Some(())
+    }
+
+    /// A client in a room, and the room.
+    fn somebody(&mut self) -> Option<(usize, usize)> {
+        let room = self.rng.below(self.rooms.len());
+        let jid = self.rooms[room].jid.clone();
+        let who = self.some_client(|world, it| world.clients[it].rooms.contains_key(&jid))?;
+        Some((who, room))
+    }
+
+    fn some_client(&mut self, is_it: impl Fn(&Self, usize) -> bool) -> Option<usize> {
+        let all = (0..self.clients.len()).filter(|it| is_it(self, *it));
+        let all: Vec<_> = all.collect();
+        (!all.is_empty()).then(|| self.rng.pick(&all))
+    }
+
+    /// A nick that somebody of another account has in this room, or that nobody else has.
+    fn some_nick(&mut self, who: usize, room: usize, is_taken: bool) -> Option<&'static str> {
+        let (client, truth) = (&self.clients[who], &self.rooms[room]);
+        let own = truth.people.get(&client.full).map(|(nick, _)| &**nick);
+        let nicks = NICKS
+            .iter()
+            .filter(|it| truth.is_taken(it, &client.account.bare) == is_taken && own != Some(**it));
+        let nicks: Vec<_> = nicks.copied().collect();
+        (!nicks.is_empty()).then(|| self.rng.pick(&nicks))
+    }
+}
