@@ -196,10 +196,13 @@ impl Occupants {
         let mut all = self.iter();
         let is_taken = all.any(|(full, other)| *other.nick == *nick && !is_of(full, account));
         let looks_like_one = nick.ends_with(')') && nick.contains(" (") && nick.contains('@');
+        if !looks_like_one && !is_taken {
+            return nick.into();
+        }
         let suffix = format!(" ({account})");
-        match (looks_like_one || is_taken) && !nick.ends_with(&suffix) {
-            true => (nick.to_owned() + &suffix).into(),
-            false => nick.into(),
+        match nick.ends_with(&suffix) {
+            true => nick.into(),
+            false => (nick.to_owned() + &suffix).into(),
         }
     }
 
@@ -240,9 +243,8 @@ impl Occupants {
 
     /// Everybody of an account: they stand together, but for accounts whose name goes on behind that of this one.
     fn of_account<'a>(&'a self, account: &str) -> impl Iterator<Item = &'a Occupant> {
-        let all = self
-            .0
-            .range::<str, _>((Bound::Included(account), Bound::Unbounded));
+        let behind = (Bound::Included(account), Bound::Unbounded);
+        let all = self.0.range::<str, _>(behind);
         let near = all.take_while(move |(full, _)| full.starts_with(account));
         near.filter(move |(full, _)| is_of(full, account))
             .map(|(_, occupant)| occupant)

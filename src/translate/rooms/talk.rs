@@ -36,8 +36,8 @@ pub(super) struct Talk {
     kept: usize,
     /// The newest subject, and when it was said.
     subject: Option<(i64, Line)>,
-    /// Items that were shown, oldest first: hashes of their ids. Two ids of one hash would need to be looked for, and
-    /// whoever finds a second one to his own has silenced himself.
+    /// Items that were shown, oldest first, by hashes of their ids: a hash needs no memory of its own. Nobody can guess
+    /// the ids of shims, and another id with the hash of one that is known takes 2^64 tries to find.
     seen: VecDeque<u64>,
 }
 
