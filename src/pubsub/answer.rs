@@ -67,10 +67,11 @@ pub(crate) fn own_subscriptions(iq: &Element<'_>, node: &str) -> Option<Vec<(Box
     let pubsub = iq.child(ns::PUBSUB, "pubsub")?;
     let list = pubsub.child(ns::PUBSUB, "subscriptions")?;
     let read = |child: Element<'_>| {
-        // On each, or once on the list.
+        // On each, or once on the list, or, from ejabberd, nowhere: it was asked about this node alone.
         let of = child.attribute("node").or_else(|| list.attribute("node"));
         let (jid, state) = (child.attribute("jid")?, child.attribute("subscription")?);
-        (of.as_deref() == Some(node)).then(|| ((*jid).into(), (*state).into()))
+        of.is_none_or(|of| of == node)
+            .then(|| ((*jid).into(), (*state).into()))
     };
     Some(list.children().filter_map(read).collect())
 }

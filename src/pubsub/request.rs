@@ -68,6 +68,17 @@ pub(crate) fn retract(out: &mut BytesMut, node: &str, item: &str) {
     });
 }
 
+/// Takes `item` away and has the service tell whoever is subscribed (§7.2.2.1); a `set`.
+pub(crate) fn retract_aloud(out: &mut BytesMut, node: &str, item: &str) {
+    wrap(out, ns::PUBSUB, |out| {
+        let (node, item) = (escape(node), escape(item));
+        let _ = write!(
+            out,
+            "<retract node='{node}' notify='true'><item id='{item}'/></retract>"
+        );
+    });
+}
+
 /// Asks for all items of `node` (§6.5.2); a `get`.
 pub(crate) fn items(out: &mut BytesMut, node: &str) {
     wrap(out, ns::PUBSUB, |out| {

@@ -209,6 +209,22 @@ pub enum Event {
         /// Their accounts.
         whom: Vec<String>,
     },
+    /// The client is in a room that is a node.
+    RoomJoined {
+        /// Its bare JID.
+        room: String,
+        /// As the client is called there.
+        nick: String,
+        /// The client has created it.
+        is_new: bool,
+    },
+    /// The client is not let into a room that is a node, for this reason.
+    RoomRefused {
+        /// Its bare JID.
+        room: String,
+        /// The condition of the error the client is shown.
+        reason: String,
+    },
     /// A rule was applied to the stanza in work.
     Applied(&'static Rule),
     /// Something that came in by pubsub was not shown to the client, for this reason.
@@ -296,7 +312,7 @@ impl Event {
             | Self::NotRecorded { .. }
             | Self::LoginFailed
             | Self::LeftBeforeLogin => Level::Warn,
-            Self::LoggedIn(_) | Self::Relaying(_) => Level::Info,
+            Self::LoggedIn(_) | Self::Relaying(_) | Self::RoomRefused { .. } => Level::Info,
             Self::Applied(_) => Level::Trace,
             _ => Level::Debug,
         }
@@ -388,9 +404,20 @@ impl fmt::Display for Event {
             Self::PublishFailed { node, reason } => {
                 write!(f, "publishing to node '{node}' failed: {reason}")
             }
+            Self::RoomJoined { room, nick, is_new } => {
+                let what = if *is_new { "created" } else { "joined" };
+                write!(f, "{what} room {} as {}", shown(room), shown(nick))
+            }
+            Self::RoomRefused { room, reason } => {
+                write!(
+                    f,
+                    "room {} does not let the client in: {reason}",
+                    shown(room)
+                )
+            }
             Self::Applied(rule) => write!(f, "{}: {}", rule.name, rule.text),
             Self::Dropped(Dropped::Seen) => {
-                f.write_str("dropped an event: the client has this presence already")
+                f.write_str("dropped an event: the client was shown this already")
             }
             Self::Dropped(dropped) => write!(f, "dropped an event: {}", dropped.reason()),
         }

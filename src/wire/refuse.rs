@@ -29,14 +29,15 @@ impl<P> Wire<P> {
         kind: &str,
         condition: &str,
     ) {
-        self.show_error_saying(name, attributes, kind, condition, None);
+        self.show_error_with(name, attributes, "", kind, condition, None);
     }
 
-    /// The same with a text for people (RFC 6120 §8.3.3).
-    pub(crate) fn show_error_saying(
+    /// The same with `echo`, a part of what was refused, and a text for people (RFC 6120 §8.3.1, §8.3.3).
+    pub(crate) fn show_error_with(
         &mut self,
         name: &str,
         attributes: &[(&str, Option<&str>)],
+        echo: &str,
         kind: &str,
         condition: &str,
         text: Option<&str>,
@@ -51,7 +52,7 @@ impl<P> Wire<P> {
             }
             let _ = write!(
                 out,
-                "><error type='{kind}'><{condition} xmlns='{}'/>",
+                ">{echo}<error type='{kind}'><{condition} xmlns='{}'/>",
                 ns::STANZA_ERRORS
             );
             if let Some(text) = text {
@@ -92,8 +93,13 @@ impl<P> Wire<P> {
 
     /// Answers an IQ of somebody else's as the server does for a resource that is not there.
     pub(crate) fn answer_unavailable(&mut self, iq: &Element<'_>) {
+        self.answer_error(iq, "service-unavailable");
+    }
+
+    /// Answers an IQ of somebody else's with an error.
+    pub(crate) fn answer_error(&mut self, iq: &Element<'_>, condition: &str) {
         let error = format!(
-            "<error type='cancel'><service-unavailable xmlns='{}'/></error>",
+            "<error type='cancel'><{condition} xmlns='{}'/></error>",
             ns::STANZA_ERRORS
         );
         self.answer(iq, "error", &error);

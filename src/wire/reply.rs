@@ -79,7 +79,7 @@ pub(crate) fn error_condition(stanza: &Element<'_>) -> String {
         .children()
         .filter(|child| child.local() == "error")
         .find_map(|error| {
-            for own in ["pending-subscription", "not-subscribed"] {
+            for own in ["closed-node", "pending-subscription", "not-subscribed"] {
                 if error.child(ns::PUBSUB_ERRORS, own).is_some() {
                     return Some(own.to_owned());
                 }

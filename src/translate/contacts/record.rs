@@ -548,7 +548,7 @@ impl Record {
 
 /// Whether an error means that the node can never be read.
 fn is_final(refused: Refused<'_>) -> bool {
-    let conditions = ["forbidden", "not-allowed", "not-authorized"];
+    let conditions = ["forbidden", "not-allowed", "closed-node", "not-authorized"];
     refused.is_unsupported() || conditions.contains(&refused.condition_or(""))
 }
 

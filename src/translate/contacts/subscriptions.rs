@@ -427,6 +427,7 @@ fn is_final(condition: &str) -> bool {
             | "jid-malformed"
             | "gone"
             | "not-allowed"
+            | "closed-node"
     )
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use bytes::{BufMut as _, BytesMut};
 
 use super::names::{OCCUPANTS, room_of};
+use super::room::Room;
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
@@ -23,6 +24,8 @@ const BROWSE: Rule = Rule::new(
 
 /// The field of a room's configuration that says whether members alone may come in (XEP-0045 §10.2).
 const MEMBERS_ONLY: &str = "muc#roomconfig_membersonly";
+/// The one that names it.
+const ROOM_NAME: &str = "muc#roomconfig_roomname";
 
 /// What a room says it can do; it is not anonymous and has no password.
 const FEATURES: [&str; 7] = [
@@ -77,6 +80,9 @@ impl Rooms {
             (ns::DISCO_ITEMS, true) => self.show_occupants(bare, &id, cx),
             (ns::PING, true) => cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {}),
             (ns::MUC_OWNER, is_get) => self.ask_owner(bare, is_get, &query, iq, cx),
+            (ns::MUC_ADMIN, _) if self.rooms.get(bare).is_some_and(Room::is_owner) => {
+                cx.wire.refuse(iq, "cancel", "feature-not-implemented");
+            }
             (ns::MUC_ADMIN, _) => cx.wire.refuse(iq, "auth", "forbidden"),
             _ => cx.wire.refuse(iq, "cancel", "service-unavailable"),
         }
@@ -128,7 +134,7 @@ impl Rooms {
             return cx.wire.refuse(iq, "auth", "forbidden");
         };
         if is_get {
-            let form = owner_form(room.is_closed());
+            let form = owner_form(room.title(), room.is_closed());
             let write = |out: &mut BytesMut| out.put_slice(form.as_bytes());
             return cx.wire.show_answer(&id, bare, cx.account.jid(), write);
         }
@@ -140,15 +146,12 @@ impl Rooms {
         // A form that does not say leaves it as it is.
         let closes = crate::pubsub::form::value(&form, MEMBERS_ONLY)
             .map_or(room.is_closed(), |it| matches!(it.trim(), "1" | "true"));
-        match (closes, room.is_open()) {
-            (false, false) => room.open(&id, cx),
-            // So far a room that is open cannot be closed.
-            (true, true) => cx.wire.refuse(iq, "cancel", "feature-not-implemented"),
-            _ => {
-                room.accept();
-                cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {});
-            }
+        if closes && room.is_open() {
+            // Whoever is in it would go on to hear and to speak.
+            return cx.wire.refuse(iq, "cancel", "feature-not-implemented");
         }
+        let title = crate::pubsub::form::value(&form, ROOM_NAME);
+        room.configure(&id, closes, title.as_deref(), cx);
     }
 
     /// A question to an occupant goes to his real address, but not under `pure`; one about the client itself is
@@ -196,7 +199,7 @@ impl Rooms {
         if let Some(room) = room_of_ping(iq, cx.account.jid()) {
             match self.is_in(&room) {
                 true => cx.wire.answer_result(iq),
-                false => cx.wire.answer_unavailable(iq),
+                false => cx.wire.answer_error(iq, "item-not-found"),
             }
             return Verdict::Taken;
         }
@@ -263,12 +266,15 @@ impl Question {
 }
 
 /// What of a room its owner may change so far.
-fn owner_form(is_closed: bool) -> String {
-    let is_closed = u8::from(is_closed);
+fn owner_form(title: &str, is_closed: bool) -> String {
+    let (title, is_closed) = (escape(title), u8::from(is_closed));
     format!(
-        "<query xmlns='{}'><x xmlns='{}' type='form'><title>Room</title><field var='FORM_TYPE' type='hidden'><value>\
-         http://jabber.org/protocol/muc#roomconfig</value></field><field var='{MEMBERS_ONLY}' type='boolean' \
-         label='Only members may come in'><value>{is_closed}</value></field></x></query>",
+        "<query xmlns='{}'><x xmlns='{}' type='form'><title>A room on publish-subscribe</title>\
+         <instructions>Everybody in it has to be behind pubshim.</instructions>\
+         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/muc#roomconfig</value></field>\
+         <field var='{ROOM_NAME}' type='text-single' label='Name'><value>{title}</value></field>\
+         <field var='{MEMBERS_ONLY}' type='boolean' label='Only members may come in'><value>{is_closed}</value></field>\
+         </x></query>",
         ns::MUC_OWNER,
         ns::DATA
     )
@@ -285,14 +291,16 @@ fn room_of_ping(iq: &Element<'_>, own: &str) -> Option<String> {
 
 /// What a service says of itself, and that it has rooms.
 fn service_info(query: &Element<'_>) -> String {
-    let mut shown = BytesMut::new();
-    let more = format!(
-        "<identity xmlns='{0}' category='conference' type='text'/><feature xmlns='{0}' var='{1}'/>",
+    // Some clients take a service for what it says first.
+    let mut shown = format!(
+        "<query xmlns='{}'><identity category='conference' type='text'/><feature var='{}'/>",
         ns::DISCO_INFO,
         ns::MUC
     );
-    rewrite(&mut shown, query, &[], |_| true, &more);
-    String::from_utf8_lossy(&shown).into_owned()
+    for child in query.children() {
+        shown += child.raw();
+    }
+    shown + "</query>"
 }
 
 /// The nodes of a service: those that have occupants are rooms, and that is not shown twice.

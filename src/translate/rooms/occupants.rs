@@ -168,7 +168,7 @@ impl Occupants {
         }
         let nick = self.nick_for(&account, &said.nick);
         let change = match before {
-            Some(before) if before != nick && !self.has_other(&said.full, &before) => {
+            Some(before) if before != nick && (is_own || !self.has_other(&said.full, &before)) => {
                 Change::Renamed(before)
             }
             _ => Change::Shown,
@@ -296,6 +296,22 @@ impl Occupants {
         )
     }
 
+    /// Under which nick is shown what somebody said before the client came: the one he had then, if nobody else has it
+    /// now.
+    pub(super) fn nick_before(&self, author: &str, nick: Option<Box<str>>) -> Cow<'_, str> {
+        match nick {
+            Some(nick) => Cow::Owned(self.nick_for(jid::bare(author), &nick).into()),
+            None => self.nick_of_author(author, || None),
+        }
+    }
+
+    /// Somebody of this nick, and what he says of himself.
+    pub(super) fn other_of_nick(&self, nick: &str) -> Option<(Box<str>, Bytes)> {
+        let mut all = self.0.iter();
+        let (full, occupant) = all.find(|(_, it)| *it.nick == *nick)?;
+        Some((full.clone(), occupant.presence.clone()))
+    }
+
     /// Something came of somebody; of which resource, Prosody does not tell.
     pub(super) fn hear(&mut self, author: &str, now: Duration) {
         if let Some(occupant) = self.0.get_mut(author) {
@@ -306,11 +322,11 @@ impl Occupants {
         }
     }
 
-    /// Those last heard of before `before`, except `own` account's, from whom nothing has come for longest; `most` of
+    /// Those last heard of before `before`, except the client itself, `own`, from whom nothing has come for longest; `most` of
     /// them.
     pub(super) fn quietest(&self, own: &str, before: Duration, most: usize) -> Vec<Box<str>> {
         let all = self.0.iter();
-        let all = all.filter(|(full, it)| it.heard < Some(before) && !is_of(full, own));
+        let all = all.filter(|(full, it)| it.heard < Some(before) && ***full != *own);
         let mut all: Vec<_> = all.collect();
         all.sort_by_key(|(_, occupant)| occupant.heard);
         let all = all.into_iter().take(most);
@@ -327,8 +343,8 @@ impl Occupants {
         self.0.len()
     }
 
-    /// Whether anybody is there but `own` account.
+    /// Whether anybody is there but the client itself, `own`.
     pub(super) fn has_others(&self, own: &str) -> bool {
-        self.0.keys().any(|full| !is_of(full, own))
+        self.0.keys().any(|full| **full != *own)
     }
 }

@@ -1,7 +1,7 @@
 //! What is said in a room: live, before, and its subject (listings 16 and 17).
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hasher as _};
 
@@ -20,6 +20,8 @@ use crate::xml::{Element, Namespaces, escape, rewrite_standalone};
 
 /// So many ids of messages are remembered.
 const MOST_SEEN: usize = 300;
+/// What an owner says of why a room is deleted may have so many bytes.
+const MOST_DESTROY: usize = 4096;
 /// What is kept until the client is in may have so many bytes.
 const MOST_KEPT: usize = 4 * 1024 * 1024;
 /// A subject may be so many seconds ahead of our clock.
@@ -112,7 +114,9 @@ impl Talk {
     ) -> Option<Said> {
         // A state alone would take a place on the node (XEP-0085 §5.5 leaves it out in rooms).
         let is_idle = |child: Element<'_>| {
-            matches!(&*child.namespace(), ns::CHAT_STATES | ns::HINTS) || child.local() == "thread"
+            matches!(&*child.namespace(), ns::CHAT_STATES | ns::HINTS)
+                || child.local() == "thread"
+                || child.is(ns::SID, "origin-id")
         };
         if message.children().all(is_idle) {
             return None;
@@ -213,6 +217,24 @@ impl Talk {
         true
     }
 
+    /// What an owner says of why the room is about to be deleted, and where it goes on, if this is that.
+    pub(super) fn destruction(
+        &self,
+        item: Item<'_>,
+        owners: &BTreeSet<Box<str>>,
+    ) -> Option<String> {
+        let message = item.element.child(ns::CLIENT, "message")?;
+        let destroy = message.child(ns::MUC_USER, "x")?;
+        let destroy = destroy.child(ns::MUC_USER, "destroy")?;
+        let is_owner = owners.is_empty() || owners.contains(jid::bare(item.author?));
+        if !is_owner || destroy.raw().len() > MOST_DESTROY {
+            return None;
+        }
+        let mut said = BytesMut::new();
+        rewrite_standalone(&mut said, &destroy, &[], |_| true, "");
+        Some(String::from_utf8_lossy(&said).into_owned())
+    }
+
     /// Takes an item that holds a subject: the newest one counts.
     pub(super) fn note_subject(&mut self, item: Item<'_>, room: &str, now: i64) {
         let id = item.element.attribute("id").unwrap_or_default();
@@ -225,7 +247,9 @@ impl Talk {
         if let Some(stamp) = stamp.filter(|_| is_own && line.is_subject)
             && before.is_none_or(|before| before < stamp)
         {
-            self.subject = Some((stamp, line));
+            // Its item is the same for all subjects of the account, and so no id of a message.
+            let item = Box::default();
+            self.subject = Some((stamp, Line { item, ..line }));
         }
     }
 
@@ -349,10 +373,14 @@ impl<'a> Post<'a> {
 
     /// Copies it from where it stands to the client.
     fn show(&self, is_live: bool, room: &str, occupants: &Occupants, cx: &mut Cx<'_>) {
-        let nick = occupants.nick_of_author(&self.author, || {
+        let said_as = || {
             let from = self.message.attribute("from")?;
             jid::resource(&from).and_then(nick_of)
-        });
+        };
+        let nick = match is_live {
+            true => occupants.nick_of_author(&self.author, said_as),
+            false => occupants.nick_before(&self.author, said_as()),
+        };
         // Both in one piece of memory, and one that need not grow.
         let mut text = String::with_capacity(256);
         let _ = write!(text, "{room}/{nick}");

@@ -97,16 +97,35 @@ fn a_status_and_another_nick_are_published() {
         echo(&mut d, &publish[0]);
         assert_eq!(sees(&mut d), expected);
     }
-    // One of somebody else is taken, and the service is not asked.
-    d.client(&format!("<presence to='{ROOM}/Romeo' id='p'/>"));
-    assert_eq!(
-        (asks(&mut d), sees(&mut d)),
-        (vec![], vec!["presence Romeo: conflict for p".to_owned()])
-    );
+    // One of somebody else is taken, unless he has vanished.
+    for (answers, expected) in [
+        (true, vec!["presence Romeo: conflict for p"]),
+        (false, vec!["presence Romeo: conflict for p"]),
+    ] {
+        d.client(&format!("<presence to='{ROOM}/Romeo' id='p'/>"));
+        let ping = asked(&mut d);
+        assert_eq!(what(&ping[0]), format!("ping {ROMEO}"));
+        match answers {
+            true => d.result(&ping[0], ""),
+            false => d.advance(5),
+        }
+        assert_eq!(sees(&mut d), expected);
+        d.forget();
+    }
     d.client(&format!("<presence to='{ROOM}/Montague' id='p'/>"));
     let publish = asked(&mut d);
     d.error(&publish[0], "auth", "forbidden");
     assert_eq!(sees(&mut d), ["presence Montague: forbidden for p"]);
+    d.client(&format!("<presence to='{ROOM}/Romeo' id='p'/>"));
+    let ping = asked(&mut d);
+    refuse(&mut d, &ping[0], "service-unavailable");
+    assert_eq!(sees(&mut d), ["Romeo unavailable"]);
+    let publish = asked(&mut d);
+    echo(&mut d, &publish[0]);
+    assert_eq!(
+        sees(&mut d),
+        ["Julia unavailable now Romeo 303 110", "Romeo available 110"]
+    );
 }
 
 #[test]
@@ -143,7 +162,7 @@ fn a_service_and_its_nodes_are_browsed_as_rooms() {
         .iter()
         .filter_map(|it| it.attribute("category"))
         .collect();
-    assert_eq!(kinds, ["pubsub", "conference"]);
+    assert_eq!(kinds, ["conference", "pubsub"]);
     assert!(
         query
             .children
@@ -348,6 +367,6 @@ fn another_shim_is_told_whether_the_client_is_there() {
     );
     d.server(&ping(&format!("other@{SERVICE}")));
     let pong = d.one_to_server();
-    assert!(pong.has("error/service-unavailable"), "{pong:?}");
+    assert!(pong.has("error/item-not-found"), "{pong:?}");
     assert_eq!(d.client_bytes(), "");
 }

@@ -169,7 +169,7 @@ fn who_only_browses_is_shown_what_is_there() {
     let info = d.one_to_client();
     let kinds = info.at("query").children.iter();
     let kinds: Vec<_> = kinds.filter_map(|it| it.attribute("category")).collect();
-    assert_eq!(kinds, ["pubsub", "conference"]);
+    assert_eq!(kinds, ["conference", "pubsub"]);
 }
 
 #[test]

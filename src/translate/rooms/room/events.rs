@@ -118,7 +118,7 @@ impl Room {
                 }
                 (Part::Occupants, "item") => self.handle_occupant(item, source, cx),
                 (Part::Occupants, "retract") => {
-                    self.handle_retract(&id(), cx);
+                    self.handle_retract(&id(), publisher.as_deref(), cx);
                     Ok(true)
                 }
                 _ => Err(Dropped::Retracted),
@@ -139,6 +139,10 @@ impl Room {
         if is_live && !self.unheard.is_empty() {
             let id = item.element.attribute("id").unwrap_or_default();
             self.unheard.take(Part::Talk, &id);
+        }
+        if let Some(destroy) = self.talk.destruction(item, &self.owners) {
+            self.destroy = Some(destroy);
+            return;
         }
         let (talk, occupants) = (&mut self.talk, &mut self.occupants);
         let is_taken = talk.note(item, is_live, is_joined, &self.bare, occupants, cx);
@@ -177,7 +181,7 @@ impl Room {
             && !said.is_gone
             && let Some(crowded) = self.occupants.crowded_out(&said.full, cx.account.jid())
         {
-            self.show_gone(&crowded, None, cx);
+            self.show_gone(&crowded, &[], cx);
         }
         let (full, presence) = (said.full.clone(), said.presence.clone());
         let heard = (source != Source::Answer).then_some(cx.wire.now);
@@ -265,7 +269,7 @@ impl Room {
             .map(|(full, _)| Box::<str>::from(full));
         let others: Vec<_> = others.filter(|full| **full != *cx.account.jid()).collect();
         for full in others {
-            self.show_gone(&full, None, cx);
+            self.show_gone(&full, &[], cx);
         }
         self.restore_soon(cx);
     }
@@ -295,25 +299,36 @@ impl Room {
             ..Shown::default()
         };
         self.show(full, &nick, presence, shown, cx);
+        // Another resource of the account may go on by the nick that the client has left.
+        if let Change::Renamed(before) = change
+            && let Some((other, presence)) = self.occupants.other_of_nick(before)
+        {
+            self.show(&other, before, &presence, Shown::default(), cx);
+        }
     }
 
     /// An item was taken away: an owner tidies, or kicks.
-    fn handle_retract(&mut self, item: &str, cx: &mut Cx<'_>) {
+    ///
+    /// `by`: who has, where the service tells it (Prosody). An owner tidies only behind those who are gone.
+    fn handle_retract(&mut self, item: &str, by: Option<&str>, cx: &mut Cx<'_>) {
         if *item == *self.item {
             // If that was a kick, the service refuses.
             self.restore_soon(cx);
         } else if let Some(full) = self.occupants.of_item(item) {
-            self.show_gone(&full, None, cx);
+            let is_kick = by.is_some_and(|by| jid::bare(by) != jid::bare(&full));
+            let statuses: &[&str] = if is_kick { &["307"] } else { &[] };
+            self.show_gone(&full, statuses, cx);
         }
     }
 
-    pub(super) fn show_gone(&mut self, full: &str, presence: Option<&Bytes>, cx: &mut Cx<'_>) {
+    pub(super) fn show_gone(&mut self, full: &str, statuses: &[&str], cx: &mut Cx<'_>) {
         let last = self.occupants.get(full).map(|it| it.presence.clone());
         if let Some(nick) = self.occupants.remove(full)
             && self.state == State::Joined
-            && let Some(presence) = presence.cloned().or(last)
+            && let Some(presence) = last
         {
-            self.show(full, &nick, &bare_presence(&presence), Shown::gone(&[]), cx);
+            let presence = bare_presence(&presence);
+            self.show(full, &nick, &presence, Shown::gone(statuses), cx);
         }
     }
 }

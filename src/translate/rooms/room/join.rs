@@ -2,7 +2,9 @@
 
 use bytes::{BufMut as _, Bytes};
 
-use super::{HOLDER_ANSWERS, NO_ANSWER, Part, Room, State, Step, TRY_AGAIN, delete, forget};
+use super::{
+    Configuration, HOLDER_ANSWERS, NO_ANSWER, Part, Room, State, Step, TRY_AGAIN, delete, forget,
+};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{answer, form, request};
@@ -79,6 +81,7 @@ impl Room {
             return;
         };
         self.access = form::value(&x, "pubsub#access_model").map(|it| (*it).into());
+        self.title = form::value(&x, "pubsub#title").unwrap_or_default().into();
         let owners = form::values(&x, "pubsub#owner");
         self.owners = owners.iter().map(|it| jid::bare(it).into()).collect();
         self.is_owner |= self.owners.contains(cx.account.bare());
@@ -127,11 +130,23 @@ impl Room {
 
     /// Whoever has the nick or the item is there, or not.
     pub(super) fn handle_holder(&mut self, full: &str, pong: Reply<'_>, cx: &mut Cx<'_>) -> bool {
-        if is_gone(pong) {
+        let is_gone = is_gone(pong);
+        if is_gone {
             self.handle_vanished(full, cx);
-            return self.claim_nick(cx);
         }
-        self.handle_held(cx)
+        if self.state == State::Joined {
+            if let Some((update, _)) = self.contested.take() {
+                match is_gone {
+                    true => self.contest(update, cx),
+                    false => self.refuse_update(&update, "conflict", cx),
+                }
+            }
+            return true;
+        }
+        match is_gone {
+            true => self.claim_nick(cx),
+            false => self.handle_held(cx),
+        }
     }
 
     /// He is there, or says nothing, as those who sleep do.
@@ -241,11 +256,9 @@ impl Room {
         match &*condition {
             "item-not-found" if self.may_create => self.create(Part::Talk, cx),
             // A room whose owner approves each subscription (`authorize`, the default of XEP-0207 §8) is for members, too.
-            "not-allowed"
-            | "closed-node"
-            | "not-subscribed"
-            | "pending-subscription"
-            | "not-authorized" => self.fail("registration-required", cx),
+            "closed-node" | "not-subscribed" | "pending-subscription" | "not-authorized" => {
+                self.fail("registration-required", cx)
+            }
             // Prosody says the same to who is not a member and to who is banned.
             "forbidden" if self.access.as_deref() == Some("whitelist") => {
                 self.fail("registration-required", cx)
@@ -321,36 +334,58 @@ impl Room {
         }
     }
 
-    /// The owner accepts the room: everybody may come in. `id`: of the client's request.
-    pub(crate) fn open(&mut self, id: &str, cx: &mut Cx<'_>) {
-        self.open_part(Part::Occupants, id, cx);
+    /// The owner says what he wants of the room: whether it is for members alone, and its name; both nodes let in the
+    /// same. `id`: of the client's request.
+    pub(crate) fn configure(
+        &mut self,
+        id: &str,
+        closes: bool,
+        title: Option<&str>,
+        cx: &mut Cx<'_>,
+    ) {
+        self.is_locked = false;
+        let title = title.filter(|title| *title != &*self.title);
+        if title.is_none() && closes != self.is_open() {
+            return cx
+                .wire
+                .show_answer(id, &self.bare, cx.account.jid(), |_| {});
+        }
+        let wanted = Configuration {
+            id: id.into(),
+            access: if closes { "whitelist" } else { "open" },
+            title: title.map(Into::into),
+        };
+        self.configure_part(Part::Occupants, wanted.into(), cx);
     }
 
-    fn open_part(&mut self, part: Part, id: &str, cx: &mut Cx<'_>) {
-        let (node, step) = (self.node(part), Step::Open(part, id.into()));
-        let is_sent = self.ask("set", step, cx, |out| {
-            request::configure(out, &node, &[("pubsub#access_model", "open")]);
+    fn configure_part(&mut self, part: Part, wanted: Box<Configuration>, cx: &mut Cx<'_>) {
+        let mut fields = vec![("pubsub#access_model", wanted.access)];
+        let title = wanted.title.clone().filter(|_| part == Part::Talk);
+        fields.extend(title.as_deref().map(|title| ("pubsub#title", title)));
+        let (node, id) = (self.node(part), wanted.id.clone());
+        let is_sent = self.ask("set", Step::Configure(part, wanted), cx, |out| {
+            request::configure(out, &node, &fields);
         });
         if !is_sent {
-            self.answer_owner(id, Err(Refused::NoRoom), cx);
+            self.answer_owner(&id, Err(Refused::NoRoom), cx);
         }
     }
 
-    pub(super) fn handle_opened(
+    pub(super) fn handle_configured(
         &mut self,
         part: Part,
-        id: &str,
+        wanted: Box<Configuration>,
         reply: Reply<'_>,
         cx: &mut Cx<'_>,
     ) -> bool {
         match (part, reply) {
-            (Part::Occupants, Ok(_)) => self.open_part(Part::Talk, id, cx),
+            (Part::Occupants, Ok(_)) => self.configure_part(Part::Talk, wanted, cx),
             (Part::Talk, Ok(_)) => {
-                self.is_locked = false;
-                self.access = Some("open".into());
-                self.answer_owner(id, reply, cx);
+                self.access = Some(wanted.access.into());
+                self.title = wanted.title.unwrap_or_default();
+                self.answer_owner(&wanted.id, reply, cx);
             }
-            (_, Err(_)) => self.answer_owner(id, reply, cx),
+            (_, Err(_)) => self.answer_owner(&wanted.id, reply, cx),
         }
         true
     }

@@ -80,8 +80,8 @@ pub(crate) enum Step {
     Heard(Part, Box<str>),
     /// Items whose payload the event has left out.
     Fetch(Part),
-    /// Letting everybody in, as the client has asked by the IQ of this id.
-    Open(Part, Box<str>),
+    /// Configuring a node.
+    Configure(Part, Box<Configuration>),
     /// Whether the occupant with this full JID is there.
     Alive(Box<str>),
     /// What the account is subscribed to.
@@ -106,6 +106,8 @@ enum State {
 
 pub(super) struct Room {
     bare: Box<str>,
+    /// The client's full JID.
+    own: Box<str>,
     /// As the client is called in the room.
     nick: Box<str>,
     /// The client's presence, as it is published.
@@ -120,6 +122,7 @@ pub(super) struct Room {
     is_owner: bool,
     /// The accounts whose room it is, as far as the service tells.
     owners: BTreeSet<Box<str>>,
+    title: Box<str>,
     /// The room's access model, where it is known.
     access: Option<Box<str>>,
     ways: Ways,
@@ -129,6 +132,8 @@ pub(super) struct Room {
     state: State,
     occupants: Occupants,
     talk: Talk,
+    /// A nick that the client wants instead of its own; whoever has it is asked until then whether he is there.
+    contested: Option<(Box<Update>, Duration)>,
     /// What was published and not seen in an event so far.
     unheard: Unheard,
     watch: Watch,
@@ -136,6 +141,8 @@ pub(super) struct Room {
     restore_at: Option<Duration>,
     /// When it was for the last time.
     restored_at: Option<Duration>,
+    /// Why the room is about to be deleted, by its owner's word.
+    destroy: Option<String>,
     /// So many others have come since the own item was published.
     new_since: u16,
     /// Items whose payloads events have left out, and whether some are being fetched.
@@ -145,6 +152,14 @@ pub(super) struct Room {
     pub(super) is_nick_taken: bool,
     /// What the client is told besides, if nothing comes of its join.
     text: Option<&'static str>,
+}
+
+/// What the owner wants of the room, by the client's IQ of this id.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    id: Box<str>,
+    access: &'static str,
+    title: Option<Box<str>>,
 }
 
 /// How a room is joined.
@@ -201,6 +216,7 @@ impl Room {
         let muc = presence.child(ns::MUC, "x");
         Self {
             bare: bare.into(),
+            own: cx.account.jid().into(),
             nick: nick.into(),
             presence: own_payload(presence, bare, nick, cx.account.jid()),
             id: presence.attribute("id").map(|id| (*id).into()),
@@ -210,6 +226,7 @@ impl Room {
             is_locked: false,
             is_owner: false,
             owners: BTreeSet::new(),
+            title: Box::default(),
             access: None,
             ways,
             tries: 0,
@@ -217,10 +234,12 @@ impl Room {
             state: State::Creating,
             occupants: Occupants::default(),
             talk: Talk::new(muc.as_ref(), cx.wire.unix_time()),
+            contested: None,
             unheard: Unheard::default(),
             watch: Watch::default(),
             restore_at: None,
             restored_at: None,
+            destroy: None,
             new_since: 0,
             left_out: VecDeque::new(),
             fetches: false,
@@ -245,6 +264,11 @@ impl Room {
         self.is_owner
     }
 
+    /// What the room is called; empty: it has no name but its address.
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+
     /// Whether everybody may come in, as far as is known.
     pub(super) fn is_open(&self) -> bool {
         self.access.as_deref() == Some("open")
@@ -253,11 +277,6 @@ impl Room {
     /// Whether members alone may come in, by the owner's word.
     pub(super) fn is_closed(&self) -> bool {
         !self.is_open() && !self.is_locked
-    }
-
-    /// The owner accepts the room as it is.
-    pub(super) fn accept(&mut self) {
-        self.is_locked = false;
     }
 
     fn node(&self, part: Part) -> String {
@@ -287,6 +306,10 @@ impl Room {
                 return self.handle_held(cx);
             }
             State::Joined => {
+                if let Some((update, _)) = self.contested.take_if(|(_, at)| *at <= now) {
+                    self.forget_holder(cx);
+                    self.refuse_update(&update, "conflict", cx);
+                }
                 if self.restore_at.take_if(|at| *at <= now).is_some() {
                     self.restore(cx);
                 }
@@ -305,12 +328,14 @@ impl Room {
             State::Joined => self.restore_at.into_iter().chain(self.clean_up_at()).min(),
             _ => None,
         };
-        of_state.into_iter().chain(self.unheard.due_at()).min()
+        let contested = self.contested.as_ref().map(|(_, at)| *at);
+        let of_state = of_state.into_iter().chain(contested);
+        of_state.chain(self.unheard.due_at()).min()
     }
 
     /// Who the client is.
     fn own_account(&self) -> &str {
-        jid::bare(&self.item)
+        jid::bare(&self.own)
     }
 
     /// Goes on with the answer to a step; `false`: the client is not in the room.
@@ -372,9 +397,7 @@ impl Room {
             }
             (Step::Update(update), Err(refused)) => {
                 self.unheard.take(Part::Occupants, &self.item);
-                let condition = refused.condition_or(NO_ANSWER);
-                let id = update.id.as_deref();
-                self.show_refusal(&update.nick, id, condition, cx.account, cx.wire);
+                self.refuse_update(&update, refused.condition_or(NO_ANSWER), cx);
                 true
             }
             (Step::Say(_, item), Ok(_)) => {
@@ -389,7 +412,9 @@ impl Room {
             }
             (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),
             (Step::Fetch(part), reply) => self.handle_fetched(part, reply, cx),
-            (Step::Open(part, id), reply) => self.handle_opened(part, &id, reply, cx),
+            (Step::Configure(part, wanted), reply) => {
+                self.handle_configured(part, wanted, reply, cx)
+            }
             (Step::Alive(full), pong) => {
                 match is_gone(pong) {
                     true => self.handle_vanished(&full, cx),

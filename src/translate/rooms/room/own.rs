@@ -2,8 +2,8 @@
 
 use bytes::{BufMut as _, Bytes};
 
-use super::show::{Shown, gone_payload, own_payload};
-use super::{Part, Room, State, Step};
+use super::show::{Shown, gone_payload, kind_of, own_payload};
+use super::{HOLDER_ANSWERS, Part, Room, State, Step};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
@@ -39,22 +39,44 @@ impl Room {
             }
             return true;
         }
-        if self.occupants.claimant(nick, cx.account.bare()).is_some() {
-            cx.wire.refuse(presence, "cancel", "conflict");
-            return true;
-        }
         let update = Update {
             nick: nick.into(),
             id,
-            payload: payload.clone(),
+            payload,
         };
-        if !self.publish_self(Step::Update(update.into()), &payload, cx) {
-            cx.wire.refuse(presence, "wait", "resource-constraint");
-            return true;
+        self.contest(update.into(), cx);
+        true
+    }
+
+    /// Publishes the client's new presence, unless somebody else who is there has its nick: he is asked first, as his
+    /// shim may have died without a word.
+    pub(super) fn contest(&mut self, update: Box<Update>, cx: &mut Cx<'_>) {
+        if let Some((older, _)) = self.contested.take() {
+            self.forget_holder(cx);
+            self.refuse_update(&older, "conflict", cx);
+        }
+        let holder = self.occupants.claimant(&update.nick, cx.account.bare());
+        if let Some(full) = holder {
+            let step = Step::Holder(full.clone());
+            if self.ways.only_nodes || !self.ask_whether_there(&full, step, cx) {
+                return self.refuse_update(&update, "conflict", cx);
+            }
+            self.contested = Some((update, cx.wire.now + HOLDER_ANSWERS));
+            return;
+        }
+        let payload = update.payload.clone();
+        let (nick, id) = (update.nick.clone(), update.id.clone());
+        if !self.publish_self(Step::Update(update), &payload, cx) {
+            let (account, wire) = (&*cx.account, &mut *cx.wire);
+            return self.show_refusal(&nick, id.as_deref(), "resource-constraint", account, wire);
         }
         self.unheard
             .push(Part::Occupants, self.item.clone(), None, payload);
-        true
+    }
+
+    pub(super) fn refuse_update(&self, update: &Update, condition: &str, cx: &mut Cx<'_>) {
+        let id = update.id.as_deref();
+        self.show_refusal(&update.nick, id, condition, cx.account, cx.wire);
     }
 
     /// A message of the client's to everybody.
@@ -164,5 +186,5 @@ pub(crate) fn show_unsaid(
         ("to", Some(account.jid())),
         ("id", id),
     ];
-    wire.show_error("message", &attributes, "cancel", condition);
+    wire.show_error("message", &attributes, kind_of(condition), condition);
 }

@@ -10,7 +10,7 @@ use crate::ns;
 use crate::translate::account::Account;
 use crate::translate::rooms::occupants::is_of_room;
 use crate::translate::{Cx, Wire};
-use crate::wire::Leg;
+use crate::wire::{Event, Leg};
 use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
 
 impl Room {
@@ -31,8 +31,13 @@ impl Room {
                 );
             }
         }
+        cx.wire.log(Event::RoomJoined {
+            room: self.bare.to_string(),
+            nick: self.nick.to_string(),
+            is_new: self.is_new,
+        });
         let mut statuses = vec!["100", "110"];
-        if self.is_new {
+        if self.is_locked {
             statuses.push("201");
         }
         let nick = self.occupants.get(&own).map(|it| it.nick.clone());
@@ -76,7 +81,8 @@ impl Room {
             true => ("owner", "moderator"),
             false => ("none", "participant"),
         };
-        let role = if shown.is_gone { "none" } else { role };
+        let stays = !shown.is_gone || shown.new_nick.is_some();
+        let role = if stays { role } else { "none" };
         let mut x = format!(
             "<x xmlns='{}'><item affiliation='{affiliation}' role='{role}' jid='{}'",
             ns::MUC_USER,
@@ -121,6 +127,10 @@ impl Room {
     /// Tells the client that nothing came of its join, unless it is in (XEP-0045 §7.2).
     pub(crate) fn refuse(&self, condition: &str, account: &Account, wire: &mut Wire) {
         if self.state != State::Joined {
+            wire.log(Event::RoomRefused {
+                room: self.bare.to_string(),
+                reason: condition.to_owned(),
+            });
             let id = self.id.as_deref();
             self.show_refusal(&self.nick, id, condition, account, wire);
         }
@@ -134,16 +144,51 @@ impl Room {
         account: &Account,
         wire: &mut Wire,
     ) {
-        let kind = match condition {
-            "registration-required" | "forbidden" => "auth",
-            "remote-server-timeout" | "resource-constraint" => "wait",
-            _ => "cancel",
-        };
         let from = format!("{}/{nick}", self.bare);
         let (from, to) = (Some(&*from), Some(account.jid()));
         let attributes = [("from", from), ("to", to), ("id", id)];
-        wire.show_error_saying("presence", &attributes, kind, condition, self.text);
+        let echo = format!("<x xmlns='{}'/>", ns::MUC);
+        let text = self.text.or_else(|| text_of(condition));
+        wire.show_error_with(
+            "presence",
+            &attributes,
+            &echo,
+            kind_of(condition),
+            condition,
+            text,
+        );
     }
+}
+
+/// The type of an error with this condition (RFC 6120 §8.3.3).
+pub(in crate::translate::rooms) fn kind_of(condition: &str) -> &'static str {
+    match condition {
+        "registration-required" | "subscription-required" | "forbidden" | "not-authorized" => {
+            "auth"
+        }
+        "remote-server-timeout" | "resource-constraint" | "internal-server-error" => "wait",
+        "not-acceptable" | "jid-malformed" | "bad-request" | "policy-violation" => "modify",
+        _ => "cancel",
+    }
+}
+
+/// What people are told of why they are not in a room.
+fn text_of(condition: &str) -> Option<&'static str> {
+    Some(match condition {
+        "conflict" => "somebody else in the room has this nick",
+        "registration-required" => {
+            "only members may come in, or whoever has created the room has not accepted it yet"
+        }
+        "not-allowed" => "you may not create rooms on this service",
+        "forbidden" => "the room does not let you in",
+        "item-not-found" => "there is no such room",
+        "remote-server-timeout" => "the service of this room does not answer",
+        "resource-constraint" => "this was too much at once: try again in a moment",
+        "service-unavailable" => {
+            "this does not work as a service of rooms: is it one of publish-subscribe?"
+        }
+        _ => return None,
+    })
 }
 
 /// How an occupant is shown.

@@ -193,6 +193,10 @@ impl Room {
             translate::Ask::Rooms(Ask::Step(of, Step::Say(..))) => **of == *self.bare,
             _ => false,
         });
-        self.show_out(&["110"], "<destroy/>", cx)
+        let destroy = self
+            .destroy
+            .take()
+            .unwrap_or_else(|| "<destroy/>".to_owned());
+        self.show_out(&["110"], &destroy, cx)
     }
 }

@@ -121,7 +121,7 @@ impl Room {
             return Some(Duration::ZERO);
         }
         let check = self.watch.check.as_ref().map(|check| check.at);
-        let has_others = self.occupants.has_others(self.own_account());
+        let has_others = self.occupants.has_others(&self.own);
         let round = has_others.then_some(self.watch.round_at);
         check.into_iter().chain(round).min()
     }
@@ -155,7 +155,7 @@ impl Room {
     }
 
     fn look_for_silent(&mut self, since: Duration, most: usize) {
-        let silent = self.occupants.quietest(self.own_account(), since, most);
+        let silent = self.occupants.quietest(&self.own, since, most);
         self.suspect(silent, since);
     }
 
@@ -189,7 +189,7 @@ impl Room {
             self.note_litter(&item, cx);
         }
         let claimed = self.nick.clone();
-        self.show_gone(full, None, cx);
+        self.show_gone(full, &[], cx);
         if self.state != State::Joined {
             self.occupants.free(&claimed);
         }
@@ -244,8 +244,9 @@ impl Room {
             }
             let node = self.node(Part::Occupants);
             let service = Some(jid::domain(&self.bare));
-            cx.wire
-                .tell("set", service, |out| request::retract(out, &node, &item));
+            cx.wire.tell("set", service, |out| {
+                request::retract_aloud(out, &node, &item);
+            });
         }
     }
 
