@@ -298,6 +298,28 @@ fn a_nick_of_another_account_is_taken() {
 }
 
 #[test]
+fn who_stood_in_another_item_stays_in_it() {
+    // Both items would be there for whoever comes later, and the older one last.
+    for kind in ["", " type='unavailable'"] {
+        let mut d = session();
+        join(&mut d, MUC);
+        let before = item_by(JULIET, JULIET, "Julia", kind, "");
+        let publish = answer_join(&mut d, &before, "");
+        assert_eq!(what(&publish[0]), format!("publish {OCCUPANTS} {JULIET}"));
+    }
+}
+
+#[test]
+fn an_item_another_resource_has_taken_is_left_to_it() {
+    let mut d = joined();
+    let other = occupant("juliet@capulet.lit/chamber", "Julia", "");
+    happens(&mut d, OCCUPANTS, &other);
+    assert_eq!(asks(&mut d), [format!("publish {OCCUPANTS} {JULIET}")]);
+    happens(&mut d, OCCUPANTS, &other);
+    assert_eq!(asks(&mut d), [""; 0]);
+}
+
+#[test]
 fn another_resource_has_another_item() {
     let mut d = session();
     join(&mut d, MUC);

@@ -398,3 +398,25 @@ fn when_somebody_speaks_the_silent_are_asked() {
         "not whoever spoke"
     );
 }
+
+#[test]
+fn whoever_was_asked_before_somebody_spoke_is_asked_again() {
+    let mut d = joined();
+    let [nurse, speaker] = ["nurse@capulet.lit/chamber", "paris@capulet.lit/garden"];
+    let last = "tybalt@capulet.lit/street";
+    for other in [nurse, speaker, last] {
+        happens(&mut d, OCCUPANTS, &occupant(other, &other[..5], ""));
+    }
+    d.forget();
+    d.advance(10);
+    happens(&mut d, TALK, &body(speaker, "paris", "m1", 1));
+    for silent in [nurse, ROMEO] {
+        d.advance(1);
+        assert_eq!(asks(&mut d), [format!("ping {silent}")]);
+    }
+    happens(&mut d, TALK, &body(speaker, "paris", "m2", 2));
+    d.advance(1);
+    assert_eq!(asks(&mut d), [format!("ping {last}")]);
+    d.advance(5);
+    assert_eq!(asks(&mut d), [format!("ping {nurse}")]);
+}

@@ -104,12 +104,19 @@ impl Room {
         }
         let now = cx.wire.now;
         self.spoken_at = now;
-        if self.pings == 0 {
-            let soon = now + TRY_AGAIN;
-            let at = self.checked_at.map_or(soon, |at| soon.max(at + MOMENT));
-            self.pings = MOST_AT_ONCE;
-            (self.ping_at, self.checked_at) = (at, Some(at));
+        if self.pings > 0 {
+            // Whoever has vanished since some were asked already is asked in another round.
+            self.asks_again = true;
+        } else {
+            self.begin_pings(now);
         }
+    }
+
+    fn begin_pings(&mut self, now: Duration) {
+        let soon = now + TRY_AGAIN;
+        let at = self.checked_at.map_or(soon, |at| soon.max(at + MOMENT));
+        self.pings = MOST_AT_ONCE;
+        (self.ping_at, self.checked_at) = (at, Some(at));
     }
 
     fn note_occupant(&mut self, item: &Element<'_>, cx: &mut Cx<'_>) -> Result<bool, Dropped> {
@@ -120,6 +127,17 @@ impl Room {
         if is_rival && is_other && matches!(self.state, State::TakingNick(_)) {
             // His claim stands before ours, in the order everybody sees.
             return Ok(self.end("conflict", cx));
+        }
+        if is_own && matches!(self.state, State::Entering(_)) {
+            // Where it stood before, it is published again: whoever comes later would see both items, and on ejabberd
+            // not the newer one last.
+            self.item.clone_from(&said.item);
+        }
+        if self.state == State::Joined && !is_own && *said.item == *self.item {
+            // Another client of the account came at the same moment, and took the same item.
+            if self.next_item(cx) {
+                self.publish_self(Step::Restore, cx);
+            }
         }
         if is_own && said.is_gone {
             // Not by this client: it would not be in the room any more.
@@ -195,6 +213,9 @@ impl Room {
         };
         self.pings = self.pings.saturating_sub(1);
         self.ping_at = now + if self.pings == 0 { PING } else { TRY_AGAIN };
+        if self.pings == 0 && std::mem::take(&mut self.asks_again) {
+            self.begin_pings(now);
+        }
         let quiet = self.occupants.quietest(cx.account.bare(), before);
         let Some(full) = quiet.map(Box::<str>::from) else {
             return;

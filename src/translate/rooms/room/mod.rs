@@ -99,6 +99,8 @@ pub(super) struct Room {
     pings: u8,
     spoken_at: Duration,
     checked_at: Option<Duration>,
+    /// Somebody has spoken since.
+    asks_again: bool,
 }
 
 /// The answers to what was asked about a room are of no use any more.
@@ -128,6 +130,7 @@ impl Room {
             pings: 0,
             spoken_at: Duration::ZERO,
             checked_at: None,
+            asks_again: false,
         }
     }
 
