@@ -156,6 +156,18 @@ fn a_nick_of_another_account_is_taken() {
 }
 
 #[test]
+fn who_stood_in_another_item_stays_in_it() {
+    // Both items would be there for whoever comes later, and the older one last.
+    for kind in ["", " type='unavailable'"] {
+        let mut d = session();
+        join(&mut d, MUC);
+        let before = item_by(JULIET, JULIET, "Julia", kind, "");
+        let publish = answer_join(&mut d, &before, "");
+        assert_eq!(what(&publish[0]), format!("publish {OCCUPANTS} {JULIET}"));
+    }
+}
+
+#[test]
 fn the_nick_of_who_has_vanished_is_free() {
     let mut d = session();
     join(&mut d, MUC);

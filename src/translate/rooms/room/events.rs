@@ -165,6 +165,11 @@ impl Room {
             // His claim stands before ours, in the order everybody sees.
             return Ok(self.fail("conflict", cx));
         }
+        if is_own && matches!(self.state, State::Entering(_)) {
+            // Where it stood before, it is published again: whoever comes later would see both items, and on ejabberd
+            // not the newer one last.
+            self.item.clone_from(&said.item);
+        }
         if is_own {
             if said.is_gone {
                 // Not by this client: it would not be in the room any more.
