@@ -62,6 +62,32 @@ const JOIN: Rule = Rule::new(
     "the join becomes subscriptions to the room's nodes, and an item that says who is there",
 );
 
+const LEAVE: Rule = Rule::new(
+    "room-leave",
+    "",
+    "whoever leaves says so in his item, and his subscriptions to the room's nodes end",
+);
+const CHANGE: Rule = Rule::new(
+    "room-change",
+    "",
+    "another status or nick in a room is published in the client's item",
+);
+const OCCUPANT: Rule = Rule::new(
+    "room-occupant",
+    "12",
+    "an item that says who is in a room is shown as his presence there",
+);
+const SAY: Rule = Rule::new(
+    "room-say",
+    "14, 16",
+    "what is said to a room is published on its node",
+);
+const MESSAGE: Rule = Rule::new(
+    "room-message",
+    "15, 17",
+    "an item of a room's node is shown as a message of whoever has published it",
+);
+
 /// An item of one of a room's nodes.
 #[derive(Clone, Copy)]
 struct Item<'a> {

@@ -9,9 +9,9 @@ use bytes::{Bytes, BytesMut};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::Item;
 use super::names::nick_of;
 use super::occupants::{Occupants, is_of_room};
+use super::{Item, MESSAGE};
 use crate::jid;
 use crate::ns;
 use crate::translate::Cx;
@@ -411,6 +411,7 @@ impl<'a> Post<'a> {
         ];
         let may_stay =
             |child: &Element<'_>| may_stay(child, room) && child.namespace() != ns::DELAY;
+        cx.wire.apply(&MESSAGE);
         cx.wire.stanza(Leg::Client, |out| {
             rewrite_standalone(out, &self.message, &changes, may_stay, more);
         });

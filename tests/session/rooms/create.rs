@@ -35,8 +35,19 @@ fn a_missing_room_is_created_by_who_knows_rooms() {
     d.result(&create[0], "");
     let publish = answer_join_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
     echo(&mut d, &publish[0]);
-    let own = d.client_got().remove(0);
+    let mut got = d.client_got();
+    let own = got.remove(0);
     assert_eq!(shown(&own), "JC available 100 110 201");
+    // Whoever makes a room is told once whom it is for.
+    let told = got.pop().unwrap();
+    assert_eq!(told.value("from"), ROOM);
+    assert!(told.at("body").text.contains("behind pubshim"), "{told:?}");
+    let joined = Event::RoomJoined {
+        room: ROOM.into(),
+        nick: "JC".into(),
+        is_new: true,
+    };
+    assert!(d.events().contains(&joined));
     assert_eq!(own.at("x/item").value("affiliation"), "owner");
 
     // The owner accepts it: both nodes are opened, then he is answered.
@@ -140,7 +151,19 @@ fn who_may_not_create_is_told() {
     let create = asked(&mut d);
     refuse(&mut d, &create[0], "forbidden");
     assert_eq!(asks(&mut d), UNDO);
-    assert_eq!(sees(&mut d), ["presence JC: not-allowed for join"]);
+    let refused = d.one_to_client();
+    assert_eq!(shown(&refused), "presence JC: not-allowed for join");
+    assert!(refused.at("error/text").text.contains("may not create"));
+    assert_eq!(
+        refused.at("x").namespace,
+        "http://jabber.org/protocol/muc",
+        "some clients know a join by it alone"
+    );
+    let said = Event::RoomRefused {
+        room: ROOM.into(),
+        reason: "not-allowed".into(),
+    };
+    assert!(d.events().contains(&said));
 }
 
 #[test]

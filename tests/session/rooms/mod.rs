@@ -2,7 +2,7 @@
 //! only nodes. What the service says is cut from what ejabberd and Prosody said.
 
 use crate::scenes::*;
-use pubshim::session::{Dropped, Function, Input, Leg, Options, Policy};
+use pubshim::session::{Dropped, Event, Function, Input, Leg, Options, Policy};
 
 mod create;
 mod hostile;

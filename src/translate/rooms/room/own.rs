@@ -8,7 +8,7 @@ use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
 use crate::translate::account::Account;
-use crate::translate::rooms::Ask;
+use crate::translate::rooms::{Ask, CHANGE, LEAVE, SAY};
 use crate::translate::{Cx, Wire};
 use crate::xml::Element;
 
@@ -64,6 +64,7 @@ impl Room {
             self.contested = Some((update, cx.wire.now + HOLDER_ANSWERS));
             return;
         }
+        cx.wire.apply(&CHANGE);
         let payload = update.payload.clone();
         let (nick, id) = (update.nick.clone(), update.id.clone());
         if !self.publish_self(Step::Update(update), &payload, cx) {
@@ -87,6 +88,7 @@ impl Room {
         let Some(said) = self.talk.said(message, &self.bare, &self.nick, cx) else {
             return;
         };
+        cx.wire.apply(&SAY);
         let id: Option<Box<str>> = message.attribute("id").map(|id| (*id).into());
         let node = self.node(Part::Talk);
         let item: Box<str> = said.item.as_str().into();
@@ -124,6 +126,7 @@ impl Room {
     /// not listen any more.
     pub(crate) fn leave(self, presence: Option<&Element<'_>>, cx: &mut Cx<'_>) {
         self.withdraw(presence, cx);
+        cx.wire.apply(&LEAVE);
         if let Some(presence) = presence {
             let own = cx.account.jid().to_owned();
             let said = own_payload(presence, &self.bare, &self.nick, &own);

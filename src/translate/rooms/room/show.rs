@@ -8,6 +8,7 @@ use super::{Room, State};
 use crate::jid;
 use crate::ns;
 use crate::translate::account::Account;
+use crate::translate::rooms::OCCUPANT;
 use crate::translate::rooms::occupants::is_of_room;
 use crate::translate::{Cx, Wire};
 use crate::wire::{Event, Leg};
@@ -48,6 +49,12 @@ impl Room {
         }
         self.show_self(&statuses, cx);
         self.talk.show_history(&self.bare, &self.occupants, cx);
+        if self.is_new {
+            self.tell(
+                "This room is made of publish-subscribe: only people whose client is behind pubshim can see it.",
+                cx,
+            );
+        }
     }
 
     fn show_self(&self, statuses: &[&str], cx: &mut Cx<'_>) {
@@ -57,6 +64,16 @@ impl Room {
             ..Shown::default()
         };
         self.show(&own, &self.nick, &self.presence, shown, cx);
+    }
+
+    /// The room says something to the client alone.
+    fn tell(&self, text: &str, cx: &mut Cx<'_>) {
+        let (from, to) = (escape(&self.bare), escape(cx.account.jid()));
+        let message = format!(
+            "<message type='groupchat' from='{from}' to='{to}'><body>{text}</body></message>"
+        );
+        cx.wire
+            .stanza(Leg::Client, |out| out.extend_from_slice(message.as_bytes()));
     }
 
     /// Shows the client an occupant.
@@ -104,6 +121,7 @@ impl Room {
             ("type", shown.is_gone.then_some("unavailable")),
         ];
         let may_stay = |child: &Element<'_>| !is_of_room(child);
+        cx.wire.apply(&OCCUPANT);
         cx.wire.stanza(Leg::Client, |out| {
             rewrite(out, &presence, &changes, may_stay, &x);
         });
