@@ -223,6 +223,8 @@ impl Talk {
         item: Item<'_>,
         owners: &BTreeSet<Box<str>>,
     ) -> Option<String> {
+        // Hardly any message is.
+        memchr::memmem::find(item.element.raw().as_bytes(), b"destroy")?;
         let message = item.element.child(ns::CLIENT, "message")?;
         let destroy = message.child(ns::MUC_USER, "x")?;
         let destroy = destroy.child(ns::MUC_USER, "destroy")?;
