@@ -228,8 +228,8 @@ impl Talk {
         let message = item.element.child(ns::CLIENT, "message")?;
         let destroy = message.child(ns::MUC_USER, "x")?;
         let destroy = destroy.child(ns::MUC_USER, "destroy")?;
-        let is_owner = owners.is_empty() || owners.contains(jid::bare(item.author?));
-        if !is_owner || destroy.raw().len() > MOST_DESTROY {
+        // Of whom nobody knows that he is an owner may not say where everybody is to go.
+        if !owners.contains(jid::bare(item.author?)) || destroy.raw().len() > MOST_DESTROY {
             return None;
         }
         let mut said = BytesMut::new();

@@ -205,6 +205,8 @@ impl Room {
         if part == Part::Occupants && !self.is_owner {
             delete(&self.bare, Part::Talk, cx.wire);
         }
+        self.text =
+            Some("a node of this name belongs to somebody else, so there can be no such room");
         self.fail("service-unavailable", cx)
     }
 
@@ -343,9 +345,14 @@ impl Room {
         title: Option<&str>,
         cx: &mut Cx<'_>,
     ) {
-        self.is_locked = false;
         let title = title.filter(|title| *title != &*self.title);
-        if title.is_none() && closes != self.is_open() {
+        let is_as_wanted = if closes {
+            !self.is_open()
+        } else {
+            self.is_open() && !self.is_locked
+        };
+        if title.is_none() && is_as_wanted {
+            self.is_locked = false;
             return cx
                 .wire
                 .show_answer(id, &self.bare, cx.account.jid(), |_| {});
@@ -381,8 +388,11 @@ impl Room {
         match (part, reply) {
             (Part::Occupants, Ok(_)) => self.configure_part(Part::Talk, wanted, cx),
             (Part::Talk, Ok(_)) => {
+                self.is_locked = false;
                 self.access = Some(wanted.access.into());
-                self.title = wanted.title.unwrap_or_default();
+                if let Some(title) = wanted.title {
+                    self.title = title;
+                }
                 self.answer_owner(&wanted.id, reply, cx);
             }
             (_, Err(_)) => self.answer_owner(&wanted.id, reply, cx),

@@ -51,7 +51,9 @@ impl Room {
     /// Publishes the client's new presence, unless somebody else who is there has its nick: he is asked first, as his
     /// shim may have died without a word.
     pub(super) fn contest(&mut self, update: Box<Update>, cx: &mut Cx<'_>) {
-        if let Some((older, _)) = self.contested.take() {
+        // A status leaves a nick that is contested alone.
+        let other = self.contested.take_if(|_| update.nick != self.nick);
+        if let Some((older, _)) = other {
             self.forget_holder(cx);
             self.refuse_update(&older, "conflict", cx);
         }
@@ -61,6 +63,8 @@ impl Room {
             if self.ways.only_nodes || !self.ask_whether_there(&full, step, cx) {
                 return self.refuse_update(&update, "conflict", cx);
             }
+            // He is asked once, whatever comes of it.
+            self.occupants.hear(&full, cx.wire.now);
             self.contested = Some((update, cx.wire.now + HOLDER_ANSWERS));
             return;
         }
