@@ -92,9 +92,9 @@ impl Join {
         let mut asked = std::mem::take(&mut shim.to_server);
         let mut own = Vec::new();
         let mut shown = 0;
-        const ROOM: &str = "<query xmlns='http://jabber.org/protocol/disco#info'><x xmlns='jabber:x:data'><field \
+        const INFO: &str = "<query xmlns='http://jabber.org/protocol/disco#info'><x xmlns='jabber:x:data'><field \
             var='pubsub#owner'><value>juliet@capulet.lit</value></field></x></query>";
-        for payload in [ROOM, "", "", &self.occupants, &self.history] {
+        for payload in [INFO, "", "", &self.occupants, &self.history] {
             let (id, rest) = take_id(asked);
             asked = rest;
             shim.receive(Leg::Server, &answer(&id, payload));
