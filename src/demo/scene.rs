@@ -52,7 +52,7 @@ juliet gets <iq type='result' id='accept' from='characters@chat.domain'/>
 
 # He joins, and both see each other.
 romeo says <presence to='characters@chat.domain/Romeo'><x xmlns='http://jabber.org/protocol/muc'/></presence>
-romeo gets <presence from='characters@chat.domain/JC'><x xmlns='http://jabber.org/protocol/muc#user'><item role='participant'/></x></presence>
+romeo gets <presence from='characters@chat.domain/JC'><x xmlns='http://jabber.org/protocol/muc#user'><item role='moderator'/></x></presence>
 romeo gets <presence from='characters@chat.domain/Romeo'><x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x></presence>
 romeo gets <message from='characters@chat.domain' type='groupchat'><subject/></message>
 juliet gets <presence from='characters@chat.domain/Romeo'/>

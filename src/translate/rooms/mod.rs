@@ -374,8 +374,9 @@ impl Rooms {
         for bare in due {
             self.drive(&bare, cx, Room::go_on);
         }
-        while may_ping_at(cx.wire).is_some_and(|at| at.max(self.ping_at) <= now)
+        while self.ping_at <= now
             && self.next_ping().is_some_and(|at| at <= now)
+            && may_ping_at(cx.wire).is_some_and(|at| at <= now)
         {
             let rooms = self.rooms.values_mut();
             let next = rooms.min_by_key(|room| room.ping_at().unwrap_or(Duration::MAX));

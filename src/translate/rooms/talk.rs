@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hasher as _};
+use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
+use memchr::memmem::Finder;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -20,6 +22,8 @@ use crate::xml::{Element, Namespaces, escape, rewrite_standalone};
 
 /// So many ids of messages are remembered.
 const MOST_SEEN: usize = 300;
+/// How to look for it is worked out once.
+static DESTROY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("destroy"));
 /// What an owner says of why a room is deleted may have so many bytes.
 const MOST_DESTROY: usize = 4096;
 /// What is kept until the client is in may have so many bytes.
@@ -224,7 +228,7 @@ impl Talk {
         owners: &BTreeSet<Box<str>>,
     ) -> Option<String> {
         // Hardly any message is.
-        memchr::memmem::find(item.element.raw().as_bytes(), b"destroy")?;
+        DESTROY.find(item.element.raw().as_bytes())?;
         let message = item.element.child(ns::CLIENT, "message")?;
         let destroy = message.child(ns::MUC_USER, "x")?;
         let destroy = destroy.child(ns::MUC_USER, "destroy")?;

@@ -51,10 +51,7 @@ impl Room {
         };
         let says = |name, value| event.element.attribute(name).as_deref() == Some(value);
         match event.what {
-            What::Items => {
-                let replyto = event.replyto();
-                self.handle_items(event.element, part, Source::Event, replyto.as_deref(), cx)
-            }
+            What::Items => self.handle_items(event.element, part, Source::Event, Some(event), cx),
             What::Subscription if says("jid", cx.account.jid()) && says("subscription", "none") => {
                 self.handle_kick(part, cx)
             }
@@ -70,14 +67,14 @@ impl Room {
         }
     }
 
-    /// Items in an answer, or in an event; `false`: the client is out of the room by it. `replyto`: who has published
-    /// those that do not say it.
+    /// Items in an answer, or in an event, which says who has published those that do not say it themselves; `false`:
+    /// the client is out of the room by it.
     pub(super) fn handle_items(
         &mut self,
         items: &Element<'_>,
         part: Part,
         source: Source,
-        replyto: Option<&str>,
+        event: Option<&Event<'_>>,
         cx: &mut Cx<'_>,
     ) -> bool {
         let most = match source {
@@ -88,12 +85,16 @@ impl Room {
         for element in items.children().take(most) {
             let id = || element.attribute("id").unwrap_or_default();
             let publisher = element.attribute("publisher");
-            let author = publisher.as_deref().or(replyto);
+            let replyto = match publisher {
+                Some(_) => None,
+                None => event.and_then(Event::replyto),
+            };
+            let author = publisher.as_deref().or(replyto.as_deref());
             let item = Item {
                 element: &element,
                 author: author.filter(|it| !it.is_empty()),
             };
-            let is_bare = || item.element.children().next().is_none();
+            let is_bare = || item.element.inner().trim_ascii().is_empty();
             let noted = match (part, item.element.local()) {
                 _ if id().len() > MOST_ID => Err(Dropped::Overflow),
                 (_, "item") if source == Source::Event && is_bare() => {
