@@ -122,6 +122,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("policy", r#""auto""#),
     ("native", "[]"),
     ("rooms", "[]"),
+    ("rooms-open", "false"),
     ("max-sessions", "1000"),
     ("max-stanza-size", r#""256KiB""#),
     ("max-stanza-size-before-login", r#""64KiB""#),
