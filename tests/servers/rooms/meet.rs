@@ -209,10 +209,11 @@ fn own_room(server: &Server, [juliet, romeo]: &[Guest; 2]) -> [Vec<Told>; 2] {
     romeo.joins(room, "Romeo");
     juliet.is_told("Romeo", |it| it.is("came", room, "Romeo"));
     romeo.does(json!({"cmd": "say", "room": room, "body": "Late"}));
-    juliet.does(json!({"cmd": "who", "room": room}));
     for person in [juliet, romeo] {
         hears(person, room, 1);
     }
+    juliet.does(json!({"cmd": "who", "room": room}));
+    juliet.is_told("who is there", |it| it.event == "who" && it.room == room);
     juliet.does(json!({"cmd": "topic", "room": room, "text": "Owls"}));
     for person in [juliet, romeo] {
         person.is_told("the topic", |it| it.is("topic", room, "JC"));

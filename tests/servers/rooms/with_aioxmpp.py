@@ -46,7 +46,7 @@ class Client:
     async def do_info(self, to):
         try:
             answer = await self.disco.query_info(aioxmpp.JID.fromstr(to), require_fresh=True)
-        except aioxmpp.XMPPError as error:
+        except aioxmpp.errors.XMPPError as error:
             return report("refused", room=to, condition=error.condition.value[1])
         kinds = {f"{it.category}/{it.type_}" for it in answer.identities}
         report("info", room=to, items=sorted(kinds | set(answer.features)))
@@ -59,7 +59,7 @@ class Client:
         self.rooms[room] = Room(room, conversation, self.muc)
         try:
             await joined
-        except aioxmpp.XMPPError:
+        except aioxmpp.errors.XMPPError:
             pass  # it is reported as it comes
 
     def do_say(self, room, body):

@@ -144,23 +144,28 @@ impl World {
             .map(|who| self.say(*who, room, note))
             .collect();
         self.are_heard(inside[0], room, &mut said);
-        let mut refused = Vec::new();
+        let wanted: Vec<_> = asked.iter().map(|(who, nick, _)| (*who, *nick)).collect();
         for (who, nick, id) in asked {
             let Some(why) = self.is_answered(who, room, &id) else {
                 self.has_heard(who, room, &said);
                 self.is_in(who, room, nick);
                 continue;
             };
-            refused.push((who, nick, why));
+            // It has yielded to whoever asked before it, even if that one has yielded, too.
+            let account = |who: usize| &self.clients[who].account.bare;
+            let mut rivals = wanted.iter().filter(|(_, it)| *it == nick);
+            if why != "conflict" || !rivals.any(|(it, _)| account(*it) != account(who)) {
+                self.is_right(who, room, nick, Some(&why));
+            }
         }
-        for (who, nick, why) in refused {
-            self.is_right(who, room, nick, Some(&why));
+        let truth = &self.rooms[room];
+        for (_, nick) in wanted {
+            let people = truth.people.values().map(|(it, _)| it);
+            let mut nicks = people.chain(truth.ghosts.values());
+            assert!(nicks.any(|it| it == nick), "nobody is {nick}");
         }
-        for (full, (nick, _)) in &self.rooms[room].people {
-            assert!(
-                !self.rooms[room].is_taken(nick, bare(full)),
-                "{nick} has two"
-            );
+        for (full, (nick, _)) in &truth.people {
+            assert!(!truth.is_taken(nick, bare(full)), "two are {nick}");
         }
         Some(())
     }
