@@ -92,6 +92,7 @@ const MESSAGE: Rule = Rule::new(
 #[derive(Clone, Copy)]
 struct Item<'a> {
     element: &'a Element<'a>,
+    id: &'a str,
     /// Who has published it, if the service says so: in the item, else as the address for replies (listing 17).
     author: Option<&'a str>,
 }
@@ -431,7 +432,7 @@ fn may_ping_at(wire: &Wire) -> Option<Duration> {
     let is_ping = |asked: &&super::Ask| {
         matches!(
             asked,
-            super::Ask::Rooms(Ask::Step(_, Step::Alive(_) | Step::Leftover(_)))
+            super::Ask::Rooms(Ask::Step(_, Step::Alive(..) | Step::Leftover(_)))
         )
     };
     let is_idle = wire.asked().filter(is_ping).count() < MOST_PINGS;

@@ -67,7 +67,14 @@ pub(super) enum Change {
 
 impl Said {
     /// Reads an item of the occupants node.
-    pub(super) fn read(Item { element, author }: Item<'_>, room: &str) -> Result<Self, Dropped> {
+    pub(super) fn read(
+        Item {
+            element,
+            id,
+            author,
+        }: Item<'_>,
+        room: &str,
+    ) -> Result<Self, Dropped> {
         let mut payloads = element.children();
         let (Some(presence), None) = (payloads.next(), payloads.next()) else {
             return Err(Dropped::WrongPayload);
@@ -93,7 +100,7 @@ impl Said {
             nick,
             is_gone,
             presence: kept(&presence),
-            item: element.attribute("id").unwrap_or_default().into(),
+            item: id.into(),
         })
     }
 }

@@ -159,14 +159,8 @@ impl Talk {
         room: &str,
         occupants: &mut Occupants,
         cx: &mut Cx<'_>,
-    ) -> bool {
-        let post = match Post::read(item) {
-            Ok(post) => post,
-            Err(reason) => {
-                cx.wire.drop_event(reason);
-                return false;
-            }
-        };
+    ) -> Result<bool, Dropped> {
+        let post = Post::read(item)?;
         if !is_live {
             // Its event has overtaken the answer that has it, too, and in its place.
             let meanwhile = self.meanwhile.len();
@@ -174,12 +168,11 @@ impl Talk {
             self.meanwhile.retain(|it| !is_it(it));
             if self.meanwhile.len() < meanwhile {
                 self.before.push(post.keep(room));
-                return false;
+                return Ok(false);
             }
         }
         if !self.is_new(&post.item) {
-            cx.wire.drop_event(Dropped::Seen);
-            return false;
+            return Err(Dropped::Seen);
         }
         if is_live && is_in {
             post.show(true, room, occupants, cx);
@@ -190,8 +183,7 @@ impl Talk {
             };
             let line = post.keep(room);
             if lines.len() >= MOST_SEEN || self.kept + line.payload.len() > MOST_KEPT {
-                cx.wire.drop_event(Dropped::Overflow);
-                return false;
+                return Err(Dropped::Overflow);
             }
             self.kept += line.payload.len();
             lines.push(line);
@@ -199,7 +191,7 @@ impl Talk {
         if is_live {
             occupants.hear(&post.author, cx.wire.now);
         }
-        true
+        Ok(true)
     }
 
     /// Whether an item was not seen before; from now on it was.
@@ -243,11 +235,10 @@ impl Talk {
 
     /// Takes an item that holds a subject: the newest one counts.
     pub(super) fn note_subject(&mut self, item: Item<'_>, room: &str, now: i64) {
-        let id = item.element.attribute("id").unwrap_or_default();
         let Ok(line) = Post::read(item).map(|post| post.keep(room)) else {
             return;
         };
-        let is_own = id.strip_prefix("subject/") == Some(jid::bare(&line.author));
+        let is_own = item.id.strip_prefix("subject/") == Some(jid::bare(&line.author));
         let stamp = line.stamp.filter(|stamp| *stamp <= now + MOST_AHEAD);
         let before = self.subject.as_ref().map(|(stamp, _)| *stamp);
         if let Some(stamp) = stamp.filter(|_| is_own && line.is_subject)
@@ -336,7 +327,13 @@ impl Wanted {
 
 impl<'a> Post<'a> {
     /// Reads a message as pubshim writes it, or as listing 17 prints it: without `from`, `type` and `id`.
-    fn read(Item { element, author }: Item<'a>) -> Result<Self, Dropped> {
+    fn read(
+        Item {
+            element,
+            id,
+            author,
+        }: Item<'a>,
+    ) -> Result<Self, Dropped> {
         let mut payloads = element.children();
         let (Some(message), None) = (payloads.next(), payloads.next()) else {
             return Err(Dropped::WrongPayload);
@@ -353,7 +350,7 @@ impl<'a> Post<'a> {
         Ok(Self {
             message,
             author: author.ok_or(Dropped::ForeignFrom)?.into(),
-            item: element.attribute("id").unwrap_or_default(),
+            item: id.into(),
         })
     }
 
@@ -400,7 +397,7 @@ impl<'a> Post<'a> {
             );
         }
         // Clients know what was said before by the room's own word for when (XEP-0045 §7.2.14).
-        if let Some(said_at) = self.said_at().filter(|_| !is_live) {
+        if let Some(said_at) = (!is_live).then(|| self.said_at()).flatten() {
             let _ = write!(
                 text,
                 "<delay xmlns='{}' from='{}' stamp='{}'/>",

@@ -247,3 +247,43 @@ fn a_room_for_members_is_opened_by_its_owners_word_alone() {
         )
     );
 }
+
+#[test]
+fn a_room_that_could_not_be_opened_stays_locked() {
+    let mut d = session();
+    join(&mut d, MUC);
+    is_missing(&mut d);
+    for _ in 0..2 {
+        let create = asked(&mut d);
+        d.result(&create[0], "");
+    }
+    let publish = answer_join_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
+    echo(&mut d, &publish[0]);
+    answer_watch(&mut d);
+    d.forget();
+    let accept = format!(
+        "<iq type='set' id='c' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+         <x xmlns='jabber:x:data' type='submit'><field var='muc#roomconfig_roomname'><value>Cave</value></field></x>\
+         </query></iq>"
+    );
+    d.client(&accept);
+    let configure = asked(&mut d);
+    d.error(&configure[0], "wait", "internal-server-error");
+    assert_eq!(sees(&mut d), ["iq : internal-server-error for c"]);
+    // The same again, and now it is done; the room has its name.
+    d.client(&accept);
+    for (node, title) in [(OCCUPANTS, None), (TALK, Some("Cave"))] {
+        let configure = asked(&mut d);
+        assert_eq!(what(&configure[0]), format!("configure {node}"));
+        let fields = configure[0].fields();
+        assert_eq!(fields["pubsub#access_model"], "open");
+        assert_eq!(fields.get("pubsub#title").map(String::as_str), title);
+        d.result(&configure[0], "");
+    }
+    assert_eq!(sees(&mut d), ["result  c"]);
+    d.client(&format!(
+        "<iq type='get' id='g' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'/></iq>"
+    ));
+    let form = d.one_to_client();
+    assert_eq!(form.fields()["muc#roomconfig_roomname"], "Cave");
+}

@@ -450,3 +450,16 @@ fn a_purge_takes_everybody_away_and_nobody_out() {
         ["publish characters#occupants juliet@capulet.lit"]
     );
 }
+
+#[test]
+fn who_has_come_back_meanwhile_is_there() {
+    let mut d = joined();
+    d.advance(361);
+    let ping = asked(&mut d);
+    assert_eq!(what(&ping[0]), format!("ping {ROMEO}"));
+    d.advance(1);
+    happens(&mut d, OCCUPANTS, &occupant(ROMEO, "Romeo", ""));
+    d.forget();
+    refuse(&mut d, &ping[0], "service-unavailable");
+    assert_eq!(sees(&mut d), [""; 0]);
+}

@@ -83,7 +83,7 @@ impl Room {
         };
         let mut bare = Vec::new();
         for element in items.children().take(most) {
-            let id = || element.attribute("id").unwrap_or_default();
+            let id = element.attribute("id").unwrap_or_default();
             let publisher = element.attribute("publisher");
             let replyto = match publisher {
                 Some(_) => None,
@@ -92,20 +92,13 @@ impl Room {
             let author = publisher.as_deref().or(replyto.as_deref());
             let item = Item {
                 element: &element,
+                id: &id,
                 author: author.filter(|it| !it.is_empty()),
             };
-            let is_bare = || item.element.inner().trim_ascii().is_empty();
             let noted = match (part, item.element.local()) {
-                _ if id().len() > MOST_ID => Err(Dropped::Overflow),
-                (_, "item") if source == Source::Event && is_bare() => {
-                    bare.push(id().into_owned());
-                    Ok(true)
-                }
-                (Part::Talk, "item") => {
-                    self.handle_message(item, source, cx);
-                    Ok(true)
-                }
-                (Part::Occupants, "item") if id().starts_with("subject/") => {
+                _ if id.len() > MOST_ID => Err(Dropped::Overflow),
+                (Part::Talk, "item") => self.handle_message(item, source, cx),
+                (Part::Occupants, "item") if id.starts_with("subject/") => {
                     self.talk
                         .note_subject(item, &self.bare, cx.wire.unix_time());
                     Ok(true)
@@ -113,13 +106,13 @@ impl Room {
                 (Part::Occupants, "item")
                     if item.author.is_none()
                         && self.state == State::TakingNick
-                        && *id() == *self.item =>
+                        && *id == *self.item =>
                 {
                     Ok(self.fail_unsigned(cx))
                 }
                 (Part::Occupants, "item") => self.handle_occupant(item, source, cx),
                 (Part::Occupants, "retract") => {
-                    self.handle_retract(&id(), publisher.as_deref(), cx);
+                    self.handle_retract(&id, publisher.as_deref(), cx);
                     Ok(true)
                 }
                 _ => Err(Dropped::Retracted),
@@ -127,6 +120,11 @@ impl Room {
             match noted {
                 Ok(true) => {}
                 Ok(false) => return false,
+                Err(Dropped::WrongPayload)
+                    if source == Source::Event && element.inner().trim_ascii().is_empty() =>
+                {
+                    bare.push(id.into_owned());
+                }
                 Err(reason) => cx.wire.drop_event(reason),
             }
         }
@@ -134,22 +132,27 @@ impl Room {
         true
     }
 
-    fn handle_message(&mut self, item: Item<'_>, source: Source, cx: &mut Cx<'_>) {
+    fn handle_message(
+        &mut self,
+        item: Item<'_>,
+        source: Source,
+        cx: &mut Cx<'_>,
+    ) -> Result<bool, Dropped> {
         let is_joined = self.state == State::Joined;
         let is_live = source != Source::Answer;
         if is_live && !self.unheard.is_empty() {
-            let id = item.element.attribute("id").unwrap_or_default();
-            self.unheard.take(Part::Talk, &id);
+            self.unheard.take(Part::Talk, item.id);
         }
         if let Some(destroy) = self.talk.destruction(item, &self.owners) {
             self.destroy = Some(destroy);
-            return;
+            return Ok(true);
         }
         let (talk, occupants) = (&mut self.talk, &mut self.occupants);
-        let is_taken = talk.note(item, is_live, is_joined, &self.bare, occupants, cx);
+        let is_taken = talk.note(item, is_live, is_joined, &self.bare, occupants, cx)?;
         if is_taken && is_live && is_joined {
             self.watch_silent(cx);
         }
+        Ok(true)
     }
 
     fn handle_occupant(

@@ -35,6 +35,8 @@ use crate::xml::Element;
 pub(super) const NO_ANSWER: &str = "remote-server-timeout";
 /// So long another client that creates the same room is waited for.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// What comes in the moment somebody is asked may have come before.
+const TICK: Duration = Duration::from_millis(1);
 /// So long whoever has a nick is asked whether he is there.
 const HOLDER_ANSWERS: Duration = Duration::from_secs(5);
 
@@ -82,8 +84,8 @@ pub(crate) enum Step {
     Fetch(Part),
     /// Configuring a node.
     Configure(Part, Box<Configuration>),
-    /// Whether the occupant with this full JID is there.
-    Alive(Box<str>),
+    /// Whether the occupant with this full JID is there, asked at that time.
+    Alive(Box<str>, Duration),
     /// What the account is subscribed to.
     Leftovers(Part),
     /// Whether the own resource that is subscribed is there.
@@ -415,8 +417,10 @@ impl Room {
             (Step::Configure(part, wanted), reply) => {
                 self.handle_configured(part, wanted, reply, cx)
             }
-            (Step::Alive(full), pong) => {
+            (Step::Alive(full, asked), pong) => {
                 match is_gone(pong) {
+                    // He has come back since.
+                    true if !self.occupants.is_silent_since(&full, asked + TICK) => {}
                     true => self.handle_vanished(&full, cx),
                     false => self.handle_alive(&full, cx),
                 }

@@ -146,7 +146,7 @@ impl Room {
                     }
                     // He is asked once, whatever comes of it.
                     self.occupants.hear(&full, now);
-                    (full.clone(), Step::Alive(full))
+                    (full.clone(), Step::Alive(full, now))
                 }
             };
             return self.ask_whether_there(&full, step, cx);
