@@ -41,12 +41,14 @@ use super::{Cx, Kind, Verdict, Wire};
 use crate::jid;
 use crate::ns;
 use crate::policy::{Function, Policy};
-use crate::pubsub::Event;
+use crate::pubsub::{Event, What, request};
 use crate::wire::{Dropped, Leg, Reply, Rule};
 use crate::xml::Element;
 
 /// So many rooms may be joined at once.
 const MOST_ROOMS: usize = 256;
+/// So many rooms and nodes are remembered.
+const MOST_KNOWN: usize = 1024;
 /// So often within this time a client is told that a nick is taken, and then to wait: Gajim tries one after the other
 /// without end.
 const MOST_CONFLICTS: usize = 5;
@@ -128,6 +130,10 @@ pub(super) struct Rooms {
     opens: bool,
     /// Rooms whose leftovers were looked for.
     tidied: BTreeSet<Box<str>>,
+    /// Rooms that the client has turned to in this session.
+    known: BTreeSet<Box<str>>,
+    /// Nodes of others, whose subscriptions were ended.
+    ended: BTreeSet<Box<str>>,
     /// When the client was told that a nick is taken, in which room.
     conflicts: Vec<(Box<str>, Duration)>,
     /// When the session may ping an occupant again.
@@ -151,6 +157,8 @@ impl Rooms {
             rooms: BTreeMap::new(),
             opens,
             tidied: BTreeSet::new(),
+            known: BTreeSet::new(),
+            ended: BTreeSet::new(),
             conflicts: Vec::new(),
             ping_at: Duration::ZERO,
         }
@@ -236,6 +244,9 @@ impl Rooms {
             asks_leftovers: !self.only_nodes && !self.tidied.contains(bare),
         };
         let room = Room::new(bare, &nick, presence, ways, cx);
+        if self.known.len() < MOST_KNOWN {
+            self.known.insert(bare.into());
+        }
         self.rooms.insert(bare.into(), room);
         self.drive(bare, cx, |room, cx| room.enter(cx));
     }
@@ -308,10 +319,27 @@ impl Rooms {
             });
         } else if name.is_some() || event.element.children().any(|item| is_of_a_room(&item)) {
             cx.wire.drop_event(Dropped::NotSubscribed);
+            self.end_subscription(&bare, event, cx);
         } else {
             return Verdict::Pass;
         }
         Verdict::Taken
+    }
+
+    /// This resource is still subscribed to a node of a room that it is not in: it was in it when it died. Once for
+    /// each node.
+    fn end_subscription(&mut self, bare: &str, event: &Event<'_>, cx: &mut Cx<'_>) {
+        let is_new = event.what == What::Items && !self.known.contains(bare);
+        let node = [event.node, "@", event.service].concat();
+        if !is_new || self.ended.len() >= MOST_KNOWN || !cx.wire.may_react() {
+            return;
+        }
+        if self.ended.insert(node.into()) {
+            let (service, own) = (Some(event.service), cx.account.jid().to_owned());
+            cx.wire.tell("set", service, |out| {
+                request::unsubscribe(out, event.node, &own);
+            });
+        }
     }
 
     /// The answer to an IQ of ours.
