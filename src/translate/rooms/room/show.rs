@@ -49,7 +49,8 @@ impl Room {
         }
         self.show_self(&statuses, cx);
         self.talk.show_history(&self.bare, &self.occupants, cx);
-        if self.is_new {
+        // Under `pure` there is nobody else.
+        if self.is_new && !self.ways.only_nodes {
             self.tell(
                 "This room is made of publish-subscribe: only people whose client is behind pubshim can see it.",
                 cx,
