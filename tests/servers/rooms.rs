@@ -104,7 +104,7 @@ fn people_meet_in_a_room(kind: Kind) {
         "<iq type='set' id='accept' to='{room}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
          <x xmlns='jabber:x:data' type='submit'/></query></iq>"
     ));
-    let accepted = juliet.sees("the answer", |it| it.value("id") == "accept");
+    let accepted = juliet.sees("the answer", |it| it.attribute("id") == Some("accept"));
     assert_eq!(accepted.value("type"), "result", "{accepted:?}");
 
     // Others see who is there before they see themselves.

@@ -174,6 +174,10 @@ impl Inside {
             self.subject = Some(stanza.at("subject").text.clone());
             return Ok(());
         };
+        if stanza.attribute("from") == Some(room) {
+            // What the room itself says to whoever has made it.
+            return Ok(());
+        }
         if let Some(delay) = stanza.find("delay") {
             if self.subject.is_some() || delay.attribute("from") != Some(room) {
                 return Err("no history");
