@@ -149,6 +149,12 @@ fn is_of(full: &str, account: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
+/// Whether a nick looks like one that stands with an account, which is another one's than `account`.
+fn looks_named(nick: &str, account: &str) -> bool {
+    let looks = nick.ends_with(')') && nick.contains(" (") && nick.contains('@');
+    looks && !nick.ends_with(&format!(" ({account})"))
+}
+
 impl Occupants {
     /// Takes what an item says; the client's own, `is_own`, however many there are.
     pub(super) fn note(
@@ -202,14 +208,10 @@ impl Occupants {
     pub(super) fn nick_for(&self, account: &str, nick: &str) -> Box<str> {
         let mut all = self.iter();
         let is_taken = all.any(|(full, other)| *other.nick == *nick && !is_of(full, account));
-        let looks_like_one = nick.ends_with(')') && nick.contains(" (") && nick.contains('@');
-        if !looks_like_one && !is_taken {
-            return nick.into();
-        }
         let suffix = format!(" ({account})");
-        match nick.ends_with(&suffix) {
-            true => nick.into(),
-            false => (nick.to_owned() + &suffix).into(),
+        match looks_named(nick, account) || is_taken && !nick.ends_with(&suffix) {
+            true => (nick.to_owned() + &suffix).into(),
+            false => nick.into(),
         }
     }
 
@@ -234,13 +236,17 @@ impl Occupants {
             .map(|(full, _)| full.clone())
     }
 
-    /// Nobody was shown yet: who wants this nick may have it.
-    pub(super) fn free(&mut self, nick: &str) {
-        if self.of_nick(nick).is_none()
-            && let Some(next) = self.0.values_mut().find(|it| *it.claimed == *nick)
-        {
-            next.nick.clone_from(&next.claimed);
+    /// Nobody has this nick any more: whoever wants it has it. Who that is, and his nick of before.
+    pub(super) fn free(&mut self, nick: &str) -> Option<(Box<str>, Box<str>)> {
+        if self.of_nick(nick).is_some() {
+            return None;
         }
+        let mut all = self.0.iter_mut();
+        let (full, next) = all.find(|(full, it)| {
+            *it.claimed == *nick && !looks_named(nick, jid::bare(full)) && *it.nick != *nick
+        })?;
+        let before = std::mem::replace(&mut next.nick, nick.into());
+        Some((full.clone(), before))
     }
 
     fn has_other(&self, full: &str, nick: &str) -> bool {
@@ -319,13 +325,29 @@ impl Occupants {
         Some((full.clone(), occupant.presence.clone()))
     }
 
-    /// Something came of somebody; of which resource, Prosody does not tell.
-    pub(super) fn hear(&mut self, author: &str, now: Duration) {
+    /// Something came of somebody. Prosody does not tell of which resource: it is the one of this nick.
+    pub(super) fn hear_author(
+        &mut self,
+        author: &str,
+        nick: impl FnOnce() -> Option<Box<str>>,
+        now: Duration,
+    ) {
         if let Some(occupant) = self.0.get_mut(author) {
             occupant.heard = Some(now);
         } else if jid::resource(author).is_none() {
-            let all = self.0.iter_mut().filter(|(full, _)| is_of(full, author));
+            let nick = nick();
+            let is_it = |full: &str, it: &Occupant| {
+                is_of(full, author) && nick.as_ref().is_none_or(|nick| it.claimed == *nick)
+            };
+            let all = self.0.iter_mut().filter(|(full, it)| is_it(full, it));
             all.for_each(|(_, occupant)| occupant.heard = Some(now));
+        }
+    }
+
+    /// Something came of this full JID.
+    pub(super) fn hear(&mut self, full: &str, now: Duration) {
+        if let Some(occupant) = self.0.get_mut(full) {
+            occupant.heard = Some(now);
         }
     }
 

@@ -189,7 +189,7 @@ impl Talk {
             lines.push(line);
         }
         if is_live {
-            occupants.hear(&post.author, cx.wire.now);
+            occupants.hear_author(&post.author, || post.said_as(), cx.wire.now);
         }
         Ok(true)
     }
@@ -354,6 +354,12 @@ impl<'a> Post<'a> {
         })
     }
 
+    /// As its author calls himself in it.
+    fn said_as(&self) -> Option<Box<str>> {
+        let from = self.message.attribute("from")?;
+        jid::resource(&from).and_then(nick_of)
+    }
+
     /// When it was said, by its author's clock, in seconds since 1970.
     fn said_at(&self) -> Option<i64> {
         let delay = self.message.child(ns::DELAY, "delay")?;
@@ -376,13 +382,9 @@ impl<'a> Post<'a> {
 
     /// Copies it from where it stands to the client.
     fn show(&self, is_live: bool, room: &str, occupants: &Occupants, cx: &mut Cx<'_>) {
-        let said_as = || {
-            let from = self.message.attribute("from")?;
-            jid::resource(&from).and_then(nick_of)
-        };
         let nick = match is_live {
-            true => occupants.nick_of_author(&self.author, said_as),
-            false => occupants.nick_before(&self.author, said_as()),
+            true => occupants.nick_of_author(&self.author, || self.said_as()),
+            false => occupants.nick_before(&self.author, self.said_as()),
         };
         // Both in one piece of memory, and one that need not grow.
         let mut text = String::with_capacity(256);

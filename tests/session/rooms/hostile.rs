@@ -152,11 +152,12 @@ fn a_nick_of_somebody_else_stands_with_the_account() {
         ["JC (juliet@capulet.lit) (nurse@capulet.lit) available"]
     );
     // Who has been shown so may say it himself.
+    let hall = "nurse@capulet.lit/hall";
     for _ in 0..2 {
         happens(
             &mut d,
             OCCUPANTS,
-            &occupant("nurse@capulet.lit/hall", "Romeo (nurse@capulet.lit)", ""),
+            &item_by(hall, hall, "Romeo (nurse@capulet.lit)", "", ""),
         );
         assert_eq!(sees(&mut d), ["Romeo (nurse@capulet.lit) available"]);
     }
@@ -256,8 +257,11 @@ fn what_is_no_item_of_a_room_is_dropped() {
 fn so_many_are_known_and_no_more() {
     let crowd = |accounts: u32, resources: u32| -> String {
         let all = (0..accounts).flat_map(|n| (0..resources).map(move |r| (n, r)));
-        all.map(|(n, r)| occupant(&format!("c{n}@verona.lit/{r}"), &format!("c{n}-{r}"), ""))
-            .collect()
+        all.map(|(n, r)| {
+            let full = format!("c{n}@verona.lit/{r}");
+            item_by(&full, &full, &format!("c{n}-{r}"), "", "")
+        })
+        .collect()
     };
     // Of one account.
     let mut d = joined_with(&crowd(1, 6), "");

@@ -171,7 +171,8 @@ fn who_stood_in_another_item_stays_in_it() {
 fn the_nick_of_who_has_vanished_is_free() {
     let mut d = session();
     join(&mut d, MUC);
-    let both = occupant(ROMEO, "JC", "") + &occupant("romeo@montague.lit/tablet", "JC", "");
+    let tablet = "romeo@montague.lit/tablet";
+    let both = occupant(ROMEO, "JC", "") + &item_by(tablet, tablet, "JC", "", "");
     let ping = answer_join(&mut d, &both, "");
     refuse(&mut d, &ping[0], "service-unavailable");
     let ping = asked(&mut d);

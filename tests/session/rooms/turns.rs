@@ -287,3 +287,30 @@ fn an_id_of_the_rooms_in_a_subject_is_none() {
     let ids = subject.children.iter().filter(|it| it.local == "stanza-id");
     assert_eq!(ids.count(), 0);
 }
+
+#[test]
+fn an_item_is_of_one_resource() {
+    // He has come back with another resource, and has taken over what the dead one had left.
+    let mut d = joined();
+    let again = item_by("romeo@montague.lit/again", CONTACT, "Romeo", "", "");
+    happens(&mut d, OCCUPANTS, &again);
+    happens(&mut d, OCCUPANTS, &again.replace("/Romeo'", "/Roy'"));
+    assert_eq!(
+        sees(&mut d),
+        [
+            "Romeo available",
+            "Romeo unavailable now Roy 303",
+            "Roy available"
+        ]
+    );
+}
+
+#[test]
+fn the_nick_that_the_client_had_before_is_free() {
+    let mut d = session();
+    join(&mut d, MUC);
+    let there = occupant(JULIET, "Tyb", "") + &occupant(ROMEO, "Tyb", "");
+    let publish = answer_join(&mut d, &there, "");
+    echo(&mut d, &publish[0]);
+    assert_eq!(sees(&mut d)[..2], ["Tyb available", "JC available 100 110"]);
+}

@@ -150,7 +150,15 @@ fn who_comes_with_the_nick_of_the_silent_has_them_asked() {
     let ping = asked(&mut d);
     assert_eq!(what(&ping[0]), format!("ping {ROMEO}"));
     refuse(&mut d, &ping[0], "service-unavailable");
-    assert_eq!(sees(&mut d), ["Romeo unavailable"]);
+    // Then it is hers.
+    assert_eq!(
+        sees(&mut d),
+        [
+            "Romeo unavailable",
+            "Romeo (nurse@capulet.lit) unavailable now Romeo 303",
+            "Romeo available"
+        ]
+    );
 }
 
 #[test]
@@ -462,4 +470,18 @@ fn who_has_come_back_meanwhile_is_there() {
     d.forget();
     refuse(&mut d, &ping[0], "service-unavailable");
     assert_eq!(sees(&mut d), [""; 0]);
+}
+
+#[test]
+fn who_speaks_says_nothing_of_another_resource() {
+    // Prosody tells the account alone.
+    let mut d = joined();
+    let other = "romeo@montague.lit/other";
+    happens(&mut d, OCCUPANTS, &item_by(other, other, "Roy", "", ""));
+    d.advance(10);
+    d.forget();
+    let said = body(ROMEO, "Romeo", "m1", 1);
+    happens(&mut d, TALK, &said.replace(ROMEO, CONTACT));
+    d.advance(5);
+    assert_eq!(asks(&mut d), [format!("ping {other}")]);
 }

@@ -171,8 +171,9 @@ impl Room {
         }
         if is_own && matches!(self.state, State::Entering(_)) {
             // Where it stood before, it is published again: whoever comes later would see both items, and on ejabberd
-            // not the newer one last.
+            // not the newer one last. The nick of before is nobody's.
             self.item.clone_from(&said.item);
+            return Ok(true);
         }
         if is_own {
             if said.is_gone {
@@ -185,6 +186,9 @@ impl Room {
             self.handle_other(&said, cx);
         } else if !is_own && !said.is_gone && said.item == self.item {
             self.handle_own_twin(cx);
+        }
+        if !said.is_gone {
+            self.replace_twin(&said, cx);
         }
         if !is_own
             && !said.is_gone
@@ -240,6 +244,25 @@ impl Room {
         }
     }
 
+    /// An item is of one resource: whoever of the same account stood in it before is gone, or says soon that he is not.
+    fn replace_twin(&mut self, said: &Said, cx: &mut Cx<'_>) {
+        let Some(before) = self.occupants.of_item(&said.item) else {
+            return;
+        };
+        let is_twin = before != said.full && jid::bare(&before) == jid::bare(&said.full);
+        if !is_twin || *before == *cx.account.jid() {
+            return;
+        }
+        let keeps_nick = self
+            .occupants
+            .get(&before)
+            .is_some_and(|it| it.nick == said.nick);
+        match keeps_nick {
+            true => drop(self.occupants.remove(&before)),
+            false => self.show_gone(&before, &[], cx),
+        }
+    }
+
     /// Publishes the own item again in a moment, and not more often than once a minute.
     fn restore_soon(&mut self, cx: &mut Cx<'_>) {
         let soon = cx.wire.now + RESTORE;
@@ -287,8 +310,8 @@ impl Room {
         let is_own = full == cx.account.jid();
         let own: &[&str] = if is_own { &["110"] } else { &[] };
         if let Change::Gone(nick) = change {
-            let shown = Shown::gone(own);
-            return self.show(full, nick, presence, shown, cx);
+            self.show(full, nick, presence, Shown::gone(own), cx);
+            return self.show_freed(nick, cx);
         }
         let nick = self.occupants.get(full).map(|it| it.nick.clone());
         let Some(nick) = nick else { return };
@@ -338,6 +361,19 @@ impl Room {
         {
             let presence = bare_presence(&presence);
             self.show(full, &nick, &presence, Shown::gone(statuses), cx);
+            self.show_freed(&nick, cx);
+        }
+    }
+
+    /// Whoever wants a nick that nobody has any more is shown with it.
+    fn show_freed(&mut self, nick: &str, cx: &mut Cx<'_>) {
+        let Some((full, before)) = self.occupants.free(nick) else {
+            return;
+        };
+        if let Some(occupant) = self.occupants.get(&full) {
+            let presence = occupant.presence.clone();
+            let change = Change::Renamed(before);
+            self.show_change(&full, &presence, &change, cx);
         }
     }
 }

@@ -177,6 +177,12 @@ impl Room {
         const TEXT: &str = "this service does not say who writes what, which rooms need: on Prosody its component \
                             lacks 'expose_publisher = true', elsewhere the node has to have itemreply 'publisher'";
         self.text = Some(TEXT);
+        if self.is_new {
+            // A room just made is of no use.
+            for part in [Part::Talk, Part::Occupants] {
+                delete(&self.bare, part, cx.wire);
+            }
+        }
         self.fail("service-unavailable", cx)
     }
 
@@ -319,7 +325,10 @@ impl Room {
             (Part::Talk, Refused::With("conflict")) if self.tries < MOST_TRIES => {
                 self.try_again(cx)
             }
-            (Part::Talk, Refused::With("forbidden")) => self.fail("not-allowed", cx),
+            (Part::Talk, Refused::With("forbidden")) => {
+                self.text = Some("you may not create rooms on this service");
+                self.fail("not-allowed", cx)
+            }
             // No other client is creating it now: somebody's creation, or his destruction, came to no end.
             (part, Refused::With("conflict")) => {
                 let node = self.node(part);
@@ -352,10 +361,12 @@ impl Room {
             self.is_open() && !self.is_locked
         };
         if title.is_none() && is_as_wanted {
-            self.is_locked = false;
-            return cx
-                .wire
+            cx.wire
                 .show_answer(id, &self.bare, cx.account.jid(), |_| {});
+            if std::mem::take(&mut self.is_locked) {
+                self.tell_whom_it_is_for(cx);
+            }
+            return;
         }
         let wanted = Configuration {
             id: id.into(),
@@ -388,12 +399,15 @@ impl Room {
         match (part, reply) {
             (Part::Occupants, Ok(_)) => self.configure_part(Part::Talk, wanted, cx),
             (Part::Talk, Ok(_)) => {
-                self.is_locked = false;
+                let was_locked = std::mem::take(&mut self.is_locked);
                 self.access = Some(wanted.access.into());
                 if let Some(title) = wanted.title {
                     self.title = title;
                 }
                 self.answer_owner(&wanted.id, reply, cx);
+                if was_locked {
+                    self.tell_whom_it_is_for(cx);
+                }
             }
             (_, Err(_)) => self.answer_owner(&wanted.id, reply, cx),
         }

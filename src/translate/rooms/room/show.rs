@@ -49,12 +49,8 @@ impl Room {
         }
         self.show_self(&statuses, cx);
         self.talk.show_history(&self.bare, &self.occupants, cx);
-        // Under `pure` there is nobody else.
-        if self.is_new && !self.ways.only_nodes {
-            self.tell(
-                "This room is made of publish-subscribe: only people whose client is behind pubshim can see it.",
-                cx,
-            );
+        if self.is_new && !self.is_locked {
+            self.tell_whom_it_is_for(cx);
         }
     }
 
@@ -67,11 +63,16 @@ impl Room {
         self.show(&own, &self.nick, &self.presence, shown, cx);
     }
 
-    /// The room says something to the client alone.
-    fn tell(&self, text: &str, cx: &mut Cx<'_>) {
+    /// Whoever has made a room is told who cannot see it, once it is open to them: some clients have no window before.
+    pub(super) fn tell_whom_it_is_for(&self, cx: &mut Cx<'_>) {
+        // Under `pure` there is nobody else.
+        if self.ways.only_nodes {
+            return;
+        }
         let (from, to) = (escape(&self.bare), escape(cx.account.jid()));
         let message = format!(
-            "<message type='groupchat' from='{from}' to='{to}'><body>{text}</body></message>"
+            "<message type='groupchat' from='{from}' to='{to}'><body>This room is made of publish-subscribe: only \
+             people whose client is behind pubshim can see it.</body></message>"
         );
         cx.wire
             .stanza(Leg::Client, |out| out.extend_from_slice(message.as_bytes()));
@@ -198,7 +199,6 @@ fn text_of(condition: &str) -> Option<&'static str> {
         "registration-required" => {
             "only members may come in, or whoever has created the room has not accepted it yet"
         }
-        "not-allowed" => "you may not create rooms on this service",
         "forbidden" => "the room does not let you in",
         "item-not-found" => "there is no such room",
         "remote-server-timeout" => "the service of this room does not answer",

@@ -191,6 +191,7 @@ impl Room {
         let claimed = self.nick.clone();
         self.show_gone(full, &[], cx);
         if self.state != State::Joined {
+            // Nobody was shown yet.
             self.occupants.free(&claimed);
         }
     }
