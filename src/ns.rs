@@ -79,6 +79,12 @@ pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
 pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 /// Hints how a message is to be kept (XEP-0334).
 pub const HINTS: &str = "urn:xmpp:hints";
+/// Copies of what other resources of the account write and are written (XEP-0280).
+pub const CARBONS: &str = "urn:xmpp:carbons:2";
+/// A stanza inside another one (XEP-0297).
+pub const FORWARD: &str = "urn:xmpp:forward:0";
+/// What a server has kept of conversations (XEP-0313).
+pub const MAM: &str = "urn:xmpp:mam:2";
 /// Privacy lists (XEP-0016).
 pub const PRIVACY: &str = "jabber:iq:privacy";
 /// Invisibility (XEP-0186).

@@ -43,6 +43,12 @@ juliet gets <iq type='result' id='again'><query xmlns='jabber:iq:roster'><item j
 juliet says <presence><show>away</show><status>Moping</status></presence>
 romeo gets <presence from='juliet@domain/balcony'><show>away</show><status>Moping</status></presence>
 
+# They write to each other (listings 18-20).
+juliet says <message to='romeo@domain' type='chat' id='wherefore'><body>wherefore art thou?</body></message>
+romeo gets <message from='juliet@domain/balcony' type='chat' id='wherefore'><body>wherefore art thou?</body></message>
+romeo says <message to='juliet@domain/balcony' type='chat'><body>Here</body></message>
+juliet gets <message from='romeo@domain/orchard' type='chat'><body>Here</body></message>
+
 # She makes a room, and lets everybody in (listings 12, 13).
 juliet says <presence to='characters@chat.domain/JC'><x xmlns='http://jabber.org/protocol/muc'/></presence>
 juliet gets <presence from='characters@chat.domain/JC'><x xmlns='http://jabber.org/protocol/muc#user'><item affiliation='owner' role='moderator'/><status code='110'/><status code='201'/></x></presence>

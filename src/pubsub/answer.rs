@@ -75,3 +75,15 @@ pub(crate) fn own_subscriptions(iq: &Element<'_>, node: &str) -> Option<Vec<(Box
     };
     Some(list.children().filter_map(read).collect())
 }
+
+/// All our own subscriptions on a service (§5.6): nodes, JIDs of our account, states.
+pub(crate) fn all_own_subscriptions(iq: &Element<'_>) -> Option<Vec<[Box<str>; 3]>> {
+    let pubsub = iq.child(ns::PUBSUB, "pubsub")?;
+    let list = pubsub.child(ns::PUBSUB, "subscriptions")?;
+    let read = |child: Element<'_>| {
+        let [node, jid, state] =
+            ["node", "jid", "subscription"].map(|name| Some((*child.attribute(name)?).into()));
+        Some([node?, jid?, state?])
+    };
+    Some(list.children().filter_map(read).collect())
+}

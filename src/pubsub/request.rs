@@ -145,6 +145,11 @@ pub(crate) fn own_subscriptions(out: &mut BytesMut, node: &str) {
     });
 }
 
+/// Asks for all our own subscriptions on a service (§5.6); a `get`.
+pub(crate) fn all_own_subscriptions(out: &mut BytesMut) {
+    wrap(out, ns::PUBSUB, |out| out.put_slice(b"<subscriptions/>"));
+}
+
 /// Asks, as the owner of `node`, who may do what with it (§8.9.1); a `get`.
 pub(crate) fn affiliations(out: &mut BytesMut, node: &str) {
     owner_side(out, "affiliations", node);

@@ -5,6 +5,7 @@
 //! | `router.rs` | which stanza, event, question and answer goes to which function; what follows from it | |
 //! | `presence/` | the client's presence to publishes; contacts' events to presence | 1–4 |
 //! | `contacts/` | subscriptions and the roster: who may see us, whom we see | 5–11 |
+//! | `chats/` | one-to-one messages | 18–20 |
 //! | `rooms/` | rooms on a publish-subscribe service | 12–17 |
 //! | `account.rs` | what all functions know of the account | |
 //! | `people.rs`, `relation.rs`, `block_list.rs` | what is known of each contact | |
@@ -18,6 +19,7 @@
 
 mod account;
 mod block_list;
+mod chats;
 mod contacts;
 mod inquiry;
 mod node;
@@ -44,6 +46,7 @@ pub(crate) enum Ask {
     Presence(presence::Ask),
     Contacts(contacts::Ask),
     Rooms(rooms::Ask),
+    Chats(chats::Ask),
 }
 
 /// The three stanzas (RFC 6120 §4.1).

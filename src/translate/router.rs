@@ -7,6 +7,7 @@ use std::time::Duration;
 use memchr::memmem::Finder;
 
 use super::account::Account;
+use super::chats::Chats;
 use super::contacts::Contacts;
 use super::presence::Presence;
 use super::relation;
@@ -29,6 +30,7 @@ pub(crate) struct Translator {
     presence: Presence,
     contacts: Contacts,
     rooms: Rooms,
+    chats: Chats,
 }
 
 impl Translator {
@@ -48,6 +50,7 @@ impl Translator {
             presence: Presence::new(policy),
             contacts: Contacts::new(policy),
             rooms: Rooms::new(policy, native, rooms, rooms_open),
+            chats: Chats::new(policy, native),
         }
     }
 
@@ -110,6 +113,9 @@ impl Translator {
             let was_available = cx.account.status.is_available;
             let verdict = self.presence.handle_client(presence, cx);
             self.contacts.handle_availability(was_available, cx);
+            if cx.account.status.is_available && !was_available {
+                self.chats.handle_available(cx);
+            }
             if verdict == Verdict::Taken || !self.refuses_rest {
                 return verdict;
             }
@@ -157,6 +163,10 @@ impl Translator {
         {
             return Verdict::Taken;
         }
+        if is_own && mentions(iq, &[ns::CARBONS]) && self.chats.client_iq(iq, cx) == Verdict::Taken
+        {
+            return Verdict::Taken;
+        }
         if is_own && mentions(iq, &[ns::PRIVACY, "urn:xmpp:invisible:"]) {
             self.presence.note_request(iq, cx);
         }
@@ -167,6 +177,12 @@ impl Translator {
     }
 
     fn refuse_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
+        if self
+            .chats
+            .client_message(message, &mut self.account.with(wire))
+        {
+            return Verdict::Taken;
+        }
         wire.apply(&rules::NOT_IN_PUBSUB);
         if message.attribute("type").as_deref() != Some("error") {
             wire.refuse(message, "cancel", "feature-not-implemented");
@@ -269,6 +285,7 @@ impl Translator {
                 return self.contacts.subscription_event(event, cx);
             }
             PRESENCE => self.presence.event(event, cx),
+            _ if self.chats.owns(event) => return self.chats.event(event, cx),
             _ => return Verdict::Pass,
         }
         Verdict::Taken
@@ -368,6 +385,7 @@ impl Translator {
                 }
             }
             Ask::Contacts(ask) => self.contacts.reply(ask, reply, cx),
+            Ask::Chats(ask) => self.chats.reply(ask, reply, cx),
             Ask::Rooms(ask) => {
                 self.rooms.reply(ask, reply, cx);
                 self.release(false, wire);
@@ -410,7 +428,9 @@ impl Translator {
         let contacts = self.contacts.again_at(&self.account, wire);
         let presence = self.presence.again_at(&self.account, wire);
         let rooms = self.rooms.again_at(wire);
-        contacts.into_iter().chain(presence).chain(rooms).min()
+        let chats = self.chats.again_at(wire);
+        let all = contacts.into_iter().chain(presence);
+        all.chain(rooms).chain(chats).min()
     }
 
     fn settle_once(&mut self, wire: &mut Wire) {
@@ -422,6 +442,7 @@ impl Translator {
         self.contacts.work(cx);
         self.presence.settle(cx);
         self.presence.work(cx);
+        self.chats.settle(cx);
     }
 
     /// The session ends and the server still listens: all that the client has said is said, and then that
@@ -433,6 +454,7 @@ impl Translator {
         if self.is_off {
             return;
         }
+        self.chats.end(cx);
         self.contacts.say_last(is_heard, cx);
         self.presence.settle(cx);
         self.contacts.end(cx);
@@ -443,6 +465,7 @@ impl Translator {
     pub(crate) fn give_back(&mut self, wire: &mut Wire) {
         let cx = &mut self.account.with(wire);
         self.contacts.give_back(cx);
+        self.chats.give_back(cx);
         self.rooms.give_back(&self.account, wire);
         while let Some(held) = self.rooms.released(true, wire) {
             held.read(|stanza| wire.refuse(stanza, "wait", "remote-server-timeout"));

@@ -158,6 +158,16 @@ pub(crate) const ROSTER: Rule = Rule::new(
     "the roster is made of who is subscribed to whom, and the private node",
 );
 
+pub(crate) const MESSAGE_OUT: Rule = Rule::new(
+    "message-publish",
+    "18, 19",
+    "a message is published on the node that the account shares with whom it is to, which is made for the first one",
+);
+pub(crate) const MESSAGE_IN: Rule = Rule::new(
+    "message-event",
+    "20",
+    "an item of a node shared with somebody is shown as a message of whoever has published it",
+);
 pub(crate) const NOT_IN_PUBSUB: Rule = Rule::new(
     "not-in-pubsub",
     "",

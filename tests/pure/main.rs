@@ -11,6 +11,7 @@ mod stage;
 mod stories;
 mod world;
 
+mod chats;
 mod handshake;
 mod many;
 mod offline;

@@ -115,7 +115,8 @@ fn the_roster_is_there_at_once_and_the_rest_in_turn() {
     let to_others: Vec<_> = said.iter().filter(is_to_others).collect();
     let count = |path| to_others.iter().filter(|it| it.has(path)).count();
     assert_eq!((count("pubsub/items"), count("ping")), (COUNT, COUNT));
-    assert_eq!(to_others.len(), 2 * COUNT);
+    // And two services for conversations.
+    assert_eq!(to_others.len(), 2 * COUNT + 2);
     juliet.sees(&[]);
 }
 

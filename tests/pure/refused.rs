@@ -64,11 +64,11 @@ fn messages_and_directed_presence() {
     let world = World::new();
     let (juliet, romeo) = friends(&world);
     juliet.said();
-    juliet.say("<message to='romeo@montague.lit' type='chat' id='m1'><body>hi</body></message>");
+    juliet.say("<message to='montague.lit' type='chat' id='m1'><body>hi</body></message>");
     // A service of which nobody said that it has rooms.
     juliet.say("<presence to='characters@pubsub.capulet.lit/JC' id='j1'/>");
     juliet.sees(&[
-        "message refused: romeo@montague.lit feature-not-implemented",
+        "message refused: montague.lit feature-not-implemented",
         "presence refused: characters@pubsub.capulet.lit/JC feature-not-implemented",
     ]);
     // Nobody was told anything, so there is nothing to take back, and an error is not answered.

@@ -101,12 +101,18 @@ impl World {
 
     /// A client as they begin: it has got its roster and is available.
     pub(crate) fn start(&self, bare: &str, resource: &str) -> Client {
+        let client = self.start_unseen(bare, resource);
+        client.look();
+        client
+    }
+
+    /// The same; what it was shown is for the test to look at.
+    pub(crate) fn start_unseen(&self, bare: &str, resource: &str) -> Client {
         let client = self.login(bare, resource);
         client.say("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
         client.say("<presence/>");
         // Our own traffic is paced.
         self.advance(10);
-        client.look();
         client
     }
 

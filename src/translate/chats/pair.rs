@@ -1,0 +1,226 @@
+//! Where the node of two accounts is, and who may write to it (listing 18): whoever writes first makes it on the
+//! service of his domain, and the other one may write to it, too. If both have made one, both are read, and the
+//! bytewise smaller creator's is written to.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hasher as _};
+
+use bytes::Bytes;
+
+use crate::jid;
+use crate::ns;
+use crate::pubsub::form;
+use crate::xml::Element;
+
+/// So many messages are fetched of each node at login, and as many are kept on it.
+pub(super) const MOST_ITEMS: usize = 50;
+/// So many nodes of a pair are read.
+const MOST_PLACES: usize = 4;
+/// So many ids of items are remembered.
+const MOST_SHOWN: usize = 128;
+/// So many messages wait until it is known where the node is.
+const MOST_WAITING: usize = 64;
+
+/// A node on a service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    service: Box<str>,
+    node: Box<str>,
+}
+
+impl Place {
+    pub(super) fn new(service: &str, node: &str) -> Self {
+        Self {
+            service: service.into(),
+            node: node.into(),
+        }
+    }
+
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
+    pub(super) fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// Whether its service is on one of these domains.
+    pub(super) fn is_on(&self, domains: &[&str]) -> bool {
+        domains.iter().any(|domain| {
+            let rest = self.service.strip_suffix(domain);
+            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
+    }
+}
+
+/// What a chat state that stands alone is published as: each replaces the one before.
+pub(super) const STATE: &str = "state/";
+
+/// A message that is to be published.
+pub(super) struct Outgoing {
+    pub(super) id: Option<Box<str>>,
+    pub(super) item: Box<str>,
+    pub(super) payload: Bytes,
+}
+
+/// What is known of the conversation with somebody.
+#[derive(Default)]
+pub(super) struct Pair {
+    places: Vec<Known>,
+    /// What the client has said before it was known where the node is.
+    waiting: VecDeque<Outgoing>,
+    /// Items that were shown, oldest first: hashes of their ids.
+    shown: VecDeque<u64>,
+}
+
+struct Known {
+    place: Place,
+    creator: Box<str>,
+    reading: Reading,
+    /// What is on it was said in this session.
+    is_fresh: bool,
+}
+
+/// How far what was on a node before is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Wanted,
+    Asked,
+    Done,
+}
+
+impl Pair {
+    pub(super) fn add(&mut self, place: Place, creator: &str, is_fresh: bool) {
+        let is_known = self.places.iter().any(|it| it.place == place);
+        if !is_known && self.places.len() < MOST_PLACES {
+            self.places.push(Known {
+                place,
+                creator: creator.into(),
+                reading: Reading::Wanted,
+                is_fresh,
+            });
+        }
+    }
+
+    /// The client has just made it, so nothing is on it.
+    pub(super) fn add_new(&mut self, place: &Place, creator: &str) {
+        self.add(place.clone(), creator, true);
+        self.note_read(place);
+    }
+
+    pub(super) fn forget(&mut self, place: &Place) {
+        self.places.retain(|it| it.place != *place);
+    }
+
+    /// Where the client writes to.
+    pub(super) fn written(&self) -> Option<&Place> {
+        let first = self
+            .places
+            .iter()
+            .min_by(|one, other| one.creator.cmp(&other.creator));
+        first.map(|it| &it.place)
+    }
+
+    pub(super) fn is_unread(&self) -> bool {
+        self.places.iter().any(|it| it.reading == Reading::Wanted)
+    }
+
+    /// Nodes that are to be fetched.
+    pub(super) fn unread(&self) -> Vec<Place> {
+        let unread = self
+            .places
+            .iter()
+            .filter(|it| it.reading == Reading::Wanted);
+        unread.map(|it| it.place.clone()).collect()
+    }
+
+    pub(super) fn note_asked(&mut self, place: &Place) {
+        self.note(place, Reading::Asked);
+    }
+
+    pub(super) fn note_read(&mut self, place: &Place) {
+        self.note(place, Reading::Done);
+    }
+
+    fn note(&mut self, place: &Place, reading: Reading) {
+        let known = self.places.iter_mut().find(|it| it.place == *place);
+        if let Some(known) = known {
+            known.reading = reading;
+        }
+    }
+
+    /// Whether what was on the node before was shown: what is told of it now is new.
+    pub(super) fn is_read(&self, place: &Place) -> bool {
+        let mut all = self.places.iter();
+        all.any(|it| it.place == *place && it.reading == Reading::Done)
+    }
+
+    /// Whether what is on the node was said in this session.
+    pub(super) fn is_fresh(&self, place: &Place) -> bool {
+        self.places
+            .iter()
+            .any(|it| it.place == *place && it.is_fresh)
+    }
+
+    /// Whether an item was not shown before; from now on it was. Listing 20 prints items without ids, each of which is
+    /// another.
+    pub(super) fn is_new(&mut self, item: &str) -> bool {
+        if item.is_empty() {
+            return true;
+        }
+        let mut hash = DefaultHasher::new();
+        hash.write(item.as_bytes());
+        let hash = hash.finish();
+        if self.shown.contains(&hash) {
+            return false;
+        }
+        if self.shown.len() >= MOST_SHOWN {
+            self.shown.pop_front();
+        }
+        self.shown.push_back(hash);
+        true
+    }
+
+    /// Lets a message wait; it comes back if there is no room.
+    pub(super) fn wait(&mut self, message: Outgoing) -> Result<(), Outgoing> {
+        if self.waiting.len() >= MOST_WAITING {
+            return Err(message);
+        }
+        self.waiting.push_back(message);
+        Ok(())
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    pub(super) fn take_waiting(&mut self) -> VecDeque<Outgoing> {
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+/// Who has made a node and who else may write to it, as it says of itself, if that makes it one of two accounts
+/// (listing 18): nobody else may read it, and one account beside the owner may publish.
+pub(super) fn parties(iq: &Element<'_>, place: &Place) -> Option<(Box<str>, Box<str>)> {
+    let query = iq.child(ns::DISCO_INFO, "query")?;
+    if query
+        .attribute("node")
+        .is_some_and(|node| *node != *place.node)
+    {
+        return None;
+    }
+    let x = query.child(ns::DATA, "x")?;
+    if form::value(&x, "pubsub#access_model").as_deref() != Some("whitelist") {
+        return None;
+    }
+    let [owners, publishers] =
+        ["pubsub#owner", "pubsub#publisher"].map(|var| form::values(&x, var));
+    let ([owner], [publisher]) = (&owners[..], &publishers[..]) else {
+        return None;
+    };
+    let [owner, publisher] = [owner, publisher].map(|it| jid::prepare(it));
+    let (owner, publisher) = (owner?, publisher?);
+    let is_account = |jid: &str| jid::local(jid).is_some() && jid::resource(jid).is_none();
+    (is_account(&owner) && is_account(&publisher) && owner != publisher)
+        .then(|| (owner.into(), publisher.into()))
+}

@@ -1,0 +1,178 @@
+//! A message of the client's becomes an item of the node it shares with whom it is to (listings 18 and 19).
+
+use bytes::{BufMut as _, BytesMut};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::pair::{MOST_ITEMS, Outgoing, Place, STATE};
+use super::{Ask, Chats, Listing, Owner, service_of};
+use crate::jid;
+use crate::ns;
+use crate::pubsub::request;
+use crate::translate::relation::Half;
+use crate::translate::{self, Cx, rules};
+use crate::wire::Refused;
+use crate::xml::{Element, rewrite_standalone};
+
+impl Chats {
+    /// A message of the client's; `false`: it is not for one account.
+    pub(in crate::translate) fn client_message(
+        &mut self,
+        message: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        let kind = message.attribute("type");
+        if !self.is_on || !matches!(kind.as_deref(), None | Some("chat" | "normal" | "headline")) {
+            return false;
+        }
+        let to = message.attribute("to").unwrap_or_default();
+        let peer = jid::prepare(jid::bare(&to)).filter(|peer| jid::local(peer).is_some());
+        let Some(peer) = peer.filter(|peer| *peer != *cx.account.bare()) else {
+            return false;
+        };
+        cx.wire.apply(&rules::MESSAGE_OUT);
+        if !self.has_room_for(&peer) {
+            cx.wire.refuse(message, "wait", "resource-constraint");
+            return true;
+        }
+        self.begin(cx);
+        self.want(service_of(jid::domain(&peer)));
+        self.list(true, cx);
+        let outgoing = Outgoing::of(message, cx);
+        let pair = self.pairs.entry(peer.into()).or_default();
+        if pair.wait(outgoing).is_err() {
+            cx.wire.refuse(message, "wait", "resource-constraint");
+        }
+        self.settle(cx);
+        true
+    }
+
+    /// Publishes what waited, where it is known where.
+    pub(super) fn send_waiting(&mut self, cx: &mut Cx<'_>) {
+        let waiting = self.pairs.iter().filter(|(_, pair)| pair.is_waiting());
+        let waiting: Vec<_> = waiting.map(|(peer, _)| peer.clone()).collect();
+        for peer in waiting {
+            let known = self
+                .pairs
+                .get(&peer)
+                .and_then(|pair| pair.written().cloned());
+            let place = match known {
+                Some(place) => place,
+                None if self.is_looked_for(&peer, cx) => self.make(&peer, cx),
+                None => continue,
+            };
+            let pair = self.pairs.entry(peer.clone()).or_default();
+            for Outgoing { id, item, payload } in pair.take_waiting() {
+                let ask = Ask::Publish(peer.clone(), id.clone());
+                let is_sent = cx.wire.request("set", Some(place.service()), ask, |out| {
+                    request::publish(out, place.node(), &item, None, |out| {
+                        out.put_slice(&payload);
+                    });
+                });
+                if !is_sent {
+                    show_unsent(&peer, id.as_deref(), Refused::NoRoom, cx);
+                }
+            }
+        }
+    }
+
+    /// Whether the services on both domains have told all they know, so that a node that is not known is not there.
+    fn is_looked_for(&self, peer: &str, cx: &Cx<'_>) -> bool {
+        let domains = [jid::domain(cx.account.bare()), jid::domain(peer)];
+        domains.map(service_of).iter().all(|service| {
+            let listing = self.services.get(service);
+            let has_answered = listing.is_none_or(|it| *it == Listing::Known);
+            let is_looked_at = |asked: &translate::Ask| {
+                matches!(asked, translate::Ask::Chats(Ask::Look(place, _)) if place.service() == &**service)
+            };
+            has_answered && !cx.wire.asked().any(is_looked_at)
+        })
+    }
+
+    /// Makes the node of a pair, in one write with what is published on it (listing 18): the other one may write to it,
+    /// and both are subscribed, as listing 20 delivers to both.
+    fn make(&mut self, peer: &str, cx: &mut Cx<'_>) -> Place {
+        let own = cx.account.bare().to_owned();
+        // Contacts look for nodes on each other's domains, others on their own alone.
+        let contact = cx.account.people.get(peer);
+        let is_contact = contact.is_some_and(|contact| contact.relation.from == Half::Yes);
+        let host = if is_contact { &*own } else { peer };
+        let service = service_of(jid::domain(host));
+        let place = Place::new(&service, &cx.wire.fresh_id().to_string());
+        let most = MOST_ITEMS.to_string();
+        let fields = [
+            ("pubsub#access_model", "whitelist"),
+            ("pubsub#publisher", peer),
+            ("pubsub#publish_model", "publishers"),
+            ("pubsub#max_items", &*most),
+            ("pubsub#persist_items", "1"),
+            ("pubsub#send_last_published_item", "never"),
+            ("pubsub#presence_based_delivery", "0"),
+            ("pubsub#itemreply", "publisher"),
+        ];
+        cx.wire
+            .request("set", Some(&service), Ask::Create(place.clone()), |out| {
+                request::create(out, place.node(), &fields);
+            });
+        for jid in [peer, &own] {
+            cx.wire.tell("set", Some(&service), |out| {
+                request::set_subscription(out, place.node(), jid, "subscribed");
+            });
+        }
+        self.places.insert(place.clone(), Owner::Pair(peer.into()));
+        let pair = self.pairs.entry(peer.into()).or_default();
+        pair.add_new(&place, &own);
+        place
+    }
+}
+
+impl Outgoing {
+    fn of(message: &Element<'_>, cx: &mut Cx<'_>) -> Self {
+        let is_state = |child: &Element<'_>| {
+            matches!(&*child.namespace(), ns::CHAT_STATES | ns::HINTS) || child.local() == "thread"
+        };
+        let item = match message.children().all(|child| is_state(&child)) {
+            true => format!("{STATE}{}", cx.account.bare()),
+            false => cx.wire.fresh_id().to_string(),
+        };
+        let now = OffsetDateTime::from_unix_timestamp(cx.wire.unix_time());
+        let now = now.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(&Rfc3339);
+        let delay = format!(
+            "<delay xmlns='{}' stamp='{}'/>",
+            ns::DELAY,
+            now.unwrap_or_default()
+        );
+        let kind = message.attribute("type");
+        let changes = [
+            ("from", Some(cx.account.jid())),
+            ("type", Some(kind.as_deref().unwrap_or("normal"))),
+        ];
+        let may_stay = |child: &Element<'_>| child.namespace() != ns::DELAY;
+        let mut payload = BytesMut::with_capacity(message.raw().len() + 256);
+        rewrite_standalone(&mut payload, message, &changes, may_stay, &delay);
+        Self {
+            id: message.attribute("id").map(|id| (*id).into()),
+            item: item.into(),
+            payload: payload.freeze(),
+        }
+    }
+}
+
+/// A message was not published, as far as is known.
+pub(super) fn show_unsent(peer: &str, id: Option<&str>, refused: Refused<'_>, cx: &mut Cx<'_>) {
+    let condition = match refused {
+        Refused::NoRoom => "resource-constraint",
+        refused => refused.condition_or("remote-server-timeout"),
+    };
+    let kind = match condition {
+        "forbidden" | "not-authorized" => "auth",
+        "remote-server-timeout" | "resource-constraint" | "internal-server-error" => "wait",
+        _ => "cancel",
+    };
+    let attributes = [
+        ("from", Some(peer)),
+        ("to", Some(cx.account.jid())),
+        ("id", id),
+    ];
+    cx.wire.show_error("message", &attributes, kind, condition);
+}
