@@ -314,3 +314,71 @@ fn the_nick_that_the_client_had_before_is_free() {
     echo(&mut d, &publish[0]);
     assert_eq!(sees(&mut d)[..2], ["Tyb available", "JC available 100 110"]);
 }
+
+#[test]
+fn a_join_that_fails_at_any_step_says_so_and_is_undone() {
+    // What a service may say to each of the requests, at the join of a room that is there and of one that is not.
+    for (is_there, most) in [(true, 6), (false, 8)] {
+        for step in 0..most {
+            for answer in ["internal-server-error", "resource-constraint", ""] {
+                let mut d = session();
+                join(&mut d, MUC);
+                let mut count = 0;
+                let mut missing = !is_there;
+                let shown = loop {
+                    let requests = asked(&mut d);
+                    if requests.is_empty() {
+                        break sees(&mut d);
+                    }
+                    let is_join = requests.len() == JOIN.len();
+                    for iq in requests {
+                        let is_this = count == step;
+                        count += 1;
+                        match (is_this, &*what(&iq), answer) {
+                            (true, _, "") => d.advance(61),
+                            (true, _, condition) => refuse(&mut d, &iq, condition),
+                            (_, "query characters", _) if missing => {
+                                refuse(&mut d, &iq, "item-not-found");
+                            }
+                            (_, "query characters", _) => {
+                                d.result(&iq, &info("open", &[OWN], 1));
+                            }
+                            (_, subscribe, _) if missing && subscribe.starts_with("subscribe") => {
+                                refuse(&mut d, &iq, "item-not-found");
+                            }
+                            (_, publish, _) if publish.starts_with("publish") => echo(&mut d, &iq),
+                            _ => d.result(&iq, ""),
+                        }
+                    }
+                    missing &= !is_join;
+                };
+                // It is in, or it is told why not; never both, and never neither.
+                let own: Vec<_> = shown.iter().filter(|it| it.contains("JC")).collect();
+                assert_eq!(own.len(), 1, "{is_there} {step} {answer}: {shown:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn several_items_in_one_event_are_each_shown() {
+    let mut d = joined();
+    let [m1, m2] = ["m1", "m2"].map(|id| body(ROMEO, "Romeo", id, 1));
+    happens(&mut d, TALK, &(m1 + &m2));
+    let nurse = occupant(NURSE, "Nurse", "");
+    happens(
+        &mut d,
+        OCCUPANTS,
+        &(nurse + &format!("<retract id='{CONTACT}'/>")),
+    );
+    event_in(&mut d, &format!("<configuration node='{TALK}'/>"));
+    assert_eq!(
+        sees(&mut d),
+        [
+            "Romeo says m1",
+            "Romeo says m2",
+            "Nurse available",
+            "Romeo unavailable"
+        ]
+    );
+}
