@@ -11,6 +11,7 @@
 //! | `people.rs`, `relation.rs`, `block_list.rs` | what is known of each contact | |
 //! | `node.rs`, `inquiry.rs` | a node of the own account; a question to the own server | 3 |
 //! | `rules.rs` | what is done, for people | |
+//! | `marker.rs`, `shown.rs` | the marker of shims; items that were shown, and times | |
 //! | `queue.rs` | accounts that wait for their turn | |
 //!
 //! A function (`presence/`, `contacts/`) never imports another one, nor the router. It is handed a [`Cx`]: the
@@ -22,6 +23,7 @@ mod block_list;
 mod chats;
 mod contacts;
 mod inquiry;
+mod marker;
 mod node;
 mod people;
 mod presence;
@@ -30,6 +32,7 @@ mod relation;
 mod rooms;
 mod router;
 pub(crate) mod rules;
+mod shown;
 
 pub(crate) use router::Translator;
 

@@ -9,6 +9,7 @@ use memchr::memmem::Finder;
 use super::account::Account;
 use super::chats::Chats;
 use super::contacts::Contacts;
+use super::marker::{is_marked, pass_unmarked};
 use super::presence::Presence;
 use super::relation;
 use super::rooms::Rooms;
@@ -18,7 +19,7 @@ use crate::ns;
 use crate::policy::{Function, Policy};
 use crate::pubsub::{Event, PRESENCE, Question, ROSTER, What, returned_answer};
 use crate::wire::{Leg, Refused, Reply, error_condition};
-use crate::xml::{Element, rewrite};
+use crate::xml::Element;
 
 /// All translation of one session.
 pub(crate) struct Translator {
@@ -476,26 +477,6 @@ impl Translator {
     pub(crate) fn broken(&mut self) {
         self.presence.forget_published();
     }
-}
-
-fn is_marker(child: &Element<'_>) -> bool {
-    child.is(ns::SHIM, "shim")
-}
-
-fn is_marked(presence: &Element<'_>) -> bool {
-    mentions(presence, &[ns::SHIM]) && presence.children().any(|child| is_marker(&child))
-}
-
-/// Shows the client a presence without the marker, if it has one.
-fn pass_unmarked(presence: &Element<'_>, wire: &mut Wire) -> Verdict {
-    if !is_marked(presence) {
-        return Verdict::Pass;
-    }
-    wire.apply(&rules::MARKER);
-    wire.stanza(Leg::Client, |out| {
-        rewrite(out, presence, &[], |child| !is_marker(child), "");
-    });
-    Verdict::Taken
 }
 
 /// The full JID whose state a native presence tells.

@@ -73,6 +73,18 @@ pub(crate) fn is_gone(pong: Reply<'_>) -> bool {
     matches!(pong, Err(Refused::With(condition)) if gone.contains(&condition))
 }
 
+/// The type of an error with this condition (RFC 6120 §8.3.3).
+pub(crate) fn error_type(condition: &str) -> &'static str {
+    match condition {
+        "registration-required" | "subscription-required" | "forbidden" | "not-authorized" => {
+            "auth"
+        }
+        "remote-server-timeout" | "resource-constraint" | "internal-server-error" => "wait",
+        "not-acceptable" | "jid-malformed" | "bad-request" | "policy-violation" => "modify",
+        _ => "cancel",
+    }
+}
+
 /// The condition of a stanza error (RFC 6120 §8.3.2), or the one of pubsub's own that says more.
 pub(crate) fn error_condition(stanza: &Element<'_>) -> String {
     let condition = stanza

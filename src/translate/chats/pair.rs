@@ -3,13 +3,13 @@
 //! bytewise smaller creator's is written to.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hasher as _};
 
 use bytes::Bytes;
 
 use crate::jid;
 use crate::ns;
 use crate::pubsub::form;
+use crate::translate::shown::Shown;
 use crate::xml::Element;
 
 /// So many messages are fetched of each node at login, and as many are kept on it.
@@ -64,13 +64,12 @@ pub(super) struct Outgoing {
 }
 
 /// What is known of the conversation with somebody.
-#[derive(Default)]
 pub(super) struct Pair {
     places: Vec<Known>,
     /// What the client has said before it was known where the node is.
     waiting: VecDeque<Outgoing>,
-    /// Items that were shown, oldest first: hashes of their ids.
-    shown: VecDeque<u64>,
+    /// Items that were shown.
+    shown: Shown,
 }
 
 struct Known {
@@ -87,6 +86,16 @@ enum Reading {
     Wanted,
     Asked,
     Done,
+}
+
+impl Default for Pair {
+    fn default() -> Self {
+        Self {
+            places: Vec::new(),
+            waiting: VecDeque::new(),
+            shown: Shown::new(MOST_SHOWN),
+        }
+    }
 }
 
 impl Pair {
@@ -162,23 +171,9 @@ impl Pair {
             .any(|it| it.place == *place && it.is_fresh)
     }
 
-    /// Whether an item was not shown before; from now on it was. Listing 20 prints items without ids, each of which is
-    /// another.
+    /// Whether an item was not shown before; from now on it was.
     pub(super) fn is_new(&mut self, item: &str) -> bool {
-        if item.is_empty() {
-            return true;
-        }
-        let mut hash = DefaultHasher::new();
-        hash.write(item.as_bytes());
-        let hash = hash.finish();
-        if self.shown.contains(&hash) {
-            return false;
-        }
-        if self.shown.len() >= MOST_SHOWN {
-            self.shown.pop_front();
-        }
-        self.shown.push_back(hash);
-        true
+        self.shown.is_new(item)
     }
 
     /// Lets a message wait; it comes back if there is no room.

@@ -1,8 +1,6 @@
 //! A message of the client's becomes an item of the node it shares with whom it is to (listings 18 and 19).
 
 use bytes::{BufMut as _, BytesMut};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::pair::{MOST_ITEMS, Outgoing, Place, STATE};
 use super::{Ask, Chats, Listing, Owner, service_of};
@@ -10,8 +8,9 @@ use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
 use crate::translate::relation::Half;
+use crate::translate::shown::stamp;
 use crate::translate::{self, Cx, rules};
-use crate::wire::Refused;
+use crate::wire::{Refused, error_type};
 use crate::xml::{Element, rewrite_standalone};
 
 impl Chats {
@@ -135,12 +134,10 @@ impl Outgoing {
             true => format!("{STATE}{}", cx.account.bare()),
             false => cx.wire.fresh_id().to_string(),
         };
-        let now = OffsetDateTime::from_unix_timestamp(cx.wire.unix_time());
-        let now = now.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(&Rfc3339);
         let delay = format!(
             "<delay xmlns='{}' stamp='{}'/>",
             ns::DELAY,
-            now.unwrap_or_default()
+            stamp(cx.wire.unix_time())
         );
         let kind = message.attribute("type");
         let changes = [
@@ -164,15 +161,11 @@ pub(super) fn show_unsent(peer: &str, id: Option<&str>, refused: Refused<'_>, cx
         Refused::NoRoom => "resource-constraint",
         refused => refused.condition_or("remote-server-timeout"),
     };
-    let kind = match condition {
-        "forbidden" | "not-authorized" => "auth",
-        "remote-server-timeout" | "resource-constraint" | "internal-server-error" => "wait",
-        _ => "cancel",
-    };
     let attributes = [
         ("from", Some(peer)),
         ("to", Some(cx.account.jid())),
         ("id", id),
     ];
-    cx.wire.show_error("message", &attributes, kind, condition);
+    cx.wire
+        .show_error("message", &attributes, error_type(condition), condition);
 }

@@ -1,15 +1,12 @@
 //! What is said in a room: live, before, and its subject (listings 16 and 17).
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::names::nick_of;
 use super::occupants::{Occupants, is_of_room};
@@ -17,6 +14,7 @@ use super::{Item, MESSAGE};
 use crate::jid;
 use crate::ns;
 use crate::translate::Cx;
+use crate::translate::shown::{Shown, stamp, unix_of};
 use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, Namespaces, escape, rewrite_standalone};
 
@@ -42,9 +40,8 @@ pub(super) struct Talk {
     kept: usize,
     /// The newest subject, and when it was said.
     subject: Option<(i64, Line)>,
-    /// Items that were shown, oldest first, by hashes of their ids: a hash needs no memory of its own. Nobody can guess
-    /// the ids of shims, and another id with the hash of one that is known takes 2^64 tries to find.
-    seen: VecDeque<u64>,
+    /// Items that were shown.
+    seen: Shown,
 }
 
 /// How much of what was said before the client wants (XEP-0045 §7.2.14).
@@ -93,7 +90,7 @@ impl Talk {
             meanwhile: Vec::new(),
             kept: 0,
             subject: None,
-            seen: VecDeque::new(),
+            seen: Shown::new(MOST_SEEN),
         }
     }
 
@@ -171,7 +168,7 @@ impl Talk {
                 return Ok(false);
             }
         }
-        if !self.is_new(&post.item) {
+        if !self.seen.is_new(&post.item) {
             return Err(Dropped::Seen);
         }
         if is_live && is_in {
@@ -192,25 +189,6 @@ impl Talk {
             occupants.hear_author(&post.author, || post.said_as(), cx.wire.now);
         }
         Ok(true)
-    }
-
-    /// Whether an item was not seen before; from now on it was.
-    fn is_new(&mut self, item: &str) -> bool {
-        // Listing 17 prints items without ids, each of which is another.
-        if item.is_empty() {
-            return true;
-        }
-        let mut hash = DefaultHasher::new();
-        hash.write(item.as_bytes());
-        let hash = hash.finish();
-        if self.seen.contains(&hash) {
-            return false;
-        }
-        if self.seen.len() >= MOST_SEEN {
-            self.seen.pop_front();
-        }
-        self.seen.push_back(hash);
-        true
     }
 
     /// What an owner says of why the room is about to be deleted, and where it goes on, if this is that.
@@ -448,16 +426,4 @@ fn is_subject(message: &Element<'_>) -> bool {
     let body = message.child(ns::CLIENT, "body");
     message.child(ns::CLIENT, "subject").is_some()
         && body.is_none_or(|body| body.inner().is_empty())
-}
-
-/// A time in seconds since 1970 as XEP-0082 writes it.
-fn stamp(unix: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    time.format(&Rfc3339).unwrap_or_default()
-}
-
-/// The same the other way.
-fn unix_of(stamp: &str) -> Option<i64> {
-    let time = OffsetDateTime::parse(stamp.trim(), &Rfc3339).ok()?;
-    Some(time.unix_timestamp())
 }

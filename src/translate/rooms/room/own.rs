@@ -2,7 +2,7 @@
 
 use bytes::{BufMut as _, Bytes};
 
-use super::show::{Shown, gone_payload, kind_of, own_payload};
+use super::show::{Shown, gone_payload, own_payload};
 use super::{HOLDER_ANSWERS, Part, Room, State, Step};
 use crate::jid;
 use crate::ns;
@@ -10,6 +10,7 @@ use crate::pubsub::request;
 use crate::translate::account::Account;
 use crate::translate::rooms::{Ask, CHANGE, LEAVE, SAY};
 use crate::translate::{Cx, Wire};
+use crate::wire::error_type;
 use crate::xml::Element;
 
 /// A presence of the client's for a room it is in.
@@ -193,5 +194,5 @@ pub(crate) fn show_unsaid(
         ("to", Some(account.jid())),
         ("id", id),
     ];
-    wire.show_error("message", &attributes, kind_of(condition), condition);
+    wire.show_error("message", &attributes, error_type(condition), condition);
 }

@@ -11,7 +11,7 @@ use crate::translate::account::Account;
 use crate::translate::rooms::OCCUPANT;
 use crate::translate::rooms::occupants::is_of_room;
 use crate::translate::{Cx, Wire};
-use crate::wire::{Event, Leg};
+use crate::wire::{Event, Leg, error_type};
 use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
 
 impl Room {
@@ -173,22 +173,10 @@ impl Room {
             "presence",
             &attributes,
             &echo,
-            kind_of(condition),
+            error_type(condition),
             condition,
             text,
         );
-    }
-}
-
-/// The type of an error with this condition (RFC 6120 §8.3.3).
-pub(in crate::translate::rooms) fn kind_of(condition: &str) -> &'static str {
-    match condition {
-        "registration-required" | "subscription-required" | "forbidden" | "not-authorized" => {
-            "auth"
-        }
-        "remote-server-timeout" | "resource-constraint" | "internal-server-error" => "wait",
-        "not-acceptable" | "jid-malformed" | "bad-request" | "policy-violation" => "modify",
-        _ => "cancel",
     }
 }
 
