@@ -68,6 +68,21 @@ fn two_resources_that_join_at_once_have_two_items() {
 }
 
 #[test]
+fn who_takes_the_item_of_another_resource_makes_sure_of_it() {
+    // The other one, which has joined at the same time, goes to an item of its own. ejabberd may have kept its item.
+    let mut d = session();
+    join(&mut d, MUC);
+    let publish = answer_join(&mut d, "", "");
+    let other = item_by("juliet@capulet.lit/chamber", OWN, "JC", "", "");
+    happens(&mut d, OCCUPANTS, &other);
+    echo(&mut d, &publish[0]);
+    d.advance(2);
+    let again = asked(&mut d);
+    let words = format!("publish {OCCUPANTS} {OWN}");
+    assert!(again.iter().any(|iq| what(iq) == words), "{again:#?}");
+}
+
+#[test]
 fn a_service_that_names_no_authors_has_no_rooms() {
     let mut d = session();
     join(&mut d, MUC);

@@ -253,6 +253,10 @@ impl Room {
         if !is_twin || *before == *cx.account.jid() {
             return;
         }
+        if *said.full == *cx.account.jid() {
+            // Two have joined at once, and ejabberd may keep what the first one has published.
+            self.restore_soon(cx);
+        }
         let keeps_nick = self
             .occupants
             .get(&before)
