@@ -84,6 +84,8 @@ pub(crate) struct Driver {
     account: Account,
     /// What is left to the test.
     kept: Vec<Question>,
+    /// So is what services are asked: whoever is a host.
+    keeps_services: bool,
 }
 
 /// Most sessions know that their server has no privacy lists, and so do not ask.
@@ -122,6 +124,7 @@ impl Driver {
                 Question::Privacy,
                 Question::Contact,
             ],
+            keeps_services: false,
         }
     }
 
@@ -260,7 +263,10 @@ impl Driver {
         let mut questions = Node::sent(&self.header, &sent[start..]);
         self.looked_at += questions.last().map_or(0, |(place, _)| place.end);
         questions.retain(|(_, stanza)| {
-            is_ours(stanza) && Question::of(stanza).is_none_or(|it| !self.kept.contains(&it))
+            let is_for_service = stanza.attribute("to").is_some_and(|to| !to.contains('@'));
+            is_ours(stanza)
+                && !(self.keeps_services && is_for_service)
+                && Question::of(stanza).is_none_or(|it| !self.kept.contains(&it))
         });
         for (place, _) in questions.iter().rev() {
             sent.drain(start + place.start..start + place.end);
@@ -284,6 +290,11 @@ impl Driver {
     /// Leaves all questions to the test; what nobody knows the meaning of is still refused and not shown.
     pub(crate) fn keep_all(&mut self) {
         self.kept.extend(ASKED_AT_LOGIN);
+    }
+
+    /// Leaves to the test what services are asked.
+    pub(crate) fn keep_services(&mut self) {
+        self.keeps_services = true;
     }
 
     /// Leaves to the polite server what is its own.

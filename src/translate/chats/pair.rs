@@ -44,12 +44,14 @@ impl Place {
         &self.node
     }
 
-    /// Whether its service is on one of these domains.
+    /// Whether its service is on one of these domains: a host, as the resource of another could end like one.
     pub(super) fn is_on(&self, domains: &[&str]) -> bool {
-        domains.iter().any(|domain| {
-            let rest = self.service.strip_suffix(domain);
-            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        })
+        let is_host = jid::resource(&self.service).is_none();
+        is_host
+            && domains.iter().any(|domain| {
+                let rest = self.service.strip_suffix(domain);
+                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            })
     }
 }
 
