@@ -85,3 +85,55 @@ fn a_resource_that_looks_like_a_host_is_no_service_of_that_domain() {
         assert_eq!(bodies(&mut d).len(), usize::from(is_believed), "{service}");
     }
 }
+
+#[test]
+fn a_copy_is_of_what_was_written_to_whose_node_it_is() {
+    let mut d = session();
+    d.client("<iq type='set' id='c'><enable xmlns='urn:xmpp:carbons:2'/></iq>");
+    let about = of_pair(CONTACT, OWN);
+    d.server(&event(HIS, &item("1", ROMEO, JULIET, "")));
+    serve(&mut d, &about, &item("1", ROMEO, JULIET, ""));
+    d.forget();
+    let own = |id: &str, to: &str, inside: &str| item(id, "juliet@capulet.lit/chamber", to, inside);
+    // Romeo's service cannot have her write to somebody else.
+    for (id, to, expected) in [
+        ("2", CONTACT, CONTACT),
+        ("3", ROMEO, ROMEO),
+        ("4", "nurse@capulet.lit", CONTACT),
+    ] {
+        d.server(&event(HIS, &own(id, to, "")));
+        let copy = d.one_to_client();
+        assert_eq!(copy.at("sent/forwarded/message").value("to"), expected);
+    }
+    // As listing 19 prints it.
+    d.server(&event(
+        HIS,
+        "<item id='5' publisher='juliet@capulet.lit/chamber'><message xmlns='jabber:client'><body>x</body></message></item>",
+    ));
+    let copy = d.one_to_client();
+    assert_eq!(copy.at("sent/forwarded/message").value("to"), CONTACT);
+    // What is not to be copied.
+    d.server(&event(
+        HIS,
+        &own("6", CONTACT, "<private xmlns='urn:xmpp:carbons:2'/>"),
+    ));
+    assert_eq!(d.client_bytes(), "");
+}
+
+#[test]
+fn only_the_author_says_when_it_was_said() {
+    let mut d = session();
+    let delays = "<delay xmlns='urn:xmpp:delay' stamp='2026-01-01T00:00:00Z'/><delay xmlns='urn:xmpp:delay' \
+                  from='capulet.lit' stamp='2020-01-01T00:00:00Z'/><x xmlns='jabber:x:delay' from='capulet.lit' \
+                  stamp='20200101T00:00:00'/>";
+    let first = item("1", ROMEO, JULIET, delays);
+    d.server(
+        "<message from='pubsub.montague.lit' to='juliet@capulet.lit/balcony'><event \
+         xmlns='http://jabber.org/protocol/pubsub#event'><subscription node='n' jid='juliet@capulet.lit' \
+         subscription='subscribed'/></event></message>",
+    );
+    serve(&mut d, &of_pair(CONTACT, OWN), "");
+    d.forget();
+    d.server(&event(HIS, &first));
+    assert_eq!(d.one_to_client().names(), ["body"]);
+}

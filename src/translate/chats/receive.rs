@@ -112,8 +112,12 @@ impl Chats {
         cx.wire.apply(&rules::MESSAGE_IN);
         if !is_own {
             show(&message, &full, cx.account.jid(), &kind, is_late, cx.wire);
-        } else if self.wants_copies && is_live && *full != *cx.account.jid() {
-            show_copy(&message, &full, cx);
+        } else if self.wants_copies
+            && is_live
+            && *full != *cx.account.jid()
+            && message.child(ns::CARBONS, "private").is_none()
+        {
+            show_copy(&message, &full, peer, cx);
         }
         Ok(())
     }
@@ -132,18 +136,27 @@ fn full_of<'a>(author: &'a str, account: &str, message: &Element<'a>) -> Cow<'a,
 
 fn show(message: &Element<'_>, from: &str, to: &str, kind: &str, is_late: bool, wire: &mut Wire) {
     let changes = [("from", Some(from)), ("to", Some(to)), ("type", Some(kind))];
-    let may_stay =
-        |child: &Element<'_>| !is_of_server(child) && (is_late || child.namespace() != ns::DELAY);
+    let account = jid::bare(from);
+    let may_stay = |child: &Element<'_>| {
+        !is_of_server(child) && (!is_delay(child) || is_late && is_said_by(child, account))
+    };
     wire.stanza(Leg::Client, |out| {
         rewrite_standalone(out, message, &changes, may_stay, "");
     });
 }
 
-/// What another resource of the account has written (XEP-0280).
-fn show_copy(message: &Element<'_>, from: &str, cx: &mut Cx<'_>) {
+/// What another resource of the account has written to `peer` (XEP-0280): to nobody else, whatever it says, since the
+/// service may be his.
+fn show_copy(message: &Element<'_>, from: &str, peer: &str, cx: &mut Cx<'_>) {
     let mut inside = BytesMut::new();
-    let may_stay = |child: &Element<'_>| !is_of_server(child) && child.namespace() != ns::DELAY;
-    rewrite_standalone(&mut inside, message, &[("from", Some(from))], may_stay, "");
+    let to = message.attribute("to");
+    let to = to.filter(|to| jid::prepared(jid::bare(to)) == peer);
+    let changes = [
+        ("from", Some(from)),
+        ("to", Some(to.as_deref().unwrap_or(peer))),
+    ];
+    let may_stay = |child: &Element<'_>| !is_of_server(child) && !is_delay(child);
+    rewrite_standalone(&mut inside, message, &changes, may_stay, "");
     let (own, to) = (escape(cx.account.bare()), escape(cx.account.jid()));
     let (copies, forward) = (ns::CARBONS, ns::FORWARD);
     let start = format!(
@@ -154,6 +167,17 @@ fn show_copy(message: &Element<'_>, from: &str, cx: &mut Cx<'_>) {
         out.extend_from_slice(&inside);
         out.extend_from_slice(b"</forwarded></sent></message>");
     });
+}
+
+/// Whether it says when a message was said.
+fn is_delay(child: &Element<'_>) -> bool {
+    matches!(&*child.namespace(), ns::DELAY | ns::DELAY_0)
+}
+
+/// Whether it is said in the name of nobody but `account`.
+fn is_said_by(child: &Element<'_>, account: &str) -> bool {
+    let from = child.attribute("from");
+    from.is_none_or(|from| jid::bare(&from) == account)
 }
 
 /// Whether only a server may say this: ids it gives, copies, what it has kept, the words of a room.
