@@ -108,6 +108,30 @@ fn what_comes_while_nobody_is_there_is_read_later_once() {
 }
 
 #[test]
+fn who_is_away_for_a_while_reads_what_came_meanwhile() {
+    for world in worlds() {
+        let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
+        juliet.writes(ROMEO, "m1", "But soft");
+        assert_eq!(romeo.reads().len(), 1);
+        romeo.say("<presence type='unavailable'/>");
+        juliet.writes(ROMEO, "m2", "But soft");
+        juliet.writes(ROMEO, "m3", "But soft");
+        assert_eq!(romeo.reads(), [""; 0]);
+        romeo.say("<presence/>");
+        world.advance(10);
+        juliet.writes(ROMEO, "m4", "Live");
+        assert_eq!(
+            romeo.reads(),
+            [
+                "juliet@capulet.lit/balcony m2 But soft late",
+                "juliet@capulet.lit/balcony m3 But soft late",
+                "juliet@capulet.lit/balcony m4 Live"
+            ]
+        );
+    }
+}
+
+#[test]
 fn a_bot_that_writes_and_leaves_loses_nothing() {
     let world = World::new();
     let bot = world.login(NURSE, "bot");

@@ -10,7 +10,7 @@ const HIS: &str = "pubsub.montague.lit";
 /// Juliet's session, available.
 fn session() -> Driver {
     let mut d = Driver::logged_in(JULIET, options(Policy::Pure));
-    d.keep_services();
+    d.keep_chats();
     d.client("<presence/>");
     d
 }
@@ -48,11 +48,14 @@ fn event(service: &str, items: &str) -> String {
 
 /// Answers for a service: whose its node is, and what is on it.
 fn serve(d: &mut Driver, about: &str, items: &str) {
-    for _ in 0..3 {
+    for _ in 0..5 {
         for question in d.server_got() {
             if question.has("query") {
                 d.result(&question, about);
-            } else if question.has("pubsub/items") {
+            } else if question.has("pubsub/configure") {
+                let private = [("access_model", "whitelist"), ("purge_offline", "0")];
+                d.result(&question, &ejabberd_node(&private));
+            } else if question.has("pubsub/items") && question.attribute("to").is_some() {
                 let items =
                     format!("<pubsub xmlns='{PUBSUB}'><items node='n'>{items}</items></pubsub>");
                 d.result(&question, &items);
@@ -61,6 +64,15 @@ fn serve(d: &mut Driver, about: &str, items: &str) {
             }
         }
     }
+}
+
+/// What the session asks that has this inside.
+#[track_caller]
+fn question(d: &mut Driver, path: &str) -> Node {
+    let mut sent = d.server_got();
+    let at = sent.iter().rposition(|it| it.has(path));
+    let at = at.unwrap_or_else(|| panic!("no {path} in {sent:#?}"));
+    sent.swap_remove(at)
 }
 
 fn bodies(d: &mut Driver) -> Vec<String> {
@@ -136,4 +148,40 @@ fn only_the_author_says_when_it_was_said() {
     d.forget();
     d.server(&event(HIS, &first));
     assert_eq!(d.one_to_client().names(), ["body"]);
+}
+
+/// What is on record as shown last, once that is written.
+fn on_record(d: &mut Driver) -> Vec<String> {
+    d.forget();
+    d.advance(31);
+    let sent = d.server_got();
+    let seen = sent
+        .iter()
+        .filter_map(|it| it.find("pubsub/publish/item/seen"));
+    seen.map(|it| it.value("item").to_owned()).collect()
+}
+
+#[test]
+fn what_could_not_be_fetched_is_not_taken_as_shown() {
+    for is_refused in [false, true] {
+        let mut d = session();
+        d.server(&event(HIS, &item("1", ROMEO, JULIET, "")));
+        let info = question(&mut d, "query");
+        d.result(&info, &of_pair(CONTACT, OWN));
+        let configuration = question(&mut d, "pubsub/configure");
+        let private = [("access_model", "whitelist"), ("purge_offline", "0")];
+        d.result(&configuration, &ejabberd_node(&private));
+        let record = question(&mut d, "pubsub/items");
+        d.error(&record, "cancel", "item-not-found");
+        let fetch = question(&mut d, "pubsub/items");
+        match is_refused {
+            true => d.error(&fetch, "wait", "internal-server-error"),
+            false => d.result(&fetch, &items("n", &item("1", ROMEO, JULIET, ""))),
+        }
+        // What comes now is shown all the same.
+        d.server(&event(HIS, &item("2", ROMEO, JULIET, "")));
+        assert_eq!(bodies(&mut d).last().unwrap(), &format!("{ROMEO} 2"));
+        let expected: &[&str] = if is_refused { &[] } else { &["2"] };
+        assert_eq!(on_record(&mut d), expected);
+    }
 }

@@ -85,10 +85,12 @@ struct Known {
 
 /// How far what was on a node before is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reading {
+pub(super) enum Reading {
     Wanted,
     Asked,
     Done,
+    /// It is not, and is not in this session.
+    Failed,
 }
 
 impl Pair {
@@ -136,6 +138,20 @@ impl Pair {
         unread.map(|it| it.place.clone()).collect()
     }
 
+    /// Something was said on it that the client was not shown: it is on the node, and fetched from there.
+    pub(super) fn note_unread(&mut self, place: &Place) {
+        self.note(place, Reading::Wanted);
+        let known = self.places.iter_mut().find(|it| it.place == *place);
+        if let Some(known) = known {
+            known.is_fresh = false;
+        }
+    }
+
+    /// What is on it cannot be had.
+    pub(super) fn note_failed(&mut self, place: &Place) {
+        self.note(place, Reading::Failed);
+    }
+
     pub(super) fn note_asked(&mut self, place: &Place) {
         self.note(place, Reading::Asked);
     }
@@ -151,10 +167,10 @@ impl Pair {
         }
     }
 
-    /// Whether what was on the node before was shown: what is told of it now is new.
-    pub(super) fn is_read(&self, place: &Place) -> bool {
-        let mut all = self.places.iter();
-        all.any(|it| it.place == *place && it.reading == Reading::Done)
+    /// How far what was on the node before was shown.
+    pub(super) fn reading(&self, place: &Place) -> Option<Reading> {
+        let known = self.places.iter().find(|it| it.place == *place);
+        known.map(|it| it.reading)
     }
 
     /// Whether what is on the node was said in this session.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
-use super::pair::{Place, STATE};
+use super::pair::{Pair, Place, Reading, STATE};
 use super::{Chats, Owner};
 use crate::jid;
 use crate::ns;
@@ -22,13 +22,24 @@ impl Chats {
         let Some(Owner::Pair(peer)) = self.places.get(place).cloned() else {
             return;
         };
-        if let Ok(iq) = reply {
+        if !cx.account.status.is_available {
+            // It is fetched again when the client is back.
+            return self.pair_at(&peer, |pair| pair.note_unread(place));
+        }
+        let read = |iq| {
             answer::with_items(iq, |items| {
                 self.handle_items(&peer, place, items, None, false, cx);
-            });
+            })
+        };
+        match reply.ok().and_then(read) {
+            Some(()) => self.pair_at(&peer, |pair| pair.note_read(place)),
+            None => self.pair_at(&peer, |pair| pair.note_failed(place)),
         }
-        if let Some(pair) = self.pairs.get_mut(&peer) {
-            pair.note_read(place);
+    }
+
+    fn pair_at(&mut self, peer: &str, act: impl FnOnce(&mut Pair)) {
+        if let Some(pair) = self.pairs.get_mut(peer) {
+            act(pair);
         }
     }
 
@@ -42,10 +53,14 @@ impl Chats {
         is_live: bool,
         cx: &mut Cx<'_>,
     ) {
-        let is_read = self.pairs.get(peer).is_some_and(|pair| pair.is_read(place));
-        if is_live && (!is_read || !cx.account.status.is_available) {
+        let reading = self.pairs.get(peer).and_then(|pair| pair.reading(place));
+        match reading {
+            Some(Reading::Done | Reading::Failed) if is_live && !cx.account.status.is_available => {
+                return self.pair_at(peer, |pair| pair.note_unread(place));
+            }
             // It is found on the node.
-            return;
+            None | Some(Reading::Wanted | Reading::Asked) if is_live => return,
+            _ => {}
         }
         let all: Vec<_> = items.children().take(MOST_ITEMS).collect();
         let last = self.seen.last(place);
@@ -106,7 +121,10 @@ impl Chats {
             if !pair.is_new(&id) {
                 return Err(Dropped::Seen);
             }
-            self.seen.note(place, &id, cx.wire.now);
+            // What was not shown before it is fetched the next time.
+            if pair.reading(place) != Some(Reading::Failed) {
+                self.seen.note(place, &id, cx.wire.now);
+            }
         }
         let full = full_of(&author, &account, &message);
         cx.wire.apply(&rules::MESSAGE_IN);
