@@ -132,6 +132,29 @@ fn who_is_away_for_a_while_reads_what_came_meanwhile() {
 }
 
 #[test]
+fn what_many_have_written_is_read() {
+    let many: Vec<_> = (0..80).map(|n| format!("p{n}@capulet.lit")).collect();
+    let mut accounts: Vec<_> = many.iter().map(String::as_str).collect();
+    accounts.push(ROMEO);
+    let world = World::with(&accounts);
+    for account in &many {
+        let client = world.login(account, "x");
+        client.writes(ROMEO, "m1", account);
+        client.log_out();
+    }
+    let romeo = world.start_unseen(ROMEO, "mobile");
+    world.advance(600);
+    let mut read = romeo.reads();
+    read.sort();
+    let mut expected: Vec<_> = many
+        .iter()
+        .map(|it| format!("{it}/x m1 {it} late"))
+        .collect();
+    expected.sort();
+    assert_eq!(read, expected);
+}
+
+#[test]
 fn a_bot_that_writes_and_leaves_loses_nothing() {
     let world = World::new();
     let bot = world.login(NURSE, "bot");

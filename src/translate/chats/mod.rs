@@ -28,7 +28,7 @@ use crate::jid;
 use crate::ns;
 use crate::policy::{Function, Policy};
 use crate::pubsub::{Event, What, answer, request};
-use crate::wire::{Dropped, Reply};
+use crate::wire::{Dropped, Refused, Reply};
 use crate::xml::Element;
 
 /// So many people may be written to or read in one session.
@@ -92,8 +92,10 @@ enum Listing {
 /// Whose a node is.
 #[derive(Clone)]
 enum Owner {
+    /// It is to be asked; whether something was just said on it.
+    Wanted(bool),
     /// It is asked.
-    Unknown,
+    Asked,
     /// The account shares it with this one.
     Pair(Box<str>),
     /// Somebody else's, or it is of no conversation.
@@ -185,9 +187,9 @@ impl Chats {
         };
         let peer = match self.places.get(&place).cloned() {
             Some(Owner::Pair(peer)) => peer,
-            Some(Owner::Unknown) if may_be_ours => return Verdict::Taken,
+            Some(Owner::Wanted(_) | Owner::Asked) if may_be_ours => return Verdict::Taken,
             // What it tells is found on the node.
-            None if may_be_ours && (!self.is_begun || self.look(place, true, cx)) => {
+            None if may_be_ours && (!self.is_begun || self.look(place, true)) => {
                 return Verdict::Taken;
             }
             _ => return Verdict::Pass,
@@ -247,31 +249,45 @@ impl Chats {
         let own = cx.account.bare().to_owned();
         for [node, jid, state] in list.unwrap_or_default() {
             if *jid == *own && *state == *"subscribed" {
-                self.look(Place::new(service, &node), false, cx);
+                self.look(Place::new(service, &node), false);
             }
         }
     }
 
-    /// Asks whose a node is, once; `false`: it is not asked.
+    /// Has it asked whose a node is, once; `false`: it is not asked.
     /// `is_fresh`: something was just said on it.
-    fn look(&mut self, place: Place, is_fresh: bool, cx: &mut Cx<'_>) -> bool {
-        if self.places.contains_key(&place) {
-            return true;
+    fn look(&mut self, place: Place, is_fresh: bool) -> bool {
+        let has_room = self.places.len() < MOST_LOOKS || self.places.contains_key(&place);
+        if has_room {
+            let owner = self.places.entry(place);
+            owner.or_insert(Owner::Wanted(is_fresh));
         }
-        if self.places.len() >= MOST_LOOKS {
-            return false;
+        has_room
+    }
+
+    /// Asks whose nodes are, as many as may be asked now.
+    fn look_at_some(&mut self, cx: &mut Cx<'_>) {
+        for (place, owner) in &mut self.places {
+            let Owner::Wanted(is_fresh) = *owner else {
+                continue;
+            };
+            let Some(spare) = cx.wire.spare() else {
+                return;
+            };
+            let ask = Ask::Look(place.clone(), is_fresh);
+            spare.request("get", Some(place.service()), ask, |out| {
+                request::info(out, Some(place.node()));
+            });
+            *owner = Owner::Asked;
         }
-        let ask = Ask::Look(place.clone(), is_fresh);
-        let is_asked = cx.wire.request("get", Some(place.service()), ask, |out| {
-            request::info(out, Some(place.node()));
-        });
-        if is_asked {
-            self.places.insert(place, Owner::Unknown);
-        }
-        is_asked
     }
 
     fn handle_look(&mut self, place: &Place, is_fresh: bool, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        if reply.is_err_and(Refused::may_pass) {
+            // Whatever is said on it next has it asked again.
+            self.places.remove(place);
+            return;
+        }
         self.places.insert(place.clone(), Owner::Other);
         let parties = reply.ok().and_then(|iq| pair::parties(iq, place));
         let Some((creator, other)) = parties else {
@@ -305,6 +321,7 @@ impl Chats {
         }
         self.want_services_of_contacts(cx);
         self.list(false, cx);
+        self.look_at_some(cx);
         if self.pairs.values().any(Pair::is_unread) && cx.account.status.is_available {
             self.seen.prepare(cx.wire);
             if self.seen.is_known() {
@@ -347,7 +364,9 @@ impl Chats {
     pub(super) fn again_at(&self, wire: &Wire) -> Option<Duration> {
         let is_unread = self.seen.is_known() && self.pairs.values().any(Pair::is_unread);
         let is_unlisted = self.services.values().any(|it| *it == Listing::Wanted);
-        let waits = self.is_begun && (is_unread || is_unlisted);
+        let mut owners = self.places.values();
+        let is_unasked = owners.any(|it| matches!(it, Owner::Wanted(_)));
+        let waits = self.is_begun && (is_unread || is_unlisted || is_unasked);
         let fetch = waits.then(|| wire.may_work_at()).flatten();
         let all = fetch.into_iter().chain(self.seen.again_at());
         all.filter(|at| *at > wire.now).min()
@@ -364,7 +383,7 @@ impl Chats {
     pub(super) fn give_back(&mut self, cx: &mut Cx<'_>) {
         for (peer, pair) in &mut self.pairs {
             for Outgoing { id, .. } in pair.take_waiting() {
-                send::show_unsent(peer, id.as_deref(), crate::wire::Refused::NoAnswer, cx);
+                send::show_unsent(peer, id.as_deref(), Refused::NoAnswer, cx);
             }
         }
     }

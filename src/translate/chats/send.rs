@@ -10,7 +10,7 @@ use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
 use crate::translate::relation::Half;
-use crate::translate::{self, Cx, rules};
+use crate::translate::{Cx, rules};
 use crate::wire::Refused;
 use crate::xml::{Element, rewrite_standalone};
 
@@ -82,10 +82,11 @@ impl Chats {
         domains.map(service_of).iter().all(|service| {
             let listing = self.services.get(service);
             let has_answered = listing.is_none_or(|it| *it == Listing::Known);
-            let is_looked_at = |asked: &translate::Ask| {
-                matches!(asked, translate::Ask::Chats(Ask::Look(place, _)) if place.service() == &**service)
-            };
-            has_answered && !cx.wire.asked().any(is_looked_at)
+            let mut places = self.places.iter();
+            let is_unknown = places.any(|(place, owner)| {
+                matches!(owner, Owner::Wanted(_) | Owner::Asked) && place.service() == &**service
+            });
+            has_answered && !is_unknown
         })
     }
 
