@@ -168,6 +168,64 @@ fn a_bot_that_writes_and_leaves_loses_nothing() {
 }
 
 #[test]
+fn what_is_written_and_left_in_one_breath_arrives() {
+    for world in worlds() {
+        let state = "<message to='benvolio@montague.lit' type='chat'><gone xmlns='http://jabber.org/protocol/chatstates'/></message>";
+        let bot = world.login(NURSE, "bot");
+        bot.say(&format!(
+            "<message to='{ROMEO}' type='chat' id='m1'><body>I am the drudge</body></message>{state}</stream:stream>"
+        ));
+        bot.close();
+        let romeo = world.start_unseen(ROMEO, "mobile");
+        let read = ["nurse@capulet.lit/bot m1 I am the drudge late"];
+        assert_eq!(romeo.reads(), read);
+        // Nobody is left a node for having been left.
+        let mut services = Vec::new();
+        world.edit(|data| {
+            let nodes = data["node"].as_array().unwrap().iter();
+            services.extend(nodes.filter_map(|it| it["service"].as_str().map(str::to_owned)));
+        });
+        services.retain(|it| !it.contains('@'));
+        assert_eq!(services, ["pubsub.montague.lit"]);
+    }
+}
+
+#[test]
+fn more_than_can_be_asked_at_once_arrives_in_order() {
+    let world = World::new();
+    let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
+    juliet.writes(ROMEO, "m0", "x");
+    romeo.reads();
+    let write = |n| format!("<message to='{ROMEO}' type='chat' id='m{n}'><body>x</body></message>");
+    juliet.say(&(1..=100).map(write).collect::<String>());
+    let expected: Vec<_> = (1..=100)
+        .map(|n| format!("juliet@capulet.lit/balcony m{n} x"))
+        .collect();
+    assert_eq!(romeo.reads(), expected);
+    assert_eq!(juliet.reads(), [""; 0]);
+}
+
+#[test]
+fn a_node_that_is_lost_is_made_anew() {
+    for world in worlds() {
+        let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
+        juliet.writes(ROMEO, "m1", "x");
+        assert_eq!(romeo.reads().len(), 1);
+        world.edit(|data| {
+            let nodes = data["node"].as_array_mut().unwrap();
+            nodes.retain(|it| it["service"].as_str() != Some("pubsub.montague.lit"));
+        });
+        juliet.writes(&romeo.full, "m2", "x");
+        assert_eq!(
+            juliet.reads(),
+            ["item-not-found of romeo@montague.lit/mobile for m2"]
+        );
+        juliet.writes(ROMEO, "m3", "x");
+        assert_eq!(romeo.reads(), ["juliet@capulet.lit/balcony m3 x"]);
+    }
+}
+
+#[test]
 fn two_who_write_first_at_once_read_both() {
     let world = World::new();
     let (juliet, romeo) = (world.login(JULIET, "balcony"), world.login(ROMEO, "mobile"));

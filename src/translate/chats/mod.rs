@@ -35,6 +35,8 @@ use crate::xml::Element;
 const MOST_PAIRS: usize = 1024;
 /// So many nodes are looked at in one session: anybody may subscribe the account to one of his.
 const MOST_LOOKS: usize = 1024;
+/// So many bytes may wait until it is known where they go.
+const MOST_WAITING: usize = 1 << 20;
 /// Nodes are looked for on the services of so many domains.
 const MOST_SERVICES: usize = 32;
 
@@ -49,8 +51,8 @@ pub(crate) enum Ask {
     Items(Place),
     /// Making it.
     Create(Place),
-    /// Publishing a message to this account; its id.
-    Publish(Box<str>, Option<Box<str>>),
+    /// Publishing a message here; whom it is to, and its id.
+    Publish(Place, Box<str>, Option<Box<str>>),
     /// A step of making the private node.
     SeenNode(Step),
     /// What was shown.
@@ -199,20 +201,22 @@ impl Chats {
                 let replyto = event.replyto();
                 self.handle_items(&peer, &place, event.element, replyto.as_deref(), true, cx);
             }
-            What::Node if event.element.local() == "delete" => self.forget(&peer, &place),
+            What::Node if event.element.local() == "delete" => self.forget(&place),
             What::Subscription
                 if event.element.attribute("subscription").as_deref() == Some("none") =>
             {
-                self.forget(&peer, &place);
+                self.forget(&place);
             }
             _ => cx.wire.drop_event(Dropped::Retracted),
         }
         Verdict::Taken
     }
 
-    fn forget(&mut self, peer: &str, place: &Place) {
-        self.places.remove(place);
-        if let Some(pair) = self.pairs.get_mut(peer) {
+    /// The node of a conversation is not there any more.
+    fn forget(&mut self, place: &Place) {
+        if let Some(Owner::Pair(peer)) = self.places.remove(place)
+            && let Some(pair) = self.pairs.get_mut(&peer)
+        {
             pair.forget(place);
         }
     }
@@ -224,14 +228,16 @@ impl Chats {
             Ask::Look(place, is_fresh) => self.handle_look(&place, is_fresh, reply, cx),
             Ask::Items(place) => self.handle_fetched(&place, reply, cx),
             Ask::Create(place) => {
-                if let (Err(_), Some(Owner::Pair(peer))) = (reply, self.places.get(&place).cloned())
-                {
-                    self.forget(&peer, &place);
+                if reply.is_err() {
+                    self.forget(&place);
                 }
             }
-            Ask::Publish(peer, id) => {
+            Ask::Publish(place, to, id) => {
                 if let Err(refused) = reply {
-                    send::show_unsent(&peer, id.as_deref(), refused, cx);
+                    send::show_unsent(&to, id.as_deref(), refused, cx);
+                }
+                if matches!(reply, Err(Refused::With("item-not-found"))) {
+                    self.forget(&place);
                 }
             }
             Ask::SeenNode(step) => {
@@ -372,8 +378,9 @@ impl Chats {
         all.filter(|at| *at > wire.now).min()
     }
 
-    /// The session ends: what was shown is put on record.
+    /// The session ends: what the client has said is published, and what was shown is put on record.
     pub(super) fn end(&mut self, cx: &mut Cx<'_>) {
+        self.send_last(cx);
         if self.is_begun {
             self.seen.write_last(cx.wire);
         }
@@ -381,9 +388,9 @@ impl Chats {
 
     /// The session ends: what was not published comes back.
     pub(super) fn give_back(&mut self, cx: &mut Cx<'_>) {
-        for (peer, pair) in &mut self.pairs {
-            for Outgoing { id, .. } in pair.take_waiting() {
-                send::show_unsent(peer, id.as_deref(), Refused::NoAnswer, cx);
+        for pair in self.pairs.values_mut() {
+            while let Some(Outgoing { to, id, .. }) = pair.next_waiting() {
+                send::show_unsent(&to, id.as_deref(), Refused::NoAnswer, cx);
             }
         }
     }

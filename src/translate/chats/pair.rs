@@ -15,10 +15,10 @@ use crate::xml::Element;
 /// So many messages are fetched of each node at login, and as many are kept on it.
 pub(super) const MOST_ITEMS: usize = 50;
 /// So many nodes of a pair are read.
-const MOST_PLACES: usize = 4;
+const MOST_PLACES: usize = 64;
 /// So many ids of items are remembered.
 const MOST_SHOWN: usize = 128;
-/// So many messages wait until it is known where the node is.
+/// So many messages wait until it is known where the node is, or until there is room for more requests.
 const MOST_WAITING: usize = 64;
 
 /// A node on a service.
@@ -60,6 +60,8 @@ pub(super) const STATE: &str = "state/";
 
 /// A message that is to be published.
 pub(super) struct Outgoing {
+    /// Whom it is to, as the client has written it.
+    pub(super) to: Box<str>,
     pub(super) id: Option<Box<str>>,
     pub(super) item: Box<str>,
     pub(super) payload: Bytes,
@@ -212,8 +214,19 @@ impl Pair {
         !self.waiting.is_empty()
     }
 
-    pub(super) fn take_waiting(&mut self) -> VecDeque<Outgoing> {
-        std::mem::take(&mut self.waiting)
+    /// The message that has waited longest; it waits no longer.
+    pub(super) fn next_waiting(&mut self) -> Option<Outgoing> {
+        self.waiting.pop_front()
+    }
+
+    /// How many bytes wait.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting.iter().map(|it| it.payload.len()).sum()
+    }
+
+    /// Of what waits only what says something stays: no states that say something of now.
+    pub(super) fn drop_states(&mut self) {
+        self.waiting.retain(|it| !it.item.starts_with(STATE));
     }
 }
 

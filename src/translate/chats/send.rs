@@ -4,8 +4,8 @@ use bytes::{BufMut as _, BytesMut};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::pair::{MOST_ITEMS, Outgoing, Place, STATE};
-use super::{Ask, Chats, Listing, Owner, service_of};
+use super::pair::{MOST_ITEMS, Outgoing, Pair, Place, STATE};
+use super::{Ask, Chats, Listing, MOST_WAITING, Owner, service_of};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
@@ -39,6 +39,11 @@ impl Chats {
         self.want(service_of(jid::domain(&peer)));
         self.list(true, cx);
         let outgoing = Outgoing::of(message, cx);
+        let waiting: usize = self.pairs.values().map(Pair::waiting_bytes).sum();
+        if waiting + outgoing.payload.len() > MOST_WAITING {
+            cx.wire.refuse(message, "wait", "resource-constraint");
+            return true;
+        }
         let pair = self.pairs.entry(peer.into()).or_default();
         if pair.wait(outgoing).is_err() {
             cx.wire.refuse(message, "wait", "resource-constraint");
@@ -57,21 +62,57 @@ impl Chats {
                 .get(&peer)
                 .and_then(|pair| pair.written().cloned());
             let place = match known {
-                Some(place) => place,
+                Some(place) => Some(place),
                 None if self.is_looked_for(&peer, cx) => self.make(&peer, cx),
-                None => continue,
+                None => None,
             };
+            if let Some(place) = place {
+                self.publish_waiting(&peer, &place, cx);
+            }
+        }
+    }
+
+    /// The session ends: publishes what waited. A node that is not known by now is made, whether there is one or not:
+    /// all nodes of a pair are read.
+    pub(super) fn send_last(&mut self, cx: &mut Cx<'_>) {
+        let waiting = self.pairs.iter().filter(|(_, pair)| pair.is_waiting());
+        let waiting: Vec<_> = waiting.map(|(peer, _)| peer.clone()).collect();
+        for peer in waiting {
             let pair = self.pairs.entry(peer.clone()).or_default();
-            for Outgoing { id, item, payload } in pair.take_waiting() {
-                let ask = Ask::Publish(peer.clone(), id.clone());
-                let is_sent = cx.wire.request("set", Some(place.service()), ask, |out| {
-                    request::publish(out, place.node(), &item, None, |out| {
-                        out.put_slice(&payload);
-                    });
+            if pair.written().is_none() {
+                pair.drop_states();
+            }
+            let place = match pair.written().cloned() {
+                None if pair.is_waiting() => self.make(&peer, cx),
+                known => known,
+            };
+            if let Some(place) = place {
+                self.publish_waiting(&peer, &place, cx);
+            }
+        }
+    }
+
+    /// Publishes what waited, as far as there is room for requests.
+    fn publish_waiting(&mut self, peer: &str, place: &Place, cx: &mut Cx<'_>) {
+        let Some(pair) = self.pairs.get_mut(peer) else {
+            return;
+        };
+        while cx.wire.places() > 0
+            && let Some(Outgoing {
+                to,
+                id,
+                item,
+                payload,
+            }) = pair.next_waiting()
+        {
+            let ask = Ask::Publish(place.clone(), to.clone(), id.clone());
+            let is_sent = cx.wire.request("set", Some(place.service()), ask, |out| {
+                request::publish(out, place.node(), &item, None, |out| {
+                    out.put_slice(&payload);
                 });
-                if !is_sent {
-                    show_unsent(&peer, id.as_deref(), Refused::NoRoom, cx);
-                }
+            });
+            if !is_sent {
+                show_unsent(&to, id.as_deref(), Refused::NoRoom, cx);
             }
         }
     }
@@ -92,7 +133,8 @@ impl Chats {
 
     /// Makes the node of a pair, in one write with what is published on it (listing 18): the other one may write to it,
     /// and both are subscribed, as listing 20 delivers to both.
-    fn make(&mut self, peer: &str, cx: &mut Cx<'_>) -> Place {
+    /// `None`: too many requests wait.
+    fn make(&mut self, peer: &str, cx: &mut Cx<'_>) -> Option<Place> {
         let own = cx.account.bare().to_owned();
         // Contacts look for nodes on each other's domains, others on their own alone.
         let contact = cx.account.people.get(peer);
@@ -111,10 +153,13 @@ impl Chats {
             ("pubsub#presence_based_delivery", "0"),
             ("pubsub#itemreply", "publisher"),
         ];
-        cx.wire
-            .request("set", Some(&service), Ask::Create(place.clone()), |out| {
-                request::create(out, place.node(), &fields);
-            });
+        let ask = Ask::Create(place.clone());
+        let is_asked = cx.wire.request("set", Some(&service), ask, |out| {
+            request::create(out, place.node(), &fields);
+        });
+        if !is_asked {
+            return None;
+        }
         for jid in [peer, &own] {
             cx.wire.tell("set", Some(&service), |out| {
                 request::set_subscription(out, place.node(), jid, "subscribed");
@@ -123,7 +168,7 @@ impl Chats {
         self.places.insert(place.clone(), Owner::Pair(peer.into()));
         let pair = self.pairs.entry(peer.into()).or_default();
         pair.add_new(&place, &own);
-        place
+        Some(place)
     }
 }
 
@@ -152,6 +197,7 @@ impl Outgoing {
         let mut payload = BytesMut::with_capacity(message.raw().len() + 256);
         rewrite_standalone(&mut payload, message, &changes, may_stay, &delay);
         Self {
+            to: (*message.attribute("to").unwrap_or_default()).into(),
             id: message.attribute("id").map(|id| (*id).into()),
             item: item.into(),
             payload: payload.freeze(),
@@ -160,7 +206,7 @@ impl Outgoing {
 }
 
 /// A message was not published, as far as is known.
-pub(super) fn show_unsent(peer: &str, id: Option<&str>, refused: Refused<'_>, cx: &mut Cx<'_>) {
+pub(super) fn show_unsent(to: &str, id: Option<&str>, refused: Refused<'_>, cx: &mut Cx<'_>) {
     let condition = match refused {
         Refused::NoRoom => "resource-constraint",
         refused => refused.condition_or("remote-server-timeout"),
@@ -171,7 +217,7 @@ pub(super) fn show_unsent(peer: &str, id: Option<&str>, refused: Refused<'_>, cx
         _ => "cancel",
     };
     let attributes = [
-        ("from", Some(peer)),
+        ("from", Some(to)),
         ("to", Some(cx.account.jid())),
         ("id", id),
     ];
