@@ -155,6 +155,39 @@ fn what_many_have_written_is_read() {
 }
 
 #[test]
+fn an_answer_on_a_strangers_domain_is_read_at_the_next_login() {
+    for world in worlds() {
+        let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
+        juliet.writes(ROMEO, "m1", "But soft");
+        assert_eq!(romeo.reads().len(), 1);
+        juliet.log_out();
+        romeo.writes(JULIET, "m2", "What light");
+        let juliet = world.start_unseen(JULIET, "chamber");
+        assert_eq!(
+            juliet.reads(),
+            ["romeo@montague.lit/mobile m2 What light late"]
+        );
+    }
+}
+
+#[test]
+fn who_leaves_at_once_does_not_read_it_again() {
+    for world in worlds() {
+        let (juliet, romeo) = friends(&world);
+        romeo.writes(JULIET, "m1", "But soft");
+        juliet.writes(ROMEO, "m2", "Here");
+        romeo.writes(JULIET, "m3", "Where?");
+        assert_eq!(juliet.reads().len(), 2);
+        assert_eq!(romeo.reads().len(), 1);
+        juliet.log_out();
+        romeo.log_out();
+        for (account, resource) in [(JULIET, "chamber"), (ROMEO, "tablet")] {
+            assert_eq!(world.start_unseen(account, resource).reads(), [""; 0]);
+        }
+    }
+}
+
+#[test]
 fn a_bot_that_writes_and_leaves_loses_nothing() {
     let world = World::new();
     let bot = world.login(NURSE, "bot");

@@ -244,7 +244,12 @@ impl Chats {
                 let own = cx.account.bare().to_owned();
                 self.seen.handle_node(step, reply, &own, cx.wire);
             }
-            Ask::SeenItems => self.seen.handle_items(reply),
+            Ask::SeenItems => {
+                // Of nodes on a stranger's domain nothing else tells.
+                for place in self.seen.handle_items(reply) {
+                    self.look(place, false);
+                }
+            }
         }
         self.settle(cx);
     }
@@ -328,14 +333,22 @@ impl Chats {
         self.want_services_of_contacts(cx);
         self.list(false, cx);
         self.look_at_some(cx);
-        if self.pairs.values().any(Pair::is_unread) && cx.account.status.is_available {
-            self.seen.prepare(cx.wire);
+        if cx.account.status.is_available {
+            if self.is_own_service_known(cx) || self.pairs.values().any(Pair::is_unread) {
+                self.seen.read(cx.wire);
+            }
             if self.seen.is_known() {
                 self.fetch_some(cx);
             }
         }
         self.send_waiting(cx);
         self.seen.write(cx.wire);
+    }
+
+    /// Whether the service of the own domain has told of the nodes on it, or cannot: the others are on record.
+    fn is_own_service_known(&self, cx: &Cx<'_>) -> bool {
+        let own = service_of(jid::domain(cx.account.bare()));
+        self.services.get(&own) == Some(&Listing::Known)
     }
 
     /// People the client writes to, or is written to by, have their nodes on their own domains, too.

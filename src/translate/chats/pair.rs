@@ -214,6 +214,12 @@ impl Pair {
         !self.waiting.is_empty()
     }
 
+    /// The item of the message that has waited longest and is no state, whose item moves.
+    pub(super) fn first_waiting(&self) -> Option<&str> {
+        let mut items = self.waiting.iter().map(|it| &*it.item);
+        items.find(|item| !item.starts_with(STATE))
+    }
+
     /// The message that has waited longest; it waits no longer.
     pub(super) fn next_waiting(&mut self) -> Option<Outgoing> {
         self.waiting.pop_front()

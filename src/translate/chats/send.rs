@@ -4,7 +4,7 @@ use bytes::{BufMut as _, BytesMut};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::pair::{MOST_ITEMS, Outgoing, Pair, Place, STATE};
+use super::pair::{MOST_ITEMS, Outgoing, Pair, Place, Reading, STATE};
 use super::{Ask, Chats, Listing, MOST_WAITING, Owner, service_of};
 use crate::jid;
 use crate::ns;
@@ -97,6 +97,15 @@ impl Chats {
         let Some(pair) = self.pairs.get_mut(peer) else {
             return;
         };
+        // A node that no list tells of is on record from its first item on: the answer may come while nobody is there.
+        let own_service = service_of(jid::domain(cx.account.bare()));
+        if place.service() != &*own_service
+            && pair.reading(place) == Some(Reading::Done)
+            && self.seen.last(place).is_none()
+            && let Some(item) = pair.first_waiting()
+        {
+            self.seen.note(place, item, cx.wire.now);
+        }
         while cx.wire.places() > 0
             && let Some(Outgoing {
                 to,
