@@ -187,3 +187,35 @@ fn what_could_not_be_fetched_is_not_taken_as_shown() {
         assert_eq!(on_record(&mut d), expected);
     }
 }
+
+#[test]
+fn nobody_is_written_to_before_his_service_was_asked() {
+    let mut d = session();
+    d.forget();
+    for n in 0..40 {
+        d.client(&format!(
+            "<message to='romeo@d{n}.lit' type='chat' id='m{n}'><body>x</body></message>"
+        ));
+        let list = question(&mut d, "pubsub/subscriptions");
+        assert_eq!(list.value("to"), format!("pubsub.d{n}.lit"));
+        d.error(&list, "cancel", "remote-server-not-found");
+    }
+}
+
+#[test]
+fn who_is_blocked_is_not_heard() {
+    let mut d = session();
+    d.server(&event(HIS, &item("1", ROMEO, JULIET, "")));
+    serve(
+        &mut d,
+        &of_pair(CONTACT, OWN),
+        &item("1", ROMEO, JULIET, ""),
+    );
+    assert_eq!(bodies(&mut d).len(), 1);
+    d.client(&format!(
+        "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{CONTACT}'/></block></iq>"
+    ));
+    d.server(&format!("<iq type='result' to='{JULIET}' id='b'/>"));
+    d.server(&event(HIS, &item("2", ROMEO, JULIET, "")));
+    assert_eq!(bodies(&mut d), [""; 0]);
+}

@@ -37,7 +37,7 @@ const MOST_PAIRS: usize = 1024;
 const MOST_LOOKS: usize = 1024;
 /// So many bytes may wait until it is known where they go.
 const MOST_WAITING: usize = 1 << 20;
-/// Nodes are looked for on the services of so many domains.
+/// Nodes are looked for on the services of so many domains of contacts.
 const MOST_SERVICES: usize = 32;
 
 /// What an answer is for.
@@ -127,14 +127,13 @@ impl Chats {
 
     fn begin(&mut self, cx: &mut Cx<'_>) {
         self.is_begun = true;
-        self.want(service_of(jid::domain(cx.account.bare())));
+        self.want(jid::domain(cx.account.bare()));
     }
 
-    /// A service is to be asked for the nodes the account is subscribed to, once in a session.
-    fn want(&mut self, service: Box<str>) {
-        if self.services.len() < MOST_SERVICES {
-            self.services.entry(service).or_insert(Listing::Wanted);
-        }
+    /// The service of a domain is to be asked for the nodes the account is subscribed to, once in a session.
+    fn want(&mut self, domain: &str) {
+        let service = self.services.entry(service_of(domain));
+        service.or_insert(Listing::Wanted);
     }
 
     /// Asks services; `all`: the user waits for it.
@@ -359,8 +358,8 @@ impl Chats {
         let contacts = cx.account.people.iter();
         let contacts = contacts.filter(|(_, contact)| contact.relation.to == Half::Yes);
         let domains: BTreeSet<_> = contacts.map(|(account, _)| jid::domain(account)).collect();
-        for domain in domains {
-            self.want(service_of(domain));
+        for domain in domains.into_iter().take(MOST_SERVICES) {
+            self.want(domain);
         }
     }
 

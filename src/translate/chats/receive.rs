@@ -126,6 +126,10 @@ impl Chats {
                 self.seen.note(place, &id, cx.wire.now);
             }
         }
+        // The service delivers what the own server would not.
+        if !is_own && cx.account.people.is_blocked(&account) {
+            return Err(Dropped::NotSubscribed);
+        }
         let full = full_of(&author, &account, &message);
         cx.wire.apply(&rules::MESSAGE_IN);
         if !is_own {

@@ -35,15 +35,15 @@ impl Chats {
             cx.wire.refuse(message, "wait", "resource-constraint");
             return true;
         }
-        self.begin(cx);
-        self.want(service_of(jid::domain(&peer)));
-        self.list(true, cx);
         let outgoing = Outgoing::of(message, cx);
         let waiting: usize = self.pairs.values().map(Pair::waiting_bytes).sum();
         if waiting + outgoing.payload.len() > MOST_WAITING {
             cx.wire.refuse(message, "wait", "resource-constraint");
             return true;
         }
+        self.begin(cx);
+        self.want(jid::domain(&peer));
+        self.list(true, cx);
         let pair = self.pairs.entry(peer.into()).or_default();
         if pair.wait(outgoing).is_err() {
             cx.wire.refuse(message, "wait", "resource-constraint");
