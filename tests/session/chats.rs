@@ -219,3 +219,48 @@ fn who_is_blocked_is_not_heard() {
     d.server(&event(HIS, &item("2", ROMEO, JULIET, "")));
     assert_eq!(bodies(&mut d), [""; 0]);
 }
+
+#[test]
+fn what_is_old_is_not_shown_as_new_for_what_is_said_at_the_login() {
+    let old = item(
+        "1",
+        ROMEO,
+        JULIET,
+        "<delay xmlns='urn:xmpp:delay' stamp='2026-01-01T00:00:00Z'/>",
+    );
+    for is_listed in [false, true] {
+        let mut d = session();
+        let list = question(&mut d, "pubsub/subscriptions");
+        assert_eq!(list.value("to"), "pubsub.capulet.lit");
+        if is_listed {
+            d.error(&list, "cancel", "feature-not-implemented");
+        }
+        d.server(&event("pubsub.capulet.lit", &item("2", ROMEO, JULIET, "")));
+        serve(&mut d, &of_pair(CONTACT, OWN), &old);
+        let mut shown = d.client_got();
+        shown.retain(|it| it.local == "message");
+        assert_eq!(shown.len(), 1);
+        assert_eq!(shown[0].has("delay"), !is_listed);
+    }
+}
+
+#[test]
+fn strangers_cannot_have_others_unheard() {
+    let mut d = session();
+    for n in 0..1030 {
+        d.server(&event(
+            &format!("pubsub{n}.evil.lit"),
+            &item("1", "x@evil.lit", JULIET, ""),
+        ));
+        serve(&mut d, &of_pair("x@evil.lit", "y@evil.lit"), "");
+        d.advance(1);
+    }
+    d.forget();
+    d.server(&event(HIS, &item("1", ROMEO, JULIET, "")));
+    serve(
+        &mut d,
+        &of_pair(CONTACT, OWN),
+        &item("1", ROMEO, JULIET, ""),
+    );
+    assert_eq!(bodies(&mut d), [format!("{ROMEO} 1")]);
+}

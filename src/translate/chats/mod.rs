@@ -45,7 +45,7 @@ const MOST_SERVICES: usize = 32;
 pub(crate) enum Ask {
     /// What the account is subscribed to on this service.
     List(Box<str>),
-    /// Whose node this is; whether something was just said on it.
+    /// Whose node this is; whether all on it was said in this session.
     Look(Place, bool),
     /// What is on it.
     Items(Place),
@@ -94,7 +94,7 @@ enum Listing {
 /// Whose a node is.
 #[derive(Clone)]
 enum Owner {
-    /// It is to be asked; whether something was just said on it.
+    /// It is to be asked; whether all on it was said in this session.
     Wanted(bool),
     /// It is asked.
     Asked,
@@ -190,7 +190,7 @@ impl Chats {
             Some(Owner::Pair(peer)) => peer,
             Some(Owner::Wanted(_) | Owner::Asked) if may_be_ours => return Verdict::Taken,
             // What it tells is found on the node.
-            None if may_be_ours && (!self.is_begun || self.look(place, true)) => {
+            None if may_be_ours && (!self.is_begun || self.look_now(place)) => {
                 return Verdict::Taken;
             }
             _ => return Verdict::Pass,
@@ -265,14 +265,28 @@ impl Chats {
     }
 
     /// Has it asked whose a node is, once; `false`: it is not asked.
-    /// `is_fresh`: something was just said on it.
+    /// `is_fresh`: all on it was said in this session.
     fn look(&mut self, place: Place, is_fresh: bool) -> bool {
+        if self.places.len() >= MOST_LOOKS && !self.places.contains_key(&place) {
+            // Strangers cannot fill it: what is nobody's can be asked again.
+            let mut all = self.places.iter();
+            let other = all.find(|(_, owner)| matches!(owner, Owner::Other));
+            let other = other.map(|(place, _)| place.clone());
+            other.and_then(|place| self.places.remove(&place));
+        }
         let has_room = self.places.len() < MOST_LOOKS || self.places.contains_key(&place);
         if has_room {
             let owner = self.places.entry(place);
             owner.or_insert(Owner::Wanted(is_fresh));
         }
         has_room
+    }
+
+    /// The same for a node that tells of itself. If it is not in the list of its service, it was made since, and all
+    /// on it is new.
+    fn look_now(&mut self, place: Place) -> bool {
+        let is_fresh = self.services.get(place.service()) == Some(&Listing::Known);
+        self.look(place, is_fresh)
     }
 
     /// Asks whose nodes are, as many as may be asked now.
