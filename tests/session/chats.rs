@@ -264,3 +264,36 @@ fn strangers_cannot_have_others_unheard() {
     );
     assert_eq!(bodies(&mut d), [format!("{ROMEO} 1")]);
 }
+
+#[test]
+fn what_the_other_one_is_never_told_of_comes_back() {
+    let mut d = session();
+    d.forget();
+    d.client(&format!(
+        "<message to='{CONTACT}' type='chat' id='m1'><body>x</body></message>"
+    ));
+    let list = question(&mut d, "pubsub/subscriptions");
+    d.error(&list, "cancel", "item-not-found");
+    for own in d.server_got() {
+        d.error(&own, "cancel", "item-not-found");
+    }
+    // The own service is asked at the login, and does not answer in time.
+    d.advance(60);
+    for question in d.server_got() {
+        let is_of_contact = |it: &Node| it.value("jid") == CONTACT;
+        match question.find("pubsub/subscriptions/subscription") {
+            Some(subscription) if is_of_contact(subscription) => {
+                d.error(&question, "modify", "not-acceptable");
+            }
+            _ => d.result(&question, ""),
+        }
+    }
+    let mut shown = d.client_got();
+    shown.retain(|it| it.local == "message");
+    assert_eq!(shown.len(), 1);
+    assert_eq!(
+        (shown[0].value("type"), shown[0].value("id")),
+        ("error", "m1")
+    );
+    assert!(shown[0].has("error/not-acceptable"));
+}

@@ -51,6 +51,8 @@ pub(crate) enum Ask {
     Items(Place),
     /// Making it.
     Create(Place),
+    /// Having the other one told of what is published here; the first message's address and id.
+    Subscribe(Place, Box<str>, Option<Box<str>>),
     /// Publishing a message here; whom it is to, and its id.
     Publish(Place, Box<str>, Option<Box<str>>),
     /// A step of making the private node.
@@ -229,6 +231,15 @@ impl Chats {
             Ask::Create(place) => {
                 if reply.is_err() {
                     self.forget(&place);
+                }
+            }
+            Ask::Subscribe(place, to, id) => {
+                // It is on the node, and nobody would ever look there.
+                if let Err(refused) = reply
+                    && self.places.contains_key(&place)
+                {
+                    self.forget(&place);
+                    send::show_unsent(&to, id.as_deref(), refused, cx);
                 }
             }
             Ask::Publish(place, to, id) => {

@@ -220,6 +220,12 @@ impl Pair {
         items.find(|item| !item.starts_with(STATE))
     }
 
+    /// Whom the message is to that has waited longest, and its id.
+    pub(super) fn first_waiting_for(&self) -> Option<(Box<str>, Option<Box<str>>)> {
+        let first = self.waiting.front();
+        first.map(|it| (it.to.clone(), it.id.clone()))
+    }
+
     /// The message that has waited longest; it waits no longer.
     pub(super) fn next_waiting(&mut self) -> Option<Outgoing> {
         self.waiting.pop_front()

@@ -162,6 +162,9 @@ impl Chats {
             ("pubsub#presence_based_delivery", "0"),
             ("pubsub#itemreply", "publisher"),
         ];
+        if cx.wire.places() < 2 {
+            return None;
+        }
         let ask = Ask::Create(place.clone());
         let is_asked = cx.wire.request("set", Some(&service), ask, |out| {
             request::create(out, place.node(), &fields);
@@ -169,13 +172,18 @@ impl Chats {
         if !is_asked {
             return None;
         }
-        for jid in [peer, &own] {
-            cx.wire.tell("set", Some(&service), |out| {
-                request::set_subscription(out, place.node(), jid, "subscribed");
-            });
-        }
-        self.places.insert(place.clone(), Owner::Pair(peer.into()));
         let pair = self.pairs.entry(peer.into()).or_default();
+        let (to, id) = pair
+            .first_waiting_for()
+            .unwrap_or_else(|| (peer.into(), None));
+        let ask = Ask::Subscribe(place.clone(), to, id);
+        cx.wire.request("set", Some(&service), ask, |out| {
+            request::set_subscription(out, place.node(), peer, "subscribed");
+        });
+        cx.wire.tell("set", Some(&service), |out| {
+            request::set_subscription(out, place.node(), &own, "subscribed");
+        });
+        self.places.insert(place.clone(), Owner::Pair(peer.into()));
         pair.add_new(&place, &own);
         Some(place)
     }
