@@ -299,7 +299,9 @@ impl Translator {
         if let (Some(event), Some(from)) = (&event, head.attribute("from"))
             && event.children().any(|what| {
                 let node = what.attribute("node");
-                node.is_some_and(|node| self.rooms.owns_node(&from, &node))
+                node.is_some_and(|node| {
+                    self.rooms.owns_node(&from, &node) || self.chats.owns_node(&from, &node)
+                })
             })
         {
             return true;

@@ -1,6 +1,6 @@
 //! One-to-one messages (listings 18 to 20) on services that say and do what the sandbox does not.
 
-use pubshim::session::Policy;
+use pubshim::session::{Dropped, Policy};
 
 use crate::common::*;
 use crate::driver::*;
@@ -296,4 +296,20 @@ fn what_the_other_one_is_never_told_of_comes_back() {
         ("error", "m1")
     );
     assert!(shown[0].has("error/not-acceptable"));
+}
+
+#[test]
+fn a_message_too_deep_to_read_is_not_shown_raw() {
+    let mut d = session();
+    d.server(&event(HIS, &item("1", ROMEO, JULIET, "")));
+    serve(
+        &mut d,
+        &of_pair(CONTACT, OWN),
+        &item("1", ROMEO, JULIET, ""),
+    );
+    d.forget();
+    let deep = format!("{}{}", "<a>".repeat(300), "</a>".repeat(300));
+    d.server(&event(HIS, &item("2", ROMEO, JULIET, &deep)));
+    assert_eq!(d.client_bytes(), "");
+    assert_eq!(d.dropped(), [Dropped::Unreadable]);
 }

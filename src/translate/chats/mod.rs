@@ -174,6 +174,12 @@ impl Chats {
         Verdict::Pass
     }
 
+    /// Whether a node is known to be a conversation's.
+    pub(super) fn owns_node(&self, service: &str, node: &str) -> bool {
+        let owner = self.places.get(&Place::new(service, node));
+        matches!(owner, Some(Owner::Pair(..)))
+    }
+
     /// Whether what comes of a node may be a conversation's.
     pub(super) fn owns(&self, event: &Event<'_>) -> bool {
         let is_room = || event.node.contains('#');
