@@ -99,7 +99,7 @@ impl Translator {
         let verdict = match kind {
             Kind::Presence => self.client_presence(stanza, wire),
             Kind::Iq => self.client_iq(stanza, wire),
-            Kind::Message if self.refuses_rest => self.refuse_message(stanza, wire),
+            Kind::Message if self.refuses_rest => self.client_message(stanza, wire),
             Kind::Message => return Verdict::Pass,
         };
         self.follow_up(wire);
@@ -177,16 +177,15 @@ impl Translator {
         Verdict::Pass
     }
 
-    fn refuse_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
-        if self
-            .chats
-            .client_message(message, &mut self.account.with(wire))
-        {
+    /// A message, where nothing but pubsub leaves.
+    fn client_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
+        let cx = &mut self.account.with(wire);
+        if self.chats.client_message(message, cx) {
             return Verdict::Taken;
         }
-        wire.apply(&rules::NOT_IN_PUBSUB);
+        cx.wire.apply(&rules::NOT_IN_PUBSUB);
         if message.attribute("type").as_deref() != Some("error") {
-            wire.refuse(message, "cancel", "feature-not-implemented");
+            cx.wire.refuse(message, "cancel", "feature-not-implemented");
         }
         Verdict::Taken
     }

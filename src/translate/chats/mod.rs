@@ -36,7 +36,7 @@ const MOST_PAIRS: usize = 1024;
 /// So many nodes are looked at in one session: anybody may subscribe the account to one of his.
 const MOST_LOOKS: usize = 1024;
 /// So many bytes may wait until it is known where they go.
-const MOST_WAITING: usize = 1 << 20;
+const MOST_WAITING_BYTES: usize = 1 << 20;
 /// Nodes are looked for on the services of so many domains of contacts.
 const MOST_SERVICES: usize = 32;
 

@@ -106,8 +106,7 @@ impl Default for Pair {
 
 impl Pair {
     pub(super) fn add(&mut self, place: Place, creator: &str, is_fresh: bool) {
-        let is_known = self.places.iter().any(|it| it.place == place);
-        if !is_known && self.places.len() < MOST_PLACES {
+        if self.known(&place).is_none() && self.places.len() < MOST_PLACES {
             self.places.push(Known {
                 place,
                 creator: creator.into(),
@@ -115,6 +114,14 @@ impl Pair {
                 is_fresh,
             });
         }
+    }
+
+    fn known(&self, place: &Place) -> Option<&Known> {
+        self.places.iter().find(|it| it.place == *place)
+    }
+
+    fn known_mut(&mut self, place: &Place) -> Option<&mut Known> {
+        self.places.iter_mut().find(|it| it.place == *place)
     }
 
     /// The client has just made it, so nothing is on it.
@@ -151,10 +158,8 @@ impl Pair {
 
     /// Something was said on it that the client was not shown: it is on the node, and fetched from there.
     pub(super) fn note_unread(&mut self, place: &Place) {
-        self.note(place, Reading::Wanted);
-        let known = self.places.iter_mut().find(|it| it.place == *place);
-        if let Some(known) = known {
-            known.is_fresh = false;
+        if let Some(known) = self.known_mut(place) {
+            (known.reading, known.is_fresh) = (Reading::Wanted, false);
         }
     }
 
@@ -172,23 +177,19 @@ impl Pair {
     }
 
     fn note(&mut self, place: &Place, reading: Reading) {
-        let known = self.places.iter_mut().find(|it| it.place == *place);
-        if let Some(known) = known {
+        if let Some(known) = self.known_mut(place) {
             known.reading = reading;
         }
     }
 
     /// How far what was on the node before was shown.
     pub(super) fn reading(&self, place: &Place) -> Option<Reading> {
-        let known = self.places.iter().find(|it| it.place == *place);
-        known.map(|it| it.reading)
+        self.known(place).map(|it| it.reading)
     }
 
     /// Whether what is on the node was said in this session.
     pub(super) fn is_fresh(&self, place: &Place) -> bool {
-        self.places
-            .iter()
-            .any(|it| it.place == *place && it.is_fresh)
+        self.known(place).is_some_and(|it| it.is_fresh)
     }
 
     /// Whether an item was not shown before; from now on it was.

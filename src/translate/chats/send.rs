@@ -3,14 +3,14 @@
 use bytes::{BufMut as _, BytesMut};
 
 use super::pair::{MOST_ITEMS, Outgoing, Pair, Place, Reading, STATE};
-use super::{Ask, Chats, Listing, MOST_WAITING, Owner, service_of};
+use super::{Ask, Chats, Listing, MOST_WAITING_BYTES, Owner, service_of};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
 use crate::translate::relation::Half;
 use crate::translate::shown::stamp;
 use crate::translate::{Cx, rules};
-use crate::wire::{Refused, error_type};
+use crate::wire::Refused;
 use crate::xml::{Element, rewrite_standalone};
 
 impl Chats {
@@ -36,7 +36,7 @@ impl Chats {
         }
         let outgoing = Outgoing::of(message, cx);
         let waiting: usize = self.pairs.values().map(Pair::waiting_bytes).sum();
-        if waiting + outgoing.payload.len() > MOST_WAITING {
+        if waiting + outgoing.payload.len() > MOST_WAITING_BYTES {
             cx.wire.refuse(message, "wait", "resource-constraint");
             return true;
         }
@@ -51,11 +51,15 @@ impl Chats {
         true
     }
 
+    /// To whom something waits.
+    fn waiting(&self) -> Vec<Box<str>> {
+        let waiting = self.pairs.iter().filter(|(_, pair)| pair.is_waiting());
+        waiting.map(|(peer, _)| peer.clone()).collect()
+    }
+
     /// Publishes what waited, where it is known where.
     pub(super) fn send_waiting(&mut self, cx: &mut Cx<'_>) {
-        let waiting = self.pairs.iter().filter(|(_, pair)| pair.is_waiting());
-        let waiting: Vec<_> = waiting.map(|(peer, _)| peer.clone()).collect();
-        for peer in waiting {
+        for peer in self.waiting() {
             let known = self
                 .pairs
                 .get(&peer)
@@ -74,9 +78,7 @@ impl Chats {
     /// The session ends: publishes what waited. A node that is not known by now is made, whether there is one or not:
     /// all nodes of a pair are read.
     pub(super) fn send_last(&mut self, cx: &mut Cx<'_>) {
-        let waiting = self.pairs.iter().filter(|(_, pair)| pair.is_waiting());
-        let waiting: Vec<_> = waiting.map(|(peer, _)| peer.clone()).collect();
-        for peer in waiting {
+        for peer in self.waiting() {
             let pair = self.pairs.entry(peer.clone()).or_default();
             if pair.written().is_none() {
                 pair.drop_states();
@@ -225,11 +227,5 @@ pub(super) fn show_unsent(to: &str, id: Option<&str>, refused: Refused<'_>, cx: 
         Refused::NoRoom => "resource-constraint",
         refused => refused.condition_or("remote-server-timeout"),
     };
-    let attributes = [
-        ("from", Some(to)),
-        ("to", Some(cx.account.jid())),
-        ("id", id),
-    ];
-    cx.wire
-        .show_error("message", &attributes, error_type(condition), condition);
+    cx.wire.show_unsent(to, cx.account.jid(), id, condition);
 }

@@ -1,5 +1,6 @@
 //! What a room's two nodes tell, in events and in answers.
 
+use std::cell::LazyCell;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -81,15 +82,13 @@ impl Room {
             Source::Event => MOST_ITEMS,
             Source::Answer | Source::Fetch => MOST_LISTED,
         };
+        // Most services sign each item.
+        let replyto = LazyCell::new(|| event.and_then(Event::replyto));
         let mut bare = Vec::new();
         for element in items.children().take(most) {
             let id = element.attribute("id").unwrap_or_default();
             let publisher = element.attribute("publisher");
-            let replyto = match publisher {
-                Some(_) => None,
-                None => event.and_then(Event::replyto),
-            };
-            let author = publisher.as_deref().or(replyto.as_deref());
+            let author = publisher.as_deref().or_else(|| replyto.as_deref());
             let item = Item {
                 element: &element,
                 id: &id,
@@ -229,7 +228,7 @@ impl Room {
         }
         let holder = self.occupants.of_nick(&said.nick);
         let holder = holder.filter(|full| jid::bare(full) != jid::bare(&said.full));
-        let holder = holder.filter(|full| jid::bare(full) != self.own_account());
+        let holder = holder.filter(|full| jid::bare(full) != cx.account.bare());
         if let Some(holder) = holder.filter(|_| !said.is_gone).map(Box::from) {
             self.suspect_if_quiet(holder, cx);
         }
@@ -280,7 +279,7 @@ impl Room {
         if self.state != State::Joined {
             return self.fail("forbidden", cx);
         }
-        self.unsubscribe_from(part.other(), cx.account.jid().to_owned().as_str(), cx);
+        self.unsubscribe_from(part.other(), &self.own, cx);
         self.show_out(&["110", "307"], "", cx)
     }
 
@@ -289,7 +288,7 @@ impl Room {
     fn handle_delete(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
         match self.state {
             State::Joined => {
-                self.unsubscribe_from(part.other(), cx.account.jid().to_owned().as_str(), cx);
+                self.unsubscribe_from(part.other(), &self.own, cx);
                 self.show_deleted(cx)
             }
             State::Creating | State::Waiting(_) => true,
@@ -337,9 +336,10 @@ impl Room {
         self.show(full, &nick, presence, shown, cx);
         // Another resource of the account may go on by the nick that the client has left.
         if let Change::Renamed(before) = change
-            && let Some((other, presence)) = self.occupants.other_of_nick(before)
+            && let Some(other) = self.occupants.of_nick(before)
+            && let Some(occupant) = self.occupants.get(other)
         {
-            self.show(&other, before, &presence, Shown::default(), cx);
+            self.show(other, before, &occupant.presence, Shown::default(), cx);
         }
     }
 

@@ -15,7 +15,6 @@ use bytes::{Bytes, BytesMut};
 use self::events::Source;
 use self::join::is_missing;
 use self::own::Update;
-pub(super) use self::own::show_unsaid;
 use self::show::own_payload;
 use self::unheard::Unheard;
 use self::watch::Watch;
@@ -178,10 +177,15 @@ pub(super) struct Ways {
 /// The answers to what was asked about a room are of no use any more, but for what becomes of messages, and of nodes
 /// that are being created.
 pub(super) fn forget(bare: &str, wire: &mut Wire) {
+    forget_steps(bare, wire, |step| {
+        !matches!(step, Step::Say(..) | Step::Create(_))
+    });
+}
+
+/// The answers to these steps are of no use any more.
+fn forget_steps(bare: &str, wire: &mut Wire, is_useless: impl Fn(&Step) -> bool) {
     wire.forget(|asked| match asked {
-        translate::Ask::Rooms(Ask::Step(of, step)) => {
-            **of == *bare && !matches!(step, Step::Say(..) | Step::Create(_))
-        }
+        translate::Ask::Rooms(Ask::Step(of, step)) => **of == *bare && is_useless(step),
         _ => false,
     });
 }
@@ -298,6 +302,11 @@ impl Room {
             .request(kind, Some(jid::domain(&self.bare)), ask, body)
     }
 
+    /// Sends the service a request whose answer says nothing.
+    fn tell(&self, cx: &mut Cx<'_>, body: impl FnOnce(&mut BytesMut)) {
+        cx.wire.tell("set", Some(jid::domain(&self.bare)), body);
+    }
+
     /// Goes on by itself: a join that has waited, an event that has not come.
     pub(super) fn go_on(&mut self, cx: &mut Cx<'_>) -> bool {
         let now = cx.wire.now;
@@ -333,11 +342,6 @@ impl Room {
         let contested = self.contested.as_ref().map(|(_, at)| *at);
         let of_state = of_state.into_iter().chain(contested);
         of_state.chain(self.unheard.due_at()).min()
-    }
-
-    /// Who the client is.
-    fn own_account(&self) -> &str {
-        jid::bare(&self.own)
     }
 
     /// Goes on with the answer to a step; `false`: the client is not in the room.
@@ -408,8 +412,9 @@ impl Room {
             }
             (Step::Say(id, item), Err(refused)) => {
                 self.unheard.take(Part::Talk, &item);
-                let condition = refused.condition_or(NO_ANSWER);
-                show_unsaid(&self.bare, id.as_deref(), condition, cx.account, cx.wire);
+                let (own, condition) = (cx.account.jid(), refused.condition_or(NO_ANSWER));
+                cx.wire
+                    .show_unsent(&self.bare, own, id.as_deref(), condition);
                 true
             }
             (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),
