@@ -129,6 +129,40 @@ fn a_status_and_another_nick_are_published() {
 }
 
 #[test]
+fn what_a_service_says_of_itself_keeps_its_namespaces() {
+    let mut d = session();
+    ask(
+        &mut d,
+        SERVICE,
+        "i1",
+        &format!("<query xmlns='{DISCO_INFO}'/>"),
+    );
+    let asked = d.server_got().remove(0);
+    d.result(
+        &asked,
+        &format!(
+            "<d:query xmlns:d='{DISCO_INFO}' xmlns:s='urn:s'><d:identity category='pubsub' type='service'/>\
+             <s:more s:of='it'/></d:query>"
+        ),
+    );
+    let info = d.one_to_client();
+    let shown = &info.at("query").children;
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|it| (&*it.namespace, &*it.local))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (DISCO_INFO, "identity"),
+            (DISCO_INFO, "feature"),
+            (DISCO_INFO, "identity"),
+            ("urn:s", "more")
+        ]
+    );
+}
+
+#[test]
 fn a_service_and_its_nodes_are_browsed_as_rooms() {
     let mut d = session();
     ask(
