@@ -490,14 +490,11 @@ fn state_of<'a>(presence: &Element<'a>) -> Option<std::borrow::Cow<'a, str>> {
     jid::resource(&from).is_some().then_some(from)
 }
 
-/// Whether one of these words occurs in a stanza: a cheap look before a thorough one.
+/// Whether one of these words stands in a stanza.
 ///
 /// A namespace may be written with references, so whoever must not miss one gives `&#` as a word.
 fn mentions(stanza: &Element<'_>, words: &[&str]) -> bool {
-    let bytes = stanza.raw().as_bytes();
-    words
-        .iter()
-        .any(|word| memchr::memmem::find(bytes, word.as_bytes()).is_some())
+    words.iter().any(|word| stanza.mentions(word))
 }
 
 /// Words that are looked for in every message: how to search for them is worked out once.
