@@ -1,7 +1,5 @@
 //! One-to-one messages on a server that has nothing but nodes (listings 18 to 20): who gets what, when and how often.
 
-use pubshim::sandbox::Ways;
-
 use crate::common::Node;
 use crate::world::*;
 
@@ -37,11 +35,6 @@ fn shown(message: &Node) -> String {
     let late = if message.has("delay") { " late" } else { "" };
     let said = message.find("body").map_or("", |body| &body.text);
     format!("{from} {id} {said}{late}")
-}
-
-fn worlds() -> [World; 2] {
-    let everybody = [JULIET, NURSE, ROMEO, BENVOLIO];
-    [Ways::Ejabberd, Ways::Prosody].map(|ways| World::in_ways(&everybody, ways))
 }
 
 #[test]

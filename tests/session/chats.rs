@@ -41,29 +41,38 @@ fn item(id: &str, publisher: &str, to: &str, inside: &str) -> String {
 
 fn event(service: &str, items: &str) -> String {
     format!(
-        "<message from='{service}' to='{JULIET}' type='headline'><event \
-         xmlns='http://jabber.org/protocol/pubsub#event'><items node='n'>{items}</items></event></message>"
+        "<message from='{service}' to='{JULIET}' type='headline'><event xmlns='{EVENT}'><items node='n'>{items}</items>\
+         </event></message>"
     )
 }
 
+/// The form of a node that nobody else may read.
+fn private_node() -> String {
+    ejabberd_node(&[("access_model", "whitelist"), ("purge_offline", "0")])
+}
+
 /// Answers for a service: whose its node is, and what is on it.
-fn serve(d: &mut Driver, about: &str, items: &str) {
+fn serve(d: &mut Driver, about: &str, on_it: &str) {
     for _ in 0..5 {
         for question in d.server_got() {
             if question.has("query") {
                 d.result(&question, about);
             } else if question.has("pubsub/configure") {
-                let private = [("access_model", "whitelist"), ("purge_offline", "0")];
-                d.result(&question, &ejabberd_node(&private));
+                d.result(&question, &private_node());
             } else if question.has("pubsub/items") && question.attribute("to").is_some() {
-                let items =
-                    format!("<pubsub xmlns='{PUBSUB}'><items node='n'>{items}</items></pubsub>");
-                d.result(&question, &items);
+                d.result(&question, &items("n", on_it));
             } else {
                 d.error(&question, "cancel", "item-not-found");
             }
         }
     }
+}
+
+/// Romeo's first message, on a node of his service that he has made for the two of them.
+fn romeo_writes(d: &mut Driver) {
+    let first = item("1", ROMEO, JULIET, "");
+    d.server(&event(HIS, &first));
+    serve(d, &of_pair(CONTACT, OWN), &first);
 }
 
 /// What the session asks that has this inside.
@@ -75,11 +84,18 @@ fn question(d: &mut Driver, path: &str) -> Node {
     sent.swap_remove(at)
 }
 
+/// The messages that the client was shown since the last look.
+fn messages(d: &mut Driver) -> Vec<Node> {
+    let mut shown = d.client_got();
+    shown.retain(|it| it.local == "message");
+    shown
+}
+
 fn bodies(d: &mut Driver) -> Vec<String> {
-    let mut got = d.client_got();
-    got.retain(|it| it.local == "message" && it.has("body"));
+    let mut shown = messages(d);
+    shown.retain(|it| it.has("body"));
     let said = |it: &Node| format!("{} {}", it.value("from"), it.at("body").text);
-    got.iter().map(said).collect()
+    shown.iter().map(said).collect()
 }
 
 #[test]
@@ -102,9 +118,7 @@ fn a_resource_that_looks_like_a_host_is_no_service_of_that_domain() {
 fn a_copy_is_of_what_was_written_to_whose_node_it_is() {
     let mut d = session();
     d.client("<iq type='set' id='c'><enable xmlns='urn:xmpp:carbons:2'/></iq>");
-    let about = of_pair(CONTACT, OWN);
-    d.server(&event(HIS, &item("1", ROMEO, JULIET, "")));
-    serve(&mut d, &about, &item("1", ROMEO, JULIET, ""));
+    romeo_writes(&mut d);
     d.forget();
     let own = |id: &str, to: &str, inside: &str| item(id, "juliet@capulet.lit/chamber", to, inside);
     // Romeo's service cannot have her write to somebody else.
@@ -154,8 +168,7 @@ fn only_the_author_says_when_it_was_said() {
 fn on_record(d: &mut Driver) -> Vec<String> {
     for question in d.server_got() {
         if question.has("pubsub/configure") {
-            let private = [("access_model", "whitelist"), ("purge_offline", "0")];
-            d.result(&question, &ejabberd_node(&private));
+            d.result(&question, &private_node());
         }
     }
     d.advance(31);
@@ -205,12 +218,7 @@ fn nobody_is_written_to_before_his_service_was_asked() {
 #[test]
 fn who_is_blocked_is_not_heard() {
     let mut d = session();
-    d.server(&event(HIS, &item("1", ROMEO, JULIET, "")));
-    serve(
-        &mut d,
-        &of_pair(CONTACT, OWN),
-        &item("1", ROMEO, JULIET, ""),
-    );
+    romeo_writes(&mut d);
     assert_eq!(bodies(&mut d).len(), 1);
     d.client(&format!(
         "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{CONTACT}'/></block></iq>"
@@ -237,8 +245,7 @@ fn what_is_old_is_not_shown_as_new_for_what_is_said_at_the_login() {
         }
         d.server(&event("pubsub.capulet.lit", &item("2", ROMEO, JULIET, "")));
         serve(&mut d, &of_pair(CONTACT, OWN), &old);
-        let mut shown = d.client_got();
-        shown.retain(|it| it.local == "message");
+        let shown = messages(&mut d);
         assert_eq!(shown.len(), 1);
         assert_eq!(shown[0].has("delay"), !is_listed);
     }
@@ -256,12 +263,7 @@ fn strangers_cannot_have_others_unheard() {
         d.advance(1);
     }
     d.forget();
-    d.server(&event(HIS, &item("1", ROMEO, JULIET, "")));
-    serve(
-        &mut d,
-        &of_pair(CONTACT, OWN),
-        &item("1", ROMEO, JULIET, ""),
-    );
+    romeo_writes(&mut d);
     assert_eq!(bodies(&mut d), [format!("{ROMEO} 1")]);
 }
 
@@ -288,8 +290,7 @@ fn what_the_other_one_is_never_told_of_comes_back() {
             _ => d.result(&question, ""),
         }
     }
-    let mut shown = d.client_got();
-    shown.retain(|it| it.local == "message");
+    let shown = messages(&mut d);
     assert_eq!(shown.len(), 1);
     assert_eq!(
         (shown[0].value("type"), shown[0].value("id")),
@@ -301,12 +302,7 @@ fn what_the_other_one_is_never_told_of_comes_back() {
 #[test]
 fn a_message_too_deep_to_read_is_not_shown_raw() {
     let mut d = session();
-    d.server(&event(HIS, &item("1", ROMEO, JULIET, "")));
-    serve(
-        &mut d,
-        &of_pair(CONTACT, OWN),
-        &item("1", ROMEO, JULIET, ""),
-    );
+    romeo_writes(&mut d);
     d.forget();
     let deep = format!("{}{}", "<a>".repeat(300), "</a>".repeat(300));
     d.server(&event(HIS, &item("2", ROMEO, JULIET, &deep)));

@@ -2,8 +2,6 @@
 
 use super::*;
 
-const NURSE: &str = "nurse@capulet.lit/chamber";
-
 #[test]
 fn a_late_refusal_puts_nobody_out() {
     for answers in [true, false] {
@@ -104,8 +102,7 @@ fn a_nick_that_others_see_otherwise_is_told() {
     d.client(&format!(
         "<presence to='{ROOM}/J (x@y)' id='join'>{MUC}</presence>"
     ));
-    let publish = answer_join(&mut d, "", "");
-    echo(&mut d, &publish[0]);
+    let_in(&mut d, "", "");
     let shown = d.client_got().remove(0);
     let name = "J (x@y) (juliet@capulet.lit)";
     assert_eq!(
@@ -164,12 +161,7 @@ fn a_join_behind_a_stray_status_is_one() {
     let mut d = session();
     join(&mut d, "");
     join(&mut d, MUC);
-    let requests = asked(&mut d);
-    refuse(
-        &mut d,
-        one(&requests, "subscribe characters"),
-        "item-not-found",
-    );
+    refuse_subscribe(&mut d, "item-not-found");
     assert_eq!(asks(&mut d), ["create characters"]);
 }
 
@@ -182,10 +174,7 @@ fn a_kick_while_joining_undoes_it() {
             true => drop(answer_join(&mut d, "", "")),
             false => d.forget(),
         }
-        event_in(
-            &mut d,
-            &format!("<subscription subscription='none' node='{TALK}' jid='{JULIET}'/>"),
-        );
+        subscription_is(&mut d, TALK, JULIET, "none");
         assert_eq!(sees(&mut d), ["presence JC: forbidden for join"]);
         let asks = asks(&mut d);
         assert_eq!(asks[asks.len() - 2..], UNDO);
@@ -220,14 +209,9 @@ fn a_room_deleted_while_it_is_joined_is_tried_again() {
 fn who_leaves_while_creating_leaves_no_node() {
     let mut d = session();
     join(&mut d, MUC);
-    let requests = asked(&mut d);
-    refuse(
-        &mut d,
-        one(&requests, "subscribe characters"),
-        "item-not-found",
-    );
+    refuse_subscribe(&mut d, "item-not-found");
     let create = asked(&mut d);
-    d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+    leave(&mut d);
     d.forget();
     d.result(&create[0], "");
     assert_eq!(asks(&mut d), ["delete characters"]);
@@ -241,7 +225,7 @@ fn what_is_asked_where_there_is_no_place_is_asked_later() {
     d.result(&publish[0], "");
     for n in 0..70 {
         d.client(&format!(
-            "<iq type='get' to='other{n}@{SERVICE}' id='q{n}'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>"
+            "<iq type='get' to='other{n}@{SERVICE}' id='q{n}'>{INFO}</iq>"
         ));
     }
     d.forget();
@@ -322,11 +306,8 @@ fn an_item_is_of_one_resource() {
 
 #[test]
 fn the_nick_that_the_client_had_before_is_free() {
-    let mut d = session();
-    join(&mut d, MUC);
     let there = occupant(JULIET, "Tyb", "") + &occupant(ROMEO, "Tyb", "");
-    let publish = answer_join(&mut d, &there, "");
-    echo(&mut d, &publish[0]);
+    let mut d = joined_with(&there, "");
     assert_eq!(sees(&mut d)[..2], ["Tyb available", "JC available 100 110"]);
 }
 
