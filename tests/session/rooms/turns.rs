@@ -52,6 +52,71 @@ fn of_many_dead_resources_none_hides_the_living() {
     assert_eq!(sees(&mut d), [""; 0]);
 }
 
+/// What the client sees of Romeo after a join in which `event` came before the answer with `there`; what he says of
+/// himself last.
+fn joined_behind(event: &str, there: &str) -> (Vec<String>, String) {
+    let mut d = session();
+    join(&mut d, MUC);
+    happens(&mut d, OCCUPANTS, event);
+    let publish = answer_join(&mut d, there, "");
+    echo(&mut d, &publish[0]);
+    let mut shown = d.client_got();
+    shown.retain(|it| super::shown(it).starts_with("Romeo"));
+    let status = shown.last().and_then(|it| it.find("status"));
+    let status = status.map_or(String::new(), |it| it.text.clone());
+    (shown.iter().map(super::shown).collect(), status)
+}
+
+#[test]
+fn an_answer_that_an_event_has_overtaken_is_out_of_date() {
+    // ejabberd reads the items, tells of another publish, and only then answers.
+    let said = |status: &str| format!("<status>{status}</status>");
+    let before = occupant(ROMEO, "Romeo", &said("before"));
+    let elsewhere = item_by(ROMEO, ROMEO, "Romeo", "", &said("now"));
+    let tablet = "romeo@montague.lit/tablet";
+    let is_there = || vec!["Romeo available".to_owned()];
+    for (event, expected) in [
+        (
+            occupant(ROMEO, "Romeo", &said("now")),
+            (is_there(), "now".to_owned()),
+        ),
+        (occupant(ROMEO, "Romeo", ""), (is_there(), String::new())),
+        // He has gone to an item of his own, and another resource is about to have that one.
+        (elsewhere, (is_there(), "now".to_owned())),
+        // Another resource has his item, and he will say soon that he is there.
+        (
+            occupant(tablet, "Romeo", &said("tablet")),
+            (is_there(), "tablet".to_owned()),
+        ),
+        (occupant_gone(ROMEO, "Romeo"), (vec![], String::new())),
+        (
+            format!("<retract id='{CONTACT}'/>"),
+            (vec![], String::new()),
+        ),
+        // What came of somebody else says nothing of him.
+        (
+            occupant(NURSE, "Nurse", &said("now")),
+            (is_there(), "before".to_owned()),
+        ),
+    ] {
+        assert_eq!(joined_behind(&event, &before), expected, "{event}");
+    }
+}
+
+#[test]
+fn an_answer_is_newer_than_what_came_before_the_question() {
+    let mut d = session();
+    join(&mut d, MUC);
+    happens(&mut d, OCCUPANTS, &occupant(ROMEO, "Romeo", ""));
+    event_in(&mut d, &format!("<delete node='{TALK}'/>"));
+    d.forget();
+    d.advance(1);
+    let now = occupant(ROMEO, "Romeo", "<status>now</status>");
+    let publish = answer_join(&mut d, &now, "");
+    echo(&mut d, &publish[0]);
+    assert_eq!(d.client_got()[0].at("status").text, "now");
+}
+
 #[test]
 fn two_resources_that_join_at_once_have_two_items() {
     let mut d = joined();

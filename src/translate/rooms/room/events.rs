@@ -25,6 +25,8 @@ const MOST_SINCE: u16 = 128;
 const MOST_ITEMS: usize = 256;
 /// A list may have so many: those who have left are in it, too.
 const MOST_LISTED: usize = 4096;
+/// So many are remembered that events have told of during a join.
+const MOST_OVERTAKEN: usize = 1024;
 /// An item's id may have so many bytes.
 const MOST_ID: usize = 1024;
 
@@ -94,8 +96,14 @@ impl Room {
                 id: &id,
                 author: author.filter(|it| !it.is_empty()),
             };
+            if part == Part::Occupants && source == Source::Event {
+                self.note_overtaken(&id);
+            }
             let noted = match (part, item.element.local()) {
                 _ if id.len() > MOST_ID => Err(Dropped::Overflow),
+                (Part::Occupants, _) if source == Source::Answer && self.is_overtaken(&id) => {
+                    Ok(true)
+                }
                 (Part::Talk, "item") => self.handle_message(item, source, cx),
                 (Part::Occupants, "item") if id.starts_with("subject/") => {
                     self.talk
@@ -129,6 +137,22 @@ impl Room {
         }
         self.fetch(part, bare, cx);
         true
+    }
+
+    /// An event tells of this item: ejabberd may have read it before, for an answer that is still to come. Whatever is
+    /// published from now on comes as an event, too.
+    fn note_overtaken(&mut self, item: &str) {
+        if let Some(overtaken) = &mut self.overtaken
+            && overtaken.len() < MOST_OVERTAKEN
+            && item.len() <= MOST_ID
+        {
+            overtaken.insert(item.into());
+        }
+    }
+
+    fn is_overtaken(&self, item: &str) -> bool {
+        let overtaken = self.overtaken.as_ref();
+        overtaken.is_some_and(|it| it.contains(item))
     }
 
     fn handle_message(
@@ -172,6 +196,11 @@ impl Room {
             // Where it stood before, it is published again: whoever comes later would see both items, and on ejabberd
             // not the newer one last. The nick of before is nobody's.
             self.item.clone_from(&said.item);
+            return Ok(true);
+        }
+        let known = self.occupants.get(&said.full);
+        if source == Source::Answer && known.is_some_and(|it| self.is_overtaken(&it.item)) {
+            // He has gone to another item since.
             return Ok(true);
         }
         if is_own {

@@ -1,5 +1,7 @@
 //! Into a room, or to a new one: what is asked for, and what each answer comes to.
 
+use std::collections::BTreeSet;
+
 use bytes::{BufMut as _, Bytes};
 
 use super::{
@@ -42,6 +44,7 @@ impl Room {
             }));
         }
         let node = self.node(Part::Occupants);
+        self.overtaken = Some(BTreeSet::new());
         awaited += usize::from(self.ask("get", Step::Items(Part::Occupants), cx, |out| {
             request::items(out, &node);
         }));

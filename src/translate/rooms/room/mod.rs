@@ -132,6 +132,8 @@ pub(super) struct Room {
     item: Box<str>,
     state: State,
     occupants: Occupants,
+    /// The items that events have told of while the occupants are being asked for; `None`: the answer has come.
+    overtaken: Option<BTreeSet<Box<str>>>,
     talk: Talk,
     /// A nick that the client wants instead of its own; whoever has it is asked until then whether he is there.
     contested: Option<(Box<Update>, Duration)>,
@@ -239,6 +241,7 @@ impl Room {
             item: cx.account.bare().into(),
             state: State::Creating,
             occupants: Occupants::default(),
+            overtaken: None,
             talk: Talk::new(muc.as_ref(), cx.wire.unix_time()),
             contested: None,
             unheard: Unheard::default(),
@@ -352,6 +355,9 @@ impl Room {
                 answer::with_items(iq, |items| {
                     self.handle_items(items, part, Source::Answer, None, cx)
                 });
+                if part == Part::Occupants {
+                    self.overtaken = None;
+                }
                 self.count_down(cx)
             }
             // A history that cannot be read is none.
