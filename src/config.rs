@@ -308,6 +308,7 @@ impl RunOptions {
                 .map(|domain| domain.0.clone())
                 .collect(),
             rooms_open: self.rooms_open.unwrap_or(default.rooms_open),
+            forget: default.forget,
             domains: self
                 .domain
                 .iter()
