@@ -45,8 +45,8 @@ use crate::xml::{Element, Frame, FrameKind};
 const HIGH_WATER: usize = 64 * 1024;
 
 /// What the client is told whose account was to be forgotten.
-const FORGOTTEN: &str = "pubshim forget is done with this account and stops; where it runs it says what it did. \
-    From now on connect to the server itself";
+const FORGOTTEN: &str =
+    "pubshim forget is done with this account and stops; where it was started it says what it did";
 
 /// A client's session: two streams and what is translated between them.
 ///

@@ -183,6 +183,22 @@ fn ours_are_listed_then_deleted() {
 }
 
 #[test]
+fn nothing_is_deleted_before_all_is_listed() {
+    let mut scene = Scene::new(Forget::Remove, &[(ROSTER, "")]);
+    let list = scene.questions().remove(0);
+    scene.answer(&list);
+    let mut looks = scene.questions();
+    let last = looks.pop().unwrap();
+    for look in looks {
+        scene.answer(&look);
+    }
+    assert_eq!(scene.told().len(), 1, "the private node is found");
+    assert_eq!(scene.questions(), []);
+    scene.answer(&last);
+    assert_eq!(scene.questions().len(), 1);
+}
+
+#[test]
 fn a_dry_run_deletes_nothing() {
     let mut scene = full(Forget::List);
     scene.serve();
