@@ -12,7 +12,7 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::commands::convert::{self, ConvertOptions};
 use crate::commands::replay::{self, ReplayOptions};
 use crate::commands::translate::{self, PrintOptions, TranslateOptions};
-use crate::config::RunOptions;
+use crate::config::{ForgetOptions, RunOptions};
 use crate::demo::{self, DemoOptions};
 
 const AFTER_HELP: &str = "\
@@ -23,16 +23,38 @@ Examples:
       Clients on this machine log in through 127.0.0.1:5222, each to its own server
   pubshim run --server tls://xmpp.example.org --domain example.org -v
       Only to this server and this domain, with TLS from the first byte; log more
+  pubshim forget --dry-run
+      What of pubshim's is on the account of the next client that logs in through it?
   pubshim replay fixtures
       Do all recorded streams still give the same? For CI
 
-Every option of `run` can also be set by its variable, or in the file named by --config under
+Every option of `run` and `forget` can also be set by its variable, or in the file named by --config under
 the name of its flag. A flag beats a variable, a variable beats the file, the file beats the
 default. Lists are separated by commas in a variable; an empty variable counts as not set.
 
 Exit codes:
   0  success
   1  failure
+  2  usage: an option, a variable or the configuration file is not right
+  3  input or output: an address is taken, for instance";
+
+const FORGET_AFTER_HELP: &str = "\
+It listens as `run` does. Log in through it with your client as always, as pubshim knows no
+password. Of the first account that does, the nodes that pubshim has made are listed, then
+deleted; the client's stream is ended, and pubshim ends. Nothing else on the account is touched:
+contacts, names and groups stay in the roster. Rooms are nodes of services and not the account's,
+they stay. First log out all other clients of the account that go through pubshim: they would
+make their nodes anew.
+
+Examples:
+  pubshim forget --dry-run
+      Only list the nodes
+  pubshim forget --server tls://xmpp.example.org
+      Remove them; the client connects to 127.0.0.1:5222
+
+Exit codes:
+  0  all was removed, or with --dry-run, listed
+  1  something could not be removed, or nobody has logged in
   2  usage: an option, a variable or the configuration file is not right
   3  input or output: an address is taken, for instance";
 
@@ -54,6 +76,9 @@ pub enum Command {
     /// Listen for clients and connect each to its server.
     #[command(after_help = AFTER_HELP)]
     Run(Box<RunOptions>),
+    /// Remove what pubshim has left on an account.
+    #[command(after_help = FORGET_AFTER_HELP)]
+    Forget(Box<ForgetOptions>),
     /// Replay recorded streams without a network and report every difference from what is expected.
     #[command(after_help = replay::AFTER_HELP)]
     Replay(ReplayOptions),
@@ -97,6 +122,10 @@ impl Cli {
         // `mut_subcommand` would move it behind the others.
         let mut command = Self::command().mut_subcommands(|command| match command.get_name() {
             "run" => command.mut_args(|arg| show_default(without_empty_variable(arg))),
+            "forget" => command.mut_args(|arg| {
+                let is_idle = is_idle_in_forget(&arg);
+                show_default(without_empty_variable(arg)).hide(is_idle)
+            }),
             _ => command.mut_args(without_empty_variable),
         });
         match command.try_get_matches_from_mut(args) {
@@ -240,6 +269,12 @@ fn show_default(arg: Arg) -> Arg {
         }
         None => arg.help(short),
     }
+}
+
+/// Whether an option of `run` changes nothing about `forget`: one session, which translates nothing.
+fn is_idle_in_forget(arg: &Arg) -> bool {
+    let is_idle = matches!(arg.get_help_heading(), Some("Translation" | "Recording"));
+    is_idle || arg.get_long() == Some("max-sessions")
 }
 
 /// Does as if a variable that is empty were not there.

@@ -16,8 +16,10 @@ use crate::session::{self, Policy};
 use crate::view;
 use crate::xml::Limits;
 
+mod forget;
 mod options;
 mod value;
+pub use forget::ForgetOptions;
 pub use options::RunOptions;
 pub use value::{Count, Domain, ListenAddress, Seconds, Server, ServerAddress, Size, Verbosity};
 
@@ -308,6 +310,7 @@ impl RunOptions {
                 .map(|domain| domain.0.clone())
                 .collect(),
             rooms_open: self.rooms_open.unwrap_or(default.rooms_open),
+            forget: default.forget,
             domains: self
                 .domain
                 .iter()

@@ -14,9 +14,9 @@ use pubshim::commands::convert::convert;
 use pubshim::commands::print;
 use pubshim::commands::replay::replay;
 use pubshim::commands::translate::{self, NoStanza};
-use pubshim::config::{LogFormat, LogSettings, RunOptions, Settings};
+use pubshim::config::{ConfigError, LogFormat, LogSettings, Settings};
 use pubshim::demo;
-use pubshim::net::Listener;
+use pubshim::net::{Listener, forget};
 use pubshim::session::Policy;
 use pubshim::view::wants_colour;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -37,7 +37,8 @@ fn main() -> ExitCode {
         Command::Explain(options) => {
             piped(|out| translate::explain(&options, io::stdin().lock(), out))
         }
-        Command::Run(options) => return start(*options),
+        Command::Run(options) => return start(options.resolve(), serve),
+        Command::Forget(options) => return start(options.resolve(), forget),
         Command::Demo(options) => {
             set_up_log(options.log());
             until_signal(|stop| demo::run(*options, stop))
@@ -54,11 +55,19 @@ fn main() -> ExitCode {
     report(result)
 }
 
-fn start(options: RunOptions) -> ExitCode {
-    match options.resolve() {
+/// Runs `work` with these settings until a signal.
+fn start<F>(
+    settings: Result<Settings, ConfigError>,
+    work: impl FnOnce(Settings, CancellationToken) -> F,
+) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    match settings {
         Ok(settings) => {
             set_up_log(settings.log);
-            report(until_signal(|stop| serve(settings, stop)))
+            warn_of(&settings);
+            report(until_signal(|stop| work(settings, stop)))
         }
         Err(error) => complain(&error, USAGE),
     }
@@ -165,7 +174,7 @@ fn ignores_hangups() -> bool {
     ignored.is_some_and(|mask| mask & 1 != 0)
 }
 
-async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+fn warn_of(settings: &Settings) {
     if settings.danger_accept_invalid_certs {
         tracing::warn!(
             "--danger-accept-invalid-certs: anybody on the way to the server can read passwords and messages"
@@ -177,6 +186,9 @@ async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Result<()
              people who use pubshim with this policy, too"
         );
     }
+}
+
+async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let listener = Listener::bind(&settings).await?;
     listener.run(settings, stop).await
 }

@@ -26,6 +26,15 @@ pub enum Function {
     Chat,
 }
 
+/// What is done instead of any translation, once the client has logged in, about what pubshim has left on the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// It is listed.
+    List,
+    /// It is listed and removed.
+    Remove,
+}
+
 impl Policy {
     /// Whether `function` is translated, if `native` are left to classic XMPP.
     pub fn translates(self, function: Function, native: &[Function]) -> bool {

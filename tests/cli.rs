@@ -55,6 +55,14 @@ fn help_and_version() {
             assert!(help.contains(&flag), "{flag}: {help}");
         }
     }
+    let help = stdout(&pubshim(&["forget", "--help"], &[]));
+    for text in ["--dry-run", "--listen", "--ca-file", "Exit codes:"] {
+        assert!(help.contains(text), "{text}: {help}");
+    }
+    // What changes nothing is not offered.
+    for option in ["--policy <", "--rooms <", "--record <", "--max-sessions <"] {
+        assert!(!help.contains(option), "{option}: {help}");
+    }
     let help = stdout(&pubshim(&["--help"], &[]));
     for text in ["run", "config", "Examples:", "Exit codes:"] {
         assert!(help.contains(text), "{text}: {help}");
@@ -99,6 +107,8 @@ fn usage_errors() {
         (&["run", "--policy", "off", "--native", "chat"], "--native"),
         (&["run", "--show=long"], "off, short, full"),
         (&["run", "--show-only", "a b"], "romeo@example.org"),
+        (&["forget", "--dry-run=perhaps"], "true or false"),
+        (&["forget", "--listen", "192.0.2.1:5222"], "unencrypted"),
     ] {
         let error = refused(args, &[]);
         assert!(error.contains(text), "{args:?}: {error}");
@@ -175,6 +185,9 @@ fn a_bad_variable_is_named() {
         let error = refused(&["run"], &[(variable, value)]);
         assert!(error.contains(variable), "{error}");
     }
+    let forget = ["forget", "--listen", "192.0.2.1:5222"];
+    let error = refused(&forget, &[("PUBSHIM_DRY_RUN", "perhaps")]);
+    assert!(error.contains("PUBSHIM_DRY_RUN"), "{error}");
 }
 
 #[test]

@@ -74,6 +74,11 @@ impl Listener {
         })
     }
 
+    /// Has one more told what sessions do.
+    pub(super) fn tell(&mut self, watching: Watching) {
+        self.watchings.push(watching);
+    }
+
     /// The first address clients connect to.
     pub fn address(&self) -> Option<SocketAddr> {
         self.sockets.first()?.local_addr().ok()

@@ -7,6 +7,7 @@
 //! | `sandbox.rs` | the sockets and the file of a [`sandbox`](crate::sandbox) |
 //! | `budget.rs` | how much all sessions together may hold |
 //! | `pump.rs` | the one task that owns both connections of a session |
+//! | `forget.rs` | listens until one account is forgotten, and prints what is done |
 //! | `watch.rs` | threads that are told what sessions do, without keeping them waiting |
 //! | `recorder.rs` | writes recordings |
 //! | `show.rs` | writes the live view |
@@ -19,6 +20,7 @@
 
 mod budget;
 mod connector;
+mod forget;
 mod listener;
 mod pump;
 mod recorder;
@@ -27,5 +29,6 @@ mod show;
 mod watch;
 
 pub use connector::Connector;
+pub use forget::forget;
 pub use listener::Listener;
 pub use sandbox::Sandbox;

@@ -16,6 +16,17 @@ pub(crate) fn is_part(iq: &Element<'_>) -> bool {
     pubsub.is_some_and(|pubsub| pubsub.child(ns::RSM, "set").is_some())
 }
 
+/// The nodes of `service` in a list of what it has (§5.2).
+pub(crate) fn nodes(iq: &Element<'_>, service: &str) -> Option<Vec<Box<str>>> {
+    let query = iq.child(ns::DISCO_ITEMS, "query")?;
+    let read = |item: Element<'_>| {
+        let is_own = item.attribute("jid").is_some_and(|jid| jid == service);
+        let node = item.attribute("node").filter(|_| is_own)?;
+        Some((*node).into())
+    };
+    Some(query.children().filter_map(read).collect())
+}
+
 /// Reads the form of a node's configuration (§8.2.2).
 pub(crate) fn with_configuration<R>(
     iq: &Element<'_>,

@@ -102,6 +102,11 @@ pub(crate) fn info(out: &mut BytesMut, node: Option<&str>) {
     out.put_slice(b"/>");
 }
 
+/// Asks which nodes a service has (§5.2); a `get`.
+pub(crate) fn nodes(out: &mut BytesMut) {
+    let _ = write!(out, "<query xmlns='{}'/>", ns::DISCO_ITEMS);
+}
+
 /// Asks for items of `node` by their ids (§6.5.8); a `get`.
 pub(crate) fn items_by_id(
     out: &mut BytesMut,

@@ -28,8 +28,10 @@ mod tap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::policy::{Function, Policy};
-pub use crate::wire::{Dropped, Event, Leg, Level, Output, Record, Rule, Seed, ServerFacts};
+pub use crate::policy::{Forget, Function, Policy};
+pub use crate::wire::{
+    Dropped, Event, Forgetting, Leg, Level, Output, Record, Rule, Seed, ServerFacts,
+};
 pub use input::Input;
 pub use options::{Options, Security, Timeouts};
 
@@ -41,6 +43,10 @@ use crate::xml::{Element, Frame, FrameKind};
 
 /// More than this many outgoing bytes on one leg stop the reading of the other.
 const HIGH_WATER: usize = 64 * 1024;
+
+/// What the client is told whose account was to be forgotten.
+const FORGOTTEN: &str =
+    "pubshim forget is done with this account and stops; where it was started it says what it did";
 
 /// A client's session: two streams and what is translated between them.
 ///
@@ -96,6 +102,7 @@ impl Session {
                 &options.native,
                 &options.rooms,
                 options.rooms_open,
+                options.forget,
             ),
             domain: String::new(),
             header: Vec::new(),
@@ -258,6 +265,9 @@ impl Session {
             // After our own, which would never have a turn while others ask faster than we answer.
             self.wire.send_answers();
             self.wake = wake.into_iter().chain(self.wire.answers_at()).min();
+            if self.translator.has_forgotten() {
+                self.refuse("system-shutdown", FORGOTTEN);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::policy::{Function, Policy};
+use crate::policy::{Forget, Function, Policy};
 use crate::xml::Limits;
 
 /// How the leg to the server is secured.
@@ -55,6 +55,8 @@ pub struct Options {
     pub rooms: Vec<String>,
     /// Rooms that the client creates there are open at once, not only when it accepts them.
     pub rooms_open: bool,
+    /// The session is there for this alone; to be set by [`to_forget`](Self::to_forget).
+    pub forget: Option<Forget>,
     /// Domains a client may name; empty means any.
     pub domains: Vec<String>,
     /// How the leg to the server is secured.
@@ -72,6 +74,17 @@ pub struct Options {
 impl Options {
     /// 16 MiB.
     pub const MAX_SERVER_STANZA: usize = 16 * 1024 * 1024;
+
+    /// The same for a session that translates nothing, does this, and then ends.
+    pub fn to_forget(self, forget: Forget) -> Self {
+        Self {
+            policy: Policy::Auto,
+            native: vec![Function::Presence, Function::Rooms, Function::Chat],
+            rooms: Vec::new(),
+            forget: Some(forget),
+            ..self
+        }
+    }
 }
 
 impl Default for Options {
@@ -81,6 +94,7 @@ impl Default for Options {
             native: Vec::new(),
             rooms: Vec::new(),
             rooms_open: false,
+            forget: None,
             domains: Vec::new(),
             security: Security::default(),
             limits_before_login: Limits::BEFORE_LOGIN,

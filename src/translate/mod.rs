@@ -7,6 +7,7 @@
 //! | `contacts/` | subscriptions and the roster: who may see us, whom we see | 5–11 |
 //! | `chats/` | one-to-one messages | 18–20 |
 //! | `rooms/` | rooms on a publish-subscribe service | 12–17 |
+//! | `forget.rs` | what pubshim has left on the account is removed | |
 //! | `account.rs` | what all functions know of the account | |
 //! | `people.rs`, `relation.rs`, `block_list.rs` | what is known of each contact | |
 //! | `node.rs`, `inquiry.rs` | a node of the own account; a question to the own server | 3 |
@@ -22,6 +23,7 @@ mod account;
 mod block_list;
 mod chats;
 mod contacts;
+mod forget;
 mod inquiry;
 mod marker;
 mod node;
@@ -50,6 +52,7 @@ pub(crate) enum Ask {
     Contacts(contacts::Ask),
     Rooms(rooms::Ask),
     Chats(chats::Ask),
+    Forget(forget::Ask),
 }
 
 /// The three stanzas (RFC 6120 §4.1).

@@ -110,7 +110,7 @@ pub(crate) struct OwnNode {
 
 /// Whose the items of a node are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Items {
+pub(super) enum Items {
     None,
     /// All of them are presences of this account's resources.
     Ours,
@@ -408,7 +408,7 @@ fn learn_no_authorize(wire: &mut Wire) {
 }
 
 /// Whose these items are.
-fn whose_items(items: &Element<'_>, own: &str) -> Items {
+pub(super) fn whose_items(items: &Element<'_>, own: &str) -> Items {
     let is_ours = |item: Element<'_>| {
         let presence = item.child(ns::CLIENT, "presence");
         let from = presence.and_then(|presence| Some(presence.attribute("from")?.into_owned()));

@@ -9,6 +9,7 @@ use memchr::memmem::Finder;
 use super::account::Account;
 use super::chats::Chats;
 use super::contacts::Contacts;
+use super::forget::Task;
 use super::marker::{is_marked, pass_unmarked};
 use super::presence::Presence;
 use super::relation;
@@ -16,7 +17,7 @@ use super::rooms::Rooms;
 use super::{Ask, Kind, Verdict, Wire, rules};
 use crate::jid;
 use crate::ns;
-use crate::policy::{Function, Policy};
+use crate::policy::{Forget, Function, Policy};
 use crate::pubsub::{Event, PRESENCE, Question, ROSTER, What, returned_answer};
 use crate::wire::{Leg, Refused, Reply, error_condition};
 use crate::xml::Element;
@@ -32,17 +33,21 @@ pub(crate) struct Translator {
     contacts: Contacts,
     rooms: Rooms,
     chats: Chats,
+    /// The session is there for this alone.
+    forget: Option<Task>,
 }
 
 impl Translator {
     /// A translator under `policy`, which leaves the functions in `native` to classic XMPP.
     ///
-    /// `rooms`: services whose nodes are rooms; `rooms_open`: new ones are open at once.
+    /// `rooms`: services whose nodes are rooms; `rooms_open`: new ones are open at once. `forget`: what is done about
+    /// what pubshim has left on the account.
     pub(crate) fn new(
         policy: Policy,
         native: &[Function],
         rooms: &[String],
         rooms_open: bool,
+        forget: Option<Forget>,
     ) -> Self {
         Self {
             is_off: !policy.translates(Function::Presence, native),
@@ -52,6 +57,7 @@ impl Translator {
             contacts: Contacts::new(policy),
             rooms: Rooms::new(policy, native, rooms, rooms_open),
             chats: Chats::new(policy, native),
+            forget: forget.map(Task::new),
         }
     }
 
@@ -392,6 +398,11 @@ impl Translator {
                 self.rooms.reply(ask, reply, cx);
                 self.release(false, wire);
             }
+            Ask::Forget(ask) => {
+                if let Some(task) = &mut self.forget {
+                    task.reply(ask, reply, cx);
+                }
+            }
         }
         self.follow_up(wire);
     }
@@ -431,8 +442,14 @@ impl Translator {
         let presence = self.presence.again_at(&self.account, wire);
         let rooms = self.rooms.again_at(wire);
         let chats = self.chats.again_at(wire);
+        let forget = self.forget.as_ref().and_then(|task| task.again_at(wire));
         let all = contacts.into_iter().chain(presence);
-        all.chain(rooms).chain(chats).min()
+        all.chain(rooms).chain(chats).chain(forget).min()
+    }
+
+    /// Whether the session was there to forget the account, and that is done.
+    pub(crate) fn has_forgotten(&self) -> bool {
+        self.forget.as_ref().is_some_and(Task::is_done)
     }
 
     fn settle_once(&mut self, wire: &mut Wire) {
@@ -445,6 +462,9 @@ impl Translator {
         self.presence.settle(cx);
         self.presence.work(cx);
         self.chats.settle(cx);
+        if let Some(task) = &mut self.forget {
+            task.settle(cx);
+        }
     }
 
     /// The session ends and the server still listens: all that the client has said is said, and then that
@@ -466,6 +486,9 @@ impl Translator {
     /// The session ends: what the client has said and the server was not told comes back to the client.
     pub(crate) fn give_back(&mut self, wire: &mut Wire) {
         let cx = &mut self.account.with(wire);
+        if let Some(task) = &mut self.forget {
+            task.end(cx);
+        }
         self.contacts.give_back(cx);
         self.chats.give_back(cx);
         self.rooms.give_back(&self.account, wire);

@@ -225,10 +225,87 @@ pub enum Event {
         /// The condition of the error the client is shown.
         reason: String,
     },
+    /// A step of removing what pubshim has left on the account.
+    Forgetting(Forgetting),
     /// A rule was applied to the stanza in work.
     Applied(&'static Rule),
     /// Something that came in by pubsub was not shown to the client, for this reason.
     Dropped(Dropped),
+}
+
+/// A step of removing what pubshim has left on the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forgetting {
+    /// A node of the account's that is pubshim's.
+    Found {
+        /// The node.
+        node: String,
+        /// How many items are on it.
+        items: usize,
+        /// What it was for.
+        purpose: &'static str,
+    },
+    /// A node that has the name of one of ours, and holds something else: it stays.
+    Foreign {
+        /// The node.
+        node: String,
+    },
+    /// A node was deleted.
+    Removed {
+        /// The node.
+        node: String,
+    },
+    /// Something could not be done, for this reason.
+    Failed {
+        /// The node; `None`: it is about all of them.
+        node: Option<String>,
+        /// What the server said.
+        reason: String,
+    },
+    /// Nothing more is done.
+    Done {
+        /// The account's bare JID.
+        account: String,
+        /// Nodes that were found.
+        found: usize,
+        /// Nodes that were deleted.
+        removed: usize,
+        /// What could not be done.
+        failed: usize,
+    },
+}
+
+impl fmt::Display for Forgetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Found {
+                node,
+                items,
+                purpose,
+            } => write!(f, "found '{}', items: {items} ({purpose})", shown(node)),
+            Self::Foreign { node } => write!(
+                f,
+                "left '{}' as it is: what is on it is not pubshim's",
+                shown(node)
+            ),
+            Self::Removed { node } => write!(f, "removed '{}'", shown(node)),
+            Self::Failed { node: None, reason } => write!(f, "failed: {}", shown(reason)),
+            Self::Failed {
+                node: Some(node),
+                reason,
+            } => write!(f, "failed with '{}': {}", shown(node), shown(reason)),
+            Self::Done {
+                account,
+                found,
+                removed,
+                failed,
+            } => write!(
+                f,
+                "nodes of pubshim's on {}: {found} found, {removed} removed, {failed} failed",
+                shown(account)
+            ),
+        }
+    }
 }
 
 /// Why an event did not become a stanza (counted as `pubshim_dropped_total{reason}`).
@@ -299,6 +376,11 @@ impl Event {
     /// How important this is.
     pub fn level(&self) -> Level {
         match self {
+            // Somebody wants it so.
+            Self::Refused {
+                condition: "system-shutdown",
+                ..
+            } => Level::Info,
             Self::Refused { .. }
             | Self::BadXml(..)
             | Self::CutOff { .. }
@@ -415,6 +497,7 @@ impl fmt::Display for Event {
                     shown(room)
                 )
             }
+            Self::Forgetting(step) => write!(f, "{step}"),
             Self::Applied(rule) => write!(f, "{}: {}", rule.name, rule.text),
             Self::Dropped(Dropped::Seen) => {
                 f.write_str("dropped an event: the client was shown this already")

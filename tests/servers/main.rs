@@ -49,6 +49,7 @@ mod tap;
 mod attacks;
 mod demo;
 mod direct;
+mod forget;
 mod presence;
 mod pubsub;
 mod pure;

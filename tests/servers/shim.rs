@@ -31,11 +31,23 @@ impl Shim {
         Self::run(&arguments)
     }
 
+    /// `pubshim forget` before this server.
+    pub(crate) fn forget(server: &Server, extra: &[&str]) -> Self {
+        let (addr, ca_file) = (server.addr().to_string(), server.ca_file());
+        let ca_file = ca_file.to_str().unwrap();
+        let arguments = [&["--server", &addr, "--ca-file", ca_file], extra].concat();
+        Self::listen("forget", &arguments)
+    }
+
     /// `pubshim run` with these arguments, on a free port.
     pub(crate) fn run(arguments: &[&str]) -> Self {
+        Self::listen("run", arguments)
+    }
+
+    fn listen(name: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
         command
-            .args(["run", "--listen", "127.0.0.1:0", "-v"])
+            .args([name, "--listen", "127.0.0.1:0", "-v"])
             .args(arguments);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("PUBSHIM_") {
@@ -61,6 +73,11 @@ impl Shim {
             addr: self.addr,
             ca_file: None,
         }
+    }
+
+    /// The exit code, waited for, and all it has said.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        (self.process.exit_code(), self.process.said())
     }
 
     /// SIGTERM; the exit code, waited for.

@@ -86,6 +86,8 @@ pub(crate) struct Driver {
     kept: Vec<Question>,
     /// So is what one-to-one messages need.
     keeps_chats: bool,
+    /// So is what nobody knows the meaning of.
+    keeps_unknown: bool,
 }
 
 /// Most sessions know that their server has no privacy lists, and so do not ask.
@@ -125,6 +127,7 @@ impl Driver {
                 Question::Contact,
             ],
             keeps_chats: false,
+            keeps_unknown: false,
         }
     }
 
@@ -265,7 +268,7 @@ impl Driver {
         questions.retain(|(_, stanza)| {
             is_ours(stanza)
                 && !(self.keeps_chats && is_of_chats(stanza))
-                && Question::of(stanza).is_none_or(|it| !self.kept.contains(&it))
+                && Question::of(stanza).map_or(!self.keeps_unknown, |it| !self.kept.contains(&it))
         });
         for (place, _) in questions.iter().rev() {
             sent.drain(start + place.start..start + place.end);
@@ -294,6 +297,13 @@ impl Driver {
     /// Leaves to the test what one-to-one messages need.
     pub(crate) fn keep_chats(&mut self) {
         self.keeps_chats = true;
+    }
+
+    /// Leaves everything to the test.
+    pub(crate) fn keep_everything(&mut self) {
+        self.keep_all();
+        self.keep(Question::Stranger);
+        self.keeps_unknown = true;
     }
 
     /// Leaves to the polite server what is its own.

@@ -16,6 +16,7 @@ mod driver;
 mod ending;
 mod farewell;
 mod features;
+mod forget;
 mod form_input;
 mod forms;
 mod gate;

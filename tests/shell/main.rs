@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod flow;
+mod forget;
 mod limits;
 mod reaching;
 mod recording;

@@ -38,9 +38,14 @@ impl Shim {
     }
 
     /// Started by a command to which only the arguments are missing.
-    pub fn start_by(mut command: Command, options: &[&str]) -> Self {
+    pub fn start_by(command: Command, options: &[&str]) -> Self {
+        Self::start_as("run", command, options)
+    }
+
+    /// The same for another command of pubshim's that listens.
+    pub fn start_as(name: &str, mut command: Command, options: &[&str]) -> Self {
         let mut child = command
-            .args(["run", "-v"])
+            .args([name, "-v"])
             .args(options)
             .args((!options.contains(&"--listen")).then_some("--listen=127.0.0.1:0"))
             .stdout(Stdio::piped())

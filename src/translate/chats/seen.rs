@@ -9,7 +9,7 @@ use bytes::BufMut as _;
 use super::Ask;
 use super::pair::Place;
 use crate::ns;
-use crate::pubsub::{answer, request};
+use crate::pubsub::{CHATS, answer, request};
 use crate::translate::node::{Access, OwnNode, Spec, Step};
 use crate::translate::{self, Wire};
 use crate::wire::Reply;
@@ -17,7 +17,7 @@ use crate::xml::{Element, escape};
 
 /// The private node; it outlives the sessions that write it.
 const NODE: Spec = Spec {
-    name: "urn:pubshim:chats",
+    name: CHATS,
     access: Access::Whitelist,
     wanted: &[
         ("pubsub#send_last_published_item", "never"),
