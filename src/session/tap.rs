@@ -70,6 +70,7 @@ impl Session {
             Input::Bytes(..) | Input::Eof(_) => return,
             Input::Timeout => return self.note_time(),
             Input::Connected(facts) => Record::Connected(*facts),
+            Input::Uncompressed => Record::Uncompressed,
             Input::Secured => Record::Secured,
             Input::Failed(reason) => Record::Failed(reason.clone()),
             Input::HoldRefused => Record::HoldRefused,

@@ -11,6 +11,7 @@ mod addresses;
 mod backpressure;
 mod cells;
 mod closing;
+mod compression;
 mod driver;
 mod ending;
 mod farewell;

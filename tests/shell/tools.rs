@@ -130,6 +130,17 @@ impl Shim {
 
     /// A client that is logged in, and the server's end of its session.
     pub fn log_in(&self, connections: &Receiver<Peer>) -> (Peer, Peer) {
+        let (mut client, mut server) = self.authenticate(connections);
+        server.send(&header("id='s2' from='localhost'"));
+        bind(&mut client, &mut server);
+        (client, server)
+    }
+
+    /// A client whose password was right and who has opened its stream again, and the server's end of its session.
+    pub fn authenticate<S: Read + Write>(
+        &self,
+        connections: &Receiver<Peer<S>>,
+    ) -> (Peer, Peer<S>) {
         let open = header("to='localhost'");
         let mut client = self.connect();
         client.send(&open);
@@ -146,15 +157,19 @@ impl Shim {
         client.wait("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
         client.send(&open);
         server.wait(&open);
-        server.send(&header("id='s2' from='localhost'"));
-        server.send(FEATURES_BIND);
-        client.wait("</stream:features>");
-        client.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
-        server.wait("</iq>");
-        server.send(BOUND);
-        client.wait("</iq>");
         (client, server)
     }
+}
+
+/// From the features of the second stream to the bound resource; what the client was shown before it binds.
+pub fn bind<S: Read + Write>(client: &mut Peer, server: &mut Peer<S>) -> String {
+    server.send(FEATURES_BIND);
+    let shown = client.wait("</stream:features>");
+    client.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+    server.wait("</iq>");
+    server.send(BOUND);
+    client.wait("</iq>");
+    shown
 }
 
 impl Drop for Shim {

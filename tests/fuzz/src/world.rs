@@ -471,6 +471,7 @@ impl<'a> World<'a> {
                 Output::Recorded(Record::To(leg, bytes)) => {
                     self.recorded[leg as usize].extend_from_slice(&bytes);
                 }
+                Output::Compress(_) => panic!("compression nobody has asked for"),
                 Output::Hold(_) | Output::Learned(_) | Output::Recorded(_) => {}
             }
         }
