@@ -411,3 +411,67 @@ fn log(event: &Event) {
         Level::Trace => tracing::trace!("{event}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Takes it in parts, and holds it until it was asked twice to flush.
+    #[derive(Default)]
+    struct Holding {
+        held: usize,
+        asked: usize,
+        sent: usize,
+    }
+
+    impl AsyncWrite for Holding {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let count = bytes.len().min(100);
+            self.held += count;
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.asked += 1;
+            if self.asked == 1 {
+                return Poll::Pending;
+            }
+            self.sent += std::mem::take(&mut self.held);
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn what_a_stream_holds_is_flushed_when_it_can_be() {
+        let now = Duration::ZERO;
+        let mut session = Session::new(Arc::default(), Seed([0; 32]), now);
+        session.handle(Input::Bytes(Leg::Client, b"no stream"), now);
+        let count = session.outgoing(Leg::Client).len();
+        let mut half = Half::new(Some(Holding::default()));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(count > 200, "it takes more than one write");
+        let mut poll = || {
+            let is_all = session.outgoing(Leg::Client).len() <= 100;
+            let moved = poll_write(&mut half, &mut session, Leg::Client, &mut cx, now);
+            let stream = half.stream.as_ref().expect("an open stream");
+            (is_all, moved, stream.asked, stream.sent)
+        };
+        for _ in 0..(count - 1) / 100 {
+            assert_eq!(poll(), (false, true, 0, 0), "one flush for all of it");
+        }
+        assert_eq!(poll(), (true, true, 1, 0));
+        assert_eq!(poll(), (true, false, 2, count));
+        assert_eq!(poll(), (true, false, 2, count));
+    }
+}

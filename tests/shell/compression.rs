@@ -157,9 +157,25 @@ fn what_is_sent_together_is_flushed_once() {
     let stanzas: String = (0..40).map(|it| format!("<message id='{it}'/>")).collect();
     client.send(&stanzas);
     server.wait("<message id='39'/>");
+    let flushes = |came: &[u8]| {
+        let marks = came.windows(4).filter(|it| *it == [0, 0, 255, 255]);
+        marks.count()
+    };
+    assert_eq!(flushes(&server.stream.came), 1);
+
+    // More than the packer holds, in one read.
+    server.stream.came.clear();
+    let mut number = 207u32;
+    let letters = std::iter::repeat_with(|| {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'?' + u8::try_from(number >> 26).unwrap())
+    });
+    let body: String = letters.take(15_000).collect();
+    client.send(&format!("<message><body>{body}</body></message>"));
+    server.wait("</message>");
     let came = &server.stream.came;
-    let flushes = came.windows(4).filter(|it| *it == [0, 0, 255, 255]);
-    assert_eq!(flushes.count(), 1, "{came:?}");
+    assert!(came.len() > 9000, "{}", came.len());
+    assert_eq!(flushes(came), 1);
 }
 
 #[test]
