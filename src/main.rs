@@ -173,8 +173,8 @@ async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Result<()
     }
     if settings.session.policy == Policy::Pure {
         tracing::warn!(
-            "--policy pure: stock servers deliver little to a client without native presence; messages to one person \
-             are refused, as they are not translated yet"
+            "--policy pure: stock servers deliver little to a client without native presence, and messages reach only \
+             people who use pubshim with this policy, too"
         );
     }
     let listener = Listener::bind(&settings).await?;

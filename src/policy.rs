@@ -7,8 +7,8 @@ pub enum Policy {
     /// Rewrite to pubsub what works on a stock server and keep the native side in step.
     #[default]
     Auto,
-    /// The letter of XEP-0207: nothing but pubsub leaves. So far that is presence, subscriptions, the
-    /// roster and rooms; messages and presence to somebody are refused.
+    /// The letter of XEP-0207: nothing but pubsub leaves. That is presence, subscriptions, the roster, rooms and
+    /// messages to one account; anything else is refused.
     Pure,
     /// Change nothing, to find out whether pubshim is to blame: once logged in, bytes pass as they come.
     Off,

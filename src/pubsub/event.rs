@@ -1,7 +1,5 @@
 //! What a publish-subscribe service says by itself (§4.3), read once a message.
 
-use std::borrow::Cow;
-
 use crate::ns;
 use crate::xml::Element;
 
@@ -68,7 +66,7 @@ impl Event<'_> {
 
     /// To whom replies go (listing 17): whoever has published, where the items do not say it. The address stands beside
     /// `<event/>`, where the service alone writes; of two addresses neither counts.
-    pub(crate) fn replyto(&self) -> Option<Cow<'_, str>> {
+    pub(crate) fn replyto(&self) -> Option<String> {
         let children = self.message.children();
         let mut lists = children.filter(|it| it.is(ns::ADDRESS, "addresses"));
         let (Some(list), None) = (lists.next(), lists.next()) else {
@@ -79,6 +77,6 @@ impl Event<'_> {
         let (Some(address), None) = (replies.next(), replies.next()) else {
             return None;
         };
-        Some(address.attribute("jid")?.into_owned().into())
+        Some(address.attribute("jid")?.into_owned())
     }
 }

@@ -9,21 +9,22 @@ use crate::xml::{Element, escape};
 
 /// The first value of the field `var` of `form`.
 pub(crate) fn value<'a>(form: &'a Element<'a>, var: &str) -> Option<Cow<'a, str>> {
-    let field = form.children().find(|field| {
-        field.is(ns::DATA, "field") && field.attribute("var").as_deref() == Some(var)
-    })?;
+    let field = field(form, var)?;
     let value = field.child(ns::DATA, "value")?;
     Some(Cow::Owned(value.text().into_owned()))
 }
 
 /// All values of the field `var` of `form`.
 pub(crate) fn values(form: &Element<'_>, var: &str) -> Vec<String> {
-    let field = form.children().find(|field| {
-        field.is(ns::DATA, "field") && field.attribute("var").as_deref() == Some(var)
-    });
+    let field = field(form, var);
     let values = field.iter().flat_map(Element::children);
     let values = values.filter(|it| it.is(ns::DATA, "value"));
     values.map(|it| it.text().into_owned()).collect()
+}
+
+fn field<'a>(form: &'a Element<'a>, var: &str) -> Option<Element<'a>> {
+    let mut fields = form.children().filter(|it| it.is(ns::DATA, "field"));
+    fields.find(|field| field.attribute("var").as_deref() == Some(var))
 }
 
 /// Writes a form of type `submit` with these fields, one value each.

@@ -11,10 +11,7 @@ fn is_marker(child: &Element<'_>) -> bool {
 
 /// Whether a presence carries the marker.
 pub(super) fn is_marked(presence: &Element<'_>) -> bool {
-    // A cheap look before a thorough one.
-    let bytes = presence.raw().as_bytes();
-    memchr::memmem::find(bytes, ns::SHIM.as_bytes()).is_some()
-        && presence.children().any(|child| is_marker(&child))
+    presence.mentions(ns::SHIM) && presence.children().any(|child| is_marker(&child))
 }
 
 /// Shows the client a presence without the marker, if it has one.

@@ -139,6 +139,11 @@ impl People {
         self.is_reliable() || self.inquiry.failures() >= MOST_FAILURES
     }
 
+    /// Whether the user has blocked `account`, as far as is known.
+    pub(super) fn is_blocked(&self, account: &str) -> bool {
+        self.blocked.blocks(account)
+    }
+
     /// What the records say of `account`; nothing of somebody unknown.
     pub(super) fn relation(&self, account: &str) -> Relation {
         self.list

@@ -99,7 +99,7 @@ impl Translator {
         let verdict = match kind {
             Kind::Presence => self.client_presence(stanza, wire),
             Kind::Iq => self.client_iq(stanza, wire),
-            Kind::Message if self.refuses_rest => self.refuse_message(stanza, wire),
+            Kind::Message if self.refuses_rest => self.client_message(stanza, wire),
             Kind::Message => return Verdict::Pass,
         };
         self.follow_up(wire);
@@ -177,16 +177,15 @@ impl Translator {
         Verdict::Pass
     }
 
-    fn refuse_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
-        if self
-            .chats
-            .client_message(message, &mut self.account.with(wire))
-        {
+    /// A message, where nothing but pubsub leaves.
+    fn client_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
+        let cx = &mut self.account.with(wire);
+        if self.chats.client_message(message, cx) {
             return Verdict::Taken;
         }
-        wire.apply(&rules::NOT_IN_PUBSUB);
+        cx.wire.apply(&rules::NOT_IN_PUBSUB);
         if message.attribute("type").as_deref() != Some("error") {
-            wire.refuse(message, "cancel", "feature-not-implemented");
+            cx.wire.refuse(message, "cancel", "feature-not-implemented");
         }
         Verdict::Taken
     }
@@ -299,7 +298,9 @@ impl Translator {
         if let (Some(event), Some(from)) = (&event, head.attribute("from"))
             && event.children().any(|what| {
                 let node = what.attribute("node");
-                node.is_some_and(|node| self.rooms.owns_node(&from, &node))
+                node.is_some_and(|node| {
+                    self.rooms.owns_node(&from, &node) || self.chats.owns_node(&from, &node)
+                })
             })
         {
             return true;
@@ -489,14 +490,11 @@ fn state_of<'a>(presence: &Element<'a>) -> Option<std::borrow::Cow<'a, str>> {
     jid::resource(&from).is_some().then_some(from)
 }
 
-/// Whether one of these words occurs in a stanza: a cheap look before a thorough one.
+/// Whether one of these words stands in a stanza.
 ///
 /// A namespace may be written with references, so whoever must not miss one gives `&#` as a word.
 fn mentions(stanza: &Element<'_>, words: &[&str]) -> bool {
-    let bytes = stanza.raw().as_bytes();
-    words
-        .iter()
-        .any(|word| memchr::memmem::find(bytes, word.as_bytes()).is_some())
+    words.iter().any(|word| stanza.mentions(word))
 }
 
 /// Words that are looked for in every message: how to search for them is worked out once.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
-use super::{Dropped, Leg, Wire};
+use super::{Dropped, Leg, Wire, error_type};
 use crate::ns;
 use crate::xml::{Element, escape};
 
@@ -61,6 +61,12 @@ impl<P> Wire<P> {
             }
             let _ = write!(out, "</error></{name}>");
         });
+    }
+
+    /// Tells the client, `own`, that its message of this id did not reach `to`, as far as is known.
+    pub(crate) fn show_unsent(&mut self, to: &str, own: &str, id: Option<&str>, condition: &str) {
+        let attributes = [("from", Some(to)), ("to", Some(own)), ("id", id)];
+        self.show_error("message", &attributes, error_type(condition), condition);
     }
 
     /// Answers a request of the client's, in the place of `from`, with what `body` writes.

@@ -107,6 +107,11 @@ impl<'a> Element<'a> {
         }
     }
 
+    /// Whether `word` stands anywhere in it: a cheap look before a thorough one.
+    pub(crate) fn mentions(&self, word: &str) -> bool {
+        memchr::memmem::find(self.raw().as_bytes(), word.as_bytes()).is_some()
+    }
+
     /// The language in force inside this element.
     pub(crate) fn lang(&self) -> Option<Cow<'_, str>> {
         self.attribute("xml:lang").or_else(|| self.outer_lang())

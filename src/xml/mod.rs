@@ -27,6 +27,6 @@ pub use framer::{Frame, FrameKind, Framer};
 pub use limits::Limits;
 pub use namespaces::Namespaces;
 pub(crate) use skipper::{Skipper, head};
-pub use splice::{put_attribute, rewrite, rewrite_standalone};
+pub use splice::{put_attribute, rewrite, rewrite_standalone, standalone};
 pub use tag::{Attribute, Attributes, Tag};
 pub(crate) use walk::{Step, Walk};

@@ -69,6 +69,14 @@ fn start_tag(out: &mut BytesMut, element: &Element<'_>, attributes: Changes<'_>)
     }
 }
 
+/// A copy of `element` that means the same elsewhere.
+pub fn standalone(element: &Element<'_>) -> String {
+    let mut out = BytesMut::with_capacity(element.raw().len());
+    rewrite_standalone(&mut out, element, &[], |_| true, "");
+    // It is made of strings.
+    String::from_utf8(out.into()).unwrap_or_default()
+}
+
 fn declare_inherited(out: &mut BytesMut, element: &Element<'_>, changes: Changes<'_>) {
     let is_set = |name: &str| changes.iter().any(|(changed, _)| *changed == name);
     let tag = element.tag();

@@ -120,18 +120,12 @@ fn presence_wrapped(bencher: Bencher<'_, '_>) {
     let mut shim = Shim::established();
     shim.receive(Leg::Client, PRESENCE.as_bytes());
     shim.settle();
-    let mut round = || {
+    rounds(bencher, 1, || {
         shim.receive(Leg::Client, black_box(PRESENCE.as_bytes()));
         let has_native = shim.to_server.starts_with(b"<presence ");
         shim.answer("");
         has_native && shim.to_client.is_empty() && shim.to_server.is_empty()
-    };
-    for _ in 0..WARM_UP {
-        assert!(round());
-    }
-    bencher
-        .counter(ItemsCount::new(1_usize))
-        .bench_local(|| measured(&mut round));
+    });
 }
 
 /// Listing 4 becomes a presence.
@@ -139,17 +133,11 @@ fn presence_wrapped(bencher: Bencher<'_, '_>) {
 fn event_unwrapped(bencher: Bencher<'_, '_>) {
     let mut shim = Shim::with_roster();
     let mut event = Numbered::new(event(ID));
-    let mut round = || {
+    rounds(bencher, 1, || {
         event.next();
         shim.receive(Leg::Server, black_box(&event.stanza));
         shim.to_client.starts_with(b"<presence ") && shim.to_server.is_empty()
-    };
-    for _ in 0..WARM_UP {
-        assert!(round());
-    }
-    bencher
-        .counter(ItemsCount::new(1_usize))
-        .bench_local(|| measured(&mut round));
+    });
 }
 
 /// A native presence loses its marker; then its event comes and is dropped.
@@ -157,20 +145,14 @@ fn event_unwrapped(bencher: Bencher<'_, '_>) {
 fn native_then_its_event(bencher: Bencher<'_, '_>) {
     let mut shim = Shim::with_roster();
     let (mut native, mut event) = (Numbered::new(native(ID)), Numbered::new(event(ID)));
-    let mut round = || {
+    rounds(bencher, 2, || {
         native.next();
         event.next();
         shim.receive(Leg::Server, black_box(&native.stanza));
         let is_shown = shim.to_client.starts_with(b"<presence ");
         shim.receive(Leg::Server, black_box(&event.stanza));
         is_shown && shim.to_client.is_empty()
-    };
-    for _ in 0..WARM_UP {
-        assert!(round());
-    }
-    bencher
-        .counter(ItemsCount::new(2_usize))
-        .bench_local(|| measured(&mut round));
+    });
 }
 
 /// A stanza with another id each time: what a session has seen it does not show again.
@@ -200,6 +182,16 @@ impl Numbered {
             rest /= 10;
         }
     }
+}
+
+/// Measures `round`, in which so many stanzas pass, once it runs as it will; it says whether all came out right.
+fn rounds(bencher: Bencher<'_, '_>, stanzas: usize, mut round: impl FnMut() -> bool) {
+    for _ in 0..WARM_UP {
+        assert!(round());
+    }
+    bencher
+        .counter(ItemsCount::new(stanzas))
+        .bench_local(|| measured(&mut round));
 }
 
 /// What callgrind counts.

@@ -138,7 +138,7 @@ class Client(End):
 
 
 async def start_shim(program, *options):
-    """A running pubshim, its log and its port."""
+    """A running pubshim and its port."""
     log = tempfile.TemporaryFile()
     options = ["--listen", "127.0.0.1:0", *options]
     process = await asyncio.create_subprocess_exec(program, "run", *options, stderr=log)

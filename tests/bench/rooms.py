@@ -172,8 +172,6 @@ class Ejabberd:
 
 
 def free_ports(count):
-    import socket
-
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [it.getsockname()[1] for it in sockets]
     for it in sockets:

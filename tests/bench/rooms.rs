@@ -4,6 +4,7 @@ use super::*;
 
 const SERVICE: &str = "chat.montague.lit";
 const ROOM: &str = "characters@chat.montague.lit";
+
 /// A message in a room, as ejabberd tells of it.
 fn said() -> Vec<u8> {
     event(
@@ -142,21 +143,12 @@ fn joined() -> Shim {
     shim
 }
 
-fn rounds(bencher: Bencher<'_, '_>, mut round: impl FnMut() -> bool) {
-    for _ in 0..WARM_UP {
-        assert!(round());
-    }
-    bencher
-        .counter(ItemsCount::new(1_usize))
-        .bench_local(|| measured(&mut round));
-}
-
 /// A message of somebody else's in a room becomes a classic one.
 #[divan::bench]
 fn room_message_unwrapped(bencher: Bencher<'_, '_>) {
     let mut shim = joined();
     let mut said = Numbered::new(said());
-    rounds(bencher, || {
+    rounds(bencher, 1, || {
         said.next();
         shim.receive(Leg::Server, black_box(&said.stanza));
         shim.to_client.starts_with(b"<message ") && shim.to_server.is_empty()
@@ -173,7 +165,7 @@ fn room_message_wrapped(bencher: Bencher<'_, '_>) {
     );
     let mut result = answer(self::ID, "");
     let place = memchr::memmem::find(&result, ID).expect("an id") + ID.len();
-    rounds(bencher, || {
+    rounds(bencher, 1, || {
         shim.receive(Leg::Client, black_box(said.as_bytes()));
         let id = memchr::memmem::find(&shim.to_server, ID).expect("a request") + ID.len();
         let len = self::ID.len() - "ps-".len();
@@ -187,7 +179,7 @@ fn room_message_wrapped(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn message_each_way_beside_rooms(bencher: Bencher<'_, '_>) {
     let mut shim = joined();
-    rounds(bencher, || {
+    rounds(bencher, 1, || {
         shim.receive(Leg::Client, black_box(MESSAGE.as_bytes()));
         shim.receive(Leg::Server, black_box(MESSAGE.as_bytes()));
         shim.to_client.len() + shim.to_server.len() == MESSAGE.len()
@@ -201,7 +193,7 @@ fn occupant_unwrapped(bencher: Bencher<'_, '_>) {
     let changes =
         ["Moping", "Brooding"].map(|status| event("characters#occupants", &occupant(4, status)));
     let mut changes = changes.iter().cycle();
-    rounds(bencher, || {
+    rounds(bencher, 1, || {
         let change = changes.next().map_or(&[][..], |change| change.as_bytes());
         shim.receive(Leg::Server, black_box(change));
         shim.to_client.starts_with(b"<presence ") && shim.to_server.is_empty()

@@ -1,7 +1,5 @@
 //! One-to-one messages on a server that has nothing but nodes (listings 18 to 20): who gets what, when and how often.
 
-use pubshim::sandbox::Ways;
-
 use crate::common::Node;
 use crate::world::*;
 
@@ -37,11 +35,6 @@ fn shown(message: &Node) -> String {
     let late = if message.has("delay") { " late" } else { "" };
     let said = message.find("body").map_or("", |body| &body.text);
     format!("{from} {id} {said}{late}")
-}
-
-fn worlds() -> [World; 2] {
-    let everybody = [JULIET, NURSE, ROMEO, BENVOLIO];
-    [Ways::Ejabberd, Ways::Prosody].map(|ways| World::in_ways(&everybody, ways))
 }
 
 #[test]
@@ -108,6 +101,86 @@ fn what_comes_while_nobody_is_there_is_read_later_once() {
 }
 
 #[test]
+fn who_is_away_for_a_while_reads_what_came_meanwhile() {
+    for world in worlds() {
+        let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
+        juliet.writes(ROMEO, "m1", "But soft");
+        assert_eq!(romeo.reads().len(), 1);
+        romeo.say("<presence type='unavailable'/>");
+        juliet.writes(ROMEO, "m2", "But soft");
+        juliet.writes(ROMEO, "m3", "But soft");
+        assert_eq!(romeo.reads(), [""; 0]);
+        romeo.say("<presence/>");
+        world.advance(10);
+        juliet.writes(ROMEO, "m4", "Live");
+        assert_eq!(
+            romeo.reads(),
+            [
+                "juliet@capulet.lit/balcony m2 But soft late",
+                "juliet@capulet.lit/balcony m3 But soft late",
+                "juliet@capulet.lit/balcony m4 Live"
+            ]
+        );
+    }
+}
+
+#[test]
+fn what_many_have_written_is_read() {
+    let many: Vec<_> = (0..80).map(|n| format!("p{n}@capulet.lit")).collect();
+    let mut accounts: Vec<_> = many.iter().map(String::as_str).collect();
+    accounts.push(ROMEO);
+    let world = World::with(&accounts);
+    for account in &many {
+        let client = world.login(account, "x");
+        client.writes(ROMEO, "m1", account);
+        client.log_out();
+    }
+    let romeo = world.start_unseen(ROMEO, "mobile");
+    world.advance(600);
+    let mut read = romeo.reads();
+    read.sort();
+    let mut expected: Vec<_> = many
+        .iter()
+        .map(|it| format!("{it}/x m1 {it} late"))
+        .collect();
+    expected.sort();
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn an_answer_on_a_strangers_domain_is_read_at_the_next_login() {
+    for world in worlds() {
+        let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
+        juliet.writes(ROMEO, "m1", "But soft");
+        assert_eq!(romeo.reads().len(), 1);
+        juliet.log_out();
+        romeo.writes(JULIET, "m2", "What light");
+        let juliet = world.start_unseen(JULIET, "chamber");
+        assert_eq!(
+            juliet.reads(),
+            ["romeo@montague.lit/mobile m2 What light late"]
+        );
+    }
+}
+
+#[test]
+fn who_leaves_at_once_does_not_read_it_again() {
+    for world in worlds() {
+        let (juliet, romeo) = friends(&world);
+        romeo.writes(JULIET, "m1", "But soft");
+        juliet.writes(ROMEO, "m2", "Here");
+        romeo.writes(JULIET, "m3", "Where?");
+        assert_eq!(juliet.reads().len(), 2);
+        assert_eq!(romeo.reads().len(), 1);
+        juliet.log_out();
+        romeo.log_out();
+        for (account, resource) in [(JULIET, "chamber"), (ROMEO, "tablet")] {
+            assert_eq!(world.start_unseen(account, resource).reads(), [""; 0]);
+        }
+    }
+}
+
+#[test]
 fn a_bot_that_writes_and_leaves_loses_nothing() {
     let world = World::new();
     let bot = world.login(NURSE, "bot");
@@ -118,6 +191,64 @@ fn a_bot_that_writes_and_leaves_loses_nothing() {
         romeo.reads(),
         ["nurse@capulet.lit/bot m1 I am the drudge late"]
     );
+}
+
+#[test]
+fn what_is_written_and_left_in_one_breath_arrives() {
+    for world in worlds() {
+        let state = "<message to='benvolio@montague.lit' type='chat'><gone xmlns='http://jabber.org/protocol/chatstates'/></message>";
+        let bot = world.login(NURSE, "bot");
+        bot.say(&format!(
+            "<message to='{ROMEO}' type='chat' id='m1'><body>I am the drudge</body></message>{state}</stream:stream>"
+        ));
+        bot.close();
+        let romeo = world.start_unseen(ROMEO, "mobile");
+        let read = ["nurse@capulet.lit/bot m1 I am the drudge late"];
+        assert_eq!(romeo.reads(), read);
+        // Nobody is left a node for having been left.
+        let mut services = Vec::new();
+        world.edit(|data| {
+            let nodes = data["node"].as_array().unwrap().iter();
+            services.extend(nodes.filter_map(|it| it["service"].as_str().map(str::to_owned)));
+        });
+        services.retain(|it| !it.contains('@'));
+        assert_eq!(services, ["pubsub.montague.lit"]);
+    }
+}
+
+#[test]
+fn more_than_can_be_asked_at_once_arrives_in_order() {
+    let world = World::new();
+    let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
+    juliet.writes(ROMEO, "m0", "x");
+    romeo.reads();
+    let write = |n| format!("<message to='{ROMEO}' type='chat' id='m{n}'><body>x</body></message>");
+    juliet.say(&(1..=100).map(write).collect::<String>());
+    let expected: Vec<_> = (1..=100)
+        .map(|n| format!("juliet@capulet.lit/balcony m{n} x"))
+        .collect();
+    assert_eq!(romeo.reads(), expected);
+    assert_eq!(juliet.reads(), [""; 0]);
+}
+
+#[test]
+fn a_node_that_is_lost_is_made_anew() {
+    for world in worlds() {
+        let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
+        juliet.writes(ROMEO, "m1", "x");
+        assert_eq!(romeo.reads().len(), 1);
+        world.edit(|data| {
+            let nodes = data["node"].as_array_mut().unwrap();
+            nodes.retain(|it| it["service"].as_str() != Some("pubsub.montague.lit"));
+        });
+        juliet.writes(&romeo.full, "m2", "x");
+        assert_eq!(
+            juliet.reads(),
+            ["item-not-found of romeo@montague.lit/mobile for m2"]
+        );
+        juliet.writes(ROMEO, "m3", "x");
+        assert_eq!(romeo.reads(), ["juliet@capulet.lit/balcony m3 x"]);
+    }
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Rooms on a server that has nothing but nodes (listings 12 to 17): what several clients see of each other, and that
 //! nothing but publish-subscribe is said for it.
 
-use pubshim::sandbox::Ways;
-
 use crate::common::Node;
 use crate::world::*;
 
@@ -84,11 +82,6 @@ fn two_in_a_room(world: &World) -> (Client, Client) {
     juliet.bytes();
     romeo.bytes();
     (juliet, romeo)
-}
-
-fn worlds() -> [World; 2] {
-    let everybody = [JULIET, NURSE, ROMEO, BENVOLIO];
-    [Ways::Ejabberd, Ways::Prosody].map(|ways| World::in_ways(&everybody, ways))
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub(crate) const JULIET: &str = "juliet@capulet.lit";
 pub(crate) const ROMEO: &str = "romeo@montague.lit";
 pub(crate) const NURSE: &str = "nurse@capulet.lit";
 pub(crate) const BENVOLIO: &str = "benvolio@montague.lit";
+const EVERYBODY: [&str; 4] = [JULIET, NURSE, ROMEO, BENVOLIO];
 /// The service with rooms.
 pub(crate) const CHAT: &str = "chat.capulet.lit";
 
@@ -41,10 +42,15 @@ struct Link {
     said: String,
 }
 
+/// For what has to be so whichever server's rules hold: a sandbox with each.
+pub(crate) fn worlds() -> [World; 2] {
+    [Ways::Ejabberd, Ways::Prosody].map(|ways| World::in_ways(&EVERYBODY, ways))
+}
+
 impl World {
     /// A sandbox of two domains where everybody's password is `secret`.
     pub(crate) fn new() -> Self {
-        Self::with(&[JULIET, NURSE, ROMEO, BENVOLIO])
+        Self::with(&EVERYBODY)
     }
 
     pub(crate) fn with(accounts: &[&str]) -> Self {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use pubshim::sandbox::{Config, ConnectionId, Limits, Output, Server, Then};
+use pubshim::sandbox::{Config, ConnectionId, Limits, Output, Server, Then, Ways};
 use pubshim::xml::escape;
 
 pub(crate) const DOMAIN: &str = "capulet.lit";
@@ -43,6 +43,11 @@ impl World {
 
     pub(crate) fn limited(limits: Limits) -> Self {
         Self::with(&Config { limits, ..config() })
+    }
+
+    /// One that keeps this server's rules.
+    pub(crate) fn in_ways(ways: Ways) -> Self {
+        Self::with(&Config { ways, ..config() })
     }
 
     pub(crate) fn connect(&self) -> Client {

@@ -1,8 +1,8 @@
 //! What subscribers are told (XEP-0060 §7.1.2; listings 4, 17 and 20 of XEP-0207).
 
-use pubshim::sandbox::{Config, Ways};
+use pubshim::sandbox::Ways;
 
-use crate::driver::{CHAT, Client, JULIET, ROMEO, World, assert_result, config, form, publish};
+use crate::driver::{CHAT, Client, JULIET, ROMEO, World, assert_result, form, publish};
 
 fn room(fields: &[(&str, &str)]) -> (World, Client, Client) {
     let world = World::new();
@@ -151,10 +151,7 @@ fn an_event_comes_before_the_answer() {
 /// Prosody names the account that published, and no address for replies.
 #[test]
 fn an_event_in_prosodys_ways() {
-    let world = World::with(&Config {
-        ways: Ways::Prosody,
-        ..config()
-    });
+    let world = World::in_ways(Ways::Prosody);
     let mut juliet = world.login(JULIET, "balcony");
     juliet.create(CHAT, "characters", &[("pubsub#access_model", "open")]);
     let mut romeo = world.login(ROMEO, "mobile");

@@ -1,10 +1,10 @@
 //! XEP-0060 §7: publish and retract.
 
-use pubshim::sandbox::{Config, Limits, Ways};
+use pubshim::sandbox::{Limits, Ways};
 
 use crate::driver::{
-    CHAT, Client, JULIET, ROMEO, World, assert_error, assert_forbidden, assert_result, config,
-    form, publish,
+    CHAT, Client, JULIET, ROMEO, World, assert_error, assert_forbidden, assert_result, form,
+    publish,
 };
 
 const OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
@@ -379,10 +379,7 @@ fn nobody_replaces_what_another_published() {
 /// On Prosody whoever may publish takes over any item.
 #[test]
 fn in_prosodys_ways_everybody_replaces() {
-    let world = World::with(&Config {
-        ways: Ways::Prosody,
-        ..config()
-    });
+    let world = World::in_ways(Ways::Prosody);
     let (mut juliet, mut romeo) = room(&world, &[("pubsub#publish_model", "subscribers")]);
     juliet.publish(CHAT, "room", "1", "hers");
     assert_result(&romeo.publish(CHAT, "room", "1", "his"));
@@ -431,10 +428,7 @@ fn purge_offline_takes_items_with_the_session() {
 /// In Prosody's ways the items name accounts; what goes with a session is what came in it all the same.
 #[test]
 fn purge_offline_tells_resources_apart_in_prosodys_ways() {
-    let world = World::with(&Config {
-        ways: Ways::Prosody,
-        ..config()
-    });
+    let world = World::in_ways(Ways::Prosody);
     let (mut juliet, mut romeo) = room(&world, &[("pubsub#purge_offline", "1")]);
     let mut chamber = world.login(JULIET, "chamber");
     juliet.publish(CHAT, "room", "1", "balcony");

@@ -76,11 +76,68 @@ impl Event {
     }
 }
 
+/// A client in Python: lines of JSON go in as commands, and come out as what happens to it. It ends with this value.
+pub(crate) struct Script<T> {
+    pub(crate) name: String,
+    process: Child,
+    pub(crate) told: Feed<T>,
+}
+
+impl<T: Clone + Send + 'static> Script<T> {
+    pub(crate) fn start(name: &str, command: &mut Command, parse: fn(String) -> T) -> Self {
+        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut process = spawned.unwrap_or_else(|why| {
+            let python = command.get_program();
+            panic!("these tests need Python ({python:?}: {why})")
+        });
+        Self {
+            name: name.to_owned(),
+            told: Feed::new(process.stdout.take().unwrap(), parse),
+            process,
+        }
+    }
+
+    /// Sends a command: `{"cmd": NAME, ...}` with the arguments of the script's `do_NAME`.
+    #[allow(clippy::needless_pass_by_value)] // json!(…) at every call
+    pub(crate) fn send(&self, command: Value) {
+        let mut stdin = self.process.stdin.as_ref().unwrap();
+        writeln!(stdin, "{command}").unwrap_or_else(|why| panic!("{} is gone: {why}", self.name));
+    }
+}
+
+impl<T> Drop for Script<T> {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs a script of this folder.
+pub(crate) fn python(script: &str) -> Command {
+    let python = std::env::var_os("PUBSHIM_TEST_PYTHON").unwrap_or("python3".into());
+    let mut command = Command::new(python);
+    command.arg(format!(
+        "{}/tests/servers/{script}",
+        env!("CARGO_MANIFEST_DIR")
+    ));
+    command
+}
+
+/// The same for a client that logs in.
+pub(crate) fn client(script: &str, entry: &Entry, full: &str, account: &Account) -> Command {
+    let mut command = python(script);
+    command
+        .args([&entry.addr.ip().to_string(), &entry.addr.port().to_string()])
+        .args([full, &account.password])
+        .args(&entry.ca_file);
+    command
+}
+
 pub(crate) struct Puppet {
     pub(crate) bare: String,
     pub(crate) full: String,
-    process: Child,
-    events: Feed<Event>,
+    client: Script<Event>,
 }
 
 static IDS: AtomicUsize = AtomicUsize::new(1);
@@ -88,27 +145,12 @@ static IDS: AtomicUsize = AtomicUsize::new(1);
 impl Puppet {
     /// A client that logs in; whether it succeeds is to be seen.
     pub(crate) fn start(entry: &Entry, account: &Account, resource: &str) -> Self {
-        let python = std::env::var_os("PUBSHIM_TEST_PYTHON").unwrap_or("python3".into());
         let full = format!("{}/{resource}", account.bare);
-        let mut process = Command::new(&python)
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/tests/servers/puppet.py"
-            ))
-            .args([&entry.addr.ip().to_string(), &entry.addr.port().to_string()])
-            .args([&full, &account.password])
-            .args(&entry.ca_file)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|why| {
-                panic!("these tests need Python with slixmpp ({python:?}: {why})")
-            });
+        let mut command = client("puppet.py", entry, &full, account);
         Self {
             bare: account.bare.clone(),
+            client: Script::start(&full, &mut command, Event::parse),
             full,
-            events: Feed::new(process.stdout.take().unwrap(), Event::parse),
-            process,
         }
     }
 
@@ -120,10 +162,8 @@ impl Puppet {
     }
 
     /// Sends a command: `{"cmd": NAME, ...}` with the arguments of `do_NAME` in `puppet.py`.
-    #[allow(clippy::needless_pass_by_value)] // json!(…) at every call
     pub(crate) fn send(&self, command: Value) {
-        let mut stdin = self.process.stdin.as_ref().unwrap();
-        writeln!(stdin, "{command}").unwrap_or_else(|why| panic!("{} is gone: {why}", self.full));
+        self.client.send(command);
     }
 
     pub(crate) fn raw(&self, xml: &str) {
@@ -136,7 +176,7 @@ impl Puppet {
 
     /// The first event of all since the start for which this holds.
     pub(crate) fn wait(&self, what: &str, is_it: impl Fn(&Event) -> bool) -> Event {
-        let found = self.events.find(|it| is_it(it).then(|| it.clone()));
+        let found = self.client.told.find(|it| is_it(it).then(|| it.clone()));
         let Some((_, event)) = found else {
             panic!("{} waited in vain for {what}", self.full);
         };
@@ -182,12 +222,12 @@ impl Puppet {
 
     /// All this client has seen by now.
     pub(crate) fn so_far(&self) -> Vec<Event> {
-        self.events.so_far()
+        self.client.told.so_far()
     }
 
     /// What it has seen after the first `from` events.
     pub(crate) fn since(&self, from: usize) -> Vec<Event> {
-        self.events.since(from, |_| true)
+        self.client.told.since(from, |_| true)
     }
 
     /// All this client has seen up to a stanza that `sender` sends it now: whatever `sender` set in
@@ -195,7 +235,8 @@ impl Puppet {
     pub(crate) fn seen_before_next_of(&self, sender: &Self) -> Vec<Event> {
         let id = sender.send_mark(self);
         let found = self
-            .events
+            .client
+            .told
             .find(|it| (it.kind == "iq" && it.id == id).then_some(()));
         let Some((at, ())) = found else {
             panic!(
@@ -203,7 +244,7 @@ impl Puppet {
                 self.full, sender.full
             );
         };
-        self.events.so_far().drain(..at).collect()
+        self.client.told.so_far().drain(..at).collect()
     }
 
     /// Sends somebody a stanza by which to tell what came before from what comes after; its id.
@@ -224,7 +265,7 @@ impl Puppet {
         is_it: impl Fn(&Event) -> bool,
     ) -> Vec<Event> {
         let (mut count, mut seen) = (0, Vec::new());
-        let found = self.events.find(|it| {
+        let found = self.client.told.find(|it| {
             count += 1;
             if count <= from {
                 return None;
@@ -245,7 +286,7 @@ impl Drop for Puppet {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- seen by {}:", self.full);
-            for event in self.events.so_far() {
+            for event in self.client.told.so_far() {
                 if event.xml.is_empty() {
                     eprintln!("{} {}", event.event, event.text);
                 } else {
@@ -253,9 +294,6 @@ impl Drop for Puppet {
                 }
             }
         }
-        drop(self.process.stdin.take());
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -1,21 +1,14 @@
 //! The sandbox with clients that are not ours: slixmpp, and Python's zlib.
 
-use std::process::Command;
-
 use crate::people::wait_for_items;
-use crate::puppet::Puppet;
+use crate::puppet::{Puppet, python};
 use crate::server::{sandbox, sandbox_account, sandbox_entry};
 use crate::shim::Shim;
 
 /// Runs a script of this folder against a sandbox; what it said.
 fn run(script: &str, more: &[&str]) -> String {
     let sandbox = sandbox();
-    let python = std::env::var_os("PUBSHIM_TEST_PYTHON").unwrap_or("python3".into());
-    let output = Command::new(python)
-        .arg(format!(
-            "{}/tests/servers/{script}",
-            env!("CARGO_MANIFEST_DIR")
-        ))
+    let output = python(script)
         .arg(sandbox.address.port().to_string())
         .args(more)
         .output()

@@ -47,6 +47,7 @@ use std::thread;
 use crate::server::Kind;
 use steps::{Leave, Step};
 use world::World;
+pub(crate) use world::bare;
 
 on_both_servers!(presence_walk);
 

@@ -84,6 +84,8 @@ pub(crate) struct Driver {
     account: Account,
     /// What is left to the test.
     kept: Vec<Question>,
+    /// So is what one-to-one messages need.
+    keeps_chats: bool,
 }
 
 /// Most sessions know that their server has no privacy lists, and so do not ask.
@@ -122,6 +124,7 @@ impl Driver {
                 Question::Privacy,
                 Question::Contact,
             ],
+            keeps_chats: false,
         }
     }
 
@@ -260,7 +263,9 @@ impl Driver {
         let mut questions = Node::sent(&self.header, &sent[start..]);
         self.looked_at += questions.last().map_or(0, |(place, _)| place.end);
         questions.retain(|(_, stanza)| {
-            is_ours(stanza) && Question::of(stanza).is_none_or(|it| !self.kept.contains(&it))
+            is_ours(stanza)
+                && !(self.keeps_chats && is_of_chats(stanza))
+                && Question::of(stanza).is_none_or(|it| !self.kept.contains(&it))
         });
         for (place, _) in questions.iter().rev() {
             sent.drain(start + place.start..start + place.end);
@@ -284,6 +289,11 @@ impl Driver {
     /// Leaves all questions to the test; what nobody knows the meaning of is still refused and not shown.
     pub(crate) fn keep_all(&mut self) {
         self.kept.extend(ASKED_AT_LOGIN);
+    }
+
+    /// Leaves to the test what one-to-one messages need.
+    pub(crate) fn keep_chats(&mut self) {
+        self.keeps_chats = true;
     }
 
     /// Leaves to the polite server what is its own.
@@ -437,4 +447,14 @@ impl Driver {
         assert!(sent.ends_with("</stream:error></stream:stream>"), "{sent}");
         sent
     }
+}
+
+/// Whether a service is asked, or the node on which is what was shown.
+fn is_of_chats(iq: &Node) -> bool {
+    let is_for_host = iq.attribute("to").is_some_and(|to| !to.contains('@'));
+    let actions = iq.find("pubsub").map_or(&[][..], |it| &it.children);
+    is_for_host
+        || actions
+            .iter()
+            .any(|it| it.attribute("node") == Some("urn:pubshim:chats"))
 }

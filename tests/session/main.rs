@@ -10,6 +10,7 @@ mod common;
 mod addresses;
 mod backpressure;
 mod cells;
+mod chats;
 mod closing;
 mod compression;
 mod driver;

@@ -1,7 +1,5 @@
 //! What a publisher asks for (XEP-0060 §7).
 
-use bytes::BytesMut;
-
 use super::config::NodeConfig;
 use super::node::{Item, Node};
 use super::{Answer, Context, NodeId, Pubsub, Request, events, pubsub_xml};
@@ -10,7 +8,7 @@ use crate::ns;
 use crate::sandbox::config::Ways;
 use crate::sandbox::error::Error;
 use crate::sandbox::form::{Form, boolean};
-use crate::xml::{Element, escape, rewrite_standalone};
+use crate::xml::{Element, escape, standalone};
 
 impl Pubsub {
     /// Publishes one item (§7.1); with publish-options to a node that is made for it, if need be.
@@ -174,14 +172,6 @@ fn read_item(
         publisher: publisher.to_owned(),
         payload: payload.into(),
     }))
-}
-
-/// The bytes of `element`, what it inherits declared on it.
-fn standalone(element: &Element<'_>) -> String {
-    let mut out = BytesMut::new();
-    rewrite_standalone(&mut out, element, &[], |_| true, "");
-    // It is made of strings.
-    String::from_utf8(out.into()).unwrap_or_default()
 }
 
 /// Adds an item; one of the same id goes, and so does the oldest if there is no more room.

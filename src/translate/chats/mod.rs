@@ -28,14 +28,16 @@ use crate::jid;
 use crate::ns;
 use crate::policy::{Function, Policy};
 use crate::pubsub::{Event, What, answer, request};
-use crate::wire::{Dropped, Reply};
+use crate::wire::{Dropped, Refused, Reply};
 use crate::xml::Element;
 
 /// So many people may be written to or read in one session.
 const MOST_PAIRS: usize = 1024;
 /// So many nodes are looked at in one session: anybody may subscribe the account to one of his.
 const MOST_LOOKS: usize = 1024;
-/// Nodes are looked for on the services of so many domains.
+/// So many bytes may wait until it is known where they go.
+const MOST_WAITING_BYTES: usize = 1 << 20;
+/// Nodes are looked for on the services of so many domains of contacts.
 const MOST_SERVICES: usize = 32;
 
 /// What an answer is for.
@@ -43,14 +45,16 @@ const MOST_SERVICES: usize = 32;
 pub(crate) enum Ask {
     /// What the account is subscribed to on this service.
     List(Box<str>),
-    /// Whose node this is; whether something was just said on it.
+    /// Whose node this is; whether all on it was said in this session.
     Look(Place, bool),
     /// What is on it.
     Items(Place),
     /// Making it.
     Create(Place),
-    /// Publishing a message to this account; its id.
-    Publish(Box<str>, Option<Box<str>>),
+    /// Having the other one told of what is published here; the first message's address and id.
+    Subscribe(Place, Box<str>, Option<Box<str>>),
+    /// Publishing a message here; whom it is to, and its id.
+    Publish(Place, Box<str>, Option<Box<str>>),
     /// A step of making the private node.
     SeenNode(Step),
     /// What was shown.
@@ -92,8 +96,10 @@ enum Listing {
 /// Whose a node is.
 #[derive(Clone)]
 enum Owner {
+    /// It is to be asked; whether all on it was said in this session.
+    Wanted(bool),
     /// It is asked.
-    Unknown,
+    Asked,
     /// The account shares it with this one.
     Pair(Box<str>),
     /// Somebody else's, or it is of no conversation.
@@ -123,14 +129,13 @@ impl Chats {
 
     fn begin(&mut self, cx: &mut Cx<'_>) {
         self.is_begun = true;
-        self.want(service_of(jid::domain(cx.account.bare())));
+        self.want(jid::domain(cx.account.bare()));
     }
 
-    /// A service is to be asked for the nodes the account is subscribed to, once in a session.
-    fn want(&mut self, service: Box<str>) {
-        if self.services.len() < MOST_SERVICES {
-            self.services.entry(service).or_insert(Listing::Wanted);
-        }
+    /// The service of a domain is to be asked for the nodes the account is subscribed to, once in a session.
+    fn want(&mut self, domain: &str) {
+        let service = self.services.entry(service_of(domain));
+        service.or_insert(Listing::Wanted);
     }
 
     /// Asks services; `all`: the user waits for it.
@@ -169,6 +174,12 @@ impl Chats {
         Verdict::Pass
     }
 
+    /// Whether a node is known to be a conversation's.
+    pub(super) fn owns_node(&self, service: &str, node: &str) -> bool {
+        let owner = self.places.get(&Place::new(service, node));
+        matches!(owner, Some(Owner::Pair(..)))
+    }
+
     /// Whether what comes of a node may be a conversation's.
     pub(super) fn owns(&self, event: &Event<'_>) -> bool {
         let is_room = || event.node.contains('#');
@@ -185,9 +196,9 @@ impl Chats {
         };
         let peer = match self.places.get(&place).cloned() {
             Some(Owner::Pair(peer)) => peer,
-            Some(Owner::Unknown) if may_be_ours => return Verdict::Taken,
+            Some(Owner::Wanted(_) | Owner::Asked) if may_be_ours => return Verdict::Taken,
             // What it tells is found on the node.
-            None if may_be_ours && (!self.is_begun || self.look(place, true, cx)) => {
+            None if may_be_ours && (!self.is_begun || self.look_now(place)) => {
                 return Verdict::Taken;
             }
             _ => return Verdict::Pass,
@@ -197,20 +208,22 @@ impl Chats {
                 let replyto = event.replyto();
                 self.handle_items(&peer, &place, event.element, replyto.as_deref(), true, cx);
             }
-            What::Node if event.element.local() == "delete" => self.forget(&peer, &place),
+            What::Node if event.element.local() == "delete" => self.forget(&place),
             What::Subscription
                 if event.element.attribute("subscription").as_deref() == Some("none") =>
             {
-                self.forget(&peer, &place);
+                self.forget(&place);
             }
             _ => cx.wire.drop_event(Dropped::Retracted),
         }
         Verdict::Taken
     }
 
-    fn forget(&mut self, peer: &str, place: &Place) {
-        self.places.remove(place);
-        if let Some(pair) = self.pairs.get_mut(peer) {
+    /// The node of a conversation is not there any more.
+    fn forget(&mut self, place: &Place) {
+        if let Some(Owner::Pair(peer)) = self.places.remove(place)
+            && let Some(pair) = self.pairs.get_mut(&peer)
+        {
             pair.forget(place);
         }
     }
@@ -222,21 +235,37 @@ impl Chats {
             Ask::Look(place, is_fresh) => self.handle_look(&place, is_fresh, reply, cx),
             Ask::Items(place) => self.handle_fetched(&place, reply, cx),
             Ask::Create(place) => {
-                if let (Err(_), Some(Owner::Pair(peer))) = (reply, self.places.get(&place).cloned())
-                {
-                    self.forget(&peer, &place);
+                if reply.is_err() {
+                    self.forget(&place);
                 }
             }
-            Ask::Publish(peer, id) => {
+            Ask::Subscribe(place, to, id) => {
+                // It is on the node, and nobody would ever look there.
+                if let Err(refused) = reply
+                    && self.places.contains_key(&place)
+                {
+                    self.forget(&place);
+                    send::show_unsent(&to, id.as_deref(), refused, cx);
+                }
+            }
+            Ask::Publish(place, to, id) => {
                 if let Err(refused) = reply {
-                    send::show_unsent(&peer, id.as_deref(), refused, cx);
+                    send::show_unsent(&to, id.as_deref(), refused, cx);
+                }
+                if matches!(reply, Err(Refused::With("item-not-found"))) {
+                    self.forget(&place);
                 }
             }
             Ask::SeenNode(step) => {
                 let own = cx.account.bare().to_owned();
                 self.seen.handle_node(step, reply, &own, cx.wire);
             }
-            Ask::SeenItems => self.seen.handle_items(reply),
+            Ask::SeenItems => {
+                // Of nodes on a stranger's domain nothing else tells.
+                for place in self.seen.handle_items(reply) {
+                    self.look(place, false);
+                }
+            }
         }
         self.settle(cx);
     }
@@ -247,31 +276,59 @@ impl Chats {
         let own = cx.account.bare().to_owned();
         for [node, jid, state] in list.unwrap_or_default() {
             if *jid == *own && *state == *"subscribed" {
-                self.look(Place::new(service, &node), false, cx);
+                self.look(Place::new(service, &node), false);
             }
         }
     }
 
-    /// Asks whose a node is, once; `false`: it is not asked.
-    /// `is_fresh`: something was just said on it.
-    fn look(&mut self, place: Place, is_fresh: bool, cx: &mut Cx<'_>) -> bool {
-        if self.places.contains_key(&place) {
-            return true;
+    /// Has it asked whose a node is, once; `false`: it is not asked.
+    /// `is_fresh`: all on it was said in this session.
+    fn look(&mut self, place: Place, is_fresh: bool) -> bool {
+        if self.places.len() >= MOST_LOOKS && !self.places.contains_key(&place) {
+            // Strangers cannot fill it: what is nobody's can be asked again.
+            let mut all = self.places.iter();
+            let other = all.find(|(_, owner)| matches!(owner, Owner::Other));
+            let other = other.map(|(place, _)| place.clone());
+            other.and_then(|place| self.places.remove(&place));
         }
-        if self.places.len() >= MOST_LOOKS {
-            return false;
+        let has_room = self.places.len() < MOST_LOOKS || self.places.contains_key(&place);
+        if has_room {
+            let owner = self.places.entry(place);
+            owner.or_insert(Owner::Wanted(is_fresh));
         }
-        let ask = Ask::Look(place.clone(), is_fresh);
-        let is_asked = cx.wire.request("get", Some(place.service()), ask, |out| {
-            request::info(out, Some(place.node()));
-        });
-        if is_asked {
-            self.places.insert(place, Owner::Unknown);
+        has_room
+    }
+
+    /// The same for a node that tells of itself. If it is not in the list of its service, it was made since, and all
+    /// on it is new.
+    fn look_now(&mut self, place: Place) -> bool {
+        let is_fresh = self.services.get(place.service()) == Some(&Listing::Known);
+        self.look(place, is_fresh)
+    }
+
+    /// Asks whose nodes are, as many as may be asked now.
+    fn look_at_some(&mut self, cx: &mut Cx<'_>) {
+        for (place, owner) in &mut self.places {
+            let Owner::Wanted(is_fresh) = *owner else {
+                continue;
+            };
+            let Some(spare) = cx.wire.spare() else {
+                return;
+            };
+            let ask = Ask::Look(place.clone(), is_fresh);
+            spare.request("get", Some(place.service()), ask, |out| {
+                request::info(out, Some(place.node()));
+            });
+            *owner = Owner::Asked;
         }
-        is_asked
     }
 
     fn handle_look(&mut self, place: &Place, is_fresh: bool, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        if reply.is_err_and(Refused::may_pass) {
+            // Whatever is said on it next has it asked again.
+            self.places.remove(place);
+            return;
+        }
         self.places.insert(place.clone(), Owner::Other);
         let parties = reply.ok().and_then(|iq| pair::parties(iq, place));
         let Some((creator, other)) = parties else {
@@ -305,14 +362,23 @@ impl Chats {
         }
         self.want_services_of_contacts(cx);
         self.list(false, cx);
-        if self.pairs.values().any(Pair::is_unread) && cx.account.status.is_available {
-            self.seen.prepare(cx.wire);
+        self.look_at_some(cx);
+        if cx.account.status.is_available {
+            if self.is_own_service_known(cx) || self.pairs.values().any(Pair::is_unread) {
+                self.seen.read(cx.wire);
+            }
             if self.seen.is_known() {
                 self.fetch_some(cx);
             }
         }
         self.send_waiting(cx);
         self.seen.write(cx.wire);
+    }
+
+    /// Whether the service of the own domain has told of the nodes on it, or cannot: the others are on record.
+    fn is_own_service_known(&self, cx: &Cx<'_>) -> bool {
+        let own = service_of(jid::domain(cx.account.bare()));
+        self.services.get(&own) == Some(&Listing::Known)
     }
 
     /// People the client writes to, or is written to by, have their nodes on their own domains, too.
@@ -323,8 +389,8 @@ impl Chats {
         let contacts = cx.account.people.iter();
         let contacts = contacts.filter(|(_, contact)| contact.relation.to == Half::Yes);
         let domains: BTreeSet<_> = contacts.map(|(account, _)| jid::domain(account)).collect();
-        for domain in domains {
-            self.want(service_of(domain));
+        for domain in domains.into_iter().take(MOST_SERVICES) {
+            self.want(domain);
         }
     }
 
@@ -347,14 +413,17 @@ impl Chats {
     pub(super) fn again_at(&self, wire: &Wire) -> Option<Duration> {
         let is_unread = self.seen.is_known() && self.pairs.values().any(Pair::is_unread);
         let is_unlisted = self.services.values().any(|it| *it == Listing::Wanted);
-        let waits = self.is_begun && (is_unread || is_unlisted);
+        let mut owners = self.places.values();
+        let is_unasked = owners.any(|it| matches!(it, Owner::Wanted(_)));
+        let waits = self.is_begun && (is_unread || is_unlisted || is_unasked);
         let fetch = waits.then(|| wire.may_work_at()).flatten();
         let all = fetch.into_iter().chain(self.seen.again_at());
         all.filter(|at| *at > wire.now).min()
     }
 
-    /// The session ends: what was shown is put on record.
+    /// The session ends: what the client has said is published, and what was shown is put on record.
     pub(super) fn end(&mut self, cx: &mut Cx<'_>) {
+        self.send_last(cx);
         if self.is_begun {
             self.seen.write_last(cx.wire);
         }
@@ -362,9 +431,9 @@ impl Chats {
 
     /// The session ends: what was not published comes back.
     pub(super) fn give_back(&mut self, cx: &mut Cx<'_>) {
-        for (peer, pair) in &mut self.pairs {
-            for Outgoing { id, .. } in pair.take_waiting() {
-                send::show_unsent(peer, id.as_deref(), crate::wire::Refused::NoAnswer, cx);
+        for pair in self.pairs.values_mut() {
+            while let Some(Outgoing { to, id, .. }) = pair.next_waiting() {
+                send::show_unsent(&to, id.as_deref(), Refused::NoAnswer, cx);
             }
         }
     }

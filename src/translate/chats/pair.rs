@@ -15,10 +15,10 @@ use crate::xml::Element;
 /// So many messages are fetched of each node at login, and as many are kept on it.
 pub(super) const MOST_ITEMS: usize = 50;
 /// So many nodes of a pair are read.
-const MOST_PLACES: usize = 4;
+const MOST_PLACES: usize = 64;
 /// So many ids of items are remembered.
 const MOST_SHOWN: usize = 128;
-/// So many messages wait until it is known where the node is.
+/// So many messages wait until it is known where the node is, or until there is room for more requests.
 const MOST_WAITING: usize = 64;
 
 /// A node on a service.
@@ -44,12 +44,14 @@ impl Place {
         &self.node
     }
 
-    /// Whether its service is on one of these domains.
+    /// Whether its service is on one of these domains: a host, as the resource of another could end like one.
     pub(super) fn is_on(&self, domains: &[&str]) -> bool {
-        domains.iter().any(|domain| {
-            let rest = self.service.strip_suffix(domain);
-            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        })
+        let is_host = jid::resource(&self.service).is_none();
+        is_host
+            && domains.iter().any(|domain| {
+                let rest = self.service.strip_suffix(domain);
+                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            })
     }
 }
 
@@ -58,6 +60,8 @@ pub(super) const STATE: &str = "state/";
 
 /// A message that is to be published.
 pub(super) struct Outgoing {
+    /// Whom it is to, as the client has written it.
+    pub(super) to: Box<str>,
     pub(super) id: Option<Box<str>>,
     pub(super) item: Box<str>,
     pub(super) payload: Bytes,
@@ -82,10 +86,12 @@ struct Known {
 
 /// How far what was on a node before is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reading {
+pub(super) enum Reading {
     Wanted,
     Asked,
     Done,
+    /// It is not, and is not in this session.
+    Failed,
 }
 
 impl Default for Pair {
@@ -100,8 +106,7 @@ impl Default for Pair {
 
 impl Pair {
     pub(super) fn add(&mut self, place: Place, creator: &str, is_fresh: bool) {
-        let is_known = self.places.iter().any(|it| it.place == place);
-        if !is_known && self.places.len() < MOST_PLACES {
+        if self.known(&place).is_none() && self.places.len() < MOST_PLACES {
             self.places.push(Known {
                 place,
                 creator: creator.into(),
@@ -109,6 +114,14 @@ impl Pair {
                 is_fresh,
             });
         }
+    }
+
+    fn known(&self, place: &Place) -> Option<&Known> {
+        self.places.iter().find(|it| it.place == *place)
+    }
+
+    fn known_mut(&mut self, place: &Place) -> Option<&mut Known> {
+        self.places.iter_mut().find(|it| it.place == *place)
     }
 
     /// The client has just made it, so nothing is on it.
@@ -143,6 +156,18 @@ impl Pair {
         unread.map(|it| it.place.clone()).collect()
     }
 
+    /// Something was said on it that the client was not shown: it is on the node, and fetched from there.
+    pub(super) fn note_unread(&mut self, place: &Place) {
+        if let Some(known) = self.known_mut(place) {
+            (known.reading, known.is_fresh) = (Reading::Wanted, false);
+        }
+    }
+
+    /// What is on it cannot be had.
+    pub(super) fn note_failed(&mut self, place: &Place) {
+        self.note(place, Reading::Failed);
+    }
+
     pub(super) fn note_asked(&mut self, place: &Place) {
         self.note(place, Reading::Asked);
     }
@@ -152,23 +177,19 @@ impl Pair {
     }
 
     fn note(&mut self, place: &Place, reading: Reading) {
-        let known = self.places.iter_mut().find(|it| it.place == *place);
-        if let Some(known) = known {
+        if let Some(known) = self.known_mut(place) {
             known.reading = reading;
         }
     }
 
-    /// Whether what was on the node before was shown: what is told of it now is new.
-    pub(super) fn is_read(&self, place: &Place) -> bool {
-        let mut all = self.places.iter();
-        all.any(|it| it.place == *place && it.reading == Reading::Done)
+    /// How far what was on the node before was shown.
+    pub(super) fn reading(&self, place: &Place) -> Option<Reading> {
+        self.known(place).map(|it| it.reading)
     }
 
     /// Whether what is on the node was said in this session.
     pub(super) fn is_fresh(&self, place: &Place) -> bool {
-        self.places
-            .iter()
-            .any(|it| it.place == *place && it.is_fresh)
+        self.known(place).is_some_and(|it| it.is_fresh)
     }
 
     /// Whether an item was not shown before; from now on it was.
@@ -189,8 +210,31 @@ impl Pair {
         !self.waiting.is_empty()
     }
 
-    pub(super) fn take_waiting(&mut self) -> VecDeque<Outgoing> {
-        std::mem::take(&mut self.waiting)
+    /// The item of the message that has waited longest and is no state, whose item moves.
+    pub(super) fn first_waiting(&self) -> Option<&str> {
+        let mut items = self.waiting.iter().map(|it| &*it.item);
+        items.find(|item| !item.starts_with(STATE))
+    }
+
+    /// Whom the message is to that has waited longest, and its id.
+    pub(super) fn first_waiting_for(&self) -> Option<(Box<str>, Option<Box<str>>)> {
+        let first = self.waiting.front();
+        first.map(|it| (it.to.clone(), it.id.clone()))
+    }
+
+    /// The message that has waited longest; it waits no longer.
+    pub(super) fn next_waiting(&mut self) -> Option<Outgoing> {
+        self.waiting.pop_front()
+    }
+
+    /// How many bytes wait.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting.iter().map(|it| it.payload.len()).sum()
+    }
+
+    /// Of what waits only what says something stays: no states that say something of now.
+    pub(super) fn drop_states(&mut self) {
+        self.waiting.retain(|it| !it.item.starts_with(STATE));
     }
 }
 

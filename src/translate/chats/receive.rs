@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
-use super::pair::{Place, STATE};
+use super::pair::{Pair, Place, Reading, STATE};
 use super::{Chats, Owner};
 use crate::jid;
 use crate::ns;
@@ -22,13 +22,24 @@ impl Chats {
         let Some(Owner::Pair(peer)) = self.places.get(place).cloned() else {
             return;
         };
-        if let Ok(iq) = reply {
+        if !cx.account.status.is_available {
+            // It is fetched again when the client is back.
+            return self.pair_at(&peer, |pair| pair.note_unread(place));
+        }
+        let read = |iq| {
             answer::with_items(iq, |items| {
                 self.handle_items(&peer, place, items, None, false, cx);
-            });
+            })
+        };
+        match reply.ok().and_then(read) {
+            Some(()) => self.pair_at(&peer, |pair| pair.note_read(place)),
+            None => self.pair_at(&peer, |pair| pair.note_failed(place)),
         }
-        if let Some(pair) = self.pairs.get_mut(&peer) {
-            pair.note_read(place);
+    }
+
+    fn pair_at(&mut self, peer: &str, act: impl FnOnce(&mut Pair)) {
+        if let Some(pair) = self.pairs.get_mut(peer) {
+            act(pair);
         }
     }
 
@@ -42,10 +53,14 @@ impl Chats {
         is_live: bool,
         cx: &mut Cx<'_>,
     ) {
-        let is_read = self.pairs.get(peer).is_some_and(|pair| pair.is_read(place));
-        if is_live && (!is_read || !cx.account.status.is_available) {
+        let reading = self.pairs.get(peer).and_then(|pair| pair.reading(place));
+        match reading {
+            Some(Reading::Done | Reading::Failed) if is_live && !cx.account.status.is_available => {
+                return self.pair_at(peer, |pair| pair.note_unread(place));
+            }
             // It is found on the node.
-            return;
+            None | Some(Reading::Wanted | Reading::Asked) if is_live => return,
+            _ => {}
         }
         let all: Vec<_> = items.children().take(MOST_ITEMS).collect();
         let last = self.seen.last(place);
@@ -106,14 +121,25 @@ impl Chats {
             if !pair.is_new(&id) {
                 return Err(Dropped::Seen);
             }
-            self.seen.note(place, &id, cx.wire.now);
+            // What was not shown before it is fetched the next time.
+            if pair.reading(place) != Some(Reading::Failed) {
+                self.seen.note(place, &id, cx.wire.now);
+            }
+        }
+        // The service delivers what the own server would not.
+        if !is_own && cx.account.people.is_blocked(&account) {
+            return Err(Dropped::NotSubscribed);
         }
         let full = full_of(&author, &account, &message);
         cx.wire.apply(&rules::MESSAGE_IN);
         if !is_own {
             show(&message, &full, cx.account.jid(), &kind, is_late, cx.wire);
-        } else if self.wants_copies && is_live && *full != *cx.account.jid() {
-            show_copy(&message, &full, cx);
+        } else if self.wants_copies
+            && is_live
+            && *full != *cx.account.jid()
+            && message.child(ns::CARBONS, "private").is_none()
+        {
+            show_copy(&message, &full, peer, cx);
         }
         Ok(())
     }
@@ -132,18 +158,27 @@ fn full_of<'a>(author: &'a str, account: &str, message: &Element<'a>) -> Cow<'a,
 
 fn show(message: &Element<'_>, from: &str, to: &str, kind: &str, is_late: bool, wire: &mut Wire) {
     let changes = [("from", Some(from)), ("to", Some(to)), ("type", Some(kind))];
-    let may_stay =
-        |child: &Element<'_>| !is_of_server(child) && (is_late || child.namespace() != ns::DELAY);
+    let account = jid::bare(from);
+    let may_stay = |child: &Element<'_>| {
+        !is_of_server(child) && (!is_delay(child) || is_late && is_said_by(child, account))
+    };
     wire.stanza(Leg::Client, |out| {
         rewrite_standalone(out, message, &changes, may_stay, "");
     });
 }
 
-/// What another resource of the account has written (XEP-0280).
-fn show_copy(message: &Element<'_>, from: &str, cx: &mut Cx<'_>) {
+/// What another resource of the account has written to `peer` (XEP-0280): to nobody else, whatever it says, since the
+/// service may be his.
+fn show_copy(message: &Element<'_>, from: &str, peer: &str, cx: &mut Cx<'_>) {
     let mut inside = BytesMut::new();
-    let may_stay = |child: &Element<'_>| !is_of_server(child) && child.namespace() != ns::DELAY;
-    rewrite_standalone(&mut inside, message, &[("from", Some(from))], may_stay, "");
+    let to = message.attribute("to");
+    let to = to.filter(|to| jid::prepared(jid::bare(to)) == peer);
+    let changes = [
+        ("from", Some(from)),
+        ("to", Some(to.as_deref().unwrap_or(peer))),
+    ];
+    let may_stay = |child: &Element<'_>| !is_of_server(child) && !is_delay(child);
+    rewrite_standalone(&mut inside, message, &changes, may_stay, "");
     let (own, to) = (escape(cx.account.bare()), escape(cx.account.jid()));
     let (copies, forward) = (ns::CARBONS, ns::FORWARD);
     let start = format!(
@@ -154,6 +189,17 @@ fn show_copy(message: &Element<'_>, from: &str, cx: &mut Cx<'_>) {
         out.extend_from_slice(&inside);
         out.extend_from_slice(b"</forwarded></sent></message>");
     });
+}
+
+/// Whether it says when a message was said.
+fn is_delay(child: &Element<'_>) -> bool {
+    matches!(&*child.namespace(), ns::DELAY | ns::DELAY_0)
+}
+
+/// Whether it is said in the name of nobody but `account`.
+fn is_said_by(child: &Element<'_>, account: &str) -> bool {
+    let from = child.attribute("from");
+    from.is_none_or(|from| jid::bare(&from) == account)
 }
 
 /// Whether only a server may say this: ids it gives, copies, what it has kept, the words of a room.

@@ -33,8 +33,8 @@ const NODE: Spec = Spec {
 };
 /// What was shown is put on record so long after it was, together with what is shown meanwhile.
 const SOON: Duration = Duration::from_secs(30);
-/// So many nodes are on record.
-const MOST: usize = 256;
+/// So many nodes are on record, as far as the server keeps them.
+const MOST: usize = 1024;
 
 pub(super) struct Seen {
     node: OwnNode,
@@ -61,36 +61,39 @@ impl Seen {
         }
     }
 
-    pub(super) fn prepare(&mut self, wire: &mut Wire) {
-        self.node.prepare(wire);
+    /// Asks what is on record, once.
+    pub(super) fn read(&mut self, wire: &mut Wire) {
+        if self.state != State::Unasked {
+            return;
+        }
+        let is_asked = wire.request("get", None, Ask::SeenItems, |out| {
+            request::items(out, NODE.name);
+        });
+        if is_asked {
+            self.state = State::Asked;
+        }
     }
 
     pub(super) fn handle_node(&mut self, step: Step, reply: Reply<'_>, own: &str, wire: &mut Wire) {
         self.node.handle_reply(step, reply, own, wire);
-        if self.state != State::Unasked {
-            return;
-        }
-        if self.node.is_ready() {
-            let is_asked = wire.request("get", None, Ask::SeenItems, |out| {
-                request::items(out, NODE.name);
-            });
-            self.state = if is_asked { State::Asked } else { State::Known };
-        } else if self.node.is_settled() {
-            // Messages are shown again rather than not at all.
-            self.state = State::Known;
-        }
     }
 
-    pub(super) fn handle_items(&mut self, reply: Reply<'_>) {
+    /// The nodes that are on record.
+    pub(super) fn handle_items(&mut self, reply: Reply<'_>) -> Vec<Place> {
         self.state = State::Known;
-        let Ok(iq) = reply else { return };
-        answer::with_items(iq, |items| {
-            for item in items.children().take(MOST) {
-                if let Some((place, last)) = read(&item) {
-                    self.last.entry(place).or_insert((last, false));
-                }
-            }
-        });
+        let read = |iq| {
+            answer::with_items(iq, |items| {
+                let items = items.children().take(MOST);
+                items.filter_map(|item| read(&item)).collect::<Vec<_>>()
+            })
+        };
+        // Where there is no record, messages are shown again rather than not at all.
+        let recorded = reply.ok().and_then(read).unwrap_or_default();
+        let places = recorded.iter().map(|(place, _)| place.clone()).collect();
+        for (place, last) in recorded {
+            self.last.entry(place).or_insert((last, false));
+        }
+        places
     }
 
     /// Whether it is known what was shown before, as far as it can be.
@@ -103,7 +106,7 @@ impl Seen {
         self.last.get(place).map(|(last, _)| &**last)
     }
 
-    /// An item was shown. The node is prepared by then, or when it is to be written.
+    /// An item was shown.
     pub(super) fn note(&mut self, place: &Place, item: &str, now: Duration) {
         if item.is_empty() || self.last.len() >= MOST && !self.last.contains_key(place) {
             return;
@@ -116,8 +119,11 @@ impl Seen {
         self.write_at
     }
 
-    /// Puts on record what was shown, if it is time.
+    /// Puts on record what was shown, if it is time. The node is prepared before, as the session may end at once.
     pub(super) fn write(&mut self, wire: &mut Wire) {
+        if self.write_at.is_some() {
+            self.node.prepare(wire);
+        }
         if self.write_at.is_some_and(|at| at <= wire.now) {
             self.write_last(wire);
         }
@@ -125,9 +131,6 @@ impl Seen {
 
     /// Puts on record what was shown.
     pub(super) fn write_last(&mut self, wire: &mut Wire) {
-        if self.write_at.is_some() {
-            self.node.prepare(wire);
-        }
         if !self.node.is_ready() || self.write_at.take().is_none() {
             return;
         }

@@ -2,15 +2,15 @@
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::pair::{MOST_ITEMS, Outgoing, Place, STATE};
-use super::{Ask, Chats, Listing, Owner, service_of};
+use super::pair::{MOST_ITEMS, Outgoing, Pair, Place, Reading, STATE};
+use super::{Ask, Chats, Listing, MOST_WAITING_BYTES, Owner, service_of};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
 use crate::translate::relation::Half;
 use crate::translate::shown::stamp;
-use crate::translate::{self, Cx, rules};
-use crate::wire::{Refused, error_type};
+use crate::translate::{Cx, rules};
+use crate::wire::Refused;
 use crate::xml::{Element, rewrite_standalone};
 
 impl Chats {
@@ -34,10 +34,15 @@ impl Chats {
             cx.wire.refuse(message, "wait", "resource-constraint");
             return true;
         }
-        self.begin(cx);
-        self.want(service_of(jid::domain(&peer)));
-        self.list(true, cx);
         let outgoing = Outgoing::of(message, cx);
+        let waiting: usize = self.pairs.values().map(Pair::waiting_bytes).sum();
+        if waiting + outgoing.payload.len() > MOST_WAITING_BYTES {
+            cx.wire.refuse(message, "wait", "resource-constraint");
+            return true;
+        }
+        self.begin(cx);
+        self.want(jid::domain(&peer));
+        self.list(true, cx);
         let pair = self.pairs.entry(peer.into()).or_default();
         if pair.wait(outgoing).is_err() {
             cx.wire.refuse(message, "wait", "resource-constraint");
@@ -46,31 +51,78 @@ impl Chats {
         true
     }
 
+    /// To whom something waits.
+    fn waiting(&self) -> Vec<Box<str>> {
+        let waiting = self.pairs.iter().filter(|(_, pair)| pair.is_waiting());
+        waiting.map(|(peer, _)| peer.clone()).collect()
+    }
+
     /// Publishes what waited, where it is known where.
     pub(super) fn send_waiting(&mut self, cx: &mut Cx<'_>) {
-        let waiting = self.pairs.iter().filter(|(_, pair)| pair.is_waiting());
-        let waiting: Vec<_> = waiting.map(|(peer, _)| peer.clone()).collect();
-        for peer in waiting {
+        for peer in self.waiting() {
             let known = self
                 .pairs
                 .get(&peer)
                 .and_then(|pair| pair.written().cloned());
             let place = match known {
-                Some(place) => place,
+                Some(place) => Some(place),
                 None if self.is_looked_for(&peer, cx) => self.make(&peer, cx),
-                None => continue,
+                None => None,
             };
+            if let Some(place) = place {
+                self.publish_waiting(&peer, &place, cx);
+            }
+        }
+    }
+
+    /// The session ends: publishes what waited. A node that is not known by now is made, whether there is one or not:
+    /// all nodes of a pair are read.
+    pub(super) fn send_last(&mut self, cx: &mut Cx<'_>) {
+        for peer in self.waiting() {
             let pair = self.pairs.entry(peer.clone()).or_default();
-            for Outgoing { id, item, payload } in pair.take_waiting() {
-                let ask = Ask::Publish(peer.clone(), id.clone());
-                let is_sent = cx.wire.request("set", Some(place.service()), ask, |out| {
-                    request::publish(out, place.node(), &item, None, |out| {
-                        out.put_slice(&payload);
-                    });
+            if pair.written().is_none() {
+                pair.drop_states();
+            }
+            let place = match pair.written().cloned() {
+                None if pair.is_waiting() => self.make(&peer, cx),
+                known => known,
+            };
+            if let Some(place) = place {
+                self.publish_waiting(&peer, &place, cx);
+            }
+        }
+    }
+
+    /// Publishes what waited, as far as there is room for requests.
+    fn publish_waiting(&mut self, peer: &str, place: &Place, cx: &mut Cx<'_>) {
+        let Some(pair) = self.pairs.get_mut(peer) else {
+            return;
+        };
+        // A node that no list tells of is on record from its first item on: the answer may come while nobody is there.
+        let own_service = service_of(jid::domain(cx.account.bare()));
+        if place.service() != &*own_service
+            && pair.reading(place) == Some(Reading::Done)
+            && self.seen.last(place).is_none()
+            && let Some(item) = pair.first_waiting()
+        {
+            self.seen.note(place, item, cx.wire.now);
+        }
+        while cx.wire.places() > 0
+            && let Some(Outgoing {
+                to,
+                id,
+                item,
+                payload,
+            }) = pair.next_waiting()
+        {
+            let ask = Ask::Publish(place.clone(), to.clone(), id.clone());
+            let is_sent = cx.wire.request("set", Some(place.service()), ask, |out| {
+                request::publish(out, place.node(), &item, None, |out| {
+                    out.put_slice(&payload);
                 });
-                if !is_sent {
-                    show_unsent(&peer, id.as_deref(), Refused::NoRoom, cx);
-                }
+            });
+            if !is_sent {
+                show_unsent(&to, id.as_deref(), Refused::NoRoom, cx);
             }
         }
     }
@@ -81,16 +133,18 @@ impl Chats {
         domains.map(service_of).iter().all(|service| {
             let listing = self.services.get(service);
             let has_answered = listing.is_none_or(|it| *it == Listing::Known);
-            let is_looked_at = |asked: &translate::Ask| {
-                matches!(asked, translate::Ask::Chats(Ask::Look(place, _)) if place.service() == &**service)
-            };
-            has_answered && !cx.wire.asked().any(is_looked_at)
+            let mut places = self.places.iter();
+            let is_unknown = places.any(|(place, owner)| {
+                matches!(owner, Owner::Wanted(_) | Owner::Asked) && place.service() == &**service
+            });
+            has_answered && !is_unknown
         })
     }
 
     /// Makes the node of a pair, in one write with what is published on it (listing 18): the other one may write to it,
     /// and both are subscribed, as listing 20 delivers to both.
-    fn make(&mut self, peer: &str, cx: &mut Cx<'_>) -> Place {
+    /// `None`: too many requests wait.
+    fn make(&mut self, peer: &str, cx: &mut Cx<'_>) -> Option<Place> {
         let own = cx.account.bare().to_owned();
         // Contacts look for nodes on each other's domains, others on their own alone.
         let contact = cx.account.people.get(peer);
@@ -109,19 +163,30 @@ impl Chats {
             ("pubsub#presence_based_delivery", "0"),
             ("pubsub#itemreply", "publisher"),
         ];
-        cx.wire
-            .request("set", Some(&service), Ask::Create(place.clone()), |out| {
-                request::create(out, place.node(), &fields);
-            });
-        for jid in [peer, &own] {
-            cx.wire.tell("set", Some(&service), |out| {
-                request::set_subscription(out, place.node(), jid, "subscribed");
-            });
+        if cx.wire.places() < 2 {
+            return None;
         }
-        self.places.insert(place.clone(), Owner::Pair(peer.into()));
+        let ask = Ask::Create(place.clone());
+        let is_asked = cx.wire.request("set", Some(&service), ask, |out| {
+            request::create(out, place.node(), &fields);
+        });
+        if !is_asked {
+            return None;
+        }
         let pair = self.pairs.entry(peer.into()).or_default();
+        let (to, id) = pair
+            .first_waiting_for()
+            .unwrap_or_else(|| (peer.into(), None));
+        let ask = Ask::Subscribe(place.clone(), to, id);
+        cx.wire.request("set", Some(&service), ask, |out| {
+            request::set_subscription(out, place.node(), peer, "subscribed");
+        });
+        cx.wire.tell("set", Some(&service), |out| {
+            request::set_subscription(out, place.node(), &own, "subscribed");
+        });
+        self.places.insert(place.clone(), Owner::Pair(peer.into()));
         pair.add_new(&place, &own);
-        place
+        Some(place)
     }
 }
 
@@ -148,6 +213,7 @@ impl Outgoing {
         let mut payload = BytesMut::with_capacity(message.raw().len() + 256);
         rewrite_standalone(&mut payload, message, &changes, may_stay, &delay);
         Self {
+            to: (*message.attribute("to").unwrap_or_default()).into(),
             id: message.attribute("id").map(|id| (*id).into()),
             item: item.into(),
             payload: payload.freeze(),
@@ -156,16 +222,10 @@ impl Outgoing {
 }
 
 /// A message was not published, as far as is known.
-pub(super) fn show_unsent(peer: &str, id: Option<&str>, refused: Refused<'_>, cx: &mut Cx<'_>) {
+pub(super) fn show_unsent(to: &str, id: Option<&str>, refused: Refused<'_>, cx: &mut Cx<'_>) {
     let condition = match refused {
         Refused::NoRoom => "resource-constraint",
         refused => refused.condition_or("remote-server-timeout"),
     };
-    let attributes = [
-        ("from", Some(peer)),
-        ("to", Some(cx.account.jid())),
-        ("id", id),
-    ];
-    cx.wire
-        .show_error("message", &attributes, error_type(condition), condition);
+    cx.wire.show_unsent(to, cx.account.jid(), id, condition);
 }

@@ -11,10 +11,10 @@ use super::room::Room;
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
-use crate::pubsub::request;
+use crate::pubsub::{form, request};
 use crate::translate::{Cx, Verdict};
 use crate::wire::{Leg, Reply, Rule};
-use crate::xml::{Element, escape, rewrite, rewrite_standalone};
+use crate::xml::{Element, escape, rewrite, standalone};
 
 const BROWSE: Rule = Rule::new(
     "room-browse",
@@ -144,13 +144,13 @@ impl Rooms {
             return cx.wire.refuse(iq, "cancel", "feature-not-implemented");
         };
         // A form that does not say leaves it as it is.
-        let closes = crate::pubsub::form::value(&form, MEMBERS_ONLY)
+        let closes = form::value(&form, MEMBERS_ONLY)
             .map_or(room.is_closed(), |it| matches!(it.trim(), "1" | "true"));
         if closes && room.is_open() {
             // Whoever is in it would go on to hear and to speak.
             return cx.wire.refuse(iq, "cancel", "feature-not-implemented");
         }
-        let title = crate::pubsub::form::value(&form, ROOM_NAME);
+        let title = form::value(&form, ROOM_NAME);
         room.configure(&id, closes, title.as_deref(), cx);
     }
 
@@ -176,14 +176,11 @@ impl Rooms {
             id: (*id).into(),
         };
         let kind = iq.attribute("type").unwrap_or(Cow::Borrowed("get"));
-        let mut body = BytesMut::new();
-        for child in iq.children() {
-            rewrite_standalone(&mut body, &child, &[], |_| true, "");
-        }
+        let body: String = iq.children().map(|child| standalone(&child)).collect();
         let is_sent = cx
             .wire
             .request(&kind, Some(full), Ask::Question(question), |out| {
-                out.put_slice(&body);
+                out.put_slice(body.as_bytes());
             });
         if !is_sent {
             cx.wire.refuse(iq, "wait", "resource-constraint");
@@ -249,7 +246,7 @@ impl Question {
             }
             (Self::Relayed { .. }, Ok(iq)) => cx.wire.show_answer(id, from, own, |out| {
                 for child in iq.children() {
-                    rewrite_standalone(out, &child, &[], |_| true, "");
+                    out.put_slice(standalone(&child).as_bytes());
                 }
             }),
             (_, Err(refused)) => {
@@ -291,16 +288,19 @@ fn room_of_ping(iq: &Element<'_>, own: &str) -> Option<String> {
 
 /// What a service says of itself, and that it has rooms.
 fn service_info(query: &Element<'_>) -> String {
+    let xmlns = match query.resolve(None).as_deref() {
+        Some(ns::DISCO_INFO) => String::new(),
+        _ => format!(" xmlns='{}'", ns::DISCO_INFO),
+    };
     // Some clients take a service for what it says first.
-    let mut shown = format!(
-        "<query xmlns='{}'><identity category='conference' type='text'/><feature var='{}'/>",
-        ns::DISCO_INFO,
+    let mut said = format!(
+        "<identity{xmlns} category='conference' type='text'/><feature{xmlns} var='{}'/>",
         ns::MUC
     );
-    for child in query.children() {
-        shown += child.raw();
-    }
-    shown + "</query>"
+    said.extend(query.children().map(|child| child.raw().to_owned()));
+    let mut shown = BytesMut::new();
+    rewrite(&mut shown, query, &[], |_| false, &said);
+    String::from_utf8_lossy(&shown).into_owned()
 }
 
 /// The nodes of a service: those that have occupants are rooms, and that is not shown twice.
@@ -324,9 +324,7 @@ fn service_items(query: &Element<'_>, service: &str) -> String {
             let name = name.unwrap_or(node);
             shown += &format!("<item jid='{}' name='{}'/>", escape(&room), escape(&name));
         } else {
-            let mut raw = BytesMut::new();
-            rewrite_standalone(&mut raw, &item, &[], |_| true, "");
-            shown += &String::from_utf8_lossy(&raw);
+            shown += &standalone(&item);
         }
     }
     shown + "</query>"
@@ -339,7 +337,7 @@ fn room_info(iq: &Element<'_>) -> String {
     if let Some(query) = iq.child(ns::DISCO_INFO, "query")
         && let Some(form) = query.child(ns::DATA, "x")
     {
-        let value = |var| crate::pubsub::form::value(&form, var).map(Cow::into_owned);
+        let value = |var| form::value(&form, var).map(Cow::into_owned);
         title = value("pubsub#title").filter(|title| !title.is_empty());
         is_open = value("pubsub#access_model").is_none_or(|model| model == "open");
     }

@@ -388,7 +388,8 @@ impl Rooms {
             }
             (Step::Say(id, _), Err(refused)) if !self.rooms.contains_key(bare) => {
                 let condition = refused.condition_or(room::NO_ANSWER);
-                room::show_unsaid(bare, id.as_deref(), condition, cx.account, cx.wire);
+                cx.wire
+                    .show_unsent(bare, cx.account.jid(), id.as_deref(), condition);
             }
             _ => self.drive(bare, cx, |room, cx| room.handle_reply(step, reply, cx)),
         }
@@ -450,7 +451,7 @@ impl Rooms {
             _ => None,
         });
         for (bare, id) in asked.collect::<Vec<_>>() {
-            room::show_unsaid(&bare, id.as_deref(), room::NO_ANSWER, account, wire);
+            wire.show_unsent(&bare, account.jid(), id.as_deref(), room::NO_ANSWER);
         }
     }
 }

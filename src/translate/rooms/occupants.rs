@@ -218,15 +218,13 @@ impl Occupants {
     /// Whoever else of this account has to go, so that there is room for this resource of it: the one not heard of for
     /// longest.
     pub(super) fn crowded_out(&self, full: &str, own: &str) -> Option<Box<str>> {
-        let all = self.of_account(jid::bare(full));
-        let is_full = !self.0.contains_key(full) && all.count() >= MOST_RESOURCES;
-        let account = jid::bare(full);
-        let others = self
-            .0
-            .iter()
-            .filter(|(it, _)| is_of(it, account) && ***it != *own);
+        let all = || self.of_account(jid::bare(full));
+        if self.0.contains_key(full) || all().count() < MOST_RESOURCES {
+            return None;
+        }
+        let others = all().filter(|(it, _)| **it != *own);
         let quietest = others.min_by_key(|(_, occupant)| occupant.heard);
-        quietest.filter(|_| is_full).map(|(full, _)| full.clone())
+        quietest.map(|(full, _)| full.into())
     }
 
     /// Whoever of other accounts than `own` wants this nick, whether it is shown so or not.
@@ -255,12 +253,12 @@ impl Occupants {
     }
 
     /// Everybody of an account: they stand together, but for accounts whose name goes on behind that of this one.
-    fn of_account<'a>(&'a self, account: &str) -> impl Iterator<Item = &'a Occupant> {
+    fn of_account<'a>(&'a self, account: &str) -> impl Iterator<Item = (&'a str, &'a Occupant)> {
         let behind = (Bound::Included(account), Bound::Unbounded);
         let all = self.0.range::<str, _>(behind);
         let near = all.take_while(move |(full, _)| full.starts_with(account));
         near.filter(move |(full, _)| is_of(full, account))
-            .map(|(_, occupant)| occupant)
+            .map(|(full, occupant)| (&**full, occupant))
     }
 
     /// Whoever has this nick.
@@ -297,7 +295,7 @@ impl Occupants {
             return Cow::Borrowed(&occupant.nick);
         }
         let (account, nick) = (jid::bare(author), nick());
-        let mut own = self.of_account(account);
+        let mut own = self.of_account(account).map(|(_, occupant)| occupant);
         let own = match &nick {
             Some(nick) => own.find(|occupant| occupant.claimed == *nick),
             None => own.next(),
@@ -316,13 +314,6 @@ impl Occupants {
             Some(nick) => Cow::Owned(self.nick_for(jid::bare(author), &nick).into()),
             None => self.nick_of_author(author, || None),
         }
-    }
-
-    /// Somebody of this nick, and what he says of himself.
-    pub(super) fn other_of_nick(&self, nick: &str) -> Option<(Box<str>, Bytes)> {
-        let mut all = self.0.iter();
-        let (full, occupant) = all.find(|(_, it)| *it.nick == *nick)?;
-        Some((full.clone(), occupant.presence.clone()))
     }
 
     /// Something came of somebody. Prosody does not tell of which resource: it is the one of this nick.

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::Ask;
 use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
 use crate::translate::{Cx, Kind};
-use crate::xml::{Element, Namespaces, rewrite_standalone};
+use crate::xml::{Element, Namespaces, standalone};
 
 /// So long an answer is waited for; then what the client says goes out as it came.
 const WAIT: Duration = Duration::from_secs(5);
@@ -158,11 +158,9 @@ impl Asked {
 
 impl Held {
     fn new(kind: Kind, stanza: &Element<'_>) -> Self {
-        let mut standalone = BytesMut::new();
-        rewrite_standalone(&mut standalone, stanza, &[], |_| true, "");
         Self {
             raw: Bytes::copy_from_slice(stanza.raw().as_bytes()),
-            standalone: standalone.freeze(),
+            standalone: standalone(stanza).into(),
             kind,
         }
     }

@@ -16,7 +16,7 @@ use crate::ns;
 use crate::translate::Cx;
 use crate::translate::shown::{Shown, stamp, unix_of};
 use crate::wire::{Dropped, Leg};
-use crate::xml::{Element, Namespaces, escape, rewrite_standalone};
+use crate::xml::{Element, Namespaces, escape, rewrite_standalone, standalone};
 
 /// So many ids of messages are remembered.
 const MOST_SEEN: usize = 300;
@@ -206,9 +206,7 @@ impl Talk {
         if !owners.contains(jid::bare(item.author?)) || destroy.raw().len() > MOST_DESTROY {
             return None;
         }
-        let mut said = BytesMut::new();
-        rewrite_standalone(&mut said, &destroy, &[], |_| true, "");
-        Some(String::from_utf8_lossy(&said).into_owned())
+        Some(standalone(&destroy))
     }
 
     /// Takes an item that holds a subject: the newest one counts.

@@ -2,14 +2,12 @@
 //! `with_aioxmpp.py`, `with_mcabber.py`. They take the same commands and report in the same words.
 
 use std::cell::{Cell, RefCell};
-use std::io::Write;
-use std::process::{Child, Command, Stdio};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::Feed;
+use crate::puppet::{Script, client};
 use crate::relay::{Cut, Relay};
 use crate::server::{Account, Entry, Server};
 use crate::shim::Shim;
@@ -24,9 +22,9 @@ pub(super) enum Make {
 impl Make {
     fn script(self) -> &'static str {
         match self {
-            Self::Slixmpp => "with_slixmpp.py",
-            Self::Aioxmpp => "with_aioxmpp.py",
-            Self::Mcabber => "with_mcabber.py",
+            Self::Slixmpp => "rooms/with_slixmpp.py",
+            Self::Aioxmpp => "rooms/with_aioxmpp.py",
+            Self::Mcabber => "rooms/with_mcabber.py",
         }
     }
 }
@@ -71,9 +69,7 @@ impl Told {
 
 /// Somebody by his client.
 pub(super) struct Guest {
-    name: String,
-    process: Child,
-    told: Feed<Told>,
+    client: Script<Told>,
     /// So many lines of its report were looked at.
     read: Cell<usize>,
     /// None: straight to the server.
@@ -89,36 +85,26 @@ impl Guest {
     pub(super) fn by_shim(make: Make, server: &Server, account: &Account, service: &str) -> Self {
         let shim = Shim::start(server, "auto", &["--rooms", service]);
         let entry = shim.entry();
-        Self::start(make, &entry, account, Some(RefCell::new(shim)))
+        Self::start(make, entry, account, Some(RefCell::new(shim)))
     }
 
     /// Logs in without a shim.
     pub(super) fn directly(make: Make, server: &Server, account: &Account) -> Self {
-        Self::start(make, &server.entry(), account, None)
+        Self::start(make, server.entry(), account, None)
     }
 
-    fn start(make: Make, entry: &Entry, account: &Account, shim: Option<RefCell<Shim>>) -> Self {
+    fn start(make: Make, mut entry: Entry, account: &Account, shim: Option<RefCell<Shim>>) -> Self {
         let relay = Relay::to(entry.addr);
+        entry.addr = relay.addr;
         let mut folder = tempfile::Builder::new();
         let folder = folder.prefix("pubshim-test-").tempdir();
         let folder = folder.expect("a temporary folder");
-        let python = std::env::var_os("PUBSHIM_TEST_PYTHON").unwrap_or("python3".into());
-        let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/rooms");
-        let mut process = Command::new(&python)
-            .arg(format!("{scripts}/{}", make.script()))
-            .args([&relay.addr.ip().to_string(), &relay.addr.port().to_string()])
-            .args([&format!("{}/here", account.bare), &account.password])
-            .args(&entry.ca_file)
-            .env("TMPDIR", folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|why| panic!("these tests need Python ({python:?}: {why})"));
+        let full = format!("{}/here", account.bare);
+        let mut command = client(make.script(), &entry, &full, account);
+        command.env("TMPDIR", folder.path());
         let guest = Self {
-            name: account.bare.clone(),
-            told: Feed::new(process.stdout.take().unwrap(), Told::parse),
+            client: Script::start(&account.bare, &mut command, Told::parse),
             read: Cell::new(0),
-            process,
             shim,
             relay,
             _folder: folder,
@@ -128,23 +114,24 @@ impl Guest {
     }
 
     /// Has the client do something.
-    #[allow(clippy::needless_pass_by_value)] // json!(…) at every call
     pub(super) fn does(&self, command: Value) {
-        let mut stdin = self.process.stdin.as_ref().unwrap();
-        writeln!(stdin, "{command}").unwrap_or_else(|why| panic!("{} is gone: {why}", self.name));
+        self.client.send(command);
     }
 
     /// Waits for something that was not looked at yet, and takes it for read with all before it.
     #[track_caller]
     pub(super) fn is_told(&self, what: &str, is_it: impl Fn(&Told) -> bool) -> Told {
         let (read, mut at) = (self.read.get(), 0);
-        let found = self.told.find(|told| {
+        let found = self.client.told.find(|told| {
             at += 1;
             (at > read && is_it(told)).then(|| told.clone())
         });
         let Some((at, told)) = found else {
-            let new = self.told.since(read, |_| true);
-            panic!("{} waited in vain for {what}, after {new:#?}", self.name);
+            let new = self.client.told.since(read, |_| true);
+            panic!(
+                "{} waited in vain for {what}, after {new:#?}",
+                self.client.name
+            );
         };
         self.read.set(at + 1);
         told
@@ -152,7 +139,7 @@ impl Guest {
 
     /// All that was told so far of a room.
     pub(super) fn told_of(&self, room: &str) -> Vec<Told> {
-        self.told.since(0, |it| it.room == room)
+        self.client.told.since(0, |it| it.room == room)
     }
 
     #[track_caller]
@@ -195,7 +182,12 @@ impl Guest {
         self.is_told("the end of the stream", |it| it.event == "offline");
         if let Some(shim) = &self.shim {
             let code = shim.borrow_mut().terminate();
-            assert_eq!(code, Some(0), "the exit code of {}'s shim", self.name);
+            assert_eq!(
+                code,
+                Some(0),
+                "the exit code of {}'s shim",
+                self.client.name
+            );
         }
     }
 }
@@ -203,13 +195,10 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- told by {}:", self.name);
-            for told in self.told.so_far() {
+            eprintln!("--- told by {}:", self.client.name);
+            for told in self.client.told.so_far() {
                 eprintln!("{told:?}");
             }
         }
-        drop(self.process.stdin.take());
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

@@ -86,7 +86,7 @@ pub(super) enum Way {
     Both,
 }
 
-pub(super) fn bare(full: &str) -> &str {
+pub(crate) fn bare(full: &str) -> &str {
     full.split('/').next().unwrap()
 }
 

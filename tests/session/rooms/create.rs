@@ -9,16 +9,27 @@ fn is_missing(d: &mut Driver) {
     }
 }
 
-#[test]
-fn a_missing_room_is_created_by_who_knows_rooms() {
+/// Juliet's session that has come to such a room.
+fn joining_a_missing_room() -> Driver {
     let mut d = session();
     join(&mut d, MUC);
     is_missing(&mut d);
+    d
+}
+
+/// The owner sends the form of the room with these fields.
+fn send_form(d: &mut Driver, id: &str, fields: &str) {
+    d.client(&format!(
+        "<iq type='set' id='{id}' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+         <x xmlns='jabber:x:data' type='submit'>{fields}</x></query></iq>"
+    ));
+}
+
+#[test]
+fn a_missing_room_is_created_by_who_knows_rooms() {
+    let mut d = joining_a_missing_room();
     let create = asked(&mut d);
-    assert_eq!(
-        create.iter().map(what).collect::<Vec<_>>(),
-        ["create characters"]
-    );
+    assert_eq!(in_words(&create), ["create characters"]);
     let fields = create[0].fields();
     assert_eq!(
         fields["pubsub#access_model"], "whitelist",
@@ -28,13 +39,9 @@ fn a_missing_room_is_created_by_who_knows_rooms() {
     assert_eq!(fields["pubsub#send_last_published_item"], "never");
     d.result(&create[0], "");
     let create = asked(&mut d);
-    assert_eq!(
-        create.iter().map(what).collect::<Vec<_>>(),
-        ["create characters#occupants"]
-    );
+    assert_eq!(in_words(&create), ["create characters#occupants"]);
     d.result(&create[0], "");
-    let publish = answer_join_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
-    echo(&mut d, &publish[0]);
+    let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
     let own = d.client_got().remove(0);
     assert_eq!(shown(&own), "JC available 100 110 201");
     let joined = Event::RoomJoined {
@@ -46,10 +53,7 @@ fn a_missing_room_is_created_by_who_knows_rooms() {
     assert_eq!(own.at("x/item").value("affiliation"), "owner");
 
     // The owner accepts it: both nodes are opened, then he is answered.
-    d.client(&format!(
-        "<iq type='set' id='accept' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
-         <x xmlns='jabber:x:data' type='submit'/></query></iq>"
-    ));
+    send_form(&mut d, "accept", "");
     for node in [OCCUPANTS, TALK] {
         let configure = asked(&mut d);
         assert_eq!(what(&configure[0]), format!("configure {node}"));
@@ -76,9 +80,7 @@ fn a_stray_status_creates_no_room() {
 
 #[test]
 fn a_room_that_stays_missing_is_created_once() {
-    let mut d = session();
-    join(&mut d, MUC);
-    is_missing(&mut d);
+    let mut d = joining_a_missing_room();
     for _ in 0..2 {
         let create = asked(&mut d);
         d.result(&create[0], "");
@@ -100,8 +102,7 @@ fn who_creates_the_same_room_is_waited_for() {
         d.advance(1);
     }
     // Now it has both its nodes.
-    let publish = answer_join(&mut d, "", "");
-    echo(&mut d, &publish[0]);
+    let_in(&mut d, "", "");
     assert_eq!(sees(&mut d)[0], "JC available 100 110");
 }
 
@@ -128,8 +129,7 @@ fn a_room_half_made_is_completed_by_its_owner() {
             assert_eq!(what(&create[0]), "create characters#occupants");
             if completes {
                 d.result(&create[0], "");
-                let publish = answer_join(&mut d, "", "");
-                echo(&mut d, &publish[0]);
+                let_in(&mut d, "", "");
                 assert_eq!(sees(&mut d)[0], "JC available 100 110 201");
                 continue;
             }
@@ -145,9 +145,7 @@ fn a_room_half_made_is_completed_by_its_owner() {
 
 #[test]
 fn who_may_not_create_is_told() {
-    let mut d = session();
-    join(&mut d, MUC);
-    is_missing(&mut d);
+    let mut d = joining_a_missing_room();
     let create = asked(&mut d);
     refuse(&mut d, &create[0], "forbidden");
     assert_eq!(asks(&mut d), UNDO);
@@ -168,9 +166,7 @@ fn who_may_not_create_is_told() {
 
 #[test]
 fn a_room_without_its_second_node_is_deleted() {
-    let mut d = session();
-    join(&mut d, MUC);
-    is_missing(&mut d);
+    let mut d = joining_a_missing_room();
     let create = asked(&mut d);
     d.result(&create[0], "");
     let create = asked(&mut d);
@@ -182,9 +178,7 @@ fn a_room_without_its_second_node_is_deleted() {
     assert_eq!(asks(&mut d), ["delete characters", UNDO[0], UNDO[1]]);
     assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
 
-    let mut d = session();
-    join(&mut d, MUC);
-    is_missing(&mut d);
+    let mut d = joining_a_missing_room();
     for _ in 0..2 {
         let create = asked(&mut d);
         match what(&create[0]) == "create characters" {
@@ -194,8 +188,7 @@ fn a_room_without_its_second_node_is_deleted() {
     }
     let twin = asked(&mut d);
     d.result(&twin[0], &ejabberd_node(&[]));
-    let publish = answer_join(&mut d, "", "");
-    echo(&mut d, &publish[0]);
+    let_in(&mut d, "", "");
     assert_eq!(sees(&mut d)[0], "JC available 100 110 201");
 }
 
@@ -215,14 +208,10 @@ fn a_room_is_created_open_if_the_user_says_so() {
 fn submit(access: &str, fields: &str) -> (Vec<String>, Vec<String>) {
     let mut d = session();
     join(&mut d, MUC);
-    let publish = answer_join_as(&mut d, &info(access, &[OWN], 1), "", "");
-    echo(&mut d, &publish[0]);
+    let_in_as(&mut d, &info(access, &[OWN], 1), "", "");
     answer_watch(&mut d);
     d.forget();
-    d.client(&format!(
-        "<iq type='set' id='c' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
-         <x xmlns='jabber:x:data' type='submit'>{fields}</x></query></iq>"
-    ));
+    send_form(&mut d, "c", fields);
     (asks(&mut d), sees(&mut d))
 }
 
@@ -250,28 +239,21 @@ fn a_room_for_members_is_opened_by_its_owners_word_alone() {
 
 #[test]
 fn a_room_that_could_not_be_opened_stays_locked() {
-    let mut d = session();
-    join(&mut d, MUC);
-    is_missing(&mut d);
+    let mut d = joining_a_missing_room();
     for _ in 0..2 {
         let create = asked(&mut d);
         d.result(&create[0], "");
     }
-    let publish = answer_join_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
-    echo(&mut d, &publish[0]);
+    let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
     answer_watch(&mut d);
     d.forget();
-    let accept = format!(
-        "<iq type='set' id='c' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
-         <x xmlns='jabber:x:data' type='submit'><field var='muc#roomconfig_roomname'><value>Cave</value></field></x>\
-         </query></iq>"
-    );
-    d.client(&accept);
+    let name = "<field var='muc#roomconfig_roomname'><value>Cave</value></field>";
+    send_form(&mut d, "c", name);
     let configure = asked(&mut d);
     d.error(&configure[0], "wait", "internal-server-error");
     assert_eq!(sees(&mut d), ["iq : internal-server-error for c"]);
     // The same again, and now it is done; the room has its name.
-    d.client(&accept);
+    send_form(&mut d, "c", name);
     for (node, title) in [(OCCUPANTS, None), (TALK, Some("Cave"))] {
         let configure = asked(&mut d);
         assert_eq!(what(&configure[0]), format!("configure {node}"));

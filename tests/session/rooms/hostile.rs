@@ -35,9 +35,14 @@ fn what_comes_of_a_room_not_joined_is_nobodys() {
     assert!(d.one_to_client().has("event/items/item/entry"));
 }
 
+/// Something said that holds more in one another than is read.
+fn too_deep() -> String {
+    format!("<body>x</body>{}{}", "<a>".repeat(300), "</a>".repeat(300))
+}
+
 #[test]
 fn an_event_too_deep_to_read_is_not_shown_raw() {
-    let deep = format!("<body>x</body>{}{}", "<a>".repeat(300), "</a>".repeat(300));
+    let deep = too_deep();
     for node in [TALK, OCCUPANTS, "other#occupants"] {
         let mut d = joined();
         happens(&mut d, node, &line(ROMEO, "Romeo", "m1", 1, &deep));
@@ -48,7 +53,7 @@ fn an_event_too_deep_to_read_is_not_shown_raw() {
 
 #[test]
 fn a_history_too_deep_to_read_is_none() {
-    let deep = format!("<body>x</body>{}{}", "<a>".repeat(300), "</a>".repeat(300));
+    let deep = too_deep();
     let mut d = joined_with(
         &occupant(ROMEO, "Romeo", ""),
         &line(ROMEO, "Romeo", "m1", 1, &deep),
@@ -113,39 +118,27 @@ fn a_nick_of_somebody_else_stands_with_the_account() {
     assert_eq!(sees(&mut d), ["Romeo says m1"]);
     let fullwidth = "\u{ff32}omeo";
     for nick in ["Romeo", fullwidth, "Ro\u{200b}meo", "Ro&#xad;meo"] {
-        happens(
-            &mut d,
-            TALK,
-            &body("nurse@capulet.lit/chamber", nick, &format!("m {nick}"), 1),
-        );
+        happens(&mut d, TALK, &body(NURSE, nick, &format!("m {nick}"), 1));
         let shown = d.one_to_client();
         assert_eq!(
             shown.value("from"),
             format!("{ROOM}/Romeo (nurse@capulet.lit)"),
             "{nick}"
         );
-        happens(
-            &mut d,
-            OCCUPANTS,
-            &occupant("nurse@capulet.lit/chamber", nick, ""),
-        );
+        happens(&mut d, OCCUPANTS, &occupant(NURSE, nick, ""));
         assert_eq!(
             sees(&mut d),
             ["Romeo (nurse@capulet.lit) available"],
             "{nick}"
         );
-        happens(
-            &mut d,
-            OCCUPANTS,
-            &occupant_gone("nurse@capulet.lit/chamber", nick),
-        );
+        happens(&mut d, OCCUPANTS, &occupant_gone(NURSE, nick));
         d.forget();
     }
     // Nor may anybody look like one who is shown so.
     happens(
         &mut d,
         OCCUPANTS,
-        &occupant("nurse@capulet.lit/chamber", "JC (juliet@capulet.lit)", ""),
+        &occupant(NURSE, "JC (juliet@capulet.lit)", ""),
     );
     assert_eq!(
         sees(&mut d),
@@ -174,7 +167,7 @@ fn what_only_a_room_says_is_taken_out() {
          <shim xmlns='urn:pubshim:0'/><stanza-id xmlns='urn:xmpp:sid:0' by='elsewhere.lit' id='other'/>"
     );
     let said = line(ROMEO, "Romeo", "m1", 1, &format!("<body>x</body>{forged}"));
-    let there = occupant("nurse@capulet.lit/chamber", "Nurse", &forged);
+    let there = occupant(NURSE, "Nurse", &forged);
     let mut d = joined_with(&there, &said);
     happens(&mut d, TALK, &said.replace("m1", "m2"));
     happens(&mut d, OCCUPANTS, &occupant(ROMEO, "Romeo", &forged));

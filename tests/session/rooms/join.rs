@@ -7,7 +7,7 @@ fn a_join_is_one_write_and_shows_all_in_order() {
     let mut d = session();
     join(&mut d, MUC);
     let mut requests = asked(&mut d);
-    assert_eq!(requests.iter().map(what).collect::<Vec<_>>(), JOIN);
+    assert_eq!(in_words(&requests), JOIN);
     let room = requests.remove(0);
     d.result(&room, &info("open", &["abbot@verona.lit"], 1));
     assert_eq!(
@@ -129,10 +129,7 @@ fn a_nick_of_another_account_is_taken() {
         let mut d = session();
         join(&mut d, MUC);
         let ping = answer_join(&mut d, &occupant(ROMEO, "JC", ""), "");
-        assert_eq!(
-            ping.iter().map(what).collect::<Vec<_>>(),
-            [format!("ping {ROMEO}")]
-        );
+        assert_eq!(in_words(&ping), [format!("ping {ROMEO}")]);
         assert_eq!(ping[0].at("ping/shim").value("room"), ROOM);
         match (says_nothing, pong) {
             // Whoever does not answer may be asleep.
@@ -147,10 +144,7 @@ fn a_nick_of_another_account_is_taken() {
     // One of whoever has left is free, and so is one of the own account's.
     let own = "juliet@capulet.lit/chamber";
     for item in [occupant_gone(ROMEO, "JC"), item_by(own, own, "JC", "", "")] {
-        let mut d = session();
-        join(&mut d, MUC);
-        let publish = answer_join(&mut d, &item, "");
-        echo(&mut d, &publish[0]);
+        let mut d = joined_with(&item, "");
         assert_eq!(sees(&mut d)[0], "JC available 100 110");
     }
 }
@@ -361,13 +355,9 @@ fn a_service_that_says_nothing_is_not_waited_for() {
     // A server that goes answers nothing more.
     join(&mut d, MUC);
     d.forget();
-    d.input(Input::Eof(Leg::Server));
-    let shown = d.client_bytes();
-    let (refused, _) = shown.split_once("</presence>").unwrap();
-    let refused = Node::stanza(&format!("{refused}</presence>"));
     assert_eq!(
-        super::shown(&refused),
-        "presence JC: remote-server-timeout for join"
+        server_goes(&mut d),
+        ["presence JC: remote-server-timeout for join"]
     );
 }
 

@@ -11,7 +11,7 @@ fn who_leaves_is_out_at_once() {
     assert_eq!(sees(&mut d), ["JC unavailable 110"]);
     let sent = asked(&mut d);
     assert_eq!(
-        sent.iter().map(what).collect::<Vec<_>>(),
+        in_words(&sent),
         [
             "publish characters#occupants juliet@capulet.lit unavailable",
             UNDO[0],
@@ -35,13 +35,13 @@ fn who_leaves_while_joining_undoes_it() {
     let mut d = session();
     join(&mut d, MUC);
     let requests = asked(&mut d);
-    d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+    leave(&mut d);
     assert_eq!(asks(&mut d), UNDO, "nobody was told that she came");
     assert_eq!(sees(&mut d), ["JC unavailable 110"]);
     // It comes again; the answers to what was asked before are none to what is asked now.
     join(&mut d, MUC);
     let again = asked(&mut d);
-    assert_eq!(again.iter().map(what).collect::<Vec<_>>(), JOIN);
+    assert_eq!(in_words(&again), JOIN);
     for iq in requests {
         d.result(&iq, "");
     }
@@ -85,15 +85,9 @@ fn who_is_gone_is_in_no_room() {
 fn who_is_kicked_is_told() {
     // As ejabberd tells it.
     let mut d = joined();
-    event_in(
-        &mut d,
-        &format!("<subscription subscription='none' node='{TALK}' jid='{JULIET}'/>"),
-    );
+    subscription_is(&mut d, TALK, JULIET, "none");
     assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
-    event_in(
-        &mut d,
-        &format!("<subscription subscription='none' node='{OCCUPANTS}' jid='{JULIET}'/>"),
-    );
+    subscription_is(&mut d, OCCUPANTS, JULIET, "none");
     assert_eq!(
         (d.client_bytes(), asks(&mut d)),
         (String::new(), vec![UNDO[0].to_owned()])
@@ -149,10 +143,7 @@ fn a_room_that_is_deleted_is_destroyed() {
 fn what_became_of_another_subscription_is_no_kick() {
     let mut d = joined();
     for (jid, state) in [(ROMEO, "none"), (OWN, "none"), (JULIET, "subscribed")] {
-        event_in(
-            &mut d,
-            &format!("<subscription subscription='{state}' node='{TALK}' jid='{jid}'/>"),
-        );
+        subscription_is(&mut d, TALK, jid, state);
         assert_eq!(d.client_bytes(), "", "{jid} {state}");
     }
 }

@@ -37,9 +37,7 @@ fn of_ten_thousand_messages_the_last_ids_are_kept() {
 fn each_message_of_the_client_is_one_request_that_does_not_wait() {
     let mut d = joined();
     for n in 0..1000 {
-        d.client(&format!(
-            "<message to='{ROOM}' type='groupchat' id='m{n}'><body>{n}</body></message>"
-        ));
+        say_to_all(&mut d, &format!("m{n}"), &format!("<body>{n}</body>"));
         let publish = d.one_to_server();
         assert_eq!(what(&publish), "publish characters");
         echo(&mut d, &publish);

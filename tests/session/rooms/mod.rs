@@ -24,6 +24,11 @@ const TALK: &str = "characters";
 const OCCUPANTS: &str = "characters#occupants";
 const MUC: &str = "<x xmlns='http://jabber.org/protocol/muc'/>";
 const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+/// Asks what something is.
+const INFO: &str = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
+/// Asks what there is.
+const ITEMS: &str = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
+const NURSE: &str = "nurse@capulet.lit/chamber";
 
 /// What a join asks, and what undoes it.
 const JOIN: [&str; 5] = [
@@ -65,6 +70,16 @@ fn join(d: &mut Driver, more: &str) {
     ));
 }
 
+fn leave(d: &mut Driver) {
+    d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+}
+
+fn say_to_all(d: &mut Driver, id: &str, what: &str) {
+    d.client(&format!(
+        "<message to='{ROOM}' type='groupchat' id='{id}'>{what}</message>"
+    ));
+}
+
 /// What a node says of itself, as ejabberd tells it.
 fn info(access: &str, owners: &[&str], subscribers: u32) -> String {
     let field = |var: &str, values: &[&str]| {
@@ -83,14 +98,14 @@ fn info(access: &str, owners: &[&str], subscribers: u32) -> String {
     )
 }
 
+/// The same of a room that everybody may enter and is not hers.
+fn open_room() -> String {
+    info("open", &["abbot@verona.lit"], 1)
+}
+
 /// Answers the questions of a join; what is asked then.
 fn answer_join(d: &mut Driver, occupants: &str, history: &str) -> Vec<Node> {
-    answer_join_as(
-        d,
-        &info("open", &["abbot@verona.lit"], 1),
-        occupants,
-        history,
-    )
+    answer_join_as(d, &open_room(), occupants, history)
 }
 
 /// The same of a room that says this of itself.
@@ -116,13 +131,25 @@ fn answer_join_as(d: &mut Driver, room: &str, occupants: &str, history: &str) ->
     asked(d)
 }
 
+/// Answers a join and takes the publish that follows, which is all that is asked then: the client is in.
+#[track_caller]
+fn let_in(d: &mut Driver, occupants: &str, history: &str) {
+    let_in_as(d, &open_room(), occupants, history);
+}
+
+/// The same of a room that says this of itself.
+#[track_caller]
+fn let_in_as(d: &mut Driver, room: &str, occupants: &str, history: &str) {
+    let publish = answer_join_as(d, room, occupants, history);
+    assert_eq!(publish.len(), 1, "{publish:#?}");
+    echo(d, &publish[0]);
+}
+
 /// The session in the room, with these others and this history; nothing looked at but what was asked.
 fn joined_with(occupants: &str, history: &str) -> Driver {
     let mut d = session();
     join(&mut d, MUC);
-    let publish = answer_join(&mut d, occupants, history);
-    assert_eq!(publish.len(), 1, "{publish:#?}");
-    echo(&mut d, &publish[0]);
+    let_in(&mut d, occupants, history);
     d
 }
 
@@ -182,6 +209,22 @@ fn event_in(d: &mut Driver, what: &str) {
     ));
 }
 
+/// What has become of a subscription, as ejabberd tells it.
+fn subscription_is(d: &mut Driver, node: &str, jid: &str, state: &str) {
+    event_in(
+        d,
+        &format!("<subscription subscription='{state}' node='{node}' jid='{jid}'/>"),
+    );
+}
+
+/// Another shim asks for Romeo whether the client is in this room.
+fn shim_asks(d: &mut Driver, room: &str) {
+    d.server(&format!(
+        "<iq type='get' from='{ROMEO}' to='{JULIET}' id='p'><ping xmlns='urn:xmpp:ping'>\
+         <shim xmlns='urn:pubshim:0' room='{room}'/></ping></iq>"
+    ));
+}
+
 /// The item of an occupant, as ejabberd tells it.
 fn occupant(full: &str, nick: &str, more: &str) -> String {
     let account = full.split('/').next().unwrap();
@@ -222,7 +265,11 @@ fn asked(d: &mut Driver) -> Vec<Node> {
 
 /// The same in words.
 fn asks(d: &mut Driver) -> Vec<String> {
-    asked(d).iter().map(what).collect()
+    in_words(&asked(d))
+}
+
+fn in_words(asked: &[Node]) -> Vec<String> {
+    asked.iter().map(what).collect()
 }
 
 /// A request about a node, or to an occupant, in words.
@@ -254,6 +301,14 @@ fn what(iq: &Node) -> String {
 /// What the client was shown since the last look, in words.
 fn sees(d: &mut Driver) -> Vec<String> {
     d.client_got().iter().map(shown).collect()
+}
+
+/// The connection to the server ends; what the client is shown before its own does, in words.
+fn server_goes(d: &mut Driver) -> Vec<String> {
+    d.input(Input::Eof(Leg::Server));
+    let bytes = d.client_bytes();
+    let (stanzas, _) = bytes.split_once("<stream:error>").unwrap();
+    Node::stream(stanzas).iter().map(shown).collect()
 }
 
 /// A stanza of a room's in words; from a room's occupant it is his nick.
@@ -317,6 +372,13 @@ fn subscriptions(node: &str, all: &[&str]) -> String {
 /// The service refuses a request.
 fn refuse(d: &mut Driver, iq: &Node, condition: &str) {
     d.error(iq, "cancel", condition);
+}
+
+/// The service refuses to have the client subscribe to the room, and has answered nothing else of its join yet.
+#[track_caller]
+fn refuse_subscribe(d: &mut Driver, condition: &str) {
+    let requests = asked(d);
+    refuse(d, one(&requests, "subscribe characters"), condition);
 }
 
 /// The request of these words among those.

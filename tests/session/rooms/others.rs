@@ -13,31 +13,15 @@ fn ask(d: &mut Driver, to: &str, id: &str, what: &str) {
 #[test]
 fn others_come_change_and_leave() {
     let mut d = joined();
+    happens(&mut d, OCCUPANTS, &occupant(NURSE, "Nurse", ""));
     happens(
         &mut d,
         OCCUPANTS,
-        &occupant("nurse@capulet.lit/chamber", "Nurse", ""),
+        &occupant(NURSE, "Nurse", "<show>away</show>"),
     );
-    happens(
-        &mut d,
-        OCCUPANTS,
-        &occupant("nurse@capulet.lit/chamber", "Nurse", "<show>away</show>"),
-    );
-    happens(
-        &mut d,
-        OCCUPANTS,
-        &occupant("nurse@capulet.lit/chamber", "Angelica", ""),
-    );
-    happens(
-        &mut d,
-        OCCUPANTS,
-        &occupant_gone("nurse@capulet.lit/chamber", "Angelica"),
-    );
-    happens(
-        &mut d,
-        OCCUPANTS,
-        &occupant_gone("nurse@capulet.lit/chamber", "Angelica"),
-    );
+    happens(&mut d, OCCUPANTS, &occupant(NURSE, "Angelica", ""));
+    happens(&mut d, OCCUPANTS, &occupant_gone(NURSE, "Angelica"));
+    happens(&mut d, OCCUPANTS, &occupant_gone(NURSE, "Angelica"));
     let got = d.client_got();
     assert!(got[1].has("show"));
     assert_eq!(
@@ -129,7 +113,7 @@ fn a_status_and_another_nick_are_published() {
 }
 
 #[test]
-fn a_service_and_its_nodes_are_browsed_as_rooms() {
+fn what_a_service_says_of_itself_keeps_its_namespaces() {
     let mut d = session();
     ask(
         &mut d,
@@ -137,12 +121,36 @@ fn a_service_and_its_nodes_are_browsed_as_rooms() {
         "i1",
         &format!("<query xmlns='{DISCO_INFO}'/>"),
     );
-    ask(
-        &mut d,
-        SERVICE,
-        "i2",
-        &format!("<query xmlns='{DISCO_ITEMS}'/>"),
+    let asked = d.server_got().remove(0);
+    d.result(
+        &asked,
+        &format!(
+            "<d:query xmlns:d='{DISCO_INFO}' xmlns:s='urn:s'><d:identity category='pubsub' type='service'/>\
+             <s:more s:of='it'/></d:query>"
+        ),
     );
+    let info = d.one_to_client();
+    let shown = &info.at("query").children;
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|it| (&*it.namespace, &*it.local))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (DISCO_INFO, "identity"),
+            (DISCO_INFO, "feature"),
+            (DISCO_INFO, "identity"),
+            ("urn:s", "more")
+        ]
+    );
+}
+
+#[test]
+fn a_service_and_its_nodes_are_browsed_as_rooms() {
+    let mut d = session();
+    ask(&mut d, SERVICE, "i1", INFO);
+    ask(&mut d, SERVICE, "i2", ITEMS);
     let passed = d.server_got();
     assert_eq!(
         passed.iter().map(|it| it.value("id")).collect::<Vec<_>>(),
@@ -204,12 +212,7 @@ fn a_service_and_its_nodes_are_browsed_as_rooms() {
 fn a_room_says_what_it_is() {
     for (access, feature) in [("open", "muc_open"), ("whitelist", "muc_membersonly")] {
         let mut d = session();
-        ask(
-            &mut d,
-            ROOM,
-            "i1",
-            &format!("<query xmlns='{DISCO_INFO}'/>"),
-        );
+        ask(&mut d, ROOM, "i1", INFO);
         let info = asked(&mut d);
         assert_eq!(what(&info[0]), "query characters");
         assert_eq!(info[0].value("to"), SERVICE);
@@ -241,12 +244,7 @@ fn a_room_says_what_it_is() {
         }
     }
     let mut d = session();
-    ask(
-        &mut d,
-        ROOM,
-        "i1",
-        &format!("<query xmlns='{DISCO_INFO}'/>"),
-    );
+    ask(&mut d, ROOM, "i1", INFO);
     let info = asked(&mut d);
     refuse(&mut d, &info[0], "item-not-found");
     let answer = d.one_to_client();
@@ -301,12 +299,7 @@ fn every_question_to_a_room_is_answered_here() {
         assert_eq!(sees(&mut d), [expected], "{what} {to}");
         assert_eq!(asks(&mut d), [""; 0], "{what} {to}");
     }
-    ask(
-        &mut d,
-        ROOM,
-        "q",
-        &format!("<query xmlns='{DISCO_ITEMS}'/>"),
-    );
+    ask(&mut d, ROOM, "q", ITEMS);
     let list = d.one_to_client();
     let list: Vec<_> = list
         .at("query")
@@ -352,20 +345,14 @@ fn a_question_to_an_occupant_goes_to_his_address() {
 
 #[test]
 fn another_shim_is_told_whether_the_client_is_there() {
-    let ping = |room: &str| {
-        format!(
-            "<iq type='get' from='{ROMEO}' to='{JULIET}' id='p'><ping xmlns='urn:xmpp:ping'>\
-             <shim xmlns='urn:pubshim:0' room='{room}'/></ping></iq>"
-        )
-    };
     let mut d = joined();
-    d.server(&ping(ROOM));
+    shim_asks(&mut d, ROOM);
     let pong = d.one_to_server();
     assert_eq!(
         (pong.value("type"), pong.value("to"), pong.value("id")),
         ("result", ROMEO, "p")
     );
-    d.server(&ping(&format!("other@{SERVICE}")));
+    shim_asks(&mut d, &format!("other@{SERVICE}"));
     let pong = d.one_to_server();
     assert!(pong.has("error/item-not-found"), "{pong:?}");
     assert_eq!(d.client_bytes(), "");

@@ -5,6 +5,11 @@ use super::*;
 
 const PRINTED: &str = "<message xmlns='jabber:client'><body>hi</body></message>";
 
+/// An item with it, as a service sends it that gives no ids.
+fn printed_item() -> String {
+    format!("<item>{PRINTED}</item>")
+}
+
 /// `<addresses/>` with this address for replies.
 fn replyto(jid: &str) -> String {
     addresses(&format!("<address type='replyto' jid='{jid}'/>"))
@@ -33,12 +38,7 @@ fn assert_foreign(node: &str, item: &str, beside: &str) {
 #[test]
 fn a_message_as_printed_is_shown_as_listing_15() {
     let mut d = joined();
-    notify(
-        &mut d,
-        TALK,
-        &format!("<item>{PRINTED}</item>"),
-        &replyto(ROMEO),
-    );
+    notify(&mut d, TALK, &printed_item(), &replyto(ROMEO));
     let shown = d.one_to_client();
     assert_eq!(super::shown(&shown), "Romeo says hi");
     let values = ["to", "type"].map(|name| shown.value(name));
@@ -49,8 +49,8 @@ fn a_message_as_printed_is_shown_as_listing_15() {
 #[test]
 fn whose_nick_nobody_told_is_called_as_his_account() {
     let mut d = joined();
-    let item = format!("<item>{PRINTED}</item>");
-    notify(&mut d, TALK, &item, &replyto("nurse@capulet.lit/chamber"));
+    let item = printed_item();
+    notify(&mut d, TALK, &item, &replyto(NURSE));
     assert_eq!(sees(&mut d), ["nurse says hi"]);
     // Any resource of Romeo's is Romeo, as long as nobody else is told apart by it.
     for author in [CONTACT.to_owned(), format!("{CONTACT}/tomb")] {
@@ -76,12 +76,7 @@ fn items_are_told_apart_by_their_ids_alone() {
     );
     // Without one each is another.
     for _ in 0..2 {
-        notify(
-            &mut d,
-            TALK,
-            &format!("<item>{PRINTED}</item>"),
-            &replyto(ROMEO),
-        );
+        notify(&mut d, TALK, &printed_item(), &replyto(ROMEO));
         assert_eq!(sees(&mut d), ["Romeo says hi"]);
     }
 }
@@ -91,16 +86,10 @@ fn two_without_id_that_come_during_the_join_are_both_shown() {
     let mut d = session();
     join(&mut d, MUC);
     for _ in 0..2 {
-        notify(
-            &mut d,
-            TALK,
-            &format!("<item>{PRINTED}</item>"),
-            &replyto(ROMEO),
-        );
+        notify(&mut d, TALK, &printed_item(), &replyto(ROMEO));
     }
     let history = format!("<item publisher='{ROMEO}'>{PRINTED}</item>");
-    let publish = answer_join(&mut d, &occupant(ROMEO, "Romeo", ""), &history);
-    echo(&mut d, &publish[0]);
+    let_in(&mut d, &occupant(ROMEO, "Romeo", ""), &history);
     // Which of them the history has again nobody can tell.
     assert_eq!(
         sees(&mut d),
@@ -119,16 +108,11 @@ fn two_without_id_that_come_during_the_join_are_both_shown() {
 fn the_publisher_counts_before_the_address_for_replies() {
     let mut d = joined();
     let item = format!("<item publisher='{ROMEO}' id='i1'>{PRINTED}</item>");
-    notify(&mut d, TALK, &item, &replyto("nurse@capulet.lit/chamber"));
+    notify(&mut d, TALK, &item, &replyto(NURSE));
     assert_eq!(sees(&mut d), ["Romeo says hi"]);
     // So it does for who is there.
     let there = occupant(ROMEO, "Montague", "");
-    notify(
-        &mut d,
-        OCCUPANTS,
-        &there,
-        &replyto("nurse@capulet.lit/chamber"),
-    );
+    notify(&mut d, OCCUPANTS, &there, &replyto(NURSE));
     assert_eq!(
         sees(&mut d),
         ["Romeo unavailable now Montague 303", "Montague available"]
@@ -171,8 +155,8 @@ fn the_address_counts_beside_the_event_alone() {
 
 #[test]
 fn of_two_addresses_for_replies_neither_counts() {
-    let item = format!("<item>{PRINTED}</item>");
-    let other = "<address type='replyto' jid='nurse@capulet.lit/chamber'/>";
+    let item = printed_item();
+    let other = &*format!("<address type='replyto' jid='{NURSE}'/>");
     let own = format!("<address type='replyto' jid='{ROMEO}'/>");
     for beside in [
         addresses(&format!("{own}{other}")),
@@ -199,12 +183,11 @@ fn of_two_addresses_for_replies_neither_counts() {
 #[test]
 fn who_is_there_is_read_so_as_well() {
     let mut d = joined();
-    let nurse = "nurse@capulet.lit/chamber";
     let item = |jid: &str| {
         let item = occupant(jid, "Nurse", "");
         item.replace(&format!(" publisher='{jid}'"), "")
     };
-    notify(&mut d, OCCUPANTS, &item(nurse), &replyto(nurse));
+    notify(&mut d, OCCUPANTS, &item(NURSE), &replyto(NURSE));
     assert_eq!(sees(&mut d), ["Nurse available"]);
     // The account alone: then the resource is what the account says, of itself.
     let hall = "nurse@capulet.lit/hall";
@@ -216,7 +199,7 @@ fn who_is_there_is_read_so_as_well() {
     );
     assert_eq!(d.one_to_client().at("x/item").value("jid"), hall);
     assert_foreign(OCCUPANTS, &item(ROMEO), &replyto("nurse@capulet.lit"));
-    assert_foreign(OCCUPANTS, &item(nurse), "");
+    assert_foreign(OCCUPANTS, &item(NURSE), "");
 }
 
 #[test]

@@ -8,8 +8,7 @@ const NICK: &str = "pubsub/options/x";
 fn joined_under(policy: Policy) -> Driver {
     let mut d = session_under(policy);
     join(&mut d, MUC);
-    let publish = answer_join(&mut d, &occupant(ROMEO, "Romeo", ""), "");
-    echo(&mut d, &publish[0]);
+    let_in(&mut d, &occupant(ROMEO, "Romeo", ""), "");
     d.forget();
     d
 }
@@ -20,7 +19,7 @@ fn the_join_names_the_nick_as_listing_13() {
         let mut d = session_under(policy);
         join(&mut d, MUC);
         let join = asked(&mut d);
-        assert_eq!(join.iter().map(what).collect::<Vec<_>>(), JOIN);
+        assert_eq!(in_words(&join), JOIN);
         let options: Vec<_> = join.iter().filter(|it| it.has("pubsub/options")).collect();
         if policy == Policy::Auto {
             assert!(options.is_empty(), "ejabberd refuses them");
@@ -54,8 +53,7 @@ fn a_new_room_ends_with_the_sessions_in_it() {
     for policy in [Policy::Pure, Policy::Auto] {
         let mut d = session_under(policy);
         join(&mut d, MUC);
-        let join = asked(&mut d);
-        refuse(&mut d, one(&join, "subscribe characters"), "item-not-found");
+        refuse_subscribe(&mut d, "item-not-found");
         for node in [TALK, OCCUPANTS] {
             let create = asked(&mut d);
             let create = one(&create, &format!("create {node}"));
@@ -71,10 +69,9 @@ fn a_new_room_ends_with_the_sessions_in_it() {
 
 #[test]
 fn nobody_is_pinged() {
-    let nurse = "nurse@capulet.lit/chamber";
     for (policy, is_asked) in [(Policy::Pure, false), (Policy::Auto, true)] {
         let mut d = joined_under(policy);
-        happens(&mut d, OCCUPANTS, &occupant(nurse, "Nurse", ""));
+        happens(&mut d, OCCUPANTS, &occupant(NURSE, "Nurse", ""));
         happens(&mut d, TALK, &body(ROMEO, "Romeo", "m1", 1));
         d.advance(400);
         let pinged = asks(&mut d).iter().any(|it| it.starts_with("ping "));
@@ -85,11 +82,10 @@ fn nobody_is_pinged() {
 #[test]
 fn a_question_to_an_occupant_is_answered_with_an_error() {
     let mut d = joined_under(Policy::Pure);
-    let disco = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
     for (kind, what) in [
         ("get", "<ping xmlns='urn:xmpp:ping'/>"),
         ("get", "<query xmlns='jabber:iq:version'/>"),
-        ("get", disco),
+        ("get", INFO),
         ("set", "<x xmlns='urn:other'/>"),
     ] {
         d.client(&format!(
@@ -103,7 +99,7 @@ fn a_question_to_an_occupant_is_answered_with_an_error() {
         assert_eq!(d.server_bytes(), "", "{what}");
     }
     // Of the room itself the service can be asked.
-    d.client(&format!("<iq type='get' to='{ROOM}' id='q'>{disco}</iq>"));
+    d.client(&format!("<iq type='get' to='{ROOM}' id='q'>{INFO}</iq>"));
     assert_eq!(asks(&mut d), ["query characters"]);
 }
 
@@ -131,8 +127,7 @@ fn all_that_the_room_keeps_is_asked_for_and_shown_as_wanted() {
     );
     let subject = line(ROMEO, "Romeo", "s1", 1, "<subject>Balconies</subject>");
     let history = format!("{subject}{}", body(ROMEO, "Romeo", "m1", 2));
-    let publish = answer_join(&mut d, "", &history);
-    echo(&mut d, &publish[0]);
+    let_in(&mut d, "", &history);
     assert_eq!(
         sees(&mut d),
         ["JC available 100 110", "Romeo sets Balconies late"]

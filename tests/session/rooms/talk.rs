@@ -2,21 +2,12 @@
 
 use super::*;
 
-fn say_to_all(d: &mut Driver, id: &str, what: &str) {
-    d.client(&format!(
-        "<message to='{ROOM}' type='groupchat' id='{id}'>{what}</message>"
-    ));
-}
-
 #[test]
 fn a_message_comes_back_once_with_its_id() {
     let mut d = joined();
     say_to_all(&mut d, "m1", "<body>But soft</body>");
     let publish = asked(&mut d);
-    assert_eq!(
-        publish.iter().map(what).collect::<Vec<_>>(),
-        ["publish characters"]
-    );
+    assert_eq!(in_words(&publish), ["publish characters"]);
     let message = publish[0].at("pubsub/publish/item/message");
     assert_eq!(message.value("from"), format!("{ROOM}/JC"));
     assert_eq!(
@@ -112,7 +103,7 @@ fn a_subject_is_said_and_kept() {
     say_to_all(&mut d, "s1", "<subject>Balconies</subject><body/>");
     let publish = asked(&mut d);
     assert_eq!(
-        publish.iter().map(what).collect::<Vec<_>>(),
+        in_words(&publish),
         [
             "publish characters",
             "publish characters#occupants subject/juliet@capulet.lit groupchat"
@@ -289,8 +280,7 @@ fn maxchars_counts_the_newest_whole_messages() {
         &mut d,
         "<x xmlns='http://jabber.org/protocol/muc'><history maxchars='1000'/></x>",
     );
-    let publish = answer_join(&mut d, "", &history);
-    echo(&mut d, &publish[0]);
+    let_in(&mut d, "", &history);
     assert_eq!(
         sees(&mut d),
         ["JC available 100 110", "Romeo says m2 late", " sets "]

@@ -2,8 +2,6 @@
 
 use super::*;
 
-const NURSE: &str = "nurse@capulet.lit/chamber";
-
 #[test]
 fn a_late_refusal_puts_nobody_out() {
     for answers in [true, false] {
@@ -54,6 +52,71 @@ fn of_many_dead_resources_none_hides_the_living() {
     assert_eq!(sees(&mut d), [""; 0]);
 }
 
+/// What the client sees of Romeo after a join in which `event` came before the answer with `there`; what he says of
+/// himself last.
+fn joined_behind(event: &str, there: &str) -> (Vec<String>, String) {
+    let mut d = session();
+    join(&mut d, MUC);
+    happens(&mut d, OCCUPANTS, event);
+    let publish = answer_join(&mut d, there, "");
+    echo(&mut d, &publish[0]);
+    let mut shown = d.client_got();
+    shown.retain(|it| super::shown(it).starts_with("Romeo"));
+    let status = shown.last().and_then(|it| it.find("status"));
+    let status = status.map_or(String::new(), |it| it.text.clone());
+    (shown.iter().map(super::shown).collect(), status)
+}
+
+#[test]
+fn an_answer_that_an_event_has_overtaken_is_out_of_date() {
+    // ejabberd reads the items, tells of another publish, and only then answers.
+    let said = |status: &str| format!("<status>{status}</status>");
+    let before = occupant(ROMEO, "Romeo", &said("before"));
+    let elsewhere = item_by(ROMEO, ROMEO, "Romeo", "", &said("now"));
+    let tablet = "romeo@montague.lit/tablet";
+    let is_there = || vec!["Romeo available".to_owned()];
+    for (event, expected) in [
+        (
+            occupant(ROMEO, "Romeo", &said("now")),
+            (is_there(), "now".to_owned()),
+        ),
+        (occupant(ROMEO, "Romeo", ""), (is_there(), String::new())),
+        // He has gone to an item of his own, and another resource is about to have that one.
+        (elsewhere, (is_there(), "now".to_owned())),
+        // Another resource has his item, and he will say soon that he is there.
+        (
+            occupant(tablet, "Romeo", &said("tablet")),
+            (is_there(), "tablet".to_owned()),
+        ),
+        (occupant_gone(ROMEO, "Romeo"), (vec![], String::new())),
+        (
+            format!("<retract id='{CONTACT}'/>"),
+            (vec![], String::new()),
+        ),
+        // What came of somebody else says nothing of him.
+        (
+            occupant(NURSE, "Nurse", &said("now")),
+            (is_there(), "before".to_owned()),
+        ),
+    ] {
+        assert_eq!(joined_behind(&event, &before), expected, "{event}");
+    }
+}
+
+#[test]
+fn an_answer_is_newer_than_what_came_before_the_question() {
+    let mut d = session();
+    join(&mut d, MUC);
+    happens(&mut d, OCCUPANTS, &occupant(ROMEO, "Romeo", ""));
+    event_in(&mut d, &format!("<delete node='{TALK}'/>"));
+    d.forget();
+    d.advance(1);
+    let now = occupant(ROMEO, "Romeo", "<status>now</status>");
+    let publish = answer_join(&mut d, &now, "");
+    echo(&mut d, &publish[0]);
+    assert_eq!(d.client_got()[0].at("status").text, "now");
+}
+
 #[test]
 fn two_resources_that_join_at_once_have_two_items() {
     let mut d = joined();
@@ -65,6 +128,21 @@ fn two_resources_that_join_at_once_have_two_items() {
     d.advance(2);
     let again = asked(&mut d);
     assert_eq!(what(&again[0]), format!("publish {OCCUPANTS} {JULIET}"));
+}
+
+#[test]
+fn who_takes_the_item_of_another_resource_makes_sure_of_it() {
+    // The other one, which has joined at the same time, goes to an item of its own. ejabberd may have kept its item.
+    let mut d = session();
+    join(&mut d, MUC);
+    let publish = answer_join(&mut d, "", "");
+    let other = item_by("juliet@capulet.lit/chamber", OWN, "JC", "", "");
+    happens(&mut d, OCCUPANTS, &other);
+    echo(&mut d, &publish[0]);
+    d.advance(2);
+    let again = asked(&mut d);
+    let words = format!("publish {OCCUPANTS} {OWN}");
+    assert!(again.iter().any(|iq| what(iq) == words), "{again:#?}");
 }
 
 #[test]
@@ -89,8 +167,7 @@ fn a_nick_that_others_see_otherwise_is_told() {
     d.client(&format!(
         "<presence to='{ROOM}/J (x@y)' id='join'>{MUC}</presence>"
     ));
-    let publish = answer_join(&mut d, "", "");
-    echo(&mut d, &publish[0]);
+    let_in(&mut d, "", "");
     let shown = d.client_got().remove(0);
     let name = "J (x@y) (juliet@capulet.lit)";
     assert_eq!(
@@ -149,12 +226,7 @@ fn a_join_behind_a_stray_status_is_one() {
     let mut d = session();
     join(&mut d, "");
     join(&mut d, MUC);
-    let requests = asked(&mut d);
-    refuse(
-        &mut d,
-        one(&requests, "subscribe characters"),
-        "item-not-found",
-    );
+    refuse_subscribe(&mut d, "item-not-found");
     assert_eq!(asks(&mut d), ["create characters"]);
 }
 
@@ -167,10 +239,7 @@ fn a_kick_while_joining_undoes_it() {
             true => drop(answer_join(&mut d, "", "")),
             false => d.forget(),
         }
-        event_in(
-            &mut d,
-            &format!("<subscription subscription='none' node='{TALK}' jid='{JULIET}'/>"),
-        );
+        subscription_is(&mut d, TALK, JULIET, "none");
         assert_eq!(sees(&mut d), ["presence JC: forbidden for join"]);
         let asks = asks(&mut d);
         assert_eq!(asks[asks.len() - 2..], UNDO);
@@ -205,14 +274,9 @@ fn a_room_deleted_while_it_is_joined_is_tried_again() {
 fn who_leaves_while_creating_leaves_no_node() {
     let mut d = session();
     join(&mut d, MUC);
-    let requests = asked(&mut d);
-    refuse(
-        &mut d,
-        one(&requests, "subscribe characters"),
-        "item-not-found",
-    );
+    refuse_subscribe(&mut d, "item-not-found");
     let create = asked(&mut d);
-    d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+    leave(&mut d);
     d.forget();
     d.result(&create[0], "");
     assert_eq!(asks(&mut d), ["delete characters"]);
@@ -226,7 +290,7 @@ fn what_is_asked_where_there_is_no_place_is_asked_later() {
     d.result(&publish[0], "");
     for n in 0..70 {
         d.client(&format!(
-            "<iq type='get' to='other{n}@{SERVICE}' id='q{n}'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>"
+            "<iq type='get' to='other{n}@{SERVICE}' id='q{n}'>{INFO}</iq>"
         ));
     }
     d.forget();
@@ -307,11 +371,8 @@ fn an_item_is_of_one_resource() {
 
 #[test]
 fn the_nick_that_the_client_had_before_is_free() {
-    let mut d = session();
-    join(&mut d, MUC);
     let there = occupant(JULIET, "Tyb", "") + &occupant(ROMEO, "Tyb", "");
-    let publish = answer_join(&mut d, &there, "");
-    echo(&mut d, &publish[0]);
+    let mut d = joined_with(&there, "");
     assert_eq!(sees(&mut d)[..2], ["Tyb available", "JC available 100 110"]);
 }
 

@@ -2,12 +2,15 @@
 
 use super::*;
 
-/// She says something, which the service takes without telling her.
+/// She says something, which the service is to publish.
+fn say(d: &mut Driver) -> Node {
+    say_to_all(d, "m1", "<body>But soft</body>");
+    asked(d).remove(0)
+}
+
+/// The same; the service takes it without telling her.
 fn say_unheard(d: &mut Driver) -> Node {
-    d.client(&format!(
-        "<message to='{ROOM}' type='groupchat' id='m1'><body>But soft</body></message>"
-    ));
-    let publish = asked(d).remove(0);
+    let publish = say(d);
     d.result(&publish, "");
     publish
 }
@@ -78,26 +81,17 @@ fn a_status_whose_event_does_not_come_is_shown_all_the_same() {
 
 #[test]
 fn a_message_under_way_at_the_end_comes_back() {
-    let say = |d: &mut Driver| {
-        d.client(&format!(
-            "<message to='{ROOM}' type='groupchat' id='m1'><body>But soft</body></message>"
-        ));
-        asked(d).remove(0)
-    };
     // She leaves, and then it is refused.
     let mut d = joined();
     let publish = say(&mut d);
-    d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+    leave(&mut d);
     d.forget();
     d.error(&publish, "auth", "forbidden");
     assert_eq!(sees(&mut d), ["message : forbidden for m1"]);
     // She is kicked.
     let mut d = joined();
     let publish = say(&mut d);
-    event_in(
-        &mut d,
-        &format!("<subscription subscription='none' node='{TALK}' jid='{JULIET}'/>"),
-    );
+    subscription_is(&mut d, TALK, JULIET, "none");
     d.error(&publish, "auth", "forbidden");
     assert_eq!(
         sees(&mut d),
@@ -106,13 +100,9 @@ fn a_message_under_way_at_the_end_comes_back() {
     // The server goes.
     let mut d = joined();
     say(&mut d);
-    d.input(Input::Eof(Leg::Server));
-    let shown = d.client_bytes();
-    let (error, _) = shown.split_once("</message>").unwrap();
-    let error = Node::stanza(&format!("{error}</message>"));
     assert_eq!(
-        super::shown(&error),
-        "message : remote-server-timeout for m1"
+        server_goes(&mut d),
+        ["message : remote-server-timeout for m1"]
     );
 }
 
@@ -125,10 +115,7 @@ fn what_is_said_into_a_deleted_room_comes_back_and_leaves_no_node() {
         (&[], 0, false),
     ] {
         let mut d = joined();
-        d.client(&format!(
-            "<message to='{ROOM}' type='groupchat' id='m1'><body>But soft</body></message>"
-        ));
-        let publish = asked(&mut d);
+        let publish = say(&mut d);
         event_in(&mut d, &format!("<delete node='{TALK}'/>"));
         assert_eq!(
             sees(&mut d),
@@ -138,12 +125,9 @@ fn what_is_said_into_a_deleted_room_comes_back_and_leaves_no_node() {
             ]
         );
         // ejabberd has made a node of it.
-        d.result(&publish[0], "");
+        d.result(&publish, "");
         let look = asked(&mut d);
-        assert_eq!(
-            look.iter().map(what).collect::<Vec<_>>(),
-            [UNDO[0], "query characters"]
-        );
+        assert_eq!(in_words(&look), [UNDO[0], "query characters"]);
         d.result(&look[1], &info("open", owners, subscribers));
         let expected: &[&str] = if is_junk { &["delete characters"] } else { &[] };
         assert_eq!(asks(&mut d), expected, "{owners:?} {subscribers}");
@@ -158,7 +142,7 @@ fn what_is_said_into_a_deleted_room_comes_back_and_leaves_no_node() {
 fn the_last_word_in_a_deleted_room_leaves_no_node() {
     for (twin, is_junk) in [("item-not-found", true), ("forbidden", false), ("", false)] {
         let mut d = joined();
-        d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+        leave(&mut d);
         let left = asked(&mut d);
         d.error(one(&left, UNDO[0]), "cancel", "unexpected-request");
         let look = asked(&mut d);

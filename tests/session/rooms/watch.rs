@@ -2,7 +2,18 @@
 
 use super::*;
 
-const NURSE: &str = "nurse@capulet.lit/chamber";
+/// One of many, each with an account of his own.
+fn one_of_crowd(n: u32) -> String {
+    occupant(&format!("c{n}@verona.lit/x"), &format!("c{n}"), "")
+}
+
+/// Answers all that is asked; who is asked whether he is there.
+fn pinged(d: &mut Driver) -> Vec<String> {
+    let asked = asked(d);
+    asked.iter().for_each(|iq| d.result(iq, ""));
+    let pings = asked.iter().filter(|iq| iq.has("ping"));
+    pings.map(|iq| iq.value("to").to_owned()).collect()
+}
 
 #[test]
 fn who_has_vanished_is_seen_to_leave() {
@@ -12,10 +23,7 @@ fn who_has_vanished_is_seen_to_leave() {
     assert_eq!(asks(&mut d), [""; 0]);
     d.advance(61);
     let ping = asked(&mut d);
-    assert_eq!(
-        ping.iter().map(what).collect::<Vec<_>>(),
-        [format!("ping {ROMEO}")]
-    );
+    assert_eq!(in_words(&ping), [format!("ping {ROMEO}")]);
     assert_eq!(ping[0].at("ping/shim").value("room"), ROOM);
     // Whoever does not answer may be asleep.
     d.advance(60);
@@ -32,11 +40,7 @@ fn who_has_vanished_is_seen_to_leave() {
 #[test]
 fn when_somebody_speaks_the_silent_are_asked() {
     let mut d = joined();
-    happens(
-        &mut d,
-        OCCUPANTS,
-        &occupant("nurse@capulet.lit/chamber", "Nurse", ""),
-    );
+    happens(&mut d, OCCUPANTS, &occupant(NURSE, "Nurse", ""));
     d.forget();
     d.advance(10);
     happens(&mut d, TALK, &body(ROMEO, "Romeo", "m1", 1));
@@ -80,10 +84,7 @@ fn the_silent_are_asked_behind_a_join() {
     d.forget();
     d.advance(1);
     let ping = asked(&mut d);
-    assert_eq!(
-        ping.iter().map(what).collect::<Vec<_>>(),
-        [format!("ping {ROMEO}")]
-    );
+    assert_eq!(in_words(&ping), [format!("ping {ROMEO}")]);
     refuse(&mut d, &ping[0], "service-unavailable");
     assert_eq!(sees(&mut d), ["Romeo unavailable"]);
 }
@@ -121,15 +122,13 @@ fn all_rooms_ask_one_occupant_a_second() {
 
 #[test]
 fn many_are_asked_behind_a_join_and_not_all() {
-    let crowd = (0..30).map(|n| occupant(&format!("c{n}@verona.lit/x"), &format!("c{n}"), ""));
-    let mut d = joined_with(&crowd.collect::<String>(), "");
+    let crowd: String = (0..30).map(one_of_crowd).collect();
+    let mut d = joined_with(&crowd, "");
     d.forget();
     let mut pings = 0;
     for _ in 0..50 {
         d.advance(1);
-        let asked = asked(&mut d);
-        pings += asked.iter().filter(|iq| iq.has("ping")).count();
-        asked.iter().for_each(|iq| d.result(iq, ""));
+        pings += pinged(&mut d).len();
     }
     assert_eq!(pings, 20);
 }
@@ -168,7 +167,7 @@ fn what_a_dead_resource_has_left_is_ended() {
     d.advance(2);
     let lists = asked(&mut d);
     assert_eq!(
-        lists.iter().map(what).collect::<Vec<_>>(),
+        in_words(&lists),
         [
             "subscriptions characters#occupants",
             "subscriptions characters"
@@ -189,7 +188,7 @@ fn what_a_dead_resource_has_left_is_ended() {
         pings.extend(asked(&mut d));
     }
     assert_eq!(
-        pings.iter().map(what).collect::<Vec<_>>(),
+        in_words(&pings),
         [
             "ping juliet@capulet.lit/dead",
             "ping juliet@capulet.lit/alive"
@@ -213,11 +212,10 @@ fn what_a_dead_resource_has_left_is_ended() {
         ]
     );
     // Once a session.
-    d.client(&format!("<presence to='{ROOM}/JC' type='unavailable'/>"));
+    leave(&mut d);
     d.forget();
     join(&mut d, MUC);
-    let publish = answer_join(&mut d, "", "");
-    echo(&mut d, &publish[0]);
+    let_in(&mut d, "", "");
     d.advance(5);
     assert_eq!(asks(&mut d), [""; 0]);
 }
@@ -301,11 +299,7 @@ fn an_item_that_somebody_overwrites_is_published_again() {
 fn an_item_about_to_be_pushed_out_is_published_again() {
     let mut d = joined();
     for n in 0..128 {
-        happens(
-            &mut d,
-            OCCUPANTS,
-            &occupant(&format!("c{n}@verona.lit/x"), &format!("c{n}"), ""),
-        );
+        happens(&mut d, OCCUPANTS, &one_of_crowd(n));
         assert_eq!(asks(&mut d), [""; 0]);
     }
     d.advance(2);
@@ -320,20 +314,15 @@ fn who_is_joining_is_there() {
     let mut d = session();
     join(&mut d, MUC);
     d.forget();
-    d.server(&format!(
-        "<iq type='get' from='{ROMEO}' to='{JULIET}' id='p'><ping xmlns='urn:xmpp:ping'>\
-         <shim xmlns='urn:pubshim:0' room='{ROOM}'/></ping></iq>"
-    ));
+    shim_asks(&mut d, ROOM);
     assert_eq!(d.one_to_server().value("type"), "result");
 }
 
 #[test]
 fn nobody_is_asked_again_and_again() {
-    let pings = |d: &mut Driver, to: &str| {
-        let asked = asked(d);
-        asked.iter().for_each(|iq| d.result(iq, ""));
-        let to_him = |iq: &&Node| iq.has("ping") && iq.value("to") == to;
-        asked.iter().filter(to_him).count()
+    let pings_of_romeo = |d: &mut Driver| {
+        let pinged = pinged(d);
+        pinged.iter().filter(|it| *it == ROMEO).count()
     };
     // Whoever speaks is there, also where the service tells his account alone.
     let mut d = joined();
@@ -349,7 +338,7 @@ fn nobody_is_asked_again_and_again() {
             ),
         );
         d.advance(5);
-        count += pings(&mut d, ROMEO);
+        count += pings_of_romeo(&mut d);
     }
     assert_eq!(count, 0);
     // Somebody takes his nick in every second.
@@ -362,12 +351,12 @@ fn nobody_is_asked_again_and_again() {
             &occupant(NURSE, "Romeo", &format!("<status>{n}</status>")),
         );
         d.advance(1);
-        count += pings(&mut d, ROMEO);
+        count += pings_of_romeo(&mut d);
     }
     assert!(count <= 5, "{count}");
     // In a large room somebody speaks all the time, and everybody asks the same ones.
-    let crowd = (0..60).map(|n| occupant(&format!("c{n}@verona.lit/x"), &format!("c{n}"), ""));
-    let mut d = joined_with(&crowd.collect::<String>(), "");
+    let crowd: String = (0..60).map(one_of_crowd).collect();
+    let mut d = joined_with(&crowd, "");
     d.advance(100);
     d.forget();
     let mut count = 0;
@@ -378,9 +367,7 @@ fn nobody_is_asked_again_and_again() {
             &body("c1@verona.lit/x", "c1", &format!("m{n}"), 1),
         );
         d.advance(5);
-        let asked = asked(&mut d);
-        count += asked.iter().filter(|iq| iq.has("ping")).count();
-        asked.iter().for_each(|iq| d.result(iq, ""));
+        count += pinged(&mut d).len();
     }
     assert!(count <= 25, "{count} in five minutes");
 }
@@ -401,11 +388,7 @@ fn nothing_is_published_again_and_again() {
     let mut count = 0;
     for _ in 0..10 {
         for n in 0..130 {
-            happens(
-                &mut d,
-                OCCUPANTS,
-                &occupant(&format!("c{n}@verona.lit/x"), &format!("c{n}"), ""),
-            );
+            happens(&mut d, OCCUPANTS, &one_of_crowd(n));
         }
         d.advance(60);
         count += restores(&mut d);
@@ -427,8 +410,7 @@ fn an_owner_leaves_the_item_of_who_is_there() {
     let mut d = session();
     join(&mut d, MUC);
     let tablet = item_by("romeo@montague.lit/tablet", CONTACT, "Romeo", "", "");
-    let publish = answer_join_as(&mut d, &info("open", &[OWN], 2), &tablet, "");
-    echo(&mut d, &publish[0]);
+    let_in_as(&mut d, &info("open", &[OWN], 2), &tablet, "");
     // Two of his resources have joined at once, with the same item.
     happens(
         &mut d,

@@ -1,5 +1,6 @@
 //! What a room's two nodes tell, in events and in answers.
 
+use std::cell::LazyCell;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ const MOST_SINCE: u16 = 128;
 const MOST_ITEMS: usize = 256;
 /// A list may have so many: those who have left are in it, too.
 const MOST_LISTED: usize = 4096;
+/// So many are remembered that events have told of during a join.
+const MOST_OVERTAKEN: usize = 1024;
 /// An item's id may have so many bytes.
 const MOST_ID: usize = 1024;
 
@@ -81,22 +84,26 @@ impl Room {
             Source::Event => MOST_ITEMS,
             Source::Answer | Source::Fetch => MOST_LISTED,
         };
+        // Most services sign each item.
+        let replyto = LazyCell::new(|| event.and_then(Event::replyto));
         let mut bare = Vec::new();
         for element in items.children().take(most) {
             let id = element.attribute("id").unwrap_or_default();
             let publisher = element.attribute("publisher");
-            let replyto = match publisher {
-                Some(_) => None,
-                None => event.and_then(Event::replyto),
-            };
-            let author = publisher.as_deref().or(replyto.as_deref());
+            let author = publisher.as_deref().or_else(|| replyto.as_deref());
             let item = Item {
                 element: &element,
                 id: &id,
                 author: author.filter(|it| !it.is_empty()),
             };
+            if part == Part::Occupants && source == Source::Event {
+                self.note_overtaken(&id);
+            }
             let noted = match (part, item.element.local()) {
                 _ if id.len() > MOST_ID => Err(Dropped::Overflow),
+                (Part::Occupants, _) if source == Source::Answer && self.is_overtaken(&id) => {
+                    Ok(true)
+                }
                 (Part::Talk, "item") => self.handle_message(item, source, cx),
                 (Part::Occupants, "item") if id.starts_with("subject/") => {
                     self.talk
@@ -130,6 +137,22 @@ impl Room {
         }
         self.fetch(part, bare, cx);
         true
+    }
+
+    /// An event tells of this item: ejabberd may have read it before, for an answer that is still to come. Whatever is
+    /// published from now on comes as an event, too.
+    fn note_overtaken(&mut self, item: &str) {
+        if let Some(overtaken) = &mut self.overtaken
+            && overtaken.len() < MOST_OVERTAKEN
+            && item.len() <= MOST_ID
+        {
+            overtaken.insert(item.into());
+        }
+    }
+
+    fn is_overtaken(&self, item: &str) -> bool {
+        let overtaken = self.overtaken.as_ref();
+        overtaken.is_some_and(|it| it.contains(item))
     }
 
     fn handle_message(
@@ -173,6 +196,11 @@ impl Room {
             // Where it stood before, it is published again: whoever comes later would see both items, and on ejabberd
             // not the newer one last. The nick of before is nobody's.
             self.item.clone_from(&said.item);
+            return Ok(true);
+        }
+        let known = self.occupants.get(&said.full);
+        if source == Source::Answer && known.is_some_and(|it| self.is_overtaken(&it.item)) {
+            // He has gone to another item since.
             return Ok(true);
         }
         if is_own {
@@ -229,7 +257,7 @@ impl Room {
         }
         let holder = self.occupants.of_nick(&said.nick);
         let holder = holder.filter(|full| jid::bare(full) != jid::bare(&said.full));
-        let holder = holder.filter(|full| jid::bare(full) != self.own_account());
+        let holder = holder.filter(|full| jid::bare(full) != cx.account.bare());
         if let Some(holder) = holder.filter(|_| !said.is_gone).map(Box::from) {
             self.suspect_if_quiet(holder, cx);
         }
@@ -252,6 +280,10 @@ impl Room {
         let is_twin = before != said.full && jid::bare(&before) == jid::bare(&said.full);
         if !is_twin || *before == *cx.account.jid() {
             return;
+        }
+        if *said.full == *cx.account.jid() {
+            // Two have joined at once, and ejabberd may keep what the first one has published.
+            self.restore_soon(cx);
         }
         let keeps_nick = self
             .occupants
@@ -276,7 +308,7 @@ impl Room {
         if self.state != State::Joined {
             return self.fail("forbidden", cx);
         }
-        self.unsubscribe_from(part.other(), cx.account.jid().to_owned().as_str(), cx);
+        self.unsubscribe_from(part.other(), &self.own, cx);
         self.show_out(&["110", "307"], "", cx)
     }
 
@@ -285,7 +317,7 @@ impl Room {
     fn handle_delete(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
         match self.state {
             State::Joined => {
-                self.unsubscribe_from(part.other(), cx.account.jid().to_owned().as_str(), cx);
+                self.unsubscribe_from(part.other(), &self.own, cx);
                 self.show_deleted(cx)
             }
             State::Creating | State::Waiting(_) => true,
@@ -333,9 +365,10 @@ impl Room {
         self.show(full, &nick, presence, shown, cx);
         // Another resource of the account may go on by the nick that the client has left.
         if let Change::Renamed(before) = change
-            && let Some((other, presence)) = self.occupants.other_of_nick(before)
+            && let Some(other) = self.occupants.of_nick(before)
+            && let Some(occupant) = self.occupants.get(other)
         {
-            self.show(&other, before, &presence, Shown::default(), cx);
+            self.show(other, before, &occupant.presence, Shown::default(), cx);
         }
     }
 

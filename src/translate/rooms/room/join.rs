@@ -1,15 +1,17 @@
 //! Into a room, or to a new one: what is asked for, and what each answer comes to.
 
+use std::collections::BTreeSet;
+
 use bytes::{BufMut as _, Bytes};
 
 use super::{
     Configuration, HOLDER_ANSWERS, NO_ANSWER, Part, Room, State, Step, TRY_AGAIN, delete, forget,
+    forget_steps,
 };
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{answer, form, request};
-use crate::translate::rooms::Ask;
-use crate::translate::{self, Cx};
+use crate::translate::Cx;
 use crate::wire::{Refused, Reply, is_gone};
 use crate::xml::Element;
 
@@ -42,6 +44,7 @@ impl Room {
             }));
         }
         let node = self.node(Part::Occupants);
+        self.overtaken = Some(BTreeSet::new());
         awaited += usize::from(self.ask("get", Step::Items(Part::Occupants), cx, |out| {
             request::items(out, &node);
         }));
@@ -160,10 +163,7 @@ impl Room {
 
     /// The answer of whoever has the nick, or the item, is of no use any more.
     pub(super) fn forget_holder(&self, cx: &mut Cx<'_>) {
-        cx.wire.forget(|asked| match asked {
-            translate::Ask::Rooms(Ask::Step(of, Step::Holder(_))) => *of == self.bare,
-            _ => false,
-        });
+        forget_steps(&self.bare, cx.wire, |step| matches!(step, Step::Holder(_)));
     }
 
     /// Another resource of the account is in the room.

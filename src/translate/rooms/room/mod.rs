@@ -15,7 +15,6 @@ use bytes::{Bytes, BytesMut};
 use self::events::Source;
 use self::join::is_missing;
 use self::own::Update;
-pub(super) use self::own::show_unsaid;
 use self::show::own_payload;
 use self::unheard::Unheard;
 use self::watch::Watch;
@@ -133,6 +132,8 @@ pub(super) struct Room {
     item: Box<str>,
     state: State,
     occupants: Occupants,
+    /// The items that events have told of while the occupants are being asked for; `None`: the answer has come.
+    overtaken: Option<BTreeSet<Box<str>>>,
     talk: Talk,
     /// A nick that the client wants instead of its own; whoever has it is asked until then whether he is there.
     contested: Option<(Box<Update>, Duration)>,
@@ -178,10 +179,15 @@ pub(super) struct Ways {
 /// The answers to what was asked about a room are of no use any more, but for what becomes of messages, and of nodes
 /// that are being created.
 pub(super) fn forget(bare: &str, wire: &mut Wire) {
+    forget_steps(bare, wire, |step| {
+        !matches!(step, Step::Say(..) | Step::Create(_))
+    });
+}
+
+/// The answers to these steps are of no use any more.
+fn forget_steps(bare: &str, wire: &mut Wire, is_useless: impl Fn(&Step) -> bool) {
     wire.forget(|asked| match asked {
-        translate::Ask::Rooms(Ask::Step(of, step)) => {
-            **of == *bare && !matches!(step, Step::Say(..) | Step::Create(_))
-        }
+        translate::Ask::Rooms(Ask::Step(of, step)) => **of == *bare && is_useless(step),
         _ => false,
     });
 }
@@ -235,6 +241,7 @@ impl Room {
             item: cx.account.bare().into(),
             state: State::Creating,
             occupants: Occupants::default(),
+            overtaken: None,
             talk: Talk::new(muc.as_ref(), cx.wire.unix_time()),
             contested: None,
             unheard: Unheard::default(),
@@ -298,6 +305,11 @@ impl Room {
             .request(kind, Some(jid::domain(&self.bare)), ask, body)
     }
 
+    /// Sends the service a request whose answer says nothing.
+    fn tell(&self, cx: &mut Cx<'_>, body: impl FnOnce(&mut BytesMut)) {
+        cx.wire.tell("set", Some(jid::domain(&self.bare)), body);
+    }
+
     /// Goes on by itself: a join that has waited, an event that has not come.
     pub(super) fn go_on(&mut self, cx: &mut Cx<'_>) -> bool {
         let now = cx.wire.now;
@@ -335,11 +347,6 @@ impl Room {
         of_state.chain(self.unheard.due_at()).min()
     }
 
-    /// Who the client is.
-    fn own_account(&self) -> &str {
-        jid::bare(&self.own)
-    }
-
     /// Goes on with the answer to a step; `false`: the client is not in the room.
     pub(super) fn handle_reply(&mut self, step: Step, reply: Reply<'_>, cx: &mut Cx<'_>) -> bool {
         match (step, reply) {
@@ -348,6 +355,9 @@ impl Room {
                 answer::with_items(iq, |items| {
                     self.handle_items(items, part, Source::Answer, None, cx)
                 });
+                if part == Part::Occupants {
+                    self.overtaken = None;
+                }
                 self.count_down(cx)
             }
             // A history that cannot be read is none.
@@ -408,8 +418,9 @@ impl Room {
             }
             (Step::Say(id, item), Err(refused)) => {
                 self.unheard.take(Part::Talk, &item);
-                let condition = refused.condition_or(NO_ANSWER);
-                show_unsaid(&self.bare, id.as_deref(), condition, cx.account, cx.wire);
+                let (own, condition) = (cx.account.jid(), refused.condition_or(NO_ANSWER));
+                cx.wire
+                    .show_unsent(&self.bare, own, id.as_deref(), condition);
                 true
             }
             (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),

@@ -7,10 +7,8 @@ use super::{HOLDER_ANSWERS, Part, Room, State, Step};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
-use crate::translate::account::Account;
+use crate::translate::Cx;
 use crate::translate::rooms::{Ask, CHANGE, LEAVE, SAY};
-use crate::translate::{Cx, Wire};
-use crate::wire::error_type;
 use crate::xml::Element;
 
 /// A presence of the client's for a room it is in.
@@ -113,7 +111,7 @@ impl Room {
                 self.node(Part::Occupants),
                 format!("subject/{}", cx.account.bare()),
             );
-            cx.wire.tell("set", Some(jid::domain(&self.bare)), |out| {
+            self.tell(cx, |out| {
                 request::publish(out, &node, &item, None, |out| out.put_slice(&said.payload));
             });
         }
@@ -133,36 +131,34 @@ impl Room {
         self.withdraw(presence, cx);
         cx.wire.apply(&LEAVE);
         if let Some(presence) = presence {
-            let own = cx.account.jid().to_owned();
-            let said = own_payload(presence, &self.bare, &self.nick, &own);
-            self.show(&own, &self.nick, &said, Shown::gone(&["110"]), cx);
+            let said = own_payload(presence, &self.bare, &self.nick, &self.own);
+            self.show(&self.own, &self.nick, &said, Shown::gone(&["110"]), cx);
         }
     }
 
     /// One overwrite, two unsubscribes.
     fn withdraw(&self, presence: Option<&Element<'_>>, cx: &mut Cx<'_>) {
-        let service = Some(jid::domain(&self.bare));
-        let own = cx.account.jid().to_owned();
+        let own = &self.own;
         if !matches!(self.state, State::TakingNick | State::Joined) {
-            return self.unsubscribe(&own, cx);
+            return self.unsubscribe(own, cx);
         }
         let occupants = self.node(Part::Occupants);
         let said = match presence {
-            Some(presence) => own_payload(presence, &self.bare, &self.nick, &own),
-            None => gone_payload(&self.bare, &self.nick, &own),
+            Some(presence) => own_payload(presence, &self.bare, &self.nick, own),
+            None => gone_payload(&self.bare, &self.nick, own),
         };
-        cx.wire.tell("set", service, |out| {
+        self.tell(cx, |out| {
             request::publish(out, &occupants, &self.item, None, |out| {
                 out.put_slice(&said);
             });
         });
-        let left = Ask::Left(self.bare.clone());
-        let is_asked = cx.wire.request("set", service, left, |out| {
-            request::unsubscribe(out, &occupants, &own);
+        let (left, service) = (Ask::Left(self.bare.clone()), jid::domain(&self.bare));
+        let is_asked = cx.wire.request("set", Some(service), left, |out| {
+            request::unsubscribe(out, &occupants, own);
         });
         match is_asked {
-            true => self.unsubscribe_from(Part::Talk, &own, cx),
-            false => self.unsubscribe(&own, cx),
+            true => self.unsubscribe_from(Part::Talk, own, cx),
+            false => self.unsubscribe(own, cx),
         }
     }
 
@@ -174,25 +170,7 @@ impl Room {
     }
 
     pub(super) fn unsubscribe_from(&self, part: Part, full: &str, cx: &mut Cx<'_>) {
-        let (node, service) = (self.node(part), jid::domain(&self.bare));
-        cx.wire.tell("set", Some(service), |out| {
-            request::unsubscribe(out, &node, full);
-        });
+        let node = self.node(part);
+        self.tell(cx, |out| request::unsubscribe(out, &node, full));
     }
-}
-
-/// The client's message reached nobody, as far as is known.
-pub(crate) fn show_unsaid(
-    bare: &str,
-    id: Option<&str>,
-    condition: &str,
-    account: &Account,
-    wire: &mut Wire,
-) {
-    let attributes = [
-        ("from", Some(bare)),
-        ("to", Some(account.jid())),
-        ("id", id),
-    ];
-    wire.show_error("message", &attributes, error_type(condition), condition);
 }

@@ -19,10 +19,9 @@ impl Room {
     pub(super) fn show_all(&mut self, cx: &mut Cx<'_>) {
         self.state = State::Joined;
         self.start_watch(cx);
-        let own = cx.account.jid().to_owned();
         let mut shown = BTreeSet::new();
         for (full, occupant) in self.occupants.iter() {
-            if full != own && *occupant.nick != *self.nick && shown.insert(&*occupant.nick) {
+            if *full != *self.own && *occupant.nick != *self.nick && shown.insert(&*occupant.nick) {
                 self.show(
                     full,
                     &occupant.nick,
@@ -41,7 +40,7 @@ impl Room {
         if self.is_locked {
             statuses.push("201");
         }
-        let nick = self.occupants.get(&own).map(|it| it.nick.clone());
+        let nick = self.occupants.get(&self.own).map(|it| it.nick.clone());
         if let Some(nick) = nick.filter(|nick| *nick != self.nick) {
             // As others see it.
             self.nick = nick;
@@ -55,12 +54,11 @@ impl Room {
     }
 
     fn show_self(&self, statuses: &[&str], cx: &mut Cx<'_>) {
-        let own = cx.account.jid().to_owned();
         let shown = Shown {
             statuses,
             ..Shown::default()
         };
-        self.show(&own, &self.nick, &self.presence, shown, cx);
+        self.show(&self.own, &self.nick, &self.presence, shown, cx);
     }
 
     /// Whoever has made a room is told who cannot see it, once it is open to them: some clients have no window before.
@@ -136,8 +134,8 @@ impl Room {
                 more,
                 ..Shown::gone(statuses)
             };
-            let own = cx.account.jid().to_owned();
-            self.show(&own, &self.nick, &bare_presence(&self.presence), shown, cx);
+            let presence = bare_presence(&self.presence);
+            self.show(&self.own, &self.nick, &presence, shown, cx);
         } else {
             self.refuse("forbidden", cx.account, cx.wire);
         }

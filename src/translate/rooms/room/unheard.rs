@@ -7,13 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::events::Source;
-use super::{Part, Room, State, Step, TRY_AGAIN, show_unsaid};
+use super::{Part, Room, State, Step, TRY_AGAIN, forget_steps};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{answer, request};
-use crate::translate::rooms::Ask;
+use crate::translate::Cx;
 use crate::translate::rooms::junk::Junk;
-use crate::translate::{self, Cx};
 use crate::wire::{Dropped, Reply};
 use crate::xml::{Element, Namespaces, escape};
 
@@ -118,8 +117,8 @@ impl Room {
         // An answer that does not say puts nobody out.
         if list.is_some_and(|list| !list.iter().any(is_subscribed)) {
             if part == Part::Talk {
-                let (account, wire) = (&*cx.account, &mut *cx.wire);
-                show_unsaid(&self.bare, id.as_deref(), "not-acceptable", account, wire);
+                let (id, condition) = (id.as_deref(), "not-acceptable");
+                cx.wire.show_unsent(&self.bare, own, id, condition);
             }
             // ejabberd makes a node of what is published to one that is not there.
             Junk::alone(jid::domain(&self.bare), node, self.node(part.other())).look(cx);
@@ -184,15 +183,12 @@ impl Room {
                 Junk::deleted(jid::domain(&self.bare), self.node(part)).look(cx);
             }
         }
-        let (account, wire) = (&*cx.account, &mut *cx.wire);
         for said in published.iter().filter(|it| it.part == Part::Talk) {
             let id = said.id.as_deref();
-            show_unsaid(&self.bare, id, "item-not-found", account, wire);
+            cx.wire
+                .show_unsent(&self.bare, cx.account.jid(), id, "item-not-found");
         }
-        wire.forget(|asked| match asked {
-            translate::Ask::Rooms(Ask::Step(of, Step::Say(..))) => **of == *self.bare,
-            _ => false,
-        });
+        forget_steps(&self.bare, cx.wire, |step| matches!(step, Step::Say(..)));
         let destroy = self
             .destroy
             .take()

@@ -244,10 +244,7 @@ impl Room {
                 continue;
             }
             let node = self.node(Part::Occupants);
-            let service = Some(jid::domain(&self.bare));
-            cx.wire.tell("set", service, |out| {
-                request::retract_aloud(out, &node, &item);
-            });
+            self.tell(cx, |out| request::retract_aloud(out, &node, &item));
         }
     }
 

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::world::{Said, World, bare, wait};
+use super::world::{Said, World, wait};
 use crate::relay::Cut;
+use crate::walk::bare;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {

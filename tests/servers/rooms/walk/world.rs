@@ -7,6 +7,7 @@ use super::client::{Client, Inside};
 use crate::process::PATIENCE;
 use crate::recorded::poll;
 use crate::server::{Kind, Server};
+use crate::walk::bare;
 use crate::walk::rng::Rng;
 
 /// As many messages of before as a client is shown.
@@ -40,10 +41,6 @@ pub(super) struct Said {
     pub(super) id: String,
     /// What was said in one instant has one number.
     pub(super) burst: usize,
-}
-
-pub(super) fn bare(full: &str) -> &str {
-    full.split('/').next().unwrap()
 }
 
 impl World {
