@@ -47,7 +47,7 @@ pub(super) struct Pump {
     /// The server's leg was made: what is being done then is TLS.
     connected: bool,
     connector: Arc<Connector>,
-    /// A place among the compressed sessions, until it is settled whether this is one.
+    /// A place among the compressed sessions, from when the server has offered it until it does it or refuses.
     place: Option<OwnedSemaphorePermit>,
     /// What passes compressed, if anything does.
     traffic: Option<Arc<Traffic>>,
@@ -163,27 +163,16 @@ impl Pump {
         let is_first = !std::mem::replace(&mut self.connected, true);
         match result {
             Ok(stream) => {
-                match is_first {
-                    true => self.connected(&stream, now),
-                    false => self.session.handle(Input::Secured, now),
-                }
+                let input = match is_first {
+                    true => Input::Connected(self.connector.facts(&self.domain)),
+                    false => Input::Secured,
+                };
+                self.session.handle(input, now);
                 self.server.stream = Some(Either::Left(stream));
             }
             Err(reason) => self.session.handle(Input::Failed(reason), now),
         }
         true
-    }
-
-    fn connected(&mut self, stream: &ServerStream, now: Duration) {
-        let facts = self.connector.facts(&self.domain);
-        self.session.handle(Input::Connected(facts), now);
-        match self.connector.compressed_place(stream) {
-            Ok(place) => self.place = place,
-            Err(reason) => {
-                tracing::debug!("not compressed: {reason}");
-                self.session.handle(Input::Uncompressed, now);
-            }
-        }
     }
 
     /// Does what the session wants done; whether there was anything.
@@ -211,6 +200,7 @@ impl Pump {
                             Some(Box::pin(Arc::clone(&self.connector).secure(stream, domain)));
                     }
                 }
+                Output::MayCompress => self.take_place(),
                 Output::Compress(read) => self.compress(read),
                 Output::Hold(bytes) => {
                     if !self.share.hold(bytes) {
@@ -226,6 +216,7 @@ impl Pump {
                 }
                 Output::Log(event) => {
                     if matches!(event, Event::NotCompressed(_)) {
+                        // The server refused after all.
                         self.place = None;
                     }
                     log(&event);
@@ -238,6 +229,22 @@ impl Pump {
             self.tell(steps);
         }
         moved
+    }
+
+    /// Takes a place among the compressed sessions, if this one needs one and there is one.
+    fn take_place(&mut self) {
+        let place = match &self.server.stream {
+            Some(Either::Left(stream)) => self.connector.compressed_place(stream),
+            _ => Err("its connection is gone"),
+        };
+        let input = match place {
+            Ok(place) => {
+                self.place = place;
+                Input::MayCompress
+            }
+            Err(reason) => Input::MayNotCompress(reason.to_owned()),
+        };
+        self.session.handle(input, self.start.elapsed());
     }
 
     /// Compresses the server's leg, of which these bytes were read already.

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::negotiation::Phase;
-use super::{Compress, Event, Leg, Policy, Session};
+use super::{Compress, Event, Leg, Output, Policy, Session};
 use crate::ns;
 use crate::xml::{Element, Framer};
 
@@ -26,14 +26,7 @@ impl Session {
         self.authenticated && self.compress != Compress::Off && self.options.policy != Policy::Off
     }
 
-    /// The shell would rather not.
-    pub(super) fn handle_uncompressed(&mut self) {
-        if self.compress == Compress::Auto && !self.authenticated {
-            self.compress = Compress::Off;
-        }
-    }
-
-    /// Asks for compression if it is offered. `true`: the stream goes on without.
+    /// Looks whether compression is offered. `true`: it is not, and the stream goes on without.
     pub(super) fn settle_compression(&mut self, features: &Element<'_>) -> bool {
         let offer = features.child(ns::COMPRESS_FEATURE, "compression");
         let offers_zlib = offer.is_some_and(|offer| {
@@ -44,6 +37,19 @@ impl Session {
             return self.go_on_uncompressed("the server does not offer zlib (XEP-0138)");
         }
         self.postponed.features = features.raw().as_bytes().to_vec();
+        self.phase = Phase::Offered;
+        // What follows depends on the answer.
+        self.server.held = true;
+        self.wire.output(Output::MayCompress);
+        false
+    }
+
+    /// Asks the server to compress.
+    pub(super) fn handle_may_compress(&mut self) {
+        if self.phase != Phase::Offered || self.closing.is_some() {
+            return;
+        }
+        self.server.held = false;
         self.phase = Phase::Compressing;
         self.wire.nonza(Leg::Server, |out| {
             let _ = write!(
@@ -52,7 +58,14 @@ impl Session {
                 ns::COMPRESS
             );
         });
-        false
+    }
+
+    /// The shell would rather not.
+    pub(super) fn handle_may_not_compress(&mut self, reason: &str) {
+        if self.phase == Phase::Offered && self.closing.is_none() {
+            self.server.held = false;
+            self.leave_uncompressed(reason);
+        }
     }
 
     /// The server compresses from here on, and so do we: the streams begin anew.
@@ -74,7 +87,12 @@ impl Session {
     pub(super) fn handle_compression_refused(&mut self, answer: &Element<'_>) {
         let condition = answer.children().next();
         let condition = condition.map_or("without a reason", |condition| condition.local());
-        if !self.go_on_uncompressed(&format!("the server refused it ({condition})")) {
+        self.leave_uncompressed(&format!("the server refused it ({condition})"));
+    }
+
+    /// Goes on with the features of the stream that is open, if it may go on as it is.
+    fn leave_uncompressed(&mut self, reason: &str) {
+        if !self.go_on_uncompressed(reason) {
             return;
         }
         let features = std::mem::take(&mut self.postponed.features);
@@ -86,7 +104,7 @@ impl Session {
         }
     }
 
-    /// Shows the client the stream that is open, if it may go on as it is.
+    /// Shows the client the header of the stream that is open; `false`: the session ends instead.
     fn go_on_uncompressed(&mut self, reason: &str) -> bool {
         if self.compress == Compress::Require {
             self.fail_server(&format!(

@@ -144,7 +144,8 @@ impl Session {
                 self.wire.facts = facts;
                 self.handle_connected();
             }
-            Input::Uncompressed => self.handle_uncompressed(),
+            Input::MayCompress => self.handle_may_compress(),
+            Input::MayNotCompress(reason) => self.handle_may_not_compress(&reason),
             Input::Secured => self.handle_secured(),
             Input::Failed(reason) => self.handle_failed(&reason),
             Input::Timeout => self.handle_timeout(),
@@ -191,7 +192,7 @@ impl Session {
             _ if self.is_relaying() => has_room,
             // A full buffer towards the server must not stop the reading of the server: that would be
             // a deadlock. What a client causes towards itself is bounded by not reading it.
-            Leg::Server => has_room,
+            Leg::Server => has_room && !connection.held,
             Leg::Client => {
                 let is_patient = connection.pending.len() < self.options.limits_before_login.bytes;
                 has_room

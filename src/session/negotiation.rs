@@ -25,7 +25,9 @@ pub(crate) enum Phase {
     Handshaking,
     /// The client's stream is open to the server over the final connection, features are awaited.
     Opening,
-    /// Logged in; the server is asked to compress.
+    /// Logged in; the server offers to compress, and the shell is asked whether it may.
+    Offered,
+    /// The server is asked to compress.
     Compressing,
     /// The client sees features and logs in.
     Login,

@@ -56,6 +56,9 @@ pub enum Output {
     },
     /// Start TLS on the server's leg, once what is outgoing was sent; answered by `Secured` or `Failed`.
     StartTls,
+    /// The client is logged in and the server offers to compress: may this session? Answered by `MayCompress` or
+    /// `MayNotCompress`.
+    MayCompress,
     /// From here on the server's leg is compressed (XEP-0138, zlib) both ways. These bytes, read already, are the
     /// first that are.
     Compress(Vec<u8>),
@@ -90,8 +93,10 @@ pub enum Record {
     Ends(Leg),
     /// The server's leg is up, with what other sessions have learned.
     Connected(ServerFacts),
-    /// The session is not to be compressed.
-    Uncompressed,
+    /// The session may be compressed.
+    MayCompress,
+    /// The session is not to be compressed, for this reason.
+    MayNotCompress(String),
     /// The server's leg is secured.
     Secured,
     /// The server's leg failed.

@@ -24,6 +24,16 @@ fn reopened(compress: Compress) -> Driver {
     Driver::at(Stage::Reopened, wanting(compress))
 }
 
+/// The same, the server has offered to compress, and the session may.
+fn offered(compress: Compress) -> Driver {
+    let mut d = reopened(compress);
+    d.server(&format!("{}{OFFER}", header("second")));
+    d.input(Input::MayCompress);
+    assert_eq!(d.server_bytes(), COMPRESS);
+    d.forget();
+    d
+}
+
 /// The server's header on the stream of this id, so that it can be told which the client is shown.
 fn header(id: &str) -> String {
     server_header("capulet.lit").replace("5ded7657-5696-4c86-ab1b-7e0de8fb70ae", id)
@@ -37,6 +47,14 @@ fn compressions(d: &mut Driver) -> Vec<Vec<u8>> {
         _ => None,
     });
     read.collect()
+}
+
+/// How often the shell was asked whether the session may compress.
+fn questions(d: &mut Driver) -> usize {
+    let outputs = d.everything().into_iter();
+    outputs
+        .filter(|it| matches!(it, Output::MayCompress))
+        .count()
 }
 
 /// Binds, and says something both ways.
@@ -57,6 +75,9 @@ fn what_is_offered_is_used_and_the_client_sees_one_stream() {
     for compress in [Compress::Auto, Compress::Require] {
         let mut d = reopened(compress);
         d.server(&format!("{}{OFFER}", header("second")));
+        assert_eq!(d.server_bytes(), "", "it may not yet");
+        assert_eq!(questions(&mut d), 1);
+        d.input(Input::MayCompress);
         assert_eq!(d.server_bytes(), COMPRESS);
         assert_eq!(d.client_bytes(), "", "nothing is settled yet");
         assert_eq!(compressions(&mut d), [] as [Vec<u8>; 0]);
@@ -75,9 +96,7 @@ fn what_is_offered_is_used_and_the_client_sees_one_stream() {
 
 #[test]
 fn bytes_behind_compressed_are_the_first_that_are() {
-    let mut d = reopened(Compress::Auto);
-    d.server(&format!("{}{OFFER}", header("second")));
-    d.forget();
+    let mut d = offered(Compress::Auto);
     let read = [COMPRESSED.as_bytes(), b"\x78\x9c<x/>\xff"].concat();
     // In one read, and where the frame came in two.
     d.input(Input::Bytes(Leg::Server, &read[..10]));
@@ -93,6 +112,7 @@ fn a_client_that_does_not_wait_loses_nothing() {
     let mut d = reopened(Compress::Auto);
     d.client(BIND);
     d.server(&format!("{}{OFFER}", header("second")));
+    d.input(Input::MayCompress);
     assert_eq!(d.server_bytes(), COMPRESS);
     d.server(COMPRESSED);
     assert_eq!(d.server_bytes(), client_header("capulet.lit"));
@@ -114,8 +134,13 @@ fn without_an_offer_auto_goes_on_and_says_so_once() {
             d.client_bytes(),
             format!("{}{BIND_FEATURES}", header("second"))
         );
-        let is_it = |event: &Event| matches!(event, Event::NotCompressed(_));
-        assert_eq!(d.events().iter().filter(|event| is_it(event)).count(), 1);
+        d.input(Input::MayCompress);
+        assert_eq!(d.server_bytes(), "", "nobody has asked");
+        let outputs = d.everything();
+        let count = |is_it: fn(&Output) -> bool| outputs.iter().filter(|it| is_it(it)).count();
+        assert_eq!(count(|it| matches!(it, Output::MayCompress)), 0);
+        let said = count(|it| matches!(it, Output::Log(Event::NotCompressed(_))));
+        assert_eq!(said, 1);
         talk(&mut d);
     }
 }
@@ -132,9 +157,7 @@ fn without_an_offer_require_ends_the_session() {
 
 #[test]
 fn what_is_refused_goes_on_as_it_was() {
-    let mut d = reopened(Compress::Auto);
-    d.server(&format!("{}{OFFER}", header("second")));
-    d.forget();
+    let mut d = offered(Compress::Auto);
     d.server(FAILURE);
     assert_eq!(
         d.client_bytes(),
@@ -146,26 +169,27 @@ fn what_is_refused_goes_on_as_it_was() {
     assert!(events.iter().any(said), "{events:?}");
     talk(&mut d);
 
-    let mut d = reopened(Compress::Require);
-    d.server(&format!("{}{OFFER}{FAILURE}", header("second")));
+    let mut d = offered(Compress::Require);
+    d.server(FAILURE);
     let said = d.assert_refused("remote-connection-failed");
     assert!(said.contains("setup-failed"), "{said}");
 }
 
 #[test]
-fn what_is_not_wanted_is_not_asked_for() {
+fn what_may_not_be_is_not_asked_for() {
     let mut off = reopened(Compress::Off);
-    let mut unwanted = Driver::new(wanting(Compress::Auto));
-    unwanted.client(&client_header("capulet.lit"));
-    unwanted.input(Input::Connected(facts()));
-    unwanted.input(Input::Uncompressed);
-    unwanted.server(&format!("{}{MECHANISMS}", server_header("capulet.lit")));
-    unwanted.client(AUTH);
-    unwanted.server(SUCCESS);
-    unwanted.client(&client_header("capulet.lit"));
-    unwanted.forget();
-    for d in [&mut off, &mut unwanted] {
+    let mut full = reopened(Compress::Auto);
+    for d in [&mut off, &mut full] {
         d.server(&format!("{}{OFFER}", header("second")));
+    }
+    assert_eq!(questions(&mut off), 0);
+    assert_eq!(full.client_bytes(), "", "nothing is settled yet");
+    full.input(Input::MayNotCompress("no place is left".to_owned()));
+    let events = full.events();
+    let said =
+        |event: &Event| matches!(event, Event::NotCompressed(why) if why == "no place is left");
+    assert!(events.iter().any(said), "{events:?}");
+    for d in [&mut off, &mut full] {
         assert_eq!(d.server_bytes(), "");
         assert_eq!(
             d.client_bytes(),
@@ -173,21 +197,31 @@ fn what_is_not_wanted_is_not_asked_for() {
         );
         talk(d);
     }
+
+    let mut d = reopened(Compress::Require);
+    d.server(&format!("{}{OFFER}", header("second")));
+    d.input(Input::MayNotCompress("no place is left".to_owned()));
+    let said = d.assert_refused("remote-connection-failed");
+    assert!(said.contains("no place is left"), "{said}");
 }
 
+/// Strangers who never log in take no place.
 #[test]
-fn require_does_not_care_what_the_shell_would_rather() {
-    let mut d = Driver::new(wanting(Compress::Require));
+fn before_the_login_nobody_asks_whether_it_may_be() {
+    let mut d = Driver::new(wanting(Compress::Auto));
     d.client(&client_header("capulet.lit"));
     d.input(Input::Connected(facts()));
-    d.input(Input::Uncompressed);
-    d.server(&format!("{}{MECHANISMS}", server_header("capulet.lit")));
+    let offer = MECHANISMS.replace(
+        "<stream:features>",
+        "<stream:features><compression xmlns='http://jabber.org/features/compress'><method>zlib</method></compression>",
+    );
+    d.server(&format!("{}{offer}", server_header("capulet.lit")));
     d.client(AUTH);
     d.server(SUCCESS);
+    assert_eq!(questions(&mut d), 0);
     d.client(&client_header("capulet.lit"));
-    d.forget();
     d.server(&format!("{}{OFFER}", header("second")));
-    assert_eq!(d.server_bytes(), COMPRESS);
+    assert_eq!(questions(&mut d), 1);
 }
 
 #[test]
@@ -222,6 +256,7 @@ fn before_the_login_nothing_is_compressed() {
 fn who_agrees_before_he_is_asked_is_not_believed() {
     let mut d = reopened(Compress::Auto);
     d.server(&format!("{}{OFFER}{COMPRESSED}", header("second")));
+    d.input(Input::MayCompress);
     let said = d.assert_refused("remote-connection-failed");
     assert!(said.contains("before it was asked"), "{said}");
     assert_eq!(compressions(&mut d), [] as [Vec<u8>; 0]);
@@ -229,46 +264,57 @@ fn who_agrees_before_he_is_asked_is_not_believed() {
 
 #[test]
 fn a_second_answer_is_none() {
-    let mut d = reopened(Compress::Auto);
-    d.server(&format!("{}{OFFER}", header("second")));
+    let mut d = offered(Compress::Auto);
     d.server(FAILURE);
     d.client(BIND);
     d.server(&bound(JULIET));
     d.forget();
     d.server(COMPRESSED);
     d.server("<message/>");
+    d.input(Input::MayCompress);
     assert_eq!(d.client_bytes(), "<message/>");
     assert_eq!(compressions(&mut d), [] as [Vec<u8>; 0]);
 }
 
 #[test]
 fn whoever_breaks_off_amid_it_is_told() {
-    let offered = || {
+    let asking = || {
         let mut d = reopened(Compress::Auto);
         d.server(&format!("{}{OFFER}", header("second")));
         d.forget();
         d
     };
-    let mut d = offered();
-    d.input(Input::Eof(Leg::Server));
-    d.assert_refused("remote-connection-failed");
+    for begin in [asking, || offered(Compress::Auto)] {
+        let mut d = begin();
+        d.input(Input::Eof(Leg::Server));
+        d.assert_refused("remote-connection-failed");
 
-    let mut d = offered();
-    d.input(Input::Shutdown);
-    d.assert_refused("system-shutdown");
-    assert_eq!(d.server_bytes(), "</stream:stream>");
+        let mut d = begin();
+        d.server("</stream:stream>");
+        d.input(Input::MayCompress);
+        d.assert_refused("remote-connection-failed");
 
-    let mut d = offered();
-    d.advance(120);
-    d.assert_refused("connection-timeout");
+        let mut d = begin();
+        d.input(Input::Shutdown);
+        d.assert_refused("system-shutdown");
+        assert_eq!(d.server_bytes(), "</stream:stream>");
+        d.input(Input::MayCompress);
+        assert_eq!(d.server_bytes(), "");
+        d.server("</stream:stream>");
+        assert!(d.session.is_closed());
 
-    let mut d = offered();
-    d.input(Input::Eof(Leg::Client));
-    d.advance(10);
-    assert!(d.session.is_closed());
+        let mut d = begin();
+        d.advance(120);
+        d.assert_refused("connection-timeout");
+
+        let mut d = begin();
+        d.input(Input::Eof(Leg::Client));
+        d.advance(10);
+        assert!(d.session.is_closed());
+    }
 
     // What is no zlib the shell tells as a failure.
-    let mut d = offered();
+    let mut d = offered(Compress::Auto);
     d.server(COMPRESSED);
     d.server(&format!("{}{BIND_FEATURES}", header("third")));
     d.client(BIND);
