@@ -11,23 +11,15 @@ use async_compression::tokio::bufread::ZlibDecoder;
 use async_compression::tokio::write::ZlibEncoder;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::coop;
 
 use crate::session::Event;
-
-/// Of what is unpacked, this much is looked at together: more than strangers get through in a row, who can make a server
-/// send us what packs well.
-const PORTION: u64 = 32 * 1024 * 1024;
-/// A portion that came as less than this part of it is no XMPP. zlib reaches 1029 to 1; presence of thousands, each the
-/// same but for the name, 75 to 1.
-const MOST_RATIO: u64 = 250;
 
 /// A connection on which both sides compress.
 pub(super) struct Zlib<S> {
     codec: ZlibDecoder<BufReader<ZlibEncoder<Counted<S>>>>,
     /// A flush has begun: nothing is written before it has ended, or the other side could wait for what it held.
     flushing: bool,
-    /// Received since a portion began: bytes of the stream, and where `Traffic::received` stood.
-    portion: [u64; 2],
     traffic: Arc<Traffic>,
     /// The place among the sessions that may be compressed.
     _permit: Option<OwnedSemaphorePermit>,
@@ -75,7 +67,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Zlib<S> {
         Self {
             codec: ZlibDecoder::new(BufReader::new(encoder)),
             flushing: false,
-            portion: [0; 2],
             traffic,
             _permit: permit,
         }
@@ -84,24 +75,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Zlib<S> {
     /// What passes, counted while it does.
     pub(super) fn traffic(&self) -> Arc<Traffic> {
         Arc::clone(&self.traffic)
-    }
-
-    /// Notes that `count` bytes were unpacked, and sees what they came as.
-    fn unpacked(&mut self, count: u64) -> io::Result<()> {
-        self.traffic.received[STREAM].fetch_add(count, Relaxed);
-        self.portion[STREAM] += count;
-        if self.portion[STREAM] < PORTION {
-            return Ok(());
-        }
-        let wire = self.traffic.received[WIRE].load(Relaxed);
-        let came_as = wire - std::mem::replace(&mut self.portion[WIRE], wire);
-        let unpacked = std::mem::take(&mut self.portion[STREAM]);
-        if came_as.saturating_mul(MOST_RATIO) < unpacked {
-            return Err(wrong(&format!(
-                "the server sent {came_as} compressed bytes that become {unpacked}, which no honest one does"
-            )));
-        }
-        Ok(())
     }
 }
 
@@ -117,11 +90,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Zlib<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        // A few bytes may unpack to millions: others on this thread have their turn between them.
+        let turn = ready!(coop::poll_proceed(cx));
         let before = buf.filled().len();
         let result = ready!(Pin::new(&mut this.codec).poll_read(cx, buf));
+        turn.made_progress();
         let has_ended = this.codec.get_ref().get_ref().get_ref().has_ended;
         Poll::Ready(match result {
-            Ok(()) => this.unpacked((buf.filled().len() - before) as u64),
+            Ok(()) => {
+                let count = buf.filled().len() - before;
+                this.traffic.received[STREAM].fetch_add(count as u64, Relaxed);
+                Ok(())
+            }
             // Servers close without zlib's trailer, and connections break: an end as any other.
             Err(_) if has_ended => Ok(()),
             Err(error) => Err(wrong(&format!(
@@ -189,6 +169,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
             let count = self.read.len().min(buf.remaining());
             buf.put_slice(&self.read[..count]);
             self.read.drain(..count);
+            if self.read.is_empty() {
+                self.read = Vec::new();
+            }
         }
         let count = buf.filled().len() - before;
         self.traffic.received[WIRE].fetch_add(count as u64, Relaxed);
@@ -213,5 +196,39 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bomb_gives_others_their_turn() {
+        let mut compress = flate2::Compress::new(flate2::Compression::default(), true);
+        let blank = vec![b' '; 64 * 1024 * 1024];
+        let mut packed = Vec::with_capacity(blank.len() / 100);
+        let sync = flate2::FlushCompress::Sync;
+        let taken = compress.compress_vec(&blank, &mut packed, sync);
+        taken.expect("packed");
+        let mut zlib = Zlib::new(Cursor::new(Vec::new()), packed, 6, None);
+        let mut scratch = [0; 16 * 1024];
+        let unpacked = std::future::poll_fn(|cx| {
+            let mut unpacked = 0;
+            loop {
+                let mut buf = ReadBuf::new(&mut scratch);
+                match Pin::new(&mut zlib).poll_read(cx, &mut buf) {
+                    Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                        unpacked += buf.filled().len();
+                    }
+                    Poll::Ready(_) => panic!("all of it in one turn"),
+                    Poll::Pending => return Poll::Ready(unpacked),
+                }
+            }
+        });
+        let unpacked = unpacked.await;
+        assert!(unpacked <= 4 * 1024 * 1024, "{unpacked} in one turn");
     }
 }

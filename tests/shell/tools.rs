@@ -103,8 +103,17 @@ impl Shim {
 
     /// How much memory it has, in bytes.
     pub fn memory(&self) -> usize {
+        self.status("VmRSS:")
+    }
+
+    /// How much memory it had at the most.
+    pub fn most_memory(&self) -> usize {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, key: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let line = status.lines().find(|line| line.starts_with(key));
         let kibibytes = line.unwrap().split_whitespace().nth(1).unwrap();
         1024 * kibibytes.parse::<usize>().unwrap()
     }
@@ -136,11 +145,8 @@ impl Shim {
         (client, server)
     }
 
-    /// A client whose password was right and who has opened its stream again, and the server's end of its session.
-    pub fn authenticate<S: Read + Write>(
-        &self,
-        connections: &Receiver<Peer<S>>,
-    ) -> (Peer, Peer<S>) {
+    /// A client that sees how it may log in, and the server's end of its session.
+    pub fn open<S: Read + Write>(&self, connections: &Receiver<Peer<S>>) -> (Peer, Peer<S>) {
         let open = header("to='localhost'");
         let mut client = self.connect();
         client.send(&open);
@@ -149,6 +155,16 @@ impl Shim {
         server.send(&header("id='s1' from='localhost'"));
         server.send(FEATURES_LOGIN);
         client.wait("</stream:features>");
+        (client, server)
+    }
+
+    /// A client whose password was right and who has opened its stream again, and the server's end of its session.
+    pub fn authenticate<S: Read + Write>(
+        &self,
+        connections: &Receiver<Peer<S>>,
+    ) -> (Peer, Peer<S>) {
+        let open = header("to='localhost'");
+        let (mut client, mut server) = self.open(connections);
         client.send(
             "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGEAYg==</auth>",
         );
