@@ -119,7 +119,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("domain", "[]"),
     ("ca-file", r#""""#),
     ("danger-accept-invalid-certs", "false"),
-    ("compress", r#""auto""#),
+    ("compress", r#""off""#),
     ("compress-level", "6"),
     ("compress-sessions", "200"),
     ("policy", r#""auto""#),

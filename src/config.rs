@@ -76,7 +76,7 @@ impl Default for Settings {
             session: session::Options {
                 limits_before_login: Limits::BEFORE_LOGIN,
                 limits: Limits::AFTER_LOGIN,
-                compress: Compress::Auto,
+                compress: Compress::Off,
                 ..session::Options::default()
             },
             record: None,

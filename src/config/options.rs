@@ -85,8 +85,8 @@ pub struct RunOptions {
     /// Whether what travels between pubshim and the server is compressed (XEP-0138, zlib).
     ///
     /// Only if the server offers it, after the login; never under --policy off. It saves most of what pubsub costs
-    /// on the way. Who can make you receive or send what he chose, and sees how many bytes pass, can guess at the
-    /// rest: for secrets on networks that are watched, choose off.
+    /// on the way. Not by default: who can write to you and sees how many bytes pass can guess at what else is
+    /// said, such as the passwords of rooms.
     #[arg(long, env = "PUBSHIM_COMPRESS")]
     #[arg(value_name = "WHEN", help_heading = "Connections", value_enum)]
     pub compress: Option<Compress>,
@@ -98,7 +98,7 @@ pub struct RunOptions {
 
     /// Sessions compressed at once under --compress auto.
     ///
-    /// Each takes some 350KiB of memory. Further ones travel as they are.
+    /// Each takes about 390KiB of memory. Further ones travel as they are.
     #[arg(long, env = "PUBSHIM_COMPRESS_SESSIONS")]
     #[arg(value_name = "COUNT", help_heading = "Connections")]
     pub compress_sessions: Option<Count>,

@@ -162,7 +162,17 @@ fn services_with_rooms_are_translated_unless_nothing_is() {
 fn off_does_not_compress() {
     assert!(refused("--compress require --policy off").contains("--policy off"));
     settings("--compress auto --policy off");
-    assert_eq!(settings("").session.compress, Compress::Auto);
+}
+
+#[test]
+fn nothing_is_compressed_unless_it_is_asked_for() {
+    assert_eq!(settings("").session.compress, Compress::Off);
+    let settings = settings("--compress auto");
+    assert_eq!(settings.session.compress, Compress::Auto);
+    assert_eq!(
+        (settings.compress_level, settings.compress_sessions),
+        (6, 200)
+    );
 }
 
 #[test]

@@ -44,7 +44,12 @@ fn prosody_offers_none_and_that_is_said() {
     let shim = Shim::start(server, "auto", &["--compress=require"]);
     let account = server.account("juliet");
     let _juliet = Puppet::start(&shim.entry(), &account, "balcony");
-    shim.wait_for_log("does not offer zlib");
+    shim.wait_for_log("which --compress require asks for: the server does not offer zlib");
+
+    let shim = Shim::start(server, "auto", &["--compress=auto"]);
+    let juliet = Puppet::login(&shim.entry(), &account, "balcony");
+    juliet.ping();
+    shim.wait_for_log("not compressed: the server does not offer zlib");
 }
 
 #[test]
