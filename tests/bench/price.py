@@ -4,7 +4,8 @@
 usage: price.py PUBSHIM      (a release build)
 
 One session in which a client says what clients say: for each three messages, presence that differs from the last. A
-stand-in server answers and compresses (XEP-0138). Bytes to the server, from the client's first presence on.
+stand-in server answers and compresses (XEP-0138). Bytes to the server, from the client's first presence on. Then the
+memory of sessions that are idle after more was said both ways than zlib looks back on.
 """
 import asyncio
 import random
@@ -14,6 +15,7 @@ import zlib
 import load
 
 CHANGES, MESSAGES = 200, 3
+SESSIONS, SAID = 200, 80 * 1024
 COMPRESS = "http://jabber.org/protocol/compress"
 # Enough of a language that sentences differ as people's do.
 WORDS = (
@@ -120,6 +122,31 @@ async def measure(program, *options):
         return sent, server.plain, server.came
 
 
+async def weigh(program, *options):
+    """KiB for each session."""
+    load.Server = Server
+    said = "".join(corpus())[:SAID].rpartition("<")[0].rpartition("</message>")
+    said = said[0] + said[1]
+
+    async def talk(client, server):
+        server.plain = client.length = 0
+        client.send(said)
+        server.send(said)
+        await server.wait(lambda: server.plain >= len(said))
+        await client.wait(lambda: client.length >= len(said))
+        server.text = client.text = ""
+
+    async with load.Shim(program, *options) as shim:
+        for ends in await shim.log_in_many(load.WARM_UP):
+            await talk(*ends)
+        await asyncio.sleep(load.SETTLE)
+        before = shim.memory()
+        for ends in await shim.log_in_many(SESSIONS):
+            await talk(*ends)
+        await asyncio.sleep(load.SETTLE)
+        return (shim.memory() - before) / SESSIONS
+
+
 async def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -131,6 +158,12 @@ async def main():
     ):
         sent, plain, came = await measure(sys.argv[1], *options)
         print(f"{name:24}{sent:10}{plain:10}{came:12}{came / sent:11.2f}x")
+    print(f"Resident memory for each of {SESSIONS} sessions")
+    for name, options in (
+        ("plain", ("--compress=off",)),
+        *((f"zlib, level {level}", ("--compress=require", f"--compress-level={level}")) for level in (1, 6, 9)),
+    ):
+        print(f"{name:24}{await weigh(sys.argv[1], *options):10.1f} KiB")
 
 
 if __name__ == "__main__":

@@ -554,5 +554,6 @@ fn what_a_compressed_session_costs() {
         ends.push((client, server));
     }
     let each = (shim.memory() - before) / SESSIONS / 1024;
-    assert!(each <= 400, "{each} KiB a session");
+    // Some 390, with room for what an allocator keeps; a second state of zlib would be some 250 more.
+    assert!(each <= 480, "{each} KiB a session");
 }
