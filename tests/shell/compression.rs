@@ -313,6 +313,17 @@ fn a_bomb_between_stanzas_passes_as_fast_as_it_is_read() {
 }
 
 #[test]
+fn a_bomb_nobody_reads_is_not_unpacked() {
+    let (mut shim, connections) = required(&["--stall-timeout=3s"]);
+    let (_frozen, mut server) = log_in(&shim, &connections);
+    let before = shim.most_memory();
+    server.stream.write_all(&bomb(b' ')).unwrap();
+    shim.wait_for_log(": ended");
+    let grown = shim.most_memory() - before;
+    assert!(grown < LITTLE, "{grown}");
+}
+
+#[test]
 fn a_bomb_that_is_no_xml_ends_the_session() {
     let (mut shim, connections) = required(&[]);
     let (mut client, mut server) = log_in(&shim, &connections);
