@@ -130,7 +130,7 @@ impl Connector {
         let place = Arc::clone(&self.compressed).try_acquire_owned();
         place
             .map(Some)
-            .map_err(|_| "as many sessions as --compress-sessions are")
+            .map_err(|_| "as many sessions are compressed as --compress-sessions allows")
     }
 
     /// How hard to compress.

@@ -22,7 +22,7 @@ pub(super) struct Zlib<S> {
     flushing: bool,
     traffic: Arc<Traffic>,
     /// The place among the sessions that may be compressed.
-    _permit: Option<OwnedSemaphorePermit>,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// How many bytes of a stream there were, and as how many they travelled.
@@ -54,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Zlib<S> {
         stream: S,
         read: Vec<u8>,
         level: u8,
-        permit: Option<OwnedSemaphorePermit>,
+        place: Option<OwnedSemaphorePermit>,
     ) -> Self {
         let traffic = Arc::new(Traffic::default());
         let counted = Counted {
@@ -68,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Zlib<S> {
             codec: ZlibDecoder::new(BufReader::new(encoder)),
             flushing: false,
             traffic,
-            _permit: permit,
+            _place: place,
         }
     }
 

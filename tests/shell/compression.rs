@@ -314,11 +314,11 @@ fn a_bomb_between_stanzas_passes_as_fast_as_it_is_read() {
 
 #[test]
 fn a_bomb_nobody_reads_is_not_unpacked() {
-    let (mut shim, connections) = required(&["--stall-timeout=2s"]);
+    let (mut shim, connections) = required(&["--stall-timeout=1s"]);
     let (_frozen, mut server) = log_in(&shim, &connections);
     let before = shim.most_memory();
     server.stream.write_all(&bomb(b' ')).unwrap();
-    shim.wait_for_log("ended the client's stream");
+    shim.wait_for_log(": ended");
     let grown = shim.most_memory() - before;
     assert!(grown < LITTLE, "{grown}");
 }
@@ -478,7 +478,7 @@ fn auto_compresses_to_elsewhere_as_many_sessions_as_may_be() {
     plain.send(&header("id='s2' from='localhost'"));
     plain.send(OFFER);
     second.wait("</stream:features>");
-    shim.wait_for_log("as many sessions as --compress-sessions");
+    shim.wait_for_log("as many sessions are compressed as --compress-sessions allows");
 
     client.send("</stream:stream>");
     server.wait("</stream:stream>");
