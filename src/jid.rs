@@ -43,27 +43,31 @@ pub fn prepare(jid: &str) -> Option<Cow<'_, str>> {
     if bare.len() > MOST_UNPREPARED {
         return None;
     }
-    let (local, domain) = match bare.split_once('@') {
-        Some((local, domain)) => (Some(local), domain),
-        None => (None, bare),
+    let prepared = prepare_bare(bare)?;
+    // A character younger than stringprep's Unicode may become a capital letter: no server takes it.
+    let is_stable = is_plain(&prepared) || prepare_bare(&prepared)? == prepared;
+    is_stable.then(|| with_bare(jid, prepared))
+}
+
+fn prepare_bare(bare: &str) -> Option<String> {
+    let Some((local, domain)) = bare.split_once('@') else {
+        return Some(::jid::DomainPart::new(bare).ok()?.to_string());
     };
-    let local = match local {
-        Some(local) => Some(::jid::NodePart::new(local).ok()?),
-        None => None,
-    };
+    let local = ::jid::NodePart::new(local).ok()?;
     let domain = ::jid::DomainPart::new(domain).ok()?;
-    let prepared = match &local {
-        Some(local) => format!("{}@{}", local.as_str(), domain.as_str()),
-        None => domain.as_str().to_owned(),
-    };
-    Some(with_bare(jid, prepared))
+    Some(format!("{}@{}", local.as_str(), domain.as_str()))
+}
+
+/// Whether preparing a bare JID changes nothing, as far as is seen at once.
+fn is_plain(bare: &str) -> bool {
+    let is_plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"@.-_".contains(&byte);
+    bare.bytes().all(is_plain)
 }
 
 /// The same for comparing: an address that cannot be prepared is taken in lower case.
 pub fn prepared(jid: &str) -> Cow<'_, str> {
-    let is_plain =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"@.-_".contains(&byte);
-    if bare(jid).bytes().all(is_plain) {
+    if is_plain(bare(jid)) {
         return Cow::Borrowed(jid);
     }
     prepare(jid).unwrap_or_else(|| with_bare(jid, bare(jid).to_lowercase()))
@@ -169,6 +173,8 @@ mod tests {
             "Juliet@Capulet@Lit",
             "Juliet@Capu let.lit",
             "\u{200e}Juliet@Capulet.lit",
+            "\u{1ccd6}@Capulet.lit",
+            "\u{1ccd6}",
             &format!("{long}@capulet.lit"),
             &format!("juliet@{long}"),
             &"Ä".repeat(200_000),
