@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::session::{self, Policy};
+use crate::session::{self, Compress, Policy};
 use crate::view;
 use crate::xml::Limits;
 
@@ -21,7 +21,9 @@ mod options;
 mod value;
 pub use forget::ForgetOptions;
 pub use options::RunOptions;
-pub use value::{Count, Domain, ListenAddress, Seconds, Server, ServerAddress, Size, Verbosity};
+pub use value::{
+    CompressionLevel, Count, Domain, ListenAddress, Seconds, Server, ServerAddress, Size, Verbosity,
+};
 
 /// What `pubshim run` runs with: complete and checked.
 #[derive(Clone, Debug)]
@@ -34,6 +36,10 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// Do not check the server's certificate.
     pub danger_accept_invalid_certs: bool,
+    /// How hard the server's leg is compressed, from 1 to 9.
+    pub compress_level: u8,
+    /// Sessions that may be compressed at once under [`Compress::Auto`].
+    pub compress_sessions: usize,
     /// Sessions open at once.
     pub max_sessions: usize,
     /// Bytes that all sessions together may hold of stanzas, beyond [`Session::FREE`](session::Session::FREE) each.
@@ -63,6 +69,8 @@ impl Default for Settings {
             server: None,
             ca_file: None,
             danger_accept_invalid_certs: false,
+            compress_level: 6,
+            compress_sessions: 200,
             max_sessions: 1000,
             max_held: 256 * 1024 * 1024,
             connect_timeout: Duration::from_secs(15),
@@ -70,6 +78,7 @@ impl Default for Settings {
             session: session::Options {
                 limits_before_login: Limits::BEFORE_LOGIN,
                 limits: Limits::AFTER_LOGIN,
+                compress: Compress::Off,
                 ..session::Options::default()
             },
             record: None,
@@ -176,6 +185,11 @@ pub enum ConfigError {
         "--rooms means nothing under --policy off, which changes nothing; leave one of the two out"
     )]
     RoomsUnderOff,
+    /// `compress` was given where it means nothing.
+    #[error(
+        "--compress require means nothing under --policy off, which changes nothing; leave one of the two out"
+    )]
+    CompressUnderOff,
 }
 
 impl RunOptions {
@@ -195,6 +209,7 @@ impl RunOptions {
         }
         if self.policy == Some(Policy::Off) {
             file.rooms = None;
+            file.compress = None;
         }
         let options = self.or(file);
         let allow_remote_plaintext = options.allow_remote_plaintext.unwrap_or(false);
@@ -215,6 +230,9 @@ impl RunOptions {
             danger_accept_invalid_certs: self
                 .danger_accept_invalid_certs
                 .or(other.danger_accept_invalid_certs),
+            compress: self.compress.or(other.compress),
+            compress_level: self.compress_level.or(other.compress_level),
+            compress_sessions: self.compress_sessions.or(other.compress_sessions),
             policy: self.policy.or(other.policy),
             native: self.native.or(other.native),
             rooms: self.rooms.or(other.rooms),
@@ -263,6 +281,12 @@ impl RunOptions {
             server: self.server.and_then(|server| server.0),
             ca_file: self.ca_file.filter(|path| !path.as_os_str().is_empty()),
             danger_accept_invalid_certs: self.danger_accept_invalid_certs.unwrap_or(false),
+            compress_level: self
+                .compress_level
+                .map_or(default.compress_level, |level| level.0),
+            compress_sessions: self
+                .compress_sessions
+                .map_or(default.compress_sessions, |count| count.0),
             max_sessions: self
                 .max_sessions
                 .map_or(default.max_sessions, |count| count.0),
@@ -321,6 +345,7 @@ impl RunOptions {
                 Some(Server(Some(server))) => server.security,
                 _ => default.security,
             },
+            compress: self.compress.unwrap_or(default.compress),
             // Who has not logged in yet is never allowed more than the default.
             limits_before_login: Limits {
                 bytes: size(self.max_stanza_size_before_login, before.bytes),
@@ -369,6 +394,9 @@ fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result<(), Config
     }
     if session.policy == Policy::Off && !session.rooms.is_empty() {
         return Err(ConfigError::RoomsUnderOff);
+    }
+    if session.policy == Policy::Off && session.compress == Compress::Require {
+        return Err(ConfigError::CompressUnderOff);
     }
     Ok(())
 }

@@ -332,6 +332,9 @@ impl Replay {
                 }
                 Output::Log(event) => self.events.push(event),
                 Output::Finish(_) | Output::Hold(_) | Output::Learned(_) | Output::Recorded(_) => {}
+                Output::MayCompress | Output::Compress(_) => {
+                    panic!("compression nobody has asked for")
+                }
                 Output::StartTls => panic!("STARTTLS on a plain connection"),
             }
         }

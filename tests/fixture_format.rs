@@ -8,7 +8,7 @@ use proptest::sample::select;
 use pubshim::fixture::{
     Exchange, Expected, ExpectedKind, Fixture, Header, Outcome, Recording, Start, Step, replay,
 };
-use pubshim::session::{Function, Leg, Output, Policy, Record, Security, ServerFacts};
+use pubshim::session::{Compress, Function, Leg, Output, Policy, Record, Security, ServerFacts};
 use pubshim::xml::{Framer, Limits};
 
 /// A line of text without white space at its ends, which is not empty.
@@ -61,6 +61,8 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Step::HoldRefused),
         leg().prop_map(Step::Ends),
         facts().prop_map(Step::Connected),
+        Just(Step::MayCompress),
+        line().prop_map(Step::MayNotCompress),
         Just(Step::Secured),
         line().prop_map(Step::Failed),
         time().prop_map(Step::After),
@@ -132,7 +134,11 @@ fn header() -> impl Strategy<Value = Header> {
             select(vec![Function::Presence, Function::Rooms, Function::Chat]),
             0..3,
         ),
-        (vec("[a-z]{1,8}\\.example", 0..3), any::<bool>()),
+        (
+            vec("[a-z]{1,8}\\.example", 0..3),
+            any::<bool>(),
+            select(vec![Compress::Auto, Compress::Require, Compress::Off]),
+        ),
         "[a-z]{1,8}@[a-z]{1,8}\\.example/[a-z ]{0,4}[a-z]",
         facts(),
         any::<u64>(),
@@ -149,6 +155,11 @@ fn header() -> impl Strategy<Value = Header> {
                 native,
                 rooms: rooms.0,
                 rooms_open: rooms.1,
+                // An established session's server has compressed long since, or never will.
+                compress: match start {
+                    Start::Established => Compress::Off,
+                    Start::Connected(_) => rooms.2,
+                },
                 account,
                 // What is known from the start only an established session can have.
                 facts: match start {

@@ -6,8 +6,10 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args};
 use serde::Deserialize;
 
-use super::{Count, Domain, ListenAddress, LogFormat, Seconds, Server, Size, Verbosity};
-use crate::session::{Function, Policy};
+use super::{
+    CompressionLevel, Count, Domain, ListenAddress, LogFormat, Seconds, Server, Size, Verbosity,
+};
+use crate::session::{Compress, Function, Policy};
 use crate::view::{Form, Only};
 
 /// Options of `pubshim run` as they were given: what is `None` is asked for elsewhere or left to
@@ -79,6 +81,27 @@ pub struct RunOptions {
     #[arg(num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", value_parser = boolean)]
     pub danger_accept_invalid_certs: Option<bool>,
+
+    /// Whether what travels between pubshim and the server is compressed (XEP-0138, zlib).
+    ///
+    /// Only if the server offers it, after the login; never under --policy off. It saves most of what pubsub costs
+    /// on the way. Not by default: who can write to you and sees how many bytes pass can guess at what else is
+    /// said, such as the passwords of rooms.
+    #[arg(long, env = "PUBSHIM_COMPRESS")]
+    #[arg(value_name = "WHEN", help_heading = "Connections", value_enum)]
+    pub compress: Option<Compress>,
+
+    /// How hard to compress: 1 is fastest, 9 is smallest.
+    #[arg(long, env = "PUBSHIM_COMPRESS_LEVEL")]
+    #[arg(value_name = "LEVEL", help_heading = "Connections")]
+    pub compress_level: Option<CompressionLevel>,
+
+    /// Sessions compressed at once under --compress auto.
+    ///
+    /// Each takes about 390KiB of memory. Further ones travel as they are.
+    #[arg(long, env = "PUBSHIM_COMPRESS_SESSIONS")]
+    #[arg(value_name = "COUNT", help_heading = "Connections")]
+    pub compress_sessions: Option<Count>,
 
     /// How much is said with publish-subscribe (XEP-0207).
     #[arg(long, env = "PUBSHIM_POLICY")]

@@ -46,9 +46,12 @@ fn everything_given_arrives() {
         "--listen 127.0.0.1:1 --listen [::1]:2,127.0.0.2:3 --server tls://a:4 --domain A.b,c.d \
          --ca-file ca.pem --danger-accept-invalid-certs --native rooms --native chat \
          --max-sessions 5 --connect-timeout 6 --shutdown-timeout 7 --log-format json -qq \
+         --compress require --compress-level 8 --compress-sessions 9 \
          --show --show-bodies --show-only presence,romeo@a.b --show-only @c.d",
     );
     assert_eq!((given.show.form, given.show.bodies), (Form::Short, true));
+    assert_eq!(given.session.compress, Compress::Require);
+    assert_eq!((given.compress_level, given.compress_sessions), (8, 9));
     let only = ["presence", "romeo@a.b", "@c.d"].map(|text| text.parse().expect(text));
     assert_eq!(given.show.only, only);
     let listen: Vec<String> = given.listen.iter().map(ToString::to_string).collect();
@@ -153,6 +156,23 @@ fn services_with_rooms_are_translated_unless_nothing_is() {
         assert_eq!(given.session.rooms, ["chat.a.b", "pubsub.a.b", "c.d"]);
     }
     assert!(refused("--rooms chat.a.b --policy off").contains("--policy off"));
+}
+
+#[test]
+fn off_does_not_compress() {
+    assert!(refused("--compress require --policy off").contains("--policy off"));
+    settings("--compress auto --policy off");
+}
+
+#[test]
+fn nothing_is_compressed_unless_it_is_asked_for() {
+    assert_eq!(settings("").session.compress, Compress::Off);
+    let settings = settings("--compress auto");
+    assert_eq!(settings.session.compress, Compress::Auto);
+    assert_eq!(
+        (settings.compress_level, settings.compress_sessions),
+        (6, 200)
+    );
 }
 
 #[test]

@@ -97,6 +97,19 @@ fn number(text: &str, units: &[(&str, u64)], range: RangeInclusive<u64>) -> Opti
     number.checked_mul(unit).filter(|it| range.contains(it))
 }
 
+/// How hard to compress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompressionLevel(pub u8);
+
+impl FromStr for CompressionLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let level = text.parse().ok().filter(|level| (1..=9).contains(level));
+        level.map(Self).ok_or_else(Self::refused)
+    }
+}
+
 /// Steps from the usual amount of logging.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verbosity(pub i8);
@@ -249,6 +262,7 @@ values! {
     Count: "a whole number from 1 to 100000000";
     Size: "a size from 1 byte to 1024GiB, in bytes or such as 64KiB or 16MiB";
     Seconds: "a time from 1s to 24h, in seconds or such as 90s or 2m";
+    CompressionLevel: "a whole number from 1 to 9";
     Verbosity: "a whole number from -3 to 2";
 }
 
@@ -351,6 +365,10 @@ mod tests {
         assert_eq!("Example.ORG.".parse(), Ok(Domain("example.org".into())));
         for text in ["", ".", "a b", "user@a", "a/b", "a:5222", "a,b"] {
             assert!(text.parse::<Domain>().is_err(), "{text}");
+        }
+        assert_eq!("9".parse(), Ok(CompressionLevel(9)));
+        for text in ["0", "10", "x"] {
+            assert!(text.parse::<CompressionLevel>().is_err(), "{text}");
         }
         assert_eq!("-3".parse(), Ok(Verbosity(-3)));
         assert!("3".parse::<Verbosity>().is_err());

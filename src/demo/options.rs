@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 
 use crate::config::{Domain, ListenAddress, LogSettings, Settings};
 use crate::sandbox;
-use crate::session::{self, Policy, Security};
+use crate::session::{self, Compress, Policy, Security};
 use crate::view::{self, Form, Only};
 
 /// What is shown below the help.
@@ -152,6 +152,7 @@ impl DemoOptions {
                 .map(|account| (format!("{}@{domain}", account.name), account.password))
                 .collect(),
             data: self.data.clone(),
+            compression: true,
             ..sandbox::Config::default()
         }
     }
@@ -167,6 +168,8 @@ impl DemoOptions {
                 rooms: vec![self.rooms()],
                 domains: vec![domain.clone()],
                 security: Security::Plain,
+                // Not for the way, which is none: to be seen.
+                compress: Compress::Require,
                 ..default.session
             },
             show: view::Options {

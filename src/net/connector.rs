@@ -10,11 +10,12 @@ use dashmap::DashMap;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::BufReader;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_native_tls::TlsStream;
 use tokio_util::either::Either;
 
 use crate::config::{ServerAddress, Settings};
-use crate::session::{Security, ServerFacts};
+use crate::session::{Compress, Policy, Security, ServerFacts};
 
 /// The port of classic XMPP clients (RFC 6120 §14.7).
 const XMPP_CLIENT_PORT: u16 = 5222;
@@ -39,6 +40,10 @@ pub struct Connector {
     facts: DashMap<String, ServerFacts>,
     /// The certificate of the server is checked, so what it says may be kept.
     verifies: bool,
+    compress: Compress,
+    compress_level: u8,
+    /// Places for sessions that are compressed because it may be worth it.
+    compressed: Arc<Semaphore>,
 }
 
 impl Connector {
@@ -75,6 +80,12 @@ impl Connector {
             timeout: settings.connect_timeout,
             facts: DashMap::new(),
             verifies: !settings.danger_accept_invalid_certs,
+            compress: match settings.session.policy {
+                Policy::Off => Compress::Off,
+                _ => settings.session.compress,
+            },
+            compress_level: settings.compress_level,
+            compressed: Arc::new(Semaphore::new(settings.compress_sessions)),
         })
     }
 
@@ -97,6 +108,34 @@ impl Connector {
         if self.verifies {
             self.facts.insert(domain.to_owned(), facts);
         }
+    }
+
+    /// A place for one more compressed session, if sessions need one. The error tells why this one is to stay as it
+    /// is.
+    pub(super) fn compressed_place(
+        &self,
+        stream: &ServerStream,
+    ) -> Result<Option<OwnedSemaphorePermit>, &'static str> {
+        if self.compress != Compress::Auto {
+            return Ok(None);
+        }
+        let tcp = match stream {
+            Either::Left(tcp) => tcp,
+            Either::Right(tls) => tls.get_ref().get_ref().get_ref().get_ref(),
+        };
+        let is_here = |address: SocketAddr| address.ip().to_canonical().is_loopback();
+        if tcp.peer_addr().is_ok_and(is_here) {
+            return Err("the server is on this machine");
+        }
+        let place = Arc::clone(&self.compressed).try_acquire_owned();
+        place
+            .map(Some)
+            .map_err(|_| "as many sessions are compressed as --compress-sessions allows")
+    }
+
+    /// How hard to compress.
+    pub(super) fn compress_level(&self) -> u8 {
+        self.compress_level
     }
 
     /// Connects to the server of `domain`. The error is a sentence for the user.

@@ -6,6 +6,7 @@
 //! | `connector.rs` | resolves, connects and secures the server's leg |
 //! | `sandbox.rs` | the sockets and the file of a [`sandbox`](crate::sandbox) |
 //! | `budget.rs` | how much all sessions together may hold |
+//! | `zlib.rs` | the server's leg compressed |
 //! | `pump.rs` | the one task that owns both connections of a session |
 //! | `forget.rs` | listens until one account is forgotten, and prints what is done |
 //! | `watch.rs` | threads that are told what sessions do, without keeping them waiting |
@@ -27,6 +28,7 @@ mod recorder;
 mod sandbox;
 mod show;
 mod watch;
+mod zlib;
 
 pub use connector::Connector;
 pub use forget::forget;

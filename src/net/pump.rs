@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,11 +10,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::either::Either;
 
 use super::budget::Share;
 use super::connector::{Connector, ServerStream};
 use super::watch::Watch;
+use super::zlib::{Traffic, Zlib};
 use crate::session::{Event, Input, Leg, Level, Options, Output, Seed, Session};
 
 /// What one read takes at the most.
@@ -30,16 +34,23 @@ thread_local! {
 
 type Connecting = Pin<Box<dyn Future<Output = Result<ServerStream, String>> + Send>>;
 
+/// The server's leg: as it is, or compressed.
+type ServerLeg = Either<ServerStream, Box<Zlib<ServerStream>>>;
+
 /// A session with its connections.
 pub(super) struct Pump {
     session: Session,
     client: Half<TcpStream>,
-    server: Half<ServerStream>,
+    server: Half<ServerLeg>,
     /// The server's leg while it is being made or secured.
     connecting: Option<Connecting>,
     /// The server's leg was made: what is being done then is TLS.
     connected: bool,
     connector: Arc<Connector>,
+    /// A place among the compressed sessions, from when the server has offered it until it does it or refuses.
+    place: Option<OwnedSemaphorePermit>,
+    /// What passes compressed, if anything does.
+    traffic: Option<Arc<Traffic>>,
     domain: String,
     /// What of the budget of all sessions this one holds.
     share: Share,
@@ -52,6 +63,8 @@ pub(super) struct Pump {
 /// One connection and how far its end is.
 struct Half<S> {
     stream: Option<S>,
+    /// Something was written that the stream may still hold.
+    unflushed: bool,
     end: End,
 }
 
@@ -88,6 +101,8 @@ impl Pump {
             connecting: None,
             connected: false,
             connector,
+            place: None,
+            traffic: None,
             domain: String::new(),
             share,
             start: Instant::now(),
@@ -108,6 +123,11 @@ impl Pump {
             self.poll(cx)
         })
         .await;
+        if let Some(traffic) = &self.traffic {
+            let event = traffic.event();
+            log(&event);
+            self.tell(vec![Output::Log(event)]);
+        }
     }
 
     /// Reads each leg once, lets the session handle it, writes each leg once, as long as anything moves.
@@ -143,13 +163,12 @@ impl Pump {
         let is_first = !std::mem::replace(&mut self.connected, true);
         match result {
             Ok(stream) => {
-                self.server.stream = Some(stream);
-                let facts = self.connector.facts(&self.domain);
                 let input = match is_first {
-                    true => Input::Connected(facts),
+                    true => Input::Connected(self.connector.facts(&self.domain)),
                     false => Input::Secured,
                 };
                 self.session.handle(input, now);
+                self.server.stream = Some(Either::Left(stream));
             }
             Err(reason) => self.session.handle(Input::Failed(reason), now),
         }
@@ -175,12 +194,14 @@ impl Pump {
                     self.connecting = Some(Box::pin(Arc::clone(&self.connector).connect(domain)));
                 }
                 Output::StartTls => {
-                    if let Some(stream) = self.server.stream.take() {
+                    if let Some(Either::Left(stream)) = self.server.stream.take() {
                         let domain = self.domain.clone();
                         self.connecting =
                             Some(Box::pin(Arc::clone(&self.connector).secure(stream, domain)));
                     }
                 }
+                Output::MayCompress => self.take_place(),
+                Output::Compress(read) => self.compress(read),
                 Output::Hold(bytes) => {
                     if !self.share.hold(bytes) {
                         let now = self.start.elapsed();
@@ -193,7 +214,13 @@ impl Pump {
                     self.connecting = None;
                     self.server.finish();
                 }
-                Output::Log(event) => log(&event),
+                Output::Log(event) => {
+                    if matches!(event, Event::NotCompressed(_)) {
+                        // The server refused after all.
+                        self.place = None;
+                    }
+                    log(&event);
+                }
                 // Nobody watches, so there is none.
                 Output::Recorded(_) => {}
             }
@@ -202,6 +229,32 @@ impl Pump {
             self.tell(steps);
         }
         moved
+    }
+
+    /// Takes a place among the compressed sessions, if this one needs one and there is one.
+    fn take_place(&mut self) {
+        let place = match &self.server.stream {
+            Some(Either::Left(stream)) => self.connector.compressed_place(stream),
+            _ => Err("its connection is gone"),
+        };
+        let input = match place {
+            Ok(place) => {
+                self.place = place;
+                Input::MayCompress
+            }
+            Err(reason) => Input::MayNotCompress(reason.to_owned()),
+        };
+        self.session.handle(input, self.start.elapsed());
+    }
+
+    /// Compresses the server's leg, of which these bytes were read already.
+    fn compress(&mut self, read: Vec<u8>) {
+        if let Some(Either::Left(stream)) = self.server.stream.take() {
+            let level = self.connector.compress_level();
+            let zlib = Zlib::new(stream, read, level, self.place.take());
+            self.traffic = Some(zlib.traffic());
+            self.server.stream = Some(Either::Right(Box::new(zlib)));
+        }
     }
 
     fn tell(&mut self, steps: Vec<Output>) {
@@ -239,6 +292,7 @@ impl<S> Half<S> {
     fn new(stream: Option<S>) -> Self {
         Self {
             stream,
+            unflushed: false,
             end: End::Open,
         }
     }
@@ -279,9 +333,15 @@ fn poll_read<S: AsyncRead + Unpin>(
         let Poll::Ready(result) = Pin::new(stream).poll_read(cx, &mut buf) else {
             return false;
         };
+        // The other side is there, and says what nobody can read.
+        let is_wrong_data = matches!(&result, Err(error) if error.kind() == ErrorKind::InvalidData);
         has_ended = result.is_err() || buf.filled().is_empty();
         match (is_over, has_ended) {
             (true, _) => {}
+            (false, true) if is_wrong_data => {
+                let reason = result.err().map(|error| error.to_string());
+                session.handle(Input::Failed(reason.unwrap_or_default()), now);
+            }
             (false, true) => session.handle(Input::Eof(leg), now),
             (false, false) => session.handle(Input::Bytes(leg, buf.filled()), now),
         }
@@ -327,8 +387,17 @@ fn poll_write<S: AsyncWrite + Unpin>(
             }
         };
         session.sent(leg, written, now);
-        // For a socket this does nothing; TLS may still hold bytes, which the next write pushes out.
-        let _ = Pin::new(stream).poll_flush(cx);
+        half.unflushed = true;
+        if !session.outgoing(leg).is_empty() {
+            // One flush for all of it.
+            return true;
+        }
+    }
+    if half.unflushed && Pin::new(&mut *stream).poll_flush(cx).is_ready() {
+        // If it failed, so will what comes next.
+        half.unflushed = false;
+    }
+    if count > 0 {
         return true;
     }
     if matches!(half.end, End::Finishing(_)) {
@@ -347,5 +416,69 @@ fn log(event: &Event) {
         Level::Info => tracing::info!("{event}"),
         Level::Debug => tracing::debug!("{event}"),
         Level::Trace => tracing::trace!("{event}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Takes it in parts, and holds it until it was asked twice to flush.
+    #[derive(Default)]
+    struct Holding {
+        held: usize,
+        asked: usize,
+        sent: usize,
+    }
+
+    impl AsyncWrite for Holding {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let count = bytes.len().min(100);
+            self.held += count;
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.asked += 1;
+            if self.asked == 1 {
+                return Poll::Pending;
+            }
+            self.sent += std::mem::take(&mut self.held);
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn what_a_stream_holds_is_flushed_when_it_can_be() {
+        let now = Duration::ZERO;
+        let mut session = Session::new(Arc::default(), Seed([0; 32]), now);
+        session.handle(Input::Bytes(Leg::Client, b"no stream"), now);
+        let count = session.outgoing(Leg::Client).len();
+        let mut half = Half::new(Some(Holding::default()));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(count > 200, "it takes more than one write");
+        let mut poll = || {
+            let is_all = session.outgoing(Leg::Client).len() <= 100;
+            let moved = poll_write(&mut half, &mut session, Leg::Client, &mut cx, now);
+            let stream = half.stream.as_ref().expect("an open stream");
+            (is_all, moved, stream.asked, stream.sent)
+        };
+        for _ in 0..(count - 1) / 100 {
+            assert_eq!(poll(), (false, true, 0, 0), "one flush for all of it");
+        }
+        assert_eq!(poll(), (true, true, 1, 0));
+        assert_eq!(poll(), (true, false, 2, count));
+        assert_eq!(poll(), (true, false, 2, count));
     }
 }

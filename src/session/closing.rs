@@ -251,6 +251,7 @@ impl Session {
             .closing
             .or(Some(self.now + self.options.timeouts.close));
         self.client.held = false;
+        self.server.held = false;
     }
 
     pub(super) fn finish_both(&mut self) {

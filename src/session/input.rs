@@ -14,6 +14,10 @@ pub enum Input<'a> {
     /// The server's leg is up, and secured if [`Security::DirectTls`](super::Security) asks for it.
     /// With it comes what other sessions have learned of this server.
     Connected(ServerFacts),
+    /// The answer to [`Output::MayCompress`](super::Output::MayCompress): this session may be compressed.
+    MayCompress,
+    /// The other answer: it is to stay as it is, and why.
+    MayNotCompress(String),
     /// The TLS that [`Output::StartTls`](super::Output::StartTls) asked for is up and its certificate checked.
     Secured,
     /// The server's leg could not be made or secured: what happened and what to do, for the user.
@@ -34,6 +38,8 @@ impl fmt::Debug for Input<'_> {
             Self::Bytes(leg, bytes) => write!(f, "Bytes({leg}, {} bytes)", bytes.len()),
             Self::Eof(leg) => write!(f, "Eof({leg})"),
             Self::Connected(facts) => write!(f, "Connected({facts:?})"),
+            Self::MayCompress => f.write_str("MayCompress"),
+            Self::MayNotCompress(reason) => write!(f, "MayNotCompress({reason:?})"),
             Self::Secured => f.write_str("Secured"),
             Self::Failed(reason) => write!(f, "Failed({reason:?})"),
             Self::Timeout => f.write_str("Timeout"),

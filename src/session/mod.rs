@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `mod.rs` | [`Session`]: inputs, outputs, deadlines, frames to handlers |
 //! | `negotiation.rs` | headers, features, STARTTLS, SASL, binding |
+//! | `compression.rs` | agreeing with the server to compress |
 //! | `relay.rs` | what passes unread under `off` |
 //! | `limits.rs` | what is too large to be read or held, and answered in its place |
 //! | `stanzas.rs` | what passes, what is translated, what is refused once logged in |
@@ -16,6 +17,7 @@
 //! | `tap.rs` | what is noted of a session that is recorded |
 
 mod closing;
+mod compression;
 mod connection;
 mod input;
 mod limits;
@@ -33,7 +35,7 @@ pub use crate::wire::{
     Dropped, Event, Forgetting, Leg, Level, Output, Record, Rule, Seed, ServerFacts,
 };
 pub use input::Input;
-pub use options::{Options, Security, Timeouts};
+pub use options::{Compress, Options, Security, Timeouts};
 
 use connection::Connection;
 use negotiation::Phase;
@@ -65,6 +67,12 @@ pub struct Session {
     domain: String,
     /// The client's stream header as it came, until it was sent on.
     header: Vec<u8>,
+    /// Whether compression is still to be agreed on.
+    compress: Compress,
+    /// What the server has said that the client is shown once compression is settled.
+    postponed: compression::Postponed,
+    /// What follows the frame in work is compressed.
+    begins_compression: bool,
     /// The client has begun to log in, one way or another.
     login_tried: bool,
     /// SASL has succeeded.
@@ -106,6 +114,9 @@ impl Session {
             ),
             domain: String::new(),
             header: Vec::new(),
+            compress: options.compress,
+            postponed: compression::Postponed::default(),
+            begins_compression: false,
             login_tried: false,
             authenticated: false,
             login_id: None,
@@ -140,6 +151,8 @@ impl Session {
                 self.wire.facts = facts;
                 self.handle_connected();
             }
+            Input::MayCompress => self.handle_may_compress(),
+            Input::MayNotCompress(reason) => self.handle_may_not_compress(&reason),
             Input::Secured => self.handle_secured(),
             Input::Failed(reason) => self.handle_failed(&reason),
             Input::Timeout => self.handle_timeout(),
@@ -186,7 +199,7 @@ impl Session {
             _ if self.is_relaying() => has_room,
             // A full buffer towards the server must not stop the reading of the server: that would be
             // a deadlock. What a client causes towards itself is bounded by not reading it.
-            Leg::Server => has_room,
+            Leg::Server => has_room && !connection.held,
             Leg::Client => {
                 let is_patient = connection.pending.len() < self.options.limits_before_login.bytes;
                 has_room
@@ -372,6 +385,11 @@ impl Session {
                     self.connection_mut(leg).frame_since = None;
                     self.note_frame(leg, bytes);
                     self.handle_frame(leg, frame, bytes);
+                    if std::mem::take(&mut self.begins_compression) {
+                        let read = buf[used..].to_vec();
+                        used = buf.len();
+                        self.wire.output(Output::Compress(read));
+                    }
                 }
                 Ok(None) => break,
                 Err(error) if self.is_bearable(leg, error) => self.cut_off(),

@@ -25,6 +25,10 @@ pub(crate) enum Phase {
     Handshaking,
     /// The client's stream is open to the server over the final connection, features are awaited.
     Opening,
+    /// Logged in; the server offers to compress, and the shell is asked whether it may.
+    Offered,
+    /// The server is asked to compress.
+    Compressing,
     /// The client sees features and logs in.
     Login,
     /// Logged in; both streams begin anew.
@@ -82,6 +86,10 @@ impl Session {
             }
             // What follows is looked at when the server has shown its features.
             self.client.held = true;
+            if self.wants_compression() {
+                // It is needed again.
+                self.header = bytes.to_vec();
+            }
             self.open_server(bytes);
             self.phase = Phase::Opening;
             return;
@@ -141,7 +149,7 @@ impl Session {
     }
 
     /// Sends the client's header to the server as it came: so what it declares holds on both legs.
-    fn open_server(&mut self, header: &[u8]) {
+    pub(super) fn open_server(&mut self, header: &[u8]) {
         let namespaces = self.client.namespaces();
         self.server.opened = namespaces.map(|namespaces| namespaces.stream_name().into());
         self.wire.send(Leg::Server, header);
@@ -156,9 +164,17 @@ impl Session {
         }
         // What comes before TLS nobody vouches for: the client never sees it.
         if self.phase == Phase::Opening {
-            self.wire.send(Leg::Client, bytes);
-            self.client.opened = Some(namespaces.stream_name().into());
+            match self.wants_compression() {
+                true => self.postponed.header = bytes.to_vec(),
+                false => self.open_client(bytes, namespaces),
+            }
         }
+    }
+
+    /// Sends the server's header to the client as it came.
+    pub(super) fn open_client(&mut self, header: &[u8], namespaces: &Namespaces) {
+        self.wire.send(Leg::Client, header);
+        self.client.opened = Some(namespaces.stream_name().into());
     }
 
     fn fail_header(&mut self, reason: &str) {
@@ -187,6 +203,8 @@ impl Session {
             (Phase::Opening | Phase::Login | Phase::Binding, ns::STREAM, "features") => {
                 self.handle_features(element);
             }
+            (Phase::Compressing, ns::COMPRESS, "compressed") => self.start_compressing(),
+            (Phase::Compressing, ns::COMPRESS, _) => self.handle_compression_refused(element),
             (Phase::Login, ns::SASL, answer) => self.handle_sasl_answer(element, answer),
             (Phase::Login, ns::CLIENT, "iq") => self.handle_iq_answer_before_login(element),
             // Whatever else the two have agreed on.
@@ -217,7 +235,10 @@ impl Session {
     }
 
     /// Goes on with the login as far as the features say.
-    fn handle_features(&mut self, features: &Element<'_>) {
+    pub(super) fn handle_features(&mut self, features: &Element<'_>) {
+        if self.wants_compression() && !self.settle_compression(features) {
+            return;
+        }
         self.show_features(features);
         self.client.held = false;
         match (self.authenticated, self.options.policy) {

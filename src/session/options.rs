@@ -17,6 +17,20 @@ pub enum Security {
     Plain,
 }
 
+/// Whether the leg to the server is compressed (XEP-0138, zlib) once the client has logged in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compress {
+    /// If the server offers it, is not on this machine, and there are no more such sessions than
+    /// --compress-sessions.
+    Auto,
+    /// Always: a session whose server does not compress ends.
+    Require,
+    /// Never.
+    #[default]
+    Off,
+}
+
 /// How long a session waits, all measured on the time it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -61,6 +75,8 @@ pub struct Options {
     pub domains: Vec<String>,
     /// How the leg to the server is secured.
     pub security: Security,
+    /// Whether the leg to the server is compressed; never under [`Policy::Off`].
+    pub compress: Compress,
     /// Limits on what either side sends, before login.
     pub limits_before_login: Limits,
     /// The same after login.
@@ -97,6 +113,7 @@ impl Default for Options {
             forget: None,
             domains: Vec::new(),
             security: Security::default(),
+            compress: Compress::default(),
             limits_before_login: Limits::BEFORE_LOGIN,
             limits: Limits::AFTER_LOGIN,
             max_server_stanza: Self::MAX_SERVER_STANZA,

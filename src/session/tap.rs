@@ -70,6 +70,8 @@ impl Session {
             Input::Bytes(..) | Input::Eof(_) => return,
             Input::Timeout => return self.note_time(),
             Input::Connected(facts) => Record::Connected(*facts),
+            Input::MayCompress => Record::MayCompress,
+            Input::MayNotCompress(reason) => Record::MayNotCompress(reason.clone()),
             Input::Secured => Record::Secured,
             Input::Failed(reason) => Record::Failed(reason.clone()),
             Input::HoldRefused => Record::HoldRefused,

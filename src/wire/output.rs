@@ -56,6 +56,12 @@ pub enum Output {
     },
     /// Start TLS on the server's leg, once what is outgoing was sent; answered by `Secured` or `Failed`.
     StartTls,
+    /// The client is logged in and the server offers to compress: may this session? Answered by `MayCompress` or
+    /// `MayNotCompress`.
+    MayCompress,
+    /// From here on the server's leg is compressed (XEP-0138, zlib) both ways. These bytes, read already, are the
+    /// first that are.
+    Compress(Vec<u8>),
     /// Something other sessions with this server may be told.
     Learned(ServerFacts),
     /// From here on this session holds so many bytes of unfinished stanzas beyond the
@@ -87,6 +93,10 @@ pub enum Record {
     Ends(Leg),
     /// The server's leg is up, with what other sessions have learned.
     Connected(ServerFacts),
+    /// The session may be compressed.
+    MayCompress,
+    /// The session is not to be compressed, for this reason.
+    MayNotCompress(String),
     /// The server's leg is secured.
     Secured,
     /// The server's leg failed.
@@ -144,6 +154,15 @@ pub enum Event {
     },
     /// A stream feature the client does not get to see.
     FeatureRemoved(String),
+    /// The server's leg is not compressed, for this reason.
+    NotCompressed(String),
+    /// The session has ended, and its server's leg was compressed: bytes of the stream, and bytes they travelled as.
+    Compressed {
+        /// What was sent.
+        sent: [u64; 2],
+        /// What was received.
+        received: [u64; 2],
+    },
     /// A stanza of the server's was larger than may be held. It was answered in its place.
     CutOff {
         /// What it was: `message`, `presence`, `iq`.
@@ -431,6 +450,12 @@ impl fmt::Display for Event {
                 )
             }
             Self::FeatureRemoved(name) => write!(f, "took the stream feature {} out", shown(name)),
+            Self::NotCompressed(reason) => write!(f, "not compressed: {}", shown(reason)),
+            Self::Compressed { sent, received } => write!(
+                f,
+                "compressed: {} bytes to the server went as {}, {} from it came as {}",
+                sent[0], sent[1], received[0], received[1]
+            ),
             Self::CutOff { name, from } => {
                 write!(f, "<{}/> from ", shown(name))?;
                 write!(f, "{} ", from.as_deref().map_or("the server".into(), shown))?;

@@ -47,6 +47,7 @@ mod strangers;
 mod tap;
 
 mod attacks;
+mod compression;
 mod demo;
 mod direct;
 mod forget;

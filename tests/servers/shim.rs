@@ -103,6 +103,20 @@ impl Shim {
         self.process.memory()
     }
 
+    /// Of the first compressed session that has ended: bytes sent, what they went as, received, what they came as.
+    pub(crate) fn compressed(&self) -> [u64; 4] {
+        let numbers = self.process.output.find(|line| {
+            let (_, numbers) = line.split_once("compressed: ")?;
+            let words = numbers.split(|c: char| !c.is_ascii_digit());
+            let numbers: Vec<u64> = words.filter_map(|word| word.parse().ok()).collect();
+            numbers.try_into().ok()
+        });
+        let Some((_, numbers)) = numbers else {
+            panic!("no compressed session has ended");
+        };
+        numbers
+    }
+
     /// Waits for a line of its log that contains this.
     pub(crate) fn wait_for_log(&self, part: &str) {
         let found = self

@@ -12,6 +12,7 @@ mod backpressure;
 mod cells;
 mod chats;
 mod closing;
+mod compression;
 mod driver;
 mod ending;
 mod farewell;

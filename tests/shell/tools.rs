@@ -108,8 +108,17 @@ impl Shim {
 
     /// How much memory it has, in bytes.
     pub fn memory(&self) -> usize {
+        self.status("VmRSS:")
+    }
+
+    /// How much memory it had at the most.
+    pub fn most_memory(&self) -> usize {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, key: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let line = status.lines().find(|line| line.starts_with(key));
         let kibibytes = line.unwrap().split_whitespace().nth(1).unwrap();
         1024 * kibibytes.parse::<usize>().unwrap()
     }
@@ -135,6 +144,14 @@ impl Shim {
 
     /// A client that is logged in, and the server's end of its session.
     pub fn log_in(&self, connections: &Receiver<Peer>) -> (Peer, Peer) {
+        let (mut client, mut server) = self.authenticate(connections);
+        server.send(&header("id='s2' from='localhost'"));
+        bind(&mut client, &mut server);
+        (client, server)
+    }
+
+    /// A client that sees how it may log in, and the server's end of its session.
+    pub fn open<S: Read + Write>(&self, connections: &Receiver<Peer<S>>) -> (Peer, Peer<S>) {
         let open = header("to='localhost'");
         let mut client = self.connect();
         client.send(&open);
@@ -143,6 +160,16 @@ impl Shim {
         server.send(&header("id='s1' from='localhost'"));
         server.send(FEATURES_LOGIN);
         client.wait("</stream:features>");
+        (client, server)
+    }
+
+    /// A client whose password was right and who has opened its stream again, and the server's end of its session.
+    pub fn authenticate<S: Read + Write>(
+        &self,
+        connections: &Receiver<Peer<S>>,
+    ) -> (Peer, Peer<S>) {
+        let open = header("to='localhost'");
+        let (mut client, mut server) = self.open(connections);
         client.send(
             "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGEAYg==</auth>",
         );
@@ -151,15 +178,19 @@ impl Shim {
         client.wait("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
         client.send(&open);
         server.wait(&open);
-        server.send(&header("id='s2' from='localhost'"));
-        server.send(FEATURES_BIND);
-        client.wait("</stream:features>");
-        client.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
-        server.wait("</iq>");
-        server.send(BOUND);
-        client.wait("</iq>");
         (client, server)
     }
+}
+
+/// From the features of the second stream to the bound resource; what the client was shown before it binds.
+pub fn bind<S: Read + Write>(client: &mut Peer, server: &mut Peer<S>) -> String {
+    server.send(FEATURES_BIND);
+    let shown = client.wait("</stream:features>");
+    client.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+    server.wait("</iq>");
+    server.send(BOUND);
+    client.wait("</iq>");
+    shown
 }
 
 impl Drop for Shim {

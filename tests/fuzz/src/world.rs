@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use pubshim::ns;
 use pubshim::session::{
-    Function, Input, Leg, Options, Output, Policy, Record, Security, Seed, ServerFacts, Session,
+    Compress, Function, Input, Leg, Options, Output, Policy, Record, Security, Seed, ServerFacts,
+    Session,
 };
 use pubshim::xml::Limits;
 
@@ -48,6 +49,8 @@ pub fn run(setup: &Setup, ops: &[Op]) {
 enum Awaited {
     Connection,
     Tls,
+    /// Whether it may be compressed.
+    Place,
 }
 
 struct World<'a> {
@@ -65,6 +68,8 @@ struct World<'a> {
     blocked: [bool; 2],
     awaited: Option<Awaited>,
     connected: bool,
+    /// From here on. (What is compressed here is nothing.)
+    is_compressed: bool,
     /// A login is over, or one that needs no new stream.
     restarted: bool,
     login: usize,
@@ -121,6 +126,11 @@ impl<'a> World<'a> {
                 1 => Security::DirectTls,
                 _ => Security::StartTls,
             },
+            compress: match setup.compress % 4 {
+                1 => Compress::Auto,
+                2 => Compress::Require,
+                _ => Compress::Off,
+            },
             limits_before_login: before,
             limits: after,
             ..Options::default()
@@ -152,6 +162,7 @@ impl<'a> World<'a> {
             blocked: [false; 2],
             awaited: None,
             connected: false,
+            is_compressed: false,
             restarted: false,
             login: 0,
             asked: Vec::new(),
@@ -202,8 +213,15 @@ impl<'a> World<'a> {
             Op::Take(is_client, count) => self.take(leg(*is_client), usize::from(*count)),
             Op::Done => self.done(),
             Op::Failed => {
-                if self.awaited.take().is_some() || self.setup.rude {
-                    self.input(Input::Failed("it's <broken> & \u{e9}".to_owned()));
+                let reason = "it's <broken> & \u{e9}".to_owned();
+                match self.awaited.take() {
+                    Some(Awaited::Place) => self.input(Input::MayNotCompress(reason)),
+                    Some(_) => self.input(Input::Failed(reason)),
+                    None if self.setup.rude => {
+                        self.input(Input::MayNotCompress(reason.clone()));
+                        self.input(Input::Failed(reason));
+                    }
+                    None => {}
                 }
             }
             Op::Shutdown => self.input(Input::Shutdown),
@@ -281,6 +299,12 @@ impl<'a> World<'a> {
             self.unread[leg as usize].extend_from_slice(piece);
             self.read();
         }
+        // What was read before it was to be unpacked.
+        self.read();
+    }
+
+    fn may_be_compressed(&self) -> bool {
+        self.options.compress != Compress::Off && self.options.policy != Policy::Off
     }
 
     /// Reads what the session wants.
@@ -318,7 +342,12 @@ impl<'a> World<'a> {
                 self.input(Input::Secured);
             }
             Some(Awaited::Tls) => {}
+            Some(Awaited::Place) => {
+                self.awaited = None;
+                self.input(Input::MayCompress);
+            }
             None if self.setup.rude => {
+                self.input(Input::MayCompress);
                 self.input(Input::Connected(ServerFacts::default()));
                 self.input(Input::Secured);
             }
@@ -370,6 +399,10 @@ impl<'a> World<'a> {
         let _ = format!("{input:?}");
         self.promises.begin_step(self.session.jid());
         self.session.handle(input, self.now);
+        let outputs = self.outputs(len);
+        if outputs.iter().any(|it| matches!(it, Output::Compress(_))) {
+            self.sinks[Leg::Server as usize].restart();
+        }
         let before = self.sinks.iter().map(|sink| sink.total).sum::<usize>();
         self.look();
         let grown = self.sinks.iter().map(|sink| sink.total).sum::<usize>() - before;
@@ -377,7 +410,7 @@ impl<'a> World<'a> {
             grown <= 1024 * 1024 + 64 * len,
             "{len} bytes became {grown}"
         );
-        self.poll(len);
+        self.follow(outputs);
         self.send();
         self.check_state();
     }
@@ -433,12 +466,16 @@ impl<'a> World<'a> {
         }
     }
 
-    fn poll(&mut self, len: usize) {
+    fn outputs(&mut self, len: usize) -> Vec<Output> {
         let mut outputs = Vec::new();
         while let Some(output) = self.session.poll() {
             outputs.push(output);
             assert!(outputs.len() < 4096 + 4 * len, "too many outputs");
         }
+        outputs
+    }
+
+    fn follow(&mut self, outputs: Vec<Output>) {
         if let Some(viewer) = &mut self.viewer {
             viewer.take(self.now, &outputs);
         }
@@ -470,6 +507,17 @@ impl<'a> World<'a> {
                 }
                 Output::Recorded(Record::To(leg, bytes)) => {
                     self.recorded[leg as usize].extend_from_slice(&bytes);
+                }
+                Output::MayCompress => {
+                    // Strangers take no place.
+                    assert!(self.may_be_compressed() && self.restarted && !self.is_compressed);
+                    assert!(self.awaited.is_none());
+                    self.awaited = Some(Awaited::Place);
+                }
+                Output::Compress(read) => {
+                    assert!(self.may_be_compressed() && self.restarted && !self.is_compressed);
+                    self.is_compressed = true;
+                    self.unread[Leg::Server as usize].splice(..0, read);
                 }
                 Output::Hold(_) | Output::Learned(_) | Output::Recorded(_) => {}
             }

@@ -163,7 +163,7 @@ impl Writer<'_> {
                 "<{s}:error><{condition} xmlns='{errors}'/></{s}:error>"
             )
         };
-        let _ = match which % 20 {
+        let _ = match which % 24 {
             0 => write!(
                 out,
                 "<{s}:features><starttls xmlns='{}'/></{s}:features>",
@@ -206,6 +206,19 @@ impl Writer<'_> {
                 out,
                 "<iq type='result' id='bind'><bind xmlns='{}'/></iq>",
                 ns::BIND
+            ),
+            20 => write!(
+                out,
+                "<{s}:features><bind xmlns='{}'/><compression xmlns='{}'><method>zlib</method></compression>\
+                 </{s}:features>",
+                ns::BIND,
+                ns::COMPRESS_FEATURE
+            ),
+            21 => write!(out, "<compressed xmlns='{}'/>", ns::COMPRESS),
+            22 => write!(
+                out,
+                "<failure xmlns='{}'><setup-failed/></failure>",
+                ns::COMPRESS
             ),
             _ => write!(out, " "),
         };

@@ -20,12 +20,15 @@ pub(super) enum Login {
     Auth,
     Success,
     ClientHeaderAgain,
+    OfferCompression,
+    MayCompress,
+    Compressed,
     BindFeatures,
     Bind,
     Bound,
 }
 
-pub(super) const LOGIN: [Login; 12] = [
+pub(super) const LOGIN: [Login; 15] = [
     Login::ClientHeader,
     Login::Done,
     Login::OfferTls,
@@ -35,6 +38,9 @@ pub(super) const LOGIN: [Login; 12] = [
     Login::Auth,
     Login::Success,
     Login::ClientHeaderAgain,
+    Login::OfferCompression,
+    Login::MayCompress,
+    Login::Compressed,
     Login::BindFeatures,
     Login::Bind,
     Login::Bound,
@@ -45,6 +51,10 @@ impl World<'_> {
     pub(super) fn log_in(&mut self, cut: Cut) {
         let mut step = LOGIN.get(self.login);
         if self.options.security != Security::StartTls && step == Some(&Login::OfferTls) {
+            self.login += 3;
+            step = LOGIN.get(self.login);
+        }
+        if !self.may_be_compressed() && step == Some(&Login::OfferCompression) {
             self.login += 3;
             step = LOGIN.get(self.login);
         }
@@ -61,9 +71,11 @@ impl World<'_> {
         };
         let (leg, said) = match step {
             Login::ClientHeader | Login::ClientHeaderAgain => (Leg::Client, client.text),
-            Login::Done | Login::Secured => return self.done(),
+            Login::Done | Login::Secured | Login::MayCompress => return self.done(),
             Login::OfferTls => (Leg::Server, answer(0)),
             Login::Mechanisms => (Leg::Server, answer(1)),
+            Login::OfferCompression => (Leg::Server, answer(20)),
+            Login::Compressed => (Leg::Server, self.writer(Leg::Server).server(&nonza(21))),
             Login::BindFeatures => (Leg::Server, answer(2)),
             Login::Proceed => (Leg::Server, self.writer(Leg::Server).server(&nonza(4))),
             Login::Success => (Leg::Server, self.writer(Leg::Server).server(&nonza(7))),

@@ -10,6 +10,7 @@ pub struct Setup {
     pub(super) policy: u8,
     pub(super) native: bool,
     pub(super) security: u8,
+    pub(super) compress: u8,
     /// Logged in from the start.
     pub(super) established: bool,
     /// And then served as it wishes.

@@ -1,7 +1,8 @@
 //! Scenes that come near to what is promised, so that a session that breaks a promise is caught.
 
+use super::login::{LOGIN, Login};
 use super::*;
-use crate::text::{Child, FromClient, Id, Who};
+use crate::text::{Child, FromClient, FromServer, Id, Who};
 
 fn run_scene(policy: u8, ops: &[Op]) {
     run(&setup(policy), ops);
@@ -12,6 +13,7 @@ fn setup(policy: u8) -> Setup {
         policy,
         native: false,
         security: 0,
+        compress: 0,
         established: true,
         settled: true,
         no_authorize: false,
@@ -66,6 +68,47 @@ fn what_no_rule_names_passes() {
         let ops: Vec<_> = pass(true).chain(pass(false)).chain(pass(true)).collect();
         run_scene(policy, &ops);
     }
+}
+
+#[test]
+fn what_no_rule_names_passes_compressed() {
+    for policy in [1, 4] {
+        for (compress, security) in [(1, 0), (2, 3)] {
+            let setup = Setup {
+                compress,
+                security,
+                ..setup(policy)
+            };
+            let pass = |is_client| (0..10).map(move |kind| Op::Pass(is_client, kind, Cut::Whole));
+            let ops: Vec<_> = pass(true).chain(pass(false)).collect();
+            run(&setup, &ops);
+        }
+    }
+}
+
+/// The server is heard on from where it compresses, whatever else is in that read.
+#[test]
+fn what_is_read_behind_the_agreement_is_not_lost() {
+    let setup = Setup {
+        compress: 1,
+        established: false,
+        ..setup(4)
+    };
+    let mut world = World::new(&setup);
+    while LOGIN[world.login] != Login::Compressed {
+        world.log_in(Cut::Whole);
+    }
+    let server = world.writer(Leg::Server);
+    let said = [21, 2].map(|which| server.server(&FromServer::Nonza(which)));
+    let header = text::server_header(setup.server_header).text;
+    let said = format!("{}{header}{}", said[0], said[1]);
+    world.write(Leg::Server, said.as_bytes(), Cut::Whole);
+    world.login += 2;
+    for _ in [Login::Bind, Login::Bound] {
+        world.log_in(Cut::Whole);
+    }
+    assert!(world.is_compressed && world.session.jid().is_some());
+    world.end();
 }
 
 /// Whatever was between the account and a contact, and whatever the last shim left on the node.

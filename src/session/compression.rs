@@ -1,0 +1,124 @@
+//! Agreeing with the server to compress (XEP-0138), between the login and what the client sees of it.
+//!
+//! The client takes no part. What the server says on the stream that was opened after the login is kept until it is
+//! settled whether another one follows, so that the client sees the header and the features of one stream only: the
+//! last. What is recorded and shown is the stream as it is before it is compressed.
+
+use std::fmt::Write as _;
+
+use super::negotiation::Phase;
+use super::{Compress, Event, Leg, Output, Policy, Session};
+use crate::ns;
+use crate::xml::{Element, Framer};
+
+/// What the client is shown if the stream goes on as it is.
+#[derive(Default)]
+pub(super) struct Postponed {
+    /// The server's header.
+    pub(super) header: Vec<u8>,
+    /// Its features.
+    features: Vec<u8>,
+}
+
+impl Session {
+    /// Whether the stream that is open or opens next is one to be compressed.
+    pub(super) fn wants_compression(&self) -> bool {
+        self.authenticated && self.compress != Compress::Off && self.options.policy != Policy::Off
+    }
+
+    /// Looks whether compression is offered. `true`: it is not, and the stream goes on without.
+    pub(super) fn settle_compression(&mut self, features: &Element<'_>) -> bool {
+        let offer = features.child(ns::COMPRESS_FEATURE, "compression");
+        let offers_zlib = offer.is_some_and(|offer| {
+            let mut methods = offer.children().filter(|method| method.local() == "method");
+            methods.any(|method| method.text().trim() == "zlib")
+        });
+        if !offers_zlib {
+            return self.go_on_uncompressed("the server does not offer zlib (XEP-0138)");
+        }
+        self.postponed.features = features.raw().as_bytes().to_vec();
+        self.phase = Phase::Offered;
+        // What follows depends on the answer.
+        self.server.held = true;
+        self.wire.output(Output::MayCompress);
+        false
+    }
+
+    /// Asks the server to compress.
+    pub(super) fn handle_may_compress(&mut self) {
+        if self.phase != Phase::Offered || self.closing.is_some() {
+            return;
+        }
+        self.server.held = false;
+        self.phase = Phase::Compressing;
+        self.wire.nonza(Leg::Server, |out| {
+            let _ = write!(
+                out,
+                "<compress xmlns='{}'><method>zlib</method></compress>",
+                ns::COMPRESS
+            );
+        });
+    }
+
+    /// The shell would rather not.
+    pub(super) fn handle_may_not_compress(&mut self, reason: &str) {
+        if self.phase == Phase::Offered && self.closing.is_none() {
+            self.server.held = false;
+            self.leave_uncompressed(reason);
+        }
+    }
+
+    /// The server compresses from here on, and so do we: the streams begin anew.
+    pub(super) fn start_compressing(&mut self) {
+        if !self.wire.outgoing(Leg::Server).is_empty() {
+            // What is still to be sent would be compressed, too.
+            return self.fail_server("the server agreed to compress before it was asked");
+        }
+        self.compress = Compress::Off;
+        self.postponed = Postponed::default();
+        self.begins_compression = true;
+        self.server.framer = Framer::new(self.options.limits);
+        self.phase = Phase::Opening;
+        let header = std::mem::take(&mut self.header);
+        self.open_server(&header);
+    }
+
+    /// The server had offered it and does not do it.
+    pub(super) fn handle_compression_refused(&mut self, answer: &Element<'_>) {
+        let condition = answer.children().next();
+        let condition = condition.map_or("without a reason", |condition| condition.local());
+        self.leave_uncompressed(&format!("the server refused it ({condition})"));
+    }
+
+    /// Goes on with the features of the stream that is open, if it may go on as it is.
+    fn leave_uncompressed(&mut self, reason: &str) {
+        if !self.go_on_uncompressed(reason) {
+            return;
+        }
+        let features = std::mem::take(&mut self.postponed.features);
+        let Some(namespaces) = self.server.namespaces() else {
+            return;
+        };
+        if let Some(features) = Element::of_frame(&features, &namespaces) {
+            self.handle_features(&features);
+        }
+    }
+
+    /// Shows the client the header of the stream that is open; `false`: the session ends instead.
+    fn go_on_uncompressed(&mut self, reason: &str) -> bool {
+        if self.compress == Compress::Require {
+            self.fail_server(&format!(
+                "no compression, which --compress require asks for: {reason}"
+            ));
+            return false;
+        }
+        self.compress = Compress::Off;
+        self.header = Vec::new();
+        self.wire.log(Event::NotCompressed(reason.to_owned()));
+        let header = std::mem::take(&mut self.postponed.header);
+        if let Some(namespaces) = self.server.namespaces() {
+            self.open_client(&header, &namespaces);
+        }
+        true
+    }
+}
