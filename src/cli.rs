@@ -153,6 +153,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("compress-sessions", "200"),
     ("policy", r#""auto""#),
     ("native", "[]"),
+    ("chat", r#""auto""#),
     ("rooms", "[]"),
     ("rooms-open", "false"),
     ("max-sessions", "1000"),

@@ -180,6 +180,12 @@ pub enum ConfigError {
          leave one of the two out"
     )]
     NativeWithoutAuto,
+    /// `chat` was given where it means nothing.
+    #[error(
+        "--chat says when messages go by pubsub under --policy auto, and means nothing under another policy; \
+         leave one of the two out"
+    )]
+    ChatWithoutAuto,
     /// `rooms` was given where it means nothing.
     #[error(
         "--rooms means nothing under --policy off, which changes nothing; leave one of the two out"
@@ -206,6 +212,7 @@ impl RunOptions {
         // `--policy off` is for somebody in trouble: what the file says for another policy must not be in the way.
         if self.policy.is_some_and(|policy| policy != Policy::Auto) {
             file.native = None;
+            file.chat = None;
         }
         if self.policy == Some(Policy::Off) {
             file.rooms = None;
@@ -235,6 +242,7 @@ impl RunOptions {
             compress_sessions: self.compress_sessions.or(other.compress_sessions),
             policy: self.policy.or(other.policy),
             native: self.native.or(other.native),
+            chat: self.chat.or(other.chat),
             rooms: self.rooms.or(other.rooms),
             rooms_open: self.rooms_open.or(other.rooms_open),
             max_sessions: self.max_sessions.or(other.max_sessions),
@@ -327,6 +335,7 @@ impl RunOptions {
         session::Options {
             policy: self.policy.unwrap_or(default.policy),
             native: self.native.clone().unwrap_or(default.native),
+            chat: self.chat.unwrap_or(default.chat),
             rooms: self
                 .rooms
                 .iter()
@@ -391,6 +400,9 @@ fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result<(), Config
     }
     if session.policy != Policy::Auto && !session.native.is_empty() {
         return Err(ConfigError::NativeWithoutAuto);
+    }
+    if session.policy != Policy::Auto && session.chat != session::Chat::default() {
+        return Err(ConfigError::ChatWithoutAuto);
     }
     if session.policy == Policy::Off && !session.rooms.is_empty() {
         return Err(ConfigError::RoomsUnderOff);

@@ -43,7 +43,11 @@
 //! | room | node of a service | owner's | random | `<message from='room/nick' type='groupchat'>` with `<delay/>` |
 //! | occupants | node `…#occupants` | the room's | bare JID, else full JID | `<presence from='room/nick'>` with `<item jid='full JID'/>` in `<x xmlns='…muc#user'/>` |
 //! | a room's subject | node `…#occupants` | the room's | `subject/` and the bare JID | the message |
-//! | marker | native presence; inside a shim's XEP-0199 `<ping/>` | | | `<shim xmlns='urn:pubshim:0'/>` |
+//! | one-to-one | PEP node `chat/<random>`, of each for the other | `whitelist`, the peer `member` and subscribed | random, then `…#1`, `…#2` | `<message from='full JID' to type id>` with the author's `<delay/>` last |
+//! | one-to-one, `pure` | a node of any name on `pubsub.<domain>` | `whitelist`, both publish | random | the same |
+//! | what was shown | PEP node `urn:pubshim:chats` | `whitelist` | the peer's bare JID | `<chat xmlns='urn:pubshim:0'>` with `<node service name item stamp/>` for each node |
+//! | marker | native presence; inside a shim's XEP-0199 `<ping/>` | | | `<shim xmlns='urn:pubshim:0'/>`, in presence with `chat='1'` if messages may come by pubsub |
+//! | copy | a native message that was, or was to be, published | | | `<shim xmlns='urn:pubshim:0' node='…' item='…'/>` in it |
 //!
 //! The payload is the classic stanza as its receiver would have got it, with the prefixes, the default
 //! namespace and the `xml:lang` it inherited declared on it. The native copy goes first and has the
@@ -58,6 +62,16 @@
 //! In a room it is the service's `publisher` that says who has spoken or who is there, never an item's id or its
 //! payload; the resource is the publisher's, or where the service names the account alone the one of `item@jid`. A
 //! ping whose marker has an attribute `room` asks whether the resource is in that room.
+//!
+//! A message is published only while every available resource of the peer and of the author's account has `chat='1'` in
+//! its presence, and one of the peer's has a priority of 0 or more; both see each other's presence. Its author is the
+//! account the event comes from. Of what was published, and neither a receipt, a marker nor anything said later shows to
+//! be read, a native copy follows when nobody is left who would be shown it: of the last 15 minutes, and of the last 30
+//! seconds if the peer's own unavailable carries the marker. Who reads remembers ids of items, and on the private node
+//! the last one of each node.
+//!
+//! The first item that a session writes for a peer has a random id, the next ones the same with `#1`, `#2` and so on.
+//! Who is told of one and not of the one before it, as a connection between two servers broke, fetches the node first.
 
 pub mod cli;
 pub mod commands;

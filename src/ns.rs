@@ -75,6 +75,12 @@ pub const MUC_OWNER: &str = "http://jabber.org/protocol/muc#owner";
 pub const MUC_ADMIN: &str = "http://jabber.org/protocol/muc#admin";
 /// Ids of occupants, which only a room gives (XEP-0421).
 pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
+/// Receipts (XEP-0184).
+pub const RECEIPTS: &str = "urn:xmpp:receipts";
+/// Markers of what was shown (XEP-0333).
+pub const CHAT_MARKERS: &str = "urn:xmpp:chat-markers:0";
+/// What is encrypted with OpenPGP (XEP-0027).
+pub const ENCRYPTED: &str = "jabber:x:encrypted";
 /// Chat states (XEP-0085).
 pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 /// Hints how a message is to be kept (XEP-0334).

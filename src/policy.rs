@@ -26,6 +26,19 @@ pub enum Function {
     Chat,
 }
 
+/// When one-to-one messages go by pubsub under [`Policy::Auto`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Chat {
+    /// Where the server keeps no archive of the account's messages: what goes by pubsub would be missing from it.
+    #[default]
+    Auto,
+    /// Always, so that an archive lacks them.
+    Pubsub,
+    /// Never: they are left to classic XMPP.
+    Native,
+}
+
 /// What is done instead of any translation, once the client has logged in, about what pubshim has left on the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forget {
@@ -36,12 +49,15 @@ pub enum Forget {
 }
 
 impl Policy {
-    /// Whether `function` is translated, if `native` are left to classic XMPP.
+    /// Whether `function` is translated, if `native` are left to classic XMPP. One-to-one messages need presence, by
+    /// which shims know of each other.
     pub fn translates(self, function: Function, native: &[Function]) -> bool {
+        let is_native = native.contains(&function)
+            || function == Function::Chat && native.contains(&Function::Presence);
         match self {
             Self::Off => false,
             Self::Pure => true,
-            Self::Auto => !native.contains(&function),
+            Self::Auto => !is_native,
         }
     }
 }

@@ -357,14 +357,13 @@ impl Replay {
             return;
         }
         let frames = frames(&[HEADER.as_bytes(), out].concat());
-        for id in frames
-            .iter()
-            .filter(|f| f.is_own_iq())
-            .filter_map(Frame::id)
-        {
+        for asked in frames.iter().filter(|it| it.is_own_iq()) {
+            let id = asked.id().unwrap_or_default();
+            let from = asked.attribute("to");
+            let from = from.map_or_else(String::new, |to| format!(" from='{to}'"));
             self.asked += 1;
             self.answers.push_back(format!(
-                "<iq type='error' id='{id}'><error type='cancel'>\
+                "<iq type='error' id='{id}'{from}><error type='cancel'>\
                  <service-unavailable xmlns='{}'/></error></iq>",
                 ns::STANZA_ERRORS
             ));

@@ -8,7 +8,9 @@ use proptest::sample::select;
 use pubshim::fixture::{
     Exchange, Expected, ExpectedKind, Fixture, Header, Outcome, Recording, Start, Step, replay,
 };
-use pubshim::session::{Compress, Function, Leg, Output, Policy, Record, Security, ServerFacts};
+use pubshim::session::{
+    Chat, Compress, Function, Leg, Output, Policy, Record, Security, ServerFacts,
+};
 use pubshim::xml::{Framer, Limits};
 
 /// A line of text without white space at its ends, which is not empty.
@@ -130,9 +132,12 @@ fn header() -> impl Strategy<Value = Header> {
         line(),
         proptest::option::of(line()),
         select(vec![Policy::Auto, Policy::Pure, Policy::Off]),
-        vec(
-            select(vec![Function::Presence, Function::Rooms, Function::Chat]),
-            0..3,
+        (
+            vec(
+                select(vec![Function::Presence, Function::Rooms, Function::Chat]),
+                0..3,
+            ),
+            select(vec![Chat::Auto, Chat::Pubsub, Chat::Native]),
         ),
         (
             vec("[a-z]{1,8}\\.example", 0..3),
@@ -152,7 +157,8 @@ fn header() -> impl Strategy<Value = Header> {
                 title,
                 listing,
                 policy,
-                native,
+                native: native.0,
+                chat: native.1,
                 rooms: rooms.0,
                 rooms_open: rooms.1,
                 // An established session's server has compressed long since, or never will.

@@ -39,6 +39,7 @@ impl Stage {
         let of_session = session::Options {
             policy: Policy::Auto,
             security: Security::Plain,
+            chat: session::Chat::Native,
             ..session::Options::default()
         };
         let mut session =

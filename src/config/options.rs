@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{
     CompressionLevel, Count, Domain, ListenAddress, LogFormat, Seconds, Server, Size, Verbosity,
 };
-use crate::session::{Compress, Function, Policy};
+use crate::session::{Chat, Compress, Function, Policy};
 use crate::view::{Form, Only};
 
 /// Options of `pubshim run` as they were given: what is `None` is asked for elsewhere or left to
@@ -115,6 +115,15 @@ pub struct RunOptions {
     #[arg(value_name = "FUNCTION", help_heading = "Translation")]
     #[arg(value_enum, value_delimiter = ',')]
     pub native: Option<Vec<Function>>,
+
+    /// When one-to-one messages go by pubsub.
+    ///
+    /// They do while everybody who would see a message is behind pubshim; else they go natively. What goes by pubsub
+    /// is missing from the server's archive, so auto leaves all of them native where there is one. The same as
+    /// native is --native chat. Not under another policy than auto.
+    #[arg(long, env = "PUBSHIM_CHAT")]
+    #[arg(value_name = "WHEN", help_heading = "Translation", value_enum)]
+    pub chat: Option<Chat>,
 
     /// Publish-subscribe services whose nodes are shown as chat rooms; may be repeated.
     ///

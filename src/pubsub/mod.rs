@@ -26,5 +26,5 @@ pub(crate) use unwrap::write_presence;
 pub(crate) const PRESENCE: &str = "presence";
 /// The private node on which an account's contacts are on record.
 pub(crate) const ROSTER: &str = "urn:pubshim:roster";
-/// The private node on which is what was shown of one-to-one messages.
+/// The private node on which is what was shown of conversations.
 pub(crate) const CHATS: &str = "urn:pubshim:chats";

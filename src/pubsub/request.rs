@@ -36,6 +36,11 @@ pub(crate) fn delete(out: &mut BytesMut, node: &str) {
     owner_side(out, "delete", node);
 }
 
+/// Takes all items of `node` away (§8.5); a `set`.
+pub(crate) fn purge(out: &mut BytesMut, node: &str) {
+    owner_side(out, "purge", node);
+}
+
 /// Publishes what `payload` writes as `item` (§7.1, listing 3); a `set`.
 ///
 /// `access`, the access model of an own node that was verified, goes along: should the node have changed or gone,

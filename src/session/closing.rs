@@ -176,6 +176,12 @@ impl Session {
         if self.is_relaying() {
             return self.end_relaying();
         }
+        if self.is_logged_in() && self.closing.is_none() {
+            // What the client has said already waits for nothing any more.
+            self.translator.release_client(true, &self.wire);
+            self.client.held = false;
+            self.handle_bytes(Leg::Client, &[]);
+        }
         self.refuse("system-shutdown", "pubshim was told to stop");
     }
 

@@ -30,7 +30,7 @@ mod tap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::policy::{Forget, Function, Policy};
+pub use crate::policy::{Chat, Forget, Function, Policy};
 pub use crate::wire::{
     Dropped, Event, Forgetting, Leg, Level, Output, Record, Rule, Seed, ServerFacts,
 };
@@ -108,6 +108,7 @@ impl Session {
             translator: Translator::new(
                 options.policy,
                 &options.native,
+                options.chat,
                 &options.rooms,
                 options.rooms_open,
                 options.forget,
@@ -344,6 +345,10 @@ impl Session {
 
     /// Looks at what was held back, where the hold has ended.
     fn resume_held(&mut self) {
+        if self.is_logged_in() && self.closing.is_none() {
+            self.translator.release_client(false, &self.wire);
+            self.client.held = self.translator.holds_client();
+        }
         for leg in [Leg::Client, Leg::Server] {
             if self.connection(leg).is_readable() && !self.connection(leg).pending.is_empty() {
                 self.handle_bytes(leg, &[]);
@@ -381,6 +386,11 @@ impl Session {
             match self.connection_mut(leg).framer.next(&buf[used..]) {
                 Ok(Some(frame)) => {
                     let bytes = &buf[used..used + frame.len];
+                    if leg == Leg::Client && self.must_wait(&frame, bytes) {
+                        // It is looked at again.
+                        self.client.held = true;
+                        break;
+                    }
                     used += frame.len;
                     self.connection_mut(leg).frame_since = None;
                     self.note_frame(leg, bytes);
@@ -401,6 +411,22 @@ impl Session {
             self.note_outgoing();
         }
         used
+    }
+
+    /// Whether what the client says has to wait for answers of the server, with all behind it.
+    fn must_wait(&mut self, frame: &Frame, bytes: &[u8]) -> bool {
+        let may_wait = self.is_logged_in()
+            && self.closing.is_none()
+            && frame.kind == FrameKind::Element
+            && self.translator.awaits_first();
+        if !may_wait {
+            return false;
+        }
+        let Some(namespaces) = self.client.namespaces() else {
+            return false;
+        };
+        Element::of_frame(bytes, &namespaces)
+            .is_some_and(|stanza| self.translator.must_wait(&stanza, &mut self.wire))
     }
 
     fn handle_frame(&mut self, leg: Leg, frame: Frame, bytes: &[u8]) {

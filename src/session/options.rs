@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::policy::{Forget, Function, Policy};
+use crate::policy::{Chat, Forget, Function, Policy};
 use crate::xml::Limits;
 
 /// How the leg to the server is secured.
@@ -65,6 +65,8 @@ pub struct Options {
     pub policy: Policy,
     /// Functions left to classic XMPP under [`Policy::Auto`].
     pub native: Vec<Function>,
+    /// When one-to-one messages go by pubsub under [`Policy::Auto`].
+    pub chat: Chat,
     /// Publish-subscribe services whose nodes are rooms, unless under [`Policy::Off`].
     pub rooms: Vec<String>,
     /// Rooms that the client creates there are open at once, not only when it accepts them.
@@ -108,6 +110,7 @@ impl Default for Options {
         Self {
             policy: Policy::default(),
             native: Vec::new(),
+            chat: Chat::default(),
             rooms: Vec::new(),
             rooms_open: false,
             forget: None,

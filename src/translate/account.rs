@@ -53,6 +53,8 @@ pub(super) struct Account {
     pub(super) node: OwnNode,
     pub(super) status: Status,
     pub(super) audience: Audience,
+    /// Its one-to-one messages go by pubsub, and so its presence says.
+    pub(super) takes_chats: bool,
     /// The contacts were looked at, once in a session, after the client became available: their states may be
     /// fetched.
     pub(super) is_caught_up: bool,
@@ -116,6 +118,7 @@ impl Account {
                 is_right: policy == Policy::Pure,
                 farewell: None,
             },
+            takes_chats: false,
             is_caught_up: false,
         }
     }

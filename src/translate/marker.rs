@@ -5,13 +5,37 @@ use crate::ns;
 use crate::wire::Leg;
 use crate::xml::{Element, rewrite};
 
-fn is_marker(child: &Element<'_>) -> bool {
-    child.is(ns::SHIM, "shim")
+/// What a marker says of the shim that has put it into a presence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Marker {
+    /// It translates one-to-one messages now.
+    pub(super) takes_chats: bool,
+}
+
+impl Marker {
+    /// The marker of a presence, if it carries one.
+    pub(super) fn of(presence: &Element<'_>) -> Option<Self> {
+        if !presence.mentions(ns::SHIM) {
+            return None;
+        }
+        let marker = presence.child(ns::SHIM, "shim")?;
+        Some(Self {
+            takes_chats: marker.attribute("chat").as_deref() == Some("1"),
+        })
+    }
+
+    /// As it stands in a presence of ours.
+    pub(super) fn as_str(self) -> &'static str {
+        match self.takes_chats {
+            true => "<shim xmlns='urn:pubshim:0' chat='1'/>",
+            false => "<shim xmlns='urn:pubshim:0'/>",
+        }
+    }
 }
 
 /// Whether a presence carries the marker.
 pub(super) fn is_marked(presence: &Element<'_>) -> bool {
-    presence.mentions(ns::SHIM) && presence.children().any(|child| is_marker(&child))
+    Marker::of(presence).is_some()
 }
 
 /// Shows the client a presence without the marker, if it has one.
@@ -21,7 +45,7 @@ pub(super) fn pass_unmarked(presence: &Element<'_>, wire: &mut Wire) -> Verdict 
     }
     wire.apply(&rules::MARKER);
     wire.stanza(Leg::Client, |out| {
-        rewrite(out, presence, &[], |child| !is_marker(child), "");
+        rewrite(out, presence, &[], |child| !child.is(ns::SHIM, "shim"), "");
     });
     Verdict::Taken
 }

@@ -13,7 +13,7 @@
 //! | `node.rs`, `inquiry.rs` | a node of the own account; a question to the own server | 3 |
 //! | `rules.rs` | what is done, for people | |
 //! | `marker.rs`, `shown.rs` | the marker of shims; items that were shown, and times | |
-//! | `queue.rs` | accounts that wait for their turn | |
+//! | `queue.rs`, `held.rs` | accounts that wait for their turn; stanzas that wait | |
 //!
 //! A function (`presence/`, `contacts/`) never imports another one, nor the router. It is handed a [`Cx`]: the
 //! account's shared knowledge, of which each row has one writer, and the session's [`Wire`]. It says whether it
@@ -24,6 +24,7 @@ mod block_list;
 mod chats;
 mod contacts;
 mod forget;
+mod held;
 mod inquiry;
 mod marker;
 mod node;

@@ -17,8 +17,8 @@ use super::rooms::Rooms;
 use super::{Ask, Kind, Verdict, Wire, rules};
 use crate::jid;
 use crate::ns;
-use crate::policy::{Forget, Function, Policy};
-use crate::pubsub::{Event, PRESENCE, Question, ROSTER, What, returned_answer};
+use crate::policy::{Chat, Forget, Function, Policy};
+use crate::pubsub::{CHATS, Event, PRESENCE, Question, ROSTER, What, returned_answer};
 use crate::wire::{Leg, Refused, Reply, error_condition};
 use crate::xml::Element;
 
@@ -40,11 +40,12 @@ pub(crate) struct Translator {
 impl Translator {
     /// A translator under `policy`, which leaves the functions in `native` to classic XMPP.
     ///
-    /// `rooms`: services whose nodes are rooms; `rooms_open`: new ones are open at once. `forget`: what is done about
-    /// what pubshim has left on the account.
+    /// `chat`: when one-to-one messages go by pubsub; `rooms`: services whose nodes are rooms; `rooms_open`: new ones
+    /// are open at once. `forget`: what is done about what pubshim has left on the account.
     pub(crate) fn new(
         policy: Policy,
         native: &[Function],
+        chat: Chat,
         rooms: &[String],
         rooms_open: bool,
         forget: Option<Forget>,
@@ -56,7 +57,7 @@ impl Translator {
             presence: Presence::new(policy),
             contacts: Contacts::new(policy),
             rooms: Rooms::new(policy, native, rooms, rooms_open),
-            chats: Chats::new(policy, native),
+            chats: Chats::new(policy, native, chat),
             forget: forget.map(Task::new),
         }
     }
@@ -105,8 +106,7 @@ impl Translator {
         let verdict = match kind {
             Kind::Presence => self.client_presence(stanza, wire),
             Kind::Iq => self.client_iq(stanza, wire),
-            Kind::Message if self.refuses_rest => self.client_message(stanza, wire),
-            Kind::Message => return Verdict::Pass,
+            Kind::Message => return self.client_message(stanza, wire),
         };
         self.follow_up(wire);
         verdict
@@ -118,10 +118,13 @@ impl Translator {
         let kind = presence.attribute("type");
         let Some(to) = presence.attribute("to") else {
             let was_available = cx.account.status.is_available;
+            if kind.is_none() {
+                self.chats.handle_available(presence, was_available, cx);
+            }
             let verdict = self.presence.handle_client(presence, cx);
             self.contacts.handle_availability(was_available, cx);
-            if cx.account.status.is_available && !was_available {
-                self.chats.handle_available(cx);
+            if was_available && !cx.account.status.is_available {
+                self.chats.handle_unavailable(cx.wire);
             }
             if verdict == Verdict::Taken || !self.refuses_rest {
                 return verdict;
@@ -183,11 +186,11 @@ impl Translator {
         Verdict::Pass
     }
 
-    /// A message, where nothing but pubsub leaves.
     fn client_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
         let cx = &mut self.account.with(wire);
-        if self.chats.client_message(message, cx) {
-            return Verdict::Taken;
+        let verdict = self.chats.client_message(message, cx);
+        if verdict == Verdict::Taken || !self.refuses_rest {
+            return verdict;
         }
         cx.wire.apply(&rules::NOT_IN_PUBSUB);
         if message.attribute("type").as_deref() != Some("error") {
@@ -208,7 +211,12 @@ impl Translator {
             return Verdict::Taken;
         }
         let verdict = match kind {
-            Kind::Message if self.is_off => return self.room_event(stanza, wire),
+            Kind::Message if self.is_off => {
+                return match self.room_event(stanza, wire) {
+                    Verdict::Pass => self.native_message(stanza, wire),
+                    taken => taken,
+                };
+            }
             // The marker never reaches a client.
             Kind::Presence if self.is_off => return pass_unmarked(stanza, wire),
             _ if self.is_off => return Verdict::Pass,
@@ -216,7 +224,7 @@ impl Translator {
             Kind::Iq => self.server_iq(stanza, wire),
             // Most messages have nothing to do with this.
             Kind::Message if !holds(stanza, &[&EVENT, &FORM, &REFERENCE]) => {
-                return Verdict::Pass;
+                return self.chats.native_message(stanza, cx);
             }
             Kind::Message => self.server_message(stanza, wire),
         };
@@ -228,6 +236,12 @@ impl Translator {
         let cx = &mut self.account.with(wire);
         if self.contacts.server_presence(presence, cx) == Verdict::Taken {
             return Verdict::Taken;
+        }
+        if matches!(
+            presence.attribute("type").as_deref(),
+            None | Some("unavailable" | "error")
+        ) {
+            self.chats.note_native(presence, cx);
         }
         let is_marked = is_marked(presence);
         let state = state_of(presence);
@@ -277,7 +291,15 @@ impl Translator {
             self.contacts.answer_returned(&jid, is_allowed, cx);
             return Verdict::Taken;
         }
-        Event::with(message, &own, |event| self.event(event, wire)).unwrap_or(Verdict::Pass)
+        match Event::with(message, &own, |event| self.event(event, wire)) {
+            Some(verdict) => verdict,
+            None => self.native_message(message, wire),
+        }
+    }
+
+    fn native_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
+        let cx = &mut self.account.with(wire);
+        self.chats.native_message(message, cx)
     }
 
     /// An event passes if it is of no node of ours: of a service, or of somebody's resource.
@@ -286,6 +308,7 @@ impl Translator {
         match event.node {
             _ if self.rooms.owns(event.service) => return self.rooms.event(event, cx),
             ROSTER => self.contacts.record_event(event, cx),
+            CHATS if event.service == cx.account.bare() => self.chats.record_event(event, cx),
             PRESENCE if !jid::is_account(event.service) => return Verdict::Pass,
             PRESENCE if event.what == What::Subscription => {
                 return self.contacts.subscription_event(event, cx);
@@ -321,7 +344,7 @@ impl Translator {
             return is_account
                 && event.children().any(|what| {
                     let node = what.attribute("node");
-                    node.is_some_and(|node| node == PRESENCE || node == ROSTER)
+                    node.is_some_and(|node| [PRESENCE, ROSTER, CHATS].contains(&&*node))
                 });
         }
         self.account.has_sent(head)
@@ -330,6 +353,13 @@ impl Translator {
     }
 
     fn server_iq(&mut self, iq: &Element<'_>, wire: &mut Wire) -> Verdict {
+        let verdict = self.contacts_iq(iq, wire);
+        let cx = &mut self.account.with(wire);
+        self.chats.close_some(cx);
+        verdict
+    }
+
+    fn contacts_iq(&mut self, iq: &Element<'_>, wire: &mut Wire) -> Verdict {
         let cx = &mut self.account.with(wire);
         if self.presence.answer_ping(iq, cx) == Verdict::Taken {
             return Verdict::Taken;
@@ -376,6 +406,7 @@ impl Translator {
     fn reply(&mut self, ask: Ask, reply: Reply<'_>, wire: &mut Wire) {
         let cx = &mut self.account.with(wire);
         let was_ready = cx.account.node.is_ready();
+        let changes_contacts = matches!(ask, Ask::Contacts(_) | Ask::Presence(_));
         match ask {
             Ask::Node(step) => {
                 let own = cx.account.bare().to_owned();
@@ -404,7 +435,41 @@ impl Translator {
                 }
             }
         }
+        if changes_contacts {
+            let cx = &mut self.account.with(wire);
+            self.chats.close_some(cx);
+        }
         self.follow_up(wire);
+    }
+
+    /// Whether the client's first presence is still to come, and has to wait.
+    pub(crate) fn awaits_first(&self) -> bool {
+        self.chats.awaits_first()
+    }
+
+    /// Whether what the client says now has to wait: its first presence for everybody does. It is handed over again once
+    /// nothing [holds the client](Self::holds_client).
+    pub(crate) fn must_wait(&mut self, stanza: &Element<'_>, wire: &mut Wire) -> bool {
+        let is_first = stanza.is(ns::CLIENT, "presence")
+            && ["to", "type"]
+                .iter()
+                .all(|name| stanza.attribute(name).is_none());
+        if is_first {
+            let cx = &mut self.account.with(wire);
+            self.contacts.need(cx);
+            self.chats.hold_first(cx);
+        }
+        is_first
+    }
+
+    /// What waits goes on, if it has waited long enough. `all`: in any case.
+    pub(crate) fn release_client(&mut self, all: bool, wire: &Wire) {
+        self.chats.release_first(all, wire);
+    }
+
+    /// Whether what the client says next has to wait.
+    pub(crate) fn holds_client(&self) -> bool {
+        self.chats.holds_client()
     }
 
     /// What follows at once from what is known now.

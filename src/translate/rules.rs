@@ -161,12 +161,17 @@ pub(crate) const ROSTER: Rule = Rule::new(
 pub(crate) const MESSAGE_OUT: Rule = Rule::new(
     "message-publish",
     "18, 19",
-    "a message is published on the node that the account shares with whom it is to, which is made for the first one",
+    "a message is published on a node that whom it is to reads, which is made for the first one",
 );
 pub(crate) const MESSAGE_IN: Rule = Rule::new(
     "message-event",
     "20",
-    "an item of a node shared with somebody is shown as a message of whoever has published it",
+    "an item of a conversation's node is shown as a message of whoever has published it",
+);
+pub(crate) const MESSAGE_COPY: Rule = Rule::new(
+    "message-copy",
+    "19, 20",
+    "the native copy of a published message names its item, so that a shim shows it once",
 );
 pub(crate) const NOT_IN_PUBSUB: Rule = Rule::new(
     "not-in-pubsub",

@@ -6,6 +6,8 @@ use std::hash::{DefaultHasher, Hasher as _};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::ns;
+
 /// Items that were shown, oldest first: hashes of their ids. Two ids of one hash would need to be looked for, and
 /// whoever finds a second one to his own has silenced himself.
 pub(super) struct Shown {
@@ -28,9 +30,7 @@ impl Shown {
         if item.is_empty() {
             return true;
         }
-        let mut hash = DefaultHasher::new();
-        hash.write(item.as_bytes());
-        let hash = hash.finish();
+        let hash = hash_of(item);
         if self.ids.contains(&hash) {
             return false;
         }
@@ -40,6 +40,17 @@ impl Shown {
         self.ids.push_back(hash);
         true
     }
+
+    /// Whether an item was shown.
+    pub(super) fn has(&self, item: &str) -> bool {
+        self.ids.contains(&hash_of(item))
+    }
+}
+
+fn hash_of(item: &str) -> u64 {
+    let mut hash = DefaultHasher::new();
+    hash.write(item.as_bytes());
+    hash.finish()
 }
 
 /// A time in seconds since 1970 as XEP-0082 writes it.
@@ -52,4 +63,15 @@ pub(super) fn stamp(unix: i64) -> String {
 pub(super) fn unix_of(stamp: &str) -> Option<i64> {
     let time = OffsetDateTime::parse(stamp.trim(), &Rfc3339).ok()?;
     Some(time.unix_timestamp())
+}
+
+/// An element that says that something was said then (XEP-0203).
+pub(super) fn delay(unix: i64) -> String {
+    let mut delay = String::with_capacity(80);
+    delay.push_str("<delay xmlns='");
+    delay.push_str(ns::DELAY);
+    delay.push_str("' stamp='");
+    delay.push_str(&stamp(unix));
+    delay.push_str("'/>");
+    delay
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pubshim::session::{
-    Dropped, Event, Input, Leg, Options, Output, Policy, Security, Seed, ServerFacts, Session,
+    Dropped, Event, Function, Input, Leg, Options, Output, Policy, Security, Seed, ServerFacts,
+    Session,
 };
 
 use crate::common::*;
@@ -81,7 +82,7 @@ pub(crate) struct Driver {
     /// What the client has declared on its stream.
     header: String,
     /// How the polite server has the account.
-    account: Account,
+    pub(crate) account: Account,
     /// What is left to the test.
     kept: Vec<Question>,
     /// So is what one-to-one messages need.
@@ -101,6 +102,11 @@ pub(crate) fn facts() -> ServerFacts {
 pub(crate) fn options(policy: Policy) -> Options {
     Options {
         policy,
+        // Tests of one-to-one messages have sessions of their own.
+        native: match policy {
+            Policy::Auto => vec![Function::Chat],
+            _ => Vec::new(),
+        },
         security: Security::Plain,
         ..Options::default()
     }
@@ -459,12 +465,12 @@ impl Driver {
     }
 }
 
-/// Whether a service is asked, or the node on which is what was shown.
+/// Whether a service is asked, or the account what it is, or it is about a conversation's node or the one on which is
+/// what was shown.
 fn is_of_chats(iq: &Node) -> bool {
     let is_for_host = iq.attribute("to").is_some_and(|to| !to.contains('@'));
     let actions = iq.find("pubsub").map_or(&[][..], |it| &it.children);
-    is_for_host
-        || actions
-            .iter()
-            .any(|it| it.attribute("node") == Some("urn:pubshim:chats"))
+    let nodes = actions.iter().filter_map(|it| it.attribute("node"));
+    let mut nodes = nodes.filter(|it| it.starts_with("chat/") || *it == "urn:pubshim:chats");
+    is_for_host || iq.has("query") && iq.attribute("to") == Some(OWN) || nodes.next().is_some()
 }

@@ -35,7 +35,7 @@ fn line(text: &str, part: &str) -> String {
 
 #[test]
 fn a_pipe_gets_plain_lines() {
-    let text = shown(&["--show"]);
+    let text = shown(&["--show", "--native", "chat"]);
     assert!(!text.contains('\u{1b}'), "{text}");
     assert!(!text.contains("wherefore"), "{text}");
     let came = line(&text, "presence-publish");

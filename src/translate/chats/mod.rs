@@ -1,64 +1,86 @@
-//! One-to-one messages (listings 18 to 20), so far under `pure`: two accounts share a node, and each of them reads on
-//! it what the other one publishes.
+//! One-to-one messages (listings 18 to 20).
 //!
 //! | file | holds | listings |
 //! |---|---|---|
-//! | `pair.rs` | where a pair's node is, and who may write to it | 18 |
-//! | `send.rs` | a message of the client's to an item | 19 |
+//! | `own.rs` | `auto`: the node that the account writes to and the peer reads | 18 |
+//! | `shared.rs` | `pure`: the node that both write to | 18 |
+//! | `reach.rs` | `auto`: who is where, behind a shim or not | |
+//! | `opening.rs` | `auto`: what has to be known before the client is shown to anybody | |
+//! | `send.rs` | a message of the client's to an item, or natively | 19 |
 //! | `receive.rs` | items to messages: whose they are, and which were shown | 20 |
-//! | `seen.rs` | what was shown, on a private node | |
-//!
-//! The service is the database: a list of the account's subscriptions tells of each node, and the node itself of whom
-//! it is. It is believed about these two alone, and only if it is on the domain of one of them.
+//! | `copies.rs` | `auto`: native copies of items | |
+//! | `series.rs` | items that were lost on their way | 20 |
+//! | `pair.rs` | what is known of the conversation with one peer | |
+//! | `place.rs`, `message.rs` | nodes; messages of the client's that wait | |
+//! | `show.rs`, `delay.rs` | a message as the client is shown it; when it was written | |
+//! | `record.rs` | what was shown, on a private node | |
 
+mod copies;
+mod delay;
+mod message;
+mod opening;
+mod own;
 mod pair;
+mod place;
+mod reach;
 mod receive;
-mod seen;
+mod record;
 mod send;
+mod series;
+mod shared;
+mod show;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use self::pair::{Outgoing, Pair, Place};
-use self::seen::Seen;
+use self::message::show_unsent_to;
+use self::opening::Opening;
+use self::own::PREFIX;
+use self::pair::{Pair, Reading};
+use self::place::{Own, Place, State};
+use self::reach::{Reach, priority_of};
+use self::receive::takes_messages;
+use self::record::Record;
+use self::send::Publish;
+use self::shared::Shared;
 use super::node::Step;
-use super::relation::Half;
 use super::{Cx, Verdict, Wire};
 use crate::jid;
 use crate::ns;
-use crate::policy::{Function, Policy};
-use crate::pubsub::{Event, What, answer, request};
-use crate::wire::{Dropped, Refused, Reply};
+use crate::policy::{Chat, Function, Policy};
+use crate::pubsub::{Event, What, request};
+use crate::wire::{Dropped, Reply};
 use crate::xml::Element;
 
 /// So many people may be written to or read in one session.
 const MOST_PAIRS: usize = 1024;
-/// So many nodes are looked at in one session: anybody may subscribe the account to one of his.
-const MOST_LOOKS: usize = 1024;
-/// So many bytes may wait until it is known where they go.
-const MOST_WAITING_BYTES: usize = 1 << 20;
-/// Nodes are looked for on the services of so many domains of contacts.
-const MOST_SERVICES: usize = 32;
 
 /// What an answer is for.
 #[derive(Debug)]
 pub(crate) enum Ask {
     /// What the account is subscribed to on this service.
     List(Box<str>),
-    /// Whose node this is; whether all on it was said in this session.
-    Look(Place, bool),
+    /// Whose node this is.
+    Look(Place),
     /// What is on it.
     Items(Place),
     /// Making it.
     Create(Place),
     /// Having the other one told of what is published here; the first message's address and id.
     Subscribe(Place, Box<str>, Option<Box<str>>),
-    /// Publishing a message here; whom it is to, and its id.
-    Publish(Place, Box<str>, Option<Box<str>>),
+    /// Publishing a message.
+    Publish(Publish),
+    /// Whether the server keeps an archive of the account's messages.
+    Archive,
+    /// Something about the node that is written to for this peer.
+    Own(Arc<str>, own::Step),
+    /// Items that were published to this peer and may not have been seen.
+    Copies(Arc<str>, Vec<Arc<str>>),
     /// A step of making the private node.
-    SeenNode(Step),
+    RecordNode(Step),
     /// What was shown.
-    SeenItems,
+    Record,
 }
 
 impl From<Ask> for super::Ask {
@@ -70,89 +92,115 @@ impl From<Ask> for super::Ask {
 /// The conversations of one session.
 pub(super) struct Chats {
     is_on: bool,
+    /// Two accounts share a node on a service, and nothing leaves natively (`pure`); else each writes to a node of its
+    /// own, where that is seen by all who would see it natively (`auto`).
+    shares_nodes: bool,
     /// It is looked for conversations: the client is there, or has written to somebody.
     is_begun: bool,
-    /// By the other one's bare JID.
-    pairs: BTreeMap<Box<str>, Pair>,
-    /// Nodes that were looked at.
-    places: BTreeMap<Place, Owner>,
-    /// Services with nodes that may be the account's.
-    services: BTreeMap<Box<str>, Listing>,
-    /// The services of the contacts' domains are among them.
+    /// Nothing waits for its turn.
+    is_idle: bool,
+    opening: Opening,
+    reach: Reach,
+    shared: Shared,
+    /// The roster has told who may be read.
     knows_contacts: bool,
-    seen: Seen,
-    /// The client wants to see what its account writes elsewhere (XEP-0280).
+    /// By the other one's bare JID.
+    pairs: BTreeMap<Arc<str>, Pair>,
+    record: Record,
+    /// The client wants to see what its account writes and is written elsewhere (XEP-0280).
     wants_copies: bool,
-}
-
-/// How far it is known to which nodes of a service the account is subscribed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Listing {
-    Wanted,
-    Asked,
-    Known,
-}
-
-/// Whose a node is.
-#[derive(Clone)]
-enum Owner {
-    /// It is to be asked; whether all on it was said in this session.
-    Wanted(bool),
-    /// It is asked.
-    Asked,
-    /// The account shares it with this one.
-    Pair(Box<str>),
-    /// Somebody else's, or it is of no conversation.
-    Other,
+    /// The client's priority.
+    priority: i8,
+    /// Since when the client is available, in seconds since 1970.
+    available_since: i64,
 }
 
 impl Chats {
-    pub(super) fn new(policy: Policy, native: &[Function]) -> Self {
+    pub(super) fn new(policy: Policy, native: &[Function], chat: Chat) -> Self {
+        let is_on = policy.translates(Function::Chat, native);
         Self {
-            is_on: policy == Policy::Pure && policy.translates(Function::Chat, native),
+            is_on: is_on && (policy == Policy::Pure || chat != Chat::Native),
+            shares_nodes: policy == Policy::Pure,
             is_begun: false,
-            pairs: BTreeMap::new(),
-            places: BTreeMap::new(),
-            services: BTreeMap::new(),
+            is_idle: true,
+            opening: Opening::new(chat),
+            reach: Reach::default(),
+            shared: Shared::default(),
             knows_contacts: false,
-            seen: Seen::new(),
+            pairs: BTreeMap::new(),
+            record: Record::new(),
             wants_copies: false,
+            priority: 0,
+            available_since: 0,
         }
     }
 
-    /// The client has become available: what was written to it meanwhile is looked for.
-    pub(super) fn handle_available(&mut self, cx: &mut Cx<'_>) {
-        if self.is_on {
+    fn has_own_nodes(&self) -> bool {
+        self.is_on && !self.shares_nodes
+    }
+
+    /// Whether the client's first presence is to wait.
+    pub(super) fn awaits_first(&self) -> bool {
+        self.has_own_nodes() && self.opening.is_to_come()
+    }
+
+    /// Lets the client's first presence wait, with all that the client says behind it.
+    pub(super) fn hold_first(&mut self, cx: &mut Cx<'_>) {
+        self.opening.hold(&mut self.record, cx);
+    }
+
+    /// Whether what the client says next has to wait: its first presence does, or as much as may wait for answers of
+    /// the own server.
+    pub(super) fn holds_client(&self) -> bool {
+        self.opening.is_waiting() || self.has_own_nodes() && self.is_full()
+    }
+
+    /// Lets the client's first presence go, if it has waited long enough. `all`: in any case.
+    pub(super) fn release_first(&mut self, all: bool, wire: &Wire) {
+        self.opening.release(all, &self.record, wire);
+    }
+
+    /// The client says that it is available: what was written to it meanwhile is looked for.
+    pub(super) fn handle_available(
+        &mut self,
+        presence: &Element<'_>,
+        was_available: bool,
+        cx: &mut Cx<'_>,
+    ) {
+        if !self.is_on {
+            return;
+        }
+        let took = was_available && self.priority >= 0;
+        let was_there = self.available_since > 0;
+        self.priority = priority_of(presence);
+        cx.account.takes_chats = self.has_own_nodes() && self.opening.takes_chats();
+        if !was_available {
+            self.available_since = cx.wire.unix_time();
             self.begin(cx);
         }
+        if !took && self.priority >= 0 {
+            self.is_idle = false;
+            // Nothing came while nobody was there.
+            self.pairs.values_mut().for_each(Pair::note_away);
+            if was_there {
+                self.record.read_again();
+            }
+        } else if self.priority < 0 {
+            self.record.hurry(cx.wire.now);
+        }
+    }
+
+    /// The client is not available any more, and hears of nobody.
+    pub(super) fn handle_unavailable(&mut self, wire: &Wire) {
+        self.reach.clear();
+        self.record.hurry(wire.now);
     }
 
     fn begin(&mut self, cx: &mut Cx<'_>) {
         self.is_begun = true;
-        self.want(jid::domain(cx.account.bare()));
-    }
-
-    /// The service of a domain is to be asked for the nodes the account is subscribed to, once in a session.
-    fn want(&mut self, domain: &str) {
-        let service = self.services.entry(service_of(domain));
-        service.or_insert(Listing::Wanted);
-    }
-
-    /// Asks services; `all`: the user waits for it.
-    fn list(&mut self, all: bool, cx: &mut Cx<'_>) {
-        let wanted = self
-            .services
-            .iter_mut()
-            .filter(|(_, it)| **it == Listing::Wanted);
-        for (service, listing) in wanted {
-            if !all && !cx.wire.may_work() {
-                return;
-            }
-            let ask = Ask::List(service.clone());
-            let body = request::all_own_subscriptions;
-            if cx.wire.request("get", Some(service), ask, body) {
-                *listing = Listing::Asked;
-            }
+        self.is_idle = false;
+        if self.shares_nodes {
+            self.shared.want(jid::domain(cx.account.bare()));
         }
     }
 
@@ -165,8 +213,12 @@ impl Chats {
         for (word, wants) in [("enable", true), ("disable", false)] {
             if iq.child(ns::CARBONS, word).is_some() {
                 self.wants_copies = wants;
+                if !self.shares_nodes {
+                    // The server copies what goes natively.
+                    return Verdict::Pass;
+                }
                 let id = iq.attribute("id").unwrap_or_default();
-                let own = cx.account.bare().to_owned();
+                let own = cx.account.own_bare();
                 cx.wire.show_answer(&id, &own, cx.account.jid(), |_| {});
                 return Verdict::Taken;
             }
@@ -174,65 +226,68 @@ impl Chats {
         Verdict::Pass
     }
 
+    /// A native presence that tells where somebody is, or that he is not there.
+    pub(super) fn note_native(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) {
+        if !self.has_own_nodes() {
+            return;
+        }
+        let from = presence.attribute("from").unwrap_or_default();
+        let (account, people) = (jid::bare(&from), &cx.account.people);
+        // Once the roster is known, only contacts matter.
+        let matters = !people.is_known() || people.get(account).is_some();
+        if !matters && account != cx.account.bare() {
+            return;
+        }
+        self.reach.note(presence);
+        self.is_idle = false;
+        if presence.attribute("type").is_none()
+            && let Some(pair) = self.pairs.get_mut(account)
+        {
+            pair.note_there();
+        }
+        self.copy_unseen(presence, cx);
+    }
+
     /// Whether a node is known to be a conversation's.
     pub(super) fn owns_node(&self, service: &str, node: &str) -> bool {
-        let owner = self.places.get(&Place::new(service, node));
-        matches!(owner, Some(Owner::Pair(..)))
+        match self.shares_nodes {
+            true => self.shared.peer(&Place::new(service, node)).is_some(),
+            false => self.is_on && jid::is_account(service) && node.starts_with(PREFIX),
+        }
     }
 
     /// Whether what comes of a node may be a conversation's.
     pub(super) fn owns(&self, event: &Event<'_>) -> bool {
-        let is_room = || event.node.contains('#');
-        self.is_on && jid::local(event.service).is_none() && !is_room()
-    }
-
-    /// An event on a node of a service (listing 20), or what became of the account's subscription to it.
-    pub(super) fn event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) -> Verdict {
-        let place = Place::new(event.service, event.node);
-        let may_be_ours = match event.what {
-            What::Items => event.element.children().any(|item| is_message(&item)),
-            What::Subscription => is_new_subscription(event, cx),
-            What::Node => false,
-        };
-        let peer = match self.places.get(&place).cloned() {
-            Some(Owner::Pair(peer)) => peer,
-            Some(Owner::Wanted(_) | Owner::Asked) if may_be_ours => return Verdict::Taken,
-            // What it tells is found on the node.
-            None if may_be_ours && (!self.is_begun || self.look_now(place)) => {
-                return Verdict::Taken;
+        match self.shares_nodes {
+            true => {
+                let is_room = || event.node.contains('#');
+                self.is_on && jid::local(event.service).is_none() && !is_room()
             }
-            _ => return Verdict::Pass,
-        };
-        match event.what {
-            What::Items => {
-                let replyto = event.replyto();
-                self.handle_items(&peer, &place, event.element, replyto.as_deref(), true, cx);
-            }
-            What::Node if event.element.local() == "delete" => self.forget(&place),
-            What::Subscription
-                if event.element.attribute("subscription").as_deref() == Some("none") =>
-            {
-                self.forget(&place);
-            }
-            _ => cx.wire.drop_event(Dropped::Retracted),
+            false => self.owns_node(event.service, event.node),
         }
-        Verdict::Taken
     }
 
-    /// The node of a conversation is not there any more.
-    fn forget(&mut self, place: &Place) {
-        if let Some(Owner::Pair(peer)) = self.places.remove(place)
-            && let Some(pair) = self.pairs.get_mut(&peer)
-        {
-            pair.forget(place);
+    /// An event on a node (listing 20), or what became of the account's subscription to it.
+    pub(super) fn event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) -> Verdict {
+        match self.shares_nodes {
+            true => self.service_event(event, cx),
+            false => self.account_event(event, cx),
         }
     }
 
     /// The answer to an IQ of ours.
     pub(super) fn reply(&mut self, ask: Ask, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        let ask = match ask {
+            Ask::Publish(publish) => return self.handle_published(&publish, reply, cx),
+            ask => ask,
+        };
+        self.is_idle = false;
         match ask {
-            Ask::List(service) => self.handle_list(&service, reply, cx),
-            Ask::Look(place, is_fresh) => self.handle_look(&place, is_fresh, reply, cx),
+            Ask::List(service) => {
+                let own = cx.account.own_bare();
+                self.shared.handle_list(&service, reply, &own);
+            }
+            Ask::Look(place) => self.handle_look(&place, reply, cx),
             Ask::Items(place) => self.handle_fetched(&place, reply, cx),
             Ask::Create(place) => {
                 if reply.is_err() {
@@ -242,116 +297,86 @@ impl Chats {
             Ask::Subscribe(place, to, id) => {
                 // It is on the node, and nobody would ever look there.
                 if let Err(refused) = reply
-                    && self.places.contains_key(&place)
+                    && self.shared.peer(&place).is_some()
                 {
                     self.forget(&place);
-                    send::show_unsent(&to, id.as_deref(), refused, cx);
+                    show_unsent_to(&to, id.as_deref(), refused, cx);
                 }
             }
-            Ask::Publish(place, to, id) => {
-                if let Err(refused) = reply {
-                    send::show_unsent(&to, id.as_deref(), refused, cx);
-                }
-                if matches!(reply, Err(Refused::With("item-not-found"))) {
-                    self.forget(&place);
-                }
+            Ask::Publish(_) => {}
+            Ask::Archive => self.opening.handle_archive(reply),
+            Ask::Own(peer, step) => self.handle_own(&peer, step, reply, cx),
+            Ask::Copies(peer, items) => self.handle_copies(&peer, &items, reply, cx),
+            Ask::RecordNode(step) => {
+                let own = cx.account.own_bare();
+                self.record.handle_node(step, reply, &own, cx.wire);
             }
-            Ask::SeenNode(step) => {
-                let own = cx.account.bare().to_owned();
-                self.seen.handle_node(step, reply, &own, cx.wire);
-            }
-            Ask::SeenItems => {
-                // Of nodes on a stranger's domain nothing else tells.
-                for place in self.seen.handle_items(reply) {
-                    self.look(place, false);
-                }
-            }
+            Ask::Record => self.handle_record(reply, cx),
         }
         self.settle(cx);
     }
 
-    fn handle_list(&mut self, service: &str, reply: Reply<'_>, cx: &mut Cx<'_>) {
-        self.services.insert(service.into(), Listing::Known);
-        let list = reply.ok().and_then(answer::all_own_subscriptions);
-        let own = cx.account.bare().to_owned();
-        for [node, jid, state] in list.unwrap_or_default() {
-            if *jid == *own && *state == *"subscribed" {
-                self.look(Place::new(service, &node), false);
+    fn handle_record(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        let recorded = self
+            .record
+            .handle_items(reply, was_shown(&self.pairs), cx.wire);
+        self.learn(recorded, cx);
+    }
+
+    /// An event on the private node: what another session of the account's has put on record.
+    pub(super) fn record_event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) {
+        if !self.is_on || event.what != What::Items {
+            return cx.wire.drop_event(Dropped::Seen);
+        }
+        let recorded = self
+            .record
+            .handle_event(event.element, was_shown(&self.pairs));
+        self.learn(recorded, cx);
+        self.is_idle = false;
+        self.settle(cx);
+    }
+
+    fn learn(&mut self, recorded: Vec<(Box<str>, Place)>, cx: &mut Cx<'_>) {
+        for (peer, place) in recorded {
+            if self.shares_nodes {
+                // Of nodes on a stranger's domain nothing else tells.
+                self.shared.look(place);
+            } else if self.has_room_for(&peer) {
+                let pair = self.pairs.entry((*peer).into()).or_default();
+                if place.service() == cx.account.bare() {
+                    // What this session has made or seen already is newer.
+                    if pair.own == Own::None || pair.own.is_unchecked() {
+                        let state = State::Unchecked;
+                        pair.own = Own::Known { place, state };
+                    }
+                } else if place.service() == &*peer {
+                    pair.add(place, &peer);
+                }
             }
         }
     }
 
-    /// Has it asked whose a node is, once; `false`: it is not asked.
-    /// `is_fresh`: all on it was said in this session.
-    fn look(&mut self, place: Place, is_fresh: bool) -> bool {
-        if self.places.len() >= MOST_LOOKS && !self.places.contains_key(&place) {
-            // Strangers cannot fill it: what is nobody's can be asked again.
-            let mut all = self.places.iter();
-            let other = all.find(|(_, owner)| matches!(owner, Owner::Other));
-            let other = other.map(|(place, _)| place.clone());
-            other.and_then(|place| self.places.remove(&place));
-        }
-        let has_room = self.places.len() < MOST_LOOKS || self.places.contains_key(&place);
-        if has_room {
-            let owner = self.places.entry(place);
-            owner.or_insert(Owner::Wanted(is_fresh));
-        }
-        has_room
-    }
-
-    /// The same for a node that tells of itself. If it is not in the list of its service, it was made since, and all
-    /// on it is new.
-    fn look_now(&mut self, place: Place) -> bool {
-        let is_fresh = self.services.get(place.service()) == Some(&Listing::Known);
-        self.look(place, is_fresh)
-    }
-
-    /// Asks whose nodes are, as many as may be asked now.
-    fn look_at_some(&mut self, cx: &mut Cx<'_>) {
-        for (place, owner) in &mut self.places {
-            let Owner::Wanted(is_fresh) = *owner else {
-                continue;
-            };
-            let Some(spare) = cx.wire.spare() else {
-                return;
-            };
-            let ask = Ask::Look(place.clone(), is_fresh);
-            spare.request("get", Some(place.service()), ask, |out| {
-                request::info(out, Some(place.node()));
-            });
-            *owner = Owner::Asked;
-        }
-    }
-
-    fn handle_look(&mut self, place: &Place, is_fresh: bool, reply: Reply<'_>, cx: &mut Cx<'_>) {
-        if reply.is_err_and(Refused::may_pass) {
-            // Whatever is said on it next has it asked again.
-            self.places.remove(place);
-            return;
-        }
-        self.places.insert(place.clone(), Owner::Other);
-        let parties = reply.ok().and_then(|iq| pair::parties(iq, place));
-        let Some((creator, other)) = parties else {
-            return;
-        };
-        let own = cx.account.bare();
-        let peer: Box<str> = match (&*creator == own, &*other == own) {
-            (true, false) => other,
-            (false, true) => creator.clone(),
-            _ => return,
-        };
-        let domains = [jid::domain(own), jid::domain(&peer)];
-        if !place.is_on(&domains) || !self.has_room_for(&peer) {
-            return;
-        }
-        let owner = Owner::Pair(peer.clone());
-        self.places.insert(place.clone(), owner);
-        let pair = self.pairs.entry(peer).or_default();
-        pair.add(place.clone(), &creator, is_fresh);
-    }
-
     fn has_room_for(&self, peer: &str) -> bool {
         self.pairs.len() < MOST_PAIRS || self.pairs.contains_key(peer)
+    }
+
+    /// What is known of the conversation with `peer`, to be changed; whoever asks has seen that there is room for it.
+    fn pair_mut(&mut self, peer: &str) -> &mut Pair {
+        if !self.pairs.contains_key(peer) {
+            self.pairs.insert(peer.into(), Pair::default());
+        }
+        self.pairs.entry(peer.into()).or_default()
+    }
+
+    fn takes_messages(&self, cx: &Cx<'_>) -> bool {
+        takes_messages(self.priority, cx)
+    }
+
+    /// Whether what `peer` writes may be shown. Under `auto` it may if `peer` may see the client: an event passes what
+    /// a server has against strangers.
+    fn may_read(&self, peer: &str, cx: &Cx<'_>) -> bool {
+        let people = &cx.account.people;
+        self.shares_nodes || people.is_reliable() && people.may_see(peer)
     }
 
     /// Goes on with what waited for knowledge: items to be fetched, messages to be published, what is to be put on
@@ -360,97 +385,120 @@ impl Chats {
         if !self.is_begun {
             return;
         }
-        self.want_services_of_contacts(cx);
-        self.list(false, cx);
-        self.look_at_some(cx);
-        if cx.account.status.is_available {
-            if self.is_own_service_known(cx) || self.pairs.values().any(Pair::is_unread) {
-                self.seen.read(cx.wire);
+        if !self.is_idle {
+            self.settle_pairs(cx);
+        }
+        let own = cx.account.own_bare();
+        self.record.write(&own, cx.wire);
+    }
+
+    fn settle_pairs(&mut self, cx: &mut Cx<'_>) {
+        if self.shares_nodes {
+            self.shared.want_services_of_contacts(cx);
+            self.shared.list(false, cx.wire);
+            self.shared.look_at_some(cx.wire);
+        } else {
+            self.check_own(cx);
+        }
+        // What has waited may name nodes that are read from now on.
+        self.release_held(cx);
+        self.forget_strangers(cx);
+        if self.takes_messages(cx) {
+            let own = cx.account.bare();
+            if !self.shares_nodes
+                || self.shared.is_own_service_known(own)
+                || self.pairs.values().any(Pair::is_unread)
+            {
+                self.record.read(cx.wire);
             }
-            if self.seen.is_known() {
+            if self.record.is_known() {
                 self.fetch_some(cx);
             }
         }
         self.send_waiting(cx);
-        self.seen.write(cx.wire);
+        self.is_idle = !self.has_work();
     }
 
-    /// Whether the service of the own domain has told of the nodes on it, or cannot: the others are on record.
-    fn is_own_service_known(&self, cx: &Cx<'_>) -> bool {
-        let own = service_of(jid::domain(cx.account.bare()));
-        self.services.get(&own) == Some(&Listing::Known)
+    /// Whoever was heard before it was known that he may not be takes nobody's place.
+    fn forget_strangers(&mut self, cx: &Cx<'_>) {
+        let people = &cx.account.people;
+        let is_new = people.is_reliable() && !std::mem::replace(&mut self.knows_contacts, true);
+        if is_new && !self.shares_nodes {
+            self.pairs.retain(|peer, pair| {
+                let is_in_use = pair.is_busy() || pair.own != Own::None;
+                is_in_use || people.is_approved(peer)
+            });
+        }
     }
 
-    /// People the client writes to, or is written to by, have their nodes on their own domains, too.
-    fn want_services_of_contacts(&mut self, cx: &Cx<'_>) {
-        if !cx.account.people.is_known() || std::mem::replace(&mut self.knows_contacts, true) {
-            return;
-        }
-        let contacts = cx.account.people.iter();
-        let contacts = contacts.filter(|(_, contact)| contact.relation.to == Half::Yes);
-        let domains: BTreeSet<_> = contacts.map(|(account, _)| jid::domain(account)).collect();
-        for domain in domains.into_iter().take(MOST_SERVICES) {
-            self.want(domain);
-        }
+    /// Whether something waits for its turn.
+    fn has_work(&self) -> bool {
+        let mut pairs = self.pairs.iter();
+        self.shares_nodes
+            || pairs.any(|(peer, pair)| {
+                pair.is_unread()
+                    || pair.is_waiting()
+                    || pair.has_held()
+                    || pair.own.is_unchecked() && self.reach.takes_any(peer)
+            })
     }
 
     fn fetch_some(&mut self, cx: &mut Cx<'_>) {
-        for pair in self.pairs.values_mut() {
+        let people = &cx.account.people;
+        for (peer, pair) in &mut self.pairs {
+            let may_read = self.shares_nodes || people.is_reliable() && people.may_see(peer);
+            if !may_read {
+                continue;
+            }
             for place in pair.unread() {
-                let Some(spare) = cx.wire.spare() else {
-                    return;
+                // Whose messages wait is not made to wait for others, unless he causes too much.
+                let may_ask = match pair.has_held() {
+                    true => cx.wire.may_react(),
+                    false => cx.wire.may_work(),
                 };
+                if !may_ask {
+                    continue;
+                }
                 let ask = Ask::Items(place.clone());
-                spare.request("get", Some(place.service()), ask, |out| {
+                let is_asked = cx.wire.request("get", Some(place.service()), ask, |out| {
                     request::last_items(out, place.node(), pair::MOST_ITEMS);
                 });
-                pair.note_asked(&place);
+                if is_asked {
+                    pair.note(&place, Reading::Asked);
+                    if !self.shares_nodes {
+                        self.record.note_node(peer, &place, cx.wire.now);
+                    }
+                }
             }
         }
     }
 
     /// When [`settle`](Self::settle) goes on, if not by an answer.
     pub(super) fn again_at(&self, wire: &Wire) -> Option<Duration> {
-        let is_unread = self.seen.is_known() && self.pairs.values().any(Pair::is_unread);
-        let is_unlisted = self.services.values().any(|it| *it == Listing::Wanted);
-        let mut owners = self.places.values();
-        let is_unasked = owners.any(|it| matches!(it, Owner::Wanted(_)));
-        let waits = self.is_begun && (is_unread || is_unlisted || is_unasked);
-        let fetch = waits.then(|| wire.may_work_at()).flatten();
-        let all = fetch.into_iter().chain(self.seen.again_at());
-        all.filter(|at| *at > wire.now).min()
+        let waits = self.is_begun && !self.is_idle;
+        let mut pairs = self.pairs.values();
+        let is_wanted =
+            |pair: &Pair| self.record.is_known() && pair.is_unread() || pair.own.is_unchecked();
+        let has_questions = waits && (self.shared.has_questions() || pairs.any(is_wanted));
+        let work = has_questions.then(|| wire.may_work_at()).flatten();
+        let held = || self.pairs.values().filter_map(Pair::held_until).min();
+        let held = waits.then(held).flatten();
+        let all = work.into_iter().chain(held).chain(self.record.again_at());
+        all.chain(self.opening.again_at())
+            .filter(|at| *at > wire.now)
+            .min()
     }
 
     /// The session ends: what the client has said is published, and what was shown is put on record.
     pub(super) fn end(&mut self, cx: &mut Cx<'_>) {
         self.send_last(cx);
         if self.is_begun {
-            self.seen.write_last(cx.wire);
-        }
-    }
-
-    /// The session ends: what was not published comes back.
-    pub(super) fn give_back(&mut self, cx: &mut Cx<'_>) {
-        for pair in self.pairs.values_mut() {
-            while let Some(Outgoing { to, id, .. }) = pair.next_waiting() {
-                send::show_unsent(&to, id.as_deref(), Refused::NoAnswer, cx);
-            }
+            self.record.write_last(cx.wire);
         }
     }
 }
 
-/// Whether an item holds what people write to each other.
-fn is_message(item: &Element<'_>) -> bool {
-    item.child(ns::CLIENT, "message").is_some()
-}
-
-/// The service for the nodes of accounts of this domain.
-fn service_of(domain: &str) -> Box<str> {
-    format!("pubsub.{domain}").into()
-}
-
-/// Whether an event tells the account that it was subscribed to a node.
-fn is_new_subscription(event: &Event<'_>, cx: &Cx<'_>) -> bool {
-    let is = |name, value| event.element.attribute(name).as_deref() == Some(value);
-    is("jid", cx.account.bare()) && is("subscription", "subscribed")
+/// Whether this session knows that an item of a peer's was shown.
+fn was_shown(pairs: &BTreeMap<Arc<str>, Pair>) -> impl Fn(&str, &str) -> bool {
+    |peer, item| pairs.get(peer).is_some_and(|pair| pair.was_shown(item))
 }

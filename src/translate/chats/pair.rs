@@ -1,96 +1,100 @@
-//! Where the node of two accounts is, and who may write to it (listing 18): whoever writes first makes it on the
-//! service of his domain, and the other one may write to it, too. If both have made one, both are read, and the
-//! bytewise smaller creator's is written to.
+//! What is known of the conversation with one peer: the nodes that are read, the node that is written to, what waits,
+//! and what was shown.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-
-use crate::jid;
-use crate::ns;
-use crate::pubsub::form;
+use super::message::{Message, Outgoing, STATE};
+use super::place::{Own, Place};
+use super::series::{self, Series};
+use crate::translate::Kind;
+use crate::translate::held::Held;
 use crate::translate::shown::Shown;
 use crate::xml::Element;
 
 /// So many messages are fetched of each node at login, and as many are kept on it.
 pub(super) const MOST_ITEMS: usize = 50;
 /// So many nodes of a pair are read.
-const MOST_PLACES: usize = 64;
+const MOST_PLACES: usize = 16;
 /// So many ids of items are remembered.
 const MOST_SHOWN: usize = 128;
-/// So many messages wait until it is known where the node is, or until there is room for more requests.
+/// So many messages wait until it is known where the node is, or until there is room for more requests; and so many
+/// of the peer's until it is known what was to be shown before.
 const MOST_WAITING: usize = 64;
+/// So many bytes of the peer's messages wait for that.
+const MOST_HELD_BYTES: usize = 256 * 1024;
 
-/// A node on a service.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    service: Box<str>,
-    node: Box<str>,
-}
+/// So many nodes of one conversation may turn out to be of no use in one session.
+const MOST_FAILURES: u8 = 2;
+/// So often in one session it is looked for what was lost on its way.
+const MOST_SEARCHES: u8 = 64;
+/// What somebody says shows that he has seen what is older than this.
+const CROSSING: Duration = Duration::from_secs(10);
 
-impl Place {
-    pub(super) fn new(service: &str, node: &str) -> Self {
-        Self {
-            service: service.into(),
-            node: node.into(),
-        }
-    }
-
-    pub(super) fn service(&self) -> &str {
-        &self.service
-    }
-
-    pub(super) fn node(&self) -> &str {
-        &self.node
-    }
-
-    /// Whether its service is on one of these domains: a host, as the resource of another could end like one.
-    pub(super) fn is_on(&self, domains: &[&str]) -> bool {
-        let is_host = jid::resource(&self.service).is_none();
-        is_host
-            && domains.iter().any(|domain| {
-                let rest = self.service.strip_suffix(domain);
-                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            })
-    }
-}
-
-/// What a chat state that stands alone is published as: each replaces the one before.
-pub(super) const STATE: &str = "state/";
-
-/// A message that is to be published.
-pub(super) struct Outgoing {
-    /// Whom it is to, as the client has written it.
-    pub(super) to: Box<str>,
-    pub(super) id: Option<Box<str>>,
-    pub(super) item: Box<str>,
-    pub(super) payload: Bytes,
+/// An item that was published and may not have been read.
+struct Unread {
+    item: Arc<str>,
+    /// The resource it is for; `None`: for all.
+    resource: Option<Box<str>>,
+    at: Duration,
 }
 
 /// What is known of the conversation with somebody.
 pub(super) struct Pair {
     places: Vec<Known>,
-    /// What the client has said before it was known where the node is.
-    waiting: VecDeque<Outgoing>,
-    /// Items that were shown.
+    /// The node that is written to under `auto`.
+    pub(super) own: Own,
+    /// So many of them have turned out to be of no use.
+    failures: u8,
+    pub(super) waiting: VecDeque<Outgoing>,
+    /// So many requests are not answered that what goes natively must not overtake.
+    pub(super) unanswered: usize,
+    /// The names of what is published here.
+    pub(super) series: Series,
+    /// Items that were shown, or published here.
     shown: Shown,
+    /// So often it was looked for what was lost.
+    searches: u8,
+    /// What was published and may not have been read, oldest first.
+    unread: VecDeque<Unread>,
+    /// Items of which a native copy has followed.
+    copied: Shown,
+    /// The peer's native messages that wait for the items before them.
+    held: Vec<Held>,
+    /// Until when they wait at most.
+    held_until: Duration,
 }
 
+/// A node that is read.
 struct Known {
     place: Place,
     creator: Box<str>,
     reading: Reading,
-    /// What is on it was said in this session.
-    is_fresh: bool,
+    /// Items that came while what is on it was not known.
+    missed: Vec<Missed>,
+    /// There were more of them.
+    has_more: bool,
+    /// The last item that came, whoever it is for.
+    last: Box<str>,
+}
+
+/// An item that is not shown before what is on its node.
+struct Missed {
+    item: Box<str>,
+    /// It came when what is on its node was asked for: the answer may be older.
+    may_lack: bool,
+    /// The item itself, to be shown if what is on its node cannot be had; `None`: there was no room.
+    element: Option<Held>,
 }
 
 /// How far what was on a node before is known.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     Wanted,
     Asked,
     Done,
-    /// It is not, and is not in this session.
+    /// It could not be had.
     Failed,
 }
 
@@ -98,22 +102,39 @@ impl Default for Pair {
     fn default() -> Self {
         Self {
             places: Vec::new(),
+            own: Own::None,
+            failures: 0,
             waiting: VecDeque::new(),
+            unanswered: 0,
+            series: Series::default(),
             shown: Shown::new(MOST_SHOWN),
+            searches: 0,
+            unread: VecDeque::new(),
+            copied: Shown::new(MOST_ITEMS),
+            held: Vec::new(),
+            held_until: Duration::ZERO,
         }
     }
 }
 
+/// The nodes that are read.
 impl Pair {
-    pub(super) fn add(&mut self, place: Place, creator: &str, is_fresh: bool) {
-        if self.known(&place).is_none() && self.places.len() < MOST_PLACES {
-            self.places.push(Known {
-                place,
-                creator: creator.into(),
-                reading: Reading::Wanted,
-                is_fresh,
-            });
+    /// One more; the oldest makes room for it.
+    pub(super) fn add(&mut self, place: Place, creator: &str) {
+        if self.known(&place).is_some() {
+            return;
         }
+        if self.places.len() >= MOST_PLACES {
+            self.places.remove(0);
+        }
+        self.places.push(Known {
+            place,
+            creator: creator.into(),
+            reading: Reading::Wanted,
+            missed: Vec::new(),
+            has_more: false,
+            last: Box::default(),
+        });
     }
 
     fn known(&self, place: &Place) -> Option<&Known> {
@@ -124,18 +145,12 @@ impl Pair {
         self.places.iter_mut().find(|it| it.place == *place)
     }
 
-    /// The client has just made it, so nothing is on it.
-    pub(super) fn add_new(&mut self, place: &Place, creator: &str) {
-        self.add(place.clone(), creator, true);
-        self.note_read(place);
-    }
-
     pub(super) fn forget(&mut self, place: &Place) {
         self.places.retain(|it| it.place != *place);
     }
 
-    /// Where the client writes to.
-    pub(super) fn written(&self) -> Option<&Place> {
+    /// Where both parties write to under `pure`: the bytewise smaller creator's.
+    pub(super) fn shared(&self) -> Option<&Place> {
         let first = self
             .places
             .iter()
@@ -147,6 +162,12 @@ impl Pair {
         self.places.iter().any(|it| it.reading == Reading::Wanted)
     }
 
+    /// Whether something is still to be shown of what was on the nodes before.
+    pub(super) fn is_reading(&self) -> bool {
+        let mut readings = self.places.iter().map(|it| it.reading);
+        readings.any(|it| matches!(it, Reading::Wanted | Reading::Asked))
+    }
+
     /// Nodes that are to be fetched.
     pub(super) fn unread(&self) -> Vec<Place> {
         let unread = self
@@ -156,30 +177,103 @@ impl Pair {
         unread.map(|it| it.place.clone()).collect()
     }
 
-    /// Something was said on it that the client was not shown: it is on the node, and fetched from there.
-    pub(super) fn note_unread(&mut self, place: &Place) {
-        if let Some(known) = self.known_mut(place) {
-            (known.reading, known.is_fresh) = (Reading::Wanted, false);
+    /// All that is on the nodes is to be fetched: the client was away.
+    pub(super) fn note_away(&mut self) {
+        for known in &mut self.places {
+            known.reading = Reading::Wanted;
         }
     }
 
-    /// What is on it cannot be had.
-    pub(super) fn note_failed(&mut self, place: &Place) {
-        self.note(place, Reading::Failed);
+    /// The peer is there: what could not be fetched is to be asked for again.
+    pub(super) fn note_there(&mut self) {
+        let failed = |it: &&mut Known| it.reading == Reading::Failed;
+        for known in self.places.iter_mut().filter(failed) {
+            known.reading = Reading::Wanted;
+        }
     }
 
-    pub(super) fn note_asked(&mut self, place: &Place) {
-        self.note(place, Reading::Asked);
-    }
-
-    pub(super) fn note_read(&mut self, place: &Place) {
-        self.note(place, Reading::Done);
-    }
-
-    fn note(&mut self, place: &Place, reading: Reading) {
+    pub(super) fn note(&mut self, place: &Place, reading: Reading) {
         if let Some(known) = self.known_mut(place) {
             known.reading = reading;
         }
+    }
+
+    /// An item came while what is on its node is not known; so many bytes of it may be kept.
+    pub(super) fn note_missed(&mut self, place: &Place, item: &Element<'_>, room: usize) {
+        let Some(known) = self.known_mut(place) else {
+            return;
+        };
+        if known.missed.len() >= MOST_ITEMS {
+            known.has_more = true;
+            return;
+        }
+        let has_room = item.raw().len() <= room;
+        known.missed.push(Missed {
+            item: (*item.attribute("id").unwrap_or_default()).into(),
+            may_lack: known.reading == Reading::Asked,
+            element: has_room.then(|| Held::new(Kind::Message, item)),
+        });
+    }
+
+    /// How many bytes of such items are kept.
+    pub(super) fn missed_bytes(&self) -> usize {
+        let missed = self.places.iter().flat_map(|it| &it.missed);
+        let elements = missed.filter_map(|it| it.element.as_ref());
+        elements.map(|it| it.raw.len()).sum()
+    }
+
+    /// What is on a node was shown. If the answer lacked something that came meanwhile, it is asked for again.
+    pub(super) fn note_read(&mut self, place: &Place) {
+        let mut places = self.places.iter_mut();
+        let Some(known) = places.find(|it| it.place == *place) else {
+            return;
+        };
+        let lacks = |it: &mut Missed| std::mem::take(&mut it.may_lack) && !self.shown.has(&it.item);
+        known.missed.retain_mut(lacks);
+        let has_more = std::mem::take(&mut known.has_more);
+        known.reading = match has_more || !known.missed.is_empty() {
+            true => Reading::Wanted,
+            false => Reading::Done,
+        };
+    }
+
+    /// Whether an item that came by itself shows that the one before it did not come. Then what is on the node is to be
+    /// fetched.
+    pub(super) fn search_before(&mut self, place: &Place, item: &str) -> bool {
+        let Some(before) = series::before(item) else {
+            return false;
+        };
+        let last = self.known(place).map(|it| &*it.last);
+        let is_lost = last != Some(&*before) && !self.shown.has(&before) && !self.shown.has(item);
+        let may_search = is_lost && self.searches < MOST_SEARCHES;
+        if may_search {
+            self.searches += 1;
+            self.note(place, Reading::Wanted);
+        }
+        may_search
+    }
+
+    pub(super) fn note_last(&mut self, place: &Place, item: &str) {
+        if let Some(known) = self.known_mut(place) {
+            known.last = item.into();
+        }
+    }
+
+    /// What is on a node cannot be had: the items that came meanwhile.
+    pub(super) fn note_failed(&mut self, place: &Place) -> Vec<Held> {
+        let Some(known) = self.known_mut(place) else {
+            return Vec::new();
+        };
+        known.reading = Reading::Failed;
+        known.has_more = false;
+        let missed = std::mem::take(&mut known.missed);
+        missed.into_iter().filter_map(|it| it.element).collect()
+    }
+
+    /// The node of this name that is read.
+    pub(super) fn place(&self, node: &str) -> Option<Place> {
+        let mut places = self.places.iter().map(|it| &it.place);
+        places.find(|it| it.node() == node).cloned()
     }
 
     /// How far what was on the node before was shown.
@@ -187,79 +281,168 @@ impl Pair {
         self.known(place).map(|it| it.reading)
     }
 
-    /// Whether what is on the node was said in this session.
-    pub(super) fn is_fresh(&self, place: &Place) -> bool {
-        self.known(place).is_some_and(|it| it.is_fresh)
+    pub(super) fn was_shown(&self, item: &str) -> bool {
+        self.shown.has(item)
     }
 
     /// Whether an item was not shown before; from now on it was.
     pub(super) fn is_new(&mut self, item: &str) -> bool {
         self.shown.is_new(item)
     }
+}
 
-    /// Lets a message wait; it comes back if there is no room.
-    pub(super) fn wait(&mut self, message: Outgoing) -> Result<(), Outgoing> {
-        if self.waiting.len() >= MOST_WAITING {
-            return Err(message);
+/// What the client says.
+impl Pair {
+    /// Lets a message wait; `false`: there is no room.
+    pub(super) fn wait(&mut self, message: Outgoing) -> bool {
+        let has_room = !self.is_full();
+        if has_room {
+            self.waiting.push_back(message);
         }
-        self.waiting.push_back(message);
-        Ok(())
+        has_room
+    }
+
+    /// Whether there is no room for another one.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= MOST_WAITING
     }
 
     pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// The item of the message that has waited longest and is no state, whose item moves.
-    pub(super) fn first_waiting(&self) -> Option<&str> {
-        let mut items = self.waiting.iter().map(|it| &*it.item);
-        items.find(|item| !item.starts_with(STATE))
+    /// The node that is written to, or a message to it, came to nothing.
+    pub(super) fn note_failure(&mut self) {
+        self.failures += 1;
+        if self.failures > MOST_FAILURES {
+            self.own = Own::Refused;
+        }
     }
 
-    /// Whom the message is to that has waited longest, and its id.
-    pub(super) fn first_waiting_for(&self) -> Option<(Box<str>, Option<Box<str>>)> {
-        let first = self.waiting.front();
-        first.map(|it| (it.to.clone(), it.id.clone()))
+    /// Whether what goes natively has to wait for something before it.
+    pub(super) fn is_busy(&self) -> bool {
+        self.unanswered > 0 || self.is_waiting()
     }
 
-    /// The message that has waited longest; it waits no longer.
-    pub(super) fn next_waiting(&mut self) -> Option<Outgoing> {
-        self.waiting.pop_front()
+    /// The message that has waited longest and is no state, whose item moves.
+    pub(super) fn first_waiting(&self) -> Option<&Message> {
+        let mut items = self.waiting.iter().filter_map(|it| match it {
+            Outgoing::Item(message) => Some(message),
+            Outgoing::Native(_) => None,
+        });
+        items.find(|it| !it.item.starts_with(STATE))
     }
 
     /// How many bytes wait.
     pub(super) fn waiting_bytes(&self) -> usize {
-        self.waiting.iter().map(|it| it.payload.len()).sum()
+        let bytes = |it: &Outgoing| match it {
+            Outgoing::Item(message) => message.payload.len(),
+            Outgoing::Native(held) => held.raw.len(),
+        };
+        self.waiting.iter().map(bytes).sum()
     }
 
     /// Of what waits only what says something stays: no states that say something of now.
     pub(super) fn drop_states(&mut self) {
-        self.waiting.retain(|it| !it.item.starts_with(STATE));
+        let is_state = |it: &Outgoing| matches!(it, Outgoing::Item(message) if message.item.starts_with(STATE));
+        self.waiting.retain(|it| !is_state(it));
+    }
+
+    /// A message is published as this item, for all resources or for one.
+    pub(super) fn note_published(
+        &mut self,
+        item: &Arc<str>,
+        resource: Option<&str>,
+        now: Duration,
+    ) {
+        self.shown.is_new(item);
+        if self.unread.len() >= MOST_ITEMS {
+            self.unread.pop_front();
+        }
+        self.unread.push_back(Unread {
+            item: Arc::clone(item),
+            resource: resource.map(Into::into),
+            at: now,
+        });
+    }
+
+    /// The peer has said something: it has seen what was published before, unless that has crossed it.
+    pub(super) fn note_heard(&mut self, now: Duration) {
+        self.note_read_until(now.saturating_sub(CROSSING));
+    }
+
+    /// The peer has seen what was published until then.
+    pub(super) fn note_read_until(&mut self, at: Duration) {
+        self.unread.retain(|it| it.at > at);
+    }
+
+    /// An item was not published.
+    pub(super) fn forget_published(&mut self, item: &str) {
+        self.unread.retain(|it| *it.item != *item);
+    }
+
+    /// What was published since then, is not known to be read, and would not be seen any more: each item once, oldest
+    /// first. Of these a native copy follows.
+    pub(super) fn take_unread(
+        &mut self,
+        since: Duration,
+        would_be_seen: impl Fn(Option<&str>) -> bool,
+    ) -> Vec<Arc<str>> {
+        let mut taken = Vec::new();
+        self.unread.retain(|it| {
+            let stays = would_be_seen(it.resource.as_deref());
+            if !stays && it.at >= since {
+                self.copied.is_new(&it.item);
+                taken.push(it.item.clone());
+            }
+            stays
+        });
+        taken
+    }
+
+    pub(super) fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Whether a native copy of an item has followed.
+    pub(super) fn was_copied(&self, item: &str) -> bool {
+        self.copied.has(item)
     }
 }
 
-/// Who has made a node and who else may write to it, as it says of itself, if that makes it one of two accounts
-/// (listing 18): nobody else may read it, and one account beside the owner may publish.
-pub(super) fn parties(iq: &Element<'_>, place: &Place) -> Option<(Box<str>, Box<str>)> {
-    let query = iq.child(ns::DISCO_INFO, "query")?;
-    if query
-        .attribute("node")
-        .is_some_and(|node| *node != *place.node)
-    {
-        return None;
+/// What the peer says natively.
+impl Pair {
+    /// Lets a native message wait; `false`: there is no room.
+    pub(super) fn hold(&mut self, message: &Element<'_>, until: Duration) -> bool {
+        let bytes: usize = self.held.iter().map(|it| it.raw.len()).sum();
+        let has_room = bytes + message.raw().len() <= MOST_HELD_BYTES;
+        if self.held.len() >= MOST_WAITING || !has_room {
+            return false;
+        }
+        if self.held.is_empty() {
+            self.held_until = until;
+        }
+        self.held.push(Held::new(Kind::Message, message));
+        true
     }
-    let x = query.child(ns::DATA, "x")?;
-    if form::value(&x, "pubsub#access_model").as_deref() != Some("whitelist") {
-        return None;
+
+    /// Whether some of its native messages wait.
+    pub(super) fn has_held(&self) -> bool {
+        !self.held.is_empty()
     }
-    let [owners, publishers] =
-        ["pubsub#owner", "pubsub#publisher"].map(|var| form::values(&x, var));
-    let ([owner], [publisher]) = (&owners[..], &publishers[..]) else {
-        return None;
-    };
-    let [owner, publisher] = [owner, publisher].map(|it| jid::prepare(it));
-    let (owner, publisher) = (owner?, publisher?);
-    let is_account = |jid: &str| jid::local(jid).is_some() && jid::resource(jid).is_none();
-    (is_account(&owner) && is_account(&publisher) && owner != publisher)
-        .then(|| (owner.into(), publisher.into()))
+
+    /// Its native messages that have waited; they wait no longer.
+    pub(super) fn take_held(&mut self) -> Vec<Held> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Whether its native messages wait, and those that come.
+    pub(super) fn holds(&self, now: Duration) -> bool {
+        self.is_reading() && (self.held.is_empty() || now < self.held_until)
+    }
+
+    /// Until when what it has said waits at most.
+    pub(super) fn held_until(&self) -> Option<Duration> {
+        (!self.held.is_empty()).then_some(self.held_until)
+    }
 }

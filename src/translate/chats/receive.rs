@@ -1,129 +1,380 @@
-//! Items of a node that the account shares with somebody become messages (listing 20).
+//! Items of a conversation's node become messages (listing 20).
 
 use std::borrow::Cow;
 
-use bytes::BytesMut;
-
-use super::pair::{Pair, Place, Reading, STATE};
-use super::{Chats, Owner};
+use super::Chats;
+use super::delay::Written;
+use super::message::STATE;
+use super::own::PREFIX;
+use super::pair::{Pair, Reading};
+use super::place::{Own, Place, State};
+use super::record::Last;
+use super::show::{show, show_copy};
 use crate::jid;
 use crate::ns;
-use crate::pubsub::answer;
-use crate::translate::{Cx, Wire, rules};
-use crate::wire::{Dropped, Leg, Reply};
-use crate::xml::{Element, escape, rewrite_standalone};
+use crate::pubsub::{Event, What, answer};
+use crate::translate::{Cx, Verdict, rules};
+use crate::wire::{Dropped, Refused, Reply};
+use crate::xml::Element;
 
 /// An event may have so many items; servers send one.
 const MOST_ITEMS: usize = 256;
+/// So many bytes of items are kept until it is known what is on their nodes.
+const MOST_MISSED_BYTES: usize = 1 << 20;
+/// Clocks of authors differ, and items of one second may be listed in any order: so much before the last item that was
+/// shown, if that is gone, items are shown again.
+const OVERLAP: i64 = 60 * 60;
+
+/// Items that were asked for, or that come by themselves.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    peer: &'a str,
+    place: &'a Place,
+    /// Who has published those that do not say it.
+    replyto: Option<&'a str>,
+    is_live: bool,
+}
 
 impl Chats {
+    /// An event on a node of somebody's account under `auto` (listing 20), or of the own one.
+    pub(super) fn account_event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) -> Verdict {
+        let is_ours = || match event.what {
+            What::Items => event.element.children().any(|it| is_message(&it)),
+            What::Subscription => true,
+            What::Node => false,
+        };
+        if event.service == cx.account.bare() {
+            return self.own_event(event, is_ours(), cx);
+        }
+        let pair = self.pairs.get(event.service);
+        let known = pair.and_then(|pair| pair.place(event.node));
+        if known.is_none() && !is_ours() {
+            return Verdict::Pass;
+        }
+        if cx.account.people.is_reliable() && !cx.account.people.may_see(event.service) {
+            cx.wire.drop_event(Dropped::NotSubscribed);
+            return Verdict::Taken;
+        }
+        let place = known.unwrap_or_else(|| Place::new(event.service, event.node));
+        match event.what {
+            What::Items => {
+                self.adopt(&place, cx);
+                if let Some(pair) = self.pairs.get_mut(event.service) {
+                    pair.note_heard(cx.wire.now);
+                }
+                let source = Source {
+                    peer: event.service,
+                    place: &place,
+                    replyto: None,
+                    is_live: true,
+                };
+                self.handle_items(source, event.element, cx);
+            }
+            What::Node if event.element.local() == "delete" => self.forget_read(&place, cx),
+            What::Subscription
+                if event.element.attribute("subscription").as_deref() == Some("none") =>
+            {
+                self.forget_read(&place, cx);
+            }
+            What::Subscription => self.adopt(&place, cx),
+            What::Node => cx.wire.drop_event(Dropped::Retracted),
+        }
+        self.settle(cx);
+        Verdict::Taken
+    }
+
+    /// From now on a node of the peer's is read, and what was said on it before.
+    pub(super) fn adopt(&mut self, place: &Place, cx: &mut Cx<'_>) {
+        let peer = place.service();
+        let people = &cx.account.people;
+        let may_be = !people.is_reliable() || people.may_see(peer);
+        let is_one = place.node().starts_with(PREFIX) && jid::is_account(peer);
+        if !may_be || !is_one || !self.has_own_nodes() || !self.has_room_for(peer) {
+            return;
+        }
+        let pair = self.pair_mut(peer);
+        if pair.reading(place).is_none() {
+            pair.add(place.clone(), peer);
+            self.is_idle = false;
+        }
+    }
+
+    fn forget_read(&mut self, place: &Place, cx: &mut Cx<'_>) {
+        let peer = place.service();
+        if let Some(pair) = self.pairs.get_mut(peer) {
+            pair.forget(place);
+            self.record.forget_node(peer, place, cx.wire.now);
+        }
+    }
+
+    /// An event on a node that the account writes to.
+    fn own_event(&mut self, event: &Event<'_>, is_ours: bool, cx: &mut Cx<'_>) -> Verdict {
+        match event.what {
+            What::Items if is_ours => {
+                for item in event.element.children().take(MOST_ITEMS) {
+                    if let Err(reason) = self.handle_own_item(event.node, &item, cx) {
+                        cx.wire.drop_event(reason);
+                    }
+                }
+            }
+            What::Items => return Verdict::Pass,
+            What::Node if event.element.local() == "delete" => {
+                let written = |pair: &Pair| pair.own.node() == Some(event.node);
+                let mut pairs = self.pairs.iter();
+                let peer = pairs.find(|(_, pair)| written(pair));
+                if let Some(peer) = peer.map(|(peer, _)| peer.clone()) {
+                    self.forget_own(&peer, cx);
+                }
+            }
+            _ => cx.wire.drop_event(Dropped::Retracted),
+        }
+        Verdict::Taken
+    }
+
+    /// What was written by this resource, or by another one of the account's: then the client sees a copy of it.
+    fn handle_own_item(
+        &mut self,
+        node: &str,
+        item: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Dropped> {
+        let message = payload(item)?;
+        let from = message.attribute("from").unwrap_or_default();
+        let to = message.attribute("to").unwrap_or_default();
+        let peer = jid::prepared(jid::bare(&to));
+        let own = cx.account.bare();
+        if jid::bare(&from) != own || jid::local(&peer).is_none() || *peer == *own {
+            return Err(Dropped::ForeignFrom);
+        }
+        if !self.has_room_for(&peer) {
+            return Err(Dropped::Overflow);
+        }
+        let id = item.attribute("id").unwrap_or_default();
+        let place = Place::new(own, node);
+        let pair = self.pair_mut(&peer);
+        if !pair.is_new(&id) || from == cx.account.jid() {
+            return Err(Dropped::Seen);
+        }
+        if pair.own == Own::None {
+            pair.own = Own::Known {
+                place: place.clone(),
+                state: State::Unchecked,
+            };
+            self.is_idle = false;
+        }
+        self.record.note_node(&peer, &place, cx.wire.now);
+        let is_private = message.child(ns::CARBONS, "private").is_some();
+        if self.wants_copies && cx.account.status.is_available && !is_private {
+            cx.wire.apply(&rules::MESSAGE_IN);
+            show_copy("sent", &message, &from, &to, cx);
+        }
+        Ok(())
+    }
+
     /// What was on a node before: what was not shown yet is, oldest first.
     pub(super) fn handle_fetched(&mut self, place: &Place, reply: Reply<'_>, cx: &mut Cx<'_>) {
-        let Some(Owner::Pair(peer)) = self.places.get(place).cloned() else {
+        let peer = match self.shares_nodes {
+            true => self.shared.peer(place).unwrap_or_default().to_owned(),
+            false => place.service().to_owned(),
+        };
+        if !self.takes_messages(cx) || !self.may_read(&peer, cx) {
+            // It is fetched again when the client is back.
+            return self.note_reading(&peer, place, Reading::Wanted);
+        }
+        let source = Source {
+            peer: &peer,
+            place,
+            replyto: None,
+            is_live: false,
+        };
+        let read = |iq| answer::with_items(iq, |items| self.handle_items(source, items, cx));
+        let is_read = reply.ok().and_then(read).is_some();
+        let Some(pair) = self.pairs.get_mut(&*peer) else {
             return;
         };
-        if !cx.account.status.is_available {
-            // It is fetched again when the client is back.
-            return self.pair_at(&peer, |pair| pair.note_unread(place));
+        if is_read {
+            return pair.note_read(place);
         }
-        let read = |iq| {
-            answer::with_items(iq, |items| {
-                self.handle_items(&peer, place, items, None, false, cx);
-            })
+        let source = Source {
+            is_live: true,
+            ..source
         };
-        match reply.ok().and_then(read) {
-            Some(()) => self.pair_at(&peer, |pair| pair.note_read(place)),
-            None => self.pair_at(&peer, |pair| pair.note_failed(place)),
+        for held in pair.note_failed(place) {
+            held.read(|item| self.show_item(source, item, cx));
+        }
+        // It is gone, or is not to be read any more: an event would name it anew.
+        let is_closed = matches!(
+            reply,
+            Err(Refused::With(
+                "item-not-found" | "not-allowed" | "forbidden"
+            ))
+        );
+        if is_closed && !self.shares_nodes {
+            self.forget_read(place, cx);
         }
     }
 
-    fn pair_at(&mut self, peer: &str, act: impl FnOnce(&mut Pair)) {
+    fn note_reading(&mut self, peer: &str, place: &Place, reading: Reading) {
         if let Some(pair) = self.pairs.get_mut(peer) {
-            act(pair);
+            pair.note(place, reading);
         }
     }
 
-    /// Items in an answer, or in an event (`is_live`). `replyto`: who has published those that do not say it.
-    pub(super) fn handle_items(
+    /// An event on a node that the account shares with `peer` under `pure`.
+    pub(super) fn handle_shared(
         &mut self,
         peer: &str,
         place: &Place,
-        items: &Element<'_>,
-        replyto: Option<&str>,
-        is_live: bool,
+        event: &Event<'_>,
         cx: &mut Cx<'_>,
     ) {
-        let reading = self.pairs.get(peer).and_then(|pair| pair.reading(place));
-        match reading {
-            Some(Reading::Done | Reading::Failed) if is_live && !cx.account.status.is_available => {
-                return self.pair_at(peer, |pair| pair.note_unread(place));
+        let replyto = event.replyto();
+        let source = Source {
+            peer,
+            place,
+            replyto: replyto.as_deref(),
+            is_live: true,
+        };
+        self.handle_items(source, event.element, cx);
+    }
+
+    fn handle_items(&mut self, source: Source<'_>, items: &Element<'_>, cx: &mut Cx<'_>) {
+        let Source {
+            peer,
+            place,
+            is_live,
+            ..
+        } = source;
+        let all: Vec<_> = items.children().take(MOST_ITEMS).collect();
+        let Some(pair) = self.pairs.get_mut(peer) else {
+            return;
+        };
+        match pair.reading(place) {
+            None => return,
+            Some(Reading::Done | Reading::Failed)
+                if is_live && !takes_messages(self.priority, cx) =>
+            {
+                return pair.note(place, Reading::Wanted);
             }
-            // It is found on the node.
-            None | Some(Reading::Wanted | Reading::Asked) if is_live => return,
+            // It is found on the node, or asked for again.
+            Some(Reading::Wanted | Reading::Asked) if is_live => {
+                return self.note_missed(source, &all);
+            }
+            Some(Reading::Done) if is_live => {
+                let item = all.first().and_then(|it| it.attribute("id"));
+                if pair.search_before(place, &item.unwrap_or_default()) {
+                    self.is_idle = false;
+                    return self.note_missed(source, &all);
+                }
+            }
             _ => {}
         }
-        let all: Vec<_> = items.children().take(MOST_ITEMS).collect();
-        let last = self.seen.last(place);
-        let is_last = |item: &Element<'_>| {
-            let id = item.attribute("id");
-            last.is_some_and(|last| id.as_deref() == Some(last))
+        if let Some(item) = all.last().and_then(|it| it.attribute("id")) {
+            pair.note_last(place, &item);
+        }
+        let first = if is_live {
+            0
+        } else {
+            self.first_unseen(source, &all, cx)
         };
-        let shown = match is_live {
-            true => 0,
-            false => all.iter().position(is_last).map_or(0, |at| at + 1),
-        };
-        for item in &all[shown..] {
-            if let Err(reason) = self.handle_item(peer, place, item, replyto, is_live, cx) {
-                cx.wire.drop_event(reason);
+        for item in &all[..first] {
+            // A native copy of it may be on its way.
+            let id = item.attribute("id").unwrap_or_default();
+            if let Some(pair) = self.pairs.get_mut(peer).filter(|_| !id.starts_with(STATE)) {
+                pair.is_new(&id);
             }
+        }
+        for item in &all[first..] {
+            self.show_item(source, item, cx);
+        }
+    }
+
+    /// Items came while what is on their node is not known: they are kept in case that cannot be had.
+    fn note_missed(&mut self, source: Source<'_>, items: &[Element<'_>]) {
+        for item in items {
+            let kept: usize = self.pairs.values().map(Pair::missed_bytes).sum();
+            if let Some(pair) = self.pairs.get_mut(source.peer) {
+                let room = MOST_MISSED_BYTES.saturating_sub(kept);
+                pair.note_missed(source.place, item, room);
+            }
+        }
+    }
+
+    fn show_item(&mut self, source: Source<'_>, item: &Element<'_>, cx: &mut Cx<'_>) {
+        if let Err(reason) = self.handle_item(source, item, cx) {
+            cx.wire.drop_event(reason);
+        }
+    }
+
+    /// Which is the first of all items on a node that was not shown, as far as is known.
+    fn first_unseen(&self, source: Source<'_>, all: &[Element<'_>], cx: &Cx<'_>) -> usize {
+        let Some(last) = self.record.last(source.peer, source.place) else {
+            // Messages are shown again rather than not at all, but not an old conversation as a whole.
+            let since = match self.record.has_failed() && !self.shares_nodes {
+                true => cx.wire.unix_time() - OVERLAP,
+                false => i64::MIN,
+            };
+            return first_since(since, source.peer, all);
+        };
+        let is_last = |item: &Element<'_>| item.attribute("id").as_deref() == Some(&*last.item);
+        match all.iter().position(is_last) {
+            Some(at) => at + 1,
+            None => first_since(last.at - OVERLAP, source.peer, all),
         }
     }
 
     fn handle_item(
         &mut self,
-        peer: &str,
-        place: &Place,
+        source: Source<'_>,
         item: &Element<'_>,
-        replyto: Option<&str>,
-        is_live: bool,
         cx: &mut Cx<'_>,
     ) -> Result<(), Dropped> {
-        if item.local() != "item" {
-            return Err(Dropped::Retracted);
-        }
+        let Source {
+            peer,
+            place,
+            is_live,
+            ..
+        } = source;
         let id = item.attribute("id").unwrap_or_default();
         let is_state = id.starts_with(STATE);
-        let author = item.attribute("publisher").or(replyto.map(Cow::Borrowed));
-        let author = author.ok_or(Dropped::ForeignFrom)?;
-        let account = jid::prepared(jid::bare(&author)).into_owned();
-        let is_own = account == cx.account.bare();
-        if !is_own && account != peer {
+        let author = self.author_of(source, item)?;
+        let account = jid::prepared(jid::bare(&author));
+        let is_own = *account == *cx.account.bare();
+        if !is_own && *account != *peer {
             return Err(Dropped::ForeignFrom);
         }
-        let mut payloads = item.children();
-        let (Some(message), None) = (payloads.next(), payloads.next()) else {
-            return Err(Dropped::WrongPayload);
-        };
-        if !message.is(ns::CLIENT, "message") {
-            return Err(Dropped::WrongPayload);
-        }
+        let message = payload(item)?;
         let kind = message.attribute("type").unwrap_or(Cow::Borrowed("chat"));
-        if !matches!(&*kind, "chat" | "normal" | "headline" | "error") {
+        let may_be = match &*kind {
+            "chat" | "normal" | "headline" => true,
+            // Errors go natively, where anything does.
+            "error" => self.shares_nodes,
+            _ => false,
+        };
+        if !may_be {
             return Err(Dropped::WrongType);
         }
-        let pair = self.pairs.get_mut(peer).ok_or(Dropped::NotSubscribed)?;
-        let is_late = !is_live && !pair.is_fresh(place);
+        let meant = self.meant_for(&message, is_own, cx)?;
+        let written = Written::of(&message, &account);
+        let at = written.and_then(|it| it.at);
+        let is_late = !is_live && at.is_none_or(|at| at <= self.available_since);
         // A state of before says nothing of now.
         if is_state && is_late {
             return Ok(());
         }
-        if !is_state {
-            if !pair.is_new(&id) {
-                return Err(Dropped::Seen);
-            }
+        let pair = self.pairs.get_mut(peer).ok_or(Dropped::NotSubscribed)?;
+        if !is_state && meant != Meant::Other {
+            let is_new = pair.is_new(&id);
             // What was not shown before it is fetched the next time.
             if pair.reading(place) != Some(Reading::Failed) {
-                self.seen.note(place, &id, cx.wire.now);
+                let last = Last {
+                    item: (*id).into(),
+                    at: at.unwrap_or_else(|| cx.wire.unix_time()),
+                };
+                self.record.note(peer, place, last, cx.wire.now);
+            }
+            if !is_new {
+                return Err(Dropped::Seen);
             }
         }
         // The service delivers what the own server would not.
@@ -131,18 +382,115 @@ impl Chats {
             return Err(Dropped::NotSubscribed);
         }
         let full = full_of(&author, &account, &message);
-        cx.wire.apply(&rules::MESSAGE_IN);
-        if !is_own {
-            show(&message, &full, cx.account.jid(), &kind, is_late, cx.wire);
-        } else if self.wants_copies
-            && is_live
-            && *full != *cx.account.jid()
-            && message.child(ns::CARBONS, "private").is_none()
-        {
-            show_copy(&message, &full, peer, cx);
+        let may_copy = self.wants_copies && is_live && is_public(&message);
+        match (is_own, meant) {
+            (false, Meant::Client) => {
+                cx.wire.apply(&rules::MESSAGE_IN);
+                let hidden = written.filter(|_| !is_late);
+                show(&message, &full, &kind, hidden, cx);
+            }
+            (false, Meant::Other) if may_copy => {
+                let to = message.attribute("to").unwrap_or_default();
+                cx.wire.apply(&rules::MESSAGE_IN);
+                show_copy("received", &message, &full, &to, cx);
+            }
+            (true, _) if may_copy && *full != *cx.account.jid() => {
+                // To nobody else, whatever it says, since the service may be his.
+                let to = message.attribute("to");
+                let to = to.filter(|to| jid::prepared(jid::bare(to)) == peer);
+                cx.wire.apply(&rules::MESSAGE_IN);
+                show_copy("sent", &message, &full, to.as_deref().unwrap_or(peer), cx);
+            }
+            _ => {}
         }
         Ok(())
     }
+
+    /// Who has published an item. On a node that two may write to the service says it; on one of the peer's account it
+    /// is the peer, and whatever says something else is wrong.
+    fn author_of<'a>(
+        &self,
+        source: Source<'a>,
+        item: &Element<'a>,
+    ) -> Result<Cow<'a, str>, Dropped> {
+        if item.local() != "item" {
+            return Err(Dropped::Retracted);
+        }
+        let publisher = item.attribute("publisher");
+        if self.shares_nodes {
+            let author = publisher.or(source.replyto.map(Cow::Borrowed));
+            return author.ok_or(Dropped::ForeignFrom);
+        }
+        match publisher.is_none_or(|it| jid::bare(&it) == source.peer) {
+            true => Ok(Cow::Borrowed(source.peer)),
+            false => Err(Dropped::ForeignFrom),
+        }
+    }
+
+    /// Who of the account a message is for. One for a resource that is not there is for all of them
+    /// (RFC 6121 §8.5.3.2.1).
+    fn meant_for(
+        &self,
+        message: &Element<'_>,
+        is_own: bool,
+        cx: &Cx<'_>,
+    ) -> Result<Meant, Dropped> {
+        if self.shares_nodes || is_own {
+            return Ok(Meant::Client);
+        }
+        // Listing 20 prints none: nobody else reads it.
+        let Some(to) = message.attribute("to") else {
+            return Ok(Meant::Client);
+        };
+        if jid::prepared(jid::bare(&to)) != cx.account.bare() {
+            return Err(Dropped::WrongPayload);
+        }
+        match jid::resource(&to) {
+            Some(resource)
+                if resource != cx.account.resource()
+                    && self.reach.has(cx.account.bare(), resource) =>
+            {
+                Ok(Meant::Other)
+            }
+            _ => Ok(Meant::Client),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meant {
+    Client,
+    /// Another resource of the account.
+    Other,
+}
+
+/// Whether the client is delivered what is for all resources (RFC 6121 §8.5.2.1.1).
+pub(super) fn takes_messages(priority: i8, cx: &Cx<'_>) -> bool {
+    cx.account.status.is_available && priority >= 0
+}
+
+/// Whether an item holds what people write to each other.
+pub(super) fn is_message(item: &Element<'_>) -> bool {
+    item.child(ns::CLIENT, "message").is_some()
+}
+
+/// The message that an item is.
+fn payload<'a>(item: &'a Element<'a>) -> Result<Element<'a>, Dropped> {
+    let mut payloads = item.children();
+    let (Some(message), None) = (payloads.next(), payloads.next()) else {
+        return Err(Dropped::WrongPayload);
+    };
+    match message.is(ns::CLIENT, "message") {
+        true => Ok(message),
+        false => Err(Dropped::WrongPayload),
+    }
+}
+
+/// The first item that was written since then, or does not say when.
+fn first_since(since: i64, author: &str, all: &[Element<'_>]) -> usize {
+    let written = |item: &Element<'_>| Written::of(&payload(item).ok()?, author)?.at;
+    let is_since = |item: &Element<'_>| written(item).is_none_or(|at| at >= since);
+    all.iter().position(is_since).unwrap_or(all.len())
 }
 
 /// Who has written a message: the service says which account, and where it does not say which resource, the message
@@ -156,59 +504,7 @@ fn full_of<'a>(author: &'a str, account: &str, message: &Element<'a>) -> Cow<'a,
         .unwrap_or(Cow::Borrowed(author))
 }
 
-fn show(message: &Element<'_>, from: &str, to: &str, kind: &str, is_late: bool, wire: &mut Wire) {
-    let changes = [("from", Some(from)), ("to", Some(to)), ("type", Some(kind))];
-    let account = jid::bare(from);
-    let may_stay = |child: &Element<'_>| {
-        !is_of_server(child) && (!is_delay(child) || is_late && is_said_by(child, account))
-    };
-    wire.stanza(Leg::Client, |out| {
-        rewrite_standalone(out, message, &changes, may_stay, "");
-    });
-}
-
-/// What another resource of the account has written to `peer` (XEP-0280): to nobody else, whatever it says, since the
-/// service may be his.
-fn show_copy(message: &Element<'_>, from: &str, peer: &str, cx: &mut Cx<'_>) {
-    let mut inside = BytesMut::new();
-    let to = message.attribute("to");
-    let to = to.filter(|to| jid::prepared(jid::bare(to)) == peer);
-    let changes = [
-        ("from", Some(from)),
-        ("to", Some(to.as_deref().unwrap_or(peer))),
-    ];
-    let may_stay = |child: &Element<'_>| !is_of_server(child) && !is_delay(child);
-    rewrite_standalone(&mut inside, message, &changes, may_stay, "");
-    let (own, to) = (escape(cx.account.bare()), escape(cx.account.jid()));
-    let (copies, forward) = (ns::CARBONS, ns::FORWARD);
-    let start = format!(
-        "<message from='{own}' to='{to}' type='chat'><sent xmlns='{copies}'><forwarded xmlns='{forward}'>"
-    );
-    cx.wire.stanza(Leg::Client, |out| {
-        out.extend_from_slice(start.as_bytes());
-        out.extend_from_slice(&inside);
-        out.extend_from_slice(b"</forwarded></sent></message>");
-    });
-}
-
-/// Whether it says when a message was said.
-fn is_delay(child: &Element<'_>) -> bool {
-    matches!(&*child.namespace(), ns::DELAY | ns::DELAY_0)
-}
-
-/// Whether it is said in the name of nobody but `account`.
-fn is_said_by(child: &Element<'_>, account: &str) -> bool {
-    let from = child.attribute("from");
-    from.is_none_or(|from| jid::bare(&from) == account)
-}
-
-/// Whether only a server may say this: ids it gives, copies, what it has kept, the words of a room.
-fn is_of_server(child: &Element<'_>) -> bool {
-    let namespace = child.namespace();
-    let is_room = namespace == ns::MUC_USER && child.child(ns::MUC_USER, "invite").is_none();
-    matches!(
-        &*namespace,
-        ns::CARBONS | ns::MAM | ns::MUC | ns::OCCUPANT_ID | ns::SHIM
-    ) || is_room
-        || child.is(ns::SID, "stanza-id")
+/// Whether a message may be copied to other resources (XEP-0280).
+fn is_public(message: &Element<'_>) -> bool {
+    message.child(ns::CARBONS, "private").is_none()
 }

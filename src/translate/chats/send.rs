@@ -1,90 +1,321 @@
-//! A message of the client's becomes an item of the node it shares with whom it is to (listings 18 and 19).
+//! A message of the client's becomes an item of a node that whom it is to reads (listings 18 and 19).
 
-use bytes::{BufMut as _, BytesMut};
+use std::sync::Arc;
 
-use super::pair::{MOST_ITEMS, Outgoing, Pair, Place, Reading, STATE};
-use super::{Ask, Chats, Listing, MOST_WAITING_BYTES, Owner, service_of};
+use bytes::BufMut as _;
+
+use super::message::{Message, Outgoing, STATE, is_worth_keeping, show_unsent};
+use super::own::is_friend;
+use super::pair::{Pair, Reading};
+use super::place::{Own, Place, State};
+use super::shared::service_of;
+use super::{Ask, Chats};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
-use crate::translate::relation::Half;
-use crate::translate::shown::stamp;
-use crate::translate::{Cx, rules};
-use crate::wire::Refused;
-use crate::xml::{Element, rewrite_standalone};
+use crate::translate::held::Held;
+use crate::translate::node::Access;
+use crate::translate::{self, Cx, Kind, Verdict, rules};
+use crate::wire::{Leg, Refused, Reply};
+use crate::xml::Element;
+
+/// So many bytes may wait until it is known where they go.
+const MOST_WAITING_BYTES: usize = 1 << 20;
+/// What is larger goes natively under `auto`: all that is on a node is fetched in one answer, and servers take no
+/// stanza of more than half a megabyte from each other.
+const MOST_PAYLOAD: usize = 8 * 1024;
+
+/// A publish that is not answered.
+#[derive(Debug)]
+pub(crate) struct Publish {
+    peer: Arc<str>,
+    place: Place,
+    message: Message,
+}
 
 impl Chats {
-    /// A message of the client's; `false`: it is not for one account.
+    /// A message of the client's. What passes has not to wait for anything.
     pub(in crate::translate) fn client_message(
         &mut self,
         message: &Element<'_>,
         cx: &mut Cx<'_>,
-    ) -> bool {
-        let kind = message.attribute("type");
-        if !self.is_on || !matches!(kind.as_deref(), None | Some("chat" | "normal" | "headline")) {
-            return false;
-        }
+    ) -> Verdict {
         let to = message.attribute("to").unwrap_or_default();
-        let peer = jid::prepare(jid::bare(&to)).filter(|peer| jid::local(peer).is_some());
-        let Some(peer) = peer.filter(|peer| *peer != *cx.account.bare()) else {
-            return false;
-        };
+        let peer = jid::prepared(jid::bare(&to));
+        if !self.is_on || jid::local(&peer).is_none() || *peer == *cx.account.bare() {
+            return Verdict::Pass;
+        }
+        let kind = message.attribute("type");
+        let is_chat = matches!(kind.as_deref(), None | Some("chat" | "normal" | "headline"));
+        match self.shares_nodes {
+            true if is_chat => self.say_by_pubsub(&peer, message, cx),
+            true => Verdict::Pass,
+            false => {
+                let by_pubsub = is_chat && self.goes_by_pubsub(&peer, &to, message, cx);
+                self.say(&peer, by_pubsub, message, cx)
+            }
+        }
+    }
+
+    /// A message where nothing else leaves.
+    fn say_by_pubsub(&mut self, peer: &str, message: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
+        if jid::prepare(peer).is_none() {
+            return Verdict::Pass;
+        }
         cx.wire.apply(&rules::MESSAGE_OUT);
-        if !self.has_room_for(&peer) {
+        let outgoing = self.item_for(peer, message, cx);
+        if !self.wait(peer, outgoing) {
             cx.wire.refuse(message, "wait", "resource-constraint");
-            return true;
+            return Verdict::Taken;
         }
-        let outgoing = Outgoing::of(message, cx);
-        let waiting: usize = self.pairs.values().map(Pair::waiting_bytes).sum();
-        if waiting + outgoing.payload.len() > MOST_WAITING_BYTES {
-            cx.wire.refuse(message, "wait", "resource-constraint");
-            return true;
-        }
+        self.is_idle = false;
         self.begin(cx);
-        self.want(jid::domain(&peer));
-        self.list(true, cx);
-        let pair = self.pairs.entry(peer.into()).or_default();
-        if pair.wait(outgoing).is_err() {
+        self.shared.want(jid::domain(peer));
+        self.shared.list(true, cx.wire);
+        self.settle(cx);
+        Verdict::Taken
+    }
+
+    /// A message that could go natively, too.
+    fn say(
+        &mut self,
+        peer: &str,
+        by_pubsub: bool,
+        message: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Verdict {
+        let is_first = !self.pairs.get(peer).is_some_and(Pair::is_busy);
+        if !by_pubsub && is_first {
+            return Verdict::Pass;
+        }
+        let outgoing = match by_pubsub {
+            true => self.item_for(peer, message, cx),
+            false => Outgoing::Native(Held::new(Kind::Message, message)),
+        };
+        if self.wait(peer, outgoing) {
+            self.send_waiting_for(peer, cx);
+            self.is_idle &= !self.pairs.get(peer).is_some_and(Pair::is_waiting);
+        } else if is_first {
+            // There is no room for one more conversation.
+            return Verdict::Pass;
+        } else {
             cx.wire.refuse(message, "wait", "resource-constraint");
         }
-        self.settle(cx);
-        true
+        Verdict::Taken
+    }
+
+    /// A message as an item. Where there is no room for one more conversation, its name does not matter.
+    fn item_for(&mut self, peer: &str, message: &Element<'_>, cx: &mut Cx<'_>) -> Outgoing {
+        let item = if is_state(message) {
+            format!("{STATE}{}", cx.account.bare()).into()
+        } else if self.has_room_for(peer) {
+            self.pair_mut(peer).series.next(cx.wire)
+        } else {
+            Arc::default()
+        };
+        Outgoing::Item(Message::of(message, item, cx))
+    }
+
+    /// Lets a message wait until it may go; `false`: there is no room.
+    fn wait(&mut self, peer: &str, outgoing: Outgoing) -> bool {
+        let bytes = outgoing.len();
+        if !self.has_room_for(peer) || self.waiting_bytes() + bytes > MOST_WAITING_BYTES {
+            return false;
+        }
+        self.pair_mut(peer).wait(outgoing)
+    }
+
+    /// Whether there may be no room for what is said next.
+    pub(super) fn is_full(&self) -> bool {
+        let mut pairs = self.pairs.values();
+        !self.is_idle && (pairs.any(Pair::is_full) || self.waiting_bytes() > MOST_WAITING_BYTES / 2)
+    }
+
+    /// How many bytes wait.
+    fn waiting_bytes(&self) -> usize {
+        match self.is_idle {
+            true => 0,
+            false => self.pairs.values().map(Pair::waiting_bytes).sum(),
+        }
+    }
+
+    /// Whether a message is to be published under `auto`: nothing would miss it, and it is no word that only has a
+    /// meaning now.
+    fn goes_by_pubsub(&self, peer: &str, to: &str, message: &Element<'_>, cx: &Cx<'_>) -> bool {
+        self.is_reached(peer, to, cx)
+            && message.raw().len() <= MOST_PAYLOAD
+            && is_worth_keeping(message)
+    }
+
+    /// Whether whoever would see a message natively sees its item, too. What is not known leads to no.
+    fn is_reached(&self, peer: &str, to: &str, cx: &Cx<'_>) -> bool {
+        let status = cx.account.status;
+        let may_publish = |pair: &Pair| pair.own.may_publish();
+        self.is_begun
+            && cx.account.takes_chats
+            && self.takes_messages(cx)
+            && !status.is_hidden
+            && !status.may_be_hidden
+            && self.reach.takes_all(peer, jid::resource(to))
+            && self
+                .reach
+                .others_take_all(cx.account.bare(), cx.account.resource())
+            && is_friend(peer, cx)
+            && self.pairs.get(peer).is_none_or(may_publish)
+    }
+
+    /// The same for a message that has waited.
+    fn would_reach(&self, peer: &str, message: &Message, cx: &Cx<'_>) -> bool {
+        let is_reached = message.read(|it| {
+            let to = it.attribute("to").unwrap_or_default();
+            self.is_reached(peer, &to, cx)
+        });
+        is_reached == Some(true)
     }
 
     /// To whom something waits.
-    fn waiting(&self) -> Vec<Box<str>> {
+    fn waiting(&self) -> Vec<Arc<str>> {
         let waiting = self.pairs.iter().filter(|(_, pair)| pair.is_waiting());
         waiting.map(|(peer, _)| peer.clone()).collect()
     }
 
-    /// Publishes what waited, where it is known where.
+    /// Sends what waited, where it may go now.
     pub(super) fn send_waiting(&mut self, cx: &mut Cx<'_>) {
         for peer in self.waiting() {
-            let known = self
-                .pairs
-                .get(&peer)
-                .and_then(|pair| pair.written().cloned());
-            let place = match known {
+            self.send_waiting_for(&peer, cx);
+        }
+    }
+
+    fn send_waiting_for(&mut self, peer: &str, cx: &mut Cx<'_>) {
+        if self.shares_nodes {
+            let known = self.pairs.get(peer).and_then(Pair::shared);
+            let place = match known.cloned() {
                 Some(place) => Some(place),
-                None if self.is_looked_for(&peer, cx) => self.make(&peer, cx),
+                None if self.shared.is_looked_for(cx.account.bare(), peer) => {
+                    self.make_shared(peer, cx)
+                }
                 None => None,
             };
             if let Some(place) = place {
-                self.publish_waiting(&peer, &place, cx);
+                self.publish_waiting(peer, &place, cx);
+            }
+            return;
+        }
+        // One after the other: what a server refuses goes natively before what follows it.
+        while cx.wire.places() > 0
+            && let Some(pair) = self.pairs.get_mut(peer)
+            && pair.unanswered == 0
+            && let Some(next) = pair.waiting.pop_front()
+        {
+            match next {
+                Outgoing::Native(held) => send_held(&held, cx),
+                Outgoing::Item(message) => {
+                    if !self.would_reach(peer, &message, cx) {
+                        Self::send_natively(&message, "", cx);
+                    } else if let Some(place) = self.open_own(peer, cx) {
+                        self.publish_to_own(peer, &place, message, cx);
+                    } else {
+                        // The next answer makes room, or says that the server takes no node.
+                        return self.put_back(peer, message, cx);
+                    }
+                }
             }
         }
     }
 
-    /// The session ends: publishes what waited. A node that is not known by now is made, whether there is one or not:
-    /// all nodes of a pair are read.
+    fn put_back(&mut self, peer: &str, message: Message, cx: &mut Cx<'_>) {
+        if let Some(pair) = self.pairs.get_mut(peer) {
+            match pair.own {
+                Own::Refused => Self::send_natively(&message, "", cx),
+                _ => pair.waiting.push_front(Outgoing::Item(message)),
+            }
+        }
+    }
+
+    fn publish_to_own(&mut self, peer: &str, place: &Place, message: Message, cx: &mut Cx<'_>) {
+        let known = self.pairs.get_key_value(peer);
+        let Some(peer) = known.map(|(peer, _)| Arc::clone(peer)) else {
+            return;
+        };
+        if let Some(pair) = self.pairs.get_mut(&peer) {
+            pair.unanswered += 1;
+            message.read(|it| {
+                let to = it.attribute("to").unwrap_or_default();
+                pair.note_published(&message.item, jid::resource(&to), cx.wire.now);
+            });
+        }
+        cx.wire.apply(&rules::MESSAGE_OUT);
+        publish(peer, place, message, None, cx);
+    }
+
+    /// A publish was answered, or was not in time.
+    pub(super) fn handle_published(
+        &mut self,
+        publish: &Publish,
+        reply: Reply<'_>,
+        cx: &mut Cx<'_>,
+    ) {
+        match self.shares_nodes {
+            true => {
+                if let Err(refused) = reply {
+                    show_unsent(&publish.message, refused, cx);
+                }
+                if matches!(reply, Err(Refused::With("item-not-found"))) {
+                    self.forget(&publish.place);
+                }
+            }
+            false => self.handle_published_to_own(publish, reply, cx),
+        }
+        self.send_waiting_for(&publish.peer, cx);
+    }
+
+    fn handle_published_to_own(&mut self, publish: &Publish, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        let Publish {
+            peer,
+            place,
+            message,
+        } = publish;
+        let Some(pair) = self.pairs.get_mut(peer) else {
+            return;
+        };
+        pair.unanswered = pair.unanswered.saturating_sub(1);
+        // A node that was made for it by the publish alone nobody reads.
+        let is_current = pair.own.place() == Some(place);
+        match reply {
+            Ok(_) if is_current => {
+                pair.own.set(State::Ready { is_proven: true });
+                return;
+            }
+            // It may be on the node, and be seen.
+            Err(Refused::NoAnswer) => show_unsent(message, Refused::NoAnswer, cx),
+            Err(_) => Self::send_natively(message, place.node(), cx),
+            Ok(_) => {
+                Self::send_natively(message, place.node(), cx);
+                if !self.record.knows(peer, place) {
+                    cx.wire
+                        .tell("set", None, |out| request::delete(out, place.node()));
+                }
+            }
+        }
+        pair.forget_published(&message.item);
+        if let (true, Err(refused)) = (is_current, reply) {
+            self.note_failure(peer, refused, cx);
+        }
+    }
+
+    /// The session ends: what waited is sent. Under `pure`, a node that is not known by now is made, whether there is
+    /// one or not: all nodes of a pair are read. Under `auto`, only a node that was of use before is trusted.
     pub(super) fn send_last(&mut self, cx: &mut Cx<'_>) {
+        if !self.shares_nodes {
+            return self.send_last_natively(cx);
+        }
         for peer in self.waiting() {
             let pair = self.pairs.entry(peer.clone()).or_default();
-            if pair.written().is_none() {
+            if pair.shared().is_none() {
                 pair.drop_states();
             }
-            let place = match pair.written().cloned() {
-                None if pair.is_waiting() => self.make(&peer, cx),
+            let place = match pair.shared().cloned() {
+                None if pair.is_waiting() => self.make_shared(&peer, cx),
                 known => known,
             };
             if let Some(place) = place {
@@ -93,139 +324,110 @@ impl Chats {
         }
     }
 
-    /// Publishes what waited, as far as there is room for requests.
+    fn send_last_natively(&mut self, cx: &mut Cx<'_>) {
+        // A first message whose answer nobody will see any more, in the order of writing.
+        let unproven = cx.wire.asked().filter_map(|ask| self.unproven(ask));
+        let copy = |it: &Publish| (it.place.clone(), it.message.clone());
+        let copies: Vec<_> = unproven.map(copy).collect();
+        // A client may end its stream twice: with an error, and with a closing tag.
+        cx.wire.forget(|ask| self.unproven(ask).is_some());
+        for (place, message) in copies {
+            Self::send_natively(&message, place.node(), cx);
+        }
+        for peer in self.waiting() {
+            while let Some(pair) = self.pairs.get_mut(&peer)
+                && let Some(next) = pair.waiting.pop_front()
+            {
+                match next {
+                    Outgoing::Native(held) => send_held(&held, cx),
+                    Outgoing::Item(message) => match self.proven(&peer, &message, cx) {
+                        Some(place) => self.publish_to_own(&peer, &place, message, cx),
+                        None => Self::send_natively(&message, "", cx),
+                    },
+                }
+            }
+        }
+    }
+
+    /// A publish that is not answered, to a node that was not of use before.
+    fn unproven<'a>(&self, ask: &'a translate::Ask) -> Option<&'a Publish> {
+        let translate::Ask::Chats(Ask::Publish(publish)) = ask else {
+            return None;
+        };
+        let pair = self.pairs.get(&publish.peer);
+        (!pair.is_some_and(|pair| pair.own.is_proven())).then_some(publish)
+    }
+
+    /// The node of this peer, if it was of use in this session, would be seen, and there is room for a request.
+    fn proven(&self, peer: &str, message: &Message, cx: &Cx<'_>) -> Option<Place> {
+        let own = &self.pairs.get(peer)?.own;
+        let is_of_use = own.is_proven() && cx.wire.places() > 0;
+        let may_go = is_of_use && self.would_reach(peer, message, cx);
+        own.place().filter(|_| may_go).cloned()
+    }
+
+    /// Publishes what waited to a node that is shared, as far as there is room for requests.
     fn publish_waiting(&mut self, peer: &str, place: &Place, cx: &mut Cx<'_>) {
         let Some(pair) = self.pairs.get_mut(peer) else {
             return;
         };
         // A node that no list tells of is on record from its first item on: the answer may come while nobody is there.
         let own_service = service_of(jid::domain(cx.account.bare()));
-        if place.service() != &*own_service
-            && pair.reading(place) == Some(Reading::Done)
-            && self.seen.last(place).is_none()
-            && let Some(item) = pair.first_waiting()
-        {
-            self.seen.note(place, item, cx.wire.now);
+        if place.service() != &*own_service && pair.reading(place) == Some(Reading::Done) {
+            self.record.note_node(peer, place, cx.wire.now);
         }
         while cx.wire.places() > 0
-            && let Some(Outgoing {
-                to,
-                id,
-                item,
-                payload,
-            }) = pair.next_waiting()
+            && let Some(Outgoing::Item(message)) = pair.waiting.pop_front()
         {
-            let ask = Ask::Publish(place.clone(), to.clone(), id.clone());
-            let is_sent = cx.wire.request("set", Some(place.service()), ask, |out| {
-                request::publish(out, place.node(), &item, None, |out| {
-                    out.put_slice(&payload);
-                });
-            });
-            if !is_sent {
-                show_unsent(&to, id.as_deref(), Refused::NoRoom, cx);
+            publish(peer.into(), place, message, Some(place.service()), cx);
+        }
+    }
+
+    /// The session ends: what was not sent comes back. The peers' messages wait for nothing any more.
+    pub(in crate::translate) fn give_back(&mut self, cx: &mut Cx<'_>) {
+        self.is_begun = false;
+        self.release_held(cx);
+        for pair in self.pairs.values_mut() {
+            while let Some(next) = pair.waiting.pop_front() {
+                next.give_back(cx);
             }
         }
     }
-
-    /// Whether the services on both domains have told all they know, so that a node that is not known is not there.
-    fn is_looked_for(&self, peer: &str, cx: &Cx<'_>) -> bool {
-        let domains = [jid::domain(cx.account.bare()), jid::domain(peer)];
-        domains.map(service_of).iter().all(|service| {
-            let listing = self.services.get(service);
-            let has_answered = listing.is_none_or(|it| *it == Listing::Known);
-            let mut places = self.places.iter();
-            let is_unknown = places.any(|(place, owner)| {
-                matches!(owner, Owner::Wanted(_) | Owner::Asked) && place.service() == &**service
-            });
-            has_answered && !is_unknown
-        })
-    }
-
-    /// Makes the node of a pair, in one write with what is published on it (listing 18): the other one may write to it,
-    /// and both are subscribed, as listing 20 delivers to both.
-    /// `None`: too many requests wait.
-    fn make(&mut self, peer: &str, cx: &mut Cx<'_>) -> Option<Place> {
-        let own = cx.account.bare().to_owned();
-        // Contacts look for nodes on each other's domains, others on their own alone.
-        let contact = cx.account.people.get(peer);
-        let is_contact = contact.is_some_and(|contact| contact.relation.from == Half::Yes);
-        let host = if is_contact { &*own } else { peer };
-        let service = service_of(jid::domain(host));
-        let place = Place::new(&service, &cx.wire.fresh_id().to_string());
-        let most = MOST_ITEMS.to_string();
-        let fields = [
-            ("pubsub#access_model", "whitelist"),
-            ("pubsub#publisher", peer),
-            ("pubsub#publish_model", "publishers"),
-            ("pubsub#max_items", &*most),
-            ("pubsub#persist_items", "1"),
-            ("pubsub#send_last_published_item", "never"),
-            ("pubsub#presence_based_delivery", "0"),
-            ("pubsub#itemreply", "publisher"),
-        ];
-        if cx.wire.places() < 2 {
-            return None;
-        }
-        let ask = Ask::Create(place.clone());
-        let is_asked = cx.wire.request("set", Some(&service), ask, |out| {
-            request::create(out, place.node(), &fields);
-        });
-        if !is_asked {
-            return None;
-        }
-        let pair = self.pairs.entry(peer.into()).or_default();
-        let (to, id) = pair
-            .first_waiting_for()
-            .unwrap_or_else(|| (peer.into(), None));
-        let ask = Ask::Subscribe(place.clone(), to, id);
-        cx.wire.request("set", Some(&service), ask, |out| {
-            request::set_subscription(out, place.node(), peer, "subscribed");
-        });
-        cx.wire.tell("set", Some(&service), |out| {
-            request::set_subscription(out, place.node(), &own, "subscribed");
-        });
-        self.places.insert(place.clone(), Owner::Pair(peer.into()));
-        pair.add_new(&place, &own);
-        Some(place)
-    }
 }
 
-impl Outgoing {
-    fn of(message: &Element<'_>, cx: &mut Cx<'_>) -> Self {
-        let is_state = |child: &Element<'_>| {
-            matches!(&*child.namespace(), ns::CHAT_STATES | ns::HINTS) || child.local() == "thread"
-        };
-        let item = match message.children().all(|child| is_state(&child)) {
-            true => format!("{STATE}{}", cx.account.bare()),
-            false => cx.wire.fresh_id().to_string(),
-        };
-        let delay = format!(
-            "<delay xmlns='{}' stamp='{}'/>",
-            ns::DELAY,
-            stamp(cx.wire.unix_time())
-        );
-        let kind = message.attribute("type");
-        let changes = [
-            ("from", Some(cx.account.jid())),
-            ("type", Some(kind.as_deref().unwrap_or("normal"))),
-        ];
-        let may_stay = |child: &Element<'_>| child.namespace() != ns::DELAY;
-        let mut payload = BytesMut::with_capacity(message.raw().len() + 256);
-        rewrite_standalone(&mut payload, message, &changes, may_stay, &delay);
-        Self {
-            to: (*message.attribute("to").unwrap_or_default()).into(),
-            id: message.attribute("id").map(|id| (*id).into()),
-            item: item.into(),
-            payload: payload.freeze(),
-        }
-    }
+fn send_held(held: &Held, cx: &mut Cx<'_>) {
+    cx.wire.stanza(Leg::Server, |out| out.put_slice(&held.raw));
 }
 
-/// A message was not published, as far as is known.
-pub(super) fn show_unsent(to: &str, id: Option<&str>, refused: Refused<'_>, cx: &mut Cx<'_>) {
-    let condition = match refused {
-        Refused::NoRoom => "resource-constraint",
-        refused => refused.condition_or("remote-server-timeout"),
-    };
-    cx.wire.show_unsent(to, cx.account.jid(), id, condition);
+/// Whether a message is a chat state that stands alone (XEP-0085).
+fn is_state(message: &Element<'_>) -> bool {
+    message.children().all(|child| {
+        matches!(&*child.namespace(), ns::CHAT_STATES | ns::HINTS) || child.local() == "thread"
+    })
+}
+
+/// Publishes a message; `service`: not on the own account.
+fn publish(
+    peer: Arc<str>,
+    place: &Place,
+    message: Message,
+    service: Option<&str>,
+    cx: &mut Cx<'_>,
+) {
+    let copy = message.clone();
+    let ask = Ask::Publish(Publish {
+        peer,
+        place: place.clone(),
+        message,
+    });
+    // Whoever shares a node has not made it alone.
+    let access = service.is_none().then(|| Access::Whitelist.as_str());
+    let is_sent = cx.wire.request("set", service, ask, |out| {
+        request::publish(out, place.node(), &copy.item, access, |out| {
+            out.put_slice(&copy.payload);
+        });
+    });
+    if !is_sent {
+        show_unsent(&copy, Refused::NoRoom, cx);
+    }
 }

@@ -12,13 +12,12 @@ use crate::policy::Policy;
 use crate::pubsub::{PRESENCE, request};
 use crate::translate::account::{Goodbye, Status};
 use crate::translate::inquiry::Inquiry;
+use crate::translate::marker::Marker;
 use crate::translate::node::Access;
 use crate::translate::{self, Cx, Verdict, Wire, rules};
 use crate::wire::{Event, Leg, Refused, Reply};
 use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
 
-/// What the native copy of a presence carries, so that shims know which resources have one.
-const MARKER: &str = "<shim xmlns='urn:pubshim:0'/>";
 /// About as long is what a publish has around its payload, the marker included.
 const PUBLISH_LEN: usize = 768;
 /// So often a publish may find the node changed under it.
@@ -89,10 +88,13 @@ impl Announce {
             // What hides the client and could not be found out is asked again at once.
             self.visibility.hasten();
             cx.wire.apply(&rules::NATIVE_COPY);
+            let marker = Marker {
+                takes_chats: cx.account.takes_chats,
+            };
             cx.wire.stanza(Leg::Server, |out| {
                 // Room for the publish, too, so that the buffer grows once.
                 out.reserve(2 * presence.raw().len() + PUBLISH_LEN);
-                rewrite(out, presence, id, |_| true, MARKER);
+                rewrite(out, presence, id, |_| true, marker.as_str());
             });
         }
         let mut payload =

@@ -34,9 +34,10 @@ use std::time::Duration;
 
 use self::junk::Junk;
 use self::room::{Room, Step, Ways};
-use self::services::{Held, Services};
+use self::services::Services;
 
 use super::account::Account;
+use super::held::Held;
 use super::{Cx, Kind, Verdict, Wire};
 use crate::jid;
 use crate::ns;

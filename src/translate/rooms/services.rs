@@ -6,14 +6,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::Ask;
 use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
+use crate::translate::held::Held;
 use crate::translate::{Cx, Kind};
-use crate::xml::{Element, Namespaces, standalone};
+use crate::xml::Element;
 
 /// So long an answer is waited for; then what the client says goes out as it came.
 const WAIT: Duration = Duration::from_secs(5);
@@ -38,22 +37,6 @@ struct Asked {
     domain: Box<str>,
     until: Duration,
     held: Vec<Held>,
-}
-
-/// A stanza of the client's that has waited.
-pub(in crate::translate) struct Held {
-    /// As it came.
-    pub(in crate::translate) raw: Bytes,
-    /// The same, to be read without its stream.
-    standalone: Bytes,
-    pub(in crate::translate) kind: Kind,
-}
-
-impl Held {
-    pub(in crate::translate) fn read<R>(&self, read: impl FnOnce(&Element<'_>) -> R) -> Option<R> {
-        let namespaces = Namespaces::none();
-        Element::of_frame(&self.standalone, &namespaces).map(|stanza| read(&stanza))
-    }
 }
 
 impl Services {
@@ -153,16 +136,6 @@ impl Asked {
     fn has_room_for(&self, stanza: &Element<'_>) -> bool {
         let bytes: usize = self.held.iter().map(|it| it.raw.len()).sum();
         self.held.len() < MOST_HELD && bytes + stanza.raw().len() <= MOST_BYTES
-    }
-}
-
-impl Held {
-    fn new(kind: Kind, stanza: &Element<'_>) -> Self {
-        Self {
-            raw: Bytes::copy_from_slice(stanza.raw().as_bytes()),
-            standalone: standalone(stanza).into(),
-            kind,
-        }
     }
 }
 

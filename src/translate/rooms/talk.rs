@@ -14,7 +14,7 @@ use super::{Item, MESSAGE};
 use crate::jid;
 use crate::ns;
 use crate::translate::Cx;
-use crate::translate::shown::{Shown, stamp, unix_of};
+use crate::translate::shown::{Shown, delay, stamp, unix_of};
 use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, Namespaces, escape, rewrite_standalone, standalone};
 
@@ -133,7 +133,7 @@ impl Talk {
         // Whose clock is behind sets a newer subject all the same.
         let newest = self.subject.as_ref().filter(|_| is_subject);
         let said_at = newest.map_or(now, |(newest, _)| now.max(newest.saturating_add(1)));
-        let delay = format!("<delay xmlns='{}' stamp='{}'/>", ns::DELAY, stamp(said_at));
+        let delay = delay(said_at);
         let may_stay = |child: &Element<'_>| {
             let is_empty_body = is_subject && child.local() == "body";
             !is_of_room(child) && !is_empty_body && child.namespace() != ns::DELAY

@@ -1,0 +1,269 @@
+//! Native copies of messages that were published, or could not be, under `auto`. A copy names its item, so that a shim
+//! shows a message once, however it came.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::delay::{Written, is_delayed};
+use super::message::Message;
+use super::pair::Pair;
+use super::place::Place;
+use super::{Ask, Chats};
+use crate::jid;
+use crate::ns;
+use crate::pubsub::{answer, request};
+use crate::translate::marker::Marker;
+use crate::translate::{Cx, Verdict, rules};
+use crate::wire::{Dropped, Leg, Reply};
+use crate::xml::{Element, escape, rewrite};
+
+/// Servers take a connection that broke for alive for five to ten minutes: what was published meanwhile was seen by
+/// nobody.
+const BROKEN: Duration = Duration::from_secs(15 * 60);
+/// A client that says that it goes has seen what was published so long before.
+const SEEN: Duration = Duration::from_secs(30);
+/// A native message waits so long at most for what was to be shown before it.
+const WAIT: Duration = Duration::from_secs(5);
+
+impl Chats {
+    /// Somebody's presence has changed: of what was published and nobody would see any more, native copies follow, so
+    /// that the server keeps them for him.
+    pub(super) fn copy_unseen(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) {
+        let from = presence.attribute("from").unwrap_or_default();
+        let peer = jid::bare(&from);
+        let Some(pair) = self.pairs.get_mut(peer).filter(|it| it.has_unread()) else {
+            return;
+        };
+        // The server's own word of one who vanished has no marker.
+        let time = match Marker::of(presence) {
+            Some(_) => SEEN,
+            None => BROKEN,
+        };
+        let since = cx.wire.now.saturating_sub(time);
+        let items = pair.take_unread(since, |resource| self.reach.would_show(peer, resource));
+        let Some(node) = pair.own.node().filter(|_| !items.is_empty()) else {
+            return;
+        };
+        let ask = Ask::Copies(peer.into(), items.clone());
+        if cx.wire.request("get", None, ask, |out| {
+            request::items_by_id(out, node, &items);
+        }) {
+            pair.unanswered += 1;
+        }
+    }
+
+    /// What is to be copied, in the order it was published.
+    pub(super) fn handle_copies(
+        &mut self,
+        peer: &str,
+        items: &[Arc<str>],
+        reply: Reply<'_>,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(pair) = self.pairs.get_mut(peer) else {
+            return;
+        };
+        pair.unanswered = pair.unanswered.saturating_sub(1);
+        let node = pair.own.node().unwrap_or_default();
+        let Ok(iq) = reply else {
+            return;
+        };
+        answer::with_items(iq, |list| {
+            for id in items {
+                let is_it = |it: &Element<'_>| it.attribute("id").as_deref() == Some(&**id);
+                if let Some(item) = list.children().find(is_it)
+                    && let Some(message) = item.child(ns::CLIENT, "message")
+                {
+                    write_copy(&message, node, id, true, cx);
+                }
+            }
+        });
+    }
+
+    /// A message that could not be published goes natively.
+    pub(super) fn send_natively(message: &Message, node: &str, cx: &mut Cx<'_>) {
+        message.read(|it| write_copy(it, node, &message.item, false, cx));
+    }
+
+    /// A native message of somebody's. It waits for what is to be shown before it, and a copy is shown if its item was
+    /// not.
+    pub(in crate::translate) fn native_message(
+        &mut self,
+        message: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Verdict {
+        let is_copy = message.mentions(ns::SHIM);
+        if !is_copy && self.pairs.is_empty() {
+            return Verdict::Pass;
+        }
+        let from = message.attribute("from").unwrap_or_default();
+        let peer = jid::bare(&from);
+        let kind = message.attribute("type");
+        if let Some(pair) = self.pairs.get_mut(peer)
+            && matches!(kind.as_deref(), None | Some("chat" | "normal" | "headline"))
+        {
+            if pair.has_unread() && jid::resource(&from).is_some() && !is_delayed(message) {
+                match is_receipt(message) {
+                    true => pair.note_read_until(cx.wire.now),
+                    false => pair.note_heard(cx.wire.now),
+                }
+            }
+            if self.waits_for_items(peer, cx) {
+                if self.hold(peer, message, cx) {
+                    return Verdict::Taken;
+                }
+                // There is no room for it: what has waited is shown before it.
+                self.show_held(peer, cx);
+            }
+        }
+        match is_copy {
+            true => self.show_native_copy(message, cx),
+            false => Verdict::Pass,
+        }
+    }
+
+    /// Whether what `peer` says natively waits for what is on his nodes: not for what is not read.
+    fn waits_for_items(&self, peer: &str, cx: &Cx<'_>) -> bool {
+        let may_be_read = self.may_read(peer, cx) || !cx.account.people.is_known();
+        let pair = self.pairs.get(peer);
+        self.is_begun
+            && self.takes_messages(cx)
+            && may_be_read
+            && pair.is_some_and(|pair| pair.holds(cx.wire.now))
+    }
+
+    /// Lets a native message wait; `false`: there is no room.
+    fn hold(&mut self, peer: &str, message: &Element<'_>, cx: &Cx<'_>) -> bool {
+        self.is_idle = false;
+        let until = cx.wire.now + WAIT;
+        let pair = self.pairs.get_mut(peer);
+        pair.is_some_and(|pair| pair.hold(message, until))
+    }
+
+    /// Shows what has waited, where nothing is to be shown before it any more, or it has waited for too long.
+    pub(super) fn release_held(&mut self, cx: &mut Cx<'_>) {
+        let held = self.pairs.iter().filter(|(_, pair)| pair.has_held());
+        let over = held.filter(|(peer, _)| !self.waits_for_items(peer, cx));
+        let over: Vec<_> = over.map(|(peer, _)| peer.clone()).collect();
+        for peer in over {
+            self.show_held(&peer, cx);
+        }
+    }
+
+    /// Shows what `peer` has said natively and has waited.
+    fn show_held(&mut self, peer: &str, cx: &mut Cx<'_>) {
+        let held = self.pairs.get_mut(peer).map(Pair::take_held);
+        for message in held.into_iter().flatten() {
+            let verdict = message.read(|it| match it.mentions(ns::SHIM) {
+                true => self.show_native_copy(it, cx),
+                false => Verdict::Pass,
+            });
+            if verdict != Some(Verdict::Taken) {
+                cx.wire
+                    .stanza(Leg::Client, |out| out.extend_from_slice(&message.raw));
+            }
+        }
+    }
+
+    /// Shows the client a native message without the name of its item, if that was not shown.
+    fn show_native_copy(&mut self, message: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
+        let Some(copy) = Copy::of(message, cx.account.bare()) else {
+            return Verdict::Pass;
+        };
+        cx.wire.apply(&rules::MESSAGE_COPY);
+        // What is shown is put on record with what else is on the node.
+        if let (false, Some(node)) = (copy.is_own || copy.is_error, &copy.node) {
+            self.adopt(&Place::new(&copy.peer, node), cx);
+        }
+        if let Some(pair) = self.pairs.get_mut(&*copy.peer) {
+            let is_seen = match copy.is_error {
+                // It is on the node, and seen at the next login.
+                true => pair.was_copied(&copy.item),
+                false => !copy.item.is_empty() && !pair.is_new(&copy.item),
+            };
+            if is_seen {
+                cx.wire.drop_event(Dropped::Seen);
+                return Verdict::Taken;
+            }
+        }
+        let raw = message.raw().as_bytes();
+        cx.wire.stanza(Leg::Client, |out| {
+            out.extend_from_slice(&raw[..copy.name.start]);
+            out.extend_from_slice(&raw[copy.name.end..]);
+        });
+        Verdict::Taken
+    }
+}
+
+/// Whether a message says that others were seen (XEP-0184, XEP-0333).
+fn is_receipt(message: &Element<'_>) -> bool {
+    message.children().any(|it| {
+        let is_one = matches!(&*it.namespace(), ns::RECEIPTS | ns::CHAT_MARKERS);
+        is_one && it.attribute("id").is_some()
+    })
+}
+
+/// A native message that names the item it is a copy of.
+struct Copy {
+    /// With whom the conversation is.
+    peer: Box<str>,
+    item: Box<str>,
+    node: Option<Box<str>>,
+    /// The account has written it.
+    is_own: bool,
+    /// It came back.
+    is_error: bool,
+    /// Where the name stands in the stanza.
+    name: Range<usize>,
+}
+
+impl Copy {
+    /// `own`: the account, from which also copies of what its other resources send and receive come (XEP-0280).
+    fn of(message: &Element<'_>, own: &str) -> Option<Self> {
+        let from = message.attribute("from").unwrap_or_default();
+        if from == own {
+            for (word, is_own) in [("sent", true), ("received", false)] {
+                let Some(copy) = message.child(ns::CARBONS, word) else {
+                    continue;
+                };
+                let forwarded = copy.child(ns::FORWARD, "forwarded")?;
+                let inner = forwarded.child(ns::CLIENT, "message")?;
+                let peer = inner.attribute(if is_own { "to" } else { "from" })?;
+                return Self::read(&inner, message, &peer, is_own);
+            }
+        }
+        Self::read(message, message, &from, false)
+    }
+
+    fn read(message: &Element<'_>, outer: &Element<'_>, peer: &str, is_own: bool) -> Option<Self> {
+        let name = message.child(ns::SHIM, "shim")?;
+        let start = name.raw().as_ptr() as usize - outer.raw().as_ptr() as usize;
+        let attribute = |key| Some((*name.attribute(key)?).into());
+        Some(Self {
+            peer: (*jid::prepared(jid::bare(peer))).into(),
+            item: attribute("item").unwrap_or_default(),
+            node: attribute("node"),
+            is_own,
+            is_error: message.attribute("type").as_deref() == Some("error"),
+            name: start..start + name.raw().len(),
+        })
+    }
+}
+
+/// Sends a message natively, with the name of its item. `is_late`: with the time it was written.
+fn write_copy(message: &Element<'_>, node: &str, item: &str, is_late: bool, cx: &mut Cx<'_>) {
+    cx.wire.apply(&rules::MESSAGE_COPY);
+    let mut name = String::new();
+    let (xmlns, node, item) = (ns::SHIM, escape(node), escape(item));
+    let _ = write!(name, "<shim xmlns='{xmlns}' node='{node}' item='{item}'/>");
+    let written = Written::of(message, cx.account.bare());
+    let mut copy = BytesMut::with_capacity(message.raw().len() + name.len());
+    let may_stay = |it: &Element<'_>| is_late || !written.is_some_and(|at| at.is(it));
+    rewrite(&mut copy, message, &[], may_stay, &name);
+    cx.wire
+        .stanza(Leg::Server, |out| out.extend_from_slice(&copy));
+}

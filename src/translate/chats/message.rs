@@ -1,0 +1,112 @@
+//! A message of the client's that is to be published, or that waits.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::ns;
+use crate::translate::Cx;
+use crate::translate::held::Held;
+use crate::translate::shown::delay;
+use crate::wire::Refused;
+use crate::xml::{Element, Namespaces, rewrite_standalone};
+
+/// What a chat state that stands alone is published as: each replaces the one before.
+pub(super) const STATE: &str = "state/";
+
+/// What the client has said to the peer and the server was not told yet.
+pub(super) enum Outgoing {
+    Item(Message),
+    /// It goes as it came.
+    Native(Held),
+}
+
+/// A message that is to be published.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(super) item: Arc<str>,
+    pub(super) payload: Bytes,
+}
+
+impl Message {
+    /// Gives the message to `read`.
+    pub(super) fn read<R>(&self, read: impl FnOnce(&Element<'_>) -> R) -> Option<R> {
+        let namespaces = Namespaces::none();
+        Element::of_frame(&self.payload, &namespaces).map(|message| read(&message))
+    }
+
+    /// Whom it is to, as the client has written it, and its id.
+    pub(super) fn address(&self) -> (Box<str>, Option<Box<str>>) {
+        let address = self.read(|message| {
+            let [to, id] = ["to", "id"].map(|name| message.attribute(name).map(|it| (*it).into()));
+            (to.unwrap_or_default(), id)
+        });
+        address.unwrap_or_default()
+    }
+}
+
+impl Outgoing {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Item(message) => message.payload.len(),
+            Self::Native(held) => held.raw.len(),
+        }
+    }
+
+    /// Tells the client that it was not sent.
+    pub(super) fn give_back(self, cx: &mut Cx<'_>) {
+        match self {
+            Self::Item(message) => show_unsent(&message, Refused::NoAnswer, cx),
+            Self::Native(held) => {
+                held.read(|it| cx.wire.refuse(it, "wait", "remote-server-timeout"));
+            }
+        }
+    }
+}
+
+impl Message {
+    pub(super) fn of(message: &Element<'_>, item: Arc<str>, cx: &Cx<'_>) -> Self {
+        let delay = delay(cx.wire.unix_time());
+        let kind = message.attribute("type");
+        let changes = [
+            ("from", Some(cx.account.jid())),
+            ("type", Some(kind.as_deref().unwrap_or("normal"))),
+        ];
+        let mut payload = BytesMut::with_capacity(message.raw().len() + 256);
+        rewrite_standalone(&mut payload, message, &changes, |_| true, &delay);
+        Self {
+            item,
+            payload: payload.freeze(),
+        }
+    }
+}
+
+/// Whether a message says something that is to be read later, too, and may be kept and copied (XEP-0280, XEP-0334).
+pub(super) fn is_worth_keeping(message: &Element<'_>) -> bool {
+    let mut is_worth = false;
+    for child in message.children() {
+        match (&*child.namespace(), child.local()) {
+            (ns::HINTS, "no-store" | "no-permanent-store" | "no-copy") => return false,
+            (ns::CARBONS, "private") => return false,
+            (ns::HINTS, "store") | (_, "body" | "encrypted" | "openpgp") => is_worth = true,
+            (ns::ENCRYPTED, _) => is_worth = true,
+            _ => {}
+        }
+    }
+    is_worth
+}
+
+/// A message was not published, as far as is known.
+pub(super) fn show_unsent(message: &Message, refused: Refused<'_>, cx: &mut Cx<'_>) {
+    let (to, id) = message.address();
+    show_unsent_to(&to, id.as_deref(), refused, cx);
+}
+
+/// The same for one of this address and id.
+pub(super) fn show_unsent_to(to: &str, id: Option<&str>, refused: Refused<'_>, cx: &mut Cx<'_>) {
+    let condition = match refused {
+        Refused::NoRoom => "resource-constraint",
+        refused => refused.condition_or("remote-server-timeout"),
+    };
+    cx.wire.show_unsent(to, cx.account.jid(), id, condition);
+}

@@ -1,0 +1,350 @@
+//! What is to be known of conversations in the next session, on a private node: one item for each peer, with the nodes
+//! of the conversation and the last item that was shown of each. After a crash something may be shown twice, and
+//! nothing is lost.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::BufMut as _;
+
+use super::Ask;
+use super::place::Place;
+use crate::jid;
+use crate::ns;
+use crate::pubsub::{CHATS, answer, request};
+use crate::translate::node::{Access, OwnNode, Spec, Step};
+use crate::translate::shown::{stamp, unix_of};
+use crate::translate::{self, Wire};
+use crate::wire::{Refused, Reply};
+use crate::xml::{Element, escape};
+
+/// The private node; it outlives the sessions that write it.
+const NODE: Spec = Spec {
+    name: CHATS,
+    access: Access::Whitelist,
+    wanted: &[
+        ("pubsub#send_last_published_item", "never"),
+        ("pubsub#max_items", "max"),
+        ("pubsub#persist_items", "1"),
+        ("pubsub#purge_offline", "0"),
+        ("pubsub#notify_retract", "0"),
+        ("pubsub#notification_type", "headline"),
+    ],
+    few_items: 256,
+    is_kept: true,
+    ask: |step| translate::Ask::Chats(Ask::RecordNode(step)),
+};
+/// What was shown is put on record so long after it was, together with what is shown meanwhile.
+const SOON: Duration = Duration::from_secs(30);
+/// So many peers are on record, as far as the server keeps them, and so many nodes of each.
+const MOST_PEERS: usize = 1024;
+const MOST_NODES: usize = 64;
+/// A node or an item whose name is longer is not put on record: servers end the stream of whoever sends them more than
+/// they take. Ours are not half as long.
+const MOST_NAME: usize = 128;
+
+pub(super) struct Record {
+    node: OwnNode,
+    /// By the peer's bare JID.
+    entries: BTreeMap<Box<str>, Entry>,
+    write_at: Option<Duration>,
+    state: State,
+    /// The account's sessions are told of what others of them write.
+    is_subscribed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Unasked,
+    Asked,
+    /// `has_failed`: it could not be had, so what is not on it may have been shown.
+    Known {
+        has_failed: bool,
+    },
+}
+
+#[derive(Default)]
+struct Entry {
+    nodes: Vec<Noted>,
+    /// It is to be written.
+    is_new: bool,
+}
+
+/// A node of a conversation.
+struct Noted {
+    place: Place,
+    last: Option<Last>,
+}
+
+impl Noted {
+    /// Whether more was shown than `known`. What was written in one second is told apart by what was shown.
+    fn is_newer(&self, known: &Self, was_shown: impl Fn(&str) -> bool) -> bool {
+        let Some(last) = &self.last else {
+            return false;
+        };
+        let at = known.last.as_ref().map(|it| it.at);
+        Some(last.at) > at || Some(last.at) == at && !was_shown(&last.item)
+    }
+}
+
+/// The last item of a node that was shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Last {
+    pub(super) item: Box<str>,
+    /// When it was written by its author's clock, in seconds since 1970.
+    pub(super) at: i64,
+}
+
+impl Record {
+    pub(super) fn new() -> Self {
+        Self {
+            node: OwnNode::new(&NODE),
+            entries: BTreeMap::new(),
+            write_at: None,
+            state: State::Unasked,
+            is_subscribed: false,
+        }
+    }
+
+    /// The client was away: other sessions of the account may have written more since.
+    pub(super) fn read_again(&mut self) {
+        if self.is_known() {
+            self.state = State::Unasked;
+        }
+    }
+
+    /// Asks what is on record, once.
+    pub(super) fn read(&mut self, wire: &mut Wire) {
+        if self.state != State::Unasked {
+            return;
+        }
+        let is_asked = wire.request("get", None, Ask::Record, |out| {
+            request::items(out, NODE.name);
+        });
+        if is_asked {
+            self.state = State::Asked;
+        }
+    }
+
+    pub(super) fn handle_node(&mut self, step: Step, reply: Reply<'_>, own: &str, wire: &mut Wire) {
+        self.node.handle_reply(step, reply, own, wire);
+    }
+
+    /// What is on record: peers and nodes of the conversations with them.
+    pub(super) fn handle_items(
+        &mut self,
+        reply: Reply<'_>,
+        was_shown: impl Fn(&str, &str) -> bool,
+        wire: &mut Wire,
+    ) -> Vec<(Box<str>, Place)> {
+        let is_missing = matches!(reply, Err(Refused::With("item-not-found")));
+        if is_missing {
+            // Making it takes some time, and the first session may be short.
+            self.node.prepare(wire);
+        }
+        let read = |iq| {
+            answer::with_items(iq, |items| {
+                let items = items.children().take(MOST_PEERS);
+                items.filter_map(|item| read(&item)).collect::<Vec<_>>()
+            })
+        };
+        let recorded = reply.ok().and_then(read);
+        self.state = State::Known {
+            has_failed: recorded.is_none() && !is_missing,
+        };
+        self.learn(recorded.unwrap_or_default(), was_shown)
+    }
+
+    /// Another session of the account's has put this on record: peers and nodes of the conversations with them.
+    pub(super) fn handle_event(
+        &mut self,
+        items: &Element<'_>,
+        was_shown: impl Fn(&str, &str) -> bool,
+    ) -> Vec<(Box<str>, Place)> {
+        let items = items.children().take(MOST_PEERS);
+        self.learn(items.filter_map(|item| read(&item)).collect(), was_shown)
+    }
+
+    /// Adds what others have put on record. What this session has noted may be newer, or older: each writes of a peer
+    /// all that it knows. `was_shown`: whether this session knows that an item of a peer's was shown.
+    fn learn(
+        &mut self,
+        recorded: Vec<(Box<str>, Vec<Noted>)>,
+        was_shown: impl Fn(&str, &str) -> bool,
+    ) -> Vec<(Box<str>, Place)> {
+        let mut places = Vec::new();
+        for (peer, nodes) in recorded {
+            if self.entries.len() >= MOST_PEERS && !self.entries.contains_key(&peer) {
+                continue;
+            }
+            let entry = self.entries.entry(peer.clone()).or_default();
+            for noted in nodes {
+                places.push((peer.clone(), noted.place.clone()));
+                let has_room = entry.nodes.len() < MOST_NODES;
+                match entry.nodes.iter_mut().find(|it| it.place == noted.place) {
+                    Some(known) if noted.is_newer(known, |item| was_shown(&peer, item)) => {
+                        known.last = noted.last;
+                    }
+                    None if has_room => entry.nodes.push(noted),
+                    _ => {}
+                }
+            }
+        }
+        places
+    }
+
+    /// Whether it is known what was shown before, as far as it can be.
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self.state, State::Known { .. })
+    }
+
+    /// Whether it could not be had: what is not on it may have been shown.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state == State::Known { has_failed: true }
+    }
+
+    /// The last item of a node that was shown.
+    pub(super) fn last(&self, peer: &str, place: &Place) -> Option<&Last> {
+        let nodes = &self.entries.get(peer)?.nodes;
+        nodes.iter().find(|it| it.place == *place)?.last.as_ref()
+    }
+
+    /// Whether the conversation with `peer` has this node.
+    pub(super) fn knows(&self, peer: &str, place: &Place) -> bool {
+        let mut nodes = self.entries.get(peer).into_iter().flat_map(|it| &it.nodes);
+        nodes.any(|it| it.place == *place)
+    }
+
+    /// The nodes of the conversation with `peer` that are on `service`.
+    pub(super) fn nodes_on(&self, peer: &str, service: &str) -> Vec<Place> {
+        let nodes = self.entries.get(peer).into_iter().flat_map(|it| &it.nodes);
+        let on_it = nodes.filter(|it| it.place.service() == service);
+        on_it.map(|it| it.place.clone()).collect()
+    }
+
+    /// The conversation with `peer` has this node. That is written at once, as the session may end at any time.
+    pub(super) fn note_node(&mut self, peer: &str, place: &Place, now: Duration) {
+        if !self.knows(peer, place) && self.noted(peer, place).is_some() {
+            self.write_at = Some(now);
+        }
+    }
+
+    /// An item was shown.
+    pub(super) fn note(&mut self, peer: &str, place: &Place, last: Last, now: Duration) {
+        if last.item.is_empty() || last.item.len() > MOST_NAME {
+            return;
+        }
+        if let Some(noted) = self.noted(peer, place) {
+            noted.last = Some(last);
+            self.write_at.get_or_insert(now + SOON);
+        }
+    }
+
+    /// The conversation with `peer` has this node no longer.
+    pub(super) fn forget_node(&mut self, peer: &str, place: &Place, now: Duration) {
+        if let Some(entry) = self.entries.get_mut(peer)
+            && let Some(at) = entry.nodes.iter().position(|it| it.place == *place)
+        {
+            entry.nodes.remove(at);
+            entry.is_new = true;
+            self.write_at.get_or_insert(now + SOON);
+        }
+    }
+
+    /// What is to be written of a node of the conversation with `peer`; `None`: there is no room for it.
+    fn noted(&mut self, peer: &str, place: &Place) -> Option<&mut Noted> {
+        let has_room = self.entries.len() < MOST_PEERS || self.entries.contains_key(peer);
+        if !has_room || place.node().len() > MOST_NAME {
+            return None;
+        }
+        if !self.entries.contains_key(peer) {
+            self.entries.insert(peer.into(), Entry::default());
+        }
+        let entry = self.entries.get_mut(peer)?;
+        if !entry.nodes.iter().any(|it| it.place == *place) && entry.nodes.len() < MOST_NODES {
+            let (place, last) = (place.clone(), None);
+            entry.nodes.push(Noted { place, last });
+        }
+        entry.is_new = true;
+        entry.nodes.iter_mut().find(|it| it.place == *place)
+    }
+
+    pub(super) fn again_at(&self) -> Option<Duration> {
+        self.write_at
+    }
+
+    /// What waits to be written is, as soon as it can be: this session will not be told what others write.
+    pub(super) fn hurry(&mut self, now: Duration) {
+        self.write_at = self.write_at.map(|at| at.min(now));
+    }
+
+    /// Writes what has changed, if it is time. The node is prepared before, as the session may end at once.
+    pub(super) fn write(&mut self, own: &str, wire: &mut Wire) {
+        if self.write_at.is_some() {
+            self.node.prepare(wire);
+        }
+        if self.write_at.is_some_and(|at| at <= wire.now) && self.node.is_ready() {
+            if !std::mem::replace(&mut self.is_subscribed, true) {
+                wire.tell("set", None, |out| request::subscribe(out, NODE.name, own));
+            }
+            self.write_last(wire);
+        }
+    }
+
+    /// Writes what has changed. At the end of a session that was short the node may not be verified; but each item
+    /// goes to one that nobody else may read, or nowhere.
+    pub(super) fn write_last(&mut self, wire: &mut Wire) {
+        if self.node.is_unusable() || self.write_at.take().is_none() {
+            return;
+        }
+        let access = Some(Access::Whitelist.as_str());
+        for (peer, entry) in &mut self.entries {
+            if !std::mem::take(&mut entry.is_new) {
+                continue;
+            }
+            wire.tell("set", None, |out| match entry.nodes.is_empty() {
+                true => request::retract(out, NODE.name, peer),
+                false => request::publish(out, NODE.name, peer, access, |out| {
+                    out.put_slice(entry.to_string().as_bytes());
+                }),
+            });
+        }
+        self.entries.retain(|_, entry| !entry.nodes.is_empty());
+    }
+}
+
+/// The payload of an item.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<chat xmlns='{}'>", ns::SHIM)?;
+        for Noted { place, last } in &self.nodes {
+            let [service, node] = [place.service(), place.node()].map(escape);
+            write!(f, "<node service='{service}' name='{node}'")?;
+            if let Some(Last { item, at }) = last {
+                write!(f, " item='{}' stamp='{}'", escape(item), stamp(*at))?;
+            }
+            f.write_str("/>")?;
+        }
+        f.write_str("</chat>")
+    }
+}
+
+/// The same the other way.
+fn read(item: &Element<'_>) -> Option<(Box<str>, Vec<Noted>)> {
+    let peer = jid::prepare(&item.attribute("id")?)?.into_owned();
+    let chat = item.child(ns::SHIM, "chat")?;
+    let nodes = chat.children().filter(|it| it.is(ns::SHIM, "node"));
+    let nodes = nodes.take(MOST_NODES).filter_map(|it| {
+        let place = Place::new(&it.attribute("service")?, &it.attribute("name")?);
+        let last = it.attribute("item").map(|item| Last {
+            item: (*item).into(),
+            at: it
+                .attribute("stamp")
+                .and_then(|it| unix_of(&it))
+                .unwrap_or(0),
+        });
+        Some(Noted { place, last })
+    });
+    Some((peer.into(), nodes.collect()))
+}

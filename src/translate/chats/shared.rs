@@ -1,0 +1,355 @@
+//! Where the node of two accounts is under `pure`, and who may write to it (listing 18 as printed): whoever writes
+//! first makes it on the service of his domain, and the other one may write to it, too. If both have made one, both are
+//! read, and the bytewise smaller creator's is written to.
+//!
+//! The service is the database: a list of the account's subscriptions tells of each node, and the node itself of whom
+//! it is. It is believed about these two alone, and only if it is on the domain of one of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::message::Message;
+use super::pair::{MOST_ITEMS, Reading};
+use super::place::Place;
+use super::receive::is_message;
+use super::{Ask, Chats};
+use crate::jid;
+use crate::ns;
+use crate::pubsub::{Event, What, answer, form, request};
+use crate::translate::relation::Half;
+use crate::translate::{Cx, Verdict, Wire};
+use crate::wire::{Dropped, Refused, Reply};
+use crate::xml::Element;
+
+/// So many nodes are looked at in one session: anybody may subscribe the account to one of his.
+const MOST_LOOKS: usize = 1024;
+/// Nodes are looked for on the services of so many domains of contacts.
+const MOST_SERVICES: usize = 32;
+
+#[derive(Default)]
+pub(super) struct Shared {
+    /// Nodes that were looked at.
+    places: BTreeMap<Place, Owner>,
+    /// Services with nodes that may be the account's.
+    services: BTreeMap<Box<str>, Listing>,
+    /// The services of the contacts' domains are among them.
+    knows_contacts: bool,
+}
+
+/// How far it is known to which nodes of a service the account is subscribed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listing {
+    Wanted,
+    Asked,
+    Known,
+}
+
+/// Whose a node is.
+#[derive(Clone)]
+enum Owner {
+    Wanted,
+    /// It is asked.
+    Asked,
+    /// The account shares it with this one.
+    Pair(Box<str>),
+    /// Somebody else's, or it is of no conversation.
+    Other,
+}
+
+/// What an event on a node may be.
+pub(super) enum Known {
+    /// Of a conversation with this one.
+    Pair(Box<str>),
+    /// That is asked.
+    Asked,
+    Nothing,
+    Other,
+}
+
+impl Shared {
+    /// With whom the account shares a node.
+    pub(super) fn peer(&self, place: &Place) -> Option<&str> {
+        match self.places.get(place) {
+            Some(Owner::Pair(peer)) => Some(peer),
+            _ => None,
+        }
+    }
+
+    pub(super) fn known(&self, place: &Place) -> Known {
+        match self.places.get(place) {
+            Some(Owner::Pair(peer)) => Known::Pair(peer.clone()),
+            Some(Owner::Wanted | Owner::Asked) => Known::Asked,
+            Some(Owner::Other) => Known::Other,
+            None => Known::Nothing,
+        }
+    }
+
+    pub(super) fn forget(&mut self, place: &Place) -> Option<Box<str>> {
+        match self.places.remove(place) {
+            Some(Owner::Pair(peer)) => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// The service of a domain is to be asked for the nodes the account is subscribed to, once in a session.
+    pub(super) fn want(&mut self, domain: &str) {
+        let service = self.services.entry(service_of(domain));
+        service.or_insert(Listing::Wanted);
+    }
+
+    /// People the client writes to, or is written to by, have their nodes on their own domains, too.
+    pub(super) fn want_services_of_contacts(&mut self, cx: &Cx<'_>) {
+        if !cx.account.people.is_known() || std::mem::replace(&mut self.knows_contacts, true) {
+            return;
+        }
+        let contacts = cx.account.people.iter();
+        let contacts = contacts.filter(|(_, contact)| contact.relation.to == Half::Yes);
+        let domains: BTreeSet<_> = contacts.map(|(account, _)| jid::domain(account)).collect();
+        for domain in domains.into_iter().take(MOST_SERVICES) {
+            self.want(domain);
+        }
+    }
+
+    /// Asks services; `all`: the user waits for it.
+    pub(super) fn list(&mut self, all: bool, wire: &mut Wire) {
+        let wanted = self
+            .services
+            .iter_mut()
+            .filter(|(_, it)| **it == Listing::Wanted);
+        for (service, listing) in wanted {
+            if !all && !wire.may_work() {
+                return;
+            }
+            let ask = Ask::List(service.clone());
+            let body = request::all_own_subscriptions;
+            if wire.request("get", Some(service), ask, body) {
+                *listing = Listing::Asked;
+            }
+        }
+    }
+
+    pub(super) fn handle_list(&mut self, service: &str, reply: Reply<'_>, own: &str) {
+        self.services.insert(service.into(), Listing::Known);
+        let list = reply.ok().and_then(answer::all_own_subscriptions);
+        for [node, jid, state] in list.unwrap_or_default() {
+            if *jid == *own && *state == *"subscribed" {
+                self.look(Place::new(service, &node));
+            }
+        }
+    }
+
+    /// Has it asked whose a node is, once; `false`: it is not asked.
+    pub(super) fn look(&mut self, place: Place) -> bool {
+        if self.places.len() >= MOST_LOOKS && !self.places.contains_key(&place) {
+            // Strangers cannot fill it: what is nobody's can be asked again.
+            let mut all = self.places.iter();
+            let other = all.find(|(_, owner)| matches!(owner, Owner::Other));
+            let other = other.map(|(place, _)| place.clone());
+            other.and_then(|place| self.places.remove(&place));
+        }
+        let has_room = self.places.len() < MOST_LOOKS || self.places.contains_key(&place);
+        if has_room {
+            self.places.entry(place).or_insert(Owner::Wanted);
+        }
+        has_room
+    }
+
+    /// Asks whose nodes are, as many as may be asked now.
+    pub(super) fn look_at_some(&mut self, wire: &mut Wire) {
+        for (place, owner) in &mut self.places {
+            if !matches!(owner, Owner::Wanted) {
+                continue;
+            }
+            let Some(spare) = wire.spare() else {
+                return;
+            };
+            let ask = Ask::Look(place.clone());
+            spare.request("get", Some(place.service()), ask, |out| {
+                request::info(out, Some(place.node()));
+            });
+            *owner = Owner::Asked;
+        }
+    }
+
+    /// Whether the service of the own domain has told of the nodes on it, or cannot: the others are on record.
+    pub(super) fn is_own_service_known(&self, own: &str) -> bool {
+        let service = service_of(jid::domain(own));
+        self.services.get(&service) == Some(&Listing::Known)
+    }
+
+    /// Whether the services on both domains have told all they know, so that a node that is not known is not there.
+    pub(super) fn is_looked_for(&self, own: &str, peer: &str) -> bool {
+        let domains = [jid::domain(own), jid::domain(peer)];
+        domains.map(service_of).iter().all(|service| {
+            let listing = self.services.get(service);
+            let has_answered = listing.is_none_or(|it| *it == Listing::Known);
+            let mut places = self.places.iter();
+            let is_unknown = places.any(|(place, owner)| {
+                matches!(owner, Owner::Wanted | Owner::Asked) && place.service() == &**service
+            });
+            has_answered && !is_unknown
+        })
+    }
+
+    /// Whether something waits for its turn to be asked.
+    pub(super) fn has_questions(&self) -> bool {
+        let mut owners = self.places.values();
+        self.services.values().any(|it| *it == Listing::Wanted)
+            || owners.any(|it| matches!(it, Owner::Wanted))
+    }
+}
+
+impl Chats {
+    /// An event on a node of a service, under `pure`.
+    pub(super) fn service_event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) -> Verdict {
+        let place = Place::new(event.service, event.node);
+        let may_be_ours = match event.what {
+            What::Items => event.element.children().any(|item| is_message(&item)),
+            What::Subscription => is_new_subscription(event, cx),
+            What::Node => false,
+        };
+        let peer = match self.shared.known(&place) {
+            Known::Pair(peer) => peer,
+            Known::Asked if may_be_ours => return Verdict::Taken,
+            // What it tells is found on the node.
+            Known::Nothing if may_be_ours && (!self.is_begun || self.shared.look(place)) => {
+                self.is_idle = false;
+                return Verdict::Taken;
+            }
+            _ => return Verdict::Pass,
+        };
+        match event.what {
+            What::Items => self.handle_shared(&peer, &place, event, cx),
+            What::Node if event.element.local() == "delete" => self.forget(&place),
+            What::Subscription
+                if event.element.attribute("subscription").as_deref() == Some("none") =>
+            {
+                self.forget(&place);
+            }
+            _ => cx.wire.drop_event(Dropped::Retracted),
+        }
+        Verdict::Taken
+    }
+
+    /// A node that is shared is not there any more.
+    pub(super) fn forget(&mut self, place: &Place) {
+        if let Some(peer) = self.shared.forget(place)
+            && let Some(pair) = self.pairs.get_mut(&*peer)
+        {
+            pair.forget(place);
+        }
+    }
+
+    pub(super) fn handle_look(&mut self, place: &Place, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        if reply.is_err_and(Refused::may_pass) {
+            // Whatever is said on it next has it asked again.
+            self.shared.places.remove(place);
+            return;
+        }
+        self.shared.places.insert(place.clone(), Owner::Other);
+        let parties = reply.ok().and_then(|iq| parties(iq, place));
+        let Some((creator, other)) = parties else {
+            return;
+        };
+        let own = cx.account.bare();
+        let peer: Box<str> = match (&*creator == own, &*other == own) {
+            (true, false) => other,
+            (false, true) => creator.clone(),
+            _ => return,
+        };
+        let domains = [jid::domain(own), jid::domain(&peer)];
+        if !place.is_on(&domains) || !self.has_room_for(&peer) {
+            return;
+        }
+        let owner = Owner::Pair(peer.clone());
+        self.shared.places.insert(place.clone(), owner);
+        let pair = self.pair_mut(&peer);
+        pair.add(place.clone(), &creator);
+    }
+
+    /// Makes the node of a pair, in one write with what is published on it (listing 18): the other one may write to it,
+    /// and both are subscribed, as listing 20 delivers to both.
+    /// `None`: too many requests wait.
+    pub(super) fn make_shared(&mut self, peer: &str, cx: &mut Cx<'_>) -> Option<Place> {
+        let own = cx.account.own_bare();
+        // Contacts look for nodes on each other's domains, others on their own alone.
+        let contact = cx.account.people.get(peer);
+        let is_contact = contact.is_some_and(|contact| contact.relation.from == Half::Yes);
+        let host = if is_contact { &*own } else { peer };
+        let service = service_of(jid::domain(host));
+        let place = Place::new(&service, cx.wire.fresh_id().as_str());
+        let most = MOST_ITEMS.to_string();
+        let fields = [
+            ("pubsub#access_model", "whitelist"),
+            ("pubsub#publisher", peer),
+            ("pubsub#publish_model", "publishers"),
+            ("pubsub#max_items", &*most),
+            ("pubsub#persist_items", "1"),
+            ("pubsub#send_last_published_item", "never"),
+            ("pubsub#presence_based_delivery", "0"),
+            ("pubsub#itemreply", "publisher"),
+        ];
+        if cx.wire.places() < 2 {
+            return None;
+        }
+        let ask = Ask::Create(place.clone());
+        let is_asked = cx.wire.request("set", Some(&service), ask, |out| {
+            request::create(out, place.node(), &fields);
+        });
+        if !is_asked {
+            return None;
+        }
+        let pair = self.pairs.entry(peer.into()).or_default();
+        let first = pair.first_waiting();
+        let (to, id) = first.map_or_else(|| (peer.into(), None), Message::address);
+        let ask = Ask::Subscribe(place.clone(), to, id);
+        cx.wire.request("set", Some(&service), ask, |out| {
+            request::set_subscription(out, place.node(), peer, "subscribed");
+        });
+        cx.wire.tell("set", Some(&service), |out| {
+            request::set_subscription(out, place.node(), &own, "subscribed");
+        });
+        let owner = Owner::Pair(peer.into());
+        self.shared.places.insert(place.clone(), owner);
+        pair.add(place.clone(), &own);
+        // The client has just made it, so nothing is on it.
+        pair.note(&place, Reading::Done);
+        Some(place)
+    }
+}
+
+/// The service for the nodes of accounts of this domain.
+pub(super) fn service_of(domain: &str) -> Box<str> {
+    format!("pubsub.{domain}").into()
+}
+
+/// Who has made a node and who else may write to it, as it says of itself, if that makes it one of two accounts
+/// (listing 18): nobody else may read it, and one account beside the owner may publish.
+fn parties(iq: &Element<'_>, place: &Place) -> Option<(Box<str>, Box<str>)> {
+    let query = iq.child(ns::DISCO_INFO, "query")?;
+    if query
+        .attribute("node")
+        .is_some_and(|node| *node != *place.node())
+    {
+        return None;
+    }
+    let x = query.child(ns::DATA, "x")?;
+    if form::value(&x, "pubsub#access_model").as_deref() != Some("whitelist") {
+        return None;
+    }
+    let [owners, publishers] =
+        ["pubsub#owner", "pubsub#publisher"].map(|var| form::values(&x, var));
+    let ([owner], [publisher]) = (&owners[..], &publishers[..]) else {
+        return None;
+    };
+    let [owner, publisher] = [owner, publisher].map(|it| jid::prepare(it));
+    let (owner, publisher) = (owner?, publisher?);
+    let is_account = |jid: &str| jid::local(jid).is_some() && jid::resource(jid).is_none();
+    (is_account(&owner) && is_account(&publisher) && owner != publisher)
+        .then(|| (owner.into(), publisher.into()))
+}
+
+/// Whether an event tells the account that it was subscribed to a node.
+fn is_new_subscription(event: &Event<'_>, cx: &Cx<'_>) -> bool {
+    let is = |name, value| event.element.attribute(name).as_deref() == Some(value);
+    is("jid", cx.account.bare()) && is("subscription", "subscribed")
+}

@@ -1,0 +1,31 @@
+//! Stanzas that wait until it is known what is to be done with them.
+
+use bytes::Bytes;
+
+use super::Kind;
+use crate::xml::{Element, Namespaces, standalone};
+
+/// A stanza that has waited.
+pub(super) struct Held {
+    /// As it came.
+    pub(super) raw: Bytes,
+    /// The same, to be read without its stream.
+    standalone: Bytes,
+    pub(super) kind: Kind,
+}
+
+impl Held {
+    pub(super) fn new(kind: Kind, stanza: &Element<'_>) -> Self {
+        Self {
+            raw: Bytes::copy_from_slice(stanza.raw().as_bytes()),
+            standalone: standalone(stanza).into(),
+            kind,
+        }
+    }
+
+    /// Gives the stanza to `read`.
+    pub(super) fn read<R>(&self, read: impl FnOnce(&Element<'_>) -> R) -> Option<R> {
+        let namespaces = Namespaces::none();
+        Element::of_frame(&self.standalone, &namespaces).map(|stanza| read(&stanza))
+    }
+}
