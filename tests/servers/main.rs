@@ -29,6 +29,7 @@ macro_rules! on_both_servers {
 #[path = "../common/mod.rs"]
 mod common;
 
+mod between;
 mod forger;
 mod hidden;
 mod people;
@@ -47,6 +48,7 @@ mod strangers;
 mod tap;
 
 mod attacks;
+mod chats;
 mod compression;
 mod demo;
 mod direct;

@@ -74,6 +74,14 @@ impl Event {
     pub(crate) fn is_pubsub_event(&self) -> bool {
         self.kind == "message" && self.xml.contains("pubsub#event") && self.xml.contains("<items")
     }
+
+    /// What no client behind a shim may see.
+    pub(crate) fn is_between_shims(&self) -> bool {
+        // What subscriptions are now is said to clients, too.
+        self.is_pubsub_event()
+            || self.xml.contains("urn:pubshim:")
+            || self.kind == "iq" && self.type_ != "get" && self.id.starts_with("ps-")
+    }
 }
 
 /// A client in Python: lines of JSON go in as commands, and come out as what happens to it. It ends with this value.
@@ -216,8 +224,22 @@ impl Puppet {
 
     /// A round trip to the own server.
     pub(crate) fn ping(&self) {
+        let id = self.send_ping();
+        self.wait("an answer to a ping", |it| it.kind == "iq" && it.id == id);
+    }
+
+    /// Begins one; the id of the answer.
+    pub(crate) fn send_ping(&self) -> String {
         let (_, domain) = self.bare.split_once('@').unwrap();
-        self.ask("get", Some(domain), "<ping xmlns='urn:xmpp:ping'/>");
+        self.send_ping_to(domain)
+    }
+
+    pub(crate) fn send_ping_to(&self, to: &str) -> String {
+        let id = new_id();
+        self.raw(&format!(
+            "<iq type='get' id='{id}' to='{to}'><ping xmlns='urn:xmpp:ping'/></iq>"
+        ));
+        id
     }
 
     /// All this client has seen by now.

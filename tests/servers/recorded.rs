@@ -17,7 +17,7 @@ use crate::shim::Shim;
 /// A client behind a shim of its own.
 pub(crate) struct Person {
     pub(crate) puppet: Puppet,
-    _shim: Shim,
+    pub(crate) shim: Shim,
     pub(crate) tape: Tape,
 }
 
@@ -32,11 +32,14 @@ impl Person {
     /// Somebody who has logged in through a new shim and said nothing.
     pub(crate) fn login(server: &Server, account: &Account, resource: &str) -> Self {
         let tape = Tape::new();
-        let folder = tape.folder.path().to_str().unwrap();
-        let shim = Shim::start(server, "auto", &["--record", folder, "--record-bodies"]);
+        let shim = Shim::start(
+            server,
+            "auto",
+            &["--record", tape.folder(), "--record-bodies"],
+        );
         Self {
             puppet: Puppet::login(&shim.entry(), account, resource),
-            _shim: shim,
+            shim,
             tape,
         }
     }
@@ -87,13 +90,17 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::Builder::new()
                 .prefix("pubshim-test-")
                 .tempdir()
                 .expect("a temporary folder"),
         }
+    }
+
+    pub(crate) fn folder(&self) -> &str {
+        self.folder.path().to_str().unwrap()
     }
 
     /// Everything so far, with one kind of quotes.

@@ -10,7 +10,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pubshim::sandbox::Config;
+use tempfile::TempDir;
 
+use crate::between::Peer;
 use crate::process::{Guarded, PATIENCE};
 use crate::running::Running;
 use crate::strangers::Strangers;
@@ -38,6 +40,7 @@ pub(crate) struct Server {
     pub(crate) kind: Kind,
     folder: PathBuf,
     ports: Ports,
+    peer: Option<Peer>,
     accounts: AtomicUsize,
     strangers: OnceLock<Strangers>,
     process: Guarded,
@@ -50,9 +53,17 @@ struct Ports {
     /// ejabberd's HTTP API, for making accounts.
     api: u16,
     component: u16,
+    /// For its peer, if it has one.
+    servers: u16,
 }
 
-const DOMAINS: [&str; 3] = ["capulet.lit", "montague.lit", "shakespeare.lit"];
+/// The last one keeps archives.
+const DOMAINS: [&str; 4] = [
+    "capulet.lit",
+    "montague.lit",
+    "shakespeare.lit",
+    "verona.lit",
+];
 
 impl Server {
     /// The server of this process, started by whoever asks first.
@@ -75,17 +86,21 @@ impl Server {
     }
 
     fn start(kind: Kind) -> Result<Self, String> {
-        let folder = tempfile::Builder::new()
-            .prefix("pubshim-test-")
-            .tempdir()
-            .expect("a temporary folder");
-        write_certificate(folder.path());
+        Self::start_in(new_folder(), kind, None)
+    }
+
+    pub(crate) fn start_in(
+        folder: TempDir,
+        kind: Kind,
+        peer: Option<Peer>,
+    ) -> Result<Self, String> {
         let folder = folder.keep(); // from here on it is the guard's to remove
-        let (ports, process) = launch(kind, &folder)?;
+        let (ports, process) = launch(kind, &folder, peer)?;
         Ok(Self {
             kind,
             folder,
             ports,
+            peer,
             accounts: AtomicUsize::new(1),
             strangers: OnceLock::new(),
             process,
@@ -100,7 +115,7 @@ impl Server {
         self.process.exit_code();
         self.strangers = OnceLock::new();
         (self.ports, self.process) =
-            launch(self.kind, &self.folder).unwrap_or_else(|why| panic!("{why}"));
+            launch(self.kind, &self.folder, self.peer).unwrap_or_else(|why| panic!("{why}"));
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
@@ -109,6 +124,11 @@ impl Server {
 
     pub(crate) fn direct_tls_addr(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.ports.direct_tls).into()
+    }
+
+    /// Where its peer connects.
+    pub(crate) fn servers_addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports.servers).into()
     }
 
     pub(crate) fn ca_file(&self) -> PathBuf {
@@ -128,8 +148,10 @@ impl Server {
         let domain = match name {
             "juliet" | "nurse" => DOMAINS[0],
             "romeo" | "benvolio" => DOMAINS[1],
+            "escalus" | "paris" => DOMAINS[3],
             _ => DOMAINS[2],
         };
+        let domain = self.peer.map_or(domain, |peer| peer.own_domain);
         let user = self.new_name(name);
         let password = format!("pw-{user}");
         match self.kind {
@@ -218,18 +240,28 @@ impl Server {
     }
 }
 
+/// A folder for a server, with a certificate.
+pub(crate) fn new_folder() -> TempDir {
+    let folder = tempfile::Builder::new()
+        .prefix("pubshim-test-")
+        .tempdir()
+        .expect("a temporary folder");
+    write_certificate(folder.path());
+    folder
+}
+
 /// Starts a server on what is in its folder.
-fn launch(kind: Kind, folder: &Path) -> Result<(Ports, Guarded), String> {
+fn launch(kind: Kind, folder: &Path, peer: Option<Peer>) -> Result<(Ports, Guarded), String> {
     let mut said = String::new();
     // Between our choice and the server's start somebody else may take a port.
     for _ in 0..5 {
         let ports = Ports::free();
         let command = match kind {
-            Kind::Ejabberd => ejabberd(folder, ports)?,
-            Kind::Prosody => prosody(folder, ports)?,
+            Kind::Ejabberd => ejabberd(folder, ports, peer)?,
+            Kind::Prosody => prosody(folder, ports, peer)?,
         };
         let mut process = Guarded::start(Some(folder), &command);
-        if is_ready(kind, ports, &process) {
+        if is_ready(kind, ports, peer.is_some(), &process) {
             return Ok((ports, process));
         }
         said = process.said();
@@ -244,14 +276,15 @@ fn launch(kind: Kind, folder: &Path) -> Result<(Ports, Guarded), String> {
 
 impl Ports {
     fn free() -> Self {
-        let listeners = [(); 4].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-        let [client, direct_tls, api, component] =
+        let listeners = [(); 5].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let [client, direct_tls, api, component, servers] =
             listeners.map(|it| it.local_addr().unwrap().port());
         Self {
             client,
             direct_tls,
             api,
             component,
+            servers,
         }
     }
 
@@ -262,6 +295,7 @@ impl Ports {
             .replace("@TLS_PORT@", &self.direct_tls.to_string())
             .replace("@API_PORT@", &self.api.to_string())
             .replace("@COMPONENT_PORT@", &self.component.to_string())
+            .replace("@SERVERS_PORT@", &self.servers.to_string())
     }
 }
 
@@ -287,17 +321,22 @@ fn write_certificate(folder: &Path) {
 
 /// The Erlang VM as `ejabberdctl foreground` would start it, but as whoever we are and with no node
 /// name: no cookie, no distribution port, no epmd.
-fn ejabberd(folder: &Path, ports: Ports) -> Result<Command, String> {
+fn ejabberd(folder: &Path, ports: Ports, peer: Option<Peer>) -> Result<Command, String> {
     const CTL: &str = "/usr/sbin/ejabberdctl";
     let ctl = fs::read_to_string(CTL)
         .map_err(|why| format!("these tests need the Debian package ejabberd ({CTL}: {why})"))?;
     let libraries = ctl.lines().find_map(|line| line.strip_prefix("ERL_LIBS="));
     let libraries = libraries.ok_or_else(|| format!("{CTL} has no ERL_LIBS= line"))?;
+    let template = include_str!("ejabberd.yml.in");
+    let template = peer.map_or(template.to_owned(), |it| it.ejabberd(template));
     let config = folder.join("ejabberd.yml");
-    fs::write(&config, ports.fill(include_str!("ejabberd.yml.in"), folder)).unwrap();
+    fs::write(&config, ports.fill(&template, folder)).unwrap();
     let mut command = Command::new("erl");
+    command.args(["+K", "true", "+S", "2:2", "+sbwt", "none", "-noinput"]);
+    if let Some(peer) = peer {
+        command.args(["-eval", &peer.erlang()]);
+    }
     command
-        .args(["+K", "true", "+S", "2:2", "+sbwt", "none", "-noinput"])
         .args(["-mnesia", "dir"])
         .arg(format!("{:?}", folder.join("spool")))
         .args(["-s", "ejabberd"])
@@ -309,19 +348,21 @@ fn ejabberd(folder: &Path, ports: Ports) -> Result<Command, String> {
     Ok(command)
 }
 
-fn prosody(folder: &Path, ports: Ports) -> Result<Command, String> {
+fn prosody(folder: &Path, ports: Ports, peer: Option<Peer>) -> Result<Command, String> {
     const PROGRAM: &str = "/usr/bin/prosody";
     if !Path::new(PROGRAM).exists() {
         return Err(format!(
             "these tests need the Debian package prosody ({PROGRAM} is missing)"
         ));
     }
+    let template = include_str!("prosody.cfg.lua.in");
+    let template = peer.map_or(template.to_owned(), |it| it.prosody(template));
     let config = folder.join("prosody.cfg.lua");
-    fs::write(
-        &config,
-        ports.fill(include_str!("prosody.cfg.lua.in"), folder),
-    )
-    .unwrap();
+    fs::write(&config, ports.fill(&template, folder)).unwrap();
+    if peer.is_some() {
+        let plugin = include_str!("mod_between.lua");
+        fs::write(folder.join("mod_between.lua"), plugin).unwrap();
+    }
     fs::create_dir_all(folder.join("data")).unwrap();
     let mut command = Command::new(PROGRAM);
     command.arg("-F").arg("--config").arg(config);
@@ -329,12 +370,13 @@ fn prosody(folder: &Path, ports: Ports) -> Result<Command, String> {
 }
 
 /// Waits until the server says of each of its ports that it listens there.
-fn is_ready(kind: Kind, ports: Ports, process: &Guarded) -> bool {
+fn is_ready(kind: Kind, ports: Ports, has_peer: bool, process: &Guarded) -> bool {
     let Ports {
         client,
         direct_tls,
         api,
         component,
+        servers,
     } = ports;
     let mut missing = match kind {
         Kind::Ejabberd => vec![
@@ -349,6 +391,12 @@ fn is_ready(kind: Kind, ports: Ports, process: &Guarded) -> bool {
             format!("Activated service 'component' on [127.0.0.1]:{component}"),
         ],
     };
+    if has_peer {
+        missing.push(match kind {
+            Kind::Ejabberd => format!("accepting TCP connections at 127.0.0.1:{servers} for"),
+            Kind::Prosody => format!("Activated service 's2s' on [127.0.0.1]:{servers}"),
+        });
+    }
     let ready = process.output.find(|line| {
         missing.retain(|it| !line.contains(it));
         if line.contains(address_in_use(kind)) {

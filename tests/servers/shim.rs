@@ -92,6 +92,16 @@ impl Shim {
         self.process.exit_code()
     }
 
+    /// SIGSTOP: it hangs, and its connections stay.
+    pub(crate) fn freeze(&mut self) {
+        self.process.signal("STOP");
+    }
+
+    /// SIGCONT: it goes on.
+    pub(crate) fn thaw(&mut self) {
+        self.process.signal("CONT");
+    }
+
     /// SIGKILL, waited for.
     pub(crate) fn kill(&mut self) {
         self.process.signal("KILL");

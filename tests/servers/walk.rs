@@ -40,12 +40,12 @@ mod world;
 
 use std::collections::VecDeque;
 use std::env;
+use std::fmt::Debug;
 use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
 use std::thread;
 
 use crate::server::Kind;
-use steps::{Leave, Step};
 use world::World;
 pub(crate) use world::bare;
 
@@ -53,8 +53,27 @@ on_both_servers!(presence_walk);
 
 /// So many steps where nobody says otherwise; never fewer than the opening has.
 const STEPS: usize = 70;
-/// Of a hundred steps in a row that cannot be done, one is a mistake.
+/// What is not done after a hundred others were tried is a mistake.
 const MOST_IN_VAIN: usize = 100;
+
+/// A world in which somebody walks.
+pub(crate) trait Walk {
+    type Step: Copy + Debug;
+
+    /// Each kind of step once, in an order that leaves each something to do.
+    fn opening(&self) -> Vec<Self::Step>;
+
+    fn random_step(&mut self) -> Self::Step;
+
+    /// One that may leave this one, which cannot be done, something to do.
+    fn lacking(&mut self, step: Self::Step) -> Self::Step;
+
+    /// Does it, says what it is, and compares what everybody sees with the truth; `false`: it cannot be done now.
+    fn perform(&mut self, step: Self::Step, note: Note<'_>) -> bool;
+}
+
+/// Takes down what is done.
+pub(crate) type Note<'a> = &'a mut dyn FnMut(String);
 
 /// What was done so far, printed if the test fails.
 pub(crate) struct Diary {
@@ -70,6 +89,34 @@ impl Diary {
         eprintln!("{what} on {kind:?}: PUBSHIM_WALK_SEED={seed} PUBSHIM_WALK_STEPS={count}");
         let steps = Vec::new();
         (Self { seed, steps }, count)
+    }
+
+    /// Takes the opening, and then random steps.
+    pub(crate) fn walk<W: Walk>(&mut self, world: &mut W, steps: usize) {
+        let mut opening = VecDeque::from(world.opening());
+        let (mut done, mut in_vain, mut is_lacking) = (0, 0, false);
+        while done < steps || !opening.is_empty() {
+            let first = opening.front().copied();
+            let step = match first {
+                Some(first) if is_lacking => world.lacking(first),
+                Some(first) => first,
+                None => world.random_step(),
+            };
+            let is_done = world.perform(step, &mut |step| self.steps.push(step));
+            done += usize::from(is_done);
+            if is_done && !is_lacking {
+                opening.pop_front();
+                in_vain = 0;
+                continue;
+            }
+            in_vain += 1;
+            assert!(
+                in_vain < MOST_IN_VAIN,
+                "{:?} cannot be done",
+                first.unwrap_or(step)
+            );
+            is_lacking = !is_lacking && first.is_some();
+        }
     }
 }
 
@@ -89,32 +136,7 @@ fn presence_walk(kind: Kind) {
     // Dropped last, so that it stands below everything else that a failure prints.
     let (mut diary, steps) = Diary::begin("Presence", kind, STEPS);
     let mut world = World::new(kind, diary.seed);
-    let mut opening = VecDeque::from(world.opening());
-    let (mut done, mut in_vain) = (0, 0);
-    while done < steps || !opening.is_empty() {
-        let step = match opening.front() {
-            Some(step) if in_vain % 2 == 0 => *step,
-            // All the account's resources are there.
-            Some(Step::LogInAs(..)) => Step::Leave(Leave::Exit),
-            // Also where something is missing for it.
-            _ => world.random_step(),
-        };
-        if let Some(expected) = world.perform(step, &mut |step| diary.steps.push(step)) {
-            world.settle(&expected);
-            done += 1;
-            if opening.front() == Some(&step) {
-                opening.pop_front();
-                in_vain = 0;
-                continue;
-            }
-            if opening.is_empty() {
-                in_vain = 0;
-                continue;
-            }
-        }
-        in_vain += 1;
-        assert!(in_vain < MOST_IN_VAIN, "{step:?} cannot be done");
-    }
+    diary.walk(&mut world, steps);
 }
 
 fn variable<T: FromStr>(name: &str) -> Option<T> {

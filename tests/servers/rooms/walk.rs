@@ -24,8 +24,6 @@ mod client;
 mod steps;
 mod world;
 
-use std::collections::VecDeque;
-
 use crate::server::Kind;
 use crate::walk::Diary;
 use world::World;
@@ -34,30 +32,11 @@ on_both_servers!(walk_through_rooms);
 
 /// So many steps where nobody says otherwise; never fewer than the opening has.
 const STEPS: usize = 60;
-/// Of a hundred steps in a row that cannot be done, one is a mistake.
-const MOST_IN_VAIN: usize = 100;
 
 fn walk_through_rooms(kind: Kind) {
     // Dropped last, so that it stands below everything else that a failure prints.
     let (mut diary, steps) = Diary::begin("Rooms", kind, STEPS);
     let mut world = World::new(kind, diary.seed);
-    let mut opening = VecDeque::from(steps::opening());
-    let (mut done, mut in_vain) = (0, 0);
-    while done < steps || !opening.is_empty() {
-        // Also where something is missing for the next one.
-        let first = opening.front().copied().filter(|_| in_vain % 2 == 0);
-        let step = first.unwrap_or_else(|| world.random_step());
-        if world.perform(step, &mut |step| diary.steps.push(step)) {
-            world.settle();
-            done += 1;
-            in_vain = 0;
-            if first.is_some() {
-                opening.pop_front();
-            }
-        } else {
-            in_vain += 1;
-            assert!(in_vain < MOST_IN_VAIN, "{step:?} cannot be done");
-        }
-    }
+    diary.walk(&mut world, steps);
     world.close();
 }

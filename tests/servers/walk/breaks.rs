@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::model::Presence;
-use super::steps::{Expected, Leave, Note};
+use super::steps::{Expected, Leave};
 use super::world::World;
 use crate::relay::Cut;
+use crate::walk::Note;
 
 impl World {
     pub(super) fn leave(&mut self, how: Leave, note: Note<'_>) -> Option<Expected> {

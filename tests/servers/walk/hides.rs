@@ -1,9 +1,10 @@
 //! Steps in which somebody hides from others, or is seen again.
 
 use super::model::{Presence, Shown};
-use super::steps::{Expected, Note};
+use super::steps::Expected;
 use super::world::{Way, World, bare};
 use crate::server::Kind;
+use crate::walk::Note;
 
 const SHOW: &str = "<query xmlns='jabber:iq:privacy'><active/></query>";
 

@@ -278,10 +278,7 @@ fn check_stream(full: &str, session: &Session, seen: &[Event]) {
         let is_end = matches!(&*event.event, "stream_error" | "disconnected");
         assert!(!is_end, "{full} lost its stream: {event:?}");
         if session.shim.is_some() {
-            // What subscriptions are now is said to clients, too.
-            let is_inner = event.is_pubsub_event()
-                || event.xml.contains("urn:pubshim:")
-                || event.kind == "iq" && event.type_ != "get" && event.id.starts_with("ps-");
+            let is_inner = event.is_between_shims();
             assert!(!is_inner, "{full} saw what is between shims: {}", event.xml);
         }
     }

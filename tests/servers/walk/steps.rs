@@ -10,6 +10,7 @@ use crate::puppet::Puppet;
 use crate::relay::Relay;
 use crate::server::{Account, Entry, Kind};
 use crate::shim::Shim;
+use crate::walk::{Note, Walk};
 
 /// What somebody is shown, by sender.
 pub(super) type Sequences = BTreeMap<String, Vec<Shown>>;
@@ -83,11 +84,10 @@ pub(super) enum Leave {
     ServerEnded,
 }
 
-pub(super) type Note<'a> = &'a mut dyn FnMut(String);
+impl Walk for World {
+    type Step = Step;
 
-impl World {
-    /// Each kind of step once, in an order that leaves each something to do.
-    pub(super) fn opening(&self) -> Vec<Step> {
+    fn opening(&self) -> Vec<Step> {
         use self::Leave::{Abort, Exit, Killed, Stopped};
         use Step::{
             Block, BlockBriefly, Bomb, Change, ChangeOften, ComeBack, CutClient, CutShim,
@@ -125,7 +125,7 @@ impl World {
         steps
     }
 
-    pub(super) fn random_step(&mut self) -> Step {
+    fn random_step(&mut self) -> Step {
         match self.rng.below(134) {
             0..=23 => Step::LogIn,
             24..=55 => Step::Change,
@@ -155,9 +155,34 @@ impl World {
         }
     }
 
-    /// Does something if it can be done now, and notes it before.
-    pub(super) fn perform(&mut self, step: Step, note: Note<'_>) -> Option<Expected> {
+    fn lacking(&mut self, step: Step) -> Step {
+        let before = match step {
+            Step::LogIn | Step::LogInAs(..) => return Step::Leave(Leave::Exit),
+            Step::ComeBack => Step::Hide,
+            Step::ShowAgain => Step::HideByList,
+            Step::Unblock => Step::Block,
+            Step::LetInAgain => Step::EndElsewhere,
+            _ => Step::ShowAgain,
+        };
+        let [juliet, romeo] = [0, 1].map(|it| Step::LogInAs(it, Some(it)));
+        let there = [Step::ComeBack, Step::Unblock, Step::LetInAgain];
+        self.rng
+            .pick(&[&[before, juliet, romeo][..], &there].concat())
+    }
+
+    fn perform(&mut self, step: Step, note: Note<'_>) -> bool {
         self.serial += 1;
+        let expected = self.attempt(step, note);
+        if let Some(expected) = &expected {
+            self.settle(expected);
+        }
+        expected.is_some()
+    }
+}
+
+impl World {
+    /// Does something if it can be done now, and notes it before.
+    fn attempt(&mut self, step: Step, note: Note<'_>) -> Option<Expected> {
         match step {
             Step::LogIn => self.log_in(note),
             Step::LogInAs(account, shim) => self.log_in_as(account, shim, note),

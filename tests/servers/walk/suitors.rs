@@ -2,11 +2,12 @@
 //! the worst of moments; and what they throw.
 
 use super::model::Presence;
-use super::steps::{Expected, Leave, Note};
+use super::steps::{Expected, Leave};
 use super::world::{Session, World, bare};
 use crate::puppet::Puppet;
 use crate::server::{Account, Kind, Server};
 use crate::strangers::{bombs, told_of, watch};
+use crate::walk::Note;
 
 /// A stranger who is an account's contact, and watches its node with two JIDs.
 pub(super) struct Suitor {

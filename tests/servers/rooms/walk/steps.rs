@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::world::{Said, World, wait};
 use crate::relay::Cut;
-use crate::walk::bare;
+use crate::walk::{Note, Walk, bare};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -32,34 +32,33 @@ pub(super) enum Step {
     RestartServer,
 }
 
-pub(super) type Note<'a> = &'a mut dyn FnMut(String);
-
 const NICKS: [&str; 6] = ["JC", "Romeo", "Nurse", "Friar", "Paris", "Tybalt"];
 
-/// Each kind of step once, in an order that leaves each something to do.
-pub(super) fn opening() -> Vec<Step> {
-    use Step::{
-        CutClient, CutShim, Join, JoinAs, JoinAtOnce, KillShim, Leave, LogIn, LogOut, Nick, NickOf,
-        RestartServer, Status, Subject, Talk, TalkAtOnce,
-    };
-    let mut steps = vec![LogIn; 3];
-    steps.extend([
-        Join, JoinAs, Join, Talk, Join, Join, Join, Status, Nick, NickOf,
-    ]);
-    steps.extend([
-        TalkAtOnce, Subject, Leave, Join, Subject, Leave, Leave, JoinAtOnce,
-    ]);
-    for end in [KillShim, CutClient, CutShim, LogOut] {
-        steps.extend([end, Talk, LogIn, Join, Join]);
-    }
-    steps.push(RestartServer);
-    steps.extend([LogIn; 4]);
-    steps.extend([Join, Join, Join, Talk, JoinAs, Join, Join, Join, TalkAtOnce]);
-    steps
-}
+impl Walk for World {
+    type Step = Step;
 
-impl World {
-    pub(super) fn random_step(&mut self) -> Step {
+    fn opening(&self) -> Vec<Step> {
+        use Step::{
+            CutClient, CutShim, Join, JoinAs, JoinAtOnce, KillShim, Leave, LogIn, LogOut, Nick,
+            NickOf, RestartServer, Status, Subject, Talk, TalkAtOnce,
+        };
+        let mut steps = vec![LogIn; 3];
+        steps.extend([
+            Join, JoinAs, Join, Talk, Join, Join, Join, Status, Nick, NickOf,
+        ]);
+        steps.extend([
+            TalkAtOnce, Subject, Leave, Join, Subject, Leave, Leave, JoinAtOnce,
+        ]);
+        for end in [KillShim, CutClient, CutShim, LogOut] {
+            steps.extend([end, Talk, LogIn, Join, Join]);
+        }
+        steps.push(RestartServer);
+        steps.extend([LogIn; 4]);
+        steps.extend([Join, Join, Join, Talk, JoinAs, Join, Join, Join, TalkAtOnce]);
+        steps
+    }
+
+    fn random_step(&mut self) -> Step {
         use Step::{
             CutClient, CutShim, Join, JoinAs, JoinAtOnce, KillShim, Leave, LogIn, LogOut, Nick,
             NickOf, Status, Subject, Talk, TalkAtOnce,
@@ -75,8 +74,16 @@ impl World {
         }
     }
 
-    /// Does it, and says what it is; `false`: there is nobody to do it.
-    pub(super) fn perform(&mut self, step: Step, note: Note<'_>) -> bool {
+    fn lacking(&mut self, step: Step) -> Step {
+        use Step::{Join, JoinAs, JoinAtOnce, Leave, LogIn, LogOut};
+        match step {
+            LogIn => self.rng.pick(&[Join, LogOut]),
+            Join | JoinAs | JoinAtOnce => self.rng.pick(&[LogIn, Join, Leave]),
+            _ => self.rng.pick(&[LogIn, Join]),
+        }
+    }
+
+    fn perform(&mut self, step: Step, note: Note<'_>) -> bool {
         let done = match step {
             Step::LogIn => self.log_in(note),
             Step::Join => self.come_in(note, false),
@@ -92,9 +99,14 @@ impl World {
             Step::LogOut | Step::CutClient | Step::CutShim | Step::KillShim => self.end(step, note),
             Step::RestartServer => self.restart_server(note),
         };
+        if done.is_some() {
+            self.settle();
+        }
         done.is_some()
     }
+}
 
+impl World {
     fn log_in(&mut self, note: Note<'_>) -> Option<()> {
         let who = self.some_client(|world, it| world.clients[it].puppet.is_none())?;
         note(format!("{} logs in", self.clients[who].full));
