@@ -10,6 +10,7 @@
 //!     PROGRAM --bench message_each_way --sample-count 1 --sample-size 1000
 //! ```
 
+mod chats;
 mod rooms;
 
 use std::sync::Arc;
@@ -299,8 +300,13 @@ impl Shim {
         }
     }
 
-    /// Answers all that is asked once the client is available: the node is right, and nobody else is there.
+    /// Answers all that is asked once the client is available: nodes are right, and nobody else is there.
     fn settle(&mut self) {
+        self.settle_with("");
+    }
+
+    /// The same, with these items in the roster.
+    fn settle_with(&mut self, roster: &str) {
         const OWNER: &str = "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>";
         while !self.to_server.is_empty() {
             let asked = std::mem::take(&mut self.to_server);
@@ -310,6 +316,10 @@ impl Shim {
                 let (_, rest) = iq.split_once(" id='").expect("a request");
                 let (id, body) = rest.split_once('\'').expect("a whole id");
                 let is_for = |what: &str| body.contains(what);
+                let to = body
+                    .strip_prefix(" to='")
+                    .and_then(|it| it.split('\'').next());
+                let from = to.map_or(String::new(), |to| format!(" from='{to}'"));
                 let payload = match body {
                     _ if is_for("<configure node=") => format!(
                         "{OWNER}<configure node='presence'><x xmlns='jabber:x:data' type='form'><field \
@@ -321,7 +331,12 @@ impl Shim {
                     _ if is_for("<subscriptions ") => {
                         format!("{OWNER}<subscriptions node='presence'/></pubsub>")
                     }
-                    _ if is_for("<query ") => "<query xmlns='jabber:iq:roster'/>".to_owned(),
+                    _ if is_for("disco#info") => {
+                        "<query xmlns='http://jabber.org/protocol/disco#info'/>".to_owned()
+                    }
+                    _ if is_for("<query ") => {
+                        format!("<query xmlns='jabber:iq:roster'>{roster}</query>")
+                    }
                     _ if is_for("<blocklist ") => {
                         "<blocklist xmlns='urn:xmpp:blocking'/>".to_owned()
                     }
@@ -332,7 +347,7 @@ impl Shim {
                     }
                     _ => String::new(),
                 };
-                let answer = format!("<iq type='result' id='{id}'>{payload}</iq>");
+                let answer = format!("<iq type='result' id='{id}'{from}>{payload}</iq>");
                 self.receive(Leg::Server, answer.as_bytes());
                 more.extend_from_slice(&self.to_server);
             }
@@ -343,7 +358,7 @@ impl Shim {
     /// Answers the request that was just sent to the server.
     fn answer(&mut self, payload: &str) {
         const ID: &[u8] = b" id='ps-";
-        let id = memchr::memmem::rfind(&self.to_server, ID).expect("a request of the shim's");
+        let id = memchr::memmem::find(&self.to_server, ID).expect("a request of the shim's");
         let id = &self.to_server[id..];
         let len = ID.len() + memchr::memchr(b'\'', &id[ID.len()..]).expect("a whole id") + 1;
         let mut answer = std::mem::take(&mut self.answer);
