@@ -77,6 +77,8 @@ pub struct Session {
     login_tried: bool,
     /// SASL has succeeded.
     authenticated: bool,
+    /// The client's next frame has waited.
+    has_waited: bool,
     /// The id of the client's bind request, until it is answered.
     login_id: Option<String>,
     now: Duration,
@@ -120,6 +122,7 @@ impl Session {
             begins_compression: false,
             login_tried: false,
             authenticated: false,
+            has_waited: false,
             login_id: None,
             now,
             started: now,
@@ -386,14 +389,19 @@ impl Session {
             match self.connection_mut(leg).framer.next(&buf[used..]) {
                 Ok(Some(frame)) => {
                     let bytes = &buf[used..used + frame.len];
-                    if leg == Leg::Client && self.must_wait(&frame, bytes) {
+                    let must_wait = leg == Leg::Client && self.must_wait(&frame, bytes);
+                    // What has waited was noted when it came, as something follows from it at once.
+                    if must_wait || !(leg == Leg::Client && std::mem::take(&mut self.has_waited)) {
+                        self.note_frame(leg, bytes);
+                    }
+                    if must_wait {
                         // It is looked at again.
+                        self.has_waited = true;
                         self.client.held = true;
                         break;
                     }
                     used += frame.len;
                     self.connection_mut(leg).frame_since = None;
-                    self.note_frame(leg, bytes);
                     self.handle_frame(leg, frame, bytes);
                     if std::mem::take(&mut self.begins_compression) {
                         let read = buf[used..].to_vec();
