@@ -206,7 +206,7 @@ impl Chats {
         let is_closed = matches!(
             reply,
             Err(Refused::With(
-                "item-not-found" | "not-allowed" | "forbidden"
+                "item-not-found" | "not-allowed" | "closed-node" | "forbidden"
             ))
         );
         if is_closed && !self.shares_nodes {

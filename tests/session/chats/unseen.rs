@@ -173,6 +173,27 @@ fn what_cannot_be_fetched_is_not_taken_as_shown() {
     assert!(!asked.iter().any(|it| it.has("pubsub/publish/item/chat")));
 }
 
+/// As after a block: ejabberd says that the node is closed, and announces it when somebody may read it again.
+#[test]
+fn what_is_on_a_node_that_was_closed_is_put_on_record_again() {
+    let mut d = coming("item='1' stamp='2026-11-29T11:01:00Z'");
+    let fetch = d.server_got().into_iter().find(is_fetch).unwrap();
+    d.server(&format!(
+        "<iq type='error' id='{}' from='{CONTACT}' to='{JULIET}'><error type='cancel'><closed-node \
+         xmlns='http://jabber.org/protocol/pubsub#errors'/><not-allowed \
+         xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
+        fetch.value("id")
+    ));
+    d.server(&format!(
+        "<message from='{CONTACT}' to='{OWN}'><event xmlns='http://jabber.org/protocol/pubsub#event'><subscription \
+         subscription='subscribed' node='{HIS_NODE}' jid='{OWN}'/></event></message>"
+    ));
+    writes(&mut d, "2");
+    serve(&mut d, &his_item("2", OWN, NOW));
+    assert_eq!(shown(&mut d), [format!("{HIS} 2")]);
+    assert_eq!(last_on_record(&mut d).as_deref(), Some("2"));
+}
+
 #[test]
 fn who_comes_back_is_shown_what_came_meanwhile() {
     for (away, back) in [
