@@ -277,11 +277,7 @@ impl Chats {
 
     /// The answer to an IQ of ours.
     pub(super) fn reply(&mut self, ask: Ask, reply: Reply<'_>, cx: &mut Cx<'_>) {
-        let ask = match ask {
-            Ask::Publish(publish) => return self.handle_published(&publish, reply, cx),
-            ask => ask,
-        };
-        self.is_idle = false;
+        let was_idle = std::mem::replace(&mut self.is_idle, false);
         match ask {
             Ask::List(service) => {
                 let own = cx.account.own_bare();
@@ -303,7 +299,11 @@ impl Chats {
                     show_unsent_to(&to, id.as_deref(), refused, cx);
                 }
             }
-            Ask::Publish(_) => {}
+            Ask::Publish(publish) => {
+                // It concerns this conversation alone.
+                self.is_idle = was_idle;
+                return self.handle_published(&publish, reply, cx);
+            }
             Ask::Archive => self.opening.handle_archive(reply),
             Ask::Own(peer, step) => self.handle_own(&peer, step, reply, cx),
             Ask::Copies(peer, items) => self.handle_copies(&peer, &items, reply, cx),
