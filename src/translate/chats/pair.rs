@@ -215,6 +215,12 @@ impl Pair {
         });
     }
 
+    /// Whether an item came by itself while what is on its node was not known: it is of now.
+    pub(super) fn came_meanwhile(&self, place: &Place, item: &str) -> bool {
+        let missed = self.known(place).into_iter().flat_map(|it| &it.missed);
+        missed.into_iter().any(|it| *it.item == *item)
+    }
+
     /// How many bytes of such items are kept.
     pub(super) fn missed_bytes(&self) -> usize {
         let missed = self.places.iter().flat_map(|it| &it.missed);

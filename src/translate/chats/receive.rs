@@ -251,9 +251,8 @@ impl Chats {
         };
         match pair.reading(place) {
             None => return,
-            Some(Reading::Done | Reading::Failed)
-                if is_live && !takes_messages(self.priority, cx) =>
-            {
+            // It is found when the client is back.
+            Some(_) if is_live && !takes_messages(self.priority, cx) => {
                 return pair.note(place, Reading::Wanted);
             }
             // It is found on the node, or asked for again.
@@ -357,7 +356,9 @@ impl Chats {
         let meant = self.meant_for(&message, is_own, cx)?;
         let written = Written::of(&message, &account);
         let at = written.and_then(|it| it.at);
-        let is_late = !is_live && at.is_none_or(|at| at <= self.available_since);
+        let pair = self.pairs.get(peer);
+        let is_now = is_live || pair.is_some_and(|pair| pair.came_meanwhile(place, &id));
+        let is_late = !is_now && at.is_none_or(|at| at <= self.available_since);
         // A state of before says nothing of now.
         if is_state && is_late {
             return Ok(());

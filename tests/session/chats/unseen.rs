@@ -356,6 +356,19 @@ fn a_first_message_is_shown_though_its_node_was_not_known() {
 }
 
 #[test]
+fn what_comes_by_itself_has_no_time_however_it_was_found() {
+    let mut d = session();
+    // Both were written in the second of the login.
+    let stamp = "1970-01-01T00:16:40Z";
+    d.server(&event_on(CONTACT, HIS_NODE, &his_item("2", OWN, stamp)));
+    serve(
+        &mut d,
+        &["1", "2"].map(|id| his_item(id, OWN, stamp)).concat(),
+    );
+    assert_eq!(shown(&mut d), [format!("late {HIS} 1"), format!("{HIS} 2")]);
+}
+
+#[test]
 fn a_roster_that_is_not_known_lets_nothing_be_shown() {
     let mut d = before(options());
     d.account.roster = None;
