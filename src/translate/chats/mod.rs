@@ -330,7 +330,7 @@ impl Chats {
         }
         let recorded = self
             .record
-            .handle_event(event.element, was_shown(&self.pairs));
+            .handle_event(event.element, was_shown(&self.pairs), cx.wire.now);
         self.learn(recorded, cx);
         self.is_idle = false;
         self.settle(cx);

@@ -83,8 +83,12 @@ impl Noted {
         let Some(last) = &self.last else {
             return false;
         };
-        let at = known.last.as_ref().map(|it| it.at);
-        Some(last.at) > at || Some(last.at) == at && !was_shown(&last.item)
+        self.at() > known.at() || self.at() == known.at() && !was_shown(&last.item)
+    }
+
+    /// When what was shown last was written.
+    fn at(&self) -> Option<i64> {
+        self.last.as_ref().map(|last| last.at)
     }
 }
 
@@ -153,7 +157,7 @@ impl Record {
         self.state = State::Known {
             has_failed: recorded.is_none() && !is_missing,
         };
-        self.learn(recorded.unwrap_or_default(), was_shown)
+        self.learn(recorded.unwrap_or_default(), was_shown, wire.now)
     }
 
     /// Another session of the account's has put this on record: peers and nodes of the conversations with them.
@@ -161,9 +165,14 @@ impl Record {
         &mut self,
         items: &Element<'_>,
         was_shown: impl Fn(&str, &str) -> bool,
+        now: Duration,
     ) -> Vec<(Box<str>, Place)> {
         let items = items.children().take(MOST_PEERS);
-        self.learn(items.filter_map(|item| read(&item)).collect(), was_shown)
+        self.learn(
+            items.filter_map(|item| read(&item)).collect(),
+            was_shown,
+            now,
+        )
     }
 
     /// Adds what others have put on record. What this session has noted may be newer, or older: each writes of a peer
@@ -172,6 +181,7 @@ impl Record {
         &mut self,
         recorded: Vec<(Box<str>, Vec<Noted>)>,
         was_shown: impl Fn(&str, &str) -> bool,
+        now: Duration,
     ) -> Vec<(Box<str>, Place)> {
         let mut places = Vec::new();
         for (peer, nodes) in recorded {
@@ -185,6 +195,11 @@ impl Record {
                 match entry.nodes.iter_mut().find(|it| it.place == noted.place) {
                     Some(known) if noted.is_newer(known, |item| was_shown(&peer, item)) => {
                         known.last = noted.last;
+                    }
+                    // What both have written at once, the older one wrote last.
+                    Some(known) if known.at() > noted.at() => {
+                        entry.is_new = true;
+                        self.write_at.get_or_insert(now + SOON);
                     }
                     None if has_room => entry.nodes.push(noted),
                     _ => {}

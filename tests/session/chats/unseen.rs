@@ -281,6 +281,22 @@ fn what_another_resource_was_shown_is_not_taken_off_the_record() {
     }
 }
 
+/// Two write at once, and who knows less is the last: until the other one has written once more.
+#[test]
+fn what_another_resource_has_overwritten_is_written_again() {
+    let mut d = coming("item='3' stamp='2026-11-29T11:03:00Z'");
+    serve(&mut d, &three());
+    d.forget();
+    put_on_record(&mut d, "1", "2026-11-29T11:01:00Z");
+    assert_eq!(last_on_record(&mut d).as_deref(), Some("3"));
+    // What is equal is written by nobody.
+    let mut d = coming("item='3' stamp='2026-11-29T11:03:00Z'");
+    serve(&mut d, &three());
+    d.forget();
+    put_on_record(&mut d, "2", "2026-11-29T11:03:00Z");
+    assert_eq!(last_on_record(&mut d), None);
+}
+
 #[test]
 fn what_others_write_is_subscribed_to_before_the_first_is_written() {
     let mut d = coming("item='1' stamp='2026-11-29T11:01:00Z'");
