@@ -474,6 +474,8 @@ proptest! {
         // Text before or after the stanza is XML for rxml, but no stream of stanzas.
         let (frames, end) = whole(&[HEADER.as_bytes(), &stanza].concat());
         prop_assume!(frames.len() <= 2 && !matches!(end, Err(XmlError::BadFormat(_))));
+        // rxml takes none in an attribute; XML reads it as a space (§2.11, §3.3.3).
+        prop_assume!(!stanza.contains(&b'\r'));
         prop_assert_eq!(we_accept(&stanza), rxml_accepts(&stanza), "{}", String::from_utf8_lossy(&stanza));
     }
 
