@@ -29,6 +29,21 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    pub(super) fn of(message: &Element<'_>, item: Arc<str>, cx: &Cx<'_>) -> Self {
+        let delay = delay(cx.wire.unix_time());
+        let kind = message.attribute("type");
+        let changes = [
+            ("from", Some(cx.account.jid())),
+            ("type", Some(kind.as_deref().unwrap_or("normal"))),
+        ];
+        let mut payload = BytesMut::with_capacity(message.raw().len() + 256);
+        rewrite_standalone(&mut payload, message, &changes, |_| true, &delay);
+        Self {
+            item,
+            payload: payload.freeze(),
+        }
+    }
+
     /// Gives the message to `read`.
     pub(super) fn read<R>(&self, read: impl FnOnce(&Element<'_>) -> R) -> Option<R> {
         let namespaces = Namespaces::none();
@@ -60,23 +75,6 @@ impl Outgoing {
             Self::Native(held) => {
                 held.read(|it| cx.wire.refuse(it, "wait", "remote-server-timeout"));
             }
-        }
-    }
-}
-
-impl Message {
-    pub(super) fn of(message: &Element<'_>, item: Arc<str>, cx: &Cx<'_>) -> Self {
-        let delay = delay(cx.wire.unix_time());
-        let kind = message.attribute("type");
-        let changes = [
-            ("from", Some(cx.account.jid())),
-            ("type", Some(kind.as_deref().unwrap_or("normal"))),
-        ];
-        let mut payload = BytesMut::with_capacity(message.raw().len() + 256);
-        rewrite_standalone(&mut payload, message, &changes, |_| true, &delay);
-        Self {
-            item,
-            payload: payload.freeze(),
         }
     }
 }

@@ -40,7 +40,7 @@ use self::own::PREFIX;
 use self::pair::{Pair, Reading};
 use self::place::{Own, Place, State};
 use self::reach::{Reach, priority_of};
-use self::receive::takes_messages;
+use self::receive::{may_read, takes_messages};
 use self::record::Record;
 use self::send::Publish;
 use self::shared::Shared;
@@ -341,8 +341,7 @@ impl Chats {
             if self.shares_nodes {
                 // Of nodes on a stranger's domain nothing else tells.
                 self.shared.look(place);
-            } else if self.has_room_for(&peer) {
-                let pair = self.pairs.entry((*peer).into()).or_default();
+            } else if let Some(pair) = self.pair_mut(&peer) {
                 if place.service() == cx.account.bare() {
                     // What this session has made or seen already is newer.
                     if pair.own == Own::None || pair.own.is_unchecked() {
@@ -356,27 +355,20 @@ impl Chats {
         }
     }
 
-    fn has_room_for(&self, peer: &str) -> bool {
-        self.pairs.len() < MOST_PAIRS || self.pairs.contains_key(peer)
-    }
-
-    /// What is known of the conversation with `peer`, to be changed; whoever asks has seen that there is room for it.
-    fn pair_mut(&mut self, peer: &str) -> &mut Pair {
-        if !self.pairs.contains_key(peer) {
+    /// What is known of the conversation with `peer`, to be changed; `None`: there is no room for one more.
+    fn pair_mut(&mut self, peer: &str) -> Option<&mut Pair> {
+        if self.pairs.len() < MOST_PAIRS && !self.pairs.contains_key(peer) {
             self.pairs.insert(peer.into(), Pair::default());
         }
-        self.pairs.entry(peer.into()).or_default()
+        self.pairs.get_mut(peer)
     }
 
     fn takes_messages(&self, cx: &Cx<'_>) -> bool {
         takes_messages(self.priority, cx)
     }
 
-    /// Whether what `peer` writes may be shown. Under `auto` it may if `peer` may see the client: an event passes what
-    /// a server has against strangers.
     fn may_read(&self, peer: &str, cx: &Cx<'_>) -> bool {
-        let people = &cx.account.people;
-        self.shares_nodes || people.is_reliable() && people.may_see(peer)
+        may_read(self.shares_nodes, peer, cx)
     }
 
     /// Goes on with what waited for knowledge: items to be fetched, messages to be published, what is to be put on
@@ -444,10 +436,8 @@ impl Chats {
     }
 
     fn fetch_some(&mut self, cx: &mut Cx<'_>) {
-        let people = &cx.account.people;
         for (peer, pair) in &mut self.pairs {
-            let may_read = self.shares_nodes || people.is_reliable() && people.may_see(peer);
-            if !may_read {
+            if !may_read(self.shares_nodes, peer, cx) {
                 continue;
             }
             for place in pair.unread() {

@@ -341,11 +341,7 @@ impl Pair {
 
     /// How many bytes wait.
     pub(super) fn waiting_bytes(&self) -> usize {
-        let bytes = |it: &Outgoing| match it {
-            Outgoing::Item(message) => message.payload.len(),
-            Outgoing::Native(held) => held.raw.len(),
-        };
-        self.waiting.iter().map(bytes).sum()
+        self.waiting.iter().map(Outgoing::len).sum()
     }
 
     /// Of what waits only what says something stays: no states that say something of now.

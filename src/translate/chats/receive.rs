@@ -89,11 +89,12 @@ impl Chats {
         let people = &cx.account.people;
         let may_be = !people.is_reliable() || people.may_see(peer);
         let is_one = place.node().starts_with(PREFIX) && jid::is_account(peer);
-        if !may_be || !is_one || !self.has_own_nodes() || !self.has_room_for(peer) {
+        if !may_be || !is_one || !self.has_own_nodes() {
             return;
         }
-        let pair = self.pair_mut(peer);
-        if pair.reading(place).is_none() {
+        if let Some(pair) = self.pair_mut(peer)
+            && pair.reading(place).is_none()
+        {
             pair.add(place.clone(), peer);
             self.is_idle = false;
         }
@@ -146,12 +147,9 @@ impl Chats {
         if jid::bare(&from) != own || jid::local(&peer).is_none() || *peer == *own {
             return Err(Dropped::ForeignFrom);
         }
-        if !self.has_room_for(&peer) {
-            return Err(Dropped::Overflow);
-        }
         let id = item.attribute("id").unwrap_or_default();
         let place = Place::new(own, node);
-        let pair = self.pair_mut(&peer);
+        let pair = self.pair_mut(&peer).ok_or(Dropped::Overflow)?;
         if !pair.is_new(&id) || from == cx.account.jid() {
             return Err(Dropped::Seen);
         }
@@ -163,8 +161,7 @@ impl Chats {
             self.is_idle = false;
         }
         self.record.note_node(&peer, &place, cx.wire.now);
-        let is_private = message.child(ns::CARBONS, "private").is_some();
-        if self.wants_copies && cx.account.status.is_available && !is_private {
+        if self.wants_copies && cx.account.status.is_available && is_public(&message) {
             cx.wire.apply(&rules::MESSAGE_IN);
             show_copy("sent", &message, &from, &to, cx);
         }
@@ -468,6 +465,13 @@ enum Meant {
 /// Whether the client is delivered what is for all resources (RFC 6121 §8.5.2.1.1).
 pub(super) fn takes_messages(priority: i8, cx: &Cx<'_>) -> bool {
     cx.account.status.is_available && priority >= 0
+}
+
+/// Whether what `peer` writes may be shown. Under `auto` it may if `peer` may see the client: an event passes what a
+/// server has against strangers.
+pub(super) fn may_read(shares_nodes: bool, peer: &str, cx: &Cx<'_>) -> bool {
+    let people = &cx.account.people;
+    shares_nodes || people.is_reliable() && people.may_see(peer)
 }
 
 /// Whether an item holds what people write to each other.

@@ -108,21 +108,17 @@ impl Chats {
     fn item_for(&mut self, peer: &str, message: &Element<'_>, cx: &mut Cx<'_>) -> Outgoing {
         let item = if is_state(message) {
             format!("{STATE}{}", cx.account.bare()).into()
-        } else if self.has_room_for(peer) {
-            self.pair_mut(peer).series.next(cx.wire)
         } else {
-            Arc::default()
+            let pair = self.pair_mut(peer);
+            pair.map_or_else(Arc::default, |pair| pair.series.next(cx.wire))
         };
         Outgoing::Item(Message::of(message, item, cx))
     }
 
     /// Lets a message wait until it may go; `false`: there is no room.
     fn wait(&mut self, peer: &str, outgoing: Outgoing) -> bool {
-        let bytes = outgoing.len();
-        if !self.has_room_for(peer) || self.waiting_bytes() + bytes > MOST_WAITING_BYTES {
-            return false;
-        }
-        self.pair_mut(peer).wait(outgoing)
+        self.waiting_bytes() + outgoing.len() <= MOST_WAITING_BYTES
+            && self.pair_mut(peer).is_some_and(|pair| pair.wait(outgoing))
     }
 
     /// Whether there may be no room for what is said next.

@@ -257,13 +257,12 @@ impl Chats {
             _ => return,
         };
         let domains = [jid::domain(own), jid::domain(&peer)];
-        if !place.is_on(&domains) || !self.has_room_for(&peer) {
-            return;
+        if place.is_on(&domains)
+            && let Some(pair) = self.pair_mut(&peer)
+        {
+            pair.add(place.clone(), &creator);
+            self.shared.places.insert(place.clone(), Owner::Pair(peer));
         }
-        let owner = Owner::Pair(peer.clone());
-        self.shared.places.insert(place.clone(), owner);
-        let pair = self.pair_mut(&peer);
-        pair.add(place.clone(), &creator);
     }
 
     /// Makes the node of a pair, in one write with what is published on it (listing 18): the other one may write to it,
