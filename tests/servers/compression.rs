@@ -1,8 +1,9 @@
 //! The server's leg compressed (XEP-0138): ejabberd with `zlib: true`, the sandbox, and Prosody, which has none.
 
-use crate::people::{talk_and_join_muc, wait_for_items};
+use crate::people::talk_and_join_muc;
 use crate::puppet::Puppet;
-use crate::server::{Kind, Server, sandbox, sandbox_account, sandbox_entry};
+use crate::sandbox::publish_through;
+use crate::server::{Kind, Server, sandbox};
 use crate::shim::Shim;
 
 #[test]
@@ -23,15 +24,8 @@ fn ejabberd_talks_through_zlib() {
 #[test]
 fn ejabberd_talks_through_zlib_on_its_tls_port() {
     let server = Server::get(Kind::Ejabberd);
-    let uri = format!("tls://{}", server.direct_tls_addr());
-    let shim = Shim::run(&[
-        "--compress=require",
-        "--compress-level=1",
-        "--server",
-        &uri,
-        "--ca-file",
-        server.ca_file().to_str().unwrap(),
-    ]);
+    let options = ["--compress=require", "--compress-level=1"];
+    let shim = Shim::start_on_tls_port(server, &options);
     let juliet = Puppet::login(&shim.entry(), &server.account("juliet"), "balcony");
     juliet.ping();
     juliet.send(serde_json::json!({"cmd": "disconnect"}));
@@ -55,14 +49,6 @@ fn prosody_offers_none_and_that_is_said() {
 #[test]
 fn the_sandbox_talks_through_zlib() {
     let sandbox = sandbox();
-    let uri = format!("plain://{}", sandbox.address);
-    let shim = Shim::run(&["--server", &uri, "--policy=pure", "--compress=require"]);
-    let account = sandbox_account("juliet@capulet.lit");
-    let juliet = Puppet::login(&shim.entry(), &account, "balcony");
-    let checker = Puppet::login(&sandbox_entry(&sandbox), &account, "checker");
-    juliet.available("Moping");
-    wait_for_items(&checker, "the status", |items| items.contains("Moping"));
-    juliet.send(serde_json::json!({"cmd": "disconnect"}));
-    wait_for_items(&checker, "nothing", |items| !items.contains("Moping"));
+    let shim = publish_through(&sandbox, &["--compress=require"]);
     shim.compressed();
 }

@@ -2,6 +2,7 @@
 
 use crate::people::wait_for_items;
 use crate::puppet::{Puppet, python};
+use crate::running::Running;
 use crate::server::{sandbox, sandbox_account, sandbox_entry};
 use crate::shim::Shim;
 
@@ -52,17 +53,22 @@ fn another_zlib_talks_to_it() {
     );
 }
 
-/// Listing 3: what a classic client says as presence is an item here.
-#[test]
-fn a_classic_client_publishes_through_the_shim() {
-    let sandbox = sandbox();
+/// Listing 3: what a classic client says as presence is an item here. Gives the shim that runs with these options before
+/// the sandbox; its client has gone.
+pub(crate) fn publish_through(sandbox: &Running, options: &[&str]) -> Shim {
     let server = format!("plain://{}", sandbox.address);
-    let shim = Shim::run(&["--server", &server, "--policy", "pure"]);
+    let shim = Shim::run(&[&["--server", &server, "--policy", "pure"], options].concat());
     let account = sandbox_account("juliet@capulet.lit");
     let juliet = Puppet::login(&shim.entry(), &account, "balcony");
-    let checker = Puppet::login(&sandbox_entry(&sandbox), &account, "checker");
+    let checker = Puppet::login(&sandbox_entry(sandbox), &account, "checker");
     juliet.available("Moping");
     wait_for_items(&checker, "the status", |items| items.contains("Moping"));
     juliet.send(serde_json::json!({"cmd": "disconnect"}));
     wait_for_items(&checker, "nothing", |items| !items.contains("Moping"));
+    shim
+}
+
+#[test]
+fn a_classic_client_publishes_through_the_shim() {
+    publish_through(&sandbox(), &[]);
 }

@@ -31,6 +31,14 @@ impl Shim {
         Self::run(&arguments)
     }
 
+    /// A shim that reaches this server over its TLS port.
+    pub(crate) fn start_on_tls_port(server: &Server, extra: &[&str]) -> Self {
+        let uri = format!("tls://{}", server.direct_tls_addr());
+        let ca_file = server.ca_file();
+        let arguments = ["--server", &uri, "--ca-file", ca_file.to_str().unwrap()];
+        Self::run(&[&arguments, extra].concat())
+    }
+
     /// `pubshim forget` before this server.
     pub(crate) fn forget(server: &Server, extra: &[&str]) -> Self {
         let (addr, ca_file) = (server.addr().to_string(), server.ca_file());

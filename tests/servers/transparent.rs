@@ -33,13 +33,7 @@ fn auto_talks_and_joins_muc(kind: Kind) {
 
 fn tls_port_of_the_server(kind: Kind) {
     let server = Server::get(kind);
-    let uri = format!("tls://{}", server.direct_tls_addr());
-    let shim = Shim::run(&[
-        "--server",
-        &uri,
-        "--ca-file",
-        server.ca_file().to_str().unwrap(),
-    ]);
+    let shim = Shim::start_on_tls_port(server, &[]);
     let juliet = Puppet::login(&shim.entry(), &server.account("juliet"), "balcony");
     juliet.ping();
 }

@@ -277,6 +277,13 @@ fn bomb(byte: u8) -> Vec<u8> {
 /// What a session may take beside what is read at once.
 const LITTLE: usize = 4 * 1024 * 1024;
 
+/// The shim had at no time much more memory than the `before` bytes.
+#[track_caller]
+fn assert_little_more(shim: &Shim, before: usize) {
+    let grown = shim.most_memory().saturating_sub(before);
+    assert!(grown < LITTLE, "{grown}");
+}
+
 #[test]
 fn a_bomb_in_a_stanza_costs_that_stanza() {
     let (shim, connections) = required(&["--max-server-stanza=1MiB"]);
@@ -293,8 +300,7 @@ fn a_bomb_in_a_stanza_costs_that_stanza() {
         client.send("<message id='on'/>");
         server.wait("<message id='on'/>");
     }
-    let grown = shim.most_memory().saturating_sub(before);
-    assert!(grown < LITTLE, "{grown}");
+    assert_little_more(&shim, before);
 }
 
 #[test]
@@ -308,8 +314,7 @@ fn a_bomb_between_stanzas_passes_as_fast_as_it_is_read() {
     assert!(told.len() > 32 * 1024 * 1024, "{}", told.len());
     client.send("<message id='on'/>");
     server.wait("<message id='on'/>");
-    let grown = shim.most_memory().saturating_sub(before);
-    assert!(grown < LITTLE, "{grown}");
+    assert_little_more(&shim, before);
 }
 
 #[test]
@@ -319,8 +324,7 @@ fn a_bomb_nobody_reads_is_not_unpacked() {
     let before = shim.most_memory();
     server.stream.write_all(&bomb(b' ')).unwrap();
     shim.wait_for_log(": ended");
-    let grown = shim.most_memory().saturating_sub(before);
-    assert!(grown < LITTLE, "{grown}");
+    assert_little_more(&shim, before);
 }
 
 #[test]
@@ -334,8 +338,7 @@ fn a_bomb_that_is_no_xml_ends_the_session() {
     let told = client.rest();
     assert!(told.contains("<reset "), "{told}");
     shim.wait_for_log("ended the client's stream");
-    let grown = shim.most_memory().saturating_sub(before);
-    assert!(grown < LITTLE, "{grown}");
+    assert_little_more(&shim, before);
 }
 
 /// Anybody can write such messages, so they must not end the session of who gets them.
@@ -352,8 +355,7 @@ fn what_packs_well_is_no_bomb() {
     }
     client.send("<message id='yes'/>");
     server.wait("<message id='yes'/>");
-    let grown = shim.most_memory().saturating_sub(before);
-    assert!(grown < LITTLE, "{grown}");
+    assert_little_more(&shim, before);
 }
 
 #[test]
@@ -517,13 +519,7 @@ fn a_recording_is_of_the_stream_before_it_is_compressed() {
     server.wait("<message to='romeo@localhost' id='m'/>");
     server.send("<message from='romeo@localhost' id='n'/>");
     client.wait("<message from='romeo@localhost' id='n'/>");
-    client.send("</stream:stream>");
-    server.wait("</stream:stream>");
-    server.send("</stream:stream>");
-    client.rest();
-    shim.wait_for_log(": ended");
-    shim.signal("-TERM");
-    assert_eq!(shim.exit_code(), Some(0));
+    shim.end(client, server);
     let mut shown = String::new();
     shim.stdout().read_to_string(&mut shown).unwrap();
     assert!(shown.contains("bytes to the server went as"), "{shown}");

@@ -38,13 +38,7 @@ fn session(folder: &Path, options: &[&str]) -> Vec<(String, String)> {
     server.wait("</message> \r\n");
     server.send("<message from='romeo@localhost/x'><subject>here</subject></message>");
     client.wait("</message>");
-    client.send("</stream:stream>");
-    server.wait("</stream:stream>");
-    server.send("</stream:stream>");
-    client.rest();
-    shim.wait_for_log(": ended");
-    shim.signal("-TERM");
-    assert_eq!(shim.exit_code(), Some(0));
+    shim.end(client, server);
     files(folder)
 }
 

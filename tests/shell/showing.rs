@@ -14,13 +14,7 @@ fn shown(options: &[&str]) -> String {
     server.wait("<configure node='presence'/></pubsub></iq>");
     client.send("<message to='romeo@localhost' id='m'><body>wherefore</body></message>");
     server.wait("</message>");
-    client.send("</stream:stream>");
-    server.wait("</stream:stream>");
-    server.send("</stream:stream>");
-    client.rest();
-    shim.wait_for_log(": ended");
-    shim.signal("-TERM");
-    assert_eq!(shim.exit_code(), Some(0));
+    shim.end(client, server);
     let mut text = String::new();
     stdout.read_to_string(&mut text).unwrap();
     text

@@ -138,6 +138,17 @@ impl Shim {
         self.child.wait().unwrap().code()
     }
 
+    /// The client ends its session and the server answers; then the shim is told to stop, and does.
+    pub fn end<S: Read + Write>(&mut self, mut client: Peer, mut server: Peer<S>) {
+        client.send("</stream:stream>");
+        server.wait("</stream:stream>");
+        server.send("</stream:stream>");
+        client.rest();
+        self.wait_for_log(": ended");
+        self.signal("-TERM");
+        assert_eq!(self.exit_code(), Some(0));
+    }
+
     pub fn connect(&self) -> Peer {
         Peer::new(TcpStream::connect(("127.0.0.1", self.port)).unwrap())
     }
