@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::super::left_by;
+use super::super::talk::left_by;
 use super::client::Client;
 use crate::process::PATIENCE;
 use crate::puppet::Event;

@@ -1,0 +1,119 @@
+//! What the session sends and asks for: it is looked at, and done.
+
+use pubshim::ns;
+use pubshim::session::{Leg, Output, Policy, Record};
+
+use super::{Awaited, LEGS, World};
+use crate::sink::Sent;
+
+impl World<'_> {
+    /// Looks at what is outgoing: the client's leg first, as it says when streams begin anew.
+    pub(super) fn look(&mut self) {
+        for leg in LEGS {
+            let mut sink = std::mem::take(&mut self.sinks[leg as usize]);
+            let outgoing = self.session.outgoing(leg).to_vec();
+            let mut restarts = false;
+            sink.look(&leg.to_string(), &outgoing, |sent| {
+                let is_last = self.look_at(leg, sent);
+                restarts |= is_last;
+                is_last
+            });
+            self.sinks[leg as usize] = sink;
+            if restarts {
+                self.sinks[leg.other() as usize].restart();
+            }
+        }
+    }
+
+    /// Looks at what was sent; whether both streams begin anew behind it.
+    fn look_at(&mut self, leg: Leg, sent: &Sent) -> bool {
+        if self.setup.recorded {
+            self.sent[leg as usize].extend_from_slice(&sent.bytes);
+        }
+        self.passing.look_at(leg, &sent.bytes);
+        let Some(element) = sent.element() else {
+            return false;
+        };
+        match leg {
+            Leg::Client => {
+                self.promises.look_at_client(&element);
+                let is_off = self.options.policy == Policy::Off;
+                let is_other_login = element.is(ns::SASL2, "success")
+                    || element.attribute("id").as_deref() == Some("auth");
+                let is_login = element.is(ns::SASL, "success");
+                let restarts = is_login && !self.restarted;
+                self.restarted |= is_login || is_off && is_other_login;
+                restarts
+            }
+            Leg::Server => {
+                if let Some(honest) = &mut self.honest
+                    && self.session.jid().is_some()
+                {
+                    honest.hear(&element);
+                }
+                self.asked
+                    .extend(self.promises.look_at_server(&element, self.now));
+                false
+            }
+        }
+    }
+
+    pub(super) fn outputs(&mut self, len: usize) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        while let Some(output) = self.session.poll() {
+            outputs.push(output);
+            assert!(outputs.len() < 4096 + 4 * len, "too many outputs");
+        }
+        outputs
+    }
+
+    pub(super) fn follow(&mut self, outputs: Vec<Output>) {
+        if let Some(viewer) = &mut self.viewer {
+            viewer.take(self.now, &outputs);
+        }
+        for output in outputs {
+            match output {
+                Output::Connect { domain } => {
+                    assert!(!domain.is_empty() && self.awaited.is_none() && !self.connected);
+                    self.awaited = Some(Awaited::Connection);
+                }
+                Output::StartTls => {
+                    assert!(self.awaited.is_none());
+                    self.awaited = Some(Awaited::Tls);
+                    self.sinks[Leg::Server as usize].restart();
+                }
+                Output::Finish(leg) => {
+                    let sink = &mut self.sinks[leg as usize];
+                    assert!(!sink.finished, "{leg}: ended twice");
+                    sink.finished = true;
+                    self.unread[leg as usize].clear();
+                    if leg == Leg::Server {
+                        self.awaited = None;
+                    }
+                }
+                Output::Log(event) => {
+                    let text = event.to_string();
+                    assert!(!text.contains('\n'), "{text:?}");
+                    let _ = event.level();
+                    self.promises.note(&event);
+                }
+                Output::Recorded(Record::To(leg, bytes)) => {
+                    self.recorded[leg as usize].extend_from_slice(&bytes);
+                }
+                Output::MayCompress => {
+                    // Strangers take no place.
+                    assert!(self.may_be_compressed() && self.restarted && !self.is_compressed);
+                    assert!(self.awaited.is_none());
+                    self.awaited = Some(Awaited::Place);
+                }
+                Output::Compress(read) => {
+                    assert!(self.may_be_compressed() && self.restarted && !self.is_compressed);
+                    self.is_compressed = true;
+                    self.unread[Leg::Server as usize].splice(..0, read);
+                }
+                Output::Hold(_) | Output::Learned(_) | Output::Recorded(_) => {}
+            }
+        }
+        self.promises.end_step(self.now);
+    }
+}
