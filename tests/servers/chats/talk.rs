@@ -17,20 +17,33 @@ pub(super) fn together(homes: Homes<'_>, accounts: &(Account, Account)) -> (Pers
     (juliet, romeo)
 }
 
+/// Each one's shim and client have heard of the other one's session, and not only of one before it.
 pub(super) fn know_each_other(one: &Person, other: &Person) {
     for (one, other) in [(one, other), (other, one)] {
-        let from = format!("from='{}'", other.puppet.full);
+        let (from, id) = (format!("from='{}'", other.puppet.full), announced(other));
         one.tape.wait("the other one's marker", |steps| {
             steps.iter().any(|it| {
                 it.starts_with("from server: <presence")
                     && it.contains(&from)
+                    && it.contains(&id)
                     && it.contains("chat='1'")
             })
         });
         one.puppet.wait("the other one", |it| {
-            it.is_presence_from(&other.puppet.full, "")
+            it.is_presence_from(&other.puppet.full, "") && it.xml.contains(&id.replace('\'', "\""))
         });
     }
+}
+
+/// The id, as an attribute, of the presence that this session has told everybody.
+fn announced(who: &Person) -> String {
+    let is_it = |it: &&String| it.starts_with("to server: <presence id='");
+    who.tape
+        .wait("its presence", |steps| steps.iter().any(|it| is_it(&it)));
+    let steps = who.tape.steps();
+    let presence = steps.iter().rfind(is_it).unwrap();
+    let id = presence.split('\'').nth(1).unwrap();
+    format!("id='{id}'")
 }
 
 pub(super) fn says(who: &Puppet, to: &str, body: &str) {
