@@ -6,13 +6,13 @@
 //! name the option, the variable or the line of the file.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::session::{self, Compress, Policy};
+use crate::session::{self, ClientTls, Compress, Policy, Security};
 use crate::view;
 use crate::xml::Limits;
 
@@ -22,16 +22,31 @@ mod value;
 pub use forget::ForgetOptions;
 pub use options::RunOptions;
 pub use value::{
-    CompressionLevel, Count, Domain, ListenAddress, Seconds, Server, ServerAddress, Size, Verbosity,
+    CompressionLevel, Count, Domain, ListenAddress, NameServer, Proxy, ProxyAddress, ProxySource,
+    Seconds, Server, ServerAddress, Size, TlsVersion, Verbosity,
 };
 
 /// What `pubshim run` runs with: complete and checked.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where clients connect to; at least one address.
-    pub listen: Vec<SocketAddr>,
-    /// The server to connect to; `None` means the domain the client names.
+    pub listen: Vec<ListenAddress>,
+    /// Proxies before pubshim: what comes from these addresses begins with a PROXY header.
+    pub proxy_from: Vec<IpAddr>,
+    /// The certificate shown to clients; `None` means one that pubshim makes.
+    pub certificate: Option<CertificateFiles>,
+    /// The folder of what pubshim keeps between two runs; `None`: there is none.
+    pub state: Option<PathBuf>,
+    /// The server to connect to; `None` means the one that DNS names for the domain the client names.
     pub server: Option<ServerAddress>,
+    /// The DNS server to ask; `None` means those of the system.
+    pub nameserver: Option<SocketAddr>,
+    /// The way to every server leads through this proxy.
+    pub proxy: Option<ProxyAddress>,
+    /// The oldest TLS that is spoken with a server.
+    pub tls_min: TlsVersion,
+    /// The certificate shown to servers, by which they may log the user in.
+    pub login_certificate: Option<CertificateFiles>,
     /// Certificates to trust beside the system's.
     pub ca_file: Option<PathBuf>,
     /// Do not check the server's certificate.
@@ -65,8 +80,15 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 5222))],
+            listen: vec![ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 5222)))],
+            proxy_from: Vec::new(),
+            certificate: None,
+            state: None,
             server: None,
+            nameserver: None,
+            proxy: None,
+            tls_min: TlsVersion::default(),
+            login_certificate: None,
             ca_file: None,
             danger_accept_invalid_certs: false,
             compress_level: 6,
@@ -78,6 +100,7 @@ impl Default for Settings {
             session: session::Options {
                 limits_before_login: Limits::BEFORE_LOGIN,
                 limits: Limits::AFTER_LOGIN,
+                client_tls: ClientTls::Auto,
                 compress: Compress::Off,
                 ..session::Options::default()
             },
@@ -88,6 +111,15 @@ impl Default for Settings {
             log: LogSettings::default(),
         }
     }
+}
+
+/// The PEM files of a certificate, with those that vouch for it, and its key. They may be the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// What is logged, and how.
@@ -152,17 +184,18 @@ pub enum ConfigError {
     /// Others than this machine could connect, and nobody has said that they may.
     #[error(
         "will not listen on {0}: it can be reached from other machines, and a client's password \
-         and messages would travel to pubshim unencrypted; listen on 127.0.0.1 or [::1], or allow \
-         it with --allow-remote-plaintext if every network between is trusted"
+         and messages may travel to pubshim unencrypted; listen on 127.0.0.1 or [::1], let nobody in \
+         without TLS with --client-tls require, or allow it with --allow-remote-plaintext if every network \
+         between is trusted"
     )]
-    RemotePlaintext(SocketAddr),
+    RemotePlaintext(ListenAddress),
     /// Others than this machine could connect anywhere through us.
     #[error(
         "will not listen on {0} without --server or --domain: it can be reached from other \
          machines, and anybody could connect to any server through it (an open relay); name the \
          server with --server, or the domains clients may log in to with --domain"
     )]
-    OpenRelay(SocketAddr),
+    OpenRelay(ListenAddress),
     /// Stanzas that every server delivers would not pass.
     #[error(
         "--max-server-stanza is less than 64KiB: everyday stanzas of the server, such as a roster, would not pass"
@@ -191,6 +224,39 @@ pub enum ConfigError {
         "--rooms means nothing under --policy off, which changes nothing; leave one of the two out"
     )]
     RoomsUnderOff,
+    /// A key without a certificate, or for one that is made.
+    #[error("{key} without {certificate}: name the file of the certificate, too")]
+    KeyAlone {
+        /// The option that was given.
+        key: &'static str,
+        /// The one that was not.
+        certificate: &'static str,
+    },
+    /// A certificate for clients that get none.
+    #[error("--cert means nothing with --client-tls off; leave one of the two out")]
+    CertificateUnused,
+    /// Everybody on this machine could log in with the user's certificate.
+    #[error(
+        "will not listen on {0} with --login-cert: whoever connects there could log in by that certificate, without a \
+         password; listen on a socket that only you can reach, as in --listen unix:/run/user/1000/pubshim"
+    )]
+    LoginForAnybody(SocketAddr),
+    /// The certificate would be shown to whatever server a client names.
+    #[error(
+        "--login-cert without one --domain: name the domain whose server knows the certificate, so that no other is \
+         shown it"
+    )]
+    LoginAnywhere,
+    /// The last step would be somewhere else.
+    #[error(
+        "--proxy with plain://: what the proxy reaches is not on this machine; use tls:// or leave the scheme out"
+    )]
+    PlainBehindProxy,
+    /// Names are not looked up here.
+    #[error(
+        "--nameserver means nothing with --proxy, which looks names up itself; leave one of the two out"
+    )]
+    NameserverBehindProxy,
     /// `compress` was given where it means nothing.
     #[error(
         "--compress require means nothing under --policy off, which changes nothing; leave one of the two out"
@@ -220,6 +286,7 @@ impl RunOptions {
         }
         let options = self.or(file);
         let allow_remote_plaintext = options.allow_remote_plaintext.unwrap_or(false);
+        options.check_files()?;
         let settings = options.or_default();
         check(&settings, allow_remote_plaintext)?;
         Ok(settings)
@@ -231,7 +298,17 @@ impl RunOptions {
             config: self.config,
             listen: self.listen.or(other.listen),
             allow_remote_plaintext: self.allow_remote_plaintext.or(other.allow_remote_plaintext),
+            proxy_from: self.proxy_from.or(other.proxy_from),
+            client_tls: self.client_tls.or(other.client_tls),
+            cert: self.cert.or(other.cert),
+            key: self.key.or(other.key),
+            state: self.state.or(other.state),
             server: self.server.or(other.server),
+            nameserver: self.nameserver.or(other.nameserver),
+            proxy: self.proxy.or(other.proxy),
+            tls_min: self.tls_min.or(other.tls_min),
+            login_cert: self.login_cert.or(other.login_cert),
+            login_key: self.login_key.or(other.login_key),
             domain: self.domain.or(other.domain),
             ca_file: self.ca_file.or(other.ca_file),
             danger_accept_invalid_certs: self
@@ -275,6 +352,28 @@ impl RunOptions {
         }
     }
 
+    /// Refuses a key whose certificate is not named.
+    fn check_files(&self) -> Result<(), ConfigError> {
+        let is_named = |path: &Option<PathBuf>| named(path.clone()).is_some();
+        for (key, certificate, key_name, certificate_name) in [
+            (&self.key, &self.cert, "--key", "--cert"),
+            (
+                &self.login_key,
+                &self.login_cert,
+                "--login-key",
+                "--login-cert",
+            ),
+        ] {
+            if is_named(key) && !is_named(certificate) {
+                return Err(ConfigError::KeyAlone {
+                    key: key_name,
+                    certificate: certificate_name,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// The settings these options ask for, with defaults for what they leave open.
     fn or_default(self) -> Settings {
         let default = Settings::default();
@@ -283,11 +382,21 @@ impl RunOptions {
         let steps = i16::from(self.verbosity.unwrap_or_default().0) + i16::from(self.verbose)
             - i16::from(self.quiet);
         Settings {
-            listen: self.listen.map_or(default.listen, |addresses| {
-                addresses.into_iter().map(|address| address.0).collect()
-            }),
+            listen: self.listen.unwrap_or(default.listen),
+            proxy_from: self
+                .proxy_from
+                .into_iter()
+                .flatten()
+                .map(|source| source.0)
+                .collect(),
+            certificate: certificate(self.cert, self.key),
+            state: named(self.state).or_else(state_folder),
             server: self.server.and_then(|server| server.0),
-            ca_file: self.ca_file.filter(|path| !path.as_os_str().is_empty()),
+            nameserver: self.nameserver.and_then(|server| server.0),
+            proxy: self.proxy.and_then(|proxy| proxy.0),
+            tls_min: self.tls_min.unwrap_or(default.tls_min),
+            login_certificate: certificate(self.login_cert, self.login_key),
+            ca_file: named(self.ca_file),
             danger_accept_invalid_certs: self.danger_accept_invalid_certs.unwrap_or(false),
             compress_level: self
                 .compress_level
@@ -302,7 +411,7 @@ impl RunOptions {
             connect_timeout: seconds(self.connect_timeout, default.connect_timeout),
             shutdown_timeout: seconds(self.shutdown_timeout, default.shutdown_timeout),
             session,
-            record: self.record.filter(|path| !path.as_os_str().is_empty()),
+            record: named(self.record),
             record_bodies: self.record_bodies.unwrap_or(default.record_bodies),
             record_max_size: self
                 .record_max_size
@@ -350,10 +459,8 @@ impl RunOptions {
                 .flatten()
                 .map(|domain| domain.0.clone())
                 .collect(),
-            security: match &self.server {
-                Some(Server(Some(server))) => server.security,
-                _ => default.security,
-            },
+            client_tls: self.client_tls.unwrap_or(default.client_tls),
+            certified: default.certified,
             compress: self.compress.unwrap_or(default.compress),
             // Who has not logged in yet is never allowed more than the default.
             limits_before_login: Limits {
@@ -367,6 +474,7 @@ impl RunOptions {
             max_server_stanza: size(self.max_server_stanza, default.max_server_stanza),
             timeouts: session::Timeouts {
                 login: seconds(self.login_timeout, default.timeouts.login),
+                greeting: seconds(self.connect_timeout, default.timeouts.greeting),
                 stanza: seconds(self.stanza_timeout, default.timeouts.stanza),
                 request: seconds(self.request_timeout, default.timeouts.request),
                 close: seconds(self.close_timeout, default.timeouts.close),
@@ -376,6 +484,26 @@ impl RunOptions {
     }
 }
 
+/// A path, unless it was written as nothing.
+fn named(path: Option<PathBuf>) -> Option<PathBuf> {
+    path.filter(|path| !path.as_os_str().is_empty())
+}
+
+/// The files of a certificate; its key is in the same file if no other is named.
+fn certificate(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Option<CertificateFiles> {
+    let certificate = named(certificate)?;
+    let key = named(key).unwrap_or_else(|| certificate.clone());
+    Some(CertificateFiles { certificate, key })
+}
+
+/// Where programs keep what is neither configuration nor to be thrown away (XDG Base Directory Specification).
+fn state_folder() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let home = || Some(variable("HOME")?.join(".local/state"));
+    let base = variable("XDG_STATE_HOME").filter(|path| path.is_absolute());
+    Some(base.or_else(home)?.join("pubshim"))
+}
+
 /// Refuses what only goes wrong in combination.
 fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result<(), ConfigError> {
     if settings.listen.is_empty() {
@@ -383,14 +511,37 @@ fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result<(), Config
     }
     let session = &settings.session;
     let limited = settings.server.is_some() || !session.domains.is_empty();
-    let is_remote = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+    // What comes through a proxy comes from anywhere.
+    let is_proxied = !settings.proxy_from.is_empty();
+    let is_remote = |address: &&ListenAddress| match address {
+        ListenAddress::Tcp(address) => is_proxied || !address.ip().to_canonical().is_loopback(),
+        ListenAddress::Unix(_) => false,
+    };
     if let Some(remote) = settings.listen.iter().find(is_remote) {
-        if !allow_remote_plaintext {
-            return Err(ConfigError::RemotePlaintext(*remote));
+        if !allow_remote_plaintext && session.client_tls != ClientTls::Require {
+            return Err(ConfigError::RemotePlaintext(remote.clone()));
         }
         if !limited {
-            return Err(ConfigError::OpenRelay(*remote));
+            return Err(ConfigError::OpenRelay(remote.clone()));
         }
+    }
+    if settings.login_certificate.is_some() {
+        if let Some(address) = settings.listen.iter().find_map(ListenAddress::tcp) {
+            return Err(ConfigError::LoginForAnybody(address));
+        }
+        if session.domains.len() != 1 {
+            return Err(ConfigError::LoginAnywhere);
+        }
+    }
+    let is_plain = |server: &ServerAddress| server.security == Security::Plain;
+    if settings.proxy.is_some() && settings.server.as_ref().is_some_and(is_plain) {
+        return Err(ConfigError::PlainBehindProxy);
+    }
+    if settings.certificate.is_some() && session.client_tls == ClientTls::Off {
+        return Err(ConfigError::CertificateUnused);
+    }
+    if settings.proxy.is_some() && settings.nameserver.is_some() {
+        return Err(ConfigError::NameserverBehindProxy);
     }
     if session.max_server_stanza < session::Session::FREE {
         return Err(ConfigError::SmallServerStanza);
@@ -425,12 +576,18 @@ fn read_file(path: &Path) -> Result<RunOptions, ConfigError> {
         message,
     })?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    for named in [&mut options.ca_file, &mut options.record]
-        .into_iter()
-        .flatten()
-    {
-        if !named.as_os_str().is_empty() {
-            *named = directory.join(&*named);
+    let paths = [
+        &mut options.ca_file,
+        &mut options.cert,
+        &mut options.key,
+        &mut options.login_cert,
+        &mut options.login_key,
+        &mut options.state,
+        &mut options.record,
+    ];
+    for path in paths.into_iter().flatten() {
+        if !path.as_os_str().is_empty() {
+            *path = directory.join(&*path);
         }
     }
     Ok(options)

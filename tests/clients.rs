@@ -285,7 +285,6 @@ impl Replay {
     fn run(recording: &Recording, policy: Policy, split: &Split) -> Self {
         let options = Options {
             policy,
-            security: Security::Plain,
             ..Options::default()
         };
         let session = Session::new(Arc::new(options), Seed([7; 32]), Duration::ZERO);
@@ -328,12 +327,16 @@ impl Replay {
                         no_privacy_lists: true,
                         ..ServerFacts::default()
                     };
-                    self.session.handle(Input::Connected(facts), Duration::ZERO);
+                    self.session
+                        .handle(Input::connected(Security::Plain, facts), Duration::ZERO);
                 }
                 Output::Log(event) => self.events.push(event),
                 Output::Finish(_) | Output::Hold(_) | Output::Learned(_) | Output::Recorded(_) => {}
                 Output::MayCompress | Output::Compress(_) => {
                     panic!("compression nobody has asked for")
+                }
+                Output::ConnectNext(_) | Output::ConnectTo(_) | Output::AcceptTls(_) => {
+                    panic!("nobody has offered it")
                 }
                 Output::StartTls => panic!("STARTTLS on a plain connection"),
             }

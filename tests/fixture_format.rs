@@ -37,6 +37,14 @@ fn facts() -> impl Strategy<Value = ServerFacts> {
     })
 }
 
+fn security() -> impl Strategy<Value = Security> {
+    select(vec![
+        Security::StartTls,
+        Security::DirectTls,
+        Security::Plain,
+    ])
+}
+
 fn leg() -> impl Strategy<Value = Leg> {
     select(vec![Leg::Client, Leg::Server])
 }
@@ -62,7 +70,15 @@ fn step() -> impl Strategy<Value = Step> {
         (leg(), xml()).prop_map(|(leg, xml)| Step::CutOff(leg, xml)),
         Just(Step::HoldRefused),
         leg().prop_map(Step::Ends),
-        facts().prop_map(Step::Connected),
+        (proptest::option::of(security()), any::<bool>(), facts()).prop_map(
+            |(security, has_more, facts)| Step::Connected {
+                security,
+                has_more,
+                facts,
+            }
+        ),
+        Just(Step::ClientSecured),
+        line().prop_map(Step::ClientNotSecured),
         Just(Step::MayCompress),
         line().prop_map(Step::MayNotCompress),
         Just(Step::Secured),
@@ -81,6 +97,9 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         }),
         (leg(), raw()).prop_map(|(leg, bytes)| Outcome::ToRaw(leg, bytes)),
         line().prop_map(Outcome::Connect),
+        line().prop_map(Outcome::ConnectNext),
+        line().prop_map(Outcome::ConnectTo),
+        Just(Outcome::AcceptTls),
         Just(Outcome::StartTls),
         leg().prop_map(Outcome::Close),
         line().prop_map(Outcome::Dropped),
@@ -123,11 +142,6 @@ fn exchange() -> impl Strategy<Value = Exchange> {
 }
 
 fn header() -> impl Strategy<Value = Header> {
-    let security = select(vec![
-        Security::StartTls,
-        Security::DirectTls,
-        Security::Plain,
-    ]);
     (
         line(),
         proptest::option::of(line()),
@@ -149,7 +163,7 @@ fn header() -> impl Strategy<Value = Header> {
         any::<u64>(),
         prop_oneof![
             Just(Start::Established),
-            security.prop_map(Start::Connected)
+            security().prop_map(Start::Connected)
         ],
     )
         .prop_map(

@@ -38,7 +38,6 @@ impl Stage {
     fn new(options: Options, screen: Option<Screen>) -> Self {
         let of_session = session::Options {
             policy: Policy::Auto,
-            security: Security::Plain,
             chat: session::Chat::Native,
             ..session::Options::default()
         };
@@ -78,7 +77,7 @@ impl Stage {
             |inside: &str| format!("{HEADER}<stream:features>{inside}</stream:features>");
         [
             self.client(HEADER),
-            self.show(Input::Connected(ServerFacts::default())),
+            self.show(Input::connected(Security::Plain, ServerFacts::default())),
             self.server(&features("<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism></mechanisms>")),
             self.client(AUTH),
             self.server("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"),

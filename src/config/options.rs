@@ -7,9 +7,10 @@ use clap::{ArgAction, Args};
 use serde::Deserialize;
 
 use super::{
-    CompressionLevel, Count, Domain, ListenAddress, LogFormat, Seconds, Server, Size, Verbosity,
+    CompressionLevel, Count, Domain, ListenAddress, LogFormat, NameServer, Proxy, ProxySource,
+    Seconds, Server, Size, TlsVersion, Verbosity,
 };
-use crate::session::{Chat, Compress, Function, Policy};
+use crate::session::{Chat, ClientTls, Compress, Function, Policy};
 use crate::view::{Form, Only};
 
 /// Options of `pubshim run` as they were given: what is `None` is asked for elsewhere or left to
@@ -24,10 +25,11 @@ pub struct RunOptions {
     #[serde(skip)]
     pub config: Option<PathBuf>,
 
-    /// Address and port where clients connect; may be repeated.
+    /// Where clients connect: an address and port, or unix:PATH; may be repeated.
     ///
-    /// Clients talk to pubshim unencrypted, so only addresses of this machine (127.0.0.1 and ::1)
-    /// are allowed, unless --allow-remote-plaintext is given. Port 0 lets the system choose.
+    /// Clients may talk to pubshim unencrypted, so only addresses of this machine (127.0.0.1 and ::1)
+    /// are allowed, unless --client-tls require or --allow-remote-plaintext is given. Port 0 lets the system
+    /// choose. A socket at a path can be reached by you alone.
     #[arg(long, env = "PUBSHIM_LISTEN")]
     #[arg(value_name = "ADDRESS:PORT", help_heading = "Connections")]
     #[arg(value_delimiter = ',')]
@@ -44,16 +46,90 @@ pub struct RunOptions {
     #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub allow_remote_plaintext: Option<bool>,
 
+    /// Proxies before pubshim, such as haproxy: what comes from these addresses begins with a PROXY header (v2);
+    /// may be repeated.
+    ///
+    /// A connection from there without one is refused. From anywhere else such a header is not believed.
+    #[arg(long, env = "PUBSHIM_PROXY_FROM")]
+    #[arg(value_name = "IP", help_heading = "Connections")]
+    #[arg(value_delimiter = ',')]
+    pub proxy_from: Option<Vec<ProxySource>>,
+
+    /// Whether clients may have TLS on their way to pubshim.
+    ///
+    /// By STARTTLS or from the first byte, both on the same port. `pubshim cert` makes a certificate for your
+    /// domain, and tells how a client comes to accept it.
+    #[arg(long, env = "PUBSHIM_CLIENT_TLS")]
+    #[arg(value_name = "WHEN", help_heading = "Connections", value_enum)]
+    pub client_tls: Option<ClientTls>,
+
+    /// Show clients the certificate in this PEM file, with those that vouch for it.
+    ///
+    /// If empty, pubshim makes one for localhost, and one for each --domain; `pubshim cert` makes others.
+    #[arg(long, env = "PUBSHIM_CERT")]
+    #[arg(value_name = "FILE", help_heading = "Connections")]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub cert: Option<PathBuf>,
+
+    /// The private key of --cert, in PEM (PKCS #8); if empty, it is in the same file.
+    #[arg(long, env = "PUBSHIM_KEY")]
+    #[arg(value_name = "FILE", help_heading = "Connections")]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub key: Option<PathBuf>,
+
+    /// The folder of what pubshim keeps: the certificates it has made.
+    ///
+    /// If empty, pubshim in $XDG_STATE_HOME, or in ~/.local/state.
+    #[arg(long, env = "PUBSHIM_STATE")]
+    #[arg(value_name = "FOLDER", help_heading = "Connections")]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub state: Option<PathBuf>,
+
     /// Connect every client to this server.
     ///
     /// HOST or HOST:PORT is spoken to with STARTTLS, which the server must offer (port 5222 if
     /// none is given), tls://HOST or tls://HOST:PORT with TLS from the first byte (port 5223),
     /// and plain://HOST:PORT without encryption, which is only allowed to this machine. An IPv6
     /// address is written in brackets. The certificate is checked against the domain the client
-    /// names, whatever the server's address is. If empty, pubshim connects to that domain itself.
+    /// names, whatever the server's address is. If empty, the server is the one that the domain's SRV records
+    /// name, or the domain itself.
     #[arg(long, env = "PUBSHIM_SERVER")]
     #[arg(value_name = "ADDRESS", help_heading = "Connections")]
     pub server: Option<Server>,
+
+    /// Ask this DNS server, an IP address with or without a port, not those of the system.
+    #[arg(long, env = "PUBSHIM_NAMESERVER")]
+    #[arg(value_name = "ADDRESS", help_heading = "Connections")]
+    pub nameserver: Option<NameServer>,
+
+    /// Connect to servers through this SOCKS5 proxy, such as Tor.
+    ///
+    /// socks5://HOST:PORT (1080 if none is given), or with USER:PASSWORD@ before the host. The proxy looks names up,
+    /// and nothing is looked up here: SRV records are not, so name the server with --server if it is not the domain
+    /// itself. If no user is given, each session has a random one, for which Tor makes a circuit of its own.
+    #[arg(long, env = "PUBSHIM_PROXY", hide_env_values = true)]
+    #[arg(value_name = "ADDRESS", help_heading = "Connections")]
+    pub proxy: Option<Proxy>,
+
+    /// The oldest TLS that is spoken with a server.
+    #[arg(long, env = "PUBSHIM_TLS_MIN")]
+    #[arg(value_name = "VERSION", help_heading = "Connections", value_enum)]
+    pub tls_min: Option<TlsVersion>,
+
+    /// Show the server the certificate in this PEM file, by which it may log you in (SASL EXTERNAL).
+    ///
+    /// Whoever can connect to pubshim can then log in as you, so --listen may name sockets (unix:PATH) alone. It is
+    /// shown to the server of the one --domain only.
+    #[arg(long, env = "PUBSHIM_LOGIN_CERT")]
+    #[arg(value_name = "FILE", help_heading = "Connections")]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub login_cert: Option<PathBuf>,
+
+    /// The private key of --login-cert, in PEM (PKCS #8); if empty, it is in the same file.
+    #[arg(long, env = "PUBSHIM_LOGIN_KEY")]
+    #[arg(value_name = "FILE", help_heading = "Connections")]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub login_key: Option<PathBuf>,
 
     /// Domain a client may log in to; may be repeated.
     ///

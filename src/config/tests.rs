@@ -56,8 +56,8 @@ fn everything_given_arrives() {
     assert_eq!(given.show.only, only);
     let listen: Vec<String> = given.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["127.0.0.1:1", "[::1]:2", "127.0.0.2:3"]);
-    assert_eq!(given.server.map(|server| server.port), Some(4));
-    assert_eq!(given.session.security, Security::DirectTls);
+    let server = given.server.map(|server| (server.security, server.port));
+    assert_eq!(server, Some((Security::DirectTls, 4)));
     assert_eq!(given.session.domains, ["a.b", "c.d"]);
     assert_eq!(given.session.native, [Function::Rooms, Function::Chat]);
     assert_eq!(given.ca_file, Some("ca.pem".into()));
@@ -206,7 +206,8 @@ fn a_flag_beats_the_file() {
     assert_eq!(given.session.timeouts.stall.as_secs(), 540);
     assert_eq!(given.session.native, [Function::Chat]);
     assert_eq!(given.session.rooms, ["chat.example.org"]);
-    assert_eq!(given.session.security, Security::DirectTls);
+    let server = given.server.map(|server| server.security);
+    assert_eq!(server, Some(Security::DirectTls));
     assert_eq!(given.ca_file, Some(file.path().with_file_name("ca.pem")));
     assert_eq!(given.log.level(), "debug");
 
@@ -216,10 +217,7 @@ fn a_flag_beats_the_file() {
     assert_eq!(given.session.rooms, [""; 0]);
     let pure = settings(&(config.clone() + "--policy pure"));
     assert_eq!(pure.session.rooms, ["chat.example.org"]);
-    assert_eq!(
-        (given.server, given.session.security),
-        (None, Security::StartTls)
-    );
+    assert_eq!(given.server, None);
     assert_eq!(given.log.level(), "info");
 
     let remote = config + "--listen 0.0.0.0:1 --allow-remote-plaintext";

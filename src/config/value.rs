@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -14,14 +15,148 @@ use crate::jid;
 use crate::session::Security;
 
 /// An address to listen on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListenAddress(pub SocketAddr);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An IP address and a port.
+    Tcp(SocketAddr),
+    /// The path of a Unix-domain socket.
+    Unix(PathBuf),
+}
+
+impl ListenAddress {
+    /// The IP address and port, if it is one.
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
 
 impl FromStr for ListenAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return match path.starts_with('/') {
+                true => Ok(Self::Unix(path.into())),
+                false => {
+                    Err("a socket needs a whole path, as in unix:/run/user/1000/pubshim".to_owned())
+                }
+            };
+        }
+        text.parse().map(Self::Tcp).map_err(|_| Self::refused())
+    }
+}
+
+/// The address of a proxy before pubshim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProxySource(pub IpAddr);
+
+impl FromStr for ProxySource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
         text.parse().map(Self).map_err(|_| Self::refused())
+    }
+}
+
+/// The DNS server to ask, or none, written as nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameServer(pub Option<SocketAddr>);
+
+impl FromStr for NameServer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let with_port = || text.parse().ok();
+        let without = || Some(SocketAddr::new(text.parse().ok()?, 53));
+        match text {
+            "" => Ok(Self(None)),
+            _ => with_port()
+                .or_else(without)
+                .map(|address| Self(Some(address)))
+                .ok_or_else(Self::refused),
+        }
+    }
+}
+
+/// The oldest TLS that is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    #[default]
+    #[value(name = "1.2")]
+    #[serde(rename = "1.2")]
+    V1_2,
+    /// TLS 1.3.
+    #[value(name = "1.3")]
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+/// The proxy on the way to servers, or none, written as nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy(pub Option<ProxyAddress>);
+
+impl FromStr for Proxy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        // What is refused is not repeated: there may be a password in it.
+        let rest = text.strip_prefix("socks5://").ok_or_else(Self::refused)?;
+        let (credentials, address) = match rest.rsplit_once('@') {
+            Some((credentials, address)) => (Some(credentials), address),
+            None => (None, rest),
+        };
+        let credentials = match credentials.map(|it| it.split_once(':')) {
+            None => None,
+            // RFC 1929 §2 has a byte for each length.
+            Some(Some((user, password)))
+                if [user, password]
+                    .iter()
+                    .all(|it| (1..=255).contains(&it.len())) =>
+            {
+                Some((user.to_owned(), password.to_owned()))
+            }
+            Some(_) => return Err(Self::refused()),
+        };
+        let (host, port) = split_port(address).ok_or_else(Self::refused)?;
+        Ok(Self(Some(ProxyAddress {
+            host: host.to_owned(),
+            port: port.unwrap_or(1080),
+            credentials,
+        })))
+    }
+}
+
+/// A SOCKS5 proxy.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyAddress {
+    /// A host name or an IP address, the latter without brackets.
+    pub host: String,
+    /// The port, never 0.
+    pub port: u16,
+    /// User and password; `None`: each session has random ones.
+    pub credentials: Option<(String, String)>,
+}
+
+impl fmt::Debug for ProxyAddress {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
     }
 }
 
@@ -256,7 +391,10 @@ macro_rules! values {
 }
 
 values! {
-    ListenAddress: "an IP address and a port such as 127.0.0.1:5222 or [::1]:5222";
+    ListenAddress: "an IP address and a port such as 127.0.0.1:5222 or [::1]:5222, or unix:PATH";
+    ProxySource: "an IP address such as 127.0.0.1";
+    NameServer: "an IP address, with or without a port, such as 192.0.2.53 or [::1]:5353";
+    Proxy: "socks5://HOST[:PORT] or socks5://USER:PASSWORD@HOST[:PORT]";
     Server: "HOST, HOST:PORT, tls://HOST[:PORT] or plain://HOST:PORT, an IPv6 address in brackets";
     Domain: "a domain such as example.org";
     Count: "a whole number from 1 to 100000000";

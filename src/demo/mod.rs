@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub use options::{AFTER_HELP, Account, DemoOptions};
 
 use crate::commands::print;
-use crate::config::{Domain, ServerAddress, Settings};
+use crate::config::{Domain, ListenAddress, ServerAddress, Settings};
 use crate::net::{Listener, Sandbox};
 use crate::session::Security;
 
@@ -93,7 +93,7 @@ async fn play(
 async fn listen(settings: &mut Settings, asked: bool) -> anyhow::Result<(Listener, bool)> {
     match Listener::bind(settings).await {
         Err(error) if !asked && is_taken(&error) => {
-            settings.listen = vec![ANY_PORT];
+            settings.listen = vec![ListenAddress::Tcp(ANY_PORT)];
             Ok((Listener::bind(settings).await?, true))
         }
         result => Ok((result?, false)),

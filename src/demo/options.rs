@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 
 use crate::config::{Domain, ListenAddress, LogSettings, Settings};
 use crate::sandbox;
-use crate::session::{self, Compress, Policy, Security};
+use crate::session::{self, ClientTls, Compress, Policy};
 use crate::view::{self, Form, Only};
 
 /// What is shown below the help.
@@ -116,7 +116,12 @@ impl FromStr for Account {
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let ListenAddress(address) = text.parse()?;
+    let address: SocketAddr = match text.parse()? {
+        ListenAddress::Tcp(address) => address,
+        ListenAddress::Unix(_) => {
+            return Err("the demo listens on an address and a port".to_owned());
+        }
+    };
     match address.ip().is_loopback() {
         true => Ok(address),
         false => Err("the demo is for this machine only: listen on 127.0.0.1 or [::1]".to_owned()),
@@ -162,12 +167,14 @@ impl DemoOptions {
         let default = Settings::default();
         let Domain(domain) = &self.domain;
         Settings {
-            listen: self.listen.map_or(default.listen, |address| vec![address]),
+            listen: self
+                .listen
+                .map_or(default.listen, |address| vec![ListenAddress::Tcp(address)]),
             session: session::Options {
                 policy: self.policy,
                 rooms: vec![self.rooms()],
                 domains: vec![domain.clone()],
-                security: Security::Plain,
+                client_tls: ClientTls::Off,
                 // Not for the way, which is none: to be seen.
                 compress: Compress::Require,
                 ..default.session

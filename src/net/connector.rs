@@ -1,38 +1,32 @@
 //! The server's leg: which host, which addresses, and TLS with the right name.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use dashmap::DashMap;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::BufReader;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_native_tls::TlsStream;
 use tokio_util::either::Either;
 
+use super::tls::{SecureStream, ServerTls, to_ascii};
 use crate::config::{ServerAddress, Settings};
 use crate::session::{Compress, Policy, Security, ServerFacts};
 
 /// The port of classic XMPP clients (RFC 6120 §14.7).
 const XMPP_CLIENT_PORT: u16 = 5222;
-/// OpenSSL reads a record's head and body separately; this makes one read of them.
-const TLS_READ_BUFFER: usize = 8 * 1024;
 /// Without traffic for this long the kernel asks whether the other side still lives.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 
 /// The connection to the server: left plain TCP, before STARTTLS or asked for by name; right TLS, its certificate
 /// checked.
-pub(super) type ServerStream = Either<TcpStream, Box<TlsStream<BufReader<TcpStream>>>>;
+pub(super) type ServerStream = Either<TcpStream, SecureStream>;
 
 /// Makes connections to servers; one for the whole program.
 pub struct Connector {
     server: Option<ServerAddress>,
-    /// Made once: reading the system's certificates takes tens of milliseconds.
-    tls: tokio_native_tls::TlsConnector,
+    tls: ServerTls,
     /// Our own addresses, where no server can be.
     listen: Vec<SocketAddr>,
     timeout: Duration,
@@ -49,33 +43,9 @@ pub struct Connector {
 impl Connector {
     /// Reads the CA file and prepares TLS.
     pub fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let mut tls = native_tls::TlsConnector::builder();
-        tls.min_protocol_version(Some(native_tls::Protocol::Tlsv12));
-        if settings.session.security == Security::DirectTls {
-            // XEP-0368 §3: lets one port serve several protocols.
-            tls.request_alpns(&["xmpp-client"]);
-        }
-        if let Some(path) = &settings.ca_file {
-            let pem = fs::read(path)
-                .with_context(|| format!("cannot read --ca-file {}", path.display()))?;
-            let certificates =
-                native_tls::Certificate::stack_from_pem(&pem).with_context(|| {
-                    format!("--ca-file {} holds no PEM certificate", path.display())
-                })?;
-            if certificates.is_empty() {
-                anyhow::bail!("--ca-file {} holds no PEM certificate", path.display());
-            }
-            for certificate in certificates {
-                tls.add_root_certificate(certificate);
-            }
-        }
-        if settings.danger_accept_invalid_certs {
-            tls.danger_accept_invalid_certs(true);
-            tls.danger_accept_invalid_hostnames(true);
-        }
         Ok(Self {
             server: settings.server.clone(),
-            tls: tls.build().context("cannot prepare TLS")?.into(),
+            tls: ServerTls::new(settings)?,
             listen: Vec::new(),
             timeout: settings.connect_timeout,
             facts: DashMap::new(),
@@ -138,8 +108,12 @@ impl Connector {
         self.compress_level
     }
 
-    /// Connects to the server of `domain`. The error is a sentence for the user.
-    pub(super) async fn connect(self: Arc<Self>, domain: String) -> Result<ServerStream, String> {
+    /// Connects to the server of `domain`, or to `host` where that server has sent us; how it is secured or is to be.
+    /// The error is a sentence for the user.
+    pub(super) async fn connect(
+        self: Arc<Self>,
+        domain: String,
+    ) -> Result<(Security, ServerStream), String> {
         let (host, port, security) = match &self.server {
             Some(server) => (server.host.clone(), server.port, server.security),
             None => (to_ascii(&domain)?, XMPP_CLIENT_PORT, Security::StartTls),
@@ -148,10 +122,11 @@ impl Connector {
         let connected = async {
             let tcp = self.connect_tcp(&host, port, security).await?;
             let stream = Either::Left(tcp);
-            match security {
-                Security::DirectTls => Arc::clone(&self).secure(stream, domain).await,
-                Security::StartTls | Security::Plain => Ok(stream),
-            }
+            let stream = match security {
+                Security::DirectTls => Arc::clone(&self).secure(stream, domain).await?,
+                Security::StartTls | Security::Plain => stream,
+            };
+            Ok((security, stream))
         };
         tokio::time::timeout(self.timeout, connected)
             .await
@@ -240,40 +215,8 @@ impl Connector {
         let Either::Left(tcp) = stream else {
             return Err("TLS was already up".to_owned());
         };
-        let name = to_ascii(&domain)?;
-        let tcp = BufReader::with_capacity(TLS_READ_BUFFER, tcp);
-        match tokio::time::timeout(self.timeout, self.tls.connect(&name, tcp)).await {
-            Ok(Ok(tls)) => Ok(Either::Right(Box::new(tls))),
-            Ok(Err(error)) => Err(tls_failure(&domain, &error.to_string())),
-            Err(_) => Err(format!(
-                "the server of {domain} did not finish its TLS handshake within {} s",
-                self.timeout.as_secs()
-            )),
-        }
+        Ok(Either::Right(self.tls.secure(tcp, &domain).await?))
     }
-}
-
-/// What went wrong with TLS, and what to do about it.
-fn tls_failure(domain: &str, error: &str) -> String {
-    let advice = match error {
-        _ if error.contains("wrong version number") => {
-            "the server does not begin with TLS on this port: leave tls:// out, or name its TLS port"
-        }
-        _ if error.contains("certificate") => {
-            "if the server's certificate comes from a private CA, name it with --ca-file"
-        }
-        _ => "ask the server's admin whether TLS works there",
-    };
-    format!("no secure connection for {domain}: {error}; {advice}")
-}
-
-/// The domain as DNS and certificates know it.
-fn to_ascii(domain: &str) -> Result<String, String> {
-    let is_address = domain.starts_with('[') || domain.parse::<std::net::IpAddr>().is_ok();
-    if is_address {
-        return Ok(domain.to_owned());
-    }
-    idna::domain_to_ascii(domain).map_err(|_| format!("{domain} is no domain name"))
 }
 
 /// Sends what is written at once, and notices a dead other side.

@@ -17,7 +17,7 @@ use super::connector::Connector;
 use super::pump::Pump;
 use super::watch::Watching;
 use super::{recorder, show};
-use crate::config::Settings;
+use crate::config::{ListenAddress, Settings};
 use crate::session::{Options, Seed};
 
 /// What a client is told that comes when there are as many as allowed.
@@ -57,7 +57,7 @@ impl Listener {
         let watchings = [recorder::start(settings)?, show::start(settings)?];
         let mut sockets = Vec::new();
         let mut addresses = Vec::new();
-        for address in &settings.listen {
+        for address in settings.listen.iter().filter_map(ListenAddress::tcp) {
             let socket = TcpListener::bind(address).await.with_context(|| {
                 format!("cannot listen on {address}; choose another address with --listen")
             })?;

@@ -3,7 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
-//! | `connector.rs` | resolves, connects and secures the server's leg |
+//! | `connector.rs` | resolves and connects the server's leg |
+//! | `tls.rs` | secures the server's leg |
 //! | `sandbox.rs` | the sockets and the file of a [`sandbox`](crate::sandbox) |
 //! | `budget.rs` | how much all sessions together may hold |
 //! | `zlib.rs` | the server's leg compressed |
@@ -27,6 +28,7 @@ mod pump;
 mod recorder;
 mod sandbox;
 mod show;
+mod tls;
 mod watch;
 mod zlib;
 

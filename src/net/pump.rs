@@ -32,7 +32,9 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE].into());
 }
 
-type Connecting = Pin<Box<dyn Future<Output = Result<ServerStream, String>> + Send>>;
+/// A connection that is made or secured, and what the session is told when it is.
+type Connecting =
+    Pin<Box<dyn Future<Output = Result<(ServerStream, Input<'static>), String>> + Send>>;
 
 /// The server's leg: as it is, or compressed.
 type ServerLeg = Either<ServerStream, Box<Zlib<ServerStream>>>;
@@ -44,8 +46,6 @@ pub(super) struct Pump {
     server: Half<ServerLeg>,
     /// The server's leg while it is being made or secured.
     connecting: Option<Connecting>,
-    /// The server's leg was made: what is being done then is TLS.
-    connected: bool,
     connector: Arc<Connector>,
     /// A place among the compressed sessions, from when the server has offered it until it does it or refuses.
     place: Option<OwnedSemaphorePermit>,
@@ -99,7 +99,6 @@ impl Pump {
             client: Half::new(Some(client)),
             server: Half::new(None),
             connecting: None,
-            connected: false,
             connector,
             place: None,
             traffic: None,
@@ -160,13 +159,8 @@ impl Pump {
             return false;
         };
         self.connecting = None;
-        let is_first = !std::mem::replace(&mut self.connected, true);
         match result {
-            Ok(stream) => {
-                let input = match is_first {
-                    true => Input::Connected(self.connector.facts(&self.domain)),
-                    false => Input::Secured,
-                };
+            Ok((stream, input)) => {
                 self.session.handle(input, now);
                 self.server.stream = Some(Either::Left(stream));
             }
@@ -191,15 +185,23 @@ impl Pump {
             match output {
                 Output::Connect { domain } => {
                     self.domain.clone_from(&domain);
-                    self.connecting = Some(Box::pin(Arc::clone(&self.connector).connect(domain)));
+                    let connector = Arc::clone(&self.connector);
+                    self.connecting = Some(Box::pin(async move {
+                        let facts = connector.facts(&domain);
+                        let (security, stream) = connector.connect(domain).await?;
+                        Ok((stream, Input::connected(security, facts)))
+                    }));
                 }
                 Output::StartTls => {
                     if let Some(Either::Left(stream)) = self.server.stream.take() {
-                        let domain = self.domain.clone();
+                        let secure =
+                            Arc::clone(&self.connector).secure(stream, self.domain.clone());
                         self.connecting =
-                            Some(Box::pin(Arc::clone(&self.connector).secure(stream, domain)));
+                            Some(Box::pin(async { Ok((secure.await?, Input::Secured)) }));
                     }
                 }
+                // To be done.
+                Output::ConnectNext(_) | Output::ConnectTo(_) | Output::AcceptTls(_) => {}
                 Output::MayCompress => self.take_place(),
                 Output::Compress(read) => self.compress(read),
                 Output::Hold(bytes) => {

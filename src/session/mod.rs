@@ -32,10 +32,11 @@ use std::time::Duration;
 
 pub use crate::policy::{Chat, Forget, Function, Policy};
 pub use crate::wire::{
-    Dropped, Event, Forgetting, Leg, Level, Output, Record, Rule, Seed, ServerFacts,
+    Dropped, Event, Forgetting, Leg, Level, Output, Reached, Record, Rule, Security, Seed,
+    ServerFacts,
 };
 pub use input::Input;
-pub use options::{Compress, Options, Security, Timeouts};
+pub use options::{ClientTls, Compress, Options, Timeouts};
 
 use connection::Connection;
 use negotiation::Phase;
@@ -151,13 +152,15 @@ impl Session {
         match input {
             Input::Bytes(leg, bytes) => self.handle_bytes(leg, bytes),
             Input::Eof(leg) => self.handle_eof(leg),
-            Input::Connected(facts) => {
-                self.wire.facts = facts;
-                self.handle_connected();
+            Input::Connected(reached) => {
+                self.wire.facts = reached.facts;
+                self.handle_connected(reached.security);
             }
             Input::MayCompress => self.handle_may_compress(),
             Input::MayNotCompress(reason) => self.handle_may_not_compress(&reason),
             Input::Secured => self.handle_secured(),
+            // To be done.
+            Input::ClientSecured | Input::ClientNotSecured(_) => {}
             Input::Failed(reason) => self.handle_failed(&reason),
             Input::Timeout => self.handle_timeout(),
             Input::HoldRefused => self.handle_hold_refused(),

@@ -115,11 +115,11 @@ impl Session {
         self.wire.output(Output::Connect { domain });
     }
 
-    pub(super) fn handle_connected(&mut self) {
+    pub(super) fn handle_connected(&mut self, security: Security) {
         if self.phase != Phase::Connecting || self.closing.is_some() {
             return;
         }
-        match self.options.security {
+        match security {
             Security::StartTls => {
                 self.phase = Phase::OpeningPlain;
                 // Not the client's own header: its `from` is nobody's business before TLS.

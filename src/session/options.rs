@@ -5,18 +5,6 @@ use std::time::Duration;
 use crate::policy::{Chat, Forget, Function, Policy};
 use crate::xml::Limits;
 
-/// How the leg to the server is secured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Security {
-    /// STARTTLS (RFC 6120 §5), required: without it the session ends.
-    #[default]
-    StartTls,
-    /// TLS from the first byte (XEP-0368); the shell does it before it reports the connection.
-    DirectTls,
-    /// None. Only for a server on this machine, and only when asked for by name.
-    Plain,
-}
-
 /// Whether the leg to the server is compressed (XEP-0138, zlib) once the client has logged in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,11 +19,28 @@ pub enum Compress {
     Off,
 }
 
+/// Whether the client may have TLS on its leg.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientTls {
+    /// It may not.
+    #[default]
+    Off,
+    /// From the first byte, and by STARTTLS if there is a certificate for its domain; without, too.
+    Auto,
+    /// From the first byte and by STARTTLS; without, too.
+    Offer,
+    /// It must: who does not ask for it is not let in.
+    Require,
+}
+
 /// How long a session waits, all measured on the time it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// From the client's connection to the end of its login.
     pub login: Duration,
+    /// From the server's connection, and again from its TLS, to its first features.
+    pub greeting: Duration,
     /// From the first byte of a stanza to its last, counted only while we read.
     pub stanza: Duration,
     /// For the answer to one of our own IQs, counted only while the server's leg is read.
@@ -50,6 +55,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             login: Duration::from_secs(120),
+            greeting: Duration::from_secs(15),
             stanza: Duration::from_secs(120),
             request: Duration::from_secs(60),
             close: Duration::from_secs(5),
@@ -75,8 +81,10 @@ pub struct Options {
     pub forget: Option<Forget>,
     /// Domains a client may name; empty means any.
     pub domains: Vec<String>,
-    /// How the leg to the server is secured.
-    pub security: Security,
+    /// Whether the client may have TLS.
+    pub client_tls: ClientTls,
+    /// Domains there is a certificate for, by which clients can know us.
+    pub certified: Vec<String>,
     /// Whether the leg to the server is compressed; never under [`Policy::Off`].
     pub compress: Compress,
     /// Limits on what either side sends, before login.
@@ -115,7 +123,8 @@ impl Default for Options {
             rooms_open: false,
             forget: None,
             domains: Vec::new(),
-            security: Security::default(),
+            client_tls: ClientTls::default(),
+            certified: Vec::new(),
             compress: Compress::default(),
             limits_before_login: Limits::BEFORE_LOGIN,
             limits: Limits::AFTER_LOGIN,

@@ -69,10 +69,12 @@ impl Session {
             // Ends are noted where they are acted on: what came before may be held.
             Input::Bytes(..) | Input::Eof(_) => return,
             Input::Timeout => return self.note_time(),
-            Input::Connected(facts) => Record::Connected(*facts),
+            Input::Connected(reached) => Record::Connected(*reached),
             Input::MayCompress => Record::MayCompress,
             Input::MayNotCompress(reason) => Record::MayNotCompress(reason.clone()),
             Input::Secured => Record::Secured,
+            Input::ClientSecured => Record::ClientSecured,
+            Input::ClientNotSecured(reason) => Record::ClientNotSecured(reason.clone()),
             Input::Failed(reason) => Record::Failed(reason.clone()),
             Input::HoldRefused => Record::HoldRefused,
             Input::Shutdown => {

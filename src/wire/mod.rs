@@ -23,7 +23,9 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-pub use output::{Dropped, Event, Forgetting, Leg, Level, Output, Record, ServerFacts};
+pub use output::{
+    Dropped, Event, Forgetting, Leg, Level, Output, Reached, Record, Security, ServerFacts,
+};
 pub(crate) use reply::{Refused, Reply, error_condition, error_type, is_gone};
 pub use requests::Seed;
 pub use rule::Rule;

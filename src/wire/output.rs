@@ -35,6 +35,18 @@ impl fmt::Display for Leg {
     }
 }
 
+/// How the leg to the server is secured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Security {
+    /// STARTTLS (RFC 6120 §5), required: without it the session ends.
+    #[default]
+    StartTls,
+    /// TLS from the first byte (XEP-0368); the shell does it before it reports the connection.
+    DirectTls,
+    /// None. Only for a server on this machine, and only when asked for by name.
+    Plain,
+}
+
 /// What is the same for every session with one server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerFacts {
@@ -46,6 +58,17 @@ pub struct ServerFacts {
     pub limits_subscriptions: bool,
 }
 
+/// A server that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// How the leg is to be secured, or with [`Security::DirectTls`] has been.
+    pub security: Security,
+    /// What other sessions have learned of this server.
+    pub facts: ServerFacts,
+    /// If nothing comes of this one, there are others to be tried.
+    pub has_more: bool,
+}
+
 /// What a session wants done, besides sending its [`outgoing`](crate::session::Session::outgoing) bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -54,6 +77,15 @@ pub enum Output {
         /// The domain the client named, as it wrote it.
         domain: String,
     },
+    /// Nothing comes of the server that was reached, for this reason: connect to the next one of the domain, as there
+    /// [are more](crate::session::Reached::has_more). Answered by `Connected` or `Failed`.
+    ConnectNext(String),
+    /// The server that was reached wants its users at this host (`host`, `host:port`, an IPv6 address in brackets):
+    /// connect to that one, for the same domain. Answered by `Connected` or `Failed`.
+    ConnectTo(String),
+    /// Start TLS on the client's leg, once what is outgoing was sent: these bytes, read already, are the first of it.
+    /// Answered by `ClientSecured` or `ClientNotSecured`.
+    AcceptTls(Vec<u8>),
     /// Start TLS on the server's leg, once what is outgoing was sent; answered by `Secured` or `Failed`.
     StartTls,
     /// The client is logged in and the server offers to compress: may this session? Answered by `MayCompress` or
@@ -91,14 +123,18 @@ pub enum Record {
     After(Duration),
     /// A leg has ended.
     Ends(Leg),
-    /// The server's leg is up, with what other sessions have learned.
-    Connected(ServerFacts),
+    /// The server's leg is up.
+    Connected(Reached),
     /// The session may be compressed.
     MayCompress,
     /// The session is not to be compressed, for this reason.
     MayNotCompress(String),
     /// The server's leg is secured.
     Secured,
+    /// The client's leg is secured.
+    ClientSecured,
+    /// The client's leg could not be secured.
+    ClientNotSecured(String),
     /// The server's leg failed.
     Failed(String),
     /// A stanza was handled that was too large to be held: its start tag is all that was kept.

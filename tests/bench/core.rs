@@ -217,10 +217,7 @@ impl Shim {
     }
 
     fn with(options: Options) -> Self {
-        let options = Options {
-            security: Security::Plain,
-            ..options
-        };
+        let options = Options { ..options };
         let mut shim = Self {
             session: Session::new(Arc::new(options), Seed([7; 32]), Duration::ZERO),
             to_client: Vec::new(),
@@ -228,10 +225,13 @@ impl Shim {
             answer: Vec::new(),
         };
         shim.receive(Leg::Client, CLIENT_HEADER.as_bytes());
-        shim.handle(Input::Connected(ServerFacts {
-            no_privacy_lists: true,
-            ..ServerFacts::default()
-        }));
+        shim.handle(Input::connected(
+            Security::Plain,
+            ServerFacts {
+                no_privacy_lists: true,
+                ..ServerFacts::default()
+            },
+        ));
         shim.receive_after_header(
             "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
              <mechanism>PLAIN</mechanism></mechanisms></stream:features>",

@@ -131,7 +131,6 @@ impl World {
             seed[0] = u8::try_from(number).unwrap();
             let options = Options {
                 policy: Policy::Pure,
-                security: Security::Plain,
                 rooms: vec![CHAT.to_owned()],
                 ..Options::default()
             };
@@ -205,7 +204,10 @@ impl Inner {
         if let Some(session) = &mut link.session {
             while let Some(output) = session.poll() {
                 if let Output::Connect { .. } = output {
-                    session.handle(Input::Connected(ServerFacts::default()), now);
+                    session.handle(
+                        Input::connected(Security::Plain, ServerFacts::default()),
+                        now,
+                    );
                 }
                 is_moved = true;
             }

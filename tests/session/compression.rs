@@ -1,6 +1,6 @@
 //! Agreeing with the server to compress (XEP-0138). Its features are cut from what ejabberd 23.01 says with `zlib: true`.
 
-use pubshim::session::{Compress, Event, Input, Leg, Options, Output, Policy};
+use pubshim::session::{Compress, Event, Input, Leg, Options, Output, Policy, Security};
 
 use crate::scenes::*;
 
@@ -210,7 +210,7 @@ fn what_may_not_be_is_not_asked_for() {
 fn before_the_login_nobody_asks_whether_it_may_be() {
     let mut d = Driver::new(wanting(Compress::Auto));
     d.client(&client_header("capulet.lit"));
-    d.input(Input::Connected(facts()));
+    d.input(Input::connected(Security::Plain, facts()));
     let offer = MECHANISMS.replace(
         "<stream:features>",
         "<stream:features><compression xmlns='http://jabber.org/features/compress'><method>zlib</method></compression>",

@@ -107,7 +107,6 @@ pub(crate) fn options(policy: Policy) -> Options {
             Policy::Auto => vec![Function::Chat],
             _ => Vec::new(),
         },
-        security: Security::Plain,
         ..Options::default()
     }
 }
@@ -139,10 +138,7 @@ impl Driver {
 
     /// A session that has come as far as `stage`, everything looked at; over STARTTLS.
     pub(crate) fn at(stage: Stage, options: Options) -> Self {
-        let mut driver = Self::new(Options {
-            security: Security::StartTls,
-            ..options
-        });
+        let mut driver = Self::new(options);
         driver.go_to(stage);
         driver.forget();
         driver
@@ -155,7 +151,7 @@ impl Driver {
             match step {
                 Stage::New => {}
                 Stage::Connecting => self.client(&client),
-                Stage::OpeningPlain => self.input(Input::Connected(facts)),
+                Stage::OpeningPlain => self.input(Input::connected(Security::StartTls, facts)),
                 Stage::StartingTls => self.server(&format!("{server}{STARTTLS}")),
                 Stage::Handshaking => self.server(PROCEED),
                 Stage::Opening => self.input(Input::Secured),
@@ -196,14 +192,11 @@ impl Driver {
         let prefix = server_header.split("xmlns:").nth(1).unwrap();
         let prefix = prefix.split('=').next().unwrap();
         let features = |xml: &str| xml.replace("stream:", &format!("{prefix}:"));
-        let mut driver = Self::new(Options {
-            security: Security::Plain,
-            ..options
-        });
+        let mut driver = Self::new(options);
         driver.jid = jid.to_owned();
         driver.header = client_header.to_owned();
         driver.client(client_header);
-        driver.input(Input::Connected(facts));
+        driver.input(Input::connected(Security::Plain, facts));
         driver.server(&format!("{server_header}{}", features(MECHANISMS)));
         driver.client(AUTH);
         driver.server(SUCCESS);
@@ -227,7 +220,7 @@ impl Driver {
         let mut driver = Self::new(options(Policy::Pure));
         let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
         driver.client(&client);
-        driver.input(Input::Connected(facts()));
+        driver.input(Input::connected(Security::Plain, facts()));
         driver.server(&format!("{server}{MECHANISMS}"));
         driver.client(AUTH);
         driver.server(SUCCESS);

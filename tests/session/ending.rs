@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pubshim::session::{Input, Leg, Output, Policy, ServerFacts};
+use pubshim::session::{Input, Leg, Output, Policy, Security, ServerFacts};
 
 use crate::scenes::*;
 
@@ -20,7 +20,7 @@ fn assert_dead(mut d: Driver, stage: Stage) {
     for leg in [Leg::Client, Leg::Server] {
         assert!(!d.session.wants(leg));
     }
-    d.input(Input::Connected(ServerFacts::default()));
+    d.input(Input::connected(Security::StartTls, ServerFacts::default()));
     d.input(Input::Secured);
     d.input(Input::Failed("too late".to_owned()));
     for leg in [Leg::Client, Leg::Server] {
@@ -230,7 +230,7 @@ fn what_comes_while_the_server_is_connected_is_kept_for_it() {
     d.client(&format!("{}{AUTH}", client_header("capulet.lit")));
     assert_eq!(d.server_bytes(), "");
     assert!(matches!(&d.outputs()[..], [Output::Connect { .. }]));
-    d.input(Input::Connected(ServerFacts::default()));
+    d.input(Input::connected(Security::StartTls, ServerFacts::default()));
     d.server(&format!("{}{STARTTLS}", server_header("capulet.lit")));
     d.server(PROCEED);
     assert!(!d.server_bytes().contains("<auth "), "before TLS");
@@ -246,7 +246,7 @@ fn inputs_out_of_turn_do_nothing() {
         .filter(|stage| *stage != Stage::Connecting)
     {
         let mut d = at(stage);
-        d.input(Input::Connected(ServerFacts::default()));
+        d.input(Input::connected(Security::StartTls, ServerFacts::default()));
         if stage != Stage::Handshaking {
             d.input(Input::Secured);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pubshim::fixture::{Fixture, Recording, replay};
-use pubshim::session::{Input, Policy};
+use pubshim::session::{Input, Policy, Security};
 
 use crate::scenes::*;
 
@@ -196,7 +196,7 @@ fn answers_that_wait_for_their_turn_are_replayed() -> Result<(), Box<dyn std::er
     d.session.record();
     let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
     d.client(&client);
-    d.input(Input::Connected(facts()));
+    d.input(Input::connected(Security::Plain, facts()));
     d.server(&format!("{server}{MECHANISMS}"));
     d.client(AUTH);
     d.server(SUCCESS);

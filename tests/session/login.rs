@@ -15,10 +15,7 @@ const NOT_AUTHORIZED: &str =
 
 #[test]
 fn login_over_starttls() {
-    let mut d = Driver::new(Options {
-        security: Security::StartTls,
-        ..options(Policy::Auto)
-    });
+    let mut d = Driver::new(options(Policy::Auto));
     let header = "<?xml version='1.0'?><stream:stream from='juliet@capulet.lit' to='capulet.lit' \
         version='1.0' xml:lang='en' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
     d.client(header);
@@ -26,7 +23,7 @@ fn login_over_starttls() {
     assert_eq!(d.outputs(), [Output::Connect { domain }]);
     assert_eq!(d.server_bytes() + &d.client_bytes(), "");
 
-    d.input(Input::Connected(ServerFacts::default()));
+    d.input(Input::connected(Security::StartTls, ServerFacts::default()));
     let own = Node::document(&(d.server_bytes() + "</stream:stream>"));
     assert_eq!(own.namespace, "http://etherx.jabber.org/streams");
     assert_eq!(
@@ -72,12 +69,9 @@ fn login_over_starttls() {
 #[test]
 fn over_direct_tls_and_plain_the_clients_header_goes_first() {
     for security in [Security::DirectTls, Security::Plain] {
-        let mut d = Driver::new(Options {
-            security,
-            ..options(Policy::Auto)
-        });
+        let mut d = Driver::new(options(Policy::Auto));
         d.client(&client_header("capulet.lit"));
-        d.input(Input::Connected(ServerFacts::default()));
+        d.input(Input::connected(security, ServerFacts::default()));
         assert_eq!(d.server_bytes(), client_header("capulet.lit"));
         d.server(&format!("{}{MECHANISMS}", server_header("capulet.lit")));
         assert_eq!(
@@ -97,7 +91,7 @@ fn a_login_that_comes_byte_by_byte_is_the_same() {
     };
     let (header, answer) = (client_header("capulet.lit"), server_header("capulet.lit"));
     bytewise(&mut d, Leg::Client, &header);
-    d.input(Input::Connected(ServerFacts::default()));
+    d.input(Input::connected(Security::Plain, ServerFacts::default()));
     bytewise(&mut d, Leg::Server, &format!("{answer}{MECHANISMS}"));
     bytewise(&mut d, Leg::Client, AUTH);
     bytewise(&mut d, Leg::Server, SUCCESS);

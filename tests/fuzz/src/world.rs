@@ -120,11 +120,6 @@ impl<'a> World<'a> {
                 true => vec![Function::Presence],
                 false => Vec::new(),
             },
-            security: match setup.security % 4 {
-                0 => Security::Plain,
-                1 => Security::DirectTls,
-                _ => Security::StartTls,
-            },
             compress: match setup.compress % 4 {
                 1 => Compress::Auto,
                 2 => Compress::Require,
@@ -325,15 +320,24 @@ impl<'a> World<'a> {
         }
     }
 
+    fn security(&self) -> Security {
+        match self.setup.security % 4 {
+            0 => Security::Plain,
+            1 => Security::DirectTls,
+            _ => Security::StartTls,
+        }
+    }
+
     fn done(&mut self) {
         match self.awaited {
             Some(Awaited::Connection) => {
                 self.awaited = None;
                 self.connected = true;
-                self.input(Input::Connected(ServerFacts {
+                let facts = ServerFacts {
                     no_authorize: self.setup.no_authorize,
                     ..ServerFacts::default()
-                }));
+                };
+                self.input(Input::connected(self.security(), facts));
             }
             // The shell starts it once everything was sent.
             Some(Awaited::Tls) if self.session.outgoing(Leg::Server).is_empty() => {
@@ -347,7 +351,7 @@ impl<'a> World<'a> {
             }
             None if self.setup.rude => {
                 self.input(Input::MayCompress);
-                self.input(Input::Connected(ServerFacts::default()));
+                self.input(Input::connected(self.security(), ServerFacts::default()));
                 self.input(Input::Secured);
             }
             None => {}

@@ -50,7 +50,7 @@ impl World<'_> {
     /// Goes on with a login where one normally would.
     pub(super) fn log_in(&mut self, cut: Cut) {
         let mut step = LOGIN.get(self.login);
-        if self.options.security != Security::StartTls && step == Some(&Login::OfferTls) {
+        if self.security() != Security::StartTls && step == Some(&Login::OfferTls) {
             self.login += 3;
             step = LOGIN.get(self.login);
         }

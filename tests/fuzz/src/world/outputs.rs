@@ -100,6 +100,9 @@ impl World<'_> {
                 Output::Recorded(Record::To(leg, bytes)) => {
                     self.recorded[leg as usize].extend_from_slice(&bytes);
                 }
+                Output::ConnectNext(_) | Output::ConnectTo(_) | Output::AcceptTls(_) => {
+                    panic!("nobody has offered it")
+                }
                 Output::MayCompress => {
                     // Strangers take no place.
                     assert!(self.may_be_compressed() && self.restarted && !self.is_compressed);
