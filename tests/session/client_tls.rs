@@ -131,6 +131,17 @@ fn its_first_byte_is_nothing_special_later() {
     let (mut d, _) = shown(with(ClientTls::Offer), MECHANISMS);
     d.input(Input::Bytes(Leg::Client, &HELLO));
     d.assert_refused("bad-format");
+    for before in ["\n", "<"] {
+        let mut d = Driver::new(with(ClientTls::Offer));
+        d.client(before);
+        d.input(Input::Bytes(Leg::Client, &HELLO));
+        assert!(!d.client_bytes().is_empty());
+        assert!(
+            !d.outputs()
+                .iter()
+                .any(|it| matches!(it, Output::AcceptTls(_)))
+        );
+    }
 }
 
 #[test]
