@@ -9,6 +9,8 @@ use crate::scenes::*;
 
 const STARTTLS: &str = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
 const PROCEED: &str = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+const CONFLICT: &str =
+    "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
 /// How a TLS connection begins.
 const HELLO: [u8; 6] = [0x16, 3, 1, 2, 0, 1];
 
@@ -338,9 +340,7 @@ fn nothing_is_written_into_a_handshake() {
         |d| d.input(Input::Eof(Leg::Server)),
         |d| d.input(Input::Shutdown),
         |d| d.advance(1000),
-        |d| {
-            d.server("<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>")
-        },
+        |d| d.server(CONFLICT),
     ];
     for end in ends {
         let (mut d, _) = shown(with(ClientTls::Offer), MECHANISMS);
