@@ -56,6 +56,7 @@ mod forget;
 mod presence;
 mod pubsub;
 mod pure;
+mod reach;
 mod repair;
 mod robust;
 mod rooms;
