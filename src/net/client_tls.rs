@@ -145,3 +145,6 @@ fn failure(error: &str, domain: &str) -> String {
     };
     format!("{advice} ({error})")
 }
+
+#[cfg(test)]
+mod tests;

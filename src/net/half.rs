@@ -169,6 +169,7 @@ pub(super) fn poll_write<S: AsyncWrite + Unpin>(
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::sync::Arc;
     use std::task::Waker;
 
     use super::*;

@@ -1,6 +1,7 @@
 //! The first message of a client's TLS, looked at before it is answered: which name does it ask for?
 
 use std::io::{self, Read, Write};
+use std::sync::LazyLock;
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{NameType, Ssl, SslContext, SslMethod, SslStream};
@@ -11,6 +12,12 @@ const HEADER: usize = 5;
 /// The longest record.
 const LONGEST: usize = 1 << 14;
 
+/// What reads first messages; to make it takes longer than to read.
+static READER: LazyLock<Option<SslContext>> = LazyLock::new(|| {
+    let builder = SslContext::builder(SslMethod::tls_server());
+    builder.ok().map(|builder| builder.build())
+});
+
 /// Reads until the first record of TLS is whole. What was `read` is its beginning, and may be more.
 pub(super) async fn read_record(
     stream: &mut (impl AsyncRead + Unpin),
@@ -19,13 +26,16 @@ pub(super) async fn read_record(
     loop {
         let whole = match read.get(..HEADER) {
             None => HEADER,
-            Some(header) => HEADER + usize::from(u16::from_be_bytes([header[3], header[4]])),
+            Some(header) => {
+                let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
+                // What is longer is no TLS, and is not needed to find that out.
+                if length > LONGEST || read.len() >= HEADER + length {
+                    return Ok(());
+                }
+                HEADER + length
+            }
         };
-        // What is longer is no TLS, and is not needed to find that out.
-        if read.len() >= whole && whole > HEADER || whole > HEADER + LONGEST {
-            return Ok(());
-        }
-        let missing = u64::try_from(whole - read.len()).unwrap_or_default().max(1);
+        let missing = u64::try_from(whole - read.len()).unwrap_or_default();
         if (&mut *stream).take(missing).read_buf(read).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -39,8 +49,10 @@ pub(super) fn asked_name(record: &[u8]) -> Option<String> {
 
 /// Lets OpenSSL read the message: without a certificate it answers nothing that anybody sees.
 fn name_of(record: &[u8]) -> Result<Option<String>, ErrorStack> {
-    let context = SslContext::builder(SslMethod::tls_server())?.build();
-    let mut stream = SslStream::new(Ssl::new(&context)?, Message(record))?;
+    let Some(context) = &*READER else {
+        return Ok(None);
+    };
+    let mut stream = SslStream::new(Ssl::new(context)?, Message(record))?;
     // It fails, as there is neither a certificate nor more to be read.
     let _ = stream.accept();
     let name = stream.ssl().servername(NameType::HOST_NAME);

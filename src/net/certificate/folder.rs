@@ -190,3 +190,11 @@ pub(super) fn file_domain(domain: &str) -> Result<String, NoDomain> {
         false => Err(refused()),
     }
 }
+
+#[cfg(test)]
+impl NoDomain {
+    /// This domain is none.
+    pub(super) fn of(domain: &str) -> Self {
+        Self(domain.to_owned())
+    }
+}
