@@ -59,9 +59,9 @@ Exit codes:
   3  input or output: an address is taken, for instance";
 
 const CERT_AFTER_HELP: &str = "\
-For clients that have TLS on their way to pubshim. A certificate is for one domain and for this machine
-(localhost, 127.0.0.1, ::1), nobody vouches for it, and its key lies in the same file, which you alone can
-read. `run` makes those for localhost and each --domain by itself.
+For clients that have TLS on their way to pubshim. A certificate is for one domain and for this
+machine (localhost, 127.0.0.1, ::1), nobody vouches for it, and its key lies in the same file,
+which you alone can read. `run` makes those for localhost and each --domain by itself.
 
 Examples:
   pubshim cert

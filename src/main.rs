@@ -16,7 +16,7 @@ use pubshim::commands::replay::replay;
 use pubshim::commands::translate::{self, NoStanza};
 use pubshim::config::{ConfigError, LogFormat, LogSettings, Settings};
 use pubshim::demo;
-use pubshim::net::{Listener, NoDomain, cert, forget};
+use pubshim::net::{CertificateError, Listener, cert, forget};
 use pubshim::session::Policy;
 use pubshim::view::wants_colour;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -84,7 +84,7 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if error.is::<NoStanza>() || error.is::<NoDomain>() {
+            if error.is::<NoStanza>() || error.is::<CertificateError>() {
                 return complain(&error, USAGE);
             }
             let is_io = error.chain().any(|cause| cause.is::<io::Error>());

@@ -44,7 +44,7 @@ mod unix;
 mod watch;
 mod zlib;
 
-pub use certificate::{NoDomain, cert};
+pub use certificate::{CertificateError, cert};
 pub use connector::Connector;
 pub use forget::forget;
 pub use listener::Listener;

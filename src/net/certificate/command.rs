@@ -1,9 +1,7 @@
 //! `pubshim cert`: makes certificates, and tells how clients come to accept them.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::Context as _;
 use time::OffsetDateTime;
 
 use super::folder::{Folder, file_domain};
@@ -23,10 +21,7 @@ pub fn cert(settings: &Settings, asked: &[String]) -> anyhow::Result<()> {
         let pem = Pem::read(files, "--cert", "--key")?;
         return print(&given(files, &pem)?);
     }
-    let state = settings.state.as_deref();
-    let folder = Folder::new(
-        state.context("there is no home folder to keep certificates in: name one with --state")?,
-    );
+    let folder = Folder::new(settings.state.as_deref())?;
     let domains = match asked.is_empty() {
         true => domains(settings),
         false => asked.to_vec(),
@@ -66,19 +61,20 @@ fn facts(domain: &str, file: &Path, pem: &Pem) -> anyhow::Result<String> {
 /// How clients come to accept a certificate that nobody vouches for.
 fn advice(domain: &str, file: &Path) -> String {
     let file = file.display();
-    let mut text = format!(
-        "How a client comes to accept it, here that for {domain} (the same for each):\n\n\
-         \x20 Profanity   asks at the first login: compare the fingerprint, then /tls always\n\
-         \x20 Gajim       asks at the first login: look at the certificate, then accept it\n\
-         \x20 slixmpp     client.ca_certs = '{file}'\n\
-         \x20 aioxmpp     context.load_verify_locations('{file}') for the context that ssl_context_factory of\n\
-         \x20             aioxmpp.security_layer.make() returns\n\
-         \x20 others      SSL_CERT_FILE={file} before the command, if it uses OpenSSL; it then trusts nothing else\n\n"
-    );
-    let _ = write!(
-        text,
-        "Do not add it to the certificates of the system: the key lies in the file, too, and whoever reads that could\n\
-         pose as {domain} to every program. Keep the file to yourself.\n"
-    );
-    text
+    format!(
+        "How a client comes to accept one, here that for {domain}:\n\n\
+         \x20 Profanity  asks at the first login: compare the fingerprint, then /tls always\n\
+         \x20 Gajim      asks at the first login: look at the certificate, then accept it\n\
+         \x20 Dino       accepts only what the system trusts, so not this one: pubshim needs a certificate from an\n\
+         \x20            authority, named with --cert\n\
+         \x20 slixmpp    client.ca_certs = '{file}'\n\
+         \x20 aioxmpp    context = aioxmpp.security_layer.default_ssl_context()\n\
+         \x20            context.load_verify_locations('{file}')\n\
+         \x20            security = aioxmpp.make_security_layer(password)\n\
+         \x20            security = security._replace(ssl_context_factory=lambda: context)\n\
+         \x20 others     if they use OpenSSL or Go: SSL_CERT_FILE={file} before the command,\n\
+         \x20            which then trusts nothing else\n\n\
+         Do not add it to the certificates of the system: its key lies in the same file, in your home folder, and\n\
+         whoever comes to read that could pose as {domain} to every program.\n"
+    )
 }

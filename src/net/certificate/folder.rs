@@ -32,10 +32,9 @@ pub(super) struct Kept {
 
 impl Folder {
     /// The folder at this path; it is made when there is something to be kept.
-    pub(super) fn new(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-        }
+    pub(super) fn new(path: Option<&Path>) -> Result<Self, CertificateError> {
+        let path = path.ok_or(CertificateError::NoFolder)?.to_owned();
+        Ok(Self { path })
     }
 
     /// The domains there are files for.
@@ -168,14 +167,22 @@ fn read(file: &Path) -> anyhow::Result<Option<Pem>> {
     }
 }
 
-/// A domain for which no certificate is made.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no domain name, so there can be no certificate for it")]
-pub struct NoDomain(String);
+/// Why no certificate can be made, whatever the system does.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// This is no domain.
+    #[error("{0:?} is no domain name, so there can be no certificate for it")]
+    NoDomain(String),
+    /// There is nowhere to keep it.
+    #[error(
+        "there is no home folder to keep certificates in: name a folder with --state, or a certificate with --cert"
+    )]
+    NoFolder,
+}
 
 /// The domain as the name of a file, which it may be safely.
-pub(super) fn file_domain(domain: &str) -> Result<String, NoDomain> {
-    let refused = || NoDomain(domain.to_owned());
+pub(super) fn file_domain(domain: &str) -> Result<String, CertificateError> {
+    let refused = || CertificateError::NoDomain(domain.to_owned());
     let ascii = to_ascii(domain)
         .map_err(|_| refused())?
         .to_ascii_lowercase();
@@ -188,13 +195,5 @@ pub(super) fn file_domain(domain: &str) -> Result<String, NoDomain> {
     match is_safe {
         true => Ok(ascii),
         false => Err(refused()),
-    }
-}
-
-#[cfg(test)]
-impl NoDomain {
-    /// This domain is none.
-    pub(super) fn of(domain: &str) -> Self {
-        Self(domain.to_owned())
     }
 }

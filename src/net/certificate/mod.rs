@@ -22,7 +22,7 @@ use anyhow::Context as _;
 use tokio_native_tls::TlsAcceptor;
 
 pub use command::cert;
-pub use folder::NoDomain;
+pub use folder::CertificateError;
 
 use self::folder::{Folder, file_domain};
 use self::pem::Pem;
@@ -87,10 +87,7 @@ impl Certificates {
     /// The certificates in the state folder. The error is that of `localhost`, or if there is none of the first
     /// domain.
     fn open_folder(&mut self, settings: &Settings, now: i64) -> anyhow::Result<()> {
-        let state = settings.state.as_deref();
-        let folder = Folder::new(state.context(
-            "there is no home folder to keep certificates in: name a folder with --state, or a certificate with --cert",
-        )?);
+        let folder = Folder::new(settings.state.as_deref())?;
         self.add(&folder, LOCALHOST, now)?;
         for domain in domains(settings).into_iter().chain(folder.domains()) {
             // One that cannot be used takes nothing from the others.

@@ -5,7 +5,7 @@ use std::path::Path;
 use openssl::pkey::PKey;
 use openssl::x509::X509;
 
-use super::folder::{Folder, Kept, NoDomain, file_domain};
+use super::folder::{CertificateError, Folder, Kept, file_domain};
 use super::pem::Pem;
 use super::{Certificates, DAY};
 use crate::config::{CertificateFiles, Settings};
@@ -38,7 +38,7 @@ fn expires(kept: &Kept) -> i64 {
 /// A folder in one that is taken away again.
 fn folder() -> (tempfile::TempDir, Folder) {
     let above = tempfile::tempdir().expect("folder");
-    let folder = Folder::new(&above.path().join("state"));
+    let folder = Folder::new(Some(&above.path().join("state"))).expect("a folder");
     (above, folder)
 }
 
@@ -155,7 +155,11 @@ fn a_name_that_is_no_name_of_a_file() {
         &long,
         &"a".repeat(64),
     ] {
-        assert_eq!(file_domain(domain), Err(NoDomain::of(domain)), "{domain:?}");
+        assert_eq!(
+            file_domain(domain),
+            Err(CertificateError::NoDomain(domain.to_owned())),
+            "{domain:?}"
+        );
     }
     assert_eq!(
         file_domain("münchen.Example").as_deref(),
@@ -203,7 +207,7 @@ fn settings(state: &Path, client_tls: ClientTls) -> Settings {
 #[test]
 fn those_there_are_and_those_there_must_be() {
     let state = tempfile::tempdir().expect("folder");
-    let folder = Folder::new(state.path());
+    let folder = Folder::new(Some(state.path())).expect("a folder");
     folder
         .certificate("example.net", super::now())
         .expect("made");
