@@ -118,13 +118,17 @@ impl Pump {
             moved |= poll_write(&mut self.client, &mut self.session, Leg::Client, cx, now);
             moved |= poll_write(&mut self.server, &mut self.session, Leg::Server, cx, now);
             moved |= self.poll_securing(cx, now);
+            if moved {
+                // There may be something more to be said, if only in the log.
+                continue;
+            }
             if self.client.stream.is_none()
                 && self.server.stream.is_none()
                 && self.session.is_closed()
             {
                 return Poll::Ready(());
             }
-            if !moved && self.poll_timer(cx).is_pending() {
+            if self.poll_timer(cx).is_pending() {
                 return Poll::Pending;
             }
         }
