@@ -16,9 +16,11 @@ use crate::session::{self, ClientTls, Compress, Policy, Security};
 use crate::view;
 use crate::xml::Limits;
 
+mod cert;
 mod forget;
 mod options;
 mod value;
+pub use cert::CertOptions;
 pub use forget::ForgetOptions;
 pub use options::RunOptions;
 pub use value::{

@@ -8,7 +8,12 @@
 //! | `sandbox.rs` | the sockets and the file of a [`sandbox`](crate::sandbox) |
 //! | `budget.rs` | how much all sessions together may hold |
 //! | `zlib.rs` | the server's leg compressed |
+//! | `client.rs` | the client's leg: TCP or a Unix socket, as it is or with TLS |
+//! | `client_tls.rs`, `hello.rs` | secures the client's leg, and which name it asks for |
+//! | `certificate/` | the certificates clients are shown, and `pubshim cert` |
+//! | `socket.rs`, `unix.rs` | what the listener accepts clients from |
 //! | `pump.rs` | the one task that owns both connections of a session |
+//! | `half.rs` | one of the two: read, written, flushed, ended |
 //! | `forget.rs` | listens until one account is forgotten, and prints what is done |
 //! | `watch.rs` | threads that are told what sessions do, without keeping them waiting |
 //! | `recorder.rs` | writes recordings |
@@ -21,17 +26,25 @@
 )]
 
 mod budget;
+mod certificate;
+mod client;
+mod client_tls;
 mod connector;
 mod forget;
+mod half;
+mod hello;
 mod listener;
 mod pump;
 mod recorder;
 mod sandbox;
 mod show;
+mod socket;
 mod tls;
+mod unix;
 mod watch;
 mod zlib;
 
+pub use certificate::{CertificateError, cert};
 pub use connector::Connector;
 pub use forget::forget;
 pub use listener::Listener;

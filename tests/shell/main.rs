@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod client_tls;
 mod compression;
 mod flow;
 mod forget;
@@ -17,4 +18,5 @@ mod recording;
 mod showing;
 mod stopping;
 mod tools;
+mod unix;
 mod weight;
