@@ -20,9 +20,7 @@ on_both_servers!(
 /// A shim that offers TLS with a certificate it has made.
 struct Secured {
     shim: Shim,
-    certificate: PathBuf,
-    /// Where its state is, as long as it is there.
-    _state: TempDir,
+    state: TempDir,
 }
 
 impl Secured {
@@ -32,27 +30,28 @@ impl Secured {
         let shim = Shim::start(
             server,
             "auto",
-            &["--state", folder, "--domain", "capulet.lit"],
+            &["--state", folder, "--domain", "capulet.lit,montague.lit"],
         );
-        Self {
-            shim,
-            certificate: state.path().join("capulet.lit.pem"),
-            _state: state,
-        }
+        Self { shim, state }
     }
 
     /// By STARTTLS, the certificate checked.
-    fn entry(&self) -> Entry {
+    fn entry(&self, account: &Account) -> Entry {
         Entry {
             addr: self.shim.addr,
-            ca_file: Some(self.certificate.clone()),
+            ca_file: Some(self.certificate(account)),
         }
     }
 
+    fn certificate(&self, account: &Account) -> PathBuf {
+        let (_, domain) = account.bare.split_once('@').unwrap();
+        self.state.path().join(format!("{domain}.pem"))
+    }
+
     /// This client as somebody starts it who trusts our certificate.
-    fn trusting(&self, mut command: Command) -> Command {
+    fn trusting(&self, account: &Account, mut command: Command) -> Command {
         command
-            .env("SSL_CERT_FILE", &self.certificate)
+            .env("SSL_CERT_FILE", self.certificate(account))
             .env_remove("SSL_CERT_DIR");
         command
     }
@@ -64,7 +63,8 @@ fn everyday_over_our_tls(kind: Kind) {
     let secured = Secured::start(server);
     let [juliet, romeo] = ["juliet", "romeo"].map(|name| {
         let resource = format!("{name}-tls");
-        Puppet::login(&secured.entry(), &server.account(name), &resource)
+        let account = server.account(name);
+        Puppet::login(&secured.entry(&account), &account, &resource)
     });
     talk_and_join_muc(server, &juliet, &romeo);
 }
@@ -72,12 +72,12 @@ fn everyday_over_our_tls(kind: Kind) {
 fn aioxmpp_with_its_defaults(kind: Kind) {
     let server = Server::get(kind);
     let secured = Secured::start(server);
-    let Account { bare, password } = server.account("juliet");
-    let mut command = secured.trusting(python("with_aioxmpp_tls.py"));
+    let account = server.account("juliet");
+    let mut command = secured.trusting(&account, python("with_aioxmpp_tls.py"));
     let addr = secured.shim.addr;
     command
         .args([&addr.ip().to_string(), &addr.port().to_string()])
-        .args([&format!("{bare}/balcony"), &password]);
+        .args([&format!("{}/balcony", account.bare), &account.password]);
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
@@ -96,18 +96,18 @@ fn go_sendxmpp_with_its_defaults(kind: Kind) {
     let secured = Secured::start(server);
     let romeo = Puppet::login(&server.entry(), &server.account("romeo"), "orchard");
     come_online(&romeo, "Here");
-    let Account { bare, password } = server.account("juliet");
+    let account = server.account("juliet");
     for (how, body) in [
         (None, "by STARTTLS"),
         (Some("--tls"), "from the first byte"),
     ] {
-        let mut command = secured.trusting(Command::new("go-sendxmpp"));
+        let mut command = secured.trusting(&account, Command::new("go-sendxmpp"));
         command
             .args([
                 "-u",
-                &bare,
+                &account.bare,
                 "-p",
-                &password,
+                &account.password,
                 "-j",
                 &secured.shim.addr.to_string(),
             ])

@@ -148,7 +148,7 @@ fn its_first_byte_is_nothing_special_later() {
 
 #[test]
 fn bytes_behind_starttls_end_the_session() {
-    for behind in [AUTH, " ", "\n", "<"] {
+    for behind in [AUTH, "\n<auth", "<", "\u{16}"] {
         let (mut d, _) = shown(with(ClientTls::Offer), MECHANISMS);
         d.client(&format!("{STARTTLS}{behind}"));
         // Whether the client is told cannot be known before TLS.
@@ -160,6 +160,18 @@ fn bytes_behind_starttls_end_the_session() {
         assert_eq!(d.client_bytes(), "");
         assert!(!d.server_bytes().contains("<auth"), "{behind:?}");
     }
+}
+
+/// So does go-sendxmpp.
+#[test]
+fn a_line_that_ends_behind_starttls_is_no_harm() {
+    let (mut d, _) = shown(with(ClientTls::Offer), MECHANISMS);
+    d.client(&format!("{STARTTLS}\n"));
+    assert_eq!(d.client_bytes(), PROCEED);
+    d.input(Input::ClientSecured);
+    d.client(&client_header("capulet.lit"));
+    assert!(d.client_bytes().ends_with(MECHANISMS));
+    log_in(&mut d);
 }
 
 #[test]
