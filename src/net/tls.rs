@@ -61,7 +61,7 @@ impl ServerTls {
             login,
             is_named: settings.server.is_some(),
             has_ca_file: settings.ca_file.is_some(),
-            probe: Probe::default(),
+            probe: Probe::new(settings.connect_timeout),
         })
     }
 
@@ -160,4 +160,50 @@ pub(super) fn to_ascii(domain: &str) -> Result<String, String> {
         return Ok(domain.to_owned());
     }
     idna::domain_to_ascii(domain).map_err(|_| format!("{domain} is no domain name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::CertificateFiles;
+
+    /// Sessions let no client name another domain; this is for whoever comes past them.
+    #[tokio::test]
+    async fn a_login_certificate_is_for_one_domain() {
+        let made = rcgen::generate_simple_self_signed(["juliet.lit".to_owned()]);
+        let made = made.expect("a certificate");
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        let pem = made.cert.pem() + &made.signing_key.serialize_pem();
+        file.write_all(pem.as_bytes()).expect("a written file");
+        let mut settings = Settings {
+            login_certificate: Some(CertificateFiles {
+                certificate: file.path().to_owned(),
+                key: file.path().to_owned(),
+            }),
+            ..Settings::default()
+        };
+        let error = ServerTls::new(&settings).err().map(|it| it.to_string());
+        assert!(error.is_some_and(|it| it.contains("needs one --domain")));
+        settings.session.domains = vec!["Münster.example".to_owned()];
+        let tls = ServerTls::new(&settings).expect("TLS");
+
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+        let address = socket.local_addr().expect("an address");
+        for (domain, is_right) in [
+            ("montague.lit", false),
+            ("xn--mnster-3ya.example", true),
+            ("münster.example.", true),
+        ] {
+            let tcp = TcpStream::connect(address).await.expect("a connection");
+            drop(socket.accept().await);
+            let secured = tls.secure(tcp, domain, Security::DirectTls, None).await;
+            let error = secured.err().expect("nobody speaks TLS there");
+            let is_refused = error.contains("is for the server of xn--mnster-3ya.example alone");
+            assert_eq!(is_refused, !is_right, "{error}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::xml::escape;
 
 /// How long a server is left alone between two looks for the same domain.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
-/// How long a look may take.
+/// How long a look may take at the most.
 const DEADLINE: Duration = Duration::from_secs(3);
 /// For how many domains looks are remembered.
 const LOOKS: usize = 256;
@@ -25,8 +25,9 @@ const LOOKS: usize = 256;
 const BEFORE_TLS: usize = 16 * 1024;
 
 /// Looks at certificates; one for the whole program.
-#[derive(Default)]
 pub(super) struct Probe {
+    /// How long a look may take.
+    timeout: Duration,
     /// Made at the first failure: most programs never need it.
     connector: OnceLock<Option<tokio_native_tls::TlsConnector>>,
     /// The last look for a domain.
@@ -41,6 +42,15 @@ struct Look {
 }
 
 impl Probe {
+    /// Looks that take no longer than a connection may.
+    pub(super) fn new(connect_timeout: Duration) -> Self {
+        Self {
+            timeout: connect_timeout.min(DEADLINE),
+            connector: OnceLock::new(),
+            looks: DashMap::new(),
+        }
+    }
+
     /// The certificate that the server at `address` shows for `domain`, which certificates know as `name`. `None` if
     /// there is none to be had, or if the last look was short ago and at another address.
     pub(super) async fn look(
@@ -68,7 +78,8 @@ impl Probe {
                 });
             }
         }
-        let seen = tokio::time::timeout(DEADLINE, self.see(address, domain, name, security)).await;
+        let seen =
+            tokio::time::timeout(self.timeout, self.see(address, domain, name, security)).await;
         let seen = seen.ok().flatten()?;
         if let Some(mut look) = self.looks.get_mut(name) {
             look.seen = Some(seen.clone());

@@ -286,7 +286,7 @@ fn a_probe_that_stalls() {
             0 => drop(acceptor.accept(stream)),
             _ => drop(Peer::new(stream).rest()),
         });
-        let log = server.refused(Some(&made), &[]);
+        let log = server.refused(Some(&made), &["--connect-timeout=1s"]);
         assert!(log.contains("certificate is for another name; "), "{log}");
         assert_eq!(server.count.load(Ordering::Relaxed), 2);
     }

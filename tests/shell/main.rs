@@ -13,6 +13,7 @@ mod compression;
 mod flow;
 mod forget;
 mod limits;
+mod login_certificate;
 mod reaching;
 mod recording;
 mod showing;
