@@ -196,7 +196,7 @@ impl Failure<'_> {
                     "nobody vouches for the server's certificate but itself (self-signed)",
                 )?;
                 self.write_names(f)?;
-                f.write_str("; if it is the right one, name a file with it with --ca-file")
+                f.write_str("; if it is the right one, save it and name the file with --ca-file")
             }
             Fault::Issuer => {
                 let issuer = self.seen.as_ref().and_then(|seen| seen.issuer.as_deref());
