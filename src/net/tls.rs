@@ -101,6 +101,7 @@ impl ServerTls {
             security,
             is_named: self.is_named,
             has_ca_file: self.has_ca_file,
+            has_login_cert: self.login.is_some(),
             tls_min: self.min,
             seen,
             now: OffsetDateTime::now_utc(),

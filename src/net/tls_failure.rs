@@ -22,6 +22,8 @@ pub(super) struct Failure<'a> {
     pub(super) is_named: bool,
     /// There is a `--ca-file`.
     pub(super) has_ca_file: bool,
+    /// There is a `--login-cert`.
+    pub(super) has_login_cert: bool,
     pub(super) tls_min: TlsVersion,
     /// What the refused certificate says of itself.
     pub(super) seen: Option<Certificate>,
@@ -44,7 +46,7 @@ pub(super) enum Kind {
     UnknownName,
     /// It speaks no TLS that is new enough.
     TooOld,
-    /// It did not take the certificate of `--login-cert`.
+    /// It did not take the certificate of `--login-cert`, or misses one.
     LoginRefused,
     /// It ended the connection.
     HungUp,
@@ -160,9 +162,12 @@ impl fmt::Display for Failure<'_> {
                      the server's admin for a newer one"
                 }
             }),
-            Kind::LoginRefused => f.write_str(
-                "the server did not take the certificate of this side; check --login-cert with the server's admin",
-            ),
+            Kind::LoginRefused => f.write_str(match self.has_login_cert {
+                true => {
+                    "the server did not take the certificate of --login-cert; ask the server's admin which one it takes"
+                }
+                false => "the server asks for a certificate of the user's; name it with --login-cert",
+            }),
             Kind::Other(reason) => write!(
                 f,
                 "the TLS handshake failed: {reason}; ask the server's admin whether TLS works there"
@@ -202,11 +207,11 @@ impl Failure<'_> {
                 let issuer = self.seen.as_ref().and_then(|seen| seen.issuer.as_deref());
                 match issuer {
                     Some(issuer) => write!(f, "the server's certificate comes from \"{issuer}\"")?,
-                    None => f.write_str("the server's certificate comes from somebody")?,
+                    None => f.write_str("the server's certificate comes from a CA")?,
                 }
                 f.write_str(match self.has_ca_file {
-                    true => ", who is neither trusted by this system nor in --ca-file",
-                    false => ", who is not trusted by this system",
+                    true => ", which is neither trusted by this system nor in --ca-file",
+                    false => ", which is not trusted by this system",
                 })?;
                 self.write_names(f)?;
                 f.write_str(
@@ -223,6 +228,7 @@ impl Failure<'_> {
 
     /// What is told of a server that says nothing, or nothing of TLS.
     fn write_silence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_direct = self.security == Security::DirectTls;
         match self.kind {
             Kind::TimedOut(time) => write!(
                 f,
@@ -230,21 +236,17 @@ impl Failure<'_> {
                 time.as_secs()
             )?,
             Kind::HungUp => f.write_str("the server hung up during the TLS handshake")?,
-            _ if self.security == Security::DirectTls => {
-                f.write_str("the server does not begin with TLS on this port")?;
-            }
+            _ if is_direct => f.write_str("the server does not begin with TLS on this port")?,
             _ => f.write_str("the server agreed to TLS, and then spoke none")?,
         }
-        f.write_str(match (self.security, self.is_named) {
-            (Security::DirectTls, true) if self.kind == Kind::NoTls => {
-                ": leave tls:// out, or name its TLS port"
+        f.write_str(match (is_direct, self.is_named, &self.kind) {
+            (true, true, Kind::NoTls) => ": leave tls:// out, or name its TLS port",
+            (true, false, Kind::NoTls) => {
+                ", although DNS says so for its domain: tell the server's admin, or name another port with --server"
             }
-            (Security::DirectTls, true) => {
+            (true, true, _) => {
                 ": if this port does not begin with TLS, leave tls:// out, else ask the server's admin whether TLS \
                  works there"
-            }
-            (Security::DirectTls, false) => {
-                ", as its domain says in DNS: tell the server's admin, or name another port with --server"
             }
             _ => ": ask the server's admin whether TLS works there",
         })
@@ -273,5 +275,92 @@ impl Failure<'_> {
     ) -> Option<time::Date> {
         let moment = which(self.seen.as_ref()?)?;
         is_so(moment, self.now).then(|| moment.date())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openssl_in_all_its_versions() {
+        for (verdict, fault) in [
+            ("hostname mismatch", Fault::Name),
+            ("Hostname mismatch", Fault::Name),
+            ("IP address mismatch", Fault::Name),
+            ("certificate has expired", Fault::Expired),
+            ("certificate is not yet valid", Fault::NotYetValid),
+            ("self-signed certificate", Fault::SelfSigned),
+            ("self signed certificate", Fault::SelfSigned),
+            (
+                "self signed certificate in certificate chain",
+                Fault::Issuer,
+            ),
+            ("unable to get local issuer certificate", Fault::Issuer),
+            ("unable to verify the first certificate", Fault::Issuer),
+            ("CA md too weak", Fault::Other("CA md too weak".to_owned())),
+        ] {
+            let text = format!(
+                "error:0A000086:SSL routines::certificate verify failed:s.c:1: ({verdict})"
+            );
+            assert_eq!(Fault::of(&text), fault, "{verdict}");
+        }
+    }
+
+    fn failure(kind: Kind, security: Security, is_named: bool) -> Failure<'static> {
+        Failure {
+            domain: "example.org",
+            kind,
+            security,
+            is_named,
+            has_ca_file: false,
+            has_login_cert: false,
+            tls_min: TlsVersion::V1_2,
+            seen: None,
+            now: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+
+    /// Who did not write `tls://` is not told to leave it out.
+    #[test]
+    fn only_what_was_named_is_to_be_named_otherwise() {
+        for kind in [
+            Kind::NoTls,
+            Kind::HungUp,
+            Kind::TimedOut(Duration::from_secs(7)),
+        ] {
+            for (security, is_named) in [
+                (Security::DirectTls, true),
+                (Security::DirectTls, false),
+                (Security::StartTls, true),
+                (Security::StartTls, false),
+            ] {
+                let told = failure(kind.clone(), security, is_named).to_string();
+                let is_tls_named = is_named && security == Security::DirectTls;
+                assert_eq!(told.contains("tls://"), is_tls_named, "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fault_without_a_second_look() {
+        for (fault, want) in [
+            (Fault::Name, "is for another name; "),
+            (Fault::Expired, "certificate has expired; "),
+            (Fault::NotYetValid, "is not valid yet; "),
+            (Fault::SelfSigned, "(self-signed); "),
+            (
+                Fault::Issuer,
+                "comes from a CA, which is not trusted by this system; ",
+            ),
+            (
+                Fault::Other("CA md too weak".to_owned()),
+                "is refused (CA md too weak); ",
+            ),
+        ] {
+            let kind = Kind::Certificate(fault);
+            let told = failure(kind, Security::StartTls, false).to_string();
+            assert!(told.contains(want), "{told}");
+        }
     }
 }

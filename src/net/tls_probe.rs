@@ -117,11 +117,12 @@ fn connector() -> native_tls::Result<tokio_native_tls::TlsConnector> {
 
 /// As much of a stream as leads to TLS.
 async fn start_tls(tcp: &mut TcpStream, domain: &str) -> Option<()> {
+    // As sessions write it.
     let header = format!(
-        "<?xml version='1.0'?><stream:stream xmlns='{}' xmlns:stream='{}' to='{}' version='1.0'>",
+        "<?xml version='1.0'?><stream:stream to='{}' version='1.0' xmlns='{}' xmlns:stream='{}'>",
+        escape(domain),
         ns::CLIENT,
-        ns::STREAM,
-        escape(domain)
+        ns::STREAM
     );
     tcp.write_all(header.as_bytes()).await.ok()?;
     let mut heard = Vec::new();

@@ -223,7 +223,7 @@ fn private_ca_names_its_issuer() {
         let log = Showing::start(&made, direct).refused(None, &[]);
         assert!(
             log.contains(
-                r#"comes from "Verona City Council", who is not trusted by this system; "#
+                r#"comes from "Verona City Council", which is not trusted by this system; "#
             ),
             "{log}"
         );
@@ -242,7 +242,7 @@ fn hostile_names_are_not_printed() {
     assert!(log.contains("is for d.lit and 3 more, not"), "{log}");
     let made = from_ca("\u{1b}[31m\u{202e}evil\"\nWARN");
     let log = Showing::start(&made, true).refused(None, &[]);
-    assert!(log.contains(r#"comes from "31mevilWARN", who"#), "{log}");
+    assert!(log.contains(r#"comes from "31mevilWARN", which"#), "{log}");
 }
 
 #[test]
