@@ -8,7 +8,6 @@
 //! | `tls_failure.rs` | why that did not work, in the user's words |
 //! | `tls_probe.rs` | looks again at a certificate that was refused |
 //! | `tls_certificate.rs` | what may be printed of it |
-//! | `identity.rs` | reads a certificate of the user's and its key |
 //! | `heard.rs` | keeps the first bytes a server sends |
 //! | `sandbox.rs` | the sockets and the file of a [`sandbox`](crate::sandbox) |
 //! | `budget.rs` | how much all sessions together may hold |
@@ -39,7 +38,6 @@ mod forget;
 mod half;
 mod heard;
 mod hello;
-mod identity;
 mod listener;
 mod pump;
 mod recorder;

@@ -10,8 +10,8 @@ use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_native_tls::TlsStream;
 
+use super::certificate;
 use super::heard::Heard;
-use super::identity;
 use super::tls_failure::{Failure, Kind};
 use super::tls_probe::Probe;
 use crate::config::{Settings, TlsVersion};
@@ -142,7 +142,10 @@ fn show_login_certificate(
     let [domain] = &settings.session.domains[..] else {
         anyhow::bail!("--login-cert needs one --domain, whose server is shown the certificate");
     };
-    tls.identity(identity::read(files, ["--login-cert", "--login-key"])?);
+    tls.identity(certificate::identity(
+        files,
+        ["--login-cert", "--login-key"],
+    )?);
     let domain = certificate_name(domain).map_err(anyhow::Error::msg)?;
     Ok(Some(domain))
 }

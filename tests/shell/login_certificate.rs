@@ -142,7 +142,7 @@ fn connect(
     let address = listener.address().unwrap();
     let stop = CancellationToken::new();
     let running = runtime.spawn(listener.run(settings, stop.clone()));
-    let mut client = Peer::new(std::net::TcpStream::connect(address).unwrap());
+    let mut client = Peer::new(std::net::TcpStream::connect(address.tcp().unwrap()).unwrap());
     client.send(&header(&format!("to='{domain}'")));
     let told = client.rest();
     drop(client);
@@ -260,11 +260,7 @@ fn files_that_are_no_use() {
             ["cannot read --login-key", "none.key"],
         ),
         ("user.key", "user.key", ["no PEM certificate", "user.key"]),
-        (
-            "user.crt",
-            "user.crt",
-            ["no PEM key: name its file with --login-key", "user.crt"],
-        ),
+        ("user.crt", "user.crt", ["no PEM key", "user.crt"]),
         (
             "user.crt",
             "locked.key",

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use native_tls::Identity;
 use tokio_native_tls::TlsAcceptor;
 
 pub use command::cert;
@@ -26,7 +27,7 @@ pub use folder::CertificateError;
 
 use self::folder::{Folder, file_domain};
 use self::pem::Pem;
-use crate::config::Settings;
+use crate::config::{CertificateFiles, Settings};
 use crate::session::ClientTls;
 
 /// Seconds of a day.
@@ -137,6 +138,15 @@ impl Certificates {
     pub(super) fn depend_on_name(&self) -> bool {
         self.made.len() > 1
     }
+}
+
+/// A certificate of the user's and its key, for TLS. Errors name the file and the option, of which the first names the
+/// certificate and the second the key.
+pub(super) fn identity(
+    files: &CertificateFiles,
+    [option, key_option]: [&str; 2],
+) -> anyhow::Result<Identity> {
+    Pem::read(files, option, key_option)?.identity()
 }
 
 /// The domains a certificate is made for without being asked.

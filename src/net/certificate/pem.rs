@@ -67,19 +67,11 @@ impl Pem {
             .with_context(|| format!("{name} holds a certificate that cannot be read"))?
             .into_iter();
         let Some(certificate) = certificates.next() else {
-            bail!("{name} holds no certificate in PEM (BEGIN CERTIFICATE)");
+            bail!("{name} holds no PEM certificate");
         };
-        if memchr::memmem::find(key, b"ENCRYPTED").is_some() {
-            bail!(
-                "the key in {key_name} is encrypted, and pubshim asks for no password: take it off with openssl pkey"
-            );
-        }
-        // OpenSSL's own way would ask the terminal for a password.
-        let Ok(key) = PKey::private_key_from_pem_callback(key, |_| Ok(0)) else {
-            bail!("{key_name} holds no private key in PEM (BEGIN PRIVATE KEY)");
-        };
+        let key = read_key(key).map_err(|reason| anyhow::anyhow!("{key_name} {reason}"))?;
         if !certificate.public_key()?.public_eq(&key) {
-            bail!("the key in {key_name} is not that of the certificate in {name}");
+            bail!("the key in {key_name} is not that of the first certificate in {name}");
         }
         Ok(Self {
             certificate,
@@ -149,6 +141,27 @@ impl Pem {
         let digest = self.certificate.digest(MessageDigest::sha256())?;
         let bytes: Vec<_> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
         Ok(bytes.join(":"))
+    }
+}
+
+/// The first key in a file, in any of the forms that OpenSSL writes; what is wrong with it, as the end of a sentence.
+fn read_key(pem: &[u8]) -> Result<PKey<Private>, &'static str> {
+    if memchr::memmem::find(pem, b"PRIVATE KEY-----").is_none() {
+        return Err("holds no PEM key");
+    }
+    let mut is_locked = false;
+    // Without this, OpenSSL would ask for the password on the terminal.
+    let refuse = |_: &mut [u8]| {
+        is_locked = true;
+        Err(ErrorStack::get())
+    };
+    let key = PKey::private_key_from_pem_callback(pem, refuse);
+    match (key, is_locked) {
+        (Ok(key), _) => Ok(key),
+        (Err(_), true) => {
+            Err("is locked with a password: write the key without it, with openssl pkey")
+        }
+        (Err(_), false) => Err("holds a key that cannot be read"),
     }
 }
 

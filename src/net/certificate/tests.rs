@@ -187,7 +187,7 @@ fn a_file_that_others_can_read_or_that_is_none() {
     fs::write(&kept.file, "-----BEGIN").expect("written");
     let error = refused();
     assert!(
-        error.contains("localhost.pem holds no certificate"),
+        error.contains("localhost.pem holds no PEM certificate"),
         "{error}"
     );
     assert!(error.contains("delete the file"), "{error}");
@@ -304,12 +304,12 @@ fn files_of_ones_own() {
     for (certificate, key, expected) in [
         (&missing, &key, "cannot read --cert "),
         (&certificate, &missing, "cannot read --key "),
-        (&key, &key, "key.pem holds no certificate"),
-        (&certificate, &certificate, "cert.pem holds no private key"),
+        (&key, &key, "key.pem holds no PEM certificate"),
+        (&certificate, &certificate, "cert.pem holds no PEM key"),
         (
             &certificate,
             &other,
-            "is not that of the certificate in --cert",
+            "is not that of the first certificate in --cert",
         ),
     ] {
         let error = read(certificate, key).expect_err(expected);
@@ -321,5 +321,5 @@ fn files_of_ones_own() {
         .private_key_to_pem_pkcs8_passphrase(cipher, b"secret");
     fs::write(&key, encrypted.expect("PEM")).expect("written");
     let error = read(&certificate, &key).expect_err("encrypted");
-    assert!(error.contains("is encrypted"), "{error}");
+    assert!(error.contains("is locked with a password"), "{error}");
 }
