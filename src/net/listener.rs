@@ -58,6 +58,9 @@ impl Listener {
     pub async fn bind(settings: &Settings) -> anyhow::Result<Self> {
         let connector = Connector::new(settings)?;
         let certificates = Certificates::open(settings)?;
+        let mut settings = settings.clone();
+        settings.session.certified = certificates.domains().to_vec();
+        let settings = &settings;
         let watchings = [recorder::start(settings)?, show::start(settings)?];
         let mut sockets = Vec::new();
         let mut addresses = Vec::new();

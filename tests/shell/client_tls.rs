@@ -180,7 +180,10 @@ fn a_client_that_stalls_in_the_handshake() {
 fn what_is_no_tls_after_all() {
     let mut stage = Stage::new(&[]);
     let mut client = stage.shim.connect();
-    client.stream.write_all(b"\x16\x03\x01\x00\x08nonsense").unwrap();
+    client
+        .stream
+        .write_all(b"\x16\x03\x01\x00\x08nonsense")
+        .unwrap();
     let mut told = Vec::new();
     let _ = client.stream.read_to_end(&mut told);
     assert!(!told.contains(&b'<'), "an alert at the most: {told:?}");
