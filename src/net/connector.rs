@@ -10,7 +10,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::either::Either;
 
-use super::tls::{SecureStream, ServerTls, to_ascii};
+use super::tls::{self, SecureStream, ServerTls, to_ascii};
 use crate::config::{ServerAddress, Settings};
 use crate::session::{Compress, Policy, Security, ServerFacts};
 
@@ -91,7 +91,7 @@ impl Connector {
         }
         let tcp = match stream {
             Either::Left(tcp) => tcp,
-            Either::Right(tls) => tls.get_ref().get_ref().get_ref().get_ref(),
+            Either::Right(tls) => tls::tcp(tls),
         };
         let is_here = |address: SocketAddr| address.ip().to_canonical().is_loopback();
         if tcp.peer_addr().is_ok_and(is_here) {
@@ -119,23 +119,20 @@ impl Connector {
             None => (to_ascii(&domain)?, XMPP_CLIENT_PORT, Security::StartTls),
         };
         let place = format!("{host}:{port}");
-        let connected = async {
-            let tcp = self.connect_tcp(&host, port, security).await?;
-            let stream = Either::Left(tcp);
-            let stream = match security {
-                Security::DirectTls => Arc::clone(&self).secure(stream, domain).await?,
-                Security::StartTls | Security::Plain => stream,
-            };
-            Ok((security, stream))
-        };
-        tokio::time::timeout(self.timeout, connected)
+        let connected = self.connect_tcp(&host, port, security);
+        let tcp = tokio::time::timeout(self.timeout, connected)
             .await
             .unwrap_or_else(|_| {
                 Err(format!(
                     "no connection to {place} within {} s: check the network, or name the server with --server",
                     self.timeout.as_secs()
                 ))
-            })
+            })?;
+        let stream = match security {
+            Security::DirectTls => self.start_tls(tcp, &domain, security).await?,
+            Security::StartTls | Security::Plain => Either::Left(tcp),
+        };
+        Ok((security, stream))
     }
 
     async fn connect_tcp(
@@ -206,7 +203,7 @@ impl Connector {
         })
     }
 
-    /// Secures a connection, checking the certificate against `domain` whatever host it leads to.
+    /// Secures a connection whose server has agreed to STARTTLS.
     pub(super) async fn secure(
         self: Arc<Self>,
         stream: ServerStream,
@@ -215,7 +212,19 @@ impl Connector {
         let Either::Left(tcp) = stream else {
             return Err("TLS was already up".to_owned());
         };
-        Ok(Either::Right(self.tls.secure(tcp, &domain).await?))
+        self.start_tls(tcp, &domain, Security::StartTls).await
+    }
+
+    /// Secures a connection, checking the certificate against `domain` whatever host it leads to.
+    async fn start_tls(
+        &self,
+        tcp: TcpStream,
+        domain: &str,
+        security: Security,
+    ) -> Result<ServerStream, String> {
+        let address = tcp.peer_addr().ok();
+        let secure = self.tls.secure(tcp, domain, security, address);
+        Ok(Either::Right(secure.await?))
     }
 }
 

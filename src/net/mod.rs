@@ -5,6 +5,11 @@
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
 //! | `connector.rs` | resolves and connects the server's leg |
 //! | `tls.rs` | secures the server's leg |
+//! | `tls_failure.rs` | why that did not work, in the user's words |
+//! | `tls_probe.rs` | looks again at a certificate that was refused |
+//! | `tls_certificate.rs` | what may be printed of it |
+//! | `identity.rs` | reads a certificate of the user's and its key |
+//! | `heard.rs` | keeps the first bytes a server sends |
 //! | `sandbox.rs` | the sockets and the file of a [`sandbox`](crate::sandbox) |
 //! | `budget.rs` | how much all sessions together may hold |
 //! | `zlib.rs` | the server's leg compressed |
@@ -32,7 +37,9 @@ mod client_tls;
 mod connector;
 mod forget;
 mod half;
+mod heard;
 mod hello;
+mod identity;
 mod listener;
 mod pump;
 mod recorder;
@@ -40,6 +47,9 @@ mod sandbox;
 mod show;
 mod socket;
 mod tls;
+mod tls_certificate;
+mod tls_failure;
+mod tls_probe;
 mod unix;
 mod watch;
 mod zlib;

@@ -17,8 +17,10 @@ const HANDSHAKE: u8 = 0x16;
 /// How far TLS on the client's leg is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tls {
-    /// There is none.
+    /// The client has sent nothing yet.
     #[default]
+    Unknown,
+    /// There is none.
     Plain,
     /// The shell does the handshake: nothing is read or written meanwhile.
     Accepting,
@@ -27,15 +29,13 @@ pub(super) enum Tls {
 }
 
 impl Session {
-    /// Whether these bytes of the client's, its first, begin a TLS connection that it may have.
-    pub(super) fn begins_tls(&self, leg: Leg, bytes: &[u8]) -> bool {
-        leg == Leg::Client
-            && self.phase == Phase::AwaitHeader
-            && self.tls == Tls::Plain
-            && self.options.client_tls != ClientTls::Off
-            && self.client.pending.is_empty()
-            && self.client.namespaces().is_none()
-            && bytes.first() == Some(&HANDSHAKE)
+    /// Whether these bytes are the client's first, and begin a TLS connection that it may have.
+    pub(super) fn begins_tls(&mut self, leg: Leg, bytes: &[u8]) -> bool {
+        let (Leg::Client, Tls::Unknown, Some(first)) = (leg, self.tls, bytes.first()) else {
+            return false;
+        };
+        self.tls = Tls::Plain;
+        self.options.client_tls != ClientTls::Off && *first == HANDSHAKE
     }
 
     /// Has the shell do the handshake, of which these bytes were read already.
@@ -48,13 +48,17 @@ impl Session {
         self.wire.output(Output::AcceptTls(hello.to_vec()));
     }
 
+    fn has_no_tls(&self) -> bool {
+        matches!(self.tls, Tls::Unknown | Tls::Plain)
+    }
+
     /// Whether the client is offered STARTTLS.
     pub(super) fn offers_tls(&self) -> bool {
         let is_certified = || {
             let mut domains = self.options.certified.iter();
             domains.any(|domain| domain.eq_ignore_ascii_case(&self.domain))
         };
-        self.tls == Tls::Plain
+        self.has_no_tls()
             && match self.options.client_tls {
                 ClientTls::Off => false,
                 ClientTls::Auto => is_certified(),
@@ -64,7 +68,7 @@ impl Session {
 
     /// Whether the client has to ask for TLS before anything else.
     pub(super) fn awaits_tls(&self) -> bool {
-        self.tls == Tls::Plain && self.options.client_tls == ClientTls::Require
+        self.has_no_tls() && self.options.client_tls == ClientTls::Require
     }
 
     /// Shows a client that must have TLS the way to it. The server hears nothing of it yet.
@@ -94,11 +98,11 @@ impl Session {
             let _ = write!(out, "<failure xmlns='{}'/>", ns::TLS);
         });
         let reason = match (self.tls, self.offers_tls()) {
-            (Tls::Plain, false) => {
+            (Tls::Unknown | Tls::Plain, false) => {
                 "the client asked for TLS, which this port does not have: set it to connect without encryption, or \
                  make a certificate with `pubshim cert`"
             }
-            (Tls::Plain, true) => "the client asked for TLS when it was too late",
+            (Tls::Unknown | Tls::Plain, true) => "the client asked for TLS when it was too late",
             (Tls::Accepting | Tls::Secured, _) => "the client asked for TLS, which it has",
         };
         self.refuse("policy-violation", reason);

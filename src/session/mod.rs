@@ -425,6 +425,13 @@ impl Session {
                     used += frame.len;
                     self.connection_mut(leg).frame_since = None;
                     self.handle_frame(leg, frame, bytes);
+                    if leg == Leg::Client && self.tls == Tls::Accepting {
+                        // Some clients end a line there.
+                        used += buf[used..]
+                            .iter()
+                            .take_while(|it| it.is_ascii_whitespace())
+                            .count();
+                    }
                     if leg == Leg::Client && self.tls == Tls::Accepting && used < buf.len() {
                         // Whoever wrote them could not know that TLS may begin.
                         self.refuse(

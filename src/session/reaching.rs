@@ -139,7 +139,6 @@ impl Session {
 
     /// Takes back all that concerns the server that was reached.
     fn leave_server(&mut self) {
-        self.note_outgoing();
         self.phase = Phase::Connecting;
         self.server_at.greeting = None;
         self.server_at.has_more = false;

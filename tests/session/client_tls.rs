@@ -9,6 +9,8 @@ use crate::scenes::*;
 
 const STARTTLS: &str = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
 const PROCEED: &str = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+const CONFLICT: &str =
+    "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
 /// How a TLS connection begins.
 const HELLO: [u8; 6] = [0x16, 3, 1, 2, 0, 1];
 
@@ -131,11 +133,22 @@ fn its_first_byte_is_nothing_special_later() {
     let (mut d, _) = shown(with(ClientTls::Offer), MECHANISMS);
     d.input(Input::Bytes(Leg::Client, &HELLO));
     d.assert_refused("bad-format");
+    for before in ["\n", "<"] {
+        let mut d = Driver::new(with(ClientTls::Offer));
+        d.client(before);
+        d.input(Input::Bytes(Leg::Client, &HELLO));
+        assert!(!d.client_bytes().is_empty());
+        assert!(
+            !d.outputs()
+                .iter()
+                .any(|it| matches!(it, Output::AcceptTls(_)))
+        );
+    }
 }
 
 #[test]
 fn bytes_behind_starttls_end_the_session() {
-    for behind in [AUTH, " ", "\n", "<"] {
+    for behind in [AUTH, "\n<auth", "<", "\u{16}"] {
         let (mut d, _) = shown(with(ClientTls::Offer), MECHANISMS);
         d.client(&format!("{STARTTLS}{behind}"));
         // Whether the client is told cannot be known before TLS.
@@ -147,6 +160,18 @@ fn bytes_behind_starttls_end_the_session() {
         assert_eq!(d.client_bytes(), "");
         assert!(!d.server_bytes().contains("<auth"), "{behind:?}");
     }
+}
+
+/// So does go-sendxmpp.
+#[test]
+fn a_line_that_ends_behind_starttls_is_no_harm() {
+    let (mut d, _) = shown(with(ClientTls::Offer), MECHANISMS);
+    d.client(&format!("{STARTTLS}\n"));
+    assert_eq!(d.client_bytes(), PROCEED);
+    d.input(Input::ClientSecured);
+    d.client(&client_header("capulet.lit"));
+    assert!(d.client_bytes().ends_with(MECHANISMS));
+    log_in(&mut d);
 }
 
 #[test]
@@ -327,9 +352,7 @@ fn nothing_is_written_into_a_handshake() {
         |d| d.input(Input::Eof(Leg::Server)),
         |d| d.input(Input::Shutdown),
         |d| d.advance(1000),
-        |d| {
-            d.server("<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>")
-        },
+        |d| d.server(CONFLICT),
     ];
     for end in ends {
         let (mut d, _) = shown(with(ClientTls::Offer), MECHANISMS);

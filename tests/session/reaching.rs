@@ -109,10 +109,13 @@ fn a_port_that_begins_with_tls() {
     );
 }
 
+/// What a server does that is none; it is handed its header.
+type End = fn(&mut Driver, &str);
+
 #[test]
 fn where_nothing_comes_of_a_server_the_next_is_tried() {
     let header = server_header("capulet.lit");
-    let ends: [(&str, fn(&mut Driver, &str)); 6] = [
+    let ends: [(&str, End); 6] = [
         ("without a word", |d, _| d.input(Input::Eof(Leg::Server))),
         ("said nothing", |d, _| d.advance(15)),
         ("no STARTTLS", |d, header| {
@@ -122,7 +125,7 @@ fn where_nothing_comes_of_a_server_the_next_is_tried() {
             d.server(&format!("{header}<stream:error><host-unknown xmlns='{STREAM_ERRORS}'/></stream:error></stream:stream>"));
         }),
         ("not well-formed", |d, header| {
-            d.server(&format!("{header}</oops><more/>"))
+            d.server(&format!("{header}</oops><more/>"));
         }),
         ("expired", |d, header| {
             d.server(&format!("{header}{STARTTLS}"));

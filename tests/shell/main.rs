@@ -8,11 +8,13 @@
 )]
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod certificates;
 mod client_tls;
 mod compression;
 mod flow;
 mod forget;
 mod limits;
+mod login_certificate;
 mod reaching;
 mod recording;
 mod showing;
