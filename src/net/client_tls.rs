@@ -136,14 +136,22 @@ fn failure(error: &str, domain: &str) -> String {
     }
     let advice = match error {
         _ if has(&["unsupported protocol", "alert protocol version"]) => {
-            "client and pubshim have no version of TLS in common: pubshim speaks 1.2 and 1.3"
+            "client and pubshim have no version of TLS in common: pubshim speaks 1.2 with clients"
         }
         _ if has(&["no shared cipher", "alert handshake failure"]) => {
             "client and pubshim have no cipher of TLS in common"
         }
+        _ if has(&[" alert "]) => "the client gave up in the TLS handshake",
         _ => "what the client sent is not TLS as it should be",
     };
-    format!("{advice} ({error})")
+    format!("{advice} ({})", reason(error))
+}
+
+/// What OpenSSL means, without its function and line: `error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`.
+fn reason(error: &str) -> &str {
+    let parts = error.strip_prefix("error:");
+    let reason = parts.and_then(|parts| parts.split(':').nth(3));
+    reason.unwrap_or(error)
 }
 
 #[cfg(test)]

@@ -20,7 +20,8 @@ use crate::session::{Event, Forget, Forgetting, Output};
 /// When nobody has logged in, something could not be removed, or nobody can be served or told.
 pub async fn forget(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let mut listener = Listener::bind(&settings).await?;
-    let address = listener.address().context("nothing to listen on")?;
+    let address = listener.addresses().next();
+    let address = address.context("nothing to listen on")?;
     let (sender, outcome) = channel();
     let report = Report {
         outcome: sender,

@@ -1,5 +1,6 @@
 //! Accepts clients, and ends their sessions when the program ends.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -58,6 +59,9 @@ impl Listener {
     pub async fn bind(settings: &Settings) -> anyhow::Result<Self> {
         let connector = Connector::new(settings)?;
         let certificates = Certificates::open(settings)?;
+        let mut settings = settings.clone();
+        settings.session.certified = certificates.domains().to_vec();
+        let settings = &settings;
         let watchings = [recorder::start(settings)?, show::start(settings)?];
         let mut sockets = Vec::new();
         let mut addresses = Vec::new();
@@ -82,9 +86,15 @@ impl Listener {
         self.watchings.push(watching);
     }
 
-    /// The first address clients connect to.
-    pub fn address(&self) -> Option<ListenAddress> {
-        self.sockets.first()?.address().ok()
+    /// The first IP address and port clients connect to.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.addresses().find_map(|address| address.tcp())
+    }
+
+    /// Where clients connect to.
+    pub fn addresses(&self) -> impl Iterator<Item = ListenAddress> {
+        let addresses = self.sockets.iter().map(Socket::address);
+        addresses.filter_map(Result::ok)
     }
 
     /// Serves clients until `stop` is cancelled, then waits for their sessions to end.

@@ -158,3 +158,21 @@ impl Drop for NewFolder {
         let _ = fs::remove_dir(&self.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_users_are_turned_away() {
+        for (user, own, expected) in [
+            (1000, 1000, true),
+            (0, 1000, true),
+            (0, 0, true),
+            (1001, 1000, false),
+            (1000, 0, false),
+        ] {
+            assert_eq!(is_allowed(user, own), expected, "{user} at {own}");
+        }
+    }
+}

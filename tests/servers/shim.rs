@@ -55,6 +55,8 @@ impl Shim {
     fn listen(name: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
         command
+            // Not the state folder of whoever runs the tests.
+            .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
             .args([name, "--listen", "127.0.0.1:0", "-v"])
             .args(arguments);
         for (name, _) in std::env::vars_os() {

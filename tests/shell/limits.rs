@@ -33,7 +33,10 @@ fn a_session_that_ends_makes_room() {
 #[test]
 fn what_is_no_xmpp_is_told_so() {
     let (server, connections) = Server::by_hand();
-    let shim = Shim::before(&server, &["--max-stanza-size-before-login=2000"]);
+    let shim = Shim::before(
+        &server,
+        &["--client-tls=off", "--max-stanza-size-before-login=2000"],
+    );
     let (mut juliet, mut server) = shim.log_in(&connections);
     for (sent, told) in [
         (

@@ -134,7 +134,12 @@ fn a_session_that_passes_unread_is_recorded_stanza_by_stanza() {
 fn a_folder_that_cannot_be_made_is_an_error_of_input_and_output() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_pubshim"))
-        .args(["run", "--listen=127.0.0.1:0", "--record"])
+        .args([
+            "run",
+            "--listen=127.0.0.1:0",
+            "--client-tls=off",
+            "--record",
+        ])
         .arg(file.path())
         .output()
         .unwrap();

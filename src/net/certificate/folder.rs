@@ -81,7 +81,7 @@ impl Folder {
                 left / DAY
             );
         } else {
-            let pem = self.renew(&domain, &file, pem, now).with_context(|| {
+            let pem = self.renew(&domain, &file, &pem, now).with_context(|| {
                 format!("the certificate in {shown} has expired, and cannot be made anew")
             })?;
             return Ok(Kept { file, pem });
@@ -110,7 +110,7 @@ impl Folder {
         }
     }
 
-    fn renew(&self, domain: &str, file: &Path, old: Pem, now: i64) -> anyhow::Result<Pem> {
+    fn renew(&self, domain: &str, file: &Path, old: &Pem, now: i64) -> anyhow::Result<Pem> {
         let pem = Pem::make(domain, Some(old.key()), now)?;
         self.write(&pem, |new| fs::rename(new, file))?;
         tracing::info!(

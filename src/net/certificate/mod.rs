@@ -161,6 +161,7 @@ fn domains(settings: &Settings) -> Vec<String> {
 fn acceptor(pem: &Pem) -> anyhow::Result<TlsAcceptor> {
     let mut tls = native_tls::TlsAcceptor::builder(pem.identity()?);
     tls.min_protocol_version(Some(native_tls::Protocol::Tlsv12));
+    // It is the newest, too: native-tls accepts no TLS 1.3.
     // Clients that ask for another protocol or none are let in all the same.
     tls.accept_alpn(&["xmpp-client"]);
     Ok(tls
