@@ -3,6 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
+//! | `proxy_header.rs` | what a proxy before pubshim says first: whose connection it is |
+//! | `descriptors.rs` | how many files may be open, and what becomes of who comes when they are |
 //! | `connector.rs` | resolves and connects the server's leg |
 //! | `tls.rs` | secures the server's leg |
 //! | `sandbox.rs` | the sockets and the file of a [`sandbox`](crate::sandbox) |
@@ -22,8 +24,10 @@
 
 mod budget;
 mod connector;
+mod descriptors;
 mod forget;
 mod listener;
+mod proxy_header;
 mod pump;
 mod recorder;
 mod sandbox;

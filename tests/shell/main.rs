@@ -9,9 +9,11 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod compression;
+mod descriptors;
 mod flow;
 mod forget;
 mod limits;
+mod proxied;
 mod reaching;
 mod recording;
 mod showing;
