@@ -106,7 +106,7 @@ enum Broken {
     #[error("its PROXY header did not come within {} s", PATIENCE.as_secs())]
     Slow,
     #[error("it broke within its PROXY header: {0}")]
-    Failed(#[from] io::Error),
+    Failed(io::Error),
 }
 
 async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Said, Broken> {
@@ -114,11 +114,12 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Said, Broken> {
     let mut length = FIXED;
     while header.len() < length {
         let left = u64::try_from(length - header.len()).unwrap_or_default();
-        if (&mut *stream).take(left).read_buf(&mut header).await? == 0 {
-            return Err(match header.len() {
-                0 => Broken::Nothing,
-                _ => Broken::Cut,
-            });
+        let read = (&mut *stream).take(left).read_buf(&mut header).await;
+        match read {
+            Ok(0) | Err(_) if header.is_empty() => return Err(Broken::Nothing),
+            Ok(0) => return Err(Broken::Cut),
+            Ok(_) => {}
+            Err(error) => return Err(Broken::Failed(error)),
         }
         // What is something else may never be so long.
         check_signature(&header)?;
@@ -165,7 +166,7 @@ fn parse(header: &[u8]) -> Result<Said, Broken> {
 #[cfg(test)]
 mod tests {
     use std::pin::Pin;
-    use std::task::{Context, Poll};
+    use std::task::{Context, Poll, Waker};
 
     use proptest::prelude::*;
     use tokio::io::ReadBuf;
@@ -182,6 +183,19 @@ mod tests {
         [PROTOCOL_PREFIX, &[command, family], &length, rest].concat()
     }
 
+    /// A stream whose other end has vanished.
+    struct Reset;
+
+    impl AsyncRead for Reset {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+        }
+    }
+
     /// A stream that gives one byte at a time.
     struct Slowly<'a>(&'a [u8]);
 
@@ -196,6 +210,14 @@ mod tests {
                 self.0 = rest;
             }
             Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What is read where there is nothing to wait for.
+    fn read_now(stream: &mut (impl AsyncRead + Unpin)) -> Result<Said, Broken> {
+        match std::pin::pin!(read(stream)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(said) => said,
+            Poll::Pending => panic!("there is nothing to wait for"),
         }
     }
 
@@ -273,8 +295,7 @@ mod tests {
     #[test]
     fn what_is_no_header_of_version_2() {
         for (bytes, reason) in [
-            (&b""[..], "before it began"),
-            (b"<", "something else"),
+            (&b"<"[..], "something else"),
             (BEHIND, "something else"),
             (b"\r\n\r\n<?xml version='1.0'?>", "something else"),
             (b"\x16\x03\x01\x02\x00\x01\x00", "something else"),
@@ -309,7 +330,17 @@ mod tests {
         let whole = header(0x21, 0x11, IPV4);
         for end in 1..whole.len() {
             assert!(refused(&whole[..end]).contains("ended within"), "{end}");
+            let mut broken = (&whole[..end]).chain(Reset);
+            let reason = read_now(&mut broken).unwrap_err().to_string();
+            assert!(reason.contains("broke within"), "{reason}");
         }
+    }
+
+    /// As for a health check of another kind.
+    #[test]
+    fn a_connection_on_which_nothing_was_said() {
+        assert!(matches!(try_read(b""), (Err(Broken::Nothing), 0)));
+        assert!(matches!(read_now(&mut Reset), Err(Broken::Nothing)));
     }
 
     proptest! {

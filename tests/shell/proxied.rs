@@ -4,7 +4,7 @@ use std::net::{IpAddr, Shutdown, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::tools::{Peer, Server, Shim, header};
+use crate::tools::{PATIENCE, Peer, Server, Shim, header};
 
 const PROXIED: [&str; 2] = ["--proxy-from=127.0.0.1", "--allow-remote-plaintext"];
 
@@ -33,7 +33,7 @@ fn connect_from(ip: &str, shim: &Shim) -> Peer {
 /// Opens a stream; the server's end of it.
 fn open(client: &mut Peer, connections: &std::sync::mpsc::Receiver<Peer>) -> Peer {
     client.send(&header("to='localhost'"));
-    let mut server = connections.recv().unwrap();
+    let mut server = connections.recv_timeout(PATIENCE).unwrap();
     server.wait("to='localhost'>");
     server
 }
@@ -72,7 +72,7 @@ fn a_client_that_speaks_in_the_same_breath() {
     let mut client = shim.connect();
     let open = header("to='localhost'");
     client.send_bytes(&[&proxy_header(1), open.as_bytes()].concat());
-    let mut server = connections.recv().unwrap();
+    let mut server = connections.recv_timeout(PATIENCE).unwrap();
     assert!(server.wait(&open).ends_with(&open));
 }
 
