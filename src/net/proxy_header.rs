@@ -179,7 +179,9 @@ mod tests {
 
     /// A header with these two bytes behind the signature and this rest.
     fn header(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
+        let length = u16::try_from(rest.len())
+            .expect("a short rest")
+            .to_be_bytes();
         [PROTOCOL_PREFIX, &[command, family], &length, rest].concat()
     }
 
@@ -242,18 +244,18 @@ mod tests {
     fn said(header: &[u8]) -> Said {
         let (said, count) = try_read(&[header, BEHIND].concat());
         assert_eq!(count, header.len(), "{said:?}");
-        said.unwrap()
+        said.expect("a good header")
     }
 
     /// Why these bytes are refused.
     fn refused(bytes: &[u8]) -> String {
         let (said, count) = try_read(bytes);
         assert!(count <= LONGEST);
-        said.unwrap_err().to_string()
+        said.expect_err("no header").to_string()
     }
 
     fn from(address: &str) -> Said {
-        Said::Client(Origin::Address(address.parse().unwrap()))
+        Said::Client(Origin::Address(address.parse().expect("an address")))
     }
 
     #[test]
@@ -331,7 +333,7 @@ mod tests {
         for end in 1..whole.len() {
             assert!(refused(&whole[..end]).contains("ended within"), "{end}");
             let mut broken = (&whole[..end]).chain(Reset);
-            let reason = read_now(&mut broken).unwrap_err().to_string();
+            let reason = read_now(&mut broken).expect_err("no end").to_string();
             assert!(reason.contains("broke within"), "{reason}");
         }
     }
