@@ -169,7 +169,7 @@ fn who_is_no_proxy_is_not_believed() {
 #[test]
 fn a_proxy_on_a_socket_of_both_families() {
     let (server, connections) = Server::by_hand();
-    let mut shim = proxied(&server, &["--listen", "[::]:0"]);
+    let mut shim = proxied(&server, &["--listen", "[::ffff:127.0.0.1]:0"]);
     let mut client = shim.connect();
     client.send_bytes(&proxy_header(1));
     shim.wait_for_log("peer=192.0.2.7:54321");
