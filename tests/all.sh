@@ -1,6 +1,6 @@
 #!/bin/sh
 # Passes all tests on a fresh Debian machine: installs what they need, then runs those that need no
-# server and those against real servers (ejabberd, Prosody) and clients (slixmpp, aioxmpp, mcabber).
+# server and those against real servers (ejabberd, Prosody), a proxy (haproxy) and clients (slixmpp, aioxmpp, mcabber).
 # Needs Rust (rustup.rs).
 set -eu
 cd "$(dirname "$0")/.."
@@ -9,7 +9,7 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-packages="ejabberd prosody mcabber go-sendxmpp python3 python3-venv gcc g++ pkg-config libssl-dev strace"
+packages="ejabberd prosody mcabber go-sendxmpp haproxy python3 python3-venv gcc g++ pkg-config libssl-dev strace"
 missing=$(for package in $packages; do
     dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
 done)

@@ -1,6 +1,7 @@
 //! Accepts clients, and ends their sessions when the program ends.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,21 +16,35 @@ use super::budget::Budget;
 use super::certificate::Certificates;
 use super::client::{self, PlainClient};
 use super::connector::Connector;
+use super::descriptors::Spare;
 use super::pump::Pump;
-use super::socket::Socket;
+use super::socket::{Peer, Socket};
 use super::watch::Watching;
-use super::{recorder, show};
+use super::{descriptors, proxy_header, recorder, show};
 use crate::config::{ListenAddress, Settings};
 use crate::session::{Options, Seed};
 
+/// A stream that says no more than why there is none.
+macro_rules! refusal {
+    ($reason:literal) => {
+        concat!(
+            "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
+             xmlns:stream='http://etherx.jabber.org/streams' version='1.0'><stream:error>\
+             <resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
+             <text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>",
+            $reason,
+            "</text></stream:error></stream:stream>"
+        )
+        .as_bytes()
+    };
+}
+
 /// What a client is told that comes when there are as many as allowed.
-const FULL: &[u8] = b"<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
-    xmlns:stream='http://etherx.jabber.org/streams' version='1.0'><stream:error>\
-    <resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
-    <text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>pubshim has as many sessions \
-    as --max-sessions allows</text></stream:error></stream:stream>";
-/// How long to wait when the system has no room for another connection.
-const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
+const FULL: &[u8] = refusal!("pubshim has as many sessions as --max-sessions allows");
+/// What a client is told for which the system has no descriptor.
+const NO_DESCRIPTOR: &[u8] = refusal!("pubshim has as many connections as its system allows");
+/// How long to wait when a client could not be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The addresses clients connect to.
 pub struct Listener {
@@ -47,6 +62,8 @@ struct Shared {
     budget: Arc<Budget>,
     /// Who is told what sessions do.
     watchings: Vec<Watching>,
+    /// Who says first whose connections it passes on.
+    proxies: Vec<IpAddr>,
     /// Sessions so far.
     count: AtomicU64,
     room: Arc<Semaphore>,
@@ -99,18 +116,20 @@ impl Listener {
 
     /// Serves clients until `stop` is cancelled, then waits for their sessions to end.
     pub async fn run(self, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+        let max_sessions = descriptors::sessions(&settings);
         let options = Options {
             certified: self.certificates.domains().to_vec(),
             ..settings.session
         };
         let shared = Arc::new(Shared {
+            proxies: settings.proxy_from,
             watchings: self.watchings,
             count: AtomicU64::new(0),
             connector: Arc::new(self.connector),
             certificates: Arc::new(self.certificates),
             budget: Budget::new(settings.max_held),
             options: Arc::new(options),
-            room: Arc::new(Semaphore::new(settings.max_sessions)),
+            room: Arc::new(Semaphore::new(max_sessions)),
             sessions: TaskTracker::new(),
             stop,
         });
@@ -145,23 +164,40 @@ impl Listener {
 }
 
 async fn accept(socket: Socket, shared: Arc<Shared>) {
+    let mut spare = Spare::new();
     while let Some(accepted) = shared.stop.run_until_cancelled(socket.accept()).await {
-        match accepted {
+        let result = match accepted {
             Ok((client, peer)) => {
                 let number = shared.count.fetch_add(1, Ordering::Relaxed) + 1;
-                let span = tracing::info_span!("session", number, %peer);
-                span.in_scope(|| start(client, number, &shared));
+                let is_proxy = peer.ip().is_some_and(|ip| shared.proxies.contains(&ip));
+                let span = proxy_header::span(number, peer, is_proxy);
+                span.in_scope(|| start(client, number, is_proxy, &shared));
+                continue;
             }
-            Err(error) => {
-                // Out of file descriptors, most likely: those who are here go on.
-                tracing::warn!("cannot accept a client: {error}");
-                tokio::time::sleep(NO_ROOM_PAUSE).await;
+            Err(error) if descriptors::are_used_up(&error) => {
+                let tell = |(client, peer)| turn_away(&client, peer, &error);
+                spare.lend(socket.accept(), tell).await
             }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            tracing::warn!("cannot accept a client: {error}");
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
 
-fn start(client: PlainClient, number: u64, shared: &Arc<Shared>) {
+/// Tells a client that there is no descriptor for its session.
+fn turn_away(client: &PlainClient, peer: Peer, error: &io::Error) {
+    tracing::warn!(
+        %peer,
+        "turned a client away: {error}; allow pubshim more of them (`ulimit -n`, or LimitNOFILE in the systemd unit), \
+         or lower --max-sessions"
+    );
+    client::say(client, NO_DESCRIPTOR);
+}
+
+fn start(client: PlainClient, number: u64, is_proxy: bool, shared: &Arc<Shared>) {
     let Ok(permit) = Arc::clone(&shared.room).try_acquire_owned() else {
         tracing::warn!("turned a client away: as many sessions as --max-sessions allows");
         client::say(&client, FULL);
@@ -173,19 +209,46 @@ fn start(client: PlainClient, number: u64, shared: &Arc<Shared>) {
         return;
     }
     tracing::debug!("connected");
-    // A future holds its arguments several times over: better that this is a pointer.
-    let watches = shared.watchings.iter();
-    let pump = Box::new(Pump::new(
-        client,
-        Arc::clone(&shared.options),
-        Seed(seed),
-        Arc::clone(&shared.connector),
-        Arc::clone(&shared.certificates),
-        shared.budget.share(),
-        watches.map(|watching| watching.session(number)).collect(),
-    ));
-    let task = run(pump, shared.stop.clone(), permit).in_current_span();
-    shared.sessions.spawn(task);
+    let session = Arc::clone(shared);
+    let pump = move |client| session.pump(client, number, Seed(seed));
+    let stop = shared.stop.clone();
+    if is_proxy {
+        let task = run_behind_proxy(client, pump, stop, permit);
+        shared.sessions.spawn(task.in_current_span());
+    } else {
+        let task = run(pump(client), stop, permit);
+        shared.sessions.spawn(task.in_current_span());
+    }
+}
+
+impl Shared {
+    /// A session with its client.
+    fn pump(&self, client: PlainClient, number: u64, seed: Seed) -> Box<Pump> {
+        let watches = self.watchings.iter();
+        // A future holds its arguments several times over: better that this is a pointer.
+        Box::new(Pump::new(
+            client,
+            Arc::clone(&self.options),
+            seed,
+            Arc::clone(&self.connector),
+            Arc::clone(&self.certificates),
+            self.budget.share(),
+            watches.map(|watching| watching.session(number)).collect(),
+        ))
+    }
+}
+
+/// Runs a session that begins when the proxy has said whose it is, if it is anybody's.
+async fn run_behind_proxy(
+    mut proxy: PlainClient,
+    pump: impl FnOnce(PlainClient) -> Box<Pump>,
+    stop: CancellationToken,
+    permit: OwnedSemaphorePermit,
+) {
+    let passes = Box::pin(proxy_header::passes(&mut proxy));
+    if stop.run_until_cancelled(passes).await == Some(true) {
+        run(pump(proxy), stop, permit).await;
+    }
 }
 
 async fn run(pump: Box<Pump>, stop: CancellationToken, permit: OwnedSemaphorePermit) {

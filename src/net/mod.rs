@@ -3,6 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
+//! | `proxy_header.rs` | what a proxy before pubshim says first: whose connection it is |
+//! | `descriptors.rs` | how many files may be open, and what becomes of who comes when they are |
 //! | `connector.rs` | resolves and connects the server's leg |
 //! | `tls.rs` | secures the server's leg |
 //! | `tls_failure.rs` | why that did not work, in the user's words |
@@ -34,11 +36,13 @@ mod certificate;
 mod client;
 mod client_tls;
 mod connector;
+mod descriptors;
 mod forget;
 mod half;
 mod heard;
 mod hello;
 mod listener;
+mod proxy_header;
 mod pump;
 mod recorder;
 mod sandbox;

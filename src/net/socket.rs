@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -27,6 +27,16 @@ pub(super) enum Peer {
     Tcp(SocketAddr),
     /// A process on this machine.
     Unix,
+}
+
+impl Peer {
+    /// Its IP address, in the shorter form if it has two.
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip().to_canonical()),
+            Self::Unix => None,
+        }
+    }
 }
 
 impl fmt::Display for Peer {

@@ -53,6 +53,7 @@ mod compression;
 mod demo;
 mod direct;
 mod forget;
+mod haproxy;
 mod login_certificate;
 mod presence;
 mod pubsub;

@@ -137,6 +137,16 @@ impl Shim {
         numbers
     }
 
+    /// Waits until a proxy has passed so many clients on to it.
+    pub(crate) fn wait_for_passed_on(&self, count: usize) {
+        let mut seen = 0;
+        let found = self.process.output.find(|line| {
+            seen += usize::from(line.contains("passed on by a proxy"));
+            (seen == count).then_some(())
+        });
+        assert!(found.is_some(), "{seen} of {count} clients were passed on");
+    }
+
     /// Waits for a line of its log that contains this.
     pub(crate) fn wait_for_log(&self, part: &str) {
         let found = self

@@ -142,7 +142,7 @@ fn connect(
     let address = listener.address().unwrap();
     let stop = CancellationToken::new();
     let running = runtime.spawn(listener.run(settings, stop.clone()));
-    let mut client = Peer::new(std::net::TcpStream::connect(address.tcp().unwrap()).unwrap());
+    let mut client = Peer::new(std::net::TcpStream::connect(address).unwrap());
     client.send(&header(&format!("to='{domain}'")));
     let told = client.rest();
     drop(client);

@@ -11,10 +11,12 @@
 mod certificates;
 mod client_tls;
 mod compression;
+mod descriptors;
 mod flow;
 mod forget;
 mod limits;
 mod login_certificate;
+mod proxied;
 mod reaching;
 mod recording;
 mod showing;

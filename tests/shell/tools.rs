@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Nothing takes so long unless something is wrong.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub const FEATURES_LOGIN: &str = "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
     <mechanism>PLAIN</mechanism></mechanisms></stream:features>";
@@ -30,6 +30,8 @@ pub struct Shim {
     child: Child,
     pub port: u16,
     log: Receiver<String>,
+    /// What comes first of each connection.
+    preface: Vec<u8>,
 }
 
 impl Shim {
@@ -67,6 +69,7 @@ impl Shim {
             child,
             port: 0,
             log,
+            preface: Vec::new(),
         };
         let line = shim.wait_for_log("listening on ");
         // A path has none.
@@ -127,6 +130,11 @@ impl Shim {
         1024 * kibibytes.parse::<usize>().unwrap()
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(
@@ -153,8 +161,16 @@ impl Shim {
         assert_eq!(self.exit_code(), Some(0));
     }
 
+    /// Every connection begins with these bytes.
+    pub fn with_preface(mut self, preface: Vec<u8>) -> Self {
+        self.preface = preface;
+        self
+    }
+
     pub fn connect(&self) -> Peer {
-        Peer::new(TcpStream::connect(("127.0.0.1", self.port)).unwrap())
+        let mut peer = Peer::new(TcpStream::connect(("127.0.0.1", self.port)).unwrap());
+        peer.send_bytes(&self.preface);
+        peer
     }
 
     /// A client that is logged in, and the server's end of its session.
@@ -264,7 +280,11 @@ impl<S: Read + Write> Peer<S> {
     }
 
     pub fn send(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).unwrap();
+        self.send_bytes(text.as_bytes());
+    }
+
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
     }
 
     /// Reads until `text` has come; everything up to its end.
