@@ -3,7 +3,13 @@
 //! | file | holds |
 //! |---|---|
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
-//! | `connector.rs` | resolves and connects the server's leg |
+//! | `connector.rs` | connects the server's leg, or says what was tried |
+//! | `names.rs`, `dns.rs` | look up servers and addresses |
+//! | `targets.rs` | which servers of a domain to try, in which order |
+//! | `route.rs` | what of them is still to be tried for one session |
+//! | `race.rs` | the first of several addresses that answers |
+//! | `proxy.rs` | the way through a SOCKS5 proxy |
+//! | `facts.rs` | what sessions have learned of servers |
 //! | `tls.rs` | secures the server's leg |
 //! | `sandbox.rs` | the sockets and the file of a [`sandbox`](crate::sandbox) |
 //! | `budget.rs` | how much all sessions together may hold |
@@ -22,12 +28,20 @@
 
 mod budget;
 mod connector;
+#[cfg(feature = "srv")]
+mod dns;
+mod facts;
 mod forget;
 mod listener;
+mod names;
+mod proxy;
 mod pump;
+mod race;
 mod recorder;
+mod route;
 mod sandbox;
 mod show;
+mod targets;
 mod tls;
 mod watch;
 mod zlib;

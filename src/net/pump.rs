@@ -15,10 +15,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::either::Either;
 
 use super::budget::Share;
-use super::connector::{Connector, ServerStream};
+use super::connector::{Connector, ServerStream, Way};
+use super::route::Route;
 use super::watch::Watch;
 use super::zlib::{Traffic, Zlib};
-use crate::session::{Event, Input, Leg, Level, Options, Output, Seed, Session};
+use crate::session::{Event, Input, Leg, Level, Options, Output, Reached, Seed, Session};
 
 /// What one read takes at the most.
 const READ_SIZE: usize = 16 * 1024;
@@ -32,9 +33,16 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE].into());
 }
 
-/// A connection that is made or secured, and what the session is told when it is.
-type Connecting =
-    Pin<Box<dyn Future<Output = Result<(ServerStream, Input<'static>), String>> + Send>>;
+/// A connection that is made or secured.
+type Connecting = Pin<Box<dyn Future<Output = Result<Made, String>> + Send>>;
+
+/// What came of it.
+enum Made {
+    /// A server was reached: how to go on from it, and what the session is told.
+    Reached(Box<Route>, Reached, ServerStream),
+    /// Its TLS is up.
+    Secured(ServerStream),
+}
 
 /// The server's leg: as it is, or compressed.
 type ServerLeg = Either<ServerStream, Box<Zlib<ServerStream>>>;
@@ -47,6 +55,8 @@ pub(super) struct Pump {
     /// The server's leg while it is being made or secured.
     connecting: Option<Connecting>,
     connector: Arc<Connector>,
+    /// The way to other servers, as long as the client has been told nothing by the one that was reached.
+    route: Option<Box<Route>>,
     /// A place among the compressed sessions, from when the server has offered it until it does it or refuses.
     place: Option<OwnedSemaphorePermit>,
     /// What passes compressed, if anything does.
@@ -100,6 +110,7 @@ impl Pump {
             server: Half::new(None),
             connecting: None,
             connector,
+            route: None,
             place: None,
             traffic: None,
             domain: String::new(),
@@ -137,6 +148,7 @@ impl Pump {
             moved |= poll_read(&mut self.client, &mut self.session, Leg::Client, cx, now);
             moved |= poll_read(&mut self.server, &mut self.session, Leg::Server, cx, now);
             moved |= self.follow_outputs();
+            self.settle();
             moved |= poll_write(&mut self.client, &mut self.session, Leg::Client, cx, now);
             moved |= poll_write(&mut self.server, &mut self.session, Leg::Server, cx, now);
             if self.client.stream.is_none()
@@ -159,14 +171,46 @@ impl Pump {
             return false;
         };
         self.connecting = None;
-        match result {
-            Ok((stream, input)) => {
-                self.session.handle(input, now);
-                self.server.stream = Some(Either::Left(stream));
+        let (input, stream) = match result {
+            Ok(Made::Reached(route, reached, stream)) => {
+                self.route = Some(route);
+                (Input::Connected(reached), Some(stream))
             }
-            Err(reason) => self.session.handle(Input::Failed(reason), now),
-        }
+            Ok(Made::Secured(stream)) => (Input::Secured, Some(stream)),
+            Err(reason) => (Input::Failed(reason), None),
+        };
+        self.session.handle(input, now);
+        self.server.stream = stream.map(Either::Left);
         true
+    }
+
+    /// Connects to where `way` leads, whatever connection there was.
+    fn connect(&mut self, way: impl Future<Output = Way> + Send + 'static) {
+        self.server = Half::new(None);
+        self.connecting = Some(Box::pin(async {
+            let (route, reached, stream) = way.await?;
+            Ok(Made::Reached(route, reached, stream))
+        }));
+    }
+
+    /// Connects to another server than the one that was reached: to the host it named, or to the next.
+    fn connect_elsewhere(&mut self, host: Option<String>, reason: String) {
+        let connector = Arc::clone(&self.connector);
+        match (self.route.take(), host) {
+            (Some(route), Some(host)) => self.connect(connector.connect_to(route, host)),
+            (Some(route), None) => self.connect(connector.connect_next(route, reason)),
+            (None, _) => {
+                let now = self.start.elapsed();
+                self.session.handle(Input::Failed(reason), now);
+            }
+        }
+    }
+
+    /// The client is being told something by the server that was reached: there is no way back.
+    fn settle(&mut self) {
+        if self.server.stream.is_some() && !self.session.outgoing(Leg::Client).is_empty() {
+            self.route = None;
+        }
     }
 
     /// Does what the session wants done; whether there was anything.
@@ -185,23 +229,24 @@ impl Pump {
             match output {
                 Output::Connect { domain } => {
                     self.domain.clone_from(&domain);
-                    let connector = Arc::clone(&self.connector);
-                    self.connecting = Some(Box::pin(async move {
-                        let facts = connector.facts(&domain);
-                        let (security, stream) = connector.connect(domain).await?;
-                        Ok((stream, Input::connected(security, facts)))
-                    }));
+                    self.connect(Arc::clone(&self.connector).connect(domain));
+                }
+                Output::ConnectNext(reason) => self.connect_elsewhere(None, reason),
+                Output::ConnectTo(host) => {
+                    let reason =
+                        format!("the server wants its users at {host}: name it with --server");
+                    self.connect_elsewhere(Some(host), reason);
                 }
                 Output::StartTls => {
                     if let Some(Either::Left(stream)) = self.server.stream.take() {
                         let secure =
                             Arc::clone(&self.connector).secure(stream, self.domain.clone());
                         self.connecting =
-                            Some(Box::pin(async { Ok((secure.await?, Input::Secured)) }));
+                            Some(Box::pin(async { Ok(Made::Secured(secure.await?)) }));
                     }
                 }
                 // To be done.
-                Output::ConnectNext(_) | Output::ConnectTo(_) | Output::AcceptTls(_) => {}
+                Output::AcceptTls(_) => {}
                 Output::MayCompress => self.take_place(),
                 Output::Compress(read) => self.compress(read),
                 Output::Hold(bytes) => {

@@ -9,9 +9,12 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod compression;
+mod dns;
+mod finding;
 mod flow;
 mod forget;
 mod limits;
+mod proxy;
 mod reaching;
 mod recording;
 mod showing;
