@@ -15,7 +15,7 @@ use super::names::{Names, addresses_by_system};
 use super::proxy;
 use super::race::{Until, race};
 use super::route::{Credentials, Route, Tried, to_host};
-use super::targets::{Plan, Service, Target, plan};
+use super::targets::{Plan, Service, Target, place, plan};
 use super::tls::{SecureStream, ServerTls};
 use crate::config::{ProxyAddress, ServerAddress, Settings};
 use crate::session::{Compress, Policy, Reached, Security, ServerFacts};
@@ -124,10 +124,7 @@ impl Connector {
     /// user.
     pub(super) async fn connect(self: Arc<Self>, domain: String) -> Way {
         let deadline = Instant::now() + self.timeout;
-        let mut route = Box::new(self.find(domain).await?);
-        if let Some(proxy) = &self.proxy {
-            route.credentials = Some(proxy::credentials(proxy)?);
-        }
+        let route = Box::new(self.find(domain).await?);
         self.go_on(route, deadline).await
     }
 
@@ -153,7 +150,7 @@ impl Connector {
     async fn find(&self, domain: String) -> Result<Route, String> {
         if let Some(server) = &self.server {
             let target = Target {
-                host: server.host.clone(),
+                host: to_host(&server.host)?,
                 port: server.port,
                 security: server.security,
             };
@@ -190,7 +187,10 @@ impl Connector {
                     route.reached(target);
                     return Ok((route, reached, stream));
                 }
-                Err(tried) => route.failed(&target, tried),
+                Err(tried) => {
+                    tracing::debug!("{target} is of no use: {tried}");
+                    route.failed(&target, tried);
+                }
             }
         }
         Err(route.report())
@@ -203,13 +203,15 @@ impl Connector {
         target: &Target,
         until: Until,
     ) -> Result<ServerStream, Tried> {
-        let tcp = match (&self.proxy, &route.credentials) {
-            (Some(proxy), Some(credentials)) => {
+        let tcp = match &self.proxy {
+            Some(proxy) => {
+                let credentials = route.credentials(proxy)?;
                 self.connect_through(proxy, credentials, target, until)
                     .await?
             }
-            _ => self.connect_directly(route, target, until).await?,
+            None => self.connect_directly(route, target, until).await?,
         };
+        prepare(&tcp);
         if target.security != Security::DirectTls {
             return Ok(Either::Left(tcp));
         }
@@ -254,14 +256,14 @@ impl Connector {
             ));
         }
         let addresses = route.take_addresses(&allowed);
-        let tcp = race(&addresses, target.port, until).await;
-        let tcp = tcp.map_err(|reason| {
+        let leads_back = |tcp: &TcpStream| self.leads_back(tcp);
+        let connected = race(&addresses, target.port, until, leads_back).await;
+        connected.map_err(|reason| {
             Tried::new(
                 format!("cannot connect to {reason}"),
                 "is the server running there? name another with --server",
             )
-        })?;
-        self.check(tcp, "server")
+        })
     }
 
     /// Has the proxy connect to the target.
@@ -272,7 +274,7 @@ impl Connector {
         target: &Target,
         until: Until,
     ) -> Result<TcpStream, Tried> {
-        let place = proxy::place(proxy);
+        let place = place(&proxy.host, proxy.port);
         let cannot_connect = |reason: &str| {
             Tried::new(
                 format!("cannot connect to the proxy {place}: {reason}"),
@@ -283,9 +285,9 @@ impl Connector {
         let found = found.unwrap_or_else(|_| Err("its name is not found in time".to_owned()));
         let found = found.map_err(|reason| cannot_connect(&reason))?;
         let addresses = &found[..found.len().min(MOST_OF_PROXY)];
-        let tcp = race(addresses, proxy.port, until).await;
-        let tcp = tcp.map_err(|reason| cannot_connect(&reason))?;
-        let tcp = self.check(tcp, "proxy")?;
+        let leads_back = |tcp: &TcpStream| self.leads_back(tcp);
+        let connected = race(addresses, proxy.port, until, leads_back).await;
+        let tcp = connected.map_err(|reason| cannot_connect(&reason))?;
         match timeout_at(until.at, proxy::connect(tcp, proxy, credentials, target)).await {
             Ok(connected) => connected,
             Err(_) => Err(Tried::new(
@@ -295,22 +297,6 @@ impl Connector {
                 "is it a SOCKS5 proxy, and can it reach the server? if the way is long, raise --connect-timeout",
             )),
         }
-    }
-
-    /// Prepares a connection, unless it leads to pubshim.
-    fn check(&self, tcp: TcpStream, what: &str) -> Result<TcpStream, Tried> {
-        if self.leads_back(&tcp) {
-            let address = tcp.peer_addr().map(|it| it.to_string());
-            return Err(Tried::new(
-                format!("{} is pubshim itself", address.unwrap_or_default()),
-                match what {
-                    "proxy" => "name the real proxy with --proxy",
-                    _ => "name the real server with --server",
-                },
-            ));
-        }
-        prepare(&tcp);
-        Ok(tcp)
     }
 
     /// Whether a connection leads to one of our own sockets.

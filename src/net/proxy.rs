@@ -8,19 +8,11 @@ use tokio_socks::Error;
 use tokio_socks::tcp::Socks5Stream;
 
 use super::route::{Credentials, Tried};
-use super::targets::Target;
+use super::targets::{Target, place};
 use crate::config::ProxyAddress;
 
 /// Random bytes in a user and in a password.
 const RANDOM: usize = 16;
-
-/// The proxy as people write it.
-pub(super) fn place(proxy: &ProxyAddress) -> String {
-    match proxy.host.contains(':') {
-        true => format!("[{}]:{}", proxy.host, proxy.port),
-        false => format!("{}:{}", proxy.host, proxy.port),
-    }
-}
 
 /// Those the user has named, or random ones: Tor makes a circuit for each. The error is a sentence for the user.
 pub(super) fn credentials(proxy: &ProxyAddress) -> Result<Credentials, String> {
@@ -56,7 +48,7 @@ pub(super) async fn connect(
 
 /// What the proxy did not do, and what to do about it.
 fn failure(error: &Error, proxy: &ProxyAddress, target: &Target) -> Tried {
-    let place = place(proxy);
+    let place = place(&proxy.host, proxy.port);
     let is_random = proxy.credentials.is_none();
     let what_is_there = "is it a SOCKS5 proxy? name the right one with --proxy";
     let other_server = "SRV records are not looked up behind a proxy: name the server with --server HOST or tls://HOST";

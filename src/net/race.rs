@@ -38,16 +38,16 @@ impl fmt::Display for Until {
     }
 }
 
-/// Connects to the first of these addresses that answers; the others are given up. The error tells what came of each,
-/// in their order.
+/// Connects to the first of these addresses that answers and does not lead to pubshim itself; the others are given up.
+/// The error tells what came of each, in their order.
 pub(super) async fn race(
     addresses: &[IpAddr],
     port: u16,
     until: Until,
+    leads_back: impl Fn(&TcpStream) -> bool,
 ) -> Result<TcpStream, String> {
-    let addresses = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
+    let mut waiting = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
     let mut results: Vec<(SocketAddr, Option<String>)> = Vec::new();
-    let mut waiting = addresses;
     let mut running = JoinSet::new();
     loop {
         if let Some(address) = waiting.next() {
@@ -60,9 +60,12 @@ pub(super) async fn race(
             _ => until.at.min(Instant::now() + STAGGER),
         };
         match timeout_at(next, running.join_next()).await {
-            Ok(Some(Ok((_, Ok(stream))))) => return Ok(stream),
-            Ok(Some(Ok((number, Err(error))))) => {
-                results[number].1 = Some(error.to_string());
+            Ok(Some(Ok((number, connected)))) => {
+                results[number].1 = Some(match connected {
+                    Ok(stream) if !leads_back(&stream) => return Ok(stream),
+                    Ok(_) => "this is pubshim itself".to_owned(),
+                    Err(error) => error.to_string(),
+                });
             }
             // A task that was cut off: the program ends.
             Ok(Some(Err(_))) => {}
@@ -79,4 +82,69 @@ pub(super) async fn race(
     let results = results
         .map(|(address, failure)| format!("{address}: {}", failure.unwrap_or_else(no_answer)));
     Err(results.collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// An address that answers to nobody, as its queue is full, and what keeps it so.
+    fn silent(ip: IpAddr) -> (u16, Vec<Socket>) {
+        let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let listener = socket();
+        listener
+            .bind(&SocketAddr::new(ip, 0).into())
+            .expect("an address");
+        listener.listen(0).expect("a queue");
+        let address = listener.local_addr().expect("an address");
+        let mut kept = vec![listener];
+        let is_full = (0..100).any(|_| {
+            let client = socket();
+            let connected = client.connect_timeout(&address, Duration::from_millis(100));
+            kept.push(client);
+            connected.is_err()
+        });
+        assert!(is_full, "the queue has no end");
+        let port = address.as_socket().map(|it| it.port());
+        (port.expect("a port"), kept)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_does_not_keep_the_next() {
+        let ips = [[127, 0, 0, 2], [127, 0, 0, 3]].map(IpAddr::from);
+        let (port, _kept) = silent(ips[0]);
+        let _alive = std::net::TcpListener::bind((ips[1], port)).expect("a free port");
+        let start = Instant::now();
+        let until = Until::in_(PATIENCE);
+        let connected = race(&ips, port, until, |_| false).await;
+        let peer = connected.map(|tcp| tcp.peer_addr().map(|peer| peer.ip()).ok());
+        assert_eq!(peer, Ok(Some(ips[1])));
+        let took = start.elapsed();
+        assert!(took >= STAGGER && took < PATIENCE / 2, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn what_came_of_each_is_told_in_their_order() {
+        let ips = [[127, 0, 0, 4], [127, 0, 0, 5], [127, 0, 0, 6]].map(IpAddr::from);
+        let (port, _kept) = silent(ips[0]);
+        let _own = std::net::TcpListener::bind((ips[2], port)).expect("a free port");
+        let until = Until::in_(Duration::from_millis(600));
+        let error = race(&ips, port, until, |_| true).await.err();
+        let error = error.unwrap_or_default();
+        let parts: Vec<_> = error.split(", ").collect();
+        assert_eq!(parts.len(), 3, "{error}");
+        assert_eq!(
+            parts[0],
+            format!("127.0.0.4:{port}: no answer within 600 ms")
+        );
+        assert!(parts[1].contains("127.0.0.5") && parts[1].contains("refused"));
+        assert_eq!(
+            parts[2],
+            format!("127.0.0.6:{port}: this is pubshim itself")
+        );
+    }
 }

@@ -1,10 +1,12 @@
 //! The way of one session to its server: what is still to be tried, and what came of the rest.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::IpAddr;
 
+use super::proxy;
 use super::targets::{Plan, Target};
-use crate::config::ServerAddress;
+use crate::config::{ProxyAddress, ServerAddress};
 use crate::session::Security;
 
 /// Addresses tried for one session, and for one of its targets.
@@ -32,7 +34,7 @@ pub(super) struct Route {
     tried: Vec<Tried>,
     /// How many more addresses may be tried.
     addresses: usize,
-    pub(super) credentials: Option<Credentials>,
+    credentials: Option<Credentials>,
 }
 
 /// What came of something that was tried.
@@ -49,6 +51,12 @@ impl Tried {
             what: what.into(),
             advice,
         }
+    }
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
     }
 }
 
@@ -71,6 +79,17 @@ impl Route {
         self.targets.pop_front()
     }
 
+    /// User and password for the proxy, the same each time.
+    pub(super) fn credentials(&mut self, proxy: &ProxyAddress) -> Result<&Credentials, Tried> {
+        match &mut self.credentials {
+            Some(known) => Ok(known),
+            none => {
+                let drawn = proxy::credentials(proxy).map_err(|reason| Tried::new(reason, ""))?;
+                Ok(none.insert(drawn))
+            }
+        }
+    }
+
     /// How many are not tried yet.
     pub(super) fn left(&self) -> u32 {
         u32::try_from(self.targets.len()).unwrap_or(u32::MAX)
@@ -88,7 +107,8 @@ impl Route {
 
     /// Nothing came of this target.
     pub(super) fn failed(&mut self, target: &Target, tried: Tried) {
-        let what = match tried.what.contains(&target.host) {
+        let names_it = [target.place(), format!("server {}:", target.host)];
+        let what = match names_it.iter().any(|it| tried.what.contains(it)) {
             true => tried.what,
             false => format!("{target}: {}", tried.what),
         };

@@ -27,6 +27,19 @@ impl Target {
             security: Security::StartTls,
         }
     }
+
+    /// Host and port as people write them.
+    pub(super) fn place(&self) -> String {
+        place(&self.host, self.port)
+    }
+}
+
+/// Host and port as people write them.
+pub(super) fn place(host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    }
 }
 
 impl fmt::Display for Target {
@@ -37,10 +50,7 @@ impl fmt::Display for Target {
             Security::DirectTls => "tls://",
             Security::Plain => "plain://",
         })?;
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
+        f.write_str(&self.place())
     }
 }
 

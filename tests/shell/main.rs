@@ -9,7 +9,9 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod compression;
+#[cfg(feature = "srv")]
 mod dns;
+#[cfg(feature = "srv")]
 mod finding;
 mod flow;
 mod forget;

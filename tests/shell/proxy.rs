@@ -66,8 +66,17 @@ fn proxy() -> (Server, Receiver<Asked>) {
     (server, asked)
 }
 
-/// A proxy that says these things, each when it has been asked something more, and then does nothing or hangs up.
-fn scripted(answers: &'static [&'static [u8]], hangs_up: bool) -> Server {
+/// What a proxy does in the end.
+#[derive(Clone, Copy)]
+enum Then {
+    Nothing,
+    HangsUp,
+    /// Once it was asked something more.
+    HangsUpLater,
+}
+
+/// A proxy that says these things, each when it has been asked something more.
+fn scripted(answers: &'static [&'static [u8]], then: Then) -> Server {
     let mut kept = Vec::new();
     Server::start(move |mut stream| {
         for answer in answers {
@@ -77,12 +86,12 @@ fn scripted(answers: &'static [&'static [u8]], hangs_up: bool) -> Server {
             }
             stream.write_all(answer).unwrap();
         }
-        match hangs_up {
-            // Not before all was read: else it is a reset.
-            true => {
+        match then {
+            Then::Nothing => kept.push(stream),
+            Then::HangsUp => {}
+            Then::HangsUpLater => {
                 let _ = stream.read(&mut [0; 600]);
             }
-            false => kept.push(stream),
         }
     })
 }
@@ -180,7 +189,7 @@ fn a_proxy_that_stalls_at_any_step() {
         &[BY_PASSWORD, WELCOME, &[5, 0, 0, 3, 200, b'a']],
     ];
     for answers in steps {
-        let proxy = scripted(answers, false);
+        let proxy = scripted(answers, Then::Nothing);
         let log = refused(&option(&proxy), &["--connect-timeout=1s"]);
         assert!(log.contains("had not connected to"), "{answers:?}: {log}");
         assert!(log.contains("within 1 s"), "{answers:?}: {log}");
@@ -189,14 +198,14 @@ fn a_proxy_that_stalls_at_any_step() {
 
 #[test]
 fn a_proxy_that_hangs_up_at_any_step() {
-    let steps: [&'static [&'static [u8]]; 4] = [
-        &[],
-        &[BY_PASSWORD],
-        &[BY_PASSWORD, WELCOME],
-        &[BY_PASSWORD, &[1]],
+    let steps: [(&'static [&'static [u8]], Then); 4] = [
+        (&[], Then::HangsUpLater),
+        (&[BY_PASSWORD], Then::HangsUpLater),
+        (&[BY_PASSWORD, WELCOME], Then::HangsUpLater),
+        (&[BY_PASSWORD, &[1]], Then::HangsUp),
     ];
-    for answers in steps {
-        let proxy = scripted(answers, true);
+    for (answers, then) in steps {
+        let proxy = scripted(answers, then);
         let log = refused(&option(&proxy), &[]);
         assert!(log.contains("closed the connection"), "{answers:?}: {log}");
     }
@@ -247,7 +256,7 @@ fn a_proxy_that_refuses() {
         ),
     ];
     for (answers, user, expected) in table {
-        let proxy = scripted(answers, true);
+        let proxy = scripted(answers, Then::HangsUpLater);
         let option = format!("--proxy=socks5://{user}127.0.0.1:{}", proxy.port);
         let log = refused(&option, &[]);
         for words in expected {
