@@ -235,7 +235,7 @@ impl Connector {
     ) -> Result<TcpStream, Tried> {
         let host = &target.host;
         let cannot_find = |reason: &str| {
-            Tried::new(
+            Tried::whole(
                 format!("cannot find the server {host}: {reason}"),
                 "check the domain, or name the server with --server",
             )
@@ -258,8 +258,10 @@ impl Connector {
         let addresses = route.take_addresses(&allowed);
         let leads_back = |tcp: &TcpStream| self.leads_back(tcp);
         let connected = race(&addresses, target.port, until, leads_back).await;
-        connected.map_err(|reason| {
-            Tried::new(
+        connected.map_err(|reason| Tried {
+            // An address names itself.
+            is_whole: host.parse::<IpAddr>().is_ok(),
+            ..Tried::new(
                 format!("cannot connect to {reason}"),
                 "is the server running there? name another with --server",
             )
@@ -276,8 +278,8 @@ impl Connector {
     ) -> Result<TcpStream, Tried> {
         let place = place(&proxy.host, proxy.port);
         let cannot_connect = |reason: &str| {
-            Tried::new(
-                format!("cannot connect to the proxy {place}: {reason}"),
+            Tried::whole(
+                format!("cannot connect to the proxy {place} ({reason})"),
                 "is it running there? name the right one with --proxy",
             )
         };
@@ -290,7 +292,7 @@ impl Connector {
         let tcp = connected.map_err(|reason| cannot_connect(&reason))?;
         match timeout_at(until.at, proxy::connect(tcp, proxy, credentials, target)).await {
             Ok(connected) => connected,
-            Err(_) => Err(Tried::new(
+            Err(_) => Err(Tried::whole(
                 format!(
                     "the proxy {place} accepted the connection, and had not connected to {target} within {until}"
                 ),

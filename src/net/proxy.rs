@@ -53,31 +53,31 @@ fn failure(error: &Error, proxy: &ProxyAddress, target: &Target) -> Tried {
     let what_is_there = "is it a SOCKS5 proxy? name the right one with --proxy";
     let other_server = "SRV records are not looked up behind a proxy: name the server with --server HOST or tls://HOST";
     match error {
-        Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => Tried::new(
+        Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => Tried::whole(
             format!("the proxy {place} closed the connection before it had connected to {target}"),
             what_is_there,
         ),
-        Error::Io(error) => Tried::new(
+        Error::Io(error) => Tried::whole(
             format!("the connection to the proxy {place} broke: {error}"),
             what_is_there,
         ),
-        Error::NoAcceptableAuthMethods if is_random => Tried::new(
+        Error::NoAcceptableAuthMethods if is_random => Tried::whole(
             format!("the proxy {place} lets nobody in by a random user"),
             "name yours with --proxy socks5://USER:PASSWORD@HOST:PORT",
         ),
-        Error::PasswordAuthFailure(_) if is_random => Tried::new(
+        Error::PasswordAuthFailure(_) if is_random => Tried::whole(
             format!("the proxy {place} asks for a user and a password"),
             "name yours with --proxy socks5://USER:PASSWORD@HOST:PORT",
         ),
-        Error::PasswordAuthFailure(_) => Tried::new(
+        Error::PasswordAuthFailure(_) => Tried::whole(
             format!("the proxy {place} refused the user and the password"),
             "give the right ones with --proxy socks5://USER:PASSWORD@HOST:PORT",
         ),
-        Error::NoAcceptableAuthMethods => Tried::new(
+        Error::NoAcceptableAuthMethods => Tried::whole(
             format!("the proxy {place} asks for another login than a user and a password"),
             "see what its configuration allows",
         ),
-        Error::ConnectionNotAllowedByRuleset => Tried::new(
+        Error::ConnectionNotAllowedByRuleset => Tried::whole(
             format!("the proxy {place} does not allow connections to {target}"),
             "see what its configuration allows",
         ),
@@ -86,20 +86,20 @@ fn failure(error: &Error, proxy: &ProxyAddress, target: &Target) -> Tried {
         | Error::HostUnreachable
         | Error::ConnectionRefused
         | Error::TtlExpired
-        | Error::AddressTypeNotSupported => Tried::new(
+        | Error::AddressTypeNotSupported => Tried::whole(
             format!("the proxy {place} could not connect to {target}: {error}"),
             other_server,
         ),
         // So it is called, whatever the unknown answer is about.
-        Error::UnknownAuthMethod => Tried::new(
+        Error::UnknownAuthMethod => Tried::whole(
             format!("the proxy {place} refused for a reason of its own"),
             other_server,
         ),
-        Error::InvalidTargetAddress(reason) => Tried::new(
+        Error::InvalidTargetAddress(reason) => Tried::whole(
             format!("the proxy {place} cannot be asked for {target}: {reason}"),
             other_server,
         ),
-        _ => Tried::new(
+        _ => Tried::whole(
             format!("what answers at the proxy's address {place} does not speak SOCKS5: {error}"),
             what_is_there,
         ),

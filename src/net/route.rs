@@ -43,13 +43,25 @@ pub(super) struct Tried {
     what: String,
     /// What to do if it was the only one.
     advice: &'static str,
+    /// What happened tells where.
+    pub(super) is_whole: bool,
 }
 
 impl Tried {
+    /// This happened at the target.
     pub(super) fn new(what: impl Into<String>, advice: &'static str) -> Self {
         Self {
             what: what.into(),
             advice,
+            is_whole: false,
+        }
+    }
+
+    /// This happened, and the sentence tells where.
+    pub(super) fn whole(what: impl Into<String>, advice: &'static str) -> Self {
+        Self {
+            is_whole: true,
+            ..Self::new(what, advice)
         }
     }
 }
@@ -68,7 +80,7 @@ impl Route {
             domain,
             targets: plan.targets.into(),
             at: None,
-            tried: notes.map(|note| Tried::new(note, ADVICE)).collect(),
+            tried: notes.map(|note| Tried::whole(note, ADVICE)).collect(),
             addresses: MOST_ADDRESSES,
             credentials: None,
         }
@@ -107,8 +119,7 @@ impl Route {
 
     /// Nothing came of this target.
     pub(super) fn failed(&mut self, target: &Target, tried: Tried) {
-        let names_it = [target.place(), format!("server {}:", target.host)];
-        let what = match names_it.iter().any(|it| tried.what.contains(it)) {
+        let what = match tried.is_whole {
             true => tried.what,
             false => format!("{target}: {}", tried.what),
         };

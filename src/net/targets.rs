@@ -140,6 +140,7 @@ pub(super) fn plan(
     let mut notes = Vec::new();
     let mut records = Vec::new();
     let is_absent = start_tls == Service::Absent;
+    let is_alike = direct == start_tls;
     for (service, security, name) in [
         (direct, Security::DirectTls, "_xmpps-client"),
         (start_tls, Security::StartTls, "_xmpp-client"),
@@ -147,6 +148,9 @@ pub(super) fn plan(
         match service {
             Service::At(found) => records.extend(found.into_iter().map(|it| (it, security))),
             Service::Absent | Service::Unknown => {}
+            Service::Failed(reason) if is_alike => {
+                notes = vec![format!("SRV records could not be looked up: {reason}")];
+            }
             Service::Failed(reason) => {
                 notes.push(format!("{name} could not be looked up: {reason}"));
             }
@@ -308,7 +312,7 @@ mod tests {
         let unknown = || at(&[]);
         let no_s = "_xmpps-client could not be looked up: no answer";
         let no_c = "_xmpp-client could not be looked up: no answer";
-        let both = format!("{no_s}; {no_c}");
+        let both = "SRV records could not be looked up: no answer";
         let (s, c, domain) = ("tls://s:5222", "c:5222", "lit:5222");
         let table: [(&dyn Fn() -> Service, [Option<(&str, &str)>; 4]); 4] = [
             (
@@ -344,7 +348,7 @@ mod tests {
                     Some((c, no_s)),
                     None,
                     Some((domain, no_s)),
-                    Some((domain, &both)),
+                    Some((domain, both)),
                 ],
             ),
         ];

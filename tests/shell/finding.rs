@@ -1,12 +1,8 @@
 //! Which server is reached for a domain, by what DNS says; and what is said if none is.
 
-use std::io::Write as _;
-
-use native_tls::{Identity, TlsAcceptor};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-
+use crate::certificate::Certificate;
 use crate::dns::{Data, Dns};
-use crate::tools::{FEATURES_LOGIN, Peer, Server, Shim, free_port, header};
+use crate::tools::{Peer, Server, Shim, free_port, header};
 
 const DOMAIN: &str = "shakespeare.lit";
 const DIRECT: &str = "_xmpps-client._tcp.shakespeare.lit";
@@ -15,67 +11,6 @@ const HERE: Data = Data::A([127, 0, 0, 1]);
 /// Nobody listens there, on any port.
 const NOBODY: Data = Data::A([127, 77, 7, 7]);
 const SILENT: &str = "the DNS server does not answer";
-
-/// The certificate of a domain and its file.
-struct Certificate {
-    acceptor: TlsAcceptor,
-    file: tempfile::NamedTempFile,
-}
-
-impl Certificate {
-    fn of(domain: &str) -> Self {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed([domain.to_owned()]).unwrap();
-        let key = signing_key.serialize_pem();
-        let identity = Identity::from_pkcs8(cert.pem().as_bytes(), key.as_bytes());
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(cert.pem().as_bytes()).unwrap();
-        Self {
-            acceptor: TlsAcceptor::new(identity.unwrap()).unwrap(),
-            file,
-        }
-    }
-
-    /// The option that has it trusted.
-    fn option(&self) -> String {
-        format!("--ca-file={}", self.file.path().display())
-    }
-
-    /// A server that shows its `id` behind TLS from the first byte.
-    fn direct(&self, id: &'static str) -> Server {
-        let acceptor = self.acceptor.clone();
-        Server::start(move |stream| {
-            if let Ok(tls) = acceptor.accept(stream) {
-                greet(Peer::over(tls), id);
-            }
-        })
-    }
-
-    /// The same by STARTTLS.
-    fn start_tls(&self, id: &'static str) -> Server {
-        let acceptor = self.acceptor.clone();
-        Server::start(move |stream| {
-            let mut plain = Peer::new(stream);
-            plain.wait("http://etherx.jabber.org/streams'>");
-            plain.send(&header("id='plain'"));
-            plain.send(
-                "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>",
-            );
-            plain.wait("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-            plain.send("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-            if let Ok(tls) = acceptor.accept(plain.stream) {
-                greet(Peer::over(tls), id);
-            }
-        })
-    }
-}
-
-fn greet<S: std::io::Read + std::io::Write>(mut server: Peer<S>, id: &str) {
-    server.wait("version='1.0'");
-    server.send(&header(&format!("id='{id}'")));
-    server.send(FEATURES_LOGIN);
-    server.rest();
-}
 
 /// What a client that asks for `domain` is shown.
 fn shown(domain: &str, dns: &Dns, certificate: &Certificate) -> String {
@@ -234,6 +169,47 @@ fn starttls_targets_of_no_use_are_said_to_the_last() {
 }
 
 #[test]
+fn a_server_that_names_another_host() {
+    let certificate = Certificate::of(DOMAIN);
+    let alive = certificate.direct("alive");
+    let nobody = free_port();
+    for (port, is_there) in [(alive.port, true), (nobody, false)] {
+        let acceptor = certificate.acceptor.clone();
+        let leading = Server::start(move |stream| {
+            let mut server = Peer::over(acceptor.accept(stream).unwrap());
+            server.wait("version='1.0'");
+            server.send(&header("id='leading'"));
+            server.send(&format!(
+                "<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>\
+                 here.shakespeare.lit:{port}</see-other-host></stream:error></stream:stream>"
+            ));
+        });
+        let dns = Dns::of(&[
+            (DIRECT, srv(1, leading.port)),
+            (DIRECT, srv(2, alive.port)),
+            ("here.shakespeare.lit", HERE),
+        ]);
+        if is_there {
+            let seen = shown(DOMAIN, &dns, &certificate);
+            assert!(seen.contains("id='alive'"), "{seen}");
+            continue;
+        }
+        let told = refused(DOMAIN, &[&dns.option(), &certificate.option()]);
+        let [from, to] = [leading.port, port].map(|it| format!("here.shakespeare.lit:{it}"));
+        assert_in_order(
+            &told,
+            &[
+                &from,
+                "wants its users at",
+                &to,
+                "cannot connect",
+                "refused",
+            ],
+        );
+    }
+}
+
+#[test]
 fn no_records() {
     let dns = Dns::of(&[(DOMAIN, NOBODY)]);
     let told = refused(DOMAIN, &[&dns.option()]);
@@ -274,7 +250,7 @@ fn a_resolver_that_is_silent() {
     assert_in_order(
         &told,
         &[
-            "_xmpps-client could not be looked up",
+            "SRV records could not be looked up",
             SILENT,
             "_xmpp-client",
             SILENT,
@@ -290,7 +266,7 @@ fn a_resolver_that_is_silent() {
 fn a_resolver_that_is_not_there() {
     let nowhere = format!("--nameserver=127.0.0.1:{}", free_port());
     let told = refused(DOMAIN, &[&nowhere, "--connect-timeout=2s"]);
-    assert_in_order(&told, &["_xmpps-client could not be looked up", "--server"]);
+    assert_in_order(&told, &["SRV records could not be looked up", "--server"]);
 }
 
 #[test]

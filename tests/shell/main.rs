@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod certificate;
 mod compression;
 #[cfg(feature = "srv")]
 mod dns;

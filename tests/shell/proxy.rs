@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, channel};
 
+use crate::certificate::Certificate;
 use crate::tools::{FEATURES_LOGIN, Peer, Server, Shim, free_port, header};
 
 const BY_PASSWORD: &[u8] = &[5, 2];
@@ -154,10 +155,68 @@ fn a_user_and_a_password_that_were_given() {
 }
 
 #[test]
+fn a_session_is_the_same_to_the_proxy_wherever_it_is_led() {
+    let certificate = Certificate::of("localhost");
+    let acceptor = certificate.acceptor.clone();
+    let (sender, asked) = channel();
+    let proxy = Server::start(move |mut stream| {
+        sender.send(negotiate(&mut stream)).unwrap();
+        let mut server = Peer::over(acceptor.accept(stream).unwrap());
+        server.wait("version='1.0'");
+        server.send(&header("id='s'"));
+        server.send(
+            "<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>\
+             elsewhere.shakespeare.lit:443</see-other-host></stream:error></stream:stream>",
+        );
+    });
+    let shim = Shim::start(&[
+        &option(&proxy),
+        &certificate.option(),
+        "--server=tls://here.shakespeare.lit",
+    ]);
+    let mut client = shim.connect();
+    client.send(&header("to='localhost'"));
+    let told = client.rest();
+    assert!(told.contains("<remote-connection-failed "), "{told}");
+    let [first, second] = [(); 2].map(|()| asked.recv().unwrap());
+    assert_eq!((&*first.host, first.port), ("here.shakespeare.lit", 5223));
+    assert_eq!(
+        (&*second.host, second.port),
+        ("elsewhere.shakespeare.lit", 443)
+    );
+    assert_eq!((first.user, first.password), (second.user, second.password));
+}
+
+#[test]
+fn a_server_behind_a_proxy_here_is_not_here() {
+    let certificate = Certificate::of("localhost");
+    let acceptor = certificate.acceptor.clone();
+    let (sender, connections) = channel();
+    let proxy = Server::start(move |mut stream| {
+        negotiate(&mut stream);
+        let server = Peer::over(acceptor.accept(stream).unwrap());
+        sender.send(server).unwrap();
+    });
+    let shim = Shim::start(&[
+        &option(&proxy),
+        &certificate.option(),
+        "--server=tls://here.shakespeare.lit",
+        "--compress=auto",
+    ]);
+    let (_client, mut server) = shim.authenticate(&connections);
+    server.send(&header("id='s2' from='localhost'"));
+    server.send(
+        "<stream:features><compression xmlns='http://jabber.org/features/compress'>\
+         <method>zlib</method></compression></stream:features>",
+    );
+    server.wait("<compress xmlns='http://jabber.org/protocol/compress'>");
+}
+
+#[test]
 fn a_proxy_that_is_not_there() {
     let port = free_port();
     let log = refused(&format!("--proxy=socks5://127.0.0.1:{port}"), &[]);
-    let place = format!("cannot connect to the proxy 127.0.0.1:{port}: ");
+    let place = format!("cannot connect to the proxy 127.0.0.1:{port} (");
     assert!(log.contains(&place) && log.contains("refused"), "{log}");
     assert!(log.contains("--proxy"), "{log}");
 }
