@@ -258,10 +258,13 @@ impl Connector {
         let addresses = route.take_addresses(&allowed);
         let leads_back = |tcp: &TcpStream| self.leads_back(tcp);
         let connected = race(&addresses, target.port, until, leads_back).await;
-        connected.map_err(|reason| Tried {
-            // An address names itself.
-            is_whole: host.parse::<IpAddr>().is_ok(),
-            ..Tried::new(
+        // An address names itself.
+        let tried = match host.parse::<IpAddr>() {
+            Ok(_) => Tried::whole,
+            Err(_) => Tried::new,
+        };
+        connected.map_err(|reason| {
+            tried(
                 format!("cannot connect to {reason}"),
                 "is the server running there? name another with --server",
             )

@@ -44,7 +44,7 @@ pub(super) struct Tried {
     /// What to do if it was the only one.
     advice: &'static str,
     /// What happened tells where.
-    pub(super) is_whole: bool,
+    is_whole: bool,
 }
 
 impl Tried {
