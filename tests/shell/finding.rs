@@ -252,13 +252,9 @@ fn a_resolver_that_is_silent() {
         &[
             "SRV records could not be looked up",
             SILENT,
-            "_xmpp-client",
-            SILENT,
+            "cannot find the server shakespeare.lit",
+            "--server",
         ],
-    );
-    assert_in_order(
-        &told,
-        &["cannot find the server shakespeare.lit", "--server"],
     );
 }
 
@@ -266,7 +262,7 @@ fn a_resolver_that_is_silent() {
 fn a_resolver_that_is_not_there() {
     let nowhere = format!("--nameserver=127.0.0.1:{}", free_port());
     let told = refused(DOMAIN, &[&nowhere, "--connect-timeout=2s"]);
-    assert_in_order(&told, &["SRV records could not be looked up", "--server"]);
+    assert_in_order(&told, &["could not be looked up", "--server"]);
 }
 
 #[test]
