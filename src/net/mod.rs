@@ -7,6 +7,7 @@
 //! | `names.rs`, `dns.rs` | look up servers and addresses |
 //! | `targets.rs` | which servers of a domain to try, in which order |
 //! | `route.rs` | what of them is still to be tried for one session |
+//! | `reaching.rs` | the server's leg of one session while it is being made |
 //! | `race.rs` | the first of several addresses that answers |
 //! | `proxy.rs` | the way through a SOCKS5 proxy |
 //! | `facts.rs` | what sessions have learned of servers |
@@ -37,6 +38,7 @@ mod names;
 mod proxy;
 mod pump;
 mod race;
+mod reaching;
 mod recorder;
 mod route;
 mod sandbox;

@@ -15,11 +15,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::either::Either;
 
 use super::budget::Share;
-use super::connector::{Connector, ServerStream, Way};
-use super::route::Route;
+use super::connector::{Connector, ServerStream};
+use super::reaching::Reaching;
 use super::watch::Watch;
 use super::zlib::{Traffic, Zlib};
-use crate::session::{Event, Input, Leg, Level, Options, Output, Reached, Seed, Session};
+use crate::session::{Event, Input, Leg, Level, Options, Output, Seed, Session};
 
 /// What one read takes at the most.
 const READ_SIZE: usize = 16 * 1024;
@@ -33,17 +33,6 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE].into());
 }
 
-/// A connection that is made or secured.
-type Connecting = Pin<Box<dyn Future<Output = Result<Made, String>> + Send>>;
-
-/// What came of it.
-enum Made {
-    /// A server was reached: how to go on from it, and what the session is told.
-    Reached(Box<Route>, Reached, ServerStream),
-    /// Its TLS is up.
-    Secured(ServerStream),
-}
-
 /// The server's leg: as it is, or compressed.
 type ServerLeg = Either<ServerStream, Box<Zlib<ServerStream>>>;
 
@@ -53,15 +42,11 @@ pub(super) struct Pump {
     client: Half<TcpStream>,
     server: Half<ServerLeg>,
     /// The server's leg while it is being made or secured.
-    connecting: Option<Connecting>,
-    connector: Arc<Connector>,
-    /// The way to other servers, as long as the client has been told nothing by the one that was reached.
-    route: Option<Box<Route>>,
+    reaching: Reaching,
     /// A place among the compressed sessions, from when the server has offered it until it does it or refuses.
     place: Option<OwnedSemaphorePermit>,
     /// What passes compressed, if anything does.
     traffic: Option<Arc<Traffic>>,
-    domain: String,
     /// What of the budget of all sessions this one holds.
     share: Share,
     start: Instant,
@@ -108,12 +93,9 @@ impl Pump {
             session,
             client: Half::new(Some(client)),
             server: Half::new(None),
-            connecting: None,
-            connector,
-            route: None,
+            reaching: Reaching::new(connector),
             place: None,
             traffic: None,
-            domain: String::new(),
             share,
             start: Instant::now(),
             timer: None,
@@ -148,7 +130,9 @@ impl Pump {
             moved |= poll_read(&mut self.client, &mut self.session, Leg::Client, cx, now);
             moved |= poll_read(&mut self.server, &mut self.session, Leg::Server, cx, now);
             moved |= self.follow_outputs();
-            self.settle();
+            if self.server.stream.is_some() && !self.session.outgoing(Leg::Client).is_empty() {
+                self.reaching.settle();
+            }
             moved |= poll_write(&mut self.client, &mut self.session, Leg::Client, cx, now);
             moved |= poll_write(&mut self.server, &mut self.session, Leg::Server, cx, now);
             if self.client.stream.is_none()
@@ -164,52 +148,19 @@ impl Pump {
     }
 
     fn poll_connecting(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        let Some(connecting) = &mut self.connecting else {
+        let Poll::Ready((input, stream)) = self.reaching.poll(cx) else {
             return false;
-        };
-        let Poll::Ready(result) = connecting.as_mut().poll(cx) else {
-            return false;
-        };
-        self.connecting = None;
-        let (input, stream) = match result {
-            Ok(Made::Reached(route, reached, stream)) => {
-                self.route = Some(route);
-                (Input::Connected(reached), Some(stream))
-            }
-            Ok(Made::Secured(stream)) => (Input::Secured, Some(stream)),
-            Err(reason) => (Input::Failed(reason), None),
         };
         self.session.handle(input, now);
         self.server.stream = stream.map(Either::Left);
         true
     }
 
-    /// Connects to where `way` leads, whatever connection there was.
-    fn connect(&mut self, way: impl Future<Output = Way> + Send + 'static) {
+    /// Another server is being reached, or the session is told why not; the connection there was is closed.
+    fn lead_on(&mut self, led: Result<(), Input<'static>>) {
         self.server = Half::new(None);
-        self.connecting = Some(Box::pin(async {
-            let (route, reached, stream) = way.await?;
-            Ok(Made::Reached(route, reached, stream))
-        }));
-    }
-
-    /// Connects to another server than the one that was reached: to the host it named, or to the next.
-    fn connect_elsewhere(&mut self, host: Option<String>, reason: String) {
-        let connector = Arc::clone(&self.connector);
-        match (self.route.take(), host) {
-            (Some(route), Some(host)) => self.connect(connector.connect_to(route, host)),
-            (Some(route), None) => self.connect(connector.connect_next(route, reason)),
-            (None, _) => {
-                let now = self.start.elapsed();
-                self.session.handle(Input::Failed(reason), now);
-            }
-        }
-    }
-
-    /// The client is being told something by the server that was reached: there is no way back.
-    fn settle(&mut self) {
-        if self.server.stream.is_some() && !self.session.outgoing(Leg::Client).is_empty() {
-            self.route = None;
+        if let Err(input) = led {
+            self.session.handle(input, self.start.elapsed());
         }
     }
 
@@ -227,22 +178,18 @@ impl Pump {
                 steps.push(output.clone());
             }
             match output {
-                Output::Connect { domain } => {
-                    self.domain.clone_from(&domain);
-                    self.connect(Arc::clone(&self.connector).connect(domain));
+                Output::Connect { domain } => self.reaching.connect(domain),
+                Output::ConnectNext(reason) => {
+                    let led = self.reaching.connect_next(reason);
+                    self.lead_on(led);
                 }
-                Output::ConnectNext(reason) => self.connect_elsewhere(None, reason),
                 Output::ConnectTo(host) => {
-                    let reason =
-                        format!("the server wants its users at {host}: name it with --server");
-                    self.connect_elsewhere(Some(host), reason);
+                    let led = self.reaching.connect_to(host);
+                    self.lead_on(led);
                 }
                 Output::StartTls => {
                     if let Some(Either::Left(stream)) = self.server.stream.take() {
-                        let secure =
-                            Arc::clone(&self.connector).secure(stream, self.domain.clone());
-                        self.connecting =
-                            Some(Box::pin(async { Ok(Made::Secured(secure.await?)) }));
+                        self.reaching.secure(stream);
                     }
                 }
                 // To be done.
@@ -255,10 +202,10 @@ impl Pump {
                         self.session.handle(Input::HoldRefused, now);
                     }
                 }
-                Output::Learned(facts) => self.connector.learn(&self.domain, facts),
+                Output::Learned(facts) => self.reaching.learn(facts),
                 Output::Finish(Leg::Client) => self.client.finish(),
                 Output::Finish(Leg::Server) => {
-                    self.connecting = None;
+                    self.reaching.give_up();
                     self.server.finish();
                 }
                 Output::Log(event) => {
@@ -281,7 +228,7 @@ impl Pump {
     /// Takes a place among the compressed sessions, if this one needs one and there is one.
     fn take_place(&mut self) {
         let place = match &self.server.stream {
-            Some(Either::Left(stream)) => self.connector.compressed_place(stream),
+            Some(Either::Left(stream)) => self.reaching.connector.compressed_place(stream),
             _ => Err("its connection is gone"),
         };
         let input = match place {
@@ -297,7 +244,7 @@ impl Pump {
     /// Compresses the server's leg, of which these bytes were read already.
     fn compress(&mut self, read: Vec<u8>) {
         if let Some(Either::Left(stream)) = self.server.stream.take() {
-            let level = self.connector.compress_level();
+            let level = self.reaching.connector.compress_level();
             let zlib = Zlib::new(stream, read, level, self.place.take());
             self.traffic = Some(zlib.traffic());
             self.server.stream = Some(Either::Right(Box::new(zlib)));

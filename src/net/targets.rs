@@ -214,6 +214,10 @@ fn order(mut records: Vec<(Record, Security)>, mut draw: impl FnMut(u32) -> u32)
 mod tests {
     use super::*;
 
+    type Says<'a> = &'a dyn Fn() -> Service;
+    /// Targets and notes, or none.
+    type Planned<'a> = Option<(&'a str, &'a str)>;
+
     fn record(priority: u16, weight: u16, host: &str) -> Record {
         Record {
             priority,
@@ -314,7 +318,7 @@ mod tests {
         let no_c = "_xmpp-client could not be looked up: no answer";
         let both = "SRV records could not be looked up: no answer";
         let (s, c, domain) = ("tls://s:5222", "c:5222", "lit:5222");
-        let table: [(&dyn Fn() -> Service, [Option<(&str, &str)>; 4]); 4] = [
+        let table: [(Says<'_>, [Planned<'_>; 4]); 4] = [
             (
                 &records("s"),
                 [
@@ -353,7 +357,7 @@ mod tests {
             ),
         ];
         for (direct, row) in table {
-            let columns: [&dyn Fn() -> Service; 4] = [&records("c"), &absent, &unknown, &failed];
+            let columns: [Says<'_>; 4] = [&records("c"), &absent, &unknown, &failed];
             for (start_tls, expected) in columns.into_iter().zip(row) {
                 let case = format!("{:?} {:?}", direct(), start_tls());
                 match (planned(direct(), start_tls(), |_| 0), expected) {

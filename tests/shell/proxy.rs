@@ -11,6 +11,9 @@ const BY_PASSWORD: &[u8] = &[5, 2];
 const WELCOME: &[u8] = &[1, 0];
 const CONNECTED: &[u8] = &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 
+/// What a proxy says, step by step.
+type Answers = &'static [&'static [u8]];
+
 /// What a proxy was asked.
 #[derive(Debug)]
 struct Asked {
@@ -77,7 +80,7 @@ enum Then {
 }
 
 /// A proxy that says these things, each when it has been asked something more.
-fn scripted(answers: &'static [&'static [u8]], then: Then) -> Server {
+fn scripted(answers: Answers, then: Then) -> Server {
     let mut kept = Vec::new();
     Server::start(move |mut stream| {
         for answer in answers {
@@ -240,7 +243,7 @@ fn a_proxy_that_is_pubshim_itself() {
 
 #[test]
 fn a_proxy_that_stalls_at_any_step() {
-    let steps: [&'static [&'static [u8]]; 5] = [
+    let steps: [Answers; 5] = [
         &[],
         &[&[5]],
         &[BY_PASSWORD],
@@ -257,7 +260,7 @@ fn a_proxy_that_stalls_at_any_step() {
 
 #[test]
 fn a_proxy_that_hangs_up_at_any_step() {
-    let steps: [(&'static [&'static [u8]], Then); 4] = [
+    let steps: [(Answers, Then); 4] = [
         (&[], Then::HangsUpLater),
         (&[BY_PASSWORD], Then::HangsUpLater),
         (&[BY_PASSWORD, WELCOME], Then::HangsUpLater),
@@ -273,7 +276,7 @@ fn a_proxy_that_hangs_up_at_any_step() {
 #[test]
 fn a_proxy_that_refuses() {
     let named = "juliet:r0m30@";
-    let table: [(&'static [&'static [u8]], &str, &[&str]); 11] = [
+    let table: [(Answers, &str, &[&str]); 11] = [
         (
             &[b"HTTP/1.1 400 Bad Request\r\n\r\n"],
             "",
