@@ -205,7 +205,7 @@ impl Connector {
     ) -> Result<ServerStream, Tried> {
         let tcp = match &self.proxy {
             Some(proxy) => {
-                let credentials = route.credentials(proxy)?;
+                let credentials = route.credentials(|| proxy::credentials(proxy))?;
                 self.connect_through(proxy, credentials, target, until)
                     .await?
             }

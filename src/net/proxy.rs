@@ -14,16 +14,17 @@ use crate::config::ProxyAddress;
 /// Random bytes in a user and in a password.
 const RANDOM: usize = 16;
 
-/// Those the user has named, or random ones: Tor makes a circuit for each. The error is a sentence for the user.
-pub(super) fn credentials(proxy: &ProxyAddress) -> Result<Credentials, String> {
+/// Those the user has named, or random ones: Tor makes a circuit for each.
+pub(super) fn credentials(proxy: &ProxyAddress) -> Result<Credentials, Tried> {
     if let Some(credentials) = &proxy.credentials {
         return Ok(credentials.clone());
     }
     let random = || {
         let mut bytes = [0; RANDOM];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| format!("the system gives no random numbers: {error}"))?;
-        Ok::<_, String>(bytes.iter().fold(String::new(), |mut text, byte| {
+        getrandom::fill(&mut bytes).map_err(|error| {
+            Tried::whole(format!("the system gives no random numbers: {error}"), "")
+        })?;
+        Ok::<_, Tried>(bytes.iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text
         }))

@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::proxy;
 use super::targets::{Plan, Target};
-use crate::config::{ProxyAddress, ServerAddress};
+use crate::config::ServerAddress;
 use crate::session::Security;
 
 /// Addresses tried for one session, and for one of its targets.
@@ -91,14 +90,14 @@ impl Route {
         self.targets.pop_front()
     }
 
-    /// User and password for the proxy, the same each time.
-    pub(super) fn credentials(&mut self, proxy: &ProxyAddress) -> Result<&Credentials, Tried> {
+    /// User and password for the proxy: drawn once, and the same from then on.
+    pub(super) fn credentials(
+        &mut self,
+        draw: impl FnOnce() -> Result<Credentials, Tried>,
+    ) -> Result<&Credentials, Tried> {
         match &mut self.credentials {
             Some(known) => Ok(known),
-            none => {
-                let drawn = proxy::credentials(proxy).map_err(|reason| Tried::new(reason, ""))?;
-                Ok(none.insert(drawn))
-            }
+            none => Ok(none.insert(draw()?)),
         }
     }
 

@@ -65,6 +65,10 @@ pub(super) struct Record {
 }
 
 /// What DNS says of one service of a domain.
+#[cfg_attr(
+    not(feature = "srv"),
+    allow(dead_code, reason = "without the feature nobody asks")
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Service {
     /// These servers do it; at least one.
@@ -77,6 +81,7 @@ pub(super) enum Service {
     Failed(String),
 }
 
+#[cfg(any(feature = "srv", test))]
 impl Service {
     /// What these records say.
     pub(super) fn of(mut records: Vec<Record>) -> Self {
