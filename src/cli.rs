@@ -12,7 +12,7 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::commands::convert::{self, ConvertOptions};
 use crate::commands::replay::{self, ReplayOptions};
 use crate::commands::translate::{self, PrintOptions, TranslateOptions};
-use crate::config::{ForgetOptions, RunOptions};
+use crate::config::{CertOptions, ForgetOptions, RunOptions};
 use crate::demo::{self, DemoOptions};
 
 const AFTER_HELP: &str = "\
@@ -58,6 +58,23 @@ Exit codes:
   2  usage: an option, a variable or the configuration file is not right
   3  input or output: an address is taken, for instance";
 
+const CERT_AFTER_HELP: &str = "\
+For clients that have TLS on their way to pubshim. A certificate is for one domain and for this
+machine (localhost, 127.0.0.1, ::1), nobody vouches for it, and its key lies in the same file,
+which you alone can read. `run` makes those for localhost and each --domain by itself.
+
+Examples:
+  pubshim cert
+      The one for localhost, and those of --domain in PUBSHIM_DOMAIN or a file
+  pubshim cert example.org
+      One for example.org, for clients whose accounts are there
+
+Exit codes:
+  0  success
+  1  failure: the file of a certificate is broken, or others can read it
+  2  usage: a domain, a variable or the configuration file is not right
+  3  input or output: the folder cannot be written, for instance";
+
 /// The command line of `pubshim`.
 #[derive(Debug, Parser)]
 #[command(version, about, after_help = AFTER_HELP)]
@@ -79,6 +96,9 @@ pub enum Command {
     /// Remove what pubshim has left on an account.
     #[command(after_help = FORGET_AFTER_HELP)]
     Forget(Box<ForgetOptions>),
+    /// Show the certificates that clients are shown, made if missing, and how clients come to accept them.
+    #[command(after_help = CERT_AFTER_HELP)]
+    Cert(Box<CertOptions>),
     /// Replay recorded streams without a network and report every difference from what is expected.
     #[command(after_help = replay::AFTER_HELP)]
     Replay(ReplayOptions),
@@ -125,6 +145,10 @@ impl Cli {
             "forget" => command.mut_args(|arg| {
                 let is_idle = is_idle_in_forget(&arg);
                 show_default(without_empty_variable(arg)).hide(is_idle)
+            }),
+            "cert" => command.mut_args(|arg| {
+                let is_idle = is_idle_in_cert(&arg);
+                without_empty_variable(arg).hide(is_idle)
             }),
             _ => command.mut_args(without_empty_variable),
         });
@@ -289,6 +313,12 @@ fn show_default(arg: Arg) -> Arg {
 fn is_idle_in_forget(arg: &Arg) -> bool {
     let is_idle = matches!(arg.get_help_heading(), Some("Translation" | "Recording"));
     is_idle || arg.get_long() == Some("max-sessions")
+}
+
+/// Whether an option of `run` changes nothing about `cert`: what is not about certificates of clients.
+fn is_idle_in_cert(arg: &Arg) -> bool {
+    let own = ["config", "cert", "key", "state", "domain"];
+    arg.get_long().is_some_and(|option| !own.contains(&option))
 }
 
 /// Does as if a variable that is empty were not there.

@@ -16,9 +16,11 @@ use crate::session::{self, ClientTls, Compress, Policy, Security};
 use crate::view;
 use crate::xml::Limits;
 
+mod cert;
 mod forget;
 mod options;
 mod value;
+pub use cert::CertOptions;
 pub use forget::ForgetOptions;
 pub use options::RunOptions;
 pub use value::{
@@ -83,7 +85,7 @@ impl Default for Settings {
             listen: vec![ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 5222)))],
             proxy_from: Vec::new(),
             certificate: None,
-            state: None,
+            state: state_folder(),
             server: None,
             nameserver: None,
             proxy: None,
@@ -390,7 +392,7 @@ impl RunOptions {
                 .map(|source| source.0)
                 .collect(),
             certificate: certificate(self.cert, self.key),
-            state: named(self.state).or_else(state_folder),
+            state: named(self.state).or(default.state),
             server: self.server.and_then(|server| server.0),
             nameserver: self.nameserver.and_then(|server| server.0),
             proxy: self.proxy.and_then(|proxy| proxy.0),

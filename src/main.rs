@@ -16,7 +16,7 @@ use pubshim::commands::replay::replay;
 use pubshim::commands::translate::{self, NoStanza};
 use pubshim::config::{ConfigError, LogFormat, LogSettings, Settings};
 use pubshim::demo;
-use pubshim::net::{Listener, forget};
+use pubshim::net::{CertificateError, Listener, cert, forget};
 use pubshim::session::Policy;
 use pubshim::view::wants_colour;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -42,6 +42,13 @@ fn main() -> ExitCode {
         }
         Command::Run(options) => return start(options.resolve(), serve),
         Command::Forget(options) => return start(options.resolve(), forget),
+        Command::Cert(options) => match options.resolve() {
+            Ok((settings, domains)) => {
+                set_up_log(settings.log);
+                cert(&settings, &domains)
+            }
+            Err(error) => return complain(&error, USAGE),
+        },
         Command::Demo(options) => {
             set_up_log(options.log());
             until_signal(|stop| demo::run(*options, stop))
@@ -80,7 +87,7 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if error.is::<NoStanza>() {
+            if error.is::<NoStanza>() || error.is::<CertificateError>() {
                 return complain(&error, USAGE);
             }
             let is_io = error.chain().any(|cause| cause.is::<io::Error>());

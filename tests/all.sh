@@ -9,7 +9,7 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-packages="ejabberd prosody mcabber python3 python3-venv gcc g++ pkg-config libssl-dev strace"
+packages="ejabberd prosody mcabber go-sendxmpp python3 python3-venv gcc g++ pkg-config libssl-dev strace"
 missing=$(for package in $packages; do
     dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
 done)
@@ -22,8 +22,9 @@ fi
 
 venv=target/python
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-# aioxmpp does not say itself that it needs pytz.
-"$venv/bin/pip" install --quiet --disable-pip-version-check 'slixmpp>=1.9' 'aioxmpp>=0.13.3' 'pytz>=2023.3'
+# aioxmpp does not say itself that it needs pytz, and pyOpenSSL of before 24.3 to look at a certificate.
+"$venv/bin/pip" install --quiet --disable-pip-version-check \
+    'slixmpp>=1.9' 'aioxmpp>=0.13.3' 'pytz>=2023.3' 'pyopenssl<24.3'
 "$venv/bin/python" -W ignore -c 'import slixmpp, aioxmpp.muc'
 
 cargo test

@@ -5,9 +5,12 @@
 #![allow(clippy::disallowed_types, reason = "these tests start pubshim")]
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use clap::{Args, Command as Clap};
+use openssl::hash::MessageDigest;
+use openssl::x509::X509;
 use pubshim::config::RunOptions;
 use tempfile::NamedTempFile;
 
@@ -197,4 +200,86 @@ fn colours_when_wanted_only() {
     assert!(!coloured(&[]));
     assert!(coloured(&[("CLICOLOR_FORCE", "1")]));
     assert!(!coloured(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+}
+
+/// The fingerprint that a client shows of the certificate in this file.
+fn fingerprint(file: &Path) -> String {
+    let pem = std::fs::read(file).expect("readable");
+    let certificate = X509::from_pem(&pem).expect("a certificate");
+    let digest = certificate
+        .digest(MessageDigest::sha256())
+        .expect("a digest");
+    let bytes: Vec<_> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    bytes.join(":")
+}
+
+#[test]
+fn certificates_are_made_and_shown() {
+    let folder = tempfile::tempdir().expect("folder");
+    let state = folder.path().join("state");
+    let option = format!("--state={}", state.display());
+    let output = pubshim(&["cert", &option, "example.org", "München.example"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = stdout(&output);
+    for name in ["example.org", "xn--mnchen-3ya.example"] {
+        let file = state.join(format!("{name}.pem"));
+        let facts = format!(
+            "{name}\n  file         {}\n  SHA-256      {}\n  valid until  20",
+            file.display(),
+            fingerprint(&file)
+        );
+        assert!(text.contains(&facts), "{facts}: {text}");
+    }
+    for part in [
+        "/tls always",
+        "ca_certs = '",
+        "SSL_CERT_FILE=",
+        "Do not add it",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let again = pubshim(
+        &["cert", "example.org"],
+        &[("PUBSHIM_STATE", &state.display().to_string())],
+    );
+    assert!(stdout(&again).contains(&fingerprint(&state.join("example.org.pem"))));
+}
+
+#[test]
+fn certificates_of_the_configuration() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("pubshim.toml");
+    std::fs::write(&path, "domain = ['a.example']\nstate = 'state'\n").expect("written");
+    let config = format!("--config={}", path.display());
+    let text = stdout(&pubshim(&["cert", &config], &[]));
+    for name in ["localhost", "a.example"] {
+        assert!(text.contains(&format!("{name}.pem")), "{name}: {text}");
+    }
+    let file = folder.path().join("given.pem");
+    std::fs::copy(folder.path().join("state/a.example.pem"), &file).expect("copied");
+    let given = format!("--cert={}", file.display());
+    let text = stdout(&pubshim(&["cert", &given], &[]));
+    assert!(text.contains(&fingerprint(&file)), "{text}");
+    assert!(text.contains("pubshim makes none"), "{text}");
+}
+
+#[test]
+fn certificates_that_cannot_be() {
+    let folder = tempfile::tempdir().expect("folder");
+    let option = format!("--state={}", folder.path().display());
+    for domain in ["../x", "a_b", "-", "*.a", ""] {
+        let error = refused(&["cert", &option, "--", domain], &[]);
+        assert!(error.contains("domain"), "{domain}: {error}");
+    }
+    assert_eq!(
+        std::fs::read_dir(folder.path()).expect("readable").count(),
+        0
+    );
+    assert!(refused(&["cert"], &[]).contains("--state"));
+    let file = file("");
+    let below = format!("--state={}/state", path(&file));
+    let output = pubshim(&["cert", &below], &[]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert!(error.contains("localhost.pem: Not a directory"), "{error}");
 }

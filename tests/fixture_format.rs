@@ -9,7 +9,7 @@ use pubshim::fixture::{
     Exchange, Expected, ExpectedKind, Fixture, Header, Outcome, Recording, Start, Step, replay,
 };
 use pubshim::session::{
-    Chat, Compress, Function, Leg, Output, Policy, Record, Security, ServerFacts,
+    Chat, ClientTls, Compress, Function, Leg, Output, Policy, Record, Security, ServerFacts,
 };
 use pubshim::xml::{Framer, Limits};
 
@@ -157,6 +157,7 @@ fn header() -> impl Strategy<Value = Header> {
             vec("[a-z]{1,8}\\.example", 0..3),
             any::<bool>(),
             select(vec![Compress::Auto, Compress::Require, Compress::Off]),
+            select(vec![ClientTls::Off, ClientTls::Auto, ClientTls::Require]),
         ),
         "[a-z]{1,8}@[a-z]{1,8}\\.example/[a-z ]{0,4}[a-z]",
         facts(),
@@ -173,12 +174,20 @@ fn header() -> impl Strategy<Value = Header> {
                 policy,
                 native: native.0,
                 chat: native.1,
-                rooms: rooms.0,
+                rooms: rooms.0.clone(),
                 rooms_open: rooms.1,
                 // An established session's server has compressed long since, or never will.
                 compress: match start {
                     Start::Established => Compress::Off,
                     Start::Connected(_) => rooms.2,
+                },
+                client_tls: match start {
+                    Start::Established => ClientTls::Off,
+                    Start::Connected(_) => rooms.3,
+                },
+                certified: match start {
+                    Start::Established => Vec::new(),
+                    Start::Connected(_) => rooms.0,
                 },
                 account,
                 // What is known from the start only an established session can have.

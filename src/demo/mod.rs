@@ -49,7 +49,8 @@ pub async fn run(options: DemoOptions, stop: CancellationToken) -> anyhow::Resul
         port: server.port(),
     });
     let (listener, is_other) = listen(&mut settings, options.listen.is_some()).await?;
-    let address = listener.address().context("nothing to listen on")?;
+    let address = listener.address().and_then(|address| address.tcp());
+    let address = address.context("nothing to listen on")?;
     print(&banner::banner(&options, address, is_other))?;
 
     let sandbox_stop = CancellationToken::new();

@@ -16,7 +16,7 @@ use super::proxy;
 use super::race::{Until, race};
 use super::route::{Credentials, Route, Tried, to_host};
 use super::targets::{Plan, Service, Target, place, plan};
-use super::tls::{SecureStream, ServerTls};
+use super::tls::{self, SecureStream, ServerTls};
 use crate::config::{ProxyAddress, ServerAddress, Settings};
 use crate::session::{Compress, Policy, Reached, Security, ServerFacts};
 
@@ -103,7 +103,7 @@ impl Connector {
         }
         let tcp = match stream {
             Either::Left(tcp) => tcp,
-            Either::Right(tls) => tls.get_ref().get_ref().get_ref().get_ref(),
+            Either::Right(tls) => tls::tcp(tls),
         };
         let is_here = |address: SocketAddr| address.ip().to_canonical().is_loopback();
         if self.proxy.is_none() && tcp.peer_addr().is_ok_and(is_here) {
@@ -215,10 +215,14 @@ impl Connector {
         if target.security != Security::DirectTls {
             return Ok(Either::Left(tcp));
         }
-        let secured = timeout_at(until.at, self.tls.secure(tcp, &route.domain)).await;
+        let secure = self.start_tls(tcp, &route.domain, target.security);
+        let secured = match route.left() {
+            // It has a time-out of its own, and knows better why.
+            0 => Ok(secure.await),
+            _ => timeout_at(until.at, secure).await,
+        };
         match secured {
-            Ok(Ok(tls)) => Ok(Either::Right(tls)),
-            Ok(Err(reason)) => Err(Tried::new(reason, "")),
+            Ok(secured) => secured.map_err(|reason| Tried::new(reason, "")),
             Err(_) => Err(Tried::new(
                 format!("{target} did not finish its TLS handshake within {until}"),
                 "check the port, or name another server with --server",
@@ -316,7 +320,7 @@ impl Connector {
         })
     }
 
-    /// Secures a connection, checking the certificate against `domain` whatever host it leads to.
+    /// Secures a connection whose server has agreed to STARTTLS.
     pub(super) async fn secure(
         self: Arc<Self>,
         stream: ServerStream,
@@ -325,7 +329,20 @@ impl Connector {
         let Either::Left(tcp) = stream else {
             return Err("TLS was already up".to_owned());
         };
-        Ok(Either::Right(self.tls.secure(tcp, &domain).await?))
+        self.start_tls(tcp, &domain, Security::StartTls).await
+    }
+
+    /// Secures a connection, checking the certificate against `domain` whatever host it leads to.
+    async fn start_tls(
+        &self,
+        tcp: TcpStream,
+        domain: &str,
+        security: Security,
+    ) -> Result<ServerStream, String> {
+        // What a proxy leads to has no address here.
+        let address = tcp.peer_addr().ok().filter(|_| self.proxy.is_none());
+        let secure = self.tls.secure(tcp, domain, security, address);
+        Ok(Either::Right(secure.await?))
     }
 }
 

@@ -1,20 +1,21 @@
 //! Accepts clients, and ends their sessions when the program ends.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use super::budget::Budget;
+use super::certificate::Certificates;
+use super::client::{self, PlainClient};
 use super::connector::Connector;
 use super::pump::Pump;
+use super::socket::Socket;
 use super::watch::Watching;
 use super::{recorder, show};
 use crate::config::{ListenAddress, Settings};
@@ -31,8 +32,9 @@ const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
 
 /// The addresses clients connect to.
 pub struct Listener {
-    sockets: Vec<TcpListener>,
+    sockets: Vec<Socket>,
     connector: Connector,
+    certificates: Certificates,
     watchings: Vec<Watching>,
 }
 
@@ -40,6 +42,7 @@ pub struct Listener {
 struct Shared {
     options: Arc<Options>,
     connector: Arc<Connector>,
+    certificates: Arc<Certificates>,
     budget: Arc<Budget>,
     /// Who is told what sessions do.
     watchings: Vec<Watching>,
@@ -54,22 +57,22 @@ impl Listener {
     /// Checks what sessions will need, then binds all addresses of the configuration.
     pub async fn bind(settings: &Settings) -> anyhow::Result<Self> {
         let connector = Connector::new(settings)?;
+        let certificates = Certificates::open(settings)?;
         let watchings = [recorder::start(settings)?, show::start(settings)?];
         let mut sockets = Vec::new();
         let mut addresses = Vec::new();
-        for address in settings.listen.iter().filter_map(ListenAddress::tcp) {
-            let socket = TcpListener::bind(address).await.with_context(|| {
-                format!("cannot listen on {address}; choose another address with --listen")
-            })?;
-            let bound = socket.local_addr().context("a socket without address")?;
+        for address in &settings.listen {
+            let socket = Socket::bind(address).await?;
+            let bound = socket.address().context("a socket without address")?;
             tracing::info!("listening on {bound}");
-            addresses.push(bound);
+            addresses.extend(bound.tcp());
             sockets.push(socket);
         }
         let connector = connector.listening_on(addresses);
         Ok(Self {
             sockets,
             connector,
+            certificates,
             watchings: watchings.into_iter().flatten().collect(),
         })
     }
@@ -80,18 +83,23 @@ impl Listener {
     }
 
     /// The first address clients connect to.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.sockets.first()?.local_addr().ok()
+    pub fn address(&self) -> Option<ListenAddress> {
+        self.sockets.first()?.address().ok()
     }
 
     /// Serves clients until `stop` is cancelled, then waits for their sessions to end.
     pub async fn run(self, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+        let options = Options {
+            certified: self.certificates.domains().to_vec(),
+            ..settings.session
+        };
         let shared = Arc::new(Shared {
             watchings: self.watchings,
             count: AtomicU64::new(0),
             connector: Arc::new(self.connector),
+            certificates: Arc::new(self.certificates),
             budget: Budget::new(settings.max_held),
-            options: Arc::new(settings.session),
+            options: Arc::new(options),
             room: Arc::new(Semaphore::new(settings.max_sessions)),
             sessions: TaskTracker::new(),
             stop,
@@ -126,7 +134,7 @@ impl Listener {
     }
 }
 
-async fn accept(socket: TcpListener, shared: Arc<Shared>) {
+async fn accept(socket: Socket, shared: Arc<Shared>) {
     while let Some(accepted) = shared.stop.run_until_cancelled(socket.accept()).await {
         match accepted {
             Ok((client, peer)) => {
@@ -143,11 +151,10 @@ async fn accept(socket: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-fn start(client: TcpStream, number: u64, shared: &Arc<Shared>) {
+fn start(client: PlainClient, number: u64, shared: &Arc<Shared>) {
     let Ok(permit) = Arc::clone(&shared.room).try_acquire_owned() else {
         tracing::warn!("turned a client away: as many sessions as --max-sessions allows");
-        // A new socket has room for these few bytes.
-        let _ = client.try_write(FULL);
+        client::say(&client, FULL);
         return;
     };
     let mut seed = [0; 32];
@@ -163,6 +170,7 @@ fn start(client: TcpStream, number: u64, shared: &Arc<Shared>) {
         Arc::clone(&shared.options),
         Seed(seed),
         Arc::clone(&shared.connector),
+        Arc::clone(&shared.certificates),
         shared.budget.share(),
         watches.map(|watching| watching.session(number)).collect(),
     ));

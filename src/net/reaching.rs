@@ -27,7 +27,7 @@ pub(super) struct Reaching {
     /// The way to other servers, as long as the client has been told nothing by the one that was reached.
     route: Option<Box<Route>>,
     /// The domain the client named.
-    domain: String,
+    pub(super) domain: String,
 }
 
 impl Reaching {

@@ -1,91 +1,160 @@
 //! TLS to the server: what is trusted, and for which name.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use time::OffsetDateTime;
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_native_tls::TlsStream;
 
-use crate::config::Settings;
+use super::certificate;
+use super::heard::Heard;
+use super::tls_failure::{Failure, Kind};
+use super::tls_probe::Probe;
+use crate::config::{Settings, TlsVersion};
+use crate::session::Security;
 
 /// OpenSSL reads a record's head and body separately; this makes one read of them.
 const TLS_READ_BUFFER: usize = 8 * 1024;
 
 /// A connection to the server that TLS secures.
-pub(super) type SecureStream = Box<TlsStream<BufReader<TcpStream>>>;
+pub(super) type SecureStream = Box<TlsStream<BufReader<Heard>>>;
+
+/// The connection under a secured one.
+pub(super) fn tcp(stream: &SecureStream) -> &TcpStream {
+    stream.get_ref().get_ref().get_ref().get_ref().tcp()
+}
 
 /// Secures connections to servers; one for the whole program.
 pub(super) struct ServerTls {
     /// Made once: reading the system's certificates takes tens of milliseconds.
     connector: tokio_native_tls::TlsConnector,
     timeout: Duration,
+    min: TlsVersion,
+    /// The only domain there is a connection for, as its server is shown the certificate of `--login-cert`.
+    login: Option<String>,
+    /// The server was named with `--server`.
+    is_named: bool,
+    has_ca_file: bool,
+    probe: Probe,
 }
 
 impl ServerTls {
-    /// Reads the CA file and prepares TLS.
+    /// Reads the files of certificates and prepares TLS.
     pub(super) fn new(settings: &Settings) -> anyhow::Result<Self> {
         let mut tls = native_tls::TlsConnector::builder();
-        tls.min_protocol_version(Some(native_tls::Protocol::Tlsv12));
+        tls.min_protocol_version(Some(match settings.tls_min {
+            TlsVersion::V1_2 => native_tls::Protocol::Tlsv12,
+            TlsVersion::V1_3 => native_tls::Protocol::Tlsv13,
+        }));
         // XEP-0368 §3: lets one port serve several protocols.
         tls.request_alpns(&["xmpp-client"]);
-        if let Some(path) = &settings.ca_file {
-            let pem = fs::read(path)
-                .with_context(|| format!("cannot read --ca-file {}", path.display()))?;
-            let certificates =
-                native_tls::Certificate::stack_from_pem(&pem).with_context(|| {
-                    format!("--ca-file {} holds no PEM certificate", path.display())
-                })?;
-            if certificates.is_empty() {
-                anyhow::bail!("--ca-file {} holds no PEM certificate", path.display());
-            }
-            for certificate in certificates {
-                tls.add_root_certificate(certificate);
-            }
-        }
-        if settings.danger_accept_invalid_certs {
-            tls.danger_accept_invalid_certs(true);
-            tls.danger_accept_invalid_hostnames(true);
-        }
+        trust(&mut tls, settings)?;
+        let login = show_login_certificate(&mut tls, settings)?;
         Ok(Self {
             connector: tls.build().context("cannot prepare TLS")?.into(),
             timeout: settings.connect_timeout,
+            min: settings.tls_min,
+            login,
+            is_named: settings.server.is_some(),
+            has_ca_file: settings.ca_file.is_some(),
+            probe: Probe::new(settings.connect_timeout),
         })
     }
 
-    /// Secures a connection, checking the certificate against `domain` whatever host it leads to. The error is a
-    /// sentence for the user.
+    /// Secures a connection on which TLS is to begin now, checking the certificate against `domain` whatever host it
+    /// leads to. After a certificate was refused, the server at `address`, if there is one, is asked once more for it,
+    /// for three seconds at the most beyond the time-out. The error is a sentence for the user.
     pub(super) async fn secure(
         &self,
         tcp: TcpStream,
         domain: &str,
+        security: Security,
+        address: Option<SocketAddr>,
     ) -> Result<SecureStream, String> {
-        let name = to_ascii(domain)?;
-        let tcp = BufReader::with_capacity(TLS_READ_BUFFER, tcp);
-        match tokio::time::timeout(self.timeout, self.connector.connect(&name, tcp)).await {
-            Ok(Ok(tls)) => Ok(Box::new(tls)),
-            Ok(Err(error)) => Err(failure(domain, &error.to_string())),
-            Err(_) => Err(format!(
-                "the server of {domain} did not finish its TLS handshake within {} s",
-                self.timeout.as_secs()
-            )),
+        let name = certificate_name(domain)?;
+        if let Some(only) = self.login.as_ref().filter(|only| **only != name) {
+            return Err(format!(
+                "no connection for {domain}: the certificate of --login-cert is for the server of {only} alone"
+            ));
         }
+        let (tcp, first) = Heard::new(tcp);
+        let tcp = BufReader::with_capacity(TLS_READ_BUFFER, tcp);
+        let handshake = self.connector.connect(&name, tcp);
+        let kind = match tokio::time::timeout(self.timeout, handshake).await {
+            Ok(Ok(tls)) => return Ok(Box::new(tls)),
+            Ok(Err(error)) => Kind::of(&error, first.bytes()),
+            Err(_) => Kind::TimedOut(self.timeout),
+        };
+        let seen = match (&kind, address) {
+            (Kind::Certificate(_), Some(address)) => {
+                self.probe.look(address, domain, &name, security).await
+            }
+            _ => None,
+        };
+        let failure = Failure {
+            domain,
+            kind,
+            security,
+            is_named: self.is_named,
+            has_ca_file: self.has_ca_file,
+            has_login_cert: self.login.is_some(),
+            tls_min: self.min,
+            seen,
+            now: OffsetDateTime::now_utc(),
+        };
+        Err(failure.to_string())
     }
 }
 
-/// What went wrong with TLS, and what to do about it.
-fn failure(domain: &str, error: &str) -> String {
-    let advice = match error {
-        _ if error.contains("wrong version number") => {
-            "the server does not begin with TLS on this port: leave tls:// out, or name its TLS port"
+/// Decides whose certificates are believed.
+fn trust(tls: &mut native_tls::TlsConnectorBuilder, settings: &Settings) -> anyhow::Result<()> {
+    if let Some(path) = &settings.ca_file {
+        let pem =
+            fs::read(path).with_context(|| format!("cannot read --ca-file {}", path.display()))?;
+        let certificates = native_tls::Certificate::stack_from_pem(&pem)
+            .with_context(|| format!("--ca-file {} holds no PEM certificate", path.display()))?;
+        if certificates.is_empty() {
+            anyhow::bail!("--ca-file {} holds no PEM certificate", path.display());
         }
-        _ if error.contains("certificate") => {
-            "if the server's certificate comes from a private CA, name it with --ca-file"
+        for certificate in certificates {
+            tls.add_root_certificate(certificate);
         }
-        _ => "ask the server's admin whether TLS works there",
+    }
+    if settings.danger_accept_invalid_certs {
+        tls.danger_accept_invalid_certs(true);
+        tls.danger_accept_invalid_hostnames(true);
+    }
+    Ok(())
+}
+
+/// Has the certificate of `--login-cert` shown, if there is one; the only domain whose server gets to see it.
+fn show_login_certificate(
+    tls: &mut native_tls::TlsConnectorBuilder,
+    settings: &Settings,
+) -> anyhow::Result<Option<String>> {
+    let Some(files) = &settings.login_certificate else {
+        return Ok(None);
     };
-    format!("no secure connection for {domain}: {error}; {advice}")
+    let [domain] = &settings.session.domains[..] else {
+        anyhow::bail!("--login-cert needs one --domain, whose server is shown the certificate");
+    };
+    tls.identity(certificate::identity(
+        files,
+        ["--login-cert", "--login-key"],
+    )?);
+    let domain = certificate_name(domain).map_err(anyhow::Error::msg)?;
+    Ok(Some(domain))
+}
+
+/// The domain as a certificate has it.
+fn certificate_name(domain: &str) -> Result<String, String> {
+    let name = to_ascii(domain)?;
+    let name = name.trim_start_matches('[').trim_end_matches([']', '.']);
+    Ok(name.to_owned())
 }
 
 /// The domain as DNS and certificates know it.
@@ -95,4 +164,50 @@ pub(super) fn to_ascii(domain: &str) -> Result<String, String> {
         return Ok(domain.to_owned());
     }
     idna::domain_to_ascii(domain).map_err(|_| format!("{domain} is no domain name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::CertificateFiles;
+
+    /// Sessions let no client name another domain; this is for whoever comes past them.
+    #[tokio::test]
+    async fn a_login_certificate_is_for_one_domain() {
+        let made = rcgen::generate_simple_self_signed(["juliet.lit".to_owned()]);
+        let made = made.expect("a certificate");
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        let pem = made.cert.pem() + &made.signing_key.serialize_pem();
+        file.write_all(pem.as_bytes()).expect("a written file");
+        let mut settings = Settings {
+            login_certificate: Some(CertificateFiles {
+                certificate: file.path().to_owned(),
+                key: file.path().to_owned(),
+            }),
+            ..Settings::default()
+        };
+        let error = ServerTls::new(&settings).err().map(|it| it.to_string());
+        assert!(error.is_some_and(|it| it.contains("needs one --domain")));
+        settings.session.domains = vec!["Münster.example".to_owned()];
+        let tls = ServerTls::new(&settings).expect("TLS");
+
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+        let address = socket.local_addr().expect("an address");
+        for (domain, is_right) in [
+            ("montague.lit", false),
+            ("xn--mnster-3ya.example", true),
+            ("münster.example.", true),
+        ] {
+            let tcp = TcpStream::connect(address).await.expect("a connection");
+            drop(socket.accept().await);
+            let secured = tls.secure(tcp, domain, Security::DirectTls, None).await;
+            let error = secured.err().expect("nobody speaks TLS there");
+            let is_refused = error.contains("is for the server of xn--mnster-3ya.example alone");
+            assert_eq!(is_refused, !is_right, "{error}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::client_tls::Tls;
 use super::negotiation::Phase;
 use super::{Event, Leg, Output, Session};
 use crate::ns;
@@ -36,7 +37,8 @@ impl Session {
         let connection = self.connection_mut(leg);
         let was_closed = std::mem::replace(&mut connection.ended, true);
         if leg == Leg::Server && !was_closed && self.closing.is_none() {
-            return self.fail_server("the connection to the server broke");
+            let reason = self.why_broken();
+            return self.fail_server(&reason);
         }
         self.end_after(leg);
         // Who hangs up with a closing tag still reads; who just vanishes may not.
@@ -46,7 +48,7 @@ impl Session {
     }
 
     /// Passes the end of one leg's stream on to the other.
-    fn end_after(&mut self, leg: Leg) {
+    pub(super) fn end_after(&mut self, leg: Leg) {
         if leg == Leg::Client {
             self.note_early_leave();
         }
@@ -99,6 +101,10 @@ impl Session {
 
     fn pass_server_error(&mut self, error: &Element<'_>, condition: &str) {
         if !self.is_negotiated() {
+            if condition == "see-other-host" {
+                let host = error.child(ns::STREAM_ERRORS, "see-other-host");
+                return self.handle_other_host(&host.map(|host| host.text()).unwrap_or_default());
+            }
             let reason = format!("the server refused the stream: {condition}");
             return self.fail_server(&reason);
         }
@@ -138,6 +144,9 @@ impl Session {
 
     /// Ends the session because of the server: it broke off, broke the rules, or cannot be reached.
     pub(super) fn fail_server(&mut self, reason: &str) {
+        if self.try_next(reason) {
+            return;
+        }
         let condition = match self.is_negotiated() {
             false => "remote-connection-failed",
             true => "reset",
@@ -156,7 +165,8 @@ impl Session {
         self.fail_server(&reason.join(" "));
     }
 
-    pub(super) fn handle_bad_xml(&mut self, leg: Leg, error: XmlError) {
+    /// `bytes` are those that break the rules, with what was read after them.
+    pub(super) fn handle_bad_xml(&mut self, leg: Leg, error: XmlError, bytes: &[u8]) {
         self.wire.log(Event::BadXml(leg, error));
         match leg {
             Leg::Client => self.refuse(
@@ -166,7 +176,8 @@ impl Session {
             Leg::Server => {
                 self.send_stream_error(Leg::Server, error.condition(), "");
                 self.close_stream(Leg::Server);
-                self.fail_server(&format!("the server sent what is {error}"));
+                let reason = self.why_no_xml(error, bytes);
+                self.fail_server(&reason);
             }
         }
     }
@@ -199,7 +210,7 @@ impl Session {
     }
 
     pub(super) fn send_stream_error(&mut self, leg: Leg, condition: &str, text: &str) {
-        if self.wire.is_closed(leg) {
+        if self.wire.is_closed(leg) || leg == Leg::Client && self.tls == Tls::Accepting {
             return;
         }
         let prefix = match (&self.connection(leg).opened, leg) {
@@ -229,7 +240,7 @@ impl Session {
         });
     }
 
-    fn open_own_stream_to_client(&mut self) {
+    pub(super) fn open_own_stream_to_client(&mut self) {
         let id = self.wire.fresh_id();
         let mut header = format!(
             "<?xml version='1.0'?><stream:stream xmlns='{}' xmlns:stream='{}' version='1.0' id='{id}'",
@@ -256,6 +267,7 @@ impl Session {
         self.closing = self
             .closing
             .or(Some(self.now + self.options.timeouts.close));
+        self.server_at.greeting = None;
         self.client.held = false;
         self.server.held = false;
     }

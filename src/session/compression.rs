@@ -11,13 +11,13 @@ use super::{Compress, Event, Leg, Output, Policy, Session};
 use crate::ns;
 use crate::xml::{Element, Framer};
 
-/// What the client is shown if the stream goes on as it is.
+/// What the server has said on a stream, as long as the client may be shown it.
 #[derive(Default)]
 pub(super) struct Postponed {
     /// The server's header.
     pub(super) header: Vec<u8>,
     /// Its features.
-    features: Vec<u8>,
+    pub(super) features: Vec<u8>,
 }
 
 impl Session {
@@ -104,7 +104,7 @@ impl Session {
         }
     }
 
-    /// Shows the client the header of the stream that is open; `false`: the session ends instead.
+    /// The stream that is open goes on as it is; `false`: the session ends instead.
     fn go_on_uncompressed(&mut self, reason: &str) -> bool {
         if self.compress == Compress::Require {
             self.fail_server(&format!(
@@ -115,10 +115,6 @@ impl Session {
         self.compress = Compress::Off;
         self.header = Vec::new();
         self.wire.log(Event::NotCompressed(reason.to_owned()));
-        let header = std::mem::take(&mut self.postponed.header);
-        if let Some(namespaces) = self.server.namespaces() {
-            self.open_client(&header, &namespaces);
-        }
         true
     }
 }

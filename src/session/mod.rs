@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `mod.rs` | [`Session`]: inputs, outputs, deadlines, frames to handlers |
 //! | `negotiation.rs` | headers, features, STARTTLS, SASL, binding |
+//! | `client_tls.rs` | TLS on the client's leg |
+//! | `reaching.rs` | servers that are none, other servers to be tried |
 //! | `compression.rs` | agreeing with the server to compress |
 //! | `relay.rs` | what passes unread under `off` |
 //! | `limits.rs` | what is too large to be read or held, and answered in its place |
@@ -16,6 +18,7 @@
 //! | `input.rs`, `options.rs` | what goes in; what is configured |
 //! | `tap.rs` | what is noted of a session that is recorded |
 
+mod client_tls;
 mod closing;
 mod compression;
 mod connection;
@@ -23,6 +26,7 @@ mod input;
 mod limits;
 mod negotiation;
 mod options;
+mod reaching;
 mod relay;
 mod stanzas;
 mod tap;
@@ -38,6 +42,7 @@ pub use crate::wire::{
 pub use input::Input;
 pub use options::{ClientTls, Compress, Options, Timeouts};
 
+use client_tls::Tls;
 use connection::Connection;
 use negotiation::Phase;
 
@@ -70,8 +75,12 @@ pub struct Session {
     header: Vec<u8>,
     /// Whether compression is still to be agreed on.
     compress: Compress,
-    /// What the server has said that the client is shown once compression is settled.
+    /// What the server has said on the stream that is opening, until the client is shown it for good.
     postponed: compression::Postponed,
+    /// TLS on the client's leg.
+    tls: Tls,
+    /// The server that was reached.
+    server_at: reaching::ServerAt,
     /// What follows the frame in work is compressed.
     begins_compression: bool,
     /// The client has begun to log in, one way or another.
@@ -120,6 +129,8 @@ impl Session {
             header: Vec::new(),
             compress: options.compress,
             postponed: compression::Postponed::default(),
+            tls: Tls::default(),
+            server_at: reaching::ServerAt::default(),
             begins_compression: false,
             login_tried: false,
             authenticated: false,
@@ -154,13 +165,13 @@ impl Session {
             Input::Eof(leg) => self.handle_eof(leg),
             Input::Connected(reached) => {
                 self.wire.facts = reached.facts;
-                self.handle_connected(reached.security);
+                self.handle_connected(reached);
             }
             Input::MayCompress => self.handle_may_compress(),
             Input::MayNotCompress(reason) => self.handle_may_not_compress(&reason),
             Input::Secured => self.handle_secured(),
-            // To be done.
-            Input::ClientSecured | Input::ClientNotSecured(_) => {}
+            Input::ClientSecured => self.handle_client_secured(),
+            Input::ClientNotSecured(reason) => self.handle_client_not_secured(&reason),
             Input::Failed(reason) => self.handle_failed(&reason),
             Input::Timeout => self.handle_timeout(),
             Input::HoldRefused => self.handle_hold_refused(),
@@ -198,7 +209,9 @@ impl Session {
     /// Whether `leg` is to be read: not while the other side is slower, or has to answer first.
     pub fn wants(&self, leg: Leg) -> bool {
         let connection = self.connection(leg);
-        if self.is_over(leg) || connection.eof {
+        // During a handshake what comes is the shell's.
+        let is_handshaking = leg == Leg::Client && self.tls == Tls::Accepting;
+        if self.is_over(leg) || connection.eof || is_handshaking {
             return false;
         }
         let has_room = self.outgoing(leg.other()).len() < HIGH_WATER;
@@ -242,7 +255,8 @@ impl Session {
                 .map(|deadline| deadline + self.unread_total()),
         };
         let mut next: Option<Duration> = None;
-        for at in [login, requests, self.wake, self.closing] {
+        let greeting = self.server_at.greeting;
+        for at in [login, greeting, requests, self.wake, self.closing] {
             next = next.into_iter().chain(at).min();
         }
         for connection in [&self.client, &self.server] {
@@ -330,6 +344,11 @@ impl Session {
             self.relay(leg, &pending);
             return self.relay(leg, bytes);
         }
+        if self.begins_tls(leg, bytes) {
+            // What it was is noted, and no more: it is no XML.
+            self.note_garbage(leg, &bytes[..1]);
+            return self.accept_tls(bytes);
+        }
         if leg == Leg::Server && !bytes.is_empty() {
             // Of a large stanza, which takes its time, only the last byte must not be long ago.
             self.server.frame_since = None;
@@ -406,6 +425,21 @@ impl Session {
                     used += frame.len;
                     self.connection_mut(leg).frame_since = None;
                     self.handle_frame(leg, frame, bytes);
+                    if leg == Leg::Client && self.tls == Tls::Accepting {
+                        // Some clients end a line there.
+                        used += buf[used..]
+                            .iter()
+                            .take_while(|it| it.is_ascii_whitespace())
+                            .count();
+                    }
+                    if leg == Leg::Client && self.tls == Tls::Accepting && used < buf.len() {
+                        // Whoever wrote them could not know that TLS may begin.
+                        self.refuse(
+                            "policy-violation",
+                            "the client sent bytes between <starttls/> and TLS, somebody may be tampering",
+                        );
+                        break;
+                    }
                     if std::mem::take(&mut self.begins_compression) {
                         let read = buf[used..].to_vec();
                         used = buf.len();
@@ -416,7 +450,7 @@ impl Session {
                 Err(error) if self.is_bearable(leg, error) => self.cut_off(),
                 Err(error) => {
                     self.note_garbage(leg, &buf[used..]);
-                    self.handle_bad_xml(leg, error);
+                    self.handle_bad_xml(leg, error, &buf[used..]);
                 }
             }
             self.note_outgoing();
@@ -505,6 +539,9 @@ impl Session {
         }
         if over(self.server.frame_since, timeouts.stanza) {
             return self.fail_server("the server began a stanza and did not end it in time");
+        }
+        if self.server_at.greeting.is_some_and(|at| at <= now) {
+            return self.fail_greeting();
         }
         if !self.is_logged_in() && self.closing.is_none() && self.started + timeouts.login <= now {
             return self.refuse("connection-timeout", "the login was not complete in time");

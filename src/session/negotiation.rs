@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::{Event, Leg, Output, Policy, Security, Session};
+use super::{Event, Leg, Output, Policy, Reached, Security, Session};
 use crate::jid;
 use crate::ns;
 use crate::xml::{Element, Framer, Namespaces, escape, rewrite};
@@ -15,6 +15,8 @@ use crate::xml::{Element, Framer, Namespaces, escape, rewrite};
 pub(crate) enum Phase {
     /// The client has not opened its stream.
     AwaitHeader,
+    /// The client has to ask for TLS first.
+    AwaitTls,
     /// The shell connects to the server.
     Connecting,
     /// We have opened a stream over plain TCP and wait for its features.
@@ -94,6 +96,16 @@ impl Session {
             self.phase = Phase::Opening;
             return;
         }
+        let is_known = !self.domain.is_empty();
+        if is_known && !to.eq_ignore_ascii_case(&self.domain) {
+            return self.refuse(
+                "improper-addressing",
+                "the client named another domain after TLS",
+            );
+        }
+        if is_known && self.phase == Phase::Login {
+            return self.reopen_client();
+        }
         if !jid::is_domain(to) {
             return self.refuse(
                 "improper-addressing",
@@ -108,6 +120,9 @@ impl Session {
             );
         }
         self.domain = to.to_owned();
+        if self.awaits_tls() {
+            return self.demand_tls();
+        }
         self.header = bytes.to_vec();
         self.client.held = true;
         self.phase = Phase::Connecting;
@@ -115,11 +130,12 @@ impl Session {
         self.wire.output(Output::Connect { domain });
     }
 
-    pub(super) fn handle_connected(&mut self, security: Security) {
+    pub(super) fn handle_connected(&mut self, reached: Reached) {
         if self.phase != Phase::Connecting || self.closing.is_some() {
             return;
         }
-        match security {
+        self.note_reached(reached);
+        match reached.security {
             Security::StartTls => {
                 self.phase = Phase::OpeningPlain;
                 // Not the client's own header: its `from` is nobody's business before TLS.
@@ -138,13 +154,14 @@ impl Session {
 
     pub(super) fn handle_secured(&mut self) {
         if self.phase == Phase::Handshaking && self.closing.is_none() {
+            self.await_greeting();
             self.open_with_client_header();
         }
     }
 
     fn open_with_client_header(&mut self) {
         self.phase = Phase::Opening;
-        let header = std::mem::take(&mut self.header);
+        let header = self.header.clone();
         self.open_server(&header);
     }
 
@@ -162,19 +179,27 @@ impl Session {
             Err((_, reason)) => return self.fail_header(reason),
             Ok(()) => {}
         }
-        // What comes before TLS nobody vouches for: the client never sees it.
+        // What comes before TLS nobody vouches for: the client never sees it. What comes then it sees with the
+        // features, when it is settled that it is to log in here.
         if self.phase == Phase::Opening {
-            match self.wants_compression() {
-                true => self.postponed.header = bytes.to_vec(),
-                false => self.open_client(bytes, namespaces),
+            self.postponed.header = bytes.to_vec();
+            if self.authenticated && !self.wants_compression() {
+                self.open_client();
             }
         }
     }
 
-    /// Sends the server's header to the client as it came.
-    pub(super) fn open_client(&mut self, header: &[u8], namespaces: &Namespaces) {
-        self.wire.send(Leg::Client, header);
-        self.client.opened = Some(namespaces.stream_name().into());
+    /// Sends the server's header to the client as it came, if the client has not seen it.
+    fn open_client(&mut self) {
+        let header = match self.offers_tls() {
+            true => self.postponed.header.clone(),
+            false => std::mem::take(&mut self.postponed.header),
+        };
+        let is_open = header.is_empty() || self.client.opened.is_some();
+        if let (false, Some(namespaces)) = (is_open, self.server.namespaces()) {
+            self.wire.send(Leg::Client, &header);
+            self.client.opened = Some(namespaces.stream_name().into());
+        }
     }
 
     fn fail_header(&mut self, reason: &str) {
@@ -191,6 +216,7 @@ impl Session {
             (Phase::OpeningPlain, ns::STREAM, "features") => self.start_tls(element),
             (Phase::StartingTls, ns::TLS, "proceed") => {
                 self.phase = Phase::Handshaking;
+                self.server_at.greeting = None;
                 self.server.opened = None;
                 self.server.framer = Framer::new(self.options.limits_before_login);
                 self.wire.output(Output::StartTls);
@@ -239,8 +265,11 @@ impl Session {
         if self.wants_compression() && !self.settle_compression(features) {
             return;
         }
+        self.server_at.greeting = None;
+        self.open_client();
         self.show_features(features);
         self.client.held = false;
+        self.header = Vec::new();
         match (self.authenticated, self.options.policy) {
             (false, _) => self.phase = Phase::Login,
             (true, Policy::Off) => self.start_relaying(),
@@ -251,8 +280,26 @@ impl Session {
     /// Shows the client the features it may see, in their own bytes.
     fn show_features(&mut self, features: &Element<'_>) {
         let policy = self.options.policy;
+        let mut ours = String::new();
+        if !self.authenticated && self.offers_tls() {
+            self.postponed.features = features.raw().as_bytes().to_vec();
+            let _ = write!(ours, "<starttls xmlns='{}'/>", ns::TLS);
+        }
+        let mechanisms = [(ns::SASL, "mechanisms"), (ns::SASL2, "authentication")];
+        let mechanisms = mechanisms.map(|(namespace, local)| features.child(namespace, local));
+        let mut replaced = Vec::new();
+        for mechanisms in mechanisms.iter().flatten() {
+            let may_pass = policy == Policy::Off || mechanisms.namespace() == ns::SASL;
+            if let Some(unbound) = self.unbound(mechanisms).filter(|_| may_pass) {
+                ours += &String::from_utf8_lossy(&unbound);
+                replaced.extend([mechanisms.namespace(), ns::SASL_CB.into()]);
+            }
+        }
         let may_pass = |feature: &Element<'_>| {
             let namespace = feature.namespace();
+            if replaced.contains(&namespace) {
+                return false;
+            }
             match policy {
                 // STARTTLS is ours; so is compression, whose bytes could not be translated.
                 Policy::Off => namespace != ns::TLS && namespace != ns::COMPRESS_FEATURE,
@@ -264,25 +311,27 @@ impl Session {
             self.wire.log(Event::FeatureRemoved(name));
         }
         self.wire.nonza(Leg::Client, |out| {
-            rewrite(out, features, &[], may_pass, "");
+            rewrite(out, features, &[], may_pass, &ours);
         });
     }
 
     pub(super) fn negotiate_with_client(&mut self, element: &Element<'_>) {
         let namespace = element.namespace();
+        let is_starttls = element.is(ns::TLS, "starttls");
+        if self.awaits_tls() && !is_starttls {
+            return self.refuse(
+                "policy-violation",
+                "--client-tls require lets nobody log in without TLS: set the client to use it",
+            );
+        }
         match (self.phase, &*namespace, element.local()) {
+            _ if is_starttls => self.handle_starttls(),
             (Phase::Login, ns::SASL, "auth" | "response" | "abort") => {
                 // SASL takes turns. Holding the client until the server has answered makes sure that
                 // a header sent early meets the framer of the new stream.
                 self.client.held = true;
                 self.login_tried = true;
                 self.pass(Leg::Client, element);
-            }
-            (_, ns::TLS, "starttls") => {
-                self.wire.nonza(Leg::Client, |out| {
-                    let _ = write!(out, "<failure xmlns='{}'/>", ns::TLS);
-                });
-                self.refuse("policy-violation", "the client asked for TLS, which this port does not have: set it to connect without encryption");
             }
             (Phase::Login | Phase::Binding, ..) if self.options.policy == Policy::Off => {
                 self.login_tried = true;
@@ -313,6 +362,7 @@ impl Session {
     /// Before login only registration passes; the login of before SASL is refused as XEP-0078 says.
     fn handle_iq_before_login(&mut self, iq: &Element<'_>) {
         if iq.child(ns::REGISTER, "query").is_some() {
+            self.login_tried = true;
             return self.pass(Leg::Client, iq);
         }
         if iq.child(ns::IQ_AUTH, "query").is_some() {

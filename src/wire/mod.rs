@@ -187,6 +187,11 @@ impl<P> Wire<P> {
         self.leg_mut(leg).closed = true;
     }
 
+    /// Takes back what waits for a server that is left for another one.
+    pub(crate) fn reopen_server(&mut self) {
+        self.to_server = Outgoing::default();
+    }
+
     /// Whether our closing tag was sent on `leg`.
     pub(crate) fn is_closed(&self, leg: Leg) -> bool {
         self.leg(leg).closed

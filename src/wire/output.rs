@@ -188,6 +188,10 @@ pub enum Event {
         /// What happened and what to do about it.
         reason: String,
     },
+    /// TLS is up on the client's leg.
+    ClientSecured,
+    /// TLS did not come up on the client's leg, for this reason.
+    ClientNotSecured(String),
     /// A stream feature the client does not get to see.
     FeatureRemoved(String),
     /// The server's leg is not compressed, for this reason.
@@ -448,6 +452,7 @@ impl Event {
             | Self::ApprovalFailed { .. }
             | Self::NotRecorded { .. }
             | Self::LoginFailed
+            | Self::ClientNotSecured(_)
             | Self::LeftBeforeLogin => Level::Warn,
             Self::LoggedIn(_) | Self::Relaying(_) | Self::RoomRefused { .. } => Level::Info,
             Self::Applied(_) => Level::Trace,
@@ -484,6 +489,10 @@ impl fmt::Display for Event {
                     "ended the client's stream ({condition}): {}",
                     shown(reason)
                 )
+            }
+            Self::ClientSecured => f.write_str("TLS is up on the way to the client"),
+            Self::ClientNotSecured(reason) => {
+                write!(f, "no TLS on the way to the client: {}", shown(reason))
             }
             Self::FeatureRemoved(name) => write!(f, "took the stream feature {} out", shown(name)),
             Self::NotCompressed(reason) => write!(f, "not compressed: {}", shown(reason)),

@@ -5,8 +5,8 @@ stdout are what happened to it. The end of stdin ends it.
 usage: puppet.py HOST PORT FULL-JID PASSWORD [CA-FILE]
 
 Without CA-FILE the stream stays plain, as in a client pointed at a proxy on localhost; with it STARTTLS
-is required and the certificate checked. It logs in at once; nothing but that is sent unasked, except
-answers to IQs.
+is required and the certificate checked. With an empty PASSWORD it asks to be known by a certificate (EXTERNAL). It
+logs in at once; nothing but that is sent unasked, except answers to IQs.
 """
 import asyncio
 import json
@@ -45,6 +45,8 @@ def presence_facts(xml):
 class Puppet(slixmpp.ClientXMPP):
     def __init__(self, jid, password, ca_file):
         login = {"unencrypted_plain": True, "unencrypted_scram": True}
+        if not password:
+            login["use_mech"] = "EXTERNAL"
         super().__init__(jid, password, plugin_config={"feature_mechanisms": login})
         self.auto_authorize = None  # a subscription is asked and answered by command only
         self.auto_subscribe = False

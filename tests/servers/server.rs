@@ -143,6 +143,26 @@ impl Server {
         }
     }
 
+    /// A certificate by which an account may log in on ejabberd's TLS port (XEP-0178), and its key: one file.
+    pub(crate) fn user_certificate(&self, account: &Account) -> PathBuf {
+        let pem = fs::read_to_string(self.folder.join("cert.key")).unwrap();
+        let ca_key = rcgen::KeyPair::from_pem(&pem).unwrap();
+        let issuer = rcgen::Issuer::new(certificate_params(), ca_key);
+        let mut params = rcgen::CertificateParams::default();
+        params.not_after = rcgen::date_time_ymd(2100, 1, 1);
+        // Else it is named as the CA is, and seems to vouch for itself.
+        let name = rcgen::DnType::CommonName;
+        params.distinguished_name.push(name, account.bare.as_str());
+        let address = rcgen::OtherNameValue::Utf8String(account.bare.clone());
+        let xmpp_address = vec![1, 3, 6, 1, 5, 5, 7, 8, 5];
+        params.subject_alt_names = vec![rcgen::SanType::OtherName((xmpp_address, address))];
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        let path = self.folder.join(format!("{}.pem", account.bare));
+        fs::write(&path, certificate.pem() + &key.serialize_pem()).unwrap();
+        path
+    }
+
     /// A new account: `juliet` gives `juliet-7@capulet.lit` with the password `pw-juliet-7`.
     pub(crate) fn account(&self, name: &str) -> Account {
         let domain = match name {
@@ -301,6 +321,13 @@ impl Ports {
 
 /// One self-signed certificate for all domains, good as its own CA file.
 fn write_certificate(folder: &Path) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = certificate_params().self_signed(&key).unwrap();
+    fs::write(folder.join("cert.crt"), certificate.pem()).unwrap();
+    fs::write(folder.join("cert.key"), key.serialize_pem()).unwrap();
+}
+
+fn certificate_params() -> rcgen::CertificateParams {
     let names = DOMAINS
         .iter()
         .flat_map(|it| [(*it).to_string(), format!("*.{it}")]);
@@ -313,10 +340,7 @@ fn write_certificate(folder: &Path) {
         rcgen::KeyUsagePurpose::KeyCertSign,
         rcgen::KeyUsagePurpose::DigitalSignature,
     ];
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap();
-    fs::write(folder.join("cert.crt"), certificate.pem()).unwrap();
-    fs::write(folder.join("cert.key"), key.serialize_pem()).unwrap();
+    params
 }
 
 /// The Erlang VM as `ejabberdctl foreground` would start it, but as whoever we are and with no node

@@ -249,7 +249,7 @@ fn before_the_login_nothing_is_compressed() {
         "<stream:features><compression xmlns='http://jabber.org/features/compress'><method>zlib</method></compression>",
     ));
     assert_eq!(d.server_bytes(), "");
-    assert_eq!(d.client_bytes(), MECHANISMS);
+    assert!(d.client_bytes().ends_with(MECHANISMS));
 }
 
 #[test]

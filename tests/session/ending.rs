@@ -88,11 +88,7 @@ fn a_server_that_hangs_up_is_told_to_the_client_at_every_stage() {
         let has_header = sent.contains("<stream:stream ");
         let was_opened = matches!(
             stage,
-            Stage::Opened
-                | Stage::Login
-                | Stage::Authenticating
-                | Stage::Binding
-                | Stage::Established
+            Stage::Login | Stage::Authenticating | Stage::Binding | Stage::Established
         );
         assert_eq!(has_header, !was_opened, "{stage:?}: {sent}");
         if has_header {

@@ -40,8 +40,14 @@ fn shown(policy: Policy, features: &str) -> [String; 2] {
             d.forget();
         }
         d.server(&format!("<stream:features>{features}</stream:features>"));
-        d.client_bytes()
+        without_header(&d.client_bytes())
     })
+}
+
+/// The header comes with the first features.
+fn without_header(seen: &str) -> String {
+    let header = server_header("capulet.lit");
+    seen.strip_prefix(&header).unwrap_or(seen).to_owned()
 }
 
 #[test]
@@ -105,7 +111,7 @@ fn features_without_a_child_pass() {
     for policy in [Policy::Auto, Policy::Off] {
         let mut d = Driver::at(Stage::Opened, options(policy));
         d.server("<stream:features/>");
-        assert_eq!(d.client_bytes(), "<stream:features/>");
+        assert_eq!(without_header(&d.client_bytes()), "<stream:features/>");
     }
 }
 

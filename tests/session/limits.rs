@@ -1,5 +1,7 @@
 //! Who is too slow: time-outs of stanzas and of readers.
 
+use std::time::Duration;
+
 use pubshim::session::{Input, Leg, Options, Output, Policy};
 
 use crate::scenes::*;
@@ -85,7 +87,10 @@ fn a_login_that_takes_too_long_is_ended_at_every_stage() {
         .into_iter()
         .filter(|stage| *stage < Stage::Established)
     {
-        let mut d = Driver::at(stage, options(Policy::Auto));
+        let mut options = options(Policy::Auto);
+        // Else a server that says nothing would be given up before.
+        options.timeouts.greeting = Duration::from_secs(1000);
+        let mut d = Driver::at(stage, options);
         d.advance(126);
         let sent = d.client_bytes();
         assert!(sent.contains("<connection-timeout "), "{stage:?}: {sent}");
@@ -101,7 +106,7 @@ fn a_login_that_takes_too_long_is_ended_at_every_stage() {
 #[test]
 fn time_outs_are_those_of_the_options() {
     let mut options = options(Policy::Auto);
-    options.timeouts.login = std::time::Duration::from_secs(5);
+    options.timeouts.login = Duration::from_secs(5);
     let mut d = Driver::at(Stage::Login, options);
     d.advance(4);
     assert_eq!(d.client_bytes(), "");

@@ -9,6 +9,8 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod certificate;
+mod certificates;
+mod client_tls;
 mod compression;
 #[cfg(feature = "srv")]
 mod dns;
@@ -17,10 +19,12 @@ mod finding;
 mod flow;
 mod forget;
 mod limits;
+mod login_certificate;
 mod proxy;
 mod reaching;
 mod recording;
 mod showing;
 mod stopping;
 mod tools;
+mod unix;
 mod weight;

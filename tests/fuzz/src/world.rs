@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pubshim::session::{
-    Compress, Function, Input, Leg, Options, Output, Policy, Security, Seed, ServerFacts, Session,
+    ClientTls, Compress, Function, Input, Leg, Options, Output, Policy, Reached, Security, Seed,
+    ServerFacts, Session,
 };
 use pubshim::xml::Limits;
 
@@ -48,6 +49,8 @@ pub fn run(setup: &Setup, ops: &[Op]) {
 enum Awaited {
     Connection,
     Tls,
+    /// TLS on the client's leg.
+    ClientTls,
     /// Whether it may be compressed.
     Place,
 }
@@ -67,6 +70,10 @@ struct World<'a> {
     blocked: [bool; 2],
     awaited: Option<Awaited>,
     connected: bool,
+    /// The client has yet to begin with TLS, or to ask for it.
+    may_ask_for_tls: bool,
+    /// It has TLS, and opens its stream anew.
+    reopens: bool,
     /// From here on. (What is compressed here is nothing.)
     is_compressed: bool,
     /// A login is over, or one that needs no new stream.
@@ -125,6 +132,13 @@ impl<'a> World<'a> {
                 2 => Compress::Require,
                 _ => Compress::Off,
             },
+            client_tls: match setup.client_tls / 2 % 4 {
+                0 => ClientTls::Off,
+                1 => ClientTls::Auto,
+                2 => ClientTls::Offer,
+                _ => ClientTls::Require,
+            },
+            certified: vec!["capulet.lit".to_owned()],
             limits_before_login: before,
             limits: after,
             ..Options::default()
@@ -156,6 +170,8 @@ impl<'a> World<'a> {
             blocked: [false; 2],
             awaited: None,
             connected: false,
+            may_ask_for_tls: setup.client_tls % 2 == 1,
+            reopens: false,
             is_compressed: false,
             restarted: false,
             login: 0,
@@ -210,9 +226,11 @@ impl<'a> World<'a> {
                 let reason = "it's <broken> & \u{e9}".to_owned();
                 match self.awaited.take() {
                     Some(Awaited::Place) => self.input(Input::MayNotCompress(reason)),
+                    Some(Awaited::ClientTls) => self.input(Input::ClientNotSecured(reason)),
                     Some(_) => self.input(Input::Failed(reason)),
                     None if self.setup.rude => {
                         self.input(Input::MayNotCompress(reason.clone()));
+                        self.input(Input::ClientNotSecured(reason.clone()));
                         self.input(Input::Failed(reason));
                     }
                     None => {}
@@ -305,7 +323,11 @@ impl<'a> World<'a> {
     fn read(&mut self) {
         for leg in LEGS {
             let at = leg as usize;
-            let handshake = leg == Leg::Server && self.awaited.is_some();
+            let handshake = match self.awaited {
+                None => false,
+                Some(Awaited::ClientTls) => leg == Leg::Client,
+                Some(_) => leg == Leg::Server,
+            };
             if handshake || self.ended[at] {
                 continue;
             }
@@ -337,14 +359,23 @@ impl<'a> World<'a> {
                     no_authorize: self.setup.no_authorize,
                     ..ServerFacts::default()
                 };
-                self.input(Input::connected(self.security(), facts));
+                self.input(Input::Connected(Reached {
+                    security: self.security(),
+                    facts,
+                    has_more: self.setup.has_more,
+                }));
             }
             // The shell starts it once everything was sent.
             Some(Awaited::Tls) if self.session.outgoing(Leg::Server).is_empty() => {
                 self.awaited = None;
                 self.input(Input::Secured);
             }
-            Some(Awaited::Tls) => {}
+            Some(Awaited::ClientTls) if self.session.outgoing(Leg::Client).is_empty() => {
+                self.awaited = None;
+                self.reopens = true;
+                self.input(Input::ClientSecured);
+            }
+            Some(Awaited::Tls | Awaited::ClientTls) => {}
             Some(Awaited::Place) => {
                 self.awaited = None;
                 self.input(Input::MayCompress);
@@ -353,6 +384,7 @@ impl<'a> World<'a> {
                 self.input(Input::MayCompress);
                 self.input(Input::connected(self.security(), ServerFacts::default()));
                 self.input(Input::Secured);
+                self.input(Input::ClientSecured);
             }
             None => {}
         }
@@ -403,6 +435,12 @@ impl<'a> World<'a> {
         self.promises.begin_step(self.session.jid());
         self.session.handle(input, self.now);
         let outputs = self.outputs(len);
+        if outputs
+            .iter()
+            .any(|it| matches!(it, Output::ConnectNext(_) | Output::ConnectTo(_)))
+        {
+            self.leave_server();
+        }
         if outputs.iter().any(|it| matches!(it, Output::Compress(_))) {
             self.sinks[Leg::Server as usize].restart();
         }

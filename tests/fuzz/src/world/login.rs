@@ -1,8 +1,8 @@
 //! How a session begins: its login, and what a server that does as it is told says at first.
 
-use pubshim::session::{Leg, Security};
+use pubshim::session::{ClientTls, Leg, Security};
 
-use super::{Cut, Wait, World};
+use super::{Awaited, Cut, Wait, World};
 use crate::text::{self, FromClient, FromServer};
 
 /// So often a server answers what is asked for after a login.
@@ -49,6 +49,9 @@ pub(super) const LOGIN: [Login; 15] = [
 impl World<'_> {
     /// Goes on with a login where one normally would.
     pub(super) fn log_in(&mut self, cut: Cut) {
+        if self.secure_client(cut) {
+            return;
+        }
         let mut step = LOGIN.get(self.login);
         if self.security() != Security::StartTls && step == Some(&Login::OfferTls) {
             self.login += 3;
@@ -90,6 +93,36 @@ impl World<'_> {
             }
         };
         self.write(leg, said.as_bytes(), cut);
+    }
+
+    /// Goes on with TLS on the client's leg, if that is what comes next.
+    fn secure_client(&mut self, cut: Cut) -> bool {
+        let header = text::client_header(self.setup.client_header).text;
+        if self.awaited == Some(Awaited::ClientTls) {
+            self.done();
+            return true;
+        }
+        if std::mem::take(&mut self.reopens) {
+            if self.login > 0 {
+                self.write(Leg::Client, header.as_bytes(), cut);
+            }
+            return self.login > 0;
+        }
+        // At once, or when it sees the way.
+        let begins = self.login == 0 && self.setup.client_tls > 127;
+        let is_shown = match self.options.client_tls {
+            ClientTls::Require => self.login == 1,
+            _ => LOGIN.get(self.login) == Some(&Login::Auth),
+        };
+        let asks = (begins || is_shown) && std::mem::take(&mut self.may_ask_for_tls);
+        if asks {
+            let said = match begins {
+                true => "\u{16}\u{3}\u{1}",
+                false => "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+            };
+            self.write(Leg::Client, said.as_bytes(), Cut::Whole);
+        }
+        asks
     }
 
     /// The client becomes available and asks for its roster; the server grants all that is asked for.

@@ -11,6 +11,10 @@ pub struct Setup {
     pub(super) native: bool,
     pub(super) security: u8,
     pub(super) compress: u8,
+    /// Whether the client may have TLS, and takes it.
+    pub(super) client_tls: u8,
+    /// There is a second server.
+    pub(super) has_more: bool,
     /// Logged in from the start.
     pub(super) established: bool,
     /// And then served as it wishes.

@@ -1,12 +1,27 @@
 //! What the session sends and asks for: it is looked at, and done.
 
 use pubshim::ns;
-use pubshim::session::{Leg, Output, Policy, Record};
+use pubshim::session::{ClientTls, Leg, Output, Policy, Record};
 
 use super::{Awaited, LEGS, World};
-use crate::sink::Sent;
+use crate::sink::{Sent, Sink};
 
 impl World<'_> {
+    /// The session has left its server: what was still to be sent is not, and what is unread is nobody's.
+    pub(super) fn leave_server(&mut self) {
+        let at = Leg::Server as usize;
+        self.sinks[at] = Sink::new(self.options.policy == Policy::Off);
+        self.unread[at].clear();
+        self.is_torn[at] = false;
+        self.ending[at] = false;
+        self.ended[at] = false;
+        self.sent[at].clear();
+        self.recorded[at].clear();
+        self.connected = false;
+        // It begins as the first one did.
+        self.login = self.login.min(1);
+    }
+
     /// Looks at what is outgoing: the client's leg first, as it says when streams begin anew.
     pub(super) fn look(&mut self) {
         for leg in LEGS {
@@ -100,8 +115,15 @@ impl World<'_> {
                 Output::Recorded(Record::To(leg, bytes)) => {
                     self.recorded[leg as usize].extend_from_slice(&bytes);
                 }
-                Output::ConnectNext(_) | Output::ConnectTo(_) | Output::AcceptTls(_) => {
-                    panic!("nobody has offered it")
+                Output::ConnectNext(_) | Output::ConnectTo(_) => {
+                    assert!(!self.restarted && !self.is_compressed);
+                    self.awaited = Some(Awaited::Connection);
+                }
+                Output::AcceptTls(_) => {
+                    assert!(self.options.client_tls != ClientTls::Off && !self.restarted);
+                    assert!(self.awaited.is_none());
+                    self.awaited = Some(Awaited::ClientTls);
+                    self.sinks[Leg::Client as usize].restart();
                 }
                 Output::MayCompress => {
                     // Strangers take no place.

@@ -14,6 +14,8 @@ fn setup(policy: u8) -> Setup {
         native: false,
         security: 0,
         compress: 0,
+        client_tls: 0,
+        has_more: false,
         established: true,
         settled: true,
         no_authorize: false,
@@ -84,6 +86,45 @@ fn what_no_rule_names_passes_compressed() {
             run(&setup, &ops);
         }
     }
+}
+
+#[test]
+fn what_no_rule_names_passes_to_a_client_with_tls() {
+    // Offered and required, asked for and begun with.
+    for client_tls in [3, 5, 7, 131, 135] {
+        for security in [0, 3] {
+            let setup = Setup {
+                client_tls,
+                security,
+                ..setup(4)
+            };
+            let ops: Vec<_> = (0..10)
+                .map(|kind| Op::Pass(true, kind, Cut::Whole))
+                .collect();
+            run(&setup, &ops);
+        }
+    }
+}
+
+#[test]
+fn a_login_goes_on_at_the_second_server() {
+    let setup = Setup {
+        established: false,
+        has_more: true,
+        security: 3,
+        ..setup(4)
+    };
+    let mut world = World::new(&setup);
+    while LOGIN[world.login] != Login::Mechanisms {
+        world.log_in(Cut::Whole);
+    }
+    world.act(&Op::Eof(false));
+    assert_eq!((world.awaited, world.login), (Some(Awaited::Connection), 1));
+    while world.login < LOGIN.len() {
+        world.log_in(Cut::Whole);
+    }
+    assert!(world.session.jid().is_some());
+    world.end();
 }
 
 /// The server is heard on from where it compresses, whatever else is in that read.

@@ -1,0 +1,199 @@
+//! The folder of the certificates that pubshim has made: a file for each domain, with its key.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use super::DAY;
+use super::pem::Pem;
+use crate::net::tls::to_ascii;
+
+/// How long before its end a certificate is worth a warning.
+const NOTICE: i64 = 30 * DAY;
+/// How the file of a certificate ends.
+const ENDING: &str = ".pem";
+
+/// The folder.
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+/// A certificate in the folder.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The file.
+    pub(super) file: PathBuf,
+    /// What it holds.
+    pub(super) pem: Pem,
+}
+
+impl Folder {
+    /// The folder at this path; it is made when there is something to be kept.
+    pub(super) fn new(path: Option<&Path>) -> Result<Self, CertificateError> {
+        let path = path.ok_or(CertificateError::NoFolder)?.to_owned();
+        Ok(Self { path })
+    }
+
+    /// The domains there are files for.
+    pub(super) fn domains(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        let mut domains: Vec<_> = entries
+            .filter_map(|entry| {
+                let name = entry.file_name().into_string().ok()?;
+                let domain = name.strip_suffix(ENDING)?.to_owned();
+                (file_domain(&domain).as_ref() == Ok(&domain)).then_some(domain)
+            })
+            .collect();
+        domains.sort();
+        domains
+    }
+
+    /// The certificate for `domain`, which is made if there is none, and made anew with the same key if it has
+    /// expired.
+    pub(super) fn certificate(&self, domain: &str, now: i64) -> anyhow::Result<Kept> {
+        let domain = file_domain(domain)?;
+        let file = self.path.join(format!("{domain}{ENDING}"));
+        let pem = match read(&file)? {
+            Some(pem) => pem,
+            None => self.make(&domain, &file, now).with_context(|| {
+                format!(
+                    "cannot keep a certificate for {domain} in {}",
+                    self.path.display()
+                )
+            })?,
+        };
+        let left = pem.expires()? - now;
+        if left > NOTICE {
+            return Ok(Kept { file, pem });
+        }
+        let shown = file.display();
+        if !pem.is_self_signed() {
+            tracing::warn!(
+                "the certificate in {shown} expires soon or has, and pubshim has not made it: renew it"
+            );
+        } else if left > 0 {
+            tracing::warn!(
+                "the certificate for {domain} in {shown} expires in {} days; the first start after that makes a new \
+                 one with the same key, and clients that keep a fingerprint ask again",
+                left / DAY
+            );
+        } else {
+            let pem = self.renew(&domain, &file, pem, now).with_context(|| {
+                format!("the certificate in {shown} has expired, and cannot be made anew")
+            })?;
+            return Ok(Kept { file, pem });
+        }
+        Ok(Kept { file, pem })
+    }
+
+    /// Makes one, unless somebody else was faster: then theirs is the one.
+    fn make(&self, domain: &str, file: &Path, now: i64) -> anyhow::Result<Pem> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.path)?;
+        let pem = Pem::make(domain, None, now)?;
+        let linked = self.write(&pem, |new| match fs::hard_link(new, file) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        })?;
+        match linked {
+            true => {
+                tracing::info!("made a certificate for {domain}: {}", file.display());
+                Ok(pem)
+            }
+            false => read(file)?.with_context(|| format!("{} was taken away", file.display())),
+        }
+    }
+
+    fn renew(&self, domain: &str, file: &Path, old: Pem, now: i64) -> anyhow::Result<Pem> {
+        let pem = Pem::make(domain, Some(old.key()), now)?;
+        self.write(&pem, |new| fs::rename(new, file))?;
+        tracing::info!(
+            "the certificate for {domain} had expired, and was made anew with the same key: {}",
+            file.display()
+        );
+        Ok(pem)
+    }
+
+    /// Writes `pem` to a file of its own, for `put` to bring into its place.
+    fn write<T>(&self, pem: &Pem, put: impl FnOnce(&Path) -> io::Result<T>) -> anyhow::Result<T> {
+        let mut number = [0; 8];
+        getrandom::fill(&mut number)
+            .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+        let new = self
+            .path
+            .join(format!(".new-{:016x}", u64::from_le_bytes(number)));
+        let text = pem.text()?;
+        let result = (|| {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&new)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            put(&new)
+        })();
+        // Renamed, it is not there any more.
+        let _ = fs::remove_file(&new);
+        Ok(result?)
+    }
+}
+
+/// Reads a file, if there is one.
+fn read(file: &Path) -> anyhow::Result<Option<Pem>> {
+    let shown = file.display().to_string();
+    let metadata = match fs::metadata(file) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
+    };
+    // Whoever knows the key could pose as pubshim.
+    if metadata.mode() & 0o077 != 0 {
+        bail!(
+            "{shown} can be read by others, and there is a private key in it: delete it, and pubshim makes another, \
+             or if nobody has, `chmod 600` it"
+        );
+    }
+    let text = fs::read(file).with_context(|| format!("cannot read {shown}"))?;
+    match Pem::parse(&text, &text, &shown, &shown) {
+        Ok(pem) => Ok(Some(pem)),
+        Err(error) => bail!("{error:#}; delete the file, and pubshim makes another"),
+    }
+}
+
+/// Why no certificate can be made, whatever the system does.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// This is no domain.
+    #[error("{0:?} is no domain name, so there can be no certificate for it")]
+    NoDomain(String),
+    /// There is nowhere to keep it.
+    #[error(
+        "there is no home folder to keep certificates in: name a folder with --state, or a certificate with --cert"
+    )]
+    NoFolder,
+}
+
+/// The domain as the name of a file, which it may be safely.
+pub(super) fn file_domain(domain: &str) -> Result<String, CertificateError> {
+    let refused = || CertificateError::NoDomain(domain.to_owned());
+    let ascii = to_ascii(domain)
+        .map_err(|_| refused())?
+        .to_ascii_lowercase();
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
+    // A label has 63 bytes at the most, and a domain 253 (RFC 1035 §2.3.4).
+    let is_safe = ascii.chars().all(is_plain)
+        && !ascii.starts_with(['.', '-'])
+        && (1..=63).contains(&ascii.split('.').map(str::len).max().unwrap_or_default())
+        && ascii.len() <= 253;
+    match is_safe {
+        true => Ok(ascii),
+        false => Err(refused()),
+    }
+}

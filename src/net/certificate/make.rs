@@ -1,0 +1,86 @@
+//! A certificate for one domain, signed by its own key.
+
+use std::net::Ipv4Addr;
+
+use openssl::asn1::Asn1Time;
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::extension::{
+    BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName, SubjectKeyIdentifier,
+};
+use openssl::x509::{X509, X509Name};
+
+use super::DAY;
+
+/// How long it is valid: no client allows more for one that its user accepts.
+const VALID: i64 = 825 * DAY;
+/// The longest common name (RFC 5280, ub-common-name).
+const LONGEST_COMMON_NAME: usize = 64;
+
+/// A new key.
+pub(super) fn key() -> Result<PKey<Private>, ErrorStack> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+    PKey::from_ec_key(EcKey::generate(&group)?)
+}
+
+/// A certificate of `key` for `domain` (in ASCII) and for this machine. It vouches for nothing else: whoever accepts
+/// it accepts no other certificate by that.
+pub(super) fn certificate(
+    domain: &str,
+    key: &PKey<Private>,
+    now: i64,
+    serial: [u8; 16],
+) -> Result<X509, ErrorStack> {
+    let mut builder = X509::builder()?;
+    builder.set_version(2)?;
+    let mut serial = BigNum::from_slice(&serial)?;
+    // RFC 5280 §4.1.2.2: positive.
+    serial.clear_bit(127)?;
+    serial.set_bit(126)?;
+    let serial = serial.to_asn1_integer()?;
+    builder.set_serial_number(&serial)?;
+    let name = name(domain)?;
+    builder.set_subject_name(&name)?;
+    builder.set_issuer_name(&name)?;
+    // A client whose clock is behind accepts it, too.
+    let from = now - DAY;
+    let (from, to) = (
+        Asn1Time::from_unix(from)?,
+        Asn1Time::from_unix(from + VALID)?,
+    );
+    builder.set_not_before(&from)?;
+    builder.set_not_after(&to)?;
+    builder.set_pubkey(key)?;
+    builder.append_extension(BasicConstraints::new().critical().build()?)?;
+    builder.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
+    builder.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
+    let identifier = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
+    builder.append_extension(identifier)?;
+    let mut names = SubjectAlternativeName::new();
+    match domain.parse::<Ipv4Addr>() {
+        Ok(_) if domain == "127.0.0.1" => {}
+        Ok(_) => drop(names.ip(domain)),
+        Err(_) if domain == "localhost" => {}
+        Err(_) => drop(names.dns(domain)),
+    }
+    names.dns("localhost").ip("127.0.0.1").ip("::1");
+    let names = names.build(&builder.x509v3_context(None, None))?;
+    builder.append_extension(names)?;
+    builder.sign(key, MessageDigest::sha256())?;
+    Ok(builder.build())
+}
+
+/// The subject. A domain that is too long for one stands among the other names.
+fn name(domain: &str) -> Result<X509Name, ErrorStack> {
+    let mut name = X509Name::builder()?;
+    let common = match domain.len() {
+        ..=LONGEST_COMMON_NAME => domain,
+        _ => "pubshim",
+    };
+    name.append_entry_by_nid(Nid::COMMONNAME, common)?;
+    Ok(name.build())
+}

@@ -1,0 +1,178 @@
+//! The certificates clients are shown: that of `--cert`, or those that pubshim makes.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mod.rs` | [`Certificates`]: which one a client is shown |
+//! | `command.rs` | `pubshim cert` |
+//! | `folder.rs` | where made ones are kept |
+//! | `make.rs` | what is in a made one |
+//! | `pem.rs` | a certificate and its key, as files hold them |
+
+mod command;
+mod folder;
+mod make;
+mod pem;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use native_tls::Identity;
+use tokio_native_tls::TlsAcceptor;
+
+pub use command::cert;
+pub use folder::CertificateError;
+
+use self::folder::{Folder, file_domain};
+use self::pem::Pem;
+use crate::config::{CertificateFiles, Settings};
+use crate::session::ClientTls;
+
+/// Seconds of a day.
+const DAY: i64 = 24 * 60 * 60;
+/// The domain of the certificate for whoever asks for no other one.
+pub(super) const LOCALHOST: &str = "localhost";
+
+/// The certificates clients are shown; for the whole program.
+#[derive(Default)]
+pub(super) struct Certificates {
+    /// That of `--cert`, for whatever domain.
+    given: Option<TlsAcceptor>,
+    /// Those that pubshim has made, by domain (in ASCII).
+    made: HashMap<String, TlsAcceptor>,
+    /// The domains there is one for, as clients may write them.
+    domains: Vec<String>,
+}
+
+impl Certificates {
+    /// Reads the certificates, and makes those for `localhost` and each `--domain` that are missing. If that cannot
+    /// be done, clients without TLS go on, unless none are allowed.
+    ///
+    /// # Errors
+    ///
+    /// When the files of `--cert` are not right, or TLS was asked for and there is no certificate.
+    pub(super) fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let client_tls = settings.session.client_tls;
+        if client_tls == ClientTls::Off {
+            return Ok(Self::default());
+        }
+        let now = now();
+        if let Some(files) = &settings.certificate {
+            let pem = Pem::read(files, "--cert", "--key")?;
+            if pem.expires()? <= now {
+                tracing::warn!(
+                    "the certificate of --cert {} has expired: clients will not accept it",
+                    files.certificate.display()
+                );
+            }
+            return Ok(Self {
+                given: Some(acceptor(&pem)?),
+                domains: pem.domains(),
+                ..Self::default()
+            });
+        }
+        let mut certificates = Self::default();
+        let result = certificates.open_folder(settings, now);
+        match result {
+            Err(error) if client_tls == ClientTls::Auto => {
+                tracing::warn!("clients get no TLS: {error:#}");
+                Ok(certificates)
+            }
+            Err(error) => Err(error.context("--client-tls needs a certificate")),
+            Ok(()) => Ok(certificates),
+        }
+    }
+
+    /// The certificates in the state folder. The error is that of `localhost`, or if there is none of the first
+    /// domain.
+    fn open_folder(&mut self, settings: &Settings, now: i64) -> anyhow::Result<()> {
+        let folder = Folder::new(settings.state.as_deref())?;
+        self.add(&folder, LOCALHOST, now)?;
+        for domain in domains(settings).into_iter().chain(folder.domains()) {
+            // One that cannot be used takes nothing from the others.
+            if let Err(error) = self.add(&folder, &domain, now) {
+                tracing::warn!("clients get no TLS for {domain}: {error:#}");
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, folder: &Folder, domain: &str, now: i64) -> anyhow::Result<()> {
+        let ascii = file_domain(domain)?;
+        if self.made.contains_key(&ascii) {
+            return Ok(());
+        }
+        let kept = folder.certificate(&ascii, now)?;
+        let (unicode, _) = idna::domain_to_unicode(&ascii);
+        if unicode != ascii {
+            self.domains.push(unicode);
+        }
+        self.domains.push(ascii.clone());
+        self.made.insert(ascii, acceptor(&kept.pem)?);
+        Ok(())
+    }
+
+    /// The domains there is a certificate for.
+    pub(super) fn domains(&self) -> &[String] {
+        &self.domains
+    }
+
+    /// Secures a connection with the certificate for `domain`, or if there is none, with that for `localhost`.
+    pub(super) fn acceptor(&self, domain: &str) -> Option<TlsAcceptor> {
+        let made = || {
+            let own = file_domain(domain).ok();
+            let own = own.and_then(|domain| self.made.get(&domain));
+            own.or_else(|| self.made.get(LOCALHOST))
+        };
+        self.given.as_ref().or_else(made).cloned()
+    }
+
+    /// Whether there is a certificate of its own for `domain`.
+    pub(super) fn has(&self, domain: &str) -> bool {
+        file_domain(domain).is_ok_and(|domain| self.made.contains_key(&domain))
+    }
+
+    /// Whether the name a client asks for decides what it is shown.
+    pub(super) fn depend_on_name(&self) -> bool {
+        self.made.len() > 1
+    }
+}
+
+/// A certificate of the user's and its key, for TLS. Errors name the file and the option, of which the first names the
+/// certificate and the second the key.
+pub(super) fn identity(
+    files: &CertificateFiles,
+    [option, key_option]: [&str; 2],
+) -> anyhow::Result<Identity> {
+    Pem::read(files, option, key_option)?.identity()
+}
+
+/// The domains a certificate is made for without being asked.
+fn domains(settings: &Settings) -> Vec<String> {
+    let localhost = std::iter::once(LOCALHOST.to_owned());
+    localhost
+        .chain(settings.session.domains.iter().cloned())
+        .collect()
+}
+
+/// TLS with this certificate.
+fn acceptor(pem: &Pem) -> anyhow::Result<TlsAcceptor> {
+    let mut tls = native_tls::TlsAcceptor::builder(pem.identity()?);
+    tls.min_protocol_version(Some(native_tls::Protocol::Tlsv12));
+    // Clients that ask for another protocol or none are let in all the same.
+    tls.accept_alpn(&["xmpp-client"]);
+    Ok(tls
+        .build()
+        .context("cannot prepare TLS for clients")?
+        .into())
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}

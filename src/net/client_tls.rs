@@ -1,0 +1,150 @@
+//! TLS on the client's leg.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::BufReader;
+use tokio_util::either::Either;
+
+use super::certificate::{Certificates, LOCALHOST};
+use super::client::{ClientStream, PlainClient, Prefixed, SecureClient};
+use super::hello;
+
+/// OpenSSL reads a record's head and body separately; this makes one read of them.
+const TLS_READ_BUFFER: usize = 4 * 1024;
+
+/// How far the TLS of the client's leg is.
+#[derive(Default)]
+pub(super) enum Securing {
+    /// It was not asked for, or is up.
+    #[default]
+    Idle,
+    /// It begins once what is outgoing was sent. These bytes were read already.
+    Asked(Vec<u8>),
+    /// While this runs, the leg has no stream.
+    Running(Pin<Box<dyn Future<Output = Result<SecureClient, String>> + Send>>),
+}
+
+impl Securing {
+    /// Whether what the client sends from here on belongs to TLS.
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked(_))
+    }
+
+    /// Begins, if it was asked for. `domain`: the one that the client has named, if it has.
+    pub(super) fn begin(
+        &mut self,
+        stream: &mut Option<ClientStream>,
+        certificates: &Arc<Certificates>,
+        domain: &str,
+    ) {
+        let Self::Asked(read) = self else { return };
+        let read = std::mem::take(read);
+        let domain = Some(domain.to_owned()).filter(|domain| !domain.is_empty());
+        *self = match stream.take() {
+            // The session was told of its end.
+            None => Self::Idle,
+            Some(Either::Left(plain)) => {
+                let secure = secure(plain, read, Arc::clone(certificates), domain);
+                Self::Running(Box::pin(secure))
+            }
+            Some(Either::Right(_)) => {
+                let error = "TLS was already up".to_owned();
+                Self::Running(Box::pin(std::future::ready(Err(error))))
+            }
+        };
+    }
+
+    /// What came of it, once. The error is a sentence for the user.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<SecureClient, String>> {
+        let Self::Running(running) = self else {
+            return Poll::Pending;
+        };
+        let result = std::task::ready!(running.as_mut().poll(cx));
+        *self = Self::Idle;
+        Poll::Ready(result)
+    }
+}
+
+/// Shows the client the certificate for its domain or the name it asks for. `read` was read already.
+async fn secure(
+    mut client: PlainClient,
+    mut read: Vec<u8>,
+    certificates: Arc<Certificates>,
+    domain: Option<String>,
+) -> Result<SecureClient, String> {
+    let domain = match domain {
+        Some(domain) => domain,
+        None => asked_domain(&mut client, &mut read, &certificates).await?,
+    };
+    let Some(acceptor) = certificates.acceptor(&domain) else {
+        return Err(
+            "the client asks for TLS, and there is no certificate: name a folder with --state where pubshim can keep \
+             one, or a certificate with --cert"
+                .to_owned(),
+        );
+    };
+    let stream = BufReader::with_capacity(TLS_READ_BUFFER, Prefixed::new(read, client));
+    match acceptor.accept(stream).await {
+        Ok(tls) => Ok(Box::new(tls)),
+        Err(error) => Err(failure(&error.to_string(), &domain)),
+    }
+}
+
+/// The name that the client asks for, if that makes a difference.
+async fn asked_domain(
+    client: &mut PlainClient,
+    read: &mut Vec<u8>,
+    certificates: &Certificates,
+) -> Result<String, String> {
+    if !certificates.depend_on_name() {
+        return Ok(LOCALHOST.to_owned());
+    }
+    hello::read_record(client, read)
+        .await
+        .map_err(|error| failure(&error.to_string(), LOCALHOST))?;
+    let name = hello::asked_name(read);
+    let known = name.filter(|name| certificates.has(name));
+    Ok(known.unwrap_or_else(|| LOCALHOST.to_owned()))
+}
+
+/// What went wrong, and what to do about it.
+fn failure(error: &str, domain: &str) -> String {
+    let has = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
+    if has(&[
+        "alert unknown ca",
+        "alert certificate unknown",
+        "alert bad certificate",
+        "alert unsupported certificate",
+        "alert certificate expired",
+    ]) {
+        return format!(
+            "the client does not accept pubshim's certificate: see `pubshim cert {domain}`"
+        );
+    }
+    if has(&[
+        "unexpected EOF",
+        "unexpected end of file",
+        "reset by peer",
+        "Broken pipe",
+    ]) {
+        return format!(
+            "the client closed the connection in the TLS handshake: if it does not accept pubshim's certificate, see \
+             `pubshim cert {domain}`"
+        );
+    }
+    let advice = match error {
+        _ if has(&["unsupported protocol", "alert protocol version"]) => {
+            "client and pubshim have no version of TLS in common: pubshim speaks 1.2 and 1.3"
+        }
+        _ if has(&["no shared cipher", "alert handshake failure"]) => {
+            "client and pubshim have no cipher of TLS in common"
+        }
+        _ => "what the client sent is not TLS as it should be",
+    };
+    format!("{advice} ({error})")
+}
+
+#[cfg(test)]
+mod tests;

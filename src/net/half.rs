@@ -1,0 +1,233 @@
+//! One connection of a session: read, written, flushed, and ended when that is due.
+
+use std::cell::RefCell;
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use crate::session::{Input, Leg, Session};
+
+/// What one read takes at the most.
+const READ_SIZE: usize = 16 * 1024;
+/// How long the other side may take to read our last words.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long to read on after our last word, so that the other side gets to read it.
+const LINGER: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// A session that waits holds no read buffer: the threads that read have one each.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE].into());
+}
+
+/// One connection and how far its end is.
+pub(super) struct Half<S> {
+    /// The connection, unless it is gone, or in the hands of those who secure it.
+    pub(super) stream: Option<S>,
+    /// Something was written that the stream may still hold.
+    pub(super) unflushed: bool,
+    end: End,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Not in sight.
+    Open,
+    /// What is outgoing is sent until then, and nothing more.
+    Finishing(Instant),
+    /// Our last word is said; what still comes is read and thrown away.
+    Lingering(Instant),
+}
+
+impl<S> Half<S> {
+    /// A connection whose end is not in sight.
+    pub(super) fn new(stream: Option<S>) -> Self {
+        Self {
+            stream,
+            unflushed: false,
+            end: End::Open,
+        }
+    }
+
+    /// What is outgoing is the last that is sent.
+    pub(super) fn finish(&mut self) {
+        self.end = End::Finishing(Instant::now() + LAST_WORDS);
+    }
+
+    /// When the connection is dropped, whatever the other side does.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.end {
+            End::Finishing(until) | End::Lingering(until) if self.stream.is_some() => Some(until),
+            _ => None,
+        }
+    }
+}
+
+/// Reads once, if the session wants it; whether anything came.
+pub(super) fn poll_read<S: AsyncRead + Unpin>(
+    half: &mut Half<S>,
+    session: &mut Session,
+    leg: Leg,
+    cx: &mut Context<'_>,
+    now: Duration,
+) -> bool {
+    let is_lingering = matches!(half.end, End::Lingering(_));
+    let Some(stream) = &mut half.stream else {
+        return false;
+    };
+    // Behind our last word only what is of no use to anybody is read without being asked for.
+    let is_over = is_lingering && session.is_over(leg);
+    if !is_over && !session.wants(leg) {
+        return false;
+    }
+    let mut has_ended = false;
+    let moved = SCRATCH.with_borrow_mut(|scratch| {
+        let mut buf = ReadBuf::new(scratch);
+        let Poll::Ready(result) = Pin::new(stream).poll_read(cx, &mut buf) else {
+            return false;
+        };
+        // The other side is there, and says what nobody can read.
+        let is_wrong_data = matches!(&result, Err(error) if error.kind() == ErrorKind::InvalidData);
+        has_ended = result.is_err() || buf.filled().is_empty();
+        match (is_over, has_ended) {
+            (true, _) => {}
+            (false, true) if is_wrong_data => {
+                let reason = result.err().map(|error| error.to_string());
+                session.handle(Input::Failed(reason.unwrap_or_default()), now);
+            }
+            (false, true) => session.handle(Input::Eof(leg), now),
+            (false, false) => session.handle(Input::Bytes(leg, buf.filled()), now),
+        }
+        true
+    });
+    if is_lingering && has_ended {
+        half.stream = None;
+    }
+    moved
+}
+
+/// Writes what is outgoing, and ends the connection where that is due; whether anything moved.
+pub(super) fn poll_write<S: AsyncWrite + Unpin>(
+    half: &mut Half<S>,
+    session: &mut Session,
+    leg: Leg,
+    cx: &mut Context<'_>,
+    now: Duration,
+) -> bool {
+    let Some(stream) = &mut half.stream else {
+        return false;
+    };
+    match half.end {
+        End::Finishing(until) | End::Lingering(until) if until <= Instant::now() => {
+            half.stream = None;
+            return true;
+        }
+        End::Lingering(_) => return false,
+        End::Open | End::Finishing(_) => {}
+    }
+    let out = session.outgoing(leg);
+    let count = out.len();
+    if count > 0 {
+        let written = match Pin::new(&mut *stream).poll_write(cx, out) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(written)) if written > 0 => written,
+            Poll::Ready(_) => {
+                // Nobody reads it any more.
+                half.stream = None;
+                session.sent(leg, count, now);
+                session.handle(Input::Eof(leg), now);
+                return true;
+            }
+        };
+        session.sent(leg, written, now);
+        half.unflushed = true;
+        if !session.outgoing(leg).is_empty() {
+            // One flush for all of it.
+            return true;
+        }
+    }
+    if half.unflushed && Pin::new(&mut *stream).poll_flush(cx).is_ready() {
+        // If it failed, so will what comes next.
+        half.unflushed = false;
+    }
+    if count > 0 {
+        return true;
+    }
+    if matches!(half.end, End::Finishing(_)) {
+        if Pin::new(stream).poll_shutdown(cx).is_pending() {
+            return false;
+        }
+        half.end = End::Lingering(Instant::now() + LINGER);
+        return true;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::task::Waker;
+
+    use super::*;
+    use crate::session::Seed;
+
+    /// Takes it in parts, and holds it until it was asked twice to flush.
+    #[derive(Default)]
+    struct Holding {
+        held: usize,
+        asked: usize,
+        sent: usize,
+    }
+
+    impl AsyncWrite for Holding {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let count = bytes.len().min(100);
+            self.held += count;
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.asked += 1;
+            if self.asked == 1 {
+                return Poll::Pending;
+            }
+            self.sent += std::mem::take(&mut self.held);
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn what_a_stream_holds_is_flushed_when_it_can_be() {
+        let now = Duration::ZERO;
+        let mut session = Session::new(Arc::default(), Seed([0; 32]), now);
+        session.handle(Input::Bytes(Leg::Client, b"no stream"), now);
+        let count = session.outgoing(Leg::Client).len();
+        let mut half = Half::new(Some(Holding::default()));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(count > 200, "it takes more than one write");
+        let mut poll = || {
+            let is_all = session.outgoing(Leg::Client).len() <= 100;
+            let moved = poll_write(&mut half, &mut session, Leg::Client, &mut cx, now);
+            let stream = half.stream.as_ref().expect("an open stream");
+            (is_all, moved, stream.asked, stream.sent)
+        };
+        for _ in 0..(count - 1) / 100 {
+            assert_eq!(poll(), (false, true, 0, 0), "one flush for all of it");
+        }
+        assert_eq!(poll(), (true, true, 1, 0));
+        assert_eq!(poll(), (true, false, 2, count));
+        assert_eq!(poll(), (true, false, 2, count));
+    }
+}

@@ -1,0 +1,73 @@
+//! What clients connect to: an address and port, or a path.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::either::Either;
+
+use super::client::PlainClient;
+use super::unix::UnixSocket;
+use crate::config::ListenAddress;
+
+/// A bound address, or a bound path.
+pub(super) enum Socket {
+    /// TCP.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    Unix(UnixSocket),
+}
+
+/// Where a client comes from.
+#[derive(Clone, Copy)]
+pub(super) enum Peer {
+    /// Its address.
+    Tcp(SocketAddr),
+    /// A process on this machine.
+    Unix,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+impl Socket {
+    /// Binds an address of the configuration.
+    pub(super) async fn bind(address: &ListenAddress) -> anyhow::Result<Self> {
+        match address {
+            ListenAddress::Tcp(tcp) => {
+                let socket = TcpListener::bind(tcp).await.with_context(|| {
+                    format!("cannot listen on {tcp}; choose another address with --listen")
+                })?;
+                Ok(Self::Tcp(socket))
+            }
+            ListenAddress::Unix(path) => Ok(Self::Unix(UnixSocket::bind(path).await?)),
+        }
+    }
+
+    /// Where it is bound: the port is the one that the system chose.
+    pub(super) fn address(&self) -> io::Result<ListenAddress> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().map(ListenAddress::Tcp),
+            Self::Unix(socket) => Ok(ListenAddress::Unix(socket.path().to_owned())),
+        }
+    }
+
+    /// The next client.
+    pub(super) async fn accept(&self) -> io::Result<(PlainClient, Peer)> {
+        match self {
+            Self::Tcp(socket) => {
+                let (client, peer) = socket.accept().await?;
+                Ok((Either::Left(client), Peer::Tcp(peer)))
+            }
+            Self::Unix(socket) => Ok((Either::Right(socket.accept().await?), Peer::Unix)),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! TLS on the client's leg: asked for by STARTTLS (RFC 6120 §5) or begun with (XEP-0368).
+//!
+//! The shell does it. What the server has said before is told again afterwards, as the client opens its stream anew.
+
+use std::fmt::Write as _;
+
+use bytes::BytesMut;
+
+use super::negotiation::Phase;
+use super::{ClientTls, Event, Leg, Output, Session};
+use crate::ns;
+use crate::xml::{Element, Framer, rewrite};
+
+/// The first byte of a TLS connection: its first record is a handshake (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 0x16;
+
+/// How far TLS on the client's leg is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tls {
+    /// The client has sent nothing yet.
+    #[default]
+    Unknown,
+    /// There is none.
+    Plain,
+    /// The shell does the handshake: nothing is read or written meanwhile.
+    Accepting,
+    /// It is up.
+    Secured,
+}
+
+impl Session {
+    /// Whether these bytes are the client's first, and begin a TLS connection that it may have.
+    pub(super) fn begins_tls(&mut self, leg: Leg, bytes: &[u8]) -> bool {
+        let (Leg::Client, Tls::Unknown, Some(first)) = (leg, self.tls, bytes.first()) else {
+            return false;
+        };
+        self.tls = Tls::Plain;
+        self.options.client_tls != ClientTls::Off && *first == HANDSHAKE
+    }
+
+    /// Has the shell do the handshake, of which these bytes were read already.
+    pub(super) fn accept_tls(&mut self, hello: &[u8]) {
+        self.tls = Tls::Accepting;
+        self.client.held = true;
+        self.client.opened = None;
+        // What it says meanwhile has nowhere to go.
+        self.server.held = true;
+        self.wire.output(Output::AcceptTls(hello.to_vec()));
+    }
+
+    fn has_no_tls(&self) -> bool {
+        matches!(self.tls, Tls::Unknown | Tls::Plain)
+    }
+
+    /// Whether the client is offered STARTTLS.
+    pub(super) fn offers_tls(&self) -> bool {
+        let is_certified = || {
+            let mut domains = self.options.certified.iter();
+            domains.any(|domain| domain.eq_ignore_ascii_case(&self.domain))
+        };
+        self.has_no_tls()
+            && match self.options.client_tls {
+                ClientTls::Off => false,
+                ClientTls::Auto => is_certified(),
+                ClientTls::Offer | ClientTls::Require => true,
+            }
+    }
+
+    /// Whether the client has to ask for TLS before anything else.
+    pub(super) fn awaits_tls(&self) -> bool {
+        self.has_no_tls() && self.options.client_tls == ClientTls::Require
+    }
+
+    /// Shows a client that must have TLS the way to it. The server hears nothing of it yet.
+    pub(super) fn demand_tls(&mut self) {
+        self.phase = Phase::AwaitTls;
+        self.open_own_stream_to_client();
+        self.wire.nonza(Leg::Client, |out| {
+            let _ = write!(
+                out,
+                "<stream:features><starttls xmlns='{}'><required/></starttls></stream:features>",
+                ns::TLS
+            );
+        });
+    }
+
+    /// The client asks for TLS.
+    pub(super) fn handle_starttls(&mut self) {
+        // What it has said before must not count after.
+        let is_early = !self.login_tried && matches!(self.phase, Phase::AwaitTls | Phase::Login);
+        if is_early && self.offers_tls() {
+            self.wire.nonza(Leg::Client, |out| {
+                let _ = write!(out, "<proceed xmlns='{}'/>", ns::TLS);
+            });
+            return self.accept_tls(&[]);
+        }
+        self.wire.nonza(Leg::Client, |out| {
+            let _ = write!(out, "<failure xmlns='{}'/>", ns::TLS);
+        });
+        let reason = match (self.tls, self.offers_tls()) {
+            (Tls::Unknown | Tls::Plain, false) => {
+                "the client asked for TLS, which this port does not have: set it to connect without encryption, or \
+                 make a certificate with `pubshim cert`"
+            }
+            (Tls::Unknown | Tls::Plain, true) => "the client asked for TLS when it was too late",
+            (Tls::Accepting | Tls::Secured, _) => "the client asked for TLS, which it has",
+        };
+        self.refuse("policy-violation", reason);
+    }
+
+    /// The handshake is done: the client opens its stream anew.
+    pub(super) fn handle_client_secured(&mut self) {
+        if self.tls != Tls::Accepting || self.client.finished {
+            return;
+        }
+        self.tls = Tls::Secured;
+        self.client.held = false;
+        self.client.framer = Framer::new(self.options.limits_before_login);
+        if self.phase != Phase::Login {
+            self.server.held = false;
+            self.phase = Phase::AwaitHeader;
+        }
+        self.wire.log(Event::ClientSecured);
+    }
+
+    /// The handshake failed, and with it the connection.
+    pub(super) fn handle_client_not_secured(&mut self, reason: &str) {
+        if self.tls != Tls::Accepting || self.client.finished {
+            return;
+        }
+        let reason: Vec<_> = reason.split_whitespace().collect();
+        self.wire.log(Event::ClientNotSecured(reason.join(" ")));
+        // It has not left: it was lost.
+        self.login_tried = true;
+        self.client.ended = true;
+        self.end_after(Leg::Client);
+        self.finish(Leg::Client);
+    }
+
+    /// Shows a client that has opened its stream again, now over TLS, what it was shown before.
+    pub(super) fn reopen_client(&mut self) {
+        self.server.held = false;
+        let features = std::mem::take(&mut self.postponed.features);
+        let Some(namespaces) = self.server.namespaces() else {
+            return;
+        };
+        if let Some(features) = Element::of_frame(&features, &namespaces) {
+            self.handle_features(&features);
+        }
+    }
+
+    /// Writes the ways to log in without those that bind to TLS between the client and the server, if the client has
+    /// TLS with us instead (RFC 5802 §6); `None`: they are shown as they are.
+    ///
+    /// A client that can bind says so in every other SCRAM, too, and a server that binds has to take that for an
+    /// attack. So where the server has PLAIN, that is all that is left.
+    pub(super) fn unbound(&mut self, mechanisms: &Element<'_>) -> Option<BytesMut> {
+        if self.tls != Tls::Secured {
+            return None;
+        }
+        let names: Vec<_> = (mechanisms.children())
+            .filter(|child| child.local() == "mechanism")
+            .map(|mechanism| mechanism.text().trim().to_owned())
+            .collect();
+        if !names.iter().any(|name| name.ends_with("-PLUS")) {
+            return None;
+        }
+        let has_plain = names.iter().any(|name| name == "PLAIN");
+        let may_pass = |name: &str| match has_plain {
+            true => matches!(name, "PLAIN" | "EXTERNAL"),
+            false => !name.ends_with("-PLUS"),
+        };
+        for name in names.iter().filter(|name| !may_pass(name)) {
+            self.wire.log(Event::FeatureRemoved(name.clone()));
+        }
+        let mut out = BytesMut::new();
+        let keep = |child: &Element<'_>| match child.local() {
+            "mechanism" => may_pass(child.text().trim()),
+            local => local != "sasl-channel-binding",
+        };
+        rewrite(&mut out, mechanisms, &[], keep, "");
+        Some(out)
+    }
+}

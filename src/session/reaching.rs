@@ -1,0 +1,151 @@
+//! What is reached may be no server for the client: it says nothing, is something else, or names another host.
+//!
+//! Until the client has been shown anything, it can be led elsewhere without noticing.
+
+use std::time::Duration;
+
+use super::compression::Postponed;
+use super::connection::Connection;
+use super::negotiation::Phase;
+use super::{Output, Reached, Security, Session};
+use crate::xml::XmlError;
+
+/// How often servers may send one session on to another host.
+const MOST_REDIRECTS: u8 = 3;
+/// The longest name of a host, with a port, that is followed or shown (RFC 1035 §2.3.4).
+const MOST_HOST: usize = 255 + ":65535".len();
+
+/// The server that was reached.
+#[derive(Default)]
+pub(super) struct ServerAt {
+    security: Security,
+    /// There are others to be tried.
+    has_more: bool,
+    /// How often the session was sent on.
+    redirects: u8,
+    /// Until when the server may take to its features.
+    pub(super) greeting: Option<Duration>,
+}
+
+impl Session {
+    /// A server was reached, whose stream begins.
+    pub(super) fn note_reached(&mut self, reached: Reached) {
+        self.server = Connection::new(self.options.limits_before_login);
+        self.server_at.security = reached.security;
+        self.server_at.has_more = reached.has_more;
+        self.await_greeting();
+    }
+
+    /// From here the server has its time to say what it is.
+    pub(super) fn await_greeting(&mut self) {
+        self.server_at.greeting = Some(self.now + self.options.timeouts.greeting);
+    }
+
+    /// The server did not come to its features in time.
+    pub(super) fn fail_greeting(&mut self) {
+        let seconds = self.options.timeouts.greeting.as_secs();
+        let said = match self.server.namespaces() {
+            None => "said nothing",
+            Some(_) => "did not say how to log in",
+        };
+        self.fail_server(&format!(
+            "the server accepted the connection and {said} within {seconds} s: is it an XMPP server? {}",
+            self.advice()
+        ));
+    }
+
+    /// Why the connection to the server may have ended without a closing tag.
+    pub(super) fn why_broken(&self) -> String {
+        let is_opening = matches!(self.phase, Phase::OpeningPlain | Phase::Opening);
+        match is_opening && !self.authenticated && self.server.namespaces().is_none() {
+            true => format!(
+                "the server closed the connection without a word: is it an XMPP server? {}",
+                self.advice()
+            ),
+            false => "the connection to the server broke".to_owned(),
+        }
+    }
+
+    /// What the server may be, of whose bytes these break the rules.
+    pub(super) fn why_no_xml(&self, error: XmlError, bytes: &[u8]) -> String {
+        // TLS alerts and handshakes (RFC 8446 §5.1).
+        let is_tls = matches!(bytes, [0x15 | 0x16, 3, ..]);
+        match self.server.namespaces() {
+            None if bytes.starts_with(b"HTTP/") => format!(
+                "the server answers as a web server does: name the port of XMPP with --server; {}",
+                self.advice()
+            ),
+            None if is_tls => {
+                "the server begins with TLS on this port: name it as --server tls://HOST:PORT"
+                    .to_owned()
+            }
+            _ => format!("the server sent what is {error}"),
+        }
+    }
+
+    /// How the port may be meant otherwise.
+    fn advice(&self) -> &'static str {
+        match self.server_at.security {
+            Security::StartTls => {
+                "If its port begins with TLS, name it as --server tls://HOST:PORT"
+            }
+            Security::DirectTls => "If its port does not begin with TLS, leave tls:// out",
+            Security::Plain => "Name the server's port with --server",
+        }
+    }
+
+    /// Turns to the next server, if there is one and the client knows of none yet.
+    pub(super) fn try_next(&mut self, reason: &str) -> bool {
+        let may = self.server_at.has_more && self.may_lead_elsewhere();
+        if may {
+            self.leave_server();
+            self.wire.output(Output::ConnectNext(reason.to_owned()));
+        }
+        may
+    }
+
+    /// The server wants its users at `host` (RFC 6120 §4.9.3.19). It is followed where TLS tells that it is the server
+    /// who says so; the other one has to show the same certificate.
+    pub(super) fn handle_other_host(&mut self, host: &str) {
+        let host = host.trim();
+        let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+        if host.is_empty() || host.len() > MOST_HOST || !host.chars().all(is_host) {
+            return self
+                .fail_server("the server wants its users at another host, whose name is none");
+        }
+        let is_verified =
+            self.phase == Phase::Opening && self.server_at.security != Security::Plain;
+        if !is_verified || !self.may_lead_elsewhere() {
+            let reason =
+                format!("the server wants its users at another host: name it with --server {host}");
+            return self.fail_server(&reason);
+        }
+        if self.server_at.redirects == MOST_REDIRECTS {
+            return self.fail_server("the server has sent the user from host to host");
+        }
+        self.leave_server();
+        self.server_at.redirects += 1;
+        self.wire.output(Output::ConnectTo(host.to_owned()));
+    }
+
+    /// Whether the client has been told nothing that another server would have to stand by.
+    fn may_lead_elsewhere(&self) -> bool {
+        let is_opening = matches!(
+            self.phase,
+            Phase::OpeningPlain | Phase::StartingTls | Phase::Handshaking | Phase::Opening
+        );
+        is_opening && !self.authenticated && self.closing.is_none()
+    }
+
+    /// Takes back all that concerns the server that was reached.
+    fn leave_server(&mut self) {
+        self.phase = Phase::Connecting;
+        self.server_at.greeting = None;
+        self.server_at.has_more = false;
+        self.postponed = Postponed::default();
+        // What else it has said is nobody's.
+        self.server = Connection::new(self.options.limits_before_login);
+        self.server.ended = true;
+        self.wire.reopen_server();
+    }
+}

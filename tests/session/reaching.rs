@@ -1,0 +1,309 @@
+//! What is reached may be no server, or not the right one: until the client was shown anything, another is tried.
+
+use pubshim::fixture::{Fixture, Recording, replay};
+use pubshim::session::{Input, Leg, Output, Policy, Reached, Security, ServerFacts};
+
+use crate::scenes::*;
+
+fn reached(security: Security, has_more: bool) -> Input<'static> {
+    Input::Connected(Reached {
+        security,
+        facts: ServerFacts::default(),
+        has_more,
+    })
+}
+
+/// A session whose server was reached.
+fn at_server(security: Security, has_more: bool) -> Driver {
+    let mut d = Driver::new(options(Policy::Auto));
+    d.client(&client_header("capulet.lit"));
+    d.input(reached(security, has_more));
+    d.forget();
+    d
+}
+
+/// The same, and what it says is verified.
+fn over_tls(has_more: bool) -> Driver {
+    let mut d = at_server(Security::StartTls, has_more);
+    d.server(&format!("{}{STARTTLS}", server_header("capulet.lit")));
+    d.server(PROCEED);
+    d.input(Input::Secured);
+    d.forget();
+    d
+}
+
+fn other_host(host: &str) -> String {
+    format!(
+        "<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>{host}</see-other-host></stream:error>"
+    )
+}
+
+#[test]
+fn a_server_that_says_nothing() {
+    for (said, what) in [
+        (String::new(), "said nothing within 15 s"),
+        (server_header("capulet.lit"), "did not say how to log in"),
+    ] {
+        for security in [Security::StartTls, Security::DirectTls, Security::Plain] {
+            let mut d = at_server(security, false);
+            d.server(&said);
+            d.advance(14);
+            assert_eq!(d.client_bytes(), "");
+            d.advance(1);
+            let sent = d.assert_refused("remote-connection-failed");
+            assert!(
+                sent.contains(what) && sent.contains("is it an XMPP server?"),
+                "{sent}"
+            );
+        }
+    }
+}
+
+#[test]
+fn after_tls_a_server_has_its_time_again() {
+    let mut d = at_server(Security::StartTls, false);
+    d.advance(10);
+    d.server(&format!("{}{STARTTLS}", server_header("capulet.lit")));
+    d.server(PROCEED);
+    // The handshake is the shell's, and so is its time-out.
+    d.advance(20);
+    d.input(Input::Secured);
+    d.advance(14);
+    assert_eq!(d.client_bytes(), "");
+    d.advance(1);
+    d.assert_refused("remote-connection-failed");
+}
+
+#[test]
+fn once_features_were_shown_nothing_more_is_waited_for() {
+    let mut d = at_server(Security::Plain, false);
+    d.server(&format!("{}{MECHANISMS}", server_header("capulet.lit")));
+    d.forget();
+    d.advance(60);
+    assert_eq!(d.client_bytes(), "");
+}
+
+#[test]
+fn a_web_server() {
+    let mut d = at_server(Security::StartTls, false);
+    d.server("HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\n\r\n");
+    let sent = d.assert_refused("remote-connection-failed");
+    assert!(sent.contains("web server"), "{sent}");
+}
+
+#[test]
+fn a_port_that_begins_with_tls() {
+    for record in [[0x15, 3, 3, 0, 2, 2, 40], [0x16, 3, 1, 0, 5, 1, 0]] {
+        let mut d = at_server(Security::StartTls, false);
+        d.input(Input::Bytes(Leg::Server, &record));
+        let sent = d.assert_refused("remote-connection-failed");
+        assert!(sent.contains("--server tls://HOST:PORT"), "{sent}");
+    }
+    // Others hang up.
+    let mut d = at_server(Security::StartTls, false);
+    d.input(Input::Eof(Leg::Server));
+    let sent = d.assert_refused("remote-connection-failed");
+    assert!(
+        sent.contains("without a word") && sent.contains("tls://"),
+        "{sent}"
+    );
+}
+
+/// What a server does that is none; it is handed its header.
+type End = fn(&mut Driver, &str);
+
+#[test]
+fn where_nothing_comes_of_a_server_the_next_is_tried() {
+    let header = server_header("capulet.lit");
+    let ends: [(&str, End); 6] = [
+        ("without a word", |d, _| d.input(Input::Eof(Leg::Server))),
+        ("said nothing", |d, _| d.advance(15)),
+        ("no STARTTLS", |d, header| {
+            d.server(&format!("{header}<stream:features/>"));
+        }),
+        ("host-unknown", |d, header| {
+            d.server(&format!("{header}<stream:error><host-unknown xmlns='{STREAM_ERRORS}'/></stream:error></stream:stream>"));
+        }),
+        ("not well-formed", |d, header| {
+            d.server(&format!("{header}</oops><more/>"));
+        }),
+        ("expired", |d, header| {
+            d.server(&format!("{header}{STARTTLS}"));
+            d.server(PROCEED);
+            d.input(Input::Failed("its certificate has expired".to_owned()));
+        }),
+    ];
+    for (why, end) in ends {
+        let mut d = at_server(Security::StartTls, true);
+        end(&mut d, &header);
+        let outputs = d.outputs();
+        let next = outputs.iter().find_map(|it| match it {
+            Output::ConnectNext(reason) => Some(reason),
+            _ => None,
+        });
+        assert!(
+            next.is_some_and(|reason| reason.contains(why)),
+            "{why}: {outputs:?}"
+        );
+        assert_eq!(d.client_bytes(), "", "{why}");
+        // What the first one still says is nobody's.
+        d.server_bytes();
+        d.server("<stream:error/>");
+
+        d.input(reached(Security::Plain, false));
+        assert_eq!(d.server_bytes(), client_header("capulet.lit"), "{why}");
+        d.server(&format!("{header}{MECHANISMS}"));
+        assert_eq!(d.client_bytes(), format!("{header}{MECHANISMS}"), "{why}");
+    }
+}
+
+#[test]
+fn when_there_are_no_more_the_client_is_told() {
+    let mut d = at_server(Security::StartTls, true);
+    d.input(Input::Eof(Leg::Server));
+    d.forget();
+    d.input(Input::Failed("a and b were tried".to_owned()));
+    let sent = d.assert_refused("remote-connection-failed");
+    assert!(sent.contains("a and b were tried"), "{sent}");
+}
+
+#[test]
+fn once_the_client_was_shown_a_server_no_other_is_tried() {
+    let mut d = at_server(Security::Plain, true);
+    d.server(&format!("{}{MECHANISMS}", server_header("capulet.lit")));
+    d.forget();
+    d.input(Input::Eof(Leg::Server));
+    d.assert_refused("reset");
+    let mut d = at_server(Security::Plain, true);
+    d.server(&format!("{}{MECHANISMS}", server_header("capulet.lit")));
+    d.client(AUTH);
+    d.server(SUCCESS);
+    d.client(&client_header("capulet.lit"));
+    d.forget();
+    d.input(Input::Eof(Leg::Server));
+    d.assert_refused("remote-connection-failed");
+}
+
+#[test]
+fn another_host_before_login() {
+    for host in [
+        "xmpp.capulet.lit",
+        "xmpp.capulet.lit:5269",
+        "[2001:db8::1]:5222",
+    ] {
+        let mut d = over_tls(false);
+        d.server(&format!(
+            "{}{}</stream:stream>",
+            server_header("capulet.lit"),
+            other_host(host)
+        ));
+        assert_eq!(d.outputs(), [Output::ConnectTo(host.to_owned())]);
+        assert_eq!(d.client_bytes(), "");
+        d.server_bytes();
+        d.input(reached(Security::StartTls, false));
+        d.server(&format!("{}{STARTTLS}", server_header("capulet.lit")));
+        d.server(PROCEED);
+        assert_eq!(
+            d.outputs(),
+            [Output::StartTls],
+            "its certificate counts, too"
+        );
+        d.input(Input::Secured);
+        d.server(&format!("{}{MECHANISMS}", server_header("capulet.lit")));
+        assert_eq!(
+            d.client_bytes(),
+            format!("{}{MECHANISMS}", server_header("capulet.lit"))
+        );
+    }
+}
+
+#[test]
+fn another_host_four_times() {
+    let mut d = over_tls(false);
+    for _ in 0..3 {
+        d.server(&format!(
+            "{}{}",
+            server_header("capulet.lit"),
+            other_host("a.capulet.lit")
+        ));
+        assert_eq!(d.outputs(), [Output::ConnectTo("a.capulet.lit".to_owned())]);
+        d.input(reached(Security::DirectTls, false));
+        d.forget();
+    }
+    d.server(&format!(
+        "{}{}",
+        server_header("capulet.lit"),
+        other_host("a.capulet.lit")
+    ));
+    let sent = d.assert_refused("remote-connection-failed");
+    assert!(sent.contains("from host to host"), "{sent}");
+}
+
+/// Before TLS anybody may have said it.
+#[test]
+fn another_host_nobody_vouches_for() {
+    for security in [Security::StartTls, Security::Plain] {
+        let mut d = at_server(security, false);
+        d.server(&format!(
+            "{}{}",
+            server_header("capulet.lit"),
+            other_host("evil.example")
+        ));
+        let sent = d.assert_refused("remote-connection-failed");
+        assert!(sent.contains("--server evil.example"), "{sent}");
+    }
+}
+
+#[test]
+fn another_host_that_is_none() {
+    for host in ["", "a b", "&lt;b/&gt;", "a/b", &"a".repeat(300)] {
+        let mut d = over_tls(false);
+        d.server(&format!(
+            "{}{}",
+            server_header("capulet.lit"),
+            other_host(host)
+        ));
+        let sent = d.assert_refused("remote-connection-failed");
+        assert!(sent.contains("whose name is none"), "{sent}");
+    }
+}
+
+#[test]
+fn another_host_after_login() {
+    let mut d = Driver::auto(JULIET);
+    d.server(&other_host("xmpp.capulet.lit"));
+    let sent = d.assert_refused("reset");
+    assert!(sent.contains("--server"), "{sent}");
+}
+
+#[test]
+fn a_second_server_is_replayed() -> Result<(), Box<dyn std::error::Error>> {
+    let options = options(Policy::Auto);
+    let mut text = Recording::header("Three servers", &options);
+    let mut d = Driver::new(options);
+    d.session.record();
+    d.client(&client_header("capulet.lit"));
+    d.input(reached(Security::StartTls, true));
+    d.input(Input::Eof(Leg::Server));
+    d.input(reached(Security::DirectTls, false));
+    d.server(&format!(
+        "{}{}",
+        server_header("capulet.lit"),
+        other_host("a.capulet.lit")
+    ));
+    d.input(reached(Security::Plain, false));
+    d.server(&format!("{}{MECHANISMS}", server_header("capulet.lit")));
+    let mut recording = Recording::new(false);
+    for output in d.everything() {
+        recording.write(&output, &mut text);
+    }
+    for line in [
+        "connected of several",
+        "redirected to a.capulet.lit",
+        "connected by plain",
+    ] {
+        assert!(text.lines().any(|it| it == line), "no {line} in\n{text}");
+    }
+    assert_eq!(replay(&Fixture::parse(&text)?)?, []);
+    Ok(())
+}

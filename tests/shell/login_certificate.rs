@@ -1,0 +1,288 @@
+//! `--login-cert`: who is shown it, and what is said of files that are no use. The command line allows it on Unix sockets
+//! alone; here pubshim runs in this process, on a TCP socket.
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use openssl::pkey::PKey;
+use openssl::ssl::{NameType, SslAcceptor, SslMethod, SslVerifyMode, SslVersion};
+use openssl::symm::Cipher;
+use openssl::x509::X509;
+use pubshim::config::{CertificateFiles, ListenAddress, ServerAddress, Settings};
+use pubshim::net::Listener;
+use pubshim::session::Security;
+use rcgen::{CertificateParams, Issuer, KeyPair};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use crate::tools::{Peer, Server, header};
+
+const STARTTLS: &str =
+    "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>";
+const PROCEED: &str = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A folder with the server's certificate (`server.crt`, for `localhost` and `other.lit`) and the user's: `user.crt` with
+/// the CA it comes from, `user.key`.
+struct Files {
+    folder: TempDir,
+    server_key: Vec<u8>,
+}
+
+impl Files {
+    fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let names = ["localhost".to_owned(), "other.lit".to_owned()];
+        let server = CertificateParams::new(names).unwrap();
+        let server = server.self_signed(&key).unwrap();
+        fs::write(folder.path().join("server.crt"), server.pem()).unwrap();
+        let server_key = key.serialize_der();
+
+        let mut ca = CertificateParams::new([]).unwrap();
+        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let ca_key = KeyPair::generate().unwrap();
+        let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+        let issuer = Issuer::new(ca, ca_key);
+        let key = KeyPair::generate().unwrap();
+        let user = CertificateParams::new(["juliet.lit".to_owned()]).unwrap();
+        let user = user.signed_by(&key, &issuer).unwrap().pem();
+        fs::write(folder.path().join("user.crt"), user + &ca_pem).unwrap();
+        fs::write(folder.path().join("user.key"), key.serialize_pem()).unwrap();
+        Self { folder, server_key }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Settings for a client of `domain`.
+    fn settings(&self, domain: &str, certificate: &str, key: &str) -> Settings {
+        let mut settings = Settings {
+            listen: vec![ListenAddress::Tcp(([127, 0, 0, 1], 0).into())],
+            ca_file: Some(self.path().join("server.crt")),
+            login_certificate: Some(CertificateFiles {
+                certificate: self.path().join(certificate),
+                key: self.path().join(key),
+            }),
+            ..Settings::default()
+        };
+        settings.session.domains = vec![domain.to_owned()];
+        settings
+    }
+
+    fn certificate(&self, name: &str) -> X509 {
+        let pem = fs::read(self.path().join(name)).unwrap();
+        X509::from_pem(&pem).unwrap()
+    }
+}
+
+/// What a server saw of who connected.
+struct Seen {
+    name: Option<String>,
+    certificate: Option<Vec<u8>>,
+    /// How many certificates came with that one.
+    others: usize,
+}
+
+/// A server that asks for a certificate, takes any, and sends what it saw; also of those who went in the handshake.
+fn asking(files: &Files, direct: bool, newest: SslVersion) -> (Server, Receiver<Seen>) {
+    let mut tls = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
+    tls.set_certificate(&files.certificate("server.crt"))
+        .unwrap();
+    tls.set_private_key(&PKey::private_key_from_der(&files.server_key).unwrap())
+        .unwrap();
+    tls.set_max_proto_version(Some(newest)).unwrap();
+    tls.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
+    let tls = tls.build();
+    let (sender, seen) = channel();
+    let server = Server::start(move |stream| {
+        let mut plain = Peer::new(stream);
+        if !direct {
+            plain.wait("<stream:stream ");
+            plain.wait(">");
+            plain.send(&header("id='plain' from='localhost'"));
+            plain.send(STARTTLS);
+            plain.wait("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+            plain.send(PROCEED);
+        }
+        if let Ok(tls) = tls.accept(plain.stream) {
+            let ssl = tls.ssl();
+            let certificate = ssl.peer_certificate().map(|it| it.to_der().unwrap());
+            let _ = sender.send(Seen {
+                name: ssl.servername(NameType::HOST_NAME).map(str::to_owned),
+                certificate,
+                others: ssl.peer_cert_chain().map_or(0, |chain| chain.len()),
+            });
+        }
+    });
+    (server, seen)
+}
+
+/// What the server saw first of a client that asks for `domain`, and what the client was told.
+fn connect(
+    mut settings: Settings,
+    (server, seen): &(Server, Receiver<Seen>),
+    direct: bool,
+    domain: &str,
+) -> (Option<Seen>, String) {
+    settings.server = Some(ServerAddress {
+        security: match direct {
+            true => Security::DirectTls,
+            false => Security::StartTls,
+        },
+        host: "127.0.0.1".to_owned(),
+        port: server.port,
+    });
+    let runtime = Runtime::new().unwrap();
+    let listener = runtime.block_on(Listener::bind(&settings)).unwrap();
+    let address = listener.address().unwrap();
+    let stop = CancellationToken::new();
+    let running = runtime.spawn(listener.run(settings, stop.clone()));
+    let mut client = Peer::new(std::net::TcpStream::connect(address.tcp().unwrap()).unwrap());
+    client.send(&header(&format!("to='{domain}'")));
+    let told = client.rest();
+    drop(client);
+    stop.cancel();
+    runtime.block_on(running).unwrap().unwrap();
+    // All that was to be seen is: the client's stream has ended.
+    let seen = match told.contains("host-unknown") {
+        true => seen.try_recv().ok(),
+        false => Some(seen.recv_timeout(PATIENCE).unwrap()),
+    };
+    (seen, told)
+}
+
+#[test]
+fn a_login_certificate_is_shown() {
+    let files = Files::make();
+    let user = files.certificate("user.crt").to_der().unwrap();
+    for (direct, newest) in [
+        (false, SslVersion::TLS1_2),
+        (false, SslVersion::TLS1_3),
+        (true, SslVersion::TLS1_3),
+    ] {
+        let server = asking(&files, direct, newest);
+        let settings = files.settings("localhost", "user.crt", "user.key");
+        let (seen, _) = connect(settings, &server, direct, "localhost");
+        let seen = seen.unwrap();
+        assert_eq!(seen.name.as_deref(), Some("localhost"));
+        assert_eq!(seen.certificate.as_ref(), Some(&user));
+        assert_eq!(seen.others, 1, "the CA that vouches for it");
+    }
+}
+
+#[test]
+fn none_is_shown_without_the_option() {
+    let files = Files::make();
+    let server = asking(&files, true, SslVersion::TLS1_3);
+    let mut settings = files.settings("localhost", "user.crt", "user.key");
+    settings.login_certificate = None;
+    let (seen, _) = connect(settings, &server, true, "localhost");
+    assert_eq!(seen.unwrap().certificate, None);
+}
+
+#[test]
+fn a_login_certificate_is_not_shown_to_others() {
+    let files = Files::make();
+    let server = asking(&files, true, SslVersion::TLS1_3);
+    let settings = files.settings("other.lit", "user.crt", "user.key");
+    let (seen, told) = connect(settings, &server, true, "localhost");
+    assert!(told.contains("<host-unknown "), "{told}");
+    assert!(seen.is_none(), "there is no connection for it at all");
+}
+
+#[test]
+fn a_server_without_a_good_certificate_is_shown_none() {
+    let files = Files::make();
+    for newest in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        for direct in [false, true] {
+            let server = asking(&files, direct, newest);
+            let settings = files.settings("montague.lit", "user.crt", "user.key");
+            // What is seen is the second look alone; the first ended before.
+            let (seen, told) = connect(settings, &server, direct, "montague.lit");
+            assert!(
+                told.contains("is for localhost and other.lit, not"),
+                "{told}"
+            );
+            let seen = seen.unwrap();
+            assert_eq!(seen.name.as_deref(), Some("montague.lit"));
+            assert_eq!(seen.certificate, None);
+        }
+    }
+}
+
+#[test]
+fn keys_in_every_form() {
+    let files = Files::make();
+    let pem = fs::read(files.path().join("user.key")).unwrap();
+    let key = PKey::private_key_from_pem(&pem).unwrap();
+    let sec1 = key.ec_key().unwrap().private_key_to_pem().unwrap();
+    assert!(sec1.starts_with(b"-----BEGIN EC PRIVATE KEY-----"));
+    let certificate = fs::read(files.path().join("user.crt")).unwrap();
+    fs::write(
+        files.path().join("both.pem"),
+        [&certificate[..], &sec1].concat(),
+    )
+    .unwrap();
+    let server = asking(&files, true, SslVersion::TLS1_3);
+    let settings = files.settings("localhost", "both.pem", "both.pem");
+    let (seen, _) = connect(settings, &server, true, "localhost");
+    assert!(seen.unwrap().certificate.is_some());
+}
+
+#[test]
+fn files_that_are_no_use() {
+    let files = Files::make();
+    let pem = fs::read(files.path().join("user.key")).unwrap();
+    let key = PKey::private_key_from_pem(&pem).unwrap();
+    let locked = key
+        .private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), b"secret")
+        .unwrap();
+    fs::write(files.path().join("locked.key"), locked).unwrap();
+    let other = KeyPair::generate().unwrap().serialize_pem();
+    fs::write(files.path().join("other.key"), other).unwrap();
+    let broken = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    fs::write(files.path().join("broken.key"), broken).unwrap();
+    let runtime = Runtime::new().unwrap();
+    for (certificate, key, wants) in [
+        (
+            "none.crt",
+            "user.key",
+            ["cannot read --login-cert", "none.crt"],
+        ),
+        (
+            "user.crt",
+            "none.key",
+            ["cannot read --login-key", "none.key"],
+        ),
+        ("user.key", "user.key", ["no PEM certificate", "user.key"]),
+        ("user.crt", "user.crt", ["no PEM key", "user.crt"]),
+        (
+            "user.crt",
+            "locked.key",
+            ["locked with a password", "--login-key"],
+        ),
+        (
+            "user.crt",
+            "other.key",
+            ["is not that of the first", "other.key"],
+        ),
+        (
+            "user.crt",
+            "broken.key",
+            ["a key that cannot be read", "broken.key"],
+        ),
+    ] {
+        let settings = files.settings("localhost", certificate, key);
+        let error = runtime.block_on(Listener::bind(&settings)).err().unwrap();
+        let error = format!("{error:#}");
+        for want in wants {
+            assert!(error.contains(want), "{error}");
+        }
+        assert!(!error.contains("AAAA"), "{error}");
+    }
+}
