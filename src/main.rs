@@ -21,7 +21,10 @@ use pubshim::session::Policy;
 use pubshim::view::wants_colour;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Exit codes, beside 0: 1 for a failure, 2 for usage, 3 for input and output.
 const FAILURE: u8 = 1;
@@ -202,14 +205,16 @@ async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Result<()
 
 fn set_up_log(settings: LogSettings) {
     let level: LevelFilter = settings.level().parse().unwrap_or(LevelFilter::INFO);
-    let log = tracing_subscriber::fmt()
-        .with_max_level(level)
+    // What libraries note of their own work is for who works on them.
+    let ours = Targets::new().with_target("pubshim", level);
+    let log = tracing_subscriber::fmt::layer()
         .with_target(false)
         // Where nobody reads the log any more, a complaint about that would be a panic.
         .log_internal_errors(false)
         .with_writer(io::stderr);
-    match settings.format {
-        LogFormat::Json => log.json().init(),
-        LogFormat::Text => log.with_ansi(wants_colour(&io::stderr())).init(),
-    }
+    let log = match settings.format {
+        LogFormat::Json => log.json().boxed(),
+        LogFormat::Text => log.with_ansi(wants_colour(&io::stderr())).boxed(),
+    };
+    tracing_subscriber::registry().with(log).with(ours).init();
 }

@@ -1,21 +1,29 @@
 //! The server's leg: which host, which addresses, and TLS with the right name.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dashmap::DashMap;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::either::Either;
 
-use super::tls::{self, SecureStream, ServerTls, to_ascii};
-use crate::config::{ServerAddress, Settings};
-use crate::session::{Compress, Policy, Security, ServerFacts};
+use super::facts::Facts;
+use super::names::{Names, addresses_by_system};
+use super::proxy;
+use super::race::{Until, race};
+use super::route::{Credentials, Route, Tried, to_host};
+use super::targets::{Plan, Service, Target, place, plan};
+use super::tls::{self, SecureStream, ServerTls};
+use crate::config::{ProxyAddress, ServerAddress, Settings};
+use crate::session::{Compress, Policy, Reached, Security, ServerFacts};
 
-/// The port of classic XMPP clients (RFC 6120 §14.7).
-const XMPP_CLIENT_PORT: u16 = 5222;
+/// How long DNS may take to say which servers a domain has; less if all is to be done in less than three times that.
+const LOOKUP: Duration = Duration::from_secs(5);
+/// Addresses of the proxy that are tried.
+const MOST_OF_PROXY: usize = 8;
 /// Without traffic for this long the kernel asks whether the other side still lives.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 
@@ -23,15 +31,20 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 /// checked.
 pub(super) type ServerStream = Either<TcpStream, SecureStream>;
 
+/// A server that was reached, and how to go on from it. The error is a sentence for the user, with all that was tried.
+pub(super) type Way = Result<(Box<Route>, Reached, ServerStream), String>;
+
 /// Makes connections to servers; one for the whole program.
 pub struct Connector {
     server: Option<ServerAddress>,
+    /// All connections go through it, and what is connected to is not where they seem to lead.
+    proxy: Option<ProxyAddress>,
+    names: Names,
     tls: ServerTls,
     /// Our own addresses, where no server can be.
     listen: Vec<SocketAddr>,
     timeout: Duration,
-    /// What sessions have learned of verified servers, by domain.
-    facts: DashMap<String, ServerFacts>,
+    facts: Facts,
     /// The certificate of the server is checked, so what it says may be kept.
     verifies: bool,
     compress: Compress,
@@ -41,14 +54,16 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Reads the CA file and prepares TLS.
+    /// Reads the CA file, prepares TLS and the lookup of names.
     pub fn new(settings: &Settings) -> anyhow::Result<Self> {
         Ok(Self {
             server: settings.server.clone(),
+            proxy: settings.proxy.clone(),
+            names: Names::new(settings.nameserver)?,
             tls: ServerTls::new(settings)?,
             listen: Vec::new(),
             timeout: settings.connect_timeout,
-            facts: DashMap::new(),
+            facts: Facts::default(),
             verifies: !settings.danger_accept_invalid_certs,
             compress: match settings.session.policy {
                 Policy::Off => Compress::Off,
@@ -67,16 +82,13 @@ impl Connector {
 
     /// What is known of the server of `domain`.
     pub(super) fn facts(&self, domain: &str) -> ServerFacts {
-        self.facts
-            .get(domain)
-            .map(|facts| *facts)
-            .unwrap_or_default()
+        self.facts.of(domain, Instant::now().into_std())
     }
 
     /// Keeps what a session has learned of the server of `domain`.
     pub(super) fn learn(&self, domain: &str, facts: ServerFacts) {
         if self.verifies {
-            self.facts.insert(domain.to_owned(), facts);
+            self.facts.learn(domain, facts, Instant::now().into_std());
         }
     }
 
@@ -94,7 +106,7 @@ impl Connector {
             Either::Right(tls) => tls::tcp(tls),
         };
         let is_here = |address: SocketAddr| address.ip().to_canonical().is_loopback();
-        if tcp.peer_addr().is_ok_and(is_here) {
+        if self.proxy.is_none() && tcp.peer_addr().is_ok_and(is_here) {
             return Err("the server is on this machine");
         }
         let place = Arc::clone(&self.compressed).try_acquire_owned();
@@ -108,86 +120,191 @@ impl Connector {
         self.compress_level
     }
 
-    /// Connects to the server of `domain`, or to `host` where that server has sent us; how it is secured or is to be.
-    /// The error is a sentence for the user.
-    pub(super) async fn connect(
-        self: Arc<Self>,
-        domain: String,
-    ) -> Result<(Security, ServerStream), String> {
-        let (host, port, security) = match &self.server {
-            Some(server) => (server.host.clone(), server.port, server.security),
-            None => (to_ascii(&domain)?, XMPP_CLIENT_PORT, Security::StartTls),
-        };
-        let place = format!("{host}:{port}");
-        let connected = self.connect_tcp(&host, port, security);
-        let tcp = tokio::time::timeout(self.timeout, connected)
-            .await
-            .unwrap_or_else(|_| {
-                Err(format!(
-                    "no connection to {place} within {} s: check the network, or name the server with --server",
-                    self.timeout.as_secs()
-                ))
-            })?;
-        let stream = match security {
-            Security::DirectTls => self.start_tls(tcp, &domain, security).await?,
-            Security::StartTls | Security::Plain => Either::Left(tcp),
-        };
-        Ok((security, stream))
+    /// Finds the servers of `domain` and connects to the first that can be reached. The error is a sentence for the
+    /// user.
+    pub(super) async fn connect(self: Arc<Self>, domain: String) -> Way {
+        let deadline = Instant::now() + self.timeout;
+        let route = Box::new(self.find(domain).await?);
+        self.go_on(route, deadline).await
     }
 
-    async fn connect_tcp(
-        &self,
-        host: &str,
-        port: u16,
-        security: Security,
-    ) -> Result<TcpStream, String> {
-        let name = host.trim_start_matches('[').trim_end_matches(']');
-        let addresses: Vec<_> = lookup_host((name, port))
-            .await
-            .map_err(|error| {
-                format!(
-                    "cannot find the server {host}: {error}; check the domain, or name the server with --server"
-                )
-            })?
-            .collect();
-        // One that does not answer must not take the time of the others.
-        let share = self.timeout / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
-        let mut failure = format!("{host} has no address");
-        for address in addresses {
-            if security == Security::Plain && !address.ip().to_canonical().is_loopback() {
-                failure = format!(
-                    "{address} is not on this machine: only there goes plain:// without TLS"
-                );
-                continue;
+    /// Connects to the next server of a session, as nothing came of the one that was reached.
+    pub(super) async fn connect_next(
+        self: Arc<Self>,
+        mut route: Box<Route>,
+        reason: String,
+    ) -> Way {
+        route.failed_here(&reason);
+        let deadline = Instant::now() + self.timeout;
+        self.go_on(route, deadline).await
+    }
+
+    /// Connects to the host where the server that was reached wants its users.
+    pub(super) async fn connect_to(self: Arc<Self>, mut route: Box<Route>, host: String) -> Way {
+        route.turn_to(&host)?;
+        let deadline = Instant::now() + self.timeout;
+        self.go_on(route, deadline).await
+    }
+
+    /// The way to the servers of `domain`.
+    async fn find(&self, domain: String) -> Result<Route, String> {
+        if let Some(server) = &self.server {
+            let target = Target {
+                host: to_host(&server.host)?,
+                port: server.port,
+                security: server.security,
+            };
+            return Ok(Route::new(domain, Plan::of(target)));
+        }
+        let host = to_host(&domain)?;
+        let is_address = host.parse::<IpAddr>().is_ok();
+        let plan = match is_address || self.proxy.is_some() {
+            true => Plan::of(Target::of_domain(&host)),
+            false => {
+                let asked = timeout(self.timeout.min(3 * LOOKUP) / 3, self.names.services(&host));
+                let [direct, start_tls] = asked.await.unwrap_or_else(|_| {
+                    [(); 2].map(|()| Service::Failed("the DNS server does not answer".to_owned()))
+                });
+                plan(&host, direct, start_tls, draw)?
             }
-            match self.connect_address(address, share).await {
-                Ok(stream) => return Ok(stream),
-                Err(reason) => failure = reason,
+        };
+        tracing::debug!("servers to try: {plan}");
+        Ok(Route::new(domain, plan))
+    }
+
+    /// Tries what is left, each for its share of the time.
+    async fn go_on(self: Arc<Self>, mut route: Box<Route>, deadline: Instant) -> Way {
+        while let Some(target) = route.next() {
+            let now = Instant::now();
+            let share = deadline.saturating_duration_since(now) / (route.left() + 1);
+            match self.reach(&mut route, &target, Until::in_(share)).await {
+                Ok(stream) => {
+                    let reached = Reached {
+                        security: target.security,
+                        facts: self.facts(&route.domain),
+                        has_more: route.has_more(),
+                    };
+                    route.reached(target);
+                    return Ok((route, reached, stream));
+                }
+                Err(tried) => {
+                    tracing::debug!("{target} is of no use: {tried}");
+                    route.failed(&target, tried);
+                }
             }
         }
-        Err(failure)
+        Err(route.report())
     }
 
-    async fn connect_address(
+    /// Connects to one target, with TLS if that begins with the first byte.
+    async fn reach(
         &self,
-        address: SocketAddr,
-        timeout: Duration,
-    ) -> Result<TcpStream, String> {
-        let fail = |reason: &str| {
-            Err(format!(
-                "cannot connect to {address}: {reason}; is the server running there? name another with --server"
-            ))
-        };
-        match tokio::time::timeout(timeout, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) if self.leads_back(&stream) => Err(format!(
-                "{address} is pubshim itself: name the real server with --server"
-            )),
-            Ok(Ok(stream)) => {
-                prepare(&stream);
-                Ok(stream)
+        route: &mut Route,
+        target: &Target,
+        until: Until,
+    ) -> Result<ServerStream, Tried> {
+        let tcp = match &self.proxy {
+            Some(proxy) => {
+                let credentials = route.credentials(|| proxy::credentials(proxy))?;
+                self.connect_through(proxy, credentials, target, until)
+                    .await?
             }
-            Ok(Err(error)) => fail(&error.to_string()),
-            Err(_) => fail("no answer"),
+            None => self.connect_directly(route, target, until).await?,
+        };
+        prepare(&tcp);
+        if target.security != Security::DirectTls {
+            return Ok(Either::Left(tcp));
+        }
+        let secure = self.start_tls(tcp, &route.domain, target.security);
+        let secured = match route.left() {
+            // It has a time-out of its own, and knows better why.
+            0 => Ok(secure.await),
+            _ => timeout_at(until.at, secure).await,
+        };
+        match secured {
+            Ok(secured) => secured.map_err(|reason| Tried::new(reason, "")),
+            Err(_) => Err(Tried::new(
+                format!("{target} did not finish its TLS handshake within {until}"),
+                "check the port, or name another server with --server",
+            )),
+        }
+    }
+
+    /// Connects to an address of the target.
+    async fn connect_directly(
+        &self,
+        route: &mut Route,
+        target: &Target,
+        until: Until,
+    ) -> Result<TcpStream, Tried> {
+        let host = &target.host;
+        let cannot_find = |reason: &str| {
+            Tried::whole(
+                format!("cannot find the server {host}: {reason}"),
+                "check the domain, or name the server with --server",
+            )
+        };
+        let found = timeout_at(until.at, self.names.addresses(host)).await;
+        let found = match found {
+            Ok(Ok(found)) => found,
+            Ok(Err(reason)) => return Err(cannot_find(&reason)),
+            Err(_) => return Err(cannot_find(&format!("no answer within {until}"))),
+        };
+        let is_allowed =
+            |ip: &IpAddr| target.security != Security::Plain || ip.to_canonical().is_loopback();
+        let (allowed, elsewhere): (Vec<_>, Vec<_>) = found.into_iter().partition(is_allowed);
+        if let (true, Some(elsewhere)) = (allowed.is_empty(), elsewhere.first()) {
+            return Err(Tried::new(
+                format!("{elsewhere} is not on this machine: only there goes plain:// without TLS"),
+                "",
+            ));
+        }
+        let addresses = route.take_addresses(&allowed);
+        let leads_back = |tcp: &TcpStream| self.leads_back(tcp);
+        let connected = race(&addresses, target.port, until, leads_back).await;
+        // An address names itself.
+        let tried = match host.parse::<IpAddr>() {
+            Ok(_) => Tried::whole,
+            Err(_) => Tried::new,
+        };
+        connected.map_err(|reason| {
+            tried(
+                format!("cannot connect to {reason}"),
+                "is the server running there? name another with --server",
+            )
+        })
+    }
+
+    /// Has the proxy connect to the target.
+    async fn connect_through(
+        &self,
+        proxy: &ProxyAddress,
+        credentials: &Credentials,
+        target: &Target,
+        until: Until,
+    ) -> Result<TcpStream, Tried> {
+        let place = place(&proxy.host, proxy.port);
+        let cannot_connect = |reason: &str| {
+            Tried::whole(
+                format!("cannot connect to the proxy {place} ({reason})"),
+                "is it running there? name the right one with --proxy",
+            )
+        };
+        let found = timeout_at(until.at, addresses_by_system(&proxy.host)).await;
+        let found = found.unwrap_or_else(|_| Err("its name is not found in time".to_owned()));
+        let found = found.map_err(|reason| cannot_connect(&reason))?;
+        let addresses = &found[..found.len().min(MOST_OF_PROXY)];
+        let leads_back = |tcp: &TcpStream| self.leads_back(tcp);
+        let connected = race(addresses, proxy.port, until, leads_back).await;
+        let tcp = connected.map_err(|reason| cannot_connect(&reason))?;
+        match timeout_at(until.at, proxy::connect(tcp, proxy, credentials, target)).await {
+            Ok(connected) => connected,
+            Err(_) => Err(Tried::whole(
+                format!(
+                    "the proxy {place} accepted the connection, and had not connected to {target} within {until}"
+                ),
+                "is it a SOCKS5 proxy, and can it reach the server? if the way is long, raise --connect-timeout",
+            )),
         }
     }
 
@@ -222,10 +339,17 @@ impl Connector {
         domain: &str,
         security: Security,
     ) -> Result<ServerStream, String> {
-        let address = tcp.peer_addr().ok();
+        // What a proxy leads to has no address here.
+        let address = tcp.peer_addr().ok().filter(|_| self.proxy.is_none());
         let secure = self.tls.secure(tcp, domain, security, address);
         Ok(Either::Right(secure.await?))
     }
+}
+
+/// A random number from 0 to `most`.
+fn draw(most: u32) -> u32 {
+    // Without random numbers the order is the one of DNS, which is as good.
+    getrandom::u32().map_or(0, |number| number % most.saturating_add(1))
 }
 
 /// Sends what is written at once, and notices a dead other side.

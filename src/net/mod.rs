@@ -5,7 +5,14 @@
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
 //! | `proxy_header.rs` | what a proxy before pubshim says first: whose connection it is |
 //! | `descriptors.rs` | how many files may be open, and what becomes of who comes when they are |
-//! | `connector.rs` | resolves and connects the server's leg |
+//! | `connector.rs` | connects the server's leg, or says what was tried |
+//! | `names.rs`, `dns.rs` | look up servers and addresses |
+//! | `targets.rs` | which servers of a domain to try, in which order |
+//! | `route.rs` | what of them is still to be tried for one session |
+//! | `reaching.rs` | the server's leg of one session while it is being made |
+//! | `race.rs` | the first of several addresses that answers |
+//! | `proxy.rs` | the way through a SOCKS5 proxy |
+//! | `facts.rs` | what sessions have learned of servers |
 //! | `tls.rs` | secures the server's leg |
 //! | `tls_failure.rs` | why that did not work, in the user's words |
 //! | `tls_probe.rs` | looks again at a certificate that was refused |
@@ -37,17 +44,26 @@ mod client;
 mod client_tls;
 mod connector;
 mod descriptors;
+#[cfg(feature = "srv")]
+mod dns;
+mod facts;
 mod forget;
 mod half;
 mod heard;
 mod hello;
 mod listener;
+mod names;
+mod proxy;
 mod proxy_header;
 mod pump;
+mod race;
+mod reaching;
 mod recorder;
+mod route;
 mod sandbox;
 mod show;
 mod socket;
+mod targets;
 mod tls;
 mod tls_certificate;
 mod tls_failure;

@@ -16,13 +16,10 @@ use super::client::{self, ClientStream, PlainClient};
 use super::client_tls::Securing;
 use super::connector::{Connector, ServerStream};
 use super::half::{Half, poll_read, poll_write};
+use super::reaching::Reaching;
 use super::watch::Watch;
 use super::zlib::{Traffic, Zlib};
 use crate::session::{Event, Input, Leg, Level, Options, Output, Seed, Session};
-
-/// A connection that is made or secured, and what the session is told when it is.
-type Connecting =
-    Pin<Box<dyn Future<Output = Result<(ServerStream, Input<'static>), String>> + Send>>;
 
 /// The server's leg: as it is, or compressed.
 type ServerLeg = Either<ServerStream, Box<Zlib<ServerStream>>>;
@@ -33,8 +30,7 @@ pub(super) struct Pump {
     client: Half<ClientStream>,
     server: Half<ServerLeg>,
     /// The server's leg while it is being made or secured.
-    connecting: Option<Connecting>,
-    connector: Arc<Connector>,
+    reaching: Reaching,
     /// TLS on the client's leg, while it is being made.
     securing: Securing,
     certificates: Arc<Certificates>,
@@ -42,7 +38,6 @@ pub(super) struct Pump {
     place: Option<OwnedSemaphorePermit>,
     /// What passes compressed, if anything does.
     traffic: Option<Arc<Traffic>>,
-    domain: String,
     /// What of the budget of all sessions this one holds.
     share: Share,
     start: Instant,
@@ -72,13 +67,11 @@ impl Pump {
             session,
             client: Half::new(Some(Either::Left(client))),
             server: Half::new(None),
-            connecting: None,
-            connector,
+            reaching: Reaching::new(connector),
             securing: Securing::default(),
             certificates,
             place: None,
             traffic: None,
-            domain: String::new(),
             share,
             start: Instant::now(),
             timer: None,
@@ -115,6 +108,9 @@ impl Pump {
             }
             moved |= poll_read(&mut self.server, &mut self.session, Leg::Server, cx, now);
             moved |= self.follow_outputs();
+            if self.server.stream.is_some() && !self.session.outgoing(Leg::Client).is_empty() {
+                self.reaching.settle();
+            }
             moved |= poll_write(&mut self.client, &mut self.session, Leg::Client, cx, now);
             moved |= poll_write(&mut self.server, &mut self.session, Leg::Server, cx, now);
             moved |= self.poll_securing(cx, now);
@@ -135,21 +131,20 @@ impl Pump {
     }
 
     fn poll_connecting(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        let Some(connecting) = &mut self.connecting else {
+        let Poll::Ready((input, stream)) = self.reaching.poll(cx) else {
             return false;
         };
-        let Poll::Ready(result) = connecting.as_mut().poll(cx) else {
-            return false;
-        };
-        self.connecting = None;
-        match result {
-            Ok((stream, input)) => {
-                self.session.handle(input, now);
-                self.server.stream = Some(Either::Left(stream));
-            }
-            Err(reason) => self.session.handle(Input::Failed(reason), now),
-        }
+        self.session.handle(input, now);
+        self.server.stream = stream.map(Either::Left);
         true
+    }
+
+    /// Another server is being reached, or the session is told why not; the connection there was is closed.
+    fn lead_on(&mut self, led: Result<(), Input<'static>>) {
+        self.server = Half::new(None);
+        if let Err(input) = led {
+            self.session.handle(input, self.start.elapsed());
+        }
     }
 
     /// Begins TLS with the client once what is outgoing was sent, and goes on with it; whether it has ended.
@@ -157,7 +152,7 @@ impl Pump {
         if self.session.outgoing(Leg::Client).is_empty() && !self.client.unflushed {
             let stream = &mut self.client.stream;
             self.securing
-                .begin(stream, &self.certificates, &self.domain);
+                .begin(stream, &self.certificates, &self.reaching.domain);
         }
         let Poll::Ready(result) = self.securing.poll(cx) else {
             return false;
@@ -186,25 +181,20 @@ impl Pump {
                 steps.push(output.clone());
             }
             match output {
-                Output::Connect { domain } => {
-                    self.domain.clone_from(&domain);
-                    let connector = Arc::clone(&self.connector);
-                    self.connecting = Some(Box::pin(async move {
-                        let facts = connector.facts(&domain);
-                        let (security, stream) = connector.connect(domain).await?;
-                        Ok((stream, Input::connected(security, facts)))
-                    }));
+                Output::Connect { domain } => self.reaching.connect(domain),
+                Output::ConnectNext(reason) => {
+                    let led = self.reaching.connect_next(reason);
+                    self.lead_on(led);
+                }
+                Output::ConnectTo(host) => {
+                    let led = self.reaching.connect_to(host);
+                    self.lead_on(led);
                 }
                 Output::StartTls => {
                     if let Some(Either::Left(stream)) = self.server.stream.take() {
-                        let secure =
-                            Arc::clone(&self.connector).secure(stream, self.domain.clone());
-                        self.connecting =
-                            Some(Box::pin(async { Ok((secure.await?, Input::Secured)) }));
+                        self.reaching.secure(stream);
                     }
                 }
-                // To be done.
-                Output::ConnectNext(_) | Output::ConnectTo(_) => {}
                 Output::AcceptTls(read) => self.securing = Securing::Asked(read),
                 Output::MayCompress => self.take_place(),
                 Output::Compress(read) => self.compress(read),
@@ -214,13 +204,13 @@ impl Pump {
                         self.session.handle(Input::HoldRefused, now);
                     }
                 }
-                Output::Learned(facts) => self.connector.learn(&self.domain, facts),
+                Output::Learned(facts) => self.reaching.learn(facts),
                 Output::Finish(Leg::Client) => {
                     self.securing = Securing::Idle;
                     self.client.finish();
                 }
                 Output::Finish(Leg::Server) => {
-                    self.connecting = None;
+                    self.reaching.give_up();
                     self.server.finish();
                 }
                 Output::Log(event) => {
@@ -243,7 +233,7 @@ impl Pump {
     /// Takes a place among the compressed sessions, if this one needs one and there is one.
     fn take_place(&mut self) {
         let place = match &self.server.stream {
-            Some(Either::Left(stream)) => self.connector.compressed_place(stream),
+            Some(Either::Left(stream)) => self.reaching.connector.compressed_place(stream),
             _ => Err("its connection is gone"),
         };
         let input = match place {
@@ -259,7 +249,7 @@ impl Pump {
     /// Compresses the server's leg, of which these bytes were read already.
     fn compress(&mut self, read: Vec<u8>) {
         if let Some(Either::Left(stream)) = self.server.stream.take() {
-            let level = self.connector.compress_level();
+            let level = self.reaching.connector.compress_level();
             let zlib = Zlib::new(stream, read, level, self.place.take());
             self.traffic = Some(zlib.traffic());
             self.server.stream = Some(Either::Right(Box::new(zlib)));

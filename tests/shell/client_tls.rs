@@ -46,18 +46,18 @@ impl Stage {
         Peer::over(self.connector(domain).connect(domain, stream).unwrap())
     }
 
-    /// The server shows `client` how to log in to `domain`; what the client sees.
+    /// The server shows `client` how to log in to `domain`; what the client sees, and the server.
     fn greet<S: std::io::Read + std::io::Write>(
         &self,
         client: &mut Peer<S>,
         domain: &str,
-    ) -> String {
+    ) -> (String, Peer) {
         client.send(&header(&format!("to='{domain}'")));
         let mut server = self.connections.recv().unwrap();
         server.wait("<stream:stream ");
         server.send(&header(&format!("id='s1' from='{domain}'")));
         server.send(FEATURES_LOGIN);
-        client.wait("</stream:features>")
+        (client.wait("</stream:features>"), server)
     }
 }
 
@@ -87,7 +87,7 @@ fn tls_from_the_first_byte() {
     let stage = Stage::new(&["--domain=localhost,example.org"]);
     for domain in ["localhost", "example.org"] {
         let mut client = stage.connect(domain);
-        let seen = stage.greet(&mut client, domain);
+        let (seen, _server) = stage.greet(&mut client, domain);
         assert!(seen.contains("<mechanism>PLAIN</mechanism>"), "{seen}");
         assert!(!seen.contains("starttls"), "it is up: {seen}");
     }
@@ -98,7 +98,7 @@ fn starttls_with_the_certificate_for_the_domain() {
     let stage = Stage::new(&["--domain=localhost,example.org"]);
     for domain in ["localhost", "example.org"] {
         let mut plain = stage.shim.connect();
-        let seen = stage.greet(&mut plain, domain);
+        let (seen, _server) = stage.greet(&mut plain, domain);
         assert!(
             seen.contains("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'"),
             "{seen}"
@@ -202,7 +202,7 @@ fn over_a_socket_of_ones_own() {
         .unwrap();
     let tls = stage.connector("localhost").connect("localhost", stream);
     let mut client = Peer::over(tls.unwrap());
-    stage.greet(&mut client, "localhost");
+    let _greeted = stage.greet(&mut client, "localhost");
 }
 
 #[test]

@@ -8,15 +8,21 @@
 )]
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod certificate;
 mod certificates;
 mod client_tls;
 mod compression;
 mod descriptors;
+#[cfg(feature = "srv")]
+mod dns;
+#[cfg(feature = "srv")]
+mod finding;
 mod flow;
 mod forget;
 mod limits;
 mod login_certificate;
 mod proxied;
+mod proxy;
 mod reaching;
 mod recording;
 mod showing;

@@ -1,0 +1,154 @@
+//! DNS itself: SRV records, and the server that `--nameserver` names.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::rr::{Name, RData};
+use hickory_resolver::{Resolver, TokioResolver};
+
+use super::targets::{Record, Service};
+
+/// Where the system says whom to ask. It changes when a laptop is carried to another network.
+const SYSTEM: &str = "/etc/resolv.conf";
+/// How long to wait for one answer before the question is asked again.
+const TRY: Duration = Duration::from_millis(1500);
+/// How often a question is asked again.
+const TRIES_AGAIN: usize = 2;
+/// Answers kept for as long as they say they may be.
+const KEPT: u64 = 256;
+
+/// Asks DNS servers; one for the whole program.
+pub(super) struct Dns {
+    /// The server that the user has named.
+    chosen: Option<TokioResolver>,
+    /// Those of the system, as they were when its file last changed.
+    system: Mutex<Option<(SystemTime, TokioResolver)>>,
+}
+
+impl Dns {
+    /// Asks `nameserver`, or else those of the system.
+    pub(super) fn new(nameserver: Option<SocketAddr>) -> anyhow::Result<Self> {
+        let chosen = nameserver.map(|address| {
+            let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            let connections = connections.map(|mut connection| {
+                connection.port = address.port();
+                connection
+            });
+            let server = NameServerConfig::new(address.ip(), true, connections.into());
+            let config = ResolverConfig::from_name_servers(vec![server]);
+            build(config, ResolverOpts::default())
+                .with_context(|| format!("cannot prepare to ask --nameserver {address}"))
+        });
+        Ok(Self {
+            chosen: chosen.transpose()?,
+            system: Mutex::default(),
+        })
+    }
+
+    /// Whether the user has named whom to ask.
+    pub(super) fn is_chosen(&self) -> bool {
+        self.chosen.is_some()
+    }
+
+    /// What DNS says of `_xmpps-client` and `_xmpp-client` of a domain.
+    pub(super) async fn services(&self, domain: &str) -> [Service; 2] {
+        let resolver = match self.resolver() {
+            Ok(resolver) => resolver,
+            Err(reason) => return [Service::Failed(reason.clone()), Service::Failed(reason)],
+        };
+        let (direct, start_tls) = tokio::join!(
+            service(&resolver, "_xmpps-client", domain),
+            service(&resolver, "_xmpp-client", domain),
+        );
+        [direct, start_tls]
+    }
+
+    /// The addresses of a host, the better ones first; the error tells why there are none.
+    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        let name = absolute(host)?;
+        let found = self.resolver()?.lookup_ip(name).await;
+        let found = found.map_err(|error| in_words(&error))?;
+        Ok(found.iter().collect())
+    }
+
+    fn resolver(&self) -> Result<TokioResolver, String> {
+        if let Some(chosen) = &self.chosen {
+            return Ok(chosen.clone());
+        }
+        let changed = Path::new(SYSTEM)
+            .metadata()
+            .and_then(|file| file.modified())
+            .map_err(|error| format!("cannot read {SYSTEM}: {error}"))?;
+        let mut system = self.system.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((as_of, resolver)) = &*system
+            && *as_of == changed
+        {
+            return Ok(resolver.clone());
+        }
+        let resolver = hickory_resolver::system_conf::read_system_conf()
+            .and_then(|(config, options)| build(config, options))
+            .map_err(|error| format!("cannot use {SYSTEM}: {error}"))?;
+        *system = Some((changed, resolver.clone()));
+        Ok(resolver)
+    }
+}
+
+fn build(config: ResolverConfig, mut options: ResolverOpts) -> Result<TokioResolver, NetError> {
+    options.timeout = TRY;
+    options.attempts = TRIES_AGAIN;
+    options.cache_size = KEPT;
+    Resolver::builder_with_config(config, TokioRuntimeProvider::default())
+        .with_options(options)
+        .build()
+}
+
+/// What DNS says of one service of a domain.
+async fn service(resolver: &TokioResolver, service: &str, domain: &str) -> Service {
+    let name = match absolute(&format!("{service}._tcp.{domain}")) {
+        Ok(name) => name,
+        Err(reason) => return Service::Failed(reason),
+    };
+    match resolver.srv_lookup(name).await {
+        Ok(lookup) => {
+            let records = lookup.answers().iter();
+            let records = records.filter_map(|record| match &record.data {
+                RData::SRV(srv) => Some(Record {
+                    priority: srv.priority,
+                    weight: srv.weight,
+                    port: srv.port,
+                    host: srv.target.to_ascii().trim_end_matches('.').to_owned(),
+                }),
+                _ => None,
+            });
+            Service::of(records.collect())
+        }
+        Err(error) if error.is_no_records_found() => Service::Unknown,
+        Err(error) => Service::Failed(in_words(&error)),
+    }
+}
+
+/// The name as it stands: the domains that the system would try to put behind it are none of ours.
+fn absolute(name: &str) -> Result<Name, String> {
+    let parsed = Name::from_ascii(name);
+    let mut name = parsed.map_err(|error| format!("{name} is no name in DNS: {error}"))?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+/// What went wrong, for the user.
+fn in_words(error: &NetError) -> String {
+    match error {
+        NetError::Timeout => "the DNS server does not answer".to_owned(),
+        NetError::Dns(DnsError::ResponseCode(code)) => format!("the DNS server says: {code}"),
+        _ if error.is_nx_domain() => "there is no such name in DNS".to_owned(),
+        _ if error.is_no_records_found() => "the name has no address in DNS".to_owned(),
+        NetError::Io(error) => format!("the DNS server cannot be asked: {error}"),
+        _ => format!("the DNS server's answer is of no use: {error}"),
+    }
+}

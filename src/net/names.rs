@@ -1,0 +1,69 @@
+//! Names to servers and addresses.
+
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::net::lookup_host;
+
+#[cfg(feature = "srv")]
+use super::dns::Dns;
+use super::targets::Service;
+
+/// Looks names up; one for the whole program.
+pub(super) struct Names {
+    #[cfg(feature = "srv")]
+    dns: Dns,
+}
+
+#[cfg(feature = "srv")]
+impl Names {
+    /// Asks `nameserver`, or else whom the system asks.
+    pub(super) fn new(nameserver: Option<SocketAddr>) -> anyhow::Result<Self> {
+        Ok(Self {
+            dns: Dns::new(nameserver)?,
+        })
+    }
+
+    /// What DNS says of `_xmpps-client` and `_xmpp-client` of a domain.
+    pub(super) async fn services(&self, domain: &str) -> [Service; 2] {
+        self.dns.services(domain).await
+    }
+
+    /// The addresses of a host, the better ones first; the error tells why there are none.
+    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        match self.dns.is_chosen() && host.parse::<IpAddr>().is_err() {
+            true => self.dns.addresses(host).await,
+            false => addresses_by_system(host).await,
+        }
+    }
+}
+
+#[cfg(not(feature = "srv"))]
+impl Names {
+    /// Asks whom the system asks: this program was built to do no more.
+    pub(super) fn new(nameserver: Option<SocketAddr>) -> anyhow::Result<Self> {
+        if nameserver.is_some() {
+            anyhow::bail!(
+                "--nameserver: this pubshim was built without its feature `srv`, so it cannot choose whom to ask; leave \
+                 the option out"
+            );
+        }
+        Ok(Self {})
+    }
+
+    /// Nothing is known of any: SRV records are not asked for.
+    pub(super) async fn services(&self, _: &str) -> [Service; 2] {
+        [Service::Unknown, Service::Unknown]
+    }
+
+    /// The addresses of a host, the better ones first; the error tells why there are none.
+    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        addresses_by_system(host).await
+    }
+}
+
+/// The addresses that the system gives, from its files or from DNS.
+pub(super) async fn addresses_by_system(host: &str) -> Result<Vec<IpAddr>, String> {
+    let addresses = lookup_host((host, 0)).await;
+    let addresses = addresses.map_err(|error| error.to_string())?;
+    Ok(addresses.map(|address| address.ip()).collect())
+}

@@ -1,0 +1,150 @@
+//! Several addresses of one host: the first that answers is taken (the idea of RFC 8305).
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+/// How long one address has for itself before the next is tried, too (RFC 8305 §5).
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// The end of a share of time.
+#[derive(Clone, Copy)]
+pub(super) struct Until {
+    pub(super) at: Instant,
+    share: Duration,
+}
+
+impl Until {
+    /// So long from now.
+    pub(super) fn in_(share: Duration) -> Self {
+        Self {
+            at: Instant::now() + share,
+            share,
+        }
+    }
+}
+
+impl fmt::Display for Until {
+    /// How long it was.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.share.as_millis() {
+            short @ ..950 => write!(f, "{short} ms"),
+            long => write!(f, "{} s", (long + 500) / 1000),
+        }
+    }
+}
+
+/// Connects to the first of these addresses that answers and does not lead to pubshim itself; the others are given up.
+/// The error tells what came of each, in their order.
+pub(super) async fn race(
+    addresses: &[IpAddr],
+    port: u16,
+    until: Until,
+    leads_back: impl Fn(&TcpStream) -> bool,
+) -> Result<TcpStream, String> {
+    let mut waiting = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
+    let mut results: Vec<(SocketAddr, Option<String>)> = Vec::new();
+    let mut running = JoinSet::new();
+    loop {
+        if let Some(address) = waiting.next() {
+            let number = results.len();
+            results.push((address, None));
+            running.spawn(async move { (number, TcpStream::connect(address).await) });
+        }
+        let next = match waiting.len() {
+            0 => until.at,
+            _ => until.at.min(Instant::now() + STAGGER),
+        };
+        match timeout_at(next, running.join_next()).await {
+            Ok(Some(Ok((number, connected)))) => {
+                results[number].1 = Some(match connected {
+                    Ok(stream) if !leads_back(&stream) => return Ok(stream),
+                    Ok(_) => "this is pubshim itself".to_owned(),
+                    Err(error) => error.to_string(),
+                });
+            }
+            // A task that was cut off: the program ends.
+            Ok(Some(Err(_))) => {}
+            Ok(None) => break,
+            Err(_) if until.at <= Instant::now() => break,
+            Err(_) => {}
+        }
+    }
+    if results.is_empty() {
+        return Err("no address: it has none, or too many were tried".to_owned());
+    }
+    let no_answer = || format!("no answer within {until}");
+    let results = results.into_iter();
+    let results = results
+        .map(|(address, failure)| format!("{address}: {}", failure.unwrap_or_else(no_answer)));
+    Err(results.collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// An address that answers to nobody, as its queue is full, and what keeps it so.
+    fn silent(ip: IpAddr) -> (u16, Vec<Socket>) {
+        let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let listener = socket();
+        listener
+            .bind(&SocketAddr::new(ip, 0).into())
+            .expect("an address");
+        listener.listen(0).expect("a queue");
+        let address = listener.local_addr().expect("an address");
+        let mut kept = vec![listener];
+        let is_full = (0..100).any(|_| {
+            let client = socket();
+            let connected = client.connect_timeout(&address, Duration::from_millis(100));
+            kept.push(client);
+            connected.is_err()
+        });
+        assert!(is_full, "the queue has no end");
+        let port = address.as_socket().map(|it| it.port());
+        (port.expect("a port"), kept)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_does_not_keep_the_next() {
+        let ips = [[127, 0, 0, 2], [127, 0, 0, 3]].map(IpAddr::from);
+        let (port, _kept) = silent(ips[0]);
+        let _alive = std::net::TcpListener::bind((ips[1], port)).expect("a free port");
+        let start = Instant::now();
+        let until = Until::in_(PATIENCE);
+        let connected = race(&ips, port, until, |_| false).await;
+        let peer = connected.map(|tcp| tcp.peer_addr().map(|peer| peer.ip()).ok());
+        assert_eq!(peer, Ok(Some(ips[1])));
+        let took = start.elapsed();
+        assert!(took >= STAGGER && took < PATIENCE / 2, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn what_came_of_each_is_told_in_their_order() {
+        let ips = [[127, 0, 0, 4], [127, 0, 0, 5], [127, 0, 0, 6]].map(IpAddr::from);
+        let (port, _kept) = silent(ips[0]);
+        let _own = std::net::TcpListener::bind((ips[2], port)).expect("a free port");
+        let until = Until::in_(Duration::from_millis(600));
+        let error = race(&ips, port, until, |_| true).await.err();
+        let error = error.unwrap_or_default();
+        let parts: Vec<_> = error.split(", ").collect();
+        assert_eq!(parts.len(), 3, "{error}");
+        assert_eq!(
+            parts[0],
+            format!("127.0.0.4:{port}: no answer within 600 ms")
+        );
+        assert!(parts[1].contains("127.0.0.5") && parts[1].contains("refused"));
+        assert_eq!(
+            parts[2],
+            format!("127.0.0.6:{port}: this is pubshim itself")
+        );
+    }
+}
