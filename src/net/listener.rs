@@ -13,14 +13,15 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use super::budget::Budget;
-use super::certificate::Certificates;
-use super::client::{self, PlainClient};
-use super::connector::Connector;
+use super::client::certificate::Certificates;
+use super::client::proxy_header;
+use super::client::socket::{Peer, Socket};
+use super::client::stream::{self, PlainClient};
 use super::descriptors::Spare;
 use super::pump::Pump;
-use super::socket::{Peer, Socket};
+use super::server::connector::Connector;
 use super::watch::Watching;
-use super::{descriptors, proxy_header, recorder, show};
+use super::{descriptors, recorder, show};
 use crate::config::{ListenAddress, Settings};
 use crate::session::{Options, Seed};
 
@@ -194,13 +195,13 @@ fn turn_away(client: &PlainClient, peer: Peer, error: &io::Error) {
         "turned a client away: {error}; allow pubshim more of them (`ulimit -n`, or LimitNOFILE in the systemd unit), \
          or lower --max-sessions"
     );
-    client::say(client, NO_DESCRIPTOR);
+    stream::say(client, NO_DESCRIPTOR);
 }
 
 fn start(client: PlainClient, number: u64, is_proxy: bool, shared: &Arc<Shared>) {
     let Ok(permit) = Arc::clone(&shared.room).try_acquire_owned() else {
         tracing::warn!("turned a client away: as many sessions as --max-sessions allows");
-        client::say(&client, FULL);
+        stream::say(&client, FULL);
         return;
     };
     let mut seed = [0; 32];

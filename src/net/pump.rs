@@ -11,14 +11,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::either::Either;
 
 use super::budget::Share;
-use super::certificate::Certificates;
-use super::client::{self, ClientStream, PlainClient};
-use super::client_tls::Securing;
-use super::connector::{Connector, ServerStream};
+use super::client::certificate::Certificates;
+use super::client::stream::{self, ClientStream, PlainClient};
+use super::client::tls::Securing;
 use super::half::{Half, poll_read, poll_write};
-use super::reaching::Reaching;
+use super::server::connector::{Connector, ServerStream};
+use super::server::reaching::Reaching;
+use super::server::zlib::{Traffic, Zlib};
 use super::watch::Watch;
-use super::zlib::{Traffic, Zlib};
 use crate::session::{Event, Input, Leg, Level, Options, Output, Seed, Session};
 
 /// The server's leg: as it is, or compressed.
@@ -56,7 +56,7 @@ impl Pump {
         share: Share,
         watches: Box<[Watch]>,
     ) -> Self {
-        client::prepare(&client);
+        stream::prepare(&client);
         let mut session = Session::new(options, seed, Duration::ZERO);
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         session.set_epoch(epoch.unwrap_or_default());

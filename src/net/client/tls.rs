@@ -8,15 +8,15 @@ use tokio::io::BufReader;
 use tokio_util::either::Either;
 
 use super::certificate::{Certificates, LOCALHOST};
-use super::client::{ClientStream, PlainClient, Prefixed, SecureClient};
 use super::hello;
+use super::stream::{ClientStream, PlainClient, Prefixed, SecureClient};
 
 /// OpenSSL reads a record's head and body separately; this makes one read of them.
 const TLS_READ_BUFFER: usize = 4 * 1024;
 
 /// How far the TLS of the client's leg is.
 #[derive(Default)]
-pub(super) enum Securing {
+pub(in crate::net) enum Securing {
     /// It was not asked for, or is up.
     #[default]
     Idle,
@@ -28,12 +28,12 @@ pub(super) enum Securing {
 
 impl Securing {
     /// Whether what the client sends from here on belongs to TLS.
-    pub(super) fn is_asked(&self) -> bool {
+    pub(in crate::net) fn is_asked(&self) -> bool {
         matches!(self, Self::Asked(_))
     }
 
     /// Begins, if it was asked for. `domain`: the one that the client has named, if it has.
-    pub(super) fn begin(
+    pub(in crate::net) fn begin(
         &mut self,
         stream: &mut Option<ClientStream>,
         certificates: &Arc<Certificates>,
@@ -57,7 +57,10 @@ impl Securing {
     }
 
     /// What came of it, once. The error is a sentence for the user.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<SecureClient, String>> {
+    pub(in crate::net) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<SecureClient, String>> {
         let Self::Running(running) = self else {
             return Poll::Pending;
         };

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The span of a session whose client is `peer`, or a client behind that peer if it is a proxy: then [`passes`] notes
 /// whose connection it is.
-pub(super) fn span(number: u64, peer: Peer, is_proxy: bool) -> Span {
+pub(in crate::net) fn span(number: u64, peer: Peer, is_proxy: bool) -> Span {
     let span = tracing::info_span!("session", number, peer = field::Empty, proxy = field::Empty);
     let role = if is_proxy { "proxy" } else { "peer" };
     span.record(role, field::display(peer));
@@ -34,7 +34,7 @@ pub(super) fn span(number: u64, peer: Peer, is_proxy: bool) -> Span {
 
 /// Reads the header of a connection that a proxy has made, and not a byte more; notes in the current span whose it
 /// is. `false`: there is no client, and the log says why.
-pub(super) async fn passes(proxy: &mut (impl AsyncRead + Unpin)) -> bool {
+pub(in crate::net) async fn passes(proxy: &mut (impl AsyncRead + Unpin)) -> bool {
     let header = tokio::time::timeout(PATIENCE, read(proxy));
     match header.await.unwrap_or(Err(Broken::Slow)) {
         Ok(Said::Client(origin)) => {

@@ -20,18 +20,18 @@ enum Made {
 }
 
 /// How one session reaches its server.
-pub(super) struct Reaching {
-    pub(super) connector: Arc<Connector>,
+pub(in crate::net) struct Reaching {
+    pub(in crate::net) connector: Arc<Connector>,
     /// What is being made.
     connecting: Option<Connecting>,
     /// The way to other servers, as long as the client has been told nothing by the one that was reached.
     route: Option<Box<Route>>,
     /// The domain the client named.
-    pub(super) domain: String,
+    pub(in crate::net) domain: String,
 }
 
 impl Reaching {
-    pub(super) fn new(connector: Arc<Connector>) -> Self {
+    pub(in crate::net) fn new(connector: Arc<Connector>) -> Self {
         Self {
             connector,
             connecting: None,
@@ -41,14 +41,14 @@ impl Reaching {
     }
 
     /// Begins to connect to a server of `domain`.
-    pub(super) fn connect(&mut self, domain: String) {
+    pub(in crate::net) fn connect(&mut self, domain: String) {
         self.domain.clone_from(&domain);
         self.begin(Arc::clone(&self.connector).connect(domain));
     }
 
     /// Turns to the next server, as nothing comes of the one that was reached; the error is what the session is told
     /// if there is no way to it.
-    pub(super) fn connect_next(&mut self, reason: String) -> Result<(), Input<'static>> {
+    pub(in crate::net) fn connect_next(&mut self, reason: String) -> Result<(), Input<'static>> {
         let Some(route) = self.route.take() else {
             return Err(Input::Failed(reason));
         };
@@ -58,7 +58,7 @@ impl Reaching {
 
     /// Turns to the host where the server that was reached wants its users; the error is what the session is told if
     /// there is no way to it.
-    pub(super) fn connect_to(&mut self, host: String) -> Result<(), Input<'static>> {
+    pub(in crate::net) fn connect_to(&mut self, host: String) -> Result<(), Input<'static>> {
         let Some(route) = self.route.take() else {
             return Err(Input::Failed(format!(
                 "the server wants its users at {host}: name it with --server"
@@ -69,13 +69,13 @@ impl Reaching {
     }
 
     /// Begins to secure the connection.
-    pub(super) fn secure(&mut self, stream: ServerStream) {
+    pub(in crate::net) fn secure(&mut self, stream: ServerStream) {
         let secure = Arc::clone(&self.connector).secure(stream, self.domain.clone());
         self.connecting = Some(Box::pin(async { Ok(Made::Secured(secure.await?)) }));
     }
 
     /// What the session is told of what was begun, with the connection if there is one.
-    pub(super) fn poll(
+    pub(in crate::net) fn poll(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<(Input<'static>, Option<ServerStream>)> {
@@ -95,18 +95,18 @@ impl Reaching {
     }
 
     /// The client is being told something by the server that was reached: there is no way back.
-    pub(super) fn settle(&mut self) {
+    pub(in crate::net) fn settle(&mut self) {
         self.route = None;
     }
 
     /// Nothing is to be reached any more.
-    pub(super) fn give_up(&mut self) {
+    pub(in crate::net) fn give_up(&mut self) {
         self.connecting = None;
         self.route = None;
     }
 
     /// Keeps what the session has learned of its server.
-    pub(super) fn learn(&self, facts: ServerFacts) {
+    pub(in crate::net) fn learn(&self, facts: ServerFacts) {
         self.connector.learn(&self.domain, facts);
     }
 

@@ -14,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 const LONGEST: usize = 107;
 
 /// A socket at a path, which is taken away when this is dropped.
-pub(super) struct UnixSocket {
+pub(in crate::net) struct UnixSocket {
     socket: UnixListener,
     path: PathBuf,
     /// Which file it is: somebody else may have put another in its place.

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 const KEPT: usize = 8;
 
 /// A connection whose first bytes are kept.
-pub(super) struct Heard {
+pub(in crate::net) struct Heard {
     tcp: TcpStream,
     /// Where they go; `None` once they have come.
     first: Option<First>,

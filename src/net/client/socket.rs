@@ -8,12 +8,12 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::either::Either;
 
-use super::client::PlainClient;
+use super::stream::PlainClient;
 use super::unix::UnixSocket;
 use crate::config::ListenAddress;
 
 /// A bound address, or a bound path.
-pub(super) enum Socket {
+pub(in crate::net) enum Socket {
     /// TCP.
     Tcp(TcpListener),
     /// A Unix socket.
@@ -22,7 +22,7 @@ pub(super) enum Socket {
 
 /// Where a client comes from.
 #[derive(Clone, Copy)]
-pub(super) enum Peer {
+pub(in crate::net) enum Peer {
     /// Its address.
     Tcp(SocketAddr),
     /// A process on this machine.
@@ -31,7 +31,7 @@ pub(super) enum Peer {
 
 impl Peer {
     /// Its IP address, in the shorter form if it has two.
-    pub(super) fn ip(&self) -> Option<IpAddr> {
+    pub(in crate::net) fn ip(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(address) => Some(address.ip().to_canonical()),
             Self::Unix => None,
@@ -50,7 +50,7 @@ impl fmt::Display for Peer {
 
 impl Socket {
     /// Binds an address of the configuration.
-    pub(super) async fn bind(address: &ListenAddress) -> anyhow::Result<Self> {
+    pub(in crate::net) async fn bind(address: &ListenAddress) -> anyhow::Result<Self> {
         match address {
             ListenAddress::Tcp(tcp) => {
                 let socket = TcpListener::bind(tcp).await.with_context(|| {
@@ -63,7 +63,7 @@ impl Socket {
     }
 
     /// Where it is bound: the port is the one that the system chose.
-    pub(super) fn address(&self) -> io::Result<ListenAddress> {
+    pub(in crate::net) fn address(&self) -> io::Result<ListenAddress> {
         match self {
             Self::Tcp(socket) => socket.local_addr().map(ListenAddress::Tcp),
             Self::Unix(socket) => Ok(ListenAddress::Unix(socket.path().to_owned())),
@@ -71,7 +71,7 @@ impl Socket {
     }
 
     /// The next client.
-    pub(super) async fn accept(&self) -> io::Result<(PlainClient, Peer)> {
+    pub(in crate::net) async fn accept(&self) -> io::Result<(PlainClient, Peer)> {
         match self {
             Self::Tcp(socket) => {
                 let (client, peer) = socket.accept().await?;

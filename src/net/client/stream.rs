@@ -10,24 +10,24 @@ use tokio_native_tls::TlsStream;
 use tokio_util::either::Either;
 
 /// A connection as it was accepted.
-pub(super) type PlainClient = Either<TcpStream, UnixStream>;
+pub(in crate::net) type PlainClient = Either<TcpStream, UnixStream>;
 
 /// A connection that TLS secures.
-pub(super) type SecureClient = Box<TlsStream<BufReader<Prefixed>>>;
+pub(in crate::net) type SecureClient = Box<TlsStream<BufReader<Prefixed>>>;
 
 /// The connection to the client: left as it was accepted, right with TLS. The latter is boxed, so that a session
 /// without stays small.
-pub(super) type ClientStream = Either<PlainClient, SecureClient>;
+pub(in crate::net) type ClientStream = Either<PlainClient, SecureClient>;
 
 /// Sends what is written at once, and notices a dead client.
-pub(super) fn prepare(client: &PlainClient) {
+pub(in crate::net) fn prepare(client: &PlainClient) {
     if let Either::Left(tcp) = client {
-        super::connector::prepare(tcp);
+        super::super::server::connector::prepare(tcp);
     }
 }
 
 /// Sends a few bytes to a new connection, which has room for them.
-pub(super) fn say(client: &PlainClient, bytes: &[u8]) {
+pub(in crate::net) fn say(client: &PlainClient, bytes: &[u8]) {
     let _ = match client {
         Either::Left(tcp) => tcp.try_write(bytes),
         Either::Right(unix) => unix.try_write(bytes),
@@ -35,14 +35,14 @@ pub(super) fn say(client: &PlainClient, bytes: &[u8]) {
 }
 
 /// A connection of which the first bytes were read already.
-pub(super) struct Prefixed {
+pub(in crate::net) struct Prefixed {
     first: io::Cursor<Vec<u8>>,
     stream: PlainClient,
 }
 
 impl Prefixed {
     /// `stream` with these bytes in front again.
-    pub(super) fn new(first: Vec<u8>, stream: PlainClient) -> Self {
+    pub(in crate::net) fn new(first: Vec<u8>, stream: PlainClient) -> Self {
         Self {
             first: io::Cursor::new(first),
             stream,

@@ -16,7 +16,7 @@ use tokio::task::coop;
 use crate::session::Event;
 
 /// A connection on which both sides compress.
-pub(super) struct Zlib<S> {
+pub(in crate::net) struct Zlib<S> {
     codec: ZlibDecoder<BufReader<ZlibEncoder<Counted<S>>>>,
     /// A flush has begun: nothing is written before it has ended, or the other side could wait for what it held.
     flushing: bool,
@@ -27,7 +27,7 @@ pub(super) struct Zlib<S> {
 
 /// How many bytes of a stream there were, and as how many they travelled.
 #[derive(Debug, Default)]
-pub(super) struct Traffic {
+pub(in crate::net) struct Traffic {
     sent: [AtomicU64; 2],
     received: [AtomicU64; 2],
 }
@@ -38,7 +38,7 @@ const WIRE: usize = 1;
 
 impl Traffic {
     /// The same for the log.
-    pub(super) fn event(&self) -> Event {
+    pub(in crate::net) fn event(&self) -> Event {
         let read =
             |counts: &[AtomicU64; 2]| [counts[STREAM].load(Relaxed), counts[WIRE].load(Relaxed)];
         Event::Compressed {
@@ -50,7 +50,7 @@ impl Traffic {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Zlib<S> {
     /// Compresses `stream` from here on. `read`: what was read of it already is compressed, too.
-    pub(super) fn new(
+    pub(in crate::net) fn new(
         stream: S,
         read: Vec<u8>,
         level: u8,
@@ -73,7 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Zlib<S> {
     }
 
     /// What passes, counted while it does.
-    pub(super) fn traffic(&self) -> Arc<Traffic> {
+    pub(in crate::net) fn traffic(&self) -> Arc<Traffic> {
         Arc::clone(&self.traffic)
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 
 use super::DAY;
 use super::pem::Pem;
-use crate::net::tls::to_ascii;
+use crate::net::domain::to_ascii;
 
 /// How long before its end a certificate is worth a warning.
 const NOTICE: i64 = 30 * DAY;

@@ -10,18 +10,19 @@ use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_native_tls::TlsStream;
 
-use super::certificate;
+use super::super::client::certificate;
 use super::heard::Heard;
 use super::tls_failure::{Failure, Kind};
 use super::tls_probe::Probe;
 use crate::config::{Settings, TlsVersion};
+use crate::net::domain::to_ascii;
 use crate::session::Security;
 
 /// OpenSSL reads a record's head and body separately; this makes one read of them.
 const TLS_READ_BUFFER: usize = 8 * 1024;
 
 /// A connection to the server that TLS secures.
-pub(super) type SecureStream = Box<TlsStream<BufReader<Heard>>>;
+pub(in crate::net) type SecureStream = Box<TlsStream<BufReader<Heard>>>;
 
 /// The connection under a secured one.
 pub(super) fn tcp(stream: &SecureStream) -> &TcpStream {
@@ -155,15 +156,6 @@ fn certificate_name(domain: &str) -> Result<String, String> {
     let name = to_ascii(domain)?;
     let name = name.trim_start_matches('[').trim_end_matches([']', '.']);
     Ok(name.to_owned())
-}
-
-/// The domain as DNS and certificates know it.
-pub(super) fn to_ascii(domain: &str) -> Result<String, String> {
-    let is_address = domain.starts_with('[') || domain.parse::<std::net::IpAddr>().is_ok();
-    if is_address {
-        return Ok(domain.to_owned());
-    }
-    idna::domain_to_ascii(domain).map_err(|_| format!("{domain} is no domain name"))
 }
 
 #[cfg(test)]

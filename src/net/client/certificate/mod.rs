@@ -33,11 +33,11 @@ use crate::session::ClientTls;
 /// Seconds of a day.
 const DAY: i64 = 24 * 60 * 60;
 /// The domain of the certificate for whoever asks for no other one.
-pub(super) const LOCALHOST: &str = "localhost";
+pub(in crate::net) const LOCALHOST: &str = "localhost";
 
 /// The certificates clients are shown; for the whole program.
 #[derive(Default)]
-pub(super) struct Certificates {
+pub(in crate::net) struct Certificates {
     /// That of `--cert`, for whatever domain.
     given: Option<TlsAcceptor>,
     /// Those that pubshim has made, by domain (in ASCII).
@@ -53,7 +53,7 @@ impl Certificates {
     /// # Errors
     ///
     /// When the files of `--cert` are not right, or TLS was asked for and there is no certificate.
-    pub(super) fn open(settings: &Settings) -> anyhow::Result<Self> {
+    pub(in crate::net) fn open(settings: &Settings) -> anyhow::Result<Self> {
         let client_tls = settings.session.client_tls;
         if client_tls == ClientTls::Off {
             return Ok(Self::default());
@@ -115,12 +115,12 @@ impl Certificates {
     }
 
     /// The domains there is a certificate for.
-    pub(super) fn domains(&self) -> &[String] {
+    pub(in crate::net) fn domains(&self) -> &[String] {
         &self.domains
     }
 
     /// Secures a connection with the certificate for `domain`, or if there is none, with that for `localhost`.
-    pub(super) fn acceptor(&self, domain: &str) -> Option<TlsAcceptor> {
+    pub(in crate::net) fn acceptor(&self, domain: &str) -> Option<TlsAcceptor> {
         let made = || {
             let own = file_domain(domain).ok();
             let own = own.and_then(|domain| self.made.get(&domain));
@@ -130,19 +130,19 @@ impl Certificates {
     }
 
     /// Whether there is a certificate of its own for `domain`.
-    pub(super) fn has(&self, domain: &str) -> bool {
+    pub(in crate::net) fn has(&self, domain: &str) -> bool {
         file_domain(domain).is_ok_and(|domain| self.made.contains_key(&domain))
     }
 
     /// Whether the name a client asks for decides what it is shown.
-    pub(super) fn depend_on_name(&self) -> bool {
+    pub(in crate::net) fn depend_on_name(&self) -> bool {
         self.made.len() > 1
     }
 }
 
 /// A certificate of the user's and its key, for TLS. Errors name the file and the option, of which the first names the
 /// certificate and the second the key.
-pub(super) fn identity(
+pub(in crate::net) fn identity(
     files: &CertificateFiles,
     [option, key_option]: [&str; 2],
 ) -> anyhow::Result<Identity> {

@@ -209,7 +209,7 @@ impl Route {
 
 /// A host as DNS and certificates know it.
 pub(super) fn to_host(host: &str) -> Result<String, String> {
-    super::tls::to_ascii(host).map(|host| {
+    crate::net::domain::to_ascii(host).map(|host| {
         host.trim_start_matches('[')
             .trim_end_matches([']', '.'])
             .to_owned()

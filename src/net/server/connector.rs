@@ -29,7 +29,7 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 
 /// The connection to the server: left plain TCP, before STARTTLS or asked for by name; right TLS, its certificate
 /// checked.
-pub(super) type ServerStream = Either<TcpStream, SecureStream>;
+pub(in crate::net) type ServerStream = Either<TcpStream, SecureStream>;
 
 /// A server that was reached, and how to go on from it. The error is a sentence for the user, with all that was tried.
 pub(super) type Way = Result<(Box<Route>, Reached, ServerStream), String>;
@@ -86,7 +86,7 @@ impl Connector {
     }
 
     /// Keeps what a session has learned of the server of `domain`.
-    pub(super) fn learn(&self, domain: &str, facts: ServerFacts) {
+    pub(in crate::net) fn learn(&self, domain: &str, facts: ServerFacts) {
         if self.verifies {
             self.facts.learn(domain, facts, Instant::now().into_std());
         }
@@ -94,7 +94,7 @@ impl Connector {
 
     /// A place for one more compressed session, if sessions need one. The error tells why this one is to stay as it
     /// is.
-    pub(super) fn compressed_place(
+    pub(in crate::net) fn compressed_place(
         &self,
         stream: &ServerStream,
     ) -> Result<Option<OwnedSemaphorePermit>, &'static str> {
@@ -116,7 +116,7 @@ impl Connector {
     }
 
     /// How hard to compress.
-    pub(super) fn compress_level(&self) -> u8 {
+    pub(in crate::net) fn compress_level(&self) -> u8 {
         self.compress_level
     }
 
@@ -353,7 +353,7 @@ fn draw(most: u32) -> u32 {
 }
 
 /// Sends what is written at once, and notices a dead other side.
-pub(super) fn prepare(stream: &TcpStream) {
+pub(in crate::net) fn prepare(stream: &TcpStream) {
     // Neither is needed for anything to work, so a failure is none.
     let _ = stream.set_nodelay(true);
     let keepalive = TcpKeepalive::new()

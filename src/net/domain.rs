@@ -1,0 +1,12 @@
+//! Domains, which clients may write in any script.
+
+use std::net::IpAddr;
+
+/// The domain as DNS and certificates know it.
+pub(super) fn to_ascii(domain: &str) -> Result<String, String> {
+    let is_address = domain.starts_with('[') || domain.parse::<IpAddr>().is_ok();
+    if is_address {
+        return Ok(domain.to_owned());
+    }
+    idna::domain_to_ascii(domain).map_err(|_| format!("{domain} is no domain name"))
+}
