@@ -9,7 +9,7 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-packages="ejabberd prosody mcabber go-sendxmpp haproxy python3 python3-venv gcc g++ pkg-config libssl-dev strace"
+packages="ejabberd prosody mcabber go-sendxmpp haproxy microsocks python3 python3-venv gcc g++ pkg-config libssl-dev strace"
 missing=$(for package in $packages; do
     dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
 done)

@@ -30,6 +30,8 @@ macro_rules! on_both_servers {
 mod common;
 
 mod between;
+#[path = "../common/dns.rs"]
+mod dns;
 mod forger;
 mod hidden;
 mod people;

@@ -1,21 +1,132 @@
-//! The way from the client: clients that insist on TLS, each as it is after its installation.
+//! The ways to the server, and the way from the client: the server found by DNS or behind a proxy, and clients that
+//! insist on TLS, each as it is after its installation.
 
 use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
+use crate::dns::{Data, Dns};
 use crate::people::{come_online, talk_and_join_muc};
+use crate::process::{Guarded, PATIENCE};
 use crate::puppet::{Puppet, python};
 use crate::server::{Account, Entry, Kind, Server};
 use crate::shim::Shim;
 
 on_both_servers!(
+    found_by_srv_records,
+    found_by_a_record_for_direct_tls,
+    through_a_socks5_proxy,
     everyday_over_our_tls,
     aioxmpp_with_its_defaults,
     go_sendxmpp_with_its_defaults
 );
+
+/// The everyday through one shim that knows neither a server's name nor its port.
+fn everyday_by_dns(server: &Server, zone: &[(&'static str, Data)]) {
+    let dns = Dns::of(zone);
+    let ca_file = format!("--ca-file={}", server.ca_file().display());
+    let shim = Shim::run(&[&dns.option(), &ca_file]);
+    let [juliet, romeo] = ["juliet", "romeo"].map(|name| {
+        let account = server.account(name);
+        Puppet::login(&shim.entry(), &account, &format!("{name}-dns"))
+    });
+    talk_and_join_muc(server, &juliet, &romeo);
+    assert!(
+        dns.asked()
+            .iter()
+            .any(|name| name == "_xmpp-client._tcp.montague.lit")
+    );
+}
+
+/// Where the server is, and for each domain where nothing is.
+const HERE: (&str, Data) = ("xmpp.verona.lit", Data::A([127, 0, 0, 1]));
+
+fn found_by_srv_records(kind: Kind) {
+    let server = Server::get(kind);
+    let at = |priority, port| Data::Srv(priority, 0, port, HERE.0);
+    let port = server.addr().port();
+    // The better one is gone, and the best one speaks TLS at once, which is not what is asked for there.
+    let tls_port = server.direct_tls_addr().port();
+    everyday_by_dns(
+        server,
+        &[
+            ("_xmpp-client._tcp.capulet.lit", at(10, free_port())),
+            ("_xmpp-client._tcp.capulet.lit", at(20, port)),
+            ("_xmpp-client._tcp.montague.lit", at(5, tls_port)),
+            ("_xmpp-client._tcp.montague.lit", at(10, port)),
+            HERE,
+        ],
+    );
+}
+
+fn found_by_a_record_for_direct_tls(kind: Kind) {
+    let server = Server::get(kind);
+    let port = server.direct_tls_addr().port();
+    let here = Data::Srv(0, 0, port, HERE.0);
+    let zone = [
+        ("_xmpps-client._tcp.capulet.lit", here.clone()),
+        ("_xmpps-client._tcp.montague.lit", here),
+        HERE,
+    ];
+    everyday_by_dns(server, &zone);
+}
+
+fn through_a_socks5_proxy(kind: Kind) {
+    let server = Server::get(kind);
+    let proxy = Proxy::start();
+    let at = format!("--server=localhost:{}", server.addr().port());
+    let ca_file = format!("--ca-file={}", server.ca_file().display());
+    let shim = Shim::run(&[&at, &ca_file, &format!("--proxy=socks5://{}", proxy.addr)]);
+    let juliet = Puppet::login(&shim.entry(), &server.account("juliet"), "balcony");
+    come_online(&juliet, "Here");
+    // It was given the name, not an address.
+    let connected = format!("connected to localhost:{}", server.addr().port());
+    let is_it = |line: &String| line.contains(&connected).then_some(());
+    assert!(proxy.process.output.find(is_it).is_some());
+}
+
+/// A SOCKS5 proxy.
+struct Proxy {
+    process: Guarded,
+    addr: SocketAddr,
+}
+
+impl Proxy {
+    fn start() -> Self {
+        // Between our choice and its start somebody else may take the port.
+        for _ in 0..5 {
+            let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+            let mut command = Command::new("microsocks");
+            command.args(["-i", "127.0.0.1", "-p", &addr.port().to_string()]);
+            let process = Guarded::start(None, &command);
+            if poll_connect(addr) {
+                return Self { process, addr };
+            }
+        }
+        panic!("this test needs the Debian package microsocks");
+    }
+}
+
+/// Whether somebody listens there before long.
+fn poll_connect(addr: SocketAddr) -> bool {
+    let deadline = Instant::now() + PATIENCE / 10;
+    while Instant::now() < deadline {
+        if TcpStream::connect(addr).is_ok() {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
+}
+
+fn free_port() -> u16 {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    free.local_addr().unwrap().port()
+}
 
 /// A shim that offers TLS with a certificate it has made.
 struct Secured {

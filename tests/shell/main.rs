@@ -14,6 +14,7 @@ mod client_tls;
 mod compression;
 mod descriptors;
 #[cfg(feature = "srv")]
+#[path = "../common/dns.rs"]
 mod dns;
 #[cfg(feature = "srv")]
 mod finding;

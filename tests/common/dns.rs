@@ -1,4 +1,5 @@
 //! A DNS server that knows a few names and notes what it is asked.
+#![allow(dead_code, reason = "each binary uses a part of it")]
 
 use std::net::UdpSocket;
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ const NO_SUCH_NAME: u8 = 3;
 
 /// What a name stands for.
 #[derive(Clone)]
-pub enum Data {
+pub(crate) enum Data {
     A([u8; 4]),
     Cname(&'static str),
     /// Priority, weight, port, host.
@@ -40,7 +41,7 @@ impl Data {
 }
 
 /// A question: its id, the name without the dot at its end, the kind of record.
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     id: &'a [u8],
     /// As it was asked.
     bytes: &'a [u8],
@@ -66,7 +67,7 @@ impl<'a> Question<'a> {
     }
 
     /// The answer with this code and these records of the name itself.
-    pub fn answer(&self, code: u8, records: &[Data]) -> Vec<u8> {
+    pub(crate) fn answer(&self, code: u8, records: &[Data]) -> Vec<u8> {
         let count = u16::try_from(records.len()).unwrap().to_be_bytes();
         let mut packet = [
             self.id,
@@ -99,14 +100,14 @@ fn labels(name: &str) -> Vec<u8> {
 }
 
 /// A DNS server; it ends with the test.
-pub struct Dns {
+pub(crate) struct Dns {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Dns {
     /// One that knows these names.
-    pub fn of(zone: &[(&'static str, Data)]) -> Self {
+    pub(crate) fn of(zone: &[(&'static str, Data)]) -> Self {
         let zone = zone.to_vec();
         Self::answering(move |question| {
             let named = zone.iter().filter(|(name, _)| *name == question.name);
@@ -119,7 +120,9 @@ impl Dns {
     }
 
     /// One that answers so, or not at all.
-    pub fn answering(answer: impl Fn(&Question<'_>) -> Option<Vec<u8>> + Send + 'static) -> Self {
+    pub(crate) fn answering(
+        answer: impl Fn(&Question<'_>) -> Option<Vec<u8>> + Send + 'static,
+    ) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -138,12 +141,12 @@ impl Dns {
     }
 
     /// The option that names it.
-    pub fn option(&self) -> String {
+    pub(crate) fn option(&self) -> String {
         format!("--nameserver=127.0.0.1:{}", self.port)
     }
 
     /// The names it was asked for so far.
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
