@@ -5,22 +5,25 @@
 //! what is not safe. The values themselves are checked where they are read, so that an error can
 //! name the option, the variable or the line of the file.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::session::{self, ClientTls, Compress, Policy, Security};
+use crate::session::{self, ClientTls, Compress, Policy};
 use crate::view;
 use crate::xml::Limits;
 
 mod cert;
+mod check;
+mod error;
 mod forget;
 mod options;
 mod value;
 pub use cert::CertOptions;
+use check::check;
+pub use error::ConfigError;
 pub use forget::ForgetOptions;
 pub use options::RunOptions;
 pub use value::{
@@ -156,114 +159,6 @@ pub enum LogFormat {
     Text,
     /// For programs: one JSON object a line.
     Json,
-}
-
-/// Why the program does not start with this configuration.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The configuration file cannot be read.
-    #[error("cannot read the configuration file {}: {reason}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        reason: io::Error,
-    },
-    /// The configuration file says something that is not understood.
-    #[error("{}:{line}: {message}", path.display())]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// The line in it, the first being 1.
-        line: usize,
-        /// What is wrong with which key, and what is allowed.
-        message: String,
-    },
-    /// There is no address to listen on.
-    #[error("`listen` is empty: no client could connect; name an address such as 127.0.0.1:5222")]
-    ListenNowhere,
-    /// Others than this machine could connect, and nobody has said that they may.
-    #[error(
-        "will not listen on {0}: it can be reached from other machines, and a client's password \
-         and messages may travel to pubshim unencrypted; listen on 127.0.0.1 or [::1], let nobody in \
-         without TLS with --client-tls require, or allow it with --allow-remote-plaintext if every network \
-         between is trusted"
-    )]
-    RemotePlaintext(ListenAddress),
-    /// Others than this machine could connect anywhere through us.
-    #[error(
-        "will not listen on {0} without --server or --domain: it can be reached from other \
-         machines, and anybody could connect to any server through it (an open relay); name the \
-         server with --server, or the domains clients may log in to with --domain"
-    )]
-    OpenRelay(ListenAddress),
-    /// Stanzas that every server delivers would not pass.
-    #[error(
-        "--max-server-stanza is less than 64KiB: everyday stanzas of the server, such as a roster, would not pass"
-    )]
-    SmallServerStanza,
-    /// No stanza of the allowed size could be held.
-    #[error(
-        "--max-held is less than --max-server-stanza: it is what all sessions together may hold of stanzas, so one \
-         of that size could never pass; raise the one or lower the other"
-    )]
-    SmallBudget,
-    /// `native` was given where it means nothing.
-    #[error(
-        "--native takes functions out of --policy auto, and means nothing under another policy; \
-         leave one of the two out"
-    )]
-    NativeWithoutAuto,
-    /// `chat` was given where it means nothing.
-    #[error(
-        "--chat says when messages go by pubsub under --policy auto, and means nothing under another policy; \
-         leave one of the two out"
-    )]
-    ChatWithoutAuto,
-    /// `rooms` was given where it means nothing.
-    #[error(
-        "--rooms means nothing under --policy off, which changes nothing; leave one of the two out"
-    )]
-    RoomsUnderOff,
-    /// A key without a certificate, or for one that is made.
-    #[error("{key} without {certificate}: name the file of the certificate, too")]
-    KeyAlone {
-        /// The option that was given.
-        key: &'static str,
-        /// The one that was not.
-        certificate: &'static str,
-    },
-    /// A certificate for clients that get none.
-    #[error("--cert means nothing with --client-tls off; leave one of the two out")]
-    CertificateUnused,
-    /// Everybody on this machine could log in with the user's certificate.
-    #[error(
-        "will not listen on {0} with --login-cert: whoever connects there could log in by that certificate, without a \
-         password; listen on a socket that only you can reach, as in --listen unix:/run/user/1000/pubshim"
-    )]
-    LoginForAnybody(SocketAddr),
-    /// The certificate would be shown to whatever server a client names.
-    #[error(
-        "--login-cert without one --domain: name the domain whose server knows the certificate, so that no other is \
-         shown it"
-    )]
-    LoginAnywhere,
-    /// The last step would be somewhere else.
-    #[error(
-        "--proxy with plain://: what the proxy reaches is not on this machine; use tls:// or leave the scheme out"
-    )]
-    PlainBehindProxy,
-    /// Names are not looked up here.
-    #[error(
-        "--nameserver means nothing with --proxy, which looks names up itself; leave one of the two out"
-    )]
-    NameserverBehindProxy,
-    /// `compress` was given where it means nothing.
-    #[error(
-        "--compress require means nothing under --policy off, which changes nothing; leave one of the two out"
-    )]
-    CompressUnderOff,
 }
 
 impl RunOptions {
@@ -504,66 +399,6 @@ fn state_folder() -> Option<PathBuf> {
     let home = || Some(variable("HOME")?.join(".local/state"));
     let base = variable("XDG_STATE_HOME").filter(|path| path.is_absolute());
     Some(base.or_else(home)?.join("pubshim"))
-}
-
-/// Refuses what only goes wrong in combination.
-fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result<(), ConfigError> {
-    if settings.listen.is_empty() {
-        return Err(ConfigError::ListenNowhere);
-    }
-    let session = &settings.session;
-    let limited = settings.server.is_some() || !session.domains.is_empty();
-    // What comes through a proxy comes from anywhere.
-    let is_proxied = !settings.proxy_from.is_empty();
-    let is_remote = |address: &&ListenAddress| match address {
-        ListenAddress::Tcp(address) => is_proxied || !address.ip().to_canonical().is_loopback(),
-        ListenAddress::Unix(_) => false,
-    };
-    if let Some(remote) = settings.listen.iter().find(is_remote) {
-        if !allow_remote_plaintext && session.client_tls != ClientTls::Require {
-            return Err(ConfigError::RemotePlaintext(remote.clone()));
-        }
-        if !limited {
-            return Err(ConfigError::OpenRelay(remote.clone()));
-        }
-    }
-    if settings.login_certificate.is_some() {
-        if let Some(address) = settings.listen.iter().find_map(ListenAddress::tcp) {
-            return Err(ConfigError::LoginForAnybody(address));
-        }
-        if session.domains.len() != 1 {
-            return Err(ConfigError::LoginAnywhere);
-        }
-    }
-    let is_plain = |server: &ServerAddress| server.security == Security::Plain;
-    if settings.proxy.is_some() && settings.server.as_ref().is_some_and(is_plain) {
-        return Err(ConfigError::PlainBehindProxy);
-    }
-    if settings.certificate.is_some() && session.client_tls == ClientTls::Off {
-        return Err(ConfigError::CertificateUnused);
-    }
-    if settings.proxy.is_some() && settings.nameserver.is_some() {
-        return Err(ConfigError::NameserverBehindProxy);
-    }
-    if session.max_server_stanza < session::Session::FREE {
-        return Err(ConfigError::SmallServerStanza);
-    }
-    if settings.max_held < session.max_server_stanza {
-        return Err(ConfigError::SmallBudget);
-    }
-    if session.policy != Policy::Auto && !session.native.is_empty() {
-        return Err(ConfigError::NativeWithoutAuto);
-    }
-    if session.policy != Policy::Auto && session.chat != session::Chat::default() {
-        return Err(ConfigError::ChatWithoutAuto);
-    }
-    if session.policy == Policy::Off && !session.rooms.is_empty() {
-        return Err(ConfigError::RoomsUnderOff);
-    }
-    if session.policy == Policy::Off && session.compress == Compress::Require {
-        return Err(ConfigError::CompressUnderOff);
-    }
-    Ok(())
 }
 
 /// Reads a configuration file. Paths in it are taken from the file's own directory.

@@ -8,8 +8,10 @@
 //! | `requests.rs` | ids of our IQs, until when they wait, who may answer them |
 //! | `pacing.rs` | how much of our own goes to the server at once |
 //! | `output.rs` | what comes out of a session, besides bytes |
+//! | `event.rs` | what it says of itself, for the log |
 //! | `rule.rs` | what a rule of the translation says of itself |
 
+mod event;
 mod output;
 mod pacing;
 mod refuse;
@@ -23,9 +25,8 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-pub use output::{
-    Dropped, Event, Forgetting, Leg, Level, Output, Reached, Record, Security, ServerFacts,
-};
+pub use event::{Dropped, Event, Forgetting, Level};
+pub use output::{Leg, Output, Reached, Record, Security, ServerFacts};
 pub(crate) use reply::{Refused, Reply, error_condition, error_type, is_gone};
 pub use requests::Seed;
 pub use rule::Rule;

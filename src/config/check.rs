@@ -1,0 +1,64 @@
+//! What only goes wrong in combination.
+
+use super::{ConfigError, ListenAddress, ServerAddress, Settings};
+use crate::session::{self, ClientTls, Compress, Policy, Security};
+
+/// Refuses what only goes wrong in combination.
+pub(super) fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result<(), ConfigError> {
+    if settings.listen.is_empty() {
+        return Err(ConfigError::ListenNowhere);
+    }
+    let session = &settings.session;
+    let limited = settings.server.is_some() || !session.domains.is_empty();
+    // What comes through a proxy comes from anywhere.
+    let is_proxied = !settings.proxy_from.is_empty();
+    let is_remote = |address: &&ListenAddress| match address {
+        ListenAddress::Tcp(address) => is_proxied || !address.ip().to_canonical().is_loopback(),
+        ListenAddress::Unix(_) => false,
+    };
+    if let Some(remote) = settings.listen.iter().find(is_remote) {
+        if !allow_remote_plaintext && session.client_tls != ClientTls::Require {
+            return Err(ConfigError::RemotePlaintext(remote.clone()));
+        }
+        if !limited {
+            return Err(ConfigError::OpenRelay(remote.clone()));
+        }
+    }
+    if settings.login_certificate.is_some() {
+        if let Some(address) = settings.listen.iter().find_map(ListenAddress::tcp) {
+            return Err(ConfigError::LoginForAnybody(address));
+        }
+        if session.domains.len() != 1 {
+            return Err(ConfigError::LoginAnywhere);
+        }
+    }
+    let is_plain = |server: &ServerAddress| server.security == Security::Plain;
+    if settings.proxy.is_some() && settings.server.as_ref().is_some_and(is_plain) {
+        return Err(ConfigError::PlainBehindProxy);
+    }
+    if settings.certificate.is_some() && session.client_tls == ClientTls::Off {
+        return Err(ConfigError::CertificateUnused);
+    }
+    if settings.proxy.is_some() && settings.nameserver.is_some() {
+        return Err(ConfigError::NameserverBehindProxy);
+    }
+    if session.max_server_stanza < session::Session::FREE {
+        return Err(ConfigError::SmallServerStanza);
+    }
+    if settings.max_held < session.max_server_stanza {
+        return Err(ConfigError::SmallBudget);
+    }
+    if session.policy != Policy::Auto && !session.native.is_empty() {
+        return Err(ConfigError::NativeWithoutAuto);
+    }
+    if session.policy != Policy::Auto && session.chat != session::Chat::default() {
+        return Err(ConfigError::ChatWithoutAuto);
+    }
+    if session.policy == Policy::Off && !session.rooms.is_empty() {
+        return Err(ConfigError::RoomsUnderOff);
+    }
+    if session.policy == Policy::Off && session.compress == Compress::Require {
+        return Err(ConfigError::CompressUnderOff);
+    }
+    Ok(())
+}

@@ -1,0 +1,445 @@
+//! What a session says of itself: lines for the log.
+
+use std::fmt;
+
+use super::output::Leg;
+use super::rule::Rule;
+use crate::xml::XmlError;
+
+/// How important an [`Event`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something does not work as it should.
+    Warn,
+    /// What an operator wants to know.
+    Info,
+    /// What somebody who looks for a cause wants to know.
+    Debug,
+    /// Each step, for somebody who watches.
+    Trace,
+}
+
+/// What a session has to tell its operator. It never holds a payload or a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A client has logged in under this full JID.
+    LoggedIn(String),
+    /// A client has logged in to this domain, and from here on everything passes unread.
+    Relaying(String),
+    /// The server's answer to a login was no.
+    LoginFailed,
+    /// The client has left without trying any of the ways to log in.
+    LeftBeforeLogin,
+    /// One side broke the rules of XML in XMPP.
+    BadXml(Leg, XmlError),
+    /// One side ended its stream with an error of this condition.
+    StreamError(Leg, String),
+    /// We ended the session with a stream error to the client, for this reason.
+    Refused {
+        /// The stream error condition.
+        condition: &'static str,
+        /// What happened and what to do about it.
+        reason: String,
+    },
+    /// TLS is up on the client's leg.
+    ClientSecured,
+    /// TLS did not come up on the client's leg, for this reason.
+    ClientNotSecured(String),
+    /// A stream feature the client does not get to see.
+    FeatureRemoved(String),
+    /// The server's leg is not compressed, for this reason.
+    NotCompressed(String),
+    /// The session has ended, and its server's leg was compressed: bytes of the stream, and bytes they travelled as.
+    Compressed {
+        /// What was sent.
+        sent: [u64; 2],
+        /// What was received.
+        received: [u64; 2],
+    },
+    /// A stanza of the server's was larger than may be held. It was answered in its place.
+    CutOff {
+        /// What it was: `message`, `presence`, `iq`.
+        name: String,
+        /// Whom it was from, if that was not the server itself.
+        from: Option<String>,
+    },
+    /// A top-level element that may not pass.
+    ElementRefused(Leg, String),
+    /// The access model of our node for a function is verified.
+    NodeReady {
+        /// The node.
+        node: &'static str,
+        /// Its access model.
+        access: String,
+    },
+    /// A node of ours was unsafe and is deleted and made anew.
+    NodeReplaced {
+        /// The node.
+        node: &'static str,
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// A node cannot be used as it must be; the function goes natively.
+    NodeUnusable {
+        /// The node.
+        node: &'static str,
+        /// What the server said.
+        reason: String,
+    },
+    /// A publish was refused or not answered.
+    PublishFailed {
+        /// The node.
+        node: &'static str,
+        /// What the server said.
+        reason: String,
+    },
+    /// Somebody could not be kept from seeing our node, for this reason. Until that succeeds, which is tried
+    /// again from time to time, nothing is published.
+    RevokeFailed {
+        /// The account or domain.
+        whom: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// Something could not be found out that tells who may see the client. Until it is, which is asked again
+    /// from time to time, nothing is published.
+    NotKnown {
+        /// What: the end of "it is not known …".
+        what: &'static str,
+        /// What the server said.
+        reason: String,
+    },
+    /// Contacts could not be allowed to see our node, for this reason.
+    ApprovalFailed {
+        /// Their accounts.
+        whom: Vec<String>,
+        /// What the server said.
+        reason: String,
+    },
+    /// What was said of these contacts could not be put on the account's record before the session ended.
+    NotRecorded {
+        /// Their accounts.
+        whom: Vec<String>,
+    },
+    /// The client is in a room that is a node.
+    RoomJoined {
+        /// Its bare JID.
+        room: String,
+        /// As the client is called there.
+        nick: String,
+        /// The client has created it.
+        is_new: bool,
+    },
+    /// The client is not let into a room that is a node, for this reason.
+    RoomRefused {
+        /// Its bare JID.
+        room: String,
+        /// The condition of the error the client is shown.
+        reason: String,
+    },
+    /// A step of removing what pubshim has left on the account.
+    Forgetting(Forgetting),
+    /// A rule was applied to the stanza in work.
+    Applied(&'static Rule),
+    /// Something that came in by pubsub was not shown to the client, for this reason.
+    Dropped(Dropped),
+}
+
+/// A step of removing what pubshim has left on the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forgetting {
+    /// A node of the account's that is pubshim's.
+    Found {
+        /// The node.
+        node: String,
+        /// How many items are on it.
+        items: usize,
+        /// What it was for.
+        purpose: &'static str,
+    },
+    /// A node that has the name of one of ours, and holds something else: it stays.
+    Foreign {
+        /// The node.
+        node: String,
+    },
+    /// A node was deleted.
+    Removed {
+        /// The node.
+        node: String,
+    },
+    /// Something could not be done, for this reason.
+    Failed {
+        /// The node; `None`: it is about all of them.
+        node: Option<String>,
+        /// What the server said.
+        reason: String,
+    },
+    /// Nothing more is done.
+    Done {
+        /// The account's bare JID.
+        account: String,
+        /// Nodes that were found.
+        found: usize,
+        /// Nodes that were deleted.
+        removed: usize,
+        /// What could not be done.
+        failed: usize,
+    },
+}
+
+impl fmt::Display for Forgetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Found {
+                node,
+                items,
+                purpose,
+            } => write!(f, "found '{}', items: {items} ({purpose})", shown(node)),
+            Self::Foreign { node } => write!(
+                f,
+                "left '{}' as it is: what is on it is not pubshim's",
+                shown(node)
+            ),
+            Self::Removed { node } => write!(f, "removed '{}'", shown(node)),
+            Self::Failed { node: None, reason } => write!(f, "failed: {}", shown(reason)),
+            Self::Failed {
+                node: Some(node),
+                reason,
+            } => write!(f, "failed with '{}': {}", shown(node), shown(reason)),
+            Self::Done {
+                account,
+                found,
+                removed,
+                failed,
+            } => write!(
+                f,
+                "nodes of pubshim's on {}: {found} found, {removed} removed, {failed} failed",
+                shown(account)
+            ),
+        }
+    }
+}
+
+/// Why an event did not become a stanza (counted as `pubshim_dropped_total{reason}`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Dropped {
+    /// The payload's `from` is no full JID of the account the event came from.
+    ForeignFrom,
+    /// The payload is not of a type that may travel so.
+    WrongType,
+    /// The payload is missing or not what the node is for.
+    WrongPayload,
+    /// We are not subscribed to the account the event came from.
+    NotSubscribed,
+    /// The client has seen this state already.
+    Seen,
+    /// The event was stored by a server and says what was, not what is.
+    Delayed,
+    /// The event says that items went away.
+    Retracted,
+    /// More than can be held waits already: events for a check, requests for the user or for an answer.
+    Overflow,
+    /// The resource was published as available and is not there.
+    Gone,
+    /// The client has not said that it is available.
+    Unavailable,
+    /// It is too deep or has too many parts to be read.
+    Unreadable,
+}
+
+impl Dropped {
+    /// The reason as a word for counters and logs.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::ForeignFrom => "foreign-from",
+            Self::WrongType => "wrong-type",
+            Self::WrongPayload => "wrong-payload",
+            Self::NotSubscribed => "not-subscribed",
+            Self::Seen => "seen",
+            Self::Delayed => "delayed",
+            Self::Retracted => "retracted",
+            Self::Overflow => "overflow",
+            Self::Gone => "gone",
+            Self::Unavailable => "unavailable",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl Dropped {
+    /// Every reason there is.
+    pub const ALL: [Self; 11] = [
+        Self::ForeignFrom,
+        Self::WrongType,
+        Self::WrongPayload,
+        Self::NotSubscribed,
+        Self::Seen,
+        Self::Delayed,
+        Self::Retracted,
+        Self::Overflow,
+        Self::Gone,
+        Self::Unavailable,
+        Self::Unreadable,
+    ];
+}
+
+impl Event {
+    /// How important this is.
+    pub fn level(&self) -> Level {
+        match self {
+            // Somebody wants it so.
+            Self::Refused {
+                condition: "system-shutdown",
+                ..
+            } => Level::Info,
+            Self::Refused { .. }
+            | Self::BadXml(..)
+            | Self::CutOff { .. }
+            | Self::StreamError(Leg::Server, _)
+            | Self::NodeReplaced { .. }
+            | Self::NodeUnusable { .. }
+            | Self::PublishFailed { .. }
+            | Self::RevokeFailed { .. }
+            | Self::NotKnown { .. }
+            | Self::ApprovalFailed { .. }
+            | Self::NotRecorded { .. }
+            | Self::LoginFailed
+            | Self::ClientNotSecured(_)
+            | Self::LeftBeforeLogin => Level::Warn,
+            Self::LoggedIn(_) | Self::Relaying(_) | Self::RoomRefused { .. } => Level::Info,
+            Self::Applied(_) => Level::Trace,
+            _ => Level::Debug,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LoggedIn(jid) => write!(f, "logged in as {}", shown(jid)),
+            Self::Relaying(domain) => write!(
+                f,
+                "logged in at {}; everything passes unchanged",
+                shown(domain)
+            ),
+            Self::LoginFailed => {
+                f.write_str("the server refused the login: check name and password in the client")
+            }
+            Self::LeftBeforeLogin => f.write_str(
+                "the client left without trying to log in: it may insist on encryption; \
+                 set it to connect to pubshim without",
+            ),
+            Self::BadXml(leg, error) => {
+                write!(f, "the {leg} sent what no XMPP stream may hold: {error}")
+            }
+            Self::StreamError(leg, condition) => {
+                write!(f, "the {leg} ended the stream: {}", shown(condition))
+            }
+            Self::Refused { condition, reason } => {
+                write!(
+                    f,
+                    "ended the client's stream ({condition}): {}",
+                    shown(reason)
+                )
+            }
+            Self::ClientSecured => f.write_str("TLS is up on the way to the client"),
+            Self::ClientNotSecured(reason) => {
+                write!(f, "no TLS on the way to the client: {}", shown(reason))
+            }
+            Self::FeatureRemoved(name) => write!(f, "took the stream feature {} out", shown(name)),
+            Self::NotCompressed(reason) => write!(f, "not compressed: {}", shown(reason)),
+            Self::Compressed { sent, received } => write!(
+                f,
+                "compressed: {} bytes to the server went as {}, {} from it came as {}",
+                sent[0], sent[1], received[0], received[1]
+            ),
+            Self::CutOff { name, from } => {
+                write!(f, "<{}/> from ", shown(name))?;
+                write!(f, "{} ", from.as_deref().map_or("the server".into(), shown))?;
+                f.write_str(
+                    "was larger than may be held (--max-server-stanza, --max-held) and is lost: \
+                     whoever waits for it was sent an error",
+                )
+            }
+            Self::ElementRefused(leg, name) => {
+                write!(f, "did not pass <{}/> from the {leg}", shown(name))
+            }
+            Self::NodeReady { node, access } => {
+                write!(f, "node '{node}' is ours, access model {access}")
+            }
+            Self::NodeReplaced { node, reason } => {
+                let reason = shown(reason);
+                write!(
+                    f,
+                    "node '{node}' was not safe to publish to ({reason}): deleting it and making it anew"
+                )
+            }
+            Self::NodeUnusable { node, reason } => {
+                write!(
+                    f,
+                    "node '{node}' cannot be used, going on without it: {reason}"
+                )
+            }
+            Self::RevokeFailed { whom, reason } => write!(
+                f,
+                "{} may still be subscribed to node 'presence', so nothing is published to it \
+                 (contacts are shown native presence all the same): {reason}; it is tried again within the \
+                 hour, and at once if you take the contact's subscription away again",
+                shown(whom)
+            ),
+            Self::NotKnown { what, reason } => write!(
+                f,
+                "the server did not tell {what} ({}), so nothing is published to node 'presence' (contacts are \
+                 shown native presence all the same); it is asked again within the hour, and when the client \
+                 says something new",
+                shown(reason)
+            ),
+            Self::ApprovalFailed { whom, reason } => write!(
+                f,
+                "{} cannot be shown what is published to node 'presence': {reason}",
+                shown(&whom.join(", "))
+            ),
+            Self::NotRecorded { whom } => write!(
+                f,
+                "the session ended before it could be put on record what you said of {}: if you have let one of \
+                 them see you, do so again",
+                shown(&whom.join(", "))
+            ),
+            Self::PublishFailed { node, reason } => {
+                write!(f, "publishing to node '{node}' failed: {reason}")
+            }
+            Self::RoomJoined { room, nick, is_new } => {
+                let what = if *is_new { "created" } else { "joined" };
+                write!(f, "{what} room {} as {}", shown(room), shown(nick))
+            }
+            Self::RoomRefused { room, reason } => {
+                write!(
+                    f,
+                    "room {} does not let the client in: {reason}",
+                    shown(room)
+                )
+            }
+            Self::Forgetting(step) => write!(f, "{step}"),
+            Self::Applied(rule) => write!(f, "{}: {}", rule.name, rule.text),
+            Self::Dropped(Dropped::Seen) => {
+                f.write_str("dropped an event: the client was shown this already")
+            }
+            Self::Dropped(dropped) => write!(f, "dropped an event: {}", dropped.reason()),
+        }
+    }
+}
+
+/// A text from the wire as a log may show it: on one line, and not endless.
+fn shown(text: &str) -> String {
+    const MOST: usize = 1000;
+    let mut shown = String::new();
+    for c in text.chars().take(MOST) {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
