@@ -141,6 +141,69 @@ fn remote_addresses_need_permission_and_a_limit() {
 }
 
 #[test]
+fn who_comes_with_tls_may_come_from_anywhere() {
+    let require = "--listen 0.0.0.0:1 --client-tls require";
+    assert!(refused(require).contains("open relay"));
+    settings(&format!("{require} --domain example.org"));
+    let offer = "--listen 0.0.0.0:1 --client-tls offer --domain example.org";
+    assert!(refused(offer).contains("--client-tls require"));
+}
+
+#[test]
+fn what_a_proxy_passes_on_comes_from_anywhere() {
+    let proxied = "--listen 127.0.0.1:1 --proxy-from 127.0.0.1";
+    assert!(refused(proxied).contains("unencrypted"));
+    let allowed = format!("{proxied} --allow-remote-plaintext");
+    assert!(refused(&allowed).contains("open relay"));
+    let given = settings(&format!("{allowed} --server example.org"));
+    assert_eq!(given.proxy_from, [IpAddr::from([127, 0, 0, 1])]);
+    let given = settings(&format!(
+        "{allowed} --server a --proxy-from ::ffff:192.0.2.1"
+    ));
+    assert_eq!(given.proxy_from[1], IpAddr::from([192, 0, 2, 1]));
+}
+
+#[test]
+fn a_login_certificate_is_for_one_user_and_one_server() {
+    let certificate = "--login-cert me.pem";
+    let private = "--listen unix:/tmp/s";
+    let given = settings(&format!("{certificate} {private} --domain example.org"));
+    let files = given.login_certificate.expect("files");
+    assert_eq!(files.key, files.certificate);
+    assert!(refused(&format!("{certificate} --domain example.org")).contains("unix:"));
+    let tcp = format!("{certificate} {private} --listen 127.0.0.1:1 --domain example.org");
+    assert!(refused(&tcp).contains("127.0.0.1:1"));
+    for domains in ["", "--domain a.b,c.d"] {
+        let error = refused(&format!("{certificate} {private} {domains}"));
+        assert!(error.contains("without one --domain"), "{error}");
+    }
+}
+
+#[test]
+fn keys_belong_to_certificates() {
+    for (key, certificate) in [("--key", "--cert"), ("--login-key", "--login-cert")] {
+        let error = refused(&format!("{key} a.key"));
+        assert!(
+            error.contains(&format!("{key} without {certificate}:")),
+            "{error}"
+        );
+    }
+    let files = settings("--cert a.crt --key a.key")
+        .certificate
+        .expect("files");
+    assert_eq!(files.key, PathBuf::from("a.key"));
+    assert!(refused("--cert a.crt --client-tls off").contains("--client-tls off"));
+}
+
+#[test]
+fn behind_a_proxy_nothing_is_near() {
+    let proxy = "--proxy socks5://127.0.0.1:9050";
+    settings(&format!("{proxy} --server tls://example.org"));
+    assert!(refused(&format!("{proxy} --server plain://127.0.0.1:1")).contains("plain://"));
+    assert!(refused(&format!("{proxy} --nameserver 192.0.2.53")).contains("--nameserver"));
+}
+
+#[test]
 fn native_belongs_to_auto() {
     settings("--native chat --policy auto");
     assert!(refused("--native chat --policy pure").contains("--policy auto"));

@@ -66,7 +66,8 @@ impl FromStr for ProxySource {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|_| Self::refused())
+        let ip: IpAddr = text.parse().map_err(|_| Self::refused())?;
+        Ok(Self(ip.to_canonical()))
     }
 }
 

@@ -87,6 +87,63 @@ fn sizes() {
 }
 
 #[test]
+fn proxies_on_the_way_to_servers() {
+    let proxy = |text: &str| {
+        let Proxy(proxy) = text.parse()?;
+        let ProxyAddress {
+            host,
+            port,
+            credentials,
+        } = proxy.ok_or("none")?;
+        Ok::<_, String>((host, port, credentials))
+    };
+    let credentials = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
+    for (text, host, port, expected) in [
+        ("socks5://localhost", "localhost", 1080, None),
+        ("socks5://127.0.0.1:9050", "127.0.0.1", 9050, None),
+        ("socks5://[::1]:9050", "::1", 9050, None),
+        ("socks5://u:p@a.b:1", "a.b", 1, credentials("u", "p")),
+        ("socks5://u:p:@c@a.b", "a.b", 1080, credentials("u", "p:@c")),
+    ] {
+        assert_eq!(proxy(text), Ok((host.into(), port, expected)), "{text}");
+    }
+    let long = format!("socks5://u:{}@a", "p".repeat(256));
+    let words = "a:1 http://a socks5:// socks5://a:0 socks5://u@a socks5://:secret@a socks5://u:@a socks5://u:p@ ";
+    for text in words.split(' ').chain([&*long]).filter(|it| !it.is_empty()) {
+        let error = proxy(text).expect_err(text);
+        assert!(
+            error.contains("socks5://") && !error.contains("secret"),
+            "{text}: {error}"
+        );
+    }
+    assert_eq!("".parse(), Ok(Proxy(None)));
+    let debug = format!("{:?}", "socks5://u:secret@a".parse::<Proxy>());
+    assert!(!debug.contains("secret"), "{debug}");
+}
+
+#[test]
+fn addresses_of_dns_servers_and_proxies() {
+    let server = |text: &str| {
+        text.parse::<NameServer>()
+            .map(|it| it.0.map(|it| it.to_string()))
+    };
+    assert_eq!(server("192.0.2.53"), Ok(Some("192.0.2.53:53".into())));
+    assert_eq!(server("[::1]:5353"), Ok(Some("[::1]:5353".into())));
+    assert_eq!(server("::1"), Ok(Some("[::1]:53".into())));
+    assert_eq!(server(""), Ok(None));
+    for text in ["dns.example", "192.0.2.53:x", "[::1]"] {
+        assert!(server(text).is_err(), "{text}");
+    }
+    assert!("192.0.2.1:80".parse::<ProxySource>().is_err());
+    let unix = "unix:/run/pubshim".parse();
+    assert_eq!(unix, Ok(ListenAddress::Unix("/run/pubshim".into())));
+    for text in ["unix:", "unix:pubshim"] {
+        let error = text.parse::<ListenAddress>().expect_err(text);
+        assert!(error.contains("whole path"), "{error}");
+    }
+}
+
+#[test]
 fn counts_domains_and_steps() {
     assert_eq!("1".parse(), Ok(Count(1)));
     for text in ["0", "-1", "", "100000001", "64k"] {
