@@ -332,7 +332,7 @@ impl Replay {
                 }
                 Output::Log(event) => self.events.push(event),
                 Output::Finish(_) | Output::Hold(_) | Output::Learned(_) | Output::Recorded(_) => {}
-                Output::MayCompress | Output::Compress(_) => {
+                Output::MayCompress | Output::StayUncompressed | Output::Compress(_) => {
                     panic!("compression nobody has asked for")
                 }
                 Output::ConnectNext(_) | Output::ConnectTo(_) | Output::AcceptTls(_) => {

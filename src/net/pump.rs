@@ -197,6 +197,7 @@ impl Pump {
                 }
                 Output::AcceptTls(read) => self.securing = Securing::Asked(read),
                 Output::MayCompress => self.take_place(),
+                Output::StayUncompressed => self.place = None,
                 Output::Compress(read) => self.compress(read),
                 Output::Hold(bytes) => {
                     if !self.share.hold(bytes) {
@@ -213,13 +214,7 @@ impl Pump {
                     self.reaching.give_up();
                     self.server.finish();
                 }
-                Output::Log(event) => {
-                    if matches!(event, Event::NotCompressed(_)) {
-                        // The server refused after all.
-                        self.place = None;
-                    }
-                    log(&event);
-                }
+                Output::Log(event) => log(&event),
                 // Nobody watches, so there is none.
                 Output::Recorded(_) => {}
             }

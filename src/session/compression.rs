@@ -87,6 +87,7 @@ impl Session {
     pub(super) fn handle_compression_refused(&mut self, answer: &Element<'_>) {
         let condition = answer.children().next();
         let condition = condition.map_or("without a reason", |condition| condition.local());
+        self.wire.output(Output::StayUncompressed);
         self.leave_uncompressed(&format!("the server refused it ({condition})"));
     }
 

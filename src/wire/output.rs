@@ -91,6 +91,8 @@ pub enum Output {
     /// The client is logged in and the server offers to compress: may this session? Answered by `MayCompress` or
     /// `MayNotCompress`.
     MayCompress,
+    /// The server had offered to compress and does not: the session stays as it is.
+    StayUncompressed,
     /// From here on the server's leg is compressed (XEP-0138, zlib) both ways. These bytes, read already, are the
     /// first that are.
     Compress(Vec<u8>),

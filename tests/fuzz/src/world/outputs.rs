@@ -136,6 +136,7 @@ impl World<'_> {
                     self.is_compressed = true;
                     self.unread[Leg::Server as usize].splice(..0, read);
                 }
+                Output::StayUncompressed => assert!(!self.is_compressed),
                 Output::Hold(_) | Output::Learned(_) | Output::Recorded(_) => {}
             }
         }
