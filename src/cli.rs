@@ -155,6 +155,7 @@ impl Cli {
         match command.try_get_matches_from_mut(args) {
             Ok(matches) => Self::from_arg_matches(&matches).map_err(|e| e.format(&mut command)),
             Err(error) => {
+                let error = without_password(error);
                 // Only then can the options of all commands be asked for their names.
                 command.build();
                 Err(blame_variable(error, &command))
@@ -328,6 +329,16 @@ fn without_empty_variable(arg: Arg) -> Arg {
         .and_then(std::env::var_os)
         .is_some_and(|value| value.is_empty());
     if empty { arg.env(None::<&str>) } else { arg }
+}
+
+/// Does not repeat a value of `--proxy`: there may be a password in it.
+fn without_password(mut error: clap::Error) -> clap::Error {
+    let of_proxy = |context: Option<&ContextValue>| matches!(context, Some(ContextValue::String(name)) if name.starts_with("--proxy "));
+    if of_proxy(error.get(ContextKind::InvalidArg)) {
+        let hidden = ContextValue::String("(not shown)".to_owned());
+        error.insert(ContextKind::InvalidValue, hidden);
+    }
+    error
 }
 
 /// Tells which variable a refused value came from: clap names the flag only.

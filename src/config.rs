@@ -448,6 +448,8 @@ fn parse_file(text: &str) -> Result<RunOptions, (usize, String)> {
         let message = match key {
             Some(key) => format!("{key}: {message}"),
             None if message.starts_with("unknown key") => message,
+            // There may be a password in it.
+            None if content.starts_with("proxy") => message,
             None => format!("{message}: {content}"),
         };
         (line + 1, message)

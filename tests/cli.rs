@@ -283,3 +283,22 @@ fn certificates_that_cannot_be() {
     assert_eq!(output.status.code(), Some(3), "{error}");
     assert!(error.contains("localhost.pem: Not a directory"), "{error}");
 }
+
+#[test]
+fn a_refused_proxy_is_not_repeated() {
+    let wrong = "socks5://juliet:secret@localhost:99999";
+    let broken = file("proxy = \"socks5://juliet:secret@localhost\n");
+    let refusals = [
+        refused(&["run", "--proxy", wrong], &[]),
+        refused(&["run"], &[("PUBSHIM_PROXY", wrong)]),
+        refused(&["run", "--config", path(&broken)], &[]),
+    ];
+    assert!(
+        refusals[0].contains("'--proxy <ADDRESS>': expected socks5://"),
+        "{}",
+        refusals[0]
+    );
+    for error in refusals {
+        assert!(!error.contains("secret"), "{error}");
+    }
+}

@@ -335,7 +335,7 @@ impl Replay {
                 Output::MayCompress | Output::StayUncompressed | Output::Compress(_) => {
                     panic!("compression nobody has asked for")
                 }
-                Output::ConnectNext(_) | Output::ConnectTo(_) | Output::AcceptTls(_) => {
+                Output::ConnectNext(_) | Output::ConnectTo(_) | Output::AcceptTls { .. } => {
                     panic!("nobody has offered it")
                 }
                 Output::StartTls => panic!("STARTTLS on a plain connection"),

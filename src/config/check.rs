@@ -10,19 +10,23 @@ pub(super) fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result
     }
     let session = &settings.session;
     let limited = settings.server.is_some() || !session.domains.is_empty();
-    // What comes through a proxy comes from anywhere.
-    let is_proxied = !settings.proxy_from.is_empty();
+    let is_allowed = allow_remote_plaintext || session.client_tls == ClientTls::Require;
     let is_remote = |address: &&ListenAddress| match address {
-        ListenAddress::Tcp(address) => is_proxied || !address.ip().to_canonical().is_loopback(),
+        ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
         ListenAddress::Unix(_) => false,
     };
-    if let Some(remote) = settings.listen.iter().find(is_remote) {
-        if !allow_remote_plaintext && session.client_tls != ClientTls::Require {
-            return Err(ConfigError::RemotePlaintext(remote.clone()));
-        }
-        if !limited {
-            return Err(ConfigError::OpenRelay(remote.clone()));
-        }
+    match settings.listen.iter().find(is_remote) {
+        Some(remote) if !is_allowed => return Err(ConfigError::RemotePlaintext(remote.clone())),
+        Some(remote) if !limited => return Err(ConfigError::OpenRelay(remote.clone())),
+        _ => {}
+    }
+    // What comes through a proxy comes from anywhere.
+    let is_proxied = !settings.proxy_from.is_empty();
+    if is_proxied && !is_allowed {
+        return Err(ConfigError::ProxiedPlaintext);
+    }
+    if is_proxied && !limited {
+        return Err(ConfigError::ProxiedRelay);
     }
     if settings.login_certificate.is_some() {
         if let Some(address) = settings.listen.iter().find_map(ListenAddress::tcp) {

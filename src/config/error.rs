@@ -46,6 +46,20 @@ pub enum ConfigError {
          server with --server, or the domains clients may log in to with --domain"
     )]
     OpenRelay(ListenAddress),
+    /// What a proxy before pubshim passes on comes from others than this machine, and nobody has said that it may.
+    #[error(
+        "--proxy-from: what a proxy passes on comes from other machines, and a client's password and messages may \
+         travel to pubshim unencrypted; let nobody in without TLS with --client-tls require, or allow it with \
+         --allow-remote-plaintext if every network between is trusted"
+    )]
+    ProxiedPlaintext,
+    /// The same, and they could connect anywhere through us.
+    #[error(
+        "--proxy-from without --server or --domain: what a proxy passes on comes from other machines, and anybody \
+         could connect to any server through pubshim (an open relay); name the server with --server, or the domains \
+         clients may log in to with --domain"
+    )]
+    ProxiedRelay,
     /// Stanzas that every server delivers would not pass.
     #[error(
         "--max-server-stanza is less than 64KiB: everyday stanzas of the server, such as a roster, would not pass"

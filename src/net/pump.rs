@@ -151,8 +151,7 @@ impl Pump {
     fn poll_securing(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         if self.session.outgoing(Leg::Client).is_empty() && !self.client.unflushed {
             let stream = &mut self.client.stream;
-            self.securing
-                .begin(stream, &self.certificates, &self.reaching.domain);
+            self.securing.begin(stream, &self.certificates);
         }
         let Poll::Ready(result) = self.securing.poll(cx) else {
             return false;
@@ -195,7 +194,9 @@ impl Pump {
                         self.reaching.secure(stream);
                     }
                 }
-                Output::AcceptTls(read) => self.securing = Securing::Asked(read),
+                Output::AcceptTls { domain, read } => {
+                    self.securing = Securing::Asked { domain, read };
+                }
                 Output::MayCompress => self.take_place(),
                 Output::StayUncompressed => self.place = None,
                 Output::Compress(read) => self.compress(read),

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
-use super::negotiation::Phase;
+use super::phase::Phase;
 use super::{ClientTls, Event, Leg, Output, Session};
 use crate::ns;
-use crate::xml::{Element, Framer, rewrite};
+use crate::xml::{Element, Framer, Namespaces, rewrite};
 
 /// The first byte of a TLS connection: its first record is a handshake (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 0x16;
@@ -45,7 +45,10 @@ impl Session {
         self.client.opened = None;
         // What it says meanwhile has nowhere to go.
         self.server.held = true;
-        self.wire.output(Output::AcceptTls(hello.to_vec()));
+        self.wire.output(Output::AcceptTls {
+            domain: self.domain.clone(),
+            read: hello.to_vec(),
+        });
     }
 
     fn has_no_tls(&self) -> bool {
@@ -98,14 +101,24 @@ impl Session {
             let _ = write!(out, "<failure xmlns='{}'/>", ns::TLS);
         });
         let reason = match (self.tls, self.offers_tls()) {
-            (Tls::Unknown | Tls::Plain, false) => {
-                "the client asked for TLS, which this port does not have: set it to connect without encryption, or \
-                 make a certificate with `pubshim cert`"
+            (Tls::Unknown | Tls::Plain, true) => {
+                "the client asked for TLS when it was too late".to_owned()
             }
-            (Tls::Unknown | Tls::Plain, true) => "the client asked for TLS when it was too late",
-            (Tls::Accepting | Tls::Secured, _) => "the client asked for TLS, which it has",
+            (Tls::Accepting | Tls::Secured, _) => {
+                "the client asked for TLS, which it has".to_owned()
+            }
+            (Tls::Unknown | Tls::Plain, false) => {
+                let way = match self.options.client_tls {
+                    ClientTls::Off => "allow it with --client-tls auto".to_owned(),
+                    _ => format!("make a certificate with `pubshim cert {}`", self.domain),
+                };
+                format!(
+                    "the client asked for TLS, which this port does not have: set it to connect without encryption, \
+                     or {way}"
+                )
+            }
         };
-        self.refuse("policy-violation", reason);
+        self.refuse("policy-violation", &reason);
     }
 
     /// The handshake is done: the client opens its stream anew.
@@ -138,8 +151,21 @@ impl Session {
     }
 
     /// Shows a client that has opened its stream again, now over TLS, what it was shown before.
-    pub(super) fn reopen_client(&mut self) {
+    pub(super) fn reopen_client(&mut self, header: &Namespaces) {
         self.server.held = false;
+        // The server was told what the first header declares, and that is what prefixes mean there.
+        let is_same = self.postponed.declared.take().is_some_and(|first| {
+            let holds = |one: &Namespaces, other: &Namespaces| {
+                one.iter().all(|(prefix, ns)| other.get(prefix) == Some(ns))
+            };
+            holds(header, &first) && holds(&first, header)
+        });
+        if !is_same {
+            return self.refuse(
+                "bad-namespace-prefix",
+                "the client's header declares something else after TLS than before",
+            );
+        }
         let features = std::mem::take(&mut self.postponed.features);
         let Some(namespaces) = self.server.namespaces() else {
             return;

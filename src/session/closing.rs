@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::client_tls::Tls;
-use super::negotiation::Phase;
+use super::phase::Phase;
 use super::{Event, Leg, Output, Session};
 use crate::ns;
 use crate::xml::{Element, XmlError, escape};

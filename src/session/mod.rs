@@ -7,6 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `mod.rs` | [`Session`]: inputs, outputs, frames to handlers |
+//! | `phase.rs` | the stages of a session |
 //! | `negotiation.rs` | headers, features, STARTTLS, SASL, binding |
 //! | `clock.rs` | deadlines |
 //! | `client_tls.rs` | TLS on the client's leg |
@@ -28,6 +29,7 @@ mod input;
 mod limits;
 mod negotiation;
 mod options;
+mod phase;
 mod reaching;
 mod relay;
 mod stanzas;
@@ -46,7 +48,7 @@ pub use options::{ClientTls, Compress, Options, Timeouts};
 
 use client_tls::Tls;
 use connection::Connection;
-use negotiation::Phase;
+use phase::Phase;
 
 use crate::translate::{Translator, Wire};
 use crate::xml::{Element, Frame, FrameKind};

@@ -5,41 +5,12 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut as _, BytesMut};
 
+use super::compression::Postponed;
+use super::phase::Phase;
 use super::{Event, Leg, Output, Policy, Reached, Security, Session};
 use crate::jid;
 use crate::ns;
 use crate::xml::{Element, Framer, Namespaces, escape, rewrite};
-
-/// How far a session is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    /// The client has not opened its stream.
-    AwaitHeader,
-    /// The client has to ask for TLS first.
-    AwaitTls,
-    /// The shell connects to the server.
-    Connecting,
-    /// We have opened a stream over plain TCP and wait for its features.
-    OpeningPlain,
-    /// We have asked for TLS.
-    StartingTls,
-    /// The shell does the TLS handshake.
-    Handshaking,
-    /// The client's stream is open to the server over the final connection, features are awaited.
-    Opening,
-    /// Logged in; the server offers to compress, and the shell is asked whether it may.
-    Offered,
-    /// The server is asked to compress.
-    Compressing,
-    /// The client sees features and logs in.
-    Login,
-    /// Logged in; both streams begin anew.
-    Reopening,
-    /// The client sees the features of the new stream and binds a resource.
-    Binding,
-    /// A resource is bound. (Under [`Policy::Off`]: logged in, and everything passes unread.)
-    Established,
-}
 
 /// Features a client may see: what pubshim passes on or can stand in for.
 const FEATURES: [(&str, &str); 8] = [
@@ -104,7 +75,7 @@ impl Session {
             );
         }
         if is_known && self.phase == Phase::Login {
-            return self.reopen_client();
+            return self.reopen_client(namespaces);
         }
         if !jid::is_domain(to) {
             return self.refuse(
@@ -214,6 +185,13 @@ impl Session {
         let namespace = element.namespace();
         match (self.phase, &*namespace, element.local()) {
             (Phase::OpeningPlain, ns::STREAM, "features") => self.start_tls(element),
+            (Phase::StartingTls, ns::TLS, "proceed")
+                if !self.wire.outgoing(Leg::Server).is_empty() =>
+            {
+                self.fail_server(
+                    "the server agreed to TLS before it was asked, somebody may be tampering",
+                );
+            }
             (Phase::StartingTls, ns::TLS, "proceed") => {
                 self.phase = Phase::Handshaking;
                 self.server_at.greeting = None;
@@ -283,6 +261,7 @@ impl Session {
         let mut ours = String::new();
         if !self.authenticated && self.offers_tls() {
             self.postponed.features = features.raw().as_bytes().to_vec();
+            self.postponed.declared = self.client.namespaces();
             let _ = write!(ours, "<starttls xmlns='{}'/>", ns::TLS);
         }
         let mechanisms = [(ns::SASL, "mechanisms"), (ns::SASL2, "authentication")];
@@ -290,16 +269,13 @@ impl Session {
         let mut replaced = Vec::new();
         for mechanisms in mechanisms.iter().flatten() {
             let may_pass = policy == Policy::Off || mechanisms.namespace() == ns::SASL;
-            if let Some(unbound) = self.unbound(mechanisms).filter(|_| may_pass) {
+            if let Some(unbound) = may_pass.then(|| self.unbound(mechanisms)).flatten() {
                 ours += &String::from_utf8_lossy(&unbound);
                 replaced.extend([mechanisms.namespace(), ns::SASL_CB.into()]);
             }
         }
         let may_pass = |feature: &Element<'_>| {
             let namespace = feature.namespace();
-            if replaced.contains(&namespace) {
-                return false;
-            }
             match policy {
                 // STARTTLS is ours; so is compression, whose bytes could not be translated.
                 Policy::Off => namespace != ns::TLS && namespace != ns::COMPRESS_FEATURE,
@@ -311,7 +287,10 @@ impl Session {
             self.wire.log(Event::FeatureRemoved(name));
         }
         self.wire.nonza(Leg::Client, |out| {
-            rewrite(out, features, &[], may_pass, &ours);
+            let is_kept = |feature: &Element<'_>| {
+                may_pass(feature) && !replaced.contains(&feature.namespace())
+            };
+            rewrite(out, features, &[], is_kept, &ours);
         });
     }
 
@@ -379,6 +358,7 @@ impl Session {
         self.client.held = false;
         match answer {
             "success" => {
+                self.postponed = Postponed::default();
                 self.phase = Phase::Reopening;
                 self.authenticated = true;
                 self.client.opened = None;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::compression::Postponed;
 use super::connection::Connection;
-use super::negotiation::Phase;
+use super::phase::Phase;
 use super::{Output, Reached, Security, Session};
 use crate::xml::XmlError;
 
@@ -23,7 +23,9 @@ pub(super) struct ServerAt {
     has_more: bool,
     /// How often the session was sent on.
     redirects: u8,
-    /// Until when the server may take to its features.
+    /// How long the server may take to its features.
+    waited: Duration,
+    /// Until when that is.
     pub(super) greeting: Option<Duration>,
 }
 
@@ -38,18 +40,26 @@ impl Session {
 
     /// From here the server has its time to say what it is.
     pub(super) fn await_greeting(&mut self) {
-        self.server_at.greeting = Some(self.now + self.options.timeouts.greeting);
+        let whole = self.options.timeouts.greeting;
+        let greeting = match self.server_at.has_more {
+            // The others need time, too, and the client does not wait for ever.
+            true => whole / 3,
+            false => whole,
+        };
+        self.server_at.waited = greeting;
+        self.server_at.greeting = Some(self.now + greeting);
     }
 
     /// The server did not come to its features in time.
     pub(super) fn fail_greeting(&mut self) {
-        let seconds = self.options.timeouts.greeting.as_secs();
-        let said = match self.server.namespaces() {
-            None => "said nothing",
-            Some(_) => "did not say how to log in",
+        let seconds = self.server_at.waited.as_secs().max(1);
+        let did = match (self.phase, self.server.namespaces()) {
+            (Phase::StartingTls, _) => "did not answer to STARTTLS",
+            (_, None) => "said nothing",
+            (_, Some(_)) => "did not say how to log in",
         };
         self.fail_server(&format!(
-            "the server accepted the connection and {said} within {seconds} s: is it an XMPP server? {}",
+            "the server accepted the connection and {did} within {seconds} s: is it an XMPP server?{}",
             self.advice()
         ));
     }
@@ -59,7 +69,7 @@ impl Session {
         let is_opening = matches!(self.phase, Phase::OpeningPlain | Phase::Opening);
         match is_opening && !self.authenticated && self.server.namespaces().is_none() {
             true => format!(
-                "the server closed the connection without a word: is it an XMPP server? {}",
+                "the server closed the connection without a word: is it an XMPP server?{}",
                 self.advice()
             ),
             false => "the connection to the server broke".to_owned(),
@@ -71,10 +81,10 @@ impl Session {
         // TLS alerts and handshakes (RFC 8446 §5.1).
         let is_tls = matches!(bytes, [0x15 | 0x16, 3, ..]);
         match self.server.namespaces() {
-            None if bytes.starts_with(b"HTTP/") => format!(
-                "the server answers as a web server does: name the port of XMPP with --server; {}",
-                self.advice()
-            ),
+            None if bytes.starts_with(b"HTTP/") => {
+                "the server answers as a web server does: name the port of XMPP with --server"
+                    .to_owned()
+            }
             None if is_tls => {
                 "the server begins with TLS on this port: name it as --server tls://HOST:PORT"
                     .to_owned()
@@ -83,14 +93,14 @@ impl Session {
         }
     }
 
-    /// How the port may be meant otherwise.
+    /// How the port may be meant otherwise. Where TLS is up, it was meant as it is.
     fn advice(&self) -> &'static str {
-        match self.server_at.security {
-            Security::StartTls => {
-                "If its port begins with TLS, name it as --server tls://HOST:PORT"
+        match (self.server_at.security, self.phase) {
+            (Security::StartTls, Phase::OpeningPlain) => {
+                " If its port begins with TLS, name it as --server tls://HOST:PORT"
             }
-            Security::DirectTls => "If its port does not begin with TLS, leave tls:// out",
-            Security::Plain => "Name the server's port with --server",
+            (Security::Plain, _) => " Name the server's port with --server",
+            _ => "",
         }
     }
 

@@ -5,7 +5,7 @@
 //! management (XEP-0198), that would end a session that can be resumed. Nothing is kept but where the stream
 //! stands; so a client is told of a shutdown if it is between two stanzas, and else finds its connection closed.
 
-use super::negotiation::Phase;
+use super::phase::Phase;
 use super::{Event, Leg, Policy, Session};
 
 impl Session {

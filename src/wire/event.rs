@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::output::Leg;
+use super::leg::Leg;
 use super::rule::Rule;
 use crate::xml::XmlError;
 

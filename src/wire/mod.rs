@@ -8,10 +8,12 @@
 //! | `requests.rs` | ids of our IQs, until when they wait, who may answer them |
 //! | `pacing.rs` | how much of our own goes to the server at once |
 //! | `output.rs` | what comes out of a session, besides bytes |
+//! | `leg.rs` | the two connections |
 //! | `event.rs` | what it says of itself, for the log |
 //! | `rule.rs` | what a rule of the translation says of itself |
 
 mod event;
+mod leg;
 mod output;
 mod pacing;
 mod refuse;
@@ -26,7 +28,8 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 pub use event::{Dropped, Event, Forgetting, Level};
-pub use output::{Leg, Output, Reached, Record, Security, ServerFacts};
+pub use leg::Leg;
+pub use output::{Output, Reached, Record, Security, ServerFacts};
 pub(crate) use reply::{Refused, Reply, error_condition, error_type, is_gone};
 pub use requests::Seed;
 pub use rule::Rule;

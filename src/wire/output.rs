@@ -1,39 +1,11 @@
 //! What comes out of a session, besides bytes.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Event;
+use super::leg::Leg;
 use crate::xml::Namespaces;
-
-/// One of the two connections of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leg {
-    /// Between the client and pubshim.
-    Client,
-    /// Between pubshim and the server.
-    Server,
-}
-
-impl Leg {
-    /// The other connection.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
-    }
-}
-
-impl fmt::Display for Leg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Client => "client",
-            Self::Server => "server",
-        })
-    }
-}
 
 /// How the leg to the server is secured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,9 +55,14 @@ pub enum Output {
     /// The server that was reached wants its users at this host (`host`, `host:port`, an IPv6 address in brackets):
     /// connect to that one, for the same domain. Answered by `Connected` or `Failed`.
     ConnectTo(String),
-    /// Start TLS on the client's leg, once what is outgoing was sent: these bytes, read already, are the first of it.
-    /// Answered by `ClientSecured` or `ClientNotSecured`.
-    AcceptTls(Vec<u8>),
+    /// Start TLS on the client's leg, once what is outgoing was sent. Answered by `ClientSecured` or
+    /// `ClientNotSecured`.
+    AcceptTls {
+        /// The domain the client has named; empty if it has named none yet.
+        domain: String,
+        /// The first bytes of it, which were read already.
+        read: Vec<u8>,
+    },
     /// Start TLS on the server's leg, once what is outgoing was sent; answered by `Secured` or `Failed`.
     StartTls,
     /// The client is logged in and the server offers to compress: may this session? Answered by `MayCompress` or

@@ -28,6 +28,13 @@ fn certified(domain: &str) -> Options {
     }
 }
 
+fn accepting(domain: &str, read: &[u8]) -> Output {
+    Output::AcceptTls {
+        domain: domain.to_owned(),
+        read: read.to_vec(),
+    }
+}
+
 /// A session whose client sees features, which are these.
 fn shown(options: Options, mechanisms: &str) -> (Driver, String) {
     let mut d = Driver::new(options);
@@ -43,7 +50,7 @@ fn shown(options: Options, mechanisms: &str) -> (Driver, String) {
 fn secured(d: &mut Driver) -> String {
     d.client(STARTTLS);
     assert_eq!(d.client_bytes(), PROCEED);
-    assert_eq!(d.outputs(), [Output::AcceptTls(Vec::new())]);
+    assert_eq!(d.outputs(), [accepting("capulet.lit", &[])]);
     d.input(Input::ClientSecured);
     d.client(&client_header("capulet.lit"));
     d.client_bytes()
@@ -105,7 +112,7 @@ fn tls_from_the_first_byte() {
     for client_tls in [ClientTls::Auto, ClientTls::Offer, ClientTls::Require] {
         let mut d = Driver::new(with(client_tls));
         d.input(Input::Bytes(Leg::Client, &HELLO));
-        assert_eq!(d.outputs(), [Output::AcceptTls(HELLO.to_vec())]);
+        assert_eq!(d.outputs(), [accepting("", &HELLO)]);
         assert!(
             !d.session.wants(Leg::Client),
             "what comes now is the shell's"
@@ -140,7 +147,7 @@ fn its_first_byte_is_nothing_special_later() {
         assert!(
             !d.outputs()
                 .iter()
-                .any(|it| matches!(it, Output::AcceptTls(_)))
+                .any(|it| matches!(it, Output::AcceptTls { .. }))
         );
     }
 }
@@ -209,6 +216,7 @@ fn required_tls_shows_nothing_else() {
 
         d.client(STARTTLS);
         assert_eq!(d.client_bytes(), PROCEED);
+        assert_eq!(d.outputs(), [accepting("capulet.lit", &[])]);
         d.input(Input::ClientSecured);
         d.forget();
         d.client(&client_header("capulet.lit"));
@@ -257,6 +265,25 @@ fn the_header_after_tls_names_the_same_domain() {
         d.client(&client_header("montague.lit"));
         d.assert_refused("improper-addressing");
     }
+}
+
+/// What it declared before TLS is what the server was told, and what holds for what is passed on.
+#[test]
+fn the_header_after_tls_declares_the_same() {
+    let again = |header: &str| {
+        let (mut d, _) = shown(with(ClientTls::Offer), MECHANISMS);
+        d.client(STARTTLS);
+        d.input(Input::ClientSecured);
+        d.forget();
+        d.client(header);
+        d
+    };
+    let header = client_header("capulet.lit");
+    let more = header.replace(" to=", " xmlns:x='urn:example:x' to=");
+    again(&more).assert_refused("bad-namespace-prefix");
+    let known = header.replace(" to=", " from='juliet@capulet.lit' xml:lang='en' to=");
+    let seen = again(&known).client_bytes();
+    assert!(seen.ends_with(MECHANISMS), "{seen}");
 }
 
 fn offering(names: &[&str]) -> String {

@@ -42,7 +42,10 @@ fn other_host(host: &str) -> String {
 fn a_server_that_says_nothing() {
     for (said, what) in [
         (String::new(), "said nothing within 15 s"),
-        (server_header("capulet.lit"), "did not say how to log in"),
+        (
+            server_header("capulet.lit"),
+            "did not say how to log in within 15 s",
+        ),
     ] {
         for security in [Security::StartTls, Security::DirectTls, Security::Plain] {
             let mut d = at_server(security, false);
@@ -55,8 +58,44 @@ fn a_server_that_says_nothing() {
                 sent.contains(what) && sent.contains("is it an XMPP server?"),
                 "{sent}"
             );
+            // Where TLS is up, the port was meant as it is.
+            let advises_tls = security == Security::StartTls;
+            assert_eq!(sent.contains("tls://"), advises_tls, "{sent}");
         }
     }
+}
+
+#[test]
+fn a_server_that_does_not_answer_to_starttls() {
+    let mut d = at_server(Security::StartTls, false);
+    d.server(&format!("{}{STARTTLS}", server_header("capulet.lit")));
+    d.forget();
+    d.advance(15);
+    let sent = d.assert_refused("remote-connection-failed");
+    assert!(sent.contains("did not answer to STARTTLS"), "{sent}");
+    assert!(!sent.contains("tls://"), "{sent}");
+}
+
+/// Who writes both at once has not read what it answers, and may be somebody else.
+#[test]
+fn a_server_that_agrees_before_it_is_asked() {
+    let mut d = at_server(Security::StartTls, false);
+    d.server(&format!(
+        "{}{STARTTLS}{PROCEED}",
+        server_header("capulet.lit")
+    ));
+    assert!(!d.outputs().contains(&Output::StartTls));
+    let sent = d.assert_refused("remote-connection-failed");
+    assert!(sent.contains("tampering"), "{sent}");
+}
+
+/// Else the client would have given up before the last of them.
+#[test]
+fn a_server_with_others_behind_it_has_less_time() {
+    let mut d = at_server(Security::StartTls, true);
+    d.advance(5);
+    let next = |it: &Output| matches!(it, Output::ConnectNext(why) if why.contains("within 5 s"));
+    assert!(d.outputs().iter().any(next));
 }
 
 #[test]

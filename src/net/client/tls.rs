@@ -20,8 +20,13 @@ pub(in crate::net) enum Securing {
     /// It was not asked for, or is up.
     #[default]
     Idle,
-    /// It begins once what is outgoing was sent. These bytes were read already.
-    Asked(Vec<u8>),
+    /// It begins once what is outgoing was sent.
+    Asked {
+        /// The domain that the client has named; empty if it has named none.
+        domain: String,
+        /// The first of it.
+        read: Vec<u8>,
+    },
     /// While this runs, the leg has no stream.
     Running(Pin<Box<dyn Future<Output = Result<SecureClient, String>> + Send>>),
 }
@@ -29,19 +34,20 @@ pub(in crate::net) enum Securing {
 impl Securing {
     /// Whether what the client sends from here on belongs to TLS.
     pub(in crate::net) fn is_asked(&self) -> bool {
-        matches!(self, Self::Asked(_))
+        matches!(self, Self::Asked { .. })
     }
 
-    /// Begins, if it was asked for. `domain`: the one that the client has named, if it has.
+    /// Begins, if it was asked for.
     pub(in crate::net) fn begin(
         &mut self,
         stream: &mut Option<ClientStream>,
         certificates: &Arc<Certificates>,
-        domain: &str,
     ) {
-        let Self::Asked(read) = self else { return };
-        let read = std::mem::take(read);
-        let domain = Some(domain.to_owned()).filter(|domain| !domain.is_empty());
+        let Self::Asked { domain, read } = self else {
+            return;
+        };
+        let (domain, read) = (std::mem::take(domain), std::mem::take(read));
+        let domain = Some(domain).filter(|domain| !domain.is_empty());
         *self = match stream.take() {
             // The session was told of its end.
             None => Self::Idle,

@@ -119,7 +119,7 @@ impl World<'_> {
                     assert!(!self.restarted && !self.is_compressed);
                     self.awaited = Some(Awaited::Connection);
                 }
-                Output::AcceptTls(_) => {
+                Output::AcceptTls { .. } => {
                     assert!(self.options.client_tls != ClientTls::Off && !self.restarted);
                     assert!(self.awaited.is_none());
                     self.awaited = Some(Awaited::ClientTls);
