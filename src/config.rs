@@ -396,8 +396,9 @@ fn certificate(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Option<Cer
 /// Where programs keep what is neither configuration nor to be thrown away (XDG Base Directory Specification).
 fn state_folder() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let home = || Some(variable("HOME")?.join(".local/state"));
-    let base = variable("XDG_STATE_HOME").filter(|path| path.is_absolute());
+    let folder = |name| variable(name).filter(|path| path.is_absolute());
+    let home = || Some(folder("HOME")?.join(".local/state"));
+    let base = folder("XDG_STATE_HOME");
     Some(base.or_else(home)?.join("pubshim"))
 }
 

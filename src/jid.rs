@@ -98,6 +98,13 @@ pub fn is_account(jid: &str) -> bool {
     resource(jid).is_none() && local(jid).is_some_and(may_be) && may_be(domain(jid))
 }
 
+/// Whether two domains are one in DNS, written in whatever case or script.
+pub fn is_same_domain(one: &str, other: &str) -> bool {
+    let ascii = |domain: &str| idna::domain_to_ascii(domain.trim_end_matches('.')).ok();
+    one.eq_ignore_ascii_case(other)
+        || ascii(one).is_some_and(|one| ascii(other).is_some_and(|other| one == other))
+}
+
 /// Whether `name` may be a domain: what a stream's `to` has to be.
 pub fn is_domain(name: &str) -> bool {
     let forbidden = |c: char| c.is_control() || c.is_whitespace() || "\"&'/:<>@".contains(c);
@@ -115,6 +122,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn domains_in_every_script_and_case() {
+        for (one, other) in [
+            ("Example.ORG", "example.org"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("BÜCHER.example", "bücher.example"),
+            ("example.org.", "example.org"),
+        ] {
+            assert!(is_same_domain(one, other), "{one} {other}");
+        }
+        for (one, other) in [("example.org", "example.com"), ("", "a"), ("xn--", "xn--a")] {
+            assert!(!is_same_domain(one, other), "{one} {other}");
+        }
+    }
 
     /// From RFC 3491, RFC 6122 §A and B, XEP-0106; the fixtures' Käthe.
     #[test]

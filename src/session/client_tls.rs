@@ -8,6 +8,7 @@ use bytes::BytesMut;
 
 use super::phase::Phase;
 use super::{ClientTls, Event, Leg, Output, Session};
+use crate::jid;
 use crate::ns;
 use crate::xml::{Element, Framer, Namespaces, rewrite};
 
@@ -59,7 +60,7 @@ impl Session {
     pub(super) fn offers_tls(&self) -> bool {
         let is_certified = || {
             let mut domains = self.options.certified.iter();
-            domains.any(|domain| domain.eq_ignore_ascii_case(&self.domain))
+            domains.any(|domain| jid::is_same_domain(domain, &self.domain))
         };
         self.has_no_tls()
             && match self.options.client_tls {

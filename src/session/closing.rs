@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::client_tls::Tls;
 use super::phase::Phase;
-use super::{Event, Leg, Output, Session};
+use super::{ClientTls, Event, Leg, Output, Session};
 use crate::ns;
 use crate::xml::{Element, XmlError, escape};
 
@@ -69,7 +69,8 @@ impl Session {
     /// Says so if the client has seen the ways to log in and tried none.
     fn note_early_leave(&mut self) {
         if self.phase == Phase::Login && !self.login_tried && self.closing.is_none() {
-            self.wire.log(Event::LeftBeforeLogin);
+            let secured = self.tls == Tls::Secured;
+            self.wire.log(Event::LeftBeforeLogin { secured });
         }
     }
 
@@ -105,7 +106,7 @@ impl Session {
                 let host = error.child(ns::STREAM_ERRORS, "see-other-host");
                 return self.handle_other_host(&host.map(|host| host.text()).unwrap_or_default());
             }
-            let reason = format!("the server refused the stream: {condition}");
+            let reason = self.why_refused(error, condition);
             return self.fail_server(&reason);
         }
         if condition == "see-other-host" {
@@ -171,7 +172,7 @@ impl Session {
         match leg {
             Leg::Client => self.refuse(
                 error.condition(),
-                &format!("the client sent what is {error}{}", hint(error)),
+                &format!("the client sent what is {error}{}", self.hint(error)),
             ),
             Leg::Server => {
                 self.send_stream_error(Leg::Server, error.condition(), "");
@@ -285,14 +286,15 @@ impl Session {
             self.wire.output(Output::Finish(leg));
         }
     }
-}
 
-/// What the cause of a violation often is.
-fn hint(error: XmlError) -> &'static str {
-    match error {
-        XmlError::NotWellFormed("no '<' where a stream begins") => {
-            " (a client that begins with TLS has to be set to connect without encryption)"
+    /// What the cause of a client's violation often is.
+    fn hint(&self, error: XmlError) -> &'static str {
+        match (error, self.options.client_tls) {
+            (XmlError::NotWellFormed("no '<' where a stream begins"), ClientTls::Off) => {
+                " (a client that begins with TLS has to be set to connect without encryption, or allowed to with \
+                 --client-tls auto)"
+            }
+            _ => "",
         }
-        _ => "",
     }
 }

@@ -84,11 +84,9 @@ impl Session {
             );
         }
         let allowed = &self.options.domains;
-        if !allowed.is_empty() && !allowed.iter().any(|domain| domain.eq_ignore_ascii_case(to)) {
-            return self.refuse(
-                "host-unknown",
-                "the client named a domain that --domain does not allow",
-            );
+        if !allowed.is_empty() && !allowed.iter().any(|domain| jid::is_same_domain(domain, to)) {
+            let reason = format!("the client named {to}, which --domain does not allow");
+            return self.refuse("host-unknown", &reason);
         }
         self.domain = to.to_owned();
         if self.awaits_tls() {

@@ -8,12 +8,16 @@ use super::compression::Postponed;
 use super::connection::Connection;
 use super::phase::Phase;
 use super::{Output, Reached, Security, Session};
-use crate::xml::XmlError;
+use crate::ns;
+use crate::xml::{Element, XmlError};
 
 /// How often servers may send one session on to another host.
 const MOST_REDIRECTS: u8 = 3;
 /// The longest name of a host, with a port, that is followed or shown (RFC 1035 §2.3.4).
 const MOST_HOST: usize = 255 + ":65535".len();
+
+/// So many characters of a server's own words are shown.
+const MOST_WORDS: usize = 200;
 
 /// The server that was reached.
 #[derive(Default)]
@@ -89,8 +93,30 @@ impl Session {
                 "the server begins with TLS on this port: name it as --server tls://HOST:PORT"
                     .to_owned()
             }
-            _ => format!("the server sent what is {error}"),
+            None => format!("the server sent what is {error}: is it an XMPP server?"),
+            Some(_) => format!("the server sent what is {error}"),
         }
+    }
+
+    /// Why the server wants nobody, in its words.
+    pub(super) fn why_refused(&self, error: &Element<'_>, condition: &str) -> String {
+        let text = error.child(ns::STREAM_ERRORS, "text");
+        let text = text.map(|text| text.text().into_owned());
+        let said: String = text.unwrap_or_default().chars().take(MOST_WORDS).collect();
+        let said = match said.trim() {
+            "" => String::new(),
+            said => format!(" ({said})"),
+        };
+        let advice = match condition {
+            "host-unknown" | "host-gone" => {
+                format!(
+                    "; does it serve {}? name another server with --server",
+                    self.domain
+                )
+            }
+            _ => String::new(),
+        };
+        format!("the server refused the stream: {condition}{said}{advice}")
     }
 
     /// How the port may be meant otherwise. Where TLS is up, it was meant as it is.

@@ -30,7 +30,10 @@ pub enum Event {
     /// The server's answer to a login was no.
     LoginFailed,
     /// The client has left without trying any of the ways to log in.
-    LeftBeforeLogin,
+    LeftBeforeLogin {
+        /// It had TLS.
+        secured: bool,
+    },
     /// One side broke the rules of XML in XMPP.
     BadXml(Leg, XmlError),
     /// One side ended its stream with an error of this condition.
@@ -307,7 +310,7 @@ impl Event {
             | Self::NotRecorded { .. }
             | Self::LoginFailed
             | Self::ClientNotSecured(_)
-            | Self::LeftBeforeLogin => Level::Warn,
+            | Self::LeftBeforeLogin { .. } => Level::Warn,
             Self::LoggedIn(_) | Self::Relaying(_) | Self::RoomRefused { .. } => Level::Info,
             Self::Applied(_) => Level::Trace,
             _ => Level::Debug,
@@ -327,9 +330,12 @@ impl fmt::Display for Event {
             Self::LoginFailed => {
                 f.write_str("the server refused the login: check name and password in the client")
             }
-            Self::LeftBeforeLogin => f.write_str(
-                "the client left without trying to log in: it may insist on encryption; \
-                 set it to connect to pubshim without",
+            Self::LeftBeforeLogin { secured: false } => f.write_str(
+                "the client left without trying to log in: it may insist on encryption; set it to connect to pubshim \
+                 without, or see `pubshim cert`",
+            ),
+            Self::LeftBeforeLogin { secured: true } => f.write_str(
+                "the client left without trying to log in: none of the ways that the server offers may suit it",
             ),
             Self::BadXml(leg, error) => {
                 write!(f, "the {leg} sent what no XMPP stream may hold: {error}")

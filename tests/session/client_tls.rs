@@ -68,7 +68,7 @@ fn log_in(d: &mut Driver) {
 
 #[test]
 fn a_client_may_ask_for_tls() {
-    for options in [with(ClientTls::Offer), certified("Capulet.LIT")] {
+    for options in [with(ClientTls::Offer), certified("Capulet.LIT.")] {
         let (mut d, seen) = shown(options, MECHANISMS);
         let with_offer = MECHANISMS.replace(
             "</stream:features>",

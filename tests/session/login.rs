@@ -327,7 +327,10 @@ fn only_the_domains_of_the_list_may_be_named() {
 
 #[test]
 fn a_client_that_tries_no_way_to_log_in_is_told_of() {
-    let is_told = |d: &mut Driver| d.events().contains(&Event::LeftBeforeLogin);
+    let is_told = |d: &mut Driver| {
+        d.events()
+            .contains(&Event::LeftBeforeLogin { secured: false })
+    };
     let mut d = Driver::at(Stage::Login, options(Policy::Auto));
     d.input(Input::Eof(Leg::Client));
     assert!(is_told(&mut d));

@@ -131,6 +131,14 @@ fn a_web_server() {
 }
 
 #[test]
+fn a_server_of_another_kind() {
+    let mut d = at_server(Security::StartTls, false);
+    d.server("SSH-2.0-OpenSSH_9.2\r\n");
+    let sent = d.assert_refused("remote-connection-failed");
+    assert!(sent.contains("is it an XMPP server?"), "{sent}");
+}
+
+#[test]
 fn a_port_that_begins_with_tls() {
     for record in [[0x15, 3, 3, 0, 2, 2, 40], [0x16, 3, 1, 0, 5, 1, 0]] {
         let mut d = at_server(Security::StartTls, false);
@@ -194,6 +202,22 @@ fn where_nothing_comes_of_a_server_the_next_is_tried() {
         d.server(&format!("{header}{MECHANISMS}"));
         assert_eq!(d.client_bytes(), format!("{header}{MECHANISMS}"), "{why}");
     }
+}
+
+#[test]
+fn a_server_that_wants_nobody_is_heard() {
+    let mut d = at_server(Security::StartTls, false);
+    d.server(&format!(
+        "{}<stream:error><host-unknown xmlns='{STREAM_ERRORS}'/><text xmlns='{STREAM_ERRORS}'>Not &lt;here&gt;{}</text></stream:error>",
+        server_header("capulet.lit"),
+        "!".repeat(500)
+    ));
+    let sent = d.assert_refused("remote-connection-failed");
+    assert!(sent.contains("host-unknown (Not &lt;here&gt;!"), "{sent}");
+    assert!(
+        sent.contains("does it serve capulet.lit?") && sent.len() < 800,
+        "{sent}"
+    );
 }
 
 #[test]
