@@ -119,6 +119,12 @@ fn files_of_ones_own() {
         .identity()
         .expect("for TLS, whatever form the key has");
     read(&other, &other).expect("both in one file");
+    let names = ["*.example.org".to_owned()];
+    let wild = rcgen::generate_simple_self_signed(names).expect("made");
+    let text = wild.cert.pem() + &wild.signing_key.serialize_pem();
+    fs::write(&other, text).expect("written");
+    let wild = read(&other, &other).expect("for several domains");
+    assert_eq!(wild.domains(), ["*.example.org"]);
     let missing = folder.path().join("missing.pem");
     for (certificate, key, expected) in [
         (&missing, &key, "cannot read --cert "),
