@@ -88,7 +88,7 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if error.is::<NoStanza>() || error.is::<CertificateError>() {
-                return complain(&error, USAGE);
+                return complain(&format_args!("{error:#}"), USAGE);
             }
             let is_io = error.chain().any(|cause| cause.is::<io::Error>());
             complain(

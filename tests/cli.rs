@@ -235,6 +235,7 @@ fn certificates_are_made_and_shown() {
         "ca_certs = '",
         "SSL_CERT_FILE=",
         "Do not add it",
+        "shows a new certificate only once it is started anew",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -243,6 +244,7 @@ fn certificates_are_made_and_shown() {
         &[("PUBSHIM_STATE", &state.display().to_string())],
     );
     assert!(stdout(&again).contains(&fingerprint(&state.join("example.org.pem"))));
+    assert!(!stdout(&again).contains("started anew"), "it is not new");
 }
 
 #[test]
@@ -276,6 +278,8 @@ fn certificates_that_cannot_be() {
         0
     );
     assert!(refused(&["cert"], &[]).contains("--state"));
+    let error = refused(&["run", "--client-tls=require"], &[]);
+    assert!(error.contains("--state"), "{error}");
     let file = file("");
     let below = format!("--state={}/state", path(&file));
     let output = pubshim(&["cert", &below], &[]);

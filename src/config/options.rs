@@ -65,7 +65,8 @@ pub struct RunOptions {
 
     /// Show clients the certificate in this PEM file, with those that vouch for it.
     ///
-    /// If empty, pubshim makes one for localhost, and one for each --domain; `pubshim cert` makes others.
+    /// STARTTLS is then offered whatever domain a client names. If empty, pubshim makes one for localhost, and one
+    /// for each --domain; `pubshim cert` makes others.
     #[arg(long, env = "PUBSHIM_CERT")]
     #[arg(value_name = "FILE", help_heading = "Connections")]
     #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]

@@ -52,6 +52,7 @@ pub struct Listener {
     sockets: Vec<Socket>,
     connector: Connector,
     certificates: Certificates,
+    options: Options,
     watchings: Vec<Watching>,
 }
 
@@ -78,7 +79,7 @@ impl Listener {
         let connector = Connector::new(settings)?;
         let certificates = Certificates::open(settings)?;
         let mut settings = settings.clone();
-        settings.session.certified = certificates.domains().to_vec();
+        certificates.tell(&mut settings.session);
         let settings = &settings;
         let watchings = [recorder::start(settings)?, show::start(settings)?];
         let mut sockets = Vec::new();
@@ -95,6 +96,7 @@ impl Listener {
             sockets,
             connector,
             certificates,
+            options: settings.session.clone(),
             watchings: watchings.into_iter().flatten().collect(),
         })
     }
@@ -118,10 +120,6 @@ impl Listener {
     /// Serves clients until `stop` is cancelled, then waits for their sessions to end.
     pub async fn run(self, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
         let max_sessions = descriptors::sessions(&settings);
-        let options = Options {
-            certified: self.certificates.domains().to_vec(),
-            ..settings.session
-        };
         let shared = Arc::new(Shared {
             proxies: settings.proxy_from,
             watchings: self.watchings,
@@ -129,7 +127,7 @@ impl Listener {
             connector: Arc::new(self.connector),
             certificates: Arc::new(self.certificates),
             budget: Budget::new(settings.max_held),
-            options: Arc::new(options),
+            options: Arc::new(self.options),
             room: Arc::new(Semaphore::new(max_sessions)),
             sessions: TaskTracker::new(),
             stop,

@@ -10,6 +10,9 @@
 //! | `budget.rs` | how much all sessions together may hold |
 //! | `descriptors.rs` | how many files may be open, and what becomes of who comes when they are |
 //! | `domain.rs` | domains as DNS and certificates know them |
+//! | `tcp.rs` | what is set on every TCP connection |
+//! | `lock.rs` | a lock between processes |
+//! | `pem.rs` | a certificate and its key, as files hold them |
 //! | `forget.rs` | listens until one account is forgotten, and prints what is done |
 //! | `sandbox.rs` | the sockets and the file of a [`sandbox`](crate::sandbox) |
 //! | `watch.rs` | threads that are told what sessions do, without keeping them waiting |
@@ -29,11 +32,14 @@ mod domain;
 mod forget;
 mod half;
 mod listener;
+mod lock;
+mod pem;
 mod pump;
 mod recorder;
 mod sandbox;
 mod server;
 mod show;
+mod tcp;
 mod watch;
 
 pub use client::certificate::{CertificateError, cert};

@@ -234,7 +234,7 @@ async fn accept(socket: &TcpListener, shared: &Arc<Shared>, connections: &TaskTr
                 };
                 state.doors.insert(id, Arc::clone(&door));
                 drop(state);
-                super::server::connector::prepare(&stream);
+                super::tcp::prepare(&stream);
                 let connection = Connection {
                     id,
                     door,

@@ -129,6 +129,24 @@ fn a_given_certificate_is_shown_for_every_domain() {
 }
 
 #[test]
+fn with_a_given_certificate_starttls_is_offered_for_every_domain() {
+    let names = ["*.example.org".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let pem = made.cert.pem() + &made.signing_key.serialize_pem();
+    file.write_all(pem.as_bytes()).unwrap();
+    let stage = Stage::new(&[&format!("--cert={}", file.path().display())]);
+    for domain in ["chat.example.org", "elsewhere.example"] {
+        let mut client = stage.shim.connect();
+        let (seen, _server) = stage.greet(&mut client, domain);
+        assert!(
+            seen.contains("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'"),
+            "{domain}: {seen}"
+        );
+    }
+}
+
+#[test]
 fn a_client_that_does_not_trust() {
     let mut stage = Stage::new(&[]);
     let stream = stage.shim.connect().stream;

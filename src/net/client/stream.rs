@@ -9,6 +9,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_native_tls::TlsStream;
 use tokio_util::either::Either;
 
+use crate::net::tcp;
+
 /// A connection as it was accepted.
 pub(in crate::net) type PlainClient = Either<TcpStream, UnixStream>;
 
@@ -22,7 +24,7 @@ pub(in crate::net) type ClientStream = Either<PlainClient, SecureClient>;
 /// Sends what is written at once, and notices a dead client.
 pub(in crate::net) fn prepare(client: &PlainClient) {
     if let Either::Left(tcp) = client {
-        super::super::server::connector::prepare(tcp);
+        tcp::prepare(tcp);
     }
 }
 

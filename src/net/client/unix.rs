@@ -10,8 +10,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::net::lock::Lock;
+
 /// What the system has room for in the path of a socket, less the zero at its end (`sun_path`, unix(7)).
 const LONGEST: usize = 107;
+/// In the new folder: the new socket.
+const SOCKET: &str = "s";
+/// In the new folder: what was in its place.
+const OLD: &str = "old";
 
 /// A socket at a path, which is taken away when this is dropped.
 pub(in crate::net) struct UnixSocket {
@@ -26,9 +32,10 @@ pub(in crate::net) struct UnixSocket {
 impl UnixSocket {
     /// Binds `path`. A socket that nobody listens on any more is replaced, and nothing else.
     pub(super) async fn bind(path: &Path) -> anyhow::Result<Self> {
-        check(path).await?;
+        // The best reason, before there is another one.
+        find_old(path).await.with_context(|| refused(path))?;
         let folder = NewFolder::beside(path)?;
-        let new = folder.0.join("s");
+        let new = folder.0.join(SOCKET);
         let length = path.as_os_str().len().max(new.as_os_str().len());
         if length > LONGEST {
             bail!(
@@ -38,18 +45,24 @@ impl UnixSocket {
                 length - LONGEST
             );
         }
-        Self::bind_in(&new, path).with_context(|| refused(path))
+        Self::bind_in(&folder.0, path)
+            .await
+            .with_context(|| refused(path))
     }
 
-    /// Nobody else gets into the new folder: what is moved out of it is ready, and has the right mode.
-    fn bind_in(new: &Path, path: &Path) -> io::Result<Self> {
-        let socket = UnixListener::bind(new)?;
-        fs::set_permissions(new, Permissions::from_mode(0o600))?;
+    /// Nobody else gets into the new folder: what comes out of it is ready, and has the right mode.
+    async fn bind_in(folder: &Path, path: &Path) -> io::Result<Self> {
+        let new = folder.join(SOCKET);
+        let socket = UnixListener::bind(&new)?;
+        fs::set_permissions(&new, Permissions::from_mode(0o600))?;
         // One's own connection tells who one is.
         let (own, _other) = UnixStream::pair()?;
         let user = own.peer_cred()?.uid();
-        let file = file(new)?;
-        fs::rename(new, path)?;
+        let file = file(&new)?;
+        match fs::hard_link(&new, path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => replace(folder, path).await?,
+            result => result?,
+        }
         Ok(Self {
             socket,
             path: path.to_owned(),
@@ -104,34 +117,59 @@ fn refused(path: &Path) -> String {
     )
 }
 
-/// Refuses a path where something is that must stay.
-async fn check(path: &Path) -> anyhow::Result<()> {
-    let shown = path.display();
+/// Puts the socket in this folder in the place of the old one at `path`.
+async fn replace(folder: &Path, path: &Path) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default();
+    let lock = path.with_file_name(format!(".{}.lock", name.display()));
+    // Two who start at once must not both find the same old socket: one of them would replace the other's new one.
+    let _lock = Lock::at_once(&lock).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => io::Error::new(
+            ErrorKind::AddrInUse,
+            "another pubshim is just starting there",
+        ),
+        _ => error,
+    })?;
+    if let Some(old) = find_old(path).await? {
+        take_away(path, old, &folder.join(OLD))?;
+        tracing::info!(
+            "nobody listens on unix:{} any more: the socket is replaced",
+            path.display()
+        );
+    }
+    fs::hard_link(folder.join(SOCKET), path)
+}
+
+/// The socket at a path that nobody listens on any more, if there is one. The error is about what must stay.
+async fn find_old(path: &Path) -> io::Result<Option<(u64, u64)>> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).with_context(|| refused(path)),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
     };
     if !metadata.file_type().is_socket() {
-        let error = io::Error::new(
-            ErrorKind::AlreadyExists,
-            "something else than a socket is there",
-        );
-        return Err(error).with_context(|| refused(path));
+        let reason = "something else than a socket is there";
+        return Err(io::Error::new(ErrorKind::AlreadyExists, reason));
     }
     match UnixStream::connect(path).await {
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::ConnectionRefused | ErrorKind::NotFound
-            ) =>
-        {
-            tracing::info!("nobody listens on unix:{shown} any more: the socket is replaced");
-            Ok(())
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            Ok(Some((metadata.dev(), metadata.ino())))
         }
-        Ok(_) => Err(io::Error::from(ErrorKind::AddrInUse)).with_context(|| refused(path)),
-        Err(error) => Err(error).with_context(|| refused(path)),
+        Ok(_) => Err(io::Error::from(ErrorKind::AddrInUse)),
+        Err(error) => Err(error),
     }
+}
+
+/// Takes an old socket away. What somebody has put in its place meanwhile goes back there.
+fn take_away(path: &Path, old: (u64, u64), aside: &Path) -> io::Result<()> {
+    fs::rename(path, aside)?;
+    if file(aside)? == old {
+        return fs::remove_file(aside);
+    }
+    fs::hard_link(aside, path)?;
+    fs::remove_file(aside)?;
+    let reason = "something else has come there";
+    Err(io::Error::new(ErrorKind::AlreadyExists, reason))
 }
 
 /// A folder that only this user can enter; taken away when dropped, with a socket in it.
@@ -154,7 +192,7 @@ impl NewFolder {
 
 impl Drop for NewFolder {
     fn drop(&mut self) {
-        let _ = fs::remove_file(self.0.join("s"));
+        let _ = fs::remove_file(self.0.join(SOCKET));
         let _ = fs::remove_dir(&self.0);
     }
 }
@@ -174,5 +212,55 @@ mod tests {
         ] {
             assert_eq!(is_allowed(user, own), expected, "{user} at {own}");
         }
+    }
+    #[test]
+    fn of_several_starts_at_once_one_is_let_in() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        for round in 0..40 {
+            let folder = tempfile::tempdir().expect("folder");
+            let path = folder.path().join("socket");
+            if round % 2 == 0 {
+                drop(std::os::unix::net::UnixListener::bind(&path).expect("an old socket"));
+            }
+            let barrier = std::sync::Barrier::new(8);
+            let start = || {
+                barrier.wait();
+                runtime.block_on(UnixSocket::bind(&path))
+            };
+            let results: Vec<_> = std::thread::scope(|scope| {
+                let starts: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+                let results = starts.into_iter().map(|it| it.join().expect("a result"));
+                results.collect()
+            });
+            let (sockets, errors): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+            let sockets: Vec<_> = sockets.into_iter().flatten().collect();
+            let [socket] = &sockets[..] else {
+                panic!("{} of 8 think that it is theirs", sockets.len());
+            };
+            assert_eq!(file(&path).expect("it is there"), socket.file);
+            for error in errors.iter().filter_map(|result| result.as_ref().err()) {
+                assert!(format!("{error:#}").contains("--listen"), "{error:#}");
+            }
+            let left = fs::read_dir(folder.path()).expect("readable").count();
+            assert_eq!(left, 1, "nothing else is left");
+        }
+    }
+
+    #[test]
+    fn what_has_come_meanwhile_goes_back() {
+        let folder = tempfile::tempdir().expect("folder");
+        let [path, aside] = ["socket", "aside"].map(|name| folder.path().join(name));
+        drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
+        let old = file(&path).expect("it is there");
+        take_away(&path, old, &aside).expect("it is the old one");
+        assert!(!path.exists() && !aside.exists());
+        fs::write(&path, "mine").expect("written");
+        let other = (old.0, file(&path).expect("it is there").1 + 1);
+        take_away(&path, other, &aside).expect_err("it is another one");
+        assert_eq!(fs::read(&path).expect("readable"), b"mine");
+        assert!(!aside.exists());
     }
 }

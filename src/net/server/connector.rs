@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -18,14 +17,13 @@ use super::route::{Credentials, Route, Tried, to_host};
 use super::targets::{Plan, Service, Target, place, plan};
 use super::tls::{self, SecureStream, ServerTls};
 use crate::config::{ProxyAddress, ServerAddress, Settings};
+use crate::net::tcp::prepare;
 use crate::session::{Compress, Policy, Reached, Security, ServerFacts};
 
 /// How long DNS may take to say which servers a domain has; less if all is to be done in less than three times that.
 const LOOKUP: Duration = Duration::from_secs(5);
 /// Addresses of the proxy that are tried.
 const MOST_OF_PROXY: usize = 8;
-/// Without traffic for this long the kernel asks whether the other side still lives.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 
 /// The connection to the server: left plain TCP, before STARTTLS or asked for by name; right TLS, its certificate
 /// checked.
@@ -350,14 +348,4 @@ impl Connector {
 fn draw(most: u32) -> u32 {
     // Without random numbers the order is the one of DNS, which is as good.
     getrandom::u32().map_or(0, |number| number % most.saturating_add(1))
-}
-
-/// Sends what is written at once, and notices a dead other side.
-pub(in crate::net) fn prepare(stream: &TcpStream) {
-    // Neither is needed for anything to work, so a failure is none.
-    let _ = stream.set_nodelay(true);
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_AFTER)
-        .with_interval(KEEPALIVE_AFTER / 3);
-    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }

@@ -10,12 +10,12 @@ use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_native_tls::TlsStream;
 
-use super::super::client::certificate;
 use super::heard::Heard;
 use super::tls_failure::{Failure, Kind};
 use super::tls_probe::Probe;
 use crate::config::{Settings, TlsVersion};
 use crate::net::domain::to_ascii;
+use crate::net::pem;
 use crate::session::Security;
 
 /// OpenSSL reads a record's head and body separately; this makes one read of them.
@@ -143,10 +143,7 @@ fn show_login_certificate(
     let [domain] = &settings.session.domains[..] else {
         anyhow::bail!("--login-cert needs one --domain, whose server is shown the certificate");
     };
-    tls.identity(certificate::identity(
-        files,
-        ["--login-cert", "--login-key"],
-    )?);
+    tls.identity(pem::identity(files, ["--login-cert", "--login-key"])?);
     let domain = certificate_name(domain).map_err(anyhow::Error::msg)?;
     Ok(Some(domain))
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use time::OffsetDateTime;
 
 use super::folder::{Folder, file_domain};
-use super::pem::Pem;
 use super::{domains, now};
 use crate::commands::print;
 use crate::config::{CertificateFiles, Settings};
+use crate::net::pem::Pem;
 
 /// Prints the certificate of each domain, made if it is missing; without a domain those for `localhost` and each
 /// `--domain`. With `--cert` there is only that one.
@@ -28,11 +28,17 @@ pub fn cert(settings: &Settings, asked: &[String]) -> anyhow::Result<()> {
     };
     let mut text = String::new();
     let mut last = None;
+    let mut is_new = false;
     for domain in &domains {
         let domain = file_domain(domain)?;
         let kept = folder.certificate(&domain, now())?;
         text += &facts(&domain, &kept.file, &kept.pem)?;
+        is_new |= kept.is_new;
         last = Some((domain, kept.file));
+    }
+    if is_new {
+        text +=
+            "A pubshim that is running shows a new certificate only once it is started anew.\n\n";
     }
     if let Some((domain, file)) = last {
         text += &advice(&domain, &file);

@@ -14,22 +14,30 @@ use openssl::x509::extension::{
 };
 use openssl::x509::{X509, X509Name};
 
-use super::DAY;
+use crate::net::pem::{DAY, Pem};
 
 /// How long it is valid: no client allows more for one that its user accepts.
 const VALID: i64 = 825 * DAY;
 /// The longest common name (RFC 5280, ub-common-name).
 const LONGEST_COMMON_NAME: usize = 64;
 
-/// A new key.
-pub(super) fn key() -> Result<PKey<Private>, ErrorStack> {
+/// A new certificate for `domain` (in ASCII), with this key or a new one.
+pub(super) fn make(domain: &str, key: Option<PKey<Private>>, now: i64) -> anyhow::Result<Pem> {
+    let mut serial = [0; 16];
+    getrandom::fill(&mut serial)
+        .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    let key = key.map_or_else(new_key, Ok)?;
+    Ok(Pem::new(certificate(domain, &key, now, serial)?, key))
+}
+
+fn new_key() -> Result<PKey<Private>, ErrorStack> {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
     PKey::from_ec_key(EcKey::generate(&group)?)
 }
 
 /// A certificate of `key` for `domain` (in ASCII) and for this machine. It vouches for nothing else: whoever accepts
 /// it accepts no other certificate by that.
-pub(super) fn certificate(
+fn certificate(
     domain: &str,
     key: &PKey<Private>,
     now: i64,

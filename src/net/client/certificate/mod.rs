@@ -6,12 +6,10 @@
 //! | `command.rs` | `pubshim cert` |
 //! | `folder.rs` | where made ones are kept |
 //! | `make.rs` | what is in a made one |
-//! | `pem.rs` | a certificate and its key, as files hold them |
 
 mod command;
 mod folder;
 mod make;
-mod pem;
 #[cfg(test)]
 mod tests;
 
@@ -19,19 +17,16 @@ use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use native_tls::Identity;
 use tokio_native_tls::TlsAcceptor;
 
 pub use command::cert;
 pub use folder::CertificateError;
 
 use self::folder::{Folder, file_domain};
-use self::pem::Pem;
-use crate::config::{CertificateFiles, Settings};
-use crate::session::ClientTls;
+use crate::config::Settings;
+use crate::net::pem::Pem;
+use crate::session::{ClientTls, Options};
 
-/// Seconds of a day.
-const DAY: i64 = 24 * 60 * 60;
 /// The domain of the certificate for whoever asks for no other one.
 pub(in crate::net) const LOCALHOST: &str = "localhost";
 
@@ -42,17 +37,18 @@ pub(in crate::net) struct Certificates {
     given: Option<TlsAcceptor>,
     /// Those that pubshim has made, by domain (in ASCII).
     made: HashMap<String, TlsAcceptor>,
-    /// The domains there is one for, as clients may write them.
+    /// The domains there is a made one for, as clients may write them.
     domains: Vec<String>,
 }
 
 impl Certificates {
-    /// Reads the certificates, and makes those for `localhost` and each `--domain` that are missing. If that cannot
-    /// be done, clients without TLS go on, unless none are allowed.
+    /// Reads the certificates, and makes those for `localhost` and each `--domain` that are missing. What cannot be
+    /// used takes nothing from the others, and clients without TLS go on, unless `--client-tls` asks for TLS.
     ///
     /// # Errors
     ///
-    /// When the files of `--cert` are not right, or TLS was asked for and there is no certificate.
+    /// When the files of `--cert` are not right, or TLS was asked for and the certificate for `localhost` or a
+    /// `--domain` cannot be used.
     pub(in crate::net) fn open(settings: &Settings) -> anyhow::Result<Self> {
         let client_tls = settings.session.client_tls;
         if client_tls == ClientTls::Off {
@@ -69,34 +65,46 @@ impl Certificates {
             }
             return Ok(Self {
                 given: Some(acceptor(&pem)?),
-                domains: pem.domains(),
                 ..Self::default()
             });
         }
         let mut certificates = Self::default();
-        let result = certificates.open_folder(settings, now);
-        match result {
+        match certificates.open_folder(settings, now) {
             Err(error) if client_tls == ClientTls::Auto => {
                 tracing::warn!("clients get no TLS: {error:#}");
-                Ok(certificates)
             }
-            Err(error) => Err(error.context("--client-tls needs a certificate")),
-            Ok(()) => Ok(certificates),
+            result => result.context("--client-tls needs a certificate")?,
         }
+        Ok(certificates)
     }
 
-    /// The certificates in the state folder. The error is that of `localhost`, or if there is none of the first
-    /// domain.
+    /// The certificates in the state folder. The error is that of the folder, or if TLS was asked for, of the first
+    /// domain that must have one.
     fn open_folder(&mut self, settings: &Settings, now: i64) -> anyhow::Result<()> {
         let folder = Folder::new(settings.state.as_deref())?;
-        self.add(&folder, LOCALHOST, now)?;
-        for domain in domains(settings).into_iter().chain(folder.domains()) {
-            // One that cannot be used takes nothing from the others.
-            if let Err(error) = self.add(&folder, &domain, now) {
+        let wanted = domains(settings);
+        let is_wanted = |kept: &String| {
+            let mut wanted = wanted.iter().map(|domain| file_domain(domain));
+            wanted.any(|domain| domain.as_ref() == Ok(kept))
+        };
+        let mut result = Ok(());
+        for domain in &wanted {
+            let Err(error) = self.add(&folder, domain, now) else {
+                continue;
+            };
+            if settings.session.client_tls != ClientTls::Auto && result.is_ok() {
+                result = Err(error.context(format!("there is none for {domain}")));
+            } else {
                 tracing::warn!("clients get no TLS for {domain}: {error:#}");
             }
         }
-        Ok(())
+        let others = folder.domains();
+        for domain in others.iter().filter(|kept| !is_wanted(kept)) {
+            if let Err(error) = self.add(&folder, domain, now) {
+                tracing::warn!("clients get no TLS for {domain}: {error:#}");
+            }
+        }
+        result
     }
 
     fn add(&mut self, folder: &Folder, domain: &str, now: i64) -> anyhow::Result<()> {
@@ -105,18 +113,24 @@ impl Certificates {
             return Ok(());
         }
         let kept = folder.certificate(&ascii, now)?;
+        let acceptor = acceptor(&kept.pem)
+            .with_context(|| format!("{} cannot be used", kept.file.display()))?;
         let (unicode, _) = idna::domain_to_unicode(&ascii);
         if unicode != ascii {
             self.domains.push(unicode);
         }
         self.domains.push(ascii.clone());
-        self.made.insert(ascii, acceptor(&kept.pem)?);
+        self.made.insert(ascii, acceptor);
         Ok(())
     }
 
-    /// The domains there is a certificate for.
-    pub(in crate::net) fn domains(&self) -> &[String] {
-        &self.domains
+    /// Tells sessions whom to offer STARTTLS: clients of a domain there is a made certificate for; whoever comes, if
+    /// the user has named one with `--cert`.
+    pub(in crate::net) fn tell(&self, options: &mut Options) {
+        options.certified.clone_from(&self.domains);
+        if self.given.is_some() && options.client_tls == ClientTls::Auto {
+            options.client_tls = ClientTls::Offer;
+        }
     }
 
     /// Secures a connection with the certificate for `domain`, or if there is none, with that for `localhost`.
@@ -136,25 +150,16 @@ impl Certificates {
 
     /// Whether the name a client asks for decides what it is shown.
     pub(in crate::net) fn depend_on_name(&self) -> bool {
-        self.made.len() > 1
+        self.made.keys().any(|domain| domain != LOCALHOST)
     }
-}
-
-/// A certificate of the user's and its key, for TLS. Errors name the file and the option, of which the first names the
-/// certificate and the second the key.
-pub(in crate::net) fn identity(
-    files: &CertificateFiles,
-    [option, key_option]: [&str; 2],
-) -> anyhow::Result<Identity> {
-    Pem::read(files, option, key_option)?.identity()
 }
 
 /// The domains a certificate is made for without being asked.
 fn domains(settings: &Settings) -> Vec<String> {
+    let others = settings.session.domains.iter();
+    let others = others.filter(|domain| !domain.eq_ignore_ascii_case(LOCALHOST));
     let localhost = std::iter::once(LOCALHOST.to_owned());
-    localhost
-        .chain(settings.session.domains.iter().cloned())
-        .collect()
+    localhost.chain(others.cloned()).collect()
 }
 
 /// TLS with this certificate.

@@ -3,195 +3,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use openssl::pkey::PKey;
-use openssl::x509::X509;
 
-use super::folder::{CertificateError, Folder, Kept, file_domain};
-use super::pem::Pem;
-use super::{Certificates, DAY};
-use crate::config::{CertificateFiles, Settings};
-use crate::session::ClientTls;
+use super::make::make;
+use super::*;
+use crate::config::CertificateFiles;
 
 /// Some day in 2026.
 const NOW: i64 = 1_790_000_000;
-
-fn mode(path: &Path) -> u32 {
-    let metadata = fs::metadata(path).expect("it is there");
-    metadata.permissions().mode() & 0o7777
-}
-
-/// What OpenSSL's own program says of a certificate.
-fn text(pem: &Pem) -> String {
-    let text = pem.certificate().to_text().expect("text");
-    let text = String::from_utf8(text).expect("UTF-8");
-    // Its versions write this one way or the other.
-    text.replace("CN = ", "CN=")
-}
-
-fn print(kept: &Kept) -> String {
-    kept.pem.fingerprint().expect("a fingerprint")
-}
-
-fn expires(kept: &Kept) -> i64 {
-    kept.pem.expires().expect("a date")
-}
-
-/// A folder in one that is taken away again.
-fn folder() -> (tempfile::TempDir, Folder) {
-    let above = tempfile::tempdir().expect("folder");
-    let folder = Folder::new(Some(&above.path().join("state"))).expect("a folder");
-    (above, folder)
-}
-
-#[test]
-fn what_is_in_a_made_one() {
-    let pem = Pem::make("example.org", None, NOW).expect("made");
-    let text = text(&pem);
-    for part in [
-        "Version: 3 ",
-        "Subject: CN=example.org\n",
-        "Issuer: CN=example.org\n",
-        "ASN1 OID: prime256v1",
-        "Signature Algorithm: ecdsa-with-SHA256",
-        "X509v3 Basic Constraints: critical\n                CA:FALSE\n",
-        "X509v3 Key Usage: critical\n                Digital Signature\n",
-        "X509v3 Extended Key Usage: \n                TLS Web Server Authentication\n",
-        "DNS:example.org, DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1\n",
-    ] {
-        assert!(text.contains(part), "{part}: {text}");
-    }
-    assert_eq!(pem.expires().expect("a date"), NOW + 824 * DAY);
-    assert!(pem.certificate().verify(&pem.key()).expect("checked"));
-    assert!(pem.is_self_signed());
-    assert_eq!(pem.domains(), ["example.org", "localhost"]);
-    let other = Pem::make("example.org", None, NOW).expect("made");
-    let serial = |pem: &Pem| pem.certificate().serial_number().to_bn().expect("number");
-    assert_ne!(serial(&pem), serial(&other));
-    assert!(!serial(&pem).is_negative() && serial(&pem).num_bits() == 127);
-}
-
-#[test]
-fn names_that_are_not_said_twice_or_too_long() {
-    let localhost = text(&Pem::make("localhost", None, NOW).expect("made"));
-    assert_eq!(localhost.matches("DNS:localhost").count(), 1, "{localhost}");
-    let address = text(&Pem::make("192.0.2.7", None, NOW).expect("made"));
-    assert!(
-        address.contains("IP Address:192.0.2.7, DNS:localhost"),
-        "{address}"
-    );
-    let long = format!("{}.example.org", "a".repeat(60));
-    let text = text(&Pem::make(&long, None, NOW).expect("made"));
-    assert!(text.contains("Subject: CN=pubshim\n"), "{text}");
-    assert!(text.contains(&format!("DNS:{long}, ")), "{text}");
-}
-
-#[test]
-fn it_is_kept_for_its_owner_alone() {
-    let (_above, folder) = folder();
-    let kept = folder.certificate("Example.ORG", NOW).expect("made");
-    assert_eq!(kept.file.file_name().expect("a name"), "example.org.pem");
-    assert_eq!(mode(&kept.file), 0o600);
-    let parent = kept.file.parent().expect("a folder");
-    assert_eq!(mode(parent), 0o700);
-    let files = fs::read_dir(parent).expect("readable").count();
-    assert_eq!(files, 1, "nothing else is left");
-    assert_eq!(folder.domains(), ["example.org"]);
-    let again = folder.certificate("example.org", NOW).expect("read");
-    assert_eq!(print(&again), print(&kept));
-    let pem = fs::read(&kept.file).expect("readable");
-    assert!(X509::from_pem(&pem).is_ok() && PKey::private_key_from_pem(&pem).is_ok());
-}
-
-#[test]
-fn an_expired_one_is_renewed_with_the_same_key() {
-    let (_above, folder) = folder();
-    let first = folder.certificate("localhost", NOW).expect("made");
-    let soon = folder.certificate("localhost", expires(&first) - DAY);
-    assert_eq!(print(&soon.expect("read")), print(&first), "a warning only");
-    let end = expires(&first);
-    let second = folder.certificate("localhost", end).expect("renewed");
-    assert_ne!(print(&second), print(&first));
-    assert!(second.pem.key().public_eq(&first.pem.key()));
-    assert_eq!(expires(&second), end + 824 * DAY);
-    assert_eq!(mode(&second.file), 0o600);
-    let read = folder.certificate("localhost", end).expect("read");
-    assert_eq!(print(&read), print(&second));
-}
-
-#[test]
-fn makers_at_the_same_time_agree() {
-    let (_above, folder) = folder();
-    let prints: Vec<_> = std::thread::scope(|scope| {
-        let make = || {
-            let kept = folder.certificate("localhost", NOW).expect("made");
-            print(&kept)
-        };
-        let makers: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
-        let prints = makers.into_iter().map(|maker| maker.join().expect("made"));
-        prints.collect()
-    });
-    assert!(prints.iter().all(|print| *print == prints[0]), "{prints:?}");
-}
-
-#[test]
-fn a_name_that_is_no_name_of_a_file() {
-    let long = format!("{}example.org", "a.".repeat(130));
-    for domain in [
-        "",
-        ".",
-        "..",
-        "../../etc/passwd",
-        "a/b",
-        "/etc/passwd",
-        ".ssh",
-        "-a",
-        "a\0b",
-        "a b",
-        "a\nb",
-        "a_b",
-        "[::1]",
-        "::1",
-        "*.example.org",
-        "a,DNS:b",
-        &long,
-        &"a".repeat(64),
-    ] {
-        assert_eq!(
-            file_domain(domain),
-            Err(CertificateError::NoDomain(domain.to_owned())),
-            "{domain:?}"
-        );
-    }
-    assert_eq!(
-        file_domain("münchen.Example").as_deref(),
-        Ok("xn--mnchen-3ya.example")
-    );
-    assert_eq!(file_domain("192.0.2.7").as_deref(), Ok("192.0.2.7"));
-    let (above, folder) = folder();
-    folder.certificate("../x", NOW).expect_err("refused");
-    assert_eq!(fs::read_dir(above.path()).expect("readable").count(), 0);
-}
-
-#[test]
-fn a_file_that_others_can_read_or_that_is_none() {
-    let (_above, folder) = folder();
-    let kept = folder.certificate("localhost", NOW).expect("made");
-    let refused = || {
-        format!(
-            "{:#}",
-            folder.certificate("localhost", NOW).expect_err("refused")
-        )
-    };
-    fs::set_permissions(&kept.file, fs::Permissions::from_mode(0o640)).expect("changed");
-    assert!(refused().contains("can be read by others"), "{}", refused());
-    fs::set_permissions(&kept.file, fs::Permissions::from_mode(0o600)).expect("changed");
-    fs::write(&kept.file, "-----BEGIN").expect("written");
-    let error = refused();
-    assert!(
-        error.contains("localhost.pem holds no PEM certificate"),
-        "{error}"
-    );
-    assert!(error.contains("delete the file"), "{error}");
-}
 
 /// Settings with this state folder.
 fn settings(state: &Path, client_tls: ClientTls) -> Settings {
@@ -214,15 +32,16 @@ fn those_there_are_and_those_there_must_be() {
     fs::write(state.path().join("notes.pem~"), "").expect("written");
     let certificates =
         Certificates::open(&settings(state.path(), ClientTls::Auto)).expect("opened");
-    let domains = certificates.domains();
+    let domains = &certificates.domains;
     let expected = [
         "localhost",
         "münchen.example",
         "xn--mnchen-3ya.example",
         "example.net",
     ];
-    assert_eq!(domains, expected);
+    assert_eq!(domains[..], expected);
     assert!(certificates.depend_on_name() && certificates.has("Example.NET"));
+    assert!(certificates.has("example.net."), "the dot that ends it");
     assert!(!certificates.has("example.org"));
     assert!(
         certificates.acceptor("example.org").is_some(),
@@ -245,7 +64,7 @@ fn a_folder_that_cannot_be_written() {
     // Root may write everywhere, but not into a file.
     let state = above.path().join("state");
     let certificates = Certificates::open(&settings(&state, ClientTls::Auto)).expect("a warning");
-    assert!(certificates.domains().is_empty());
+    assert!(certificates.domains.is_empty());
     assert!(certificates.acceptor("localhost").is_none());
     for client_tls in [ClientTls::Offer, ClientTls::Require] {
         let error = Certificates::open(&settings(&state, client_tls)).err();
@@ -272,7 +91,7 @@ fn files_of_ones_own() {
     let folder = tempfile::tempdir().expect("folder");
     let [certificate, key, other] =
         ["cert.pem", "key.pem", "other.pem"].map(|name| folder.path().join(name));
-    let pem = Pem::make("example.org", None, NOW).expect("made");
+    let pem = make("example.org", None, NOW).expect("made");
     fs::write(&certificate, pem.certificate().to_pem().expect("PEM")).expect("written");
     let traditional = pem
         .key()
@@ -282,7 +101,7 @@ fn files_of_ones_own() {
     fs::write(&key, traditional).expect("written");
     fs::write(
         &other,
-        Pem::make("a.b", None, NOW)
+        make("a.b", None, NOW)
             .and_then(|pem| Ok(pem.text()?))
             .expect("made"),
     )
@@ -300,6 +119,12 @@ fn files_of_ones_own() {
         .identity()
         .expect("for TLS, whatever form the key has");
     read(&other, &other).expect("both in one file");
+    let names = ["*.example.org".to_owned()];
+    let wild = rcgen::generate_simple_self_signed(names).expect("made");
+    let text = wild.cert.pem() + &wild.signing_key.serialize_pem();
+    fs::write(&other, text).expect("written");
+    let wild = read(&other, &other).expect("for several domains");
+    assert_eq!(wild.domains(), ["*.example.org"]);
     let missing = folder.path().join("missing.pem");
     for (certificate, key, expected) in [
         (&missing, &key, "cannot read --cert "),
@@ -322,4 +147,111 @@ fn files_of_ones_own() {
     fs::write(&key, encrypted.expect("PEM")).expect("written");
     let error = read(&certificate, &key).expect_err("encrypted");
     assert!(error.contains("is locked with a password"), "{error}");
+}
+
+#[test]
+fn a_folder_that_others_can_write() {
+    let state = tempfile::tempdir().expect("folder");
+    let folder = Folder::new(Some(state.path())).expect("a folder");
+    folder.certificate("localhost", NOW).expect("made");
+    fs::set_permissions(state.path(), fs::Permissions::from_mode(0o770)).expect("changed");
+    let certificates =
+        Certificates::open(&settings(state.path(), ClientTls::Auto)).expect("a warning");
+    assert!(certificates.domains.is_empty());
+    let error = Certificates::open(&settings(state.path(), ClientTls::Require)).err();
+    let error = format!("{:#}", error.expect("an error"));
+    assert!(error.contains("can be written by others"), "{error}");
+    assert!(error.contains("chmod go-w"), "{error}");
+    // Whoever had looked for it before it came does not use it either.
+    let error = folder.certificate("example.org", NOW).expect_err("refused");
+    let error = format!("{error:#}");
+    assert!(error.contains("can be written by others"), "{error}");
+    assert!(!state.path().join("example.org.pem").exists());
+}
+
+/// A state folder with certificates for `localhost` and two domains, of which the last is not asked for.
+fn state() -> tempfile::TempDir {
+    let state = tempfile::tempdir().expect("folder");
+    let folder = Folder::new(Some(state.path())).expect("a folder");
+    for domain in ["localhost", "münchen.example", "example.net"] {
+        folder.certificate(domain, super::now()).expect("made");
+    }
+    state
+}
+
+#[test]
+fn a_broken_one_takes_nothing_from_the_others() {
+    for name in ["localhost", "xn--mnchen-3ya.example", "example.net"] {
+        let state = state();
+        let file = state.path().join(format!("{name}.pem"));
+        fs::write(&file, "-----BEGIN").expect("written");
+        let open = |client_tls| Certificates::open(&settings(state.path(), client_tls));
+        let auto = open(ClientTls::Auto).expect("warnings");
+        for other in ["localhost", "xn--mnchen-3ya.example", "example.net"] {
+            assert_eq!(auto.has(other), other != name, "{other} without {name}");
+            let is_listed = auto.domains.iter().any(|domain| domain == other);
+            assert_eq!(is_listed, other != name, "{other} without {name}");
+        }
+        assert!(auto.depend_on_name());
+        for client_tls in [ClientTls::Offer, ClientTls::Require] {
+            let result = open(client_tls);
+            if name == "example.net" {
+                result.expect("nobody asks for it");
+                continue;
+            }
+            let error = format!("{:#}", result.err().expect("an error"));
+            assert!(error.contains("--client-tls needs"), "{error}");
+            assert!(error.contains(&format!("{name}.pem holds no")), "{error}");
+        }
+    }
+}
+
+#[test]
+fn one_that_tls_does_not_take_is_not_promised() {
+    let state = state();
+    let key = openssl::rsa::Rsa::generate(512).and_then(PKey::from_rsa);
+    let weak = make("example.net", Some(key.expect("a weak key")), super::now());
+    let text = weak.and_then(|pem| Ok(pem.text()?)).expect("PEM");
+    fs::write(state.path().join("example.net.pem"), text).expect("written");
+    let settings = settings(state.path(), ClientTls::Auto);
+    let certificates = Certificates::open(&settings).expect("a warning");
+    assert!(!certificates.has("example.net"));
+    let is_promised = certificates.domains.iter().any(|it| it == "example.net");
+    assert!(!is_promised, "{:?}", certificates.domains);
+    assert!(certificates.has("localhost"));
+}
+
+#[test]
+fn the_only_one_is_found_by_its_name() {
+    let state = tempfile::tempdir().expect("folder");
+    fs::write(state.path().join("localhost.pem"), "-----BEGIN").expect("written");
+    let mut settings = settings(state.path(), ClientTls::Auto);
+    settings.session.domains = vec!["example.org".to_owned()];
+    let certificates = Certificates::open(&settings).expect("a warning");
+    assert!(certificates.depend_on_name());
+    assert!(certificates.acceptor("example.org").is_some());
+    assert!(certificates.acceptor("elsewhere.org").is_none());
+}
+
+#[test]
+fn whom_sessions_offer_starttls() {
+    let state = state();
+    let mut settings = settings(state.path(), ClientTls::Auto);
+    let told = |settings: &Settings| {
+        let mut options = settings.session.clone();
+        let certificates = Certificates::open(settings).expect("opened");
+        certificates.tell(&mut options);
+        (options.client_tls, options.certified)
+    };
+    let (client_tls, certified) = told(&settings);
+    assert_eq!(client_tls, ClientTls::Auto);
+    assert!(certified.contains(&"example.net".to_owned()));
+    let file = state.path().join("example.net.pem");
+    settings.certificate = Some(CertificateFiles {
+        certificate: file.clone(),
+        key: file,
+    });
+    assert_eq!(told(&settings).0, ClientTls::Offer);
+    settings.session.client_tls = ClientTls::Require;
+    assert_eq!(told(&settings).0, ClientTls::Require);
 }

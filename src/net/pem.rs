@@ -1,4 +1,4 @@
-//! A certificate with its key, as files hold them.
+//! A certificate with its key, as files hold them: for clients, or for servers.
 
 use std::cmp::Ordering;
 use std::fs;
@@ -12,8 +12,10 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
-use super::{DAY, make};
 use crate::config::CertificateFiles;
+
+/// Seconds of a day.
+pub(super) const DAY: i64 = 24 * 60 * 60;
 
 /// A certificate, those that vouch for it, and its key.
 #[derive(Debug)]
@@ -24,17 +26,13 @@ pub(super) struct Pem {
 }
 
 impl Pem {
-    /// A new certificate for `domain`, with this key or a new one.
-    pub(super) fn make(domain: &str, key: Option<PKey<Private>>, now: i64) -> anyhow::Result<Self> {
-        let mut serial = [0; 16];
-        getrandom::fill(&mut serial)
-            .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
-        let key = key.map_or_else(make::key, Ok)?;
-        Ok(Self {
-            certificate: make::certificate(domain, &key, now, serial)?,
+    /// A certificate for which nobody vouches, and its key.
+    pub(super) fn new(certificate: X509, key: PKey<Private>) -> Self {
+        Self {
+            certificate,
             vouchers: Vec::new(),
             key,
-        })
+        }
     }
 
     /// Reads the files that two options name.
@@ -120,7 +118,7 @@ impl Pem {
         unix(self.certificate.not_after())
     }
 
-    /// The domains it is for; none that stands for several.
+    /// The domains it is for, among them such as stand for several (`*.example.org`).
     pub(super) fn domains(&self) -> Vec<String> {
         let names = self.certificate.subject_alt_names();
         let names = names.iter().flatten().filter_map(|name| name.dnsname());
@@ -132,7 +130,6 @@ impl Pem {
                 common.filter_map(|entry| Some(entry.data().to_string().ok()?.to_lowercase()));
             domains.extend(common);
         }
-        domains.retain(|domain| !domain.contains('*'));
         domains
     }
 
@@ -142,6 +139,15 @@ impl Pem {
         let bytes: Vec<_> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
         Ok(bytes.join(":"))
     }
+}
+
+/// A certificate of the user's and its key, for TLS. Errors name the file and the option, of which the first names the
+/// certificate and the second the key.
+pub(super) fn identity(
+    files: &CertificateFiles,
+    [option, key_option]: [&str; 2],
+) -> anyhow::Result<native_tls::Identity> {
+    Pem::read(files, option, key_option)?.identity()
 }
 
 /// The first key in a file, in any of the forms that OpenSSL writes; what is wrong with it, as the end of a sentence.
