@@ -221,10 +221,16 @@ fn certificates_are_made_and_shown() {
     let output = pubshim(&["cert", &option, "example.org", "München.example"], &[]);
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
-    for name in ["example.org", "xn--mnchen-3ya.example"] {
+    for (shown, name) in [
+        ("example.org", "example.org"),
+        (
+            "münchen.example (xn--mnchen-3ya.example)",
+            "xn--mnchen-3ya.example",
+        ),
+    ] {
         let file = state.join(format!("{name}.pem"));
         let facts = format!(
-            "{name}\n  file         {}\n  SHA-256      {}\n  valid until  20",
+            "{shown}\n  file         {}\n  SHA-256      {}\n  SHA-1        ",
             file.display(),
             fingerprint(&file)
         );

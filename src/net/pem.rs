@@ -17,6 +17,9 @@ use crate::config::CertificateFiles;
 /// Seconds of a day.
 pub(super) const DAY: i64 = 24 * 60 * 60;
 
+/// How the first line of a key ends.
+const KEY: &[u8] = b"PRIVATE KEY-----";
+
 /// A certificate, those that vouch for it, and its key.
 #[derive(Debug)]
 pub(super) struct Pem {
@@ -51,7 +54,12 @@ impl Pem {
             fs::read(file.1).with_context(|| format!("cannot read {}", shown(file)))
         };
         let (certificate_pem, key_pem) = (read(certificate)?, read(key)?);
-        Self::parse(&certificate_pem, &key_pem, &shown(certificate), &shown(key))
+        let read = Self::parse(&certificate_pem, &key_pem, &shown(certificate), &shown(key));
+        let is_elsewhere = key == certificate && memchr::memmem::find(&key_pem, KEY).is_none();
+        match is_elsewhere {
+            true => read.with_context(|| format!("name the file of the key with {key_option}")),
+            false => read,
+        }
     }
 
     /// Reads what stands in files; the errors call them so.
@@ -133,11 +141,13 @@ impl Pem {
         domains
     }
 
-    /// Its SHA-256, as clients show it.
-    pub(super) fn fingerprint(&self) -> Result<String, ErrorStack> {
-        let digest = self.certificate.digest(MessageDigest::sha256())?;
-        let bytes: Vec<_> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-        Ok(bytes.join(":"))
+    /// Its SHA-256 and SHA-1, as clients show them.
+    pub(super) fn fingerprints(&self) -> Result<[String; 2], ErrorStack> {
+        let sha256 = self.certificate.digest(MessageDigest::sha256())?;
+        let sha1 = self.certificate.digest(MessageDigest::sha1())?;
+        let with_colons: Vec<_> = sha256.iter().map(|byte| format!("{byte:02X}")).collect();
+        let plain: Vec<_> = sha1.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok([with_colons.join(":"), plain.concat()])
     }
 }
 
@@ -152,7 +162,7 @@ pub(super) fn identity(
 
 /// The first key in a file, in any of the forms that OpenSSL writes; what is wrong with it, as the end of a sentence.
 fn read_key(pem: &[u8]) -> Result<PKey<Private>, &'static str> {
-    if memchr::memmem::find(pem, b"PRIVATE KEY-----").is_none() {
+    if memchr::memmem::find(pem, KEY).is_none() {
         return Err("holds no PEM key");
     }
     let mut is_locked = false;

@@ -1,5 +1,6 @@
 //! `pubshim cert`: makes certificates, and tells how clients come to accept them.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use time::OffsetDateTime;
@@ -29,8 +30,12 @@ pub fn cert(settings: &Settings, asked: &[String]) -> anyhow::Result<()> {
     let mut text = String::new();
     let mut last = None;
     let mut is_new = false;
+    let mut seen = HashSet::new();
     for domain in &domains {
         let domain = file_domain(domain)?;
+        if !seen.insert(domain.clone()) {
+            continue;
+        }
         let kept = folder.certificate(&domain, now())?;
         text += &facts(&domain, &kept.file, &kept.pem)?;
         is_new |= kept.is_new;
@@ -55,12 +60,27 @@ fn given(files: &CertificateFiles, pem: &Pem) -> anyhow::Result<String> {
     ))
 }
 
+/// A domain as people write it, and if that is another one, as DNS knows it.
+fn in_both_scripts(domain: &str) -> String {
+    match idna::domain_to_unicode(domain) {
+        (unicode, Ok(())) if unicode != domain => format!("{unicode} ({domain})"),
+        _ => domain.to_owned(),
+    }
+}
+
 fn facts(domain: &str, file: &Path, pem: &Pem) -> anyhow::Result<String> {
-    let expires = OffsetDateTime::from_unix_timestamp(pem.expires()?)?.date();
+    let expires = pem.expires()?;
+    let is_over = if expires <= now() {
+        ", so no client accepts it"
+    } else {
+        ""
+    };
+    let expires = OffsetDateTime::from_unix_timestamp(expires)?.date();
+    let [sha256, sha1] = pem.fingerprints()?;
     Ok(format!(
-        "{domain}\n  file         {}\n  SHA-256      {}\n  valid until  {expires}\n\n",
-        file.display(),
-        pem.fingerprint()?
+        "{}\n  file         {}\n  SHA-256      {sha256}\n  SHA-1        {sha1}\n  valid until  {expires}{is_over}\n\n",
+        in_both_scripts(domain),
+        file.display()
     ))
 }
 
@@ -69,7 +89,7 @@ fn advice(domain: &str, file: &Path) -> String {
     let file = file.display();
     format!(
         "How a client comes to accept one, here that for {domain}:\n\n\
-         \x20 Profanity  asks at the first login: compare the fingerprint, then /tls always\n\
+         \x20 Profanity  asks at the first login: compare the SHA-1, then /tls always\n\
          \x20 Gajim      asks at the first login: look at the certificate, then accept it\n\
          \x20 Dino       accepts only what the system trusts, so not this one: pubshim needs a certificate from an\n\
          \x20            authority, named with --cert\n\
@@ -80,7 +100,7 @@ fn advice(domain: &str, file: &Path) -> String {
          \x20            security = security._replace(ssl_context_factory=lambda: context)\n\
          \x20 others     if they use OpenSSL or Go: SSL_CERT_FILE={file} before the command,\n\
          \x20            which then trusts nothing else\n\n\
-         Do not add it to the certificates of the system: its key lies in the same file, in your home folder, and\n\
-         whoever comes to read that could pose as {domain} to every program.\n"
+         Do not add it to the certificates of the system: its key lies in the same file, and whoever comes to read\n\
+         that could pose as {domain} to every program.\n"
     )
 }

@@ -42,7 +42,9 @@ impl Folder {
     ///
     /// When there is none to be, or others could put something into it.
     pub(super) fn new(path: Option<&Path>) -> anyhow::Result<Self> {
-        let path = path.ok_or(CertificateError::NoFolder)?.to_owned();
+        let path = path.ok_or(CertificateError::NoFolder)?;
+        // It is shown to be copied into the settings of clients.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let folder = Self { path };
         folder.check()?;
         Ok(folder)

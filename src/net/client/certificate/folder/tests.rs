@@ -22,7 +22,8 @@ fn text(pem: &Pem) -> String {
 }
 
 fn print(kept: &Kept) -> String {
-    kept.pem.fingerprint().expect("a fingerprint")
+    let [sha256, _] = kept.pem.fingerprints().expect("fingerprints");
+    sha256
 }
 
 fn expires(kept: &Kept) -> i64 {
