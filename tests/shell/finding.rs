@@ -259,6 +259,28 @@ fn a_resolver_that_is_silent() {
 }
 
 #[test]
+fn a_resolver_that_drops_one_of_the_questions() {
+    let certificate = Certificate::of(DOMAIN);
+    for (dropped, known) in [(DIRECT, START_TLS), (START_TLS, DIRECT)] {
+        let alive = match known == DIRECT {
+            true => certificate.direct("alive"),
+            false => certificate.start_tls("alive"),
+        };
+        let zone = [
+            (known, srv(1, alive.port)),
+            ("here.shakespeare.lit", HERE),
+            (DOMAIN, NOBODY),
+        ];
+        let dns = Dns::silent_about(dropped, &zone);
+        let shim = Shim::start(&[&dns.option(), &certificate.option(), "--connect-timeout=2s"]);
+        let mut client = shim.connect();
+        client.send(&header("to='shakespeare.lit'"));
+        let seen = client.wait("</stream:features>");
+        assert!(seen.contains("id='alive'"), "{seen}");
+    }
+}
+
+#[test]
 fn a_resolver_that_is_not_there() {
     let nowhere = format!("--nameserver=127.0.0.1:{}", free_port());
     let told = refused(DOMAIN, &[&nowhere, "--connect-timeout=2s"]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::either::Either;
 
 use super::facts::Facts;
@@ -15,12 +15,12 @@ use super::names::{Names, addresses_by_system};
 use super::proxy;
 use super::race::{Until, race};
 use super::route::{Credentials, Route, Tried, to_host};
-use super::targets::{Plan, Service, Target, place, plan};
+use super::targets::{Plan, Target, place, plan};
 use super::tls::{self, SecureStream, ServerTls};
 use crate::config::{ProxyAddress, ServerAddress, Settings};
 use crate::session::{Compress, Policy, Reached, Security, ServerFacts};
 
-/// How long DNS may take to say which servers a domain has; less if all is to be done in less than three times that.
+/// How long DNS may take to say where a domain has one of its services; less if all is to be done in less than three times that.
 const LOOKUP: Duration = Duration::from_secs(5);
 /// Addresses of the proxy that are tried.
 const MOST_OF_PROXY: usize = 8;
@@ -161,10 +161,8 @@ impl Connector {
         let plan = match is_address || self.proxy.is_some() {
             true => Plan::of(Target::of_domain(&host)),
             false => {
-                let asked = timeout(self.timeout.min(3 * LOOKUP) / 3, self.names.services(&host));
-                let [direct, start_tls] = asked.await.unwrap_or_else(|_| {
-                    [(); 2].map(|()| Service::Failed("the DNS server does not answer".to_owned()))
-                });
+                let limit = self.timeout.min(3 * LOOKUP) / 3;
+                let [direct, start_tls] = self.names.services(&host, limit).await;
                 plan(&host, direct, start_tls, draw)?
             }
         };
