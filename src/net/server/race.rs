@@ -110,6 +110,7 @@ fn no_answer(within: Until) -> String {
 #[cfg(test)]
 mod tests {
     use socket2::{Domain, Socket, Type};
+    use tokio::time::MissedTickBehavior;
 
     use super::*;
 
@@ -166,9 +167,10 @@ mod tests {
     async fn three_at_once_and_no_more() {
         let ips = [11, 12, 13, 14, 15].map(|last| IpAddr::from([127, 0, 0, last]));
         let (port, _kept) = silent(IpAddr::from([0; 4]));
-        let until = Until::in_(Duration::from_millis(1500));
+        let until = Until::in_(Duration::from_secs(3));
         let mut race = std::pin::pin!(race(&ips, port, until, |_| false));
-        let mut ticks = tokio::time::interval(STAGGER / 10);
+        let mut ticks = tokio::time::interval(STAGGER / 2);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut most = 0;
         let error = loop {
             tokio::select! {
@@ -177,7 +179,7 @@ mod tests {
             }
         };
         assert_eq!(most, MOST_AT_ONCE, "{error}");
-        let waited = ["750 ms", "750 ms", "2 s", "2 s", "2 s"];
+        let waited = ["750 ms", "750 ms", "3 s", "3 s", "3 s"];
         let parts: Vec<_> = error.split(", ").collect();
         assert_eq!(parts.len(), ips.len(), "{error}");
         for ((part, ip), time) in parts.into_iter().zip(ips).zip(waited) {

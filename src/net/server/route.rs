@@ -287,6 +287,7 @@ mod tests {
     fn one_that_failed_is_said_with_its_advice() {
         let only = target("a", Security::StartTls);
         let mut route = route(std::slice::from_ref(&only));
+        assert_eq!(route.next().as_ref(), Some(&only));
         route.failed(&only, Tried::new("cannot connect", "is it there?"));
         assert_eq!(route.report(), "a:5222: cannot connect; is it there?");
     }
