@@ -15,7 +15,7 @@ use crate::config::Settings;
 const A_SESSION: u64 = 2;
 /// An address clients connect to, and what [`Spare`] holds for it.
 const A_LISTENER: u64 = 2;
-/// For the log, for DNS, and for sessions that try several addresses of their server at once.
+/// For the log, for DNS, and for sessions that try several addresses of their server at once, three at the most.
 const RESERVE: u64 = 64;
 
 /// How many sessions there may be: `--max-sessions`, or less if the system allows too few open files, and then the

@@ -89,8 +89,9 @@ pub(super) fn poll_read<S: AsyncRead + Unpin>(
         let Poll::Ready(result) = Pin::new(stream).poll_read(cx, &mut buf) else {
             return false;
         };
-        // The other side is there, and says what nobody can read.
-        let is_wrong_data = matches!(&result, Err(error) if error.kind() == ErrorKind::InvalidData);
+        // The server is there, and says what nobody can read, or that it does not want us.
+        let is_wrong_data = leg == Leg::Server
+            && matches!(&result, Err(error) if error.kind() == ErrorKind::InvalidData);
         has_ended = result.is_err() || buf.filled().is_empty();
         match (is_over, has_ended) {
             (true, _) => {}
@@ -173,7 +174,7 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
-    use crate::session::Seed;
+    use crate::session::{Output, Seed};
 
     /// Takes it in parts, and holds it until it was asked twice to flush.
     #[derive(Default)]
@@ -206,6 +207,40 @@ mod tests {
         fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
             Poll::Ready(Ok(()))
         }
+    }
+
+    /// Reads what is no data.
+    struct Wrong;
+
+    impl AsyncRead for Wrong {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::Error::new(ErrorKind::InvalidData, "wrong")))
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_client_is_not_said_of_the_server() {
+        let now = Duration::ZERO;
+        let mut session = Session::new(Arc::default(), Seed([0; 32]), now);
+        let mut half = Half::new(Some(Wrong));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(poll_read(
+            &mut half,
+            &mut session,
+            Leg::Client,
+            &mut cx,
+            now
+        ));
+        let told = String::from_utf8_lossy(session.outgoing(Leg::Client));
+        assert!(!told.contains("remote-connection-failed"), "{told}");
+        let logged = std::iter::from_fn(|| session.poll()).any(
+            |output| matches!(output, Output::Log(event) if event.to_string().contains("wrong")),
+        );
+        assert!(!logged);
     }
 
     #[test]

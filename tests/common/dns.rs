@@ -108,8 +108,16 @@ pub(crate) struct Dns {
 impl Dns {
     /// One that knows these names.
     pub(crate) fn of(zone: &[(&'static str, Data)]) -> Self {
+        Self::silent_about("", zone)
+    }
+
+    /// One that knows these names, and drops questions for that one.
+    pub(crate) fn silent_about(dropped: &'static str, zone: &[(&'static str, Data)]) -> Self {
         let zone = zone.to_vec();
         Self::answering(move |question| {
+            if question.name == dropped {
+                return None;
+            }
             let named = zone.iter().filter(|(name, _)| *name == question.name);
             let data: Vec<_> = named.map(|(_, data)| data.clone()).collect();
             let code = if data.is_empty() { NO_SUCH_NAME } else { 0 };

@@ -169,21 +169,117 @@ fn starttls_targets_of_no_use_are_said_to_the_last() {
 }
 
 #[test]
+fn silent_targets_are_said_before_the_login_is_over() {
+    let servers = [(); 8].map(|()| Server::by_hand());
+    let ports = servers.each_ref().map(|(server, _)| server.port);
+    let mut zone = vec![("here.shakespeare.lit", HERE)];
+    for (priority, port) in (1..).zip(ports) {
+        zone.push((START_TLS, srv(priority, port)));
+    }
+    let dns = Dns::of(&zone);
+    let told = refused(
+        DOMAIN,
+        &[&dns.option(), "--connect-timeout=1s", "--login-timeout=60s"],
+    );
+    let places = [0, 1].map(|n: usize| format!("here.shakespeare.lit:{}: ", ports[n]));
+    assert_in_order(
+        &told,
+        &[
+            &places[0],
+            "said nothing",
+            &places[1],
+            "said nothing",
+            "not tried",
+        ],
+    );
+}
+
+/// It answers the first look only, and who looks again must not take the others' time, nor forget why it looks.
+#[test]
+fn why_a_certificate_is_refused_is_said_without_a_second_look() {
+    let acceptor = Certificate::of("montague.lit").acceptor;
+    let mut connections = Vec::new();
+    let other = Server::start(move |stream| match connections.is_empty() {
+        true => connections.extend(acceptor.accept(stream).err().map(|_| None)),
+        false => connections.push(Some(stream)),
+    });
+    let nobody = free_port();
+    let dns = Dns::of(&[
+        (DIRECT, srv(1, other.port)),
+        (DIRECT, srv(2, nobody)),
+        ("here.shakespeare.lit", HERE),
+    ]);
+    let told = refused(DOMAIN, &[&dns.option(), "--connect-timeout=1s"]);
+    assert_in_order(
+        &told,
+        &[
+            &other.port.to_string(),
+            "nobody vouches for the server",
+            &nobody.to_string(),
+            "refused",
+        ],
+    );
+}
+
+#[test]
+fn who_is_left_and_reached_is_in_the_log() {
+    let certificate = Certificate::of(DOMAIN);
+    let (nobody, alive) = (free_port(), certificate.start_tls("alive"));
+    let closing = Server::start(drop);
+    let dns = Dns::of(&[
+        (START_TLS, srv(1, nobody)),
+        (START_TLS, srv(2, closing.port)),
+        (START_TLS, srv(3, alive.port)),
+        ("here.shakespeare.lit", HERE),
+    ]);
+    let mut shim = Shim::start(&[&dns.option(), &certificate.option()]);
+    let mut client = shim.connect();
+    client.send(&header("to='shakespeare.lit'"));
+    client.wait("</stream:features>");
+    let places = [nobody, closing.port, alive.port].map(|it| format!("here.shakespeare.lit:{it}"));
+    for (left, next, why) in [(0, 1, "refused"), (1, 2, "without a word")] {
+        let line = shim.wait_for_log("is left for");
+        assert_in_order(&line, &["INFO", &places[left], &places[next], why]);
+    }
+    let line = shim.wait_for_log("reached here.shakespeare.lit");
+    assert_in_order(&line, &["DEBUG", &places[2]]);
+}
+
+/// Sends whoever comes to that port of the same host.
+fn leading_to(certificate: &Certificate, port: u16) -> Server {
+    let acceptor = certificate.acceptor.clone();
+    Server::start(move |stream| {
+        let mut server = Peer::over(acceptor.accept(stream).unwrap());
+        server.wait("version='1.0'");
+        server.send(&header("id='leading'"));
+        server.send(&format!(
+            "<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>\
+             here.shakespeare.lit:{port}</see-other-host></stream:error></stream:stream>"
+        ));
+    })
+}
+
+#[test]
+fn nobody_follows_a_server_whose_certificate_was_not_checked() {
+    let certificate = Certificate::of("montague.lit");
+    let alive = certificate.direct("alive");
+    let leading = leading_to(&certificate, alive.port);
+    let dns = Dns::of(&[
+        (DIRECT, srv(1, leading.port)),
+        ("here.shakespeare.lit", HERE),
+    ]);
+    let told = refused(DOMAIN, &[&dns.option(), "--danger-accept-invalid-certs"]);
+    let option = format!("--server here.shakespeare.lit:{}", alive.port);
+    assert_in_order(&told, &["--danger-accept-invalid-certs", &option]);
+}
+
+#[test]
 fn a_server_that_names_another_host() {
     let certificate = Certificate::of(DOMAIN);
     let alive = certificate.direct("alive");
     let nobody = free_port();
     for (port, is_there) in [(alive.port, true), (nobody, false)] {
-        let acceptor = certificate.acceptor.clone();
-        let leading = Server::start(move |stream| {
-            let mut server = Peer::over(acceptor.accept(stream).unwrap());
-            server.wait("version='1.0'");
-            server.send(&header("id='leading'"));
-            server.send(&format!(
-                "<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>\
-                 here.shakespeare.lit:{port}</see-other-host></stream:error></stream:stream>"
-            ));
-        });
+        let leading = leading_to(&certificate, port);
         let dns = Dns::of(&[
             (DIRECT, srv(1, leading.port)),
             (DIRECT, srv(2, alive.port)),
@@ -256,6 +352,28 @@ fn a_resolver_that_is_silent() {
             "--server",
         ],
     );
+}
+
+#[test]
+fn a_resolver_that_drops_one_of_the_questions() {
+    let certificate = Certificate::of(DOMAIN);
+    for (dropped, known) in [(DIRECT, START_TLS), (START_TLS, DIRECT)] {
+        let alive = match known == DIRECT {
+            true => certificate.direct("alive"),
+            false => certificate.start_tls("alive"),
+        };
+        let zone = [
+            (known, srv(1, alive.port)),
+            ("here.shakespeare.lit", HERE),
+            (DOMAIN, NOBODY),
+        ];
+        let dns = Dns::silent_about(dropped, &zone);
+        let shim = Shim::start(&[&dns.option(), &certificate.option(), "--connect-timeout=2s"]);
+        let mut client = shim.connect();
+        client.send(&header("to='shakespeare.lit'"));
+        let seen = client.wait("</stream:features>");
+        assert!(seen.contains("id='alive'"), "{seen}");
+    }
 }
 
 #[test]

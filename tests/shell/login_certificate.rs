@@ -2,12 +2,16 @@
 //! alone; here pubshim runs in this process, on a TCP socket.
 
 use std::fs;
+use std::io::Read as _;
+use std::net::Shutdown;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use openssl::pkey::PKey;
-use openssl::ssl::{NameType, SslAcceptor, SslMethod, SslVerifyMode, SslVersion};
+use openssl::ssl::{
+    HandshakeError, NameType, SslAcceptor, SslAcceptorBuilder, SslMethod, SslVerifyMode, SslVersion,
+};
 use openssl::symm::Cipher;
 use openssl::x509::X509;
 use pubshim::config::{CertificateFiles, ListenAddress, ServerAddress, Settings};
@@ -74,6 +78,22 @@ impl Files {
         settings
     }
 
+    /// TLS as servers do it that show the server's certificate.
+    fn acceptor(
+        &self,
+        newest: SslVersion,
+        verify: impl FnOnce(&mut SslAcceptorBuilder),
+    ) -> SslAcceptor {
+        let mut tls = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
+        tls.set_certificate(&self.certificate("server.crt"))
+            .unwrap();
+        tls.set_private_key(&PKey::private_key_from_der(&self.server_key).unwrap())
+            .unwrap();
+        tls.set_max_proto_version(Some(newest)).unwrap();
+        verify(&mut tls);
+        tls.build()
+    }
+
     fn certificate(&self, name: &str) -> X509 {
         let pem = fs::read(self.path().join(name)).unwrap();
         X509::from_pem(&pem).unwrap()
@@ -90,14 +110,9 @@ struct Seen {
 
 /// A server that asks for a certificate, takes any, and sends what it saw; also of those who went in the handshake.
 fn asking(files: &Files, direct: bool, newest: SslVersion) -> (Server, Receiver<Seen>) {
-    let mut tls = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
-    tls.set_certificate(&files.certificate("server.crt"))
-        .unwrap();
-    tls.set_private_key(&PKey::private_key_from_der(&files.server_key).unwrap())
-        .unwrap();
-    tls.set_max_proto_version(Some(newest)).unwrap();
-    tls.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
-    let tls = tls.build();
+    let tls = files.acceptor(newest, |tls| {
+        tls.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
+    });
     let (sender, seen) = channel();
     let server = Server::start(move |stream| {
         let mut plain = Peer::new(stream);
@@ -124,11 +139,22 @@ fn asking(files: &Files, direct: bool, newest: SslVersion) -> (Server, Receiver<
 
 /// What the server saw first of a client that asks for `domain`, and what the client was told.
 fn connect(
-    mut settings: Settings,
+    settings: Settings,
     (server, seen): &(Server, Receiver<Seen>),
     direct: bool,
     domain: &str,
 ) -> (Option<Seen>, String) {
+    let told = told(settings, server, direct, domain);
+    // All that was to be seen is: the client's stream has ended.
+    let seen = match told.contains("host-unknown") {
+        true => seen.try_recv().ok(),
+        false => Some(seen.recv_timeout(PATIENCE).unwrap()),
+    };
+    (seen, told)
+}
+
+/// What a client that asks for `domain` was told.
+fn told(mut settings: Settings, server: &Server, direct: bool, domain: &str) -> String {
     settings.server = Some(ServerAddress {
         security: match direct {
             true => Security::DirectTls,
@@ -148,12 +174,7 @@ fn connect(
     drop(client);
     stop.cancel();
     runtime.block_on(running).unwrap().unwrap();
-    // All that was to be seen is: the client's stream has ended.
-    let seen = match told.contains("host-unknown") {
-        true => seen.try_recv().ok(),
-        false => Some(seen.recv_timeout(PATIENCE).unwrap()),
-    };
-    (seen, told)
+    told
 }
 
 #[test]
@@ -183,6 +204,39 @@ fn none_is_shown_without_the_option() {
     settings.login_certificate = None;
     let (seen, _) = connect(settings, &server, true, "localhost");
     assert_eq!(seen.unwrap().certificate, None);
+}
+
+/// In TLS 1.3 a server says what it thinks of the user's certificate when the handshake is over for the other side.
+#[test]
+fn a_server_that_does_not_take_the_certificate() {
+    let files = Files::make();
+    for (shows, want) in [
+        (true, "did not take the certificate of --login-cert"),
+        (false, "name it with --login-cert"),
+    ] {
+        for newest in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+            let tls = files.acceptor(newest, |tls| {
+                tls.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+            });
+            let server = Server::start(move |stream| {
+                // All that has come was read, so that the alert is not lost when the connection is reset.
+                if let Err(HandshakeError::Failure(mut failed)) = tls.accept(stream) {
+                    let tcp = failed.get_mut();
+                    tcp.shutdown(Shutdown::Write).unwrap();
+                    let _ = tcp.read_to_end(&mut Vec::new());
+                }
+            });
+            let mut settings = files.settings("localhost", "user.crt", "user.key");
+            if !shows {
+                settings.login_certificate = None;
+            }
+            let told = told(settings, &server, true, "localhost");
+            // Before TLS 1.3 there is no alert that says so.
+            if shows || newest == SslVersion::TLS1_3 {
+                assert!(told.contains(want), "{newest:?}: {told}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::either::Either;
 
 use super::facts::Facts;
@@ -14,14 +14,17 @@ use super::names::{Names, addresses_by_system};
 use super::proxy;
 use super::race::{Until, race};
 use super::route::{Credentials, Route, Tried, to_host};
-use super::targets::{Plan, Service, Target, place, plan};
-use super::tls::{self, SecureStream, ServerTls};
+use super::secured::SecureStream;
+use super::targets::{Plan, Target, place, plan};
+use super::tls::{Limits, ServerTls};
 use crate::config::{ProxyAddress, ServerAddress, Settings};
 use crate::net::tcp::prepare;
 use crate::session::{Compress, Policy, Reached, Security, ServerFacts};
 
-/// How long DNS may take to say which servers a domain has; less if all is to be done in less than three times that.
+/// How long DNS may take to say where a domain has one of its services; less if all is to be done in less than three times that.
 const LOOKUP: Duration = Duration::from_secs(5);
+/// All servers of a session together may take so many times what one connection may.
+const ROUTE: u32 = 2;
 /// Addresses of the proxy that are tried.
 const MOST_OF_PROXY: usize = 8;
 
@@ -101,7 +104,7 @@ impl Connector {
         }
         let tcp = match stream {
             Either::Left(tcp) => tcp,
-            Either::Right(tls) => tls::tcp(tls),
+            Either::Right(tls) => tls.tcp(),
         };
         let is_here = |address: SocketAddr| address.ip().to_canonical().is_loopback();
         if self.proxy.is_none() && tcp.peer_addr().is_ok_and(is_here) {
@@ -121,9 +124,10 @@ impl Connector {
     /// Finds the servers of `domain` and connects to the first that can be reached. The error is a sentence for the
     /// user.
     pub(super) async fn connect(self: Arc<Self>, domain: String) -> Way {
-        let deadline = Instant::now() + self.timeout;
-        let route = Box::new(self.find(domain).await?);
-        self.go_on(route, deadline).await
+        let begun = Instant::now();
+        let plan = self.find(&domain).await?;
+        let route = Route::new(domain, plan, begun + ROUTE * self.timeout);
+        self.go_on(Box::new(route), begun).await
     }
 
     /// Connects to the next server of a session, as nothing came of the one that was reached.
@@ -133,48 +137,52 @@ impl Connector {
         reason: String,
     ) -> Way {
         route.failed_here(&reason);
-        let deadline = Instant::now() + self.timeout;
-        self.go_on(route, deadline).await
+        self.go_on(route, Instant::now()).await
     }
 
     /// Connects to the host where the server that was reached wants its users.
     pub(super) async fn connect_to(self: Arc<Self>, mut route: Box<Route>, host: String) -> Way {
-        route.turn_to(&host)?;
-        let deadline = Instant::now() + self.timeout;
-        self.go_on(route, deadline).await
+        route.turn_to(&host, self.verifies)?;
+        self.go_on(route, Instant::now()).await
     }
 
-    /// The way to the servers of `domain`.
-    async fn find(&self, domain: String) -> Result<Route, String> {
+    /// The servers of `domain`.
+    async fn find(&self, domain: &str) -> Result<Plan, String> {
         if let Some(server) = &self.server {
             let target = Target {
                 host: to_host(&server.host)?,
                 port: server.port,
                 security: server.security,
             };
-            return Ok(Route::new(domain, Plan::of(target)));
+            return Ok(Plan::of(target));
         }
-        let host = to_host(&domain)?;
+        let host = to_host(domain)?;
         let is_address = host.parse::<IpAddr>().is_ok();
         let plan = match is_address || self.proxy.is_some() {
             true => Plan::of(Target::of_domain(&host)),
             false => {
-                let asked = timeout(self.timeout.min(3 * LOOKUP) / 3, self.names.services(&host));
-                let [direct, start_tls] = asked.await.unwrap_or_else(|_| {
-                    [(); 2].map(|()| Service::Failed("the DNS server does not answer".to_owned()))
-                });
+                let limit = self.timeout.min(3 * LOOKUP) / 3;
+                let [direct, start_tls] = self.names.services(&host, limit).await;
                 plan(&host, direct, start_tls, draw)?
             }
         };
         tracing::debug!("servers to try: {plan}");
-        Ok(Route::new(domain, plan))
+        Ok(plan)
     }
 
-    /// Tries what is left, each for its share of the time.
-    async fn go_on(self: Arc<Self>, mut route: Box<Route>, deadline: Instant) -> Way {
-        while let Some(target) = route.next() {
-            let now = Instant::now();
-            let share = deadline.saturating_duration_since(now) / (route.left() + 1);
+    /// Tries what is left, each for its share of the time: that of one connection since `begun`, no more than the route
+    /// has left.
+    async fn go_on(self: Arc<Self>, mut route: Box<Route>, begun: Instant) -> Way {
+        // A second look at a certificate may have taken the time of one connection.
+        let ends = [route.until.min(begun + self.timeout), route.until];
+        let left = || {
+            let left = ends.map(|end| end.saturating_duration_since(Instant::now()));
+            left.into_iter().find(|left| !left.is_zero())
+        };
+        while let Some(left) = left()
+            && let Some(target) = route.next()
+        {
+            let share = left / (route.left() + 1);
             match self.reach(&mut route, &target, Until::in_(share)).await {
                 Ok(stream) => {
                     let reached = Reached {
@@ -182,13 +190,11 @@ impl Connector {
                         facts: self.facts(&route.domain),
                         has_more: route.has_more(),
                     };
+                    tracing::debug!("reached {target}");
                     route.reached(target);
                     return Ok((route, reached, stream));
                 }
-                Err(tried) => {
-                    tracing::debug!("{target} is of no use: {tried}");
-                    route.failed(&target, tried);
-                }
+                Err(tried) => route.failed(&target, tried),
             }
         }
         Err(route.report())
@@ -213,19 +219,15 @@ impl Connector {
         if target.security != Security::DirectTls {
             return Ok(Either::Left(tcp));
         }
-        let secure = self.start_tls(tcp, &route.domain, target.security);
-        let secured = match route.left() {
-            // It has a time-out of its own, and knows better why.
-            0 => Ok(secure.await),
-            _ => timeout_at(until.at, secure).await,
+        let limits = Limits {
+            handshake: match route.left() {
+                0 => Until::in_(self.timeout),
+                _ => until,
+            },
+            look: route.until,
         };
-        match secured {
-            Ok(secured) => secured.map_err(|reason| Tried::new(reason, "")),
-            Err(_) => Err(Tried::new(
-                format!("{target} did not finish its TLS handshake within {until}"),
-                "check the port, or name another server with --server",
-            )),
-        }
+        let secured = self.start_tls(tcp, &route.domain, target.security, limits);
+        secured.await.map_err(|reason| Tried::new(reason, ""))
     }
 
     /// Connects to an address of the target.
@@ -318,16 +320,22 @@ impl Connector {
         })
     }
 
-    /// Secures a connection whose server has agreed to STARTTLS.
+    /// Secures a connection whose server has agreed to STARTTLS, and whose route has until then.
     pub(super) async fn secure(
         self: Arc<Self>,
         stream: ServerStream,
         domain: String,
+        until: Instant,
     ) -> Result<ServerStream, String> {
         let Either::Left(tcp) = stream else {
             return Err("TLS was already up".to_owned());
         };
-        self.start_tls(tcp, &domain, Security::StartTls).await
+        let limits = Limits {
+            handshake: Until::in_(self.timeout),
+            look: until,
+        };
+        self.start_tls(tcp, &domain, Security::StartTls, limits)
+            .await
     }
 
     /// Secures a connection, checking the certificate against `domain` whatever host it leads to.
@@ -336,10 +344,11 @@ impl Connector {
         tcp: TcpStream,
         domain: &str,
         security: Security,
+        limits: Limits,
     ) -> Result<ServerStream, String> {
         // What a proxy leads to has no address here.
         let address = tcp.peer_addr().ok().filter(|_| self.proxy.is_none());
-        let secure = self.tls.secure(tcp, domain, security, address);
+        let secure = self.tls.secure(tcp, domain, security, address, limits);
         Ok(Either::Right(secure.await?))
     }
 }

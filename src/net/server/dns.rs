@@ -11,6 +11,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::{Name, RData};
 use hickory_resolver::{Resolver, TokioResolver};
+use tokio::time::timeout;
 
 use super::targets::{Record, Service};
 
@@ -22,6 +23,8 @@ const TRY: Duration = Duration::from_millis(1500);
 const TRIES_AGAIN: usize = 2;
 /// Answers kept for as long as they say they may be.
 const KEPT: u64 = 256;
+/// What is said of a server that is silent.
+const NO_ANSWER: &str = "the DNS server does not answer";
 
 /// Asks DNS servers; one for the whole program.
 pub(super) struct Dns {
@@ -56,17 +59,19 @@ impl Dns {
         self.chosen.is_some()
     }
 
-    /// What DNS says of `_xmpps-client` and `_xmpp-client` of a domain.
-    pub(super) async fn services(&self, domain: &str) -> [Service; 2] {
+    /// What DNS says of `_xmpps-client` and `_xmpp-client` of a domain, each of the two within `limit`: some networks
+    /// let only the one through.
+    pub(super) async fn services(&self, domain: &str, limit: Duration) -> [Service; 2] {
         let resolver = match self.resolver() {
             Ok(resolver) => resolver,
             Err(reason) => return [Service::Failed(reason.clone()), Service::Failed(reason)],
         };
         let (direct, start_tls) = tokio::join!(
-            service(&resolver, "_xmpps-client", domain),
-            service(&resolver, "_xmpp-client", domain),
+            timeout(limit, service(&resolver, "_xmpps-client", domain)),
+            timeout(limit, service(&resolver, "_xmpp-client", domain)),
         );
         [direct, start_tls]
+            .map(|said| said.unwrap_or_else(|_| Service::Failed(NO_ANSWER.to_owned())))
     }
 
     /// The addresses of a host, the better ones first; the error tells why there are none.
@@ -144,7 +149,7 @@ fn absolute(name: &str) -> Result<Name, String> {
 /// What went wrong, for the user.
 fn in_words(error: &NetError) -> String {
     match error {
-        NetError::Timeout => "the DNS server does not answer".to_owned(),
+        NetError::Timeout => NO_ANSWER.to_owned(),
         NetError::Dns(DnsError::ResponseCode(code)) => format!("the DNS server says: {code}"),
         _ if error.is_nx_domain() => "there is no such name in DNS".to_owned(),
         _ if error.is_no_records_found() => "the name has no address in DNS".to_owned(),

@@ -11,6 +11,7 @@
 //! | `proxy.rs` | the way through a SOCKS5 proxy |
 //! | `facts.rs` | what sessions have learned of servers |
 //! | `tls.rs` | secures it |
+//! | `secured.rs` | the leg that is secured |
 //! | `tls_failure.rs` | why that did not work, in the user's words |
 //! | `tls_probe.rs` | looks again at a certificate that was refused |
 //! | `tls_certificate.rs` | what may be printed of it |
@@ -27,6 +28,7 @@ mod proxy;
 mod race;
 pub(super) mod reaching;
 mod route;
+mod secured;
 mod targets;
 mod tls;
 mod tls_certificate;

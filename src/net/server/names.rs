@@ -1,6 +1,7 @@
 //! Names to servers and addresses.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use tokio::net::lookup_host;
 
@@ -23,9 +24,9 @@ impl Names {
         })
     }
 
-    /// What DNS says of `_xmpps-client` and `_xmpp-client` of a domain.
-    pub(super) async fn services(&self, domain: &str) -> [Service; 2] {
-        self.dns.services(domain).await
+    /// What DNS says of `_xmpps-client` and `_xmpp-client` of a domain, each of the two within `limit`.
+    pub(super) async fn services(&self, domain: &str, limit: Duration) -> [Service; 2] {
+        self.dns.services(domain, limit).await
     }
 
     /// The addresses of a host, the better ones first; the error tells why there are none.
@@ -51,7 +52,7 @@ impl Names {
     }
 
     /// Nothing is known of any: SRV records are not asked for.
-    pub(super) async fn services(&self, _: &str) -> [Service; 2] {
+    pub(super) async fn services(&self, _: &str, _: Duration) -> [Service; 2] {
         [Service::Unknown, Service::Unknown]
     }
 

@@ -1,18 +1,23 @@
 //! Several addresses of one host: the first that answers is taken (the idea of RFC 8305).
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 /// How long one address has for itself before the next is tried, too (RFC 8305 §5).
 const STAGGER: Duration = Duration::from_millis(250);
+/// Addresses tried at once: each needs a descriptor, and a session is counted with few of them.
+const MOST_AT_ONCE: usize = 3;
+/// How long the oldest of them has had when it is given up for another: each of them waited for the one before.
+const GIVEN_UP: Duration = Duration::from_millis(3 * 250);
 
 /// The end of a share of time.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Until {
     pub(super) at: Instant,
     share: Duration,
@@ -39,6 +44,7 @@ impl fmt::Display for Until {
 }
 
 /// Connects to the first of these addresses that answers and does not lead to pubshim itself; the others are given up.
+/// No more than three are waited for at once: the oldest is given up when a fourth begins.
 /// The error tells what came of each, in their order.
 pub(super) async fn race(
     addresses: &[IpAddr],
@@ -49,16 +55,29 @@ pub(super) async fn race(
     let mut waiting = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
     let mut results: Vec<(SocketAddr, Option<String>)> = Vec::new();
     let mut running = JoinSet::new();
+    let mut attempts = VecDeque::new();
+    let mut turn = Instant::now();
+    let mut is_turn = true;
     loop {
-        if let Some(address) = waiting.next() {
+        if is_turn && let Some(address) = waiting.next() {
+            attempts.retain(|(_, attempt): &(usize, AbortHandle)| !attempt.is_finished());
+            if attempts.len() == MOST_AT_ONCE
+                && let Some((oldest, attempt)) = attempts.pop_front()
+            {
+                attempt.abort();
+                results[oldest].1 = Some(no_answer(Until::in_(GIVEN_UP)));
+            }
             let number = results.len();
             results.push((address, None));
-            running.spawn(async move { (number, TcpStream::connect(address).await) });
+            let connecting = async move { (number, TcpStream::connect(address).await) };
+            attempts.push_back((number, running.spawn(connecting)));
+            turn = Instant::now() + STAGGER;
         }
         let next = match waiting.len() {
             0 => until.at,
-            _ => until.at.min(Instant::now() + STAGGER),
+            _ => until.at.min(turn),
         };
+        is_turn = true;
         match timeout_at(next, running.join_next()).await {
             Ok(Some(Ok((number, connected)))) => {
                 results[number].1 = Some(match connected {
@@ -67,8 +86,8 @@ pub(super) async fn race(
                     Err(error) => error.to_string(),
                 });
             }
-            // A task that was cut off: the program ends.
-            Ok(Some(Err(_))) => {}
+            // It was given up, or the program ends.
+            Ok(Some(Err(_))) => is_turn = false,
             Ok(None) => break,
             Err(_) if until.at <= Instant::now() => break,
             Err(_) => {}
@@ -77,16 +96,21 @@ pub(super) async fn race(
     if results.is_empty() {
         return Err("no address: it has none, or too many were tried".to_owned());
     }
-    let no_answer = || format!("no answer within {until}");
-    let results = results.into_iter();
-    let results = results
-        .map(|(address, failure)| format!("{address}: {}", failure.unwrap_or_else(no_answer)));
+    let results = results.into_iter().map(|(address, failure)| {
+        let failure = failure.unwrap_or_else(|| no_answer(until));
+        format!("{address}: {failure}")
+    });
     Err(results.collect::<Vec<_>>().join(", "))
+}
+
+fn no_answer(within: Until) -> String {
+    format!("no answer within {within}")
 }
 
 #[cfg(test)]
 mod tests {
     use socket2::{Domain, Socket, Type};
+    use tokio::time::MissedTickBehavior;
 
     use super::*;
 
@@ -125,6 +149,42 @@ mod tests {
         assert_eq!(peer, Ok(Some(ips[1])));
         let took = start.elapsed();
         assert!(took >= STAGGER && took < PATIENCE / 2, "{took:?}");
+    }
+
+    /// How many connections to this port are being made, to others than the one that fills the queue.
+    fn being_made(port: u16) -> usize {
+        const SYN_SENT: &str = "02";
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("a table");
+        let is_one = |row: &&str| {
+            let fields: Vec<_> = row.split_whitespace().collect();
+            let is_there = fields[2].ends_with(&format!(":{port:04X}"));
+            is_there && !fields[2].starts_with("0100007F") && fields[3] == SYN_SENT
+        };
+        table.lines().skip(1).filter(is_one).count()
+    }
+
+    #[tokio::test]
+    async fn three_at_once_and_no_more() {
+        let ips = [11, 12, 13, 14, 15].map(|last| IpAddr::from([127, 0, 0, last]));
+        let (port, _kept) = silent(IpAddr::from([0; 4]));
+        let until = Until::in_(Duration::from_secs(3));
+        let mut race = std::pin::pin!(race(&ips, port, until, |_| false));
+        let mut ticks = tokio::time::interval(STAGGER / 2);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut most = 0;
+        let error = loop {
+            tokio::select! {
+                raced = &mut race => break raced.err().unwrap_or_default(),
+                _ = ticks.tick() => most = most.max(being_made(port)),
+            }
+        };
+        assert_eq!(most, MOST_AT_ONCE, "{error}");
+        let waited = ["750 ms", "750 ms", "3 s", "3 s", "3 s"];
+        let parts: Vec<_> = error.split(", ").collect();
+        assert_eq!(parts.len(), ips.len(), "{error}");
+        for ((part, ip), time) in parts.into_iter().zip(ips).zip(waited) {
+            assert_eq!(part, format!("{ip}:{port}: no answer within {time}"));
+        }
     }
 
     #[tokio::test]

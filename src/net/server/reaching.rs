@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use tokio::time::Instant;
+
 use super::connector::{Connector, ServerStream, Way};
 use super::route::Route;
 use crate::session::{Input, Reached, ServerFacts};
@@ -70,7 +72,9 @@ impl Reaching {
 
     /// Begins to secure the connection.
     pub(in crate::net) fn secure(&mut self, stream: ServerStream) {
-        let secure = Arc::clone(&self.connector).secure(stream, self.domain.clone());
+        let until = self.route.as_ref().map(|route| route.until);
+        let until = until.unwrap_or_else(Instant::now);
+        let secure = Arc::clone(&self.connector).secure(stream, self.domain.clone(), until);
         self.connecting = Some(Box::pin(async { Ok(Made::Secured(secure.await?)) }));
     }
 

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 
+use tokio::time::Instant;
+
 use super::targets::{Plan, Target};
 use crate::config::ServerAddress;
 use crate::session::Security;
@@ -34,6 +36,8 @@ pub(super) struct Route {
     /// How many more addresses may be tried.
     addresses: usize,
     credentials: Option<Credentials>,
+    /// Then nothing more is tried.
+    pub(super) until: Instant,
 }
 
 /// What came of something that was tried.
@@ -72,8 +76,8 @@ impl fmt::Display for Tried {
 }
 
 impl Route {
-    /// The way to the servers of `domain`.
-    pub(super) fn new(domain: String, plan: Plan) -> Self {
+    /// The way to the servers of `domain`; `until`: when the last of them may be tried.
+    pub(super) fn new(domain: String, plan: Plan, until: Instant) -> Self {
         let notes = plan.notes.into_iter();
         Self {
             domain,
@@ -82,6 +86,7 @@ impl Route {
             tried: notes.map(|note| Tried::whole(note, ADVICE)).collect(),
             addresses: MOST_ADDRESSES,
             credentials: None,
+            until,
         }
     }
 
@@ -116,12 +121,16 @@ impl Route {
         !self.targets.is_empty() || !self.tried.is_empty()
     }
 
-    /// Nothing came of this target.
+    /// Nothing came of this target. The log says so if there is another: else the session says it.
     pub(super) fn failed(&mut self, target: &Target, tried: Tried) {
         let what = match tried.is_whole {
             true => tried.what,
             false => format!("{target}: {}", tried.what),
         };
+        if let Some(next) = self.targets.front() {
+            let what = clipped(&what, LONGEST_REASON);
+            tracing::info!("{target} is left for {next}: {what}");
+        }
         self.tried.push(Tried { what, ..tried });
     }
 
@@ -132,9 +141,9 @@ impl Route {
         }
     }
 
-    /// The server that was reached wants its users at `host`: nothing else is tried from here on. The error is a
-    /// sentence for the user.
-    pub(super) fn turn_to(&mut self, host: &str) -> Result<(), String> {
+    /// The server that was reached wants its users at `host`: nothing else is tried from here on. Only a server whose
+    /// certificate `is_verified` is believed. The error is a sentence for the user.
+    pub(super) fn turn_to(&mut self, host: &str, is_verified: bool) -> Result<(), String> {
         let parsed = host.parse::<ServerAddress>().ok();
         let wanted = parsed.filter(|_| !host.contains("://"));
         let Some(wanted) = wanted else {
@@ -143,6 +152,12 @@ impl Route {
                 clipped(host, LONGEST_REASON)
             ));
         };
+        if !is_verified {
+            return Err(format!(
+                "the server wants its users at {host}, and with --danger-accept-invalid-certs anybody could say that in \
+                 its name; if it is the right one, name it with --server {host}"
+            ));
+        }
         let Some(from) = self.at.take().filter(|it| it.security != Security::Plain) else {
             return Err(
                 "the server wants its users elsewhere, and nobody vouches for it; name the server with --server"
@@ -154,10 +169,9 @@ impl Route {
             port: wanted.port,
             security: from.security,
         };
-        self.tried.push(Tried::new(
-            format!("{from} wants its users at {target}"),
-            "",
-        ));
+        let what = format!("{from} wants its users at {target}");
+        tracing::info!("{what}");
+        self.tried.push(Tried::new(what, ""));
         self.targets = [target].into();
         Ok(())
     }
@@ -183,7 +197,7 @@ impl Route {
 
     /// What was tried and what came of it, for the user.
     pub(super) fn report(&self) -> String {
-        if let [only] = &*self.tried {
+        if let ([only], true) = (&*self.tried, self.targets.is_empty()) {
             return match only.advice {
                 "" => clipped(&only.what, LONGEST_REPORT),
                 advice => format!("{}; {advice}", clipped(&only.what, LONGEST_REPORT)),
@@ -202,6 +216,11 @@ impl Route {
                 break;
             }
             report += &clipped(&tried.what, LONGEST_REASON);
+        }
+        match self.left() {
+            0 => {}
+            1 => report += "; and 1 more was not tried",
+            left => report += &format!("; and {left} more were not tried"),
         }
         report + "; " + ADVICE
     }
@@ -242,7 +261,7 @@ mod tests {
             targets: targets.to_vec(),
             notes: Vec::new(),
         };
-        Route::new("shakespeare.lit".to_owned(), plan)
+        Route::new("shakespeare.lit".to_owned(), plan, Instant::now())
     }
 
     #[test]
@@ -268,8 +287,36 @@ mod tests {
     fn one_that_failed_is_said_with_its_advice() {
         let only = target("a", Security::StartTls);
         let mut route = route(std::slice::from_ref(&only));
+        assert_eq!(route.next().as_ref(), Some(&only));
         route.failed(&only, Tried::new("cannot connect", "is it there?"));
         assert_eq!(route.report(), "a:5222: cannot connect; is it there?");
+    }
+
+    #[test]
+    fn what_was_not_tried_is_said() {
+        let targets = ["a", "b", "c"].map(|host| target(host, Security::StartTls));
+        let mut route = route(&targets);
+        for left in [
+            "; and 2 more were not tried; ",
+            "; and 1 more was not tried; ",
+        ] {
+            let next = route.next().expect("a target");
+            route.failed(&next, Tried::new("silent", ""));
+            let report = route.report();
+            assert!(
+                report.contains("a:5222: silent") && report.contains(left),
+                "{report}"
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_is_sent_on_by_a_server_whose_certificate_is_not_checked() {
+        let mut route = route(&[]);
+        route.reached(target("a", Security::DirectTls));
+        let error = route.turn_to("b", false).expect_err("it is not verified");
+        assert!(error.contains("--danger-accept-invalid-certs") && error.contains("--server b"));
+        assert_eq!(route.next(), None);
     }
 
     #[test]
@@ -300,7 +347,7 @@ mod tests {
         ] {
             let mut route = route(&[target("later", Security::StartTls)]);
             route.reached(target("a", security));
-            let turned = route.turn_to(host);
+            let turned = route.turn_to(host, true);
             assert_eq!(turned.is_ok(), expected.is_some(), "{host}: {turned:?}");
             if let Some(expected) = expected {
                 assert_eq!(

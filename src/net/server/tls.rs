@@ -2,17 +2,18 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use time::OffsetDateTime;
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
-use tokio_native_tls::TlsStream;
+use tokio::time::{Instant, timeout_at};
 
 use super::heard::Heard;
+use super::race::Until;
+use super::secured::{SecureStream, Secured};
 use super::tls_failure::{Failure, Kind};
-use super::tls_probe::Probe;
+use super::tls_probe::{Place, Probe};
 use crate::config::{Settings, TlsVersion};
 use crate::net::domain::to_ascii;
 use crate::net::pem;
@@ -21,19 +22,19 @@ use crate::session::Security;
 /// OpenSSL reads a record's head and body separately; this makes one read of them.
 const TLS_READ_BUFFER: usize = 8 * 1024;
 
-/// A connection to the server that TLS secures.
-pub(in crate::net) type SecureStream = Box<TlsStream<BufReader<Heard>>>;
-
-/// The connection under a secured one.
-pub(super) fn tcp(stream: &SecureStream) -> &TcpStream {
-    stream.get_ref().get_ref().get_ref().get_ref().tcp()
+/// How long securing a connection may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// When the handshake is given up.
+    pub(super) handshake: Until,
+    /// When a second look at a certificate is, unless it has had a second for itself.
+    pub(super) look: Instant,
 }
 
 /// Secures connections to servers; one for the whole program.
 pub(super) struct ServerTls {
     /// Made once: reading the system's certificates takes tens of milliseconds.
     connector: tokio_native_tls::TlsConnector,
-    timeout: Duration,
     min: TlsVersion,
     /// The only domain there is a connection for, as its server is shown the certificate of `--login-cert`.
     login: Option<String>,
@@ -57,7 +58,6 @@ impl ServerTls {
         let login = show_login_certificate(&mut tls, settings)?;
         Ok(Self {
             connector: tls.build().context("cannot prepare TLS")?.into(),
-            timeout: settings.connect_timeout,
             min: settings.tls_min,
             login,
             is_named: settings.server.is_some(),
@@ -68,13 +68,14 @@ impl ServerTls {
 
     /// Secures a connection on which TLS is to begin now, checking the certificate against `domain` whatever host it
     /// leads to. After a certificate was refused, the server at `address`, if there is one, is asked once more for it,
-    /// for three seconds at the most beyond the time-out. The error is a sentence for the user.
+    /// for three seconds at the most beyond the handshake. The error is a sentence for the user.
     pub(super) async fn secure(
         &self,
         tcp: TcpStream,
         domain: &str,
         security: Security,
         address: Option<SocketAddr>,
+        limits: Limits,
     ) -> Result<SecureStream, String> {
         let name = certificate_name(domain)?;
         if let Some(only) = self.login.as_ref().filter(|only| **only != name) {
@@ -85,14 +86,20 @@ impl ServerTls {
         let (tcp, first) = Heard::new(tcp);
         let tcp = BufReader::with_capacity(TLS_READ_BUFFER, tcp);
         let handshake = self.connector.connect(&name, tcp);
-        let kind = match tokio::time::timeout(self.timeout, handshake).await {
-            Ok(Ok(tls)) => return Ok(Box::new(tls)),
+        let kind = match timeout_at(limits.handshake.at, handshake).await {
+            Ok(Ok(tls)) => return Ok(Box::new(Secured::new(tls, self.login.is_some()))),
             Ok(Err(error)) => Kind::of(&error, first.bytes()),
-            Err(_) => Kind::TimedOut(self.timeout),
+            Err(_) => Kind::TimedOut(limits.handshake),
         };
         let seen = match (&kind, address) {
             (Kind::Certificate(_), Some(address)) => {
-                self.probe.look(address, domain, &name, security).await
+                let place = Place {
+                    address,
+                    domain,
+                    name: &name,
+                    security,
+                };
+                self.probe.look(place, limits.look).await
             }
             _ => None,
         };
@@ -158,11 +165,14 @@ fn certificate_name(domain: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::time::Duration;
 
     use tokio::net::TcpListener;
 
     use super::*;
     use crate::config::CertificateFiles;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     /// Sessions let no client name another domain; this is for whoever comes past them.
     #[tokio::test]
@@ -193,7 +203,12 @@ mod tests {
         ] {
             let tcp = TcpStream::connect(address).await.expect("a connection");
             drop(socket.accept().await);
-            let secured = tls.secure(tcp, domain, Security::DirectTls, None).await;
+            let limits = Limits {
+                handshake: Until::in_(PATIENCE),
+                look: Instant::now(),
+            };
+            let secured = tls.secure(tcp, domain, Security::DirectTls, None, limits);
+            let secured = secured.await;
             let error = secured.err().expect("nobody speaks TLS there");
             let is_refused = error.contains("is for the server of xn--mnster-3ya.example alone");
             assert_eq!(is_refused, !is_right, "{error}");

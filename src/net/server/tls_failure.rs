@@ -2,11 +2,12 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::time::Duration;
+use std::io;
 
 use openssl::error::ErrorStack;
 use time::OffsetDateTime;
 
+use super::race::Until;
 use super::tls_certificate::Certificate;
 use crate::config::TlsVersion;
 use crate::session::Security;
@@ -51,7 +52,7 @@ pub(super) enum Kind {
     /// It ended the connection.
     HungUp,
     /// It did not finish.
-    TimedOut(Duration),
+    TimedOut(Until),
     /// Something else, in OpenSSL's words.
     Other(String),
 }
@@ -116,6 +117,31 @@ impl Kind {
     }
 }
 
+/// What a server says of TLS that ends a connection after the handshake, which in TLS 1.3 is when it has seen our
+/// certificate; `None` if this error is something else.
+pub(super) fn alert(error: &io::Error, has_login_cert: bool) -> Option<String> {
+    let error = error.get_ref()?.downcast_ref::<openssl::ssl::Error>()?;
+    let reasons = error.ssl_error()?.errors().iter();
+    let reason = reasons
+        .filter_map(|it| it.reason())
+        .find(|it| it.contains("alert"))?;
+    Some(match Kind::by_reason(reason, "") {
+        Kind::LoginRefused => login_refused(has_login_cert).to_owned(),
+        _ => format!(
+            "the server ended the connection with a TLS alert ({reason}); ask the server's admin what that means"
+        ),
+    })
+}
+
+fn login_refused(has_login_cert: bool) -> &'static str {
+    match has_login_cert {
+        true => {
+            "the server did not take the certificate of --login-cert; ask the server's admin which one it takes"
+        }
+        false => "the server asks for a certificate of the user's; name it with --login-cert",
+    }
+}
+
 impl Fault {
     /// From OpenSSL's sentence, which ends with its verdict in brackets.
     fn of(text: &str) -> Self {
@@ -162,12 +188,7 @@ impl fmt::Display for Failure<'_> {
                      the server's admin for a newer one"
                 }
             }),
-            Kind::LoginRefused => f.write_str(match self.has_login_cert {
-                true => {
-                    "the server did not take the certificate of --login-cert; ask the server's admin which one it takes"
-                }
-                false => "the server asks for a certificate of the user's; name it with --login-cert",
-            }),
+            Kind::LoginRefused => f.write_str(login_refused(self.has_login_cert)),
             Kind::Other(reason) => write!(
                 f,
                 "the TLS handshake failed: {reason}; ask the server's admin whether TLS works there"
@@ -230,10 +251,9 @@ impl Failure<'_> {
     fn write_silence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_direct = self.security == Security::DirectTls;
         match self.kind {
-            Kind::TimedOut(time) => write!(
+            Kind::TimedOut(until) => write!(
                 f,
-                "the server did not finish its TLS handshake within {} s",
-                time.as_secs()
+                "the server did not finish its TLS handshake within {until}"
             )?,
             Kind::HungUp => f.write_str("the server hung up during the TLS handshake")?,
             _ if is_direct => f.write_str("the server does not begin with TLS on this port")?,
@@ -280,6 +300,8 @@ impl Failure<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -327,7 +349,7 @@ mod tests {
         for kind in [
             Kind::NoTls,
             Kind::HungUp,
-            Kind::TimedOut(Duration::from_secs(7)),
+            Kind::TimedOut(Until::in_(Duration::from_secs(7))),
         ] {
             for (security, is_named) in [
                 (Security::DirectTls, true),
