@@ -27,6 +27,6 @@ pub(crate) enum Phase {
     Reopening,
     /// The client sees the features of the new stream and binds a resource.
     Binding,
-    /// A resource is bound. (Under [`Policy::Off`]: logged in, and everything passes unread.)
+    /// A resource is bound. (Under [`Policy::Off`](super::Policy::Off): logged in, and everything passes unread.)
     Established,
 }

@@ -144,7 +144,7 @@ fn a_proxy_that_asks_for_itself() {
         let mut proxy = shim.connect();
         proxy.send_bytes(bytes);
         // It may have been turned away already.
-    let _ = proxy.stream.shutdown(Shutdown::Write);
+        let _ = proxy.stream.shutdown(Shutdown::Write);
         assert_eq!(proxy.rest(), "");
         let line = shim.wait_for_log("the proxy ");
         assert!(line.contains("DEBUG"), "{line}");
