@@ -34,19 +34,12 @@ fn garbage_peers_leave_others_alone(kind: Kind) {
     };
 
     let _silent = connect(b"");
-    for garbage in [
-        &b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..],
-        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
-    ] {
-        let mut answer = String::new();
-        connect(garbage)
-            .read_to_string(&mut answer)
-            .expect("an answer and an end");
-        assert!(
-            answer.contains("<stream:error"),
-            "{garbage:?} got {answer:?}"
-        );
-    }
+    let _half_a_hello = connect(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    let mut answer = String::new();
+    connect(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .read_to_string(&mut answer)
+        .expect("an answer and an end");
+    assert!(answer.contains("<stream:error"), "{answer:?}");
     let header = "<stream:stream to='capulet.lit' version='1.0' xmlns='jabber:client' \
                   xmlns:stream='http://etherx.jabber.org/streams'>";
     drop(connect(format!("{header}<mess").as_bytes()));
