@@ -83,7 +83,7 @@ impl World {
     }
 
     /// Lets everything arrive that is on its way between those who are connected.
-    fn settle(&self) {
+    pub(crate) fn settle(&self) {
         self.stage.settle(&self.clients.borrow());
     }
 
