@@ -5,6 +5,7 @@
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
 //! | `client/` | the client's leg: sockets, TLS, certificates |
 //! | `server/` | the server's leg: found, reached, secured, compressed |
+//! | `prefixed.rs` | a connection of which some was read already |
 //! | `pump.rs` | the one task that owns both connections of a session |
 //! | `half.rs` | one of the two: read, written, flushed, ended |
 //! | `budget.rs` | how much all sessions together may hold |
@@ -34,6 +35,7 @@ mod half;
 mod listener;
 mod lock;
 mod pem;
+mod prefixed;
 mod pump;
 mod recorder;
 mod sandbox;

@@ -10,6 +10,7 @@ use super::phase::Phase;
 use super::{ClientTls, Event, Leg, Output, Session};
 use crate::jid;
 use crate::ns;
+use crate::wire::one_line;
 use crate::xml::{Element, Framer, Namespaces, rewrite};
 
 /// The first byte of a TLS connection: its first record is a handshake (RFC 8446 §5.1).
@@ -122,6 +123,20 @@ impl Session {
         self.refuse("policy-violation", &reason);
     }
 
+    /// Ends the session if the client has sent more than `<starttls/>`: whoever wrote it could not know that TLS may
+    /// begin. Some clients end a line there; how many bytes that is.
+    pub(super) fn check_behind_starttls(&mut self, rest: &[u8]) -> usize {
+        let is_space = |byte: &&u8| byte.is_ascii_whitespace();
+        let spaces = rest.iter().take_while(is_space).count();
+        if spaces < rest.len() {
+            self.refuse(
+                "policy-violation",
+                "the client sent bytes between <starttls/> and TLS, somebody may be tampering",
+            );
+        }
+        spaces
+    }
+
     /// The handshake is done: the client opens its stream anew.
     pub(super) fn handle_client_secured(&mut self) {
         if self.tls != Tls::Accepting || self.client.finished {
@@ -142,10 +157,7 @@ impl Session {
         if self.tls != Tls::Accepting || self.client.finished {
             return;
         }
-        let reason: Vec<_> = reason.split_whitespace().collect();
-        self.wire.log(Event::ClientNotSecured(reason.join(" ")));
-        // It has not left: it was lost.
-        self.login_tried = true;
+        self.wire.log(Event::ClientNotSecured(one_line(reason)));
         self.client.ended = true;
         self.end_after(Leg::Client);
         self.finish(Leg::Client);

@@ -6,6 +6,7 @@ use super::client_tls::Tls;
 use super::phase::Phase;
 use super::{ClientTls, Event, Leg, Output, Session};
 use crate::ns;
+use crate::wire::one_line;
 use crate::xml::{Element, XmlError, escape};
 
 impl Session {
@@ -68,7 +69,9 @@ impl Session {
 
     /// Says so if the client has seen the ways to log in and tried none.
     fn note_early_leave(&mut self) {
-        if self.phase == Phase::Login && !self.login_tried && self.closing.is_none() {
+        // Whose handshake failed has not left: it was lost.
+        let is_there = self.phase == Phase::Login && self.tls != Tls::Accepting;
+        if is_there && !self.login_tried && self.closing.is_none() {
             let secured = self.tls == Tls::Secured;
             self.wire.log(Event::LeftBeforeLogin { secured });
         }
@@ -161,9 +164,7 @@ impl Session {
     /// The shell could not connect or secure the server's leg.
     pub(super) fn handle_failed(&mut self, reason: &str) {
         self.server.opened = None;
-        // Some of it is the system's words, on more than one line.
-        let reason: Vec<_> = reason.split_whitespace().collect();
-        self.fail_server(&reason.join(" "));
+        self.fail_server(&one_line(reason));
     }
 
     /// `bytes` are those that break the rules, with what was read after them.

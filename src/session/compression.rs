@@ -5,23 +5,12 @@
 //! last. What is recorded and shown is the stream as it is before it is compressed.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use super::phase::Phase;
+use super::postponed::Postponed;
 use super::{Compress, Event, Leg, Output, Policy, Session};
 use crate::ns;
-use crate::xml::{Element, Framer, Namespaces};
-
-/// What the server has said on a stream, as long as the client may be shown it.
-#[derive(Default)]
-pub(super) struct Postponed {
-    /// The server's header.
-    pub(super) header: Vec<u8>,
-    /// Its features.
-    pub(super) features: Vec<u8>,
-    /// What the client's header declared then.
-    pub(super) declared: Option<Arc<Namespaces>>,
-}
+use crate::xml::{Element, Framer};
 
 impl Session {
     /// Whether the stream that is open or opens next is one to be compressed.

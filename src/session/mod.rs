@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `mod.rs` | [`Session`]: inputs, outputs, frames to handlers |
 //! | `phase.rs` | the stages of a session |
+//! | `postponed.rs` | what the server has said and the client is yet to see |
 //! | `negotiation.rs` | headers, features, STARTTLS, SASL, binding |
 //! | `clock.rs` | deadlines |
 //! | `client_tls.rs` | TLS on the client's leg |
@@ -30,6 +31,7 @@ mod limits;
 mod negotiation;
 mod options;
 mod phase;
+mod postponed;
 mod reaching;
 mod relay;
 mod stanzas;
@@ -48,7 +50,9 @@ pub use options::{ClientTls, Compress, Options, Timeouts};
 
 use client_tls::Tls;
 use connection::Connection;
+pub(crate) use negotiation::header_to;
 use phase::Phase;
+use postponed::Postponed;
 
 use crate::translate::{Translator, Wire};
 use crate::xml::{Element, Frame, FrameKind};
@@ -80,7 +84,7 @@ pub struct Session {
     /// Whether compression is still to be agreed on.
     compress: Compress,
     /// What the server has said on the stream that is opening, until the client is shown it for good.
-    postponed: compression::Postponed,
+    postponed: Postponed,
     /// TLS on the client's leg.
     tls: Tls,
     /// The server that was reached.
@@ -132,7 +136,7 @@ impl Session {
             domain: String::new(),
             header: Vec::new(),
             compress: options.compress,
-            postponed: compression::Postponed::default(),
+            postponed: Postponed::default(),
             tls: Tls::default(),
             server_at: reaching::ServerAt::default(),
             begins_compression: false,
@@ -369,19 +373,7 @@ impl Session {
                     self.connection_mut(leg).frame_since = None;
                     self.handle_frame(leg, frame, bytes);
                     if leg == Leg::Client && self.tls == Tls::Accepting {
-                        // Some clients end a line there.
-                        used += buf[used..]
-                            .iter()
-                            .take_while(|it| it.is_ascii_whitespace())
-                            .count();
-                    }
-                    if leg == Leg::Client && self.tls == Tls::Accepting && used < buf.len() {
-                        // Whoever wrote them could not know that TLS may begin.
-                        self.refuse(
-                            "policy-violation",
-                            "the client sent bytes between <starttls/> and TLS, somebody may be tampering",
-                        );
-                        break;
+                        used += self.check_behind_starttls(&buf[used..]);
                     }
                     if std::mem::take(&mut self.begins_compression) {
                         let read = buf[used..].to_vec();

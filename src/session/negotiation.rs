@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::compression::Postponed;
 use super::phase::Phase;
+use super::postponed::Postponed;
 use super::{Event, Leg, Output, Policy, Reached, Security, Session};
 use crate::jid;
 use crate::ns;
@@ -108,12 +108,7 @@ impl Session {
             Security::StartTls => {
                 self.phase = Phase::OpeningPlain;
                 // Not the client's own header: its `from` is nobody's business before TLS.
-                let header = format!(
-                    "<?xml version='1.0'?><stream:stream to='{}' version='1.0' xmlns='{}' xmlns:stream='{}'>",
-                    escape(&self.domain),
-                    ns::CLIENT,
-                    ns::STREAM
-                );
+                let header = header_to(&self.domain);
                 self.wire.send(Leg::Server, header.as_bytes());
                 self.server.opened = Some("stream:stream".into());
             }
@@ -415,6 +410,16 @@ impl Session {
         let write = |out: &mut BytesMut| out.put_slice(element.raw().as_bytes());
         self.wire.nonza(from.other(), write);
     }
+}
+
+/// How a stream to the server of `domain` begins that says nothing of whose it is.
+pub(crate) fn header_to(domain: &str) -> String {
+    format!(
+        "<?xml version='1.0'?><stream:stream to='{}' version='1.0' xmlns='{}' xmlns:stream='{}'>",
+        escape(domain),
+        ns::CLIENT,
+        ns::STREAM
+    )
 }
 
 /// Checks what both sides' headers must have; else the stream error condition and the reason.

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use super::compression::Postponed;
 use super::connection::Connection;
 use super::phase::Phase;
+use super::postponed::Postponed;
 use super::{Output, Reached, Security, Session};
 use crate::ns;
 use crate::xml::{Element, XmlError};
@@ -27,9 +27,7 @@ pub(super) struct ServerAt {
     has_more: bool,
     /// How often the session was sent on.
     redirects: u8,
-    /// How long the server may take to its features.
-    waited: Duration,
-    /// Until when that is.
+    /// Until when the server may take to its features.
     pub(super) greeting: Option<Duration>,
 }
 
@@ -44,19 +42,22 @@ impl Session {
 
     /// From here the server has its time to say what it is.
     pub(super) fn await_greeting(&mut self) {
+        self.server_at.greeting = Some(self.now + self.greeting_time());
+    }
+
+    /// How long the server may take to its features.
+    fn greeting_time(&self) -> Duration {
         let whole = self.options.timeouts.greeting;
-        let greeting = match self.server_at.has_more {
+        match self.server_at.has_more {
             // The others need time, too, and the client does not wait for ever.
             true => whole / 3,
             false => whole,
-        };
-        self.server_at.waited = greeting;
-        self.server_at.greeting = Some(self.now + greeting);
+        }
     }
 
     /// The server did not come to its features in time.
     pub(super) fn fail_greeting(&mut self) {
-        let seconds = self.server_at.waited.as_secs().max(1);
+        let seconds = self.greeting_time().as_secs().max(1);
         let did = match (self.phase, self.server.namespaces()) {
             (Phase::StartingTls, _) => "did not answer to STARTTLS",
             (_, None) => "said nothing",

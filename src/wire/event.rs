@@ -449,3 +449,8 @@ fn shown(text: &str) -> String {
     }
     shown
 }
+
+/// A reason on one line: some of it is the system's words, on more than one.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

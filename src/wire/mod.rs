@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+pub(crate) use event::one_line;
 pub use event::{Dropped, Event, Forgetting, Level};
 pub use leg::Leg;
 pub use output::{Output, Reached, Record, Security, ServerFacts};

@@ -13,9 +13,6 @@ use tempfile::NamedTempFile;
 
 use crate::tools::{FEATURES_LOGIN, Peer, Server, Shim, header};
 
-const STARTTLS: &str =
-    "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>";
-const PROCEED: &str = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
 /// Both ways to TLS: STARTTLS, and from the first byte.
 const WAYS: [bool; 2] = [false, true];
 
@@ -103,12 +100,7 @@ impl Showing {
             let number = counter.fetch_add(1, Ordering::Relaxed);
             let mut plain = Peer::new(stream);
             if !direct {
-                plain.wait("<stream:stream ");
-                plain.wait(">");
-                plain.send(&header("id='plain' from='localhost'"));
-                plain.send(STARTTLS);
-                plain.wait("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-                plain.send(PROCEED);
+                plain.agree_to_tls();
             }
             serve(plain.stream, number);
         });
@@ -300,16 +292,14 @@ fn a_probe_that_is_told_without_end() {
     let counter = Arc::clone(&count);
     let server = Server::start(move |stream| {
         let mut plain = Peer::new(stream);
-        plain.wait("<stream:stream ");
-        plain.wait(">");
-        plain.send(&header("id='plain' from='localhost'"));
         if counter.fetch_add(1, Ordering::Relaxed) > 0 {
+            plain.wait("<stream:stream ");
+            plain.wait(">");
+            plain.send(&header("id='plain' from='localhost'"));
             while plain.stream.write_all(&[b' '; 4096]).is_ok() {}
             return;
         }
-        plain.send(STARTTLS);
-        plain.wait("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-        plain.send(PROCEED);
+        plain.agree_to_tls();
         drop(acceptor.accept(plain.stream));
     });
     let server = Showing {

@@ -24,9 +24,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::tools::{Peer, Server, header};
 
-const STARTTLS: &str =
-    "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>";
-const PROCEED: &str = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A folder with the server's certificate (`server.crt`, for `localhost` and `other.lit`) and the user's: `user.crt` with
@@ -117,12 +114,7 @@ fn asking(files: &Files, direct: bool, newest: SslVersion) -> (Server, Receiver<
     let server = Server::start(move |stream| {
         let mut plain = Peer::new(stream);
         if !direct {
-            plain.wait("<stream:stream ");
-            plain.wait(">");
-            plain.send(&header("id='plain' from='localhost'"));
-            plain.send(STARTTLS);
-            plain.wait("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-            plain.send(PROCEED);
+            plain.agree_to_tls();
         }
         if let Ok(tls) = tls.accept(plain.stream) {
             let ssl = tls.ssl();

@@ -249,6 +249,19 @@ impl Peer<TcpStream> {
 }
 
 impl Peer<TcpStream> {
+    /// As a server: offers STARTTLS, and agrees to it.
+    pub fn agree_to_tls(&mut self) {
+        let tls = "urn:ietf:params:xml:ns:xmpp-tls";
+        self.wait("<stream:stream ");
+        self.wait(">");
+        self.send(&header("id='plain' from='localhost'"));
+        self.send(&format!(
+            "<stream:features><starttls xmlns='{tls}'/></stream:features>"
+        ));
+        self.wait(&format!("<starttls xmlns='{tls}'/>"));
+        self.send(&format!("<proceed xmlns='{tls}'/>"));
+    }
+
     /// Waits until the other end has read all that was sent.
     pub fn wait_until_read(&self) {
         let ports = [self.stream.local_addr(), self.stream.peer_addr()];

@@ -9,7 +9,8 @@ use tokio_util::either::Either;
 
 use super::certificate::{Certificates, LOCALHOST};
 use super::hello;
-use super::stream::{ClientStream, PlainClient, Prefixed, SecureClient};
+use super::stream::{ClientStream, PlainClient, SecureClient};
+use crate::net::prefixed::Prefixed;
 
 /// OpenSSL reads a record's head and body separately; this makes one read of them.
 const TLS_READ_BUFFER: usize = 4 * 1024;

@@ -13,11 +13,12 @@ use super::facts::Facts;
 use super::names::{Names, addresses_by_system};
 use super::proxy;
 use super::race::{Until, race};
-use super::route::{Credentials, Route, Tried, to_host};
+use super::route::{Credentials, Route, Tried};
 use super::secured::SecureStream;
 use super::targets::{Plan, Target, place, plan};
 use super::tls::{Limits, ServerTls};
 use crate::config::{ProxyAddress, ServerAddress, Settings};
+use crate::net::domain::to_host;
 use crate::net::tcp::prepare;
 use crate::session::{Compress, Policy, Reached, Security, ServerFacts};
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::targets::{Plan, Target};
 use crate::config::ServerAddress;
+use crate::net::domain::to_host;
 use crate::session::Security;
 
 /// Addresses tried for one session, and for one of its targets.
@@ -224,15 +225,6 @@ impl Route {
         }
         report + "; " + ADVICE
     }
-}
-
-/// A host as DNS and certificates know it.
-pub(super) fn to_host(host: &str) -> Result<String, String> {
-    crate::net::domain::to_ascii(host).map(|host| {
-        host.trim_start_matches('[')
-            .trim_end_matches([']', '.'])
-            .to_owned()
-    })
 }
 
 /// No more of it than that.

@@ -15,7 +15,7 @@ use super::secured::{SecureStream, Secured};
 use super::tls_failure::{Failure, Kind};
 use super::tls_probe::{Place, Probe};
 use crate::config::{Settings, TlsVersion};
-use crate::net::domain::to_ascii;
+use crate::net::domain::to_host;
 use crate::net::pem;
 use crate::session::Security;
 
@@ -77,7 +77,7 @@ impl ServerTls {
         address: Option<SocketAddr>,
         limits: Limits,
     ) -> Result<SecureStream, String> {
-        let name = certificate_name(domain)?;
+        let name = to_host(domain)?;
         if let Some(only) = self.login.as_ref().filter(|only| **only != name) {
             return Err(format!(
                 "no connection for {domain}: the certificate of --login-cert is for the server of {only} alone"
@@ -151,15 +151,8 @@ fn show_login_certificate(
         anyhow::bail!("--login-cert needs one --domain, whose server is shown the certificate");
     };
     tls.identity(pem::identity(files, ["--login-cert", "--login-key"])?);
-    let domain = certificate_name(domain).map_err(anyhow::Error::msg)?;
+    let domain = to_host(domain).map_err(anyhow::Error::msg)?;
     Ok(Some(domain))
-}
-
-/// The domain as a certificate has it.
-fn certificate_name(domain: &str) -> Result<String, String> {
-    let name = to_ascii(domain)?;
-    let name = name.trim_start_matches('[').trim_end_matches([']', '.']);
-    Ok(name.to_owned())
 }
 
 #[cfg(test)]

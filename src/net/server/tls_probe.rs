@@ -12,8 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::tls_certificate::Certificate;
 use crate::ns;
-use crate::session::Security;
-use crate::xml::escape;
+use crate::session::{Security, header_to};
 
 /// How long a server is left alone between two looks for the same domain.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
@@ -142,14 +141,7 @@ fn connector() -> native_tls::Result<tokio_native_tls::TlsConnector> {
 
 /// As much of a stream as leads to TLS.
 async fn start_tls(tcp: &mut TcpStream, domain: &str) -> Option<()> {
-    // As sessions write it.
-    let header = format!(
-        "<?xml version='1.0'?><stream:stream to='{}' version='1.0' xmlns='{}' xmlns:stream='{}'>",
-        escape(domain),
-        ns::CLIENT,
-        ns::STREAM
-    );
-    tcp.write_all(header.as_bytes()).await.ok()?;
+    tcp.write_all(header_to(domain).as_bytes()).await.ok()?;
     let mut heard = Vec::new();
     read_until(tcp, &mut heard, ns::TLS).await?;
     read_until(tcp, &mut heard, "features>").await?;

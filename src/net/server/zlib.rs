@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::coop;
 
+use crate::net::prefixed::Prefixed;
 use crate::session::Event;
 
 /// A connection on which both sides compress.
@@ -58,8 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Zlib<S> {
     ) -> Self {
         let traffic = Arc::new(Traffic::default());
         let counted = Counted {
-            stream,
-            read,
+            stream: Prefixed::new(read, stream),
             has_ended: false,
             traffic: Arc::clone(&traffic),
         };
@@ -146,9 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Zlib<S> {
 
 /// The connection below, which counts what it takes and gives.
 struct Counted<S> {
-    stream: S,
-    /// Given before anything else is read.
-    read: Vec<u8>,
+    stream: Prefixed<S>,
     /// It has ended, or broken.
     has_ended: bool,
     traffic: Arc<Traffic>,
@@ -161,18 +159,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        if self.read.is_empty() {
-            let result = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
-            self.has_ended = result.is_err() || buf.filled().len() == before;
-            result?;
-        } else {
-            let count = self.read.len().min(buf.remaining());
-            buf.put_slice(&self.read[..count]);
-            self.read.drain(..count);
-            if self.read.is_empty() {
-                self.read = Vec::new();
-            }
-        }
+        let result = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        self.has_ended = result.is_err() || buf.filled().len() == before;
+        result?;
         let count = buf.filled().len() - before;
         self.traffic.received[WIRE].fetch_add(count as u64, Relaxed);
         Poll::Ready(Ok(()))
