@@ -29,22 +29,17 @@ fn lines(from: Leg, stanza: &str, tried: &Tried) -> Vec<String> {
     }
     let became = Became::of(from, stanza, tried);
     let mut lines = Vec::new();
-    let asked = asked_first(tried);
-    let is_held = !asked.is_empty() && became.is_late(tried);
-    if is_held {
-        lines.push(format!("held: until the answer is here to {asked}"));
+    let asked = asked(tried, tried.at_once);
+    if !asked.is_empty() && became.is_late(tried) {
+        lines.push(format!("held until {asked}"));
     }
-    // What is ours of the answers is no news.
-    let rules = tried.rules.iter().filter(|rule| rule.name != "own-reply");
-    let is_reply = rules.clone().next().is_none() && tried.at_once == 0;
-    lines.extend(rules.map(|rule| rule_line(rule)));
-    if is_reply {
-        let reply = tried.rules.iter().find(|rule| rule.name == "own-reply");
-        lines.extend(reply.map(|rule| rule_line(rule)));
-    }
-    for reason in &tried.dropped {
-        lines.push(format!("dropped: {} ({})", reason.text(), reason.reason()));
-    }
+    // Answers to requests of pubshim's own that follow are no news.
+    let rules = tried.rules.iter().enumerate();
+    let rules = rules.filter(|(at, rule)| *at < tried.rules_at_once || rule.name != "own-reply");
+    lines.extend(rules.map(|(_, rule)| rule_line(rule)));
+    // What a client says is no event: those that are dropped come of it, as the client knows what they tell.
+    let dropped = tried.dropped.iter().filter(|_| from == Leg::Server);
+    lines.extend(dropped.map(|it| format!("dropped: {} ({})", it.text(), it.reason())));
     let is_named = !lines.is_empty();
     match &became {
         Became::Passed(_) if is_named => lines.push("passes byte for byte".to_owned()),
@@ -54,13 +49,19 @@ fn lines(from: Leg, stanza: &str, tried: &Tried) -> Vec<String> {
         Became::Changed(tag) if !is_named => lines.push(format!("passes, changed: {tag}")),
         Became::Changed(_) => {}
         Became::Nothing if is_named => {}
-        Became::Nothing if !asked.is_empty() => {
-            lines.push(format!("held: pubshim has asked for {asked}"));
-        }
-        Became::Nothing => lines.push("kept here: nothing is sent because of it".to_owned()),
+        Became::Nothing => lines.push(nothing(tried)),
     }
     lines.extend(tried.remarks.iter().map(|remark| format!("note: {remark}")));
     lines
+}
+
+/// Of a stanza nothing comes.
+fn nothing(tried: &Tried) -> String {
+    let asked = asked(tried, usize::MAX);
+    match &*asked {
+        "" => "held or noted here: nothing is sent because of it".to_owned(),
+        asked => format!("held until {asked}; nothing came of it"),
+    }
 }
 
 /// What became of a stanza.
@@ -142,12 +143,12 @@ impl Became {
     }
 }
 
-/// What pubshim asked because of a stanza before anything was answered; empty: nothing.
-fn asked_first(tried: &Tried) -> String {
+/// Who has to answer what pubshim asked in the first steps, `most` of them; empty: it asked nothing.
+fn asked(tried: &Tried, most: usize) -> String {
     let asked = tried.sent(Leg::Server);
-    let asked = asked.take_while(|(at, _)| *at < tried.at_once);
+    let asked = asked.take_while(|(at, _)| *at < most);
     let asked = asked.filter_map(|(_, xml)| read_stanza(xml, question).flatten());
-    asked.collect::<Vec<_>>().join(", ")
+    asked.collect::<Vec<_>>().join(" and ")
 }
 
 /// A question of pubshim's, for people.
@@ -163,11 +164,8 @@ fn question(iq: &Element<'_>) -> Option<String> {
         _ => &payload,
     };
     let to = iq.attribute("to");
-    Some(format!(
-        "{} to {}",
-        asked.tag().raw(),
-        to.as_deref().unwrap_or("the own account")
-    ))
+    let to = to.as_deref().unwrap_or("the own account");
+    Some(format!("{to} has answered {}", first_tag(asked.raw())))
 }
 
 fn rule_line(rule: &Rule) -> String {

@@ -169,15 +169,12 @@ pub fn translate(
     let only = print.to.map(Leg::from);
     each_stanza(options, input, out, |_, tried, out| {
         let Some(only) = only else {
-            let is_shown =
-                |said: &&Said| options.verbose || matches!(said, Said::Output(_));
+            let is_shown = |said: &&Said| options.verbose || matches!(said, Said::Output(_));
             let mut said = tried.said.iter().filter(is_shown);
             return said.try_for_each(|step| write!(out, "{step}"));
         };
         let mut sent = tried.sent(only);
-        sent.try_for_each(|(_, xml)| {
-            write!(out, "{xml}{}", if print.null { '\0' } else { '\n' })
-        })
+        sent.try_for_each(|(_, xml)| write!(out, "{xml}{}", if print.null { '\0' } else { '\n' }))
     })
 }
 
@@ -194,16 +191,17 @@ impl Trial<'_> {
             Some(tryout) => tryout,
             none => {
                 let mut tryout = self.options.begin(text)?;
-                self.options.show("# The login", &tryout.take_login(), out)?;
+                self.options
+                    .show("# The login", &tryout.take_login(), out)?;
                 none.insert(tryout)
             }
         };
         let tried = tryout.stanza(from, text);
-        self.options.show("# What comes first", &tried.before, out)?;
+        self.options
+            .show("# What comes first", &tried.before, out)?;
         if self.options.verbose {
-            let stanza = Step::From(from, text.to_owned());
-            self.options
-                .show("# The stanza", &[Said::Input(stanza)], out)?;
+            let stanza = Said::Input(Step::From(from, text.to_owned()));
+            write!(out, "# The stanza\n{stanza}").context("cannot write to standard output")?;
         }
         Ok(tried)
     }
@@ -253,7 +251,8 @@ impl TranslateOptions {
 }
 
 fn read_roster(path: &Path) -> anyhow::Result<Roster> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let roster = Roster::parse(&text).map_err(|error| CannotTry::NoRoster {
         path: path.to_owned(),
         error,

@@ -276,7 +276,9 @@ impl Dropped {
             Self::ForeignFrom => "its sender is not who the account or service it came from says",
             Self::WrongType => "its payload is of a type that does not travel so",
             Self::WrongPayload => "its payload is missing, or not what the node is for",
-            Self::NotSubscribed => "the roster does not say that the account is subscribed to its sender",
+            Self::NotSubscribed => {
+                "the roster does not say that the account is subscribed to its sender"
+            }
             Self::Seen => "the client was shown this already",
             Self::Delayed => "a server had stored it: it says what was, not what is",
             Self::Retracted => "it says that items went away, which shows nothing new",
