@@ -226,7 +226,7 @@ impl TranslateOptions {
             None => Roster::of_the_listings(&account),
         };
         let header = Header { account, ..header };
-        Ok(Tryout::new(&header, roster).map_err(CannotTry::from)?)
+        Ok(Tryout::new(&header, &roster).map_err(CannotTry::from)?)
     }
 
     /// Whose client it is, as a stanza tells.
