@@ -54,13 +54,13 @@ pub struct TranslateOptions {
     #[arg(long, value_name = "SIDE", value_enum, default_value = "client")]
     pub from: Side,
 
-    /// The client's JID. [default: whom the first stanza is from, or with `--from server` to; else
-    /// juliet@capulet.lit/balcony]
+    /// The client's JID. By default whom the first stanza is from, or with `--from server` to; else
+    /// juliet@capulet.lit/balcony.
     #[arg(long, value_name = "JID", value_parser = full_jid)]
     pub account: Option<String>,
 
     /// A file with the contacts: the `<query xmlns='jabber:iq:roster'>` a server sends. A JID with a resource says where
-    /// the contact is online. [default: who stands in the listings]
+    /// the contact is online. By default who stands in the listings.
     #[arg(long, value_name = "FILE")]
     pub roster: Option<PathBuf>,
 
