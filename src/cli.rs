@@ -105,7 +105,7 @@ pub enum Command {
     /// Turn a client's log, a scansion script or a packet dump into the inputs of a fixture.
     #[command(after_help = convert::AFTER_HELP)]
     Convert(ConvertOptions),
-    /// Print what would be sent for stanzas from standard input.
+    /// Print what would be sent for stanzas.
     #[command(after_help = translate::AFTER_HELP)]
     Translate {
         /// What is tried.
@@ -115,7 +115,7 @@ pub enum Command {
         #[command(flatten)]
         print: PrintOptions,
     },
-    /// Tell which rules apply to stanzas from standard input, and the listings they come from.
+    /// Tell which rules apply to stanzas, the listings they come from, and what waits, is refused or is dropped.
     #[command(after_help = translate::AFTER_HELP)]
     Explain(TranslateOptions),
     /// Print a configuration file with every option, its default and an explanation.

@@ -269,6 +269,25 @@ impl Dropped {
             Self::Unreadable => "unreadable",
         }
     }
+
+    /// The reason as a sentence.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::ForeignFrom => "its sender is not who the account or service it came from says",
+            Self::WrongType => "its payload is of a type that does not travel so",
+            Self::WrongPayload => "its payload is missing, or not what the node is for",
+            Self::NotSubscribed => {
+                "the roster does not say that the account is subscribed to its sender"
+            }
+            Self::Seen => "the client was shown this already",
+            Self::Delayed => "a server had stored it: it says what was, not what is",
+            Self::Retracted => "it says that items went away, which shows nothing new",
+            Self::Overflow => "more than can be held waits already",
+            Self::Gone => "the resource it tells of is not there any more",
+            Self::Unavailable => "the client has not said that it is available",
+            Self::Unreadable => "it is too deep or has too many parts to be read",
+        }
+    }
 }
 
 impl Dropped {
