@@ -218,7 +218,11 @@ fn list(plan: &Plan, sources: &[Source]) -> anyhow::Result<u8> {
         }
         is_empty = false;
     }
-    Ok(if is_empty { none_is_named(&plan.filters) } else { code })
+    Ok(if is_empty {
+        none_is_named(&plan.filters)
+    } else {
+        code
+    })
 }
 
 fn none_is_named(filters: &[String]) -> u8 {
@@ -376,7 +380,10 @@ fn in_repository(source: &Source) -> String {
         Some(folder.join(path.file_name()?))
     };
     let from_root = absolute().and_then(|path| {
-        let root = path.ancestors().skip(1).find(|it| it.join(".git").exists())?;
+        let root = path
+            .ancestors()
+            .skip(1)
+            .find(|it| it.join(".git").exists())?;
         Some(path.strip_prefix(root).ok()?.display().to_string())
     });
     from_root.unwrap_or_else(|| {

@@ -108,21 +108,50 @@ after 1s
 #[test]
 fn what_cannot_be_blessed_stays_as_it_is() {
     let unknown = GOOD.replace("${config}", "${other}");
+    let folder = Folder::new(&[("broken.txt", &unknown)]);
+    let replay = folder.replay(&["broken.txt", "--bless", "-qqq"]);
+    let error = "pubshim: error: broken.txt:13: \"${other}\" is used before \"${id:other}\" or \"${is:other}\" stands for anything\n";
+    replay.assert(2, "", error);
+    assert_eq!(folder.read("broken.txt"), unknown);
+}
+
+#[test]
+fn an_answer_follows_what_it_answers() {
+    let start = GOOD.find("to server:\n|").expect("there");
+    let end = GOOD.find("\nfrom server").expect("there");
+    let (before, asked, answer) = (&GOOD[..start], &GOOD[start..end], &GOOD[end + 1..]);
+    // What was asked after a second is now asked at once.
+    let late = format!("{before}\nafter 1s\n{asked}\n{answer}\nclient ends\n");
+    let folder = Folder::new(&[("a.txt", &late)]);
+    let replay = folder.replay(&["a.txt", "--bless", "-q"]);
+    assert_eq!(replay.code, Some(0), "{replay:?}");
+    let told = "\na.txt:1: inputs moved behind what they answer: 1\n";
+    assert!(replay.out.contains(told), "{}", replay.out);
+    let blessed = folder.read("a.txt");
+    let expected = format!("{before}{asked}\n{answer}\nafter 1s\n");
+    assert!(blessed.starts_with(&expected), "{blessed}");
+}
+
+#[test]
+fn an_answer_to_what_is_not_asked_is_left_out() {
     // The step that binds the name is one that is not sent.
     let gone = bad()
         .replace("<iq type='get' id=", "<message id=")
         .replace("</iq>\n\n", "</message>\n\n");
-    let files = [("broken.txt", &*unknown), ("gone.txt", &*gone)];
-    let folder = Folder::new(&files);
-    let replay = folder.replay(&["broken.txt", "gone.txt", "--bless", "-qqq"]);
-    let errors = "\
-pubshim: error: broken.txt:13: \"${other}\" is used before \"${id:other}\" or \"${is:other}\" stands for anything
-pubshim: error: gone.txt:13: \"${config}\" stands for nothing yet: what bound it is no longer sent, so this input must be changed by hand
-";
-    replay.assert(2, "", errors);
-    for (name, text) in files {
-        assert_eq!(folder.read(name), text);
-    }
+    let folder = Folder::new(&[("gone.txt", &gone)]);
+    let replay = folder.replay(&["gone.txt", "--bless", "-q"]);
+    assert_eq!(replay.code, Some(0), "{replay:?}");
+    let told = "gone.txt:1: inputs left out, as what they answer is not sent: 1\n  - from server: <iq type='error' id='${config}'>";
+    assert!(replay.out.contains(told), "{}", replay.out);
+    let blessed = folder.read("gone.txt");
+    assert!(
+        blessed.contains("to server: <presence id='p1'><status>Moping<"),
+        "{blessed}"
+    );
+    assert!(!blessed.contains("from server"), "{blessed}");
+    folder
+        .replay(&["gone.txt", "-qq"])
+        .assert(0, "1 passed, 0 failed\n", "");
 }
 
 #[test]

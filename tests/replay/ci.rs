@@ -41,7 +41,11 @@ fn annotates_by_itself_on_github() {
 
 #[test]
 fn annotations_find_files_from_the_root() {
-    let folder = Folder::new(&[(".git/HEAD", ""), ("here/b.txt", &bad()), ("there/a.txt", GOOD)]);
+    let folder = Folder::new(&[
+        (".git/HEAD", ""),
+        ("here/b.txt", &bad()),
+        ("there/a.txt", GOOD),
+    ]);
     let args = ["../here/b.txt", "-qq", "--annotations", "github"];
     let mut command = folder.command(&args);
     command.current_dir(folder.0.path().join("there"));
@@ -68,8 +72,7 @@ fn a_report_goes_to_standard_output() {
     assert_eq!(replay.err, "");
     serde_json::from_str::<serde_json::Value>(&replay.out).expect("JSON");
     // It holds one thing.
-    let error =
-        "pubshim: error: standard output can take one report, or what --bless makes of standard input\n";
+    let error = "pubshim: error: standard output can take one report, or what --bless makes of standard input\n";
     for args in [
         &["a.txt", "--report", "json=-,junit=-"][..],
         &["-", "--bless", "--report", "json=-"],
@@ -83,8 +86,7 @@ fn lists() {
     let other = GOOD.replace("A status leaves", "A\ttab");
     let folder = Folder::new(&[("a.txt", GOOD), ("b.txt", &other), ("c.txt", "x\n")]);
     let list = "./a.txt\tA status leaves\n./b.txt\tA\\ttab\n";
-    let error =
-        "pubshim: error: ./c.txt:1: a fixture begins with the line \"pubshim fixture 1\"\n";
+    let error = "pubshim: error: ./c.txt:1: a fixture begins with the line \"pubshim fixture 1\"\n";
     folder.replay(&[".", "--list"]).assert(2, list, error);
     let replay = folder.replay(&[".", "--list", "--filter", "leaves"]);
     replay.assert(0, "./a.txt\tA status leaves\n", "");
