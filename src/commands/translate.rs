@@ -160,6 +160,7 @@ fn each_stanza<W: Write>(
     let mut tryout = Tryout::new(&Header {
         policy: options.policy,
         native: options.native.clone(),
+        rooms_asked: true,
         account: options.account.clone(),
         ..Header::default()
     });
