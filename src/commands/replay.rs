@@ -62,8 +62,9 @@ pub struct ReplayOptions {
     /// Rewrite what fixtures expect to what comes.
     ///
     /// Inputs, comments and steps that are as expected stay as they are written, and so do
-    /// placeholders that still match. New ids of pubshim's own become ${id:NAME}. An answer to what is no longer
-    /// asked becomes a comment. Standard input (-) goes to standard output, and what is told to standard error.
+    /// placeholders that still match. New ids of pubshim's own become ${id:NAME}. If what an input answers is now asked
+    /// at another time, the input follows it there; if it is not asked any more, the input is left out. Standard
+    /// input (-) goes to standard output, and what is told to standard error.
     #[arg(long, conflicts_with = "fail_fast")]
     pub bless: bool,
 
