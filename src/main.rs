@@ -2,11 +2,12 @@
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "here the runtime starts, and the task that waits for signals"
+    reason = "here the runtime and the clock start, and the task that waits for signals"
 )]
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use pubshim::cli::{self, Cli, Command};
@@ -58,10 +59,13 @@ fn main() -> ExitCode {
             Ok(code) => return code.into(),
             Err(error) => Err(error),
         },
-        Command::Replay(options) => match replay(&options) {
-            Ok(code) => return code.into(),
-            Err(error) => Err(error),
-        },
+        Command::Replay(options) => {
+            let start = Instant::now();
+            match replay(&options, &|| start.elapsed()) {
+                Ok(code) => return code.into(),
+                Err(error) => Err(error),
+            }
+        }
     };
     report(result)
 }

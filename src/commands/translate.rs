@@ -216,6 +216,7 @@ impl TranslateOptions {
             chat: self.chat,
             rooms: self.rooms.clone(),
             rooms_open: true,
+            rooms_asked: true,
             ..Header::default()
         };
         let named = || read_stanza(first, |stanza| self.account_of(stanza)).flatten();
