@@ -47,9 +47,10 @@ fn everything_given_arrives() {
          --ca-file ca.pem --danger-accept-invalid-certs --native rooms --native chat \
          --max-sessions 5 --connect-timeout 6 --shutdown-timeout 7 --log-format json -qq \
          --compress require --compress-level 8 --compress-sessions 9 \
-         --show --show-bodies --show-only presence,romeo@a.b --show-only @c.d",
+         --show --show-bodies --show-own --show-only presence,romeo@a.b --show-only @c.d",
     );
     assert_eq!((given.show.form, given.show.bodies), (Form::Short, true));
+    assert!(given.show.own);
     assert_eq!(given.session.compress, Compress::Require);
     assert_eq!((given.compress_level, given.compress_sessions), (8, 9));
     let only = ["presence", "romeo@a.b", "@c.d"].map(|text| text.parse().expect(text));

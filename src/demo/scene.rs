@@ -20,6 +20,7 @@ romeo logs in as orchard
 romeo says <iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>
 romeo gets <iq type='result' id='roster'><query xmlns='jabber:iq:roster'/></iq>
 romeo says <presence><status>Wooing</status></presence>
+romeo gets <presence from='romeo@domain/orchard'><status>Wooing</status></presence>
 
 # He asks to see when she is there, and she lets him (listings 5 to 11)
 romeo says <presence to='juliet@domain' type='subscribe'/>
