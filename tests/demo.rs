@@ -84,18 +84,29 @@ fn names_its_acts() {
     ];
     let mut rest = &*text;
     for part in parts {
-        let (_, after) = rest.split_once(part).unwrap_or_else(|| panic!("{part} in {text}"));
+        let (_, after) = rest
+            .split_once(part)
+            .unwrap_or_else(|| panic!("{part} in {text}"));
         rest = after;
     }
     let quiet = stdout(&demo(&["--script", "--listen=127.0.0.1:0", "--show=off"]));
-    assert!(quiet.contains("\nHe asks to see when she is there"), "{quiet}");
+    assert!(
+        quiet.contains("\nHe asks to see when she is there"),
+        "{quiet}"
+    );
 }
 
 #[test]
 fn records() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
-    let output = demo(&["--script", "--listen=127.0.0.1:0", "--show=off", "--record", path]);
+    let output = demo(&[
+        "--script",
+        "--listen=127.0.0.1:0",
+        "--show=off",
+        "--record",
+        path,
+    ]);
     assert_eq!(output.status.code(), Some(0));
     let files = std::fs::read_dir(path).unwrap();
     let texts: Vec<_> = files

@@ -330,7 +330,12 @@ fn a_file_that_is_wrong_is_told_where() {
             "boolean",
         ),
         ("log-format = 'xml'", 1, "`log-format`", "`text` or `json`"),
-        ("show = 'long'", 1, "`show`", "`off`, `short`, `full`, `json`"),
+        (
+            "show = 'long'",
+            1,
+            "`show`",
+            "`off`, `short`, `full`, `json`",
+        ),
         (
             "show-only = ['a b']",
             1,

@@ -18,7 +18,7 @@ mod client;
 mod options;
 mod scene;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, bail};
@@ -93,10 +93,9 @@ impl Stage {
     /// Says something to people, beside what other programs read.
     fn say(&self, text: &str) -> anyhow::Result<()> {
         match self.show {
-            Form::Json => {
-                eprint!("{text}");
-                Ok(())
-            }
+            Form::Json => io::stderr()
+                .write_all(text.as_bytes())
+                .context("cannot write to standard error"),
             _ => print(text),
         }
     }

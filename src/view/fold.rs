@@ -92,7 +92,10 @@ pub(super) fn fold(step: &mut Step) -> Burst {
     let mut burst = Burst::default();
     let is_answer = step.rules.iter().any(|rule| rule.name == ANSWER);
     step.rules.retain(|rule| rule.name != ANSWER);
-    let told = step.sent.iter().any(|frame| frame.way == Way::To(Leg::Client));
+    let told = step
+        .sent
+        .iter()
+        .any(|frame| frame.way == Way::To(Leg::Client));
     let is_hidden = !told && is_unseen(step, is_answer);
     if is_hidden {
         step.rules.clear();
@@ -126,7 +129,11 @@ fn is_unseen(step: &Step, is_answer: bool) -> bool {
     let Some(input) = step.input.as_ref() else {
         return false;
     };
-    let least = if is_answer { Level::Debug } else { Level::Trace };
+    let least = if is_answer {
+        Level::Debug
+    } else {
+        Level::Trace
+    };
     let rules = &mut step.rules.iter();
     let is_servers = input.way == Way::From(Leg::Server);
     let is_own = input.nature.is_private || rules.all(|rule| rule.listing.is_empty());

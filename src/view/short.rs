@@ -362,6 +362,26 @@ mod tests {
                  <retract id='3'/></items></event></message>",
                 "<message> event items n/1 /2 retract id=3",
             ),
+            // Who has published it says the stanza, too, and an id is known by its ends.
+            (
+                "<message><event xmlns='http://jabber.org/protocol/pubsub#event'>\
+                 <items node='ps-01234567-0123456789abcdef0123456789abcdef'><item id='1' publisher='a@b/c'>\
+                 <presence xmlns='jabber:client' from='a@b/c'/></item></items></event>\
+                 <addresses xmlns='http://jabber.org/protocol/address'><address type='replyto' jid='a@b/c'/></addresses>\
+                 </message>",
+                "<message> event items ps-0…abcdef/1 <presence> from=a@b/c",
+            ),
+            (
+                "<message><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='n'>\
+                 <item id='1' publisher='d@b/c'><presence xmlns='jabber:client' from='a@b/c'/></item></items></event>\
+                 </message>",
+                "<message> event items n/1 publisher=d@b/c <presence> from=a@b/c",
+            ),
+            (
+                "<iq type='result'><query xmlns='http://jabber.org/protocol/disco#info'><feature var='a'/><feature var='b'/>\
+                 </query></iq>",
+                "<iq result> disco#info { 2 features }",
+            ),
         ] {
             assert_eq!(shown(xml), expected);
         }

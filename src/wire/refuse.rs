@@ -139,8 +139,11 @@ impl<P> Wire<P> {
 /// Whether a message says nothing but a chat state (XEP-0085).
 pub(crate) fn is_chat_state(message: &Element<'_>) -> bool {
     let is_state = |child: &Element<'_>| child.namespace() == ns::CHAT_STATES;
-    let is_beside = |child: &Element<'_>| child.namespace() == ns::HINTS || child.local() == "thread";
+    let is_beside =
+        |child: &Element<'_>| child.namespace() == ns::HINTS || child.local() == "thread";
     message.local() == "message"
         && message.children().any(|child| is_state(&child))
-        && message.children().all(|child| is_state(&child) || is_beside(&child))
+        && message
+            .children()
+            .all(|child| is_state(&child) || is_beside(&child))
 }

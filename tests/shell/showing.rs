@@ -68,11 +68,16 @@ fn other_programs_read_the_steps() {
     let text = shown(&["--show=json"]);
     let step = |line: &str| -> serde_json::Value { serde_json::from_str(line).expect(line) };
     let steps: Vec<_> = text.lines().map(step).collect();
-    let said = steps.iter().find(|it| it["step"] == "from client" && it["bytes"] == 45);
+    let said = steps
+        .iter()
+        .find(|it| it["step"] == "from client" && it["bytes"] == 45);
     let said = said.unwrap_or_else(|| panic!("{text}"));
     assert_eq!(said["who"], "juliet@localhost/balcony");
     assert_eq!(said["xml"], "<presence id='p'><show>away</show></presence>");
-    assert!(!text.contains("AGEAYg==") && !text.contains("wherefore"), "{text}");
+    assert!(
+        !text.contains("AGEAYg==") && !text.contains("wherefore"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -42,7 +42,9 @@ fn a_burst_is_shown_when_nothing_follows() {
 fn show_own_shows_them() {
     for options in [options(Form::Short), options(Form::Full)] {
         let lines = first_presence(&mut Stage::new(options, None));
-        let own = lines.lines().filter(|line| line.contains("<iq") && line.contains("shim → server"));
+        let own = lines
+            .lines()
+            .filter(|line| line.contains("<iq") && line.contains("shim → server"));
         assert_eq!(own.count(), 8, "{lines}");
         assert_eq!(lines.matches("own-reply").count(), 7, "{lines}");
         assert!(!lines.contains("own request"), "{lines}");

@@ -31,7 +31,10 @@ fn json_has_an_object_a_step() {
     assert_eq!(step("<status>Moping"), &presence);
     // What was sent at once is a step each, with its size.
     let request = step("<query xmlns='jabber:iq:privacy'/></iq>");
-    assert_eq!((&request["step"], &request["leg"]), (&"to server".into(), &"server".into()));
+    assert_eq!(
+        (&request["step"], &request["leg"]),
+        (&"to server".into(), &"server".into())
+    );
     let id = "ps-01234567-0123456789abcdef0123456789abcdef";
     let sent = format!("<iq type='get' id='{id}'><query xmlns='jabber:iq:privacy'/></iq>");
     assert_eq!(request["bytes"], sent.len());

@@ -120,8 +120,7 @@ fn short() -> Options {
 }
 
 /// What is said once of the first factor.
-const PRICE: &str =
-    "on the client's, the price of elegance: what publish-subscribe costs";
+const PRICE: &str = "on the client's, the price of elegance: what publish-subscribe costs";
 
 /// Asserts that the lines of `text` end so. What is between words and in columns is told apart by one
 /// space, and sizes, which the tests of `total.rs` are about, are left out.

@@ -25,7 +25,7 @@ fn nothing_is_cut_at_80_columns() {
         first_presence(&mut stage) + &stage.client(&letter) + &stage.view.end(1, 0)
     };
     // Whatever a pipe is told stands on a terminal, too.
-    let told = |text: &str| text.replace(' ', "").replace('\n', "");
+    let told = |text: &str| text.replace([' ', '\n'], "");
     for width in [80, 60, 40] {
         let text = all(Some(width));
         for line in text.lines() {
