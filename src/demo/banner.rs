@@ -36,7 +36,7 @@ pub(super) fn banner(
     };
     let _ = writeln!(
         text,
-        "Clients log in at {host}, port {port}{other}, without encryption. Lines to copy:\n"
+        "Clients log in at {host}, port {port}{other}, without encryption. Lines to copy:"
     );
     profanity(&jid(first), &host, port, &mut text);
     mcabber(last, &jid(last), &host, port, &mut text);
@@ -60,7 +60,7 @@ pub(super) fn banner(
 
 /// What shows first what pubshim is for: Profanity's words on the left, mcabber's on the right.
 fn what_to_try(own: &str, other: &str, rooms: &str, text: &mut String) {
-    text.push_str("\nTry first, when both are logged in (in Profanity, in mcabber):\n\n");
+    text.push_str("\nTry first, when both are logged in (in Profanity, in mcabber):\n");
     for (profanity, mcabber) in [
         (
             format!("/sub request {other}"),
@@ -85,7 +85,7 @@ fn what_to_try(own: &str, other: &str, rooms: &str, text: &mut String) {
 fn profanity(jid: &str, host: &str, port: u16, text: &mut String) {
     let _ = write!(
         text,
-        "  Profanity:\n    /connect {jid} server {host} port {port} tls disable\n"
+        "  Profanity: /connect {jid} server {host} port {port} tls disable\n"
     );
 }
 

@@ -18,13 +18,14 @@
 //! | `options.rs` | how much is shown, and of whom |
 //! | `step.rs` | an input and what followed of it, redacted |
 //! | `short.rs` | a stanza on one line |
-//! | `fold.rs` | what pubshim asks for itself, in one line for many |
+//! | `nature.rs`, `fold.rs` | what pubshim asks for itself, in one line for many |
 //! | `total.rs` | bytes in and out |
 //! | `paint.rs`, `wrap.rs` | lines, plain or for a terminal |
 //! | `json.rs` | steps for other programs |
 
 mod fold;
 mod json;
+mod nature;
 mod options;
 mod paint;
 mod short;
@@ -53,6 +54,8 @@ pub struct View {
     options: Options,
     paint: Paint,
     sessions: BTreeMap<u64, Session>,
+    /// What is not shown yet of pubshim's own business, by session.
+    bursts: BTreeMap<u64, Burst>,
     /// Of sessions that have ended.
     total: Total,
     /// The time of the last step.
@@ -68,6 +71,7 @@ impl View {
             paint: Paint::new(screen, options.form == Form::Short),
             options,
             sessions: BTreeMap::new(),
+            bursts: BTreeMap::new(),
             total: Total::default(),
             time: Duration::ZERO,
             is_explained: false,
@@ -105,6 +109,7 @@ impl View {
         let mut text = String::new();
         self.note_lost(number, lost, &mut text);
         self.show_own(number, &mut text);
+        self.bursts.remove(&number);
         let Some(session) = self.sessions.remove(&number) else {
             return text;
         };
@@ -182,15 +187,13 @@ impl View {
             burst = fold(&mut step);
         }
         if step.input.is_none() {
-            session.burst += std::mem::take(&mut burst);
+            *self.bursts.entry(number).or_default() += std::mem::take(&mut burst);
         }
         if !step.is_empty() {
             self.show_own(number, text);
             self.show_step(number, &step, text);
         }
-        if let Some(session) = self.sessions.get_mut(&number) {
-            session.burst += burst;
-        }
+        *self.bursts.entry(number).or_default() += burst;
     }
 
     fn show_step(&mut self, number: u64, step: &Step, text: &mut String) {
@@ -209,16 +212,15 @@ impl View {
         }
     }
 
-    /// The line for what was folded of a session.
+    /// The line for what was folded of a session. Answers that came alone belong to requests that stand above, and are
+    /// counted with the next ones.
     fn show_own(&mut self, number: u64, text: &mut String) {
-        let Some(session) = self.sessions.get_mut(&number) else {
-            return;
-        };
-        // Answers that came alone belong to requests that stand above, and are counted with the next ones.
-        if session.burst.requests > 0 {
-            let burst = std::mem::take(&mut session.burst);
-            self.paint
-                .own(Whose::new(self.time, &session.who), &burst, text);
+        if let (Some(session), Some(burst)) =
+            (self.sessions.get(&number), self.bursts.get_mut(&number))
+            && burst.requests > 0
+        {
+            let whose = Whose::new(self.time, &session.who);
+            self.paint.own(whose, &std::mem::take(burst), text);
         }
     }
 

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::fold::{Burst, Nature};
 use super::json;
+use super::nature::Nature;
 use super::options::{Form, Options};
 use super::short::{name, short};
 use super::total::Total;
@@ -26,8 +26,6 @@ pub(super) struct Session {
     pub(super) total: Total,
     /// Steps shown.
     pub(super) shown: u64,
-    /// What is not shown yet of pubshim's own business.
-    pub(super) burst: Burst,
     sent: [Cutter; 2],
     /// Its steps for other programs, if they are wanted.
     json: Option<json::Writer>,
@@ -79,7 +77,6 @@ impl Session {
             logged_in: false,
             total: Total::default(),
             shown: 0,
-            burst: Burst::default(),
             sent: [Cutter::new(HEADER), Cutter::new(HEADER)],
             json: (options.form == Form::Json).then(|| json::Writer::new(options.bodies)),
         }
