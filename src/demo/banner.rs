@@ -83,9 +83,9 @@ fn what_to_try(own: &str, other: &str, rooms: &str, text: &mut String) {
 }
 
 fn profanity(jid: &str, host: &str, port: u16, text: &mut String) {
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "  Profanity: /connect {jid} server {host} port {port} tls disable\n"
+        "  Profanity: /connect {jid} server {host} port {port} tls disable"
     );
 }
 
