@@ -212,6 +212,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("record-max-size", r#""32MiB""#),
     ("show", r#""off""#),
     ("show-bodies", "false"),
+    ("show-own", "false"),
     ("show-only", "[]"),
     ("log-format", r#""text""#),
     ("verbosity", "0"),

@@ -356,8 +356,14 @@ pub struct RunOptions {
     /// Show what passes on both sides, live, on standard output.
     ///
     /// What came, which rules apply (with the listings of XEP-0207 they come from), what was sent, and how
-    /// many bytes. With colours on a terminal (unless NO_COLOR is set), one line each in a pipe. Passwords
-    /// and tokens are never shown.
+    /// many bytes; what pubshim asks for itself is one line for many requests. With colours on a terminal (unless
+    /// NO_COLOR is set), one line each in a pipe. Passwords and tokens are never shown.
+    ///
+    /// json is for other programs: the steps that --record would write, an object a line. time is in seconds since
+    /// pubshim has started; session is a number; who is the full JID, once it is known; step is called as in a
+    /// recording ("from client", "to server", "client ends", …), or "ended", or "lost" with count; leg is client or
+    /// server; xml is a stanza, text whatever else the step says; bytes is the size it had; rules are names, and stand
+    /// with what came. What does not apply is left out.
     #[arg(long, env = "PUBSHIM_SHOW")]
     #[arg(value_name = "FORM", help_heading = "Live view")]
     #[arg(value_enum, num_args = 0..=1, require_equals = true)]
@@ -370,6 +376,13 @@ pub struct RunOptions {
     #[arg(value_parser = boolean, num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub show_bodies: Option<bool>,
+
+    /// Show each request of pubshim's own and its answer, too.
+    #[arg(long, env = "PUBSHIM_SHOW_OWN")]
+    #[arg(value_name = "BOOL", help_heading = "Live view")]
+    #[arg(value_parser = boolean, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", hide_possible_values = true)]
+    pub show_own: Option<bool>,
 
     /// Show only this function or address; may be repeated.
     ///

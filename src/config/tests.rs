@@ -48,7 +48,7 @@ fn everything_given_arrives() {
          --ca-file ca.pem --danger-accept-invalid-certs --native rooms --native chat \
          --max-sessions 5 --connect-timeout 6 --shutdown-timeout 7 --log-format json -qq \
          --compress require --compress-level 8 --compress-sessions 9 \
-         --show --show-bodies --show-only presence,romeo@a.b --show-only @c.d \
+         --show --show-bodies --show-own --show-only presence,romeo@a.b --show-only @c.d \
          --record-keep articles,urls --record-keep vcards",
     );
     assert_eq!(
@@ -56,6 +56,7 @@ fn everything_given_arrives() {
         [Kept::Articles, Kept::Urls, Kept::Vcards]
     );
     assert_eq!((given.show.form, given.show.bodies), (Form::Short, true));
+    assert!(given.show.own);
     assert_eq!(given.session.compress, Compress::Require);
     assert_eq!((given.compress_level, given.compress_sessions), (8, 9));
     let only = ["presence", "romeo@a.b", "@c.d"].map(|text| text.parse().expect(text));
@@ -335,7 +336,12 @@ fn a_file_that_is_wrong_is_told_where() {
             "boolean",
         ),
         ("log-format = 'xml'", 1, "`log-format`", "`text` or `json`"),
-        ("show = 'long'", 1, "`show`", "`off`, `short`, `full`"),
+        (
+            "show = 'long'",
+            1,
+            "`show`",
+            "`off`, `short`, `full`, `json`",
+        ),
         (
             "show-only = ['a b']",
             1,

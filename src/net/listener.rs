@@ -20,7 +20,7 @@ use super::client::stream::{self, PlainClient};
 use super::descriptors::Spare;
 use super::pump::Pump;
 use super::server::connector::Connector;
-use super::watch::Watching;
+use super::watch::{Announcer, Watching};
 use super::{descriptors, recorder, show};
 use crate::config::{ListenAddress, Settings};
 use crate::session::{Options, Seed};
@@ -104,6 +104,11 @@ impl Listener {
     /// Has one more told what sessions do.
     pub(super) fn tell(&mut self, watching: Watching) {
         self.watchings.push(watching);
+    }
+
+    /// Names to those who watch what begins.
+    pub(crate) fn announcer(&self) -> Announcer {
+        Announcer::new(&self.watchings)
     }
 
     /// The first IP address and port clients connect to.

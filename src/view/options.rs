@@ -15,6 +15,8 @@ pub enum Form {
     Short,
     /// All of its XML, on one line.
     Full,
+    /// The steps of a recording, for other programs: a JSON object each.
+    Json,
 }
 
 /// What is shown of sessions.
@@ -24,6 +26,8 @@ pub struct Options {
     pub form: Form,
     /// With what people wrote. Passwords and tokens are never shown.
     pub bodies: bool,
+    /// With each request of pubshim's own, and its answer.
+    pub own: bool,
     /// Only stanzas these name; empty: all.
     pub only: Vec<Only>,
 }

@@ -14,8 +14,12 @@ const MOST_ANSWERS: usize = 64;
 const MOST_ANSWER: usize = 4096;
 
 impl<P> Wire<P> {
-    /// Answers a stanza of the client's with an error (RFC 6120 §8.3): it was not sent.
+    /// Answers a stanza of the client's with an error (RFC 6120 §8.3): it was not sent. A chat state alone is not
+    /// answered: its user has written nothing that could be missed.
     pub(crate) fn refuse(&mut self, stanza: &Element<'_>, kind: &str, condition: &str) {
+        if is_chat_state(stanza) {
+            return;
+        }
         let [from, id] = ["to", "id"].map(|name| stanza.attribute(name));
         let attributes = [("from", from.as_deref()), ("id", id.as_deref())];
         self.show_error(stanza.local(), &attributes, kind, condition);
@@ -130,4 +134,16 @@ impl<P> Wire<P> {
         }
         self.answers.push_back(answer.into());
     }
+}
+
+/// Whether a message says nothing but a chat state (XEP-0085).
+pub(crate) fn is_chat_state(message: &Element<'_>) -> bool {
+    let is_state = |child: &Element<'_>| child.namespace() == ns::CHAT_STATES;
+    let is_beside =
+        |child: &Element<'_>| child.namespace() == ns::HINTS || child.local() == "thread";
+    message.local() == "message"
+        && message.children().any(|child| is_state(&child))
+        && message
+            .children()
+            .all(|child| is_state(&child) || is_beside(&child))
 }
