@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules at the top, lowest first: each may import only from floors below its own.
 const FLOORS: &[&[&str]] = &[
-    &["jid", "ns", "policy"],
+    &["jid", "nearest", "ns", "policy"],
     &["xml"],
     &["pubsub", "sandbox", "wire"],
     &["translate"],

@@ -15,11 +15,13 @@
 //! |---|---|
 //! | `mod.rs` | [`View`]: sessions and their sums |
 //! | `options.rs` | how much is shown, and of whom |
+//! | `names.rs` | what can be asked for by name |
 //! | `step.rs` | an input and what followed of it, redacted |
 //! | `short.rs` | a stanza on one line |
 //! | `total.rs` | bytes in and out |
 //! | `paint.rs` | lines, plain or for a terminal |
 
+mod names;
 mod options;
 mod paint;
 mod short;
