@@ -150,7 +150,9 @@ impl Listener {
         {
             let (left, seconds) = (shared.sessions.len(), settings.shutdown_timeout.as_secs());
             let sessions = if left == 1 { "session" } else { "sessions" };
-            tracing::warn!("{left} {sessions} did not end within {seconds} s (--shutdown-timeout): cut off");
+            tracing::warn!(
+                "{left} {sessions} did not end within {seconds} s (--shutdown-timeout): cut off"
+            );
         }
         // Sessions that were cut off still hold their ends; what the others said is written.
         let watchings = Arc::into_inner(shared).map(|shared| shared.watchings);

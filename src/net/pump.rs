@@ -225,10 +225,10 @@ impl Pump {
                 }
                 Output::Log(event @ Event::Ended { .. }) => self.ended = Some(event),
                 Output::Log(event) => {
+                    log(&event);
                     if let Event::LoggedIn(jid) = &event {
                         Span::current().record("account", field::display(jid.escape_debug()));
                     }
-                    log(&event);
                 }
                 // Nobody watches, so there is none.
                 Output::Recorded(_) => {}

@@ -27,11 +27,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<Watching>> {
         .with_context(|| format!("cannot make the folder {} for --record", folder.display()))?;
     let recorder = Recorder {
         // Names sort by time and do not meet those of another pubshim.
-        prefix: folder.join(format!(
-            "session-{}-{}",
-            unix_time(),
-            std::process::id()
-        )),
+        prefix: folder.join(format!("session-{}-{}", unix_time(), std::process::id())),
         bodies: settings.record_bodies,
         max_size: settings.record_max_size,
         options: settings.session.clone(),
@@ -144,7 +140,10 @@ impl RecordingFile {
         if self.file.take().is_none() {
             return;
         }
-        let [old, new] = [Title::default().text(self.began), self.title.text(self.began)];
+        let [old, new] = [
+            Title::default().text(self.began),
+            self.title.text(self.began),
+        ];
         let head = self.head.replacen(&old, &new, 1);
         if let Err(error) = replace_head(&self.path, self.head.len(), &head) {
             tracing::warn!("cannot give {} its title: {error}", self.path.display());

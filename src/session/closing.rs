@@ -15,6 +15,7 @@ impl Session {
         self.connection_mut(leg).ended = true;
         let ending = match leg {
             Leg::Client if self.is_logged_in() => Ending::LoggedOut,
+            Leg::Client if self.login_failed && !self.authenticated => Ending::LoginFailed,
             Leg::Client => Ending::Left,
             Leg::Server => Ending::Closed,
         };
@@ -45,9 +46,10 @@ impl Session {
         self.note_end(leg);
         if leg == Leg::Client || self.is_negotiated() {
             let said_nothing = self.phase == Phase::AwaitHeader && !self.client.is_amid_frame();
-            self.note_ending(match said_nothing {
-                true => Ending::Nothing,
-                false => Ending::Broke(leg),
+            self.note_ending(match (leg, self.login_failed && !self.authenticated) {
+                (Leg::Client, _) if said_nothing => Ending::Nothing,
+                (Leg::Client, true) => Ending::LoginFailed,
+                _ => Ending::Broke(leg),
             });
         }
         let connection = self.connection_mut(leg);
@@ -171,7 +173,10 @@ impl Session {
             return;
         }
         let condition = match self.is_negotiated() {
-            false => "remote-connection-failed",
+            false => {
+                self.note_ending(Ending::NoServer);
+                "remote-connection-failed"
+            }
             true => "reset",
         };
         self.translator.broken();

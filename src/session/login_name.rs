@@ -46,7 +46,10 @@ mod tests {
         assert_eq!(name("PLAIN", "\0juliet\0secret"), juliet);
         assert_eq!(name("PLAIN", "\0juliet@capulet.lit\0secret"), juliet);
         assert_eq!(name("SCRAM-SHA-1", "n,,n=juliet,r=nonce"), juliet);
-        assert_eq!(name("SCRAM-SHA-1-PLUS", "p=tls-unique,,n=juliet,r=n"), juliet);
+        assert_eq!(
+            name("SCRAM-SHA-1-PLUS", "p=tls-unique,,n=juliet,r=n"),
+            juliet
+        );
         for (mechanism, said) in [
             ("PLAIN", "secret"),
             ("PLAIN", "\0\0secret"),

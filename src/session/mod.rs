@@ -95,6 +95,8 @@ pub struct Session {
     begins_compression: bool,
     /// The client has begun to log in, one way or another.
     login_tried: bool,
+    /// The server has refused a login.
+    login_failed: bool,
     /// SASL has succeeded.
     authenticated: bool,
     /// The client's next frame has waited.
@@ -147,6 +149,7 @@ impl Session {
             server_at: reaching::ServerAt::default(),
             begins_compression: false,
             login_tried: false,
+            login_failed: false,
             authenticated: false,
             has_waited: false,
             login_id: None,

@@ -364,8 +364,14 @@ impl Session {
                 self.server.framer = Framer::new(self.options.limits);
             }
             "failure" => {
-                let whose = self.login_name.take();
-                self.wire.log(Event::LoginFailed(whose));
+                // Clients try one way after the other: one wrong password is one line.
+                if !std::mem::replace(&mut self.login_failed, true) {
+                    let condition = element.children().find(|child| child.local() != "text");
+                    self.wire.log(Event::LoginFailed {
+                        whose: self.login_name.take(),
+                        condition: condition.map_or("", |it| it.local()).to_owned(),
+                    });
+                }
             }
             _ => {}
         }

@@ -166,7 +166,10 @@ mod tests {
             ("disco", "disco#info"),
         ] {
             let told = text.parse::<Only>().expect_err(text);
-            assert!(told.contains(&format!("is {near} meant?")), "{text}: {told}");
+            assert!(
+                told.contains(&format!("is {near} meant?")),
+                "{text}: {told}"
+            );
         }
     }
 }

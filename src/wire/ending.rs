@@ -15,8 +15,12 @@ pub enum Ending {
     LoggedOut,
     /// The client closed its stream and had not logged in.
     Left,
+    /// The client left after the server had refused its login.
+    LoginFailed,
     /// The server closed its stream.
     Closed,
+    /// No server took the client's stream.
+    NoServer,
     /// One side ended its connection while bytes passed unread.
     HungUp(Leg),
     /// One side's connection ended without a word.
@@ -37,12 +41,16 @@ impl fmt::Display for Ending {
             Self::Nothing => f.write_str("the client said nothing"),
             Self::LoggedOut => f.write_str("the client logged out"),
             Self::Left => f.write_str("the client left before it had logged in"),
+            Self::LoginFailed => f.write_str("the server refused the login"),
             Self::Closed => f.write_str("the server closed the stream"),
+            Self::NoServer => f.write_str("no server could be used"),
             Self::HungUp(leg) => write!(f, "the {leg} closed the connection"),
             Self::Broke(leg) => write!(f, "the {leg}'s connection broke"),
             Self::Stalled(leg) => write!(f, "the {leg} took nothing for too long"),
-            Self::StreamError(leg, condition) => write!(f, "the {leg} ended the stream: {condition}"),
-            Self::Refused(condition) => write!(f, "pubshim ended it: {condition}"),
+            Self::StreamError(leg, condition) => {
+                write!(f, "the {leg} ended the stream: {condition}")
+            }
+            Self::Refused(condition) => write!(f, "broken off by pubshim ({condition})"),
             Self::Stopped => f.write_str("pubshim was told to stop"),
         }
     }

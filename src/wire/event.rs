@@ -29,8 +29,13 @@ pub enum Event {
     LoggedIn(String),
     /// A client has logged in to this domain, and from here on everything passes unread.
     Relaying(String),
-    /// The server's answer to a login was no; of whom, if that can be read.
-    LoginFailed(Option<String>),
+    /// The server's answer to a login was no.
+    LoginFailed {
+        /// Of whom, if the client has said that in plain sight.
+        whose: Option<String>,
+        /// The condition, as SASL calls it.
+        condition: String,
+    },
     /// The client has left without trying any of the ways to log in.
     LeftBeforeLogin {
         /// It had TLS.
@@ -315,7 +320,6 @@ impl Event {
                 ..
             } => Level::Info,
             Self::Refused { .. }
-            | Self::BadXml(..)
             | Self::CutOff { .. }
             | Self::StreamError(Leg::Server, _)
             | Self::NodeReplaced { .. }
@@ -325,7 +329,7 @@ impl Event {
             | Self::NotKnown { .. }
             | Self::ApprovalFailed { .. }
             | Self::NotRecorded { .. }
-            | Self::LoginFailed(_)
+            | Self::LoginFailed { .. }
             | Self::ClientNotSecured(_)
             | Self::LeftBeforeLogin { .. } => Level::Warn,
             Self::Ended {
@@ -351,12 +355,16 @@ impl fmt::Display for Event {
                 "logged in at {}; everything passes unchanged",
                 shown(domain)
             ),
-            Self::LoginFailed(whose) => {
+            Self::LoginFailed { whose, condition } => {
                 f.write_str("the server refused the login")?;
                 if let Some(whose) = whose {
                     write!(f, " of {}", shown(whose))?;
                 }
-                f.write_str(": check name and password in the client")
+                write!(f, " ({})", shown(condition))?;
+                match &**condition {
+                    "not-authorized" => f.write_str(": check name and password in the client"),
+                    _ => Ok(()),
+                }
             }
             Self::LeftBeforeLogin { secured: false } => f.write_str(
                 "the client left without trying to log in: it may insist on encryption; set it to connect to pubshim \

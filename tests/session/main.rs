@@ -47,7 +47,7 @@ mod roster;
 mod scenes;
 mod states;
 mod subscriptions;
-
+mod told;
 mod trust;
 mod unavailable;
 mod visibility;
