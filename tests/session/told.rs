@@ -138,12 +138,12 @@ fn what_was_refused_is_named() {
         ]
     );
     d.client(
-        "<message to='nurse@capulet.lit/x' type='headline' id='m'><body>secret</body></message>",
+        "<message to='nurse@capulet.lit/x' type='groupchat' id='m'><body>secret</body></message>",
     );
     assert_eq!(
         lines(&mut d),
         [
-            "answered the client's <message type='headline' to='nurse@capulet.lit/x' id='m'/> with an error: \
+            "answered the client's <message type='groupchat' to='nurse@capulet.lit/x' id='m'/> with an error: \
           feature-not-implemented"
         ]
     );
