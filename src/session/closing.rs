@@ -14,8 +14,8 @@ impl Session {
     pub(super) fn handle_close(&mut self, leg: Leg) {
         self.connection_mut(leg).ended = true;
         let ending = match leg {
+            _ if self.was_refused() => Ending::LoginFailed,
             Leg::Client if self.is_logged_in() => Ending::LoggedOut,
-            Leg::Client if self.login_failed && !self.authenticated => Ending::LoginFailed,
             Leg::Client => Ending::Left,
             Leg::Server => Ending::Closed,
         };
@@ -46,9 +46,9 @@ impl Session {
         self.note_end(leg);
         if leg == Leg::Client || self.is_negotiated() {
             let said_nothing = self.phase == Phase::AwaitHeader && !self.client.is_amid_frame();
-            self.note_ending(match (leg, self.login_failed && !self.authenticated) {
-                (Leg::Client, _) if said_nothing => Ending::Nothing,
-                (Leg::Client, true) => Ending::LoginFailed,
+            self.note_ending(match leg {
+                _ if self.was_refused() => Ending::LoginFailed,
+                Leg::Client if said_nothing => Ending::Nothing,
                 _ => Ending::Broke(leg),
             });
         }
@@ -288,6 +288,11 @@ impl Session {
             let tag = format!("</{name}>");
             self.wire.close(leg, &tag);
         }
+    }
+
+    /// Whether the server has refused the login, and no other has succeeded.
+    fn was_refused(&self) -> bool {
+        self.login_failed && !self.authenticated
     }
 
     /// Notes what has ended the session. What follows of that is no other end.

@@ -369,7 +369,7 @@ impl Session {
                     let condition = element.children().find(|child| child.local() != "text");
                     self.wire.log(Event::LoginFailed {
                         whose: self.login_name.take(),
-                        condition: condition.map_or("", |it| it.local()).to_owned(),
+                        condition: condition.map_or("undefined", |it| it.local()).to_owned(),
                     });
                 }
             }

@@ -15,7 +15,7 @@ pub enum Ending {
     LoggedOut,
     /// The client closed its stream and had not logged in.
     Left,
-    /// The client left after the server had refused its login.
+    /// One side left after the server had refused the login.
     LoginFailed,
     /// The server closed its stream.
     Closed,

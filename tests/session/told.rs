@@ -61,7 +61,7 @@ fn how_a_session_ended_is_told() {
 
 #[test]
 fn how_a_session_ended_before_its_login_is_told() {
-    let ends: [(Stage, Ending, End); 6] = [
+    let ends: [(Stage, Ending, End); 7] = [
         (Stage::New, Ending::Nothing, |d| {
             d.input(Input::Eof(Leg::Client));
         }),
@@ -78,6 +78,12 @@ fn how_a_session_ended_before_its_login_is_told() {
                 "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>",
             );
             d.client(CLOSE);
+        }),
+        (Stage::Authenticating, Ending::LoginFailed, |d| {
+            d.server(
+                "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>",
+            );
+            d.input(Input::Eof(Leg::Server));
         }),
         (Stage::Login, Ending::Closed, |d| d.server(CLOSE)),
     ];
