@@ -363,18 +363,21 @@ impl Session {
                 self.client.framer = Framer::new(self.options.limits);
                 self.server.framer = Framer::new(self.options.limits);
             }
-            "failure" => {
-                // Clients try one way after the other: one wrong password is one line.
-                if !std::mem::replace(&mut self.login_failed, true) {
-                    let condition = element.children().find(|child| child.local() != "text");
-                    self.wire.log(Event::LoginFailed {
-                        whose: self.login_name.take(),
-                        condition: condition.map_or("undefined", |it| it.local()).to_owned(),
-                    });
-                }
-            }
+            "failure" => self.note_login_failed(element),
             _ => {}
         }
+    }
+
+    /// Clients try one way after the other: one wrong password is one line.
+    fn note_login_failed(&mut self, failure: &Element<'_>) {
+        if std::mem::replace(&mut self.login_failed, true) {
+            return;
+        }
+        let condition = failure.children().find(|child| child.local() != "text");
+        self.wire.log(Event::LoginFailed {
+            whose: self.login_name.take(),
+            condition: condition.map_or("undefined", |it| it.local()).to_owned(),
+        });
     }
 
     /// Registration, or under [`Policy::Off`] a login of before SASL (XEP-0078).

@@ -19,6 +19,8 @@ pub enum Ending {
     LoginFailed,
     /// The server closed its stream.
     Closed,
+    /// TLS did not come up on the client's leg.
+    NotSecured,
     /// No server took the client's stream.
     NoServer,
     /// One side ended its connection while bytes passed unread.
@@ -43,6 +45,7 @@ impl fmt::Display for Ending {
             Self::Left => f.write_str("the client left before it had logged in"),
             Self::LoginFailed => f.write_str("the server refused the login"),
             Self::Closed => f.write_str("the server closed the stream"),
+            Self::NotSecured => f.write_str("no TLS came up with the client"),
             Self::NoServer => f.write_str("no server could be used"),
             Self::HungUp(leg) => write!(f, "the {leg} closed the connection"),
             Self::Broke(leg) => write!(f, "the {leg}'s connection broke"),
