@@ -42,7 +42,7 @@ fn how_a_session_ended_is_told() {
             |d| d.server(&error("conflict")),
         ),
         (Ending::StreamError(Leg::Client, "reset".to_owned()), |d| {
-            d.client(&error("reset"))
+            d.client(&error("reset"));
         }),
         (Ending::Refused("restricted-xml"), |d| d.client("<!---->")),
         (Ending::Stopped, |d| d.input(Input::Shutdown)),
