@@ -20,6 +20,7 @@ mod cert;
 mod check;
 mod error;
 mod forget;
+mod list;
 mod options;
 mod value;
 pub use cert::CertOptions;

@@ -31,4 +31,4 @@ cargo test
 # The scenes of what a session promises; the fuzzer itself is tests/fuzz/run.sh.
 cargo check --manifest-path tests/fuzz/Cargo.toml --all-targets
 cargo test --manifest-path tests/fuzz/Cargo.toml --lib
-PUBSHIM_TEST_PYTHON="$PWD/$venv/bin/python" cargo test --test servers
+TEST_PYTHON="$PWD/$venv/bin/python" cargo test --test servers

@@ -6,6 +6,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args};
 use serde::Deserialize;
 
+use super::list::one_or_more;
 use super::{
     CompressionLevel, Count, Domain, ListenAddress, LogFormat, NameServer, Proxy, ProxySource,
     Seconds, Server, Size, TlsVersion, Verbosity,
@@ -34,6 +35,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_LISTEN")]
     #[arg(value_name = "ADDRESS:PORT", help_heading = "Connections")]
     #[arg(value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub listen: Option<Vec<ListenAddress>>,
 
     /// Allow --listen on an address that other machines can reach.
@@ -54,6 +56,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_PROXY_FROM")]
     #[arg(value_name = "IP", help_heading = "Connections")]
     #[arg(value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub proxy_from: Option<Vec<ProxySource>>,
 
     /// Whether clients may have TLS on their way to pubshim.
@@ -139,6 +142,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_DOMAIN")]
     #[arg(value_name = "DOMAIN", help_heading = "Connections")]
     #[arg(value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub domain: Option<Vec<Domain>>,
 
     /// Trust the certificates in this PEM file as well.
@@ -192,6 +196,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_NATIVE")]
     #[arg(value_name = "FUNCTION", help_heading = "Translation")]
     #[arg(value_enum, value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub native: Option<Vec<Function>>,
 
     /// When one-to-one messages go by pubsub.
@@ -210,6 +215,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_ROOMS")]
     #[arg(value_name = "DOMAIN", help_heading = "Translation")]
     #[arg(value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub rooms: Option<Vec<Domain>>,
 
     /// Whether a room on such a service is open as soon as a client has created it.
@@ -392,6 +398,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_SHOW_ONLY")]
     #[arg(value_name = "WHAT", help_heading = "Live view")]
     #[arg(value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub show_only: Option<Vec<Only>>,
 
     /// How a line of the log is written.

@@ -296,6 +296,23 @@ fn a_flag_beats_the_file() {
 }
 
 #[test]
+fn one_value_alone_needs_no_list() {
+    for (key, value) in [
+        ("listen", "unix:/run/x"),
+        ("proxy-from", "127.0.0.1"),
+        ("domain", "a.b"),
+        ("native", "rooms"),
+        ("rooms", "c.d"),
+        ("show-only", "presence"),
+    ] {
+        let [alone, list] = [format!("{key} = '{value}'"), format!("{key} = ['{value}']")]
+            .map(|text| format!("{:?}", parse_file(&text).expect(&text)));
+        assert_eq!(alone, list);
+        assert_ne!(alone, format!("{:?}", RunOptions::default()));
+    }
+}
+
+#[test]
 fn a_file_that_is_wrong_is_told_where() {
     for (text, line, key, allowed) in [
         (
@@ -304,7 +321,7 @@ fn a_file_that_is_wrong_is_told_where() {
             "`listen`",
             "127.0.0.1:5222",
         ),
-        ("listen = '127.0.0.1:1'", 1, "`listen`", "sequence"),
+        ("listen = 5222", 1, "`listen`", "a list of them"),
         ("# é\nlisn = []", 2, "unknown key `lisn`", "`listen`"),
         ("config = 'x'", 1, "unknown key `config`", "`listen`"),
         ("[run]\npolicy = 'off'", 1, "unknown key `run`", "`listen`"),

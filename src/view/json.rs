@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::fixture::{Cutter, HEADER, Recording};
+use crate::fixture::{Cutter, HEADER, Keep, Recording};
 use crate::session::{Output, Record};
 
 /// Writes the steps of one session.
@@ -44,7 +44,7 @@ pub(super) struct Entry {
 impl Writer {
     pub(super) fn new(bodies: bool) -> Self {
         Self {
-            recording: Recording::new(bodies),
+            recording: Recording::new(Keep::bodies(bodies)),
             sent: [Cutter::new(HEADER), Cutter::new(HEADER)],
         }
     }

@@ -16,6 +16,7 @@
 //! |---|---|
 //! | `mod.rs` | [`View`]: sessions and their sums |
 //! | `options.rs` | how much is shown, and of whom |
+//! | `names.rs` | what can be asked for by name |
 //! | `step.rs` | an input and what followed of it, redacted |
 //! | `short.rs` | a stanza on one line |
 //! | `nature.rs`, `fold.rs` | what pubshim asks for itself, in one line for many |
@@ -25,6 +26,7 @@
 
 mod fold;
 mod json;
+mod names;
 mod nature;
 mod options;
 mod paint;

@@ -126,7 +126,7 @@ impl Session {
                 self.logged_in |= matches!(event, Event::Relaying(_));
                 let text = one_line(&event.to_string()).into_owned();
                 let level = match event {
-                    Event::Dropped(reason) if is_usual(*reason) => Level::Trace,
+                    Event::Dropped(reason, _) if is_usual(*reason) => Level::Trace,
                     event => event.level(),
                 };
                 step.notes.push((level, text));

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
-use super::{Dropped, Leg, Wire, error_type};
+use super::named::{named, named_by};
+use super::{Dropped, Event, Leg, Wire, error_type};
 use crate::ns;
 use crate::xml::{Element, escape};
 
@@ -22,7 +23,8 @@ impl<P> Wire<P> {
         }
         let [from, id] = ["to", "id"].map(|name| stanza.attribute(name));
         let attributes = [("from", from.as_deref()), ("id", id.as_deref())];
-        self.show_error(stanza.local(), &attributes, kind, condition);
+        self.note_refused(Leg::Client, named(stanza), condition);
+        self.write_error(stanza.local(), &attributes, "", kind, condition, None);
     }
 
     /// Shows the client an error: a stanza called `name` with those of the attributes that are there.
@@ -38,6 +40,34 @@ impl<P> Wire<P> {
 
     /// The same with `echo`, a part of what was refused, and a text for people (RFC 6120 §8.3.1, §8.3.3).
     pub(crate) fn show_error_with(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, Option<&str>)],
+        echo: &str,
+        kind: &str,
+        condition: &str,
+        text: Option<&str>,
+    ) {
+        // As the client sent it, an error's sender is whom the stanza was to.
+        let sent = attributes.iter().filter_map(|(name, value)| match *name {
+            "from" => Some(("to", *value)),
+            "to" => None,
+            name => Some((name, *value)),
+        });
+        let stanza = named_by(name, &sent.collect::<Vec<_>>());
+        self.note_refused(Leg::Client, stanza, condition);
+        self.write_error(name, attributes, echo, kind, condition, text);
+    }
+
+    fn note_refused(&mut self, from: Leg, stanza: String, condition: &str) {
+        self.log(Event::StanzaRefused {
+            from,
+            stanza,
+            condition: condition.to_owned(),
+        });
+    }
+
+    fn write_error(
         &mut self,
         name: &str,
         attributes: &[(&str, Option<&str>)],
@@ -108,6 +138,7 @@ impl<P> Wire<P> {
 
     /// Answers an IQ of somebody else's with an error.
     pub(crate) fn answer_error(&mut self, iq: &Element<'_>, condition: &str) {
+        self.note_refused(Leg::Server, named(iq), condition);
         let error = format!(
             "<error type='cancel'><{condition} xmlns='{}'/></error>",
             ns::STANZA_ERRORS
