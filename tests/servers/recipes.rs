@@ -1,0 +1,186 @@
+//! The README's table of clients: each one set up as its row says, word for word, comes online through pubshim, has
+//! the roster, and talks with somebody.
+
+mod row;
+mod scene;
+mod terminal;
+
+use std::os::unix::fs::chown;
+use std::process::Command;
+
+use crate::puppet::python;
+use crate::recipes::scene::{ANSWER, Bot, CONTACT, FAREWELL, QUESTION, Scene};
+use crate::server::Kind;
+
+on_both_servers!(
+    slixmpp,
+    slixmpp_of_debian,
+    aioxmpp,
+    profanity,
+    mcabber,
+    poezio,
+    finch
+);
+
+fn slixmpp(kind: Kind) {
+    bot(
+        kind,
+        "slixmpp (bots), from 1.10",
+        python("recipes/with_slixmpp.py"),
+    );
+}
+
+fn slixmpp_of_debian(kind: Kind) {
+    let script = python("recipes/with_slixmpp.py");
+    let mut debian = Command::new("/usr/bin/python3");
+    debian.args(script.get_args());
+    bot(kind, "slixmpp (bots), to 1.8", debian);
+}
+
+fn aioxmpp(kind: Kind) {
+    bot(kind, "aioxmpp (bots)", python("recipes/with_aioxmpp.py"));
+}
+
+/// The user and the group who own nothing.
+const NOBODY: u32 = 65534;
+
+/// A bot runs what its row says, answers whoever writes, and leaves when told so.
+fn bot(kind: Kind, row: &str, mut command: Command) {
+    let scene = Scene::set(kind);
+    command
+        .args([&scene.you.bare, &scene.you.password])
+        .args(scene.row(row).code());
+    let bot = Bot::start(row, &mut command);
+    scene.sees_you_come();
+    bot.shows(CONTACT);
+    scene.says(QUESTION);
+    scene.hears(ANSWER);
+    scene.says(FAREWELL);
+    scene.sees_you_go();
+    bot.ends();
+}
+
+fn profanity(kind: Kind) {
+    let scene = Scene::set(kind);
+    let terminal = scene.terminal(&["profanity"]);
+    terminal.shows("Type '/help'");
+    let row = scene.row("Profanity");
+    for command in row.code().filter(|it| it.starts_with('/')) {
+        terminal.line(command);
+    }
+    terminal.shows("Enter password:");
+    terminal.text(&scene.you.password);
+    terminal.keys(&["Enter"]);
+    scene.sees_you_come();
+    terminal.line("/roster");
+    terminal.shows(CONTACT);
+    scene.says(QUESTION);
+    terminal.line(&format!("/msg {}", scene.contact()));
+    terminal.shows(QUESTION);
+    terminal.line(ANSWER);
+    scene.hears(ANSWER);
+    terminal.line("/quit");
+    scene.sees_you_go();
+    terminal.ends();
+}
+
+fn mcabber(kind: Kind) {
+    let scene = Scene::set(kind);
+    let row = scene.row("mcabber");
+    let mut config: Vec<_> = row.code().filter(|it| it.starts_with("set ")).collect();
+    let password = format!("set password = {}", scene.you.password);
+    config.push(&password);
+    scene.write("mcabberrc", &config);
+    let terminal = scene.terminal(&["mcabber", "-f", "mcabberrc"]);
+    scene.sees_you_come();
+    terminal.shows(CONTACT);
+    scene.says(QUESTION);
+    terminal.line(&format!("/roster search {CONTACT}"));
+    terminal.keys(&["Enter"]); // opens the chat
+    terminal.shows(QUESTION);
+    terminal.line(&format!("/say {ANSWER}"));
+    scene.hears(ANSWER);
+    terminal.line("/quit");
+    scene.sees_you_go();
+    terminal.ends();
+}
+
+fn poezio(kind: Kind) {
+    let scene = Scene::set(kind);
+    let row = scene.row("poezio");
+    let password = format!("password = {}", scene.you.password);
+    let mut config = vec!["[Poezio]", &password];
+    config.extend(row.code().filter(|it| it.contains(" = ")));
+    scene.write(".config/poezio/poezio.cfg", &config);
+    let mut command = vec!["poezio"];
+    if scene.is_by_root() {
+        // It refuses to be run by root.
+        let home = scene.home.path();
+        for it in [".config/poezio/poezio.cfg", ".config/poezio", ".config", ""] {
+            chown(home.join(it), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        command.splice(
+            0..0,
+            [
+                "setpriv",
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+            ],
+        );
+    }
+    let terminal = scene.terminal(&command);
+    scene.sees_you_come();
+    terminal.shows(CONTACT);
+    scene.says(QUESTION);
+    // From here on there is a line to type on.
+    terminal.text("/");
+    terminal.shows("│/");
+    terminal.line(&format!("message {}", scene.contact()));
+    terminal.shows(QUESTION);
+    terminal.line(ANSWER);
+    scene.hears(ANSWER);
+    terminal.line("/quit");
+    scene.sees_you_go();
+    terminal.ends();
+}
+
+/// Its dialog has the fields, and the names, of Pidgin's.
+fn finch(kind: Kind) {
+    let scene = Scene::set(kind);
+    let row = scene.row("Pidgin, Finch");
+    let terminal = scene.terminal(&["finch"]);
+    terminal.shows("New Account");
+    terminal.keys(&["Enter"]);
+    terminal.line("XMPP");
+    terminal.shows("Connection security");
+    let (user, domain) = scene.you.bare.split_once('@').unwrap();
+    let (port, server) = (row.value("Connect port"), row.value("Connect server"));
+    let security = row.value("Connection security");
+    terminal.fill(&[user, domain, "", &scene.you.password, ""]);
+    terminal.keys(&["Tab", "Space"]); // remember the password
+    terminal.keys(&["Tab", "Tab", "Tab", "Enter"]);
+    terminal.shows("Use old-style SSL"); // the list is open
+    terminal.text(&security[.."Use e".len()]); // which searches it
+    terminal.keys(&["Enter", "Tab", "Space", "Tab"]);
+    terminal.keys(&["BSpace"; 4]); // the port that stands there
+    terminal.text(port);
+    terminal.fill(&[server]);
+    terminal.shows_line(&["Connection security", "Use encryption"]);
+    terminal.shows_line(&["[X]", row.ticked()]);
+    terminal.shows_line(&["Connect port ", port]);
+    terminal.shows_line(&["Connect server ", server]);
+    terminal.keys(&["Tab", "Tab", "Tab", "Tab", "Tab", "Enter"]);
+    scene.sees_you_come();
+    terminal.keys(&["M-c"]); // the list of accounts
+    terminal.shows(CONTACT);
+    scene.says(QUESTION);
+    terminal.shows_line(&["Buddy List", CONTACT]); // the windows there are
+    terminal.keys(&["M-n"]);
+    terminal.shows(QUESTION);
+    terminal.line(ANSWER);
+    scene.hears(ANSWER);
+    terminal.keys(&["M-q"]);
+    scene.sees_you_go();
+    terminal.ends();
+}
