@@ -7,8 +7,10 @@ use std::process::{Command, Output};
 use crate::process::{Guarded, PATIENCE};
 use crate::recorded::poll;
 
+/// Says at its end that the program has ended, and how. (tmux itself misses some ends.)
+const RUN: &str = "\"$@\"; echo \"ended with $?\"; read -r line";
+
 const CONFIG: &str = "\
-set -g remain-on-exit on
 set -g status off
 set -g default-terminal screen-256color
 set -s escape-time 0
@@ -48,7 +50,7 @@ impl Terminal {
         };
         let home = home.to_str().unwrap();
         let mut start = vec!["new-session", "-d", "-x", "120", "-y", "40", "-c", home];
-        start.push("--");
+        start.extend(["--", "sh", "-c", RUN, "sh"]);
         start.extend(command);
         poll("a terminal", PATIENCE, || terminal.tell(&start));
         terminal
@@ -99,7 +101,7 @@ impl Terminal {
 
     /// Waits until the program has ended by itself.
     pub(super) fn ends(&self) {
-        self.shows("Pane is dead (status 0");
+        self.shows("ended with 0");
     }
 
     fn tell(&self, arguments: &[&str]) -> Result<String, String> {
