@@ -8,8 +8,9 @@ mod terminal;
 use std::os::unix::fs::chown;
 use std::process::Command;
 
+use crate::process::Guarded;
 use crate::puppet::python;
-use crate::recipes::scene::{ANSWER, Bot, CONTACT, FAREWELL, QUESTION, Scene};
+use crate::recipes::scene::{ANSWER, Bot, CONTACT, QUESTION, Scene};
 use crate::server::Kind;
 
 on_both_servers!(
@@ -19,7 +20,8 @@ on_both_servers!(
     profanity,
     mcabber,
     poezio,
-    finch
+    finch,
+    gajim
 );
 
 fn slixmpp(kind: Kind) {
@@ -32,7 +34,7 @@ fn slixmpp(kind: Kind) {
 
 fn slixmpp_of_debian(kind: Kind) {
     let script = python("recipes/with_slixmpp.py");
-    let mut debian = Command::new("/usr/bin/python3");
+    let mut debian = Command::new(DEBIANS_PYTHON);
     debian.args(script.get_args());
     bot(kind, "slixmpp (bots), to 1.8", debian);
 }
@@ -44,20 +46,16 @@ fn aioxmpp(kind: Kind) {
 /// The user and the group who own nothing.
 const NOBODY: u32 = 65534;
 
+/// For what is installed as Debian's packages.
+const DEBIANS_PYTHON: &str = "/usr/bin/python3";
+
 /// A bot runs what its row says, answers whoever writes, and leaves when told so.
 fn bot(kind: Kind, row: &str, mut command: Command) {
     let scene = Scene::set(kind);
     command
         .args([&scene.you.bare, &scene.you.password])
         .args(scene.row(row).code());
-    let bot = Bot::start(row, &mut command);
-    scene.sees_you_come();
-    bot.shows(CONTACT);
-    scene.says(QUESTION);
-    scene.hears(ANSWER);
-    scene.says(FAREWELL);
-    scene.sees_you_go();
-    bot.ends();
+    scene.talk_with(&Bot::start(row, &mut command));
 }
 
 fn profanity(kind: Kind) {
@@ -115,7 +113,7 @@ fn poezio(kind: Kind) {
     let mut command = vec!["poezio"];
     if scene.is_by_root() {
         // It refuses to be run by root.
-        let home = scene.home.path();
+        let home = scene.home();
         for it in [".config/poezio/poezio.cfg", ".config/poezio", ".config", ""] {
             chown(home.join(it), Some(NOBODY), Some(NOBODY)).unwrap();
         }
@@ -183,4 +181,25 @@ fn finch(kind: Kind) {
     terminal.keys(&["M-q"]);
     scene.sees_you_go();
     terminal.ends();
+}
+
+fn gajim(kind: Kind) {
+    let scene = Scene::set(kind);
+    let display = Guarded::start(None, Command::new("Xvfb").args(["-displayfd", "1"]));
+    let number = display.output.find(|line| line.parse::<u16>().ok());
+    let (_, number) = number.unwrap_or_else(|| panic!("no Xvfb:\n{}", display.said()));
+    let row = scene.row("Gajim");
+    let script = python("recipes/with_gajim.py");
+    let mut gajim = Command::new(DEBIANS_PYTHON);
+    gajim
+        .args(script.get_args())
+        .args([&scene.you.bare, &scene.you.password])
+        .args(["Hostname", "Port", "Type"].map(|it| row.value(it)))
+        .envs([("HOME", scene.home()), ("TMPDIR", scene.home())])
+        .env("DISPLAY", format!(":{number}"))
+        .env("LC_ALL", "C.UTF-8")
+        .env("DBUS_SESSION_BUS_ADDRESS", "disabled:");
+    let gajim = Bot::start("Gajim", &mut gajim);
+    gajim.shows("Insecure Connection");
+    scene.talk_with(&gajim);
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::json;
@@ -21,13 +22,13 @@ pub(super) const QUESTION: &str = "O wilt thou leave me so?";
 /// What the client under test says.
 pub(super) const ANSWER: &str = "What satisfaction?";
 /// On this a bot logs out.
-pub(super) const FAREWELL: &str = "Good night";
+const FAREWELL: &str = "Good night";
 
 pub(super) struct Scene {
     pub(super) you: Account,
     romeo: Puppet,
     shim: Shim,
-    pub(super) home: TempDir,
+    home: TempDir,
 }
 
 impl Scene {
@@ -54,6 +55,10 @@ impl Scene {
 
     pub(super) fn contact(&self) -> &str {
         &self.romeo.bare
+    }
+
+    pub(super) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Writes a file below the home folder of the client that only its user can read.
@@ -95,13 +100,25 @@ impl Scene {
         self.waits(body, |it| it.kind == "message" && it.child("body") == body);
     }
 
+    /// With a client that answers questions, and leaves on anything else.
+    pub(super) fn talk_with(&self, bot: &Bot) {
+        self.sees_you_come();
+        bot.shows(CONTACT);
+        self.says(QUESTION);
+        bot.shows(QUESTION);
+        self.hears(ANSWER);
+        self.says(FAREWELL);
+        self.sees_you_go();
+        bot.ends();
+    }
+
     fn waits(&self, what: &str, is_it: impl Fn(&Event) -> bool) {
         let is_yours = |it: &Event| it.from.split('/').next() == Some(&*self.you.bare);
         self.romeo.wait(what, |it| is_yours(it) && is_it(it));
     }
 }
 
-/// A client without a face. It prints what it sees.
+/// A client that acts by itself. It prints what it sees.
 pub(super) struct Bot(Script<String>);
 
 impl Bot {
