@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -123,24 +123,23 @@ pub(super) struct Bot(Script<String>);
 
 impl Bot {
     pub(super) fn start(name: &str, command: &mut Command) -> Self {
-        Self(Script::start(
-            name,
-            command.stderr(Stdio::inherit()),
-            |line| line,
-        ))
+        Self(Script::start(name, command, |line| line))
     }
 
     pub(super) fn shows(&self, text: &str) {
         let found = self.0.told.find(|it| it.contains(text).then_some(()));
-        assert!(
-            found.is_some(),
-            "{} does not show {text:?}, but {:#?}",
-            self.0.name,
-            self.0.told.so_far()
-        );
+        assert!(found.is_some(), "{} does not show {text:?}", self.0.name);
     }
 
     pub(super) fn ends(&self) {
         assert!(self.0.told.ends(), "{} does not end", self.0.name);
+    }
+}
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {}:\n{}", self.0.name, self.0.told.so_far().join("\n"));
+        }
     }
 }

@@ -89,12 +89,12 @@ impl Terminal {
     /// Waits until there is a line with all of these.
     pub(super) fn shows_line(&self, texts: &[&str]) {
         poll(&format!("{texts:?} on a screen"), PATIENCE, || {
-            let screen = self.tell(&["capture-pane", "-p"])?;
+            let screen = self.screen()?;
             let mut lines = screen.lines();
             if lines.any(|line| texts.iter().all(|it| line.contains(it))) {
                 Ok(())
             } else {
-                Err(screen)
+                Err("another screen".to_owned())
             }
         });
     }
@@ -102,6 +102,10 @@ impl Terminal {
     /// Waits until the program has ended by itself.
     pub(super) fn ends(&self) {
         self.shows("ended with 0");
+    }
+
+    fn screen(&self) -> Result<String, String> {
+        self.tell(&["capture-pane", "-p"])
     }
 
     fn tell(&self, arguments: &[&str]) -> Result<String, String> {
@@ -121,6 +125,16 @@ impl Terminal {
             Ok(said(&stdout))
         } else {
             Err(said(&stderr))
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Ok(screen) = self.screen()
+        {
+            eprintln!("--- screen:\n{screen}");
         }
     }
 }

@@ -8,6 +8,7 @@ import asyncio
 import sys
 import warnings
 
+sys.stderr = sys.stdout  # one stream, so that a warning stands where it happened
 warnings.simplefilter("ignore")  # it is older than the libraries below it
 
 import aioxmpp

@@ -10,6 +10,8 @@ import sys
 import tempfile
 import threading
 
+sys.stderr = sys.stdout  # one stream, so that a warning stands where it happened
+
 jid, password, host, port, kind = sys.argv[1:]
 config = tempfile.mkdtemp()
 sys.argv = ["gajim", "--config-path", config]
@@ -20,13 +22,12 @@ from gajim import gajim
 gajim._check_required_deps()
 gajim._set_env_vars()
 gajim._init_gui("GTK")
-sys.excepthook = sys.__excepthook__
+sys.excepthook = sys.__excepthook__  # not in a window
 
 from gi.repository import GLib, Gtk
 
 from gajim.common import app, ged
 from nbxmpp.const import ConnectionProtocol, ConnectionType
-from gajim.common.structs import OutgoingMessage
 from gajim.gtk.application import GajimApplication
 
 ACCOUNT = "recipe"
@@ -76,10 +77,10 @@ def show_roster(_):
 
 def said(event):
     report(event.msgtxt)
-    client = app.get_client(ACCOUNT)
     if event.msgtxt.endswith("?"):
-        contact = client.get_module("Contacts").get_contact(event.jid)
-        client.send_message(OutgoingMessage(ACCOUNT, contact, "What satisfaction?", "chat"))
+        # The message has opened a chat.
+        app.window.start_chat_from_jid(ACCOUNT, str(event.jid), "What satisfaction?")
+        app.window.activate_action("send-message", None)
     elif event.msgtxt:
         app.app.start_shutdown(message="")
 

@@ -8,6 +8,8 @@ The lines are what the README says, with `client`."""
 import asyncio
 import sys
 
+sys.stderr = sys.stdout  # one stream, so that a warning stands where it happened
+
 import slixmpp
 
 
