@@ -116,15 +116,8 @@ fn poezio(kind: Kind) {
         for it in [".config/poezio/poezio.cfg", ".config/poezio", ".config", ""] {
             chown(home.join(it), Some(NOBODY), Some(NOBODY)).unwrap();
         }
-        command.splice(
-            0..0,
-            [
-                "setpriv",
-                "--reuid=65534",
-                "--regid=65534",
-                "--clear-groups",
-            ],
-        );
+        let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+        command.splice(0..0, nobody.split(' '));
     }
     let terminal = scene.terminal(&command);
     scene.sees_you_come();

@@ -1,6 +1,7 @@
 //! A program on a terminal: keys go in, and what stands on the screen can be read. The terminal is tmux, with a server
 //! of its own.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -25,7 +26,7 @@ impl Terminal {
     /// Runs a command in a home folder, which goes with it.
     pub(super) fn start(home: &Path, command: &[&str]) -> Self {
         let (socket, config) = (home.join("tmux"), home.join("tmux.conf"));
-        std::fs::write(&config, CONFIG).unwrap();
+        fs::write(&config, CONFIG).unwrap();
         let mut server = Command::new("tmux");
         server
             .env("HOME", home)
