@@ -33,8 +33,13 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn set(kind: Kind) -> Self {
+        Self::of(kind, "juliet")
+    }
+
+    /// The same with an account of this name.
+    pub(super) fn of(kind: Kind, name: &str) -> Self {
         let server = Server::get(kind);
-        let (you, romeo) = (server.account("juliet"), server.account("romeo"));
+        let (you, romeo) = (server.account(name), server.account("romeo"));
         server.write_roster(&you, &[(romeo.bare.clone(), CONTACT.to_owned())]);
         server.write_roster(&romeo, &[(you.bare.clone(), String::new())]);
         let shim = Shim::start(server, "auto", &[]);
