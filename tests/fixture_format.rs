@@ -10,6 +10,7 @@ use pubshim::fixture::{
 };
 use pubshim::session::{
     Chat, ClientTls, Compress, Function, Leg, Output, Policy, Record, Security, ServerFacts,
+    Timeouts, Timing,
 };
 use pubshim::xml::{Framer, Limits};
 
@@ -63,8 +64,26 @@ fn time() -> impl Strategy<Value = Duration> {
     ]
 }
 
+fn timing() -> impl Strategy<Value = Timing> {
+    prop_oneof![
+        (time(), time()).prop_map(|(one, other)| Timing::Passed {
+            time: one.max(other),
+            unread: one.min(other),
+        }),
+        time().prop_map(Timing::Date),
+        Just(Timing::Woken),
+        leg().prop_map(Timing::Stalled),
+        leg().prop_map(Timing::Unfinished),
+        Just(Timing::Hurried),
+        Just(Timing::Early),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
+        timing().prop_map(Step::Timing),
+        (leg(), raw()).prop_map(|(leg, bytes)| Step::TooLarge(leg, bytes)),
+        any::<u64>().prop_map(Step::Missing),
         (leg(), xml()).prop_map(|(leg, xml)| Step::From(leg, xml)),
         (leg(), raw()).prop_map(|(leg, bytes)| Step::FromRaw(leg, bytes)),
         (leg(), xml()).prop_map(|(leg, xml)| Step::CutOff(leg, xml)),
@@ -141,6 +160,16 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     })
 }
 
+fn limits() -> impl Strategy<Value = Limits> {
+    [any::<usize>(); 5].prop_map(|[bytes, depth, attributes, namespaces, elements]| Limits {
+        bytes,
+        depth,
+        attributes,
+        namespaces,
+        elements,
+    })
+}
+
 fn header() -> impl Strategy<Value = Header> {
     (
         line(),
@@ -161,14 +190,24 @@ fn header() -> impl Strategy<Value = Header> {
         ),
         "[a-z]{1,8}@[a-z]{1,8}\\.example/[a-z ]{0,4}[a-z]",
         facts(),
-        any::<u64>(),
+        (any::<u64>(), limits(), limits(), time()),
         prop_oneof![
             Just(Start::Established),
             security().prop_map(Start::Connected)
         ],
     )
         .prop_map(
-            |(title, listing, policy, native, rooms, account, facts, seed, start)| Header {
+            |(
+                title,
+                listing,
+                policy,
+                native,
+                rooms,
+                account,
+                facts,
+                (seed, before_login, limits, close),
+                start,
+            )| Header {
                 title,
                 listing,
                 policy,
@@ -187,7 +226,14 @@ fn header() -> impl Strategy<Value = Header> {
                 },
                 certified: match start {
                     Start::Established => Vec::new(),
-                    Start::Connected(_) => rooms.0,
+                    Start::Connected(_) => rooms.0.clone(),
+                },
+                domains: rooms.0,
+                limits_before_login: before_login,
+                limits,
+                timeouts: Timeouts {
+                    close,
+                    ..Timeouts::default()
                 },
                 account,
                 // What is known from the start only an established session can have.

@@ -46,10 +46,6 @@ impl Session {
     pub(super) fn relay_end(&mut self, leg: Leg) {
         let other = leg.other();
         let was_over = std::mem::replace(&mut self.connection_mut(leg).ended, true);
-        if !was_over {
-            self.note_partial(leg);
-            self.note_end(leg);
-        }
         if was_over || self.connection(other).ended {
             return self.finish_both();
         }

@@ -30,7 +30,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 pub(crate) use event::one_line;
 pub use event::{Dropped, Event, Forgetting, Level};
 pub use leg::Leg;
-pub use output::{Output, Reached, Record, Security, ServerFacts};
+pub use output::{Output, Reached, Record, Security, ServerFacts, Timing};
 pub(crate) use reply::{Refused, Reply, error_condition, error_type, is_gone};
 pub use requests::Seed;
 pub use rule::Rule;
