@@ -31,11 +31,10 @@ impl Session {
         self.note_date();
     }
 
-    /// Notes what time it is, if somebody has told.
+    /// Notes what time it is.
     pub(super) fn note_date(&mut self) {
-        if self.wire.epoch > Duration::ZERO {
-            self.note(Record::Timing(Timing::Date(self.wire.epoch + self.now)));
-        }
+        let date = self.wire.epoch + self.now;
+        self.note(Record::Timing(Timing::Date(date)));
     }
 
     /// Notes an input that is no bytes; those are noted frame by frame.

@@ -31,9 +31,11 @@ pub(crate) fn witness(framer: &Framer, bytes: &[u8], error: XmlError) -> Vec<u8>
         }
     }
     let tokens = tokens(&bytes[..bad]);
-    let (last, before) = tokens
-        .split_last()
-        .map_or((&b""[..], &[][..]), |(a, b)| (*a, b));
+    let (before, last) = match &*tokens {
+        [before @ .., text, b"<"] if !text.starts_with(b"<") => (before, *text),
+        [before @ .., last] => (before, *last),
+        [] => (&[][..], &b""[..]),
+    };
     let tags = before
         .iter()
         .filter(|token| token.starts_with(b"<") && !token.starts_with(b"<!"));
@@ -41,20 +43,26 @@ pub(crate) fn witness(framer: &Framer, bytes: &[u8], error: XmlError) -> Vec<u8>
         .enumerate()
         .flat_map(|(at, tag)| masked_tag(tag, at == 0, Names::Kept))
         .collect();
-    let last = |names| match last.first() {
-        Some(b'<') => masked_tag(last, false, names),
-        _ => masked(last),
+    let last = match last {
+        [b'<', b'!', b'[', ..] => {
+            let text = last.strip_prefix(CDATA).unwrap_or_default();
+            let text = text.strip_suffix(b"]]>").unwrap_or(text);
+            [CDATA, &*masked(text), b"]]>"].concat()
+        }
+        [b'<', ..] => masked_tag(last, false, Names::Masked),
+        // Text is looked at once it has an end.
+        _ => [&*masked(last), b"<"].concat(),
     };
-    let behind = |last: Vec<u8>| [&*tags, &*last].concat();
     let plain = [
-        behind(last(Names::Masked)),
-        behind(last(Names::Kept)),
-        last(Names::Masked),
+        [&*tags, &*last].concat(),
+        last,
         b"<?xml version='1.0' encoding='x'?>".to_vec(),
     ];
     let plain = plain.into_iter().find(|bytes| refuses(bytes));
-    plain.unwrap_or_else(|| bytes[..bytes.len().min(MOST_RAW)].to_vec())
+    plain.unwrap_or_else(|| masked(&bytes[..bytes.len().min(MOST_RAW)]))
 }
+
+const CDATA: &[u8] = b"<![CDATA[";
 
 /// How a stanza begins that is too large: `x` after `x` behind it makes it so again.
 pub(crate) fn beginning(framer: &Framer, bytes: &[u8]) -> Vec<u8> {
@@ -81,7 +89,7 @@ fn tokens(bytes: &[u8]) -> Vec<&[u8]> {
     while at < bytes.len() {
         let rest = &bytes[at..];
         let end = match rest {
-            _ if rest.starts_with(b"<![CDATA[") => find(at + 9, b"]]>"),
+            _ if rest.starts_with(CDATA) => find(at + CDATA.len(), b"]]>"),
             _ if rest.starts_with(b"<?") => find(at, b"?>"),
             [b'<', b'/', ..] => find(at, b">"),
             [b'<', ..] => tag_end(rest).map(|len| at + len),

@@ -96,6 +96,9 @@ pub(crate) struct Driver {
     keeps_unknown: bool,
 }
 
+/// Recordings of more steps than this are not replayed.
+const MOST_REPLAYED: usize = 3000;
+
 /// A recording of a session.
 struct Tape {
     recording: Recording,
@@ -113,7 +116,8 @@ impl Drop for Driver {
             return;
         };
         let fixture = Fixture::parse(text).unwrap_or_else(|error| panic!("{error} in {text}"));
-        if fixture.exchanges.is_empty() {
+        // A flood would take its time.
+        if !(1..MOST_REPLAYED).contains(&fixture.exchanges.len()) {
             return;
         }
         let mismatches = replay(&fixture).unwrap_or_else(|error| panic!("{error} in {text}"));

@@ -163,7 +163,7 @@ impl<'a> World<'a> {
             3 => "capulet.lit",
             _ => "juliet@capulet.lit/balcony",
         };
-        let now = Duration::from_secs(1000);
+        let now = Duration::ZERO;
         let mut session = Session::new(Arc::clone(&options), Seed([7; 32]), now);
         session.set_epoch(EPOCH);
         if setup.recorded {

@@ -220,6 +220,9 @@ fn nobody_is_shown_what_is_said_behind_his_end() {
     }
 }
 
+/// So many sessions are replayed.
+const SEEDS: u64 = 500;
+
 /// Bytes that are the same for the same seed.
 fn bytes(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -260,18 +263,11 @@ fn anything(seed: u64) -> (Setup, Vec<Op>) {
     (setup, ops)
 }
 
+/// Each run of the world is recorded and replayed when it ends, those of the other scenes, too.
 #[test]
 fn what_a_session_did_replays() {
-    let range = std::env::var("SEEDS").unwrap_or("0-500".into());
-    let (a, b) = range.split_once('-').unwrap();
-    let mut failed = 0;
-    for seed in a.parse().unwrap()..b.parse().unwrap() {
+    for seed in 0..SEEDS {
         let (setup, ops) = anything(seed);
-        let result = std::panic::catch_unwind(|| run(&setup, &ops));
-        if result.is_err() {
-            failed += 1;
-            eprintln!("=== SEED {seed}");
-        }
+        run(&setup, &ops);
     }
-    assert_eq!(failed, 0);
 }
