@@ -49,6 +49,11 @@ pub(crate) fn witness(framer: &Framer, bytes: &[u8], error: XmlError) -> Vec<u8>
             let text = text.strip_suffix(b"]]>").unwrap_or(text);
             [CDATA, &*masked(text), b"]]>"].concat()
         }
+        // So much says what it is.
+        [b'<', b'!' | b'?', ..] if last.len() <= 3 => last.to_vec(),
+        _ if last.starts_with(DECLARATION) => {
+            [DECLARATION, b" ", &*masked(&last[DECLARATION.len()..])].concat()
+        }
         [b'<', ..] => masked_tag(last, false, Names::Masked),
         // Text is looked at once it has an end.
         _ => [&*masked(last), b"<"].concat(),
@@ -57,11 +62,13 @@ pub(crate) fn witness(framer: &Framer, bytes: &[u8], error: XmlError) -> Vec<u8>
         [&*tags, &*last].concat(),
         last,
         b"<?xml version='1.0' encoding='x'?>".to_vec(),
+        b"<?xml ?>".to_vec(),
     ];
     let plain = plain.into_iter().find(|bytes| refuses(bytes));
     plain.unwrap_or_else(|| masked(&bytes[..bytes.len().min(MOST_RAW)]))
 }
 
+const DECLARATION: &[u8] = b"<?xml";
 const CDATA: &[u8] = b"<![CDATA[";
 
 /// How a stanza begins that is too large: `x` after `x` behind it makes it so again.

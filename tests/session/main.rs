@@ -38,6 +38,7 @@ mod presence_out;
 mod publish;
 mod reaching;
 mod record;
+mod recorded;
 mod refused;
 mod repair;
 mod requests;
