@@ -6,11 +6,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use pubshim::fixture::{
-    Exchange, Expected, ExpectedKind, Fixture, Header, Keep, Outcome, Recording, Start, Step, bless,
-    replay,
+    Exchange, Expected, ExpectedKind, Fixture, Header, Keep, Outcome, Recording, Start, Step,
+    bless, replay,
 };
 use pubshim::session::{
-    Chat, ClientTls, Compress, Function, Leg, Output, Policy, Record, Security, ServerFacts,
+    Chat, ClientTls, Compress, Function, Leg, Options, Output, Policy, Record, Security,
+    ServerFacts, Timeouts, Timing,
 };
 use pubshim::xml::{Framer, Limits};
 
@@ -64,8 +65,26 @@ fn time() -> impl Strategy<Value = Duration> {
     ]
 }
 
+fn timing() -> impl Strategy<Value = Timing> {
+    prop_oneof![
+        (time(), time()).prop_map(|(one, other)| Timing::Passed {
+            time: one.max(other),
+            unread: one.min(other),
+        }),
+        time().prop_map(Timing::Date),
+        Just(Timing::Woken),
+        leg().prop_map(Timing::Stalled),
+        leg().prop_map(Timing::Unfinished),
+        Just(Timing::Hurried),
+        Just(Timing::Early),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
+        timing().prop_map(Step::Timing),
+        (leg(), raw()).prop_map(|(leg, bytes)| Step::TooLarge(leg, bytes)),
+        any::<u64>().prop_map(Step::Missing),
         (leg(), xml()).prop_map(|(leg, xml)| Step::From(leg, xml)),
         (leg(), raw()).prop_map(|(leg, bytes)| Step::FromRaw(leg, bytes)),
         (leg(), xml()).prop_map(|(leg, xml)| Step::CutOff(leg, xml)),
@@ -142,6 +161,16 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     })
 }
 
+fn limits() -> impl Strategy<Value = Limits> {
+    [any::<usize>(); 5].prop_map(|[bytes, depth, attributes, namespaces, elements]| Limits {
+        bytes,
+        depth,
+        attributes,
+        namespaces,
+        elements,
+    })
+}
+
 fn header() -> impl Strategy<Value = Header> {
     (
         (line(), proptest::option::of(line()), any::<bool>()),
@@ -162,7 +191,7 @@ fn header() -> impl Strategy<Value = Header> {
         ),
         "[a-z]{1,8}@[a-z]{1,8}\\.example/[a-z ]{0,4}[a-z]",
         facts(),
-        any::<u64>(),
+        (any::<u64>(), limits(), limits(), time()),
         prop_oneof![
             Just(Start::Established),
             security().prop_map(Start::Connected)
@@ -177,7 +206,7 @@ fn header() -> impl Strategy<Value = Header> {
                 rooms,
                 account,
                 facts,
-                seed,
+                (seed, before_login, limits, close),
                 start,
             )| Header {
                 title,
@@ -201,7 +230,14 @@ fn header() -> impl Strategy<Value = Header> {
                 },
                 certified: match start {
                     Start::Established => Vec::new(),
-                    Start::Connected(_) => rooms.0,
+                    Start::Connected(_) => rooms.0.clone(),
+                },
+                domains: rooms.0,
+                limits_before_login: before_login,
+                limits,
+                timeouts: Timeouts {
+                    close,
+                    ..Timeouts::default()
                 },
                 account,
                 // What is known from the start only an established session can have.
@@ -329,13 +365,23 @@ fn keys_that_are_absent_are_off() -> Result<(), Box<dyn std::error::Error>> {
         facts,
         seed,
         start,
+        domains,
+        limits,
+        limits_before_login,
+        timeouts,
     } = fixture.header;
+    let usual = Options::default();
     // What a later version has added.
     assert_eq!((listing, skip), (None, None));
     assert_eq!(chat, Chat::Native);
     assert!(rooms.is_empty() && !rooms_asked && !rooms_open);
     assert!(client_tls == ClientTls::Off && certified.is_empty());
     assert_eq!(compress, Compress::Off);
+    assert!(domains.is_empty());
+    assert_eq!(
+        (limits, limits_before_login, timeouts),
+        (usual.limits, usual.limits_before_login, usual.timeouts)
+    );
     // What has been there from the first.
     assert_eq!((policy, native), (Policy::Auto, Vec::new()));
     assert_eq!((&*account, seed), ("juliet@capulet.lit/balcony", 0));

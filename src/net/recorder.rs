@@ -12,7 +12,7 @@ use anyhow::Context as _;
 
 use super::watch::{Watcher, Watching};
 use crate::config::Settings;
-use crate::fixture::{Keep, Recording, Title};
+use crate::fixture::{Keep, Recording, Step, Title};
 use crate::session::{Options, Output};
 
 /// Makes the folder and starts the thread, if sessions are to be recorded.
@@ -196,7 +196,8 @@ fn missing(lost: u64) -> String {
     match lost {
         0 => String::new(),
         lost => format!(
-            "\n# {lost} steps are missing here: they came faster than they could be written.\n"
+            "\n# These came faster than they could be written:\n{}",
+            Step::Missing(lost)
         ),
     }
 }

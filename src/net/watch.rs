@@ -212,6 +212,7 @@ fn size_of(steps: &[Output]) -> usize {
             Record::From(_, bytes, _)
             | Record::CutOff(_, bytes, _)
             | Record::FromRaw(_, bytes)
+            | Record::TooLarge(_, bytes)
             | Record::To(_, bytes),
         ) => bytes.len(),
         _ => 0,

@@ -124,17 +124,17 @@ impl Session {
     }
 
     /// Ends the session if the client has sent more than `<starttls/>`: whoever wrote it could not know that TLS may
-    /// begin. Some clients end a line there; how many bytes that is.
-    pub(super) fn check_behind_starttls(&mut self, rest: &[u8]) -> usize {
-        let is_space = |byte: &&u8| byte.is_ascii_whitespace();
-        let spaces = rest.iter().take_while(is_space).count();
-        if spaces < rest.len() {
+    /// begin. Some clients end a line there.
+    pub(super) fn check_behind_starttls(&mut self, rest: &[u8]) {
+        let first = rest.iter().find(|byte| !byte.is_ascii_whitespace());
+        if let Some(first) = first {
+            self.note_garbage(Leg::Client, &[*first]);
             self.refuse(
                 "policy-violation",
                 "the client sent bytes between <starttls/> and TLS, somebody may be tampering",
             );
+            self.end_step();
         }
-        spaces
     }
 
     /// The handshake is done: the client opens its stream anew.

@@ -2,7 +2,25 @@
 
 use std::time::Duration;
 
-use super::{Ending, Leg, Session};
+use super::{Leg, Record, Session, Timing};
+
+/// `time` without what is less than a millisecond: so exact are the times of a session.
+pub(super) fn whole_millis(time: Duration) -> Duration {
+    time - Duration::from_nanos(u64::from(time.subsec_nanos() % 1_000_000))
+}
+
+/// What is due.
+#[derive(Clone, Copy)]
+enum Due {
+    /// A closing session has waited long enough.
+    End,
+    Stalled(Leg),
+    Unfinished(Leg),
+    Greeting,
+    Login,
+    /// Requests may be, or what the translator wants to go on with.
+    Rest,
+}
 
 impl Session {
     /// When to come back with [`Input::Timeout`](super::Input::Timeout) at the latest.
@@ -30,7 +48,8 @@ impl Session {
             let stall = connection.stalled_since.map(|since| since + timeouts.stall);
             next = next.into_iter().chain(frame).chain(stall).min();
         }
-        next
+        // Not before it is due, for who comes too early comes again and again.
+        next.map(|at| whole_millis(at + Duration::from_nanos(999_999)))
     }
 
     /// How long the server's leg was not read, all in all.
@@ -40,7 +59,7 @@ impl Session {
 
     /// Moves time on, and notes which legs stand still.
     pub(super) fn advance_clock(&mut self, now: Duration) {
-        let now = now.max(self.now);
+        let now = whole_millis(now).max(self.now);
         if self.unread_since.is_none() {
             self.wire.read_time += now - self.now;
         }
@@ -66,42 +85,68 @@ impl Session {
         }
     }
 
+    fn due(&self) -> Due {
+        let timeouts = &self.options.timeouts;
+        let over =
+            |since: Option<Duration>, limit| since.is_some_and(|since| since + limit <= self.now);
+        let legs = [Leg::Client, Leg::Server];
+        let stalled = |leg: &Leg| over(self.connection(*leg).stalled_since, timeouts.stall);
+        let unfinished = |leg: &Leg| over(self.connection(*leg).frame_since, timeouts.stanza);
+        if over(self.closing, Duration::ZERO) {
+            Due::End
+        } else if let Some(leg) = legs.into_iter().find(stalled) {
+            Due::Stalled(leg)
+        } else if let Some(leg) = legs.into_iter().find(unfinished) {
+            Due::Unfinished(leg)
+        } else if over(self.server_at.greeting, Duration::ZERO) {
+            Due::Greeting
+        } else if !self.is_logged_in()
+            && self.closing.is_none()
+            && over(Some(self.started), timeouts.login)
+        {
+            Due::Login
+        } else {
+            Due::Rest
+        }
+    }
+
     pub(super) fn handle_timeout(&mut self) {
-        let timeouts = self.options.timeouts;
-        let (now, over) = (self.now, |since: Option<Duration>, limit| {
-            since.is_some_and(|since| since + limit <= self.now)
-        });
-        if self.closing.is_some_and(|deadline| deadline <= now) {
-            if !self.is_relaying() {
-                self.close_stream(Leg::Client);
-                self.close_stream(Leg::Server);
-            }
-            return self.finish_both();
+        let due = self.due();
+        match due {
+            Due::Stalled(leg) => self.note_stalled(leg),
+            Due::Unfinished(leg) => self.note(Record::Timing(Timing::Unfinished(leg))),
+            _ => self.note(Record::Timing(Timing::Woken)),
         }
-        for leg in [Leg::Client, Leg::Server] {
-            if over(self.connection(leg).stalled_since, timeouts.stall) {
-                self.note_ending(Ending::Stalled(leg));
-                self.handle_eof(leg);
-                return self.finish(leg);
+        match due {
+            Due::End => {
+                if !self.is_relaying() {
+                    self.close_stream(Leg::Client);
+                    self.close_stream(Leg::Server);
+                }
+                self.finish_both();
+            }
+            Due::Stalled(leg) => self.give_up(leg),
+            Due::Unfinished(leg) => self.refuse_unfinished(leg),
+            Due::Greeting => self.fail_greeting(),
+            Due::Login => self.refuse("connection-timeout", "the login was not complete in time"),
+            Due::Rest => {
+                while let Some(purpose) = self.wire.take_expired() {
+                    self.translator.timed_out(purpose, &mut self.wire);
+                }
             }
         }
-        if over(self.client.frame_since, timeouts.stanza) {
-            return self.refuse(
+    }
+
+    /// Somebody began a stanza and did not end it in time.
+    pub(super) fn refuse_unfinished(&mut self, leg: Leg) {
+        match leg {
+            Leg::Client => self.refuse(
                 "connection-timeout",
                 "the client began a stanza and did not end it in time",
-            );
-        }
-        if over(self.server.frame_since, timeouts.stanza) {
-            return self.fail_server("the server began a stanza and did not end it in time");
-        }
-        if self.server_at.greeting.is_some_and(|at| at <= now) {
-            return self.fail_greeting();
-        }
-        if !self.is_logged_in() && self.closing.is_none() && self.started + timeouts.login <= now {
-            return self.refuse("connection-timeout", "the login was not complete in time");
-        }
-        while let Some(purpose) = self.wire.take_expired() {
-            self.translator.timed_out(purpose, &mut self.wire);
+            ),
+            Leg::Server => {
+                self.fail_server("the server began a stanza and did not end it in time");
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::client_tls::Tls;
 use super::phase::Phase;
-use super::{ClientTls, Ending, Event, Leg, Output, Session};
+use super::{ClientTls, Ending, Event, Leg, Output, Record, Session, Timing};
 use crate::ns;
 use crate::wire::one_line;
 use crate::xml::{Element, XmlError, escape};
@@ -30,11 +30,9 @@ impl Session {
 
     /// The other side of `leg` sends no more, with or without a closing tag.
     pub(super) fn handle_eof(&mut self, leg: Leg) {
-        if self.is_relaying() {
-            return self.relay_end(leg);
-        }
+        let is_relaying = self.is_relaying();
         let connection = self.connection_mut(leg);
-        if connection.finished {
+        if connection.finished && !is_relaying {
             return;
         }
         if connection.held && !connection.pending.is_empty() {
@@ -44,13 +42,22 @@ impl Session {
         }
         connection.eof = false;
         self.note_end(leg);
-        if leg == Leg::Client || self.is_negotiated() {
+        if !self.is_relaying() && (leg == Leg::Client || self.is_negotiated()) {
             let said_nothing = self.phase == Phase::AwaitHeader && !self.client.is_amid_frame();
             self.note_ending(match leg {
                 _ if self.was_refused() => Ending::LoginFailed,
                 Leg::Client if said_nothing => Ending::Nothing,
                 _ => Ending::Broke(leg),
             });
+        }
+        self.lose(leg);
+        self.end_step();
+    }
+
+    /// Nothing comes on `leg` any more.
+    fn lose(&mut self, leg: Leg) {
+        if self.is_relaying() {
+            return self.relay_end(leg);
         }
         let connection = self.connection_mut(leg);
         let was_closed = std::mem::replace(&mut connection.ended, true);
@@ -63,6 +70,13 @@ impl Session {
         if self.wire.is_closed(leg) || leg == Leg::Server {
             self.finish(leg);
         }
+    }
+
+    /// The reader of `leg` has taken nothing for too long.
+    pub(super) fn give_up(&mut self, leg: Leg) {
+        self.note_ending(Ending::Stalled(leg));
+        self.lose(leg);
+        self.finish(leg);
     }
 
     /// Passes the end of one leg's stream on to the other.
@@ -211,16 +225,22 @@ impl Session {
     /// The program ends: going offline as a client would, and telling the client.
     pub(super) fn handle_shutdown(&mut self) {
         self.note_ending(Ending::Stopped);
+        if self.is_logged_in() && self.closing.is_none() && self.client.held {
+            self.note(Record::Timing(Timing::Hurried));
+            self.hurry();
+        }
+        self.note_shutdown();
         if self.is_relaying() {
             return self.end_relaying();
         }
-        if self.is_logged_in() && self.closing.is_none() {
-            // What the client has said already waits for nothing any more.
-            self.translator.release_client(true, &self.wire);
-            self.client.held = false;
-            self.handle_bytes(Leg::Client, &[]);
-        }
         self.refuse("system-shutdown", "pubshim was told to stop");
+    }
+
+    /// What the client has said already waits for nothing any more.
+    pub(super) fn hurry(&mut self) {
+        self.translator.release_client(true, &self.wire);
+        self.client.held = false;
+        self.handle_bytes(Leg::Client, &[]);
     }
 
     /// Says what is still to be said: to the server, if it still listens, that the client is gone, and

@@ -62,7 +62,7 @@ impl Session {
 
     /// The server compresses from here on, and so do we: the streams begin anew.
     pub(super) fn start_compressing(&mut self) {
-        if !self.wire.outgoing(Leg::Server).is_empty() {
+        if self.has_unsent() {
             // What is still to be sent would be compressed, too.
             return self.fail_server("the server agreed to compress before it was asked");
         }

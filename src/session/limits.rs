@@ -138,15 +138,20 @@ impl Session {
             return;
         };
         self.note_cut_off(&head, namespaces.clone());
-        if self.handle_stream_error(Leg::Server, &stanza) {
+        self.answer_cut_off(&stanza, &namespaces);
+        self.end_frame(Leg::Server);
+    }
+
+    fn answer_cut_off(&mut self, stanza: &Element<'_>, namespaces: &Namespaces) {
+        if self.handle_stream_error(Leg::Server, stanza) {
             return;
         }
-        match stanza_kind(&stanza) {
-            None => self.refuse_element(Leg::Server, &stanza),
-            Some(Kind::Iq) if !is_answer(&stanza) => self.refuse_cut_off(&stanza),
-            Some(Kind::Iq) if self.handle_unread_answer(&stanza, &namespaces) => {}
+        match stanza_kind(stanza) {
+            None => self.refuse_element(Leg::Server, stanza),
+            Some(Kind::Iq) if !is_answer(stanza) => self.refuse_cut_off(stanza),
+            Some(Kind::Iq) if self.handle_unread_answer(stanza, namespaces) => {}
             Some(_) => {
-                let error = error_in_place(&stanza);
+                let error = error_in_place(stanza);
                 self.wire
                     .stanza(Leg::Client, |out| out.extend_from_slice(error.as_bytes()));
             }

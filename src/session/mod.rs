@@ -6,7 +6,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `mod.rs` | [`Session`]: inputs, outputs, frames to handlers |
+//! | `mod.rs` | [`Session`]: inputs and outputs |
 //! | `phase.rs` | the stages of a session |
 //! | `postponed.rs` | what the server has said and the client is yet to see |
 //! | `negotiation.rs` | headers, features, STARTTLS, SASL, binding |
@@ -17,10 +17,12 @@
 //! | `compression.rs` | agreeing with the server to compress |
 //! | `relay.rs` | what passes unread under `off` |
 //! | `limits.rs` | what is too large to be read or held, and answered in its place |
+//! | `reading.rs` | bytes to frames, frames to handlers |
 //! | `stanzas.rs` | what passes, what is translated, what is refused once logged in |
 //! | `closing.rs` | closing tags, stream errors, going offline |
 //! | `input.rs`, `options.rs` | what goes in; what is configured |
-//! | `tap.rs` | what is noted of a session that is recorded |
+//! | `tap.rs`, `passing.rs` | what is noted of a session that is recorded |
+//! | `timing.rs` | what a session is told that is replayed |
 
 mod client_tls;
 mod clock;
@@ -32,12 +34,15 @@ mod limits;
 mod login_name;
 mod negotiation;
 mod options;
+mod passing;
 mod phase;
 mod postponed;
 mod reaching;
+mod reading;
 mod relay;
 mod stanzas;
 mod tap;
+mod timing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +50,7 @@ use std::time::Duration;
 pub use crate::policy::{Chat, Forget, Function, Policy};
 pub use crate::wire::{
     Dropped, Ending, Event, Forgetting, Leg, Level, Output, Reached, Record, Rule, Security, Seed,
-    ServerFacts,
+    ServerFacts, Timing,
 };
 pub use input::Input;
 pub use options::{ClientTls, Compress, Options, Timeouts};
@@ -57,7 +62,6 @@ use phase::Phase;
 use postponed::Postponed;
 
 use crate::translate::{Translator, Wire};
-use crate::xml::{Element, Frame, FrameKind};
 
 /// More than this many outgoing bytes on one leg stop the reading of the other.
 const HIGH_WATER: usize = 64 * 1024;
@@ -71,7 +75,7 @@ const FORGOTTEN: &str =
 /// The shell feeds it with [`handle`](Self::handle), then does what [`poll`](Self::poll) says and sends
 /// what is [`outgoing`](Self::outgoing), until neither has anything left; it reads a leg only while
 /// the session [`wants`](Self::wants) it, and comes back at [`timeout`](Self::timeout). Times are
-/// measured from any fixed point, the same for all calls.
+/// measured from any fixed point, the same for all calls; what is less than a millisecond does not count.
 pub struct Session {
     options: Arc<Options>,
     phase: Phase,
@@ -101,6 +105,8 @@ pub struct Session {
     authenticated: bool,
     /// The client's next frame has waited.
     has_waited: bool,
+    /// What was sent to the server had not left when the frame in work came: in a replay, where all leaves at once.
+    is_early: bool,
     /// The id of the client's bind request, until it is answered.
     login_id: Option<String>,
     /// Whom the client logs in as, where it says so in plain sight.
@@ -128,6 +134,7 @@ impl Session {
     /// A session for a client that has just connected at `now`.
     pub fn new(options: Arc<Options>, seed: Seed, now: Duration) -> Self {
         let limits = options.limits_before_login;
+        let now = clock::whole_millis(now);
         Self {
             phase: Phase::AwaitHeader,
             client: Connection::new(limits),
@@ -152,6 +159,7 @@ impl Session {
             login_failed: false,
             authenticated: false,
             has_waited: false,
+            is_early: false,
             login_id: None,
             login_name: None,
             now,
@@ -169,19 +177,33 @@ impl Session {
     /// Tells what time it is: so long after 1970 (UTC) the clock of the inputs began. Messages of rooms are stamped
     /// with it; without it they are from 1970.
     pub fn set_epoch(&mut self, epoch: Duration) {
-        self.wire.epoch = epoch;
+        self.wire.epoch = clock::whole_millis(epoch);
+        self.note_date();
     }
 
     /// Takes in what happened at `now`.
     pub fn handle(&mut self, input: Input<'_>, now: Duration) {
+        self.take(now, |session| session.act(input));
+    }
+
+    /// Does `act` at `now`, and what follows from it.
+    fn take(&mut self, now: Duration, act: impl FnOnce(&mut Self)) {
         if self.is_closed() {
             return;
         }
         self.advance_clock(now);
+        act(self);
+        self.resume_held();
+        self.note_held();
+        self.advance_clock(now);
+        self.tell_end();
+    }
+
+    fn act(&mut self, input: Input<'_>) {
         self.note_input(&input);
         match input {
-            Input::Bytes(leg, bytes) => self.handle_bytes(leg, bytes),
-            Input::Eof(leg) => self.handle_eof(leg),
+            Input::Bytes(leg, bytes) => return self.handle_bytes(leg, bytes),
+            Input::Eof(leg) => return self.handle_eof(leg),
             Input::Connected(reached) => {
                 self.wire.facts = reached.facts;
                 self.handle_connected(reached);
@@ -196,13 +218,7 @@ impl Session {
             Input::HoldRefused => self.handle_hold_refused(),
             Input::Shutdown => self.handle_shutdown(),
         }
-        self.note_outgoing();
-        self.resume_held();
-        self.settle();
-        self.note_outgoing();
-        self.note_held();
-        self.advance_clock(now);
-        self.tell_end();
+        self.end_step();
     }
 
     /// The next thing to do, if there is one.
@@ -283,6 +299,17 @@ impl Session {
         }
     }
 
+    /// An input or a frame was handled: what follows is said at once.
+    fn end_step(&mut self) {
+        self.note_outgoing();
+        if self.is_logged_in() && self.closing.is_none() {
+            self.translator.release_client(false, &self.wire);
+            self.client.held = self.translator.holds_client();
+        }
+        self.settle();
+        self.note_outgoing();
+    }
+
     /// Lets the translator do what can wait.
     fn settle(&mut self) {
         self.wake = None;
@@ -295,170 +322,5 @@ impl Session {
                 self.refuse("system-shutdown", FORGOTTEN);
             }
         }
-    }
-
-    fn handle_bytes(&mut self, leg: Leg, bytes: &[u8]) {
-        let mut pending = std::mem::take(&mut self.connection_mut(leg).pending);
-        if self.is_relaying() {
-            self.relay(leg, &pending);
-            return self.relay(leg, bytes);
-        }
-        if self.begins_tls(leg, bytes) {
-            // What it was is noted, and no more: it is no XML.
-            self.note_garbage(leg, &bytes[..1]);
-            return self.accept_tls(bytes);
-        }
-        if leg == Leg::Server && !bytes.is_empty() {
-            // Of a large stanza, which takes its time, only the last byte must not be long ago.
-            self.server.frame_since = None;
-        }
-        if pending.is_empty() {
-            let used = self.process(leg, bytes);
-            pending.extend_from_slice(&bytes[used..]);
-        } else {
-            pending.extend_from_slice(bytes);
-            let used = self.process(leg, &pending);
-            pending.drain(..used);
-            pending.shrink_to(Self::FREE);
-        }
-        let connection = self.connection_mut(leg);
-        if !connection.finished && !connection.ended && !pending.is_empty() {
-            connection.pending = pending;
-        }
-    }
-
-    /// Looks at what was held back, where the hold has ended.
-    fn resume_held(&mut self) {
-        if self.is_logged_in() && self.closing.is_none() {
-            self.translator.release_client(false, &self.wire);
-            self.client.held = self.translator.holds_client();
-        }
-        for leg in [Leg::Client, Leg::Server] {
-            if self.connection(leg).is_readable() && !self.connection(leg).pending.is_empty() {
-                self.handle_bytes(leg, &[]);
-            }
-            if self.connection(leg).is_readable() && self.connection(leg).eof {
-                self.handle_eof(leg);
-            }
-        }
-    }
-
-    /// Handles the whole frames in `buf`; how many bytes they were.
-    fn process(&mut self, leg: Leg, buf: &[u8]) -> usize {
-        let mut used = 0;
-        while self.connection(leg).is_readable() {
-            if self.is_relaying() {
-                self.relay(leg, &buf[used..]);
-                return buf.len();
-            }
-            if self.phase == Phase::Handshaking && leg == Leg::Server && used < buf.len() {
-                // RFC 6120 §5.4.3.3: whoever wrote them could not know the TLS keys.
-                self.fail_server(
-                    "the server sent bytes between <proceed/> and TLS, somebody may be tampering",
-                );
-                break;
-            }
-            if self.connection(leg).skipper.is_some() {
-                let rest = &buf[used..];
-                if rest.is_empty() {
-                    break;
-                }
-                used += self.skip(rest).unwrap_or(rest.len());
-                self.note_outgoing();
-                continue;
-            }
-            match self.connection_mut(leg).framer.next(&buf[used..]) {
-                Ok(Some(frame)) => {
-                    let bytes = &buf[used..used + frame.len];
-                    let must_wait = leg == Leg::Client && self.must_wait(&frame, bytes);
-                    // What has waited was noted when it came, as something follows from it at once.
-                    if must_wait || !(leg == Leg::Client && std::mem::take(&mut self.has_waited)) {
-                        self.note_frame(leg, bytes);
-                    }
-                    if must_wait {
-                        // It is looked at again.
-                        self.has_waited = true;
-                        self.client.held = true;
-                        break;
-                    }
-                    used += frame.len;
-                    self.connection_mut(leg).frame_since = None;
-                    self.handle_frame(leg, frame, bytes);
-                    if leg == Leg::Client && self.tls == Tls::Accepting {
-                        used += self.check_behind_starttls(&buf[used..]);
-                    }
-                    if std::mem::take(&mut self.begins_compression) {
-                        let read = buf[used..].to_vec();
-                        used = buf.len();
-                        self.wire.output(Output::Compress(read));
-                    }
-                }
-                Ok(None) => break,
-                Err(error) if self.is_bearable(leg, error) => self.cut_off(),
-                Err(error) => {
-                    self.note_garbage(leg, &buf[used..]);
-                    self.handle_bad_xml(leg, error, &buf[used..]);
-                }
-            }
-            self.note_outgoing();
-        }
-        used
-    }
-
-    /// Whether what the client says has to wait for answers of the server, with all behind it.
-    fn must_wait(&mut self, frame: &Frame, bytes: &[u8]) -> bool {
-        let may_wait = self.is_logged_in()
-            && self.closing.is_none()
-            && frame.kind == FrameKind::Element
-            && self.translator.awaits_first();
-        if !may_wait {
-            return false;
-        }
-        let Some(namespaces) = self.client.namespaces() else {
-            return false;
-        };
-        Element::of_frame(bytes, &namespaces)
-            .is_some_and(|stanza| self.translator.must_wait(&stanza, &mut self.wire))
-    }
-
-    fn handle_frame(&mut self, leg: Leg, frame: Frame, bytes: &[u8]) {
-        match frame.kind {
-            FrameKind::Header => self.handle_header(leg, bytes),
-            FrameKind::Whitespace => self.handle_whitespace(leg, bytes),
-            FrameKind::Close => self.handle_close(leg),
-            FrameKind::Element => {
-                // A framer that has seen no header gives no element.
-                let Some(namespaces) = self.connection(leg).namespaces() else {
-                    return;
-                };
-                if frame.is_opaque {
-                    self.handle_opaque(bytes, &namespaces);
-                } else if let Some(element) = Element::of_frame(bytes, &namespaces) {
-                    self.handle_element(leg, &element);
-                }
-            }
-        }
-    }
-
-    /// Passes a keep-alive on, if both streams are open.
-    fn handle_whitespace(&mut self, leg: Leg, bytes: &[u8]) {
-        let is_open = |connection: &Connection| connection.framer.namespaces().is_some();
-        if self.is_negotiated() && is_open(&self.client) && is_open(&self.server) {
-            self.wire.send(leg.other(), bytes);
-        }
-    }
-
-    fn handle_element(&mut self, leg: Leg, element: &Element<'_>) {
-        if self.handle_stream_error(leg, element) {
-            return;
-        }
-        let told = self.wire.told();
-        match (leg, self.is_logged_in()) {
-            (Leg::Client, false) => self.negotiate_with_client(element),
-            (Leg::Server, false) => self.negotiate_with_server(element),
-            (Leg::Client, true) => self.handle_client_stanza(element),
-            (Leg::Server, true) => self.handle_server_stanza(element),
-        }
-        self.wire.name_dropped(told, element);
     }
 }

@@ -179,9 +179,7 @@ impl Session {
         let namespace = element.namespace();
         match (self.phase, &*namespace, element.local()) {
             (Phase::OpeningPlain, ns::STREAM, "features") => self.start_tls(element),
-            (Phase::StartingTls, ns::TLS, "proceed")
-                if !self.wire.outgoing(Leg::Server).is_empty() =>
-            {
+            (Phase::StartingTls, ns::TLS, "proceed") if self.has_unsent() => {
                 self.fail_server(
                     "the server agreed to TLS before it was asked, somebody may be tampering",
                 );

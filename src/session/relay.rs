@@ -48,8 +48,6 @@ impl Session {
         let was_over = std::mem::replace(&mut self.connection_mut(leg).ended, true);
         if !was_over {
             self.note_ending(Ending::HungUp(leg));
-            self.note_partial(leg);
-            self.note_end(leg);
         }
         if was_over || self.connection(other).ended {
             return self.finish_both();

@@ -271,6 +271,12 @@ impl Translator {
 
     /// Events, and questions about the own node.
     fn server_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
+        let is_any =
+            |child: Element<'_>| matches!(&*child.namespace(), ns::PUBSUB_EVENT | ns::DATA);
+        if !message.children().any(is_any) {
+            // Somebody has only written of them.
+            return self.native_message(message, wire);
+        }
         let cx = &mut self.account.with(wire);
         // What happens in a room has nothing to do with who is in the roster.
         let from = message.attribute("from").unwrap_or_default();

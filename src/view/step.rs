@@ -104,7 +104,7 @@ impl Session {
                     frame.text.push_str(" (cut off)");
                 }
             }
-            Output::Recorded(Record::FromRaw(leg, bytes)) => {
+            Output::Recorded(Record::FromRaw(leg, bytes) | Record::TooLarge(leg, bytes)) => {
                 step.total.receive(*leg, bytes.len());
                 step.input = self.frame(Way::From(*leg), bytes, None, options);
             }

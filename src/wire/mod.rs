@@ -36,7 +36,7 @@ pub(crate) use event::one_line;
 pub use event::{Dropped, Event, Forgetting, Level};
 pub use leg::Leg;
 pub(crate) use named::named;
-pub use output::{Output, Reached, Record, Security, ServerFacts};
+pub use output::{Output, Reached, Record, Security, ServerFacts, Timing};
 pub(crate) use refuse::is_chat_state;
 pub(crate) use reply::{Refused, Reply, error_condition, error_type, is_gone};
 pub use requests::Seed;

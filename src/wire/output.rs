@@ -94,12 +94,14 @@ pub enum Output {
 pub enum Record {
     /// A frame was handled, with the declarations its prefixes are read with.
     From(Leg, Vec<u8>, Arc<Namespaces>),
-    /// Bytes that are no frame.
+    /// Bytes that are no frame: not those that came, but others that are refused for the same reason and tell nothing.
     FromRaw(Leg, Vec<u8>),
+    /// More bytes than one frame may have, which begins with these.
+    TooLarge(Leg, Vec<u8>),
     /// Frames were sent because of the last input.
     To(Leg, Vec<u8>),
-    /// Time has passed.
-    After(Duration),
+    /// When it was, and what came of that.
+    Timing(Timing),
     /// A leg has ended.
     Ends(Leg),
     /// The server's leg is up.
@@ -122,6 +124,31 @@ pub enum Record {
     HoldRefused,
     /// The program ends.
     Shutdown,
+}
+
+/// What a session knows of its clock, or of how fast its legs are. Nothing else of a recorded session depends on them: in
+/// a replay no leg is slow, and no stanza comes in pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// So much time has passed since the last of these.
+    Passed {
+        /// How much.
+        time: Duration,
+        /// So much of it does not count for the server's answers, as its leg was not read.
+        unread: Duration,
+    },
+    /// It was this time (UTC), measured from 1970.
+    Date(Duration),
+    /// The session was woken, as it had asked to be.
+    Woken,
+    /// The reader of a leg has taken nothing for too long.
+    Stalled(Leg),
+    /// What was begun on a leg was not ended in time.
+    Unfinished(Leg),
+    /// What the client has said waits for nothing any more, as the program ends.
+    Hurried,
+    /// What comes next from the server came before all that was sent to it had left.
+    Early,
 }
 
 impl Record {

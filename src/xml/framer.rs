@@ -36,6 +36,9 @@ pub struct Frame {
     pub is_opaque: bool,
 }
 
+/// What is wrong with what has too many bytes.
+pub(crate) const BYTES: &str = "more bytes than a stanza may have";
+
 /// Room for more attributes or open elements than this is given back after the stanza.
 const KEEP: usize = 256;
 
@@ -155,7 +158,7 @@ impl Framer {
             None => buf.len(),
         };
         if len > self.limits.bytes {
-            return Err(XmlError::TooBig("more bytes than a stanza may have"));
+            return Err(XmlError::TooBig(BYTES));
         }
         if frame.is_some() {
             self.forget();
@@ -506,7 +509,7 @@ enum Namespace {
 
 /// A place in a frame, or a length, as it is remembered.
 fn place(at: usize) -> Result<u32, XmlError> {
-    u32::try_from(at).map_err(|_| XmlError::TooBig("more bytes than a stanza may have"))
+    u32::try_from(at).map_err(|_| XmlError::TooBig(BYTES))
 }
 
 fn count_space(buf: &[u8]) -> usize {

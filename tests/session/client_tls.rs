@@ -407,7 +407,7 @@ fn a_handshake_is_replayed() -> Result<(), Box<dyn std::error::Error>> {
     let options = with(ClientTls::Offer);
     let mut text = Recording::header("A client with TLS", &options);
     let mut d = Driver::new(options);
-    d.session.record();
+    d.show_records();
     d.client(&client_header("capulet.lit"));
     d.input(Input::connected(
         Security::DirectTls,

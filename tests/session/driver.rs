@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pubshim::fixture::{Fixture, Keep, Recording, replay};
 use pubshim::session::{
     Dropped, Event, Function, Input, Leg, Options, Output, Policy, Security, Seed, ServerFacts,
     Session,
@@ -79,6 +80,10 @@ pub(crate) struct Driver {
     /// Legs that take no bytes.
     blocked: [bool; 2],
     outputs: Vec<Output>,
+    /// What the session did, to be replayed when it is over.
+    tape: Option<Tape>,
+    /// The test wants to see what is recorded.
+    shows_records: bool,
     /// What the client has declared on its stream.
     header: String,
     /// How the polite server has the account.
@@ -89,6 +94,40 @@ pub(crate) struct Driver {
     keeps_chats: bool,
     /// So is what nobody knows the meaning of.
     keeps_unknown: bool,
+}
+
+/// Recordings of more steps than this are not replayed.
+const MOST_REPLAYED: usize = 3000;
+
+/// A recording of a session.
+struct Tape {
+    recording: Recording,
+    text: String,
+}
+
+impl Drop for Driver {
+    /// Whatever the session did, its recording replays.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.collect();
+        let Some(Tape { text, .. }) = &self.tape else {
+            return;
+        };
+        let fixture = Fixture::parse(text).unwrap_or_else(|error| panic!("{error} in {text}"));
+        // A flood would take its time.
+        if !(1..MOST_REPLAYED).contains(&fixture.exchanges.len()) {
+            return;
+        }
+        let mismatches = replay(&fixture).unwrap_or_else(|error| panic!("{error} in {text}"));
+        if let Some(first) = mismatches.first() {
+            panic!(
+                "line {}: expected\n{}\nand there came\n{}\nin {text}",
+                first.line, first.expected, first.actual
+            );
+        }
+    }
 }
 
 /// Most sessions know that their server has no privacy lists, and so do not ask.
@@ -114,9 +153,21 @@ pub(crate) fn options(policy: Policy) -> Options {
 impl Driver {
     pub(crate) fn new(options: Options) -> Self {
         let now = Duration::from_secs(1000);
+        // What makes it forget is no part of a fixture.
+        let tape = options.forget.is_none().then(|| Tape {
+            recording: Recording::new(Keep::default()),
+            text: Recording::header("A test", &options),
+        });
+        let policy = options.policy;
+        let mut session = Session::new(Arc::new(options), Seed([7; 32]), now);
+        if tape.is_some() {
+            session.record();
+        }
         Self {
-            policy: options.policy,
-            session: Session::new(Arc::new(options), Seed([7; 32]), now),
+            policy,
+            session,
+            tape,
+            shows_records: false,
             now,
             jid: JULIET.to_owned(),
             taken: Default::default(),
@@ -310,6 +361,11 @@ impl Driver {
         self.kept.retain(|it| !ASKED_AT_LOGIN.contains(it));
     }
 
+    /// Shows what is recorded from here on.
+    pub(crate) fn show_records(&mut self) {
+        self.shows_records = true;
+    }
+
     /// Lets a leg take bytes again, or no more.
     pub(crate) fn block(&mut self, leg: Leg, blocked: bool) {
         self.blocked[leg as usize] = blocked;
@@ -318,6 +374,12 @@ impl Driver {
 
     fn collect(&mut self) {
         while let Some(output) = self.session.poll() {
+            if let Some(tape) = &mut self.tape {
+                tape.recording.write(&output, &mut tape.text);
+            }
+            if !self.shows_records && matches!(output, Output::Recorded(_)) {
+                continue;
+            }
             // Which rules were applied is for people; what they did is what is tested.
             if !matches!(output, Output::Log(Event::Applied(_))) {
                 self.outputs.push(output);

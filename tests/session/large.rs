@@ -518,7 +518,7 @@ fn before_the_login_a_server_is_bounded() {
 #[test]
 fn what_is_cut_off_is_recorded_by_its_start_tag() {
     let mut d = small();
-    d.session.record();
+    d.show_records();
     d.server(&format!(
         "<message from='a@b' id='1' x='y'>{}</message>",
         too_much()

@@ -193,7 +193,7 @@ fn answers_that_wait_for_their_turn_are_replayed() -> Result<(), Box<dyn std::er
     let options = options(Policy::Auto);
     let mut text = Recording::header("Pings", &options);
     let mut d = Driver::new(options);
-    d.session.record();
+    d.show_records();
     let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
     d.client(&client);
     d.input(Input::connected(Security::Plain, facts()));

@@ -39,6 +39,7 @@ mod presence_out;
 mod publish;
 mod reaching;
 mod record;
+mod recorded;
 mod refused;
 mod repair;
 mod requests;

@@ -257,7 +257,7 @@ fn an_idle_session_sets_no_timer() {
 #[test]
 fn what_is_kept_of_a_stanza_for_a_recording_is_asked_for() {
     let mut d = off();
-    d.session.record();
+    d.show_records();
     d.server(&format!("<message id='1'>{}", "x".repeat(200_000)));
     let asked = |output: &Output| matches!(output, Output::Hold(136_000..));
     assert!(d.everything().iter().any(asked));

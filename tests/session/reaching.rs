@@ -344,7 +344,7 @@ fn a_second_server_is_replayed() -> Result<(), Box<dyn std::error::Error>> {
     let options = options(Policy::Auto);
     let mut text = Recording::header("Three servers", &options);
     let mut d = Driver::new(options);
-    d.session.record();
+    d.show_records();
     d.client(&client_header("capulet.lit"));
     d.input(reached(Security::StartTls, true));
     d.input(Input::Eof(Leg::Server));

@@ -143,10 +143,10 @@ fn a_session_that_passes_unread_is_recorded_stanza_by_stanza() {
     let [(_, text)] = files(folder.path()).try_into().unwrap();
     assert_replays(&text);
     for step in [
-        "from client: <message id='1'><body>REDACTED</body></message>\nto server: <message id='1'>",
+        "from client: <message id='1'><body>REDACTED.</body></message>\nto server: <message id='1'>",
         "from client cut off: <message id='2'/>\nto server: <message id='2'/>",
         "from server cut off: <message id='3' to='a@b'/>\nto client: <message id='3' to='a@b'/>",
-        "from server: <message id='4'><body>REDACTED</body></message>",
+        "from server: <message id='4'><body>REDA</body></message>",
         "from server raw: \"<mess\"\nto client raw: \"<mess\"",
         "\nshutdown\nclose client\nclose server",
     ] {

@@ -32,6 +32,8 @@ mod talk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub(crate) use self::room::WHOM_IT_IS_FOR;
+
 use self::junk::Junk;
 use self::room::{Room, Step, Ways};
 use self::services::Services;

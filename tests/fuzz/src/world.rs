@@ -6,6 +6,7 @@ mod ops;
 mod outputs;
 mod passing;
 mod promises;
+mod recorder;
 mod viewer;
 
 use std::sync::Arc;
@@ -26,13 +27,15 @@ use login::LOGIN;
 use ops::Wait;
 use passing::Passing;
 use promises::Promises;
+use recorder::Recorder;
 use viewer::Viewer;
 
 /// Runs a session from its beginning to its end.
 pub fn run(setup: &Setup, ops: &[Op]) {
     let mut world = World::new(setup);
     if setup.established {
-        while world.login < LOGIN.len() {
+        // There may be one server after the other, and none of any use.
+        for _ in 0..MOST_LOGIN_STEPS {
             world.log_in(Cut::Whole);
         }
         if setup.settled {
@@ -89,12 +92,19 @@ struct World<'a> {
     /// The server, if it is no liar.
     honest: Option<Honest>,
     viewer: Option<Viewer>,
+    recorder: Option<Recorder>,
     sent: [Vec<u8>; 2],
     recorded: [Vec<u8>; 2],
 }
 
 /// Timeouts of so many kinds may be due at once: the stanzas and the readers of both legs, the end.
 const MOST_WAKES: usize = 5;
+
+/// When the clock began.
+const EPOCH: Duration = Duration::new(1_800_000_000, 123_456_789);
+
+/// Enough of them for two servers and TLS.
+const MOST_LOGIN_STEPS: usize = 3 * LOGIN.len();
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -153,8 +163,9 @@ impl<'a> World<'a> {
             3 => "capulet.lit",
             _ => "juliet@capulet.lit/balcony",
         };
-        let now = Duration::from_secs(1000);
+        let now = Duration::ZERO;
         let mut session = Session::new(Arc::clone(&options), Seed([7; 32]), now);
+        session.set_epoch(EPOCH);
         if setup.recorded {
             session.record();
         }
@@ -181,6 +192,7 @@ impl<'a> World<'a> {
             passing: Passing::default(),
             is_torn: [false; 2],
             honest: is_honest.then(|| Honest::new(own, setup.past, setup.no_authorize)),
+            recorder: (setup.recorded).then(|| Recorder::new(&options, setup.view & 1 != 0)),
             viewer: setup.recorded.then(|| Viewer::new(setup.view)),
             sent: Default::default(),
             recorded: Default::default(),
@@ -513,6 +525,9 @@ impl<'a> World<'a> {
         self.input(Input::Timeout);
         if let Some(viewer) = &mut self.viewer {
             viewer.end();
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.end();
         }
         // What passes unread may be noted as cut off.
         let is_off = self.options.policy == Policy::Off;

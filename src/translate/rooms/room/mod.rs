@@ -7,6 +7,8 @@ mod show;
 mod unheard;
 mod watch;
 
+pub(crate) use show::WHOM_IT_IS_FOR;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 

@@ -14,6 +14,9 @@ use crate::translate::{Cx, Wire};
 use crate::wire::{Event, Leg, error_type};
 use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
 
+/// What whoever makes a room is told.
+pub(crate) const WHOM_IT_IS_FOR: &str = "This room is made of publish-subscribe: only people whose client is behind pubshim can see it.";
+
 impl Room {
     /// The client is in: others, itself, what was said before, the subject (XEP-0045 §7.2.2 to §7.2.15).
     pub(super) fn show_all(&mut self, cx: &mut Cx<'_>) {
@@ -69,8 +72,7 @@ impl Room {
         }
         let (from, to) = (escape(&self.bare), escape(cx.account.jid()));
         let message = format!(
-            "<message type='groupchat' from='{from}' to='{to}'><body>This room is made of publish-subscribe: only \
-             people whose client is behind pubshim can see it.</body></message>"
+            "<message type='groupchat' from='{from}' to='{to}'><body>{WHOM_IT_IS_FOR}</body></message>"
         );
         cx.wire
             .stanza(Leg::Client, |out| out.extend_from_slice(message.as_bytes()));

@@ -3,6 +3,7 @@
 use pubshim::ns;
 use pubshim::session::{ClientTls, Leg, Output, Policy, Record};
 
+use super::passing::is_passing;
 use super::{Awaited, LEGS, World};
 use crate::sink::{Sent, Sink};
 
@@ -63,6 +64,7 @@ impl World<'_> {
             Leg::Server => {
                 if let Some(honest) = &mut self.honest
                     && self.session.jid().is_some()
+                    && !is_passing(&element)
                 {
                     honest.hear(&element);
                 }
@@ -87,6 +89,9 @@ impl World<'_> {
             viewer.take(self.now, &outputs);
         }
         for output in outputs {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.take(&output);
+            }
             match output {
                 Output::Connect { domain } => {
                     assert!(!domain.is_empty() && self.awaited.is_none() && !self.connected);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use pubshim::session::{Leg, Policy};
+use pubshim::xml::Element;
 
 /// What was written and has not arrived, by the leg it goes to, oldest first.
 #[derive(Default)]
@@ -13,6 +14,12 @@ pub(super) struct Passing {
 
 /// Every id begins with this, and nothing else that is said does.
 const ID: &str = "pass-";
+
+/// Whether an element is one of these: nobody answers it.
+pub(super) fn is_passing(element: &Element<'_>) -> bool {
+    let id = element.attribute("id");
+    id.is_some_and(|id| id.starts_with(ID))
+}
 
 impl Passing {
     /// A new stanza to be written, of one of several kinds; none if a rule may name it.

@@ -1,5 +1,7 @@
 //! Scenes that come near to what is promised, so that a session that breaks a promise is caught.
 
+use arbitrary::{Arbitrary as _, Unstructured};
+
 use super::login::{LOGIN, Login};
 use super::*;
 use crate::text::{Child, FromClient, FromServer, Id, Who};
@@ -215,5 +217,57 @@ fn nobody_is_shown_what_is_said_behind_his_end() {
             let ops: Vec<_> = ops.into_iter().chain(more).collect();
             run(&setup, &ops);
         }
+    }
+}
+
+/// So many sessions are replayed.
+const SEEDS: u64 = 500;
+
+/// Bytes that are the same for the same seed.
+fn bytes(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// A session in which anything happens, but often what makes it go on.
+fn anything(seed: u64) -> (Setup, Vec<Op>) {
+    let bytes = bytes(seed, 300 + (seed as usize % 7) * 700);
+    let mut unstructured = Unstructured::new(&bytes);
+    let mut setup = Setup::arbitrary(&mut unstructured).expect("enough bytes");
+    setup.recorded = true;
+    setup.rude &= seed % 8 == 0;
+    setup.established |= seed % 4 != 0;
+    setup.settled |= seed % 3 == 0;
+    let mut ops = Vec::new();
+    while !unstructured.is_empty() {
+        let Ok(op) = Op::arbitrary(&mut unstructured) else {
+            break;
+        };
+        let ends = matches!(
+            op,
+            Op::Shutdown | Op::Eof(_) | Op::ClientRaw(..) | Op::ServerRaw(..)
+        );
+        if !ends || ops.len() > 5 && ops.len() % 4 == 0 {
+            ops.push(op);
+        }
+        if ops.len() % 3 == 0 {
+            ops.push(Op::Serve((seed % 5) as u8));
+        }
+    }
+    (setup, ops)
+}
+
+/// Each run of the world is recorded and replayed when it ends, those of the other scenes, too.
+#[test]
+fn what_a_session_did_replays() {
+    for seed in 0..SEEDS {
+        let (setup, ops) = anything(seed);
+        run(&setup, &ops);
     }
 }

@@ -1,0 +1,34 @@
+//! What a session that is replayed is told of its clock and of its legs, as it cannot find it out again.
+
+use super::{Input, Leg, Session, Timing};
+
+impl Session {
+    /// Takes in what was recorded.
+    pub(crate) fn repeat(&mut self, timing: Timing) {
+        let now = self.now;
+        match timing {
+            Timing::Passed { time, unread } => {
+                self.now += time;
+                self.wire.read_time += time.saturating_sub(unread);
+                self.wire.advance_clock(self.now);
+            }
+            Timing::Date(date) => self.wire.epoch = date.saturating_sub(now),
+            Timing::Early => self.is_early = true,
+            Timing::Stalled(leg) => self.take(now, |session| {
+                session.give_up(leg);
+                session.end_step();
+            }),
+            Timing::Unfinished(leg) => self.take(now, |session| {
+                session.refuse_unfinished(leg);
+                session.end_step();
+            }),
+            Timing::Woken => self.handle(Input::Timeout, now),
+            Timing::Hurried => self.take(now, Self::hurry),
+        }
+    }
+
+    /// Whether the server speaks before all that was sent to it has left.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.is_early || !self.outgoing(Leg::Server).is_empty()
+    }
+}
