@@ -333,11 +333,11 @@ impl Wish {
             }
             Self::Configure { is_new: false, .. } => {}
             Self::Configure { closes, .. } => {
+                // Prosody ends subscriptions by itself then, and tells nobody: who has to go is told before.
+                let puts_out = *closes && was_open;
+                todo.extend(puts_out.then_some(Todo::Affiliations));
                 todo.extend(BOTH.map(Todo::Configure));
-                if *closes && was_open {
-                    todo.push_back(Todo::Affiliations);
-                    todo.extend(look);
-                }
+                todo.extend(look.into_iter().filter(|_| puts_out));
             }
             Self::Destroy => todo.extend([Part::Talk, Part::Occupants].map(Todo::Delete)),
         }
@@ -415,6 +415,12 @@ impl Job {
                 let list = answer::affiliations(answer).ok_or(NO_ANSWER)?;
                 self.affiliations = Affiliations::of_list(list);
                 self.check(cx.account.bare())?;
+                if self.wish.resigns(cx.account.bare()) {
+                    // Who is no owner any more is not told.
+                    let last = |it: &Todo| matches!(it, Todo::Affiliate(..));
+                    let end = self.todo.iter().rposition(last).map_or(0, |it| it + 1);
+                    self.todo.truncate(end);
+                }
                 if let Some(room) = room {
                     room.note_affiliations(self.affiliations.clone());
                     self.show_out(room, cx);
@@ -541,6 +547,12 @@ impl Job {
 }
 
 impl Wish {
+    /// Whether the client's account is to be an owner no more.
+    fn resigns(&self, own: &str) -> bool {
+        let changes = self.changes();
+        changes.is_some_and(|it| it.get(own).is_some_and(|it| *it != Affiliation::Owner))
+    }
+
     fn changes(&self) -> Option<&BTreeMap<Box<str>, Affiliation>> {
         match self {
             Self::Change { changes, .. } => Some(changes),
@@ -605,8 +617,8 @@ fn list_wish(
 /// What an owner wants to change: affiliations by address or nick, or to put occupants out by nick.
 fn change_wish(query: &Element<'_>, room: &Room, own: &str) -> Result<Wish, &'static str> {
     let (mut changes, mut kicked) = (BTreeMap::new(), BTreeSet::new());
-    for item in query.children() {
-        if !item.is(ns::MUC_ADMIN, "item") || changes.len() + kicked.len() >= MOST_CHANGES {
+    for (count, item) in query.children().enumerate() {
+        if !item.is(ns::MUC_ADMIN, "item") || count >= MOST_CHANGES {
             return Err("bad-request");
         }
         let account = match (item.attribute("jid"), item.attribute("nick")) {
