@@ -2,6 +2,7 @@
 
 mod makes;
 mod meet;
+mod owner;
 mod walk;
 
 use std::cell::RefCell;

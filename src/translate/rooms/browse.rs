@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use bytes::{BufMut as _, BytesMut};
 
 use super::names::{OCCUPANTS, room_of};
-use super::room::Room;
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
@@ -21,11 +20,6 @@ const BROWSE: Rule = Rule::new(
     "",
     "what a publish-subscribe service and its nodes say of themselves becomes a room service and rooms",
 );
-
-/// The field of a room's configuration that says whether members alone may come in (XEP-0045 §10.2).
-const MEMBERS_ONLY: &str = "muc#roomconfig_membersonly";
-/// The one that names it.
-const ROOM_NAME: &str = "muc#roomconfig_roomname";
 
 /// What a room says it can do; it is not anonymous and has no password.
 const FEATURES: [&str; 7] = [
@@ -79,11 +73,8 @@ impl Rooms {
             (ns::DISCO_INFO, true) => self.ask_info(bare, &id, iq, cx),
             (ns::DISCO_ITEMS, true) => self.show_occupants(bare, &id, cx),
             (ns::PING, true) => cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {}),
-            (ns::MUC_OWNER, is_get) => self.ask_owner(bare, is_get, &query, iq, cx),
-            (ns::MUC_ADMIN, _) if self.rooms.get(bare).is_some_and(Room::is_owner) => {
-                cx.wire.refuse(iq, "cancel", "feature-not-implemented");
-            }
-            (ns::MUC_ADMIN, _) => cx.wire.refuse(iq, "auth", "forbidden"),
+            (ns::MUC_OWNER, is_get) => self.ask_owner(bare, is_get, iq, cx),
+            (ns::MUC_ADMIN, is_get) => self.ask_admin(bare, is_get, iq, cx),
             _ => cx.wire.refuse(iq, "cancel", "service-unavailable"),
         }
     }
@@ -117,41 +108,6 @@ impl Rooms {
             items += "</query>";
             out.put_slice(items.as_bytes());
         });
-    }
-
-    /// A room's configuration (XEP-0045 §10): so far it is accepted as it is.
-    fn ask_owner(
-        &mut self,
-        bare: &str,
-        is_get: bool,
-        query: &Element<'_>,
-        iq: &Element<'_>,
-        cx: &mut Cx<'_>,
-    ) {
-        let id = iq.attribute("id").unwrap_or_default();
-        let room = self.rooms.get_mut(bare).filter(|room| room.is_owner());
-        let Some(room) = room else {
-            return cx.wire.refuse(iq, "auth", "forbidden");
-        };
-        if is_get {
-            let form = owner_form(room.title(), room.is_closed());
-            let write = |out: &mut BytesMut| out.put_slice(form.as_bytes());
-            return cx.wire.show_answer(&id, bare, cx.account.jid(), write);
-        }
-        let form = query.child(ns::DATA, "x");
-        let form = form.filter(|form| form.attribute("type").as_deref() == Some("submit"));
-        let Some(form) = form else {
-            return cx.wire.refuse(iq, "cancel", "feature-not-implemented");
-        };
-        // A form that does not say leaves it as it is.
-        let closes = form::value(&form, MEMBERS_ONLY)
-            .map_or(room.is_closed(), |it| matches!(it.trim(), "1" | "true"));
-        if closes && room.is_open() {
-            // Whoever is in it would go on to hear and to speak.
-            return cx.wire.refuse(iq, "cancel", "feature-not-implemented");
-        }
-        let title = form::value(&form, ROOM_NAME);
-        room.configure(&id, closes, title.as_deref(), cx);
     }
 
     /// A question to an occupant goes to his real address, but not under `pure`; one about the client itself is
@@ -260,21 +216,6 @@ impl Question {
             }
         }
     }
-}
-
-/// What of a room its owner may change so far.
-fn owner_form(title: &str, is_closed: bool) -> String {
-    let (title, is_closed) = (escape(title), u8::from(is_closed));
-    format!(
-        "<query xmlns='{}'><x xmlns='{}' type='form'><title>A room on publish-subscribe</title>\
-         <instructions>Everybody in it has to be behind pubshim.</instructions>\
-         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/muc#roomconfig</value></field>\
-         <field var='{ROOM_NAME}' type='text-single' label='Name'><value>{title}</value></field>\
-         <field var='{MEMBERS_ONLY}' type='boolean' label='Only members may come in'><value>{is_closed}</value></field>\
-         </x></query>",
-        ns::MUC_OWNER,
-        ns::DATA
-    )
 }
 
 /// The room that a shim's ping to `own` asks about.

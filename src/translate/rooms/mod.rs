@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `room/` | one room from join to leave: its steps, the join, events, how occupants are shown | 12–15 |
 //! | `occupants.rs` | who is in a room, under which nick | 15 |
+//! | `owner.rs`, `affiliations.rs` | who may do what, kicks and bans, configuring and ending a room | |
 //! | `talk.rs` | messages, history, the subject | 16, 17 |
 //! | `browse.rs` | what a service and a room say of themselves; other questions to them | |
 //! | `junk.rs` | nodes that a publish to a deleted room has made | |
@@ -21,10 +22,12 @@
 //! nick as listing 13 prints it, nobody is asked anything at his own address, and a service that knows when a session
 //! ends takes away what was published in it.
 
+mod affiliations;
 mod browse;
 mod junk;
 mod names;
 mod occupants;
+mod owner;
 mod room;
 mod services;
 mod talk;
@@ -107,6 +110,8 @@ struct Item<'a> {
 pub(crate) enum Ask {
     /// A step of this room.
     Step(Box<str>, Step),
+    /// A request of an owner's.
+    Owner(Box<owner::Job>),
     /// Something a client has asked about a room or an occupant.
     Question(browse::Question),
     /// Ending the subscription to the occupants of this room, behind the client's last word there.
@@ -349,6 +354,7 @@ impl Rooms {
     pub(super) fn reply(&mut self, ask: Ask, reply: Reply<'_>, cx: &mut Cx<'_>) {
         match ask {
             Ask::Step(bare, step) => self.handle_step(&bare, step, reply, cx),
+            Ask::Owner(job) => self.handle_job(job, reply, cx),
             Ask::Question(question) => question.answer(reply, cx),
             // If it was not subscribed any more, its last word may have made a node.
             Ask::Left(bare) if reply.is_err() => room::left_alone(&bare).look(cx),

@@ -1,13 +1,13 @@
 //! What is said in a room: live, before, and its subject (listings 16 and 17).
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
 
+use super::affiliations::Affiliations;
 use super::names::nick_of;
 use super::occupants::{Occupants, is_of_room};
 use super::{Item, MESSAGE};
@@ -195,7 +195,7 @@ impl Talk {
     pub(super) fn destruction(
         &self,
         item: Item<'_>,
-        owners: &BTreeSet<Box<str>>,
+        affiliations: &Affiliations,
     ) -> Option<String> {
         // Hardly any message is.
         DESTROY.find(item.element.raw().as_bytes())?;
@@ -203,7 +203,7 @@ impl Talk {
         let destroy = message.child(ns::MUC_USER, "x")?;
         let destroy = destroy.child(ns::MUC_USER, "destroy")?;
         // Of whom nobody knows that he is an owner may not say where everybody is to go.
-        if !owners.contains(jid::bare(item.author?)) || destroy.raw().len() > MOST_DESTROY {
+        if !affiliations.is_owner(jid::bare(item.author?)) || destroy.raw().len() > MOST_DESTROY {
             return None;
         }
         Some(standalone(&destroy))

@@ -2,21 +2,6 @@
 
 use super::*;
 
-/// Answers a join as a service does that has no such room.
-fn is_missing(d: &mut Driver) {
-    for iq in asked(d) {
-        refuse(d, &iq, "item-not-found");
-    }
-}
-
-/// Juliet's session that has come to such a room.
-fn joining_a_missing_room() -> Driver {
-    let mut d = session();
-    join(&mut d, MUC);
-    is_missing(&mut d);
-    d
-}
-
 /// The owner sends the form of the room with these fields.
 fn send_form(d: &mut Driver, id: &str, fields: &str) {
     d.client(&format!(
@@ -204,6 +189,15 @@ fn a_room_is_created_open_if_the_user_says_so() {
     }
 }
 
+/// The configuration of the room node, as its owner is told.
+fn configuration(access: &str, title: &str) -> String {
+    format!(
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='{TALK}'>\
+         <x xmlns='jabber:x:data' type='form'><field var='pubsub#access_model'><value>{access}</value></field>\
+         <field var='pubsub#title'><value>{title}</value></field></x></configure></pubsub>"
+    )
+}
+
 /// What the owner says in the form of a room that says this of itself; what is asked then, and what he sees.
 fn submit(access: &str, fields: &str) -> (Vec<String>, Vec<String>) {
     let mut d = session();
@@ -230,10 +224,7 @@ fn a_room_for_members_is_opened_by_its_owners_word_alone() {
     );
     assert_eq!(
         submit("open", &members(1)),
-        (
-            vec![],
-            vec!["iq : feature-not-implemented for c".to_owned()]
-        )
+        (vec!["configure characters#occupants".to_owned()], vec![])
     );
 }
 
@@ -266,6 +257,11 @@ fn a_room_that_could_not_be_opened_stays_locked() {
     d.client(&format!(
         "<iq type='get' id='g' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'/></iq>"
     ));
+    // Another client of the owner's may have changed it since: the service is asked.
+    let get = asked(&mut d);
+    assert_eq!(in_words(&get), ["configure characters"]);
+    d.result(&get[0], &configuration("whitelist", "Den"));
     let form = d.one_to_client();
-    assert_eq!(form.fields()["muc#roomconfig_roomname"], "Cave");
+    assert_eq!(form.fields()["muc#roomconfig_roomname"], "Den");
+    assert_eq!(form.fields()["muc#roomconfig_membersonly"], "1");
 }

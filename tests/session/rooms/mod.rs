@@ -10,6 +10,7 @@ mod join;
 mod leave;
 mod many;
 mod others;
+mod owner;
 mod printed;
 mod pure;
 mod services;
@@ -68,6 +69,21 @@ fn join(d: &mut Driver, more: &str) {
     d.client(&format!(
         "<presence to='{ROOM}/JC' id='join'>{more}</presence>"
     ));
+}
+
+/// Answers a join as a service does that has no such room.
+fn is_missing(d: &mut Driver) {
+    for iq in asked(d) {
+        refuse(d, &iq, "item-not-found");
+    }
+}
+
+/// Juliet's session that has come to such a room.
+fn joining_a_missing_room() -> Driver {
+    let mut d = session();
+    join(&mut d, MUC);
+    is_missing(&mut d);
+    d
 }
 
 fn leave(d: &mut Driver) {

@@ -166,7 +166,7 @@ impl Room {
         if is_live && !self.unheard.is_empty() {
             self.unheard.take(Part::Talk, item.id);
         }
-        if let Some(destroy) = self.talk.destruction(item, &self.owners) {
+        if let Some(destroy) = self.talk.destruction(item, &self.affiliations) {
             self.destroy = Some(destroy);
             return Ok(true);
         }
@@ -381,8 +381,8 @@ impl Room {
             self.restore_soon(cx);
         } else if let Some(full) = self.occupants.of_item(item) {
             let is_kick = by.is_some_and(|by| jid::bare(by) != jid::bare(&full));
-            let statuses: &[&str] = if is_kick { &["307"] } else { &[] };
-            self.show_gone(&full, statuses, cx);
+            let status = self.expelled.remove(item).or(is_kick.then_some("307"));
+            self.show_gone(&full, status.as_slice(), cx);
         }
     }
 

@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use bytes::{BufMut as _, Bytes};
 
 use super::{
-    Configuration, HOLDER_ANSWERS, NO_ANSWER, Part, Room, State, Step, TRY_AGAIN, delete, forget,
-    forget_steps,
+    HOLDER_ANSWERS, NO_ANSWER, Part, Room, State, Step, TRY_AGAIN, delete, forget, forget_steps,
 };
-use crate::jid;
 use crate::ns;
 use crate::pubsub::{answer, form, request};
 use crate::translate::Cx;
+use crate::translate::rooms::affiliations::Affiliations;
 use crate::wire::{Refused, Reply, is_gone};
 use crate::xml::Element;
 
@@ -86,9 +85,9 @@ impl Room {
         self.access = form::value(&x, "pubsub#access_model").map(|it| (*it).into());
         self.title = form::value(&x, "pubsub#title").unwrap_or_default().into();
         let owners = form::values(&x, "pubsub#owner");
-        self.owners = owners.iter().map(|it| jid::bare(it).into()).collect();
-        self.is_owner |= self.owners.contains(cx.account.bare());
-        if !self.owners.is_empty() {
+        self.affiliations = Affiliations::owned_by(&owners);
+        self.is_owner |= self.affiliations.is_owner(cx.account.bare());
+        if !self.affiliations.is_empty() {
             return;
         }
         let node = self.node(Part::Talk);
@@ -103,9 +102,8 @@ impl Room {
     /// Prosody tells an owner who else is, and nobody else (§8.9.1).
     pub(super) fn note_owners(&mut self, iq: &Element<'_>) {
         self.is_owner = true;
-        let owners = answer::affiliations(iq).unwrap_or_default().into_iter();
-        let owners = owners.filter(|(_, affiliation)| **affiliation == *"owner");
-        self.owners = owners.map(|(jid, _)| jid).collect();
+        let list = answer::affiliations(iq).unwrap_or_default();
+        self.affiliations = Affiliations::of_list(list);
     }
 
     /// Everything is known: the nick is taken, unless somebody else who is there has it.
@@ -342,89 +340,6 @@ impl Room {
                 self.fail(&condition, cx)
             }
             (Part::Occupants, _) => self.handle_not_owned(part, cx),
-        }
-    }
-
-    /// The owner says what he wants of the room: whether it is for members alone, and its name; both nodes let in the
-    /// same. `id`: of the client's request.
-    pub(crate) fn configure(
-        &mut self,
-        id: &str,
-        closes: bool,
-        title: Option<&str>,
-        cx: &mut Cx<'_>,
-    ) {
-        let title = title.filter(|title| *title != &*self.title);
-        let is_as_wanted = if closes {
-            !self.is_open()
-        } else {
-            self.is_open() && !self.is_locked
-        };
-        if title.is_none() && is_as_wanted {
-            cx.wire
-                .show_answer(id, &self.bare, cx.account.jid(), |_| {});
-            if std::mem::take(&mut self.is_locked) {
-                self.tell_whom_it_is_for(cx);
-            }
-            return;
-        }
-        let wanted = Configuration {
-            id: id.into(),
-            access: if closes { "whitelist" } else { "open" },
-            title: title.map(Into::into),
-        };
-        self.configure_part(Part::Occupants, wanted.into(), cx);
-    }
-
-    fn configure_part(&mut self, part: Part, wanted: Box<Configuration>, cx: &mut Cx<'_>) {
-        let mut fields = vec![("pubsub#access_model", wanted.access)];
-        let title = wanted.title.clone().filter(|_| part == Part::Talk);
-        fields.extend(title.as_deref().map(|title| ("pubsub#title", title)));
-        let (node, id) = (self.node(part), wanted.id.clone());
-        let is_sent = self.ask("set", Step::Configure(part, wanted), cx, |out| {
-            request::configure(out, &node, &fields);
-        });
-        if !is_sent {
-            self.answer_owner(&id, Err(Refused::NoRoom), cx);
-        }
-    }
-
-    pub(super) fn handle_configured(
-        &mut self,
-        part: Part,
-        wanted: Box<Configuration>,
-        reply: Reply<'_>,
-        cx: &mut Cx<'_>,
-    ) -> bool {
-        match (part, reply) {
-            (Part::Occupants, Ok(_)) => self.configure_part(Part::Talk, wanted, cx),
-            (Part::Talk, Ok(_)) => {
-                let was_locked = std::mem::take(&mut self.is_locked);
-                self.access = Some(wanted.access.into());
-                if let Some(title) = wanted.title {
-                    self.title = title;
-                }
-                self.answer_owner(&wanted.id, reply, cx);
-                if was_locked {
-                    self.tell_whom_it_is_for(cx);
-                }
-            }
-            (_, Err(_)) => self.answer_owner(&wanted.id, reply, cx),
-        }
-        true
-    }
-
-    fn answer_owner(&self, id: &str, reply: Reply<'_>, cx: &mut Cx<'_>) {
-        match reply {
-            Ok(_) => cx
-                .wire
-                .show_answer(id, &self.bare, cx.account.jid(), |_| {}),
-            Err(refused) => {
-                let (from, to) = (Some(&*self.bare), Some(cx.account.jid()));
-                let attributes = [("from", from), ("to", to), ("id", Some(id))];
-                let condition = refused.condition_or(NO_ANSWER);
-                cx.wire.show_error("iq", &attributes, "cancel", condition);
-            }
         }
     }
 }

@@ -3,13 +3,14 @@
 mod events;
 mod join;
 mod own;
+mod owned;
 mod show;
 mod unheard;
 mod watch;
 
 pub(crate) use show::WHOM_IT_IS_FOR;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -21,6 +22,7 @@ use self::show::own_payload;
 use self::unheard::Unheard;
 use self::watch::Watch;
 use super::Ask;
+use super::affiliations::Affiliations;
 use super::junk::Junk;
 use super::names::OCCUPANTS;
 use super::occupants::Occupants;
@@ -83,8 +85,6 @@ pub(crate) enum Step {
     Heard(Part, Box<str>),
     /// Items whose payload the event has left out.
     Fetch(Part),
-    /// Configuring a node.
-    Configure(Part, Box<Configuration>),
     /// Whether the occupant with this full JID is there, asked at that time.
     Alive(Box<str>, Duration),
     /// What the account is subscribed to.
@@ -123,8 +123,10 @@ pub(super) struct Room {
     /// Nobody else may come in yet.
     is_locked: bool,
     is_owner: bool,
-    /// The accounts whose room it is, as far as the service tells.
-    owners: BTreeSet<Box<str>>,
+    /// Whose room it is and who else may do what, as far as the service tells.
+    affiliations: Affiliations,
+    /// Items of occupants that the client puts out, and the status they are shown to leave with.
+    expelled: BTreeMap<Box<str>, &'static str>,
     title: Box<str>,
     /// The room's access model, where it is known.
     access: Option<Box<str>>,
@@ -157,14 +159,6 @@ pub(super) struct Room {
     pub(super) is_nick_taken: bool,
     /// What the client is told besides, if nothing comes of its join.
     text: Option<&'static str>,
-}
-
-/// What the owner wants of the room, by the client's IQ of this id.
-#[derive(Debug)]
-pub(crate) struct Configuration {
-    id: Box<str>,
-    access: &'static str,
-    title: Option<Box<str>>,
 }
 
 /// How a room is joined.
@@ -206,7 +200,8 @@ pub(super) fn delete(bare: &str, part: Part, wire: &mut Wire) {
     wire.tell("set", Some(service), |out| request::delete(out, &node));
 }
 
-fn node(bare: &str, part: Part) -> String {
+/// A node of a room.
+pub(super) fn node(bare: &str, part: Part) -> String {
     let name = jid::local(bare).unwrap_or_default();
     match part {
         Part::Occupants => format!("{name}{OCCUPANTS}"),
@@ -235,7 +230,8 @@ impl Room {
             is_new: false,
             is_locked: false,
             is_owner: false,
-            owners: BTreeSet::new(),
+            affiliations: Affiliations::default(),
+            expelled: BTreeMap::new(),
             title: Box::default(),
             access: None,
             ways,
@@ -269,6 +265,15 @@ impl Room {
 
     pub(super) fn nick(&self) -> &str {
         &self.nick
+    }
+
+    pub(super) fn bare(&self) -> &str {
+        &self.bare
+    }
+
+    /// Whether nobody else may come in before its owner accepts it.
+    pub(super) fn is_locked(&self) -> bool {
+        self.is_locked
     }
 
     pub(super) fn is_owner(&self) -> bool {
@@ -427,9 +432,6 @@ impl Room {
             }
             (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),
             (Step::Fetch(part), reply) => self.handle_fetched(part, reply, cx),
-            (Step::Configure(part, wanted), reply) => {
-                self.handle_configured(part, wanted, reply, cx)
-            }
             (Step::Alive(full, asked), pong) => {
                 match is_gone(pong) {
                     // He has come back since.

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use bytes::{Bytes, BytesMut};
 
 use super::{Room, State};
-use crate::jid;
 use crate::ns;
 use crate::translate::account::Account;
 use crate::translate::rooms::OCCUPANT;
+use crate::translate::rooms::affiliations::Affiliation;
 use crate::translate::rooms::occupants::is_of_room;
 use crate::translate::{Cx, Wire};
 use crate::wire::{Event, Leg, error_type};
@@ -92,14 +92,12 @@ impl Room {
             return;
         };
         let own = cx.account.jid();
-        let is_owner = match full == own {
-            true => self.is_owner,
-            false => self.owners.contains(jid::bare(full)),
+        let affiliation = self.affiliation(full);
+        let role = match affiliation {
+            Affiliation::Owner => "moderator",
+            _ => "participant",
         };
-        let (affiliation, role) = match is_owner {
-            true => ("owner", "moderator"),
-            false => ("none", "participant"),
-        };
+        let affiliation = affiliation.word();
         let stays = !shown.is_gone || shown.new_nick.is_some();
         let role = if stays { role } else { "none" };
         let mut x = format!(

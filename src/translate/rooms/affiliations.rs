@@ -1,0 +1,91 @@
+//! Who may do what in a room, as far as the service tells (XEP-0045 §5.2, XEP-0060 §4.1).
+
+use std::collections::BTreeMap;
+
+use crate::jid;
+
+/// What an account is to a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Affiliation {
+    Owner,
+    Member,
+    #[default]
+    None,
+    Outcast,
+}
+
+impl Affiliation {
+    /// Reads the word of a client; a room of nodes has no admins.
+    pub(super) fn of_client(word: &str) -> Option<Self> {
+        match word {
+            "owner" => Some(Self::Owner),
+            "member" => Some(Self::Member),
+            "none" => Some(Self::None),
+            "outcast" => Some(Self::Outcast),
+            _ => None,
+        }
+    }
+
+    /// Reads the word of a service: whoever may publish may come in, too.
+    fn of_service(word: &str) -> Self {
+        match word {
+            "publisher" | "publish-only" => Self::Member,
+            word => Self::of_client(word).unwrap_or_default(),
+        }
+    }
+
+    /// The word, which is the same in both specifications.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Member => "member",
+            Self::None => "none",
+            Self::Outcast => "outcast",
+        }
+    }
+}
+
+/// The affiliations of a room, by bare JID. Whoever is not in it has none, or the service does not tell.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Affiliations(BTreeMap<Box<str>, Affiliation>);
+
+impl Affiliations {
+    /// The room is owned by these, and no more is told.
+    pub(super) fn owned_by(owners: &[String]) -> Self {
+        let owner = |it: &String| (jid::bare(it).into(), Affiliation::Owner);
+        Self(owners.iter().map(owner).collect())
+    }
+
+    /// As a service lists them for an owner (XEP-0060 §8.9.1).
+    pub(super) fn of_list(list: Vec<(Box<str>, Box<str>)>) -> Self {
+        let read = |(jid, word): (Box<str>, Box<str>)| (jid, Affiliation::of_service(&word));
+        Self(list.into_iter().map(read).collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn of(&self, account: &str) -> Affiliation {
+        self.0.get(account).copied().unwrap_or_default()
+    }
+
+    pub(super) fn is_owner(&self, account: &str) -> bool {
+        self.of(account) == Affiliation::Owner
+    }
+
+    /// Whether members alone include this account.
+    pub(super) fn lets_in(&self, account: &str) -> bool {
+        matches!(self.of(account), Affiliation::Owner | Affiliation::Member)
+    }
+
+    pub(super) fn set(&mut self, account: &str, affiliation: Affiliation) {
+        self.0.insert(account.into(), affiliation);
+    }
+
+    /// The accounts with this affiliation.
+    pub(super) fn with(&self, affiliation: Affiliation) -> impl Iterator<Item = &str> {
+        let all = self.0.iter().filter(move |(_, it)| **it == affiliation);
+        all.map(|(account, _)| &**account)
+    }
+}

@@ -1,0 +1,334 @@
+//! The requests that an owner's wish takes, one after the other, and what their answers say.
+
+use std::collections::VecDeque;
+
+use bytes::{BufMut as _, BytesMut};
+
+use super::wish::{Wish, owner_form};
+use crate::jid;
+use crate::pubsub::{answer, form, request};
+use crate::translate::Cx;
+use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
+use crate::translate::rooms::room::{NO_ANSWER, Part, Room, node};
+use crate::wire::Reply;
+use crate::xml::Element;
+
+/// So many subscriptions are ended because of one request, and each list of them is looked through so often: somebody
+/// may subscribe while others are put out.
+const MOST_PUT_OUT: usize = 4096;
+const MOST_LOOKS: u8 = 6;
+/// A request of an owner's.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(super) room: Box<str>,
+    /// Of the client's IQ.
+    pub(super) id: Box<str>,
+    pub(super) wish: Wish,
+    /// What is still to be asked of the service; the answer to the first is awaited.
+    todo: VecDeque<Todo>,
+    /// As the service has told them.
+    pub(super) affiliations: Affiliations,
+    looks: u8,
+    put_out: usize,
+}
+
+#[derive(Debug)]
+enum Todo {
+    /// Who may do what.
+    Affiliations,
+    /// Whether that is as it was wished.
+    Verify,
+    Affiliate(Part, Affiliation),
+    /// Who is subscribed; whoever is not to be is unsubscribed.
+    Subscriptions(Part),
+    Unsubscribe(Part, Box<str>),
+    /// How the room is configured.
+    Configuration,
+    Configure(Part),
+    /// A message that says why the room ends.
+    Announce,
+    Delete(Part),
+}
+
+/// Both nodes; whoever is put out hears of it on the first one.
+const BOTH: [Part; 2] = [Part::Occupants, Part::Talk];
+
+/// The requests that a wish takes; `was_open`: whoever is in the room came in without being a member.
+fn requests(wish: &Wish, was_open: bool) -> VecDeque<Todo> {
+    let look = || BOTH.map(Todo::Subscriptions);
+    let mut todo = VecDeque::new();
+    match wish {
+        Wish::List(_) => todo.push_back(Todo::Affiliations),
+        Wish::Form => todo.push_back(Todo::Configuration),
+        Wish::Kick(_) => {
+            todo.push_back(Todo::Affiliations);
+            todo.extend(look());
+        }
+        Wish::Change { changes, closed } => {
+            todo.push_back(Todo::Affiliations);
+            // Whoever is subscribed goes on to hear and to speak, whatever else he may do: he is put out first, and
+            // looked for once more when he cannot come back.
+            let puts_out = changes.values().any(|it| is_out(*it, *closed));
+            todo.extend(look().into_iter().filter(|_| puts_out));
+            for affiliation in [
+                Affiliation::Owner,
+                Affiliation::Member,
+                Affiliation::None,
+                Affiliation::Outcast,
+            ] {
+                if changes.values().any(|it| *it == affiliation) {
+                    todo.extend(BOTH.map(|part| Todo::Affiliate(part, affiliation)));
+                }
+            }
+            todo.extend(look().into_iter().filter(|_| puts_out));
+            todo.push_back(Todo::Verify);
+        }
+        Wish::Configure { is_new: false, .. } => {}
+        Wish::Configure { closes, .. } => {
+            // Prosody ends subscriptions by itself then, and tells nobody: who has to go is told before.
+            let puts_out = *closes && was_open;
+            todo.extend(puts_out.then_some(Todo::Affiliations));
+            todo.extend(BOTH.map(Todo::Configure));
+            todo.extend(look().into_iter().filter(|_| puts_out));
+        }
+        Wish::Destroy(announcement) => {
+            todo.extend(announcement.as_ref().map(|_| Todo::Announce));
+            todo.extend([Part::Talk, Part::Occupants].map(Todo::Delete));
+        }
+    }
+    todo
+}
+
+/// Whether an account with this affiliation may not be in a room; `closed`: members alone may.
+fn is_out(affiliation: Affiliation, closed: bool) -> bool {
+    affiliation == Affiliation::Outcast || closed && affiliation == Affiliation::None
+}
+
+impl Job {
+    /// What the client wants by its IQ of this id; `was_open`: whoever is in the room came in without being a member.
+    pub(super) fn new(room: &str, id: &str, wish: Wish, was_open: bool) -> Self {
+        Self {
+            room: room.into(),
+            id: id.into(),
+            todo: requests(&wish, was_open),
+            wish,
+            affiliations: Affiliations::default(),
+            looks: 0,
+            put_out: 0,
+        }
+    }
+
+    /// Writes the next request; whether it is a `get` or a `set`. `None`: all is done.
+    pub(super) fn write_next(&self, out: &mut BytesMut) -> Option<&'static str> {
+        Some(self.write(self.todo.front()?, out))
+    }
+
+    /// Takes the answer to that request; the condition of the error that the client is shown if it is of no use.
+    pub(super) fn handle_reply(
+        &mut self,
+        reply: Reply<'_>,
+        room: Option<&mut Room>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), String> {
+        match self.todo.pop_front() {
+            Some(done) => self.take(done, reply, room, cx),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self, todo: &Todo, out: &mut BytesMut) -> &'static str {
+        let node = |part: &Part| node(&self.room, *part);
+        match todo {
+            Todo::Affiliations | Todo::Verify => {
+                request::affiliations(out, &node(&Part::Talk));
+                return "get";
+            }
+            Todo::Subscriptions(part) => {
+                request::subscriptions(out, &node(part));
+                return "get";
+            }
+            Todo::Configuration => {
+                request::configuration(out, &node(&Part::Talk));
+                return "get";
+            }
+            Todo::Affiliate(part, affiliation) => {
+                let changes = self.wish.changes().into_iter().flatten();
+                let accounts = changes.filter(|(_, it)| *it == affiliation);
+                let accounts = accounts.map(|(account, _)| &**account);
+                request::set_affiliation(out, &node(part), accounts, affiliation.word());
+            }
+            Todo::Unsubscribe(part, jid) => {
+                request::set_subscription(out, &node(part), jid, "none");
+            }
+            Todo::Configure(part) => self.write_configuration(*part, out),
+            Todo::Announce => self.write_announcement(out),
+            Todo::Delete(part) => request::delete(out, &node(part)),
+        }
+        "set"
+    }
+
+    fn write_announcement(&self, out: &mut BytesMut) {
+        if let Wish::Destroy(Some((item, message))) = &self.wish {
+            let payload = |out: &mut BytesMut| out.put_slice(message.as_bytes());
+            request::publish(out, &node(&self.room, Part::Talk), item, None, payload);
+        }
+    }
+
+    fn write_configuration(&self, part: Part, out: &mut BytesMut) {
+        let Wish::Configure { closes, title, .. } = &self.wish else {
+            return;
+        };
+        let access = if *closes { "whitelist" } else { "open" };
+        let mut fields = vec![("pubsub#access_model", access)];
+        let title = title.as_deref().filter(|_| part == Part::Talk);
+        fields.extend(title.map(|title| ("pubsub#title", title)));
+        request::configure(out, &node(&self.room, part), &fields);
+    }
+
+    fn take(
+        &mut self,
+        done: Todo,
+        reply: Reply<'_>,
+        room: Option<&mut Room>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), String> {
+        let answer = match (&done, reply) {
+            // It is looked again whether they are still there.
+            (Todo::Unsubscribe(..), Err(_)) => return Ok(()),
+            (_, reply) => reply.map_err(|refused| refused.condition_or(NO_ANSWER).to_owned())?,
+        };
+        match done {
+            Todo::Affiliations => {
+                let list = answer::affiliations(answer).ok_or(NO_ANSWER)?;
+                self.affiliations = Affiliations::of_list(list);
+                self.check(cx.account.bare())?;
+                if self.wish.resigns(cx.account.bare()) {
+                    // Who is no owner any more is not told.
+                    let last = |it: &Todo| matches!(it, Todo::Affiliate(..));
+                    let end = self.todo.iter().rposition(last).map_or(0, |it| it + 1);
+                    self.todo.truncate(end);
+                }
+                if let Some(room) = room {
+                    room.note_affiliations(self.affiliations.clone());
+                    self.show_out(room, cx);
+                }
+            }
+            Todo::Verify => {
+                let list = answer::affiliations(answer).ok_or(NO_ANSWER)?;
+                let now = Affiliations::of_list(list);
+                let mut changes = self.wish.changes().into_iter().flatten();
+                if changes.any(|(account, wanted)| now.of(account) != *wanted) {
+                    return Err("not-allowed".to_owned());
+                }
+            }
+            Todo::Subscriptions(part) => {
+                let list = answer::subscriptions(answer).ok_or(NO_ANSWER)?;
+                self.unsubscribe(part, list, cx.account.bare())?;
+            }
+            Todo::Configuration => {
+                let read = |form: &Element<'_>| {
+                    let title = form::value(form, "pubsub#title").unwrap_or_default();
+                    let access = form::value(form, "pubsub#access_model").unwrap_or_default();
+                    let is_locked = room.is_some_and(|room| room.is_locked());
+                    owner_form(&title, access != "open" && !is_locked)
+                };
+                let form = answer::with_configuration(answer, read).ok_or(NO_ANSWER)?;
+                cx.wire
+                    .show_answer(&self.id, &self.room, cx.account.jid(), |out| {
+                        out.put_slice(form.as_bytes());
+                    });
+            }
+            Todo::Affiliate(..)
+            | Todo::Unsubscribe(..)
+            | Todo::Configure(_)
+            | Todo::Announce
+            | Todo::Delete(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Checks the wish against the affiliations as they are.
+    fn check(&self, own: &str) -> Result<(), &'static str> {
+        if !self.affiliations.is_owner(own) {
+            return Err("forbidden");
+        }
+        let Some(changes) = self.wish.changes() else {
+            return Ok(());
+        };
+        // A room without an owner could never be changed again (XEP-0045 §10.5).
+        let stays = |account: &str| {
+            changes
+                .get(account)
+                .is_none_or(|it| *it == Affiliation::Owner)
+        };
+        let is_owned = self.affiliations.with(Affiliation::Owner).any(stays);
+        let gets_owner = changes.values().any(|it| *it == Affiliation::Owner);
+        match is_owned || gets_owner {
+            true => Ok(()),
+            false => Err("conflict"),
+        }
+    }
+
+    /// Whether an account is to be out of the room, and the status by which that is shown (XEP-0045 §15.6).
+    fn puts_out(&self, account: &str, own: &str) -> Option<&'static str> {
+        match &self.wish {
+            _ if account == own => None,
+            Wish::Kick(accounts) => accounts.contains(account).then_some("307"),
+            Wish::Change { changes, closed } => {
+                let affiliation = *changes.get(account)?;
+                is_out(affiliation, *closed).then_some(match affiliation {
+                    Affiliation::Outcast => "301",
+                    _ => "321",
+                })
+            }
+            Wish::Configure { .. } => (!self.affiliations.lets_in(account)).then_some("322"),
+            Wish::List(_) | Wish::Form | Wish::Destroy(_) => None,
+        }
+    }
+
+    /// Takes away the items of those who are to be out: Prosody tells them by nothing else, and tells nobody who is not
+    /// subscribed any more.
+    fn show_out(&self, room: &mut Room, cx: &mut Cx<'_>) {
+        let own = cx.account.bare();
+        let occupants = room.occupants().iter();
+        let out = occupants.filter_map(|(full, occupant)| {
+            let status = self.puts_out(jid::bare(full), own)?;
+            Some((occupant.item.clone(), status))
+        });
+        let out: Vec<_> = out.collect();
+        if let Some(changes) = self.wish.changes() {
+            let outcasts = changes
+                .iter()
+                .filter(|(_, it)| **it == Affiliation::Outcast);
+            outcasts.for_each(|(account, it)| room.set_affiliation(account, *it));
+        }
+        for (item, status) in out {
+            room.put_out(item, status, cx);
+        }
+    }
+
+    /// Ends the subscriptions of those who are to be out, then looks again.
+    fn unsubscribe(
+        &mut self,
+        part: Part,
+        list: Vec<(Box<str>, Box<str>)>,
+        own: &str,
+    ) -> Result<(), &'static str> {
+        let out = list.into_iter().map(|(jid, _)| jid);
+        let out = out.filter(|it| self.puts_out(jid::bare(it), own).is_some());
+        let out: Vec<_> = out.collect();
+        if out.is_empty() {
+            return Ok(());
+        }
+        self.looks += 1;
+        self.put_out += out.len();
+        if self.looks > MOST_LOOKS || self.put_out > MOST_PUT_OUT {
+            return Err("resource-constraint");
+        }
+        self.todo.push_front(Todo::Subscriptions(part));
+        for jid in out {
+            self.todo.push_front(Todo::Unsubscribe(part, jid));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! What owners ask of a room beside talk: who may do what, kicks and bans, its configuration, its end (XEP-0045 §9,
+//! §10). Each is several requests to the service, one after the other; the client is answered behind the last one.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mod.rs` | from the client's IQ to its answer |
+//! | `wish.rs` | what the client asks for, and what it is shown |
+//! | `job.rs` | the requests that takes, and what their answers say |
+
+mod job;
+mod wish;
+
+use bytes::{BufMut as _, BytesMut};
+
+pub(crate) use self::job::Job;
+use self::wish::{Wish, change_wish, configure_wish, list_of, list_wish, said_of_end};
+use super::affiliations::Affiliation;
+use super::room::Room;
+use super::{Ask, Rooms};
+use crate::jid;
+use crate::ns;
+use crate::translate::Cx;
+use crate::wire::{Reply, Rule, error_type};
+use crate::xml::{Element, escape};
+
+const OWNER: Rule = Rule::new(
+    "room-owner",
+    "",
+    "what an owner wants of a room is asked of the service, for both of its nodes",
+);
+
+/// What an owner says of why a room ends may have so many bytes.
+const MOST_DESTROY: usize = 4096;
+
+impl Rooms {
+    /// An owner's question about affiliations and roles, or his change of them (XEP-0045 §8, §9).
+    pub(super) fn ask_admin(
+        &mut self,
+        bare: &str,
+        is_get: bool,
+        iq: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(room) = self.rooms.get(bare).filter(|room| room.is_owner()) else {
+            return cx.wire.refuse(iq, "auth", "forbidden");
+        };
+        let Some(query) = iq.children().next() else {
+            return cx.wire.refuse(iq, "modify", "bad-request");
+        };
+        let wish = match is_get {
+            true => list_wish(&query, room, iq, cx),
+            false => change_wish(&query, room, cx.account.bare()).map(Some),
+        };
+        match wish {
+            Ok(Some(wish)) => self.begin(bare, wish, iq, cx),
+            // It was answered.
+            Ok(None) => {}
+            Err(condition) => cx.wire.refuse(iq, error_type(condition), condition),
+        }
+    }
+
+    /// An owner's question for the form of his room, his answer to it, or his wish that it ends (XEP-0045 §10).
+    pub(super) fn ask_owner(
+        &mut self,
+        bare: &str,
+        is_get: bool,
+        iq: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(room) = self.rooms.get(bare).filter(|room| room.is_owner()) else {
+            return cx.wire.refuse(iq, "auth", "forbidden");
+        };
+        if is_get {
+            return self.begin(bare, Wish::Form, iq, cx);
+        }
+        let query = iq.child(ns::MUC_OWNER, "query");
+        let Some(query) = query else {
+            return cx.wire.refuse(iq, "modify", "bad-request");
+        };
+        if let Some(destroy) = query.child(ns::MUC_OWNER, "destroy") {
+            return self.destroy(bare, &destroy, iq, cx);
+        }
+        let form = query.child(ns::DATA, "x");
+        let kind = form.as_ref().and_then(|form| form.attribute("type"));
+        match (form.as_ref(), kind.as_deref()) {
+            (Some(form), Some("submit")) => {
+                let wish = configure_wish(form, room);
+                self.begin(bare, wish, iq, cx);
+            }
+            // A new room whose creator does not want it after all (§10.1.3).
+            (Some(_), Some("cancel")) if room.is_locked() => {
+                self.begin(bare, Wish::Destroy(None), iq, cx);
+            }
+            (Some(_), Some("cancel")) => {
+                let id = iq.attribute("id").unwrap_or_default();
+                cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {});
+            }
+            _ => cx.wire.refuse(iq, "modify", "bad-request"),
+        }
+    }
+
+    fn destroy(&mut self, bare: &str, destroy: &Element<'_>, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        let Some(room) = self.rooms.get(bare) else {
+            return;
+        };
+        let said = said_of_end(destroy);
+        if said.len() > MOST_DESTROY {
+            return cx.wire.refuse(iq, "modify", "not-acceptable");
+        }
+        let item = cx.wire.fresh_id().to_string().into();
+        let (from, xmlns) = (format!("{bare}/{}", room.nick()), ns::MUC_USER);
+        let announcement = format!(
+            "<message xmlns='{}' from='{}' type='groupchat'><x xmlns='{xmlns}'>{said}</x></message>",
+            ns::CLIENT,
+            escape(&from),
+        );
+        self.begin(bare, Wish::Destroy(Some((item, announcement))), iq, cx);
+    }
+
+    fn begin(&mut self, bare: &str, wish: Wish, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        cx.wire.apply(&OWNER);
+        let was_open = self.rooms.get(bare).is_some_and(Room::is_open);
+        let id = iq.attribute("id").unwrap_or_default();
+        let job = Job::new(bare, &id, wish, was_open);
+        self.go_on_with(job.into(), cx);
+    }
+
+    /// Sends the next request of a job; behind the last one it is done.
+    fn go_on_with(&mut self, job: Box<Job>, cx: &mut Cx<'_>) {
+        let mut body = BytesMut::new();
+        let Some(kind) = job.write_next(&mut body) else {
+            return self.finish_job(*job, cx);
+        };
+        let (room, id) = (job.room.clone(), job.id.clone());
+        let is_sent = cx
+            .wire
+            .request(kind, Some(jid::domain(&room)), Ask::Owner(job), |out| {
+                out.put_slice(&body);
+            });
+        if !is_sent {
+            refuse(&room, &id, "resource-constraint", cx);
+        }
+    }
+
+    /// Goes on with the answer to a job's request.
+    pub(super) fn handle_job(&mut self, mut job: Box<Job>, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        let room = self.rooms.get_mut(&*job.room);
+        match job.handle_reply(reply, room, cx) {
+            Ok(()) => self.go_on_with(job, cx),
+            Err(condition) => {
+                refuse(&job.room, &job.id, &condition, cx);
+                self.note_refused(&job.room, &condition, cx);
+            }
+        }
+    }
+
+    /// Another owner may have taken the client's ownership away.
+    fn note_refused(&mut self, bare: &str, condition: &str, cx: &mut Cx<'_>) {
+        let room = self.rooms.get_mut(bare);
+        if let Some(room) = room.filter(|room| condition == "forbidden" && room.is_owner()) {
+            let own = cx.account.bare().to_owned();
+            room.show_affiliation(&own, Affiliation::None, cx);
+        }
+    }
+
+    fn finish_job(&mut self, job: Job, cx: &mut Cx<'_>) {
+        let Job { room: bare, id, .. } = &job;
+        let own = cx.account.jid();
+        match &job.wish {
+            Wish::List(affiliation) => {
+                let list = list_of(job.affiliations.with(*affiliation), *affiliation);
+                cx.wire
+                    .show_answer(id, bare, own, |out| out.put_slice(list.as_bytes()));
+                return;
+            }
+            // It was answered by what came.
+            Wish::Form => return,
+            Wish::Change { .. } | Wish::Kick(_) | Wish::Configure { .. } | Wish::Destroy(_) => {
+                cx.wire.show_answer(id, bare, own, |_| {});
+            }
+        }
+        let Some(room) = self.rooms.get_mut(&**bare) else {
+            return;
+        };
+        match job.wish {
+            Wish::Change { changes, .. } => {
+                for (account, affiliation) in changes {
+                    room.show_affiliation(&account, affiliation, cx);
+                }
+            }
+            Wish::Configure { closes, title, .. } => room.note_configured(closes, title, cx),
+            _ => {}
+        }
+    }
+}
+
+/// Tells the client that nothing came of its request.
+fn refuse(room: &str, id: &str, condition: &str, cx: &mut Cx<'_>) {
+    let attributes = [
+        ("from", Some(room)),
+        ("to", Some(cx.account.jid())),
+        ("id", Some(id)),
+    ];
+    cx.wire
+        .show_error("iq", &attributes, error_type(condition), condition);
+}

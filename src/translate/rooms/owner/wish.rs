@@ -1,0 +1,208 @@
+//! What an owner's client asks for, read from its IQ, and what it is shown (XEP-0045 §8 to §10).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::BufMut as _;
+
+use crate::jid;
+use crate::ns;
+use crate::pubsub::form;
+use crate::translate::Cx;
+use crate::translate::rooms::affiliations::Affiliation;
+use crate::translate::rooms::room::Room;
+use crate::xml::{Element, escape};
+
+/// The field of a room's configuration that says whether members alone may come in (XEP-0045 §10.2).
+const MEMBERS_ONLY: &str = "muc#roomconfig_membersonly";
+/// The one that names it.
+const ROOM_NAME: &str = "muc#roomconfig_roomname";
+/// A client may change so many affiliations at once.
+const MOST_CHANGES: usize = 256;
+/// What an owner wants.
+#[derive(Debug)]
+pub(super) enum Wish {
+    /// To see who has this affiliation.
+    List(Affiliation),
+    /// To give these accounts another one; `closed`: members alone may be in the room.
+    Change {
+        changes: BTreeMap<Box<str>, Affiliation>,
+        closed: bool,
+    },
+    /// To put these accounts out.
+    Kick(BTreeSet<Box<str>>),
+    /// To see the form.
+    Form,
+    /// `is_new`: nodes are to be configured for it.
+    Configure {
+        closes: bool,
+        title: Option<Box<str>>,
+        is_new: bool,
+    },
+    /// To end it; an item, and a message that says why.
+    Destroy(Option<(Box<str>, String)>),
+}
+
+impl Wish {
+    /// Whether the client's account is to be an owner no more.
+    pub(super) fn resigns(&self, own: &str) -> bool {
+        let changes = self.changes();
+        changes.is_some_and(|it| it.get(own).is_some_and(|it| *it != Affiliation::Owner))
+    }
+
+    pub(super) fn changes(&self) -> Option<&BTreeMap<Box<str>, Affiliation>> {
+        match self {
+            Self::Change { changes, .. } => Some(changes),
+            _ => None,
+        }
+    }
+}
+
+/// What an owner wants to see (XEP-0045 §9.5, §9.8); roles are known, and shown at once.
+pub(super) fn list_wish(
+    query: &Element<'_>,
+    room: &Room,
+    iq: &Element<'_>,
+    cx: &mut Cx<'_>,
+) -> Result<Option<Wish>, &'static str> {
+    let item = query.child(ns::MUC_ADMIN, "item").ok_or("bad-request")?;
+    if let Some(word) = item.attribute("affiliation") {
+        if let Some(affiliation) = Affiliation::of_client(&word) {
+            return Ok(Some(Wish::List(affiliation)));
+        }
+    } else if item.attribute("role").is_none() {
+        return Err("bad-request");
+    }
+    // There are no admins, and none without a voice.
+    let role = item.attribute("role").unwrap_or_default();
+    let mut list = format!("<query xmlns='{}'>", ns::MUC_ADMIN);
+    for (full, occupant) in room.occupants().iter() {
+        let affiliation = room.affiliation(full);
+        let has_role = match &*role {
+            "moderator" => affiliation == Affiliation::Owner,
+            "participant" => affiliation != Affiliation::Owner,
+            _ => false,
+        };
+        if has_role {
+            list += &format!(
+                "<item affiliation='{}' role='{role}' nick='{}' jid='{}'/>",
+                affiliation.word(),
+                escape(&occupant.nick),
+                escape(full)
+            );
+        }
+    }
+    list += "</query>";
+    let (id, bare) = (iq.attribute("id").unwrap_or_default(), room.bare());
+    cx.wire.show_answer(&id, bare, cx.account.jid(), |out| {
+        out.put_slice(list.as_bytes());
+    });
+    Ok(None)
+}
+
+/// What an owner wants to change: affiliations by address or nick, or to put occupants out by nick.
+pub(super) fn change_wish(
+    query: &Element<'_>,
+    room: &Room,
+    own: &str,
+) -> Result<Wish, &'static str> {
+    let (mut changes, mut kicked) = (BTreeMap::new(), BTreeSet::new());
+    for (count, item) in query.children().enumerate() {
+        if !item.is(ns::MUC_ADMIN, "item") || count >= MOST_CHANGES {
+            return Err("bad-request");
+        }
+        let account = match (item.attribute("jid"), item.attribute("nick")) {
+            (Some(jid), _) => jid::prepare(jid::bare(&jid))
+                .ok_or("jid-malformed")?
+                .into_owned(),
+            (None, Some(nick)) => {
+                let full = room.occupants().of_nick(&nick).ok_or("item-not-found")?;
+                jid::bare(full).to_owned()
+            }
+            (None, None) => return Err("bad-request"),
+        };
+        match (item.attribute("affiliation"), item.attribute("role")) {
+            (Some(word), _) => {
+                let affiliation = Affiliation::of_client(&word).ok_or("not-allowed")?;
+                if account == own && affiliation == Affiliation::Outcast {
+                    return Err("conflict");
+                }
+                changes.insert(account.into(), affiliation);
+            }
+            (None, Some(role)) if role == "none" && account != own => {
+                kicked.insert(account.into());
+            }
+            // Everybody may speak, and owners are moderators.
+            (None, Some(_)) => return Err("not-allowed"),
+            (None, None) => return Err("bad-request"),
+        }
+    }
+    match (changes.is_empty(), kicked.is_empty()) {
+        (false, true) => Ok(Wish::Change {
+            changes,
+            closed: room.is_closed(),
+        }),
+        (true, false) => Ok(Wish::Kick(kicked)),
+        _ => Err("bad-request"),
+    }
+}
+
+/// What an owner has filled in; a form that does not say something leaves it as it is.
+pub(super) fn configure_wish(form: &Element<'_>, room: &Room) -> Wish {
+    let closes = form::value(form, MEMBERS_ONLY)
+        .map_or(room.is_closed(), |it| matches!(it.trim(), "1" | "true"));
+    let title = form::value(form, ROOM_NAME);
+    let title = title.filter(|title| *title != room.title());
+    let is_as_now = match closes {
+        true => !room.is_open(),
+        false => room.is_open() && !room.is_locked(),
+    };
+    Wish::Configure {
+        closes,
+        is_new: !is_as_now || title.is_some(),
+        title: title.map(|it| it.into()),
+    }
+}
+
+/// The accounts with an affiliation, for the client.
+pub(super) fn list_of<'a>(
+    accounts: impl Iterator<Item = &'a str>,
+    affiliation: Affiliation,
+) -> String {
+    let mut list = format!("<query xmlns='{}'>", ns::MUC_ADMIN);
+    for account in accounts {
+        list += &format!(
+            "<item affiliation='{}' jid='{}'/>",
+            affiliation.word(),
+            escape(account)
+        );
+    }
+    list + "</query>"
+}
+
+/// Why a room ends and where it goes on, as others read it.
+pub(super) fn said_of_end(destroy: &Element<'_>) -> String {
+    let mut said = String::from("<destroy");
+    if let Some(jid) = destroy.attribute("jid") {
+        said += &format!(" jid='{}'", escape(&jid));
+    }
+    said += ">";
+    if let Some(reason) = destroy.child(ns::MUC_OWNER, "reason") {
+        said += &format!("<reason>{}</reason>", escape(&reason.text()));
+    }
+    said + "</destroy>"
+}
+
+/// What of a room its owner may change.
+pub(super) fn owner_form(title: &str, is_closed: bool) -> String {
+    let (title, is_closed) = (escape(title), u8::from(is_closed));
+    format!(
+        "<query xmlns='{}'><x xmlns='{}' type='form'><title>A room on publish-subscribe</title>\
+         <instructions>Everybody in it has to be behind pubshim.</instructions>\
+         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/muc#roomconfig</value></field>\
+         <field var='{ROOM_NAME}' type='text-single' label='Name'><value>{title}</value></field>\
+         <field var='{MEMBERS_ONLY}' type='boolean' label='Only members may come in'><value>{is_closed}</value></field>\
+         </x></query>",
+        ns::MUC_OWNER,
+        ns::DATA
+    )
+}

@@ -1,0 +1,99 @@
+//! What an owner has changed in a room, as its client is shown it.
+
+use super::show::Shown;
+use super::{Part, Room, State};
+use crate::jid;
+use crate::ns;
+use crate::pubsub::request;
+use crate::translate::Cx;
+use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
+use crate::wire::Leg;
+use crate::xml::escape;
+
+impl Room {
+    /// What the account of this full JID is to the room.
+    pub(in crate::translate::rooms) fn affiliation(&self, full: &str) -> Affiliation {
+        match jid::bare(full) == jid::bare(&self.own) {
+            true if self.is_owner => Affiliation::Owner,
+            true => Affiliation::None,
+            false => self.affiliations.of(jid::bare(full)),
+        }
+    }
+
+    pub(in crate::translate::rooms) fn note_affiliations(&mut self, now: Affiliations) {
+        self.affiliations = now;
+    }
+
+    pub(in crate::translate::rooms) fn set_affiliation(
+        &mut self,
+        account: &str,
+        affiliation: Affiliation,
+    ) {
+        self.affiliations.set(account, affiliation);
+        if account == jid::bare(&self.own) {
+            self.is_owner = affiliation == Affiliation::Owner;
+        }
+    }
+
+    /// The account has another affiliation: whoever of it is in the room is shown with it (XEP-0045 §9).
+    pub(in crate::translate::rooms) fn show_affiliation(
+        &mut self,
+        account: &str,
+        affiliation: Affiliation,
+        cx: &mut Cx<'_>,
+    ) {
+        self.set_affiliation(account, affiliation);
+        if self.state != State::Joined {
+            return;
+        }
+        for (full, occupant) in self.occupants.iter() {
+            if jid::bare(full) == account {
+                let own: &[&str] = if *full == *self.own { &["110"] } else { &[] };
+                let shown = Shown {
+                    statuses: own,
+                    ..Shown::default()
+                };
+                self.show(full, &occupant.nick, &occupant.presence, shown, cx);
+            }
+        }
+    }
+
+    /// Takes the item of an occupant away who is being put out; he is shown to leave with this status.
+    pub(in crate::translate::rooms) fn put_out(
+        &mut self,
+        item: Box<str>,
+        status: &'static str,
+        cx: &mut Cx<'_>,
+    ) {
+        let node = self.node(Part::Occupants);
+        self.tell(cx, |out| request::retract_aloud(out, &node, &item));
+        self.expelled.insert(item, status);
+    }
+
+    /// The room is configured as its owner wants it.
+    pub(in crate::translate::rooms) fn note_configured(
+        &mut self,
+        closes: bool,
+        title: Option<Box<str>>,
+        cx: &mut Cx<'_>,
+    ) {
+        let was_locked = std::mem::take(&mut self.is_locked);
+        let access = if closes { "whitelist" } else { "open" };
+        let was_as_now = self.access.as_deref() == Some(access) && title.is_none();
+        self.access = Some(access.into());
+        if let Some(title) = title {
+            self.title = title;
+        }
+        if was_locked {
+            self.tell_whom_it_is_for(cx);
+        } else if !was_as_now {
+            let (from, to) = (escape(&self.bare), escape(cx.account.jid()));
+            let changed = format!(
+                "<message type='groupchat' from='{from}' to='{to}'><x xmlns='{}'><status code='104'/></x></message>",
+                ns::MUC_USER
+            );
+            cx.wire
+                .stanza(Leg::Client, |out| out.extend_from_slice(changed.as_bytes()));
+        }
+    }
+}

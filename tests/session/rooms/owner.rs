@@ -1,0 +1,418 @@
+//! What an owner does to a room: lists, kicks, bans, members only, its end. What the service answers is cut from
+//! what ejabberd and Prosody said.
+
+use super::*;
+
+const OWNER_NS: &str = "http://jabber.org/protocol/pubsub#owner";
+const PARIS: &str = "paris@verona.lit/cell";
+/// Who may do what, as the room begins.
+const USUAL: [(&str, &str); 2] = [(OWN, "owner"), ("friar@verona.lit", "member")];
+
+/// Juliet's session in a room of hers with Romeo and the nurse; `access`: who may come in.
+fn owning(access: &str) -> Driver {
+    let mut d = session();
+    join(&mut d, MUC);
+    let others = occupant(ROMEO, "Romeo", "") + &occupant(NURSE, "Nurse", "");
+    let_in_as(&mut d, &info(access, &[OWN], 3), &others, "");
+    answer_watch(&mut d);
+    d.forget();
+    d
+}
+
+fn admin(d: &mut Driver, kind: &str, items: &str) {
+    d.client(&format!(
+        "<iq type='{kind}' id='a' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#admin'>{items}</query></iq>"
+    ));
+}
+
+fn ask_owner(d: &mut Driver, what: &str) {
+    d.client(&format!(
+        "<iq type='set' id='o' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>{what}</query></iq>"
+    ));
+}
+
+/// Who may do what with the room node, as its owner is told.
+fn affiliations(all: &[(&str, &str)]) -> String {
+    let each = |(jid, affiliation): &(&str, &str)| {
+        format!("<affiliation jid='{jid}' affiliation='{affiliation}'/>")
+    };
+    let all: String = all.iter().map(each).collect();
+    format!("<pubsub xmlns='{OWNER_NS}'><affiliations node='{TALK}'>{all}</affiliations></pubsub>")
+}
+
+/// Who is subscribed to a node, as its owner is told.
+fn subscribed(node: &str, all: &[&str]) -> String {
+    subscriptions(node, all).replace(PUBSUB, OWNER_NS)
+}
+
+/// Answers the one request that is asked now, which is of these words.
+#[track_caller]
+fn grant(d: &mut Driver, words: &str, result: &str) -> Node {
+    let mut asked = asked(d);
+    assert_eq!(in_words(&asked), [words]);
+    let iq = asked.remove(0);
+    d.result(&iq, result);
+    iq
+}
+
+/// The subscription that a request of the owner's ends.
+fn ended(iq: &Node) -> String {
+    let subscription = iq.at("pubsub/subscriptions/subscription");
+    assert_eq!(subscription.value("subscription"), "none");
+    subscription.value("jid").to_owned()
+}
+
+/// Puts this account out of both nodes, as far as the service is asked.
+#[track_caller]
+fn put_out(d: &mut Driver, jids: &[&str]) {
+    for node in [OCCUPANTS, TALK] {
+        let words = format!("subscriptions {node}");
+        let all = [&[JULIET], jids].concat();
+        grant(d, &words, &subscribed(node, &all));
+        let mut out: Vec<_> = jids.iter().map(|_| ended(&grant(d, &words, ""))).collect();
+        out.reverse();
+        assert_eq!(out, jids);
+        grant(d, &words, &subscribed(node, &[JULIET]));
+    }
+}
+
+#[test]
+fn an_owner_sees_who_may_do_what() {
+    let mut d = owning("open");
+    for (affiliation, expected) in [
+        ("owner", vec![OWN]),
+        ("member", vec!["friar@verona.lit", "nurse@capulet.lit"]),
+        ("outcast", vec!["paris@verona.lit"]),
+        ("none", vec![]),
+    ] {
+        admin(
+            &mut d,
+            "get",
+            &format!("<item affiliation='{affiliation}'/>"),
+        );
+        let all = [
+            USUAL[0],
+            USUAL[1],
+            // Whoever may publish may come in.
+            ("nurse@capulet.lit", "publisher"),
+            ("paris@verona.lit", "outcast"),
+        ];
+        grant(&mut d, "affiliations characters", &affiliations(&all));
+        let list = d.one_to_client();
+        assert_eq!(shown(&list), "result  a");
+        let items = &list.at("query").children;
+        let jids: Vec<_> = items.iter().map(|it| it.value("jid")).collect();
+        assert_eq!(jids, expected);
+        assert!(
+            items
+                .iter()
+                .all(|it| it.value("affiliation") == affiliation)
+        );
+    }
+    // Roles are known.
+    admin(&mut d, "get", "<item role='participant'/>");
+    let list = d.one_to_client();
+    let items = list.at("query").children.iter();
+    let nicks: Vec<_> = items.map(|it| it.value("nick")).collect();
+    assert_eq!(nicks, ["Nurse", "Romeo"]);
+    // Nobody is known where the service does not tell.
+    admin(&mut d, "get", "<item affiliation='owner'/>");
+    grant(&mut d, "affiliations characters", "");
+    assert_eq!(sees(&mut d), ["iq : remote-server-timeout for a"]);
+}
+
+#[test]
+fn who_is_kicked_hears_and_speaks_no_more() {
+    let mut d = owning("open");
+    admin(&mut d, "set", "<item nick='Romeo' role='none'/>");
+    let mut asked_now = asked(&mut d);
+    assert_eq!(in_words(&asked_now), ["affiliations characters"]);
+    let list = asked_now.remove(0);
+    d.result(&list, &affiliations(&USUAL));
+    // Prosody tells him by this alone, and only while he is subscribed.
+    let sent = asked(&mut d);
+    assert_eq!(
+        in_words(&sent),
+        [
+            "retract characters#occupants",
+            "subscriptions characters#occupants"
+        ]
+    );
+    assert_eq!(
+        sent[0].at("pubsub/retract/item").value("id"),
+        "romeo@montague.lit"
+    );
+    d.result(&sent[0], "");
+    happens(&mut d, OCCUPANTS, "<retract id='romeo@montague.lit'/>");
+    assert_eq!(sees(&mut d), ["Romeo unavailable 307"]);
+    // Every subscription of his is ended, also one that was never an occupant's.
+    let bare = "romeo@montague.lit";
+    let first = subscribed(OCCUPANTS, &[JULIET, ROMEO, bare, NURSE]);
+    d.result(&sent[1], &first);
+    let out: Vec<_> = (0..2)
+        .map(|_| ended(&grant(&mut d, "subscriptions characters#occupants", "")))
+        .collect();
+    assert_eq!(out, [bare, ROMEO]);
+    let rest = subscribed(OCCUPANTS, &[JULIET, NURSE]);
+    grant(&mut d, "subscriptions characters#occupants", &rest);
+    assert_eq!(sees(&mut d), [""; 0], "not before it is done");
+    grant(
+        &mut d,
+        "subscriptions characters",
+        &subscribed(TALK, &[JULIET]),
+    );
+    assert_eq!(sees(&mut d), ["result  a"]);
+    assert_eq!(asks(&mut d), [""; 0]);
+}
+
+#[test]
+fn who_is_banned_is_out_before_and_looked_for_behind_it() {
+    let mut d = owning("open");
+    let ban = "<item jid='romeo@montague.lit' affiliation='outcast'><reason>!</reason></item>";
+    admin(&mut d, "set", ban);
+    let list = asked(&mut d);
+    d.result(&list[0], &affiliations(&USUAL));
+    let retract = asked(&mut d);
+    assert_eq!(what(&retract[0]), "retract characters#occupants");
+    d.result(&retract[1], &subscribed(OCCUPANTS, &[ROMEO]));
+    grant(&mut d, "subscriptions characters#occupants", "");
+    grant(
+        &mut d,
+        "subscriptions characters#occupants",
+        &subscribed(OCCUPANTS, &[]),
+    );
+    grant(&mut d, "subscriptions characters", &subscribed(TALK, &[]));
+    for node in [OCCUPANTS, TALK] {
+        let set = grant(&mut d, &format!("affiliations {node}"), "");
+        let set = set.at("pubsub/affiliations/affiliation");
+        assert_eq!(
+            (set.value("jid"), set.value("affiliation")),
+            ("romeo@montague.lit", "outcast")
+        );
+    }
+    // He has come back in between.
+    put_out(&mut d, &[ROMEO]);
+    happens(&mut d, OCCUPANTS, "<retract id='romeo@montague.lit'/>");
+    let gone = d.one_to_client();
+    assert_eq!(shown(&gone), "Romeo unavailable 301");
+    assert_eq!(gone.at("x/item").value("affiliation"), "outcast");
+    let now = [USUAL[0], ("romeo@montague.lit", "outcast")];
+    grant(&mut d, "affiliations characters", &affiliations(&now));
+    assert_eq!(sees(&mut d), ["result  a"]);
+}
+
+#[test]
+fn a_change_that_was_not_made_is_none() {
+    let mut d = owning("open");
+    admin(
+        &mut d,
+        "set",
+        "<item jid='romeo@montague.lit' affiliation='member'/>",
+    );
+    grant(&mut d, "affiliations characters", &affiliations(&USUAL));
+    grant(&mut d, "affiliations characters#occupants", "");
+    grant(&mut d, "affiliations characters", "");
+    grant(&mut d, "affiliations characters", &affiliations(&USUAL));
+    assert_eq!(sees(&mut d), ["iq : not-allowed for a"]);
+}
+
+#[test]
+fn a_new_owner_is_shown_as_one() {
+    let mut d = owning("open");
+    admin(&mut d, "set", "<item nick='Romeo' affiliation='owner'/>");
+    grant(&mut d, "affiliations characters", &affiliations(&USUAL));
+    grant(&mut d, "affiliations characters#occupants", "");
+    grant(&mut d, "affiliations characters", "");
+    let now = [USUAL[0], ("romeo@montague.lit", "owner")];
+    grant(&mut d, "affiliations characters", &affiliations(&now));
+    let got = d.client_got();
+    assert_eq!(shown(&got[0]), "result  a");
+    assert_eq!(shown(&got[1]), "Romeo available");
+    let item = got[1].at("x/item");
+    assert_eq!(
+        (item.value("affiliation"), item.value("role")),
+        ("owner", "moderator")
+    );
+    // One of two may go; what he then may not ask any more is not asked.
+    admin(
+        &mut d,
+        "set",
+        &format!("<item jid='{OWN}' affiliation='none'/>"),
+    );
+    grant(&mut d, "affiliations characters", &affiliations(&now));
+    grant(&mut d, "affiliations characters#occupants", "");
+    grant(&mut d, "affiliations characters", "");
+    assert_eq!(sees(&mut d), ["result  a", "JC available 110"]);
+    admin(&mut d, "get", "<item affiliation='owner'/>");
+    assert_eq!(sees(&mut d), ["iq : forbidden for a"]);
+}
+
+#[test]
+fn the_last_owner_stays() {
+    for word in ["none", "member"] {
+        let mut d = owning("open");
+        admin(
+            &mut d,
+            "set",
+            &format!("<item jid='{OWN}' affiliation='{word}'/>"),
+        );
+        grant(&mut d, "affiliations characters", &affiliations(&USUAL));
+        assert_eq!(sees(&mut d), ["iq : conflict for a"]);
+        assert_eq!(asks(&mut d), [""; 0]);
+    }
+}
+
+#[test]
+fn what_a_room_of_nodes_cannot_do_is_refused() {
+    let many = "<item jid='a@b' affiliation='member'/>".repeat(1000);
+    for (items, condition) in [
+        ("<item jid='a@b' affiliation='admin'/>", "not-allowed"),
+        ("<item nick='Romeo' role='visitor'/>", "not-allowed"),
+        ("<item nick='Romeo' role='moderator'/>", "not-allowed"),
+        ("<item nick='JC' role='none'/>", "not-allowed"),
+        ("<item nick='Tybalt' role='none'/>", "item-not-found"),
+        ("<item jid='a b@c' affiliation='member'/>", "jid-malformed"),
+        ("<item affiliation='member'/>", "bad-request"),
+        ("<item jid='a@b'/>", "bad-request"),
+        ("<other/>", "bad-request"),
+        ("", "bad-request"),
+        (&many, "bad-request"),
+    ] {
+        let mut d = owning("open");
+        admin(&mut d, "set", items);
+        assert_eq!(sees(&mut d), [format!("iq : {condition} for a")]);
+        assert_eq!(asks(&mut d), [""; 0]);
+    }
+    let mut d = owning("open");
+    admin(
+        &mut d,
+        "set",
+        &format!("<item jid='{OWN}' affiliation='outcast'/>"),
+    );
+    assert_eq!(sees(&mut d), ["iq : conflict for a"]);
+}
+
+#[test]
+fn who_is_no_owner_any_more_is_told() {
+    let mut d = owning("open");
+    admin(&mut d, "set", "<item nick='Romeo' role='none'/>");
+    let list = asked(&mut d);
+    d.error(&list[0], "auth", "forbidden");
+    assert_eq!(sees(&mut d), ["iq : forbidden for a", "JC available 110"]);
+    ask_owner(&mut d, "<destroy/>");
+    assert_eq!(sees(&mut d), ["iq : forbidden for o"]);
+    assert_eq!(asks(&mut d), [""; 0]);
+}
+
+#[test]
+fn a_room_closes_behind_its_members() {
+    let mut d = owning("open");
+    let members = "<field var='muc#roomconfig_membersonly'><value>1</value></field>";
+    ask_owner(
+        &mut d,
+        &format!("<x xmlns='jabber:x:data' type='submit'>{members}</x>"),
+    );
+    let list = asked(&mut d);
+    let now = [USUAL[0], ("nurse@capulet.lit", "member")];
+    d.result(&list[0], &affiliations(&now));
+    // Prosody tells nobody who is not subscribed any more, so this comes before the room is closed. The nurse stays.
+    let sent = asked(&mut d);
+    assert_eq!(
+        in_words(&sent),
+        [
+            "retract characters#occupants",
+            "configure characters#occupants"
+        ],
+    );
+    assert_eq!(sent[1].fields()["pubsub#access_model"], "whitelist");
+    d.result(&sent[1], "");
+    let configure = grant(&mut d, "configure characters", "");
+    assert_eq!(configure.fields()["pubsub#access_model"], "whitelist");
+    let sent = asked(&mut d);
+    assert_eq!(in_words(&sent), ["subscriptions characters#occupants"]);
+    d.result(&sent[0], &subscribed(OCCUPANTS, &[JULIET, NURSE, PARIS]));
+    let out = ended(&grant(&mut d, "subscriptions characters#occupants", ""));
+    assert_eq!(out, PARIS);
+    grant(
+        &mut d,
+        "subscriptions characters#occupants",
+        &subscribed(OCCUPANTS, &[JULIET]),
+    );
+    grant(
+        &mut d,
+        "subscriptions characters",
+        &subscribed(TALK, &[JULIET, NURSE]),
+    );
+    happens(&mut d, OCCUPANTS, "<retract id='romeo@montague.lit'/>");
+    let got = d.client_got();
+    assert_eq!(shown(&got[0]), "result  o");
+    assert_eq!(got[1].at("x/status").value("code"), "104");
+    assert_eq!(shown(&got[2]), "Romeo unavailable 322");
+    // A member who is none any more has to go, too.
+    admin(
+        &mut d,
+        "set",
+        "<item jid='nurse@capulet.lit' affiliation='none'/>",
+    );
+    let list = asked(&mut d);
+    d.result(&list[0], &affiliations(&now));
+    assert_eq!(asks(&mut d)[0], "retract characters#occupants");
+    happens(&mut d, OCCUPANTS, "<retract id='nurse@capulet.lit'/>");
+    assert_eq!(sees(&mut d), ["Nurse unavailable 321"]);
+}
+
+#[test]
+fn a_room_ends_and_says_where_it_goes_on() {
+    let mut d = owning("open");
+    ask_owner(
+        &mut d,
+        "<destroy jid='den@chat.shakespeare.lit'><reason>Rain</reason></destroy>",
+    );
+    let said = asked(&mut d);
+    assert_eq!(in_words(&said), ["publish characters"]);
+    let item = said[0].at("pubsub/publish/item");
+    let destroy = item.at("message/x/destroy");
+    assert_eq!(destroy.namespace, MUC_USER);
+    assert_eq!(destroy.value("jid"), "den@chat.shakespeare.lit");
+    assert_eq!(destroy.at("reason").text, "Rain");
+    echo(&mut d, &said[0]);
+    assert_eq!(sees(&mut d), [""; 0]);
+    grant(&mut d, "delete characters", "");
+    event_in(&mut d, "<delete node='characters'/>");
+    let gone = d.one_to_client();
+    assert_eq!(shown(&gone), "JC unavailable 110 destroy");
+    assert_eq!(gone.at("x/destroy/reason").text, "Rain");
+    let rest = asked(&mut d);
+    assert_eq!(
+        in_words(&rest),
+        [
+            "delete characters#occupants",
+            "unsubscribe characters#occupants"
+        ]
+    );
+    d.result(&rest[0], "");
+    assert_eq!(sees(&mut d), ["result  o"]);
+}
+
+#[test]
+fn a_new_room_may_be_given_up() {
+    let mut d = joining_a_missing_room();
+    for _ in 0..2 {
+        let create = asked(&mut d);
+        d.result(&create[0], "");
+    }
+    let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
+    answer_watch(&mut d);
+    d.forget();
+    ask_owner(&mut d, "<x xmlns='jabber:x:data' type='cancel'/>");
+    grant(&mut d, "delete characters", "");
+    grant(&mut d, "delete characters#occupants", "");
+    assert_eq!(sees(&mut d), ["result  o"]);
+    // One that others are in stays as it is.
+    let mut d = owning("open");
+    ask_owner(&mut d, "<x xmlns='jabber:x:data' type='cancel'/>");
+    assert_eq!(sees(&mut d), ["result  o"]);
+    assert_eq!(asks(&mut d), [""; 0]);
+    ask_owner(&mut d, "");
+    assert_eq!(sees(&mut d), ["iq : bad-request for o"]);
+}
