@@ -30,7 +30,7 @@ mod series;
 mod shared;
 mod show;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,7 @@ use self::receive::{may_read, takes_messages};
 use self::record::Record;
 use self::send::Publish;
 use self::shared::Shared;
+use super::held::Held;
 use super::node::Step;
 use super::{Cx, Verdict, Wire};
 use crate::jid;
@@ -89,6 +90,13 @@ impl From<Ask> for super::Ask {
     }
 }
 
+/// An item that may be a private message of somebody in a room.
+pub(super) struct Whisper {
+    /// The full JID of whoever has published it.
+    pub(super) author: Box<str>,
+    pub(super) message: Held,
+}
+
 /// The conversations of one session.
 pub(super) struct Chats {
     is_on: bool,
@@ -107,6 +115,8 @@ pub(super) struct Chats {
     /// By the other one's bare JID.
     pairs: BTreeMap<Arc<str>, Pair>,
     record: Record,
+    /// What rooms have to look at.
+    whispers: VecDeque<Whisper>,
     /// The client wants to see what its account writes and is written elsewhere (XEP-0280).
     wants_copies: bool,
     /// The client's priority.
@@ -129,10 +139,16 @@ impl Chats {
             knows_contacts: false,
             pairs: BTreeMap::new(),
             record: Record::new(),
+            whispers: VecDeque::new(),
             wants_copies: false,
             priority: 0,
             available_since: 0,
         }
+    }
+
+    /// The next item that may be a private message of somebody in a room.
+    pub(super) fn take_whisper(&mut self) -> Option<Whisper> {
+        self.whispers.pop_front()
     }
 
     fn has_own_nodes(&self) -> bool {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::Chats;
 use super::delay::Written;
 use super::message::STATE;
 use super::own::PREFIX;
@@ -10,10 +9,12 @@ use super::pair::{Pair, Reading};
 use super::place::{Own, Place, State};
 use super::record::Last;
 use super::show::{show, show_copy};
+use super::{Chats, Whisper};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{Event, What, answer};
-use crate::translate::{Cx, Verdict, rules};
+use crate::translate::held::Held;
+use crate::translate::{Cx, Kind, Verdict, rules};
 use crate::wire::{Dropped, Refused, Reply};
 use crate::xml::Element;
 
@@ -341,6 +342,9 @@ impl Chats {
         }
         let message = payload(item)?;
         let kind = message.attribute("type").unwrap_or(Cow::Borrowed("chat"));
+        if self.shares_nodes && *kind == *"groupchat" && message.child(ns::SHIM, "pm").is_some() {
+            return self.note_whisper(source, &id, &author, &message, cx);
+        }
         let may_be = match &*kind {
             "chat" | "normal" | "headline" => true,
             // Errors go natively, where anything does.
@@ -401,6 +405,36 @@ impl Chats {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// A private message of somebody in a room: for one resource, as long as that is in it, and not on record.
+    fn note_whisper(
+        &mut self,
+        source: Source<'_>,
+        id: &str,
+        author: &str,
+        message: &Element<'_>,
+        cx: &Cx<'_>,
+    ) -> Result<(), Dropped> {
+        let account = jid::prepared(jid::bare(author));
+        let pair = self.pairs.get_mut(source.peer);
+        let pair = pair.ok_or(Dropped::NotSubscribed)?;
+        let at = Written::of(message, &account).and_then(|it| it.at);
+        let is_now = source.is_live || pair.came_meanwhile(source.place, id);
+        if !pair.is_new(id) || *account == *cx.account.bare() {
+            return Err(Dropped::Seen);
+        }
+        if !is_now && at.is_none_or(|at| at < self.available_since) {
+            return Err(Dropped::Delayed);
+        }
+        if cx.account.people.is_blocked(&account) {
+            return Err(Dropped::NotSubscribed);
+        }
+        self.whispers.push_back(Whisper {
+            author: (*full_of(author, &account, message)).into(),
+            message: Held::new(Kind::Message, message),
+        });
         Ok(())
     }
 

@@ -5,7 +5,9 @@
 //! | `room/` | one room from join to leave: its steps, the join, events, how occupants are shown | 12–15 |
 //! | `occupants.rs` | who is in a room, under which nick | 15 |
 //! | `talk.rs` | messages, history, the subject | 16, 17 |
+//! | `private.rs` | messages of one occupant to another | |
 //! | `browse.rs` | what a service and a room say of themselves; other questions to them | |
+//! | `relay.rs` | questions to occupants | |
 //! | `junk.rs` | nodes that a publish to a deleted room has made | |
 //! | `services.rs` | which domains have such rooms | |
 //! | `names.rs` | a room's JID and its nodes | |
@@ -25,6 +27,8 @@ mod browse;
 mod junk;
 mod names;
 mod occupants;
+mod private;
+mod relay;
 mod room;
 mod services;
 mod talk;
@@ -33,6 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use self::junk::Junk;
+use self::private::Private;
 use self::room::{Room, Step, Ways};
 use self::services::Services;
 
@@ -105,8 +110,10 @@ struct Item<'a> {
 pub(crate) enum Ask {
     /// A step of this room.
     Step(Box<str>, Step),
-    /// Something a client has asked about a room or an occupant.
+    /// Something the client has asked about a room.
     Question(browse::Question),
+    /// Something it has asked an occupant.
+    Relayed(relay::Relayed),
     /// Ending the subscription to the occupants of this room, behind the client's last word there.
     Left(Box<str>),
     Junk(Junk),
@@ -133,6 +140,7 @@ pub(super) struct Rooms {
     tidied: BTreeSet<Box<str>>,
     /// Rooms that the client has turned to in this session.
     known: BTreeSet<Box<str>>,
+    private: Private,
     /// Nodes of others, whose subscriptions were ended.
     ended: BTreeSet<Box<str>>,
     /// When the client was told that a nick is taken, in which room.
@@ -159,6 +167,7 @@ impl Rooms {
             opens,
             tidied: BTreeSet::new(),
             known: BTreeSet::new(),
+            private: Private::default(),
             ended: BTreeSet::new(),
             conflicts: Vec::new(),
             ping_at: Duration::ZERO,
@@ -257,11 +266,14 @@ impl Rooms {
         if kind.as_deref() == Some("error") {
             return;
         }
-        let room = self.rooms.get_mut(jid::bare(to));
+        let bare = jid::bare(to);
+        let room = self.rooms.get_mut(bare);
         match (room, kind.as_deref(), jid::resource(to)) {
+            (_, Some("groupchat"), Some(_)) => cx.wire.refuse(message, "modify", "bad-request"),
+            (_, _, Some(nick)) => self.whisper(bare, nick, message, cx),
             (Some(room), Some("groupchat"), None) => room.say(message, cx),
             (None, Some("groupchat"), None) => cx.wire.refuse(message, "modify", "not-acceptable"),
-            // Private messages and invitations are still to come.
+            // Invitations are still to come.
             _ => cx.wire.refuse(message, "cancel", "feature-not-implemented"),
         }
     }
@@ -348,6 +360,7 @@ impl Rooms {
         match ask {
             Ask::Step(bare, step) => self.handle_step(&bare, step, reply, cx),
             Ask::Question(question) => question.answer(reply, cx),
+            Ask::Relayed(relayed) => self.handle_relayed(&relayed, reply, cx),
             // If it was not subscribed any more, its last word may have made a node.
             Ask::Left(bare) if reply.is_err() => room::left_alone(&bare).look(cx),
             Ask::Left(_) => {}
