@@ -2,6 +2,7 @@
 
 mod makes;
 mod meet;
+mod private;
 mod walk;
 
 use std::cell::RefCell;
