@@ -94,7 +94,7 @@ impl Translator {
             let cx = &mut self.account.with(wire);
             let (full, occupant) = (&direct.full, direct.occupant);
             self.chats
-                .whisper(full, occupant, &direct.id, direct.payload, cx);
+                .tell_directly(full, occupant, &direct.id, direct.payload, cx);
         }
         while let Some(held) = self.rooms.released(all, wire) {
             let verdict = held.read(|stanza| self.client_stanza(held.kind, stanza, wire));
@@ -492,9 +492,9 @@ impl Translator {
     fn follow_up(&mut self, wire: &mut Wire) {
         self.hand_over_blocks(wire);
         let cx = &mut self.account.with(wire);
-        while let Some(whisper) = self.chats.take_whisper() {
-            let (author, message) = (&whisper.author, &whisper.message);
-            message.read(|it| self.rooms.hear_whisper(author, it, cx));
+        while let Some(marked) = self.chats.take_marked() {
+            let (author, message) = (&marked.author, &marked.message);
+            message.read(|it| self.rooms.hear_marked(author, it, cx));
         }
         self.contacts.ask_if_awaited(cx);
         self.presence.settle(cx);

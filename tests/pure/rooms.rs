@@ -239,6 +239,49 @@ fn what_is_said_in_private_one_hears() {
 }
 
 #[test]
+fn whoever_is_invited_may_come_or_decline() {
+    for world in worlds() {
+        let (juliet, _romeo) = two_in_a_room(&world);
+        let invite = |to: &str| {
+            juliet.say(&format!(
+                "<message to='{ROOM}' id='i'><x xmlns='{MUC}#user'><invite to='{to}'><reason>Come</reason></invite></x>\
+                 </message>"
+            ));
+        };
+        // Somebody who is there, and somebody who comes later.
+        let nurse = world.start(NURSE, "chamber");
+        invite(NURSE);
+        invite(BENVOLIO);
+        world.advance(10);
+        let benvolio = world.start_unseen(BENVOLIO, "square");
+        world.advance(10);
+        for client in [&nurse, &benvolio] {
+            let mut shown = client.got();
+            shown.retain(|it| it.local == "message");
+            assert_eq!(shown.len(), 1, "{shown:#?}");
+            assert_eq!(shown[0].value("from"), ROOM);
+            let word = shown[0].at("x/invite");
+            assert_eq!(word.value("from"), juliet.full);
+            assert_eq!(word.at("reason").text, "Come");
+            client.say(&format!(
+                "<message to='{ROOM}'><x xmlns='{MUC}#user'><decline to='{}'><reason>No</reason></decline></x></message>",
+                juliet.full
+            ));
+            assert_eq!(client.bytes(), "");
+            world.advance(10);
+            let shown = juliet.got().remove(0);
+            assert_eq!(shown.value("from"), ROOM);
+            assert_eq!(shown.at("x/decline").value("from"), client.bare);
+        }
+        // Nobody is invited twice by one invitation.
+        nurse.log_out();
+        let nurse = world.start_unseen(NURSE, "chamber");
+        world.advance(10);
+        assert!(nurse.got().iter().all(|it| it.local != "message"));
+    }
+}
+
+#[test]
 fn a_nick_is_one_persons() {
     for world in worlds() {
         let (juliet, romeo) = two_in_a_room(&world);

@@ -13,10 +13,12 @@
 //! | `pair.rs` | what is known of the conversation with one peer | |
 //! | `place.rs`, `message.rs` | nodes; messages of the client's that wait | |
 //! | `show.rs`, `delay.rs` | a message as the client is shown it; when it was written | |
+//! | `marked.rs` | items of rooms | |
 //! | `record.rs` | what was shown, on a private node | |
 
 mod copies;
 mod delay;
+mod marked;
 mod message;
 mod opening;
 mod own;
@@ -34,6 +36,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::marked::Marked;
 use self::message::show_unsent_to;
 use self::opening::Opening;
 use self::own::PREFIX;
@@ -44,7 +47,6 @@ use self::receive::{may_read, takes_messages};
 use self::record::Record;
 use self::send::Publish;
 use self::shared::Shared;
-use super::held::Held;
 use super::node::Step;
 use super::{Cx, Verdict, Wire};
 use crate::jid;
@@ -90,13 +92,6 @@ impl From<Ask> for super::Ask {
     }
 }
 
-/// An item that may be a private message of somebody in a room.
-pub(super) struct Whisper {
-    /// The full JID of whoever has published it.
-    pub(super) author: Box<str>,
-    pub(super) message: Held,
-}
-
 /// The conversations of one session.
 pub(super) struct Chats {
     is_on: bool,
@@ -115,8 +110,8 @@ pub(super) struct Chats {
     /// By the other one's bare JID.
     pairs: BTreeMap<Arc<str>, Pair>,
     record: Record,
-    /// What rooms have to look at.
-    whispers: VecDeque<Whisper>,
+    /// Items that rooms have to look at.
+    marked: VecDeque<Marked>,
     /// The client wants to see what its account writes and is written elsewhere (XEP-0280).
     wants_copies: bool,
     /// The client's priority.
@@ -139,16 +134,11 @@ impl Chats {
             knows_contacts: false,
             pairs: BTreeMap::new(),
             record: Record::new(),
-            whispers: VecDeque::new(),
+            marked: VecDeque::new(),
             wants_copies: false,
             priority: 0,
             available_since: 0,
         }
-    }
-
-    /// The next item that may be a private message of somebody in a room.
-    pub(super) fn take_whisper(&mut self) -> Option<Whisper> {
-        self.whispers.pop_front()
     }
 
     fn has_own_nodes(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::Chats;
 use super::delay::Written;
 use super::message::STATE;
 use super::own::PREFIX;
@@ -9,12 +10,11 @@ use super::pair::{Pair, Reading};
 use super::place::{Own, Place, State};
 use super::record::Last;
 use super::show::{show, show_copy};
-use super::{Chats, Whisper};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{Event, What, answer};
-use crate::translate::held::Held;
-use crate::translate::{Cx, Kind, Verdict, rules};
+use crate::translate::marker::is_of_a_room;
+use crate::translate::{Cx, Verdict, rules};
 use crate::wire::{Dropped, Refused, Reply};
 use crate::xml::Element;
 
@@ -28,12 +28,12 @@ const OVERLAP: i64 = 60 * 60;
 
 /// Items that were asked for, or that come by themselves.
 #[derive(Clone, Copy)]
-struct Source<'a> {
-    peer: &'a str,
-    place: &'a Place,
+pub(super) struct Source<'a> {
+    pub(super) peer: &'a str,
+    pub(super) place: &'a Place,
     /// Who has published those that do not say it.
     replyto: Option<&'a str>,
-    is_live: bool,
+    pub(super) is_live: bool,
 }
 
 impl Chats {
@@ -342,8 +342,9 @@ impl Chats {
         }
         let message = payload(item)?;
         let kind = message.attribute("type").unwrap_or(Cow::Borrowed("chat"));
-        if self.shares_nodes && *kind == *"groupchat" && message.child(ns::SHIM, "pm").is_some() {
-            return self.note_whisper(source, &id, &author, &message, cx);
+        let is_of_a_room = self.shares_nodes && is_of_a_room(&message);
+        if is_of_a_room && *kind == *"groupchat" {
+            return self.note_private(source, &id, &author, &message, cx);
         }
         let may_be = match &*kind {
             "chat" | "normal" | "headline" => true,
@@ -386,6 +387,7 @@ impl Chats {
         let full = full_of(&author, &account, &message);
         let may_copy = self.wants_copies && is_live && is_public(&message);
         match (is_own, meant) {
+            (false, Meant::Client) if is_of_a_room => self.note_marked(&full, &message),
             (false, Meant::Client) => {
                 cx.wire.apply(&rules::MESSAGE_IN);
                 let hidden = written.filter(|_| !is_late);
@@ -405,36 +407,6 @@ impl Chats {
             }
             _ => {}
         }
-        Ok(())
-    }
-
-    /// A private message of somebody in a room: for one resource, as long as that is in it, and not on record.
-    fn note_whisper(
-        &mut self,
-        source: Source<'_>,
-        id: &str,
-        author: &str,
-        message: &Element<'_>,
-        cx: &Cx<'_>,
-    ) -> Result<(), Dropped> {
-        let account = jid::prepared(jid::bare(author));
-        let pair = self.pairs.get_mut(source.peer);
-        let pair = pair.ok_or(Dropped::NotSubscribed)?;
-        let at = Written::of(message, &account).and_then(|it| it.at);
-        let is_now = source.is_live || pair.came_meanwhile(source.place, id);
-        if !pair.is_new(id) || *account == *cx.account.bare() {
-            return Err(Dropped::Seen);
-        }
-        if !is_now && at.is_none_or(|at| at < self.available_since) {
-            return Err(Dropped::Delayed);
-        }
-        if cx.account.people.is_blocked(&account) {
-            return Err(Dropped::NotSubscribed);
-        }
-        self.whispers.push_back(Whisper {
-            author: (*full_of(author, &account, message)).into(),
-            message: Held::new(Kind::Message, message),
-        });
         Ok(())
     }
 
@@ -534,7 +506,7 @@ fn first_since(since: i64, author: &str, all: &[Element<'_>]) -> usize {
 
 /// Who has written a message: the service says which account, and where it does not say which resource, the message
 /// does.
-fn full_of<'a>(author: &'a str, account: &str, message: &Element<'a>) -> Cow<'a, str> {
+pub(super) fn full_of<'a>(author: &'a str, account: &str, message: &Element<'a>) -> Cow<'a, str> {
     if jid::resource(author).is_some() {
         return Cow::Borrowed(author);
     }

@@ -80,8 +80,8 @@ impl Chats {
         self.settle(cx);
     }
 
-    /// A private message of the client's to `full`, where nothing else leaves; the client knows him as `occupant`.
-    pub(in crate::translate) fn whisper(
+    /// A message that a room passes on to `full`, where nothing else leaves; the client has said it to `occupant`.
+    pub(in crate::translate) fn tell_directly(
         &mut self,
         full: &str,
         occupant: Box<str>,
@@ -90,7 +90,8 @@ impl Chats {
         cx: &mut Cx<'_>,
     ) {
         let peer = jid::bare(full);
-        if !self.is_on || !self.shares_nodes {
+        // An account has no node with itself.
+        if !self.is_on || !self.shares_nodes || peer == cx.account.bare() {
             let refused = Refused::With("feature-not-implemented");
             return show_unsent_to(&occupant, Some(id), refused, cx);
         }

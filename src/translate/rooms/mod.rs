@@ -6,6 +6,7 @@
 //! | `occupants.rs` | who is in a room, under which nick | 15 |
 //! | `talk.rs` | messages, history, the subject | 16, 17 |
 //! | `private.rs` | messages of one occupant to another | |
+//! | `invite.rs` | invitations, and what declines them | |
 //! | `browse.rs` | what a service and a room say of themselves; other questions to them | |
 //! | `relay.rs` | questions to occupants | |
 //! | `junk.rs` | nodes that a publish to a deleted room has made | |
@@ -24,6 +25,7 @@
 //! ends takes away what was published in it.
 
 mod browse;
+mod invite;
 mod junk;
 mod names;
 mod occupants;
@@ -36,6 +38,7 @@ mod talk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use self::invite::Invitations;
 use self::junk::Junk;
 use self::private::Private;
 use self::room::{Room, Step, Ways};
@@ -141,6 +144,7 @@ pub(super) struct Rooms {
     /// Rooms that the client has turned to in this session.
     known: BTreeSet<Box<str>>,
     private: Private,
+    invitations: Invitations,
     /// Nodes of others, whose subscriptions were ended.
     ended: BTreeSet<Box<str>>,
     /// When the client was told that a nick is taken, in which room.
@@ -168,6 +172,7 @@ impl Rooms {
             tidied: BTreeSet::new(),
             known: BTreeSet::new(),
             private: Private::default(),
+            invitations: Invitations::default(),
             ended: BTreeSet::new(),
             conflicts: Vec::new(),
             ping_at: Duration::ZERO,
@@ -192,6 +197,10 @@ impl Rooms {
             }
             return Verdict::Pass;
         };
+        // A room that the client was invited to may be on a service that it has never turned to.
+        if kind == Kind::Message && self.decline(&to, stanza, cx) {
+            return Verdict::Taken;
+        }
         let domain = jid::prepared(jid::domain(&to));
         if !self.services.has_rooms(&domain) {
             return match self.services.hold(&domain, kind, stanza, cx) {
@@ -273,7 +282,7 @@ impl Rooms {
             (_, _, Some(nick)) => self.whisper(bare, nick, message, cx),
             (Some(room), Some("groupchat"), None) => room.say(message, cx),
             (None, Some("groupchat"), None) => cx.wire.refuse(message, "modify", "not-acceptable"),
-            // Invitations are still to come.
+            _ if invite::invites(message) => self.invite(bare, message, cx),
             _ => cx.wire.refuse(message, "cancel", "feature-not-implemented"),
         }
     }

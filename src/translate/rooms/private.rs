@@ -15,7 +15,7 @@ use super::talk::is_idle;
 use crate::jid;
 use crate::ns;
 use crate::translate::shown::delay;
-use crate::translate::{Cx, Verdict};
+use crate::translate::{Cx, Verdict, marker};
 use crate::wire::{Dropped, Leg, Rule};
 use crate::xml::{Element, escape, rewrite_standalone};
 
@@ -38,7 +38,7 @@ const UNHEARD: Rule = Rule::new(
 /// So many messages are remembered, in case they come back.
 const MOST_SENT: usize = 64;
 /// The id of one may have so many bytes.
-const MOST_ID: usize = 1024;
+pub(super) const MOST_ID: usize = 1024;
 
 /// The private messages of one session.
 #[derive(Default)]
@@ -72,7 +72,17 @@ pub(in crate::translate) struct Direct {
 }
 
 impl Private {
-    fn note_sent(&mut self, id: &str, full: &str, occupant: &str) {
+    /// What is noted as sent from now on is another message.
+    pub(super) fn number_next(&mut self) {
+        self.number += 1;
+    }
+
+    /// Has a message go by the node of two accounts.
+    pub(super) fn hand(&mut self, direct: Direct) {
+        self.direct.push_back(direct);
+    }
+
+    pub(super) fn note_sent(&mut self, id: &str, full: &str, occupant: &str) {
         if self.sent.len() >= MOST_SENT {
             self.sent.pop_front();
         }
@@ -113,16 +123,12 @@ impl Rooms {
         let nick = nick_of(resource).unwrap_or_default();
         // Who is there with several sessions hears it in all of them, as in other rooms.
         let full_jids: Vec<Box<str>> = room.occupants().called(&nick).map(Into::into).collect();
-        let Some(first) = full_jids.first() else {
+        if full_jids.is_empty() {
             return cx.wire.refuse(message, "cancel", "item-not-found");
-        };
+        }
         let id = message.attribute("id").filter(|id| !id.is_empty());
         if id.as_ref().is_some_and(|id| id.len() > MOST_ID) {
             return cx.wire.refuse(message, "modify", "policy-violation");
-        }
-        if self.only_nodes && jid::bare(first) == cx.account.bare() {
-            // An account has no node with itself.
-            return cx.wire.refuse(message, "cancel", "feature-not-implemented");
         }
         if self.only_nodes && message.children().all(|child| is_idle(&child)) {
             // It would take a place on the node.
@@ -135,7 +141,7 @@ impl Rooms {
         if self.only_nodes {
             more += &delay(cx.wire.unix_time());
         }
-        self.private.number += 1;
+        self.private.number_next();
         for full in full_jids {
             let from = self.only_nodes.then(|| cx.account.jid());
             let changes = [
@@ -148,7 +154,7 @@ impl Rooms {
             let may_stay = |child: &Element<'_>| !is_of_room(child);
             rewrite_standalone(&mut out, message, &changes, may_stay, &more);
             if self.only_nodes {
-                self.private.direct.push_back(Direct {
+                self.private.hand(Direct {
                     full,
                     occupant: occupant.as_str().into(),
                     id: id.as_str().into(),
@@ -166,7 +172,7 @@ impl Rooms {
         self.private.direct.pop_front()
     }
 
-    /// A message of the server's, if it is a private one or one that comes back.
+    /// A message of the server's, if it is one of a room or one that comes back.
     pub(in crate::translate) fn server_message(
         &mut self,
         message: &Element<'_>,
@@ -175,15 +181,16 @@ impl Rooms {
         if self.services.is_empty() {
             return Verdict::Pass;
         }
-        match message.attribute("type").as_deref() {
-            Some("groupchat") if message.child(ns::SHIM, "pm").is_some() => {
-                let from = message.attribute("from").unwrap_or_default();
-                self.hear_whisper(&from, message, cx);
-                Verdict::Taken
-            }
-            Some("error") => self.returned_whisper(message, cx),
-            _ => Verdict::Pass,
+        let kind = message.attribute("type");
+        if kind.as_deref() == Some("error") {
+            return self.returned(message, cx);
         }
+        if !marker::is_of_a_room(message) {
+            return Verdict::Pass;
+        }
+        let from = message.attribute("from").unwrap_or_default();
+        self.hear_marked(&from, message, cx);
+        Verdict::Taken
     }
 
     /// Whether a message that is not read would be a private one; `head` is its start tag.
@@ -197,27 +204,37 @@ impl Rooms {
             && message.opaque_child(ns::SHIM, "pm").is_some()
     }
 
-    /// A private message that `author`, a full JID, has really written. He has to be in the room, and to the client.
-    pub(in crate::translate) fn hear_whisper(
+    /// A message that a shim has marked as one of a room, and that is really of `author`.
+    pub(in crate::translate) fn hear_marked(
         &mut self,
         author: &str,
         message: &Element<'_>,
         cx: &mut Cx<'_>,
     ) {
-        if let Err(reason) = self.show_whisper(author, message, cx) {
+        let mark = |name| message.child(ns::SHIM, name);
+        let shown = if let Some(mark) = mark("pm") {
+            self.show_whisper(author, message, &mark, cx)
+        } else if let Some(mark) = mark("invite") {
+            self.show_invitation(author, message, &mark, cx)
+        } else if let Some(mark) = mark("decline") {
+            self.show_decline(author, message, &mark, cx)
+        } else {
+            Err(Dropped::WrongPayload)
+        };
+        if let Err(reason) = shown {
             cx.wire.drop_event(reason);
         }
     }
 
+    /// A private message: its author, a full JID, has to be in the room, and it has to be to the client.
     fn show_whisper(
         &mut self,
         author: &str,
         message: &Element<'_>,
+        mark: &Element<'_>,
         cx: &mut Cx<'_>,
     ) -> Result<(), Dropped> {
-        let mark = message.child(ns::SHIM, "pm");
-        let bare = mark.and_then(|mark| mark.attribute("room"));
-        let bare = bare.ok_or(Dropped::WrongPayload)?;
+        let bare = mark.attribute("room").ok_or(Dropped::WrongPayload)?;
         let own = cx.account.jid();
         if message.attribute("to").as_deref() != Some(own) {
             return Err(Dropped::WrongPayload);
@@ -241,8 +258,8 @@ impl Rooms {
         Ok(())
     }
 
-    /// A private message comes back: whom it was to is not there, or somebody says why not.
-    fn returned_whisper(&mut self, message: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
+    /// A message comes back: whom it was to is not there, or somebody says why not.
+    fn returned(&mut self, message: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         let [from, id] = ["from", "id"].map(|name| message.attribute(name));
         let (Some(from), Some(id)) = (from, id) else {
             return Verdict::Pass;

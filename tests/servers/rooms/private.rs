@@ -5,7 +5,7 @@ use crate::common::Node;
 use crate::server::Kind;
 use crate::stage::Stage;
 
-on_both_servers!(occupants_speak_in_private);
+on_both_servers!(occupants_speak_in_private, people_are_invited);
 
 impl Person<'_> {
     fn whispers(&self, room: &str, nick: &str, id: &str) {
@@ -34,19 +34,88 @@ impl Person<'_> {
     }
 }
 
-fn occupants_speak_in_private(kind: Kind) {
-    let stage = Stage::new(kind);
-    let [her, his] = ["juliet", "romeo"].map(|name| stage.account(name));
-    let name = her.split('@').next().unwrap().replace("juliet", "private");
-    let room = &*format!("{name}@{SERVICE}");
-    let juliet = Person::comes(&stage, &her);
-    juliet.joins(room, "JC");
-    juliet.sees_occupant(room, "JC", None);
+/// Juliet makes a room and accepts it.
+fn makes_a_room<'a>(stage: &'a Stage, her: &str, name: &str) -> (Person<'a>, String) {
+    let name = her.split('@').next().unwrap().replace("juliet", name);
+    let room = format!("{name}@{SERVICE}");
+    let juliet = Person::comes(stage, her);
+    juliet.joins(&room, "JC");
+    juliet.sees_occupant(&room, "JC", None);
     juliet.client.say(&format!(
         "<iq type='set' id='accept' to='{room}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
          <x xmlns='jabber:x:data' type='submit'/></query></iq>"
     ));
     juliet.sees("the answer", |it| it.attribute("id") == Some("accept"));
+    (juliet, room)
+}
+
+fn people_are_invited(kind: Kind) {
+    let stage = Stage::new(kind);
+    let [her, his, hers] = ["juliet", "romeo", "nurse"].map(|name| stage.account(name));
+    let (juliet, room) = makes_a_room(&stage, &her, "party");
+    let invites = |to: &str, id: &str| {
+        juliet.client.say(&format!(
+            "<message to='{room}' id='{id}'><x xmlns='http://jabber.org/protocol/muc#user'><invite to='{to}'>\
+             <reason>Come</reason></invite></x></message>"
+        ));
+    };
+    let romeo = Person::comes(&stage, &his);
+    let nurse = stage.login_directly(&hers, "phone");
+    nurse.raw("<presence/>");
+    for person in [&romeo.client, &juliet.client] {
+        person.say("<iq type='get' id='sync'><query xmlns='jabber:iq:roster'/></iq>");
+    }
+    romeo.sees("the roster", |it| it.attribute("id") == Some("sync"));
+    nurse.ping();
+
+    // Who is behind a shim is invited by the room, and answers it.
+    invites(&his, "i1");
+    let invited = romeo.sees("an invitation", |it| it.attribute("id") == Some("i1"));
+    assert_eq!(invited.value("from"), room);
+    let inviter = invited.at("x/invite").value("from").to_owned();
+    assert_eq!(inviter, format!("{her}/test"));
+    romeo.client.say(&format!(
+        "<message to='{room}' id='d1'><x xmlns='http://jabber.org/protocol/muc#user'><decline to='{inviter}'>\
+         <reason>No</reason></decline></x></message>"
+    ));
+    let declined = juliet.sees("an answer", |it| it.attribute("id") == Some("d1"));
+    assert_eq!(declined.value("from"), room);
+    assert_eq!(declined.at("x/decline").value("from"), his);
+    invites(&his, "i2");
+    romeo.sees("an invitation", |it| it.attribute("id") == Some("i2"));
+    romeo.joins(&room, "Romeo");
+    juliet.sees_occupant(&room, "Romeo", None);
+
+    // Who is not is told that he cannot see the room.
+    invites(&hers, "i3");
+    let invited = nurse.wait("an invitation", |it| it.kind == "message" && it.id == "i3");
+    let invited = Node::stanza(&invited.xml);
+    let direct = invited
+        .children
+        .iter()
+        .find(|it| it.namespace == "jabber:x:conference");
+    let direct = direct.expect("a direct invitation");
+    assert_eq!(direct.value("jid"), room);
+    assert!(
+        direct
+            .value("reason")
+            .starts_with("Come (This room is made of")
+    );
+
+    // Nobody is there.
+    invites(&format!("nobody-{hers}"), "i4");
+    let error = juliet.sees("an error", |it| it.attribute("id") == Some("i4"));
+    assert_eq!(
+        ["type", "from"].map(|it| error.value(it)),
+        ["error", &*room]
+    );
+}
+
+fn occupants_speak_in_private(kind: Kind) {
+    let stage = Stage::new(kind);
+    let [her, his] = ["juliet", "romeo"].map(|name| stage.account(name));
+    let (juliet, room) = makes_a_room(&stage, &her, "private");
+    let room = &*room;
     let romeo = Person::comes(&stage, &his);
     // Another client of his, which is available and would be given what is for all of them.
     let phone = stage.login_directly(&his, "phone");

@@ -6,6 +6,7 @@ use pubshim::session::{Dropped, Event, Function, Input, Leg, Options, Policy};
 
 mod create;
 mod hostile;
+mod invite;
 mod join;
 mod leave;
 mod many;
