@@ -92,7 +92,7 @@ impl Translator {
     fn release(&mut self, all: bool, wire: &mut Wire) {
         while let Some(direct) = self.rooms.take_direct() {
             let cx = &mut self.account.with(wire);
-            let (full, occupant) = (&direct.full, direct.occupant);
+            let (full, occupant) = (&direct.full, &direct.occupant);
             self.chats
                 .tell_directly(full, occupant, &direct.id, direct.payload, cx);
         }
@@ -347,7 +347,7 @@ impl Translator {
         {
             return true;
         }
-        if self.rooms.is_whisper(head, message) {
+        if self.rooms.is_private(head, message) {
             return true;
         }
         if self.is_off {

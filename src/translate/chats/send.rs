@@ -84,7 +84,7 @@ impl Chats {
     pub(in crate::translate) fn tell_directly(
         &mut self,
         full: &str,
-        occupant: Box<str>,
+        occupant: &str,
         id: &str,
         payload: Bytes,
         cx: &mut Cx<'_>,
@@ -93,17 +93,17 @@ impl Chats {
         // An account has no node with itself.
         if !self.is_on || !self.shares_nodes || peer == cx.account.bare() {
             let refused = Refused::With("feature-not-implemented");
-            return show_unsent_to(&occupant, Some(id), refused, cx);
+            return show_unsent_to(occupant, Some(id), refused, cx);
         }
         let pair = self.pair_mut(peer);
         let message = Message {
             item: pair.map_or_else(Arc::default, |pair| pair.series.next(cx.wire)),
             payload,
-            occupant: Some(occupant.clone()),
+            occupant: Some(occupant.into()),
         };
         match self.wait(peer, Outgoing::Item(message)) {
             true => self.send_by_pubsub(peer, cx),
-            false => show_unsent_to(&occupant, Some(id), Refused::NoRoom, cx),
+            false => show_unsent_to(occupant, Some(id), Refused::NoRoom, cx),
         }
     }
 

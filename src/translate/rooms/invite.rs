@@ -158,6 +158,9 @@ impl Rooms {
         mark: &Element<'_>,
         cx: &mut Cx<'_>,
     ) -> Result<(), Dropped> {
+        if !jid::is_account(jid::bare(author)) {
+            return Err(Dropped::ForeignFrom);
+        }
         let room = mark.attribute("room").ok_or(Dropped::WrongPayload)?;
         let is_one = jid::prepare(&room).as_deref() == Some(&*room)
             && jid::resource(&room).is_none()

@@ -279,7 +279,7 @@ impl Rooms {
         let room = self.rooms.get_mut(bare);
         match (room, kind.as_deref(), jid::resource(to)) {
             (_, Some("groupchat"), Some(_)) => cx.wire.refuse(message, "modify", "bad-request"),
-            (_, _, Some(nick)) => self.whisper(bare, nick, message, cx),
+            (_, _, Some(nick)) => self.say_privately(bare, nick, message, cx),
             (Some(room), Some("groupchat"), None) => room.say(message, cx),
             (None, Some("groupchat"), None) => cx.wire.refuse(message, "modify", "not-acceptable"),
             _ if invite::invites(message) => self.invite(bare, message, cx),

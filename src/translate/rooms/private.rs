@@ -19,17 +19,17 @@ use crate::translate::{Cx, Verdict, marker};
 use crate::wire::{Dropped, Leg, Rule};
 use crate::xml::{Element, escape, rewrite_standalone};
 
-const WHISPER: Rule = Rule::new(
+const SAY_PRIVATE: Rule = Rule::new(
     "room-private-out",
     "",
     "a private message goes to the occupant's real address, in a form that reaches no other resource",
 );
-const WHISPERED: Rule = Rule::new(
+const SHOW_PRIVATE: Rule = Rule::new(
     "room-private-in",
     "",
     "a private message of somebody who is in the room is shown as one of his nick",
 );
-const UNHEARD: Rule = Rule::new(
+const RETURN_PRIVATE: Rule = Rule::new(
     "room-private-error",
     "",
     "a private message that comes back is shown as an error of the nick it was for",
@@ -110,7 +110,7 @@ impl Private {
 
 impl Rooms {
     /// A message of the client's to an occupant.
-    pub(super) fn whisper(
+    pub(super) fn say_privately(
         &mut self,
         bare: &str,
         resource: &str,
@@ -134,7 +134,7 @@ impl Rooms {
             // It would take a place on the node.
             return;
         }
-        cx.wire.apply(&WHISPER);
+        cx.wire.apply(&SAY_PRIVATE);
         let id = id.map_or_else(|| cx.wire.fresh_id().to_string(), Into::into);
         let occupant = format!("{bare}/{nick}");
         let mut more = marks(Some(bare));
@@ -194,7 +194,7 @@ impl Rooms {
     }
 
     /// Whether a message that is not read would be a private one; `head` is its start tag.
-    pub(in crate::translate) fn is_whisper(
+    pub(in crate::translate) fn is_private(
         &self,
         head: &Element<'_>,
         message: &Element<'_>,
@@ -213,7 +213,7 @@ impl Rooms {
     ) {
         let mark = |name| message.child(ns::SHIM, name);
         let shown = if let Some(mark) = mark("pm") {
-            self.show_whisper(author, message, &mark, cx)
+            self.show_private(author, message, &mark, cx)
         } else if let Some(mark) = mark("invite") {
             self.show_invitation(author, message, &mark, cx)
         } else if let Some(mark) = mark("decline") {
@@ -227,7 +227,7 @@ impl Rooms {
     }
 
     /// A private message: its author, a full JID, has to be in the room, and it has to be to the client.
-    fn show_whisper(
+    fn show_private(
         &mut self,
         author: &str,
         message: &Element<'_>,
@@ -249,7 +249,7 @@ impl Rooms {
             ("type", Some("chat")),
         ];
         let more = marks(None);
-        cx.wire.apply(&WHISPERED);
+        cx.wire.apply(&SHOW_PRIVATE);
         cx.wire.stanza(Leg::Client, |out| {
             let may_stay = |child: &Element<'_>| may_stay(child, &bare);
             rewrite_standalone(out, message, &changes, may_stay, &more);
@@ -267,7 +267,7 @@ impl Rooms {
         let Some(sent) = self.private.take_sent(&id, &from) else {
             return Verdict::Pass;
         };
-        cx.wire.apply(&UNHEARD);
+        cx.wire.apply(&RETURN_PRIVATE);
         // He has heard it in another session, as far as is known.
         if !self.private.has_copy(&sent) {
             let changes = [
@@ -275,7 +275,7 @@ impl Rooms {
                 ("to", Some(cx.account.jid())),
             ];
             cx.wire.stanza(Leg::Client, |out| {
-                let may_stay = |child: &Element<'_>| may_stay(child, jid::bare(&sent.occupant));
+                let may_stay = |child: &Element<'_>| child.namespace() == ns::CLIENT;
                 rewrite_standalone(out, message, &changes, may_stay, "");
             });
         }

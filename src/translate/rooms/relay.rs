@@ -61,6 +61,8 @@ impl Rooms {
         // It is the server that keeps it (XEP-0045 §17.4).
         let is_vcard = *kind == *"get" && iq.child(ns::VCARD, "vCard").is_some();
         let real = if is_vcard { jid::bare(full) } else { full };
+        // Prosody answers for the own account without saying so.
+        let to = (real != cx.account.bare()).then_some(real);
         let relayed = Relayed {
             room: bare.into(),
             nick: nick.clone(),
@@ -72,11 +74,9 @@ impl Rooms {
             |asked: &&translate::Ask| matches!(asked, translate::Ask::Rooms(Ask::Relayed(_)));
         let has_room = cx.wire.asked().filter(is_one).count() < MOST_RELAYED;
         let is_sent = has_room
-            && cx
-                .wire
-                .request(&kind, Some(real), Ask::Relayed(relayed), |out| {
-                    out.put_slice(body.as_bytes());
-                });
+            && cx.wire.request(&kind, to, Ask::Relayed(relayed), |out| {
+                out.put_slice(body.as_bytes());
+            });
         match is_sent {
             true => cx.wire.apply(&RELAY),
             false => cx.wire.refuse(iq, "wait", "resource-constraint"),

@@ -147,6 +147,7 @@ fn occupants_speak_in_private(kind: Kind) {
     assert_eq!(answer.value("type"), "result");
     let answer = juliet.asks(room, "JC", "q6", info);
     assert!(answer.has("query/identity"), "{answer:#?}");
+    juliet.asks(room, "JC", "q8", "<vCard xmlns='vcard-temp'/>");
 
     // Who is not in the room does not speak in it, whosever account he is of.
     let full = format!("{her}/test");

@@ -143,6 +143,9 @@ fn what_names_no_room_invites_to_none() {
         assert_eq!((d.client_bytes(), d.server_bytes()), Default::default());
         assert_eq!(d.dropped(), [Dropped::WrongPayload], "{room}");
     }
+    // Nor does what is nobody.
+    d.server(&marked(SERVICE, "invite", ROOM));
+    assert_eq!(d.dropped(), [Dropped::ForeignFrom]);
 }
 
 #[test]

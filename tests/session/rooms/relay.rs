@@ -98,6 +98,15 @@ fn the_vcard_is_the_accounts() {
         (&*format!("{ROOM}/Romeo"), "q")
     );
     assert_eq!(answer.at("vCard/FN").text, "Romeo");
+    // The own one, which Prosody gives without saying whose it is.
+    ask(&mut d, "JC", "q2", VCARD);
+    let asked = d.one_to_server();
+    assert_eq!(asked.attribute("to"), None);
+    let id = asked.value("id");
+    d.server(&format!(
+        "<iq type='result' to='{JULIET}' id='{id}'>{VCARD}</iq>"
+    ));
+    assert_eq!(sees(&mut d), ["result JC q2"]);
     // Nobody but the account itself sets it.
     d.client(&format!(
         "<iq type='set' to='{ROOM}/Romeo' id='s'>{VCARD}</iq>"
