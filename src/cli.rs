@@ -208,6 +208,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("shutdown-timeout", r#""5s""#),
     ("record", r#""""#),
     ("record-bodies", "false"),
+    ("record-keep", "[]"),
     ("record-max-size", r#""32MiB""#),
     ("show", r#""off""#),
     ("show-bodies", "false"),

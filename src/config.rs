@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::fixture::Kept;
 use crate::session::{self, ClientTls, Compress, Policy};
 use crate::view;
 use crate::xml::Limits;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub record: Option<PathBuf>,
     /// What people wrote stays in recordings.
     pub record_bodies: bool,
+    /// What else stays in recordings.
+    pub record_keep: Vec<Kept>,
     /// Bytes after which a recording goes on in another file.
     pub record_max_size: usize,
     /// What is shown on standard output while it passes.
@@ -111,6 +114,7 @@ impl Default for Settings {
             },
             record: None,
             record_bodies: false,
+            record_keep: Vec::new(),
             record_max_size: 32 * 1024 * 1024,
             show: view::Options::default(),
             log: LogSettings::default(),
@@ -238,6 +242,7 @@ impl RunOptions {
             shutdown_timeout: self.shutdown_timeout.or(other.shutdown_timeout),
             record: self.record.or(other.record),
             record_bodies: self.record_bodies.or(other.record_bodies),
+            record_keep: self.record_keep.or(other.record_keep),
             record_max_size: self.record_max_size.or(other.record_max_size),
             show: self.show.or(other.show),
             show_bodies: self.show_bodies.or(other.show_bodies),
@@ -310,6 +315,7 @@ impl RunOptions {
             session,
             record: named(self.record),
             record_bodies: self.record_bodies.unwrap_or(default.record_bodies),
+            record_keep: self.record_keep.unwrap_or(default.record_keep),
             record_max_size: self
                 .record_max_size
                 .map_or(default.record_max_size, |count| count.0),

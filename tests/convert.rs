@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 use proptest::prelude::*;
-use pubshim::fixture::{Conversion, Fixture, Start, Step, replay};
+use pubshim::fixture::{Conversion, Fixture, Kept, Start, Step, replay};
 use pubshim::session::Leg;
 
 const CLIENT_HEADER: &str = "<?xml version='1.0'?><stream:stream to='capulet.lit' xmlns='jabber:client' \
@@ -157,6 +157,11 @@ fn gajim_console() {
     assert!(notes(&fixture).contains("2 connections"), "{written}");
     let kept = Conversion {
         keep_bodies: true,
+        ..Conversion::default()
+    };
+    assert!(with(&kept, text).to_string().contains("the lark"));
+    let kept = Conversion {
+        keep: vec![Kept::Bodies],
         ..Conversion::default()
     };
     assert!(with(&kept, text).to_string().contains("the lark"));

@@ -6,7 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use pubshim::fixture::{
-    Exchange, Expected, ExpectedKind, Fixture, Header, Outcome, Recording, Start, Step, replay,
+    Exchange, Expected, ExpectedKind, Fixture, Header, Keep, Outcome, Recording, Start, Step,
+    replay,
 };
 use pubshim::session::{
     Chat, ClientTls, Compress, Function, Leg, Output, Policy, Record, Security, ServerFacts,
@@ -281,7 +282,7 @@ fn a_stanza_of_any_depth_is_recorded() -> Result<(), Box<dyn std::error::Error>>
     let mut framer = Framer::new(Limits::AFTER_LOGIN);
     framer.next(b"<s:s xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams'>")?;
     let namespaces = framer.namespaces().ok_or("no header")?.clone();
-    let mut recording = Recording::new(true);
+    let mut recording = Recording::new(Keep::bodies(true));
     let mut text = String::new();
     for record in [
         Record::From(Leg::Server, deep(200_000).into_bytes(), namespaces),

@@ -345,8 +345,9 @@ fn what_a_terminal_would_act_on_is_escaped() {
     for form in [Form::Short, Form::Full] {
         let mut stage = Stage::new(options(form), None);
         stage.log_in();
-        let lines = stage.client("<presence><status>a\n\u{9b}2J\u{202e}b</status></presence>");
-        assert!(lines.contains("a \\u{9b}2J\\u{202e}b"), "{lines}");
+        let lines =
+            stage.client("<presence><status>a\n\u{9b}2J\u{202e}\u{feff}b</status></presence>");
+        assert!(lines.contains("a \\u{9b}2J\\u{202e}\\u{feff}b"), "{lines}");
         let jid = "a@b/c\n\u{9b}2J\u{202e}d".to_owned();
         let lines = stage
             .view

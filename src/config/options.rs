@@ -10,6 +10,7 @@ use super::{
     CompressionLevel, Count, Domain, ListenAddress, LogFormat, NameServer, Proxy, ProxySource,
     Seconds, Server, Size, TlsVersion, Verbosity,
 };
+use crate::fixture::Kept;
 use crate::session::{Chat, ClientTls, Compress, Function, Policy};
 use crate::view::{Form, Only};
 
@@ -324,9 +325,9 @@ pub struct RunOptions {
 
     /// Record each session to a file in this folder, for `pubshim replay`.
     ///
-    /// Everything both sides send, decrypted. Passwords, tokens and message
-    /// bodies are taken out; names, status texts and room names are not. The files can be read by
-    /// their owner only. If empty, nothing is recorded.
+    /// Everything both sides send, decrypted. Passwords, tokens, keys and what people wrote are taken out; addresses,
+    /// names, status texts and room names are not. The files can be read by their owner only. If empty, nothing is
+    /// recorded.
     #[arg(long, env = "PUBSHIM_RECORD")]
     #[arg(value_name = "FOLDER", help_heading = "Recording")]
     #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
@@ -338,6 +339,14 @@ pub struct RunOptions {
     #[arg(value_parser = boolean, num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub record_bodies: Option<bool>,
+
+    /// Keep in recordings what would be taken out, comma-separated.
+    ///
+    /// Passwords, tokens and keys are never kept. The same as bodies is --record-bodies.
+    #[arg(long, env = "PUBSHIM_RECORD_KEEP")]
+    #[arg(value_name = "KIND", help_heading = "Recording")]
+    #[arg(value_enum, value_delimiter = ',')]
+    pub record_keep: Option<Vec<Kept>>,
 
     /// Size after which a recording goes on in another file.
     #[arg(long, env = "PUBSHIM_RECORD_MAX_SIZE")]

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::*;
 use crate::cli::{Cli, Command};
+use crate::fixture::Kept;
 use crate::session::{Function, Security};
 use crate::view::Form;
 
@@ -47,7 +48,12 @@ fn everything_given_arrives() {
          --ca-file ca.pem --danger-accept-invalid-certs --native rooms --native chat \
          --max-sessions 5 --connect-timeout 6 --shutdown-timeout 7 --log-format json -qq \
          --compress require --compress-level 8 --compress-sessions 9 \
-         --show --show-bodies --show-only presence,romeo@a.b --show-only @c.d",
+         --show --show-bodies --show-only presence,romeo@a.b --show-only @c.d \
+         --record-keep articles,urls --record-keep vcards",
+    );
+    assert_eq!(
+        given.record_keep,
+        [Kept::Articles, Kept::Urls, Kept::Vcards]
     );
     assert_eq!((given.show.form, given.show.bodies), (Form::Short, true));
     assert_eq!(given.session.compress, Compress::Require);

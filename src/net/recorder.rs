@@ -12,7 +12,7 @@ use anyhow::Context as _;
 
 use super::watch::{Watcher, Watching};
 use crate::config::Settings;
-use crate::fixture::Recording;
+use crate::fixture::{Keep, Recording};
 use crate::session::{Options, Output};
 
 /// Makes the folder and starts the thread, if sessions are to be recorded.
@@ -35,7 +35,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<Watching>> {
             since.as_secs(),
             std::process::id()
         )),
-        bodies: settings.record_bodies,
+        keep: Keep::bodies(settings.record_bodies).and(&settings.record_keep),
         max_size: settings.record_max_size,
         options: settings.session.clone(),
         files: HashMap::new(),
@@ -48,7 +48,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<Watching>> {
 /// Writes recordings.
 struct Recorder {
     prefix: PathBuf,
-    bodies: bool,
+    keep: Keep,
     max_size: usize,
     options: Options,
     files: HashMap<u64, RecordingFile>,
@@ -103,7 +103,7 @@ impl Recorder {
                     .to_string_lossy()
             ));
             let mut file = RecordingFile {
-                recording: Recording::new(self.bodies),
+                recording: Recording::new(self.keep),
                 file: open(&path),
                 path,
                 written: 0,

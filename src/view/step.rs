@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use super::options::{Form, Options};
 use super::short::{name, short};
 use super::total::Total;
-use crate::fixture::{Cutter, HEADER, redact};
+use crate::fixture::{Cutter, HEADER, Keep, redact};
 use crate::session::{Event, Leg, Level, Output, Record, Rule};
-use crate::xml::{Element, Namespaces};
+use crate::xml::{Element, Namespaces, is_unsafe};
 
 /// So many children of a stanza are looked at by filters.
 const MOST_CHILDREN: usize = 64;
@@ -175,7 +175,7 @@ impl Session {
         frame: &mut Frame,
     ) {
         look(element, frame);
-        let redacted = redact(element, options.bodies);
+        let redacted = redact(element, Keep::bodies(options.bodies));
         let text = match Element::of_frame(redacted.as_bytes(), namespaces) {
             Some(redacted) if options.form == Form::Short => short(&redacted, &self.jid),
             _ => redacted,
@@ -234,10 +234,4 @@ fn one_line(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(line)
-}
-
-/// Whether a character moves the cursor, begins a sequence or turns the direction of writing.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::leg::Leg;
 use super::rule::Rule;
-use crate::xml::XmlError;
+use crate::xml::{XmlError, is_unsafe};
 
 /// How important an [`Event`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -373,7 +373,7 @@ impl fmt::Display for Event {
                 write!(f, "did not pass <{}/> from the {leg}", shown(name))
             }
             Self::NodeReady { node, access } => {
-                write!(f, "node '{node}' is ours, access model {access}")
+                write!(f, "node '{node}' is ours, access model {}", shown(access))
             }
             Self::NodeReplaced { node, reason } => {
                 let reason = shown(reason);
@@ -385,15 +385,17 @@ impl fmt::Display for Event {
             Self::NodeUnusable { node, reason } => {
                 write!(
                     f,
-                    "node '{node}' cannot be used, going on without it: {reason}"
+                    "node '{node}' cannot be used, going on without it: {}",
+                    shown(reason)
                 )
             }
             Self::RevokeFailed { whom, reason } => write!(
                 f,
                 "{} may still be subscribed to node 'presence', so nothing is published to it \
-                 (contacts are shown native presence all the same): {reason}; it is tried again within the \
+                 (contacts are shown native presence all the same): {}; it is tried again within the \
                  hour, and at once if you take the contact's subscription away again",
-                shown(whom)
+                shown(whom),
+                shown(reason)
             ),
             Self::NotKnown { what, reason } => write!(
                 f,
@@ -404,8 +406,9 @@ impl fmt::Display for Event {
             ),
             Self::ApprovalFailed { whom, reason } => write!(
                 f,
-                "{} cannot be shown what is published to node 'presence': {reason}",
-                shown(&whom.join(", "))
+                "{} cannot be shown what is published to node 'presence': {}",
+                shown(&whom.join(", ")),
+                shown(reason)
             ),
             Self::NotRecorded { whom } => write!(
                 f,
@@ -414,7 +417,7 @@ impl fmt::Display for Event {
                 shown(&whom.join(", "))
             ),
             Self::PublishFailed { node, reason } => {
-                write!(f, "publishing to node '{node}' failed: {reason}")
+                write!(f, "publishing to node '{node}' failed: {}", shown(reason))
             }
             Self::RoomJoined { room, nick, is_new } => {
                 let what = if *is_new { "created" } else { "joined" };
@@ -423,8 +426,9 @@ impl fmt::Display for Event {
             Self::RoomRefused { room, reason } => {
                 write!(
                     f,
-                    "room {} does not let the client in: {reason}",
-                    shown(room)
+                    "room {} does not let the client in: {}",
+                    shown(room),
+                    shown(reason)
                 )
             }
             Self::Forgetting(step) => write!(f, "{step}"),
@@ -442,7 +446,7 @@ fn shown(text: &str) -> String {
     const MOST: usize = 1000;
     let mut shown = String::new();
     for c in text.chars().take(MOST) {
-        match c.is_control() {
+        match is_unsafe(c) {
             true => shown.extend(c.escape_default()),
             false => shown.push(c),
         }
@@ -450,7 +454,41 @@ fn shown(text: &str) -> String {
     shown
 }
 
-/// A reason on one line: some of it is the system's words, on more than one.
+/// A reason on one line, without what a terminal acts on: some of it is the system's words, on more than one.
 pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut line = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        for c in word.chars() {
+            match is_unsafe(c) {
+                true => line.extend(c.escape_default()),
+                false => line.push(c),
+            }
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_acts_on_is_escaped() {
+        let bad = "a\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{2028}\u{feff}b".to_owned();
+        let escaped = "a\\u{1b}[2J\\u{9b}\\u{7f}\\u{202e}\\u{2028}\\u{feff}b";
+        for event in [
+            Event::LoggedIn(bad.clone()),
+            Event::PublishFailed {
+                node: "presence",
+                reason: bad.clone(),
+            },
+        ] {
+            let line = event.to_string();
+            assert!(line.contains(escaped), "{line}");
+        }
+        assert_eq!(one_line(" a\n\u{1b}[31m b "), "a \\u{1b}[31m b");
+    }
 }

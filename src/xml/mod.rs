@@ -19,6 +19,7 @@ mod unique;
 mod walk;
 
 pub(crate) use border::Border;
+pub(crate) use chars::is_unsafe;
 pub use chars::{escape, unescape};
 pub(crate) use element::sole_element;
 pub use element::{Children, Element};

@@ -1,6 +1,6 @@
 //! TLS on the client's leg, by STARTTLS and from the first byte: RFC 6120 §5, XEP-0368, RFC 5802 §6.
 
-use pubshim::fixture::{Fixture, Recording, replay};
+use pubshim::fixture::{Fixture, Keep, Recording, replay};
 use pubshim::session::{
     ClientTls, Event, Input, Leg, Options, Output, Policy, Security, ServerFacts,
 };
@@ -418,7 +418,7 @@ fn a_handshake_is_replayed() -> Result<(), Box<dyn std::error::Error>> {
     d.input(Input::ClientSecured);
     d.client(&client_header("capulet.lit"));
     log_in(&mut d);
-    let mut recording = Recording::new(false);
+    let mut recording = Recording::new(Keep::default());
     for output in d.everything() {
         recording.write(&output, &mut text);
     }

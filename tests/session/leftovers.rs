@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pubshim::fixture::{Fixture, Recording, replay};
+use pubshim::fixture::{Fixture, Keep, Recording, replay};
 use pubshim::session::{Input, Policy, Security};
 
 use crate::scenes::*;
@@ -222,7 +222,7 @@ fn answers_that_wait_for_their_turn_are_replayed() -> Result<(), Box<dyn std::er
     d.now += Duration::from_millis(900);
     d.server(&ping(1000));
     assert_ne!(d.server_bytes(), "");
-    let mut recording = Recording::new(true);
+    let mut recording = Recording::new(Keep::bodies(true));
     for output in d.everything() {
         recording.write(&output, &mut text);
     }

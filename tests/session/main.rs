@@ -16,6 +16,7 @@ mod closing;
 mod compression;
 mod driver;
 mod ending;
+mod escaped;
 mod farewell;
 mod features;
 mod forget;

@@ -1,6 +1,6 @@
 //! What is reached may be no server, or not the right one: until the client was shown anything, another is tried.
 
-use pubshim::fixture::{Fixture, Recording, replay};
+use pubshim::fixture::{Fixture, Keep, Recording, replay};
 use pubshim::session::{Input, Leg, Output, Policy, Reached, Security, ServerFacts};
 
 use crate::scenes::*;
@@ -356,7 +356,7 @@ fn a_second_server_is_replayed() -> Result<(), Box<dyn std::error::Error>> {
     ));
     d.input(reached(Security::Plain, false));
     d.server(&format!("{}{MECHANISMS}", server_header("capulet.lit")));
-    let mut recording = Recording::new(false);
+    let mut recording = Recording::new(Keep::default());
     for output in d.everything() {
         recording.write(&output, &mut text);
     }

@@ -60,6 +60,8 @@ struct Client {
     id: ConnectionId,
     sink: Sink,
     is_blocked: bool,
+    /// The sandbox has said that there is something to be taken, and it was not taken yet.
+    is_woken: bool,
     /// The id of the last question whether somebody may subscribe.
     asked: String,
 }
@@ -179,6 +181,7 @@ impl Crowd {
             id,
             sink: Sink::default(),
             is_blocked: false,
+            is_woken: false,
             asked: String::new(),
         });
         if logs_in {
@@ -207,12 +210,13 @@ impl Crowd {
     fn read(&mut self) {
         let woken = self.server.woken();
         for client in self.clients.iter_mut().flatten() {
+            client.is_woken |= woken.contains(&client.id);
             if client.is_blocked {
                 continue;
             }
             let output = self.server.take(client.id);
-            let is_new = woken.contains(&client.id) || client.sink.total > 0;
-            assert!(output.bytes.is_empty() || is_new, "nobody was woken");
+            let is_woken = std::mem::take(&mut client.is_woken);
+            assert!(output.bytes.is_empty() || is_woken, "nobody was woken");
             let most = self.config.limits.outgoing;
             assert!(
                 output.bytes.len() <= most,
@@ -290,4 +294,27 @@ fn login(at: usize) -> [String; 5] {
     );
     // The last is no part of the others.
     [HEADER.to_owned(), auth, HEADER.to_owned(), bind, scram]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fresh_connection_that_does_not_read_is_woken_later() {
+        let setup = Setup {
+            compression: false,
+            small: false,
+            clients: 0,
+        };
+        run(
+            &setup,
+            &[
+                Op::Connect(0, false),
+                Op::Block(0, true),
+                Op::LogIn(0, 0),
+                Op::Block(0, false),
+            ],
+        );
+    }
 }
