@@ -48,8 +48,8 @@ impl Rooms {
         let nick = nick_of(resource).unwrap_or_default();
         let id = iq.attribute("id").unwrap_or_default();
         if *nick == *room.nick() && iq.child(ns::PING, "ping").is_some() {
-            let to = iq.attribute("to").unwrap_or_default();
-            return cx.wire.show_answer(&id, &to, cx.account.jid(), |_| {});
+            let from = format!("{bare}/{nick}");
+            return cx.wire.show_answer(&id, &from, cx.account.jid(), |_| {});
         }
         let Some(full) = room.occupants().of_nick(&nick) else {
             return cx.wire.refuse(iq, "cancel", "item-not-found");

@@ -98,6 +98,7 @@ fn the_vcard_is_the_accounts() {
         (&*format!("{ROOM}/Romeo"), "q")
     );
     assert_eq!(answer.at("vCard/FN").text, "Romeo");
+    d.keep_everything();
     // The own one, which Prosody gives without saying whose it is.
     ask(&mut d, "JC", "q2", VCARD);
     let asked = d.one_to_server();
