@@ -2,11 +2,13 @@
 //!
 //! Everything here is made from [`RunOptions`], the one list of options.
 
+mod variables;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 
 use clap::builder::StyledStr;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::convert::{self, ConvertOptions};
@@ -30,7 +32,8 @@ Examples:
 
 Every option of `run` and `forget` can also be set by its variable, or in the file named by --config under
 the name of its flag. A flag beats a variable, a variable beats the file, the file beats the
-default. Lists are separated by commas in a variable; an empty variable counts as not set.
+default. Lists are separated by commas in a variable; an empty variable counts as not set, and one
+that begins with PUBSHIM_ and is no option's is an error.
 
 Exit codes:
   0  success
@@ -105,7 +108,7 @@ pub enum Command {
     /// Turn a client's log, a scansion script or a packet dump into the inputs of a fixture.
     #[command(after_help = convert::AFTER_HELP)]
     Convert(ConvertOptions),
-    /// Print what would be sent for stanzas from standard input.
+    /// Print what would be sent for stanzas.
     #[command(after_help = translate::AFTER_HELP)]
     Translate {
         /// What is tried.
@@ -115,7 +118,7 @@ pub enum Command {
         #[command(flatten)]
         print: PrintOptions,
     },
-    /// Tell which rules apply to stanzas from standard input, and the listings they come from.
+    /// Tell which rules apply to stanzas, the listings they come from, and what waits, is refused or is dropped.
     #[command(after_help = translate::AFTER_HELP)]
     Explain(TranslateOptions),
     /// Print a configuration file with every option, its default and an explanation.
@@ -153,7 +156,12 @@ impl Cli {
             _ => command.mut_args(without_empty_variable),
         });
         match command.try_get_matches_from_mut(args) {
-            Ok(matches) => Self::from_arg_matches(&matches).map_err(|e| e.format(&mut command)),
+            Ok(matches) => {
+                if let Err(complaint) = variables::check(&command) {
+                    return Err(command.error(ErrorKind::UnknownArgument, complaint));
+                }
+                Self::from_arg_matches(&matches).map_err(|e| e.format(&mut command))
+            }
             Err(error) => {
                 let error = without_password(error);
                 // Only then can the options of all commands be asked for their names.
@@ -212,6 +220,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("record-max-size", r#""32MiB""#),
     ("show", r#""off""#),
     ("show-bodies", "false"),
+    ("show-own", "false"),
     ("show-only", "[]"),
     ("log-format", r#""text""#),
     ("verbosity", "0"),

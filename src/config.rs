@@ -20,6 +20,7 @@ mod cert;
 mod check;
 mod error;
 mod forget;
+mod list;
 mod options;
 mod value;
 pub use cert::CertOptions;
@@ -246,6 +247,7 @@ impl RunOptions {
             record_max_size: self.record_max_size.or(other.record_max_size),
             show: self.show.or(other.show),
             show_bodies: self.show_bodies.or(other.show_bodies),
+            show_own: self.show_own.or(other.show_own),
             show_only: self.show_only.or(other.show_only),
             log_format: self.log_format.or(other.log_format),
             verbosity: self.verbosity.or(other.verbosity),
@@ -322,6 +324,7 @@ impl RunOptions {
             show: view::Options {
                 form: self.show.unwrap_or_default(),
                 bodies: self.show_bodies.unwrap_or(default.show.bodies),
+                own: self.show_own.unwrap_or(default.show.own),
                 only: self.show_only.unwrap_or_default(),
             },
             log: LogSettings {

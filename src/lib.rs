@@ -22,6 +22,7 @@
 //! | `wire` | what a function may touch of its session | none |
 //! | [`policy`] | how much is translated | none |
 //! | [`jid`], [`ns`] | addresses, namespaces | none |
+//! | `nearest` | what was meant by a misspelt word | none |
 //! | [`net`] | sockets, TLS, the clock, randomness: one task owns a session | all |
 //! | [`fixture`] | recorded streams as text, replayed and compared | reads fixtures, rewrites them if asked |
 //! | [`view`] | what passes, as lines for people | none |
@@ -81,6 +82,7 @@ pub mod config;
 pub mod demo;
 pub mod fixture;
 pub mod jid;
+mod nearest;
 pub mod net;
 pub mod ns;
 pub mod policy;

@@ -2,18 +2,20 @@
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "here the runtime starts, and the task that waits for signals"
+    reason = "here the runtime and the clock start, and the task that waits for signals"
 )]
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use pubshim::cli::{self, Cli, Command};
 use pubshim::commands::convert::convert;
+use pubshim::commands::explain;
 use pubshim::commands::print;
 use pubshim::commands::replay::replay;
-use pubshim::commands::translate::{self, NoStanza};
+use pubshim::commands::translate::{self, CannotTry};
 use pubshim::config::{ConfigError, LogFormat, LogSettings, Settings};
 use pubshim::demo;
 use pubshim::net::{CertificateError, Listener, cert, forget};
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
             piped(|out| translate::translate(&options, &print, io::stdin().lock(), out))
         }
         Command::Explain(options) => {
-            piped(|out| translate::explain(&options, io::stdin().lock(), out))
+            piped(|out| explain::explain(&options, io::stdin().lock(), out))
         }
         Command::Run(options) => return start(options.resolve(), serve),
         Command::Forget(options) => return start(options.resolve(), forget),
@@ -57,10 +59,13 @@ fn main() -> ExitCode {
             Ok(code) => return code.into(),
             Err(error) => Err(error),
         },
-        Command::Replay(options) => match replay(&options) {
-            Ok(code) => return code.into(),
-            Err(error) => Err(error),
-        },
+        Command::Replay(options) => {
+            let start = Instant::now();
+            match replay(&options, &|| start.elapsed()) {
+                Ok(code) => return code.into(),
+                Err(error) => Err(error),
+            }
+        }
     };
     report(result)
 }
@@ -87,7 +92,7 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if error.is::<NoStanza>() || error.is::<CertificateError>() {
+            if error.is::<CannotTry>() || error.is::<CertificateError>() {
                 return complain(&format_args!("{error:#}"), USAGE);
             }
             let is_io = error.chain().any(|cause| cause.is::<io::Error>());

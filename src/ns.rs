@@ -105,6 +105,8 @@ pub const INVISIBLE_0: &str = "urn:xmpp:invisible:0";
 pub const BLOCKING: &str = "urn:xmpp:blocking";
 /// Service discovery, what somebody is (XEP-0030).
 pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+/// What software somebody uses (XEP-0092).
+pub const VERSION: &str = "jabber:iq:version";
 /// Service discovery, what somebody has (XEP-0030).
 pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
 /// Result sets that come in parts (XEP-0059).

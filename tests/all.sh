@@ -1,7 +1,7 @@
 #!/bin/sh
 # Passes all tests on a fresh Debian machine: installs what they need, then runs those that need no
-# server and those against real servers (ejabberd, Prosody), a proxy (haproxy) and clients (slixmpp, aioxmpp, mcabber).
-# Needs Rust (rustup.rs).
+# server and those against real servers (ejabberd, Prosody), a proxy (haproxy) and clients (slixmpp, aioxmpp,
+# Profanity, mcabber, poezio, Finch, Gajim). Needs Rust (rustup.rs).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,9 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-packages="ejabberd prosody mcabber go-sendxmpp haproxy microsocks python3 python3-venv gcc g++ pkg-config libssl-dev strace"
+packages="ejabberd prosody go-sendxmpp haproxy microsocks python3 python3-venv gcc g++ pkg-config libssl-dev strace"
+# The clients of the README's table, and what they are driven by.
+packages="$packages profanity mcabber finch poezio gajim python3-slixmpp tmux xvfb"
 missing=$(for package in $packages; do
     dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
 done)
@@ -31,4 +33,4 @@ cargo test
 # The scenes of what a session promises; the fuzzer itself is tests/fuzz/run.sh.
 cargo check --manifest-path tests/fuzz/Cargo.toml --all-targets
 cargo test --manifest-path tests/fuzz/Cargo.toml --lib
-PUBSHIM_TEST_PYTHON="$PWD/$venv/bin/python" cargo test --test servers
+TEST_PYTHON="$PWD/$venv/bin/python" cargo test --test servers

@@ -194,6 +194,77 @@ fn a_bad_variable_is_named() {
 }
 
 #[test]
+fn a_misspelt_variable_is_a_usage_error() {
+    let remote = ["run", "--listen", "192.0.2.1:5222"];
+    for (variable, meant) in [
+        ("PUBSHIM_POLCY", "PUBSHIM_POLICY"),
+        ("PUBSHIM_LISTN", "PUBSHIM_LISTEN"),
+        // Of other commands, too.
+        ("PUBSHIM_DRYRUN", "PUBSHIM_DRY_RUN"),
+    ] {
+        let error = refused(&remote, &[(variable, "x")]);
+        let told = format!("there is no variable {variable}: is {meant} meant?");
+        assert!(error.contains(&told), "{error}");
+        assert_eq!(
+            pubshim(&["config"], &[(variable, "x")]).status.code(),
+            Some(2)
+        );
+        assert_eq!(pubshim(&["-h"], &[(variable, "x")]).status.code(), Some(0));
+    }
+    // These are as if they were not there, another command's, somebody else's, or Kubernetes'.
+    for variable in [
+        ("PUBSHIM_POLCY", ""),
+        ("PUBSHIM_DRY_RUN", "yes"),
+        ("pubshim_polcy", "x"),
+        ("PUBSHIMS", "x"),
+        ("PUBSHIM_SERVICE_HOST", "10.0.0.1"),
+        ("PUBSHIM_PORT", "tcp://10.0.0.1:5222"),
+        ("PUBSHIM_PORT_5222_TCP_ADDR", "10.0.0.1"),
+    ] {
+        let error = refused(&remote, &[variable]);
+        assert!(error.contains("unencrypted"), "{variable:?}: {error}");
+    }
+}
+
+#[test]
+fn a_misspelt_rule_is_a_usage_error() {
+    let file = file("show-only = [\"presense\"]");
+    for error in [
+        refused(&["run", "--show-only", "presense"], &[]),
+        refused(&["demo", "--show-only", "presense"], &[]),
+        refused(&["run"], &[("PUBSHIM_SHOW_ONLY", "ping,presense")]),
+        refused(&["run", "--config", path(&file)], &[]),
+    ] {
+        assert!(error.contains("is presence meant?"), "{error}");
+    }
+}
+
+#[test]
+fn one_address_needs_no_list() {
+    let one = file("listen = \"192.0.2.1:1\"");
+    let error = refused(&["run", "--config", path(&one)], &[]);
+    assert!(error.contains(" 192.0.2.1:1: it can be reached"), "{error}");
+    let wrong = file("listen = 5222");
+    let error = refused(&["run", "--config", path(&wrong)], &[]);
+    assert!(
+        error.contains(":1: `listen`: ") && error.contains("a list"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_version_of_tls_that_is_not_spoken_is_told_which_are() {
+    let error = refused(&["run", "--tls-min", "1.1"], &[]);
+    assert!(error.contains("1.2, 1.3"), "{error}");
+    let file = file("tls-min = \"1.1\"");
+    let error = refused(&["run", "--config", path(&file)], &[]);
+    assert!(
+        error.contains("tls-min") && error.contains("1.2") && error.contains("1.3"),
+        "{error}"
+    );
+}
+
+#[test]
 fn colours_when_wanted_only() {
     let coloured =
         |variables: &[_]| refused(&["run", "--policy", "of"], variables).contains('\x1b');

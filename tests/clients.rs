@@ -381,10 +381,11 @@ impl Replay {
                 | Event::Relaying(_)
                 | Event::FeatureRemoved(_)
                 | Event::Applied(_)
+                | Event::Ended { .. }
                 | Event::NodeUnusable { .. } => true,
-                Event::ElementRefused(_, name) => {
-                    name.ends_with(&format!("xmlns='{}'", ns::SM))
-                        || name.ends_with(&format!("xmlns='{}'", ns::CSI))
+                Event::ElementRefused(_, element) => {
+                    element.contains(&format!("xmlns='{}'", ns::SM))
+                        || element.contains(&format!("xmlns='{}'", ns::CSI))
                 }
                 _ => false,
             };

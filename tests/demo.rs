@@ -39,10 +39,10 @@ fn the_scene_is_played() {
     assert_eq!(error, "");
     for part in [
         "not a server to run",
+        "The server itself is at 127.0.0.1:",
+        "Refused, as publish-subscribe has no word for it: ",
         "juliet@localhost",
         "/connect juliet@localhost server 127.0.0.1 port ",
-        "A room to meet in: characters@chat.localhost.",
-        "/join characters@chat.localhost",
         "presence-publish (1, 3)",
         "room-join (12, 13)",
         "<presence> show=\"away\" status=\"Moping\"",
@@ -64,18 +64,82 @@ fn the_domain_may_be_another() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("juliet@verona.lit"), "{text}");
-    assert!(text.contains("characters@chat.verona.lit"), "{text}");
     assert!(!text.contains("presence-publish"), "{text}");
 }
 
 #[test]
-fn a_scene_that_stops_is_a_failure() {
-    // Nobody translates, and the server knows no presence.
-    let arguments = ["--script", "--listen=127.0.0.1:0", "--policy=off"];
-    let error = complaint(&arguments, 1);
-    let start = "pubshim: error: the scene stopped at step ";
-    assert!(error.starts_with(start), "{error}");
-    assert!(error.contains("an error came instead"), "{error}");
+fn names_its_acts() {
+    let output = demo(&["--script", "--listen=127.0.0.1:0"]);
+    let text = stdout(&output);
+    // Each stands above what is said in it.
+    let parts = [
+        "* Juliet and Romeo log in",
+        "* logged in as romeo@localhost/orchard",
+        "* He asks to see when she is there, and she lets him (listings 5 to 11)",
+        "<presence subscribe> to=juliet@localhost",
+        "* Her status changes, and he sees it (listings 1 to 4)",
+        "client → shim               61 B  <presence> show=\"away\"",
+        "* They write to each other (listings 18 to 20)",
+        "client → shim               99 B  <message chat>",
+    ];
+    let mut rest = &*text;
+    for part in parts {
+        let (_, after) = rest
+            .split_once(part)
+            .unwrap_or_else(|| panic!("{part} in {text}"));
+        rest = after;
+    }
+    let quiet = stdout(&demo(&["--script", "--listen=127.0.0.1:0", "--show=off"]));
+    assert!(
+        quiet.contains("\nHe asks to see when she is there"),
+        "{quiet}"
+    );
+}
+
+#[test]
+fn records() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let output = demo(&[
+        "--script",
+        "--listen=127.0.0.1:0",
+        "--show=off",
+        "--record",
+        path,
+    ]);
+    assert_eq!(output.status.code(), Some(0));
+    let files = std::fs::read_dir(path).unwrap();
+    let texts: Vec<_> = files
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    assert_eq!(texts.len(), 2);
+    for name in ["juliet@localhost/balcony", "romeo@localhost/orchard"] {
+        let bound = format!("<jid>{name}</jid>");
+        let is_his = |text: &&String| text.contains(&bound) && text.contains("policy: pure");
+        assert_eq!(texts.iter().filter(is_his).count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn offers_no_policy_that_cannot_work() {
+    for policy in ["auto", "off"] {
+        let error = complaint(&["--policy", policy], 2);
+        assert!(error.contains("[possible values: pure]"), "{error}");
+    }
+}
+
+#[test]
+fn json_is_all_that_programs_read() {
+    let output = demo(&["--script", "--listen=127.0.0.1:0", "--show=json"]);
+    let text = stdout(&output);
+    let step = |line: &str| -> serde_json::Value { serde_json::from_str(line).expect(line) };
+    let steps: Vec<_> = text.lines().map(step).collect();
+    let ended = steps.iter().filter(|step| step["step"] == "ended");
+    let mut who: Vec<_> = ended.filter_map(|step| step["who"].as_str()).collect();
+    who.sort_unstable();
+    assert_eq!(who, ["juliet@localhost/balcony", "romeo@localhost/orchard"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("Clients log in at"), "{error}");
 }
 
 #[test]
@@ -119,7 +183,7 @@ fn usage_errors() {
         (&["--account=a:b'c"], "NAME:PASSWORD"),
         (&["--script", "--account=nurse:verona"], "--account"),
         (&["--script", "--data=file"], "--data"),
-        (&["--show=long"], "off, short, full"),
+        (&["--show=long"], "off, short, full, json"),
     ] {
         let error = complaint(arguments, 2);
         assert!(error.contains(part), "{arguments:?}: {error}");
@@ -135,9 +199,15 @@ fn a_signal_ends_it_with_the_sums() {
         .unwrap();
     let mut stdout = BufReader::new(demo.stdout.take().unwrap());
     let mut line = String::new();
+    let mut told = String::new();
     while !line.contains("Ctrl-C ends it") {
         line.clear();
         assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the end of it");
+        told += &line;
+    }
+    // What to try first is for people, not for a scene.
+    for part in ["Try first", "/join characters@chat.localhost "] {
+        assert!(told.contains(part), "{part}: {told}");
     }
     let kill = Command::new("kill").arg(demo.id().to_string()).status();
     assert!(kill.unwrap().success());

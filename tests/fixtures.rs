@@ -44,6 +44,7 @@ fn replays(source: &Source) -> Result<(), Failed> {
     match &checked.verdict {
         Verdict::Passed => Ok(()),
         Verdict::Unusable(problem) => Err(format!("{source}:{problem}").into()),
+        Verdict::Skipped(reason) => Err(format!("{source} is not run: {reason}").into()),
         _ => Err(details(&checked, Style::default()).into()),
     }
 }

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pubshim::view::Only;
+
 /// The modules at the top, lowest first: each may import only from floors below its own.
 const FLOORS: &[&[&str]] = &[
-    &["jid", "ns", "policy"],
+    &["jid", "nearest", "ns", "policy"],
     &["xml"],
     &["pubsub", "sandbox", "wire"],
     &["translate"],
@@ -67,6 +69,26 @@ fn functions_of_the_translation_do_not_know_each_other() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_live_view_can_be_asked_for_every_rule() {
+    let translate = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/translate");
+    let mut names = BTreeSet::new();
+    for file in rust_files(&translate) {
+        let text = fs::read_to_string(file).expect("a readable file");
+        let rules = text.split("Rule::new(").skip(1);
+        names.extend(rules.filter_map(|rule| Some(rule.split('"').nth(1)?.to_owned())));
+    }
+    assert!(names.len() > 30, "{names:?}");
+    let unknown: Vec<_> = names
+        .iter()
+        .filter(|name| name.parse::<Only>().is_err())
+        .collect();
+    assert!(
+        unknown.is_empty(),
+        "add them to src/view/names.rs: {unknown:?}"
+    );
 }
 
 /// What changes a row of the account, and the function that may.

@@ -1,4 +1,4 @@
-//! `pubshim convert`: the log of another program as a fixture without expectations.
+//! `pubshim convert`: the log of another program as a fixture without expectations, and fixtures cut.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,10 @@ use crate::fixture::{Conversion, Problem, Source, read};
 /// What is shown below the help.
 pub const AFTER_HELP: &str = "\
 Examples:
-  pubshim convert pidgin-debug.log > new.txt && pubshim replay --bless new.txt
+  pubshim convert pidgin-debug.log | pubshim replay --bless - > new.txt
       A debug log, and what pubshim makes of it; read the result before you keep it
+  pubshim convert --steps 480 session-7.txt | pubshim replay --bless - > around-480.txt
+      The login of a recording, and what happens around line 480
   pubshim convert --client Juliet presence_preapproval.scs
       What one client of a scansion script sends and receives
   tshark -r dump.pcap -Y 'tcp.len > 0 && !tcp.analysis.retransmission' \\

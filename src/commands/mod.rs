@@ -1,6 +1,7 @@
 //! The commands beside `run`: their options, and what they do with standard input and output.
 
 pub mod convert;
+pub mod explain;
 pub mod replay;
 pub mod translate;
 

@@ -5,13 +5,14 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{ArgAction, Args, ColorChoice, ValueEnum};
 
 use super::{complain, print};
 use crate::fixture::report::{self, Counts, Style};
-use crate::fixture::{Checked, Plan, Source, Verdict, find};
+use crate::fixture::{Bless, Checked, Plan, Source, Verdict, find};
 use crate::view::wants_colour;
 
 /// What is shown below the help.
@@ -19,14 +20,16 @@ pub const AFTER_HELP: &str = "\
 Examples:
   pubshim replay fixtures
       All fixtures in a folder and below it
-  pubshim replay fixtures --report junit=target/replay.xml --annotations github
-      The same in CI
+  pubshim replay fixtures --report junit=target/replay.xml
+      The same in CI; GitHub shows what differs beside its lines
   pubshim replay fixtures --filter 'listing-03' --bless
-      Rewrite what this one expects; then read the diff before you commit it
+      Rewrite what this one expects, and show the difference
+  pubshim convert pidgin-debug.log | pubshim replay --bless - > new.txt
+      The inputs that a log tells of, and what follows of them
 
 Exit codes:
   0  all that was replayed is as expected (or now is, with --bless)
-  1  something else came than expected
+  1  something else came than expected (or would be rewritten, with --bless --dry-run)
   2  usage, a file that cannot be read, or that is no fixture; nothing else is replayed if a path
      does not exist
   3  a report cannot be written";
@@ -59,18 +62,30 @@ pub struct ReplayOptions {
     /// Rewrite what fixtures expect to what comes.
     ///
     /// Inputs, comments and steps that are as expected stay as they are written, and so do
-    /// placeholders that still match. New ids of pubshim's own become ${id:NAME}.
+    /// placeholders that still match. New ids of pubshim's own become ${id:NAME}. If what an input answers is now asked
+    /// at another time, the input follows it there; if it is not asked any more, the input is left out. Standard
+    /// input (-) goes to standard output, and what is told to standard error.
     #[arg(long, conflicts_with = "fail_fast")]
     pub bless: bool,
 
+    /// With --bless: only show what it would rewrite.
+    #[arg(long, requires = "bless")]
+    pub dry_run: bool,
+
+    /// Only list the fixtures: path, tab, title.
+    #[arg(long, conflicts_with_all = ["bless", "fail_fast"])]
+    pub list: bool,
+
     /// Also write a report; may be repeated.
     ///
-    /// junit=FILE is XML that most CI systems read, json=FILE is for programs.
+    /// junit=FILE is XML that most CI systems read, json=FILE is for programs. With - for FILE it goes to standard
+    /// output, and what is told to standard error.
     #[arg(long, env = "PUBSHIM_REPORT", value_name = "FORMAT=FILE")]
     #[arg(value_delimiter = ',', help_heading = "Output")]
     pub report: Vec<ReportFile>,
 
-    /// Also print annotations that a CI system shows beside the lines of the fixtures.
+    /// Also print annotations that a CI system shows beside the lines of the fixtures [default: github under
+    /// GITHUB_ACTIONS=true, else none].
     #[arg(long, value_name = "SYSTEM", help_heading = "Output")]
     pub annotations: Option<Annotations>,
 
@@ -97,6 +112,8 @@ pub struct ReplayOptions {
 pub enum Annotations {
     /// GitHub, and what reads the same (`::error file=…`).
     Github,
+    /// None at all.
+    None,
 }
 
 /// A report and where it goes.
@@ -110,6 +127,13 @@ pub struct ReportFile {
 enum Format {
     Junit,
     Json,
+}
+
+impl ReportFile {
+    /// Whether it goes to standard output.
+    fn is_printed(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
 }
 
 impl FromStr for ReportFile {
@@ -133,12 +157,15 @@ impl FromStr for ReportFile {
     }
 }
 
-/// Replays fixtures and tells how it went; gives the exit code.
+/// Replays fixtures and tells how it went; gives the exit code. `clock` says how long it has been running.
 ///
 /// # Errors
 ///
 /// When standard output or a report cannot be written.
-pub fn replay(options: &ReplayOptions) -> anyhow::Result<u8> {
+pub fn replay(
+    options: &ReplayOptions,
+    clock: &(dyn Fn() -> Duration + Sync),
+) -> anyhow::Result<u8> {
     let sources = match find(&options.paths) {
         Ok(sources) => sources,
         Err(errors) => {
@@ -146,17 +173,27 @@ pub fn replay(options: &ReplayOptions) -> anyhow::Result<u8> {
             return Ok(UNUSABLE);
         }
     };
-    if options.bless && sources.contains(&Source::Stdin) {
-        complain(&"--bless rewrites files, and standard input is none");
-        return Ok(UNUSABLE);
-    }
-    let mut replay = Replay::new(options, sources.len());
     let plan = Plan {
         filters: options.filter.clone(),
-        bless: options.bless,
+        bless: match (options.bless, options.dry_run) {
+            (true, false) => Bless::Yes,
+            (true, true) => Bless::DryRun,
+            (false, _) => Bless::No,
+        },
     };
+    if options.list {
+        return list(&plan, &sources);
+    }
+    let prints_fixture = plan.bless == Bless::Yes && sources.contains(&Source::Stdin);
+    let reports = options.report.iter();
+    let prints = usize::from(prints_fixture) + reports.filter(|it| it.is_printed()).count();
+    if prints > 1 {
+        complain(&"standard output can take one report, or what --bless makes of standard input");
+        return Ok(UNUSABLE);
+    }
+    let mut replay = Replay::new(options, sources.len(), prints > 0);
     let mut result = Ok(());
-    plan.check_all(&sources, |checked| match replay.add(checked) {
+    plan.check_all(&sources, clock, |checked| match replay.add(checked) {
         Ok(flow) => flow,
         Err(error) => {
             result = Err(error);
@@ -167,10 +204,43 @@ pub fn replay(options: &ReplayOptions) -> anyhow::Result<u8> {
     replay.finish(&sources)
 }
 
+/// Lists fixtures without running them.
+fn list(plan: &Plan, sources: &[Source]) -> anyhow::Result<u8> {
+    let mut code = 0;
+    let mut is_empty = true;
+    for source in sources {
+        match plan.title(source) {
+            None => continue,
+            Some(Ok(title)) => print(&report::entry(source, &title))?,
+            Some(Err(problem)) => {
+                complain(&format_args!("{source}:{problem}"));
+                code = UNUSABLE;
+            }
+        }
+        is_empty = false;
+    }
+    Ok(if is_empty {
+        none_is_named(&plan.filters)
+    } else {
+        code
+    })
+}
+
+fn none_is_named(filters: &[String]) -> u8 {
+    let filters = filters.join("\" or \"");
+    complain(&format_args!(
+        "no fixture has \"{filters}\" in its path or title"
+    ));
+    UNUSABLE
+}
+
 /// The telling, as one fixture after the other is done.
 struct Replay<'a> {
     options: &'a ReplayOptions,
     style: Style,
+    /// Standard output is for programs: people are told on standard error.
+    is_piped: bool,
+    annotates: bool,
     counts: Counts,
     /// Fixtures looked at, those left out included, of how many.
     seen: usize,
@@ -184,18 +254,28 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(options: &'a ReplayOptions, all: usize) -> Self {
+    fn new(options: &'a ReplayOptions, all: usize, is_piped: bool) -> Self {
+        let (is_terminal, is_coloured) = match is_piped {
+            true => (io::stderr().is_terminal(), wants_colour(&io::stderr())),
+            false => (io::stdout().is_terminal(), wants_colour(&io::stdout())),
+        };
         // Lines on a terminal tell well enough how far it is.
-        let has_lines = options.quiet == 0 && io::stdout().is_terminal();
+        let has_lines = options.quiet == 0 && is_terminal;
+        let is_on_github = || std::env::var_os("GITHUB_ACTIONS").is_some_and(|it| it == "true");
         Self {
             options,
+            is_piped,
+            annotates: match options.annotations {
+                Some(system) => system == Annotations::Github,
+                None => is_on_github(),
+            },
             style: Style {
                 color: match options.color {
                     ColorChoice::Always => true,
                     ColorChoice::Never => false,
                     ColorChoice::Auto => {
                         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-                        wants_colour(&io::stdout()) && !is_dumb
+                        is_coloured && !is_dumb
                     }
                 },
                 full: options.verbose > 0,
@@ -219,15 +299,18 @@ impl<'a> Replay<'a> {
             return Ok(ControlFlow::Continue(()));
         };
         self.counts.add(&checked.verdict);
-        let passed = matches!(checked.verdict, Verdict::Passed);
+        let passed = matches!(checked.verdict, Verdict::Passed | Verdict::Skipped(_));
         if self.options.quiet == 0 || self.options.quiet == 1 && !passed {
-            print(&report::line(&checked, self.style))?;
+            self.tell(&report::line(&checked, self.style))?;
         }
         if self.options.quiet < 2 {
             self.details += &report::details(&checked, self.style);
         }
-        if self.options.annotations.is_some() {
-            self.details += &report::annotations(&checked);
+        if self.annotates {
+            self.details += &report::annotations(&checked, &in_repository(&checked.source));
+        }
+        if let Some(text) = &checked.blessed {
+            print(text)?;
         }
         if let Verdict::Unusable(problem) = &checked.verdict {
             self.problems.push(format!("{}:{problem}", checked.source));
@@ -245,35 +328,69 @@ impl<'a> Replay<'a> {
         if self.shows_progress {
             progress("");
         }
-        if self.counts.run() == 0 {
-            let filters = self.options.filter.join("\" or \"");
-            complain(&format_args!(
-                "no fixture has \"{filters}\" in its path or title"
-            ));
-            return Ok(UNUSABLE);
+        if self.counts.all() == 0 {
+            return Ok(none_is_named(&self.options.filter));
         }
         self.counts.not_run = sources.len() - self.seen;
         if !self.details.is_empty() {
-            print(&format!("\n{}", self.details))?;
+            self.tell(&format!("\n{}", self.details))?;
         }
         self.problems.iter().for_each(|problem| complain(problem));
         if self.options.quiet < 3 {
-            print(&report::summary(&self.counts, self.style))?;
+            self.tell(&report::summary(&self.counts, self.style))?;
         }
         for report in &self.options.report {
             let text = match report.format {
                 Format::Junit => report::junit(&self.kept, &self.counts),
                 Format::Json => report::json(&self.kept, &self.counts),
             };
+            if report.is_printed() {
+                print(&text)?;
+                continue;
+            }
             write(&report.path, &text)
                 .with_context(|| format!("cannot write the report {}", report.path.display()))?;
         }
         Ok(match self.counts {
             Counts { unusable: 1.., .. } => UNUSABLE,
-            Counts { failed: 1.., .. } => MISMATCH,
+            Counts { failed: 1.., .. } | Counts { to_bless: 1.., .. } => MISMATCH,
             _ => 0,
         })
     }
+
+    /// Tells people.
+    fn tell(&self, text: &str) -> anyhow::Result<()> {
+        if !self.is_piped {
+            return print(text);
+        }
+        // If even this cannot be written, the exit code still tells.
+        let _ = io::stderr().write_all(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// The path of a fixture from the root of its repository, by which annotations find it; outside of one as it was given.
+fn in_repository(source: &Source) -> String {
+    let Source::File(path) = source else {
+        return source.to_string();
+    };
+    let absolute = || {
+        // A link is a file of the repository, wherever it points to.
+        let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    let from_root = absolute().and_then(|path| {
+        let root = path
+            .ancestors()
+            .skip(1)
+            .find(|it| it.join(".git").exists())?;
+        Some(path.strip_prefix(root).ok()?.display().to_string())
+    });
+    from_root.unwrap_or_else(|| {
+        let path = source.to_string();
+        path.strip_prefix("./").unwrap_or(&path).to_owned()
+    })
 }
 
 /// Writes a file, and makes the folder it stands in.

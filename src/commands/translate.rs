@@ -1,42 +1,68 @@
-//! `pubshim translate` and `pubshim explain`: stanzas from standard input, tried one by one.
+//! `pubshim translate`: stanzas of files or of standard input, tried one by one; and what `pubshim explain` shares with it.
 
-use std::io::{self, BufRead, Write};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use crate::fixture::{Header, Outcome, Tried, Tryout};
+use crate::fixture::{
+    Header, NoAccount, Roster, RosterError, Said, Step, Tried, Tryout, read_stanza, with_resource,
+};
 use crate::jid;
 use crate::ns;
-use crate::session::{Function, Leg, Policy};
-use crate::xml::{FrameKind, Framer, Limits, XmlError};
+use crate::session::{Chat, Function, Leg, Policy};
+use crate::xml::{Element, FrameKind, Framer, Limits, XmlError};
 
 /// What is shown below the help.
 pub const AFTER_HELP: &str = "\
+The session is logged in, available, and has a roster: romeo@montague.lit, nurse@capulet.lit, benvolio@montague.lit
+and juliet@capulet.lit, as in the listings, or --roster. They are online and behind pubshim, and a small publish-subscribe
+server answers what pubshim asks. What has to come first is done first: who talks in a room has joined it, who is
+approved has asked. -v shows all of that.
+
 Examples:
-  echo \"<presence><status>Moping</status></presence>\" | pubshim translate --from client
-      What the shim would send, as steps of a fixture
-  pubshim translate --from server --to client --null < events.xml | xargs -0 -n1 echo
-      Only what the client would get, bare, with NUL behind each stanza
-  echo \"<presence type='unavailable'/>\" | pubshim explain --from client
-      Which rules apply, and the listings they come from
+  echo \"<presence><status>Moping</status></presence>\" | pubshim translate
+      Listing 1 becomes listing 3: what the shim would send, as steps of a fixture
+  echo \"<presence to='bard@shakespeare.lit' type='subscribe'/>\" | pubshim translate --policy pure
+      Listing 5 becomes listing 9
+  echo \"<presence to='bard@shakespeare.lit' type='subscribed'/>\" | pubshim translate
+      Listing 7 becomes listing 11
+  echo \"<presence to='characters@chat.shakespeare.lit/JC'/>\" | pubshim translate --policy pure
+      Listing 12 becomes listing 13
+  echo \"<message to='romeo@montague.lit' type='chat'><body>hi</body></message>\" | pubshim translate --policy pure
+      A message becomes listings 18 and 19
+  pubshim translate --from server --to client --null events.xml | xargs -0 -n1 echo
+      Only what the client would get of the events in a file, bare, with NUL behind each stanza
+  echo \"<message to='romeo@montague.lit'><subject>hi</subject></message>\" | pubshim explain --policy pure
+      Which rules apply, and the listings they come from; what waits, is refused or is dropped, and why
 
 Exit codes:
   0  all was read
-  2  usage, or something that is no stanza
-  3  standard input or output failed";
+  2  usage, or something that is no stanza or no roster
+  3  a file, standard input or standard output failed";
 
 /// Options of `pubshim translate` and `pubshim explain`. The documentation of a field is its help.
 #[derive(Clone, Debug, Args)]
 pub struct TranslateOptions {
+    /// Files with stanzas; `-`, and none: standard input.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
     /// Who sends the stanzas.
-    #[arg(long, value_name = "SIDE", value_enum)]
+    #[arg(long, value_name = "SIDE", value_enum, default_value = "client")]
     pub from: Side,
 
-    /// The client's full JID.
-    #[arg(long, value_name = "JID", default_value = "juliet@capulet.lit/balcony")]
-    #[arg(value_parser = full_jid)]
-    pub account: String,
+    /// The client's JID. By default whom the first stanza is from, or with `--from server` to; else
+    /// juliet@capulet.lit/balcony.
+    #[arg(long, value_name = "JID", value_parser = full_jid)]
+    pub account: Option<String>,
+
+    /// A file with the contacts: the `<query xmlns='jabber:iq:roster'>` a server sends. A JID with a resource says where
+    /// the contact is online. By default who stands in the listings.
+    #[arg(long, value_name = "FILE")]
+    pub roster: Option<PathBuf>,
 
     /// How much is said with publish-subscribe (XEP-0207).
     #[arg(long, value_name = "POLICY", value_enum, default_value = "auto")]
@@ -45,13 +71,26 @@ pub struct TranslateOptions {
     /// Functions left to classic XMPP; may be repeated.
     #[arg(long, value_name = "FUNCTION", value_enum, value_delimiter = ',')]
     pub native: Vec<Function>,
+
+    /// When one-to-one messages go by publish-subscribe under `--policy auto`.
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
+    pub chat: Chat,
+
+    /// Publish-subscribe services whose nodes are rooms; may be repeated.
+    #[arg(long, value_name = "DOMAIN", value_delimiter = ',', value_parser = domain)]
+    #[arg(default_value = "chat.shakespeare.lit")]
+    pub rooms: Vec<String>,
+
+    /// Show what is said before the stanzas and what the server answers, too.
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 /// What is only for `pubshim translate`. The documentation of a field is its help.
 #[derive(Clone, Debug, Args)]
 pub struct PrintOptions {
     /// Print only what is sent to this side, and nothing but the XML.
-    #[arg(long, value_name = "SIDE", value_enum)]
+    #[arg(long, value_name = "SIDE", value_enum, conflicts_with = "verbose")]
     pub to: Option<Side>,
 
     /// Put a NUL behind each piece of XML instead of a newline; with --to.
@@ -77,13 +116,30 @@ impl From<Side> for Leg {
     }
 }
 
-/// Standard input held something that is no stanza.
+/// What cannot be tried.
 #[derive(Debug, thiserror::Error)]
-#[error("standard input, line {line}: {error}")]
-pub struct NoStanza {
-    /// The line where the stanza begins, the first being 1.
-    line: usize,
-    error: XmlError,
+pub enum CannotTry {
+    /// A file, or standard input, held something that is no stanza.
+    #[error("{source_name}, line {line}: {error}")]
+    NoStanza {
+        /// What was read.
+        source_name: String,
+        /// The line where the stanza begins, the first being 1.
+        line: usize,
+        /// What is wrong with it.
+        error: XmlError,
+    },
+    /// A file that holds no roster.
+    #[error("{}: {error}", path.display())]
+    NoRoster {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: RosterError,
+    },
+    /// Nobody can log in so.
+    #[error(transparent)]
+    NoAccount(#[from] NoAccount),
 }
 
 fn full_jid(text: &str) -> Result<String, &'static str> {
@@ -95,7 +151,15 @@ fn full_jid(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Prints what the shim would send for each stanza of `input`.
+fn domain(text: &str) -> Result<String, &'static str> {
+    let domain = text.to_lowercase();
+    match jid::is_domain(&domain) {
+        true => Ok(domain),
+        false => Err("expected a domain such as chat.shakespeare.lit"),
+    }
+}
+
+/// Prints what the shim would send for each stanza.
 pub fn translate(
     options: &TranslateOptions,
     print: &PrintOptions,
@@ -105,64 +169,138 @@ pub fn translate(
     let only = print.to.map(Leg::from);
     each_stanza(options, input, out, |_, tried, out| {
         let Some(only) = only else {
-            return tried.steps().try_for_each(|step| write!(out, "{step}"));
+            let is_shown = |said: &&Said| options.verbose || matches!(said, Said::Output(_));
+            let mut said = tried.said.iter().filter(is_shown);
+            return said.try_for_each(|step| write!(out, "{step}"));
         };
-        for outcome in tried.outcomes {
-            if let Outcome::To { leg, xml, .. } = outcome
-                && leg == only
-            {
-                write!(out, "{xml}{}", if print.null { '\0' } else { '\n' })?;
+        let mut sent = tried.sent(only);
+        sent.try_for_each(|(_, xml)| write!(out, "{xml}{}", if print.null { '\0' } else { '\n' }))
+    })
+}
+
+/// What is tried: a session that begins with the first stanza, which may tell whose it is.
+struct Trial<'a> {
+    options: &'a TranslateOptions,
+    tryout: Option<Tryout>,
+}
+
+impl Trial<'_> {
+    fn stanza(&mut self, text: &str, out: &mut impl Write) -> anyhow::Result<Tried> {
+        let from = Leg::from(self.options.from);
+        let tryout = match &mut self.tryout {
+            Some(tryout) => tryout,
+            none => {
+                let mut tryout = self.options.begin(text)?;
+                self.options
+                    .show("# The login", &tryout.take_login(), out)?;
+                none.insert(tryout)
             }
+        };
+        let tried = tryout.stanza(from, text);
+        self.options
+            .show("# What comes first", &tried.before, out)?;
+        if self.options.verbose {
+            let stanza = Said::Input(Step::From(from, text.to_owned()));
+            write!(out, "# The stanza\n{stanza}").context("cannot write to standard output")?;
         }
-        Ok(())
-    })
+        Ok(tried)
+    }
 }
 
-/// Prints which rules apply to each stanza of `input`.
-pub fn explain(
-    options: &TranslateOptions,
-    input: impl BufRead,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
-    each_stanza(options, input, out, |stanza, tried, out| {
-        writeln!(out, "{}", first_tag(stanza))?;
-        let dropped = tried.outcomes.iter().filter_map(|outcome| match outcome {
-            Outcome::Dropped(reason) => Some(reason),
-            _ => None,
-        });
-        let mut is_named = false;
-        for rule in &tried.rules {
-            is_named = true;
-            let listing = match rule.listing {
-                "" => String::new(),
-                listing => format!(" (listing {listing})"),
-            };
-            writeln!(out, "  {}{listing}: {}", rule.name, rule.text)?;
+impl TranslateOptions {
+    /// A session for the first of the stanzas.
+    fn begin(&self, first: &str) -> anyhow::Result<Tryout> {
+        let header = Header {
+            policy: self.policy,
+            native: self.native.clone(),
+            chat: self.chat,
+            rooms: self.rooms.clone(),
+            rooms_open: true,
+            rooms_asked: true,
+            ..Header::default()
+        };
+        let named = || read_stanza(first, |stanza| self.account_of(stanza)).flatten();
+        let account = self.account.clone().or_else(named);
+        let account = account.unwrap_or(header.account);
+        let roster = match &self.roster {
+            Some(path) => read_roster(path)?,
+            None => Roster::of_the_listings(&account),
+        };
+        let header = Header { account, ..header };
+        Ok(Tryout::new(&header, &roster).map_err(CannotTry::from)?)
+    }
+
+    /// Whose client it is, as a stanza tells.
+    fn account_of(&self, stanza: &Element<'_>) -> Option<String> {
+        let name = match self.from {
+            Side::Client => "from",
+            Side::Server => "to",
+        };
+        let address = stanza.attribute(name)?;
+        let address = jid::prepare(&address)?;
+        jid::is_account(jid::bare(&address)).then(|| with_resource(&address))
+    }
+
+    /// With -v, prints what was said besides.
+    fn show(&self, heading: &str, said: &[Said], out: &mut impl Write) -> anyhow::Result<()> {
+        if !self.verbose || said.is_empty() {
+            return Ok(());
         }
-        for reason in dropped {
-            is_named = true;
-            writeln!(out, "  dropped: {reason}")?;
-        }
-        if !is_named {
-            writeln!(out, "  passes byte for byte: no rule names it")?;
-        }
-        Ok(())
-    })
+        let steps: String = said.iter().map(ToString::to_string).collect();
+        write!(out, "{heading}\n{steps}\n").context("cannot write to standard output")
+    }
 }
 
-/// Tries the stanzas of `input` one by one, as soon as each is complete.
-fn each_stanza<W: Write>(
+fn read_roster(path: &Path) -> anyhow::Result<Roster> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let roster = Roster::parse(&text).map_err(|error| CannotTry::NoRoster {
+        path: path.to_owned(),
+        error,
+    })?;
+    Ok(roster)
+}
+
+/// Tries the stanzas of all files, or of standard input, one by one, as soon as each is complete.
+pub(super) fn each_stanza<W: Write>(
     options: &TranslateOptions,
     mut input: impl BufRead,
     out: &mut W,
-    mut tell: impl FnMut(&str, Tried, &mut W) -> io::Result<()>,
+    mut tell: impl FnMut(&str, &Tried, &mut W) -> io::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut tryout = Tryout::new(&Header {
-        policy: options.policy,
-        native: options.native.clone(),
-        account: options.account.clone(),
-        ..Header::default()
-    });
+    let mut trial = Trial {
+        options,
+        tryout: None,
+    };
+    let standard_input = [PathBuf::from("-")];
+    let files = match &options.files[..] {
+        [] => &standard_input[..],
+        files => files,
+    };
+    for path in files {
+        if path.as_os_str() == "-" {
+            stanzas_of("standard input", &mut input, &mut trial, out, &mut tell)?;
+            continue;
+        }
+        let name = path.display().to_string();
+        let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
+        stanzas_of(&name, &mut BufReader::new(file), &mut trial, out, &mut tell)?;
+    }
+    Ok(())
+}
+
+fn stanzas_of<W: Write>(
+    name: &str,
+    input: &mut impl BufRead,
+    trial: &mut Trial<'_>,
+    out: &mut W,
+    tell: &mut impl FnMut(&str, &Tried, &mut W) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let no_stanza = |line, error| CannotTry::NoStanza {
+        source_name: name.to_owned(),
+        line,
+        error,
+    };
     let header = format!(
         "<s:stream xmlns='{}' xmlns:s='{}' xmlns:stream='{}'>",
         ns::CLIENT,
@@ -173,7 +311,8 @@ fn each_stanza<W: Write>(
     framer.next(header.as_bytes())?;
     let (mut pending, mut line) = (Vec::new(), 1);
     loop {
-        let read = input.fill_buf().context("cannot read standard input")?;
+        let read = input.fill_buf();
+        let read = read.with_context(|| format!("cannot read {name}"))?;
         let (is_end, count) = (read.is_empty(), read.len());
         // A NUL may stand between stanzas, as `--null` puts it there.
         pending.extend(
@@ -183,32 +322,23 @@ fn each_stanza<W: Write>(
         input.consume(count);
         while let Some(frame) = framer
             .next(&pending)
-            .map_err(|error| NoStanza { line, error })?
+            .map_err(|error| no_stanza(line, error))?
         {
             let bytes: Vec<_> = pending.drain(..frame.len).collect();
             let text = String::from_utf8_lossy(&bytes);
             if frame.kind == FrameKind::Element {
-                let tried = tryout.stanza(options.from.into(), &text);
-                tell(&text, tried, out).context("cannot write to standard output")?;
+                let tried = trial.stanza(&text, out)?;
+                tell(&text, &tried, out).context("cannot write to standard output")?;
                 out.flush().context("cannot write to standard output")?;
             }
             line += text.matches('\n').count();
         }
         if is_end && !pending.is_empty() {
             let error = XmlError::NotWellFormed("an element is not closed");
-            return Err(NoStanza { line, error }.into());
+            return Err(no_stanza(line, error).into());
         }
         if is_end {
             return Ok(());
         }
     }
-}
-
-/// A stanza's first tag, on one line.
-fn first_tag(stanza: &str) -> String {
-    let end = stanza.find('>').map_or(stanza.len(), |at| at + 1);
-    stanza[..end]
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
 }

@@ -6,6 +6,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args};
 use serde::Deserialize;
 
+use super::list::one_or_more;
 use super::{
     CompressionLevel, Count, Domain, ListenAddress, LogFormat, NameServer, Proxy, ProxySource,
     Seconds, Server, Size, TlsVersion, Verbosity,
@@ -34,6 +35,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_LISTEN")]
     #[arg(value_name = "ADDRESS:PORT", help_heading = "Connections")]
     #[arg(value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub listen: Option<Vec<ListenAddress>>,
 
     /// Allow --listen on an address that other machines can reach.
@@ -54,6 +56,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_PROXY_FROM")]
     #[arg(value_name = "IP", help_heading = "Connections")]
     #[arg(value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub proxy_from: Option<Vec<ProxySource>>,
 
     /// Whether clients may have TLS on their way to pubshim.
@@ -139,6 +142,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_DOMAIN")]
     #[arg(value_name = "DOMAIN", help_heading = "Connections")]
     #[arg(value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub domain: Option<Vec<Domain>>,
 
     /// Trust the certificates in this PEM file as well.
@@ -192,6 +196,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_NATIVE")]
     #[arg(value_name = "FUNCTION", help_heading = "Translation")]
     #[arg(value_enum, value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub native: Option<Vec<Function>>,
 
     /// When one-to-one messages go by pubsub.
@@ -210,6 +215,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_ROOMS")]
     #[arg(value_name = "DOMAIN", help_heading = "Translation")]
     #[arg(value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub rooms: Option<Vec<Domain>>,
 
     /// Whether a room on such a service is open as soon as a client has created it.
@@ -356,8 +362,14 @@ pub struct RunOptions {
     /// Show what passes on both sides, live, on standard output.
     ///
     /// What came, which rules apply (with the listings of XEP-0207 they come from), what was sent, and how
-    /// many bytes. With colours on a terminal (unless NO_COLOR is set), one line each in a pipe. Passwords
-    /// and tokens are never shown.
+    /// many bytes; what pubshim asks for itself is one line for many requests. With colours on a terminal (unless
+    /// NO_COLOR is set), one line each in a pipe. Passwords and tokens are never shown.
+    ///
+    /// json is for other programs: the steps that --record would write, an object a line. time is in seconds since
+    /// pubshim has started; session is a number; who is the full JID, once it is known; step is called as in a
+    /// recording ("from client", "to server", "client ends", …), or "ended", or "lost" with count; leg is client or
+    /// server; xml is a stanza, text whatever else the step says; bytes is the size it had; rules are names, and stand
+    /// with what came. What does not apply is left out.
     #[arg(long, env = "PUBSHIM_SHOW")]
     #[arg(value_name = "FORM", help_heading = "Live view")]
     #[arg(value_enum, num_args = 0..=1, require_equals = true)]
@@ -371,6 +383,13 @@ pub struct RunOptions {
     #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub show_bodies: Option<bool>,
 
+    /// Show each request of pubshim's own and its answer, too.
+    #[arg(long, env = "PUBSHIM_SHOW_OWN")]
+    #[arg(value_name = "BOOL", help_heading = "Live view")]
+    #[arg(value_parser = boolean, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", hide_possible_values = true)]
+    pub show_own: Option<bool>,
+
     /// Show only this function or address; may be repeated.
     ///
     /// A function is a rule's name or how it begins (presence, presence-publish), a kind of stanza (message)
@@ -379,6 +398,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_SHOW_ONLY")]
     #[arg(value_name = "WHAT", help_heading = "Live view")]
     #[arg(value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub show_only: Option<Vec<Only>>,
 
     /// How a line of the log is written.

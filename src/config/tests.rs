@@ -48,7 +48,7 @@ fn everything_given_arrives() {
          --ca-file ca.pem --danger-accept-invalid-certs --native rooms --native chat \
          --max-sessions 5 --connect-timeout 6 --shutdown-timeout 7 --log-format json -qq \
          --compress require --compress-level 8 --compress-sessions 9 \
-         --show --show-bodies --show-only presence,romeo@a.b --show-only @c.d \
+         --show --show-bodies --show-own --show-only presence,romeo@a.b --show-only @c.d \
          --record-keep articles,urls --record-keep vcards",
     );
     assert_eq!(
@@ -56,6 +56,7 @@ fn everything_given_arrives() {
         [Kept::Articles, Kept::Urls, Kept::Vcards]
     );
     assert_eq!((given.show.form, given.show.bodies), (Form::Short, true));
+    assert!(given.show.own);
     assert_eq!(given.session.compress, Compress::Require);
     assert_eq!((given.compress_level, given.compress_sessions), (8, 9));
     let only = ["presence", "romeo@a.b", "@c.d"].map(|text| text.parse().expect(text));
@@ -295,6 +296,23 @@ fn a_flag_beats_the_file() {
 }
 
 #[test]
+fn one_value_alone_needs_no_list() {
+    for (key, value) in [
+        ("listen", "unix:/run/x"),
+        ("proxy-from", "127.0.0.1"),
+        ("domain", "a.b"),
+        ("native", "rooms"),
+        ("rooms", "c.d"),
+        ("show-only", "presence"),
+    ] {
+        let [alone, list] = [format!("{key} = '{value}'"), format!("{key} = ['{value}']")]
+            .map(|text| format!("{:?}", parse_file(&text).expect(&text)));
+        assert_eq!(alone, list);
+        assert_ne!(alone, format!("{:?}", RunOptions::default()));
+    }
+}
+
+#[test]
 fn a_file_that_is_wrong_is_told_where() {
     for (text, line, key, allowed) in [
         (
@@ -303,7 +321,7 @@ fn a_file_that_is_wrong_is_told_where() {
             "`listen`",
             "127.0.0.1:5222",
         ),
-        ("listen = '127.0.0.1:1'", 1, "`listen`", "sequence"),
+        ("listen = 5222", 1, "`listen`", "a list of them"),
         ("# é\nlisn = []", 2, "unknown key `lisn`", "`listen`"),
         ("config = 'x'", 1, "unknown key `config`", "`listen`"),
         ("[run]\npolicy = 'off'", 1, "unknown key `run`", "`listen`"),
@@ -335,7 +353,12 @@ fn a_file_that_is_wrong_is_told_where() {
             "boolean",
         ),
         ("log-format = 'xml'", 1, "`log-format`", "`text` or `json`"),
-        ("show = 'long'", 1, "`show`", "`off`, `short`, `full`"),
+        (
+            "show = 'long'",
+            1,
+            "`show`",
+            "`off`, `short`, `full`, `json`",
+        ),
         (
             "show-only = ['a b']",
             1,

@@ -3,76 +3,108 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use super::options::DemoOptions;
+use super::options::{Account, DemoOptions};
 use crate::config::Domain;
-use crate::session::Policy;
 
-/// The banner for clients that connect to `address`; `is_other`: the usual port is taken.
-pub(super) fn banner(options: &DemoOptions, address: SocketAddr, is_other: bool) -> String {
+/// The banner for clients that connect to `address`; `is_other`: the usual port is taken; `server`: where the server
+/// behind pubshim listens. What matters most stands last, where a small terminal shows it.
+pub(super) fn banner(
+    options: &DemoOptions,
+    address: SocketAddr,
+    is_other: bool,
+    server: SocketAddr,
+) -> String {
     let Domain(domain) = &options.domain;
-    let (host, port) = (address.ip(), address.port());
     let accounts = options.accounts();
+    let jid = |account: &Account| format!("{}@{domain}", account.name);
     let mut text = String::from(
         "pubshim demo: a server that knows only publish-subscribe, and pubshim in front.\n\
          For trying and testing, from this machine only; not a server to run.\n\n",
     );
+    // The last logs in as somebody else, so that there is one to talk to.
+    let (Some(first), Some(last)) = (accounts.first(), accounts.last()) else {
+        return text;
+    };
+    let (host, port) = (address.ip().to_string(), address.port());
+    slixmpp(last, &jid(last), &host, port, &mut text);
     for account in &accounts {
-        let address = format!("{}@{domain}", account.name);
-        let _ = writeln!(text, "  {address:24} password {}", account.password);
+        let _ = writeln!(text, "  {:24} password {}", jid(account), account.password);
     }
     let other = match is_other {
         true => " (5222 is taken)",
         false => "",
     };
+    let _ = writeln!(
+        text,
+        "Clients log in at {host}, port {port}{other}, without encryption. Lines to copy:"
+    );
+    profanity(&jid(first), &host, port, &mut text);
+    mcabber(last, &jid(last), &host, port, &mut text);
+    if !options.script {
+        let other = match first == last {
+            true => format!("somebody@{domain}"),
+            false => jid(last),
+        };
+        what_to_try(&jid(first), &other, &options.rooms(), &mut text);
+    }
     let _ = write!(
         text,
-        "\nClients log in at {host}, port {port}{other}, without encryption. Lines to copy:\n\n"
-    );
-    // The last logs in as somebody else, so that there is one to talk to.
-    let (first, last) = (accounts.first(), accounts.last());
-    for (account, line) in [
-        (first, profanity as fn(&str, &str, &str, u16) -> String),
-        (last, mcabber),
-        (last, slixmpp),
-    ] {
-        let Some(account) = account else { continue };
-        let jid = format!("{}@{domain}", account.name);
-        let line = line(&jid, &account.password, &host.to_string(), port);
-        text.push_str(&line);
-    }
-    if options.policy != Policy::Off {
-        let rooms = options.rooms();
-        let _ = write!(
-            text,
-            "\nA room to meet in: characters@{rooms}. Who joins first makes it and accepts it\n\
-             (mcabber does so by itself):\n\n  Profanity:\n    /join characters@{rooms}\n    /room accept\n  \
-             mcabber:\n    /room join characters@{rooms} nick\n"
-        );
-    }
-    text.push_str(
-        "\nWhat passes, live: the client is on the left, the server on the right. Behind a\n\
-         rule are the listings of XEP-0207 it comes from, and how many times as many\n\
-         bytes pubsub takes. Ctrl-C ends it.\n\n",
+        "\nRefused, as publish-subscribe has no word for it: bookmarks, vCards, archives,\n\
+         files, blocking; kicks and members in rooms. Clients may say so.\n\
+         The server itself is at {server}; it knows no presence and no messages.\n\n\
+         What passes, live: the client is on the left, the server on the right. Behind a\n\
+         rule are the listings of XEP-0207 it comes from. Ctrl-C ends it.\n\n",
     );
     text
 }
 
-fn profanity(jid: &str, _: &str, host: &str, port: u16) -> String {
-    format!("  Profanity:\n    /connect {jid} server {host} port {port} tls disable\n")
+/// What shows first what pubshim is for: Profanity's words on the left, mcabber's on the right.
+fn what_to_try(own: &str, other: &str, rooms: &str, text: &mut String) {
+    text.push_str("\nTry first, when both are logged in (in Profanity, in mcabber):\n");
+    for (profanity, mcabber) in [
+        (
+            format!("/sub request {other}"),
+            format!("/authorization allow {own}"),
+        ),
+        ("/away".to_owned(), "/status dnd".to_owned()),
+        (
+            format!("/msg {other} hello"),
+            format!("/say_to {own} hello"),
+        ),
+        (
+            format!("/join characters@{rooms}"),
+            format!("/room join characters@{rooms} nick"),
+        ),
+        ("/room accept".to_owned(), String::new()),
+    ] {
+        let line = format!("  {profanity:33} {mcabber}");
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
 }
 
-fn mcabber(jid: &str, password: &str, host: &str, port: u16) -> String {
-    format!(
-        "  mcabber, from bash:\n    mcabber -f <(printf 'set %s\\n' jid={jid} password={password} \
-         server={host} port={port} tls=0)\n"
-    )
+fn profanity(jid: &str, host: &str, port: u16, text: &mut String) {
+    let _ = writeln!(
+        text,
+        "  Profanity: /connect {jid} server {host} port {port} tls disable"
+    );
 }
 
-fn slixmpp(jid: &str, password: &str, host: &str, port: u16) -> String {
-    format!(
-        "  slixmpp, from a shell:\n    python3 -c \"from slixmpp import ClientXMPP; c = ClientXMPP('{jid}', \
-         '{password}'); c.plugin['feature_mechanisms'].unencrypted_plain = True; c.enable_plaintext = True; \
+fn mcabber(account: &Account, jid: &str, host: &str, port: u16, text: &mut String) {
+    let _ = write!(
+        text,
+        "  mcabber, from bash:\n    mcabber -f <(printf 'set %s\\n' jid={jid} password={} \
+         server={host} port={port} tls=0)\n",
+        account.password
+    );
+}
+
+fn slixmpp(account: &Account, jid: &str, host: &str, port: u16, text: &mut String) {
+    let _ = write!(
+        text,
+        "A bot with slixmpp, from a shell:\n    python3 -c \"from slixmpp import ClientXMPP; c = ClientXMPP('{jid}', \
+         '{}'); c.plugin['feature_mechanisms'].unencrypted_plain = True; c.enable_plaintext = True; \
          c.enable_starttls = c.enable_direct_tls = False; c.add_event_handler('session_start', \
-         lambda _: c.send_presence(pstatus='Wooing')); c.connect('{host}', {port}); c.loop.run_forever()\"\n"
-    )
+         lambda _: c.send_presence(pstatus='Wooing')); c.connect('{host}', {port}); c.loop.run_forever()\"\n\n",
+        account.password
+    );
 }

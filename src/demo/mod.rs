@@ -18,7 +18,7 @@ mod client;
 mod options;
 mod scene;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, bail};
@@ -28,8 +28,9 @@ pub use options::{AFTER_HELP, Account, DemoOptions};
 
 use crate::commands::print;
 use crate::config::{Domain, ListenAddress, ServerAddress, Settings};
-use crate::net::{Listener, Sandbox};
+use crate::net::{Announcer, Listener, Sandbox};
 use crate::session::Security;
+use crate::view::Form;
 
 /// A port of this machine that the system chooses.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -50,13 +51,18 @@ pub async fn run(options: DemoOptions, stop: CancellationToken) -> anyhow::Resul
     });
     let (listener, is_other) = listen(&mut settings, options.listen.is_some()).await?;
     let address = listener.address().context("nothing to listen on")?;
-    print(&banner::banner(&options, address, is_other))?;
+    let stage = Stage {
+        address,
+        announcer: listener.announcer(),
+        show: options.show,
+    };
+    stage.say(&banner::banner(&options, address, is_other, server))?;
 
     let sandbox_stop = CancellationToken::new();
     let sandbox = tokio::spawn(sandbox.run(sandbox_stop.clone()));
     let sessions = tokio::spawn(listener.run(settings, stop.clone()));
     let played = match options.script {
-        true => Some(play(&options, address, &stop).await),
+        true => Some(play(&options, &stage, &stop).await),
         false => None,
     };
     if played.is_some() {
@@ -68,7 +74,7 @@ pub async fn run(options: DemoOptions, stop: CancellationToken) -> anyhow::Resul
     sandbox.await.context("the sandbox has failed")??;
     ended?;
     match played {
-        Some(steps) => print(&format!(
+        Some(steps) => stage.say(&format!(
             "The scene was played: {} steps, and each answer came that a classic client expects.\n",
             steps?
         )),
@@ -76,13 +82,44 @@ pub async fn run(options: DemoOptions, stop: CancellationToken) -> anyhow::Resul
     }
 }
 
+/// Where the scene is played, and before whom.
+struct Stage {
+    address: SocketAddr,
+    announcer: Announcer,
+    show: Form,
+}
+
+impl Stage {
+    /// Says something to people, beside what other programs read.
+    fn say(&self, text: &str) -> anyhow::Result<()> {
+        match self.show {
+            Form::Json => io::stderr()
+                .write_all(text.as_bytes())
+                .context("cannot write to standard error"),
+            _ => print(text),
+        }
+    }
+
+    /// Names the act that begins, in its place among what is shown.
+    fn name_act(&self, name: &str) -> anyhow::Result<()> {
+        match self.show {
+            Form::Off | Form::Json => self.say(&format!("{name}\n")),
+            Form::Short | Form::Full => {
+                self.announcer.announce(name);
+                Ok(())
+            }
+        }
+    }
+}
+
 async fn play(
     options: &DemoOptions,
-    address: SocketAddr,
+    stage: &Stage,
     stop: &CancellationToken,
 ) -> anyhow::Result<usize> {
     let (Domain(domain), accounts) = (&options.domain, options.accounts());
-    let scene = scene::play(address, domain, &accounts);
+    let name_act = |name: &str| stage.name_act(name);
+    let scene = scene::play(stage.address, domain, &accounts, name_act);
     match stop.run_until_cancelled(scene).await {
         Some(played) => played,
         None => bail!("stopped before the scene was over"),

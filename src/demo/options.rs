@@ -19,8 +19,9 @@ testing, takes connections from this machine only, and is not a server to run.
 Examples:
   pubshim demo
       Two accounts, the port, a line to copy for three clients, and a live view of what they say
-  pubshim demo --script
-      The same with two clients of its own that play a short scene; for CI
+  pubshim demo --script --record scene
+      The same with two clients of its own that play a short scene, for CI; it is recorded for
+      `pubshim replay`
   pubshim demo --account nurse:verona --data demo.toml
       One account of your own; what it publishes is still there the next time
 
@@ -55,14 +56,22 @@ pub struct DemoOptions {
     #[arg(long, conflicts_with_all = ["account", "data"])]
     pub script: bool,
 
-    /// How much is said with publish-subscribe (XEP-0207).
-    #[arg(long, value_name = "POLICY", value_enum, default_value = "pure")]
-    pub policy: Policy,
+    /// How much is said with publish-subscribe (XEP-0207): everything, as the server knows nothing else.
+    #[arg(long, value_name = "POLICY", value_parser = ["pure"], default_value = "pure")]
+    pub policy: String,
+
+    /// Record each session to a file in this folder, for `pubshim replay`.
+    #[arg(long, value_name = "FOLDER")]
+    pub record: Option<PathBuf>,
 
     /// How much is shown of what passes; message bodies, too.
     #[arg(long, value_name = "FORM", value_enum, require_equals = true)]
     #[arg(num_args = 0..=1, default_value = "short", default_missing_value = "short")]
     pub show: Form,
+
+    /// Show each request of pubshim's own and its answer, too.
+    #[arg(long)]
+    pub show_own: bool,
 
     /// Show only this function or address, as for `pubshim run`; may be repeated.
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
@@ -171,7 +180,7 @@ impl DemoOptions {
                 .listen
                 .map_or(default.listen, |address| vec![ListenAddress::Tcp(address)]),
             session: session::Options {
-                policy: self.policy,
+                policy: Policy::Pure,
                 rooms: vec![self.rooms()],
                 domains: vec![domain.clone()],
                 client_tls: ClientTls::Off,
@@ -179,9 +188,11 @@ impl DemoOptions {
                 compress: Compress::Require,
                 ..default.session
             },
+            record: self.record.clone(),
             show: view::Options {
                 form: self.show,
                 bodies: true,
+                own: self.show_own,
                 only: self.show_only.clone(),
             },
             ..default

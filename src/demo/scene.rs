@@ -8,10 +8,10 @@ use anyhow::{Context as _, bail};
 use super::client::Client;
 use super::options::Account;
 
-/// The scene: who logs in with which resource, says a stanza, waits for one that says at least this, or logs
-/// out. `@domain` stands for the domain of the accounts, `@chat.domain` for the service with rooms.
+/// The scene: the names of its acts; who logs in with which resource, says a stanza, waits for one that says at least
+/// this, or logs out. `@domain` stands for the domain of the accounts, `@chat.domain` for the service with rooms.
 const SCENE: &str = "
-# They are there.
+# Juliet and Romeo log in, and say that they are there (listings 1, 3)
 juliet logs in as balcony
 juliet says <iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>
 juliet gets <iq type='result' id='roster'><query xmlns='jabber:iq:roster'/></iq>
@@ -20,8 +20,9 @@ romeo logs in as orchard
 romeo says <iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>
 romeo gets <iq type='result' id='roster'><query xmlns='jabber:iq:roster'/></iq>
 romeo says <presence><status>Wooing</status></presence>
+romeo gets <presence from='romeo@domain/orchard'><status>Wooing</status></presence>
 
-# He asks to see her, and she lets him (listings 5-11).
+# He asks to see when she is there, and she lets him (listings 5 to 11)
 romeo says <presence to='juliet@domain' type='subscribe'/>
 juliet gets <presence from='romeo@domain' type='subscribe'/>
 juliet says <presence to='romeo@domain' type='subscribed'/>
@@ -29,7 +30,7 @@ romeo gets <presence from='juliet@domain' type='subscribed'/>
 romeo gets <iq type='set'><query xmlns='jabber:iq:roster'><item jid='juliet@domain' subscription='to'/></query></iq>
 romeo gets <presence from='juliet@domain/balcony'/>
 
-# And the other way round.
+# She asks the same, and he lets her
 juliet says <presence to='romeo@domain' type='subscribe'/>
 romeo gets <presence from='juliet@domain' type='subscribe'/>
 romeo says <presence to='juliet@domain' type='subscribed'/>
@@ -39,31 +40,31 @@ juliet gets <presence from='romeo@domain/orchard'><status>Wooing</status></prese
 juliet says <iq type='get' id='again'><query xmlns='jabber:iq:roster'/></iq>
 juliet gets <iq type='result' id='again'><query xmlns='jabber:iq:roster'><item jid='romeo@domain' subscription='both'/></query></iq>
 
-# Her status changes (listings 1-4).
+# Her status changes, and he sees it (listings 1 to 4)
 juliet says <presence><show>away</show><status>Moping</status></presence>
 romeo gets <presence from='juliet@domain/balcony'><show>away</show><status>Moping</status></presence>
 
-# They write to each other (listings 18-20).
+# They write to each other (listings 18 to 20)
 juliet says <message to='romeo@domain' type='chat' id='wherefore'><body>wherefore art thou?</body></message>
 romeo gets <message from='juliet@domain/balcony' type='chat' id='wherefore'><body>wherefore art thou?</body></message>
 romeo says <message to='juliet@domain/balcony' type='chat'><body>Here</body></message>
 juliet gets <message from='romeo@domain/orchard' type='chat'><body>Here</body></message>
 
-# She makes a room, and lets everybody in (listings 12, 13).
+# She makes a room, and lets everybody in (listings 12, 13)
 juliet says <presence to='characters@chat.domain/JC'><x xmlns='http://jabber.org/protocol/muc'/></presence>
 juliet gets <presence from='characters@chat.domain/JC'><x xmlns='http://jabber.org/protocol/muc#user'><item affiliation='owner' role='moderator'/><status code='110'/><status code='201'/></x></presence>
 juliet gets <message from='characters@chat.domain' type='groupchat'><subject/></message>
 juliet says <iq type='set' id='accept' to='characters@chat.domain'><query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query></iq>
 juliet gets <iq type='result' id='accept' from='characters@chat.domain'/>
 
-# He joins, and both see each other.
+# He joins, and both see each other
 romeo says <presence to='characters@chat.domain/Romeo'><x xmlns='http://jabber.org/protocol/muc'/></presence>
 romeo gets <presence from='characters@chat.domain/JC'><x xmlns='http://jabber.org/protocol/muc#user'><item role='moderator'/></x></presence>
 romeo gets <presence from='characters@chat.domain/Romeo'><x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x></presence>
 romeo gets <message from='characters@chat.domain' type='groupchat'><subject/></message>
 juliet gets <presence from='characters@chat.domain/Romeo'/>
 
-# They talk (listings 14-17), and he says what about.
+# They talk in it, and he says what about (listings 14 to 17)
 juliet says <message to='characters@chat.domain' type='groupchat' id='hi'><body>hi</body></message>
 juliet gets <message from='characters@chat.domain/JC' type='groupchat' id='hi'><body>hi</body></message>
 romeo gets <message from='characters@chat.domain/JC' type='groupchat'><body>hi</body></message>
@@ -71,7 +72,7 @@ romeo says <message to='characters@chat.domain' type='groupchat'><subject>Balcon
 romeo gets <message from='characters@chat.domain/Romeo' type='groupchat'><subject>Balconies</subject></message>
 juliet gets <message from='characters@chat.domain/Romeo' type='groupchat'><subject>Balconies</subject></message>
 
-# He leaves the room, and comes back.
+# He leaves the room, and comes back to what was said
 romeo says <presence to='characters@chat.domain/Romeo' type='unavailable'/>
 romeo gets <presence from='characters@chat.domain/Romeo' type='unavailable'><x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x></presence>
 juliet gets <presence from='characters@chat.domain/Romeo' type='unavailable'/>
@@ -80,14 +81,14 @@ romeo gets <message from='characters@chat.domain/JC' type='groupchat'><body>hi</
 romeo gets <message from='characters@chat.domain/Romeo' type='groupchat'><subject>Balconies</subject><delay xmlns='urn:xmpp:delay'/></message>
 juliet gets <presence from='characters@chat.domain/Romeo'/>
 
-# She leaves, the room as well.
+# She logs out, and is gone from the room as well
 juliet logs out
 romeo gets <presence from='characters@chat.domain/JC' type='unavailable'/>
 romeo gets <presence from='juliet@domain/balcony' type='unavailable'/>
 romeo logs out
 ";
 
-/// Plays the scene on `address`; how many steps it was.
+/// Plays the scene on `address`; how many steps it was. `name_act`: is told what begins.
 ///
 /// # Errors
 ///
@@ -96,12 +97,16 @@ pub(super) async fn play(
     address: SocketAddr,
     domain: &str,
     accounts: &[Account],
+    name_act: impl Fn(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<usize> {
     let mut clients = HashMap::new();
-    let steps = SCENE.lines().map(str::trim);
-    let steps = steps.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = SCENE.lines().map(str::trim);
     let mut count = 0;
-    for step in steps {
+    for step in lines.filter(|line| !line.is_empty()) {
+        if let Some(act) = step.strip_prefix("# ") {
+            name_act(act)?;
+            continue;
+        }
         count += 1;
         act(step, &mut clients, address, domain, accounts)
             .await
@@ -142,5 +147,24 @@ async fn act<'a>(
             Ok(())
         }
         _ => bail!("nobody knows how to do this"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_scene_that_stops_is_a_failure() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its number");
+        // A server that hangs up.
+        tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+        let played = play(address, "localhost", &[], |_| Ok(())).await;
+        let error = format!("{:#}", played.expect_err("nobody can log in"));
+        let start = "the scene stopped at step 1: juliet logs in as balcony: ";
+        assert!(error.starts_with(start), "{error}");
     }
 }

@@ -18,9 +18,9 @@ use super::client::proxy_header;
 use super::client::socket::{Peer, Socket};
 use super::client::stream::{self, PlainClient};
 use super::descriptors::Spare;
-use super::pump::Pump;
+use super::pump::{self, Pump};
 use super::server::connector::Connector;
-use super::watch::Watching;
+use super::watch::{Announcer, Watching};
 use super::{descriptors, recorder, show};
 use crate::config::{ListenAddress, Settings};
 use crate::session::{Options, Seed};
@@ -106,6 +106,11 @@ impl Listener {
         self.watchings.push(watching);
     }
 
+    /// Names to those who watch what begins.
+    pub(crate) fn announcer(&self) -> Announcer {
+        Announcer::new(&self.watchings)
+    }
+
     /// The first IP address and port clients connect to.
     pub fn address(&self) -> Option<SocketAddr> {
         self.addresses().find_map(|address| address.tcp())
@@ -141,16 +146,17 @@ impl Listener {
         shared.sessions.close();
         let left = shared.sessions.len();
         if left > 0 {
-            tracing::info!("ending {left} sessions");
+            let sessions = if left == 1 { "session" } else { "sessions" };
+            tracing::info!("ending {left} {sessions}");
         }
         if tokio::time::timeout(settings.shutdown_timeout, shared.sessions.wait())
             .await
             .is_err()
         {
+            let (left, seconds) = (shared.sessions.len(), settings.shutdown_timeout.as_secs());
+            let sessions = if left == 1 { "session" } else { "sessions" };
             tracing::warn!(
-                "{} sessions did not end within {} s and were cut off",
-                shared.sessions.len(),
-                settings.shutdown_timeout.as_secs()
+                "{left} {sessions} did not end within {seconds} s (--shutdown-timeout): cut off"
             );
         }
         // Sessions that were cut off still hold their ends; what the others said is written.
@@ -251,7 +257,9 @@ async fn run_behind_proxy(
 }
 
 async fn run(pump: Box<Pump>, stop: CancellationToken, permit: OwnedSemaphorePermit) {
-    pump.run(stop.cancelled()).await;
+    let ended = pump.run(stop.cancelled()).await;
     drop(permit);
-    tracing::debug!("ended");
+    if let Some(event) = ended {
+        pump::log(&event);
+    }
 }

@@ -49,3 +49,4 @@ pub use forget::forget;
 pub use listener::Listener;
 pub use sandbox::Sandbox;
 pub use server::connector::Connector;
+pub(crate) use watch::Announcer;

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::either::Either;
+use tracing::{Span, field};
 
 use super::budget::Share;
 use super::client::certificate::Certificates;
@@ -44,6 +45,8 @@ pub(super) struct Pump {
     timer: Option<Pin<Box<Sleep>>>,
     /// Who is told of each step.
     watches: Box<[Watch]>,
+    /// How it ended, said once nothing is left of it.
+    ended: Option<Event>,
 }
 
 impl Pump {
@@ -76,11 +79,12 @@ impl Pump {
             start: Instant::now(),
             timer: None,
             watches,
+            ended: None,
         }
     }
 
-    /// Runs the session to its end; `stop` tells it to end soon.
-    pub(super) async fn run(mut self: Box<Self>, stop: impl Future<Output = ()>) {
+    /// Runs the session to its end, and tells how it ended; `stop` tells it to end soon.
+    pub(super) async fn run(mut self: Box<Self>, stop: impl Future<Output = ()>) -> Option<Event> {
         let mut stop = std::pin::pin!(stop);
         let mut stopping = false;
         std::future::poll_fn(|cx| {
@@ -96,6 +100,7 @@ impl Pump {
             log(&event);
             self.tell(vec![Output::Log(event)]);
         }
+        self.ended.take()
     }
 
     /// Reads each leg once, lets the session handle it, writes each leg once, as long as anything moves.
@@ -180,7 +185,10 @@ impl Pump {
                 steps.push(output.clone());
             }
             match output {
-                Output::Connect { domain } => self.reaching.connect(domain),
+                Output::Connect { domain } => {
+                    Span::current().record("domain", field::display(domain.escape_debug()));
+                    self.reaching.connect(domain);
+                }
                 Output::ConnectNext(reason) => {
                     let led = self.reaching.connect_next(reason);
                     self.lead_on(led);
@@ -215,7 +223,13 @@ impl Pump {
                     self.reaching.give_up();
                     self.server.finish();
                 }
-                Output::Log(event) => log(&event),
+                Output::Log(event @ Event::Ended { .. }) => self.ended = Some(event),
+                Output::Log(event) => {
+                    log(&event);
+                    if let Event::LoggedIn(jid) = &event {
+                        Span::current().record("account", field::display(jid.escape_debug()));
+                    }
+                }
                 // Nobody watches, so there is none.
                 Output::Recorded(_) => {}
             }
@@ -283,7 +297,8 @@ impl Pump {
     }
 }
 
-fn log(event: &Event) {
+/// Writes what a session says of itself to the log.
+pub(super) fn log(event: &Event) {
     match event.level() {
         Level::Warn => tracing::warn!("{event}"),
         Level::Info => tracing::info!("{event}"),

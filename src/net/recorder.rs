@@ -1,8 +1,8 @@
 //! Recordings of sessions: one file each, written by a thread that no session waits for.
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::ops::ControlFlow;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use anyhow::Context as _;
 
 use super::watch::{Watcher, Watching};
 use crate::config::Settings;
-use crate::fixture::{Keep, Recording};
+use crate::fixture::{Keep, Recording, Title};
 use crate::session::{Options, Output};
 
 /// Makes the folder and starts the thread, if sessions are to be recorded.
@@ -25,16 +25,9 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<Watching>> {
         .mode(0o700)
         .create(&folder)
         .with_context(|| format!("cannot make the folder {} for --record", folder.display()))?;
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
     let recorder = Recorder {
         // Names sort by time and do not meet those of another pubshim.
-        prefix: folder.join(format!(
-            "session-{}-{}",
-            since.as_secs(),
-            std::process::id()
-        )),
+        prefix: folder.join(format!("session-{}-{}", unix_time(), std::process::id())),
         keep: Keep::bodies(settings.record_bodies).and(&settings.record_keep),
         max_size: settings.record_max_size,
         options: settings.session.clone(),
@@ -56,6 +49,12 @@ struct Recorder {
 
 struct RecordingFile {
     recording: Recording,
+    title: Title,
+    /// When the session began, in seconds since 1970 (UTC).
+    began: i64,
+    /// How the first part begins, with the title of a session that is not over.
+    head: String,
+    /// The first part.
     path: PathBuf,
     /// `None` after a failure: the rest of the session is not recorded.
     file: Option<File>,
@@ -75,6 +74,7 @@ impl Watcher for Recorder {
                 file.go_on_in_another_part();
             }
             let mut text = String::new();
+            file.title.note(step);
             file.recording.write(step, &mut text);
             file.write(&text);
         }
@@ -84,6 +84,7 @@ impl Watcher for Recorder {
     fn ended(&mut self, number: u64, lost: u64) -> ControlFlow<()> {
         if let Some(mut file) = self.files.remove(&number) {
             file.write(&missing(lost));
+            file.retitle();
         }
         ControlFlow::Continue(())
     }
@@ -102,17 +103,19 @@ impl Recorder {
                     .unwrap_or_default()
                     .to_string_lossy()
             ));
+            let title = Title::default();
+            let began = unix_time();
             let mut file = RecordingFile {
                 recording: Recording::new(self.keep),
+                head: Recording::header(&title.text(began), &self.options),
+                title,
+                began,
                 file: open(&path),
                 path,
                 written: 0,
                 part: 1,
             };
-            file.write(&Recording::header(
-                &format!("Recorded session {number}"),
-                &self.options,
-            ));
+            file.write(&file.head.clone());
             file
         })
     }
@@ -130,6 +133,21 @@ impl RecordingFile {
             self.file = None;
         }
         self.written += text.len();
+    }
+
+    /// Gives the first part the title of the whole session.
+    fn retitle(&mut self) {
+        if self.file.take().is_none() {
+            return;
+        }
+        let [old, new] = [
+            Title::default().text(self.began),
+            self.title.text(self.began),
+        ];
+        let head = self.head.replacen(&old, &new, 1);
+        if let Err(error) = replace_head(&self.path, self.head.len(), &head) {
+            tracing::warn!("cannot give {} its title: {error}", self.path.display());
+        }
     }
 
     /// The parts joined in their order are the whole fixture; a part alone is none.
@@ -150,6 +168,29 @@ impl RecordingFile {
     }
 }
 
+/// Writes a file anew whose first `old` bytes are to be `head`. Whoever looks sees the one or the other.
+fn replace_head(path: &Path, old: usize, head: &str) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(u64::try_from(old).unwrap_or_default()))?;
+    let new = path.with_extension("txt.new");
+    let written = create(&new).and_then(|mut written| {
+        written.write_all(head.as_bytes())?;
+        io::copy(&mut file, &mut written)?;
+        fs::rename(&new, path)
+    });
+    if written.is_err() {
+        // What was written there is of no use; why there is no more of it is told.
+        let _ = fs::remove_file(&new);
+    }
+    written
+}
+
+/// Seconds since 1970 (UTC).
+fn unix_time() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_secs()).unwrap_or_default()
+}
+
 /// What a recording says where steps were lost.
 fn missing(lost: u64) -> String {
     match lost {
@@ -162,12 +203,15 @@ fn missing(lost: u64) -> String {
 
 /// A new file that only its owner can read.
 fn open(path: &Path) -> Option<File> {
-    let opened: io::Result<File> = OpenOptions::new()
+    create(path)
+        .inspect_err(|error| tracing::warn!("cannot record to {}: {error}", path.display()))
+        .ok()
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path);
-    opened
-        .inspect_err(|error| tracing::warn!("cannot record to {}: {error}", path.display()))
-        .ok()
+        .open(path)
 }

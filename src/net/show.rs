@@ -47,6 +47,16 @@ impl Watcher for Show {
         write(&text)
     }
 
+    fn rests(&mut self) -> ControlFlow<()> {
+        let text = self.view.rest();
+        write(&text)
+    }
+
+    fn announced(&mut self, name: &str) -> ControlFlow<()> {
+        let text = self.view.act(name);
+        write(&text)
+    }
+
     fn finished(&mut self) {
         let text = self.view.finish();
         let _ = write(&text);

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,6 +13,8 @@ use crate::session::{Output, Record};
 
 /// So many bytes may wait for a thread, each step counted with [`STEP_BYTES`] more.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// After so long without a step a watcher rests.
+const REST: Duration = Duration::from_millis(500);
 /// About what a step costs besides its text.
 const STEP_BYTES: usize = 256;
 
@@ -24,8 +26,36 @@ pub(super) trait Watcher: Send + 'static {
     /// Session `number` has ended, after `lost` steps that found no room.
     fn ended(&mut self, number: u64, lost: u64) -> ControlFlow<()>;
 
+    /// Nothing has come for a while. `Break`: no more of it.
+    fn rests(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    /// What begins now is called so. `Break`: no more of it.
+    fn announced(&mut self, _name: &str) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
     /// The program ends.
     fn finished(&mut self);
+}
+
+/// Names to those who watch what begins.
+pub(crate) struct Announcer(Vec<Sender<Message>>);
+
+impl Announcer {
+    pub(super) fn new<'a>(watchings: impl IntoIterator<Item = &'a Watching>) -> Self {
+        let senders = watchings.into_iter().map(|it| it.sender.clone());
+        Self(senders.collect())
+    }
+
+    /// Names what begins; what sessions have done before stands above.
+    pub(crate) fn announce(&self, name: &str) {
+        for sender in &self.0 {
+            // The thread may have had enough.
+            let _ = sender.send(Message::Announce(name.to_owned()));
+        }
+    }
 }
 
 /// The thread of a [`Watcher`].
@@ -57,6 +87,7 @@ enum Message {
         number: u64,
         lost: u64,
     },
+    Announce(String),
     Finish,
 }
 
@@ -136,18 +167,35 @@ impl Drop for Watch {
 }
 
 fn watch(mut watcher: impl Watcher, messages: &Receiver<Message>, queued: &AtomicUsize) {
-    for message in messages {
+    let mut has_rested = true;
+    loop {
+        let message = match has_rested {
+            true => messages.recv().ok(),
+            false => match messages.recv_timeout(REST) {
+                Err(RecvTimeoutError::Timeout) => {
+                    has_rested = true;
+                    if watcher.rests().is_break() {
+                        return;
+                    }
+                    continue;
+                }
+                message => message.ok(),
+            },
+        };
+        has_rested = false;
         let goes_on = match message {
-            Message::Steps {
+            None => return,
+            Some(Message::Steps {
                 number,
                 lost,
                 steps,
-            } => {
+            }) => {
                 queued.fetch_sub(size_of(&steps), Ordering::Relaxed);
                 watcher.steps(number, lost, &steps)
             }
-            Message::End { number, lost } => watcher.ended(number, lost),
-            Message::Finish => {
+            Some(Message::End { number, lost }) => watcher.ended(number, lost),
+            Some(Message::Announce(name)) => watcher.announced(&name),
+            Some(Message::Finish) => {
                 watcher.finished();
                 ControlFlow::Break(())
             }

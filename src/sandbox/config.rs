@@ -1,6 +1,6 @@
 //! Whom a sandbox serves, and how much.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::jid;
@@ -94,6 +94,8 @@ pub(super) struct Directory {
     pub(super) domains: Vec<String>,
     /// Passwords by bare JID.
     pub(super) accounts: BTreeMap<String, String>,
+    /// Services beside those of the domains.
+    pub(super) services: BTreeSet<String>,
 }
 
 /// The hosts beside a domain that are pubsub services: `chat.localhost`, `pubsub.localhost`.
@@ -125,21 +127,31 @@ impl Directory {
         if let Some(bad) = domains.iter().find(|domain| !jid::is_domain(domain)) {
             return Err(ConfigError::Domain(bad.clone()));
         }
-        let mut accounts = BTreeMap::new();
+        let mut directory = Self {
+            domains,
+            accounts: BTreeMap::new(),
+            services: BTreeSet::new(),
+        };
         for (account, password) in &config.accounts {
-            let account = normal(account);
-            if !jid::is_account(&account) || account.contains(|c: char| c.is_whitespace()) {
-                return Err(ConfigError::Account(account));
-            }
-            if !domains.iter().any(|domain| domain == jid::domain(&account)) {
-                return Err(ConfigError::Foreign(account));
-            }
-            if password.is_empty() {
-                return Err(ConfigError::NoPassword(account));
-            }
-            accounts.insert(account, password.clone());
+            directory.add(account, password)?;
         }
-        Ok(Self { domains, accounts })
+        Ok(directory)
+    }
+
+    /// One account more, at a domain that is served.
+    pub(super) fn add(&mut self, account: &str, password: &str) -> Result<(), ConfigError> {
+        let account = normal(account);
+        if !jid::is_account(&account) || account.contains(|c: char| c.is_whitespace()) {
+            return Err(ConfigError::Account(account));
+        }
+        if !self.domains.iter().any(|it| it == jid::domain(&account)) {
+            return Err(ConfigError::Foreign(account));
+        }
+        if password.is_empty() {
+            return Err(ConfigError::NoPassword(account));
+        }
+        self.accounts.insert(account, password.to_owned());
+        Ok(())
     }
 
     /// Whom `address` names; upper case makes no difference but in a resource.
@@ -147,9 +159,10 @@ impl Directory {
         let address = normal(address);
         let domain = jid::domain(&address).to_owned();
         let is_ours = self.domains.contains(&domain);
-        let is_service = domain.split_once('.').is_some_and(|(name, of)| {
-            SERVICES.contains(&name) && self.domains.iter().any(|it| it == of)
-        });
+        let is_service = self.services.contains(&domain)
+            || domain.split_once('.').is_some_and(|(name, of)| {
+                SERVICES.contains(&name) && self.domains.iter().any(|it| it == of)
+            });
         let is_host = jid::local(&address).is_none() && jid::resource(&address).is_none();
         match (is_ours, is_service) {
             (false, false) => Target::Foreign,

@@ -53,6 +53,23 @@ impl Server {
         })
     }
 
+    /// Serves one account more, and its domain.
+    pub fn admit(&mut self, account: &str, password: &str) -> Result<(), ConfigError> {
+        let domain = jid::domain(account).to_lowercase();
+        if !jid::is_domain(&domain) {
+            return Err(ConfigError::Domain(domain));
+        }
+        if !self.directory.domains.contains(&domain) {
+            self.directory.domains.push(domain);
+        }
+        self.directory.add(account, password)
+    }
+
+    /// Serves publish-subscribe at one host more.
+    pub fn add_service(&mut self, host: &str) {
+        self.directory.services.insert(host.to_lowercase());
+    }
+
     /// Takes the nodes of a file that [`data`](Self::data) was written to.
     pub fn load(&mut self, text: &str) -> Result<(), DataError> {
         self.pubsub = store::read(text, &self.limits)?;

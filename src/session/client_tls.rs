@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use bytes::BytesMut;
 
 use super::phase::Phase;
-use super::{ClientTls, Event, Leg, Output, Session};
+use super::{ClientTls, Ending, Event, Leg, Output, Session};
 use crate::jid;
 use crate::ns;
 use crate::wire::one_line;
@@ -157,6 +157,7 @@ impl Session {
         if self.tls != Tls::Accepting || self.client.finished {
             return;
         }
+        self.note_ending(Ending::NotSecured);
         self.wire.log(Event::ClientNotSecured(one_line(reason)));
         self.client.ended = true;
         self.end_after(Leg::Client);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Leg, Session};
+use super::{Ending, Leg, Session};
 
 impl Session {
     /// When to come back with [`Input::Timeout`](super::Input::Timeout) at the latest.
@@ -80,6 +80,7 @@ impl Session {
         }
         for leg in [Leg::Client, Leg::Server] {
             if over(self.connection(leg).stalled_since, timeouts.stall) {
+                self.note_ending(Ending::Stalled(leg));
                 self.handle_eof(leg);
                 return self.finish(leg);
             }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::client_tls::Tls;
 use super::phase::Phase;
-use super::{ClientTls, Event, Leg, Output, Session};
+use super::{ClientTls, Ending, Event, Leg, Output, Session};
 use crate::ns;
 use crate::wire::one_line;
 use crate::xml::{Element, XmlError, escape};
@@ -13,6 +13,15 @@ impl Session {
     /// The other side of `leg` has sent its closing tag.
     pub(super) fn handle_close(&mut self, leg: Leg) {
         self.connection_mut(leg).ended = true;
+        let ending = match leg {
+            _ if self.was_refused() => Ending::LoginFailed,
+            Leg::Client if self.is_logged_in() => Ending::LoggedOut,
+            Leg::Client => Ending::Left,
+            Leg::Server => Ending::Closed,
+        };
+        if leg == Leg::Client || self.is_negotiated() {
+            self.note_ending(ending);
+        }
         if leg == Leg::Server && !self.is_negotiated() && self.closing.is_none() {
             return self.fail_server("the server closed the stream before the login");
         }
@@ -35,6 +44,14 @@ impl Session {
         }
         connection.eof = false;
         self.note_end(leg);
+        if leg == Leg::Client || self.is_negotiated() {
+            let said_nothing = self.phase == Phase::AwaitHeader && !self.client.is_amid_frame();
+            self.note_ending(match leg {
+                _ if self.was_refused() => Ending::LoginFailed,
+                Leg::Client if said_nothing => Ending::Nothing,
+                _ => Ending::Broke(leg),
+            });
+        }
         let connection = self.connection_mut(leg);
         let was_closed = std::mem::replace(&mut connection.ended, true);
         if leg == Leg::Server && !was_closed && self.closing.is_none() {
@@ -87,6 +104,9 @@ impl Session {
             .find(|child| child.namespace() == ns::STREAM_ERRORS && child.local() != "text");
         let name = condition.map_or("undefined-condition", |condition| condition.local());
         self.wire.log(Event::StreamError(leg, name.to_owned()));
+        if leg == Leg::Client || self.is_negotiated() {
+            self.note_ending(Ending::StreamError(leg, name.to_owned()));
+        }
         match leg {
             Leg::Client => {
                 self.leave(true);
@@ -130,6 +150,7 @@ impl Session {
         if self.closing.is_some() {
             return self.finish_both();
         }
+        self.note_ending(Ending::Refused(condition));
         self.wire.log(Event::Refused {
             condition,
             reason: reason.to_owned(),
@@ -152,7 +173,10 @@ impl Session {
             return;
         }
         let condition = match self.is_negotiated() {
-            false => "remote-connection-failed",
+            false => {
+                self.note_ending(Ending::NoServer);
+                "remote-connection-failed"
+            }
             true => "reset",
         };
         self.translator.broken();
@@ -186,6 +210,7 @@ impl Session {
 
     /// The program ends: going offline as a client would, and telling the client.
     pub(super) fn handle_shutdown(&mut self) {
+        self.note_ending(Ending::Stopped);
         if self.is_relaying() {
             return self.end_relaying();
         }
@@ -262,6 +287,27 @@ impl Session {
         if let (Some(name), false) = (&self.connection(leg).opened, self.wire.is_closed(leg)) {
             let tag = format!("</{name}>");
             self.wire.close(leg, &tag);
+        }
+    }
+
+    /// Whether the server has refused the login, and no other has succeeded.
+    fn was_refused(&self) -> bool {
+        self.login_failed && !self.authenticated
+    }
+
+    /// Notes what has ended the session. What follows of that is no other end.
+    pub(super) fn note_ending(&mut self, ending: Ending) {
+        self.ending.get_or_insert(ending);
+    }
+
+    /// Says how the session has ended, once it has.
+    pub(super) fn tell_end(&mut self) {
+        if !self.is_closed() {
+            return;
+        }
+        if let Some(by) = self.ending.take() {
+            let after = self.now - self.started;
+            self.wire.log(Event::Ended { after, by });
         }
     }
 

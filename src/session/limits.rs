@@ -1,12 +1,12 @@
 //! What the server sends beyond what is read of a stanza, or held of one: it costs that stanza alone.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::stanzas::stanza_kind;
 use super::{Dropped, Event, HIGH_WATER, Leg, Output, Session};
 use crate::ns;
 use crate::translate::Kind;
+use crate::wire::named;
 use crate::xml::{Element, Limits, Namespaces, Skipper, XmlError, escape, head};
 
 /// What whoever waits for the stanza is told.
@@ -90,7 +90,8 @@ impl Session {
             None => return self.refuse_element(Leg::Server, &stanza),
             Some(Kind::Iq) if self.handle_unread_answer(&stanza, namespaces) => return,
             Some(Kind::Message) if self.translator.is_ours(&stanza, &opaque) => {
-                return self.wire.drop_event(Dropped::Unreadable);
+                let of = Some(named(&stanza));
+                return self.wire.log(Event::Dropped(Dropped::Unreadable, of));
             }
             Some(_) => {}
         }
@@ -130,11 +131,8 @@ impl Session {
             true => Element::of_frame(&head, &namespaces),
             false => None,
         };
-        let name = stanza.as_ref().map_or("?", |stanza| stanza.local());
-        let from = stanza.as_ref().and_then(|stanza| stanza.attribute("from"));
         self.wire.log(Event::CutOff {
-            name: name.to_owned(),
-            from: from.map(Cow::into_owned),
+            stanza: stanza.as_ref().map(named),
         });
         let Some(stanza) = stanza else {
             return;

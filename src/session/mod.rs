@@ -11,6 +11,7 @@
 //! | `postponed.rs` | what the server has said and the client is yet to see |
 //! | `negotiation.rs` | headers, features, STARTTLS, SASL, binding |
 //! | `clock.rs` | deadlines |
+//! | `login_name.rs` | whose login it is, for the log |
 //! | `client_tls.rs` | TLS on the client's leg |
 //! | `reaching.rs` | servers that are none, other servers to be tried |
 //! | `compression.rs` | agreeing with the server to compress |
@@ -28,6 +29,7 @@ mod compression;
 mod connection;
 mod input;
 mod limits;
+mod login_name;
 mod negotiation;
 mod options;
 mod phase;
@@ -42,7 +44,7 @@ use std::time::Duration;
 
 pub use crate::policy::{Chat, Forget, Function, Policy};
 pub use crate::wire::{
-    Dropped, Event, Forgetting, Leg, Level, Output, Reached, Record, Rule, Security, Seed,
+    Dropped, Ending, Event, Forgetting, Leg, Level, Output, Reached, Record, Rule, Security, Seed,
     ServerFacts,
 };
 pub use input::Input;
@@ -93,12 +95,16 @@ pub struct Session {
     begins_compression: bool,
     /// The client has begun to log in, one way or another.
     login_tried: bool,
+    /// The server has refused a login.
+    login_failed: bool,
     /// SASL has succeeded.
     authenticated: bool,
     /// The client's next frame has waited.
     has_waited: bool,
     /// The id of the client's bind request, until it is answered.
     login_id: Option<String>,
+    /// Whom the client logs in as, where it says so in plain sight.
+    login_name: Option<String>,
     now: Duration,
     started: Duration,
     /// Since when the server's leg is not read.
@@ -107,6 +113,8 @@ pub struct Session {
     wake: Option<Duration>,
     /// When a closing session ends even if the other side says nothing.
     closing: Option<Duration>,
+    /// What has ended the session.
+    ending: Option<Ending>,
     /// What the shell was told that is held.
     hold: usize,
     /// Set if the session is recorded.
@@ -141,14 +149,17 @@ impl Session {
             server_at: reaching::ServerAt::default(),
             begins_compression: false,
             login_tried: false,
+            login_failed: false,
             authenticated: false,
             has_waited: false,
             login_id: None,
+            login_name: None,
             now,
             started: now,
             unread_since: None,
             wake: None,
             closing: None,
+            ending: None,
             hold: 0,
             tap: None,
             options,
@@ -191,6 +202,7 @@ impl Session {
         self.note_outgoing();
         self.note_held();
         self.advance_clock(now);
+        self.tell_end();
     }
 
     /// The next thing to do, if there is one.
@@ -440,11 +452,13 @@ impl Session {
         if self.handle_stream_error(leg, element) {
             return;
         }
+        let told = self.wire.told();
         match (leg, self.is_logged_in()) {
             (Leg::Client, false) => self.negotiate_with_client(element),
             (Leg::Server, false) => self.negotiate_with_server(element),
             (Leg::Client, true) => self.handle_client_stanza(element),
             (Leg::Server, true) => self.handle_server_stanza(element),
         }
+        self.wire.name_dropped(told, element);
     }
 }

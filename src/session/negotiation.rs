@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut as _, BytesMut};
 
+use super::login_name::login_name;
 use super::phase::Phase;
 use super::postponed::Postponed;
 use super::{Event, Leg, Output, Policy, Reached, Security, Session};
@@ -298,7 +299,10 @@ impl Session {
         }
         match (self.phase, &*namespace, element.local()) {
             _ if is_starttls => self.handle_starttls(),
-            (Phase::Login, ns::SASL, "auth" | "response" | "abort") => {
+            (Phase::Login, ns::SASL, name @ ("auth" | "response" | "abort")) => {
+                if name == "auth" {
+                    self.login_name = login_name(element, &self.domain);
+                }
                 // SASL takes turns. Holding the client until the server has answered makes sure that
                 // a header sent early meets the framer of the new stream.
                 self.client.held = true;
@@ -359,9 +363,21 @@ impl Session {
                 self.client.framer = Framer::new(self.options.limits);
                 self.server.framer = Framer::new(self.options.limits);
             }
-            "failure" => self.wire.log(Event::LoginFailed),
+            "failure" => self.note_login_failed(element),
             _ => {}
         }
+    }
+
+    /// Clients try one way after the other: one wrong password is one line.
+    fn note_login_failed(&mut self, failure: &Element<'_>) {
+        if std::mem::replace(&mut self.login_failed, true) {
+            return;
+        }
+        let condition = failure.children().find(|child| child.local() != "text");
+        self.wire.log(Event::LoginFailed {
+            whose: self.login_name.take(),
+            condition: condition.map_or("undefined", |it| it.local()).to_owned(),
+        });
     }
 
     /// Registration, or under [`Policy::Off`] a login of before SASL (XEP-0078).

@@ -6,7 +6,7 @@
 //! stands; so a client is told of a shutdown if it is between two stanzas, and else finds its connection closed.
 
 use super::phase::Phase;
-use super::{Event, Leg, Policy, Session};
+use super::{Ending, Event, Leg, Policy, Session};
 
 impl Session {
     /// Whether bytes pass unread.
@@ -47,6 +47,7 @@ impl Session {
         let other = leg.other();
         let was_over = std::mem::replace(&mut self.connection_mut(leg).ended, true);
         if !was_over {
+            self.note_ending(Ending::HungUp(leg));
             self.note_partial(leg);
             self.note_end(leg);
         }

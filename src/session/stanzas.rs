@@ -5,6 +5,7 @@ use bytes::{BufMut as _, BytesMut};
 use super::{Event, Leg, Session};
 use crate::ns;
 use crate::translate::{Kind, Verdict, rules};
+use crate::wire::named;
 use crate::xml::Element;
 
 impl Session {
@@ -62,8 +63,7 @@ impl Session {
             return self.wire.apply(&rules::CSI);
         }
         self.wire.apply(&rules::REFUSED);
-        let name = format!("{} xmlns='{namespace}'", element.local());
-        self.wire.log(Event::ElementRefused(leg, name));
+        self.wire.log(Event::ElementRefused(leg, named(element)));
         if leg == Leg::Server {
             // A server that says more than it was asked for is no reason to lose the session.
             return;

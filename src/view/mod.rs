@@ -6,33 +6,44 @@
 //!
 //! ```text
 //! juliet@localhost/balcony
-//! client → shim             72 B  <presence> show="away"
-//!                                 presence-publish (1, 3): ×7.4
-//!          shim → server   536 B  <iq set> publish presence/balcony <presence> show="away" …
+//!    1.5  client → shim             72 B  <presence> show="away"
+//!                                         presence-publish (1, 3): ×7.4
+//!          shim → server            536 B  <iq set> publish presence/balcony <presence> …
+//!                   2 own requests, 341 B
 //! ```
 //!
 //! | file | holds |
 //! |---|---|
 //! | `mod.rs` | [`View`]: sessions and their sums |
 //! | `options.rs` | how much is shown, and of whom |
+//! | `names.rs` | what can be asked for by name |
 //! | `step.rs` | an input and what followed of it, redacted |
 //! | `short.rs` | a stanza on one line |
+//! | `nature.rs`, `fold.rs` | what pubshim asks for itself, in one line for many |
 //! | `total.rs` | bytes in and out |
-//! | `paint.rs` | lines, plain or for a terminal |
+//! | `paint.rs`, `wrap.rs` | lines, plain or for a terminal |
+//! | `json.rs` | steps for other programs |
 
+mod fold;
+mod json;
+mod names;
+mod nature;
 mod options;
 mod paint;
 mod short;
 mod step;
 mod total;
+mod wrap;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use options::{Form, Only, Options};
 pub use paint::{Screen, wants_colour};
 
 use crate::session::{Level, Output};
+use fold::{Burst, fold};
+use json::Line;
 use paint::{Paint, Whose};
 use step::{Session, Step};
 use total::Total;
@@ -44,11 +55,15 @@ const STEPS_BETWEEN_SUMS: u64 = 100;
 pub struct View {
     options: Options,
     paint: Paint,
-    sessions: HashMap<u64, Session>,
+    sessions: BTreeMap<u64, Session>,
+    /// What is not shown yet of pubshim's own business, by session.
+    bursts: BTreeMap<u64, Burst>,
     /// Of sessions that have ended.
     total: Total,
     /// The time of the last step.
     time: Duration,
+    /// It was said what factors are.
+    is_explained: bool,
 }
 
 impl View {
@@ -57,9 +72,11 @@ impl View {
         Self {
             paint: Paint::new(screen, options.form == Form::Short),
             options,
-            sessions: HashMap::new(),
+            sessions: BTreeMap::new(),
+            bursts: BTreeMap::new(),
             total: Total::default(),
             time: Duration::ZERO,
+            is_explained: false,
         }
     }
 
@@ -79,14 +96,13 @@ impl View {
         let mut step = Step::default();
         for output in outputs {
             if matches!(output, Output::Recorded(record) if record.is_input()) {
-                self.finish_step(number, &step, &mut text);
-                step = Step::default();
+                self.finish_step(number, std::mem::take(&mut step), &mut text);
             }
             let session = self.sessions.entry(number);
-            let session = session.or_insert_with(|| Session::new(number));
+            let session = session.or_insert_with(|| Session::new(number, &self.options));
             session.note(output, &self.options, &mut step);
         }
-        self.finish_step(number, &step, &mut text);
+        self.finish_step(number, step, &mut text);
         text
     }
 
@@ -94,31 +110,60 @@ impl View {
     pub fn end(&mut self, number: u64, lost: u64) -> String {
         let mut text = String::new();
         self.note_lost(number, lost, &mut text);
-        if let Some(session) = self.sessions.remove(&number) {
-            if session.logged_in {
-                self.sum(
-                    &session.who,
-                    &format!("ended: {}", session.total),
-                    &mut text,
-                );
-            }
-            self.total += session.total;
+        self.show_own(number, &mut text);
+        self.bursts.remove(&number);
+        let Some(session) = self.sessions.remove(&number) else {
+            return text;
+        };
+        self.total += session.total;
+        if self.is_json() {
+            Line::new(self.time, number, session.jid(), "ended").write(&mut text);
+        } else if session.logged_in {
+            self.sum(&session.who, "ended: ", session.total, &mut text);
+        }
+        text
+    }
+
+    /// Lines for what waits for more of its kind: nothing has come for a while.
+    pub fn rest(&mut self) -> String {
+        let mut text = String::new();
+        let sessions = self.sessions.iter();
+        // It is not worth a heading.
+        let sessions = sessions.filter(|(_, session)| self.paint.is_below(&session.who));
+        let numbers: Vec<_> = sessions.map(|(number, _)| *number).collect();
+        for number in numbers {
+            self.show_own(number, &mut text);
+        }
+        text
+    }
+
+    /// The heading of what comes next: an act of the scene that a program plays.
+    pub fn act(&mut self, name: &str) -> String {
+        let mut text = self.rest();
+        if !self.is_json() {
+            self.paint.act(self.time, name, &mut text);
         }
         text
     }
 
     /// The last line of all.
     pub fn finish(&mut self) -> String {
+        let mut text = self.rest();
         let mut total = self.total;
         for session in self.sessions.values() {
             total += session.total;
         }
-        let mut text = String::new();
-        self.sum("all sessions", &total.to_string(), &mut text);
+        if !self.is_json() {
+            self.sum("all sessions", "", total, &mut text);
+        }
         text
     }
 
-    fn finish_step(&mut self, number: u64, step: &Step, text: &mut String) {
+    fn is_json(&self) -> bool {
+        self.options.form == Form::Json
+    }
+
+    fn finish_step(&mut self, number: u64, mut step: Step, text: &mut String) {
         let Some(session) = self.sessions.get_mut(&number) else {
             return;
         };
@@ -133,14 +178,51 @@ impl View {
         if session.logged_in {
             session.total += step.total;
         }
-        if !step.is_empty() && step.is_shown(session, &self.options) {
+        if step.is_empty() || !step.is_shown(session, &self.options) {
+            return;
+        }
+        if self.options.form == Form::Json {
+            return step.write(self.time, number, session.jid(), text);
+        }
+        let mut burst = Burst::default();
+        if self.options.folds() {
+            burst = fold(&mut step);
+        }
+        if step.input.is_none() {
+            *self.bursts.entry(number).or_default() += std::mem::take(&mut burst);
+        }
+        if !step.is_empty() {
+            self.show_own(number, text);
+            self.show_step(number, &step, text);
+        }
+        *self.bursts.entry(number).or_default() += burst;
+    }
+
+    fn show_step(&mut self, number: u64, step: &Step, text: &mut String) {
+        let Some(session) = self.sessions.get_mut(&number) else {
+            return;
+        };
+        session.shown += 1;
+        let (who, total) = (session.who.clone(), session.total);
+        let is_sum_due = session.shown.is_multiple_of(STEPS_BETWEEN_SUMS);
+        self.paint.step(Whose::new(self.time, &who), step, text);
+        if !step.rules.is_empty() {
+            self.explain(&who, step.total, text);
+        }
+        if is_sum_due {
+            self.sum(&who, "so far: ", total, text);
+        }
+    }
+
+    /// The line for what was folded of a session. Answers that came alone belong to requests that stand above, and are
+    /// counted with the next ones.
+    fn show_own(&mut self, number: u64, text: &mut String) {
+        if let (Some(session), Some(burst)) =
+            (self.sessions.get(&number), self.bursts.get_mut(&number))
+            && burst.requests > 0
+        {
             let whose = Whose::new(self.time, &session.who);
-            self.paint.step(whose, step, text);
-            session.shown += 1;
-            if session.shown.is_multiple_of(STEPS_BETWEEN_SUMS) {
-                let sum = format!("so far: {}", session.total);
-                self.paint.note(whose, Level::Info, &sum, text);
-            }
+            self.paint.own(whose, &std::mem::take(burst), text);
         }
     }
 
@@ -149,6 +231,11 @@ impl View {
             return;
         }
         let session = self.sessions.get(&number);
+        if self.is_json() {
+            let who = session.and_then(Session::jid);
+            let line = Line::new(self.time, number, who, "lost");
+            return line.count(lost).write(text);
+        }
         let who = session.map_or("a session", |session| &session.who);
         let note =
             format!("{lost} steps are not shown: they came faster than they could be written");
@@ -156,8 +243,26 @@ impl View {
         self.paint.note(whose, Level::Warn, &note, text);
     }
 
-    fn sum(&mut self, who: &str, sum: &str, text: &mut String) {
+    fn sum(&mut self, who: &str, head: &str, total: Total, text: &mut String) {
         let whose = Whose::new(self.time, who);
-        self.paint.note(whose, Level::Info, sum, text);
+        self.paint
+            .note(whose, Level::Info, &format!("{head}{total}"), text);
+        self.explain(who, total, text);
+    }
+
+    /// Says once what a factor is, below the first one.
+    fn explain(&mut self, who: &str, total: Total, text: &mut String) {
+        let Some(factor) = total.factor().filter(|_| !self.is_explained) else {
+            return;
+        };
+        self.is_explained = true;
+        let whose = Whose::new(self.time, who);
+        let factor = factor.to_string();
+        let times = factor.trim_start_matches('×');
+        let note = format!(
+            "{factor}: {times} times as many bytes passed on the server's side as on the client's, the price of \
+             elegance: what publish-subscribe costs"
+        );
+        self.paint.note(whose, Level::Debug, &note, text);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
+use super::names;
 use crate::jid;
+use crate::nearest::nearest;
 
 /// How much is shown of a stanza.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -15,6 +17,8 @@ pub enum Form {
     Short,
     /// All of its XML, on one line.
     Full,
+    /// The steps of a recording, for other programs: a JSON object each.
+    Json,
 }
 
 /// What is shown of sessions.
@@ -24,6 +28,8 @@ pub struct Options {
     pub form: Form,
     /// With what people wrote. Passwords and tokens are never shown.
     pub bodies: bool,
+    /// With each request of pubshim's own, and its answer.
+    pub own: bool,
     /// Only stanzas these name; empty: all.
     pub only: Vec<Only>,
 }
@@ -62,9 +68,7 @@ impl Only {
     /// Whether `text`, the name of a function or an address, is what is looked for.
     fn is(&self, text: &str) -> bool {
         match self {
-            Self::Function(word) => text
-                .strip_prefix(word.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
+            Self::Function(word) => begins_with(text, word),
             Self::Address(address) if address.contains('/') => address == text,
             Self::Address(address) => jid::prepared(address) == jid::prepared(jid::bare(text)),
             Self::Domain(domain) => domain.eq_ignore_ascii_case(jid::domain(text)),
@@ -72,28 +76,43 @@ impl Only {
     }
 }
 
+/// Whether a name is `words`, or has them first.
+fn begins_with(name: &str, words: &str) -> bool {
+    let rest = name.strip_prefix(words);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
 impl FromStr for Only {
-    type Err = &'static str;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-#:".contains(c);
         match text.split_once('@') {
             Some(("", domain)) if jid::is_domain(domain) => Ok(Self::Domain(domain.to_owned())),
             Some((_, rest)) if jid::is_domain(jid::bare(rest)) => {
                 Ok(Self::Address(text.to_owned()))
             }
-            None if !text.is_empty() && text.chars().all(is_word) => {
+            None if !text.is_empty() && names::known().any(|name| begins_with(name, text)) => {
                 Ok(Self::Function(text.to_owned()))
             }
-            _ => Err(
-                "expected a function such as presence, an address such as romeo@example.org, or @example.org",
-            ),
+            _ => Err(refused(text)),
         }
     }
 }
 
+/// What is wrong with what is neither.
+fn refused(text: &str) -> String {
+    let near = match text.contains('@') {
+        true => None,
+        false => nearest(text, names::known()),
+    };
+    match near {
+        Some(near) => format!("there is no such function: is {near} meant?"),
+        None => "expected a function such as presence, an address such as romeo@example.org, or @example.org".to_owned(),
+    }
+}
+
 impl TryFrom<String> for Only {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
@@ -119,7 +138,7 @@ mod tests {
         let publish = ["presence", "presence-publish"];
         assert!(shows("presence", &publish, &[]));
         assert!(shows("roster,presence-publish", &publish, &[]));
-        assert!(!shows("pres", &publish, &[]));
+        assert!(!shows("room", &publish, &[]));
         assert!(!shows("presence-publish", &["presence"], &[]));
         assert!(shows("romeo@a.b", &[], &["x@y", "Romeo@a.b/c"]));
         assert!(!shows("romeo@a.b/d", &[], &["romeo@a.b/c"]));
@@ -135,8 +154,26 @@ mod tests {
 
     #[test]
     fn what_is_neither() {
-        for text in ["", "a b", "@", "a@", "a@b c", "Presence", "a.b"] {
+        for text in ["", "a b", "@", "a@", "a@b c", "a.b", "-", "pres"] {
             assert!(text.parse::<Only>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_misspelt_has_something_near() {
+        for (text, near) in [
+            ("presense", "presence"),
+            ("Presence", "presence"),
+            ("presence-publsh", "presence-publish"),
+            ("mesage", "message"),
+            ("rosters", "roster"),
+            ("disco", "disco#info"),
+        ] {
+            let told = text.parse::<Only>().expect_err(text);
+            assert!(
+                told.contains(&format!("is {near} meant?")),
+                "{text}: {told}"
+            );
         }
     }
 }

@@ -5,18 +5,24 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
+use super::fold::Burst;
 use super::step::{Frame, Step, Way};
 use super::total::Size;
+use super::wrap::wrap;
 use crate::session::{Leg, Level, Rule};
 
+/// Where lines begin on a terminal, behind the time.
+const TIME: usize = 8;
 /// Where the text of a stanza begins on a terminal.
-const INDENT: usize = 34;
-/// So much of a text is enough to leave the rest of the line to the rules.
-const ENOUGH: usize = 30;
-/// So much of a text is shown on the narrowest terminal.
-const LEAST: usize = 20;
+const INDENT: usize = TIME + 32;
+/// Where its other lines begin where there is not [`ENOUGH`] beside it.
+const HANGING: usize = TIME + 2;
+/// So many columns are enough for a text.
+const ENOUGH: usize = 36;
+/// So few columns are not begun in.
+const LEAST: usize = 12;
 
 const CLASSIC: Style = AnsiColor::Cyan.on_default();
 const PUBSUB: Style = AnsiColor::Yellow.on_default();
@@ -25,6 +31,7 @@ const RULE: Style = AnsiColor::Green.on_default();
 const NOTE: Style = Style::new().dimmed();
 const WARNING: Style = AnsiColor::Red.on_default();
 const WHO: Style = Style::new().bold();
+const ACT: Style = AnsiColor::Magenta.on_default().bold();
 
 /// The terminal that is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +51,12 @@ pub fn wants_colour(stream: &impl IsTerminal) -> bool {
 pub(super) struct Paint {
     /// `None`: not a terminal; each line stands for itself, without colour.
     pub(super) screen: Option<Screen>,
-    /// Long lines are cut on a terminal.
-    pub(super) cut: bool,
+    /// Long lines are wrapped on a terminal.
+    wraps: bool,
     /// Whose lines were written last.
     last: String,
+    /// The time that stands above on a terminal.
+    time: String,
 }
 
 /// When and whose.
@@ -64,12 +73,18 @@ impl<'a> Whose<'a> {
 }
 
 impl Paint {
-    pub(super) fn new(screen: Option<Screen>, cut: bool) -> Self {
+    pub(super) fn new(screen: Option<Screen>, wraps: bool) -> Self {
         Self {
             screen,
-            cut,
+            wraps,
             last: String::new(),
+            time: String::new(),
         }
+    }
+
+    /// Whether a line of this session needs no heading.
+    pub(super) fn is_below(&self, who: &str) -> bool {
+        self.screen.is_none() || self.last == who
     }
 
     /// What came, which rules apply, what is worth knowing, what went.
@@ -100,75 +115,122 @@ impl Paint {
             out.push('\n');
             return;
         };
-        self.heading(screen, whose, out);
+        self.head(screen, whose, out);
         let style = match frame.way {
             Way::From(Leg::Client) | Way::To(Leg::Client) => CLASSIC,
             Way::From(Leg::Server) | Way::To(Leg::Server) => PUBSUB,
             Way::Through(_) => PASSED,
         };
-        let beside = if aside.is_empty() {
-            0
-        } else {
-            aside.width() + 2
-        };
-        let is_beside = INDENT + beside + frame.text.width() <= screen.width
-            || self.cut && INDENT + beside + ENOUGH <= screen.width;
-        let indent = if is_beside { INDENT + beside } else { INDENT };
-        let text = self.fit(screen, &frame.text, indent);
-        paint(screen, style, &format!("{way:22}  {size:>8}  {text}"), out);
+        let head = format!("{way:22} {size:>7}  ");
+        self.text(screen, style, &head, &frame.text, INDENT, out);
         if !aside.is_empty() {
-            match is_beside {
-                true => out.push_str("  "),
-                false => out.extend(["\n", &" ".repeat(INDENT)]),
+            let together = INDENT + frame.text.width() + 2 + aside.width();
+            if together <= screen.width {
+                out.push_str("  ");
+                paint(screen, RULE, aside, out);
+            } else {
+                out.push('\n');
+                let indent = self.indent(screen, INDENT);
+                out.push_str(&" ".repeat(indent));
+                self.text(screen, RULE, "", aside, indent, out);
             }
-            paint(screen, RULE, &self.fit(screen, aside, INDENT), out);
         }
         out.push('\n');
     }
 
     /// A line that is no frame.
     pub(super) fn note(&mut self, whose: Whose<'_>, level: Level, note: &str, out: &mut String) {
-        let Some(screen) = self.screen else {
-            plain_head(whose, out);
-            let _ = writeln!(out, "* {note}");
-            return;
-        };
-        self.heading(screen, whose, out);
-        let note = self.fit(screen, note, 2);
         let style = match level {
             Level::Warn => WARNING,
             Level::Info => WHO,
             Level::Debug | Level::Trace => NOTE,
         };
-        paint(screen, style, &format!("* {note}"), out);
+        self.line(whose, style, "* ", note, out);
+    }
+
+    /// What was folded.
+    pub(super) fn own(&mut self, whose: Whose<'_>, burst: &Burst, out: &mut String) {
+        self.line(whose, NOTE, &" ".repeat(9), &burst.to_string(), out);
+    }
+
+    fn line(&mut self, whose: Whose<'_>, style: Style, head: &str, text: &str, out: &mut String) {
+        match self.screen {
+            None => {
+                plain_head(whose, out);
+                let _ = write!(out, "{head}{text}");
+            }
+            Some(screen) => {
+                self.head(screen, whose, out);
+                self.text(screen, style, head, text, TIME + head.len(), out);
+            }
+        }
         out.push('\n');
     }
 
-    /// On a terminal, lines of one session stand below its name.
-    fn heading(&mut self, screen: Screen, whose: Whose<'_>, out: &mut String) {
-        if self.last == whose.who {
-            return;
-        }
-        if !self.last.is_empty() {
+    /// What the lines below are about.
+    pub(super) fn act(&mut self, time: Duration, name: &str, out: &mut String) {
+        let Some(screen) = self.screen else {
+            return self.note(Whose::new(time, "the scene"), Level::Info, name, out);
+        };
+        self.last.clear();
+        out.push('\n');
+        self.text(screen, ACT, "", &format!("── {name}"), 0, out);
+        out.push('\n');
+    }
+
+    /// The time, if it is another than above. On a terminal, lines of one session stand below its name.
+    fn head(&mut self, screen: Screen, whose: Whose<'_>, out: &mut String) {
+        if self.last != whose.who {
+            if !self.last.is_empty() {
+                out.push('\n');
+            }
+            whose.who.clone_into(&mut self.last);
+            self.time.clear();
+            self.text(screen, WHO, "", whose.who, 0, out);
             out.push('\n');
         }
-        whose.who.clone_into(&mut self.last);
-        paint(screen, WHO, whose.who, out);
-        out.push('\n');
+        let time = format!("{:.1}", whose.time.as_secs_f64());
+        let shown = if time == self.time { "" } else { &time };
+        paint(screen, NOTE, &format!("{shown:>6}  "), out);
+        self.time = time;
     }
 
-    /// As much of `text` as fits behind `indent` columns.
-    fn fit(&self, screen: Screen, text: &str, indent: usize) -> String {
-        let room = screen.width.saturating_sub(indent).max(LEAST);
-        if !self.cut || text.width() <= room {
-            return text.to_owned();
-        }
-        let mut used = 1;
-        let fits = |c: &char| {
-            used += c.width().unwrap_or(0);
-            used <= room
+    /// A text behind its `head`, in as many lines as it needs; those below the first are indented.
+    fn text(
+        &self,
+        screen: Screen,
+        style: Style,
+        head: &str,
+        text: &str,
+        indent: usize,
+        out: &mut String,
+    ) {
+        let below = self.indent(screen, indent);
+        // Where hardly anything fits, all of it stands below.
+        let room = screen.width.saturating_sub(indent);
+        let room = if room < LEAST { 0 } else { room };
+        let lines = match self.wraps {
+            true => wrap(text, room, screen.width.saturating_sub(below).max(LEAST)),
+            false => vec![text.to_owned()],
         };
-        text.chars().take_while(fits).chain(['…']).collect()
+        for (at, line) in lines.iter().enumerate() {
+            match at {
+                0 => paint(screen, style, &format!("{head}{line}"), out),
+                _ => {
+                    out.push('\n');
+                    out.push_str(&" ".repeat(below));
+                    paint(screen, style, line, out);
+                }
+            }
+        }
+    }
+
+    /// Where a text goes on that begins at `indent`.
+    fn indent(&self, screen: Screen, indent: usize) -> usize {
+        match indent + ENOUGH <= screen.width {
+            true => indent,
+            false => indent.min(HANGING),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What matters of a stanza, on one line.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::jid;
@@ -9,7 +10,9 @@ use crate::xml::Element;
 /// A stanza gets no longer than about this, in bytes; a value no longer than [`MOST_OF_VALUE`].
 const MOST: usize = 400;
 /// So many characters are shown of a value.
-const MOST_OF_VALUE: usize = 80;
+const MOST_OF_VALUE: usize = 160;
+/// An id that is as long as this is not told apart by all of it.
+const LONG: usize = 24;
 /// Nothing deeper is looked at.
 const DEPTH: usize = 32;
 
@@ -104,11 +107,20 @@ impl Short<'_> {
             self.text.push(' ');
             self.quoted(text.trim());
         }
+        let mut features = 0;
         for child in element.children() {
             if self.is_full() {
                 return;
             }
-            self.child(&child);
+            match (&*child.namespace(), child.local()) {
+                (ns::DISCO_INFO, "feature") => features += 1,
+                // Whom to answer is told by who has published it.
+                (ns::ADDRESS, "addresses") => {}
+                _ => self.child(&child),
+            }
+        }
+        if features > 0 {
+            let _ = write!(self.text, " {features} features");
         }
     }
 
@@ -146,7 +158,7 @@ impl Short<'_> {
         self.text.push_str(action.local());
         if let Some(node) = action.attribute("node") {
             self.text.push(' ');
-            self.value(&node);
+            self.token(&node);
         }
         self.attributes(action, &["node"]);
         let mut separator = "/";
@@ -158,11 +170,22 @@ impl Short<'_> {
                 self.child(&child);
             } else {
                 self.text.push_str(separator);
-                self.value(&child.attribute("id").unwrap_or_default());
-                self.attributes(&child, &["id"]);
+                self.token(&child.attribute("id").unwrap_or_default());
+                self.attributes(&child, &["id", self.told_by(&child)]);
                 self.inside(&child);
             }
             separator = " /";
+        }
+    }
+
+    /// The attribute of an item that its stanza or the session says, too.
+    fn told_by(&self, item: &Element<'_>) -> &'static str {
+        let publisher = item.attribute("publisher");
+        let stanza = item.children().next();
+        let from = stanza.and_then(|it| it.attribute("from").map(Cow::into_owned));
+        match publisher.is_some_and(|it| *it == *self.own || from.is_some_and(|from| *it == from)) {
+            true => "publisher",
+            false => "",
         }
     }
 
@@ -248,7 +271,20 @@ impl Short<'_> {
 
     fn attribute(&mut self, name: &str, value: &str) {
         let _ = write!(self.text, " {name}=");
-        self.value(value);
+        self.token(value);
+    }
+
+    /// A value, or the ends of one that is long and chosen at random.
+    fn token(&mut self, value: &str) {
+        let is_random = |c: char| c.is_ascii_alphanumeric() || "-_#".contains(c);
+        let has_digit = || value.contains(|c: char| c.is_ascii_digit());
+        let is_long = value.len() >= LONG && value.chars().all(is_random) && has_digit();
+        match is_long.then(|| (value.get(..4), value.get(value.len() - 6..))) {
+            Some((Some(start), Some(end))) => {
+                let _ = write!(self.text, "{start}…{end}");
+            }
+            _ => self.value(value),
+        }
     }
 
     fn quoted(&mut self, text: &str) {
@@ -325,6 +361,26 @@ mod tests {
                 "<message><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='n'><item id='1'/><item id='2'/>\
                  <retract id='3'/></items></event></message>",
                 "<message> event items n/1 /2 retract id=3",
+            ),
+            // Who has published it says the stanza, too, and an id is known by its ends.
+            (
+                "<message><event xmlns='http://jabber.org/protocol/pubsub#event'>\
+                 <items node='ps-01234567-0123456789abcdef0123456789abcdef'><item id='1' publisher='a@b/c'>\
+                 <presence xmlns='jabber:client' from='a@b/c'/></item></items></event>\
+                 <addresses xmlns='http://jabber.org/protocol/address'><address type='replyto' jid='a@b/c'/></addresses>\
+                 </message>",
+                "<message> event items ps-0…abcdef/1 <presence> from=a@b/c",
+            ),
+            (
+                "<message><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='n'>\
+                 <item id='1' publisher='d@b/c'><presence xmlns='jabber:client' from='a@b/c'/></item></items></event>\
+                 </message>",
+                "<message> event items n/1 publisher=d@b/c <presence> from=a@b/c",
+            ),
+            (
+                "<iq type='result'><query xmlns='http://jabber.org/protocol/disco#info'><feature var='a'/><feature var='b'/>\
+                 </query></iq>",
+                "<iq result> disco#info { 2 features }",
             ),
         ] {
             assert_eq!(shown(xml), expected);

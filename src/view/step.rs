@@ -1,12 +1,15 @@
 //! What a session did with one input.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
+use super::json;
+use super::nature::Nature;
 use super::options::{Form, Options};
 use super::short::{name, short};
 use super::total::Total;
 use crate::fixture::{Cutter, HEADER, Keep, redact};
-use crate::session::{Event, Leg, Level, Output, Record, Rule};
+use crate::session::{Dropped, Event, Leg, Level, Output, Record, Rule};
 use crate::xml::{Element, Namespaces, is_unsafe};
 
 /// So many children of a stanza are looked at by filters.
@@ -24,6 +27,8 @@ pub(super) struct Session {
     /// Steps shown.
     pub(super) shown: u64,
     sent: [Cutter; 2],
+    /// Its steps for other programs, if they are wanted.
+    json: Option<json::Writer>,
 }
 
 /// An input and what followed of it.
@@ -35,6 +40,8 @@ pub(super) struct Step {
     pub(super) rules: Vec<&'static Rule>,
     pub(super) notes: Vec<(Level, String)>,
     pub(super) total: Total,
+    /// It as a recording has it, for [`Form::Json`].
+    entries: Vec<json::Entry>,
 }
 
 /// A frame that came or went.
@@ -43,6 +50,7 @@ pub(super) struct Frame {
     pub(super) bytes: usize,
     /// As it is shown, on one line.
     pub(super) text: String,
+    pub(super) nature: Nature,
     /// What it is and what is in it, for filters.
     functions: Vec<String>,
     /// Whom it names.
@@ -62,7 +70,7 @@ pub(super) enum Way {
 }
 
 impl Session {
-    pub(super) fn new(number: u64) -> Self {
+    pub(super) fn new(number: u64, options: &Options) -> Self {
         Self {
             who: format!("session {number}"),
             jid: String::new(),
@@ -70,11 +78,20 @@ impl Session {
             total: Total::default(),
             shown: 0,
             sent: [Cutter::new(HEADER), Cutter::new(HEADER)],
+            json: (options.form == Form::Json).then(|| json::Writer::new(options.bodies)),
         }
+    }
+
+    /// The client's full JID, once it is known.
+    pub(super) fn jid(&self) -> Option<&str> {
+        Some(&*self.jid).filter(|jid| !jid.is_empty())
     }
 
     /// Adds an output to the step it belongs to.
     pub(super) fn note(&mut self, output: &Output, options: &Options, step: &mut Step) {
+        if let Some(json) = &mut self.json {
+            json.note(output, &mut step.entries);
+        }
         match output {
             Output::Recorded(Record::From(leg, bytes, namespaces)) => {
                 step.total.receive(*leg, bytes.len());
@@ -108,7 +125,11 @@ impl Session {
                 }
                 self.logged_in |= matches!(event, Event::Relaying(_));
                 let text = one_line(&event.to_string()).into_owned();
-                step.notes.push((event.level(), text));
+                let level = match event {
+                    Event::Dropped(reason, _) if is_usual(*reason) => Level::Trace,
+                    event => event.level(),
+                };
+                step.notes.push((level, text));
             }
             _ => {}
         }
@@ -150,6 +171,7 @@ impl Session {
             way,
             bytes: bytes.len(),
             text: String::new(),
+            nature: Nature::default(),
             functions: Vec::new(),
             addresses: Vec::new(),
             raw: bytes.to_vec(),
@@ -175,6 +197,7 @@ impl Session {
         frame: &mut Frame,
     ) {
         look(element, frame);
+        frame.nature = Nature::of(element);
         let redacted = redact(element, Keep::bodies(options.bodies));
         let text = match Element::of_frame(redacted.as_bytes(), namespaces) {
             Some(redacted) if options.form == Form::Short => short(&redacted, &self.jid),
@@ -182,6 +205,14 @@ impl Session {
         };
         frame.text = one_line(&text).into_owned();
     }
+}
+
+/// Whether events are dropped for this reason all the time, and nobody misses them.
+fn is_usual(reason: Dropped) -> bool {
+    matches!(
+        reason,
+        Dropped::Seen | Dropped::Delayed | Dropped::Retracted | Dropped::Unavailable
+    )
 }
 
 /// Notes what filters ask for: of the stanza, of what is in it, and of a stanza in an event.
@@ -203,6 +234,17 @@ impl Step {
             && self.sent.is_empty()
             && self.rules.is_empty()
             && self.notes.is_empty()
+            && self.entries.is_empty()
+    }
+
+    /// Writes it as JSON; the rules stand with what came.
+    pub(super) fn write(&self, time: Duration, number: u64, who: Option<&str>, out: &mut String) {
+        let mut rules: Vec<_> = self.rules.iter().map(|rule| rule.name).collect();
+        for entry in &self.entries {
+            let line = json::Line::new(time, number, who, "").of(entry);
+            line.rules(&rules).write(out);
+            rules.clear();
+        }
     }
 
     /// Whether there is anything to show that `options` ask for.

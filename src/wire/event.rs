@@ -1,7 +1,9 @@
 //! What a session says of itself: lines for the log.
 
 use std::fmt;
+use std::time::Duration;
 
+use super::ending::{Ending, in_words};
 use super::leg::Leg;
 use super::rule::Rule;
 use crate::xml::{XmlError, is_unsafe};
@@ -28,7 +30,12 @@ pub enum Event {
     /// A client has logged in to this domain, and from here on everything passes unread.
     Relaying(String),
     /// The server's answer to a login was no.
-    LoginFailed,
+    LoginFailed {
+        /// Of whom, if the client has said that in plain sight.
+        whose: Option<String>,
+        /// The condition, as SASL calls it.
+        condition: String,
+    },
     /// The client has left without trying any of the ways to log in.
     LeftBeforeLogin {
         /// It had TLS.
@@ -62,13 +69,20 @@ pub enum Event {
     },
     /// A stanza of the server's was larger than may be held. It was answered in its place.
     CutOff {
-        /// What it was: `message`, `presence`, `iq`.
-        name: String,
-        /// Whom it was from, if that was not the server itself.
-        from: Option<String>,
+        /// Its start tag, if that could be read.
+        stanza: Option<String>,
     },
-    /// A top-level element that may not pass.
+    /// A top-level element that may not pass: its start tag.
     ElementRefused(Leg, String),
+    /// A stanza was answered with an error, which its sender believes to be the addressee's.
+    StanzaRefused {
+        /// Whose it was.
+        from: Leg,
+        /// Its start tag.
+        stanza: String,
+        /// The condition of the error.
+        condition: String,
+    },
     /// The access model of our node for a function is verified.
     NodeReady {
         /// The node.
@@ -145,8 +159,16 @@ pub enum Event {
     Forgetting(Forgetting),
     /// A rule was applied to the stanza in work.
     Applied(&'static Rule),
-    /// Something that came in by pubsub was not shown to the client, for this reason.
-    Dropped(Dropped),
+    /// Something that came in by pubsub was not shown to the client, for this reason; the start tag of what it came
+    /// in, if that is at hand.
+    Dropped(Dropped, Option<String>),
+    /// The session is over.
+    Ended {
+        /// Since the client connected.
+        after: Duration,
+        /// What ended it.
+        by: Ending,
+    },
 }
 
 /// A step of removing what pubshim has left on the account.
@@ -269,6 +291,25 @@ impl Dropped {
             Self::Unreadable => "unreadable",
         }
     }
+
+    /// The reason as a sentence.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::ForeignFrom => "its sender is not who the account or service it came from says",
+            Self::WrongType => "its payload is of a type that does not travel so",
+            Self::WrongPayload => "its payload is missing, or not what the node is for",
+            Self::NotSubscribed => {
+                "the roster does not say that the account is subscribed to its sender"
+            }
+            Self::Seen => "the client was shown this already",
+            Self::Delayed => "a server had stored it: it says what was, not what is",
+            Self::Retracted => "it says that items went away, which shows nothing new",
+            Self::Overflow => "more than can be held waits already",
+            Self::Gone => "the resource it tells of is not there any more",
+            Self::Unavailable => "the client has not said that it is available",
+            Self::Unreadable => "it is too deep or has too many parts to be read",
+        }
+    }
 }
 
 impl Dropped {
@@ -298,7 +339,6 @@ impl Event {
                 ..
             } => Level::Info,
             Self::Refused { .. }
-            | Self::BadXml(..)
             | Self::CutOff { .. }
             | Self::StreamError(Leg::Server, _)
             | Self::NodeReplaced { .. }
@@ -308,10 +348,17 @@ impl Event {
             | Self::NotKnown { .. }
             | Self::ApprovalFailed { .. }
             | Self::NotRecorded { .. }
-            | Self::LoginFailed
+            | Self::LoginFailed { .. }
             | Self::ClientNotSecured(_)
             | Self::LeftBeforeLogin { .. } => Level::Warn,
-            Self::LoggedIn(_) | Self::Relaying(_) | Self::RoomRefused { .. } => Level::Info,
+            Self::Ended {
+                by: Ending::Nothing,
+                ..
+            } => Level::Debug,
+            Self::LoggedIn(_)
+            | Self::Relaying(_)
+            | Self::RoomRefused { .. }
+            | Self::Ended { .. } => Level::Info,
             Self::Applied(_) => Level::Trace,
             _ => Level::Debug,
         }
@@ -327,8 +374,16 @@ impl fmt::Display for Event {
                 "logged in at {}; everything passes unchanged",
                 shown(domain)
             ),
-            Self::LoginFailed => {
-                f.write_str("the server refused the login: check name and password in the client")
+            Self::LoginFailed { whose, condition } => {
+                f.write_str("the server refused the login")?;
+                if let Some(whose) = whose {
+                    write!(f, " of {}", shown(whose))?;
+                }
+                write!(f, " ({})", shown(condition))?;
+                match &**condition {
+                    "not-authorized" => f.write_str(": check name and password in the client"),
+                    _ => Ok(()),
+                }
             }
             Self::LeftBeforeLogin { secured: false } => f.write_str(
                 "the client left without trying to log in: it may insist on encryption; set it to connect to pubshim \
@@ -361,17 +416,27 @@ impl fmt::Display for Event {
                 "compressed: {} bytes to the server went as {}, {} from it came as {}",
                 sent[0], sent[1], received[0], received[1]
             ),
-            Self::CutOff { name, from } => {
-                write!(f, "<{}/> from ", shown(name))?;
-                write!(f, "{} ", from.as_deref().map_or("the server".into(), shown))?;
-                f.write_str(
-                    "was larger than may be held (--max-server-stanza, --max-held) and is lost: \
-                     whoever waits for it was sent an error",
+            Self::CutOff { stanza } => {
+                let stanza = stanza.as_deref().map_or("a stanza".into(), shown);
+                write!(
+                    f,
+                    "the server's {stanza} was larger than may be held (--max-server-stanza, --max-held) and is \
+                     lost: whoever waits for it was sent an error"
                 )
             }
-            Self::ElementRefused(leg, name) => {
-                write!(f, "did not pass <{}/> from the {leg}", shown(name))
+            Self::ElementRefused(leg, element) => {
+                write!(f, "did not pass the {leg}'s {}", shown(element))
             }
+            Self::StanzaRefused {
+                from,
+                stanza,
+                condition,
+            } => write!(
+                f,
+                "answered the {from}'s {} with an error: {}",
+                shown(stanza),
+                shown(condition)
+            ),
             Self::NodeReady { node, access } => {
                 write!(f, "node '{node}' is ours, access model {}", shown(access))
             }
@@ -433,10 +498,17 @@ impl fmt::Display for Event {
             }
             Self::Forgetting(step) => write!(f, "{step}"),
             Self::Applied(rule) => write!(f, "{}: {}", rule.name, rule.text),
-            Self::Dropped(Dropped::Seen) => {
-                f.write_str("dropped an event: the client was shown this already")
+            Self::Dropped(dropped, of) => {
+                let of = of.as_deref().map_or("an event".into(), shown);
+                let reason = match dropped {
+                    Dropped::Seen => "the client was shown this already",
+                    dropped => dropped.reason(),
+                };
+                write!(f, "dropped {of}: {reason}")
             }
-            Self::Dropped(dropped) => write!(f, "dropped an event: {}", dropped.reason()),
+            Self::Ended { after, by } => {
+                write!(f, "ended after {}: {}", in_words(*after), shown(&by.to_string()))
+            }
         }
     }
 }

@@ -10,10 +10,14 @@
 //! | `output.rs` | what comes out of a session, besides bytes |
 //! | `leg.rs` | the two connections |
 //! | `event.rs` | what it says of itself, for the log |
+//! | `ending.rs` | how it ended |
+//! | `named.rs` | which stanza a line of the log is about |
 //! | `rule.rs` | what a rule of the translation says of itself |
 
+mod ending;
 mod event;
 mod leg;
+mod named;
 mod output;
 mod pacing;
 mod refuse;
@@ -27,10 +31,13 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+pub use ending::Ending;
 pub(crate) use event::one_line;
 pub use event::{Dropped, Event, Forgetting, Level};
 pub use leg::Leg;
+pub(crate) use named::named;
 pub use output::{Output, Reached, Record, Security, ServerFacts};
+pub(crate) use refuse::is_chat_state;
 pub(crate) use reply::{Refused, Reply, error_condition, error_type, is_gone};
 pub use requests::Seed;
 pub use rule::Rule;
@@ -354,7 +361,7 @@ impl<P> Wire<P> {
 
     /// Notes that something from pubsub is not shown to the client.
     pub(crate) fn drop_event(&mut self, reason: Dropped) {
-        self.log(Event::Dropped(reason));
+        self.log(Event::Dropped(reason, None));
     }
 
     /// Notes what is true of the server for other sessions, too.

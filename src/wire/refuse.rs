@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
-use super::{Dropped, Leg, Wire, error_type};
+use super::named::{named, named_by};
+use super::{Dropped, Event, Leg, Wire, error_type};
 use crate::ns;
 use crate::xml::{Element, escape};
 
@@ -14,11 +15,16 @@ const MOST_ANSWERS: usize = 64;
 const MOST_ANSWER: usize = 4096;
 
 impl<P> Wire<P> {
-    /// Answers a stanza of the client's with an error (RFC 6120 §8.3): it was not sent.
+    /// Answers a stanza of the client's with an error (RFC 6120 §8.3): it was not sent. A chat state alone is not
+    /// answered: its user has written nothing that could be missed.
     pub(crate) fn refuse(&mut self, stanza: &Element<'_>, kind: &str, condition: &str) {
+        if is_chat_state(stanza) {
+            return;
+        }
         let [from, id] = ["to", "id"].map(|name| stanza.attribute(name));
         let attributes = [("from", from.as_deref()), ("id", id.as_deref())];
-        self.show_error(stanza.local(), &attributes, kind, condition);
+        self.note_refused(Leg::Client, named(stanza), condition);
+        self.write_error(stanza.local(), &attributes, "", kind, condition, None);
     }
 
     /// Shows the client an error: a stanza called `name` with those of the attributes that are there.
@@ -34,6 +40,34 @@ impl<P> Wire<P> {
 
     /// The same with `echo`, a part of what was refused, and a text for people (RFC 6120 §8.3.1, §8.3.3).
     pub(crate) fn show_error_with(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, Option<&str>)],
+        echo: &str,
+        kind: &str,
+        condition: &str,
+        text: Option<&str>,
+    ) {
+        // As the client sent it, an error's sender is whom the stanza was to.
+        let sent = attributes.iter().filter_map(|(name, value)| match *name {
+            "from" => Some(("to", *value)),
+            "to" => None,
+            name => Some((name, *value)),
+        });
+        let stanza = named_by(name, &sent.collect::<Vec<_>>());
+        self.note_refused(Leg::Client, stanza, condition);
+        self.write_error(name, attributes, echo, kind, condition, text);
+    }
+
+    fn note_refused(&mut self, from: Leg, stanza: String, condition: &str) {
+        self.log(Event::StanzaRefused {
+            from,
+            stanza,
+            condition: condition.to_owned(),
+        });
+    }
+
+    fn write_error(
         &mut self,
         name: &str,
         attributes: &[(&str, Option<&str>)],
@@ -104,6 +138,7 @@ impl<P> Wire<P> {
 
     /// Answers an IQ of somebody else's with an error.
     pub(crate) fn answer_error(&mut self, iq: &Element<'_>, condition: &str) {
+        self.note_refused(Leg::Server, named(iq), condition);
         let error = format!(
             "<error type='cancel'><{condition} xmlns='{}'/></error>",
             ns::STANZA_ERRORS
@@ -130,4 +165,16 @@ impl<P> Wire<P> {
         }
         self.answers.push_back(answer.into());
     }
+}
+
+/// Whether a message says nothing but a chat state (XEP-0085).
+pub(crate) fn is_chat_state(message: &Element<'_>) -> bool {
+    let is_state = |child: &Element<'_>| child.namespace() == ns::CHAT_STATES;
+    let is_beside =
+        |child: &Element<'_>| child.namespace() == ns::HINTS || child.local() == "thread";
+    message.local() == "message"
+        && message.children().any(|child| is_state(&child))
+        && message
+            .children()
+            .all(|child| is_state(&child) || is_beside(&child))
 }

@@ -308,6 +308,11 @@ fn a_state_is_of_now_alone() {
             "<message to='{to}' type='chat'><{what} xmlns='http://jabber.org/protocol/chatstates'/></message>"
         ));
     };
+    // Nobody has written yet: for a state alone no node is made.
+    state(&juliet, ROMEO, "composing");
+    assert_eq!(romeo.messages().len(), 0);
+    juliet.writes(ROMEO, "m1", "x");
+    romeo.messages();
     for what in ["composing", "paused"] {
         state(&juliet, ROMEO, what);
         assert!(romeo.messages()[0].has(what));

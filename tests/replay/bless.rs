@@ -5,7 +5,7 @@ use std::fs;
 use crate::folder::{Folder, GOOD, bad};
 
 #[test]
-fn blessing_makes_it_green_and_touches_nothing_else() {
+fn bless_shows_what_it_changes() {
     let rest = "\nfrom client: <message to='nurse@capulet.lit'/>\nnothing\n";
     let text = bad().replace("id='${id:config}'", "id='other'") + rest;
     let text = text.replace("id='${config}'", "id='1'");
@@ -16,10 +16,25 @@ ok    a.txt  A status leaves
 bless b.txt  A status leaves
 
 b.txt:7: to server: changed
+  - to server: <presence id='p1'><status>Mopping</status><shim xmlns='urn:pubshim:0'/></presence>
+                                         ^^^^^^^
+  + to server: <presence id='p1'><status>Moping</status><shim xmlns='urn:pubshim:0'/></presence>
+                                         ^^^^^^
 b.txt:8: to server: changed
+    to server:
+  - | <iq type='get' id='other'>
+                         ^^^^^
+  + | <iq type='get' id='${id:configure}'>
+                         ^^^^^^^^^^^^^^^
+    |   <pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='presence'/></pubsub>
+    | </iq>
 b.txt:14: to client: added
+  + to client: <iq type='error' id='1'><error type='wait'/></iq>
 b.txt:18: nothing: removed
+  - nothing
 b.txt:18: to server: added
+  + to server: <message to='nurse@capulet.lit'/>
+
 1 passed, 0 failed, 1 blessed
 ";
     replay.assert(0, lines, "");
@@ -93,27 +108,89 @@ after 1s
 #[test]
 fn what_cannot_be_blessed_stays_as_it_is() {
     let unknown = GOOD.replace("${config}", "${other}");
+    let folder = Folder::new(&[("broken.txt", &unknown)]);
+    let replay = folder.replay(&["broken.txt", "--bless", "-qqq"]);
+    let error = "pubshim: error: broken.txt:13: \"${other}\" is used before \"${id:other}\" or \"${is:other}\" stands for anything\n";
+    replay.assert(2, "", error);
+    assert_eq!(folder.read("broken.txt"), unknown);
+}
+
+#[test]
+fn an_answer_follows_what_it_answers() {
+    let start = GOOD.find("to server:\n|").expect("there");
+    let end = GOOD.find("\nfrom server").expect("there");
+    let (before, asked, answer) = (&GOOD[..start], &GOOD[start..end], &GOOD[end + 1..]);
+    // What was asked after a second is now asked at once.
+    let late = format!("{before}\nafter 1s\n{asked}\n{answer}\nclient ends\n");
+    let folder = Folder::new(&[("a.txt", &late)]);
+    let replay = folder.replay(&["a.txt", "--bless", "-q"]);
+    assert_eq!(replay.code, Some(0), "{replay:?}");
+    let told = "\na.txt:1: inputs moved behind what they answer: 1\n";
+    assert!(replay.out.contains(told), "{}", replay.out);
+    let blessed = folder.read("a.txt");
+    let expected = format!("{before}{asked}\n{answer}\nafter 1s\n");
+    assert!(blessed.starts_with(&expected), "{blessed}");
+}
+
+#[test]
+fn an_answer_to_what_is_not_asked_is_left_out() {
     // The step that binds the name is one that is not sent.
     let gone = bad()
         .replace("<iq type='get' id=", "<message id=")
         .replace("</iq>\n\n", "</message>\n\n");
-    let files = [("broken.txt", &*unknown), ("gone.txt", &*gone)];
-    let folder = Folder::new(&files);
-    let replay = folder.replay(&["broken.txt", "gone.txt", "--bless", "-qqq"]);
-    let errors = "\
-pubshim: error: broken.txt:13: \"${other}\" is used before \"${id:other}\" or \"${is:other}\" stands for anything
-pubshim: error: gone.txt:13: \"${config}\" stands for nothing yet: what bound it is no longer sent, so this input must be changed by hand
-";
-    replay.assert(2, "", errors);
-    for (name, text) in files {
-        assert_eq!(folder.read(name), text);
-    }
-    let replay = folder.replay(&["-", "--bless"]);
-    replay.assert(
-        2,
-        "",
-        "pubshim: error: --bless rewrites files, and standard input is none\n",
+    let folder = Folder::new(&[("gone.txt", &gone)]);
+    let replay = folder.replay(&["gone.txt", "--bless", "-q"]);
+    assert_eq!(replay.code, Some(0), "{replay:?}");
+    let told = "gone.txt:1: inputs left out, as what they answer is not sent: 1\n  - from server: <iq type='error' id='${config}'>";
+    assert!(replay.out.contains(told), "{}", replay.out);
+    let blessed = folder.read("gone.txt");
+    assert!(
+        blessed.contains("to server: <presence id='p1'><status>Moping<"),
+        "{blessed}"
     );
+    assert!(!blessed.contains("from server"), "{blessed}");
+    folder
+        .replay(&["gone.txt", "-qq"])
+        .assert(0, "1 passed, 0 failed\n", "");
+}
+
+#[test]
+fn blesses_standard_input() {
+    let folder = Folder::new(&[("a.txt", GOOD)]);
+    let replay = folder.replay_piped(&["-", "--bless", "-q"], &bad());
+    assert_eq!((replay.code, &*replay.out), (Some(0), GOOD));
+    let told = "bless <stdin>  A status leaves\n\n<stdin>:7: to server: changed\n";
+    assert!(replay.err.starts_with(told), "{}", replay.err);
+    assert!(replay.err.ends_with("\n0 passed, 0 failed, 1 blessed\n"));
+    // What is right comes out as it is, and what is no fixture not at all.
+    let replay = folder.replay_piped(&["a.txt", "-", "--bless", "-qqq"], GOOD);
+    replay.assert(0, GOOD, "");
+    let skipped = bad().replace("listing: 3", "skip: later");
+    let replay = folder.replay_piped(&["-", "--bless", "-qqq"], &skipped);
+    replay.assert(0, &skipped, "");
+    let replay = folder.replay_piped(&["-", "--bless", "-qq"], "x\n");
+    assert_eq!((replay.code, &*replay.out), (Some(2), ""));
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let folder = Folder::new(&[("a.txt", GOOD), ("b.txt", &bad())]);
+    let replay = folder.replay(&["a.txt", "b.txt", "--bless", "--dry-run", "-q"]);
+    assert_eq!((replay.code, &*replay.err), (Some(1), ""));
+    let told = "bless b.txt  A status leaves\n\nb.txt:7: to server: changed\n  - to server: ";
+    assert!(replay.out.starts_with(told), "{}", replay.out);
+    assert!(replay.out.ends_with("\n1 passed, 0 failed, 1 to bless\n"));
+    assert_eq!(folder.read("b.txt"), bad());
+    let all_right = "1 passed, 0 failed\n";
+    folder
+        .replay(&["a.txt", "--bless", "--dry-run", "-q"])
+        .assert(0, all_right, "");
+    // Nothing of it goes where --bless would write.
+    let replay = folder.replay_piped(&["-", "--bless", "--dry-run", "-qq"], &bad());
+    replay.assert(1, "0 passed, 0 failed, 1 to bless\n", "");
+    let junit = folder.replay(&["b.txt", "--bless", "--dry-run", "--report", "junit=-"]);
+    assert!(junit.out.contains("failures=\"1\""), "{}", junit.out);
+    assert_eq!(folder.replay(&["a.txt", "--dry-run"]).code, Some(2));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A folder with fixtures, and what `pubshim replay` says in it.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -54,6 +55,18 @@ impl Folder {
 
     pub(crate) fn replay(&self, args: &[&str]) -> Replay {
         Replay::from(&self.command(args).output().expect("pubshim starts"))
+    }
+
+    /// The same with something on standard input.
+    pub(crate) fn replay_piped(&self, args: &[&str], input: &str) -> Replay {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("pubshim starts");
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin.write_all(input.as_bytes()).expect("written");
+        drop(stdin);
+        Replay::from(&child.wait_with_output().expect("ends"))
     }
 }
 

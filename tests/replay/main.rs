@@ -3,11 +3,11 @@
 #![allow(clippy::disallowed_types, reason = "these tests start pubshim")]
 
 mod bless;
+mod ci;
 mod folder;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -245,29 +245,9 @@ fn reports_come_from_the_environment_too() {
 }
 
 #[test]
-fn annotations_name_file_and_line() {
-    let title = bad().replace("A status leaves", "100%: a, b");
-    let folder = Folder::new(&[("a.txt", GOOD), ("b.txt", &title)]);
-    let replay = folder.replay(&["./b.txt", "a.txt", "-qq", "--annotations", "github"]);
-    let annotation = "\n::error file=b.txt,line=7,title=100%25%3A a%2C b (listing 3)::after line 6: \
-        from client: <presence id='p1'><status>Moping</status></presence>%0A\
-        -   <status>Mopping</status>%0A+   <status>Moping</status>\n";
-    replay.assert(1, &format!("{annotation}1 passed, 1 failed\n"), "");
-}
-
-#[test]
 fn standard_input_is_a_fixture_too() {
     let folder = Folder::new(&[]);
-    let mut command = folder.command(&["-"]);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().expect("pubshim starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    stdin.write_all(GOOD.as_bytes()).expect("written");
-    drop(stdin);
-    let replay = Replay::from(&child.wait_with_output().expect("ends"));
+    let replay = folder.replay_piped(&["-"], GOOD);
     replay.assert(
         0,
         "ok    <stdin>  A status leaves\n1 passed, 0 failed\n",

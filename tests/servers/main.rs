@@ -61,6 +61,7 @@ mod presence;
 mod pubsub;
 mod pure;
 mod reach;
+mod recipes;
 mod repair;
 mod robust;
 mod rooms;

@@ -19,7 +19,7 @@ sys.stderr = sys.stdout  # one stream, so that a warning stands where it happene
 try:
     import slixmpp
 except ImportError:
-    sys.exit("slixmpp is missing: pip install slixmpp (another Python: PUBSHIM_TEST_PYTHON)")
+    sys.exit("slixmpp is missing: pip install slixmpp (another Python: TEST_PYTHON)")
 from slixmpp.xmlstream import ET, tostring
 
 CLIENT = "{jabber:client}"

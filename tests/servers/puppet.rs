@@ -123,7 +123,7 @@ impl<T> Drop for Script<T> {
 
 /// Runs a script of this folder.
 pub(crate) fn python(script: &str) -> Command {
-    let python = std::env::var_os("PUBSHIM_TEST_PYTHON").unwrap_or("python3".into());
+    let python = std::env::var_os("TEST_PYTHON").unwrap_or("python3".into());
     let mut command = Command::new(python);
     command.arg(format!(
         "{}/tests/servers/{script}",

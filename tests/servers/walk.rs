@@ -3,8 +3,8 @@
 //!
 //! Two or three accounts with up to three clients each, all contacts of one another natively and by
 //! node; some clients behind one of several shims, some without. Every step is done by one of them (or
-//! to one shim); then everybody's view is compared with the truth. `PUBSHIM_WALK_SEED` repeats a walk,
-//! `PUBSHIM_WALK_STEPS` says how long it is.
+//! to one shim); then everybody's view is compared with the truth. `WALK_SEED` repeats a walk,
+//! `WALK_STEPS` says how long it is.
 //!
 //! After each step, for every client that is available and every full JID:
 //! - it was shown exactly the presences sent, in order, child by child: each change once, whether it
@@ -84,9 +84,9 @@ pub(crate) struct Diary {
 impl Diary {
     /// Of a walk that begins; and how many steps it has, where nobody says otherwise `steps`.
     pub(crate) fn begin(what: &str, kind: Kind, steps: usize) -> (Self, usize) {
-        let seed = variable("PUBSHIM_WALK_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
-        let count = variable("PUBSHIM_WALK_STEPS").unwrap_or(steps);
-        eprintln!("{what} on {kind:?}: PUBSHIM_WALK_SEED={seed} PUBSHIM_WALK_STEPS={count}");
+        let seed = variable("WALK_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+        let count = variable("WALK_STEPS").unwrap_or(steps);
+        eprintln!("{what} on {kind:?}: WALK_SEED={seed} WALK_STEPS={count}");
         let steps = Vec::new();
         (Self { seed, steps }, count)
     }
@@ -124,7 +124,7 @@ impl Drop for Diary {
     fn drop(&mut self) {
         let seed = self.seed;
         if thread::panicking() {
-            eprintln!("--- PUBSHIM_WALK_SEED={seed}, up to the failure:");
+            eprintln!("--- WALK_SEED={seed}, up to the failure:");
             for (number, step) in self.steps.iter().enumerate() {
                 eprintln!("{number:4} {step}");
             }

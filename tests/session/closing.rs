@@ -1,6 +1,8 @@
 //! How a session ends that is logged in: closing tags and stream errors (RFC 6120 §4.4, §4.9).
 
-use pubshim::session::{Event, Input, Leg, Output};
+use std::time::Duration;
+
+use pubshim::session::{Ending, Event, Input, Leg, Output};
 
 use crate::scenes::*;
 
@@ -127,7 +129,9 @@ fn a_stream_error_of_the_server_reaches_the_client_once() {
     d.client(CLOSE);
     assert!(d.session.is_closed());
     let error = Event::StreamError(Leg::Server, "conflict".to_owned());
-    assert_eq!(d.events(), [error]);
+    let by = Ending::StreamError(Leg::Server, "conflict".to_owned());
+    let after = Duration::ZERO;
+    assert_eq!(d.events(), [error, Event::Ended { after, by }]);
 }
 
 #[test]

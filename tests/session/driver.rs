@@ -401,7 +401,7 @@ impl Driver {
 
     pub(crate) fn dropped(&mut self) -> Vec<Dropped> {
         let dropped = |event| match event {
-            Event::Dropped(dropped) => Some(dropped),
+            Event::Dropped(dropped, _) => Some(dropped),
             _ => None,
         };
         self.events().into_iter().filter_map(dropped).collect()

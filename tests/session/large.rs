@@ -272,7 +272,7 @@ fn a_presence_too_large_to_hold_becomes_an_error() {
         assert!(
             events[0]
                 .to_string()
-                .contains("<presence/> from bard@shakespeare.lit"),
+                .contains("from='bard@shakespeare.lit' id='<1>'/> was larger"),
             "{}",
             events[0]
         );

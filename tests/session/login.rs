@@ -124,14 +124,23 @@ fn a_failed_login_may_be_tried_again() {
     d.client(AUTH);
     d.server(NOT_AUTHORIZED);
     assert_eq!(d.client_bytes(), NOT_AUTHORIZED);
-    assert_eq!(d.events(), [Event::LoginFailed]);
+    let failed = Event::LoginFailed {
+        whose: Some("juliet@capulet.lit".to_owned()),
+        condition: "not-authorized".to_owned(),
+    };
+    assert_eq!(d.events(), [failed]);
+    // Clients try one way after the other.
+    d.client(AUTH);
+    d.server(NOT_AUTHORIZED);
+    assert_eq!(d.client_bytes(), NOT_AUTHORIZED);
+    assert_eq!(d.events(), []);
     d.client(AUTH);
     d.server(CHALLENGE);
     d.client(ABORT);
     d.server(ABORTED);
     d.client(AUTH);
     d.server(SUCCESS);
-    assert_eq!(d.server_bytes(), format!("{AUTH}{AUTH}{ABORT}{AUTH}"));
+    assert_eq!(d.server_bytes(), format!("{AUTH}{AUTH}{AUTH}{ABORT}{AUTH}"));
     assert_eq!(d.client_bytes(), format!("{CHALLENGE}{ABORTED}{SUCCESS}"));
     d.client(&client_header("capulet.lit"));
     assert_eq!(d.server_bytes(), client_header("capulet.lit"));

@@ -48,7 +48,7 @@ mod roster;
 mod scenes;
 mod states;
 mod subscriptions;
-
+mod told;
 mod trust;
 mod unavailable;
 mod visibility;

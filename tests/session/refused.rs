@@ -1,6 +1,8 @@
 //! Who does not speak XMPP as it must be spoken, on either side, before login.
 
-use pubshim::session::{Event, Input, Leg, Output, Policy, ServerFacts};
+use std::time::Duration;
+
+use pubshim::session::{Ending, Event, Input, Leg, Output, Policy, ServerFacts};
 
 use crate::scenes::*;
 
@@ -253,7 +255,9 @@ fn a_server_that_cannot_be_reached_is_told_to_the_client() {
         assert!(d.session.is_closed());
         let reason = "nobody listens at <capulet.lit:5222>".to_owned();
         let condition = "remote-connection-failed";
-        assert_eq!(d.events(), [Event::Refused { condition, reason }]);
+        let refused = Event::Refused { condition, reason };
+        let (after, by) = (Duration::ZERO, Ending::NoServer);
+        assert_eq!(d.events(), [refused, Event::Ended { after, by }]);
     }
 }
 

@@ -10,7 +10,7 @@ const START_TLS: &str = "_xmpp-client._tcp.shakespeare.lit";
 const HERE: Data = Data::A([127, 0, 0, 1]);
 /// Nobody listens there, on any port.
 const NOBODY: Data = Data::A([127, 77, 7, 7]);
-const SILENT: &str = "the DNS server does not answer";
+const SILENT: &str = "the DNS server that --nameserver names does not answer";
 
 /// What a client that asks for `domain` is shown.
 fn shown(domain: &str, dns: &Dns, certificate: &Certificate) -> String {

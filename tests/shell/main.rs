@@ -28,6 +28,7 @@ mod reaching;
 mod recording;
 mod showing;
 mod stopping;
+mod told;
 mod tools;
 mod unix;
 mod weight;

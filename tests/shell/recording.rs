@@ -66,6 +66,31 @@ fn a_recorded_session_replays_and_holds_no_secret() {
 }
 
 #[test]
+fn a_recording_is_titled() {
+    let (server, connections) = Server::by_hand();
+    let folder = tempfile::tempdir().unwrap();
+    let record = format!("--record={}", folder.path().display());
+    let mut shim = Shim::before(&server, &[&record, "--record-max-size=1000"]);
+    let (mut client, mut server) = shim.log_in(&connections);
+    let title = || {
+        let (_, text) = files(folder.path()).swap_remove(0);
+        Fixture::parse(&text).unwrap().header.title
+    };
+    assert!(title().starts_with("nobody logged in, 20"), "{}", title());
+    assert!(title().ends_with(" UTC, unfinished"), "{}", title());
+    client.send("<presence><c xmlns='http://jabber.org/protocol/caps' node='https://gajim.org'/></presence>");
+    server.wait("<configure node='presence'/></pubsub></iq>");
+    shim.end(client, server);
+    let title = title();
+    let whose = "juliet@localhost/balcony with https://gajim.org, 20";
+    assert!(title.starts_with(whose), "{title}");
+    assert!(title.ends_with(" UTC, the client logged out"), "{title}");
+    let files = files(folder.path());
+    assert!(files.len() > 1 && files.iter().all(|(name, _)| !name.ends_with(".new")));
+    assert_replays(&files.into_iter().map(|(_, text)| text).collect::<String>());
+}
+
+#[test]
 fn bodies_are_kept_when_asked_for_and_passwords_never() {
     let folder = tempfile::tempdir().unwrap();
     let [(_, text)] = session(folder.path(), &["--record-bodies"])

@@ -29,7 +29,7 @@ fn line(text: &str, part: &str) -> String {
 
 #[test]
 fn a_pipe_gets_plain_lines() {
-    let text = shown(&["--show", "--native", "chat"]);
+    let text = shown(&["--show", "--show-own", "--native", "chat"]);
     assert!(!text.contains('\u{1b}'), "{text}");
     assert!(!text.contains("wherefore"), "{text}");
     let came = line(&text, "presence-publish");
@@ -54,6 +54,30 @@ fn a_pipe_gets_plain_lines() {
     );
     let last = text.lines().last().unwrap();
     assert!(last.contains("all sessions"), "{text}");
+}
+
+#[test]
+fn own_requests_are_folded() {
+    let text = shown(&["--show"]);
+    assert!(!text.contains("<iq get>"), "{text}");
+    assert!(text.contains(" own requests, "), "{text}");
+}
+
+#[test]
+fn other_programs_read_the_steps() {
+    let text = shown(&["--show=json"]);
+    let step = |line: &str| -> serde_json::Value { serde_json::from_str(line).expect(line) };
+    let steps: Vec<_> = text.lines().map(step).collect();
+    let said = steps
+        .iter()
+        .find(|it| it["step"] == "from client" && it["bytes"] == 45);
+    let said = said.unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(said["who"], "juliet@localhost/balcony");
+    assert_eq!(said["xml"], "<presence id='p'><show>away</show></presence>");
+    assert!(
+        !text.contains("AGEAYg==") && !text.contains("wherefore"),
+        "{text}"
+    );
 }
 
 #[test]

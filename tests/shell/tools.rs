@@ -72,8 +72,9 @@ impl Shim {
             preface: Vec::new(),
         };
         let line = shim.wait_for_log("listening on ");
-        // A path has none.
-        let port = line.rsplit(':').next().unwrap().trim().parse();
+        // A path has none. A line may be JSON.
+        let port = line.rsplit(':').next().unwrap();
+        let port = port.trim_end_matches(['"', '}']).parse();
         shim.port = port.unwrap_or_default();
         shim
     }

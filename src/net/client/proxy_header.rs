@@ -26,7 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The span of a session whose client is `peer`, or a client behind that peer if it is a proxy: then [`passes`] notes
 /// whose connection it is.
 pub(in crate::net) fn span(number: u64, peer: Peer, is_proxy: bool) -> Span {
-    let span = tracing::info_span!("session", number, peer = field::Empty, proxy = field::Empty);
+    let span = tracing::info_span!(
+        "session",
+        number,
+        peer = field::Empty,
+        proxy = field::Empty,
+        domain = field::Empty,
+        account = field::Empty,
+    );
     let role = if is_proxy { "proxy" } else { "peer" };
     span.record(role, field::display(peer));
     span

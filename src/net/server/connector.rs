@@ -242,7 +242,10 @@ impl Connector {
         let cannot_find = |reason: &str| {
             Tried::whole(
                 format!("cannot find the server {host}: {reason}"),
-                "check the domain, or name the server with --server",
+                match self.server {
+                    Some(_) => "check the name in --server",
+                    None => "check the domain, or name the server with --server",
+                },
             )
         };
         let found = timeout_at(until.at, self.names.addresses(host)).await;
@@ -298,7 +301,9 @@ impl Connector {
         let leads_back = |tcp: &TcpStream| self.leads_back(tcp);
         let connected = race(addresses, proxy.port, until, leads_back).await;
         let tcp = connected.map_err(|reason| cannot_connect(&reason))?;
-        match timeout_at(until.at, proxy::connect(tcp, proxy, credentials, target)).await {
+        let is_named = self.server.is_some();
+        let connected = proxy::connect(tcp, proxy, credentials, target, is_named);
+        match timeout_at(until.at, connected).await {
             Ok(connected) => connected,
             Err(_) => Err(Tried::whole(
                 format!(

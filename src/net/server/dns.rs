@@ -23,8 +23,6 @@ const TRY: Duration = Duration::from_millis(1500);
 const TRIES_AGAIN: usize = 2;
 /// Answers kept for as long as they say they may be.
 const KEPT: u64 = 256;
-/// What is said of a server that is silent.
-const NO_ANSWER: &str = "the DNS server does not answer";
 
 /// Asks DNS servers; one for the whole program.
 pub(super) struct Dns {
@@ -67,19 +65,72 @@ impl Dns {
             Err(reason) => return [Service::Failed(reason.clone()), Service::Failed(reason)],
         };
         let (direct, start_tls) = tokio::join!(
-            timeout(limit, service(&resolver, "_xmpps-client", domain)),
-            timeout(limit, service(&resolver, "_xmpp-client", domain)),
+            timeout(limit, self.service(&resolver, "_xmpps-client", domain)),
+            timeout(limit, self.service(&resolver, "_xmpp-client", domain)),
         );
-        [direct, start_tls]
-            .map(|said| said.unwrap_or_else(|_| Service::Failed(NO_ANSWER.to_owned())))
+        [direct, start_tls].map(|said| said.unwrap_or_else(|_| Service::Failed(self.no_answer())))
     }
 
     /// The addresses of a host, the better ones first; the error tells why there are none.
     pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
         let name = absolute(host)?;
         let found = self.resolver()?.lookup_ip(name).await;
-        let found = found.map_err(|error| in_words(&error))?;
+        let found = found.map_err(|error| self.in_words(&error))?;
         Ok(found.iter().collect())
+    }
+
+    /// What DNS says of one service of a domain.
+    async fn service(&self, resolver: &TokioResolver, service: &str, domain: &str) -> Service {
+        let name = match absolute(&format!("{service}._tcp.{domain}")) {
+            Ok(name) => name,
+            Err(reason) => return Service::Failed(reason),
+        };
+        match resolver.srv_lookup(name).await {
+            Ok(lookup) => {
+                let records = lookup.answers().iter();
+                let records = records.filter_map(|record| match &record.data {
+                    RData::SRV(srv) => Some(Record {
+                        priority: srv.priority,
+                        weight: srv.weight,
+                        port: srv.port,
+                        host: srv.target.to_ascii().trim_end_matches('.').to_owned(),
+                    }),
+                    _ => None,
+                });
+                Service::of(records.collect())
+            }
+            Err(error) if error.is_no_records_found() => Service::Unknown,
+            Err(error) => Service::Failed(self.in_words(&error)),
+        }
+    }
+
+    /// What went wrong, for the user.
+    fn in_words(&self, error: &NetError) -> String {
+        let whom = self.whom();
+        match error {
+            NetError::Timeout => self.no_answer(),
+            NetError::Dns(DnsError::ResponseCode(code)) => format!("{whom} says: {code}"),
+            _ if error.is_nx_domain() => "there is no such name in DNS".to_owned(),
+            _ if error.is_no_records_found() => "the name has no address in DNS".to_owned(),
+            NetError::Io(error) => format!("{whom} cannot be asked: {error}"),
+            _ => format!("the answer of {whom} is of no use: {error}"),
+        }
+    }
+
+    /// What is said of a server that is silent.
+    fn no_answer(&self) -> String {
+        let advice = match self.is_chosen() {
+            true => "",
+            false => " (ask another with --nameserver)",
+        };
+        format!("{} does not answer{advice}", self.whom())
+    }
+
+    fn whom(&self) -> &'static str {
+        match self.is_chosen() {
+            true => "the DNS server that --nameserver names",
+            false => "the DNS server",
+        }
     }
 
     fn resolver(&self) -> Result<TokioResolver, String> {
@@ -113,47 +164,10 @@ fn build(config: ResolverConfig, mut options: ResolverOpts) -> Result<TokioResol
         .build()
 }
 
-/// What DNS says of one service of a domain.
-async fn service(resolver: &TokioResolver, service: &str, domain: &str) -> Service {
-    let name = match absolute(&format!("{service}._tcp.{domain}")) {
-        Ok(name) => name,
-        Err(reason) => return Service::Failed(reason),
-    };
-    match resolver.srv_lookup(name).await {
-        Ok(lookup) => {
-            let records = lookup.answers().iter();
-            let records = records.filter_map(|record| match &record.data {
-                RData::SRV(srv) => Some(Record {
-                    priority: srv.priority,
-                    weight: srv.weight,
-                    port: srv.port,
-                    host: srv.target.to_ascii().trim_end_matches('.').to_owned(),
-                }),
-                _ => None,
-            });
-            Service::of(records.collect())
-        }
-        Err(error) if error.is_no_records_found() => Service::Unknown,
-        Err(error) => Service::Failed(in_words(&error)),
-    }
-}
-
 /// The name as it stands: the domains that the system would try to put behind it are none of ours.
 fn absolute(name: &str) -> Result<Name, String> {
     let parsed = Name::from_ascii(name);
     let mut name = parsed.map_err(|error| format!("{name} is no name in DNS: {error}"))?;
     name.set_fqdn(true);
     Ok(name)
-}
-
-/// What went wrong, for the user.
-fn in_words(error: &NetError) -> String {
-    match error {
-        NetError::Timeout => NO_ANSWER.to_owned(),
-        NetError::Dns(DnsError::ResponseCode(code)) => format!("the DNS server says: {code}"),
-        _ if error.is_nx_domain() => "there is no such name in DNS".to_owned(),
-        _ if error.is_no_records_found() => "the name has no address in DNS".to_owned(),
-        NetError::Io(error) => format!("the DNS server cannot be asked: {error}"),
-        _ => format!("the DNS server's answer is of no use: {error}"),
-    }
 }

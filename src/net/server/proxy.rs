@@ -32,27 +32,33 @@ pub(super) fn credentials(proxy: &ProxyAddress) -> Result<Credentials, Tried> {
     Ok((random()?, random()?))
 }
 
-/// Asks the proxy at the other end of `tcp` to connect to `target`.
+/// Asks the proxy at the other end of `tcp` to connect to `target`, which the user has named or not.
 pub(super) async fn connect(
     tcp: TcpStream,
     proxy: &ProxyAddress,
     credentials: &Credentials,
     target: &Target,
+    is_named: bool,
 ) -> Result<TcpStream, Tried> {
     let (user, password) = credentials;
     let host = (&*target.host, target.port);
     Socks5Stream::connect_with_password_and_socket(tcp, host, user, password)
         .await
         .map(Socks5Stream::into_inner)
-        .map_err(|error| failure(&error, proxy, target))
+        .map_err(|error| failure(&error, proxy, target, is_named))
 }
 
 /// What the proxy did not do, and what to do about it.
-fn failure(error: &Error, proxy: &ProxyAddress, target: &Target) -> Tried {
+fn failure(error: &Error, proxy: &ProxyAddress, target: &Target, is_named: bool) -> Tried {
     let place = place(&proxy.host, proxy.port);
     let is_random = proxy.credentials.is_none();
     let what_is_there = "is it a SOCKS5 proxy? name the right one with --proxy";
-    let other_server = "SRV records are not looked up behind a proxy: name the server with --server HOST or tls://HOST";
+    let other_server = match is_named {
+        true => "check --server, and whether the proxy reaches it",
+        false => {
+            "SRV records are not looked up behind a proxy: name the server with --server HOST or tls://HOST"
+        }
+    };
     match error {
         Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => Tried::whole(
             format!("the proxy {place} closed the connection before it had connected to {target}"),

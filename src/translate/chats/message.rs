@@ -47,6 +47,11 @@ impl Message {
         }
     }
 
+    /// Whether it is a chat state that stands alone.
+    pub(super) fn is_state(&self) -> bool {
+        self.item.starts_with(STATE)
+    }
+
     /// Gives the message to `read`.
     pub(super) fn read<R>(&self, read: impl FnOnce(&Element<'_>) -> R) -> Option<R> {
         let namespaces = Namespaces::none();
@@ -97,8 +102,11 @@ pub(super) fn is_worth_keeping(message: &Element<'_>) -> bool {
     is_worth
 }
 
-/// A message was not published, as far as is known.
+/// A message was not published, as far as is known. Of a chat state alone nobody is told.
 pub(super) fn show_unsent(message: &Message, refused: Refused<'_>, cx: &mut Cx<'_>) {
+    if message.is_state() {
+        return;
+    }
     let (to, id) = message.address();
     show_unsent_to(&to, id.as_deref(), refused, cx);
 }

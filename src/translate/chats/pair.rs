@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::message::{Message, Outgoing, STATE};
+use super::message::{Message, Outgoing};
 use super::place::{Own, Place};
 use super::series::{self, Series};
 use crate::translate::Kind;
@@ -330,13 +330,12 @@ impl Pair {
         self.unanswered > 0 || self.is_waiting()
     }
 
-    /// The message that has waited longest and is no state, whose item moves.
+    /// The message that has waited longest.
     pub(super) fn first_waiting(&self) -> Option<&Message> {
-        let mut items = self.waiting.iter().filter_map(|it| match it {
+        self.waiting.iter().find_map(|it| match it {
             Outgoing::Item(message) => Some(message),
             Outgoing::Native(_) => None,
-        });
-        items.find(|it| !it.item.starts_with(STATE))
+        })
     }
 
     /// How many bytes wait.
@@ -346,7 +345,7 @@ impl Pair {
 
     /// Of what waits only what says something stays: no states that say something of now.
     pub(super) fn drop_states(&mut self) {
-        let is_state = |it: &Outgoing| matches!(it, Outgoing::Item(message) if message.item.starts_with(STATE));
+        let is_state = |it: &Outgoing| matches!(it, Outgoing::Item(message) if message.is_state());
         self.waiting.retain(|it| !is_state(it));
     }
 

@@ -11,12 +11,11 @@ use super::place::{Own, Place, State};
 use super::shared::service_of;
 use super::{Ask, Chats};
 use crate::jid;
-use crate::ns;
 use crate::pubsub::request;
 use crate::translate::held::Held;
 use crate::translate::node::Access;
 use crate::translate::{self, Cx, Kind, Verdict, rules};
-use crate::wire::{Leg, Refused, Reply};
+use crate::wire::{Leg, Refused, Reply, is_chat_state};
 use crate::xml::Element;
 
 /// So many bytes may wait until it is known where they go.
@@ -137,7 +136,7 @@ impl Chats {
 
     /// A message as an item. Where there is no room for one more conversation, its name does not matter.
     fn item_for(&mut self, peer: &str, message: &Element<'_>, cx: &mut Cx<'_>) -> Outgoing {
-        let item = if is_state(message) {
+        let item = if is_chat_state(message) {
             format!("{STATE}{}", cx.account.bare()).into()
         } else {
             let pair = self.pair_mut(peer);
@@ -219,7 +218,7 @@ impl Chats {
             let place = match known.cloned() {
                 Some(place) => Some(place),
                 None if self.shared.is_looked_for(cx.account.bare(), peer) => {
-                    self.make_shared(peer, cx)
+                    self.make_for_waiting(peer, cx)
                 }
                 None => None,
             };
@@ -248,6 +247,13 @@ impl Chats {
                 }
             }
         }
+    }
+
+    /// Makes a node for what waits, unless those are chat states alone: nobody is there to see them.
+    fn make_for_waiting(&mut self, peer: &str, cx: &mut Cx<'_>) -> Option<Place> {
+        let pair = self.pairs.get_mut(peer)?;
+        pair.drop_states();
+        pair.is_waiting().then(|| self.make_shared(peer, cx))?
     }
 
     fn put_back(&mut self, peer: &str, message: Message, cx: &mut Cx<'_>) {
@@ -337,15 +343,8 @@ impl Chats {
             return self.send_last_natively(cx);
         }
         for peer in self.waiting() {
-            let pair = self.pairs.entry(peer.clone()).or_default();
-            if pair.shared().is_none() {
-                pair.drop_states();
-            }
-            let place = match pair.shared().cloned() {
-                None if pair.is_waiting() => self.make_shared(&peer, cx),
-                known => known,
-            };
-            if let Some(place) = place {
+            let known = self.pairs.get(&peer).and_then(Pair::shared).cloned();
+            if let Some(place) = known.or_else(|| self.make_for_waiting(&peer, cx)) {
                 self.publish_waiting(&peer, &place, cx);
             }
         }
@@ -424,13 +423,6 @@ impl Chats {
 
 fn send_held(held: &Held, cx: &mut Cx<'_>) {
     cx.wire.stanza(Leg::Server, |out| out.put_slice(&held.raw));
-}
-
-/// Whether a message is a chat state that stands alone (XEP-0085).
-fn is_state(message: &Element<'_>) -> bool {
-    message.children().all(|child| {
-        matches!(&*child.namespace(), ns::CHAT_STATES | ns::HINTS) || child.local() == "thread"
-    })
 }
 
 /// Publishes a message; `service`: not on the own account.

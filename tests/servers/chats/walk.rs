@@ -3,7 +3,7 @@
 //!
 //! Three people, all friends; each has two clients behind shims of their own, and a phone without one. Each step is
 //! done by one of them, or to it or its shim, or to the server; then what every client was shown is compared with what
-//! was written. `PUBSHIM_WALK_SEED` repeats a walk, `PUBSHIM_WALK_STEPS` says how long it is. At its end everybody
+//! was written. `WALK_SEED` repeats a walk, `WALK_STEPS` says how long it is. At its end everybody
 //! logs out and in again, with all clients.
 //!
 //! - What is written to somebody is shown by at least one of his clients: at once by whoever is there, else by who

@@ -3,7 +3,7 @@
 //!
 //! Four clients of three accounts (one has two), each behind a shim of its own; two rooms. Each step is done by one of
 //! them, or to it or its shim, or to the server; then what every client was shown is compared with the truth.
-//! `PUBSHIM_WALK_SEED` repeats a walk, `PUBSHIM_WALK_STEPS` says how long it is.
+//! `WALK_SEED` repeats a walk, `WALK_STEPS` says how long it is.
 //!
 //! - Who is in a room sees everybody in it, under his nick and with his status, and nobody else; a nick goes once, and
 //!   only one that was there.

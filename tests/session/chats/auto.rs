@@ -318,6 +318,24 @@ fn a_server_that_takes_no_nodes_gets_all_natively() {
 }
 
 #[test]
+fn of_what_comes_back_no_chat_state_is_told() {
+    let mut d = session();
+    first(&mut d);
+    say(&mut d, "1");
+    say(&mut d, "2");
+    d.client(&format!(
+        "<message to='{CONTACT}' type='chat' id='s'><gone xmlns='http://jabber.org/protocol/chatstates'/></message>"
+    ));
+    d.forget();
+    d.server("</stream:stream>");
+    // What is on its way may have been taken; what waits behind it was not.
+    let bytes = d.client_bytes();
+    let back = Node::stream(bytes.trim_end_matches("</stream:stream>"));
+    let ids: Vec<_> = back.iter().map(|it| it.value("id")).collect();
+    assert_eq!(ids, ["2"]);
+}
+
+#[test]
 fn what_is_not_answered_comes_back_and_is_not_sent_twice() {
     let mut d = session();
     first(&mut d);

@@ -298,6 +298,58 @@ fn what_the_other_one_is_never_told_of_comes_back() {
     assert!(shown[0].has("error/not-acceptable"));
 }
 
+/// The ids of messages that came back to the client, whose stream may have ended.
+fn bounced(d: &mut Driver) -> Vec<String> {
+    let bytes = d.client_bytes();
+    let mut shown = Node::stream(bytes.trim_end_matches("</stream:stream>"));
+    shown.retain(|it| it.local == "message" && it.value("type") == "error");
+    shown.iter().map(|it| it.value("id").to_owned()).collect()
+}
+
+#[test]
+fn no_chat_state_is_bounced_at_logout() {
+    let say = |d: &mut Driver, to: &str, id: &str, inside: &str| {
+        d.client(&format!(
+            "<message to='{to}' type='chat' id='{id}'>{inside}</message>"
+        ));
+    };
+    let gone = "<gone xmlns='http://jabber.org/protocol/chatstates'/>";
+    let body = "<body>x</body>";
+    // On its way to a node, and not answered.
+    let mut d = session();
+    romeo_writes(&mut d);
+    d.forget();
+    say(&mut d, CONTACT, "m1", body);
+    say(&mut d, CONTACT, "s1", gone);
+    d.advance(61);
+    assert_eq!(bounced(&mut d), ["m1"]);
+    // Where it is not known whether there is a node.
+    let mut d = session();
+    d.forget();
+    say(&mut d, CONTACT, "s1", gone);
+    say(&mut d, CONTACT, "m1", body);
+    d.server("</stream:stream>");
+    assert_eq!(bounced(&mut d), ["m1"]);
+    // To whom nothing can be said in publish-subscribe.
+    let mut d = session();
+    d.forget();
+    say(&mut d, "capulet.lit", "s1", gone);
+    say(&mut d, "capulet.lit", "m1", body);
+    assert_eq!(bounced(&mut d), ["m1"]);
+}
+
+#[test]
+fn for_a_chat_state_alone_no_node_is_made() {
+    let mut d = session();
+    d.forget();
+    d.client(&format!(
+        "<message to='{CONTACT}' type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>"
+    ));
+    d.client("</stream:stream>");
+    let bytes = d.server_bytes();
+    assert!(!bytes.contains("<create"), "{bytes}");
+}
+
 #[test]
 fn a_message_too_deep_to_read_is_not_shown_raw() {
     let mut d = session();

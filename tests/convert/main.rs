@@ -1,6 +1,8 @@
 //! `pubshim convert`: what real programs print, as inputs of a fixture.
 #![allow(clippy::unwrap_used, clippy::disallowed_types, missing_docs)]
 
+mod choose;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
@@ -8,6 +10,8 @@ use std::process::Command;
 use proptest::prelude::*;
 use pubshim::fixture::{Conversion, Fixture, Kept, Start, Step, replay};
 use pubshim::session::Leg;
+
+use crate::choose::connection;
 
 const CLIENT_HEADER: &str = "<?xml version='1.0'?><stream:stream to='capulet.lit' xmlns='jabber:client' \
     xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
@@ -165,22 +169,13 @@ fn gajim_console() {
         ..Conversion::default()
     };
     assert!(with(&kept, text).to_string().contains("the lark"));
-    for name in ["2", "nurse@capulet.lit"] {
-        let other = Conversion {
-            connection: Some(name.to_owned()),
-            ..Conversion::default()
-        };
-        let fixture = with(&other, text);
-        assert_eq!(inputs(&fixture), ["S presence"]);
-        assert_eq!(fixture.header.account, "nurse@capulet.lit/y");
-    }
-    let none = Conversion {
-        connection: Some("3".to_owned()),
-        ..Conversion::default()
-    };
+    let fixture = with(&connection("nurse@capulet.lit"), text);
+    assert_eq!(inputs(&fixture), ["S presence"]);
+    assert_eq!(fixture.header.account, "nurse@capulet.lit/y");
+    // They have names, so their places are none.
     let expected =
-        " there is no connection \"3\"; there are: 1 (juliet@capulet.lit), 2 (nurse@capulet.lit)";
-    assert_eq!(refused(&none, text), expected);
+        " there is no connection \"2\"; there are: juliet@capulet.lit, nurse@capulet.lit";
+    assert_eq!(refused(&connection("2"), text), expected);
 }
 
 #[test]
@@ -364,27 +359,6 @@ fn tshark_fields() {
     assert!(
         refused(&Conversion::default(), "40000\t5222\t3c\n1\t5222\txy")
             .starts_with("2: the payload")
-    );
-}
-
-#[test]
-fn several_logins_in_one_log() {
-    let mut log = String::new();
-    for name in ["first", "second"] {
-        let _ = write!(
-            log,
-            "SENT: {CLIENT_HEADER}\nRECV: {SERVER_HEADER}\nRECV: <stream:features/>\nSENT: <presence id='{name}'/>\n"
-        );
-    }
-    assert!(convert(&log).to_string().contains("id='first'"));
-    let second = Conversion {
-        connection: Some("2".to_owned()),
-        ..Conversion::default()
-    };
-    let fixture = with(&second, &log).to_string();
-    assert!(
-        fixture.contains("id='second'") && !fixture.contains("id='first'"),
-        "{fixture}"
     );
 }
 

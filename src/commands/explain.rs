@@ -1,0 +1,186 @@
+//! `pubshim explain`: which rules apply to a stanza, and what becomes of it.
+
+use std::io::{BufRead, Write};
+
+use super::translate::{TranslateOptions, each_stanza};
+use crate::fixture::{Tried, read_stanza};
+use crate::ns;
+use crate::session::{Leg, Rule};
+use crate::xml::Element;
+
+/// Prints which rules apply to each stanza, and what becomes of it.
+pub fn explain(
+    options: &TranslateOptions,
+    input: impl BufRead,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let from = Leg::from(options.from);
+    each_stanza(options, input, out, |stanza, tried, out| {
+        writeln!(out, "{}", first_tag(stanza))?;
+        let lines = lines(from, stanza, tried);
+        lines.iter().try_for_each(|line| writeln!(out, "  {line}"))
+    })
+}
+
+/// What there is to say of a stanza.
+fn lines(from: Leg, stanza: &str, tried: &Tried) -> Vec<String> {
+    if tried.is_over {
+        return vec!["not said: the session has ended before".to_owned()];
+    }
+    let became = Became::of(from, stanza, tried);
+    let mut lines = Vec::new();
+    let asked = asked(tried, tried.at_once);
+    if !asked.is_empty() && became.is_late(tried) {
+        lines.push(format!("held until {asked}"));
+    }
+    // Answers to requests of pubshim's own that follow are no news.
+    let rules = tried.rules.iter().enumerate();
+    let rules = rules.filter(|(at, rule)| *at < tried.rules_at_once || rule.name != "own-reply");
+    lines.extend(rules.map(|(_, rule)| rule_line(rule)));
+    // What a client says is no event: those that are dropped come of it, as the client knows what they tell.
+    let dropped = tried.dropped.iter().filter(|_| from == Leg::Server);
+    lines.extend(dropped.map(|it| format!("dropped: {} ({})", it.text(), it.reason())));
+    let is_named = !lines.is_empty();
+    match &became {
+        Became::Passed(_) if is_named => lines.push("passes byte for byte".to_owned()),
+        Became::Passed(_) => lines.push("passes byte for byte: no rule names it".to_owned()),
+        Became::Refused(_, error) => lines.push(format!("refused: {error}")),
+        Became::Answered => lines.push("answered by pubshim".to_owned()),
+        Became::Changed(tag) if !is_named => lines.push(format!("passes, changed: {tag}")),
+        Became::Changed(_) => {}
+        Became::Nothing if is_named => {}
+        Became::Nothing => lines.push(nothing(tried)),
+    }
+    lines.extend(tried.remarks.iter().map(|remark| format!("note: {remark}")));
+    lines
+}
+
+/// Of a stanza nothing comes.
+fn nothing(tried: &Tried) -> String {
+    let asked = asked(tried, usize::MAX);
+    match &*asked {
+        "" => "held or noted here: nothing is sent because of it".to_owned(),
+        asked => format!("held until {asked}; nothing came of it"),
+    }
+}
+
+/// What became of a stanza.
+enum Became {
+    /// It was sent as it came, after so many other steps.
+    Passed(usize),
+    /// Something of its kind was sent, which begins so.
+    Changed(String),
+    /// It came back as an error, after so many other steps.
+    Refused(usize, String),
+    /// It came back as a result.
+    Answered,
+    Nothing,
+}
+
+impl Became {
+    fn of(from: Leg, stanza: &str, tried: &Tried) -> Self {
+        let stanza = stanza.trim();
+        let mut over = tried.sent(from.other());
+        if let Some((at, _)) = over.find(|(_, xml)| *xml == stanza) {
+            return Self::Passed(at);
+        }
+        for (at, xml) in tried.sent(from) {
+            let back = read_stanza(stanza, |stanza| {
+                read_stanza(xml, |answer| Self::back(at, stanza, answer)).flatten()
+            });
+            if let Some(back) = back.flatten() {
+                return back;
+            }
+        }
+        let name = read_stanza(stanza, |stanza| stanza.local().to_owned());
+        let mut over = tried.sent(from.other()).filter(|(_, xml)| {
+            let is_alike = |other: &Element<'_>| {
+                let id = other.attribute("id").unwrap_or_default();
+                Some(other.local()) == name.as_deref() && !id.starts_with("ps-")
+            };
+            read_stanza(xml, is_alike) == Some(true)
+        });
+        let changed = over.next();
+        changed.map_or(Self::Nothing, |(_, xml)| Self::Changed(first_tag(xml)))
+    }
+
+    /// `answer`, if it is one to `stanza`.
+    fn back(at: usize, stanza: &Element<'_>, answer: &Element<'_>) -> Option<Self> {
+        if answer.local() == "error" && answer.namespace() == ns::STREAM {
+            let condition = answer.children().next()?.local().to_owned();
+            return Some(Self::Refused(at, format!("the session ends ({condition})")));
+        }
+        if answer.local() != stanza.local() || answer.attribute("id") != stanza.attribute("id") {
+            return None;
+        }
+        match answer.attribute("type").as_deref() {
+            Some("result") => Some(Self::Answered),
+            Some("error") => {
+                let error = answer.child(ns::CLIENT, "error")?;
+                let condition = error.children().next()?.local().to_owned();
+                let text = error.children().find(|it| it.local() == "text");
+                let text = text.map_or(String::new(), |it| format!(": {}", it.text()));
+                Some(Self::Refused(at, format!("{condition}{text}")))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether something had to be found out first.
+    fn is_late(&self, tried: &Tried) -> bool {
+        match self {
+            Self::Passed(at) | Self::Refused(at, _) => *at >= tried.at_once,
+            Self::Changed(_) | Self::Nothing | Self::Answered => {
+                let mut published = tried.sent(Leg::Server);
+                tried.at_once > 0
+                    && !published
+                        .any(|(at, xml)| at < tried.at_once && !xml.starts_with("<iq type='get'"))
+                    && tried
+                        .sent(Leg::Server)
+                        .any(|(_, xml)| xml.contains("<publish "))
+            }
+        }
+    }
+}
+
+/// Who has to answer what pubshim asked in the first steps, `most` of them; empty: it asked nothing.
+fn asked(tried: &Tried, most: usize) -> String {
+    let asked = tried.sent(Leg::Server);
+    let asked = asked.take_while(|(at, _)| *at < most);
+    let asked = asked.filter_map(|(_, xml)| read_stanza(xml, question).flatten());
+    asked.collect::<Vec<_>>().join(" and ")
+}
+
+/// A question of pubshim's, for people.
+fn question(iq: &Element<'_>) -> Option<String> {
+    let is_own = iq.attribute("id")?.starts_with("ps-");
+    if !is_own || iq.attribute("type").as_deref() != Some("get") {
+        return None;
+    }
+    let payload = iq.children().next()?;
+    let inner = payload.children().next();
+    let asked = match &inner {
+        Some(inner) if payload.local() == "pubsub" => inner,
+        _ => &payload,
+    };
+    let to = iq.attribute("to");
+    let to = to.as_deref().unwrap_or("the own account");
+    Some(format!("{to} has answered {}", first_tag(asked.raw())))
+}
+
+fn rule_line(rule: &Rule) -> String {
+    let listing = match rule.listing {
+        "" => String::new(),
+        listing => format!(" (listing {listing})"),
+    };
+    format!("{}{listing}: {}", rule.name, rule.text)
+}
+
+/// A stanza's first tag, on one line.
+fn first_tag(stanza: &str) -> String {
+    let end = stanza.find('>').map_or(stanza.len(), |at| at + 1);
+    stanza[..end]
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,14 @@
+//! What somebody may have meant who wrote something else.
+
+/// Less alike than this, nothing was meant.
+const ENOUGH: f64 = 0.7;
+
+/// The one of `known` that is most like `word`, if one is like it at all.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let rated = known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(word, name), name));
+    let alike = rated.filter(|(rate, _)| *rate > ENOUGH);
+    let (_, name) = alike.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    Some(name)
+}

@@ -1,0 +1,103 @@
+//! What pubshim asks for itself: many requests and their answers in one line.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+use super::nature::Nature;
+use super::options::{Form, Only, Options};
+use super::step::{Frame, Step, Way};
+use super::total::Size;
+use crate::session::{Leg, Level};
+
+/// The rule for an answer to such a request.
+const ANSWER: &str = "own-reply";
+
+/// What was folded since something else was shown of the session.
+#[derive(Default)]
+pub(super) struct Burst {
+    pub(super) requests: usize,
+    bytes: u64,
+}
+
+impl Burst {
+    fn add(&mut self, frame: &Frame) {
+        self.bytes += frame.bytes as u64;
+        let is_request = frame.nature.is_own && frame.way == Way::To(Leg::Server);
+        self.requests += usize::from(is_request);
+    }
+}
+
+impl AddAssign for Burst {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.bytes += other.bytes;
+    }
+}
+
+impl fmt::Display for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = if self.requests == 1 { "" } else { "s" };
+        write!(f, "{} own request{s}, {}", self.requests, Size(self.bytes))
+    }
+}
+
+impl Options {
+    /// Whether what pubshim asks for itself is folded: not if somebody looks for a function, which may be this.
+    pub(super) fn folds(&self) -> bool {
+        let names_function = |only: &Only| matches!(only, Only::Function(_));
+        self.form == Form::Short && !self.own && !self.only.iter().any(names_function)
+    }
+}
+
+/// Takes out of a step what is pubshim's own business.
+pub(super) fn fold(step: &mut Step) -> Burst {
+    let mut burst = Burst::default();
+    let is_answer = step.rules.iter().any(|rule| rule.name == ANSWER);
+    step.rules.retain(|rule| rule.name != ANSWER);
+    let told = step
+        .sent
+        .iter()
+        .any(|frame| frame.way == Way::To(Leg::Client));
+    let is_hidden = !told && is_unseen(step, is_answer);
+    if is_hidden {
+        step.rules.clear();
+        step.notes.clear();
+    }
+    let is_private = |frame: &mut Frame| {
+        is_hidden || frame.way == Way::From(Leg::Server) && frame.nature.is_private
+    };
+    if let Some(input) = step.input.take_if(is_private) {
+        burst.add(&input);
+    }
+    let input = step.input.as_ref().map(|frame| frame.way);
+    let is_shown = |frame: &Frame| {
+        let Nature { is_own, is_set, .. } = frame.nature;
+        let is_said = is_set && !frame.nature.is_private && input == Some(Way::From(Leg::Client));
+        frame.way == Way::To(Leg::Client)
+            || frame.nature.has_stanza && !frame.nature.is_private
+            || is_said
+            || !is_own && !is_hidden
+    };
+    let sent = std::mem::take(&mut step.sent).into_iter();
+    let (shown, own): (Vec<_>, Vec<_>) = sent.partition(is_shown);
+    step.sent = shown;
+    own.iter().for_each(|frame| burst.add(frame));
+    burst
+}
+
+/// Whether what has come answers a request of pubshim's, or is the server's and no rule of the specification is about
+/// it; and there is nothing worth knowing.
+fn is_unseen(step: &Step, is_answer: bool) -> bool {
+    let Some(input) = step.input.as_ref() else {
+        return false;
+    };
+    let least = if is_answer {
+        Level::Debug
+    } else {
+        Level::Trace
+    };
+    let rules = &mut step.rules.iter();
+    let is_servers = input.way == Way::From(Leg::Server);
+    let is_own = input.nature.is_private || rules.all(|rule| rule.listing.is_empty());
+    step.notes.iter().all(|(level, _)| *level >= least) && (is_answer || is_servers && is_own)
+}

@@ -1,0 +1,112 @@
+//! A stanza as a line of the log names it.
+
+use std::fmt::Write as _;
+
+use super::Wire;
+use super::event::Event;
+use super::output::Output;
+use crate::ns;
+use crate::xml::Element;
+
+/// So many characters are named of a value.
+const MOST: usize = 200;
+
+/// The start tag of an element as far as it tells which one it is, and of what is in it only what it is about.
+pub(crate) fn named(element: &Element<'_>) -> String {
+    let mut named = format!("<{}", element.local());
+    let namespace = element.namespace();
+    if namespace != ns::CLIENT {
+        attribute(&mut named, "xmlns", &namespace);
+    }
+    for name in ["type", "from", "to", "id"] {
+        if let Some(value) = element.attribute(name) {
+            attribute(&mut named, name, &value);
+        }
+    }
+    let event = element.child(ns::PUBSUB_EVENT, "event");
+    let inside = match (element.local(), &event) {
+        (_, Some(event)) => event.children().next().map(|what| (what, "node")),
+        ("iq", None) => element.children().next().map(|what| (what, "xmlns")),
+        _ => None,
+    };
+    let Some((inside, key)) = inside else {
+        return named + "/>";
+    };
+    let _ = write!(named, "><{}", inside.local());
+    let value = match key {
+        "xmlns" => Some(inside.namespace()),
+        key => inside.attribute(key),
+    };
+    attribute(&mut named, key, &value.unwrap_or_default());
+    let _ = write!(named, "/></{}>", element.local());
+    named
+}
+
+/// The same of a stanza of which only these attributes are left.
+pub(super) fn named_by(name: &str, attributes: &[(&str, Option<&str>)]) -> String {
+    let mut named = format!("<{name}");
+    for (name, value) in attributes {
+        if let Some(value) = value {
+            attribute(&mut named, name, value);
+        }
+    }
+    named + "/>"
+}
+
+fn attribute(named: &mut String, name: &str, value: &str) {
+    let _ = write!(named, " {name}='");
+    named.extend(value.chars().take(MOST));
+    named.push('\'');
+}
+
+impl<P> Wire<P> {
+    /// How much there is to be done and said.
+    pub(crate) fn told(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// Has what was dropped since then named by `element`, of which it was a part.
+    pub(crate) fn name_dropped(&mut self, since: usize, element: &Element<'_>) {
+        for output in self.outputs.iter_mut().skip(since) {
+            if let Output::Log(Event::Dropped(_, of @ None)) = output {
+                *of = Some(named(element));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::{Framer, Limits};
+
+    #[test]
+    fn a_stanza_is_named_by_what_tells_it_from_others() {
+        let mut framer = Framer::new(Limits::AFTER_LOGIN);
+        let header = b"<s:s xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams'>";
+        framer.next(header).expect("good").expect("whole");
+        let namespaces = framer.namespaces().expect("a header").clone();
+        for (xml, expected) in [
+            (
+                "<iq id='1' type='get' to='a@b'><q xmlns='jabber:iq:last'>secret</q></iq>",
+                "<iq type='get' to='a@b' id='1'><q xmlns='jabber:iq:last'/></iq>",
+            ),
+            (
+                "<message from='a@b'><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='n'>\
+                 <item id='secret'/></items></event></message>",
+                "<message from='a@b'><items node='n'/></message>",
+            ),
+            (
+                "<presence to='a@b/c'><status>secret</status></presence>",
+                "<presence to='a@b/c'/>",
+            ),
+            ("<r xmlns='urn:xmpp:sm:3'/>", "<r xmlns='urn:xmpp:sm:3'/>"),
+        ] {
+            let element = Element::of_frame(xml.as_bytes(), &namespaces).expect("whole");
+            assert_eq!(named(&element), expected);
+        }
+        let long = format!("<iq id='{}'/>", "x".repeat(1000));
+        let element = Element::of_frame(long.as_bytes(), &namespaces).expect("whole");
+        assert_eq!(named(&element).len(), "<iq id=''/>".len() + MOST);
+    }
+}

@@ -1,0 +1,206 @@
+//! All listings of XEP-0207, looked at as a newcomer would.
+
+use std::collections::BTreeSet;
+
+use crate::common::Node;
+use crate::pubshim;
+
+/// A listing, what a newcomer types to look at it, and what it shows: with `*` for what cannot be the same.
+struct Row {
+    listing: u8,
+    from: &'static str,
+    policies: &'static [&'static str],
+    input: &'static str,
+    /// To this side, in any order, among other things.
+    to: &'static str,
+    shows: &'static [&'static str],
+}
+
+const BOTH: &[&str] = &["auto", "pure"];
+const AUTO: &[&str] = &["auto"];
+const PURE: &[&str] = &["pure"];
+
+const LISTING_1: &str =
+    "<presence from='juliet@capulet.lit/balcony'><status>Moping</status></presence>";
+const LISTING_2: &str = "<presence from='juliet@capulet.lit/balcony' to='romeo@montague.lit/mobile'><status>Moping</status></presence>";
+/// Without its 'from', which the server knows, and its id, which cannot be guessed; so are those below.
+const LISTING_3: &str = "<iq type='set'><pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='presence'><item>\
+    <presence from='juliet@capulet.lit/balcony' xmlns='jabber:client'><status>Moping</status></presence>\
+    </item></publish></pubsub></iq>";
+const LISTING_4: &str = "<message from='juliet@capulet.lit' to='romeo@montague.lit/mobile' id='presfoo'>\
+    <event xmlns='http://jabber.org/protocol/pubsub#event'><items node='presence'><item>\
+    <presence from='juliet@capulet.lit/balcony' xmlns='jabber:client'><status>Moping</status></presence>\
+    </item></items></event></message>";
+const LISTING_5: &str =
+    "<presence from='bard@shakespeare.lit' to='juliet@capulet.lit' type='subscribe' />";
+const LISTING_7: &str =
+    "<presence from='juliet@capulet.lit' to='bard@shakespeare.lit' type='subscribed' />";
+/// Corrected: the host, which is printed as example.com.
+const LISTING_8: &str = "<iq to='juliet@capulet.lit/balcony' type='set'><query xmlns='jabber:iq:roster'>\
+    <item jid='bard@shakespeare.lit' subscription='from' /></query></iq>";
+const LISTING_9: &str = "<iq type='set' to='juliet@capulet.lit'><pubsub xmlns='http://jabber.org/protocol/pubsub'>\
+    <subscribe node='presence' jid='bard@shakespeare.lit' /></pubsub></iq>";
+const LISTING_10: &str = "<message to='juliet@capulet.lit' from='capulet.lit' id='approve1'><x xmlns='jabber:x:data' type='form'>\
+    <title>PubSub subscriber request</title><instructions>To approve this entity's subscription request, click the OK button. \
+    To deny the request, click the cancel button.</instructions>\
+    <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/pubsub#subscribe_authorization</value></field>\
+    <field var='pubsub#node' type='text-single' label='Node ID'><value>presence</value></field>\
+    <field var='pubsub#subscriber_jid' type='jid-single' label='Subscriber Address'><value>bard@shakespeare.lit</value></field>\
+    <field var='pubsub#allow' type='boolean' label='Allow this JID to subscribe to this pubsub node?'><value>false</value></field>\
+    </x></message>";
+/// Corrected: the address, as capulet.lit has asked.
+const LISTING_11: &str = "<message to='capulet.lit'><x xmlns='jabber:x:data' type='submit'>\
+    <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/pubsub#subscribe_authorization</value></field>\
+    <field var='pubsub#node'><value>presence</value></field>\
+    <field var='pubsub#subscriber_jid'><value>bard@shakespeare.lit</value></field>\
+    <field var='pubsub#allow'><value>true</value></field></x></message>";
+const LISTING_12: &str =
+    "<presence from='juliet@capulet.lit/balcony' to='characters@chat.shakespeare.lit/JC' />";
+const LISTING_13: &str = "<iq type='set' to='chat.shakespeare.lit'><pubsub xmlns='http://jabber.org/protocol/pubsub'>\
+    <subscribe node='characters' jid='juliet@capulet.lit/balcony' />\
+    <options node='characters' jid='juliet@capulet.lit/balcony'><x xmlns='jabber:x:data' type='submit'>\
+    <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/pubsub#subscribe_options</value></field>\
+    <field var='roomnick'><value>JC</value></field></x></options></pubsub></iq>";
+pub(crate) const LISTING_14: &str = "<message from='juliet@capulet.lit/balcony' to='characters@chat.shakespeare.lit' type='groupchat'>\
+    <body>hi</body></message>";
+const LISTING_15: &str = "<message from='characters@chat.shakespeare.lit/JC' to='bard@shakespeare.lit/globe' type='groupchat'>\
+    <body>hi</body></message>";
+const LISTING_16: &str = "<iq to='chat.shakespeare.lit' type='set'><pubsub xmlns='http://jabber.org/protocol/pubsub'>\
+    <publish node='characters'><item><message xmlns='jabber:client'><body>hi</body></message></item></publish></pubsub></iq>";
+const LISTING_17: &str = "<message from='chat.shakespeare.lit' to='bard@shakespeare.lit/globe' id='mucfoo'>\
+    <event xmlns='http://jabber.org/protocol/pubsub#event'><items node='characters'><item>\
+    <message xmlns='jabber:client'><body>hi</body></message></item></items></event>\
+    <addresses xmlns='http://jabber.org/protocol/address'><address type='replyto' jid='juliet@capulet.lit/balcony' /></addresses>\
+    </message>";
+pub(crate) const MESSAGE: &str =
+    "<message to='romeo@montague.lit' type='chat'><body>wherefore art thou?</body></message>";
+/// The service is on the domain of one of the two, and the node's name cannot be guessed. Corrected in the second: the
+/// tags, the address, and the service.
+const LISTING_18: &[&str] = &[
+    "<iq type='set' to='pubsub.capulet.lit'><pubsub xmlns='http://jabber.org/protocol/pubsub'><create node='*' /><configure>\
+    <x xmlns='jabber:x:data' type='submit'>\
+    <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/pubsub#node_config</value></field>\
+    <field var='pubsub#access_model'><value>whitelist</value></field>\
+    <field var='pubsub#publisher'><value>romeo@montague.lit</value></field></x></configure></pubsub></iq>",
+    "<iq type='set' to='pubsub.capulet.lit'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions node='*'>\
+    <subscription jid='romeo@montague.lit' subscription='subscribed' /></subscriptions></pubsub></iq>",
+];
+/// Under auto the node is on the own account, and Romeo only reads it.
+const LISTING_18_AUTO: &[&str] = &[
+    "<iq type='set'><pubsub xmlns='http://jabber.org/protocol/pubsub'><create node='*' /><configure>\
+    <x xmlns='jabber:x:data' type='submit'>\
+    <field var='pubsub#access_model'><value>whitelist</value></field></x></configure></pubsub></iq>",
+    "<iq type='set'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions node='*'>\
+    <subscription jid='romeo@montague.lit' subscription='subscribed' /></subscriptions></pubsub></iq>",
+];
+const LISTING_19: &str = "<iq type='set'><pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='*'><item>\
+    <message xmlns='jabber:client'><body>wherefore art thou?</body></message></item></publish></pubsub></iq>";
+/// Its service is on the domain of one of the two.
+const LISTING_20: &str = "<message from='pubsub.montague.lit' to='romeo@montague.lit/mobile' id='msgfoo'>\
+    <event xmlns='http://jabber.org/protocol/pubsub#event'><items node='me_and_romeo'><item>\
+    <message xmlns='jabber:client'><body>wherefore art thou?</body></message></item></items></event>\
+    <addresses xmlns='http://jabber.org/protocol/address'><address type='replyto' jid='juliet@capulet.lit/balcony' /></addresses>\
+    </message>";
+
+const fn row(
+    listing: u8,
+    from: &'static str,
+    policies: &'static [&'static str],
+    input: &'static str,
+    to: &'static str,
+    shows: &'static [&'static str],
+) -> Row {
+    Row {
+        listing,
+        from,
+        policies,
+        input,
+        to,
+        shows,
+    }
+}
+
+#[rustfmt::skip]
+const LISTINGS: &[Row] = &[
+    row(1, "client", AUTO, LISTING_1, "server", &[LISTING_1]),
+    row(2, "server", BOTH, LISTING_2, "client", &[LISTING_2]),
+    row(3, "client", BOTH, LISTING_1, "server", &[LISTING_3]),
+    row(4, "server", BOTH, LISTING_4, "client", &[LISTING_2]),
+    row(5, "client", AUTO, LISTING_5, "server", &[LISTING_5]),
+    row(6, "server", AUTO, LISTING_5, "client", &[LISTING_5]),
+    row(7, "client", AUTO, LISTING_7, "server", &[LISTING_7]),
+    row(8, "server", AUTO, LISTING_8, "client", &[LISTING_8]),
+    row(8, "client", PURE, LISTING_7, "client", &[LISTING_8]),
+    row(9, "client", PURE, LISTING_5, "server", &[LISTING_9]),
+    row(10, "server", BOTH, LISTING_10, "client", &[LISTING_5]),
+    row(11, "client", BOTH, LISTING_7, "server", &[LISTING_11]),
+    row(12, "client", BOTH, LISTING_12, "client",
+        &["<presence from='characters@chat.shakespeare.lit/JC' to='juliet@capulet.lit/balcony'/>"]),
+    row(13, "client", PURE, LISTING_12, "server", &[LISTING_13]),
+    row(14, "client", BOTH, LISTING_14, "client",
+        &["<message from='characters@chat.shakespeare.lit/JC' to='juliet@capulet.lit/balcony' type='groupchat'><body>hi</body></message>"]),
+    row(15, "server", BOTH, LISTING_15, "client", &[LISTING_15]),
+    row(16, "client", BOTH, LISTING_14, "server", &[LISTING_16]),
+    row(17, "server", BOTH, LISTING_17, "client", &[LISTING_15]),
+    row(18, "client", PURE, MESSAGE, "server", LISTING_18),
+    row(18, "client", AUTO, MESSAGE, "server", LISTING_18_AUTO),
+    row(19, "client", BOTH, MESSAGE, "server", &[LISTING_19]),
+    row(20, "server", PURE, LISTING_20, "client",
+        &["<message from='juliet@capulet.lit/balcony' to='romeo@montague.lit/mobile' type='chat'><body>wherefore art thou?</body></message>"]),
+];
+
+/// The one stanza of `xml`.
+fn node(xml: &str) -> Node {
+    let header =
+        "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
+    let mut sent = Node::sent(header, xml.as_bytes());
+    assert_eq!(sent.len(), 1, "{xml}");
+    sent.remove(0).1
+}
+
+/// Whether all that a listing has is in what was printed.
+fn covers(got: &Node, listing: &Node) -> bool {
+    let has = |(name, value): (&String, &String)| {
+        let found = got.attributes.get(name);
+        found.is_some_and(|it| value == "*" || it == value)
+    };
+    (&got.namespace, &got.local) == (&listing.namespace, &listing.local)
+        && got.text.trim() == listing.text.trim()
+        && listing.attributes.iter().all(has)
+        && listing
+            .children
+            .iter()
+            .all(|child| got.children.iter().any(|it| covers(it, child)))
+}
+
+#[test]
+fn every_listing_can_be_looked_at() {
+    let seen: BTreeSet<_> = LISTINGS.iter().map(|row| row.listing).collect();
+    assert!(seen.into_iter().eq(1..=20));
+    for row in LISTINGS {
+        for policy in row.policies {
+            let about = format!("listing {} under {policy}", row.listing);
+            let options = ["--from", row.from, "--policy", policy];
+            let translate = [&["translate", "--to", row.to], &options[..]].concat();
+            let (out, complaint, code) = pubshim(&translate, row.input);
+            assert_eq!((&*complaint, code), ("", 0), "{about}");
+            let got: Vec<_> = out.lines().map(node).collect();
+            for shown in row.shows {
+                let is_there = got.iter().any(|it| covers(it, &node(shown)));
+                assert!(is_there, "{about}: {shown} is not in\n{out}");
+            }
+            let explain = [&["explain"], &options[..]].concat();
+            let (out, complaint, code) = pubshim(&explain, row.input);
+            assert_eq!((&*complaint, code), ("", 0), "{about}");
+            let number = row.listing.to_string();
+            let names = |line: &str| {
+                let listings = line.split_once("(listing ");
+                let listings = listings.and_then(|(_, rest)| rest.split_once("):"));
+                listings.is_some_and(|(all, _)| all.split(", ").any(|it| it == number))
+            };
+            // What is classic XMPP on both sides passes.
+            let passes = row.shows == [row.input] && out.contains("  passes byte for byte");
+            assert!(passes || out.lines().any(names), "{about}:\n{out}");
+        }
+    }
+}
