@@ -73,6 +73,10 @@ pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 pub const MUC_OWNER: &str = "http://jabber.org/protocol/muc#owner";
 /// What a room's moderator says to it (XEP-0045).
 pub const MUC_ADMIN: &str = "http://jabber.org/protocol/muc#admin";
+/// The vCard, which a server keeps for an account (XEP-0054).
+pub const VCARD: &str = "vcard-temp";
+/// An invitation to a room, from one to the other (XEP-0249).
+pub const CONFERENCE: &str = "jabber:x:conference";
 /// Ids of occupants, which only a room gives (XEP-0421).
 pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
 /// Receipts (XEP-0184).

@@ -1,4 +1,5 @@
-//! The marker by which shims know of each other in native presence; it never reaches a client.
+//! The markers by which shims know of each other in native presence, and of what is passed on in a room; none reaches a
+//! client.
 
 use super::{Verdict, Wire, rules};
 use crate::ns;
@@ -31,6 +32,17 @@ impl Marker {
             false => "<shim xmlns='urn:pubshim:0'/>",
         }
     }
+}
+
+/// Whether a message says that it is passed on in a room: a private one, an invitation, or what declines one.
+pub(super) fn is_of_a_room(message: &Element<'_>) -> bool {
+    let has = |name| message.child(ns::SHIM, name).is_some();
+    message.mentions(ns::SHIM)
+        && match message.attribute("type").as_deref() {
+            Some("groupchat") => has("pm"),
+            None | Some("normal") => has("invite") || has("decline"),
+            _ => false,
+        }
 }
 
 /// Whether a presence carries the marker.

@@ -13,7 +13,7 @@ use super::forget::Task;
 use super::marker::{is_marked, pass_unmarked};
 use super::presence::Presence;
 use super::relation;
-use super::rooms::Rooms;
+use super::rooms::{self, Rooms};
 use super::{Ask, Kind, Verdict, Wire, rules};
 use crate::jid;
 use crate::ns;
@@ -90,6 +90,12 @@ impl Translator {
 
     /// What has waited until it was known whether it is for a room, and is not, goes on as if it were said now.
     fn release(&mut self, all: bool, wire: &mut Wire) {
+        while let Some(direct) = self.rooms.take_direct() {
+            let cx = &mut self.account.with(wire);
+            let (full, occupant) = (&direct.full, &direct.occupant);
+            self.chats
+                .tell_directly(full, occupant, &direct.id, direct.payload, cx);
+        }
         while let Some(held) = self.rooms.released(all, wire) {
             let verdict = held.read(|stanza| self.client_stanza(held.kind, stanza, wire));
             if verdict != Some(Verdict::Taken) {
@@ -160,7 +166,9 @@ impl Translator {
         let cx = &mut self.account.with(wire);
         let is_answer = matches!(iq.attribute("type").as_deref(), Some("result" | "error"));
         let id = iq.attribute("id");
-        if is_answer && id.is_some_and(|id| cx.wire.is_ours(&id)) {
+        // Of itself the client is asked under an id of ours, too, if it has asked its own nick in a room.
+        let is_to_itself = || iq.attribute("to").as_deref() == Some(cx.account.jid());
+        if is_answer && id.is_some_and(|id| cx.wire.is_ours(&id)) && !is_to_itself() {
             // The answer to a push of ours.
             cx.wire.apply(&rules::REPLY);
             return Verdict::Taken;
@@ -207,7 +215,12 @@ impl Translator {
         wire: &mut Wire,
     ) -> Verdict {
         let cx = &mut self.account.with(wire);
-        if kind == Kind::Iq && self.rooms.server_iq(stanza, cx) == Verdict::Taken {
+        let verdict = match kind {
+            Kind::Iq => self.rooms.server_iq(stanza, cx),
+            Kind::Message => self.rooms.server_message(stanza, cx),
+            Kind::Presence => Verdict::Pass,
+        };
+        if verdict == Verdict::Taken {
             return Verdict::Taken;
         }
         let verdict = match kind {
@@ -340,6 +353,9 @@ impl Translator {
         {
             return true;
         }
+        if self.rooms.is_private(head, message) {
+            return true;
+        }
         if self.is_off {
             return false;
         }
@@ -396,7 +412,7 @@ impl Translator {
     /// The answer to an IQ of ours.
     pub(crate) fn answer(&mut self, ask: Ask, iq: &Element<'_>, wire: &mut Wire) {
         match iq.attribute("type").as_deref() {
-            Some("error") => {
+            Some("error") if !matches!(ask, Ask::Rooms(rooms::Ask::Relayed(_))) => {
                 let condition = error_condition(iq);
                 self.reply(ask, Err(Refused::With(&condition)), wire);
             }
@@ -482,6 +498,10 @@ impl Translator {
     fn follow_up(&mut self, wire: &mut Wire) {
         self.hand_over_blocks(wire);
         let cx = &mut self.account.with(wire);
+        while let Some(marked) = self.chats.take_marked() {
+            let (author, message) = (&marked.author, &marked.message);
+            message.read(|it| self.rooms.hear_marked(author, it, cx));
+        }
         self.contacts.ask_if_awaited(cx);
         self.presence.settle(cx);
     }

@@ -28,6 +28,12 @@ impl Client {
         ));
     }
 
+    fn whispers(&self, nick: &str, what: &str) {
+        self.say(&format!(
+            "<message to='{ROOM}/{nick}' type='chat' id='w'><body>{what}</body></message>"
+        ));
+    }
+
     fn leaves(&self) {
         self.say(&format!("<presence to='{ROOM}' type='unavailable'/>"));
     }
@@ -62,6 +68,9 @@ fn shown(stanza: &Node) -> String {
             words
         }
         "message" => {
+            if kind == "chat" {
+                return format!("{who} whispers {}", stanza.at("body").text);
+            }
             let (verb, said) = match (stanza.find("body"), stanza.find("subject")) {
                 (Some(body), _) => ("says", body),
                 (None, subject) => ("sets", subject.expect("something said")),
@@ -174,12 +183,102 @@ fn a_question_to_an_occupant_is_answered_without_asking_him() {
     }
     assert_eq!(juliet.said(), []);
     assert_eq!(romeo.bytes(), "");
-    // Nor is anything said to him alone.
-    juliet.say(&format!(
-        "<message type='chat' to='{ROOM}/Romeo'><body>psst</body></message>"
-    ));
-    assert_eq!(juliet.in_room(), ["message Romeo: feature-not-implemented"]);
-    assert_eq!(juliet.said(), []);
+}
+
+#[test]
+fn what_is_said_in_private_one_hears() {
+    for world in worlds() {
+        let (juliet, romeo) = two_in_a_room(&world);
+        let (nurse, pda) = (world.start(NURSE, "chamber"), world.start(ROMEO, "pda"));
+        nurse.joins("Nurse");
+        for client in [&juliet, &romeo, &nurse] {
+            client.bytes();
+        }
+        // The first one makes the node, and none is heard twice.
+        for what in ["Psst", "Psst!"] {
+            juliet.whispers("Romeo", what);
+            world.advance(10);
+            assert_eq!(romeo.in_room(), [format!("JC whispers {what}")]);
+        }
+        romeo.whispers("JC", "Here");
+        assert_eq!(juliet.in_room(), ["Romeo whispers Here"]);
+        // Nobody else does, neither another client of his, nor later.
+        world.advance(60);
+        assert_eq!((nurse.bytes(), pda.bytes()), Default::default());
+        let late = world.start(ROMEO, "tablet");
+        late.joins("Romeo");
+        assert!(!late.bytes().contains("Psst"));
+        late.log_out();
+        romeo.leaves();
+        for client in [&juliet, &romeo] {
+            client.bytes();
+        }
+        juliet.whispers("Romeo", "Gone?");
+        assert_eq!(juliet.in_room(), ["message Romeo: item-not-found"]);
+        // The same resource, in the room again.
+        romeo.log_out();
+        world.advance(60);
+        let romeo = world.start(ROMEO, "mobile");
+        romeo.joins("Romeo");
+        world.advance(60);
+        assert!(!romeo.bytes().contains("Psst"));
+        juliet.bytes();
+        juliet.whispers("Romeo", "Again");
+        assert_eq!(romeo.in_room(), ["JC whispers Again"]);
+        // Whoever takes the nick hears nothing of what was said to another.
+        romeo.leaves();
+        nurse.say(&format!("<presence to='{ROOM}/Romeo'/>"));
+        nurse.bytes();
+        juliet.bytes();
+        juliet.whispers("Romeo", "Nurse?");
+        assert_eq!(nurse.in_room(), ["JC whispers Nurse?"]);
+        for client in [&romeo, &pda] {
+            assert!(!client.bytes().contains("<body>"));
+        }
+    }
+}
+
+#[test]
+fn whoever_is_invited_may_come_or_decline() {
+    for world in worlds() {
+        let (juliet, _romeo) = two_in_a_room(&world);
+        let invite = |to: &str| {
+            juliet.say(&format!(
+                "<message to='{ROOM}' id='i'><x xmlns='{MUC}#user'><invite to='{to}'><reason>Come</reason></invite></x>\
+                 </message>"
+            ));
+        };
+        // Somebody who is there, and somebody who comes later.
+        let nurse = world.start(NURSE, "chamber");
+        invite(NURSE);
+        invite(BENVOLIO);
+        world.advance(10);
+        let benvolio = world.start_unseen(BENVOLIO, "square");
+        world.advance(10);
+        for client in [&nurse, &benvolio] {
+            let mut shown = client.got();
+            shown.retain(|it| it.local == "message");
+            assert_eq!(shown.len(), 1, "{shown:#?}");
+            assert_eq!(shown[0].value("from"), ROOM);
+            let word = shown[0].at("x/invite");
+            assert_eq!(word.value("from"), juliet.full);
+            assert_eq!(word.at("reason").text, "Come");
+            client.say(&format!(
+                "<message to='{ROOM}'><x xmlns='{MUC}#user'><decline to='{}'><reason>No</reason></decline></x></message>",
+                juliet.full
+            ));
+            assert_eq!(client.bytes(), "");
+            world.advance(10);
+            let shown = juliet.got().remove(0);
+            assert_eq!(shown.value("from"), ROOM);
+            assert_eq!(shown.at("x/decline").value("from"), client.bare);
+        }
+        // Nobody is invited twice by one invitation.
+        nurse.log_out();
+        let nurse = world.start_unseen(NURSE, "chamber");
+        world.advance(10);
+        assert!(nurse.got().iter().all(|it| it.local != "message"));
+    }
 }
 
 #[test]

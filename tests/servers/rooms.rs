@@ -3,6 +3,7 @@
 mod makes;
 mod meet;
 mod owner;
+mod private;
 mod walk;
 
 use std::cell::RefCell;

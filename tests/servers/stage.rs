@@ -61,6 +61,11 @@ impl Stage {
         }
     }
 
+    /// Without a shim.
+    pub(crate) fn login_directly(&self, bare: &str, resource: &str) -> Puppet {
+        Puppet::login(&self.server.entry(), &self.find(bare), resource)
+    }
+
     /// Writes two into each other's roster. ejabberd takes but five subscription stanzas a minute of a
     /// session: a story has none left after making friends.
     pub(crate) fn befriend(&self, one: &str, other: &str) {

@@ -26,6 +26,8 @@ pub(super) enum Outgoing {
 pub(crate) struct Message {
     pub(super) item: Arc<str>,
     pub(super) payload: Bytes,
+    /// Whom the client has written to, if the message itself names another one: an occupant of a room.
+    pub(super) occupant: Option<Box<str>>,
 }
 
 impl Message {
@@ -41,6 +43,7 @@ impl Message {
         Self {
             item,
             payload: payload.freeze(),
+            occupant: None,
         }
     }
 
@@ -59,7 +62,7 @@ impl Message {
     pub(super) fn address(&self) -> (Box<str>, Option<Box<str>>) {
         let address = self.read(|message| {
             let [to, id] = ["to", "id"].map(|name| message.attribute(name).map(|it| (*it).into()));
-            (to.unwrap_or_default(), id)
+            (self.occupant.clone().or(to).unwrap_or_default(), id)
         });
         address.unwrap_or_default()
     }

@@ -13,10 +13,12 @@
 //! | `pair.rs` | what is known of the conversation with one peer | |
 //! | `place.rs`, `message.rs` | nodes; messages of the client's that wait | |
 //! | `show.rs`, `delay.rs` | a message as the client is shown it; when it was written | |
+//! | `marked.rs` | items of rooms | |
 //! | `record.rs` | what was shown, on a private node | |
 
 mod copies;
 mod delay;
+mod marked;
 mod message;
 mod opening;
 mod own;
@@ -30,10 +32,11 @@ mod series;
 mod shared;
 mod show;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::marked::Marked;
 use self::message::show_unsent_to;
 use self::opening::Opening;
 use self::own::PREFIX;
@@ -107,6 +110,8 @@ pub(super) struct Chats {
     /// By the other one's bare JID.
     pairs: BTreeMap<Arc<str>, Pair>,
     record: Record,
+    /// Items that rooms have to look at.
+    marked: VecDeque<Marked>,
     /// The client wants to see what its account writes and is written elsewhere (XEP-0280).
     wants_copies: bool,
     /// The client's priority.
@@ -129,6 +134,7 @@ impl Chats {
             knows_contacts: false,
             pairs: BTreeMap::new(),
             record: Record::new(),
+            marked: VecDeque::new(),
             wants_copies: false,
             priority: 0,
             available_since: 0,

@@ -13,6 +13,7 @@ use super::show::{show, show_copy};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{Event, What, answer};
+use crate::translate::marker::is_of_a_room;
 use crate::translate::{Cx, Verdict, rules};
 use crate::wire::{Dropped, Refused, Reply};
 use crate::xml::Element;
@@ -27,12 +28,12 @@ const OVERLAP: i64 = 60 * 60;
 
 /// Items that were asked for, or that come by themselves.
 #[derive(Clone, Copy)]
-struct Source<'a> {
-    peer: &'a str,
-    place: &'a Place,
+pub(super) struct Source<'a> {
+    pub(super) peer: &'a str,
+    pub(super) place: &'a Place,
     /// Who has published those that do not say it.
     replyto: Option<&'a str>,
-    is_live: bool,
+    pub(super) is_live: bool,
 }
 
 impl Chats {
@@ -341,6 +342,10 @@ impl Chats {
         }
         let message = payload(item)?;
         let kind = message.attribute("type").unwrap_or(Cow::Borrowed("chat"));
+        let is_of_a_room = self.shares_nodes && is_of_a_room(&message);
+        if is_of_a_room && *kind == *"groupchat" {
+            return self.note_private(source, &id, &author, &message, cx);
+        }
         let may_be = match &*kind {
             "chat" | "normal" | "headline" => true,
             // Errors go natively, where anything does.
@@ -382,6 +387,7 @@ impl Chats {
         let full = full_of(&author, &account, &message);
         let may_copy = self.wants_copies && is_live && is_public(&message);
         match (is_own, meant) {
+            (false, Meant::Client) if is_of_a_room => self.note_marked(&full, &message),
             (false, Meant::Client) => {
                 cx.wire.apply(&rules::MESSAGE_IN);
                 let hidden = written.filter(|_| !is_late);
@@ -500,7 +506,7 @@ fn first_since(since: i64, author: &str, all: &[Element<'_>]) -> usize {
 
 /// Who has written a message: the service says which account, and where it does not say which resource, the message
 /// does.
-fn full_of<'a>(author: &'a str, account: &str, message: &Element<'a>) -> Cow<'a, str> {
+pub(super) fn full_of<'a>(author: &'a str, account: &str, message: &Element<'a>) -> Cow<'a, str> {
     if jid::resource(author).is_some() {
         return Cow::Borrowed(author);
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::BufMut as _;
+use bytes::{BufMut as _, Bytes};
 
-use super::message::{Message, Outgoing, STATE, is_worth_keeping, show_unsent};
+use super::message::{Message, Outgoing, STATE, is_worth_keeping, show_unsent, show_unsent_to};
 use super::own::is_friend;
 use super::pair::{Pair, Reading};
 use super::place::{Own, Place, State};
@@ -67,12 +67,43 @@ impl Chats {
             cx.wire.refuse(message, "wait", "resource-constraint");
             return Verdict::Taken;
         }
+        self.send_by_pubsub(peer, cx);
+        Verdict::Taken
+    }
+
+    fn send_by_pubsub(&mut self, peer: &str, cx: &mut Cx<'_>) {
         self.is_idle = false;
         self.begin(cx);
         self.shared.want(jid::domain(peer));
         self.shared.list(true, cx.wire);
         self.settle(cx);
-        Verdict::Taken
+    }
+
+    /// A message that a room passes on to `full`, where nothing else leaves; the client has said it to `occupant`.
+    pub(in crate::translate) fn tell_directly(
+        &mut self,
+        full: &str,
+        occupant: &str,
+        id: &str,
+        payload: Bytes,
+        cx: &mut Cx<'_>,
+    ) {
+        let peer = jid::bare(full);
+        // An account has no node with itself.
+        if !self.is_on || !self.shares_nodes || peer == cx.account.bare() {
+            let refused = Refused::With("feature-not-implemented");
+            return show_unsent_to(occupant, Some(id), refused, cx);
+        }
+        let pair = self.pair_mut(peer);
+        let message = Message {
+            item: pair.map_or_else(Arc::default, |pair| pair.series.next(cx.wire)),
+            payload,
+            occupant: Some(occupant.into()),
+        };
+        match self.wait(peer, Outgoing::Item(message)) {
+            true => self.send_by_pubsub(peer, cx),
+            false => show_unsent_to(occupant, Some(id), Refused::NoRoom, cx),
+        }
     }
 
     /// A message that could go natively, too.

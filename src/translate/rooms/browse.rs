@@ -32,13 +32,11 @@ const FEATURES: [&str; 7] = [
     "muc_unsecured",
 ];
 
-/// A question of the client's that somebody else has to answer first.
+/// What a room is: a question of the client's that the service has to answer first.
 #[derive(Debug)]
-pub(crate) enum Question {
-    /// What a room is.
-    Info { room: Box<str>, id: Box<str> },
-    /// A question to an occupant, which goes to his real address.
-    Relayed { occupant: Box<str>, id: Box<str> },
+pub(crate) struct Question {
+    room: Box<str>,
+    id: Box<str>,
 }
 
 impl Rooms {
@@ -81,7 +79,7 @@ impl Rooms {
 
     fn ask_info(&self, bare: &str, id: &str, iq: &Element<'_>, cx: &mut Cx<'_>) {
         cx.wire.apply(&BROWSE);
-        let question = Question::Info {
+        let question = Question {
             room: bare.into(),
             id: id.into(),
         };
@@ -108,39 +106,6 @@ impl Rooms {
             items += "</query>";
             out.put_slice(items.as_bytes());
         });
-    }
-
-    /// A question to an occupant goes to his real address, but not under `pure`; one about the client itself is
-    /// answered here.
-    fn ask_occupant(&self, bare: &str, nick: &str, iq: &Element<'_>, cx: &mut Cx<'_>) {
-        let Some(room) = self.rooms.get(bare).filter(|room| room.is_joined()) else {
-            return cx.wire.refuse(iq, "modify", "not-acceptable");
-        };
-        let id = iq.attribute("id").unwrap_or_default();
-        let from = format!("{bare}/{nick}");
-        if nick == room.nick() && iq.child(ns::PING, "ping").is_some() {
-            return cx.wire.show_answer(&id, &from, cx.account.jid(), |_| {});
-        }
-        let Some(full) = room.occupants().of_nick(nick) else {
-            return cx.wire.refuse(iq, "cancel", "item-not-found");
-        };
-        if self.only_nodes {
-            return cx.wire.refuse(iq, "cancel", "service-unavailable");
-        }
-        let question = Question::Relayed {
-            occupant: from.into(),
-            id: (*id).into(),
-        };
-        let kind = iq.attribute("type").unwrap_or(Cow::Borrowed("get"));
-        let body: String = iq.children().map(|child| standalone(&child)).collect();
-        let is_sent = cx
-            .wire
-            .request(&kind, Some(full), Ask::Question(question), |out| {
-                out.put_slice(body.as_bytes());
-            });
-        if !is_sent {
-            cx.wire.refuse(iq, "wait", "resource-constraint");
-        }
     }
 
     /// An IQ of the server's that a room service has answered: what it says of itself is shown as a room service. Or
@@ -189,26 +154,18 @@ impl Rooms {
 impl Question {
     /// Shows the client the answer.
     pub(super) fn answer(self, reply: Reply<'_>, cx: &mut Cx<'_>) {
-        let (from, id) = match &self {
-            Self::Info { room, id } => (room, id),
-            Self::Relayed { occupant, id } => (occupant, id),
-        };
+        let Self { room, id } = &self;
         let own = cx.account.jid();
-        match (&self, reply) {
-            (Self::Info { .. }, Ok(iq)) => {
+        match reply {
+            Ok(iq) => {
                 let info = room_info(iq);
                 cx.wire
-                    .show_answer(id, from, own, |out| out.put_slice(info.as_bytes()));
+                    .show_answer(id, room, own, |out| out.put_slice(info.as_bytes()));
             }
-            (Self::Relayed { .. }, Ok(iq)) => cx.wire.show_answer(id, from, own, |out| {
-                for child in iq.children() {
-                    out.put_slice(standalone(&child).as_bytes());
-                }
-            }),
-            (_, Err(refused)) => {
+            Err(refused) => {
                 let condition = refused.condition_or("remote-server-timeout");
                 let attributes = [
-                    ("from", Some(&**from)),
+                    ("from", Some(&**room)),
                     ("to", Some(own)),
                     ("id", Some(&**id)),
                 ];

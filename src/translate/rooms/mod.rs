@@ -4,9 +4,12 @@
 //! |---|---|---|
 //! | `room/` | one room from join to leave: its steps, the join, events, how occupants are shown | 12–15 |
 //! | `occupants.rs` | who is in a room, under which nick | 15 |
-//! | `owner.rs`, `affiliations.rs` | who may do what, kicks and bans, configuring and ending a room | |
+//! | `owner/`, `affiliations.rs` | who may do what, kicks and bans, configuring and ending a room | |
 //! | `talk.rs` | messages, history, the subject | 16, 17 |
+//! | `private.rs` | messages of one occupant to another | |
+//! | `invite.rs` | invitations, and what declines them | |
 //! | `browse.rs` | what a service and a room say of themselves; other questions to them | |
+//! | `relay.rs` | questions to occupants | |
 //! | `junk.rs` | nodes that a publish to a deleted room has made | |
 //! | `services.rs` | which domains have such rooms | |
 //! | `names.rs` | a room's JID and its nodes | |
@@ -24,10 +27,13 @@
 
 mod affiliations;
 mod browse;
+mod invite;
 mod junk;
 mod names;
 mod occupants;
 mod owner;
+mod private;
+mod relay;
 mod room;
 mod services;
 mod talk;
@@ -37,7 +43,9 @@ use std::time::Duration;
 
 pub(crate) use self::room::WHOM_IT_IS_FOR;
 
+use self::invite::Invitations;
 use self::junk::Junk;
+use self::private::Private;
 use self::room::{Room, Step, Ways};
 use self::services::Services;
 
@@ -112,8 +120,10 @@ pub(crate) enum Ask {
     Step(Box<str>, Step),
     /// A request of an owner's.
     Owner(Box<owner::Job>),
-    /// Something a client has asked about a room or an occupant.
+    /// Something the client has asked about a room.
     Question(browse::Question),
+    /// Something it has asked an occupant.
+    Relayed(relay::Relayed),
     /// Ending the subscription to the occupants of this room, behind the client's last word there.
     Left(Box<str>),
     Junk(Junk),
@@ -140,6 +150,8 @@ pub(super) struct Rooms {
     tidied: BTreeSet<Box<str>>,
     /// Rooms that the client has turned to in this session.
     known: BTreeSet<Box<str>>,
+    private: Private,
+    invitations: Invitations,
     /// Nodes of others, whose subscriptions were ended.
     ended: BTreeSet<Box<str>>,
     /// When the client was told that a nick is taken, in which room.
@@ -166,6 +178,8 @@ impl Rooms {
             opens,
             tidied: BTreeSet::new(),
             known: BTreeSet::new(),
+            private: Private::default(),
+            invitations: Invitations::default(),
             ended: BTreeSet::new(),
             conflicts: Vec::new(),
             ping_at: Duration::ZERO,
@@ -190,6 +204,10 @@ impl Rooms {
             }
             return Verdict::Pass;
         };
+        // A room that the client was invited to may be on a service that it has never turned to.
+        if kind == Kind::Message && self.decline(&to, stanza, cx) {
+            return Verdict::Taken;
+        }
         let domain = jid::prepared(jid::domain(&to));
         if !self.services.has_rooms(&domain) {
             return match self.services.hold(&domain, kind, stanza, cx) {
@@ -264,11 +282,14 @@ impl Rooms {
         if kind.as_deref() == Some("error") {
             return;
         }
-        let room = self.rooms.get_mut(jid::bare(to));
+        let bare = jid::bare(to);
+        let room = self.rooms.get_mut(bare);
         match (room, kind.as_deref(), jid::resource(to)) {
+            (_, Some("groupchat"), Some(_)) => cx.wire.refuse(message, "modify", "bad-request"),
+            (_, _, Some(nick)) => self.say_privately(bare, nick, message, cx),
             (Some(room), Some("groupchat"), None) => room.say(message, cx),
             (None, Some("groupchat"), None) => cx.wire.refuse(message, "modify", "not-acceptable"),
-            // Private messages and invitations are still to come.
+            _ if invite::invites(message) => self.invite(bare, message, cx),
             _ => cx.wire.refuse(message, "cancel", "feature-not-implemented"),
         }
     }
@@ -356,6 +377,7 @@ impl Rooms {
             Ask::Step(bare, step) => self.handle_step(&bare, step, reply, cx),
             Ask::Owner(job) => self.handle_job(job, reply, cx),
             Ask::Question(question) => question.answer(reply, cx),
+            Ask::Relayed(relayed) => self.handle_relayed(&relayed, reply, cx),
             // If it was not subscribed any more, its last word may have made a node.
             Ask::Left(bare) if reply.is_err() => room::left_alone(&bare).look(cx),
             Ask::Left(_) => {}

@@ -261,6 +261,18 @@ impl Occupants {
             .map(|(full, occupant)| (&**full, occupant))
     }
 
+    /// Everybody who has this nick: sessions of one account.
+    pub(super) fn called<'a>(&'a self, nick: &'a str) -> impl Iterator<Item = &'a str> {
+        let all = self.0.iter().filter(move |(_, it)| *it.nick == *nick);
+        all.map(|(full, _)| &**full)
+    }
+
+    /// Whether somebody with this full JID, or of this account, has this nick.
+    pub(super) fn is_called(&self, jid: &str, nick: &str) -> bool {
+        let mut all = self.called(nick);
+        all.any(|full| full == jid || jid::bare(full) == jid)
+    }
+
     /// Whoever has this nick.
     pub(super) fn of_nick(&self, nick: &str) -> Option<&str> {
         let mut all = self.0.iter();

@@ -114,12 +114,7 @@ impl Talk {
         cx: &mut Cx<'_>,
     ) -> Option<Said> {
         // A state alone would take a place on the node (XEP-0085 §5.5 leaves it out in rooms).
-        let is_idle = |child: Element<'_>| {
-            matches!(&*child.namespace(), ns::CHAT_STATES | ns::HINTS)
-                || child.local() == "thread"
-                || child.is(ns::SID, "origin-id")
-        };
-        if message.children().all(is_idle) {
+        if message.children().all(|child| is_idle(&child)) {
             return None;
         }
         let is_subject = is_subject(message);
@@ -417,6 +412,13 @@ impl Line {
 fn may_stay(child: &Element<'_>, room: &str) -> bool {
     let is_id = || child.is(ns::SID, "stanza-id") && child.attribute("by").as_deref() == Some(room);
     !is_of_room(child) && !is_id()
+}
+
+/// Whether a child of a message says nothing if no other does: a state, or what goes with it.
+pub(super) fn is_idle(child: &Element<'_>) -> bool {
+    matches!(&*child.namespace(), ns::CHAT_STATES | ns::HINTS)
+        || child.local() == "thread"
+        || child.is(ns::SID, "origin-id")
 }
 
 /// Whether a message sets the subject: clients send it alone, or with an empty body.

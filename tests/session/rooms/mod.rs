@@ -6,13 +6,16 @@ use pubshim::session::{Dropped, Event, Function, Input, Leg, Options, Policy};
 
 mod create;
 mod hostile;
+mod invite;
 mod join;
 mod leave;
 mod many;
 mod others;
 mod owner;
 mod printed;
+mod private;
 mod pure;
+mod relay;
 mod services;
 mod talk;
 mod turns;

@@ -133,3 +133,141 @@ fn all_that_the_room_keeps_is_asked_for_and_shown_as_wanted() {
         ["JC available 100 110", "Romeo sets Balconies late"]
     );
 }
+
+/// Juliet says something to Romeo alone, in the room; what the services are asked for that, as far as she is told that
+/// nothing is known of her node with him.
+fn whispers(d: &mut Driver) -> Vec<Node> {
+    d.client(&format!(
+        "<message to='{ROOM}/Romeo' type='chat' id='w1'><body>Psst</body></message>"
+    ));
+    let lists = asked(d);
+    assert!(
+        lists.iter().all(|it| it.has("pubsub/subscriptions")),
+        "{lists:#?}"
+    );
+    for list in &lists {
+        d.error(list, "cancel", "item-not-found");
+    }
+    asked(d)
+}
+
+/// Juliet's session in the room, which has just begun to be available.
+fn joined_and_there() -> Driver {
+    let mut d = session_under(Policy::Pure);
+    d.keep_chats();
+    d.client("<presence/>");
+    d.advance(10);
+    for list in asked(&mut d) {
+        d.error(&list, "cancel", "item-not-found");
+    }
+    d.forget();
+    join(&mut d, MUC);
+    let_in(&mut d, &occupant(ROMEO, "Romeo", ""), "");
+    d.forget();
+    d
+}
+
+#[test]
+fn a_private_message_is_an_item_for_one() {
+    let mut d = joined_and_there();
+    let asked = whispers(&mut d);
+    let create = asked.iter().find(|it| it.has("pubsub/create")).unwrap();
+    assert_eq!(
+        create.at("pubsub/configure/x").fields()["pubsub#publisher"],
+        CONTACT
+    );
+    let publish = asked.iter().find(|it| it.has("pubsub/publish")).unwrap();
+    let message = publish.at("pubsub/publish/item/message");
+    assert_eq!(
+        ["from", "to", "type", "id"].map(|it| message.value(it)),
+        [JULIET, ROMEO, "groupchat", "w1"]
+    );
+    assert_eq!(message.names(), ["body", "x", "pm", "delay"]);
+    assert_eq!(message.at("pm").value("room"), ROOM);
+    // A state says nothing worth a place on the node.
+    d.client(&format!(
+        "<message to='{ROOM}/Romeo' type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>"
+    ));
+    assert_eq!((d.client_bytes(), d.server_bytes()), Default::default());
+    // Nor has an account a node with itself.
+    d.client(&format!(
+        "<message to='{ROOM}/JC' type='chat' id='w2'><body>x</body></message>"
+    ));
+    assert_eq!(sees(&mut d), ["message JC: feature-not-implemented for w2"]);
+}
+
+#[test]
+fn a_private_message_that_is_refused_comes_of_the_nick() {
+    for step in ["pubsub/subscriptions", "pubsub/publish"] {
+        let mut d = joined_and_there();
+        let asked = whispers(&mut d);
+        let refused = asked.iter().find(|it| it.has(step)).unwrap();
+        d.error(refused, "auth", "forbidden");
+        assert_eq!(sees(&mut d), ["message Romeo: forbidden for w1"], "{step}");
+    }
+    let mut d = joined_and_there();
+    whispers(&mut d);
+    d.advance(60);
+    assert!(sees(&mut d).contains(&"message Romeo: remote-server-timeout for w1".to_owned()));
+}
+
+#[test]
+fn what_a_node_has_of_a_room_is_an_occupants_word() {
+    let mut d = joined_and_there();
+    let asked = whispers(&mut d);
+    let create = asked.iter().find(|it| it.has("pubsub/create")).unwrap();
+    let (service, node) = (
+        create.value("to").to_owned(),
+        create.at("pubsub/create").value("node").to_owned(),
+    );
+    for iq in &asked {
+        d.result(iq, "");
+    }
+    d.forget();
+    let mut number = 0;
+    let mut says = |d: &mut Driver, publisher: &str, from: &str, to: &str, room: &str| {
+        number += 1;
+        d.server(&format!(
+            "<message from='{service}' to='{JULIET}' type='headline'><event xmlns='{EVENT}'><items node='{node}'>\
+             <item id='i{number}' publisher='{publisher}'><message xmlns='jabber:client' from='{from}' to='{to}' \
+             type='groupchat' id='w2'><body>x</body><x xmlns='{MUC_USER}'/><pm xmlns='urn:pubshim:0' room='{room}'/>\
+             <delay xmlns='urn:xmpp:delay' stamp='2026-01-01T00:00:00Z'/></message></item></items></event></message>"
+        ));
+    };
+    for (publisher, from) in [(ROMEO, ROMEO), (CONTACT, ROMEO), (ROMEO, NURSE)] {
+        says(&mut d, publisher, from, JULIET, ROOM);
+        let shown = d.one_to_client();
+        assert_eq!(
+            ["type", "from", "to", "id"].map(|it| shown.value(it)),
+            ["chat", &*format!("{ROOM}/Romeo"), JULIET, "w2"]
+        );
+        assert_eq!(shown.names(), ["body", "x"]);
+    }
+    let pda = "romeo@montague.lit/pda";
+    for (publisher, from, to, room, reason) in [
+        (pda, pda, JULIET, ROOM, Dropped::ForeignFrom),
+        (CONTACT, pda, JULIET, ROOM, Dropped::ForeignFrom),
+        (CONTACT, NURSE, JULIET, ROOM, Dropped::ForeignFrom),
+        (NURSE, NURSE, JULIET, ROOM, Dropped::ForeignFrom),
+        (
+            ROMEO,
+            ROMEO,
+            JULIET,
+            "other@chat.shakespeare.lit",
+            Dropped::NotSubscribed,
+        ),
+        (
+            ROMEO,
+            ROMEO,
+            "juliet@capulet.lit/garden",
+            ROOM,
+            Dropped::WrongPayload,
+        ),
+        // Her own, from another session.
+        (JULIET, JULIET, ROMEO, ROOM, Dropped::Seen),
+    ] {
+        says(&mut d, publisher, from, to, room);
+        assert_eq!(d.client_bytes(), "", "{publisher} {from} {to}");
+        assert_eq!(d.dropped(), [reason], "{publisher} {from} {to}");
+    }
+}

@@ -263,6 +263,11 @@ impl Room {
         &self.occupants
     }
 
+    /// Something came of this occupant.
+    pub(super) fn hear(&mut self, full: &str, now: Duration) {
+        self.occupants.hear(full, now);
+    }
+
     pub(super) fn nick(&self) -> &str {
         &self.nick
     }

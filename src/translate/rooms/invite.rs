@@ -1,0 +1,271 @@
+//! Invitations through a room, and what declines them (XEP-0045 §7.8.2).
+//!
+//! An invitation goes to whoever is invited as a direct one (XEP-0249), which clients without a shim can read, too. An
+//! element of ours beside it has a shim show it as the room's, so that it can be declined.
+//!
+//! Who invites and who declines is whoever a message is really of: nothing that it says.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+
+use super::names::node_of;
+use super::private::Direct;
+use super::{Rooms, private};
+use crate::jid;
+use crate::ns;
+use crate::translate::Cx;
+use crate::translate::shown::delay;
+use crate::wire::{Dropped, Leg, Rule};
+use crate::xml::{Element, escape, rewrite_standalone};
+
+const INVITE: Rule = Rule::new(
+    "room-invite",
+    "",
+    "an invitation goes to whoever is invited, as one that other clients can read, too",
+);
+const INVITED: Rule = Rule::new(
+    "room-invited",
+    "",
+    "an invitation that a shim has sent is shown as the room's",
+);
+const DECLINE: Rule = Rule::new(
+    "room-decline",
+    "",
+    "what declines an invitation goes between the two, and is shown as the room's",
+);
+
+/// What somebody is told who cannot see the room.
+const WHOM_IT_IS_FOR: &str = "(This room is made of publish-subscribe: only people whose client is behind pubshim can see it.)";
+/// A message may invite so many.
+const MOST_INVITED: usize = 16;
+/// So many invitations of each direction are remembered, so that they can be declined.
+const MOST_KNOWN: usize = 64;
+
+/// The invitations of one session, the newest last: the room, and the other one.
+#[derive(Default)]
+pub(super) struct Invitations {
+    /// By bare JIDs.
+    sent: VecDeque<[Box<str>; 2]>,
+    /// By full JIDs.
+    received: VecDeque<[Box<str>; 2]>,
+}
+
+fn push(all: &mut VecDeque<[Box<str>; 2]>, new: [&str; 2]) {
+    if all.len() >= MOST_KNOWN {
+        all.pop_front();
+    }
+    all.push_back(new.map(Into::into));
+}
+
+impl Rooms {
+    /// A message of the client's that invites somebody through a room, or several.
+    pub(super) fn invite(&mut self, bare: &str, message: &Element<'_>, cx: &mut Cx<'_>) {
+        let Some(room) = self.rooms.get(bare).filter(|room| room.is_joined()) else {
+            return cx.wire.refuse(message, "modify", "not-acceptable");
+        };
+        if !room.is_open() {
+            // Members cannot be named yet, and nobody else could come.
+            return cx.wire.refuse(message, "auth", "forbidden");
+        }
+        let Some(x) = message.child(ns::MUC_USER, "x") else {
+            return;
+        };
+        let invites = x.children().filter(|it| it.is(ns::MUC_USER, "invite"));
+        let invites: Vec<_> = invites.collect();
+        let invited = invites.iter().map(|invite| {
+            let to = invite.attribute("to")?;
+            let to = jid::prepare(&to).filter(|to| jid::is_account(jid::bare(to)))?;
+            Some(to.into_owned())
+        });
+        let Some(invited) = invited.collect::<Option<Vec<_>>>() else {
+            return cx.wire.refuse(message, "modify", "jid-malformed");
+        };
+        if invited.len() > MOST_INVITED {
+            return cx.wire.refuse(message, "modify", "policy-violation");
+        }
+        cx.wire.apply(&INVITE);
+        for (to, invite) in invited.iter().zip(&invites) {
+            let reason = reason_of(invite);
+            let for_all = match &*reason {
+                "" => WHOM_IT_IS_FOR.to_owned(),
+                reason => format!("{reason} {WHOM_IT_IS_FOR}"),
+            };
+            let mark = mark("invite", bare, &reason);
+            let body = conference(bare, &for_all) + &mark;
+            push(&mut self.invitations.sent, [bare, jid::bare(to)]);
+            self.tell(to, bare, message, &body, cx);
+        }
+    }
+
+    /// Sends somebody a message that passes something of a room on. If it comes back, that is the room's word.
+    fn tell(&mut self, to: &str, room: &str, of: &Element<'_>, body: &str, cx: &mut Cx<'_>) {
+        let id = of.attribute("id").filter(|id| id.len() <= private::MOST_ID);
+        let id = id.map_or_else(|| cx.wire.fresh_id().to_string(), Into::into);
+        let mut out = BytesMut::with_capacity(body.len() + 256);
+        let from = self.only_nodes.then(|| cx.account.jid());
+        let changes = [
+            ("from", from),
+            ("to", Some(to)),
+            ("type", Some("normal")),
+            ("id", Some(&*id)),
+        ];
+        let mut body = body.to_owned();
+        if self.only_nodes {
+            body += &delay(cx.wire.unix_time());
+        }
+        rewrite_standalone(&mut out, of, &changes, |_| false, &body);
+        if self.only_nodes {
+            return self.private.hand(Direct {
+                full: to.into(),
+                occupant: room.into(),
+                id: id.into(),
+                payload: out.freeze(),
+            });
+        }
+        cx.wire.stanza(Leg::Server, |to| to.extend_from_slice(&out));
+        self.private.number_next();
+        self.private.note_sent(&id, to, room);
+    }
+
+    /// Whether a message of the client's declines an invitation that it was shown; then it goes to whoever has invited.
+    pub(super) fn decline(&mut self, to: &str, message: &Element<'_>, cx: &mut Cx<'_>) -> bool {
+        let Some(x) = message.child(ns::MUC_USER, "x") else {
+            return false;
+        };
+        let Some(decline) = x.child(ns::MUC_USER, "decline") else {
+            return false;
+        };
+        let (room, whom) = (jid::prepared(to), decline.attribute("to"));
+        let whom = whom.as_deref().map_or("", jid::bare);
+        let all = &mut self.invitations.received;
+        let mut known = all.iter();
+        let at = known.rposition(|[of, by]| **of == *room && jid::bare(by) == whom);
+        let Some([room, by]) = at.and_then(|at| all.remove(at)) else {
+            return false;
+        };
+        cx.wire.apply(&DECLINE);
+        let body = mark("decline", &room, &reason_of(&decline));
+        self.tell(&by, &room, message, &body, cx);
+        true
+    }
+
+    /// An invitation of `author`'s, as a shim sends it; `mark` is its element of ours.
+    pub(super) fn show_invitation(
+        &mut self,
+        author: &str,
+        message: &Element<'_>,
+        mark: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Dropped> {
+        if !jid::is_account(jid::bare(author)) {
+            return Err(Dropped::ForeignFrom);
+        }
+        let room = mark.attribute("room").ok_or(Dropped::WrongPayload)?;
+        let is_one = jid::prepare(&room).as_deref() == Some(&*room)
+            && jid::resource(&room).is_none()
+            && node_of(&room).is_some();
+        if !is_one {
+            return Err(Dropped::WrongPayload);
+        }
+        let reason = reason_of(mark);
+        let word = format!(
+            "<invite from='{}'>{}</invite>",
+            escape(author),
+            reason_element(&reason)
+        );
+        let more = user(&word) + &conference(&room, &reason);
+        cx.wire.apply(&INVITED);
+        show_of_room(&room, message, &more, cx);
+        push(&mut self.invitations.received, [&room, author]);
+        Ok(())
+    }
+
+    /// Somebody declines an invitation, if he was sent one; `mark` is the element of ours.
+    pub(super) fn show_decline(
+        &mut self,
+        author: &str,
+        message: &Element<'_>,
+        mark: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Dropped> {
+        let room = mark.attribute("room").ok_or(Dropped::WrongPayload)?;
+        let is_joined = self.rooms.get(&*room).is_some_and(|it| it.is_joined());
+        if !is_joined {
+            return Err(Dropped::NotSubscribed);
+        }
+        let all = &mut self.invitations.sent;
+        let at = all
+            .iter()
+            .position(|[of, to]| **of == *room && **to == *jid::bare(author));
+        at.and_then(|at| all.remove(at))
+            .ok_or(Dropped::ForeignFrom)?;
+        let word = format!(
+            "<decline from='{}'>{}</decline>",
+            escape(jid::bare(author)),
+            reason_element(&reason_of(mark))
+        );
+        cx.wire.apply(&DECLINE);
+        show_of_room(&room, message, &user(&word), cx);
+        Ok(())
+    }
+}
+
+/// Whether a message of the client's invites somebody.
+pub(super) fn invites(message: &Element<'_>) -> bool {
+    let x = message.child(ns::MUC_USER, "x");
+    x.is_some_and(|x| x.child(ns::MUC_USER, "invite").is_some())
+}
+
+/// Shows a message as a room's: of what it is made of only when a server has stored it.
+fn show_of_room(room: &str, message: &Element<'_>, more: &str, cx: &mut Cx<'_>) {
+    let changes = [
+        ("from", Some(room)),
+        ("to", Some(cx.account.jid())),
+        ("type", None),
+    ];
+    let may_stay = |child: &Element<'_>| {
+        let from = child.attribute("from");
+        child.namespace() == ns::DELAY && from.is_some_and(|it| jid::bare(&it) != room)
+    };
+    cx.wire.stanza(Leg::Client, |out| {
+        rewrite_standalone(out, message, &changes, may_stay, more);
+    });
+}
+
+/// Why somebody invites or declines.
+fn reason_of(word: &Element<'_>) -> String {
+    let mut children = word.children();
+    let reason = children.find(|it| it.local() == "reason");
+    reason.map_or_else(String::new, |it| it.text().into_owned())
+}
+
+fn reason_element(reason: &str) -> String {
+    match reason {
+        "" => String::new(),
+        reason => format!("<reason>{}</reason>", escape(reason)),
+    }
+}
+
+/// What a shim reads.
+fn mark(word: &str, room: &str, reason: &str) -> String {
+    let (xmlns, room, reason) = (ns::SHIM, escape(room), reason_element(reason));
+    format!("<{word} xmlns='{xmlns}' room='{room}'>{reason}</{word}>")
+}
+
+/// What a room says.
+fn user(word: &str) -> String {
+    format!("<x xmlns='{}'>{word}</x>", ns::MUC_USER)
+}
+
+/// A direct invitation.
+fn conference(room: &str, reason: &str) -> String {
+    let (xmlns, room) = (ns::CONFERENCE, escape(room));
+    match reason {
+        "" => format!("<x xmlns='{xmlns}' jid='{room}'/>"),
+        reason => format!(
+            "<x xmlns='{xmlns}' jid='{room}' reason='{}'/>",
+            escape(reason)
+        ),
+    }
+}

@@ -1,0 +1,306 @@
+//! What one occupant says to another alone (XEP-0045 §7.5).
+//!
+//! It goes to his real full JID, as a message of type `groupchat`: that is the one type of which servers neither give
+//! another resource a copy nor keep one if his is gone, but send it back. Which room it is of, an element of ours says.
+//! Under `pure` it is an item on the node of the two accounts.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+use super::Rooms;
+use super::names::nick_of;
+use super::occupants::is_of_room;
+use super::talk::is_idle;
+use crate::jid;
+use crate::ns;
+use crate::translate::shown::delay;
+use crate::translate::{Cx, Verdict, marker};
+use crate::wire::{Dropped, Leg, Rule};
+use crate::xml::{Element, escape, rewrite_standalone};
+
+const SAY_PRIVATE: Rule = Rule::new(
+    "room-private-out",
+    "",
+    "a private message goes to the occupant's real address, in a form that reaches no other resource",
+);
+const SHOW_PRIVATE: Rule = Rule::new(
+    "room-private-in",
+    "",
+    "a private message of somebody who is in the room is shown as one of his nick",
+);
+const RETURN_PRIVATE: Rule = Rule::new(
+    "room-private-error",
+    "",
+    "a private message that comes back is shown as an error of the nick it was for",
+);
+
+/// So many messages are remembered, in case they come back.
+const MOST_SENT: usize = 64;
+/// The id of one may have so many bytes.
+pub(super) const MOST_ID: usize = 1024;
+
+/// The private messages of one session.
+#[derive(Default)]
+pub(super) struct Private {
+    /// The newest last.
+    sent: VecDeque<Sent>,
+    /// So many were sent.
+    number: u64,
+    /// Messages that are to go by the nodes of two accounts.
+    direct: VecDeque<Direct>,
+}
+
+/// A message that may come back.
+struct Sent {
+    /// The same for those to several sessions of one nick.
+    number: u64,
+    id: Box<str>,
+    /// Whom it was really to.
+    full: Box<str>,
+    /// Whom the client has written to.
+    occupant: Box<str>,
+}
+
+/// A private message that is to go by the node of two accounts.
+pub(in crate::translate) struct Direct {
+    pub(in crate::translate) full: Box<str>,
+    /// Whom the client has written to.
+    pub(in crate::translate) occupant: Box<str>,
+    pub(in crate::translate) id: Box<str>,
+    pub(in crate::translate) payload: Bytes,
+}
+
+impl Private {
+    /// What is noted as sent from now on is another message.
+    pub(super) fn number_next(&mut self) {
+        self.number += 1;
+    }
+
+    /// Has a message go by the node of two accounts.
+    pub(super) fn hand(&mut self, direct: Direct) {
+        self.direct.push_back(direct);
+    }
+
+    pub(super) fn note_sent(&mut self, id: &str, full: &str, occupant: &str) {
+        if self.sent.len() >= MOST_SENT {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(Sent {
+            number: self.number,
+            id: id.into(),
+            full: full.into(),
+            occupant: occupant.into(),
+        });
+    }
+
+    /// The message of this id to `full` has come back.
+    fn take_sent(&mut self, id: &str, full: &str) -> Option<Sent> {
+        let is_it = |it: &Sent| *it.id == *id && *it.full == *full;
+        // Some clients give each the same id.
+        let at = self.sent.iter().rposition(is_it)?;
+        self.sent.remove(at)
+    }
+
+    /// Whether another session of the same nick was sent the same.
+    fn has_copy(&self, of: &Sent) -> bool {
+        self.sent.iter().any(|it| it.number == of.number)
+    }
+}
+
+impl Rooms {
+    /// A message of the client's to an occupant.
+    pub(super) fn say_privately(
+        &mut self,
+        bare: &str,
+        resource: &str,
+        message: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(room) = self.rooms.get(bare).filter(|room| room.is_joined()) else {
+            return cx.wire.refuse(message, "modify", "not-acceptable");
+        };
+        let nick = nick_of(resource).unwrap_or_default();
+        // Who is there with several sessions hears it in all of them, as in other rooms.
+        let full_jids: Vec<Box<str>> = room.occupants().called(&nick).map(Into::into).collect();
+        if full_jids.is_empty() {
+            return cx.wire.refuse(message, "cancel", "item-not-found");
+        }
+        let id = message.attribute("id").filter(|id| !id.is_empty());
+        if id.as_ref().is_some_and(|id| id.len() > MOST_ID) {
+            return cx.wire.refuse(message, "modify", "policy-violation");
+        }
+        if self.only_nodes && message.children().all(|child| is_idle(&child)) {
+            // It would take a place on the node.
+            return;
+        }
+        cx.wire.apply(&SAY_PRIVATE);
+        let id = id.map_or_else(|| cx.wire.fresh_id().to_string(), Into::into);
+        let occupant = format!("{bare}/{nick}");
+        let mut more = marks(Some(bare));
+        if self.only_nodes {
+            more += &delay(cx.wire.unix_time());
+        }
+        self.private.number_next();
+        for full in full_jids {
+            let from = self.only_nodes.then(|| cx.account.jid());
+            let changes = [
+                ("from", from),
+                ("to", Some(&*full)),
+                ("type", Some("groupchat")),
+                ("id", Some(&*id)),
+            ];
+            let mut out = BytesMut::with_capacity(message.raw().len() + 256);
+            let may_stay = |child: &Element<'_>| !is_of_room(child);
+            rewrite_standalone(&mut out, message, &changes, may_stay, &more);
+            if self.only_nodes {
+                self.private.hand(Direct {
+                    full,
+                    occupant: occupant.as_str().into(),
+                    id: id.as_str().into(),
+                    payload: out.freeze(),
+                });
+            } else {
+                cx.wire.stanza(Leg::Server, |to| to.extend_from_slice(&out));
+                self.private.note_sent(&id, &full, &occupant);
+            }
+        }
+    }
+
+    /// The next private message that is to go by the node of two accounts.
+    pub(in crate::translate) fn take_direct(&mut self) -> Option<Direct> {
+        self.private.direct.pop_front()
+    }
+
+    /// A message of the server's, if it is one of a room or one that comes back.
+    pub(in crate::translate) fn server_message(
+        &mut self,
+        message: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Verdict {
+        if self.services.is_empty() {
+            return Verdict::Pass;
+        }
+        let kind = message.attribute("type");
+        if kind.as_deref() == Some("error") {
+            return self.returned(message, cx);
+        }
+        if !marker::is_of_a_room(message) {
+            return Verdict::Pass;
+        }
+        let from = message.attribute("from").unwrap_or_default();
+        self.hear_marked(&from, message, cx);
+        Verdict::Taken
+    }
+
+    /// Whether a message that is not read would be a private one; `head` is its start tag.
+    pub(in crate::translate) fn is_private(
+        &self,
+        head: &Element<'_>,
+        message: &Element<'_>,
+    ) -> bool {
+        !self.services.is_empty()
+            && head.attribute("type").as_deref() == Some("groupchat")
+            && message.opaque_child(ns::SHIM, "pm").is_some()
+    }
+
+    /// A message that a shim has marked as one of a room, and that is really of `author`.
+    pub(in crate::translate) fn hear_marked(
+        &mut self,
+        author: &str,
+        message: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) {
+        let mark = |name| message.child(ns::SHIM, name);
+        let shown = if let Some(mark) = mark("pm") {
+            self.show_private(author, message, &mark, cx)
+        } else if let Some(mark) = mark("invite") {
+            self.show_invitation(author, message, &mark, cx)
+        } else if let Some(mark) = mark("decline") {
+            self.show_decline(author, message, &mark, cx)
+        } else {
+            Err(Dropped::WrongPayload)
+        };
+        if let Err(reason) = shown {
+            cx.wire.drop_event(reason);
+        }
+    }
+
+    /// A private message: its author, a full JID, has to be in the room, and it has to be to the client.
+    fn show_private(
+        &mut self,
+        author: &str,
+        message: &Element<'_>,
+        mark: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Dropped> {
+        let bare = mark.attribute("room").ok_or(Dropped::WrongPayload)?;
+        let own = cx.account.jid();
+        if message.attribute("to").as_deref() != Some(own) {
+            return Err(Dropped::WrongPayload);
+        }
+        let room = self.rooms.get_mut(&*bare).filter(|room| room.is_joined());
+        let room = room.ok_or(Dropped::NotSubscribed)?;
+        let occupant = room.occupants().get(author).ok_or(Dropped::ForeignFrom)?;
+        let from = format!("{bare}/{}", occupant.nick);
+        let changes = [
+            ("from", Some(&*from)),
+            ("to", Some(own)),
+            ("type", Some("chat")),
+        ];
+        let more = marks(None);
+        cx.wire.apply(&SHOW_PRIVATE);
+        cx.wire.stanza(Leg::Client, |out| {
+            let may_stay = |child: &Element<'_>| may_stay(child, &bare);
+            rewrite_standalone(out, message, &changes, may_stay, &more);
+        });
+        room.hear(author, cx.wire.now);
+        Ok(())
+    }
+
+    /// A message comes back: whom it was to is not there, or somebody says why not.
+    fn returned(&mut self, message: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
+        let [from, id] = ["from", "id"].map(|name| message.attribute(name));
+        let (Some(from), Some(id)) = (from, id) else {
+            return Verdict::Pass;
+        };
+        let Some(sent) = self.private.take_sent(&id, &from) else {
+            return Verdict::Pass;
+        };
+        cx.wire.apply(&RETURN_PRIVATE);
+        // He has heard it in another session, as far as is known.
+        if !self.private.has_copy(&sent) {
+            let changes = [
+                ("from", Some(&*sent.occupant)),
+                ("to", Some(cx.account.jid())),
+            ];
+            cx.wire.stanza(Leg::Client, |out| {
+                let may_stay = |child: &Element<'_>| child.namespace() == ns::CLIENT;
+                rewrite_standalone(out, message, &changes, may_stay, "");
+            });
+        }
+        Verdict::Taken
+    }
+}
+
+/// What marks a message as a private one: for clients, and for shims which room it is of.
+fn marks(room: Option<&str>) -> String {
+    let mut marks = format!("<x xmlns='{}'/>", ns::MUC_USER);
+    if let Some(room) = room {
+        marks += &format!("<pm xmlns='{}' room='{}'/>", ns::SHIM, escape(room));
+    }
+    marks
+}
+
+/// Whether what stands in a private message may be shown: no word of the room's. Of when it was said a server on its way
+/// may tell.
+fn may_stay(child: &Element<'_>, room: &str) -> bool {
+    let by = |name| {
+        child
+            .attribute(name)
+            .is_none_or(|it| jid::bare(&it) == room)
+    };
+    let is_rooms =
+        child.is(ns::SID, "stanza-id") && by("by") || child.namespace() == ns::DELAY && by("from");
+    !is_of_room(child) && !is_rooms
+}

@@ -1,0 +1,117 @@
+//! Questions to an occupant: they go to his real address, and the answer comes back as his.
+
+use std::borrow::Cow;
+
+use bytes::BufMut as _;
+
+use super::names::nick_of;
+use super::{Ask, Rooms};
+use crate::jid;
+use crate::ns;
+use crate::translate::{self, Cx};
+use crate::wire::{Leg, Reply, Rule, error_type};
+use crate::xml::{Element, rewrite_standalone, standalone};
+
+const RELAY: Rule = Rule::new(
+    "room-question",
+    "",
+    "a question to an occupant goes to his real address, and its answer comes back as his",
+);
+
+/// So many of a client's questions to occupants may be unanswered: none of pubshim's own is to wait for theirs.
+const MOST_RELAYED: usize = 16;
+
+/// A question of the client's to an occupant.
+#[derive(Debug)]
+pub(crate) struct Relayed {
+    room: Box<str>,
+    nick: Box<str>,
+    /// Who is really asked.
+    real: Box<str>,
+    /// The client's id.
+    id: Box<str>,
+}
+
+impl Rooms {
+    /// A question to an occupant goes to his real address, but not under `pure`. A ping to oneself asks whether one is in
+    /// the room (XEP-0410), and is answered here.
+    pub(super) fn ask_occupant(
+        &self,
+        bare: &str,
+        resource: &str,
+        iq: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(room) = self.rooms.get(bare).filter(|room| room.is_joined()) else {
+            return cx.wire.refuse(iq, "modify", "not-acceptable");
+        };
+        let nick = nick_of(resource).unwrap_or_default();
+        let id = iq.attribute("id").unwrap_or_default();
+        if *nick == *room.nick() && iq.child(ns::PING, "ping").is_some() {
+            let from = format!("{bare}/{nick}");
+            return cx.wire.show_answer(&id, &from, cx.account.jid(), |_| {});
+        }
+        let Some(full) = room.occupants().of_nick(&nick) else {
+            return cx.wire.refuse(iq, "cancel", "item-not-found");
+        };
+        if self.only_nodes {
+            return cx.wire.refuse(iq, "cancel", "service-unavailable");
+        }
+        let kind = iq.attribute("type").unwrap_or(Cow::Borrowed("get"));
+        // It is the server that keeps it (XEP-0045 §17.4).
+        let is_vcard = *kind == *"get" && iq.child(ns::VCARD, "vCard").is_some();
+        let real = if is_vcard { jid::bare(full) } else { full };
+        // Prosody answers for the own account without saying so.
+        let to = (real != cx.account.bare()).then_some(real);
+        let relayed = Relayed {
+            room: bare.into(),
+            nick: nick.clone(),
+            real: real.into(),
+            id: (*id).into(),
+        };
+        let body: String = iq.children().map(|child| standalone(&child)).collect();
+        let is_one =
+            |asked: &&translate::Ask| matches!(asked, translate::Ask::Rooms(Ask::Relayed(_)));
+        let has_room = cx.wire.asked().filter(is_one).count() < MOST_RELAYED;
+        let is_sent = has_room
+            && cx.wire.request(&kind, to, Ask::Relayed(relayed), |out| {
+                out.put_slice(body.as_bytes());
+            });
+        match is_sent {
+            true => cx.wire.apply(&RELAY),
+            false => cx.wire.refuse(iq, "wait", "resource-constraint"),
+        }
+    }
+
+    /// Shows the client what an occupant has answered, an error included; or that there is no answer, which also holds if
+    /// whoever was asked has not that nick any more.
+    pub(super) fn handle_relayed(&self, relayed: &Relayed, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        let Relayed {
+            room,
+            nick,
+            real,
+            id,
+        } = relayed;
+        let from = format!("{room}/{nick}");
+        let own = cx.account.jid();
+        let attributes = [
+            ("from", Some(&*from)),
+            ("to", Some(own)),
+            ("id", Some(&**id)),
+        ];
+        let occupants = self.rooms.get(room).filter(|room| room.is_joined());
+        let is_his = occupants.is_some_and(|it| it.occupants().is_called(real, nick));
+        let condition = match reply {
+            Ok(iq) if is_his => {
+                return cx.wire.stanza(Leg::Client, |out| {
+                    rewrite_standalone(out, iq, &attributes, |_| true, "");
+                });
+            }
+            _ if !is_his => "item-not-found",
+            Ok(_) => "undefined-condition",
+            Err(refused) => refused.condition_or("remote-server-timeout"),
+        };
+        cx.wire
+            .show_error("iq", &attributes, error_type(condition), condition);
+    }
+}
