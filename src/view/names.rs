@@ -30,6 +30,7 @@ const RULES: &[&str] = &[
     "room-leave",
     "room-message",
     "room-occupant",
+    "room-owner",
     "room-private-error",
     "room-private-in",
     "room-private-out",
