@@ -37,7 +37,7 @@ mod router;
 pub(crate) mod rules;
 mod shown;
 
-pub(crate) use rooms::WHOM_IT_IS_FOR;
+pub(crate) use rooms::OWN_WORDS;
 pub(crate) use router::Translator;
 
 use account::Account;

@@ -1,8 +1,10 @@
 //! TLS on the client's leg, by STARTTLS and from the first byte: RFC 6120 §5, XEP-0368, RFC 5802 §6.
 
+use std::time::Duration;
+
 use pubshim::fixture::{Fixture, Keep, Recording, replay};
 use pubshim::session::{
-    ClientTls, Event, Input, Leg, Options, Output, Policy, Security, ServerFacts,
+    ClientTls, Ending, Event, Input, Leg, Options, Output, Policy, Security, ServerFacts,
 };
 
 use crate::scenes::*;
@@ -348,21 +350,23 @@ fn where_nothing_binds_all_ways_are_shown() {
 #[test]
 fn a_client_that_breaks_off_its_handshake() {
     let lost = || Input::ClientNotSecured("it does not know\nthe certificate".to_owned());
-    let known = [Event::ClientNotSecured(
-        "it does not know the certificate".to_owned(),
-    )];
+    let known = || Event::ClientNotSecured("it does not know the certificate".to_owned());
     let mut d = Driver::new(with(ClientTls::Auto));
     d.input(Input::Bytes(Leg::Client, &HELLO));
     d.forget();
     d.input(lost());
-    assert_eq!(d.events(), known);
+    let ended = Event::Ended {
+        after: Duration::ZERO,
+        by: Ending::NotSecured,
+    };
+    assert_eq!(d.events(), [known(), ended]);
     assert!(d.session.is_closed());
 
     let (mut d, _) = shown(with(ClientTls::Offer), MECHANISMS);
     d.client(STARTTLS);
     d.forget();
     d.input(lost());
-    assert_eq!(d.events(), known);
+    assert_eq!(d.events(), [known()]);
     assert_eq!(
         (d.client_bytes(), d.server_bytes()),
         (String::new(), "</stream:stream>".to_owned())

@@ -152,12 +152,16 @@ pub(crate) fn options(policy: Policy) -> Options {
 
 impl Driver {
     pub(crate) fn new(options: Options) -> Self {
-        let now = Duration::from_secs(1000);
         // What makes it forget is no part of a fixture.
         let tape = options.forget.is_none().then(|| Tape {
             recording: Recording::new(Keep::default()),
             text: Recording::header("A test", &options),
         });
+        Self::with(options, tape)
+    }
+
+    fn with(options: Options, tape: Option<Tape>) -> Self {
+        let now = Duration::from_secs(1000);
         let policy = options.policy;
         let mut session = Session::new(Arc::new(options), Seed([7; 32]), now);
         if tape.is_some() {
@@ -239,11 +243,27 @@ impl Driver {
         server_header: &str,
         facts: ServerFacts,
     ) -> Self {
+        Self::new(options).log_in(jid, client_header, server_header, facts)
+    }
+
+    /// A session that nobody records: a recording holds what passes unread.
+    pub(crate) fn unrecorded(jid: &str, options: Options) -> Self {
+        let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
+        Self::with(options, None).log_in(jid, &client, &server, facts())
+    }
+
+    fn log_in(
+        self,
+        jid: &str,
+        client_header: &str,
+        server_header: &str,
+        facts: ServerFacts,
+    ) -> Self {
+        let mut driver = self;
         // Written with the prefix the server's header declares.
         let prefix = server_header.split("xmlns:").nth(1).unwrap();
         let prefix = prefix.split('=').next().unwrap();
         let features = |xml: &str| xml.replace("stream:", &format!("{prefix}:"));
-        let mut driver = Self::new(options);
         driver.jid = jid.to_owned();
         driver.header = client_header.to_owned();
         driver.client(client_header);

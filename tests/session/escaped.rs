@@ -10,7 +10,7 @@ fn what_an_editor_acts_on_is_escaped_and_replays() -> Result<(), Box<dyn std::er
     let options = options(Policy::Auto);
     let mut text = Recording::header("Escaped", &options);
     let mut d = Driver::new(options);
-    d.session.record();
+    d.show_records();
     let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
     d.client(&client);
     d.input(Input::connected(Security::Plain, facts()));

@@ -78,7 +78,7 @@ fn what_no_stream_may_hold_passes() {
 
 #[test]
 fn a_stanza_without_end_is_not_kept() {
-    let mut d = off();
+    let mut d = Driver::unrecorded(JULIET, options(Policy::Off));
     d.block(Leg::Client, true);
     d.server("<message><body>");
     let piece = "x".repeat(16 * 1024);

@@ -36,7 +36,7 @@ const DECLINE: Rule = Rule::new(
 );
 
 /// What somebody is told who cannot see the room.
-const WHOM_IT_IS_FOR: &str = "(This room is made of publish-subscribe: only people whose client is behind pubshim can see it.)";
+pub(super) const WHOM_IT_IS_FOR: &str = "(This room is made of publish-subscribe: only people whose client is behind pubshim can see it.)";
 /// A message may invite so many.
 const MOST_INVITED: usize = 16;
 /// So many invitations of each direction are remembered, so that they can be declined.

@@ -41,8 +41,6 @@ mod talk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-pub(crate) use self::room::WHOM_IT_IS_FOR;
-
 use self::invite::Invitations;
 use self::junk::Junk;
 use self::private::Private;
@@ -59,6 +57,8 @@ use crate::pubsub::{Event, What, request};
 use crate::wire::{Dropped, Leg, Reply, Rule};
 use crate::xml::Element;
 
+/// What pubshim itself says to people in rooms, and to those who are invited.
+pub(crate) const OWN_WORDS: [&str; 2] = [invite::WHOM_IT_IS_FOR, room::WHOM_IT_IS_FOR];
 /// So many rooms may be joined at once.
 const MOST_ROOMS: usize = 256;
 /// So many rooms and nodes are remembered.

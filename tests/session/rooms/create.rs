@@ -224,7 +224,8 @@ fn a_room_for_members_is_opened_by_its_owners_word_alone() {
     );
     assert_eq!(
         submit("open", &members(1)),
-        (vec!["configure characters#occupants".to_owned()], vec![])
+        (vec!["affiliations characters".to_owned()], vec![]),
+        "whoever is no member has to go"
     );
 }
 
