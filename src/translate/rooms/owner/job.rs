@@ -131,7 +131,7 @@ impl Job {
         cx: &mut Cx<'_>,
     ) -> Result<(), String> {
         match self.todo.pop_front() {
-            Some(done) => self.take(done, reply, room, cx),
+            Some(done) => self.take(&done, reply, room, cx),
             None => Ok(()),
         }
     }
@@ -187,12 +187,12 @@ impl Job {
 
     fn take(
         &mut self,
-        done: Todo,
+        done: &Todo,
         reply: Reply<'_>,
         room: Option<&mut Room>,
         cx: &mut Cx<'_>,
     ) -> Result<(), String> {
-        let answer = match (&done, reply) {
+        let answer = match (done, reply) {
             // It is looked again whether they are still there.
             (Todo::Unsubscribe(..), Err(_)) => return Ok(()),
             (_, reply) => reply.map_err(|refused| refused.condition_or(NO_ANSWER).to_owned())?,
@@ -223,7 +223,7 @@ impl Job {
             }
             Todo::Subscriptions(part) => {
                 let list = answer::subscriptions(answer).ok_or(NO_ANSWER)?;
-                self.unsubscribe(part, list, cx.account.bare())?;
+                self.unsubscribe(*part, list, cx.account.bare())?;
             }
             Todo::Configuration => {
                 let read = |form: &Element<'_>| {
