@@ -33,7 +33,12 @@ impl Viewer {
             3 => vec!["presence".parse().expect("a function")],
             _ => Vec::new(),
         };
-        let options = Options { form, bodies, only };
+        let options = Options {
+            form,
+            bodies,
+            only,
+            ..Options::default()
+        };
         Self {
             view: View::new(options, is_terminal.then_some(screen)),
             bodies,
