@@ -277,7 +277,9 @@ impl Traffic {
         let mut roster_asked = Duration::ZERO;
         traffic.excess = i64::MIN;
         for step in tape.steps() {
-            if let Some(time) = step.strip_prefix("after ") {
+            if let Some(time) = step.strip_prefix("wait ") {
+                // "wait 3s, 1s unread"
+                let time = time.split(',').next().unwrap_or_default();
                 now += parse_time(time);
             } else if step.starts_with("from client: <iq") && step.contains("jabber:iq:roster") {
                 roster_asked = now;
