@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use super::watch::{Watcher, Watching};
 use crate::config::Settings;
 use crate::fixture::{Keep, Recording, Step, Title};
-use crate::session::{Options, Output};
+use crate::session::{Event, Options, Output};
 
 /// Makes the folder and starts the thread, if sessions are to be recorded.
 pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<Watching>> {
@@ -52,8 +52,9 @@ struct RecordingFile {
     title: Title,
     /// When the session began, in seconds since 1970 (UTC).
     began: i64,
-    /// How the first part begins, with the title of a session that is not over.
+    /// How the first part begins, and the title in it.
     head: String,
+    titled: String,
     /// The first part.
     path: PathBuf,
     /// `None` after a failure: the rest of the session is not recorded.
@@ -66,17 +67,23 @@ impl Watcher for Recorder {
     fn steps(&mut self, number: u64, lost: u64, steps: &[Output]) -> ControlFlow<()> {
         let max_size = self.max_size;
         let file = self.file(number);
-        file.write(&missing(lost));
+        // Written together: whoever kills the program leaves no input without what it has caused.
+        let mut text = missing(lost);
         for step in steps {
             // What an input has caused stays in its part.
             let is_input = matches!(step, Output::Recorded(record) if record.is_input());
-            if file.written >= max_size && is_input {
+            if file.written + text.len() >= max_size && is_input {
+                file.write(&std::mem::take(&mut text));
                 file.go_on_in_another_part();
             }
-            let mut text = String::new();
             file.title.note(step);
             file.recording.write(step, &mut text);
-            file.write(&text);
+        }
+        file.write(&text);
+        let is_login =
+            |step: &Output| matches!(step, Output::Log(Event::LoggedIn(_) | Event::Relaying(_)));
+        if steps.iter().any(is_login) {
+            file.retitle();
         }
         ControlFlow::Continue(())
     }
@@ -105,9 +112,11 @@ impl Recorder {
             ));
             let title = Title::default();
             let began = unix_time();
+            let titled = title.text(began);
             let mut file = RecordingFile {
                 recording: Recording::new(self.keep),
-                head: Recording::header(&title.text(began), &self.options),
+                head: Recording::header(&titled, &self.options),
+                titled,
                 title,
                 began,
                 file: open(&path),
@@ -135,18 +144,20 @@ impl RecordingFile {
         self.written += text.len();
     }
 
-    /// Gives the first part the title of the whole session.
+    /// Gives the first part the title of the session as far as it has come.
     fn retitle(&mut self) {
-        if self.file.take().is_none() {
+        if self.file.is_none() {
             return;
         }
-        let [old, new] = [
-            Title::default().text(self.began),
-            self.title.text(self.began),
-        ];
-        let head = self.head.replacen(&old, &new, 1);
+        let titled = self.title.text(self.began);
+        let head = self.head.replacen(&self.titled, &titled, 1);
         if let Err(error) = replace_head(&self.path, self.head.len(), &head) {
             tracing::warn!("cannot give {} its title: {error}", self.path.display());
+            return;
+        }
+        (self.head, self.titled) = (head, titled);
+        if self.part == 1 {
+            self.file = opened(&self.path, OpenOptions::new().append(true).open(&self.path));
         }
     }
 
@@ -204,8 +215,11 @@ fn missing(lost: u64) -> String {
 
 /// A new file that only its owner can read.
 fn open(path: &Path) -> Option<File> {
-    create(path)
-        .inspect_err(|error| tracing::warn!("cannot record to {}: {error}", path.display()))
+    opened(path, create(path))
+}
+
+fn opened(path: &Path, file: io::Result<File>) -> Option<File> {
+    file.inspect_err(|error| tracing::warn!("cannot record to {}: {error}", path.display()))
         .ok()
 }
 
