@@ -50,7 +50,7 @@ pub(super) fn banner(
     let _ = write!(
         text,
         "\nRefused, as publish-subscribe has no word for it: bookmarks, vCards, archives,\n\
-         files, blocking; kicks and members in rooms. Clients may say so.\n\
+         files, blocking. Clients may say so.\n\
          The server itself is at {server}; it knows no presence and no messages.\n\n\
          What passes, live: the client is on the left, the server on the right. Behind a\n\
          rule are the listings of XEP-0207 it comes from. Ctrl-C ends it.\n\n",

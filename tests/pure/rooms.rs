@@ -282,6 +282,32 @@ fn whoever_is_invited_may_come_or_decline() {
 }
 
 #[test]
+fn an_owner_puts_others_out() {
+    for world in worlds() {
+        let (juliet, romeo) = two_in_a_room(&world);
+        let wants = |id: &str, what: &str, query: &str| {
+            juliet.say(&format!(
+                "<iq type='set' id='{id}' to='{ROOM}'><query xmlns='{MUC}#{what}'>{query}</query></iq>"
+            ));
+        };
+        wants("kick", "admin", "<item nick='Romeo' role='none'/>");
+        assert_eq!(juliet.in_room(), ["Romeo unavailable 307", "result kick"]);
+        assert_eq!(romeo.in_room(), ["Romeo unavailable 110 307"]);
+        romeo.joins("Romeo");
+        romeo.bytes();
+        juliet.bytes();
+        let ban = format!("<item jid='{ROMEO}' affiliation='outcast'/>");
+        wants("ban", "admin", &ban);
+        assert_eq!(juliet.in_room(), ["Romeo unavailable 301", "result ban"]);
+        assert_eq!(romeo.in_room(), ["Romeo unavailable 110 307"]);
+        romeo.joins("Romeo");
+        assert_eq!(romeo.in_room(), ["presence Romeo: forbidden"]);
+        wants("end", "owner", "<destroy/>");
+        assert_eq!(juliet.in_room(), ["JC unavailable 110", "result end"]);
+    }
+}
+
+#[test]
 fn a_nick_is_one_persons() {
     for world in worlds() {
         let (juliet, romeo) = two_in_a_room(&world);
