@@ -352,6 +352,7 @@ pub struct RunOptions {
     #[arg(long, env = "PUBSHIM_RECORD_KEEP")]
     #[arg(value_name = "KIND", help_heading = "Recording")]
     #[arg(value_enum, value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more")]
     pub record_keep: Option<Vec<Kept>>,
 
     /// Size after which a recording goes on in another file.

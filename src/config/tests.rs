@@ -303,6 +303,7 @@ fn one_value_alone_needs_no_list() {
         ("domain", "a.b"),
         ("native", "rooms"),
         ("rooms", "c.d"),
+        ("record-keep", "urls"),
         ("show-only", "presence"),
     ] {
         let [alone, list] = [format!("{key} = '{value}'"), format!("{key} = ['{value}']")]

@@ -12,7 +12,11 @@ pub(super) fn login_name(auth: &Element<'_>, domain: &str) -> Option<String> {
     let said = std::str::from_utf8(&said).ok()?;
     let mechanism = auth.attribute("mechanism")?;
     let name = match &*mechanism {
-        "PLAIN" => said.split('\0').nth(1)?,
+        // Who leaves out the first NUL may have his password where the name should be.
+        "PLAIN" => match *said.split('\0').collect::<Vec<_>>() {
+            [_, name, _] => name,
+            _ => return None,
+        },
         scram if scram.starts_with("SCRAM-") => {
             said.split(',').find_map(|part| part.strip_prefix("n="))?
         }
@@ -52,6 +56,8 @@ mod tests {
         );
         for (mechanism, said) in [
             ("PLAIN", "secret"),
+            ("PLAIN", "juliet\0secret"),
+            ("PLAIN", "\0juliet\0\0secret"),
             ("PLAIN", "\0\0secret"),
             ("SCRAM-SHA-1", "n,,r=nonce"),
             ("EXTERNAL", "juliet"),

@@ -1,6 +1,6 @@
 //! What is refused, told by bytes that are refused for the same reason: somebody's words are not among them.
 
-use super::chars::is_space;
+use super::chars::{check_references, is_space};
 use super::{Framer, Tag, XmlError};
 
 /// So much is kept of what is no XML at all: it tells what it was.
@@ -196,8 +196,10 @@ fn masked(text: &[u8]) -> Vec<u8> {
                 .position(|byte| *byte == b';');
             let reference = &rest[..end.map_or(1, |end| end + 1)];
             rest = &rest[reference.len()..];
+            let is_good =
+                std::str::from_utf8(reference).is_ok_and(|it| check_references(it).is_ok());
             match reference {
-                b"&amp;" | b"&lt;" | b"&gt;" | b"&quot;" | b"&apos;" => out.push(b'x'),
+                _ if is_good => out.push(b'x'),
                 [b'&', b'#', ..] | [b'&'] => out.extend_from_slice(reference),
                 _ => out.extend_from_slice(b"&x;"),
             }
@@ -223,7 +225,8 @@ fn word(bytes: &[u8]) -> (bool, usize) {
             1,
         );
     }
-    let chunk = bytes.utf8_chunks().next();
+    // No character is longer.
+    let chunk = bytes[..bytes.len().min(4)].utf8_chunks().next();
     let valid = chunk.and_then(|chunk| chunk.valid().chars().next());
     match valid {
         // XML has no place for some.

@@ -388,6 +388,8 @@ impl Chats {
         let may_copy = self.wants_copies && is_live && is_public(&message);
         match (is_own, meant) {
             (false, Meant::Client) if is_of_a_room => self.note_marked(&full, &message),
+            // Other clients would be shown the mark.
+            _ if is_of_a_room => {}
             (false, Meant::Client) => {
                 cx.wire.apply(&rules::MESSAGE_IN);
                 let hidden = written.filter(|_| !is_late);

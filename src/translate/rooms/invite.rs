@@ -168,6 +168,11 @@ impl Rooms {
         if !is_one {
             return Err(Dropped::WrongPayload);
         }
+        // It is the author's word alone: he is not to speak for somebody whom the client may know.
+        let hosts = [jid::domain(author), jid::domain(cx.account.bare())];
+        if hosts.contains(&jid::domain(&room)) || cx.account.people.get(&room).is_some() {
+            return Err(Dropped::ForeignFrom);
+        }
         let reason = reason_of(mark);
         let word = format!(
             "<invite from='{}'>{}</invite>",

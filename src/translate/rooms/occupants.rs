@@ -41,6 +41,8 @@ pub(super) struct Occupant {
     pub(super) item: Box<str>,
     /// When something last came of him, since the client joined.
     pub(super) heard: Option<Duration>,
+    /// The status with which he is shown to leave, if the client puts him out.
+    pub(super) put_out: Option<&'static str>,
 }
 
 /// What an item says.
@@ -192,6 +194,7 @@ impl Occupants {
             presence: said.presence,
             item: said.item,
             heard,
+            put_out: None,
         };
         self.0.insert(said.full, occupant);
         Ok(Some(change))
@@ -285,6 +288,14 @@ impl Occupants {
         let mut all = self.0.iter();
         all.find(|(_, occupant)| *occupant.item == *item)
             .map(|(full, _)| full.clone())
+    }
+
+    /// Whose item this is is being put out, with this status.
+    pub(super) fn put_out(&mut self, item: &str, status: &'static str) {
+        let mut all = self.0.values_mut();
+        if let Some(occupant) = all.find(|it| *it.item == *item) {
+            occupant.put_out = Some(status);
+        }
     }
 
     pub(super) fn get(&self, full: &str) -> Option<&Occupant> {

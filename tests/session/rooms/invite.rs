@@ -143,6 +143,12 @@ fn what_names_no_room_invites_to_none() {
         assert_eq!((d.client_bytes(), d.server_bytes()), Default::default());
         assert_eq!(d.dropped(), [Dropped::WrongPayload], "{room}");
     }
+    // Nor does who would speak for somebody else: for the client's own server, or for his own.
+    for room in ["nurse@capulet.lit", "friend@montague.lit"] {
+        d.server(&marked(ROMEO, "invite", room));
+        assert_eq!((d.client_bytes(), d.server_bytes()), Default::default());
+        assert_eq!(d.dropped(), [Dropped::ForeignFrom], "{room}");
+    }
     // Nor does what is nobody.
     d.server(&marked(SERVICE, "invite", ROOM));
     assert_eq!(d.dropped(), [Dropped::ForeignFrom]);

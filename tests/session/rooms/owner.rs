@@ -248,6 +248,47 @@ fn a_new_owner_is_shown_as_one() {
 }
 
 #[test]
+fn who_resigns_does_so_last() {
+    let mut d = owning("open");
+    let now = [USUAL[0], ("romeo@montague.lit", "owner")];
+    admin(
+        &mut d,
+        "set",
+        &format!(
+            "<item jid='{OWN}' affiliation='member'/><item jid='nurse@capulet.lit' affiliation='none'/>"
+        ),
+    );
+    grant(&mut d, "affiliations characters", &affiliations(&now));
+    for expected in ["none", "member"] {
+        for node in [OCCUPANTS, TALK] {
+            let set = grant(&mut d, &format!("affiliations {node}"), "");
+            let set = set.at("pubsub/affiliations/affiliation");
+            assert_eq!(set.value("affiliation"), expected);
+        }
+    }
+    assert_eq!(sees(&mut d)[0], "result  a");
+}
+
+#[test]
+fn a_ban_that_is_refused_is_none() {
+    let mut d = owning("open");
+    let ban = "<item jid='romeo@montague.lit' affiliation='outcast'/>";
+    admin(&mut d, "set", ban);
+    let list = asked(&mut d);
+    d.result(&list[0], &affiliations(&USUAL));
+    let sent = asked(&mut d);
+    d.error(&sent[1], "wait", "internal-server-error");
+    assert_eq!(sees(&mut d), ["iq : internal-server-error for a"]);
+    // He says something new: he is what he was.
+    happens(&mut d, OCCUPANTS, &occupant(ROMEO, "Romeo", ""));
+    let shown = d.one_to_client();
+    assert_eq!(shown.at("x/item").value("affiliation"), "none");
+    // And that he leaves is no ban, whoever tidies behind him.
+    happens(&mut d, OCCUPANTS, "<retract id='romeo@montague.lit'/>");
+    assert_eq!(sees(&mut d), ["Romeo unavailable"]);
+}
+
+#[test]
 fn the_last_owner_stays() {
     for word in ["none", "member"] {
         let mut d = owning("open");

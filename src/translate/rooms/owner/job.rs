@@ -53,8 +53,9 @@ enum Todo {
 /// Both nodes; whoever is put out hears of it on the first one.
 const BOTH: [Part; 2] = [Part::Occupants, Part::Talk];
 
-/// The requests that a wish takes; `was_open`: whoever is in the room came in without being a member.
-fn requests(wish: &Wish, was_open: bool) -> VecDeque<Todo> {
+/// The requests that a wish of the account `own` takes; `was_open`: whoever is in the room came in without being a
+/// member.
+fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
     let look = || BOTH.map(Todo::Subscriptions);
     let mut todo = VecDeque::new();
     match wish {
@@ -70,12 +71,16 @@ fn requests(wish: &Wish, was_open: bool) -> VecDeque<Todo> {
             // looked for once more when he cannot come back.
             let puts_out = changes.values().any(|it| is_out(*it, *closed));
             todo.extend(look().into_iter().filter(|_| puts_out));
-            for affiliation in [
+            let mut all = [
                 Affiliation::Owner,
                 Affiliation::Member,
                 Affiliation::None,
                 Affiliation::Outcast,
-            ] {
+            ];
+            // Who is no owner any more may change nothing else.
+            let resigns_to = changes.get(own).filter(|_| wish.resigns(own));
+            all.sort_by_key(|it| resigns_to == Some(it));
+            for affiliation in all {
                 if changes.values().any(|it| *it == affiliation) {
                     todo.extend(BOTH.map(|part| Todo::Affiliate(part, affiliation)));
                 }
@@ -105,12 +110,13 @@ fn is_out(affiliation: Affiliation, closed: bool) -> bool {
 }
 
 impl Job {
-    /// What the client wants by its IQ of this id; `was_open`: whoever is in the room came in without being a member.
-    pub(super) fn new(room: &str, id: &str, wish: Wish, was_open: bool) -> Self {
+    /// What the client, of the account `own`, wants by its IQ of this id; `was_open`: whoever is in the room came in
+    /// without being a member.
+    pub(super) fn new(room: &str, id: &str, wish: Wish, was_open: bool, own: &str) -> Self {
         Self {
             room: room.into(),
             id: id.into(),
-            todo: requests(&wish, was_open),
+            todo: requests(&wish, was_open, own),
             wish,
             affiliations: Affiliations::default(),
             looks: 0,
@@ -303,7 +309,7 @@ impl Job {
             outcasts.for_each(|(account, it)| room.set_affiliation(account, *it));
         }
         for (item, status) in out {
-            room.put_out(item, status, cx);
+            room.put_out(&item, status, cx);
         }
     }
 

@@ -121,7 +121,7 @@ impl Rooms {
         cx.wire.apply(&OWNER);
         let was_open = self.rooms.get(bare).is_some_and(Room::is_open);
         let id = iq.attribute("id").unwrap_or_default();
-        let job = Job::new(bare, &id, wish, was_open);
+        let job = Job::new(bare, &id, wish, was_open, cx.account.bare());
         self.go_on_with(job.into(), cx);
     }
 
@@ -149,15 +149,20 @@ impl Rooms {
             Ok(()) => self.go_on_with(job, cx),
             Err(condition) => {
                 refuse(&job.room, &job.id, &condition, cx);
-                self.note_refused(&job.room, &condition, cx);
+                self.note_refused(*job, &condition, cx);
             }
         }
     }
 
-    /// Another owner may have taken the client's ownership away.
-    fn note_refused(&mut self, bare: &str, condition: &str, cx: &mut Cx<'_>) {
-        let room = self.rooms.get_mut(bare);
-        if let Some(room) = room.filter(|room| condition == "forbidden" && room.is_owner()) {
+    /// What was not done is as the service has told it before. Another owner may have taken the client's ownership away.
+    fn note_refused(&mut self, job: Job, condition: &str, cx: &mut Cx<'_>) {
+        let Some(room) = self.rooms.get_mut(&*job.room) else {
+            return;
+        };
+        if !job.affiliations.is_empty() {
+            room.note_affiliations(job.affiliations);
+        }
+        if condition == "forbidden" && room.is_owner() {
             let own = cx.account.bare().to_owned();
             room.show_affiliation(&own, Affiliation::None, cx);
         }

@@ -381,7 +381,8 @@ impl Room {
             self.restore_soon(cx);
         } else if let Some(full) = self.occupants.of_item(item) {
             let is_kick = by.is_some_and(|by| jid::bare(by) != jid::bare(&full));
-            let status = self.expelled.remove(item).or(is_kick.then_some("307"));
+            let put_out = self.occupants.get(&full).and_then(|it| it.put_out);
+            let status = put_out.or(is_kick.then_some("307"));
             self.show_gone(&full, status.as_slice(), cx);
         }
     }

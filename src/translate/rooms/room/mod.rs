@@ -10,7 +10,7 @@ mod watch;
 
 pub(super) use show::WHOM_IT_IS_FOR;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -125,8 +125,6 @@ pub(super) struct Room {
     is_owner: bool,
     /// Whose room it is and who else may do what, as far as the service tells.
     affiliations: Affiliations,
-    /// Items of occupants that the client puts out, and the status they are shown to leave with.
-    expelled: BTreeMap<Box<str>, &'static str>,
     title: Box<str>,
     /// The room's access model, where it is known.
     access: Option<Box<str>>,
@@ -231,7 +229,6 @@ impl Room {
             is_locked: false,
             is_owner: false,
             affiliations: Affiliations::default(),
-            expelled: BTreeMap::new(),
             title: Box::default(),
             access: None,
             ways,

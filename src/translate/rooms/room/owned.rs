@@ -61,13 +61,13 @@ impl Room {
     /// Takes the item of an occupant away who is being put out; he is shown to leave with this status.
     pub(in crate::translate::rooms) fn put_out(
         &mut self,
-        item: Box<str>,
+        item: &str,
         status: &'static str,
         cx: &mut Cx<'_>,
     ) {
         let node = self.node(Part::Occupants);
-        self.tell(cx, |out| request::retract_aloud(out, &node, &item));
-        self.expelled.insert(item, status);
+        self.tell(cx, |out| request::retract_aloud(out, &node, item));
+        self.occupants.put_out(item, status);
     }
 
     /// The room is configured as its owner wants it.
