@@ -6,7 +6,7 @@ use super::translate::{TranslateOptions, each_stanza};
 use crate::fixture::{Tried, read_stanza};
 use crate::ns;
 use crate::session::{Leg, Rule};
-use crate::xml::Element;
+use crate::xml::{Element, shown};
 
 /// Prints which rules apply to each stanza, and what becomes of it.
 pub fn explain(
@@ -16,9 +16,11 @@ pub fn explain(
 ) -> anyhow::Result<()> {
     let from = Leg::from(options.from);
     each_stanza(options, input, out, |stanza, tried, out| {
-        writeln!(out, "{}", first_tag(stanza))?;
+        writeln!(out, "{}", shown(&first_tag(stanza)))?;
         let lines = lines(from, stanza, tried);
-        lines.iter().try_for_each(|line| writeln!(out, "  {line}"))
+        lines
+            .iter()
+            .try_for_each(|line| writeln!(out, "  {}", shown(line)))
     })
 }
 

@@ -21,6 +21,7 @@ use super::server::reaching::Reaching;
 use super::server::zlib::{Traffic, Zlib};
 use super::watch::Watch;
 use crate::session::{Event, Input, Leg, Level, Options, Output, Seed, Session};
+use crate::xml::shown;
 
 /// The server's leg: as it is, or compressed.
 type ServerLeg = Either<ServerStream, Box<Zlib<ServerStream>>>;
@@ -186,7 +187,7 @@ impl Pump {
             }
             match output {
                 Output::Connect { domain } => {
-                    Span::current().record("domain", field::display(domain.escape_debug()));
+                    Span::current().record("domain", field::display(shown(&domain)));
                     self.reaching.connect(domain);
                 }
                 Output::ConnectNext(reason) => {
@@ -227,7 +228,7 @@ impl Pump {
                 Output::Log(event) => {
                     log(&event);
                     if let Event::LoggedIn(jid) = &event {
-                        Span::current().record("account", field::display(jid.escape_debug()));
+                        Span::current().record("account", field::display(shown(jid)));
                     }
                 }
                 // Nobody watches, so there is none.

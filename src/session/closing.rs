@@ -14,14 +14,11 @@ impl Session {
     pub(super) fn handle_close(&mut self, leg: Leg) {
         self.connection_mut(leg).ended = true;
         let ending = match leg {
-            _ if self.was_refused() => Ending::LoginFailed,
             Leg::Client if self.is_logged_in() => Ending::LoggedOut,
             Leg::Client => Ending::Left,
             Leg::Server => Ending::Closed,
         };
-        if leg == Leg::Client || self.is_negotiated() {
-            self.note_ending(ending);
-        }
+        self.note_left(leg, ending);
         if leg == Leg::Server && !self.is_negotiated() && self.closing.is_none() {
             return self.fail_server("the server closed the stream before the login");
         }
@@ -42,13 +39,13 @@ impl Session {
         }
         connection.eof = false;
         self.note_end(leg);
-        if !self.is_relaying() && (leg == Leg::Client || self.is_negotiated()) {
+        if !self.is_relaying() {
             let said_nothing = self.phase == Phase::AwaitHeader && !self.client.is_amid_frame();
-            self.note_ending(match leg {
-                _ if self.was_refused() => Ending::LoginFailed,
+            let ending = match leg {
                 Leg::Client if said_nothing => Ending::Nothing,
                 _ => Ending::Broke(leg),
-            });
+            };
+            self.note_left(leg, ending);
         }
         self.lose(leg);
         self.end_step();
@@ -310,9 +307,15 @@ impl Session {
         }
     }
 
-    /// Whether the server has refused the login, and no other has succeeded.
-    fn was_refused(&self) -> bool {
-        self.login_failed && !self.authenticated
+    /// One side has left. A server that does before it has taken part leaves the session without one; a login that was
+    /// refused, and no other that succeeded, is why.
+    fn note_left(&mut self, leg: Leg, ending: Ending) {
+        if leg == Leg::Client || self.is_negotiated() {
+            self.note_ending(match self.login_failed && !self.authenticated {
+                true => Ending::LoginFailed,
+                false => ending,
+            });
+        }
     }
 
     /// Notes what has ended the session. What follows of that is no other end.

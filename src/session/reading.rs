@@ -103,7 +103,6 @@ impl Session {
                     if must_wait {
                         // It is looked at again.
                         self.has_waited = true;
-                        self.client.held = true;
                         self.end_step();
                         break;
                     }

@@ -16,7 +16,6 @@ impl Session {
         if self.translator.handle_client(kind, stanza, &mut self.wire) == Verdict::Pass {
             self.pass_stanza(Leg::Client, stanza);
         }
-        self.client.held = self.translator.holds_client();
     }
 
     pub(super) fn handle_server_stanza(&mut self, stanza: &Element<'_>) {

@@ -37,7 +37,7 @@ mod router;
 pub(crate) mod rules;
 mod shown;
 
-pub(crate) use rooms::OWN_WORDS;
+pub(crate) use rooms::WHOM_IT_IS_FOR;
 pub(crate) use router::Translator;
 
 use account::Account;
@@ -55,6 +55,13 @@ pub(crate) enum Ask {
     Rooms(rooms::Ask),
     Chats(chats::Ask),
     Forget(forget::Ask),
+}
+
+impl Ask {
+    /// Whether an error that comes is the answer: what the client has asked is shown whole.
+    fn reads_errors(&self) -> bool {
+        matches!(self, Self::Rooms(rooms::Ask::Relayed(_)))
+    }
 }
 
 /// The three stanzas (RFC 6120 §4.1).

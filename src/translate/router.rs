@@ -13,7 +13,7 @@ use super::forget::Task;
 use super::marker::{is_marked, pass_unmarked};
 use super::presence::Presence;
 use super::relation;
-use super::rooms::{self, Rooms};
+use super::rooms::Rooms;
 use super::{Ask, Kind, Verdict, Wire, rules};
 use crate::jid;
 use crate::ns;
@@ -90,17 +90,22 @@ impl Translator {
 
     /// What has waited until it was known whether it is for a room, and is not, goes on as if it were said now.
     fn release(&mut self, all: bool, wire: &mut Wire) {
-        while let Some(direct) = self.rooms.take_direct() {
-            let cx = &mut self.account.with(wire);
-            let (full, occupant) = (&direct.full, &direct.occupant);
-            self.chats
-                .tell_directly(full, occupant, &direct.id, direct.payload, cx);
-        }
+        self.hand_over_direct(wire);
         while let Some(held) = self.rooms.released(all, wire) {
             let verdict = held.read(|stanza| self.client_stanza(held.kind, stanza, wire));
             if verdict != Some(Verdict::Taken) {
                 wire.stanza(Leg::Server, |out| out.extend_from_slice(&held.raw));
             }
+        }
+    }
+
+    /// What one occupant says to another goes by the node of the two accounts (`pure`).
+    fn hand_over_direct(&mut self, wire: &mut Wire) {
+        while let Some(direct) = self.rooms.take_direct() {
+            let cx = &mut self.account.with(wire);
+            let (full, occupant) = (&direct.full, &direct.occupant);
+            self.chats
+                .tell_directly(full, occupant, &direct.id, direct.payload, cx);
         }
     }
 
@@ -412,7 +417,7 @@ impl Translator {
     /// The answer to an IQ of ours.
     pub(crate) fn answer(&mut self, ask: Ask, iq: &Element<'_>, wire: &mut Wire) {
         match iq.attribute("type").as_deref() {
-            Some("error") if !matches!(ask, Ask::Rooms(rooms::Ask::Relayed(_))) => {
+            Some("error") if !ask.reads_errors() => {
                 let condition = error_condition(iq);
                 self.reply(ask, Err(Refused::With(&condition)), wire);
             }

@@ -10,7 +10,7 @@ use super::short::{name, short};
 use super::total::Total;
 use crate::fixture::{Cutter, HEADER, Keep, redact};
 use crate::session::{Dropped, Event, Leg, Level, Output, Record, Rule};
-use crate::xml::{Element, Namespaces, is_unsafe};
+use crate::xml::{Element, Namespaces, is_unsafe, shown};
 
 /// So many children of a stanza are looked at by filters.
 const MOST_CHILDREN: usize = 64;
@@ -264,16 +264,8 @@ impl Step {
 
 /// `text` on one line, and without what a terminal would act on.
 fn one_line(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_unsafe) {
-        return Cow::Borrowed(text);
+    match text.contains(is_unsafe) {
+        true => Cow::Owned(shown(&text.replace(['\n', '\r', '\t'], " ")).into_owned()),
+        false => Cow::Borrowed(text),
     }
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\r' | '\t' => line.push(' '),
-            c if is_unsafe(c) => line.extend(c.escape_unicode()),
-            c => line.push(c),
-        }
-    }
-    Cow::Owned(line)
 }

@@ -1,12 +1,13 @@
 //! What a session says of itself: lines for the log.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use super::ending::{Ending, in_words};
 use super::leg::Leg;
 use super::rule::Rule;
-use crate::xml::{XmlError, is_unsafe};
+use crate::xml::{self, XmlError, first_chars};
 
 /// How important an [`Event`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -501,7 +502,7 @@ impl fmt::Display for Event {
             Self::Dropped(dropped, of) => {
                 let of = of.as_deref().map_or("an event".into(), shown);
                 let reason = match dropped {
-                    Dropped::Seen => "the client was shown this already",
+                    Dropped::Seen => dropped.text(),
                     dropped => dropped.reason(),
                 };
                 write!(f, "dropped {of}: {reason}")
@@ -514,33 +515,15 @@ impl fmt::Display for Event {
 }
 
 /// A text from the wire as a log may show it: on one line, and not endless.
-fn shown(text: &str) -> String {
+fn shown(text: &str) -> Cow<'_, str> {
     const MOST: usize = 1000;
-    let mut shown = String::new();
-    for c in text.chars().take(MOST) {
-        match is_unsafe(c) {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
-    }
-    shown
+    xml::shown(first_chars(text, MOST))
 }
 
 /// A reason on one line, without what a terminal acts on: some of it is the system's words, on more than one.
 pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        for c in word.chars() {
-            match is_unsafe(c) {
-                true => line.extend(c.escape_default()),
-                false => line.push(c),
-            }
-        }
-    }
-    line
+    let words: Vec<_> = text.split_whitespace().collect();
+    xml::shown(&words.join(" ")).into_owned()
 }
 
 #[cfg(test)]

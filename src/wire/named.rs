@@ -1,5 +1,6 @@
 //! A stanza as a line of the log names it.
 
+use std::cell::LazyCell;
 use std::fmt::Write as _;
 
 use super::Wire;
@@ -43,7 +44,10 @@ pub(crate) fn named(element: &Element<'_>) -> String {
 }
 
 /// The same of a stanza of which only these attributes are left.
-pub(super) fn named_by(name: &str, attributes: &[(&str, Option<&str>)]) -> String {
+pub(super) fn named_by<'a>(
+    name: &str,
+    attributes: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+) -> String {
     let mut named = format!("<{name}");
     for (name, value) in attributes {
         if let Some(value) = value {
@@ -67,9 +71,10 @@ impl<P> Wire<P> {
 
     /// Has what was dropped since then named by `element`, of which it was a part.
     pub(crate) fn name_dropped(&mut self, since: usize, element: &Element<'_>) {
+        let name = LazyCell::new(|| named(element));
         for output in self.outputs.iter_mut().skip(since) {
             if let Output::Log(Event::Dropped(_, of @ None)) = output {
-                *of = Some(named(element));
+                *of = Some(name.clone());
             }
         }
     }

@@ -54,7 +54,7 @@ impl<P> Wire<P> {
             "to" => None,
             name => Some((name, *value)),
         });
-        let stanza = named_by(name, &sent.collect::<Vec<_>>());
+        let stanza = named_by(name, sent);
         self.note_refused(Leg::Client, stanza, condition);
         self.write_error(name, attributes, echo, kind, condition, text);
     }
@@ -103,6 +103,12 @@ impl<P> Wire<P> {
         self.show_error("message", &attributes, error_type(condition), condition);
     }
 
+    /// Tells the client, `own`, in the place of `from`, that nothing came of its request of this id.
+    pub(crate) fn show_failed(&mut self, id: &str, from: &str, own: &str, condition: &str) {
+        let attributes = [("from", Some(from)), ("to", Some(own)), ("id", Some(id))];
+        self.show_error("iq", &attributes, error_type(condition), condition);
+    }
+
     /// Answers a request of the client's, in the place of `from`, with what `body` writes.
     pub(crate) fn show_answer(
         &mut self,
@@ -138,17 +144,18 @@ impl<P> Wire<P> {
 
     /// Answers an IQ of somebody else's with an error.
     pub(crate) fn answer_error(&mut self, iq: &Element<'_>, condition: &str) {
-        self.note_refused(Leg::Server, named(iq), condition);
         let error = format!(
             "<error type='cancel'><{condition} xmlns='{}'/></error>",
             ns::STANZA_ERRORS
         );
-        self.answer(iq, "error", &error);
+        if self.answer(iq, "error", &error) {
+            self.note_refused(Leg::Server, named(iq), condition);
+        }
     }
 
     /// Has an answer sent when it is its turn. Whoever asks faster than that, or with an id that is too
-    /// long, gets none.
-    fn answer(&mut self, iq: &Element<'_>, kind: &str, body: &str) {
+    /// long, gets none: `false`.
+    fn answer(&mut self, iq: &Element<'_>, kind: &str, body: &str) -> bool {
         let id = iq.attribute("id").unwrap_or_default();
         let mut answer = format!("<iq type='{kind}' id='{}'", escape(&id));
         if let Some(from) = iq.attribute("from") {
@@ -161,9 +168,11 @@ impl<P> Wire<P> {
             }
         }
         if self.answers.len() >= MOST_ANSWERS || answer.len() > MOST_ANSWER {
-            return self.drop_event(Dropped::Overflow);
+            self.drop_event(Dropped::Overflow);
+            return false;
         }
         self.answers.push_back(answer.into());
+        true
     }
 }
 

@@ -20,8 +20,8 @@ mod walk;
 mod witness;
 
 pub(crate) use border::Border;
-pub(crate) use chars::is_unsafe;
 pub use chars::{escape, unescape};
+pub(crate) use chars::{first_chars, is_unsafe, shown};
 pub(crate) use element::sole_element;
 pub use element::{Children, Element};
 pub use error::XmlError;

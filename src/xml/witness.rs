@@ -73,7 +73,7 @@ const CDATA: &[u8] = b"<![CDATA[";
 
 /// How a stanza begins that is too large: `x` after `x` behind it makes it so again.
 pub(crate) fn beginning(framer: &Framer, bytes: &[u8]) -> Vec<u8> {
-    let first = tokens(bytes).first().copied().unwrap_or_default();
+    let first = first_token(bytes);
     let is_open = first.ends_with(b">") && !first.ends_with(b"/>") && first.len() <= MOST_TAG;
     match framer.namespaces().is_some()
         && is_open
@@ -87,26 +87,29 @@ pub(crate) fn beginning(framer: &Framer, bytes: &[u8]) -> Vec<u8> {
 
 /// Cuts `bytes` where the framer cuts them; the last one may have no end.
 fn tokens(bytes: &[u8]) -> Vec<&[u8]> {
+    let mut tokens = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let token = first_token(rest);
+        tokens.push(token);
+        rest = &rest[token.len()..];
+    }
+    tokens
+}
+
+fn first_token(bytes: &[u8]) -> &[u8] {
     let find = |from: usize, needle: &[u8]| {
         let at = memchr::memmem::find(bytes.get(from..)?, needle)?;
         Some(from + at + needle.len())
     };
-    let mut tokens = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let rest = &bytes[at..];
-        let end = match rest {
-            _ if rest.starts_with(CDATA) => find(at + CDATA.len(), b"]]>"),
-            _ if rest.starts_with(b"<?") => find(at, b"?>"),
-            [b'<', b'/', ..] => find(at, b">"),
-            [b'<', ..] => tag_end(rest).map(|len| at + len),
-            _ => memchr::memchr(b'<', rest).map(|len| at + len),
-        };
-        let end = end.unwrap_or(bytes.len());
-        tokens.push(&bytes[at..end]);
-        at = end;
-    }
-    tokens
+    let end = match bytes {
+        _ if bytes.starts_with(CDATA) => find(CDATA.len(), b"]]>"),
+        _ if bytes.starts_with(b"<?") => find(0, b"?>"),
+        [b'<', b'/', ..] => find(0, b">"),
+        [b'<', ..] => tag_end(bytes),
+        _ => memchr::memchr(b'<', bytes),
+    };
+    &bytes[..end.unwrap_or(bytes.len())]
 }
 
 /// The length of the tag that `bytes` begin with.

@@ -164,12 +164,7 @@ impl Question {
             }
             Err(refused) => {
                 let condition = refused.condition_or("remote-server-timeout");
-                let attributes = [
-                    ("from", Some(&**room)),
-                    ("to", Some(own)),
-                    ("id", Some(&**id)),
-                ];
-                cx.wire.show_error("iq", &attributes, "cancel", condition);
+                cx.wire.show_failed(id, room, own, condition);
             }
         }
     }

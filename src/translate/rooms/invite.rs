@@ -7,15 +7,13 @@
 
 use std::collections::VecDeque;
 
-use bytes::BytesMut;
-
 use super::names::node_of;
-use super::private::Direct;
+use super::private::To;
+use super::room::WHOM_IT_IS_FOR;
 use super::{Rooms, private};
 use crate::jid;
 use crate::ns;
 use crate::translate::Cx;
-use crate::translate::shown::delay;
 use crate::wire::{Dropped, Leg, Rule};
 use crate::xml::{Element, escape, rewrite_standalone};
 
@@ -35,8 +33,6 @@ const DECLINE: Rule = Rule::new(
     "what declines an invitation goes between the two, and is shown as the room's",
 );
 
-/// What somebody is told who cannot see the room.
-pub(super) const WHOM_IT_IS_FOR: &str = "(This room is made of publish-subscribe: only people whose client is behind pubshim can see it.)";
 /// A message may invite so many.
 const MOST_INVITED: usize = 16;
 /// So many invitations of each direction are remembered, so that they can be declined.
@@ -87,45 +83,30 @@ impl Rooms {
         cx.wire.apply(&INVITE);
         for (to, invite) in invited.iter().zip(&invites) {
             let reason = reason_of(invite);
+            // Somebody else may be invited who cannot see the room.
             let for_all = match &*reason {
-                "" => WHOM_IT_IS_FOR.to_owned(),
-                reason => format!("{reason} {WHOM_IT_IS_FOR}"),
+                "" => format!("({WHOM_IT_IS_FOR})"),
+                reason => format!("{reason} ({WHOM_IT_IS_FOR})"),
             };
             let mark = mark("invite", bare, &reason);
             let body = conference(bare, &for_all) + &mark;
             push(&mut self.invitations.sent, [bare, jid::bare(to)]);
-            self.tell(to, bare, message, &body, cx);
+            self.tell(to, bare, message, body, cx);
         }
     }
 
     /// Sends somebody a message that passes something of a room on. If it comes back, that is the room's word.
-    fn tell(&mut self, to: &str, room: &str, of: &Element<'_>, body: &str, cx: &mut Cx<'_>) {
+    fn tell(&mut self, to: &str, room: &str, of: &Element<'_>, body: String, cx: &mut Cx<'_>) {
         let id = of.attribute("id").filter(|id| id.len() <= private::MOST_ID);
         let id = id.map_or_else(|| cx.wire.fresh_id().to_string(), Into::into);
-        let mut out = BytesMut::with_capacity(body.len() + 256);
-        let from = self.only_nodes.then(|| cx.account.jid());
-        let changes = [
-            ("from", from),
-            ("to", Some(to)),
-            ("type", Some("normal")),
-            ("id", Some(&*id)),
-        ];
-        let mut body = body.to_owned();
-        if self.only_nodes {
-            body += &delay(cx.wire.unix_time());
-        }
-        rewrite_standalone(&mut out, of, &changes, |_| false, &body);
-        if self.only_nodes {
-            return self.private.hand(Direct {
-                full: to.into(),
-                occupant: room.into(),
-                id: id.into(),
-                payload: out.freeze(),
-            });
-        }
-        cx.wire.stanza(Leg::Server, |to| to.extend_from_slice(&out));
+        let to = To {
+            full: to,
+            occupant: room,
+            id: &id,
+            kind: "normal",
+        };
         self.private.number_next();
-        self.private.note_sent(&id, to, room);
+        self.send(to, of, |_| false, body, cx);
     }
 
     /// Whether a message of the client's declines an invitation that it was shown; then it goes to whoever has invited.
@@ -146,7 +127,7 @@ impl Rooms {
         };
         cx.wire.apply(&DECLINE);
         let body = mark("decline", &room, &reason_of(&decline));
-        self.tell(&by, &room, message, &body, cx);
+        self.tell(&by, &room, message, body, cx);
         true
     }
 

@@ -38,6 +38,8 @@ mod room;
 mod services;
 mod talk;
 
+pub(crate) use self::room::WHOM_IT_IS_FOR;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -57,8 +59,6 @@ use crate::pubsub::{Event, What, request};
 use crate::wire::{Dropped, Leg, Reply, Rule};
 use crate::xml::Element;
 
-/// What pubshim itself says to people in rooms, and to those who are invited.
-pub(crate) const OWN_WORDS: [&str; 2] = [invite::WHOM_IT_IS_FOR, room::WHOM_IT_IS_FOR];
 /// So many rooms may be joined at once.
 const MOST_ROOMS: usize = 256;
 /// So many rooms and nodes are remembered.

@@ -62,6 +62,17 @@ struct Sent {
     occupant: Box<str>,
 }
 
+/// Whom a message of the client's goes to.
+#[derive(Clone, Copy)]
+pub(super) struct To<'a> {
+    pub(super) full: &'a str,
+    /// Whose word it is if it comes back: whom the client has written to.
+    pub(super) occupant: &'a str,
+    pub(super) id: &'a str,
+    /// Its type.
+    pub(super) kind: &'a str,
+}
+
 /// A private message that is to go by the node of two accounts.
 pub(in crate::translate) struct Direct {
     pub(in crate::translate) full: Box<str>,
@@ -77,12 +88,7 @@ impl Private {
         self.number += 1;
     }
 
-    /// Has a message go by the node of two accounts.
-    pub(super) fn hand(&mut self, direct: Direct) {
-        self.direct.push_back(direct);
-    }
-
-    pub(super) fn note_sent(&mut self, id: &str, full: &str, occupant: &str) {
+    fn note_sent(&mut self, id: &str, full: &str, occupant: &str) {
         if self.sent.len() >= MOST_SENT {
             self.sent.pop_front();
         }
@@ -137,34 +143,50 @@ impl Rooms {
         cx.wire.apply(&SAY_PRIVATE);
         let id = id.map_or_else(|| cx.wire.fresh_id().to_string(), Into::into);
         let occupant = format!("{bare}/{nick}");
-        let mut more = marks(Some(bare));
-        if self.only_nodes {
-            more += &delay(cx.wire.unix_time());
-        }
         self.private.number_next();
         for full in full_jids {
-            let from = self.only_nodes.then(|| cx.account.jid());
-            let changes = [
-                ("from", from),
-                ("to", Some(&*full)),
-                ("type", Some("groupchat")),
-                ("id", Some(&*id)),
-            ];
-            let mut out = BytesMut::with_capacity(message.raw().len() + 256);
+            let to = To {
+                full: &full,
+                occupant: &occupant,
+                id: &id,
+                kind: "groupchat",
+            };
             let may_stay = |child: &Element<'_>| !is_of_room(child);
-            rewrite_standalone(&mut out, message, &changes, may_stay, &more);
-            if self.only_nodes {
-                self.private.hand(Direct {
-                    full,
-                    occupant: occupant.as_str().into(),
-                    id: id.as_str().into(),
-                    payload: out.freeze(),
-                });
-            } else {
-                cx.wire.stanza(Leg::Server, |to| to.extend_from_slice(&out));
-                self.private.note_sent(&id, &full, &occupant);
-            }
+            self.send(to, message, may_stay, marks(Some(bare)), cx);
         }
+    }
+
+    /// Sends somebody what of the client's message `may_stay`, and `more`: natively, or by the node of the two accounts.
+    pub(super) fn send(
+        &mut self,
+        to: To<'_>,
+        message: &Element<'_>,
+        may_stay: impl Fn(&Element<'_>) -> bool,
+        mut more: String,
+        cx: &mut Cx<'_>,
+    ) {
+        let from = self.only_nodes.then(|| cx.account.jid());
+        let changes = [
+            ("from", from),
+            ("to", Some(to.full)),
+            ("type", Some(to.kind)),
+            ("id", Some(to.id)),
+        ];
+        if !self.only_nodes {
+            cx.wire.stanza(Leg::Server, |out| {
+                rewrite_standalone(out, message, &changes, may_stay, &more);
+            });
+            return self.private.note_sent(to.id, to.full, to.occupant);
+        }
+        more += &delay(cx.wire.unix_time());
+        let mut payload = BytesMut::with_capacity(message.raw().len() + 256);
+        rewrite_standalone(&mut payload, message, &changes, may_stay, &more);
+        self.private.direct.push_back(Direct {
+            full: to.full.into(),
+            occupant: to.occupant.into(),
+            id: to.id.into(),
+            payload: payload.freeze(),
+        });
     }
 
     /// The next private message that is to go by the node of two accounts.

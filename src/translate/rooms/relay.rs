@@ -9,7 +9,7 @@ use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
 use crate::translate::{self, Cx};
-use crate::wire::{Leg, Reply, Rule, error_type};
+use crate::wire::{Leg, Refused, Reply, Rule};
 use crate::xml::{Element, rewrite_standalone, standalone};
 
 const RELAY: Rule = Rule::new(
@@ -94,24 +94,27 @@ impl Rooms {
         } = relayed;
         let from = format!("{room}/{nick}");
         let own = cx.account.jid();
-        let attributes = [
-            ("from", Some(&*from)),
-            ("to", Some(own)),
-            ("id", Some(&**id)),
-        ];
         let occupants = self.rooms.get(room).filter(|room| room.is_joined());
         let is_his = occupants.is_some_and(|it| it.occupants().is_called(real, nick));
-        let condition = match reply {
-            Ok(iq) if is_his => {
-                return cx.wire.stanza(Leg::Client, |out| {
-                    rewrite_standalone(out, iq, &attributes, |_| true, "");
+        let reply = match is_his {
+            true => reply,
+            false => Err(Refused::With("item-not-found")),
+        };
+        match reply {
+            Ok(iq) => {
+                let changes = [
+                    ("from", Some(&*from)),
+                    ("to", Some(own)),
+                    ("id", Some(&**id)),
+                ];
+                cx.wire.stanza(Leg::Client, |out| {
+                    rewrite_standalone(out, iq, &changes, |_| true, "");
                 });
             }
-            _ if !is_his => "item-not-found",
-            Ok(_) => "undefined-condition",
-            Err(refused) => refused.condition_or("remote-server-timeout"),
-        };
-        cx.wire
-            .show_error("iq", &attributes, error_type(condition), condition);
+            Err(refused) => {
+                let condition = refused.condition_or("remote-server-timeout");
+                cx.wire.show_failed(id, &from, own, condition);
+            }
+        }
     }
 }

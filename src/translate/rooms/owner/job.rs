@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::wish::{Wish, owner_form};
+use super::wish::{Wish, list_of, owner_form};
 use crate::jid;
 use crate::pubsub::{answer, form, request};
 use crate::translate::Cx;
@@ -28,6 +28,8 @@ pub(crate) struct Job {
     todo: VecDeque<Todo>,
     /// As the service has told them.
     pub(super) affiliations: Affiliations,
+    /// What the client is answered.
+    pub(super) answer: String,
     looks: u8,
     put_out: usize,
 }
@@ -88,7 +90,7 @@ fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
             todo.extend(look().into_iter().filter(|_| puts_out));
             todo.push_back(Todo::Verify);
         }
-        Wish::Configure { is_new: false, .. } => {}
+        Wish::Configure { changes: false, .. } => {}
         Wish::Configure { closes, .. } => {
             // Prosody ends subscriptions by itself then, and tells nobody: who has to go is told before.
             let puts_out = *closes && was_open;
@@ -119,6 +121,7 @@ impl Job {
             todo: requests(&wish, was_open, own),
             wish,
             affiliations: Affiliations::default(),
+            answer: String::new(),
             looks: 0,
             put_out: 0,
         }
@@ -208,6 +211,9 @@ impl Job {
                 let list = answer::affiliations(answer).ok_or(NO_ANSWER)?;
                 self.affiliations = Affiliations::of_list(list);
                 self.check(cx.account.bare())?;
+                if let Wish::List(affiliation) = self.wish {
+                    self.answer = list_of(self.affiliations.with(affiliation), affiliation);
+                }
                 if self.wish.resigns(cx.account.bare()) {
                     // Who is no owner any more is not told.
                     let last = |it: &Todo| matches!(it, Todo::Affiliate(..));
@@ -238,11 +244,7 @@ impl Job {
                     let is_locked = room.is_some_and(|room| room.is_locked());
                     owner_form(&title, access != "open" && !is_locked)
                 };
-                let form = answer::with_configuration(answer, read).ok_or(NO_ANSWER)?;
-                cx.wire
-                    .show_answer(&self.id, &self.room, cx.account.jid(), |out| {
-                        out.put_slice(form.as_bytes());
-                    });
+                self.answer = answer::with_configuration(answer, read).ok_or(NO_ANSWER)?;
             }
             Todo::Affiliate(..)
             | Todo::Unsubscribe(..)

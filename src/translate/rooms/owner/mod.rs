@@ -13,7 +13,7 @@ mod wish;
 use bytes::{BufMut as _, BytesMut};
 
 pub(crate) use self::job::Job;
-use self::wish::{Wish, change_wish, configure_wish, list_of, list_wish, said_of_end};
+use self::wish::{Wish, change_wish, configure_wish, list_wish, said_of_end};
 use super::affiliations::Affiliation;
 use super::room::Room;
 use super::{Ask, Rooms};
@@ -138,7 +138,8 @@ impl Rooms {
                 out.put_slice(&body);
             });
         if !is_sent {
-            refuse(&room, &id, "resource-constraint", cx);
+            cx.wire
+                .show_failed(&id, &room, cx.account.jid(), "resource-constraint");
         }
     }
 
@@ -148,7 +149,8 @@ impl Rooms {
         match job.handle_reply(reply, room, cx) {
             Ok(()) => self.go_on_with(job, cx),
             Err(condition) => {
-                refuse(&job.room, &job.id, &condition, cx);
+                cx.wire
+                    .show_failed(&job.id, &job.room, cx.account.jid(), &condition);
                 self.note_refused(*job, &condition, cx);
             }
         }
@@ -169,22 +171,10 @@ impl Rooms {
     }
 
     fn finish_job(&mut self, job: Job, cx: &mut Cx<'_>) {
-        let Job { room: bare, id, .. } = &job;
-        let own = cx.account.jid();
-        match &job.wish {
-            Wish::List(affiliation) => {
-                let list = list_of(job.affiliations.with(*affiliation), *affiliation);
-                cx.wire
-                    .show_answer(id, bare, own, |out| out.put_slice(list.as_bytes()));
-                return;
-            }
-            // It was answered by what came.
-            Wish::Form => return,
-            Wish::Change { .. } | Wish::Kick(_) | Wish::Configure { .. } | Wish::Destroy(_) => {
-                cx.wire.show_answer(id, bare, own, |_| {});
-            }
-        }
-        let Some(room) = self.rooms.get_mut(&**bare) else {
+        let answer = |out: &mut BytesMut| out.put_slice(job.answer.as_bytes());
+        cx.wire
+            .show_answer(&job.id, &job.room, cx.account.jid(), answer);
+        let Some(room) = self.rooms.get_mut(&*job.room) else {
             return;
         };
         match job.wish {
@@ -197,15 +187,4 @@ impl Rooms {
             _ => {}
         }
     }
-}
-
-/// Tells the client that nothing came of its request.
-fn refuse(room: &str, id: &str, condition: &str, cx: &mut Cx<'_>) {
-    let attributes = [
-        ("from", Some(room)),
-        ("to", Some(cx.account.jid())),
-        ("id", Some(id)),
-    ];
-    cx.wire
-        .show_error("iq", &attributes, error_type(condition), condition);
 }

@@ -32,11 +32,11 @@ pub(super) enum Wish {
     Kick(BTreeSet<Box<str>>),
     /// To see the form.
     Form,
-    /// `is_new`: nodes are to be configured for it.
+    /// `changes`: something is not so already.
     Configure {
         closes: bool,
         title: Option<Box<str>>,
-        is_new: bool,
+        changes: bool,
     },
     /// To end it; an item, and a message that says why.
     Destroy(Option<(Box<str>, String)>),
@@ -158,7 +158,7 @@ pub(super) fn configure_wish(form: &Element<'_>, room: &Room) -> Wish {
     };
     Wish::Configure {
         closes,
-        is_new: !is_as_now || title.is_some(),
+        changes: !is_as_now || title.is_some(),
         title: title.map(|it| it.into()),
     }
 }

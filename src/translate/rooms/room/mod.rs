@@ -8,7 +8,7 @@ mod show;
 mod unheard;
 mod watch;
 
-pub(super) use show::WHOM_IT_IS_FOR;
+pub(crate) use show::WHOM_IT_IS_FOR;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;

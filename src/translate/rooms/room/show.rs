@@ -15,7 +15,8 @@ use crate::wire::{Event, Leg, error_type};
 use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
 
 /// What whoever makes a room is told.
-pub(in crate::translate::rooms) const WHOM_IT_IS_FOR: &str = "This room is made of publish-subscribe: only people whose client is behind pubshim can see it.";
+/// What pubshim itself says to people in rooms, and in brackets to those who are invited.
+pub(crate) const WHOM_IT_IS_FOR: &str = "This room is made of publish-subscribe: only people whose client is behind pubshim can see it.";
 
 impl Room {
     /// The client is in: others, itself, what was said before, the subject (XEP-0045 §7.2.2 to §7.2.15).
