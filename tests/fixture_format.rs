@@ -215,9 +215,8 @@ fn header() -> impl Strategy<Value = Header> {
                 policy,
                 native: native.0,
                 chat: native.1,
-                rooms: rooms.0.clone(),
                 // Who names services has others asked, too.
-                rooms_asked: asked || !rooms.0.is_empty(),
+                rooms: (asked || !rooms.0.is_empty()).then(|| rooms.0.clone()),
                 rooms_open: rooms.1,
                 // An established session's server has compressed long since, or never will.
                 compress: match start {
@@ -356,7 +355,6 @@ fn keys_that_are_absent_are_off() -> Result<(), Box<dyn std::error::Error>> {
         native,
         chat,
         rooms,
-        rooms_asked,
         rooms_open,
         client_tls,
         certified,
@@ -374,7 +372,7 @@ fn keys_that_are_absent_are_off() -> Result<(), Box<dyn std::error::Error>> {
     // What a later version has added.
     assert_eq!((listing, skip), (None, None));
     assert_eq!(chat, Chat::Native);
-    assert!(rooms.is_empty() && !rooms_asked && !rooms_open);
+    assert!(rooms.is_none() && !rooms_open);
     assert!(client_tls == ClientTls::Off && certified.is_empty());
     assert_eq!(compress, Compress::Off);
     assert!(domains.is_empty());

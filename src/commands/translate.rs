@@ -54,7 +54,7 @@ pub struct TranslateOptions {
     #[arg(long, value_name = "SIDE", value_enum, default_value = "client")]
     pub from: Side,
 
-    /// The client's JID. By default whom the first stanza is from, or with `--from server` to; else
+    /// The client's full JID. By default whom the first stanza is from, or with `--from server` to; else
     /// juliet@capulet.lit/balcony.
     #[arg(long, value_name = "JID", value_parser = full_jid)]
     pub account: Option<String>,
@@ -214,9 +214,8 @@ impl TranslateOptions {
             policy: self.policy,
             native: self.native.clone(),
             chat: self.chat,
-            rooms: self.rooms.clone(),
+            rooms: Some(self.rooms.clone()),
             rooms_open: true,
-            rooms_asked: true,
             ..Header::default()
         };
         let named = || read_stanza(first, |stanza| self.account_of(stanza)).flatten();

@@ -369,7 +369,7 @@ pub struct RunOptions {
     /// json is for other programs: the steps that --record would write, an object a line. time is in seconds since
     /// pubshim has started; session is a number; who is the full JID, once it is known; step is called as in a
     /// recording ("from client", "to server", "client ends", …), or "ended", or "lost" with count; leg is client or
-    /// server; xml is a stanza, text whatever else the step says; bytes is the size it had; rules are names, and stand
+    /// server; xml is a stanza, text whatever else the step says; bytes is the size a stanza had, if it was taken whole; rules are names, and stand
     /// with what came. What does not apply is left out.
     #[arg(long, env = "PUBSHIM_SHOW")]
     #[arg(value_name = "FORM", help_heading = "Live view")]

@@ -1,45 +1,13 @@
 //! What pubshim asks for itself: many requests and their answers in one line.
 
-use std::fmt;
-use std::ops::AddAssign;
-
 use super::nature::Nature;
 use super::options::{Form, Only, Options};
 use super::step::{Frame, Step, Way};
-use super::total::Size;
+use super::total::Burst;
 use crate::session::{Leg, Level};
 
 /// The rule for an answer to such a request.
 const ANSWER: &str = "own-reply";
-
-/// What was folded since something else was shown of the session.
-#[derive(Default)]
-pub(super) struct Burst {
-    pub(super) requests: usize,
-    bytes: u64,
-}
-
-impl Burst {
-    fn add(&mut self, frame: &Frame) {
-        self.bytes += frame.bytes as u64;
-        let is_request = frame.nature.is_own && frame.way == Way::To(Leg::Server);
-        self.requests += usize::from(is_request);
-    }
-}
-
-impl AddAssign for Burst {
-    fn add_assign(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.bytes += other.bytes;
-    }
-}
-
-impl fmt::Display for Burst {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let s = if self.requests == 1 { "" } else { "s" };
-        write!(f, "{} own request{s}, {}", self.requests, Size(self.bytes))
-    }
-}
 
 impl Options {
     /// Whether what pubshim asks for itself is folded: not if somebody looks for a function, which may be this.
@@ -67,7 +35,7 @@ pub(super) fn fold(step: &mut Step) -> Burst {
         is_hidden || frame.way == Way::From(Leg::Server) && frame.nature.is_private
     };
     if let Some(input) = step.input.take_if(is_private) {
-        burst.add(&input);
+        count(&mut burst, &input);
     }
     let input = step.input.as_ref().map(|frame| frame.way);
     let is_shown = |frame: &Frame| {
@@ -81,8 +49,14 @@ pub(super) fn fold(step: &mut Step) -> Burst {
     let sent = std::mem::take(&mut step.sent).into_iter();
     let (shown, own): (Vec<_>, Vec<_>) = sent.partition(is_shown);
     step.sent = shown;
-    own.iter().for_each(|frame| burst.add(frame));
+    own.iter().for_each(|frame| count(&mut burst, frame));
     burst
+}
+
+fn count(burst: &mut Burst, frame: &Frame) {
+    burst.bytes += frame.bytes as u64;
+    let is_request = frame.nature.is_own && frame.way == Way::To(Leg::Server);
+    burst.requests += usize::from(is_request);
 }
 
 /// Whether what has come answers a request of pubshim's, or is the server's and no rule of the specification is about

@@ -134,7 +134,7 @@ impl Entry {
         if let Some((head, said)) = self.text.split_once(": ") {
             return (head, Some(said.to_owned()));
         }
-        for head in ["connect", "redirected to", "after"] {
+        for head in ["connect", "redirected to", "connected", "date", "wait"] {
             let said = self.text.strip_prefix(head);
             if let Some(said) = said.and_then(|it| it.strip_prefix(' ')) {
                 return (head, Some(said.to_owned()));
@@ -154,12 +154,10 @@ fn leg(step: &str) -> Option<&'static str> {
     })
 }
 
-/// The bytes that have come.
+/// The bytes that have come, where they were kept as they were.
 fn size(output: &Output) -> Option<usize> {
     match output {
-        Output::Recorded(
-            Record::From(_, bytes, _) | Record::CutOff(_, bytes, _) | Record::FromRaw(_, bytes),
-        ) => Some(bytes.len()),
+        Output::Recorded(Record::From(_, bytes, _)) => Some(bytes.len()),
         _ => None,
     }
 }

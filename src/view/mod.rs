@@ -42,11 +42,11 @@ pub use options::{Form, Only, Options};
 pub use paint::{Screen, wants_colour};
 
 use crate::session::{Level, Output};
-use fold::{Burst, fold};
+use fold::fold;
 use json::Line;
 use paint::{Paint, Whose};
 use step::{Session, Step};
-use total::Total;
+use total::{Burst, Total};
 
 /// After so many steps of a session its sums are shown.
 const STEPS_BETWEEN_SUMS: u64 = 100;
@@ -56,8 +56,6 @@ pub struct View {
     options: Options,
     paint: Paint,
     sessions: BTreeMap<u64, Session>,
-    /// What is not shown yet of pubshim's own business, by session.
-    bursts: BTreeMap<u64, Burst>,
     /// Of sessions that have ended.
     total: Total,
     /// The time of the last step.
@@ -73,7 +71,6 @@ impl View {
             paint: Paint::new(screen, options.form == Form::Short),
             options,
             sessions: BTreeMap::new(),
-            bursts: BTreeMap::new(),
             total: Total::default(),
             time: Duration::ZERO,
             is_explained: false,
@@ -111,7 +108,6 @@ impl View {
         let mut text = String::new();
         self.note_lost(number, lost, &mut text);
         self.show_own(number, &mut text);
-        self.bursts.remove(&number);
         let Some(session) = self.sessions.remove(&number) else {
             return text;
         };
@@ -184,18 +180,27 @@ impl View {
         if self.options.form == Form::Json {
             return step.write(self.time, number, session.jid(), text);
         }
-        let mut burst = Burst::default();
-        if self.options.folds() {
-            burst = fold(&mut step);
+        let burst = match self.options.folds() {
+            true => fold(&mut step),
+            false => Burst::default(),
+        };
+        if step.is_empty() {
+            session.burst += burst;
+            return;
         }
-        if step.input.is_none() {
-            *self.bursts.entry(number).or_default() += std::mem::take(&mut burst);
+        // What was folded of a step that begins with its input stands behind it.
+        let behind = match step.input.is_some() {
+            true => burst,
+            false => {
+                session.burst += burst;
+                Burst::default()
+            }
+        };
+        self.show_own(number, text);
+        self.show_step(number, &step, text);
+        if let Some(session) = self.sessions.get_mut(&number) {
+            session.burst += behind;
         }
-        if !step.is_empty() {
-            self.show_own(number, text);
-            self.show_step(number, &step, text);
-        }
-        *self.bursts.entry(number).or_default() += burst;
     }
 
     fn show_step(&mut self, number: u64, step: &Step, text: &mut String) {
@@ -217,12 +222,11 @@ impl View {
     /// The line for what was folded of a session. Answers that came alone belong to requests that stand above, and are
     /// counted with the next ones.
     fn show_own(&mut self, number: u64, text: &mut String) {
-        if let (Some(session), Some(burst)) =
-            (self.sessions.get(&number), self.bursts.get_mut(&number))
-            && burst.requests > 0
-        {
+        let session = self.sessions.get_mut(&number);
+        if let Some(session) = session.filter(|session| session.burst.requests > 0) {
+            let burst = std::mem::take(&mut session.burst);
             let whose = Whose::new(self.time, &session.who);
-            self.paint.own(whose, &std::mem::take(burst), text);
+            self.paint.own(whose, &burst, text);
         }
     }
 

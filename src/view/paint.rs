@@ -7,9 +7,8 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::fold::Burst;
 use super::step::{Frame, Step, Way};
-use super::total::Size;
+use super::total::{Burst, Size};
 use super::wrap::wrap;
 use crate::session::{Leg, Level, Rule};
 

@@ -7,7 +7,7 @@ use super::json;
 use super::nature::Nature;
 use super::options::{Form, Options};
 use super::short::{name, short};
-use super::total::Total;
+use super::total::{Burst, Total};
 use crate::fixture::{Cutter, HEADER, Keep, redact};
 use crate::session::{Dropped, Event, Leg, Level, Output, Record, Rule};
 use crate::xml::{Element, Namespaces, is_unsafe, shown};
@@ -26,6 +26,8 @@ pub(super) struct Session {
     pub(super) total: Total,
     /// Steps shown.
     pub(super) shown: u64,
+    /// What was folded since something else was shown.
+    pub(super) burst: Burst,
     sent: [Cutter; 2],
     /// Its steps for other programs, if they are wanted.
     json: Option<json::Writer>,
@@ -77,6 +79,7 @@ impl Session {
             logged_in: false,
             total: Total::default(),
             shown: 0,
+            burst: Burst::default(),
             sent: [Cutter::new(HEADER), Cutter::new(HEADER)],
             json: (options.form == Form::Json).then(|| json::Writer::new(options.bodies)),
         }
@@ -196,7 +199,9 @@ impl Session {
         options: &Options,
         frame: &mut Frame,
     ) {
-        look(element, frame);
+        if !options.only.is_empty() {
+            look(element, frame);
+        }
         frame.nature = Nature::of(element);
         let redacted = redact(element, Keep::bodies(options.bodies));
         let text = match Element::of_frame(redacted.as_bytes(), namespaces) {

@@ -97,6 +97,27 @@ impl fmt::Display for Size {
     }
 }
 
+/// Requests of pubshim's own that were folded, and how many bytes they and their answers were.
+#[derive(Default)]
+pub(super) struct Burst {
+    pub(super) requests: usize,
+    pub(super) bytes: u64,
+}
+
+impl AddAssign for Burst {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.bytes += other.bytes;
+    }
+}
+
+impl fmt::Display for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = if self.requests == 1 { "" } else { "s" };
+        write!(f, "{} own request{s}, {}", self.requests, Size(self.bytes))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
