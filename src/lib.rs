@@ -48,6 +48,7 @@
 //! | invitation, and its decline | native message; under `pure` as above | | random | `<invite xmlns='urn:pubshim:0' room='bare JID'>` or `<decline …>` with a `<reason/>`, beside an invitation the one of XEP-0249 |
 //! | one-to-one | PEP node `chat/<random>`, of each for the other | `whitelist`, the peer `member` and subscribed | random, then `…#1`, `…#2` | `<message from='full JID' to type id>` with the author's `<delay/>` last |
 //! | one-to-one, `pure` | a node of any name on `pubsub.<domain>` | `whitelist`, both publish | random | the same |
+//! | contacts on record | PEP node `urn:pubshim:roster` | `whitelist` | first byte of SHA-256 of the bare JID, in hex | `<contacts xmlns='urn:pubshim:0'>` |
 //! | what was shown | PEP node `urn:pubshim:chats` | `whitelist` | the peer's bare JID | `<chat xmlns='urn:pubshim:0'>` with `<node service name item stamp/>` for each node |
 //! | marker | native presence; inside a shim's XEP-0199 `<ping/>` | | | `<shim xmlns='urn:pubshim:0'/>`, in presence with `chat='1'` if messages may come by pubsub |
 //! | copy | a native message that was, or was to be, published | | | `<shim xmlns='urn:pubshim:0' node='…' item='…'/>` in it |
@@ -75,6 +76,56 @@
 //!
 //! The first item that a session writes for a peer has a random id, the next ones the same with `#1`, `#2` and so on.
 //! Who is told of one and not of the one before it, as a connection between two servers broke, fetches the node first.
+//!
+//! # Three walks
+//!
+//! A **presence of the client** (listings 1 and 3). `net::pump` reads bytes and hands them to [`session::Session::handle`]
+//! with the time. `session::reading` has the framer cut a frame out of them, and `session::stanzas` gives the stanza to
+//! the translator. `translate::router` asks the functions in a fixed order: it is for no room, tells nobody of a
+//! subscription, so `presence::announce` takes it. It writes the native copy with the marker, and behind it, once the
+//! node is made and verified (`translate::node`) and it is known who is subscribed, a `pubsub::request::publish` whose
+//! payload is the presence with all it inherited declared on it. The request carries an `Ask`; its answer comes back to
+//! `announce` by it. At the end of the step the router lets all functions settle, and says when to come back.
+//!
+//! An **event of a contact** (listing 4). The server's bytes go the same way to `router::handle_server`. A message that
+//! mentions no event passes after one search. Of others `pubsub::Event` is read once: service, node, items. The router
+//! knows the node `presence`; `presence::feed` checks that the payload's `from` is a full JID of the account that sent
+//! the event and that the roster says we are subscribed, asks `presence::seen` whether the native copy was shown already,
+//! and `pubsub::unwrap` splices the presence out of the event's bytes into the client's stream.
+//!
+//! A **message to a room and back** (listings 16 and 17). `rooms` sees each stanza first. `rooms::talk` checks that the
+//! room is joined and publishes the message with a `<delay/>` of its own under a random id; `room::unheard` remembers the
+//! id until the event comes. To each occupant, the author included, the service sends an event on the room's node:
+//! `room::events` takes the author from the service's `publisher`, `rooms::occupants` knows the nick of that full JID,
+//! and the client is shown a groupchat message from `room/nick`; its author is shown the id it was sent under. If the
+//! publish is refused, its author gets a message error with that id; if the event does not come, the room is asked
+//! whether the client is still in it.
+//!
+//! # To change something
+//!
+//! *Where is it?* A rule is where its function is: `translate/presence`, `contacts`, `rooms`, `chats`, each with a table
+//! of its files at the top of `mod.rs`. The words of XEP-0060 are in `pubsub`, errors to either side in `wire::refuse`,
+//! streams in `session`, sockets in `net`. A module may import only from floors below its own, and a function of the
+//! translation never imports another one; `tests/house.rs` fails if it does.
+//!
+//! *A new rule.* Begin with a fixture (`fixtures/README.md` describes the format): the listing or a recording
+//! (`pubshim run --record`) says what comes in; write what should come out by hand, from the specification or from what
+//! a direct run shows. `cargo test --test fixtures` fails and says how. Name the rule (`Rule::new`, with its listing and
+//! a sentence for people), apply it where the stanza is taken, and list it in `view/names.rs`. Then the scene that shows
+//! what goes wrong: `tests/session` for one client with both sides scripted, `tests/pure` for several on one clock.
+//! Whatever a server decides is tried on both, in `tests/servers`. Limits are on everything that comes from a wire, cost
+//! one stanza and not the session, and are said to whoever has sent it.
+//!
+//! | to run | what |
+//! |---|---|
+//! | `cargo test` | all that needs neither servers nor a network |
+//! | `cargo test --test fixtures rooms` | fixtures whose name has this in it |
+//! | `pubshim replay --bless fixtures/…` | takes over what comes out, once it was read |
+//! | `sh tests/all.sh` | everything, with real servers and clients, on Debian |
+//! | `WALK_SEED=11 cargo test --test servers walk` | random walks against real servers, the same each time |
+//! | `sh tests/fuzz/run.sh` | what a session promises, under bytes nobody thought of |
+//! | `cargo bench --bench core` | the core without a network |
+//! | `.ci/run` | what a change must pass |
 
 pub mod cli;
 pub mod commands;
