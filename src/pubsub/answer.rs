@@ -1,4 +1,5 @@
-//! What the answers of a publish-subscribe service say. `None` always means: the answer does not say.
+//! Reads the answers of a publish-subscribe service. `None` always means that the answer does not hold the list or
+//! value.
 
 use crate::ns;
 use crate::xml::Element;
@@ -16,7 +17,7 @@ pub(crate) fn is_part(iq: &Element<'_>) -> bool {
     pubsub.is_some_and(|pubsub| pubsub.child(ns::RSM, "set").is_some())
 }
 
-/// The nodes of `service` in a list of what it has (§5.2).
+/// The nodes that `service` lists as its own (§5.2).
 pub(crate) fn nodes(iq: &Element<'_>, service: &str) -> Option<Vec<Box<str>>> {
     let query = iq.child(ns::DISCO_ITEMS, "query")?;
     let read = |item: Element<'_>| {
@@ -38,12 +39,12 @@ pub(crate) fn with_configuration<R>(
     Some(read(&form))
 }
 
-/// Who may do what with a node, as its owner is told (§8.9.1): JIDs and affiliations.
+/// Affiliations with a node, as its owner reads them (§8.9.1): JIDs and affiliations.
 pub(crate) fn affiliations(iq: &Element<'_>) -> Option<Vec<(Box<str>, Box<str>)>> {
     owner_list(iq, "affiliations", "affiliation")
 }
 
-/// Who is subscribed to a node or asks to be, as its owner is told (§8.8.1): JIDs and states.
+/// Subscriptions to a node, pending ones too, as its owner reads them (§8.8.1): JIDs and states.
 pub(crate) fn subscriptions(iq: &Element<'_>) -> Option<Vec<(Box<str>, Box<str>)>> {
     let mut found = owner_list(iq, "subscriptions", "subscription")?;
     found.retain(|(_, state)| **state != *"none");
@@ -60,7 +61,7 @@ fn owner_list(iq: &Element<'_>, list: &str, what: &str) -> Option<Vec<(Box<str>,
     Some(list.children().map(read).collect())
 }
 
-/// What became of a request to subscribe (§6.1.2): the state.
+/// The state of the subscription in the answer to a request to subscribe (§6.1.2).
 pub(crate) fn subscription(iq: &Element<'_>) -> Option<Box<str>> {
     let pubsub = iq.child(ns::PUBSUB, "pubsub")?;
     let subscription = pubsub.child(ns::PUBSUB, "subscription")?;
@@ -78,7 +79,7 @@ pub(crate) fn own_subscriptions(iq: &Element<'_>, node: &str) -> Option<Vec<(Box
     let pubsub = iq.child(ns::PUBSUB, "pubsub")?;
     let list = pubsub.child(ns::PUBSUB, "subscriptions")?;
     let read = |child: Element<'_>| {
-        // On each, or once on the list, or, from ejabberd, nowhere: it was asked about this node alone.
+        // Services name the node on each subscription or on the list; ejabberd nowhere, if asked about one node.
         let of = child.attribute("node").or_else(|| list.attribute("node"));
         let (jid, state) = (child.attribute("jid")?, child.attribute("subscription")?);
         of.is_none_or(|of| of == node)

@@ -13,9 +13,9 @@ use crate::xml::{Element, escape};
 /// A service's question whether somebody may subscribe (listing 10).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
-    /// Who asks, and gets the answer.
+    /// The service that asks and gets the answer.
     pub(crate) service: Box<str>,
-    /// To which node.
+    /// The node it asks about.
     pub(crate) node: Box<str>,
     /// The JID that wants to subscribe.
     pub(crate) jid: Box<str>,
@@ -24,7 +24,7 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// Reads a message as listing 10. Without `from` it is of the account `own`.
+    /// Reads a message as listing 10. A message without `from` is from the account `own`.
     pub(crate) fn read(message: &Element<'_>, own: &str) -> Option<Self> {
         if message.attribute("type").as_deref() == Some("error") {
             return None;
@@ -39,12 +39,12 @@ impl Question {
         })
     }
 
-    /// The account that wants to subscribe. The JID may be as its own server wrote it.
+    /// The account that wants to subscribe, prepared: the contact's server may have written the JID in another case.
     pub(crate) fn account(&self) -> Cow<'_, str> {
         jid::prepared(jid::bare(&self.jid))
     }
 
-    /// Whether the JID is one, without characters that no account has (RFC 6122 §A.5).
+    /// Whether the JID has an account and a domain, without characters that no account may have (RFC 6122 §A.5).
     pub(crate) fn is_well_formed(&self) -> bool {
         let is_forbidden = |c: char| c.is_control() || c.is_whitespace() || "\"&'/:<>@".contains(c);
         let account = jid::bare(&self.jid);
@@ -73,8 +73,8 @@ impl Question {
     }
 }
 
-/// Reads `message`, an error of the service, as an answer of ours (listing 11) about `node` that came back:
-/// the JID it was about, and whether that may subscribe.
+/// Reads `message`, an error of the service, as our own answer (listing 11) about `node` that came back: gives the JID
+/// that asked, and whether we had allowed it.
 pub(crate) fn returned_answer(message: &Element<'_>, node: &str) -> Option<(Box<str>, bool)> {
     if message.attribute("type").as_deref() != Some("error") {
         return None;
@@ -86,7 +86,7 @@ pub(crate) fn returned_answer(message: &Element<'_>, node: &str) -> Option<(Box<
     })?
 }
 
-/// Gives the form about a subscription to `read`, if `message` holds one of this type.
+/// Gives `read` the subscription form of type `kind` that `message` holds, if any.
 fn with_form<R>(
     message: &Element<'_>,
     kind: &str,

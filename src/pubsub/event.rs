@@ -1,4 +1,4 @@
-//! What a publish-subscribe service says by itself (§4.3), read once a message.
+//! Events: what a publish-subscribe service says unasked (§4.3), read once a message.
 
 use crate::ns;
 use crate::xml::Element;
@@ -6,30 +6,30 @@ use crate::xml::Element;
 /// An event on a node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event<'a> {
-    /// The account or the service it comes from.
+    /// The account or the service that sent it.
     pub(crate) service: &'a str,
     pub(crate) node: &'a str,
     pub(crate) what: What,
-    /// What is inside `<event/>`: `<items/>` or whatever else it is.
+    /// The first child of `<event/>`, such as `<items/>`.
     pub(crate) element: &'a Element<'a>,
-    /// The server has kept it, so it may be out of date.
+    /// The server has stored the event, so it may be out of date.
     pub(crate) is_delayed: bool,
     message: &'a Element<'a>,
 }
 
-/// What an event tells.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
-    /// Items were published, or taken away.
+    /// Items were published or retracted.
     Items,
-    /// What became of a subscription (§8.6).
+    /// A subscription changed its state (§8.6).
     Subscription,
-    /// The node was emptied, deleted or configured.
+    /// The node was purged, deleted or configured.
     Node,
 }
 
 impl Event<'_> {
-    /// Gives `message` to `read` as an event, if it is one. Without `from` it is of the account `own`.
+    /// Gives `message` to `read` as an event, if it is one. A message without `from` is from the account `own`.
     pub(crate) fn with<R>(
         message: &Element<'_>,
         own: &str,
@@ -64,8 +64,8 @@ impl Event<'_> {
         }))
     }
 
-    /// To whom replies go (listing 17): whoever has published, where the items do not say it. The address stands beside
-    /// `<event/>`, where the service alone writes; of two addresses neither counts.
+    /// The JID replies go to (listing 17): that of the publisher, for items that do not name one. Only the service
+    /// writes the address list beside `<event/>`; with two lists or two addresses neither is believed.
     pub(crate) fn replyto(&self) -> Option<String> {
         let children = self.message.children();
         let mut lists = children.filter(|it| it.is(ns::ADDRESS, "addresses"));

@@ -9,7 +9,7 @@
 //! | `unwrap.rs` | what of a payload may reach a client | |
 //! | `form.rs` | data forms (XEP-0004) | |
 //!
-//! Nothing in here has a state, waits for anything, or knows what it is good for.
+//! Pure functions: no state, no waiting, no knowledge of what the translation uses them for.
 
 pub(crate) mod answer;
 mod authorization;
@@ -26,5 +26,5 @@ pub(crate) use unwrap::write_presence;
 pub(crate) const PRESENCE: &str = "presence";
 /// The private node on which an account's contacts are on record.
 pub(crate) const ROSTER: &str = "urn:pubshim:roster";
-/// The private node on which is what was shown of conversations.
+/// The private node that records what the client was shown of one-to-one conversations.
 pub(crate) const CHATS: &str = "urn:pubshim:chats";

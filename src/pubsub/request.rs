@@ -1,4 +1,4 @@
-//! What is asked of a publish-subscribe service: each function writes what stands inside an IQ.
+//! Requests to a publish-subscribe service: each function writes the content of an IQ.
 
 use std::fmt::{Display, Write as _};
 
@@ -41,10 +41,10 @@ pub(crate) fn purge(out: &mut BytesMut, node: &str) {
     owner_side(out, "purge", node);
 }
 
-/// Publishes what `payload` writes as `item` (§7.1, listing 3); a `set`.
+/// Publishes `item` with the content that `payload` writes (§7.1, listing 3); a `set`.
 ///
-/// `access`, the access model of an own node that was verified, goes along: should the node have changed or gone,
-/// the publish is a conflict and not a leak.
+/// `access` is the access model that was verified of an own node. It goes along as a publish-option: if the node has
+/// changed or gone meanwhile, the server answers with a conflict instead of leaking the item.
 pub(crate) fn publish(
     out: &mut BytesMut,
     node: &str,
@@ -73,7 +73,7 @@ pub(crate) fn retract(out: &mut BytesMut, node: &str, item: &str) {
     });
 }
 
-/// Takes `item` away and has the service tell whoever is subscribed (§7.2.2.1); a `set`.
+/// Takes `item` away and has the service notify the subscribers (§7.2.2.1); a `set`.
 pub(crate) fn retract_aloud(out: &mut BytesMut, node: &str, item: &str) {
     wrap(out, ns::PUBSUB, |out| {
         let (node, item) = (escape(node), escape(item));
@@ -98,7 +98,7 @@ pub(crate) fn last_items(out: &mut BytesMut, node: &str, most: usize) {
     });
 }
 
-/// Asks what a service, or a node of it, is (§5.3, §5.4); a `get`.
+/// Asks for the identity and features of a service, or of a node of it (§5.3, §5.4); a `get`.
 pub(crate) fn info(out: &mut BytesMut, node: Option<&str>) {
     let _ = write!(out, "<query xmlns='{}'", ns::DISCO_INFO);
     if let Some(node) = node {
@@ -132,7 +132,7 @@ pub(crate) fn subscribe(out: &mut BytesMut, node: &str, jid: &str) {
     subscriber_side(out, "subscribe", node, jid);
 }
 
-/// The same with these subscription options, which name the subscription again as listing 13 does; a `set`.
+/// Subscribes with these subscription options, which name the subscription again as listing 13 does; a `set`.
 pub(crate) fn subscribe_with(out: &mut BytesMut, node: &str, jid: &str, options: &[(&str, &str)]) {
     wrap(out, ns::PUBSUB, |out| {
         let (node, jid) = (escape(node), escape(jid));
@@ -160,17 +160,17 @@ pub(crate) fn all_own_subscriptions(out: &mut BytesMut) {
     wrap(out, ns::PUBSUB, |out| out.put_slice(b"<subscriptions/>"));
 }
 
-/// Asks, as the owner of `node`, who may do what with it (§8.9.1); a `get`.
+/// Asks, as the owner of `node`, for its affiliations (§8.9.1); a `get`.
 pub(crate) fn affiliations(out: &mut BytesMut, node: &str) {
     owner_side(out, "affiliations", node);
 }
 
-/// Asks, as the owner of `node`, who is subscribed to it (§8.8.1); a `get`.
+/// Asks, as the owner of `node`, for its subscriptions (§8.8.1); a `get`.
 pub(crate) fn subscriptions(out: &mut BytesMut, node: &str) {
     owner_side(out, "subscriptions", node);
 }
 
-/// Says, as the owner of `node`, what these accounts may do with it (§8.9.2); a `set`.
+/// Sets, as the owner of `node`, the affiliation of these accounts (§8.9.2); a `set`.
 pub(crate) fn set_affiliation<'a>(
     out: &mut BytesMut,
     node: &str,
