@@ -59,7 +59,7 @@ impl fmt::Display for Ending {
     }
 }
 
-/// A time as people say it.
+/// A duration in words.
 pub(super) fn in_words(time: Duration) -> String {
     let seconds = time.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {

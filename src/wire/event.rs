@@ -1,4 +1,4 @@
-//! What a session says of itself: lines for the log.
+//! Log events: a session's lines for its operator.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,15 +14,15 @@ use crate::xml::{self, XmlError, first_chars};
 pub enum Level {
     /// Something does not work as it should.
     Warn,
-    /// What an operator wants to know.
+    /// Normal events an operator wants to see.
     Info,
-    /// What somebody who looks for a cause wants to know.
+    /// Details for an operator who looks for a cause.
     Debug,
-    /// Each step, for somebody who watches.
+    /// Each step, for an operator who watches.
     Trace,
 }
 
-/// What a session has to tell its operator. It never holds a payload or a secret.
+/// An event of a session for its operator. Holds no payload and no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -30,16 +30,16 @@ pub enum Event {
     LoggedIn(String),
     /// A client has logged in to this domain, and from here on everything passes unread.
     Relaying(String),
-    /// The server's answer to a login was no.
+    /// The server refused a login.
     LoginFailed {
-        /// Of whom, if the client has said that in plain sight.
+        /// The account, if the client has named it in plain sight.
         whose: Option<String>,
-        /// The condition, as SASL calls it.
+        /// The SASL condition.
         condition: String,
     },
     /// The client has left without trying any of the ways to log in.
     LeftBeforeLogin {
-        /// It had TLS.
+        /// The client's leg had TLS.
         secured: bool,
     },
     /// One side broke the rules of XML in XMPP.
@@ -50,7 +50,7 @@ pub enum Event {
     Refused {
         /// The stream error condition.
         condition: &'static str,
-        /// What happened and what to do about it.
+        /// What happened and what the user can do about it.
         reason: String,
     },
     /// TLS is up on the client's leg.
@@ -61,23 +61,23 @@ pub enum Event {
     FeatureRemoved(String),
     /// The server's leg is not compressed, for this reason.
     NotCompressed(String),
-    /// The session has ended, and its server's leg was compressed: bytes of the stream, and bytes they travelled as.
+    /// The session has ended, and its server's leg was compressed: bytes before and after compression.
     Compressed {
-        /// What was sent.
+        /// To the server.
         sent: [u64; 2],
-        /// What was received.
+        /// From the server.
         received: [u64; 2],
     },
-    /// A stanza of the server's was larger than may be held. It was answered in its place.
+    /// A stanza of the server's was larger than may be held; an error went in its place.
     CutOff {
         /// Its start tag, if that could be read.
         stanza: Option<String>,
     },
     /// A top-level element that may not pass: its start tag.
     ElementRefused(Leg, String),
-    /// A stanza was answered with an error, which its sender believes to be the addressee's.
+    /// A stanza was answered with an error, which its sender takes for the addressee's.
     StanzaRefused {
-        /// Whose it was.
+        /// The side that sent the stanza.
         from: Leg,
         /// Its start tag.
         stanza: String,
@@ -91,51 +91,51 @@ pub enum Event {
         /// Its access model.
         access: String,
     },
-    /// A node of ours was unsafe and is deleted and made anew.
+    /// A node of ours was unsafe and is deleted and created again.
     NodeReplaced {
         /// The node.
         node: &'static str,
-        /// What was wrong with it.
+        /// Why it was unsafe.
         reason: String,
     },
-    /// A node cannot be used as it must be; the function goes natively.
+    /// A node cannot be made safe; the function stays native.
     NodeUnusable {
         /// The node.
         node: &'static str,
-        /// What the server said.
+        /// The server's error, or why there is none.
         reason: String,
     },
     /// A publish was refused or not answered.
     PublishFailed {
         /// The node.
         node: &'static str,
-        /// What the server said.
+        /// The server's error, or why there is none.
         reason: String,
     },
-    /// Somebody could not be kept from seeing our node, for this reason. Until that succeeds, which is tried
-    /// again from time to time, nothing is published.
+    /// A contact or domain could not be kept from seeing our node. Nothing is published until a later attempt
+    /// succeeds; attempts are repeated from time to time.
     RevokeFailed {
         /// The account or domain.
         whom: String,
-        /// What the server said.
+        /// The server's error, or why there is none.
         reason: String,
     },
-    /// Something could not be found out that tells who may see the client. Until it is, which is asked again
-    /// from time to time, nothing is published.
+    /// The server did not tell who may see the client. Nothing is published until it does; the question is repeated
+    /// from time to time.
     NotKnown {
-        /// What: the end of "it is not known …".
+        /// The missing knowledge: completes "the server did not tell …".
         what: &'static str,
-        /// What the server said.
+        /// The server's error, or why there is none.
         reason: String,
     },
-    /// Contacts could not be allowed to see our node, for this reason.
+    /// Contacts could not be allowed to see our node.
     ApprovalFailed {
         /// Their accounts.
         whom: Vec<String>,
-        /// What the server said.
+        /// The server's error, or why there is none.
         reason: String,
     },
-    /// What was said of these contacts could not be put on the account's record before the session ended.
+    /// The session ended before the user's decisions about these contacts were put on the account's record.
     NotRecorded {
         /// Their accounts.
         whom: Vec<String>,
@@ -144,12 +144,12 @@ pub enum Event {
     RoomJoined {
         /// Its bare JID.
         room: String,
-        /// As the client is called there.
+        /// The client's nick there.
         nick: String,
-        /// The client has created it.
+        /// The client has created the room.
         is_new: bool,
     },
-    /// The client is not let into a room that is a node, for this reason.
+    /// A room that is a node does not let the client in.
     RoomRefused {
         /// Its bare JID.
         room: String,
@@ -160,14 +160,14 @@ pub enum Event {
     Forgetting(Forgetting),
     /// A rule was applied to the stanza in work.
     Applied(&'static Rule),
-    /// Something that came in by pubsub was not shown to the client, for this reason; the start tag of what it came
-    /// in, if that is at hand.
+    /// A stanza or event that came by pubsub was not shown to the client, for this reason; with the start tag of the
+    /// stanza that held it, once known.
     Dropped(Dropped, Option<String>),
     /// The session is over.
     Ended {
-        /// Since the client connected.
+        /// Time since the client connected.
         after: Duration,
-        /// What ended it.
+        /// The cause.
         by: Ending,
     },
 }
@@ -181,10 +181,10 @@ pub enum Forgetting {
         node: String,
         /// How many items are on it.
         items: usize,
-        /// What it was for.
+        /// What pubshim used it for.
         purpose: &'static str,
     },
-    /// A node that has the name of one of ours, and holds something else: it stays.
+    /// A node with a name of ours that holds something else: it stays.
     Foreign {
         /// The node.
         node: String,
@@ -194,14 +194,14 @@ pub enum Forgetting {
         /// The node.
         node: String,
     },
-    /// Something could not be done, for this reason.
+    /// A step failed.
     Failed {
-        /// The node; `None`: it is about all of them.
+        /// The node; `None`: all of them.
         node: Option<String>,
-        /// What the server said.
+        /// The server's error, or why there is none.
         reason: String,
     },
-    /// Nothing more is done.
+    /// All steps are done.
     Done {
         /// The account's bare JID.
         account: String,
@@ -209,7 +209,7 @@ pub enum Forgetting {
         found: usize,
         /// Nodes that were deleted.
         removed: usize,
-        /// What could not be done.
+        /// Steps that failed.
         failed: usize,
     },
 }
@@ -253,25 +253,25 @@ impl fmt::Display for Forgetting {
 pub enum Dropped {
     /// The payload's `from` is no full JID of the account the event came from.
     ForeignFrom,
-    /// The payload is not of a type that may travel so.
+    /// The payload's `type` is not allowed in an event.
     WrongType,
     /// The payload is missing or not what the node is for.
     WrongPayload,
     /// We are not subscribed to the account the event came from.
     NotSubscribed,
-    /// The client has seen this state already.
+    /// The client was shown this state already.
     Seen,
-    /// The event was stored by a server and says what was, not what is.
+    /// A server had stored the event: its state may be out of date.
     Delayed,
-    /// The event says that items went away.
+    /// The event says that items were retracted.
     Retracted,
-    /// More than can be held waits already: events for a check, requests for the user or for an answer.
+    /// Too many already wait: events for a check, requests for the user or for an answer.
     Overflow,
-    /// The resource was published as available and is not there.
+    /// The resource was published as available, but its server says it is not there.
     Gone,
     /// The client has not said that it is available.
     Unavailable,
-    /// It is too deep or has too many parts to be read.
+    /// The event is too deep or has too many parts to be read.
     Unreadable,
 }
 
@@ -334,7 +334,7 @@ impl Event {
     /// How important this is.
     pub fn level(&self) -> Level {
         match self {
-            // Somebody wants it so.
+            // A shutdown is on purpose.
             Self::Refused {
                 condition: "system-shutdown",
                 ..
@@ -514,13 +514,13 @@ impl fmt::Display for Event {
     }
 }
 
-/// A text from the wire as a log may show it: on one line, and not endless.
+/// Text from the wire for the log: on one line, of limited length.
 fn shown(text: &str) -> Cow<'_, str> {
     const MOST: usize = 1000;
     xml::shown(first_chars(text, MOST))
 }
 
-/// A reason on one line, without what a terminal acts on: some of it is the system's words, on more than one.
+/// A reason on one line, without control characters of terminals: the operating system's texts may have several lines.
 pub(crate) fn one_line(text: &str) -> String {
     let words: Vec<_> = text.split_whitespace().collect();
     xml::shown(&words.join(" ")).into_owned()

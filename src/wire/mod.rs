@@ -1,4 +1,4 @@
-//! What a function may touch of its session: both directions, requests, the log.
+//! The part of a session that functions of the translation may touch: both directions, requests, the log.
 //!
 //! | file | holds |
 //! |---|---|
@@ -52,28 +52,28 @@ const KEEP_BUFFER: usize = 1024;
 /// A buffer that has held more than this is made smaller once half of it was sent.
 const SHRINK_BUFFER: usize = 256 * 1024;
 
-/// What waits to be sent on one leg.
+/// Bytes that wait to be sent on one leg.
 #[derive(Default)]
 struct Outgoing {
     bytes: BytesMut,
     /// The most it held since it was empty.
     peak: usize,
-    /// Our closing tag is the last of it.
+    /// Our closing tag is the last of the bytes.
     closed: bool,
 }
 
-/// The part of a session that the functions of the translation write to; `P` is what an answer to an IQ of
-/// ours is for.
+/// The part of a session that the functions of the translation write to; `P` is the purpose of an IQ of ours, given
+/// back with its answer.
 pub(crate) struct Wire<P> {
     to_client: Outgoing,
     to_server: Outgoing,
     requests: Requests<P>,
     outputs: VecDeque<Output>,
-    /// What is known of the server.
+    /// Facts about the server, learned by this session or others.
     pub(crate) facts: ServerFacts,
-    /// Time, counted only while the server's leg is read.
+    /// Time since the session began, counted only while the server's leg is read.
     pub(crate) read_time: Duration,
-    /// How long an IQ of ours may take.
+    /// How long the server may take to answer an IQ of ours.
     request_timeout: Duration,
     /// The time of the input in work.
     pub(crate) now: Duration,
@@ -101,7 +101,7 @@ impl<P> Wire<P> {
         }
     }
 
-    /// Time has passed.
+    /// Moves the clock to `now`, so that the pacer gains credit.
     pub(crate) fn advance_clock(&mut self, now: Duration) {
         self.now = now;
         self.pacer.advance(now);
@@ -112,13 +112,13 @@ impl<P> Wire<P> {
         i64::try_from((self.epoch + self.now).as_secs()).unwrap_or(i64::MAX)
     }
 
-    /// How many requests may still be sent.
+    /// How many more requests may wait for answers.
     pub(crate) fn places(&self) -> usize {
         Requests::<P>::MOST.saturating_sub(self.requests.waiting())
     }
 
-    /// Whether a request that can wait may go now: not more of them than the server's leg bears, and
-    /// not so many that others find no room.
+    /// Whether a request that can wait may go now: the pacer has credit, and half of the places for requests stay free
+    /// for those that cannot wait.
     pub(crate) fn may_work(&self) -> bool {
         self.pacer.has_credit() && self.has_room() && !self.is_closed(Leg::Server)
     }
@@ -128,7 +128,7 @@ impl<P> Wire<P> {
         self.may_work().then_some(Spare(self))
     }
 
-    /// When a request that can wait may go; `None` while answers are waited for.
+    /// When a request that can wait may go; `None`: an answer has to come first, or the server's leg is closed.
     pub(crate) fn may_work_at(&self) -> Option<Duration> {
         (self.has_room() && !self.is_closed(Leg::Server)).then(|| self.pacer.ready_at())
     }
@@ -137,7 +137,7 @@ impl<P> Wire<P> {
         self.requests.waiting() < Requests::<P>::MOST / 2
     }
 
-    /// Writes one whole stanza to `leg`: the only exit of stanzas. After our closing tag it goes nowhere.
+    /// Writes one whole stanza to `leg`: the only exit of stanzas. After our closing tag it is discarded.
     pub(crate) fn stanza(&mut self, leg: Leg, write: impl FnOnce(&mut BytesMut)) {
         self.element(leg, write, is_stanza);
     }
@@ -164,7 +164,7 @@ impl<P> Wire<P> {
         }
     }
 
-    /// What waits to be sent on `leg`.
+    /// The bytes that wait to be sent on `leg`.
     pub(crate) fn outgoing(&self, leg: Leg) -> &BytesMut {
         &self.leg(leg).bytes
     }
@@ -177,7 +177,7 @@ impl<P> Wire<P> {
         if left > 0 {
             outgoing.bytes.advance(count);
             if outgoing.peak > SHRINK_BUFFER && left <= outgoing.peak / 2 {
-                // Of a large stanza only the rest is kept.
+                // Copy the unsent rest of a large stanza, to give its large buffer back.
                 outgoing.bytes = BytesMut::from(&*outgoing.bytes);
                 outgoing.peak = left;
             }
@@ -199,7 +199,7 @@ impl<P> Wire<P> {
         self.leg_mut(leg).closed = true;
     }
 
-    /// Takes back what waits for a server that is left for another one.
+    /// Discards bytes that wait for a server that is left for another one.
     pub(crate) fn reopen_server(&mut self) {
         self.to_server = Outgoing::default();
     }
@@ -223,7 +223,7 @@ impl<P> Wire<P> {
         }
     }
 
-    /// Sends `bytes` on `leg` as they are: a header, white space, a closing tag, what is only relayed.
+    /// Sends `bytes` on `leg` as they are: a header, white space, a closing tag, relayed bytes.
     pub(crate) fn send(&mut self, leg: Leg, bytes: &[u8]) {
         let outgoing = self.leg_mut(leg);
         if !outgoing.closed {
@@ -231,9 +231,10 @@ impl<P> Wire<P> {
         }
     }
 
-    /// Sends an IQ of ours: `kind` is `get` or `set`, `body` writes what is inside.
+    /// Sends an IQ of ours: `kind` is `get` or `set`, `body` writes the content.
     ///
-    /// Without `to` it goes to the own account. `false`: too many wait already, nothing was sent.
+    /// Without `to` the IQ goes to the own account. `false`: nothing was sent, as too many requests wait or the
+    /// server's leg is closed.
     pub(crate) fn request(
         &mut self,
         kind: &str,
@@ -257,43 +258,42 @@ impl<P> Wire<P> {
         self.requests.id()
     }
 
-    /// Whether `id` is one of this session's, answered or not.
+    /// Whether this session made `id`; the answer may have come already.
     pub(crate) fn is_ours(&self, id: &str) -> bool {
         self.requests.is_ours(id)
     }
 
-    /// What the answer with `id` from `from` is for, if that sender was asked; `own` is the full JID.
+    /// The purpose of the request that this answer is for, if `from` was asked under `id`; `own` is the full JID.
     pub(crate) fn take(&mut self, id: &str, from: Option<&str>, own: &str) -> Option<P> {
         self.requests.take(id, from, own)
     }
 
-    /// A request that was not answered in time.
+    /// Takes out the purpose of a request that was not answered in time, if there is one.
     pub(crate) fn take_expired(&mut self) -> Option<P> {
         self.requests.expired(self.read_time)
     }
 
-    /// When the next request is not answered in time, counted as [`read_time`](Self::read_time) is.
+    /// When the next request runs out of time, counted as [`read_time`](Self::read_time) is.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.requests.deadline()
     }
 
-    /// What the answers are for that are waited for.
+    /// The purposes of all requests that wait for an answer.
     pub(crate) fn asked(&self) -> impl Iterator<Item = &P> {
         self.requests.purposes()
     }
 
-    /// The same, to be changed.
+    /// The purposes of all requests that wait for an answer, to be changed.
     pub(crate) fn asked_mut(&mut self) -> impl Iterator<Item = &mut P> {
         self.requests.purposes_mut()
     }
 
-    /// The answers to these requests are of no use any more.
+    /// Stops waiting for the answers to these requests.
     pub(crate) fn forget(&mut self, which: impl Fn(&P) -> bool) {
         self.requests.forget(which);
     }
 
-    /// Sends an IQ of ours from whose answer nothing follows, however many wait. `false`: nothing goes to the
-    /// server any more.
+    /// Sends an IQ of ours whose answer is ignored, however many requests wait. `false`: the server's leg is closed.
     pub(crate) fn tell(
         &mut self,
         kind: &str,
@@ -324,7 +324,7 @@ impl<P> Wire<P> {
         self.pacer.spend(self.to_server.bytes.len() - before);
     }
 
-    /// Sends the answers in the client's place that may go now.
+    /// Sends answers in the client's place, as far as the pacer has credit.
     pub(crate) fn send_answers(&mut self) {
         while self.pacer.has_credit()
             && let Some(answer) = self.answers.pop_front()
@@ -339,32 +339,32 @@ impl<P> Wire<P> {
         self.pacer.spend(stanza.len());
     }
 
-    /// When the next of them may go.
+    /// When the next answer in the client's place may go; `None`: none waits.
     pub(crate) fn answers_at(&self) -> Option<Duration> {
         (!self.answers.is_empty()).then(|| self.pacer.ready_at())
     }
 
-    /// Whether something may be sent at once because of what others have sent.
+    /// Whether an IQ or stanza that others cause may go at once, on credit.
     pub(crate) fn may_react(&self) -> bool {
         self.pacer.may_overdraw()
     }
 
-    /// Notes something for the log.
+    /// Puts an event into the log.
     pub(crate) fn log(&mut self, event: Event) {
         self.outputs.push_back(Output::Log(event));
     }
 
-    /// Notes that a rule is applied to the stanza in work.
+    /// Logs that a rule is applied to the stanza in work.
     pub(crate) fn apply(&mut self, rule: &'static Rule) {
         self.log(Event::Applied(rule));
     }
 
-    /// Notes that something from pubsub is not shown to the client.
+    /// Logs that an event is not shown to the client.
     pub(crate) fn drop_event(&mut self, reason: Dropped) {
         self.log(Event::Dropped(reason, None));
     }
 
-    /// Notes what is true of the server for other sessions, too.
+    /// Remembers facts about the server, for other sessions, too.
     pub(crate) fn learn(&mut self, facts: ServerFacts) {
         self.facts = facts;
         self.output(Output::Learned(facts));
@@ -384,11 +384,11 @@ fn is_stanza(name: &str) -> bool {
     matches!(name, "message" | "presence" | "iq")
 }
 
-/// A place for one request: it cannot fail to be sent.
+/// A place for one request: sending it cannot fail.
 pub(crate) struct Spare<'a, P>(&'a mut Wire<P>);
 
 impl<P> Spare<'_, P> {
-    /// The same as [`Wire::request`].
+    /// As [`Wire::request`].
     pub(crate) fn request(
         self,
         kind: &str,
@@ -429,7 +429,7 @@ mod tests {
         }
     }
 
-    /// Every test of a session sees to it that nothing else is written, since debug builds look.
+    /// Debug builds check every write, so each test of a session checks this, too.
     fn write(stanza: &'static str) {
         let mut wire: Wire<()> = Wire::new(Seed([0; 32]), Duration::ZERO, Duration::ZERO);
         wire.stanza(Leg::Server, |out| out.put_slice(stanza.as_bytes()));

@@ -1,4 +1,4 @@
-//! A stanza as a line of the log names it.
+//! Stanzas as lines of the log name them.
 
 use std::cell::LazyCell;
 use std::fmt::Write as _;
@@ -9,10 +9,11 @@ use super::output::Output;
 use crate::ns;
 use crate::xml::Element;
 
-/// So many characters are named of a value.
+/// Characters of a value that are shown at most.
 const MOST: usize = 200;
 
-/// The start tag of an element as far as it tells which one it is, and of what is in it only what it is about.
+/// The start tag of an element, reduced to the attributes that identify it, with its child's name and node or
+/// namespace.
 pub(crate) fn named(element: &Element<'_>) -> String {
     let mut named = format!("<{}", element.local());
     let namespace = element.namespace();
@@ -43,7 +44,7 @@ pub(crate) fn named(element: &Element<'_>) -> String {
     named
 }
 
-/// The same of a stanza of which only these attributes are left.
+/// As [`named`], for a stanza of which only these attributes are left.
 pub(super) fn named_by<'a>(
     name: &str,
     attributes: impl Iterator<Item = (&'a str, Option<&'a str>)>,
@@ -64,12 +65,12 @@ fn attribute(named: &mut String, name: &str, value: &str) {
 }
 
 impl<P> Wire<P> {
-    /// How much there is to be done and said.
+    /// How many outputs wait to be polled.
     pub(crate) fn told(&self) -> usize {
         self.outputs.len()
     }
 
-    /// Has what was dropped since then named by `element`, of which it was a part.
+    /// Gives events that were dropped since output `since` the name of the stanza `element` that held them.
     pub(crate) fn name_dropped(&mut self, since: usize, element: &Element<'_>) {
         let name = LazyCell::new(|| named(element));
         for output in self.outputs.iter_mut().skip(since) {

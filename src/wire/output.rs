@@ -1,4 +1,4 @@
-//! What comes out of a session, besides bytes.
+//! Outputs of a session, besides bytes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ pub enum Security {
     StartTls,
     /// TLS from the first byte (XEP-0368); the shell does it before it reports the connection.
     DirectTls,
-    /// None. Only for a server on this machine, and only when asked for by name.
+    /// No TLS: only for a server on this machine, and only if asked for by name.
     Plain,
 }
 
-/// What is the same for every session with one server.
+/// Facts that are the same for every session with one server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerFacts {
     /// The server has no access model `authorize` (XEP-0060 §4.5), so it need not be tried.
@@ -35,13 +35,13 @@ pub struct ServerFacts {
 pub struct Reached {
     /// How the leg is to be secured, or with [`Security::DirectTls`] has been.
     pub security: Security,
-    /// What other sessions have learned of this server.
+    /// Facts that other sessions have learned about this server.
     pub facts: ServerFacts,
-    /// If nothing comes of this one, there are others to be tried.
+    /// The domain has more servers to try if this one fails.
     pub has_more: bool,
 }
 
-/// What a session wants done, besides sending its [`outgoing`](crate::session::Session::outgoing) bytes.
+/// Tasks for the shell, besides sending the [`outgoing`](crate::session::Session::outgoing) bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Connect to the server of this domain; answered by `Connected` or `Failed`.
@@ -49,58 +49,58 @@ pub enum Output {
         /// The domain the client named, as it wrote it.
         domain: String,
     },
-    /// Nothing comes of the server that was reached, for this reason: connect to the next one of the domain, as there
-    /// [are more](crate::session::Reached::has_more). Answered by `Connected` or `Failed`.
+    /// The server that was reached failed, for this reason: connect to the next one of the domain, as there [are
+    /// more](crate::session::Reached::has_more). Answered by `Connected` or `Failed`.
     ConnectNext(String),
-    /// The server that was reached wants its users at this host (`host`, `host:port`, an IPv6 address in brackets):
-    /// connect to that one, for the same domain. Answered by `Connected` or `Failed`.
+    /// The server that was reached sends its users to this host (`host`, `host:port`, an IPv6 address in brackets):
+    /// connect there, for the same domain. Answered by `Connected` or `Failed`.
     ConnectTo(String),
-    /// Start TLS on the client's leg, once what is outgoing was sent. Answered by `ClientSecured` or
+    /// Start TLS on the client's leg, once all outgoing bytes were sent. Answered by `ClientSecured` or
     /// `ClientNotSecured`.
     AcceptTls {
         /// The domain the client has named; empty if it has named none yet.
         domain: String,
-        /// The first bytes of it, which were read already.
+        /// The first bytes of the handshake, if they were read already.
         read: Vec<u8>,
     },
-    /// Start TLS on the server's leg, once what is outgoing was sent; answered by `Secured` or `Failed`.
+    /// Start TLS on the server's leg, once all outgoing bytes were sent; answered by `Secured` or `Failed`.
     StartTls,
-    /// The client is logged in and the server offers to compress: may this session? Answered by `MayCompress` or
-    /// `MayNotCompress`.
+    /// The client is logged in and the server offers compression: may this session use it? Answered by `MayCompress`
+    /// or `MayNotCompress`.
     MayCompress,
-    /// The server had offered to compress and does not: the session stays as it is.
+    /// The server offered compression and then refused it: the session stays uncompressed.
     StayUncompressed,
-    /// From here on the server's leg is compressed (XEP-0138, zlib) both ways. These bytes, read already, are the
-    /// first that are.
+    /// From here on the server's leg is compressed (XEP-0138, zlib) both ways. These bytes were read already and are
+    /// compressed.
     Compress(Vec<u8>),
-    /// Something other sessions with this server may be told.
+    /// Facts about the server that its other sessions may be told.
     Learned(ServerFacts),
     /// From here on this session holds so many bytes of unfinished stanzas beyond the
-    /// [`Session::FREE`](crate::session::Session::FREE) that every session may; 0: no more than those. If all sessions
-    /// together then hold more than they may, the answer is [`Input::HoldRefused`](crate::session::Input::HoldRefused).
+    /// [`Session::FREE`](crate::session::Session::FREE) that every session may hold. The shell answers
+    /// [`Input::HoldRefused`](crate::session::Input::HoldRefused) if all sessions together then exceed their limit.
     Hold(usize),
-    /// Send what is outgoing on this leg, then close it.
+    /// Send all outgoing bytes on this leg, then close it.
     Finish(Leg),
-    /// Something worth a line in the log.
+    /// A line for the log.
     Log(Event),
     /// A step for a recording, if the session is [recorded](crate::session::Session::record).
     Recorded(Record),
 }
 
-/// What passes a session's border, frame by frame and in the order it was handled.
+/// A step of a recorded session: frames and other inputs, in the order they were handled, and frames sent.
 ///
-/// What else a session puts out while it handles an input stands between that input and the next.
+/// Outputs between two inputs were caused by the first of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A frame was handled, with the declarations its prefixes are read with.
     From(Leg, Vec<u8>, Arc<Namespaces>),
-    /// Bytes that are no frame: not those that came, but others that are refused for the same reason and tell nothing.
+    /// Bytes that are no frame. Not the bytes that came, but harmless ones that are refused for the same reason.
     FromRaw(Leg, Vec<u8>),
-    /// More bytes than one frame may have, which begins with these.
+    /// More bytes than a frame may have; only the first of them.
     TooLarge(Leg, Vec<u8>),
     /// Frames were sent because of the last input.
     To(Leg, Vec<u8>),
-    /// When it was, and what came of that.
+    /// The time, or an event that depends on it.
     Timing(Timing),
     /// A leg has ended.
     Ends(Leg),
@@ -114,11 +114,11 @@ pub enum Record {
     Secured,
     /// The client's leg is secured.
     ClientSecured,
-    /// The client's leg could not be secured.
+    /// The client's leg could not be secured, for this reason.
     ClientNotSecured(String),
-    /// The server's leg failed.
+    /// The server's leg failed, for this reason.
     Failed(String),
-    /// A stanza was handled that was too large to be held: its start tag is all that was kept.
+    /// A stanza too large to be held was handled: only its start tag was kept.
     CutOff(Leg, Vec<u8>, Arc<Namespaces>),
     /// All sessions together hold as much as they may.
     HoldRefused,
@@ -126,33 +126,33 @@ pub enum Record {
     Shutdown,
 }
 
-/// What a session knows of its clock, or of how fast its legs are. Nothing else of a recorded session depends on them: in
-/// a replay no leg is slow, and no stanza comes in pieces.
+/// The clock, and events that depend on the speed of a leg. A replay has no clock and no slow leg, so it repeats
+/// these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
-    /// So much time has passed since the last of these.
+    /// Time passed since the last of these.
     Passed {
-        /// How much.
+        /// All of it.
         time: Duration,
-        /// So much of it does not count for the server's answers, as its leg was not read.
+        /// The part that does not count for the server's answers, as its leg was not read.
         unread: Duration,
     },
-    /// It was this time (UTC), measured from 1970.
+    /// The date (UTC), measured from 1970.
     Date(Duration),
-    /// The session was woken, as it had asked to be.
+    /// The session was woken at the time it had asked for.
     Woken,
     /// The reader of a leg has taken nothing for too long.
     Stalled(Leg),
-    /// What was begun on a leg was not ended in time.
+    /// The sender on a leg began a stanza and did not end it in time.
     Unfinished(Leg),
-    /// What the client has said waits for nothing any more, as the program ends.
+    /// The program ends: the client's stanzas wait for nothing any more.
     Hurried,
-    /// What comes next from the server came before all that was sent to it had left.
+    /// The server's next frame came before all bytes to the server had been sent.
     Early,
 }
 
 impl Record {
-    /// Whether this is an input: what follows it was caused by it.
+    /// Whether this is an input: it causes the outputs that follow.
     pub fn is_input(&self) -> bool {
         !matches!(self, Self::To(..))
     }

@@ -1,18 +1,17 @@
-//! How much of our own traffic may go at once.
+//! Pacing: how much of our own traffic may go at once.
 //!
-//! Stock servers throttle a stream at 3 to 10 kB/s, and what a user says waits behind what we said before.
+//! Stock servers throttle a stream at 3 to 10 kB/s, and the client's stanzas wait behind ours.
 
 use std::time::Duration;
 
-/// So many bytes may go at once.
+/// Bytes that may go at once.
 const BURST: i64 = 10_000;
-/// So many more with each second.
+/// Bytes gained with each second.
 const PER_SECOND: i64 = 1_500;
-/// So many bytes may be owed before nothing is sent any more only because others have sent something.
+/// Debt in bytes at which stanzas caused by others wait, too.
 const OVERDRAFT: i64 = 20_000;
 
-/// A bucket of bytes for our own requests. Those that cannot wait overdraw it; the others wait until
-/// there is something in it again.
+/// A bucket of bytes for our own stanzas. Urgent ones overdraw it; the others wait until it holds credit again.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     /// In thousandths of a byte.
@@ -28,7 +27,7 @@ impl Pacer {
         }
     }
 
-    /// Time has passed.
+    /// Gains credit for the time since the last call.
     pub(crate) fn advance(&mut self, now: Duration) {
         let millis = i64::try_from(now.saturating_sub(self.at).as_millis()).unwrap_or(i64::MAX);
         let gained = millis.saturating_mul(PER_SECOND);
@@ -38,24 +37,24 @@ impl Pacer {
         }
     }
 
-    /// A request of so many bytes was sent.
+    /// Charges a stanza of so many bytes.
     pub(crate) fn spend(&mut self, bytes: usize) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.credit = self.credit.saturating_sub(bytes.saturating_mul(1000));
     }
 
-    /// Whether something that can wait may go now.
+    /// Whether a stanza that can wait may go now.
     pub(crate) fn has_credit(&self) -> bool {
         self.credit > 0
     }
 
-    /// When it may.
+    /// When a stanza that can wait may go.
     pub(crate) fn ready_at(&self) -> Duration {
         let missing = u64::try_from(1 - self.credit).unwrap_or(0);
         self.at + Duration::from_millis(missing.div_ceil(PER_SECOND.unsigned_abs()))
     }
 
-    /// Whether something may go that others have caused and that cannot wait.
+    /// Whether an urgent stanza that others have caused may go now.
     pub(crate) fn may_overdraw(&self) -> bool {
         self.credit > -OVERDRAFT * 1000
     }

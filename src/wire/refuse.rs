@@ -1,4 +1,4 @@
-//! Stanzas answered in somebody's place: with an error, or with an empty result.
+//! Stanzas answered in the addressee's place: with an error, or with an empty result.
 
 use std::fmt::Write as _;
 
@@ -9,14 +9,14 @@ use super::{Dropped, Event, Leg, Wire, error_type};
 use crate::ns;
 use crate::xml::{Element, escape};
 
-/// So many answers in the client's place may wait.
+/// Answers in the client's place that may wait at most.
 const MOST_ANSWERS: usize = 64;
-/// An answer is no longer than this: the id it repeats is whatever somebody chose.
+/// The longest answer: it repeats an id of any length that a stranger chose.
 const MOST_ANSWER: usize = 4096;
 
 impl<P> Wire<P> {
-    /// Answers a stanza of the client's with an error (RFC 6120 §8.3): it was not sent. A chat state alone is not
-    /// answered: its user has written nothing that could be missed.
+    /// Answers a stanza of the client's with an error (RFC 6120 §8.3); it was not sent. A bare chat state gets no
+    /// answer: its user has written nothing that could be missed.
     pub(crate) fn refuse(&mut self, stanza: &Element<'_>, kind: &str, condition: &str) {
         if is_chat_state(stanza) {
             return;
@@ -27,7 +27,7 @@ impl<P> Wire<P> {
         self.write_error(stanza.local(), &attributes, "", kind, condition, None);
     }
 
-    /// Shows the client an error: a stanza called `name` with those of the attributes that are there.
+    /// Shows the client an error: a stanza called `name` with those of the attributes that have a value.
     pub(crate) fn show_error(
         &mut self,
         name: &str,
@@ -38,7 +38,8 @@ impl<P> Wire<P> {
         self.show_error_with(name, attributes, "", kind, condition, None);
     }
 
-    /// The same with `echo`, a part of what was refused, and a text for people (RFC 6120 §8.3.1, §8.3.3).
+    /// As [`show_error`](Self::show_error), with `echo`, a part of the refused stanza, and a text for people (RFC 6120
+    /// §8.3.1, §8.3.3).
     pub(crate) fn show_error_with(
         &mut self,
         name: &str,
@@ -48,7 +49,7 @@ impl<P> Wire<P> {
         condition: &str,
         text: Option<&str>,
     ) {
-        // As the client sent it, an error's sender is whom the stanza was to.
+        // The log names the client's own stanza, whose addressee the error has as its sender.
         let sent = attributes.iter().filter_map(|(name, value)| match *name {
             "from" => Some(("to", *value)),
             "to" => None,
@@ -97,13 +98,13 @@ impl<P> Wire<P> {
         });
     }
 
-    /// Tells the client, `own`, that its message of this id did not reach `to`, as far as is known.
+    /// Tells the client, `own`, that its message of this id may not have reached `to`.
     pub(crate) fn show_unsent(&mut self, to: &str, own: &str, id: Option<&str>, condition: &str) {
         let attributes = [("from", Some(to)), ("to", Some(own)), ("id", id)];
         self.show_error("message", &attributes, error_type(condition), condition);
     }
 
-    /// Tells the client, `own`, in the place of `from`, that nothing came of its request of this id.
+    /// Tells the client, `own`, in the place of `from`, that its request of this id failed.
     pub(crate) fn show_failed(&mut self, id: &str, from: &str, own: &str, condition: &str) {
         let attributes = [("from", Some(from)), ("to", Some(own)), ("id", Some(id))];
         self.show_error("iq", &attributes, error_type(condition), condition);
@@ -137,12 +138,12 @@ impl<P> Wire<P> {
         self.answer(iq, "result", "");
     }
 
-    /// Answers an IQ of somebody else's as the server does for a resource that is not there.
+    /// Answers an IQ in the client's place as the server does for a resource that is not there.
     pub(crate) fn answer_unavailable(&mut self, iq: &Element<'_>) {
         self.answer_error(iq, "service-unavailable");
     }
 
-    /// Answers an IQ of somebody else's with an error.
+    /// Answers an IQ in the client's place with an error.
     pub(crate) fn answer_error(&mut self, iq: &Element<'_>, condition: &str) {
         let error = format!(
             "<error type='cancel'><{condition} xmlns='{}'/></error>",
@@ -153,8 +154,8 @@ impl<P> Wire<P> {
         }
     }
 
-    /// Has an answer sent when it is its turn. Whoever asks faster than that, or with an id that is too
-    /// long, gets none: `false`.
+    /// Queues an answer in the client's place. `false`: none is sent, as the asker's id is too long or too many
+    /// answers wait.
     fn answer(&mut self, iq: &Element<'_>, kind: &str, body: &str) -> bool {
         let id = iq.attribute("id").unwrap_or_default();
         let mut answer = format!("<iq type='{kind}' id='{}'", escape(&id));
@@ -176,7 +177,7 @@ impl<P> Wire<P> {
     }
 }
 
-/// Whether a message says nothing but a chat state (XEP-0085).
+/// Whether a message holds nothing but a chat state (XEP-0085).
 pub(crate) fn is_chat_state(message: &Element<'_>) -> bool {
     let is_state = |child: &Element<'_>| child.namespace() == ns::CHAT_STATES;
     let is_beside =

@@ -1,28 +1,28 @@
-//! What became of an IQ of ours.
+//! Answers to IQs of ours.
 
 use std::fmt;
 
 use crate::ns;
 use crate::xml::Element;
 
-/// The answer to an IQ of ours, or why there is none that is of use.
+/// The answer to an IQ of ours, or why it is of no use.
 pub(crate) type Reply<'a> = Result<&'a Element<'a>, Refused<'a>>;
 
-/// Why an IQ of ours came to nothing.
+/// Why an IQ of ours failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused<'a> {
     /// No answer came in time.
     NoAnswer,
-    /// The answer does not hold what was asked for.
+    /// The answer lacks the list or value that was asked for.
     NoList,
-    /// It was not sent, as too many wait already.
+    /// The IQ was not sent, as too many wait already.
     NoRoom,
     /// The condition of the error that came (RFC 6120 §8.3.3, or one of XEP-0060's own).
     With(&'a str),
 }
 
 impl<'a> Refused<'a> {
-    /// The condition of the error; `default` where none came.
+    /// The error's condition; `default` if no error came.
     pub(crate) fn condition_or(self, default: &'a str) -> &'a str {
         match self {
             Self::With(condition) => condition,
@@ -30,7 +30,7 @@ impl<'a> Refused<'a> {
         }
     }
 
-    /// Whether the server does not know what was asked for at all.
+    /// Whether the server does not know this kind of request at all.
     pub(crate) fn is_unsupported(self) -> bool {
         matches!(
             self,
@@ -38,7 +38,7 @@ impl<'a> Refused<'a> {
         )
     }
 
-    /// Whether it says nothing of what was asked for, but only that there was no answer this time.
+    /// Whether the failure may be temporary: it says nothing about the node or list that was asked for.
     pub(crate) fn may_pass(self) -> bool {
         match self {
             Self::NoAnswer | Self::NoRoom => true,
@@ -62,8 +62,8 @@ impl fmt::Display for Refused<'_> {
     }
 }
 
-/// Whether the answer to a ping says that the resource is not there. No answer, or any other error, says
-/// nothing: a hibernating session answers nothing, too.
+/// Whether the answer to a ping says that the resource is gone. No answer, or any other error, proves nothing: a
+/// hibernating session does not answer either.
 pub(crate) fn is_gone(pong: Reply<'_>) -> bool {
     let gone = [
         "service-unavailable",
@@ -85,7 +85,7 @@ pub(crate) fn error_type(condition: &str) -> &'static str {
     }
 }
 
-/// The condition of a stanza error (RFC 6120 §8.3.2), or the one of pubsub's own that says more.
+/// The condition of a stanza error (RFC 6120 §8.3.2), or pubsub's own condition if that says more.
 pub(crate) fn error_condition(stanza: &Element<'_>) -> String {
     let condition = stanza
         .children()

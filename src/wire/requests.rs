@@ -1,4 +1,4 @@
-//! Our own IQs: their ids, and who may answer them.
+//! Our own IQs: their ids, deadlines, and who may answer them.
 
 use std::fmt;
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl fmt::Display for Id {
 /// Makes ids and remembers which requests wait for an answer.
 pub(crate) struct Requests<P> {
     seed: Seed,
-    /// How all ids of this session begin.
+    /// The first bytes of all ids of this session.
     prefix: [u8; Id::PREFIX],
     counter: u64,
     pending: Vec<Pending<P>>,
@@ -48,14 +48,14 @@ pub(crate) struct Requests<P> {
 
 struct Pending<P> {
     id: Id,
-    /// Where the request went; `None`: to the own account, without `to`.
+    /// The JID that was asked; `None`: the own account, without `to`.
     to: Option<Box<str>>,
     deadline: Duration,
     purpose: P,
 }
 
 impl<P> Requests<P> {
-    /// More than this many may not wait at once.
+    /// Requests that may wait for answers at once.
     pub(crate) const MOST: usize = 64;
 
     pub(crate) fn new(seed: Seed) -> Self {
@@ -81,7 +81,7 @@ impl<P> Requests<P> {
         Id(id)
     }
 
-    /// Notes a request; its id, or `None` if too many wait already.
+    /// Notes a request and gives its id; `None` if too many wait already.
     pub(crate) fn start(&mut self, to: Option<&str>, deadline: Duration, purpose: P) -> Option<Id> {
         if self.pending.len() >= Self::MOST {
             return None;
@@ -96,15 +96,16 @@ impl<P> Requests<P> {
         Some(id)
     }
 
-    /// Whether `id` is one of this session's, answered or not.
+    /// Whether this session made `id`; the answer may have come already.
     pub(crate) fn is_ours(&self, id: &str) -> bool {
-        // Nothing was asked, so nothing can be an answer.
+        // A session that has made no id can have no answer.
         self.counter > 0 && id.as_bytes().starts_with(&self.prefix)
     }
 
-    /// What the answer with `id` from `from` is for, if that sender was asked.
+    /// Takes out the purpose of the request `id`, if `from` was asked.
     ///
-    /// A request without `to` is answered by nobody, the own bare JID, full JID or domain (`own` is the full JID).
+    /// An answer to a request without `to` may come without `from`, or from the own bare JID, full JID or domain
+    /// (`own` is the full JID).
     pub(crate) fn take(&mut self, id: &str, from: Option<&str>, own: &str) -> Option<P> {
         let index = self
             .pending
@@ -118,17 +119,17 @@ impl<P> Requests<P> {
         asked.then(|| self.pending.remove(index).purpose)
     }
 
-    /// What the answers are for that are waited for.
+    /// The purposes of all requests that wait for an answer.
     pub(crate) fn purposes(&self) -> impl Iterator<Item = &P> {
         self.pending.iter().map(|pending| &pending.purpose)
     }
 
-    /// The same, to be changed.
+    /// The purposes of all requests that wait for an answer, to be changed.
     pub(crate) fn purposes_mut(&mut self) -> impl Iterator<Item = &mut P> {
         self.pending.iter_mut().map(|pending| &mut pending.purpose)
     }
 
-    /// Nobody waits for the answers to these any more; should they come, they are swallowed.
+    /// Stops waiting for the answers to these; an answer that still comes is swallowed.
     pub(crate) fn forget(&mut self, which: impl Fn(&P) -> bool) {
         self.pending.retain(|pending| !which(&pending.purpose));
     }
@@ -143,7 +144,7 @@ impl<P> Requests<P> {
         self.pending.iter().map(|pending| pending.deadline).min()
     }
 
-    /// A request whose deadline is over.
+    /// Takes out the purpose of a request whose deadline has passed, if there is one.
     pub(crate) fn expired(&mut self, now: Duration) -> Option<P> {
         let index = self
             .pending

@@ -1,4 +1,4 @@
-//! What a rule of the translation says of itself. The rules stand with the code that applies them.
+//! A rule of the translation as logs and counters name it. Each rule stands with the code that applies it.
 
 /// A rule of the translation.
 #[derive(Debug, PartialEq, Eq)]
@@ -6,9 +6,9 @@
 pub struct Rule {
     /// A short name, as in the live view and in counters.
     pub name: &'static str,
-    /// The listings of XEP-0207 it comes from; empty: none.
+    /// The listings of XEP-0207 it implements; empty: none.
     pub listing: &'static str,
-    /// What is done.
+    /// A sentence for people: what the shim does.
     pub text: &'static str,
 }
 
