@@ -1,6 +1,7 @@
-//! TLS on the client's leg: asked for by STARTTLS (RFC 6120 §5) or begun with (XEP-0368).
+//! TLS on the client's leg: asked for by STARTTLS (RFC 6120 §5), or from the first byte (XEP-0368).
 //!
-//! The shell does it. What the server has said before is told again afterwards, as the client opens its stream anew.
+//! The shell does the handshake. A client that has seen the server's features is shown them again afterwards, as it
+//! opens its stream anew.
 
 use std::fmt::Write as _;
 
@@ -16,22 +17,22 @@ use crate::xml::{Element, Framer, Namespaces, rewrite};
 /// The first byte of a TLS connection: its first record is a handshake (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 0x16;
 
-/// How far TLS on the client's leg is.
+/// The state of TLS on the client's leg.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tls {
     /// The client has sent nothing yet.
     #[default]
     Unknown,
-    /// There is none.
+    /// The client speaks without TLS.
     Plain,
-    /// The shell does the handshake: nothing is read or written meanwhile.
+    /// The shell does the handshake: the session reads and writes nothing meanwhile.
     Accepting,
-    /// It is up.
+    /// TLS is up.
     Secured,
 }
 
 impl Session {
-    /// Whether these bytes are the client's first, and begin a TLS connection that it may have.
+    /// Whether these bytes are the client's first, and begin a TLS connection that the options allow.
     pub(super) fn begins_tls(&mut self, leg: Leg, bytes: &[u8]) -> bool {
         let (Leg::Client, Tls::Unknown, Some(first)) = (leg, self.tls, bytes.first()) else {
             return false;
@@ -40,12 +41,12 @@ impl Session {
         self.options.client_tls != ClientTls::Off && *first == HANDSHAKE
     }
 
-    /// Has the shell do the handshake, of which these bytes were read already.
+    /// Has the shell do the handshake, whose first bytes, `hello`, were read already.
     pub(super) fn accept_tls(&mut self, hello: &[u8]) {
         self.tls = Tls::Accepting;
         self.client.held = true;
         self.client.opened = None;
-        // What it says meanwhile has nowhere to go.
+        // The server has to wait: until the handshake is done, nothing can be sent to the client.
         self.server.held = true;
         self.wire.output(Output::AcceptTls {
             domain: self.domain.clone(),
@@ -71,12 +72,12 @@ impl Session {
             }
     }
 
-    /// Whether the client has to ask for TLS before anything else.
+    /// Whether the client has to ask for TLS first.
     pub(super) fn awaits_tls(&self) -> bool {
         self.has_no_tls() && self.options.client_tls == ClientTls::Require
     }
 
-    /// Shows a client that must have TLS the way to it. The server hears nothing of it yet.
+    /// Offers STARTTLS, and nothing else, to a client that must have TLS. The server is not contacted yet.
     pub(super) fn demand_tls(&mut self) {
         self.phase = Phase::AwaitTls;
         self.open_own_stream_to_client();
@@ -89,9 +90,9 @@ impl Session {
         });
     }
 
-    /// The client asks for TLS.
+    /// Handles the client's `<starttls/>`.
     pub(super) fn handle_starttls(&mut self) {
-        // What it has said before must not count after.
+        // TLS comes before the login, never amid one: its plain text could be forged.
         let is_early = !self.login_tried && matches!(self.phase, Phase::AwaitTls | Phase::Login);
         if is_early && self.offers_tls() {
             self.wire.nonza(Leg::Client, |out| {
@@ -123,8 +124,8 @@ impl Session {
         self.refuse("policy-violation", &reason);
     }
 
-    /// Ends the session if the client has sent more than `<starttls/>`: whoever wrote it could not know that TLS may
-    /// begin. Some clients end a line there.
+    /// Ends the session if the client has sent more than `<starttls/>`: its author could not know that TLS would
+    /// follow. White space is allowed, as some clients end a line there.
     pub(super) fn check_behind_starttls(&mut self, rest: &[u8]) {
         let first = rest.iter().find(|byte| !byte.is_ascii_whitespace());
         if let Some(first) = first {
@@ -137,7 +138,7 @@ impl Session {
         }
     }
 
-    /// The handshake is done: the client opens its stream anew.
+    /// Handles the end of the handshake: the client opens its stream anew.
     pub(super) fn handle_client_secured(&mut self) {
         if self.tls != Tls::Accepting || self.client.finished {
             return;
@@ -152,7 +153,7 @@ impl Session {
         self.wire.log(Event::ClientSecured);
     }
 
-    /// The handshake failed, and with it the connection.
+    /// Handles a failed handshake: the client's connection is lost.
     pub(super) fn handle_client_not_secured(&mut self, reason: &str) {
         if self.tls != Tls::Accepting || self.client.finished {
             return;
@@ -164,10 +165,10 @@ impl Session {
         self.finish(Leg::Client);
     }
 
-    /// Shows a client that has opened its stream again, now over TLS, what it was shown before.
+    /// Shows a client that has opened its stream again, now over TLS, the features it was shown before.
     pub(super) fn reopen_client(&mut self, header: &Namespaces) {
         self.server.held = false;
-        // The server was told what the first header declares, and that is what prefixes mean there.
+        // The server was sent the first header, whose declarations give prefixes their meaning there.
         let is_same = self.postponed.declared.take().is_some_and(|first| {
             let holds = |one: &Namespaces, other: &Namespaces| {
                 one.iter().all(|(prefix, ns)| other.get(prefix) == Some(ns))
@@ -189,11 +190,11 @@ impl Session {
         }
     }
 
-    /// Writes the ways to log in without those that bind to TLS between the client and the server, if the client has
-    /// TLS with us instead (RFC 5802 §6); `None`: they are shown as they are.
+    /// Removes SASL mechanisms with channel binding if the client's TLS ends at us (RFC 5802 §6); `None`: the
+    /// mechanisms are shown as they are.
     ///
-    /// A client that can bind says so in every other SCRAM, too, and a server that binds has to take that for an
-    /// attack. So where the server has PLAIN, that is all that is left.
+    /// A client that can bind says so in every other SCRAM, too, and a server that can bind has to take that for an
+    /// attack. So if the server offers PLAIN, only PLAIN and EXTERNAL are left.
     pub(super) fn unbound(&mut self, mechanisms: &Element<'_>) -> Option<BytesMut> {
         if self.tls != Tls::Secured {
             return None;

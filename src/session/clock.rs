@@ -1,24 +1,24 @@
-//! How long what may take: when a session asks to be woken, and what it does then.
+//! Deadlines: when a session asks to be woken, and what it does then.
 
 use std::time::Duration;
 
 use super::{Leg, Record, Session, Timing};
 
-/// `time` without what is less than a millisecond: so exact are the times of a session.
+/// Cuts `time` to whole milliseconds, the precision of a session.
 pub(super) fn whole_millis(time: Duration) -> Duration {
     time - Duration::from_nanos(u64::from(time.subsec_nanos() % 1_000_000))
 }
 
-/// What is due.
+/// The deadline that has passed.
 #[derive(Clone, Copy)]
 enum Due {
-    /// A closing session has waited long enough.
+    /// A closing session has waited long enough for the other side.
     End,
     Stalled(Leg),
     Unfinished(Leg),
     Greeting,
     Login,
-    /// Requests may be, or what the translator wants to go on with.
+    /// Requests without an answer, or the translator's wake-up.
     Rest,
 }
 
@@ -48,16 +48,16 @@ impl Session {
             let stall = connection.stalled_since.map(|since| since + timeouts.stall);
             next = next.into_iter().chain(frame).chain(stall).min();
         }
-        // Not before it is due, for who comes too early comes again and again.
+        // Rounded up: a shell that came too early would come again and again.
         next.map(|at| whole_millis(at + Duration::from_nanos(999_999)))
     }
 
-    /// How long the server's leg was not read, all in all.
+    /// How long in all the server's leg was not read.
     fn unread_total(&self) -> Duration {
         self.now - self.wire.read_time
     }
 
-    /// Moves time on, and notes which legs stand still.
+    /// Moves time on, and notes which legs make no progress.
     pub(super) fn advance_clock(&mut self, now: Duration) {
         let now = whole_millis(now).max(self.now);
         if self.unread_since.is_none() {
@@ -137,7 +137,7 @@ impl Session {
         }
     }
 
-    /// Somebody began a stanza and did not end it in time.
+    /// Ends the session: one side began a stanza and did not end it in time.
     pub(super) fn refuse_unfinished(&mut self, leg: Leg) {
         match leg {
             Leg::Client => self.refuse(

@@ -10,7 +10,7 @@ use crate::wire::one_line;
 use crate::xml::{Element, XmlError, escape};
 
 impl Session {
-    /// The other side of `leg` has sent its closing tag.
+    /// Handles the closing tag of the other side of `leg`.
     pub(super) fn handle_close(&mut self, leg: Leg) {
         self.connection_mut(leg).ended = true;
         let ending = match leg {
@@ -25,7 +25,7 @@ impl Session {
         self.end_after(leg);
     }
 
-    /// The other side of `leg` sends no more, with or without a closing tag.
+    /// Handles the end of the connection of `leg`, with or without a closing tag before it.
     pub(super) fn handle_eof(&mut self, leg: Leg) {
         let is_relaying = self.is_relaying();
         let connection = self.connection_mut(leg);
@@ -33,7 +33,7 @@ impl Session {
             return;
         }
         if connection.held && !connection.pending.is_empty() {
-            // What came before the end is looked at first.
+            // Handle the bytes before the end first.
             connection.eof = true;
             return;
         }
@@ -51,7 +51,7 @@ impl Session {
         self.end_step();
     }
 
-    /// Nothing comes on `leg` any more.
+    /// Ends the stream of a leg on which nothing more comes.
     fn lose(&mut self, leg: Leg) {
         if self.is_relaying() {
             return self.relay_end(leg);
@@ -63,13 +63,13 @@ impl Session {
             return self.fail_server(&reason);
         }
         self.end_after(leg);
-        // Who hangs up with a closing tag still reads; who just vanishes may not.
+        // A client that has hung up may still read: its leg stays open until our closing tag was sent.
         if self.wire.is_closed(leg) || leg == Leg::Server {
             self.finish(leg);
         }
     }
 
-    /// The reader of `leg` has taken nothing for too long.
+    /// Gives up a leg whose reader has taken nothing for too long.
     pub(super) fn give_up(&mut self, leg: Leg) {
         self.note_ending(Ending::Stalled(leg));
         self.lose(leg);
@@ -95,9 +95,9 @@ impl Session {
         self.start_closing();
     }
 
-    /// Says so if the client has seen the ways to log in and tried none.
+    /// Logs that the client leaves after it has seen the mechanisms and tried none.
     fn note_early_leave(&mut self) {
-        // Whose handshake failed has not left: it was lost.
+        // A client whose handshake failed was lost and did not leave.
         let is_there = self.phase == Phase::Login && self.tls != Tls::Accepting;
         if is_there && !self.login_tried && self.closing.is_none() {
             let secured = self.tls == Tls::Secured;
@@ -123,8 +123,8 @@ impl Session {
                 self.leave(true);
                 self.pass(leg, element);
             }
-            // The session is over for the server: it would take nothing more, and after a conflict
-            // the item is our successor's.
+            // The server takes nothing more on this stream, and after a conflict the presence item belongs to our
+            // successor.
             Leg::Server => {
                 self.translator.broken();
                 self.translator.give_back(&mut self.wire);
@@ -144,13 +144,13 @@ impl Session {
             return self.fail_server(&reason);
         }
         if condition == "see-other-host" {
-            // The client would follow it past us, without TLS.
+            // The client would connect to that host past us, without TLS.
             return self.refuse(
                 "reset",
                 "the server wants its users at another host: name it with --server",
             );
         }
-        // Its prefix is declared by the server's own header, which the client has seen.
+        // The error's prefix is declared by the server's own header, which the client has seen.
         self.pass(Leg::Server, error);
         self.server.ended = true;
         self.end_after(Leg::Server);
@@ -169,7 +169,7 @@ impl Session {
         self.leave(false);
         self.send_stream_error(Leg::Client, condition, reason);
         self.close_stream(Leg::Client);
-        // What the client sends after our error is nobody's.
+        // Bytes that the client sends after our error are discarded.
         self.finish(Leg::Client);
         self.close_stream(Leg::Server);
         if self.server.opened.is_none() || self.server.ended {
@@ -178,7 +178,7 @@ impl Session {
         self.start_closing();
     }
 
-    /// Ends the session because of the server: it broke off, broke the rules, or cannot be reached.
+    /// Ends the session, or tries the next server: this one broke off, broke the rules, or cannot be reached.
     pub(super) fn fail_server(&mut self, reason: &str) {
         if self.try_next(reason) {
             return;
@@ -196,13 +196,13 @@ impl Session {
         self.finish(Leg::Server);
     }
 
-    /// The shell could not connect or secure the server's leg.
+    /// Handles the shell's failure to connect or to secure the server's leg.
     pub(super) fn handle_failed(&mut self, reason: &str) {
         self.server.opened = None;
         self.fail_server(&one_line(reason));
     }
 
-    /// `bytes` are those that break the rules, with what was read after them.
+    /// Ends the session after broken XML; `bytes` are those that break the rules, and all that were read after them.
     pub(super) fn handle_bad_xml(&mut self, leg: Leg, error: XmlError, bytes: &[u8]) {
         self.wire.log(Event::BadXml(leg, error));
         match leg {
@@ -219,7 +219,7 @@ impl Session {
         }
     }
 
-    /// The program ends: going offline as a client would, and telling the client.
+    /// Ends the session as the program ends: goes offline as a client would, and tells the client.
     pub(super) fn handle_shutdown(&mut self) {
         self.note_ending(Ending::Stopped);
         if self.is_logged_in() && self.closing.is_none() && self.client.held {
@@ -233,16 +233,16 @@ impl Session {
         self.refuse("system-shutdown", "pubshim was told to stop");
     }
 
-    /// What the client has said already waits for nothing any more.
+    /// Handles the client's waiting frames at once, without the answers they wait for.
     pub(super) fn hurry(&mut self) {
         self.translator.release_client(true, &self.wire);
         self.client.held = false;
         self.handle_bytes(Leg::Client, &[]);
     }
 
-    /// Says what is still to be said: to the server, if it still listens, that the client is gone, and
-    /// before it whatever had to wait; to the client what could not be said any more. `is_heard`: the client
-    /// still reads what the server answers.
+    /// Goes offline: sends the server, if it still listens, stanzas that had to wait and unavailable presence; returns
+    /// to the client, as errors, the stanzas that could not be sent. `is_heard`: the client still reads the server's
+    /// answers.
     fn leave(&mut self, is_heard: bool) {
         if !self.is_logged_in() {
             return;
@@ -258,7 +258,7 @@ impl Session {
             return;
         }
         let prefix = match (&self.connection(leg).opened, leg) {
-            // RFC 6120 §4.9.1.2: an error before the header comes after one of ours.
+            // An error before any header needs a header of ours first (RFC 6120 §4.9.1.2).
             (None, Leg::Client) => {
                 self.open_own_stream_to_client();
                 "stream".to_owned()
@@ -307,8 +307,8 @@ impl Session {
         }
     }
 
-    /// One side has left. A server that does before it has taken part leaves the session without one; a login that was
-    /// refused, and no other that succeeded, is why.
+    /// Notes that one side has left; if its login was refused before, that is the cause. A server that leaves before
+    /// the client sees features does not end the session here: the next one may be tried.
     fn note_left(&mut self, leg: Leg, ending: Ending) {
         if leg == Leg::Client || self.is_negotiated() {
             self.note_ending(match self.login_failed && !self.authenticated {
@@ -318,12 +318,12 @@ impl Session {
         }
     }
 
-    /// Notes what has ended the session. What follows of that is no other end.
+    /// Notes the cause that ends the session; causes that follow from the first do not count.
     pub(super) fn note_ending(&mut self, ending: Ending) {
         self.ending.get_or_insert(ending);
     }
 
-    /// Says how the session has ended, once it has.
+    /// Logs how the session has ended, once both legs are finished.
     pub(super) fn tell_end(&mut self) {
         if !self.is_closed() {
             return;
@@ -357,7 +357,7 @@ impl Session {
         }
     }
 
-    /// What the cause of a client's violation often is.
+    /// The usual cause of a client's violation.
     fn hint(&self, error: XmlError) -> &'static str {
         match (error, self.options.client_tls) {
             (XmlError::NotWellFormed("no '<' where a stream begins"), ClientTls::Off) => {

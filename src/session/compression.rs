@@ -1,8 +1,8 @@
 //! Agreeing with the server to compress (XEP-0138), between the login and what the client sees of it.
 //!
-//! The client takes no part. What the server says on the stream that was opened after the login is kept until it is
-//! settled whether another one follows, so that the client sees the header and the features of one stream only: the
-//! last. What is recorded and shown is the stream as it is before it is compressed.
+//! The client takes no part. The server's header and features on the stream after the login are kept until it is
+//! settled whether a compressed stream follows, so that the client sees those of one stream only: the last. Recordings
+//! and the live view show the stream uncompressed.
 
 use std::fmt::Write as _;
 
@@ -13,12 +13,12 @@ use crate::ns;
 use crate::xml::{Element, Framer};
 
 impl Session {
-    /// Whether the stream that is open or opens next is one to be compressed.
+    /// Whether the stream that is open or opens next is to be compressed.
     pub(super) fn wants_compression(&self) -> bool {
         self.authenticated && self.compress != Compress::Off && self.options.policy != Policy::Off
     }
 
-    /// Looks whether compression is offered. `true`: it is not, and the stream goes on without.
+    /// Looks whether the server offers zlib. `true`: it does not, and the stream goes on uncompressed.
     pub(super) fn settle_compression(&mut self, features: &Element<'_>) -> bool {
         let offer = features.child(ns::COMPRESS_FEATURE, "compression");
         let offers_zlib = offer.is_some_and(|offer| {
@@ -30,7 +30,7 @@ impl Session {
         }
         self.postponed.features = features.raw().as_bytes().to_vec();
         self.phase = Phase::Offered;
-        // What follows depends on the answer.
+        // The next bytes may be compressed, depending on the shell's answer.
         self.server.held = true;
         self.wire.output(Output::MayCompress);
         false
@@ -52,7 +52,7 @@ impl Session {
         });
     }
 
-    /// The shell would rather not.
+    /// Goes on uncompressed, as the shell allows no compression.
     pub(super) fn handle_may_not_compress(&mut self, reason: &str) {
         if self.phase == Phase::Offered && self.closing.is_none() {
             self.server.held = false;
@@ -60,10 +60,10 @@ impl Session {
         }
     }
 
-    /// The server compresses from here on, and so do we: the streams begin anew.
+    /// Opens new streams: from here on the server compresses, and so do we.
     pub(super) fn start_compressing(&mut self) {
         if self.has_unsent() {
-            // What is still to be sent would be compressed, too.
+            // Bytes still to be sent would be compressed, too.
             return self.fail_server("the server agreed to compress before it was asked");
         }
         self.compress = Compress::Off;
@@ -75,7 +75,7 @@ impl Session {
         self.open_server(&header);
     }
 
-    /// The server had offered it and does not do it.
+    /// Goes on uncompressed: the server had offered compression and refuses it.
     pub(super) fn handle_compression_refused(&mut self, answer: &Element<'_>) {
         let condition = answer.children().next();
         let condition = condition.map_or("without a reason", |condition| condition.local());
@@ -83,7 +83,7 @@ impl Session {
         self.leave_uncompressed(&format!("the server refused it ({condition})"));
     }
 
-    /// Goes on with the features of the stream that is open, if it may go on as it is.
+    /// Goes on with the features of the open stream, unless the options require compression.
     fn leave_uncompressed(&mut self, reason: &str) {
         if !self.go_on_uncompressed(reason) {
             return;
@@ -97,7 +97,7 @@ impl Session {
         }
     }
 
-    /// The stream that is open goes on as it is; `false`: the session ends instead.
+    /// Lets the open stream go on uncompressed; `false`: the session ends instead.
     fn go_on_uncompressed(&mut self, reason: &str) -> bool {
         if self.compress == Compress::Require {
             self.fail_server(&format!(

@@ -1,4 +1,4 @@
-//! One leg's side of the stream: what has been read and how far its stream is.
+//! One leg: bytes that were read, and the state of its stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,25 +8,25 @@ use crate::xml::{Border, Framer, Limits, Namespaces, Skipper};
 /// The reading side of a leg.
 pub(crate) struct Connection {
     pub(crate) framer: Framer,
-    /// Where the stream stands while it passes unread.
+    /// The position in the stream while bytes pass unread.
     pub(crate) border: Border,
-    /// The stanza in work, if it is not kept.
+    /// Skips the stanza in work, if it is not kept.
     pub(crate) skipper: Option<Skipper>,
-    /// Bytes read that are no whole frame yet, or that wait because the leg is held.
+    /// Bytes that are no whole frame yet, or wait because the leg is held.
     pub(crate) pending: Vec<u8>,
-    /// Nothing of this leg is looked at until the other leg has answered.
+    /// Frames of this leg wait until the other leg has answered.
     pub(crate) held: bool,
     /// The name of the stream we opened towards this leg; its closing tag repeats it.
     pub(crate) opened: Option<Box<str>>,
-    /// The connection has ended while what came before is still held.
+    /// The connection has ended while bytes before the end are still held.
     pub(crate) eof: bool,
     /// The other side has closed its stream, or broken off.
     pub(crate) ended: bool,
-    /// The shell was told to close the connection; nothing more goes either way.
+    /// The shell was told to close the connection: nothing more goes either way.
     pub(crate) finished: bool,
-    /// When the frame in work began; of the server's, when the last byte of it came.
+    /// When the client's frame in work began; for the server, when its last byte came.
     pub(crate) frame_since: Option<Duration>,
-    /// Since when what is outgoing has not moved.
+    /// Since when no outgoing byte was taken.
     pub(crate) stalled_since: Option<Duration>,
 }
 
@@ -47,7 +47,7 @@ impl Connection {
         }
     }
 
-    /// What the stream's header declared.
+    /// The declarations of the stream's header.
     pub(crate) fn namespaces(&self) -> Option<Arc<Namespaces>> {
         self.framer.namespaces().cloned()
     }

@@ -1,10 +1,10 @@
-//! What goes into a session.
+//! Inputs of a session.
 
 use std::fmt;
 
 use super::{Leg, Reached, Security, ServerFacts};
 
-/// What happens to a session from outside.
+/// An input of a session: something that happened outside.
 #[derive(Clone)]
 pub enum Input<'a> {
     /// Bytes were read.
@@ -15,27 +15,27 @@ pub enum Input<'a> {
     Connected(Reached),
     /// The answer to [`Output::MayCompress`](super::Output::MayCompress): this session may be compressed.
     MayCompress,
-    /// The other answer: it is to stay as it is, and why.
+    /// The other answer: this session stays uncompressed, for this reason.
     MayNotCompress(String),
     /// The TLS that [`Output::StartTls`](super::Output::StartTls) asked for is up and its certificate checked.
     Secured,
     /// The TLS that [`Output::AcceptTls`](super::Output::AcceptTls) asked for is up.
     ClientSecured,
-    /// The client's leg could not be secured, and is gone: why.
+    /// The client's leg could not be secured and is gone, for this reason.
     ClientNotSecured(String),
-    /// The server's leg could not be made or secured: what happened and what to do, for the user.
+    /// The server's leg could not be connected or secured: what happened and what to do, for the user.
     Failed(String),
     /// The time that [`Session::timeout`](super::Session::timeout) named has come.
     Timeout,
-    /// What [`Output::Hold`](super::Output::Hold) asked for would be more than all sessions together may hold: the stanza of the
-    /// server's that is being read is not kept any further. (Nothing is said if there is room.)
+    /// The bytes that [`Output::Hold`](super::Output::Hold) asked for exceed the limit of all sessions together: the
+    /// server's stanza that is being read is not kept. (The shell does not answer if there is room.)
     HoldRefused,
     /// The program ends.
     Shutdown,
 }
 
 impl Input<'_> {
-    /// The server's leg is up, and it is the only server there is.
+    /// The server's leg is up, and the domain has no other server.
     pub fn connected(security: Security, facts: ServerFacts) -> Self {
         Self::Connected(Reached {
             security,
@@ -46,7 +46,7 @@ impl Input<'_> {
 }
 
 impl fmt::Debug for Input<'_> {
-    /// Without the bytes: they may be a password.
+    /// Hides the bytes: they may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bytes(leg, bytes) => write!(f, "Bytes({leg}, {} bytes)", bytes.len()),

@@ -1,4 +1,4 @@
-//! What the server sends beyond what is read of a stanza, or held of one: it costs that stanza alone.
+//! Server stanzas too large to be read or held: each costs that stanza alone, not the session.
 
 use std::fmt::Write as _;
 
@@ -9,24 +9,24 @@ use crate::translate::Kind;
 use crate::wire::named;
 use crate::xml::{Element, Limits, Namespaces, Skipper, XmlError, escape, head};
 
-/// What whoever waits for the stanza is told.
+/// Text of the error that is sent in place of a stanza that was not kept.
 const TOO_LARGE: &str = "this was larger than pubshim may hold, and was not passed on";
 
 impl Session {
-    /// From the next stanza on, what the server sends passes whatever is in it.
+    /// Lets the server's stanzas pass from the next one on, even if they are too deep or have too many parts to be
+    /// read.
     pub(super) fn trust_server(&mut self) {
         let bytes = self.options.max_server_stanza;
         self.server.framer.lenient(bytes, Limits::READ);
     }
 
-    /// The server's stanza in work is not kept any further; it is to be [skipped](Self::skip) from its
-    /// first byte.
+    /// Stops keeping the server's stanza in work; it is to be [skipped](Self::skip) from its first byte.
     pub(super) fn cut_off(&mut self) {
         self.server.framer.forget();
         self.server.skipper = Some(Skipper::default());
     }
 
-    /// Goes on with a stanza that is not kept: how many of `bytes` are its own, if it ends in them.
+    /// Goes on with a stanza that is not kept: gives how many of `bytes` belong to it, if it ends in them.
     pub(super) fn skip(&mut self, bytes: &[u8]) -> Option<usize> {
         let end = self.server.skipper.as_mut()?.skip(bytes)?;
         let head = self.server.skipper.take().and_then(Skipper::into_head);
@@ -35,7 +35,7 @@ impl Session {
         Some(end)
     }
 
-    /// All sessions together hold as much as they may.
+    /// Drops the server's unfinished stanza, as all sessions together hold too much.
     pub(super) fn handle_hold_refused(&mut self) {
         self.cut_unread();
         let is_kept = !self.server.pending.is_empty() && self.server.is_readable();
@@ -46,19 +46,19 @@ impl Session {
         }
     }
 
-    /// Whether an error of the server's framer costs no more than the stanza in work.
+    /// Whether an error of the server's framer costs only the stanza in work.
     pub(super) fn is_bearable(&self, leg: Leg, error: XmlError) -> bool {
         leg == Leg::Server && self.is_logged_in() && matches!(error, XmlError::TooBig(_))
     }
 
-    /// Says how much is held, where that has changed by much.
+    /// Reports to the shell how much is held, if that has changed by much.
     pub(super) fn note_held(&mut self) {
         let frame = self.server.pending.len() + self.server.framer.memory() + self.kept_unread();
         let frame = frame.saturating_sub(Self::FREE);
-        // Reading stops at the high-water mark, so only a large stanza makes it more than twice that.
+        // Reading stops at the high-water mark, so only a large stanza takes outgoing bytes beyond twice that.
         let outgoing = self.outgoing(Leg::Client).len();
         let held = frame + outgoing.saturating_sub(2 * HIGH_WATER);
-        // The shell's no would cost the frame in work, so only that asks for more.
+        // A refusal costs the frame in work: outgoing bytes alone must not ask for more.
         let grows = frame > 0 && held > self.hold;
         let shrinks = held < self.hold / 4 || held == 0 && self.hold > 0;
         if grows || shrinks {
@@ -70,7 +70,7 @@ impl Session {
         }
     }
 
-    /// Takes a stanza of the server's that is too much to read.
+    /// Handles a stanza of the server's that has too many parts to be read: reads its start tag alone.
     pub(super) fn handle_opaque(&mut self, bytes: &[u8], namespaces: &Namespaces) {
         let Some(opaque) = Element::of_frame(bytes, namespaces) else {
             return;
@@ -80,7 +80,7 @@ impl Session {
             .as_deref()
             .and_then(|head| Element::of_frame(head, namespaces));
         let Some(stanza) = stanza else {
-            // Not even its name can be read.
+            // Even its name cannot be read.
             return self.pass(Leg::Server, &opaque);
         };
         if self.handle_stream_error(Leg::Server, &stanza) {
@@ -98,7 +98,7 @@ impl Session {
         self.pass_stanza(Leg::Server, &opaque);
     }
 
-    /// Takes an answer that nobody reads as an error; whether it is one to an IQ of ours.
+    /// Treats an answer that is not read like an error; `true`: it answers an IQ of ours.
     fn handle_unread_answer(&mut self, iq: &Element<'_>, namespaces: &Namespaces) -> bool {
         if !is_answer(iq) {
             return false;
@@ -110,20 +110,20 @@ impl Session {
         if self.handle_reply(&error) {
             return true;
         }
-        // What the client asked for may tell us something, too: then it does not.
+        // The translator learns from answers to the client's requests, too: this one failed for it.
         let _ = self
             .translator
             .handle_server(Kind::Iq, &error, &mut self.wire);
         false
     }
 
-    /// Answers in place of a stanza that was not kept; of it only the `head` is known.
+    /// Sends an error in place of a stanza that was not kept; only its start tag, `head`, is known.
     fn handle_cut_off(&mut self, head: Option<Vec<u8>>) {
         let Some(namespaces) = self.server.namespaces() else {
             return;
         };
         let head = head.unwrap_or_default();
-        // What is echoed in an answer is checked like any other stanza.
+        // The error repeats attributes of the start tag, so the framer checks it like any other stanza.
         let is_whole =
             matches!(self.server.framer.next(&head), Ok(Some(frame)) if frame.len == head.len());
         self.server.framer.forget();
@@ -158,7 +158,7 @@ impl Session {
         }
     }
 
-    /// Answers a request that was not kept.
+    /// Answers a request that was not kept with an error to its sender.
     fn refuse_cut_off(&mut self, iq: &Element<'_>) {
         self.wire.stanza(Leg::Server, |out| {
             out.extend_from_slice(b"<iq type='error'");
@@ -176,7 +176,7 @@ fn is_answer(iq: &Element<'_>) -> bool {
     matches!(iq.attribute("type").as_deref(), Some("result" | "error"))
 }
 
-/// An error of the same name, `from`, `to` and `id` as `stanza`.
+/// An error to the client in place of `stanza`, with its name, `from`, `to` and `id`.
 fn error_in_place(stanza: &Element<'_>) -> String {
     let name = stanza.local();
     let mut text = format!("<{name} type='error'");

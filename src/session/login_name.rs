@@ -1,4 +1,4 @@
-//! Whom a client logs in as, for the log, where SASL says so in plain sight.
+//! The account a client logs in to, for the log, if SASL names it in plain sight.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -6,13 +6,13 @@ use base64::prelude::BASE64_STANDARD;
 use crate::jid;
 use crate::xml::Element;
 
-/// The account that an `<auth/>` of a client of `domain` names: by PLAIN (RFC 4616) or SCRAM (RFC 5802 §7).
+/// The account that an `<auth/>` of a client of `domain` names, by PLAIN (RFC 4616) or SCRAM (RFC 5802 §7).
 pub(super) fn login_name(auth: &Element<'_>, domain: &str) -> Option<String> {
     let said = BASE64_STANDARD.decode(auth.text().trim()).ok()?;
     let said = std::str::from_utf8(&said).ok()?;
     let mechanism = auth.attribute("mechanism")?;
     let name = match &*mechanism {
-        // Who leaves out the first NUL may have his password where the name should be.
+        // A client that leaves out the first NUL may have its password where the name should be.
         "PLAIN" => match *said.split('\0').collect::<Vec<_>>() {
             [_, name, _] => name,
             _ => return None,

@@ -1,28 +1,27 @@
 //! One client's stream as a state machine without I/O.
 //!
-//! [`Session`] takes what happens ([`Input`]) with the time it happens, and gives what is to be done
-//! ([`Output`]) and sent. It never reads a clock, a socket or a source of randomness, so a recorded
-//! stream gives the same result every time.
+//! [`Session`] takes [`Input`]s with the time they happen, and gives [`Output`]s to be done and bytes to be sent. It
+//! never reads a clock, a socket or a source of randomness, so a recorded stream gives the same result every time.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `mod.rs` | [`Session`]: inputs and outputs |
 //! | `phase.rs` | the stages of a session |
-//! | `postponed.rs` | what the server has said and the client is yet to see |
+//! | `postponed.rs` | the server's header and features until the client sees them |
 //! | `negotiation.rs` | headers, features, STARTTLS, SASL, binding |
 //! | `clock.rs` | deadlines |
-//! | `login_name.rs` | whose login it is, for the log |
+//! | `login_name.rs` | the account that logs in, for the log |
 //! | `client_tls.rs` | TLS on the client's leg |
-//! | `reaching.rs` | servers that are none, other servers to be tried |
+//! | `reaching.rs` | servers that fail before the login, other servers to be tried |
 //! | `compression.rs` | agreeing with the server to compress |
-//! | `relay.rs` | what passes unread under `off` |
-//! | `limits.rs` | what is too large to be read or held, and answered in its place |
+//! | `relay.rs` | bytes that pass unread under `off` |
+//! | `limits.rs` | server stanzas too large to be read or held |
 //! | `reading.rs` | bytes to frames, frames to handlers |
-//! | `stanzas.rs` | what passes, what is translated, what is refused once logged in |
+//! | `stanzas.rs` | stanzas after the login: passed, translated or refused |
 //! | `closing.rs` | closing tags, stream errors, going offline |
-//! | `input.rs`, `options.rs` | what goes in; what is configured |
-//! | `tap.rs`, `passing.rs` | what is noted of a session that is recorded |
-//! | `timing.rs` | what a session is told that is replayed |
+//! | `input.rs`, `options.rs` | inputs; configuration |
+//! | `tap.rs`, `passing.rs` | recording a session |
+//! | `timing.rs` | replaying clock and speed |
 
 mod client_tls;
 mod clock;
@@ -63,19 +62,19 @@ use postponed::Postponed;
 
 use crate::translate::{Translator, Wire};
 
-/// More than this many outgoing bytes on one leg stop the reading of the other.
+/// Outgoing bytes on one leg that stop the reading of the other.
 const HIGH_WATER: usize = 64 * 1024;
 
-/// What the client is told whose account was to be forgotten.
+/// Shown to a client whose account was cleaned by `pubshim forget`.
 const FORGOTTEN: &str =
     "pubshim forget is done with this account and stops; where it was started it says what it did";
 
 /// A client's session: two streams and what is translated between them.
 ///
-/// The shell feeds it with [`handle`](Self::handle), then does what [`poll`](Self::poll) says and sends
-/// what is [`outgoing`](Self::outgoing), until neither has anything left; it reads a leg only while
-/// the session [`wants`](Self::wants) it, and comes back at [`timeout`](Self::timeout). Times are
-/// measured from any fixed point, the same for all calls; what is less than a millisecond does not count.
+/// The shell feeds it with [`handle`](Self::handle), then does what [`poll`](Self::poll) says and sends the
+/// [`outgoing`](Self::outgoing) bytes, until neither has anything left; it reads a leg only while the session
+/// [`wants`](Self::wants) it, and comes back at [`timeout`](Self::timeout). Times are measured from any fixed point,
+/// the same for all calls; fractions of a millisecond are ignored.
 pub struct Session {
     options: Arc<Options>,
     phase: Phase,
@@ -85,53 +84,53 @@ pub struct Session {
     translator: Translator,
     /// The domain the client named.
     domain: String,
-    /// The client's stream header as it came, until it was sent on.
+    /// The client's stream header as it came, until it has been sent to the server.
     header: Vec<u8>,
     /// Whether compression is still to be agreed on.
     compress: Compress,
-    /// What the server has said on the stream that is opening, until the client is shown it for good.
+    /// The server's header and features on the stream that is opening, until the client is shown them.
     postponed: Postponed,
     /// TLS on the client's leg.
     tls: Tls,
-    /// The server that was reached.
+    /// Security and redirects of the server that was reached.
     server_at: reaching::ServerAt,
-    /// What follows the frame in work is compressed.
+    /// The server's bytes behind the frame in work are compressed.
     begins_compression: bool,
-    /// The client has begun to log in, one way or another.
+    /// The client has begun to log in, by any mechanism.
     login_tried: bool,
     /// The server has refused a login.
     login_failed: bool,
     /// SASL has succeeded.
     authenticated: bool,
-    /// The client's next frame has waited.
+    /// The client's next frame was noted when it came, and had to wait.
     has_waited: bool,
-    /// What was sent to the server had not left when the frame in work came: in a replay, where all leaves at once.
+    /// In a replay, where all bytes leave at once: requests to the server had not left when the frame in work came.
     is_early: bool,
     /// The id of the client's bind request, until it is answered.
     login_id: Option<String>,
-    /// Whom the client logs in as, where it says so in plain sight.
+    /// The account the client logs in to, if it names it in plain sight.
     login_name: Option<String>,
     now: Duration,
     started: Duration,
     /// Since when the server's leg is not read.
     unread_since: Option<Duration>,
-    /// When the translator goes on by itself.
+    /// When the translator wants to be called again.
     wake: Option<Duration>,
     /// When a closing session ends even if the other side says nothing.
     closing: Option<Duration>,
     /// What has ended the session.
     ending: Option<Ending>,
-    /// What the shell was told that is held.
+    /// The bytes held, as last reported to the shell.
     hold: usize,
-    /// Set if the session is recorded.
+    /// The recorder, if the session is recorded.
     tap: Option<Box<tap::Tap>>,
 }
 
 impl Session {
-    /// So many bytes of unfinished stanzas may be held without asking.
+    /// Bytes of unfinished stanzas that a session may hold without asking.
     pub const FREE: usize = 64 * 1024;
 
-    /// A session for a client that has just connected at `now`.
+    /// A session for a client that connected at `now`.
     pub fn new(options: Arc<Options>, seed: Seed, now: Duration) -> Self {
         let limits = options.limits_before_login;
         let now = clock::whole_millis(now);
@@ -174,19 +173,19 @@ impl Session {
         }
     }
 
-    /// Tells what time it is: so long after 1970 (UTC) the clock of the inputs began. Messages of rooms are stamped
-    /// with it; without it they are from 1970.
+    /// Sets the date: the clock of the inputs began `epoch` after 1970 (UTC). Room messages are stamped with it;
+    /// without it they are from 1970.
     pub fn set_epoch(&mut self, epoch: Duration) {
         self.wire.epoch = clock::whole_millis(epoch);
         self.note_date();
     }
 
-    /// Takes in what happened at `now`.
+    /// Handles an input that happened at `now`.
     pub fn handle(&mut self, input: Input<'_>, now: Duration) {
         self.take(now, |session| session.act(input));
     }
 
-    /// Does `act` at `now`, and what follows from it.
+    /// Runs `act` at `now`, and all steps that follow from it.
     fn take(&mut self, now: Duration, act: impl FnOnce(&mut Self)) {
         if self.is_closed() {
             return;
@@ -245,7 +244,7 @@ impl Session {
     /// Whether `leg` is to be read: not while the other side is slower, or has to answer first.
     pub fn wants(&self, leg: Leg) -> bool {
         let connection = self.connection(leg);
-        // During a handshake what comes is the shell's.
+        // During the TLS handshake the shell reads the client's leg.
         let is_handshaking = leg == Leg::Client && self.tls == Tls::Accepting;
         if self.is_over(leg) || connection.eof || is_handshaking {
             return false;
@@ -253,8 +252,8 @@ impl Session {
         let has_room = self.outgoing(leg.other()).len() < HIGH_WATER;
         match leg {
             _ if self.is_relaying() => has_room,
-            // A full buffer towards the server must not stop the reading of the server: that would be
-            // a deadlock. What a client causes towards itself is bounded by not reading it.
+            // A full buffer towards the server must not stop the reading of the server: that would be a deadlock. A
+            // client that causes answers without reading them is not read itself.
             Leg::Server => has_room && !connection.held,
             Leg::Client => {
                 let is_patient = connection.pending.len() < self.options.limits_before_login.bytes;
@@ -265,7 +264,7 @@ impl Session {
         }
     }
 
-    /// Whether what still comes on `leg` goes nowhere.
+    /// Whether bytes that still come on `leg` are discarded.
     pub fn is_over(&self, leg: Leg) -> bool {
         let connection = self.connection(leg);
         connection.ended
@@ -299,7 +298,7 @@ impl Session {
         }
     }
 
-    /// An input or a frame was handled: what follows is said at once.
+    /// Ends a step, after an input or a frame: sends everything that follows from it at once.
     fn end_step(&mut self) {
         self.note_outgoing();
         if self.is_logged_in() && self.closing.is_none() {
@@ -310,12 +309,13 @@ impl Session {
         self.note_outgoing();
     }
 
-    /// Lets the translator do what can wait.
+    /// Lets the translator do work that can wait.
     fn settle(&mut self) {
         self.wake = None;
         if self.is_logged_in() && self.closing.is_none() && self.jid().is_some() {
             let wake = self.translator.settle(&mut self.wire);
-            // After our own, which would never have a turn while others ask faster than we answer.
+            // Answers to strangers come after our own requests, which would never have a turn while others ask faster
+            // than we answer.
             self.wire.send_answers();
             self.wake = wake.into_iter().chain(self.wire.answers_at()).min();
             if self.translator.has_forgotten() {

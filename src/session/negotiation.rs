@@ -13,7 +13,7 @@ use crate::jid;
 use crate::ns;
 use crate::xml::{Element, Framer, Namespaces, escape, rewrite};
 
-/// Features a client may see: what pubshim passes on or can stand in for.
+/// Features a client may see: pubshim passes them on or can stand in for the server.
 const FEATURES: [(&str, &str); 8] = [
     (ns::SASL, "mechanisms"),
     (ns::SASL_CB, "sasl-channel-binding"),
@@ -26,12 +26,12 @@ const FEATURES: [(&str, &str); 8] = [
 ];
 
 impl Session {
-    /// Whether the client has been shown features: from here on both streams are open to each other.
+    /// Whether the client has been shown features: from here on both streams are open.
     pub(super) fn is_negotiated(&self) -> bool {
         self.phase >= Phase::Login
     }
 
-    /// Whether the server has let the client in and the streams are open again.
+    /// Whether the login is over: a resource is bound, or under [`Policy::Off`] bytes pass unread.
     pub(super) fn is_logged_in(&self) -> bool {
         self.phase == Phase::Established
     }
@@ -58,10 +58,10 @@ impl Session {
                     "the client named another domain after its login",
                 );
             }
-            // What follows is looked at when the server has shown its features.
+            // The client's next frames wait until the server has shown its features.
             self.client.held = true;
             if self.wants_compression() {
-                // It is needed again.
+                // A compressed stream begins with the same header again.
                 self.header = bytes.to_vec();
             }
             self.open_server(bytes);
@@ -108,7 +108,7 @@ impl Session {
         match reached.security {
             Security::StartTls => {
                 self.phase = Phase::OpeningPlain;
-                // Not the client's own header: its `from` is nobody's business before TLS.
+                // The client's own header names the user in `from`, which is not sent before TLS.
                 let header = header_to(&self.domain);
                 self.wire.send(Leg::Server, header.as_bytes());
                 self.server.opened = Some("stream:stream".into());
@@ -130,7 +130,7 @@ impl Session {
         self.open_server(&header);
     }
 
-    /// Sends the client's header to the server as it came: so what it declares holds on both legs.
+    /// Sends the client's header to the server as it came, so that its declarations hold on both legs.
     pub(super) fn open_server(&mut self, header: &[u8]) {
         let namespaces = self.client.namespaces();
         self.server.opened = namespaces.map(|namespaces| namespaces.stream_name().into());
@@ -139,13 +139,13 @@ impl Session {
 
     fn handle_server_header(&mut self, bytes: &[u8], namespaces: &Namespaces) {
         match check_header(namespaces) {
-            // A server that refuses the stream may leave the version out; what it refuses it says next.
+            // A server that refuses the stream may leave the version out; its next frame gives the reason.
             Err(("unsupported-version", _)) if namespaces.attribute("version").is_none() => return,
             Err((_, reason)) => return self.fail_header(reason),
             Ok(()) => {}
         }
-        // What comes before TLS nobody vouches for: the client never sees it. What comes then it sees with the
-        // features, when it is settled that it is to log in here.
+        // A header from before TLS may be forged: the client never sees it. A later one is shown with the features,
+        // once it is settled that the client logs in to this server.
         if self.phase == Phase::Opening {
             self.postponed.header = bytes.to_vec();
             if self.authenticated && !self.wants_compression() {
@@ -154,7 +154,7 @@ impl Session {
         }
     }
 
-    /// Sends the server's header to the client as it came, if the client has not seen it.
+    /// Sends the server's header to the client as it came, unless the client has one.
     fn open_client(&mut self) {
         let header = match self.offers_tls() {
             true => self.postponed.header.clone(),
@@ -203,7 +203,7 @@ impl Session {
             (Phase::Compressing, ns::COMPRESS, _) => self.handle_compression_refused(element),
             (Phase::Login, ns::SASL, answer) => self.handle_sasl_answer(element, answer),
             (Phase::Login, ns::CLIENT, "iq") => self.handle_iq_answer_before_login(element),
-            // Whatever else the two have agreed on.
+            // Under `off`, client and server may have agreed on anything else.
             (Phase::Login | Phase::Binding, ..) if self.options.policy == Policy::Off => {
                 self.pass(Leg::Server, element);
                 match self.phase {
@@ -230,7 +230,7 @@ impl Session {
         });
     }
 
-    /// Goes on with the login as far as the features say.
+    /// Handles the server's features: takes the login one step further.
     pub(super) fn handle_features(&mut self, features: &Element<'_>) {
         if self.wants_compression() && !self.settle_compression(features) {
             return;
@@ -269,7 +269,7 @@ impl Session {
         let may_pass = |feature: &Element<'_>| {
             let namespace = feature.namespace();
             match policy {
-                // STARTTLS is ours; so is compression, whose bytes could not be translated.
+                // The shim speaks STARTTLS itself; compressed bytes could not be translated.
                 Policy::Off => namespace != ns::TLS && namespace != ns::COMPRESS_FEATURE,
                 _ => FEATURES.contains(&(&*namespace, feature.local())),
             }
@@ -301,8 +301,8 @@ impl Session {
                 if name == "auth" {
                     self.login_name = login_name(element, &self.domain);
                 }
-                // SASL takes turns. Holding the client until the server has answered makes sure that
-                // a header sent early meets the framer of the new stream.
+                // In SASL the two sides take turns. The client is held until the server has answered, so that a header
+                // sent early meets the framer of the new stream.
                 self.client.held = true;
                 self.login_tried = true;
                 self.pass(Leg::Client, element);
@@ -318,7 +318,7 @@ impl Session {
             (Phase::Binding, ns::CLIENT, "iq") => {
                 if element.child(ns::BIND, "bind").is_some() {
                     self.login_id = Some(element.attribute("id").unwrap_or_default().into_owned());
-                    // What follows needs the full JID.
+                    // Stanzas after the bind request need the full JID.
                     self.client.held = true;
                 }
                 self.pass(Leg::Client, element);
@@ -333,7 +333,7 @@ impl Session {
         }
     }
 
-    /// Before login only registration passes; the login of before SASL is refused as XEP-0078 says.
+    /// Passes registration, the only IQ allowed before login; a login of before SASL is refused as XEP-0078 says.
     fn handle_iq_before_login(&mut self, iq: &Element<'_>) {
         if iq.child(ns::REGISTER, "query").is_some() {
             self.login_tried = true;
@@ -366,7 +366,7 @@ impl Session {
         }
     }
 
-    /// Clients try one way after the other: one wrong password is one line.
+    /// Logs the first failed login only: with a wrong password, clients try one mechanism after the other.
     fn note_login_failed(&mut self, failure: &Element<'_>) {
         if std::mem::replace(&mut self.login_failed, true) {
             return;
@@ -378,7 +378,7 @@ impl Session {
         });
     }
 
-    /// Registration, or under [`Policy::Off`] a login of before SASL (XEP-0078).
+    /// Passes the answer to a registration, or under [`Policy::Off`] to a login of before SASL (XEP-0078).
     fn handle_iq_answer_before_login(&mut self, iq: &Element<'_>) {
         self.pass(Leg::Server, iq);
         let is_login =
@@ -391,7 +391,7 @@ impl Session {
         }
     }
 
-    /// Logged in without a new stream (XEP-0388), under [`Policy::Off`]: its features follow.
+    /// Handles a login without a new stream (XEP-0388), under [`Policy::Off`]: features follow.
     fn await_features(&mut self) {
         self.authenticated = true;
         self.client.framer.set_limits(self.options.limits);
@@ -426,7 +426,7 @@ impl Session {
     }
 }
 
-/// How a stream to the server of `domain` begins that says nothing of whose it is.
+/// A stream header to the server of `domain` that does not name the user.
 pub(crate) fn header_to(domain: &str) -> String {
     format!(
         "<?xml version='1.0'?><stream:stream to='{}' version='1.0' xmlns='{}' xmlns:stream='{}'>",
@@ -436,7 +436,7 @@ pub(crate) fn header_to(domain: &str) -> String {
     )
 }
 
-/// Checks what both sides' headers must have; else the stream error condition and the reason.
+/// Checks a stream header of either side; an error is the stream error condition and the reason.
 fn check_header(header: &Namespaces) -> Result<(), (&'static str, &'static str)> {
     let (prefix, local) = header
         .stream_name()

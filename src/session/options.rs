@@ -1,4 +1,4 @@
-//! What a session needs to know before its first byte.
+//! Options of a session, fixed before its first byte.
 
 use std::time::Duration;
 
@@ -23,18 +23,18 @@ pub enum Compress {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientTls {
-    /// It may not.
+    /// Never.
     #[default]
     Off,
-    /// From the first byte, and by STARTTLS if there is a certificate for its domain; without, too.
+    /// From the first byte, and by STARTTLS if there is a certificate for the client's domain; not required.
     Auto,
-    /// From the first byte and by STARTTLS; without, too.
+    /// From the first byte and by STARTTLS; not required.
     Offer,
-    /// It must: who does not ask for it is not let in.
+    /// Always: a client that does not ask for TLS is not let in.
     Require,
 }
 
-/// How long a session waits, all measured on the time it is given.
+/// How long a session waits, measured on the time of its inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// From the client's connection to the end of its login.
@@ -47,7 +47,7 @@ pub struct Timeouts {
     pub request: Duration,
     /// For the other side's closing tag after ours.
     pub close: Duration,
-    /// For the reader of a leg to take any byte of what waits for it.
+    /// For the reader of a leg to take any byte that waits for it.
     pub stall: Duration,
 }
 
@@ -64,10 +64,10 @@ impl Default for Timeouts {
     }
 }
 
-/// What a session is told by its configuration.
+/// The configuration of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How much is said with pubsub.
+    /// How much is translated to pubsub.
     pub policy: Policy,
     /// Functions left to classic XMPP under [`Policy::Auto`].
     pub native: Vec<Function>,
@@ -75,33 +75,33 @@ pub struct Options {
     pub chat: Chat,
     /// Publish-subscribe services whose nodes are rooms, unless under [`Policy::Off`].
     pub rooms: Vec<String>,
-    /// Rooms that the client creates there are open at once, not only when it accepts them.
+    /// Rooms that the client creates there are open at once, not only when the client accepts the configuration.
     pub rooms_open: bool,
-    /// The session is there for this alone; to be set by [`to_forget`](Self::to_forget).
+    /// The session only removes what pubshim has left on the account; set by [`to_forget`](Self::to_forget).
     pub forget: Option<Forget>,
     /// Domains a client may name; empty means any.
     pub domains: Vec<String>,
     /// Whether the client may have TLS.
     pub client_tls: ClientTls,
-    /// Domains there is a certificate for, by which clients can know us.
+    /// Domains that have a certificate, by which clients can verify us.
     pub certified: Vec<String>,
     /// Whether the leg to the server is compressed; never under [`Policy::Off`].
     pub compress: Compress,
-    /// Limits on what either side sends, before login.
+    /// Limits on the stanzas of either side before login.
     pub limits_before_login: Limits,
-    /// The same after login.
+    /// Limits on the stanzas of either side after login.
     pub limits: Limits,
-    /// The largest stanza of the server's that is held to be looked at and passed on whole, once logged in.
+    /// The largest stanza of the server's, in bytes, that is held to be read and passed on whole, once logged in.
     pub max_server_stanza: usize,
-    /// How long to wait for what.
+    /// How long the session waits.
     pub timeouts: Timeouts,
 }
 
 impl Options {
-    /// 16 MiB.
+    /// The default of [`max_server_stanza`](Self::max_server_stanza): 16 MiB.
     pub const MAX_SERVER_STANZA: usize = 16 * 1024 * 1024;
 
-    /// The same for a session that translates nothing, does this, and then ends.
+    /// Options for a session that translates nothing, removes what pubshim has left, and then ends.
     pub fn to_forget(self, forget: Forget) -> Self {
         Self {
             policy: Policy::Auto,

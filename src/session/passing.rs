@@ -1,18 +1,18 @@
-//! What is noted of what passes unread.
+//! Recording bytes that pass unread.
 
 use super::{Leg, Output, Record, Session};
 use crate::xml::{Border, Limits, head};
 
-/// Of a frame that passes unread, so much is kept to be noted. A longer one is noted as cut off.
+/// The longest frame that is recorded whole while it passes unread; a longer one is recorded as cut off.
 const MOST_UNREAD: usize = 1024 * 1024;
-/// Of what is no XML, so much is noted: there may be secrets in it.
+/// Bytes of broken XML that are recorded at most: they may hold secrets.
 const MOST_RAW: usize = 16;
 
 /// A frame that passes unread, as far as it has come.
 #[derive(Debug, Default)]
 pub(super) struct Passing {
     bytes: Vec<u8>,
-    /// Its [`head`], if no more of it is kept than that and its first bytes.
+    /// The [`head`] of a frame too long to be kept; then `bytes` are only the first of it.
     cut_off: Option<Vec<u8>>,
 }
 
@@ -37,7 +37,7 @@ impl Passing {
 }
 
 impl Session {
-    /// Notes a piece of what passes unread from `leg`, once the frame it belongs to `ends` with it.
+    /// Collects a piece of a frame that passes unread from `leg`, and notes the frame once it `ends`.
     pub(super) fn note_piece(&mut self, leg: Leg, piece: &[u8], ends: bool) {
         let Some(tap) = &mut self.tap else { return };
         let passing = &mut tap.passing[leg as usize];
@@ -53,7 +53,7 @@ impl Session {
             return;
         };
         let is_frame = |bytes: &[u8]| {
-            // One that has read the header and nothing since.
+            // The leg's framer has read the header and, as all bytes pass unread, nothing since.
             let mut framer = self.connection(leg).framer.clone();
             framer.set_limits(Limits::NONE);
             let frame = framer.next(bytes);
@@ -76,13 +76,13 @@ impl Session {
         }
     }
 
-    /// How many bytes are kept of what is passing unread.
+    /// Bytes kept of frames that are passing unread.
     pub(super) fn kept_unread(&self) -> usize {
         let passing = self.tap.iter().flat_map(|tap| &tap.passing);
         passing.map(|passing| passing.bytes.len()).sum()
     }
 
-    /// Keeps no more of what is passing unread.
+    /// Keeps only the start tags of frames that are passing unread.
     pub(super) fn cut_unread(&mut self) {
         let passing = self.tap.iter_mut().flat_map(|tap| &mut tap.passing);
         for passing in passing.filter(|passing| passing.bytes.len() > MOST_RAW) {
@@ -90,7 +90,7 @@ impl Session {
         }
     }
 
-    /// Notes the beginning of a frame that has passed so far and goes on no further.
+    /// Notes the beginning of a frame that passes unread and was broken off.
     pub(super) fn note_partial(&mut self, leg: Leg) {
         if let Some(tap) = &mut self.tap {
             let passing = std::mem::take(&mut tap.passing[leg as usize]);
@@ -113,7 +113,7 @@ impl Session {
     }
 }
 
-/// A few bytes behind which a stream stands as it does behind these, which are no XML.
+/// A few bytes that stand in for `bytes`, which are no XML, and leave the stream at the same kind of border.
 fn as_short(mut bytes: Vec<u8>) -> Vec<u8> {
     let is_whole = |bytes: &[u8]| Border::default().next(bytes) == Some(bytes.len());
     bytes.truncate(MOST_RAW);

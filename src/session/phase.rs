@@ -1,11 +1,11 @@
 //! The stages of a session.
 
-/// How far a session is.
+/// The stage of a session, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     /// The client has not opened its stream.
     AwaitHeader,
-    /// The client has to ask for TLS first.
+    /// The client has to ask for TLS before the server is contacted.
     AwaitTls,
     /// The shell connects to the server.
     Connecting,
@@ -15,11 +15,11 @@ pub(crate) enum Phase {
     StartingTls,
     /// The shell does the TLS handshake.
     Handshaking,
-    /// The client's stream is open to the server over the final connection, features are awaited.
+    /// The client's header went to the server over the final connection; its features are awaited.
     Opening,
-    /// Logged in; the server offers to compress, and the shell is asked whether it may.
+    /// Logged in; the server offers compression, and the shell is asked whether the session may use it.
     Offered,
-    /// The server is asked to compress.
+    /// The server was asked to compress.
     Compressing,
     /// The client sees features and logs in.
     Login,

@@ -1,16 +1,16 @@
-//! What the server has said, as long as it is not settled that the client is to see it.
+//! The server's words that the client does not see yet.
 
 use std::sync::Arc;
 
 use crate::xml::Namespaces;
 
-/// What the server has said on a stream, as long as the client may be shown it.
+/// The server's header and features, kept until it is settled that the client sees them.
 #[derive(Default)]
 pub(super) struct Postponed {
     /// The server's header.
     pub(super) header: Vec<u8>,
-    /// Its features.
+    /// The server's features.
     pub(super) features: Vec<u8>,
-    /// What the client's header declared then.
+    /// The declarations of the header that the client had sent before.
     pub(super) declared: Option<Arc<Namespaces>>,
 }

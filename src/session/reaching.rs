@@ -1,6 +1,6 @@
-//! What is reached may be no server for the client: it says nothing, is something else, or names another host.
+//! Servers that fail before the login: they say nothing, speak something else, or name another host.
 //!
-//! Until the client has been shown anything, it can be led elsewhere without noticing.
+//! Until the client has been shown anything, it can be led to another server without noticing.
 
 use std::time::Duration;
 
@@ -11,28 +11,28 @@ use super::{Output, Reached, Security, Session};
 use crate::ns;
 use crate::xml::{Element, XmlError};
 
-/// How often servers may send one session on to another host.
+/// How often servers may send one session to another host.
 const MOST_REDIRECTS: u8 = 3;
 /// The longest name of a host, with a port, that is followed or shown (RFC 1035 §2.3.4).
 const MOST_HOST: usize = 255 + ":65535".len();
 
-/// So many characters of a server's own words are shown.
+/// Characters of a server's error text that are shown.
 const MOST_WORDS: usize = 200;
 
-/// The server that was reached.
+/// The server that was reached, as far as it matters for trying another.
 #[derive(Default)]
 pub(super) struct ServerAt {
     security: Security,
-    /// There are others to be tried.
+    /// The domain has more servers to try.
     has_more: bool,
-    /// How often the session was sent on.
+    /// How often servers have sent the session to another host.
     redirects: u8,
-    /// Until when the server may take to its features.
+    /// The deadline for the server's features.
     pub(super) greeting: Option<Duration>,
 }
 
 impl Session {
-    /// A server was reached, whose stream begins.
+    /// Notes a new server, whose stream begins.
     pub(super) fn note_reached(&mut self, reached: Reached) {
         self.server = Connection::new(self.options.limits_before_login);
         self.server_at.security = reached.security;
@@ -40,22 +40,22 @@ impl Session {
         self.await_greeting();
     }
 
-    /// From here the server has its time to say what it is.
+    /// Starts the deadline for the server's features.
     pub(super) fn await_greeting(&mut self) {
         self.server_at.greeting = Some(self.now + self.greeting_time());
     }
 
-    /// How long the server may take to its features.
+    /// How long the server may take to send its features.
     fn greeting_time(&self) -> Duration {
         let whole = self.options.timeouts.greeting;
         match self.server_at.has_more {
-            // The others need time, too, and the client does not wait for ever.
+            // The client does not wait for ever, and the other servers need time, too.
             true => whole / 3,
             false => whole,
         }
     }
 
-    /// The server did not come to its features in time.
+    /// Fails a server that did not send its features in time.
     pub(super) fn fail_greeting(&mut self) {
         let seconds = self.greeting_time().as_secs().max(1);
         let did = match (self.phase, self.server.namespaces()) {
@@ -81,7 +81,7 @@ impl Session {
         }
     }
 
-    /// What the server may be, of whose bytes these break the rules.
+    /// Why these bytes of the server break the rules: it may speak another protocol.
     pub(super) fn why_no_xml(&self, error: XmlError, bytes: &[u8]) -> String {
         // TLS alerts and handshakes (RFC 8446 §5.1).
         let is_tls = matches!(bytes, [0x15 | 0x16, 3, ..]);
@@ -99,7 +99,7 @@ impl Session {
         }
     }
 
-    /// Why the server wants nobody, in its words.
+    /// The reason of a server that refuses the stream, with its own text.
     pub(super) fn why_refused(&self, error: &Element<'_>, condition: &str) -> String {
         let text = error.child(ns::STREAM_ERRORS, "text");
         let text = text.map(|text| text.text().into_owned());
@@ -120,7 +120,7 @@ impl Session {
         format!("the server refused the stream: {condition}{said}{advice}")
     }
 
-    /// How the port may be meant otherwise. Where TLS is up, it was meant as it is.
+    /// Advice on naming the port. None once TLS is up: then the port was meant as it is.
     fn advice(&self) -> &'static str {
         match (self.server_at.security, self.phase) {
             (Security::StartTls, Phase::OpeningPlain) => {
@@ -131,7 +131,7 @@ impl Session {
         }
     }
 
-    /// Turns to the next server, if there is one and the client knows of none yet.
+    /// Turns to the next server, if there is one and the client has seen nothing of this one. `false`: it stays.
     pub(super) fn try_next(&mut self, reason: &str) -> bool {
         let may = self.server_at.has_more && self.may_lead_elsewhere();
         if may {
@@ -141,8 +141,8 @@ impl Session {
         may
     }
 
-    /// The server wants its users at `host` (RFC 6120 §4.9.3.19). It is followed where TLS tells that it is the server
-    /// who says so; the other one has to show the same certificate.
+    /// Follows a server that sends its users to `host` (RFC 6120 §4.9.3.19), if TLS proves that it is the server who
+    /// says so; the other host has to show the same certificate.
     pub(super) fn handle_other_host(&mut self, host: &str) {
         let host = host.trim();
         let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
@@ -165,7 +165,7 @@ impl Session {
         self.wire.output(Output::ConnectTo(host.to_owned()));
     }
 
-    /// Whether the client has been told nothing that another server would have to stand by.
+    /// Whether the client has been shown nothing yet, so that another server can take over.
     fn may_lead_elsewhere(&self) -> bool {
         let is_opening = matches!(
             self.phase,
@@ -174,13 +174,13 @@ impl Session {
         is_opening && !self.authenticated && self.closing.is_none()
     }
 
-    /// Takes back all that concerns the server that was reached.
+    /// Resets all state of the server that was reached.
     fn leave_server(&mut self) {
         self.phase = Phase::Connecting;
         self.server_at.greeting = None;
         self.server_at.has_more = false;
         self.postponed = Postponed::default();
-        // What else it has said is nobody's.
+        // Bytes still coming from that server are discarded.
         self.server = Connection::new(self.options.limits_before_login);
         self.server.ended = true;
         self.wire.reopen_server();

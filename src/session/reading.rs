@@ -1,7 +1,7 @@
-//! What comes on a leg: bytes to frames, frames to their handlers, one after the other.
+//! Reading a leg: bytes to frames, frames to their handlers, one after the other.
 //!
-//! After each frame, whatever follows from it is said before the next one is looked at. So it makes no difference in which
-//! pieces a stream is read, and a recording need not say.
+//! Each frame's consequences are sent before the next frame is read. So the result does not depend on the pieces in
+//! which bytes arrive, and a recording need not note them.
 
 use super::client_tls::Tls;
 use super::connection::Connection;
@@ -17,7 +17,7 @@ impl Session {
             return self.relay(leg, bytes);
         }
         if self.begins_tls(leg, bytes) {
-            // What it was is noted, and no more: it is no XML.
+            // Note the first byte only: a TLS handshake is no XML.
             self.note_garbage(leg, &bytes[..1]);
             self.accept_tls(bytes);
             return self.end_step();
@@ -26,7 +26,7 @@ impl Session {
             return self.check_behind_starttls(bytes);
         }
         if leg == Leg::Server && !bytes.is_empty() {
-            // Of a large stanza, which takes its time, only the last byte must not be long ago.
+            // A large stanza of the server's may take long: its timeout counts from the last byte received.
             self.server.frame_since = None;
         }
         if pending.is_empty() {
@@ -44,7 +44,7 @@ impl Session {
         }
     }
 
-    /// Looks at what was held back, where the hold has ended.
+    /// Handles bytes that were held back on a leg that is no longer held.
     pub(super) fn resume_held(&mut self) {
         self.resume(Leg::Client);
         self.resume(Leg::Server);
@@ -59,7 +59,7 @@ impl Session {
         }
     }
 
-    /// A frame was handled. What the client has said and had to wait comes before the server's next one.
+    /// Ends a frame. The client's frames that had to wait come before the server's next one.
     pub(super) fn end_frame(&mut self, leg: Leg) {
         self.end_step();
         if leg == Leg::Server {
@@ -67,7 +67,7 @@ impl Session {
         }
     }
 
-    /// Handles the whole frames in `buf`; how many bytes they were.
+    /// Handles the whole frames in `buf`; gives how many bytes they were.
     fn process(&mut self, leg: Leg, buf: &[u8]) -> usize {
         let mut used = 0;
         while self.connection(leg).is_readable() {
@@ -76,7 +76,7 @@ impl Session {
                 return buf.len();
             }
             if self.phase == Phase::Handshaking && leg == Leg::Server && used < buf.len() {
-                // RFC 6120 §5.4.3.3: whoever wrote them could not know the TLS keys.
+                // Bytes sent before the TLS keys were known cannot be the server's (RFC 6120 §5.4.3.3).
                 self.note_garbage(leg, &buf[used..=used]);
                 self.fail_server(
                     "the server sent bytes between <proceed/> and TLS, somebody may be tampering",
@@ -96,12 +96,12 @@ impl Session {
                 Ok(Some(frame)) => {
                     let bytes = &buf[used..used + frame.len];
                     let must_wait = leg == Leg::Client && self.must_wait(&frame, bytes);
-                    // What has waited was noted when it came, as something follows from it at once.
+                    // A frame that has to wait was noted when it came, as it may cause requests at once.
                     if must_wait || !(leg == Leg::Client && std::mem::take(&mut self.has_waited)) {
                         self.note_frame(leg, bytes);
                     }
                     if must_wait {
-                        // It is looked at again.
+                        // The frame stays in `buf` and is handled again later.
                         self.has_waited = true;
                         self.end_step();
                         break;
@@ -133,7 +133,7 @@ impl Session {
         used
     }
 
-    /// Whether what the client says has to wait for answers of the server, with all behind it.
+    /// Whether the client's frame, and all behind it, has to wait for answers of the server.
     fn must_wait(&mut self, frame: &Frame, bytes: &[u8]) -> bool {
         let may_wait = self.is_logged_in()
             && self.closing.is_none()
@@ -168,7 +168,7 @@ impl Session {
         }
     }
 
-    /// Passes a keep-alive on, if both streams are open.
+    /// Passes white space, a keep-alive, if both streams are open.
     fn handle_whitespace(&mut self, leg: Leg, bytes: &[u8]) {
         let is_open = |connection: &Connection| connection.framer.namespaces().is_some();
         if self.is_negotiated() && is_open(&self.client) && is_open(&self.server) {

@@ -1,9 +1,9 @@
-//! What passes unread: under [`Policy::Off`], once the login is over.
+//! Relaying under [`Policy::Off`]: once the login is over, bytes pass unread.
 //!
-//! Each side's bytes go to the other as they come, half a stanza as well as broken XML or a closing tag. An end
-//! of one connection becomes an end of the other, without a closing tag of ours: where the two use stream
-//! management (XEP-0198), that would end a session that can be resumed. Nothing is kept but where the stream
-//! stands; so a client is told of a shutdown if it is between two stanzas, and else finds its connection closed.
+//! Each side's bytes go to the other as they come, half a stanza as well as broken XML or a closing tag. The end of
+//! one connection becomes the end of the other, without a closing tag of ours: with stream management (XEP-0198), that
+//! would end a session that can be resumed. Only the position in the stream is known; so a client is told of a
+//! shutdown between two stanzas, and amid one finds its connection closed.
 
 use super::phase::Phase;
 use super::{Ending, Event, Leg, Policy, Session};
@@ -14,7 +14,7 @@ impl Session {
         self.options.policy == Policy::Off && self.is_logged_in()
     }
 
-    /// The login is over: from here on everything passes.
+    /// Ends the login: from here on all bytes pass.
     pub(super) fn start_relaying(&mut self) {
         self.login_id = None;
         self.client.held = false;
@@ -23,7 +23,7 @@ impl Session {
         self.wire.log(Event::Relaying(domain));
     }
 
-    /// Passes on what came on `leg`.
+    /// Passes on bytes that came on `leg`.
     pub(super) fn relay(&mut self, leg: Leg, bytes: &[u8]) {
         let other = leg.other();
         if self.is_over(leg) {
@@ -41,8 +41,7 @@ impl Session {
         }
     }
 
-    /// The other side of `leg` sends no more. The end is passed on; until its answer, which may be more than an
-    /// end, a connection that still can be read is.
+    /// Passes on that the other side of `leg` sends no more. The other leg is relayed until it ends, too.
     pub(super) fn relay_end(&mut self, leg: Leg) {
         let other = leg.other();
         let was_over = std::mem::replace(&mut self.connection_mut(leg).ended, true);
@@ -56,7 +55,7 @@ impl Session {
         self.start_closing();
     }
 
-    /// The program ends.
+    /// Ends both legs as the program ends; tells the client if it is between two stanzas.
     pub(super) fn end_relaying(&mut self) {
         if self.server.border.is_between() && self.closing.is_none() {
             self.send_stream_error(Leg::Client, "system-shutdown", "pubshim was told to stop");

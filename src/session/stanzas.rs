@@ -1,4 +1,4 @@
-//! What a client that is logged in and its server say to each other: passed, translated, or refused.
+//! Stanzas between a client that is logged in and its server: passed, translated, or refused.
 
 use bytes::{BufMut as _, BytesMut};
 
@@ -35,7 +35,7 @@ impl Session {
         self.wire.stanza(from.other(), write);
     }
 
-    /// Takes the answer to an IQ of ours; `false` if `iq` is none.
+    /// Handles the answer to an IQ of ours; `false` if `iq` is none.
     pub(super) fn handle_reply(&mut self, iq: &Element<'_>) -> bool {
         let Some(id) = iq.attribute("id") else {
             return false;
@@ -47,24 +47,24 @@ impl Session {
         self.wire.apply(&rules::REPLY);
         let from = iq.attribute("from");
         let own = self.translator.jid();
-        // What nobody was asked for, or came too late, is not the client's either.
+        // An answer that is late, or not from whom we asked, is swallowed: the client has not asked either.
         if let Some(ask) = self.wire.take(&id, from.as_deref(), own) {
             self.translator.answer(ask, iq, &mut self.wire);
         }
         true
     }
 
-    /// Does not pass a top-level element that is no stanza.
+    /// Refuses a top-level element that is no stanza.
     pub(super) fn refuse_element(&mut self, leg: Leg, element: &Element<'_>) {
         let namespace = element.namespace();
         if (&*namespace, leg) == (ns::CSI, Leg::Client) {
-            // While inactive, servers hold back the events we live on.
+            // A server holds events back from an inactive client, but we need them.
             return self.wire.apply(&rules::CSI);
         }
         self.wire.apply(&rules::REFUSED);
         self.wire.log(Event::ElementRefused(leg, named(element)));
         if leg == Leg::Server {
-            // A server that says more than it was asked for is no reason to lose the session.
+            // An element of the server's that nobody asked for is no reason to lose the session.
             return;
         }
         let answer = match (&*namespace, element.local()) {

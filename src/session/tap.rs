@@ -1,4 +1,4 @@
-//! What is noted of a session that is recorded.
+//! Recording a session: inputs, time, and outgoing bytes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use super::phase::Phase;
 use super::{Input, Leg, Output, Record, Session, Timing};
 use crate::xml::{BYTES, Namespaces, XmlError, beginning, witness};
 
-/// What a recorded session remembers between two steps.
+/// The state of a recording between two steps.
 #[derive(Debug, Default)]
 pub(super) struct Tap {
-    /// How much of what is outgoing on each leg was noted.
+    /// Outgoing bytes on each leg that were noted already.
     noted: [usize; 2],
-    /// Up to when time was noted, and how much of it the server's leg was read.
+    /// Up to when time was noted, and the read time at that moment.
     mark: Duration,
     read: Duration,
     /// The frame that is passing unread from each leg.
@@ -21,7 +21,7 @@ pub(super) struct Tap {
 }
 
 impl Session {
-    /// From here on, each step is put out as [`Output::Recorded`].
+    /// Starts recording: from here on, each step is put out as [`Output::Recorded`].
     pub fn record(&mut self) {
         self.tap = Some(Box::new(Tap {
             mark: self.now,
@@ -31,19 +31,19 @@ impl Session {
         self.note_date();
     }
 
-    /// Notes what time it is.
+    /// Notes the date.
     pub(super) fn note_date(&mut self) {
         let date = self.wire.epoch + self.now;
         self.note(Record::Timing(Timing::Date(date)));
     }
 
-    /// Notes an input that is no bytes; those are noted frame by frame.
+    /// Notes an input other than bytes, which are noted frame by frame.
     pub(super) fn note_input(&mut self, input: &Input<'_>) {
         if self.tap.is_none() {
             return;
         }
         let record = match input {
-            // These are noted where they are acted on: what came before may be held, and it depends on what is due.
+            // These are noted where they are handled: held bytes may come first, and a timeout depends on what is due.
             Input::Bytes(..) | Input::Eof(_) | Input::Timeout | Input::Shutdown => return,
             Input::Connected(reached) => Record::Connected(*reached),
             Input::MayCompress => Record::MayCompress,
@@ -57,7 +57,7 @@ impl Session {
         self.note(record);
     }
 
-    /// Notes a frame that is about to be handled, or the bytes that are none.
+    /// Notes a frame that is about to be handled, or bytes that are none.
     pub(super) fn note_frame(&mut self, leg: Leg, bytes: &[u8]) {
         if self.tap.is_some() {
             let matters = matches!(self.phase, Phase::StartingTls | Phase::Compressing);
@@ -79,7 +79,7 @@ impl Session {
         }
     }
 
-    /// Notes bytes that are refused, in the words of others that are refused for the same reason.
+    /// Notes refused bytes: a harmless stand-in that is refused for the same reason.
     pub(super) fn note_refused(&mut self, leg: Leg, bytes: &[u8], error: XmlError) {
         if self.tap.is_some() {
             let framer = &self.connection(leg).framer;
@@ -114,8 +114,7 @@ impl Session {
         self.note(Record::Shutdown);
     }
 
-    /// Notes what happens, and before it how many milliseconds have passed since the last time: what is sent at once
-    /// and what waits hangs on each of them.
+    /// Notes a step, and before it the milliseconds since the last one, as pacing and deadlines depend on them.
     pub(super) fn note(&mut self, record: Record) {
         let (now, read_time) = (self.now, self.wire.read_time);
         let Some(tap) = &mut self.tap else { return };
@@ -132,7 +131,7 @@ impl Session {
         self.wire.output(Output::Recorded(record));
     }
 
-    /// Notes what is newly outgoing.
+    /// Notes bytes that are newly outgoing.
     pub(super) fn note_outgoing(&mut self) {
         let Some(tap) = &mut self.tap else { return };
         for leg in [Leg::Client, Leg::Server] {
@@ -145,14 +144,14 @@ impl Session {
         }
     }
 
-    /// Notes that so many bytes more are outgoing, which are noted otherwise.
+    /// Counts outgoing bytes as noted: relayed bytes are noted as pieces.
     pub(super) fn note_relayed(&mut self, leg: Leg, count: usize) {
         if let Some(tap) = &mut self.tap {
             tap.noted[leg as usize] += count;
         }
     }
 
-    /// Outgoing bytes were sent and are outgoing no more.
+    /// Counts noted bytes that were sent, and are outgoing no more.
     pub(super) fn note_sent(&mut self, leg: Leg, count: usize) {
         if let Some(tap) = &mut self.tap {
             tap.noted[leg as usize] = tap.noted[leg as usize].saturating_sub(count);

@@ -1,9 +1,9 @@
-//! What a session that is replayed is told of its clock and of its legs, as it cannot find it out again.
+//! Replaying clock and speed: a replayed session is told what it cannot find out again.
 
 use super::{Input, Leg, Session, Timing};
 
 impl Session {
-    /// Takes in what was recorded.
+    /// Repeats a recorded step of time.
     pub(crate) fn repeat(&mut self, timing: Timing) {
         let now = self.now;
         match timing {
@@ -27,7 +27,7 @@ impl Session {
         }
     }
 
-    /// Whether the server speaks before all that was sent to it has left.
+    /// Whether bytes to the server had not left when it sent the frame in work.
     pub(super) fn has_unsent(&self) -> bool {
         self.is_early || !self.outgoing(Leg::Server).is_empty()
     }
