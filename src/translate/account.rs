@@ -1,13 +1,13 @@
-//! What all functions know of the account. Each row has one writer; the others only read it.
+//! The account's knowledge shared by all functions. Each row has one writer; the others only read it.
 //!
 //! | row | writer |
 //! |---|---|
 //! | `jid` | the router, when the server has bound the client |
 //! | `status` | `presence/` |
 //! | `people`, `audience`, `is_caught_up` | `contacts/` |
-//! | `node` | both: `presence/` has it made, `contacts/` says when it may be and who may see it |
+//! | `node` | both: `presence/` has it created, `contacts/` decides when, and who may see it |
 //!
-//! Three rows are mailboxes, which one puts into and the other empties: `people.is_awaited` (by `presence/`),
+//! Three rows are mailboxes, filled by one function and emptied by the other: `people.is_awaited` (by `presence/`),
 //! `people.changed` and `audience.farewell` (by `contacts/`).
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::pubsub::PRESENCE;
 use crate::xml::Element;
 
 /// The node of listings 3 and 4: delivery does not depend on native presence, the last item is fetched and never
-/// pushed, every resource keeps its item, and what a crash leaves behind goes away.
+/// pushed, every resource keeps its item, and the server purges items of a crashed client.
 const NODE: Spec = Spec {
     name: PRESENCE,
     access: Access::Authorize,
@@ -36,67 +36,67 @@ const NODE: Spec = Spec {
         ("pubsub#notify_retract", "0"),
         ("pubsub#notification_type", "headline"),
     ],
-    // The resources of one account.
+    // One item for each resource of the account.
     few_items: 16,
     is_kept: false,
     ask: Ask::Node,
 };
 
-/// What is known of the account in one session.
+/// The account in one session.
 pub(super) struct Account {
     /// The client's full JID; empty until the server has bound it.
     jid: String,
-    /// The same without its resource.
+    /// The account's bare JID.
     bare: Arc<str>,
     pub(super) people: People,
     /// The node `presence`.
     pub(super) node: OwnNode,
     pub(super) status: Status,
     pub(super) audience: Audience,
-    /// Its one-to-one messages go by pubsub, and so its presence says.
+    /// One-to-one messages of this client go by pubsub, and the marker in its presence says so.
     pub(super) takes_chats: bool,
-    /// The contacts were looked at, once in a session, after the client became available: their states may be
-    /// fetched.
+    /// The contacts were looked at, once in a session after the client became available: their states may be fetched.
     pub(super) is_caught_up: bool,
 }
 
-/// What the client has said of itself.
+/// The client's presence and visibility.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Status {
-    /// It has said that it is available, to whomever.
+    /// The client is available, to everybody or to one JID.
     pub(super) is_available: bool,
-    /// It is hidden from somebody, as far as is known.
+    /// A privacy list or an invisible mode hides the client from somebody.
     pub(super) is_hidden: bool,
-    /// It is available, and hidden from somebody or that is not known: a question would tell that it is there.
+    /// The client is available, and hidden from somebody or possibly so: asking another server would tell that it is
+    /// there.
     pub(super) may_be_hidden: bool,
-    /// It is known what the privacy list in force says.
+    /// The contents of the privacy list in force are known.
     pub(super) is_visibility_known: bool,
-    /// Something is to be published, or was.
+    /// A presence is to be published, or was.
     pub(super) has_something: bool,
-    /// It was shown to somebody in this session, and still is.
+    /// A presence was published in this session, and not withdrawn since.
     pub(super) was_published: bool,
 }
 
-/// Who would be delivered to, as far as publishing goes.
+/// Recipients of a publish, as far as publishing depends on them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Audience {
-    /// Nobody would be delivered to who may not see the client.
+    /// No recipient of a publish would be somebody who may not see the client.
     pub(super) is_right: bool,
-    /// Somebody is taken out of the node who has to see the client go first.
+    /// A contact is being taken out of the node, and has to see the client go first.
     pub(super) farewell: Option<Goodbye>,
 }
 
-/// When the server says natively that the client is gone to somebody who is taken out of the node, and so who needs
-/// to be told by an event; the last of them needs it most.
+/// How the server tells a contact that is taken out of the node, natively, that the client is gone. The later a
+/// variant, the more the contact needs an event; of several, the last counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Goodbye {
-    /// After all that was published: this client has asked for it, and since then publishes are held. Everybody else
-    /// sees nothing of it.
+    /// After all that was published: this client has revoked the subscription, and publishes are held since. Other
+    /// contacts notice nothing.
     AfterAll,
-    /// Some time before its push came: another client has asked for it. If a publish is on its way, everybody sees
-    /// the client go and come back.
+    /// Some time before the push arrived: another client has revoked the subscription. If a publish is on its way, all
+    /// contacts see the client go and come back.
     BeforePush,
-    /// Never: its subscription is pubsub's alone. Everybody sees the client go and come back.
+    /// Never: the contact is subscribed by pubsub alone. All contacts see the client go and come back.
     Never,
 }
 
@@ -104,7 +104,8 @@ impl Account {
     pub(super) fn new(policy: Policy) -> Self {
         let mut node = OwnNode::new(&NODE);
         if policy == Policy::Auto {
-            // Its record comes first, so that a node of ours without one is known by that.
+            // The private record is made first: where subscribers are not listed, a node without a record is not
+            // trusted.
             node.forbid();
         }
         Self {
@@ -114,7 +115,7 @@ impl Account {
             node,
             status: Status::default(),
             audience: Audience {
-                // Under `auto` nobody has looked yet who may see it.
+                // Under `auto` subscribers and members were not compared with the roster yet.
                 is_right: policy == Policy::Pure,
                 farewell: None,
             },
@@ -123,7 +124,7 @@ impl Account {
         }
     }
 
-    /// What functions are handed.
+    /// The context functions are called with.
     pub(super) fn with<'a>(&'a mut self, wire: &'a mut Wire) -> Cx<'a> {
         Cx {
             account: self,
@@ -131,7 +132,7 @@ impl Account {
         }
     }
 
-    /// The server has bound the client to this full JID.
+    /// Notes the full JID to which the server has bound the client.
     pub(super) fn bind(&mut self, jid: String) {
         self.bare = jid::bare(&jid).into();
         self.jid = jid;
@@ -147,7 +148,7 @@ impl Account {
         &self.bare
     }
 
-    /// The same for whoever writes to the account meanwhile.
+    /// The bare JID, for callers that change the account meanwhile.
     pub(super) fn own_bare(&self) -> Arc<str> {
         Arc::clone(&self.bare)
     }

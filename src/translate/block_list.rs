@@ -1,10 +1,10 @@
-//! Whom the user has blocked (XEP-0191): nobody of them may see the own node.
+//! Accounts and domains that the user has blocked (XEP-0191): they may not see the own node.
 
 use std::collections::HashSet;
 
 use crate::jid;
 
-/// So many JIDs are remembered: as many as a list may have that is read at all.
+/// JIDs remembered at most: as many as the longest list may have that is read.
 const MOST_BLOCKED: usize = 65_536;
 
 /// Accounts and domains that are blocked, as the server writes them.
@@ -14,15 +14,15 @@ pub(super) struct BlockList {
     list: HashSet<Box<str>>,
     /// By the privacy list in force (XEP-0016): ejabberd keeps its block list as one.
     by_privacy_list: HashSet<Box<str>>,
-    /// By what the client has asked for and the server has not answered.
+    /// By the client's requests that the server has not answered.
     asked: Vec<Box<str>>,
 }
 
-/// Whom a privacy list blocks.
+/// Accounts and domains that a privacy list blocks.
 #[derive(Debug)]
 pub(super) struct Blocked {
     pub(super) all: Vec<Box<str>>,
-    /// Those it did not block before.
+    /// JIDs that it did not block before.
     pub(super) new: Vec<Box<str>>,
 }
 
@@ -37,40 +37,40 @@ impl BlockList {
         })
     }
 
-    /// Whether the account's own list names `jid`.
+    /// Whether the account's block list names `jid`.
     pub(super) fn names(&self, jid: &str) -> bool {
         self.list.contains(jid)
     }
 
-    /// Adds to the account's own list.
+    /// Adds to the account's block list.
     pub(super) fn add(&mut self, jids: &[Box<str>]) {
         let room = MOST_BLOCKED.saturating_sub(self.list.len());
         self.list.extend(jids.iter().take(room).cloned());
     }
 
-    /// Takes out of the account's own list.
+    /// Removes from the account's block list.
     pub(super) fn remove(&mut self, jids: &[Box<str>]) {
         for jid in jids {
             self.list.remove(jid);
         }
     }
 
-    /// The account's own list is empty.
+    /// Empties the account's block list.
     pub(super) fn clear(&mut self) {
         self.list.clear();
     }
 
-    /// The privacy list in force denies these everything.
+    /// Notes the JIDs to which the privacy list in force denies everything.
     pub(super) fn set_by_privacy_list(&mut self, blocked: &[Box<str>]) {
         self.by_privacy_list = blocked.iter().take(MOST_BLOCKED).cloned().collect();
     }
 
-    /// The client has asked to block these, and is not answered.
+    /// Notes the JIDs that the client has asked to block, without an answer yet.
     pub(super) fn set_asked(&mut self, asked: Vec<Box<str>>) {
         self.asked = asked;
     }
 
-    /// Whom the client has asked to block, as far as that is not answered.
+    /// JIDs that the client has asked to block, without an answer yet.
     pub(super) fn asked(&self) -> &[Box<str>] {
         &self.asked
     }

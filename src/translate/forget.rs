@@ -1,9 +1,8 @@
-//! What pubshim has left on the account is found, listed and removed.
+//! `pubshim forget`: finds, lists and removes the nodes that pubshim has left on the account.
 //!
-//! The account's own server is asked which nodes the account has, and what is on those that are pubshim's by their
-//! names. Once all of them are listed they are deleted, and the server is asked for the nodes again: ejabberd lists a
-//! hundred at once, and another client behind a shim makes its node anew. Nodes on services, such as rooms, are not
-//! the account's.
+//! The account's server is asked which nodes the account has, and for the items of those with a name of pubshim's.
+//! Once all are listed they are deleted, and the server is asked for nodes again: ejabberd lists a hundred at once,
+//! and another client behind a shim creates its node anew. Nodes on services, such as rooms, are not the account's.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -15,33 +14,33 @@ use crate::pubsub::{CHATS, PRESENCE, ROSTER, answer, request};
 use crate::wire::{Event, Forgetting, Refused, Reply};
 use crate::xml::Element;
 
-/// So many nodes are looked at; a server that lists more is not believed.
+/// Nodes looked at in one session; a server that lists more is not believed.
 const MOST_NODES: usize = 20_000;
 
-/// What is asked of the account's own server.
+/// Questions to the account's own server.
 #[derive(Clone, Debug)]
 pub(crate) enum Ask {
     /// Which nodes the account has.
     Nodes,
-    /// What is on a node.
+    /// Which items are on a node.
     Items(Box<str>),
     /// To delete a node.
     Delete(Box<str>),
 }
 
-/// How far it is.
+/// The progress of one session.
 pub(super) struct Task {
     is_dry_run: bool,
-    /// What is to be asked next.
+    /// Questions that wait for their turn.
     queue: VecDeque<Ask>,
-    /// Answers that are waited for.
+    /// Questions that wait for an answer.
     waiting: usize,
     /// Nodes that were looked at, or will be.
     known: BTreeSet<Box<str>>,
-    /// Nodes that are ours, and that nobody has asked to delete yet.
+    /// Nodes of ours whose deletion was not asked for yet.
     ours: Vec<Box<str>>,
     removed: BTreeSet<Box<str>>,
-    /// Nodes were deleted since the server was asked which there are.
+    /// Nodes were deleted since the server listed the nodes.
     is_to_check: bool,
     is_done: bool,
     found: usize,
@@ -64,12 +63,12 @@ impl Task {
         }
     }
 
-    /// Whether nothing more is done.
+    /// Whether all steps are done.
     pub(super) fn is_done(&self) -> bool {
         self.is_done
     }
 
-    /// Asks what may be asked now.
+    /// Sends the questions that may go now.
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
         while let Some(ask) = self.queue.front()
             && let Some(spare) = cx.wire.spare()
@@ -91,7 +90,7 @@ impl Task {
         }
     }
 
-    /// When it goes on, if not by an answer.
+    /// When the next question may go, if no answer comes first.
     pub(super) fn again_at(&self, wire: &Wire) -> Option<Duration> {
         let is_waiting = !self.queue.is_empty();
         is_waiting.then(|| wire.may_work_at()).flatten()
@@ -121,7 +120,7 @@ impl Task {
                 return self.fail(None, reason, cx.wire);
             }
         };
-        // A list that is cut short may lack them.
+        // Ask for these in any case: a list that is cut short may lack them.
         let certain = match self.known.is_empty() {
             true => &[PRESENCE, ROSTER, CHATS][..],
             false => &[],
@@ -147,7 +146,7 @@ impl Task {
         let own = cx.account.bare();
         let items = reply.and_then(|iq| {
             let items = answer::with_items(iq, |items| (count(items), whose_items(items, own)));
-            // The rest of a list may be somebody else's.
+            // The missing part of a list may hold another program's items.
             let is_certain = *node != *PRESENCE || !answer::is_part(iq);
             items.filter(|_| is_certain).ok_or(Refused::NoList)
         });
@@ -186,7 +185,7 @@ impl Task {
         }
     }
 
-    /// All answers are there: all that was found is deleted, or it is looked whether there is more, or that was all.
+    /// Takes the next step after all answers: deletes the nodes found, looks for more, or finishes.
     fn go_on(&mut self, cx: &mut Cx<'_>) {
         if !self.is_dry_run && !self.ours.is_empty() {
             self.queue.extend(self.ours.drain(..).map(Ask::Delete));
@@ -197,7 +196,7 @@ impl Task {
         }
     }
 
-    /// The session ends.
+    /// Reports the unfinished steps as the session ends.
     pub(super) fn end(&mut self, cx: &mut Cx<'_>) {
         if !self.is_done {
             let reason = "the session ended before all was done";
@@ -233,7 +232,7 @@ fn count(items: &Element<'_>) -> usize {
     items.count()
 }
 
-/// What a node of ours is for; `None`: by its name it is none.
+/// The purpose of a node of ours, for people; `None`: the name is none of ours.
 fn purpose(node: &str) -> Option<&'static str> {
     Some(match node {
         PRESENCE => "your presence",
@@ -244,7 +243,7 @@ fn purpose(node: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether this is the name of a node of one-to-one messages: `chat/` and 32 digits, or an id as shims make them.
+/// Whether this names a node of one-to-one messages: `chat/` and 32 hex digits, or an id as shims make them.
 fn is_chat(node: &str) -> bool {
     let is_hex = |text: &str, len| {
         let is_digit = |digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f');

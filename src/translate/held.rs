@@ -1,15 +1,15 @@
-//! Stanzas that wait until it is known what is to be done with them.
+//! Stanzas held back until their route is known.
 
 use bytes::Bytes;
 
 use super::Kind;
 use crate::xml::{Element, Namespaces, standalone};
 
-/// A stanza that has waited.
+/// A stanza that was held back.
 pub(super) struct Held {
-    /// As it came.
+    /// The bytes as they came.
     pub(super) raw: Bytes,
-    /// The same, to be read without its stream.
+    /// The same stanza with all namespaces it inherits declared on it.
     standalone: Bytes,
     pub(super) kind: Kind,
 }

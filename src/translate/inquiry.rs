@@ -1,7 +1,7 @@
-//! A question to the own server that has to be answered before anything is published.
+//! A question to the own server whose answer is needed before anything is published.
 //!
-//! Who may see the client is known only by answers. An answer that did not come, or came as an error that may
-//! pass, tells nothing: it is asked again, and the user is told.
+//! Answers alone tell who may see the client. After no answer, or an error that may be temporary, the question is
+//! repeated, and the user is told.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ const PAUSES: [Duration; 3] = [
     Duration::from_secs(3600),
 ];
 
-/// The pause after so many failures before this one.
+/// The pause before the next try, after so many failures before this one.
 pub(super) fn pause_after(failures: u8) -> Duration {
     PAUSES[usize::from(failures).min(PAUSES.len() - 1)]
 }
 
-/// What became of one question.
+/// The state of one question.
 #[derive(Debug, Default)]
 pub(super) struct Inquiry {
     state: State,
@@ -30,32 +30,32 @@ pub(super) struct Inquiry {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// To be asked.
+    /// The question is to be asked.
     #[default]
     Open,
     Asked,
-    /// To be asked again, at this time.
+    /// The question is to be asked again, at this time.
     Later(Duration),
     Known,
 }
 
 impl Inquiry {
-    /// Whether it was answered.
+    /// Whether the answer is known.
     pub(super) fn is_known(&self) -> bool {
         self.state == State::Known
     }
 
-    /// Whether nobody has asked yet.
+    /// Whether the question was never asked.
     pub(super) fn is_new(&self) -> bool {
         self.state == State::Open && self.failures == 0
     }
 
-    /// How often in a row it could not be answered.
+    /// Failures in a row.
     pub(super) fn failures(&self) -> u8 {
         self.failures
     }
 
-    /// Whether it is to be asked now.
+    /// Whether the question is to be asked now.
     pub(super) fn is_due(&self, now: Duration) -> bool {
         match self.state {
             State::Open => true,
@@ -64,12 +64,12 @@ impl Inquiry {
         }
     }
 
-    /// Whether it has failed, and is to be asked again now.
+    /// Whether the question has failed, and is to be asked again now.
     pub(super) fn is_overdue(&self, now: Duration) -> bool {
         self.failures > 0 && self.is_due(now)
     }
 
-    /// When it is to be asked again.
+    /// When the question is to be asked again.
     pub(super) fn again_at(&self) -> Option<Duration> {
         match self.state {
             State::Later(at) => Some(at),
@@ -77,20 +77,20 @@ impl Inquiry {
         }
     }
 
-    /// Notes whether the question was sent; without room for it it stays open.
+    /// Notes whether the question was sent; if there was no room for it, it stays open.
     pub(super) fn note_asked(&mut self, is_sent: bool) {
         if is_sent {
             self.state = State::Asked;
         }
     }
 
-    /// The answer has come.
+    /// Notes that the answer has come.
     pub(super) fn note_known(&mut self) {
         self.state = State::Known;
         self.failures = 0;
     }
 
-    /// There was no answer, or one that tells nothing: `what` is not known.
+    /// Notes a failure: no answer, or an error; `what` names the missing knowledge for the log.
     pub(super) fn fail(&mut self, what: &'static str, refused: Refused<'_>, wire: &mut Wire) {
         self.state = State::Later(wire.now + pause_after(self.failures));
         self.failures = self.failures.saturating_add(1);
@@ -100,14 +100,15 @@ impl Inquiry {
         }
     }
 
-    /// The client has something new to say: what failed is asked again at once.
+    /// Has a failed question asked again at once, since the client sends a new presence.
     pub(super) fn hasten(&mut self) {
         if let State::Later(_) = self.state {
             self.state = State::Open;
         }
     }
 
-    /// What was known may not be true any more. A question on its way is older, too: `false`.
+    /// Has the question asked again, as the answer may be out of date. `false`: one is on its way, whose answer will
+    /// be out of date, too.
     pub(super) fn reopen(&mut self) -> bool {
         let is_idle = self.state != State::Asked;
         if is_idle {

@@ -1,15 +1,15 @@
-//! The markers by which shims know of each other in native presence, and of what is passed on in a room; none reaches a
-//! client.
+//! Markers: shims know each other by them in native presence, and mark messages passed on in a room. No client sees a
+//! marker.
 
 use super::{Verdict, Wire, rules};
 use crate::ns;
 use crate::wire::Leg;
 use crate::xml::{Element, rewrite};
 
-/// What a marker says of the shim that has put it into a presence.
+/// The capabilities of a shim, by the marker in its presence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marker {
-    /// It translates one-to-one messages now.
+    /// The shim translates one-to-one messages now.
     pub(super) takes_chats: bool,
 }
 
@@ -25,7 +25,7 @@ impl Marker {
         })
     }
 
-    /// As it stands in a presence of ours.
+    /// The marker as it is written into a presence.
     pub(super) fn as_str(self) -> &'static str {
         match self.takes_chats {
             true => "<shim xmlns='urn:pubshim:0' chat='1'/>",
@@ -34,7 +34,7 @@ impl Marker {
     }
 }
 
-/// Whether a message says that it is passed on in a room: a private one, an invitation, or what declines one.
+/// Whether a message is marked as passed on in a room: a private message, an invitation or its refusal.
 pub(super) fn is_of_a_room(message: &Element<'_>) -> bool {
     let marks: &[&str] = match message.attribute("type").as_deref() {
         Some("groupchat") => &["pm"],
@@ -50,7 +50,7 @@ pub(super) fn is_marked(presence: &Element<'_>) -> bool {
     Marker::of(presence).is_some()
 }
 
-/// Shows the client a presence without the marker, if it has one.
+/// Shows the client a presence without its marker; a presence without one passes.
 pub(super) fn pass_unmarked(presence: &Element<'_>, wire: &mut Wire) -> Verdict {
     if !is_marked(presence) {
         return Verdict::Pass;

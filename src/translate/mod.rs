@@ -2,22 +2,23 @@
 //!
 //! | file or folder | holds | listings |
 //! |---|---|---|
-//! | `router.rs` | which stanza, event, question and answer goes to which function; what follows from it | |
+//! | `router.rs` | gives each stanza, event, question and answer to its function; runs what follows | |
 //! | `presence/` | the client's presence to publishes; contacts' events to presence | 1–4 |
 //! | `contacts/` | subscriptions and the roster: who may see us, whom we see | 5–11 |
 //! | `chats/` | one-to-one messages | 18–20 |
 //! | `rooms/` | rooms on a publish-subscribe service | 12–17 |
-//! | `forget.rs` | what pubshim has left on the account is removed | |
-//! | `account.rs` | what all functions know of the account | |
-//! | `people.rs`, `relation.rs`, `block_list.rs` | what is known of each contact | |
+//! | `forget.rs` | finds and removes what pubshim has left on the account | |
+//! | `account.rs` | the account's knowledge shared by all functions | |
+//! | `people.rs`, `relation.rs`, `block_list.rs` | contacts: relations, records, blocks | |
 //! | `node.rs`, `inquiry.rs` | a node of the own account; a question to the own server | 3 |
-//! | `rules.rs` | what is done, for people | |
+//! | `rules.rs` | rules and their sentences for people | |
 //! | `marker.rs`, `shown.rs` | the marker of shims; items that were shown, and times | |
 //! | `queue.rs`, `held.rs` | accounts that wait for their turn; stanzas that wait | |
 //!
-//! A function (`presence/`, `contacts/`) never imports another one, nor the router. It is handed a [`Cx`]: the
-//! account's shared knowledge, of which each row has one writer, and the session's [`Wire`]. It says whether it
-//! took a stanza; what nobody takes passes byte for byte. What it waits for is data ([`Ask`]), not a closure.
+//! A function (`presence/`, `contacts/`) never imports another one, nor the router. It is called with a [`Cx`]: the
+//! account's shared knowledge, of which each row has one writer, and the session's [`Wire`]. It answers whether it
+//! took a stanza; a stanza that no function takes passes byte for byte. A request carries its context as data
+//! ([`Ask`]), not as a closure.
 
 mod account;
 mod block_list;
@@ -42,10 +43,10 @@ pub(crate) use router::Translator;
 
 use account::Account;
 
-/// What the functions write to.
+/// The session's wire, with the requests of all functions.
 pub(crate) type Wire = crate::wire::Wire<Ask>;
 
-/// What the answer to an IQ of ours is for: each function in words of its own, with all it needs to go on.
+/// The purpose of an IQ of ours, with all the context its function needs to handle the answer.
 #[derive(Debug)]
 pub(crate) enum Ask {
     /// A step of making and verifying the node `presence`.
@@ -58,7 +59,7 @@ pub(crate) enum Ask {
 }
 
 impl Ask {
-    /// Whether an error that comes is the answer: what the client has asked is shown whole.
+    /// Whether an error counts as an answer: errors to requests relayed for the client are shown to it whole.
     fn reads_errors(&self) -> bool {
         matches!(self, Self::Rooms(rooms::Ask::Relayed(_)))
     }
@@ -72,16 +73,16 @@ pub(crate) enum Kind {
     Iq,
 }
 
-/// Whether a stanza was taken.
+/// Whether a function took a stanza.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Taken,
-    /// It passes byte for byte.
+    /// The stanza passes byte for byte.
     Pass,
 }
 
-/// What a function is handed. Two fields, so that one can be read while the other is written.
+/// The context of a function. Two fields, so that one can be read while the other is written.
 pub(crate) struct Cx<'a> {
     account: &'a mut Account,
     wire: &'a mut Wire,

@@ -10,12 +10,12 @@ use crate::pubsub::{answer, form, request};
 use crate::wire::{Event, Refused, Reply, ServerFacts};
 use crate::xml::Element;
 
-/// Who may subscribe to a node (XEP-0060 §4.5). Others than these two would leak.
+/// Access models of a node (XEP-0060 §4.5). All others would leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Whom the owner approves; what XEP-0207 §8 asks for.
+    /// The owner approves each subscriber; asked for by XEP-0207 §8.
     Authorize,
-    /// Whom the owner has listed; where a server knows no `authorize`.
+    /// The owner lists the subscribers; for servers without `authorize`.
     Whitelist,
 }
 
@@ -28,20 +28,20 @@ impl Access {
     }
 }
 
-/// What was asked of the server.
+/// Requests to the server about a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The node's configuration.
     Get,
-    /// What is on a node that is to be deleted: it may be somebody else's.
+    /// Lists the items of a node before it is deleted: they may be another program's.
     Inspect,
-    /// To delete a node whose subscribers nobody approved.
+    /// Deletes a node whose subscribers nobody approved.
     Delete,
-    /// To make the node.
+    /// Creates the node.
     Create(Access),
-    /// To change the access model, and nothing else: a refusal must have one meaning.
+    /// Changes the access model, and nothing else: a refusal must have one meaning.
     SetAccess(Access),
-    /// To change what else is wanted.
+    /// Changes the other options.
     SetOptions,
 }
 
@@ -49,25 +49,25 @@ pub(crate) enum Step {
 enum State {
     Unchecked,
     Asking,
-    /// There is none, and it may not be made yet.
+    /// The node does not exist, and may not be created yet.
     Missing,
     Ready,
     Unusable,
 }
 
-/// How a node of the own account has to be. Whoever owns it declares it.
+/// The wanted configuration of a node of the own account. The function that owns the node declares it.
 #[derive(Debug)]
 pub(super) struct Spec {
     pub(super) name: &'static str,
-    /// The access model, if the server knows it; else it is `whitelist`.
+    /// The access model, if the server knows it; else `whitelist`.
     pub(super) access: Access,
-    /// Configuration that is changed where the server offers the field.
+    /// Options that are set where the server offers the field.
     pub(super) wanted: &'static [(&'static str, &'static str)],
-    /// Fewer items than this would not do.
+    /// The least `max_items` that is accepted in place of `max`.
     pub(super) few_items: u32,
-    /// What is on it must not be lost: it is repaired, never deleted.
+    /// The items must not be lost: the node is repaired, never deleted.
     pub(super) is_kept: bool,
-    /// What an answer about the node is for.
+    /// Makes the purpose of a request about the node.
     pub(super) ask: fn(Step) -> Ask,
 }
 
@@ -80,12 +80,12 @@ impl Spec {
     }
 }
 
-/// So many requests, and the server will not be convinced.
+/// Requests after which the server's configuration is given up.
 const MOST_REQUESTS: u8 = 10;
-/// What is not known if the server cannot answer.
+/// Named in the log if the server cannot answer.
 const CONFIGURATION: &str = "how your node 'presence' is configured";
 
-/// A node of the own account and what is known of it.
+/// A node of the own account, and the progress of making and verifying it.
 #[derive(Debug)]
 pub(crate) struct OwnNode {
     spec: &'static Spec,
@@ -93,26 +93,26 @@ pub(crate) struct OwnNode {
     /// The access model that was verified last.
     verified: Option<Access>,
     requests: u8,
-    /// Whether the server could answer.
+    /// The question for the configuration.
     pub(super) inquiry: Inquiry,
-    /// The configuration was set once: what still differs, the server will not change.
+    /// The options were set once: the server will not change those that still differ.
     configured: bool,
     is_new: bool,
-    /// It may be made if there is none.
+    /// The node may be created if it does not exist.
     may_create: bool,
-    /// What is wrong with it, while it is looked at what is on it.
+    /// Why the node is to be replaced, while its items are looked at.
     fault: Option<String>,
-    /// When it was first looked at, all was as a shim sets it up.
+    /// When the node was first looked at, its options were those of a shim.
     was_right: bool,
-    /// Somebody else has made it and left it empty: it is configured, and not deleted.
+    /// Another program has created the node and left it empty: it is configured, not deleted.
     is_adopted: bool,
 }
 
-/// Whose the items of a node are.
+/// The publishers of a node's items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Items {
     None,
-    /// All of them are presences of this account's resources.
+    /// All items are presences of this account's resources.
     Ours,
     Foreign,
 }
@@ -134,17 +134,17 @@ impl OwnNode {
         }
     }
 
-    /// Lets a node that is missing wait until it [may be made](Self::allow).
+    /// Forbids creating the node until [`allow`](Self::allow).
     pub(super) fn forbid(&mut self) {
         self.may_create = false;
     }
 
-    /// Whether the node is missing and waits until it may be made.
+    /// Whether the node does not exist and waits until it may be created.
     pub(super) fn is_missing(&self) -> bool {
         self.state == State::Missing
     }
 
-    /// The node may be made.
+    /// Allows creating the node.
     pub(super) fn allow(&mut self, wire: &mut Wire) {
         self.may_create = true;
         if self.is_missing() {
@@ -152,13 +152,13 @@ impl OwnNode {
         }
     }
 
-    /// Has the node made that is not there.
+    /// Creates a node that does not exist.
     pub(super) fn make(&mut self, wire: &mut Wire) {
         self.state = State::Asking;
         self.ask(Step::Create(self.spec.best_access(wire)), wire);
     }
 
-    /// Has the node deleted and made anew, unless it is somebody else's.
+    /// Has a ready node deleted and created anew, unless another program's items are on it.
     pub(super) fn remake(&mut self, fault: &str, wire: &mut Wire) {
         if self.is_ready() {
             self.state = State::Asking;
@@ -166,7 +166,7 @@ impl OwnNode {
         }
     }
 
-    /// Whether it is a node that somebody else has made and left empty.
+    /// Whether another program has created the node and left it empty.
     pub(super) fn is_adopted(&self) -> bool {
         self.is_adopted
     }
@@ -186,7 +186,7 @@ impl OwnNode {
         self.is_new
     }
 
-    /// Whether nobody has looked at the node.
+    /// Whether the node is to be looked at.
     pub(super) fn is_unchecked(&self) -> bool {
         self.state == State::Unchecked
     }
@@ -196,17 +196,17 @@ impl OwnNode {
         self.state == State::Unusable
     }
 
-    /// Whether it is looked at again later, since the server could not answer.
+    /// Whether the node is looked at again later, as the server could not answer.
     pub(super) fn is_paused(&self) -> bool {
         self.state == State::Unchecked && self.inquiry.failures() > 0
     }
 
-    /// Whether nothing more is to be asked about it for now.
+    /// Whether no request about the node is to come for now.
     pub(super) fn is_settled(&self) -> bool {
         self.is_ready() || self.is_unusable() || self.is_paused()
     }
 
-    /// Has the node checked, unless it is being checked or known, or is [paused](Self::is_paused).
+    /// Has the node checked, unless it is being checked, was, or is [paused](Self::is_paused).
     pub(crate) fn prepare(&mut self, wire: &mut Wire) {
         let is_later = self.inquiry.again_at().is_some_and(|at| at > wire.now);
         if self.state == State::Unchecked && !is_later {
@@ -216,7 +216,7 @@ impl OwnNode {
         }
     }
 
-    /// The server says that the node is not what was verified: it is checked anew when needed.
+    /// Has the node checked anew when needed, as a server's answer contradicts what was verified.
     pub(crate) fn doubt(&mut self) {
         self.state = State::Unchecked;
         self.configured = false;
@@ -224,7 +224,7 @@ impl OwnNode {
         self.is_adopted = false;
     }
 
-    /// Goes on with the answer to `step`. `own`: the own bare JID.
+    /// Handles the answer to `step`. `own`: the own bare JID.
     pub(crate) fn handle_reply(
         &mut self,
         step: Step,
@@ -232,7 +232,7 @@ impl OwnNode {
         own: &str,
         wire: &mut Wire,
     ) {
-        // A server without `authorize` says so in one of these ways (XEP-0060 §8.1.3), no other.
+        // A server without `authorize` answers with one of these errors (XEP-0060 §8.1.3), no other.
         let is_unknown_access = matches!(
             reply,
             Err(Refused::With("not-acceptable" | "feature-not-implemented"))
@@ -259,9 +259,9 @@ impl OwnNode {
             }
             (Step::Create(_) | Step::SetAccess(_) | Step::SetOptions, Ok(_))
             | (Step::Create(_), Err(Refused::With("conflict")))
-            // What the options lack makes nothing unsafe.
+            // A refused option is harmless: access model and publish model are checked again.
             | (Step::SetOptions, Err(_)) => self.ask(Step::Get, wire),
-            // ejabberd says so after five seconds when many log in at once; the next time it works.
+            // ejabberd answers so after five seconds when many log in at once; the next request works.
             (_, Err(Refused::With("internal-server-error"))) if self.requests < MOST_REQUESTS => {
                 self.ask(Step::Get, wire);
             }
@@ -277,12 +277,12 @@ impl OwnNode {
         let access = match &*model {
             "authorize" => Access::Authorize,
             "whitelist" => Access::Whitelist,
-            // Nobody has published to it: changing it harms nobody.
+            // An adopted node is empty, and nobody has published to it: changing it harms nobody.
             _ if self.is_adopted => {
                 return self.ask(Step::SetAccess(self.spec.best_access(wire)), wire);
             }
-            // Somebody else's idea of this node. Who subscribed to it was never approved, and changing
-            // the access model does not take subscriptions away on every server.
+            // Another program's access model. Its subscribers were never approved, and on some servers they stay
+            // subscribed after a change of the access model.
             other => return self.replace(&format!("its access model is '{other}'"), wire),
         };
         let publishers = form::value(form, "pubsub#publish_model");
@@ -329,11 +329,11 @@ impl OwnNode {
         self.ask(Step::Inspect, wire);
     }
 
-    /// What is on a node that is not as it should be: one of ours is made anew, one that is empty is
-    /// configured, and one that somebody else uses is left alone.
+    /// Handles the items of a node that is to be replaced: a node of ours is created anew, an empty one is configured,
+    /// another program's is left alone.
     fn handle_items(&mut self, iq: &Element<'_>, own: &str, wire: &mut Wire) {
         let reason = self.fault.take().unwrap_or_default();
-        // An answer without a list may hide some.
+        // An answer without a list may hide items.
         let whose = answer::with_items(iq, |items| whose_items(items, own));
         match whose.unwrap_or(Items::Foreign) {
             Items::Foreign => self.give_up(
@@ -383,7 +383,7 @@ impl OwnNode {
         }
     }
 
-    /// The server could not answer this time: the node is looked at again later.
+    /// Has the node looked at again later, as the server could not answer.
     fn pause(&mut self, refused: Refused<'_>, wire: &mut Wire) {
         self.doubt();
         self.requests = 0;
@@ -407,7 +407,7 @@ fn learn_no_authorize(wire: &mut Wire) {
     });
 }
 
-/// Whose these items are.
+/// Whose items these are: [`Items::Ours`] if every one is a presence of a resource of `own`.
 pub(super) fn whose_items(items: &Element<'_>, own: &str) -> Items {
     let is_ours = |item: Element<'_>| {
         let presence = item.child(ns::CLIENT, "presence");
@@ -422,7 +422,7 @@ pub(super) fn whose_items(items: &Element<'_>, own: &str) -> Items {
     }
 }
 
-/// What of the wanted configuration the server offers and has set otherwise.
+/// Wanted options that the server offers and has set otherwise.
 fn differences<'a>(
     form: &'a Element<'a>,
     spec: &'static Spec,

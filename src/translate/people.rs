@@ -1,7 +1,7 @@
-//! The account's contacts, by the account's own records, and what was noticed of each in this session.
+//! The account's contacts: relations by the account's records, and shims and presences noticed in this session.
 //!
-//! Whose events are believed follows from it: a stranger could claim anything, so the account's own
-//! roster is asked, and never the stranger's server.
+//! An event is believed if this account is subscribed to its sender: a stranger could claim anything, so the account's
+//! own roster is asked, and never the stranger's server.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,43 +15,43 @@ use crate::jid;
 use crate::ns;
 use crate::xml::Element;
 
-/// After so many failures events wait for the roster no longer.
+/// Failures after which events wait for the roster no longer.
 const MOST_FAILURES: u8 = 3;
-/// So many accounts are remembered; who comes later is nobody's contact.
+/// Accounts remembered at most; later ones count as strangers.
 const MOST_CONTACTS: usize = 65_536;
-/// With so many accounts no stranger is remembered any more.
+/// Accounts beyond which no stranger is remembered.
 const MOST_STRANGERS: usize = 2_000;
 
-/// One account may have so many JIDs approved.
+/// JIDs of one account that may be approved.
 pub(super) const MOST_JIDS: usize = 16;
 
-/// What is known of one account.
+/// One account: relation, record, and what was noticed of it.
 #[derive(Debug, Default)]
 pub(super) struct Contact {
-    /// What the account's records say: the server's roster under `auto` (`contacts/native.rs`), the record on the
-    /// private node under `pure` (`contacts/pure.rs`).
+    /// The relation by the account's records: the server's roster under `auto` (`contacts/native.rs`), the record on
+    /// the private node under `pure` (`contacts/pure.rs`).
     pub(super) relation: Relation,
-    /// A native presence of it came in this session: its state needs no asking for.
+    /// The contact sent a native presence in this session: its state need not be fetched.
     pub(super) is_native: bool,
-    /// One of its native presences carried the marker: it has a shim.
+    /// A native presence of the contact carried the marker: it has a shim.
     pub(super) is_marked: bool,
-    /// The client has sent it a presence of its own.
+    /// The client has sent the contact a directed presence.
     pub(super) is_directed: bool,
-    /// What the record on the private node says; under `pure` that is the relation.
+    /// The relation by the record on the private node; under `pure` the same as `relation`.
     pub(super) recorded: Relation,
-    /// Its service has taken our request, by the record: it is not to be made again.
+    /// By the record, the contact's service has taken our request: it is not made again.
     pub(super) is_pending: bool,
-    /// The user has put it into the roster, whatever its relation; on record.
+    /// The user has put the contact into the roster, whatever its relation; on record.
     pub(super) is_listed: bool,
-    /// Its name in the roster; on record.
+    /// The contact's name in the roster; on record.
     pub(super) name: Option<Box<str>>,
-    /// Its groups in the roster; on record.
+    /// The contact's groups in the roster; on record.
     pub(super) groups: Vec<Box<str>>,
-    /// JIDs of it that were approved for our node, besides the bare one; on record.
+    /// JIDs of the contact that were approved for our node, besides the bare one; on record.
     pub(super) jids: Vec<Box<str>>,
 }
 
-/// What a roster shows of a contact.
+/// A contact as a roster shows it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Item {
     subscription: &'static str,
@@ -61,7 +61,7 @@ pub(super) struct Item {
 }
 
 impl Contact {
-    /// What the roster shows of it, if anything.
+    /// The contact as the roster shows it; `None`: the roster does not.
     pub(super) fn item(&self) -> Option<Item> {
         self.is_in_roster().then(|| Item {
             subscription: self.relation.as_str(),
@@ -71,12 +71,12 @@ impl Contact {
         })
     }
 
-    /// Whether the roster shows it: a request that waits for the user does not (RFC 6121 §A.1).
+    /// Whether the roster shows the contact: not one that only waits for the user's approval (RFC 6121 §A.1).
     pub(super) fn is_in_roster(&self) -> bool {
         self.is_listed || self.relation.to != Half::No || self.relation.from == Half::Yes
     }
 
-    /// Notes JIDs that may be subscribed; whether one of them is new.
+    /// Notes JIDs that may be subscribed; gives whether one of them is new.
     pub(super) fn add_jids(&mut self, jids: impl IntoIterator<Item = Box<str>>) -> bool {
         let before = self.jids.len();
         for jid in jids {
@@ -87,41 +87,41 @@ impl Contact {
         self.jids.len() > before
     }
 
-    /// Whether there is anything to be remembered.
+    /// Whether the record has to hold anything about the contact.
     pub(super) fn is_worth_recording(&self) -> bool {
         self.is_listed || self.recorded != Relation::default() || !self.jids.is_empty()
     }
 }
 
-/// The records of one session.
+/// The contacts of one session.
 #[derive(Debug, Default)]
 pub(super) struct People {
-    /// What became of the question for the roster.
+    /// The question for the roster.
     pub(super) inquiry: Inquiry,
     list: HashMap<Box<str>, Contact>,
-    /// The accounts of the list by the item of the record they belong into.
+    /// The accounts of `list`, by the item of the record that holds each.
     buckets: BTreeMap<u8, BTreeSet<Box<str>>>,
-    /// Whom the user has blocked.
+    /// Accounts and domains that the user has blocked.
     pub(super) blocked: BlockList,
-    /// Accounts to whose presence node the client itself has asked to be subscribed in this session,
-    /// with the id of that request: an error takes it back.
+    /// Accounts to whose presence node the client itself has asked to be subscribed in this session, with the id of
+    /// that request: an error undoes the entry.
     asked: HashMap<Box<str>, Box<str>>,
-    /// Events wait until it is known whether their senders are contacts.
+    /// Events wait until the roster tells whether their senders are contacts.
     pub(super) is_awaited: bool,
-    /// Accounts of which it has changed whether we see them, until somebody looks.
+    /// Accounts we have begun or ceased to see; the reader empties the queue.
     pub(super) changed: Queue,
 }
 
-/// The item of the record that `account` belongs into.
+/// The number of the record's item that holds `account`.
 pub(super) fn bucket_of(account: &str) -> u8 {
     let digest = Sha256::digest(account.as_bytes());
     digest.first().copied().unwrap_or(0)
 }
 
-/// A contact whose relation has changed: what it was before.
+/// A contact whose relation has changed, with the relation before.
 pub(super) type Changed = (Box<str>, Relation);
 
-/// A contact of which the record may say something else: what the roster showed of it before.
+/// A contact whose record may have changed, with its roster item before.
 pub(super) type Before = (Box<str>, Option<Item>);
 
 impl People {
@@ -139,12 +139,12 @@ impl People {
         self.is_reliable() || self.inquiry.failures() >= MOST_FAILURES
     }
 
-    /// Whether the user has blocked `account`, as far as is known.
+    /// Whether the user is known to have blocked `account`.
     pub(super) fn is_blocked(&self, account: &str) -> bool {
         self.blocked.blocks(account)
     }
 
-    /// What the records say of `account`; nothing of somebody unknown.
+    /// The relation with `account` by the records; none with an unknown one.
     pub(super) fn relation(&self, account: &str) -> Relation {
         self.list
             .get(account)
@@ -164,21 +164,21 @@ impl People {
         self.is_approved(account) && !self.blocked.blocks(account)
     }
 
-    /// Notes a presence of the client's for `account` alone.
+    /// Notes a directed presence of the client's for `account`.
     pub(super) fn note_directed(&mut self, account: &str, is_available: bool) {
         if let Some(contact) = self.stranger_mut(account) {
             contact.is_directed = is_available;
         }
     }
 
-    /// The client is not available any more, to whomever (RFC 6121 §4.6.3).
+    /// Forgets directed presences, as the client is unavailable for everybody now (RFC 6121 §4.6.3).
     pub(super) fn forget_directed(&mut self) {
         for contact in self.list.values_mut() {
             contact.is_directed = false;
         }
     }
 
-    /// Whoever has a shim, in the order of their JIDs.
+    /// Accounts that have a shim, in the order of their JIDs.
     pub(super) fn marked(&self) -> Vec<Box<str>> {
         let marked = self.list.iter().filter(|(_, contact)| contact.is_marked);
         let mut accounts: Vec<_> = marked.map(|(account, _)| account.clone()).collect();
@@ -186,7 +186,7 @@ impl People {
         accounts
     }
 
-    /// Whose approval is on record and in the roster, too, in the order of their JIDs.
+    /// Accounts approved both on record and in the roster, in the order of their JIDs.
     pub(super) fn approved_twice(&self) -> Vec<Box<str>> {
         let is_twice = |contact: &Contact| {
             contact.relation.from == Half::Yes && contact.recorded.from != Half::No
@@ -197,10 +197,10 @@ impl People {
         accounts
     }
 
-    /// The accounts of `domain` that something is known of, in the order of their JIDs.
+    /// The known accounts of `domain`, in the order of their JIDs.
     pub(super) fn of_domain(&self, domain: &str) -> Vec<Box<str>> {
         if domain.contains(['@', '/']) {
-            // A block list of thousands of accounts is looked through at once.
+            // Accounts return at once, as a block list may name thousands.
             return Vec::new();
         }
         let accounts = self
@@ -217,37 +217,37 @@ impl People {
         self.asked.contains_key(account)
     }
 
-    /// The client asks by itself to be subscribed to the node of `account`.
+    /// Notes that the client itself asks to be subscribed to the node of `account`.
     pub(super) fn note_clients_own(&mut self, account: &str, id: &str) {
         self.asked.insert(account.into(), id.into());
     }
 
-    /// The client ends that subscription, or its request (`id`, if that is known) was refused.
+    /// Forgets that subscription: the client ends it, or its request (`id`, if known) was refused.
     pub(super) fn forget_clients_own(&mut self, account: &str, id: Option<&str>) {
         if id.is_none() || self.asked.get(account).map(|id| &**id) == id {
             self.asked.remove(account);
         }
     }
 
-    /// Every account something is known of.
+    /// All known accounts.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Contact)> {
         self.list
             .iter()
             .map(|(account, contact)| (&**account, contact))
     }
 
-    /// What is known of `account`, if anything.
+    /// The contact of this account, if known.
     pub(super) fn get(&self, account: &str) -> Option<&Contact> {
         self.list.get(account)
     }
 
-    /// The JIDs of `account`, besides the bare one, that are known to be subscribed.
+    /// The JIDs of `account`, besides the bare one, that may be subscribed.
     pub(super) fn jids_of(&self, account: &str) -> Vec<Box<str>> {
         let contact = self.list.get(account);
         contact.map_or_else(Vec::new, |contact| contact.jids.clone())
     }
 
-    /// What is known of `account`, to be changed; `None` if there is no room for it.
+    /// The contact of this account, to be changed, made if unknown; `None`: there is no room for it.
     pub(super) fn get_mut(&mut self, account: &str) -> Option<&mut Contact> {
         if !self.list.contains_key(account) {
             if self.list.len() >= MOST_CONTACTS {
@@ -260,7 +260,7 @@ impl People {
         self.list.get_mut(account)
     }
 
-    /// The same for somebody who may be a stranger: they take no contact's place.
+    /// As [`get_mut`](Self::get_mut), for a possible stranger: strangers take no contact's place.
     pub(super) fn stranger_mut(&mut self, account: &str) -> Option<&mut Contact> {
         if self.list.len() >= MOST_STRANGERS {
             return self.list.get_mut(account);
@@ -268,19 +268,19 @@ impl People {
         self.get_mut(account)
     }
 
-    /// What is known of `account`, to be changed, if anything is.
+    /// The contact of this account, to be changed, if known.
     pub(super) fn known_mut(&mut self, account: &str) -> Option<&mut Contact> {
         self.list.get_mut(account)
     }
 
-    /// The accounts that belong into an item of the record, in their order.
+    /// The accounts that an item of the record holds, in the order of their JIDs.
     pub(super) fn in_bucket(&self, bucket: u8) -> impl Iterator<Item = (&str, &Contact)> {
         let accounts = self.buckets.get(&bucket).into_iter().flatten();
         accounts.filter_map(|account| Some((&**account, self.list.get(account)?)))
     }
 
-    /// Forgets what an item of the record says of whom `is_meant` speaks for; who they were, and what the
-    /// roster showed of them.
+    /// Forgets the recorded part of the accounts in an item of the record for which `is_meant` is true; gives them
+    /// with their roster items before.
     pub(super) fn forget_recorded(
         &mut self,
         bucket: u8,
@@ -304,12 +304,12 @@ impl People {
         forgotten
     }
 
-    /// Whether the roster is known and really the account's: not one that could not be had.
+    /// Whether the roster is known, and not only given up after failures.
     pub(super) fn is_reliable(&self) -> bool {
         self.inquiry.is_known()
     }
 
-    /// Notes a native presence of `account`. Once the roster is known, only contacts matter.
+    /// Notes a native presence of `account`. Once the roster is known, strangers are not noted.
     pub(super) fn note_native(&mut self, account: &str, is_marked: bool) {
         if self.is_known() && !self.list.contains_key(account) {
             return;
@@ -320,7 +320,7 @@ impl People {
         }
     }
 
-    /// Notes what a roster, or a push, says of its items (RFC 6121 §2.1.2).
+    /// Notes the items of a roster or of a push (RFC 6121 §2.1.2); gives the contacts whose relation changed.
     pub(super) fn note_items(&mut self, query: &Element<'_>) -> Vec<Changed> {
         let mut changed = Vec::new();
         for item in query.children().filter(|item| item.is(ns::ROSTER, "item")) {
@@ -336,7 +336,7 @@ impl People {
                 _ => (Half::No, Half::No),
             };
             let is_asked = item.attribute("ask").as_deref() == Some("subscribe");
-            // A roster says nothing of requests that wait for the user.
+            // A roster does not show requests that wait for the user.
             contact.relation = Relation {
                 to: if to == Half::No && is_asked {
                     Half::Asked
@@ -352,7 +352,7 @@ impl People {
             if item.attribute("subscription").as_deref() == Some("remove")
                 && contact.recorded.from == Half::Yes
             {
-                // It saw us without the roster's saying so.
+                // The contact was approved through the private node only; the roster never had a subscription.
                 before.from = Half::Yes;
             }
             if contact.relation != before {
@@ -362,7 +362,7 @@ impl People {
         changed
     }
 
-    /// The client takes `account` out of its roster, and the server has agreed: what it was before.
+    /// Removes `account` from the roster, after the server has agreed; gives its relation before.
     pub(super) fn remove(&mut self, account: Box<str>) -> Option<Changed> {
         let contact = self.known_mut(&account)?;
         let before = std::mem::take(&mut contact.relation);

@@ -4,16 +4,16 @@
 /// One direction of a subscription.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Half {
-    /// There is none.
+    /// No subscription.
     #[default]
     No,
-    /// It was asked for and not answered ("pending").
+    /// Requested and not answered ("pending").
     Asked,
-    /// It was granted.
+    /// Granted.
     Yes,
 }
 
-/// What is between the account and a contact: one of the nine states of RFC 6121 §A.1.
+/// The subscriptions between the account and a contact: one of the nine states of RFC 6121 §A.1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Relation {
     /// Whether the account is subscribed to the contact.
@@ -43,7 +43,7 @@ impl Kind {
         })
     }
 
-    /// Whether it is about what the sender sees, not about who sees the sender.
+    /// Whether the stanza is about what its sender sees, and not about who sees its sender.
     pub(crate) fn is_about_to(self) -> bool {
         matches!(self, Self::Subscribe | Self::Unsubscribe)
     }
@@ -59,8 +59,8 @@ impl Kind {
 }
 
 impl Relation {
-    /// The user sends `kind` to the contact: the state after it, and whether the contact is to know
-    /// (RFC 6121 §A.2).
+    /// Applies a stanza of the user's: gives the state after it, and whether the contact is to be told (RFC 6121
+    /// §A.2).
     pub(crate) fn outbound(self, kind: Kind) -> (Self, bool) {
         let Self { to, from } = self;
         match kind {
@@ -97,8 +97,8 @@ impl Relation {
         }
     }
 
-    /// The contact sends `kind`: the state after it, and whether the user is to know
-    /// (RFC 6121 §A.3).
+    /// Applies a stanza of the contact's: gives the state after it, and whether the user is to be told (RFC 6121
+    /// §A.3).
     pub(crate) fn inbound(self, kind: Kind) -> (Self, bool) {
         let Self { to, from } = self;
         match kind {

@@ -1,4 +1,4 @@
-//! Which stanza, event, question and answer goes to which function, and what follows from it: the only file that
+//! The router gives each stanza, event, question and answer to its function, and runs what follows: the only file that
 //! knows all functions.
 
 use std::sync::LazyLock;
@@ -24,24 +24,24 @@ use crate::xml::Element;
 
 /// All translation of one session.
 pub(crate) struct Translator {
-    /// The user has left this to classic XMPP.
+    /// The user has left presence to classic XMPP.
     is_off: bool,
-    /// What nobody translates is refused, as nothing but pubsub may leave.
+    /// Stanzas that no function takes are refused, as nothing but pubsub may leave.
     refuses_rest: bool,
     account: Account,
     presence: Presence,
     contacts: Contacts,
     rooms: Rooms,
     chats: Chats,
-    /// The session is there for this alone.
+    /// The task of a session that only removes what pubshim has left.
     forget: Option<Task>,
 }
 
 impl Translator {
     /// A translator under `policy`, which leaves the functions in `native` to classic XMPP.
     ///
-    /// `chat`: when one-to-one messages go by pubsub; `rooms`: services whose nodes are rooms; `rooms_open`: new ones
-    /// are open at once. `forget`: what is done about what pubshim has left on the account.
+    /// `chat`: when one-to-one messages go by pubsub; `rooms`: services whose nodes are rooms; `rooms_open`: new rooms
+    /// are open at once. `forget`: whether nodes that pubshim has left are listed or removed.
     pub(crate) fn new(
         policy: Policy,
         native: &[Function],
@@ -62,7 +62,7 @@ impl Translator {
         }
     }
 
-    /// The server has bound the client to this full JID.
+    /// Notes the full JID to which the server has bound the client.
     pub(crate) fn bound(&mut self, jid: String) {
         self.account.bind(jid);
     }
@@ -72,7 +72,7 @@ impl Translator {
         self.account.jid()
     }
 
-    /// A stanza from the client.
+    /// Handles a stanza from the client.
     pub(crate) fn handle_client(
         &mut self,
         kind: Kind,
@@ -88,7 +88,7 @@ impl Translator {
         }
     }
 
-    /// What has waited until it was known whether it is for a room, and is not, goes on as if it were said now.
+    /// Routes stanzas that had to wait and turned out to be for no room, as if the client sent them now.
     fn release(&mut self, all: bool, wire: &mut Wire) {
         self.hand_over_direct(wire);
         while let Some(held) = self.rooms.released(all, wire) {
@@ -99,7 +99,7 @@ impl Translator {
         }
     }
 
-    /// What one occupant says to another goes by the node of the two accounts (`pure`).
+    /// Hands private messages between occupants to the chats: they go by the node of the two accounts (`pure`).
     fn hand_over_direct(&mut self, wire: &mut Wire) {
         while let Some(direct) = self.rooms.take_direct() {
             let cx = &mut self.account.with(wire);
@@ -109,7 +109,7 @@ impl Translator {
         }
     }
 
-    /// A stanza from the client that is for no room.
+    /// Handles a stanza from the client that is for no room.
     fn client_stanza(&mut self, kind: Kind, stanza: &Element<'_>, wire: &mut Wire) -> Verdict {
         if self.is_off {
             return Verdict::Pass;
@@ -140,7 +140,7 @@ impl Translator {
             if verdict == Verdict::Taken || !self.refuses_rest {
                 return verdict;
             }
-            // What is no state (§4.7.1 of RFC 6121) has to name somebody.
+            // A presence without `to` that is neither a state nor an error needs an addressee (RFC 6121 §4.7.1).
             if !matches!(kind.as_deref(), None | Some("invisible" | "error")) {
                 cx.wire.refuse(presence, "modify", "bad-request");
             }
@@ -156,7 +156,7 @@ impl Translator {
         }
         match kind.as_deref() {
             Some("probe") => self.presence.handle_probe(&to),
-            // Nobody there was told that the client is available.
+            // The addressee was never told that the client is available.
             Some("unavailable" | "error") => {}
             _ => {
                 cx.wire.apply(&rules::NOT_IN_PUBSUB);
@@ -171,14 +171,14 @@ impl Translator {
         let cx = &mut self.account.with(wire);
         let is_answer = matches!(iq.attribute("type").as_deref(), Some("result" | "error"));
         let id = iq.attribute("id");
-        // Of itself the client is asked under an id of ours, too, if it has asked its own nick in a room.
+        // A client that has pinged its own nick in a room is asked by itself, under an id of ours.
         let is_to_itself = || iq.attribute("to").as_deref() == Some(cx.account.jid());
         if is_answer && id.is_some_and(|id| cx.wire.is_ours(&id)) && !is_to_itself() {
-            // The answer to a push of ours.
+            // The client answers a push of ours.
             cx.wire.apply(&rules::REPLY);
             return Verdict::Taken;
         }
-        // What is asked of somebody else changes nothing here.
+        // A request to another account changes nothing of this one.
         let to = iq.attribute("to");
         let is_own = to.is_none_or(|to| jid::prepared(&to) == cx.account.bare());
         if mentions(iq, &[ns::ROSTER, PRESENCE])
@@ -212,7 +212,7 @@ impl Translator {
         Verdict::Taken
     }
 
-    /// A stanza from the server that answers nothing of ours.
+    /// Handles a stanza from the server that answers no IQ of ours.
     pub(crate) fn handle_server(
         &mut self,
         kind: Kind,
@@ -235,12 +235,12 @@ impl Translator {
                     taken => taken,
                 };
             }
-            // The marker never reaches a client.
+            // No client sees a marker.
             Kind::Presence if self.is_off => return pass_unmarked(stanza, wire),
             _ if self.is_off => return Verdict::Pass,
             Kind::Presence => self.server_presence(stanza, wire),
             Kind::Iq => self.server_iq(stanza, wire),
-            // Most messages have nothing to do with this.
+            // Most messages hold neither an event nor a form.
             Kind::Message if !holds(stanza, &[&EVENT, &FORM, &REFERENCE]) => {
                 return self.chats.native_message(stanza, cx);
             }
@@ -274,7 +274,7 @@ impl Translator {
         }
     }
 
-    /// An event of a room, where presence is left to classic XMPP.
+    /// Handles a room's event while presence is left to classic XMPP.
     fn room_event(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
         if !holds(message, &[&EVENT, &REFERENCE]) {
             return Verdict::Pass;
@@ -287,16 +287,16 @@ impl Translator {
         Event::with(message, &own, event).unwrap_or(Verdict::Pass)
     }
 
-    /// Events, and questions about the own node.
+    /// Handles a message that may hold an event, or a question about the own node.
     fn server_message(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
         let is_any =
             |child: Element<'_>| matches!(&*child.namespace(), ns::PUBSUB_EVENT | ns::DATA);
         if !message.children().any(is_any) {
-            // Somebody has only written of them.
+            // The message only mentions the words in its text.
             return self.native_message(message, wire);
         }
         let cx = &mut self.account.with(wire);
-        // What happens in a room has nothing to do with who is in the roster.
+        // Events of rooms do not need the roster.
         let from = message.attribute("from").unwrap_or_default();
         if !self.rooms.owns(&from) {
             self.contacts.need(cx);
@@ -326,7 +326,7 @@ impl Translator {
         self.chats.native_message(message, cx)
     }
 
-    /// An event passes if it is of no node of ours: of a service, or of somebody's resource.
+    /// Gives an event to the function that owns the node; events of other nodes pass.
     fn event(&mut self, event: &Event<'_>, wire: &mut Wire) -> Verdict {
         let cx = &mut self.account.with(wire);
         match event.node {
@@ -344,8 +344,8 @@ impl Translator {
         Verdict::Taken
     }
 
-    /// Whether a message that is not read is an event on a node of ours, or the form of who may send one;
-    /// `head` is its start tag.
+    /// Whether a message too large to be read holds an event on a node of ours, or an authorization form; `head` is
+    /// its start tag.
     pub(crate) fn is_ours(&self, head: &Element<'_>, message: &Element<'_>) -> bool {
         let event = message.opaque_child(ns::PUBSUB_EVENT, "event");
         if let (Some(event), Some(from)) = (&event, head.attribute("from"))
@@ -392,7 +392,7 @@ impl Translator {
             return Verdict::Taken;
         }
         self.contacts.note_error(iq, cx);
-        // Somebody else's stanza with the same id answers nothing and pushes nothing.
+        // Another account's stanza with the same id is neither an answer nor a push.
         if !cx.account.has_sent(iq) {
             return Verdict::Pass;
         }
@@ -414,7 +414,7 @@ impl Translator {
         }
     }
 
-    /// The answer to an IQ of ours.
+    /// Handles the answer to an IQ of ours.
     pub(crate) fn answer(&mut self, ask: Ask, iq: &Element<'_>, wire: &mut Wire) {
         match iq.attribute("type").as_deref() {
             Some("error") if !ask.reads_errors() => {
@@ -425,7 +425,7 @@ impl Translator {
         }
     }
 
-    /// An IQ of ours was not answered in time.
+    /// Handles an IQ of ours that was not answered in time.
     pub(crate) fn timed_out(&mut self, ask: Ask, wire: &mut Wire) {
         self.reply(ask, Err(Refused::NoAnswer), wire);
     }
@@ -474,8 +474,8 @@ impl Translator {
         self.chats.awaits_first()
     }
 
-    /// Whether what the client says now has to wait: its first presence for everybody does. It is handed over again once
-    /// nothing [holds the client](Self::holds_client).
+    /// Whether this stanza of the client's has to wait: its first presence for everybody does. The session hands it
+    /// over again once nothing [holds the client](Self::holds_client).
     pub(crate) fn must_wait(&mut self, stanza: &Element<'_>, wire: &mut Wire) -> bool {
         let is_first = stanza.is(ns::CLIENT, "presence")
             && ["to", "type"]
@@ -489,17 +489,17 @@ impl Translator {
         is_first
     }
 
-    /// What waits goes on, if it has waited long enough. `all`: in any case.
+    /// Ends the client's wait if it has lasted long enough, or in any case (`all`).
     pub(crate) fn release_client(&mut self, all: bool, wire: &Wire) {
         self.chats.release_first(all, wire);
     }
 
-    /// Whether what the client says next has to wait.
+    /// Whether the client's next stanzas have to wait.
     pub(crate) fn holds_client(&self) -> bool {
         self.chats.holds_client()
     }
 
-    /// What follows at once from what is known now.
+    /// Runs at once what follows from the last stanza or answer.
     fn follow_up(&mut self, wire: &mut Wire) {
         self.hand_over_blocks(wire);
         let cx = &mut self.account.with(wire);
@@ -511,7 +511,7 @@ impl Translator {
         self.presence.settle(cx);
     }
 
-    /// Privacy lists may block somebody, too: ejabberd keeps its block list as one.
+    /// Hands blocks by the privacy list to the contacts: ejabberd keeps its block list as one.
     fn hand_over_blocks(&mut self, wire: &mut Wire) {
         if let Some(blocked) = self.presence.changed_blocks() {
             let cx = &mut self.account.with(wire);
@@ -519,8 +519,8 @@ impl Translator {
         }
     }
 
-    /// Does what can wait, as far as it may go now, and says when it goes on, if not by an answer. Whoever writes
-    /// knowledge comes first.
+    /// Does work that can wait, as far as it may go now; gives when to go on, if no answer comes first. Functions that
+    /// write shared knowledge come first.
     pub(crate) fn settle(&mut self, wire: &mut Wire) -> Option<Duration> {
         self.settle_once(wire);
         let before = [Leg::Client, Leg::Server].map(|leg| wire.outgoing(leg).len());
@@ -543,7 +543,7 @@ impl Translator {
         all.chain(rooms).chain(chats).chain(forget).min()
     }
 
-    /// Whether the session was there to forget the account, and that is done.
+    /// Whether the session was there to forget the account, and has done so.
     pub(crate) fn has_forgotten(&self) -> bool {
         self.forget.as_ref().is_some_and(Task::is_done)
     }
@@ -563,8 +563,8 @@ impl Translator {
         }
     }
 
-    /// The session ends and the server still listens: all that the client has said is said, and then that
-    /// it is gone, if it ever was there. `is_heard`: the client still reads what the server answers.
+    /// Goes offline while the server still listens: sends all stanzas that wait, then the client's unavailable if it
+    /// was available. `is_heard`: the client still reads the server's answers.
     pub(crate) fn offline(&mut self, is_heard: bool, wire: &mut Wire) {
         self.release(true, wire);
         let cx = &mut self.account.with(wire);
@@ -579,7 +579,7 @@ impl Translator {
         self.presence.go_offline(cx);
     }
 
-    /// The session ends: what the client has said and the server was not told comes back to the client.
+    /// Returns to the client, as errors, the stanzas that the server was not sent.
     pub(crate) fn give_back(&mut self, wire: &mut Wire) {
         let cx = &mut self.account.with(wire);
         if let Some(task) = &mut self.forget {
@@ -593,13 +593,13 @@ impl Translator {
         }
     }
 
-    /// The server has ended the session: nothing can or need be published any more.
+    /// Forgets publishes, as the server has ended the session: nothing can or need be withdrawn.
     pub(crate) fn broken(&mut self) {
         self.presence.forget_published();
     }
 }
 
-/// The full JID whose state a native presence tells.
+/// The sender's full JID, if a native presence tells its state.
 fn state_of<'a>(presence: &Element<'a>) -> Option<std::borrow::Cow<'a, str>> {
     let is_state = matches!(
         presence.attribute("type").as_deref(),
@@ -609,19 +609,19 @@ fn state_of<'a>(presence: &Element<'a>) -> Option<std::borrow::Cow<'a, str>> {
     jid::resource(&from).is_some().then_some(from)
 }
 
-/// Whether one of these words stands in a stanza.
+/// Whether a stanza contains one of these words.
 ///
-/// A namespace may be written with references, so whoever must not miss one gives `&#` as a word.
+/// A namespace may be written with character references: callers that must not miss one add `&#` to the words.
 fn mentions(stanza: &Element<'_>, words: &[&str]) -> bool {
     words.iter().any(|word| stanza.mentions(word))
 }
 
-/// Words that are looked for in every message: how to search for them is worked out once.
+/// Words looked for in every message, with searchers built once.
 static EVENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("#event"));
 static FORM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("#subscribe_authorization"));
 static REFERENCE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("&#"));
 
-/// The same as [`mentions`] for these.
+/// As [`mentions`], with prepared searchers.
 fn holds(stanza: &Element<'_>, words: &[&Finder<'_>]) -> bool {
     let bytes = stanza.raw().as_bytes();
     words.iter().any(|word| word.find(bytes).is_some())

@@ -1,4 +1,4 @@
-//! What is done to stanzas, for people: the rule's name, the listings it comes from, a sentence.
+//! Rules of the translation, for people: name, listings, a sentence.
 
 use crate::wire::Rule;
 

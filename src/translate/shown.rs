@@ -1,4 +1,4 @@
-//! Which items were shown, and when people say that they have said something.
+//! Ids of items that were shown, and time stamps.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -8,15 +8,15 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::ns;
 
-/// Items that were shown, oldest first: hashes of their ids. Two ids of one hash would need to be looked for, and
-/// whoever finds a second one to his own has silenced himself.
+/// Items that were shown, oldest first, as hashes of their ids. A collision would have to be searched for, and would
+/// silence only the author of both items.
 pub(super) struct Shown {
     ids: VecDeque<u64>,
     most: usize,
 }
 
 impl Shown {
-    /// Of so many at `most`.
+    /// Keeps the last `most` items.
     pub(super) fn new(most: usize) -> Self {
         Self {
             ids: VecDeque::new(),
@@ -24,8 +24,7 @@ impl Shown {
         }
     }
 
-    /// Whether an item was not shown before; from now on it was. The listings print items without ids, each of which is
-    /// another.
+    /// Notes an item as shown; gives whether it is new. Items without an id, as the listings print them, are all new.
     pub(super) fn is_new(&mut self, item: &str) -> bool {
         if item.is_empty() {
             return true;
@@ -59,13 +58,13 @@ pub(super) fn stamp(unix: i64) -> String {
     time.format(&Rfc3339).unwrap_or_default()
 }
 
-/// The same the other way.
+/// The seconds since 1970 of a time as XEP-0082 writes it.
 pub(super) fn unix_of(stamp: &str) -> Option<i64> {
     let time = OffsetDateTime::parse(stamp.trim(), &Rfc3339).ok()?;
     Some(time.unix_timestamp())
 }
 
-/// An element that says that something was said then (XEP-0203).
+/// A `<delay/>` element with this time (XEP-0203).
 pub(super) fn delay(unix: i64) -> String {
     let mut delay = String::with_capacity(80);
     delay.push_str("<delay xmlns='");
