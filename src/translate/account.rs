@@ -62,7 +62,7 @@ pub(super) struct Account {
 /// The client's presence and visibility.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Status {
-    /// The client is available, to everybody or to one JID.
+    /// The client's last presence for everybody was available.
     pub(super) is_available: bool,
     /// A privacy list or an invisible mode hides the client from somebody.
     pub(super) is_hidden: bool,

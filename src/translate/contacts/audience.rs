@@ -1,31 +1,30 @@
-//! Who may see us: who is delivered to what is published to the node `presence`, at each moment of a session.
+//! The audience: who gets items published to the node `presence`, at each moment of a session.
 //!
-//! | moment | who is delivered to | published |
+//! | moment | recipients | published |
 //! |---|---|---|
-//! | before the client's first presence | whoever was let in in earlier sessions | nothing |
-//! | something that tells who may see us is not known ([`Gate::Asking`]) | the same | nothing |
-//! | all is known, and strangers are members or subscribed ([`Gate::Doubting`], [`Gate::Rereading`]) | the same | nothing |
-//! | everybody was compared ([`Gate::Open`]; under `pure` from the start) | whom the records let see us, and nobody who is blocked | all |
-//! | the node is not there, or is not as it has to be | whoever is subscribed to what is there | nothing |
-//! | somebody is taken out, or the client waits for the server to block or remove him | he, until that is answered | nothing |
-//! | a privacy list hides the client from anybody, or may (`presence/visibility.rs`) | everybody else | nothing, `unavailable` before |
-//! | the session ends | whoever was | `unavailable` |
+//! | before the client's first presence | those let in in earlier sessions | nothing |
+//! | an answer about recipients is missing ([`Gate::Asking`]) | the same | nothing |
+//! | answers are there, recipients without approval remain ([`Gate::Doubting`], [`Gate::Rereading`]) | the same | nothing |
+//! | all are compared ([`Gate::Open`]; under `pure` from the start) | those the records let see us, not the blocked | all |
+//! | the node is missing or not configured as needed | subscribers of the node that is there | nothing |
+//! | a contact is being taken out, or the client waits for its block or removal | the contact, until then | nothing |
+//! | a privacy list hides the client, or may (`presence/visibility.rs`) | all others | nothing, `unavailable` before |
+//! | the session ends | as before | `unavailable` |
 //!
-//! Under `auto` nothing is published before it is known who would be delivered to. At the client's first presence
-//! all that tells is asked at once, beside the native copy, which does not wait: the node's configuration, privacy
-//! lists, the roster, whom the user has blocked, the node's affiliations and subscriptions, and what is on record.
-//! Whoever would be delivered to and may not see the client is taken out before the first publish. If that fails,
-//! or any of it cannot be found out, nothing is published.
+//! Under `auto` nothing is published before all recipients are known. At the client's first presence all questions are
+//! asked at once, beside the native copy, which does not wait: the node's configuration, privacy lists, the roster,
+//! the block list, the node's affiliations and subscriptions, and the record. Recipients who may not see the client
+//! are taken out before the first publish. If that fails, or an answer is missing, nothing is published.
 //!
-//! Some servers do not list who is subscribed. There everybody we ever let in is on record, and the record is
-//! made before the node: a node that has none is not to be trusted, and is made anew.
+//! Some servers do not list subscribers. There the record names everybody we ever let in, and it is made before the
+//! node: a node without a record is not trusted, and is created anew.
 //!
-//! Whoever is taken out must not keep the client as available. When the user blocks, removes or refuses a contact,
-//! the server tells that contact `unavailable` natively. An event that reaches its shim after that shows the client
-//! again, and nobody tells of the logout any more: a ghost. So `unavailable` is published while the contact is
-//! still subscribed, then its subscription is ended, and once it is out what the client said last is published
-//! anew. Everybody else sees the client go and come back. So it is done only where the contact may have got an
-//! event after the server's word, or where the server says nothing, since no native subscription ends.
+//! A contact that is taken out must not keep the client as available. When the user blocks, removes or refuses a
+//! contact, the server sends that contact `unavailable` natively. An event that reaches its shim after that shows the
+//! client again, and no later logout is sent to it: a ghost. So `unavailable` is published while the contact is still
+//! subscribed, then its subscription is ended, and once it is out the client's last presence is published anew. All
+//! other contacts see the client go and come back; so this is done only if the contact may have got an event after the
+//! server's `unavailable`, or if the server sends none, as no native subscription ends.
 
 use std::time::Duration;
 
@@ -36,47 +35,48 @@ use crate::translate::Cx;
 use crate::translate::account::{Account, Goodbye};
 use crate::translate::relation::Half;
 
-/// What is wrong with a node nobody can tell the subscribers of.
+/// Why a node is created anew whose subscribers neither the server nor the record can tell.
 const NO_RECORD: &str = "who is subscribed to it is neither listed by the server nor on record";
 
-/// How far it is known who would be delivered to.
+/// How far the recipients of a publish are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Gate {
-    /// There is none: the roster is made of who is subscribed (`pure`).
+    /// No gate: under `pure` the roster is made of the subscribers.
     Absent,
-    /// The client has said nothing yet.
+    /// The client has sent no presence yet.
     #[default]
     Idle,
-    /// Something is not known.
+    /// An answer is missing.
     Asking,
-    /// There are strangers: another resource may be approving them, so they are looked at again at this time.
+    /// Recipients without approval were found. Another resource may be approving them, so they are looked at again at
+    /// this time.
     Doubting(Duration),
-    /// What another resource may have written to the record is read.
+    /// The record is read again, as another resource may have written to it.
     Rereading,
-    /// Everybody was compared.
+    /// All recipients were compared with the records.
     Open,
 }
 
 impl Gate {
-    /// Whether something may be published, as far as this goes.
+    /// Whether the gate allows publishing.
     fn is_open(self) -> bool {
         matches!(self, Self::Absent | Self::Open)
     }
 
-    /// Whether contacts may be let in, as far as this goes.
+    /// Whether the gate allows letting contacts in.
     fn lets_in(self) -> bool {
         self == Self::Absent || self.is_compared()
     }
 
-    /// Whether it is known who may be let in.
+    /// Whether the records were compared, so that it is known who may be let in.
     pub(super) fn is_compared(self) -> bool {
         matches!(self, Self::Doubting(_) | Self::Rereading | Self::Open)
     }
 }
 
 impl Contacts {
-    /// While somebody is being kept from seeing the node, or it is not known who does, nothing is published
-    /// to it; nor while the client waits for the server to block somebody or to take him out of the roster.
+    /// Tells the account whether publishing is allowed: not while a recipient may be somebody who must not see the
+    /// client, nor while the client waits for the server to block or to remove a contact.
     pub(super) fn hold_publishes(&mut self, cx: &mut Cx<'_>) {
         cx.account.audience.is_right = self.gate.is_open()
             && !self.revocations.is_open()
@@ -84,22 +84,22 @@ impl Contacts {
             && !self.native.is_removing(&cx.account.people);
     }
 
-    /// Whether contacts may be let in now: what a revocation has still to send would undo it.
+    /// Whether contacts may be let in now: a pending revocation would undo it.
     pub(super) fn may_approve(&self, account: &Account) -> bool {
         self.may_let_in(account) && !self.revocations.is_open()
     }
 
-    /// Whether the node is there, and it is known who may see it.
+    /// Whether the node is ready and the gate allows letting contacts in.
     pub(super) fn may_let_in(&self, account: &Account) -> bool {
         account.node.is_ready() && self.gate.lets_in()
     }
 
-    /// Whether `account` may see our node. Who is just being thrown out may not, whatever the roster says.
+    /// Whether `account` may see our node. An account being revoked may not, whatever the roster says.
     pub(super) fn may_be_let_in(&self, account: &str, cx: &Cx<'_>) -> bool {
         cx.account.people.may_see(account) && !self.revocations.concerns(account)
     }
 
-    /// The client has a presence for everybody: what is not known is asked for now.
+    /// Starts asking all that is not known, once the client has a presence for everybody.
     pub(super) fn open_gate(&mut self, cx: &mut Cx<'_>) {
         if self.gate == Gate::Absent || !cx.account.status.has_something {
             return;
@@ -120,7 +120,7 @@ impl Contacts {
         self.work_at_gate(cx);
     }
 
-    /// The server says that the node is not what it was: who would be delivered to is not known any more.
+    /// Starts asking anew: a server's answer shows that the node has changed, so its recipients are unknown.
     pub(in crate::translate) fn close_gate(&mut self, cx: &mut Cx<'_>) {
         if matches!(self.gate, Gate::Absent | Gate::Idle) {
             return;
@@ -130,7 +130,7 @@ impl Contacts {
         self.work_at_gate(cx);
     }
 
-    /// Goes on as far as the answers allow.
+    /// Takes the steps that the answers so far allow.
     pub(super) fn work_at_gate(&mut self, cx: &mut Cx<'_>) {
         let is_idle = matches!(self.gate, Gate::Absent | Gate::Idle);
         if is_idle || cx.account.node.is_unusable() {
@@ -156,7 +156,7 @@ impl Contacts {
                 self.gate = Gate::Open;
                 for account in self.members.strangers(cx.account) {
                     match self.paced.is_approving(&account) {
-                        // It is not known yet whether the server takes the approval.
+                        // The native approval still waits: the server may not know it yet.
                         true => self.gate = Gate::Doubting(cx.wire.now + DOUBT),
                         false => self.take_out(&account, Goodbye::Never, cx),
                     }
@@ -168,7 +168,7 @@ impl Contacts {
         self.hold_publishes(cx);
     }
 
-    /// Asks what was not asked yet, and what has failed some time ago.
+    /// Asks the questions that are due.
     fn ask_all(&mut self, cx: &mut Cx<'_>) {
         self.native.ask(cx);
         self.blocking.ask(cx);
@@ -189,7 +189,7 @@ impl Contacts {
         self.record.is_known() || self.record.is_unusable()
     }
 
-    /// The node is missing: it is made as soon as its record is there, or cannot be had.
+    /// Creates the missing node, once its record exists or cannot be had.
     fn make_node(&mut self, cx: &mut Cx<'_>) {
         if !self.is_record_read() {
             return;
@@ -200,8 +200,7 @@ impl Contacts {
         cx.account.node.allow(cx.wire);
     }
 
-    /// Whether nobody can tell who is subscribed to the node: the server does not list them, and there is no
-    /// record.
+    /// Whether the subscribers of the node cannot be known: the server does not list them, and there is no record.
     fn is_node_doubtful(&self, cx: &Cx<'_>) -> bool {
         let node = &cx.account.node;
         !self.members.lists_subscribers()
@@ -210,11 +209,11 @@ impl Contacts {
             && (self.record.is_missing() || self.record.is_unusable())
     }
 
-    /// Everything is known: whoever is missing is let in, and whoever should see nothing is thrown out.
+    /// Compares recipients with the records: lets missing ones in, revokes blocked ones, doubts the others.
     fn compare_all(&mut self, cx: &mut Cx<'_>) {
         self.gate = Gate::Open;
         for account in cx.account.people.approved_twice() {
-            // Else it would outlive what the roster says of him.
+            // The roster backs the approval; the one on record would outlive it.
             self.forget_approval(&account, cx);
         }
         self.members.want_missing(&cx.account.people);
@@ -226,13 +225,13 @@ impl Contacts {
             }
         }
         if cx.account.node.is_new() && !self.members.lists_subscribers() {
-            // Of a node that was not there nobody could say whether its subscribers can be listed.
+            // An answer from before the node was created did not show whether this server lists subscribers.
             self.members.list_again(cx.wire);
         }
         self.answer_approved(cx);
     }
 
-    /// When something goes on by itself: strangers are looked at, what could not be found out is asked again.
+    /// When the gate goes on by itself: doubted recipients are looked at, failed questions repeated.
     pub(super) fn gate_again_at(&self, account: &Account, now: Duration) -> Option<Duration> {
         let doubting = match self.gate {
             Gate::Doubting(at) => Some(at),
@@ -248,7 +247,7 @@ impl Contacts {
             &self.record.inquiry,
         ];
         let again = all.iter().filter_map(|inquiry| inquiry.again_at());
-        // What is overdue waits for something else than time, and must not hide what does not.
+        // A time that has passed waits for an answer, and must not hide later times.
         again
             .chain(self.native.deadline(people))
             .chain(doubting)
@@ -256,7 +255,7 @@ impl Contacts {
             .min()
     }
 
-    /// Takes away who is a member of the node and was never approved, if that is still so.
+    /// Takes members out that were doubted and still have no approval.
     pub(super) fn look_at_strangers(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         if self.members.again_at().is_none_or(|at| at > now) {
@@ -267,7 +266,7 @@ impl Contacts {
             return;
         }
         if !self.gate.lets_in() {
-            // Everybody is looked at then.
+            // Strangers are looked at when the gate lets in.
             return;
         }
         for account in self.members.due_doubts(&cx.account.people, now) {
@@ -278,23 +277,24 @@ impl Contacts {
         }
     }
 
-    /// Ends what `account` sees of our node, after it has seen the client go.
+    /// Revokes `account`, after it has seen the client go.
     pub(super) fn take_out(&mut self, account: &str, goodbye: Goodbye, cx: &mut Cx<'_>) {
         self.say_farewell(account, goodbye, cx);
         self.revoke(account, cx);
     }
 
-    /// Has `unavailable` published if `whom` (an account, or a whole domain) may keep the client as available.
+    /// Has `unavailable` published if `whom` (an account or a whole domain) may keep the client as available.
     ///
-    /// Under `pure`, which has no gate, there is no need: its service tells a shim that its subscription has ended,
-    /// and with it ends what the shim shows.
+    /// Not under `pure`, which has no gate: the service tells the shim of `whom` that its subscription has ended, and
+    /// the shim then shows the client as unavailable.
     fn say_farewell(&self, whom: &str, goodbye: Goodbye, cx: &mut Cx<'_>) {
         if self.gate != Gate::Absent && self.is_delivered_to(whom, cx) {
             cx.account.audience.farewell = cx.account.audience.farewell.max(Some(goodbye));
         }
     }
 
-    /// What the server tells `account`, whom the user blocks or refuses; `is_own`: by this very client.
+    /// When the server tells `account` natively that the client is gone, as the user blocks or refuses it; `is_own`:
+    /// by this client.
     pub(super) fn goodbye(&self, account: &str, is_own: bool, cx: &Cx<'_>) -> Goodbye {
         match (cx.account.people.relation(account).from, is_own) {
             (Half::Yes, true) => Goodbye::AfterAll,
@@ -303,7 +303,7 @@ impl Contacts {
         }
     }
 
-    /// Whether `whom` (an account, or a whole domain) may get what is published. Who is just being taken out was
+    /// Whether `whom` (an account or a whole domain) may get published items. An account already being revoked was
     /// told before.
     fn is_delivered_to(&self, whom: &str, cx: &Cx<'_>) -> bool {
         let people = &cx.account.people;
@@ -318,7 +318,7 @@ impl Contacts {
             )
     }
 
-    /// What answers about the node are read with.
+    /// How answers about the node are to be read.
     pub(super) fn standing(&self, cx: &Cx<'_>) -> Standing {
         Standing {
             is_lenient: self.gate == Gate::Absent,

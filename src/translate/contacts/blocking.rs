@@ -1,4 +1,4 @@
-//! What the client, another resource and the server say of the block list (XEP-0191).
+//! The block list (XEP-0191): questions, the client's changes, pushes.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::translate::{Cx, Verdict};
 use crate::wire::{Refused, Reply};
 use crate::xml::Element;
 
-/// So many requests of the client's may wait for their answers.
+/// Requests of the client's that may wait for their answers.
 const MOST_REQUESTS: usize = 16;
-/// So long an answer to one of them is waited for.
+/// How long an answer to one of them is waited for.
 const MOST_PATIENCE: Duration = Duration::from_secs(60);
-/// What is not known if the list is not.
+/// Named in the log while the block list is not known.
 const LIST: &str = "whom you have blocked";
 
-/// What is known of one session.
+/// The block list in one session.
 #[derive(Debug, Default)]
 pub(super) struct Blocking {
     pub(super) inquiry: Inquiry,
@@ -30,16 +30,16 @@ pub(super) struct Blocking {
 struct Request {
     id: Box<str>,
     change: Change,
-    /// If it is not answered by then, the list tells what became of it.
+    /// After this time without an answer, the block list is read to learn whether the request took effect.
     deadline: Duration,
-    /// The list was asked for after that.
+    /// The block list was asked for after the deadline.
     is_looked_up: bool,
 }
 
 #[derive(Debug)]
 enum Change {
     Block(Vec<Box<str>>),
-    /// Nobody named: everybody.
+    /// Without JIDs: unblocks everybody.
     Unblock(Vec<Box<str>>),
 }
 
@@ -51,7 +51,7 @@ impl Change {
         }
     }
 
-    /// Does what it says; whoever is blocked by it.
+    /// Applies the change to the list; gives the JIDs it blocks.
     fn apply(self, list: &mut BlockList) -> Vec<Box<str>> {
         match self {
             Self::Block(jids) => {
@@ -66,7 +66,7 @@ impl Change {
 }
 
 impl Blocking {
-    /// Asks for the list, if it is time to.
+    /// Asks for the block list, if it is time to.
     pub(super) fn ask(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         if self.inquiry.is_due(now) {
@@ -80,7 +80,7 @@ impl Blocking {
         }
     }
 
-    /// Has the list asked for anew if a request of the client's was not answered in time.
+    /// Has the block list read again if a request of the client's was not answered in time.
     pub(super) fn work(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         let is_overdue = |request: &Request| request.deadline <= now && !request.is_looked_up;
@@ -92,14 +92,14 @@ impl Blocking {
         }
     }
 
-    /// When [`work`](Self::work) goes on, if not by an answer.
+    /// When [`work`](Self::work) goes on, if no answer comes first.
     pub(super) fn again_at(&self, now: Duration) -> Option<Duration> {
         let deadlines = self.requests.iter().map(|request| request.deadline);
         deadlines.filter(|deadline| *deadline > now).min()
     }
 
-    /// Takes the answer to [`ask`](Self::ask); a server that has none blocks nobody. If it tells what became
-    /// of requests that were not answered: whom these have blocked.
+    /// Handles the answer to [`ask`](Self::ask); a server without block lists blocks nobody. If the list was read for
+    /// requests without an answer, gives the JIDs these have blocked.
     pub(super) fn handle_list(
         &mut self,
         reply: Reply<'_>,
@@ -109,7 +109,7 @@ impl Blocking {
         match reply.map(|iq| iq.child(ns::BLOCKING, "blocklist")) {
             Ok(Some(blocked)) => {
                 self.inquiry.note_known();
-                // Not every server tells of changes before this question.
+                // Some servers push no changes before this question, so the old list may be out of date.
                 list.clear();
                 list.add(&jids_in(&blocked));
             }
@@ -129,7 +129,7 @@ impl Blocking {
         Some(blocked)
     }
 
-    /// Looks at a request of the client's. If too many wait, the oldest counts as agreed to: whom that blocks.
+    /// Notes a request of the client's. If too many wait, the oldest counts as agreed to: gives the JIDs it blocks.
     pub(super) fn note_request(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> Vec<Box<str>> {
         if iq.attribute("type").as_deref() != Some("set") {
             return Vec::new();
@@ -159,7 +159,7 @@ impl Blocking {
         blocked
     }
 
-    /// Looks at an answer for the client; if it is one about the list, whoever is blocked from now on.
+    /// Notes an answer to the client; if it is about the block list, gives the JIDs blocked from now on.
     pub(super) fn note_answer(
         &mut self,
         iq: &Element<'_>,
@@ -175,7 +175,7 @@ impl Blocking {
         }
     }
 
-    /// Takes a push about the list, which another resource may have caused (XEP-0191 §3.4): whoever is
+    /// Handles a push of the block list, which another resource may have caused (XEP-0191 §3.4): gives the JIDs
     /// blocked from now on. `is_shown`: the client has the list, and expects pushes.
     pub(super) fn handle_push(
         &self,
@@ -190,7 +190,7 @@ impl Blocking {
         } else {
             return (Vec::new(), Verdict::Pass);
         };
-        // The server sends it because of our question; a client that never asked would wonder.
+        // The server pushes because of our question; this client never asked and expects no push.
         let verdict = match !self.inquiry.is_new() && !is_shown {
             true => Verdict::Taken,
             false => Verdict::Pass,
@@ -198,7 +198,7 @@ impl Blocking {
         (change.apply(list), verdict)
     }
 
-    /// Notes whom the client waits to have blocked.
+    /// Tells `list` which JIDs the client waits to have blocked.
     fn tell(&self, list: &mut BlockList) {
         let changes = self.requests.iter().map(|request| &request.change);
         list.set_asked(changes.flat_map(Change::blocks).cloned().collect());
@@ -206,14 +206,14 @@ impl Blocking {
 }
 
 impl Contacts {
-    /// A request of the client's about its block list passes.
+    /// Notes a request of the client's about its block list, which passes.
     pub(in crate::translate) fn note_blocking(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         self.shown.has_block_list |= iq.child(ns::BLOCKING, "blocklist").is_some();
         let blocked = self.blocking.note_request(iq, cx);
         self.handle_blocked(&blocked, true, cx);
     }
 
-    /// A push of the own server about the block list.
+    /// Handles a push of the own server about the block list.
     pub(in crate::translate) fn block_list_push(
         &mut self,
         iq: &Element<'_>,
@@ -233,17 +233,17 @@ impl Contacts {
         verdict
     }
 
-    /// The privacy list in force blocks somebody else than before.
+    /// Handles a change of the JIDs that the privacy list in force blocks.
     pub(in crate::translate) fn handle_privacy_list(&mut self, blocked: &Blocked, cx: &mut Cx<'_>) {
         cx.account.people.blocked.set_by_privacy_list(&blocked.all);
         self.handle_blocked(&blocked.new, false, cx);
     }
 
-    /// Whoever is blocked now is subscribed no longer; whoever is not any more may be again. `is_own`: this
-    /// client has asked for it.
+    /// Ends the subscriptions of newly blocked JIDs, and lets unblocked contacts in again. `is_own`: this client has
+    /// asked for the block.
     pub(super) fn handle_blocked(&mut self, blocked: &[Box<str>], is_own: bool, cx: &mut Cx<'_>) {
         for jid in blocked {
-            // Where nobody lists subscribers, a domain's have to be known by name.
+            // On servers that do not list subscribers, a domain's accounts are revoked by name.
             for account in cx.account.people.of_domain(jid) {
                 if cx.account.people.is_approved(&account) {
                     let goodbye = self.goodbye(&account, is_own, cx);
@@ -263,7 +263,7 @@ impl Contacts {
     }
 }
 
-/// Whom a list names. A client may write what the server has prepared: `Romeo@Montague.lit`.
+/// The JIDs of a list, prepared: a client may write `Romeo@Montague.lit`.
 fn jids_in(list: &Element<'_>) -> Vec<Box<str>> {
     let jids = list.children().filter_map(|item| item.attribute("jid"));
     jids.map(|jid| jid::prepared(&jid).into()).collect()

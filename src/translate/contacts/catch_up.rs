@@ -1,29 +1,29 @@
-//! What is caught up with once in a session, after it has become available: contacts are looked at, members
-//! compared with them.
+//! Catching up once in a session, after the client became available: contacts are looked at, members compared with
+//! them.
 
 use std::time::Duration;
 
 use super::{Book, Contacts};
 use crate::translate::Cx;
 
-/// So long after the first publish of a session the contacts are looked at under `auto`: by then the
-/// server's probes have told most of their states.
+/// The pause after the first publish before contacts are looked at under `auto`: by then the server's probes have told
+/// most of their states.
 const PROBES: Duration = Duration::from_secs(3);
 
-/// How far that is.
+/// The stage of catching up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum CatchUp {
     /// The client is not available yet.
     #[default]
     Waiting,
-    /// It begins at this time.
+    /// Catching up begins at this time.
     At(Duration),
-    /// It goes on when the contacts are known.
+    /// Catching up waits for the contacts.
     NeedsContacts,
 }
 
 impl Contacts {
-    /// When it goes on, if not by an answer.
+    /// When catching up begins, if that is known.
     pub(super) fn catch_up_at(&self) -> Option<Duration> {
         match self.catch_up {
             CatchUp::At(at) => Some(at),
@@ -31,7 +31,7 @@ impl Contacts {
         }
     }
 
-    /// Looks at the contacts, once they are known and the client was published.
+    /// Looks at the contacts, once they are known and a presence was published.
     pub(super) fn look_at_contacts(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         if cx.account.is_caught_up {

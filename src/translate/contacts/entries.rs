@@ -1,4 +1,4 @@
-//! What an item of the record holds of each contact: read and written.
+//! Entries: reading and writing the contacts in an item of the record.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,20 +12,20 @@ use crate::translate::people::{Contact, People, bucket_of};
 use crate::translate::relation::{Half, Relation};
 use crate::xml::{Element, escape};
 
-/// So many contacts may share an item.
+/// Contacts that may share an item.
 const MOST_IN_ITEM: usize = 256;
 
-/// The number of an item by its id.
+/// The number of an item, by its id.
 pub(super) fn bucket_in(item: &Element<'_>) -> Option<u8> {
     u8::from_str_radix(&item.attribute("id")?, 16).ok()
 }
 
-/// The id of an item by its number.
+/// The id of an item, by its number.
 pub(super) fn item_id(bucket: u8) -> String {
     format!("{bucket:02x}")
 }
 
-/// Writes all contacts of an item. What is still to be moved from it to an item of its own stays.
+/// Writes all contacts of an item, and strays in it whose own item is not written yet.
 pub(super) fn write_bucket(out: &mut BytesMut, bucket: u8, people: &People, strays: &Strays) {
     let _ = write!(out, "<contacts xmlns='{}'>", ns::SHIM);
     for (account, contact) in people.in_bucket(bucket) {
@@ -39,7 +39,7 @@ pub(super) fn write_bucket(out: &mut BytesMut, bucket: u8, people: &People, stra
     out.put_slice(b"</contacts>");
 }
 
-/// The entries of an item as they would be written now.
+/// The entries of an item, as [`write_bucket`] would write them now.
 pub(super) fn entries(bucket: u8, people: &People) -> BTreeMap<Box<str>, BytesMut> {
     let recorded = people
         .in_bucket(bucket)
@@ -83,8 +83,8 @@ fn write_entry(out: &mut BytesMut, account: &str, contact: &Contact) {
     out.put_slice(b"</contact>");
 }
 
-/// Takes the contacts of an item, but those of whom `is_older` says that more is known already: of them only
-/// the JIDs, as all who may be subscribed have to be known. Whom it names, and who belongs somewhere else.
+/// Reads the contacts of an item; gives the accounts read, and the strays. Of accounts with newer changes here
+/// (`is_older`) only JIDs are added: all subscribed JIDs have to be known.
 pub(super) fn read_item(
     item: &Element<'_>,
     people: &mut People,

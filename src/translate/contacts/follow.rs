@@ -1,7 +1,7 @@
 //! Our subscriptions to contacts' nodes (listing 9).
 //!
-//! A subscription is wanted, asked for, and if it is refused asked for again after a while: the contact's
-//! node may not be there yet, or its owner may not have approved us yet.
+//! A wanted subscription is requested, and after a refusal requested again later: the contact's node may not exist
+//! yet, or its owner may not have approved us yet.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::translate::{self, Cx, Wire, rules};
 use crate::wire::{Refused, Reply};
 use crate::xml::Element;
 
-/// How long to wait after each refusal; after the last one always as long.
+/// Pauses after each refusal; the last one is repeated.
 const PAUSES: [Duration; 4] = [
     Duration::from_secs(3),
     Duration::from_secs(30),
@@ -25,51 +25,51 @@ const PAUSES: [Duration; 4] = [
 #[derive(Debug, Default)]
 pub(super) struct Follow {
     list: HashMap<Box<str>, State>,
-    /// Whom to ask next.
+    /// Accounts to ask next.
     waiting: VecDeque<Box<str>>,
-    /// Whom to ask again, and when.
+    /// Accounts to ask again, by time.
     later: BTreeSet<(Duration, Box<str>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// It waits for its turn, or for the answer.
+    /// The question waits for its turn, or for the answer.
     Asking {
         question: Question,
         refusals: usize,
     },
-    /// The owner has to approve it.
+    /// The owner has to approve us.
     Pending,
     Subscribed,
-    /// It was refused so often, and is asked for again later.
+    /// Refused so many times; the question is repeated later.
     Refused {
         question: Question,
         refusals: usize,
     },
 }
 
-/// What a service is asked.
+/// Questions to a contact's service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
-    /// To subscribe us.
+    /// Subscribes us.
     Subscribe,
-    /// What became of a request it took in an earlier session.
+    /// Reads the state of a request that the service took in an earlier session.
     Look,
 }
 
-/// What became of a request to subscribe.
+/// The outcome of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome<'a> {
     Subscribed,
     Pending,
-    /// The owner has said no while we were away.
+    /// The owner has refused us while we were away.
     Denied,
     Refused(Refused<'a>),
 }
 
 impl Follow {
-    /// Has a subscription to the node of `account` made, unless there is one or it is asked for. After
-    /// refusals it is asked again soon.
+    /// Has a subscription to the node of `account` made, unless it exists or is on its way. After refusals the next
+    /// try comes soon.
     pub(super) fn want(&mut self, account: &str, now: Duration) {
         match self.list.get(account) {
             None => self.start(account, Question::Subscribe, 0),
@@ -86,7 +86,7 @@ impl Follow {
         }
     }
 
-    /// The user has asked for it: it is asked for at once, whatever was said before.
+    /// Requests the subscription at once, whatever the answers before, as the user has asked for it.
     pub(super) fn insist(&mut self, account: &str, wire: &mut Wire) {
         let is_asking = |state: &State| matches!(state, State::Asking { question, .. } if *question == Question::Subscribe);
         if !self.list.get(account).is_some_and(is_asking) {
@@ -95,8 +95,8 @@ impl Follow {
         }
     }
 
-    /// Has it looked at what became of a request that the service has taken: to ask once more would
-    /// have its owner asked once more, who may have said no.
+    /// Reads the state of a request that the service has taken: a new request would ask its owner again, who may have
+    /// refused.
     pub(super) fn look(&mut self, account: &str) {
         self.start(account, Question::Look, 0);
     }
@@ -107,7 +107,7 @@ impl Follow {
         self.waiting.push_back(account.into());
     }
 
-    /// The owner has said that we are subscribed to the node of `account`, or that we are not.
+    /// Notes that the owner has granted our subscription to the node of `account`, or ended it.
     pub(super) fn note(&mut self, account: &str, is_subscribed: bool, wire: &mut Wire) {
         self.forget(account, wire);
         if is_subscribed {
@@ -124,7 +124,7 @@ impl Follow {
         });
     }
 
-    /// Ends our subscription to the node of `account`, if there may be one.
+    /// Ends our subscription to the node of `account`, whether there is one or not.
     pub(super) fn end(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.forget(account, cx.wire);
         cx.wire.apply(&rules::UNSUBSCRIBE);
@@ -134,17 +134,17 @@ impl Follow {
         });
     }
 
-    /// Whether somebody is to be asked.
+    /// Whether a question waits for its turn.
     pub(super) fn has_work(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// When somebody is to be asked again.
+    /// When the next question is repeated.
     pub(super) fn again_at(&self) -> Option<Duration> {
         self.later.first().map(|(at, _)| *at)
     }
 
-    /// Asks as many as may be asked now, and for whom `is_wanted` still says yes.
+    /// Sends the questions that may go now, for accounts that `is_wanted` still confirms.
     pub(super) fn work(&mut self, is_wanted: impl Fn(&Account, &str) -> bool, cx: &mut Cx<'_>) {
         while self.again_at().is_some_and(|at| at <= cx.wire.now) {
             if let Some((_, account)) = self.later.pop_first()
@@ -183,7 +183,7 @@ impl Follow {
         }
     }
 
-    /// Takes the answer to what was asked about `account`; what became of it.
+    /// Handles the answer to a question about `account`; gives the outcome.
     pub(super) fn handle_reply<'a>(
         &mut self,
         account: &str,
@@ -194,7 +194,7 @@ impl Follow {
         let outcome = match (question, reply) {
             (Question::Subscribe, Ok(iq)) => subscription_in(iq),
             (Question::Look, Ok(iq)) => own_subscription_in(iq, cx.account.bare()),
-            // The owner was asked and has not answered.
+            // The owner was asked before and has not answered.
             (Question::Subscribe, Err(Refused::With("pending-subscription"))) => Outcome::Pending,
             (_, Err(refused)) => Outcome::Refused(refused),
         };
@@ -213,7 +213,7 @@ impl Follow {
                 let pause = PAUSES[refusals.min(PAUSES.len() - 1)];
                 self.later.insert((cx.wire.now + pause, account.into()));
                 State::Refused {
-                    // The node is gone, and with it what became of a request.
+                    // Without the node, the state of an earlier request is lost, too.
                     question: match refused {
                         Refused::With("item-not-found") => Question::Subscribe,
                         _ => question,
@@ -227,7 +227,7 @@ impl Follow {
     }
 }
 
-/// What the result of a request says; a result without a word means that it was granted (XEP-0060 §6.1.2).
+/// The outcome of a subscribe request; an empty result grants it (XEP-0060 §6.1.2).
 fn subscription_in(iq: &Element<'_>) -> Outcome<'static> {
     match answer::subscription(iq).as_deref() {
         Some("pending") => Outcome::Pending,
@@ -236,7 +236,7 @@ fn subscription_in(iq: &Element<'_>) -> Outcome<'static> {
     }
 }
 
-/// What a list of our subscriptions at a service says.
+/// The outcome by a list of our subscriptions.
 fn own_subscription_in(iq: &Element<'_>, own: &str) -> Outcome<'static> {
     match answer::own_subscription(iq, PRESENCE, own).as_deref() {
         Some("subscribed") => Outcome::Subscribed,
@@ -245,7 +245,7 @@ fn own_subscription_in(iq: &Element<'_>, own: &str) -> Outcome<'static> {
     }
 }
 
-/// Subscribes the account to its own node: its resources see each other (RFC 6121 §4.2.2).
+/// Subscribes the account to its own node, so that its resources see each other (RFC 6121 §4.2.2).
 pub(super) fn follow_self(cx: &mut Cx<'_>) {
     let own = cx.account.bare();
     cx.wire

@@ -1,4 +1,4 @@
-//! Members and subscribers of our node, and those who are to be (listing 11).
+//! Members and subscribers of our node, present and wanted (listing 11).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
@@ -13,43 +13,43 @@ use crate::translate::queue::Queue;
 use crate::translate::{self, Cx, Wire, rules};
 use crate::wire::{Event, Refused, Reply};
 
-/// So many contacts are made members by one request.
+/// Contacts that one request makes members.
 const BATCH: usize = 16;
-/// What is not known if the node's owner side tells nothing.
+/// Named in the log while the node's owner side answers with errors.
 const MEMBERS: &str = "who is a member of node 'presence'";
 const SUBSCRIBERS: &str = "who is subscribed to node 'presence'";
-/// So long whoever has no approval is left alone: another resource may be approving him right now.
+/// How long a recipient without approval is left alone: another resource may be approving it right now.
 pub(super) const DOUBT: Duration = Duration::from_secs(5);
 
-/// What a session knows and does about who sees the own node.
+/// Recipients of our node in one session.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    /// The members of the node, once the server has told.
+    /// The members of the node, once the server has listed them.
     members: Option<HashSet<Box<str>>>,
-    /// Others who may do something with the node: publishers, owners besides us.
+    /// Other accounts with an affiliation: publishers, owners besides us.
     others: HashSet<Box<str>>,
-    /// The subscribed JIDs, where the server lists them.
+    /// The subscribed JIDs, if the server lists them.
     subscribers: HashSet<Box<str>>,
-    /// The server lists who is subscribed.
+    /// The server lists subscribers.
     lists_subscribers: bool,
     pub(super) members_inquiry: Inquiry,
     pub(super) subscribers_inquiry: Inquiry,
-    /// Somebody was let in or out since it was asked who is subscribed.
+    /// A contact was let in or taken out since the list of subscribers was asked for.
     is_stale: bool,
     /// The members were compared with the contacts.
     is_compared: bool,
     /// Contacts to be made members.
     waiting: Queue,
-    /// Those of them that were refused together with others: each goes by itself.
+    /// Contacts refused together with others: each is requested by itself.
     alone: HashSet<Box<str>>,
-    /// Contacts to be subscribed by us: they have a shim and may not know that they may subscribe.
+    /// Contacts with a shim to be subscribed by us, as they may not know that they may subscribe.
     unsubscribed: VecDeque<Box<str>>,
-    /// Members who seem to be no contacts, and when to look at each again.
+    /// Members without approval, and when to look at each again.
     doubted: BTreeMap<Box<str>, Duration>,
 }
 
 impl Members {
-    /// Asks who is a member and who is subscribed, if it is time to.
+    /// Asks for members and subscribers, if it is time to.
     pub(super) fn ask(&mut self, wire: &mut Wire) {
         if self.members_inquiry.is_due(wire.now) {
             let asked = wire.request("get", None, Ask::Members, |out| {
@@ -66,16 +66,16 @@ impl Members {
         }
     }
 
-    /// Asks who is subscribed, once more.
+    /// Asks for the subscribers once more.
     pub(super) fn list_again(&mut self, wire: &mut Wire) {
         if !self.subscribers_inquiry.reopen() {
-            // One list at a time is enough.
+            // The list on its way is read first, and the next one asked for after it.
             self.is_stale = true;
         }
         self.ask(wire);
     }
 
-    /// Somebody else has changed the node: who may do what with it is to be asked once more.
+    /// Has members and subscribers asked for once more, as another client has changed the node.
     pub(super) fn ask_again(&mut self) {
         self.is_compared = false;
         self.members = None;
@@ -83,33 +83,33 @@ impl Members {
         self.subscribers_inquiry.reopen();
     }
 
-    /// The node was made anew: nobody may do anything with it.
+    /// Notes that the node was created anew: it has no members and no subscribers.
     pub(super) fn note_new_node(&mut self) {
         self.members = Some(HashSet::new());
         self.others.clear();
         self.subscribers.clear();
     }
 
-    /// Whether all is known that the server tells.
+    /// Whether the server has answered both questions.
     pub(super) fn is_listed(&self) -> bool {
         self.members_inquiry.is_known() && self.subscribers_inquiry.is_known()
     }
 
-    /// Whether the server lists who is subscribed; else it is on record.
+    /// Whether the server lists subscribers; else the record has to.
     pub(super) fn lists_subscribers(&self) -> bool {
         self.lists_subscribers
     }
 
-    /// Whether it is known who is to be made a member.
+    /// Whether members were compared with the contacts.
     pub(super) fn is_compared(&self) -> bool {
         self.is_compared
     }
 
-    /// Takes the answer about members. What is said of a node before it was made anew does not count.
+    /// Handles the list of members. A list from before the node was created anew does not count.
     pub(super) fn handle_members(&mut self, reply: Reply<'_>, standing: Standing, wire: &mut Wire) {
         let list = match reply.and_then(|iq| answer::affiliations(iq).ok_or(Refused::NoList)) {
             Ok(list) => list,
-            // Nobody; or nobody is taken away by what could not be had.
+            // An error means no members, or (lenient) that no member can be taken out.
             Err(refused) if standing.is_final(refused) => {
                 self.members_inquiry.note_known();
                 if !standing.is_lenient {
@@ -129,7 +129,7 @@ impl Members {
         for (jid, affiliation) in list {
             match &*affiliation {
                 "member" => members.insert(jid),
-                // An outcast gets nothing but by a subscription, which counts by itself.
+                // An outcast gets items only by a subscription, which is looked at by itself.
                 "none" | "outcast" => false,
                 _ => self.others.insert(jid::bare(&jid).into()),
             };
@@ -137,9 +137,9 @@ impl Members {
         self.members = Some(members);
     }
 
-    /// Takes the answer about subscribers; who they are, if the server lists them. An answer to what was
-    /// asked before a change would undo it, so it is asked again. After a node is deleted and made again,
-    /// Prosody still lists its old subscribers but delivers nothing to them: they are subscribed again.
+    /// Handles the list of subscribers; gives them, if the server lists them. A list asked for before a change would
+    /// undo the change, so it is asked for again. After a node is deleted and created again, Prosody still lists its
+    /// old subscribers but delivers nothing to them: they are subscribed again.
     pub(super) fn handle_subscribers(
         &mut self,
         reply: Reply<'_>,
@@ -176,7 +176,7 @@ impl Members {
         Some(subscribers)
     }
 
-    /// Compares the members with the account's records: who is missing is made one.
+    /// Has approved contacts made members that are none yet.
     pub(super) fn want_missing(&mut self, people: &People) {
         self.is_compared = true;
         let Some(members) = &self.members else { return };
@@ -191,8 +191,8 @@ impl Members {
         }
     }
 
-    /// Whoever is delivered to, or could have himself delivered to, and should not, in the order of their
-    /// JIDs. Where nobody lists subscribers, those on record are looked at.
+    /// Accounts that get published items, or could, and have no approval, in the order of their JIDs. On servers that
+    /// do not list subscribers, those on record are looked at.
     pub(super) fn strangers(&self, account: &Account) -> Vec<Box<str>> {
         let people = &account.people;
         let members = self.members.iter().flatten().chain(&self.others);
@@ -207,12 +207,12 @@ impl Members {
         strangers.into_iter().map(Box::from).collect()
     }
 
-    /// Has it looked at later whether the account's records let `account` see our node.
+    /// Has `account` looked at later: it may be approved by then.
     pub(super) fn doubt(&mut self, account: &str, now: Duration) {
         self.doubted.insert(account.into(), now + DOUBT);
     }
 
-    /// Whether somebody of whom `is_meant` speaks is let in, or is just being.
+    /// Whether an account that `is_meant` selects is a recipient, or is just being let in.
     pub(super) fn lets_in(&self, is_meant: impl Fn(&str) -> bool, wire: &Wire) -> bool {
         let granting = being_granted(wire);
         let members = self.members.iter().flatten().chain(&self.others);
@@ -224,12 +224,12 @@ impl Members {
         all.any(is_meant)
     }
 
-    /// Forgets the doubts about who may see us.
+    /// Forgets doubts about accounts that have an approval now.
     pub(super) fn settle_doubts(&mut self, people: &People) {
         self.doubted.retain(|member, _| !people.may_see(member));
     }
 
-    /// The doubted who still should not be members, once it is time to say so.
+    /// Takes out the doubted accounts that are due and still have no approval.
     pub(super) fn due_doubts(&mut self, people: &People, now: Duration) -> Vec<Box<str>> {
         let mut strangers = Vec::new();
         self.doubted.retain(|member, at| {
@@ -242,7 +242,7 @@ impl Members {
         strangers
     }
 
-    /// Has a contact made a member, and subscribed if it has a shim and is not.
+    /// Has a contact made a member, and subscribed if it has a shim and is not subscribed.
     pub(super) fn want(&mut self, account: &str, is_marked: bool, wire: &Wire) {
         let is_member = self
             .members
@@ -256,7 +256,7 @@ impl Members {
         }
     }
 
-    /// Has a member subscribed, unless it is.
+    /// Has a member subscribed, unless it is subscribed.
     pub(super) fn want_subscribed(&mut self, account: &str) {
         if self.subscribers.insert(account.into()) {
             self.unsubscribed.push_back(account.into());
@@ -268,12 +268,12 @@ impl Members {
         !self.waiting.is_empty() || !self.unsubscribed.is_empty()
     }
 
-    /// When members are to be looked at again.
+    /// When doubted members are to be looked at again.
     pub(super) fn again_at(&self) -> Option<Duration> {
         self.doubted.values().min().copied()
     }
 
-    /// Asks as much as may be asked now, for those who still may see us; who was subscribed.
+    /// Sends as many requests as may go now, for contacts that may still see us; gives the accounts subscribed.
     pub(super) fn work(&mut self, cx: &mut Cx<'_>) -> Vec<Box<str>> {
         let mut subscribed = Vec::new();
         while self.has_work() && cx.wire.may_work() {
@@ -333,7 +333,7 @@ impl Members {
         }
     }
 
-    /// Takes the answer to a grant: who is a member now has to be subscribed, if it has a shim.
+    /// Handles the answer to a grant: a new member with a shim has to be subscribed.
     pub(super) fn handle_grant(
         &mut self,
         accounts: Vec<Box<str>>,
@@ -341,7 +341,7 @@ impl Members {
         cx: &mut Cx<'_>,
     ) {
         match reply {
-            // They are to see nothing any more.
+            // All these contacts were taken out meanwhile.
             _ if accounts.is_empty() => {}
             Ok(_) => {
                 for account in accounts {
@@ -356,7 +356,7 @@ impl Members {
                     self.members.get_or_insert_default().insert(account);
                 }
             }
-            // One of them is at fault; the others must not suffer.
+            // One contact may be at fault: each is requested by itself.
             Err(_) if accounts.len() > 1 => {
                 self.alone.extend(accounts.iter().cloned());
                 self.wait(accounts);
@@ -368,7 +368,7 @@ impl Members {
         }
     }
 
-    /// Makes `account` a member at once, unless it is.
+    /// Makes `account` a member at once, unless it is one.
     pub(super) fn let_in(&mut self, account: &str, wire: &mut Wire) {
         self.is_stale = true;
         let members = self.members.as_ref();
@@ -378,12 +378,12 @@ impl Members {
         }
     }
 
-    /// These are subscribed: a question about them was answered with yes.
+    /// Notes JIDs as subscribed, after a question about them was answered with yes.
     pub(super) fn note_subscribed(&mut self, jids: &[Box<str>]) {
         self.subscribers.extend(jids.iter().cloned());
     }
 
-    /// `account` is to see nothing any more.
+    /// Forgets `account` as member and subscriber, as it is being revoked.
     pub(super) fn forget(&mut self, account: &str, wire: &mut Wire) {
         self.is_stale = true;
         self.waiting.remove(account);
@@ -402,17 +402,17 @@ impl Members {
     }
 }
 
-/// What the answers of a node's owner side are read with.
+/// How answers of the node's owner side are to be read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
-    /// What could not be had is nobody: under `pure` the roster is made of what there is.
+    /// An unavailable list counts as empty: under `pure` the roster is made of the lists that exist.
     pub(super) is_lenient: bool,
     /// The node was made in this session.
     pub(super) is_new: bool,
 }
 
 impl Standing {
-    /// Whether an error means that there is nobody, or that nobody can be listed.
+    /// Whether an error means an empty list, or a list that this server never gives.
     fn is_final(self, refused: Refused<'_>) -> bool {
         let is_missing = refused == Refused::With("item-not-found");
         let is_told = refused != Refused::NoList && (self.is_new || refused.is_unsupported());
@@ -420,7 +420,7 @@ impl Standing {
     }
 }
 
-/// Who is being made a member.
+/// Accounts being made members.
 fn being_granted(wire: &Wire) -> impl Iterator<Item = &Box<str>> {
     let granting = wire.asked().filter_map(|asked| match asked {
         translate::Ask::Contacts(Ask::Grant(accounts)) => Some(accounts),
@@ -437,7 +437,7 @@ pub(super) fn set_subscription(jid: &str, is_subscribed: bool, wire: &mut Wire) 
     });
 }
 
-/// Who is subscribed to the own node, and who asks to be.
+/// The subscribers of the own node, and JIDs that ask to be.
 #[derive(Debug, Default)]
 pub(super) struct Subscribers {
     pub(super) subscribed: HashSet<Box<str>>,

@@ -7,13 +7,13 @@
 //! | `subscriptions.rs` | subscription stanzas, and what services say of subscriptions | 5–7, 9 |
 //! | `native.rs` | the roster under `auto` | |
 //! | `paced.rs` | native subscription stanzas, as fast as the server takes them | 5, 7 |
-//! | `pure.rs` | what a client says where nothing but pubsub may leave | 5–11 |
+//! | `pure.rs` | subscription stanzas and roster sets under `pure` | 5–11 |
 //! | `roster.rs` | the roster under `pure` | 8 |
-//! | `record.rs`, `entries.rs`, `strays.rs` | what is remembered of contacts on a private node | 8 |
+//! | `record.rs`, `entries.rs`, `strays.rs` | the record of contacts on a private node | 8 |
 //! | `members.rs`, `revoke.rs` | members and subscribers of our node | 10, 11 |
 //! | `follow.rs` | our subscriptions to contacts' nodes | 9 |
-//! | `blocking.rs` | whom the user has blocked | |
-//! | `catch_up.rs` | what is done once after the client became available | |
+//! | `blocking.rs` | the block list | |
+//! | `catch_up.rs` | steps taken once after the client became available | |
 
 mod audience;
 mod blocking;
@@ -57,30 +57,30 @@ use crate::pubsub::{PRESENCE, Question};
 use crate::wire::{Reply, error_condition};
 use crate::xml::Element;
 
-/// What an answer is for.
+/// The purpose of an IQ of ours.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    /// Learning whom the account is subscribed to.
+    /// Reads the roster.
     Roster,
-    /// Learning whom the user has blocked.
+    /// Reads the block list.
     Blocklist,
-    /// Learning who is a member of our node.
+    /// Lists the members of our node.
     Members,
-    /// Learning who is subscribed to our node.
+    /// Lists the subscribers of our node.
     Subscribers,
-    /// Making contacts members of our node.
+    /// Makes contacts members of our node.
     Grant(Vec<Box<str>>),
-    /// Learning whether those who are taken out are still subscribed.
+    /// Lists the subscribers once more, to confirm that revoked ones are out.
     StillSubscribed,
-    /// Ending a subscription or what an account may do with our node.
+    /// Ends a subscription to our node, or an affiliation with it.
     Revoked(revoke::Change),
-    /// Subscribing to the node of this contact.
+    /// Subscribes to the node of this contact.
     Follow(Box<str>, follow::Question),
     /// A step of making and verifying the private node.
     RecordNode(Step),
-    /// Learning what is on record of the contacts.
+    /// Reads the record of contacts.
     RecordItems,
-    /// Writing to the record.
+    /// Writes to the record.
     Recorded,
 }
 
@@ -90,17 +90,18 @@ impl From<Ask> for super::Ask {
     }
 }
 
-/// Where it stands who may see us and whom we see.
+/// The source of relations: who may see us and whom we see.
 enum Book {
-    /// In the server's roster (`auto`): native stanzas say it, pubsub follows them.
+    /// The server's roster (`auto`): native stanzas change it, pubsub follows.
     Native,
-    /// In the record and the subscribers of our node (`pure`): pubsub alone says it.
+    /// The record and the subscribers of our node (`pure`): pubsub alone.
     Pubsub(pure::Held),
 }
 
 impl Book {
-    /// Whether we are to be subscribed to the node of `who`. Beside a native roster its shim has to be known, and
-    /// it may know that the client is there: being subscribed to shows the owner, on some servers by a question.
+    /// Whether we are to be subscribed to the node of `who`. Under `auto` the contact must have a shim, and must be
+    /// allowed to know that the client is there: a subscription is visible to the node's owner, on some servers as a
+    /// question.
     fn follows(&self, account: &Account, who: &str) -> bool {
         let people = &account.people;
         people.get(who).is_some_and(|contact| match self {
@@ -131,16 +132,16 @@ pub(super) struct Contacts {
     shown: Shown,
 }
 
-/// What this client's stream was told: another stream of the account begins without it.
+/// State of this client's stream: another stream of the account begins without it.
 #[derive(Default)]
 struct Shown {
-    /// Its roster under `pure`.
+    /// The client's roster under `pure`.
     roster: ClientRoster,
-    /// Accounts of which it was told that they cannot be reached.
+    /// Accounts whose errors the client was shown: they cannot be reached.
     unreachable: HashSet<Box<str>>,
-    /// It has asked the server for its roster, so it expects pushes.
+    /// The client has asked the server for its roster, so it expects roster pushes.
     has_native_roster: bool,
-    /// The same of its block list.
+    /// The client has asked for its block list, so it expects its pushes.
     has_block_list: bool,
 }
 
@@ -166,7 +167,7 @@ impl Contacts {
         }
     }
 
-    /// Something needs the contacts. Under `pure` all that is known of them has to be asked for.
+    /// Reads the record and the subscribers when they are first needed (`pure`).
     pub(super) fn need(&mut self, cx: &mut Cx<'_>) {
         if let Book::Pubsub(_) = self.book {
             cx.account.node.prepare(cx.wire);
@@ -174,7 +175,7 @@ impl Contacts {
         }
     }
 
-    /// The client has said whether it is available.
+    /// Handles a change of the client's availability.
     pub(super) fn handle_availability(&mut self, was_available: bool, cx: &mut Cx<'_>) {
         self.show_requests(cx);
         match (was_available, cx.account.status.is_available) {
@@ -185,7 +186,7 @@ impl Contacts {
         self.open_gate(cx);
     }
 
-    /// An IQ of the client's about its roster, which is taken under `pure`, or about nodes `presence`.
+    /// Handles an IQ of the client's about its roster, taken under `pure`, or about nodes `presence`.
     pub(super) fn client_iq(&mut self, iq: &Element<'_>, is_own: bool, cx: &mut Cx<'_>) -> Verdict {
         if let Some(query) = iq.child(ns::ROSTER, "query") {
             if let Book::Pubsub(_) = self.book {
@@ -202,7 +203,7 @@ impl Contacts {
         Verdict::Pass
     }
 
-    /// A native presence that manages a subscription, or says that one of ours came too soon.
+    /// Handles a native presence that manages a subscription, or an error that answers such a stanza.
     pub(super) fn server_presence(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         let is_taken = match presence.attribute("type").as_deref() {
             None => false,
@@ -219,7 +220,7 @@ impl Contacts {
         }
     }
 
-    /// A native presence that tells the state of the resource `full`.
+    /// Notes a native presence that tells the state of the resource `full`.
     pub(super) fn note_native(
         &mut self,
         full: &str,
@@ -234,12 +235,12 @@ impl Contacts {
         }
     }
 
-    /// An error for somebody may say that a request of the client's own was refused.
+    /// Notes an error to the client: it may refuse the client's own subscription request.
     pub(super) fn note_error(&self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         native::note_error(iq, &mut cx.account.people);
     }
 
-    /// Looks at an answer of the own server for the client.
+    /// Looks at the own server's answer to a request of the client's.
     pub(super) fn note_answer(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         let list = &mut cx.account.people.blocked;
         if let Some(blocked) = self.blocking.note_answer(iq, list) {
@@ -252,7 +253,7 @@ impl Contacts {
         }
     }
 
-    /// Events, or questions, wait until it is known who is a contact.
+    /// Asks for the roster while events or questions wait for it.
     pub(super) fn ask_if_awaited(&mut self, cx: &mut Cx<'_>) {
         let is_awaited = cx.account.people.is_awaited || self.requests.is_holding();
         if is_awaited && !cx.account.people.is_known() {
@@ -260,14 +261,14 @@ impl Contacts {
         }
     }
 
-    /// Asks who is a contact, unless [`need`](Self::need) does.
+    /// Asks for the roster under `auto`; under `pure`, [`need`](Self::need) does.
     fn ask_contacts(&mut self, cx: &mut Cx<'_>) {
         if let Book::Native = self.book {
             self.native.ask(cx);
         }
     }
 
-    /// Whether a question is one about the node `presence`, by who may ask it.
+    /// Whether the own account or server may have asked this question, about the node `presence`.
     pub(super) fn owns(&self, question: &Question, cx: &Cx<'_>) -> bool {
         let (service, own) = (&*question.service, cx.account.bare());
         (service == own || service == cx.account.domain())
@@ -276,7 +277,7 @@ impl Contacts {
             && question.account() != own
     }
 
-    /// The answer to an IQ of ours.
+    /// Handles the answer to an IQ of ours.
     pub(super) fn reply(&mut self, ask: Ask, reply: Reply<'_>, cx: &mut Cx<'_>) {
         match ask {
             Ask::Roster => {
@@ -327,7 +328,7 @@ impl Contacts {
         }
     }
 
-    /// A step of making and verifying the node `presence` was answered.
+    /// Handles the answer to a step of making and verifying the node `presence`.
     pub(super) fn handle_node(&mut self, step: Step, reply: Reply<'_>, cx: &mut Cx<'_>) {
         if matches!((step, reply), (Step::Create(_), Ok(_))) {
             self.members.note_new_node();
@@ -349,7 +350,7 @@ impl Contacts {
         }
     }
 
-    /// Does what tells who may see us, as far as it may go now.
+    /// Sends the questions that tell who may see us, as far as they may go now.
     pub(super) fn learn(&mut self, cx: &mut Cx<'_>) {
         self.paced.work(cx.wire);
         self.record.work(&cx.account.people, cx.wire);
@@ -358,7 +359,7 @@ impl Contacts {
         self.work_at_gate(cx);
     }
 
-    /// Asks again what has failed some time ago.
+    /// Repeats questions that failed some time ago.
     fn ask_overdue(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         let deadline = self.native.deadline(&cx.account.people);
@@ -377,13 +378,13 @@ impl Contacts {
         }
     }
 
-    /// Does what can wait, as far as it may go now.
+    /// Does work that can wait, as far as it may go now.
     pub(super) fn work(&mut self, cx: &mut Cx<'_>) {
         self.look_at_contacts(cx);
         self.look_at_strangers(cx);
         self.work_at_revocations(cx);
         if cx.account.status.may_be_hidden {
-            // A question tells that the client is there.
+            // A request to a contact's server tells that the client is there.
             return;
         }
         let mut subscribed = Vec::new();
@@ -398,11 +399,11 @@ impl Contacts {
         }
     }
 
-    /// When [`learn`](Self::learn) and [`work`](Self::work) can go on, if not by an answer.
+    /// When [`learn`](Self::learn) and [`work`](Self::work) can go on, if no answer comes first.
     pub(super) fn again_at(&self, account: &Account, wire: &Wire) -> Option<Duration> {
         let now = wire.now;
         let later = |at: Option<Duration>| at.filter(|at| *at > now);
-        // Whoever hides asks nobody.
+        // A client that may be hidden sends contacts nothing.
         let is_seen = !account.status.may_be_hidden;
         let has_work =
             self.members.has_work() && self.may_approve(account) || self.follow.has_work();
@@ -425,8 +426,8 @@ impl Contacts {
         .min()
     }
 
-    /// The session ends and the server still listens: what the client has said is said, and who is to be taken
-    /// out is.
+    /// Sends the last stanzas while the server still listens: subscription stanzas that wait, and revocations of
+    /// contacts that the client blocks or removes.
     pub(super) fn say_last(&mut self, is_heard: bool, cx: &mut Cx<'_>) {
         self.paced.leave(is_heard, cx.wire);
         let blocked = cx.account.people.blocked.asked().to_vec();
@@ -435,13 +436,13 @@ impl Contacts {
         self.handle_removed(removed, cx);
     }
 
-    /// Then, once everybody was told farewell: who is taken out is, and what is to be remembered is written.
+    /// Ends revocations and writes the record, after everybody was told farewell.
     pub(super) fn end(&mut self, cx: &mut Cx<'_>) {
         self.end_revocations(cx);
         self.record.write_all(&cx.account.people, cx.wire);
     }
 
-    /// The session ends: what the client has said and the server was not told comes back to the client.
+    /// Returns to the client, as errors, the stanzas that the server was not sent.
     pub(super) fn give_back(&mut self, cx: &mut Cx<'_>) {
         self.paced.give_back(cx.wire);
         self.refuse_changes(cx);

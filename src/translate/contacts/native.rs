@@ -1,5 +1,5 @@
-//! The roster under `auto`: the server's. It is asked for, unless the client does; what the client says of it by
-//! itself is watched.
+//! The roster under `auto` is the server's. It is asked for unless the client does so; the client's own changes to it
+//! are watched.
 
 use std::time::Duration;
 
@@ -13,29 +13,29 @@ use crate::translate::{Cx, Verdict, rules};
 use crate::wire::{Refused, Reply};
 use crate::xml::Element;
 
-/// What is not known if the roster is not.
+/// Named in the log while the roster is not known.
 const ROSTER: &str = "the roster";
-/// So long the server may take to answer the client before we go on without that: the roster is asked for
-/// us, and who was to be removed counts as out.
+/// How long the server may take to answer the client. After that the roster is asked for us, and a contact to be
+/// removed counts as removed.
 const CLIENT_ANSWER: Duration = Duration::from_secs(60);
-/// So many requests to take somebody out of the roster may wait for their answers.
+/// Requests to remove a contact that may wait for their answers.
 const MOST_REMOVALS: usize = 64;
 
-/// What the client and its server say to each other about the roster.
+/// Requests of the client's about its roster.
 #[derive(Debug, Default)]
 pub(super) struct NativeRoster {
     /// The id of the client's request for its roster, until it is answered, and how long ours waits for that.
     client_request: Option<(Box<str>, Duration)>,
-    /// Whom the client is taking out of its roster, until that is answered.
+    /// Contacts that the client is removing, until that is answered.
     removals: Vec<Removal>,
 }
 
-/// A request of the client's to take an account out of its roster.
+/// A request of the client's to remove an account from its roster.
 #[derive(Debug)]
 struct Removal {
     id: Box<str>,
     account: Box<str>,
-    /// If it is not answered until then, it counts as done.
+    /// After this time without an answer, the removal counts as done.
     until: Duration,
 }
 
@@ -54,13 +54,13 @@ impl NativeRoster {
         !inquiry.is_new() || self.client_request.is_some()
     }
 
-    /// Whether the client's own question for its roster has gone unanswered for too long.
+    /// Whether the client's own request for its roster has waited too long for its answer.
     pub(super) fn is_unanswered(&self, now: Duration) -> bool {
         let mut question = self.client_request.iter();
         question.any(|(_, until)| *until <= now)
     }
 
-    /// When a question or a removal of the client's has gone unanswered for too long.
+    /// When a request or a removal of the client's has waited too long for its answer.
     pub(super) fn deadline(&self, people: &People) -> Option<Duration> {
         let question = self.client_request.iter().map(|(_, until)| *until);
         let question = question.filter(|_| !people.is_reliable());
@@ -68,7 +68,7 @@ impl NativeRoster {
         question.chain(removals).min()
     }
 
-    /// Takes the answer to [`ask`](Self::ask).
+    /// Handles the answer to [`ask`](Self::ask).
     pub(super) fn handle_roster(&self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         let people = &mut cx.account.people;
         if people.is_reliable() {
@@ -85,15 +85,15 @@ impl NativeRoster {
         }
     }
 
-    /// Looks at the answer to the client's own request for its roster; whether the roster is known by it.
+    /// Looks at the answer to the client's own request for its roster; gives whether the roster is known by it.
     pub(super) fn note_answer(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> bool {
         let id = iq.attribute("id");
         let is_asked = |(asked, _): &mut (Box<str>, Duration)| Some(&**asked) == id.as_deref();
         if self.client_request.take_if(is_asked).is_none() {
             return false;
         }
-        // An error may repeat the empty question. Without a query the client's copy is current. Ours has to be
-        // asked for then.
+        // An error may repeat the empty query, and a result without a query means that the client's copy is current.
+        // Neither tells us the roster, so we ask for it.
         let is_result = iq.attribute("type").as_deref() == Some("result");
         let is_known = cx.account.people.is_reliable();
         if !is_result || iq.child(ns::ROSTER, "query").is_none() || is_known {
@@ -103,8 +103,8 @@ impl NativeRoster {
         true
     }
 
-    /// Takes note of a roster push: whose relation it changes, and whether the client must not see it. `is_shown`:
-    /// the client has its roster, and expects pushes.
+    /// Handles a roster push: gives the relations it changes, and whether to hide it from the client. `is_shown`: the
+    /// client has its roster, and expects pushes.
     pub(super) fn handle_push(
         &self,
         iq: &Element<'_>,
@@ -128,14 +128,14 @@ impl NativeRoster {
         if is_shown || people.inquiry.is_new() {
             return (changed, Verdict::Pass);
         }
-        // The server sends pushes because of our question; a client that never asked would wonder.
+        // The server pushes because of our question; this client never asked and expects no push.
         cx.wire.apply(&rules::PUSH);
         cx.wire.answer_result(iq);
         (changed, Verdict::Taken)
     }
 
-    /// The client takes `account` out of its roster. If too many such requests wait, the oldest counts as
-    /// agreed to: whom that concerns.
+    /// Notes that the client removes `account` from its roster. If too many such requests wait, the oldest counts as
+    /// agreed to: gives the relations that ends.
     pub(super) fn note_removal(
         &mut self,
         id: &str,
@@ -150,19 +150,19 @@ impl NativeRoster {
         remove_all(oldest, &mut cx.account.people)
     }
 
-    /// Whether the client waits for the server to take somebody out of the roster who may see us.
+    /// Whether the client waits for the server to remove a contact who may see us.
     pub(super) fn is_removing(&self, people: &People) -> bool {
         let mut removals = self.removals.iter();
         removals.any(|removal| !people.is_known() || people.is_approved(&removal.account))
     }
 
-    /// Whether the client waits for the server to take `account` out of the roster.
+    /// Whether the client waits for the server to remove `account` from the roster.
     pub(super) fn is_taking_out(&self, account: &str) -> bool {
         let mut removals = self.removals.iter();
         removals.any(|removal| *removal.account == *account)
     }
 
-    /// Looks at an answer for the client; whoever is out of the roster from now on.
+    /// Looks at an answer to the client; gives the relations that a removal ends.
     pub(super) fn note_removed(&mut self, iq: &Element<'_>, people: &mut People) -> Vec<Changed> {
         if self.removals.is_empty() {
             return Vec::new();
@@ -175,7 +175,8 @@ impl NativeRoster {
         }
     }
 
-    /// Whom the client has wanted out of its roster without an answer until `now`: they count as out.
+    /// Counts removals without an answer until `now` as done (without `now`, all of them); gives the relations that
+    /// ends.
     pub(super) fn end_removals(
         &mut self,
         now: Option<Duration>,
@@ -186,7 +187,7 @@ impl NativeRoster {
         remove_all(over, people)
     }
 
-    /// Looks at what the client says about its roster.
+    /// Notes a request of the client's for its roster.
     pub(super) fn note_request(&mut self, iq: &Element<'_>, now: Duration) {
         if iq.child(ns::ROSTER, "query").is_none() {
             return;
@@ -199,8 +200,8 @@ impl NativeRoster {
 }
 
 impl Contacts {
-    /// Whom the client takes out of its roster: nothing that waits for him may be sent any more, and nothing
-    /// is published before the server has done it, or refused, and he is out of the node.
+    /// Notes contacts that the client removes from its roster: stanzas that wait for them are not sent any more, and
+    /// nothing is published until the server has removed them, or refused, and they are out of the node.
     pub(super) fn note_roster_set(
         &mut self,
         iq: &Element<'_>,
@@ -223,7 +224,7 @@ impl Contacts {
         }
     }
 
-    /// Whoever was taken out of the roster sees us no longer.
+    /// Ends the subscriptions of contacts that were removed from the roster.
     pub(super) fn handle_removed(
         &mut self,
         removed: impl IntoIterator<Item = Changed>,
@@ -232,14 +233,14 @@ impl Contacts {
         for (account, before) in removed {
             self.handle_relation(&account, before, true, cx);
             if cx.account.people.is_approved(&account) {
-                // He was approved by a form alone, of which the roster says nothing.
+                // The contact was approved by form alone, which the roster does not show.
                 self.end_approval(&account, Goodbye::Never, cx);
             }
         }
         self.hold_publishes(cx);
     }
 
-    /// A push of the own server about the roster.
+    /// Handles a push of the own server about the roster.
     pub(in crate::translate) fn roster_push(
         &mut self,
         iq: &Element<'_>,
@@ -262,7 +263,8 @@ fn remove_all(removals: Vec<Removal>, people: &mut People) -> Vec<Changed> {
         .collect()
 }
 
-/// Looks at what the client itself asks of pubsub: who lets it see a node `presence` by its own doing is believed.
+/// Notes the client's own pubsub requests: an account whose node `presence` the client subscribes to by itself is
+/// believed.
 pub(super) fn note_own_subscriptions(iq: &Element<'_>, people: &mut People) {
     let Some(to) = iq.attribute("to") else { return };
     let account = jid::prepared(&to);
@@ -281,7 +283,7 @@ pub(super) fn note_own_subscriptions(iq: &Element<'_>, people: &mut People) {
     }
 }
 
-/// Looks at an error for the client: what was asked for is refused.
+/// Notes an error to the client: its own request was refused.
 pub(super) fn note_error(iq: &Element<'_>, people: &mut People) {
     if iq.attribute("type").as_deref() == Some("error")
         && let (Some(from), Some(id)) = (iq.attribute("from"), iq.attribute("id"))

@@ -1,15 +1,13 @@
 //! Native subscription stanzas to the server, no faster than it takes them.
 //!
-//! ejabberd takes five from a session, and a sixth only if it has taken none for a minute. The others it
-//! bounces, after it has done in the own roster what they say. Which server does so is found out by its
-//! bouncing one.
+//! ejabberd takes five from a session, and a sixth only if it has taken none for a minute. It bounces the others,
+//! after it has applied them to the own roster. The shim recognizes such a server by the first bounce.
 //!
-//! - `unsubscribed` and `unsubscribe` never wait: the user must not be seen for a minute by whom he has just
-//!   refused. A bounced `unsubscribed` is done, since the server has sent the contact `unavailable`; that
-//!   the contact was told no more than this is for the client to know, as it would be without us. After a
-//!   bounced `unsubscribe` the contact's server still sends presence, so that one is sent again.
-//! - `subscribe` and `subscribed` wait, and are sent again after a bounce, once.
-//! - When the session ends, whatever waits is sent, or comes back to the client as an error.
+//! - `unsubscribed` and `unsubscribe` never wait: a contact just refused must not see the user for a minute. A bounced
+//! `unsubscribed` is done, as the server has sent the contact `unavailable`; the client sees the bounce, as it would
+//! without us. After a bounced `unsubscribe` the contact's server still sends presence, so it is sent again.
+//! - `subscribe` and `subscribed` wait, and are sent again once after a bounce.
+//! - When the session ends, waiting stanzas are sent, or come back to the client as errors.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,21 +19,21 @@ use crate::translate::{Wire, rules};
 use crate::wire::{Leg, ServerFacts};
 use crate::xml::{Element, escape};
 
-/// So many the server takes without a pause.
+/// Stanzas the server takes without a pause.
 const MOST: usize = 5;
-/// So long after the last one it took it takes more: a minute, with some room for its clock and the way.
+/// The pause after the last stanza taken: a minute, with some room for the server's clock and the way.
 const PAUSE: Duration = Duration::from_secs(62);
-/// So many may wait, and so many are remembered that were sent.
+/// Stanzas that may wait, and sent ones that are remembered.
 const MOST_KEPT: usize = 64;
-/// So many bytes of either.
+/// Bytes of waiting stanzas, and of sent ones.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// A stanza that was sent, or waits.
+/// A subscription stanza that was sent, or waits.
 #[derive(Clone, Debug)]
 struct Stanza {
     kind: Kind,
     account: Box<str>,
-    /// As the client wrote it.
+    /// The addressee as the client wrote it.
     to: Box<str>,
     id: Option<Box<str>>,
     bytes: Bytes,
@@ -47,32 +45,31 @@ struct Stanza {
 struct Sent {
     at: Duration,
     stanza: Stanza,
-    /// A server like ejabberd does not take it: it came too soon.
+    /// A server like ejabberd bounces it, as it came too soon.
     is_too_soon: bool,
 }
 
-/// How many a server like ejabberd has taken since its last pause.
+/// Stanzas that a server like ejabberd has taken since its last pause.
 #[derive(Debug, Default)]
 struct Allowance {
     taken: usize,
-    /// When it took the last one.
+    /// When the server took the last one.
     last: Duration,
 }
 
-/// What was sent lately and what waits.
+/// Subscription stanzas sent lately, and those that wait.
 #[derive(Debug, Default)]
 pub(super) struct Paced {
     allowance: Allowance,
-    /// The newest last.
+    /// Stanzas sent lately, the newest last.
     sent: VecDeque<Sent>,
     waiting: VecDeque<Stanza>,
-    /// Nothing is sent any more, so no bounce can be made good.
+    /// The client is gone: a bounced stanza cannot be sent again.
     has_left: bool,
 }
 
 impl Paced {
-    /// Sends a subscription stanza of the client's for `account` or lets it wait; `false` if there is no
-    /// room for it.
+    /// Sends a subscription stanza of the client's for `account` or lets it wait; `false`: there is no room for it.
     pub(super) fn send(
         &mut self,
         kind: Kind,
@@ -91,7 +88,7 @@ impl Paced {
         self.queue(stanza, wire)
     }
 
-    /// Gives the answer of the client's once more, to a request that came by another way.
+    /// Repeats the client's answer, to a native request of a contact whose question was answered by form.
     pub(super) fn repeat(&mut self, kind: Kind, account: &str, wire: &mut Wire) {
         let id = wire.fresh_id();
         let (to, name) = (escape(account), kind.as_str());
@@ -119,7 +116,7 @@ impl Paced {
         if !is_urgent && !self.has_room_for(&stanza) {
             return false;
         }
-        // What waits about the same half of the same subscription is overtaken by it.
+        // A newer stanza replaces waiting ones about the same half of the same subscription.
         self.waiting.retain(|other| !other.is_about_same(&stanza));
         if is_urgent {
             self.pass(stanza, wire);
@@ -133,7 +130,7 @@ impl Paced {
         true
     }
 
-    /// Whether `stanza` may wait, once it has overtaken what waits about the same.
+    /// Whether `stanza` may wait, once it has replaced those about the same.
     fn has_room_for(&self, stanza: &Stanza) -> bool {
         let others = self
             .waiting
@@ -143,13 +140,13 @@ impl Paced {
         others.count() < MOST_KEPT && bytes < MOST_BYTES
     }
 
-    /// Nothing about `account` is to be sent any more, nor sent again.
+    /// Drops waiting stanzas about `account`, and sends none again.
     pub(super) fn forget(&mut self, account: &str) {
         self.waiting.retain(|stanza| *stanza.account != *account);
         self.sent.retain(|sent| *sent.stanza.account != *account);
     }
 
-    /// Sends what may be sent now.
+    /// Sends the stanzas that may go now.
     pub(super) fn work(&mut self, wire: &mut Wire) {
         while !self.waiting.is_empty() && self.may_pass(wire) {
             if let Some(stanza) = self.waiting.pop_front() {
@@ -158,7 +155,7 @@ impl Paced {
         }
     }
 
-    /// When something may be sent that waits.
+    /// When a waiting stanza may go.
     pub(super) fn again_at(&self) -> Option<Duration> {
         (!self.waiting.is_empty()).then(|| self.allowance.last + PAUSE)
     }
@@ -167,7 +164,7 @@ impl Paced {
         !wire.facts.limits_subscriptions || self.allowance.has_room(wire.now)
     }
 
-    /// Sends a stanza; whether a server like ejabberd takes it.
+    /// Sends a stanza; gives whether a server like ejabberd takes it.
     fn pass(&mut self, stanza: Stanza, wire: &mut Wire) -> bool {
         wire.stanza(Leg::Server, |out| out.put_slice(&stanza.bytes));
         let is_taken = self.allowance.spend(wire.now);
@@ -186,7 +183,7 @@ impl Paced {
         is_taken
     }
 
-    /// Takes the error with which a server refuses one stanza too many; `false` if it is the client's.
+    /// Handles the error with which a server bounces one stanza too many; `false`: the client is to see it.
     pub(super) fn handle_bounce(&mut self, error: &Element<'_>, wire: &mut Wire) -> bool {
         let from = error.attribute("from").unwrap_or_default();
         let id = error.attribute("id");
@@ -226,8 +223,8 @@ impl Paced {
         true
     }
 
-    /// The client goes, so whatever waits is sent now. What the server does not take it bounces to the
-    /// client; one that does not hear that any more (`is_heard` is false) is told before.
+    /// Sends all waiting stanzas, as the client goes. The server's bounces go to the client; one that does not read
+    /// them any more (`is_heard` is false) gets errors from us first.
     pub(super) fn leave(&mut self, is_heard: bool, wire: &mut Wire) {
         self.has_left = true;
         for stanza in std::mem::take(&mut self.waiting) {
@@ -237,7 +234,7 @@ impl Paced {
         }
     }
 
-    /// The server is gone: whatever waits comes back to the client.
+    /// Returns all waiting stanzas to the client as errors, as the server is gone.
     pub(super) fn give_back(&mut self, wire: &mut Wire) {
         for stanza in std::mem::take(&mut self.waiting) {
             stanza.give_back(wire);
@@ -250,7 +247,7 @@ impl Allowance {
         self.taken < MOST || self.last + PAUSE <= now
     }
 
-    /// One is sent; whether the server takes it.
+    /// Counts a stanza that is sent; gives whether the server takes it.
     fn spend(&mut self, now: Duration) -> bool {
         if !self.has_room(now) {
             return false;
@@ -265,12 +262,12 @@ impl Allowance {
 }
 
 impl Stanza {
-    /// Whether both speak of the same half of the same subscription.
+    /// Whether both are about the same half of the same subscription.
     fn is_about_same(&self, other: &Self) -> bool {
         *self.account == *other.account && self.kind.is_about_to() == other.kind.is_about_to()
     }
 
-    /// Tells the client that it was not sent, unless the client did not write it.
+    /// Tells the client that its stanza was not sent. A stanza of our own has no such answer.
     fn give_back(&self, wire: &mut Wire) {
         let id = self.id.as_deref();
         if id.is_some_and(|id| wire.is_ours(id)) {

@@ -1,6 +1,6 @@
-//! What a client says under `pure`, where nothing but pubsub may leave: subscription stanzas become
-//! subscriptions, approvals and the record; what cannot be said is refused. The roster is made of who is subscribed
-//! to whom, and of the private node.
+//! Subscriptions and roster sets under `pure`, where nothing but pubsub may leave: subscription stanzas become
+//! subscriptions, approvals and entries of the record; all others are refused. The roster is made of the subscribers
+//! and the private node.
 
 use super::follow::follow_self;
 use super::members::Subscribers;
@@ -15,20 +15,20 @@ use crate::translate::{Cx, rules};
 use crate::wire::{Dropped, Reply};
 use crate::xml::Element;
 
-/// So many subscription stanzas of the client's may wait until the contacts are known.
+/// Subscription stanzas of the client's that may wait until the contacts are known.
 const MOST_HELD: usize = 64;
 
-/// What waits until the contacts are known.
+/// Input that waits until the contacts are known.
 #[derive(Default)]
 pub(super) struct Held {
-    /// What the client said about subscriptions.
+    /// The client's subscription stanzas.
     changes: Vec<(Kind, Box<str>)>,
-    /// Who is subscribed to our node.
+    /// The subscribers of our node.
     listed: Option<Subscribers>,
 }
 
 impl Contacts {
-    /// An IQ from the client about its roster, which is answered here. `is_own`: it asks its own account.
+    /// Answers an IQ from the client about its roster. `is_own`: it asks its own account.
     pub(super) fn handle_roster_iq(
         &mut self,
         iq: &Element<'_>,
@@ -38,7 +38,7 @@ impl Contacts {
     ) {
         let kind = iq.attribute("type");
         if matches!(kind.as_deref(), Some("result" | "error")) {
-            // An answer to a push.
+            // The client answers a push.
             return;
         }
         if !is_own {
@@ -58,7 +58,8 @@ impl Contacts {
         }
     }
 
-    /// Answers the requests for the roster that wait, and what else waits for it, if it is known or cannot be had.
+    /// Answers waiting requests for the roster, once it is known or cannot be had; then refuses waiting subscription
+    /// stanzas, too.
     pub(super) fn answer_rosters(&mut self, cx: &mut Cx<'_>) {
         let is_lost = self.record.is_unusable() && !cx.account.people.is_known();
         if is_lost {
@@ -69,7 +70,7 @@ impl Contacts {
             .answer(is_lost, &cx.account.people, cx.wire);
     }
 
-    /// A roster set of the client's (RFC 6121 §2.3 to §2.5).
+    /// Handles a roster set of the client's (RFC 6121 §2.3 to §2.5).
     fn set_item(&mut self, id: Box<str>, query: &Element<'_>, cx: &mut Cx<'_>) {
         if !cx.account.people.is_known() || self.record.is_unusable() {
             return refuse(&id, "wait", "service-unavailable", cx.wire);
@@ -107,7 +108,7 @@ impl Contacts {
         self.shown.roster.push(&account, cx);
     }
 
-    /// Takes a contact out, and ends both subscriptions (RFC 6121 §2.5.2).
+    /// Removes a contact from the roster, and ends both subscriptions (RFC 6121 §2.5.2).
     fn remove_item(&mut self, id: Box<str>, account: &str, cx: &mut Cx<'_>) {
         let Some(contact) = cx
             .account
@@ -139,7 +140,7 @@ impl Contacts {
         self.shown.roster.push(account, cx);
     }
 
-    /// Notes what is between the account and a contact now, on record and for the client; under `pure`.
+    /// Sets the relation with a contact, on record and for the client; under `pure`.
     pub(super) fn set_relation(&mut self, account: &str, relation: Relation, cx: &mut Cx<'_>) {
         let Some(contact) = cx.account.people.get_mut(account) else {
             return;
@@ -158,7 +159,7 @@ impl Contacts {
         }
     }
 
-    /// What the client waits for is written, or cannot be.
+    /// Answers the client's requests after a write has succeeded or failed.
     pub(super) fn answer_written(&mut self, written: Written, cx: &mut Cx<'_>) {
         if written.refused.is_none() {
             for Request { id, .. } in written.requests {
@@ -188,7 +189,7 @@ impl Contacts {
         }
     }
 
-    /// Another resource has written to the record: the client is told what is new in it.
+    /// Handles a write of another resource to the record: tells the client the changes.
     fn handle_record_event(&mut self, items: &Element<'_>, cx: &mut Cx<'_>) {
         cx.wire.apply(&rules::RECORD);
         for (account, item) in self.record.handle_event(items, &mut cx.account.people) {
@@ -200,7 +201,7 @@ impl Contacts {
             let after = contact.relation;
             let is_news = contact.item() != item;
             if after.from != Half::Asked {
-                // Another resource has answered.
+                // Another resource has answered the request.
                 self.requests.end_asking(&account);
             }
             if before.to == Half::Yes && after.to != Half::Yes {
@@ -217,7 +218,7 @@ impl Contacts {
         self.record.write_next(&cx.account.people, cx.wire);
     }
 
-    /// The record is read and the subscribers are listed: the roster is known.
+    /// Makes the roster of the record and the list of subscribers, once both were read.
     fn merge_record(&mut self, listed: Option<Subscribers>, cx: &mut Cx<'_>) {
         let accounts: Vec<Box<str>> = cx
             .account
@@ -230,7 +231,7 @@ impl Contacts {
                 contact.relation = contact.recorded;
             }
         }
-        // The roster is what is on record.
+        // Under `pure`, the record is the roster.
         cx.account.people.inquiry.note_known();
         let own = cx.account.bare();
         if !listed
@@ -253,11 +254,11 @@ impl Contacts {
         self.answer_rosters(cx);
     }
 
-    /// Makes the record and the subscriptions of our node agree. A contact that is subscribed no longer has
-    /// left. Of a node that had to be made at this login the server has lost all there was: nobody has left
-    /// it, and whom it lists all the same (Prosody does) gets nothing.
+    /// Makes the record and the subscriptions of our node agree. A recorded contact that is no longer subscribed has
+    /// left. But if the node had to be created at this login, the server has lost all subscriptions: no contact has
+    /// left, and those it still lists (Prosody does) get nothing, so they are subscribed again.
     fn repair(&mut self, listed: &Subscribers, is_login: bool, cx: &mut Cx<'_>) {
-        // Whoever has left and asks again is approved again.
+        // A contact that has left and asks again is approved again.
         let is_listed = |account: &str| {
             let mut jids = listed.subscribed.iter().chain(&listed.pending);
             jids.any(|jid| jid::prepared(jid::bare(jid)) == account)
@@ -302,7 +303,7 @@ impl Contacts {
         let mut pending: Vec<&str> = listed.pending.iter().map(|jid| &**jid).collect();
         pending.sort_unstable();
         for jid in pending {
-            // Its form got lost, or is still to come.
+            // The question about this JID got lost, or is still to come.
             if jid::bare(jid) != own && !self.requests.has_jid(jid) {
                 let question = Question {
                     service: own.as_str().into(),
@@ -315,7 +316,7 @@ impl Contacts {
         }
     }
 
-    /// An event on a node named as the account's own private one.
+    /// Handles an event on a node named as the account's private one.
     pub(in crate::translate) fn record_event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) {
         if event.service != cx.account.bare() {
             cx.wire.drop_event(Dropped::ForeignFrom);
@@ -348,7 +349,7 @@ impl Contacts {
         }
     }
 
-    /// Does what the client has said before the contacts were known.
+    /// Handles the client's subscription stanzas that had to wait for the contacts.
     pub(super) fn release_changes(&mut self, cx: &mut Cx<'_>) {
         for (kind, account) in self.take_changes() {
             self.change_subscription(kind, &account, cx);
@@ -362,14 +363,14 @@ impl Contacts {
         }
     }
 
-    /// The contacts cannot be known: the client is told of what it has said before.
+    /// Refuses the client's subscription stanzas that had to wait, as the contacts cannot be known.
     pub(super) fn refuse_changes(&mut self, cx: &mut Cx<'_>) {
         for (_, account) in self.take_changes() {
             show_error(&account, "wait", "service-unavailable", cx);
         }
     }
 
-    /// Says with pubsub what a subscription stanza says (RFC 6121 §3, §A.2).
+    /// Translates a subscription stanza of the client's to pubsub (RFC 6121 §3, §A.2).
     pub(super) fn change_subscription(&mut self, kind: Kind, account: &str, cx: &mut Cx<'_>) {
         let before = cx.account.people.relation(account);
         let (after, is_routed) = before.outbound(kind);
@@ -393,13 +394,13 @@ impl Contacts {
             self.requests.end_asking(account);
         }
         if let Some(contact) = cx.account.people.get_mut(account) {
-            // An item stays until the user removes it (§3.2.3, §3.3.2).
+            // The roster shows the contact until the user removes it (§3.2.3, §3.3.2).
             contact.is_listed |= is_routed && matches!(kind, Kind::Subscribe | Kind::Subscribed);
         }
         self.set_relation(account, after, cx);
     }
 
-    /// The answer to who is subscribed to our node.
+    /// Handles the list of subscribers of our node.
     pub(super) fn handle_listed(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         let standing = self.standing(cx);
         let listed = self.members.handle_subscribers(reply, standing, cx.wire);
@@ -407,7 +408,7 @@ impl Contacts {
             return;
         };
         match listed {
-            // Asked once more: somebody may have left.
+            // A later list: a contact may have left.
             Some(listed) if cx.account.people.is_known() => self.repair(&listed, false, cx),
             listed => {
                 held.listed = listed;
@@ -416,7 +417,7 @@ impl Contacts {
         }
     }
 
-    /// Under `pure`: the record is read and the subscribers are listed, or cannot be.
+    /// Under `pure`: makes the roster, once the record is read and the subscribers are listed, or cannot be.
     pub(super) fn start_pure(&mut self, cx: &mut Cx<'_>) {
         let Book::Pubsub(held) = &mut self.book else {
             return;

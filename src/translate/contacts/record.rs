@@ -1,9 +1,8 @@
 //! The account's own record of its contacts: a private node (DESIGN: the server is the database).
 //!
-//! Under `pure` it is the roster, as far as subscriptions do not say it: names, groups, requests. Under
-//! `auto` it holds approvals the native roster does not know of, and who was let in where the server does not
-//! tell. A server may keep no more than 256
-//! items on a node, so an item holds all contacts whose hash begins alike.
+//! Under `pure` it holds the parts of the roster that subscriptions do not tell: names, groups, requests. Under `auto`
+//! it holds approvals that the native roster does not know, and on servers that do not list subscribers all JIDs let
+//! in. A server may keep no more than 256 items on a node, so contacts whose hashes begin alike share an item.
 //!
 //! An item's id is two hex digits of the SHA-256 of the contact's bare JID, as servers prepare it; it holds
 //! `<contacts xmlns='urn:pubshim:0'>` with a `<contact jid name to from listed>` for each: `to` is `asked`,
@@ -43,26 +42,26 @@ const NODE: Spec = Spec {
         ("pubsub#notify_retract", "0"),
         ("pubsub#notification_type", "headline"),
     ],
-    // Every item of the record.
+    // All items of the record.
     few_items: 256,
     is_kept: true,
     ask: |step| translate::Ask::Contacts(Ask::RecordNode(step)),
 };
-/// What is not known if the node cannot be read.
+/// Named in the log while the record cannot be read.
 const CONTACTS: &str = "whom you have let see you";
-/// So often in a row a write may come to nothing, and is made again.
+/// Failures in a row after which a write is not repeated.
 const MOST_TRIES: u8 = 3;
 
 /// A request of the client's that waits for a write.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// Its id.
+    /// The request's id.
     pub(super) id: Box<str>,
-    /// What is to be said of a contact again if it is refused.
+    /// The contact's listing before the request, for when the write is refused.
     pub(super) undo: Option<Undo>,
 }
 
-/// What the user had said of a contact.
+/// The listing of a contact before a roster set.
 #[derive(Debug)]
 pub(super) struct Undo {
     pub(super) account: Box<str>,
@@ -71,54 +70,54 @@ pub(super) struct Undo {
     pub(super) groups: Vec<Box<str>>,
 }
 
-/// What became of a write the client waits for.
+/// The outcome of a write for requests of the client's.
 #[derive(Debug)]
 pub(super) struct Written {
     /// The client's requests, the oldest first.
     pub(super) requests: Vec<Request>,
-    /// The error condition if it was refused.
+    /// The reason, if the write failed.
     pub(super) refused: Option<String>,
 }
 
-/// What is known of the node in one session.
+/// The record in one session.
 pub(super) struct Record {
-    /// One failure to read it is enough: the client is told that it has no roster.
+    /// Under `pure` one failure to read is enough: the client is told that it has no roster.
     gives_up: bool,
     node: OwnNode,
     state: State,
-    /// What became of the question for the items.
+    /// The question for the items.
     pub(super) inquiry: Inquiry,
-    /// There is no such node.
+    /// The server has no such node.
     is_missing: bool,
     /// Items to be written.
     dirty: BTreeMap<u8, Changes>,
-    /// The items that came so far, while the record is read.
+    /// Items read so far; an answer may hold only a part.
     seen: HashSet<u8>,
-    /// What is to be moved to other items.
+    /// Entries to be moved to other items.
     strays: Strays,
     /// The item that is being written.
     writing: Option<(u8, Changes)>,
-    /// Writes in a row that came to nothing.
+    /// Failed writes in a row.
     failures: u8,
 }
 
-/// What is to be written to an item.
+/// Changes to be written to an item.
 #[derive(Debug, Default)]
 struct Changes {
-    /// Who has changed here: what is read of them meanwhile is older.
+    /// Accounts changed here: entries read meanwhile are older.
     accounts: HashSet<Box<str>>,
-    /// The client's requests that wait for it.
+    /// The client's requests that wait for the write.
     requests: Vec<Request>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Unknown,
-    /// The node is made, then subscribed to, then read.
+    /// The node is created, subscribed to, then read.
     Loading,
     /// The node is to be read as it is, as soon as there is room for a request.
     Wanted,
-    /// It is being read.
+    /// The items were asked for.
     Reading,
     Known,
     Unusable,
@@ -140,7 +139,7 @@ impl Record {
         }
     }
 
-    /// Has the node made, subscribed to and read, unless that was done.
+    /// Has the node created, subscribed to and read, unless that was done.
     pub(super) fn load(&mut self, wire: &mut Wire) {
         if self.state == State::Unknown {
             self.state = State::Loading;
@@ -149,26 +148,26 @@ impl Record {
         }
     }
 
-    /// Has the node read, if there is one, unless that was done.
+    /// Has the node read, if it exists, unless that was done.
     pub(super) fn read(&mut self, wire: &mut Wire) {
         if self.state == State::Unknown && self.inquiry.is_due(wire.now) {
             self.ask(wire);
         }
     }
 
-    /// Has the node read once more: another resource may have written to it.
+    /// Has the node read again, as another resource may have written to it.
     pub(super) fn refresh(&mut self, wire: &mut Wire) {
         if self.state == State::Known {
             self.ask(wire);
         }
     }
 
-    /// Whether there was no such node, and none was made since.
+    /// Whether the node did not exist, and was not created since.
     pub(super) fn is_missing(&self) -> bool {
         self.is_missing && !self.node.is_new() && !self.node.is_ready()
     }
 
-    /// Has the node made that was not there.
+    /// Creates the node, if it did not exist.
     pub(super) fn make(&mut self, wire: &mut Wire) {
         if self.is_missing && self.node.is_unchecked() {
             self.node.make(wire);
@@ -176,7 +175,7 @@ impl Record {
         }
     }
 
-    /// Asks for what was not read yet. Without room for a request it is asked for later.
+    /// Asks for the items not read yet; without room for a request, later.
     fn ask(&mut self, wire: &mut Wire) {
         let is_asked = match self.seen.is_empty() {
             true => ask_items(wire),
@@ -188,7 +187,7 @@ impl Record {
         };
     }
 
-    /// Whether something is to be asked or written that can wait.
+    /// Whether a read or a write that can wait is due.
     pub(super) fn has_work(&self) -> bool {
         match self.state {
             State::Wanted => true,
@@ -199,7 +198,7 @@ impl Record {
         }
     }
 
-    /// Does what can wait, as far as it may go now.
+    /// Reads or writes, as far as that may go now.
     pub(super) fn work(&mut self, people: &People, wire: &mut Wire) {
         if self.state == State::Wanted && wire.may_work() {
             self.ask(wire);
@@ -214,7 +213,7 @@ impl Record {
         self.state == State::Known
     }
 
-    /// Whether they cannot be had in this session.
+    /// Whether the record cannot be read in this session.
     pub(super) fn is_unusable(&self) -> bool {
         self.state == State::Unusable
     }
@@ -225,7 +224,8 @@ impl Record {
         }
     }
 
-    /// Goes on with making and verifying the node; what cannot be written any more, if it is of no use.
+    /// Handles a step of making and verifying the node; gives the client's waiting requests if the node turns out
+    /// unusable.
     pub(super) fn handle_node(
         &mut self,
         step: Step,
@@ -249,7 +249,7 @@ impl Record {
             return None;
         }
         if self.state == State::Loading {
-            // Events of what other resources write; then what was written before.
+            // Subscribe first, so that no write of another resource is missed between reading and events.
             wire.tell("set", None, |out| {
                 request::subscribe(out, ROSTER, account.bare());
             });
@@ -260,10 +260,10 @@ impl Record {
         None
     }
 
-    /// Takes what is on record, and writes what has changed before it was read.
+    /// Handles the items of the record, then writes changes made before they were read.
     pub(super) fn handle_items(&mut self, reply: Reply<'_>, people: &mut People, wire: &mut Wire) {
         self.state = match reply {
-            // Nothing was ever written.
+            // Without the node, nothing was ever written.
             Ok(_) | Err(Refused::With("item-not-found")) => State::Known,
             Err(refused) if self.gives_up || is_final(refused) => State::Unusable,
             Err(refused) => {
@@ -298,14 +298,14 @@ impl Record {
             let is_older = |account: &str| self.is_changed(account);
             let (_, strays) = read_item(&item, people, is_older);
             if let Some(bucket) = bucket_in(&item) {
-                // It may be read once more.
+                // This item replaces what an earlier read found in it.
                 self.strays.forget(bucket);
             }
             self.strays.note(strays);
         }
     }
 
-    /// Has contacts that stand in an item of others, or under another spelling, written to their own.
+    /// Moves contacts found in a wrong item, or under another spelling, to their own item.
     fn move_strays(&mut self, people: &mut People) {
         let merged = self
             .strays
@@ -318,16 +318,16 @@ impl Record {
         self.remove_strays(None, people);
     }
 
-    /// Has items written anew without those whose own item, `written`, the server has now, and without those
-    /// that are not to be remembered.
+    /// Has items rewritten without strays that are no longer needed: their own item, `written`, is stored now, or they
+    /// need no entry.
     fn remove_strays(&mut self, written: Option<u8>, people: &People) {
         for bucket in self.strays.take_moved(written, people) {
             self.dirty.entry(bucket).or_default();
         }
     }
 
-    /// The answer was only a part (XEP-0059): asks for the items that were not in it, by their ids. An item
-    /// that is taken for empty would be written over.
+    /// Asks by their ids for the items missing in an answer that was only a part (XEP-0059): an item taken for empty
+    /// would be overwritten.
     fn ask_for_rest(&self, wire: &mut Wire) -> bool {
         let missing = (0..=u8::MAX).filter(|bucket| !self.seen.contains(bucket));
         wire.request("get", None, Ask::RecordItems, |out| {
@@ -335,8 +335,8 @@ impl Record {
         })
     }
 
-    /// Takes an event on the node: what another resource has written; whom it may concern, each once.
-    /// Who has changed here is passed over, as that is newer.
+    /// Handles an event on the node, a write of another resource; gives each account it may concern once. Accounts
+    /// changed here are skipped, as the change is newer.
     pub(super) fn handle_event(&mut self, items: &Element<'_>, people: &mut People) -> Vec<Before> {
         let mut concerned = BTreeMap::new();
         if self.state != State::Known {
@@ -359,7 +359,7 @@ impl Record {
             for account in named {
                 concerned.entry(account).or_insert(None);
             }
-            // They are moved at the next login: an event never causes a write.
+            // Strays are moved at the next login: an event never causes a write.
             for stray in &strays {
                 let item = people.get(&stray.account).and_then(Contact::item);
                 concerned.entry(stray.account.clone()).or_insert(item);
@@ -374,8 +374,8 @@ impl Record {
         concerned.into_iter().collect()
     }
 
-    /// What another resource has written meanwhile is lost by the write on its way: it is written again. The
-    /// echo of that write does not know of it.
+    /// Has entries written again that another resource wrote while our write was on its way: our write removes them,
+    /// and its echo does not show them.
     fn write_again(&mut self, bucket: u8, before: &BTreeMap<Box<str>, BytesMut>, people: &People) {
         let after = entries(bucket, people);
         let accounts: Vec<_> = before
@@ -390,7 +390,7 @@ impl Record {
         }
     }
 
-    /// Whether what is known of `account` here is still to be written.
+    /// Whether a change of `account` is still to be written.
     fn is_changed(&self, account: &str) -> bool {
         let bucket = bucket_of(account);
         let writing = self.writing.as_ref().filter(|(it, _)| *it == bucket);
@@ -402,7 +402,7 @@ impl Record {
         changes.any(|changes| changes.accounts.contains(account))
     }
 
-    /// Has what is known of `account` written; `request` is the client's that waits for it.
+    /// Has the contact `account` written; `request` is the client's that waits for it.
     pub(super) fn write(
         &mut self,
         account: &str,
@@ -416,15 +416,15 @@ impl Record {
         self.strays.start(account);
         self.remove_strays(None, people);
         if !self.is_known() {
-            // What else the item holds must not be lost.
+            // An item not read yet would lose its other contacts.
             return self.read(wire);
         }
         self.write_next(people, wire);
     }
 
-    /// Goes on with what is to be written: at once what the client waits for, else as it may go.
+    /// Writes the next item: at once if a request of the client's waits for it, else as pacing allows.
     pub(super) fn write_next(&mut self, people: &People, wire: &mut Wire) {
-        // What is on record already would be lost.
+        // Writing before reading would remove contacts on record.
         if !self.is_known() || self.dirty.is_empty() {
             return;
         }
@@ -458,8 +458,8 @@ impl Record {
         }
     }
 
-    /// Writes all that has changed at once, since the session ends. No answer is waited for. What cannot be
-    /// written stays: see [`tell_lost`](Self::tell_lost).
+    /// Writes all changed items at once, as the session ends, without waiting for answers. Items that cannot be sent
+    /// stay for [`tell_lost`](Self::tell_lost).
     pub(super) fn write_all(&mut self, people: &People, wire: &mut Wire) {
         if !self.is_known() || !self.node.is_ready() {
             return;
@@ -476,7 +476,7 @@ impl Record {
         });
     }
 
-    /// The session has ended: the user is told of whom something could not be written any more.
+    /// Logs the contacts whose changes could not be written before the session ended.
     pub(super) fn tell_lost(&mut self, wire: &mut Wire) {
         let lost: BTreeSet<_> = std::mem::take(&mut self.dirty)
             .into_values()
@@ -489,7 +489,7 @@ impl Record {
         }
     }
 
-    /// Takes the answer to a write; whose requests are answered by it.
+    /// Handles the answer to a write; gives the client's requests that it answers.
     pub(super) fn handle_written(
         &mut self,
         reply: Reply<'_>,
@@ -508,13 +508,13 @@ impl Record {
                     refused: None,
                 });
             }
-            // The node is not what was verified: it is checked before anything is written to it.
+            // The node has changed since it was verified: verify it before writing again.
             Err(Refused::With("conflict")) if may_retry => {
                 self.failures += 1;
                 self.node.doubt();
                 let later = self.dirty.entry(bucket).or_default();
                 later.accounts.extend(changes.accounts);
-                // Those that came later come later.
+                // Keep the order of the client's requests.
                 later.requests.splice(..0, changes.requests);
                 self.node.prepare(wire);
                 return None;

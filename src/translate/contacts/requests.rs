@@ -1,9 +1,9 @@
-//! Who asks to see us, by a service's question (listing 10): one record of each account, from the question to the
-//! answer (listing 11).
+//! Requests to see us, asked by a service's question (listing 10): one entry for each account, from the question to
+//! the answer (listing 11).
 //!
-//! A question waits until it is known who is a contact. Whoever is blocked or approved already is answered at once,
-//! as soon as the node is there. About everybody else the client is asked, in the contact's name: its answer is for
-//! all questions about that account, and for the native request behind them.
+//! A question waits until the contacts are known. A blocked or approved account is answered as soon as the node is
+//! ready. About all others the client is asked, by a `subscribe` from the contact: its answer counts for all questions
+//! about that account, and for the native request behind them.
 
 use std::time::Duration;
 
@@ -19,17 +19,17 @@ use crate::translate::relation::{Half, Kind};
 use crate::translate::{Cx, rules};
 use crate::wire::Dropped;
 
-/// So many questions may wait until it is known who is a contact; twice as many until it is known who is blocked.
+/// Questions that may wait until the contacts are known; twice as many until the block list is.
 const MOST_HELD: usize = 64;
-/// So many questions may wait for the user's answer; twice as many for the node, where the answer is known.
+/// Questions that may wait for the user's answer; twice as many for the node, if the answer is known.
 const MOST_QUESTIONS: usize = 256;
-/// So long after an answer the native request behind a question may come.
+/// How long after an answer the native request behind a question may come.
 const NATIVE_BEHIND: Duration = Duration::from_secs(60);
 
-/// All who ask.
+/// All accounts that ask.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    /// Questions that nobody has looked at: it is not known who may see us.
+    /// Questions that wait until it is known who may see us.
     held: Vec<Question>,
     list: Vec<Request>,
 }
@@ -38,41 +38,41 @@ pub(super) struct Requests {
 #[derive(Debug)]
 struct Request {
     account: Box<str>,
-    /// What is not answered: one question of each JID.
+    /// Unanswered questions, one for each JID.
     questions: Vec<Question>,
     state: State,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The client is not asked: the answer is known, or the account has taken its request back.
+    /// The client is not asked: the answer is known, or the account has withdrawn its request.
     Idle,
     /// The client is asked once it is available.
     Unshown,
     /// The client is asked.
     Shown,
-    /// The client has answered; the native request behind the question is answered too, until then.
+    /// The client has answered; until this time, the native request behind the question gets the same answer.
     Answered(Kind, Duration),
 }
 
-/// What became of a question that came in.
+/// The result of noting a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Noted {
     New,
-    /// It waits for an answer already.
+    /// The same question waits for an answer already.
     Known,
-    /// Others wait, and there is no room.
+    /// Too many others wait.
     TooMany,
 }
 
 impl Requests {
-    /// Whether a question waits until it is known who may see us.
+    /// Whether questions wait until it is known who may see us.
     pub(super) fn is_holding(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// Keeps a question until it is known who may see us; `false`: there is no room. `is_contact`: by the roster it
-    /// is about somebody who may.
+    /// Keeps a question until it is known who may see us; `false`: there is no room. `is_contact`: the roster approves
+    /// the account.
     fn hold(&mut self, question: Question, is_contact: bool) -> bool {
         let has_room = match is_contact {
             true => self.held.len() < 2 * MOST_HELD,
@@ -87,8 +87,8 @@ impl Requests {
         has_room
     }
 
-    /// Keeps a question until it is answered. `is_decided`: what the answer will be is known, so it takes no
-    /// stranger's place, and strangers take none of its.
+    /// Keeps a question until it is answered. `is_decided`: the answer is known, so the question takes no stranger's
+    /// place, nor a stranger its.
     fn note(&mut self, question: Question, is_decided: bool, now: Duration) -> Noted {
         self.list.retain(|request| {
             let is_over = matches!(request.state, State::Answered(_, until) if until < now);
@@ -98,7 +98,7 @@ impl Requests {
         if waiting().any(|other| *other == question) {
             return Noted::Known;
         }
-        // The service may ask again, with another id: the last one counts.
+        // The service may ask again with another id: the last question counts.
         let others = || waiting().filter(|other| other.jid != question.jid);
         let has_room = match is_decided {
             true => others().count() < 2 * MOST_QUESTIONS,
@@ -150,21 +150,21 @@ impl Requests {
         asking.map(|request| request.account.clone()).collect()
     }
 
-    /// The questions about `account`, to be answered.
+    /// Takes out the questions about `account`, to be answered.
     fn take(&mut self, account: &str) -> Vec<Question> {
         let mut list = self.list.iter_mut();
         let request = list.find(|request| *request.account == *account);
         request.map_or_else(Vec::new, |request| std::mem::take(&mut request.questions))
     }
 
-    /// Whether the client is asked about `account`, or is to be.
+    /// Whether the client is being asked about `account`, or will be.
     pub(super) fn is_asking(&self, account: &str) -> bool {
         let request = self.get(account);
         request.is_some_and(|one| matches!(one.state, State::Unshown | State::Shown))
     }
 
-    /// The client is to be asked about `account` no longer, and has said nothing: another resource has answered, or
-    /// the account has taken its request back.
+    /// Stops asking the client about `account` without an answer of its: another resource has answered, or the account
+    /// has withdrawn its request.
     pub(super) fn end_asking(&mut self, account: &str) {
         let mut list = self.list.iter_mut();
         if let Some(request) = list.find(|request| *request.account == *account) {
@@ -172,7 +172,7 @@ impl Requests {
         }
     }
 
-    /// The client has said `kind` about `account`. That is for the question and, where one may still come
+    /// Notes the client's answer `kind` about `account`. It counts for the question and, if one may still come
     /// (`is_native_behind`), for the native request behind it, and for no later one.
     pub(super) fn note_decision(
         &mut self,
@@ -188,7 +188,7 @@ impl Requests {
         }
     }
 
-    /// What the client has said about `account`, for its native request that has come now.
+    /// Takes out the client's answer about `account`, for a native request that comes now.
     pub(super) fn take_answer(&mut self, account: &str, now: Duration) -> Option<Kind> {
         let State::Answered(kind, until) = self.get(account)?.state else {
             return None;
@@ -197,7 +197,7 @@ impl Requests {
         (now <= until).then_some(kind)
     }
 
-    /// What the client has said about `account` is over.
+    /// Forgets the client's answer about `account`.
     pub(super) fn forget_answer(&mut self, account: &str) {
         if !self.is_asking(account) {
             self.end_asking(account);
@@ -206,7 +206,7 @@ impl Requests {
 }
 
 impl Contacts {
-    /// Listing 10.
+    /// Handles a service's question (listing 10).
     pub(in crate::translate) fn question(&mut self, question: Question, cx: &mut Cx<'_>) {
         cx.wire.apply(&rules::FORM);
         match cx.account.people.is_known() {
@@ -221,20 +221,20 @@ impl Contacts {
         }
     }
 
-    /// Looks at the questions that had to wait.
+    /// Looks at the questions that had to wait for the contacts.
     pub(super) fn release_questions(&mut self, cx: &mut Cx<'_>) {
         for question in std::mem::take(&mut self.requests.held) {
             self.look_at(question, cx);
         }
     }
 
-    /// Approves whom the user has approved, denies whom he has blocked; else the user is asked.
+    /// Answers a question about an approved or blocked account; about others asks the client.
     pub(super) fn look_at(&mut self, question: Question, cx: &mut Cx<'_>) {
         let account = question.account().into_owned();
         let is_doubted =
             cx.account.people.is_approved(&account) && !self.blocking.inquiry.is_known();
         if is_doubted && matches!(self.book, Book::Native) {
-            // Whoever was approved may be blocked by now.
+            // An approved account may have been blocked meanwhile.
             self.blocking.ask(cx);
             return self.hold(question, true, cx);
         }
@@ -242,7 +242,7 @@ impl Contacts {
         let may_see = self.may_be_let_in(&account, cx);
         let is_decided = is_blocked || may_see;
         if is_decided && !cx.wire.may_react() {
-            // Somebody asks again and again.
+            // The account asks again and again.
             return cx.wire.drop_event(Dropped::Overflow);
         }
         match self.requests.note(question, is_decided, cx.wire.now) {
@@ -264,7 +264,7 @@ impl Contacts {
         let relation = cx.account.people.relation(account);
         let is_asked = match self.book {
             Book::Native => relation.from == Half::Asked,
-            // By the record: nobody was shown it in this session.
+            // By the record, it is asked; but in this session the client was not shown the request.
             Book::Pubsub(_) => false,
         };
         if self.requests.is_asking(account) || is_asked {
@@ -277,7 +277,7 @@ impl Contacts {
         self.show_requests(cx);
     }
 
-    /// Shows the client whom it is to be asked about, once it is available.
+    /// Shows the client the requests it has not seen, once it is available.
     pub(super) fn show_requests(&mut self, cx: &mut Cx<'_>) {
         if !cx.account.status.is_available {
             return;
@@ -290,7 +290,7 @@ impl Contacts {
         }
     }
 
-    /// The node is there: questions about contacts who may see it are answered.
+    /// Answers questions about contacts that may be let in, once the node is ready.
     pub(super) fn answer_approved(&mut self, cx: &mut Cx<'_>) {
         for account in self.requests.accounts() {
             if self.may_be_let_in(&account, cx) {
@@ -299,7 +299,7 @@ impl Contacts {
         }
     }
 
-    /// Answers what was asked about `account` with no.
+    /// Answers the questions about `account` with no.
     pub(super) fn deny(&mut self, account: &str, cx: &mut Cx<'_>) {
         cx.wire.apply(&rules::DENY);
         for question in self.requests.take(account) {
@@ -307,7 +307,7 @@ impl Contacts {
         }
     }
 
-    /// Answers what was asked about `account` with yes; the JIDs that are subscribed by it.
+    /// Answers the questions about `account` with yes; gives the JIDs that are subscribed by it.
     pub(super) fn answer_yes(&mut self, account: &str, cx: &mut Cx<'_>) -> Vec<Box<str>> {
         let questions = self.requests.take(account);
         for question in &questions {
@@ -317,8 +317,8 @@ impl Contacts {
     }
 }
 
-/// Answers a question with listing 11. ejabberd asks in the owner's own name and acts on no answer to that, so there
-/// the owner sets the subscription.
+/// Answers a question with listing 11. ejabberd asks in the owner's own name and ignores answers, so there the owner
+/// sets the subscription.
 fn answer(question: &Question, is_allowed: bool, cx: &mut Cx<'_>) {
     if *question.service == *cx.account.bare() {
         return set_subscription(&question.jid, is_allowed, cx.wire);
@@ -328,8 +328,8 @@ fn answer(question: &Question, is_allowed: bool, cx: &mut Cx<'_>) {
     cx.wire.send_own(&answer);
 }
 
-/// Whether `question` may wait with others, where there are `most` places: its domain has at most half of those
-/// that other domains leave. So whoever fills one domain with accounts leaves room for all others.
+/// Whether `question` may wait with others in `most` places: its domain gets at most half of the places that other
+/// domains leave. So a flood from one domain leaves room for all others.
 fn has_share<'a>(
     waiting: impl Iterator<Item = &'a Question>,
     question: &Question,

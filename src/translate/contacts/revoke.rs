@@ -1,10 +1,9 @@
 //! Ending subscriptions to our node, so that delivery really ends.
 //!
-//! Each server has a trap: on Prosody a subscription outlives the affiliation, on ejabberd nobody can list
-//! who has one, and both stop at the first error of several changes in one request. So first the
-//! subscriptions go, each JID by itself, then the affiliation; then it is looked whether that is so. One list
-//! serves all who wait. Until they all are out nothing is published: what the server refuses is tried again
-//! for as long as the session lasts.
+//! Each server has a trap: on Prosody a subscription outlives the affiliation, ejabberd does not list subscribers, and
+//! both stop at the first error of several changes in one request. So first the subscriptions are ended, each JID by
+//! itself, then the affiliation; then a new list has to confirm it. One list serves all who wait. Until all are out
+//! nothing is published: refused changes are repeated for as long as the session lasts.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -18,24 +17,23 @@ use crate::translate::inquiry::pause_after;
 use crate::translate::{self, Cx, Wire, rules};
 use crate::wire::{Event, Refused, Reply};
 
-/// So many may wait. Should there be more, nothing is published any more in this session.
+/// Accounts that may wait. Beyond that, nothing is published any more in this session.
 const MOST_WAITING: usize = 4096;
-/// So many changes are sent at once when the session ends. Who is left is found at the next login, before
-/// anything is published.
+/// Changes sent at once when the session ends. The rest is found at the next login, before anything is published.
 const MOST_AT_END: usize = 256;
-/// After so many failures the user is told.
+/// Failures after which the user is told.
 const MOST_TRIES: u8 = 3;
 
-/// Accounts whose subscriptions are being ended: all that wait together, the next ones after them.
+/// Accounts whose subscriptions are being ended: all due ones together, later ones after them.
 #[derive(Debug, Default)]
 pub(super) struct Revocations {
     waiting: Vec<Revocation>,
-    /// There were too many.
+    /// Too many accounts were to be revoked.
     is_overfull: bool,
     step: Step,
-    /// The server may list who is subscribed, so the list decides about those in work.
+    /// The server may list subscribers, so the list decides whether those in work are out.
     is_listed: bool,
-    /// What is still to be sent.
+    /// Changes still to be sent.
     changes: VecDeque<Change>,
     /// Accounts whose removal is confirmed; the caller takes them to update the record.
     done: Vec<Box<str>>,
@@ -43,7 +41,7 @@ pub(super) struct Revocations {
 
 #[derive(Debug)]
 struct Revocation {
-    /// An account, or a whole domain.
+    /// An account or a whole domain.
     whom: Box<str>,
     state: State,
     tries: u8,
@@ -53,26 +51,26 @@ struct Revocation {
 enum State {
     /// To be begun, at this time.
     At(Duration),
-    /// In work; what the server refused.
+    /// In work, with the error if the server refused a change.
     Ending(Option<String>),
     /// Every removal was acknowledged; a new list of subscribers must confirm it.
     Ended,
 }
 
-/// What is waited for.
+/// The answer that is waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Step {
     #[default]
     Idle,
-    /// The list of who is subscribed.
+    /// The list of subscribers.
     List,
-    /// What is on record, as nobody lists them.
+    /// The record, as the server does not list subscribers.
     Record,
-    /// The answers to what is sent.
+    /// The answers to changes.
     Ending,
 }
 
-/// One change at the server: a subscription ends, or (without a JID) the affiliation.
+/// One change at the server: ends a subscription, or (without a JID) the affiliation.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     whom: Box<str>,
@@ -110,19 +108,19 @@ impl Revocation {
 }
 
 impl Revocations {
-    /// Whether somebody is still to be kept from seeing anything.
+    /// Whether a revocation is not confirmed yet.
     pub(super) fn is_open(&self) -> bool {
         !self.waiting.is_empty() || self.is_overfull
     }
 
-    /// Whether `account` is still to be kept from seeing anything.
+    /// Whether the revocation of `account` is not confirmed yet.
     pub(super) fn concerns(&self, account: &str) -> bool {
         self.waiting
             .iter()
             .any(|revocation| *revocation.whom == *account)
     }
 
-    /// Ends what `whom` (an account, or a whole domain) has subscribed to.
+    /// Ends the subscriptions of `whom` (an account or a whole domain).
     pub(super) fn revoke(&mut self, whom: &str, wire: &mut Wire) {
         let known = self.waiting.iter_mut().find(|other| *other.whom == *whom);
         if let Some(revocation) = known {
@@ -149,8 +147,8 @@ impl Revocations {
         self.work(wire);
     }
 
-    /// `whom` may see our node again. Of what was sent the answers do not matter: what is sent now is done
-    /// after it.
+    /// Stops revoking `whom`, who may see our node again. Answers to changes already sent do not matter, as later
+    /// requests take effect after them.
     pub(super) fn cancel(&mut self, whom: &str, wire: &mut Wire) {
         self.waiting.retain(|revocation| *revocation.whom != *whom);
         self.changes.retain(|change| *change.whom != *whom);
@@ -159,7 +157,7 @@ impl Revocations {
         });
     }
 
-    /// Sends as much as may be sent now.
+    /// Sends the changes that may go now, and concludes or begins a round.
     fn work(&mut self, wire: &mut Wire) {
         while let Some(spare) = wire.spare()
             && let Some(change) = self.changes.pop_front()
@@ -177,13 +175,13 @@ impl Revocations {
             .waiting
             .iter()
             .any(|revocation| revocation.is_due(wire.now));
-        // Where there is no room for the question, the next answer makes some.
+        // Without room for the question, the next answer makes some.
         if self.step == Step::Idle && is_due && ask(wire) {
             self.step = Step::List;
         }
     }
 
-    /// When [`work`](Self::work) can go on, if not by an answer.
+    /// When [`work`](Self::work) can go on, if no answer comes first.
     pub(super) fn again_at(&self, wire: &Wire) -> Option<Duration> {
         if !self.changes.is_empty() {
             return wire.may_work_at();
@@ -197,7 +195,7 @@ impl Revocations {
         pauses.min()
     }
 
-    /// All is answered: who is out, where no list can tell.
+    /// Concludes a round, after all answers: on servers without a list, accounts without an error are out.
     fn conclude(&mut self, wire: &mut Wire) {
         self.step = Step::Idle;
         for revocation in &mut self.waiting {
@@ -219,7 +217,7 @@ impl Revocations {
             .retain(|revocation| !done.contains(&revocation.whom));
     }
 
-    /// The server lists who is subscribed.
+    /// Handles the list of subscribers: begins to revoke due accounts, and confirms those that are out.
     fn handle_subscribers(&mut self, list: Vec<(Box<str>, Box<str>)>, wire: &mut Wire) {
         self.step = Step::Ending;
         self.is_listed = true;
@@ -228,7 +226,7 @@ impl Revocations {
             .map(|revocation| (revocation.whom.clone(), (revocation, Vec::new())))
             .collect();
         for (jid, _) in list {
-            // Once, also where a whole domain is to go.
+            // Each JID is ended once, also if its whole domain is revoked.
             let prepared = jid::prepared(&jid);
             let names = [jid::bare(&prepared), jid::domain(&prepared), &*prepared];
             let whom = names.into_iter().find(|name| due.contains_key(*name));
@@ -251,9 +249,9 @@ impl Revocations {
         self.forget_done();
     }
 
-    /// The server does not list who is subscribed.
+    /// Handles an error in place of the list of subscribers.
     fn handle_unlisted(&mut self, refused: Refused<'_>, wire: &mut Wire) {
-        // If only this time, the next list decides.
+        // After a temporary error, the next list decides.
         let is_missing = refused == Refused::With("item-not-found");
         self.is_listed = !refused.is_unsupported() && !is_missing;
         let reason = format!("who is subscribed cannot be looked up: {refused}");
@@ -266,7 +264,7 @@ impl Revocations {
         self.step = if is_due { Step::Record } else { Step::Idle };
     }
 
-    /// Ends what is on record, as `jids_of` an account tells.
+    /// Ends the recorded subscriptions of due accounts, whose JIDs `jids_of` gives.
     fn end_recorded(&mut self, jids_of: impl Fn(&str) -> Vec<Box<str>>, now: Duration) {
         self.step = Step::Ending;
         for revocation in self.waiting.iter_mut().filter(|one| one.is_due(now)) {
@@ -280,8 +278,8 @@ impl Revocations {
         }
     }
 
-    /// The session ends: sends at once what is still to be sent, as `jids_of` an account tells where nobody
-    /// has begun. No answer is waited for.
+    /// Sends the remaining changes at once as the session ends, without waiting for answers; `jids_of` gives the JIDs
+    /// of accounts not begun yet.
     fn end_at_once(&mut self, jids_of: impl Fn(&str) -> Vec<Box<str>>, wire: &mut Wire) {
         let mut left = std::mem::take(&mut self.waiting);
         left.retain(|revocation| matches!(revocation.state, State::At(_)));
@@ -295,12 +293,12 @@ impl Revocations {
         }
     }
 
-    /// A change was made, or not.
+    /// Handles the answer to a change.
     pub(super) fn handle_revoked(&mut self, change: &Change, reply: Reply<'_>) {
         let Err(refused) = reply else { return };
         let condition = refused.condition_or("");
         let is_done = match change.jid {
-            // Nobody is subscribed by that JID.
+            // The JID is not subscribed.
             Some(_) => {
                 self.is_listed
                     || matches!(
@@ -308,7 +306,7 @@ impl Revocations {
                         "not-subscribed" | "unexpected-request" | "item-not-found"
                     )
             }
-            // Prosody says `forbidden` and does it all the same.
+            // Prosody answers `forbidden` and does it all the same.
             None => matches!(condition, "forbidden" | "item-not-found"),
         };
         let mut waiting = self.waiting.iter_mut();
@@ -319,9 +317,9 @@ impl Revocations {
 }
 
 impl Contacts {
-    /// The answer to who is subscribed to our node, for a revocation.
+    /// Handles the answer to a revocation's question for subscribers.
     pub(super) fn handle_revoking(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
-        // Without the list nobody is known to be out.
+        // An answer without a list confirms no removal.
         match reply.and_then(|iq| answer::subscriptions(iq).ok_or(Refused::NoList)) {
             Ok(list) => self.revocations.handle_subscribers(list, cx.wire),
             Err(refused) => self.revocations.handle_unlisted(refused, cx.wire),
@@ -329,8 +327,7 @@ impl Contacts {
         self.work_at_revocations(cx);
     }
 
-    /// Goes on with revocations. Where the server does not list who is subscribed, the JIDs to be ended are
-    /// on record.
+    /// Goes on with revocations. On servers that do not list subscribers, the record has the JIDs to be ended.
     pub(super) fn work_at_revocations(&mut self, cx: &mut Cx<'_>) {
         if self.revocations.step == Step::Record {
             self.record.read(cx.wire);
@@ -352,7 +349,7 @@ impl Contacts {
         self.hold_publishes(cx);
     }
 
-    /// The session ends: whoever is still to be kept from seeing our node is, as far as that can be said.
+    /// Sends the remaining revocations as the session ends.
     pub(super) fn end_revocations(&mut self, cx: &mut Cx<'_>) {
         let contacts = &cx.account.people;
         self.revocations
@@ -360,7 +357,7 @@ impl Contacts {
     }
 }
 
-/// What ends the subscriptions of `jids`, then what `whom` may do.
+/// The changes that end the subscriptions of `jids`, then the affiliation of `whom`.
 fn changes(whom: &str, jids: Vec<Box<str>>) -> impl Iterator<Item = Change> {
     let jids = jids.into_iter().map(Some).chain([None]);
     jids.map(move |jid| Change {

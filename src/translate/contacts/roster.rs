@@ -1,6 +1,6 @@
-//! The client's roster under `pure`: it gets, and is pushed, what is known of its contacts (listing 8; RFC 6121 §2).
+//! The client's roster under `pure`: it is made of the contacts, answered and pushed (listing 8; RFC 6121 §2).
 //!
-//! No roster protocol leaves. All of this is about this client's stream: another one begins anew.
+//! No roster protocol leaves to the server. All state here is of this client's stream: another one begins anew.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -15,11 +15,11 @@ use crate::translate::{Cx, Wire};
 use crate::wire::Leg;
 use crate::xml::{Element, escape};
 
-/// So many requests for the roster may wait until it is known.
+/// Requests for the roster that may wait until it is known.
 const MOST_WAITING: usize = 16;
-/// A name or a group may be so long, in bytes.
+/// The longest name of a contact or a group, in bytes.
 const MOST_NAME: usize = 1023;
-/// A contact may be in so many groups.
+/// Groups a contact may be in.
 const MOST_GROUPS: usize = 32;
 
 /// A request for the roster that waits until it is known.
@@ -29,9 +29,9 @@ struct Waiting {
     version: Option<Box<str>>,
 }
 
-/// The version of the roster the client has (RFC 6121 §2.6): the sum, modulo 2^128, of a SHA-256 of each item
-/// cut to as many bits. The same list has the same version in whatever order its items came, and a push costs
-/// the hash of one item. It is no secret and nobody's proof, so a sum does.
+/// The version of the roster the client has (RFC 6121 §2.6): the sum, modulo 2^128, of a SHA-256 of each item cut to
+/// as many bits. Equal lists have the same version whatever the order of their items, and a push costs the hash of one
+/// item. The version neither hides nor proves anything, so a sum is enough.
 #[derive(Default)]
 struct Version {
     items: HashMap<Box<str>, u128>,
@@ -39,7 +39,7 @@ struct Version {
 }
 
 impl Version {
-    /// Notes the item of `account` as the client is told it; `None`: there is none any more.
+    /// Notes the item of `account` as the client is shown it; `None`: the client is shown its removal.
     fn note(&mut self, account: &str, item: Option<&[u8]>) {
         let before = match item.map(hash_of) {
             Some(hash) => {
@@ -66,18 +66,18 @@ fn hash_of(item: &[u8]) -> u128 {
         .fold(0, |hash, byte| hash << 8 | u128::from(*byte))
 }
 
-/// What this client was told of its roster.
+/// The roster as this client was shown it.
 #[derive(Default)]
 pub(super) struct ClientRoster {
-    /// Its requests that wait until the roster is known.
+    /// The client's requests that wait until the roster is known.
     waiting: Vec<Waiting>,
-    /// It has its roster from us and is pushed what changes.
+    /// The client has its roster from us, and gets pushes.
     is_pushed: bool,
     version: Version,
 }
 
 impl ClientRoster {
-    /// A request for the roster; [`answer`](Self::answer) answers it.
+    /// Notes a request for the roster; [`answer`](Self::answer) answers it.
     pub(super) fn ask(&mut self, id: &str, query: &Element<'_>, wire: &mut Wire) {
         if self.waiting.len() >= MOST_WAITING {
             return refuse(id, "wait", "resource-constraint", wire);
@@ -117,7 +117,7 @@ impl ClientRoster {
         }
     }
 
-    /// All items, in the order of their JIDs; the client has their version then.
+    /// All items, in the order of their JIDs; the client's version is set to theirs.
     fn items(&mut self, people: &People) -> BytesMut {
         let mut contacts: Vec<_> = people
             .iter()
@@ -168,7 +168,7 @@ pub(super) fn refuse(id: &str, kind: &str, condition: &str, wire: &mut Wire) {
 /// The name of a contact, and its groups.
 type Names = (Option<Box<str>>, Vec<Box<str>>);
 
-/// The name of an item, and its groups, each once (RFC 6121 §2.3.3); else the error condition.
+/// The name of an item and its groups, each once (RFC 6121 §2.3.3); an error is the condition.
 pub(super) fn name_and_groups(item: &Element<'_>) -> Result<Names, &'static str> {
     let name: Option<Box<str>> = item.attribute("name").map(|name| (*name).into());
     let groups = groups_of(item)?;
@@ -178,7 +178,7 @@ pub(super) fn name_and_groups(item: &Element<'_>) -> Result<Names, &'static str>
     }
 }
 
-/// Reads the groups of an item, each once (RFC 6121 §2.3.3); else the error condition.
+/// The groups of an item, each once (RFC 6121 §2.3.3); an error is the condition.
 fn groups_of(item: &Element<'_>) -> Result<Vec<Box<str>>, &'static str> {
     let mut groups: Vec<Box<str>> = Vec::new();
     for group in item
@@ -197,7 +197,7 @@ fn groups_of(item: &Element<'_>) -> Result<Vec<Box<str>>, &'static str> {
     Ok(groups)
 }
 
-/// Writes an item as RFC 6121 §2.1.2 has it; without a contact as removed.
+/// Writes an item as RFC 6121 §2.1.2 has it; without a contact, a removed one.
 fn write_item(out: &mut BytesMut, account: &str, contact: Option<&Contact>) {
     let _ = write!(out, "<item jid='{}'", escape(account));
     let Some(contact) = contact else {

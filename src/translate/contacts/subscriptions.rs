@@ -17,7 +17,7 @@ use crate::wire::{Dropped, Leg, Refused};
 use crate::xml::{Element, escape};
 
 impl Contacts {
-    /// A subscription stanza from the client; it is always taken.
+    /// Handles a subscription stanza from the client, which is always taken.
     pub(in crate::translate) fn client_subscription(
         &mut self,
         kind: Kind,
@@ -32,7 +32,7 @@ impl Contacts {
                 None => cx.wire.refuse(presence, "modify", "jid-malformed"),
             };
         }
-        // The server prepares the native copy for itself.
+        // The server prepares the address of the native copy itself.
         let account = jid::prepared(account);
         self.handle_said(kind, &account, cx);
         if !self.paced.send(kind, presence, &account, cx.wire) {
@@ -40,18 +40,19 @@ impl Contacts {
         }
     }
 
-    /// Does for pubsub what a native subscription stanza of the client's says.
+    /// Does in pubsub what a native subscription stanza of the client's asks for.
     fn handle_said(&mut self, kind: Kind, account: &str, cx: &mut Cx<'_>) {
         let relation = cx.account.people.relation(account);
         match kind {
-            // Subscribed to is whoever turns out to have a shim.
+            // The shim subscribes once the contact's presence shows that it has a shim.
             Kind::Subscribe => {}
             Kind::Unsubscribe => self.follow.end(account, cx),
             Kind::Subscribed => {
                 let is_asking = self.requests.has(account);
                 if relation.from == Half::Asked || is_asking {
-                    // Before the native stanza: it makes the contact subscribe. Nothing comes of that
-                    // stanza if the request was taken back meanwhile, of which ejabberd tells nobody.
+                    // Approve before the native stanza goes, as that makes the contact subscribe. If the request was
+                    // withdrawn meanwhile, of which ejabberd tells nobody, the stanza has no effect: so the new member
+                    // is doubted.
                     self.approve(account, cx);
                     self.members.doubt(account, cx.wire.now);
                 }
@@ -72,15 +73,15 @@ impl Contacts {
         if let Some(contact) = cx.account.people.known_mut(account)
             && (was_asked || kind == Kind::Unsubscribed)
         {
-            // The request is answered; whether the contact may see us the roster will say.
+            // The request is answered; the roster will tell whether the contact may see us.
             contact.relation.from = Half::No;
         }
     }
 
-    /// Lets `account` see our node. Whom no native subscription backs is put on record.
+    /// Lets `account` see our node. An account without native subscription is put on record.
     pub(super) fn approve(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.cancel_revocation(account, cx);
-        // Whoever is blocked is let in when that ends.
+        // A blocked account is let in when the block ends.
         let is_blocked = cx.account.people.blocked.blocks(account);
         let mut jids = match self.may_let_in(cx.account) && !is_blocked {
             true => {
@@ -90,7 +91,7 @@ impl Contacts {
                 self.members.note_subscribed(&jids);
                 jids
             }
-            // There is nothing to be seen yet; who may see it is looked at when there is.
+            // Without the node nobody sees anything; contacts are let in when it is ready.
             false => Vec::new(),
         };
         let records_all = self.records_subscribers();
@@ -113,7 +114,7 @@ impl Contacts {
         }
     }
 
-    /// Puts `account` on record, which was subscribed by its bare JID.
+    /// Puts `account`, which we have subscribed by its bare JID, on record.
     pub(super) fn record_subscriber(&mut self, account: &str, cx: &mut Cx<'_>) {
         if !self.records_subscribers() {
             return;
@@ -124,19 +125,19 @@ impl Contacts {
         }
     }
 
-    /// Has what is known of `account` written to the record.
+    /// Has the contact `account` written to the record.
     pub(super) fn write(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.record
             .write(account, None, &cx.account.people, cx.wire);
     }
 
-    /// Whether every subscriber has to be on record, since the server does not list them. (Under `pure` every
-    /// contact is.)
+    /// Whether every subscriber has to be on record, as the server does not list them. (Under `pure` every contact
+    /// is.)
     fn records_subscribers(&self) -> bool {
         matches!(self.book, Book::Native) && !self.members.lists_subscribers()
     }
 
-    /// What was said last counts, also about a domain that was blocked and is not any more.
+    /// Stops revoking `account`, and a domain that is blocked no longer: the last decision counts.
     fn cancel_revocation(&mut self, account: &str, cx: &mut Cx<'_>) {
         if cx.account.people.blocked.blocks(account) || !self.revocations.is_open() {
             return;
@@ -146,7 +147,7 @@ impl Contacts {
         self.hold_publishes(cx);
     }
 
-    /// The native roster backs the approval now: it need not be on record.
+    /// Removes an approval from the record, as the native roster backs it now.
     pub(super) fn forget_approval(&mut self, account: &str, cx: &mut Cx<'_>) {
         if let Some(contact) = cx.account.people.known_mut(account)
             && contact.recorded.from != Half::No
@@ -156,7 +157,7 @@ impl Contacts {
         }
     }
 
-    /// `account` is not approved any more, neither natively nor on record; under `auto`.
+    /// Ends the approval of `account`, native and on record; under `auto`.
     pub(super) fn end_approval(&mut self, account: &str, goodbye: Goodbye, cx: &mut Cx<'_>) {
         self.requests.forget_answer(account);
         let contact = cx.account.people.known_mut(account);
@@ -168,15 +169,15 @@ impl Contacts {
         }
     }
 
-    /// Ends what `account` sees of our node. Its JIDs stay on record until that is done.
+    /// Ends the subscription of `account` to our node. Its JIDs stay on record until that is confirmed.
     pub(super) fn revoke(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.members.forget(account, cx.wire);
         self.revocations.revoke(account, cx.wire);
         self.hold_publishes(cx);
     }
 
-    /// The roster says that what is between the account and `account` has changed; under `auto`. `is_own`: this
-    /// client has asked for it.
+    /// Handles a change of the relation with `account` in the roster; under `auto`. `is_own`: this client has asked
+    /// for it.
     pub(super) fn handle_relation(
         &mut self,
         account: &str,
@@ -193,7 +194,7 @@ impl Contacts {
         let lost = |half: fn(Relation) -> Half| half(now) != Half::Yes && half(before) == Half::Yes;
         if gained(|relation| relation.from) {
             self.forget_approval(account, cx);
-            // Maybe another resource has answered.
+            // Another resource may have answered.
             self.requests.end_asking(account);
             if self.may_be_let_in(account, cx) && self.requests.has(account) {
                 self.approve(account, cx);
@@ -224,7 +225,7 @@ impl Contacts {
         }
     }
 
-    /// The same for all whose shim was seen.
+    /// Subscribes to the nodes of all contacts that have a shim, if we are to be.
     pub(super) fn follow_marked(&mut self, cx: &mut Cx<'_>) {
         if let Book::Native = self.book {
             for account in cx.account.people.marked() {
@@ -233,7 +234,7 @@ impl Contacts {
         }
     }
 
-    /// A presence of the client's for `to` alone passes: whoever gets it may know that the client is there.
+    /// Notes a directed presence of the client's, which passes: its addressee may know that the client is there.
     pub(in crate::translate) fn note_directed(
         &mut self,
         to: &str,
@@ -248,7 +249,7 @@ impl Contacts {
         self.follow(account, cx);
     }
 
-    /// A native presence with the marker has come: its sender has a shim.
+    /// Handles the marker in a native presence: its sender has a shim.
     pub(super) fn follow_marker(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow(account, cx);
         if self.members.is_compared() && self.may_be_let_in(account, cx) {
@@ -256,7 +257,7 @@ impl Contacts {
         }
     }
 
-    /// A native subscription stanza from the server; `true` if the client does not see it.
+    /// Handles a native subscription stanza from the server; `true`: the client does not see it.
     pub(super) fn handle_server_subscription(
         &mut self,
         kind: Kind,
@@ -269,7 +270,7 @@ impl Contacts {
             return false;
         };
         if kind == Kind::Unsubscribe {
-            // The request is withdrawn; the next one is another.
+            // The contact has withdrawn its request; a later one is new.
             self.requests.end_asking(account);
             if contact.relation.from == Half::Asked {
                 contact.relation.from = Half::No;
@@ -279,7 +280,7 @@ impl Contacts {
             return false;
         }
         if self.requests.is_asking(account) {
-            // The question was first, and the user is being asked.
+            // The form came first, and the client is being asked.
             contact.relation.from = Half::Asked;
             cx.wire.apply(&rules::FORM_KNOWN);
             return true;
@@ -293,8 +294,8 @@ impl Contacts {
         true
     }
 
-    /// An answer of ours about `jid` came back (ejabberd acts on none), so the owner sets the subscription. The
-    /// user may have changed his mind since.
+    /// Handles an answer of ours about `jid` that came back, as ejabberd acts on none: the owner sets the subscription
+    /// instead, unless the user has changed his mind since.
     pub(in crate::translate) fn answer_returned(
         &mut self,
         jid: &str,
@@ -307,7 +308,7 @@ impl Contacts {
         }
     }
 
-    /// A service says what became of a subscription of ours (XEP-0060 §8.6).
+    /// Handles a service's event about a subscription of ours (XEP-0060 §8.6).
     pub(in crate::translate) fn subscription_event(
         &mut self,
         event: &Event<'_>,
@@ -322,7 +323,7 @@ impl Contacts {
         if !is_about_us || cx.account.people.relation(account).to == Half::No {
             cx.wire.drop_event(Dropped::NotSubscribed);
         } else if event.is_delayed {
-            // What it says may have changed since; our next question tells.
+            // The state may have changed since; our next request tells.
             cx.wire.drop_event(Dropped::Delayed);
         } else {
             match event.element.attribute("subscription").as_deref() {
@@ -334,7 +335,7 @@ impl Contacts {
         Verdict::Taken
     }
 
-    /// We are subscribed to the node of `account`.
+    /// Notes that we are subscribed to the node of `account`.
     fn note_subscribed(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow.note(account, true, cx.wire);
         if let Book::Pubsub(_) = self.book {
@@ -343,7 +344,7 @@ impl Contacts {
         }
     }
 
-    /// The owner is being asked, even if we were subscribed before: its server has lost that.
+    /// Notes that the owner is being asked; if we were subscribed before, its server has lost that.
     fn note_pending(&mut self, account: &str, cx: &mut Cx<'_>) {
         let relation = cx.account.people.relation(account);
         if relation.to == Half::Yes {
@@ -358,7 +359,8 @@ impl Contacts {
         }
     }
 
-    /// We are subscribed to it no longer. The contact may have left our node, too.
+    /// Notes that our subscription has ended. The contact may have left our node, too, so subscribers are listed
+    /// again.
     fn note_unsubscribed(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow.note(account, false, cx.wire);
         if matches!(self.book, Book::Pubsub(_)) && self.hear(Kind::Unsubscribed, account, cx) {
@@ -367,7 +369,8 @@ impl Contacts {
         }
     }
 
-    /// What a contact's service says stands for this stanza of the contact's (RFC 6121 §A.3); whether that is news.
+    /// Applies a subscription stanza that a contact's service implies (RFC 6121 §A.3); gives whether it changes
+    /// anything.
     pub(super) fn hear(&mut self, kind: Kind, account: &str, cx: &mut Cx<'_>) -> bool {
         let (after, is_news) = cx.account.people.relation(account).inbound(kind);
         if is_news {
@@ -377,7 +380,7 @@ impl Contacts {
         is_news
     }
 
-    /// Under `pure`: a contact to whose node we should be subscribed does not let us see it.
+    /// Under `pure`: handles the refusal of a contact whose node we should be subscribed to.
     pub(in crate::translate) fn handle_refused_fetch(
         &mut self,
         account: &str,
@@ -389,23 +392,23 @@ impl Contacts {
             return;
         }
         match refused.condition_or("") {
-            // It was ended while we were away.
+            // The contact has ended our subscription while we were away.
             "not-subscribed" | "not-authorized" | "forbidden" => {
                 self.note_unsubscribed(account, cx);
             }
-            // Its server has lost the node.
+            // The contact's server has lost the node.
             "item-not-found" => self.follow.want(account, cx.wire.now),
             _ => {}
         }
     }
 
-    /// What became of a request to subscribe (listing 9).
+    /// Handles the outcome of a request to subscribe (listing 9).
     pub(super) fn handle_followed(&mut self, account: &str, outcome: Outcome<'_>, cx: &mut Cx<'_>) {
         let is_told = matches!(self.book, Book::Native);
         match outcome {
             Outcome::Subscribed => self.note_subscribed(account, cx),
             Outcome::Denied => self.note_unsubscribed(account, cx),
-            // A native stanza tells the client what becomes of it.
+            // Under `auto` native stanzas tell the client the outcome.
             _ if is_told => {}
             Outcome::Pending => self.note_pending(account, cx),
             Outcome::Refused(Refused::With(condition)) if is_final(condition) => {
@@ -418,7 +421,7 @@ impl Contacts {
     }
 }
 
-/// Whether a contact with such an error will not be there later either.
+/// Whether the error means that the contact cannot be reached later either.
 fn is_final(condition: &str) -> bool {
     matches!(
         condition,
@@ -431,7 +434,7 @@ fn is_final(condition: &str) -> bool {
     )
 }
 
-/// Shows the client a subscription stanza of a contact.
+/// Shows the client a subscription stanza from a contact.
 pub(super) fn show_subscription(kind: Kind, account: &str, cx: &mut Cx<'_>) {
     let (from, to) = (escape(account), escape(cx.account.bare()));
     cx.wire.stanza(Leg::Client, |out| {
