@@ -1,4 +1,4 @@
-//! Native copies of messages that were published, or could not be, under `auto`. A copy names its item, so that a shim
+//! Native copies, under `auto`, of messages that were published or could not be. A copy names its item, so that a shim
 //! shows a message once, however it came.
 
 use std::fmt::Write as _;
@@ -21,24 +21,24 @@ use crate::translate::{Cx, Verdict, rules};
 use crate::wire::{Dropped, Leg, Reply};
 use crate::xml::{Element, escape, rewrite};
 
-/// Servers take a connection that broke for alive for five to ten minutes: what was published meanwhile was seen by
-/// nobody.
+/// Age of items copied after a connection broke: servers take it for alive for five to ten minutes, and items
+/// published meanwhile were not seen.
 const BROKEN: Duration = Duration::from_secs(15 * 60);
-/// A client that says that it goes has seen what was published so long before.
+/// Age of items copied after a client went offline by itself: it has seen older ones.
 const SEEN: Duration = Duration::from_secs(30);
-/// A native message waits so long at most for what was to be shown before it.
+/// How long a native message may wait for items that are to be shown before it.
 const WAIT: Duration = Duration::from_secs(5);
 
 impl Chats {
-    /// Somebody's presence has changed: of what was published and nobody would see any more, native copies follow, so
-    /// that the server keeps them for him.
+    /// Copies items natively after a presence of the peer's, if no resource would see them any more, so that the
+    /// server keeps them for the peer.
     pub(super) fn copy_unseen(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) {
         let from = presence.attribute("from").unwrap_or_default();
         let peer = jid::bare(&from);
         let Some(pair) = self.pairs.get_mut(peer).filter(|it| it.has_unread()) else {
             return;
         };
-        // The server's own word of one who vanished has no marker.
+        // An `unavailable` that the server sends for a broken connection has no marker.
         let time = match Marker::of(presence) {
             Some(_) => SEEN,
             None => BROKEN,
@@ -56,7 +56,7 @@ impl Chats {
         }
     }
 
-    /// What is to be copied, in the order it was published.
+    /// Sends native copies of these items, in the order they were published.
     pub(super) fn handle_copies(
         &mut self,
         peer: &str,
@@ -84,13 +84,13 @@ impl Chats {
         });
     }
 
-    /// A message that could not be published goes natively.
+    /// Sends a message natively that could not be published.
     pub(super) fn send_natively(message: &Message, node: &str, cx: &mut Cx<'_>) {
         message.read(|it| write_copy(it, node, &message.item, false, cx));
     }
 
-    /// A native message of somebody's. It waits for what is to be shown before it, and a copy is shown if its item was
-    /// not.
+    /// Handles a native message of a peer's. It waits for items that are to be shown before it; a copy is shown if its
+    /// item was not.
     pub(in crate::translate) fn native_message(
         &mut self,
         message: &Element<'_>,
@@ -116,7 +116,7 @@ impl Chats {
                 if self.hold(peer, message, cx) {
                     return Verdict::Taken;
                 }
-                // There is no room for it: what has waited is shown before it.
+                // There is no room to wait: earlier waiting messages are shown first.
                 self.show_held(peer, cx);
             }
         }
@@ -126,7 +126,7 @@ impl Chats {
         }
     }
 
-    /// Whether what `peer` says natively waits for what is on his nodes: not for what is not read.
+    /// Whether native messages of `peer` wait for items on its nodes: not if the nodes may not be read.
     fn waits_for_items(&self, peer: &str, cx: &Cx<'_>) -> bool {
         let may_be_read = self.may_read(peer, cx) || !cx.account.people.is_known();
         let pair = self.pairs.get(peer);
@@ -136,7 +136,7 @@ impl Chats {
             && pair.is_some_and(|pair| pair.holds(cx.wire.now))
     }
 
-    /// Lets a native message wait; `false`: there is no room.
+    /// Holds a native message; `false`: there is no room.
     fn hold(&mut self, peer: &str, message: &Element<'_>, cx: &Cx<'_>) -> bool {
         self.is_idle = false;
         let until = cx.wire.now + WAIT;
@@ -144,7 +144,7 @@ impl Chats {
         pair.is_some_and(|pair| pair.hold(message, until))
     }
 
-    /// Shows what has waited, where nothing is to be shown before it any more, or it has waited for too long.
+    /// Shows held messages with no items to be shown before them any more, and those that have waited too long.
     pub(super) fn release_held(&mut self, cx: &mut Cx<'_>) {
         let held = self.pairs.iter().filter(|(_, pair)| pair.has_held());
         let over = held.filter(|(peer, _)| !self.waits_for_items(peer, cx));
@@ -154,7 +154,7 @@ impl Chats {
         }
     }
 
-    /// Shows what `peer` has said natively and has waited.
+    /// Shows the held native messages of `peer`.
     fn show_held(&mut self, peer: &str, cx: &mut Cx<'_>) {
         let held = self.pairs.get_mut(peer).map(Pair::take_held);
         for message in held.into_iter().flatten() {
@@ -169,19 +169,19 @@ impl Chats {
         }
     }
 
-    /// Shows the client a native message without the name of its item, if that was not shown.
+    /// Shows the client a native copy without the name of its item, unless the item was shown.
     fn show_native_copy(&mut self, message: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         let Some(copy) = Copy::of(message, cx.account.bare()) else {
             return Verdict::Pass;
         };
         cx.wire.apply(&rules::MESSAGE_COPY);
-        // What is shown is put on record with what else is on the node.
+        // The node is read from now on, so that the record includes this item.
         if let (false, Some(node)) = (copy.is_own || copy.is_error, &copy.node) {
             self.adopt(&Place::new(&copy.peer, node), cx);
         }
         if let Some(pair) = self.pairs.get_mut(&*copy.peer) {
             let is_seen = match copy.is_error {
-                // It is on the node, and seen at the next login.
+                // The item of a bounced copy is on the node, and the peer sees it at the next login.
                 true => pair.was_copied(&copy.item),
                 false => !copy.item.is_empty() && !pair.is_new(&copy.item),
             };
@@ -199,7 +199,7 @@ impl Chats {
     }
 }
 
-/// Whether a message says that others were seen (XEP-0184, XEP-0333).
+/// Whether a message is a receipt or marker for other messages (XEP-0184, XEP-0333).
 fn is_receipt(message: &Element<'_>) -> bool {
     message.children().any(|it| {
         let is_one = matches!(&*it.namespace(), ns::RECEIPTS | ns::CHAT_MARKERS);
@@ -209,20 +209,20 @@ fn is_receipt(message: &Element<'_>) -> bool {
 
 /// A native message that names the item it is a copy of.
 struct Copy {
-    /// With whom the conversation is.
+    /// The other account of the conversation.
     peer: Box<str>,
     item: Box<str>,
     node: Option<Box<str>>,
-    /// The account has written it.
+    /// The own account has written it.
     is_own: bool,
-    /// It came back.
+    /// The server has returned the copy as an error.
     is_error: bool,
-    /// Where the name stands in the stanza.
+    /// Where the element that names the item stands in the stanza.
     name: Range<usize>,
 }
 
 impl Copy {
-    /// `own`: the account, from which also copies of what its other resources send and receive come (XEP-0280).
+    /// Reads a copy. `own`: the account, which also sends copies of its other resources' messages (XEP-0280).
     fn of(message: &Element<'_>, own: &str) -> Option<Self> {
         let from = message.attribute("from").unwrap_or_default();
         if from == own {

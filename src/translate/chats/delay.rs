@@ -1,21 +1,21 @@
-//! When a message was written: what its author's shim says of that, and what others say (XEP-0203).
+//! When a message was written, by its author's shim and by servers (XEP-0203).
 
 use crate::jid;
 use crate::ns;
 use crate::translate::shown::unix_of;
 use crate::xml::Element;
 
-/// The time that the shim of its author has put into a message, behind all that the client has said.
+/// The `<delay/>` that the author's shim has appended to a message.
 #[derive(Clone, Copy)]
 pub(super) struct Written {
-    /// Where it stands.
+    /// Where the `<delay/>` stands.
     place: *const u8,
-    /// By the author's clock, in seconds since 1970.
+    /// The time by the author's clock, in seconds since 1970.
     pub(super) at: Option<i64>,
 }
 
 impl Written {
-    /// `account`: the author.
+    /// Finds the last `<delay/>` of the author, `account`.
     pub(super) fn of(message: &Element<'_>, account: &str) -> Option<Self> {
         let delays = message.children().filter(|it| it.is(ns::DELAY, "delay"));
         let last = delays.filter(|it| is_said_by(it, account)).last()?;
@@ -25,24 +25,24 @@ impl Written {
         })
     }
 
-    /// Whether this is where it stands.
+    /// Whether `child` is this `<delay/>`.
     pub(super) fn is(self, child: &Element<'_>) -> bool {
         child.raw().as_ptr() == self.place
     }
 }
 
-/// Whether it says when a message was said.
+/// Whether `child` is a `<delay/>`.
 pub(super) fn is_delay(child: &Element<'_>) -> bool {
     matches!(&*child.namespace(), ns::DELAY | ns::DELAY_0)
 }
 
-/// Whether it is said in the name of nobody but `account`.
+/// Whether `child` claims no other source than `account`.
 pub(super) fn is_said_by(child: &Element<'_>, account: &str) -> bool {
     let from = child.attribute("from");
     from.is_none_or(|from| jid::bare(&from) == account)
 }
 
-/// Whether a message was kept before it was delivered.
+/// Whether a server has stored a message before delivering it.
 pub(super) fn is_delayed(message: &Element<'_>) -> bool {
     message.children().any(|it| is_delay(&it))
 }

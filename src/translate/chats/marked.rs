@@ -1,4 +1,4 @@
-//! Items that another shim has marked as ones of a room (`pure`): rooms look at them.
+//! Items that another shim has marked as a room's (`pure`), to be handled by `rooms`.
 
 use super::Chats;
 use super::delay::Written;
@@ -9,15 +9,15 @@ use crate::translate::{Cx, Kind};
 use crate::wire::Dropped;
 use crate::xml::Element;
 
-/// An item that another shim has marked as one of a room.
+/// An item that another shim has marked as a room's.
 pub(in crate::translate) struct Marked {
-    /// The full JID of whoever has published it.
+    /// The publisher's full JID.
     pub(in crate::translate) author: Box<str>,
     pub(in crate::translate) message: Held,
 }
 
 impl Chats {
-    /// The next item that rooms have to look at.
+    /// Takes out the next item for `rooms`.
     pub(in crate::translate) fn take_marked(&mut self) -> Option<Marked> {
         self.marked.pop_front()
     }
@@ -29,7 +29,7 @@ impl Chats {
         });
     }
 
-    /// A private message of somebody in a room: for one resource, as long as that is in it, and not on record.
+    /// Notes an occupant's private message: for one resource, as long as that is in the room, and not on record.
     pub(super) fn note_private(
         &mut self,
         source: Source<'_>,

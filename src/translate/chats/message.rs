@@ -1,4 +1,4 @@
-//! A message of the client's that is to be published, or that waits.
+//! Messages of the client's to be published, or waiting.
 
 use std::sync::Arc;
 
@@ -11,22 +11,22 @@ use crate::translate::shown::delay;
 use crate::wire::Refused;
 use crate::xml::{Element, Namespaces, rewrite_standalone};
 
-/// What a chat state that stands alone is published as: each replaces the one before.
+/// Prefix of the item id of a bare chat state: each state replaces the one before.
 pub(super) const STATE: &str = "state/";
 
-/// What the client has said to the peer and the server was not told yet.
+/// A message of the client's to the peer that was not sent yet.
 pub(super) enum Outgoing {
     Item(Message),
-    /// It goes as it came.
+    /// A native message, as it came.
     Native(Held),
 }
 
-/// A message that is to be published.
+/// A message to be published.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
     pub(super) item: Arc<str>,
     pub(super) payload: Bytes,
-    /// Whom the client has written to, if the message itself names another one: an occupant of a room.
+    /// The addressee as the client wrote it, if the message names another one: an occupant of a room.
     pub(super) occupant: Option<Box<str>>,
 }
 
@@ -47,7 +47,7 @@ impl Message {
         }
     }
 
-    /// Whether it is a chat state that stands alone.
+    /// Whether the message is a bare chat state.
     pub(super) fn is_state(&self) -> bool {
         self.item.starts_with(STATE)
     }
@@ -58,7 +58,7 @@ impl Message {
         Element::of_frame(&self.payload, &namespaces).map(|message| read(&message))
     }
 
-    /// Whom it is to, as the client has written it, and its id.
+    /// The addressee, as the client has written it, and the id.
     pub(super) fn address(&self) -> (Box<str>, Option<Box<str>>) {
         let address = self.read(|message| {
             let [to, id] = ["to", "id"].map(|name| message.attribute(name).map(|it| (*it).into()));
@@ -76,7 +76,7 @@ impl Outgoing {
         }
     }
 
-    /// Tells the client that it was not sent.
+    /// Tells the client that the message was not sent.
     pub(super) fn give_back(self, cx: &mut Cx<'_>) {
         match self {
             Self::Item(message) => show_unsent(&message, Refused::NoAnswer, cx),
@@ -87,7 +87,7 @@ impl Outgoing {
     }
 }
 
-/// Whether a message says something that is to be read later, too, and may be kept and copied (XEP-0280, XEP-0334).
+/// Whether a message has content to be read later, too, and may be kept and copied (XEP-0280, XEP-0334).
 pub(super) fn is_worth_keeping(message: &Element<'_>) -> bool {
     let mut is_worth = false;
     for child in message.children() {
@@ -102,7 +102,7 @@ pub(super) fn is_worth_keeping(message: &Element<'_>) -> bool {
     is_worth
 }
 
-/// A message was not published, as far as is known. Of a chat state alone nobody is told.
+/// Tells the client that a message may not have been published. A bare chat state gets no error.
 pub(super) fn show_unsent(message: &Message, refused: Refused<'_>, cx: &mut Cx<'_>) {
     if message.is_state() {
         return;
@@ -111,7 +111,7 @@ pub(super) fn show_unsent(message: &Message, refused: Refused<'_>, cx: &mut Cx<'
     show_unsent_to(&to, id.as_deref(), refused, cx);
 }
 
-/// The same for one of this address and id.
+/// As [`show_unsent`], for a message of this address and id.
 pub(super) fn show_unsent_to(to: &str, id: Option<&str>, refused: Refused<'_>, cx: &mut Cx<'_>) {
     let condition = match refused {
         Refused::NoRoom => "resource-constraint",

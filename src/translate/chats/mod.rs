@@ -4,17 +4,17 @@
 //! |---|---|---|
 //! | `own.rs` | `auto`: the node that the account writes to and the peer reads | 18 |
 //! | `shared.rs` | `pure`: the node that both write to | 18 |
-//! | `reach.rs` | `auto`: who is where, behind a shim or not | |
-//! | `opening.rs` | `auto`: what has to be known before the client is shown to anybody | |
+//! | `reach.rs` | `auto`: available resources, behind a shim or not | |
+//! | `opening.rs` | `auto`: questions that come before the client's first presence | |
 //! | `send.rs` | a message of the client's to an item, or natively | 19 |
-//! | `receive.rs` | items to messages: whose they are, and which were shown | 20 |
+//! | `receive.rs` | items to messages: authors, order, once each | 20 |
 //! | `copies.rs` | `auto`: native copies of items | |
 //! | `series.rs` | items that were lost on their way | 20 |
-//! | `pair.rs` | what is known of the conversation with one peer | |
+//! | `pair.rs` | the conversation with one peer | |
 //! | `place.rs`, `message.rs` | nodes; messages of the client's that wait | |
 //! | `show.rs`, `delay.rs` | a message as the client is shown it; when it was written | |
 //! | `marked.rs` | items of rooms | |
-//! | `record.rs` | what was shown, on a private node | |
+//! | `record.rs` | the last item shown of each node, on a private node | |
 
 mod copies;
 mod delay;
@@ -56,33 +56,33 @@ use crate::pubsub::{Event, What, request};
 use crate::wire::{Dropped, Reply};
 use crate::xml::Element;
 
-/// So many people may be written to or read in one session.
+/// Peers that may be written to or read in one session.
 const MOST_PAIRS: usize = 1024;
 
-/// What an answer is for.
+/// The purpose of an IQ of ours.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    /// What the account is subscribed to on this service.
+    /// Lists the account's subscriptions on this service.
     List(Box<str>),
-    /// Whose node this is.
+    /// Asks whose node this is.
     Look(Place),
-    /// What is on it.
+    /// Lists the items of this node.
     Items(Place),
-    /// Making it.
+    /// Creates this node.
     Create(Place),
-    /// Having the other one told of what is published here; the first message's address and id.
+    /// Subscribes the peer to the node; with the first message's address and id.
     Subscribe(Place, Box<str>, Option<Box<str>>),
-    /// Publishing a message.
+    /// Publishes a message.
     Publish(Publish),
-    /// Whether the server keeps an archive of the account's messages.
+    /// Asks whether the server keeps an archive of the account's messages.
     Archive,
-    /// Something about the node that is written to for this peer.
+    /// A step with the own node that is written to for this peer.
     Own(Arc<str>, own::Step),
-    /// Items that were published to this peer and may not have been seen.
+    /// Reads items published to this peer that may not have been seen, to copy them.
     Copies(Arc<str>, Vec<Arc<str>>),
-    /// A step of making the private node.
+    /// A step of making and verifying the private node.
     RecordNode(Step),
-    /// What was shown.
+    /// Reads the record of items that were shown.
     Record,
 }
 
@@ -95,24 +95,24 @@ impl From<Ask> for super::Ask {
 /// The conversations of one session.
 pub(super) struct Chats {
     is_on: bool,
-    /// Two accounts share a node on a service, and nothing leaves natively (`pure`); else each writes to a node of its
-    /// own, where that is seen by all who would see it natively (`auto`).
+    /// The two accounts share a node on a service, and nothing leaves natively (`pure`); else each writes to a node of
+    /// its own, if all who would see the message natively see the item (`auto`).
     shares_nodes: bool,
-    /// It is looked for conversations: the client is there, or has written to somebody.
+    /// Nodes of conversations are looked for: the client is available, or has written a message.
     is_begun: bool,
-    /// Nothing waits for its turn.
+    /// No item, message or question waits for its turn.
     is_idle: bool,
     opening: Opening,
     reach: Reach,
     shared: Shared,
-    /// The roster has told who may be read.
+    /// Peers were compared with the roster.
     knows_contacts: bool,
-    /// By the other one's bare JID.
+    /// Conversations by the peer's bare JID.
     pairs: BTreeMap<Arc<str>, Pair>,
     record: Record,
     /// Items that rooms have to look at.
     marked: VecDeque<Marked>,
-    /// The client wants to see what its account writes and is written elsewhere (XEP-0280).
+    /// The client wants copies of messages that other resources of its account send and receive (XEP-0280).
     wants_copies: bool,
     /// The client's priority.
     priority: i8,
@@ -145,28 +145,28 @@ impl Chats {
         self.is_on && !self.shares_nodes
     }
 
-    /// Whether the client's first presence is to wait.
+    /// Whether the client's first presence has to wait.
     pub(super) fn awaits_first(&self) -> bool {
         self.has_own_nodes() && self.opening.is_to_come()
     }
 
-    /// Lets the client's first presence wait, with all that the client says behind it.
+    /// Holds the client's first presence, and all stanzas behind it.
     pub(super) fn hold_first(&mut self, cx: &mut Cx<'_>) {
         self.opening.hold(&mut self.record, cx);
     }
 
-    /// Whether what the client says next has to wait: its first presence does, or as much as may wait for answers of
-    /// the own server.
+    /// Whether the client's next stanzas have to wait: for its first presence, or because too many messages wait for
+    /// answers.
     pub(super) fn holds_client(&self) -> bool {
         self.opening.is_waiting() || self.has_own_nodes() && self.is_full()
     }
 
-    /// Lets the client's first presence go, if it has waited long enough. `all`: in any case.
+    /// Lets the client's first presence go, if it has waited long enough, or in any case (`all`).
     pub(super) fn release_first(&mut self, all: bool, wire: &Wire) {
         self.opening.release(all, &self.record, wire);
     }
 
-    /// The client says that it is available: what was written to it meanwhile is looked for.
+    /// Handles the client's available presence: looks for messages that came meanwhile.
     pub(super) fn handle_available(
         &mut self,
         presence: &Element<'_>,
@@ -186,7 +186,7 @@ impl Chats {
         }
         if !took && self.priority >= 0 {
             self.is_idle = false;
-            // Nothing came while nobody was there.
+            // Items that came while the client took no messages are on the nodes only.
             self.pairs.values_mut().for_each(Pair::note_away);
             if was_there {
                 self.record.read_again();
@@ -196,7 +196,7 @@ impl Chats {
         }
     }
 
-    /// The client is not available any more, and hears of nobody.
+    /// Handles the client's unavailable presence: no presence of others comes any more.
     pub(super) fn handle_unavailable(&mut self, wire: &Wire) {
         self.reach.clear();
         self.record.hurry(wire.now);
@@ -210,7 +210,7 @@ impl Chats {
         }
     }
 
-    /// An IQ of the client's to its own account.
+    /// Handles an IQ of the client's to its own account.
     pub(super) fn client_iq(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         let is_set = iq.attribute("type").as_deref() == Some("set");
         if !self.is_on || !is_set {
@@ -220,7 +220,7 @@ impl Chats {
             if iq.child(ns::CARBONS, word).is_some() {
                 self.wants_copies = wants;
                 if !self.shares_nodes {
-                    // The server copies what goes natively.
+                    // The server copies native messages.
                     return Verdict::Pass;
                 }
                 let id = iq.attribute("id").unwrap_or_default();
@@ -232,7 +232,7 @@ impl Chats {
         Verdict::Pass
     }
 
-    /// A native presence that tells where somebody is, or that he is not there.
+    /// Notes a native presence that tells whether a resource is available.
     pub(super) fn note_native(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) {
         if !self.has_own_nodes() {
             return;
@@ -262,7 +262,7 @@ impl Chats {
         }
     }
 
-    /// Whether what comes of a node may be a conversation's.
+    /// Whether an event on a node may belong to a conversation.
     pub(super) fn owns(&self, event: &Event<'_>) -> bool {
         match self.shares_nodes {
             true => {
@@ -273,7 +273,7 @@ impl Chats {
         }
     }
 
-    /// An event on a node (listing 20), or what became of the account's subscription to it.
+    /// Handles an event on a node (listing 20), or about the account's subscription to it.
     pub(super) fn event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) -> Verdict {
         match self.shares_nodes {
             true => self.service_event(event, cx),
@@ -281,7 +281,7 @@ impl Chats {
         }
     }
 
-    /// The answer to an IQ of ours.
+    /// Handles the answer to an IQ of ours.
     pub(super) fn reply(&mut self, ask: Ask, reply: Reply<'_>, cx: &mut Cx<'_>) {
         let was_idle = std::mem::replace(&mut self.is_idle, false);
         match ask {
@@ -297,7 +297,7 @@ impl Chats {
                 }
             }
             Ask::Subscribe(place, to, id) => {
-                // It is on the node, and nobody would ever look there.
+                // The first message is on the node, but the peer would never look there.
                 if let Err(refused) = reply
                     && self.shared.peer(&place).is_some()
                 {
@@ -306,7 +306,7 @@ impl Chats {
                 }
             }
             Ask::Publish(publish) => {
-                // It concerns this conversation alone.
+                // The answer concerns this conversation alone.
                 self.is_idle = was_idle;
                 return self.handle_published(&publish, reply, cx);
             }
@@ -329,7 +329,7 @@ impl Chats {
         self.learn(recorded, cx);
     }
 
-    /// An event on the private node: what another session of the account's has put on record.
+    /// Handles an event on the private node: another session of the account has written to the record.
     pub(super) fn record_event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) {
         if !self.is_on || event.what != What::Items {
             return cx.wire.drop_event(Dropped::Seen);
@@ -345,11 +345,11 @@ impl Chats {
     fn learn(&mut self, recorded: Vec<(Box<str>, Place)>, cx: &mut Cx<'_>) {
         for (peer, place) in recorded {
             if self.shares_nodes {
-                // Of nodes on a stranger's domain nothing else tells.
+                // No list tells of nodes on another domain's service, so the record does.
                 self.shared.look(place);
             } else if let Some(pair) = self.pair_mut(&peer) {
                 if place.service() == cx.account.bare() {
-                    // What this session has made or seen already is newer.
+                    // A node made or seen in this session is newer than the record.
                     if pair.own == Own::None || pair.own.is_unchecked() {
                         let state = State::Unchecked;
                         pair.own = Own::Known { place, state };
@@ -361,7 +361,7 @@ impl Chats {
         }
     }
 
-    /// What is known of the conversation with `peer`, to be changed; `None`: there is no room for one more.
+    /// The conversation with `peer`, to be changed, made if there is none; `None`: there is no room for one more.
     fn pair_mut(&mut self, peer: &str) -> Option<&mut Pair> {
         if self.pairs.len() < MOST_PAIRS && !self.pairs.contains_key(peer) {
             self.pairs.insert(peer.into(), Pair::default());
@@ -377,8 +377,7 @@ impl Chats {
         may_read(self.shares_nodes, peer, cx)
     }
 
-    /// Goes on with what waited for knowledge: items to be fetched, messages to be published, what is to be put on
-    /// record.
+    /// Goes on with all that waits: items to be fetched, messages to be published, the record to be written.
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
         if !self.is_begun {
             return;
@@ -398,7 +397,7 @@ impl Chats {
         } else {
             self.check_own(cx);
         }
-        // What has waited may name nodes that are read from now on.
+        // Messages that were held back may name nodes that are read from now on.
         self.release_held(cx);
         self.forget_strangers(cx);
         if self.takes_messages(cx) {
@@ -417,7 +416,7 @@ impl Chats {
         self.is_idle = !self.has_work();
     }
 
-    /// Whoever was heard before it was known that he may not be takes nobody's place.
+    /// Drops conversations that turned out to be a stranger's, once the roster is known: they take no contact's place.
     fn forget_strangers(&mut self, cx: &Cx<'_>) {
         let people = &cx.account.people;
         let is_new = people.is_reliable() && !std::mem::replace(&mut self.knows_contacts, true);
@@ -429,7 +428,7 @@ impl Chats {
         }
     }
 
-    /// Whether something waits for its turn.
+    /// Whether an item, message or question waits for its turn.
     fn has_work(&self) -> bool {
         let mut pairs = self.pairs.iter();
         self.shares_nodes
@@ -447,7 +446,7 @@ impl Chats {
                 continue;
             }
             for place in pair.unread() {
-                // Whose messages wait is not made to wait for others, unless he causes too much.
+                // A peer whose native messages wait for the items is asked first, unless it causes too much.
                 let may_ask = match pair.has_held() {
                     true => cx.wire.may_react(),
                     false => cx.wire.may_work(),
@@ -469,7 +468,7 @@ impl Chats {
         }
     }
 
-    /// When [`settle`](Self::settle) goes on, if not by an answer.
+    /// When [`settle`](Self::settle) goes on, if no answer comes first.
     pub(super) fn again_at(&self, wire: &Wire) -> Option<Duration> {
         let waits = self.is_begun && !self.is_idle;
         let mut pairs = self.pairs.values();
@@ -485,7 +484,7 @@ impl Chats {
             .min()
     }
 
-    /// The session ends: what the client has said is published, and what was shown is put on record.
+    /// Sends all waiting messages and writes the record, as the session ends.
     pub(super) fn end(&mut self, cx: &mut Cx<'_>) {
         self.send_last(cx);
         if self.is_begun {

@@ -1,6 +1,6 @@
-//! Before the client is shown to anybody under `auto`: whether its marker may say that this shim translates one-to-one
-//! messages, and what was shown in earlier sessions. The client's first presence waits for both, and with it all that
-//! the client says behind it.
+//! Questions of `auto` before the client is shown to anybody: whether its marker may say that this shim translates
+//! one-to-one messages, and which items were shown in earlier sessions. The client's first presence waits for both
+//! answers, and all its stanzas behind it.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ use crate::translate::{Cx, Wire};
 use crate::wire::Reply;
 use crate::xml::Element;
 
-/// The first presence waits so long at most.
+/// How long the first presence waits at most.
 const WAIT: Duration = Duration::from_secs(5);
-/// How the features of archives begin (XEP-0313), whatever their version.
+/// Prefix of the features of archives (XEP-0313) of all versions.
 const ARCHIVE: &str = "urn:xmpp:mam:";
 
 pub(super) struct Opening {
     mode: Chat,
-    /// Whether the server keeps an archive of the account's messages; `None`: that is not known.
+    /// Whether the server keeps an archive of the account's messages; `None`: not known.
     has_archive: Option<bool>,
-    /// The account has said whether there is one, or that it does not tell.
+    /// The account has answered the question for an archive, also if with an error.
     is_answered: bool,
     first: First,
 }
 
-/// The client's first presence.
+/// The state of the client's first presence.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum First {
     NotSaid,
@@ -45,8 +45,8 @@ impl Opening {
         }
     }
 
-    /// Whether one-to-one messages go by pubsub. What an archive would miss goes natively, and so does everything
-    /// while it is not known whether there is one.
+    /// Whether one-to-one messages go by pubsub: not if an archive would miss them, nor while it is not known whether
+    /// there is one.
     pub(super) fn takes_chats(&self) -> bool {
         self.mode == Chat::Pubsub || self.has_archive == Some(false)
     }
@@ -56,7 +56,7 @@ impl Opening {
         self.first == First::NotSaid
     }
 
-    /// Lets the client's first presence wait.
+    /// Holds the client's first presence, and asks the questions.
     pub(super) fn hold(&mut self, record: &mut Record, cx: &mut Cx<'_>) {
         record.read(cx.wire);
         if self.mode == Chat::Auto {
@@ -69,7 +69,7 @@ impl Opening {
         self.first = First::Waits { until };
     }
 
-    /// What the account says of itself (XEP-0313 §4).
+    /// Handles the features of the account (XEP-0313 §4).
     pub(super) fn handle_archive(&mut self, reply: Reply<'_>) {
         self.is_answered = true;
         let query = reply.ok().and_then(|iq| iq.child(ns::DISCO_INFO, "query"));
@@ -87,7 +87,8 @@ impl Opening {
         matches!(self.first, First::Waits { .. })
     }
 
-    /// Lets the client's first presence go, if it has waited long enough. `all`: in any case.
+    /// Lets the client's first presence go, if both answers are there or it has waited long enough, or in any case
+    /// (`all`).
     pub(super) fn release(&mut self, all: bool, record: &Record, wire: &Wire) {
         let is_answered = self.mode != Chat::Auto || self.is_answered;
         let is_known = is_answered && record.is_known();

@@ -1,6 +1,6 @@
-//! The node of a conversation that the account writes to under `auto` (listings 18 and 19): on the own account, and
-//! the peer alone may read it. So the author of an item is the account it comes from, and nobody can take anything of
-//! it away.
+//! The node of a conversation that the account writes to under `auto` (listings 18 and 19): on the own account,
+//! readable by the peer alone. So the author of an item is the account it comes from, and no other account can retract
+//! an item.
 
 use super::place::{Own, Place, State};
 use super::{Ask, Chats};
@@ -9,26 +9,26 @@ use crate::translate::Cx;
 use crate::translate::relation::Half;
 use crate::wire::{Refused, Reply};
 
-/// How the names of these nodes begin; the rest nobody can guess.
+/// Prefix of the names of these nodes; the rest cannot be guessed.
 pub(super) const PREFIX: &str = "chat/";
-/// A message to a node that is made for it takes so many requests.
+/// Requests that a message to a new node takes.
 const REQUESTS: usize = 5;
-/// So many conversations are closed at once.
+/// Conversations that are closed at once.
 const MOST_CLOSED: usize = 8;
 
-/// What is asked of the server.
+/// Requests to the server about the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// To make it.
+    /// Creates the node.
     Create,
-    /// To let the peer read it, or to tell the peer of what is published.
+    /// Makes the peer a member, or subscribes it.
     Open,
-    /// Who reads it.
+    /// Lists the subscribers.
     Check,
 }
 
 impl Chats {
-    /// The node to publish to, made or opened in one write with what is published.
+    /// The node to publish to; creates it or lets the peer in, in one write with the publish that follows.
     pub(super) fn open_own(&mut self, peer: &str, cx: &mut Cx<'_>) -> Option<Place> {
         let pair = self.pairs.get_mut(peer)?;
         let (place, is_there) = match &pair.own {
@@ -60,8 +60,8 @@ impl Chats {
         cx.wire.request("set", None, ask(Step::Open), |out| {
             request::set_subscription(out, node, peer, "subscribed");
         });
-        // The account's other resources are told of what is written here. Where they are told anyhow, it changes
-        // nothing.
+        // Subscribe the account, too, so that its other resources get the items. On servers that notify the owner
+        // anyway this changes nothing.
         let own = cx.account.own_bare();
         cx.wire
             .tell("set", None, |out| request::subscribe(out, node, &own));
@@ -72,7 +72,7 @@ impl Chats {
         Some(place)
     }
 
-    /// Looks whether the nodes on record are there, of peers who could be written to.
+    /// Looks whether recorded nodes exist, for peers that take messages now.
     pub(super) fn check_own(&mut self, cx: &mut Cx<'_>) {
         for (peer, pair) in &mut self.pairs {
             let Own::Known { place, state } = &mut pair.own else {
@@ -98,7 +98,8 @@ impl Chats {
         };
         match (step, reply) {
             (Step::Create | Step::Open, Ok(_)) => {}
-            // What was published in the same write nobody reads. What is on the node of before may still be read.
+            // The peer may not read this node, so the next message makes another one. It is not deleted: earlier items
+            // on it may still be read.
             (Step::Create | Step::Open, Err(refused)) if refused.may_pass() => {
                 if std::mem::replace(&mut pair.own, Own::None) != Own::None {
                     pair.note_failure();
@@ -120,20 +121,21 @@ impl Chats {
                         pair.own.set(State::Ready { is_proven: false });
                     }
                     true => pair.own.set(State::Unread),
-                    // Somebody else has made it readable.
+                    // Another program has made the node readable for others.
                     false => self.drop_own(peer, cx),
                 }
             }
             (Step::Check, Err(Refused::With("item-not-found" | "forbidden"))) => {
                 self.forget_own(peer, cx);
             }
-            // ejabberd does not tell who reads it. Letting the peer read it once more says whether it is there.
+            // ejabberd does not list subscribers. The next message lets the peer in again; the answer tells whether
+            // the node exists.
             (Step::Check, Err(refused)) if refused.is_unsupported() => pair.own.set(State::Unread),
             (Step::Check, Err(_)) => pair.own = Own::Refused,
         }
     }
 
-    /// A message could not be published, for this reason.
+    /// Handles a failed publish.
     pub(super) fn note_failure(&mut self, peer: &str, refused: Refused<'_>, cx: &mut Cx<'_>) {
         let is_useless = matches!(
             refused,
@@ -146,7 +148,7 @@ impl Chats {
         }
     }
 
-    /// The node is of no use: it is deleted, and the next message makes another one, unless that was in vain before.
+    /// Deletes a node that is of no use; the next message makes another one, unless that has failed too often.
     fn drop_own(&mut self, peer: &str, cx: &mut Cx<'_>) {
         let Some(place) = self.forget_own(peer, cx) else {
             return;
@@ -158,7 +160,7 @@ impl Chats {
         }
     }
 
-    /// The node is not there.
+    /// Forgets a node that does not exist any more.
     pub(super) fn forget_own(&mut self, peer: &str, cx: &mut Cx<'_>) -> Option<Place> {
         let pair = self.pairs.get_mut(peer)?;
         let place = pair.own.place()?.clone();
@@ -167,7 +169,7 @@ impl Chats {
         Some(place)
     }
 
-    /// Lets nobody read any more what was written to people who are contacts no longer, or are blocked.
+    /// Closes the nodes of peers that are blocked or no contacts any more.
     pub(in crate::translate) fn close_some(&mut self, cx: &mut Cx<'_>) {
         if !self.has_own_nodes() || !cx.account.people.is_reliable() {
             return;
@@ -183,8 +185,8 @@ impl Chats {
         }
     }
 
-    /// Empties the nodes that were written to, and lets the peer read them no longer. They are not deleted: the peer's
-    /// server may never answer again a question for all subscriptions of whoever was subscribed to a node that is gone.
+    /// Empties the nodes written to for `peer`, and ends its subscription. The nodes are not deleted: after that, the
+    /// peer's server may never again answer a request for all subscriptions of an account that had one there.
     fn close(&mut self, peer: &str, cx: &mut Cx<'_>) {
         let own = cx.account.own_bare();
         for place in self.record.nodes_on(peer, &own) {
@@ -204,7 +206,7 @@ impl Chats {
     }
 }
 
-/// Whether the account and `peer` see each other's presence, as far as is known, and neither is blocked here.
+/// Whether the account and `peer` are known to see each other's presence, and `peer` is not blocked.
 pub(super) fn is_friend(peer: &str, cx: &Cx<'_>) -> bool {
     let people = &cx.account.people;
     let relation = people.relation(peer);
@@ -214,7 +216,7 @@ pub(super) fn is_friend(peer: &str, cx: &Cx<'_>) -> bool {
         && !people.is_blocked(peer)
 }
 
-/// How the node has to be.
+/// The options of the node.
 const OPTIONS: [(&str, &str); 8] = [
     ("pubsub#access_model", "whitelist"),
     ("pubsub#publish_model", "publishers"),

@@ -1,5 +1,4 @@
-//! What is known of the conversation with one peer: the nodes that are read, the node that is written to, what waits,
-//! and what was shown.
+//! The conversation with one peer: nodes read, the node written to, messages that wait, items that were shown.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,56 +12,56 @@ use crate::translate::held::Held;
 use crate::translate::shown::Shown;
 use crate::xml::Element;
 
-/// So many messages are fetched of each node at login, and as many are kept on it.
+/// Messages fetched of each node at login, and kept on it.
 pub(super) const MOST_ITEMS: usize = 50;
-/// So many nodes of a pair are read.
+/// Nodes of a pair that are read.
 const MOST_PLACES: usize = 16;
-/// So many ids of items are remembered.
+/// Item ids that are remembered.
 const MOST_SHOWN: usize = 128;
-/// So many messages wait until it is known where the node is, or until there is room for more requests; and so many
-/// of the peer's until it is known what was to be shown before.
+/// Messages that wait until the node is known, or until there is room for more requests; and native messages of the
+/// peer's that wait for items.
 const MOST_WAITING: usize = 64;
-/// So many bytes of the peer's messages wait for that.
+/// Bytes of the peer's native messages that wait.
 const MOST_HELD_BYTES: usize = 256 * 1024;
 
-/// So many nodes of one conversation may turn out to be of no use in one session.
+/// Nodes of one conversation that may turn out useless in one session.
 const MOST_FAILURES: u8 = 2;
-/// So often in one session it is looked for what was lost on its way.
+/// Searches for lost items in one session.
 const MOST_SEARCHES: u8 = 64;
-/// What somebody says shows that he has seen what is older than this.
+/// How long messages may cross: a message of the peer's shows that it has seen items older than this.
 const CROSSING: Duration = Duration::from_secs(10);
 
-/// An item that was published and may not have been read.
+/// A published item that may not have been read.
 struct Unread {
     item: Arc<str>,
-    /// The resource it is for; `None`: for all.
+    /// The addressed resource; `None`: all resources.
     resource: Option<Box<str>>,
     at: Duration,
 }
 
-/// What is known of the conversation with somebody.
+/// The conversation with a peer.
 pub(super) struct Pair {
     places: Vec<Known>,
     /// The node that is written to under `auto`.
     pub(super) own: Own,
-    /// So many of them have turned out to be of no use.
+    /// Nodes that have turned out useless.
     failures: u8,
     pub(super) waiting: VecDeque<Outgoing>,
-    /// So many requests are not answered that what goes natively must not overtake.
+    /// Requests without an answer that native messages must not overtake.
     pub(super) unanswered: usize,
-    /// The names of what is published here.
+    /// The names of items published here.
     pub(super) series: Series,
     /// Items that were shown, or published here.
     shown: Shown,
-    /// So often it was looked for what was lost.
+    /// Searches for lost items so far.
     searches: u8,
-    /// What was published and may not have been read, oldest first.
+    /// Published items that may not have been read, oldest first.
     unread: VecDeque<Unread>,
-    /// Items of which a native copy has followed.
+    /// Items that a native copy has followed.
     copied: Shown,
     /// The peer's native messages that wait for the items before them.
     held: Vec<Held>,
-    /// Until when they wait at most.
+    /// Until when these wait at most.
     held_until: Duration,
 }
 
@@ -71,30 +70,30 @@ struct Known {
     place: Place,
     creator: Box<str>,
     reading: Reading,
-    /// Items that came while what is on it was not known.
+    /// Items that came before the node was read.
     missed: Vec<Missed>,
-    /// There were more of them.
+    /// More items came than could be kept.
     has_more: bool,
-    /// The last item that came, whoever it is for.
+    /// The last item that came, for any resource.
     last: Box<str>,
 }
 
-/// An item that is not shown before what is on its node.
+/// An item that is not shown before the earlier items on its node.
 struct Missed {
     item: Box<str>,
-    /// It came when what is on its node was asked for: the answer may be older.
+    /// The item came while the items were asked for: the answer may lack it.
     may_lack: bool,
-    /// The item itself, to be shown if what is on its node cannot be had; `None`: there was no room.
+    /// The item itself, to be shown if the node cannot be read; `None`: there was no room for it.
     element: Option<Held>,
 }
 
-/// How far what was on a node before is known.
+/// How far the earlier items of a node were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     Wanted,
     Asked,
     Done,
-    /// It could not be had.
+    /// The node could not be read.
     Failed,
 }
 
@@ -119,7 +118,7 @@ impl Default for Pair {
 
 /// The nodes that are read.
 impl Pair {
-    /// One more; the oldest makes room for it.
+    /// Adds a node; the oldest one makes room for it.
     pub(super) fn add(&mut self, place: Place, creator: &str) {
         if self.known(&place).is_some() {
             return;
@@ -149,7 +148,7 @@ impl Pair {
         self.places.retain(|it| it.place != *place);
     }
 
-    /// Where both parties write to under `pure`: the bytewise smaller creator's.
+    /// The node both parties write to under `pure`: that of the bytewise smaller creator.
     pub(super) fn shared(&self) -> Option<&Place> {
         let first = self
             .places
@@ -162,7 +161,7 @@ impl Pair {
         self.places.iter().any(|it| it.reading == Reading::Wanted)
     }
 
-    /// Whether something is still to be shown of what was on the nodes before.
+    /// Whether earlier items on a node are still to be shown.
     pub(super) fn is_reading(&self) -> bool {
         let mut readings = self.places.iter().map(|it| it.reading);
         readings.any(|it| matches!(it, Reading::Wanted | Reading::Asked))
@@ -177,14 +176,14 @@ impl Pair {
         unread.map(|it| it.place.clone()).collect()
     }
 
-    /// All that is on the nodes is to be fetched: the client was away.
+    /// Has all nodes fetched again, as the client was away.
     pub(super) fn note_away(&mut self) {
         for known in &mut self.places {
             known.reading = Reading::Wanted;
         }
     }
 
-    /// The peer is there: what could not be fetched is to be asked for again.
+    /// Has nodes fetched again that could not be read, as the peer is available.
     pub(super) fn note_there(&mut self) {
         let failed = |it: &&mut Known| it.reading == Reading::Failed;
         for known in self.places.iter_mut().filter(failed) {
@@ -198,7 +197,7 @@ impl Pair {
         }
     }
 
-    /// An item came while what is on its node is not known; so many bytes of it may be kept.
+    /// Notes an item that came before its node was read, and keeps it if it has at most `room` bytes.
     pub(super) fn note_missed(&mut self, place: &Place, item: &Element<'_>, room: usize) {
         let Some(known) = self.known_mut(place) else {
             return;
@@ -215,20 +214,21 @@ impl Pair {
         });
     }
 
-    /// Whether an item came by itself while what is on its node was not known: it is of now.
+    /// Whether an item came by event before its node was read: it is no old message.
     pub(super) fn came_meanwhile(&self, place: &Place, item: &str) -> bool {
         let missed = self.known(place).into_iter().flat_map(|it| &it.missed);
         missed.into_iter().any(|it| *it.item == *item)
     }
 
-    /// How many bytes of such items are kept.
+    /// Bytes of such items that are kept.
     pub(super) fn missed_bytes(&self) -> usize {
         let missed = self.places.iter().flat_map(|it| &it.missed);
         let elements = missed.filter_map(|it| it.element.as_ref());
         elements.map(|it| it.raw.len()).sum()
     }
 
-    /// What is on a node was shown. If the answer lacked something that came meanwhile, it is asked for again.
+    /// Notes that the items of a node were shown. If the answer lacked one that came meanwhile, they are fetched
+    /// again.
     pub(super) fn note_read(&mut self, place: &Place) {
         let mut places = self.places.iter_mut();
         let Some(known) = places.find(|it| it.place == *place) else {
@@ -243,8 +243,7 @@ impl Pair {
         };
     }
 
-    /// Whether an item that came by itself shows that the one before it did not come. Then what is on the node is to be
-    /// fetched.
+    /// Whether the item before this one, which came by event, is missing. Then the node is fetched again.
     pub(super) fn search_before(&mut self, place: &Place, item: &str) -> bool {
         let Some(before) = series::before(item) else {
             return false;
@@ -265,7 +264,7 @@ impl Pair {
         }
     }
 
-    /// What is on a node cannot be had: the items that came meanwhile.
+    /// Notes that a node cannot be read; gives the items that came meanwhile.
     pub(super) fn note_failed(&mut self, place: &Place) -> Vec<Held> {
         let Some(known) = self.known_mut(place) else {
             return Vec::new();
@@ -276,13 +275,13 @@ impl Pair {
         missed.into_iter().filter_map(|it| it.element).collect()
     }
 
-    /// The node of this name that is read.
+    /// The node of this name, if it is read.
     pub(super) fn place(&self, node: &str) -> Option<Place> {
         let mut places = self.places.iter().map(|it| &it.place);
         places.find(|it| it.node() == node).cloned()
     }
 
-    /// How far what was on the node before was shown.
+    /// How far the earlier items of the node were read.
     pub(super) fn reading(&self, place: &Place) -> Option<Reading> {
         self.known(place).map(|it| it.reading)
     }
@@ -291,13 +290,13 @@ impl Pair {
         self.shown.has(item)
     }
 
-    /// Whether an item was not shown before; from now on it was.
+    /// Notes an item as shown; gives whether it is new.
     pub(super) fn is_new(&mut self, item: &str) -> bool {
         self.shown.is_new(item)
     }
 }
 
-/// What the client says.
+/// Messages of the client's.
 impl Pair {
     /// Lets a message wait; `false`: there is no room.
     pub(super) fn wait(&mut self, message: Outgoing) -> bool {
@@ -308,7 +307,7 @@ impl Pair {
         has_room
     }
 
-    /// Whether there is no room for another one.
+    /// Whether there is no room for another waiting message.
     pub(super) fn is_full(&self) -> bool {
         self.waiting.len() >= MOST_WAITING
     }
@@ -317,7 +316,7 @@ impl Pair {
         !self.waiting.is_empty()
     }
 
-    /// The node that is written to, or a message to it, came to nothing.
+    /// Notes that a node, or a message to it, has failed.
     pub(super) fn note_failure(&mut self) {
         self.failures += 1;
         if self.failures > MOST_FAILURES {
@@ -325,7 +324,7 @@ impl Pair {
         }
     }
 
-    /// Whether what goes natively has to wait for something before it.
+    /// Whether a native message has to wait for messages before it.
     pub(super) fn is_busy(&self) -> bool {
         self.unanswered > 0 || self.is_waiting()
     }
@@ -338,18 +337,18 @@ impl Pair {
         })
     }
 
-    /// How many bytes wait.
+    /// Bytes of messages that wait.
     pub(super) fn waiting_bytes(&self) -> usize {
         self.waiting.iter().map(Outgoing::len).sum()
     }
 
-    /// Of what waits only what says something stays: no states that say something of now.
+    /// Drops waiting chat states, which are out of date.
     pub(super) fn drop_states(&mut self) {
         let is_state = |it: &Outgoing| matches!(it, Outgoing::Item(message) if message.is_state());
         self.waiting.retain(|it| !is_state(it));
     }
 
-    /// A message is published as this item, for all resources or for one.
+    /// Notes a message published as this item, for all resources or for one.
     pub(super) fn note_published(
         &mut self,
         item: &Arc<str>,
@@ -367,23 +366,23 @@ impl Pair {
         });
     }
 
-    /// The peer has said something: it has seen what was published before, unless that has crossed it.
+    /// Notes a message of the peer's: it has seen all items published before, unless they crossed.
     pub(super) fn note_heard(&mut self, now: Duration) {
         self.note_read_until(now.saturating_sub(CROSSING));
     }
 
-    /// The peer has seen what was published until then.
+    /// Notes that the peer has seen all items published until then.
     pub(super) fn note_read_until(&mut self, at: Duration) {
         self.unread.retain(|it| it.at > at);
     }
 
-    /// An item was not published.
+    /// Forgets an item that was not published after all.
     pub(super) fn forget_published(&mut self, item: &str) {
         self.unread.retain(|it| *it.item != *item);
     }
 
-    /// What was published since then, is not known to be read, and would not be seen any more: each item once, oldest
-    /// first. Of these a native copy follows.
+    /// Takes out unread items that no resource would see any more; gives those published since then, oldest first, of
+    /// which native copies follow.
     pub(super) fn take_unread(
         &mut self,
         since: Duration,
@@ -411,9 +410,9 @@ impl Pair {
     }
 }
 
-/// What the peer says natively.
+/// Native messages of the peer's.
 impl Pair {
-    /// Lets a native message wait; `false`: there is no room.
+    /// Holds a native message; `false`: there is no room.
     pub(super) fn hold(&mut self, message: &Element<'_>, until: Duration) -> bool {
         let bytes: usize = self.held.iter().map(|it| it.raw.len()).sum();
         let has_room = bytes + message.raw().len() <= MOST_HELD_BYTES;
@@ -427,22 +426,22 @@ impl Pair {
         true
     }
 
-    /// Whether some of its native messages wait.
+    /// Whether native messages are held.
     pub(super) fn has_held(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// Its native messages that have waited; they wait no longer.
+    /// Takes out the held native messages.
     pub(super) fn take_held(&mut self) -> Vec<Held> {
         std::mem::take(&mut self.held)
     }
 
-    /// Whether its native messages wait, and those that come.
+    /// Whether native messages are held, and new ones have to wait, too.
     pub(super) fn holds(&self, now: Duration) -> bool {
         self.is_reading() && (self.held.is_empty() || now < self.held_until)
     }
 
-    /// Until when what it has said waits at most.
+    /// Until when held messages wait at most.
     pub(super) fn held_until(&self) -> Option<Duration> {
         (!self.held.is_empty()).then_some(self.held_until)
     }

@@ -1,4 +1,4 @@
-//! Nodes of conversations, and how far the one is known that the account writes to.
+//! Nodes of conversations, and the state of the node that the account writes to.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ impl Place {
         &self.0.1
     }
 
-    /// Whether its service is on one of these domains: a host, as the resource of another could end like one.
+    /// Whether the service is on one of these domains. Its JID must have no resource, which could end like a domain.
     pub(super) fn is_on(&self, domains: &[&str]) -> bool {
         let is_host = jid::resource(self.service()).is_none();
         is_host
@@ -35,24 +35,25 @@ impl Place {
 /// The node of a conversation that the account writes to under `auto`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Own {
-    /// There is none, as far as is known: the next message makes it.
+    /// No known node: the next message makes one.
     None,
     Known {
         place: Place,
         state: State,
     },
-    /// The server takes none: messages go natively in this session.
+    /// The server takes no node: messages go natively in this session.
     Refused,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// It is on record. Whoever publishes to a node that is gone makes another one of that name, which nobody reads.
+    /// The node is on record and may be gone: a publish would create another one of that name, which the peer does not
+    /// read.
     Unchecked,
     Asked,
-    /// It is there, and the peer does not read it.
+    /// The node exists, and the peer is not subscribed.
     Unread,
-    /// The peer reads it. `is_proven`: something was published to it in this session.
+    /// The peer is subscribed. `is_proven`: a publish was accepted in this session.
     Ready {
         is_proven: bool,
     },
@@ -67,12 +68,12 @@ impl Own {
         }
     }
 
-    /// Its name.
+    /// The node's name, if there is one.
     pub(super) fn node(&self) -> Option<&str> {
         self.place().map(Place::node)
     }
 
-    /// Whether a message may be published now, to a node that is made for it if there is none.
+    /// Whether a message may be published now; if there is no node, one is made.
     pub(super) fn may_publish(&self) -> bool {
         match self {
             Self::None => true,
@@ -81,13 +82,13 @@ impl Own {
         }
     }
 
-    /// Whether something was published to it in this session.
+    /// Whether the node has accepted a publish in this session.
     pub(super) fn is_proven(&self) -> bool {
         let proven = State::Ready { is_proven: true };
         matches!(self, Self::Known { state, .. } if *state == proven)
     }
 
-    /// Whether it is to be looked at.
+    /// Whether the node is still to be looked at.
     pub(super) fn is_unchecked(&self) -> bool {
         matches!(self, Self::Known { state, .. } if *state == State::Unchecked)
     }

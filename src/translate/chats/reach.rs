@@ -1,5 +1,5 @@
-//! Where a message would be seen: which resources of an account are available, as their native presences tell, and
-//! which of them are behind a shim that translates one-to-one messages.
+//! Where a message would be seen: the available resources of an account, by their native presence, and which of them
+//! are behind a shim that translates one-to-one messages.
 
 use std::collections::HashMap;
 
@@ -7,41 +7,41 @@ use crate::jid;
 use crate::translate::marker::Marker;
 use crate::xml::Element;
 
-/// So many accounts are known; of others it is not known where a message would be seen.
+/// Accounts that are known; messages to others go natively.
 const MOST_ACCOUNTS: usize = 16_384;
-/// So many resources of each.
+/// Resources of each account.
 const MOST_RESOURCES: usize = 32;
 
-/// Who is where.
+/// Available resources.
 #[derive(Default)]
 pub(super) struct Reach {
-    /// By the bare JID; nobody is here without a resource.
+    /// Resources by bare JID; an account without any has no entry.
     accounts: HashMap<Box<str>, Resources>,
 }
 
 #[derive(Default)]
 struct Resources {
     known: Vec<Resource>,
-    /// There were more of them than can be known.
+    /// There are more resources than can be known.
     has_more: bool,
 }
 
 struct Resource {
     name: Box<str>,
-    /// Below 0 nothing comes that is not for this resource alone (RFC 6121 §4.7.2.3).
+    /// A resource below 0 only gets messages addressed to it (RFC 6121 §4.7.2.3).
     priority: i8,
     takes_chats: bool,
 }
 
 impl Reach {
-    /// A native presence of somebody's: it tells a state, or that there is none (an error).
+    /// Notes a native presence: a state, or an error, after which no state is known.
     pub(super) fn note(&mut self, presence: &Element<'_>) {
         let from = presence.attribute("from").unwrap_or_default();
         let (account, resource) = (jid::bare(&from), jid::resource(&from));
         let is_there = presence.attribute("type").is_none();
         match resource {
             Some(name) => self.forget(account, name),
-            // Nobody is there any more, or it is not to be known.
+            // An `unavailable` or error from a bare JID is about all resources.
             None if !is_there => _ = self.accounts.remove(account),
             None => {}
         }
@@ -75,18 +75,18 @@ impl Reach {
         }
     }
 
-    /// Nobody is known to be anywhere.
+    /// Forgets all resources.
     pub(super) fn clear(&mut self) {
         self.accounts.clear();
     }
 
-    /// Whether a resource of `account` takes one-to-one messages.
+    /// Whether any resource of `account` takes one-to-one messages by pubsub.
     pub(super) fn takes_any(&self, account: &str) -> bool {
         let all = self.accounts.get(account);
         all.is_some_and(|all| all.known.iter().any(|it| it.takes_chats))
     }
 
-    /// Whether each resource of the own account but `resource`, which is the client's, takes one-to-one messages.
+    /// Whether all resources of the own account besides the client's, `resource`, take one-to-one messages by pubsub.
     pub(super) fn others_take_all(&self, account: &str, resource: &str) -> bool {
         self.accounts.get(account).is_none_or(|all| {
             let mut others = all.known.iter().filter(|it| *it.name != *resource);
@@ -94,15 +94,15 @@ impl Reach {
         })
     }
 
-    /// Whether a message for `account`, or for this resource of it, would be seen by pubsub by all who would see it
-    /// natively, and by somebody.
+    /// Whether all resources that would see a native message for `account`, or for this resource of it, would see the
+    /// item, and there is one.
     pub(super) fn takes_all(&self, account: &str, resource: Option<&str>) -> bool {
         let all = self.accounts.get(account);
         let is_whole = |all: &Resources| !all.has_more && all.known.iter().all(|it| it.takes_chats);
         all.is_some_and(is_whole) && self.would_show(account, resource)
     }
 
-    /// Whether somebody would see an item for `account`, or for this resource of it.
+    /// Whether any resource would see an item for `account`, or for this resource of it.
     pub(super) fn would_show(&self, account: &str, resource: Option<&str>) -> bool {
         let mut known = self
             .accounts
@@ -122,7 +122,7 @@ impl Reach {
     }
 }
 
-/// The priority a presence gives (RFC 6121 §4.7.2.3); 0 if none that may be.
+/// The priority of a presence (RFC 6121 §4.7.2.3); 0 if it has none or a wrong one.
 pub(super) fn priority_of(presence: &Element<'_>) -> i8 {
     let namespace = presence.namespace();
     let priority = presence.child(&namespace, "priority");

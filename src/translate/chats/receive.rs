@@ -18,26 +18,26 @@ use crate::translate::{Cx, Verdict, rules};
 use crate::wire::{Dropped, Refused, Reply};
 use crate::xml::Element;
 
-/// An event may have so many items; servers send one.
+/// Items of an event that are read; servers send one.
 const MOST_ITEMS: usize = 256;
-/// So many bytes of items are kept until it is known what is on their nodes.
+/// Bytes of items kept until their nodes are read.
 const MOST_MISSED_BYTES: usize = 1 << 20;
-/// Clocks of authors differ, and items of one second may be listed in any order: so much before the last item that was
-/// shown, if that is gone, items are shown again.
+/// Seconds before the last item shown from which items are shown again, if that item is gone: authors' clocks differ,
+/// and items of one second may be listed in any order.
 const OVERLAP: i64 = 60 * 60;
 
-/// Items that were asked for, or that come by themselves.
+/// The origin of items: an answer or an event.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) peer: &'a str,
     pub(super) place: &'a Place,
-    /// Who has published those that do not say it.
+    /// The publisher of items that do not name one.
     replyto: Option<&'a str>,
     pub(super) is_live: bool,
 }
 
 impl Chats {
-    /// An event on a node of somebody's account under `auto` (listing 20), or of the own one.
+    /// Handles an event on a node of a peer's account under `auto` (listing 20), or of the own account.
     pub(super) fn account_event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) -> Verdict {
         let is_ours = || match event.what {
             What::Items => event.element.children().any(|it| is_message(&it)),
@@ -84,7 +84,7 @@ impl Chats {
         Verdict::Taken
     }
 
-    /// From now on a node of the peer's is read, and what was said on it before.
+    /// Reads a node of the peer's from now on, its earlier items included.
     pub(super) fn adopt(&mut self, place: &Place, cx: &mut Cx<'_>) {
         let peer = place.service();
         let people = &cx.account.people;
@@ -109,7 +109,7 @@ impl Chats {
         }
     }
 
-    /// An event on a node that the account writes to.
+    /// Handles an event on a node that the account writes to.
     fn own_event(&mut self, event: &Event<'_>, is_ours: bool, cx: &mut Cx<'_>) -> Verdict {
         match event.what {
             What::Items if is_ours => {
@@ -133,7 +133,7 @@ impl Chats {
         Verdict::Taken
     }
 
-    /// What was written by this resource, or by another one of the account's: then the client sees a copy of it.
+    /// Notes an item written by this resource or another one of the account; the client gets a copy of the latter.
     fn handle_own_item(
         &mut self,
         node: &str,
@@ -169,14 +169,14 @@ impl Chats {
         Ok(())
     }
 
-    /// What was on a node before: what was not shown yet is, oldest first.
+    /// Handles the items of a node: those not shown yet are shown, oldest first.
     pub(super) fn handle_fetched(&mut self, place: &Place, reply: Reply<'_>, cx: &mut Cx<'_>) {
         let peer = match self.shares_nodes {
             true => self.shared.peer(place).unwrap_or_default().to_owned(),
             false => place.service().to_owned(),
         };
         if !self.takes_messages(cx) || !self.may_read(&peer, cx) {
-            // It is fetched again when the client is back.
+            // The node is fetched again when the client takes messages.
             return self.note_reading(&peer, place, Reading::Wanted);
         }
         let source = Source {
@@ -200,7 +200,7 @@ impl Chats {
         for held in pair.note_failed(place) {
             held.read(|item| self.show_item(source, item, cx));
         }
-        // It is gone, or is not to be read any more: an event would name it anew.
+        // The node is gone or may not be read any more; an event would name it anew.
         let is_closed = matches!(
             reply,
             Err(Refused::With(
@@ -218,7 +218,7 @@ impl Chats {
         }
     }
 
-    /// An event on a node that the account shares with `peer` under `pure`.
+    /// Handles an event on a node that the account shares with `peer` under `pure`.
     pub(super) fn handle_shared(
         &mut self,
         peer: &str,
@@ -249,11 +249,11 @@ impl Chats {
         };
         match pair.reading(place) {
             None => return,
-            // It is found when the client is back.
+            // The item is fetched when the client takes messages again.
             Some(_) if is_live && !takes_messages(self.priority, cx) => {
                 return pair.note(place, Reading::Wanted);
             }
-            // It is found on the node, or asked for again.
+            // The item is in the answer that is awaited, or is asked for after it.
             Some(Reading::Wanted | Reading::Asked) if is_live => {
                 return self.note_missed(source, &all);
             }
@@ -275,7 +275,7 @@ impl Chats {
             self.first_unseen(source, &all, cx)
         };
         for item in &all[..first] {
-            // A native copy of it may be on its way.
+            // A native copy of an item shown in an earlier session may still come.
             let id = item.attribute("id").unwrap_or_default();
             if let Some(pair) = self.pairs.get_mut(peer).filter(|_| !id.starts_with(STATE)) {
                 pair.is_new(&id);
@@ -286,7 +286,7 @@ impl Chats {
         }
     }
 
-    /// Items came while what is on their node is not known: they are kept in case that cannot be had.
+    /// Keeps items that came before their node was read, in case it cannot be.
     fn note_missed(&mut self, source: Source<'_>, items: &[Element<'_>]) {
         for item in items {
             let kept: usize = self.pairs.values().map(Pair::missed_bytes).sum();
@@ -303,10 +303,10 @@ impl Chats {
         }
     }
 
-    /// Which is the first of all items on a node that was not shown, as far as is known.
+    /// The position of the first item on a node that was not shown before, by the record.
     fn first_unseen(&self, source: Source<'_>, all: &[Element<'_>], cx: &Cx<'_>) -> usize {
         let Some(last) = self.record.last(source.peer, source.place) else {
-            // Messages are shown again rather than not at all, but not an old conversation as a whole.
+            // Without a record, messages are shown again rather than not at all, but not a whole old conversation.
             let since = match self.record.has_failed() && !self.shares_nodes {
                 true => cx.wire.unix_time() - OVERLAP,
                 false => i64::MIN,
@@ -348,7 +348,7 @@ impl Chats {
         }
         let may_be = match &*kind {
             "chat" | "normal" | "headline" => true,
-            // Errors go natively, where anything does.
+            // Under `auto` errors go natively.
             "error" => self.shares_nodes,
             _ => false,
         };
@@ -361,14 +361,14 @@ impl Chats {
         let pair = self.pairs.get(peer);
         let is_now = is_live || pair.is_some_and(|pair| pair.came_meanwhile(place, &id));
         let is_late = !is_now && at.is_none_or(|at| at <= self.available_since);
-        // A state of before says nothing of now.
+        // An old chat state says nothing about now.
         if is_state && is_late {
             return Ok(());
         }
         let pair = self.pairs.get_mut(peer).ok_or(Dropped::NotSubscribed)?;
         if !is_state && meant != Meant::Other {
             let is_new = pair.is_new(&id);
-            // What was not shown before it is fetched the next time.
+            // After a failed read the record stays behind, so that earlier items are fetched next time.
             if pair.reading(place) != Some(Reading::Failed) {
                 let last = Last {
                     item: (*id).into(),
@@ -380,7 +380,7 @@ impl Chats {
                 return Err(Dropped::Seen);
             }
         }
-        // The service delivers what the own server would not.
+        // A service delivers messages of blocked accounts, which the own server would not.
         if !is_own && cx.account.people.is_blocked(&account) {
             return Err(Dropped::NotSubscribed);
         }
@@ -388,7 +388,7 @@ impl Chats {
         let may_copy = self.wants_copies && is_live && is_public(&message);
         match (is_own, meant) {
             (false, Meant::Client) if is_of_a_room => self.note_marked(&full, &message),
-            // Other clients would be shown the mark.
+            // A copy would show the mark to the client.
             _ if is_of_a_room => {}
             (false, Meant::Client) => {
                 cx.wire.apply(&rules::MESSAGE_IN);
@@ -401,7 +401,7 @@ impl Chats {
                 show_copy("received", &message, &full, &to, cx);
             }
             (true, _) if may_copy && *full != *cx.account.jid() => {
-                // To nobody else, whatever it says, since the service may be his.
+                // The copy names the peer as addressee, whatever the payload says, as the service may be the peer's.
                 let to = message.attribute("to");
                 let to = to.filter(|to| jid::prepared(jid::bare(to)) == peer);
                 cx.wire.apply(&rules::MESSAGE_IN);
@@ -412,8 +412,8 @@ impl Chats {
         Ok(())
     }
 
-    /// Who has published an item. On a node that two may write to the service says it; on one of the peer's account it
-    /// is the peer, and whatever says something else is wrong.
+    /// The author of an item. On a shared node the service names it; on a node of the peer's account it is the peer,
+    /// and an item that names another publisher is refused.
     fn author_of<'a>(
         &self,
         source: Source<'a>,
@@ -433,7 +433,7 @@ impl Chats {
         }
     }
 
-    /// Who of the account a message is for. One for a resource that is not there is for all of them
+    /// The recipient of a message within the account. A message for a resource that is not there is for all resources
     /// (RFC 6121 §8.5.3.2.1).
     fn meant_for(
         &self,
@@ -444,7 +444,7 @@ impl Chats {
         if self.shares_nodes || is_own {
             return Ok(Meant::Client);
         }
-        // Listing 20 prints none: nobody else reads it.
+        // Listing 20 prints no `to`: the peer alone reads the node.
         let Some(to) = message.attribute("to") else {
             return Ok(Meant::Client);
         };
@@ -470,24 +470,24 @@ enum Meant {
     Other,
 }
 
-/// Whether the client is delivered what is for all resources (RFC 6121 §8.5.2.1.1).
+/// Whether the client gets messages for all resources (RFC 6121 §8.5.2.1.1).
 pub(super) fn takes_messages(priority: i8, cx: &Cx<'_>) -> bool {
     cx.account.status.is_available && priority >= 0
 }
 
-/// Whether what `peer` writes may be shown. Under `auto` it may if `peer` may see the client: an event passes what a
-/// server has against strangers.
+/// Whether messages of `peer` may be shown. Under `auto` only if `peer` may see the client: an event passes a server's
+/// filters against strangers.
 pub(super) fn may_read(shares_nodes: bool, peer: &str, cx: &Cx<'_>) -> bool {
     let people = &cx.account.people;
     shares_nodes || people.is_reliable() && people.may_see(peer)
 }
 
-/// Whether an item holds what people write to each other.
+/// Whether the item holds a message.
 pub(super) fn is_message(item: &Element<'_>) -> bool {
     item.child(ns::CLIENT, "message").is_some()
 }
 
-/// The message that an item is.
+/// The message in an item.
 fn payload<'a>(item: &'a Element<'a>) -> Result<Element<'a>, Dropped> {
     let mut payloads = item.children();
     let (Some(message), None) = (payloads.next(), payloads.next()) else {
@@ -499,15 +499,14 @@ fn payload<'a>(item: &'a Element<'a>) -> Result<Element<'a>, Dropped> {
     }
 }
 
-/// The first item that was written since then, or does not say when.
+/// The position of the first item written since then, or without a time.
 fn first_since(since: i64, author: &str, all: &[Element<'_>]) -> usize {
     let written = |item: &Element<'_>| Written::of(&payload(item).ok()?, author)?.at;
     let is_since = |item: &Element<'_>| written(item).is_none_or(|at| at >= since);
     all.iter().position(is_since).unwrap_or(all.len())
 }
 
-/// Who has written a message: the service says which account, and where it does not say which resource, the message
-/// does.
+/// The author's full JID: the service names the account, and if it names no resource, the message does.
 pub(super) fn full_of<'a>(author: &'a str, account: &str, message: &Element<'a>) -> Cow<'a, str> {
     if jid::resource(author).is_some() {
         return Cow::Borrowed(author);

@@ -1,6 +1,5 @@
-//! What is to be known of conversations in the next session, on a private node: one item for each peer, with the nodes
-//! of the conversation and the last item that was shown of each. After a crash something may be shown twice, and
-//! nothing is lost.
+//! The record of conversations for the next session, on a private node: one item for each peer, with the nodes of the
+//! conversation and the last item shown of each. After a crash a message may be shown twice, and none is lost.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,22 +34,22 @@ const NODE: Spec = Spec {
     is_kept: true,
     ask: |step| translate::Ask::Chats(Ask::RecordNode(step)),
 };
-/// What was shown is put on record so long after it was, together with what is shown meanwhile.
+/// How long after an item was shown the record is written, with all items shown meanwhile.
 const SOON: Duration = Duration::from_secs(30);
-/// So many peers are on record, as far as the server keeps them, and so many nodes of each.
+/// Peers on record, as far as the server keeps items, and nodes of each.
 const MOST_PEERS: usize = 1024;
 const MOST_NODES: usize = 64;
-/// A node or an item whose name is longer is not put on record: servers end the stream of whoever sends them more than
-/// they take. Ours are not half as long.
+/// The longest name of a node or item on record: servers end the stream of a client that sends more than they take.
+/// Our names are not half as long.
 const MOST_NAME: usize = 128;
 
 pub(super) struct Record {
     node: OwnNode,
-    /// By the peer's bare JID.
+    /// Entries by the peer's bare JID.
     entries: BTreeMap<Box<str>, Entry>,
     write_at: Option<Duration>,
     state: State,
-    /// The account's sessions are told of what others of them write.
+    /// The account is subscribed to the node, so that its sessions learn of each other's writes.
     is_subscribed: bool,
 }
 
@@ -58,7 +57,7 @@ pub(super) struct Record {
 enum State {
     Unasked,
     Asked,
-    /// `has_failed`: it could not be had, so what is not on it may have been shown.
+    /// `has_failed`: the record could not be read, so items that are not on it may have been shown.
     Known {
         has_failed: bool,
     },
@@ -67,7 +66,7 @@ enum State {
 #[derive(Default)]
 struct Entry {
     nodes: Vec<Noted>,
-    /// It is to be written.
+    /// The entry is to be written.
     is_new: bool,
 }
 
@@ -78,7 +77,8 @@ struct Noted {
 }
 
 impl Noted {
-    /// Whether more was shown than `known`. What was written in one second is told apart by what was shown.
+    /// Whether this node was shown further than `known`. If both last items are of one second, the one that was not
+    /// shown here is later.
     fn is_newer(&self, known: &Self, was_shown: impl Fn(&str) -> bool) -> bool {
         let Some(last) = &self.last else {
             return false;
@@ -86,7 +86,7 @@ impl Noted {
         self.at() > known.at() || self.at() == known.at() && !was_shown(&last.item)
     }
 
-    /// When what was shown last was written.
+    /// When the last item shown was written.
     fn at(&self) -> Option<i64> {
         self.last.as_ref().map(|last| last.at)
     }
@@ -96,7 +96,7 @@ impl Noted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Last {
     pub(super) item: Box<str>,
-    /// When it was written by its author's clock, in seconds since 1970.
+    /// When the item was written, by its author's clock, in seconds since 1970.
     pub(super) at: i64,
 }
 
@@ -111,14 +111,14 @@ impl Record {
         }
     }
 
-    /// The client was away: other sessions of the account may have written more since.
+    /// Has the record read again, as the client was away: other sessions of the account may have written to it.
     pub(super) fn read_again(&mut self) {
         if self.is_known() {
             self.state = State::Unasked;
         }
     }
 
-    /// Asks what is on record, once.
+    /// Asks for the record, once.
     pub(super) fn read(&mut self, wire: &mut Wire) {
         if self.state != State::Unasked {
             return;
@@ -135,7 +135,7 @@ impl Record {
         self.node.handle_reply(step, reply, own, wire);
     }
 
-    /// What is on record: peers and nodes of the conversations with them.
+    /// Handles the record; gives peers and nodes of the conversations with them.
     pub(super) fn handle_items(
         &mut self,
         reply: Reply<'_>,
@@ -144,7 +144,7 @@ impl Record {
     ) -> Vec<(Box<str>, Place)> {
         let is_missing = matches!(reply, Err(Refused::With("item-not-found")));
         if is_missing {
-            // Making it takes some time, and the first session may be short.
+            // Creating the node takes time, and the first session may be short.
             self.node.prepare(wire);
         }
         let read = |iq| {
@@ -160,7 +160,7 @@ impl Record {
         self.learn(recorded.unwrap_or_default(), was_shown, wire.now)
     }
 
-    /// Another session of the account's has put this on record: peers and nodes of the conversations with them.
+    /// Handles a write of another session to the record; gives peers and nodes of the conversations with them.
     pub(super) fn handle_event(
         &mut self,
         items: &Element<'_>,
@@ -175,8 +175,8 @@ impl Record {
         )
     }
 
-    /// Adds what others have put on record. What this session has noted may be newer, or older: each writes of a peer
-    /// all that it knows. `was_shown`: whether this session knows that an item of a peer's was shown.
+    /// Merges entries of other sessions. This session's own may be newer or older, as each session writes all it knows
+    /// of a peer. `was_shown`: whether this session knows that an item of a peer's was shown.
     fn learn(
         &mut self,
         recorded: Vec<(Box<str>, Vec<Noted>)>,
@@ -196,7 +196,7 @@ impl Record {
                     Some(known) if noted.is_newer(known, |item| was_shown(&peer, item)) => {
                         known.last = noted.last;
                     }
-                    // What both have written at once, the older one wrote last.
+                    // Another session has overwritten our newer entry: write it again.
                     Some(known) if known.at() > noted.at() => {
                         entry.is_new = true;
                         self.write_at.get_or_insert(now + SOON);
@@ -209,12 +209,12 @@ impl Record {
         places
     }
 
-    /// Whether it is known what was shown before, as far as it can be.
+    /// Whether the record was read, or cannot be.
     pub(super) fn is_known(&self) -> bool {
         matches!(self.state, State::Known { .. })
     }
 
-    /// Whether it could not be had: what is not on it may have been shown.
+    /// Whether the record could not be read: items that are not on it may have been shown.
     pub(super) fn has_failed(&self) -> bool {
         self.state == State::Known { has_failed: true }
     }
@@ -238,14 +238,14 @@ impl Record {
         on_it.map(|it| it.place.clone()).collect()
     }
 
-    /// The conversation with `peer` has this node. That is written at once, as the session may end at any time.
+    /// Notes a node of the conversation with `peer`. It is written at once, as the session may end at any time.
     pub(super) fn note_node(&mut self, peer: &str, place: &Place, now: Duration) {
         if !self.knows(peer, place) && self.noted(peer, place).is_some() {
             self.write_at = Some(now);
         }
     }
 
-    /// An item was shown.
+    /// Notes that an item was shown.
     pub(super) fn note(&mut self, peer: &str, place: &Place, last: Last, now: Duration) {
         if last.item.is_empty() || last.item.len() > MOST_NAME {
             return;
@@ -256,7 +256,7 @@ impl Record {
         }
     }
 
-    /// The conversation with `peer` has this node no longer.
+    /// Removes a node from the conversation with `peer`.
     pub(super) fn forget_node(&mut self, peer: &str, place: &Place, now: Duration) {
         if let Some(entry) = self.entries.get_mut(peer)
             && let Some(at) = entry.nodes.iter().position(|it| it.place == *place)
@@ -267,7 +267,7 @@ impl Record {
         }
     }
 
-    /// What is to be written of a node of the conversation with `peer`; `None`: there is no room for it.
+    /// The entry to be changed for a node of the conversation with `peer`; `None`: there is no room for it.
     fn noted(&mut self, peer: &str, place: &Place) -> Option<&mut Noted> {
         let has_room = self.entries.len() < MOST_PEERS || self.entries.contains_key(peer);
         if !has_room || place.node().len() > MOST_NAME {
@@ -289,12 +289,12 @@ impl Record {
         self.write_at
     }
 
-    /// What waits to be written is, as soon as it can be: this session will not be told what others write.
+    /// Has changes written as soon as possible: this session will not learn of other sessions' writes.
     pub(super) fn hurry(&mut self, now: Duration) {
         self.write_at = self.write_at.map(|at| at.min(now));
     }
 
-    /// Writes what has changed, if it is time. The node is prepared before, as the session may end at once.
+    /// Writes changed items, if it is time. The node is prepared earlier, as the session may end at once.
     pub(super) fn write(&mut self, own: &str, wire: &mut Wire) {
         if self.write_at.is_some() {
             self.node.prepare(wire);
@@ -307,8 +307,8 @@ impl Record {
         }
     }
 
-    /// Writes what has changed. At the end of a session that was short the node may not be verified; but each item
-    /// goes to one that nobody else may read, or nowhere.
+    /// Writes changed items. At the end of a short session the node may not be verified; but the access model goes
+    /// along, so that the server refuses a node that others may read.
     pub(super) fn write_last(&mut self, wire: &mut Wire) {
         if self.node.is_unusable() || self.write_at.take().is_none() {
             return;
@@ -329,7 +329,7 @@ impl Record {
     }
 }
 
-/// The payload of an item.
+/// Writes the payload of an item.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<chat xmlns='{}'>", ns::SHIM)?;
@@ -345,7 +345,7 @@ impl fmt::Display for Entry {
     }
 }
 
-/// The same the other way.
+/// Reads the payload of an item.
 fn read(item: &Element<'_>) -> Option<(Box<str>, Vec<Noted>)> {
     let peer = jid::prepare(&item.attribute("id")?)?.into_owned();
     let chat = item.child(ns::SHIM, "chat")?;

@@ -1,4 +1,4 @@
-//! A message of the client's becomes an item of a node that whom it is to reads (listings 18 and 19).
+//! Sending: a message of the client's becomes an item of a node that its addressee reads (listings 18 and 19).
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::translate::{self, Cx, Kind, Verdict, rules};
 use crate::wire::{Leg, Refused, Reply, is_chat_state};
 use crate::xml::Element;
 
-/// So many bytes may wait until it is known where they go.
+/// Bytes of messages that may wait.
 const MOST_WAITING_BYTES: usize = 1 << 20;
-/// What is larger goes natively under `auto`: all that is on a node is fetched in one answer, and servers take no
-/// stanza of more than half a megabyte from each other.
+/// The longest message that is published under `auto`: all items of a node are fetched in one answer, and servers take
+/// no stanza of more than half a megabyte from each other.
 const MOST_PAYLOAD: usize = 8 * 1024;
 
-/// A publish that is not answered.
+/// A publish without an answer yet.
 #[derive(Debug)]
 pub(crate) struct Publish {
     peer: Arc<str>,
@@ -33,7 +33,7 @@ pub(crate) struct Publish {
 }
 
 impl Chats {
-    /// A message of the client's. What passes has not to wait for anything.
+    /// Handles a message of the client's. It passes if it does not go by pubsub and has to wait for nothing.
     pub(in crate::translate) fn client_message(
         &mut self,
         message: &Element<'_>,
@@ -56,7 +56,7 @@ impl Chats {
         }
     }
 
-    /// A message where nothing else leaves.
+    /// Publishes a message under `pure`.
     fn say_by_pubsub(&mut self, peer: &str, message: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         if jid::prepare(peer).is_none() {
             return Verdict::Pass;
@@ -79,7 +79,7 @@ impl Chats {
         self.settle(cx);
     }
 
-    /// A message that a room passes on to `full`, where nothing else leaves; the client has said it to `occupant`.
+    /// Publishes a private message of a room for `full` under `pure`; the client has addressed it to `occupant`.
     pub(in crate::translate) fn tell_directly(
         &mut self,
         full: &str,
@@ -89,7 +89,7 @@ impl Chats {
         cx: &mut Cx<'_>,
     ) {
         let peer = jid::bare(full);
-        // An account has no node with itself.
+        // The account has no node shared with itself.
         if !self.is_on || !self.shares_nodes || peer == cx.account.bare() {
             let refused = Refused::With("feature-not-implemented");
             return show_unsent_to(occupant, Some(id), refused, cx);
@@ -106,7 +106,7 @@ impl Chats {
         }
     }
 
-    /// A message that could go natively, too.
+    /// Sends a message by pubsub or natively, behind those that wait.
     fn say(
         &mut self,
         peer: &str,
@@ -134,7 +134,7 @@ impl Chats {
         Verdict::Taken
     }
 
-    /// A message as an item. Where there is no room for one more conversation, its name does not matter.
+    /// A message as an item. Without room for one more conversation its name does not matter, as it is not sent.
     fn item_for(&mut self, peer: &str, message: &Element<'_>, cx: &mut Cx<'_>) -> Outgoing {
         let item = if is_chat_state(message) {
             format!("{STATE}{}", cx.account.bare()).into()
@@ -151,13 +151,13 @@ impl Chats {
             && self.pair_mut(peer).is_some_and(|pair| pair.wait(outgoing))
     }
 
-    /// Whether there may be no room for what is said next.
+    /// Whether there may be no room for the client's next message.
     pub(super) fn is_full(&self) -> bool {
         let mut pairs = self.pairs.values();
         !self.is_idle && (pairs.any(Pair::is_full) || self.waiting_bytes() > MOST_WAITING_BYTES / 2)
     }
 
-    /// How many bytes wait.
+    /// Bytes of messages that wait.
     fn waiting_bytes(&self) -> usize {
         match self.is_idle {
             true => 0,
@@ -165,15 +165,15 @@ impl Chats {
         }
     }
 
-    /// Whether a message is to be published under `auto`: nothing would miss it, and it is no word that only has a
-    /// meaning now.
+    /// Whether a message is to be published under `auto`: all who would see it natively see the item, and it has
+    /// lasting content.
     fn goes_by_pubsub(&self, peer: &str, to: &str, message: &Element<'_>, cx: &Cx<'_>) -> bool {
         self.is_reached(peer, to, cx)
             && message.raw().len() <= MOST_PAYLOAD
             && is_worth_keeping(message)
     }
 
-    /// Whether whoever would see a message natively sees its item, too. What is not known leads to no.
+    /// Whether everybody who would see a message natively sees its item. If that is not known: `false`.
     fn is_reached(&self, peer: &str, to: &str, cx: &Cx<'_>) -> bool {
         let status = cx.account.status;
         let may_publish = |pair: &Pair| pair.own.may_publish();
@@ -190,7 +190,7 @@ impl Chats {
             && self.pairs.get(peer).is_none_or(may_publish)
     }
 
-    /// The same for a message that has waited.
+    /// As [`is_reached`](Self::is_reached), for a message that has waited.
     fn would_reach(&self, peer: &str, message: &Message, cx: &Cx<'_>) -> bool {
         let is_reached = message.read(|it| {
             let to = it.attribute("to").unwrap_or_default();
@@ -199,13 +199,13 @@ impl Chats {
         is_reached == Some(true)
     }
 
-    /// To whom something waits.
+    /// Peers to whom messages wait.
     fn waiting(&self) -> Vec<Arc<str>> {
         let waiting = self.pairs.iter().filter(|(_, pair)| pair.is_waiting());
         waiting.map(|(peer, _)| peer.clone()).collect()
     }
 
-    /// Sends what waited, where it may go now.
+    /// Sends waiting messages that may go now.
     pub(super) fn send_waiting(&mut self, cx: &mut Cx<'_>) {
         for peer in self.waiting() {
             self.send_waiting_for(&peer, cx);
@@ -227,7 +227,7 @@ impl Chats {
             }
             return;
         }
-        // One after the other: what a server refuses goes natively before what follows it.
+        // One after the other: a message that the server refuses goes natively before the next one.
         while cx.wire.places() > 0
             && let Some(pair) = self.pairs.get_mut(peer)
             && pair.unanswered == 0
@@ -241,7 +241,7 @@ impl Chats {
                     } else if let Some(place) = self.open_own(peer, cx) {
                         self.publish_to_own(peer, &place, message, cx);
                     } else {
-                        // The next answer makes room, or says that the server takes no node.
+                        // The next answer makes room, or shows that the server takes no node.
                         return self.put_back(peer, message, cx);
                     }
                 }
@@ -249,7 +249,7 @@ impl Chats {
         }
     }
 
-    /// Makes a node for what waits, unless those are chat states alone: nobody is there to see them.
+    /// Makes a node for waiting messages, unless those are chat states alone: the peer does not know the node yet.
     fn make_for_waiting(&mut self, peer: &str, cx: &mut Cx<'_>) -> Option<Place> {
         let pair = self.pairs.get_mut(peer)?;
         pair.drop_states();
@@ -281,7 +281,7 @@ impl Chats {
         publish(peer, place, message, None, cx);
     }
 
-    /// A publish was answered, or was not in time.
+    /// Handles the answer to a publish, or its time-out.
     pub(super) fn handle_published(
         &mut self,
         publish: &Publish,
@@ -312,14 +312,14 @@ impl Chats {
             return;
         };
         pair.unanswered = pair.unanswered.saturating_sub(1);
-        // A node that was made for it by the publish alone nobody reads.
+        // If the node was given up meanwhile, the publish may have created another one, which the peer does not read.
         let is_current = pair.own.place() == Some(place);
         match reply {
             Ok(_) if is_current => {
                 pair.own.set(State::Ready { is_proven: true });
                 return;
             }
-            // It may be on the node, and be seen.
+            // The item may be on the node, and be seen.
             Err(Refused::NoAnswer) => show_unsent(message, Refused::NoAnswer, cx),
             Err(_) => Self::send_natively(message, place.node(), cx),
             Ok(_) => {
@@ -336,8 +336,9 @@ impl Chats {
         }
     }
 
-    /// The session ends: what waited is sent. Under `pure`, a node that is not known by now is made, whether there is
-    /// one or not: all nodes of a pair are read. Under `auto`, only a node that was of use before is trusted.
+    /// Sends waiting messages as the session ends. Under `pure` a node that is not known by now is made, even if the
+    /// pair may have one: all nodes of a pair are read. Under `auto` only a node that accepted a publish before is
+    /// trusted.
     pub(super) fn send_last(&mut self, cx: &mut Cx<'_>) {
         if !self.shares_nodes {
             return self.send_last_natively(cx);
@@ -351,11 +352,11 @@ impl Chats {
     }
 
     fn send_last_natively(&mut self, cx: &mut Cx<'_>) {
-        // A first message whose answer nobody will see any more, in the order of writing.
+        // First messages, whose answers will not be read any more, are copied in the order of writing.
         let unproven = cx.wire.asked().filter_map(|ask| self.unproven(ask));
         let copy = |it: &Publish| (it.place.clone(), it.message.clone());
         let copies: Vec<_> = unproven.map(copy).collect();
-        // A client may end its stream twice: with an error, and with a closing tag.
+        // Forget them: a client may end its stream twice, with an error and with a closing tag.
         cx.wire.forget(|ask| self.unproven(ask).is_some());
         for (place, message) in copies {
             Self::send_natively(&message, place.node(), cx);
@@ -375,7 +376,7 @@ impl Chats {
         }
     }
 
-    /// A publish that is not answered, to a node that was not of use before.
+    /// A publish without an answer, to a node that has not accepted one before.
     fn unproven<'a>(&self, ask: &'a translate::Ask) -> Option<&'a Publish> {
         let translate::Ask::Chats(Ask::Publish(publish)) = ask else {
             return None;
@@ -384,7 +385,8 @@ impl Chats {
         (!pair.is_some_and(|pair| pair.own.is_proven())).then_some(publish)
     }
 
-    /// The node of this peer, if it was of use in this session, would be seen, and there is room for a request.
+    /// The node of this peer, if it has accepted a publish, the message would be seen, and there is room for a
+    /// request.
     fn proven(&self, peer: &str, message: &Message, cx: &Cx<'_>) -> Option<Place> {
         let own = &self.pairs.get(peer)?.own;
         let is_of_use = own.is_proven() && cx.wire.places() > 0;
@@ -392,12 +394,13 @@ impl Chats {
         own.place().filter(|_| may_go).cloned()
     }
 
-    /// Publishes what waited to a node that is shared, as far as there is room for requests.
+    /// Publishes waiting messages to a shared node, as far as there is room for requests.
     fn publish_waiting(&mut self, peer: &str, place: &Place, cx: &mut Cx<'_>) {
         let Some(pair) = self.pairs.get_mut(peer) else {
             return;
         };
-        // A node that no list tells of is on record from its first item on: the answer may come while nobody is there.
+        // No list tells of a node on another domain's service: record it with its first item, as the peer may answer
+        // while the client is away.
         let own_service = service_of(jid::domain(cx.account.bare()));
         if place.service() != &*own_service && pair.reading(place) == Some(Reading::Done) {
             self.record.note_node(peer, place, cx.wire.now);
@@ -409,7 +412,7 @@ impl Chats {
         }
     }
 
-    /// The session ends: what was not sent comes back. The peers' messages wait for nothing any more.
+    /// Returns unsent messages to the client as errors, and shows held native messages, as the session ends.
     pub(in crate::translate) fn give_back(&mut self, cx: &mut Cx<'_>) {
         self.is_begun = false;
         self.release_held(cx);
@@ -425,7 +428,7 @@ fn send_held(held: &Held, cx: &mut Cx<'_>) {
     cx.wire.stanza(Leg::Server, |out| out.put_slice(&held.raw));
 }
 
-/// Publishes a message; `service`: not on the own account.
+/// Publishes a message; `service`: that of a shared node, `None` for the own account.
 fn publish(
     peer: Arc<str>,
     place: &Place,
@@ -439,7 +442,7 @@ fn publish(
         place: place.clone(),
         message,
     });
-    // Whoever shares a node has not made it alone.
+    // A shared node may be the peer's: no access model is named.
     let access = service.is_none().then(|| Access::Whitelist.as_str());
     let is_sent = cx.wire.request("set", service, ask, |out| {
         request::publish(out, place.node(), &copy.item, access, |out| {

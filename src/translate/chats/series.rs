@@ -1,15 +1,15 @@
-//! Names of items that tell which one came before: `NAME`, `NAME#1`, `NAME#2` and so on, as one session has written them
-//! for one peer. What is lost on its way between two servers is noticed when the next one comes, and found on the node.
+//! Names of items that tell the item before: `NAME`, `NAME#1`, `NAME#2` and so on, as one session writes them for one
+//! peer. An item lost between two servers is noticed when the next one comes, and found on the node.
 
 use std::sync::Arc;
 
 use crate::translate::Wire;
 
-/// What a session has written to one peer.
+/// Names of the items that a session has written to one peer.
 #[derive(Default)]
 pub(super) struct Series {
     first: Option<Arc<str>>,
-    /// So many have followed it.
+    /// Items written after the first.
     count: u32,
 }
 
@@ -26,7 +26,7 @@ impl Series {
     }
 }
 
-/// The name of the item before this one; `None`: it is the first of its series, or of none.
+/// The name of the item before this one; `None`: this is the first of a series, or not of one.
 pub(super) fn before(item: &str) -> Option<String> {
     let (first, number) = item.rsplit_once('#')?;
     match number.parse::<u32>().ok()? {

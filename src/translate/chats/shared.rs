@@ -1,9 +1,9 @@
-//! Where the node of two accounts is under `pure`, and who may write to it (listing 18 as printed): whoever writes
-//! first makes it on the service of his domain, and the other one may write to it, too. If both have made one, both are
-//! read, and the bytewise smaller creator's is written to.
+//! The node of two accounts under `pure`, and who may write to it (listing 18 as printed): the first to write makes it
+//! on the service of its own domain, and the peer may write to it, too. If both have made one, both are read, and the
+//! bytewise smaller creator's is written to.
 //!
-//! The service is the database: a list of the account's subscriptions tells of each node, and the node itself of whom
-//! it is. It is believed about these two alone, and only if it is on the domain of one of them.
+//! The service is the database: a list of the account's subscriptions tells of each node, and the node's information
+//! tells whose it is. A node is believed only about its two accounts, and only on the domain of one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,22 +20,22 @@ use crate::translate::{Cx, Verdict, Wire};
 use crate::wire::{Dropped, Refused, Reply};
 use crate::xml::Element;
 
-/// So many nodes are looked at in one session: anybody may subscribe the account to one of his.
+/// Nodes looked at in one session: anybody may subscribe the account to a node.
 const MOST_LOOKS: usize = 1024;
-/// Nodes are looked for on the services of so many domains of contacts.
+/// Domains of contacts on whose services nodes are looked for.
 const MOST_SERVICES: usize = 32;
 
 #[derive(Default)]
 pub(super) struct Shared {
     /// Nodes that were looked at.
     places: BTreeMap<Place, Owner>,
-    /// Services with nodes that may be the account's.
+    /// Services that may have nodes of the account's.
     services: BTreeMap<Box<str>, Listing>,
-    /// The services of the contacts' domains are among them.
+    /// The services of the contacts' domains were added.
     knows_contacts: bool,
 }
 
-/// How far it is known to which nodes of a service the account is subscribed.
+/// Whether the account's subscriptions on a service are known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Listing {
     Wanted,
@@ -43,30 +43,30 @@ enum Listing {
     Known,
 }
 
-/// Whose a node is.
+/// The owners of a node.
 #[derive(Clone)]
 enum Owner {
     Wanted,
-    /// It is asked.
+    /// The question is on its way.
     Asked,
-    /// The account shares it with this one.
+    /// The account shares the node with this peer.
     Pair(Box<str>),
-    /// Somebody else's, or it is of no conversation.
+    /// Other accounts, or no conversation.
     Other,
 }
 
-/// What an event on a node may be.
+/// A node, as far as it is known when an event comes.
 pub(super) enum Known {
-    /// Of a conversation with this one.
+    /// The node of a conversation with this peer.
     Pair(Box<str>),
-    /// That is asked.
+    /// The node was asked about, or will be.
     Asked,
     Nothing,
     Other,
 }
 
 impl Shared {
-    /// With whom the account shares a node.
+    /// The peer with whom the account shares a node.
     pub(super) fn peer(&self, place: &Place) -> Option<&str> {
         match self.places.get(place) {
             Some(Owner::Pair(peer)) => Some(peer),
@@ -90,13 +90,13 @@ impl Shared {
         }
     }
 
-    /// The service of a domain is to be asked for the nodes the account is subscribed to, once in a session.
+    /// Has the service of a domain asked, once in a session, for the nodes the account is subscribed to.
     pub(super) fn want(&mut self, domain: &str) {
         let service = self.services.entry(service_of(domain));
         service.or_insert(Listing::Wanted);
     }
 
-    /// People the client writes to, or is written to by, have their nodes on their own domains, too.
+    /// Looks for nodes on the contacts' domains, too: they may have made them there.
     pub(super) fn want_services_of_contacts(&mut self, cx: &Cx<'_>) {
         if !cx.account.people.is_known() || std::mem::replace(&mut self.knows_contacts, true) {
             return;
@@ -109,7 +109,7 @@ impl Shared {
         }
     }
 
-    /// Asks services; `all`: the user waits for it.
+    /// Asks services for the account's subscriptions; `all`: at once, as the user waits for it.
     pub(super) fn list(&mut self, all: bool, wire: &mut Wire) {
         let wanted = self
             .services
@@ -137,10 +137,10 @@ impl Shared {
         }
     }
 
-    /// Has it asked whose a node is, once; `false`: it is not asked.
+    /// Has it asked whose a node is, once; `false`: there is no room.
     pub(super) fn look(&mut self, place: Place) -> bool {
         if self.places.len() >= MOST_LOOKS && !self.places.contains_key(&place) {
-            // Strangers cannot fill it: what is nobody's can be asked again.
+            // Forget another account's node: so strangers cannot fill the list, and it can be asked about again.
             let mut all = self.places.iter();
             let other = all.find(|(_, owner)| matches!(owner, Owner::Other));
             let other = other.map(|(place, _)| place.clone());
@@ -170,13 +170,13 @@ impl Shared {
         }
     }
 
-    /// Whether the service of the own domain has told of the nodes on it, or cannot: the others are on record.
+    /// Whether the service of the own domain has listed its nodes, or cannot; nodes elsewhere are on record.
     pub(super) fn is_own_service_known(&self, own: &str) -> bool {
         let service = service_of(jid::domain(own));
         self.services.get(&service) == Some(&Listing::Known)
     }
 
-    /// Whether the services on both domains have told all they know, so that a node that is not known is not there.
+    /// Whether the services of both domains have answered, so that an unknown node does not exist.
     pub(super) fn is_looked_for(&self, own: &str, peer: &str) -> bool {
         let domains = [jid::domain(own), jid::domain(peer)];
         domains.map(service_of).iter().all(|service| {
@@ -190,7 +190,7 @@ impl Shared {
         })
     }
 
-    /// Whether something waits for its turn to be asked.
+    /// Whether a question waits for its turn.
     pub(super) fn has_questions(&self) -> bool {
         let mut owners = self.places.values();
         self.services.values().any(|it| *it == Listing::Wanted)
@@ -199,7 +199,7 @@ impl Shared {
 }
 
 impl Chats {
-    /// An event on a node of a service, under `pure`.
+    /// Handles an event on a node of a service, under `pure`.
     pub(super) fn service_event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) -> Verdict {
         let place = Place::new(event.service, event.node);
         let may_be_ours = match event.what {
@@ -210,7 +210,7 @@ impl Chats {
         let peer = match self.shared.known(&place) {
             Known::Pair(peer) => peer,
             Known::Asked if may_be_ours => return Verdict::Taken,
-            // What it tells is found on the node.
+            // The item is found on the node.
             Known::Nothing if may_be_ours && (!self.is_begun || self.shared.look(place)) => {
                 self.is_idle = false;
                 return Verdict::Taken;
@@ -230,7 +230,7 @@ impl Chats {
         Verdict::Taken
     }
 
-    /// A node that is shared is not there any more.
+    /// Forgets a shared node that does not exist any more.
     pub(super) fn forget(&mut self, place: &Place) {
         if let Some(peer) = self.shared.forget(place)
             && let Some(pair) = self.pairs.get_mut(&*peer)
@@ -241,7 +241,7 @@ impl Chats {
 
     pub(super) fn handle_look(&mut self, place: &Place, reply: Reply<'_>, cx: &mut Cx<'_>) {
         if reply.is_err_and(Refused::may_pass) {
-            // Whatever is said on it next has it asked again.
+            // The next event on the node has it asked about again.
             self.shared.places.remove(place);
             return;
         }
@@ -265,12 +265,11 @@ impl Chats {
         }
     }
 
-    /// Makes the node of a pair, in one write with what is published on it (listing 18): the other one may write to it,
-    /// and both are subscribed, as listing 20 delivers to both.
-    /// `None`: too many requests wait.
+    /// Makes the node of a pair, in one write with the items published on it (listing 18): the peer may write to it,
+    /// and both are subscribed, as listing 20 delivers to both. `None`: too many requests wait.
     pub(super) fn make_shared(&mut self, peer: &str, cx: &mut Cx<'_>) -> Option<Place> {
         let own = cx.account.own_bare();
-        // Contacts look for nodes on each other's domains, others on their own alone.
+        // Contacts look for nodes on each other's domains, strangers on their own alone.
         let contact = cx.account.people.get(peer);
         let is_contact = contact.is_some_and(|contact| contact.relation.from == Half::Yes);
         let host = if is_contact { &*own } else { peer };
@@ -310,7 +309,7 @@ impl Chats {
         let owner = Owner::Pair(peer.into());
         self.shared.places.insert(place.clone(), owner);
         pair.add(place.clone(), &own);
-        // The client has just made it, so nothing is on it.
+        // The node was just made, so nothing is on it.
         pair.note(&place, Reading::Done);
         Some(place)
     }
@@ -321,8 +320,8 @@ pub(super) fn service_of(domain: &str) -> Box<str> {
     format!("pubsub.{domain}").into()
 }
 
-/// Who has made a node and who else may write to it, as it says of itself, if that makes it one of two accounts
-/// (listing 18): nobody else may read it, and one account beside the owner may publish.
+/// The creator of a node and the other account that may write to it, by the node's information, if it is a node of two
+/// accounts (listing 18): a whitelist, one owner and one other publisher.
 fn parties(iq: &Element<'_>, place: &Place) -> Option<(Box<str>, Box<str>)> {
     let query = iq.child(ns::DISCO_INFO, "query")?;
     if query

@@ -1,4 +1,4 @@
-//! A message from a node as the client is shown it: without what only a server may say.
+//! Shows the client a message from a node, without children that only a server may add.
 
 use bytes::BytesMut;
 
@@ -9,7 +9,7 @@ use crate::translate::Cx;
 use crate::wire::Leg;
 use crate::xml::{Element, escape, rewrite_standalone};
 
-/// `hidden`: a time that is not shown, as it is now.
+/// Shows a message. `hidden`: the author's `<delay/>` to be left out, as the message is new.
 pub(super) fn show(
     message: &Element<'_>,
     from: &str,
@@ -29,7 +29,7 @@ pub(super) fn show(
     });
 }
 
-/// What another resource of the account has sent or received (XEP-0280).
+/// Shows a copy of a message that another resource of the account has sent or received (XEP-0280).
 pub(super) fn show_copy(word: &str, message: &Element<'_>, from: &str, to: &str, cx: &mut Cx<'_>) {
     let mut inside = BytesMut::new();
     let changes = [("from", Some(from)), ("to", Some(to))];
@@ -50,7 +50,7 @@ pub(super) fn show_copy(word: &str, message: &Element<'_>, from: &str, to: &str,
     });
 }
 
-/// Whether only a server may say this: ids it gives, copies, what it has kept, the words of a room.
+/// Whether only a server may add this child: ids, copies, archived messages, words of a room.
 fn is_of_server(child: &Element<'_>) -> bool {
     let namespace = child.namespace();
     let is_room = namespace == ns::MUC_USER && child.child(ns::MUC_USER, "invite").is_none();

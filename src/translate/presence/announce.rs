@@ -18,31 +18,31 @@ use crate::translate::{self, Cx, Verdict, Wire, rules};
 use crate::wire::{Event, Leg, Refused, Reply};
 use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
 
-/// About as long is what a publish has around its payload, the marker included.
+/// Room for the parts of a publish around its payload, and the marker.
 const PUBLISH_LEN: usize = 768;
-/// So often a publish may find the node changed under it.
+/// Conflicts in a row after which a publish is given up.
 const MOST_CONFLICTS: u8 = 3;
 
 /// The own presence of one session.
 pub(super) struct Announce {
-    /// A native copy of each presence goes out, too; else the client is told when nobody sees it.
+    /// A native copy of each presence goes out, too; else the client is shown an error if nobody sees it.
     native_copy: bool,
     /// The newest payload that is not published yet.
     waiting: Option<Bytes>,
     /// The payload whose publish is not answered yet.
     publishing: Option<Bytes>,
-    /// What the client said last, while it is available.
+    /// The client's last presence, while it is available.
     current: Option<Bytes>,
     /// `current` was sent while a privacy list hid the client; it is published with a new id when the list no
     /// longer hides it.
     hid: bool,
-    /// The server may hold an item of ours.
+    /// The server may hold an item of this resource.
     published: bool,
     conflicts: u8,
-    /// The client has said that it is available, to whomever.
+    /// The client's last presence for everybody was available.
     is_available: bool,
     pub(super) visibility: Visibility,
-    /// What other resources left on the node.
+    /// Items of other resources on the node.
     pub(super) leftovers: Leftovers,
 }
 
@@ -62,14 +62,15 @@ impl Announce {
         }
     }
 
-    /// A broadcast of the client's (listing 1). Available and `unavailable` are published. The native copy goes first,
-    /// as it waits for nothing, with the same id and the marker: a shim that has seen it knows the event behind it.
+    /// Handles a presence of the client's for everybody (listing 1): available and `unavailable` are published. The
+    /// native copy goes first, as it waits for nothing, with the same id and the marker: a shim that has seen it
+    /// recognizes the event that follows.
     pub(super) fn handle_client(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         let kind = presence.attribute("type");
         let is_available = match kind.as_deref() {
             None => true,
             Some("unavailable") => false,
-            // The old way of being invisible: nothing may be known any more.
+            // The old protocol of invisibility: contacts must see the client as unavailable.
             Some("invisible") => {
                 self.is_available = false;
                 self.go_offline(cx);
@@ -85,7 +86,7 @@ impl Announce {
             None => &[],
         };
         if self.native_copy {
-            // What hides the client and could not be found out is asked again at once.
+            // Failed questions about privacy lists are asked again at once.
             self.visibility.hasten();
             cx.wire.apply(&rules::NATIVE_COPY);
             let marker = Marker {
@@ -114,7 +115,8 @@ impl Announce {
             self.waiting = Some(payload);
             self.advance(cx);
         } else if !cx.account.audience.is_right || self.visibility.holds() {
-            // Somebody who may not see it might be delivered to still: he is told no more than that it is over.
+            // A recipient may still be one who must not see the client: publish a bare `unavailable`, without the
+            // client's text.
             self.go_offline(cx);
         } else {
             self.withdraw(&payload, cx);
@@ -122,7 +124,7 @@ impl Announce {
         Verdict::Taken
     }
 
-    /// Publishes that the client is gone, if it ever was there.
+    /// Publishes `unavailable` and retracts the item, if a presence was published.
     pub(super) fn go_offline(&mut self, cx: &mut Cx<'_>) {
         let mut payload = BytesMut::new();
         if self.published {
@@ -136,7 +138,7 @@ impl Announce {
         self.withdraw(&payload, cx);
     }
 
-    /// The server has ended the session: nothing can or need be published any more.
+    /// Forgets publishes, as the server has ended the session: nothing can or need be withdrawn.
     pub(super) fn forget_published(&mut self) {
         self.current = None;
         self.waiting = None;
@@ -144,7 +146,7 @@ impl Announce {
         self.published = false;
     }
 
-    /// Publishes `payload` as the last word, then takes our item away. Other resources keep theirs.
+    /// Publishes `payload` as the last event, then retracts our item. Other resources keep theirs.
     fn withdraw(&mut self, payload: &[u8], cx: &mut Cx<'_>) {
         let published = self.published;
         self.forget_published();
@@ -152,7 +154,7 @@ impl Announce {
             return;
         }
         cx.wire.apply(&rules::WITHDRAW);
-        // Not waiting for the answers: the stream may end right after.
+        // The answers are not waited for: the stream may end right after.
         let item = cx.account.resource().to_owned();
         let is_sent = cx.account.node.verified().is_some_and(|access| {
             cx.wire.tell("set", None, |out| {
@@ -168,7 +170,7 @@ impl Announce {
             .tell("set", None, |out| request::retract(out, PRESENCE, &item));
     }
 
-    /// Does what can be done for the payload that waits: checks the node or publishes.
+    /// Takes the next step for the payload that waits: checks the node or publishes.
     pub(super) fn advance(&mut self, cx: &mut Cx<'_>) {
         if self.waiting.is_none() || self.publishing.is_some() {
             return;
@@ -180,7 +182,7 @@ impl Announce {
         } else if !cx.account.node.is_ready() {
             cx.account.node.prepare(cx.wire);
         } else if self.visibility.holds() || !cx.account.audience.is_right {
-            // It waits until the client may be seen again.
+            // The payload waits until the client may be seen again.
         } else if let Some(payload) = self.waiting.take() {
             if self.publish(&payload, cx) {
                 self.published = true;
@@ -192,13 +194,13 @@ impl Announce {
         }
     }
 
-    /// Publishes under our resource, if the node is verified; `false`: it could not be sent.
+    /// Publishes under our resource, if the node is verified; `false`: the request could not be sent.
     fn publish(&self, payload: &[u8], cx: &mut Cx<'_>) -> bool {
         let Some(access) = cx.account.node.verified() else {
             return false;
         };
         let item = cx.account.resource().to_owned();
-        // Only the answer to the newest goes on.
+        // Only the answer to the newest publish counts.
         cx.wire
             .forget(|asked| matches!(asked, translate::Ask::Presence(Ask::Publish)));
         cx.wire.request("set", None, Ask::Publish, |out| {
@@ -206,22 +208,23 @@ impl Announce {
         })
     }
 
-    /// Publishes that the client is gone, if it ever was there, to everybody who is subscribed; what it said last
-    /// is published anew as soon as publishes are held no longer.
+    /// Publishes `unavailable` to all subscribers, if a presence was published; the client's last presence is
+    /// published anew as soon as publishing is allowed again.
     fn take_back(&mut self, cx: &mut Cx<'_>) {
         if !self.published || !cx.account.node.is_ready() {
             return;
         }
         let current = self.current.take();
         self.go_offline(cx);
-        // Whoever has seen the native copy with its id, and then `unavailable`, must not take it for that.
+        // The new id keeps a shim that has seen the native copy, and then `unavailable`, from taking this event for
+        // that copy.
         let current = current.map(|payload| with_id(&payload, cx.wire.fresh_id().as_str()));
         self.current.clone_from(&current);
         self.waiting = current;
     }
 
-    /// Says farewell to whom the contacts take out of the node, then goes on with what waits: for the node, for
-    /// room, until the client may be seen. `false`: there was nothing to do.
+    /// Says farewell to contacts that are taken out of the node, then goes on with the payload that waits for the
+    /// node, for room, or until the client may be seen. `false`: there was nothing to do.
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>) -> bool {
         let farewell = cx.account.audience.farewell.take();
         if farewell.is_none() && self.waiting.is_none() {
@@ -229,7 +232,7 @@ impl Announce {
         }
         let is_left = match farewell {
             None | Some(Goodbye::AfterAll) => false,
-            // What was answered before the push came was published before what the push tells of.
+            // A publish answered before the push came had reached the contact before the server's `unavailable`.
             Some(Goodbye::BeforePush) => self.publishing.is_some(),
             Some(Goodbye::Never) => true,
         };
@@ -240,13 +243,13 @@ impl Announce {
         true
     }
 
-    /// When what hides the client, and could not be found out, is asked again.
+    /// When failed questions about privacy lists are asked again.
     pub(super) fn again_at(&self) -> Option<Duration> {
         let inquiries = self.visibility.inquiries().into_iter();
         inquiries.filter_map(Inquiry::again_at).min()
     }
 
-    /// What the client has said of itself.
+    /// The client's presence and visibility.
     pub(super) fn status(&self) -> Status {
         Status {
             is_available: self.is_available,
@@ -258,7 +261,7 @@ impl Announce {
         }
     }
 
-    /// Something about the node was answered. `reply` says why it is looked at again later, if it is.
+    /// Handles the answer to a step of making and verifying the node. If the node is paused, `reply` is the cause.
     pub(super) fn handle_node(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         if cx.account.node.is_paused() && self.waiting.is_some() {
             self.tell_failure(reply.err().unwrap_or(Refused::NoAnswer), cx);
@@ -266,7 +269,7 @@ impl Announce {
         self.advance(cx);
     }
 
-    /// The answer to a publish (listing 3).
+    /// Handles the answer to a publish (listing 3).
     pub(super) fn handle_published(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         let payload = self.publishing.take();
         match reply {
@@ -274,7 +277,7 @@ impl Announce {
                 self.conflicts = 0;
                 self.leftovers.search(cx);
             }
-            // The node is not what was verified: whoever changed it, it is checked before anything is said.
+            // The node has changed since it was verified: verify it before publishing again.
             Err(Refused::With("conflict"))
                 if self.conflicts < MOST_CONFLICTS && payload.is_some() =>
             {
@@ -293,7 +296,7 @@ impl Announce {
         self.advance(cx);
     }
 
-    /// Where no native presence has gone, the client is told that nobody sees it.
+    /// Shows the client an error if nobody sees it, as no native presence has gone out.
     fn tell_failure(&self, refused: Refused<'_>, cx: &mut Cx<'_>) {
         if self.native_copy {
             return;
@@ -305,8 +308,8 @@ impl Announce {
             .show_error("presence", &attributes, "wait", condition);
     }
 
-    /// What is published again after hiding gets an id of its own. No native copy goes with it: whoever
-    /// waits for one, or has seen one that others have not, must not take it for that.
+    /// Gives a presence that is published again after hiding a new id. No native copy goes with it, and a shim that
+    /// waits for one, or has seen an earlier one, must not take it for that.
     fn renew(&mut self, cx: &mut Cx<'_>) {
         if let (true, Some(payload)) = (std::mem::take(&mut self.hid), &self.waiting) {
             let payload = with_id(payload, cx.wire.fresh_id().as_str());
@@ -315,7 +318,7 @@ impl Announce {
         }
     }
 
-    /// Lets something change who may see the client, and does what follows from it.
+    /// Applies a change of visibility, then hides the client or shows it again.
     pub(super) fn change_visibility(
         &mut self,
         cx: &mut Cx<'_>,
@@ -341,14 +344,14 @@ impl Announce {
     }
 }
 
-/// Listing 3.
+/// Writes a publish (listing 3).
 fn write_publish(out: &mut BytesMut, item: &str, access: Access, payload: &[u8]) {
     request::publish(out, PRESENCE, item, Some(access.as_str()), |out| {
         out.put_slice(payload);
     });
 }
 
-/// A payload with another id.
+/// The payload with another id.
 fn with_id(payload: &Bytes, id: &str) -> Bytes {
     let namespaces = Namespaces::none();
     let mut changed = BytesMut::with_capacity(payload.len() + id.len());

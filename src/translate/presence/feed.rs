@@ -15,29 +15,29 @@ use crate::translate::{Cx, Wire, rules};
 use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, escape};
 
-/// So many bytes of presence may wait until the roster is known.
+/// Bytes of presence that may wait until the roster is known.
 const MOST_HELD: usize = 256 * 1024;
-/// One message may make so many bytes of presence: what it declares once would stand on each.
+/// Bytes of presence that one message may cause: declarations on the message are repeated in each presence.
 const MOST_SHOWN: usize = 256 * 1024;
-/// So many accounts are remembered as available, and so many resources of each.
+/// Accounts remembered as available, and resources of each.
 const MOST_AVAILABLE: usize = 4096;
-/// One message may have so many items; servers send one.
+/// Items in one message that are read; servers send one.
 const MOST_ITEMS: usize = 256;
-/// A resource may be so long (RFC 6122 §2.1).
+/// The longest resource, in bytes (RFC 6122 §2.1).
 const MOST_RESOURCE: usize = 1023;
 
-/// What came in by event, and what was shown of it.
+/// Presence by event: held, shown, available.
 pub(super) struct Feed {
     seen: Seen,
     held: Vec<Held>,
-    /// Nothing native comes beside events: they show the client the account's own resources, itself included
-    /// (RFC 6121 §4.2.2), and nothing while it is not available.
+    /// No native presence comes beside events (`pure`): they show the client the account's own resources, itself
+    /// included (RFC 6121 §4.2.2), and nothing while it is unavailable.
     is_alone: bool,
     /// Resources the client sees as available because of events or items alone, by account.
     available: HashMap<Box<str>, Vec<Box<str>>>,
 }
 
-/// A presence that may be shown if its sender turns out to be a contact.
+/// A presence that is shown later, if its sender turns out to be a contact.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(super) full: Box<str>,
@@ -46,7 +46,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// `presence`, as it would be shown to the client, whose full JID `to` is.
+    /// `presence` as the client, whose full JID is `to`, would be shown it.
     pub(super) fn new(presence: &Element<'_>, full: &str, account: &str, to: &str) -> Self {
         let mut bytes = BytesMut::new();
         write_presence(&mut bytes, presence, account, to);
@@ -82,17 +82,18 @@ impl Feed {
         let Some(from) = presence.attribute("from").filter(|_| is_state) else {
             return true;
         };
-        // Events about this very resource are not shown, so its reflection has no twin.
+        // Events about this very resource are not shown, so its reflection is no duplicate.
         if jid::resource(&from).is_none() || from == cx.account.jid() {
             return true;
         }
         self.note_available(&from, false);
-        // A native presence is newer than what was held before it came.
+        // A native presence is newer than events held before it came.
         self.held.retain(|held| *held.full != *from);
         self.seen.native(&from, presence, marked, cx.wire.now)
     }
 
-    /// Takes an event on an account's presence node (listing 4). `heard` is told of whose state it tells.
+    /// Handles an event on an account's presence node (listing 4). `heard` is called with each full JID whose state it
+    /// tells.
     pub(super) fn handle_event(
         &mut self,
         event: &Event<'_>,
@@ -187,7 +188,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Notes that the client sees `full` as available by event alone, or no longer.
+    /// Notes whether the client sees `full` as available by event alone.
     fn note_available(&mut self, full: &str, is_available: bool) {
         let account = jid::bare(full);
         if let Some(resources) = self.available.get_mut(account) {
@@ -202,7 +203,8 @@ impl Feed {
         }
     }
 
-    /// Shows as unavailable what was only known by events of `account`: we do not see it any more.
+    /// Shows resources of `account` as unavailable that were known by event alone, as we do not see the account any
+    /// more.
     pub(super) fn hide(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.held.retain(|held| jid::bare(&held.full) != account);
         let to = escape(cx.account.jid());
@@ -218,21 +220,21 @@ impl Feed {
         }
     }
 
-    /// What was shown of `account` is to be shown again if it comes again.
+    /// Lets the states of `account` be shown again when they come again.
     pub(super) fn forget(&mut self, account: &str) {
         for full in self.available.get(account).into_iter().flatten() {
             self.seen.forget(full);
         }
     }
 
-    /// Nothing that was shown counts any more.
+    /// Forgets all that was shown.
     pub(super) fn forget_all(&mut self) {
         self.seen = Seen::default();
         self.available.clear();
         self.held.clear();
     }
 
-    /// Shows or drops what was held, once it is known who is a contact.
+    /// Shows or drops held presences, once the roster is known.
     pub(super) fn release(&mut self, cx: &mut Cx<'_>) {
         if cx.account.people.is_known() {
             for held in std::mem::take(&mut self.held) {
@@ -241,7 +243,7 @@ impl Feed {
         }
     }
 
-    /// Shows what had to wait, if its sender is a contact and it is still news.
+    /// Shows a held presence, if its sender is a contact and it is still news.
     pub(super) fn show_held(&mut self, held: &Held, cx: &mut Cx<'_>) {
         let account = jid::bare(&held.full);
         let is_own = account == cx.account.bare();
@@ -258,7 +260,7 @@ impl Feed {
     }
 }
 
-/// Does not show something.
+/// Logs that a presence is not shown, and why.
 pub(super) fn drop(reason: Dropped, wire: &mut Wire) {
     if reason == Dropped::Seen {
         wire.apply(&rules::SEEN);
@@ -266,7 +268,7 @@ pub(super) fn drop(reason: Dropped, wire: &mut Wire) {
     wire.drop_event(reason);
 }
 
-/// The presence in an item of `account`, with the full JID it speaks of.
+/// The presence in an item of `account`, and its sender's full JID.
 pub(super) fn read_item<'a>(
     item: &'a Element<'a>,
     account: &str,

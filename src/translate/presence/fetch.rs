@@ -1,7 +1,7 @@
-//! The states of contacts at login, where native presence does not tell them: their items are fetched,
-//! and what claims to be available is pinged before it is shown.
+//! Fetching the states of contacts at login that native presence does not tell. A resource that an item shows as
+//! available is pinged before it is shown.
 //!
-//! An item is what was true when it was published; whoever crashed since is still "available" in it.
+//! An item tells the state at its publish: a resource that has crashed since is still available in it.
 
 use std::collections::VecDeque;
 
@@ -16,19 +16,19 @@ use crate::translate::{self, Cx, Wire, rules};
 use crate::wire::{Dropped, Reply, is_gone};
 use crate::xml::Element;
 
-/// So many resources of one account are looked at.
+/// Resources of one account that are looked at.
 const MOST_RESOURCES: usize = 32;
-/// So many bytes of presence may wait for their pings.
+/// Bytes of presence that may wait for pings.
 const MOST_SUSPECTED: usize = 256 * 1024;
 
-/// What is being asked and what waits to be asked.
+/// Accounts to be fetched, and resources to be pinged.
 #[derive(Default)]
 pub(super) struct Fetches {
     /// Accounts whose items are still to be fetched.
     accounts: Queue,
     /// Available items whose resources are still to be pinged.
     suspects: VecDeque<Held>,
-    /// What may be shown.
+    /// Presences that may be shown.
     answered: Vec<Held>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Fetches {
 #[derive(Debug)]
 pub(crate) struct Fetch {
     pub(super) account: Box<str>,
-    /// Full JIDs of which something newer came since it was asked.
+    /// Full JIDs with newer presence since the items were asked for.
     heard: Vec<Box<str>>,
 }
 
@@ -44,7 +44,7 @@ impl Fetches {
     /// Has the items of every contact fetched that the account is subscribed to.
     pub(super) fn fetch_all(&mut self, people: &People) {
         let mut accounts: Vec<_> = people.iter().map(|(account, _)| account).collect();
-        // The same order in every replay.
+        // Sorted, so that every replay has the same order.
         accounts.sort_unstable();
         for account in accounts {
             self.fetch(account);
@@ -56,7 +56,7 @@ impl Fetches {
         self.accounts.push(account);
     }
 
-    /// Nothing is to be shown that was asked for.
+    /// Forgets all questions and answers.
     pub(super) fn forget(&mut self, wire: &mut Wire) {
         self.accounts.clear();
         self.suspects.clear();
@@ -69,7 +69,7 @@ impl Fetches {
         });
     }
 
-    /// Something newer than any item asked for before has come of `full`.
+    /// Notes a presence of `full` that is newer than any item asked for before.
     pub(super) fn note_heard(&mut self, full: &str, wire: &mut Wire) {
         let account = jid::bare(full);
         for asked in wire.asked_mut() {
@@ -86,12 +86,12 @@ impl Fetches {
         });
     }
 
-    /// Whether something waits to be asked.
+    /// Whether a question waits for its turn.
     pub(super) fn has_work(&self) -> bool {
         !self.accounts.is_empty() || !self.suspects.is_empty()
     }
 
-    /// Asks as much as may be asked now.
+    /// Shows presences that were answered, and sends as many questions as may go now.
     pub(super) fn work(&mut self, feed: &mut Feed, cx: &mut Cx<'_>) {
         for held in std::mem::take(&mut self.answered) {
             feed.show_held(&held, cx);
@@ -126,13 +126,13 @@ impl Fetches {
         }
     }
 
-    /// Takes the items of an account: who is available in them is pinged.
+    /// Handles the items of an account: available resources are pinged.
     pub(super) fn handle_items(&mut self, fetch: &Fetch, iq: &Element<'_>, cx: &mut Cx<'_>) {
         answer::with_items(iq, |items| self.suspect(fetch, items, cx));
     }
 
     fn suspect(&mut self, fetch: &Fetch, items: &Element<'_>, cx: &mut Cx<'_>) {
-        // A ping shows our full JID; who may not see us is believed.
+        // A ping shows our full JID, so the items of an account that may not see us are believed without.
         let account = &cx.account;
         let may_ping = account.people.may_see(&fetch.account) || *fetch.account == *account.bare();
         let waiting: usize = self.suspects.iter().map(|held| held.presence.len()).sum();
@@ -162,7 +162,7 @@ impl Fetches {
         }
     }
 
-    /// Takes the answer to a ping: the presence is shown, unless its resource is gone.
+    /// Handles the answer to a ping: the presence is shown, unless its resource is gone.
     pub(super) fn handle_pong(&mut self, held: Held, reply: Reply<'_>, cx: &mut Cx<'_>) {
         match is_gone(reply) {
             true => cx.wire.drop_event(Dropped::Gone),

@@ -1,7 +1,7 @@
-//! Items of resources that are gone: found at login, judged by a ping, taken away.
+//! Leftovers: items of resources that are gone. They are found at login, judged by a ping, and retracted.
 //!
-//! A resource that crashed leaves its item on the node as if it were still there, where the server does
-//! not purge it. Whether a resource is there, only a ping tells: one that a shim or a client answers.
+//! A resource that crashed leaves its item as if it were still there, unless the server purges it. Only a ping,
+//! answered by a shim or a client, tells whether a resource is there.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -16,15 +16,15 @@ use crate::translate::{Cx, rules};
 use crate::wire::{Reply, is_gone};
 use crate::xml::Element;
 
-/// No account has more resources than this; servers allow about ten.
+/// Resources of one account; servers allow about ten.
 const MOST_SUSPECTS: usize = 32;
 
 /// The search of one session, made once.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
     asked: bool,
-    /// Resources of the account whose native presence has no marker: whatever they left as items, they have
-    /// no shim any more.
+    /// Resources of the account whose native presence has no marker: they have no shim any more, so their items are
+    /// old.
     unmarked: HashSet<Box<str>>,
 }
 
@@ -38,7 +38,7 @@ impl Leftovers {
         }
     }
 
-    /// Asks for the items on the own node, unless that was done.
+    /// Asks for the items on the own node, once.
     pub(super) fn search(&mut self, cx: &mut Cx<'_>) {
         if !self.asked {
             self.asked = cx.wire.request("get", None, Ask::OwnItems, |out| {
@@ -47,7 +47,7 @@ impl Leftovers {
         }
     }
 
-    /// Pings each other resource that has an item, which is named by it.
+    /// Pings each other resource that has an item; the item's id is the resource.
     pub(super) fn handle_items(&self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         let own = cx.account.jid().to_owned();
         answer::with_items(iq, |items| {
@@ -64,7 +64,7 @@ impl Leftovers {
         });
     }
 
-    /// Takes the item of a resource away if the answer to its ping says that it is gone.
+    /// Retracts the item of a resource, if the answer to its ping says that it is gone.
     pub(super) fn handle_pong(&self, resource: &str, reply: Reply<'_>, cx: &mut Cx<'_>) {
         if is_gone(reply) || self.unmarked.contains(resource) {
             cx.wire.apply(&rules::LEFTOVER);
@@ -74,14 +74,14 @@ impl Leftovers {
     }
 }
 
-/// Whether the item is one of a shim: a presence from the resource it is named by.
+/// Whether a shim has published the item: a presence from the resource that its id names.
 fn names_resource(item: &Element<'_>, full: &str) -> bool {
     item.child(ns::CLIENT, "presence")
         .is_some_and(|presence| presence.attribute("from").as_deref() == Some(full))
 }
 
-/// Writes a shim's ping (XEP-0199): with an element of ours, so that the shim of whom it asks about answers
-/// in its client's place.
+/// Writes a shim's ping (XEP-0199), with an element of ours, so that the addressee's shim answers in its client's
+/// place.
 pub(super) fn write_ping(out: &mut BytesMut) {
     let _ = write!(
         out,
@@ -91,7 +91,7 @@ pub(super) fn write_ping(out: &mut BytesMut) {
     );
 }
 
-/// Whether `iq` is such a ping, and asks about this very resource. Everybody else's are the client's.
+/// Whether `iq` is a shim's ping to this very resource. All other pings are the client's.
 pub(super) fn is_ping_of_shim(iq: &Element<'_>, cx: &Cx<'_>) -> bool {
     let is_of_shim = |ping: Element<'_>| ping.child(ns::SHIM, "shim").is_some();
     iq.attribute("type").as_deref() == Some("get")

@@ -1,12 +1,12 @@
-//! Presence (listings 1 to 4): the client's goes to its own node, those of contacts come from theirs.
+//! Presence (listings 1 to 4): the client's presence goes to its own node, those of contacts come from theirs.
 //!
 //! | file | holds | listings |
 //! |---|---|---|
 //! | `announce.rs` | the client's presence to publishes, going offline | 1, 3 |
-//! | `visibility.rs` | who must not see the client | 3 |
+//! | `visibility.rs` | invisibility and privacy lists | 3 |
 //! | `leftovers.rs` | items of resources that are gone | 3 |
 //! | `feed.rs` | events on contacts' nodes to presence | 2, 4 |
-//! | `seen.rs` | one change, seen natively and by event, shown once | 2, 4 |
+//! | `seen.rs` | shows a change once that comes natively and by event | 2, 4 |
 //! | `fetch.rs` | the contacts' states at login | 4 |
 
 mod announce;
@@ -34,22 +34,22 @@ use crate::pubsub::Event;
 use crate::wire::{Dropped, Reply};
 use crate::xml::Element;
 
-/// What an answer is for.
+/// The purpose of an IQ of ours.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    /// Publishing the newest presence.
+    /// Publishes the newest presence.
     Publish,
-    /// Learning which items our resources have.
+    /// Lists the items of our resources.
     OwnItems,
-    /// Learning whether this resource of ours is there.
+    /// Pings this resource of ours.
     Ping(Box<str>),
-    /// Learning which privacy lists are in force.
+    /// Asks which privacy lists are active and default.
     PrivacyLists,
-    /// Learning what the list in force says.
+    /// Reads the privacy list in force.
     PrivacyList,
-    /// Learning the states of a contact's resources.
+    /// Reads the states of a contact's resources.
     State(fetch::Fetch),
-    /// Learning whether a contact's resource is there, which has published this.
+    /// Pings the contact's resource that has published this.
     Alive(feed::Held),
 }
 
@@ -61,12 +61,12 @@ impl From<Ask> for super::Ask {
 
 /// The presence of one session, in both directions.
 pub(super) struct Presence {
-    /// What this resource has published.
+    /// Presence that this resource publishes.
     announce: Announce,
-    /// What this client's stream was shown of others: another stream of the account begins without it.
+    /// Presence of others as this client's stream was shown it: another stream of the account begins without it.
     feed: Feed,
     fetches: Fetches,
-    /// Nothing native tells of contacts: whoever we come to see is asked for.
+    /// No native presence tells of contacts (`pure`): those we begin to see are asked for.
     is_alone: bool,
     /// The contacts' states were fetched since the client became available.
     has_fetched: bool,
@@ -83,13 +83,13 @@ impl Presence {
         }
     }
 
-    /// A presence of the client's for everybody (listing 1).
+    /// Handles a presence of the client's for everybody (listing 1).
     pub(super) fn handle_client(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         let was_available = cx.account.status.is_available;
         let verdict = self.announce.handle_client(presence, cx);
         self.tell(cx);
         if was_available && !cx.account.status.is_available {
-            // A client that goes forgets who was there, and is told when it comes back.
+            // An unavailable client forgets who was there, and is told again when it comes back.
             self.feed.forget_all();
             self.fetches.forget(cx.wire);
             self.has_fetched = false;
@@ -97,37 +97,37 @@ impl Presence {
         verdict
     }
 
-    /// A probe of the client's, where nothing native leaves: it is answered from the contact's node.
+    /// Answers a probe of the client's from the contact's node, as nothing native may leave (`pure`).
     pub(super) fn handle_probe(&mut self, to: &str) {
         let account = jid::prepared(jid::bare(to));
         self.feed.forget(&account);
         self.fetches.fetch(&account);
     }
 
-    /// Looks at a request of the client's that may change who sees it.
+    /// Notes a request of the client's that may change who sees it.
     pub(super) fn note_request(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         self.change_visibility(cx, |visibility, wire| visibility.note_request(iq, wire));
     }
 
-    /// Looks at an answer of the own server for the client that may say that such a request was refused.
+    /// Notes an answer of the own server that may refuse such a request.
     pub(super) fn note_answer(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         if self.announce.visibility.is_waiting() {
             self.change_visibility(cx, |visibility, _| visibility.note_answer(iq));
         }
     }
 
-    /// Looks at a push of the own server about privacy lists.
+    /// Notes a push of the own server about privacy lists.
     pub(super) fn note_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         self.change_visibility(cx, |visibility, wire| visibility.note_push(iq, wire));
     }
 
-    /// Whom the privacy list in force blocks, if that has changed since the last call.
+    /// The JIDs that the privacy list in force blocks, if they changed since the last call.
     pub(super) fn changed_blocks(&mut self) -> Option<Blocked> {
         self.announce.visibility.changed_blocks()
     }
 
-    /// A native presence, which may tell the `state` of a full JID. It is not shown if the client has seen that
-    /// change by an event.
+    /// Handles a native presence, which may tell the `state` of a full JID. A change that the client has seen by event
+    /// is not shown again.
     pub(super) fn handle_native(
         &mut self,
         presence: &Element<'_>,
@@ -150,15 +150,15 @@ impl Presence {
         Verdict::Taken
     }
 
-    /// Takes an event on an account's presence node (listing 4).
+    /// Handles an event on an account's presence node (listing 4).
     pub(super) fn event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) {
         let fetches = &mut self.fetches;
         let heard = &mut |full: &str, wire: &mut Wire| fetches.note_heard(full, wire);
         self.feed.handle_event(event, heard, cx);
     }
 
-    /// Answers a shim's ping in the client's place. Whoever hides would be given away: whether to answer is then
-    /// the client's own choice.
+    /// Answers a shim's ping in the client's place. An answer would give a hidden client away: its pings pass, and the
+    /// client decides.
     pub(super) fn answer_ping(&self, iq: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         let status = cx.account.status;
         if status.is_hidden || !is_ping_of_shim(iq, cx) {
@@ -174,7 +174,7 @@ impl Presence {
         Verdict::Taken
     }
 
-    /// The answer to an IQ of ours; the contact that has refused to show us its states.
+    /// Handles the answer to an IQ of ours; gives the contact that has refused to show us its states.
     pub(super) fn reply(
         &mut self,
         ask: Ask,
@@ -201,13 +201,13 @@ impl Presence {
         refused
     }
 
-    /// Something about the node `presence` was answered.
+    /// Handles the answer to a step of making and verifying the node `presence`.
     pub(super) fn handle_node(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         self.announce.handle_node(reply, cx);
         self.tell(cx);
     }
 
-    /// Publishes what may be published now, and shows what is known now.
+    /// Publishes and shows all that may be published and shown now.
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
         if self.announce.settle(cx) {
             self.tell(cx);
@@ -222,7 +222,7 @@ impl Presence {
         self.feed.release(cx);
     }
 
-    /// Asks what can wait: the states that native presence does not tell.
+    /// Asks for the states that native presence does not tell.
     pub(super) fn work(&mut self, cx: &mut Cx<'_>) {
         let account = &cx.account;
         if account.is_caught_up && account.status.is_available && !self.has_fetched {
@@ -237,7 +237,7 @@ impl Presence {
         }
     }
 
-    /// When to go on, if not by an answer.
+    /// When [`work`](Self::work) goes on, if no answer comes first.
     pub(super) fn again_at(&self, account: &Account, wire: &Wire) -> Option<Duration> {
         let has_work = self.fetches.has_work() && !account.status.may_be_hidden;
         let work = has_work.then(|| wire.may_work_at()).flatten();
@@ -245,13 +245,13 @@ impl Presence {
         work.into_iter().chain(again).min()
     }
 
-    /// The session ends: publishes that the client is gone, if it ever was there.
+    /// Publishes `unavailable` as the session ends, if a presence was published.
     pub(super) fn go_offline(&mut self, cx: &mut Cx<'_>) {
         self.announce.go_offline(cx);
         self.tell(cx);
     }
 
-    /// The server has ended the session: nothing can or need be published any more.
+    /// Forgets publishes, as the server has ended the session: nothing can or need be withdrawn.
     pub(super) fn forget_published(&mut self) {
         self.announce.forget_published();
     }
@@ -265,12 +265,12 @@ impl Presence {
         self.tell(cx);
     }
 
-    /// What the client has said of itself.
+    /// The client's presence and visibility.
     pub(super) fn status(&self) -> Status {
         self.announce.status()
     }
 
-    /// Notes what the others are to know of the client.
+    /// Tells the other functions the client's status.
     fn tell(&self, cx: &mut Cx<'_>) {
         cx.account.status = self.status();
     }

@@ -1,10 +1,10 @@
-//! One change of a contact's presence, seen natively and by event, reaches the client once.
+//! Shows a change of a contact's presence once, whether it comes natively, by event or both.
 //!
 //! A shim sends each presence natively and then publishes it with the same stanza id. All native copies come, in
-//! order; events come in order, too, but publishes are skipped while one is on its way. Either path may be ahead
-//! of the other, and either may be missing altogether. So two queues are kept of each resource: natives shown whose
-//! events may still come, and events shown whose native copies may still come. What is found in the other queue was
-//! shown, and what stands before it there will not come any more.
+//! order; events come in order, too, but publishes are skipped while one is on its way. Either path may be ahead of
+//! the other, and either may be missing. So two queues are kept of each resource: natives shown whose events may still
+//! come, and events shown whose native copies may still come. A presence that is found in the other queue was shown
+//! before, and entries before it there will not come any more.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,34 +13,34 @@ use std::time::Duration;
 use crate::ns;
 use crate::xml::Element;
 
-/// Of more full JIDs than this the memory is given up: a change may then show twice.
+/// Full JIDs remembered. Beyond that all are forgotten, and a change may show twice.
 const MOST_RESOURCES: usize = 2048;
 /// Native presences of one resource that may wait for their events.
 const MOST_NATIVES: usize = 64;
 /// Events of one resource that are remembered.
 const MOST_EVENTS: usize = 8;
-/// Of more children than this it is not remembered which they are.
+/// Children whose names are remembered; with more, names are not compared.
 const MOST_CHILDREN: usize = 16;
-/// Deeper elements are compared by their bytes.
+/// Depth below which elements are compared by their bytes.
 const MOST_DEPTH: u8 = 16;
-/// So long behind an event its native copy may come.
+/// How long after an event its native copy may come.
 const NATIVE_BEHIND: Duration = Duration::from_secs(30);
 
-/// What a presence says of its sender, as far as two of them are compared.
+/// A presence, as far as two of them are compared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Change {
     mark: Mark,
     children: Children,
-    /// Of the bytes it came in: two copies of one event have the same.
+    /// Hash of the bytes it came in: two copies of one event have the same.
     bytes: u64,
 }
 
-/// By what two copies of one presence are known.
+/// Id and content, by which two copies of one presence are recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mark {
-    /// Of the stanza id.
+    /// Hash of the stanza id.
     id: Option<u64>,
-    /// Of what it says; `None`: that its sender is gone.
+    /// Hash of the content; `None`: the sender is unavailable.
     content: Option<u64>,
 }
 
@@ -51,7 +51,7 @@ impl Change {
         Self {
             mark: Mark {
                 id: presence.attribute("id").map(hash),
-                // In any order: ejabberd writes children in another one natively.
+                // Summed, as ejabberd changes the order of children natively.
                 content: is_available
                     .then(|| said().fold(0, |sum, child| digest(&child, 0).wrapping_add(sum))),
             },
@@ -60,7 +60,7 @@ impl Change {
         }
     }
 
-    /// Whether the sender is available by it.
+    /// Whether the presence shows its sender as available.
     pub(super) fn is_available(&self) -> bool {
         self.mark.is_available()
     }
@@ -71,13 +71,13 @@ impl Mark {
         self.content.is_some()
     }
 
-    /// Whether it has the id of `other`, an earlier presence, and says something else.
+    /// Whether this presence has the id of `other`, an earlier one, and other content.
     fn reuses_id_of(self, other: Self) -> bool {
         self.id.is_some() && self.id == other.id && self.content != other.content
     }
 }
 
-/// Which children a presence has, by hashed name.
+/// The children of a presence, by hashed name.
 #[derive(Clone, Copy, Debug)]
 struct Children {
     names: [u64; MOST_CHILDREN],
@@ -99,7 +99,7 @@ impl Children {
         found
     }
 
-    /// Whether there is one that `other` lacks, as far as both are remembered.
+    /// Whether there is a child that `other` lacks, if all names are remembered.
     fn add_to(&self, other: &Self) -> bool {
         match (self.names.get(..self.count), other.names.get(..other.count)) {
             (Some(own), Some(known)) => own.iter().any(|name| !known.contains(name)),
@@ -108,8 +108,8 @@ impl Children {
     }
 }
 
-/// Whether `child` says nothing about the sender: our marker, what only a server adds, the photo that servers empty
-/// or replace in native presence (XEP-0153), and what is taken out of events.
+/// Whether `child` says nothing about the sender: our marker, children that only a server adds, the photo that servers
+/// empty or replace in native presence (XEP-0153), and children taken out of events.
 fn is_from_server(child: &Element<'_>) -> bool {
     matches!(
         (&*child.namespace(), child.local()),
@@ -120,8 +120,8 @@ fn is_from_server(child: &Element<'_>) -> bool {
     ) || child.namespace() == ns::CLIENT && child.inner().is_empty()
 }
 
-/// What an element says, however it is written: prefixes, the order of attributes, references and the white space
-/// around a text do not matter.
+/// Hashes the meaning of an element: prefixes, the order of attributes, references and white space around text do not
+/// matter.
 fn digest(element: &Element<'_>, depth: u8) -> u64 {
     if depth >= MOST_DEPTH {
         return hash(element.raw());
@@ -142,10 +142,10 @@ fn digest(element: &Element<'_>, depth: u8) -> u64 {
     digest
 }
 
-/// What the client was shown of each contact that has a shim.
+/// Presence of each contact that has a shim, as the client was shown it.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// By hashed full JID: a long one must not cost more than a short one.
+    /// Resources by hashed full JID: a long one must not cost more than a short one.
     resources: HashMap<u64, Resource>,
 }
 
@@ -153,22 +153,22 @@ pub(crate) struct Seen {
 struct Resource {
     /// Natives that were shown and whose events have not come, oldest first.
     natives: VecDeque<Mark>,
-    /// Events that were shown and whose native copies have not come, oldest first, and when they came.
+    /// Events that were shown and whose native copies have not come, oldest first, with the time they came.
     events: VecDeque<(Mark, Duration)>,
-    /// Those of them whose native copy seems to have come, by its id alone.
+    /// Events whose native copy seems to have come, by its id alone.
     doubted: VecDeque<(Mark, Duration)>,
     /// Bytes of the last events, oldest first.
     recent: VecDeque<u64>,
     /// The last available presence on each path.
     last: [Option<Mark>; 2],
-    /// Its client gives different presences the same id.
+    /// The client gives different presences the same id.
     reuses_ids: bool,
     /// A native fell out of the queue: an unknown event may be an old one.
     lost: bool,
     shown: Option<Shown>,
 }
 
-/// How a presence comes.
+/// The path a presence takes.
 #[derive(Clone, Copy, Debug)]
 enum Path {
     Native,
@@ -202,7 +202,7 @@ impl Seen {
         self.resource(full).shows_event(change, now)
     }
 
-    /// What comes of `full` from now on is news.
+    /// Forgets `full`: its next presence is shown.
     pub(super) fn forget(&mut self, full: &str) {
         self.resources.remove(&hash(full));
     }
@@ -219,7 +219,7 @@ impl Resource {
     fn shows_native(&mut self, change: Change, now: Duration) -> bool {
         let mark = change.mark;
         self.note_id(mark, Path::Native);
-        // No native copy of these will come: what was published again after hiding has none.
+        // These events are too old to get a native copy: presence published again after hiding has none.
         for events in [&mut self.events, &mut self.doubted] {
             events.retain(|(_, at)| *at + NATIVE_BEHIND > now);
         }
@@ -228,8 +228,8 @@ impl Resource {
             .as_ref()
             .is_some_and(|it| it.change.is_available());
         if !mark.is_available() && is_there {
-            // Who hid and is there again by events alone may really be gone now: no ghost may stay. If this was
-            // only late, the native presence behind it is shown once more.
+            // A contact that hid and came back by events alone may really be gone now: show it, so that no ghost
+            // stays. If this presence was only late, the native presence behind it is shown again.
             self.events.clear();
             self.doubted.clear();
         }
@@ -291,21 +291,22 @@ impl Resource {
         true
     }
 
-    /// The event that a native presence is the copy of.
+    /// The event that a native presence is a copy of.
     fn find_event(&self, mark: Mark) -> Option<(usize, bool)> {
         let events = self.events.iter().map(|(mark, _)| *mark);
         if !mark.is_available() {
             return find(events, mark, self.reuses_ids);
         }
-        // Natives come in order: that of going offline before that of coming back.
+        // Natives come in order: `unavailable` comes before the next available one.
         let events = events.take_while(|event| event.is_available());
         let found = find(events, mark, self.reuses_ids);
-        // And all come: without an id of its own it is the copy of the oldest event, or older than that.
+        // All natives come: without an id of its own, this is the copy of the oldest event, or older than that.
         let has_own_id = mark.id.is_some() && !self.reuses_ids;
         found.filter(|(at, _)| has_own_id || *at == 0)
     }
 
-    /// Notes whether ids tell presences apart. What was taken for a copy by its id alone may be none.
+    /// Notes whether the client gives each presence its own id. If not, events counted as copied by their id alone are
+    /// put back.
     fn note_id(&mut self, mark: Mark, path: Path) {
         if !mark.is_available() {
             return;
@@ -321,7 +322,7 @@ impl Resource {
         }
     }
 
-    /// Whether an event is one more copy of an earlier one: ejabberd sends one for each kind of subscription.
+    /// Whether an event repeats an earlier one: ejabberd sends one for each kind of subscription.
     fn is_repeated(&mut self, change: Change) -> bool {
         let is_unique = change.is_available() && change.mark.id.is_some() && !self.reuses_ids;
         let is_repeated = match is_unique {
@@ -330,7 +331,7 @@ impl Resource {
         };
         if !is_repeated {
             if !change.is_available() {
-                // Whoever was hidden publishes the same as before once more: that is news again.
+                // After hiding, a client publishes the same presence again: then it is new.
                 self.recent.clear();
             }
             self.recent.push_back(change.bytes);
@@ -339,7 +340,7 @@ impl Resource {
         is_repeated
     }
 
-    /// Whether the second copy of what was shown last has a child that the first one lacks.
+    /// Whether the second copy of the presence shown last has a child that the first one lacks.
     fn adds(&mut self, change: Change) -> bool {
         let Some(shown) = &mut self.shown else {
             return false;
@@ -356,15 +357,15 @@ impl Resource {
     }
 }
 
-/// Where a copy of `mark` is, and whether it says the same. Servers do not always leave a presence as it was: its id
-/// says that it is the same, if the client has one for each.
+/// The position of a copy of `mark`, and whether its content is the same. Servers may change a presence: an equal id
+/// shows that it is the same, if the client gives each presence its own.
 fn find(
     mut marks: impl Iterator<Item = Mark> + Clone,
     mark: Mark,
     reuses_ids: bool,
 ) -> Option<(usize, bool)> {
     if !mark.is_available() {
-        // The server's own has no id.
+        // An `unavailable` that a server sends itself has no id.
         return Some((marks.position(|other| !other.is_available())?, true));
     }
     if let Some(at) = marks.clone().position(|other| other == mark) {
@@ -380,7 +381,7 @@ fn keep_newest<T>(queue: &mut VecDeque<T>) {
     }
 }
 
-/// The same value has the same hash in every session: no secret depends on it.
+/// Hashes a value, alike in every session: no secret depends on it.
 fn hash(value: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);

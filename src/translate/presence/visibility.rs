@@ -1,7 +1,7 @@
-//! Who must not see the client: invisibility (XEP-0186) and privacy lists (XEP-0016).
+//! The client's visibility: invisibility (XEP-0186) and privacy lists (XEP-0016).
 //!
-//! A publish reaches every subscriber of the node. So as soon as the client is hidden from anybody in
-//! one of these ways, nothing is published; native presence goes on, filtered by the server.
+//! A publish reaches every subscriber of the node. So nothing is published as soon as the client is hidden from
+//! anybody; native presence goes on, filtered by the server.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -16,27 +16,27 @@ use crate::translate::inquiry::Inquiry;
 use crate::wire::{Refused, Reply, ServerFacts};
 use crate::xml::{Element, escape};
 
-/// So many requests of the client's may wait for their answers.
+/// Requests of the client's that may wait for their answers.
 const MOST_REQUESTS: usize = 16;
-/// What is not known if the lists are not.
+/// Named in the log while the lists are not known.
 const LISTS: &str = "from whom your privacy lists hide you";
-/// So many privacy lists are remembered.
+/// Privacy lists that are remembered.
 const MOST_LISTS: usize = 64;
 
-/// What is known of a session's visibility.
+/// The visibility of one session.
 #[derive(Debug, Default)]
 pub(super) struct Visibility {
-    /// What the server has agreed to.
+    /// The state that the server has agreed to.
     state: State,
-    /// What the client has asked for, by the request's id, until the server has answered; oldest first.
+    /// Changes that the client has asked for, with the request's id, until the server has answered; oldest first.
     asked: Vec<(Box<str>, Change)>,
-    /// The account's default list may hide the client without a word of it.
+    /// The question for the account's lists: its default list may hide the client without any request of it.
     lists: Inquiry,
-    /// The list in force.
+    /// The question for the list in force.
     list: Inquiry,
-    /// So many times the list in force was asked for and has not come.
+    /// Questions for the list in force that are not answered yet.
     reads: usize,
-    /// Whom the list in force blocks, as far as that was handed out.
+    /// The JIDs that the list in force blocks, as last handed out.
     blocked: Arc<[Box<str>]>,
 }
 
@@ -49,17 +49,17 @@ struct State {
     lists: HashMap<Box<str>, List>,
 }
 
-/// What a privacy list means for presence.
+/// The meaning of a privacy list for presence.
 #[derive(Clone, Debug, Default)]
 struct List {
-    /// It is hidden from somebody.
+    /// The list hides the client from somebody.
     hides: bool,
-    /// These are denied everything: ejabberd keeps its block list (XEP-0191) as a privacy list. There may be
-    /// tens of thousands, and a state is looked at with each input: a copy of it has them in common.
+    /// JIDs that the list denies everything: ejabberd keeps its block list (XEP-0191) as a privacy list. There may be
+    /// tens of thousands, and states are copied with each input: the copies share them.
     blocked: Arc<[Box<str>]>,
 }
 
-/// What one request changes.
+/// The changes of one request.
 #[derive(Clone, Debug, Default)]
 struct Change {
     invisible: Option<bool>,
@@ -69,14 +69,14 @@ struct Change {
 }
 
 impl Visibility {
-    /// Whether the client may be hidden from anybody, or that is not known yet.
+    /// Whether the client may be hidden from anybody, which includes that this is not known yet.
     ///
-    /// What hides counts as soon as it is asked for, what shows only once the server has agreed to it.
+    /// A change that hides counts as soon as the client asks for it, one that shows only once the server has agreed.
     pub(super) fn hides(&self) -> bool {
         !self.lists.is_known() || self.is_hidden()
     }
 
-    /// Whether the client is hidden from somebody, as far as is known.
+    /// Whether the client is known to be hidden from somebody.
     pub(super) fn is_hidden(&self) -> bool {
         if self.state.hides() || self.asked.is_empty() {
             return self.state.hides();
@@ -88,12 +88,12 @@ impl Visibility {
         })
     }
 
-    /// Whether the client is hidden from somebody once all it asked for has happened.
+    /// Whether the client is hidden from somebody once all its requests are granted.
     pub(super) fn will_hide(&self) -> bool {
         self.newest().hides()
     }
 
-    /// Asks for what has to be known before anything is published, if it is time to.
+    /// Asks for the lists that have to be known before anything is published, if it is time to.
     pub(super) fn prepare(&mut self, wire: &mut Wire) {
         if !self.lists.is_known() && wire.facts.no_privacy_lists {
             self.lists.note_known();
@@ -104,36 +104,36 @@ impl Visibility {
             });
             self.lists.note_asked(asked);
         }
-        // Asked for, too, where there was no room for the question.
+        // Asks again for a list whose question found no room.
         let is_later = self.list.again_at().is_some_and(|at| at > wire.now);
         if self.reads == 0 && !is_later {
             self.ask_for_list(wire);
         }
     }
 
-    /// What became of the questions for the lists, and for the one in force.
+    /// The questions for the lists, and for the list in force.
     pub(super) fn inquiries(&self) -> [&Inquiry; 2] {
         [&self.lists, &self.list]
     }
 
-    /// Has them asked again at once if they have failed.
+    /// Has failed questions asked again at once.
     pub(super) fn hasten(&mut self) {
         self.lists.hasten();
         self.list.hasten();
     }
 
-    /// Whether it is known what the list in force says, if there is one.
+    /// Whether the contents of the list in force, if there is one, are known.
     pub(super) fn is_known(&self) -> bool {
         let is_seen = |name: &str| self.state.lists.contains_key(name);
         self.lists.is_known() && self.reads == 0 && self.state.list_in_force().is_none_or(is_seen)
     }
 
-    /// Takes the answer about all lists: which is active, which the default.
+    /// Handles the answer about all lists: which one is active, which the default.
     pub(super) fn handle_lists(&mut self, reply: Reply<'_>, wire: &mut Wire) {
         match reply {
             Ok(iq) if iq.child(ns::PRIVACY, "query").is_some() => {
                 self.lists.note_known();
-                // It names the lists and does not say what is in them.
+                // The answer names the lists without their contents.
                 let lists = Vec::new();
                 self.state.apply(&Change {
                     lists,
@@ -148,14 +148,14 @@ impl Visibility {
                     ..wire.facts
                 });
             }
-            // None at all, as XEP-0016 §2.3 has it.
+            // The account has no lists (XEP-0016 §2.3).
             Err(Refused::With("item-not-found")) => self.lists.note_known(),
             Ok(_) => self.lists.fail(LISTS, Refused::NoList, wire),
             Err(refused) => self.lists.fail(LISTS, refused, wire),
         }
     }
 
-    /// Takes the answer about the list in force.
+    /// Handles the contents of the list in force.
     pub(super) fn handle_list(&mut self, reply: Reply<'_>, wire: &mut Wire) {
         self.reads = self.reads.saturating_sub(1);
         let change = reply.map(Change::of);
@@ -164,7 +164,7 @@ impl Visibility {
         }
         let newest = self.newest();
         let name = newest.list_in_force();
-        // Another list than the one that is waited for tells nothing.
+        // The contents of a list that is no longer in force tell nothing.
         let is_told = self.reads > 0 || name.is_none_or(|name| newest.lists.contains_key(name));
         match change {
             Ok(change) if is_told && !change.lists.is_empty() => self.list.note_known(),
@@ -174,7 +174,7 @@ impl Visibility {
                     self.state.note_list(name.into(), List::default());
                 }
             }
-            // It is unknown now, and so nothing is published.
+            // The list is unknown now, so nothing is published.
             failed => {
                 let refused = failed.err().unwrap_or(Refused::NoList);
                 self.list.fail(LISTS, refused, wire);
@@ -185,7 +185,7 @@ impl Visibility {
         }
     }
 
-    /// Looks at a request of the client's that may change who sees it.
+    /// Notes a request of the client's that may change who sees it.
     pub(super) fn note_request(&mut self, iq: &Element<'_>, wire: &mut Wire) {
         if iq.attribute("type").as_deref() != Some("set") {
             return;
@@ -199,7 +199,7 @@ impl Visibility {
         self.ask_for_list(wire);
     }
 
-    /// Looks at an answer of the own server for the client: what was refused did not happen.
+    /// Notes an answer of the own server to the client: a refused request changes nothing.
     pub(super) fn note_answer(&mut self, iq: &Element<'_>) {
         let id = iq.attribute("id").unwrap_or_default();
         let Some(at) = self.asked.iter().position(|(asked, _)| **asked == *id) else {
@@ -211,7 +211,8 @@ impl Visibility {
         }
     }
 
-    /// Another resource has changed a list, says the own server (XEP-0016 §2.6): what it says is not known.
+    /// Handles a push of the own server: another resource has changed a list (XEP-0016 §2.6), so its contents are not
+    /// known.
     pub(super) fn note_push(&mut self, iq: &Element<'_>, wire: &mut Wire) {
         for (name, _) in Change::of(iq).lists {
             let is_ours =
@@ -219,19 +220,19 @@ impl Visibility {
             if self.asked.iter().any(is_ours) {
                 continue;
             }
-            // While the list in force is read, nothing is published, but nothing is taken back either.
+            // While the list in force is read nothing is published, but no presence is withdrawn either.
             if self.newest().list_in_force() != Some(&*name) || !self.read(&name, wire) {
                 self.state.lists.remove(&name);
             }
         }
     }
 
-    /// Whether nothing may be published now, for whatever reason.
+    /// Whether nothing may be published now.
     pub(super) fn holds(&self) -> bool {
         self.reads > 0 || self.hides() || self.blocks_more()
     }
 
-    /// Whether somebody is blocked who was not handed out yet, or would be by a list the client has asked for.
+    /// Whether a blocked JID was not handed out yet, also one of a list that the client has asked for.
     fn blocks_more(&self) -> bool {
         let is_new = |state: &State| {
             let Some(blocked) = state.blocked() else {
@@ -249,7 +250,7 @@ impl Visibility {
             })
     }
 
-    /// Whom the list in force blocks, if that has changed since the last call.
+    /// The JIDs that the list in force blocks, if they changed since the last call.
     pub(super) fn changed_blocks(&mut self) -> Option<Blocked> {
         // The contents of this privacy list have not arrived yet.
         let all = self.state.blocked()?;
@@ -264,12 +265,12 @@ impl Visibility {
         Some(Blocked { all, new })
     }
 
-    /// Whether an answer for the client is waited for.
+    /// Whether a request of the client's waits for its answer.
     pub(super) fn is_waiting(&self) -> bool {
         !self.asked.is_empty()
     }
 
-    /// The state once everything that was asked for has happened.
+    /// The state once all requests are granted.
     fn newest(&self) -> State {
         let mut state = self.state.clone();
         for (_, change) in &self.asked {
@@ -278,7 +279,7 @@ impl Visibility {
         state
     }
 
-    /// Asks for the list in force if it was never seen.
+    /// Asks for the list in force if its contents are not known.
     fn ask_for_list(&mut self, wire: &mut Wire) {
         let state = self.newest();
         if let Some(name) = state.list_in_force()
@@ -288,7 +289,7 @@ impl Visibility {
         }
     }
 
-    /// Asks for a list; `false` if that cannot be done now.
+    /// Asks for a list; `false`: there is no room for the question.
     fn read(&mut self, name: &str, wire: &mut Wire) -> bool {
         let asked = wire.request("get", None, Ask::PrivacyList, |out| {
             let _ = write!(
@@ -303,7 +304,7 @@ impl Visibility {
     }
 }
 
-/// Whether two lists name the same accounts; at once if one is a copy of the other.
+/// Whether two lists name the same JIDs; needs no comparison if one is a copy of the other.
 fn is_same(one: &Arc<[Box<str>]>, other: &Arc<[Box<str>]>) -> bool {
     Arc::ptr_eq(one, other) || one == other
 }
@@ -314,7 +315,7 @@ impl State {
         self.invisible || self.list_in_force().is_some_and(is_hiding)
     }
 
-    /// Whom the list in force denies everything; `None` if that list is not known.
+    /// The JIDs to which the list in force denies everything; `None`: its contents are not known.
     fn blocked(&self) -> Option<Arc<[Box<str>]>> {
         match self.list_in_force() {
             None => Some(Arc::default()),
@@ -340,7 +341,8 @@ impl State {
         }
     }
 
-    /// Remembers a list. Of too many one is forgotten that is not chosen: if it ever is, it is read again.
+    /// Remembers a list. If there are too many, one that is neither active nor default is forgotten; it can be read
+    /// again.
     fn note_list(&mut self, name: Box<str>, list: List) {
         if self.lists.len() >= MOST_LISTS && !self.lists.contains_key(&name) {
             let chosen = [self.active.as_deref(), self.default.as_deref()];
@@ -356,7 +358,7 @@ impl State {
 }
 
 impl Change {
-    /// What an IQ says of who sees the client; a choice without a name declines.
+    /// The changes in an IQ; `<active/>` or `<default/>` without a name chooses no list.
     fn of(iq: &Element<'_>) -> Self {
         let mut change = Self::default();
         for child in iq.children() {
@@ -387,7 +389,7 @@ impl Change {
 }
 
 impl List {
-    /// Whether a privacy list denies outgoing presence to anybody (XEP-0016 §2.1), and whom it blocks.
+    /// Reads whether a privacy list denies outgoing presence to anybody (XEP-0016 §2.1), and which JIDs it blocks.
     fn of(list: &Element<'_>) -> Self {
         let order = |item: &Element<'_>| {
             item.attribute("order")
@@ -413,7 +415,7 @@ impl List {
                     hides = true;
                     break;
                 }
-                // What comes after a rule for everybody is never reached.
+                // Rules after one for everybody are never reached.
                 (_, None) => break,
                 _ => {}
             }
