@@ -2,11 +2,11 @@
 //!
 //! | file | holds | XEP-0060 |
 //! |---|---|---|
-//! | `request.rs` | what is asked of a service | §5.6, §6, §7, §8 |
-//! | `answer.rs` | what its answers say | |
-//! | `event.rs` | what a service says by itself | §4.3, §7.1.2, §8.6 |
+//! | `request.rs` | requests to a service | §5.6, §6, §7, §8 |
+//! | `answer.rs` | its answers | |
+//! | `event.rs` | events, which it sends unasked | §4.3, §7.1.2, §8.6 |
 //! | `authorization.rs` | who may subscribe: listings 10 and 11 | §8.6 |
-//! | `unwrap.rs` | what of a payload may reach a client | |
+//! | `unwrap.rs` | payloads without children that only a server may vouch for | |
 //! | `form.rs` | data forms (XEP-0004) | |
 //!
 //! Pure functions: no state, no waiting, no knowledge of what the translation uses them for.

@@ -118,7 +118,7 @@ pub struct Session {
     wake: Option<Duration>,
     /// When a closing session ends even if the other side says nothing.
     closing: Option<Duration>,
-    /// What has ended the session.
+    /// The cause that ended the session.
     ending: Option<Ending>,
     /// The bytes held, as last reported to the shell.
     hold: usize,

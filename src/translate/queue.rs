@@ -37,7 +37,7 @@ impl Queue {
         }
     }
 
-    /// Whether nobody waits.
+    /// Whether no account waits.
     pub(super) fn is_empty(&self) -> bool {
         self.accounts.is_empty()
     }

@@ -2,17 +2,17 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `mod.rs` | [`Wire`]: what is sent on each leg, IQs of ours, answers in the client's place |
+//! | `mod.rs` | [`Wire`]: sending on each leg, IQs of ours, answers in the client's place |
 //! | `refuse.rs` | stanzas answered in somebody's place |
-//! | `reply.rs` | what became of an IQ of ours |
+//! | `reply.rs` | answers to IQs of ours |
 //! | `requests.rs` | ids of our IQs, until when they wait, who may answer them |
 //! | `pacing.rs` | how much of our own goes to the server at once |
-//! | `output.rs` | what comes out of a session, besides bytes |
+//! | `output.rs` | outputs of a session, besides bytes |
 //! | `leg.rs` | the two connections |
-//! | `event.rs` | what it says of itself, for the log |
-//! | `ending.rs` | how it ended |
-//! | `named.rs` | which stanza a line of the log is about |
-//! | `rule.rs` | what a rule of the translation says of itself |
+//! | `event.rs` | log events |
+//! | `ending.rs` | how a session ended |
+//! | `named.rs` | stanzas as lines of the log name them |
+//! | `rule.rs` | a rule of the translation, as the log names it |
 
 mod ending;
 mod event;

@@ -403,16 +403,16 @@ mod tests {
         None,
     }
 
-    /// What a contact says, and what comes of it.
+    /// A presence of a contact, and how it travels.
     #[derive(Clone, Debug)]
     struct Status {
-        /// `None`: it goes offline.
+        /// `None`: the contact goes offline.
         says: Option<u8>,
-        /// By a word of its client's; else its connection is cut.
+        /// The client sends `unavailable`; else its connection is cut.
         is_explicit: bool,
-        /// A publish of it is sent, and not skipped.
+        /// The publish is sent, and not skipped.
         is_published: bool,
-        /// Its event comes so often.
+        /// Copies of its event that come.
         copies: u8,
     }
 
@@ -433,7 +433,7 @@ mod tests {
         Change::of(&Element::of_frame(presence.as_bytes(), &namespaces).expect("a presence"))
     }
 
-    /// A presence as its payload is; natively the server writes it in its own way.
+    /// Writes a presence as its payload; natively as a server changes it.
     fn write(status: &Status, number: usize, ids: Ids, is_native: bool) -> String {
         let is_cut = status.says.is_none() && !status.is_explicit;
         let id = match ids {
@@ -478,22 +478,22 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// The client is shown a part of what was said, in order, each at most once, and the newest last.
+        /// The client is shown some of the presences, in order, each at most once, and the newest last.
         #[test]
         fn each_status_is_shown_once_and_in_order(
             mut said in prop::collection::vec(status(), 1..8),
             ids in prop_oneof![Just(Ids::Unique), Just(Ids::Same), Just(Ids::None)],
             events_first in prop::collection::vec(any::<bool>(), 32),
         ) {
-            // Nobody goes offline twice.
+            // A contact does not go offline twice in a row.
             said.dedup_by(|one, other| one.says.is_none() && other.says.is_none());
             let last = said.len() - 1;
             for (number, status) in said.iter_mut().enumerate() {
-                // The last word of a session is always sent; so is what is said last.
+                // The last publish of a session is always sent; so is the last one of all.
                 status.is_published |= status.says.is_none() || number == last;
             }
             if !matches!(ids, Ids::Unique) {
-                // Of one id, going offline twice with nothing between looks like two copies of one event.
+                // With equal ids, going offline twice with nothing between looks like two copies of one event.
                 for number in 0..last {
                     said[number].is_published |= said[number + 1].says.is_none();
                 }
