@@ -4,8 +4,8 @@
 //! after it has applied them to the own roster. The shim recognizes such a server by the first bounce.
 //!
 //! - `unsubscribed` and `unsubscribe` never wait: a contact just refused must not see the user for a minute. A bounced
-//! `unsubscribed` is done, as the server has sent the contact `unavailable`; the client sees the bounce, as it would
-//! without us. After a bounced `unsubscribe` the contact's server still sends presence, so it is sent again.
+//!   `unsubscribed` is done, as the server has sent the contact `unavailable`; the client sees the bounce, as it would
+//!   without us. After a bounced `unsubscribe` the contact's server still sends presence, so it is sent again.
 //! - `subscribe` and `subscribed` wait, and are sent again once after a bounce.
 //! - When the session ends, waiting stanzas are sent, or come back to the client as errors.
 
