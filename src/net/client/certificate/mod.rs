@@ -79,8 +79,8 @@ impl Certificates {
         Ok(certificates)
     }
 
-    /// Adds the certificates in the state folder. The error is that of the folder, or, if `--client-tls` demands TLS, of
-    /// the first domain that must have a certificate.
+    /// Adds the certificates in the state folder. The error is that of the folder, or, if `--client-tls` demands TLS,
+    /// of the first domain that must have a certificate.
     fn open_folder(&mut self, settings: &Settings, now: i64) -> anyhow::Result<()> {
         let folder = Folder::new(settings.state.as_deref())?;
         let wanted = domains(settings);
