@@ -30,12 +30,12 @@ pub enum Function {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Chat {
-    /// Where the server keeps no archive of the account's messages: what goes by pubsub would be missing from it.
+    /// If the server keeps no archive of the account's messages, which would lack those sent by pubsub.
     #[default]
     Auto,
-    /// Always, so that an archive lacks them.
+    /// Always; an archive lacks them.
     Pubsub,
-    /// Never: they are left to classic XMPP.
+    /// Never: messages stay classic XMPP.
     Native,
 }
 

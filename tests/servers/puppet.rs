@@ -242,12 +242,12 @@ impl Puppet {
         id
     }
 
-    /// All this client has seen by now.
+    /// All events so far.
     pub(crate) fn so_far(&self) -> Vec<Event> {
         self.client.told.so_far()
     }
 
-    /// What it has seen after the first `from` events.
+    /// Events after the first `from`.
     pub(crate) fn since(&self, from: usize) -> Vec<Event> {
         self.client.told.since(from, |_| true)
     }

@@ -133,7 +133,7 @@ fn two_people_on_nothing_but_pubsub() {
     );
     assert!(!list.xml.contains(JULIET), "{}", list.xml);
     romeo.available("Unseen");
-    // It is on his node when the checker sees it there.
+    // The status is on Romeo's node when the checker sees it there.
     crate::people::wait_for_items(&checker, "the status", |items| items.contains("Unseen"));
     for client in [&juliet, &other, &raw] {
         let seen = client.seen_before_next_of(&checker);

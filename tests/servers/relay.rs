@@ -111,7 +111,7 @@ async fn pass(
         side.set_nodelay(true)?;
     }
     tokio::select! {
-        biased; // what comes after the word does not pass
+        biased; // bytes that come after the order do not pass
         // Also if the relay was dropped: that ends the connection.
         changed = fate.wait_for(|it| *it != Fate::Flow) => drop(changed),
         ended = copy_bidirectional(&mut near, &mut far) => return ended.map(|_| ()),

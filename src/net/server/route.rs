@@ -43,7 +43,7 @@ pub(super) struct Route {
 
 /// A target that was tried, and failed.
 pub(super) struct Tried {
-    /// What happened, in words for the user.
+    /// The failure in words for the user.
     what: String,
     /// Advice for the user if no other target was tried; may be empty.
     advice: &'static str,

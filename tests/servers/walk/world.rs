@@ -31,7 +31,7 @@ pub(super) struct Session {
     pub(super) published: Option<Shown>,
     /// Its privacy list lets no presence out.
     pub(super) is_hidden: bool,
-    /// It hid by a privacy list or `type='invisible'`, and has sent no presence since: clients may see it differently.
+    /// The client hid by a privacy list or `type='invisible'`, and has sent no presence since: views of it may differ.
     pub(super) was_hidden: bool,
     /// Its shim has removed leftover items of the account.
     pub(super) has_cleared: bool,
