@@ -1,13 +1,12 @@
 //! Addresses as RFC 6122 writes them: `local@domain/resource`.
 //!
-//! Rules compare bare JIDs byte by byte, as servers prepare them (nodeprep, nameprep). What a server writes
-//! is prepared already; what a client, another service or a record writes is prepared here, once, where it
-//! comes in. A resource is opaque: neither trimmed nor folded. What is sent on keeps the spelling it came in.
+//! Rules compare bare JIDs byte by byte, in the form servers prepare (nodeprep, nameprep). A server writes JIDs
+//! prepared; those of clients, other services and records are prepared here, once, where they come in. A resource is
+//! opaque: neither trimmed nor folded. Stanzas that are passed on keep the spelling they came in.
 
 use std::borrow::Cow;
 
-/// A bare JID may be so long before it is prepared, which may make it shorter, in bytes: thrice what RFC 6122
-/// §2.1 allows after that.
+/// Longest bare JID that is prepared, in bytes: three times what RFC 6122 §2.1 allows, since preparing may shorten it.
 const MOST_UNPREPARED: usize = 3 * (1023 + 1 + 1023);
 
 /// `jid` without its resource.
@@ -34,17 +33,17 @@ pub fn domain(jid: &str) -> &str {
 }
 
 /// `jid` as a server writes it (RFC 6122 §2): its local part after nodeprep, its domain after nameprep, its
-/// resource untouched. `None` for what no server takes: a part that is empty, too long or has characters it may
-/// not have.
+/// resource untouched. `None` for a JID that servers refuse: with a part that is empty, too long or has forbidden
+/// characters.
 ///
-/// A domain in its ASCII form (`xn--…`) stays another one than the same in Unicode, as for servers.
+/// A domain in ASCII (`xn--…`) is not changed to Unicode: to servers these are two domains.
 pub fn prepare(jid: &str) -> Option<Cow<'_, str>> {
     let bare = bare(jid);
     if bare.len() > MOST_UNPREPARED {
         return None;
     }
     let prepared = prepare_bare(bare)?;
-    // A character younger than stringprep's Unicode may become a capital letter: no server takes it.
+    // Refuse JIDs with characters newer than stringprep's Unicode 3.2 that turn into capitals, as servers do.
     let is_stable = is_plain(&prepared) || prepare_bare(&prepared)? == prepared;
     is_stable.then(|| with_bare(jid, prepared))
 }
@@ -58,14 +57,14 @@ fn prepare_bare(bare: &str) -> Option<String> {
     Some(format!("{}@{}", local.as_str(), domain.as_str()))
 }
 
-/// Whether preparing a bare JID changes nothing, as far as is seen at once.
+/// A cheap check: if `true`, preparing a bare JID changes nothing.
 fn is_plain(bare: &str) -> bool {
     let is_plain =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"@.-_".contains(&byte);
     bare.bytes().all(is_plain)
 }
 
-/// The same for comparing: an address that cannot be prepared is taken in lower case.
+/// As [`prepare`], for comparing: a JID that cannot be prepared is put in lower case instead.
 pub fn prepared(jid: &str) -> Cow<'_, str> {
     if is_plain(bare(jid)) {
         return Cow::Borrowed(jid);
@@ -82,7 +81,7 @@ fn with_bare(jid: &str, bare: String) -> Cow<'_, str> {
     }
 }
 
-/// The JID in a text that may be broken into lines. A resource may end with a space, but not with a line.
+/// The JID in a text, without white space around it. Spaces at the end of a resource stay, line breaks do not.
 pub fn in_text(text: &str) -> &str {
     let jid = text.trim_start();
     match resource(jid) {
@@ -91,21 +90,20 @@ pub fn in_text(text: &str) -> &str {
     }
 }
 
-/// Whether `jid` names an account: a local part and a domain of lengths that may be (RFC 6122 §2.1), no
-/// resource.
+/// Whether `jid` names an account: a local part and a domain of allowed lengths (RFC 6122 §2.1), no resource.
 pub fn is_account(jid: &str) -> bool {
     let may_be = |part: &str| (1..=1023).contains(&part.len());
     resource(jid).is_none() && local(jid).is_some_and(may_be) && may_be(domain(jid))
 }
 
-/// Whether two domains are one in DNS, written in whatever case or script.
+/// Whether two domains are the same in DNS, regardless of case and script.
 pub fn is_same_domain(one: &str, other: &str) -> bool {
     let ascii = |domain: &str| idna::domain_to_ascii(domain.trim_end_matches('.')).ok();
     one.eq_ignore_ascii_case(other)
         || ascii(one).is_some_and(|one| ascii(other).is_some_and(|other| one == other))
 }
 
-/// Whether `name` may be a domain: what a stream's `to` has to be.
+/// Whether `name` may be a domain, as a stream's `to` has to be.
 pub fn is_domain(name: &str) -> bool {
     let forbidden = |c: char| c.is_control() || c.is_whitespace() || "\"&'/:<>@".contains(c);
     let literal = name
@@ -209,7 +207,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// What is written to a record is found there again.
+        /// A JID that was prepared and written to a record is found there again.
         #[test]
         fn preparing_twice_changes_nothing(jid in "\\PC{0,12}@?\\PC{0,12}(/.{0,6})?") {
             let once = prepared(&jid).into_owned();

@@ -1,9 +1,9 @@
-//! What somebody may have meant who wrote something else.
+//! Suggestions for misspelt words.
 
-/// Less alike than this, nothing was meant.
+/// Similarity (Jaro-Winkler) from which on a word is suggested.
 const ENOUGH: f64 = 0.7;
 
-/// The one of `known` that is most like `word`, if one is like it at all.
+/// The one of `known` that is most similar to `word`, if any is similar enough.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let rated = known
         .into_iter()

@@ -24,7 +24,7 @@ pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
 pub const REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
 /// In-band registration (XEP-0077).
 pub const REGISTER: &str = "jabber:iq:register";
-/// Login of before SASL (XEP-0078).
+/// The login that preceded SASL (XEP-0078).
 pub const IQ_AUTH: &str = "jabber:iq:auth";
 /// The roster versioning feature (RFC 6121 §2.6).
 pub const ROSTERVER: &str = "urn:xmpp:features:rosterver";
@@ -48,7 +48,7 @@ pub const ROSTER: &str = "jabber:iq:roster";
 pub const DATA: &str = "jabber:x:data";
 /// Publish-subscribe (XEP-0060).
 pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
-/// Publish-subscribe, what only a node's owner says.
+/// Publish-subscribe, requests of a node's owner.
 pub const PUBSUB_OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
 /// Publish-subscribe, event notifications.
 pub const PUBSUB_EVENT: &str = "http://jabber.org/protocol/pubsub#event";
@@ -63,37 +63,37 @@ pub const SUBSCRIBE_AUTHORIZATION: &str =
     "http://jabber.org/protocol/pubsub#subscribe_authorization";
 /// `FORM_TYPE` of subscription options (XEP-0060 §16.4.2, listing 13).
 pub const SUBSCRIBE_OPTIONS: &str = "http://jabber.org/protocol/pubsub#subscribe_options";
-/// Addresses beside what a message says (XEP-0033, listing 17).
+/// Extended addresses in a stanza (XEP-0033, listing 17).
 pub const ADDRESS: &str = "http://jabber.org/protocol/address";
-/// What an occupant says to a room (XEP-0045).
+/// From an occupant to a room (XEP-0045).
 pub const MUC: &str = "http://jabber.org/protocol/muc";
-/// What a room says to an occupant (XEP-0045).
+/// From a room to an occupant, and invitations (XEP-0045).
 pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
-/// What a room's owner says to it (XEP-0045).
+/// From an owner to a room (XEP-0045).
 pub const MUC_OWNER: &str = "http://jabber.org/protocol/muc#owner";
-/// What a room's moderator says to it (XEP-0045).
+/// From a moderator or admin to a room (XEP-0045).
 pub const MUC_ADMIN: &str = "http://jabber.org/protocol/muc#admin";
-/// The vCard, which a server keeps for an account (XEP-0054).
+/// The vCard of an account (XEP-0054).
 pub const VCARD: &str = "vcard-temp";
-/// An invitation to a room, from one to the other (XEP-0249).
+/// Direct invitations to rooms (XEP-0249).
 pub const CONFERENCE: &str = "jabber:x:conference";
-/// Ids of occupants, which only a room gives (XEP-0421).
+/// Ids of occupants, given by the room (XEP-0421).
 pub const OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
 /// Receipts (XEP-0184).
 pub const RECEIPTS: &str = "urn:xmpp:receipts";
-/// Markers of what was shown (XEP-0333).
+/// Chat markers: which message was shown (XEP-0333).
 pub const CHAT_MARKERS: &str = "urn:xmpp:chat-markers:0";
-/// What is encrypted with OpenPGP (XEP-0027).
+/// Texts encrypted with OpenPGP (XEP-0027).
 pub const ENCRYPTED: &str = "jabber:x:encrypted";
 /// Chat states (XEP-0085).
 pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
-/// Hints how a message is to be kept (XEP-0334).
+/// Message processing hints: store, copy (XEP-0334).
 pub const HINTS: &str = "urn:xmpp:hints";
-/// Copies of what other resources of the account write and are written (XEP-0280).
+/// Carbons: copies of messages from and to other resources of the account (XEP-0280).
 pub const CARBONS: &str = "urn:xmpp:carbons:2";
 /// A stanza inside another one (XEP-0297).
 pub const FORWARD: &str = "urn:xmpp:forward:0";
-/// What a server has kept of conversations (XEP-0313).
+/// The message archive (XEP-0313).
 pub const MAM: &str = "urn:xmpp:mam:2";
 /// Privacy lists (XEP-0016).
 pub const PRIVACY: &str = "jabber:iq:privacy";
@@ -103,11 +103,11 @@ pub const INVISIBLE: &str = "urn:xmpp:invisible:1";
 pub const INVISIBLE_0: &str = "urn:xmpp:invisible:0";
 /// Blocking (XEP-0191).
 pub const BLOCKING: &str = "urn:xmpp:blocking";
-/// Service discovery, what somebody is (XEP-0030).
+/// Service discovery, identities and features of an entity (XEP-0030).
 pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
-/// What software somebody uses (XEP-0092).
+/// Software version (XEP-0092).
 pub const VERSION: &str = "jabber:iq:version";
-/// Service discovery, what somebody has (XEP-0030).
+/// Service discovery, items of an entity (XEP-0030).
 pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
 /// Result sets that come in parts (XEP-0059).
 pub const RSM: &str = "http://jabber.org/protocol/rsm";
@@ -119,7 +119,7 @@ pub const DELAY: &str = "urn:xmpp:delay";
 pub const DELAY_0: &str = "jabber:x:delay";
 /// Unique and stable stanza ids (XEP-0359).
 pub const SID: &str = "urn:xmpp:sid:0";
-/// The marker a shim puts into native presence, so that shims know of each other.
+/// The marker that a shim puts into native presence, by which shims recognise each other.
 pub const SHIM: &str = "urn:pubshim:0";
 /// Bound to the prefix `xml` by definition.
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";

@@ -1,6 +1,6 @@
-//! How much of a session is said with publish-subscribe.
+//! How much of a session is translated to publish-subscribe.
 
-/// How much of a session is said with publish-subscribe.
+/// How much of a session is translated to publish-subscribe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
@@ -30,27 +30,27 @@ pub enum Function {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Chat {
-    /// Where the server keeps no archive of the account's messages: what goes by pubsub would be missing from it.
+    /// If the server keeps no archive of the account's messages, which would lack those sent by pubsub.
     #[default]
     Auto,
-    /// Always, so that an archive lacks them.
+    /// Always; an archive lacks them.
     Pubsub,
-    /// Never: they are left to classic XMPP.
+    /// Never: messages stay classic XMPP.
     Native,
 }
 
-/// What is done instead of any translation, once the client has logged in, about what pubshim has left on the account.
+/// `pubshim forget`: after the login, pubshim's nodes on the account are handled, and nothing is translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forget {
-    /// It is listed.
+    /// List the nodes.
     List,
-    /// It is listed and removed.
+    /// List and remove the nodes.
     Remove,
 }
 
 impl Policy {
-    /// Whether `function` is translated, if `native` are left to classic XMPP. One-to-one messages need presence, by
-    /// which shims know of each other.
+    /// Whether `function` is translated when those in `native` are left to classic XMPP. One-to-one messages need
+    /// presence, by which shims recognise each other.
     pub fn translates(self, function: Function, native: &[Function]) -> bool {
         let is_native = native.contains(&function)
             || function == Function::Chat && native.contains(&Function::Presence);

@@ -1,22 +1,22 @@
-//! How much all sessions together may hold of stanzas that are not yet whole or not yet sent.
+//! The memory that all sessions together may use for stanzas that are not yet whole or not yet sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What all sessions hold together, and may.
+/// Bytes that all sessions hold together, and the limit.
 pub(super) struct Budget {
     most: usize,
     held: AtomicUsize,
 }
 
-/// What one session holds; dropped, it holds nothing any more.
+/// Bytes that one session holds; given back when this is dropped.
 pub(super) struct Share {
     budget: Arc<Budget>,
     held: usize,
 }
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// A budget of `most` bytes.
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
@@ -24,7 +24,7 @@ impl Budget {
         })
     }
 
-    /// A share of nothing.
+    /// A share for a session that holds nothing yet.
     pub(super) fn share(self: &Arc<Self>) -> Share {
         Share {
             budget: Arc::clone(self),
@@ -34,10 +34,10 @@ impl Budget {
 }
 
 impl Share {
-    /// From here on the session holds so many bytes. `false`: all together would hold too much, and its share
-    /// is what it was.
+    /// Sets what the session holds to `bytes`. `false`: all sessions together would hold too much; its share is
+    /// unchanged.
     pub(super) fn hold(&mut self, bytes: usize) -> bool {
-        // Nothing else is read because of this number, so it needs no order.
+        // Relaxed is enough: no other memory depends on this number.
         let budget = &self.budget;
         if bytes <= self.held {
             budget.held.fetch_sub(self.held - bytes, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! Descriptors, of which the system gives a program only so many: as many as it gives, no more sessions than
-//! those are enough for, and one kept back so that a client beyond is told why it cannot stay.
+//! File descriptors, which the system limits for each program. pubshim raises the limit as far as it may, allows no
+//! more sessions than the descriptors suffice for, and keeps one back to tell a further client why it cannot stay.
 
 use std::fs::File;
 use std::io;
@@ -11,15 +11,16 @@ use tokio::time::timeout;
 
 use crate::config::Settings;
 
-/// A session's two connections.
+/// Descriptors of a session: one for each of its two connections.
 const A_SESSION: u64 = 2;
-/// An address clients connect to, and what [`Spare`] holds for it.
+/// Descriptors of a listener: its socket, and the one that [`Spare`] keeps back.
 const A_LISTENER: u64 = 2;
-/// For the log, for DNS, and for sessions that try several addresses of their server at once, three at the most.
+/// Descriptors for the log, for DNS, and for sessions that try several addresses of their server at once, three at the
+/// most.
 const RESERVE: u64 = 64;
 
-/// How many sessions there may be: `--max-sessions`, or less if the system allows too few open files, and then the
-/// log says so. As many are allowed from now on as this program may ask for.
+/// Raises the limit of open files, and gives the number of sessions there may be: `--max-sessions`, or less if the
+/// system allows too few open files. A lowered number is logged.
 pub(super) fn sessions(settings: &Settings) -> usize {
     let Some(limit) = raise() else {
         return settings.max_sessions;
@@ -39,8 +40,8 @@ pub(super) fn sessions(settings: &Settings) -> usize {
     fitting
 }
 
-/// Raises the soft limit of open files to the hard one, which only an administrator could raise; the limit, if there
-/// is one.
+/// Raises the soft limit of open files to the hard one (only an administrator could raise that), and gives the limit
+/// that holds now; `None` if there is none.
 fn raise() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
@@ -74,13 +75,13 @@ impl Need {
         }
     }
 
-    /// For how many sessions a limit is enough; one always, since without any pubshim would be of no use.
+    /// The number of sessions that a limit suffices for; at least one, as pubshim would be useless without.
     fn fitting(&self, limit: u64) -> usize {
         let fitting = limit.saturating_sub(self.shared) / self.each;
         usize::try_from(fitting).unwrap_or(usize::MAX).max(1)
     }
 
-    /// What so many sessions need.
+    /// The limit that `count` sessions need.
     fn of_sessions(&self, count: usize) -> u64 {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.each.saturating_mul(count).saturating_add(self.shared)
@@ -95,17 +96,17 @@ pub(super) fn are_used_up(error: &io::Error) -> bool {
     )
 }
 
-/// One descriptor kept back.
+/// A descriptor kept back, so that one more client can be accepted and told why it is turned away.
 pub(super) struct Spare(Option<File>);
 
 impl Spare {
-    /// Takes one, if there is one.
+    /// Takes a descriptor, if one is free.
     pub(super) fn new() -> Self {
         Self(File::open("/dev/null").ok())
     }
 
-    /// Gives the descriptor up, so that the client that waits can be accepted after all and `tell` can tell it
-    /// something; takes it back when that client is gone. The error: it was not enough.
+    /// Gives the descriptor up, so that the waiting client can be accepted and `tell` can write to it; takes it back
+    /// when that client is gone. An error if even so the client could not be accepted.
     pub(super) async fn lend<C>(
         &mut self,
         accept: impl Future<Output = io::Result<C>>,
@@ -114,7 +115,7 @@ impl Spare {
         self.0 = None;
         let result = match timeout(Duration::ZERO, accept).await {
             Ok(accepted) => accepted.map(tell),
-            // Nobody waits: the system looks for a descriptor first, and for a client then.
+            // No client is waiting: accept(2) fails for want of a descriptor before it looks for a client.
             Err(_) => Ok(()),
         };
         *self = Self::new();

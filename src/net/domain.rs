@@ -11,8 +11,8 @@ pub(super) fn to_ascii(domain: &str) -> Result<String, String> {
     idna::domain_to_ascii(domain).map_err(|_| format!("{domain} is no domain name"))
 }
 
-/// The same for a host to connect to, and for the name in its certificate: an IPv6 address without brackets, and no dot
-/// at the end.
+/// The host to connect to, which is also the name in its certificate: as [`to_ascii`], an IPv6 address without
+/// brackets, and no dot at the end.
 pub(super) fn to_host(domain: &str) -> Result<String, String> {
     let host = to_ascii(domain)?;
     let host = host.trim_start_matches('[').trim_end_matches([']', '.']);

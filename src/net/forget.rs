@@ -12,12 +12,12 @@ use crate::commands::print;
 use crate::config::Settings;
 use crate::session::{Event, Forget, Forgetting, Output};
 
-/// Serves clients until one has logged in and its account is forgotten, or `stop` is cancelled. What is found and what
-/// is done is printed.
+/// Serves clients until one has logged in and its account is forgotten, or `stop` is cancelled. Prints what is found
+/// and what is done.
 ///
 /// # Errors
 ///
-/// When nobody has logged in, something could not be removed, or nobody can be served or told.
+/// When no client has logged in, something could not be removed, or a socket or standard output fails.
 pub async fn forget(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let mut listener = Listener::bind(&settings).await?;
     let address = listener.addresses().next();
@@ -43,7 +43,7 @@ pub async fn forget(settings: Settings, stop: CancellationToken) -> anyhow::Resu
     }
 }
 
-/// Prints what a session does about its account, and stops the program when that is done.
+/// Prints what a session finds and removes on its account, and stops the program afterwards.
 struct Report {
     outcome: Sender<anyhow::Result<()>>,
     stop: CancellationToken,
@@ -51,7 +51,7 @@ struct Report {
 
 impl Report {
     fn end(&self, outcome: anyhow::Result<()>) -> ControlFlow<()> {
-        // If nobody waits for it any more, the program has ended already.
+        // Sending fails only if the program has ended already.
         let _ = self.outcome.send(outcome);
         self.stop.cancel();
         ControlFlow::Break(())

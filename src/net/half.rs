@@ -1,4 +1,4 @@
-//! One connection of a session: read, written, flushed, and ended when that is due.
+//! One connection of a session: reading, writing, flushing, and closing without losing the last bytes.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -11,39 +11,40 @@ use tokio::time::Instant;
 
 use crate::session::{Input, Leg, Session};
 
-/// What one read takes at the most.
+/// Bytes that one read takes at the most.
 const READ_SIZE: usize = 16 * 1024;
-/// How long the other side may take to read our last words.
+/// How long the peer may take to read the last bytes that pubshim sends.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// How long to read on after our last word, so that the other side gets to read it.
+/// How long to read on after closing our side: a socket closed with unread bytes would reset the connection, and the
+/// peer would lose our last bytes.
 const LINGER: Duration = Duration::from_secs(2);
 
 thread_local! {
-    /// A session that waits holds no read buffer: the threads that read have one each.
+    /// Read buffers belong to threads, one each, so that a waiting session holds none.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE].into());
 }
 
-/// One connection and how far its end is.
+/// One connection, and how far its end has come.
 pub(super) struct Half<S> {
-    /// The connection, unless it is gone, or in the hands of those who secure it.
+    /// The connection; `None` when it is gone, and while TLS is negotiated on it elsewhere.
     pub(super) stream: Option<S>,
-    /// Something was written that the stream may still hold.
+    /// Bytes were written that the stream may still hold in its buffers.
     pub(super) unflushed: bool,
     end: End,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// Not in sight.
+    /// The connection stays open.
     Open,
-    /// What is outgoing is sent until then, and nothing more.
+    /// Outgoing bytes are still sent, until this time at the latest; then the connection ends.
     Finishing(Instant),
-    /// Our last word is said; what still comes is read and thrown away.
+    /// Our side is closed; bytes that still come are read and thrown away until this time.
     Lingering(Instant),
 }
 
 impl<S> Half<S> {
-    /// A connection whose end is not in sight.
+    /// A connection that stays open until [`finish`](Self::finish).
     pub(super) fn new(stream: Option<S>) -> Self {
         Self {
             stream,
@@ -52,12 +53,12 @@ impl<S> Half<S> {
         }
     }
 
-    /// What is outgoing is the last that is sent.
+    /// Closes the connection as soon as all outgoing bytes are sent, and at the latest after [`LAST_WORDS`].
     pub(super) fn finish(&mut self) {
         self.end = End::Finishing(Instant::now() + LAST_WORDS);
     }
 
-    /// When the connection is dropped, whatever the other side does.
+    /// When the connection is dropped, whatever the peer does.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.end {
             End::Finishing(until) | End::Lingering(until) if self.stream.is_some() => Some(until),
@@ -66,7 +67,7 @@ impl<S> Half<S> {
     }
 }
 
-/// Reads once, if the session wants it; whether anything came.
+/// Reads once, if the session wants bytes of this leg; whether the read gave anything (bytes, the end, an error).
 pub(super) fn poll_read<S: AsyncRead + Unpin>(
     half: &mut Half<S>,
     session: &mut Session,
@@ -78,7 +79,7 @@ pub(super) fn poll_read<S: AsyncRead + Unpin>(
     let Some(stream) = &mut half.stream else {
         return false;
     };
-    // Behind our last word only what is of no use to anybody is read without being asked for.
+    // Lingering: bytes that the session does not want any more are still read, and thrown away.
     let is_over = is_lingering && session.is_over(leg);
     if !is_over && !session.wants(leg) {
         return false;
@@ -89,7 +90,7 @@ pub(super) fn poll_read<S: AsyncRead + Unpin>(
         let Poll::Ready(result) = Pin::new(stream).poll_read(cx, &mut buf) else {
             return false;
         };
-        // The server is there, and says what nobody can read, or that it does not want us.
+        // Not an end of the stream: the server sent bytes that are no TLS or no zlib, or refused us in TLS.
         let is_wrong_data = leg == Leg::Server
             && matches!(&result, Err(error) if error.kind() == ErrorKind::InvalidData);
         has_ended = result.is_err() || buf.filled().is_empty();
@@ -110,7 +111,7 @@ pub(super) fn poll_read<S: AsyncRead + Unpin>(
     moved
 }
 
-/// Writes what is outgoing, and ends the connection where that is due; whether anything moved.
+/// Writes outgoing bytes, flushes, and closes the connection when its end has come; whether anything was done.
 pub(super) fn poll_write<S: AsyncWrite + Unpin>(
     half: &mut Half<S>,
     session: &mut Session,
@@ -136,7 +137,7 @@ pub(super) fn poll_write<S: AsyncWrite + Unpin>(
             Poll::Pending => return false,
             Poll::Ready(Ok(written)) if written > 0 => written,
             Poll::Ready(_) => {
-                // Nobody reads it any more.
+                // The peer is gone: outgoing bytes count as sent, so that the session does not wait for them.
                 half.stream = None;
                 session.sent(leg, count, now);
                 session.handle(Input::Eof(leg), now);
@@ -146,12 +147,12 @@ pub(super) fn poll_write<S: AsyncWrite + Unpin>(
         session.sent(leg, written, now);
         half.unflushed = true;
         if !session.outgoing(leg).is_empty() {
-            // One flush for all of it.
+            // Write the rest first: one flush for all of it.
             return true;
         }
     }
     if half.unflushed && Pin::new(&mut *stream).poll_flush(cx).is_ready() {
-        // If it failed, so will what comes next.
+        // A failed flush is no news: the next read or write fails, too.
         half.unflushed = false;
     }
     if count > 0 {
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
     use crate::session::{Output, Seed};
 
-    /// Takes it in parts, and holds it until it was asked twice to flush.
+    /// A stream that takes 100 bytes at a time, and holds them until the second flush.
     #[derive(Default)]
     struct Holding {
         held: usize,
@@ -209,7 +210,7 @@ mod tests {
         }
     }
 
-    /// Reads what is no data.
+    /// A stream whose reads fail with `InvalidData`.
     struct Wrong;
 
     impl AsyncRead for Wrong {

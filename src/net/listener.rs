@@ -25,7 +25,7 @@ use super::{descriptors, recorder, show};
 use crate::config::{ListenAddress, Settings};
 use crate::session::{Options, Seed};
 
-/// A stream that says no more than why there is none.
+/// A stream that consists of a stream error with this text.
 macro_rules! refusal {
     ($reason:literal) => {
         concat!(
@@ -40,11 +40,11 @@ macro_rules! refusal {
     };
 }
 
-/// What a client is told that comes when there are as many as allowed.
+/// Stream error for a client beyond `--max-sessions`.
 const FULL: &[u8] = refusal!("pubshim has as many sessions as --max-sessions allows");
-/// What a client is told for which the system has no descriptor.
+/// Stream error for a client for which the system has no descriptor.
 const NO_DESCRIPTOR: &[u8] = refusal!("pubshim has as many connections as its system allows");
-/// How long to wait when a client could not be accepted.
+/// Time to wait after a client could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The addresses clients connect to.
@@ -56,17 +56,17 @@ pub struct Listener {
     watchings: Vec<Watching>,
 }
 
-/// What all sessions share.
+/// State that all sessions share.
 struct Shared {
     options: Arc<Options>,
     connector: Arc<Connector>,
     certificates: Arc<Certificates>,
     budget: Arc<Budget>,
-    /// Who is told what sessions do.
+    /// Threads that are told what sessions do.
     watchings: Vec<Watching>,
-    /// Who says first whose connections it passes on.
+    /// Addresses of proxies (`--proxy-from`), which begin each connection with a PROXY header.
     proxies: Vec<IpAddr>,
-    /// Sessions so far.
+    /// Connections so far: the last number given to one.
     count: AtomicU64,
     room: Arc<Semaphore>,
     sessions: TaskTracker,
@@ -74,7 +74,7 @@ struct Shared {
 }
 
 impl Listener {
-    /// Checks what sessions will need, then binds all addresses of the configuration.
+    /// Checks the settings of the server's leg, certificates and recordings, then binds all addresses to listen on.
     pub async fn bind(settings: &Settings) -> anyhow::Result<Self> {
         let connector = Connector::new(settings)?;
         let certificates = Certificates::open(settings)?;
@@ -101,12 +101,12 @@ impl Listener {
         })
     }
 
-    /// Has one more told what sessions do.
+    /// Adds a thread that is told what sessions do.
     pub(super) fn tell(&mut self, watching: Watching) {
         self.watchings.push(watching);
     }
 
-    /// Names to those who watch what begins.
+    /// A handle that announces names of steps to the watching threads.
     pub(crate) fn announcer(&self) -> Announcer {
         Announcer::new(&self.watchings)
     }
@@ -116,7 +116,7 @@ impl Listener {
         self.addresses().find_map(|address| address.tcp())
     }
 
-    /// Where clients connect to.
+    /// The addresses clients connect to.
     pub fn addresses(&self) -> impl Iterator<Item = ListenAddress> {
         let addresses = self.sockets.iter().map(Socket::address);
         addresses.filter_map(Result::ok)
@@ -159,7 +159,7 @@ impl Listener {
                 "{left} {sessions} did not end within {seconds} s (--shutdown-timeout): cut off"
             );
         }
-        // Sessions that were cut off still hold their ends; what the others said is written.
+        // Sessions that were cut off still hold their `Watch`; the steps of all others are written.
         let watchings = Arc::into_inner(shared).map(|shared| shared.watchings);
         for watching in watchings.into_iter().flatten() {
             watching.finish(settings.shutdown_timeout).await;
@@ -196,8 +196,8 @@ async fn accept(socket: Socket, shared: Arc<Shared>) {
 fn turn_away(client: &PlainClient, peer: Peer, error: &io::Error) {
     tracing::warn!(
         %peer,
-        "turned a client away: {error}; allow pubshim more of them (`ulimit -n`, or LimitNOFILE in the systemd unit), \
-         or lower --max-sessions"
+        "turned a client away: {error}; allow pubshim more open files (`ulimit -n`, or LimitNOFILE in the systemd \
+         unit), or lower --max-sessions"
     );
     stream::say(client, NO_DESCRIPTOR);
 }
@@ -227,10 +227,10 @@ fn start(client: PlainClient, number: u64, is_proxy: bool, shared: &Arc<Shared>)
 }
 
 impl Shared {
-    /// A session with its client.
+    /// A new session for this client.
     fn pump(&self, client: PlainClient, number: u64, seed: Seed) -> Box<Pump> {
         let watches = self.watchings.iter();
-        // A future holds its arguments several times over: better that this is a pointer.
+        // Boxed, since futures keep several copies of their arguments.
         Box::new(Pump::new(
             client,
             Arc::clone(&self.options),
@@ -243,7 +243,8 @@ impl Shared {
     }
 }
 
-/// Runs a session that begins when the proxy has said whose it is, if it is anybody's.
+/// Reads the PROXY header, then runs the session; there is none if the proxy connects for itself or the header is
+/// broken.
 async fn run_behind_proxy(
     mut proxy: PlainClient,
     pump: impl FnOnce(PlainClient) -> Box<Pump>,

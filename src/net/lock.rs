@@ -1,4 +1,4 @@
-//! A lock between processes: a file that is there while one of them holds it.
+//! A lock between processes: a file that exists while one of them holds the lock.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -15,12 +15,12 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Waits for whoever holds it.
+    /// Takes the lock; waits while another process holds it.
     pub(super) fn wait(path: &Path) -> io::Result<Self> {
         Self::take(path, FlockOperation::LockExclusive)
     }
 
-    /// An error of the kind `WouldBlock` if somebody holds it.
+    /// Takes the lock, or fails with `WouldBlock` if another process holds it.
     pub(super) fn at_once(path: &Path) -> io::Result<Self> {
         Self::take(path, FlockOperation::NonBlockingLockExclusive)
     }
@@ -30,7 +30,7 @@ impl Lock {
         loop {
             let file = File::from(open(path, flags, Mode::RUSR | Mode::WUSR)?);
             flock(&file, how)?;
-            // Who held it has taken the file away, and somebody else may hold another one there.
+            // The previous holder has removed this file; a third process may hold a lock on a new file at the path.
             if is_at(&file, path)? {
                 return Ok(Self {
                     path: path.to_owned(),
@@ -43,7 +43,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // If it stays, the next one locks the same file.
+        // A file that stays does no harm: the next holder locks it.
         let _ = fs::remove_file(&self.path);
     }
 }

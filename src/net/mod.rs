@@ -5,13 +5,13 @@
 //! | `listener.rs` | accepts clients, counts them, ends their sessions when the program ends |
 //! | `client/` | the client's leg: sockets, TLS, certificates |
 //! | `server/` | the server's leg: found, reached, secured, compressed |
-//! | `prefixed.rs` | a connection of which some was read already |
+//! | `prefixed.rs` | a connection of which some bytes were read already |
 //! | `pump.rs` | the one task that owns both connections of a session |
-//! | `half.rs` | one of the two: read, written, flushed, ended |
-//! | `budget.rs` | how much all sessions together may hold |
-//! | `descriptors.rs` | how many files may be open, and what becomes of who comes when they are |
+//! | `half.rs` | one of the two connections: read, written, flushed, ended |
+//! | `budget.rs` | how many bytes all sessions together may hold |
+//! | `descriptors.rs` | how many files may be open, and the client that is turned away for want of one |
 //! | `domain.rs` | domains as DNS and certificates know them |
-//! | `tcp.rs` | what is set on every TCP connection |
+//! | `tcp.rs` | socket options of every TCP connection |
 //! | `lock.rs` | a lock between processes |
 //! | `pem.rs` | a certificate and its key, as files hold them |
 //! | `forget.rs` | listens until one account is forgotten, and prints what is done |

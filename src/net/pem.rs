@@ -1,4 +1,4 @@
-//! A certificate with its key, as files hold them: for clients, or for servers.
+//! A certificate with its key, as PEM files hold them: pubshim's own for clients, or that of a login for servers.
 
 use std::cmp::Ordering;
 use std::fs;
@@ -20,7 +20,7 @@ pub(super) const DAY: i64 = 24 * 60 * 60;
 /// How the first line of a key ends.
 const KEY: &[u8] = b"PRIVATE KEY-----";
 
-/// A certificate, those that vouch for it, and its key.
+/// A certificate, its chain, and its key.
 #[derive(Debug)]
 pub(super) struct Pem {
     certificate: X509,
@@ -29,7 +29,7 @@ pub(super) struct Pem {
 }
 
 impl Pem {
-    /// A certificate for which nobody vouches, and its key.
+    /// A certificate without a chain, and its key.
     pub(super) fn new(certificate: X509, key: PKey<Private>) -> Self {
         Self {
             certificate,
@@ -38,7 +38,7 @@ impl Pem {
         }
     }
 
-    /// Reads the files that two options name.
+    /// Reads the files that two options name, such as `--cert` and `--key`.
     pub(super) fn read(
         files: &CertificateFiles,
         option: &str,
@@ -62,7 +62,7 @@ impl Pem {
         }
     }
 
-    /// Reads what stands in files; the errors call them so.
+    /// Parses the contents of the two files; errors call them `name` and `key_name`.
     pub(super) fn parse(
         certificate: &[u8],
         key: &[u8],
@@ -86,7 +86,7 @@ impl Pem {
         })
     }
 
-    /// What a file holds: the certificate first, then its key.
+    /// The text of a PEM file: the certificate and its chain, then the key.
     pub(super) fn text(&self) -> Result<Vec<u8>, ErrorStack> {
         let mut text = self.chain()?;
         text.extend(self.key.private_key_to_pem_pkcs8()?);
@@ -112,7 +112,7 @@ impl Pem {
         Ok(native_tls::Identity::from_pkcs8(&self.chain()?, &key)?)
     }
 
-    /// Whether nobody but its own key vouches for it: pubshim makes such ones.
+    /// Whether the certificate names itself as issuer, as those do that pubshim makes.
     pub(super) fn is_self_signed(&self) -> bool {
         let (subject, issuer) = (
             self.certificate.subject_name(),
@@ -121,12 +121,12 @@ impl Pem {
         subject.try_cmp(issuer).is_ok_and(Ordering::is_eq)
     }
 
-    /// When it expires, in seconds since 1970.
+    /// Expiry in seconds since 1970.
     pub(super) fn expires(&self) -> Result<i64, ErrorStack> {
         unix(self.certificate.not_after())
     }
 
-    /// The domains it is for, among them such as stand for several (`*.example.org`).
+    /// Domains of the certificate, wildcards (`*.example.org`) among them.
     pub(super) fn domains(&self) -> Vec<String> {
         let names = self.certificate.subject_alt_names();
         let names = names.iter().flatten().filter_map(|name| name.dnsname());
@@ -141,7 +141,7 @@ impl Pem {
         domains
     }
 
-    /// Its SHA-256 and SHA-1, as clients show them.
+    /// SHA-256 and SHA-1 of the certificate, as clients show them.
     pub(super) fn fingerprints(&self) -> Result<[String; 2], ErrorStack> {
         let sha256 = self.certificate.digest(MessageDigest::sha256())?;
         let sha1 = self.certificate.digest(MessageDigest::sha1())?;
@@ -151,8 +151,8 @@ impl Pem {
     }
 }
 
-/// A certificate of the user's and its key, for TLS. Errors name the file and the option, of which the first names the
-/// certificate and the second the key.
+/// A certificate that the user has named and its key, for TLS. The options are that of the certificate and that of the
+/// key; errors name the file and its option.
 pub(super) fn identity(
     files: &CertificateFiles,
     [option, key_option]: [&str; 2],
@@ -160,7 +160,7 @@ pub(super) fn identity(
     Pem::read(files, option, key_option)?.identity()
 }
 
-/// The first key in a file, in any of the forms that OpenSSL writes; what is wrong with it, as the end of a sentence.
+/// The first key in a file, in any of the forms that OpenSSL writes. The error is the end of a sentence about the file.
 fn read_key(pem: &[u8]) -> Result<PKey<Private>, &'static str> {
     if memchr::memmem::find(pem, KEY).is_none() {
         return Err("holds no PEM key");

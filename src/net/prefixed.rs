@@ -1,4 +1,4 @@
-//! A connection of which some was read before it came into other hands.
+//! A connection of which some bytes were read already, for example together with the request for TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -6,14 +6,14 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A connection of which the first bytes were read already.
+/// A connection, and the bytes of it that were read already.
 pub(super) struct Prefixed<S> {
     first: io::Cursor<Vec<u8>>,
     stream: S,
 }
 
 impl<S> Prefixed<S> {
-    /// `stream` with these bytes in front again.
+    /// `stream` with the bytes `first` put back in front.
     pub(super) fn new(first: Vec<u8>, stream: S) -> Self {
         Self {
             first: io::Cursor::new(first),
@@ -33,7 +33,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
         if first.is_pending() || buf.filled().len() > before {
             return first;
         }
-        // They are not needed again.
+        // All of `first` was read: free it.
         self.first = io::Cursor::default();
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }

@@ -31,22 +31,23 @@ pub(super) struct Pump {
     session: Session,
     client: Half<ClientStream>,
     server: Half<ServerLeg>,
-    /// The server's leg while it is being made or secured.
+    /// Connecting to the server, and TLS on the server's leg, while under way.
     reaching: Reaching,
-    /// TLS on the client's leg, while it is being made.
+    /// The TLS handshake on the client's leg, while under way.
     securing: Securing,
     certificates: Arc<Certificates>,
-    /// A place among the compressed sessions, from when the server has offered it until it does it or refuses.
+    /// A place among the compressed sessions (`--compress-sessions`), from the server's offer until compression begins
+    /// or is refused.
     place: Option<OwnedSemaphorePermit>,
-    /// What passes compressed, if anything does.
+    /// Byte counts of the compressed leg, if it is compressed.
     traffic: Option<Arc<Traffic>>,
-    /// What of the budget of all sessions this one holds.
+    /// This session's share of the budget of all sessions.
     share: Share,
     start: Instant,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Who is told of each step.
+    /// Threads that are told each step.
     watches: Box<[Watch]>,
-    /// How it ended, said once nothing is left of it.
+    /// How the session ended; logged by the listener once both connections are closed.
     ended: Option<Event>,
 }
 
@@ -84,7 +85,7 @@ impl Pump {
         }
     }
 
-    /// Runs the session to its end, and tells how it ended; `stop` tells it to end soon.
+    /// Runs the session to its end, and returns how it ended. When `stop` completes, the session begins to end.
     pub(super) async fn run(mut self: Box<Self>, stop: impl Future<Output = ()>) -> Option<Event> {
         let mut stop = std::pin::pin!(stop);
         let mut stopping = false;
@@ -104,7 +105,7 @@ impl Pump {
         self.ended.take()
     }
 
-    /// Reads each leg once, lets the session handle it, writes each leg once, as long as anything moves.
+    /// Reads each leg once, does what the session wants, writes each leg once, and repeats as long as anything moves.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = self.start.elapsed();
@@ -121,7 +122,7 @@ impl Pump {
             moved |= poll_write(&mut self.server, &mut self.session, Leg::Server, cx, now);
             moved |= self.poll_securing(cx, now);
             if moved {
-                // There may be something more to be said, if only in the log.
+                // The session may have new outputs, if only for the log.
                 continue;
             }
             if self.client.stream.is_none()
@@ -145,7 +146,7 @@ impl Pump {
         true
     }
 
-    /// Another server is being reached, or the session is told why not; the connection there was is closed.
+    /// Drops the connection to the server; another one is being made, or the session is told why not.
     fn lead_on(&mut self, led: Result<(), Input<'static>>) {
         self.server = Half::new(None);
         if let Err(input) = led {
@@ -153,7 +154,7 @@ impl Pump {
         }
     }
 
-    /// Begins TLS with the client once what is outgoing was sent, and goes on with it; whether it has ended.
+    /// Begins TLS with the client once all outgoing bytes are sent, and continues it; whether it has ended.
     fn poll_securing(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         if self.session.outgoing(Leg::Client).is_empty() && !self.client.unflushed {
             let stream = &mut self.client.stream;
@@ -172,7 +173,7 @@ impl Pump {
         true
     }
 
-    /// Does what the session wants done; whether there was anything.
+    /// Does what the session wants done; whether it wanted anything.
     fn follow_outputs(&mut self) -> bool {
         let mut moved = false;
         let mut steps = Vec::new();
@@ -231,7 +232,7 @@ impl Pump {
                         Span::current().record("account", field::display(shown(jid)));
                     }
                 }
-                // Nobody watches, so there is none.
+                // Recorded steps only come while somebody watches, and are taken above.
                 Output::Recorded(_) => {}
             }
         }
@@ -241,7 +242,7 @@ impl Pump {
         moved
     }
 
-    /// Takes a place among the compressed sessions, if this one needs one and there is one.
+    /// Takes a place among the compressed sessions, if this one needs one; tells the session whether it may compress.
     fn take_place(&mut self) {
         let place = match &self.server.stream {
             Some(Either::Left(stream)) => self.reaching.connector.compressed_place(stream),
@@ -257,7 +258,7 @@ impl Pump {
         self.session.handle(input, self.start.elapsed());
     }
 
-    /// Compresses the server's leg, of which these bytes were read already.
+    /// Compresses the server's leg; `read` holds compressed bytes of it that came together with `<compressed/>`.
     fn compress(&mut self, read: Vec<u8>) {
         if let Some(Either::Left(stream)) = self.server.stream.take() {
             let level = self.reaching.connector.compress_level();
@@ -298,7 +299,7 @@ impl Pump {
     }
 }
 
-/// Writes what a session says of itself to the log.
+/// Writes an event of a session to the log.
 pub(super) fn log(event: &Event) {
     match event.level() {
         Level::Warn => tracing::warn!("{event}"),

@@ -26,7 +26,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<Watching>> {
         .create(&folder)
         .with_context(|| format!("cannot make the folder {} for --record", folder.display()))?;
     let recorder = Recorder {
-        // Names sort by time and do not meet those of another pubshim.
+        // Names sort by time, and differ from those of another pubshim.
         prefix: folder.join(format!("session-{}-{}", unix_time(), std::process::id())),
         keep: Keep::bodies(settings.record_bodies).and(&settings.record_keep),
         max_size: settings.record_max_size,
@@ -50,12 +50,12 @@ struct Recorder {
 struct RecordingFile {
     recording: Recording,
     title: Title,
-    /// When the session began, in seconds since 1970 (UTC).
+    /// Beginning of the session, in seconds since 1970 (UTC).
     began: i64,
-    /// How the first part begins, and the title in it.
+    /// Header of the fixture at the beginning of the first part.
     head: String,
     titled: String,
-    /// The first part.
+    /// Path of the first part.
     path: PathBuf,
     /// `None` after a failure: the rest of the session is not recorded.
     file: Option<File>,
@@ -67,10 +67,10 @@ impl Watcher for Recorder {
     fn steps(&mut self, number: u64, lost: u64, steps: &[Output]) -> ControlFlow<()> {
         let max_size = self.max_size;
         let file = self.file(number);
-        // Written together: whoever kills the program leaves no input without what it has caused.
+        // Inputs and the steps they cause are written together: if the program is killed, both are there or neither.
         let mut text = missing(lost);
         for step in steps {
-            // What an input has caused stays in its part.
+            // A new part begins only before an input, so that an input and its consequences stay in one part.
             let is_input = matches!(step, Output::Recorded(record) if record.is_input());
             if file.written + text.len() >= max_size && is_input {
                 file.write(&std::mem::take(&mut text));
@@ -96,7 +96,7 @@ impl Watcher for Recorder {
         ControlFlow::Continue(())
     }
 
-    /// What was seen is written already.
+    /// Nothing is left to do: every step was written when it came.
     fn finished(&mut self) {}
 }
 
@@ -131,7 +131,7 @@ impl Recorder {
 }
 
 impl RecordingFile {
-    /// Writes at once: what was seen is kept if the program crashes.
+    /// Writes without buffering: steps survive a crash of the program.
     fn write(&mut self, text: &str) {
         let Some(file) = &mut self.file else { return };
         if let Err(error) = file.write_all(text.as_bytes()) {
@@ -144,7 +144,7 @@ impl RecordingFile {
         self.written += text.len();
     }
 
-    /// Gives the first part the title of the session as far as it has come.
+    /// Rewrites the first part with the title of the session as it is known by now.
     fn retitle(&mut self) {
         if self.file.is_none() {
             return;
@@ -161,7 +161,7 @@ impl RecordingFile {
         }
     }
 
-    /// The parts joined in their order are the whole fixture; a part alone is none.
+    /// Begins the next part. Only all parts joined in their order are a fixture.
     fn go_on_in_another_part(&mut self) {
         if self.file.is_none() {
             return;
@@ -179,7 +179,7 @@ impl RecordingFile {
     }
 }
 
-/// Writes a file anew whose first `old` bytes are to be `head`. Whoever looks sees the one or the other.
+/// Replaces the first `old` bytes of a file by `head`, atomically: a reader sees the old file or the new one.
 fn replace_head(path: &Path, old: usize, head: &str) -> io::Result<()> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(u64::try_from(old).unwrap_or_default()))?;
@@ -190,7 +190,7 @@ fn replace_head(path: &Path, old: usize, head: &str) -> io::Result<()> {
         fs::rename(&new, path)
     });
     if written.is_err() {
-        // What was written there is of no use; why there is no more of it is told.
+        // Remove the incomplete copy; the caller logs why it is incomplete.
         let _ = fs::remove_file(&new);
     }
     written
@@ -202,7 +202,7 @@ fn unix_time() -> i64 {
     i64::try_from(since.unwrap_or_default().as_secs()).unwrap_or_default()
 }
 
-/// What a recording says where steps were lost.
+/// Text for a place in a recording where steps were lost.
 fn missing(lost: u64) -> String {
     match lost {
         0 => String::new(),

@@ -1,4 +1,4 @@
-//! The sockets and the file of a sandbox: [`sandbox::Server`](crate::sandbox::Server) decides everything.
+//! The sockets and the file of a sandbox; all decisions are made by [`sandbox::Server`](crate::sandbox::Server).
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -22,23 +22,24 @@ use tokio_util::task::TaskTracker;
 
 use crate::sandbox::{Config, ConnectionId, NAME, Server, Then};
 
-/// What one read takes at the most.
+/// Bytes that one read takes at the most.
 const READ_SIZE: usize = 16 * 1024;
-/// From the connection to the bound resource.
+/// Time for a client from connecting to the bound resource.
 const LOGIN: Duration = Duration::from_secs(60);
-/// How long a client may take to read what is sent in one go.
+/// How long a client may take to read the bytes of one write.
 const STALL: Duration = Duration::from_secs(30);
-/// How long to read on after our last word, so that the client gets to read it.
+/// How long to read on after closing our side, so that the client gets to read the last bytes.
 const LINGER: Duration = Duration::from_secs(2);
-/// How long streams may take to end when the program does.
+/// How long streams may take to end when the program ends.
 const SHUTDOWN: Duration = Duration::from_secs(5);
-/// Changes that come together are written to the file together.
+/// Delay before saving, so that changes in quick succession are written together.
 const SAVE_PAUSE: Duration = Duration::from_millis(200);
-/// How long to wait when the file cannot be written, or no connection accepted.
+/// Time to wait after the file could not be written.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
+/// Time to wait after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A sandbox on a socket of this machine; nobody else reaches it, for it has no TLS.
+/// A sandbox on a loopback address: it has no TLS, so other machines must not reach it.
 pub struct Sandbox {
     socket: TcpListener,
     address: SocketAddr,
@@ -54,13 +55,12 @@ struct Shared {
 
 struct State {
     server: Server,
-    /// What wakes the task of a connection.
+    /// Notifiers that wake the tasks of connections.
     doors: HashMap<ConnectionId, Arc<Notify>>,
 }
 
 impl Sandbox {
-    /// Reads the data file, if there is one to be read, and binds `address`, which has to be a loopback
-    /// address.
+    /// Reads the data file if the configuration names one, and binds `address`, which has to be a loopback address.
     pub async fn bind(address: SocketAddr, config: Config) -> anyhow::Result<Self> {
         if !address.ip().is_loopback() {
             anyhow::bail!(
@@ -99,7 +99,7 @@ impl Sandbox {
         })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
@@ -143,12 +143,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets `act` work on the server, and sends what comes of it.
+    /// Lets `act` work on the server, and wakes the connections that have something to send.
     fn with<T>(&self, act: impl FnOnce(&mut Server) -> T) -> T {
         let mut state = self.lock();
         let result = act(&mut state.server);
         state.wake();
-        // Looked at, not taken: whoever saves takes it.
+        // A hint only: `save` looks whether anything has changed.
         self.changed.notify_one();
         result
     }
@@ -188,7 +188,7 @@ impl Shared {
     }
 }
 
-/// Reads the nodes of an earlier run. Without a file it writes one, to see whether that is possible.
+/// Reads the nodes of an earlier run. If the file does not exist, writes one to find out whether that is possible.
 fn load(server: &mut Server, path: &Path) -> anyhow::Result<()> {
     let shown = path.display();
     match fs::read_to_string(path) {
@@ -200,7 +200,7 @@ fn load(server: &mut Server, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Replaces the file at once: whoever reads it finds all of the old or all of the new.
+/// Replaces the file atomically: a reader finds all of the old one or all of the new one.
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let result = (|| {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
@@ -259,9 +259,9 @@ struct Connection {
 
 /// How a connection goes on after something was sent.
 enum Next {
-    /// There may be more to send.
+    /// Look for more to send.
     Send(Transport),
-    /// Nothing to send.
+    /// Wait for the client, or for something to send.
     Wait(Transport),
     End,
 }
@@ -311,7 +311,7 @@ impl Connection {
         }
         match output.then {
             Then::Close => {
-                // It may be gone already.
+                // The client may be gone already.
                 let _ = timeout(LINGER, transport.end()).await;
                 Next::End
             }
@@ -321,7 +321,7 @@ impl Connection {
         }
     }
 
-    /// Returns when the client has let too much wait.
+    /// Returns when too many bytes wait for the client.
     async fn cut_off(&self) {
         while !self.shared.lock().server.is_cut_off(self.id) {
             self.door.notified().await;
@@ -360,7 +360,7 @@ impl Transport {
         }
     }
 
-    /// Sends all of it, so that the other side can read all of it.
+    /// Sends all bytes; flushes the compressor, so that the client can read all of them.
     async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain(stream) => stream.write_all(bytes).await,
@@ -371,8 +371,8 @@ impl Transport {
         }
     }
 
-    /// Ends our side, and reads until the other side ends: it may still be sending, and a socket closed
-    /// with unread bytes would take our last word with it.
+    /// Closes our side, and reads until the client closes its own: it may still be sending, and a socket closed with
+    /// unread bytes would reset the connection before the client has read our last bytes.
     async fn end(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(stream) => stream.shutdown().await?,

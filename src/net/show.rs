@@ -11,10 +11,10 @@ use crate::config::Settings;
 use crate::session::Output;
 use crate::view::{Form, Screen, View, wants_colour};
 
-/// Columns of a terminal that does not tell.
+/// Columns of a terminal that does not tell its width.
 const USUAL_WIDTH: usize = 80;
 
-/// Starts the thread that writes the view, if there is to be one.
+/// Starts the thread that writes the view, unless `--show` is off.
 pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<Watching>> {
     if settings.show.form == Form::Off {
         return Ok(None);
@@ -63,7 +63,7 @@ impl Watcher for Show {
     }
 }
 
-/// Writes at once: somebody watches. `Break` if nobody does any more.
+/// Writes and flushes, for somebody is watching. `Break` if standard output is closed.
 fn write(text: &str) -> ControlFlow<()> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -1,16 +1,16 @@
-//! What is set on every TCP connection, to whomever it leads.
+//! Socket options of every TCP connection, to clients and to servers.
 
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-/// Without traffic for this long the kernel asks whether the other side still lives.
+/// Silence after which the kernel probes whether the peer is still there.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 
-/// Sends what is written at once, and notices a dead other side.
+/// Turns off Nagle's algorithm, and has the kernel notice a dead peer.
 pub(super) fn prepare(stream: &TcpStream) {
-    // Neither is needed for anything to work, so a failure is none.
+    // Everything works without these options: ignore failures.
     let _ = stream.set_nodelay(true);
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_AFTER)

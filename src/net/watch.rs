@@ -1,4 +1,4 @@
-//! Threads that learn what sessions do, without any session waiting for them.
+//! Threads that are told what sessions do, without any session waiting for them.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -11,27 +11,27 @@ use tokio::sync::oneshot;
 
 use crate::session::{Output, Record};
 
-/// So many bytes may wait for a thread, each step counted with [`STEP_BYTES`] more.
+/// Bytes that may wait for a thread, each step counted with [`STEP_BYTES`] more.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
-/// After so long without a step a watcher rests.
+/// Silence after which a watcher is told that sessions rest.
 const REST: Duration = Duration::from_millis(500);
-/// About what a step costs besides its text.
+/// Estimated size of a step besides its text.
 const STEP_BYTES: usize = 256;
 
-/// Is told what sessions do, on a thread of its own.
+/// A receiver of steps, on a thread of its own. Each call may return `Break`, and gets no more calls then.
 pub(super) trait Watcher: Send + 'static {
-    /// Session `number` has put this out, after `lost` steps that found no room. `Break`: no more of it.
+    /// Session `number` has put out these steps, after `lost` others that found no room in the queue.
     fn steps(&mut self, number: u64, lost: u64, steps: &[Output]) -> ControlFlow<()>;
 
-    /// Session `number` has ended, after `lost` steps that found no room.
+    /// Session `number` has ended, after `lost` steps that found no room in the queue.
     fn ended(&mut self, number: u64, lost: u64) -> ControlFlow<()>;
 
-    /// Nothing has come for a while. `Break`: no more of it.
+    /// No steps have come for [`REST`].
     fn rests(&mut self) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
-    /// What begins now is called so. `Break`: no more of it.
+    /// The act that begins now has this name.
     fn announced(&mut self, _name: &str) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
@@ -40,7 +40,7 @@ pub(super) trait Watcher: Send + 'static {
     fn finished(&mut self);
 }
 
-/// Names to those who watch what begins.
+/// A handle that announces names of acts to watchers.
 pub(crate) struct Announcer(Vec<Sender<Message>>);
 
 impl Announcer {
@@ -49,10 +49,10 @@ impl Announcer {
         Self(senders.collect())
     }
 
-    /// Names what begins; what sessions have done before stands above.
+    /// Announces the name of the act that begins, after all steps that sessions have put out before.
     pub(crate) fn announce(&self, name: &str) {
         for sender in &self.0 {
-            // The thread may have had enough.
+            // Fails if the thread has ended.
             let _ = sender.send(Message::Announce(name.to_owned()));
         }
     }
@@ -63,17 +63,17 @@ pub(super) struct Watching {
     name: &'static str,
     sender: Sender<Message>,
     queued: Arc<AtomicUsize>,
-    /// Says nothing, and is gone when the thread is.
+    /// Closed when the thread ends; carries no value.
     done: oneshot::Receiver<()>,
 }
 
-/// A session's end of a [`Watching`].
+/// The end of a [`Watching`] that a session holds.
 pub(super) struct Watch {
     number: u64,
     sender: Sender<Message>,
-    /// Bytes that wait for the thread.
+    /// Bytes that wait for the thread, of all sessions.
     queued: Arc<AtomicUsize>,
-    /// Steps that found no room since the last ones that did.
+    /// Steps that found no room since the last ones that were queued.
     lost: u64,
 }
 
@@ -92,7 +92,7 @@ enum Message {
 }
 
 impl Watching {
-    /// Starts a thread; `name` is that of the option it is for.
+    /// Starts the thread; `name` is that of its option, without dashes.
     pub(super) fn start(name: &'static str, watcher: impl Watcher) -> anyhow::Result<Self> {
         let (sender, messages) = channel();
         let (ending, done) = oneshot::channel::<()>();
@@ -113,7 +113,7 @@ impl Watching {
         })
     }
 
-    /// The end for session `number`.
+    /// The end that session `number` holds.
     pub(super) fn session(&self, number: u64) -> Watch {
         Watch {
             number,
@@ -123,10 +123,10 @@ impl Watching {
         }
     }
 
-    /// Waits until what is queued was seen, but no longer than `patience`. Sessions that have not ended by
-    /// then lose the rest.
+    /// Waits until the thread has taken all queued steps, but no longer than `patience`. Steps that sessions put out
+    /// later are lost.
     pub(super) async fn finish(self, patience: Duration) {
-        // If the thread has had enough already, there is nothing to wait for.
+        // Fails if the thread has ended: then `done` is closed, too.
         let _ = self.sender.send(Message::Finish);
         if tokio::time::timeout(patience, self.done).await.is_err() {
             tracing::warn!(
@@ -138,7 +138,8 @@ impl Watching {
 }
 
 impl Watch {
-    /// Hands steps over; if there is no room, they are counted and the thread is told.
+    /// Queues steps for the thread. Steps that find no room are counted, and the thread is told how many with the next
+    /// ones.
     pub(super) fn tell(&mut self, steps: Vec<Output>) {
         let size = size_of(&steps);
         if self.queued.load(Ordering::Relaxed) + size > MOST_BYTES {
@@ -161,7 +162,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let (number, lost) = (self.number, self.lost);
-        // The thread may have had enough.
+        // Fails if the thread has ended.
         let _ = self.sender.send(Message::End { number, lost });
     }
 }
@@ -227,7 +228,7 @@ mod tests {
     use super::*;
     use crate::session::Leg;
 
-    /// Waits for leave before each call, and passes on what it is told.
+    /// A watcher that waits for leave before each call, and passes on what it is told.
     struct Slow {
         leave: Receiver<()>,
         told: Sender<(u64, usize)>,
@@ -253,7 +254,7 @@ mod tests {
         let (told, heard) = channel();
         let watching = Watching::start("slow", Slow { leave, told }).expect("a thread");
         let mut watch = watching.session(1);
-        // The queue has room for one.
+        // The queue has room for one of these.
         let big = || {
             let record = Record::To(Leg::Client, vec![b' '; MOST_BYTES / 2]);
             vec![Output::Recorded(record), Output::StartTls]

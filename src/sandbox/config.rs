@@ -1,11 +1,11 @@
-//! Whom a sandbox serves, and how much.
+//! The configuration of a sandbox: domains, accounts, limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::jid;
 
-/// What a sandbox is told when it starts.
+/// The configuration of a sandbox.
 #[derive(Clone, Default)]
 pub struct Config {
     /// The domains it serves, at least one.
@@ -14,11 +14,11 @@ pub struct Config {
     pub accounts: Vec<(String, String)>,
     /// Whether stream compression (XEP-0138) is offered.
     pub compression: bool,
-    /// Where nodes are kept over restarts; without it they end with the program.
+    /// File that keeps nodes over restarts; without it they end with the program.
     pub data: Option<PathBuf>,
-    /// How much anybody may use.
+    /// Limits for everybody.
     pub limits: Limits,
-    /// Whose rules hold where stock servers differ.
+    /// The server whose rules hold where stock servers differ.
     pub ways: Ways,
 }
 
@@ -28,17 +28,17 @@ pub enum Ways {
     /// An item can be replaced only by the account that published it; `publisher` is a full JID.
     #[default]
     Ejabberd,
-    /// Whoever may publish replaces any item and becomes its publisher; `publisher` is a bare JID, and no address
-    /// for replies stands beside an event.
+    /// Everybody who may publish may replace any item, and becomes its publisher; `publisher` is a bare JID, and events
+    /// have no address for replies.
     Prosody,
 }
 
-/// How much of everything there may be; going beyond is refused with an error.
+/// Limits; requests beyond them are refused with an error.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at once, logged in or not.
     pub connections: usize,
-    /// Bytes that wait for a client which does not read; beyond them it is cut off.
+    /// Bytes that may wait for a client; a client that lets more wait is cut off.
     pub outgoing: usize,
     /// Nodes of one service.
     pub nodes: usize,
@@ -46,9 +46,9 @@ pub struct Limits {
     pub items: usize,
     /// Subscriptions of one node, the pending ones included; affiliations of one node, too.
     pub subscriptions: usize,
-    /// Bytes of one payload, what it inherits declared on it.
+    /// Bytes of one payload, with the namespaces it inherits declared on it.
     pub payload: usize,
-    /// Bytes of the items in one answer; what is left out can be asked for by id.
+    /// Bytes of the items in one answer; clients can ask for the others by id.
     pub answer: usize,
     /// Bytes of the name of a node, or of an item's id.
     pub name: usize,
@@ -69,10 +69,10 @@ impl Default for Limits {
     }
 }
 
-/// What is wrong with a [`Config`].
+/// Errors in a [`Config`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Nothing to serve.
+    /// There is no domain.
     #[error("the sandbox needs at least one domain")]
     NoDomain,
     /// Not a domain.
@@ -81,7 +81,7 @@ pub enum ConfigError {
     /// Not a bare JID.
     #[error("{0:?} is not an account such as juliet@localhost")]
     Account(String),
-    /// A domain nobody serves.
+    /// An account at a domain the sandbox does not serve.
     #[error("the domain of the account {0} is none of the sandbox's")]
     Foreign(String),
     /// An account without password.
@@ -101,20 +101,20 @@ pub(super) struct Directory {
 /// The hosts beside a domain that are pubsub services: `chat.localhost`, `pubsub.localhost`.
 pub(super) const SERVICES: [&str; 2] = ["chat", "pubsub"];
 
-/// Whom an address names.
+/// The entity that an address names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// A domain of ours.
+    /// A domain of the sandbox.
     Domain(String),
-    /// A pubsub service of ours.
+    /// A pubsub service of the sandbox.
     Service(String),
-    /// An account of ours, by bare JID.
+    /// An account of the sandbox, by bare JID.
     Account(String),
-    /// A resource of an account of ours, connected or not.
+    /// A resource of such an account, connected or not.
     Resource(String),
-    /// An address of ours that nobody has.
+    /// An address at a domain of the sandbox that belongs to no account.
     Nobody,
-    /// Somebody else's address.
+    /// An address elsewhere.
     Foreign,
 }
 
@@ -138,7 +138,7 @@ impl Directory {
         Ok(directory)
     }
 
-    /// One account more, at a domain that is served.
+    /// Adds an account, at a domain that is served.
     pub(super) fn add(&mut self, account: &str, password: &str) -> Result<(), ConfigError> {
         let account = normal(account);
         if !jid::is_account(&account) || account.contains(|c: char| c.is_whitespace()) {
@@ -154,7 +154,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Whom `address` names; upper case makes no difference but in a resource.
+    /// The entity that `address` names; case matters in resources only.
     pub(super) fn target(&self, address: &str) -> Target {
         let address = normal(address);
         let domain = jid::domain(&address).to_owned();
@@ -179,7 +179,7 @@ impl Directory {
     }
 }
 
-/// Whether `address` can be an account's or a resource's, as long as addresses are (RFC 6122 §2.1).
+/// Whether `address` can be that of an account or resource, and is not too long (RFC 6122 §2.1).
 pub(super) fn is_user(address: &str) -> bool {
     const MOST: usize = 3071;
     address.len() <= MOST

@@ -1,4 +1,4 @@
-//! One connection: what has come and is not read yet, what is outgoing, and how far it is.
+//! One connection: bytes that have come and are not read yet, outgoing bytes, and the stage of its stream.
 
 use std::sync::Arc;
 
@@ -12,23 +12,23 @@ use crate::xml::{FrameKind, Framer, Limits, Namespaces, XmlError};
 pub(super) struct Connection {
     pub(super) input: BytesMut,
     pub(super) stage: Stage,
-    /// Our closing tag is sent, or the client was cut off.
+    /// The closing tag is sent, or the client was cut off.
     pub(super) is_closed: bool,
-    /// The client does not read.
+    /// The client did not read, and was cut off.
     pub(super) is_cut_off: bool,
     framer: Framer,
     outgoing: BytesMut,
-    /// The stream's domain, once a header named one of ours.
+    /// The stream's domain, once a header has named one that is served.
     pub(super) domain: String,
-    /// Our header of this stream is sent.
+    /// The sandbox has sent its header of this stream.
     pub(super) is_open: bool,
     pub(super) failures: u8,
-    /// Compression begins after what is outgoing.
+    /// Compression begins after the outgoing bytes.
     pub(super) begins_compression: bool,
     pub(super) is_compressed: bool,
 }
 
-/// How far a connection is.
+/// Stages of a connection.
 pub(super) enum Stage {
     /// The header of the first stream is awaited.
     Opening,
@@ -40,7 +40,7 @@ pub(super) enum Stage {
     Binding(String),
     /// In session, as this full JID.
     Bound(String),
-    /// Nothing follows.
+    /// The stream has ended; further bytes are ignored.
     Ended,
 }
 
@@ -68,7 +68,7 @@ impl Connection {
         }
     }
 
-    /// The next frame of what came; white space is passed over.
+    /// The next whole frame that has come; white space is skipped.
     pub(super) fn next_frame(&mut self) -> Result<Option<StreamFrame>, XmlError> {
         loop {
             let Some(frame) = self.framer.next(&self.input)? else {
@@ -88,7 +88,7 @@ impl Connection {
         }
     }
 
-    /// Adds to what is outgoing; a client that lets too much wait is cut off.
+    /// Appends to the outgoing bytes; a client that lets more than `most` wait is cut off.
     pub(super) fn send(&mut self, text: &str, most: usize) {
         if self.is_closed {
             return;
@@ -114,7 +114,7 @@ impl Connection {
         }
     }
 
-    /// A new stream begins on the same connection.
+    /// Begins a new stream on the same connection.
     pub(super) fn restart(&mut self, stage: Stage) {
         self.framer = Framer::new(Limits::AFTER_LOGIN);
         self.is_open = false;

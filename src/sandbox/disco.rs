@@ -1,4 +1,4 @@
-//! Service discovery (XEP-0030): what the addresses of the sandbox say they are.
+//! Service discovery (XEP-0030): identities, features and items of the sandbox's addresses.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use super::server::Server;
 use crate::ns;
 use crate::xml::{Element, escape};
 
-/// What a pubsub service here can do (XEP-0060 §10), without the namespace before the `#`.
+/// Features of the sandbox's pubsub services (XEP-0060 §10), without the namespace before the `#`.
 const FEATURES: [&str; 31] = [
     "access-authorize",
     "access-open",
@@ -169,7 +169,7 @@ fn put_item(out: &mut String, jid: &str, node: Option<&str>, name: Option<&str>)
     out.push_str("/>");
 }
 
-/// What a node says of itself (XEP-0060 §5.4).
+/// The metadata of a node (XEP-0060 §5.4).
 fn metadata(node: &Node) -> String {
     let mut writer = Writer::new("result", "http://jabber.org/protocol/pubsub#meta-data");
     for var in [

@@ -44,13 +44,13 @@ impl Error {
         }
     }
 
-    /// With a condition of XEP-0060.
+    /// Adds a condition of XEP-0060.
     pub(super) fn with(mut self, condition: &'static str) -> Self {
         self.special = Some((condition, None));
         self
     }
 
-    /// What XEP-0060 says of a feature that is not there.
+    /// The error for a feature of XEP-0060 that the sandbox lacks.
     pub(super) fn unsupported(feature: &'static str) -> Self {
         Self {
             special: Some(("unsupported", Some(feature))),
@@ -58,19 +58,19 @@ impl Error {
         }
     }
 
-    /// With a sentence for a person.
+    /// Adds a sentence for a person.
     pub(super) fn text(mut self, text: impl Into<Cow<'static, str>>) -> Self {
         self.text = Some(text.into());
         self
     }
 
-    /// With the part of the request that failed, as XML.
+    /// Adds the part of the request that failed, as XML.
     pub(super) fn failed(mut self, failed: String) -> Self {
         self.failed = failed;
         self
     }
 
-    /// What stands in a stanza of type `error`.
+    /// The content of a stanza of type `error`.
     pub(super) fn to_xml(&self) -> String {
         let mut out = self.failed.clone();
         // Writing to a string cannot fail.

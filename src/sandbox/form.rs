@@ -8,7 +8,7 @@ use crate::jid;
 use crate::ns;
 use crate::xml::{Element, escape};
 
-/// The fields of a form that somebody sent, white space around their values taken away.
+/// A form that a client has sent; values without white space around them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Form {
     /// `submit`, `cancel`, …
@@ -43,12 +43,12 @@ impl Form {
         self.fields.get(var)?.first().map(String::as_str)
     }
 
-    /// Whether this is about a subscription that waits for approval (listing 11).
+    /// Whether this answers a request to approve a subscription (listing 11).
     pub(super) fn is_authorization(&self) -> bool {
         self.kind != "form" && self.value("FORM_TYPE") == Some(ns::SUBSCRIBE_AUTHORIZATION)
     }
 
-    /// That this is a submitted form of this type; a type that is not named is taken for the right one.
+    /// Checks that this is a submitted form of this type; a form without a `FORM_TYPE` is accepted.
     pub(super) fn check(&self, form_type: &str) -> Result<(), Error> {
         let is_right = self.value("FORM_TYPE").is_none_or(|it| it == form_type);
         if self.kind == "submit" && is_right {
@@ -60,7 +60,7 @@ impl Form {
     }
 }
 
-/// What a boolean field says (XEP-0004 §3.3).
+/// The value of a boolean field (XEP-0004 §3.3).
 pub(super) fn boolean(value: &str) -> Option<bool> {
     match value {
         "1" | "true" => Some(true),
@@ -69,7 +69,7 @@ pub(super) fn boolean(value: &str) -> Option<bool> {
     }
 }
 
-/// A form in writing.
+/// Writes a form.
 pub(super) struct Writer(String);
 
 impl Writer {

@@ -1,4 +1,4 @@
-//! What is to be sent, and on which connection.
+//! Bytes to send, and the connection to send them on.
 
 use bytes::Bytes;
 
@@ -9,20 +9,20 @@ pub struct ConnectionId(pub(super) u64);
 /// Bytes for one connection.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// What to send.
+    /// Bytes to send; may be empty.
     pub bytes: Bytes,
-    /// What to do once it is sent.
+    /// The next thing to do once the bytes are sent.
     pub then: Then,
 }
 
-/// What follows the bytes of an [`Output`].
+/// The next thing to do after the bytes of an [`Output`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Then {
-    /// Nothing.
+    /// Nothing special.
     #[default]
     Continue,
-    /// Everything that follows, in both directions, is compressed with zlib (XEP-0138).
+    /// Compress all later bytes, in both directions, with zlib (XEP-0138).
     Compress,
-    /// The connection ends.
+    /// Close the connection.
     Close,
 }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// A source of what nobody can guess; the same seed gives the same.
+/// A source of unpredictable values; the same seed gives the same values.
 pub(super) struct Random {
     seed: [u8; 32],
     counter: u64,
@@ -23,7 +23,7 @@ impl Random {
             .collect()
     }
 
-    /// What always belongs to `text`, for one `purpose`.
+    /// A value that depends only on the seed, the `purpose` and `text`.
     pub(super) fn hash(&self, purpose: &[u8], text: &[u8]) -> [u8; 32] {
         let mut hasher = Sha256::new();
         hasher.update(self.seed);

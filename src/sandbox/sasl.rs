@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 use super::config::{Directory, normal};
 use super::random::Random;
 
-/// How often SCRAM hashes a password: the least RFC 7677 §4 allows.
+/// Iterations of SCRAM: the least RFC 7677 §4 allows.
 const ITERATIONS: u32 = 4096;
 
-/// What is offered, the best first.
+/// Offered mechanisms, the best first.
 pub(super) const MECHANISMS: [&str; 3] = ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"];
 
 /// Why a login failed (RFC 6120 §6.5).
@@ -22,11 +22,11 @@ pub(super) struct Failure(pub(super) &'static str);
 const MALFORMED: Failure = Failure("malformed-request");
 const NOT_AUTHORIZED: Failure = Failure("not-authorized");
 
-/// How a login goes on.
+/// The next step of a login.
 pub(super) enum Step {
-    /// The client is to answer this (base64).
+    /// A challenge for the client to answer (base64).
     Challenge(String),
-    /// Logged in as this bare JID, with this to say at the end (base64).
+    /// Logged in as this bare JID, with the data of `<success/>` (base64).
     Success {
         account: String,
         data: Option<String>,
@@ -36,7 +36,7 @@ pub(super) enum Step {
 /// A login under way.
 pub(super) struct Exchange {
     hash: Option<Hash>,
-    /// The client's first message without its header and the server's, once they were said.
+    /// The first messages of client (without its header) and server, once exchanged.
     scram: Option<Scram>,
 }
 
@@ -68,7 +68,7 @@ impl Exchange {
         Ok(Self { hash, scram: None })
     }
 
-    /// Takes what the client says, in base64; `domain` is the stream's.
+    /// Handles a message of the client (base64); `domain` is the stream's.
     pub(super) fn step(
         &mut self,
         text: &str,
@@ -107,7 +107,7 @@ fn plain(text: &str, domain: &str, directory: &Directory) -> Result<Step, Failur
     };
     let account = account(name, authzid, domain)?;
     let known = directory.accounts.get(&account).ok_or(NOT_AUTHORIZED)?;
-    // Hashed, so that the time it takes says nothing of where they differ.
+    // Hashes are compared, so that the time taken does not tell where the passwords differ.
     if Sha256::digest(known) != Sha256::digest(password) {
         return Err(NOT_AUTHORIZED);
     }
@@ -117,7 +117,7 @@ fn plain(text: &str, domain: &str, directory: &Directory) -> Result<Step, Failur
     })
 }
 
-/// The bare JID of the user `name`; nobody may act for somebody else.
+/// The bare JID of the user `name`; `authzid` must be empty or the same account.
 fn account(name: &str, authzid: &str, domain: &str) -> Result<String, Failure> {
     if name.is_empty() || name.contains('@') {
         return Err(NOT_AUTHORIZED);
@@ -143,7 +143,7 @@ impl Scram {
         else {
             return Err(MALFORMED);
         };
-        // Without TLS there is no channel to bind to; `y` is a client that could.
+        // Without TLS there is no channel binding; `y`: the client would support it.
         if binding != "n" && binding != "y" {
             return Err(MALFORMED);
         }

@@ -13,13 +13,13 @@ use super::store::{self, DataError};
 use crate::jid;
 use crate::xml::escape;
 
-/// So many requests for approval come with a login; the others come with the next.
+/// Requests for approval sent at a login; further ones are sent at the next.
 const MOST_REQUESTS: usize = 100;
 
 /// The sandbox without its sockets: bytes of many connections in, bytes out.
 ///
-/// What one connection sends may cause output on others: [`woken`](Self::woken) names them,
-/// [`take`](Self::take) gives what is to be sent. No clock is read; everything random comes from a seed.
+/// Bytes of one connection may cause output on others: [`woken`](Self::woken) names them, [`take`](Self::take) gives
+/// their output. The server reads no clock; everything random comes from the seed.
 pub struct Server {
     pub(super) directory: Directory,
     pub(super) limits: Limits,
@@ -29,7 +29,7 @@ pub struct Server {
     pub(super) pubsub: Pubsub,
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     next: u64,
-    /// Who has bound which resource, by bare JID and resource.
+    /// Connections by bare JID and bound resource.
     sessions: BTreeMap<String, BTreeMap<String, ConnectionId>>,
     woken: BTreeSet<ConnectionId>,
     changed: bool,
@@ -53,7 +53,7 @@ impl Server {
         })
     }
 
-    /// Serves one account more, and its domain.
+    /// Adds an account, and its domain.
     pub fn admit(&mut self, account: &str, password: &str) -> Result<(), ConfigError> {
         let domain = jid::domain(account).to_lowercase();
         if !jid::is_domain(&domain) {
@@ -65,18 +65,18 @@ impl Server {
         self.directory.add(account, password)
     }
 
-    /// Serves publish-subscribe at one host more.
+    /// Adds a pubsub service.
     pub fn add_service(&mut self, host: &str) {
         self.directory.services.insert(host.to_lowercase());
     }
 
-    /// Takes the nodes of a file that [`data`](Self::data) was written to.
+    /// Replaces the nodes by those of a text of [`data`](Self::data).
     pub fn load(&mut self, text: &str) -> Result<(), DataError> {
         self.pubsub = store::read(text, &self.limits)?;
         Ok(())
     }
 
-    /// All nodes as text, but for what ends with a session.
+    /// All nodes as text, without subscriptions and items that end with a session.
     pub fn data(&self) -> Result<String, DataError> {
         store::write(&self.pubsub)
     }
@@ -86,12 +86,12 @@ impl Server {
         std::mem::take(&mut self.changed)
     }
 
-    /// What [`take_changed`](Self::take_changed) told could not be kept: it tells it again.
+    /// Has [`take_changed`](Self::take_changed) return `true` again, after the text could not be saved.
     pub fn set_changed(&mut self) {
         self.changed = true;
     }
 
-    /// A new connection; `None` if there are as many as allowed.
+    /// Adds a connection; `None` if there are as many as allowed.
     pub fn connect(&mut self) -> Option<ConnectionId> {
         if self.connections.len() >= self.limits.connections {
             return None;
@@ -102,7 +102,7 @@ impl Server {
         Some(id)
     }
 
-    /// Takes what came on a connection, however it is cut.
+    /// Handles bytes that came on a connection, cut anywhere.
     pub fn handle(&mut self, id: ConnectionId, bytes: &[u8]) {
         if let Some(connection) = self.connections.get_mut(&id).filter(|it| !it.is_closed) {
             connection.input.put_slice(bytes);
@@ -119,7 +119,7 @@ impl Server {
         }
     }
 
-    /// The connection is gone, or its bytes cannot be sent.
+    /// Removes a connection that is gone, or to which bytes cannot be sent.
     pub fn disconnect(&mut self, id: ConnectionId) {
         self.end_session(id);
         self.connections.remove(&id);
@@ -131,7 +131,7 @@ impl Server {
         std::mem::take(&mut self.woken)
     }
 
-    /// What is to be sent on a connection now; for one that is not there, its end.
+    /// The output for a connection; for an unknown connection, its end.
     pub fn take(&mut self, id: ConnectionId) -> Output {
         match self.connections.get_mut(&id) {
             Some(connection) => connection.take(),
@@ -148,7 +148,7 @@ impl Server {
         connection.is_some_and(|it| matches!(it.stage, Stage::Bound(_)))
     }
 
-    /// Whether a client was cut off because it does not read: what is being sent to it is in vain.
+    /// Whether the client was cut off because it does not read, so that sending can stop.
     pub fn is_cut_off(&self, id: ConnectionId) -> bool {
         self.connections.get(&id).is_none_or(|it| it.is_cut_off)
     }
@@ -182,7 +182,7 @@ impl Server {
         }
     }
 
-    /// Sends a message to whomever it is for, if he is there.
+    /// Sends a message to its recipient, if connected.
     pub(super) fn deliver(&mut self, message: &Message) {
         let text = message_xml(message);
         for id in self.connections_of(&message.to) {
@@ -199,7 +199,8 @@ impl Server {
         found.map(|(_, id)| *id).collect()
     }
 
-    /// A connection has bound a resource of its account. Requests that wait for an answer come now.
+    /// Begins the session of a connection that has bound a resource, and sends it the account's open requests for
+    /// approval.
     pub(super) fn begin_session(&mut self, id: ConnectionId, account: &str, resource: &str) {
         let resources = self.sessions.entry(account.to_owned()).or_default();
         resources.insert(resource.to_owned(), id);
@@ -213,7 +214,7 @@ impl Server {
         }
     }
 
-    /// Forgets who was behind a connection, with what ends with the session.
+    /// Ends the session of a connection, and removes subscriptions and items that end with it.
     pub(super) fn end_session(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;

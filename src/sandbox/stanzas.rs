@@ -1,4 +1,4 @@
-//! What becomes of a stanza: pubsub and what RFC 6120 asks of any server; everything else is refused.
+//! Handling of stanzas: pubsub, and the duties of every server (RFC 6120); everything else is refused.
 
 use bytes::BytesMut;
 
@@ -12,14 +12,14 @@ use crate::jid;
 use crate::ns;
 use crate::xml::{Element, Limits, escape, rewrite_standalone};
 
-/// What somebody is told who expects more than there is.
+/// Text of the error for everything the sandbox does not serve.
 const REFUSAL: &str = "this sandbox knows nothing but publish-subscribe";
 
-/// The longest answer in bytes: its stanza has to pass [`Limits::AFTER_LOGIN`], which others have, too.
+/// Longest answer in bytes: its stanza has to stay within [`Limits::AFTER_LOGIN`], as pubshim's own framer demands.
 const MOST_ANSWER: usize = Limits::AFTER_LOGIN.bytes - 8 * 1024;
 
 impl Server {
-    /// Takes a stanza of the session `from`.
+    /// Handles a stanza of the session `from`.
     pub(super) fn stanza(&mut self, id: ConnectionId, from: &str, stanza: &Element<'_>) {
         let claimed = stanza.attribute("from");
         if claimed.is_some_and(|it| it != from && it != jid::bare(from)) {
@@ -84,7 +84,7 @@ impl Server {
         }
     }
 
-    /// What any server answers: pings, disco, the session of RFC 3921.
+    /// Answers requests that every server answers: pings, disco, the session of RFC 3921.
     fn ask_server(
         &self,
         from: &str,
@@ -108,14 +108,14 @@ impl Server {
         };
         let mut out = BytesMut::new();
         rewrite_standalone(&mut out, iq, &[("from", Some(from))], |_| true, "");
-        // It is made of strings.
+        // Always UTF-8: made of strings.
         let text = String::from_utf8(out.into()).unwrap_or_default();
         for id in self.connections_of(jid) {
             self.send(id, &text);
         }
     }
 
-    /// Answers an IQ to who sent it.
+    /// Answers an IQ.
     fn answer(&mut self, id: ConnectionId, iq: &Element<'_>, result: Result<String, Error>) {
         let too_long = Error::RESOURCE_CONSTRAINT.text("the answer is longer than a stanza may be");
         let (kind, content) = match result {
@@ -126,7 +126,7 @@ impl Server {
         self.reply(id, iq, kind, &content);
     }
 
-    /// A stanza of the same name and id, back to who sent `stanza`.
+    /// Sends a stanza of the same name and id back to the sender of `stanza`.
     fn reply(&mut self, id: ConnectionId, stanza: &Element<'_>, kind: &str, content: &str) {
         let Some(to) = self.jid_of(id) else {
             return;
@@ -146,7 +146,7 @@ impl Server {
         self.send(id, &text);
     }
 
-    /// Takes listing 11's answer to listing 10; no other message goes anywhere.
+    /// Handles an answer to a request for approval (listings 10 and 11); every other message is refused.
     fn message(&mut self, id: ConnectionId, from: &str, message: &Element<'_>) {
         // An error is never answered (RFC 6120 §8.3.1).
         if message.attribute("type").as_deref() == Some("error") {

@@ -1,6 +1,6 @@
 //! The nodes as a text that a person can read (TOML), and back.
 //!
-//! What ends with a session is not in it: when it is read, there are no sessions.
+//! The text has no subscriptions and items that end with a session: when it is read, there are no sessions.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::xml::{FrameKind, Framer, Limits as XmlLimits};
 #[error("{0}")]
 pub struct DataError(String);
 
-/// How the text begins.
+/// First line of the text.
 const HEADER: &str =
     "# The nodes of a pubshim sandbox. It is written anew whenever they change.\n\n";
-/// The version of what follows.
+/// Version of the format.
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -34,7 +34,7 @@ struct Data {
 struct NodeData {
     service: String,
     name: String,
-    /// What differs from the default.
+    /// Fields that differ from the default.
     #[serde(default)]
     config: BTreeMap<String, String>,
     #[serde(default)]
@@ -71,7 +71,7 @@ pub(super) fn write(pubsub: &Pubsub) -> Result<String, DataError> {
     Ok(HEADER.to_owned() + &text)
 }
 
-/// The nodes of a text; everything in it is checked, since it may have been edited.
+/// The nodes of a text; all of it is checked, since a person may have edited it.
 pub(super) fn read(text: &str, limits: &Limits) -> Result<Pubsub, DataError> {
     let data: Data = toml::from_str(text).map_err(|error| DataError(error.to_string()))?;
     if data.version != VERSION {
@@ -167,7 +167,7 @@ impl SubscriptionData {
     }
 }
 
-/// Whether `text` is one element that may stand in a stanza, with all it needs declared on it.
+/// Whether `text` is one element that may stand in a stanza, with all its namespaces declared on it.
 fn is_element(text: &str) -> bool {
     const HEADER: &[u8] = b"<stream xmlns='jabber:client'>";
     let mut framer = Framer::new(XmlLimits::AFTER_LOGIN);

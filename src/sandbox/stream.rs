@@ -10,7 +10,7 @@ use crate::jid;
 use crate::ns;
 use crate::xml::{Element, FrameKind, Namespaces, escape};
 
-/// So many logins may fail on one connection.
+/// Failed logins allowed on one connection.
 const MOST_ATTEMPTS: u8 = 5;
 /// The longest resource, in bytes (RFC 6122 §2.4).
 const MOST_RESOURCE: usize = 1023;
@@ -95,7 +95,7 @@ impl Server {
         );
     }
 
-    /// Sends our header.
+    /// Sends the sandbox's stream header.
     fn open(&mut self, id: ConnectionId) {
         let stream = self.random.id();
         let Some(connection) = self.connections.get_mut(&id) else {
@@ -282,7 +282,7 @@ impl Server {
         self.close(id);
     }
 
-    /// Sends our closing tag, the last of a connection.
+    /// Sends the closing tag, after which the connection is closed.
     fn close(&mut self, id: ConnectionId) {
         self.send(id, "</stream:stream>");
         if let Some(connection) = self.connections.get_mut(&id) {

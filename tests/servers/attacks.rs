@@ -1,5 +1,5 @@
-//! What strangers and bad days do to somebody, each once without a shim and once through one: whoever is
-//! concerned must see the same.
+//! Attacks by strangers, and mishaps: each scene is played without a shim and through one, and the users must see
+//! the same.
 
 mod answers;
 mod flood;
@@ -14,7 +14,7 @@ use crate::puppet::Puppet;
 use crate::server::{Entry, Server};
 use crate::shim::Shim;
 
-/// The way from a client to its server, in one run of a scene.
+/// A client's way to its server in one run of a scene.
 pub(crate) struct Way<'a> {
     pub(crate) server: &'a Server,
     /// The policy of the shim on it; none if there is no shim.
@@ -44,8 +44,8 @@ impl<'a> Way<'a> {
     }
 }
 
-/// Plays a scene without a shim, and through one of each of these policies, at the same time. What it
-/// returns, something to be compared, must be the same.
+/// Plays a scene without a shim and through one of each of these policies, at the same time. All runs must return the
+/// same.
 pub(crate) fn as_without_us<T: PartialEq + Debug + Send>(
     server: &Server,
     policies: &[&'static str],
@@ -61,7 +61,7 @@ pub(crate) fn as_without_us<T: PartialEq + Debug + Send>(
         let runs: Vec<_> = runs.collect();
         let results = runs.into_iter().map(thread::ScopedJoinHandle::join);
         let results: Vec<_> = results.collect();
-        // Whoever failed has said why.
+        // A run that failed has printed why.
         let results = results.into_iter().zip(&ways);
         results
             .map(|(it, way)| it.unwrap_or_else(|_| panic!("the run with {way:?} failed")))
@@ -74,7 +74,7 @@ pub(crate) fn as_without_us<T: PartialEq + Debug + Send>(
     direct
 }
 
-/// What follows a stanza of somebody's has been done by the server when this returns.
+/// Waits until the server has acted on all that a client has sent: three pings.
 fn rounds(puppet: &Puppet) {
     for _ in 0..3 {
         puppet.ping();

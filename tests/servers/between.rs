@@ -1,5 +1,5 @@
-//! Two servers that reach each other (s2s) and nobody else, and where Juliet and Romeo are at home: on one server, or
-//! each on one of these two.
+//! Two servers that reach each other (s2s) and no other, and the homes of Juliet and Romeo: the same server, or one of
+//! the two each.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -49,14 +49,14 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// What makes of the configuration of a server one with this peer.
+    /// The configuration of a server, changed so that it knows this peer.
     pub(crate) fn ejabberd(&self, template: &str) -> String {
         let host = format!("  - {}\n", self.domain);
         let changes = [(&*host, ""), ("listen:\n", include_str!("between.yml.in"))];
         self.fill(template, &changes)
     }
 
-    /// What tells Erlang where the peer is, in place of DNS: a record that does not age, and no server to ask for others.
+    /// Erlang code that replaces DNS: a record for the peer that does not expire, and no DNS server.
     pub(crate) fn erlang(&self) -> String {
         let (domain, port) = (self.domain, self.port);
         format!(
@@ -101,7 +101,7 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// The two of this process, started by whoever asks first.
+    /// The two servers of this process, started by the first call.
     fn get() -> &'static Self {
         static SERVERS: OnceLock<Result<Servers, String>> = OnceLock::new();
         match SERVERS.get_or_init(Self::start) {
@@ -110,12 +110,12 @@ impl Servers {
         }
     }
 
-    /// Two of its own for a test that restarts them, or that breaks the wires.
+    /// Two servers for one test that restarts them or breaks the connection between them.
     pub(crate) fn own() -> Self {
         Self::start().unwrap_or_else(|why| panic!("{why}"))
     }
 
-    /// Each is told of a port before the other one has any: of a relay.
+    /// Each server is configured with the port of a relay, since the other one has no port yet.
     fn start() -> Result<Self, String> {
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let [to_ejabberd, to_prosody] = [(); 2].map(|()| Relay::to(nowhere));
@@ -152,19 +152,19 @@ impl Servers {
         self.connect();
     }
 
-    /// From now on nothing passes, and neither is told.
+    /// From now on nothing passes between the servers, and neither notices.
     pub(crate) fn stall(&self) {
         self.to_ejabberd.stall();
         self.to_prosody.stall();
     }
 
-    /// Both are told that there is no connection any more; they can make new ones.
+    /// Resets the connections between the servers; they can make new ones.
     pub(crate) fn cut(&self) {
         self.to_ejabberd.cut(Cut::Reset);
         self.to_prosody.cut(Cut::Reset);
     }
 
-    /// Juliet's server is of this kind.
+    /// Juliet on the server of this kind, Romeo on the other.
     pub(crate) fn homes(&self, juliets: Kind) -> Homes<'_> {
         let (juliet, romeo) = match juliets {
             Kind::Ejabberd => (&self.ejabberd, &self.prosody),
@@ -179,7 +179,7 @@ impl Servers {
     }
 }
 
-/// Where Juliet and Romeo are at home.
+/// The servers of Juliet and Romeo.
 #[derive(Clone, Copy)]
 pub(crate) struct Homes<'a> {
     pub(crate) juliet: &'a Server,
@@ -200,7 +200,7 @@ impl<'a> Homes<'a> {
         Self::both(Server::get(kind))
     }
 
-    /// Each on a server of their own, Juliet on one of this kind.
+    /// Each on a server of their own, Juliet on the one of this kind.
     pub(crate) fn apart(juliets: Kind) -> Self {
         Servers::get().homes(juliets)
     }

@@ -1,5 +1,4 @@
-//! One-to-one messages (listings 18 to 20) between clients behind shims of their own, phones beside them, and
-//! accidents.
+//! One-to-one messages (listings 18 to 20) between clients behind shims, with phones without shims, and accidents.
 
 mod talk;
 mod walk;
@@ -63,7 +62,7 @@ fn a_conversation_goes_by_pubsub(homes: Homes<'_>) {
     for line in &burst {
         assert_eq!(left(&juliet, line), ["publish"], "{line}");
     }
-    // Each once, and nothing of ours.
+    // Each line once, and nothing that shims say to each other.
     for (listener, speaker) in [(&romeo, &juliet), (&juliet, &romeo)] {
         let seen = listener.puppet.so_far();
         let mut all = bodies(&seen);
@@ -92,7 +91,7 @@ fn a_phone_comes_and_goes(homes: Homes<'_>) {
     let phone = Puppet::login(&homes.romeo.entry(), &accounts.1, "phone");
     come_online(&phone, "On the road");
     juliet.puppet.wait_for_status(&phone, "On the road");
-    // The server gives what is for all to the one with the highest priority, or to all.
+    // A message to the bare JID goes to the client with the highest priority (ejabberd), or to all (Prosody).
     phone.send(json!({"cmd": "presence", "status": "In the hand", "priority": 5}));
     juliet.puppet.wait_for_status(&phone, "In the hand");
     says(&juliet.puppet, romeo.bare(), "to the phone");
@@ -114,11 +113,11 @@ fn a_phone_comes_and_goes(homes: Homes<'_>) {
     assert_eq!(left(&juliet, "to the shim again"), ["publish"]);
 }
 
-/// Both talk on while he takes his phone and puts it away.
+/// Both keep talking while Romeo's phone logs in and out.
 fn a_phone_comes_and_goes_in_mid_conversation(homes: Homes<'_>) {
     let accounts = homes.accounts();
     let (juliet, romeo) = together(homes, &accounts);
-    // One after the other: of two nodes made in the same instant, ejabberd may make but one.
+    // One after the other: of two nodes created in the same instant, ejabberd may create only one.
     for (speaker, listener) in [(&juliet, &romeo), (&romeo, &juliet)] {
         says(&speaker.puppet, listener.bare(), "hark");
         heard(&listener.puppet, 0, "hark");
@@ -143,7 +142,7 @@ fn a_phone_comes_and_goes_in_mid_conversation(homes: Homes<'_>) {
         assert_eq!(ways[back], ["publish"], "when it is gone");
         assert!(ways.iter().all(|it| it.len() == 1), "{ways:?}");
     }
-    // From when she knew of the phone, it got all until it left.
+    // From the line on at which Juliet's shim knew of the phone, the phone got all lines until it left.
     let lines = talk.lines(&juliet);
     let got = bodies(&phone.so_far());
     let first = lines.iter().position(|it| *it == got[0]).unwrap();
@@ -158,7 +157,7 @@ fn what_is_said_to_somebody_who_has_just_vanished(homes: Homes<'_>) {
     heard(&romeo.puppet, 0, "before");
     settled(&juliet);
 
-    // His shim hangs, so the server believes that he is there.
+    // Romeo's shim hangs: to the server he is still online.
     romeo.shim.freeze();
     for line in ["one", "two"] {
         says(&juliet.puppet, romeo.bare(), line);
@@ -174,12 +173,12 @@ fn what_is_said_to_somebody_who_has_just_vanished(homes: Homes<'_>) {
         assert_eq!(left(&juliet, line), ["publish", "native"], "{line}");
     }
 
-    // A phone without a shim would be given these; his next shim shows each once.
+    // The stored copies are for a client without a shim; Romeo's next shim shows each message once.
     let romeo = Person::online(homes.romeo, &accounts.1, "orchard");
     let mut lines = heard(&romeo.puppet, 0, "three");
     romeo.puppet.ping();
     lines.extend(heard(&romeo.puppet, 0, "three").split_off(lines.len()));
-    // What was shown before he vanished may not have been put on record.
+    // "before" was shown, but may not have been put on record: it may come again.
     lines.retain(|it| it != "before");
     assert_eq!(lines, ["one", "two", "three"]);
     let seen = romeo.puppet.so_far();
@@ -194,13 +193,13 @@ fn what_is_said_to_somebody_who_has_just_vanished(homes: Homes<'_>) {
     assert_eq!(heard(&romeo.puppet, 0, "four"), ["four"]);
 }
 
-/// She goes before it turns out that he is not there any more.
+/// Juliet logs out before the server notices that Romeo has vanished.
 fn what_nobody_could_copy_comes_at_the_next_login(homes: Homes<'_>) {
     let accounts = homes.accounts();
     let (juliet, romeo) = together(homes, &accounts);
     says(&juliet.puppet, romeo.bare(), "before");
     heard(&romeo.puppet, 0, "before");
-    // What he was shown is put on record.
+    // The logout puts on record what was shown.
     log_out(&romeo.puppet);
     let mut romeo = Person::online(homes.romeo, &accounts.1, "orchard");
     know_each_other(&juliet, &romeo);
@@ -266,7 +265,7 @@ fn what_goes_natively_is_as_it_was(homes: Homes<'_>) {
         assert_eq!(seen.from, juliet.puppet.full);
         assert!(seen.xml.contains(word), "{}", seen.xml);
     }
-    // In the order they were said.
+    // In the order of writing.
     let seen = romeo.puppet.so_far();
     let ids: Vec<_> = seen
         .iter()
@@ -326,7 +325,7 @@ fn whoever_is_blocked_reads_nothing_more(homes: Homes<'_>) {
             false => Ok(()),
         }
     });
-    // The block itself hides her; without it he would be refused all the same.
+    // Lift the block: the node has to refuse him even without it.
     let unblock = format!(
         "<unblock xmlns='urn:xmpp:blocking'><item jid='{}'/></unblock>",
         romeo.bare()
@@ -378,7 +377,7 @@ fn two_resources_see_the_same(homes: Homes<'_>) {
     assert_eq!(left(&juliet, "from the balcony"), ["publish"]);
 }
 
-/// Where the server keeps an archive, nothing is missing from it.
+/// On a server with an archive, no message is missing from it.
 fn an_archive_lacks_nothing(kind: Kind) {
     let server = Server::get(kind);
     let accounts = (server.account("escalus"), server.account("paris"));
@@ -419,7 +418,7 @@ fn everybody_comes_back_to_two_servers(kind: Kind) {
     comes_back(Servers::own(), |it| it.homes(kind), Servers::restart);
 }
 
-/// Shims and servers end and come back: what was said is not said again, and a conversation goes on.
+/// Shims or servers restart: no message is shown twice, and the conversation goes on.
 fn comes_back<T>(mut servers: T, homes: impl Fn(&T) -> Homes<'_>, restart: impl Fn(&mut T)) {
     let accounts = homes(&servers).accounts();
     let (juliet, romeo) = together(homes(&servers), &accounts);
@@ -432,7 +431,7 @@ fn comes_back<T>(mut servers: T, homes: impl Fn(&T) -> Homes<'_>, restart: impl 
     drop((juliet, romeo));
     restart(&mut servers);
     let (juliet, romeo) = together(homes(&servers), &accounts);
-    // Both look whether their nodes are there; until they know it, they write natively.
+    // Both shims check whether their nodes exist; until they know, they send natively.
     for person in [&juliet, &romeo] {
         person.tape.wait("who reads the node", |steps| {
             let is_answer = |it: &String| {
@@ -456,7 +455,7 @@ fn comes_back<T>(mut servers: T, homes: impl Fn(&T) -> Homes<'_>, restart: impl 
     }
 }
 
-/// What was said while nothing passed is shown, before what follows it.
+/// Messages sent while nothing passed between the servers are shown, before later ones.
 fn the_wire_between_the_servers_breaks(kind: Kind) {
     let servers = Servers::own();
     let homes = servers.homes(kind);

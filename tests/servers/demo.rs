@@ -33,7 +33,7 @@ fn two_clients_see_each_other_on_a_server_with_nothing_but_pubsub() {
         let client = Puppet::login(&entry, &account, resource);
         client.send(json!({"cmd": "roster"}));
         client.available("Here");
-        // A node cannot be subscribed to before it is there.
+        // A node has to exist before it can be subscribed to.
         let published = format!("publish presence/{resource} <presence> status=\"Here\"");
         let is_it = |line: &String| line.contains(&published).then_some(());
         let seen = demo.output.find(is_it);
@@ -46,7 +46,7 @@ fn two_clients_see_each_other_on_a_server_with_nothing_but_pubsub() {
     juliet.available("Moping");
     romeo.wait_for_status(&juliet, "Moping");
 
-    // They meet in a room, which she makes and accepts.
+    // They meet in a room that Juliet creates and accepts.
     let room = "characters@chat.localhost";
     juliet.send(json!({"cmd": "join", "room": room, "nick": "JC"}));
     juliet.wait("her own presence in the room", |it| {

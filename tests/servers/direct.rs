@@ -1,4 +1,4 @@
-//! Without a shim: are the servers, the clients and the helpers what the other tests take them for?
+//! Without a shim: servers, clients and test helpers behave as the other tests assume.
 
 use crate::people::{
     come_online, presence_items, talk_and_join_muc, wait_for_items, watch_presence_node,

@@ -1,4 +1,4 @@
-//! Somebody between a shim and its server who answers some questions himself, with an error that may pass.
+//! A forger between a shim and its server, which answers some questions itself, with a temporary error.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) struct Forger {
 
 struct Shared {
     server: SocketAddr,
-    /// What is in the questions he answers.
+    /// Text of the questions to forge answers to.
     part: &'static str,
     is_forging: AtomicBool,
     forged: AtomicUsize,
@@ -47,12 +47,12 @@ impl Forger {
         Self { addr, shared }
     }
 
-    /// So many questions he has answered.
+    /// Number of forged answers.
     pub(crate) fn forged(&self) -> usize {
         self.shared.forged.load(Ordering::SeqCst)
     }
 
-    /// From now on the server answers.
+    /// From now on passes all questions on to the server.
     pub(crate) fn stop(&self) {
         self.shared.is_forging.store(false, Ordering::SeqCst);
     }
@@ -106,7 +106,7 @@ async fn pass(shim: TcpStream, shared: Arc<Shared>) {
 }
 
 impl Shared {
-    /// The answer to what a shim asks.
+    /// The forged answer, if `piece` is such a question.
     fn forge(&self, piece: &[u8]) -> Option<Vec<u8>> {
         let text = std::str::from_utf8(piece).ok()?;
         let is_asked = text.starts_with("<iq") && text.contains(self.part);
@@ -134,7 +134,7 @@ impl Shared {
 /// Cuts a stream between its top-level elements. Neither shims nor these servers write comments or CDATA.
 #[derive(Default)]
 struct Gate {
-    /// The piece in work.
+    /// The piece read so far.
     piece: Vec<u8>,
     depth: usize,
     is_in_tag: bool,
@@ -142,7 +142,7 @@ struct Gate {
 }
 
 impl Gate {
-    /// What is whole now; a stream's header is.
+    /// The pieces that are whole now; a stream header is one.
     fn pieces(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         let mut pieces = Vec::new();
         for byte in bytes {
@@ -167,7 +167,7 @@ impl Gate {
 
     fn note_tag(&mut self) {
         let start = self.piece.iter().rposition(|it| *it == b'<').unwrap_or(0);
-        // A '<' in an attribute's value is written as a reference.
+        // Values of attributes contain no '<'.
         let tag = &self.piece[start..];
         if tag.starts_with(b"<?")
             || tag.windows(14).any(|it| it == b"stream:stream ")

@@ -1,4 +1,4 @@
-//! `pubshim forget`: what a session has left is gone, and what is not pubshim's stays.
+//! `pubshim forget`: removes what sessions have left, and nothing that is not pubshim's.
 
 use crate::common::PUBSUB;
 use crate::people::come_online;
@@ -31,7 +31,7 @@ fn publish(owner: &Puppet, node: &str) {
     );
 }
 
-/// Which of these nodes the account has.
+/// Those of these nodes that the account has.
 fn which<'a>(owner: &Puppet, nodes: &[&'a str]) -> Vec<&'a str> {
     let has = |node: &&&str| {
         let items = format!("<items node='{node}'/>");
@@ -44,7 +44,7 @@ fn which<'a>(owner: &Puppet, nodes: &[&'a str]) -> Vec<&'a str> {
     nodes.iter().filter(has).copied().collect()
 }
 
-/// Logs in through `pubshim forget`; its exit code, and what it says.
+/// Logs in through `pubshim forget`; its exit code and its output.
 fn forget(server: &Server, account: &Account, options: &[&str]) -> (Option<i32>, String) {
     let shim = Shim::forget(server, options);
     let puppet = Puppet::start(&shim.entry(), account, "balcony");
@@ -96,7 +96,7 @@ fn what_a_session_left_is_forgotten(kind: Kind) {
     assert!(said.contains(": 0 found, 0 removed, 0 failed"), "{said}");
 }
 
-/// ejabberd lists a hundred nodes at once.
+/// ejabberd lists a hundred nodes at a time.
 fn more_than_a_server_lists(kind: Kind) {
     let server = Server::get(kind);
     let account = server.account("juliet");

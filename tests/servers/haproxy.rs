@@ -1,4 +1,4 @@
-//! Two shims behind haproxy: it passes clients on to either, and where one ends, the other takes its clients.
+//! Two shims behind haproxy, which passes clients on to either; if one shim ends, the other takes its clients.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -23,7 +23,7 @@ struct Haproxy {
 impl Haproxy {
     fn before(shims: [&Shim; 2]) -> Self {
         let mut said = String::new();
-        // Between our choice and its start somebody else may take the port.
+        // Another process may take the port before haproxy starts.
         for _ in 0..5 {
             let haproxy = Self::start(shims);
             if haproxy.is_ready() {
@@ -58,7 +58,7 @@ impl Haproxy {
         }
     }
 
-    /// Both shims are known to be there, which it finds out after it has begun to listen.
+    /// Whether haproxy has found both shims, which it does after it has begun to listen.
     fn is_ready(&self) -> bool {
         let is_up = |server: &str| {
             let up = format!("Health check for server shims/{server} succeeded");
@@ -99,7 +99,7 @@ fn two_shims_behind_haproxy(kind: Kind) {
     let server = Server::get(kind);
     let (mut one, two) = (shim(server), shim(server));
     let haproxy = Haproxy::before([&one, &two]);
-    // It looks after them by connections of its own.
+    // haproxy checks the shims' health with connections of its own.
     one.wait_for_log("the proxy only asks whether pubshim is there");
 
     let accounts = ["juliet", "romeo"].map(|name| server.account(name));

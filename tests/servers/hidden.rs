@@ -1,4 +1,4 @@
-//! Hidden from somebody, or somebody blocked: what a raw subscriber of the node gets to see.
+//! Hiding and blocking: the events that a raw subscriber of the node gets.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const HIDE: &str = "<query xmlns='jabber:iq:privacy'><active name='hidden'/></qu
 const SHOW: &str = "<query xmlns='jabber:iq:privacy'><active/></query>";
 const INVISIBLE: &str = "<invisible xmlns='urn:xmpp:invisible:1'/>";
 
-/// Juliet behind a shim, and somebody without one who is subscribed to her node.
+/// Juliet behind a shim, and a watcher without one who is subscribed to her node.
 fn juliet_and_watcher(server: &Server) -> (Shim, Puppet, Puppet) {
     let shim = Shim::start(server, "auto", &[]);
     let juliet = Puppet::login(&shim.entry(), &server.account("juliet"), "balcony");
@@ -51,7 +51,7 @@ fn nothing_is_published_while_hidden(kind: Kind) {
             juliet.ask("set", None, SHOW);
             watcher.wait("what she said last", |it| shows(it, "Hidden"));
         }
-        // Prosody knows neither privacy lists nor XEP-0186: hiding fails, and she is seen again.
+        // Prosody knows neither privacy lists nor XEP-0186: hiding fails, and she is visible again.
         Kind::Prosody => {
             let answer = juliet.iq("set", None, INVISIBLE);
             assert_eq!(answer.type_, "error", "{}", answer.xml);

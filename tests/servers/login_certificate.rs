@@ -1,6 +1,6 @@
-//! A login by certificate (SASL EXTERNAL, XEP-0178): pubshim has it, and the client has no password. Stock Prosody has
-//! no such login. The command line allows it on Unix sockets alone, which slixmpp does not know; here pubshim runs in
-//! this process, on a TCP socket.
+//! A login by certificate (SASL EXTERNAL, XEP-0178): pubshim has the certificate, and the client has no password. Stock
+//! Prosody has no such login. The command line allows it on Unix sockets alone, which slixmpp does not know, so pubshim
+//! runs in this process, on a TCP socket.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ use crate::puppet::Puppet;
 use crate::server::{Account, Entry, Kind, Server};
 use crate::shim::Shim;
 
-/// A shim before ejabberd's TLS port, with the certificate of an account; it ends with the runtime.
+/// A shim before ejabberd's TLS port, with the certificate of an account; ends with the runtime.
 fn shim(server: &Server, shown: &Account) -> (Runtime, Entry) {
     let (_, domain) = shown.bare.split_once('@').unwrap();
     let file = server.user_certificate(shown);

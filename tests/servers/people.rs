@@ -1,4 +1,4 @@
-//! What people do, whether a shim is between or not.
+//! Everyday actions of people, with or without a shim.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::process::PATIENCE;
 use crate::puppet::{Event, Puppet};
 use crate::server::{Kind, Server};
 
-/// What a client does after login: the roster, then presence.
+/// Asks for the roster, then sends presence, as clients do after the login.
 pub(crate) fn come_online(person: &Puppet, status: &str) {
     person.send(json!({"cmd": "roster"}));
     person.wait("the roster", |it| {
@@ -35,14 +35,14 @@ pub(crate) fn subscribe(asks: &Puppet, approves: &Puppet) {
     });
 }
 
-/// A native subscription both ways. A session of ejabberd's has no room for a second friendship in the
-/// same minute: of the subscription stanzas, sent and received, it drops the sixth without a word.
+/// A native subscription both ways. Only one per minute and session on ejabberd: it silently drops the sixth
+/// subscription stanza, sent or received.
 pub(crate) fn befriend(one: &Puppet, other: &Puppet) {
     subscribe(one, other);
     subscribe(other, one);
 }
 
-/// Everything two people do who never heard of pubsub, from the roster to the goodbye.
+/// All that two people do who know nothing of pubsub, from the roster to the goodbye.
 pub(crate) fn talk_and_join_muc(server: &Server, juliet: &Puppet, romeo: &Puppet) {
     come_online(juliet, "Here");
     come_online(romeo, "Here");
@@ -73,7 +73,7 @@ fn meet_in_a_room(room: &str, juliet: &Puppet, romeo: &Puppet) {
     let is_self = |it: &Event| it.xml.contains("110");
     juliet.send(json!({"cmd": "join", "room": room, "nick": "JC"}));
     juliet.wait("the room", |it| it.is_presence_from(&jc, "") && is_self(it));
-    // A new room is locked until its owner takes the default configuration.
+    // A new room is locked until its owner accepts the default configuration.
     juliet.ask(
         "set",
         Some(room),
@@ -95,8 +95,8 @@ fn meet_in_a_room(room: &str, juliet: &Puppet, romeo: &Puppet) {
     juliet.wait("the leaving", |it| it.is_presence_from(&rm, "unavailable"));
 }
 
-/// Subscribes somebody's account to the owner's node `presence`, by raw pubsub: what the shims do once
-/// they can, in the way each server allows (ejabberd: asked and approved; Prosody: member first).
+/// Subscribes the watcher's account to the owner's node `presence` by raw pubsub, as shims do, in the way each server
+/// allows (ejabberd: asked and approved; Prosody: member first).
 pub(crate) fn watch_presence_node(kind: Kind, owner: &Puppet, watcher: &Puppet) {
     let who = &watcher.bare;
     let subscribe =
@@ -138,7 +138,7 @@ pub(crate) fn watch_presence_node(kind: Kind, owner: &Puppet, watcher: &Puppet) 
     }
 }
 
-/// The items on the own node `presence` as the server has them; empty when there is no such node.
+/// The items on the own node `presence`; empty if there is no such node.
 pub(crate) fn presence_items(owner: &Puppet) -> String {
     let get = format!("<pubsub xmlns='{PUBSUB}'><items node='presence'/></pubsub>");
     let answer = owner.iq("get", None, &get);
@@ -149,9 +149,8 @@ pub(crate) fn presence_items(owner: &Puppet) -> String {
     }
 }
 
-/// Asks `owner`'s server until the own items are as they should be. Nothing tells an unsubscribed
-/// session that they change, hence the polling; `owner` is a session without a shim, so as to spend
-/// none of another session's allowance of bytes.
+/// Asks for the own items until they are right. Polls, as a session that is not subscribed gets no events; `owner` is
+/// a session without a shim, so that the questions do not count towards the byte limit of another session.
 pub(crate) fn wait_for_items(owner: &Puppet, what: &str, are_right: impl Fn(&str) -> bool) {
     let deadline = Instant::now() + PATIENCE;
     loop {

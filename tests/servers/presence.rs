@@ -1,4 +1,4 @@
-//! Policy auto: a status leaves as listing 3 and arrives as listing 4's event, turned back.
+//! Policy auto: a status is published (listing 3), and its event (listing 4) arrives as presence.
 
 use serde_json::json;
 
@@ -22,8 +22,7 @@ on_both_servers!(
 
 const MARKER: &str = "urn:pubshim:0";
 
-/// Juliet and Romeo, each behind a shim of their own, and nothing between them but Romeo's
-/// subscription to her node.
+/// Juliet and Romeo, each behind a shim, with no relation but Romeo's subscription to her node.
 struct Scene {
     juliet: Puppet,
     romeo: Puppet,
@@ -61,7 +60,7 @@ impl Scene {
         }
     }
 
-    /// Romeo sees Juliet going, and nothing is left of her on the server.
+    /// Expects that Romeo sees Juliet go, and that no item of hers is left on the server.
     fn expect_the_end(&self) {
         self.romeo.wait_for_unavailable(&self.juliet);
         wait_for_items(&self.checker, "an empty node", |items| {
@@ -74,7 +73,7 @@ fn status_travels_as_event_once(kind: Kind) {
     let server = Server::get(kind);
     let scene = Scene::new(server);
     let (juliet, romeo) = (&scene.juliet, &scene.romeo);
-    // Somebody who sees what is really on the wire.
+    // A watcher without a shim, who sees the events themselves.
     let benvolio = Puppet::login(&server.entry(), &server.account("benvolio"), "pda");
     come_online(&benvolio, "Here");
     watch_presence_node(kind, juliet, &benvolio);
@@ -116,7 +115,7 @@ fn status_travels_as_event_once(kind: Kind) {
     assert_eq!((seen.child("show"), seen.id.as_str()), ("away", "mope"));
     expect_once("Moping");
 
-    // With a native subscription the same change comes twice to his shim, and once to him.
+    // With a native subscription each change comes twice to Romeo's shim, and once to his client.
     befriend(juliet, romeo);
     juliet.send(json!({"cmd": "presence", "status": "Weeping"}));
     expect_once("Weeping");
@@ -154,8 +153,7 @@ fn shim_hangup_goes_unavailable(kind: Kind) {
     scene.expect_the_end();
 }
 
-/// A shim's ping is for the shim of whom it asks about, and for his client if he has none; any other is for
-/// the client.
+/// A shim's ping is answered by the other side's shim, or by its client if there is none; other pings by the client.
 fn pings_are_answered_by_whom_they_ask(kind: Kind) {
     const PING: &str = "<ping xmlns='urn:xmpp:ping'/>";
     const OF_A_SHIM: &str = "<ping xmlns='urn:xmpp:ping'><shim xmlns='urn:pubshim:0'/></ping>";
@@ -171,7 +169,7 @@ fn pings_are_answered_by_whom_they_ask(kind: Kind) {
         let of_him = seen.iter().filter(|it| is_ping(it) && it.from == from);
         of_him.count()
     };
-    // slixmpp, which is no shim and does not know our element.
+    // slixmpp itself answers: it is no shim and does not know the element.
     juliet.ask("get", Some(&romeo.full), OF_A_SHIM);
     assert_eq!(
         pings_of(&juliet.full, &romeo.seen_before_next_of(&juliet)),
@@ -234,7 +232,7 @@ fn a_cut_is_seen_as_one_logout(kind: Kind) {
     }
 }
 
-/// ejabberd replaces the hash by that of the stored vCard, and there is none.
+/// ejabberd replaces the avatar's hash by that of the stored vCard, which does not exist here.
 fn an_avatar_is_seen_once(kind: Kind) {
     let scene = Scene::new(Server::get(kind));
     let (juliet, romeo) = (&scene.juliet, &scene.romeo);

@@ -1,4 +1,4 @@
-//! Processes that cannot outlive the test, and what they say, kept for waiting and for printing.
+//! Processes that cannot outlive the test; their output is kept for waiting and printing.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,10 +10,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a test waits for anything before it fails.
+/// Time a test waits for anything before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
 
-/// Everything a process has said so far, line by line, read by a thread of its own.
+/// The output of a process so far, by lines, read by a thread of its own.
 pub(crate) struct Feed<T>(Arc<(Mutex<Seen<T>>, Condvar)>);
 
 struct Seen<T> {
@@ -57,7 +57,7 @@ impl<T: Clone + Send + 'static> Feed<T> {
         self.lock().items.len()
     }
 
-    /// What matches, after the first `from` items.
+    /// Matching items after the first `from`.
     pub(crate) fn since(&self, from: usize, is_it: impl Fn(&T) -> bool) -> Vec<T> {
         let seen = self.lock();
         seen.items[from..]
@@ -67,8 +67,8 @@ impl<T: Clone + Send + 'static> Feed<T> {
             .collect()
     }
 
-    /// The position and the first result of `find` over all items, those already there included; none
-    /// if the source ends or [`PATIENCE`] does before.
+    /// The first result of `find` over all items, past and future, and its position; `None` if the source or
+    /// [`PATIENCE`] ends before.
     pub(crate) fn find<R>(&self, mut find: impl FnMut(&T) -> Option<R>) -> Option<(usize, R)> {
         let deadline = Instant::now() + PATIENCE;
         let mut seen = self.lock();
@@ -98,8 +98,8 @@ impl<T: Clone + Send + 'static> Feed<T> {
     }
 }
 
-/// A process under `guard.sh`: it is killed, and its folder removed, when this value is dropped and
-/// just as well when the test process ends in any other way.
+/// A process under `guard.sh`, which kills it and removes its folder when this value is dropped, or when the test
+/// process ends in any other way.
 pub(crate) struct Guarded {
     guard: Child,
     pub(crate) output: Feed<String>,
@@ -134,7 +134,7 @@ impl Guarded {
         self.tell(name);
     }
 
-    /// The folder stays at the end of the process: another one goes on with it.
+    /// Keeps the folder after the end of the process, for another one.
     pub(crate) fn keep_folder(&mut self) {
         self.tell("keep");
     }
@@ -144,7 +144,7 @@ impl Guarded {
         writeln!(stdin, "{line}").expect("the guard lives");
     }
 
-    /// The most memory it has had, in KiB.
+    /// Peak memory in KiB.
     pub(crate) fn memory(&self) -> usize {
         let guard = self.guard.id();
         let child = fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).unwrap();

@@ -1,5 +1,5 @@
-//! One script of pubsub requests at an account, asked of the sandbox, of ejabberd and of Prosody: the
-//! outcomes are XEP-0060's, which the sandbox follows, but for the differences listed.
+//! One script of pubsub requests to an account on the sandbox, ejabberd and Prosody. The outcomes are those of
+//! XEP-0060, which the sandbox follows; differences of the servers are listed.
 
 mod table;
 
@@ -10,11 +10,11 @@ use crate::puppet::Puppet;
 use crate::server::{Kind, Server, sandbox, sandbox_account, sandbox_entry};
 use table::{DIFFERENCES, STEPS};
 
-/// A request and what comes of it: `result`, the conditions of an error, the ids of items, a
-/// subscription's state; behind a comma the event that Romeo sees.
+/// A request and its outcome: `result`, the conditions of an error, the ids of items, or a subscription's state;
+/// behind a comma the event that Romeo gets.
 struct Step {
     name: &'static str,
-    /// Juliet asks, or Romeo.
+    /// The account that asks.
     who: Who,
     kind: &'static str,
     content: &'static str,
@@ -27,7 +27,7 @@ enum Who {
     Romeo,
 }
 
-/// What makes an IQ an owner's.
+/// Prefix of a `kind` for IQs in the owner's namespace.
 const OWNER: &str = "owner ";
 
 #[test]
@@ -56,7 +56,7 @@ fn play_on(kind: Kind) -> Vec<String> {
     play(&juliet, &romeo)
 }
 
-/// Compares the outcomes with the table, and shows all that differ.
+/// Compares the outcomes with the table, and prints all that differ.
 fn check(
     outcomes: &[String],
     difference: impl Fn(&(&'static str, &'static str, &'static str)) -> &'static str,
@@ -87,7 +87,7 @@ fn check(
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Asks everything; the outcome of each step.
+/// Plays the script; returns the outcome of each step.
 fn play(juliet: &Puppet, romeo: &Puppet) -> Vec<String> {
     let mut seen = 0;
     let mut outcomes = Vec::new();
@@ -119,7 +119,7 @@ fn play(juliet: &Puppet, romeo: &Puppet) -> Vec<String> {
     outcomes
 }
 
-/// Puts forms where `CONFIG(…)` and `OPTIONS(…)` stand.
+/// Replaces `CONFIG(…)` and `OPTIONS(…)` by forms.
 fn forms(content: &str) -> String {
     let mut content = content.to_owned();
     for (name, form_type) in [
@@ -155,7 +155,7 @@ fn outcome_of(iq: &Element<'_>) -> String {
         let mut conditions: Vec<_> = conditions
             .map(|it| (it.namespace() != ns::STANZA_ERRORS, it.local().to_owned()))
             .collect();
-        // In whatever order they come, RFC 6120's is the first.
+        // Sorted, as their order differs; RFC 6120's is then the first.
         conditions.sort();
         return conditions
             .into_iter()
@@ -166,7 +166,7 @@ fn outcome_of(iq: &Element<'_>) -> String {
     let Some(pubsub) = iq.children().next() else {
         return "result".to_owned();
     };
-    // Beside it may stand what XEP-0059 says of the list.
+    // An element of XEP-0059 may stand beside it.
     let is_pubsub = |it: &Element<'_>| it.namespace() == pubsub.namespace();
     let Some(content) = pubsub.children().find(is_pubsub) else {
         return "result".to_owned();
@@ -192,7 +192,7 @@ fn subscription(element: &Element<'_>) -> String {
     })
 }
 
-/// What an event says, of whom, and whether the address for replies stands beside it (listing 17).
+/// An event in short: its content, the publisher, and whether there is an address for replies (listing 17).
 fn event_of(message: &Element<'_>) -> String {
     let Some(event) = message.child(ns::PUBSUB_EVENT, "event") else {
         return format!("a message: {}", message.raw());

@@ -1,4 +1,4 @@
-//! A real client on strings: `puppet.py`.
+//! A real client, controlled by a test: `puppet.py`.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -44,7 +44,7 @@ pub(crate) struct Presence {
 }
 
 impl Event {
-    /// A line of Python's own (a warning, a traceback) counts as an event, too.
+    /// Lines of Python's own (warnings, tracebacks) become events, too.
     fn parse(line: String) -> Self {
         serde_json::from_str(&line).unwrap_or_else(|_| Self {
             event: "log".to_string(),
@@ -70,21 +70,21 @@ impl Event {
         self.is_presence_from(from, "") && self.child("status") == status
     }
 
-    /// A pubsub event with items, whoever it is about.
+    /// A pubsub event with items.
     pub(crate) fn is_pubsub_event(&self) -> bool {
         self.kind == "message" && self.xml.contains("pubsub#event") && self.xml.contains("<items")
     }
 
-    /// What no client behind a shim may see.
+    /// Whether this is between shims: no client behind a shim may be shown it.
     pub(crate) fn is_between_shims(&self) -> bool {
-        // What subscriptions are now is said to clients, too.
+        // Events with items only: those about subscriptions are for clients, too.
         self.is_pubsub_event()
             || self.xml.contains("urn:pubshim:")
             || self.kind == "iq" && self.type_ != "get" && self.id.starts_with("ps-")
     }
 }
 
-/// A client in Python: lines of JSON go in as commands, and come out as what happens to it. It ends with this value.
+/// A client in Python: takes commands and reports events as lines of JSON. Ends when this is dropped.
 pub(crate) struct Script<T> {
     pub(crate) name: String,
     process: Child,
@@ -132,7 +132,7 @@ pub(crate) fn python(script: &str) -> Command {
     command
 }
 
-/// The same for a client that logs in.
+/// The command line of a script that logs in.
 pub(crate) fn client(script: &str, entry: &Entry, full: &str, account: &Account) -> Command {
     let mut command = python(script);
     command
@@ -151,7 +151,7 @@ pub(crate) struct Puppet {
 static IDS: AtomicUsize = AtomicUsize::new(1);
 
 impl Puppet {
-    /// A client that logs in; whether it succeeds is to be seen.
+    /// Starts a client that logs in; does not wait.
     pub(crate) fn start(entry: &Entry, account: &Account, resource: &str) -> Self {
         let full = format!("{}/{resource}", account.bare);
         let mut command = client("puppet.py", entry, &full, account);
@@ -182,7 +182,7 @@ impl Puppet {
         self.send(json!({"cmd": "presence", "status": status}));
     }
 
-    /// The first event of all since the start for which this holds.
+    /// Waits for the first event, since the start of the client, for which this holds.
     pub(crate) fn wait(&self, what: &str, is_it: impl Fn(&Event) -> bool) -> Event {
         let found = self.client.told.find(|it| is_it(it).then(|| it.clone()));
         let Some((_, event)) = found else {
@@ -201,7 +201,7 @@ impl Puppet {
         self.wait(&what, |it| it.is_presence_from(&of.full, "unavailable"))
     }
 
-    /// Asks (`get`, `set`) somebody, or without `to` the own account; the answer, good or bad.
+    /// Sends an IQ (`get`, `set`) to somebody, or without `to` to the own account; the answer, a result or an error.
     pub(crate) fn iq(&self, type_: &str, to: Option<&str>, payload: &str) -> Event {
         let id = new_id();
         let to = to.map_or(String::new(), |to| format!(" to='{to}'"));
@@ -211,7 +211,7 @@ impl Puppet {
         })
     }
 
-    /// Asks; the answer must be a result.
+    /// Sends an IQ; the answer must be a result.
     pub(crate) fn ask(&self, type_: &str, to: Option<&str>, payload: &str) -> Event {
         let answer = self.iq(type_, to, payload);
         assert_eq!(
@@ -228,7 +228,7 @@ impl Puppet {
         self.wait("an answer to a ping", |it| it.kind == "iq" && it.id == id);
     }
 
-    /// Begins one; the id of the answer.
+    /// Sends a ping to the own server; returns the id of the answer.
     pub(crate) fn send_ping(&self) -> String {
         let (_, domain) = self.bare.split_once('@').unwrap();
         self.send_ping_to(domain)
@@ -242,18 +242,18 @@ impl Puppet {
         id
     }
 
-    /// All this client has seen by now.
+    /// All events so far.
     pub(crate) fn so_far(&self) -> Vec<Event> {
         self.client.told.so_far()
     }
 
-    /// What it has seen after the first `from` events.
+    /// Events after the first `from`.
     pub(crate) fn since(&self, from: usize) -> Vec<Event> {
         self.client.told.since(from, |_| true)
     }
 
-    /// All this client has seen up to a stanza that `sender` sends it now: whatever `sender` set in
-    /// motion before has arrived by then, since servers keep the order between two sessions.
+    /// All events up to a stanza that `sender` sends now. Servers keep the order between two sessions, so the effects
+    /// of everything that `sender` did before are among them.
     pub(crate) fn seen_before_next_of(&self, sender: &Self) -> Vec<Event> {
         let id = sender.send_mark(self);
         let found = self
@@ -269,7 +269,7 @@ impl Puppet {
         self.client.told.so_far().drain(..at).collect()
     }
 
-    /// Sends somebody a stanza by which to tell what came before from what comes after; its id.
+    /// Sends a stanza that marks a point in the other client's events; returns its id.
     pub(crate) fn send_mark(&self, to: &Self) -> String {
         let id = new_id();
         self.raw(&format!(

@@ -1,5 +1,5 @@
-//! Two people with slixmpp on a server that has nothing but pubsub (issue 5's claim): what every scenario
-//! of `tests/pure` shows without sockets is shown here once with real ones.
+//! Two people with slixmpp on a server that has nothing but pubsub: the scenarios of `tests/pure`, once with real
+//! sockets.
 
 use pubshim::sandbox::Config;
 use serde_json::json;
@@ -19,7 +19,7 @@ fn shim(tap: &Tap) -> Shim {
     Shim::run(&["--server", &server, "--policy", "pure"])
 }
 
-/// What a client does after its login.
+/// Asks for the roster, then sends presence.
 fn come_online(person: &Puppet, status: &str) {
     person.send(json!({"cmd": "roster"}));
     person.wait("the roster", |it| {
@@ -32,7 +32,7 @@ fn tell(person: &Puppet, to: &str, kind: &str) {
     person.send(json!({"cmd": "presence", "to": to, "type": kind}));
 }
 
-/// One asks, the other is asked and says yes, and is seen.
+/// One asks, the other approves, and is seen.
 fn subscribe(asks: &Puppet, approves: &Puppet) {
     tell(asks, &approves.bare, "subscribe");
     approves.wait("a request", |it| {
@@ -56,7 +56,7 @@ fn is_push_with(event: &Event, part: &str) -> bool {
 
 #[test]
 fn two_people_on_nothing_but_pubsub() {
-    // Without compression, for the tap.
+    // Without compression, so that the tap can read the stream.
     let sandbox = Running::start(Config {
         domains: vec!["capulet.lit".to_owned(), "montague.lit".to_owned()],
         accounts: [JULIET, ROMEO]
@@ -92,7 +92,7 @@ fn two_people_on_nothing_but_pubsub() {
         assert!(!seen.iter().any(|it| it.kind == "message"), "{seen:#?}");
     }
 
-    // Names and groups, at another client behind another shim.
+    // Names and groups reach another client behind another shim.
     set_item(
         &juliet,
         "<item jid='romeo@montague.lit' name='Romeo'><group>Friends</group></item>",
@@ -133,7 +133,7 @@ fn two_people_on_nothing_but_pubsub() {
     );
     assert!(!list.xml.contains(JULIET), "{}", list.xml);
     romeo.available("Unseen");
-    // It is on his node when the checker sees it there.
+    // The status is on Romeo's node when the checker sees it there.
     crate::people::wait_for_items(&checker, "the status", |items| items.contains("Unseen"));
     for client in [&juliet, &other, &raw] {
         let seen = client.seen_before_next_of(&checker);

@@ -1,5 +1,4 @@
-//! The ways to the server, and the way from the client: the server found by DNS or behind a proxy, and clients that
-//! insist on TLS, each as it is after its installation.
+//! Servers found by DNS or reached through a proxy, and clients that insist on TLS, each with its default settings.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -25,7 +24,7 @@ on_both_servers!(
     go_sendxmpp_with_its_defaults
 );
 
-/// The everyday through one shim that knows neither a server's name nor its port.
+/// Everyday use through one shim that is told neither the server's name nor its port.
 fn everyday_by_dns(server: &Server, zone: &[(&'static str, Data)]) {
     let dns = Dns::of(zone);
     let ca_file = format!("--ca-file={}", server.ca_file().display());
@@ -42,14 +41,14 @@ fn everyday_by_dns(server: &Server, zone: &[(&'static str, Data)]) {
     );
 }
 
-/// Where the server is, and for each domain where nothing is.
+/// The address of the server.
 const HERE: (&str, Data) = ("xmpp.verona.lit", Data::A([127, 0, 0, 1]));
 
 fn found_by_srv_records(kind: Kind) {
     let server = Server::get(kind);
     let at = |priority, port| Data::Srv(priority, 0, port, HERE.0);
     let port = server.addr().port();
-    // The better one is gone, and the best one speaks TLS at once, which is not what is asked for there.
+    // Each domain's preferred record is wrong: nothing listens there, or the port speaks TLS without STARTTLS.
     let tls_port = server.direct_tls_addr().port();
     everyday_by_dns(
         server,
@@ -83,7 +82,7 @@ fn through_a_socks5_proxy(kind: Kind) {
     let shim = Shim::run(&[&at, &ca_file, &format!("--proxy=socks5://{}", proxy.addr)]);
     let juliet = Puppet::login(&shim.entry(), &server.account("juliet"), "balcony");
     come_online(&juliet, "Here");
-    // It was given the name, not an address.
+    // The proxy was given the name, not an address.
     let connected = format!("connected to localhost:{}", server.addr().port());
     let is_it = |line: &String| line.contains(&connected).then_some(());
     assert!(proxy.process.output.find(is_it).is_some());
@@ -97,7 +96,7 @@ struct Proxy {
 
 impl Proxy {
     fn start() -> Self {
-        // Between our choice and its start somebody else may take the port.
+        // Another process may take the port before microsocks starts.
         for _ in 0..5 {
             let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
             let mut command = Command::new("microsocks");
@@ -111,7 +110,7 @@ impl Proxy {
     }
 }
 
-/// Whether somebody listens there before long.
+/// Whether a program listens there before long.
 fn poll_connect(addr: SocketAddr) -> bool {
     let deadline = Instant::now() + PATIENCE / 10;
     while Instant::now() < deadline {
@@ -146,7 +145,7 @@ impl Secured {
         Self { shim, state }
     }
 
-    /// By STARTTLS, the certificate checked.
+    /// An entry by STARTTLS with a check of the certificate.
     fn entry(&self, account: &Account) -> Entry {
         Entry {
             addr: self.shim.addr,
@@ -159,7 +158,7 @@ impl Secured {
         self.state.path().join(format!("{domain}.pem"))
     }
 
-    /// This client as somebody starts it who trusts our certificate.
+    /// The command with the shim's certificate as the only trusted one.
     fn trusting(&self, account: &Account, mut command: Command) -> Command {
         command
             .env("SSL_CERT_FILE", self.certificate(account))
@@ -168,7 +167,7 @@ impl Secured {
     }
 }
 
-/// slixmpp prefers to bind its login to its TLS, which is ours: it logs in all the same.
+/// slixmpp prefers channel binding, which cannot work through a shim's TLS: it logs in all the same.
 fn everyday_over_our_tls(kind: Kind) {
     let server = Server::get(kind);
     let secured = Secured::start(server);

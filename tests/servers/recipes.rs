@@ -1,5 +1,5 @@
-//! The README's table of clients: each one set up as its row says, word for word, comes online through pubshim, has
-//! the roster, and talks with somebody.
+//! The README's table of clients: each client, set up as its row says, word for word, comes online through pubshim,
+//! gets the roster, and talks with a contact.
 
 mod row;
 mod scene;
@@ -48,13 +48,13 @@ fn aioxmpp(kind: Kind) {
     bot(&Scene::set(kind), "aioxmpp (bots)", command);
 }
 
-/// The user and the group who own nothing.
+/// User and group id of `nobody`.
 const NOBODY: u32 = 65534;
 
-/// For what is installed as Debian's packages.
+/// Python of the system, with the modules that Debian packages.
 const DEBIANS_PYTHON: &str = "/usr/bin/python3";
 
-/// A bot runs what its row says, answers whoever writes, and leaves when told so.
+/// A bot runs the code of its row, answers a message, and leaves when told.
 fn bot(scene: &Scene, row: &str, mut command: Command) {
     command
         .args([&scene.you.bare, &scene.you.password])
@@ -116,7 +116,7 @@ fn poezio(kind: Kind) {
     scene.write(".config/poezio/poezio.cfg", &config);
     let mut command = vec!["poezio"];
     if scene.is_by_root() {
-        // It refuses to be run by root.
+        // poezio refuses to run as root.
         let home = scene.home();
         for it in [".config/poezio/poezio.cfg", ".config/poezio", ".config", ""] {
             chown(home.join(it), Some(NOBODY), Some(NOBODY)).unwrap();
@@ -128,7 +128,7 @@ fn poezio(kind: Kind) {
     scene.sees_you_come();
     terminal.shows(CONTACT);
     scene.says(QUESTION);
-    // From here on there is a line to type on.
+    // The input line is ready.
     terminal.text("/");
     terminal.shows("│/");
     terminal.line(&format!("message {}", scene.contact()));
@@ -140,7 +140,7 @@ fn poezio(kind: Kind) {
     terminal.ends();
 }
 
-/// Its dialog has the fields, and the names, of Pidgin's.
+/// Finch's dialog has the fields of Pidgin's, with the same names.
 fn finch(kind: Kind) {
     let scene = Scene::set(kind);
     let row = scene.row("Pidgin, Finch");
@@ -161,7 +161,7 @@ fn finch(kind: Kind) {
     terminal.keys(&["BSpace"; 4]); // the port that stands there
     terminal.text(port);
     terminal.fill(&[server]);
-    // As much of it as there is room for.
+    // The dialog shows the beginning of the text.
     terminal.shows_line(&["Connection security", &security[..14]]);
     terminal.shows_line(&["[X]", row.ticked()]);
     terminal.shows_line(&["Connect port ", port]);
@@ -181,7 +181,7 @@ fn finch(kind: Kind) {
     terminal.ends();
 }
 
-/// On one server: it takes the longest to start.
+/// On one server only, as Gajim takes the longest to start.
 #[test]
 fn gajim() {
     let scene = Scene::set(Kind::Prosody);

@@ -1,4 +1,4 @@
-//! Somebody behind a shim that records, so that a test sees what came on both of its legs.
+//! A client behind a shim that records, so that a test sees both legs.
 
 use std::fs;
 use std::thread;
@@ -22,14 +22,14 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Somebody who has logged in through a new shim, got the roster and is available.
+    /// Logs in through a new shim, gets the roster and becomes available.
     pub(crate) fn online(server: &Server, account: &Account, resource: &str) -> Self {
         let person = Self::login(server, account, resource);
         come_online(&person.puppet, "Here");
         person
     }
 
-    /// Somebody who has logged in through a new shim and said nothing.
+    /// Logs in through a new shim, without a roster request or presence.
     pub(crate) fn login(server: &Server, account: &Account, resource: &str) -> Self {
         let tape = Tape::new();
         let shim = Shim::start(
@@ -48,7 +48,7 @@ impl Person {
         &self.puppet.bare
     }
 
-    /// Sends somebody a presence of this type; raw, so that no raw question asked after it overtakes it.
+    /// Sends a presence of this type; raw, so that later raw requests do not overtake it.
     pub(crate) fn say(&self, type_: &str, to: &str) {
         self.puppet
             .raw(&format!("<presence type='{type_}' to='{to}'/>"));
@@ -58,7 +58,7 @@ impl Person {
         log_out(&self.puppet);
     }
 
-    /// The first event that matches, on the wire between server and shim.
+    /// Waits for an event with this text on the wire between server and shim.
     pub(crate) fn wait_for_event(&self, owner: &str, text: &str) {
         self.tape.wait(&format!("an event with {text:?}"), |steps| {
             steps.iter().any(|it| is_event_of(it, owner, text))
@@ -103,7 +103,7 @@ impl Tape {
         self.folder.path().to_str().unwrap()
     }
 
-    /// Everything so far, with one kind of quotes.
+    /// All steps so far, with one kind of quotes.
     pub(crate) fn steps(&self) -> Vec<String> {
         let files = fs::read_dir(self.folder.path()).unwrap();
         let mut files: Vec<_> = files.map(|it| it.unwrap().path()).collect();
@@ -129,7 +129,7 @@ impl Drop for Tape {
     }
 }
 
-/// Tries until it works. Nothing tells what changes on a server or on a shim's wire, hence the polling.
+/// Tries until it succeeds. Polls, as nothing announces changes on a server or in a recording.
 pub(crate) fn poll<T>(
     what: &str,
     patience: Duration,
@@ -148,7 +148,7 @@ pub(crate) fn poll<T>(
     }
 }
 
-/// What the server says of the subscriptions of `watcher`'s account to the presence node of `owner`.
+/// The server's answer about subscriptions of `watcher`'s account to the presence node of `owner`.
 pub(crate) fn subscriptions(watcher: &Puppet, owner: &str) -> Event {
     let question = format!("<pubsub xmlns='{PUBSUB}'><subscriptions node='presence'/></pubsub>");
     watcher.iq("get", Some(owner), &question)
@@ -172,7 +172,7 @@ pub(crate) fn wait_for_subscription(watcher: &Puppet, jid: &str, owner: &str) {
     });
 }
 
-/// Waits until nobody of `watcher`'s account is subscribed to the presence node of `owner`, or asks to be.
+/// Waits until `watcher`'s account has no subscription, pending ones included, to the presence node of `owner`.
 pub(crate) fn wait_for_no_subscription(watcher: &Puppet, owner: &str) {
     poll(&format!("nobody subscribed to {owner}"), PATIENCE, || {
         let answer = subscriptions(watcher, owner);
@@ -183,7 +183,7 @@ pub(crate) fn wait_for_no_subscription(watcher: &Puppet, owner: &str) {
     });
 }
 
-/// Waits until `account` is a member of the own presence node, or is none.
+/// Waits until `account` is a member of the own presence node, or is not.
 pub(crate) fn wait_for_membership(owner: &Puppet, account: &str, is_wanted: bool) {
     let jid = format!("jid=\"{account}\"");
     let question = "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><affiliations node='presence'/></pubsub>";
@@ -231,7 +231,7 @@ pub(crate) fn wait_for_subscriptions(one: &Person, other: &Person) {
     wait_for_subscription(&other.puppet, other.bare(), one.bare());
 }
 
-/// A change that comes natively and by event is shown once.
+/// Expects that a change that comes natively and by event is shown once.
 pub(crate) fn expect_once_by_event(from: &Person, to: &Person, status: &str) {
     from.puppet.available(status);
     to.wait_for_event(from.bare(), &format!("<status>{status}</status>"));

@@ -1,4 +1,4 @@
-//! A stretch of network that can break: passes connections on, until it is told not to.
+//! A stretch of network that can break: passes connections on until told to stall or cut them.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Listens on a port of its own and connects each who comes to the target.
+/// Listens on a port of its own and passes each connection on to the target.
 pub(crate) struct Relay {
     pub(crate) addr: SocketAddr,
     route: Arc<Mutex<Route>>,
@@ -21,20 +21,20 @@ pub(crate) struct Relay {
 
 struct Route {
     target: SocketAddr,
-    /// What becomes of the connections made since the last cut.
+    /// Fate of the connections made since the last cut.
     fate: watch::Sender<Fate>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Flow,
-    /// Nothing passes any more, and nobody is told.
+    /// Nothing passes any more, and neither side notices.
     Stall,
-    /// Both sides are told that there is no connection.
+    /// Both connections are ended.
     Cut(Cut),
 }
 
-/// How both sides learn that their connection is no more.
+/// How connections are ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
     /// By a RST.
@@ -62,12 +62,12 @@ impl Relay {
         self.route.lock().unwrap().target = target;
     }
 
-    /// From now on, nothing passes through the connections there are.
+    /// Stalls the present connections: nothing passes any more.
     pub(crate) fn stall(&self) {
         self.route.lock().unwrap().fate.send_replace(Fate::Stall);
     }
 
-    /// Ends the connections there are; new ones may be made.
+    /// Ends the present connections; new ones may be made.
     pub(crate) fn cut(&self, how: Cut) {
         let mut route = self.route.lock().unwrap();
         route.fate.send_replace(Fate::Cut(how));
@@ -75,7 +75,7 @@ impl Relay {
     }
 }
 
-/// What all relays run on.
+/// The runtime of all relays.
 pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
@@ -96,7 +96,7 @@ async fn accept(listener: TcpListener, route: Arc<Mutex<Route>>) {
             let route = route.lock().unwrap();
             (route.target, route.fate.subscribe())
         };
-        // A connection that breaks by itself is what the test is about, not this task.
+        // Errors are ignored here: the test sees broken connections itself.
         tokio::spawn(pass(near, target, fate));
     }
 }
@@ -111,8 +111,8 @@ async fn pass(
         side.set_nodelay(true)?;
     }
     tokio::select! {
-        biased; // what comes after the word does not pass
-        // Without a relay there is nobody left to end it.
+        biased; // bytes that come after the order do not pass
+        // Also if the relay was dropped: that ends the connection.
         changed = fate.wait_for(|it| *it != Fate::Flow) => drop(changed),
         ended = copy_bidirectional(&mut near, &mut far) => return ended.map(|_| ()),
     }

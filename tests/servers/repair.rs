@@ -1,5 +1,5 @@
-//! Policy auto: what has changed while the shim was away is put right at its next login; a server that
-//! takes few subscription stanzas; an account with many contacts.
+//! Policy auto: changes made while no shim was there are put right at the next login; a server that takes few
+//! subscription stanzas; an account with many contacts.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ fn friends(server: &Server) -> (Person, Account) {
     (romeo, account)
 }
 
-/// A session of hers without a shim does this.
+/// A session of the account without a shim sends these payloads.
 fn meanwhile(server: &Server, account: &Account, payloads: &[String]) {
     let session = Puppet::login(&server.entry(), account, "elsewhere");
     for payload in payloads {
@@ -115,12 +115,12 @@ fn stranger_made_member_while_away(kind: Kind) {
     let seen = bard.seen_before_next_of(&juliet.puppet);
     let leaked = seen.iter().find(|it| it.xml.contains("After"));
     assert_eq!(leaked.map(|it| &it.xml), None);
-    // Who was approved is left alone.
+    // The approved contact stays a member.
     wait_for_membership(&juliet.puppet, romeo.bare(), true);
     expect_once_by_event(&juliet, &romeo, "Later");
 }
 
-/// More than ejabberd takes in a minute: it bounces some, and has done what they say all the same.
+/// More refusals than ejabberd takes in a minute: it acts on all, and bounces some.
 fn refusals_right_before_the_logout(kind: Kind) {
     const COUNT: usize = 8;
     let server = Server::get(kind);
@@ -163,7 +163,7 @@ fn eight_requests_in_one_go(kind: Kind) {
     for account in &asked {
         romeo.say("subscribe", &account.bare);
     }
-    // Over a minute, which nothing can hasten.
+    // The server's limit makes this take more than a minute.
     let patience = Duration::from_secs(120);
     poll("eight requests", patience, || {
         let steps = romeo.tape.steps();
@@ -183,7 +183,7 @@ fn eight_requests_in_one_go(kind: Kind) {
     assert_eq!(error.map(|it| &it.xml), None);
 }
 
-/// Whether the last request to this account has not come back: what the client has asked since is answered.
+/// Whether the last request to this account was delivered: a later question is answered, and no error has come.
 fn was_delivered(steps: &[String], account: &Account) -> bool {
     let (to, from) = (
         format!("to='{}'", account.bare),
@@ -199,7 +199,7 @@ fn was_delivered(steps: &[String], account: &Account) -> bool {
 
 const CONTACTS: usize = 300;
 
-/// What a user does is not kept waiting, and what the shim asks of the server is paced.
+/// The user's stanzas do not wait, and the shim paces its own requests.
 fn many_contacts(kind: Kind) {
     let server = Server::get(kind);
     let (her, his) = (server.account("juliet"), server.account("romeo"));
@@ -212,7 +212,7 @@ fn many_contacts(kind: Kind) {
     juliet.puppet.available("Here");
     let first = time_of_message(&juliet.puppet, &romeo, "Art thou not Romeo?");
     let roster = juliet.puppet.wait("the roster", |it| {
-        // Prosody names it among its features, too.
+        // With an item: Prosody's features contain the namespace, too.
         it.kind == "iq" && it.xml.contains("jabber:iq:roster") && it.xml.contains("<item ")
     });
     let shown = start.elapsed();
@@ -223,7 +223,7 @@ fn many_contacts(kind: Kind) {
         is_half.then_some(()).ok_or(stanzas.to_string())
     });
     let second = time_of_message(&juliet.puppet, &romeo, "Dost thou love me?");
-    // When everything has been asked once.
+    // The last contact was asked for.
     let last = format!("contact-{:03}@", CONTACTS - 1);
     poll("all contacts looked at", Duration::from_secs(120), || {
         let steps = juliet.tape.steps();
@@ -238,7 +238,7 @@ fn many_contacts(kind: Kind) {
     eprintln!(
         "{kind:?}, {CONTACTS} contacts: messages took {first:?} and {second:?}, the roster {shown:?} at most; {traffic:?}"
     );
-    // Servers throttle: unpaced, our requests would hold a message up for half a minute.
+    // Servers throttle: without pacing, the shim's requests would delay a message by half a minute.
     assert!(
         first.max(second) < Duration::from_secs(5),
         "{first:?}, {second:?}"
@@ -249,7 +249,7 @@ fn many_contacts(kind: Kind) {
     assert!(traffic.roster <= answer, "{traffic:?}");
 }
 
-/// How long a message takes from client to client.
+/// Time of a message from client to client.
 fn time_of_message(from: &Puppet, to: &Puppet, text: &str) -> Duration {
     let start = Instant::now();
     from.send(json!({"cmd": "message", "to": to.full, "body": text}));
@@ -257,16 +257,16 @@ fn time_of_message(from: &Puppet, to: &Puppet, text: &str) -> Duration {
     start.elapsed()
 }
 
-/// What a shim has sent of its own.
+/// A shim's own requests to the server.
 #[derive(Debug, Default)]
 struct Traffic {
     stanzas: usize,
     bytes: usize,
-    /// From the first to the last.
+    /// Time from the first to the last.
     time: Duration,
-    /// The most that was sent by any time beyond 10 kB and 1.5 kB for each second since the first.
+    /// Bytes sent beyond an allowance of 10 kB plus 1.5 kB for each second since the first, at the worst moment.
     excess: i64,
-    /// Between the client's request for its roster and the answer.
+    /// Time from the client's roster request to the answer.
     roster: Duration,
 }
 
@@ -303,7 +303,7 @@ impl Traffic {
     }
 }
 
-/// So long is an id of a shim's, for which a recording writes a name.
+/// Length of a shim's id; a recording has a name in its place.
 const ID: usize = 44;
 
 fn parse_time(text: &str) -> Duration {

@@ -1,4 +1,4 @@
-//! When a peer is not what it should be.
+//! Peers that do not behave.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};

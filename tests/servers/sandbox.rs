@@ -1,4 +1,4 @@
-//! The sandbox with clients that are not ours: slixmpp, and Python's zlib.
+//! The sandbox with independent clients: slixmpp, and Python's zlib.
 
 use crate::people::wait_for_items;
 use crate::puppet::{Puppet, python};
@@ -6,7 +6,7 @@ use crate::running::Running;
 use crate::server::{sandbox, sandbox_account, sandbox_entry};
 use crate::shim::Shim;
 
-/// Runs a script of this folder against a sandbox; what it said.
+/// Runs a script of this folder against a sandbox; returns its output.
 fn run(script: &str, more: &[&str]) -> String {
     let sandbox = sandbox();
     let output = python(script)
@@ -53,8 +53,8 @@ fn another_zlib_talks_to_it() {
     );
 }
 
-/// Listing 3: what a classic client says as presence is an item here. Gives the shim that runs with these options before
-/// the sandbox; its client has gone.
+/// Listing 3: presence of a classic client becomes an item. Returns the shim with these options before the sandbox; its
+/// client has logged out.
 pub(crate) fn publish_through(sandbox: &Running, options: &[&str]) -> Shim {
     let server = format!("plain://{}", sandbox.address);
     let shim = Shim::run(&[&["--server", &server, "--policy", "pure"], options].concat());

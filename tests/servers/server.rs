@@ -1,5 +1,5 @@
-//! Private stock servers: own folder, own certificate, free ports on 127.0.0.1, one of each kind for
-//! all tests of this process, and one for a test that restarts it.
+//! Private stock servers with their own folder, certificate and free ports on 127.0.0.1: one of each kind for all tests
+//! of this process, and one for each test that restarts its server.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -23,13 +23,13 @@ pub(crate) enum Kind {
     Prosody,
 }
 
-/// Where a client connects: plain without a CA file, else STARTTLS.
+/// The address a client connects to: with a CA file by STARTTLS, else without TLS.
 pub(crate) struct Entry {
     pub(crate) addr: SocketAddr,
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-/// An account that nobody used before.
+/// An account that no other test uses.
 #[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) bare: String,
@@ -53,11 +53,11 @@ struct Ports {
     /// ejabberd's HTTP API, for making accounts.
     api: u16,
     component: u16,
-    /// For its peer, if it has one.
+    /// Port for its peer (s2s), if it has one.
     servers: u16,
 }
 
-/// The last one keeps archives.
+/// Served domains; the last one has message archives.
 const DOMAINS: [&str; 4] = [
     "capulet.lit",
     "montague.lit",
@@ -66,7 +66,7 @@ const DOMAINS: [&str; 4] = [
 ];
 
 impl Server {
-    /// The server of this process, started by whoever asks first.
+    /// The server of this process, started by the first call.
     pub(crate) fn get(kind: Kind) -> &'static Self {
         static EJABBERD: OnceLock<Result<Server, String>> = OnceLock::new();
         static PROSODY: OnceLock<Result<Server, String>> = OnceLock::new();
@@ -107,8 +107,8 @@ impl Server {
         })
     }
 
-    /// Ends it as a system's shutdown would, and starts it again with all it had stored, on other ports:
-    /// the old ones may be somebody else's by then.
+    /// Ends the server as a shutdown of the system would, and starts it again with its data, on other ports: another
+    /// process may have taken the old ones.
     pub(crate) fn restart(&mut self) {
         self.process.keep_folder();
         self.process.signal("TERM");
@@ -126,7 +126,7 @@ impl Server {
         (Ipv4Addr::LOCALHOST, self.ports.direct_tls).into()
     }
 
-    /// Where its peer connects.
+    /// The address its peer connects to.
     pub(crate) fn servers_addr(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.ports.servers).into()
     }
@@ -135,7 +135,7 @@ impl Server {
         self.folder.join("cert.crt")
     }
 
-    /// For clients without a shim.
+    /// The entry for clients without a shim.
     pub(crate) fn entry(&self) -> Entry {
         Entry {
             addr: self.addr(),
@@ -150,7 +150,7 @@ impl Server {
         let issuer = rcgen::Issuer::new(certificate_params(), ca_key);
         let mut params = rcgen::CertificateParams::default();
         params.not_after = rcgen::date_time_ymd(2100, 1, 1);
-        // Else it is named as the CA is, and seems to vouch for itself.
+        // A name of its own: with the CA's name it would look self-signed.
         let name = rcgen::DnType::CommonName;
         params.distinguished_name.push(name, account.bare.as_str());
         let address = rcgen::OtherNameValue::Utf8String(account.bare.clone());
@@ -195,15 +195,14 @@ impl Server {
         }
     }
 
-    /// Gives an account so many contacts, subscribed both ways, that are no accounts themselves.
+    /// Gives an account this many contacts, subscribed both ways, that do not exist as accounts.
     pub(crate) fn add_contacts(&self, account: &Account, count: usize) {
         let contacts = (0..count).map(|it| format!("contact-{it:03}"));
         let contacts = contacts.map(|it| (format!("{it}@{}", DOMAINS[1]), it));
         self.write_roster(account, &contacts.collect::<Vec<_>>());
     }
 
-    /// Gives an account these contacts, each a bare JID and a name, subscribed both ways. They know nothing
-    /// of it.
+    /// Gives an account these contacts, each a bare JID and a name, subscribed both ways. Their rosters do not change.
     pub(crate) fn write_roster(&self, account: &Account, contacts: &[(String, String)]) {
         let (user, host) = account.bare.split_once('@').unwrap();
         match self.kind {
@@ -243,18 +242,18 @@ impl Server {
         }
     }
 
-    /// People of another server.
+    /// Strangers on another server.
     pub(crate) fn strangers(&self) -> &Strangers {
         let port = self.ports.component;
         self.strangers.get_or_init(|| Strangers::connect(port))
     }
 
-    /// A room nobody is in.
+    /// The address of a new room.
     pub(crate) fn room(&self) -> String {
         format!("{}@muc.shakespeare.lit", self.new_name("room"))
     }
 
-    /// A name nobody has.
+    /// A name that no other test uses.
     pub(crate) fn new_name(&self, name: &str) -> String {
         format!("{name}-{}", self.accounts.fetch_add(1, Ordering::Relaxed))
     }
@@ -270,10 +269,10 @@ pub(crate) fn new_folder() -> TempDir {
     folder
 }
 
-/// Starts a server on what is in its folder.
+/// Starts a server with the data in its folder.
 fn launch(kind: Kind, folder: &Path, peer: Option<Peer>) -> Result<(Ports, Guarded), String> {
     let mut said = String::new();
-    // Between our choice and the server's start somebody else may take a port.
+    // Another process may take a port before the server starts.
     for _ in 0..5 {
         let ports = Ports::free();
         let command = match kind {
@@ -319,7 +318,7 @@ impl Ports {
     }
 }
 
-/// One self-signed certificate for all domains, good as its own CA file.
+/// Writes one self-signed certificate for all domains, which is its own CA file.
 fn write_certificate(folder: &Path) {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = certificate_params().self_signed(&key).unwrap();
@@ -334,7 +333,7 @@ fn certificate_params() -> rcgen::CertificateParams {
     let mut params = rcgen::CertificateParams::new(names.collect::<Vec<_>>()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     params.not_after = rcgen::date_time_ymd(2100, 1, 1); // ejabberd has no timer for rcgen's year 4096
-    // What Python 3.13 insists on.
+    // Python 3.13 insists on these.
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![
         rcgen::KeyUsagePurpose::KeyCertSign,
@@ -343,8 +342,8 @@ fn certificate_params() -> rcgen::CertificateParams {
     params
 }
 
-/// The Erlang VM as `ejabberdctl foreground` would start it, but as whoever we are and with no node
-/// name: no cookie, no distribution port, no epmd.
+/// The Erlang VM as `ejabberdctl foreground` starts it, but as the present user and without a node name: no cookie, no
+/// distribution port, no epmd.
 fn ejabberd(folder: &Path, ports: Ports, peer: Option<Peer>) -> Result<Command, String> {
     const CTL: &str = "/usr/sbin/ejabberdctl";
     let ctl = fs::read_to_string(CTL)
@@ -393,7 +392,7 @@ fn prosody(folder: &Path, ports: Ports, peer: Option<Peer>) -> Result<Command, S
     Ok(command)
 }
 
-/// Waits until the server says of each of its ports that it listens there.
+/// Waits until the server has logged that it listens on each of its ports.
 fn is_ready(kind: Kind, ports: Ports, has_peer: bool, process: &Guarded) -> bool {
     let Ports {
         client,
@@ -443,7 +442,7 @@ fn register_by_api(port: u16, user: &str, host: &str, password: &str) {
     call_api(port, "register", &body);
 }
 
-/// Has ejabberd's HTTP API do something.
+/// Calls a command of ejabberd's HTTP API.
 fn call_api(port: u16, command: &str, body: &str) {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -462,7 +461,7 @@ fn call_api(port: u16, command: &str, body: &str) {
     );
 }
 
-/// A sandbox of two domains where everybody's password is `secret`.
+/// A sandbox with two domains; all passwords are `secret`.
 pub(crate) fn sandbox() -> Running {
     let accounts = ["juliet@capulet.lit", "romeo@montague.lit"];
     Running::start(Config {

@@ -12,12 +12,12 @@ pub(crate) struct Shim {
 }
 
 impl Shim {
-    /// A shim for this server, trusting its certificate.
+    /// Starts a shim for this server, with its CA file.
     pub(crate) fn start(server: &Server, policy: &str, extra: &[&str]) -> Self {
         Self::start_over(server.addr(), server, policy, extra)
     }
 
-    /// A shim for this server that reaches it over `addr`.
+    /// Starts a shim for this server that reaches it at `addr`.
     pub(crate) fn start_over(
         addr: SocketAddr,
         server: &Server,
@@ -31,7 +31,7 @@ impl Shim {
         Self::run(&arguments)
     }
 
-    /// A shim that reaches this server over its TLS port.
+    /// Starts a shim that reaches this server at its TLS port.
     pub(crate) fn start_on_tls_port(server: &Server, extra: &[&str]) -> Self {
         let uri = format!("tls://{}", server.direct_tls_addr());
         let ca_file = server.ca_file();
@@ -55,7 +55,7 @@ impl Shim {
     fn listen(name: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
         command
-            // Not the state folder of whoever runs the tests.
+            // Keep out of the state folder of the user who runs the tests.
             .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
             .args([name, "--listen", "127.0.0.1:0", "-v"])
             .args(arguments);
@@ -85,45 +85,45 @@ impl Shim {
         }
     }
 
-    /// The exit code, waited for, and all it has said.
+    /// Waits for the end; the exit code and all output.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         (self.process.exit_code(), self.process.said())
     }
 
-    /// SIGTERM; the exit code, waited for.
+    /// Sends SIGTERM and waits; the exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         self.process.signal("TERM");
         self.process.exit_code()
     }
 
-    /// SIGHUP, as from a terminal that is closed; the exit code, waited for.
+    /// Sends SIGHUP, as a closing terminal does, and waits; the exit code.
     pub(crate) fn hang_up(&mut self) -> Option<i32> {
         self.process.signal("HUP");
         self.process.exit_code()
     }
 
-    /// SIGSTOP: it hangs, and its connections stay.
+    /// Sends SIGSTOP: the shim hangs, and its connections stay.
     pub(crate) fn freeze(&mut self) {
         self.process.signal("STOP");
     }
 
-    /// SIGCONT: it goes on.
+    /// Sends SIGCONT: the shim goes on.
     pub(crate) fn thaw(&mut self) {
         self.process.signal("CONT");
     }
 
-    /// SIGKILL, waited for.
+    /// Sends SIGKILL and waits.
     pub(crate) fn kill(&mut self) {
         self.process.signal("KILL");
         self.process.exit_code();
     }
 
-    /// The most memory it has had, in KiB.
+    /// Peak memory in KiB.
     pub(crate) fn memory(&self) -> usize {
         self.process.memory()
     }
 
-    /// Of the first compressed session that has ended: bytes sent, what they went as, received, what they came as.
+    /// Bytes of the first compressed session that has ended: sent, sent on the wire, received, received on the wire.
     pub(crate) fn compressed(&self) -> [u64; 4] {
         let numbers = self.process.output.find(|line| {
             let (_, numbers) = line.split_once("compressed: ")?;
@@ -137,7 +137,7 @@ impl Shim {
         numbers
     }
 
-    /// Waits until a proxy has passed so many clients on to it.
+    /// Waits until a proxy has passed `count` clients on to the shim.
     pub(crate) fn wait_for_passed_on(&self, count: usize) {
         let mut seen = 0;
         let found = self.process.output.find(|line| {
@@ -147,7 +147,7 @@ impl Shim {
         assert!(found.is_some(), "{seen} of {count} clients were passed on");
     }
 
-    /// Waits for a line of its log that contains this.
+    /// Waits for a line of the log that contains this.
     pub(crate) fn wait_for_log(&self, part: &str) {
         let found = self
             .process

@@ -12,7 +12,7 @@ use crate::recorded::{log_out, poll};
 use crate::server::{Account, Kind, Server};
 use crate::shim::Shim;
 
-/// `on_each_stage!(story)` makes of a story a test on both servers.
+/// `on_each_stage!(story)` makes tests of a story on both servers.
 macro_rules! on_each_stage {
     ($story:path) => {
         fn story(kind: crate::server::Kind) {
@@ -51,7 +51,7 @@ impl Stage {
         self.login_with(bare, resource, &[])
     }
 
-    /// The same through a shim with these options.
+    /// Logs in through a shim with these options.
     pub(crate) fn login_with(&self, bare: &str, resource: &str, options: &[&str]) -> Client {
         let shim = Shim::start(self.server, "auto", options);
         Client {
@@ -61,13 +61,13 @@ impl Stage {
         }
     }
 
-    /// Without a shim.
+    /// Logs in without a shim.
     pub(crate) fn login_directly(&self, bare: &str, resource: &str) -> Puppet {
         Puppet::login(&self.server.entry(), &self.find(bare), resource)
     }
 
-    /// Writes two into each other's roster. ejabberd takes but five subscription stanzas a minute of a
-    /// session: a story has none left after making friends.
+    /// Writes two accounts into each other's rosters. Subscription stanzas would use up the five that ejabberd allows a
+    /// session in a minute.
     pub(crate) fn befriend(&self, one: &str, other: &str) {
         self.server.befriend(&self.find(one), &self.find(other));
     }
@@ -78,13 +78,13 @@ impl Stage {
         account.unwrap().clone()
     }
 
-    /// Waits until something is there.
+    /// Waits until `look` succeeds.
     #[track_caller]
     pub(crate) fn wait<T>(&self, look: impl FnMut() -> Result<T, String>) -> T {
         poll("what a story tells", PATIENCE, look)
     }
 
-    /// Has everybody hear a stanza of each other: what was on its way before has arrived by then.
+    /// Sends a stanza from each client to each other, and waits for it: everything sent before has then arrived.
     pub(crate) fn settle(&self, clients: &[Rc<Client>]) {
         for receiver in clients {
             let others = clients.iter().filter(|it| !Rc::ptr_eq(it, receiver));
@@ -99,7 +99,7 @@ impl Stage {
 pub(crate) struct Client {
     puppet: Puppet,
     shim: RefCell<Shim>,
-    /// How many of its events were looked at.
+    /// Number of events that were looked at.
     seen: Cell<usize>,
 }
 
@@ -108,7 +108,7 @@ impl Client {
         self.puppet.raw(xml);
     }
 
-    /// What has come since the last look.
+    /// Stanzas since the last look.
     pub(crate) fn stanzas(&self) -> Vec<Node> {
         let events = self.puppet.so_far();
         let new = events.iter().skip(self.seen.replace(events.len()));

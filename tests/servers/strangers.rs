@@ -1,5 +1,5 @@
-//! Strangers on another server, as many as a test wants: an external component (XEP-0114). What it says
-//! is neither throttled nor cut down to the size of clients' stanzas, as what other servers say is not.
+//! Any number of strangers on another server, played by an external component (XEP-0114). As with other servers, its
+//! stanzas are neither throttled nor limited to the size of clients' stanzas.
 
 use std::io::{BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -13,7 +13,7 @@ use crate::common::{Node, PUBSUB};
 use crate::process::{Feed, PATIENCE};
 use crate::recorded::poll;
 
-/// The component's, in the servers' configurations.
+/// Domain of the component in the servers' configurations.
 pub(crate) const DOMAIN: &str = "strangers.lit";
 const SECRET: &str = "secret";
 
@@ -50,7 +50,7 @@ impl Strangers {
         }
     }
 
-    /// The address of somebody who was never heard of.
+    /// The address of a new stranger.
     pub(crate) fn name(&self, name: &str) -> String {
         let number = self.names.fetch_add(1, Ordering::Relaxed);
         format!("{name}-{number}@{DOMAIN}")
@@ -61,7 +61,7 @@ impl Strangers {
         stream.write_all(xml.as_bytes()).unwrap();
     }
 
-    /// The first stanza of all since the start for which this holds.
+    /// Waits for the first stanza, since the start, for which this holds.
     pub(crate) fn wait(&self, what: &str, is_it: impl Fn(&Node) -> bool) -> Node {
         let found = self.heard.find(|it| is_it(it).then(|| it.clone()));
         let Some((_, node)) = found else {
@@ -70,7 +70,7 @@ impl Strangers {
         node
     }
 
-    /// One of them asks somebody; the answer, good or bad.
+    /// Sends an IQ from a stranger; the answer, a result or an error.
     pub(crate) fn ask(&self, from: &str, to: &str, type_: &str, payload: &str) -> Node {
         let id = format!("ask-{}", self.names.fetch_add(1, Ordering::Relaxed));
         self.say(&format!(
@@ -83,19 +83,18 @@ impl Strangers {
         })
     }
 
-    /// When this returns, they have heard everything that the server had for them before.
+    /// Waits until the component has received all stanzas that the server had for it.
     pub(crate) fn catch_up(&self, domain: &str) {
         let payload = "<ping xmlns='urn:xmpp:ping'/>";
         self.ask(&self.name("listener"), domain, "get", payload);
     }
 
-    /// So many stanzas have been heard.
+    /// Number of stanzas received so far.
     pub(crate) fn count(&self) -> usize {
         self.heard.len()
     }
 
-    /// What `who` has heard, after so many stanzas to all of them; of a bare JID also what went to its
-    /// resources.
+    /// Stanzas to `who` after the first `since` of all; for a bare JID also those to its resources.
     pub(crate) fn heard(&self, who: &str, since: usize) -> Vec<Node> {
         self.heard.since(since, |it| {
             let to = it.attribute("to").unwrap_or_default();
@@ -108,7 +107,7 @@ impl Strangers {
 /// The elements of the stream, one after the other.
 struct Elements {
     reader: Reader<BufReader<TcpStream>>,
-    /// The stream's.
+    /// The id of the stream.
     id: String,
 }
 
@@ -160,7 +159,7 @@ impl Iterator for Elements {
     }
 }
 
-/// A stranger subscribes a JID of its own to somebody's presence node, who has to allow it.
+/// Subscribes a stranger's JID to an account's presence node; the owner has to allow it.
 pub(crate) fn watch(strangers: &Strangers, jid: &str, owner: &str) {
     let subscribe =
         format!("<pubsub xmlns='{PUBSUB}'><subscribe node='presence' jid='{jid}'/></pubsub>");
@@ -174,8 +173,8 @@ pub(crate) fn watch(strangers: &Strangers, jid: &str, owner: &str) {
     });
 }
 
-/// What `who` of the strangers was told of somebody's presence, natively or by event: each status, or
-/// the type of a presence without one.
+/// The presences of an account that the stranger `who` was sent, natively or by event: the status of each, or its
+/// type if it has none.
 pub(crate) fn told_of(strangers: &Strangers, who: &str, of: &str, since: usize) -> Vec<String> {
     let heard = strangers.heard(who, since);
     let heard = heard.iter().filter(|it| {
@@ -209,10 +208,10 @@ fn presences(stanza: &Node) -> Vec<String> {
     told.map(|it| format!("{way}: {it}")).collect()
 }
 
-/// Servers take half a MiB from one another.
+/// Bytes of a large stanza; servers take half a MiB from one another.
 pub(crate) const LARGE: usize = 300_000;
 
-/// What is small and too much, or simply too much; each a name and some children of a stanza.
+/// Excessive contents of stanzas, some of them small in bytes; each a name and children of a stanza.
 pub(crate) fn bombs() -> Vec<(&'static str, String)> {
     let numbered =
         |count: usize, write: fn(usize) -> String| (0..count).map(write).collect::<String>();

@@ -1,5 +1,5 @@
-//! Policy auto: who adds, approves, denies and removes whom, with the client's native stanzas; and that
-//! presence then travels by event, to nobody else.
+//! Policy auto: clients add, approve, deny and remove contacts with native stanzas; presence then travels by event, to
+//! the right accounts only.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ on_both_servers!(
     contact_gets_a_shim_and_gives_it_up,
 );
 
-/// Puts somebody into the roster as clients do before they ask.
+/// Adds a contact to the roster, as clients do before they ask for a subscription.
 fn add(person: &Puppet, whom: &str, name: &str, group: &str) {
     person.ask(
         "set",
@@ -36,7 +36,7 @@ fn add(person: &Puppet, whom: &str, name: &str, group: &str) {
     );
 }
 
-/// The roster says so, of `whom`.
+/// Expects these parts in the roster item of `whom`.
 fn expect_in_roster(person: &Puppet, whom: &str, parts: &[&str]) {
     let roster = person.ask("get", None, "<query xmlns='jabber:iq:roster'/>");
     let from = format!("jid=\"{whom}\"");
@@ -104,14 +104,14 @@ fn approval_for_somebody_offline(kind: Kind) {
     expect_once_by_event(&romeo, &juliet, "Climbing");
 }
 
-/// Friends by shim, and a session of Romeo's that watches Juliet's node with its bare and its full JID.
+/// Friends, made through shims, and a session of Romeo's that watches Juliet's node with its bare and its full JID.
 struct Watched {
     juliet: Person,
-    /// Romeo's, behind a shim.
+    /// Romeo behind a shim.
     romeo: Person,
-    /// Romeo's, without one.
+    /// A client of Romeo without a shim.
     watcher: Puppet,
-    /// Juliet's, without one and without presence.
+    /// A client of Juliet without a shim and without presence.
     checker: Puppet,
 }
 
@@ -120,7 +120,7 @@ impl Watched {
         let (juliet, romeo, her, his) = juliet_and_romeo(server);
         make_friends(&romeo, &juliet);
         wait_for_subscriptions(&romeo, &juliet);
-        // In new sessions: ejabberd takes but five subscription stanzas in a minute of each.
+        // New sessions, as ejabberd takes only five subscription stanzas a minute from each.
         juliet.log_out();
         let juliet = Person::online(server, &her, "balcony");
         let watcher = Puppet::login(&server.entry(), &his, "watcher");
@@ -147,7 +147,7 @@ impl Watched {
         }
     }
 
-    /// What she says next reaches nobody of Romeo's.
+    /// Expects that Juliet's next status reaches none of Romeo's clients.
     fn expect_the_end(&self) {
         let Self {
             juliet,
@@ -191,7 +191,7 @@ fn unsubscribed_contact_receives_nothing(kind: Kind) {
     scene.juliet.say("unsubscribed", scene.romeo.bare());
     scene.expect_the_end();
     scene.expect_nothing_came();
-    // The other way nothing has changed; ejabberd ends that, too.
+    // The other direction is unchanged; ejabberd ends that, too.
     if kind == Kind::Prosody {
         expect_once_by_event(&scene.romeo, &scene.juliet, "Sighing");
     }
@@ -239,9 +239,9 @@ fn denied_request(kind: Kind) {
     expect_a_stranger(&romeo, &juliet);
 }
 
-/// Nothing of Juliet's reaches Romeo, whatever he asks for.
+/// Expects that Romeo gets nothing of Juliet, whatever he asks for.
 fn expect_a_stranger(romeo: &Person, juliet: &Person) {
-    // A member could read them.
+    // A member could read the items.
     let answer = items_of(&romeo.puppet, juliet.bare());
     assert_eq!(answer.type_, "error", "{}", answer.xml);
     wait_for_no_subscription(&romeo.puppet, juliet.bare());
@@ -260,11 +260,11 @@ fn cancelled_request(kind: Kind) {
     let (juliet, romeo, ..) = juliet_and_romeo(server);
     romeo.say("subscribe", juliet.bare());
     wait_for(&juliet.puppet, romeo.bare(), "subscribe");
-    // ejabberd does not tell her.
+    // ejabberd does not pass this on to Juliet.
     romeo.say("unsubscribe", juliet.bare());
     juliet.puppet.seen_before_next_of(&romeo.puppet);
     expect_a_stranger(&romeo, &juliet);
-    // Too late: no native subscription comes of it.
+    // Too late: this makes no native subscription.
     juliet.say("subscribed", romeo.bare());
     juliet.puppet.ping();
     wait_for_membership(&juliet.puppet, romeo.bare(), false);
@@ -281,13 +281,13 @@ fn request_made_twice(kind: Kind) {
     juliet.say("subscribed", romeo.bare());
     wait_for(&romeo.puppet, juliet.bare(), "subscribed");
     romeo.say("subscribe", juliet.bare());
-    // She may not see him, so his shim does not show itself by following her node: her server tells him.
+    // Juliet may not see Romeo, so his shim does not reveal itself by subscribing to her node: presence comes natively.
     juliet.puppet.available("Moping");
     romeo.puppet.wait_for_status(&juliet.puppet, "Moping");
     assert!(!romeo.has_event(juliet.bare(), "Moping"));
 }
 
-/// A contact without a shim sees nothing but what it knows; and everybody sees everything, by whatever way.
+/// A contact without a shim is sent nothing that only shims understand; and all see every change, one way or the other.
 fn contact_gets_a_shim_and_gives_it_up(kind: Kind) {
     let server = Server::get(kind);
     let account = server.account("romeo");
@@ -306,7 +306,7 @@ fn contact_gets_a_shim_and_gives_it_up(kind: Kind) {
     expect_once(&juliet.puppet, &romeo, "Moping");
     romeo.available("Climbing");
     expect_once(&romeo, &juliet.puppet, "Climbing");
-    // He may see the node as soon as he can, but nobody troubles him with it.
+    // Romeo is a member, for the day he has a shim; until then he is sent nothing about the node.
     wait_for_membership(&juliet.puppet, &romeo.bare, true);
     let seen = romeo.seen_before_next_of(&juliet.puppet);
     let strange = seen

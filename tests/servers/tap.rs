@@ -1,4 +1,4 @@
-//! A listener on a leg: what a shim says to its server, as bytes on the wire.
+//! A listener on a shim's leg to its server, which keeps the bytes on the wire.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::common::Node;
 
-/// A port that passes all bytes on to a server, and keeps those to it, by connection.
+/// A port that passes all bytes on to a server, and keeps those to the server, by connection.
 pub(crate) struct Tap {
     pub(crate) address: SocketAddr,
     heard: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -42,7 +42,7 @@ impl Tap {
         Self { address, heard }
     }
 
-    /// The stanzas that were sent after a resource was bound, of every connection.
+    /// The stanzas of all connections that were sent after a resource was bound.
     pub(crate) fn stanzas(&self) -> Vec<Node> {
         let heard = self.heard.lock().unwrap();
         let mut stanzas = Vec::new();
@@ -64,7 +64,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, hear: impl Fn(&[u8])) {
             break;
         }
     }
-    // One side has ended: so has the other.
+    // One side has ended: end the other.
     let _ = from.shutdown(Shutdown::Both);
     let _ = to.shutdown(Shutdown::Both);
 }

@@ -1,4 +1,4 @@
-//! Through a shim everything a client does works as without it.
+//! Through a shim, everything a client does works as without one.
 
 use crate::people::{presence_items, talk_and_join_muc};
 use crate::puppet::Puppet;

@@ -1,32 +1,32 @@
-//! A random walk over presence: whatever order people log in, change, go and vanish in, each client
-//! sees the others as they are, and each change once.
+//! A random walk over presence: in whatever order clients log in, change, go and vanish, each client sees the others
+//! as they are, and each change once.
 //!
 //! Two or three accounts with up to three clients each, all contacts of one another natively and by
-//! node; some clients behind one of several shims, some without. Every step is done by one of them (or
-//! to one shim); then everybody's view is compared with the truth. `WALK_SEED` repeats a walk,
-//! `WALK_STEPS` says how long it is.
+//! node; some clients behind one of several shims, some without. A step is an action of a client, or something that
+//! happens to a shim; after it every client's view is compared with the truth. `WALK_SEED` repeats a walk,
+//! `WALK_STEPS` sets its length.
 //!
 //! After each step, for every client that is available and every full JID:
-//! - it was shown exactly the presences sent, in order, child by child: each change once, whether it
-//!   came natively, by event, or both ways. What may come besides is the server's own `unavailable`
-//!   (one without an id) about somebody already shown as such: after the one that a shim publishes when
-//!   it takes its leave, and where servers repeat themselves among the clients of one account;
-//! - who has just become available was shown the newest presence of everybody available, once;
-//! - its last view of everybody is the truth, but of who is hidden, and across a block: there it is what
-//!   the server natively shows, and what shims publish before the hiding and after it;
-//! - behind a shim: no pubsub event, no marker, no answer to a request of the shim's.
+//! - the client was shown exactly the presences sent, in order, child by child: each change once, whether it
+//!   came natively, by event, or both ways. In addition the server's own `unavailable` (without an id) may come about
+//!   a client already shown as gone: after the one that a shim publishes at a logout, and among the clients of one
+//!   account, where servers repeat themselves;
+//! - a client that has just become available was shown the newest presence of all available clients, once;
+//! - the last presence it was shown of each JID is the truth. Across a block and for hidden clients it is instead what
+//!   the server shows natively, and what shims publish before the hiding and after it;
+//! - a client behind a shim was shown no pubsub event, no marker, no answer to a request of the shim's.
 //!
-//! Each account has suitors besides, strangers who are contacts and watch its node. Some are removed,
-//! refused or blocked, from another client while no shim is there or with a change and a logout behind it:
-//! they are shown nothing from then on. And they throw what is too large for a client to say.
+//! Each account also has suitors: strangers who are contacts and watch its node. Some are removed, refused or
+//! blocked, by another client while no shim is there, or with a change and a logout right behind: from then on they
+//! are shown nothing. Suitors also send stanzas too large for a client.
 //!
-//! Who is not available is shown nobody. A contact without a shim saw the same published, without a
-//! marker (of changes in one go some may be left out, never the last), and finds on the node of whoever
-//! published one item for each client available behind a shim and no other. What a killed shim, a lost
-//! server or a client replaced by another leaves is gone with the next shim session of the account, on
-//! ejabberd at once; only while the same resource is there again, it may stay.
+//! A client that is not available is shown nobody. The witness, a contact without a shim, gets the same presences as
+//! events, without a marker (of several changes in one go only the last is certain). On the node of each account that
+//! published, it finds one item for each client available behind a shim, and no other. Items left by a killed shim, a
+//! lost server or a replaced client are gone with the next shim session of the account, on ejabberd at once; they may
+//! stay only while the same resource is online again.
 //!
-//! A walk begins with each kind of step once. It has a server of its own, which it restarts.
+//! A walk begins with each kind of step once. It restarts the server, and so has one of its own.
 
 mod breaks;
 mod hides;
@@ -51,38 +51,38 @@ pub(crate) use world::bare;
 
 on_both_servers!(presence_walk);
 
-/// So many steps where nobody says otherwise; never fewer than the opening has.
+/// Steps of a walk without `WALK_STEPS`; never fewer than the opening has.
 const STEPS: usize = 70;
-/// What is not done after a hundred others were tried is a mistake.
+/// Attempts after which a step that was never possible counts as a mistake of the test.
 const MOST_IN_VAIN: usize = 100;
 
-/// A world in which somebody walks.
+/// A world in which clients walk.
 pub(crate) trait Walk {
     type Step: Copy + Debug;
 
-    /// Each kind of step once, in an order that leaves each something to do.
+    /// Each kind of step once, in an order in which each is possible.
     fn opening(&self) -> Vec<Self::Step>;
 
     fn random_step(&mut self) -> Self::Step;
 
-    /// One that may leave this one, which cannot be done, something to do.
+    /// A step that may make `step`, which is not possible now, possible.
     fn lacking(&mut self, step: Self::Step) -> Self::Step;
 
-    /// Does it, says what it is, and compares what everybody sees with the truth; `false`: it cannot be done now.
+    /// Does a step, notes it, and compares what every client sees with the truth; `false`: it is not possible now.
     fn perform(&mut self, step: Self::Step, note: Note<'_>) -> bool;
 }
 
-/// Takes down what is done.
+/// Takes notes of steps.
 pub(crate) type Note<'a> = &'a mut dyn FnMut(String);
 
-/// What was done so far, printed if the test fails.
+/// The steps done so far; printed if the test fails.
 pub(crate) struct Diary {
     pub(crate) seed: u64,
     pub(crate) steps: Vec<String>,
 }
 
 impl Diary {
-    /// Of a walk that begins; and how many steps it has, where nobody says otherwise `steps`.
+    /// Begins a diary; also gives the number of steps: `WALK_STEPS`, or `steps`.
     pub(crate) fn begin(what: &str, kind: Kind, steps: usize) -> (Self, usize) {
         let seed = variable("WALK_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
         let count = variable("WALK_STEPS").unwrap_or(steps);
@@ -91,7 +91,7 @@ impl Diary {
         (Self { seed, steps }, count)
     }
 
-    /// Takes the opening, and then random steps.
+    /// Does the opening, and then random steps.
     pub(crate) fn walk<W: Walk>(&mut self, world: &mut W, steps: usize) {
         let mut opening = VecDeque::from(world.opening());
         let (mut done, mut in_vain, mut is_lacking) = (0, 0, false);
@@ -133,7 +133,7 @@ impl Drop for Diary {
 }
 
 fn presence_walk(kind: Kind) {
-    // Dropped last, so that it stands below everything else that a failure prints.
+    // Dropped last, so that it is printed below everything else when the test fails.
     let (mut diary, steps) = Diary::begin("Presence", kind, STEPS);
     let mut world = World::new(kind, diary.seed);
     diary.walk(&mut world, steps);

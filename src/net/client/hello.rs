@@ -1,4 +1,4 @@
-//! The first message of a client's TLS, looked at before it is answered: which name does it ask for?
+//! The first message of a client's TLS, read before the handshake for the name it asks for (SNI).
 
 use std::io::{self, Read, Write};
 use std::sync::LazyLock;
@@ -12,13 +12,14 @@ const HEADER: usize = 5;
 /// The longest record.
 const LONGEST: usize = 1 << 14;
 
-/// What reads first messages; to make it takes longer than to read.
+/// OpenSSL context that parses first messages; made once, as making it takes longer than parsing.
 static READER: LazyLock<Option<SslContext>> = LazyLock::new(|| {
     let builder = SslContext::builder(SslMethod::tls_server());
     builder.ok().map(|builder| builder.build())
 });
 
-/// Reads until the first record of TLS is whole. What was `read` is its beginning, and may be more.
+/// Reads until `read` holds the first record of TLS, and not a byte further. On entry `read` holds its beginning, or
+/// more than the record.
 pub(super) async fn read_record(
     stream: &mut (impl AsyncRead + Unpin),
     read: &mut Vec<u8>,
@@ -28,7 +29,7 @@ pub(super) async fn read_record(
             None => HEADER,
             Some(header) => {
                 let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
-                // What is longer is no TLS, and is not needed to find that out.
+                // A longer record is no TLS: the handshake will fail on what was read so far.
                 if length > LONGEST || read.len() >= HEADER + length {
                     return Ok(());
                 }
@@ -47,19 +48,19 @@ pub(super) fn asked_name(record: &[u8]) -> Option<String> {
     name_of(record).ok().flatten()
 }
 
-/// Lets OpenSSL read the message: without a certificate it answers nothing that anybody sees.
+/// Lets OpenSSL parse the message; its answer goes nowhere.
 fn name_of(record: &[u8]) -> Result<Option<String>, ErrorStack> {
     let Some(context) = &*READER else {
         return Ok(None);
     };
     let mut stream = SslStream::new(Ssl::new(context)?, Message(record))?;
-    // It fails, as there is neither a certificate nor more to be read.
+    // Always fails, for want of a certificate and of further messages; the name is known by then.
     let _ = stream.accept();
     let name = stream.ssl().servername(NameType::HOST_NAME);
     Ok(name.map(str::to_owned))
 }
 
-/// A connection on which this message has come, and nobody reads.
+/// A stream that gives this message, and discards writes.
 struct Message<'a>(&'a [u8]);
 
 impl Read for Message<'_> {

@@ -1,11 +1,11 @@
-//! The client's leg: accepted, told whose it is, secured.
+//! The client's leg: accepting, the PROXY header, TLS.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `socket.rs`, `unix.rs` | what clients connect to |
-//! | `proxy_header.rs` | what a proxy before pubshim says first: whose connection it is |
+//! | `socket.rs`, `unix.rs` | the sockets clients connect to |
+//! | `proxy_header.rs` | the header in which a proxy before pubshim names the client's address |
 //! | `stream.rs` | TCP or a Unix socket, as it is or with TLS |
-//! | `tls.rs`, `hello.rs` | secures it, and which name the client asks for |
+//! | `tls.rs`, `hello.rs` | TLS, and the name the client asks for (SNI) |
 //! | `certificate/` | the certificates clients are shown, and `pubshim cert` |
 
 pub(super) mod certificate;

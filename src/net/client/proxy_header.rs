@@ -1,7 +1,7 @@
-//! The PROXY header (version 2): by it a proxy before pubshim says first whose connection it passes on.
+//! The PROXY header (version 2), with which a proxy before pubshim begins each connection to name the client's address.
 //!
-//! It is asked of the addresses that `--proxy-from` names and read from nobody else. What it says goes into the log;
-//! nothing is allowed because of it.
+//! The header is demanded from the addresses in `--proxy-from`, and read from no other. The address in it goes into
+//! the log, and gives no rights.
 
 use std::fmt;
 use std::io;
@@ -14,17 +14,16 @@ use tracing::{Span, field};
 
 use super::socket::Peer;
 
-/// The part of a header that is always there; its last two bytes say how long the rest is.
+/// Length of the fixed part of a header; its last two bytes give the length of the rest.
 const FIXED: usize = 16;
-/// Addresses take 216 bytes at the most, what proxies add a few hundred.
+/// Longest header read: addresses take 216 bytes at the most, extensions of proxies a few hundred.
 const LONGEST: usize = 2048;
-/// Version 2, and the proxy has connected for itself.
+/// Version 2 with the command `LOCAL`: the proxy connects for itself.
 const LOCAL: u8 = 0x20;
-/// How long the header may take. A proxy has it at hand when it connects.
+/// Time for the header. A proxy can send it as soon as it has connected.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The span of a session whose client is `peer`, or a client behind that peer if it is a proxy: then [`passes`] notes
-/// whose connection it is.
+/// The log's span for a session. `peer` is the client, or a proxy; for a proxy [`passes`] adds the client's address.
 pub(in crate::net) fn span(number: u64, peer: Peer, is_proxy: bool) -> Span {
     let span = tracing::info_span!(
         "session",
@@ -39,8 +38,8 @@ pub(in crate::net) fn span(number: u64, peer: Peer, is_proxy: bool) -> Span {
     span
 }
 
-/// Reads the header of a connection that a proxy has made, and not a byte more; notes in the current span whose it
-/// is. `false`: there is no client, and the log says why.
+/// Reads the header of a connection that a proxy has made, and not a byte more; adds the client's address to the
+/// current span. `false`: there is no client, and the log tells why.
 pub(in crate::net) async fn passes(proxy: &mut (impl AsyncRead + Unpin)) -> bool {
     let header = tokio::time::timeout(PATIENCE, read(proxy));
     match header.await.unwrap_or(Err(Broken::Slow)) {
@@ -68,7 +67,7 @@ pub(in crate::net) async fn passes(proxy: &mut (impl AsyncRead + Unpin)) -> bool
     }
 }
 
-/// What a header says.
+/// Meaning of a header.
 #[derive(Debug, PartialEq)]
 enum Said {
     /// A client is passed on.
@@ -77,11 +76,11 @@ enum Said {
     NoClient,
 }
 
-/// Where a client has connected from.
+/// Address from which a client has connected.
 #[derive(Debug, PartialEq)]
 enum Origin {
     Address(SocketAddr),
-    /// From the machine of the proxy.
+    /// A Unix socket on the machine of the proxy.
     Unix,
     /// The proxy does not say.
     Unknown,
@@ -97,7 +96,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why there is no header to go by.
+/// Reasons why no header could be read.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error("it ended before it began")]
@@ -130,7 +129,7 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Said, Broken> {
             Ok(_) => {}
             Err(error) => return Err(Broken::Failed(error)),
         }
-        // What is something else may never be so long.
+        // Checked before the header is whole: other protocols may never send that many bytes.
         check_signature(&header)?;
         if let [.., high, low] = header[..]
             && header.len() == FIXED
@@ -144,7 +143,7 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Said, Broken> {
     parse(&header)
 }
 
-/// Refuses what cannot become a header any more.
+/// Refuses bytes that cannot be the beginning of a header.
 fn check_signature(header: &[u8]) -> Result<(), Broken> {
     let come = header.len().min(PROTOCOL_PREFIX.len());
     if header[..come] == PROTOCOL_PREFIX[..come] {
@@ -156,9 +155,9 @@ fn check_signature(header: &[u8]) -> Result<(), Broken> {
     })
 }
 
-/// Understands a whole header.
+/// Parses a whole header.
 fn parse(header: &[u8]) -> Result<Said, Broken> {
-    // Whatever else such a header says means nothing.
+    // The rest of a `LOCAL` header is to be ignored.
     if header.get(PROTOCOL_PREFIX.len()) == Some(&LOCAL) {
         return Ok(Said::NoClient);
     }
@@ -182,7 +181,7 @@ mod tests {
 
     use super::*;
 
-    /// What comes behind a header, and is not its reader's.
+    /// The client's first bytes behind a header, which must be left unread.
     const BEHIND: &[u8] = b"<?xml version='1.0'?>";
     const IPV4: &[u8] = &[192, 0, 2, 7, 127, 0, 0, 1, 0xd4, 0x31, 0x14, 0x66];
 
@@ -224,7 +223,7 @@ mod tests {
         }
     }
 
-    /// What is read where there is nothing to wait for.
+    /// Reads a header from a stream that never makes it wait.
     fn read_now(stream: &mut (impl AsyncRead + Unpin)) -> Result<Said, Broken> {
         match std::pin::pin!(read(stream)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(said) => said,
@@ -232,8 +231,7 @@ mod tests {
         }
     }
 
-    /// What is understood of these bytes, and how many of them were read; the same whether they come at once or one by
-    /// one.
+    /// Reads a header from these bytes, and counts how many were read; they may come at once or one by one.
     fn try_read(bytes: &[u8]) -> (Result<Said, Broken>, usize) {
         let wait = |future: Pin<&mut dyn Future<Output = Result<Said, Broken>>>| match future
             .poll(&mut Context::from_waker(std::task::Waker::noop()))
@@ -249,14 +247,14 @@ mod tests {
         (said, bytes.len() - whole.len())
     }
 
-    /// What a header says, behind which the client's first bytes are left.
+    /// The meaning of a good header; checks that the bytes behind it are left unread.
     fn said(header: &[u8]) -> Said {
         let (said, count) = try_read(&[header, BEHIND].concat());
         assert_eq!(count, header.len(), "{said:?}");
         said.expect("a good header")
     }
 
-    /// Why these bytes are refused.
+    /// The error for bytes that are no good header.
     fn refused(bytes: &[u8]) -> String {
         let (said, count) = try_read(bytes);
         assert!(count <= LONGEST);
@@ -347,7 +345,7 @@ mod tests {
         }
     }
 
-    /// As for a health check of another kind.
+    /// Health checks may connect without sending anything.
     #[test]
     fn a_connection_on_which_nothing_was_said() {
         assert!(matches!(try_read(b""), (Err(Broken::Nothing), 0)));

@@ -1,4 +1,4 @@
-//! What clients connect to: an address and port, or a path.
+//! The sockets clients connect to: an address and port, or a path.
 
 use std::fmt;
 use std::io;
@@ -20,17 +20,17 @@ pub(in crate::net) enum Socket {
     Unix(UnixSocket),
 }
 
-/// Where a client comes from.
+/// The address of a client.
 #[derive(Clone, Copy)]
 pub(in crate::net) enum Peer {
-    /// Its address.
+    /// Address and port.
     Tcp(SocketAddr),
     /// A process on this machine.
     Unix,
 }
 
 impl Peer {
-    /// Its IP address, in the shorter form if it has two.
+    /// The IP address; an IPv4-mapped IPv6 address as IPv4.
     pub(in crate::net) fn ip(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(address) => Some(address.ip().to_canonical()),
@@ -62,7 +62,7 @@ impl Socket {
         }
     }
 
-    /// Where it is bound: the port is the one that the system chose.
+    /// The bound address, with the port that the system chose.
     pub(in crate::net) fn address(&self) -> io::Result<ListenAddress> {
         match self {
             Self::Tcp(socket) => socket.local_addr().map(ListenAddress::Tcp),
@@ -70,7 +70,7 @@ impl Socket {
         }
     }
 
-    /// The next client.
+    /// Accepts the next client.
     pub(in crate::net) async fn accept(&self) -> io::Result<(PlainClient, Peer)> {
         match self {
             Self::Tcp(socket) => {

@@ -19,14 +19,14 @@ pub(in crate::net) type SecureClient = Box<TlsStream<BufReader<Prefixed<PlainCli
 /// without stays small.
 pub(in crate::net) type ClientStream = Either<PlainClient, SecureClient>;
 
-/// Sends what is written at once, and notices a dead client.
+/// Sets the socket options of a TCP connection.
 pub(in crate::net) fn prepare(client: &PlainClient) {
     if let Either::Left(tcp) = client {
         tcp::prepare(tcp);
     }
 }
 
-/// Sends a few bytes to a new connection, which has room for them.
+/// Sends a few bytes on a new connection, whose buffer has room for them.
 pub(in crate::net) fn say(client: &PlainClient, bytes: &[u8]) {
     let _ = match client {
         Either::Left(tcp) => tcp.try_write(bytes),

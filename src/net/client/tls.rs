@@ -12,33 +12,33 @@ use super::hello;
 use super::stream::{ClientStream, PlainClient, SecureClient};
 use crate::net::prefixed::Prefixed;
 
-/// OpenSSL reads a record's head and body separately; this makes one read of them.
+/// Read buffer: OpenSSL reads a record's head and body separately; buffered, that is one system call.
 const TLS_READ_BUFFER: usize = 4 * 1024;
 
-/// How far the TLS of the client's leg is.
+/// Progress of TLS on the client's leg.
 #[derive(Default)]
 pub(in crate::net) enum Securing {
-    /// It was not asked for, or is up.
+    /// TLS was not asked for, or is up.
     #[default]
     Idle,
-    /// It begins once what is outgoing was sent.
+    /// TLS begins once all outgoing bytes are sent.
     Asked {
         /// The domain that the client has named; empty if it has named none.
         domain: String,
-        /// The first of it.
+        /// Bytes of the handshake that were read already.
         read: Vec<u8>,
     },
-    /// While this runs, the leg has no stream.
+    /// The handshake is under way; meanwhile the leg has no stream.
     Running(Pin<Box<dyn Future<Output = Result<SecureClient, String>> + Send>>),
 }
 
 impl Securing {
-    /// Whether what the client sends from here on belongs to TLS.
+    /// Whether the client's next bytes belong to TLS, so that the session must not read them.
     pub(in crate::net) fn is_asked(&self) -> bool {
         matches!(self, Self::Asked { .. })
     }
 
-    /// Begins, if it was asked for.
+    /// Begins the handshake, if TLS was asked for.
     pub(in crate::net) fn begin(
         &mut self,
         stream: &mut Option<ClientStream>,
@@ -50,7 +50,7 @@ impl Securing {
         let (domain, read) = (std::mem::take(domain), std::mem::take(read));
         let domain = Some(domain).filter(|domain| !domain.is_empty());
         *self = match stream.take() {
-            // The session was told of its end.
+            // The connection is gone; the session has been told.
             None => Self::Idle,
             Some(Either::Left(plain)) => {
                 let secure = secure(plain, read, Arc::clone(certificates), domain);
@@ -63,7 +63,7 @@ impl Securing {
         };
     }
 
-    /// What came of it, once. The error is a sentence for the user.
+    /// The result of the handshake, once. The error is a sentence for the user.
     pub(in crate::net) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -77,7 +77,8 @@ impl Securing {
     }
 }
 
-/// Shows the client the certificate for its domain or the name it asks for. `read` was read already.
+/// Performs the handshake, with the certificate for `domain`, or for the name the client asks for. `read` holds bytes
+/// that were read already.
 async fn secure(
     mut client: PlainClient,
     mut read: Vec<u8>,
@@ -102,7 +103,7 @@ async fn secure(
     }
 }
 
-/// The name that the client asks for, if that makes a difference.
+/// The name the client asks for (SNI) if there is a certificate for it, else `localhost`.
 async fn asked_domain(
     client: &mut PlainClient,
     read: &mut Vec<u8>,
@@ -119,7 +120,7 @@ async fn asked_domain(
     Ok(known.unwrap_or_else(|| LOCALHOST.to_owned()))
 }
 
-/// What went wrong, and what to do about it.
+/// A failed handshake in words for the user, with advice.
 fn failure(error: &str, domain: &str) -> String {
     let has = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
     if has(&[
@@ -157,7 +158,7 @@ fn failure(error: &str, domain: &str) -> String {
     format!("{advice} ({})", reason(error))
 }
 
-/// What OpenSSL means, without its function and line: `error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`.
+/// The reason in OpenSSL's text `error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`.
 fn reason(error: &str) -> &str {
     let parts = error.strip_prefix("error:");
     let reason = parts.and_then(|parts| parts.split(':').nth(3));

@@ -12,27 +12,27 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::net::lock::Lock;
 
-/// What the system has room for in the path of a socket, less the zero at its end (`sun_path`, unix(7)).
+/// Longest path of a socket in bytes, without the zero at its end (`sun_path`, unix(7)).
 const LONGEST: usize = 107;
-/// In the new folder: the new socket.
+/// Name of the new socket in the new folder.
 const SOCKET: &str = "s";
-/// In the new folder: what was in its place.
+/// Name of the old socket when it is moved into the new folder.
 const OLD: &str = "old";
 
-/// A socket at a path, which is taken away when this is dropped.
+/// A socket at a path; removed when this is dropped.
 pub(in crate::net) struct UnixSocket {
     socket: UnixListener,
     path: PathBuf,
-    /// Which file it is: somebody else may have put another in its place.
+    /// Device and inode of the socket: another program may put another file at the path.
     file: (u64, u64),
-    /// Who may connect, beside root.
+    /// The user who may connect, beside root.
     user: u32,
 }
 
 impl UnixSocket {
-    /// Binds `path`. A socket that nobody listens on any more is replaced, and nothing else.
+    /// Binds `path`. A socket on which no program listens is replaced; any other file is an error.
     pub(super) async fn bind(path: &Path) -> anyhow::Result<Self> {
-        // The best reason, before there is another one.
+        // Checked first, since its error tells the user most.
         find_old(path).await.with_context(|| refused(path))?;
         let folder = NewFolder::beside(path)?;
         let new = folder.0.join(SOCKET);
@@ -50,12 +50,12 @@ impl UnixSocket {
             .with_context(|| refused(path))
     }
 
-    /// Nobody else gets into the new folder: what comes out of it is ready, and has the right mode.
+    /// Makes the socket in `folder`, which no other user can enter, and links it to `path` when its mode is right.
     async fn bind_in(folder: &Path, path: &Path) -> io::Result<Self> {
         let new = folder.join(SOCKET);
         let socket = UnixListener::bind(&new)?;
         fs::set_permissions(&new, Permissions::from_mode(0o600))?;
-        // One's own connection tells who one is.
+        // The user of pubshim's own connection.
         let (own, _other) = UnixStream::pair()?;
         let user = own.peer_cred()?.uid();
         let file = file(&new)?;
@@ -71,12 +71,12 @@ impl UnixSocket {
         })
     }
 
-    /// Where it is.
+    /// The path it is bound to.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The next client of this user's.
+    /// Accepts the next client of this user or root; others are turned away.
     pub(super) async fn accept(&self) -> io::Result<UnixStream> {
         loop {
             let (client, _) = self.socket.accept().await?;
@@ -94,7 +94,7 @@ impl UnixSocket {
 impl Drop for UnixSocket {
     fn drop(&mut self) {
         if file(&self.path).is_ok_and(|file| file == self.file) {
-            // If it stays, the next start replaces it.
+            // If the socket stays, the next start replaces it.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -121,7 +121,7 @@ fn refused(path: &Path) -> String {
 async fn replace(folder: &Path, path: &Path) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default();
     let lock = path.with_file_name(format!(".{}.lock", name.display()));
-    // Two who start at once must not both find the same old socket: one of them would replace the other's new one.
+    // Two pubshims that start at once must not both find the same old socket: one would replace the other's new one.
     let _lock = Lock::at_once(&lock).map_err(|error| match error.kind() {
         ErrorKind::WouldBlock => io::Error::new(
             ErrorKind::AddrInUse,
@@ -139,7 +139,8 @@ async fn replace(folder: &Path, path: &Path) -> io::Result<()> {
     fs::hard_link(folder.join(SOCKET), path)
 }
 
-/// The socket at a path that nobody listens on any more, if there is one. The error is about what must stay.
+/// The socket at a path on which no program listens (device and inode), if there is one. An error if there is
+/// something that must stay.
 async fn find_old(path: &Path) -> io::Result<Option<(u64, u64)>> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -160,7 +161,7 @@ async fn find_old(path: &Path) -> io::Result<Option<(u64, u64)>> {
     }
 }
 
-/// Takes an old socket away. What somebody has put in its place meanwhile goes back there.
+/// Removes an old socket. If another program has put a file in its place meanwhile, that goes back, and this fails.
 fn take_away(path: &Path, old: (u64, u64), aside: &Path) -> io::Result<()> {
     fs::rename(path, aside)?;
     if file(aside)? == old {
@@ -172,11 +173,11 @@ fn take_away(path: &Path, old: (u64, u64), aside: &Path) -> io::Result<()> {
     Err(io::Error::new(ErrorKind::AlreadyExists, reason))
 }
 
-/// A folder that only this user can enter; taken away when dropped, with a socket in it.
+/// A folder that only this user can enter; removed when dropped, with the socket in it.
 struct NewFolder(PathBuf);
 
 impl NewFolder {
-    /// One with a short name in the folder of `path`.
+    /// Makes a folder with a short name beside `path`.
     fn beside(path: &Path) -> anyhow::Result<Self> {
         let mut number = [0; 4];
         getrandom::fill(&mut number)

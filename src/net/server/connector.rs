@@ -22,36 +22,36 @@ use crate::net::domain::to_host;
 use crate::net::tcp::prepare;
 use crate::session::{Compress, Policy, Reached, Security, ServerFacts};
 
-/// How long DNS may take to say where a domain has one of its services; less if all is to be done in less than three times that.
+/// Time for the SRV lookups of a domain; a third of `--connect-timeout` if that is less.
 const LOOKUP: Duration = Duration::from_secs(5);
-/// All servers of a session together may take so many times what one connection may.
+/// All servers of a session together may take this many times `--connect-timeout`.
 const ROUTE: u32 = 2;
 /// Addresses of the proxy that are tried.
 const MOST_OF_PROXY: usize = 8;
 
-/// The connection to the server: left plain TCP, before STARTTLS or asked for by name; right TLS, its certificate
+/// The connection to the server: left plain TCP, before STARTTLS or with `plain://`; right TLS, its certificate
 /// checked.
 pub(in crate::net) type ServerStream = Either<TcpStream, SecureStream>;
 
-/// A server that was reached, and how to go on from it. The error is a sentence for the user, with all that was tried.
+/// A server that was reached, and the route on from it. The error is a sentence for the user, with all that was tried.
 pub(super) type Way = Result<(Box<Route>, Reached, ServerStream), String>;
 
 /// Makes connections to servers; one for the whole program.
 pub struct Connector {
     server: Option<ServerAddress>,
-    /// All connections go through it, and what is connected to is not where they seem to lead.
+    /// The SOCKS5 proxy for all connections: the peer address of each is then the proxy's.
     proxy: Option<ProxyAddress>,
     names: Names,
     tls: ServerTls,
-    /// Our own addresses, where no server can be.
+    /// Addresses pubshim listens on: a connection to one of them would lead back to pubshim.
     listen: Vec<SocketAddr>,
     timeout: Duration,
     facts: Facts,
-    /// The certificate of the server is checked, so what it says may be kept.
+    /// Certificates are checked, so the facts learned of a server may be kept.
     verifies: bool,
     compress: Compress,
     compress_level: u8,
-    /// Places for sessions that are compressed because it may be worth it.
+    /// Places for sessions that `--compress auto` compresses.
     compressed: Arc<Semaphore>,
 }
 
@@ -76,13 +76,13 @@ impl Connector {
         })
     }
 
-    /// Notes the addresses pubshim is bound to: no server is there.
+    /// Sets the addresses pubshim listens on, which are refused as servers.
     pub fn listening_on(mut self, listen: Vec<SocketAddr>) -> Self {
         self.listen = listen;
         self
     }
 
-    /// What is known of the server of `domain`.
+    /// Facts that earlier sessions have learned of the server of `domain`.
     pub(super) fn facts(&self, domain: &str) -> ServerFacts {
         self.facts.of(domain, Instant::now().into_std())
     }
@@ -94,8 +94,8 @@ impl Connector {
         }
     }
 
-    /// A place for one more compressed session, if sessions need one. The error tells why this one is to stay as it
-    /// is.
+    /// A place for one more compressed session; `None` where none is needed (`--compress require`). The error tells why
+    /// the session stays uncompressed.
     pub(in crate::net) fn compressed_place(
         &self,
         stream: &ServerStream,
@@ -117,13 +117,12 @@ impl Connector {
             .map_err(|_| "as many sessions are compressed as --compress-sessions allows")
     }
 
-    /// How hard to compress.
+    /// `--compress-level`.
     pub(in crate::net) fn compress_level(&self) -> u8 {
         self.compress_level
     }
 
-    /// Finds the servers of `domain` and connects to the first that can be reached. The error is a sentence for the
-    /// user.
+    /// Finds the servers of `domain` and connects to the first that can be reached.
     pub(super) async fn connect(self: Arc<Self>, domain: String) -> Way {
         let begun = Instant::now();
         let plan = self.find(&domain).await?;
@@ -131,7 +130,7 @@ impl Connector {
         self.go_on(Box::new(route), begun).await
     }
 
-    /// Connects to the next server of a session, as nothing came of the one that was reached.
+    /// Connects to the next server of a session, as the one that was reached is of no use for this `reason`.
     pub(super) async fn connect_next(
         self: Arc<Self>,
         mut route: Box<Route>,
@@ -141,7 +140,7 @@ impl Connector {
         self.go_on(route, Instant::now()).await
     }
 
-    /// Connects to the host where the server that was reached wants its users.
+    /// Connects to `host`, to which the reached server redirects its users (`see-other-host`).
     pub(super) async fn connect_to(self: Arc<Self>, mut route: Box<Route>, host: String) -> Way {
         route.turn_to(&host, self.verifies)?;
         self.go_on(route, Instant::now()).await
@@ -171,10 +170,10 @@ impl Connector {
         Ok(plan)
     }
 
-    /// Tries what is left, each for its share of the time: that of one connection since `begun`, no more than the route
-    /// has left.
+    /// Tries the remaining targets, each with an equal share of the time: `--connect-timeout` from `begun`, within what
+    /// the route has left.
     async fn go_on(self: Arc<Self>, mut route: Box<Route>, begun: Instant) -> Way {
-        // A second look at a certificate may have taken the time of one connection.
+        // A second look at a certificate may have used up the first; then the route's time is shared.
         let ends = [route.until.min(begun + self.timeout), route.until];
         let left = || {
             let left = ends.map(|end| end.saturating_duration_since(Instant::now()));
@@ -201,7 +200,7 @@ impl Connector {
         Err(route.report())
     }
 
-    /// Connects to one target, with TLS if that begins with the first byte.
+    /// Connects to one target, and begins TLS if the target speaks it from the first byte.
     async fn reach(
         &self,
         route: &mut Route,
@@ -266,7 +265,7 @@ impl Connector {
         let addresses = route.take_addresses(&allowed);
         let leads_back = |tcp: &TcpStream| self.leads_back(tcp);
         let connected = race(&addresses, target.port, until, leads_back).await;
-        // An address names itself.
+        // The failure names the address already: do not repeat it as the target.
         let tried = match host.parse::<IpAddr>() {
             Ok(_) => Tried::whole,
             Err(_) => Tried::new,
@@ -279,7 +278,7 @@ impl Connector {
         })
     }
 
-    /// Has the proxy connect to the target.
+    /// Connects to the target through the proxy.
     async fn connect_through(
         &self,
         proxy: &ProxyAddress,
@@ -326,7 +325,7 @@ impl Connector {
         })
     }
 
-    /// Secures a connection whose server has agreed to STARTTLS, and whose route has until then.
+    /// Secures a connection whose server has agreed to STARTTLS; `until` is the end of the route's time.
     pub(super) async fn secure(
         self: Arc<Self>,
         stream: ServerStream,
@@ -344,7 +343,7 @@ impl Connector {
             .await
     }
 
-    /// Secures a connection, checking the certificate against `domain` whatever host it leads to.
+    /// Secures a connection; the certificate has to be for `domain`, not for the host the connection leads to.
     async fn start_tls(
         &self,
         tcp: TcpStream,
@@ -352,7 +351,7 @@ impl Connector {
         security: Security,
         limits: Limits,
     ) -> Result<ServerStream, String> {
-        // What a proxy leads to has no address here.
+        // Behind a proxy the server's address is not known.
         let address = tcp.peer_addr().ok().filter(|_| self.proxy.is_none());
         let secure = self.tls.secure(tcp, domain, security, address, limits);
         Ok(Either::Right(secure.await?))
@@ -361,6 +360,6 @@ impl Connector {
 
 /// A random number from 0 to `most`.
 fn draw(most: u32) -> u32 {
-    // Without random numbers the order is the one of DNS, which is as good.
+    // Without random numbers the order is that of DNS, which is good enough.
     getrandom::u32().map_or(0, |number| number % most.saturating_add(1))
 }

@@ -15,25 +15,25 @@ use tokio::time::timeout;
 
 use super::targets::{Record, Service};
 
-/// Where the system says whom to ask. It changes when a laptop is carried to another network.
+/// The system's list of DNS servers, which changes when a laptop moves to another network.
 const SYSTEM: &str = "/etc/resolv.conf";
 /// How long to wait for one answer before the question is asked again.
 const TRY: Duration = Duration::from_millis(1500);
 /// How often a question is asked again.
 const TRIES_AGAIN: usize = 2;
-/// Answers kept for as long as they say they may be.
+/// Answers kept in the cache, each for its TTL.
 const KEPT: u64 = 256;
 
 /// Asks DNS servers; one for the whole program.
 pub(super) struct Dns {
     /// The server that the user has named.
     chosen: Option<TokioResolver>,
-    /// Those of the system, as they were when its file last changed.
+    /// The servers of the system, and the modification time of its file when they were read.
     system: Mutex<Option<(SystemTime, TokioResolver)>>,
 }
 
 impl Dns {
-    /// Asks `nameserver`, or else those of the system.
+    /// Prepares to ask `nameserver`, or else the servers of the system.
     pub(super) fn new(nameserver: Option<SocketAddr>) -> anyhow::Result<Self> {
         let chosen = nameserver.map(|address| {
             let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
@@ -52,13 +52,13 @@ impl Dns {
         })
     }
 
-    /// Whether the user has named whom to ask.
+    /// Whether there is a `--nameserver`.
     pub(super) fn is_chosen(&self) -> bool {
         self.chosen.is_some()
     }
 
-    /// What DNS says of `_xmpps-client` and `_xmpp-client` of a domain, each of the two within `limit`: some networks
-    /// let only the one through.
+    /// SRV records of `_xmpps-client` and `_xmpp-client` of a domain. Each of the two lookups has `limit` for itself:
+    /// some networks let only one of them through.
     pub(super) async fn services(&self, domain: &str, limit: Duration) -> [Service; 2] {
         let resolver = match self.resolver() {
             Ok(resolver) => resolver,
@@ -71,7 +71,7 @@ impl Dns {
         [direct, start_tls].map(|said| said.unwrap_or_else(|_| Service::Failed(self.no_answer())))
     }
 
-    /// The addresses of a host, the better ones first; the error tells why there are none.
+    /// Addresses of a host, preferred ones first. The error is the part of a sentence that tells why there are none.
     pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
         let name = absolute(host)?;
         let found = self.resolver()?.lookup_ip(name).await;
@@ -79,7 +79,7 @@ impl Dns {
         Ok(found.iter().collect())
     }
 
-    /// What DNS says of one service of a domain.
+    /// SRV records of one service of a domain.
     async fn service(&self, resolver: &TokioResolver, service: &str, domain: &str) -> Service {
         let name = match absolute(&format!("{service}._tcp.{domain}")) {
             Ok(name) => name,
@@ -104,7 +104,7 @@ impl Dns {
         }
     }
 
-    /// What went wrong, for the user.
+    /// An error of a lookup in words for the user.
     fn in_words(&self, error: &NetError) -> String {
         let whom = self.whom();
         match error {
@@ -117,7 +117,7 @@ impl Dns {
         }
     }
 
-    /// What is said of a server that is silent.
+    /// Words for a DNS server that does not answer.
     fn no_answer(&self) -> String {
         let advice = match self.is_chosen() {
             true => "",
@@ -164,7 +164,7 @@ fn build(config: ResolverConfig, mut options: ResolverOpts) -> Result<TokioResol
         .build()
 }
 
-/// The name as it stands: the domains that the system would try to put behind it are none of ours.
+/// The name as an absolute one, so that the search domains of the system are not appended.
 fn absolute(name: &str) -> Result<Name, String> {
     let parsed = Name::from_ascii(name);
     let mut name = parsed.map_err(|error| format!("{name} is no name in DNS: {error}"))?;

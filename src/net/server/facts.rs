@@ -1,4 +1,4 @@
-//! What sessions have learned of servers, for the sessions that come after.
+//! Facts that sessions have learned of servers, kept for later sessions.
 
 use std::time::{Duration, Instant};
 
@@ -6,24 +6,24 @@ use dashmap::DashMap;
 
 use crate::session::ServerFacts;
 
-/// How long it is taken to be still so: a server may be upgraded.
+/// Time a fact is kept: a server may be upgraded.
 const LIFE: Duration = Duration::from_secs(3600);
-/// Domains kept before what is too old is thrown away.
+/// Domains kept at the most; at this number old facts are thrown away.
 const MANY: usize = 1000;
 
-/// What is known of verified servers, by domain, and since when.
+/// Facts of verified servers, by domain, and when they were learned.
 #[derive(Default)]
 pub(super) struct Facts(DashMap<String, (ServerFacts, Instant)>);
 
 impl Facts {
-    /// What is known of the server of `domain`.
+    /// Facts of the server of `domain`; the default if none are known or they are too old.
     pub(super) fn of(&self, domain: &str, now: Instant) -> ServerFacts {
         let known = self.0.get(domain).map(|known| *known);
         let known = known.filter(|(_, since)| is_fresh(*since, now));
         known.map(|(facts, _)| facts).unwrap_or_default()
     }
 
-    /// Keeps what a session has learned.
+    /// Keeps facts that a session has learned; a new domain is dropped if there are [`MANY`] fresh ones already.
     pub(super) fn learn(&self, domain: &str, facts: ServerFacts, now: Instant) {
         if self.0.len() >= MANY {
             self.0.retain(|_, (_, since)| is_fresh(*since, now));

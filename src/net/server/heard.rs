@@ -1,4 +1,4 @@
-//! The first bytes that a server sends: they tell what it speaks when it does not speak TLS.
+//! The first bytes that a server sends: if the TLS handshake fails, they tell which protocol the server speaks.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,13 +8,13 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// So much tells a web server, an XMPP server and TLS apart.
+/// Bytes kept: enough to tell a web server, an XMPP server and TLS apart.
 const KEPT: usize = 8;
 
 /// A connection whose first bytes are kept.
 pub(in crate::net) struct Heard {
     tcp: TcpStream,
-    /// Where they go; `None` once they have come.
+    /// Place for the first bytes; `None` once they have come.
     first: Option<First>,
 }
 
@@ -30,7 +30,7 @@ impl First {
 }
 
 impl Heard {
-    /// A connection from which nothing was read yet, and what will be read from it first.
+    /// Wraps a connection from which nothing was read yet; the second value will hold its first bytes.
     pub(super) fn new(tcp: TcpStream) -> (Self, First) {
         let first = First::default();
         let heard = Self {
@@ -56,7 +56,7 @@ impl AsyncRead for Heard {
         ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
         if let Some(first) = self.first.take() {
             let read = &buf.filled()[start..];
-            // It is empty: this is the only place that sets it, and comes here once.
+            // Cannot fail: set once, and only here.
             let _ = first.0.set(read[..read.len().min(KEPT)].into());
         }
         Poll::Ready(Ok(()))

@@ -1,22 +1,22 @@
-//! The server's leg: found, reached, secured, compressed.
+//! The server's leg: finding, reaching and securing the server, and compression.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `connector.rs` | connects, or says what was tried |
+//! | `connector.rs` | connects, or reports what was tried |
 //! | `names.rs`, `dns.rs` | look up servers and addresses |
 //! | `targets.rs` | which servers of a domain to try, in which order |
-//! | `route.rs` | what of them is still to be tried for one session |
-//! | `reaching.rs` | the leg of one session while it is being made |
-//! | `race.rs` | the first of several addresses that answers |
-//! | `proxy.rs` | the way through a SOCKS5 proxy |
-//! | `facts.rs` | what sessions have learned of servers |
-//! | `tls.rs` | secures it |
-//! | `secured.rs` | the leg that is secured |
-//! | `tls_failure.rs` | why that did not work, in the user's words |
-//! | `tls_probe.rs` | looks again at a certificate that was refused |
-//! | `tls_certificate.rs` | what may be printed of it |
+//! | `route.rs` | the servers still to be tried for one session, and why the others failed |
+//! | `reaching.rs` | the leg of one session while it is being connected or secured |
+//! | `race.rs` | connects to the first of several addresses that answers |
+//! | `proxy.rs` | connects through a SOCKS5 proxy |
+//! | `facts.rs` | facts that sessions have learned of servers |
+//! | `tls.rs` | secures the leg |
+//! | `secured.rs` | the secured leg |
+//! | `tls_failure.rs` | why TLS failed, in words for the user |
+//! | `tls_probe.rs` | fetches a refused certificate once more, to tell the user about it |
+//! | `tls_certificate.rs` | the part of a certificate that may be printed |
 //! | `heard.rs` | keeps the first bytes a server sends |
-//! | `zlib.rs` | compresses it |
+//! | `zlib.rs` | compresses the leg |
 
 pub(super) mod connector;
 #[cfg(feature = "srv")]

@@ -1,4 +1,4 @@
-//! Names to servers and addresses.
+//! Lookup of servers and addresses by name.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,14 +17,14 @@ pub(super) struct Names {
 
 #[cfg(feature = "srv")]
 impl Names {
-    /// Asks `nameserver`, or else whom the system asks.
+    /// Prepares to ask `nameserver`, or else the DNS servers of the system.
     pub(super) fn new(nameserver: Option<SocketAddr>) -> anyhow::Result<Self> {
         Ok(Self {
             dns: Dns::new(nameserver)?,
         })
     }
 
-    /// What DNS says of `_xmpps-client` and `_xmpp-client` of a domain, each of the two within `limit`.
+    /// SRV records of `_xmpps-client` and `_xmpp-client` of a domain; each of the two lookups has `limit` for itself.
     pub(super) async fn services(&self, domain: &str, limit: Duration) -> [Service; 2] {
         self.dns.services(domain, limit).await
     }
@@ -40,7 +40,7 @@ impl Names {
 
 #[cfg(not(feature = "srv"))]
 impl Names {
-    /// Asks whom the system asks: this program was built to do no more.
+    /// Prepares to ask the system; an error if there is a `nameserver`, for which this build lacks the feature `srv`.
     pub(super) fn new(nameserver: Option<SocketAddr>) -> anyhow::Result<Self> {
         if nameserver.is_some() {
             anyhow::bail!(
@@ -51,7 +51,7 @@ impl Names {
         Ok(Self {})
     }
 
-    /// Nothing is known of any: SRV records are not asked for.
+    /// [`Service::Unknown`] for both: this build does not look up SRV records.
     pub(super) async fn services(&self, _: &str, _: Duration) -> [Service; 2] {
         [Service::Unknown, Service::Unknown]
     }
@@ -62,7 +62,7 @@ impl Names {
     }
 }
 
-/// The addresses that the system gives, from its files or from DNS.
+/// Addresses of a host by the system's resolver (files or DNS).
 pub(super) async fn addresses_by_system(host: &str) -> Result<Vec<IpAddr>, String> {
     let addresses = lookup_host((host, 0)).await;
     let addresses = addresses.map_err(|error| error.to_string())?;

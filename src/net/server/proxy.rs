@@ -1,4 +1,4 @@
-//! The way through a SOCKS5 proxy (RFC 1928, RFC 1929), which looks up names itself.
+//! Connections through a SOCKS5 proxy (RFC 1928, RFC 1929), which looks up names itself.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
@@ -11,10 +11,10 @@ use super::route::{Credentials, Tried};
 use super::targets::{Target, place};
 use crate::config::ProxyAddress;
 
-/// Random bytes in a user and in a password.
+/// Random bytes in a drawn user name, and in a drawn password.
 const RANDOM: usize = 16;
 
-/// Those the user has named, or random ones: Tor makes a circuit for each.
+/// The credentials in `--proxy`, or random ones: Tor uses a separate circuit for each.
 pub(super) fn credentials(proxy: &ProxyAddress) -> Result<Credentials, Tried> {
     if let Some(credentials) = &proxy.credentials {
         return Ok(credentials.clone());
@@ -32,7 +32,7 @@ pub(super) fn credentials(proxy: &ProxyAddress) -> Result<Credentials, Tried> {
     Ok((random()?, random()?))
 }
 
-/// Asks the proxy at the other end of `tcp` to connect to `target`, which the user has named or not.
+/// Asks the proxy at the other end of `tcp` to connect to `target`; `is_named`: with `--server`.
 pub(super) async fn connect(
     tcp: TcpStream,
     proxy: &ProxyAddress,
@@ -48,7 +48,7 @@ pub(super) async fn connect(
         .map_err(|error| failure(&error, proxy, target, is_named))
 }
 
-/// What the proxy did not do, and what to do about it.
+/// Why the proxy did not connect, and advice for the user.
 fn failure(error: &Error, proxy: &ProxyAddress, target: &Target, is_named: bool) -> Tried {
     let place = place(&proxy.host, proxy.port);
     let is_random = proxy.credentials.is_none();
@@ -97,7 +97,7 @@ fn failure(error: &Error, proxy: &ProxyAddress, target: &Target, is_named: bool)
             format!("the proxy {place} could not connect to {target}: {error}"),
             other_server,
         ),
-        // So it is called, whatever the unknown answer is about.
+        // tokio_socks uses this error for every reply code that it does not know.
         Error::UnknownAuthMethod => Tried::whole(
             format!("the proxy {place} refused for a reason of its own"),
             other_server,

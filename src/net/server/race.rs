@@ -1,4 +1,4 @@
-//! Several addresses of one host: the first that answers is taken (the idea of RFC 8305).
+//! Connecting to several addresses of one host: the first that answers wins (the idea of RFC 8305).
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,11 +9,11 @@ use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
-/// How long one address has for itself before the next is tried, too (RFC 8305 §5).
+/// Head start of one address before the next is tried, too (RFC 8305 §5).
 const STAGGER: Duration = Duration::from_millis(250);
-/// Addresses tried at once: each needs a descriptor, and a session is counted with few of them.
+/// Addresses tried at once: each needs a descriptor, and `descriptors.rs` reserves few of them.
 const MOST_AT_ONCE: usize = 3;
-/// How long the oldest of them has had when it is given up for another: each of them waited for the one before.
+/// Time the oldest attempt has had when a fourth address takes its place: three head starts.
 const GIVEN_UP: Duration = Duration::from_millis(3 * 250);
 
 /// The end of a share of time.
@@ -24,7 +24,7 @@ pub(super) struct Until {
 }
 
 impl Until {
-    /// So long from now.
+    /// The end of a share that begins now.
     pub(super) fn in_(share: Duration) -> Self {
         Self {
             at: Instant::now() + share,
@@ -34,7 +34,7 @@ impl Until {
 }
 
 impl fmt::Display for Until {
-    /// How long it was.
+    /// The length of the share.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.share.as_millis() {
             short @ ..950 => write!(f, "{short} ms"),
@@ -43,9 +43,9 @@ impl fmt::Display for Until {
     }
 }
 
-/// Connects to the first of these addresses that answers and does not lead to pubshim itself; the others are given up.
-/// No more than three are waited for at once: the oldest is given up when a fourth begins.
-/// The error tells what came of each, in their order.
+/// Connects to the first of these addresses that answers and does not lead to pubshim itself; gives the others up.
+/// No more than three are tried at once: the oldest is given up when a fourth begins.
+/// The error lists the failure of each address, in the order given.
 pub(super) async fn race(
     addresses: &[IpAddr],
     port: u16,
@@ -86,7 +86,7 @@ pub(super) async fn race(
                     Err(error) => error.to_string(),
                 });
             }
-            // It was given up, or the program ends.
+            // The attempt was given up, or the program ends.
             Ok(Some(Err(_))) => is_turn = false,
             Ok(None) => break,
             Err(_) if until.at <= Instant::now() => break,
@@ -116,7 +116,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// An address that answers to nobody, as its queue is full, and what keeps it so.
+    /// A port that answers nobody, as its queue is full; and the sockets that keep it full.
     fn silent(ip: IpAddr) -> (u16, Vec<Socket>) {
         let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         let listener = socket();
@@ -151,7 +151,7 @@ mod tests {
         assert!(took >= STAGGER && took < PATIENCE / 2, "{took:?}");
     }
 
-    /// How many connections to this port are being made, to others than the one that fills the queue.
+    /// Connections to this port that are under way, without those that fill the queue.
     fn being_made(port: u16) -> usize {
         const SYN_SENT: &str = "02";
         let table = std::fs::read_to_string("/proc/net/tcp").expect("a table");

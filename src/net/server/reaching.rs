@@ -1,4 +1,4 @@
-//! The server's leg of a session while it is being made or secured, and the way back from it.
+//! The server's leg of a session while it is being connected or secured, and the route to other servers.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use super::connector::{Connector, ServerStream, Way};
 use super::route::Route;
 use crate::session::{Input, Reached, ServerFacts};
 
-/// A connection that is made or secured.
+/// A connection attempt or a TLS handshake under way.
 type Connecting = Pin<Box<dyn Future<Output = Result<Made, String>> + Send>>;
 
-/// What came of it.
+/// Result of a [`Connecting`].
 enum Made {
-    /// A server was reached: how to go on from it, and what the session is told.
+    /// A server was reached; with the route on from it, and the facts that the session is told.
     Reached(Box<Route>, Reached, ServerStream),
-    /// Its TLS is up.
+    /// TLS with the server is up.
     Secured(ServerStream),
 }
 
 /// How one session reaches its server.
 pub(in crate::net) struct Reaching {
     pub(in crate::net) connector: Arc<Connector>,
-    /// What is being made.
+    /// The attempt or handshake under way.
     connecting: Option<Connecting>,
-    /// The way to other servers, as long as the client has been told nothing by the one that was reached.
+    /// The route to other servers; gone once the client has been told something by the reached one.
     route: Option<Box<Route>>,
     /// The domain the client named.
     pub(in crate::net) domain: String,
@@ -48,8 +48,8 @@ impl Reaching {
         self.begin(Arc::clone(&self.connector).connect(domain));
     }
 
-    /// Turns to the next server, as nothing comes of the one that was reached; the error is what the session is told
-    /// if there is no way to it.
+    /// Begins to connect to the next server, as the reached one is of no use for this `reason`. The error is the input
+    /// for the session if there is no route any more.
     pub(in crate::net) fn connect_next(&mut self, reason: String) -> Result<(), Input<'static>> {
         let Some(route) = self.route.take() else {
             return Err(Input::Failed(reason));
@@ -58,8 +58,8 @@ impl Reaching {
         Ok(())
     }
 
-    /// Turns to the host where the server that was reached wants its users; the error is what the session is told if
-    /// there is no way to it.
+    /// Begins to connect to the host to which the reached server redirects its users. The error is the input for the
+    /// session if there is no route any more.
     pub(in crate::net) fn connect_to(&mut self, host: String) -> Result<(), Input<'static>> {
         let Some(route) = self.route.take() else {
             return Err(Input::Failed(format!(
@@ -78,7 +78,7 @@ impl Reaching {
         self.connecting = Some(Box::pin(async { Ok(Made::Secured(secure.await?)) }));
     }
 
-    /// What the session is told of what was begun, with the connection if there is one.
+    /// The input for the session once the attempt or handshake has ended, with the connection if it succeeded.
     pub(in crate::net) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -98,12 +98,12 @@ impl Reaching {
         })
     }
 
-    /// The client is being told something by the server that was reached: there is no way back.
+    /// Drops the route: the client is being told something by the reached server, and could not follow to another.
     pub(in crate::net) fn settle(&mut self) {
         self.route = None;
     }
 
-    /// Nothing is to be reached any more.
+    /// Drops the attempt or handshake under way, and the route.
     pub(in crate::net) fn give_up(&mut self) {
         self.connecting = None;
         self.route = None;

@@ -1,4 +1,4 @@
-//! The way of one session to its server: what is still to be tried, and what came of the rest.
+//! The route of one session to its server: the targets still to be tried, and why the others failed.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,48 +11,48 @@ use crate::config::ServerAddress;
 use crate::net::domain::to_host;
 use crate::session::Security;
 
-/// Addresses tried for one session, and for one of its targets.
+/// Addresses tried at the most: for one session, and for one of its targets.
 const MOST_ADDRESSES: usize = 32;
 const MOST_ADDRESSES_OF_ONE: usize = 8;
-/// Bytes of what is said about one that was tried.
+/// Bytes at the most of the text about one target.
 const LONGEST_REASON: usize = 300;
-/// Bytes of what is said about all of them.
+/// Bytes at the most of the text about all targets.
 const LONGEST_REPORT: usize = 900;
-/// What helps whatever it was.
+/// Advice that fits any failure.
 const ADVICE: &str = "check the network, or name the server with --server";
 
 /// User and password for the proxy, the same for all connections of a session.
 pub(super) type Credentials = (String, String);
 
-/// The way of one session to its server.
+/// The route of one session to its server.
 pub(super) struct Route {
     /// The domain the client named, as it wrote it.
     pub(super) domain: String,
-    /// Not tried yet.
+    /// Targets that are not tried yet.
     targets: VecDeque<Target>,
-    /// The one that was reached.
+    /// The target that was reached.
     at: Option<Target>,
-    /// What came of the others, in the order tried.
+    /// Failures of the other targets, in the order tried.
     tried: Vec<Tried>,
     /// How many more addresses may be tried.
     addresses: usize,
     credentials: Option<Credentials>,
-    /// Then nothing more is tried.
+    /// End of the route's time: no target is tried later.
     pub(super) until: Instant,
 }
 
-/// What came of something that was tried.
+/// A target that was tried, and failed.
 pub(super) struct Tried {
-    /// What happened.
+    /// The failure in words for the user.
     what: String,
-    /// What to do if it was the only one.
+    /// Advice for the user if no other target was tried; may be empty.
     advice: &'static str,
-    /// What happened tells where.
+    /// `what` names the place itself, so that the target is not put in front.
     is_whole: bool,
 }
 
 impl Tried {
-    /// This happened at the target.
+    /// A failure whose text does not name the place: the target is put in front.
     pub(super) fn new(what: impl Into<String>, advice: &'static str) -> Self {
         Self {
             what: what.into(),
@@ -61,7 +61,7 @@ impl Tried {
         }
     }
 
-    /// This happened, and the sentence tells where.
+    /// A failure whose text names the place.
     pub(super) fn whole(what: impl Into<String>, advice: &'static str) -> Self {
         Self {
             is_whole: true,
@@ -77,7 +77,7 @@ impl fmt::Display for Tried {
 }
 
 impl Route {
-    /// The way to the servers of `domain`; `until`: when the last of them may be tried.
+    /// The route to the servers of `domain`; no target is tried after `until`.
     pub(super) fn new(domain: String, plan: Plan, until: Instant) -> Self {
         let notes = plan.notes.into_iter();
         Self {
@@ -107,22 +107,22 @@ impl Route {
         }
     }
 
-    /// How many are not tried yet.
+    /// Number of targets that are not tried yet.
     pub(super) fn left(&self) -> u32 {
         u32::try_from(self.targets.len()).unwrap_or(u32::MAX)
     }
 
-    /// This one was reached.
+    /// Notes that this target was reached.
     pub(super) fn reached(&mut self, target: Target) {
         self.at = Some(target);
     }
 
-    /// Whether there is more to try, or to say, if nothing comes of the one that was reached.
+    /// Whether there are targets left to try, or failures to report, should the reached server be of no use.
     pub(super) fn has_more(&self) -> bool {
         !self.targets.is_empty() || !self.tried.is_empty()
     }
 
-    /// Nothing came of this target. The log says so if there is another: else the session says it.
+    /// Notes that this target failed. Logs that if there is another one; of the last failure the session tells.
     pub(super) fn failed(&mut self, target: &Target, tried: Tried) {
         let what = match tried.is_whole {
             true => tried.what,
@@ -135,15 +135,15 @@ impl Route {
         self.tried.push(Tried { what, ..tried });
     }
 
-    /// Nothing came of the one that was reached.
+    /// Notes that the reached target is of no use for this `reason`.
     pub(super) fn failed_here(&mut self, reason: &str) {
         if let Some(target) = self.at.take() {
             self.failed(&target, Tried::new(reason, ""));
         }
     }
 
-    /// The server that was reached wants its users at `host`: nothing else is tried from here on. Only a server whose
-    /// certificate `is_verified` is believed. The error is a sentence for the user.
+    /// Follows a redirect of the reached server to `host`, the only target from here on. A redirect counts only from a
+    /// server whose certificate `is_verified`. The error is a sentence for the user.
     pub(super) fn turn_to(&mut self, host: &str, is_verified: bool) -> Result<(), String> {
         let parsed = host.parse::<ServerAddress>().ok();
         let wanted = parsed.filter(|_| !host.contains("://"));
@@ -177,7 +177,7 @@ impl Route {
         Ok(())
     }
 
-    /// As many of these addresses as may be tried for one target: of both families in turns, the better ones first.
+    /// The addresses to try for one target, as many as the limits allow: IPv6 and IPv4 in turns, preferred ones first.
     pub(super) fn take_addresses(&mut self, addresses: &[IpAddr]) -> Vec<IpAddr> {
         let Some(first) = addresses.first().map(IpAddr::is_ipv6) else {
             return Vec::new();
@@ -196,7 +196,7 @@ impl Route {
         taken
     }
 
-    /// What was tried and what came of it, for the user.
+    /// All failures in words for the user.
     pub(super) fn report(&self) -> String {
         if let ([only], true) = (&*self.tried, self.targets.is_empty()) {
             return match only.advice {
@@ -227,7 +227,7 @@ impl Route {
     }
 }
 
-/// No more of it than that.
+/// The text cut to `most` bytes, with an ellipsis.
 fn clipped(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();

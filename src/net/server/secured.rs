@@ -1,4 +1,4 @@
-//! The server's leg behind TLS: what a server says of TLS after the handshake is put into words.
+//! The server's leg behind TLS: alerts that a server sends after the handshake are put into words for the user.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -14,16 +14,16 @@ use super::tls_failure;
 /// A connection to the server that TLS secures.
 pub(in crate::net) type SecureStream = Box<Secured>;
 
-/// What is behind the pointer.
+/// The stream behind [`SecureStream`].
 pub(in crate::net) struct Secured {
     tls: TlsStream<BufReader<Heard>>,
-    /// The server was shown the certificate of `--login-cert`.
+    /// There is a `--login-cert`, which the server was offered.
     has_login_cert: bool,
 }
 
 impl Secured {
-    /// A connection whose handshake, as far as we can tell, is over: in TLS 1.3 the server may still refuse our
-    /// certificate, and says so to whoever reads next.
+    /// A connection whose handshake is over on our side. In TLS 1.3 the server may still refuse our certificate: its
+    /// alert comes with the next read.
     pub(super) fn new(tls: TlsStream<BufReader<Heard>>, has_login_cert: bool) -> Self {
         Self {
             tls,
@@ -31,7 +31,7 @@ impl Secured {
         }
     }
 
-    /// The connection under it.
+    /// The TCP connection below TLS.
     pub(super) fn tcp(&self) -> &TcpStream {
         self.tls.get_ref().get_ref().get_ref().get_ref().tcp()
     }
@@ -42,8 +42,8 @@ impl Secured {
 }
 
 impl AsyncRead for Secured {
-    /// An alert is an error of the kind [`ErrorKind::InvalidData`], which the session is told of in these words; others
-    /// are the end of a connection.
+    /// An alert becomes an error of the kind [`ErrorKind::InvalidData`], whose text the session is told; any other
+    /// error counts as the end of the connection.
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! Which servers of a domain to try, and in which order: RFC 2782, and XEP-0368 for those with TLS from the first byte.
+//! The servers of a domain to try, and their order: RFC 2782, and XEP-0368 for those with TLS from the first byte.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use crate::session::Security;
 
 /// The port of classic XMPP clients (RFC 6120 §14.7).
 const XMPP_CLIENT_PORT: u16 = 5222;
-/// Targets tried for one session; a zone that names more of them is no help to anybody.
+/// Targets tried for one session, however many a zone names.
 const MOST_TARGETS: usize = 16;
 
-/// A server that may be the right one.
+/// A server to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
-    /// A host name as DNS knows it or an IP address, the latter without brackets.
+    /// A host name in ASCII, or an IP address without brackets.
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) security: Security,
 }
 
 impl Target {
-    /// The domain itself, where DNS names no server.
+    /// The domain itself at port 5222, for domains without SRV records.
     pub(super) fn of_domain(domain: &str) -> Self {
         Self {
             host: domain.to_owned(),
@@ -43,7 +43,7 @@ pub(super) fn place(host: &str, port: u16) -> String {
 }
 
 impl fmt::Display for Target {
-    /// As `--server` takes it.
+    /// In the form of `--server`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.security {
             Security::StartTls => "",
@@ -60,30 +60,30 @@ pub(super) struct Record {
     pub(super) priority: u16,
     pub(super) weight: u16,
     pub(super) port: u16,
-    /// Without the dot at its end, so nothing for the root.
+    /// The target without its final dot; empty for the root (".").
     pub(super) host: String,
 }
 
-/// What DNS says of one service of a domain.
+/// Result of looking up the SRV records of one service of a domain.
 #[cfg_attr(
     not(feature = "srv"),
     allow(dead_code, reason = "without the feature nobody asks")
 )]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Service {
-    /// These servers do it; at least one.
+    /// The servers of the service, at least one.
     At(Vec<Record>),
-    /// The domain does not have it: its one target is ".".
+    /// The domain has no such service: the target is ".".
     Absent,
-    /// Nothing: there are no records.
+    /// There are no records.
     Unknown,
-    /// It could not be asked, for this reason.
+    /// The lookup failed for this reason.
     Failed(String),
 }
 
 #[cfg(any(feature = "srv", test))]
 impl Service {
-    /// What these records say.
+    /// Sorts out records whose target is the root.
     pub(super) fn of(mut records: Vec<Record>) -> Self {
         if records.is_empty() {
             return Self::Unknown;
@@ -99,14 +99,14 @@ impl Service {
 /// The servers to try.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// In this order.
+    /// Targets in the order to try them.
     pub(super) targets: Vec<Target>,
-    /// What the user should know if none of them is of use.
+    /// Notes for the user if no target can be used, such as a failed lookup.
     pub(super) notes: Vec<String>,
 }
 
 impl Plan {
-    /// This server alone.
+    /// A plan with one target.
     pub(super) fn of(target: Target) -> Self {
         Self {
             targets: vec![target],
@@ -126,7 +126,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// The servers of `domain`, by what DNS says of `_xmpps-client` and `_xmpp-client`.
+/// The servers of `domain`, by the SRV records of `_xmpps-client` (`direct`) and `_xmpp-client` (`start_tls`).
 ///
 /// | | `_xmpp-client`: records | "." | none | failed |
 /// |---|---|---|---|---|
@@ -185,7 +185,7 @@ pub(super) fn plan(
     Ok(Plan { targets, notes })
 }
 
-/// The lowest priority first; among equals by chance, as their weights say (RFC 2782).
+/// Targets by ascending priority; among equals in random order, weighted (RFC 2782).
 fn order(mut records: Vec<(Record, Security)>, mut draw: impl FnMut(u32) -> u32) -> Vec<Target> {
     records.sort_by_key(|(record, _)| (record.priority, record.weight > 0));
     let mut targets = Vec::new();
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     type Says<'a> = &'a dyn Fn() -> Service;
-    /// Targets and notes, or none.
+    /// Targets and notes; `None` for an error.
     type Planned<'a> = Option<(&'a str, &'a str)>;
 
     fn record(priority: u16, weight: u16, host: &str) -> Record {
@@ -395,7 +395,7 @@ mod tests {
             "{:?}",
             plan.notes
         );
-        // The same server again is no other one.
+        // The same server forty times is one target.
         let again = at(&[(1, 1, "a"); 40]);
         assert_eq!(
             planned(again, Service::Unknown, |_| 0).expect("a plan").0,

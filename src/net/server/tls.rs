@@ -1,4 +1,4 @@
-//! TLS to the server: what is trusted, and for which name.
+//! TLS to the server: trusted certificates, and the name they have to be for.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -22,21 +22,21 @@ use crate::session::Security;
 /// OpenSSL reads a record's head and body separately; this makes one read of them.
 const TLS_READ_BUFFER: usize = 8 * 1024;
 
-/// How long securing a connection may take.
+/// Time limits for securing a connection.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
-    /// When the handshake is given up.
+    /// End of the time for the handshake.
     pub(super) handshake: Until,
-    /// When a second look at a certificate is, unless it has had a second for itself.
+    /// End of the time for a second look at a refused certificate, which however always gets one second.
     pub(super) look: Instant,
 }
 
 /// Secures connections to servers; one for the whole program.
 pub(super) struct ServerTls {
-    /// Made once: reading the system's certificates takes tens of milliseconds.
+    /// Made once, as reading the system's certificates takes tens of milliseconds.
     connector: tokio_native_tls::TlsConnector,
     min: TlsVersion,
-    /// The only domain there is a connection for, as its server is shown the certificate of `--login-cert`.
+    /// With `--login-cert` the only domain that may be connected to: its server is shown the certificate.
     login: Option<String>,
     /// The server was named with `--server`.
     is_named: bool,
@@ -52,7 +52,7 @@ impl ServerTls {
             TlsVersion::V1_2 => native_tls::Protocol::Tlsv12,
             TlsVersion::V1_3 => native_tls::Protocol::Tlsv13,
         }));
-        // XEP-0368 §3: lets one port serve several protocols.
+        // XEP-0368 §3: ALPN lets one port serve several protocols.
         tls.request_alpns(&["xmpp-client"]);
         trust(&mut tls, settings)?;
         let login = show_login_certificate(&mut tls, settings)?;
@@ -66,9 +66,9 @@ impl ServerTls {
         })
     }
 
-    /// Secures a connection on which TLS is to begin now, checking the certificate against `domain` whatever host it
-    /// leads to. After a certificate was refused, the server at `address`, if there is one, is asked once more for it,
-    /// for three seconds at the most beyond the handshake. The error is a sentence for the user.
+    /// Secures a connection on which TLS is to begin now; the certificate has to be for `domain`, not for the host. A
+    /// refused certificate is fetched once more from `address`, if that is known, to tell the user about it: that takes
+    /// up to three seconds after the handshake. The error is a sentence for the user.
     pub(super) async fn secure(
         &self,
         tcp: TcpStream,
@@ -118,7 +118,7 @@ impl ServerTls {
     }
 }
 
-/// Decides whose certificates are believed.
+/// Sets which certificates are trusted: `--ca-file`, `--danger-accept-invalid-certs`.
 fn trust(tls: &mut native_tls::TlsConnectorBuilder, settings: &Settings) -> anyhow::Result<()> {
     if let Some(path) = &settings.ca_file {
         let pem =
@@ -139,7 +139,7 @@ fn trust(tls: &mut native_tls::TlsConnectorBuilder, settings: &Settings) -> anyh
     Ok(())
 }
 
-/// Has the certificate of `--login-cert` shown, if there is one; the only domain whose server gets to see it.
+/// Sets the certificate of `--login-cert`, if there is one; returns the only domain whose server gets to see it.
 fn show_login_certificate(
     tls: &mut native_tls::TlsConnectorBuilder,
     settings: &Settings,
@@ -167,7 +167,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Sessions let no client name another domain; this is for whoever comes past them.
+    /// A second line of defence: sessions refuse clients of other domains before this.
     #[tokio::test]
     async fn a_login_certificate_is_for_one_domain() {
         let made = rcgen::generate_simple_self_signed(["juliet.lit".to_owned()]);

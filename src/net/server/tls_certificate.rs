@@ -1,29 +1,29 @@
-//! What a server's certificate says of itself, as far as it may be printed: it comes from a stranger.
+//! Names, dates and issuer of a server's certificate in printable form: they come from a stranger.
 
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::nid::Nid;
 use openssl::x509::{X509, X509NameRef};
 use time::{Duration, OffsetDateTime};
 
-/// How many names are kept for printing.
+/// Names kept for printing.
 const NAMES: usize = 3;
-/// How many characters of the issuer's name are.
+/// Characters of the issuer's name kept for printing.
 const ISSUER: usize = 64;
 
 /// The printable part of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Certificate {
-    /// The first names it is for, in lower case.
+    /// The first names that the certificate is for, in lower case.
     names: Vec<String>,
-    /// How many more it has, those included that are no domain names.
+    /// Number of further names, among them those that are no domain names.
     more: usize,
-    /// It is for the name it was asked for.
+    /// The certificate is for the domain that was asked for.
     pub(super) is_right: bool,
-    /// When it begins to be valid.
+    /// Beginning of its validity.
     pub(super) from: Option<OffsetDateTime>,
-    /// When it ceases to be.
+    /// End of its validity.
     pub(super) until: Option<OffsetDateTime>,
-    /// Who vouches for it.
+    /// The issuer's name; `None` if none can be printed.
     pub(super) issuer: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl Certificate {
             .flatten()
             .filter_map(|name| name.dnsname().map(str::to_ascii_lowercase))
             .collect();
-        // Nobody looks at it where there are others (RFC 6125 §6.4.4).
+        // The common name counts only if there is no alternative name (RFC 6125 §6.4.4).
         if all.is_empty() {
             all.extend(entry(certificate.subject_name(), Nid::COMMONNAME));
         }
@@ -58,7 +58,7 @@ impl Certificate {
         })
     }
 
-    /// The names it is for, as a part of a sentence; `None` if none can be printed.
+    /// The names of the certificate as a part of a sentence; `None` if none can be printed.
     pub(super) fn names(&self) -> Option<String> {
         let (last, others) = self.names.split_last()?;
         let text = match (others, self.more) {
@@ -70,7 +70,7 @@ impl Certificate {
     }
 }
 
-/// One part of a name.
+/// One entry of a distinguished name.
 fn entry(name: &X509NameRef, nid: Nid) -> Option<String> {
     let text = name.entries_by_nid(nid).next()?.data();
     text.to_string().ok()
@@ -81,13 +81,13 @@ fn covers(name: &str, domain: &str) -> bool {
     let under = name.strip_prefix("*.");
     let is_below = |under| {
         let parent = domain.split_once('.').map(|(_, parent)| parent);
-        // OpenSSL lets nobody have all of a top-level domain.
+        // OpenSSL accepts no wildcard for a whole top-level domain.
         parent.is_some_and(|it| it.contains('.') && it.eq_ignore_ascii_case(under))
     };
     name.eq_ignore_ascii_case(domain) || under.is_some_and(is_below)
 }
 
-/// Whether this looks like the name of a host in DNS, or of all below one.
+/// Whether this looks like the name of a host in DNS, or a wildcard.
 fn is_domain(name: &str) -> bool {
     let is_label = |label: &str| {
         let is_right = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -97,7 +97,8 @@ fn is_domain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label)
 }
 
-/// What can be shown of a stranger's text: nothing that moves a cursor, turns the direction or ends a quotation.
+/// The harmless part of a stranger's text: without characters that move the cursor, change the direction of writing
+/// or end a quotation.
 fn printable(text: &str) -> String {
     let is_shown = |c: &char| c.is_alphanumeric() || " .,-_'&()/:+@".contains(*c);
     let mut shown: String = text.chars().filter(is_shown).take(ISSUER + 1).collect();
@@ -108,7 +109,7 @@ fn printable(text: &str) -> String {
     shown.trim().to_owned()
 }
 
-/// A time of OpenSSL's; `None` if it is beyond all calendars.
+/// A time of OpenSSL's; `None` if it is out of range.
 fn moment(time: &Asn1TimeRef) -> Option<OffsetDateTime> {
     let since = Asn1Time::from_unix(0).ok()?.diff(time).ok()?;
     let since = Duration::days(since.days.into()) + Duration::seconds(since.secs.into());

@@ -1,4 +1,4 @@
-//! Why a connection to a server could not be secured: what is wrong, and which option helps.
+//! Failures of TLS with a server in words for the user: what is wrong, and which option helps.
 
 use std::error::Error as _;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::tls_certificate::Certificate;
 use crate::config::TlsVersion;
 use crate::session::Security;
 
-/// A failure, and all that its sentence needs.
+/// A failure, and everything its sentence needs.
 pub(super) struct Failure<'a> {
     /// The domain that the client named.
     pub(super) domain: &'a str,
@@ -26,53 +26,53 @@ pub(super) struct Failure<'a> {
     /// There is a `--login-cert`.
     pub(super) has_login_cert: bool,
     pub(super) tls_min: TlsVersion,
-    /// What the refused certificate says of itself.
+    /// The refused certificate, if a second look got it.
     pub(super) seen: Option<Certificate>,
-    /// Today, as this machine has it.
+    /// The time by this machine's clock.
     pub(super) now: OffsetDateTime,
 }
 
-/// What went wrong.
+/// Kinds of failures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The certificate was refused.
     Certificate(Fault),
-    /// What the server said first is not TLS.
+    /// The server's first bytes are not TLS.
     NoTls,
-    /// What it said is HTTP.
+    /// The server's first bytes are HTTP.
     WebServer,
-    /// It speaks TLS, but knows no XMPP by ALPN.
+    /// The server speaks TLS, but no XMPP (by ALPN).
     NotXmpp,
-    /// It does not know the name it was asked for.
+    /// The server does not know the domain (by SNI).
     UnknownName,
-    /// It speaks no TLS that is new enough.
+    /// The server speaks no TLS that is new enough for `--tls-min`.
     TooOld,
-    /// It did not take the certificate of `--login-cert`, or misses one.
+    /// The server refused the certificate of `--login-cert`, or demands one.
     LoginRefused,
-    /// It ended the connection.
+    /// The server closed the connection.
     HungUp,
-    /// It did not finish.
+    /// The server did not finish the handshake in time.
     TimedOut(Until),
     /// Something else, in OpenSSL's words.
     Other(String),
 }
 
-/// What is wrong with a certificate.
+/// Reasons why a certificate is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It is for another name.
+    /// The certificate is for another name.
     Name,
     Expired,
     NotYetValid,
     SelfSigned,
-    /// Nobody who is trusted vouches for it.
+    /// No trusted authority has issued it.
     Issuer,
     /// Something else, in OpenSSL's words.
     Other(String),
 }
 
 impl Kind {
-    /// What an error of a handshake means, when this is what the server said first.
+    /// Classifies an error of a handshake; `heard` are the server's first bytes.
     pub(super) fn of(error: &native_tls::Error, heard: &[u8]) -> Self {
         let text = error.to_string();
         let stack = error
@@ -109,7 +109,7 @@ impl Kind {
         if is_alert && has(&["certificate", "unknown ca", "access denied"]) {
             return Self::LoginRefused;
         }
-        // Without a reason it is an error of the connection itself, such as a reset.
+        // An error without a reason is one of the connection itself, such as a reset.
         if reason == text || has(&["unexpected eof"]) {
             return Self::HungUp;
         }
@@ -117,8 +117,8 @@ impl Kind {
     }
 }
 
-/// What a server says of TLS that ends a connection after the handshake, which in TLS 1.3 is when it has seen our
-/// certificate; `None` if this error is something else.
+/// The words for an alert with which a server ends a connection after the handshake; in TLS 1.3 it refuses our
+/// certificate only then. `None` if the error is no alert.
 pub(super) fn alert(error: &io::Error, has_login_cert: bool) -> Option<String> {
     let error = error.get_ref()?.downcast_ref::<openssl::ssl::Error>()?;
     let reasons = error.ssl_error()?.errors().iter();
@@ -143,7 +143,7 @@ fn login_refused(has_login_cert: bool) -> &'static str {
 }
 
 impl Fault {
-    /// From OpenSSL's sentence, which ends with its verdict in brackets.
+    /// Classifies OpenSSL's sentence, which ends with a verdict in brackets.
     fn of(text: &str) -> Self {
         let (_, verdict) = text.rsplit_once(" (").unwrap_or_default();
         let verdict = verdict
@@ -247,7 +247,7 @@ impl Failure<'_> {
         }
     }
 
-    /// What is told of a server that says nothing, or nothing of TLS.
+    /// Writes the sentence for a server that says nothing, or does not speak TLS.
     fn write_silence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_direct = self.security == Security::DirectTls;
         match self.kind {
@@ -272,7 +272,7 @@ impl Failure<'_> {
         })
     }
 
-    /// The names of a certificate that would be refused for them, too.
+    /// Adds the names in the certificate if they are wrong, too.
     fn write_names(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.other_names() {
             Some(names) => write!(f, ", and it is for {names}"),
@@ -280,14 +280,14 @@ impl Failure<'_> {
         }
     }
 
-    /// Whom a certificate is for that is not for this domain.
+    /// The names in the certificate if it is not for this domain, as a part of a sentence.
     fn other_names(&self) -> Option<String> {
         let seen = self.seen.as_ref().filter(|seen| !seen.is_right)?;
         let names = seen.names().unwrap_or("no domain".to_owned());
         Some(format!("{names}, not for {}", self.domain))
     }
 
-    /// A date in the certificate, if it is as the fault has it: there may be another certificate by now.
+    /// A date in the certificate, if it agrees with the fault: the second look may have got another certificate.
     fn date(
         &self,
         which: impl Fn(&Certificate) -> Option<OffsetDateTime>,
@@ -343,7 +343,7 @@ mod tests {
         }
     }
 
-    /// Who did not write `tls://` is not told to leave it out.
+    /// Only a user who wrote `tls://` is advised to leave it out.
     #[test]
     fn only_what_was_named_is_to_be_named_otherwise() {
         for kind in [

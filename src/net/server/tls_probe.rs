@@ -1,5 +1,5 @@
-//! A second look at a certificate that was refused, for the names and dates in it: TLS does not hand out what it has
-//! refused. Nothing is verified, nobody logs in, and nothing but a certificate is taken from what is heard.
+//! A second look at a refused certificate, for the names and dates in it: native-tls does not hand out a certificate
+//! it has refused. The second connection verifies nothing, does not log in, and is closed after the handshake.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -14,16 +14,16 @@ use super::tls_certificate::Certificate;
 use crate::ns;
 use crate::session::{Security, header_to};
 
-/// How long a server is left alone between two looks for the same domain.
+/// Time between two looks for the same domain.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
-/// How long a look may take at the most.
+/// Time for a look at the most.
 const DEADLINE: Duration = Duration::from_secs(3);
-/// For how many domains looks are remembered.
+/// Domains whose looks are remembered.
 const LOOKS: usize = 256;
-/// How much a server may say before `<proceed/>`.
+/// Bytes that a server may send before `<proceed/>`.
 const BEFORE_TLS: usize = 16 * 1024;
 
-/// What a look may take, whatever else is to be done.
+/// Time that every look gets, even if the route's time is over.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// A server to look at.
@@ -32,30 +32,30 @@ pub(super) struct Place<'a> {
     pub(super) address: SocketAddr,
     /// The domain as the client wrote it.
     pub(super) domain: &'a str,
-    /// The same as certificates have it.
+    /// The domain as certificates have it (ASCII).
     pub(super) name: &'a str,
     pub(super) security: Security,
 }
 
 /// Looks at certificates; one for the whole program.
 pub(super) struct Probe {
-    /// How long a look may take.
+    /// Time for a look.
     timeout: Duration,
-    /// Made at the first failure: most programs never need it.
+    /// Made at the first failure, as it is seldom needed.
     connector: OnceLock<Option<tokio_native_tls::TlsConnector>>,
-    /// The last look for a domain.
+    /// The last look for each domain.
     looks: DashMap<String, Look>,
 }
 
 struct Look {
     at: Instant,
     address: SocketAddr,
-    /// What was seen; `None` if nothing, or if the look is not over.
+    /// The certificate; `None` if there was none, or the look is not over.
     seen: Option<Certificate>,
 }
 
 impl Probe {
-    /// Looks that take no longer than a connection may.
+    /// A probe whose looks take no longer than `connect_timeout`.
     pub(super) fn new(connect_timeout: Duration) -> Self {
         Self {
             timeout: connect_timeout.min(DEADLINE),
@@ -64,8 +64,8 @@ impl Probe {
         }
     }
 
-    /// The certificate that the server shows, if it does so before `until` or within a second. `None` if there is none
-    /// to be had, or if the last look for the domain was short ago and at another address.
+    /// The certificate that the server shows before `until`, or within a second. `None` if the look fails, or if the
+    /// last one for the domain was less than [`PAUSE`] ago and at another address.
     pub(super) async fn look(&self, place: Place<'_>, until: Instant) -> Option<Certificate> {
         let now = Instant::now();
         if self.looks.len() >= LOOKS {
@@ -114,7 +114,7 @@ impl Probe {
     }
 }
 
-/// A look that has begun. One that was cut short is forgotten, so that the next may see more.
+/// A look under way. If it is cut short, it is forgotten, so that the next failure may look again.
 struct Begun<'a> {
     looks: &'a DashMap<String, Look>,
     name: &'a str,
@@ -129,7 +129,7 @@ impl Drop for Begun<'_> {
     }
 }
 
-/// TLS that takes any certificate, and shows none.
+/// TLS that accepts any certificate and shows none.
 fn connector() -> native_tls::Result<tokio_native_tls::TlsConnector> {
     let mut tls = native_tls::TlsConnector::builder();
     tls.danger_accept_invalid_certs(true)
@@ -139,7 +139,7 @@ fn connector() -> native_tls::Result<tokio_native_tls::TlsConnector> {
     Ok(tls.build()?.into())
 }
 
-/// As much of a stream as leads to TLS.
+/// Opens a stream and asks for STARTTLS, up to `<proceed/>`.
 async fn start_tls(tcp: &mut TcpStream, domain: &str) -> Option<()> {
     tcp.write_all(header_to(domain).as_bytes()).await.ok()?;
     let mut heard = Vec::new();
@@ -152,7 +152,8 @@ async fn start_tls(tcp: &mut TcpStream, domain: &str) -> Option<()> {
     read_until(tcp, &mut heard, ">").await
 }
 
-/// Reads until this was heard; `None` if it never is.
+/// Reads until `text` has come, and drops it from `heard` with all before it. `None`: the connection ended, or more
+/// than [`BEFORE_TLS`] bytes came without it.
 async fn read_until(tcp: &mut TcpStream, heard: &mut Vec<u8>, text: &str) -> Option<()> {
     loop {
         if let Some(at) = memchr::memmem::find(heard, text.as_bytes()) {

@@ -19,26 +19,27 @@ use crate::session::Event;
 /// A connection on which both sides compress.
 pub(in crate::net) struct Zlib<S> {
     codec: ZlibDecoder<BufReader<ZlibEncoder<Counted<S>>>>,
-    /// A flush has begun: nothing is written before it has ended, or the other side could wait for what it held.
+    /// A flush is under way. Writes wait for its end: a write in between could leave earlier bytes in the encoder, and
+    /// the server would wait for them.
     flushing: bool,
     traffic: Arc<Traffic>,
-    /// The place among the sessions that may be compressed.
+    /// Place among the sessions that `--compress auto` compresses.
     _place: Option<OwnedSemaphorePermit>,
 }
 
-/// How many bytes of a stream there were, and as how many they travelled.
+/// Bytes of the stream, and bytes on the wire after compression.
 #[derive(Debug, Default)]
 pub(in crate::net) struct Traffic {
     sent: [AtomicU64; 2],
     received: [AtomicU64; 2],
 }
 
-/// Where the two are.
+/// Indices of the two counts.
 const STREAM: usize = 0;
 const WIRE: usize = 1;
 
 impl Traffic {
-    /// The same for the log.
+    /// The counts as an event for the log.
     pub(in crate::net) fn event(&self) -> Event {
         let read =
             |counts: &[AtomicU64; 2]| [counts[STREAM].load(Relaxed), counts[WIRE].load(Relaxed)];
@@ -50,7 +51,7 @@ impl Traffic {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Zlib<S> {
-    /// Compresses `stream` from here on. `read`: what was read of it already is compressed, too.
+    /// Compresses `stream` from here on. `read` holds bytes of it that were read already; they are compressed, too.
     pub(in crate::net) fn new(
         stream: S,
         read: Vec<u8>,
@@ -72,13 +73,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Zlib<S> {
         }
     }
 
-    /// What passes, counted while it does.
+    /// Byte counts, kept up to date while bytes pass.
     pub(in crate::net) fn traffic(&self) -> Arc<Traffic> {
         Arc::clone(&self.traffic)
     }
 }
 
-/// What the shell tells the session of as a failure, and not as an end.
+/// An error that `half.rs` tells the session as a failure, not as the end of the connection.
 fn wrong(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
@@ -90,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Zlib<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // A few bytes may unpack to millions: others on this thread have their turn between them.
+        // A few bytes may unpack to millions: let other tasks of this thread have their turn in between.
         let turn = ready!(coop::poll_proceed(cx));
         let before = buf.filled().len();
         let result = ready!(Pin::new(&mut this.codec).poll_read(cx, buf));
@@ -102,7 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Zlib<S> {
                 this.traffic.received[STREAM].fetch_add(count as u64, Relaxed);
                 Ok(())
             }
-            // Servers close without zlib's trailer, and connections break: an end as any other.
+            // The connection broke, or the server closed without zlib's trailer, as servers do: an ordinary end.
             Err(_) if has_ended => Ok(()),
             Err(error) => Err(wrong(&format!(
                 "what the server sent is not compressed as agreed (zlib): {error}"
@@ -126,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Zlib<S> {
         Poll::Ready(Ok(count))
     }
 
-    /// After this the other side can read all that was written.
+    /// Flushes the encoder, too: the server can then read all bytes that were written.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.flushing = true;
@@ -144,10 +145,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Zlib<S> {
     }
 }
 
-/// The connection below, which counts what it takes and gives.
+/// The connection below, which counts compressed bytes.
 struct Counted<S> {
     stream: Prefixed<S>,
-    /// It has ended, or broken.
+    /// The connection has ended, or broken.
     has_ended: bool,
     traffic: Arc<Traffic>,
 }

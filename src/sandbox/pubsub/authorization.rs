@@ -7,7 +7,7 @@ use crate::ns;
 use crate::sandbox::error::Error;
 use crate::sandbox::form::{Form, Writer, boolean};
 
-/// Where requests about a node come from, and answers go: for PEP the account's domain (listing 10).
+/// The address that sends requests about a node and takes the answers: for PEP the account's domain (listing 10).
 fn desk(service: &str) -> &str {
     jid::domain(service)
 }
@@ -68,7 +68,7 @@ impl Pubsub {
         requests
     }
 
-    /// Takes the answer that `from` sent to the address `to`; `id` is the request's.
+    /// Handles the answer that `from` sent to the address `to`; `id` is the request's.
     pub(in crate::sandbox) fn answer(
         &mut self,
         from: &str,
@@ -97,7 +97,7 @@ impl Pubsub {
     }
 }
 
-/// Does what the form says about the pending subscription of `jid`.
+/// Approves or denies the pending subscription of `jid`, as the form says.
 fn decide(
     from: &str,
     at: NodeId<'_>,

@@ -1,4 +1,4 @@
-//! The configuration of a node (XEP-0060 §16.4.4): which fields there are, read and written.
+//! The configuration of a node (XEP-0060 §16.4.4): its fields, reading and writing them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::sandbox::config::Limits;
 use crate::sandbox::error::Error;
 use crate::sandbox::form::{Form, Writer, boolean};
 
-/// What a field may hold.
+/// Types of fields.
 #[derive(Clone, Copy)]
 enum Kind {
     Bool,
@@ -164,7 +164,7 @@ impl Default for NodeConfig {
 }
 
 impl NodeConfig {
-    /// The value of a field of [`FIELDS`].
+    /// The value of a field in [`FIELDS`].
     pub(in crate::sandbox) fn get(&self, var: &str) -> &str {
         self.0.get(var).map_or("", String::as_str)
     }
@@ -174,13 +174,13 @@ impl NodeConfig {
         self.get(var) == "1"
     }
 
-    /// How many items are kept.
+    /// Number of items kept at the most.
     pub(super) fn max_items(&self, limits: &Limits) -> usize {
         let configured = self.get("pubsub#max_items").parse();
         configured.unwrap_or(limits.items).min(limits.items)
     }
 
-    /// How large a payload may be.
+    /// Size of a payload in bytes at the most.
     pub(super) fn max_payload(&self, limits: &Limits) -> usize {
         let configured = self.get("pubsub#max_payload_size").parse();
         configured.unwrap_or(limits.payload).min(limits.payload)
@@ -206,7 +206,7 @@ impl NodeConfig {
         Ok(true)
     }
 
-    /// This configuration with what a form changes; fields nobody knows are ignored (XEP-0004 §3.2).
+    /// This configuration with the changes of a form; unknown fields are ignored (XEP-0004 §3.2).
     pub(super) fn with(&self, form: &Form, limits: &Limits) -> Result<Self, Error> {
         form.check(ns::NODE_CONFIG)?;
         if form
@@ -223,7 +223,7 @@ impl NodeConfig {
         Ok(changed)
     }
 
-    /// This configuration with what publish-options ask for; all of them must be known (§7.1.5).
+    /// This configuration with the values of publish-options; unknown ones are an error (§7.1.5).
     pub(super) fn with_options(&self, form: &Form, limits: &Limits) -> Result<Self, Error> {
         form.check(ns::PUBLISH_OPTIONS)?;
         let mut changed = self.clone();
@@ -262,7 +262,7 @@ impl NodeConfig {
 }
 
 impl Field {
-    /// The one way in which `value` is kept.
+    /// The canonical form of `value` for this field.
     fn canonical(&self, value: &str, limits: &Limits) -> Result<String, Error> {
         let refused = || Error::NOT_ACCEPTABLE.text(format!("{} cannot be {value:?}", self.var));
         match self.kind {
@@ -287,7 +287,7 @@ impl Field {
 }
 
 impl Kind {
-    /// As data forms call it.
+    /// The type's name in data forms.
     fn name(self) -> &'static str {
         match self {
             Self::Bool => "boolean",

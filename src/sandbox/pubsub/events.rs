@@ -1,4 +1,4 @@
-//! What a node tells its subscribers (XEP-0060 §7.1.2, §8), and in which form (listings 4, 17, 20).
+//! Events of a node to its subscribers (XEP-0060 §7.1.2, §8; form: listings 4, 17, 20).
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(super) fn item_xml(ways: Ways, node: &Node, item: &Item, with_payload: bool)
     out
 }
 
-/// The event of an item, with the address replies go to beside it.
+/// The event of an item, and beside it the address for replies.
 fn published_xml(ways: Ways, at: NodeId<'_>, node: &Node, item: &Item) -> String {
     let item_xml = item_xml(ways, node, item, node.config.is("pubsub#deliver_payloads"));
     let mut out = event(&format!(
@@ -50,7 +50,7 @@ fn event(content: &str) -> String {
     format!("<event xmlns='{}'>{content}</event>", ns::PUBSUB_EVENT)
 }
 
-/// Tells everybody who wants to know of an item.
+/// Sends a published item to the subscribers that want events.
 pub(super) fn published(at: NodeId<'_>, node: &Node, item: &Item, context: &mut Context<'_>) {
     notify(
         at,
@@ -61,7 +61,7 @@ pub(super) fn published(at: NodeId<'_>, node: &Node, item: &Item, context: &mut 
     );
 }
 
-/// Tells of something published on a node that has no items: that it was.
+/// Sends the event of a publish on a node that has no items.
 pub(super) fn published_nothing(at: NodeId<'_>, node: &Node, context: &mut Context<'_>) {
     let content = event(&format!("<items node='{}'/>", escape(at.name)));
     notify(at, node, content, Subscription::wants_events, context);
@@ -84,7 +84,7 @@ pub(super) fn purged(at: NodeId<'_>, node: &Node, context: &mut Context<'_>) {
     notify(at, node, content, Subscription::wants_events, context);
 }
 
-/// Tells that the node is gone, pending subscribers as well (§8.4.2).
+/// Tells all subscribers, pending ones as well, that the node is deleted (§8.4.2).
 pub(super) fn deleted(at: NodeId<'_>, node: &Node, context: &mut Context<'_>) {
     let content = event(&format!("<delete node='{}'/>", escape(at.name)));
     notify(at, node, content, |_| true, context);
@@ -133,7 +133,7 @@ fn message_type(node: &Node) -> &'static str {
     }
 }
 
-/// Sends the last item to who has just become a subscriber, where that is configured (§6.1.7).
+/// Sends the last item to the new subscriber `jid`, if that is configured (§6.1.7).
 pub(super) fn last_item(at: NodeId<'_>, node: &Node, jid: &str, context: &mut Context<'_>) {
     let wants = node
         .subscriptions
@@ -155,7 +155,7 @@ pub(super) fn last_item(at: NodeId<'_>, node: &Node, jid: &str, context: &mut Co
     }
 }
 
-/// Tells a subscriber what became of his subscription (§12.10).
+/// Tells a subscriber the new state of his subscription (§12.10).
 pub(super) fn subscription_changed(
     at: NodeId<'_>,
     jid: &str,

@@ -1,4 +1,4 @@
-//! An owner's lists: who is subscribed, and who is what (XEP-0060 §8.8, §8.9).
+//! An owner's lists: subscriptions and affiliations (XEP-0060 §8.8, §8.9).
 
 use std::collections::BTreeSet;
 
@@ -76,7 +76,7 @@ pub(super) fn set_affiliations(
     answer("affiliations", at.name, &failed)
 }
 
-/// Subscribes somebody, or approves of him; whether that can be.
+/// Subscribes `jid`, or approves its pending subscription; `false` if that is not possible.
 fn subscribe(at: NodeId<'_>, node: &mut Node, jid: &str, context: &mut Context<'_>) -> bool {
     let known = node.subscriptions.get(jid);
     if known.is_some_and(Subscription::is_subscribed) {
@@ -90,7 +90,7 @@ fn subscribe(at: NodeId<'_>, node: &mut Node, jid: &str, context: &mut Context<'
     true
 }
 
-/// Makes a subscription, or a pending one a real one, and tells the subscriber.
+/// Makes a subscription, or approves a pending one, and tells the subscriber.
 pub(super) fn approve(at: NodeId<'_>, node: &mut Node, jid: &str, context: &mut Context<'_>) {
     node.subscription(jid, State::Subscribed);
     *context.changed = true;
@@ -98,7 +98,7 @@ pub(super) fn approve(at: NodeId<'_>, node: &mut Node, jid: &str, context: &mut 
     events::last_item(at, node, jid, context);
 }
 
-/// Takes a subscription away, and tells who had it.
+/// Removes a subscription, and tells the subscriber.
 pub(super) fn unsubscribe(at: NodeId<'_>, node: &mut Node, jid: &str, context: &mut Context<'_>) {
     if node.subscriptions.remove(jid).is_some() {
         *context.changed = true;
@@ -106,7 +106,7 @@ pub(super) fn unsubscribe(at: NodeId<'_>, node: &mut Node, jid: &str, context: &
     }
 }
 
-/// Changes an affiliation; whether that can be. A node keeps an owner, and a PEP node its account.
+/// Changes an affiliation; `false` if that is not possible: a node keeps an owner, and a PEP node its account as owner.
 fn affiliate(
     at: NodeId<'_>,
     node: &mut Node,

@@ -1,13 +1,13 @@
-//! Publish-subscribe (XEP-0060): nodes of many services, and what requests do to them.
+//! Publish-subscribe (XEP-0060): nodes of many services, and requests to them.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `node.rs`, `config.rs` | a node: items, subscriptions, access rules; its configuration |
 //! | `subscriber.rs` | subscribe, options, unsubscribe, the own lists, items (§5.6, §5.7, §6) |
 //! | `publisher.rs` | publish, retract (§7) |
-//! | `owner.rs`, `lists.rs` | create, configure, delete, purge; who is subscribed, who is what (§8) |
+//! | `owner.rs`, `lists.rs` | create, configure, delete, purge; subscriptions, affiliations (§8) |
 //! | `authorization.rs` | the request for approval and its answer (§8.6; listings 10 and 11) |
-//! | `events.rs` | what subscribers are told |
+//! | `events.rs` | events to subscribers |
 
 mod authorization;
 mod config;
@@ -39,16 +39,16 @@ pub(super) struct Pubsub {
     pub(super) services: BTreeMap<String, Nodes>,
 }
 
-/// What a request finds beside the nodes, and what it causes beside its answer.
+/// Surroundings of a request: limits and rules; messages and changes it causes beside its answer.
 pub(super) struct Context<'a> {
     pub(super) limits: &'a Limits,
     pub(super) ways: Ways,
     pub(super) random: &'a mut Random,
-    /// What the subscribers of a node are told, to be sent before the answer, in this order.
+    /// Events to subscribers, to be sent before the answer, in this order.
     pub(super) events: &'a mut Vec<Message>,
-    /// To be sent after the answer, in this order.
+    /// Other messages, to be sent after the answer, in this order.
     pub(super) messages: &'a mut Vec<Message>,
-    /// There is something new to keep.
+    /// Set if nodes have changed, so that they have to be saved.
     pub(super) changed: &'a mut bool,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Request<'a> {
     pub(super) is_set: bool,
     /// Its payload, of the namespace `pubsub` or `pubsub#owner`.
     pub(super) pubsub: &'a Element<'a>,
-    /// What is asked for: the first child of that.
+    /// The request itself: the first child of `pubsub`.
     pub(super) action: &'a Element<'a>,
 }
 
@@ -109,7 +109,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// What an owner asks for, done with his node.
+/// A request of an owner, carried out on a node of his.
 type OwnerAction = fn(NodeId<'_>, &mut Node, &Element<'_>, &mut Context<'_>) -> Answer;
 
 impl Pubsub {
@@ -132,7 +132,7 @@ impl Pubsub {
         found.ok_or(Error::ITEM_NOT_FOUND)
     }
 
-    /// Does what is asked; the payload of the result.
+    /// Carries out a request; returns the payload of the result.
     pub(super) fn handle(&mut self, request: Request<'_>, context: &mut Context<'_>) -> Answer {
         if request.pubsub.namespace() == ns::PUBSUB_OWNER {
             return self.handle_owner(request, context);
@@ -174,15 +174,15 @@ impl Pubsub {
         act(request.node(&name), node, request.action, context)
     }
 
-    /// A node for what only its owner may do.
+    /// The node, for requests that only its owners may make.
     fn own_node(&mut self, request: Request<'_>, name: &str) -> Result<&mut Node, Error> {
         let node = self.node_mut(request.service, name)?;
         node.check_owner(request.from)?;
         Ok(node)
     }
 
-    /// Ends what ends with the session of the full JID `from`, the account's last or not:
-    /// temporary subscriptions (§12.4), items of nodes with `purge_offline`.
+    /// Removes temporary subscriptions (§12.4) and items of nodes with `purge_offline` at the end of the session of the
+    /// full JID `from`; `is_last`: the account's last session.
     pub(super) fn session_ended(&mut self, from: &str, is_last: bool, context: &mut Context<'_>) {
         let ends = |jid: &str| jid == from || is_last && jid == jid::bare(from);
         for (service, nodes) in &mut self.services {
@@ -201,7 +201,7 @@ impl Pubsub {
     }
 }
 
-/// `<pubsub/>` with this in it.
+/// `<pubsub/>` with this content.
 fn pubsub_xml(content: &str) -> String {
     format!("<pubsub xmlns='{}'>{content}</pubsub>", ns::PUBSUB)
 }
@@ -214,7 +214,7 @@ fn subscription_xml(node: &str, jid: &str, state: &str) -> String {
     )
 }
 
-/// The `<pubsub/>` of an owner with this list in it.
+/// The `<pubsub/>` of an owner with this list.
 fn owner_list_xml(list: &str, node: &str, entries: &str) -> String {
     format!(
         "<pubsub xmlns='{}'><{list} node='{}'>{entries}</{list}></pubsub>",

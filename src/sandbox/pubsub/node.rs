@@ -1,4 +1,4 @@
-//! A node: its items, its subscriptions, and who may do what with it (XEP-0060 §4).
+//! A node: its items, subscriptions, affiliations and access rules (XEP-0060 §4).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::jid;
 use crate::sandbox::config::Limits;
 use crate::sandbox::error::Error;
 
-/// What somebody is to a node (§4.1).
+/// Affiliations (§4.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::sandbox) enum Affiliation {
     Owner,
@@ -22,10 +22,10 @@ pub(in crate::sandbox) enum Affiliation {
     Outcast,
 }
 
-/// How far a subscription is (§4.2).
+/// States of a subscription (§4.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::sandbox) enum State {
-    /// Asked for, in a message with this id.
+    /// Approval was asked for, in a message with this id.
     Pending { request: String },
     #[default]
     Subscribed,
@@ -41,14 +41,14 @@ pub(in crate::sandbox) struct Subscription {
     pub(in crate::sandbox) options: Options,
 }
 
-/// What was published.
+/// A published item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::sandbox) struct Item {
     pub(in crate::sandbox) id: String,
-    /// The full JID it came from.
+    /// The full JID that published the item.
     pub(in crate::sandbox) publisher: String,
-    /// The payload as it came, what it inherited declared on it; empty if there was none.
+    /// The payload as it came, with the namespaces it inherits declared on it; empty if there was none.
     pub(in crate::sandbox) payload: Arc<str>,
 }
 
@@ -95,7 +95,7 @@ impl Subscription {
         self.state == State::Subscribed
     }
 
-    /// As the attribute `subscription` says it.
+    /// The value of the attribute `subscription`.
     pub(super) fn as_str(&self) -> &'static str {
         match self.state {
             State::Pending { .. } => "pending",
@@ -112,7 +112,7 @@ impl Subscription {
         self.is_subscribed() && self.option("pubsub#deliver") != Some("0")
     }
 
-    /// Whether it was asked to end with the session (§12.4).
+    /// Whether its options ask that it ends with the session (§12.4).
     pub(super) fn is_temporary(&self) -> bool {
         self.option("pubsub#expire") == Some("presence")
     }
@@ -141,14 +141,14 @@ impl Node {
         self.is_owner(jid).then_some(()).ok_or(Error::FORBIDDEN)
     }
 
-    /// The subscription of `jid`, made if need be, in this state from now on.
+    /// Sets the state of the subscription of `jid`, which is made if there is none.
     pub(super) fn subscription(&mut self, jid: &str, state: State) -> &mut Subscription {
         let subscription = self.subscriptions.entry(jid.to_owned()).or_default();
         subscription.state = state;
         subscription
     }
 
-    /// Lets the oldest items go that are more than may be kept.
+    /// Drops the oldest items beyond the configured number.
     pub(super) fn drop_excess(&mut self, limits: &Limits) {
         let most = self.config.max_items(limits);
         let excess = self.items.len().saturating_sub(most);
@@ -178,7 +178,7 @@ impl Node {
         subscriptions.any(|(other, it)| it.is_subscribed() && jid::bare(other) == jid::bare(jid))
     }
 
-    /// Whether `jid` is subscribed at once, or has to be approved first (§6.1.3).
+    /// `true`: `jid` is subscribed at once; `false`: an owner has to approve first (§6.1.3).
     pub(super) fn may_subscribe(&self, jid: &str) -> Result<bool, Error> {
         match (
             self.affiliation(jid),
@@ -192,7 +192,7 @@ impl Node {
         }
     }
 
-    /// Whether `jid` gets to see items (§6.5.1).
+    /// Checks that `jid` may see items (§6.5.1).
     pub(in crate::sandbox) fn may_retrieve(&self, jid: &str) -> Result<(), Error> {
         match (
             self.affiliation(jid),
@@ -207,8 +207,7 @@ impl Node {
         }
     }
 
-    /// Whether the full JID `from` may publish: with the model `subscribers`, if it or its account's
-    /// bare JID is subscribed.
+    /// Checks that the full JID `from` may publish: under the model `subscribers`, if it or its bare JID is subscribed.
     pub(super) fn may_publish(&self, from: &str) -> Result<(), Error> {
         let is_subscribed = |jid: &str| {
             self.subscriptions
@@ -228,8 +227,7 @@ impl Node {
         allowed.then_some(()).ok_or(Error::FORBIDDEN)
     }
 
-    /// Whether `from` may take `item` away: an owner, or who published it. Whoever may publish only because he is
-    /// subscribed may not.
+    /// Whether `from` may retract `item`: owners may, and its publisher, unless he may publish only as a subscriber.
     pub(super) fn may_retract(&self, from: &str, item: &Item) -> bool {
         let is_own = jid::bare(&item.publisher) == jid::bare(from);
         match self.affiliation(from) {
@@ -240,7 +238,8 @@ impl Node {
         }
     }
 
-    /// That the account of `from` may publish an item called `id`: nobody else, an owner neither, may replace it.
+    /// Checks that no other account has published an item called `id`: only its own publisher, not even an owner, may
+    /// replace it.
     pub(super) fn may_replace(&self, from: &str, id: &str) -> Result<(), Error> {
         let mut items = self.items.iter();
         let old = items.find(|item| item.id == id);
@@ -248,7 +247,7 @@ impl Node {
         is_own.then_some(()).ok_or(Error::FORBIDDEN)
     }
 
-    /// Whether `jid` gets to know that the node is there.
+    /// Whether `jid` may know that the node exists.
     pub(in crate::sandbox) fn is_visible_to(&self, jid: &str) -> bool {
         self.may_subscribe(jid).is_ok() || self.is_account_subscribed(jid)
     }

@@ -1,4 +1,4 @@
-//! What an owner asks for: nodes made, configured, deleted, purged (XEP-0060 §8.1 to §8.5).
+//! Requests of owners: create, configure, delete and purge nodes (XEP-0060 §8.1 to §8.5).
 
 use super::config::NodeConfig;
 use super::node::{Affiliation, Node};
@@ -11,7 +11,7 @@ use crate::sandbox::form::Form;
 use crate::xml::{Element, escape};
 
 impl Pubsub {
-    /// Makes a node, which it configures if asked (§8.1).
+    /// Makes a node, and configures it if the request says how (§8.1).
     pub(super) fn create(&mut self, request: Request<'_>, context: &mut Context<'_>) -> Answer {
         let given = request.action.attribute("node").filter(|it| !it.is_empty());
         let name = given.map_or_else(|| context.random.id(), std::borrow::Cow::into_owned);
@@ -31,7 +31,7 @@ impl Pubsub {
         Ok(pubsub_xml(&format!("<create node='{}'/>", escape(&name))))
     }
 
-    /// Whether `request` may make a node called `name`: in PEP only the account itself.
+    /// Checks that `request` may make a node called `name`: in PEP only the account itself.
     pub(super) fn check_create(
         &self,
         request: Request<'_>,
@@ -110,7 +110,7 @@ pub(super) fn purge(at: NodeId<'_>, node: &mut Node, context: &mut Context<'_>) 
     Ok(String::new())
 }
 
-/// What a node is configured to if nobody says otherwise (§8.3).
+/// The default configuration (§8.3).
 pub(super) fn default_configuration() -> String {
     owner_xml(&format!(
         "<default>{}</default>",
@@ -118,7 +118,7 @@ pub(super) fn default_configuration() -> String {
     ))
 }
 
-/// Changes the configuration; `pubsub#publisher` (listing 18) is no part of it but makes publishers.
+/// Changes the configuration; `pubsub#publisher` (listing 18) is not kept in it, but makes publishers.
 fn apply(node: &mut Node, form: &Form, context: &Context<'_>) -> Result<(), Error> {
     let config = node.config.with(form, context.limits)?;
     let publishers = form.fields.get("pubsub#publisher").into_iter().flatten();

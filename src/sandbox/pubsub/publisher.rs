@@ -1,4 +1,4 @@
-//! What a publisher asks for (XEP-0060 §7).
+//! Requests of publishers (XEP-0060 §7).
 
 use super::config::NodeConfig;
 use super::node::{Item, Node};
@@ -11,7 +11,7 @@ use crate::sandbox::form::{Form, boolean};
 use crate::xml::{Element, escape, standalone};
 
 impl Pubsub {
-    /// Publishes one item (§7.1); with publish-options to a node that is made for it, if need be.
+    /// Publishes one item (§7.1); with publish-options, a node that does not exist is made.
     pub(super) fn publish(&mut self, request: Request<'_>, context: &mut Context<'_>) -> Answer {
         let name = request.name()?;
         let options = match request.pubsub.child(ns::PUBSUB, "publish-options") {
@@ -60,7 +60,7 @@ impl Pubsub {
         )))
     }
 
-    /// Takes an item away (§7.2).
+    /// Retracts an item (§7.2).
     pub(super) fn retract(&mut self, request: Request<'_>, context: &mut Context<'_>) -> Answer {
         let name = request.name()?;
         let mut items = request
@@ -82,7 +82,7 @@ impl Pubsub {
             return Err(Error::unsupported("persistent-items"));
         }
         let Some(at) = node.items.iter().position(|it| it.id == id) else {
-            // Who may not look cannot tell by the error what is there.
+            // An account that may not see items must not learn by the error which ids exist.
             node.may_publish(request.from)
                 .or_else(|_| node.may_retrieve(request.from))?;
             return Err(Error::ITEM_NOT_FOUND);
@@ -107,7 +107,7 @@ impl Pubsub {
     }
 }
 
-/// Takes away what the session of `from` published (`pubsub#purge_offline`).
+/// Removes the items that the session of `from` published (`pubsub#purge_offline`).
 pub(super) fn purge_of(from: &str, at: NodeId<'_>, node: &mut Node, context: &mut Context<'_>) {
     let gone = node.items.iter().filter(|it| it.publisher == from);
     let gone: Vec<_> = gone.map(|it| it.id.clone()).collect();
@@ -121,7 +121,7 @@ pub(super) fn purge_of(from: &str, at: NodeId<'_>, node: &mut Node, context: &mu
     }
 }
 
-/// Each option must be what the node's configuration says (§7.1.5).
+/// Checks that each option equals the node's configuration (§7.1.5).
 fn check_preconditions(node: &Node, options: &Form, context: &Context<'_>) -> Result<(), Error> {
     if node.config.with_options(options, context.limits)? == node.config {
         return Ok(());
@@ -174,7 +174,7 @@ fn read_item(
     }))
 }
 
-/// Adds an item; one of the same id goes, and so does the oldest if there is no more room.
+/// Adds an item; replaces one of the same id, and drops the oldest ones beyond the limit.
 fn keep(node: &mut Node, item: Item, context: &Context<'_>) {
     node.items.retain(|it| it.id != item.id);
     node.items.push(item);

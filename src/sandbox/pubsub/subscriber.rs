@@ -1,4 +1,4 @@
-//! What a subscriber asks for (XEP-0060 §5.6, §5.7, §6).
+//! Requests of subscribers (XEP-0060 §5.6, §5.7, §6).
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::sandbox::error::Error;
 use crate::sandbox::form::{Form, Writer, boolean};
 use crate::xml::{Element, escape};
 
-/// How many bytes the names and values of all options of a subscription may have.
+/// Bytes that the names and values of all options of a subscription may have.
 const MOST_OPTIONS: usize = 2048;
 
 impl Pubsub {
@@ -104,7 +104,7 @@ impl Pubsub {
         Ok(String::new())
     }
 
-    /// The subscriptions of the asking account, at one node or all of the service (§5.6).
+    /// Subscriptions of the asking account, on one node or all of the service (§5.6).
     pub(super) fn own_subscriptions(&self, request: Request<'_>) -> String {
         let only = request.action.attribute("node");
         let account = jid::bare(request.from);
@@ -145,7 +145,7 @@ impl Pubsub {
 
     /// Items, all of them or the newest or by id, the oldest first (§6.5).
     ///
-    /// What does not fit into an answer is left out from the oldest on, and said with XEP-0059.
+    /// If not all fit into an answer, the oldest are left out; XEP-0059 elements in the answer tell so.
     pub(super) fn items(&self, request: Request<'_>, context: &Context<'_>) -> Answer {
         let name = request.name()?;
         let node = self.node(request.service, &name)?;
@@ -222,7 +222,7 @@ fn subscriber_attribute(action: &Element<'_>) -> Result<String, Error> {
     Ok(jid)
 }
 
-/// The node and the JID whose options are meant; they are nobody else's business (§6.3.4.1).
+/// The node and the JID whose options are asked for; an error if the JID is another account's (§6.3.4.1).
 fn own_options_of(request: Request<'_>) -> Result<(String, String), Error> {
     let name = request.name()?;
     let jid = match request.action.attribute("jid") {
@@ -235,7 +235,7 @@ fn own_options_of(request: Request<'_>) -> Result<(String, String), Error> {
     Ok((name, jid))
 }
 
-/// The options given with a `<subscribe/>`; what they repeat of it must be the same (listing 13).
+/// The options given with a `<subscribe/>`; `node` and `jid`, if repeated, must be the same (listing 13).
 fn given_options(options: &Element<'_>, node: &str, jid: &str) -> Result<Options, Error> {
     let is_other_node = options.attribute("node").is_some_and(|it| it != node);
     let is_other_jid = options
@@ -247,7 +247,7 @@ fn given_options(options: &Element<'_>, node: &str, jid: &str) -> Result<Options
     read_options(options)
 }
 
-/// The form in `options`: delivery, the end with the session, and fields other specifications define.
+/// Reads the form in `options`: delivery, end with the session, and fields of other specifications.
 fn read_options(options: &Element<'_>) -> Result<Options, Error> {
     let invalid = || Error::BAD_REQUEST.with("invalid-options");
     let form = Form::of(options).ok_or_else(invalid)?;
@@ -266,7 +266,7 @@ fn read_options(options: &Element<'_>) -> Result<Options, Error> {
                 Some(false) => vec!["0".to_owned()],
                 None => return Err(invalid()),
             },
-            // Leases would need a clock.
+            // `presence` only: a time would need a clock.
             "pubsub#expire" if value == "presence" => values,
             var if var.starts_with("pubsub#") => {
                 return Err(

@@ -1,5 +1,5 @@
-//! An answer that comes as an error says nothing: until it is known who may see somebody, nobody is shown
-//! anything by event.
+//! An error in answer to the shim's questions (roster, blocks, privacy lists): nothing is published until the server
+//! has told who may see the user.
 
 use super::rounds;
 use crate::forger::Forger;
@@ -21,14 +21,14 @@ fn no_answer_about_blocks(kind: Kind) {
 }
 
 fn no_answer_about_privacy_lists(kind: Kind) {
-    // Prosody has none.
+    // Prosody has no privacy lists.
     if kind == Kind::Ejabberd {
         nothing_is_shown_without_an_answer(kind, "jabber:iq:privacy");
     }
 }
 
 fn no_answer_about_members(kind: Kind) {
-    // Of a new node nobody has to ask.
+    // Make the node first: a new node has no subscribers to ask about.
     let server = Server::get(kind);
     let scene = Scene::new(server);
     let shim = Shim::start(server, "auto", &[]);
@@ -49,7 +49,7 @@ struct Scene {
     account: Account,
     friend: String,
     enemy: String,
-    /// Hers, without a shim.
+    /// A client of her account without a shim.
     checker: Puppet,
 }
 
@@ -72,7 +72,7 @@ impl Scene {
         }
     }
 
-    /// Her server does not answer what contains this; later it does.
+    /// The server answers questions that contain this with an error; later it answers them.
     fn play(&self, question: &'static str) {
         let strangers = self.server.strangers();
         strangers.catch_up("capulet.lit");
@@ -94,7 +94,7 @@ impl Scene {
         assert_eq!(told, ["native: Unsure", "native: Still unsure"]);
 
         forger.stop();
-        // What it does not know it asks for when the client says something.
+        // The shim asks again when the client sends presence.
         juliet.available("Sure");
         wait_for_items(&self.checker, "the newest", |items| items.contains("Sure"));
         wait_for_membership(&self.checker, &self.friend, true);

@@ -1,4 +1,4 @@
-//! Many at once: what strangers ask of a shim delays nothing that its user says, and takes no memory.
+//! Floods of requests by strangers: they delay nothing that the user sends, and take no memory of the shim.
 
 use crate::common::PUBSUB;
 use crate::people::{come_online, wait_for_items};
@@ -15,7 +15,7 @@ on_both_servers!(
 
 const PINGS: usize = 4001;
 
-/// Six of them ask as shims do, by a full JID. What the client itself answers is its own affair.
+/// Six strangers ping as shims do, to a full JID. Other pings are the client's to answer.
 fn thousands_of_pings_of_shims_and_a_message(kind: Kind) {
     let server = Server::get(kind);
     let strangers = server.strangers();
@@ -62,7 +62,7 @@ fn thousands_of_pings_of_shims_and_a_message(kind: Kind) {
     assert!(grown < 20_000, "{grown} KiB more");
 }
 
-/// Who is approved already does not wait behind strangers.
+/// The request of an approved contact does not wait behind those of strangers.
 fn hundreds_of_requests_and_a_friend(kind: Kind) {
     let server = Server::get(kind);
     let strangers = server.strangers();

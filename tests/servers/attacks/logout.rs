@@ -1,4 +1,4 @@
-//! What somebody says before going offline counts, also where the server takes but few at a time.
+//! Stanzas that a client sends right before logging out take effect, also where the server takes only a few at a time.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ on_both_servers!(twelve_refused_then_logout, eight_asked_then_logout);
 
 const TWELVE: usize = 12;
 
-/// ejabberd passes five a minute on, acts on all, and bounces the others.
+/// ejabberd acts on all refusals, passes five a minute on, and bounces the others.
 fn twelve_refused_then_logout(kind: Kind) {
     let server = Server::get(kind);
     let strangers = server.strangers();
@@ -45,7 +45,7 @@ fn twelve_refused_then_logout(kind: Kind) {
         let fates = fates(&juliet, strangers, &contacts, "unsubscribed", since);
         log_out(&juliet);
 
-        // Nobody is a member again, whoever asks.
+        // None of the refused becomes a member again, whatever they ask.
         let juliet = Puppet::login(&way.entry(), &account, "balcony");
         come_online(&juliet, "Back again");
         if !way.is_direct() {
@@ -73,7 +73,7 @@ fn twelve_refused_then_logout(kind: Kind) {
     assert_eq!(told, (0, Vec::new(), 0), "lost, told, and still seen by");
 }
 
-/// From now on the shim on the way knows that the server takes but five in a minute, if it does.
+/// Lets the shim of this way find out that the server takes only five subscription stanzas a minute, if it does.
 fn meet_the_limit(way: &Way<'_>) {
     let nurse = Puppet::login(&way.entry(), &way.server.account("nurse"), "chamber");
     come_online(&nurse, "Here");
@@ -84,7 +84,7 @@ fn meet_the_limit(way: &Way<'_>) {
     log_out(&nurse);
 }
 
-/// What is not delivered comes back.
+/// Requests that are not delivered come back as errors.
 fn eight_asked_then_logout(kind: Kind) {
     let server = Server::get(kind);
     let strangers = server.strangers();
@@ -107,7 +107,7 @@ fn eight_asked_then_logout(kind: Kind) {
     assert_eq!(lost, Vec::<String>::new(), "neither delivered nor returned");
 }
 
-/// What became of a stanza of this type to each contact: it was delivered, or came back, or neither.
+/// For each contact, whether the stanza of this type was delivered, came back, or neither.
 fn fates(
     from: &Puppet,
     strangers: &crate::strangers::Strangers,

@@ -1,4 +1,4 @@
-//! Stanzas larger than a client's may be: each arrives, and so does everything behind it.
+//! Stanzas larger than those clients may send: each arrives, and so does everything behind it.
 
 use serde_json::json;
 
@@ -87,7 +87,7 @@ fn bombs_of_a_stranger_cost_nothing_else(kind: Kind) {
         let seen = juliet.seen_before_next_of(&juliet);
         let mut stanzas = stanzas_of(&seen, &tybalt, &names);
         stanzas.extend(stanzas_of(&seen, &paris, &names));
-        // Servers may show requests before or after what was stored; who is natively shown first is theirs.
+        // Servers may deliver requests before or after stored messages: the order does not count.
         log_out(&juliet);
 
         let again = Puppet::login(&way.entry(), &account, "balcony");
@@ -98,7 +98,7 @@ fn bombs_of_a_stranger_cost_nothing_else(kind: Kind) {
         let seen = again.seen_before_next_of(&again);
         stanzas.extend(stanzas_of(&seen, &tybalt, &names));
         shown.extend(stanzas);
-        // Nobody reads half a megabyte of a failure.
+        // Shorten, so that a failure does not print half a megabyte.
         shown
             .into_iter()
             .map(|it| it.replace(&"x".repeat(LARGE), "[large]"))
@@ -108,7 +108,7 @@ fn bombs_of_a_stranger_cost_nothing_else(kind: Kind) {
         let body = format!("<body>{id}</body>");
         shown.iter().any(|it| it.contains(&body))
     };
-    // Prosody keeps nothing for later that is nested so deeply.
+    // Prosody stores nothing that is nested so deeply.
     for id in ["attributes", "large", "the fifth", "live nested", "the end"] {
         assert!(is_there(id), "no {id} in {shown:#?}");
     }
@@ -132,7 +132,7 @@ fn bomb_in_a_rooms_history(kind: Kind) {
     }
     let history = as_without_us(server, &POLICIES, |way| {
         let juliet = Puppet::login(&way.entry(), &server.account("juliet"), "balcony");
-        // One after the other would do as well, but for who is there.
+        // Nicks of their own, as all runs join the room at the same time.
         let nick = format!("{room}/{}", resource(way));
         juliet.raw(&format!(
             "<presence to='{nick}'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
@@ -177,11 +177,11 @@ fn roster_of_two_thousand(kind: Kind) {
     assert!(roster.concat().len() > LARGE);
 }
 
-/// The items of a node, which others have filled.
+/// A client asks for the items of a node that strangers have filled.
 fn large_answer_to_the_client(kind: Kind) {
     let server = Server::get(kind);
     let strangers = server.strangers();
-    // Prosody keeps 256, and writes all of them anew with each.
+    // Prosody keeps 256 items, and writes all of them anew with each publish.
     let count = match kind {
         Kind::Ejabberd => 400,
         Kind::Prosody => 40,
@@ -231,12 +231,12 @@ fn large_answer_to_the_client(kind: Kind) {
     assert_eq!(items.len(), count);
 }
 
-/// What tells the runs apart where they share an account or a room.
+/// A resource for each run, for runs that share an account or a room.
 fn resource(way: &Way<'_>) -> &'static str {
     way.policy.unwrap_or("direct")
 }
 
-/// A text without what differs between two runs: names, which are replaced, and times.
+/// A text in which names and times, which differ between runs, are replaced.
 pub(crate) fn plain(text: &str, names: &[(&str, &str)]) -> String {
     let mut text = text.to_owned();
     for (name, role) in names {

@@ -1,4 +1,4 @@
-//! Who may no longer see somebody, or is just being kept from it: nothing is published to him.
+//! Contacts who may not see the user any more, or from whom it is hiding just now: nothing is published to them.
 
 use super::{as_without_us, rounds};
 use crate::people::{come_online, wait_for_items};
@@ -13,7 +13,7 @@ on_both_servers!(
     blocked_and_a_status_in_one_write,
 );
 
-/// How a contact ends, by a stanza of the user's.
+/// Stanzas of the user with which a contact's access ends.
 const ENDS: [fn(&str) -> String; 3] = [removal, refusal, block];
 
 fn removal(contact: &str) -> String {
@@ -34,7 +34,7 @@ fn block(contact: &str) -> String {
     )
 }
 
-/// Somebody behind a shim with these contacts, all strangers, who watch her node with two JIDs each.
+/// A client behind a shim with these contacts, all strangers, who watch its node with two JIDs each.
 fn watched_by(server: &Server, names: &[&str]) -> (Person, Account, Vec<String>) {
     let strangers = server.strangers();
     let contacts: Vec<_> = names.iter().map(|it| strangers.name(it)).collect();
@@ -51,7 +51,7 @@ fn watched_by(server: &Server, names: &[&str]) -> (Person, Account, Vec<String>)
     (juliet, account, contacts)
 }
 
-/// A client without a shim does it, and goes.
+/// A client without a shim logs in, sends these stanzas, and logs out.
 fn end_elsewhere(server: &Server, account: &Account, stanzas: &[String]) {
     let elsewhere = Puppet::login(&server.entry(), account, "elsewhere");
     come_online(&elsewhere, "Elsewhere");
@@ -60,7 +60,7 @@ fn end_elsewhere(server: &Server, account: &Account, stanzas: &[String]) {
     log_out(&elsewhere);
 }
 
-/// Says two things; when the second is on her node, or with the server, the first has gone to whom it goes.
+/// Sends two statuses. When the second is on the node, or has reached the server, the first has reached all it is for.
 fn say_two_things(juliet: &Puppet, is_published: bool) {
     for status in ["After", "Later"] {
         juliet.available(status);
@@ -106,7 +106,7 @@ fn ended_from_another_client_while_away(kind: Kind) {
     assert!(nothing, "{told:#?}");
 }
 
-/// He keeps no ghost, and learns nothing when he logs in once more.
+/// The blocked contact keeps no ghost, and is shown nothing at his next login.
 fn blocked_while_away_and_behind_a_shim(kind: Kind) {
     let server = Server::get(kind);
     let shown = as_without_us(server, &["auto"], |way| {
@@ -157,7 +157,7 @@ fn shown_of(who: &Puppet, of: &Account) -> Vec<String> {
         .collect()
 }
 
-/// A block counts for what the same client says behind it.
+/// A block holds for the stanzas behind it.
 fn blocked_and_a_status_in_one_write(kind: Kind) {
     let server = Server::get(kind);
     let strangers = server.strangers();

@@ -1,4 +1,4 @@
-//! How two of the play talk, and what a tape tells of it.
+//! Conversations of two people, and how their messages went, by the shims' recordings.
 
 use std::cell::Cell;
 
@@ -9,7 +9,7 @@ use crate::puppet::{Event, Puppet};
 use crate::recorded::{Person, Tape};
 use crate::server::Account;
 
-/// Both of them, online, and each one's shim knows that the other one's takes chats.
+/// Logs both in; each one's shim knows that the other one's takes chats by pubsub.
 pub(super) fn together(homes: Homes<'_>, accounts: &(Account, Account)) -> (Person, Person) {
     let juliet = Person::online(homes.juliet, &accounts.0, "balcony");
     let romeo = Person::online(homes.romeo, &accounts.1, "orchard");
@@ -17,7 +17,7 @@ pub(super) fn together(homes: Homes<'_>, accounts: &(Account, Account)) -> (Pers
     (juliet, romeo)
 }
 
-/// Each one's shim and client have heard of the other one's session, and not only of one before it.
+/// Waits until each one's shim and client have heard of the other one's present session.
 pub(super) fn know_each_other(one: &Person, other: &Person) {
     for (one, other) in [(one, other), (other, one)] {
         let (from, id) = (format!("from='{}'", other.puppet.full), announced(other));
@@ -35,7 +35,7 @@ pub(super) fn know_each_other(one: &Person, other: &Person) {
     }
 }
 
-/// The id, as an attribute, of the presence that this session has told everybody.
+/// The id, as an attribute, of the presence that this session has broadcast.
 fn announced(who: &Person) -> String {
     let is_it = |it: &&String| it.starts_with("to server: <presence id='");
     who.tape
@@ -65,7 +65,7 @@ pub(super) fn bodies(seen: &[Event]) -> Vec<String> {
     bodies.filter(|it| !it.is_empty()).collect()
 }
 
-/// How this message has left the shim: `publish`, `native`, or both. What others have heard may not be recorded yet.
+/// How this message has left the shim: `publish`, `native`, or both. Waits, as a recording may lag behind.
 pub(super) fn left(who: &Person, body: &str) -> Vec<&'static str> {
     who.tape
         .wait(body, |steps| !ways_of(steps, body).is_empty());
@@ -104,7 +104,7 @@ pub(super) fn settled(who: &Person) {
     });
 }
 
-/// Waits until these were published and the server has said so.
+/// Waits until these lines were published, and the server has confirmed that.
 pub(super) fn settled_as(who: &Person, lines: &[&str]) {
     who.tape.wait("the publishes", |steps| {
         lines.iter().all(|it| ways_of(steps, it) == ["publish"])
@@ -112,12 +112,12 @@ pub(super) fn settled_as(who: &Person, lines: &[&str]) {
     settled(who);
 }
 
-/// What two say to each other at the same time.
+/// Two people writing to each other at the same time.
 #[derive(Default)]
 pub(super) struct Talk(Cell<usize>);
 
 impl Talk {
-    /// Each says three lines, and has heard those of the other one.
+    /// Each writes three lines, and waits for those of the other.
     pub(super) fn go_on(&self, one: &Person, other: &Person) {
         for _ in 0..3 {
             let number = self.0.replace(self.0.get() + 1);
@@ -130,7 +130,7 @@ impl Talk {
         }
     }
 
-    /// They go on until both have seen this, and for three lines more: the number of the first of these.
+    /// They go on until this holds for both, and for three more lines; the number of the first of these.
     pub(super) fn go_on_until(
         &self,
         one: &Person,

@@ -3,7 +3,7 @@
 use super::Step;
 use super::Who::{Juliet, Romeo};
 
-/// Who asks, the type of the IQ (`owner`: in the owner's namespace), what, and the outcome.
+/// The account that asks, the type of the IQ (`owner`: in the owner's namespace), the request, and the outcome.
 ///
 /// `JULIET` and `ROMEO` are bare JIDs, `MOBILE` is Romeo's full one; `CONFIG(a=b)` is a submitted form with
 /// that field, `OPTIONS(a=b)` one of publish-options.
@@ -121,7 +121,7 @@ pub(super) const STEPS: &[Step] = &[
         content: "<conquer/>" },
 ];
 
-/// Where a server does otherwise: the step, the outcome on ejabberd and on Prosody (empty: as on the sandbox).
+/// Steps with another outcome: on ejabberd, on Prosody (empty: as on the sandbox).
 #[rustfmt::skip]
 pub(super) const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("publish to no node", "result 1", "result 1"),

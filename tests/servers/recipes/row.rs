@@ -17,18 +17,18 @@ impl Row {
         Self(how.to_owned())
     }
 
-    /// The same for somebody, and a shim on this port.
+    /// The row for this account and a shim on this port.
     pub(super) fn filled(&self, bare: &str, port: u16) -> Self {
         let how = self.0.replace("you@example.org", bare);
         Self(how.replace("5222", &port.to_string()))
     }
 
-    /// All that is code.
+    /// The code spans of the row.
     pub(super) fn code(&self) -> impl Iterator<Item = &str> {
         self.0.split('`').skip(1).step_by(2)
     }
 
-    /// What a field is to be set to.
+    /// The value for a field of a dialog.
     pub(super) fn value(&self, field: &str) -> &str {
         let field = format!("*{field}* ");
         let (_, rest) = self
@@ -39,7 +39,7 @@ impl Row {
         value.trim_matches('"')
     }
 
-    /// A box to be ticked.
+    /// The name of the box to be ticked.
     pub(super) fn ticked(&self) -> &str {
         let rest = self
             .0

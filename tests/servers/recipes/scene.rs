@@ -1,4 +1,4 @@
-//! Where a client is tried: an account that has one contact, the contact's client, and a shim for both.
+//! The scene for trying a client: an account with one contact, the contact's client, and a shim for both.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -15,13 +15,13 @@ use crate::puppet::{Event, Puppet, Script};
 use crate::server::{Account, Kind, Server};
 use crate::shim::Shim;
 
-/// What the roster calls the contact.
+/// The contact's name in the roster.
 pub(super) const CONTACT: &str = "Montague";
-/// What the contact says.
+/// Text of the contact's message.
 pub(super) const QUESTION: &str = "O wilt thou leave me so?";
-/// What the client under test says.
+/// Text of the answer of the client under test.
 pub(super) const ANSWER: &str = "What satisfaction?";
-/// On this a bot logs out.
+/// Text that makes a bot log out.
 const FAREWELL: &str = "Good night";
 
 pub(super) struct Scene {
@@ -36,7 +36,7 @@ impl Scene {
         Self::of(kind, "juliet")
     }
 
-    /// The same with an account of this name.
+    /// A scene with an account of this name.
     pub(super) fn of(kind: Kind, name: &str) -> Self {
         let server = Server::get(kind);
         let (you, romeo) = (server.account(name), server.account("romeo"));
@@ -53,7 +53,7 @@ impl Scene {
         }
     }
 
-    /// How the README says that a client is set up.
+    /// The README's row for a client, for this account and shim.
     pub(super) fn row(&self, client: &str) -> Row {
         Row::of(client).filled(&self.you.bare, self.shim.addr.port())
     }
@@ -74,7 +74,7 @@ impl Scene {
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// Whether all is done as root.
+    /// Whether the tests run as root.
     pub(super) fn is_by_root(&self) -> bool {
         self.home.path().metadata().unwrap().uid() == 0
     }
@@ -84,7 +84,7 @@ impl Scene {
         Terminal::start(self.home.path(), command)
     }
 
-    /// Waits until the client under test is there.
+    /// Waits until the contact sees the client under test online.
     pub(super) fn sees_you_come(&self) {
         self.waits("you", |it| it.kind == "presence" && it.type_.is_empty());
     }
@@ -105,7 +105,7 @@ impl Scene {
         self.waits(body, |it| it.kind == "message" && it.child("body") == body);
     }
 
-    /// With a client that answers questions, and leaves on anything else.
+    /// The contact talks with a bot, which answers the question and leaves on anything else.
     pub(super) fn talk_with(&self, bot: &Bot) {
         self.sees_you_come();
         bot.shows(CONTACT);
@@ -123,7 +123,7 @@ impl Scene {
     }
 }
 
-/// A client that acts by itself. It prints what it sees.
+/// A client that acts by itself, and prints what it is shown.
 pub(super) struct Bot(Script<String>);
 
 impl Bot {

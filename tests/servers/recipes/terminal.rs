@@ -1,5 +1,4 @@
-//! A program on a terminal: keys go in, and what stands on the screen can be read. The terminal is tmux, with a server
-//! of its own.
+//! A program on a terminal: tests press keys and read the screen. The terminal is tmux, with a server of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +7,7 @@ use std::process::{Command, Output};
 use crate::process::{Guarded, PATIENCE};
 use crate::recorded::poll;
 
-/// Says at its end that the program has ended, and how. (tmux itself misses some ends.)
+/// Runs the program and prints its exit code, since tmux itself misses some ends.
 const RUN: &str = "\"$@\"; echo \"ended with $?\"; read -r line";
 
 const CONFIG: &str = "\
@@ -23,7 +22,7 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// Runs a command in a home folder, which goes with it.
+    /// Runs a command with this home folder.
     pub(super) fn start(home: &Path, command: &[&str]) -> Self {
         let (socket, config) = (home.join("tmux"), home.join("tmux.conf"));
         fs::write(&config, CONFIG).unwrap();
@@ -67,14 +66,14 @@ impl Terminal {
         self.tell(&["send-keys", "-l", "--", text]).unwrap();
     }
 
-    /// The same, and Enter once it stands there: a key that comes in one go with others may be taken for pasted text.
+    /// Types a text, and Enter once it is shown: keys that come all at once may be taken for pasted text.
     pub(super) fn line(&self, text: &str) {
         self.text(text);
         self.shows(text);
         self.keys(&["Enter"]);
     }
 
-    /// Goes to the next fields of a dialog, and fills them.
+    /// Fills the next fields of a dialog.
     pub(super) fn fill(&self, texts: &[&str]) {
         for text in texts {
             self.keys(&["Tab"]);
@@ -82,7 +81,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until a text is to be seen.
+    /// Waits until a text is on the screen.
     pub(super) fn shows(&self, text: &str) {
         self.shows_line(&[text]);
     }

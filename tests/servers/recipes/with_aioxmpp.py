@@ -9,7 +9,7 @@ import sys
 import warnings
 
 sys.stderr = sys.stdout  # one stream, so that a warning stands where it happened
-warnings.simplefilter("ignore")  # it is older than the libraries below it
+warnings.simplefilter("ignore")  # aioxmpp is older than the libraries it uses
 
 import aioxmpp
 import aioxmpp.dispatcher

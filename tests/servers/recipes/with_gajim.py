@@ -18,7 +18,7 @@ sys.argv = ["gajim", "--config-path", config]
 
 from gajim import gajim
 
-# What Gajim's main() does, but for its check that nobody runs it as root.
+# The steps of Gajim's main(), without its check for root.
 gajim._check_required_deps()
 gajim._set_env_vars()
 gajim._init_gui("GTK")
@@ -38,10 +38,10 @@ def report(*words):
 
 
 def set_up():
-    """What the assistant for a new account does at its end, once there is a window."""
+    """Adds the account as the assistant for new accounts does, once there is a window."""
     if app.window is None:
         return True
-    app.settings.set("plugins_update_check", False)  # which asks the web
+    app.settings.set("plugins_update_check", False)  # the check would go to the web
     app.settings.set("use_keyring", False)
     user, domain = jid.split("@")
     custom_host = (f"{host}:{port}", ConnectionProtocol.TCP, ConnectionType(kind.upper()))
@@ -78,7 +78,7 @@ def show_roster(_):
 def said(event):
     report(event.msgtxt)
     if event.msgtxt.endswith("?"):
-        # The message has opened a chat.
+        # The chat exists: the message has opened it.
         app.window.start_chat_from_jid(ACCOUNT, str(event.jid), "What satisfaction?")
         app.window.activate_action("send-message", None)
     elif event.msgtxt:
@@ -86,7 +86,7 @@ def said(event):
 
 
 def end():
-    """The end of stdin ends it, too, however the test ends."""
+    """Quits at the end of stdin, so that Gajim does not outlive the test."""
     sys.stdin.read()
     os._exit(1)
 

@@ -1,4 +1,4 @@
-//! Steps in which something ends or breaks: clients, shims, the network, the server.
+//! Steps in which clients, shims, the network or the server end or break.
 
 use serde_json::json;
 
@@ -96,14 +96,14 @@ impl World {
         for full in sessions {
             self.remove(&full, Leave::ServerEnded, &mut expected);
         }
-        // Nobody is left to be told.
+        // The server's end has ended all sessions: no client is left to be told.
         expected.gone.clear();
         self.meet_witness_again();
         self.meet_suitors_again();
         expected
     }
 
-    /// A shim with clients, and these.
+    /// A shim that has clients, and its clients.
     fn some_shim(&mut self) -> Option<(usize, Vec<String>)> {
         let at = self.rng.below(self.shims.len());
         let behind = self.sessions.iter().filter(|(_, it)| it.shim == Some(at));
@@ -111,7 +111,7 @@ impl World {
         (!behind.is_empty()).then_some((at, behind))
     }
 
-    /// Whether nothing passes for a while before the cut, and how that is.
+    /// Whether the connection stalls before the cut, and how it is cut.
     fn some_cut(&mut self) -> (bool, Cut) {
         let stalls = self.rng.once_in(2);
         (stalls, self.rng.pick(&[Cut::Reset, Cut::Close]))

@@ -1,4 +1,4 @@
-//! Steps in which somebody hides from others, or is seen again.
+//! Steps in which a client hides from others, or becomes visible again.
 
 use super::model::{Presence, Shown};
 use super::steps::Expected;
@@ -9,7 +9,7 @@ use crate::walk::Note;
 const SHOW: &str = "<query xmlns='jabber:iq:privacy'><active/></query>";
 
 impl World {
-    /// The shim hides the client as soon as it asks; the server refuses, and the shim shows it again.
+    /// XEP-0186: the shim hides the client as soon as it asks; the server refuses, and the shim shows it again.
     pub(super) fn try_invisible_command(&mut self, note: Note<'_>) -> Option<Expected> {
         let full = self.somebody_seen()?;
         note(format!("{full} asks to be invisible, by XEP-0186"));
@@ -23,8 +23,8 @@ impl World {
         Some(expected)
     }
 
-    /// The server refuses it and goes on as before. Until the client says something else, it is gone for
-    /// whoever believes its shim.
+    /// `type='invisible'`: the server refuses it and changes nothing; clients that follow events see this client as
+    /// gone until it sends presence again.
     pub(super) fn try_invisible_type(&mut self, note: Note<'_>) -> Option<Expected> {
         let full = self.somebody_seen()?;
         note(format!("{full} sends type='invisible'"));
@@ -42,12 +42,12 @@ impl World {
             return None;
         }
         let full = self.somebody_seen()?;
-        // The active list would stand in for the default one, by which ejabberd blocks.
+        // ejabberd keeps blocks in the default list, which an active one would replace.
         let mut blockers = self.blocked.iter().map(|(blocker, _)| blocker);
         if blockers.any(|it| it == bare(&full)) || self.blocks_a_suitor(bare(&full)) {
             return None;
         }
-        // XEP-0126 has clients take their leave before.
+        // XEP-0126: clients send `unavailable` before they hide.
         let takes_leave = self.rng.once_in(2);
         note(format!(
             "{full} hides by a privacy list, takes leave: {takes_leave}"
@@ -91,7 +91,7 @@ impl World {
         session.is_hidden = false;
         let now = session.now.clone();
         if says_more && now.is_some() {
-            // The shim has both before the answer: only the newest is published.
+            // Both reach the shim before the server's answer: only the newest presence is published.
             let presence = Presence::unique(&mut self.rng, self.serial);
             let xml = format!("<iq type='set' id='show'>{SHOW}</iq>{}", presence.xml);
             let both = Presence {
@@ -109,13 +109,13 @@ impl World {
         Some(expected)
     }
 
-    /// A client whose shim shows it, to whoever is subscribed for sure.
+    /// A client that its shim has published; all its subscribers are known for sure.
     fn somebody_seen(&mut self) -> Option<String> {
         let full = self.somebody(|it| it.published.is_some())?;
         (!self.is_unsure(&full)).then_some(full)
     }
 
-    /// Somebody behind a shim blocks another account, until later or only until the next stanza.
+    /// A client behind a shim blocks another account; `is_brief`: only until the next stanza.
     pub(super) fn block(&mut self, is_brief: bool, note: Note<'_>) -> Option<Expected> {
         let full = self.somebody(|it| it.shim.is_some())?;
         let own = bare(&full).to_string();
@@ -158,8 +158,8 @@ impl World {
         Some(expected)
     }
 
-    /// Prosody tells the other account that everybody of the blocker's is gone; ejabberd tells nobody
-    /// anything, and each sees the other as before.
+    /// Prosody tells the blocked account that all clients of the blocker are gone; ejabberd tells nothing, and each
+    /// side sees the other as before.
     fn note_block(&mut self, full: &str, other: &str, expected: &mut Expected) {
         let own = bare(full).to_string();
         self.tell_across(&own, other, expected, |_| Shown::Gone);
@@ -176,7 +176,7 @@ impl World {
         }
     }
 
-    /// Prosody tells the other account what everybody of the blocker's said last; ejabberd tells nothing.
+    /// Prosody sends the other account the last presence of all clients of the blocker; ejabberd sends nothing.
     fn ask_to_unblock(&mut self, full: &str, other: &str, expected: &mut Expected) {
         let own = bare(full).to_string();
         let payload = blocking("unblock", other);
@@ -185,7 +185,7 @@ impl World {
         self.tell_across(&own, other, expected, |now| now.shown.clone());
     }
 
-    /// What Prosody tells an account when another blocks it, or no longer does.
+    /// Expects the presence that Prosody sends an account when another blocks or unblocks it.
     fn tell_across(
         &mut self,
         own: &str,
@@ -204,7 +204,7 @@ impl World {
         }
     }
 
-    /// The shims of an account end subscriptions in rounds, each begun before the answer to a ping.
+    /// Waits until the shims of an account have ended subscriptions: in rounds, each begun before the answer to a ping.
     pub(super) fn wait_for_shims_of(&self, account: &str) {
         const ROUNDS: usize = 5;
         let shims = self.sessions.iter();

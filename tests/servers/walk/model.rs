@@ -1,18 +1,18 @@
-//! Presence as it is sent and as it is seen.
+//! Presence as it is sent and as it is shown.
 
 use super::rng::Rng;
 use crate::puppet::Presence as Seen;
 
-/// What a client knows of a full JID.
+/// A client's view of a full JID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shown {
     Gone,
-    /// The children, in the order of their names.
+    /// Children of the presence, sorted by name.
     There(Vec<String>),
 }
 
 impl Shown {
-    /// Of a presence as it was received; none if it is no broadcast.
+    /// The view after this presence; `None` if it is no broadcast.
     pub(super) fn of(seen: &Seen) -> Option<Self> {
         match &*seen.type_ {
             "" => Some(Self::There(comparable(seen.parts.clone()))),
@@ -27,12 +27,12 @@ impl Shown {
 pub(super) struct Presence {
     pub(super) xml: String,
     pub(super) shown: Shown,
-    /// Whoever has a negative one gets no events: they go to the bare JID.
+    /// The priority is not negative: events, which go to the bare JID, arrive.
     pub(super) is_reachable: bool,
 }
 
 impl Presence {
-    /// `serial` makes it different from others, unless it has no status.
+    /// A random presence; `serial` makes it different from others, if it has a status.
     pub(super) fn random(rng: &mut Rng, serial: usize) -> Self {
         let count = if rng.once_in(8) { 0 } else { 1 + rng.below(5) };
         let mut children: Vec<_> = (0..count).map(|_| rng.below(7)).collect();
@@ -43,7 +43,7 @@ impl Presence {
         Self::with(rng, children, serial)
     }
 
-    /// One that is like no other.
+    /// A presence that is like no other.
     pub(super) fn unique(rng: &mut Rng, serial: usize) -> Self {
         let children = vec![child(rng, 0, serial), child(rng, 1, serial)];
         Self::with(rng, children, serial)
@@ -77,7 +77,7 @@ impl Presence {
     }
 }
 
-/// One of seven children to send, and how `flat` in `puppet.py` writes it.
+/// One of seven children to send, and the form in which `flat` in `puppet.py` writes it.
 fn child(rng: &mut Rng, which: usize, serial: usize) -> (String, String) {
     let client = |name: &str, text: &str| {
         let xml = text.replace('&', "&amp;").replace('<', "&lt;");
@@ -114,7 +114,7 @@ fn status_in(lang: &str, serial: usize) -> (String, String) {
     )
 }
 
-/// Without what servers and shims add, and the order servers change; a priority of 0 is none.
+/// Drops children that servers and shims add and a priority of 0, and sorts the rest, as servers change the order.
 fn comparable(mut parts: Vec<String>) -> Vec<String> {
     const NOT_THE_SENDERS: [&str; 3] = [
         "<{urn:xmpp:delay}",

@@ -1,11 +1,11 @@
-//! Randomness that a seed repeats.
+//! Random numbers from a seed.
 
 /// xorshift64* (Marsaglia, Vigna).
 pub(crate) struct Rng(u64);
 
 impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
-        // Zero is the one state it never leaves.
+        // Never zero, a state that the generator does not leave.
         Self((seed ^ 0x9e37_79b9_7f4a_7c15).max(1))
     }
 

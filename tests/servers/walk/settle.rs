@@ -1,4 +1,4 @@
-//! After a step: everything has arrived, and is compared with what had to.
+//! After a step: waits until everything has arrived, and compares it with the expectation.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::process::PATIENCE;
 use crate::puppet::{Event, Presence, Puppet};
 
 impl World {
-    /// Waits until everybody has seen what the step leads to, and compares.
+    /// Waits until all clients have seen the step's consequences, and compares.
     pub(super) fn settle(&mut self, expected: &Expected) {
         self.wait_for_publishes(expected);
         self.wait_for_the_gone(expected);
@@ -27,7 +27,7 @@ impl World {
         self.wait_for_subscriptions();
     }
 
-    /// The last publish: before it, no order is known between the shim's stanzas and the client's.
+    /// Waits for the last publish: before it, the order between the shim's stanzas and the client's is unknown.
     fn wait_for_publishes(&self, expected: &Expected) {
         for (full, shown) in &expected.published {
             let what = format!("what {full} publishes: {shown:?}");
@@ -40,8 +40,8 @@ impl World {
         }
     }
 
-    /// The server's own `unavailable`, which has no id, comes last. Whoever has a shim is told once, by whatever
-    /// came first.
+    /// Waits for the server's own `unavailable` (without an id), which comes last. A client behind a shim is shown only
+    /// the first of event and native presence.
     fn wait_for_the_gone(&self, expected: &Expected) {
         for (full, told) in &expected.gone {
             let told = told.iter().filter_map(|it| self.sessions.get(it));
@@ -50,7 +50,7 @@ impl World {
                     Some(_) if session.view.contains_key(full) => {
                         wait_for_gone(&session.puppet, session.read, full);
                     }
-                    // It was told before.
+                    // Shown before.
                     Some(_) => {}
                     None => wait_for_server_to_say_gone(&session.puppet, session.read, full),
                 }
@@ -61,7 +61,7 @@ impl World {
         }
     }
 
-    /// Whatever changed has been shown; whether anything else was, is seen later.
+    /// Waits until all changes were shown; surplus presences are found later.
     fn wait_for_changes(&self, expected: &Expected) {
         for (to, sequences) in &expected.shown {
             let Some(session) = self.sessions.get(to) else {
@@ -79,10 +79,10 @@ impl World {
         }
     }
 
-    /// A shim that learns that another resource has taken somebody out says that the client is gone, and then
-    /// that it is there again.
+    /// A shim that learns that another resource has put an account off the node publishes that its client is gone, and
+    /// then that it is there again. Waits until that is done.
     fn wait_for_farewells(&self) {
-        // With the first answer each shim has had its push, with the second its farewell was published.
+        // At the first answer each shim has got the push, at the second its farewell was published.
         for _ in 0..2 {
             for session in self.sessions.values().filter(|it| it.shim.is_some()) {
                 session.puppet.ping();
@@ -103,8 +103,8 @@ impl World {
         }
     }
 
-    /// Everything that everybody has seen up to a stanza sent now by who did it, else the witness. From
-    /// whoever nothing comes from who did it, the witness does after it has such a stanza itself.
+    /// Events of every client up to a mark sent now by the client that did the step, else by the witness. Clients that
+    /// a block keeps from hearing the actor get a mark of the witness, after the witness has got the actor's.
     fn collect(&mut self, expected: &Expected) -> BTreeMap<String, Vec<Event>> {
         let actor = expected.actor.as_ref();
         let sender = actor.map_or(&self.witness, |it| &self.sessions[it].puppet);
@@ -129,7 +129,7 @@ impl World {
         seen
     }
 
-    /// Whoever published has one item while it may be seen, and none after; others' stay as they are.
+    /// Compares the nodes: each published client has one item, others have none, except leftovers.
     fn compare_nodes(&self, expected: &Expected) {
         for account in &expected.nodes {
             let members = self
@@ -143,7 +143,7 @@ impl World {
         }
     }
 
-    /// What one client was shown.
+    /// Compares the presences one client was shown.
     fn compare_shown(&mut self, full: &str, seen: &[Event], expected: &Expected) {
         let published = self.published();
         let was_published = &self.was_published;
@@ -163,8 +163,8 @@ impl World {
             }
         }
         shown.retain(|_, sequence| !sequence.is_empty());
-        // A shim asks once, some time after its login, for the items of accounts that it was not told of;
-        // the answer may be a refusal, as long as one has blocked the other.
+        // Some time after its login, a shim asks once for the items of accounts of which it got no presence; during a
+        // block the answer may be a refusal.
         for (from, now) in published {
             let is_fetched = session.shim.is_some()
                 && session.estranged.contains(bare(&from))
@@ -175,7 +175,7 @@ impl World {
                 session.wanted.insert(from, now);
             }
         }
-        // The same, before what happened in this step.
+        // The answer may also have come before this step's changes.
         for (from, before) in was_published {
             let is_news = session.shim.is_some()
                 && session.estranged.contains(bare(from))
@@ -184,7 +184,7 @@ impl World {
                 continue;
             };
             let known = wanted.get(from).map_or(&[][..], |it| it);
-            // Nobody expected a word of whoever was not seen and went.
+            // Nothing was expected of a client that was not shown and is gone.
             let is_end = *rest == [Shown::Gone] && !session.wanted.contains_key(from);
             if is_news && first == before && (rest == known || is_end) {
                 wanted.insert(from.clone(), shown[from].clone());
@@ -204,7 +204,7 @@ impl World {
         );
     }
 
-    /// Whoever sees somebody sees what is true, where nothing stands between them.
+    /// Each available client's view of each other is the truth, unless a block or hiding is involved.
     fn compare_views(&self) {
         for (watcher, session) in self.available() {
             for account in &self.accounts {
@@ -252,8 +252,8 @@ fn up_to(who: &Puppet, from: usize, mark: &str) -> Vec<Event> {
     who.seen_until(from, "a mark", |it| it.kind == "iq" && it.id == mark)
 }
 
-/// Asks for the items of somebody's node, again and again, until they are as they should be: the last
-/// one goes only after the last publish was seen.
+/// Asks for the items of an account's node until they are right: the last item may be removed some time after the last
+/// event.
 fn wait_for_node(asks: &Puppet, account: &str, wanted: &Sequences, is_left: impl Fn(&str) -> bool) {
     let deadline = Instant::now() + PATIENCE;
     let get = "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='presence'/></pubsub>";
@@ -272,7 +272,7 @@ fn wait_for_node(asks: &Puppet, account: &str, wanted: &Sequences, is_left: impl
     }
 }
 
-/// What a client may not see at all.
+/// Checks that a client has seen nothing it must not: ends of streams, traffic between shims.
 fn check_stream(full: &str, session: &Session, seen: &[Event]) {
     for event in seen {
         let is_end = matches!(&*event.event, "stream_error" | "disconnected");
@@ -284,8 +284,8 @@ fn check_stream(full: &str, session: &Session, seen: &[Event]) {
     }
 }
 
-/// The broadcasts of those who walk, by sender; `unavailable` only where it counts, given what the same
-/// sender said before.
+/// Broadcasts of the walking clients, by sender; an `unavailable` only if `end_counts`, given the sender's previous
+/// presence.
 fn presences<'a>(
     events: impl Iterator<Item = &'a Event>,
     end_counts: impl Fn(&Presence, Option<&Shown>) -> bool,
@@ -305,8 +305,8 @@ fn presences<'a>(
     sequences
 }
 
-/// Whoever is taken out by another resource is told that the client is gone, and everybody else that it is
-/// there as it was `before`.
+/// Drops pairs of `unavailable` and the same presence as `before`: a shim publishes these when another resource has put
+/// an account off the node.
 fn take_farewells_out(sequence: &mut Vec<Shown>, before: Option<&Shown>) {
     let mut at = 0;
     while at + 1 < sequence.len() {
@@ -319,7 +319,7 @@ fn take_farewells_out(sequence: &mut Vec<Shown>, before: Option<&Shown>) {
     }
 }
 
-/// What the witness saw of everybody's node; publishes coalesce, so only the last is sure.
+/// Compares the events of all nodes that the witness got; publishes may be merged, so only the last one is certain.
 fn compare_published(seen: &[Event], before: &BTreeMap<String, Shown>, expected: &Expected) {
     for event in seen.iter().filter(|it| it.is_pubsub_event()) {
         assert!(

@@ -1,4 +1,4 @@
-//! What can happen in a step.
+//! The kinds of steps, and what each does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,30 +12,30 @@ use crate::server::{Account, Entry, Kind};
 use crate::shim::Shim;
 use crate::walk::{Note, Walk};
 
-/// What somebody is shown, by sender.
+/// Presences in order, by sender.
 pub(super) type Sequences = BTreeMap<String, Vec<Shown>>;
 
-/// What a step leads to.
+/// Expected consequences of a step.
 #[derive(Default)]
 pub(super) struct Expected {
-    /// What everybody available is shown.
+    /// Presences shown, by the client that is shown them.
     pub(super) shown: BTreeMap<String, Sequences>,
-    /// Whose node gets what published.
+    /// Presences published, by client.
     pub(super) published: Sequences,
-    /// Whose nodes are looked at.
+    /// Accounts whose nodes are compared.
     pub(super) nodes: BTreeSet<String>,
-    /// Who did it and is still connected.
+    /// The client that did the step, if still connected.
     pub(super) actor: Option<String>,
-    /// Who is logged out, and whom the server tells.
+    /// Clients that are logged out, and the clients the server tells.
     pub(super) gone: BTreeMap<String, Vec<String>>,
-    /// Of those the ones whose privacy list forbids the server to tell others.
+    /// Those of `gone` whose privacy list forbids the server to tell others.
     pub(super) hidden: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     LogIn,
-    /// Somebody of this account, who can be told anything, behind this shim or none.
+    /// A client of this account with a priority that is not negative, behind this shim or none.
     LogInAs(usize, Option<usize>),
     Change,
     Repeat,
@@ -59,9 +59,9 @@ pub(super) enum Step {
     Block,
     Unblock,
     BlockBriefly,
-    /// What is between an account and a suitor is ended by a client that no shim sees.
+    /// A suitor is removed, refused or blocked by a client without a shim.
     EndElsewhere,
-    /// The same by a client that goes on; or leaves at once?
+    /// A suitor is refused or blocked by a client, which then sends presence; `true`: and leaves at once.
     EndAndSay(bool),
     LetInAgain,
     Bomb,
@@ -72,15 +72,15 @@ pub(super) enum Step {
 pub(super) enum Leave {
     Exit,
     Abort,
-    /// With its shim, told to stop.
+    /// Its shim is told to stop.
     Stopped,
-    /// With its shim, killed.
+    /// Its shim is killed.
     Killed,
-    /// By another client with the same full JID.
+    /// Another client logs in with the same full JID.
     Replaced,
-    /// Its shim lost the server.
+    /// Its shim loses the server.
     Lost,
-    /// The server ended.
+    /// The server ends.
     ServerEnded,
 }
 
@@ -181,7 +181,7 @@ impl Walk for World {
 }
 
 impl World {
-    /// Does something if it can be done now, and notes it before.
+    /// Notes and does a step, if it is possible now.
     fn attempt(&mut self, step: Step, note: Note<'_>) -> Option<Expected> {
         match step {
             Step::LogIn => self.log_in(note),
@@ -244,8 +244,8 @@ impl World {
         Some(expected)
     }
 
-    /// Whether a client that is there and not available would make an item that its resource left look
-    /// true: without a shim it answers the ping by which shims find out who is gone.
+    /// Whether a client that is connected, but not available, would make a leftover item of its resource look valid:
+    /// without a shim it answers the ping by which shims find out which clients are gone.
     fn would_lie(&self, full: &str, shim: Option<usize>) -> bool {
         let is_published = |it: &Session| it.published.is_some();
         let is_left = self.leftovers.contains(full)
@@ -324,14 +324,14 @@ impl World {
         }
     }
 
-    /// Sends a first presence; the newcomer is shown everybody whom the server lets it see.
+    /// Sends a first presence; the newcomer is shown all clients that the server lets it see.
     pub(super) fn become_available(
         &mut self,
         full: &str,
         presence: Presence,
         expected: &mut Expected,
     ) {
-        // A probe is answered with less than what broadcasts tell the own account.
+        // The answer to a probe leaves hidden clients out, which broadcasts within the account do not.
         let others = self
             .available()
             .filter(|(other, it)| self.passes_native(other, full) && !it.is_hidden);

@@ -1,5 +1,5 @@
-//! Steps about suitors: strangers who are contacts, and are removed, refused, blocked and let in again at
-//! the worst of moments; and what they throw.
+//! Steps about suitors: strangers who are contacts, and are removed, refused, blocked and let in again at the worst
+//! of moments; and who send excessive stanzas.
 
 use super::model::Presence;
 use super::steps::{Expected, Leave};
@@ -13,7 +13,7 @@ use crate::walk::Note;
 pub(super) struct Suitor {
     jid: String,
     owner: String,
-    /// Why he may not see it any more, and how many stanzas the strangers had heard before.
+    /// Why he may not see the account any more, and the number of stanzas the strangers had received before.
     ended: Option<(End, usize)>,
 }
 
@@ -24,7 +24,7 @@ enum End {
     Blocked,
 }
 
-/// So many each account has.
+/// Suitors of each account.
 const SUITORS: usize = 3;
 
 impl End {
@@ -43,7 +43,7 @@ impl End {
     }
 }
 
-/// Everybody's suitors, in rosters of accounts that have not logged in yet.
+/// Makes suitors for all accounts, in their rosters; none may have logged in yet.
 pub(super) fn make_suitors(server: &Server, accounts: &[Account]) -> Vec<Suitor> {
     let mut suitors = Vec::new();
     for account in accounts {
@@ -59,7 +59,7 @@ pub(super) fn make_suitors(server: &Server, accounts: &[Account]) -> Vec<Suitor>
     suitors
 }
 
-/// They subscribe to the nodes, whose owners' shims are there.
+/// Subscribes suitors to the nodes; the owners' shims have to be online.
 pub(super) fn watch_all(server: &Server, suitors: &[Suitor]) {
     for Suitor { jid, owner, .. } in suitors {
         watch(server.strangers(), jid, owner);
@@ -68,7 +68,7 @@ pub(super) fn watch_all(server: &Server, suitors: &[Suitor]) {
 }
 
 impl World {
-    /// Another client of an account ends what is between it and a suitor, whatever shims are there.
+    /// A client without a shim removes, refuses or blocks a suitor, whether shims are online or not.
     pub(super) fn end_elsewhere(&mut self, note: Note<'_>) -> Option<Expected> {
         let (at, end) = self.some_end(&[End::Removed, End::Refused, End::Blocked], |_| true)?;
         let Suitor { jid, owner, .. } = &self.suitors[at];
@@ -83,9 +83,9 @@ impl World {
         Some(Expected::default())
     }
 
-    /// A client ends it, and says something to all others with the same breath; then it may leave.
+    /// A client refuses or blocks a suitor and sends presence in the same write; then it may leave.
     pub(super) fn end_and_say(&mut self, leaves: bool, note: Note<'_>) -> Option<Expected> {
-        // Whoever had published nothing yet and leaves before it may, publishes nothing.
+        // A client that leaves before its shim may publish publishes nothing: take one that has.
         let is_sure = |it: &Session| !leaves || it.published.is_some();
         let full = self.somebody(|it| it.now.is_some() && !it.is_hidden && is_sure(it))?;
         let (at, end) = self.some_end(&[End::Refused, End::Blocked], |it| it == bare(&full))?;
@@ -144,7 +144,7 @@ impl World {
         Some(Expected::default())
     }
 
-    /// Too much of everything; the message behind it arrives, and nobody's stream ends.
+    /// A suitor sends excessive stanzas; a message behind them arrives, and no stream ends.
     pub(super) fn bomb(&mut self, note: Note<'_>) -> Option<Expected> {
         let full = self.somebody(|_| true)?;
         note(format!("{full} is sent bombs"));
@@ -175,7 +175,7 @@ impl World {
         Some(Expected::default())
     }
 
-    /// Whoever is ended has been shown nothing since.
+    /// Checks that suitors who were removed, refused or blocked were shown nothing since.
     pub(super) fn compare_suitors(&self) {
         let strangers = self.server.strangers();
         strangers.catch_up("capulet.lit");
@@ -190,7 +190,7 @@ impl World {
         }
     }
 
-    /// What they have heard is forgotten with the server's end.
+    /// After the server's restart, the strangers' received stanzas count from zero.
     pub(super) fn meet_suitors_again(&mut self) {
         for suitor in &mut self.suitors {
             if let Some((_, since)) = &mut suitor.ended {
@@ -199,20 +199,20 @@ impl World {
         }
     }
 
-    /// Whether an account blocks one of them.
+    /// Whether an account blocks a suitor.
     pub(super) fn blocks_a_suitor(&self, account: &str) -> bool {
         let mut blocked = self.suitors.iter().filter(|it| it.owner == account);
         blocked.any(|it| matches!(it.ended, Some((End::Blocked, _))))
     }
 
-    /// A suitor of such an account, who may see it, and how that ends.
+    /// A suitor who still may see such an account, and how that is to end.
     fn some_end(&mut self, ends: &[End], is_owner: impl Fn(&str) -> bool) -> Option<(usize, End)> {
         let free = self.suitors.iter().enumerate();
         let free = free.filter(|(_, it)| it.ended.is_none() && is_owner(&it.owner));
         let free: Vec<_> = free.map(|(at, _)| at).collect();
         let at = (!free.is_empty()).then(|| self.rng.pick(&free))?;
         let end = self.rng.pick(ends);
-        // An active list stands in for the default one, by which ejabberd blocks.
+        // ejabberd keeps blocks in the default list, which an active one replaces.
         let owner = &self.suitors[at].owner;
         let mut own = self.sessions.iter().filter(|(full, _)| bare(full) == owner);
         let is_hidden = self.server.kind == Kind::Ejabberd && own.any(|(_, it)| it.is_hidden);
@@ -229,7 +229,7 @@ impl World {
     }
 }
 
-/// Whether that is more than that somebody is gone.
+/// Whether this shows more than that the account is gone.
 fn is_shown(told: &str) -> bool {
     let ends = ["unavailable", "unsubscribed", "unsubscribe", "error"];
     !ends.iter().any(|it| told.ends_with(&format!(": {it}")))

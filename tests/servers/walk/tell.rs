@@ -1,4 +1,4 @@
-//! What follows from a presence or an end: who is shown what, and what the nodes have.
+//! Consequences of a presence or an end: presences shown to clients, items on nodes.
 
 use super::model::{Presence, Shown};
 use super::steps::{Expected, Leave};
@@ -45,7 +45,7 @@ impl World {
         expected.shown.remove(full);
     }
 
-    /// A shim that publishes for the first time clears away what the account's other sessions left.
+    /// A shim that publishes for the first time removes items that the account's earlier sessions left.
     fn expect_no_leftovers(&mut self, full: &str) {
         let session = self.sessions.get_mut(full).unwrap();
         if !std::mem::replace(&mut session.has_cleared, true) {
@@ -53,7 +53,7 @@ impl World {
         }
     }
 
-    /// Takes note that somebody is no longer connected.
+    /// Notes that a client is not connected any more.
     pub(super) fn remove(&mut self, full: &str, how: Leave, expected: &mut Expected) {
         let session = &self.sessions[full];
         let gone = |it: &crate::puppet::Event| it.event == "disconnected";
@@ -76,7 +76,7 @@ impl World {
         }
         if is_published && is_left {
             expected.nodes.insert(bare(full).to_string());
-            // ejabberd takes the items of a session away when it ends, unless it ends itself.
+            // ejabberd removes the items of a session that ends, unless the server itself ends.
             if self.server.kind == Kind::Prosody || how == Leave::ServerEnded {
                 self.leftovers.insert(full.to_string());
             }
@@ -84,7 +84,7 @@ impl World {
         self.sessions.remove(full);
     }
 
-    /// Expects that everybody whom it reaches is shown a change of `from`.
+    /// Expects that a change of `from` is shown to all clients it reaches.
     pub(super) fn tell(&mut self, expected: &mut Expected, from: &str, way: Way, shown: &Shown) {
         self.tell_some(expected, from, way, shown, |_| true);
         if way == Way::Native {

@@ -1,4 +1,4 @@
-//! Who walks, and what is true of them.
+//! The clients that walk, and the truth about them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,16 +14,16 @@ use crate::server::{Account, Kind, Server};
 use crate::shim::Shim;
 use serde_json::json;
 
-/// The only resources that walk; those of the preparations have another name.
+/// Resources that walk; the preparations use others.
 pub(super) const RESOURCES: [&str; 3] = ["balcony", "orchard", "pda"];
 const SHIMS: usize = 3;
 
 /// A client that is logged in.
 pub(super) struct Session {
     pub(super) puppet: Puppet,
-    /// What it connected over.
+    /// Connection from the client to its shim, or to the server.
     pub(super) relay: Relay,
-    /// The shim it is behind, if it is.
+    /// The shim it is behind, if any.
     pub(super) shim: Option<usize>,
     /// The presence it sent last, if it is available.
     pub(super) now: Option<Presence>,
@@ -31,18 +31,18 @@ pub(super) struct Session {
     pub(super) published: Option<Shown>,
     /// Its privacy list lets no presence out.
     pub(super) is_hidden: bool,
-    /// That, or `type='invisible'`, and nothing was said since: not everybody sees it alike.
+    /// The client hid by a privacy list or `type='invisible'`, and has sent no presence since: views of it may differ.
     pub(super) was_hidden: bool,
-    /// Its shim has taken away what the account's other resources left.
+    /// Its shim has removed leftover items of the account.
     pub(super) has_cleared: bool,
-    /// How many of its events were looked at.
+    /// Number of its events that were looked at.
     pub(super) read: usize,
     /// The last available presence it was shown of each full JID.
     pub(super) view: BTreeMap<String, Shown>,
-    /// What that has to be.
+    /// The value `view` has to have.
     pub(super) wanted: BTreeMap<String, Shown>,
-    /// Accounts that blocked its own, or were blocked by it, since it became available: what they did
-    /// meanwhile it was not told.
+    /// Accounts that blocked its own, or were blocked by it, since it became available: changes meanwhile were not
+    /// shown.
     pub(super) estranged: BTreeSet<String>,
     /// Accounts of which it was sent a native presence with the marker.
     pub(super) met: BTreeSet<String>,
@@ -51,30 +51,30 @@ pub(super) struct Session {
 pub(super) struct World {
     /// By full JID.
     pub(super) sessions: BTreeMap<String, Session>,
-    /// Everybody's contact, natively and by node, without a shim: sees what is really sent.
+    /// A contact of all accounts, natively and by node, without a shim: sees the stanzas themselves.
     pub(super) witness: Puppet,
     pub(super) witness_account: Account,
     pub(super) witness_read: usize,
     pub(super) shims: [Option<Shim>; SHIMS],
-    /// For their logs.
+    /// Shims that have ended, kept for their logs.
     pub(super) ended_shims: Vec<Shim>,
     /// Between each shim and the server.
     pub(super) uplinks: [Relay; SHIMS],
     pub(super) server: Server,
     pub(super) rng: Rng,
     pub(super) accounts: Vec<Account>,
-    /// Who is subscribed to whose node, by account.
+    /// Pairs of accounts of which the first is subscribed to the node of the second.
     pub(super) subscribed: BTreeSet<(String, String)>,
-    /// Who is to be again, as soon as a shim of the owner's knows that the other has one, too.
+    /// Pairs whose subscription returns as soon as a shim of the owner's knows that the other account has one, too.
     pub(super) unsubscribed: BTreeSet<(String, String)>,
-    /// Who has blocked whom, by account.
+    /// Pairs of accounts of which the first has blocked the second.
     pub(super) blocked: BTreeSet<(String, String)>,
-    /// What the nodes had before the step.
+    /// Items on the nodes before the step.
     pub(super) was_published: BTreeMap<String, Shown>,
-    /// Whose item is still on the server, though the session ended.
+    /// Clients whose item is still on the server, though the session has ended.
     pub(super) leftovers: BTreeSet<String>,
     pub(super) suitors: Vec<Suitor>,
-    /// Makes what is sent different from all before.
+    /// Counter that makes each presence different.
     pub(super) serial: usize,
 }
 
@@ -140,7 +140,7 @@ impl World {
         self.sessions.iter().filter(|(_, it)| it.now.is_some())
     }
 
-    /// What the nodes have, by full JID.
+    /// Items on the nodes, by full JID.
     pub(super) fn published(&self) -> BTreeMap<String, Shown> {
         let items = self.sessions.iter();
         let items = items.filter_map(|(full, it)| Some((full.clone(), it.published.clone()?)));
@@ -158,15 +158,15 @@ impl World {
         self.blocked.contains(&pair(one, other)) || self.blocked.contains(&pair(other, one))
     }
 
-    /// Whether the server passes a broadcast of `from` on to somebody available. A privacy list does not
-    /// concern the own account.
+    /// Whether the server passes a broadcast of `from` on to an available client. Privacy lists do not apply within an
+    /// account.
     pub(super) fn passes_native(&self, from: &str, to: &str) -> bool {
         let is_hidden = self.sessions[from].is_hidden && bare(from) != bare(to);
         !is_hidden && !self.are_apart(from, to)
     }
 
-    /// Whether an event about `from` is shown to the client `to`: behind a shim, and by a subscription.
-    /// Of the own account's clients it sees what the server shows, who are hidden from others.
+    /// Whether an event about `from` reaches the client `to`, which needs a shim and a subscription. Within an account
+    /// there is none: clients see each other natively, even hidden ones.
     fn passes_event(&self, from: &str, to: &str, session: &Session) -> bool {
         let pair = (bare(to).to_string(), bare(from).to_string());
         let is_told = self.subscribed.contains(&pair) && !self.are_apart(from, to);
@@ -174,13 +174,13 @@ impl World {
         is_told && is_reachable && session.shim.is_some()
     }
 
-    /// The witness is somebody new after the server was gone.
+    /// Logs the witness in again after the server's restart.
     pub(super) fn meet_witness_again(&mut self) {
         self.witness = log_in_witness(&self.server, &self.witness_account);
         self.witness_read = self.witness.seen_before_next_of(&self.witness).len() + 1;
     }
 
-    /// Waits until whoever was blocked is subscribed again, where the shims can see to that by now.
+    /// Waits until unblocked accounts are subscribed again, where the shims can do that by now.
     pub(super) fn wait_for_subscriptions(&mut self) {
         let pairs: Vec<_> = self.unsubscribed.iter().cloned().collect();
         for (watcher, owner) in pairs {
@@ -190,7 +190,7 @@ impl World {
             if self.are_apart(&watcher, &owner) || shims.next().is_none() {
                 continue;
             }
-            // In a session that nobody sees.
+            // A session without presence.
             let account = self.account(&watcher);
             let asks = Puppet::login(&self.server.entry(), &account, "asking");
             wait_for_subscription(&asks, &watcher, &owner);
@@ -201,13 +201,13 @@ impl World {
         }
     }
 
-    /// Whether it is unsure who is told by event of what `full` does.
+    /// Whether it is unsure who gets events about `full`.
     pub(super) fn is_unsure(&self, full: &str) -> bool {
         let mut owners = self.unsubscribed.iter().map(|(_, owner)| owner);
         owners.any(|it| it == bare(full))
     }
 
-    /// Who is shown a change of `from` that goes this way.
+    /// Clients that are shown a change of `from` that goes this way.
     pub(super) fn reached(&self, from: &str, way: Way) -> Vec<String> {
         let some = self.available().filter(|(to, session)| {
             way != Way::Event && self.passes_native(from, to)
@@ -223,7 +223,7 @@ pub(super) fn log_in_witness(server: &Server, account: &Account) -> Puppet {
     witness
 }
 
-/// In sessions of their own: ejabberd counts subscription stanzas per session.
+/// Makes two accounts contacts, in new sessions: ejabberd counts subscription stanzas per session.
 fn make_friends(server: &Server, one: &Account, other: &Account) {
     let [one, other] = [one, other].map(|it| {
         let puppet = Puppet::login(&server.entry(), it, "friend");
@@ -234,7 +234,7 @@ fn make_friends(server: &Server, one: &Account, other: &Account) {
     log_out([one, other]);
 }
 
-/// Has everybody's node made by a shim, and everybody and the witness subscribed to it.
+/// Has a shim make each account's node, and subscribes all other accounts and the witness to it.
 fn subscribe_to_nodes(server: &Server, accounts: &[Account], witness: &Puppet, suitors: &[Suitor]) {
     let shim = Shim::start(server, "auto", &[]);
     let people = accounts.iter().map(|it| {
@@ -246,14 +246,14 @@ fn subscribe_to_nodes(server: &Server, accounts: &[Account], witness: &Puppet, s
     let people: Vec<_> = people.collect();
     for owner in &people {
         watch(witness, &owner.bare);
-        // The shims see to the others.
+        // The shims subscribe the other accounts.
         for watcher in people.iter().filter(|it| it.bare != owner.bare) {
             wait_for_subscription(watcher, &watcher.bare, &owner.bare);
         }
     }
     watch_all(server, suitors);
     for person in &people {
-        // Gone for contacts before anybody looks.
+        // Wait until contacts have seen the end of the preparations.
         person.raw("<presence type='unavailable' id='prepared'/>");
         witness.wait("the end of the preparations", |it| {
             let mut inside = it.presences.iter();
@@ -264,7 +264,7 @@ fn subscribe_to_nodes(server: &Server, accounts: &[Account], witness: &Puppet, s
     log_out(people);
 }
 
-/// Subscribes somebody without a shim to the node of a contact, whose shim sooner or later approves it.
+/// Subscribes an account without a shim to the node of a contact, whose shim approves it sooner or later.
 fn watch(watcher: &Puppet, owner: &str) {
     let who = &watcher.bare;
     let subscribe = format!(

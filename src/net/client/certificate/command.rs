@@ -1,4 +1,4 @@
-//! `pubshim cert`: makes certificates, and tells how clients come to accept them.
+//! `pubshim cert`: makes certificates, and tells how to have clients accept them.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -11,12 +11,12 @@ use crate::commands::print;
 use crate::config::{CertificateFiles, Settings};
 use crate::net::pem::Pem;
 
-/// Prints the certificate of each domain, made if it is missing; without a domain those for `localhost` and each
-/// `--domain`. With `--cert` there is only that one.
+/// Prints the certificate of each domain in `asked`, or of `localhost` and each `--domain` if that is empty; makes
+/// those that are missing. With `--cert` prints that one only.
 ///
 /// # Errors
 ///
-/// When a domain is none, or a certificate cannot be read or kept.
+/// When a domain is not valid, or a certificate cannot be read or written.
 pub fn cert(settings: &Settings, asked: &[String]) -> anyhow::Result<()> {
     if let Some(files) = &settings.certificate {
         let pem = Pem::read(files, "--cert", "--key")?;
@@ -51,7 +51,7 @@ pub fn cert(settings: &Settings, asked: &[String]) -> anyhow::Result<()> {
     print(&text)
 }
 
-/// The certificate that is shown for every domain.
+/// Text about the certificate of `--cert`, which clients of every domain are shown.
 fn given(files: &CertificateFiles, pem: &Pem) -> anyhow::Result<String> {
     let domains = pem.domains().join(", ");
     let text = facts(&domains, &files.certificate, pem)?;
@@ -60,7 +60,7 @@ fn given(files: &CertificateFiles, pem: &Pem) -> anyhow::Result<String> {
     ))
 }
 
-/// A domain as people write it, and if that is another one, as DNS knows it.
+/// A domain as people write it, followed by its form in DNS if that differs.
 fn in_both_scripts(domain: &str) -> String {
     match idna::domain_to_unicode(domain) {
         (unicode, Ok(())) if unicode != domain => format!("{unicode} ({domain})"),
@@ -84,7 +84,7 @@ fn facts(domain: &str, file: &Path, pem: &Pem) -> anyhow::Result<String> {
     ))
 }
 
-/// How clients come to accept a certificate that nobody vouches for.
+/// How to have clients accept a self-signed certificate.
 fn advice(domain: &str, file: &Path) -> String {
     let file = file.display();
     format!(

@@ -1,4 +1,4 @@
-//! The folder of the certificates that pubshim has made: a file for each domain, with its key.
+//! The folder of the certificates that pubshim has made: one file for each domain, with its key.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -12,14 +12,14 @@ use crate::net::domain::to_ascii;
 use crate::net::lock::Lock;
 use crate::net::pem::{DAY, Pem};
 
-/// How long before its end a certificate is worth a warning.
+/// Time before the expiry of a certificate from which on a start warns of it.
 const NOTICE: i64 = 30 * DAY;
-/// How the file of a certificate ends.
+/// Extension of the file of a certificate.
 const ENDING: &str = ".pem";
-/// The file that whoever renews one holds.
+/// File that is locked while a certificate is renewed.
 const LOCK: &str = ".lock";
 
-/// The folder.
+/// The folder, which may not exist yet.
 pub(super) struct Folder {
     path: PathBuf,
 }
@@ -27,35 +27,35 @@ pub(super) struct Folder {
 /// A certificate in the folder.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// The file.
+    /// Path of its file.
     pub(super) file: PathBuf,
-    /// What it holds.
+    /// Contents of its file.
     pub(super) pem: Pem,
-    /// It was not there before, or not in this form.
+    /// The certificate was made or renewed just now.
     pub(super) is_new: bool,
 }
 
 impl Folder {
-    /// The folder at this path; it is made when there is something to be kept.
+    /// The folder at this path; created with the first certificate.
     ///
     /// # Errors
     ///
-    /// When there is none to be, or others could put something into it.
+    /// When there is no path, or other users could put files into the folder.
     pub(super) fn new(path: Option<&Path>) -> anyhow::Result<Self> {
         let path = path.ok_or(CertificateError::NoFolder)?;
-        // It is shown to be copied into the settings of clients.
+        // Absolute, since users copy the path into settings of clients.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let folder = Self { path };
         folder.check()?;
         Ok(folder)
     }
 
-    /// Refuses a folder that is there, and in which others could put certificates of theirs.
+    /// Refuses an existing folder into which other users could put certificates.
     fn check(&self) -> anyhow::Result<()> {
         let shown = self.path.display();
         let metadata = match fs::metadata(&self.path) {
             Ok(metadata) => metadata,
-            // What cannot be made either is told when it is to be made.
+            // The folder does not exist yet; if it cannot be made, `make` tells.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -72,7 +72,7 @@ impl Folder {
         }
     }
 
-    /// The domains there are files for.
+    /// Domains that have a file.
     pub(super) fn domains(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
         let mut domains: Vec<_> = entries
@@ -86,8 +86,7 @@ impl Folder {
         domains
     }
 
-    /// The certificate for `domain`, which is made if there is none, and made anew with the same key if it has
-    /// expired.
+    /// The certificate for `domain`; made if there is none, renewed with the same key if it has expired.
     pub(super) fn certificate(&self, domain: &str, now: i64) -> anyhow::Result<Kept> {
         let domain = file_domain(domain)?;
         let file = self.path.join(format!("{domain}{ENDING}"));
@@ -118,20 +117,20 @@ impl Folder {
             );
         } else if left <= NOTICE {
             tracing::warn!(
-                "the certificate in {shown} expires soon or has, and pubshim has not made it: renew it"
+                "the certificate in {shown} has expired or soon will, and pubshim did not make it: renew it"
             );
         }
         let is_new = false;
         Ok(Kept { file, pem, is_new })
     }
 
-    /// Makes one, unless somebody else was faster: then theirs is the one.
+    /// Makes a certificate, unless another process was faster: then takes the other's.
     fn make(&self, domain: &str, file: &Path, now: i64) -> anyhow::Result<Pem> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.path)?;
-        // It may have come since it was looked for.
+        // Another user may have made the folder since the first check.
         self.check()?;
         let pem = make(domain, None, now)?;
         let linked = self.write(&pem, |new| match fs::hard_link(new, file) {
@@ -148,7 +147,7 @@ impl Folder {
         }
     }
 
-    /// Makes it anew, unless somebody else was faster: then theirs is the one.
+    /// Renews a certificate, unless another process was faster: then takes the other's.
     fn renew(&self, domain: &str, file: &Path, now: i64) -> anyhow::Result<Pem> {
         let _lock = Lock::wait(&self.path.join(LOCK))?;
         let old = read(file)?.with_context(|| format!("{} was taken away", file.display()))?;
@@ -164,7 +163,7 @@ impl Folder {
         Ok(pem)
     }
 
-    /// Writes `pem` to a file of its own, for `put` to bring into its place.
+    /// Writes `pem` to a new file, which `put` moves or links to its place.
     fn write<T>(&self, pem: &Pem, put: impl FnOnce(&Path) -> io::Result<T>) -> anyhow::Result<T> {
         let mut number = [0; 8];
         getrandom::fill(&mut number)
@@ -183,13 +182,13 @@ impl Folder {
             file.sync_all()?;
             put(&new)
         })();
-        // Renamed, it is not there any more.
+        // Fails if `put` has renamed the file.
         let _ = fs::remove_file(&new);
         Ok(result?)
     }
 }
 
-/// Reads a file, if there is one.
+/// Reads the file of a certificate; `None` if it does not exist.
 fn read(file: &Path) -> anyhow::Result<Option<Pem>> {
     let shown = file.display().to_string();
     let cannot_read = || format!("cannot read {shown}");
@@ -210,14 +209,14 @@ fn read(file: &Path) -> anyhow::Result<Option<Pem>> {
     }
 }
 
-/// The user whose files are one's own.
+/// The user as whom pubshim runs.
 fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// What is wrong with a folder of this owner and mode, as the end of a sentence. What is in it is believed.
+/// Why certificates in a folder of this owner and mode cannot be trusted, as the end of a sentence.
 fn fault_of_folder(owner: u32, mode: u32, own: u32) -> Option<&'static str> {
-    // Root can put whatever it likes anywhere.
+    // A folder of root's is no risk: root can write anywhere anyhow.
     if owner != own && owner != 0 {
         return Some(
             "belongs to another user, who could have pubshim show certificates of theirs: name one of your own with \
@@ -230,8 +229,8 @@ fn fault_of_folder(owner: u32, mode: u32, own: u32) -> Option<&'static str> {
     )
 }
 
-/// What is wrong with a file of this owner and mode, as the end of a sentence. Whoever knows the key could pose as
-/// pubshim.
+/// Why the key in a file of this owner and mode is not secret, as the end of a sentence. Anybody who knows the key
+/// could pose as pubshim.
 fn fault_of_file(owner: u32, mode: u32, own: u32) -> Option<&'static str> {
     if owner != own {
         return Some(
@@ -245,20 +244,21 @@ fn fault_of_file(owner: u32, mode: u32, own: u32) -> Option<&'static str> {
     )
 }
 
-/// Why no certificate can be made, whatever the system does.
+/// Reasons in the settings why no certificate can be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    /// This is no domain.
+    /// Not a domain.
     #[error("{0:?} is no domain name, so there can be no certificate for it")]
     NoDomain(String),
-    /// There is nowhere to keep it.
+    /// No folder is known to keep certificates in.
     #[error(
         "there is no home folder to keep certificates in: name a folder with --state, or a certificate with --cert"
     )]
     NoFolder,
 }
 
-/// The domain as the name of a file, which it may be safely; without the dot that ends it.
+/// The domain in ASCII, in lower case and without the final dot: safe as the name of a file. An error if it is not a
+/// domain.
 pub(super) fn file_domain(domain: &str) -> Result<String, CertificateError> {
     let refused = || CertificateError::NoDomain(domain.to_owned());
     let ascii = to_ascii(domain)

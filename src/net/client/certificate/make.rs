@@ -16,9 +16,9 @@ use openssl::x509::{X509, X509Name};
 
 use crate::net::pem::{DAY, Pem};
 
-/// How long it is valid: no client allows more for one that its user accepts.
+/// Time a certificate is valid; some clients refuse more, even if their user accepts the certificate.
 const VALID: i64 = 825 * DAY;
-/// The longest common name (RFC 5280, ub-common-name).
+/// Longest common name (RFC 5280, ub-common-name).
 const LONGEST_COMMON_NAME: usize = 64;
 
 /// A new certificate for `domain` (in ASCII), with this key or a new one.
@@ -35,8 +35,8 @@ fn new_key() -> Result<PKey<Private>, ErrorStack> {
     PKey::from_ec_key(EcKey::generate(&group)?)
 }
 
-/// A certificate of `key` for `domain` (in ASCII) and for this machine. It vouches for nothing else: whoever accepts
-/// it accepts no other certificate by that.
+/// A certificate of `key` for `domain` (in ASCII) and for `localhost`. It is no CA: a user who accepts it accepts no
+/// other certificate by that.
 fn certificate(
     domain: &str,
     key: &PKey<Private>,
@@ -54,7 +54,7 @@ fn certificate(
     let name = name(domain)?;
     builder.set_subject_name(&name)?;
     builder.set_issuer_name(&name)?;
-    // A client whose clock is behind accepts it, too.
+    // Valid from yesterday on, for clients whose clock is behind.
     let from = now - DAY;
     let (from, to) = (
         Asn1Time::from_unix(from)?,
@@ -82,7 +82,7 @@ fn certificate(
     Ok(builder.build())
 }
 
-/// The subject. A domain that is too long for one stands among the other names.
+/// The subject; a domain that is too long for a common name stands in the alternative names only.
 fn name(domain: &str) -> Result<X509Name, ErrorStack> {
     let mut name = X509Name::builder()?;
     let common = match domain.len() {

@@ -1,11 +1,11 @@
-//! The certificates clients are shown: that of `--cert`, or those that pubshim makes.
+//! The certificates clients are shown: the one of `--cert`, or those that pubshim makes.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `mod.rs` | [`Certificates`]: which one a client is shown |
 //! | `command.rs` | `pubshim cert` |
-//! | `folder.rs` | where made ones are kept |
-//! | `make.rs` | what is in a made one |
+//! | `folder.rs` | the folder where made certificates are kept |
+//! | `make.rs` | makes a certificate |
 
 mod command;
 mod folder;
@@ -27,28 +27,29 @@ use crate::config::Settings;
 use crate::net::pem::Pem;
 use crate::session::{ClientTls, Options};
 
-/// The domain of the certificate for whoever asks for no other one.
+/// The domain of the certificate for clients that ask for no known name.
 pub(in crate::net) const LOCALHOST: &str = "localhost";
 
-/// The certificates clients are shown; for the whole program.
+/// The certificates clients are shown; one for the whole program.
 #[derive(Default)]
 pub(in crate::net) struct Certificates {
-    /// That of `--cert`, for whatever domain.
+    /// The certificate of `--cert`, shown for every domain.
     given: Option<TlsAcceptor>,
-    /// Those that pubshim has made, by domain (in ASCII).
+    /// Certificates that pubshim has made, by domain (in ASCII).
     made: HashMap<String, TlsAcceptor>,
-    /// The domains there is a made one for, as clients may write them.
+    /// Domains with a made certificate, in each form that clients may write.
     domains: Vec<String>,
 }
 
 impl Certificates {
-    /// Reads the certificates, and makes those for `localhost` and each `--domain` that are missing. What cannot be
-    /// used takes nothing from the others, and clients without TLS go on, unless `--client-tls` asks for TLS.
+    /// Reads the certificates, and makes those for `localhost` and each `--domain` that are missing. A certificate that
+    /// cannot be used is only logged, unless `--client-tls` demands TLS: the others are used, and clients may go
+    /// without.
     ///
     /// # Errors
     ///
-    /// When the files of `--cert` are not right, or TLS was asked for and the certificate for `localhost` or a
-    /// `--domain` cannot be used.
+    /// When the files of `--cert` cannot be used, or `--client-tls` demands TLS and the certificate for `localhost` or
+    /// a `--domain` cannot be used.
     pub(in crate::net) fn open(settings: &Settings) -> anyhow::Result<Self> {
         let client_tls = settings.session.client_tls;
         if client_tls == ClientTls::Off {
@@ -78,8 +79,8 @@ impl Certificates {
         Ok(certificates)
     }
 
-    /// The certificates in the state folder. The error is that of the folder, or if TLS was asked for, of the first
-    /// domain that must have one.
+    /// Adds the certificates in the state folder. The error is that of the folder, or, if `--client-tls` demands TLS,
+    /// of the first domain that must have a certificate.
     fn open_folder(&mut self, settings: &Settings, now: i64) -> anyhow::Result<()> {
         let folder = Folder::new(settings.state.as_deref())?;
         let wanted = domains(settings);
@@ -124,8 +125,7 @@ impl Certificates {
         Ok(())
     }
 
-    /// Tells sessions whom to offer STARTTLS: clients of a domain there is a made certificate for; whoever comes, if
-    /// the user has named one with `--cert`.
+    /// Tells sessions which clients to offer STARTTLS: those of domains with a made certificate, or all with `--cert`.
     pub(in crate::net) fn tell(&self, options: &mut Options) {
         options.certified.clone_from(&self.domains);
         if self.given.is_some() && options.client_tls == ClientTls::Auto {
@@ -133,7 +133,7 @@ impl Certificates {
         }
     }
 
-    /// Secures a connection with the certificate for `domain`, or if there is none, with that for `localhost`.
+    /// TLS with the certificate for `domain`, or if there is none, with that for `localhost`.
     pub(in crate::net) fn acceptor(&self, domain: &str) -> Option<TlsAcceptor> {
         let made = || {
             let own = file_domain(domain).ok();
@@ -143,18 +143,18 @@ impl Certificates {
         self.given.as_ref().or_else(made).cloned()
     }
 
-    /// Whether there is a certificate of its own for `domain`.
+    /// Whether there is a made certificate for `domain`.
     pub(in crate::net) fn has(&self, domain: &str) -> bool {
         file_domain(domain).is_ok_and(|domain| self.made.contains_key(&domain))
     }
 
-    /// Whether the name a client asks for decides what it is shown.
+    /// Whether the certificate depends on the name a client asks for (SNI).
     pub(in crate::net) fn depend_on_name(&self) -> bool {
         self.made.keys().any(|domain| domain != LOCALHOST)
     }
 }
 
-/// The domains a certificate is made for without being asked.
+/// Domains for which a certificate is made without asking: `localhost` and each `--domain`.
 fn domains(settings: &Settings) -> Vec<String> {
     let others = settings.session.domains.iter();
     let others = others.filter(|domain| !domain.eq_ignore_ascii_case(LOCALHOST));
@@ -166,7 +166,7 @@ fn domains(settings: &Settings) -> Vec<String> {
 fn acceptor(pem: &Pem) -> anyhow::Result<TlsAcceptor> {
     let mut tls = native_tls::TlsAcceptor::builder(pem.identity()?);
     tls.min_protocol_version(Some(native_tls::Protocol::Tlsv12));
-    // It is the newest, too: native-tls accepts no TLS 1.3.
+    // TLS 1.2 is also the newest: native-tls accepts no TLS 1.3.
     // Clients that ask for another protocol or none are let in all the same.
     tls.accept_alpn(&["xmpp-client"]);
     Ok(tls

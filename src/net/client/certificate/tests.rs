@@ -61,7 +61,7 @@ fn without_tls_nothing_is_made() {
 #[test]
 fn a_folder_that_cannot_be_written() {
     let above = tempfile::NamedTempFile::new().expect("file");
-    // Root may write everywhere, but not into a file.
+    // Even root cannot make a folder below a file.
     let state = above.path().join("state");
     let certificates = Certificates::open(&settings(&state, ClientTls::Auto)).expect("a warning");
     assert!(certificates.domains.is_empty());
@@ -162,7 +162,7 @@ fn a_folder_that_others_can_write() {
     let error = format!("{:#}", error.expect("an error"));
     assert!(error.contains("can be written by others"), "{error}");
     assert!(error.contains("chmod go-w"), "{error}");
-    // Whoever had looked for it before it came does not use it either.
+    // A pubshim that had found no folder before refuses this one, too.
     let error = folder.certificate("example.org", NOW).expect_err("refused");
     let error = format!("{error:#}");
     assert!(error.contains("can be written by others"), "{error}");

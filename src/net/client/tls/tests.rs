@@ -18,7 +18,7 @@ fn certificates() -> Arc<Certificates> {
     Arc::new(Certificates::open(&settings).expect("certificates"))
 }
 
-/// A client's end of a connection, and a task that secures the other, of which so many bytes were read.
+/// A client's end of a connection, and a future that secures the other, of which `read` bytes were read already.
 fn connect(
     certificates: &Arc<Certificates>,
     read: usize,
@@ -37,7 +37,7 @@ fn connect(
     (client, secured)
 }
 
-/// A client that trusts anybody, and asks for these protocols.
+/// A client that trusts any certificate, and asks for these protocols.
 fn client(protocols: &[&str]) -> tokio_native_tls::TlsConnector {
     let mut tls = native_tls::TlsConnector::builder();
     tls.danger_accept_invalid_certs(true);
@@ -45,14 +45,14 @@ fn client(protocols: &[&str]) -> tokio_native_tls::TlsConnector {
     tls.build().expect("a connector").into()
 }
 
-/// Whom a certificate is for.
+/// The common name of a certificate.
 fn subject(certificate: &X509) -> String {
     let mut names = certificate.subject_name().entries_by_nid(Nid::COMMONNAME);
     let name = names.next().expect("a name").data().to_string();
     name.expect("UTF-8").to_string()
 }
 
-/// Whom the certificate is for that a client is shown, when it asks for `name`.
+/// The common name of the certificate that a client is shown when it asks for `name`.
 async fn shown(
     certificates: &Arc<Certificates>,
     client: &tokio_native_tls::TlsConnector,
@@ -147,7 +147,7 @@ fn what_clients_tell_of_their_reasons() {
     };
     let certificate =
         "the client does not accept pubshim's certificate: see `pubshim cert a.example`";
-    // OpenSSL has written the same in three ways.
+    // Three spellings of OpenSSL's versions.
     for reason in [
         "tlsv1 alert unknown ca",
         "sslv3 alert certificate unknown",
@@ -250,7 +250,7 @@ async fn nothing_is_read_beyond_the_first_record() {
 async fn a_name_that_cannot_be_read_is_none() {
     let message = first_message().await;
     assert_eq!(hello::asked_name(&[]), None);
-    // Each byte wrong in turn: there may be a name, and there is no panic.
+    // Each byte wrong in turn must not panic; the result does not matter.
     for at in 0..message.len() {
         let mut wrong = message.clone();
         wrong[at] ^= 0xff;

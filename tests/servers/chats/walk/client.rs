@@ -1,4 +1,4 @@
-//! One client, and what it was shown.
+//! One client, and the messages it was shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::relay::Relay;
 use crate::server::{Account, Entry, Server};
 use crate::shim::Shim;
 
-/// What was shown so long ago is on record, whatever becomes of the shim: it is put there after 30 seconds.
+/// Messages shown longer ago than this are on record even if the shim is killed: it writes the record every 30 seconds.
 const RECORDED: Duration = Duration::from_secs(40);
 
 pub(super) struct Client {
@@ -18,25 +18,25 @@ pub(super) struct Client {
     pub(super) is_phone: bool,
     pub(super) puppet: Option<Puppet>,
     pub(super) shim: Option<Shim>,
-    /// What its shims have recorded, of which the last one may run.
+    /// Recordings of its shims; the last shim may still run.
     pub(super) tape: Tape,
     /// Between the client and what it is connected to.
     pub(super) relay: Option<Relay>,
     /// Between its shim and the server.
     pub(super) uplink: Relay,
-    /// Its shim hangs.
+    /// The client's shim hangs.
     pub(super) is_frozen: bool,
     /// The priority it is available with.
     pub(super) priority: Option<i8>,
-    /// So many of its events were looked at.
+    /// Number of its events that were looked at.
     pub(super) read: usize,
     /// The number of its session.
     pub(super) session: usize,
-    /// What it was shown in this session, in order.
+    /// Messages shown in this session, in order.
     pub(super) shown: Vec<usize>,
-    /// When it was last shown what.
+    /// Messages shown in any session, and when last.
     pub(super) known: BTreeMap<usize, Instant>,
-    /// What it may be shown once more.
+    /// Messages it may be shown once more.
     pub(super) may_come_again: BTreeSet<usize>,
 }
 
@@ -92,7 +92,7 @@ impl Client {
         self.puppet.is_some() && !self.is_frozen
     }
 
-    /// Whether the server gives it what is for all of the account's clients.
+    /// Whether the server gives it messages to the bare JID.
     pub(super) fn takes_messages(&self) -> bool {
         self.priority.is_some_and(|it| it >= 0)
     }
@@ -101,7 +101,7 @@ impl Client {
         self.puppet.as_ref().unwrap().raw(xml);
     }
 
-    /// It is connected no more. `is_clean`: its shim could put on record what it has shown.
+    /// Notes that the client is not connected any more. `is_clean`: its shim could write the record before.
     pub(super) fn is_off(&mut self, is_clean: bool) {
         self.puppet = None;
         self.relay = None;

@@ -1,4 +1,4 @@
-//! What can happen in a step.
+//! The kinds of steps, and what each does.
 
 use serde_json::json;
 
@@ -12,18 +12,18 @@ pub(super) enum Step {
     LogIn,
     PhoneLogsIn,
     PhoneEnds,
-    /// Something to all of an account's clients.
+    /// A message to the bare JID.
     Say,
-    /// Several lines at once.
+    /// Several messages at once.
     SayMuch,
-    /// Something to one client that is there.
+    /// A message to the full JID of a client that is online.
     SayToOne,
     ChatState,
-    /// Becomes unavailable, and stays connected.
+    /// A client becomes unavailable, and stays connected.
     Hide,
-    /// Takes a priority below 0.
+    /// A client takes a priority below 0.
     Withdraw,
-    /// Becomes available with a priority that is not below 0.
+    /// A client becomes available with a priority of 0 or more.
     ComeBack,
     LogOut,
     /// The network between a client and its shim breaks.
@@ -33,7 +33,7 @@ pub(super) enum Step {
     KillShim,
     /// A shim hangs.
     Freeze,
-    /// It goes on.
+    /// A shim that hangs goes on.
     Thaw,
     KillFrozen,
     Block,
@@ -41,9 +41,9 @@ pub(super) enum Step {
     RestartServer,
 }
 
-/// So many lines at most are written at once.
+/// Messages written at once, at the most.
 const MUCH: usize = 5;
-/// Shims do what is to be done after a login, an end or a block in so many rounds.
+/// Rounds of questions and answers in which shims are done after a login, an end or a block.
 const ROUNDS: usize = 4;
 
 impl Walk for World {
@@ -144,7 +144,7 @@ impl Walk for World {
     }
 }
 
-/// Each of these says in how many rounds of answers all is done; `None`: there is nobody to do it.
+/// Each step returns after how many rounds shims are done; `None`: it is not possible now.
 impl World {
     fn log_in(&mut self, is_phone: bool, note: Note<'_>) -> Option<usize> {
         let who = self.some_client(|world, it| {
@@ -161,7 +161,7 @@ impl World {
         self.become_available(who, 0);
     }
 
-    /// Everybody who is there has seen it afterwards.
+    /// Sends presence, and waits until all clients that are online have seen it.
     fn become_available(&mut self, who: usize, priority: i8) {
         let client = &mut self.clients[who];
         let before = client.priority.replace(priority);
@@ -173,7 +173,7 @@ impl World {
             it.is_presence_from(&client.full, "")
         });
         if priority >= 0 {
-            // Prosody gives nothing to one who only steps forward.
+            // Prosody gives stored messages to clients that become available, not to those that raise their priority.
             let is_given = before.is_none() || self.server.kind == Kind::Ejabberd;
             let account = self.clients[who].account.bare.clone();
             self.note_store(&account, is_given);
@@ -181,7 +181,7 @@ impl World {
         self.reach_others(who);
     }
 
-    /// Whatever a client has said to others has come to all of them.
+    /// Waits until everything that a client has sent to others has arrived.
     fn reach_others(&self, who: usize) {
         let puppet = self.clients[who].puppet.as_ref().unwrap();
         puppet.ping();
@@ -199,7 +199,7 @@ impl World {
     }
 
     fn say(&mut self, most: usize, note: Note<'_>) -> Option<usize> {
-        // Rarely one whose shim hangs.
+        // One time in three also a client whose shim hangs.
         let may_hang = self.rng.once_in(3);
         let who = self.some_client(|world, it| {
             let client = &world.clients[it];
@@ -231,7 +231,7 @@ impl World {
         Some(2)
     }
 
-    /// It is shown, or not.
+    /// Sends a chat state, which may be shown or not.
     fn say_state(&mut self, note: Note<'_>) -> Option<usize> {
         let who = self.some_client(|world, it| world.clients[it].is_alive())?;
         let own = self.clients[who].account.bare.clone();
@@ -317,7 +317,8 @@ impl World {
             }
         }
         self.remove(who, matches!(how, Step::LogOut | Step::CutClient));
-        // ejabberd says so before it gives to others what still came to it, and it may be asked in vain until then.
+        // ejabberd announces the end before it hands the client's undelivered messages to others. Until it has, a ping
+        // to the client may get no answer: wait for one.
         let mut others = self.clients.iter().filter(|it| it.is_alive());
         let other = others.find(|it| !self.are_apart(&account, &it.account.bare));
         if let Some(puppet) = other.and_then(|it| it.puppet.as_ref()) {
@@ -416,7 +417,7 @@ impl World {
         Some(0)
     }
 
-    /// Everybody logs out and in again with all clients, and says something; no shim has anything left to do.
+    /// All clients log out and in again and write something; no shim has anything left to do after that.
     pub(super) fn close(mut self, note: Note<'_>) {
         let all = 0..self.clients.len();
         for who in all

@@ -1,4 +1,4 @@
-//! Who walks, what was written, and whether each client was shown what it had to be.
+//! The clients that walk, the messages written, and the check that each client was shown the right ones.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -12,21 +12,21 @@ use crate::server::{Kind, Server};
 use crate::walk::rng::Rng;
 
 const PEOPLE: [&str; 3] = ["juliet", "romeo", "benvolio"];
-/// The last one is a phone's.
+/// Resources of an account; the last one is a phone's.
 const RESOURCES: [&str; 3] = ["balcony", "orchard", "phone"];
 
 pub(super) struct World {
     pub(super) clients: Vec<Client>,
     messages: Vec<Message>,
-    /// Who has blocked whom, by account.
+    /// Pairs of accounts of which the first has blocked the second.
     pub(super) blocked: BTreeSet<(String, String)>,
-    /// Between whom there was a block: what they were told of each other meanwhile is unsure.
+    /// Pairs of accounts that once had a block between them: presence sent meanwhile may or may not have been shown.
     pub(super) estranged: BTreeSet<(String, String)>,
     pub(super) server: Server,
     pub(super) rng: Rng,
 }
 
-/// What somebody has written; its number is in its text.
+/// A message; its text contains its number.
 #[derive(Debug)]
 struct Message {
     author: usize,
@@ -35,24 +35,24 @@ struct Message {
     /// The client it is for, and the number of its session; `None`: it is for all of the account's.
     to_one: Option<(usize, usize)>,
     way: Way,
-    /// Clients whose shims hung when it came natively.
+    /// Clients whose shims hung when it was delivered natively.
     stuck_at: Vec<usize>,
-    /// The server keeps it, since nobody was there when it came natively.
+    /// The server stores it: no client was online when it came natively.
     is_stored: bool,
-    /// The server has kept it though somebody was there.
+    /// The server stored it though a client was online, and gave it out late.
     is_late: bool,
     shown_by: BTreeSet<usize>,
     /// Its author was shown an error.
     is_told: bool,
     may_be_lost: bool,
-    /// One has blocked the other.
+    /// One account has blocked the other.
     is_blocked: bool,
 }
 
 /// How a message has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// That is not known yet.
+    /// Not known yet.
     Unknown,
     Native,
     /// A native copy may have followed.
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    /// Has a client write to an account, or to one client of it; the text.
+    /// Has a client write to an account, or to one client of it; returns the text.
     pub(super) fn write(&mut self, author: usize, to: &str, one: Option<usize>) -> String {
         let number = self.messages.len();
         let client = &self.clients[author];
@@ -115,8 +115,7 @@ impl World {
         self.blocked.contains(&pair(one, other)) || self.blocked.contains(&pair(other, one))
     }
 
-    /// Waits until all that was written is where it belongs. `rounds`: what shims do takes so many answers of the
-    /// server's.
+    /// Waits until all messages have arrived. `rounds`: questions and answers between shims and server that this takes.
     pub(super) fn settle(&mut self, rounds: usize) {
         for _ in 0..rounds {
             let alive = self.clients.iter().filter(|it| it.is_alive());
@@ -135,7 +134,7 @@ impl World {
         });
     }
 
-    /// How what was written has left, as far as it has.
+    /// Finds out how each message has left, as far as it has.
     fn find_ways(&mut self) {
         let listeners = self.clients.iter().enumerate();
         let listeners = listeners.filter(|(_, it)| it.takes_messages());
@@ -170,13 +169,13 @@ impl World {
         }
     }
 
-    /// Whether some of what was written has left natively, and some by pubsub.
+    /// Whether some messages have left natively, and some by pubsub.
     pub(super) fn goes_both_ways(&self) -> bool {
         let mut ways = [Way::Native, Way::Pubsub].into_iter();
         ways.all(|way| self.messages.iter().any(|it| it.way == way))
     }
 
-    /// Whether somebody is there who should have been shown a message, and nobody was.
+    /// Whether a client is online that should have been shown a message, and no client was.
     fn is_missing(&self, number: usize) -> bool {
         let message = &self.messages[number];
         let is_done = message.is_told || message.may_be_lost || !message.shown_by.is_empty();
@@ -191,7 +190,7 @@ impl World {
             })
     }
 
-    /// Takes what has come since the last look; nobody should have been shown what is wrong.
+    /// Reads the clients' new events, and checks each message in them.
     pub(super) fn look(&mut self) {
         for at in 0..self.clients.len() {
             let client = &mut self.clients[at];
@@ -260,7 +259,7 @@ impl World {
             author.account.bare == self.clients[message.author].account.bare
         };
         let before = client.shown.iter().rev().find(is_of_pair);
-        // A copy of what another one may have seen before it vanished.
+        // A native copy of a message that another client may have shown before it vanished.
         let is_copy = message.way == Way::Pubsub
             && (client.is_phone || message.to_one.is_some_and(|one| one.0 != at));
         let may_be_late = is_copy || message.is_late;
@@ -282,14 +281,14 @@ impl World {
         }
     }
 
-    /// A client is connected no more, whether its shim could do all that it had to or not.
+    /// Notes that a client is not connected any more. `is_clean`: its shim could finish its work.
     pub(super) fn remove(&mut self, who: usize, is_clean: bool) {
         let client = &mut self.clients[who];
         let was_frozen = client.is_frozen;
         let Some(puppet) = &client.puppet else {
             return;
         };
-        // What is for this session is for others from now on.
+        // Messages to this session may be shown by other clients from now on.
         client.session += 1;
         puppet.wait("the end of the stream", |it| it.event == "disconnected");
         self.look();
@@ -306,7 +305,7 @@ impl World {
         }
     }
 
-    /// A shim goes on.
+    /// Notes that a shim that hung goes on.
     pub(super) fn note_thawed(&mut self, who: usize) {
         self.clients[who].is_frozen = false;
         for message in &mut self.messages {
@@ -316,7 +315,7 @@ impl World {
         }
     }
 
-    /// A client takes messages from now on. `is_given`: the server gives it all that it keeps for the account.
+    /// Notes that a client takes messages from now on. `is_given`: the server gives it the account's stored messages.
     pub(super) fn note_store(&mut self, account: &str, is_given: bool) {
         let stored = self.messages.iter_mut().filter(|it| it.is_stored);
         for message in stored.filter(|it| it.to == account) {
@@ -325,7 +324,7 @@ impl World {
         }
     }
 
-    /// What was on its way between two accounts may not arrive.
+    /// Notes that messages on their way between two accounts may be lost.
     pub(super) fn note_block(&mut self, one: &str, other: &str) {
         for message in &mut self.messages {
             let (from, to) = (&*self.clients[message.author].account.bare, &*message.to);

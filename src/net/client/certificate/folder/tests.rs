@@ -13,11 +13,11 @@ fn mode(path: &Path) -> u32 {
     metadata.permissions().mode() & 0o7777
 }
 
-/// What OpenSSL's own program says of a certificate.
+/// A certificate as OpenSSL's own program prints it.
 fn text(pem: &Pem) -> String {
     let text = pem.certificate().to_text().expect("text");
     let text = String::from_utf8(text).expect("UTF-8");
-    // Its versions write this one way or the other.
+    // Versions of OpenSSL differ in these spaces.
     text.replace("CN = ", "CN=")
 }
 
@@ -30,7 +30,7 @@ fn expires(kept: &Kept) -> i64 {
     kept.pem.expires().expect("a date")
 }
 
-/// A folder in one that is taken away again.
+/// A state folder inside a temporary one.
 fn folder() -> (tempfile::TempDir, Folder) {
     let above = tempfile::tempdir().expect("folder");
     let folder = Folder::new(Some(&above.path().join("state"))).expect("a folder");
