@@ -54,13 +54,13 @@ pub struct TranslateOptions {
     #[arg(long, value_name = "SIDE", value_enum, default_value = "client")]
     pub from: Side,
 
-    /// The client's full JID [default: of the first stanza its sender, with `--from server` its receiver; else
-    /// juliet@capulet.lit/balcony].
+    /// The client's full JID. By default the first stanza's sender, with `--from server` its receiver; else
+    /// juliet@capulet.lit/balcony.
     #[arg(long, value_name = "JID", value_parser = full_jid)]
     pub account: Option<String>,
 
-    /// A file with the contacts: the `<query xmlns='jabber:iq:roster'>` a server sends [default: people of the
-    /// listings]. A JID with a resource says where the contact is online.
+    /// A file with the contacts: the `<query xmlns='jabber:iq:roster'>` a server sends. By
+    /// default people of the listings. A JID with a resource says where the contact is online.
     #[arg(long, value_name = "FILE")]
     pub roster: Option<PathBuf>,
 

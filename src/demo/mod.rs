@@ -82,7 +82,7 @@ pub async fn run(options: DemoOptions, stop: CancellationToken) -> anyhow::Resul
     }
 }
 
-/// Where clients connect, and where people watch.
+/// Address where clients connect, and the view in which people watch.
 struct Stage {
     address: SocketAddr,
     announcer: Announcer,
