@@ -1,6 +1,6 @@
-//! The command line, its help, and the file that says the same.
+//! The command line, its help, and the configuration file with every option.
 //!
-//! Everything here is made from [`RunOptions`], the one list of options.
+//! All of it comes from [`RunOptions`], the one list of options.
 
 mod variables;
 
@@ -78,19 +78,19 @@ Exit codes:
   2  usage: a domain, a variable or the configuration file is not right
   3  input or output: the folder cannot be written, for instance";
 
-/// The command line of `pubshim`.
+/// Command line of `pubshim`.
 #[derive(Debug, Parser)]
 #[command(version, about, after_help = AFTER_HELP)]
 pub struct Cli {
-    /// What to do.
+    /// Command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What `pubshim` can do.
+/// Commands of `pubshim`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Try it without any account: a server with nothing but pubsub, and a live view.
+    /// Try pubshim without an account: a server with nothing but pubsub, and a live view.
     #[command(after_help = demo::AFTER_HELP)]
     Demo(Box<DemoOptions>),
     /// Listen for clients and connect each to its server.
@@ -108,17 +108,17 @@ pub enum Command {
     /// Turn a client's log, a scansion script or a packet dump into the inputs of a fixture.
     #[command(after_help = convert::AFTER_HELP)]
     Convert(ConvertOptions),
-    /// Print what would be sent for stanzas.
+    /// Print what pubshim would send for stanzas.
     #[command(after_help = translate::AFTER_HELP)]
     Translate {
-        /// What is tried.
+        /// Options for trying stanzas.
         #[command(flatten)]
         options: TranslateOptions,
-        /// What is printed.
+        /// Options for printing.
         #[command(flatten)]
         print: PrintOptions,
     },
-    /// Tell which rules apply to stanzas, the listings they come from, and what waits, is refused or is dropped.
+    /// Tell which rules apply to stanzas, from which listings; what waits, is refused or is dropped, and why.
     #[command(after_help = translate::AFTER_HELP)]
     Explain(TranslateOptions),
     /// Print a configuration file with every option, its default and an explanation.
@@ -126,23 +126,23 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Reads the arguments and the environment of this process. Prints help and usage errors
-    /// itself, and then ends the process (with 0 and 2).
+    /// Reads the arguments and environment of this process. Prints help and usage errors, then ends the process
+    /// with 0 or 2.
     pub fn parse_from_env() -> Self {
         Self::try_from_args(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
 
-    /// Reads `args`, the first being the program's name, and the environment.
+    /// Reads `args`, the program's name first, and the environment.
     ///
     /// # Errors
     ///
-    /// When they are not understood, and when they ask for help.
+    /// Arguments are not understood, or ask for help.
     pub fn try_from_args<I, T>(args: I) -> Result<Self, clap::Error>
     where
         I: IntoIterator<Item = T>,
         T: Into<OsString> + Clone,
     {
-        // `mut_subcommand` would move it behind the others.
+        // `mut_subcommand` would move the command behind the others.
         let mut command = Self::command().mut_subcommands(|command| match command.get_name() {
             "run" => command.mut_args(|arg| show_default(without_empty_variable(arg))),
             "forget" => command.mut_args(|arg| {
@@ -164,7 +164,7 @@ impl Cli {
             }
             Err(error) => {
                 let error = without_password(error);
-                // Only then can the options of all commands be asked for their names.
+                // `build` gives the arguments of all commands their names.
                 command.build();
                 Err(blame_variable(error, &command))
             }
@@ -172,8 +172,8 @@ impl Cli {
     }
 }
 
-/// The defaults as the file writes them, for help and for [`default_file`]; that they are those
-/// of [`Settings`](crate::config::Settings) is tested.
+/// Defaults as the configuration file writes them, for help and [`default_file`]. A test compares them with
+/// [`Settings`](crate::config::Settings).
 const DEFAULTS: &[(&str, &str)] = &[
     ("listen", r#"["127.0.0.1:5222"]"#),
     ("allow-remote-plaintext", "false"),
@@ -226,7 +226,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("verbosity", "0"),
 ];
 
-/// The default of an option that can stand in a file, as the file writes it.
+/// Default of an option, as the configuration file writes it; `None` if it has no key there.
 fn default_of(arg: &Arg) -> Option<&'static str> {
     let (_, default) = DEFAULTS
         .iter()
@@ -234,7 +234,7 @@ fn default_of(arg: &Arg) -> Option<&'static str> {
     Some(default)
 }
 
-/// What `pubshim config` prints: a file with every option commented out, with its default.
+/// The text of `pubshim config`: a file with every option commented out at its default.
 pub fn default_file() -> String {
     let mut file = String::from(
         "# Configuration of pubshim, for `pubshim run --config FILE`.\n\
@@ -259,7 +259,7 @@ pub fn default_file() -> String {
     file
 }
 
-/// The long help of an option, and what its values mean.
+/// Long help of an option, and the meaning of its values.
 fn explanation(arg: &Arg) -> String {
     let mut text = help_text(arg.get_long_help().or(arg.get_help()));
     if !text.ends_with('.') {
@@ -299,7 +299,7 @@ fn commented(text: &str) -> String {
 
 /// Adds the default of an option to its help.
 fn show_default(arg: Arg) -> Arg {
-    // clap's own way, `default_value`, would hide that nothing was given, and so beat the file.
+    // clap's `default_value` would count as given, and so beat the configuration file.
     let plain = |c: char| !"[]\"".contains(c);
     let default: String = default_of(&arg)
         .unwrap_or_default()
@@ -320,19 +320,19 @@ fn show_default(arg: Arg) -> Arg {
     }
 }
 
-/// Whether an option of `run` changes nothing about `forget`: one session, which translates nothing.
+/// Whether an option of `run` has no effect on `forget`, which has one session and translates nothing.
 fn is_idle_in_forget(arg: &Arg) -> bool {
     let is_idle = matches!(arg.get_help_heading(), Some("Translation" | "Recording"));
     is_idle || arg.get_long() == Some("max-sessions")
 }
 
-/// Whether an option of `run` changes nothing about `cert`: what is not about certificates of clients.
+/// Whether an option of `run` has no effect on `cert`, as it is not about certificates for clients.
 fn is_idle_in_cert(arg: &Arg) -> bool {
     let own = ["config", "cert", "key", "state", "domain"];
     arg.get_long().is_some_and(|option| !own.contains(&option))
 }
 
-/// Does as if a variable that is empty were not there.
+/// Ignores an empty variable.
 fn without_empty_variable(arg: Arg) -> Arg {
     let empty = arg
         .get_env()
@@ -341,7 +341,7 @@ fn without_empty_variable(arg: Arg) -> Arg {
     if empty { arg.env(None::<&str>) } else { arg }
 }
 
-/// Does not repeat a value of `--proxy`: there may be a password in it.
+/// Hides a refused value of `--proxy`: there may be a password in it.
 fn without_password(mut error: clap::Error) -> clap::Error {
     let of_proxy = |context: Option<&ContextValue>| matches!(context, Some(ContextValue::String(name)) if name.starts_with("--proxy "));
     if of_proxy(error.get(ContextKind::InvalidArg)) {
@@ -351,7 +351,7 @@ fn without_password(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Tells which variable a refused value came from: clap names the flag only.
+/// Names the variable that a refused value came from; clap names the flag only.
 fn blame_variable(mut error: clap::Error, command: &clap::Command) -> clap::Error {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),

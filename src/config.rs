@@ -1,9 +1,8 @@
-//! From what was asked for to what the program runs with.
+//! Turns options into the settings of the program.
 //!
-//! [`RunOptions`] are raw: every field may be missing. [`RunOptions::resolve`] lays the command
-//! line and the environment over the configuration file, that over the defaults, and refuses
-//! what is not safe. The values themselves are checked where they are read, so that an error can
-//! name the option, the variable or the line of the file.
+//! [`RunOptions`] are raw: every field may be missing. [`RunOptions::resolve`] lays the command line and the
+//! environment over the configuration file, that over the defaults, and refuses unsafe combinations. Single values are
+//! checked where they are read, so that an error can name the option, the variable or the line of the file.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -33,56 +32,56 @@ pub use value::{
     Seconds, Server, ServerAddress, Size, TlsVersion, Verbosity,
 };
 
-/// What `pubshim run` runs with: complete and checked.
+/// Settings of `pubshim run`, complete and checked.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where clients connect to; at least one address.
+    /// Addresses on which clients connect; at least one.
     pub listen: Vec<ListenAddress>,
-    /// Proxies before pubshim: what comes from these addresses begins with a PROXY header.
+    /// Proxies before pubshim: a connection from one of these addresses begins with a PROXY header.
     pub proxy_from: Vec<IpAddr>,
-    /// The certificate shown to clients; `None` means one that pubshim makes.
+    /// Certificate shown to clients; `None`: pubshim makes one.
     pub certificate: Option<CertificateFiles>,
-    /// The folder of what pubshim keeps between two runs; `None`: there is none.
+    /// Folder that outlives a run; `None`: there is none.
     pub state: Option<PathBuf>,
-    /// The server to connect to; `None` means the one that DNS names for the domain the client names.
+    /// Server for every client; `None`: DNS names one for the client's domain.
     pub server: Option<ServerAddress>,
-    /// The DNS server to ask; `None` means those of the system.
+    /// DNS server to ask; `None`: the system's.
     pub nameserver: Option<SocketAddr>,
-    /// The way to every server leads through this proxy.
+    /// Proxy for all connections to servers.
     pub proxy: Option<ProxyAddress>,
-    /// The oldest TLS that is spoken with a server.
+    /// Oldest TLS spoken with a server.
     pub tls_min: TlsVersion,
-    /// The certificate shown to servers, by which they may log the user in.
+    /// Certificate shown to servers, by which they may log the user in.
     pub login_certificate: Option<CertificateFiles>,
-    /// Certificates to trust beside the system's.
+    /// Certificates trusted beside the system's.
     pub ca_file: Option<PathBuf>,
-    /// Do not check the server's certificate.
+    /// Leave the server's certificate unchecked.
     pub danger_accept_invalid_certs: bool,
-    /// How hard the server's leg is compressed, from 1 to 9.
+    /// Level of compression of the server's leg, from 1 to 9.
     pub compress_level: u8,
-    /// Sessions that may be compressed at once under [`Compress::Auto`].
+    /// Sessions compressed at once under [`Compress::Auto`].
     pub compress_sessions: usize,
     /// Sessions open at once.
     pub max_sessions: usize,
-    /// Bytes that all sessions together may hold of stanzas, beyond [`Session::FREE`](session::Session::FREE) each.
+    /// Bytes of stanzas that all sessions together may hold, beyond [`Session::FREE`](session::Session::FREE) each.
     pub max_held: usize,
-    /// How long to wait for a connection to the server, TLS included.
+    /// Time for connecting to the server, TLS included.
     pub connect_timeout: Duration,
-    /// How long sessions may take to end when the program is told to stop.
+    /// Time for sessions to end when the program is told to stop.
     pub shutdown_timeout: Duration,
-    /// What each session is told.
+    /// Options of each session.
     pub session: session::Options,
-    /// The folder where sessions are recorded; `None`: they are not.
+    /// Folder for recordings of sessions; `None`: nothing is recorded.
     pub record: Option<PathBuf>,
-    /// What people wrote stays in recordings.
+    /// Keep words of people in recordings.
     pub record_bodies: bool,
-    /// What else stays in recordings.
+    /// Further kinds of content kept in recordings.
     pub record_keep: Vec<Kept>,
     /// Bytes after which a recording goes on in another file.
     pub record_max_size: usize,
-    /// What is shown on standard output while it passes.
+    /// Options of the live view on standard output.
     pub show: view::Options,
-    /// What is logged, and how.
+    /// Options of the log.
     pub log: LogSettings,
 }
 
@@ -123,7 +122,7 @@ impl Default for Settings {
     }
 }
 
-/// The PEM files of a certificate, with those that vouch for it, and its key. They may be the same.
+/// PEM files of a certificate, its chain included, and of its key; both may be the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
     /// The certificate.
@@ -132,17 +131,17 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-/// What is logged, and how.
+/// Options of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogSettings {
-    /// Steps away from the usual: `verbosity`, plus one for each `-v`, minus one for each `-q`.
+    /// Steps from the usual amount: `verbosity`, plus one for each `-v`, minus one for each `-q`.
     pub verbosity: i8,
-    /// How a line of the log is written.
+    /// Form of a line.
     pub format: LogFormat,
 }
 
 impl LogSettings {
-    /// The least important level that is still logged, as `tracing` and its filters call it.
+    /// Least important level that is logged, as `tracing` names it.
     pub fn level(self) -> &'static str {
         match self.verbosity {
             ..=-3 => "off",
@@ -155,7 +154,7 @@ impl LogSettings {
     }
 }
 
-/// How a line of the log is written.
+/// Form of a line of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -167,7 +166,7 @@ pub enum LogFormat {
 }
 
 impl RunOptions {
-    /// Reads the configuration file if there is one, fills in the defaults and checks the whole.
+    /// Reads the configuration file, if one is named, fills in the defaults and checks the whole.
     ///
     /// # Errors
     ///
@@ -177,7 +176,7 @@ impl RunOptions {
             Some(path) => read_file(path)?,
             None => Self::default(),
         };
-        // `--policy off` is for somebody in trouble: what the file says for another policy must not be in the way.
+        // `--policy off` helps a user in trouble: keys of the file that only suit another policy must not stop it.
         if self.policy.is_some_and(|policy| policy != Policy::Auto) {
             file.native = None;
             file.chat = None;
@@ -278,7 +277,7 @@ impl RunOptions {
         Ok(())
     }
 
-    /// The settings these options ask for, with defaults for what they leave open.
+    /// The settings, with defaults for absent options.
     fn or_default(self) -> Settings {
         let default = Settings::default();
         let session = self.session(default.session);
@@ -334,7 +333,7 @@ impl RunOptions {
         }
     }
 
-    /// The part of the settings that each session is told.
+    /// Options of each session.
     fn session(&self, default: session::Options) -> session::Options {
         let count = |given: Option<Count>, default| given.map_or(default, |count| count.0);
         let size = |given: Option<Size>, default| given.map_or(default, |size| size.0);
@@ -368,7 +367,7 @@ impl RunOptions {
             client_tls: self.client_tls.unwrap_or(default.client_tls),
             certified: default.certified,
             compress: self.compress.unwrap_or(default.compress),
-            // Who has not logged in yet is never allowed more than the default.
+            // A client that has not logged in is never allowed more than the default.
             limits_before_login: Limits {
                 bytes: size(self.max_stanza_size_before_login, before.bytes),
                 depth: limits.depth.min(before.depth),
@@ -390,19 +389,19 @@ impl RunOptions {
     }
 }
 
-/// A path, unless it was written as nothing.
+/// A path, unless empty.
 fn named(path: Option<PathBuf>) -> Option<PathBuf> {
     path.filter(|path| !path.as_os_str().is_empty())
 }
 
-/// The files of a certificate; its key is in the same file if no other is named.
+/// The files of a certificate; without a key's path both are in one file.
 fn certificate(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Option<CertificateFiles> {
     let certificate = named(certificate)?;
     let key = named(key).unwrap_or_else(|| certificate.clone());
     Some(CertificateFiles { certificate, key })
 }
 
-/// Where programs keep what is neither configuration nor to be thrown away (XDG Base Directory Specification).
+/// pubshim's folder for state (XDG Base Directory Specification); `None` without a home.
 fn state_folder() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
     let folder = |name| variable(name).filter(|path| path.is_absolute());
@@ -411,7 +410,7 @@ fn state_folder() -> Option<PathBuf> {
     Some(base.or_else(home)?.join("pubshim"))
 }
 
-/// Reads a configuration file. Paths in it are taken from the file's own directory.
+/// Reads a configuration file. Relative paths begin at its folder.
 fn read_file(path: &Path) -> Result<RunOptions, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|reason| ConfigError::Unreadable {
         path: path.to_owned(),
@@ -440,7 +439,7 @@ fn read_file(path: &Path) -> Result<RunOptions, ConfigError> {
     Ok(options)
 }
 
-/// Understands a configuration file, or tells the line that is wrong, and why.
+/// Parses a configuration file; the error is a line and its fault.
 fn parse_file(text: &str) -> Result<RunOptions, (usize, String)> {
     toml::from_str(text).map_err(|mut error: toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
@@ -450,7 +449,7 @@ fn parse_file(text: &str) -> Result<RunOptions, (usize, String)> {
             .filter(|byte| *byte == b'\n')
             .count();
         let message = error.message().replacen("unknown field", "unknown key", 1);
-        // Without the text, the error names the key where it otherwise draws the line.
+        // Without the text, the error names the key instead of drawing the line.
         error.set_input(None);
         let shown = error.to_string();
         let key = shown.trim_end().rsplit_once("\nin ").map(|(_, key)| key);
@@ -458,7 +457,7 @@ fn parse_file(text: &str) -> Result<RunOptions, (usize, String)> {
         let message = match key {
             Some(key) => format!("{key}: {message}"),
             None if message.starts_with("unknown key") => message,
-            // There may be a password in it.
+            // The line may hold a password.
             None if content.starts_with("proxy") => message,
             None => format!("{message}: {content}"),
         };

@@ -1,4 +1,4 @@
-//! The command line of pubshim; the work is done by the library of the same name.
+//! The command line of pubshim; the library of the same name does the work.
 
 #![allow(
     clippy::disallowed_methods,
@@ -28,7 +28,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Exit codes, beside 0: 1 for a failure, 2 for usage, 3 for input and output.
+/// Exit codes beside 0: 1 for a failure, 2 for usage, 3 for input and output.
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 const INPUT_OUTPUT: u8 = 3;
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     report(result)
 }
 
-/// Runs `work` with these settings until a signal.
+/// Runs `work` with these settings until a signal comes.
 fn start<F>(
     settings: Result<Settings, ConfigError>,
     work: impl FnOnce(Settings, CancellationToken) -> F,
@@ -105,12 +105,12 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
 }
 
 fn complain(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
-    // If even this cannot be written, the exit code still tells.
+    // If this cannot be written either, the exit code still tells.
     let _ = writeln!(io::stderr(), "pubshim: error: {error}");
     ExitCode::from(code)
 }
 
-/// Runs what reads standard input and writes standard output; that nobody reads on is no error.
+/// Runs a command on standard input and output; a closed pipe is no error.
 fn piped(run: impl FnOnce(&mut io::StdoutLock<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
     match run(&mut io::stdout().lock()) {
         Err(error) if is_broken_pipe(&error) => Ok(()),
@@ -125,7 +125,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Runs `work` to its end; it is handed what a signal cancels.
+/// Runs `work` to its end; a signal cancels its token.
 fn until_signal<F>(work: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>>,
@@ -135,14 +135,14 @@ where
         .build()
         .context("cannot start the runtime")?;
     let result = runtime.block_on(async { work(stop_on_signal()?).await });
-    // A name that is still looked up in the background must not keep the program.
+    // A look-up of a name that still runs in the background must not delay the end.
     runtime.shutdown_background();
     result
 }
 
-/// What the first SIGINT, SIGTERM or SIGHUP cancels; another one of the first two ends the program.
+/// Gives a token that the first SIGINT, SIGTERM or SIGHUP cancels; a second SIGINT or SIGTERM ends the program.
 ///
-/// A terminal that is closed sends SIGHUP, more than once if a shell runs in it, and nobody is in a hurry then.
+/// A closed terminal sends SIGHUP, more than once if a shell runs in it: further ones are ignored.
 fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut interrupts = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -170,7 +170,7 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// The next signal; never one of those that are not listened for.
+/// The next signal; never, if pubshim does not listen for it.
 async fn next(signals: &mut Option<Signal>) -> Option<()> {
     match signals {
         Some(signals) => signals.recv().await,
@@ -178,14 +178,14 @@ async fn next(signals: &mut Option<Signal>) -> Option<()> {
     }
 }
 
-/// Whether pubshim was started by `nohup`, or otherwise so as to outlive its terminal. Only Linux tells.
+/// Whether pubshim is to outlive its terminal, as with `nohup`. Only Linux tells.
 fn ignores_hangups() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status
         .lines()
         .find_map(|line| line.strip_prefix("SigIgn:"))
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    // Signal 1 is the lowest bit.
+    // Bit 0 is signal 1.
     ignored.is_some_and(|mask| mask & 1 != 0)
 }
 
@@ -210,11 +210,11 @@ async fn serve(settings: Settings, stop: CancellationToken) -> anyhow::Result<()
 
 fn set_up_log(settings: LogSettings) {
     let level: LevelFilter = settings.level().parse().unwrap_or(LevelFilter::INFO);
-    // What libraries note of their own work is for who works on them.
+    // Libraries log for their own developers: their lines are left out.
     let ours = Targets::new().with_target("pubshim", level);
     let log = tracing_subscriber::fmt::layer()
         .with_target(false)
-        // Where nobody reads the log any more, a complaint about that would be a panic.
+        // With standard error closed, reporting that would be a panic.
         .log_internal_errors(false)
         .with_writer(io::stderr);
     let log = match settings.format {

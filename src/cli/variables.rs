@@ -1,4 +1,4 @@
-//! Variables that look as if they were meant for pubshim, and are none it knows.
+//! Refuses `PUBSHIM_*` variables that no option reads.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -8,10 +8,10 @@ use clap::{Arg, Command};
 
 use crate::nearest::nearest;
 
-/// How the names of all variables of pubshim's begin.
+/// Prefix of pubshim's variables.
 const PREFIX: &str = "PUBSHIM_";
 
-/// Refuses a variable that no command of `command` asks for: whoever has set it believes that it does something.
+/// Refuses a variable that no command reads: the user who set it expects an effect.
 pub(super) fn check(command: &Command) -> Result<(), String> {
     let variables = env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok()?;
@@ -28,7 +28,7 @@ pub(super) fn check(command: &Command) -> Result<(), String> {
         let is_set = name.starts_with(PREFIX) && !value.is_empty();
         is_set && !known.contains(&**name) && !is_of_service(name, value)
     });
-    // The environment has no order.
+    // `vars_os` has no order; the error should have one.
     match unknown.map(|(name, _)| name).min() {
         Some(name) => Err(complaint(&name, &known)),
         None => Ok(()),
@@ -37,7 +37,7 @@ pub(super) fn check(command: &Command) -> Result<(), String> {
 
 fn complaint(name: &str, known: &BTreeSet<&str>) -> String {
     let what = format!("there is no variable {name}");
-    // All begin alike: only the rest tells how near they are.
+    // All names have the prefix: compare the rest.
     let rests = known.iter().filter_map(|name| name.strip_prefix(PREFIX));
     match nearest(name.strip_prefix(PREFIX).unwrap_or(name), rests) {
         Some(rest) => format!("{what}: is {PREFIX}{rest} meant? If not, unset it"),
@@ -47,7 +47,7 @@ fn complaint(name: &str, known: &BTreeSet<&str>) -> String {
     }
 }
 
-/// Whether it is one that Kubernetes or Docker sets for a service of that name, as in `PUBSHIM_SERVICE_HOST` and
+/// Whether Kubernetes or Docker sets this variable for a service named pubshim, as in `PUBSHIM_SERVICE_HOST` and
 /// `PUBSHIM_PORT_5222_TCP_ADDR`.
 fn is_of_service(name: &str, value: &str) -> bool {
     let is_service = name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT");

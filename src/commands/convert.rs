@@ -1,4 +1,4 @@
-//! `pubshim convert`: the log of another program as a fixture without expectations, and fixtures cut.
+//! `pubshim convert`: turns the log of another program into a fixture without expectations, and cuts fixtures.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::Args;
 use super::{complain, print};
 use crate::fixture::{Conversion, Problem, Source, read};
 
-/// What is shown below the help.
+/// Text below the help.
 pub const AFTER_HELP: &str = "\
 Examples:
   pubshim convert pidgin-debug.log | pubshim replay --bless - > new.txt
@@ -28,7 +28,7 @@ Exit codes:
   2  usage, a file that cannot be read, or that is not understood
   3  standard output failed";
 
-/// What is not understood, or cannot be read.
+/// Exit code: the source cannot be read, or is not understood.
 const UNUSABLE: u8 = 2;
 
 /// Options of `pubshim convert`. The documentation of a field is its help.
@@ -38,12 +38,12 @@ pub struct ConvertOptions {
     #[arg(value_name = "FILE", default_value = "-")]
     pub file: PathBuf,
 
-    /// What becomes of it.
+    /// Options for converting it.
     #[command(flatten)]
     pub conversion: Conversion,
 }
 
-/// Prints a fixture; gives the exit code.
+/// Prints the fixture; gives the exit code.
 ///
 /// # Errors
 ///
@@ -66,7 +66,7 @@ pub fn convert(options: &ConvertOptions) -> anyhow::Result<u8> {
     }
 }
 
-/// What is to be converted.
+/// Reads the log.
 fn text(source: &Source) -> Result<String, Problem> {
     read(source).map_err(|problem| match problem.line {
         Some(_) => Problem {
@@ -77,7 +77,7 @@ fn text(source: &Source) -> Result<String, Problem> {
     })
 }
 
-/// The name of the file, without the folders it stands in.
+/// Name of the file without its folders.
 fn name(source: &Source) -> String {
     match source {
         Source::Stdin => "standard input".to_owned(),

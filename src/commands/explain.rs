@@ -1,4 +1,4 @@
-//! `pubshim explain`: which rules apply to a stanza, and what becomes of it.
+//! `pubshim explain`: the rules that apply to a stanza, and what becomes of it.
 
 use std::io::{BufRead, Write};
 
@@ -8,7 +8,7 @@ use crate::ns;
 use crate::session::{Leg, Rule};
 use crate::xml::{Element, shown};
 
-/// Prints which rules apply to each stanza, and what becomes of it.
+/// Prints the rules that apply to each stanza, and its outcome.
 pub fn explain(
     options: &TranslateOptions,
     input: impl BufRead,
@@ -24,7 +24,7 @@ pub fn explain(
     })
 }
 
-/// What there is to say of a stanza.
+/// Lines about a stanza.
 fn lines(from: Leg, stanza: &str, tried: &Tried) -> Vec<String> {
     if tried.is_over {
         return vec!["not said: the session has ended before".to_owned()];
@@ -35,11 +35,11 @@ fn lines(from: Leg, stanza: &str, tried: &Tried) -> Vec<String> {
     if !asked.is_empty() && became.is_late(tried) {
         lines.push(format!("held until {asked}"));
     }
-    // Answers to requests of pubshim's own that follow are no news.
+    // Later answers to pubshim's own requests are no news.
     let rules = tried.rules.iter().enumerate();
     let rules = rules.filter(|(at, rule)| *at < tried.rules_at_once || rule.name != "own-reply");
     lines.extend(rules.map(|(_, rule)| rule_line(rule)));
-    // What a client says is no event: those that are dropped come of it, as the client knows what they tell.
+    // Only a server's stanza is an event itself: the events dropped after a client's are echoes of its own publishes.
     let dropped = tried.dropped.iter().filter(|_| from == Leg::Server);
     lines.extend(dropped.map(|it| format!("dropped: {} ({})", it.text(), it.reason())));
     let is_named = !lines.is_empty();
@@ -57,7 +57,7 @@ fn lines(from: Leg, stanza: &str, tried: &Tried) -> Vec<String> {
     lines
 }
 
-/// Of a stanza nothing comes.
+/// Line for a stanza without any outcome.
 fn nothing(tried: &Tried) -> String {
     let asked = asked(tried, usize::MAX);
     match &*asked {
@@ -66,15 +66,15 @@ fn nothing(tried: &Tried) -> String {
     }
 }
 
-/// What became of a stanza.
+/// Outcome of a stanza.
 enum Became {
-    /// It was sent as it came, after so many other steps.
+    /// Sent on unchanged, as step `.0` of the outputs.
     Passed(usize),
-    /// Something of its kind was sent, which begins so.
+    /// Another stanza of its kind was sent on; its first tag.
     Changed(String),
-    /// It came back as an error, after so many other steps.
+    /// Answered with an error, as step `.0` of the outputs; condition and text.
     Refused(usize, String),
-    /// It came back as a result.
+    /// Answered with a result.
     Answered,
     Nothing,
 }
@@ -106,7 +106,7 @@ impl Became {
         changed.map_or(Self::Nothing, |(_, xml)| Self::Changed(first_tag(xml)))
     }
 
-    /// `answer`, if it is one to `stanza`.
+    /// The outcome, if `answer` is one to `stanza` or ends its stream.
     fn back(at: usize, stanza: &Element<'_>, answer: &Element<'_>) -> Option<Self> {
         if answer.local() == "error" && answer.namespace() == ns::STREAM {
             let condition = answer.children().next()?.local().to_owned();
@@ -128,7 +128,7 @@ impl Became {
         }
     }
 
-    /// Whether something had to be found out first.
+    /// Whether the stanza waited for an answer to a request of pubshim's.
     fn is_late(&self, tried: &Tried) -> bool {
         match self {
             Self::Passed(at) | Self::Refused(at, _) => *at >= tried.at_once,
@@ -145,7 +145,7 @@ impl Became {
     }
 }
 
-/// Who has to answer what pubshim asked in the first steps, `most` of them; empty: it asked nothing.
+/// Lists who has to answer which of pubshim's requests among the first `most` steps; empty if there is none.
 fn asked(tried: &Tried, most: usize) -> String {
     let asked = tried.sent(Leg::Server);
     let asked = asked.take_while(|(at, _)| *at < most);
@@ -153,7 +153,7 @@ fn asked(tried: &Tried, most: usize) -> String {
     asked.collect::<Vec<_>>().join(" and ")
 }
 
-/// A question of pubshim's, for people.
+/// A request of pubshim's, in words; `None` for other IQs.
 fn question(iq: &Element<'_>) -> Option<String> {
     let is_own = iq.attribute("id")?.starts_with("ps-");
     if !is_own || iq.attribute("type").as_deref() != Some("get") {
@@ -178,7 +178,7 @@ fn rule_line(rule: &Rule) -> String {
     format!("{}{listing}: {}", rule.name, rule.text)
 }
 
-/// A stanza's first tag, on one line.
+/// First tag of a stanza, on one line.
 fn first_tag(stanza: &str) -> String {
     let end = stanza.find('>').map_or(stanza.len(), |at| at + 1);
     stanza[..end]

@@ -1,4 +1,4 @@
-//! The commands beside `run`: their options, and what they do with standard input and output.
+//! Commands beside `run`: their options, and their use of standard input and output.
 
 pub mod convert;
 pub mod explain;
@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 
-/// Prints to standard output; that nobody reads it is no error.
+/// Prints to standard output; a closed pipe is no error.
 pub fn print(text: &str) -> anyhow::Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -20,6 +20,6 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn complain(error: &dyn std::fmt::Display) {
-    // If even this cannot be written, the exit code still tells.
+    // If this cannot be written either, the exit code still tells.
     let _ = writeln!(io::stderr(), "pubshim: error: {error}");
 }

@@ -1,4 +1,4 @@
-//! `pubshim replay`: fixtures, replayed and told about. There is no network here, no clock, no chance.
+//! `pubshim replay`: replays fixtures and reports. Without a network, a clock or chance.
 
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -15,7 +15,7 @@ use crate::fixture::report::{self, Counts, Style};
 use crate::fixture::{Bless, Checked, Plan, Source, Verdict, find};
 use crate::view::wants_colour;
 
-/// What is shown below the help.
+/// Text below the help.
 pub const AFTER_HELP: &str = "\
 Examples:
   pubshim replay fixtures
@@ -34,10 +34,10 @@ Exit codes:
      does not exist
   3  a report cannot be written";
 
-/// With fewer fixtures than this, nothing tells how far it is: it takes no time.
+/// Fewest fixtures for which progress is shown.
 const SHOW_PROGRESS_FROM: usize = 200;
 
-/// How often it is told.
+/// Fixtures between two lines of progress.
 const SHOW_PROGRESS_EVERY: usize = 50;
 
 /// Exit codes, beside 0.
@@ -59,16 +59,16 @@ pub struct ReplayOptions {
     #[arg(long)]
     pub fail_fast: bool,
 
-    /// Rewrite what fixtures expect to what comes.
+    /// Rewrite expectations of fixtures to what comes.
     ///
-    /// Inputs, comments and steps that are as expected stay as they are written, and so do
-    /// placeholders that still match. New ids of pubshim's own become ${id:NAME}. If what an input answers is now asked
-    /// at another time, the input follows it there; if it is not asked any more, the input is left out. Standard
-    /// input (-) goes to standard output, and what is told to standard error.
+    /// Inputs, comments and steps that are as expected stay as they are written, and so do placeholders that still
+    /// match. New ids of pubshim's own become ${id:NAME}. If pubshim now sends the request that an input answers at
+    /// another time, the input moves there; if it sends none, the input is left out. A fixture from standard input (-)
+    /// goes to standard output, and the report to standard error.
     #[arg(long, conflicts_with = "fail_fast")]
     pub bless: bool,
 
-    /// With --bless: only show what it would rewrite.
+    /// With --bless: only show the changes.
     #[arg(long, requires = "bless")]
     pub dry_run: bool,
 
@@ -78,8 +78,8 @@ pub struct ReplayOptions {
 
     /// Also write a report; may be repeated.
     ///
-    /// junit=FILE is XML that most CI systems read, json=FILE is for programs. With - for FILE it goes to standard
-    /// output, and what is told to standard error.
+    /// junit=FILE is XML that most CI systems read, json=FILE is for programs. With - for FILE the report goes to
+    /// standard output, and the lines for people to standard error.
     #[arg(long, env = "PUBSHIM_REPORT", value_name = "FORMAT=FILE")]
     #[arg(value_delimiter = ',', help_heading = "Output")]
     pub report: Vec<ReportFile>,
@@ -98,11 +98,11 @@ pub struct ReplayOptions {
     #[arg(help_heading = "Output")]
     pub color: ColorChoice,
 
-    /// Show all of what differs, however long.
+    /// Show all differences, however long.
     #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
     pub verbose: u8,
 
-    /// Show only what differs; twice: only the last line; three times: nothing.
+    /// Show only differences; twice: only the last line; three times: nothing.
     #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
     pub quiet: u8,
 }
@@ -110,13 +110,13 @@ pub struct ReplayOptions {
 /// A system that shows annotations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Annotations {
-    /// GitHub, and what reads the same (`::error file=…`).
+    /// GitHub, and systems that read the same (`::error file=…`).
     Github,
     /// None at all.
     None,
 }
 
-/// A report and where it goes.
+/// A report and its destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportFile {
     format: Format,
@@ -130,7 +130,7 @@ enum Format {
 }
 
 impl ReportFile {
-    /// Whether it goes to standard output.
+    /// Whether the report goes to standard output.
     fn is_printed(&self) -> bool {
         self.path.as_os_str() == "-"
     }
@@ -157,7 +157,7 @@ impl FromStr for ReportFile {
     }
 }
 
-/// Replays fixtures and tells how it went; gives the exit code. `clock` says how long it has been running.
+/// Replays fixtures and reports; gives the exit code. `clock` gives the time since its start.
 ///
 /// # Errors
 ///
@@ -234,20 +234,20 @@ fn none_is_named(filters: &[String]) -> u8 {
     UNUSABLE
 }
 
-/// The telling, as one fixture after the other is done.
+/// Progress of a replay, and what it prints.
 struct Replay<'a> {
     options: &'a ReplayOptions,
     style: Style,
-    /// Standard output is for programs: people are told on standard error.
+    /// Standard output is for programs; people read standard error.
     is_piped: bool,
     annotates: bool,
     counts: Counts,
-    /// Fixtures looked at, those left out included, of how many.
+    /// Number of fixtures seen, those left out included; `all` is the sum.
     seen: usize,
     all: usize,
-    /// For reports.
+    /// Results for reports.
     kept: Vec<Checked>,
-    /// What is told in the end, when all lines are through.
+    /// Differences, printed below all lines.
     details: String,
     problems: Vec<String>,
     shows_progress: bool,
@@ -259,7 +259,7 @@ impl<'a> Replay<'a> {
             true => (io::stderr().is_terminal(), wants_colour(&io::stderr())),
             false => (io::stdout().is_terminal(), wants_colour(&io::stdout())),
         };
-        // Lines on a terminal tell well enough how far it is.
+        // Lines on a terminal show the progress themselves.
         let has_lines = options.quiet == 0 && is_terminal;
         let is_on_github = || std::env::var_os("GITHUB_ACTIONS").is_some_and(|it| it == "true");
         Self {
@@ -358,24 +358,24 @@ impl<'a> Replay<'a> {
         })
     }
 
-    /// Tells people.
+    /// Prints for people.
     fn tell(&self, text: &str) -> anyhow::Result<()> {
         if !self.is_piped {
             return print(text);
         }
-        // If even this cannot be written, the exit code still tells.
+        // If this cannot be written either, the exit code still tells.
         let _ = io::stderr().write_all(text.as_bytes());
         Ok(())
     }
 }
 
-/// The path of a fixture from the root of its repository, by which annotations find it; outside of one as it was given.
+/// Path of a fixture from the root of its repository, as annotations need it; outside of one, the path given.
 fn in_repository(source: &Source) -> String {
     let Source::File(path) = source else {
         return source.to_string();
     };
     let absolute = || {
-        // A link is a file of the repository, wherever it points to.
+        // A link belongs to the repository, wherever it points.
         let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
         let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
         Some(folder.join(path.file_name()?))
@@ -393,7 +393,7 @@ fn in_repository(source: &Source) -> String {
     })
 }
 
-/// Writes a file, and makes the folder it stands in.
+/// Writes a file; makes its folder if need be.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => fs::create_dir_all(folder)?,
@@ -402,7 +402,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)
 }
 
-/// Rewrites the line that tells how far it is.
+/// Rewrites the line of progress.
 fn progress(text: &str) {
     let _ = write!(io::stderr(), "\r\x1b[K{text}");
 }

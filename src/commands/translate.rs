@@ -1,4 +1,4 @@
-//! `pubshim translate`: stanzas of files or of standard input, tried one by one; and what `pubshim explain` shares with it.
+//! `pubshim translate`: tries stanzas of files or standard input one by one. `pubshim explain` shares this.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -15,7 +15,7 @@ use crate::ns;
 use crate::session::{Chat, Function, Leg, Policy};
 use crate::xml::{Element, FrameKind, Framer, Limits, XmlError};
 
-/// What is shown below the help.
+/// Text below the help.
 pub const AFTER_HELP: &str = "\
 The session is logged in, available, and has a roster: romeo@montague.lit, nurse@capulet.lit, benvolio@montague.lit
 and juliet@capulet.lit, as in the listings, or --roster. They are online and behind pubshim, and a small publish-subscribe
@@ -50,21 +50,21 @@ pub struct TranslateOptions {
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// Who sends the stanzas.
+    /// Side that sends the stanzas.
     #[arg(long, value_name = "SIDE", value_enum, default_value = "client")]
     pub from: Side,
 
-    /// The client's full JID. By default whom the first stanza is from, or with `--from server` to; else
+    /// The client's full JID. By default the first stanza's sender, with `--from server` its receiver; else
     /// juliet@capulet.lit/balcony.
     #[arg(long, value_name = "JID", value_parser = full_jid)]
     pub account: Option<String>,
 
-    /// A file with the contacts: the `<query xmlns='jabber:iq:roster'>` a server sends. A JID with a resource says where
-    /// the contact is online. By default who stands in the listings.
+    /// A file with the contacts: the `<query xmlns='jabber:iq:roster'>` a server sends. By
+    /// default people of the listings. A JID with a resource says where the contact is online.
     #[arg(long, value_name = "FILE")]
     pub roster: Option<PathBuf>,
 
-    /// How much is said with publish-subscribe (XEP-0207).
+    /// How much pubshim translates to publish-subscribe (XEP-0207).
     #[arg(long, value_name = "POLICY", value_enum, default_value = "auto")]
     pub policy: Policy,
 
@@ -81,15 +81,15 @@ pub struct TranslateOptions {
     #[arg(default_value = "chat.shakespeare.lit")]
     pub rooms: Vec<String>,
 
-    /// Show what is said before the stanzas and what the server answers, too.
+    /// Also show the stanzas said first, and the server's answers.
     #[arg(short, long)]
     pub verbose: bool,
 }
 
-/// What is only for `pubshim translate`. The documentation of a field is its help.
+/// Options of `pubshim translate` alone. The documentation of a field is its help.
 #[derive(Clone, Debug, Args)]
 pub struct PrintOptions {
-    /// Print only what is sent to this side, and nothing but the XML.
+    /// Print only the XML that is sent to this side.
     #[arg(long, value_name = "SIDE", value_enum, conflicts_with = "verbose")]
     pub to: Option<Side>,
 
@@ -98,7 +98,7 @@ pub struct PrintOptions {
     pub null: bool,
 }
 
-/// One of the two a session stands between.
+/// A side of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Side {
     /// The classic client.
@@ -116,17 +116,17 @@ impl From<Side> for Leg {
     }
 }
 
-/// What cannot be tried.
+/// Why a stanza cannot be tried.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotTry {
     /// A file, or standard input, held something that is no stanza.
     #[error("{source_name}, line {line}: {error}")]
     NoStanza {
-        /// What was read.
+        /// Name of the file, or "standard input".
         source_name: String,
         /// The line where the stanza begins, the first being 1.
         line: usize,
-        /// What is wrong with it.
+        /// Fault in the stanza.
         error: XmlError,
     },
     /// A file that holds no roster.
@@ -134,10 +134,10 @@ pub enum CannotTry {
     NoRoster {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Fault in the roster.
         error: RosterError,
     },
-    /// Nobody can log in so.
+    /// No server would accept the account.
     #[error(transparent)]
     NoAccount(#[from] NoAccount),
 }
@@ -159,7 +159,7 @@ fn domain(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Prints what the shim would send for each stanza.
+/// Prints for each stanza what pubshim would send.
 pub fn translate(
     options: &TranslateOptions,
     print: &PrintOptions,
@@ -178,7 +178,7 @@ pub fn translate(
     })
 }
 
-/// What is tried: a session that begins with the first stanza, which may tell whose it is.
+/// A session that begins with the first stanza, which may name the account.
 struct Trial<'a> {
     options: &'a TranslateOptions,
     tryout: Option<Tryout>,
@@ -208,7 +208,7 @@ impl Trial<'_> {
 }
 
 impl TranslateOptions {
-    /// A session for the first of the stanzas.
+    /// Begins a session that suits the first stanza.
     fn begin(&self, first: &str) -> anyhow::Result<Tryout> {
         let header = Header {
             policy: self.policy,
@@ -229,7 +229,7 @@ impl TranslateOptions {
         Ok(Tryout::new(&header, &roster).map_err(CannotTry::from)?)
     }
 
-    /// Whose client it is, as a stanza tells.
+    /// Account of the client, as a stanza addresses it.
     fn account_of(&self, stanza: &Element<'_>) -> Option<String> {
         let name = match self.from {
             Side::Client => "from",
@@ -240,7 +240,7 @@ impl TranslateOptions {
         jid::is_account(jid::bare(&address)).then(|| with_resource(&address))
     }
 
-    /// With -v, prints what was said besides.
+    /// With -v, prints steps below a heading.
     fn show(&self, heading: &str, said: &[Said], out: &mut impl Write) -> anyhow::Result<()> {
         if !self.verbose || said.is_empty() {
             return Ok(());
@@ -313,7 +313,7 @@ fn stanzas_of<W: Write>(
         let read = input.fill_buf();
         let read = read.with_context(|| format!("cannot read {name}"))?;
         let (is_end, count) = (read.is_empty(), read.len());
-        // A NUL may stand between stanzas, as `--null` puts it there.
+        // `--null` puts a NUL between stanzas; here it counts as white space.
         pending.extend(
             read.iter()
                 .map(|byte| if *byte == 0 { b'\n' } else { *byte }),

@@ -1,4 +1,4 @@
-//! What is asked of `pubshim cert`.
+//! Options of `pubshim cert`.
 
 use clap::Args;
 
@@ -13,17 +13,17 @@ pub struct CertOptions {
     #[arg(id = "for", value_name = "DOMAIN")]
     pub domains: Vec<Domain>,
 
-    /// Where certificates are.
+    /// Folder of the certificates, and the other options of `run`.
     #[command(flatten)]
     pub run: RunOptions,
 }
 
 impl CertOptions {
-    /// The settings that `run` would have with these options, and the domains that were asked for.
+    /// The settings for `run`, and the domains named.
     ///
     /// # Errors
     ///
-    /// As [`RunOptions::resolve`].
+    /// Those of [`RunOptions::resolve`].
     pub fn resolve(self) -> Result<(Settings, Vec<String>), ConfigError> {
         let domains = self.domains.into_iter().map(|Domain(domain)| domain);
         Ok((self.run.resolve()?, domains.collect()))

@@ -1,9 +1,9 @@
-//! What only goes wrong in combination.
+//! Refuses options that are only wrong together.
 
 use super::{ConfigError, ListenAddress, ServerAddress, Settings};
 use crate::session::{self, ClientTls, Compress, Policy, Security};
 
-/// Refuses what only goes wrong in combination.
+/// Refuses options that are only wrong together.
 pub(super) fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result<(), ConfigError> {
     if settings.listen.is_empty() {
         return Err(ConfigError::ListenNowhere);
@@ -20,7 +20,7 @@ pub(super) fn check(settings: &Settings, allow_remote_plaintext: bool) -> Result
         Some(remote) if !limited => return Err(ConfigError::OpenRelay(remote.clone())),
         _ => {}
     }
-    // What comes through a proxy comes from anywhere.
+    // Clients of a proxy may be on any machine.
     let is_proxied = !settings.proxy_from.is_empty();
     if is_proxied && !is_allowed {
         return Err(ConfigError::ProxiedPlaintext);

@@ -1,4 +1,4 @@
-//! What is asked of `pubshim forget`.
+//! Options of `pubshim forget`.
 
 use clap::Args;
 
@@ -15,17 +15,17 @@ pub struct ForgetOptions {
     #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub dry_run: Option<bool>,
 
-    /// How clients and the server are reached.
+    /// How clients and the server are reached, and the other options of `run`.
     #[command(flatten)]
     pub run: RunOptions,
 }
 
 impl ForgetOptions {
-    /// The settings that `run` would have with these options, for one session that translates nothing.
+    /// The settings for `run`, but for one session that translates nothing.
     ///
     /// # Errors
     ///
-    /// As [`RunOptions::resolve`].
+    /// Those of [`RunOptions::resolve`].
     pub fn resolve(self) -> Result<Settings, ConfigError> {
         let forget = match self.dry_run {
             Some(true) => Forget::List,
@@ -35,7 +35,7 @@ impl ForgetOptions {
         Ok(Settings {
             session: settings.session.to_forget(forget),
             max_sessions: 1,
-            // What a session like this does is no fixture.
+            // Fixtures have no key for such a session.
             record: None,
             ..settings
         })

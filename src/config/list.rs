@@ -1,4 +1,4 @@
-//! Lists in the file, where one value alone needs no brackets.
+//! Lists in the configuration file: a single value needs no brackets.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-/// Reads a list, or a text as a list of one.
+/// Reads a list, or a single value as a list of one.
 pub(super) fn one_or_more<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,

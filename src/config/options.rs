@@ -1,4 +1,4 @@
-//! The one list of options, raw.
+//! All options of `pubshim run`, raw.
 
 use std::path::PathBuf;
 
@@ -15,19 +15,19 @@ use crate::fixture::Kept;
 use crate::session::{Chat, ClientTls, Compress, Function, Policy};
 use crate::view::{Form, Only};
 
-/// Options of `pubshim run` as they were given: what is `None` is asked for elsewhere or left to
-/// its default. The documentation of a field is its help.
+/// Options of `pubshim run` as given; `None`: set elsewhere, or left at its default. The documentation of a field is
+/// its help.
 #[derive(Clone, Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RunOptions {
     /// Read options from this TOML file.
     ///
-    /// `pubshim config` prints one to start from. A key that is not known is an error.
+    /// `pubshim config` prints one to start from. An unknown key is an error.
     #[arg(long, env = "PUBSHIM_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
 
-    /// Where clients connect: an address and port, or unix:PATH; may be repeated.
+    /// Addresses on which clients connect: an address and port, or unix:PATH; may be repeated.
     ///
     /// Clients may talk to pubshim unencrypted, so only addresses of this machine (127.0.0.1 and ::1)
     /// are allowed, unless --client-tls require or --allow-remote-plaintext is given. Port 0 lets the system
@@ -49,10 +49,10 @@ pub struct RunOptions {
     #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub allow_remote_plaintext: Option<bool>,
 
-    /// Proxies before pubshim, such as haproxy: what comes from these addresses begins with a PROXY header (v2);
+    /// Proxies before pubshim, such as haproxy: connections from these addresses begin with a PROXY header (v2);
     /// may be repeated.
     ///
-    /// A connection from there without one is refused. From anywhere else such a header is not believed.
+    /// A connection from there without one is refused. From other addresses such a header is not believed.
     #[arg(long, env = "PUBSHIM_PROXY_FROM")]
     #[arg(value_name = "IP", help_heading = "Connections")]
     #[arg(value_delimiter = ',')]
@@ -67,7 +67,7 @@ pub struct RunOptions {
     #[arg(value_name = "WHEN", help_heading = "Connections", value_enum)]
     pub client_tls: Option<ClientTls>,
 
-    /// Show clients the certificate in this PEM file, with those that vouch for it.
+    /// Show clients the certificate in this PEM file, with its chain.
     ///
     /// STARTTLS is then offered whatever domain a client names. If empty, pubshim makes one for localhost, and one
     /// for each --domain; `pubshim cert` makes others.
@@ -82,7 +82,7 @@ pub struct RunOptions {
     #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub key: Option<PathBuf>,
 
-    /// The folder of what pubshim keeps: the certificates it has made.
+    /// The folder for pubshim's state: the certificates it has made.
     ///
     /// If empty, pubshim in $XDG_STATE_HOME, or in ~/.local/state.
     #[arg(long, env = "PUBSHIM_STATE")]
@@ -116,15 +116,15 @@ pub struct RunOptions {
     #[arg(value_name = "ADDRESS", help_heading = "Connections")]
     pub proxy: Option<Proxy>,
 
-    /// The oldest TLS that is spoken with a server.
+    /// The oldest TLS to speak with a server.
     #[arg(long, env = "PUBSHIM_TLS_MIN")]
     #[arg(value_name = "VERSION", help_heading = "Connections", value_enum)]
     pub tls_min: Option<TlsVersion>,
 
     /// Show the server the certificate in this PEM file, by which it may log you in (SASL EXTERNAL).
     ///
-    /// Whoever can connect to pubshim can then log in as you, so --listen may name sockets (unix:PATH) alone. It is
-    /// shown to the server of the one --domain only.
+    /// Everybody who can connect to pubshim can then log in as you, so --listen may only name sockets (unix:PATH).
+    /// Only the server of the one --domain is shown the certificate.
     #[arg(long, env = "PUBSHIM_LOGIN_CERT")]
     #[arg(value_name = "FILE", help_heading = "Connections")]
     #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
@@ -164,11 +164,11 @@ pub struct RunOptions {
     #[arg(default_missing_value = "true", value_parser = boolean)]
     pub danger_accept_invalid_certs: Option<bool>,
 
-    /// Whether what travels between pubshim and the server is compressed (XEP-0138, zlib).
+    /// Whether to compress what pubshim and the server send each other (XEP-0138, zlib).
     ///
     /// Only if the server offers it, after the login; never under --policy off. It saves most of what pubsub costs
-    /// on the way. Not by default: who can write to you and sees how many bytes pass can guess at what else is
-    /// said, such as the passwords of rooms.
+    /// on the way. Not by default: an attacker who can write to you and sees how many bytes pass can guess at
+    /// secrets in the same stream, such as the passwords of rooms.
     #[arg(long, env = "PUBSHIM_COMPRESS")]
     #[arg(value_name = "WHEN", help_heading = "Connections", value_enum)]
     pub compress: Option<Compress>,
@@ -180,12 +180,12 @@ pub struct RunOptions {
 
     /// Sessions compressed at once under --compress auto.
     ///
-    /// Each takes about 390KiB of memory. Further ones travel as they are.
+    /// Each takes about 390KiB of memory. Further sessions stay uncompressed.
     #[arg(long, env = "PUBSHIM_COMPRESS_SESSIONS")]
     #[arg(value_name = "COUNT", help_heading = "Connections")]
     pub compress_sessions: Option<Count>,
 
-    /// How much is said with publish-subscribe (XEP-0207).
+    /// How much pubshim translates to publish-subscribe (XEP-0207).
     #[arg(long, env = "PUBSHIM_POLICY")]
     #[arg(value_name = "POLICY", help_heading = "Translation", value_enum)]
     pub policy: Option<Policy>,
@@ -201,27 +201,27 @@ pub struct RunOptions {
 
     /// When one-to-one messages go by pubsub.
     ///
-    /// They do while everybody who would see a message is behind pubshim; else they go natively. What goes by pubsub
-    /// is missing from the server's archive, so auto leaves all of them native where there is one. The same as
-    /// native is --native chat. Not under another policy than auto.
+    /// A message goes by pubsub only while every client that would show it is behind pubshim; others go natively. The
+    /// server's archive has no messages sent by pubsub, so auto leaves all native where there is an archive. The value
+    /// native is the same as --native chat. Only under --policy auto.
     #[arg(long, env = "PUBSHIM_CHAT")]
     #[arg(value_name = "WHEN", help_heading = "Translation", value_enum)]
     pub chat: Option<Chat>,
 
     /// Publish-subscribe services whose nodes are shown as chat rooms; may be repeated.
     ///
-    /// Everybody in such a room has to be behind pubshim. A service of real chat rooms is never to be named
-    /// here. Not under --policy off.
+    /// Everybody in such a room has to be behind pubshim. Do not name a service of real chat rooms here. Not under
+    /// --policy off.
     #[arg(long, env = "PUBSHIM_ROOMS")]
     #[arg(value_name = "DOMAIN", help_heading = "Translation")]
     #[arg(value_delimiter = ',')]
     #[serde(deserialize_with = "one_or_more")]
     pub rooms: Option<Vec<Domain>>,
 
-    /// Whether a room on such a service is open as soon as a client has created it.
+    /// Whether a room on such a service is open as soon as a client creates it.
     ///
-    /// Without this nobody else comes in until the client accepts the room, as in every chat service. Some
-    /// clients never do if they join by themselves (Gajim).
+    /// Else nobody can join until the client accepts the room, as in every chat service. Some clients never accept if
+    /// they join by themselves (Gajim).
     #[arg(long, env = "PUBSHIM_ROOMS_OPEN")]
     #[arg(value_name = "BOOL", help_heading = "Translation")]
     #[arg(value_parser = boolean, num_args = 0..=1, require_equals = true)]
@@ -249,20 +249,19 @@ pub struct RunOptions {
     #[arg(value_name = "SIZE", help_heading = "Limits")]
     pub max_stanza_size_before_login: Option<Size>,
 
-    /// Largest stanza of the server's that is passed on after login.
+    /// Largest stanza of the server's that pubshim passes on after login.
     ///
-    /// It is held in memory until all of it has come. A larger one is answered in its place: an IQ with an
-    /// error to whoever asked, a message or presence with an error policy-violation that the client
-    /// sees. The session and what stands behind the stanza are not harmed. At least 64KiB; under
-    /// --policy off there is no limit, as nothing is held.
+    /// pubshim holds a stanza in memory until all of it has come. In place of a larger one comes an error: for an IQ to
+    /// the side that waits for the answer, for a message or presence to the client (policy-violation). The session and
+    /// later stanzas are not harmed. At least 64KiB; under --policy off there is no limit, as nothing is held.
     #[arg(long, env = "PUBSHIM_MAX_SERVER_STANZA")]
     #[arg(value_name = "SIZE", help_heading = "Limits")]
     pub max_server_stanza: Option<Size>,
 
-    /// Memory for stanzas of all sessions together that have not all come, or are not all sent.
+    /// Memory for stanzas of all sessions together that have not wholly come, or are not wholly sent.
     ///
-    /// 64KiB a session are not counted. A stanza for which there is no room is answered in its place,
-    /// as one that is larger than --max-server-stanza. Not less than that.
+    /// 64KiB a session are not counted. A stanza that finds no room is treated as one larger than
+    /// --max-server-stanza. Not less than that size.
     #[arg(long, env = "PUBSHIM_MAX_HELD")]
     #[arg(value_name = "SIZE", help_heading = "Limits")]
     pub max_held: Option<Size>,
@@ -311,7 +310,7 @@ pub struct RunOptions {
     #[arg(value_name = "TIME", help_heading = "Time-outs")]
     pub close_timeout: Option<Seconds>,
 
-    /// Longest time without the other side reading anything of what waits for it.
+    /// Longest time in which a side reads none of the bytes that wait for it.
     #[arg(long, env = "PUBSHIM_STALL_TIMEOUT")]
     #[arg(value_name = "TIME", help_heading = "Time-outs")]
     pub stall_timeout: Option<Seconds>,
@@ -323,17 +322,16 @@ pub struct RunOptions {
 
     /// Time for sessions to end when pubshim is told to stop.
     ///
-    /// Each goes offline and closes its streams; whatever is still open after this is cut. SIGTERM,
-    /// SIGINT and a closed terminal (SIGHUP) tell it to; a second SIGTERM or SIGINT cuts at once.
+    /// Each goes offline and closes its streams; sessions still open after this are cut. SIGTERM, SIGINT and a closed
+    /// terminal (SIGHUP) tell it to stop; a second SIGTERM or SIGINT cuts at once.
     #[arg(long, env = "PUBSHIM_SHUTDOWN_TIMEOUT")]
     #[arg(value_name = "TIME", help_heading = "Time-outs")]
     pub shutdown_timeout: Option<Seconds>,
 
     /// Record each session to a file in this folder, for `pubshim replay`.
     ///
-    /// Everything both sides send, decrypted. Passwords, tokens, keys and what people wrote are taken out; addresses,
-    /// names, status texts and room names are not. The files can be read by their owner only. If empty, nothing is
-    /// recorded.
+    /// All that both sides send, decrypted. Passwords, tokens, keys and what people wrote are taken out; addresses,
+    /// names, status texts and room names are not. Only their owner can read the files. If empty, nothing is recorded.
     #[arg(long, env = "PUBSHIM_RECORD")]
     #[arg(value_name = "FOLDER", help_heading = "Recording")]
     #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
@@ -346,9 +344,9 @@ pub struct RunOptions {
     #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub record_bodies: Option<bool>,
 
-    /// Keep in recordings what would be taken out, comma-separated.
+    /// Keep these kinds of content in recordings, comma-separated.
     ///
-    /// Passwords, tokens and keys are never kept. The same as bodies is --record-bodies.
+    /// Passwords, tokens and keys are never kept. The value bodies is the same as --record-bodies.
     #[arg(long, env = "PUBSHIM_RECORD_KEEP")]
     #[arg(value_name = "KIND", help_heading = "Recording")]
     #[arg(value_enum, value_delimiter = ',')]
@@ -360,17 +358,17 @@ pub struct RunOptions {
     #[arg(value_name = "SIZE", help_heading = "Recording")]
     pub record_max_size: Option<Size>,
 
-    /// Show what passes on both sides, live, on standard output.
+    /// Show stanzas on both sides, live, on standard output.
     ///
-    /// What came, which rules apply (with the listings of XEP-0207 they come from), what was sent, and how
-    /// many bytes; what pubshim asks for itself is one line for many requests. With colours on a terminal (unless
-    /// NO_COLOR is set), one line each in a pipe. Passwords and tokens are never shown.
+    /// Stanzas received, the rules that apply (with the listings of XEP-0207 they come from), stanzas sent, and bytes;
+    /// pubshim's own requests share a line. With colours on a terminal (unless NO_COLOR is set), one line each in a
+    /// pipe. Passwords and tokens are never shown.
     ///
     /// json is for other programs: the steps that --record would write, an object a line. time is in seconds since
     /// pubshim has started; session is a number; who is the full JID, once it is known; step is called as in a
     /// recording ("from client", "to server", "client ends", …), or "ended", or "lost" with count; leg is client or
-    /// server; xml is a stanza, text whatever else the step says; bytes is the size a stanza had, if it was taken whole; rules are names, and stand
-    /// with what came. What does not apply is left out.
+    /// server; xml is a stanza, text other content of the step; bytes is the size of a stanza that was taken whole;
+    /// rules are names, and stand with the input. Fields that do not apply are left out.
     #[arg(long, env = "PUBSHIM_SHOW")]
     #[arg(value_name = "FORM", help_heading = "Live view")]
     #[arg(value_enum, num_args = 0..=1, require_equals = true)]
@@ -407,10 +405,10 @@ pub struct RunOptions {
     #[arg(value_name = "FORMAT", help_heading = "Log", value_enum)]
     pub log_format: Option<LogFormat>,
 
-    /// How much to log: 0 is the usual, more is more.
+    /// How much to log: 0 is the usual amount, higher is more.
     ///
-    /// 2 is everything, 1 is what helps to find a fault, 0 is what happens to sessions, -1 is
-    /// warnings and errors, -2 is errors only, -3 is nothing. -v and -q count from here.
+    /// 2 is everything, 1 helps to find a fault, 0 is the course of sessions, -1 is warnings and errors, -2 is errors
+    /// only, -3 is nothing. -v and -q count from here.
     #[arg(long, env = "PUBSHIM_VERBOSITY")]
     #[arg(value_name = "STEPS", help_heading = "Log")]
     #[arg(allow_negative_numbers = true)]

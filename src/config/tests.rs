@@ -1,4 +1,4 @@
-//! Options to settings: what arrives, what is refused, what beats what.
+//! Options and settings: values, refusals, and which source wins.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use crate::fixture::Kept;
 use crate::session::{Function, Security};
 use crate::view::Form;
 
-/// What the command line `args` says, the word "run" left out.
+/// The options of `pubshim run` with these arguments.
 fn flags(args: &str) -> RunOptions {
     let args = ["pubshim", "run"]
         .into_iter()

@@ -1,4 +1,4 @@
-//! The values of options, each checked where it is read.
+//! Values of options, each checked where it is read.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,7 +24,7 @@ pub enum ListenAddress {
 }
 
 impl ListenAddress {
-    /// The IP address and port, if it is one.
+    /// The IP address and port; `None` for a socket.
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(address) => Some(*address),
@@ -71,7 +71,7 @@ impl FromStr for ProxySource {
     }
 }
 
-/// The DNS server to ask, or none, written as nothing.
+/// DNS server to ask; the empty text is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameServer(pub Option<SocketAddr>);
 
@@ -91,7 +91,7 @@ impl FromStr for NameServer {
     }
 }
 
-/// The oldest TLS that is spoken.
+/// Oldest TLS spoken with a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
 pub enum TlsVersion {
     /// TLS 1.2.
@@ -105,7 +105,7 @@ pub enum TlsVersion {
     V1_3,
 }
 
-/// The proxy on the way to servers, or none, written as nothing.
+/// Proxy on the way to servers; the empty text is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy(pub Option<ProxyAddress>);
 
@@ -116,7 +116,7 @@ impl FromStr for Proxy {
         if text.is_empty() {
             return Ok(Self(None));
         }
-        // What is refused is not repeated: there may be a password in it.
+        // The text may hold a password: errors do not repeat it.
         let rest = text.strip_prefix("socks5://").ok_or_else(Self::refused)?;
         let (credentials, address) = match rest.rsplit_once('@') {
             Some((credentials, address)) => (Some(credentials), address),
@@ -124,7 +124,7 @@ impl FromStr for Proxy {
         };
         let credentials = match credentials.map(|it| it.split_once(':')) {
             None => None,
-            // RFC 1929 §2 has a byte for each length.
+            // RFC 1929 §2: a length is one byte.
             Some(Some((user, password)))
                 if [user, password]
                     .iter()
@@ -146,16 +146,16 @@ impl FromStr for Proxy {
 /// A SOCKS5 proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyAddress {
-    /// A host name or an IP address, the latter without brackets.
+    /// Host name or IP address, without brackets.
     pub host: String,
-    /// The port, never 0.
+    /// Port, never 0.
     pub port: u16,
-    /// User and password; `None`: each session has random ones.
+    /// User and password; `None`: random ones for each session.
     pub credentials: Option<(String, String)>,
 }
 
 impl fmt::Debug for ProxyAddress {
-    /// Without the password.
+    /// Leaves the password out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
     }
@@ -177,7 +177,7 @@ impl FromStr for Domain {
     }
 }
 
-/// A number of things, large enough for one and small enough to be meant.
+/// A number of things, from 1 to 100 million.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count(pub usize);
 
@@ -192,7 +192,7 @@ impl FromStr for Count {
     }
 }
 
-/// A number of bytes.
+/// A number of bytes, up to 1024 GiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub usize);
 
@@ -223,7 +223,7 @@ impl FromStr for Seconds {
     }
 }
 
-/// A number with one of these units or none, if it is in `range`.
+/// A number in `range`, with one of `units` or none.
 fn number(text: &str, units: &[(&str, u64)], range: RangeInclusive<u64>) -> Option<u64> {
     let mut units = units.iter();
     let (number, unit) = units
@@ -233,7 +233,7 @@ fn number(text: &str, units: &[(&str, u64)], range: RangeInclusive<u64>) -> Opti
     number.checked_mul(unit).filter(|it| range.contains(it))
 }
 
-/// How hard to compress.
+/// Level of compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompressionLevel(pub u8);
 
@@ -259,7 +259,7 @@ impl FromStr for Verbosity {
     }
 }
 
-/// The server to connect to, or none, written as nothing.
+/// Server to connect to; the empty text is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server(pub Option<ServerAddress>);
 
@@ -274,14 +274,14 @@ impl FromStr for Server {
     }
 }
 
-/// A server to connect to, and how.
+/// A server's address, and the security of the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerAddress {
-    /// How the connection is secured.
+    /// Security of the connection.
     pub security: Security,
-    /// A host name or an IP address, the latter without brackets.
+    /// Host name or IP address, without brackets.
     pub host: String,
-    /// The port, never 0.
+    /// Port, never 0.
     pub port: u16,
 }
 
@@ -348,12 +348,12 @@ fn is_this_machine(host: &str) -> bool {
             .is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
 }
 
-/// A value that is written alike as a flag, in a variable and in the file.
+/// A value that flag, variable and file write alike.
 trait Value: FromStr<Err = String> {
-    /// What it may be: the end of a sentence that begins with "expected".
+    /// Allowed values: the end of a sentence that begins with "expected".
     const ALLOWED: &'static str;
 
-    /// The error for what it may not be.
+    /// Error for other values.
     fn refused() -> String {
         format!("expected {}", Self::ALLOWED)
     }

@@ -1,4 +1,4 @@
-//! What the demo says before anything passes.
+//! Text that the demo prints before any stanza passes.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use super::options::{Account, DemoOptions};
 use crate::config::Domain;
 
-/// The banner for clients that connect to `address`; `is_other`: the usual port is taken; `server`: where the server
-/// behind pubshim listens. What matters most stands last, where a small terminal shows it.
+/// Banner for clients that connect to `address`. `is_other`: the usual port is taken; `server`: address of the server
+/// behind pubshim. The most important lines stand last, where a small terminal shows them.
 pub(super) fn banner(
     options: &DemoOptions,
     address: SocketAddr,
@@ -21,7 +21,7 @@ pub(super) fn banner(
         "pubshim demo: a server that knows only publish-subscribe, and pubshim in front.\n\
          For trying and testing, from this machine only; not a server to run.\n\n",
     );
-    // The last logs in as somebody else, so that there is one to talk to.
+    // The last account is the first one's partner.
     let (Some(first), Some(last)) = (accounts.first(), accounts.last()) else {
         return text;
     };
@@ -58,7 +58,7 @@ pub(super) fn banner(
     text
 }
 
-/// What shows first what pubshim is for: Profanity's words on the left, mcabber's on the right.
+/// Commands that show what pubshim is for: Profanity's on the left, mcabber's on the right.
 fn what_to_try(own: &str, other: &str, rooms: &str, text: &mut String) {
     text.push_str("\nTry first, when both are logged in (in Profanity, in mcabber):\n");
     for (profanity, mcabber) in [

@@ -1,4 +1,4 @@
-//! A classic client: it knows RFC 3921, and nothing of pubsub.
+//! A classic client: knows RFC 3921, and nothing of pubsub.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use super::options::Account;
 use crate::ns;
 use crate::xml::{Element, FrameKind, Framer, Limits, Namespaces};
 
-/// Nothing takes so long unless something is wrong.
+/// Longest wait; only a fault takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client's stream.
 pub(super) struct Client {
     stream: TcpStream,
     framer: Framer,
-    /// Bytes that are no whole frame yet.
+    /// Bytes of a frame that is not complete.
     pending: Vec<u8>,
-    /// What came and was not waited for yet.
+    /// Stanzas received that no step has waited for.
     unread: Vec<(Vec<u8>, Arc<Namespaces>)>,
 }
 
@@ -83,7 +83,7 @@ impl Client {
         self.get("<stream:features/>").await
     }
 
-    /// Closes the stream and waits for the other side to do the same.
+    /// Closes the stream and waits until the server closes its own.
     pub(super) async fn log_out(&mut self) -> anyhow::Result<()> {
         self.say("</stream:stream>").await?;
         let until = Instant::now() + PATIENCE;
@@ -100,8 +100,8 @@ impl Client {
         sent.context("the connection broke")
     }
 
-    /// Waits until an element has come that says all that `expected` says. An error that nobody waits for
-    /// is one.
+    /// Waits until an element that matches `expected` has come. Fails at once if an error has come that no step has
+    /// waited for.
     pub(super) async fn get(&mut self, expected: &str) -> anyhow::Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -165,7 +165,7 @@ impl Client {
     }
 }
 
-/// Whether the element in `bytes` says all that `expected` does.
+/// Whether the element in `bytes` matches `expected`.
 fn is_said(bytes: &[u8], namespaces: &Namespaces, expected: &str) -> bool {
     match (
         Element::of_frame(bytes, namespaces),
@@ -182,7 +182,7 @@ fn is_error(bytes: &[u8], namespaces: &Namespaces) -> bool {
     })
 }
 
-/// More attributes and children are no matter, but another type is: it is another stanza.
+/// Compares elements: `actual` may have more attributes and children, but not another type, which makes another stanza.
 fn says(actual: &Element<'_>, expected: &Element<'_>) -> bool {
     let has = |name| actual.attribute(name) == expected.attribute(name);
     let mut attributes = expected.tag().attributes().flatten();

@@ -3,8 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `mod.rs` | [`run`]: starts both, ends both |
-//! | `options.rs` | what the demo is asked for |
-//! | `banner.rs` | what it says first: accounts, the port, lines to copy |
+//! | `options.rs` | options of the demo |
+//! | `banner.rs` | first text: accounts, the port, lines to copy |
 //! | `scene.rs`, `client.rs` | `--script`: two classic clients that play a scene |
 
 #![allow(
@@ -32,14 +32,14 @@ use crate::net::{Announcer, Listener, Sandbox};
 use crate::session::Security;
 use crate::view::Form;
 
-/// A port of this machine that the system chooses.
+/// A port of this machine; the system chooses it.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Runs the demo until `stop` is cancelled, or to the end of the scene.
+/// Runs the demo until `stop` is cancelled or the scene is over.
 ///
 /// # Errors
 ///
-/// When the port asked for is taken, the data file cannot be used, or the scene does not go as it should.
+/// The port asked for is taken, the data file cannot be used, or the scene fails.
 pub async fn run(options: DemoOptions, stop: CancellationToken) -> anyhow::Result<()> {
     let sandbox = Sandbox::bind(ANY_PORT, options.sandbox()).await?;
     let server = sandbox.local_addr();
@@ -68,7 +68,7 @@ pub async fn run(options: DemoOptions, stop: CancellationToken) -> anyhow::Resul
     if played.is_some() {
         stop.cancel();
     }
-    // Sessions take leave of the server, so it ends last.
+    // Sessions go offline at the server, so it ends last.
     let ended = sessions.await.context("pubshim has failed")?;
     sandbox_stop.cancel();
     sandbox.await.context("the sandbox has failed")??;
@@ -82,7 +82,7 @@ pub async fn run(options: DemoOptions, stop: CancellationToken) -> anyhow::Resul
     }
 }
 
-/// Where the scene is played, and before whom.
+/// Address where clients connect, and the view in which people watch.
 struct Stage {
     address: SocketAddr,
     announcer: Announcer,
@@ -90,7 +90,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// Says something to people, beside what other programs read.
+    /// Prints for people; not on standard output if programs read that.
     fn say(&self, text: &str) -> anyhow::Result<()> {
         match self.show {
             Form::Json => io::stderr()
@@ -100,7 +100,7 @@ impl Stage {
         }
     }
 
-    /// Names the act that begins, in its place among what is shown.
+    /// Shows the name of an act before its steps.
     fn name_act(&self, name: &str) -> anyhow::Result<()> {
         match self.show {
             Form::Off | Form::Json => self.say(&format!("{name}\n")),
@@ -126,7 +126,7 @@ async fn play(
     }
 }
 
-/// Listens where clients connect. If nobody `asked` for the port and it is taken, on another; whether so.
+/// Listens for clients. If the usual port is taken and the user `asked` for none, on a free one; `true`: so it was.
 async fn listen(settings: &mut Settings, asked: bool) -> anyhow::Result<(Listener, bool)> {
     match Listener::bind(settings).await {
         Err(error) if !asked && is_taken(&error) => {

@@ -1,4 +1,4 @@
-//! What the demo is asked for.
+//! Options of `pubshim demo`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::sandbox;
 use crate::session::{self, ClientTls, Compress, Policy};
 use crate::view::{self, Form, Only};
 
-/// What is shown below the help.
+/// Text below the help.
 pub const AFTER_HELP: &str = "\
 The server is pubshim's own: it knows publish-subscribe and nothing else. It is for trying and
 testing, takes connections from this machine only, and is not a server to run.
@@ -48,7 +48,7 @@ pub struct DemoOptions {
     #[arg(long, value_name = "NAME:PASSWORD")]
     pub account: Vec<Account>,
 
-    /// Keep what is published in this file, from one start to the next.
+    /// Keep published items in this file, from one start to the next.
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
 
@@ -56,7 +56,7 @@ pub struct DemoOptions {
     #[arg(long, conflicts_with_all = ["account", "data"])]
     pub script: bool,
 
-    /// How much is said with publish-subscribe (XEP-0207): everything, as the server knows nothing else.
+    /// How much pubshim translates to publish-subscribe (XEP-0207): everything, as the server knows nothing else.
     #[arg(long, value_name = "POLICY", value_parser = ["pure"], default_value = "pure")]
     pub policy: String,
 
@@ -64,7 +64,7 @@ pub struct DemoOptions {
     #[arg(long, value_name = "FOLDER")]
     pub record: Option<PathBuf>,
 
-    /// How much is shown of what passes; message bodies, too.
+    /// How much of each stanza is shown; message bodies, too.
     #[arg(long, value_name = "FORM", value_enum, require_equals = true)]
     #[arg(num_args = 0..=1, default_value = "short", default_missing_value = "short")]
     pub show: Form,
@@ -85,7 +85,7 @@ pub struct DemoOptions {
 /// An account of the demo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// The part of the address before the `@`.
+    /// Local part of the address.
     pub name: String,
     /// The password.
     pub password: String,
@@ -104,7 +104,7 @@ impl FromStr for Account {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // What a shell would act on has no place in lines to copy.
+        // A banner's lines are copied to a shell: signs that it acts on are refused.
         let is_plain = |text: &str, beside: &str| {
             !text.is_empty()
                 && text
@@ -149,13 +149,13 @@ impl DemoOptions {
         }
     }
 
-    /// The service whose nodes are rooms: the server has it beside each domain.
+    /// Service whose nodes are rooms; the server has one for its domain.
     pub(super) fn rooms(&self) -> String {
         let Domain(domain) = &self.domain;
         format!("chat.{domain}")
     }
 
-    /// What the server of the demo runs with.
+    /// Configuration of the server.
     pub(super) fn sandbox(&self) -> sandbox::Config {
         let Domain(domain) = &self.domain;
         sandbox::Config {
@@ -171,7 +171,7 @@ impl DemoOptions {
         }
     }
 
-    /// What pubshim in front of it runs with; the server's address is not known yet.
+    /// Settings of pubshim, without the server's address.
     pub(super) fn settings(&self) -> Settings {
         let default = Settings::default();
         let Domain(domain) = &self.domain;
@@ -184,7 +184,7 @@ impl DemoOptions {
                 rooms: vec![self.rooms()],
                 domains: vec![domain.clone()],
                 client_tls: ClientTls::Off,
-                // Not for the way, which is none: to be seen.
+                // Compression saves nothing here: the demo shows it.
                 compress: Compress::Require,
                 ..default.session
             },
@@ -199,7 +199,7 @@ impl DemoOptions {
         }
     }
 
-    /// What is logged: warnings about sessions are in the view, too.
+    /// Options of the log. Warnings about sessions are in the live view, too.
     pub fn log(&self) -> LogSettings {
         let usual = if self.show == Form::Off { -1 } else { -2 };
         LogSettings {

@@ -8,8 +8,8 @@ use anyhow::{Context as _, bail};
 use super::client::Client;
 use super::options::Account;
 
-/// The scene: the names of its acts; who logs in with which resource, says a stanza, waits for one that says at least
-/// this, or logs out. `@domain` stands for the domain of the accounts, `@chat.domain` for the service with rooms.
+/// The scene. A line names an act, or a client and what it does: log in with a resource, say a stanza, get one that
+/// matches, log out. `@domain` stands for the accounts' domain, `@chat.domain` for the service with rooms.
 const SCENE: &str = "
 # Juliet and Romeo log in, and say that they are there (listings 1, 3)
 juliet logs in as balcony
@@ -88,11 +88,11 @@ romeo gets <presence from='juliet@domain/balcony' type='unavailable'/>
 romeo logs out
 ";
 
-/// Plays the scene on `address`; how many steps it was. `name_act`: is told what begins.
+/// Plays the scene on `address`; gives the number of steps. `name_act` gets the name of each act.
 ///
 /// # Errors
 ///
-/// When what is expected does not come in time, with the step and what came instead.
+/// An expected stanza does not come in time; the error names the step, and what came.
 pub(super) async fn play(
     address: SocketAddr,
     domain: &str,
@@ -115,7 +115,7 @@ pub(super) async fn play(
     Ok(count)
 }
 
-/// Does what a line of the scene says.
+/// Plays one line.
 async fn act<'a>(
     step: &'a str,
     clients: &mut HashMap<&'a str, Client>,
@@ -160,7 +160,7 @@ mod tests {
     async fn a_scene_that_stops_is_a_failure() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its number");
-        // A server that hangs up.
+        // The server hangs up on every client.
         tokio::spawn(async move { while listener.accept().await.is_ok() {} });
         let played = play(address, "localhost", &[], |_| Ok(())).await;
         let error = format!("{:#}", played.expect_err("nobody can log in"));

@@ -1,4 +1,4 @@
-//! What pubshim asks for itself: many requests and their answers in one line.
+//! Folds pubshim's own requests and their answers: one line for many.
 
 use super::nature::Nature;
 use super::options::{Form, Only, Options};
@@ -6,18 +6,18 @@ use super::step::{Frame, Step, Way};
 use super::total::Burst;
 use crate::session::{Leg, Level};
 
-/// The rule for an answer to such a request.
+/// Rule for an answer to one of these requests.
 const ANSWER: &str = "own-reply";
 
 impl Options {
-    /// Whether what pubshim asks for itself is folded: not if somebody looks for a function, which may be this.
+    /// Whether own requests are folded: not if a filter names a function, which may be theirs.
     pub(super) fn folds(&self) -> bool {
         let names_function = |only: &Only| matches!(only, Only::Function(_));
         self.form == Form::Short && !self.own && !self.only.iter().any(names_function)
     }
 }
 
-/// Takes out of a step what is pubshim's own business.
+/// Takes pubshim's own business out of a step.
 pub(super) fn fold(step: &mut Step) -> Burst {
     let mut burst = Burst::default();
     let is_answer = step.rules.iter().any(|rule| rule.name == ANSWER);
@@ -59,8 +59,8 @@ fn count(burst: &mut Burst, frame: &Frame) {
     burst.requests += usize::from(is_request);
 }
 
-/// Whether what has come answers a request of pubshim's, or is the server's and no rule of the specification is about
-/// it; and there is nothing worth knowing.
+/// Whether the client has nothing to do with the input: an answer to pubshim, or a stanza of the server's that no rule
+/// of the specification names; and no note about it matters.
 fn is_unseen(step: &Step, is_answer: bool) -> bool {
     let Some(input) = step.input.as_ref() else {
         return false;

@@ -1,4 +1,4 @@
-//! Steps as JSON, one object a line: what a recording holds, for other programs.
+//! Steps as JSON, an object a line: the content of a recording, for other programs.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use serde::Serialize;
 use crate::fixture::{Cutter, HEADER, Keep, Recording};
 use crate::session::{Output, Record};
 
-/// Writes the steps of one session.
+/// Turns outputs of one session into entries.
 pub(super) struct Writer {
     recording: Recording,
     sent: [Cutter; 2],
 }
 
-/// One step, as a line.
+/// One step as a line of JSON.
 #[derive(Serialize)]
 pub(super) struct Line<'a> {
     time: f64,
@@ -35,7 +35,7 @@ pub(super) struct Line<'a> {
     rules: &'a [&'a str],
 }
 
-/// A step of a recording, taken apart.
+/// A step of a recording.
 pub(super) struct Entry {
     text: String,
     bytes: Option<usize>,
@@ -49,12 +49,12 @@ impl Writer {
         }
     }
 
-    /// Adds what an output is in a recording.
+    /// Adds the entries for an output.
     pub(super) fn note(&mut self, output: &Output, entries: &mut Vec<Entry>) {
         let Output::Recorded(Record::To(leg, bytes)) = output else {
             return self.record(output, size(output), entries);
         };
-        // What was sent at once is a step for each stanza.
+        // Stanzas sent at once become a step each.
         let text = String::from_utf8_lossy(bytes).into_owned();
         let (cuts, rest) = self.sent[*leg as usize].cut(&text);
         let cuts = cuts.into_iter().map(|cut| cut.text);
@@ -77,7 +77,7 @@ impl Writer {
 }
 
 impl<'a> Line<'a> {
-    /// A line that says of a session only what happened to it.
+    /// A line about a session without content.
     pub(super) fn new(time: Duration, session: u64, who: Option<&'a str>, step: &'a str) -> Self {
         Self {
             time: time.as_millis() as f64 / 1000.0,
@@ -93,7 +93,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The same with what an entry says.
+    /// The line with the content of an entry.
     pub(super) fn of(mut self, entry: &'a Entry) -> Self {
         let (step, said) = entry.parts();
         self.step = step;
@@ -124,7 +124,7 @@ impl<'a> Line<'a> {
 }
 
 impl Entry {
-    /// What a step is called in a recording, and what it says: one line, or lines behind bars.
+    /// The step's name in a recording, and its content: the rest of the line, or the lines behind bars.
     fn parts(&self) -> (&str, Option<String>) {
         if let Some((head, lines)) = self.text.split_once(":\n") {
             let lines = lines.split('\n');
@@ -144,7 +144,7 @@ impl Entry {
     }
 }
 
-/// The leg that a step names.
+/// Leg named by a step.
 fn leg(step: &str) -> Option<&'static str> {
     let mut words = step.split(' ').take(2);
     words.find_map(|word| match word {
@@ -154,7 +154,7 @@ fn leg(step: &str) -> Option<&'static str> {
     })
 }
 
-/// The bytes that have come, where they were kept as they were.
+/// Size of an input that was recorded as it came.
 fn size(output: &Output) -> Option<usize> {
     match output {
         Output::Recorded(Record::From(_, bytes, _)) => Some(bytes.len()),

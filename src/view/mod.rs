@@ -1,8 +1,8 @@
-//! The live view: what passes on both legs of sessions, as lines for people. Without I/O.
+//! The live view: sessions' traffic on both legs, as lines for people. Without I/O.
 //!
-//! A [`View`] is told what [recorded](crate::session::Session::record) sessions put out. Passwords and
-//! tokens are never in what it says, what people wrote only if asked for. In it the client stands on the
-//! left, the server on the right; numbers behind a rule are the listings of XEP-0207 it comes from:
+//! A [`View`] takes the outputs of [recorded](crate::session::Session::record) sessions. Passwords and tokens are
+//! never shown, words of people only if asked for. The client stands on the left, the server on the right;
+//! numbers behind a rule are its listings of XEP-0207:
 //!
 //! ```text
 //! juliet@localhost/balcony
@@ -16,10 +16,10 @@
 //! |---|---|
 //! | `mod.rs` | [`View`]: sessions and their sums |
 //! | `options.rs` | how much is shown, and of whom |
-//! | `names.rs` | what can be asked for by name |
-//! | `step.rs` | an input and what followed of it, redacted |
+//! | `names.rs` | words that filters know |
+//! | `step.rs` | an input and its outputs, redacted |
 //! | `short.rs` | a stanza on one line |
-//! | `nature.rs`, `fold.rs` | what pubshim asks for itself, in one line for many |
+//! | `nature.rs`, `fold.rs` | pubshim's own requests, many in one line |
 //! | `total.rs` | bytes in and out |
 //! | `paint.rs`, `wrap.rs` | lines, plain or for a terminal |
 //! | `json.rs` | steps for other programs |
@@ -48,19 +48,19 @@ use paint::{Paint, Whose};
 use step::{Session, Step};
 use total::{Burst, Total};
 
-/// After so many steps of a session its sums are shown.
+/// Steps of a session between two lines with its sums.
 const STEPS_BETWEEN_SUMS: u64 = 100;
 
-/// Turns what sessions put out into lines.
+/// Turns outputs of sessions into lines.
 pub struct View {
     options: Options,
     paint: Paint,
     sessions: BTreeMap<u64, Session>,
-    /// Of sessions that have ended.
+    /// Sum of the sessions that have ended.
     total: Total,
-    /// The time of the last step.
+    /// Time of the last step.
     time: Duration,
-    /// It was said what factors are.
+    /// The line that explains factors was shown.
     is_explained: bool,
 }
 
@@ -77,15 +77,15 @@ impl View {
         }
     }
 
-    /// The terminal has this many columns from now on.
+    /// Sets the columns of the terminal.
     pub fn set_width(&mut self, width: usize) {
         if let Some(screen) = &mut self.paint.screen {
             screen.width = width;
         }
     }
 
-    /// Lines for what session `number` put out at `time`, from an input to before another. `lost`: so many
-    /// outputs before are not known.
+    /// Lines for the outputs of session `number` at `time`, from one input up to the next. `lost`: number of outputs
+    /// before them that are missing.
     pub fn take(&mut self, number: u64, time: Duration, lost: u64, outputs: &[Output]) -> String {
         let mut text = String::new();
         self.time = time;
@@ -120,11 +120,11 @@ impl View {
         text
     }
 
-    /// Lines for what waits for more of its kind: nothing has come for a while.
+    /// Lines for folded requests, when no output has come for a while.
     pub fn rest(&mut self) -> String {
         let mut text = String::new();
         let sessions = self.sessions.iter();
-        // It is not worth a heading.
+        // Elsewhere a heading would be needed, which they are not worth.
         let sessions = sessions.filter(|(_, session)| self.paint.is_below(&session.who));
         let numbers: Vec<_> = sessions.map(|(number, _)| *number).collect();
         for number in numbers {
@@ -133,7 +133,7 @@ impl View {
         text
     }
 
-    /// The heading of what comes next: an act of the scene that a program plays.
+    /// A heading for the next lines: an act of a scene.
     pub fn act(&mut self, name: &str) -> String {
         let mut text = self.rest();
         if !self.is_json() {
@@ -163,7 +163,7 @@ impl View {
         let Some(session) = self.sessions.get_mut(&number) else {
             return;
         };
-        // A login says little about pubsub, and fills a screen.
+        // Lines of a login say little about pubsub, and fill a screen.
         if !session.logged_in && self.options.form == Form::Short {
             for (level, note) in &step.notes {
                 let whose = Whose::new(self.time, &session.who);
@@ -188,7 +188,7 @@ impl View {
             session.burst += burst;
             return;
         }
-        // What was folded of a step that begins with its input stands behind it.
+        // Requests that were folded of a step stand below its input.
         let behind = match step.input.is_some() {
             true => burst,
             false => {
@@ -219,8 +219,8 @@ impl View {
         }
     }
 
-    /// The line for what was folded of a session. Answers that came alone belong to requests that stand above, and are
-    /// counted with the next ones.
+    /// Shows the line for a session's folded requests. Answers alone wait for the next request: their own requests were
+    /// shown already.
     fn show_own(&mut self, number: u64, text: &mut String) {
         let session = self.sessions.get_mut(&number);
         if let Some(session) = session.filter(|session| session.burst.requests > 0) {
@@ -254,7 +254,7 @@ impl View {
         self.explain(who, total, text);
     }
 
-    /// Says once what a factor is, below the first one.
+    /// Explains factors once, below the first one.
     fn explain(&mut self, who: &str, total: Total, text: &mut String) {
         let Some(factor) = total.factor().filter(|_| !self.is_explained) else {
             return;

@@ -1,4 +1,4 @@
-//! What a live view can be asked for by name: rules, stanzas, and what is in them.
+//! Words that filters of the live view know: rules, stanzas, and elements in them.
 
 /// Every rule of the translation.
 const RULES: &[&str] = &[
@@ -50,7 +50,7 @@ const RULES: &[&str] = &[
     "unsubscribe",
 ];
 
-/// What opens a stream and logs in.
+/// Elements that open a stream and log in.
 const STREAM: &[&str] = &[
     "auth",
     "authenticate",
@@ -69,7 +69,7 @@ const STREAM: &[&str] = &[
 /// Stanzas.
 const STANZAS: &[&str] = &["iq", "message", "presence"];
 
-/// What extensions put into stanzas, as a view calls it ([`name`](super::short::name)).
+/// Elements of extensions in stanzas, as [`name`](super::short::name) gives them.
 const INSIDE: &[&str] = &[
     "active",
     "annotate",
@@ -161,7 +161,7 @@ const INSIDE: &[&str] = &[
     "version",
 ];
 
-/// All that can be asked for.
+/// All words.
 pub(super) fn known() -> impl Iterator<Item = &'static str> {
     let all = [RULES, STREAM, STANZAS, INSIDE];
     all.into_iter().flatten().copied()

@@ -1,22 +1,22 @@
-//! Whether a stanza is pubshim's own business.
+//! Tells pubshim's own stanzas from the client's.
 
 use crate::ns;
 use crate::xml::Element;
 
-/// How ids of pubshim's requests begin.
+/// Prefix of ids of pubshim's requests.
 const OWN_ID: &str = "ps-";
-/// How the nodes begin on which it keeps what is for itself alone.
+/// Prefix of the nodes that only pubshim uses.
 const OWN_NODE: &str = "urn:pubshim:";
-/// What tells of a stanza whether it is pubshim's own business.
+/// Signs that a stanza is pubshim's own business.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Nature {
-    /// It has an id of pubshim's.
+    /// An IQ with an id of pubshim's.
     pub(super) is_own: bool,
-    /// It changes something.
+    /// A request that changes something.
     pub(super) is_set: bool,
-    /// It publishes a stanza of the client's.
+    /// Publishes a stanza of the client's, or brings one.
     pub(super) has_stanza: bool,
-    /// It is about a node that is for pubshim alone.
+    /// Concerns a node that only pubshim uses.
     pub(super) is_private: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What is shown of sessions.
+//! Options of the live view.
 
 use std::str::FromStr;
 
@@ -10,33 +10,33 @@ use crate::nearest::nearest;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
-    /// Nothing.
+    /// Show nothing.
     #[default]
     Off,
-    /// What matters of it, on one line.
+    /// Show what matters of each stanza, on one line.
     Short,
-    /// All of its XML, on one line.
+    /// Show the XML of each stanza, on one line.
     Full,
-    /// The steps of a recording, for other programs: a JSON object each.
+    /// Show the steps of a recording, for other programs: a JSON object each.
     Json,
 }
 
-/// What is shown of sessions.
+/// Options of the live view.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// How much of a stanza.
+    /// How much of a stanza is shown.
     pub form: Form,
-    /// With what people wrote. Passwords and tokens are never shown.
+    /// Show words of people. Passwords and tokens are never shown.
     pub bodies: bool,
-    /// With each request of pubshim's own, and its answer.
+    /// Show each request of pubshim's own, and its answer.
     pub own: bool,
-    /// Only stanzas these name; empty: all.
+    /// Show only steps that these name; empty: all.
     pub only: Vec<Only>,
 }
 
 impl Options {
-    /// Whether something with these `functions` and `addresses` is shown: it needs one of each kind that
-    /// is named at all.
+    /// Whether a step with these `functions` and `addresses` is shown: of each kind that `only` names, one must be
+    /// among them.
     pub(super) fn shows(&self, functions: &[&str], addresses: &[&str]) -> bool {
         let (by_function, by_address): (Vec<_>, Vec<_>) = self
             .only
@@ -52,20 +52,20 @@ impl Options {
     }
 }
 
-/// A function or an address that is looked for.
+/// A function or an address that a filter names.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub enum Only {
     /// The name of a rule or its first words, or the name of a stanza or of what is in an IQ.
     Function(String),
-    /// An address: with a resource that one, without all of the account.
+    /// An account, or with a resource that full JID alone.
     Address(String),
     /// All addresses of a domain.
     Domain(String),
 }
 
 impl Only {
-    /// Whether `text`, the name of a function or an address, is what is looked for.
+    /// Whether the filter names `text`, a function or an address.
     fn is(&self, text: &str) -> bool {
         match self {
             Self::Function(word) => begins_with(text, word),
@@ -76,7 +76,7 @@ impl Only {
     }
 }
 
-/// Whether a name is `words`, or has them first.
+/// Whether a name is `words`, or begins with them and a hyphen.
 fn begins_with(name: &str, words: &str) -> bool {
     let rest = name.strip_prefix(words);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
@@ -99,7 +99,7 @@ impl FromStr for Only {
     }
 }
 
-/// What is wrong with what is neither.
+/// Error for a word that is no known function and no address.
 fn refused(text: &str) -> String {
     let near = match text.contains('@') {
         true => None,

@@ -12,15 +12,15 @@ use super::total::{Burst, Size};
 use super::wrap::wrap;
 use crate::session::{Leg, Level, Rule};
 
-/// Where lines begin on a terminal, behind the time.
+/// Column of lines on a terminal, behind the time.
 const TIME: usize = 8;
-/// Where the text of a stanza begins on a terminal.
+/// Column of a stanza's text on a terminal.
 const INDENT: usize = TIME + 32;
-/// Where its other lines begin where there is not [`ENOUGH`] beside it.
+/// Column of its other lines, unless [`ENOUGH`] columns are left beside the first.
 const HANGING: usize = TIME + 2;
-/// So many columns are enough for a text.
+/// Columns that are enough for a text.
 const ENOUGH: usize = 36;
-/// So few columns are not begun in.
+/// Fewest columns that a text begins in.
 const LEAST: usize = 12;
 
 const CLASSIC: Style = AnsiColor::Cyan.on_default();
@@ -35,7 +35,7 @@ const ACT: Style = AnsiColor::Magenta.on_default().bold();
 /// The terminal that is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Screen {
-    /// Columns.
+    /// Width in columns.
     pub width: usize,
     /// Whether colours are wanted.
     pub colour: bool,
@@ -46,19 +46,19 @@ pub fn wants_colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Writes lines.
+/// Writes lines of the view.
 pub(super) struct Paint {
-    /// `None`: not a terminal; each line stands for itself, without colour.
+    /// The terminal; `None`: lines go elsewhere, each stands for itself, without colour.
     pub(super) screen: Option<Screen>,
     /// Long lines are wrapped on a terminal.
     wraps: bool,
-    /// Whose lines were written last.
+    /// Session of the last line.
     last: String,
-    /// The time that stands above on a terminal.
+    /// Time shown last on a terminal.
     time: String,
 }
 
-/// When and whose.
+/// Time and session of a line.
 #[derive(Clone, Copy)]
 pub(super) struct Whose<'a> {
     time: Duration,
@@ -86,7 +86,7 @@ impl Paint {
         self.screen.is_none() || self.last == who
     }
 
-    /// What came, which rules apply, what is worth knowing, what went.
+    /// Writes a step: input, rules, notes, frames sent.
     pub(super) fn step(&mut self, whose: Whose<'_>, step: &Step, out: &mut String) {
         let mut aside = rules(step);
         if let Some(frame) = &step.input {
@@ -137,7 +137,7 @@ impl Paint {
         out.push('\n');
     }
 
-    /// A line that is no frame.
+    /// Writes a line other than a frame.
     pub(super) fn note(&mut self, whose: Whose<'_>, level: Level, note: &str, out: &mut String) {
         let style = match level {
             Level::Warn => WARNING,
@@ -147,7 +147,7 @@ impl Paint {
         self.line(whose, style, "* ", note, out);
     }
 
-    /// What was folded.
+    /// Writes the line for folded requests.
     pub(super) fn own(&mut self, whose: Whose<'_>, burst: &Burst, out: &mut String) {
         self.line(whose, NOTE, &" ".repeat(9), &burst.to_string(), out);
     }
@@ -166,7 +166,7 @@ impl Paint {
         out.push('\n');
     }
 
-    /// What the lines below are about.
+    /// Writes a heading for the lines below.
     pub(super) fn act(&mut self, time: Duration, name: &str, out: &mut String) {
         let Some(screen) = self.screen else {
             return self.note(Whose::new(time, "the scene"), Level::Info, name, out);
@@ -177,7 +177,7 @@ impl Paint {
         out.push('\n');
     }
 
-    /// The time, if it is another than above. On a terminal, lines of one session stand below its name.
+    /// Writes the time, unless it stands above. On a terminal a new session's name comes first.
     fn head(&mut self, screen: Screen, whose: Whose<'_>, out: &mut String) {
         if self.last != whose.who {
             if !self.last.is_empty() {
@@ -194,7 +194,7 @@ impl Paint {
         self.time = time;
     }
 
-    /// A text behind its `head`, in as many lines as it needs; those below the first are indented.
+    /// Writes a text behind its `head`, over as many lines as it needs; those below the first are indented.
     fn text(
         &self,
         screen: Screen,
@@ -205,7 +205,7 @@ impl Paint {
         out: &mut String,
     ) {
         let below = self.indent(screen, indent);
-        // Where hardly anything fits, all of it stands below.
+        // If hardly anything fits, the whole text stands below.
         let room = screen.width.saturating_sub(indent);
         let room = if room < LEAST { 0 } else { room };
         let lines = match self.wraps {
@@ -224,7 +224,7 @@ impl Paint {
         }
     }
 
-    /// Where a text goes on that begins at `indent`.
+    /// Column where a text begun at `indent` goes on.
     fn indent(&self, screen: Screen, indent: usize) -> usize {
         match indent + ENOUGH <= screen.width {
             true => indent,
@@ -244,7 +244,7 @@ fn paint(screen: Screen, style: Style, text: &str, out: &mut String) {
     };
 }
 
-/// The client is on the left, pubshim between the two, the server on the right.
+/// Direction of a frame: client on the left, pubshim in the middle, server on the right.
 fn arrow(way: Way) -> &'static str {
     match way {
         Way::From(Leg::Client) => "client → shim",
@@ -256,7 +256,7 @@ fn arrow(way: Way) -> &'static str {
     }
 }
 
-/// The rules with their listings, and how many times as much passed on the server's leg.
+/// Rules of a step with their listings, and the factor.
 fn rules(step: &Step) -> String {
     let mut names: Vec<String> = Vec::new();
     for Rule { name, listing, .. } in step.rules.iter().copied() {

@@ -1,4 +1,4 @@
-//! What matters of a stanza, on one line.
+//! Stanzas in short, on one line.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -7,17 +7,16 @@ use crate::jid;
 use crate::ns;
 use crate::xml::Element;
 
-/// A stanza gets no longer than about this, in bytes; a value no longer than [`MOST_OF_VALUE`].
+/// Bytes after which a stanza is cut, approximately; values are cut at [`MOST_OF_VALUE`].
 const MOST: usize = 400;
-/// So many characters are shown of a value.
+/// Most characters of a value.
 const MOST_OF_VALUE: usize = 160;
-/// An id that is as long as this is not told apart by all of it.
+/// Bytes from which an id is shown by its ends only.
 const LONG: usize = 24;
-/// Nothing deeper is looked at.
+/// Most elements inside each other.
 const DEPTH: usize = 32;
 
-/// The short form of a top-level element; what is addressed to or from the account `own` goes without
-/// saying so.
+/// A top-level element in short. Addresses of the account `own` are left out.
 pub(super) fn short(element: &Element<'_>, own: &str) -> String {
     let mut short = Short {
         text: String::new(),
@@ -28,7 +27,7 @@ pub(super) fn short(element: &Element<'_>, own: &str) -> String {
     short.text
 }
 
-/// What a function is called by the element in an IQ or the like.
+/// Name of a function, by an element in an IQ or another stanza.
 pub(super) fn name(element: &Element<'_>) -> String {
     match element.local() {
         "query" | "x" | "pubsub" => tail(&element.namespace()).to_owned(),
@@ -36,7 +35,7 @@ pub(super) fn name(element: &Element<'_>) -> String {
     }
 }
 
-/// The end of a namespace that tells what it is for.
+/// End of a namespace that names its purpose; a version belongs to it.
 fn tail(namespace: &str) -> &str {
     let mut start = namespace.len();
     for (at, _) in namespace.rmatch_indices(['/', ':']) {
@@ -55,7 +54,7 @@ fn tail(namespace: &str) -> &str {
 
 struct Short<'a> {
     text: String,
-    /// How many elements are open around the one in work.
+    /// Number of open elements around the current one.
     depth: usize,
     own: &'a str,
 }
@@ -83,7 +82,7 @@ impl Short<'_> {
         }
     }
 
-    /// Only texts and the names of what is beside them.
+    /// Writes texts; of other children the names.
     fn inside_presence(&mut self, presence: &Element<'_>) {
         for child in presence.children() {
             if self.is_full() {
@@ -100,7 +99,7 @@ impl Short<'_> {
         }
     }
 
-    /// Text and children.
+    /// Writes text and children.
     fn inside(&mut self, element: &Element<'_>) {
         let text = element.text();
         if !text.trim().is_empty() {
@@ -114,7 +113,7 @@ impl Short<'_> {
             }
             match (&*child.namespace(), child.local()) {
                 (ns::DISCO_INFO, "feature") => features += 1,
-                // Whom to answer is told by who has published it.
+                // Same as the publisher, which is shown.
                 (ns::ADDRESS, "addresses") => {}
                 _ => self.child(&child),
             }
@@ -152,7 +151,7 @@ impl Short<'_> {
         }
     }
 
-    /// What is done with a node: `publish presence/balcony` and so on.
+    /// Writes the action on a node: `publish presence/balcony` and so on.
     fn pubsub(&mut self, action: &Element<'_>) {
         self.text.push(' ');
         self.text.push_str(action.local());
@@ -178,7 +177,7 @@ impl Short<'_> {
         }
     }
 
-    /// The attribute of an item that its stanza or the session says, too.
+    /// Attribute of an item that repeats the account or the stanza's `from`; "" if none does.
     fn told_by(&self, item: &Element<'_>) -> &'static str {
         let publisher = item.attribute("publisher");
         let stanza = item.children().next();
@@ -189,7 +188,7 @@ impl Short<'_> {
         }
     }
 
-    /// The conditions of an error, and its text.
+    /// Writes the conditions of an error, and its text.
     fn error(&mut self, error: &Element<'_>) {
         for child in error.children() {
             if self.is_full() {
@@ -221,7 +220,7 @@ impl Short<'_> {
         }
     }
 
-    /// The attributes that say something, without those `told` already.
+    /// Writes attributes, without those `told` already.
     fn attributes(&mut self, element: &Element<'_>, told: &[&str]) {
         for attribute in element.tag().attributes().flatten() {
             if self.is_full() {
@@ -234,7 +233,7 @@ impl Short<'_> {
         }
     }
 
-    /// The fields of a form (XEP-0004) that say something.
+    /// Writes the fields of a form (XEP-0004) that have values.
     fn form(&mut self, form: &Element<'_>) {
         for field in form.children() {
             let var = field.attribute("var").unwrap_or_default();
@@ -260,7 +259,7 @@ impl Short<'_> {
         }
     }
 
-    /// Whether it is long enough; then it ends with dots.
+    /// Whether the text is long enough; if so, ends it with dots.
     fn is_full(&mut self) -> bool {
         let is_full = self.text.len() > MOST;
         if is_full && !self.text.ends_with('…') {
@@ -274,7 +273,7 @@ impl Short<'_> {
         self.token(value);
     }
 
-    /// A value, or the ends of one that is long and chosen at random.
+    /// Writes a value; of a long random one the ends.
     fn token(&mut self, value: &str) {
         let is_random = |c: char| c.is_ascii_alphanumeric() || "-_#".contains(c);
         let has_digit = || value.contains(|c: char| c.is_ascii_digit());
@@ -362,7 +361,7 @@ mod tests {
                  <retract id='3'/></items></event></message>",
                 "<message> event items n/1 /2 retract id=3",
             ),
-            // Who has published it says the stanza, too, and an id is known by its ends.
+            // A publisher equal to `from` is left out; long ids are shown by their ends.
             (
                 "<message><event xmlns='http://jabber.org/protocol/pubsub#event'>\
                  <items node='ps-01234567-0123456789abcdef0123456789abcdef'><item id='1' publisher='a@b/c'>\
@@ -391,7 +390,7 @@ mod tests {
     fn a_long_stanza_is_cut() {
         let deep = format!("<iq>{}{}</iq>", "<a>".repeat(5000), "</a>".repeat(5000));
         assert!(shown(&deep).len() < 2 * MOST);
-        // These are not named, and so make nothing longer.
+        // Nested `<pubsub/>` write no text: only [`DEPTH`] stops them.
         let pubsub = "<pubsub xmlns='http://jabber.org/protocol/pubsub'>";
         let silent = format!(
             "<iq>{}{}</iq>",

@@ -1,4 +1,4 @@
-//! What a session did with one input.
+//! An input of a session, its outputs, and what is shown of them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,62 +12,62 @@ use crate::fixture::{Cutter, HEADER, Keep, redact};
 use crate::session::{Dropped, Event, Leg, Level, Output, Record, Rule};
 use crate::xml::{Element, Namespaces, is_unsafe, shown};
 
-/// So many children of a stanza are looked at by filters.
+/// Most children of a stanza that filters look at.
 const MOST_CHILDREN: usize = 64;
 
-/// What is known of a session.
+/// State of a session in the view.
 pub(super) struct Session {
-    /// The client's full JID as it is shown, on one line; before its login the session's number.
+    /// Full JID of the client, on one line; before login the session's number.
     pub(super) who: String,
-    /// The client's full JID, once it has logged in.
+    /// Full JID of the client; empty before login.
     jid: String,
     pub(super) logged_in: bool,
-    /// Since login.
+    /// Bytes since login.
     pub(super) total: Total,
-    /// Steps shown.
+    /// Number of steps shown.
     pub(super) shown: u64,
-    /// What was folded since something else was shown.
+    /// Requests folded since a line was shown.
     pub(super) burst: Burst,
     sent: [Cutter; 2],
-    /// Its steps for other programs, if they are wanted.
+    /// Writer of JSON, for [`Form::Json`].
     json: Option<json::Writer>,
 }
 
-/// An input and what followed of it.
+/// An input and its outputs.
 #[derive(Default)]
 pub(super) struct Step {
-    /// The input, if it was bytes.
+    /// The input; `None` if it was no bytes.
     pub(super) input: Option<Frame>,
     pub(super) sent: Vec<Frame>,
     pub(super) rules: Vec<&'static Rule>,
     pub(super) notes: Vec<(Level, String)>,
     pub(super) total: Total,
-    /// It as a recording has it, for [`Form::Json`].
+    /// The step as a recording has it, for [`Form::Json`].
     entries: Vec<json::Entry>,
 }
 
-/// A frame that came or went.
+/// A frame received or sent.
 pub(super) struct Frame {
     pub(super) way: Way,
     pub(super) bytes: usize,
-    /// As it is shown, on one line.
+    /// Text shown, on one line.
     pub(super) text: String,
     pub(super) nature: Nature,
-    /// What it is and what is in it, for filters.
+    /// Names of the stanza and of elements in it, for filters.
     functions: Vec<String>,
-    /// Whom it names.
+    /// Addresses in the stanza, for filters.
     addresses: Vec<String>,
     raw: Vec<u8>,
 }
 
-/// Which way a frame goes.
+/// Direction of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// It came from there.
+    /// Received from a leg.
     From(Leg),
-    /// It was sent there.
+    /// Sent on a leg.
     To(Leg),
-    /// It came from there and was passed to the other side as it is.
+    /// Received from a leg and sent on the other unchanged.
     Through(Leg),
 }
 
@@ -85,12 +85,12 @@ impl Session {
         }
     }
 
-    /// The client's full JID, once it is known.
+    /// Full JID of the client; `None` before login.
     pub(super) fn jid(&self) -> Option<&str> {
         Some(&*self.jid).filter(|jid| !jid.is_empty())
     }
 
-    /// Adds an output to the step it belongs to.
+    /// Adds an output to its step.
     pub(super) fn note(&mut self, output: &Output, options: &Options, step: &mut Step) {
         if let Some(json) = &mut self.json {
             json.note(output, &mut step.entries);
@@ -158,7 +158,7 @@ impl Session {
         }
     }
 
-    /// A frame as it is shown; `None` for white space.
+    /// A frame with its text; `None` for white space.
     fn frame(
         &self,
         way: Way,
@@ -185,7 +185,7 @@ impl Session {
             .and_then(|namespaces| Some((Element::of_frame(bytes, namespaces)?, namespaces)));
         match element {
             Some((element, namespaces)) => self.describe(&element, namespaces, options, &mut frame),
-            // The tags of a stream hold no secret.
+            // Tags of a stream hold no secret.
             None if namespaces.is_some() => frame.text = one_line(&text).into_owned(),
             None => frame.text = "(this is no XML)".to_owned(),
         }
@@ -212,7 +212,7 @@ impl Session {
     }
 }
 
-/// Whether events are dropped for this reason all the time, and nobody misses them.
+/// Whether events are dropped for this reason all the time, and the user misses nothing.
 fn is_usual(reason: Dropped) -> bool {
     matches!(
         reason,
@@ -220,7 +220,7 @@ fn is_usual(reason: Dropped) -> bool {
     )
 }
 
-/// Notes what filters ask for: of the stanza, of what is in it, and of a stanza in an event.
+/// Notes functions and addresses of a stanza for filters.
 fn look(element: &Element<'_>, frame: &mut Frame) {
     frame.functions.push(element.local().to_owned());
     for child in element.children().take(MOST_CHILDREN) {
@@ -242,7 +242,7 @@ impl Step {
             && self.entries.is_empty()
     }
 
-    /// Writes it as JSON; the rules stand with what came.
+    /// Writes a line of JSON for each entry; the first one has the rules.
     pub(super) fn write(&self, time: Duration, number: u64, who: Option<&str>, out: &mut String) {
         let mut rules: Vec<_> = self.rules.iter().map(|rule| rule.name).collect();
         for entry in &self.entries {
@@ -252,7 +252,7 @@ impl Step {
         }
     }
 
-    /// Whether there is anything to show that `options` ask for.
+    /// Whether the filters of `options` let the step be shown. Warnings always are.
     pub(super) fn is_shown(&self, session: &Session, options: &Options) -> bool {
         if self.notes.iter().any(|(level, _)| *level == Level::Warn) {
             return true;
@@ -267,7 +267,7 @@ impl Step {
     }
 }
 
-/// `text` on one line, and without what a terminal would act on.
+/// `text` on one line, without characters that a terminal acts on.
 fn one_line(text: &str) -> Cow<'_, str> {
     match text.contains(is_unsafe) {
         true => Cow::Owned(shown(&text.replace(['\n', '\r', '\t'], " ")).into_owned()),

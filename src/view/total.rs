@@ -1,11 +1,11 @@
-//! Bytes in and out: the price of elegance.
+//! Counts bytes in and out: the price of elegance.
 
 use std::fmt;
 use std::ops::AddAssign;
 
 use crate::session::Leg;
 
-/// Bytes that passed on both legs of a session, before TLS.
+/// Bytes on both legs of a session, before TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Total {
     received: [u64; 2],
@@ -21,12 +21,12 @@ impl Total {
         self.sent[leg as usize] += bytes as u64;
     }
 
-    /// What passed on a leg, both ways.
+    /// Bytes on a leg, both ways.
     fn on(&self, leg: Leg) -> u64 {
         self.received[leg as usize] + self.sent[leg as usize]
     }
 
-    /// How many times as much passed on the server's leg as on the client's; `None` if one was idle.
+    /// Bytes on the server's leg divided by those on the client's; `None` if a leg was idle.
     pub(super) fn factor(&self) -> Option<Factor> {
         let (client, server) = (self.on(Leg::Client), self.on(Leg::Server));
         (client > 0 && server > 0).then_some(Factor { client, server })
@@ -62,7 +62,7 @@ impl fmt::Display for Total {
     }
 }
 
-/// How many times as much.
+/// A ratio of bytes, server to client.
 pub(super) struct Factor {
     client: u64,
     server: u64,
@@ -97,7 +97,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// Requests of pubshim's own that were folded, and how many bytes they and their answers were.
+/// Folded requests of pubshim's own, and bytes of these and their answers.
 #[derive(Default)]
 pub(super) struct Burst {
     pub(super) requests: usize,

@@ -1,9 +1,9 @@
-//! Text in lines of a terminal.
+//! Wraps text into lines of a terminal.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// `text` in lines between words, the first of at most `first` columns, the others of `rest`. A word that is longer
-/// goes on in the next line.
+/// `text` in lines broken between words: the first of at most `first` columns, others of `rest`. A word longer than a
+/// line is broken.
 pub(super) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let (mut room, mut used) = (first, 0);
