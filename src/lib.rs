@@ -44,7 +44,7 @@
 //! | room | node of a service | owner's | random | `<message from='room/nick' type='groupchat'>` with `<delay/>` |
 //! | occupants | node `…#occupants` | the room's | bare JID, else full JID | `<presence from='room/nick'>` with `<item jid='full JID'/>` in `<x xmlns='…muc#user'/>` |
 //! | a room's subject | node `…#occupants` | the room's | `subject/` and the bare JID | the message |
-//! | private message in a room | native `<message type='groupchat' to='full JID'>`; under `pure` an item of the two accounts' node | | random | the content, `<x xmlns='…muc#user'/>`, `<pm xmlns='urn:pubshim:0' room='bare JID'/>` |
+//! | private message in a room | native `<message type='groupchat' to='full JID'>`; under `pure` an item of the two accounts' node | | random | the content, `<x xmlns='…muc#user'/>`, `<pm xmlns='urn:pubshim:0' room='bare JID'/>` (`type='normal'` if it was no chat) |
 //! | invitation, and its decline | native message; under `pure` as above | | random | `<invite xmlns='urn:pubshim:0' room='bare JID'>` or `<decline …>` with a `<reason/>`, beside an invitation the one of XEP-0249 |
 //! | one-to-one | PEP node `chat/<random>`, of each for the other | `whitelist`, the peer `member` and subscribed | random, then `…#1`, `…#2` | `<message from='full JID' to type id>` with the author's `<delay/>` last |
 //! | one-to-one, `pure` | a node of any name on `pubsub.<domain>` | `whitelist`, both publish | random | the same |

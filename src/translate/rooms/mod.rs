@@ -11,6 +11,7 @@
 //! | `browse.rs` | what a service and a room say of themselves; other questions to them | |
 //! | `relay.rs` | questions to occupants | |
 //! | `junk.rs` | nodes that a publish to a deleted room has made | |
+//! | `waiting.rs` | what a client says to a room that it is joining | |
 //! | `services.rs` | which domains have such rooms | |
 //! | `names.rs` | a room's JID and its nodes | |
 //!
@@ -37,6 +38,7 @@ mod relay;
 mod room;
 mod services;
 mod talk;
+mod waiting;
 
 pub(crate) use self::room::WHOM_IT_IS_FOR;
 
@@ -48,6 +50,7 @@ use self::junk::Junk;
 use self::private::Private;
 use self::room::{Room, Step, Ways};
 use self::services::Services;
+use self::waiting::Waiting;
 
 use super::account::Account;
 use super::held::Held;
@@ -144,6 +147,7 @@ pub(super) struct Rooms {
     only_nodes: bool,
     /// Joined rooms and those that are being joined, by bare JID.
     rooms: BTreeMap<Box<str>, Room>,
+    waiting: Waiting,
     /// New rooms are open at once.
     opens: bool,
     /// Rooms whose leftovers were looked for.
@@ -175,6 +179,7 @@ impl Rooms {
             services: Services::new(services, is_on && policy == Policy::Auto),
             only_nodes: policy == Policy::Pure,
             rooms: BTreeMap::new(),
+            waiting: Waiting::default(),
             opens,
             tidied: BTreeSet::new(),
             known: BTreeSet::new(),
@@ -221,6 +226,7 @@ impl Rooms {
         };
         match kind {
             Kind::Presence => self.client_presence(&to, stanza, cx),
+            _ if self.waits(&to, kind, stanza) => {}
             Kind::Message => self.client_message(&to, stanza, cx),
             Kind::Iq => return self.client_iq(&to, stanza, cx),
         }
@@ -231,16 +237,22 @@ impl Rooms {
         let (bare, nick) = (jid::bare(to), jid::resource(to));
         match presence.attribute("type").as_deref() {
             None => {}
-            Some("unavailable") => {
+            // Who sends a room an error is not there for it any more.
+            Some("unavailable" | "error") => {
                 if let Some(room) = self.take(bare, cx.wire) {
                     room.leave(Some(presence), cx);
                 }
-                return;
+                return self.say_waiting(bare, cx);
             }
             // A room has no use for the others.
             Some(_) => return,
         }
-        let Some(nick) = nick.and_then(names::nick_of) else {
+        let nick = match nick {
+            Some(nick) => names::nick_of(nick),
+            // To the room itself: a status of who is in it.
+            None => self.rooms.get(bare).map(|room| room.nick().into()),
+        };
+        let Some(nick) = nick else {
             return cx.wire.refuse(presence, "modify", "jid-malformed");
         };
         let rejoins = presence.child(ns::MUC, "x").is_some();
@@ -310,6 +322,7 @@ impl Rooms {
                 self.conflicts.push((bare.into(), cx.wire.now));
             }
         }
+        self.say_waiting(bare, cx);
     }
 
     /// A room is over: no answer about it is of use any more.
@@ -323,6 +336,7 @@ impl Rooms {
         for (bare, room) in std::mem::take(&mut self.rooms) {
             room::forget(&bare, cx.wire);
             room.leave(None, cx);
+            self.say_waiting(&bare, cx);
         }
     }
 
@@ -475,6 +489,7 @@ impl Rooms {
         for room in std::mem::take(&mut self.rooms).into_values() {
             room.refuse(room::NO_ANSWER, account, wire);
         }
+        self.waiting.give_back(wire);
         let asked = wire.asked().filter_map(|asked| match asked {
             super::Ask::Rooms(Ask::Step(bare, Step::Say(id, _))) => {
                 Some((bare.clone(), id.clone()))

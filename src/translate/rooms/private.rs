@@ -143,6 +143,8 @@ impl Rooms {
         cx.wire.apply(&SAY_PRIVATE);
         let id = id.map_or_else(|| cx.wire.fresh_id().to_string(), Into::into);
         let occupant = format!("{bare}/{nick}");
+        let is_chat = message.attribute("type").as_deref() == Some("chat");
+        let kind = if is_chat { "chat" } else { "normal" };
         self.private.number_next();
         for full in full_jids {
             let to = To {
@@ -152,7 +154,7 @@ impl Rooms {
                 kind: "groupchat",
             };
             let may_stay = |child: &Element<'_>| !is_of_room(child);
-            self.send(to, message, may_stay, marks(Some(bare)), cx);
+            self.send(to, message, may_stay, marks(Some((bare, kind))), cx);
         }
     }
 
@@ -265,10 +267,12 @@ impl Rooms {
         let room = room.ok_or(Dropped::NotSubscribed)?;
         let occupant = room.occupants().get(author).ok_or(Dropped::ForeignFrom)?;
         let from = format!("{bare}/{}", occupant.nick);
+        let is_normal = mark.attribute("type").as_deref() == Some("normal");
+        let kind = if is_normal { "normal" } else { "chat" };
         let changes = [
             ("from", Some(&*from)),
             ("to", Some(own)),
-            ("type", Some("chat")),
+            ("type", Some(kind)),
         ];
         let more = marks(None);
         cx.wire.apply(&SHOW_PRIVATE);
@@ -305,11 +309,15 @@ impl Rooms {
     }
 }
 
-/// What marks a message as a private one: for clients, and for shims which room it is of.
-fn marks(room: Option<&str>) -> String {
+/// What marks a message as a private one: for clients, and for shims which room it is of and of which type it was.
+fn marks(of: Option<(&str, &str)>) -> String {
     let mut marks = format!("<x xmlns='{}'/>", ns::MUC_USER);
-    if let Some(room) = room {
-        marks += &format!("<pm xmlns='{}' room='{}'/>", ns::SHIM, escape(room));
+    if let Some((room, kind)) = of {
+        let kind = match kind {
+            "chat" => String::new(),
+            kind => format!(" type='{kind}'"),
+        };
+        marks += &format!("<pm xmlns='{}' room='{}'{kind}/>", ns::SHIM, escape(room));
     }
     marks
 }

@@ -24,6 +24,8 @@ const MOST_SEEN: usize = 300;
 static DESTROY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("destroy"));
 /// What an owner says of why a room is deleted may have so many bytes.
 const MOST_DESTROY: usize = 4096;
+/// So many subjects may stand among the messages of before that a client is shown.
+const MOST_SUBJECTS: usize = 10;
 /// What is kept until the client is in may have so many bytes.
 const MOST_KEPT: usize = 4 * 1024 * 1024;
 /// A subject may be so many seconds ahead of our clock.
@@ -102,7 +104,7 @@ impl Talk {
     /// How many messages of before are to be asked for.
     pub(super) fn wants(&self) -> Option<usize> {
         let most = self.wanted.stanzas;
-        (most > 0 && self.wanted.chars > 0).then_some(most)
+        (most > 0 && self.wanted.chars > 0).then_some(Self::MOST.min(most + MOST_SUBJECTS))
     }
 
     /// A message of the client's to everybody, to be published; `None`: it is not.
@@ -318,6 +320,11 @@ impl<'a> Post<'a> {
         ) {
             return Err(Dropped::WrongType);
         }
+        // Why a room ends is nothing to be read, whoever says it.
+        let is_rooms = |child: &Element<'_>| is_of_room(child) || child.namespace() == ns::DELAY;
+        if message.children().all(|child| is_rooms(&child)) {
+            return Err(Dropped::WrongPayload);
+        }
         Ok(Self {
             message,
             author: author.ok_or(Dropped::ForeignFrom)?.into(),
@@ -421,9 +428,11 @@ pub(super) fn is_idle(child: &Element<'_>) -> bool {
         || child.is(ns::SID, "origin-id")
 }
 
-/// Whether a message sets the subject: clients send it alone, or with an empty body.
+/// Whether a message sets the subject: clients send it alone, or with an empty body. With a thread it is a message
+/// (XEP-0045 §8.1).
 fn is_subject(message: &Element<'_>) -> bool {
     let body = message.child(ns::CLIENT, "body");
     message.child(ns::CLIENT, "subject").is_some()
+        && message.child(ns::CLIENT, "thread").is_none()
         && body.is_none_or(|body| body.inner().is_empty())
 }

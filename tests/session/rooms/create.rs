@@ -55,6 +55,25 @@ fn a_missing_room_is_created_by_who_knows_rooms() {
 }
 
 #[test]
+fn the_form_of_a_new_room_is_asked_for_behind_the_join() {
+    let mut d = session();
+    join(&mut d, MUC);
+    d.client(&format!(
+        "<iq type='get' id='form' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'/></iq>"
+    ));
+    is_missing(&mut d);
+    for _ in 0..2 {
+        let create = asked(&mut d);
+        d.result(&create[0], "");
+    }
+    let publish = answer_join_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
+    echo(&mut d, &publish[0]);
+    let shown = sees(&mut d);
+    assert_eq!(shown[0], "JC available 100 110 201");
+    assert_eq!(asks(&mut d), ["configure characters"]);
+}
+
+#[test]
 fn a_stray_status_creates_no_room() {
     let mut d = session();
     join(&mut d, "<show>away</show>");

@@ -31,6 +31,28 @@ fn who_leaves_is_out_at_once() {
 }
 
 #[test]
+fn who_sends_a_room_an_error_has_left_it() {
+    let mut d = joined();
+    d.client(&format!(
+        "<presence to='{ROOM}/JC' type='error'><status>Crashed</status><error type='cancel'><service-unavailable \
+         xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>"
+    ));
+    assert_eq!(sees(&mut d), ["JC unavailable 110"]);
+    let sent = asked(&mut d);
+    assert_eq!(
+        in_words(&sent),
+        [
+            "publish characters#occupants juliet@capulet.lit unavailable",
+            UNDO[0],
+            UNDO[1]
+        ]
+    );
+    let gone = sent[0].at("pubsub/publish/item/presence");
+    let names: Vec<_> = gone.children.iter().map(|it| &*it.local).collect();
+    assert_eq!(names, ["status", "x"]);
+}
+
+#[test]
 fn who_leaves_while_joining_undoes_it() {
     let mut d = session();
     join(&mut d, MUC);
@@ -137,6 +159,20 @@ fn a_room_that_is_deleted_is_destroyed() {
     assert_eq!(sees(&mut d), ["JC unavailable 110 destroy"]);
     event_in(&mut d, &format!("<delete node='{OCCUPANTS}'/>"));
     assert_eq!(d.client_bytes(), "");
+}
+
+#[test]
+fn who_may_not_say_why_a_room_ends_says_nothing() {
+    let mut d = joined();
+    let why = format!("<x xmlns='{MUC_USER}'><destroy jid='den@{SERVICE}'/></x>");
+    happens(&mut d, TALK, &line(ROMEO, "Romeo", "m1", 1000, &why));
+    assert_eq!(
+        (d.client_bytes(), d.dropped()),
+        (String::new(), vec![Dropped::WrongPayload])
+    );
+    event_in(&mut d, &format!("<delete node='{TALK}'/>"));
+    let gone = d.one_to_client();
+    assert_eq!(gone.at("x/destroy").attribute("jid"), None);
 }
 
 #[test]

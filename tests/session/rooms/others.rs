@@ -63,14 +63,16 @@ fn a_nick_leaves_with_its_last_resource() {
 fn a_status_and_another_nick_are_published() {
     let mut d = joined();
     for (nick, expected) in [
-        ("JC", vec!["JC available 110"]),
+        ("/JC", vec!["JC available 110"]),
+        // Rooms take it for who says it.
+        ("", vec!["JC available 110"]),
         (
-            "Julia",
+            "/Julia",
             vec!["JC unavailable now Julia 303 110", "Julia available 110"],
         ),
     ] {
         d.client(&format!(
-            "<presence to='{ROOM}/{nick}' id='p'><show>away</show></presence>"
+            "<presence to='{ROOM}{nick}' id='p'><show>away</show></presence>"
         ));
         let publish = asked(&mut d);
         assert_eq!(

@@ -116,9 +116,11 @@ fn a_subject_is_said_and_kept() {
     echo(&mut d, &publish[0]);
     echo(&mut d, &publish[1]);
     assert_eq!(sees(&mut d), ["JC sets Balconies"], "once");
-    // With a body it is a message.
-    say_to_all(&mut d, "s2", "<subject>Balconies</subject><body>x</body>");
-    assert_eq!(asks(&mut d), ["publish characters"]);
+    // With a body or a thread it is a message.
+    for more in ["<body>x</body>", "<thread>t</thread>"] {
+        say_to_all(&mut d, "s2", &format!("<subject>Balconies</subject>{more}"));
+        assert_eq!(asks(&mut d), ["publish characters"], "{more}");
+    }
 }
 
 #[test]
@@ -215,6 +217,45 @@ fn a_subject_among_the_messages_counts_if_it_is_newer() {
 }
 
 #[test]
+fn a_subject_takes_no_place_in_the_history() {
+    let mut d = session();
+    join(
+        &mut d,
+        "<x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='2'/></x>",
+    );
+    let requests = asked(&mut d);
+    let talk = requests.iter().find(|iq| what(iq) == "items characters");
+    let most = talk.unwrap().at("pubsub/items").value("max_items");
+    assert_eq!(most, "12", "some of the last ones may be subjects");
+    for iq in &requests {
+        match &*what(iq) {
+            "items characters" => {
+                let subject = line(ROMEO, "Romeo", "s", 300, "<subject>Love</subject>");
+                let history = [
+                    body(ROMEO, "Romeo", "m1", 100),
+                    body(ROMEO, "Romeo", "m2", 200),
+                    subject,
+                    body(ROMEO, "Romeo", "m3", 400),
+                ];
+                d.result(iq, &items(TALK, &history.concat()));
+            }
+            _ => d.result(iq, ""),
+        }
+    }
+    let publish = asked(&mut d);
+    echo(&mut d, &publish[0]);
+    assert_eq!(
+        sees(&mut d),
+        [
+            "JC available 100 110",
+            "Romeo says m2 late",
+            "Romeo says m3 late",
+            "Romeo sets Love late"
+        ]
+    );
+}
+
+#[test]
 fn history_is_as_much_as_the_client_wants() {
     let history: String = (1..=4)
         .map(|n| body(ROMEO, "Romeo", &format!("m{n}"), n * 200))
@@ -288,13 +329,71 @@ fn maxchars_counts_the_newest_whole_messages() {
 }
 
 #[test]
-fn who_is_not_in_yet_says_nothing() {
+fn what_is_said_right_behind_a_join_is_said_when_in() {
     let mut d = session();
     join(&mut d, MUC);
-    asked(&mut d);
     say_to_all(&mut d, "m1", "<body>x</body>");
-    assert_eq!(sees(&mut d), ["message : not-acceptable for m1"]);
-    assert_eq!(asks(&mut d), [""; 0]);
+    d.client(&format!(
+        "<message to='{ROOM}/Romeo' type='chat' id='w1'><body>y</body></message>"
+    ));
+    let publish = answer_join(&mut d, &occupant(ROMEO, "Romeo", ""), "");
+    assert_eq!(
+        in_words(&publish),
+        ["publish characters#occupants juliet@capulet.lit"]
+    );
+    assert_eq!(sees(&mut d), [""; 0]);
+    echo(&mut d, &publish[0]);
+    let said = d.server_bytes();
+    let at = |what| said.find(what).unwrap_or_else(|| panic!("{what}: {said}"));
+    assert!(
+        at("<publish node='characters'>") < at("<message"),
+        "in the order it was said"
+    );
+}
+
+#[test]
+fn what_is_said_to_a_room_that_lets_nobody_in_comes_back() {
+    let mut d = session();
+    join(&mut d, MUC);
+    say_to_all(&mut d, "m1", "<body>x</body>");
+    for iq in asked(&mut d) {
+        refuse(&mut d, &iq, "closed-node");
+    }
+    assert_eq!(
+        sees(&mut d),
+        [
+            "presence JC: registration-required for join",
+            "message : not-acceptable for m1"
+        ]
+    );
+    // Or whoever has said it leaves, or its session ends.
+    join(&mut d, MUC);
+    say_to_all(&mut d, "m2", "<body>x</body>");
+    leave(&mut d);
+    assert_eq!(
+        sees(&mut d),
+        ["JC unavailable 110", "message : not-acceptable for m2"]
+    );
+    join(&mut d, MUC);
+    say_to_all(&mut d, "m3", "<body>x</body>");
+    d.client("<presence type='unavailable'/>");
+    assert_eq!(sees(&mut d), ["message : not-acceptable for m3"]);
+    // No more waits than there is a place for.
+    join(&mut d, MUC);
+    for _ in 0..256 {
+        say_to_all(&mut d, "m4", "<body>x</body>");
+    }
+    assert_eq!(sees(&mut d), [""; 0]);
+    say_to_all(&mut d, "m5", "<body>x</body>");
+    assert_eq!(sees(&mut d), ["message : not-acceptable for m5"]);
+    d.forget();
+    d.server("</stream:stream>");
+    let said = d.client_bytes();
+    assert_eq!(
+        said.matches("id='m4'><error type='wait'><remote-server-timeout")
+            .count(),
+        256
+    );
 }
 
 #[test]

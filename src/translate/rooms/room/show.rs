@@ -220,9 +220,15 @@ impl<'a> Shown<'a> {
 /// The client's presence as it is published: who he is the item says, and what only a room may say is taken out.
 pub(super) fn own_payload(presence: &Element<'_>, bare: &str, nick: &str, own: &str) -> Bytes {
     let from = format!("{bare}/{nick}");
-    let changes = [("from", Some(&*from)), ("to", None)];
+    // Of an error, too, nothing but that the client is gone.
+    let is_gone = presence.attribute("type").is_some();
+    let changes = [
+        ("from", Some(&*from)),
+        ("to", None),
+        ("type", is_gone.then_some("unavailable")),
+    ];
     let mut out = BytesMut::new();
-    let may_stay = |child: &Element<'_>| !is_of_room(child);
+    let may_stay = |child: &Element<'_>| !is_of_room(child) && !child.is(ns::CLIENT, "error");
     rewrite_standalone(&mut out, presence, &changes, may_stay, &item_of(own));
     out.freeze()
 }
