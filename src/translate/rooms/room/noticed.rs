@@ -300,7 +300,8 @@ impl Room {
     fn said_of_change(&self, account: &str, is: Affiliation, now: Duration) -> String {
         let is_it = |it: &&Heard| *it.word.account == *account && it.word.affiliation == is;
         let mut all = self.noticed.notices.changes(now).filter(is_it);
-        let heard = all.find(|it| self.is_owned_by(&it.by));
+        // Whoever gives up being an owner is none any more.
+        let heard = all.find(|it| self.is_owned_by(&it.by) || *it.by == *account);
         heard.map(Heard::said).unwrap_or_default()
     }
 }
