@@ -79,6 +79,19 @@ impl Affiliations {
         matches!(self.of(account), Affiliation::Owner | Affiliation::Member)
     }
 
+    /// The owners are these now; whoever was one and is not among them has no affiliation.
+    pub(super) fn replace_owners(&mut self, owners: &Self) {
+        self.0.retain(|_, it| *it != Affiliation::Owner);
+        let owners = owners.0.iter().map(|(account, it)| (account.clone(), *it));
+        self.0.extend(owners);
+    }
+
+    /// Nothing is known of this account any more, but that it is an owner.
+    pub(super) fn forget(&mut self, account: &str) {
+        self.0
+            .retain(|of, it| **of != *account || *it == Affiliation::Owner);
+    }
+
     pub(super) fn set(&mut self, account: &str, affiliation: Affiliation) {
         self.0.insert(account.into(), affiliation);
     }

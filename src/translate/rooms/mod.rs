@@ -5,6 +5,7 @@
 //! | `room/` | one room from join to leave: its steps, the join, events, how occupants are shown | 12–15 |
 //! | `occupants.rs` | who is in a room, under which nick | 15 |
 //! | `owner/`, `affiliations.rs` | who may do what, kicks and bans, configuring and ending a room | |
+//! | `notice.rs` | what an owner says to everybody of what he does | |
 //! | `talk.rs` | messages, history, the subject | 16, 17 |
 //! | `private.rs` | messages of one occupant to another | |
 //! | `invite.rs` | invitations, and what declines them | |
@@ -31,6 +32,7 @@ mod browse;
 mod invite;
 mod junk;
 mod names;
+mod notice;
 mod occupants;
 mod owner;
 mod private;

@@ -41,8 +41,6 @@ pub(super) struct Occupant {
     pub(super) item: Box<str>,
     /// When something last came of him, since the client joined.
     pub(super) heard: Option<Duration>,
-    /// The status with which he is shown to leave, if the client puts him out.
-    pub(super) put_out: Option<&'static str>,
 }
 
 /// What an item says.
@@ -194,7 +192,6 @@ impl Occupants {
             presence: said.presence,
             item: said.item,
             heard,
-            put_out: None,
         };
         self.0.insert(said.full, occupant);
         Ok(Some(change))
@@ -290,12 +287,9 @@ impl Occupants {
             .map(|(full, _)| full.clone())
     }
 
-    /// Whose item this is is being put out, with this status.
-    pub(super) fn put_out(&mut self, item: &str, status: &'static str) {
-        let mut all = self.0.values_mut();
-        if let Some(occupant) = all.find(|it| *it.item == *item) {
-            occupant.put_out = Some(status);
-        }
+    /// Whether anybody of this account is there.
+    pub(super) fn has_account(&self, account: &str) -> bool {
+        self.of_account(account).next().is_some()
     }
 
     pub(super) fn get(&self, full: &str) -> Option<&Occupant> {

@@ -2,12 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
-use memchr::memmem::Finder;
 
-use super::affiliations::Affiliations;
 use super::names::nick_of;
 use super::occupants::{Occupants, is_of_room};
 use super::{Item, MESSAGE};
@@ -16,14 +13,10 @@ use crate::ns;
 use crate::translate::Cx;
 use crate::translate::shown::{Shown, delay, stamp, unix_of};
 use crate::wire::{Dropped, Leg};
-use crate::xml::{Element, Namespaces, escape, rewrite_standalone, standalone};
+use crate::xml::{Element, Namespaces, escape, rewrite_standalone};
 
 /// So many ids of messages are remembered.
 const MOST_SEEN: usize = 300;
-/// How to look for it is worked out once.
-static DESTROY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("destroy"));
-/// What an owner says of why a room is deleted may have so many bytes.
-const MOST_DESTROY: usize = 4096;
 /// So many subjects may stand among the messages of before that a client is shown.
 const MOST_SUBJECTS: usize = 10;
 /// What is kept until the client is in may have so many bytes.
@@ -186,24 +179,6 @@ impl Talk {
             occupants.hear_author(&post.author, || post.said_as(), cx.wire.now);
         }
         Ok(true)
-    }
-
-    /// What an owner says of why the room is about to be deleted, and where it goes on, if this is that.
-    pub(super) fn destruction(
-        &self,
-        item: Item<'_>,
-        affiliations: &Affiliations,
-    ) -> Option<String> {
-        // Hardly any message is.
-        DESTROY.find(item.element.raw().as_bytes())?;
-        let message = item.element.child(ns::CLIENT, "message")?;
-        let destroy = message.child(ns::MUC_USER, "x")?;
-        let destroy = destroy.child(ns::MUC_USER, "destroy")?;
-        // Of whom nobody knows that he is an owner may not say where everybody is to go.
-        if !affiliations.is_owner(jid::bare(item.author?)) || destroy.raw().len() > MOST_DESTROY {
-            return None;
-        }
-        Some(standalone(&destroy))
     }
 
     /// Takes an item that holds a subject: the newest one counts.

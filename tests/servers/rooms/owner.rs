@@ -60,6 +60,34 @@ impl Person<'_> {
     }
 }
 
+/// How somebody is shown to whom something was done.
+#[derive(Debug, PartialEq, Eq)]
+struct Done {
+    statuses: Vec<String>,
+    affiliation: String,
+    actor: String,
+    reason: String,
+}
+
+impl Done {
+    fn new(statuses: &[&str], affiliation: &str, actor: &str, reason: &str) -> Self {
+        Self {
+            statuses: statuses.iter().map(ToString::to_string).collect(),
+            affiliation: affiliation.to_owned(),
+            actor: actor.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn of(presence: &Node) -> Self {
+        let item = presence.at("x/item");
+        let actor = item.find("actor").map_or("", |it| it.value("nick"));
+        let reason = item.find("reason").map_or("", |it| &it.text);
+        let affiliation = item.value("affiliation");
+        Self::new(&statuses(presence), affiliation, actor, reason)
+    }
+}
+
 const FORM: &str = "<x xmlns='jabber:x:data' type='submit'/>";
 
 fn an_owner_rules_a_room(kind: Kind) {
@@ -86,23 +114,31 @@ fn an_owner_rules_a_room(kind: Kind) {
     );
 
     // Kicked: everybody is told, and he may come back.
-    owner.wants_changed(room, "kick", "<item nick='Romeo' role='none'/>");
-    let gone = owner.sees_occupant(room, "Romeo", Some("unavailable"));
-    assert_eq!(statuses(&gone), ["307"]);
+    let kick = "<item nick='Romeo' role='none'><reason>Avaunt</reason></item>";
+    owner.wants_changed(room, "kick", kick);
+    let sees_out = |who: &Person<'_>, done: &Done| {
+        let out = who.sees_occupant(room, "Romeo", Some("unavailable"));
+        assert_eq!(Done::of(&out), *done);
+    };
+    let kicked = Done::new(&["307"], "none", "JC", "Avaunt");
+    sees_out(&owner, &kicked);
     owner.is_granted("kick");
-    friend.sees_occupant(room, "Romeo", Some("unavailable"));
-    let out = victim.sees_occupant(room, "Romeo", Some("unavailable"));
-    assert_eq!(statuses(&out), ["110", "307"]);
+    sees_out(&friend, &kicked);
+    sees_out(&victim, &Done::new(&["110", "307"], "none", "JC", "Avaunt"));
     victim.is_in(room, "Romeo");
     owner.sees_occupant(room, "Romeo", None);
 
     // Banned: he may not, until he is forgiven.
-    let ban = format!("<item jid='{romeo}' affiliation='outcast'/>");
+    let ban = format!("<item jid='{romeo}' affiliation='outcast'><reason>Treason</reason></item>");
     owner.wants_changed(room, "ban", &ban);
-    let gone = owner.sees_occupant(room, "Romeo", Some("unavailable"));
-    assert_eq!(statuses(&gone), ["301"]);
+    let banned = Done::new(&["301"], "outcast", "JC", "Treason");
+    sees_out(&owner, &banned);
     owner.is_granted("ban");
-    victim.sees_occupant(room, "Romeo", Some("unavailable"));
+    sees_out(&friend, &banned);
+    sees_out(
+        &victim,
+        &Done::new(&["110", "301"], "outcast", "JC", "Treason"),
+    );
     assert_eq!(owner.lists(room, "outcast"), [romeo.as_str()]);
     victim.joins(room, "Romeo");
     let refused = victim.sees_occupant(room, "Romeo", Some("error"));
@@ -117,13 +153,26 @@ fn an_owner_rules_a_room(kind: Kind) {
     let member = format!("<item jid='{nurse}' affiliation='member'/>");
     owner.wants_changed(room, "member", &member);
     owner.is_granted("member");
+    // Prosody tells nobody but owners who one is.
+    if kind == Kind::Ejabberd {
+        let own = friend.sees("a member", |it| {
+            it.find("x/item")
+                .is_some_and(|it| it.value("affiliation") == "member")
+        });
+        assert_eq!(Done::of(&own), Done::new(&["110"], "member", "JC", ""));
+    }
     let members = "<x xmlns='jabber:x:data' type='submit'><field var='muc#roomconfig_membersonly'>\
                    <value>1</value></field></x>";
     owner.wants_room(room, "close", members);
-    let gone = owner.sees_occupant(room, "Romeo", Some("unavailable"));
-    assert_eq!(statuses(&gone), ["322"]);
+    let closed = Done::new(&["322"], "none", "", "");
+    sees_out(&owner, &closed);
     owner.is_granted("close");
-    victim.sees_occupant(room, "Romeo", Some("unavailable"));
+    sees_out(&friend, &closed);
+    sees_out(&victim, &Done::new(&["110", "322"], "none", "", ""));
+    let code = |it: &Node| it.find("x/status").map(|it| it.value("code").to_owned());
+    for person in [&owner, &friend] {
+        person.sees("104", |it| code(it).as_deref() == Some("104"));
+    }
     victim.joins(room, "Romeo");
     let refused = victim.sees_occupant(room, "Romeo", Some("error"));
     assert!(refused.has("error/registration-required"), "{refused:?}");
@@ -134,17 +183,18 @@ fn an_owner_rules_a_room(kind: Kind) {
     let heir = format!("<item jid='{nurse}' affiliation='owner'/>");
     owner.wants_changed(room, "heir", &heir);
     owner.is_granted("heir");
+    // Who is one now is told, and may do it all.
+    let own = friend.sees_occupant(room, "Nurse", None);
+    assert_eq!(Done::of(&own), Done::new(&["110"], "owner", "JC", ""));
+    assert!(friend.lists(room, "owner").contains(&nurse));
     let last = format!("<item jid='{juliet}' affiliation='none'/>");
     owner.wants_changed(room, "resign", &last);
     owner.is_granted("resign");
     owner.wants_room(room, "end", "<destroy/>");
     let refused = owner.answer("end");
     assert!(refused.has("error/forbidden"), "{refused:?}");
-    // Who comes anew is told that he is an owner, and ends it.
-    friend
-        .client
-        .say(&format!("<presence to='{room}/Nurse' type='unavailable'/>"));
-    friend.is_in(room, "Nurse");
+    let left = friend.sees_occupant(room, "JC", None);
+    assert_eq!(Done::of(&left), Done::new(&[], "none", "JC", ""));
     friend.wants_room(
         room,
         "end",

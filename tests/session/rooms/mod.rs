@@ -10,6 +10,7 @@ mod invite;
 mod join;
 mod leave;
 mod many;
+mod notice;
 mod others;
 mod owner;
 mod printed;
@@ -378,6 +379,14 @@ fn shown(stanza: &Node) -> String {
         }
         _ => format!("{kind} {who} {}", stanza.value("id")),
     }
+}
+
+/// Who has made somebody what he is shown to be, and why.
+fn done_by(presence: &Node) -> (&str, &str) {
+    let item = presence.at("x/item");
+    let actor = item.find("actor").map_or("", |it| it.value("nick"));
+    let reason = item.find("reason").map_or("", |it| &it.text);
+    (actor, reason)
 }
 
 /// What of the own account is subscribed to a node, as both servers tell it.

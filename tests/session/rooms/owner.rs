@@ -55,6 +55,43 @@ fn grant(d: &mut Driver, words: &str, result: &str) -> Node {
     iq
 }
 
+/// What the owner's shim says to everybody before its other requests, and takes away again at once: the room's word in
+/// it, and who is said what with which reason.
+#[track_caller]
+fn notice(asked: &mut Vec<Node>) -> (Vec<String>, Vec<String>) {
+    assert_eq!(
+        in_words(&asked[..2]),
+        ["publish characters", "retract characters"]
+    );
+    let (publish, retract) = (asked.remove(0), asked.remove(0));
+    let item = publish.at("pubsub/publish/item");
+    let taken_away = retract.at("pubsub/retract/item").value("id");
+    assert_eq!(item.value("id"), taken_away);
+    let message = item.at("message");
+    assert_eq!(
+        (message.value("from"), message.value("type")),
+        (&*format!("{ROOM}/JC"), "groupchat")
+    );
+    assert_eq!(message.names(), ["x"]);
+    let x = message.at("x");
+    assert_eq!(x.namespace, MUC_USER);
+    let (items, statuses): (Vec<_>, Vec<_>) = x.children.iter().partition(|it| it.local == "item");
+    let in_words = |it: &&Node| {
+        let reason = it.find("reason").map_or("", |it| &it.text);
+        let words = ["jid", "affiliation", "role"].map(|name| it.value(name));
+        format!("{} {reason}", words.join(" "))
+    };
+    let statuses = statuses.iter().map(|it| it.value("code").to_owned());
+    (
+        items
+            .iter()
+            .map(in_words)
+            .map(|it| it.trim().to_owned())
+            .collect(),
+        statuses.collect(),
+    )
+}
+
 /// The subscription that a request of the owner's ends.
 fn ended(iq: &Node) -> String {
     let subscription = iq.at("pubsub/subscriptions/subscription");
@@ -124,13 +161,21 @@ fn an_owner_sees_who_may_do_what() {
 #[test]
 fn who_is_kicked_hears_and_speaks_no_more() {
     let mut d = owning("open");
-    admin(&mut d, "set", "<item nick='Romeo' role='none'/>");
+    let reason = "<reason>Avaunt &amp; away</reason>";
+    admin(
+        &mut d,
+        "set",
+        &format!("<item nick='Romeo' role='none'>{reason}</item>"),
+    );
     let mut asked_now = asked(&mut d);
     assert_eq!(in_words(&asked_now), ["affiliations characters"]);
     let list = asked_now.remove(0);
     d.result(&list, &affiliations(&USUAL));
-    // Prosody tells him by this alone, and only while he is subscribed.
-    let sent = asked(&mut d);
+    // Why he goes is said before he is gone. Prosody tells him by the retract alone, and only while he is subscribed.
+    let mut sent = asked(&mut d);
+    let (words, statuses) = notice(&mut sent);
+    assert_eq!(words, ["romeo@montague.lit none none Avaunt & away"]);
+    assert_eq!(statuses, ["307"]);
     assert_eq!(
         in_words(&sent),
         [
@@ -144,7 +189,9 @@ fn who_is_kicked_hears_and_speaks_no_more() {
     );
     d.result(&sent[0], "");
     happens(&mut d, OCCUPANTS, "<retract id='romeo@montague.lit'/>");
-    assert_eq!(sees(&mut d), ["Romeo unavailable 307"]);
+    let gone = d.one_to_client();
+    assert_eq!(shown(&gone), "Romeo unavailable 307");
+    assert_eq!(done_by(&gone), ("JC", "Avaunt & away"));
     // Every subscription of his is ended, also one that was never an occupant's.
     let bare = "romeo@montague.lit";
     let first = subscribed(OCCUPANTS, &[JULIET, ROMEO, bare, NURSE]);
@@ -172,7 +219,10 @@ fn who_is_banned_is_out_before_and_looked_for_behind_it() {
     admin(&mut d, "set", ban);
     let list = asked(&mut d);
     d.result(&list[0], &affiliations(&USUAL));
-    let retract = asked(&mut d);
+    let mut retract = asked(&mut d);
+    let (words, statuses) = notice(&mut retract);
+    assert_eq!(words, ["romeo@montague.lit outcast none !"]);
+    assert_eq!(statuses, ["301"]);
     assert_eq!(what(&retract[0]), "retract characters#occupants");
     d.result(&retract[1], &subscribed(OCCUPANTS, &[ROMEO]));
     grant(&mut d, "subscriptions characters#occupants", "");
@@ -196,6 +246,7 @@ fn who_is_banned_is_out_before_and_looked_for_behind_it() {
     let gone = d.one_to_client();
     assert_eq!(shown(&gone), "Romeo unavailable 301");
     assert_eq!(gone.at("x/item").value("affiliation"), "outcast");
+    assert_eq!(done_by(&gone), ("JC", "!"));
     let now = [USUAL[0], ("romeo@montague.lit", "outcast")];
     grant(&mut d, "affiliations characters", &affiliations(&now));
     assert_eq!(sees(&mut d), ["result  a"]);
@@ -225,10 +276,15 @@ fn a_new_owner_is_shown_as_one() {
     grant(&mut d, "affiliations characters", "");
     let now = [USUAL[0], ("romeo@montague.lit", "owner")];
     grant(&mut d, "affiliations characters", &affiliations(&now));
+    // Others are told once it is so.
+    let (words, statuses) = notice(&mut asked(&mut d));
+    assert_eq!(words, ["romeo@montague.lit owner moderator"]);
+    assert_eq!(statuses, [""; 0]);
     let got = d.client_got();
-    assert_eq!(shown(&got[0]), "result  a");
-    assert_eq!(shown(&got[1]), "Romeo available");
-    let item = got[1].at("x/item");
+    assert_eq!(shown(&got[0]), "Romeo available");
+    assert_eq!(shown(&got[1]), "result  a");
+    let item = got[0].at("x/item");
+    assert_eq!(item.at("actor").value("nick"), "JC");
     assert_eq!(
         (item.value("affiliation"), item.value("role")),
         ("owner", "moderator")
@@ -240,9 +296,13 @@ fn a_new_owner_is_shown_as_one() {
         &format!("<item jid='{OWN}' affiliation='none'/>"),
     );
     grant(&mut d, "affiliations characters", &affiliations(&now));
-    grant(&mut d, "affiliations characters#occupants", "");
+    let mut sent = asked(&mut d);
+    let (words, _) = notice(&mut sent);
+    assert_eq!(words, ["juliet@capulet.lit none participant"]);
+    assert_eq!(in_words(&sent), ["affiliations characters#occupants"]);
+    d.result(&sent[0], "");
     grant(&mut d, "affiliations characters", "");
-    assert_eq!(sees(&mut d), ["result  a", "JC available 110"]);
+    assert_eq!(sees(&mut d), ["JC available 110", "result  a"]);
     admin(&mut d, "get", "<item affiliation='owner'/>");
     assert_eq!(sees(&mut d), ["iq : forbidden for a"]);
 }
@@ -261,12 +321,23 @@ fn who_resigns_does_so_last() {
     grant(&mut d, "affiliations characters", &affiliations(&now));
     for expected in ["none", "member"] {
         for node in [OCCUPANTS, TALK] {
-            let set = grant(&mut d, &format!("affiliations {node}"), "");
-            let set = set.at("pubsub/affiliations/affiliation");
+            let mut sent = asked(&mut d);
+            if expected == "member" && node == OCCUPANTS {
+                // Behind it nothing of hers could be taken away any more.
+                let (words, _) = notice(&mut sent);
+                assert_eq!(words, [format!("{OWN} member participant")]);
+            }
+            assert_eq!(in_words(&sent), [format!("affiliations {node}")]);
+            let set = sent[0].at("pubsub/affiliations/affiliation");
             assert_eq!(set.value("affiliation"), expected);
+            d.result(&sent[0], "");
         }
     }
-    assert_eq!(sees(&mut d)[0], "result  a");
+    let got = d.client_got();
+    let own = got.iter().find(|it| shown(it) == "JC available 110");
+    let own = own.unwrap().at("x/item");
+    assert_eq!(own.value("affiliation"), "member");
+    assert_eq!(shown(got.last().unwrap()), "result  a");
 }
 
 #[test]
@@ -276,7 +347,8 @@ fn a_ban_that_is_refused_is_none() {
     admin(&mut d, "set", ban);
     let list = asked(&mut d);
     d.result(&list[0], &affiliations(&USUAL));
-    let sent = asked(&mut d);
+    let mut sent = asked(&mut d);
+    notice(&mut sent);
     d.error(&sent[1], "wait", "internal-server-error");
     assert_eq!(sees(&mut d), ["iq : internal-server-error for a"]);
     // He says something new: he is what he was.
@@ -305,6 +377,10 @@ fn the_last_owner_stays() {
 
 #[test]
 fn what_a_room_of_nodes_cannot_do_is_refused() {
+    let long = format!(
+        "<item nick='Romeo' role='none'><reason>{}</reason></item>",
+        "x".repeat(5000)
+    );
     let many = "<item jid='a@b' affiliation='member'/>".repeat(1000);
     for (items, condition) in [
         ("<item jid='a@b' affiliation='admin'/>", "not-allowed"),
@@ -318,6 +394,7 @@ fn what_a_room_of_nodes_cannot_do_is_refused() {
         ("<other/>", "bad-request"),
         ("", "bad-request"),
         (&many, "bad-request"),
+        (&long, "not-acceptable"),
     ] {
         let mut d = owning("open");
         admin(&mut d, "set", items);
@@ -357,7 +434,10 @@ fn a_room_closes_behind_its_members() {
     let now = [USUAL[0], ("nurse@capulet.lit", "member")];
     d.result(&list[0], &affiliations(&now));
     // Prosody tells nobody who is not subscribed any more, so this comes before the room is closed. The nurse stays.
-    let sent = asked(&mut d);
+    let mut sent = asked(&mut d);
+    let (words, statuses) = notice(&mut sent);
+    assert_eq!(words, ["romeo@montague.lit none none"]);
+    assert_eq!(statuses, ["322"]);
     assert_eq!(
         in_words(&sent),
         [
@@ -384,11 +464,14 @@ fn a_room_closes_behind_its_members() {
         "subscriptions characters",
         &subscribed(TALK, &[JULIET, NURSE]),
     );
+    let (words, statuses) = notice(&mut asked(&mut d));
+    assert_eq!((words.len(), statuses), (0, vec!["104".to_owned()]));
     happens(&mut d, OCCUPANTS, "<retract id='romeo@montague.lit'/>");
     let got = d.client_got();
     assert_eq!(shown(&got[0]), "result  o");
     assert_eq!(got[1].at("x/status").value("code"), "104");
     assert_eq!(shown(&got[2]), "Romeo unavailable 322");
+    assert!(!got[2].has("x/item/actor"));
     // A member who is none any more has to go, too.
     admin(
         &mut d,
@@ -397,7 +480,11 @@ fn a_room_closes_behind_its_members() {
     );
     let list = asked(&mut d);
     d.result(&list[0], &affiliations(&now));
-    assert_eq!(asks(&mut d)[0], "retract characters#occupants");
+    let mut sent = asked(&mut d);
+    let (words, statuses) = notice(&mut sent);
+    assert_eq!(words, ["nurse@capulet.lit none none"]);
+    assert_eq!(statuses, ["321"]);
+    assert_eq!(what(&sent[0]), "retract characters#occupants");
     happens(&mut d, OCCUPANTS, "<retract id='nurse@capulet.lit'/>");
     assert_eq!(sees(&mut d), ["Nurse unavailable 321"]);
 }

@@ -1,14 +1,15 @@
 //! The requests that an owner's wish takes, one after the other, and what their answers say.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::wish::{Wish, list_of, owner_form};
+use super::wish::{Reasons, Wish, list_of, owner_form};
 use crate::jid;
 use crate::pubsub::{answer, form, request};
 use crate::translate::Cx;
 use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
+use crate::translate::rooms::notice::{Notice, Word};
 use crate::translate::rooms::room::{NO_ANSWER, Part, Room, node};
 use crate::wire::Reply;
 use crate::xml::Element;
@@ -26,6 +27,7 @@ pub(crate) struct Job {
     pub(super) wish: Wish,
     /// What is still to be asked of the service; the answer to the first is awaited.
     todo: VecDeque<Todo>,
+    pub(super) reasons: Reasons,
     /// As the service has told them.
     pub(super) affiliations: Affiliations,
     /// What the client is answered.
@@ -36,6 +38,10 @@ pub(crate) struct Job {
 
 #[derive(Debug)]
 enum Todo {
+    /// Others are told who is put out, and his item is taken away; no answer is awaited.
+    PutOut,
+    /// Others are told what has changed; neither is it here.
+    Tell,
     /// Who may do what.
     Affiliations,
     /// Whether that is as it was wished.
@@ -64,7 +70,7 @@ fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
         Wish::List(_) => todo.push_back(Todo::Affiliations),
         Wish::Form => todo.push_back(Todo::Configuration),
         Wish::Kick(_) => {
-            todo.push_back(Todo::Affiliations);
+            todo.extend([Todo::Affiliations, Todo::PutOut]);
             todo.extend(look());
         }
         Wish::Change { changes, closed } => {
@@ -72,6 +78,7 @@ fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
             // Whoever is subscribed goes on to hear and to speak, whatever else he may do: he is put out first, and
             // looked for once more when he cannot come back.
             let puts_out = changes.values().any(|it| is_out(*it, *closed));
+            todo.push_back(Todo::PutOut);
             todo.extend(look().into_iter().filter(|_| puts_out));
             let mut all = [
                 Affiliation::Owner,
@@ -83,20 +90,29 @@ fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
             let resigns_to = changes.get(own).filter(|_| wish.resigns(own));
             all.sort_by_key(|it| resigns_to == Some(it));
             for affiliation in all {
+                if resigns_to == Some(&affiliation) {
+                    todo.push_back(Todo::Tell);
+                }
                 if changes.values().any(|it| *it == affiliation) {
                     todo.extend(BOTH.map(|part| Todo::Affiliate(part, affiliation)));
                 }
             }
-            todo.extend(look().into_iter().filter(|_| puts_out));
-            todo.push_back(Todo::Verify);
+            // Who resigns may take nothing away behind it, and is not told how it is then.
+            if resigns_to.is_none() {
+                todo.extend(look().into_iter().filter(|_| puts_out));
+                todo.extend([Todo::Verify, Todo::Tell]);
+            }
         }
         Wish::Configure { changes: false, .. } => {}
         Wish::Configure { closes, .. } => {
             // Prosody ends subscriptions by itself then, and tells nobody: who has to go is told before.
             let puts_out = *closes && was_open;
-            todo.extend(puts_out.then_some(Todo::Affiliations));
+            if puts_out {
+                todo.extend([Todo::Affiliations, Todo::PutOut]);
+            }
             todo.extend(BOTH.map(Todo::Configure));
             todo.extend(look().into_iter().filter(|_| puts_out));
+            todo.push_back(Todo::Tell);
         }
         Wish::Destroy(announcement) => {
             todo.extend(announcement.as_ref().map(|_| Todo::Announce));
@@ -114,12 +130,20 @@ fn is_out(affiliation: Affiliation, closed: bool) -> bool {
 impl Job {
     /// What the client, of the account `own`, wants by its IQ of this id; `was_open`: whoever is in the room came in
     /// without being a member.
-    pub(super) fn new(room: &str, id: &str, wish: Wish, was_open: bool, own: &str) -> Self {
+    pub(super) fn new(
+        room: &str,
+        id: &str,
+        wish: Wish,
+        reasons: Reasons,
+        was_open: bool,
+        own: &str,
+    ) -> Self {
         Self {
             room: room.into(),
             id: id.into(),
             todo: requests(&wish, was_open, own),
             wish,
+            reasons,
             affiliations: Affiliations::default(),
             answer: String::new(),
             looks: 0,
@@ -172,6 +196,7 @@ impl Job {
             Todo::Configure(part) => self.write_configuration(*part, out),
             Todo::Announce => self.write_announcement(out),
             Todo::Delete(part) => request::delete(out, &node(part)),
+            Todo::PutOut | Todo::Tell => {}
         }
         "set"
     }
@@ -214,15 +239,8 @@ impl Job {
                 if let Wish::List(affiliation) = self.wish {
                     self.answer = list_of(self.affiliations.with(affiliation), affiliation);
                 }
-                if self.wish.resigns(cx.account.bare()) {
-                    // Who is no owner any more is not told.
-                    let last = |it: &Todo| matches!(it, Todo::Affiliate(..));
-                    let end = self.todo.iter().rposition(last).map_or(0, |it| it + 1);
-                    self.todo.truncate(end);
-                }
                 if let Some(room) = room {
                     room.note_affiliations(self.affiliations.clone());
-                    self.show_out(room, cx);
                 }
             }
             Todo::Verify => {
@@ -250,7 +268,9 @@ impl Job {
             | Todo::Unsubscribe(..)
             | Todo::Configure(_)
             | Todo::Announce
-            | Todo::Delete(_) => {}
+            | Todo::Delete(_)
+            | Todo::PutOut
+            | Todo::Tell => {}
         }
         Ok(())
     }
@@ -294,24 +314,74 @@ impl Job {
         }
     }
 
-    /// Takes away the items of those who are to be out: Prosody tells them by nothing else, and tells nobody who is not
-    /// subscribed any more.
-    fn show_out(&self, room: &mut Room, cx: &mut Cx<'_>) {
-        let own = cx.account.bare();
-        let occupants = room.occupants().iter();
-        let out = occupants.filter_map(|(full, occupant)| {
-            let status = self.puts_out(jid::bare(full), own)?;
-            Some((occupant.item.clone(), status))
-        });
-        let out: Vec<_> = out.collect();
-        if let Some(changes) = self.wish.changes() {
-            let outcasts = changes
-                .iter()
-                .filter(|(_, it)| **it == Affiliation::Outcast);
-            outcasts.for_each(|(account, it)| room.set_affiliation(account, *it));
+    /// Does what comes next as far as no answer is awaited: tells others.
+    pub(super) fn tell_all(&mut self, mut room: Option<&mut Room>, cx: &mut Cx<'_>) {
+        while let Some(Todo::PutOut | Todo::Tell) = self.todo.front() {
+            match (self.todo.pop_front(), room.as_deref_mut()) {
+                (Some(Todo::PutOut), Some(room)) => self.put_out_of(room, cx),
+                (Some(Todo::Tell), Some(room)) => {
+                    let changes = self.changes(room, cx.account.bare());
+                    room.announce(changes, cx);
+                }
+                _ => {}
+            }
         }
-        for (item, status) in out {
-            room.put_out(&item, status, cx);
+    }
+
+    /// Says who is to be out, and takes away their items: Prosody tells them by nothing else, and tells nobody who is
+    /// not subscribed any more.
+    fn put_out_of(&self, room: &mut Room, cx: &mut Cx<'_>) {
+        let own = cx.account.bare();
+        let (mut words, mut items) = (BTreeMap::new(), Vec::new());
+        for (full, occupant) in room.occupants().iter() {
+            let account = jid::bare(full);
+            let Some(status) = self.puts_out(account, own) else {
+                continue;
+            };
+            let affiliation = self.wish.changes().and_then(|it| it.get(account)).copied();
+            let affiliation = affiliation.unwrap_or_else(|| self.affiliations.of(account));
+            words.insert(
+                account.to_owned(),
+                self.word(account, affiliation, Some(status)),
+            );
+            items.push(occupant.item.clone());
+        }
+        let notice = Notice {
+            words: words.into_values().collect(),
+            ..Notice::default()
+        };
+        room.announce(notice, cx);
+        for item in items {
+            room.take_away(&item, cx);
+        }
+    }
+
+    /// What others are told of who is what now: of those who are there, and of owners, as their word counts.
+    fn changes(&self, room: &Room, own: &str) -> Notice {
+        let is_new = |account: &str, now: Affiliation| {
+            let before = self.affiliations.of(account);
+            let is_owner = [before, now].contains(&Affiliation::Owner);
+            let is_there = || room.occupants().has_account(account);
+            let stays = || self.puts_out(account, own).is_none();
+            before != now && (is_owner || stays() && is_there())
+        };
+        let changes = self.wish.changes().into_iter().flatten();
+        let changes = changes.filter(|(account, now)| is_new(account, **now));
+        Notice {
+            words: changes
+                .map(|(account, now)| self.word(account, *now, None))
+                .collect(),
+            is_configured: matches!(self.wish, Wish::Configure { .. }) && !room.is_locked(),
+            ..Notice::default()
+        }
+    }
+
+    fn word(&self, account: &str, affiliation: Affiliation, out: Option<&'static str>) -> Word {
+        Word {
+            account: account.into(),
+            affiliation,
+            out,
+            reason: self.reasons.get(account).cloned(),
         }
     }
 

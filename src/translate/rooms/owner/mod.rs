@@ -13,24 +13,22 @@ mod wish;
 use bytes::{BufMut as _, BytesMut};
 
 pub(crate) use self::job::Job;
-use self::wish::{Wish, change_wish, configure_wish, list_wish, said_of_end};
+use self::wish::{Reasons, Wish, change_wish, configure_wish, list_wish, said_of_end};
 use super::affiliations::Affiliation;
+use super::notice::{MOST_SAID, Notice, said_by};
 use super::room::Room;
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
 use crate::translate::Cx;
 use crate::wire::{Reply, Rule, error_type};
-use crate::xml::{Element, escape};
+use crate::xml::Element;
 
 const OWNER: Rule = Rule::new(
     "room-owner",
     "",
     "what an owner wants of a room is asked of the service, for both of its nodes",
 );
-
-/// What an owner says of why a room ends may have so many bytes.
-const MOST_DESTROY: usize = 4096;
 
 impl Rooms {
     /// An owner's question about affiliations and roles, or his change of them (XEP-0045 §8, §9).
@@ -48,11 +46,11 @@ impl Rooms {
             return cx.wire.refuse(iq, "modify", "bad-request");
         };
         let wish = match is_get {
-            true => list_wish(&query, room, iq, cx),
+            true => list_wish(&query, room, iq, cx).map(|it| it.map(|it| (it, Reasons::new()))),
             false => change_wish(&query, room, cx.account.bare()).map(Some),
         };
         match wish {
-            Ok(Some(wish)) => self.begin(bare, wish, iq, cx),
+            Ok(Some((wish, reasons))) => self.begin_for(bare, wish, reasons, iq, cx),
             // It was answered.
             Ok(None) => {}
             Err(condition) => cx.wire.refuse(iq, error_type(condition), condition),
@@ -104,29 +102,41 @@ impl Rooms {
             return;
         };
         let said = said_of_end(destroy);
-        if said.len() > MOST_DESTROY {
+        if said.len() > MOST_SAID {
             return cx.wire.refuse(iq, "modify", "not-acceptable");
         }
         let item = cx.wire.fresh_id().to_string().into();
-        let (from, xmlns) = (format!("{bare}/{}", room.nick()), ns::MUC_USER);
-        let announcement = format!(
-            "<message xmlns='{}' from='{}' type='groupchat'><x xmlns='{xmlns}'>{said}</x></message>",
-            ns::CLIENT,
-            escape(&from),
-        );
-        self.begin(bare, Wish::Destroy(Some((item, announcement))), iq, cx);
+        let notice = Notice {
+            destroy: Some(said),
+            ..Notice::default()
+        };
+        let announcement = notice.write(&format!("{bare}/{}", room.nick()));
+        let announcement = announcement.map(|said| (item, said));
+        self.begin(bare, Wish::Destroy(announcement), iq, cx);
     }
 
     fn begin(&mut self, bare: &str, wish: Wish, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        self.begin_for(bare, wish, Reasons::new(), iq, cx);
+    }
+
+    fn begin_for(
+        &mut self,
+        bare: &str,
+        wish: Wish,
+        reasons: Reasons,
+        iq: &Element<'_>,
+        cx: &mut Cx<'_>,
+    ) {
         cx.wire.apply(&OWNER);
         let was_open = self.rooms.get(bare).is_some_and(Room::is_open);
         let id = iq.attribute("id").unwrap_or_default();
-        let job = Job::new(bare, &id, wish, was_open, cx.account.bare());
+        let job = Job::new(bare, &id, wish, reasons, was_open, cx.account.bare());
         self.go_on_with(job.into(), cx);
     }
 
     /// Sends the next request of a job; behind the last one it is done.
-    fn go_on_with(&mut self, job: Box<Job>, cx: &mut Cx<'_>) {
+    fn go_on_with(&mut self, mut job: Box<Job>, cx: &mut Cx<'_>) {
+        job.tell_all(self.rooms.get_mut(&*job.room), cx);
         let mut body = BytesMut::new();
         let Some(kind) = job.write_next(&mut body) else {
             return self.finish_job(*job, cx);
@@ -161,30 +171,31 @@ impl Rooms {
         let Some(room) = self.rooms.get_mut(&*job.room) else {
             return;
         };
+        room.forget_announced(cx.account.bare());
         if !job.affiliations.is_empty() {
             room.note_affiliations(job.affiliations);
         }
         if condition == "forbidden" && room.is_owner() {
             let own = cx.account.bare().to_owned();
-            room.show_affiliation(&own, Affiliation::None, cx);
+            room.show_affiliation(&own, Affiliation::None, "", cx);
         }
     }
 
     fn finish_job(&mut self, job: Job, cx: &mut Cx<'_>) {
+        let room = self.rooms.get_mut(&*job.room);
+        if let (Wish::Change { changes, .. }, Some(room)) = (&job.wish, room) {
+            for (account, affiliation) in changes {
+                let reason = job.reasons.get(account).map(|it| &**it);
+                let said = said_by(room.nick(), reason);
+                room.show_affiliation(account, *affiliation, &said, cx);
+            }
+        }
         let answer = |out: &mut BytesMut| out.put_slice(job.answer.as_bytes());
         cx.wire
             .show_answer(&job.id, &job.room, cx.account.jid(), answer);
-        let Some(room) = self.rooms.get_mut(&*job.room) else {
-            return;
-        };
-        match job.wish {
-            Wish::Change { changes, .. } => {
-                for (account, affiliation) in changes {
-                    room.show_affiliation(&account, affiliation, cx);
-                }
-            }
-            Wish::Configure { closes, title, .. } => room.note_configured(closes, title, cx),
-            _ => {}
+        let room = self.rooms.get_mut(&*job.room);
+        if let (Wish::Configure { closes, title, .. }, Some(room)) = (job.wish, room) {
+            room.note_configured(closes, title, cx);
         }
     }
 }

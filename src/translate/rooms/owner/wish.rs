@@ -9,6 +9,7 @@ use crate::ns;
 use crate::pubsub::form;
 use crate::translate::Cx;
 use crate::translate::rooms::affiliations::Affiliation;
+use crate::translate::rooms::notice::MOST_SAID;
 use crate::translate::rooms::room::Room;
 use crate::xml::{Element, escape};
 
@@ -18,6 +19,9 @@ const MEMBERS_ONLY: &str = "muc#roomconfig_membersonly";
 const ROOM_NAME: &str = "muc#roomconfig_roomname";
 /// A client may change so many affiliations at once.
 const MOST_CHANGES: usize = 256;
+/// Why somebody is put out or made something, by account, if the client says it.
+pub(super) type Reasons = BTreeMap<Box<str>, Box<str>>;
+
 /// What an owner wants.
 #[derive(Debug)]
 pub(super) enum Wish {
@@ -104,8 +108,9 @@ pub(super) fn change_wish(
     query: &Element<'_>,
     room: &Room,
     own: &str,
-) -> Result<Wish, &'static str> {
+) -> Result<(Wish, Reasons), &'static str> {
     let (mut changes, mut kicked) = (BTreeMap::new(), BTreeSet::new());
+    let (mut reasons, mut said) = (Reasons::new(), 0);
     for (count, item) in query.children().enumerate() {
         if !item.is(ns::MUC_ADMIN, "item") || count >= MOST_CHANGES {
             return Err("bad-request");
@@ -120,6 +125,14 @@ pub(super) fn change_wish(
             }
             (None, None) => return Err("bad-request"),
         };
+        let reason = item.child(ns::MUC_ADMIN, "reason").map(|it| it.text());
+        if let Some(reason) = reason.filter(|it| !it.is_empty()) {
+            said += escape(&reason).len();
+            reasons.insert(account.as_str().into(), (*reason).into());
+        }
+        if said > MOST_SAID {
+            return Err("not-acceptable");
+        }
         match (item.attribute("affiliation"), item.attribute("role")) {
             (Some(word), _) => {
                 let affiliation = Affiliation::of_client(&word).ok_or("not-allowed")?;
@@ -136,14 +149,15 @@ pub(super) fn change_wish(
             (None, None) => return Err("bad-request"),
         }
     }
-    match (changes.is_empty(), kicked.is_empty()) {
-        (false, true) => Ok(Wish::Change {
+    let wish = match (changes.is_empty(), kicked.is_empty()) {
+        (false, true) => Wish::Change {
             changes,
             closed: room.is_closed(),
-        }),
-        (true, false) => Ok(Wish::Kick(kicked)),
-        _ => Err("bad-request"),
-    }
+        },
+        (true, false) => Wish::Kick(kicked),
+        _ => return Err("bad-request"),
+    };
+    Ok((wish, reasons))
 }
 
 /// What an owner has filled in; a form that does not say something leaves it as it is.

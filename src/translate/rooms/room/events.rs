@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::noticed::said_of_out;
 use super::show::{Shown, bare_presence};
 use super::{Part, Room, State};
 use crate::jid;
 use crate::pubsub::{Event, What};
 use crate::translate::Cx;
 use crate::translate::rooms::Item;
+use crate::translate::rooms::notice::Notice;
 use crate::translate::rooms::occupants::{Change, Said};
 use crate::wire::Dropped;
 use crate::xml::Element;
@@ -166,9 +168,8 @@ impl Room {
         if is_live && !self.unheard.is_empty() {
             self.unheard.take(Part::Talk, item.id);
         }
-        if let Some(destroy) = self.talk.destruction(item, &self.affiliations) {
-            self.destroy = Some(destroy);
-            return Ok(true);
+        if let Some(notice) = Notice::read(item.element) {
+            return self.handle_notice(item, notice, source, cx);
         }
         let (talk, occupants) = (&mut self.talk, &mut self.occupants);
         let is_taken = talk.note(item, is_live, is_joined, &self.bare, occupants, cx)?;
@@ -222,7 +223,7 @@ impl Room {
             && !said.is_gone
             && let Some(crowded) = self.occupants.crowded_out(&said.full, cx.account.jid())
         {
-            self.show_gone(&crowded, &[], cx);
+            self.show_gone(&crowded, cx);
         }
         let (full, presence) = (said.full.clone(), said.presence.clone());
         let heard = (source != Source::Answer).then_some(cx.wire.now);
@@ -247,6 +248,9 @@ impl Room {
         }
         if self.state != State::Joined {
             return;
+        }
+        if !said.is_gone && self.occupants.get(&said.full).is_none() {
+            self.forget_put_out(jid::bare(&said.full));
         }
         if self.occupants.get(&said.full).is_none() {
             self.new_since = self.new_since.saturating_add(1);
@@ -291,7 +295,7 @@ impl Room {
             .is_some_and(|it| it.nick == said.nick);
         match keeps_nick {
             true => drop(self.occupants.remove(&before)),
-            false => self.show_gone(&before, &[], cx),
+            false => self.show_gone(&before, cx),
         }
     }
 
@@ -309,7 +313,7 @@ impl Room {
             return self.fail("forbidden", cx);
         }
         self.unsubscribe_from(part.other(), &self.own, cx);
-        self.show_out(&["110", "307"], "", cx)
+        self.show_kicked(cx)
     }
 
     /// One of the nodes was deleted, and so is the room; `false`: the client is out of it. While it joins, it may be
@@ -333,7 +337,7 @@ impl Room {
             .map(|(full, _)| Box::<str>::from(full));
         let others: Vec<_> = others.filter(|full| **full != *cx.account.jid()).collect();
         for full in others {
-            self.show_gone(&full, &[], cx);
+            self.show_gone(&full, cx);
         }
         self.restore_soon(cx);
     }
@@ -343,6 +347,7 @@ impl Room {
         let own: &[&str] = if is_own { &["110"] } else { &[] };
         if let Change::Gone(nick) = change {
             self.show(full, nick, presence, Shown::gone(own), cx);
+            self.forget_affiliation(jid::bare(full));
             return self.show_freed(nick, cx);
         }
         let nick = self.occupants.get(full).map(|it| it.nick.clone());
@@ -378,23 +383,36 @@ impl Room {
     fn handle_retract(&mut self, item: &str, by: Option<&str>, cx: &mut Cx<'_>) {
         if *item == *self.item {
             // If that was a kick, the service refuses.
+            self.note_verdict(by, cx);
             self.restore_soon(cx);
         } else if let Some(full) = self.occupants.of_item(item) {
             let is_kick = by.is_some_and(|by| jid::bare(by) != jid::bare(&full));
-            let put_out = self.occupants.get(&full).and_then(|it| it.put_out);
-            let status = put_out.or(is_kick.then_some("307"));
-            self.show_gone(&full, status.as_slice(), cx);
+            let why = self.why_out(jid::bare(&full), by, cx.wire.now);
+            let status = why.as_ref().and_then(|it| it.word.out);
+            let status = status.or(is_kick.then_some("307"));
+            let said = why.as_ref().map(said_of_out).unwrap_or_default();
+            let shown = Shown {
+                affiliation: why.map(|it| it.word.affiliation),
+                in_item: &said,
+                ..Shown::gone(status.as_slice())
+            };
+            self.show_gone_as(&full, shown, cx);
         }
     }
 
-    pub(super) fn show_gone(&mut self, full: &str, statuses: &[&str], cx: &mut Cx<'_>) {
+    pub(super) fn show_gone(&mut self, full: &str, cx: &mut Cx<'_>) {
+        self.show_gone_as(full, Shown::gone(&[]), cx);
+    }
+
+    fn show_gone_as(&mut self, full: &str, shown: Shown<'_>, cx: &mut Cx<'_>) {
         let last = self.occupants.get(full).map(|it| it.presence.clone());
         if let Some(nick) = self.occupants.remove(full)
             && self.state == State::Joined
             && let Some(presence) = last
         {
             let presence = bare_presence(&presence);
-            self.show(full, &nick, &presence, Shown::gone(statuses), cx);
+            self.show(full, &nick, &presence, shown, cx);
+            self.forget_affiliation(jid::bare(full));
             self.show_freed(&nick, cx);
         }
     }

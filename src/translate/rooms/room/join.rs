@@ -21,6 +21,26 @@ const MOST_MESSAGES: usize = 200;
 /// The requests of a join.
 const JOIN: usize = 5;
 
+/// What a room says of itself.
+pub(super) struct Info {
+    pub(super) access: Option<Box<str>>,
+    pub(super) title: Box<str>,
+    /// Where the service tells everybody.
+    pub(super) owners: Vec<String>,
+}
+
+impl Info {
+    pub(super) fn read(iq: &Element<'_>) -> Option<Self> {
+        let query = iq.child(ns::DISCO_INFO, "query")?;
+        let x = query.child(ns::DATA, "x")?;
+        Some(Self {
+            access: form::value(&x, "pubsub#access_model").map(|it| (*it).into()),
+            title: form::value(&x, "pubsub#title").unwrap_or_default().into(),
+            owners: form::values(&x, "pubsub#owner"),
+        })
+    }
+}
+
 impl Room {
     /// Asks for all that a join needs in one write (listing 13); later, where there is no place for it.
     pub(crate) fn enter(&mut self, cx: &mut Cx<'_>) -> bool {
@@ -76,18 +96,14 @@ impl Room {
 
     /// What the room says of itself (XEP-0060 §5.4). ejabberd names the owners to everybody.
     pub(super) fn handle_info(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
-        let Some(query) = iq.child(ns::DISCO_INFO, "query") else {
+        let Some(info) = Info::read(iq) else {
             return;
         };
-        let Some(x) = query.child(ns::DATA, "x") else {
-            return;
-        };
-        self.access = form::value(&x, "pubsub#access_model").map(|it| (*it).into());
-        self.title = form::value(&x, "pubsub#title").unwrap_or_default().into();
-        let owners = form::values(&x, "pubsub#owner");
-        self.affiliations = Affiliations::owned_by(&owners);
+        (self.access, self.title) = (info.access, info.title);
+        self.affiliations = Affiliations::owned_by(&info.owners);
         self.is_owner |= self.affiliations.is_owner(cx.account.bare());
-        if !self.affiliations.is_empty() {
+        self.names_owners = !info.owners.is_empty();
+        if self.names_owners {
             return;
         }
         let node = self.node(Part::Talk);

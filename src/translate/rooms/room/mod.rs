@@ -2,6 +2,7 @@
 
 mod events;
 mod join;
+mod noticed;
 mod own;
 mod owned;
 mod show;
@@ -17,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 
 use self::events::Source;
 use self::join::is_missing;
+use self::noticed::Noticed;
 use self::own::Update;
 use self::show::own_payload;
 use self::unheard::Unheard;
@@ -71,6 +73,9 @@ pub(crate) enum Step {
     Info,
     /// Whose it is, where it does not say so to everybody.
     Owners,
+    /// The same again, as somebody has said that something is not as before.
+    Look,
+    LookForOwners,
     /// Whether whoever has the nick is there.
     Holder(Box<str>),
     /// Publishing the own occupant for the first time.
@@ -125,6 +130,9 @@ pub(super) struct Room {
     is_owner: bool,
     /// Whose room it is and who else may do what, as far as the service tells.
     affiliations: Affiliations,
+    /// The service tells everybody who the owners are.
+    names_owners: bool,
+    noticed: Noticed,
     title: Box<str>,
     /// The room's access model, where it is known.
     access: Option<Box<str>>,
@@ -229,6 +237,8 @@ impl Room {
             is_locked: false,
             is_owner: false,
             affiliations: Affiliations::default(),
+            names_owners: false,
+            noticed: Noticed::default(),
             title: Box::default(),
             access: None,
             ways,
@@ -337,6 +347,7 @@ impl Room {
                     self.restore(cx);
                 }
                 self.clean_up(cx);
+                self.look(cx);
             }
             _ => {}
         }
@@ -348,7 +359,10 @@ impl Room {
     pub(super) fn again_at(&self) -> Option<Duration> {
         let of_state = match self.state {
             State::Waiting(at) | State::AskingHolder(at) => Some(at),
-            State::Joined => self.restore_at.into_iter().chain(self.clean_up_at()).min(),
+            State::Joined => {
+                let all = [self.restore_at, self.clean_up_at(), self.look_at()];
+                all.into_iter().flatten().min()
+            }
             _ => None,
         };
         let contested = self.contested.as_ref().map(|(_, at)| *at);
@@ -384,6 +398,14 @@ impl Room {
                 }
                 self.count_down(cx)
             }
+            (Step::Look, reply) => {
+                self.handle_look(reply, cx);
+                true
+            }
+            (Step::LookForOwners, reply) => {
+                self.handle_look_for_owners(reply, cx);
+                true
+            }
             (Step::Holder(full), pong) => self.handle_holder(&full, pong, cx),
             (Step::Create(Part::Talk), Ok(_)) => self.create(Part::Occupants, cx),
             (Step::Create(Part::Occupants), Ok(_)) => self.handle_created(cx),
@@ -408,8 +430,10 @@ impl Room {
                 self.fail(&condition, cx)
             }
             // Prosody tells whoever is kicked only that his item is gone.
-            (Step::Restore, Err(Refused::With("forbidden"))) => {
-                self.show_out(&["110", "307"], "", cx)
+            (Step::Restore, Err(Refused::With("forbidden"))) => self.show_kicked(cx),
+            (Step::Restore, Ok(_)) => {
+                self.forget_verdict();
+                true
             }
             (Step::Update(update), Ok(_)) => {
                 self.unheard.handle_result(&self.item, cx.wire.now);

@@ -15,8 +15,7 @@ impl Room {
     pub(in crate::translate::rooms) fn affiliation(&self, full: &str) -> Affiliation {
         match jid::bare(full) == jid::bare(&self.own) {
             true if self.is_owner => Affiliation::Owner,
-            true => Affiliation::None,
-            false => self.affiliations.of(jid::bare(full)),
+            _ => self.affiliations.of(jid::bare(full)),
         }
     }
 
@@ -35,39 +34,53 @@ impl Room {
         }
     }
 
-    /// The account has another affiliation: whoever of it is in the room is shown with it (XEP-0045 §9).
+    /// The account has another affiliation: whoever of it is in the room is shown with it (XEP-0045 §9); `said`: who has
+    /// made it that, and why.
     pub(in crate::translate::rooms) fn show_affiliation(
         &mut self,
         account: &str,
         affiliation: Affiliation,
+        said: &str,
         cx: &mut Cx<'_>,
     ) {
         self.set_affiliation(account, affiliation);
-        if self.state != State::Joined {
-            return;
-        }
-        for (full, occupant) in self.occupants.iter() {
-            if jid::bare(full) == account {
-                let own: &[&str] = if *full == *self.own { &["110"] } else { &[] };
-                let shown = Shown {
-                    statuses: own,
-                    ..Shown::default()
-                };
-                self.show(full, &occupant.nick, &occupant.presence, shown, cx);
-            }
+        let all = self
+            .occupants
+            .iter()
+            .map(|(full, _)| Box::<str>::from(full));
+        let all: Vec<_> = all.filter(|full| jid::bare(full) == account).collect();
+        for full in all {
+            self.show_again(&full, said, cx);
         }
     }
 
-    /// Takes the item of an occupant away who is being put out; he is shown to leave with this status.
-    pub(in crate::translate::rooms) fn put_out(
-        &mut self,
-        item: &str,
-        status: &'static str,
-        cx: &mut Cx<'_>,
-    ) {
+    /// Shows an occupant with what he is now; `said`: who has made him that, and why.
+    pub(super) fn show_again(&self, full: &str, said: &str, cx: &mut Cx<'_>) {
+        let Some(occupant) = self.occupants.get(full) else {
+            return;
+        };
+        if self.state == State::Joined {
+            let own: &[&str] = if *full == *self.own { &["110"] } else { &[] };
+            let shown = Shown {
+                statuses: own,
+                in_item: said,
+                ..Shown::default()
+            };
+            self.show(full, &occupant.nick, &occupant.presence, shown, cx);
+        }
+    }
+
+    /// Nobody of this account is there any more: who is no owner hears nothing of what becomes of it.
+    pub(super) fn forget_affiliation(&mut self, account: &str) {
+        if !self.is_owner && !self.occupants.has_account(account) {
+            self.affiliations.forget(account);
+        }
+    }
+
+    /// Takes the item of an occupant away who is being put out.
+    pub(in crate::translate::rooms) fn take_away(&self, item: &str, cx: &mut Cx<'_>) {
         let node = self.node(Part::Occupants);
         self.tell(cx, |out| request::retract_aloud(out, &node, item));
-        self.occupants.put_out(item, status);
     }
 
     /// The room is configured as its owner wants it.
@@ -87,13 +100,18 @@ impl Room {
         if was_locked {
             self.tell_whom_it_is_for(cx);
         } else if !was_as_now {
-            let (from, to) = (escape(&self.bare), escape(cx.account.jid()));
-            let changed = format!(
-                "<message type='groupchat' from='{from}' to='{to}'><x xmlns='{}'><status code='104'/></x></message>",
-                ns::MUC_USER
-            );
-            cx.wire
-                .stanza(Leg::Client, |out| out.extend_from_slice(changed.as_bytes()));
+            self.show_configured(cx);
         }
+    }
+
+    /// Tells the client that the room is configured anew (XEP-0045 §10.2.1).
+    pub(super) fn show_configured(&self, cx: &mut Cx<'_>) {
+        let (from, to) = (escape(&self.bare), escape(cx.account.jid()));
+        let changed = format!(
+            "<message type='groupchat' from='{from}' to='{to}'><x xmlns='{}'><status code='104'/></x></message>",
+            ns::MUC_USER
+        );
+        cx.wire
+            .stanza(Leg::Client, |out| out.extend_from_slice(changed.as_bytes()));
     }
 }

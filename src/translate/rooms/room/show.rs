@@ -93,7 +93,7 @@ impl Room {
             return;
         };
         let own = cx.account.jid();
-        let affiliation = self.affiliation(full);
+        let affiliation = shown.affiliation.unwrap_or_else(|| self.affiliation(full));
         let role = match affiliation {
             Affiliation::Owner => "moderator",
             _ => "participant",
@@ -109,7 +109,10 @@ impl Room {
         if let Some(nick) = shown.new_nick {
             x += &format!(" nick='{}'", escape(nick));
         }
-        x += "/>";
+        x += &match shown.in_item {
+            "" => "/>".to_owned(),
+            said => format!(">{said}</item>"),
+        };
         for status in shown.statuses {
             x += &format!("<status code='{status}'/>");
         }
@@ -129,12 +132,8 @@ impl Room {
     }
 
     /// The service has put the client out of the room.
-    pub(super) fn show_out(&self, statuses: &[&str], more: &str, cx: &mut Cx<'_>) -> bool {
+    pub(super) fn show_out(&self, shown: Shown<'_>, cx: &mut Cx<'_>) -> bool {
         if self.state == State::Joined {
-            let shown = Shown {
-                more,
-                ..Shown::gone(statuses)
-            };
             let presence = bare_presence(&self.presence);
             self.show(&self.own, &self.nick, &presence, shown, cx);
         } else {
@@ -203,6 +202,10 @@ pub(super) struct Shown<'a> {
     pub(super) is_gone: bool,
     pub(super) statuses: &'a [&'a str],
     pub(super) new_nick: Option<&'a str>,
+    /// What he is to the room, if not what is known of him.
+    pub(super) affiliation: Option<Affiliation>,
+    /// Who has made him that, and why.
+    pub(super) in_item: &'a str,
     /// What else the room says.
     pub(super) more: &'a str,
 }

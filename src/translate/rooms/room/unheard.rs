@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::events::Source;
+use super::show::Shown;
 use super::{Part, Room, State, Step, TRY_AGAIN, forget_steps};
 use crate::jid;
 use crate::ns;
@@ -123,7 +124,7 @@ impl Room {
             // ejabberd makes a node of what is published to one that is not there.
             Junk::alone(jid::domain(&self.bare), node, self.node(part.other())).look(cx);
             return match self.state {
-                State::Joined => self.show_out(&["110", "307"], "", cx),
+                State::Joined => self.show_kicked(cx),
                 _ => self.fail("forbidden", cx),
             };
         }
@@ -193,6 +194,10 @@ impl Room {
             .destroy
             .take()
             .unwrap_or_else(|| "<destroy/>".to_owned());
-        self.show_out(&["110"], &destroy, cx)
+        let shown = Shown {
+            more: &destroy,
+            ..Shown::gone(&["110"])
+        };
+        self.show_out(shown, cx)
     }
 }

@@ -189,7 +189,7 @@ impl Room {
             self.note_litter(&item, cx);
         }
         let claimed = self.nick.clone();
-        self.show_gone(full, &[], cx);
+        self.show_gone(full, cx);
         if self.state != State::Joined {
             // Nobody was shown yet.
             self.occupants.free(&claimed);

@@ -1,0 +1,315 @@
+//! What owners say to everybody (`notice.rs`), and what the client is shown of it: a notice is believed of what the
+//! service does, and else only as far as the service says the same when it is asked.
+
+use std::time::Duration;
+
+use super::events::Source;
+use super::join::Info;
+use super::show::Shown;
+use super::{Part, Room, State, Step};
+use crate::jid;
+use crate::pubsub::{answer, request};
+use crate::translate::Cx;
+use crate::translate::rooms::Item;
+use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
+use crate::translate::rooms::notice::{Heard, Notice, Notices};
+use crate::wire::{Dropped, Refused, Reply};
+
+/// So long after a notice the service is asked: it may still be doing what the notice says.
+const SOON: Duration = Duration::from_secs(1);
+/// So long after it was asked it is not asked again, whoever says whatever.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// What notices have said in a room.
+pub(super) struct Noticed {
+    notices: Notices,
+    /// Who has put the client out and why, if the service has: its item was taken away.
+    verdict: Option<Heard>,
+    /// Who has said that the room is configured anew.
+    configured_by: Option<Box<str>>,
+    /// When the service is asked what has changed, and when it was.
+    look_at: Option<Duration>,
+    looked_at: Option<Duration>,
+}
+
+impl Default for Noticed {
+    fn default() -> Self {
+        Self {
+            notices: Notices::new(),
+            verdict: None,
+            configured_by: None,
+            look_at: None,
+            looked_at: None,
+        }
+    }
+}
+
+impl Room {
+    /// A notice on the room's node. One that was there before says what was, not what is.
+    pub(super) fn handle_notice(
+        &mut self,
+        item: Item<'_>,
+        notice: Notice,
+        source: Source,
+        cx: &mut Cx<'_>,
+    ) -> Result<bool, Dropped> {
+        let author = item.author.ok_or(Dropped::ForeignFrom)?;
+        if source == Source::Answer || self.state != State::Joined {
+            return Err(Dropped::Delayed);
+        }
+        let by = jid::bare(author);
+        let is_owner = self.is_owned_by(by);
+        // Of others nothing is remembered where it is known who the owners are.
+        if self.names_owners && !is_owner {
+            return Err(Dropped::ForeignFrom);
+        }
+        if !self.noticed.notices.is_new(item.id) {
+            return Err(Dropped::Seen);
+        }
+        if is_owner && notice.destroy.is_some() {
+            self.destroy = notice.destroy;
+        }
+        if notice.is_configured {
+            self.noticed.configured_by = Some(by.into());
+            self.look_soon(cx);
+        }
+        let nick = self.occupants.nick_of_author(author, || notice.nick);
+        let nick = nick.into_owned();
+        for word in notice.words {
+            let was_owner = self.is_owned_by(&word.account);
+            let is_change =
+                word.out.is_none() || was_owner && word.affiliation != Affiliation::Owner;
+            let is_change = is_change && self.may_look(&word.account);
+            let is_known = was_owner || self.occupants.has_account(&word.account);
+            if is_known && (is_change || word.out.is_some()) {
+                self.noticed.notices.note(word, by, &nick, cx.wire.now);
+            }
+            if is_change {
+                self.look_soon(cx);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Says something to everybody, and takes it away again at once: it is heard, and in no history. Whoever has none
+    /// to hear it says nothing.
+    pub(in crate::translate::rooms) fn announce(&mut self, notice: Notice, cx: &mut Cx<'_>) {
+        if !self.occupants.has_others(&self.own) {
+            return;
+        }
+        let from = format!("{}/{}", self.bare, self.nick);
+        let Some(message) = notice.write(&from) else {
+            return;
+        };
+        let (node, item) = (self.node(Part::Talk), cx.wire.fresh_id().to_string());
+        self.noticed.notices.is_new(&item);
+        // What the client itself is shown does not depend on whether the service takes it.
+        for word in notice.words {
+            if word.out.is_some() {
+                let (by, now) = (cx.account.bare(), cx.wire.now);
+                self.noticed.notices.note(word, by, &self.nick, now);
+            }
+        }
+        self.tell(cx, |out| {
+            request::publish(out, &node, &item, None, |out| {
+                out.extend_from_slice(message.as_bytes());
+            });
+        });
+        self.tell(cx, |out| request::retract(out, &node, &item));
+    }
+
+    /// What the client has said it is doing was refused.
+    pub(in crate::translate::rooms) fn forget_announced(&mut self, own: &str) {
+        self.noticed.notices.forget(|it| *it.by == *own);
+    }
+
+    /// Somebody of this account has come: what was said when it was put out is over.
+    pub(super) fn forget_put_out(&mut self, account: &str) {
+        let is_it = |it: &Heard| *it.word.account == *account && it.word.out.is_some();
+        self.noticed.notices.forget(is_it);
+    }
+
+    /// Whether an account is known to be an owner of the room.
+    fn is_owned_by(&self, account: &str) -> bool {
+        self.is_owner && account == jid::bare(&self.own) || self.affiliations.is_owner(account)
+    }
+
+    /// Who has put this account out and why; `by`: who has taken its item away, where the service tells it (Prosody),
+    /// and so may do it. Else it has to be a known owner.
+    pub(super) fn why_out(&self, account: &str, by: Option<&str>, now: Duration) -> Option<Heard> {
+        let may = |publisher: &str| match by {
+            Some(by) => jid::bare(by) == publisher,
+            None => self.is_owned_by(publisher),
+        };
+        self.noticed.notices.why_out(account, now, may).cloned()
+    }
+
+    /// The client's item was taken away; `by`: by whom, where the service tells it.
+    pub(super) fn note_verdict(&mut self, by: Option<&str>, cx: &Cx<'_>) {
+        self.noticed.verdict = self.why_out(cx.account.bare(), by, cx.wire.now);
+    }
+
+    /// It stands again: nobody was put out.
+    pub(super) fn forget_verdict(&mut self) {
+        self.noticed.verdict = None;
+    }
+
+    /// The service has put the client out; `false`.
+    pub(super) fn show_kicked(&mut self, cx: &mut Cx<'_>) -> bool {
+        let verdict = self.noticed.verdict.take();
+        let why = verdict.or_else(|| self.why_out(cx.account.bare(), None, cx.wire.now));
+        let said = why.as_ref().map(said_of_out).unwrap_or_default();
+        let status = why.as_ref().and_then(|it| it.word.out);
+        let statuses = ["110", status.unwrap_or("307")];
+        let shown = Shown {
+            affiliation: why.as_ref().map(|it| it.word.affiliation),
+            in_item: &said,
+            ..Shown::gone(&statuses)
+        };
+        self.show_out(shown, cx)
+    }
+
+    /// Whether the service can be asked what this account is to the room: it names the owners to everybody (ejabberd),
+    /// or else tells owners alone, who they are by that (Prosody).
+    fn may_look(&self, account: &str) -> bool {
+        self.names_owners || self.is_owner || account == jid::bare(&self.own)
+    }
+
+    fn look_soon(&mut self, cx: &Cx<'_>) {
+        let soon = cx.wire.now + SOON;
+        let again = self.noticed.looked_at.map(|at| at + LOOK_AGAIN);
+        let at = again.map_or(soon, |again| soon.max(again));
+        self.noticed.look_at.get_or_insert(at);
+    }
+
+    pub(super) fn look_at(&self) -> Option<Duration> {
+        self.noticed.look_at
+    }
+
+    /// Asks the service what has changed, if it is time to.
+    pub(super) fn look(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        if self.noticed.look_at.take_if(|at| *at <= now).is_none() {
+            return;
+        }
+        if !cx.wire.may_work() {
+            self.noticed.look_at = Some(now + SOON);
+            return;
+        }
+        self.noticed.looked_at = Some(now);
+        let node = self.node(Part::Talk);
+        if self.names_owners || self.noticed.configured_by.is_some() {
+            self.ask("get", Step::Look, cx, |out| {
+                request::info(out, Some(&node));
+            });
+        }
+        let has_changes = self.noticed.notices.changes(now).next().is_some();
+        if !self.names_owners && (self.is_owner || has_changes) {
+            self.ask("get", Step::LookForOwners, cx, |out| {
+                request::affiliations(out, &node);
+            });
+        }
+    }
+
+    /// What the room says of itself now.
+    pub(super) fn handle_look(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        let Some(info) = reply.ok().and_then(Info::read) else {
+            return;
+        };
+        let is_as_before = self.access == info.access && self.title == info.title;
+        (self.access, self.title) = (info.access, info.title);
+        if self.names_owners && !info.owners.is_empty() {
+            let owners = Affiliations::owned_by(&info.owners);
+            let now = self.changed(&owners, cx.wire.now);
+            let is_owner = owners.is_owner(cx.account.bare());
+            self.take_affiliations(now, is_owner, cx);
+        }
+        let by = self.noticed.configured_by.take();
+        if !is_as_before || by.is_some_and(|by| self.is_owned_by(&by)) {
+            self.show_configured(cx);
+        }
+    }
+
+    /// What owners alone are told, and so the answer says whether the client is one.
+    pub(super) fn handle_look_for_owners(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        match reply {
+            Ok(iq) => {
+                if let Some(list) = answer::affiliations(iq) {
+                    self.take_affiliations(Affiliations::of_list(list), true, cx);
+                }
+            }
+            Err(Refused::With("forbidden")) if self.is_owner => {
+                let own = cx.account.bare();
+                let mut now = self.affiliations.clone();
+                now.set(own, self.said_of(own, cx.wire.now));
+                self.take_affiliations(now, false, cx);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Who is what, as the service names the owners; of everybody else as one of those has said.
+    fn changed(&self, owners: &Affiliations, now: Duration) -> Affiliations {
+        let mut changed = self.affiliations.clone();
+        changed.replace_owners(owners);
+        for heard in self.noticed.notices.changes(now) {
+            let (account, affiliation) = (&*heard.word.account, heard.word.affiliation);
+            let may = owners.is_owner(&heard.by) || *heard.by == *account;
+            if may && affiliation != Affiliation::Owner && !owners.is_owner(account) {
+                changed.set(account, affiliation);
+            }
+        }
+        changed
+    }
+
+    /// What a known owner has said that this account is now, who is an owner no more.
+    fn said_of(&self, account: &str, now: Duration) -> Affiliation {
+        let mut all = self.noticed.notices.changes(now);
+        let said = all.find(|it| *it.word.account == *account && self.is_owned_by(&it.by));
+        let said = said.map(|it| it.word.affiliation);
+        said.filter(|it| *it == Affiliation::Member)
+            .unwrap_or_default()
+    }
+
+    /// The service says who is what: whoever is something else than before is shown as that.
+    fn take_affiliations(&mut self, now: Affiliations, is_owner: bool, cx: &mut Cx<'_>) {
+        let all = self.occupants.iter();
+        let before = all.map(|(full, _)| (Box::<str>::from(full), self.affiliation(full)));
+        let before: Vec<_> = before.collect();
+        (self.affiliations, self.is_owner) = (now, is_owner);
+        for (full, was) in before {
+            let is = self.affiliation(&full);
+            if is != was {
+                let said = self.said_of_change(jid::bare(&full), is, cx.wire.now);
+                self.show_again(&full, &said, cx);
+            }
+        }
+        // What has not come about so far may still, while somebody has just said so.
+        let affiliation = |account: &str| match account == jid::bare(&self.own) {
+            true => self.affiliation(&self.own),
+            false => self.affiliations.of(account),
+        };
+        let is_open = |it: &Heard| affiliation(&it.word.account) != it.word.affiliation;
+        let changes = self.noticed.notices.changes(cx.wire.now);
+        if changes.filter(|it| is_open(it)).count() > 0 {
+            self.look_soon(cx);
+        }
+    }
+
+    /// Who has made this account what it is, and why.
+    fn said_of_change(&self, account: &str, is: Affiliation, now: Duration) -> String {
+        let is_it = |it: &&Heard| *it.word.account == *account && it.word.affiliation == is;
+        let mut all = self.noticed.notices.changes(now).filter(is_it);
+        // Whoever gives up being an owner is none any more.
+        let heard = all.find(|it| self.is_owned_by(&it.by) || *it.by == *account);
+        heard.map(Heard::said).unwrap_or_default()
+    }
+}
+
+/// Who has put somebody out, and why, as it is shown: when a room closes, the room has (XEP-0045 §9.3).
+pub(super) fn said_of_out(heard: &Heard) -> String {
+    match heard.word.out {
+        Some("322") => String::new(),
+        _ => heard.said(),
+    }
+}
