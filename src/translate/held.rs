@@ -6,6 +6,7 @@ use super::Kind;
 use crate::xml::{Element, Namespaces, standalone};
 
 /// A stanza that has waited.
+#[derive(Clone, Debug)]
 pub(super) struct Held {
     /// As it came.
     pub(super) raw: Bytes,

@@ -7,13 +7,16 @@
 
 use std::collections::VecDeque;
 
+use super::affiliations::Affiliation;
 use super::names::node_of;
+use super::owner::Wish;
 use super::private::To;
 use super::room::WHOM_IT_IS_FOR;
 use super::{Rooms, private};
 use crate::jid;
 use crate::ns;
-use crate::translate::Cx;
+use crate::translate::held::Held;
+use crate::translate::{Cx, Kind};
 use crate::wire::{Dropped, Leg, Rule};
 use crate::xml::{Element, escape, rewrite_standalone};
 
@@ -55,34 +58,42 @@ fn push(all: &mut VecDeque<[Box<str>; 2]>, new: [&str; 2]) {
 }
 
 impl Rooms {
-    /// A message of the client's that invites somebody through a room, or several.
+    /// A message of the client's that invites somebody through a room, or several. To a room for members its owner alone
+    /// invites, and whoever is invited is made a member first (XEP-0045 §7.8.2, §9.3).
     pub(super) fn invite(&mut self, bare: &str, message: &Element<'_>, cx: &mut Cx<'_>) {
         let Some(room) = self.rooms.get(bare).filter(|room| room.is_joined()) else {
             return cx.wire.refuse(message, "modify", "not-acceptable");
         };
-        if !room.is_open() {
-            // Members cannot be named yet, and nobody else could come.
+        let invited = match invited(message) {
+            Ok(invited) => invited,
+            Err(condition) => return cx.wire.refuse(message, "modify", condition),
+        };
+        if room.is_open() {
+            return self.send_invitations(bare, message, cx);
+        }
+        if !room.is_owner() {
             return cx.wire.refuse(message, "auth", "forbidden");
         }
-        let Some(x) = message.child(ns::MUC_USER, "x") else {
+        if room.is_locked() {
+            // Whoever came in would be in a room that its owner may still give up.
+            return cx.wire.refuse(message, "cancel", "not-allowed");
+        }
+        let accounts = invited.iter().map(|to| jid::bare(to).into());
+        let wish = Wish::Invite {
+            message: Held::new(Kind::Message, message),
+            changes: accounts.map(|it| (it, Affiliation::Member)).collect(),
+        };
+        self.begin(bare, wish, message, cx);
+    }
+
+    /// Sends out what a message of the client's invites to.
+    pub(super) fn send_invitations(&mut self, bare: &str, message: &Element<'_>, cx: &mut Cx<'_>) {
+        let (Some(x), Ok(invited)) = (message.child(ns::MUC_USER, "x"), invited(message)) else {
             return;
         };
-        let invites = x.children().filter(|it| it.is(ns::MUC_USER, "invite"));
-        let invites: Vec<_> = invites.collect();
-        let invited = invites.iter().map(|invite| {
-            let to = invite.attribute("to")?;
-            let to = jid::prepare(&to).filter(|to| jid::is_account(jid::bare(to)))?;
-            Some(to.into_owned())
-        });
-        let Some(invited) = invited.collect::<Option<Vec<_>>>() else {
-            return cx.wire.refuse(message, "modify", "jid-malformed");
-        };
-        if invited.len() > MOST_INVITED {
-            return cx.wire.refuse(message, "modify", "policy-violation");
-        }
         cx.wire.apply(&INVITE);
-        for (to, invite) in invited.iter().zip(&invites) {
-            let reason = reason_of(invite);
+        for (to, invite) in invited.iter().zip(invites_in(&x)) {
+            let reason = reason_of(&invite);
             // Somebody else may be invited who cannot see the room.
             let for_all = match &*reason {
                 "" => format!("({WHOM_IT_IS_FOR})"),
@@ -195,6 +206,26 @@ impl Rooms {
         show_of_room(&room, message, &user(&word), cx);
         Ok(())
     }
+}
+
+/// Whom a message of the client's invites; the condition of the error if that cannot be read.
+fn invited(message: &Element<'_>) -> Result<Vec<String>, &'static str> {
+    let x = message.child(ns::MUC_USER, "x").ok_or("bad-request")?;
+    let invited = invites_in(&x).map(|invite| {
+        let to = invite.attribute("to")?;
+        let to = jid::prepare(&to).filter(|to| jid::is_account(jid::bare(to)))?;
+        Some(to.into_owned())
+    });
+    let invited: Vec<_> = invited.take(MOST_INVITED + 1).collect();
+    if invited.len() > MOST_INVITED {
+        return Err("policy-violation");
+    }
+    let all: Option<_> = invited.into_iter().collect();
+    all.ok_or("jid-malformed")
+}
+
+fn invites_in<'a>(x: &'a Element<'a>) -> impl Iterator<Item = Element<'a>> {
+    x.children().filter(|it| it.is(ns::MUC_USER, "invite"))
 }
 
 /// Whether a message of the client's invites somebody.

@@ -484,6 +484,7 @@ impl Rooms {
         for (bare, id) in asked.collect::<Vec<_>>() {
             wire.show_unsent(&bare, account.jid(), id.as_deref(), room::NO_ANSWER);
         }
+        Self::give_jobs_back(wire);
     }
 }
 

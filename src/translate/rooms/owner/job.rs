@@ -7,10 +7,12 @@ use bytes::{BufMut as _, BytesMut};
 use super::wish::{Wish, list_of, owner_form};
 use crate::jid;
 use crate::pubsub::{answer, form, request};
-use crate::translate::Cx;
+use crate::translate::account::Account;
+use crate::translate::held::Held;
 use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::translate::rooms::room::{NO_ANSWER, Part, Room, node};
-use crate::wire::Reply;
+use crate::translate::{Cx, Wire};
+use crate::wire::{Reply, error_type};
 use crate::xml::Element;
 
 /// So many subscriptions are ended because of one request, and each list of them is looked through so often: somebody
@@ -90,6 +92,12 @@ fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
             todo.extend(look().into_iter().filter(|_| puts_out));
             todo.push_back(Todo::Verify);
         }
+        Wish::Invite { .. } => {
+            let affiliate = |part| Todo::Affiliate(part, Affiliation::Member);
+            todo.push_back(Todo::Affiliations);
+            todo.extend(BOTH.map(affiliate));
+            todo.push_back(Todo::Verify);
+        }
         Wish::Configure { changes: false, .. } => {}
         Wish::Configure { closes, .. } => {
             // Prosody ends subscriptions by itself then, and tells nobody: who has to go is told before.
@@ -124,6 +132,24 @@ impl Job {
             answer: String::new(),
             looks: 0,
             put_out: 0,
+        }
+    }
+
+    /// The client's message, if it was one that invites somebody.
+    pub(super) fn invitation(&self) -> Option<&Held> {
+        match &self.wish {
+            Wish::Invite { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+
+    /// Tells the client that nothing came of its wish.
+    pub(super) fn refuse(&self, condition: &str, account: &Account, wire: &mut Wire) {
+        match self.invitation() {
+            Some(message) => {
+                message.read(|it| wire.refuse(it, error_type(condition), condition));
+            }
+            None => wire.show_failed(&self.id, &self.room, account.jid(), condition),
         }
     }
 
@@ -210,6 +236,7 @@ impl Job {
             Todo::Affiliations => {
                 let list = answer::affiliations(answer).ok_or(NO_ANSWER)?;
                 self.affiliations = Affiliations::of_list(list);
+                self.leave_members_alone()?;
                 self.check(cx.account.bare())?;
                 if let Wish::List(affiliation) = self.wish {
                     self.answer = list_of(self.affiliations.with(affiliation), affiliation);
@@ -255,6 +282,22 @@ impl Job {
         Ok(())
     }
 
+    /// Whoever may come in already needs not become a member to be invited; whoever is banned does not become one so.
+    fn leave_members_alone(&mut self) -> Result<(), &'static str> {
+        let Wish::Invite { changes, .. } = &mut self.wish else {
+            return Ok(());
+        };
+        changes.retain(|account, _| !self.affiliations.lets_in(account));
+        if changes.is_empty() {
+            self.todo.clear();
+        }
+        let mut accounts = changes.keys();
+        match accounts.any(|it| self.affiliations.of(it) == Affiliation::Outcast) {
+            true => Err("not-allowed"),
+            false => Ok(()),
+        }
+    }
+
     /// Checks the wish against the affiliations as they are.
     fn check(&self, own: &str) -> Result<(), &'static str> {
         if !self.affiliations.is_owner(own) {
@@ -290,7 +333,7 @@ impl Job {
                 })
             }
             Wish::Configure { .. } => (!self.affiliations.lets_in(account)).then_some("322"),
-            Wish::List(_) | Wish::Form | Wish::Destroy(_) => None,
+            Wish::List(_) | Wish::Invite { .. } | Wish::Form | Wish::Destroy(_) => None,
         }
     }
 

@@ -13,14 +13,15 @@ mod wish;
 use bytes::{BufMut as _, BytesMut};
 
 pub(crate) use self::job::Job;
-use self::wish::{Wish, change_wish, configure_wish, list_wish, said_of_end};
+pub(super) use self::wish::Wish;
+use self::wish::{change_wish, configure_wish, list_wish, said_of_end};
 use super::affiliations::Affiliation;
-use super::room::Room;
+use super::room::{NO_ANSWER, Room};
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
-use crate::translate::Cx;
-use crate::wire::{Reply, Rule, error_type};
+use crate::translate::{self, Cx, Wire};
+use crate::wire::{Leg, Reply, Rule, error_type};
 use crate::xml::{Element, escape};
 
 const OWNER: Rule = Rule::new(
@@ -117,7 +118,7 @@ impl Rooms {
         self.begin(bare, Wish::Destroy(Some((item, announcement))), iq, cx);
     }
 
-    fn begin(&mut self, bare: &str, wish: Wish, iq: &Element<'_>, cx: &mut Cx<'_>) {
+    pub(super) fn begin(&mut self, bare: &str, wish: Wish, iq: &Element<'_>, cx: &mut Cx<'_>) {
         cx.wire.apply(&OWNER);
         let was_open = self.rooms.get(bare).is_some_and(Room::is_open);
         let id = iq.attribute("id").unwrap_or_default();
@@ -131,16 +132,14 @@ impl Rooms {
         let Some(kind) = job.write_next(&mut body) else {
             return self.finish_job(*job, cx);
         };
-        let (room, id) = (job.room.clone(), job.id.clone());
-        let is_sent = cx
-            .wire
-            .request(kind, Some(jid::domain(&room)), Ask::Owner(job), |out| {
-                out.put_slice(&body);
-            });
-        if !is_sent {
-            cx.wire
-                .show_failed(&id, &room, cx.account.jid(), "resource-constraint");
+        if cx.wire.places() == 0 || cx.wire.is_closed(Leg::Server) {
+            return job.refuse("resource-constraint", cx.account, cx.wire);
         }
+        let room = job.room.clone();
+        let service = Some(jid::domain(&room));
+        cx.wire.request(kind, service, Ask::Owner(job), |out| {
+            out.put_slice(&body);
+        });
     }
 
     /// Goes on with the answer to a job's request.
@@ -149,8 +148,7 @@ impl Rooms {
         match job.handle_reply(reply, room, cx) {
             Ok(()) => self.go_on_with(job, cx),
             Err(condition) => {
-                cx.wire
-                    .show_failed(&job.id, &job.room, cx.account.jid(), &condition);
+                job.refuse(&condition, cx.account, cx.wire);
                 self.note_refused(*job, &condition, cx);
             }
         }
@@ -170,15 +168,33 @@ impl Rooms {
         }
     }
 
+    /// The session ends: who is being invited is not, as far as is known.
+    pub(super) fn give_jobs_back(wire: &mut Wire) {
+        let invitations = wire.asked().filter_map(|asked| match asked {
+            translate::Ask::Rooms(Ask::Owner(job)) => job.invitation().cloned(),
+            _ => None,
+        });
+        for message in invitations.collect::<Vec<_>>() {
+            message.read(|it| wire.refuse(it, error_type(NO_ANSWER), NO_ANSWER));
+        }
+    }
+
     fn finish_job(&mut self, job: Job, cx: &mut Cx<'_>) {
-        let answer = |out: &mut BytesMut| out.put_slice(job.answer.as_bytes());
-        cx.wire
-            .show_answer(&job.id, &job.room, cx.account.jid(), answer);
+        match job.invitation() {
+            Some(message) => {
+                message.read(|it| self.send_invitations(&job.room, it, cx));
+            }
+            None => {
+                let answer = |out: &mut BytesMut| out.put_slice(job.answer.as_bytes());
+                cx.wire
+                    .show_answer(&job.id, &job.room, cx.account.jid(), answer);
+            }
+        }
         let Some(room) = self.rooms.get_mut(&*job.room) else {
             return;
         };
         match job.wish {
-            Wish::Change { changes, .. } => {
+            Wish::Change { changes, .. } | Wish::Invite { changes, .. } => {
                 for (account, affiliation) in changes {
                     room.show_affiliation(&account, affiliation, cx);
                 }

@@ -8,6 +8,7 @@ use crate::jid;
 use crate::ns;
 use crate::pubsub::form;
 use crate::translate::Cx;
+use crate::translate::held::Held;
 use crate::translate::rooms::affiliations::Affiliation;
 use crate::translate::rooms::room::Room;
 use crate::xml::{Element, escape};
@@ -20,13 +21,18 @@ const ROOM_NAME: &str = "muc#roomconfig_roomname";
 const MOST_CHANGES: usize = 256;
 /// What an owner wants.
 #[derive(Debug)]
-pub(super) enum Wish {
+pub(in crate::translate::rooms) enum Wish {
     /// To see who has this affiliation.
     List(Affiliation),
     /// To give these accounts another one; `closed`: members alone may be in the room.
     Change {
         changes: BTreeMap<Box<str>, Affiliation>,
         closed: bool,
+    },
+    /// To invite somebody to a room for members: these accounts become some.
+    Invite {
+        message: Held,
+        changes: BTreeMap<Box<str>, Affiliation>,
     },
     /// To put these accounts out.
     Kick(BTreeSet<Box<str>>),
@@ -51,7 +57,7 @@ impl Wish {
 
     pub(super) fn changes(&self) -> Option<&BTreeMap<Box<str>, Affiliation>> {
         match self {
-            Self::Change { changes, .. } => Some(changes),
+            Self::Change { changes, .. } | Self::Invite { changes, .. } => Some(changes),
             _ => None,
         }
     }
