@@ -5,6 +5,7 @@
 //!
 //! Who invites and who declines is whoever a message is really of: nothing that it says.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::affiliations::Affiliation;
@@ -18,7 +19,7 @@ use crate::ns;
 use crate::translate::held::Held;
 use crate::translate::{Cx, Kind};
 use crate::wire::{Dropped, Leg, Rule};
-use crate::xml::{Element, escape, rewrite_standalone};
+use crate::xml::{Element, escape, rewrite_standalone, standalone};
 
 const INVITE: Rule = Rule::new(
     "room-invite",
@@ -92,6 +93,8 @@ impl Rooms {
             return;
         };
         cx.wire.apply(&INVITE);
+        let password = x.child(ns::MUC_USER, "password");
+        let password = password.map_or_else(String::new, |it| standalone(&it));
         for (to, invite) in invited.iter().zip(invites_in(&x)) {
             let reason = reason_of(&invite);
             // Somebody else may be invited who cannot see the room.
@@ -99,8 +102,8 @@ impl Rooms {
                 "" => format!("({WHOM_IT_IS_FOR})"),
                 reason => format!("{reason} ({WHOM_IT_IS_FOR})"),
             };
-            let mark = mark("invite", bare, &reason);
-            let body = conference(bare, &for_all) + &mark;
+            let mark = mark("invite", bare, &(said_in(&invite) + &password));
+            let body = conference(bare, &for_all, [&invite, &x]) + &mark;
             push(&mut self.invitations.sent, [bare, jid::bare(to)]);
             self.tell(to, bare, message, body, cx);
         }
@@ -137,7 +140,7 @@ impl Rooms {
             return false;
         };
         cx.wire.apply(&DECLINE);
-        let body = mark("decline", &room, &reason_of(&decline));
+        let body = mark("decline", &room, &said_in(&decline));
         self.tell(&by, &room, message, body, cx);
         true
     }
@@ -165,13 +168,14 @@ impl Rooms {
         if hosts.contains(&jid::domain(&room)) || cx.account.people.get(&room).is_some() {
             return Err(Dropped::ForeignFrom);
         }
-        let reason = reason_of(mark);
-        let word = format!(
+        let mut word = format!(
             "<invite from='{}'>{}</invite>",
             escape(author),
-            reason_element(&reason)
+            said_in(mark)
         );
-        let more = user(&word) + &conference(&room, &reason);
+        let password = mark.child(ns::MUC_USER, "password");
+        word.extend(password.map(|it| standalone(&it)));
+        let more = user(&word) + &conference(&room, &reason_of(mark), [mark, mark]);
         cx.wire.apply(&INVITED);
         show_of_room(&room, message, &more, cx);
         push(&mut self.invitations.received, [&room, author]);
@@ -200,7 +204,7 @@ impl Rooms {
         let word = format!(
             "<decline from='{}'>{}</decline>",
             escape(jid::bare(author)),
-            reason_element(&reason_of(mark))
+            said_in(mark)
         );
         cx.wire.apply(&DECLINE);
         show_of_room(&room, message, &user(&word), cx);
@@ -257,17 +261,26 @@ fn reason_of(word: &Element<'_>) -> String {
     reason.map_or_else(String::new, |it| it.text().into_owned())
 }
 
-fn reason_element(reason: &str) -> String {
-    match reason {
-        "" => String::new(),
-        reason => format!("<reason>{}</reason>", escape(reason)),
-    }
+/// What whoever invites or declines says, as it stands in what a room shows. The password stands beside it there.
+fn said_in(word: &Element<'_>) -> String {
+    let said = word.children().map(|child| {
+        // As earlier versions have written it.
+        if child.is(ns::SHIM, "reason") {
+            let (xmlns, reason) = (ns::MUC_USER, child.text());
+            return format!("<reason xmlns='{xmlns}'>{}</reason>", escape(&reason));
+        }
+        match child.is(ns::MUC_USER, "password") {
+            true => String::new(),
+            false => standalone(&child),
+        }
+    });
+    said.collect()
 }
 
 /// What a shim reads.
-fn mark(word: &str, room: &str, reason: &str) -> String {
-    let (xmlns, room, reason) = (ns::SHIM, escape(room), reason_element(reason));
-    format!("<{word} xmlns='{xmlns}' room='{room}'>{reason}</{word}>")
+fn mark(word: &str, room: &str, said: &str) -> String {
+    let (xmlns, room) = (ns::SHIM, escape(room));
+    format!("<{word} xmlns='{xmlns}' room='{room}'>{said}</{word}>")
 }
 
 /// What a room says.
@@ -275,14 +288,23 @@ fn user(word: &str) -> String {
     format!("<x xmlns='{}'>{word}</x>", ns::MUC_USER)
 }
 
-/// A direct invitation.
-fn conference(room: &str, reason: &str) -> String {
-    let (xmlns, room) = (ns::CONFERENCE, escape(room));
-    match reason {
-        "" => format!("<x xmlns='{xmlns}' jid='{room}'/>"),
-        reason => format!(
-            "<x xmlns='{xmlns}' jid='{room}' reason='{}'/>",
-            escape(reason)
-        ),
+/// A direct invitation (XEP-0249): whether it goes on with a conversation stands in `invite`, the password in `x`.
+fn conference(room: &str, reason: &str, [invite, x]: [&Element<'_>; 2]) -> String {
+    let going_on = invite.child(ns::MUC_USER, "continue");
+    let thread = going_on.as_ref().and_then(|it| it.attribute("thread"));
+    let password = x.child(ns::MUC_USER, "password");
+    let attributes = [
+        ("jid", Some(room.into())),
+        ("reason", (!reason.is_empty()).then(|| reason.into())),
+        ("password", password.as_ref().map(Element::text)),
+        ("continue", going_on.as_ref().map(|_| "true".into())),
+        ("thread", thread),
+    ];
+    let mut direct = format!("<x xmlns='{}'", ns::CONFERENCE);
+    for (name, value) in attributes {
+        if let Some::<Cow<'_, str>>(value) = value {
+            direct += &format!(" {name}='{}'", escape(&value));
+        }
     }
+    direct + "/>"
 }

@@ -221,6 +221,51 @@ fn an_invitation_is_shown_as_the_rooms() {
     assert_eq!(d.server_bytes(), "");
 }
 
+/// What an invitation says of the conversation that it goes on with, and of a password.
+fn how_it_goes_on(x: &Node) {
+    assert_eq!(x.namespace, CONFERENCE);
+    let said = ["password", "continue", "thread"].map(|it| x.value(it));
+    assert_eq!(said, ["cauldron<burn", "true", "e0ffe42b"]);
+}
+
+#[test]
+fn an_invitation_says_what_it_goes_on_with() {
+    let reason = "<reason xml:lang='de'>Komm</reason>";
+    let going_on = "<continue thread='e0ffe42b'/><more xmlns='urn:x' a='1'/>";
+    let mut d = joined();
+    d.client(&format!(
+        "<message to='{ROOM}' id='i1'><x xmlns='{MUC_USER}'><invite to='nurse@capulet.lit'>{reason}{going_on}</invite>\
+         <password>cauldron&lt;burn</password></x></message>"
+    ));
+    let sent = d.server_bytes();
+    let invitation = Node::stanza(&sent);
+    how_it_goes_on(invitation.at("x"));
+    // She is behind a shim, too.
+    let mut hers = session();
+    let came = sent.replacen("<message", &format!("<message from='{ROMEO}'"), 1);
+    hers.server(&came.replacen("nurse@capulet.lit", JULIET, 1));
+    let shown = hers.one_to_client();
+    let x = &shown.children[0];
+    let inside: Vec<_> = x.children.iter().map(|it| &*it.local).collect();
+    assert_eq!(inside, ["invite", "password"]);
+    assert_eq!(x.at("password").text, "cauldron<burn");
+    let invite = x.at("invite");
+    assert_eq!(
+        invite.names(),
+        ["reason", "continue", "more"],
+        "a payload keeps what is in it"
+    );
+    assert!(
+        invite.children[..2]
+            .iter()
+            .all(|it| it.namespace == MUC_USER)
+    );
+    assert!(sent.contains("xml:lang='de'"));
+    assert_eq!(invite.at("continue").value("thread"), "e0ffe42b");
+    assert_eq!(invite.at("more").value("a"), "1");
+    how_it_goes_on(&shown.children[1]);
+}
+
 #[test]
 fn what_names_no_room_invites_to_none() {
     let mut d = joined();
