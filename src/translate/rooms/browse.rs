@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use bytes::{BufMut as _, BytesMut};
 
 use super::names::{OCCUPANTS, room_of};
+use super::refuse::refuse;
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
@@ -61,19 +62,19 @@ impl Rooms {
         let id = iq.attribute("id").unwrap_or_default();
         let mut children = iq.children();
         let Some(query) = children.next() else {
-            return cx.wire.refuse(iq, "modify", "bad-request");
+            return refuse(iq, "bad-request", cx);
         };
         let node = query.attribute("node").is_some();
         match (&*query.namespace(), is_get) {
             (ns::DISCO_INFO | ns::DISCO_ITEMS, true) if node => {
-                cx.wire.refuse(iq, "cancel", "item-not-found");
+                refuse(iq, "item-not-found", cx);
             }
             (ns::DISCO_INFO, true) => self.ask_info(bare, &id, iq, cx),
             (ns::DISCO_ITEMS, true) => self.show_occupants(bare, &id, cx),
             (ns::PING, true) => cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {}),
             (ns::MUC_OWNER, is_get) => self.ask_owner(bare, is_get, iq, cx),
             (ns::MUC_ADMIN, is_get) => self.ask_admin(bare, is_get, iq, cx),
-            _ => cx.wire.refuse(iq, "cancel", "service-unavailable"),
+            _ => refuse(iq, "service-unavailable", cx),
         }
     }
 
@@ -91,7 +92,7 @@ impl Rooms {
                 request::info(out, Some(node));
             });
         if !is_sent {
-            cx.wire.refuse(iq, "wait", "resource-constraint");
+            refuse(iq, "resource-constraint", cx);
         }
     }
 

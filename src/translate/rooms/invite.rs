@@ -12,6 +12,7 @@ use super::affiliations::Affiliation;
 use super::names::node_of;
 use super::owner::Wish;
 use super::private::To;
+use super::refuse::refuse;
 use super::room::WHOM_IT_IS_FOR;
 use super::{Rooms, private};
 use crate::jid;
@@ -63,21 +64,23 @@ impl Rooms {
     /// invites, and whoever is invited is made a member first (XEP-0045 §7.8.2, §9.3).
     pub(super) fn invite(&mut self, bare: &str, message: &Element<'_>, cx: &mut Cx<'_>) {
         let Some(room) = self.rooms.get(bare).filter(|room| room.is_joined()) else {
-            return cx.wire.refuse(message, "modify", "not-acceptable");
+            return refuse(message, "not-acceptable", cx);
         };
         let invited = match invited(message) {
             Ok(invited) => invited,
-            Err(condition) => return cx.wire.refuse(message, "modify", condition),
+            Err(condition) => return refuse(message, condition, cx),
         };
         if room.is_open() {
             return self.send_invitations(bare, message, cx);
         }
         if !room.is_owner() {
-            return cx.wire.refuse(message, "auth", "forbidden");
+            return refuse(message, "forbidden", cx);
         }
         if room.is_locked() {
             // Whoever came in would be in a room that its owner may still give up.
-            return cx.wire.refuse(message, "cancel", "not-allowed");
+            let text = Some("accept the new room first");
+            let (kind, condition) = ("cancel", "not-allowed");
+            return cx.wire.refuse_saying(message, kind, condition, text);
         }
         let accounts = invited.iter().map(|to| jid::bare(to).into());
         let wish = Wish::Invite {

@@ -9,6 +9,7 @@
 //! | `private.rs` | messages of one occupant to another | |
 //! | `invite.rs` | invitations, and what declines them | |
 //! | `browse.rs` | what a service and a room say of themselves; other questions to them | |
+//! | `refuse.rs` | what a room refuses by itself | |
 //! | `relay.rs` | questions to occupants | |
 //! | `junk.rs` | nodes that a publish to a deleted room has made | |
 //! | `services.rs` | which domains have such rooms | |
@@ -33,6 +34,7 @@ mod names;
 mod occupants;
 mod owner;
 mod private;
+mod refuse;
 mod relay;
 mod room;
 mod services;
@@ -46,6 +48,7 @@ use std::time::Duration;
 use self::invite::Invitations;
 use self::junk::Junk;
 use self::private::Private;
+use self::refuse::refuse;
 use self::room::{Room, Step, Ways};
 use self::services::Services;
 
@@ -216,7 +219,7 @@ impl Rooms {
             };
         }
         let Some(to) = jid::prepare(&to) else {
-            cx.wire.refuse(stanza, "modify", "jid-malformed");
+            refuse(stanza, "jid-malformed", cx);
             return Verdict::Taken;
         };
         match kind {
@@ -241,7 +244,7 @@ impl Rooms {
             Some(_) => return,
         }
         let Some(nick) = nick.and_then(names::nick_of) else {
-            return cx.wire.refuse(presence, "modify", "jid-malformed");
+            return refuse(presence, "jid-malformed", cx);
         };
         let rejoins = presence.child(ns::MUC, "x").is_some();
         if let Some(room) = self.rooms.get(bare) {
@@ -252,16 +255,16 @@ impl Rooms {
             self.take(bare, cx.wire);
         }
         if names::node_of(bare).is_none() {
-            return cx.wire.refuse(presence, "modify", "not-acceptable");
+            return refuse(presence, "not-acceptable", cx);
         }
         if self.rooms.len() >= MOST_ROOMS {
-            return cx.wire.refuse(presence, "wait", "resource-constraint");
+            return refuse(presence, "resource-constraint", cx);
         }
         let recently = cx.wire.now.saturating_sub(CONFLICTS_WITHIN);
         self.conflicts.retain(|(_, at)| *at >= recently);
         let conflicts = self.conflicts.iter().filter(|(of, _)| **of == *bare);
         if conflicts.count() >= MOST_CONFLICTS {
-            return cx.wire.refuse(presence, "wait", "resource-constraint");
+            return refuse(presence, "resource-constraint", cx);
         }
         cx.wire.apply(&JOIN);
         let ways = Ways {
@@ -285,12 +288,12 @@ impl Rooms {
         let bare = jid::bare(to);
         let room = self.rooms.get_mut(bare);
         match (room, kind.as_deref(), jid::resource(to)) {
-            (_, Some("groupchat"), Some(_)) => cx.wire.refuse(message, "modify", "bad-request"),
+            (_, Some("groupchat"), Some(_)) => refuse(message, "bad-request", cx),
             (_, _, Some(nick)) => self.say_privately(bare, nick, message, cx),
             (Some(room), Some("groupchat"), None) => room.say(message, cx),
-            (None, Some("groupchat"), None) => cx.wire.refuse(message, "modify", "not-acceptable"),
+            (None, Some("groupchat"), None) => refuse(message, "not-acceptable", cx),
             _ if invite::invites(message) => self.invite(bare, message, cx),
-            _ => cx.wire.refuse(message, "cancel", "feature-not-implemented"),
+            _ => refuse(message, "feature-not-implemented", cx),
         }
     }
 

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use super::Rooms;
 use super::names::nick_of;
 use super::occupants::is_of_room;
+use super::refuse::refuse;
 use super::talk::is_idle;
 use crate::jid;
 use crate::ns;
@@ -124,17 +125,17 @@ impl Rooms {
         cx: &mut Cx<'_>,
     ) {
         let Some(room) = self.rooms.get(bare).filter(|room| room.is_joined()) else {
-            return cx.wire.refuse(message, "modify", "not-acceptable");
+            return refuse(message, "not-acceptable", cx);
         };
         let nick = nick_of(resource).unwrap_or_default();
         // Who is there with several sessions hears it in all of them, as in other rooms.
         let full_jids: Vec<Box<str>> = room.occupants().called(&nick).map(Into::into).collect();
         if full_jids.is_empty() {
-            return cx.wire.refuse(message, "cancel", "item-not-found");
+            return refuse(message, "item-not-found", cx);
         }
         let id = message.attribute("id").filter(|id| !id.is_empty());
         if id.as_ref().is_some_and(|id| id.len() > MOST_ID) {
-            return cx.wire.refuse(message, "modify", "policy-violation");
+            return refuse(message, "policy-violation", cx);
         }
         if self.only_nodes && message.children().all(|child| is_idle(&child)) {
             // It would take a place on the node.

@@ -15,6 +15,7 @@ mod owner;
 mod printed;
 mod private;
 mod pure;
+mod refused;
 mod relay;
 mod services;
 mod talk;

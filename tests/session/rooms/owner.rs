@@ -310,14 +310,14 @@ fn what_a_room_of_nodes_cannot_do_is_refused() {
         ("<item jid='a@b' affiliation='admin'/>", "not-allowed"),
         ("<item nick='Romeo' role='visitor'/>", "not-allowed"),
         ("<item nick='Romeo' role='moderator'/>", "not-allowed"),
-        ("<item nick='JC' role='none'/>", "not-allowed"),
+        ("<item nick='JC' role='none'/>", "conflict"),
         ("<item nick='Tybalt' role='none'/>", "item-not-found"),
         ("<item jid='a b@c' affiliation='member'/>", "jid-malformed"),
         ("<item affiliation='member'/>", "bad-request"),
         ("<item jid='a@b'/>", "bad-request"),
         ("<other/>", "bad-request"),
         ("", "bad-request"),
-        (&many, "bad-request"),
+        (&many, "policy-violation"),
     ] {
         let mut d = owning("open");
         admin(&mut d, "set", items);

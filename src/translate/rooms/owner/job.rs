@@ -7,12 +7,12 @@ use bytes::{BufMut as _, BytesMut};
 use super::wish::{Wish, list_of, owner_form};
 use crate::jid;
 use crate::pubsub::{answer, form, request};
-use crate::translate::account::Account;
+use crate::translate::Cx;
 use crate::translate::held::Held;
 use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
+use crate::translate::rooms::refuse::refuse;
 use crate::translate::rooms::room::{NO_ANSWER, Part, Room, node};
-use crate::translate::{Cx, Wire};
-use crate::wire::{Reply, error_type};
+use crate::wire::Reply;
 use crate::xml::Element;
 
 /// So many subscriptions are ended because of one request, and each list of them is looked through so often: somebody
@@ -144,12 +144,15 @@ impl Job {
     }
 
     /// Tells the client that nothing came of its wish.
-    pub(super) fn refuse(&self, condition: &str, account: &Account, wire: &mut Wire) {
+    pub(super) fn refuse(&self, condition: &str, cx: &mut Cx<'_>) {
         match self.invitation() {
             Some(message) => {
-                message.read(|it| wire.refuse(it, error_type(condition), condition));
+                message.read(|it| refuse(it, condition, cx));
             }
-            None => wire.show_failed(&self.id, &self.room, account.jid(), condition),
+            None => {
+                let (room, own) = (&self.room, cx.account.jid());
+                cx.wire.show_failed(&self.id, room, own, condition);
+            }
         }
     }
 

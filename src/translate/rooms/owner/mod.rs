@@ -16,6 +16,7 @@ pub(crate) use self::job::Job;
 pub(super) use self::wish::Wish;
 use self::wish::{change_wish, configure_wish, list_wish, said_of_end};
 use super::affiliations::Affiliation;
+use super::refuse::refuse;
 use super::room::{NO_ANSWER, Room};
 use super::{Ask, Rooms};
 use crate::jid;
@@ -43,10 +44,10 @@ impl Rooms {
         cx: &mut Cx<'_>,
     ) {
         let Some(room) = self.rooms.get(bare).filter(|room| room.is_owner()) else {
-            return cx.wire.refuse(iq, "auth", "forbidden");
+            return refuse(iq, "forbidden", cx);
         };
         let Some(query) = iq.children().next() else {
-            return cx.wire.refuse(iq, "modify", "bad-request");
+            return refuse(iq, "bad-request", cx);
         };
         let wish = match is_get {
             true => list_wish(&query, room, iq, cx),
@@ -56,7 +57,7 @@ impl Rooms {
             Ok(Some(wish)) => self.begin(bare, wish, iq, cx),
             // It was answered.
             Ok(None) => {}
-            Err(condition) => cx.wire.refuse(iq, error_type(condition), condition),
+            Err(condition) => refuse(iq, condition, cx),
         }
     }
 
@@ -69,14 +70,14 @@ impl Rooms {
         cx: &mut Cx<'_>,
     ) {
         let Some(room) = self.rooms.get(bare).filter(|room| room.is_owner()) else {
-            return cx.wire.refuse(iq, "auth", "forbidden");
+            return refuse(iq, "forbidden", cx);
         };
         if is_get {
             return self.begin(bare, Wish::Form, iq, cx);
         }
         let query = iq.child(ns::MUC_OWNER, "query");
         let Some(query) = query else {
-            return cx.wire.refuse(iq, "modify", "bad-request");
+            return refuse(iq, "bad-request", cx);
         };
         if let Some(destroy) = query.child(ns::MUC_OWNER, "destroy") {
             return self.destroy(bare, &destroy, iq, cx);
@@ -96,7 +97,7 @@ impl Rooms {
                 let id = iq.attribute("id").unwrap_or_default();
                 cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {});
             }
-            _ => cx.wire.refuse(iq, "modify", "bad-request"),
+            _ => refuse(iq, "bad-request", cx),
         }
     }
 
@@ -106,7 +107,7 @@ impl Rooms {
         };
         let said = said_of_end(destroy);
         if said.len() > MOST_DESTROY {
-            return cx.wire.refuse(iq, "modify", "not-acceptable");
+            return refuse(iq, "not-acceptable", cx);
         }
         let item = cx.wire.fresh_id().to_string().into();
         let (from, xmlns) = (format!("{bare}/{}", room.nick()), ns::MUC_USER);
@@ -133,7 +134,7 @@ impl Rooms {
             return self.finish_job(*job, cx);
         };
         if cx.wire.places() == 0 || cx.wire.is_closed(Leg::Server) {
-            return job.refuse("resource-constraint", cx.account, cx.wire);
+            return job.refuse("resource-constraint", cx);
         }
         let room = job.room.clone();
         let service = Some(jid::domain(&room));
@@ -148,7 +149,7 @@ impl Rooms {
         match job.handle_reply(reply, room, cx) {
             Ok(()) => self.go_on_with(job, cx),
             Err(condition) => {
-                job.refuse(&condition, cx.account, cx.wire);
+                job.refuse(&condition, cx);
                 self.note_refused(*job, &condition, cx);
             }
         }

@@ -113,7 +113,10 @@ pub(super) fn change_wish(
 ) -> Result<Wish, &'static str> {
     let (mut changes, mut kicked) = (BTreeMap::new(), BTreeSet::new());
     for (count, item) in query.children().enumerate() {
-        if !item.is(ns::MUC_ADMIN, "item") || count >= MOST_CHANGES {
+        if count >= MOST_CHANGES {
+            return Err("policy-violation");
+        }
+        if !item.is(ns::MUC_ADMIN, "item") {
             return Err("bad-request");
         }
         let account = match (item.attribute("jid"), item.attribute("nick")) {
@@ -134,7 +137,10 @@ pub(super) fn change_wish(
                 }
                 changes.insert(account.into(), affiliation);
             }
-            (None, Some(role)) if role == "none" && account != own => {
+            (None, Some(role)) if role == "none" => {
+                if account == own {
+                    return Err("conflict");
+                }
                 kicked.insert(account.into());
             }
             // Everybody may speak, and owners are moderators.

@@ -426,10 +426,10 @@ impl Room {
                 true
             }
             (Step::Say(id, item), Err(refused)) => {
-                self.unheard.take(Part::Talk, &item);
-                let (own, condition) = (cx.account.jid(), refused.condition_or(NO_ANSWER));
-                cx.wire
-                    .show_unsent(&self.bare, own, id.as_deref(), condition);
+                let published = self.unheard.take(Part::Talk, &item);
+                let payload = published.map(|(_, payload)| payload);
+                let condition = refused.condition_or(NO_ANSWER);
+                self.show_unsent(id.as_deref(), payload, condition, cx);
                 true
             }
             (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),
