@@ -167,34 +167,34 @@ impl<P> Wire<P> {
         self.answer(iq, "result", "");
     }
 
-    /// Answers an IQ of somebody else's as the server does for a resource that is not there.
-    pub(crate) fn answer_unavailable(&mut self, iq: &Element<'_>) {
-        self.answer_error(iq, "service-unavailable");
+    /// Answers an IQ or a message of somebody else's as the server does for a resource that is not there.
+    pub(crate) fn answer_unavailable(&mut self, stanza: &Element<'_>) {
+        self.answer_error(stanza, "service-unavailable");
     }
 
-    /// Answers an IQ of somebody else's with an error.
-    pub(crate) fn answer_error(&mut self, iq: &Element<'_>, condition: &str) {
+    /// Answers an IQ or a message of somebody else's with an error.
+    pub(crate) fn answer_error(&mut self, stanza: &Element<'_>, condition: &str) {
         let error = format!(
             "<error type='cancel'><{condition} xmlns='{}'/></error>",
             ns::STANZA_ERRORS
         );
-        if self.answer(iq, "error", &error) {
-            self.note_refused(Leg::Server, named(iq), condition);
+        if self.answer(stanza, "error", &error) {
+            self.note_refused(Leg::Server, named(stanza), condition);
         }
     }
 
     /// Has an answer sent when it is its turn. Whoever asks faster than that, or with an id that is too
     /// long, gets none: `false`.
-    fn answer(&mut self, iq: &Element<'_>, kind: &str, body: &str) -> bool {
-        let id = iq.attribute("id").unwrap_or_default();
-        let mut answer = format!("<iq type='{kind}' id='{}'", escape(&id));
-        if let Some(from) = iq.attribute("from") {
+    fn answer(&mut self, stanza: &Element<'_>, kind: &str, body: &str) -> bool {
+        let (name, id) = (stanza.local(), stanza.attribute("id").unwrap_or_default());
+        let mut answer = format!("<{name} type='{kind}' id='{}'", escape(&id));
+        if let Some(from) = stanza.attribute("from") {
             let _ = write!(answer, " to='{}'", escape(&from));
         }
         match body {
             "" => answer.push_str("/>"),
             body => {
-                let _ = write!(answer, ">{body}</iq>");
+                let _ = write!(answer, ">{body}</{name}>");
             }
         }
         if self.answers.len() >= MOST_ANSWERS || answer.len() > MOST_ANSWER {

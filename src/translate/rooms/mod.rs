@@ -304,20 +304,23 @@ impl Rooms {
         cx: &mut Cx<'_>,
         go: impl FnOnce(&mut Room, &mut Cx<'_>) -> bool,
     ) {
-        if let Some(room) = self.rooms.get_mut(bare)
-            && !go(room, cx)
-        {
-            let is_nick_taken = room.is_nick_taken;
-            self.take(bare, cx.wire);
-            if is_nick_taken {
-                self.conflicts.push((bare.into(), cx.wire.now));
-            }
+        let Some(room) = self.rooms.get_mut(bare) else {
+            return;
+        };
+        if go(room, cx) {
+            return self.show_early(bare, cx);
+        }
+        let is_nick_taken = room.is_nick_taken;
+        self.take(bare, cx.wire);
+        if is_nick_taken {
+            self.conflicts.push((bare.into(), cx.wire.now));
         }
     }
 
     /// A room is over: no answer about it is of use any more.
     fn take(&mut self, bare: &str, wire: &mut Wire) -> Option<Room> {
         room::forget(bare, wire);
+        self.send_early_back(bare, wire);
         self.rooms.remove(bare)
     }
 
@@ -325,6 +328,7 @@ impl Rooms {
     pub(super) fn leave_all(&mut self, cx: &mut Cx<'_>) {
         for (bare, room) in std::mem::take(&mut self.rooms) {
             room::forget(&bare, cx.wire);
+            self.send_early_back(&bare, cx.wire);
             room.leave(None, cx);
         }
     }
