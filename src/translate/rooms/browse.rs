@@ -226,13 +226,14 @@ fn service_items(query: &Element<'_>, service: &str) -> String {
 
 /// What a node says of itself, as a room says it (XEP-0045 §6.4).
 fn room_info(iq: &Element<'_>) -> String {
-    let mut title = None;
+    let (mut title, mut description) = (None, None);
     let mut is_open = true;
     if let Some(query) = iq.child(ns::DISCO_INFO, "query")
         && let Some(form) = query.child(ns::DATA, "x")
     {
         let value = |var| form::value(&form, var).map(Cow::into_owned);
         title = value("pubsub#title").filter(|title| !title.is_empty());
+        description = value("pubsub#description").filter(|it| !it.is_empty());
         is_open = value("pubsub#access_model").is_none_or(|model| model == "open");
     }
     let mut info = format!(
@@ -250,6 +251,15 @@ fn room_info(iq: &Element<'_>) -> String {
     };
     for feature in FEATURES.iter().chain([&open]) {
         info += &format!("<feature var='{feature}'/>");
+    }
+    if let Some(description) = description {
+        info += &format!(
+            "<x xmlns='{}' type='result'><field var='FORM_TYPE' type='hidden'>\
+             <value>http://jabber.org/protocol/muc#roominfo</value></field>\
+             <field var='muc#roominfo_description' type='text-single' label='Description'><value>{}</value></field></x>",
+            ns::DATA,
+            escape(&description)
+        );
     }
     info + "</query>"
 }

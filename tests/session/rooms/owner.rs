@@ -41,7 +41,7 @@ pub(super) fn affiliations(all: &[(&str, &str)]) -> String {
 }
 
 /// Who is subscribed to a node, as its owner is told.
-fn subscribed(node: &str, all: &[&str]) -> String {
+pub(super) fn subscribed(node: &str, all: &[&str]) -> String {
     subscriptions(node, all).replace(PUBSUB, OWNER_NS)
 }
 

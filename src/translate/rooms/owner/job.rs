@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::wish::{Wish, list_of, owner_form};
+use super::configuration::{fields, history_of, owner_form};
+use super::wish::{Wish, list_of};
 use crate::jid;
-use crate::pubsub::{answer, form, request};
+use crate::pubsub::{answer, request};
 use crate::translate::Cx;
 use crate::translate::held::Held;
 use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
@@ -99,9 +100,9 @@ fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
             todo.push_back(Todo::Verify);
         }
         Wish::Configure { changes: false, .. } => {}
-        Wish::Configure { closes, .. } => {
+        Wish::Configure { wanted, .. } => {
             // Prosody ends subscriptions by itself then, and tells nobody: who has to go is told before.
-            let puts_out = *closes && was_open;
+            let puts_out = wanted.closes && was_open;
             todo.extend(puts_out.then_some(Todo::Affiliations));
             todo.extend(BOTH.map(Todo::Configure));
             todo.extend(look().into_iter().filter(|_| puts_out));
@@ -213,13 +214,17 @@ impl Job {
     }
 
     fn write_configuration(&self, part: Part, out: &mut BytesMut) {
-        let Wish::Configure { closes, title, .. } = &self.wish else {
+        let Wish::Configure { wanted, .. } = &self.wish else {
             return;
         };
-        let access = if *closes { "whitelist" } else { "open" };
+        let access = match wanted.closes {
+            true => "whitelist",
+            false => "open",
+        };
+        let more = fields(wanted);
+        let more = more.iter().filter(|_| part == Part::Talk);
         let mut fields = vec![("pubsub#access_model", access)];
-        let title = title.as_deref().filter(|_| part == Part::Talk);
-        fields.extend(title.map(|title| ("pubsub#title", title)));
+        fields.extend(more.map(|(var, value)| (*var, &**value)));
         request::configure(out, &node(&self.room, part), &fields);
     }
 
@@ -268,13 +273,14 @@ impl Job {
                 self.unsubscribe(*part, list, cx.account.bare())?;
             }
             Todo::Configuration => {
-                let read = |form: &Element<'_>| {
-                    let title = form::value(form, "pubsub#title").unwrap_or_default();
-                    let access = form::value(form, "pubsub#access_model").unwrap_or_default();
-                    let is_locked = room.is_some_and(|room| room.is_locked());
-                    owner_form(&title, access != "open" && !is_locked)
-                };
-                self.answer = answer::with_configuration(answer, read).ok_or(NO_ANSWER)?;
+                let is_locked = room.as_ref().is_some_and(|room| room.is_locked());
+                let read = |node: &Element<'_>| (owner_form(node, is_locked), history_of(node));
+                let read = answer::with_configuration(answer, read);
+                let (form, history) = read.ok_or(NO_ANSWER)?;
+                self.answer = form;
+                if let Some(room) = room {
+                    room.note_history(history);
+                }
             }
             Todo::Affiliate(..)
             | Todo::Unsubscribe(..)

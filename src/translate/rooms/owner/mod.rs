@@ -5,16 +5,19 @@
 //! |---|---|
 //! | `mod.rs` | from the client's IQ to its answer |
 //! | `wish.rs` | what the client asks for, and what it is shown |
+//! | `configuration.rs` | the form of a room |
 //! | `job.rs` | the requests that takes, and what their answers say |
 
+mod configuration;
 mod job;
 mod wish;
 
 use bytes::{BufMut as _, BytesMut};
 
+use self::configuration::wanted;
 pub(crate) use self::job::Job;
 pub(super) use self::wish::Wish;
-use self::wish::{change_wish, configure_wish, list_wish, said_of_end};
+use self::wish::{change_wish, list_wish, said_of_end};
 use super::affiliations::Affiliation;
 use super::refuse::refuse;
 use super::room::{NO_ANSWER, Room};
@@ -85,10 +88,12 @@ impl Rooms {
         let form = query.child(ns::DATA, "x");
         let kind = form.as_ref().and_then(|form| form.attribute("type"));
         match (form.as_ref(), kind.as_deref()) {
-            (Some(form), Some("submit")) => {
-                let wish = configure_wish(form, room);
-                self.begin(bare, wish, iq, cx);
-            }
+            (Some(form), Some("submit")) => match wanted(form, room) {
+                Ok((wanted, changes)) => {
+                    self.begin(bare, Wish::Configure { wanted, changes }, iq, cx);
+                }
+                Err(var) => refuse_field(iq, &var, cx),
+            },
             // A new room whose creator does not want it after all (§10.1.3).
             (Some(_), Some("cancel")) if room.is_locked() => {
                 self.begin(bare, Wish::Destroy(None), iq, cx);
@@ -200,8 +205,16 @@ impl Rooms {
                     room.show_affiliation(&account, affiliation, cx);
                 }
             }
-            Wish::Configure { closes, title, .. } => room.note_configured(closes, title, cx),
+            Wish::Configure { wanted, .. } => room.note_configured(wanted, cx),
             _ => {}
         }
     }
+}
+
+/// An owner wants something that no such room can have (XEP-0045 §10.1.3).
+fn refuse_field(iq: &Element<'_>, var: &str, cx: &mut Cx<'_>) {
+    let text = format!("no room on publish-subscribe can have this value: {var}");
+    let condition = "not-acceptable";
+    cx.wire
+        .refuse_saying(iq, error_type(condition), condition, Some(&text));
 }

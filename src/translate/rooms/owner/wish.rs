@@ -6,17 +6,12 @@ use bytes::BufMut as _;
 
 use crate::jid;
 use crate::ns;
-use crate::pubsub::form;
 use crate::translate::Cx;
 use crate::translate::held::Held;
 use crate::translate::rooms::affiliations::Affiliation;
-use crate::translate::rooms::room::Room;
+use crate::translate::rooms::room::{Configuration, Room};
 use crate::xml::{Element, escape};
 
-/// The field of a room's configuration that says whether members alone may come in (XEP-0045 §10.2).
-const MEMBERS_ONLY: &str = "muc#roomconfig_membersonly";
-/// The one that names it.
-const ROOM_NAME: &str = "muc#roomconfig_roomname";
 /// A client may change so many affiliations at once.
 const MOST_CHANGES: usize = 256;
 /// What an owner wants.
@@ -40,8 +35,7 @@ pub(in crate::translate::rooms) enum Wish {
     Form,
     /// `changes`: something is not so already.
     Configure {
-        closes: bool,
-        title: Option<Box<str>>,
+        wanted: Configuration,
         changes: bool,
     },
     /// To end it; an item, and a message that says why.
@@ -158,23 +152,6 @@ pub(super) fn change_wish(
     }
 }
 
-/// What an owner has filled in; a form that does not say something leaves it as it is.
-pub(super) fn configure_wish(form: &Element<'_>, room: &Room) -> Wish {
-    let closes = form::value(form, MEMBERS_ONLY)
-        .map_or(room.is_closed(), |it| matches!(it.trim(), "1" | "true"));
-    let title = form::value(form, ROOM_NAME);
-    let title = title.filter(|title| *title != room.title());
-    let is_as_now = match closes {
-        true => !room.is_open(),
-        false => room.is_open() && !room.is_locked(),
-    };
-    Wish::Configure {
-        closes,
-        changes: !is_as_now || title.is_some(),
-        title: title.map(|it| it.into()),
-    }
-}
-
 /// The accounts with an affiliation, for the client.
 pub(super) fn list_of<'a>(
     accounts: impl Iterator<Item = &'a str>,
@@ -202,19 +179,4 @@ pub(super) fn said_of_end(destroy: &Element<'_>) -> String {
         said += &format!("<reason>{}</reason>", escape(&reason.text()));
     }
     said + "</destroy>"
-}
-
-/// What of a room its owner may change.
-pub(super) fn owner_form(title: &str, is_closed: bool) -> String {
-    let (title, is_closed) = (escape(title), u8::from(is_closed));
-    format!(
-        "<query xmlns='{}'><x xmlns='{}' type='form'><title>A room on publish-subscribe</title>\
-         <instructions>Everybody in it has to be behind pubshim.</instructions>\
-         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/muc#roomconfig</value></field>\
-         <field var='{ROOM_NAME}' type='text-single' label='Name'><value>{title}</value></field>\
-         <field var='{MEMBERS_ONLY}' type='boolean' label='Only members may come in'><value>{is_closed}</value></field>\
-         </x></query>",
-        ns::MUC_OWNER,
-        ns::DATA
-    )
 }

@@ -83,7 +83,9 @@ impl Room {
             return;
         };
         self.access = form::value(&x, "pubsub#access_model").map(|it| (*it).into());
-        self.title = form::value(&x, "pubsub#title").unwrap_or_default().into();
+        let [title, description] = ["pubsub#title", "pubsub#description"]
+            .map(|var| form::value(&x, var).unwrap_or_default().into());
+        (self.title, self.description) = (title, description);
         let owners = form::values(&x, "pubsub#owner");
         self.affiliations = Affiliations::owned_by(&owners);
         self.is_owner |= self.affiliations.is_owner(cx.account.bare());

@@ -8,6 +8,7 @@ mod show;
 mod unheard;
 mod watch;
 
+pub(super) use owned::Configuration;
 pub(crate) use show::WHOM_IT_IS_FOR;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -126,6 +127,9 @@ pub(super) struct Room {
     /// Whose room it is and who else may do what, as far as the service tells.
     affiliations: Affiliations,
     title: Box<str>,
+    description: Box<str>,
+    /// How many messages it keeps, once an owner's client has asked.
+    history: Option<u16>,
     /// The room's access model, where it is known.
     access: Option<Box<str>>,
     ways: Ways,
@@ -230,6 +234,8 @@ impl Room {
             is_owner: false,
             affiliations: Affiliations::default(),
             title: Box::default(),
+            description: Box::default(),
+            history: None,
             access: None,
             ways,
             tries: 0,
@@ -285,6 +291,19 @@ impl Room {
     /// What the room is called; empty: it has no name but its address.
     pub(super) fn title(&self) -> &str {
         &self.title
+    }
+
+    pub(super) fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// How many messages it keeps, if that is known.
+    pub(super) fn history(&self) -> Option<u16> {
+        self.history
+    }
+
+    pub(super) fn note_history(&mut self, history: Option<u16>) {
+        self.history = history;
     }
 
     /// Whether everybody may come in, as far as is known.
