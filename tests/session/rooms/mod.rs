@@ -10,6 +10,7 @@ mod hostile;
 mod invite;
 mod join;
 mod leave;
+mod limits;
 mod many;
 mod others;
 mod owner;
