@@ -5,7 +5,11 @@ use crate::common::Node;
 use crate::server::Kind;
 use crate::stage::Stage;
 
-on_both_servers!(an_owner_rules_a_room, an_owner_describes_a_room);
+on_both_servers!(
+    an_owner_rules_a_room,
+    an_owner_describes_a_room,
+    an_owner_comes_back
+);
 
 impl Person<'_> {
     /// Asks the room for something.
@@ -59,6 +63,8 @@ impl Person<'_> {
         assert!(statuses(&own).contains(&"110"), "{own:?}");
     }
 }
+
+const MEMBERS_ONLY: &str = "<field var='muc#roomconfig_membersonly'><value>1</value></field>";
 
 impl Person<'_> {
     /// What the owner is shown of a room's configuration: the value of each field.
@@ -157,6 +163,73 @@ fn an_owner_describes_a_room(kind: Kind) {
     owner.configures(room, "again", &field("roomdesc", "Deeper"));
     owner.is_granted("again");
     assert_eq!(friend.reads(room), ["Capulets' tomb", "Deeper"]);
+}
+
+fn an_owner_comes_back(kind: Kind) {
+    let mut stage = Stage::own(kind);
+    let [juliet, romeo, nurse, paris] =
+        ["juliet", "romeo", "nurse", "paris"].map(|name| stage.account(name));
+    let name = juliet.split('@').next().unwrap().replace("juliet", "old");
+    let room = &*format!("{name}@{SERVICE}");
+    {
+        let owner = Person::comes(&stage, &juliet);
+        owner.is_in(room, "JC");
+        let filled = [field("roomname", "Orchard"), field("roomdesc", "Trees")];
+        owner.configures(room, "accept", &filled.concat());
+        owner.is_granted("accept");
+        // Some come and go, one vanishes, one is banned and one a member.
+        let friend = Person::comes(&stage, &romeo);
+        for nick in ["Romeo", "Montague"] {
+            friend.is_in(room, nick);
+            owner.sees_occupant(room, nick, None);
+            friend.client.say(&format!(
+                "<presence to='{room}/{nick}' type='unavailable'/>"
+            ));
+            owner.sees_occupant(room, nick, Some("unavailable"));
+        }
+        let ghost = Person::comes(&stage, &nurse);
+        ghost.is_in(room, "Nurse");
+        owner.sees_occupant(room, "Nurse", None);
+        ghost.client.kill_shim();
+        let items = [
+            format!("<item jid='{paris}' affiliation='outcast'/>"),
+            format!("<item jid='{nurse}' affiliation='member'/>"),
+            format!("<item jid='{romeo}' affiliation='owner'/>"),
+        ];
+        owner.wants_changed(room, "change", &items.concat());
+        owner.is_granted("change");
+        owner.says(room, "s1", "<subject>Balconies</subject>");
+        owner.sees_message(room, "JC", "subject", "Balconies");
+        owner.configures(room, "close", MEMBERS_ONLY);
+        owner.is_granted("close");
+        owner.client.log_out();
+    }
+    stage.restart();
+
+    // All is as it was, and of those who were there nobody is.
+    let owner = Person::comes(&stage, &juliet);
+    owner.is_in(room, "JC");
+    owner.sees_message(room, "JC", "subject", "Balconies");
+    assert_eq!(owner.form(room), form("Orchard", "Trees", "1", "200"));
+    for (affiliation, expected) in [("outcast", &paris), ("member", &nurse)] {
+        assert_eq!(owner.lists(room, affiliation), [expected.as_str()]);
+    }
+    let owners = owner.lists(room, "owner");
+    for account in [&juliet, &romeo] {
+        assert!(owners.contains(account), "{owners:?}");
+    }
+    let banned = Person::comes(&stage, &paris);
+    banned.joins(room, "Paris");
+    let refused = banned.sees_occupant(room, "Paris", Some("error"));
+    let error = refused.at("error");
+    // Prosody says the same to who is not a member and to who is banned.
+    assert!(error.has("forbidden") || error.has("registration-required"));
+    // The nick of whoever has vanished is free, for her as for others.
+    let member = Person::comes(&stage, &nurse);
+    member.is_in(room, "Nurse");
+    owner.sees_occupant(room, "Nurse", None);
+    member.says(room, "m1", "<body>Juliet!</body>");
+    owner.sees_message(room, "Nurse", "body", "Juliet!");
 }
 
 const FORM: &str = "<x xmlns='jabber:x:data' type='submit'/>";
