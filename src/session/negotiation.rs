@@ -413,6 +413,7 @@ impl Session {
                 self.phase = Phase::Established;
                 self.trust_server();
                 self.wire.log(Event::LoggedIn(jid.clone()));
+                self.wire.own = Some((*jid).into());
                 self.translator.bound(jid);
             }
         }

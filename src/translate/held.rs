@@ -6,6 +6,7 @@ use super::Kind;
 use crate::xml::{Element, Namespaces, standalone};
 
 /// A stanza that was held back.
+#[derive(Clone, Debug)]
 pub(super) struct Held {
     /// The bytes as they came.
     pub(super) raw: Bytes,

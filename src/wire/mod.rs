@@ -69,6 +69,8 @@ pub(crate) struct Wire<P> {
     to_server: Outgoing,
     requests: Requests<P>,
     outputs: VecDeque<Output>,
+    /// The client's full JID, once the server has bound it: errors are to it.
+    pub(crate) own: Option<Box<str>>,
     /// Facts about the server, learned by this session or others.
     pub(crate) facts: ServerFacts,
     /// Time since the session began, counted only while the server's leg is read.
@@ -91,6 +93,7 @@ impl<P> Wire<P> {
             to_server: Outgoing::default(),
             requests: Requests::new(seed),
             outputs: VecDeque::new(),
+            own: None,
             facts: ServerFacts::default(),
             read_time: Duration::ZERO,
             request_timeout,

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::named::{named, named_by};
 use super::{Dropped, Event, Leg, Wire, error_type};
 use crate::ns;
-use crate::xml::{Element, escape};
+use crate::xml::{Element, escape, standalone};
 
 /// Answers in the client's place that may wait at most.
 const MOST_ANSWERS: usize = 64;
@@ -18,13 +18,25 @@ impl<P> Wire<P> {
     /// Answers a stanza of the client's with an error (RFC 6120 §8.3); it was not sent. A bare chat state gets no
     /// answer: its user has written nothing that could be missed.
     pub(crate) fn refuse(&mut self, stanza: &Element<'_>, kind: &str, condition: &str) {
+        self.refuse_saying(stanza, kind, condition, None);
+    }
+
+    /// The same with a text for people (RFC 6120 §8.3.3).
+    pub(crate) fn refuse_saying(
+        &mut self,
+        stanza: &Element<'_>,
+        kind: &str,
+        condition: &str,
+        text: Option<&str>,
+    ) {
         if is_chat_state(stanza) {
             return;
         }
         let [from, id] = ["to", "id"].map(|name| stanza.attribute(name));
         let attributes = [("from", from.as_deref()), ("id", id.as_deref())];
         self.note_refused(Leg::Client, named(stanza), condition);
-        self.write_error(stanza.local(), &attributes, "", kind, condition, None);
+        let echo = echo(stanza);
+        self.write_error(stanza.local(), &attributes, &echo, kind, condition, text);
     }
 
     /// Shows the client an error: a stanza called `name` with those of the attributes that have a value.
@@ -77,9 +89,14 @@ impl<P> Wire<P> {
         condition: &str,
         text: Option<&str>,
     ) {
+        let is_addressed = attributes.iter().any(|(name, _)| *name == "to");
+        let own = self.own.clone().filter(|_| !is_addressed);
         self.stanza(Leg::Client, |out| {
             // Writing to a buffer in memory cannot fail.
             let _ = write!(out, "<{name} type='error'");
+            if let Some(own) = own {
+                let _ = write!(out, " to='{}'", escape(&own));
+            }
             for (name, value) in attributes {
                 if let Some(value) = value {
                     let _ = write!(out, " {name}='{}'", escape(value));
@@ -100,8 +117,21 @@ impl<P> Wire<P> {
 
     /// Tells the client, `own`, that its message of this id may not have reached `to`.
     pub(crate) fn show_unsent(&mut self, to: &str, own: &str, id: Option<&str>, condition: &str) {
+        self.show_unsent_with(to, own, id, "", condition);
+    }
+
+    /// The same with `echo`, what the message said.
+    pub(crate) fn show_unsent_with(
+        &mut self,
+        to: &str,
+        own: &str,
+        id: Option<&str>,
+        echo: &str,
+        condition: &str,
+    ) {
         let attributes = [("from", Some(to)), ("to", Some(own)), ("id", id)];
-        self.show_error("message", &attributes, error_type(condition), condition);
+        let kind = error_type(condition);
+        self.show_error_with("message", &attributes, echo, kind, condition, None);
     }
 
     /// Tells the client, `own`, in the place of `from`, that its request of this id failed.
@@ -138,34 +168,34 @@ impl<P> Wire<P> {
         self.answer(iq, "result", "");
     }
 
-    /// Answers an IQ in the client's place as the server does for a resource that is not there.
-    pub(crate) fn answer_unavailable(&mut self, iq: &Element<'_>) {
-        self.answer_error(iq, "service-unavailable");
+    /// Answers an IQ or a message in the client's place as the server does for a resource that is not there.
+    pub(crate) fn answer_unavailable(&mut self, stanza: &Element<'_>) {
+        self.answer_error(stanza, "service-unavailable");
     }
 
-    /// Answers an IQ in the client's place with an error.
-    pub(crate) fn answer_error(&mut self, iq: &Element<'_>, condition: &str) {
+    /// Answers an IQ or a message in the client's place with an error.
+    pub(crate) fn answer_error(&mut self, stanza: &Element<'_>, condition: &str) {
         let error = format!(
             "<error type='cancel'><{condition} xmlns='{}'/></error>",
             ns::STANZA_ERRORS
         );
-        if self.answer(iq, "error", &error) {
-            self.note_refused(Leg::Server, named(iq), condition);
+        if self.answer(stanza, "error", &error) {
+            self.note_refused(Leg::Server, named(stanza), condition);
         }
     }
 
     /// Queues an answer in the client's place. `false`: none is sent, as the asker's id is too long or too many
     /// answers wait.
-    fn answer(&mut self, iq: &Element<'_>, kind: &str, body: &str) -> bool {
-        let id = iq.attribute("id").unwrap_or_default();
-        let mut answer = format!("<iq type='{kind}' id='{}'", escape(&id));
-        if let Some(from) = iq.attribute("from") {
+    fn answer(&mut self, stanza: &Element<'_>, kind: &str, body: &str) -> bool {
+        let (name, id) = (stanza.local(), stanza.attribute("id").unwrap_or_default());
+        let mut answer = format!("<{name} type='{kind}' id='{}'", escape(&id));
+        if let Some(from) = stanza.attribute("from") {
             let _ = write!(answer, " to='{}'", escape(&from));
         }
         match body {
             "" => answer.push_str("/>"),
             body => {
-                let _ = write!(answer, ">{body}</iq>");
+                let _ = write!(answer, ">{body}</{name}>");
             }
         }
         if self.answers.len() >= MOST_ANSWERS || answer.len() > MOST_ANSWER {
@@ -174,6 +204,16 @@ impl<P> Wire<P> {
         }
         self.answers.push_back(answer.into());
         true
+    }
+}
+
+/// What an error repeats of a stanza of the client's (RFC 6120 §8.3.1): all that a message says, so that nothing written
+/// is lost; of a presence that it was to join a room (XEP-0045 §7.2), but not by which password.
+fn echo(stanza: &Element<'_>) -> String {
+    match stanza.local() {
+        "message" => stanza.children().map(|child| standalone(&child)).collect(),
+        "presence" if stanza.child(ns::MUC, "x").is_some() => format!("<x xmlns='{}'/>", ns::MUC),
+        _ => String::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The stage of the stories: ejabberd or Prosody, slixmpp, and a `pubshim` under `auto` for each client.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::Rc;
 
 use serde_json::json;
@@ -25,8 +26,27 @@ macro_rules! on_each_stage {
 pub(crate) use on_each_stage;
 
 pub(crate) struct Stage {
-    server: &'static Server,
+    server: Home,
     accounts: RefCell<Vec<Account>>,
+}
+
+/// Where a stage is.
+enum Home {
+    /// The server of this process.
+    Shared(&'static Server),
+    /// One that is restarted.
+    Own(Box<Server>),
+}
+
+impl Deref for Home {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        match self {
+            Self::Shared(server) => server,
+            Self::Own(server) => server,
+        }
+    }
 }
 
 impl Stage {
@@ -34,8 +54,24 @@ impl Stage {
 
     pub(crate) fn new(kind: Kind) -> Self {
         Self {
-            server: Server::get(kind),
+            server: Home::Shared(Server::get(kind)),
             accounts: RefCell::default(),
+        }
+    }
+
+    /// One whose server is its own.
+    pub(crate) fn own(kind: Kind) -> Self {
+        Self {
+            server: Home::Own(Server::own(kind).into()),
+            accounts: RefCell::default(),
+        }
+    }
+
+    /// Its own server ends and starts again with all it had stored.
+    pub(crate) fn restart(&mut self) {
+        match &mut self.server {
+            Home::Own(server) => server.restart(),
+            Home::Shared(_) => panic!("others are on this server"),
         }
     }
 
@@ -53,7 +89,7 @@ impl Stage {
 
     /// Logs in through a shim with these options.
     pub(crate) fn login_with(&self, bare: &str, resource: &str, options: &[&str]) -> Client {
-        let shim = Shim::start(self.server, "auto", options);
+        let shim = Shim::start(&self.server, "auto", options);
         Client {
             puppet: Puppet::login(&shim.entry(), &self.find(bare), resource),
             shim: RefCell::new(shim),

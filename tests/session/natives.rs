@@ -219,9 +219,7 @@ fn what_finds_no_room_is_refused_with_its_id() {
     assert_eq!(d.client_bytes(), "");
     subscribe(&mut d, 100..101);
     let refused = d.one_to_client();
-    let expected = "<presence type='error' from='u100@montague.lit' id='o100'><error type='wait'>\
-        <resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>";
-    assert_eq!(refused, Node::stanza(expected));
+    assert_eq!(refused, Node::stanza(&returned(100)));
     assert_eq!(d.server_bytes(), all(0..5));
 }
 
@@ -283,7 +281,7 @@ fn other_errors_and_those_of_others_are_the_clients() {
 /// The error of a stanza that was not sent.
 fn returned(n: usize) -> String {
     format!(
-        "<presence type='error' from='u{n}@montague.lit' id='o{n}'><error type='wait'>\
+        "<presence type='error' to='{JULIET}' from='u{n}@montague.lit' id='o{n}'><error type='wait'>\
          <resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>"
     )
 }

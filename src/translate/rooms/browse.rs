@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use bytes::{BufMut as _, BytesMut};
 
 use super::names::{OCCUPANTS, room_of};
+use super::refuse::refuse;
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
@@ -61,19 +62,19 @@ impl Rooms {
         let id = iq.attribute("id").unwrap_or_default();
         let mut children = iq.children();
         let Some(query) = children.next() else {
-            return cx.wire.refuse(iq, "modify", "bad-request");
+            return refuse(iq, "bad-request", cx);
         };
         let node = query.attribute("node").is_some();
         match (&*query.namespace(), is_get) {
             (ns::DISCO_INFO | ns::DISCO_ITEMS, true) if node => {
-                cx.wire.refuse(iq, "cancel", "item-not-found");
+                refuse(iq, "item-not-found", cx);
             }
             (ns::DISCO_INFO, true) => self.ask_info(bare, &id, iq, cx),
             (ns::DISCO_ITEMS, true) => self.show_occupants(bare, &id, cx),
             (ns::PING, true) => cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {}),
             (ns::MUC_OWNER, is_get) => self.ask_owner(bare, is_get, iq, cx),
             (ns::MUC_ADMIN, is_get) => self.ask_admin(bare, is_get, iq, cx),
-            _ => cx.wire.refuse(iq, "cancel", "service-unavailable"),
+            _ => refuse(iq, "service-unavailable", cx),
         }
     }
 
@@ -91,7 +92,7 @@ impl Rooms {
                 request::info(out, Some(node));
             });
         if !is_sent {
-            cx.wire.refuse(iq, "wait", "resource-constraint");
+            refuse(iq, "resource-constraint", cx);
         }
     }
 
@@ -225,13 +226,14 @@ fn service_items(query: &Element<'_>, service: &str) -> String {
 
 /// What a node says of itself, as a room says it (XEP-0045 §6.4).
 fn room_info(iq: &Element<'_>) -> String {
-    let mut title = None;
+    let (mut title, mut description) = (None, None);
     let mut is_open = true;
     if let Some(query) = iq.child(ns::DISCO_INFO, "query")
         && let Some(form) = query.child(ns::DATA, "x")
     {
         let value = |var| form::value(&form, var).map(Cow::into_owned);
         title = value("pubsub#title").filter(|title| !title.is_empty());
+        description = value("pubsub#description").filter(|it| !it.is_empty());
         is_open = value("pubsub#access_model").is_none_or(|model| model == "open");
     }
     let mut info = format!(
@@ -249,6 +251,15 @@ fn room_info(iq: &Element<'_>) -> String {
     };
     for feature in FEATURES.iter().chain([&open]) {
         info += &format!("<feature var='{feature}'/>");
+    }
+    if let Some(description) = description {
+        info += &format!(
+            "<x xmlns='{}' type='result'><field var='FORM_TYPE' type='hidden'>\
+             <value>http://jabber.org/protocol/muc#roominfo</value></field>\
+             <field var='muc#roominfo_description' type='text-single' label='Description'><value>{}</value></field></x>",
+            ns::DATA,
+            escape(&description)
+        );
     }
     info + "</query>"
 }

@@ -5,17 +5,22 @@
 //!
 //! Who invites and who declines is whoever a message is really of: nothing that it says.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use super::affiliations::Affiliation;
 use super::names::node_of;
+use super::owner::Wish;
 use super::private::To;
+use super::refuse::refuse;
 use super::room::WHOM_IT_IS_FOR;
 use super::{Rooms, private};
 use crate::jid;
 use crate::ns;
-use crate::translate::Cx;
+use crate::translate::held::Held;
+use crate::translate::{Cx, Kind};
 use crate::wire::{Dropped, Leg, Rule};
-use crate::xml::{Element, escape, rewrite_standalone};
+use crate::xml::{Element, escape, rewrite_standalone, standalone};
 
 const INVITE: Rule = Rule::new(
     "room-invite",
@@ -55,41 +60,53 @@ fn push(all: &mut VecDeque<[Box<str>; 2]>, new: [&str; 2]) {
 }
 
 impl Rooms {
-    /// A message of the client's that invites somebody through a room, or several.
+    /// A message of the client's that invites somebody through a room, or several. To a room for members its owner alone
+    /// invites, and whoever is invited is made a member first (XEP-0045 §7.8.2, §9.3).
     pub(super) fn invite(&mut self, bare: &str, message: &Element<'_>, cx: &mut Cx<'_>) {
         let Some(room) = self.rooms.get(bare).filter(|room| room.is_joined()) else {
-            return cx.wire.refuse(message, "modify", "not-acceptable");
+            return refuse(message, "not-acceptable", cx);
         };
-        if !room.is_open() {
-            // Members cannot be named yet, and nobody else could come.
-            return cx.wire.refuse(message, "auth", "forbidden");
+        let invited = match invited(message) {
+            Ok(invited) => invited,
+            Err(condition) => return refuse(message, condition, cx),
+        };
+        if room.is_open() {
+            return self.send_invitations(bare, message, cx);
         }
-        let Some(x) = message.child(ns::MUC_USER, "x") else {
+        if !room.is_owner() {
+            return refuse(message, "forbidden", cx);
+        }
+        if room.is_locked() {
+            // Whoever came in would be in a room that its owner may still give up.
+            let text = Some("accept the new room first");
+            let (kind, condition) = ("cancel", "not-allowed");
+            return cx.wire.refuse_saying(message, kind, condition, text);
+        }
+        let accounts = invited.iter().map(|to| jid::bare(to).into());
+        let wish = Wish::Invite {
+            message: Held::new(Kind::Message, message),
+            changes: accounts.map(|it| (it, Affiliation::Member)).collect(),
+        };
+        self.begin(bare, wish, message, cx);
+    }
+
+    /// Sends out what a message of the client's invites to.
+    pub(super) fn send_invitations(&mut self, bare: &str, message: &Element<'_>, cx: &mut Cx<'_>) {
+        let (Some(x), Ok(invited)) = (message.child(ns::MUC_USER, "x"), invited(message)) else {
             return;
         };
-        let invites = x.children().filter(|it| it.is(ns::MUC_USER, "invite"));
-        let invites: Vec<_> = invites.collect();
-        let invited = invites.iter().map(|invite| {
-            let to = invite.attribute("to")?;
-            let to = jid::prepare(&to).filter(|to| jid::is_account(jid::bare(to)))?;
-            Some(to.into_owned())
-        });
-        let Some(invited) = invited.collect::<Option<Vec<_>>>() else {
-            return cx.wire.refuse(message, "modify", "jid-malformed");
-        };
-        if invited.len() > MOST_INVITED {
-            return cx.wire.refuse(message, "modify", "policy-violation");
-        }
         cx.wire.apply(&INVITE);
-        for (to, invite) in invited.iter().zip(&invites) {
-            let reason = reason_of(invite);
+        let password = x.child(ns::MUC_USER, "password");
+        let password = password.map_or_else(String::new, |it| standalone(&it));
+        for (to, invite) in invited.iter().zip(invites_in(&x)) {
+            let reason = reason_of(&invite);
             // Somebody else may be invited who cannot see the room.
             let for_all = match &*reason {
                 "" => format!("({WHOM_IT_IS_FOR})"),
                 reason => format!("{reason} ({WHOM_IT_IS_FOR})"),
             };
-            let mark = mark("invite", bare, &reason);
-            let body = conference(bare, &for_all) + &mark;
+            let mark = mark("invite", bare, &(said_in(&invite) + &password));
+            let body = conference(bare, &for_all, [&invite, &x]) + &mark;
             push(&mut self.invitations.sent, [bare, jid::bare(to)]);
             self.tell(to, bare, message, body, cx);
         }
@@ -126,7 +143,7 @@ impl Rooms {
             return false;
         };
         cx.wire.apply(&DECLINE);
-        let body = mark("decline", &room, &reason_of(&decline));
+        let body = mark("decline", &room, &said_in(&decline));
         self.tell(&by, &room, message, body, cx);
         true
     }
@@ -154,13 +171,14 @@ impl Rooms {
         if hosts.contains(&jid::domain(&room)) || cx.account.people.get(&room).is_some() {
             return Err(Dropped::ForeignFrom);
         }
-        let reason = reason_of(mark);
-        let word = format!(
+        let mut word = format!(
             "<invite from='{}'>{}</invite>",
             escape(author),
-            reason_element(&reason)
+            said_in(mark)
         );
-        let more = user(&word) + &conference(&room, &reason);
+        let password = mark.child(ns::MUC_USER, "password");
+        word.extend(password.map(|it| standalone(&it)));
+        let more = user(&word) + &conference(&room, &reason_of(mark), [mark, mark]);
         cx.wire.apply(&INVITED);
         show_of_room(&room, message, &more, cx);
         push(&mut self.invitations.received, [&room, author]);
@@ -189,12 +207,32 @@ impl Rooms {
         let word = format!(
             "<decline from='{}'>{}</decline>",
             escape(jid::bare(author)),
-            reason_element(&reason_of(mark))
+            said_in(mark)
         );
         cx.wire.apply(&DECLINE);
         show_of_room(&room, message, &user(&word), cx);
         Ok(())
     }
+}
+
+/// Whom a message of the client's invites; the condition of the error if that cannot be read.
+fn invited(message: &Element<'_>) -> Result<Vec<String>, &'static str> {
+    let x = message.child(ns::MUC_USER, "x").ok_or("bad-request")?;
+    let invited = invites_in(&x).map(|invite| {
+        let to = invite.attribute("to")?;
+        let to = jid::prepare(&to).filter(|to| jid::is_account(jid::bare(to)))?;
+        Some(to.into_owned())
+    });
+    let invited: Vec<_> = invited.take(MOST_INVITED + 1).collect();
+    if invited.len() > MOST_INVITED {
+        return Err("policy-violation");
+    }
+    let all: Option<_> = invited.into_iter().collect();
+    all.ok_or("jid-malformed")
+}
+
+fn invites_in<'a>(x: &'a Element<'a>) -> impl Iterator<Item = Element<'a>> {
+    x.children().filter(|it| it.is(ns::MUC_USER, "invite"))
 }
 
 /// Whether a message of the client's invites somebody.
@@ -226,17 +264,26 @@ fn reason_of(word: &Element<'_>) -> String {
     reason.map_or_else(String::new, |it| it.text().into_owned())
 }
 
-fn reason_element(reason: &str) -> String {
-    match reason {
-        "" => String::new(),
-        reason => format!("<reason>{}</reason>", escape(reason)),
-    }
+/// What whoever invites or declines says, as it stands in what a room shows. The password stands beside it there.
+fn said_in(word: &Element<'_>) -> String {
+    let said = word.children().map(|child| {
+        // As earlier versions have written it.
+        if child.is(ns::SHIM, "reason") {
+            let (xmlns, reason) = (ns::MUC_USER, child.text());
+            return format!("<reason xmlns='{xmlns}'>{}</reason>", escape(&reason));
+        }
+        match child.is(ns::MUC_USER, "password") {
+            true => String::new(),
+            false => standalone(&child),
+        }
+    });
+    said.collect()
 }
 
 /// What a shim reads.
-fn mark(word: &str, room: &str, reason: &str) -> String {
-    let (xmlns, room, reason) = (ns::SHIM, escape(room), reason_element(reason));
-    format!("<{word} xmlns='{xmlns}' room='{room}'>{reason}</{word}>")
+fn mark(word: &str, room: &str, said: &str) -> String {
+    let (xmlns, room) = (ns::SHIM, escape(room));
+    format!("<{word} xmlns='{xmlns}' room='{room}'>{said}</{word}>")
 }
 
 /// What a room says.
@@ -244,14 +291,23 @@ fn user(word: &str) -> String {
     format!("<x xmlns='{}'>{word}</x>", ns::MUC_USER)
 }
 
-/// A direct invitation.
-fn conference(room: &str, reason: &str) -> String {
-    let (xmlns, room) = (ns::CONFERENCE, escape(room));
-    match reason {
-        "" => format!("<x xmlns='{xmlns}' jid='{room}'/>"),
-        reason => format!(
-            "<x xmlns='{xmlns}' jid='{room}' reason='{}'/>",
-            escape(reason)
-        ),
+/// A direct invitation (XEP-0249): whether it goes on with a conversation stands in `invite`, the password in `x`.
+fn conference(room: &str, reason: &str, [invite, x]: [&Element<'_>; 2]) -> String {
+    let going_on = invite.child(ns::MUC_USER, "continue");
+    let thread = going_on.as_ref().and_then(|it| it.attribute("thread"));
+    let password = x.child(ns::MUC_USER, "password");
+    let attributes = [
+        ("jid", Some(room.into())),
+        ("reason", (!reason.is_empty()).then(|| reason.into())),
+        ("password", password.as_ref().map(Element::text)),
+        ("continue", going_on.as_ref().map(|_| "true".into())),
+        ("thread", thread),
+    ];
+    let mut direct = format!("<x xmlns='{}'", ns::CONFERENCE);
+    for (name, value) in attributes {
+        if let Some::<Cow<'_, str>>(value) = value {
+            direct += &format!(" {name}='{}'", escape(&value));
+        }
     }
+    direct + "/>"
 }

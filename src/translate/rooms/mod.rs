@@ -10,6 +10,7 @@
 //! | `private.rs` | messages of one occupant to another | |
 //! | `invite.rs` | invitations, and what declines them | |
 //! | `browse.rs` | what a service and a room say of themselves; other questions to them | |
+//! | `refuse.rs` | what a room refuses by itself | |
 //! | `relay.rs` | questions to occupants | |
 //! | `junk.rs` | nodes that a publish to a deleted room has made | |
 //! | `waiting.rs` | what a client says to a room that it is joining | |
@@ -36,6 +37,7 @@ mod notice;
 mod occupants;
 mod owner;
 mod private;
+mod refuse;
 mod relay;
 mod room;
 mod services;
@@ -50,6 +52,7 @@ use std::time::Duration;
 use self::invite::Invitations;
 use self::junk::Junk;
 use self::private::Private;
+use self::refuse::refuse;
 use self::room::{Room, Step, Ways};
 use self::services::Services;
 use self::waiting::Waiting;
@@ -223,7 +226,7 @@ impl Rooms {
             };
         }
         let Some(to) = jid::prepare(&to) else {
-            cx.wire.refuse(stanza, "modify", "jid-malformed");
+            refuse(stanza, "jid-malformed", cx);
             return Verdict::Taken;
         };
         match kind {
@@ -255,7 +258,7 @@ impl Rooms {
             None => self.rooms.get(bare).map(|room| room.nick().into()),
         };
         let Some(nick) = nick else {
-            return cx.wire.refuse(presence, "modify", "jid-malformed");
+            return refuse(presence, "jid-malformed", cx);
         };
         let rejoins = presence.child(ns::MUC, "x").is_some();
         if let Some(room) = self.rooms.get(bare) {
@@ -266,16 +269,16 @@ impl Rooms {
             self.take(bare, cx.wire);
         }
         if names::node_of(bare).is_none() {
-            return cx.wire.refuse(presence, "modify", "not-acceptable");
+            return refuse(presence, "not-acceptable", cx);
         }
         if self.rooms.len() >= MOST_ROOMS {
-            return cx.wire.refuse(presence, "wait", "resource-constraint");
+            return refuse(presence, "resource-constraint", cx);
         }
         let recently = cx.wire.now.saturating_sub(CONFLICTS_WITHIN);
         self.conflicts.retain(|(_, at)| *at >= recently);
         let conflicts = self.conflicts.iter().filter(|(of, _)| **of == *bare);
         if conflicts.count() >= MOST_CONFLICTS {
-            return cx.wire.refuse(presence, "wait", "resource-constraint");
+            return refuse(presence, "resource-constraint", cx);
         }
         cx.wire.apply(&JOIN);
         let ways = Ways {
@@ -299,12 +302,12 @@ impl Rooms {
         let bare = jid::bare(to);
         let room = self.rooms.get_mut(bare);
         match (room, kind.as_deref(), jid::resource(to)) {
-            (_, Some("groupchat"), Some(_)) => cx.wire.refuse(message, "modify", "bad-request"),
+            (_, Some("groupchat"), Some(_)) => refuse(message, "bad-request", cx),
             (_, _, Some(nick)) => self.say_privately(bare, nick, message, cx),
             (Some(room), Some("groupchat"), None) => room.say(message, cx),
-            (None, Some("groupchat"), None) => cx.wire.refuse(message, "modify", "not-acceptable"),
+            (None, Some("groupchat"), None) => refuse(message, "not-acceptable", cx),
             _ if invite::invites(message) => self.invite(bare, message, cx),
-            _ => cx.wire.refuse(message, "cancel", "feature-not-implemented"),
+            _ => refuse(message, "feature-not-implemented", cx),
         }
     }
 
@@ -315,9 +318,12 @@ impl Rooms {
         cx: &mut Cx<'_>,
         go: impl FnOnce(&mut Room, &mut Cx<'_>) -> bool,
     ) {
-        if let Some(room) = self.rooms.get_mut(bare)
-            && !go(room, cx)
-        {
+        let Some(room) = self.rooms.get_mut(bare) else {
+            return;
+        };
+        if go(room, cx) {
+            self.show_early(bare, cx);
+        } else {
             let is_nick_taken = room.is_nick_taken;
             self.take(bare, cx.wire);
             if is_nick_taken {
@@ -330,6 +336,7 @@ impl Rooms {
     /// A room is over: no answer about it is of use any more.
     fn take(&mut self, bare: &str, wire: &mut Wire) -> Option<Room> {
         room::forget(bare, wire);
+        self.send_early_back(bare, wire);
         self.rooms.remove(bare)
     }
 
@@ -337,6 +344,7 @@ impl Rooms {
     pub(super) fn leave_all(&mut self, cx: &mut Cx<'_>) {
         for (bare, room) in std::mem::take(&mut self.rooms) {
             room::forget(&bare, cx.wire);
+            self.send_early_back(&bare, cx.wire);
             room.leave(None, cx);
             self.say_waiting(&bare, cx);
         }
@@ -501,6 +509,7 @@ impl Rooms {
         for (bare, id) in asked.collect::<Vec<_>>() {
             wire.show_unsent(&bare, account.jid(), id.as_deref(), room::NO_ANSWER);
         }
+        Self::give_jobs_back(wire);
     }
 }
 

@@ -11,11 +11,14 @@ use bytes::{Bytes, BytesMut};
 use super::Rooms;
 use super::names::nick_of;
 use super::occupants::is_of_room;
+use super::refuse::refuse;
+use super::room::Room;
 use super::talk::is_idle;
 use crate::jid;
 use crate::ns;
+use crate::translate::held::Held;
 use crate::translate::shown::delay;
-use crate::translate::{Cx, Verdict, marker};
+use crate::translate::{Cx, Kind, Verdict, Wire, marker};
 use crate::wire::{Dropped, Leg, Rule};
 use crate::xml::{Element, escape, rewrite_standalone};
 
@@ -37,6 +40,8 @@ const RETURN_PRIVATE: Rule = Rule::new(
 
 /// So many messages are remembered, in case they come back.
 const MOST_SENT: usize = 64;
+/// So many may wait until the client is in the room they are of.
+const MOST_EARLY: usize = 16;
 /// The id of one may have so many bytes.
 pub(super) const MOST_ID: usize = 1024;
 
@@ -47,8 +52,18 @@ pub(super) struct Private {
     sent: VecDeque<Sent>,
     /// So many were sent.
     number: u64,
+    /// Messages to the client that have overtaken its join.
+    early: VecDeque<Early>,
     /// Messages that are to go by the nodes of two accounts.
     direct: VecDeque<Direct>,
+}
+
+/// A message to the client whose author has seen it come in before it has seen that itself.
+struct Early {
+    room: Box<str>,
+    /// Who has really sent it.
+    author: Box<str>,
+    message: Held,
 }
 
 /// A message that may come back.
@@ -100,6 +115,14 @@ impl Private {
         });
     }
 
+    /// What has overtaken the join of this room.
+    fn take_early(&mut self, room: &str) -> Vec<Early> {
+        let all = std::mem::take(&mut self.early).into_iter();
+        let (of_room, others) = all.partition(|it| *it.room == *room);
+        self.early = others;
+        Vec::from(of_room)
+    }
+
     /// The message of this id to `full` has come back.
     fn take_sent(&mut self, id: &str, full: &str) -> Option<Sent> {
         let is_it = |it: &Sent| *it.id == *id && *it.full == *full;
@@ -124,17 +147,17 @@ impl Rooms {
         cx: &mut Cx<'_>,
     ) {
         let Some(room) = self.rooms.get(bare).filter(|room| room.is_joined()) else {
-            return cx.wire.refuse(message, "modify", "not-acceptable");
+            return refuse(message, "not-acceptable", cx);
         };
         let nick = nick_of(resource).unwrap_or_default();
         // Who is there with several sessions hears it in all of them, as in other rooms.
         let full_jids: Vec<Box<str>> = room.occupants().called(&nick).map(Into::into).collect();
         if full_jids.is_empty() {
-            return cx.wire.refuse(message, "cancel", "item-not-found");
+            return refuse(message, "item-not-found", cx);
         }
         let id = message.attribute("id").filter(|id| !id.is_empty());
         if id.as_ref().is_some_and(|id| id.len() > MOST_ID) {
-            return cx.wire.refuse(message, "modify", "policy-violation");
+            return refuse(message, "policy-violation", cx);
         }
         if self.only_nodes && message.children().all(|child| is_idle(&child)) {
             // It would take a place on the node.
@@ -263,9 +286,25 @@ impl Rooms {
         if message.attribute("to").as_deref() != Some(own) {
             return Err(Dropped::WrongPayload);
         }
-        let room = self.rooms.get_mut(&*bare).filter(|room| room.is_joined());
-        let room = room.ok_or(Dropped::NotSubscribed)?;
-        let occupant = room.occupants().get(author).ok_or(Dropped::ForeignFrom)?;
+        let room = self.rooms.get_mut(&*bare);
+        if room.as_ref().is_some_and(|room| !room.is_joined())
+            && self.private.early.len() < MOST_EARLY
+        {
+            self.private.early.push_back(Early {
+                room: (*bare).into(),
+                author: author.into(),
+                message: Held::new(Kind::Message, message),
+            });
+            return Ok(());
+        }
+        let Some(room) = room.filter(|room| room.is_joined()) else {
+            self.send_back(message, cx.wire);
+            return Err(Dropped::NotSubscribed);
+        };
+        let Some(occupant) = room.occupants().get(author) else {
+            self.send_back(message, cx.wire);
+            return Err(Dropped::ForeignFrom);
+        };
         let from = format!("{bare}/{}", occupant.nick);
         let is_normal = mark.attribute("type").as_deref() == Some("normal");
         let kind = if is_normal { "normal" } else { "chat" };
@@ -282,6 +321,33 @@ impl Rooms {
         });
         room.hear(author, cx.wire.now);
         Ok(())
+    }
+
+    /// Its author is told that a private message was not heard, as the server tells him of a resource that is not there.
+    /// Under `pure` there is no way to.
+    fn send_back(&self, message: &Element<'_>, wire: &mut Wire) {
+        if !self.only_nodes {
+            wire.answer_unavailable(message);
+        }
+    }
+
+    /// The client is in: it is shown what has overtaken its join.
+    pub(super) fn show_early(&mut self, bare: &str, cx: &mut Cx<'_>) {
+        let is_in = |rooms: &Self| rooms.rooms.get(bare).is_some_and(Room::is_joined);
+        if self.private.early.is_empty() || !is_in(self) {
+            return;
+        }
+        for early in self.private.take_early(bare) {
+            let author = &early.author;
+            early.message.read(|it| self.hear_marked(author, it, cx));
+        }
+    }
+
+    /// Nothing comes of the client's join: whoever has written to it meanwhile is told.
+    pub(super) fn send_early_back(&mut self, bare: &str, wire: &mut Wire) {
+        for early in self.private.take_early(bare) {
+            early.message.read(|it| self.send_back(it, wire));
+        }
     }
 
     /// A message comes back: whom it was to is not there, or somebody says why not.

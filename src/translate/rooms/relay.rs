@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::BufMut as _;
 
 use super::names::nick_of;
+use super::refuse::refuse;
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
@@ -43,7 +44,7 @@ impl Rooms {
         cx: &mut Cx<'_>,
     ) {
         let Some(room) = self.rooms.get(bare).filter(|room| room.is_joined()) else {
-            return cx.wire.refuse(iq, "modify", "not-acceptable");
+            return refuse(iq, "not-acceptable", cx);
         };
         let nick = nick_of(resource).unwrap_or_default();
         let id = iq.attribute("id").unwrap_or_default();
@@ -52,10 +53,10 @@ impl Rooms {
             return cx.wire.show_answer(&id, &from, cx.account.jid(), |_| {});
         }
         let Some(full) = room.occupants().of_nick(&nick) else {
-            return cx.wire.refuse(iq, "cancel", "item-not-found");
+            return refuse(iq, "item-not-found", cx);
         };
         if self.only_nodes {
-            return cx.wire.refuse(iq, "cancel", "service-unavailable");
+            return refuse(iq, "service-unavailable", cx);
         }
         let kind = iq.attribute("type").unwrap_or(Cow::Borrowed("get"));
         // It is the server that keeps it (XEP-0045 §17.4).
@@ -79,7 +80,7 @@ impl Rooms {
             });
         match is_sent {
             true => cx.wire.apply(&RELAY),
-            false => cx.wire.refuse(iq, "wait", "resource-constraint"),
+            false => refuse(iq, "resource-constraint", cx),
         }
     }
 

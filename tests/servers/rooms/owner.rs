@@ -5,7 +5,11 @@ use crate::common::Node;
 use crate::server::Kind;
 use crate::stage::Stage;
 
-on_both_servers!(an_owner_rules_a_room);
+on_both_servers!(
+    an_owner_rules_a_room,
+    an_owner_describes_a_room,
+    an_owner_comes_back
+);
 
 impl Person<'_> {
     /// Asks the room for something.
@@ -86,6 +90,172 @@ impl Done {
         let affiliation = item.value("affiliation");
         Self::new(&statuses(presence), affiliation, actor, reason)
     }
+const MEMBERS_ONLY: &str = "<field var='muc#roomconfig_membersonly'><value>1</value></field>";
+
+impl Person<'_> {
+    /// What the owner is shown of a room's configuration: the value of each field.
+    #[track_caller]
+    fn form(&self, room: &str) -> Vec<[String; 2]> {
+        let query = "<query xmlns='http://jabber.org/protocol/muc#owner'/>";
+        self.wants(room, "form", "get", query);
+        let form = self.answer("form");
+        let fields = form.at("query/x").children.iter();
+        let fields = fields.filter(|it| it.attribute("var").is_some());
+        let read = |it: &Node| [it.value("var").to_owned(), it.at("value").text.clone()];
+        fields.map(read).collect()
+    }
+
+    /// Wants the room configured so.
+    fn configures(&self, room: &str, id: &str, fields: &str) {
+        let form = format!("<x xmlns='jabber:x:data' type='submit'>{fields}</x>");
+        self.wants_room(room, id, &form);
+    }
+
+    /// What the room says of itself: its name and its description.
+    #[track_caller]
+    fn reads(&self, room: &str) -> [String; 2] {
+        let query = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
+        self.wants(room, "info", "get", query);
+        let info = self.answer("info");
+        let name = info.at("query/identity").value("name").to_owned();
+        let fields = info.at("query/x").children.iter();
+        let mut fields =
+            fields.filter(|it| it.attribute("var") == Some("muc#roominfo_description"));
+        let description = fields.next().map(|it| it.at("value").text.clone());
+        [name, description.unwrap_or_default()]
+    }
+}
+
+fn field(var: &str, value: &str) -> String {
+    format!("<field var='muc#roomconfig_{var}'><value>{value}</value></field>")
+}
+
+/// What an owner's client is shown of such a room.
+fn form(name: &str, description: &str, closed: &str, history: &str) -> Vec<[String; 2]> {
+    let all = [
+        ("FORM_TYPE", "http://jabber.org/protocol/muc#roomconfig"),
+        ("muc#roomconfig_roomname", name),
+        ("muc#roomconfig_roomdesc", description),
+        ("muc#roomconfig_membersonly", closed),
+        ("muc#roomconfig_historylength", history),
+        ("muc#roomconfig_persistentroom", "1"),
+        ("muc#roomconfig_whois", "anyone"),
+    ];
+    all.map(|(var, value)| [var.to_owned(), value.to_owned()])
+        .into()
+}
+
+fn an_owner_describes_a_room(kind: Kind) {
+    let stage = Stage::new(kind);
+    let [juliet, romeo] = ["juliet", "romeo"].map(|name| stage.account(name));
+    let name = juliet.split('@').next().unwrap().replace("juliet", "tomb");
+    let room = &*format!("{name}@{SERVICE}");
+    let owner = Person::comes(&stage, &juliet);
+    owner.is_in(room, "JC");
+    // A new room; the owner accepts it with what he has filled in.
+    assert_eq!(owner.form(room), form("", "", "0", "200"));
+    let filled = [
+        field("roomname", "Capulets' tomb"),
+        field("roomdesc", "Dark &amp; deep"),
+        field("historylength", "2"),
+        field("whois", "anyone"),
+    ];
+    owner.configures(room, "accept", &filled.concat());
+    owner.is_granted("accept");
+    let now = form("Capulets' tomb", "Dark & deep", "0", "2");
+    assert_eq!(owner.form(room), now);
+    let friend = Person::comes(&stage, &romeo);
+    assert_eq!(friend.reads(room), ["Capulets' tomb", "Dark & deep"]);
+
+    // What the service cannot do it is not asked for.
+    owner.configures(room, "moderated", &field("moderatedroom", "1"));
+    let refused = owner.answer("moderated");
+    assert!(refused.has("error/not-acceptable"), "{refused:?}");
+    let text = &refused.at("error/text").text;
+    assert!(text.ends_with("muc#roomconfig_moderatedroom"), "{text}");
+    assert_eq!(owner.form(room), now);
+
+    // It keeps as many messages as its owner wants.
+    for n in 1..=3 {
+        owner.says(room, &format!("m{n}"), &format!("<body>{n}</body>"));
+        owner.sees_message(room, "JC", "body", &n.to_string());
+    }
+    friend.is_in(room, "Romeo");
+    let first = friend.sees("what was said before", |it| it.has("body"));
+    assert_eq!(first.at("body").text, "2");
+    friend.sees_message(room, "JC", "body", "3");
+
+    // Another description, for all to read.
+    owner.configures(room, "again", &field("roomdesc", "Deeper"));
+    owner.is_granted("again");
+    assert_eq!(friend.reads(room), ["Capulets' tomb", "Deeper"]);
+}
+
+fn an_owner_comes_back(kind: Kind) {
+    let mut stage = Stage::own(kind);
+    let [juliet, romeo, nurse, paris] =
+        ["juliet", "romeo", "nurse", "paris"].map(|name| stage.account(name));
+    let name = juliet.split('@').next().unwrap().replace("juliet", "old");
+    let room = &*format!("{name}@{SERVICE}");
+    {
+        let owner = Person::comes(&stage, &juliet);
+        owner.is_in(room, "JC");
+        let filled = [field("roomname", "Orchard"), field("roomdesc", "Trees")];
+        owner.configures(room, "accept", &filled.concat());
+        owner.is_granted("accept");
+        // Some come and go, one vanishes, one is banned and one a member.
+        let friend = Person::comes(&stage, &romeo);
+        for nick in ["Romeo", "Montague"] {
+            friend.is_in(room, nick);
+            owner.sees_occupant(room, nick, None);
+            friend.client.say(&format!(
+                "<presence to='{room}/{nick}' type='unavailable'/>"
+            ));
+            owner.sees_occupant(room, nick, Some("unavailable"));
+        }
+        let ghost = Person::comes(&stage, &nurse);
+        ghost.is_in(room, "Nurse");
+        owner.sees_occupant(room, "Nurse", None);
+        ghost.client.kill_shim();
+        let items = [
+            format!("<item jid='{paris}' affiliation='outcast'/>"),
+            format!("<item jid='{nurse}' affiliation='member'/>"),
+            format!("<item jid='{romeo}' affiliation='owner'/>"),
+        ];
+        owner.wants_changed(room, "change", &items.concat());
+        owner.is_granted("change");
+        owner.says(room, "s1", "<subject>Balconies</subject>");
+        owner.sees_message(room, "JC", "subject", "Balconies");
+        owner.configures(room, "close", MEMBERS_ONLY);
+        owner.is_granted("close");
+        owner.client.log_out();
+    }
+    stage.restart();
+
+    // All is as it was, and of those who were there nobody is.
+    let owner = Person::comes(&stage, &juliet);
+    owner.is_in(room, "JC");
+    owner.sees_message(room, "JC", "subject", "Balconies");
+    assert_eq!(owner.form(room), form("Orchard", "Trees", "1", "200"));
+    for (affiliation, expected) in [("outcast", &paris), ("member", &nurse)] {
+        assert_eq!(owner.lists(room, affiliation), [expected.as_str()]);
+    }
+    let owners = owner.lists(room, "owner");
+    for account in [&juliet, &romeo] {
+        assert!(owners.contains(account), "{owners:?}");
+    }
+    let banned = Person::comes(&stage, &paris);
+    banned.joins(room, "Paris");
+    let refused = banned.sees_occupant(room, "Paris", Some("error"));
+    let error = refused.at("error");
+    // Prosody says the same to who is not a member and to who is banned.
+    assert!(error.has("forbidden") || error.has("registration-required"));
+    // The nick of whoever has vanished is free, for her as for others.
+    let member = Person::comes(&stage, &nurse);
+    member.is_in(room, "Nurse");
+    owner.sees_occupant(room, "Nurse", None);
+    member.says(room, "m1", "<body>Juliet!</body>");
+    owner.sees_message(room, "Nurse", "body", "Juliet!");
 }
 
 const FORM: &str = "<x xmlns='jabber:x:data' type='submit'/>";

@@ -5,7 +5,11 @@ use crate::common::Node;
 use crate::server::Kind;
 use crate::stage::Stage;
 
-on_both_servers!(occupants_speak_in_private, people_are_invited);
+on_both_servers!(
+    occupants_speak_in_private,
+    people_are_invited,
+    members_are_invited
+);
 
 impl Person<'_> {
     fn whispers(&self, room: &str, nick: &str, id: &str) {
@@ -109,6 +113,41 @@ fn people_are_invited(kind: Kind) {
         ["type", "from"].map(|it| error.value(it)),
         ["error", &*room]
     );
+}
+
+fn members_are_invited(kind: Kind) {
+    let stage = Stage::new(kind);
+    let [her, his, hers] = ["juliet", "romeo", "nurse"].map(|name| stage.account(name));
+    let (juliet, room) = makes_a_room(&stage, &her, "feast");
+    let room = &*room;
+    juliet.client.say(&format!(
+        "<iq type='set' id='close' to='{room}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+         <x xmlns='jabber:x:data' type='submit'><field var='muc#roomconfig_membersonly'><value>1</value></field>\
+         </x></query></iq>"
+    ));
+    let closed = juliet.sees("the answer", |it| it.attribute("id") == Some("close"));
+    assert_eq!(closed.value("type"), "result", "{closed:?}");
+    let invites = |person: &Person<'_>, to: &str, id: &str| {
+        person.client.say(&format!(
+            "<message to='{room}' id='{id}'><x xmlns='http://jabber.org/protocol/muc#user'><invite to='{to}'/></x></message>"
+        ));
+    };
+    let romeo = Person::comes(&stage, &his);
+    romeo.joins(room, "Romeo");
+    let refused = romeo.sees_occupant(room, "Romeo", Some("error"));
+    assert!(refused.has("error/registration-required"), "{refused:?}");
+    invites(&juliet, &his, "i1");
+    let invited = romeo.sees("an invitation", |it| it.attribute("id") == Some("i1"));
+    assert_eq!(invited.value("from"), room);
+    romeo.joins(room, "Romeo");
+    romeo.sees_occupant(room, "Romeo", None);
+    juliet.sees_occupant(room, "Romeo", None);
+    romeo.says(room, "m1", "<body>But soft</body>");
+    juliet.sees_message(room, "Romeo", "body", "But soft");
+    // He is a member, who may say nothing of who else is.
+    invites(&romeo, &hers, "i2");
+    let refused = romeo.sees("an error", |it| it.attribute("id") == Some("i2"));
+    assert!(refused.has("error/forbidden"), "{refused:?}");
 }
 
 fn occupants_speak_in_private(kind: Kind) {

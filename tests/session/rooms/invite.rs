@@ -1,5 +1,6 @@
 //! Invitations through a room, direct ones, and what declines them.
 
+use super::owner::{USUAL, affiliations, grant, owning};
 use super::*;
 
 const CONFERENCE: &str = "jabber:x:conference";
@@ -95,16 +96,107 @@ fn an_invitation_that_cannot_be_is_refused() {
     d.forget();
     invite(&mut d, &["nurse@capulet.lit"], "");
     assert_eq!(sees(&mut d), ["message : not-acceptable for i1"]);
-    // Nobody could come.
+    // Only its owner may say who comes into a room for members.
     let mut d = session();
     join(&mut d, MUC);
-    let closed = info("whitelist", &[OWN], 1);
+    let closed = info("whitelist", &["abbot@verona.lit"], 1);
     let_in_as(&mut d, &closed, "", "");
     answer_watch(&mut d);
     d.forget();
     invite(&mut d, &["nurse@capulet.lit"], "");
     assert_eq!(sees(&mut d), ["message : forbidden for i1"]);
+    // And he accepts a new one first.
+    let mut d = joining_a_missing_room();
+    for _ in 0..2 {
+        let create = asked(&mut d);
+        d.result(&create[0], "");
+    }
+    let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
+    answer_watch(&mut d);
+    d.forget();
+    invite(&mut d, &["nurse@capulet.lit"], "");
+    assert_eq!(sees(&mut d), ["message : not-allowed for i1"]);
     assert_eq!(d.server_bytes(), "");
+}
+
+/// Juliet invites these people to a room of hers for members, which has these affiliations.
+fn inviting_to_a_closed_room(to: &[&str], now: &[(&str, &str)]) -> Driver {
+    let mut d = owning("whitelist");
+    invite(&mut d, to, "<reason>Come</reason>");
+    grant(&mut d, "affiliations characters", &affiliations(now));
+    d
+}
+
+/// The accounts that a request makes members.
+fn made_members(iq: &Node) -> Vec<String> {
+    let all = iq.at("pubsub/affiliations").children.iter();
+    let jid = |it: &Node| {
+        assert_eq!(it.value("affiliation"), "member");
+        it.value("jid").to_owned()
+    };
+    all.map(jid).collect()
+}
+
+#[test]
+fn who_is_invited_to_a_closed_room_is_made_a_member() {
+    // Who is one already, or owns it, stays what he is.
+    let invited = ["nurse@capulet.lit/x", "friar@verona.lit", OWN];
+    let mut d = inviting_to_a_closed_room(&invited, &USUAL);
+    for node in [OCCUPANTS, TALK] {
+        let set = grant(&mut d, &format!("affiliations {node}"), "");
+        assert_eq!(made_members(&set), ["nurse@capulet.lit"]);
+    }
+    assert_eq!(d.client_bytes(), "");
+    let now = [USUAL[0], USUAL[1], ("nurse@capulet.lit", "member")];
+    grant(&mut d, "affiliations characters", &affiliations(&now));
+    let sent = d.server_got();
+    let to: Vec<_> = sent.iter().map(|it| it.value("to")).collect();
+    assert_eq!(to, invited);
+    for invitation in &sent {
+        assert_eq!(invitation.names(), ["x", "invite"]);
+        assert_eq!(invitation.value("id"), "i1");
+        assert_eq!(invitation.at("invite/reason").text, "Come");
+    }
+    // She is in the room and is shown as what she is.
+    let shown = d.one_to_client();
+    assert_eq!(shown.value("from"), format!("{ROOM}/Nurse"));
+    assert_eq!(shown.at("x/item").value("affiliation"), "member");
+}
+
+#[test]
+fn a_member_is_invited_to_a_closed_room_at_once() {
+    let d = &mut inviting_to_a_closed_room(&["friar@verona.lit"], &USUAL);
+    assert_eq!(d.one_to_server().value("to"), "friar@verona.lit");
+    assert_eq!(d.client_bytes(), "");
+}
+
+#[test]
+fn who_is_banned_is_not_invited_to_a_closed_room() {
+    let banned = [USUAL[0], ("paris@verona.lit", "outcast")];
+    let to = ["nurse@capulet.lit", "paris@verona.lit"];
+    let mut d = inviting_to_a_closed_room(&to, &banned);
+    assert_eq!(sees(&mut d), ["message : not-allowed for i1"]);
+    assert_eq!(d.server_bytes(), "");
+}
+
+#[test]
+fn an_invitation_whose_member_is_refused_comes_back() {
+    let condition = "internal-server-error";
+    let mut d = inviting_to_a_closed_room(&["nurse@capulet.lit"], &USUAL);
+    let set = asked(&mut d);
+    d.error(&set[0], "wait", condition);
+    assert_eq!(sees(&mut d), [format!("message : {condition} for i1")]);
+    // Nor did the service do what it said.
+    let mut d = inviting_to_a_closed_room(&["nurse@capulet.lit"], &USUAL);
+    grant(&mut d, "affiliations characters#occupants", "");
+    grant(&mut d, "affiliations characters", "");
+    grant(&mut d, "affiliations characters", &affiliations(&USUAL));
+    assert_eq!(sees(&mut d), ["message : not-allowed for i1"]);
+    assert_eq!(d.server_bytes(), "");
+    // Nor is anything known of it.
+    let mut d = inviting_to_a_closed_room(&["nurse@capulet.lit"], &USUAL);
+    let expected = "message : remote-server-timeout for i1";
+    assert!(server_goes(&mut d).contains(&expected.to_owned()));
 }
 
 #[test]
@@ -127,6 +219,51 @@ fn an_invitation_is_shown_as_the_rooms() {
         assert_eq!(shown.children.len(), 2);
     }
     assert_eq!(d.server_bytes(), "");
+}
+
+/// What an invitation says of the conversation that it goes on with, and of a password.
+fn how_it_goes_on(x: &Node) {
+    assert_eq!(x.namespace, CONFERENCE);
+    let said = ["password", "continue", "thread"].map(|it| x.value(it));
+    assert_eq!(said, ["cauldron<burn", "true", "e0ffe42b"]);
+}
+
+#[test]
+fn an_invitation_says_what_it_goes_on_with() {
+    let reason = "<reason xml:lang='de'>Komm</reason>";
+    let going_on = "<continue thread='e0ffe42b'/><more xmlns='urn:x' a='1'/>";
+    let mut d = joined();
+    d.client(&format!(
+        "<message to='{ROOM}' id='i1'><x xmlns='{MUC_USER}'><invite to='nurse@capulet.lit'>{reason}{going_on}</invite>\
+         <password>cauldron&lt;burn</password></x></message>"
+    ));
+    let sent = d.server_bytes();
+    let invitation = Node::stanza(&sent);
+    how_it_goes_on(invitation.at("x"));
+    // She is behind a shim, too.
+    let mut hers = session();
+    let came = sent.replacen("<message", &format!("<message from='{ROMEO}'"), 1);
+    hers.server(&came.replacen("nurse@capulet.lit", JULIET, 1));
+    let shown = hers.one_to_client();
+    let x = &shown.children[0];
+    let inside: Vec<_> = x.children.iter().map(|it| &*it.local).collect();
+    assert_eq!(inside, ["invite", "password"]);
+    assert_eq!(x.at("password").text, "cauldron<burn");
+    let invite = x.at("invite");
+    assert_eq!(
+        invite.names(),
+        ["reason", "continue", "more"],
+        "a payload keeps what is in it"
+    );
+    assert!(
+        invite.children[..2]
+            .iter()
+            .all(|it| it.namespace == MUC_USER)
+    );
+    assert!(sent.contains("xml:lang='de'"));
+    assert_eq!(invite.at("continue").value("thread"), "e0ffe42b");
+    assert_eq!(invite.at("more").value("a"), "1");
+    how_it_goes_on(&shown.children[1]);
 }
 
 #[test]

@@ -4,11 +4,13 @@
 use crate::scenes::*;
 use pubshim::session::{Dropped, Event, Function, Input, Leg, Options, Policy};
 
+mod configure;
 mod create;
 mod hostile;
 mod invite;
 mod join;
 mod leave;
+mod limits;
 mod many;
 mod notice;
 mod others;
@@ -16,6 +18,7 @@ mod owner;
 mod printed;
 mod private;
 mod pure;
+mod refused;
 mod relay;
 mod services;
 mod talk;

@@ -6,10 +6,10 @@ use super::*;
 const OWNER_NS: &str = "http://jabber.org/protocol/pubsub#owner";
 const PARIS: &str = "paris@verona.lit/cell";
 /// Who may do what, as the room begins.
-const USUAL: [(&str, &str); 2] = [(OWN, "owner"), ("friar@verona.lit", "member")];
+pub(super) const USUAL: [(&str, &str); 2] = [(OWN, "owner"), ("friar@verona.lit", "member")];
 
 /// Juliet's session in a room of hers with Romeo and the nurse; `access`: who may come in.
-fn owning(access: &str) -> Driver {
+pub(super) fn owning(access: &str) -> Driver {
     let mut d = session();
     join(&mut d, MUC);
     let others = occupant(ROMEO, "Romeo", "") + &occupant(NURSE, "Nurse", "");
@@ -19,20 +19,20 @@ fn owning(access: &str) -> Driver {
     d
 }
 
-fn admin(d: &mut Driver, kind: &str, items: &str) {
+pub(super) fn admin(d: &mut Driver, kind: &str, items: &str) {
     d.client(&format!(
         "<iq type='{kind}' id='a' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#admin'>{items}</query></iq>"
     ));
 }
 
-fn ask_owner(d: &mut Driver, what: &str) {
+pub(super) fn ask_owner(d: &mut Driver, what: &str) {
     d.client(&format!(
         "<iq type='set' id='o' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>{what}</query></iq>"
     ));
 }
 
 /// Who may do what with the room node, as its owner is told.
-fn affiliations(all: &[(&str, &str)]) -> String {
+pub(super) fn affiliations(all: &[(&str, &str)]) -> String {
     let each = |(jid, affiliation): &(&str, &str)| {
         format!("<affiliation jid='{jid}' affiliation='{affiliation}'/>")
     };
@@ -41,13 +41,13 @@ fn affiliations(all: &[(&str, &str)]) -> String {
 }
 
 /// Who is subscribed to a node, as its owner is told.
-fn subscribed(node: &str, all: &[&str]) -> String {
+pub(super) fn subscribed(node: &str, all: &[&str]) -> String {
     subscriptions(node, all).replace(PUBSUB, OWNER_NS)
 }
 
 /// Answers the one request that is asked now, which is of these words.
 #[track_caller]
-fn grant(d: &mut Driver, words: &str, result: &str) -> Node {
+pub(super) fn grant(d: &mut Driver, words: &str, result: &str) -> Node {
     let mut asked = asked(d);
     assert_eq!(in_words(&asked), [words]);
     let iq = asked.remove(0);
@@ -386,15 +386,15 @@ fn what_a_room_of_nodes_cannot_do_is_refused() {
         ("<item jid='a@b' affiliation='admin'/>", "not-allowed"),
         ("<item nick='Romeo' role='visitor'/>", "not-allowed"),
         ("<item nick='Romeo' role='moderator'/>", "not-allowed"),
-        ("<item nick='JC' role='none'/>", "not-allowed"),
+        ("<item nick='JC' role='none'/>", "conflict"),
         ("<item nick='Tybalt' role='none'/>", "item-not-found"),
         ("<item jid='a b@c' affiliation='member'/>", "jid-malformed"),
         ("<item affiliation='member'/>", "bad-request"),
         ("<item jid='a@b'/>", "bad-request"),
         ("<other/>", "bad-request"),
         ("", "bad-request"),
-        (&many, "bad-request"),
         (&long, "not-acceptable"),
+        (&many, "policy-violation"),
     ] {
         let mut d = owning("open");
         admin(&mut d, "set", items);

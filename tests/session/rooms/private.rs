@@ -43,6 +43,19 @@ fn said(d: &mut Driver) -> Vec<[String; 3]> {
     said.collect()
 }
 
+/// The client is shown nothing, and the message goes back to its author.
+#[track_caller]
+fn goes_back(d: &mut Driver, to: &str, reason: Dropped) {
+    assert_eq!(d.client_bytes(), "");
+    let error = d.one_to_server();
+    assert_eq!(
+        ["to", "type", "id"].map(|it| error.value(it)),
+        [to, "error", "w2"]
+    );
+    assert!(error.has("error/service-unavailable"), "{error:#?}");
+    assert_eq!(d.dropped(), [reason]);
+}
+
 #[track_caller]
 fn is_nothing(d: &mut Driver, reason: Dropped) {
     assert_eq!((d.client_bytes(), d.server_bytes()), Default::default());
@@ -193,7 +206,10 @@ fn nobody_else_speaks_as_an_occupant() {
         ),
     ] {
         d.server(&whispered(from, to, room, "<body>x</body>"));
-        is_nothing(&mut d, reason);
+        match reason {
+            Dropped::WrongPayload => is_nothing(&mut d, reason),
+            _ => goes_back(&mut d, from, reason),
+        }
     }
     d.server(&format!(
         "<message from='{ROMEO}' to='{JULIET}' type='groupchat'><pm xmlns='{PM}'/></message>"
@@ -218,7 +234,7 @@ fn whoever_has_left_is_not_heard() {
     happens(&mut d, OCCUPANTS, &occupant(NURSE, "Romeo", ""));
     d.forget();
     d.server(&whispered(ROMEO, JULIET, ROOM, "<body>x</body>"));
-    is_nothing(&mut d, Dropped::ForeignFrom);
+    goes_back(&mut d, ROMEO, Dropped::ForeignFrom);
     // What is said to the nick is said to whoever has it now.
     whisper(&mut d, "Romeo", "<body>Psst</body>");
     assert_eq!(d.one_to_server().value("to"), NURSE);
@@ -226,23 +242,64 @@ fn whoever_has_left_is_not_heard() {
     leave(&mut d);
     d.forget();
     d.server(&whispered(NURSE, JULIET, ROOM, "<body>x</body>"));
-    is_nothing(&mut d, Dropped::NotSubscribed);
+    goes_back(&mut d, NURSE, Dropped::NotSubscribed);
 }
 
 #[test]
-fn nobody_is_heard_before_the_client_is_in() {
+fn what_overtakes_the_join_is_heard_behind_it() {
     let mut d = session();
     join(&mut d, MUC);
     let publish = answer_join(&mut d, &occupant(ROMEO, "Romeo", ""), "");
-    d.server(&whispered(ROMEO, JULIET, ROOM, "<body>x</body>"));
-    is_nothing(&mut d, Dropped::NotSubscribed);
+    // He has seen her come in. Who is not in the room is none of it.
+    for (from, what) in [(ROMEO, "1"), (NURSE, "x"), (ROMEO, "2")] {
+        d.server(&whispered(
+            from,
+            JULIET,
+            ROOM,
+            &format!("<body>{what}</body>"),
+        ));
+    }
+    assert_eq!((d.client_bytes(), asks(&mut d).len()), Default::default());
     echo(&mut d, &publish[0]);
-    d.forget();
-    d.server(&whispered(ROMEO, JULIET, ROOM, "<body>x</body>"));
-    assert_eq!(
-        said(&mut d),
-        [["chat", &*format!("{ROOM}/Romeo"), "x"].map(str::to_owned)]
-    );
+    let mut shown = said(&mut d);
+    let words = shown.split_off(shown.len() - 2);
+    let from = format!("{ROOM}/Romeo");
+    let expected = ["1", "2"].map(|what| ["chat", &*from, what].map(str::to_owned));
+    assert_eq!(words, expected, "behind the history and the subject");
+    goes_back_to(&mut d, &[NURSE]);
+}
+
+/// Whoever has written to her is told that she was not there.
+#[track_caller]
+fn goes_back_to(d: &mut Driver, to: &[&str]) {
+    let mut errors = d.server_got();
+    errors.retain(|it| it.local == "message");
+    let got: Vec<_> = errors.iter().map(|it| it.value("to")).collect();
+    assert_eq!(got, to);
+    for error in &errors {
+        assert_eq!(["type", "id"].map(|it| error.value(it)), ["error", "w2"]);
+    }
+}
+
+#[test]
+fn what_overtakes_a_join_that_fails_goes_back() {
+    for way in ["refused", "left", "gone"] {
+        let mut d = session();
+        join(&mut d, MUC);
+        let requests = asked(&mut d);
+        for _ in 0..17 {
+            d.server(&whispered(ROMEO, JULIET, ROOM, "<body>x</body>"));
+        }
+        // So many wait and no more.
+        assert_eq!(d.dropped(), [Dropped::NotSubscribed]);
+        goes_back_to(&mut d, &[ROMEO]);
+        match way {
+            "refused" => refuse(&mut d, one(&requests, "subscribe characters"), "forbidden"),
+            "left" => leave(&mut d),
+            _ => d.client("<presence type='unavailable'/>"),
+        }
+        goes_back_to(&mut d, &[ROMEO; 16]);
+    }
 }
 
 #[test]

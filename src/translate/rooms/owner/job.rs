@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::wish::{Reasons, Wish, list_of, owner_form};
+use super::configuration::{fields, history_of, owner_form};
+use super::wish::{Reasons, Wish, list_of};
 use crate::jid;
-use crate::pubsub::{answer, form, request};
+use crate::pubsub::{answer, request};
 use crate::translate::Cx;
+use crate::translate::held::Held;
 use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::translate::rooms::notice::{Notice, Word};
+use crate::translate::rooms::refuse::refuse;
 use crate::translate::rooms::room::{NO_ANSWER, Part, Room, node};
 use crate::wire::Reply;
 use crate::xml::Element;
@@ -103,10 +106,16 @@ fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
                 todo.extend([Todo::Verify, Todo::Tell]);
             }
         }
+        Wish::Invite { .. } => {
+            let affiliate = |part| Todo::Affiliate(part, Affiliation::Member);
+            todo.push_back(Todo::Affiliations);
+            todo.extend(BOTH.map(affiliate));
+            todo.push_back(Todo::Verify);
+        }
         Wish::Configure { changes: false, .. } => {}
-        Wish::Configure { closes, .. } => {
+        Wish::Configure { wanted, .. } => {
             // Prosody ends subscriptions by itself then, and tells nobody: who has to go is told before.
-            let puts_out = *closes && was_open;
+            let puts_out = wanted.closes && was_open;
             if puts_out {
                 todo.extend([Todo::Affiliations, Todo::PutOut]);
             }
@@ -148,6 +157,27 @@ impl Job {
             answer: String::new(),
             looks: 0,
             put_out: 0,
+        }
+    }
+
+    /// The client's message, if it was one that invites somebody.
+    pub(super) fn invitation(&self) -> Option<&Held> {
+        match &self.wish {
+            Wish::Invite { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+
+    /// Tells the client that nothing came of its wish.
+    pub(super) fn refuse(&self, condition: &str, cx: &mut Cx<'_>) {
+        match self.invitation() {
+            Some(message) => {
+                message.read(|it| refuse(it, condition, cx));
+            }
+            None => {
+                let (room, own) = (&self.room, cx.account.jid());
+                cx.wire.show_failed(&self.id, room, own, condition);
+            }
         }
     }
 
@@ -209,13 +239,17 @@ impl Job {
     }
 
     fn write_configuration(&self, part: Part, out: &mut BytesMut) {
-        let Wish::Configure { closes, title, .. } = &self.wish else {
+        let Wish::Configure { wanted, .. } = &self.wish else {
             return;
         };
-        let access = if *closes { "whitelist" } else { "open" };
+        let access = match wanted.closes {
+            true => "whitelist",
+            false => "open",
+        };
+        let more = fields(wanted);
+        let more = more.iter().filter(|_| part == Part::Talk);
         let mut fields = vec![("pubsub#access_model", access)];
-        let title = title.as_deref().filter(|_| part == Part::Talk);
-        fields.extend(title.map(|title| ("pubsub#title", title)));
+        fields.extend(more.map(|(var, value)| (*var, &**value)));
         request::configure(out, &node(&self.room, part), &fields);
     }
 
@@ -235,6 +269,7 @@ impl Job {
             Todo::Affiliations => {
                 let list = answer::affiliations(answer).ok_or(NO_ANSWER)?;
                 self.affiliations = Affiliations::of_list(list);
+                self.leave_members_alone()?;
                 self.check(cx.account.bare())?;
                 if let Wish::List(affiliation) = self.wish {
                     self.answer = list_of(self.affiliations.with(affiliation), affiliation);
@@ -256,13 +291,14 @@ impl Job {
                 self.unsubscribe(*part, list, cx.account.bare())?;
             }
             Todo::Configuration => {
-                let read = |form: &Element<'_>| {
-                    let title = form::value(form, "pubsub#title").unwrap_or_default();
-                    let access = form::value(form, "pubsub#access_model").unwrap_or_default();
-                    let is_locked = room.is_some_and(|room| room.is_locked());
-                    owner_form(&title, access != "open" && !is_locked)
-                };
-                self.answer = answer::with_configuration(answer, read).ok_or(NO_ANSWER)?;
+                let is_locked = room.as_ref().is_some_and(|room| room.is_locked());
+                let read = |node: &Element<'_>| (owner_form(node, is_locked), history_of(node));
+                let read = answer::with_configuration(answer, read);
+                let (form, history) = read.ok_or(NO_ANSWER)?;
+                self.answer = form;
+                if let Some(room) = room {
+                    room.note_history(history);
+                }
             }
             Todo::Affiliate(..)
             | Todo::Unsubscribe(..)
@@ -273,6 +309,22 @@ impl Job {
             | Todo::Tell => {}
         }
         Ok(())
+    }
+
+    /// Whoever may come in already needs not become a member to be invited; whoever is banned does not become one so.
+    fn leave_members_alone(&mut self) -> Result<(), &'static str> {
+        let Wish::Invite { changes, .. } = &mut self.wish else {
+            return Ok(());
+        };
+        changes.retain(|account, _| !self.affiliations.lets_in(account));
+        if changes.is_empty() {
+            self.todo.clear();
+        }
+        let mut accounts = changes.keys();
+        match accounts.any(|it| self.affiliations.of(it) == Affiliation::Outcast) {
+            true => Err("not-allowed"),
+            false => Ok(()),
+        }
     }
 
     /// Checks the wish against the affiliations as they are.
@@ -310,7 +362,7 @@ impl Job {
                 })
             }
             Wish::Configure { .. } => (!self.affiliations.lets_in(account)).then_some("322"),
-            Wish::List(_) | Wish::Form | Wish::Destroy(_) => None,
+            Wish::List(_) | Wish::Invite { .. } | Wish::Form | Wish::Destroy(_) => None,
         }
     }
 

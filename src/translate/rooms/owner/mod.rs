@@ -5,23 +5,28 @@
 //! |---|---|
 //! | `mod.rs` | from the client's IQ to its answer |
 //! | `wish.rs` | what the client asks for, and what it is shown |
+//! | `configuration.rs` | the form of a room |
 //! | `job.rs` | the requests that takes, and what their answers say |
 
+mod configuration;
 mod job;
 mod wish;
 
 use bytes::{BufMut as _, BytesMut};
 
+use self::configuration::wanted;
 pub(crate) use self::job::Job;
-use self::wish::{Reasons, Wish, change_wish, configure_wish, list_wish, said_of_end};
+pub(super) use self::wish::Wish;
+use self::wish::{Reasons, change_wish, list_wish, said_of_end};
 use super::affiliations::Affiliation;
 use super::notice::{MOST_SAID, Notice, said_by};
-use super::room::Room;
+use super::refuse::refuse;
+use super::room::{NO_ANSWER, Room};
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
-use crate::translate::Cx;
-use crate::wire::{Reply, Rule, error_type};
+use crate::translate::{self, Cx, Wire};
+use crate::wire::{Leg, Reply, Rule, error_type};
 use crate::xml::Element;
 
 const OWNER: Rule = Rule::new(
@@ -40,10 +45,10 @@ impl Rooms {
         cx: &mut Cx<'_>,
     ) {
         let Some(room) = self.rooms.get(bare).filter(|room| room.is_owner()) else {
-            return cx.wire.refuse(iq, "auth", "forbidden");
+            return refuse(iq, "forbidden", cx);
         };
         let Some(query) = iq.children().next() else {
-            return cx.wire.refuse(iq, "modify", "bad-request");
+            return refuse(iq, "bad-request", cx);
         };
         let wish = match is_get {
             true => list_wish(&query, room, iq, cx).map(|it| it.map(|it| (it, Reasons::new()))),
@@ -53,7 +58,7 @@ impl Rooms {
             Ok(Some((wish, reasons))) => self.begin_for(bare, wish, reasons, iq, cx),
             // It was answered.
             Ok(None) => {}
-            Err(condition) => cx.wire.refuse(iq, error_type(condition), condition),
+            Err(condition) => refuse(iq, condition, cx),
         }
     }
 
@@ -66,14 +71,14 @@ impl Rooms {
         cx: &mut Cx<'_>,
     ) {
         let Some(room) = self.rooms.get(bare).filter(|room| room.is_owner()) else {
-            return cx.wire.refuse(iq, "auth", "forbidden");
+            return refuse(iq, "forbidden", cx);
         };
         if is_get {
             return self.begin(bare, Wish::Form, iq, cx);
         }
         let query = iq.child(ns::MUC_OWNER, "query");
         let Some(query) = query else {
-            return cx.wire.refuse(iq, "modify", "bad-request");
+            return refuse(iq, "bad-request", cx);
         };
         if let Some(destroy) = query.child(ns::MUC_OWNER, "destroy") {
             return self.destroy(bare, &destroy, iq, cx);
@@ -81,10 +86,12 @@ impl Rooms {
         let form = query.child(ns::DATA, "x");
         let kind = form.as_ref().and_then(|form| form.attribute("type"));
         match (form.as_ref(), kind.as_deref()) {
-            (Some(form), Some("submit")) => {
-                let wish = configure_wish(form, room);
-                self.begin(bare, wish, iq, cx);
-            }
+            (Some(form), Some("submit")) => match wanted(form, room) {
+                Ok((wanted, changes)) => {
+                    self.begin(bare, Wish::Configure { wanted, changes }, iq, cx);
+                }
+                Err(var) => refuse_field(iq, &var, cx),
+            },
             // A new room whose creator does not want it after all (§10.1.3).
             (Some(_), Some("cancel")) if room.is_locked() => {
                 self.begin(bare, Wish::Destroy(None), iq, cx);
@@ -93,7 +100,7 @@ impl Rooms {
                 let id = iq.attribute("id").unwrap_or_default();
                 cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {});
             }
-            _ => cx.wire.refuse(iq, "modify", "bad-request"),
+            _ => refuse(iq, "bad-request", cx),
         }
     }
 
@@ -103,7 +110,7 @@ impl Rooms {
         };
         let said = said_of_end(destroy);
         if said.len() > MOST_SAID {
-            return cx.wire.refuse(iq, "modify", "not-acceptable");
+            return refuse(iq, "not-acceptable", cx);
         }
         let item = cx.wire.fresh_id().to_string().into();
         let notice = Notice {
@@ -115,7 +122,7 @@ impl Rooms {
         self.begin(bare, Wish::Destroy(announcement), iq, cx);
     }
 
-    fn begin(&mut self, bare: &str, wish: Wish, iq: &Element<'_>, cx: &mut Cx<'_>) {
+    pub(super) fn begin(&mut self, bare: &str, wish: Wish, iq: &Element<'_>, cx: &mut Cx<'_>) {
         self.begin_for(bare, wish, Reasons::new(), iq, cx);
     }
 
@@ -141,16 +148,14 @@ impl Rooms {
         let Some(kind) = job.write_next(&mut body) else {
             return self.finish_job(*job, cx);
         };
-        let (room, id) = (job.room.clone(), job.id.clone());
-        let is_sent = cx
-            .wire
-            .request(kind, Some(jid::domain(&room)), Ask::Owner(job), |out| {
-                out.put_slice(&body);
-            });
-        if !is_sent {
-            cx.wire
-                .show_failed(&id, &room, cx.account.jid(), "resource-constraint");
+        if cx.wire.places() == 0 || cx.wire.is_closed(Leg::Server) {
+            return job.refuse("resource-constraint", cx);
         }
+        let room = job.room.clone();
+        let service = Some(jid::domain(&room));
+        cx.wire.request(kind, service, Ask::Owner(job), |out| {
+            out.put_slice(&body);
+        });
     }
 
     /// Goes on with the answer to a job's request.
@@ -159,8 +164,7 @@ impl Rooms {
         match job.handle_reply(reply, room, cx) {
             Ok(()) => self.go_on_with(job, cx),
             Err(condition) => {
-                cx.wire
-                    .show_failed(&job.id, &job.room, cx.account.jid(), &condition);
+                job.refuse(&condition, cx);
                 self.note_refused(*job, &condition, cx);
             }
         }
@@ -181,21 +185,44 @@ impl Rooms {
         }
     }
 
+    /// The session ends: who is being invited is not, as far as is known.
+    pub(super) fn give_jobs_back(wire: &mut Wire) {
+        let invitations = wire.asked().filter_map(|asked| match asked {
+            translate::Ask::Rooms(Ask::Owner(job)) => job.invitation().cloned(),
+            _ => None,
+        });
+        for message in invitations.collect::<Vec<_>>() {
+            message.read(|it| wire.refuse(it, error_type(NO_ANSWER), NO_ANSWER));
+        }
+    }
+
     fn finish_job(&mut self, job: Job, cx: &mut Cx<'_>) {
         let room = self.rooms.get_mut(&*job.room);
-        if let (Wish::Change { changes, .. }, Some(room)) = (&job.wish, room) {
+        if let (Some(changes), Some(room)) = (job.wish.changes(), room) {
             for (account, affiliation) in changes {
                 let reason = job.reasons.get(account).map(|it| &**it);
                 let said = said_by(room.nick(), reason);
                 room.show_affiliation(account, *affiliation, &said, cx);
             }
         }
+        if let Some(message) = job.invitation() {
+            message.read(|it| self.send_invitations(&job.room, it, cx));
+            return;
+        }
         let answer = |out: &mut BytesMut| out.put_slice(job.answer.as_bytes());
         cx.wire
             .show_answer(&job.id, &job.room, cx.account.jid(), answer);
         let room = self.rooms.get_mut(&*job.room);
-        if let (Wish::Configure { closes, title, .. }, Some(room)) = (job.wish, room) {
-            room.note_configured(closes, title, cx);
+        if let (Wish::Configure { wanted, .. }, Some(room)) = (job.wish, room) {
+            room.note_configured(wanted, cx);
         }
     }
+}
+
+/// An owner wants something that no such room can have (XEP-0045 §10.1.3).
+fn refuse_field(iq: &Element<'_>, var: &str, cx: &mut Cx<'_>) {
+    let text = format!("no room on publish-subscribe can have this value: {var}");
+    let condition = "not-acceptable";
+    cx.wire
+        .refuse_saying(iq, error_type(condition), condition, Some(&text));
 }

@@ -6,17 +6,13 @@ use bytes::BufMut as _;
 
 use crate::jid;
 use crate::ns;
-use crate::pubsub::form;
 use crate::translate::Cx;
+use crate::translate::held::Held;
 use crate::translate::rooms::affiliations::Affiliation;
 use crate::translate::rooms::notice::MOST_SAID;
-use crate::translate::rooms::room::Room;
+use crate::translate::rooms::room::{Configuration, Room};
 use crate::xml::{Element, escape};
 
-/// The field of a room's configuration that says whether members alone may come in (XEP-0045 §10.2).
-const MEMBERS_ONLY: &str = "muc#roomconfig_membersonly";
-/// The one that names it.
-const ROOM_NAME: &str = "muc#roomconfig_roomname";
 /// A client may change so many affiliations at once.
 const MOST_CHANGES: usize = 256;
 /// Why somebody is put out or made something, by account, if the client says it.
@@ -24,7 +20,7 @@ pub(super) type Reasons = BTreeMap<Box<str>, Box<str>>;
 
 /// What an owner wants.
 #[derive(Debug)]
-pub(super) enum Wish {
+pub(in crate::translate::rooms) enum Wish {
     /// To see who has this affiliation.
     List(Affiliation),
     /// To give these accounts another one; `closed`: members alone may be in the room.
@@ -32,14 +28,18 @@ pub(super) enum Wish {
         changes: BTreeMap<Box<str>, Affiliation>,
         closed: bool,
     },
+    /// To invite somebody to a room for members: these accounts become some.
+    Invite {
+        message: Held,
+        changes: BTreeMap<Box<str>, Affiliation>,
+    },
     /// To put these accounts out.
     Kick(BTreeSet<Box<str>>),
     /// To see the form.
     Form,
     /// `changes`: something is not so already.
     Configure {
-        closes: bool,
-        title: Option<Box<str>>,
+        wanted: Configuration,
         changes: bool,
     },
     /// To end it; an item, and a message that says why.
@@ -55,7 +55,7 @@ impl Wish {
 
     pub(super) fn changes(&self) -> Option<&BTreeMap<Box<str>, Affiliation>> {
         match self {
-            Self::Change { changes, .. } => Some(changes),
+            Self::Change { changes, .. } | Self::Invite { changes, .. } => Some(changes),
             _ => None,
         }
     }
@@ -112,7 +112,10 @@ pub(super) fn change_wish(
     let (mut changes, mut kicked) = (BTreeMap::new(), BTreeSet::new());
     let (mut reasons, mut said) = (Reasons::new(), 0);
     for (count, item) in query.children().enumerate() {
-        if !item.is(ns::MUC_ADMIN, "item") || count >= MOST_CHANGES {
+        if count >= MOST_CHANGES {
+            return Err("policy-violation");
+        }
+        if !item.is(ns::MUC_ADMIN, "item") {
             return Err("bad-request");
         }
         let account = match (item.attribute("jid"), item.attribute("nick")) {
@@ -141,7 +144,10 @@ pub(super) fn change_wish(
                 }
                 changes.insert(account.into(), affiliation);
             }
-            (None, Some(role)) if role == "none" && account != own => {
+            (None, Some(role)) if role == "none" => {
+                if account == own {
+                    return Err("conflict");
+                }
                 kicked.insert(account.into());
             }
             // Everybody may speak, and owners are moderators.
@@ -158,23 +164,6 @@ pub(super) fn change_wish(
         _ => return Err("bad-request"),
     };
     Ok((wish, reasons))
-}
-
-/// What an owner has filled in; a form that does not say something leaves it as it is.
-pub(super) fn configure_wish(form: &Element<'_>, room: &Room) -> Wish {
-    let closes = form::value(form, MEMBERS_ONLY)
-        .map_or(room.is_closed(), |it| matches!(it.trim(), "1" | "true"));
-    let title = form::value(form, ROOM_NAME);
-    let title = title.filter(|title| *title != room.title());
-    let is_as_now = match closes {
-        true => !room.is_open(),
-        false => room.is_open() && !room.is_locked(),
-    };
-    Wish::Configure {
-        closes,
-        changes: !is_as_now || title.is_some(),
-        title: title.map(|it| it.into()),
-    }
 }
 
 /// The accounts with an affiliation, for the client.
@@ -204,19 +193,4 @@ pub(super) fn said_of_end(destroy: &Element<'_>) -> String {
         said += &format!("<reason>{}</reason>", escape(&reason.text()));
     }
     said + "</destroy>"
-}
-
-/// What of a room its owner may change.
-pub(super) fn owner_form(title: &str, is_closed: bool) -> String {
-    let (title, is_closed) = (escape(title), u8::from(is_closed));
-    format!(
-        "<query xmlns='{}'><x xmlns='{}' type='form'><title>A room on publish-subscribe</title>\
-         <instructions>Everybody in it has to be behind pubshim.</instructions>\
-         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/muc#roomconfig</value></field>\
-         <field var='{ROOM_NAME}' type='text-single' label='Name'><value>{title}</value></field>\
-         <field var='{MEMBERS_ONLY}' type='boolean' label='Only members may come in'><value>{is_closed}</value></field>\
-         </x></query>",
-        ns::MUC_OWNER,
-        ns::DATA
-    )
 }

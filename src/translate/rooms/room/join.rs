@@ -25,6 +25,7 @@ const JOIN: usize = 5;
 pub(super) struct Info {
     pub(super) access: Option<Box<str>>,
     pub(super) title: Box<str>,
+    pub(super) description: Box<str>,
     /// Where the service tells everybody.
     pub(super) owners: Vec<String>,
 }
@@ -36,6 +37,7 @@ impl Info {
         Some(Self {
             access: form::value(&x, "pubsub#access_model").map(|it| (*it).into()),
             title: form::value(&x, "pubsub#title").unwrap_or_default().into(),
+            description: form::value(&x, "pubsub#description").unwrap_or_default().into(),
             owners: form::values(&x, "pubsub#owner"),
         })
     }
@@ -99,10 +101,10 @@ impl Room {
         let Some(info) = Info::read(iq) else {
             return;
         };
-        (self.access, self.title) = (info.access, info.title);
         self.affiliations = Affiliations::owned_by(&info.owners);
         self.is_owner |= self.affiliations.is_owner(cx.account.bare());
         self.names_owners = !info.owners.is_empty();
+        (self.access, self.title, self.description) = (info.access, info.title, info.description);
         if self.names_owners {
             return;
         }

@@ -9,6 +9,7 @@ mod show;
 mod unheard;
 mod watch;
 
+pub(super) use owned::Configuration;
 pub(crate) use show::WHOM_IT_IS_FOR;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -134,6 +135,9 @@ pub(super) struct Room {
     names_owners: bool,
     noticed: Noticed,
     title: Box<str>,
+    description: Box<str>,
+    /// How many messages it keeps, once an owner's client has asked.
+    history: Option<u16>,
     /// The room's access model, where it is known.
     access: Option<Box<str>>,
     ways: Ways,
@@ -240,6 +244,8 @@ impl Room {
             names_owners: false,
             noticed: Noticed::default(),
             title: Box::default(),
+            description: Box::default(),
+            history: None,
             access: None,
             ways,
             tries: 0,
@@ -295,6 +301,19 @@ impl Room {
     /// What the room is called; empty: it has no name but its address.
     pub(super) fn title(&self) -> &str {
         &self.title
+    }
+
+    pub(super) fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// How many messages it keeps, if that is known.
+    pub(super) fn history(&self) -> Option<u16> {
+        self.history
+    }
+
+    pub(super) fn note_history(&mut self, history: Option<u16>) {
+        self.history = history;
     }
 
     /// Whether everybody may come in, as far as is known.
@@ -450,10 +469,10 @@ impl Room {
                 true
             }
             (Step::Say(id, item), Err(refused)) => {
-                self.unheard.take(Part::Talk, &item);
-                let (own, condition) = (cx.account.jid(), refused.condition_or(NO_ANSWER));
-                cx.wire
-                    .show_unsent(&self.bare, own, id.as_deref(), condition);
+                let published = self.unheard.take(Part::Talk, &item);
+                let payload = published.map(|(_, payload)| payload);
+                let condition = refused.condition_or(NO_ANSWER);
+                self.show_unsent(id.as_deref(), payload, condition, cx);
                 true
             }
             (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),

@@ -216,8 +216,9 @@ impl Room {
         let Some(info) = reply.ok().and_then(Info::read) else {
             return;
         };
-        let is_as_before = self.access == info.access && self.title == info.title;
-        (self.access, self.title) = (info.access, info.title);
+        let before = (&self.access, &self.title, &self.description);
+        let is_as_before = before == (&info.access, &info.title, &info.description);
+        (self.access, self.title, self.description) = (info.access, info.title, info.description);
         if self.names_owners && !info.owners.is_empty() {
             let owners = Affiliations::owned_by(&info.owners);
             let now = self.changed(&owners, cx.wire.now);

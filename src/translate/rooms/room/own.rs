@@ -8,6 +8,7 @@ use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
 use crate::translate::Cx;
+use crate::translate::rooms::refuse::refuse;
 use crate::translate::rooms::{Ask, CHANGE, LEAVE, SAY};
 use crate::xml::Element;
 
@@ -86,7 +87,7 @@ impl Room {
     /// A message of the client's to everybody.
     pub(crate) fn say(&mut self, message: &Element<'_>, cx: &mut Cx<'_>) {
         if self.state != State::Joined {
-            return cx.wire.refuse(message, "modify", "not-acceptable");
+            return refuse(message, "not-acceptable", cx);
         }
         let Some(said) = self.talk.said(message, &self.bare, &self.nick, cx) else {
             return;
@@ -102,7 +103,7 @@ impl Room {
             });
         });
         if !is_sent {
-            return cx.wire.refuse(message, "wait", "resource-constraint");
+            return refuse(message, "resource-constraint", cx);
         }
         self.unheard
             .push(Part::Talk, item, id, said.payload.clone());

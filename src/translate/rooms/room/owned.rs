@@ -10,6 +10,24 @@ use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::wire::Leg;
 use crate::xml::escape;
 
+/// What an owner wants a room to be; what he does not say stays as it is.
+#[derive(Debug)]
+pub(in crate::translate::rooms) struct Configuration {
+    /// Members alone may come in.
+    pub(in crate::translate::rooms) closes: bool,
+    pub(in crate::translate::rooms) title: Option<Box<str>>,
+    pub(in crate::translate::rooms) description: Option<Box<str>>,
+    /// So many messages are kept.
+    pub(in crate::translate::rooms) history: Option<u16>,
+}
+
+impl Configuration {
+    /// Whether it says something else than who may come in.
+    pub(in crate::translate::rooms) fn says_more(&self) -> bool {
+        self.title.is_some() || self.description.is_some() || self.history.is_some()
+    }
+}
+
 impl Room {
     /// What the account of this full JID is to the room.
     pub(in crate::translate::rooms) fn affiliation(&self, full: &str) -> Affiliation {
@@ -86,17 +104,20 @@ impl Room {
     /// The room is configured as its owner wants it.
     pub(in crate::translate::rooms) fn note_configured(
         &mut self,
-        closes: bool,
-        title: Option<Box<str>>,
+        now: Configuration,
         cx: &mut Cx<'_>,
     ) {
         let was_locked = std::mem::take(&mut self.is_locked);
-        let access = if closes { "whitelist" } else { "open" };
-        let was_as_now = self.access.as_deref() == Some(access) && title.is_none();
+        let access = if now.closes { "whitelist" } else { "open" };
+        let was_as_now = self.access.as_deref() == Some(access) && !now.says_more();
         self.access = Some(access.into());
-        if let Some(title) = title {
+        if let Some(title) = now.title {
             self.title = title;
         }
+        if let Some(description) = now.description {
+            self.description = description;
+        }
+        self.history = now.history.or(self.history);
         if was_locked {
             self.tell_whom_it_is_for(cx);
         } else if !was_as_now {

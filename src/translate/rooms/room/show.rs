@@ -10,6 +10,7 @@ use crate::translate::account::Account;
 use crate::translate::rooms::OCCUPANT;
 use crate::translate::rooms::affiliations::Affiliation;
 use crate::translate::rooms::occupants::is_of_room;
+use crate::translate::rooms::refuse::text_of;
 use crate::translate::{Cx, Wire};
 use crate::wire::{Event, Leg, error_type};
 use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
@@ -166,7 +167,7 @@ impl Room {
         let (from, to) = (Some(&*from), Some(account.jid()));
         let attributes = [("from", from), ("to", to), ("id", id)];
         let echo = format!("<x xmlns='{}'/>", ns::MUC);
-        let text = self.text.or_else(|| text_of(condition));
+        let text = self.text.or_else(|| text_of("presence", condition));
         wire.show_error_with(
             "presence",
             &attributes,
@@ -176,24 +177,6 @@ impl Room {
             text,
         );
     }
-}
-
-/// What people are told of why they are not in a room.
-fn text_of(condition: &str) -> Option<&'static str> {
-    Some(match condition {
-        "conflict" => "somebody else in the room has this nick",
-        "registration-required" => {
-            "only members may come in, or whoever has created the room has not accepted it yet"
-        }
-        "forbidden" => "the room does not let you in",
-        "item-not-found" => "there is no such room",
-        "remote-server-timeout" => "the service of this room does not answer",
-        "resource-constraint" => "this was too much at once: try again in a moment",
-        "service-unavailable" => {
-            "this does not work as a service of rooms: is it one of publish-subscribe?"
-        }
-        _ => return None,
-    })
 }
 
 /// How an occupant is shown.

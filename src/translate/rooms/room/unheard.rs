@@ -15,7 +15,7 @@ use crate::pubsub::{answer, request};
 use crate::translate::Cx;
 use crate::translate::rooms::junk::Junk;
 use crate::wire::{Dropped, Reply};
-use crate::xml::{Element, Namespaces, escape};
+use crate::xml::{Element, Namespaces, escape, standalone};
 
 /// So long behind the answer to a publish its event may come.
 const EVENT_BEHIND: Duration = Duration::from_secs(5);
@@ -118,8 +118,7 @@ impl Room {
         // An answer that does not say puts nobody out.
         if list.is_some_and(|list| !list.iter().any(is_subscribed)) {
             if part == Part::Talk {
-                let (id, condition) = (id.as_deref(), "not-acceptable");
-                cx.wire.show_unsent(&self.bare, own, id, condition);
+                self.show_unsent(id.as_deref(), Some(payload), "not-acceptable", cx);
             }
             // ejabberd makes a node of what is published to one that is not there.
             Junk::alone(jid::domain(&self.bare), node, self.node(part.other())).look(cx);
@@ -139,6 +138,24 @@ impl Room {
         let namespaces = Namespaces::none();
         let items = Element::of_frame(items.as_bytes(), &namespaces);
         items.is_none_or(|items| self.handle_items(&items, part, Source::Fetch, None, cx))
+    }
+
+    /// Tells the client that its message of this id did not reach the room, and what it said where that is known.
+    pub(super) fn show_unsent(
+        &self,
+        id: Option<&str>,
+        payload: Option<Bytes>,
+        condition: &str,
+        cx: &mut Cx<'_>,
+    ) {
+        let (payload, namespaces) = (payload.unwrap_or_default(), Namespaces::none());
+        let said = Element::of_frame(&payload, &namespaces);
+        let said = said.iter().flat_map(Element::children);
+        let said = said.filter(|child| child.namespace() != ns::DELAY);
+        let echo: String = said.map(|child| standalone(&child)).collect();
+        let own = cx.account.jid();
+        cx.wire
+            .show_unsent_with(&self.bare, own, id, &echo, condition);
     }
 
     /// Asks for items whose payloads an event has left out, some at a time.
@@ -184,10 +201,9 @@ impl Room {
                 Junk::deleted(jid::domain(&self.bare), self.node(part)).look(cx);
             }
         }
-        for said in published.iter().filter(|it| it.part == Part::Talk) {
-            let id = said.id.as_deref();
-            cx.wire
-                .show_unsent(&self.bare, cx.account.jid(), id, "item-not-found");
+        for said in published.into_iter().filter(|it| it.part == Part::Talk) {
+            let (id, payload) = (said.id.as_deref(), Some(said.payload));
+            self.show_unsent(id, payload, "item-not-found", cx);
         }
         forget_steps(&self.bare, cx.wire, |step| matches!(step, Step::Say(..)));
         let destroy = self

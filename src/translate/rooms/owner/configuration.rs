@@ -1,0 +1,144 @@
+//! The form of a room: what its owner may change, and what he is told that he may not (XEP-0045 §10.1, §10.2).
+
+use std::borrow::Cow;
+
+use crate::ns;
+use crate::pubsub::form;
+use crate::translate::rooms::room::{Configuration, Room};
+use crate::xml::{Element, escape};
+
+const PREFIX: &str = "muc#roomconfig_";
+const NAME: &str = "muc#roomconfig_roomname";
+const DESCRIPTION: &str = "muc#roomconfig_roomdesc";
+const MEMBERS_ONLY: &str = "muc#roomconfig_membersonly";
+/// So many messages the room keeps.
+const HISTORY: &str = "muc#roomconfig_historylength";
+/// Prosody keeps no more.
+const MOST_HISTORY: u16 = 256;
+
+/// What a room of nodes is in any case, by the rest of the field's name.
+const ALWAYS: [(&str, &[&str]); 7] = [
+    ("allowpm", &["anyone"]),
+    ("changesubject", YES),
+    ("getmemberlist", &["moderator"]),
+    ("persistentroom", YES),
+    (
+        "presencebroadcast",
+        &["moderator", "participant", "visitor"],
+    ),
+    ("publicroom", YES),
+    ("whois", &["anyone"]),
+];
+const YES: &[&str] = &["1", "true"];
+/// Everything else that a room may be it is not.
+const NO: &[&str] = &["0", "false", "none"];
+
+/// What the room's own node is to be beside who may come in.
+pub(super) fn fields(wanted: &Configuration) -> Vec<(&'static str, Cow<'_, str>)> {
+    let title = wanted.title.as_deref().map(Cow::Borrowed);
+    let description = wanted.description.as_deref().map(Cow::Borrowed);
+    let history = wanted.history.map(|it| Cow::Owned(it.to_string()));
+    let all = [
+        ("pubsub#title", title),
+        ("pubsub#description", description),
+        ("pubsub#max_items", history),
+    ];
+    let said = all.into_iter();
+    said.filter_map(|(var, value)| Some((var, value?)))
+        .collect()
+}
+
+/// What an owner wants of this room by a form, and whether something is not so already; else the field that it cannot
+/// have.
+pub(super) fn wanted(form: &Element<'_>, room: &Room) -> Result<(Configuration, bool), String> {
+    let closes = form::value(form, MEMBERS_ONLY);
+    let closes = closes.map_or(room.is_closed(), |it| YES.contains(&it.trim()));
+    for field in form.children().filter(|it| it.is(ns::DATA, "field")) {
+        if let Some(var) = field.attribute("var")
+            && !can_be(&var, &values(&field), closes)
+        {
+            return Err(var.into_owned());
+        }
+    }
+    let value = |var| form::value(form, var).map(|it| Box::<str>::from(&*it));
+    let history = value(HISTORY).and_then(|it| it.trim().parse().ok());
+    let wanted = Configuration {
+        closes,
+        title: value(NAME).filter(|it| **it != *room.title()),
+        description: value(DESCRIPTION).filter(|it| **it != *room.description()),
+        history: history.filter(|it| room.history() != Some(*it)),
+    };
+    let is_as_now = match closes {
+        true => !room.is_open(),
+        false => room.is_open() && !room.is_locked(),
+    };
+    let changes = !is_as_now || wanted.says_more();
+    Ok((wanted, changes))
+}
+
+/// The values of a field, but for empty ones: who leaves something empty wants it as it is.
+fn values(field: &Element<'_>) -> Vec<String> {
+    let values = field.children().filter(|it| it.is(ns::DATA, "value"));
+    let values = values.map(|it| it.text().trim().to_lowercase());
+    values.filter(|it| !it.is_empty()).collect()
+}
+
+/// Whether a room, which is for members if it `closes`, can have these values in the field `var`.
+fn can_be(var: &str, values: &[String], closes: bool) -> bool {
+    let all_of = |some: &[&str]| values.iter().all(|it| some.contains(&&**it));
+    match var {
+        "FORM_TYPE" | NAME | DESCRIPTION => return true,
+        MEMBERS_ONLY => return all_of(YES) || all_of(&NO[..2]),
+        HISTORY => {
+            let is_some = |it: &String| it.parse().is_ok_and(|it| (1..=MOST_HISTORY).contains(&it));
+            return values.iter().all(is_some);
+        }
+        _ => {}
+    }
+    let name = var.strip_prefix(PREFIX).unwrap_or_default();
+    let always = ALWAYS.iter().find(|(it, _)| *it == name);
+    match always {
+        Some((_, always)) => all_of(always),
+        // To a room for members its owners alone invite.
+        None if name == "allowinvites" && !closes => all_of(YES),
+        None => all_of(NO),
+    }
+}
+
+/// The form, by the configuration of the room's own node; `is_locked`: it was not accepted yet.
+pub(super) fn owner_form(node: &Element<'_>, is_locked: bool) -> String {
+    let value = |var| form::value(node, var).unwrap_or_default();
+    let [title, description] = ["pubsub#title", "pubsub#description"].map(value);
+    let is_closed = value("pubsub#access_model") != "open" && !is_locked;
+    let mut fields = format!(
+        "<field var='{NAME}' type='text-single' label='Name'><value>{}</value></field>\
+         <field var='{DESCRIPTION}' type='text-single' label='Description'><value>{}</value></field>\
+         <field var='{MEMBERS_ONLY}' type='boolean' label='Only members may come in'><value>{}</value></field>",
+        escape(&title),
+        escape(&description),
+        u8::from(is_closed)
+    );
+    if let Some(history) = history_of(node) {
+        fields += &format!(
+            "<field var='{HISTORY}' type='text-single' label='Messages that it keeps (at most {MOST_HISTORY})'>\
+             <value>{history}</value></field>"
+        );
+    }
+    format!(
+        "<query xmlns='{}'><x xmlns='{}' type='form'><title>A room on publish-subscribe</title>\
+         <instructions>Everybody in it has to be behind pubshim.</instructions>\
+         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/muc#roomconfig</value></field>\
+         {fields}<field type='fixed'><value>The rest cannot be changed. It is listed for everybody.</value></field>\
+         <field var='{PREFIX}persistentroom' type='boolean' label='Stays when everybody has left'>\
+         <value>1</value></field>\
+         <field var='{PREFIX}whois' type='list-single' label='Who sees real addresses'>\
+         <option label='Anyone'><value>anyone</value></option><value>anyone</value></field></x></query>",
+        ns::MUC_OWNER,
+        ns::DATA
+    )
+}
+
+/// How many messages the room's own node keeps, if that is a number.
+pub(super) fn history_of(node: &Element<'_>) -> Option<u16> {
+    form::value(node, "pubsub#max_items")?.trim().parse().ok()
+}
