@@ -90,6 +90,8 @@ impl Done {
         let affiliation = item.value("affiliation");
         Self::new(&statuses(presence), affiliation, actor, reason)
     }
+}
+
 const MEMBERS_ONLY: &str = "<field var='muc#roomconfig_membersonly'><value>1</value></field>";
 
 impl Person<'_> {

@@ -37,7 +37,9 @@ impl Info {
         Some(Self {
             access: form::value(&x, "pubsub#access_model").map(|it| (*it).into()),
             title: form::value(&x, "pubsub#title").unwrap_or_default().into(),
-            description: form::value(&x, "pubsub#description").unwrap_or_default().into(),
+            description: form::value(&x, "pubsub#description")
+                .unwrap_or_default()
+                .into(),
             owners: form::values(&x, "pubsub#owner"),
         })
     }
