@@ -15,6 +15,7 @@ mod chats;
 mod handshake;
 mod many;
 mod offline;
+mod owners;
 mod refused;
 mod resources;
 mod rooms;

@@ -178,8 +178,11 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// Who has done it, and why, as it is shown.
+    /// Who has done it, and why, as it is shown; when a room closes, the room has (XEP-0045 §9.3).
     pub(super) fn said(&self) -> String {
+        if self.word.out == Some("322") {
+            return String::new();
+        }
         said_by(&self.nick, self.word.reason.as_deref())
     }
 }

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::noticed::said_of_out;
 use super::show::{Shown, bare_presence};
 use super::{Part, Room, State};
 use crate::jid;
 use crate::pubsub::{Event, What};
 use crate::translate::Cx;
 use crate::translate::rooms::Item;
-use crate::translate::rooms::notice::Notice;
+use crate::translate::rooms::notice::{Heard, Notice};
 use crate::translate::rooms::occupants::{Change, Said};
 use crate::wire::Dropped;
 use crate::xml::Element;
@@ -169,7 +168,11 @@ impl Room {
             self.unheard.take(Part::Talk, item.id);
         }
         if let Some(notice) = Notice::read(item.element) {
-            return self.handle_notice(item, notice, source, cx);
+            // One that was there before says what was, not what is.
+            return match is_live {
+                true => self.handle_notice(item, notice, cx),
+                false => Err(Dropped::Delayed),
+            };
         }
         let (talk, occupants) = (&mut self.talk, &mut self.occupants);
         let is_taken = talk.note(item, is_live, is_joined, &self.bare, occupants, cx)?;
@@ -390,7 +393,7 @@ impl Room {
             let why = self.why_out(jid::bare(&full), by, cx.wire.now);
             let status = why.as_ref().and_then(|it| it.word.out);
             let status = status.or(is_kick.then_some("307"));
-            let said = why.as_ref().map(said_of_out).unwrap_or_default();
+            let said = why.as_ref().map(Heard::said).unwrap_or_default();
             let shown = Shown {
                 affiliation: why.map(|it| it.word.affiliation),
                 in_item: &said,

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::events::Source;
 use super::join::Info;
 use super::show::Shown;
 use super::{Part, Room, State, Step};
@@ -45,16 +44,15 @@ impl Default for Noticed {
 }
 
 impl Room {
-    /// A notice on the room's node. One that was there before says what was, not what is.
+    /// A notice that has come on the room's node.
     pub(super) fn handle_notice(
         &mut self,
         item: Item<'_>,
         notice: Notice,
-        source: Source,
         cx: &mut Cx<'_>,
     ) -> Result<bool, Dropped> {
         let author = item.author.ok_or(Dropped::ForeignFrom)?;
-        if source == Source::Answer || self.state != State::Joined {
+        if self.state != State::Joined {
             return Err(Dropped::Delayed);
         }
         let by = jid::bare(author);
@@ -158,7 +156,7 @@ impl Room {
     pub(super) fn show_kicked(&mut self, cx: &mut Cx<'_>) -> bool {
         let verdict = self.noticed.verdict.take();
         let why = verdict.or_else(|| self.why_out(cx.account.bare(), None, cx.wire.now));
-        let said = why.as_ref().map(said_of_out).unwrap_or_default();
+        let said = why.as_ref().map(Heard::said).unwrap_or_default();
         let status = why.as_ref().and_then(|it| it.word.out);
         let statuses = ["110", status.unwrap_or("307")];
         let shown = Shown {
@@ -304,13 +302,5 @@ impl Room {
         // Whoever gives up being an owner is none any more.
         let heard = all.find(|it| self.is_owned_by(&it.by) || *it.by == *account);
         heard.map(Heard::said).unwrap_or_default()
-    }
-}
-
-/// Who has put somebody out, and why, as it is shown: when a room closes, the room has (XEP-0045 §9.3).
-pub(super) fn said_of_out(heard: &Heard) -> String {
-    match heard.word.out {
-        Some("322") => String::new(),
-        _ => heard.said(),
     }
 }
