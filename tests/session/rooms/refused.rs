@@ -1,5 +1,6 @@
 //! Errors as a room sends them (RFC 6120 §8.3, XEP-0045 §7 to §10).
 
+use super::owner::{admin, owning};
 use super::*;
 
 /// The client says this and is refused: by whom, for which stanza, with which type and condition. The error.
@@ -166,4 +167,38 @@ fn who_owns_no_room_asks_in_vain() {
     let ping = "<ping xmlns='urn:xmpp:ping'/>";
     let stanza = format!("<iq type='get' to='{ROOM}/Nurse' id='e1'>{ping}</iq>");
     refused(&mut d, &stanza, "cancel", "item-not-found");
+}
+
+#[test]
+fn what_rooms_of_nodes_have_not_is_said() {
+    let mut d = owning("open");
+    // Nobody is an admin, and nobody has to ask for a voice.
+    for item in ["<item affiliation='admin'/>", "<item role='visitor'/>"] {
+        admin(&mut d, "get", item);
+        let list = d.one_to_client();
+        assert_eq!(shown(&list), "result  a");
+        assert!(list.at("query").children.is_empty(), "{list:#?}");
+    }
+    let voice = "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>\
+                 <value>http://jabber.org/protocol/muc#request</value></field></x>";
+    let stanza = format!("<message to='{ROOM}' id='e1'>{voice}</message>");
+    refused(&mut d, &stanza, "cancel", "feature-not-implemented");
+    // Nor does the room keep a nick for anybody.
+    let nick = "<query xmlns='http://jabber.org/protocol/disco#info' node='x-roomuser-item'/>";
+    let stanza = format!("<iq type='get' to='{ROOM}' id='e1'>{nick}</iq>");
+    refused(&mut d, &stanza, "cancel", "item-not-found");
+}
+
+#[test]
+fn a_room_asks_for_no_password() {
+    let mut d = session();
+    join(
+        &mut d,
+        "<x xmlns='http://jabber.org/protocol/muc'><password>cauldronburn</password></x>",
+    );
+    let sent = answer_join(&mut d, "", "");
+    assert_eq!(in_words(&sent).len(), 1);
+    assert!(!raw(&sent[0]).contains("cauldronburn"), "{sent:#?}");
+    echo(&mut d, &sent[0]);
+    assert_eq!(sees(&mut d)[0], "JC available 100 110");
 }
