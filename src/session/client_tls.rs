@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use bytes::BytesMut;
 
-use super::phase::Phase;
+use super::client_leg::{Stage, Tls};
 use super::{ClientTls, Ending, Event, Leg, Output, Session};
 use crate::jid;
 use crate::ns;
@@ -17,37 +17,23 @@ use crate::xml::{Element, Framer, Namespaces, rewrite};
 /// The first byte of a TLS connection: its first record is a handshake (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 0x16;
 
-/// The state of TLS on the client's leg.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Tls {
-    /// The client has sent nothing yet.
-    #[default]
-    Unknown,
-    /// The client speaks without TLS.
-    Plain,
-    /// The shell does the handshake: the session reads and writes nothing meanwhile.
-    Accepting,
-    /// TLS is up.
-    Secured,
-}
-
 impl Session {
     /// Whether these bytes are the client's first, and begin a TLS connection that the options allow.
     pub(super) fn begins_tls(&mut self, leg: Leg, bytes: &[u8]) -> bool {
-        let (Leg::Client, Tls::Unknown, Some(first)) = (leg, self.tls, bytes.first()) else {
+        let (Leg::Client, Tls::Unknown, Some(first)) = (leg, self.client.tls, bytes.first()) else {
             return false;
         };
-        self.tls = Tls::Plain;
+        self.client.tls = Tls::Plain;
         self.options.client_tls != ClientTls::Off && *first == HANDSHAKE
     }
 
     /// Has the shell do the handshake, whose first bytes, `hello`, were read already.
     pub(super) fn accept_tls(&mut self, hello: &[u8]) {
-        self.tls = Tls::Accepting;
-        self.client.held = true;
-        self.client.opened = None;
+        self.client.tls = Tls::Accepting;
+        self.client.stream.held = true;
+        self.client.stream.opened = None;
         // The server has to wait: until the handshake is done, nothing can be sent to the client.
-        self.server.held = true;
+        self.server.stream.held = true;
         self.wire.output(Output::AcceptTls {
             domain: self.domain.clone(),
             read: hello.to_vec(),
@@ -55,7 +41,7 @@ impl Session {
     }
 
     fn has_no_tls(&self) -> bool {
-        matches!(self.tls, Tls::Unknown | Tls::Plain)
+        matches!(self.client.tls, Tls::Unknown | Tls::Plain)
     }
 
     /// Whether the client is offered STARTTLS.
@@ -79,7 +65,7 @@ impl Session {
 
     /// Offers STARTTLS, and nothing else, to a client that must have TLS. The server is not contacted yet.
     pub(super) fn demand_tls(&mut self) {
-        self.phase = Phase::AwaitTls;
+        self.client.stage = Stage::StartTls;
         self.open_own_stream_to_client();
         self.wire.nonza(Leg::Client, |out| {
             let _ = write!(
@@ -93,7 +79,8 @@ impl Session {
     /// Handles the client's `<starttls/>`.
     pub(super) fn handle_starttls(&mut self) {
         // TLS comes before the login, never amid one: its plain text could be forged.
-        let is_early = !self.login_tried && matches!(self.phase, Phase::AwaitTls | Phase::Login);
+        let is_early =
+            !self.client.login_tried && matches!(self.client.stage, Stage::StartTls | Stage::Login);
         if is_early && self.offers_tls() {
             self.wire.nonza(Leg::Client, |out| {
                 let _ = write!(out, "<proceed xmlns='{}'/>", ns::TLS);
@@ -103,7 +90,7 @@ impl Session {
         self.wire.nonza(Leg::Client, |out| {
             let _ = write!(out, "<failure xmlns='{}'/>", ns::TLS);
         });
-        let reason = match (self.tls, self.offers_tls()) {
+        let reason = match (self.client.tls, self.offers_tls()) {
             (Tls::Unknown | Tls::Plain, true) => {
                 "the client asked for TLS when it was too late".to_owned()
             }
@@ -140,36 +127,36 @@ impl Session {
 
     /// Handles the end of the handshake: the client opens its stream anew.
     pub(super) fn handle_client_secured(&mut self) {
-        if self.tls != Tls::Accepting || self.client.finished {
+        if self.client.tls != Tls::Accepting || self.client.stream.finished {
             return;
         }
-        self.tls = Tls::Secured;
-        self.client.held = false;
-        self.client.framer = Framer::new(self.options.limits_before_login);
-        if self.phase != Phase::Login {
-            self.server.held = false;
-            self.phase = Phase::AwaitHeader;
+        self.client.tls = Tls::Secured;
+        self.client.stream.held = false;
+        self.client.stream.framer = Framer::new(self.options.limits_before_login);
+        if self.client.stage != Stage::Login {
+            self.server.stream.held = false;
+            self.client.stage = Stage::Header;
         }
         self.wire.log(Event::ClientSecured);
     }
 
     /// Handles a failed handshake: the client's connection is lost.
     pub(super) fn handle_client_not_secured(&mut self, reason: &str) {
-        if self.tls != Tls::Accepting || self.client.finished {
+        if self.client.tls != Tls::Accepting || self.client.stream.finished {
             return;
         }
         self.note_ending(Ending::NotSecured);
         self.wire.log(Event::ClientNotSecured(one_line(reason)));
-        self.client.ended = true;
+        self.client.stream.ended = true;
         self.end_after(Leg::Client);
         self.finish(Leg::Client);
     }
 
     /// Shows a client that has opened its stream again, now over TLS, the features it was shown before.
     pub(super) fn reopen_client(&mut self, header: &Namespaces) {
-        self.server.held = false;
+        self.server.stream.held = false;
         // The server was sent the first header, whose declarations give prefixes their meaning there.
-        let is_same = self.postponed.declared.take().is_some_and(|first| {
+        let is_same = self.server.postponed.declared.take().is_some_and(|first| {
             let holds = |one: &Namespaces, other: &Namespaces| {
                 one.iter().all(|(prefix, ns)| other.get(prefix) == Some(ns))
             };
@@ -181,13 +168,7 @@ impl Session {
                 "the client's header declares something else after TLS than before",
             );
         }
-        let features = std::mem::take(&mut self.postponed.features);
-        let Some(namespaces) = self.server.namespaces() else {
-            return;
-        };
-        if let Some(features) = Element::of_frame(&features, &namespaces) {
-            self.handle_features(&features);
-        }
+        self.handle_postponed_features();
     }
 
     /// Removes SASL mechanisms with channel binding if the client's TLS ends at us (RFC 5802 §6); `None`: the
@@ -196,7 +177,7 @@ impl Session {
     /// A client that can bind says so in every other SCRAM, too, and a server that can bind has to take that for an
     /// attack. So if the server offers PLAIN, only PLAIN and EXTERNAL are left.
     pub(super) fn unbound(&mut self, mechanisms: &Element<'_>) -> Option<BytesMut> {
-        if self.tls != Tls::Secured {
+        if self.client.tls != Tls::Secured {
             return None;
         }
         let names: Vec<_> = (mechanisms.children())

@@ -31,7 +31,7 @@ impl Session {
         let timeouts = &self.options.timeouts;
         let login =
             (!self.is_logged_in() && self.closing.is_none()).then(|| self.started + timeouts.login);
-        let requests = match self.unread_since {
+        let requests = match self.server.unread_since {
             Some(_) => None,
             None => self
                 .wire
@@ -39,11 +39,11 @@ impl Session {
                 .map(|deadline| deadline + self.unread_total()),
         };
         let mut next: Option<Duration> = None;
-        let greeting = self.server_at.greeting;
+        let greeting = self.server.greeting;
         for at in [login, greeting, requests, self.wake, self.closing] {
             next = next.into_iter().chain(at).min();
         }
-        for connection in [&self.client, &self.server] {
+        for connection in [&self.client.stream, &self.server.stream] {
             let frame = connection.frame_since.map(|since| since + timeouts.stanza);
             let stall = connection.stalled_since.map(|since| since + timeouts.stall);
             next = next.into_iter().chain(frame).chain(stall).min();
@@ -60,14 +60,14 @@ impl Session {
     /// Moves time on, and notes which legs make no progress.
     pub(super) fn advance_clock(&mut self, now: Duration) {
         let now = whole_millis(now).max(self.now);
-        if self.unread_since.is_none() {
+        if self.server.unread_since.is_none() {
             self.wire.read_time += now - self.now;
         }
         self.now = now;
         self.wire.advance_clock(now);
-        self.unread_since = match self.wants(Leg::Server) {
+        self.server.unread_since = match self.wants(Leg::Server) {
             true => None,
-            false => self.unread_since.or(Some(now)),
+            false => self.server.unread_since.or(Some(now)),
         };
         for leg in [Leg::Client, Leg::Server] {
             let is_idle = self.outgoing(leg).is_empty() || self.connection(leg).finished;
@@ -98,7 +98,7 @@ impl Session {
             Due::Stalled(leg)
         } else if let Some(leg) = legs.into_iter().find(unfinished) {
             Due::Unfinished(leg)
-        } else if over(self.server_at.greeting, Duration::ZERO) {
+        } else if over(self.server.greeting, Duration::ZERO) {
             Due::Greeting
         } else if !self.is_logged_in()
             && self.closing.is_none()

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::client_tls::Tls;
-use super::phase::Phase;
+use super::client_leg::{Stage, Tls};
 use super::{ClientTls, Ending, Event, Leg, Output, Record, Session, Timing};
 use crate::ns;
 use crate::wire::one_line;
@@ -40,7 +39,8 @@ impl Session {
         connection.eof = false;
         self.note_end(leg);
         if !self.is_relaying() {
-            let said_nothing = self.phase == Phase::AwaitHeader && !self.client.is_amid_frame();
+            let said_nothing =
+                self.client.stage == Stage::Header && !self.client.stream.is_amid_frame();
             let ending = match leg {
                 Leg::Client if said_nothing => Ending::Nothing,
                 _ => Ending::Broke(leg),
@@ -98,9 +98,9 @@ impl Session {
     /// Logs that the client leaves after it has seen the mechanisms and tried none.
     fn note_early_leave(&mut self) {
         // A client whose handshake failed was lost and did not leave.
-        let is_there = self.phase == Phase::Login && self.tls != Tls::Accepting;
-        if is_there && !self.login_tried && self.closing.is_none() {
-            let secured = self.tls == Tls::Secured;
+        let is_there = self.client.stage == Stage::Login && self.client.tls != Tls::Accepting;
+        if is_there && !self.client.login_tried && self.closing.is_none() {
+            let secured = self.client.tls == Tls::Secured;
             self.wire.log(Event::LeftBeforeLogin { secured });
         }
     }
@@ -152,7 +152,7 @@ impl Session {
         }
         // The error's prefix is declared by the server's own header, which the client has seen.
         self.pass(Leg::Server, error);
-        self.server.ended = true;
+        self.server.stream.ended = true;
         self.end_after(Leg::Server);
     }
 
@@ -172,7 +172,7 @@ impl Session {
         // Bytes that the client sends after our error are discarded.
         self.finish(Leg::Client);
         self.close_stream(Leg::Server);
-        if self.server.opened.is_none() || self.server.ended {
+        if self.server.stream.opened.is_none() || self.server.stream.ended {
             self.finish(Leg::Server);
         }
         self.start_closing();
@@ -191,14 +191,14 @@ impl Session {
             true => "reset",
         };
         self.translator.broken();
-        self.server.ended = true;
+        self.server.stream.ended = true;
         self.refuse(condition, reason);
         self.finish(Leg::Server);
     }
 
     /// Handles the shell's failure to connect or to secure the server's leg.
     pub(super) fn handle_failed(&mut self, reason: &str) {
-        self.server.opened = None;
+        self.server.stream.opened = None;
         self.fail_server(&one_line(reason));
     }
 
@@ -222,7 +222,7 @@ impl Session {
     /// Ends the session as the program ends: goes offline as a client would, and tells the client.
     pub(super) fn handle_shutdown(&mut self) {
         self.note_ending(Ending::Stopped);
-        if self.is_logged_in() && self.closing.is_none() && self.client.held {
+        if self.is_logged_in() && self.closing.is_none() && self.client.stream.held {
             self.note(Record::Timing(Timing::Hurried));
             self.hurry();
         }
@@ -236,7 +236,7 @@ impl Session {
     /// Handles the client's waiting frames at once, without the answers they wait for.
     pub(super) fn hurry(&mut self) {
         self.translator.release_client(true, &self.wire);
-        self.client.held = false;
+        self.client.stream.held = false;
         self.handle_bytes(Leg::Client, &[]);
     }
 
@@ -247,14 +247,14 @@ impl Session {
         if !self.is_logged_in() {
             return;
         }
-        if !self.wire.is_closed(Leg::Server) && !self.server.ended {
+        if !self.wire.is_closed(Leg::Server) && !self.server.stream.ended {
             self.translator.offline(is_heard, &mut self.wire);
         }
         self.translator.give_back(&mut self.wire);
     }
 
     pub(super) fn send_stream_error(&mut self, leg: Leg, condition: &str, text: &str) {
-        if self.wire.is_closed(leg) || leg == Leg::Client && self.tls == Tls::Accepting {
+        if self.wire.is_closed(leg) || leg == Leg::Client && self.client.tls == Tls::Accepting {
             return;
         }
         let prefix = match (&self.connection(leg).opened, leg) {
@@ -296,7 +296,7 @@ impl Session {
         }
         header.push('>');
         self.wire.send(Leg::Client, header.as_bytes());
-        self.client.opened = Some("stream:stream".into());
+        self.client.stream.opened = Some("stream:stream".into());
     }
 
     /// Sends our closing tag, once, if there is a stream to close.
@@ -311,7 +311,7 @@ impl Session {
     /// the client sees features does not end the session here: the next one may be tried.
     fn note_left(&mut self, leg: Leg, ending: Ending) {
         if leg == Leg::Client || self.is_negotiated() {
-            self.note_ending(match self.login_failed && !self.authenticated {
+            self.note_ending(match self.client.login_failed && !self.authenticated {
                 true => Ending::LoginFailed,
                 false => ending,
             });
@@ -338,9 +338,9 @@ impl Session {
         self.closing = self
             .closing
             .or(Some(self.now + self.options.timeouts.close));
-        self.server_at.greeting = None;
-        self.client.held = false;
-        self.server.held = false;
+        self.server.greeting = None;
+        self.client.stream.held = false;
+        self.server.stream.held = false;
     }
 
     pub(super) fn finish_both(&mut self) {

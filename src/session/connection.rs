@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::ns;
 use crate::xml::{Border, Framer, Limits, Namespaces, Skipper};
 
 /// The reading side of a leg.
+#[derive(Default)]
 pub(crate) struct Connection {
     pub(crate) framer: Framer,
     /// The position in the stream while bytes pass unread.
@@ -34,16 +36,7 @@ impl Connection {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             framer: Framer::new(limits),
-            border: Border::default(),
-            skipper: None,
-            pending: Vec::new(),
-            held: false,
-            opened: None,
-            eof: false,
-            ended: false,
-            finished: false,
-            frame_since: None,
-            stalled_since: None,
+            ..Self::default()
         }
     }
 
@@ -60,5 +53,32 @@ impl Connection {
     /// Whether bytes of this leg may be looked at.
     pub(crate) fn is_readable(&self) -> bool {
         !self.held && !self.ended && !self.finished
+    }
+}
+
+/// Checks a stream header of either side; an error is the stream error condition and the reason.
+pub(super) fn check_header(header: &Namespaces) -> Result<(), (&'static str, &'static str)> {
+    let (prefix, local) = header
+        .stream_name()
+        .split_once(':')
+        .unwrap_or(("", header.stream_name()));
+    if local != "stream" || header.get(prefix) != Some(ns::STREAM) {
+        return Err((
+            "invalid-namespace",
+            "it does not begin with <stream/> of the streams namespace",
+        ));
+    }
+    if header.get("") != Some(ns::CLIENT) {
+        return Err((
+            "invalid-namespace",
+            "its default namespace is not jabber:client",
+        ));
+    }
+    match header.attribute("version") {
+        Some(version) if version.split('.').next() == Some("1") => Ok(()),
+        _ => Err((
+            "unsupported-version",
+            "it is not version 1.0 of XMPP (RFC 6120)",
+        )),
     }
 }

@@ -17,20 +17,21 @@ impl Session {
     /// read.
     pub(super) fn trust_server(&mut self) {
         let bytes = self.options.max_server_stanza;
-        self.server.framer.lenient(bytes, Limits::READ);
+        self.server.stream.framer.lenient(bytes, Limits::READ);
     }
 
     /// Stops keeping the server's stanza in work; it is to be [skipped](Self::skip) from its first byte.
     pub(super) fn cut_off(&mut self) {
-        self.server.framer.forget();
-        self.server.skipper = Some(Skipper::default());
+        self.server.stream.framer.forget();
+        self.server.stream.skipper = Some(Skipper::default());
     }
 
     /// Goes on with a stanza that is not kept: gives how many of `bytes` belong to it, if it ends in them.
     pub(super) fn skip(&mut self, bytes: &[u8]) -> Option<usize> {
-        let end = self.server.skipper.as_mut()?.skip(bytes)?;
-        let head = self.server.skipper.take().and_then(Skipper::into_head);
-        self.server.frame_since = None;
+        let stream = &mut self.server.stream;
+        let end = stream.skipper.as_mut()?.skip(bytes)?;
+        let head = stream.skipper.take().and_then(Skipper::into_head);
+        stream.frame_since = None;
         self.handle_cut_off(head);
         Some(end)
     }
@@ -38,9 +39,9 @@ impl Session {
     /// Drops the server's unfinished stanza, as all sessions together hold too much.
     pub(super) fn handle_hold_refused(&mut self) {
         self.cut_unread();
-        let is_kept = !self.server.pending.is_empty() && self.server.is_readable();
+        let is_kept = !self.server.stream.pending.is_empty() && self.server.stream.is_readable();
         if is_kept && self.is_logged_in() {
-            let pending = std::mem::take(&mut self.server.pending);
+            let pending = std::mem::take(&mut self.server.stream.pending);
             self.cut_off();
             self.skip(&pending);
         }
@@ -53,7 +54,8 @@ impl Session {
 
     /// Reports to the shell how much is held, if that has changed by much.
     pub(super) fn note_held(&mut self) {
-        let frame = self.server.pending.len() + self.server.framer.memory() + self.kept_unread();
+        let stream = &self.server.stream;
+        let frame = stream.pending.len() + stream.framer.memory() + self.kept_unread();
         let frame = frame.saturating_sub(Self::FREE);
         // Reading stops at the high-water mark, so only a large stanza takes outgoing bytes beyond twice that.
         let outgoing = self.outgoing(Leg::Client).len();
@@ -119,14 +121,14 @@ impl Session {
 
     /// Sends an error in place of a stanza that was not kept; only its start tag, `head`, is known.
     fn handle_cut_off(&mut self, head: Option<Vec<u8>>) {
-        let Some(namespaces) = self.server.namespaces() else {
+        let Some(namespaces) = self.server.stream.namespaces() else {
             return;
         };
         let head = head.unwrap_or_default();
         // The error repeats attributes of the start tag, so the framer checks it like any other stanza.
-        let is_whole =
-            matches!(self.server.framer.next(&head), Ok(Some(frame)) if frame.len == head.len());
-        self.server.framer.forget();
+        let framer = &mut self.server.stream.framer;
+        let is_whole = matches!(framer.next(&head), Ok(Some(frame)) if frame.len == head.len());
+        framer.forget();
         let stanza = match is_whole {
             true => Element::of_frame(&head, &namespaces),
             false => None,

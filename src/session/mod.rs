@@ -6,39 +6,36 @@
 //! | file | holds |
 //! |---|---|
 //! | `mod.rs` | [`Session`]: inputs and outputs |
-//! | `phase.rs` | the stages of a session |
-//! | `postponed.rs` | the server's header and features until the client sees them |
-//! | `negotiation.rs` | headers, features, STARTTLS, SASL, binding |
-//! | `clock.rs` | deadlines |
-//! | `login_name.rs` | the account that logs in, for the log |
+//! | `client_leg.rs` | what the client may say now, and its login: header, features it is shown, SASL, binding |
 //! | `client_tls.rs` | TLS on the client's leg |
+//! | `login_name.rs` | the account that logs in, for the log |
+//! | `server_leg.rs` | what is awaited of the server: connection, TLS, features, compression |
 //! | `reaching.rs` | servers that fail before the login, other servers to be tried |
-//! | `compression.rs` | agreeing with the server to compress |
 //! | `relay.rs` | bytes that pass unread under `off` |
 //! | `limits.rs` | server stanzas too large to be read or held |
+//! | `connection.rs` | the reading side of a leg |
 //! | `reading.rs` | bytes to frames, frames to handlers |
+//! | `clock.rs` | deadlines |
 //! | `stanzas.rs` | stanzas after the login: passed, translated or refused |
 //! | `closing.rs` | closing tags, stream errors, going offline |
 //! | `input.rs`, `options.rs` | inputs; configuration |
 //! | `tap.rs`, `passing.rs` | recording a session |
 //! | `timing.rs` | replaying clock and speed |
 
+mod client_leg;
 mod client_tls;
 mod clock;
 mod closing;
-mod compression;
 mod connection;
 mod input;
 mod limits;
 mod login_name;
-mod negotiation;
 mod options;
 mod passing;
-mod phase;
-mod postponed;
 mod reaching;
 mod reading;
 mod relay;
+mod server_leg;
 mod stanzas;
 mod tap;
 mod timing;
@@ -54,11 +51,10 @@ pub use crate::wire::{
 pub use input::Input;
 pub use options::{ClientTls, Compress, Options, Timeouts};
 
-use client_tls::Tls;
+use client_leg::{ClientLeg, Tls};
 use connection::Connection;
-pub(crate) use negotiation::header_to;
-use phase::Phase;
-use postponed::Postponed;
+use server_leg::ServerLeg;
+pub(crate) use server_leg::header_to;
 
 use crate::translate::{Translator, Wire};
 
@@ -77,43 +73,16 @@ const FORGOTTEN: &str =
 /// the same for all calls; fractions of a millisecond are ignored.
 pub struct Session {
     options: Arc<Options>,
-    phase: Phase,
-    client: Connection,
-    server: Connection,
+    client: ClientLeg,
+    server: ServerLeg,
     wire: Wire,
     translator: Translator,
     /// The domain the client named.
     domain: String,
-    /// The client's stream header as it came, until it has been sent to the server.
-    header: Vec<u8>,
-    /// Whether compression is still to be agreed on.
-    compress: Compress,
-    /// The server's header and features on the stream that is opening, until the client is shown them.
-    postponed: Postponed,
-    /// TLS on the client's leg.
-    tls: Tls,
-    /// Security and redirects of the server that was reached.
-    server_at: reaching::ServerAt,
-    /// The server's bytes behind the frame in work are compressed.
-    begins_compression: bool,
-    /// The client has begun to log in, by any mechanism.
-    login_tried: bool,
-    /// The server has refused a login.
-    login_failed: bool,
     /// SASL has succeeded.
     authenticated: bool,
-    /// The client's next frame was noted when it came, and had to wait.
-    has_waited: bool,
-    /// In a replay, where all bytes leave at once: requests to the server had not left when the frame in work came.
-    is_early: bool,
-    /// The id of the client's bind request, until it is answered.
-    login_id: Option<String>,
-    /// The account the client logs in to, if it names it in plain sight.
-    login_name: Option<String>,
     now: Duration,
     started: Duration,
-    /// Since when the server's leg is not read.
-    unread_since: Option<Duration>,
     /// When the translator wants to be called again.
     wake: Option<Duration>,
     /// When a closing session ends even if the other side says nothing.
@@ -135,9 +104,15 @@ impl Session {
         let limits = options.limits_before_login;
         let now = clock::whole_millis(now);
         Self {
-            phase: Phase::AwaitHeader,
-            client: Connection::new(limits),
-            server: Connection::new(limits),
+            client: ClientLeg {
+                stream: Connection::new(limits),
+                ..ClientLeg::default()
+            },
+            server: ServerLeg {
+                stream: Connection::new(limits),
+                compress: options.compress,
+                ..ServerLeg::default()
+            },
             wire: Wire::new(seed, options.timeouts.request, now),
             translator: Translator::new(
                 options.policy,
@@ -148,22 +123,9 @@ impl Session {
                 options.forget,
             ),
             domain: String::new(),
-            header: Vec::new(),
-            compress: options.compress,
-            postponed: Postponed::default(),
-            tls: Tls::default(),
-            server_at: reaching::ServerAt::default(),
-            begins_compression: false,
-            login_tried: false,
-            login_failed: false,
             authenticated: false,
-            has_waited: false,
-            is_early: false,
-            login_id: None,
-            login_name: None,
             now,
             started: now,
-            unread_since: None,
             wake: None,
             closing: None,
             ending: None,
@@ -245,7 +207,7 @@ impl Session {
     pub fn wants(&self, leg: Leg) -> bool {
         let connection = self.connection(leg);
         // During the TLS handshake the shell reads the client's leg.
-        let is_handshaking = leg == Leg::Client && self.tls == Tls::Accepting;
+        let is_handshaking = leg == Leg::Client && self.client.tls == Tls::Accepting;
         if self.is_over(leg) || connection.eof || is_handshaking {
             return false;
         }
@@ -276,7 +238,7 @@ impl Session {
 
     /// Whether the session is over: both legs are to be closed once their bytes are sent.
     pub fn is_closed(&self) -> bool {
-        self.client.finished && self.server.finished
+        self.client.stream.finished && self.server.stream.finished
     }
 
     /// The client's full JID, once the server has bound one.
@@ -284,17 +246,27 @@ impl Session {
         Some(self.translator.jid()).filter(|jid| !jid.is_empty())
     }
 
+    /// Whether the client has been shown features: from here on both streams are open.
+    fn is_negotiated(&self) -> bool {
+        self.server.stage == server_leg::Stage::Open
+    }
+
+    /// Whether the login is over: a resource is bound, or under [`Policy::Off`] bytes pass unread.
+    fn is_logged_in(&self) -> bool {
+        self.client.stage == client_leg::Stage::Established
+    }
+
     fn connection(&self, leg: Leg) -> &Connection {
         match leg {
-            Leg::Client => &self.client,
-            Leg::Server => &self.server,
+            Leg::Client => &self.client.stream,
+            Leg::Server => &self.server.stream,
         }
     }
 
     fn connection_mut(&mut self, leg: Leg) -> &mut Connection {
         match leg {
-            Leg::Client => &mut self.client,
-            Leg::Server => &mut self.server,
+            Leg::Client => &mut self.client.stream,
+            Leg::Server => &mut self.server.stream,
         }
     }
 
@@ -303,7 +275,7 @@ impl Session {
         self.note_outgoing();
         if self.is_logged_in() && self.closing.is_none() {
             self.translator.release_client(false, &self.wire);
-            self.client.held = self.translator.holds_client();
+            self.client.stream.held = self.translator.holds_client();
         }
         self.settle();
         self.note_outgoing();

@@ -5,8 +5,7 @@
 use std::time::Duration;
 
 use super::connection::Connection;
-use super::phase::Phase;
-use super::postponed::Postponed;
+use super::server_leg::{Postponed, Stage};
 use super::{Output, Reached, Security, Session};
 use crate::ns;
 use crate::xml::{Element, XmlError};
@@ -19,36 +18,24 @@ const MOST_HOST: usize = 255 + ":65535".len();
 /// Characters of a server's error text that are shown.
 const MOST_WORDS: usize = 200;
 
-/// The server that was reached, as far as it matters for trying another.
-#[derive(Default)]
-pub(super) struct ServerAt {
-    security: Security,
-    /// The domain has more servers to try.
-    has_more: bool,
-    /// How often servers have sent the session to another host.
-    redirects: u8,
-    /// The deadline for the server's features.
-    pub(super) greeting: Option<Duration>,
-}
-
 impl Session {
     /// Notes a new server, whose stream begins.
     pub(super) fn note_reached(&mut self, reached: Reached) {
-        self.server = Connection::new(self.options.limits_before_login);
-        self.server_at.security = reached.security;
-        self.server_at.has_more = reached.has_more;
+        self.server.stream = Connection::new(self.options.limits_before_login);
+        self.server.security = reached.security;
+        self.server.has_more = reached.has_more;
         self.await_greeting();
     }
 
     /// Starts the deadline for the server's features.
     pub(super) fn await_greeting(&mut self) {
-        self.server_at.greeting = Some(self.now + self.greeting_time());
+        self.server.greeting = Some(self.now + self.greeting_time());
     }
 
     /// How long the server may take to send its features.
     fn greeting_time(&self) -> Duration {
         let whole = self.options.timeouts.greeting;
-        match self.server_at.has_more {
+        match self.server.has_more {
             // The client does not wait for ever, and the other servers need time, too.
             true => whole / 3,
             false => whole,
@@ -58,8 +45,8 @@ impl Session {
     /// Fails a server that did not send its features in time.
     pub(super) fn fail_greeting(&mut self) {
         let seconds = self.greeting_time().as_secs().max(1);
-        let did = match (self.phase, self.server.namespaces()) {
-            (Phase::StartingTls, _) => "did not answer to STARTTLS",
+        let did = match (self.server.stage, self.server.stream.namespaces()) {
+            (Stage::StartingTls, _) => "did not answer to STARTTLS",
             (_, None) => "said nothing",
             (_, Some(_)) => "did not say how to log in",
         };
@@ -71,8 +58,8 @@ impl Session {
 
     /// Why the connection to the server may have ended without a closing tag.
     pub(super) fn why_broken(&self) -> String {
-        let is_opening = matches!(self.phase, Phase::OpeningPlain | Phase::Opening);
-        match is_opening && !self.authenticated && self.server.namespaces().is_none() {
+        let is_opening = matches!(self.server.stage, Stage::OpeningPlain | Stage::Opening);
+        match is_opening && !self.authenticated && self.server.stream.namespaces().is_none() {
             true => format!(
                 "the server closed the connection without a word: is it an XMPP server?{}",
                 self.advice()
@@ -85,7 +72,7 @@ impl Session {
     pub(super) fn why_no_xml(&self, error: XmlError, bytes: &[u8]) -> String {
         // TLS alerts and handshakes (RFC 8446 §5.1).
         let is_tls = matches!(bytes, [0x15 | 0x16, 3, ..]);
-        match self.server.namespaces() {
+        match self.server.stream.namespaces() {
             None if bytes.starts_with(b"HTTP/") => {
                 "the server answers as a web server does: name the port of XMPP with --server"
                     .to_owned()
@@ -122,8 +109,8 @@ impl Session {
 
     /// Advice on naming the port. None once TLS is up: then the port was meant as it is.
     fn advice(&self) -> &'static str {
-        match (self.server_at.security, self.phase) {
-            (Security::StartTls, Phase::OpeningPlain) => {
+        match (self.server.security, self.server.stage) {
+            (Security::StartTls, Stage::OpeningPlain) => {
                 " If its port begins with TLS, name it as --server tls://HOST:PORT"
             }
             (Security::Plain, _) => " Name the server's port with --server",
@@ -133,7 +120,7 @@ impl Session {
 
     /// Turns to the next server, if there is one and the client has seen nothing of this one. `false`: it stays.
     pub(super) fn try_next(&mut self, reason: &str) -> bool {
-        let may = self.server_at.has_more && self.may_lead_elsewhere();
+        let may = self.server.has_more && self.may_lead_elsewhere();
         if may {
             self.leave_server();
             self.wire.output(Output::ConnectNext(reason.to_owned()));
@@ -151,38 +138,38 @@ impl Session {
                 .fail_server("the server wants its users at another host, whose name is none");
         }
         let is_verified =
-            self.phase == Phase::Opening && self.server_at.security != Security::Plain;
+            self.server.stage == Stage::Opening && self.server.security != Security::Plain;
         if !is_verified || !self.may_lead_elsewhere() {
             let reason =
                 format!("the server wants its users at another host: name it with --server {host}");
             return self.fail_server(&reason);
         }
-        if self.server_at.redirects == MOST_REDIRECTS {
+        if self.server.redirects == MOST_REDIRECTS {
             return self.fail_server("the server has sent the user from host to host");
         }
         self.leave_server();
-        self.server_at.redirects += 1;
+        self.server.redirects += 1;
         self.wire.output(Output::ConnectTo(host.to_owned()));
     }
 
     /// Whether the client has been shown nothing yet, so that another server can take over.
     fn may_lead_elsewhere(&self) -> bool {
         let is_opening = matches!(
-            self.phase,
-            Phase::OpeningPlain | Phase::StartingTls | Phase::Handshaking | Phase::Opening
+            self.server.stage,
+            Stage::OpeningPlain | Stage::StartingTls | Stage::Handshaking | Stage::Opening
         );
         is_opening && !self.authenticated && self.closing.is_none()
     }
 
     /// Resets all state of the server that was reached.
     fn leave_server(&mut self) {
-        self.phase = Phase::Connecting;
-        self.server_at.greeting = None;
-        self.server_at.has_more = false;
-        self.postponed = Postponed::default();
+        self.server.stage = Stage::Connecting;
+        self.server.greeting = None;
+        self.server.has_more = false;
+        self.server.postponed = Postponed::default();
         // Bytes still coming from that server are discarded.
-        self.server = Connection::new(self.options.limits_before_login);
-        self.server.ended = true;
+        self.server.stream = Connection::new(self.options.limits_before_login);
+        self.server.stream.ended = true;
         self.wire.reopen_server();
     }
 }

@@ -3,9 +3,8 @@
 //! Each frame's consequences are sent before the next frame is read. So the result does not depend on the pieces in
 //! which bytes arrive, and a recording need not note them.
 
-use super::client_tls::Tls;
-use super::connection::Connection;
-use super::phase::Phase;
+use super::client_leg::Tls;
+use super::server_leg::Stage;
 use super::{Leg, Output, Session};
 use crate::xml::{Element, Frame, FrameKind};
 
@@ -22,12 +21,12 @@ impl Session {
             self.accept_tls(bytes);
             return self.end_step();
         }
-        if leg == Leg::Client && self.tls == Tls::Accepting && pending.is_empty() {
+        if leg == Leg::Client && self.client.tls == Tls::Accepting && pending.is_empty() {
             return self.check_behind_starttls(bytes);
         }
         if leg == Leg::Server && !bytes.is_empty() {
             // A large stanza of the server's may take long: its timeout counts from the last byte received.
-            self.server.frame_since = None;
+            self.server.stream.frame_since = None;
         }
         if pending.is_empty() {
             let used = self.process(leg, bytes);
@@ -75,7 +74,7 @@ impl Session {
                 self.relay(leg, &buf[used..]);
                 return buf.len();
             }
-            if self.phase == Phase::Handshaking && leg == Leg::Server && used < buf.len() {
+            if self.server.stage == Stage::Handshaking && leg == Leg::Server && used < buf.len() {
                 // Bytes sent before the TLS keys were known cannot be the server's (RFC 6120 §5.4.3.3).
                 self.note_garbage(leg, &buf[used..=used]);
                 self.fail_server(
@@ -97,26 +96,28 @@ impl Session {
                     let bytes = &buf[used..used + frame.len];
                     let must_wait = leg == Leg::Client && self.must_wait(&frame, bytes);
                     // A frame that has to wait was noted when it came, as it may cause requests at once.
-                    if must_wait || !(leg == Leg::Client && std::mem::take(&mut self.has_waited)) {
+                    let is_noted =
+                        leg == Leg::Client && std::mem::take(&mut self.client.has_waited);
+                    if must_wait || !is_noted {
                         self.note_frame(leg, bytes);
                     }
                     if must_wait {
                         // The frame stays in `buf` and is handled again later.
-                        self.has_waited = true;
+                        self.client.has_waited = true;
                         self.end_step();
                         break;
                     }
                     used += frame.len;
                     self.connection_mut(leg).frame_since = None;
                     self.handle_frame(leg, frame, bytes);
-                    self.is_early = false;
-                    if std::mem::take(&mut self.begins_compression) {
+                    self.server.is_early = false;
+                    if std::mem::take(&mut self.server.begins_compression) {
                         let read = buf[used..].to_vec();
                         used = buf.len();
                         self.wire.output(Output::Compress(read));
                     }
                     self.end_frame(leg);
-                    if leg == Leg::Client && self.tls == Tls::Accepting {
+                    if leg == Leg::Client && self.client.tls == Tls::Accepting {
                         self.check_behind_starttls(&buf[used..]);
                         used = buf.len();
                     }
@@ -142,7 +143,7 @@ impl Session {
         if !may_wait {
             return false;
         }
-        let Some(namespaces) = self.client.namespaces() else {
+        let Some(namespaces) = self.client.stream.namespaces() else {
             return false;
         };
         Element::of_frame(bytes, &namespaces)
@@ -150,18 +151,18 @@ impl Session {
     }
 
     fn handle_frame(&mut self, leg: Leg, frame: Frame, bytes: &[u8]) {
-        match frame.kind {
-            FrameKind::Header => self.handle_header(leg, bytes),
-            FrameKind::Whitespace => self.handle_whitespace(leg, bytes),
-            FrameKind::Close => self.handle_close(leg),
-            FrameKind::Element => {
-                // A framer that has seen no header gives no element.
-                let Some(namespaces) = self.connection(leg).namespaces() else {
-                    return;
-                };
-                if frame.is_opaque {
-                    self.handle_opaque(bytes, &namespaces);
-                } else if let Some(element) = Element::of_frame(bytes, &namespaces) {
+        // Before the header, a framer gives white space only.
+        let Some(namespaces) = self.connection(leg).namespaces() else {
+            return;
+        };
+        match (frame.kind, leg) {
+            (FrameKind::Header, Leg::Client) => self.handle_client_header(bytes, &namespaces),
+            (FrameKind::Header, Leg::Server) => self.handle_server_header(bytes, &namespaces),
+            (FrameKind::Whitespace, _) => self.handle_whitespace(leg, bytes),
+            (FrameKind::Close, _) => self.handle_close(leg),
+            (FrameKind::Element, _) if frame.is_opaque => self.handle_opaque(bytes, &namespaces),
+            (FrameKind::Element, _) => {
+                if let Some(element) = Element::of_frame(bytes, &namespaces) {
                     self.handle_element(leg, &element);
                 }
             }
@@ -170,8 +171,8 @@ impl Session {
 
     /// Passes white space, a keep-alive, if both streams are open.
     fn handle_whitespace(&mut self, leg: Leg, bytes: &[u8]) {
-        let is_open = |connection: &Connection| connection.framer.namespaces().is_some();
-        if self.is_negotiated() && is_open(&self.client) && is_open(&self.server) {
+        let is_open = self.connection(leg.other()).namespaces().is_some();
+        if self.is_negotiated() && is_open {
             self.wire.send(leg.other(), bytes);
         }
     }

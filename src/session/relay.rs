@@ -5,7 +5,7 @@
 //! would end a session that can be resumed. Only the position in the stream is known; so a client is told of a
 //! shutdown between two stanzas, and amid one finds its connection closed.
 
-use super::phase::Phase;
+use super::client_leg::Stage;
 use super::{Ending, Event, Leg, Policy, Session};
 
 impl Session {
@@ -16,9 +16,9 @@ impl Session {
 
     /// Ends the login: from here on all bytes pass.
     pub(super) fn start_relaying(&mut self) {
-        self.login_id = None;
-        self.client.held = false;
-        self.phase = Phase::Established;
+        self.client.login_id = None;
+        self.client.stream.held = false;
+        self.client.stage = Stage::Established;
         let domain = self.domain.clone();
         self.wire.log(Event::Relaying(domain));
     }
@@ -57,7 +57,7 @@ impl Session {
 
     /// Ends both legs as the program ends; tells the client if it is between two stanzas.
     pub(super) fn end_relaying(&mut self) {
-        if self.server.border.is_between() && self.closing.is_none() {
+        if self.server.stream.border.is_between() && self.closing.is_none() {
             self.send_stream_error(Leg::Client, "system-shutdown", "pubshim was told to stop");
             self.close_stream(Leg::Client);
         }

@@ -29,6 +29,12 @@ impl Session {
         }
     }
 
+    /// Passes an element on as it came.
+    pub(super) fn pass(&mut self, from: Leg, element: &Element<'_>) {
+        let write = |out: &mut BytesMut| out.put_slice(element.raw().as_bytes());
+        self.wire.nonza(from.other(), write);
+    }
+
     /// Passes a stanza on as it came.
     pub(super) fn pass_stanza(&mut self, from: Leg, stanza: &Element<'_>) {
         let write = |out: &mut BytesMut| out.put_slice(stanza.raw().as_bytes());

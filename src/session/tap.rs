@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::passing::Passing;
-use super::phase::Phase;
+use super::server_leg::Stage;
 use super::{Input, Leg, Output, Record, Session, Timing};
 use crate::xml::{BYTES, Namespaces, XmlError, beginning, witness};
 
@@ -60,7 +60,7 @@ impl Session {
     /// Notes a frame that is about to be handled, or bytes that are none.
     pub(super) fn note_frame(&mut self, leg: Leg, bytes: &[u8]) {
         if self.tap.is_some() {
-            let matters = matches!(self.phase, Phase::StartingTls | Phase::Compressing);
+            let matters = matches!(self.server.stage, Stage::StartingTls | Stage::Compressing);
             if leg == Leg::Server && matters && self.has_unsent() {
                 self.note(Record::Timing(Timing::Early));
             }

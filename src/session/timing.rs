@@ -13,7 +13,7 @@ impl Session {
                 self.wire.advance_clock(self.now);
             }
             Timing::Date(date) => self.wire.epoch = date.saturating_sub(now),
-            Timing::Early => self.is_early = true,
+            Timing::Early => self.server.is_early = true,
             Timing::Stalled(leg) => self.take(now, |session| {
                 session.give_up(leg);
                 session.end_step();
@@ -29,6 +29,6 @@ impl Session {
 
     /// Whether bytes to the server had not left when it sent the frame in work.
     pub(super) fn has_unsent(&self) -> bool {
-        self.is_early || !self.outgoing(Leg::Server).is_empty()
+        self.server.is_early || !self.outgoing(Leg::Server).is_empty()
     }
 }

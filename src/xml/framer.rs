@@ -51,7 +51,7 @@ const KEEP: usize = 256;
 /// no more than n log n steps, whatever they are.
 ///
 /// After a stream restart (STARTTLS, SASL success) a new framer takes over.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Framer {
     limits: Limits,
     /// Only a stanza of too many bytes is an error.
@@ -89,16 +89,7 @@ impl Framer {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            is_lenient: false,
-            is_opaque: false,
-            namespaces: None,
-            token: 0,
-            scan: 0,
-            quote: None,
-            elements: 0,
-            open: Vec::new(),
-            declared: Declarations::default(),
-            names: Vec::new(),
+            ..Self::default()
         }
     }
 
