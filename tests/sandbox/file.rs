@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use pubshim::sandbox::Server;
 
-use crate::driver::{CHAT, JULIET, ROMEO, World, config, form};
+use crate::driver::*;
 
 fn reload(data: &str) -> World {
     let mut server = Server::new(&config(), [9; 32]).unwrap();
@@ -16,8 +16,7 @@ fn reload(data: &str) -> World {
 #[test]
 fn everything_comes_back() {
     let world = World::new();
-    let mut juliet = world.login(JULIET, "balcony");
-    let mut romeo = world.login(ROMEO, "orchard");
+    let [mut juliet, mut romeo] = world.lovers();
     juliet.create(
         CHAT,
         "a 'room' & more",

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use pubshim::xml::{FrameKind, Framer, Limits as XmlLimits};
 
-use crate::driver::{CHAT, Client, JULIET, ROMEO, World, base64};
+use crate::driver::*;
 use pubshim::sandbox::Limits;
 
 const NAMES: &[&str] = &[

@@ -2,7 +2,7 @@
 
 use pubshim::sandbox::Ways;
 
-use crate::driver::{CHAT, Client, JULIET, ROMEO, World, assert_result, form, publish};
+use crate::driver::*;
 
 fn room(fields: &[(&str, &str)]) -> (World, Client, Client) {
     let world = World::new();
@@ -51,7 +51,7 @@ fn to_bare_and_full_jids() {
     mobile.subscribe(CHAT, "characters");
     juliet.publish(CHAT, "characters", "1", "x");
     let seen = mobile.seen();
-    assert!(seen.contains(" to='romeo@montague.lit' "), "{seen}");
+    assert_has(&seen, " to='romeo@montague.lit' ");
     assert_eq!(pda.seen(), seen);
     mobile.set(
         CHAT,
@@ -100,7 +100,7 @@ fn an_event_comes_before_the_answer() {
         let answer = juliet.say(&format!(
             "<iq type='set' id='q' to='{CHAT}'><pubsub xmlns='{kind}'>{content}</pubsub></iq>"
         ));
-        assert!(answer.contains("type='result'"), "{answer}");
+        assert_has(&answer, "type='result'");
         match (answer.find("<message "), answer.find("<iq ")) {
             (Some(event), Some(result)) if event < result => "event, result",
             (Some(_), Some(_)) => "result, event",
@@ -159,10 +159,7 @@ fn an_event_in_prosodys_ways() {
     juliet.publish(CHAT, "characters", "1", "x");
     let (event, items) = (romeo.seen(), romeo.items(CHAT, "characters"));
     for text in [&event, &items] {
-        assert!(
-            text.contains("<item id='1' publisher='juliet@capulet.lit'>"),
-            "{text}"
-        );
+        assert_has(&text, "<item id='1' publisher='juliet@capulet.lit'>");
     }
     assert!(!event.contains("<addresses "), "{event}");
 }
@@ -220,7 +217,7 @@ fn of_other_changes() {
     romeo.seen();
     assert_result(&juliet.owner_set(CHAT, "<purge node='characters'/>"));
     let seen = romeo.seen();
-    assert!(seen.contains("<purge node='characters'/>"), "{seen}");
+    assert_has(&seen, "<purge node='characters'/>");
     assert_eq!(seen.matches("<message ").count(), 1, "{seen}");
     juliet.configure(CHAT, "characters", &[("pubsub#title", "New")]);
     let seen = romeo.seen();

@@ -35,7 +35,7 @@ fn the_servers_closing_tag_closes_both_streams() {
     assert_eq!(d.client_bytes(), format!("<message/>{CLOSE}"));
     assert_eq!(d.server_bytes(), CLOSE);
     d.client(CLOSE);
-    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+    d.assert_silent();
     assert!(d.session.is_closed());
 }
 
@@ -75,7 +75,7 @@ fn nothing_follows_a_closing_tag_to_the_server() {
     // While the node is looked at.
     let mut d = Driver::auto(JULIET);
     d.client("<presence/>");
-    let get = d.server_got().pop().unwrap();
+    let get = d.one_behind_presence();
     d.client(CLOSE);
     assert_eq!(d.server_bytes(), CLOSE);
     d.error(&get, "cancel", "item-not-found");
@@ -225,7 +225,7 @@ fn a_shutdown_says_so_and_goes_offline() {
     assert!(!d.session.is_closed(), "the server may still read");
     d.server(CLOSE);
     assert!(d.session.is_closed());
-    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
+    d.assert_silent();
 }
 
 #[test]
@@ -235,5 +235,5 @@ fn a_second_shutdown_ends_at_once() {
     d.forget();
     d.input(Input::Shutdown);
     assert!(d.session.is_closed());
-    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
+    d.assert_silent();
 }

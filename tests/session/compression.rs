@@ -150,7 +150,7 @@ fn without_an_offer_require_ends_the_session() {
     let mut d = reopened(Compress::Require);
     d.server(&format!("{}{BIND_FEATURES}", header("second")));
     let said = d.assert_refused("remote-connection-failed");
-    assert!(said.contains("--compress require"), "{said}");
+    assert_has(&said, "--compress require");
     assert!(!said.contains("second"), "{said}");
     assert_eq!(d.server_bytes(), "</stream:stream>");
 }
@@ -172,7 +172,7 @@ fn what_is_refused_goes_on_as_it_was() {
     let mut d = offered(Compress::Require);
     d.server(FAILURE);
     let said = d.assert_refused("remote-connection-failed");
-    assert!(said.contains("setup-failed"), "{said}");
+    assert_has(&said, "setup-failed");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn what_may_not_be_is_not_asked_for() {
     d.server(&format!("{}{OFFER}", header("second")));
     d.input(Input::MayNotCompress("no place is left".to_owned()));
     let said = d.assert_refused("remote-connection-failed");
-    assert!(said.contains("no place is left"), "{said}");
+    assert_has(&said, "no place is left");
 }
 
 /// Strangers who never log in take no place.
@@ -258,7 +258,7 @@ fn who_agrees_before_he_is_asked_is_not_believed() {
     d.server(&format!("{}{OFFER}{COMPRESSED}", header("second")));
     d.input(Input::MayCompress);
     let said = d.assert_refused("remote-connection-failed");
-    assert!(said.contains("before it was asked"), "{said}");
+    assert_has(&said, "before it was asked");
     assert_eq!(compressions(&mut d), [] as [Vec<u8>; 0]);
 }
 
@@ -322,5 +322,5 @@ fn whoever_breaks_off_amid_it_is_told() {
     d.forget();
     d.input(Input::Failed("it is no zlib".to_owned()));
     let said = d.assert_refused("reset");
-    assert!(said.contains("it is no zlib"), "{said}");
+    assert_has(&said, "it is no zlib");
 }

@@ -143,7 +143,7 @@ fn what_this_client_asks_for_is_seen_by_nobody_else() {
         let account = account();
         let mut d = account.session();
         d.client(AWAY);
-        let publish = d.server_got().pop().unwrap();
+        let publish = d.one_behind_presence();
         d.client(asked);
         // In the order of the stream: the server had published it before.
         d.result(&publish, "");

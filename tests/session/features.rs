@@ -119,7 +119,7 @@ fn features_without_a_child_pass() {
 fn csi_is_swallowed() {
     let mut d = Driver::auto(JULIET);
     d.client("<inactive xmlns='urn:xmpp:csi:0'/><active xmlns='urn:xmpp:csi:0'/>");
-    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
+    d.assert_silent();
     d.client("<message/>");
     assert_eq!(d.server_bytes(), "<message/>");
 }
@@ -145,7 +145,7 @@ fn stream_management_is_refused_in_its_own_words() {
         d.client(&format!(
             "<r xmlns='{version}'/><a h='1' xmlns='{version}'/>"
         ));
-        assert_eq!(d.server_bytes() + &d.client_bytes(), "");
+        d.assert_silent();
     }
 }
 
@@ -207,11 +207,7 @@ fn off_lets_a_client_log_in_the_new_way_and_stay() {
     d.client("<presence/>");
     assert_eq!(d.server_bytes(), "<presence/>");
     d.advance(600);
-    assert_eq!(
-        d.client_bytes() + &d.server_bytes(),
-        "",
-        "it is no login that hangs"
-    );
+    d.assert_silent(); // it is no login that hangs
 }
 
 #[test]
@@ -230,11 +226,7 @@ fn off_lets_a_client_log_in_the_old_way_and_stay() {
         "<presence/><message/>"
     );
     d.advance(600);
-    assert_eq!(
-        d.client_bytes() + &d.server_bytes(),
-        "",
-        "it is no login that hangs"
-    );
+    d.assert_silent(); // it is no login that hangs
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn forms_before_the_roster_is_known_wait_for_it() {
         let asked = d.server_got();
         d.server(&ejabberd_form(BARD));
         d.server(&ejabberd_form("paris@verona.lit"));
-        assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+        d.assert_silent();
         for iq in &asked[1..] {
             account.answer_one(iq, &mut d);
         }
@@ -168,7 +168,7 @@ fn held_forms_are_bounded() {
 }
 
 #[test]
-fn a_form_that_comes_before_the_node_is_verified_is_answered_then() {
+fn a_form_before_the_node_is_verified_is_answered_then() {
     // ejabberd sends what it has stored as soon as the client is available.
     let mut d = Driver::auto(JULIET);
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
@@ -177,10 +177,10 @@ fn a_form_that_comes_before_the_node_is_verified_is_answered_then() {
     ));
     d.forget();
     d.client("<presence id='1'/>");
-    let configure = d.server_got().pop().unwrap();
+    let configure = d.one_behind_presence();
     d.keep_all();
     d.server(&ejabberd_form("bard@shakespeare.lit/globe"));
-    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+    d.assert_silent();
     d.result(&configure, &ejabberd_node(&[]));
     let sent = said(&mut d);
     let expected = "subscription subscribed bard@shakespeare.lit/globe".to_owned();
@@ -188,14 +188,14 @@ fn a_form_that_comes_before_the_node_is_verified_is_answered_then() {
 }
 
 #[test]
-fn what_the_user_approves_before_the_node_is_verified_is_approved_then() {
+fn an_approval_before_the_node_is_verified_is_done_then() {
     let account = Account::with(&[]);
     let mut d = Driver::auto(JULIET);
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     d.server("<iq type='result' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     d.forget();
     d.client("<presence id='1'/>");
-    let configure = d.server_got().pop().unwrap();
+    let configure = d.one_behind_presence();
     d.keep_all();
     d.server(&ejabberd_form(BARD));
     assert_eq!(d.one_to_client(), request(BARD));

@@ -194,7 +194,7 @@ fn the_opposite_overtakes_what_waits_for_the_same_contact() {
     d.client(&stanza("unsubscribe", 6));
     d.client(&stanza("subscribe", 5));
     let sent = d.server_bytes();
-    assert!(sent.contains(&stanza("unsubscribe", 6)), "{sent}");
+    assert_has(&sent, &stanza("unsubscribe", 6));
     d.advance(63);
     assert_eq!(d.server_bytes(), all([7, 5]));
 }
@@ -326,7 +326,7 @@ fn what_waits_is_said_before_the_client_is_gone() {
     d.client(CLOSE);
     let sent = d.server_bytes();
     let gone = sent.strip_prefix(&all(5..7)).expect(&sent);
-    assert!(gone.contains("type='unavailable'"), "{gone}");
+    assert_has(&gone, "type='unavailable'");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn a_payload_keeps_its_bytes() {
         &payload(JULIET, "1", inner).replace(" id=", " own:a='1' xmlns:own='urn:own' id="),
     ));
     let sent = d.client_bytes();
-    assert!(sent.contains(inner), "{sent}");
+    assert_has(&sent, inner);
     let got = Node::stanza(&sent);
     assert_eq!(got.value("{urn:own}a"), "1");
     assert_eq!(got.value("id"), "1");

@@ -312,7 +312,7 @@ fn a_write_without_an_answer_is_made_again_and_not_for_ever() {
 }
 
 #[test]
-fn a_name_that_was_refused_for_want_of_an_answer_is_taken_back_on_record_too() {
+fn a_name_that_nobody_answered_for_leaves_the_record_too() {
     let (mut d, _) = name_refused("");
     let again = d.one_to_server();
     assert_eq!(written(&again), [(CONTACT.to_owned(), String::new())]);

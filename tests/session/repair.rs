@@ -6,16 +6,6 @@ use crate::scenes::*;
 
 const PARIS: &str = "paris@verona.lit";
 
-/// What is asked at every login, beside the native presence.
-const QUESTIONS: [&str; 6] = [
-    "configure presence",
-    "get roster",
-    "get blocklist",
-    "get members",
-    "get subscribers",
-    "get record",
-];
-
 /// What a login took, without what is always asked, the publish and the contacts' states.
 fn repaired(account: &Account) -> (Driver, Vec<String>) {
     let (d, said) = account.logged_in();
@@ -29,16 +19,6 @@ fn put_right(said: Vec<String>) -> Vec<String> {
     let rest = said.into_iter().skip(7);
     let is_usual = |said: &String| said.starts_with("fetch") || said == "publish presence";
     rest.filter(|said| !is_usual(said)).collect()
-}
-
-/// Juliet's session after her first presence, of whose questions none is answered yet.
-fn asking() -> (Driver, Vec<Node>) {
-    let mut d = Driver::auto(JULIET);
-    d.keep_all();
-    d.client("<presence id='1'/>");
-    let mut asked = d.server_got();
-    asked.remove(0);
-    (d, asked)
 }
 
 /// Whom a request makes members.
@@ -78,7 +58,7 @@ fn contacts_who_are_no_members_are_made_members_in_batches() {
 fn one_whom_the_server_refuses_does_not_harm_the_others() {
     let mut account = Account::with(&[(CONTACT, "from"), (PARIS, "from")]);
     account.members.clear();
-    let (mut d, asked) = asking();
+    let (mut d, asked) = asking_all();
     for iq in asked {
         account.answer_one(&iq, &mut d);
     }
@@ -226,7 +206,7 @@ fn what_could_not_be_had_revokes_nobody_and_lets_nothing_out() {
         for is_silent in [false, true] {
             let mut account = Account::with(&[(CONTACT, "from")]);
             account.members = vec![PARIS.to_owned()];
-            let (mut d, asked) = asking();
+            let (mut d, asked) = asking_all();
             for iq in asked {
                 match say(&iq) == missing {
                     true if is_silent => {}
@@ -296,10 +276,10 @@ fn the_blocked_are_no_members_until_they_are_unblocked() {
 }
 
 #[test]
-fn blocked_here_and_unblocked_elsewhere_before_the_list_is_known() {
+fn blocked_here_and_unblocked_elsewhere_before_the_list_comes() {
     let mut account = Account::with(&[(CONTACT, "from")]);
     account.members.clear();
-    let (mut d, asked) = asking();
+    let (mut d, asked) = asking_all();
     client_blocks(&mut d, "block", CONTACT);
     // Prosody tells of changes only whoever has asked for the list.
     let mut said = Vec::new();
@@ -411,7 +391,7 @@ fn the_second_session_sees_what_the_first_has_done() {
 }
 
 #[test]
-fn a_form_that_another_resource_answered_is_no_question_any_more() {
+fn a_form_that_another_resource_answered_is_answered() {
     let form = "<message to='juliet@capulet.lit' from='juliet@capulet.lit'><x type='form' xmlns='jabber:x:data'>\
         <field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/pubsub#subscribe_authorization</value></field>\
         <field var='pubsub#node'><value>presence</value></field>\

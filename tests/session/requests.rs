@@ -17,7 +17,7 @@ fn only_who_was_asked_may_answer() {
     ] {
         let mut d = Driver::auto(JULIET);
         d.client("<presence id='1'/>");
-        let get = d.server_got().pop().unwrap();
+        let get = d.one_behind_presence();
         let id = get.value("id");
         for kind in ["result", "error"] {
             d.server(&format!(
@@ -42,7 +42,7 @@ fn the_own_account_and_domain_may_answer() {
     ] {
         let mut d = Driver::auto(JULIET);
         d.client("<presence id='1'/>");
-        let get = d.server_got().pop().unwrap();
+        let get = d.one_behind_presence();
         let id = get.value("id");
         d.server(&format!(
             "<iq type='result' id='{id}'{from}>{}</iq>",
@@ -66,7 +66,7 @@ fn an_answer_counts_once() {
     d.client("<presence id='5'/>");
     d.forget();
     d.result(&first, "");
-    assert_eq!(d.server_bytes() + &d.client_bytes(), "", "4 is in flight");
+    d.assert_silent(); // 4 is in flight
     d.result(&second, "");
     assert_eq!(changed(&d.one_to_server()).value("id"), "5");
 }
@@ -75,20 +75,20 @@ fn an_answer_counts_once() {
 fn a_late_answer_never_reaches_the_client() {
     let mut d = published();
     d.client("<presence id='2'/>");
-    let publish = d.server_got().pop().unwrap();
+    let publish = d.one_behind_presence();
     d.advance(61);
     let failed = |e: &Event| matches!(e, Event::PublishFailed { .. });
-    assert!(d.events().iter().any(failed));
+    assert!(d.tells(failed));
     d.result(&publish, "");
     d.error(&publish, "cancel", "conflict");
-    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
+    d.assert_silent();
 }
 
 #[test]
 fn an_answer_of_another_kind_is_none() {
     let mut d = Driver::auto(JULIET);
     d.client("<presence id='1'/>");
-    let get = d.server_got().pop().unwrap();
+    let get = d.one_behind_presence();
     let id = get.value("id");
     // A request may have any id: it is the client's.
     let request =
@@ -105,7 +105,7 @@ fn an_answer_of_another_kind_is_none() {
 fn the_clients_own_iqs_pass_whatever_their_ids() {
     let mut d = published();
     d.client("<presence id='2'/>");
-    let ours = d.server_got().pop().unwrap().value("id").to_owned();
+    let ours = d.one_behind_presence().value("id").to_owned();
     let similar = [
         ours.to_uppercase(),
         ours.replace("ps-", "ps_"),

@@ -101,7 +101,7 @@ fn nothing_is_published_by_who_was_never_available() {
 fn a_cut_while_the_node_is_set_up_publishes_nothing() {
     let mut d = Driver::auto(JULIET);
     d.client("<presence/>");
-    let get = d.server_got().pop().unwrap();
+    let get = d.one_behind_presence();
     d.input(Input::Eof(Leg::Client));
     assert_eq!(d.server_bytes(), CLOSE);
     d.result(&get, &ejabberd_node(&[]));
@@ -112,7 +112,7 @@ fn a_cut_while_the_node_is_set_up_publishes_nothing() {
 fn who_leaves_while_the_node_is_set_up_is_not_published() {
     let mut d = Driver::auto(JULIET);
     d.client("<presence/>");
-    let get = d.server_got().pop().unwrap();
+    let get = d.one_behind_presence();
     d.client("<presence type='unavailable'/>");
     assert_eq!(d.one_to_server().local, "presence");
     d.result(&get, &ejabberd_node(&[]));
@@ -154,7 +154,7 @@ fn the_answer_to_an_old_publish_is_not_taken_for_a_new_one() {
     d.client("<presence id='1'/>");
     let first = ready(&mut d);
     d.client("<presence type='unavailable'/><presence id='2'/>");
-    let second = d.server_got().pop().unwrap();
+    let second = d.one_behind_presence();
     assert_eq!(changed(&second).value("id"), "2");
     d.result(&first, "");
     d.client("<presence id='3'/>");
@@ -188,7 +188,7 @@ fn who_comes_and_goes_often_is_still_published() {
 }
 
 #[test]
-fn the_last_word_is_unavailable_even_if_the_server_answers_nothing() {
+fn the_last_word_is_unavailable_even_without_any_answer() {
     let mut d = published();
     for _ in 0..100 {
         d.client("<presence id='x'/><presence type='unavailable'/>");
@@ -214,7 +214,7 @@ fn the_last_word_is_unavailable_even_if_the_server_answers_nothing() {
 fn unavailable_does_not_leak_to_a_node_in_doubt() {
     let mut d = published();
     d.client("<presence id='2'/>");
-    let publish = d.server_got().pop().unwrap();
+    let publish = d.one_behind_presence();
     d.error(&publish, "cancel", "conflict");
     d.forget();
     d.client("<presence type='unavailable' id='u'/>");

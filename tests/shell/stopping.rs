@@ -22,7 +22,7 @@ fn a_signal_ends_sessions_in_order() {
 }
 
 #[test]
-fn a_server_that_does_not_close_is_not_waited_for_longer_than_allowed() {
+fn a_server_that_does_not_close_is_not_waited_for_for_ever() {
     let (server, connections) = Server::by_hand();
     let mut shim = Shim::before(&server, &["--shutdown-timeout=1s", "--close-timeout=60s"]);
     let mut client = shim.connect();

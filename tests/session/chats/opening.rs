@@ -68,7 +68,7 @@ fn an_answer_that_does_not_come_leaves_chats_native() {
 }
 
 #[test]
-fn an_archive_leaves_chats_native_unless_the_user_says_otherwise() {
+fn an_archive_leaves_chats_native_unless_told_otherwise() {
     let archive = |version| account_info(&format!("<feature var='urn:xmpp:mam:{version}'/>"));
     for (chat, features, expected) in [
         (Chat::Auto, archive(2), None),

@@ -99,7 +99,7 @@ fn bodies(d: &mut Driver) -> Vec<String> {
 }
 
 #[test]
-fn a_resource_that_looks_like_a_host_is_no_service_of_that_domain() {
+fn a_resource_that_looks_like_a_host_is_no_service_there() {
     let romeos = item("1", ROMEO, JULIET, "");
     for (service, is_believed) in [
         (HIS, true),
@@ -230,7 +230,7 @@ fn who_is_blocked_is_not_heard() {
 }
 
 #[test]
-fn what_is_old_is_not_shown_as_new_for_what_is_said_at_the_login() {
+fn what_is_old_stays_old_whatever_is_said_at_the_login() {
     // Juliet has come a quarter of an hour after the clock began.
     for (stamp, is_old) in [
         ("1970-01-01T00:10:00Z", true),

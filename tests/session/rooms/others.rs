@@ -73,10 +73,7 @@ fn a_status_and_another_nick_are_published() {
             "<presence to='{ROOM}/{nick}' id='p'><show>away</show></presence>"
         ));
         let publish = asked(&mut d);
-        assert_eq!(
-            what(&publish[0]),
-            "publish characters#occupants juliet@capulet.lit"
-        );
+        assert_eq!(what(&publish[0]), PUBLISH_OWN);
         assert_eq!(sees(&mut d), [""; 0], "the service has not taken it yet");
         echo(&mut d, &publish[0]);
         assert_eq!(sees(&mut d), expected);
@@ -121,7 +118,7 @@ fn what_a_service_says_of_itself_keeps_its_namespaces() {
         "i1",
         &format!("<query xmlns='{DISCO_INFO}'/>"),
     );
-    let asked = d.server_got().remove(0);
+    let asked = d.one_to_server();
     d.result(
         &asked,
         &format!(
