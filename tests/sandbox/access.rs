@@ -13,7 +13,7 @@ fn affiliate(owner: &mut Client, jid: &str, affiliation: &str) {
 fn node(access: &str) -> (World, Client, Client) {
     let world = World::new();
     let mut juliet = world.login(JULIET, "balcony");
-    juliet.create(CHAT, "n", &[("pubsub#access_model", access)]);
+    juliet.create(CHAT, "n", &[("access_model", access)]);
     juliet.publish(CHAT, "n", "1", "x");
     let romeo = world.login(ROMEO, "orchard");
     (world, juliet, romeo)
@@ -93,7 +93,7 @@ fn whitelist() {
 fn presence_and_roster() {
     let (_, mut juliet, _) = node("open");
     for model in ["presence", "roster", "nonsense"] {
-        let answer = juliet.configure(CHAT, "n", &[("pubsub#access_model", model)]);
+        let answer = juliet.configure(CHAT, "n", &[("access_model", model)]);
         assert_error(&answer, "modify not-acceptable unsupported-access-model");
     }
 }
@@ -133,10 +133,7 @@ fn disco_of_a_node() {
     juliet.configure(
         CHAT,
         "n",
-        &[
-            ("pubsub#title", "Names & things"),
-            ("pubsub#type", "urn:test"),
-        ],
+        &[("title", "Names & things"), ("type", "urn:test")],
     );
     let info = romeo.iq(
         "get",

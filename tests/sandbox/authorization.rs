@@ -7,7 +7,7 @@ const AUTHORIZATION: &str = "http://jabber.org/protocol/pubsub#subscribe_authori
 fn world() -> (World, Client, Client) {
     let world = World::new();
     let mut juliet = world.login(JULIET, "balcony");
-    juliet.create("", "presence", &[("pubsub#access_model", "authorize")]);
+    juliet.create("", "presence", &[("access_model", "authorize")]);
     let romeo = world.login(ROMEO, "orchard");
     (world, juliet, romeo)
 }
@@ -21,11 +21,7 @@ fn id_of(seen: &str) -> String {
 
 /// Listing 11.
 fn answer(to: &str, id: &str, node: &str, jid: &str, allow: &str) -> String {
-    let fields = [
-        ("pubsub#node", node),
-        ("pubsub#subscriber_jid", jid),
-        ("pubsub#allow", allow),
-    ];
+    let fields = [("node", node), ("subscriber_jid", jid), ("allow", allow)];
     format!(
         "<message to='{to}' id='{id}'>{}</message>",
         form(AUTHORIZATION, &fields)

@@ -242,16 +242,14 @@ pub(crate) fn owner(content: &str) -> String {
     format!("<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>{content}</pubsub>")
 }
 
+/// A form with these fields; all but the nick of XEP-0207 are XEP-0060's.
 pub(crate) fn form(form_type: &str, fields: &[(&str, &str)]) -> String {
-    let fields: String = fields
-        .iter()
-        .map(|(var, value)| {
-            format!(
-                "<field var='{var}'><value>{}</value></field>",
-                escape(value)
-            )
-        })
-        .collect();
+    let field = |(var, value): &(&str, &str)| {
+        let prefix = if *var == "roomnick" { "" } else { "pubsub#" };
+        let value = escape(value);
+        format!("<field var='{prefix}{var}'><value>{value}</value></field>")
+    };
+    let fields: String = fields.iter().map(field).collect();
     format!(
         "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'>\
          <value>{form_type}</value></field>{fields}</x>"

@@ -21,8 +21,8 @@ fn everything_comes_back() {
         CHAT,
         "a 'room' & more",
         &[
-            ("pubsub#access_model", "open"),
-            ("pubsub#title", "Zwei\u{2028}Zeilen \"x\""),
+            ("access_model", "open"),
+            ("title", "Zwei\u{2028}Zeilen \"x\""),
         ],
     );
     juliet.create("", "presence", &[]);
@@ -61,11 +61,7 @@ fn everything_comes_back() {
 fn what_ends_with_a_session_is_not_kept() {
     let world = World::new();
     let mut juliet = world.login(JULIET, "balcony");
-    juliet.create(
-        CHAT,
-        "n",
-        &[("pubsub#purge_offline", "1"), ("pubsub#tempsub", "1")],
-    );
+    juliet.create(CHAT, "n", &[("purge_offline", "1"), ("tempsub", "1")]);
     juliet.subscribe(CHAT, "n");
     juliet.publish(CHAT, "n", "1", "x");
     let data = world.data();

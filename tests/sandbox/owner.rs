@@ -35,7 +35,7 @@ fn create() {
 #[test]
 fn create_and_configure() {
     let mut juliet = World::new().login(JULIET, "balcony");
-    let bad = form(CONFIG, &[("pubsub#access_model", "presence")]);
+    let bad = form(CONFIG, &[("access_model", "presence")]);
     let answer = juliet.set(
         CHAT,
         &format!("<create node='n'/><configure>{bad}</configure>"),
@@ -45,7 +45,7 @@ fn create_and_configure() {
     let answer = juliet.set(CHAT, "<create node='n'/><configure node='n'/>");
     assert_error(&answer, "modify bad-request");
     juliet.done(CHAT, "<create node='n'/><configure/>");
-    let collection = form(CONFIG, &[("pubsub#node_type", "collection")]);
+    let collection = form(CONFIG, &[("node_type", "collection")]);
     let answer = juliet.set(
         CHAT,
         &format!("<create node='m'/><configure>{collection}</configure>"),
@@ -60,10 +60,7 @@ fn create_with_a_publisher() {
     juliet.create(
         "pubsub.capulet.lit",
         "me_and_romeo",
-        &[
-            ("pubsub#access_model", "whitelist"),
-            ("pubsub#publisher", ROMEO),
-        ],
+        &[("access_model", "whitelist"), ("publisher", ROMEO)],
     );
     let entry = format!("<subscription jid='{ROMEO}' subscription='subscribed'/>");
     let subscriptions = format!("<subscriptions node='me_and_romeo'>{entry}</subscriptions>");
@@ -96,11 +93,7 @@ fn there_are_only_so_many_nodes() {
 #[test]
 fn configure() {
     let [mut juliet, mut romeo] = World::new().lovers();
-    juliet.create(
-        CHAT,
-        "n",
-        &[("pubsub#access_model", "open"), ("pubsub#max_items", "5")],
-    );
+    juliet.create(CHAT, "n", &[("access_model", "open"), ("max_items", "5")]);
     for request in [
         "<configure node='n'/>",
         "<subscriptions node='n'/>",
@@ -127,10 +120,7 @@ fn configure() {
     assert_result(&juliet.configure(
         CHAT,
         "n",
-        &[
-            ("pubsub#notify_delete", "false"),
-            ("pubsub#unheard_of", "x"),
-        ],
+        &[("notify_delete", "false"), ("unheard_of", "x")],
     ));
     let form = juliet.owner_get(CHAT, "<configure node='n'/>");
     assert!(
@@ -138,11 +128,11 @@ fn configure() {
         "{form}"
     );
     for (var, value, special) in [
-        ("pubsub#notify_delete", "maybe", ""),
-        ("pubsub#publish_model", "nobody", ""),
-        ("pubsub#max_items", "0", "max-items-exceeded"),
-        ("pubsub#max_items", "1001", "max-items-exceeded"),
-        ("pubsub#max_payload_size", "10000000", ""),
+        ("notify_delete", "maybe", ""),
+        ("publish_model", "nobody", ""),
+        ("max_items", "0", "max-items-exceeded"),
+        ("max_items", "1001", "max-items-exceeded"),
+        ("max_payload_size", "10000000", ""),
     ] {
         let answer = juliet.configure(CHAT, "n", &[(var, value)]);
         assert_error(&answer, &format!("modify not-acceptable {special}"));
@@ -159,7 +149,7 @@ fn fewer_items_are_kept_at_once() {
     for id in ["a", "b", "c"] {
         juliet.publish(CHAT, "n", id, "x");
     }
-    juliet.configure(CHAT, "n", &[("pubsub#max_items", "1")]);
+    juliet.configure(CHAT, "n", &[("max_items", "1")]);
     let items = juliet.items(CHAT, "n");
     assert!(
         items.contains("id='c'") && !items.contains("id='b'"),
@@ -174,10 +164,7 @@ fn delete_and_purge() {
     juliet.create(
         CHAT,
         "n",
-        &[
-            ("pubsub#access_model", "open"),
-            ("pubsub#publish_model", "open"),
-        ],
+        &[("access_model", "open"), ("publish_model", "open")],
     );
     romeo.publish(CHAT, "n", "1", "x");
     for action in ["purge", "delete"] {
@@ -195,7 +182,7 @@ fn delete_and_purge() {
         }
     }
     assert_error(&romeo.items(CHAT, "n"), "cancel item-not-found");
-    juliet.create(CHAT, "n", &[("pubsub#persist_items", "0")]);
+    juliet.create(CHAT, "n", &[("persist_items", "0")]);
     let answer = juliet.owner_set(CHAT, "<purge node='n'/>");
     assert_error(&answer, "cancel feature-not-implemented unsupported");
 }
@@ -270,7 +257,7 @@ fn the_last_owner_stays() {
 #[test]
 fn an_outcast_loses_his_subscriptions() {
     let [mut juliet, mut romeo] = World::new().lovers();
-    juliet.create(CHAT, "n", &[("pubsub#access_model", "open")]);
+    juliet.create(CHAT, "n", &[("access_model", "open")]);
     romeo.subscribe(CHAT, "n");
     juliet.owner_set(CHAT, &affiliations(&[(ROMEO, "outcast")]));
     assert!(romeo.seen().contains("subscription='none'"));

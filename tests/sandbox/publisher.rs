@@ -9,7 +9,7 @@ const OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
 fn room(world: &World, fields: &[(&str, &str)]) -> (Client, Client) {
     let mut juliet = world.login(JULIET, "balcony");
     juliet.create(CHAT, "room", fields);
-    juliet.configure(CHAT, "room", &[("pubsub#access_model", "open")]);
+    juliet.configure(CHAT, "room", &[("access_model", "open")]);
     let mut romeo = world.login(ROMEO, "orchard");
     romeo.subscribe(CHAT, "room");
     (juliet, romeo)
@@ -61,10 +61,7 @@ fn publish_errors() {
     juliet.configure(
         CHAT,
         "room",
-        &[
-            ("pubsub#deliver_payloads", "0"),
-            ("pubsub#persist_items", "0"),
-        ],
+        &[("deliver_payloads", "0"), ("persist_items", "0")],
     );
     let answer = juliet.publish(CHAT, "room", "1", "x");
     assert_error(&answer, "modify bad-request item-forbidden");
@@ -74,7 +71,7 @@ fn publish_errors() {
 /// §7.1.3.5.
 #[test]
 fn payloads_have_a_limit() {
-    let (mut juliet, _) = room(&World::new(), &[("pubsub#max_payload_size", "100")]);
+    let (mut juliet, _) = room(&World::new(), &[("max_payload_size", "100")]);
     assert_result(&juliet.publish(CHAT, "room", "1", &"x".repeat(50)));
     let answer = juliet.publish(CHAT, "room", "1", &"x".repeat(100));
     assert_error(&answer, "modify not-acceptable payload-too-big");
@@ -92,7 +89,7 @@ fn payloads_have_a_limit() {
 /// §4.3: notification-only nodes.
 #[test]
 fn events_without_payload() {
-    let (mut juliet, mut romeo) = room(&World::new(), &[("pubsub#deliver_payloads", "0")]);
+    let (mut juliet, mut romeo) = room(&World::new(), &[("deliver_payloads", "0")]);
     romeo.seen();
     juliet.publish(CHAT, "room", "1", "x");
     let seen = romeo.seen();
@@ -101,7 +98,7 @@ fn events_without_payload() {
         "{seen}"
     );
     assert!(romeo.items(CHAT, "room").contains("urn:test"));
-    juliet.configure(CHAT, "room", &[("pubsub#persist_items", "0")]);
+    juliet.configure(CHAT, "room", &[("persist_items", "0")]);
     juliet.done(CHAT, "<publish node='room'/>");
     assert!(romeo.seen().contains("<items node='room'/>"));
 }
@@ -147,7 +144,7 @@ fn an_item_is_replaced_by_one_of_its_id() {
 /// §7.1.2.5.
 #[test]
 fn the_oldest_item_makes_room() {
-    let (mut juliet, mut romeo) = room(&World::new(), &[("pubsub#max_items", "2")]);
+    let (mut juliet, mut romeo) = room(&World::new(), &[("max_items", "2")]);
     for id in ["a", "b", "c"] {
         juliet.publish(CHAT, "room", id, id);
     }
@@ -161,7 +158,7 @@ fn the_oldest_item_makes_room() {
 #[test]
 fn publish_models() {
     let world = World::new();
-    let (mut juliet, mut romeo) = room(&world, &[("pubsub#publish_model", "subscribers")]);
+    let (mut juliet, mut romeo) = room(&world, &[("publish_model", "subscribers")]);
     assert_result(&romeo.publish(CHAT, "room", "1", "x"));
     romeo.set(CHAT, &format!("<unsubscribe node='room' jid='{ROMEO}'/>"));
     assert_forbidden(&romeo.publish(CHAT, "room", "2", "x"));
@@ -173,7 +170,7 @@ fn publish_models() {
     assert_result(&romeo.publish(CHAT, "room", "3", "x"));
     let mut garden = world.login(ROMEO, "garden");
     assert_forbidden(&garden.publish(CHAT, "room", "4", "x"));
-    juliet.configure(CHAT, "room", &[("pubsub#publish_model", "open")]);
+    juliet.configure(CHAT, "room", &[("publish_model", "open")]);
     assert_result(&garden.publish(CHAT, "room", "5", "x"));
     for (affiliation, may) in [
         ("outcast", false),
@@ -183,10 +180,7 @@ fn publish_models() {
         juliet.configure(
             CHAT,
             "room",
-            &[(
-                "pubsub#publish_model",
-                if may { "publishers" } else { "open" },
-            )],
+            &[("publish_model", if may { "publishers" } else { "open" })],
         );
         juliet.owner_set(
             CHAT,
@@ -217,26 +211,23 @@ fn publish_options() {
         &juliet.publish("", "presence", "1", "x"),
         "cancel item-not-found",
     );
-    let whitelist = [
-        ("pubsub#access_model", "whitelist"),
-        ("pubsub#max_items", "3"),
-    ];
+    let whitelist = [("access_model", "whitelist"), ("max_items", "3")];
     juliet.done("", &with_options("presence", &whitelist));
     let configuration = juliet.owner_get("", "<configure node='presence'/>");
     assert_has(&configuration, "</option><value>whitelist</value>");
     juliet.done("", &with_options("presence", &whitelist));
-    let other = with_options("presence", &[("pubsub#access_model", "open")]);
+    let other = with_options("presence", &[("access_model", "open")]);
     assert_error(
         &juliet.set("", &other),
         "cancel conflict precondition-not-met",
     );
-    let unknown = with_options("presence", &[("pubsub#colour", "blue")]);
+    let unknown = with_options("presence", &[("colour", "blue")]);
     assert_error(
         &juliet.set("", &unknown),
         "cancel conflict precondition-not-met",
     );
     assert_error(
-        &juliet.set("", &with_options("other", &[("pubsub#colour", "blue")])),
+        &juliet.set("", &with_options("other", &[("colour", "blue")])),
         "cancel conflict precondition-not-met",
     );
     assert_error(&juliet.items("", "other"), "cancel item-not-found");
@@ -262,10 +253,7 @@ fn retract() {
     let world = World::new();
     let (mut juliet, mut romeo) = room(
         &world,
-        &[
-            ("pubsub#notify_retract", "0"),
-            ("pubsub#publish_model", "open"),
-        ],
+        &[("notify_retract", "0"), ("publish_model", "open")],
     );
     juliet.publish(CHAT, "room", "1", "x");
     romeo.publish(CHAT, "room", "2", "x");
@@ -298,7 +286,7 @@ fn retract() {
     }
     let nowhere = "<retract node='none'><item id='1'/></retract>";
     assert_error(&juliet.set(CHAT, nowhere), "cancel item-not-found");
-    juliet.configure(CHAT, "room", &[("pubsub#persist_items", "0")]);
+    juliet.configure(CHAT, "room", &[("persist_items", "0")]);
     let answer = juliet.set(CHAT, &retract("1"));
     assert_error(&answer, "cancel feature-not-implemented unsupported");
 }
@@ -307,7 +295,7 @@ fn retract() {
 /// servers. A publisher takes away his own, an owner everything.
 #[test]
 fn a_subscriber_retracts_nothing() {
-    let (mut juliet, mut romeo) = room(&World::new(), &[("pubsub#publish_model", "subscribers")]);
+    let (mut juliet, mut romeo) = room(&World::new(), &[("publish_model", "subscribers")]);
     assert_result(&romeo.publish(CHAT, "room", "1", "x"));
     juliet.publish(CHAT, "room", "2", "x");
     let retract = |id: &str| format!("<retract node='room'><item id='{id}'/></retract>");
@@ -334,7 +322,7 @@ fn a_subscriber_retracts_nothing() {
 #[test]
 fn nobody_replaces_what_another_published() {
     let world = World::new();
-    let (mut juliet, mut romeo) = room(&world, &[("pubsub#publish_model", "open")]);
+    let (mut juliet, mut romeo) = room(&world, &[("publish_model", "open")]);
     romeo.publish(CHAT, "room", "1", "his");
     romeo.seen();
     assert_forbidden(&juliet.publish(CHAT, "room", "1", "hers"));
@@ -357,7 +345,7 @@ fn nobody_replaces_what_another_published() {
 #[test]
 fn in_prosodys_ways_everybody_replaces() {
     let world = World::in_ways(Ways::Prosody);
-    let (mut juliet, mut romeo) = room(&world, &[("pubsub#publish_model", "subscribers")]);
+    let (mut juliet, mut romeo) = room(&world, &[("publish_model", "subscribers")]);
     juliet.publish(CHAT, "room", "1", "hers");
     assert_result(&romeo.publish(CHAT, "room", "1", "his"));
     let items = romeo.items(CHAT, "room");
@@ -372,7 +360,7 @@ fn in_prosodys_ways_everybody_replaces() {
 #[test]
 fn purge_offline_takes_items_with_the_session() {
     let world = World::new();
-    let (mut juliet, mut romeo) = room(&world, &[("pubsub#purge_offline", "1")]);
+    let (mut juliet, mut romeo) = room(&world, &[("purge_offline", "1")]);
     let mut chamber = world.login(JULIET, "chamber");
     juliet.publish(CHAT, "room", "1", "balcony");
     chamber.publish(CHAT, "room", "2", "chamber");
@@ -394,7 +382,7 @@ fn purge_offline_takes_items_with_the_session() {
     assert!(romeo.seen().contains("<retract id='2'/>"));
     // Told only where a retraction is.
     let mut garden = world.login(JULIET, "garden");
-    garden.configure(CHAT, "room", &[("pubsub#notify_retract", "0")]);
+    garden.configure(CHAT, "room", &[("notify_retract", "0")]);
     garden.publish(CHAT, "room", "3", "garden");
     romeo.seen();
     garden.disconnect();
@@ -406,7 +394,7 @@ fn purge_offline_takes_items_with_the_session() {
 #[test]
 fn purge_offline_tells_resources_apart_in_prosodys_ways() {
     let world = World::in_ways(Ways::Prosody);
-    let (mut juliet, mut romeo) = room(&world, &[("pubsub#purge_offline", "1")]);
+    let (mut juliet, mut romeo) = room(&world, &[("purge_offline", "1")]);
     let mut chamber = world.login(JULIET, "chamber");
     juliet.publish(CHAT, "room", "1", "balcony");
     chamber.publish(CHAT, "room", "2", "chamber");

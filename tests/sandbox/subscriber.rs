@@ -8,7 +8,7 @@ const OPTIONS: &str = "http://jabber.org/protocol/pubsub#subscribe_options";
 
 fn room(world: &World) -> (Client, Client) {
     let mut juliet = world.login(JULIET, "balcony");
-    juliet.create(CHAT, "room", &[("pubsub#access_model", "open")]);
+    juliet.create(CHAT, "room", &[("access_model", "open")]);
     (juliet, world.login(ROMEO, "orchard"))
 }
 
@@ -48,7 +48,7 @@ fn subscribe_errors() {
         &romeo.set(CHAT, &nameless),
         "modify bad-request nodeid-required",
     );
-    juliet.configure(CHAT, "room", &[("pubsub#access_model", "whitelist")]);
+    juliet.configure(CHAT, "room", &[("access_model", "whitelist")]);
     assert_error(
         &romeo.subscribe(CHAT, "room"),
         "cancel not-allowed closed-node",
@@ -85,11 +85,7 @@ fn the_last_item_comes_with_the_subscription_if_configured() {
     let seen = romeo.seen();
     assert!(seen.contains("second") && !seen.contains("first"), "{seen}");
     romeo.set(CHAT, &format!("<unsubscribe node='room' jid='{ROMEO}'/>"));
-    juliet.configure(
-        CHAT,
-        "room",
-        &[("pubsub#send_last_published_item", "never")],
-    );
+    juliet.configure(CHAT, "room", &[("send_last_published_item", "never")]);
     romeo.subscribe(CHAT, "room");
     assert_eq!(romeo.seen(), "");
 }
@@ -139,13 +135,13 @@ fn options() {
             form(OPTIONS, fields)
         )
     };
-    romeo.done(CHAT, &set(&[("pubsub#deliver", "false")]));
+    romeo.done(CHAT, &set(&[("deliver", "false")]));
     juliet.publish(CHAT, "room", "1", "x");
     assert_eq!(romeo.seen(), "");
     for (var, value) in [
-        ("pubsub#deliver", "maybe"),
-        ("pubsub#digest", "1"),
-        ("pubsub#expire", "2006-02-28T11:59:59Z"),
+        ("deliver", "maybe"),
+        ("digest", "1"),
+        ("expire", "2006-02-28T11:59:59Z"),
     ] {
         assert_error(
             &romeo.set(CHAT, &set(&[(var, value)])),
@@ -281,7 +277,7 @@ fn items() {
         &romeo.get(CHAT, "<items/>"),
         "modify bad-request nodeid-required",
     );
-    juliet.configure(CHAT, "room", &[("pubsub#persist_items", "0")]);
+    juliet.configure(CHAT, "room", &[("persist_items", "0")]);
     assert_error(
         &romeo.items(CHAT, "room"),
         "cancel feature-not-implemented unsupported",
@@ -312,7 +308,7 @@ fn temporary_subscriptions_end_with_the_session() {
     let world = World::new();
     let (mut juliet, mut romeo) = room(&world);
     let second = world.login(ROMEO, "garden");
-    let temporary = form(OPTIONS, &[("pubsub#expire", "presence")]);
+    let temporary = form(OPTIONS, &[("expire", "presence")]);
     for jid in [
         ROMEO,
         "romeo@montague.lit/orchard",
@@ -341,7 +337,7 @@ fn temporary_subscriptions_end_with_the_session() {
 fn tempsub_makes_all_subscriptions_temporary() {
     let world = World::new();
     let (mut juliet, mut romeo) = room(&world);
-    juliet.configure(CHAT, "room", &[("pubsub#tempsub", "true")]);
+    juliet.configure(CHAT, "room", &[("tempsub", "true")]);
     romeo.subscribe(CHAT, "room");
     romeo.disconnect();
     let left = juliet.owner_get(CHAT, "<subscriptions node='room'/>");

@@ -319,6 +319,20 @@ impl Driver {
         self.input(Input::Bytes(Leg::Server, xml.as_bytes()));
     }
 
+    /// The client says this, and the server gets just this.
+    #[track_caller]
+    pub(crate) fn client_passes(&mut self, xml: &str) {
+        self.client(xml);
+        assert_eq!(self.server_bytes(), xml);
+    }
+
+    /// The server says this, and the client gets just this.
+    #[track_caller]
+    pub(crate) fn server_passes(&mut self, xml: &str) {
+        self.server(xml);
+        assert_eq!(self.client_bytes(), xml);
+    }
+
     pub(crate) fn input(&mut self, input: Input<'_>) {
         self.session.handle(input, self.now);
         self.collect();

@@ -428,8 +428,7 @@ fn a_push_that_loses_from_revokes_on_prosody() {
 #[test]
 fn whoever_asks_is_a_member_before_he_is_told() {
     let mut d = with_romeo("none");
-    d.server(&native(CONTACT, "subscribe"));
-    assert_eq!(d.client_bytes(), native(CONTACT, "subscribe"));
+    d.server_passes(&native(CONTACT, "subscribe"));
     let answer = format!("<presence to='{CONTACT}' type='subscribed'/>");
     d.client(&answer);
     let sent = d.server_bytes();
@@ -457,8 +456,7 @@ fn a_push_about_somebody_who_asks_does_not_answer_him() {
 fn saying_subscribed_to_somebody_who_never_asked_opens_nothing() {
     let mut d = with_romeo("none");
     let answer = "<presence to='paris@verona.lit' type='subscribed'/>";
-    d.client(answer);
-    assert_eq!(d.server_bytes(), answer);
+    d.client_passes(answer);
 }
 
 #[test]

@@ -9,16 +9,7 @@ use crate::tools::{Peer, Server, Shim};
 fn a_signal_ends_sessions_in_order() {
     let (server, connections) = Server::by_hand();
     let mut shim = Shim::before(&server, &[]);
-    let (mut client, mut server) = shim.log_in(&connections);
-    shim.signal("-TERM");
-    server.wait("</stream:stream>");
-    server.send("</stream:stream>");
-    let told = client.rest();
-    assert!(
-        told.contains("<system-shutdown ") && told.ends_with("</stream:stream>"),
-        "{told}"
-    );
-    assert_eq!(shim.exit_code(), Some(0));
+    ends_in_order(&mut shim, &connections, |shim| shim.signal("-TERM"));
 }
 
 #[test]
