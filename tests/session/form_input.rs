@@ -229,9 +229,7 @@ fn whoever_was_blocked_since_he_asked_is_not_let_in() {
     let mut d = account.session();
     d.server(&ejabberd_form(BARD));
     assert!(d.client_bytes().contains("subscribe"), "the user is asked");
-    d.client(&format!(
-        "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{BARD}'/></block></iq>"
-    ));
+    d.client(&blocking("block", "b", BARD));
     d.server("<iq type='result' id='b'/>");
     d.forget();
     d.client(&format!("<presence to='{BARD}' type='subscribed'/>"));

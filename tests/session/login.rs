@@ -26,10 +26,7 @@ fn login_over_starttls() {
     d.input(Input::connected(Security::StartTls, ServerFacts::default()));
     let own = Node::document(&(d.server_bytes() + "</stream:stream>"));
     assert_eq!(own.namespace, "http://etherx.jabber.org/streams");
-    assert_eq!(
-        (own.value("to"), own.value("version")),
-        ("capulet.lit", "1.0")
-    );
+    own.assert_values(&[("to", "capulet.lit"), ("version", "1.0")]);
     assert_eq!(own.attribute("from"), None, "before TLS");
 
     d.server(&server_header("capulet.lit"));

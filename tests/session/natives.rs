@@ -202,10 +202,7 @@ fn the_opposite_overtakes_what_waits_for_the_same_contact() {
 fn who_is_taken_out_of_the_roster_is_not_asked_any_more() {
     let mut d = counting_server(true);
     subscribe(&mut d, 0..7);
-    d.client(
-        "<iq type='set' id='r'><query xmlns='jabber:iq:roster'>\
-         <item jid='u5@montague.lit' subscription='remove'/></query></iq>",
-    );
+    d.client(&removal("r", "u5@montague.lit"));
     d.forget();
     d.advance(63);
     assert_eq!(d.server_bytes(), all(6..7));

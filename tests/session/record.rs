@@ -15,14 +15,11 @@ fn what_is_on_record_is_the_roster() {
     Account::answering(&[(Question::Record, &record(&[(BUCKET, &contact)]))]).settle(&mut d);
     let answer = d.one_to_client();
     let item = answer.at("query/item");
-    assert_eq!(
-        [
-            item.value("jid"),
-            item.value("subscription"),
-            item.value("name")
-        ],
-        [CONTACT, "to", "Romeo & me"]
-    );
+    item.assert_values(&[
+        ("jid", CONTACT),
+        ("subscription", "to"),
+        ("name", "Romeo & me"),
+    ]);
     let groups: Vec<_> = item.children.iter().map(|it| it.text.as_str()).collect();
     assert_eq!(groups, ["A", "B"]);
 }

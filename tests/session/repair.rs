@@ -244,9 +244,7 @@ fn what_could_not_be_had_revokes_nobody_and_lets_nothing_out() {
 }
 
 fn client_blocks(d: &mut Driver, what: &str, jid: &str) {
-    d.client(&format!(
-        "<iq type='set' id='{what}1'><{what} xmlns='urn:xmpp:blocking'><item jid='{jid}'/></{what}></iq>"
-    ));
+    d.client(&blocking(what, &format!("{what}1"), jid));
     d.server_bytes();
     d.server(&format!("<iq type='result' id='{what}1'/>"));
     d.client_bytes();
@@ -321,9 +319,7 @@ fn unblocked_before_the_revocation_is_done() {
     d.server(&marked(ROMEO));
     account.settle(&mut d);
     for what in ["block", "unblock"] {
-        d.client(&format!(
-            "<iq type='set' id='{what}2'><{what} xmlns='urn:xmpp:blocking'><item jid='{CONTACT}'/></{what}></iq>"
-        ));
+        d.client(&blocking(what, &format!("{what}2"), CONTACT));
         // Not answered by the account: its answers come before those to the revocation.
         d.server_bytes();
     }

@@ -269,9 +269,7 @@ fn an_unblocked_contact_is_let_in_after_it_was_thrown_out() {
     let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
     for change in ["block", "unblock"] {
-        d.client(&format!(
-            "<iq type='set' id='{change}'><{change} xmlns='urn:xmpp:blocking'><item jid='{CONTACT}'/></{change}></iq>"
-        ));
+        d.client(&blocking(change, change, CONTACT));
         d.server(&format!("<iq type='result' id='{change}'/>"));
     }
     let sent = d.server_got();
@@ -333,7 +331,7 @@ fn a_whole_domain_needs_one_list_and_does_not_flood() {
     let mut account = Account::with(&contacts);
     account.subscribers = Some(names.clone());
     let mut d = account.session();
-    d.client("<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='montague.lit'/></block></iq>");
+    d.client(&blocking("block", "b", "montague.lit"));
     d.forget();
     d.server("<iq type='result' id='b'/>");
     let (mut lists, mut bytes) = (0, 0);
@@ -409,12 +407,6 @@ fn who_was_just_refused_is_out_when_the_session_ends() {
     }
 }
 
-fn removal(account: &str) -> String {
-    format!(
-        "<iq type='set' id='r'><query xmlns='jabber:iq:roster'><item jid='{account}' subscription='remove'/></query></iq>"
-    )
-}
-
 const STATUS: &str = "<presence id='2'><status>Gone</status></presence>";
 
 /// What is said to the own account until nothing more is.
@@ -452,7 +444,7 @@ fn assert_only_status(d: &mut Driver, account: &Account) {
 #[test]
 fn a_status_behind_a_removal_waits_until_he_is_out() {
     for typed in [CONTACT, "Romeo@Montague.LIT"] {
-        let (account, mut d) = removing("both", &removal(typed));
+        let (account, mut d) = removing("both", &removal("r", typed));
         assert_eq!(said_until_quiet(&mut d, &account), [""; 0], "{typed}");
         d.server("<iq type='result' id='r'/>");
         assert_out_before_status(&mut d, &account);
@@ -461,7 +453,7 @@ fn a_status_behind_a_removal_waits_until_he_is_out() {
 
 #[test]
 fn a_status_behind_a_refused_removal_is_published() {
-    let (account, mut d) = removing("both", &removal(CONTACT));
+    let (account, mut d) = removing("both", &removal("r", CONTACT));
     let refused = error("cancel", "not-allowed");
     d.server(&format!("<iq type='error' id='r'>{refused}</iq>"));
     assert_only_status(&mut d, &account);
@@ -470,13 +462,13 @@ fn a_status_behind_a_refused_removal_is_published() {
 #[test]
 fn who_is_removed_right_before_the_logout_is_out() {
     let mut d = Account::with(&[(CONTACT, "both")]).session();
-    d.client(&(removal(CONTACT) + "</stream:stream>"));
+    d.client(&(removal("r", CONTACT) + "</stream:stream>"));
     assert_out_before_logout(&mut d);
 }
 
 #[test]
 fn a_removal_of_who_sees_nothing_holds_nothing() {
-    let (account, mut d) = removing("to", &removal(CONTACT));
+    let (account, mut d) = removing("to", &removal("r", CONTACT));
     assert_only_status(&mut d, &account);
 }
 
@@ -497,7 +489,7 @@ fn a_status_that_finds_no_room_is_published_when_there_is_some() {
 
 #[test]
 fn a_removal_that_is_never_answered_counts() {
-    let (account, mut d) = removing("both", &removal(CONTACT));
+    let (account, mut d) = removing("both", &removal("r", CONTACT));
     assert_eq!(said_until_quiet(&mut d, &account), [""; 0]);
     d.advance(60);
     assert_out_before_status(&mut d, &account);
@@ -505,7 +497,7 @@ fn a_removal_that_is_never_answered_counts() {
 
 #[test]
 fn a_removal_from_somebody_elses_list_holds_nothing() {
-    let elsewhere = removal(CONTACT).replace("id='r'", "id='r' to='nurse@capulet.lit'");
+    let elsewhere = removal("r", CONTACT).replace("id='r'", "id='r' to='nurse@capulet.lit'");
     let (account, mut d) = removing("both", &elsewhere);
     assert_only_status(&mut d, &account);
 }

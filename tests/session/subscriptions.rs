@@ -182,9 +182,7 @@ fn a_contact_lost_meanwhile_is_not_asked_again() {
 
 #[test]
 fn whoever_is_hidden_from_meanwhile_is_not_asked_again() {
-    let block = format!(
-        "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{CONTACT}'/></block></iq>"
-    );
+    let block = blocking("block", "b", CONTACT);
     for change in [
         "<presence/>",
         "<presence type='unavailable'/>",

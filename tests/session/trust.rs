@@ -213,10 +213,7 @@ fn a_push_the_client_did_not_ask_for_is_answered_for_it() {
     d.server(&push);
     assert_eq!(d.client_bytes(), "");
     let answer = d.one_to_server();
-    assert_eq!(
-        (answer.value("type"), answer.value("id")),
-        ("result", "p&1")
-    );
+    answer.assert_values(&[("type", "result"), ("id", "p&1")]);
 
     // A client that asked gets them all, and answers itself.
     let mut d = romeo();

@@ -11,10 +11,7 @@ const CLOSE: &str = "</stream:stream>";
 fn assert_goes_offline(sent: &[Node]) {
     assert_eq!(sent.len(), 2, "{sent:#?}");
     let event = changed(&sent[0]);
-    assert_eq!(
-        (event.value("from"), event.value("type")),
-        (JULIET, "unavailable")
-    );
+    event.assert_values(&[("from", JULIET), ("type", "unavailable")]);
     assert!(!event.value("id").is_empty());
     let item = sent[0].at("pubsub/publish/item");
     assert_eq!(item.value("id"), "balcony");
@@ -38,10 +35,7 @@ fn unavailable_is_published_once_and_taken_away() {
     d.client("<presence type='unavailable' id='u'><status>Bye</status></presence>");
     let sent = d.server_got();
     let native = &sent[0];
-    assert_eq!(
-        (native.value("type"), native.value("id")),
-        ("unavailable", "u")
-    );
+    native.assert_values(&[("type", "unavailable"), ("id", "u")]);
     assert_eq!(native.names(), ["status", "shim"]);
     assert_goes_offline(&sent[1..]);
     assert_eq!(changed(&sent[1]).value("id"), "u");

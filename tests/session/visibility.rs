@@ -256,16 +256,10 @@ fn who_is_blocked_is_subscribed_no_longer() {
         (&mobile, "romeo@montague.lit/mobile"),
     ] {
         let ended = ended.at("pubsub/subscriptions/subscription");
-        assert_eq!(
-            (ended.value("jid"), ended.value("subscription")),
-            (jid, "none")
-        );
+        ended.assert_values(&[("jid", jid), ("subscription", "none")]);
     }
     let affiliation = last.at("pubsub/affiliations/affiliation");
-    assert_eq!(
-        (affiliation.value("jid"), affiliation.value("affiliation")),
-        ("romeo@montague.lit", "none")
-    );
+    affiliation.assert_values(&[("jid", "romeo@montague.lit"), ("affiliation", "none")]);
     // Until it is known that nobody is left, nothing is published.
     d.client("<presence id='2'/>");
     assert_eq!(d.one_to_server().local, "presence");
@@ -299,10 +293,7 @@ fn ejabberd_lists_nobody_and_is_told_the_account() {
     d.error(&get, "cancel", "feature-not-implemented");
     let [subscriptions, _] = d.server_got().try_into().unwrap();
     let ended = subscriptions.at("pubsub/subscriptions/subscription");
-    assert_eq!(
-        (ended.value("jid"), ended.value("subscription")),
-        ("romeo@montague.lit", "none")
-    );
+    ended.assert_values(&[("jid", "romeo@montague.lit"), ("subscription", "none")]);
 }
 
 #[test]

@@ -221,9 +221,7 @@ fn who_is_blocked_is_not_heard() {
     let mut d = session();
     romeo_writes(&mut d);
     assert_eq!(bodies(&mut d).len(), 1);
-    d.client(&format!(
-        "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{CONTACT}'/></block></iq>"
-    ));
+    d.client(&blocking("block", "b", CONTACT));
     d.server(&format!("<iq type='result' to='{JULIET}' id='b'/>"));
     d.server(&event(HIS, &item("2", ROMEO, JULIET, "")));
     assert_eq!(bodies(&mut d), [""; 0]);
@@ -291,10 +289,7 @@ fn what_the_other_one_is_never_told_of_comes_back() {
     }
     let shown = messages(&mut d);
     assert_eq!(shown.len(), 1);
-    assert_eq!(
-        (shown[0].value("type"), shown[0].value("id")),
-        ("error", "m1")
-    );
+    shown[0].assert_values(&[("type", "error"), ("id", "m1")]);
     assert!(shown[0].has("error/not-acceptable"));
 }
 

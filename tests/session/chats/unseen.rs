@@ -102,10 +102,12 @@ fn what_is_on_record_was_shown_last() {
         .unwrap();
     assert_eq!(written.value("id"), CONTACT);
     let node = written.at("chat/node");
-    assert_eq!(
-        ["service", "name", "item", "stamp"].map(|it| node.value(it)),
-        [CONTACT, HIS_NODE, "3", "2026-11-29T11:03:00Z"]
-    );
+    node.assert_values(&[
+        ("service", CONTACT),
+        ("name", HIS_NODE),
+        ("item", "3"),
+        ("stamp", "2026-11-29T11:03:00Z"),
+    ]);
 }
 
 #[test]

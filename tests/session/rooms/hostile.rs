@@ -79,10 +79,7 @@ fn who_it_is_about_is_whoever_published_it() {
         ["Romeo unavailable now Nurse 303", "Nurse available"]
     );
     let item = shown[1].at("x/item");
-    assert_eq!(
-        (item.value("jid"), item.value("affiliation")),
-        (ROMEO, "none")
-    );
+    item.assert_values(&[("jid", ROMEO), ("affiliation", "none")]);
 
     // Prosody names the account; then the resource is what the account says, of itself alone.
     let by = |publisher: &str, jid: &str| {
