@@ -105,15 +105,13 @@ fn no() {
         juliet.say(&answer(DOMAIN, &id, "presence", ROMEO, "false")),
         ""
     );
-    assert!(
-        romeo.seen().contains(
-            "<subscription node='presence' jid='romeo@montague.lit' subscription='none'/>"
-        )
+    assert_has(
+        &romeo.seen(),
+        "<subscription node='presence' jid='romeo@montague.lit' subscription='none'/>",
     );
-    assert!(
-        romeo
-            .get(JULIET, "<subscriptions/>")
-            .contains("<subscriptions></subscriptions>")
+    assert_has(
+        &romeo.get(JULIET, "<subscriptions/>"),
+        "<subscriptions></subscriptions>",
     );
     // He may ask again.
     assert!(romeo.subscribe(JULIET, "presence").contains("pending"));

@@ -199,10 +199,9 @@ fn of_other_changes() {
     juliet.publish(CHAT, "characters", "1", "x");
     romeo.seen();
     juliet.set(CHAT, "<retract node='characters'><item id='1'/></retract>");
-    assert!(
-        romeo
-            .seen()
-            .contains("<items node='characters'><retract id='1'/></items>")
+    assert_has(
+        &romeo.seen(),
+        "<items node='characters'><retract id='1'/></items>",
     );
     juliet.publish(CHAT, "characters", "2", "x");
     juliet.publish(CHAT, "characters", "3", "x");

@@ -331,11 +331,7 @@ fn nobody_replaces_what_another_published() {
     // Another resource of the account is the same publisher.
     let mut garden = world.login(ROMEO, "garden");
     assert_result(&garden.publish(CHAT, "room", "1", "from the garden"));
-    assert!(
-        romeo
-            .items(CHAT, "room")
-            .contains("romeo@montague.lit/garden")
-    );
+    assert_has(&romeo.items(CHAT, "room"), "romeo@montague.lit/garden");
     // Once it is taken away, the id is free.
     juliet.done(CHAT, "<retract node='room'><item id='1'/></retract>");
     assert_result(&juliet.publish(CHAT, "room", "1", "hers"));

@@ -35,6 +35,8 @@ fn answer(d: &mut Driver, id: &str, kind: &str, body: &str) {
     d.server(&format!("<iq type='{kind}' id='{id}'>{body}</iq>"));
 }
 
+const BLOCK: &str = "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>";
+
 const REFUSED: &str = "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
 
 #[test]
@@ -236,8 +238,7 @@ fn a_server_without_lists_is_asked_once_for_all_sessions() {
 fn who_is_blocked_is_subscribed_no_longer() {
     let mut d = published();
     d.keep(Question::Subscribers);
-    let block = "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>";
-    d.client_passes(&set("b", block));
+    d.client_passes(&set("b", BLOCK));
     answer(&mut d, "b", "result", "");
     let get = d.one_to_server();
     assert_eq!(get.at("pubsub/subscriptions").value("node"), "presence");
@@ -283,10 +284,7 @@ fn who_is_blocked_is_subscribed_no_longer() {
 fn ejabberd_lists_nobody_and_is_told_the_account() {
     let mut d = published();
     d.keep(Question::Subscribers);
-    d.client(&set(
-        "b",
-        "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>",
-    ));
+    d.client(&set("b", BLOCK));
     d.forget();
     answer(&mut d, "b", "result", "");
     let get = d.one_to_server();
@@ -299,16 +297,11 @@ fn ejabberd_lists_nobody_and_is_told_the_account() {
 #[test]
 fn a_block_that_is_refused_ends_nothing() {
     let mut d = published();
-    d.client(&set(
-        "b",
-        "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>",
-    ));
+    d.client(&set("b", BLOCK));
     d.forget();
     answer(&mut d, "b", "error", REFUSED);
     assert_eq!(d.server_bytes(), "");
 }
-
-const BLOCK: &str = "<block xmlns='urn:xmpp:blocking'><item jid='romeo@montague.lit'/></block>";
 
 #[test]
 fn a_status_behind_a_block_waits_for_the_revocation() {

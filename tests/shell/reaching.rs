@@ -65,9 +65,9 @@ fn a_domain_that_does_not_exist() {
     let mut client = shim.connect();
     client.send(&header("to='nowhere.invalid'"));
     assert!(client.rest().contains("<remote-connection-failed "));
-    assert!(
-        shim.wait_for_log("cannot find the server")
-            .contains("nowhere.invalid")
+    assert_has(
+        &shim.wait_for_log("cannot find the server"),
+        "nowhere.invalid",
     );
 }
 
