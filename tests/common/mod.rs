@@ -6,6 +6,7 @@ mod pubsub;
 mod say;
 mod server;
 mod stream;
+mod text;
 mod tree;
 
 pub(crate) use people::*;
@@ -13,4 +14,5 @@ pub(crate) use pubsub::*;
 pub(crate) use say::*;
 pub(crate) use server::*;
 pub(crate) use stream::*;
+pub(crate) use text::*;
 pub(crate) use tree::Node;

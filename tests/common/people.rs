@@ -19,6 +19,21 @@ pub(crate) fn roster_set(item: &str) -> String {
     format!("<iq type='set' id='s'><query xmlns='jabber:iq:roster'>{item}</query></iq>")
 }
 
+/// The client removes somebody.
+pub(crate) fn removal(id: &str, jid: &str) -> String {
+    format!(
+        "<iq type='set' id='{id}'><query xmlns='jabber:iq:roster'>\
+         <item jid='{jid}' subscription='remove'/></query></iq>"
+    )
+}
+
+/// The client blocks somebody, or (`unblock`) does so no more.
+pub(crate) fn blocking(what: &str, id: &str, jid: &str) -> String {
+    format!(
+        "<iq type='set' id='{id}'><{what} xmlns='urn:xmpp:blocking'><item jid='{jid}'/></{what}></iq>"
+    )
+}
+
 /// What the client sees of a request.
 pub(crate) fn request(account: &str) -> Node {
     let shown = format!("<presence from='{account}' to='juliet@capulet.lit' type='subscribe'/>");

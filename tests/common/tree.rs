@@ -106,9 +106,18 @@ impl Node {
     }
 
     /// The value of an attribute that has to be there.
+    #[track_caller]
     pub(crate) fn value(&self, name: &str) -> &str {
         self.attribute(name)
             .unwrap_or_else(|| panic!("no {name} on {self:#?}"))
+    }
+
+    /// Asserts what these attributes say.
+    #[track_caller]
+    pub(crate) fn assert_values(&self, expected: &[(&str, &str)]) {
+        for (name, value) in expected {
+            assert_eq!(self.value(name), *value, "{name} on {self:#?}");
+        }
     }
 
     /// The first descendant by local names, one below the other.

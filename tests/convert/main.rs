@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_types, missing_docs)]
 
 mod choose;
+#[path = "../common/text.rs"]
+mod text;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,6 +14,7 @@ use pubshim::fixture::{Conversion, Fixture, Kept, Start, Step, replay};
 use pubshim::session::Leg;
 
 use crate::choose::connection;
+use crate::text::assert_has;
 
 const CLIENT_HEADER: &str = "<?xml version='1.0'?><stream:stream to='capulet.lit' xmlns='jabber:client' \
     xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
@@ -344,11 +347,8 @@ fn tshark_fields() {
         let fixture = convert(&dump);
         assert_eq!(inputs(&fixture), expected);
         let notes = notes(&fixture);
-        assert!(
-            notes.contains("encrypted or compressed from line"),
-            "{notes}"
-        );
-        assert!(notes.contains("inside of what the client sends"), "{notes}");
+        assert_has(&notes, "encrypted or compressed from line");
+        assert_has(&notes, "inside of what the client sends");
     }
     let other = Conversion {
         server_port: 5223,
@@ -412,10 +412,7 @@ fn the_command() {
         out.starts_with("pubshim fixture 1\ntitle: A title\n"),
         "{out}"
     );
-    assert!(
-        out.contains("# Converted from a.scs (a script of scansion)."),
-        "{out}"
-    );
+    assert_has(&out, "# Converted from a.scs (a script of scansion).");
     for (file, message) in [
         ("none.log", "none.log: cannot be read: "),
         (

@@ -293,10 +293,7 @@ fn each_resource_reads_and_may_see_what_another_writes() {
     let copy = tablet.messages().remove(0);
     assert_eq!(copy.value("from"), ROMEO);
     let inside = copy.at("sent/forwarded/message");
-    assert_eq!(
-        (inside.value("from"), inside.value("id"), inside.value("to")),
-        (&*romeo.full, "m2", JULIET)
-    );
+    inside.assert_values(&[("from", &*romeo.full), ("id", "m2"), ("to", JULIET)]);
 }
 
 #[test]
@@ -332,10 +329,7 @@ fn what_is_for_nobody_is_refused() {
         let refused = juliet.messages();
         assert_eq!(refused.len(), 1, "{to} {refused:#?}");
         assert_eq!(refused[0].value("type"), "error");
-        assert_eq!(
-            (refused[0].value("id"), refused[0].value("from")),
-            ("m1", to)
-        );
+        refused[0].assert_values(&[("id", "m1"), ("from", to)]);
     }
 }
 

@@ -120,10 +120,7 @@ fn whoever_is_removed_sees_nothing_more() {
     let world = World::new();
     let (juliet, romeo) = friends(&world);
     let checker = world.raw(JULIET, "checker");
-    romeo.say(
-        "<iq type='set' id='gone'><query xmlns='jabber:iq:roster'>\
-         <item jid='juliet@capulet.lit' subscription='remove'/></query></iq>",
-    );
+    romeo.say(&removal("gone", JULIET));
     // §2.5.2: the result, the push; he does not see her any more.
     romeo.sees(&[
         "result gone",

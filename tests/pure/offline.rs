@@ -50,10 +50,7 @@ fn removed_while_away() {
     let world = World::new();
     let (juliet, romeo) = friends(&world);
     juliet.log_out();
-    romeo.say(
-        "<iq type='set' id='gone'><query xmlns='jabber:iq:roster'>\
-         <item jid='juliet@capulet.lit' subscription='remove'/></query></iq>",
-    );
+    romeo.say(&removal("gone", JULIET));
     romeo.look();
     let juliet = world.login(JULIET, "balcony");
     juliet.say("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");

@@ -82,10 +82,7 @@ fn what_one_client_asks_and_answers_the_other_knows() {
     juliet.sees(&[]);
     romeo.look();
 
-    other.say(
-        "<iq type='set' id='gone'><query xmlns='jabber:iq:roster'>\
-         <item jid='romeo@montague.lit' subscription='remove'/></query></iq>",
-    );
+    other.say(&removal("gone", ROMEO));
     let push = "push romeo@montague.lit remove";
     other.sees(&["result gone", push, "romeo@montague.lit/mobile unavailable"]);
     juliet.sees(&[push, "romeo@montague.lit/mobile unavailable"]);

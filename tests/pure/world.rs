@@ -8,6 +8,7 @@ use std::time::Duration;
 use pubshim::sandbox::{Config, ConnectionId, Server, Then, Ways};
 use pubshim::session::{Input, Leg, Options, Output, Policy, Security, Seed, ServerFacts, Session};
 
+pub(crate) use crate::common::removal;
 use crate::common::{Node, in_short, is_push, roster_item};
 
 pub(crate) const JULIET: &str = "juliet@capulet.lit";

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::folder::{Folder, GOOD, bad};
+use crate::text::assert_has;
 
 #[test]
 fn bless_shows_what_it_changes() {
@@ -126,7 +127,7 @@ fn an_answer_follows_what_it_answers() {
     let replay = folder.replay(&["a.txt", "--bless", "-q"]);
     assert_eq!(replay.code, Some(0), "{replay:?}");
     let told = "\na.txt:1: inputs moved behind what they answer: 1\n";
-    assert!(replay.out.contains(told), "{}", replay.out);
+    assert_has(&replay.out, told);
     let blessed = folder.read("a.txt");
     let expected = format!("{before}{asked}\n{answer}\nafter 1s\n");
     assert!(blessed.starts_with(&expected), "{blessed}");
@@ -142,12 +143,9 @@ fn an_answer_to_what_is_not_asked_is_left_out() {
     let replay = folder.replay(&["gone.txt", "--bless", "-q"]);
     assert_eq!(replay.code, Some(0), "{replay:?}");
     let told = "gone.txt:1: inputs left out, as what they answer is not sent: 1\n  - from server: <iq type='error' id='${config}'>";
-    assert!(replay.out.contains(told), "{}", replay.out);
+    assert_has(&replay.out, told);
     let blessed = folder.read("gone.txt");
-    assert!(
-        blessed.contains("to server: <presence id='p1'><status>Moping<"),
-        "{blessed}"
-    );
+    assert_has(&blessed, "to server: <presence id='p1'><status>Moping<");
     assert!(!blessed.contains("from server"), "{blessed}");
     folder
         .replay(&["gone.txt", "-qq"])
@@ -189,7 +187,7 @@ fn a_dry_run_writes_nothing() {
     let replay = folder.replay_piped(&["-", "--bless", "--dry-run", "-qq"], &bad());
     replay.assert(1, "0 passed, 0 failed, 1 to bless\n", "");
     let junit = folder.replay(&["b.txt", "--bless", "--dry-run", "--report", "junit=-"]);
-    assert!(junit.out.contains("failures=\"1\""), "{}", junit.out);
+    assert_has(&junit.out, "failures=\"1\"");
     assert_eq!(folder.replay(&["a.txt", "--dry-run"]).code, Some(2));
 }
 
@@ -205,7 +203,7 @@ fn what_an_input_uses_is_bound_by_blessing() {
     let replay = folder.replay(&["a.txt", "--bless", "-qq"]);
     replay.assert(0, "0 passed, 0 failed, 1 blessed\n", "");
     let blessed = folder.read("a.txt");
-    assert!(blessed.contains("id='${id:config}'"), "{blessed}");
+    assert_has(&blessed, "id='${id:config}'");
     folder
         .replay(&["a.txt", "-qq"])
         .assert(0, "1 passed, 0 failed\n", "");

@@ -5,6 +5,8 @@
 mod bless;
 mod ci;
 mod folder;
+#[path = "../common/text.rs"]
+mod text;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,6 +14,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::folder::{Folder, GOOD, Replay, bad};
+use crate::text::assert_has;
 
 const DIFF: &str = "\
 b.txt:7: A status leaves (listing 3)
@@ -95,11 +98,7 @@ fn colour_only_where_it_is_wanted() {
     ));
     let refused = folder.replay(&["--color=sometimes", "b.txt"]);
     assert_eq!(refused.code, Some(2));
-    assert!(
-        refused.err.contains("auto, always, never"),
-        "{}",
-        refused.err
-    );
+    assert_has(&refused.err, "auto, always, never");
 }
 
 #[test]
@@ -179,22 +178,13 @@ fn reports_are_well_formed_whatever_is_in_them() {
     }
     let cases = ["testcase", "testcase", "failure", "testcase", "error"];
     assert_eq!(names[2..], cases);
-    assert!(
-        junit.contains("tests=\"3\" failures=\"1\" errors=\"1\""),
-        "{junit}"
-    );
-    assert!(
-        junit.contains("classname=\"a_b.good\" name=\"A status leaves\""),
-        "{junit}"
-    );
+    assert_has(&junit, "tests=\"3\" failures=\"1\" errors=\"1\"");
+    assert_has(&junit, "classname=\"a_b.good\" name=\"A status leaves\"");
     assert!(
         !junit.contains(['\u{1}', '\u{fffe}']) && !junit.contains("]]>"),
         "{junit}"
     );
-    assert!(
-        junit.contains("&lt;status&gt;Mopping&lt;/status&gt;"),
-        "{junit}"
-    );
+    assert_has(&junit, "&lt;status&gt;Mopping&lt;/status&gt;");
 
     let json: serde_json::Value = serde_json::from_str(&folder.read("report.json")).expect("JSON");
     assert_eq!((&json["passed"], &json["failed"]), (&1.into(), &1.into()));
@@ -229,11 +219,7 @@ fn reports_come_from_the_environment_too() {
     for report in ["tap=a.tap", "junit", "json="] {
         let refused = folder.replay(&["a.txt", "--report", report]);
         assert_eq!(refused.code, Some(2));
-        assert!(
-            refused.err.contains("expected junit=FILE or json=FILE"),
-            "{}",
-            refused.err
-        );
+        assert_has(&refused.err, "expected junit=FILE or json=FILE");
     }
     let replay = folder.replay(&["a.txt", "--report", "json=a.txt/x.json"]);
     assert_eq!(replay.code, Some(3));
@@ -267,7 +253,7 @@ pubshim: error: there are no fixtures (*.txt) in empty
         .assert(2, "", errors);
     let replay = folder.replay(&[]);
     assert_eq!(replay.code, Some(2));
-    assert!(replay.err.contains("<PATH>..."), "{}", replay.err);
+    assert_has(&replay.err, "<PATH>...");
 }
 
 #[test]
@@ -287,7 +273,7 @@ pubshim: error: ./d.txt:15: this line is not UTF-8; bytes that are no text are w
 pubshim: error: ./e.txt:1: the file is empty; a fixture begins with \"pubshim fixture 1\"
 ";
     assert_eq!(replay.err, errors);
-    assert!(replay.out.contains("ok    ./a.txt"), "{}", replay.out);
+    assert_has(&replay.out, "ok    ./a.txt");
     assert!(
         replay.out.ends_with("\n1 passed, 0 failed, 4 unusable\n"),
         "{}",

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use pubshim::sandbox::{Config, ConnectionId, Limits, Output, Server, Then, Ways};
 use pubshim::xml::escape;
 
+pub(crate) use crate::text::assert_has;
+
 pub(crate) const DOMAIN: &str = "capulet.lit";
 pub(crate) const CHAT: &str = "chat.capulet.lit";
 pub(crate) const JULIET: &str = "juliet@capulet.lit";
@@ -69,14 +71,16 @@ impl World {
              <resource>{resource}</resource></bind></iq>"
         ));
         client.jid = format!("{bare}/{resource}");
-        assert!(
-            answer.contains(&format!("<jid>{}</jid>", client.jid)),
-            "{answer}"
-        );
+        assert_has(&answer, &format!("<jid>{}</jid>", client.jid));
         // What came after it is for the test to look at.
         let (_, rest) = answer.split_once("</iq>").unwrap();
         client.seen = rest.to_owned();
         client
+    }
+
+    /// Juliet and Romeo, both in session.
+    pub(crate) fn lovers(&self) -> [Client; 2] {
+        [self.login(JULIET, "balcony"), self.login(ROMEO, "orchard")]
     }
 
     /// What a file would hold.
@@ -138,7 +142,7 @@ impl Client {
         let answer = self.plain(name, PASSWORD);
         assert_eq!(answer, format!("<success xmlns='{SASL}'></success>"));
         let features = self.open(domain);
-        assert!(features.contains("<bind "), "{features}");
+        assert_has(&features, "<bind ");
     }
 
     pub(crate) fn plain(&mut self, name: &str, password: &str) -> String {
@@ -238,46 +242,47 @@ pub(crate) fn owner(content: &str) -> String {
     format!("<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>{content}</pubsub>")
 }
 
+/// A form with these fields; all but the nick of XEP-0207 are XEP-0060's.
 pub(crate) fn form(form_type: &str, fields: &[(&str, &str)]) -> String {
-    let fields: String = fields
-        .iter()
-        .map(|(var, value)| {
-            format!(
-                "<field var='{var}'><value>{}</value></field>",
-                escape(value)
-            )
-        })
-        .collect();
+    let field = |(var, value): &(&str, &str)| {
+        let prefix = if *var == "roomnick" { "" } else { "pubsub#" };
+        let value = escape(value);
+        format!("<field var='{prefix}{var}'><value>{value}</value></field>")
+    };
+    let fields: String = fields.iter().map(field).collect();
     format!(
         "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'>\
          <value>{form_type}</value></field>{fields}</x>"
     )
 }
 
-/// Fails unless `answer` is an error of this type with these conditions, the second of XEP-0060.
+/// Fails unless `answer` is the error that `words` name: its type, its condition and, where there is one, the
+/// condition of XEP-0060.
 #[track_caller]
-pub(crate) fn assert_error(answer: &str, kind: &str, condition: &str, special: &str) {
+pub(crate) fn assert_error(answer: &str, words: &str) {
+    let mut words = words.split_whitespace();
+    let (kind, condition) = (words.next().unwrap(), words.next().unwrap());
     let expected =
         format!("<error type='{kind}'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>");
-    assert!(
-        answer.contains("type='error'") && answer.contains(&expected),
-        "not {condition}: {answer}"
-    );
-    let special = match special {
-        "" => return assert!(!answer.contains("pubsub#errors"), "{answer}"),
-        special => format!("<{special} xmlns='http://jabber.org/protocol/pubsub#errors'"),
-    };
-    assert!(answer.contains(&special), "not {special}: {answer}");
+    assert_has(answer, "type='error'");
+    assert_has(answer, &expected);
+    match words.next() {
+        None => assert!(!answer.contains("pubsub#errors"), "{answer}"),
+        Some(special) => assert_has(
+            answer,
+            &format!("<{special} xmlns='http://jabber.org/protocol/pubsub#errors'"),
+        ),
+    }
 }
 
 #[track_caller]
 pub(crate) fn assert_forbidden(answer: &str) {
-    assert_error(answer, "auth", "forbidden", "");
+    assert_error(answer, "auth forbidden");
 }
 
 #[track_caller]
 pub(crate) fn assert_result(answer: &str) {
-    assert!(answer.contains("type='result'"), "{answer}");
+    assert_has(answer, "type='result'");
 }
 
 pub(crate) fn base64(text: &str) -> String {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use pubshim::sandbox::Server;
 
-use crate::driver::{CHAT, JULIET, ROMEO, World, config, form};
+use crate::driver::*;
 
 fn reload(data: &str) -> World {
     let mut server = Server::new(&config(), [9; 32]).unwrap();
@@ -16,14 +16,13 @@ fn reload(data: &str) -> World {
 #[test]
 fn everything_comes_back() {
     let world = World::new();
-    let mut juliet = world.login(JULIET, "balcony");
-    let mut romeo = world.login(ROMEO, "orchard");
+    let [mut juliet, mut romeo] = world.lovers();
     juliet.create(
         CHAT,
         "a 'room' & more",
         &[
-            ("pubsub#access_model", "open"),
-            ("pubsub#title", "Zwei\u{2028}Zeilen \"x\""),
+            ("access_model", "open"),
+            ("title", "Zwei\u{2028}Zeilen \"x\""),
         ],
     );
     juliet.create("", "presence", &[]);
@@ -62,11 +61,7 @@ fn everything_comes_back() {
 fn what_ends_with_a_session_is_not_kept() {
     let world = World::new();
     let mut juliet = world.login(JULIET, "balcony");
-    juliet.create(
-        CHAT,
-        "n",
-        &[("pubsub#purge_offline", "1"), ("pubsub#tempsub", "1")],
-    );
+    juliet.create(CHAT, "n", &[("purge_offline", "1"), ("tempsub", "1")]);
     juliet.subscribe(CHAT, "n");
     juliet.publish(CHAT, "n", "1", "x");
     let data = world.data();

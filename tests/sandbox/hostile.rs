@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use pubshim::xml::{FrameKind, Framer, Limits as XmlLimits};
 
-use crate::driver::{CHAT, Client, JULIET, ROMEO, World, base64};
+use crate::driver::*;
 use pubshim::sandbox::Limits;
 
 const NAMES: &[&str] = &[
@@ -167,8 +167,8 @@ proptest! {
         let mut juliet = world.login(JULIET, "balcony");
         let mut romeo = world.login(ROMEO, "orchard");
         juliet.create(JULIET, "n", &[]);
-        juliet.create(CHAT, "n", &[("pubsub#access_model", "open"), ("pubsub#publish_model", "open")]);
-        juliet.create(CHAT, "a&b", &[("pubsub#access_model", "open"), ("pubsub#publish_model", "open")]);
+        juliet.create(CHAT, "n", &[("access_model", "open"), ("publish_model", "open")]);
+        juliet.create(CHAT, "a&b", &[("access_model", "open"), ("publish_model", "open")]);
         for node in ["n", "a&amp;b"] {
             romeo.subscribe(CHAT, node);
         }

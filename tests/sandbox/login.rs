@@ -2,7 +2,7 @@
 
 use pubshim::sandbox::{Config, ConfigError, Limits, Server, Then};
 
-use crate::driver::{JULIET, PASSWORD, ROMEO, World, base64, config};
+use crate::driver::*;
 
 const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 
@@ -11,12 +11,9 @@ fn features_come_in_their_order() {
     let world = World::new();
     let mut client = world.connect();
     let seen = client.open("capulet.lit");
-    assert!(seen.contains(" from='capulet.lit' version='1.0'"), "{seen}");
+    assert_has(&seen, " from='capulet.lit' version='1.0'");
     for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"] {
-        assert!(
-            seen.contains(&format!("<mechanism>{mechanism}</mechanism>")),
-            "{seen}"
-        );
+        assert_has(&seen, &format!("<mechanism>{mechanism}</mechanism>"));
     }
     assert!(
         !seen.contains("starttls") && !seen.contains("compress"),
@@ -276,11 +273,7 @@ fn compression_is_there_if_asked_for() {
     assert!(features.contains(
         "<compression xmlns='http://jabber.org/features/compress'><method>zlib</method>"
     ));
-    assert!(
-        client
-            .say(&compress("lzw"))
-            .contains("<unsupported-method/>")
-    );
+    assert_has(&client.say(&compress("lzw")), "<unsupported-method/>");
     world
         .0
         .borrow_mut()

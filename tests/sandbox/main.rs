@@ -20,3 +20,5 @@ mod running;
 mod socket;
 mod stanzas;
 mod subscriber;
+#[path = "../common/text.rs"]
+mod text;

@@ -2,13 +2,13 @@
 
 use pubshim::sandbox::Ways;
 
-use crate::driver::{CHAT, Client, JULIET, ROMEO, World, assert_result, form, publish};
+use crate::driver::*;
 
 fn room(fields: &[(&str, &str)]) -> (World, Client, Client) {
     let world = World::new();
     let mut juliet = world.login(JULIET, "balcony");
     juliet.create(CHAT, "characters", fields);
-    juliet.configure(CHAT, "characters", &[("pubsub#access_model", "open")]);
+    juliet.configure(CHAT, "characters", &[("access_model", "open")]);
     let romeo = world.login(ROMEO, "mobile");
     (world, juliet, romeo)
 }
@@ -51,7 +51,7 @@ fn to_bare_and_full_jids() {
     mobile.subscribe(CHAT, "characters");
     juliet.publish(CHAT, "characters", "1", "x");
     let seen = mobile.seen();
-    assert!(seen.contains(" to='romeo@montague.lit' "), "{seen}");
+    assert_has(&seen, " to='romeo@montague.lit' ");
     assert_eq!(pda.seen(), seen);
     mobile.set(
         CHAT,
@@ -92,15 +92,15 @@ fn the_publisher_gets_a_copy() {
 #[test]
 fn an_event_comes_before_the_answer() {
     let (_, mut juliet, _) = room(&[
-        ("pubsub#notify_retract", "1"),
-        ("pubsub#notify_config", "1"),
-        ("pubsub#send_last_published_item", "on_sub"),
+        ("notify_retract", "1"),
+        ("notify_config", "1"),
+        ("send_last_published_item", "on_sub"),
     ]);
     let mut order = |kind: &str, content: &str| {
         let answer = juliet.say(&format!(
             "<iq type='set' id='q' to='{CHAT}'><pubsub xmlns='{kind}'>{content}</pubsub></iq>"
         ));
-        assert!(answer.contains("type='result'"), "{answer}");
+        assert_has(&answer, "type='result'");
         match (answer.find("<message "), answer.find("<iq ")) {
             (Some(event), Some(result)) if event < result => "event, result",
             (Some(_), Some(_)) => "result, event",
@@ -113,7 +113,7 @@ fn an_event_comes_before_the_answer() {
     );
     let configuration = form(
         "http://jabber.org/protocol/pubsub#node_config",
-        &[("pubsub#title", "New")],
+        &[("title", "New")],
     );
     for (kind, content, expected) in [
         (pubsub, publish("characters", "1", "x"), "result"),
@@ -153,16 +153,13 @@ fn an_event_comes_before_the_answer() {
 fn an_event_in_prosodys_ways() {
     let world = World::in_ways(Ways::Prosody);
     let mut juliet = world.login(JULIET, "balcony");
-    juliet.create(CHAT, "characters", &[("pubsub#access_model", "open")]);
+    juliet.create(CHAT, "characters", &[("access_model", "open")]);
     let mut romeo = world.login(ROMEO, "mobile");
     romeo.subscribe(CHAT, "characters");
     juliet.publish(CHAT, "characters", "1", "x");
     let (event, items) = (romeo.seen(), romeo.items(CHAT, "characters"));
     for text in [&event, &items] {
-        assert!(
-            text.contains("<item id='1' publisher='juliet@capulet.lit'>"),
-            "{text}"
-        );
+        assert_has(&text, "<item id='1' publisher='juliet@capulet.lit'>");
     }
     assert!(!event.contains("<addresses "), "{event}");
 }
@@ -170,17 +167,9 @@ fn an_event_in_prosodys_ways() {
 #[test]
 fn as_configured() {
     for (fields, with, without) in [
-        (
-            ("pubsub#notification_type", "normal"),
-            "<event ",
-            "headline",
-        ),
-        (
-            ("pubsub#itemreply", "none"),
-            "type='headline'",
-            "publisher=",
-        ),
-        (("pubsub#itemreply", "none"), "<event ", "addresses"),
+        (("notification_type", "normal"), "<event ", "headline"),
+        (("itemreply", "none"), "type='headline'", "publisher="),
+        (("itemreply", "none"), "<event ", "addresses"),
     ] {
         let (_, mut juliet, mut romeo) = room(&[fields]);
         romeo.subscribe(CHAT, "characters");
@@ -191,7 +180,7 @@ fn as_configured() {
             "{fields:?}: {seen}"
         );
     }
-    let (_, mut juliet, mut romeo) = room(&[("pubsub#deliver_notifications", "0")]);
+    let (_, mut juliet, mut romeo) = room(&[("deliver_notifications", "0")]);
     romeo.subscribe(CHAT, "characters");
     juliet.publish(CHAT, "characters", "1", "x");
     assert_eq!(romeo.seen(), "");
@@ -201,28 +190,27 @@ fn as_configured() {
 #[test]
 fn of_other_changes() {
     let notify = [
-        ("pubsub#notify_config", "1"),
-        ("pubsub#notify_retract", "1"),
-        ("pubsub#notify_delete", "1"),
+        ("notify_config", "1"),
+        ("notify_retract", "1"),
+        ("notify_delete", "1"),
     ];
     let (_, mut juliet, mut romeo) = room(&notify);
     romeo.subscribe(CHAT, "characters");
     juliet.publish(CHAT, "characters", "1", "x");
     romeo.seen();
     juliet.set(CHAT, "<retract node='characters'><item id='1'/></retract>");
-    assert!(
-        romeo
-            .seen()
-            .contains("<items node='characters'><retract id='1'/></items>")
+    assert_has(
+        &romeo.seen(),
+        "<items node='characters'><retract id='1'/></items>",
     );
     juliet.publish(CHAT, "characters", "2", "x");
     juliet.publish(CHAT, "characters", "3", "x");
     romeo.seen();
     assert_result(&juliet.owner_set(CHAT, "<purge node='characters'/>"));
     let seen = romeo.seen();
-    assert!(seen.contains("<purge node='characters'/>"), "{seen}");
+    assert_has(&seen, "<purge node='characters'/>");
     assert_eq!(seen.matches("<message ").count(), 1, "{seen}");
-    juliet.configure(CHAT, "characters", &[("pubsub#title", "New")]);
+    juliet.configure(CHAT, "characters", &[("title", "New")]);
     let seen = romeo.seen();
     assert!(
         seen.contains("<configuration node='characters'><x ")
@@ -235,15 +223,12 @@ fn of_other_changes() {
 
 #[test]
 fn of_nothing_if_configured_so() {
-    let (_, mut juliet, mut romeo) = room(&[
-        ("pubsub#notify_retract", "0"),
-        ("pubsub#notify_delete", "0"),
-    ]);
+    let (_, mut juliet, mut romeo) = room(&[("notify_retract", "0"), ("notify_delete", "0")]);
     romeo.subscribe(CHAT, "characters");
     juliet.publish(CHAT, "characters", "1", "x");
     romeo.seen();
     juliet.set(CHAT, "<retract node='characters'><item id='1'/></retract>");
-    juliet.configure(CHAT, "characters", &[("pubsub#title", "New")]);
+    juliet.configure(CHAT, "characters", &[("title", "New")]);
     juliet.owner_set(CHAT, "<delete node='characters'/>");
     assert_eq!(romeo.seen(), "");
 }

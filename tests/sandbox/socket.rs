@@ -10,7 +10,7 @@ use pubshim::net::Sandbox;
 use pubshim::sandbox::{Config, Limits};
 use tokio::runtime::Runtime;
 
-use crate::driver::{base64, config};
+use crate::driver::*;
 use crate::running::{PATIENCE, Running};
 
 /// A logged-in socket of Juliet's.
@@ -148,7 +148,7 @@ fn a_broken_file_is_left_alone() {
         "version = 1\nnode = 7\n"
     );
     let error = bind_error("127.0.0.1:0", with(&folder.path().join("none/nodes.toml")));
-    assert!(error.contains("cannot write"), "{error}");
+    assert_has(&error, "cannot write");
 }
 
 #[test]

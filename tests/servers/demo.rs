@@ -10,7 +10,7 @@ use crate::puppet::Puppet;
 use crate::server::{Account, Entry};
 
 #[test]
-fn two_clients_see_each_other_on_a_server_with_nothing_but_pubsub() {
+fn two_clients_meet_on_a_server_with_nothing_but_pubsub() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
     command.args(["demo", "--listen=127.0.0.1:0"]);
     let mut demo = Guarded::start(None, &command);

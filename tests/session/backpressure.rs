@@ -105,7 +105,7 @@ fn a_client_that_floods_while_it_is_held_is_not_read() {
 fn deadlines_of_requests_stop_while_the_server_is_not_read() {
     let mut d = published();
     d.client("<presence id='2'><status>Asleep</status></presence>");
-    let publish = d.server_got().pop().unwrap();
+    let publish = d.one_behind_presence();
     d.advance(30);
     d.block(Leg::Client, true);
     fill(&mut d, Leg::Server);
@@ -114,17 +114,9 @@ fn deadlines_of_requests_stop_while_the_server_is_not_read() {
     d.block(Leg::Client, false);
     assert!(d.session.wants(Leg::Server));
     d.advance(29);
-    assert!(
-        !d.events()
-            .iter()
-            .any(|e| matches!(e, Event::PublishFailed { .. }))
-    );
+    assert!(!d.tells(|e| matches!(e, Event::PublishFailed { .. })));
     d.advance(2);
-    assert!(
-        d.events()
-            .iter()
-            .any(|e| matches!(e, Event::PublishFailed { .. }))
-    );
+    assert!(d.tells(|e| matches!(e, Event::PublishFailed { .. })));
     // Too late, and not the client's.
     d.client_bytes();
     d.result(&publish, "");

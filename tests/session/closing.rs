@@ -15,11 +15,9 @@ fn error(condition: &str) -> String {
 #[test]
 fn the_clients_closing_tag_closes_both_streams() {
     let mut d = Driver::auto(JULIET);
-    d.client(&format!("<message/>{CLOSE}"));
-    assert_eq!(d.server_bytes(), format!("<message/>{CLOSE}"));
+    d.client_passes(&format!("<message/>{CLOSE}"));
     assert_eq!(d.client_bytes(), "", "the server may have more to say");
-    d.server(&format!("<message/>{CLOSE}"));
-    assert_eq!(d.client_bytes(), format!("<message/>{CLOSE}"));
+    d.server_passes(&format!("<message/>{CLOSE}"));
     assert_eq!(d.server_bytes(), "");
     assert!(d.session.is_closed());
     let outputs = d.outputs();
@@ -31,11 +29,10 @@ fn the_clients_closing_tag_closes_both_streams() {
 #[test]
 fn the_servers_closing_tag_closes_both_streams() {
     let mut d = Driver::auto(JULIET);
-    d.server(&format!("<message/>{CLOSE}"));
-    assert_eq!(d.client_bytes(), format!("<message/>{CLOSE}"));
+    d.server_passes(&format!("<message/>{CLOSE}"));
     assert_eq!(d.server_bytes(), CLOSE);
     d.client(CLOSE);
-    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+    d.assert_silent();
     assert!(d.session.is_closed());
 }
 
@@ -43,8 +40,7 @@ fn the_servers_closing_tag_closes_both_streams() {
 fn closing_tags_that_cross_close_both_streams() {
     let mut d = published();
     d.client(CLOSE);
-    d.server(CLOSE);
-    assert_eq!(d.client_bytes(), CLOSE);
+    d.server_passes(CLOSE);
     assert_eq!(d.server_bytes().matches(CLOSE).count(), 1);
     assert!(d.session.is_closed());
 }
@@ -75,9 +71,8 @@ fn nothing_follows_a_closing_tag_to_the_server() {
     // While the node is looked at.
     let mut d = Driver::auto(JULIET);
     d.client("<presence/>");
-    let get = d.server_got().pop().unwrap();
-    d.client(CLOSE);
-    assert_eq!(d.server_bytes(), CLOSE);
+    let get = d.one_behind_presence();
+    d.client_passes(CLOSE);
     d.error(&get, "cancel", "item-not-found");
     assert_eq!(d.server_bytes(), "", "an answer must not lead to more");
 
@@ -119,8 +114,7 @@ fn a_stream_error_of_the_server_reaches_the_client_once() {
     let conflict = "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
         <text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>Replaced by new connection</text></stream:error>";
     let mut d = published();
-    d.server(&format!("{conflict}{CLOSE}"));
-    assert_eq!(d.client_bytes(), format!("{conflict}{CLOSE}"));
+    d.server_passes(&format!("{conflict}{CLOSE}"));
     assert_eq!(
         d.server_bytes(),
         CLOSE,
@@ -195,8 +189,7 @@ fn a_stream_error_of_the_client_reaches_the_server() {
     let before = Node::stream(before);
     assert!(before[0].has("pubsub/publish/item/presence"));
     assert!(before[1].has("pubsub/retract"));
-    d.server(CLOSE);
-    assert_eq!(d.client_bytes(), CLOSE);
+    d.server_passes(CLOSE);
     assert!(d.session.is_closed());
 }
 
@@ -225,7 +218,7 @@ fn a_shutdown_says_so_and_goes_offline() {
     assert!(!d.session.is_closed(), "the server may still read");
     d.server(CLOSE);
     assert!(d.session.is_closed());
-    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
+    d.assert_silent();
 }
 
 #[test]
@@ -235,5 +228,5 @@ fn a_second_shutdown_ends_at_once() {
     d.forget();
     d.input(Input::Shutdown);
     assert!(d.session.is_closed());
-    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
+    d.assert_silent();
 }

@@ -253,52 +253,48 @@ impl Driver {
     }
 
     fn log_in(
-        self,
+        mut self,
         jid: &str,
         client_header: &str,
         server_header: &str,
         facts: ServerFacts,
     ) -> Self {
-        let mut driver = self;
+        self.bind(jid, client_header, server_header, facts);
+        if self.policy == Policy::Pure {
+            self.keep_all();
+            self.client("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
+            Account::answering(&[]).settle(&mut self);
+            self.keep_no_more();
+        }
+        self.forget();
+        self
+    }
+
+    /// Whatever a login takes until `jid` is bound.
+    fn bind(&mut self, jid: &str, client_header: &str, server_header: &str, facts: ServerFacts) {
         // Written with the prefix the server's header declares.
         let prefix = server_header.split("xmlns:").nth(1).unwrap();
         let prefix = prefix.split('=').next().unwrap();
         let features = |xml: &str| xml.replace("stream:", &format!("{prefix}:"));
-        driver.jid = jid.to_owned();
-        driver.header = client_header.to_owned();
-        driver.client(client_header);
-        driver.input(Input::connected(Security::Plain, facts));
-        driver.server(&format!("{server_header}{}", features(MECHANISMS)));
-        driver.client(AUTH);
-        driver.server(SUCCESS);
-        driver.client(client_header);
-        driver.server(&format!("{server_header}{}", features(BIND_FEATURES)));
-        driver.client(BIND);
-        driver.server_bytes();
-        driver.server(&bound(jid));
-        if driver.policy == Policy::Pure {
-            driver.keep_all();
-            driver.client("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
-            Account::answering(&[]).settle(&mut driver);
-            driver.keep_no_more();
-        }
-        driver.forget();
-        driver
+        self.jid = jid.to_owned();
+        self.header = client_header.to_owned();
+        self.client(client_header);
+        self.input(Input::connected(Security::Plain, facts));
+        self.server(&format!("{server_header}{}", features(MECHANISMS)));
+        self.client(AUTH);
+        self.server(SUCCESS);
+        self.client(client_header);
+        self.server(&format!("{server_header}{}", features(BIND_FEATURES)));
+        self.client(BIND);
+        self.server_bytes();
+        self.server(&bound(jid));
     }
 
     /// Juliet's session under `pure`, nothing asked yet.
     pub(crate) fn pure() -> Self {
         let mut driver = Self::new(options(Policy::Pure));
         let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
-        driver.client(&client);
-        driver.input(Input::connected(Security::Plain, facts()));
-        driver.server(&format!("{server}{MECHANISMS}"));
-        driver.client(AUTH);
-        driver.server(SUCCESS);
-        driver.client(&client);
-        driver.server(&format!("{server}{BIND_FEATURES}"));
-        driver.client(BIND);
-        driver.server(&bound(JULIET));
+        driver.bind(JULIET, &client, &server, facts());
         driver.forget();
         driver.keep_all();
         driver
@@ -321,6 +317,20 @@ impl Driver {
 
     pub(crate) fn server(&mut self, xml: &str) {
         self.input(Input::Bytes(Leg::Server, xml.as_bytes()));
+    }
+
+    /// The client says this, and the server gets just this.
+    #[track_caller]
+    pub(crate) fn client_passes(&mut self, xml: &str) {
+        self.client(xml);
+        assert_eq!(self.server_bytes(), xml);
+    }
+
+    /// The server says this, and the client gets just this.
+    #[track_caller]
+    pub(crate) fn server_passes(&mut self, xml: &str) {
+        self.server(xml);
+        assert_eq!(self.client_bytes(), xml);
     }
 
     pub(crate) fn input(&mut self, input: Input<'_>) {
@@ -459,6 +469,34 @@ impl Driver {
         Node::stanza(&self.client_bytes())
     }
 
+    /// The only stanza of the session's own since the last look, behind the client's native presence.
+    #[track_caller]
+    pub(crate) fn one_behind_presence(&mut self) -> Node {
+        let [native, own] = <[Node; 2]>::try_from(self.server_got())
+            .unwrap_or_else(|sent| panic!("not a presence and one more: {sent:#?}"));
+        assert_eq!(native.local, "presence");
+        own
+    }
+
+    /// Asserts that neither side was sent anything since the last look.
+    #[track_caller]
+    pub(crate) fn assert_silent(&mut self) {
+        assert_eq!(
+            (self.client_bytes(), self.server_bytes()),
+            Default::default()
+        );
+    }
+
+    /// Whether one of these was told since the last look; forgets other outputs.
+    pub(crate) fn tells(&mut self, one: impl Fn(&Event) -> bool) -> bool {
+        self.events().iter().any(one)
+    }
+
+    /// Whether the session has wanted one of these since the last look.
+    pub(crate) fn wanted(&mut self, one: impl Fn(&Output) -> bool) -> bool {
+        self.outputs().iter().any(one)
+    }
+
     /// All outputs since the last look.
     pub(crate) fn everything(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
@@ -525,6 +563,20 @@ impl Driver {
                 let error = error(kind, condition);
                 format!("<iq type='error' to='{jid}'{from} id='{id}'>{error}</iq>")
             }
+        }
+    }
+
+    /// What is recorded of the session so far. (That it replays is asserted when the session is over.)
+    pub(crate) fn recorded(&self) -> &str {
+        &self.tape.as_ref().expect("a recording").text
+    }
+
+    /// Asserts that lines like these are recorded.
+    #[track_caller]
+    pub(crate) fn assert_recorded(&self, lines: &[&str]) {
+        let text = self.recorded();
+        for line in lines {
+            assert!(text.lines().any(|it| it == *line), "no {line} in\n{text}");
         }
     }
 

@@ -179,13 +179,13 @@ fn ours_are_listed_then_deleted() {
     assert_eq!(told[5..10], removed);
     assert_eq!(told[10..], [done(5, 5, 0)]);
     let said = scene.d.assert_refused("system-shutdown");
-    assert!(said.contains("pubshim forget is done"), "{said}");
+    assert_has(&said, "pubshim forget is done");
 }
 
 #[test]
 fn nothing_is_deleted_before_all_is_listed() {
     let mut scene = Scene::new(Forget::Remove, &[(ROSTER, "")]);
-    let list = scene.questions().remove(0);
+    let list = scene.d.one_to_server();
     scene.answer(&list);
     let mut looks = scene.questions();
     let last = looks.pop().unwrap();
@@ -314,7 +314,7 @@ fn questions_that_are_not_answered() {
 #[test]
 fn hostile_lists() {
     let mut scene = Scene::new(Forget::Remove, &[]);
-    let question = scene.questions().remove(0);
+    let question = scene.d.one_to_server();
     let escape = "&#x9b;31m&#x85;";
     let hostile = [
         // Somebody else's, or nobody's.
@@ -377,7 +377,7 @@ fn no_control_character_is_shown() {
 #[test]
 fn ten_thousand_nodes_are_asked_for_at_a_measured_pace() {
     let mut scene = Scene::new(Forget::List, &[]);
-    let question = scene.questions().remove(0);
+    let question = scene.d.one_to_server();
     let nodes = (0..10_000).map(|n| listed(OWN, &format!("chat/{n:032x}")));
     let answer = list(&nodes.collect::<String>());
     scene.d.result(&question, &answer);
@@ -438,7 +438,7 @@ fn a_node_that_is_there_again_is_told() {
 #[test]
 fn meanwhile_everything_passes_natively() {
     let mut scene = Scene::new(Forget::Remove, &[]);
-    let question = scene.questions().remove(0);
+    let question = scene.d.one_to_server();
     let said = [
         "<presence id='1'><status>Here</status></presence>",
         "<message to='romeo@montague.lit' type='chat' id='2'><body>Ay me</body></message>",

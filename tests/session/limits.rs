@@ -124,7 +124,7 @@ fn a_client_that_reads_nothing_goes_offline() {
     // From here on the server's own time-out for closing counts.
     d.advance(2);
     let sent = d.server_bytes();
-    assert!(sent.contains("type='unavailable'"), "{sent}");
+    assert_has(&sent, "type='unavailable'");
     assert!(sent.ends_with("</stream:stream>"), "{sent}");
     d.advance(10);
     assert!(d.session.is_closed());
@@ -157,7 +157,7 @@ fn a_reader_that_takes_a_little_is_no_stall() {
 }
 
 #[test]
-fn a_session_that_closes_at_the_end_of_the_login_time_does_not_spin() {
+fn a_session_that_closes_as_its_login_ends_does_not_spin() {
     let mut d = Driver::at(Stage::Login, options(Policy::Auto));
     d.advance(118);
     d.client("</stream:stream>");

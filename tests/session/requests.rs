@@ -17,7 +17,7 @@ fn only_who_was_asked_may_answer() {
     ] {
         let mut d = Driver::auto(JULIET);
         d.client("<presence id='1'/>");
-        let get = d.server_got().pop().unwrap();
+        let get = d.one_behind_presence();
         let id = get.value("id");
         for kind in ["result", "error"] {
             d.server(&format!(
@@ -42,7 +42,7 @@ fn the_own_account_and_domain_may_answer() {
     ] {
         let mut d = Driver::auto(JULIET);
         d.client("<presence id='1'/>");
-        let get = d.server_got().pop().unwrap();
+        let get = d.one_behind_presence();
         let id = get.value("id");
         d.server(&format!(
             "<iq type='result' id='{id}'{from}>{}</iq>",
@@ -66,7 +66,7 @@ fn an_answer_counts_once() {
     d.client("<presence id='5'/>");
     d.forget();
     d.result(&first, "");
-    assert_eq!(d.server_bytes() + &d.client_bytes(), "", "4 is in flight");
+    d.assert_silent(); // 4 is in flight
     d.result(&second, "");
     assert_eq!(changed(&d.one_to_server()).value("id"), "5");
 }
@@ -75,28 +75,26 @@ fn an_answer_counts_once() {
 fn a_late_answer_never_reaches_the_client() {
     let mut d = published();
     d.client("<presence id='2'/>");
-    let publish = d.server_got().pop().unwrap();
+    let publish = d.one_behind_presence();
     d.advance(61);
     let failed = |e: &Event| matches!(e, Event::PublishFailed { .. });
-    assert!(d.events().iter().any(failed));
+    assert!(d.tells(failed));
     d.result(&publish, "");
     d.error(&publish, "cancel", "conflict");
-    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
+    d.assert_silent();
 }
 
 #[test]
 fn an_answer_of_another_kind_is_none() {
     let mut d = Driver::auto(JULIET);
     d.client("<presence id='1'/>");
-    let get = d.server_got().pop().unwrap();
+    let get = d.one_behind_presence();
     let id = get.value("id");
     // A request may have any id: it is the client's.
     let request =
         format!("<iq type='get' id='{id}' from='capulet.lit'><ping xmlns='urn:xmpp:ping'/></iq>");
-    d.server(&request);
-    assert_eq!(d.client_bytes(), request);
-    d.server(&format!("<message id='{id}'/>"));
-    assert_eq!(d.client_bytes(), format!("<message id='{id}'/>"));
+    d.server_passes(&request);
+    d.server_passes(&format!("<message id='{id}'/>"));
     d.result(&get, &ejabberd_node(&[]));
     assert!(d.one_to_server().has("pubsub/publish"));
 }
@@ -105,7 +103,7 @@ fn an_answer_of_another_kind_is_none() {
 fn the_clients_own_iqs_pass_whatever_their_ids() {
     let mut d = published();
     d.client("<presence id='2'/>");
-    let ours = d.server_got().pop().unwrap().value("id").to_owned();
+    let ours = d.one_behind_presence().value("id").to_owned();
     let similar = [
         ours.to_uppercase(),
         ours.replace("ps-", "ps_"),
@@ -118,8 +116,7 @@ fn the_clients_own_iqs_pass_whatever_their_ids() {
             let iq = format!(
                 "<iq type='{kind}' id='{id}' to='capulet.lit'><query xmlns='jabber:iq:version'/></iq>"
             );
-            d.client(&iq);
-            assert_eq!(d.server_bytes(), iq);
+            d.client_passes(&iq);
         }
         for from in ["", " from='capulet.lit'", " from='juliet@capulet.lit'"] {
             let iq = format!("<iq type='result' id='{id}'{from}/>");
@@ -136,13 +133,11 @@ fn the_clients_own_pubsub_is_its_own() {
         "<iq type='set' id='1'><pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='http://jabber.org/protocol/nick'><item/></publish></pubsub></iq>",
         "<iq type='get' id='2'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='presence'/></pubsub></iq>",
     ] {
-        d.client(iq);
-        assert_eq!(d.server_bytes(), iq);
+        d.client_passes(iq);
         let answer = iq
             .replace("type='set'", "type='result'")
             .replace("type='get'", "type='result'");
-        d.server(&answer);
-        assert_eq!(d.client_bytes(), answer);
+        d.server_passes(&answer);
     }
 }
 

@@ -15,6 +15,40 @@ pub(crate) fn said(d: &mut Driver) -> Vec<String> {
     d.server_got().iter().map(say).collect()
 }
 
+/// Asserts that Romeo was put out of the node before the client went.
+#[track_caller]
+pub(crate) fn assert_out_before_logout(d: &mut Driver) {
+    let sent = d.server_bytes();
+    let at = |text: &str| {
+        sent.find(text)
+            .unwrap_or_else(|| panic!("no {text} in {sent}"))
+    };
+    let gone = at("type='unavailable'");
+    assert!(at("<subscription jid='romeo@montague.lit' subscription='none'/>") < gone);
+    assert!(at("<affiliation jid='romeo@montague.lit' affiliation='none'/>") < gone);
+}
+
+/// What is asked at every login, beside the native presence, in one round.
+pub(crate) const QUESTIONS: [&str; 6] = [
+    "configure presence",
+    "get roster",
+    "get blocklist",
+    "get members",
+    "get subscribers",
+    "get record",
+];
+
+/// Juliet's session after her first presence, which does not wait; what was asked, of which nothing is answered yet.
+pub(crate) fn asking_all() -> (Driver, Vec<Node>) {
+    let mut d = Driver::auto(JULIET);
+    d.keep_all();
+    d.client("<presence id='1'/>");
+    let mut sent = d.server_got();
+    let questions = sent.split_off(1);
+    assert_eq!(sent[0].local, "presence");
+    (d, questions)
+}
+
 /// Answers an IQ to somebody else.
 pub(crate) fn answer(d: &mut Driver, question: &Node, kind: &str, body: &str) {
     let (from, id) = (question.value("to"), question.value("id"));

@@ -11,6 +11,7 @@ use openssl::x509::X509;
 use rcgen::{CertificateParams, DnType, Issuer, KeyPair, date_time_ymd};
 use tempfile::NamedTempFile;
 
+use crate::text::assert_has;
 use crate::tools::{FEATURES_LOGIN, Peer, Server, Shim, header};
 
 /// Both ways to TLS: STARTTLS, and from the first byte.
@@ -138,13 +139,10 @@ fn refused(shim: &mut Shim) -> String {
     let mut client = shim.connect();
     client.send(&header("to='localhost'"));
     let told = client.rest();
-    assert!(told.contains("<remote-connection-failed "), "{told}");
+    assert_has(&told, "<remote-connection-failed ");
     assert!(told.ends_with("</stream:stream>"), "{told}");
     let log = shim.wait_for_log("ended the client's stream");
-    assert!(
-        log.contains("no secure connection for localhost: "),
-        "{log}"
-    );
+    assert_has(&log, "no secure connection for localhost: ");
     assert!(log.len() < 700, "{log}");
     log
 }
@@ -160,13 +158,11 @@ fn a_certificate_for_another_name_names_it() {
     ] {
         let server = Showing::start_with(&made, direct, newest);
         let log = server.refused(Some(&made), &[]);
-        assert!(
-            log.contains(
-                "is for montague.lit, *.montague.lit, c.lit and 2 more, not for localhost; "
-            ),
-            "{log}"
+        assert_has(
+            &log,
+            "is for montague.lit, *.montague.lit, c.lit and 2 more, not for localhost; ",
         );
-        assert!(log.contains("--server"), "{log}");
+        assert_has(&log, "--server");
     }
 }
 
@@ -178,8 +174,8 @@ fn expired_since_when() {
     let made = self_signed(&params);
     for direct in WAYS {
         let log = Showing::start(&made, direct).refused(Some(&made), &[]);
-        assert!(log.contains("certificate expired on 2020-02-29; "), "{log}");
-        assert!(log.contains("clock"), "{log}");
+        assert_has(&log, "certificate expired on 2020-02-29; ");
+        assert_has(&log, "clock");
     }
 }
 
@@ -189,7 +185,7 @@ fn not_yet_valid() {
     params.not_before = date_time_ymd(2999, 12, 31);
     let made = self_signed(&params);
     let log = Showing::start(&made, true).refused(Some(&made), &[]);
-    assert!(log.contains("is valid from 2999-12-31 on; "), "{log}");
+    assert_has(&log, "is valid from 2999-12-31 on; ");
 }
 
 #[test]
@@ -197,14 +193,14 @@ fn self_signed_and_untrusted() {
     let made = self_signed(&params(&["localhost"]));
     for direct in WAYS {
         let log = Showing::start(&made, direct).refused(None, &[]);
-        assert!(log.contains("(self-signed); "), "{log}");
-        assert!(log.contains("--ca-file"), "{log}");
+        assert_has(&log, "(self-signed); ");
+        assert_has(&log, "--ca-file");
     }
     let made = self_signed(&params(&["montague.lit"]));
     let log = Showing::start(&made, true).refused(None, &[]);
-    assert!(
-        log.contains("(self-signed), and it is for montague.lit, not for localhost; "),
-        "{log}"
+    assert_has(
+        &log,
+        "(self-signed), and it is for montague.lit, not for localhost; ",
     );
 }
 
@@ -213,17 +209,15 @@ fn private_ca_names_its_issuer() {
     let made = from_ca("Verona City Council");
     for direct in WAYS {
         let log = Showing::start(&made, direct).refused(None, &[]);
-        assert!(
-            log.contains(
-                r#"comes from "Verona City Council", which is not trusted by this system; "#
-            ),
-            "{log}"
+        assert_has(
+            &log,
+            r#"comes from "Verona City Council", which is not trusted by this system; "#,
         );
-        assert!(log.contains("--ca-file"), "{log}");
+        assert_has(&log, "--ca-file");
     }
     let other = self_signed(&params(&["localhost"]));
     let log = Showing::start(&made, true).refused(Some(&other), &[]);
-    assert!(log.contains("nor in --ca-file"), "{log}");
+    assert_has(&log, "nor in --ca-file");
 }
 
 #[test]
@@ -231,10 +225,10 @@ fn hostile_names_are_not_printed() {
     let hostile = ["\u{1b}[2Ja.lit", "b.lit\nWARN well", "<c/>", "d.lit"];
     let made = self_signed(&params(&hostile));
     let log = Showing::start(&made, true).refused(Some(&made), &[]);
-    assert!(log.contains("is for d.lit and 3 more, not"), "{log}");
+    assert_has(&log, "is for d.lit and 3 more, not");
     let made = from_ca("\u{1b}[31m\u{202e}evil\"\nWARN");
     let log = Showing::start(&made, true).refused(None, &[]);
-    assert!(log.contains(r#"comes from "31mevilWARN", which"#), "{log}");
+    assert_has(&log, r#"comes from "31mevilWARN", which"#);
 }
 
 #[test]
@@ -243,10 +237,7 @@ fn tls_min_refuses_1_2() {
     for direct in WAYS {
         let old = Showing::start_with(&made, direct, SslVersion::TLS1_2);
         let log = old.refused(Some(&made), &["--tls-min=1.3"]);
-        assert!(
-            log.contains("speaks no TLS 1.3, which --tls-min asks for; "),
-            "{log}"
-        );
+        assert_has(&log, "speaks no TLS 1.3, which --tls-min asks for; ");
         for (newest, min) in [(SslVersion::TLS1_2, "1.2"), (SslVersion::TLS1_3, "1.3")] {
             let server = Showing::start_with(&made, direct, newest);
             let (shim, _file) = server.shim(Some(&made), &[&format!("--tls-min={min}")]);
@@ -264,7 +255,7 @@ fn the_probe_happens_once() {
     let (mut shim, _file) = server.shim(Some(&made), &[]);
     for connections in [2, 3, 4] {
         let log = refused(&mut shim);
-        assert!(log.contains("is for montague.lit, not for"), "{log}");
+        assert_has(&log, "is for montague.lit, not for");
         assert_eq!(server.count.load(Ordering::Relaxed), connections);
     }
 }
@@ -279,7 +270,7 @@ fn a_probe_that_stalls() {
             _ => drop(Peer::new(stream).rest()),
         });
         let log = server.refused(Some(&made), &["--connect-timeout=1s"]);
-        assert!(log.contains("certificate is for another name; "), "{log}");
+        assert_has(&log, "certificate is for another name; ");
         assert_eq!(server.count.load(Ordering::Relaxed), 2);
     }
 }
@@ -308,7 +299,7 @@ fn a_probe_that_is_told_without_end() {
         direct: false,
     };
     let log = server.refused(Some(&made), &[]);
-    assert!(log.contains("certificate is for another name; "), "{log}");
+    assert_has(&log, "certificate is for another name; ");
     assert_eq!(server.count.load(Ordering::Relaxed), 2);
 }
 
@@ -341,7 +332,7 @@ fn a_port_without_tls() {
         (false, b"<message/>", "agreed to TLS, and then spoke none"),
     ] {
         let log = answering(direct, answer);
-        assert!(log.contains(want), "{log}");
+        assert_has(&log, want);
     }
 }
 
@@ -351,7 +342,7 @@ fn a_server_that_hangs_up_in_the_handshake() {
         // Also in the midst of what could be TLS.
         for answer in [&b""[..], b"\x16\x03\x03\x00\x50\x02"] {
             let log = answering(direct, answer);
-            assert!(log.contains("hung up during the TLS handshake"), "{log}");
+            assert_has(&log, "hung up during the TLS handshake");
             assert_eq!(log.contains("tls://"), direct, "{log}");
         }
     }
@@ -368,7 +359,7 @@ fn alerts_in_the_users_words() {
     ] {
         let record = Box::leak(Box::new([0x15, 3, 3, 0, 2, 2, alert]));
         let log = answering(true, record);
-        assert!(log.contains(want), "{log}");
+        assert_has(&log, want);
         assert!(!log.contains("SSL routines"), "{log}");
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use native_tls::{Certificate, TlsConnector, TlsStream};
 use tempfile::TempDir;
 
+use crate::text::assert_has;
 use crate::tools::{FEATURES_LOGIN, Peer, Server, Shim, header};
 
 const STARTTLS: &str = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
@@ -88,7 +89,7 @@ fn tls_from_the_first_byte() {
     for domain in ["localhost", "example.org"] {
         let mut client = stage.connect(domain);
         let (seen, _server) = stage.greet(&mut client, domain);
-        assert!(seen.contains("<mechanism>PLAIN</mechanism>"), "{seen}");
+        assert_has(&seen, "<mechanism>PLAIN</mechanism>");
         assert!(!seen.contains("starttls"), "it is up: {seen}");
     }
 }
@@ -99,17 +100,14 @@ fn starttls_with_the_certificate_for_the_domain() {
     for domain in ["localhost", "example.org"] {
         let mut plain = stage.shim.connect();
         let (seen, _server) = stage.greet(&mut plain, domain);
-        assert!(
-            seen.contains("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'"),
-            "{seen}"
-        );
+        assert_has(&seen, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'");
         plain.send(STARTTLS);
         plain.wait(PROCEED);
         let tls = stage.connector(domain).connect(domain, plain.stream);
         let mut client = Peer::over(tls.unwrap());
         client.send(&header(&format!("to='{domain}'")));
         let seen = client.wait("</stream:features>");
-        assert!(seen.contains("<mechanism>PLAIN</mechanism>"), "{seen}");
+        assert_has(&seen, "<mechanism>PLAIN</mechanism>");
         assert!(!seen.contains("starttls"), "it is up: {seen}");
     }
 }
@@ -129,7 +127,7 @@ fn a_given_certificate_is_shown_for_every_domain() {
 }
 
 #[test]
-fn with_a_given_certificate_starttls_is_offered_for_every_domain() {
+fn a_given_certificate_offers_starttls_for_every_domain() {
     let names = ["*.example.org".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -157,7 +155,7 @@ fn a_client_that_does_not_trust() {
     let line = stage
         .shim
         .wait_for_log("does not accept pubshim's certificate");
-    assert!(line.contains("`pubshim cert localhost`"), "{line}");
+    assert_has(&line, "`pubshim cert localhost`");
     stage.shim.wait_for_log(": ended");
 }
 

@@ -10,6 +10,7 @@ use pubshim::fixture::{Fixture, replay};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::NamedTempFile;
 
+use crate::text::assert_has;
 use crate::tools::{Peer, Server, Shim, bind, header};
 
 const OFFER: &str = "<stream:features><compression xmlns='http://jabber.org/features/compress'><method>zlib</method>\
@@ -266,7 +267,7 @@ fn what_is_no_zlib_ends_the_session_with_a_reason() {
     let (told, log) = told(|_| b"<message from='romeo@localhost'/>".to_vec());
     assert!(told.contains("<reset ") && told.contains("zlib"), "{told}");
     assert!(told.ends_with("</stream:stream>"), "{told}");
-    assert!(log.contains("not compressed as agreed"), "{log}");
+    assert_has(&log, "not compressed as agreed");
 }
 
 /// So much of one byte, which packs to a thousandth.
@@ -296,7 +297,7 @@ fn a_bomb_in_a_stanza_costs_that_stanza() {
         server.send("</body></message><message id='behind'/>");
         let told = client.wait("<message id='behind'/>");
         assert!(told.contains("id='bomb'") && told.len() < 1000, "{told}");
-        assert!(told.contains("policy-violation"), "{told}");
+        assert_has(&told, "policy-violation");
         client.send("<message id='on'/>");
         server.wait("<message id='on'/>");
     }
@@ -336,7 +337,7 @@ fn a_bomb_that_is_no_xml_ends_the_session() {
     // The shim may have had enough before all of it is sent.
     let _ = server.stream.stream.write_all(&packed);
     let told = client.rest();
-    assert!(told.contains("<reset "), "{told}");
+    assert_has(&told, "<reset ");
     shim.wait_for_log("ended the client's stream");
     assert_little_more(&shim, before);
 }
@@ -376,7 +377,7 @@ fn an_end_without_trailer_is_an_end() {
         told.starts_with("<message/><stream:error><reset "),
         "{told}"
     );
-    assert!(log.contains("the connection to the server broke"), "{log}");
+    assert_has(&log, "the connection to the server broke");
 }
 
 #[test]
@@ -386,7 +387,7 @@ fn a_server_that_cannot_is_left_if_it_must() {
     server.send(&header("id='s2' from='localhost'"));
     server.send(&OFFER.replace("zlib", "lzw"));
     let told = client.rest();
-    assert!(told.contains("--compress require"), "{told}");
+    assert_has(&told, "--compress require");
     shim.wait_for_log("does not offer zlib");
     assert_eq!(server.rest(), "</stream:stream>");
 }
@@ -522,7 +523,7 @@ fn a_recording_is_of_the_stream_before_it_is_compressed() {
     shim.end(client, server);
     let mut shown = String::new();
     shim.stdout().read_to_string(&mut shown).unwrap();
-    assert!(shown.contains("bytes to the server went as"), "{shown}");
+    assert_has(&shown, "bytes to the server went as");
     let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap();
     let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
     for step in [

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::text::assert_has;
 use crate::tools::{Server, Shim};
 
 /// A shim that a shell starts after these commands.
@@ -59,11 +60,11 @@ fn no_more_sessions_than_there_are_descriptors_for() {
         "{line}"
     );
     for part in ["72 open files", "ulimit -n 166", "LimitNOFILE=166"] {
-        assert!(line.contains(part), "{line}");
+        assert_has(&line, part);
     }
     let mut sessions: Vec<_> = (0..3).map(|_| shim.log_in(&connections)).collect();
     let told = shim.connect().rest();
-    assert!(told.contains("<resource-constraint "), "{told}");
+    assert_has(&told, "<resource-constraint ");
     for (client, server) in &mut sessions {
         client.send("<iq type='get' id='there'/>");
         server.wait("<iq type='get' id='there'/>");
@@ -95,12 +96,12 @@ fn a_client_for_whom_there_is_no_descriptor() {
     // The descriptor that was kept back serves more than one.
     for _ in 0..3 {
         let told = shim.connect().rest();
-        assert!(told.contains("<resource-constraint "), "{told}");
-        assert!(told.contains("as its system allows"), "{told}");
+        assert_has(&told, "<resource-constraint ");
+        assert_has(&told, "as its system allows");
         assert!(told.ends_with("</stream:stream>"), "{told}");
         let line = shim.wait_for_log("turned a client away");
-        assert!(line.contains("ulimit -n"), "{line}");
-        assert!(line.contains("LimitNOFILE"), "{line}");
+        assert_has(&line, "ulimit -n");
+        assert_has(&line, "LimitNOFILE");
     }
     client.send("<iq type='get' id='there'/>");
     server.wait("<iq type='get' id='there'/>");

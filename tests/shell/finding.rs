@@ -2,6 +2,7 @@
 
 use crate::certificate::Certificate;
 use crate::dns::{Data, Dns};
+use crate::text::assert_has;
 use crate::tools::{Peer, Server, Shim, free_port, header};
 
 const DOMAIN: &str = "shakespeare.lit";
@@ -26,7 +27,7 @@ fn refused(domain: &str, options: &[&str]) -> String {
     let mut client = shim.connect();
     client.send(&header(&format!("to='{domain}'")));
     let told = client.rest();
-    assert!(told.contains("<remote-connection-failed "), "{told}");
+    assert_has(&told, "<remote-connection-failed ");
     told
 }
 
@@ -55,7 +56,7 @@ fn srv_records_in_order() {
         ("here.shakespeare.lit", HERE),
     ]);
     let seen = shown(DOMAIN, &dns, &certificate);
-    assert!(seen.contains("id='first'"), "{seen}");
+    assert_has(&seen, "id='first'");
 }
 
 #[test]
@@ -93,7 +94,7 @@ fn a_target_that_is_dead() {
         ("nobody.shakespeare.lit", NOBODY),
     ]);
     let seen = shown(DOMAIN, &dns, &certificate);
-    assert!(seen.contains("id='alive'"), "{seen}");
+    assert_has(&seen, "id='alive'");
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn an_address_that_is_dead() {
         ("here.shakespeare.lit", HERE),
     ]);
     let seen = shown(DOMAIN, &dns, &certificate);
-    assert!(seen.contains("id='alive'"), "{seen}");
+    assert_has(&seen, "id='alive'");
 }
 
 #[test]
@@ -127,7 +128,7 @@ fn a_target_whose_tls_is_of_no_use() {
     let mut client = shim.connect();
     client.send(&header("to='shakespeare.lit'"));
     let seen = client.wait("</stream:features>");
-    assert!(seen.contains("id='alive'"), "{seen}");
+    assert_has(&seen, "id='alive'");
     drop(connections);
 }
 
@@ -150,7 +151,7 @@ fn a_starttls_target_of_no_use_is_followed_by_the_next() {
         ("here.shakespeare.lit", HERE),
     ]);
     let seen = shown(DOMAIN, &dns, &certificate);
-    assert!(seen.contains("id='alive'"), "{seen}");
+    assert_has(&seen, "id='alive'");
 }
 
 #[test]
@@ -287,7 +288,7 @@ fn a_server_that_names_another_host() {
         ]);
         if is_there {
             let seen = shown(DOMAIN, &dns, &certificate);
-            assert!(seen.contains("id='alive'"), "{seen}");
+            assert_has(&seen, "id='alive'");
             continue;
         }
         let told = refused(DOMAIN, &[&dns.option(), &certificate.option()]);
@@ -320,7 +321,7 @@ fn no_records() {
 fn a_domain_without_service() {
     let dns = Dns::of(&[(START_TLS, Data::Srv(0, 0, 0, ".")), (DOMAIN, NOBODY)]);
     let told = refused(DOMAIN, &[&dns.option()]);
-    assert!(told.contains("no XMPP server for clients"), "{told}");
+    assert_has(&told, "no XMPP server for clients");
     assert!(
         !dns.asked().contains(&DOMAIN.to_owned()),
         "it was looked for"
@@ -335,7 +336,7 @@ fn records_that_all_fail_are_not_followed_by_the_domain() {
         (DOMAIN, NOBODY),
     ]);
     let told = refused(DOMAIN, &[&dns.option()]);
-    assert!(told.contains("here.shakespeare.lit"), "{told}");
+    assert_has(&told, "here.shakespeare.lit");
     assert!(!dns.asked().contains(&DOMAIN.to_owned()), "{told}");
 }
 
@@ -372,7 +373,7 @@ fn a_resolver_that_drops_one_of_the_questions() {
         let mut client = shim.connect();
         client.send(&header("to='shakespeare.lit'"));
         let seen = client.wait("</stream:features>");
-        assert!(seen.contains("id='alive'"), "{seen}");
+        assert_has(&seen, "id='alive'");
     }
 }
 
@@ -455,7 +456,7 @@ fn an_internationalised_domain() {
         ("xmpp.xn--mnchen-3ya.example", HERE),
     ]);
     let seen = shown("München.example", &dns, &certificate);
-    assert!(seen.contains("id='münchen'"), "{seen}");
+    assert_has(&seen, "id='münchen'");
 }
 
 #[test]
@@ -490,7 +491,7 @@ fn all_that_was_tried_is_said() {
         ],
     );
     for address in ["127.0.0.1:", "127.77.7.7:"] {
-        assert!(told.contains(&format!("{address}{}: ", port(0))), "{told}");
+        assert_has(&told, &format!("{address}{}: ", port(0)));
     }
 }
 
@@ -499,11 +500,11 @@ fn who_names_a_server_or_an_address_needs_no_records() {
     let dns = Dns::of(&[("here.shakespeare.lit", NOBODY)]);
     let server = format!("--server=here.shakespeare.lit:{}", free_port());
     let told = refused(DOMAIN, &[&dns.option(), &server]);
-    assert!(told.contains("127.77.7.7:"), "{told}");
+    assert_has(&told, "127.77.7.7:");
     let told = refused("127.77.7.7", &[&dns.option()]);
-    assert!(told.contains("127.77.7.7:5222"), "{told}");
+    assert_has(&told, "127.77.7.7:5222");
     let told = refused("[::1]", &[&dns.option(), "--connect-timeout=1s"]);
-    assert!(told.contains("[::1]:5222"), "{told}");
+    assert_has(&told, "[::1]:5222");
     let asked = dns.asked();
     assert!(
         asked.iter().all(|it| it == "here.shakespeare.lit"),

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::process::Command;
 
+use crate::text::assert_has;
 use crate::tools::{Peer, Server, Shim};
 
 fn forget(server: &Server, options: &[&str]) -> Shim {
@@ -46,7 +47,7 @@ fn it_prints_what_it_does_and_ends() {
     answer(&mut server, "disco#items", "result", NO_NODES);
     server.wait("</stream:stream>");
     let told = client.rest();
-    assert!(told.contains("pubshim forget is done"), "{told}");
+    assert_has(&told, "pubshim forget is done");
     assert_eq!(shim.exit_code(), Some(0));
     let mut printed = String::new();
     stdout.read_to_string(&mut printed).unwrap();
@@ -69,7 +70,7 @@ fn it_prints_what_it_does_and_ends() {
 }
 
 #[test]
-fn what_is_set_for_run_does_not_matter_and_a_variable_makes_it_dry() {
+fn options_of_run_do_not_matter_and_a_variable_makes_it_dry() {
     let (server, connections) = Server::by_hand();
     let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
     command.envs([("PUBSHIM_POLICY", "off"), ("PUBSHIM_DRY_RUN", "true")]);

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::Shutdown;
 
+use crate::text::assert_has;
 use crate::tools::{Server, Shim, header};
 
 #[test]
@@ -76,7 +77,7 @@ fn a_client_that_says_nothing() {
     let (server, _connections) = Server::by_hand();
     let shim = Shim::before(&server, &["--login-timeout=1s"]);
     let told = shim.connect().rest();
-    assert!(told.contains("<connection-timeout "), "{told}");
+    assert_has(&told, "<connection-timeout ");
 }
 
 #[test]

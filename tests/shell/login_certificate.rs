@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use crate::text::assert_has;
 use crate::tools::{Peer, Server, header};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -237,7 +238,7 @@ fn a_login_certificate_is_not_shown_to_others() {
     let server = asking(&files, true, SslVersion::TLS1_3);
     let settings = files.settings("other.lit", "user.crt", "user.key");
     let (seen, told) = connect(settings, &server, true, "localhost");
-    assert!(told.contains("<host-unknown "), "{told}");
+    assert_has(&told, "<host-unknown ");
     assert!(seen.is_none(), "there is no connection for it at all");
 }
 
@@ -250,10 +251,7 @@ fn a_server_without_a_good_certificate_is_shown_none() {
             let settings = files.settings("montague.lit", "user.crt", "user.key");
             // What is seen is the second look alone; the first ended before.
             let (seen, told) = connect(settings, &server, direct, "montague.lit");
-            assert!(
-                told.contains("is for localhost and other.lit, not"),
-                "{told}"
-            );
+            assert_has(&told, "is for localhost and other.lit, not");
             let seen = seen.unwrap();
             assert_eq!(seen.name.as_deref(), Some("montague.lit"));
             assert_eq!(seen.certificate, None);
@@ -327,7 +325,7 @@ fn files_that_are_no_use() {
         let error = runtime.block_on(Listener::bind(&settings)).err().unwrap();
         let error = format!("{error:#}");
         for want in wants {
-            assert!(error.contains(want), "{error}");
+            assert_has(&error, want);
         }
         assert!(!error.contains("AAAA"), "{error}");
     }

@@ -28,6 +28,8 @@ mod reaching;
 mod recording;
 mod showing;
 mod stopping;
+#[path = "../common/text.rs"]
+mod text;
 mod told;
 mod tools;
 mod unix;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Shutdown, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
 
+use crate::text::assert_has;
 use crate::tools::{PATIENCE, Peer, Server, Shim, header};
 
 const PROXIED: [&str; 2] = ["--proxy-from=127.0.0.1", "--allow-remote-plaintext"];
@@ -46,10 +47,10 @@ fn turned_away(shim: &mut Shim, bytes: &[u8]) -> String {
     let _ = proxy.stream.shutdown(Shutdown::Write);
     assert_eq!(proxy.rest(), "");
     let line = shim.wait_for_log("--proxy-from names");
-    assert!(line.contains("WARN"), "{line}");
-    assert!(line.contains("proxy=127.0.0.1:"), "{line}");
+    assert_has(&line, "WARN");
+    assert_has(&line, "proxy=127.0.0.1:");
     assert!(!line.contains("peer="), "{line}");
-    assert!(line.contains("send-proxy-v2"), "{line}");
+    assert_has(&line, "send-proxy-v2");
     line
 }
 
@@ -60,8 +61,8 @@ fn a_login_through_a_proxy() {
     let (client, server) = shim.log_in(&connections);
     for said in ["passed on by a proxy", "logged in"] {
         let line = shim.wait_for_log(said);
-        assert!(line.contains("peer=192.0.2.7:54321"), "{line}");
-        assert!(line.contains("proxy=127.0.0.1:"), "{line}");
+        assert_has(&line, "peer=192.0.2.7:54321");
+        assert_has(&line, "proxy=127.0.0.1:");
     }
     shim.end(client, server);
 }
@@ -82,9 +83,9 @@ fn a_proxy_that_sends_no_header() {
     let (server, _connections) = Server::by_hand();
     let mut shim = proxied(&server, &[]);
     let said = turned_away(&mut shim, header("to='localhost'").as_bytes());
-    assert!(said.contains("something else"), "{said}");
+    assert_has(&said, "something else");
     let said = turned_away(&mut shim, b"PROXY TCP4 192.0.2.7 127.0.0.1 54321 5222\r\n");
-    assert!(said.contains("version 1"), "{said}");
+    assert_has(&said, "version 1");
 }
 
 #[test]
@@ -93,15 +94,15 @@ fn a_header_that_is_broken() {
     let mut shim = proxied(&server, &[]);
     let whole = proxy_header(1);
     let said = turned_away(&mut shim, &whole[..20]);
-    assert!(said.contains("ended within"), "{said}");
+    assert_has(&said, "ended within");
     let mut endless = whole.clone();
     endless[14..16].copy_from_slice(&[255, 255]);
     let said = turned_away(&mut shim, &endless);
-    assert!(said.contains("65551 bytes"), "{said}");
+    assert_has(&said, "65551 bytes");
     let mut datagrams_of_no_family = whole;
     datagrams_of_no_family[13] = 0xf2;
     let said = turned_away(&mut shim, &datagrams_of_no_family);
-    assert!(said.contains("cannot be read"), "{said}");
+    assert_has(&said, "cannot be read");
 }
 
 /// The one test that waits as long as a header may take.
@@ -113,10 +114,10 @@ fn a_proxy_that_stops_within_its_header() {
     proxy.send_bytes(&proxy_header(1)[..20]);
     // It takes the place of a session.
     let told = shim.connect().rest();
-    assert!(told.contains("<resource-constraint "), "{told}");
+    assert_has(&told, "<resource-constraint ");
     assert_eq!(proxy.rest(), "");
     let line = shim.wait_for_log("within 5 s");
-    assert!(line.contains("WARN"), "{line}");
+    assert_has(&line, "WARN");
     // And makes room again.
     let mut client = shim.connect();
     client.send_bytes(&proxy_header(1));
@@ -147,7 +148,7 @@ fn a_proxy_that_asks_for_itself() {
         let _ = proxy.stream.shutdown(Shutdown::Write);
         assert_eq!(proxy.rest(), "");
         let line = shim.wait_for_log("the proxy ");
-        assert!(line.contains("DEBUG"), "{line}");
+        assert_has(&line, "DEBUG");
     }
 }
 
@@ -157,14 +158,14 @@ fn who_is_no_proxy_is_not_believed() {
     let mut shim = proxied(&server, &[]);
     let mut client = connect_from("127.0.0.2", &shim);
     let line = shim.wait_for_log("connected");
-    assert!(line.contains("peer=127.0.0.2:"), "{line}");
+    assert_has(&line, "peer=127.0.0.2:");
     assert!(!line.contains("proxy="), "{line}");
     open(&mut client, &connections);
 
     let mut liar = connect_from("127.0.0.2", &shim);
     liar.send_bytes(&proxy_header(1));
     let told = liar.rest();
-    assert!(told.contains("<not-well-formed "), "{told}");
+    assert_has(&told, "<not-well-formed ");
     assert!(!shim.wait_for_log("not-well-formed").contains("192.0.2.7"));
 }
 

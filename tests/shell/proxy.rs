@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, channel};
 
 use crate::certificate::Certificate;
+use crate::text::assert_has;
 use crate::tools::{FEATURES_LOGIN, Peer, Server, Shim, free_port, header};
 
 const BY_PASSWORD: &[u8] = &[5, 2];
@@ -105,7 +106,7 @@ fn refused(proxy: &str, options: &[&str]) -> String {
     let mut client = shim.connect();
     client.send(&header("to='shakespeare.lit'"));
     let told = client.rest();
-    assert!(told.contains("<remote-connection-failed "), "{told}");
+    assert_has(&told, "<remote-connection-failed ");
     shim.wait_for_log("ended the client's stream")
 }
 
@@ -122,7 +123,7 @@ fn the_proxy_is_told_the_name_and_each_session_is_another() {
         client.send(&header(&format!("to='{domain}'")));
         // The server behind it has no TLS.
         let told = client.rest();
-        assert!(told.contains("<remote-connection-failed "), "{told}");
+        assert_has(&told, "<remote-connection-failed ");
         asked.recv().unwrap()
     });
     for asked in &sessions {
@@ -180,7 +181,7 @@ fn a_session_is_the_same_to_the_proxy_wherever_it_is_led() {
     let mut client = shim.connect();
     client.send(&header("to='localhost'"));
     let told = client.rest();
-    assert!(told.contains("<remote-connection-failed "), "{told}");
+    assert_has(&told, "<remote-connection-failed ");
     let [first, second] = [(); 2].map(|()| asked.recv().unwrap());
     assert_eq!((&*first.host, first.port), ("here.shakespeare.lit", 5223));
     assert_eq!(
@@ -221,7 +222,7 @@ fn a_proxy_that_is_not_there() {
     let log = refused(&format!("--proxy=socks5://127.0.0.1:{port}"), &[]);
     let place = format!("cannot connect to the proxy 127.0.0.1:{port} (");
     assert!(log.contains(&place) && log.contains("refused"), "{log}");
-    assert!(log.contains("--proxy"), "{log}");
+    assert_has(&log, "--proxy");
 }
 
 #[test]

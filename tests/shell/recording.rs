@@ -6,6 +6,7 @@ use std::path::Path;
 
 use pubshim::fixture::{Fixture, replay};
 
+use crate::text::assert_has;
 use crate::tools::{Server, Shim};
 
 /// The files in `folder`, in the order of their names, with their text.
@@ -58,7 +59,7 @@ fn a_recorded_session_replays_and_holds_no_secret() {
     for secret in ["AGEAYg==", "wherefore", "here<"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
-    assert!(text.contains("<shim xmlns='urn:pubshim:0'/>"), "{text}");
+    assert_has(&text, "<shim xmlns='urn:pubshim:0'/>");
     assert_eq!(
         fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
         0o700

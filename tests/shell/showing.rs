@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 
+use crate::text::assert_has;
 use crate::tools::{Server, Shim};
 
 /// What `run` writes to standard output in a session in which something is said each way.
@@ -60,7 +61,7 @@ fn a_pipe_gets_plain_lines() {
 fn own_requests_are_folded() {
     let text = shown(&["--show"]);
     assert!(!text.contains("<iq get>"), "{text}");
-    assert!(text.contains(" own requests, "), "{text}");
+    assert_has(&text, " own requests, ");
 }
 
 #[test]
@@ -83,9 +84,9 @@ fn other_programs_read_the_steps() {
 #[test]
 fn all_of_it_or_only_some_is_shown() {
     let text = shown(&["--show=full", "--show-bodies", "--show-only=message"]);
-    assert!(
-        text.contains("<message to='romeo@localhost' id='m'><body>wherefore</body></message>\n"),
-        "{text}"
+    assert_has(
+        &text,
+        "<message to='romeo@localhost' id='m'><body>wherefore</body></message>\n",
     );
     assert!(!text.contains("<presence"), "{text}");
     assert!(!text.contains("AGEAYg=="), "{text}");

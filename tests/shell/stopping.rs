@@ -9,20 +9,11 @@ use crate::tools::{Peer, Server, Shim};
 fn a_signal_ends_sessions_in_order() {
     let (server, connections) = Server::by_hand();
     let mut shim = Shim::before(&server, &[]);
-    let (mut client, mut server) = shim.log_in(&connections);
-    shim.signal("-TERM");
-    server.wait("</stream:stream>");
-    server.send("</stream:stream>");
-    let told = client.rest();
-    assert!(
-        told.contains("<system-shutdown ") && told.ends_with("</stream:stream>"),
-        "{told}"
-    );
-    assert_eq!(shim.exit_code(), Some(0));
+    ends_in_order(&mut shim, &connections, |shim| shim.signal("-TERM"));
 }
 
 #[test]
-fn a_server_that_does_not_close_is_not_waited_for_longer_than_allowed() {
+fn a_server_that_does_not_close_is_not_waited_for_for_ever() {
     let (server, connections) = Server::by_hand();
     let mut shim = Shim::before(&server, &["--shutdown-timeout=1s", "--close-timeout=60s"]);
     let mut client = shim.connect();

@@ -1,5 +1,6 @@
 //! The log as its reader needs it: whose session a line is about, what was refused, how a session ended.
 
+use crate::text::assert_has;
 use crate::tools::{Server, Shim};
 
 const REFUSED: &str =
@@ -14,9 +15,9 @@ fn a_session_ends_with_a_line() {
     server.wait("</stream:stream>");
     server.send("</stream:stream>");
     let line = shim.wait_for_log(": ended after ");
-    assert!(line.contains(" INFO "), "{line}");
+    assert_has(&line, " INFO ");
     assert!(line.ends_with(" s: the client logged out"), "{line}");
-    assert!(line.contains("account=juliet@localhost/balcony"), "{line}");
+    assert_has(&line, "account=juliet@localhost/balcony");
     let (client, _server) = shim.log_in(&connections);
     drop(client);
     let line = shim.wait_for_log(": ended after ");
@@ -27,7 +28,7 @@ fn a_session_ends_with_a_line() {
     // A health check is no news.
     drop(shim.connect());
     let line = shim.wait_for_log(": ended after ");
-    assert!(line.contains("DEBUG"), "{line}");
+    assert_has(&line, "DEBUG");
     assert!(line.ends_with(": the client said nothing"), "{line}");
 }
 
@@ -63,8 +64,8 @@ fn one_wrong_password_is_one_warning() {
         panic!("{warned:#?}")
     };
     let told = "the server refused the login of juliet@localhost (not-authorized): check name and password";
-    assert!(line.contains(told), "{line}");
-    assert!(line.contains(" domain=localhost}"), "{line}");
+    assert_has(&line, told);
+    assert_has(&line, " domain=localhost}");
 }
 
 #[test]
@@ -90,10 +91,10 @@ fn a_warning_names_account_and_domain() {
             "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
         );
         let line = shim.wait_for_log("the server ended the stream: conflict");
-        assert!(line.contains("WARN"), "{line}");
+        assert_has(&line, "WARN");
         if format == "text" {
             let whose = " domain=localhost account=juliet@localhost/balcony}";
-            assert!(line.contains(whose), "{line}");
+            assert_has(&line, whose);
         } else {
             let line: serde_json::Value = serde_json::from_str(&line).unwrap();
             assert_eq!(line["span"]["domain"], "localhost");

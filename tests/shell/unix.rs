@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use crate::text::assert_has;
 use crate::tools::{FEATURES_LOGIN, Peer, Server, Shim, header};
 
 /// A folder with room for a socket, and its path.
@@ -124,7 +125,7 @@ fn what_is_no_socket_stays() {
     symlink(&path, &link).unwrap();
     for path in [&path, &link] {
         let error = error(&refused(path));
-        assert!(error.contains("something else than a socket"), "{error}");
+        assert_has(&error, "something else than a socket");
     }
     assert_eq!(fs::read(&link).unwrap(), b"mine");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
@@ -135,7 +136,7 @@ fn a_path_that_cannot_be() {
     let (folder, path) = place();
     let error_of = |path: &Path| error(&refused(path));
     let nowhere = error_of(&folder.path().join("no/such/pubshim"));
-    assert!(nowhere.contains("No such file"), "{nowhere}");
+    assert_has(&nowhere, "No such file");
     let long = folder.path().join("a".repeat(100));
     let output = refused(&long);
     let text = String::from_utf8_lossy(&output.stderr);

@@ -149,15 +149,6 @@ const LISTINGS: &[Row] = &[
         &["<message from='juliet@capulet.lit/balcony' to='romeo@montague.lit/mobile' type='chat'><body>wherefore art thou?</body></message>"]),
 ];
 
-/// The one stanza of `xml`.
-fn node(xml: &str) -> Node {
-    let header =
-        "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
-    let mut sent = Node::sent(header, xml.as_bytes());
-    assert_eq!(sent.len(), 1, "{xml}");
-    sent.remove(0).1
-}
-
 /// Whether all that a listing has is in what was printed.
 fn covers(got: &Node, listing: &Node) -> bool {
     let has = |(name, value): (&String, &String)| {
@@ -184,9 +175,9 @@ fn every_listing_can_be_looked_at() {
             let translate = [&["translate", "--to", row.to], &options[..]].concat();
             let (out, complaint, code) = pubshim(&translate, row.input);
             assert_eq!((&*complaint, code), ("", 0), "{about}");
-            let got: Vec<_> = out.lines().map(node).collect();
+            let got: Vec<_> = out.lines().map(Node::stanza).collect();
             for shown in row.shows {
-                let is_there = got.iter().any(|it| covers(it, &node(shown)));
+                let is_there = got.iter().any(|it| covers(it, &Node::stanza(shown)));
                 assert!(is_there, "{about}: {shown} is not in\n{out}");
             }
             let explain = [&["explain"], &options[..]].concat();

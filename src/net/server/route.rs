@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_sent_on_by_a_server_whose_certificate_is_not_checked() {
+    fn nobody_is_sent_on_by_a_server_that_is_not_checked() {
         let mut route = route(&[]);
         route.reached(target("a", Security::DirectTls));
         let error = route.turn_to("b", false).expect_err("it is not verified");

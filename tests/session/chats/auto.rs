@@ -32,23 +32,19 @@ fn a_first_message_makes_its_node_in_one_write() {
         assert_eq!(options[&format!("pubsub#{name}")], value, "{name}");
     }
     let member = asked[1].at("pubsub/affiliations/affiliation");
-    assert_eq!(
-        [member.value("jid"), member.value("affiliation")],
-        [CONTACT, "member"]
-    );
+    member.assert_values(&[("jid", CONTACT), ("affiliation", "member")]);
     let reader = asked[2].at("pubsub/subscriptions/subscription");
-    assert_eq!(
-        [reader.value("jid"), reader.value("subscription")],
-        [CONTACT, "subscribed"]
-    );
+    reader.assert_values(&[("jid", CONTACT), ("subscription", "subscribed")]);
     assert_eq!(asked[3].at("pubsub/subscribe").value("jid"), OWN);
     let publish = asked[4].at("pubsub/publish");
     assert_eq!(publish.value("node"), node);
     let message = publish.at("item/message");
-    assert_eq!(
-        ["from", "to", "type", "id"].map(|it| message.value(it)),
-        [JULIET, CONTACT, "chat", "Ay me"]
-    );
+    message.assert_values(&[
+        ("from", JULIET),
+        ("to", CONTACT),
+        ("type", "chat"),
+        ("id", "Ay me"),
+    ]);
     assert_eq!(message.names(), ["body", "delay"]);
     let access = asked[4].at("pubsub/publish-options/x").fields();
     assert_eq!(access["pubsub#access_model"], "whitelist");
@@ -214,8 +210,7 @@ fn what_goes_natively_passes_byte_for_byte() {
         format!("<message to='{OTHER}' type='chat'><body>x</body></message>"),
     ];
     for message in rows {
-        d.client(&message);
-        assert_eq!(d.server_bytes(), message);
+        d.client_passes(&message);
     }
 }
 
@@ -291,10 +286,7 @@ fn what_the_server_refuses_goes_natively_in_its_place() {
     d.error(&publish, "wait", "resource-constraint");
     let went = d.server_got();
     let copy = &went[0];
-    assert_eq!(
-        [copy.value("to"), copy.value("type"), copy.value("id")],
-        [CONTACT, "chat", "1"]
-    );
+    copy.assert_values(&[("to", CONTACT), ("type", "chat"), ("id", "1")]);
     assert_eq!(copy.names(), ["body", "shim"]);
     assert_eq!(copy.at("shim").value("item"), item);
     assert!(went[1].has("pubsub/publish"));
@@ -343,10 +335,7 @@ fn what_is_not_answered_comes_back_and_is_not_sent_twice() {
     d.forget();
     d.advance(61);
     let error = d.one_to_client();
-    assert_eq!(
-        ["type", "from", "id"].map(|it| error.value(it)),
-        ["error", CONTACT, "1"]
-    );
+    error.assert_values(&[("type", "error"), ("from", CONTACT), ("id", "1")]);
     assert!(error.has("error/remote-server-timeout"));
     assert!(!sent(&mut d).contains(&"native 1".to_owned()));
 }
@@ -500,10 +489,7 @@ fn what_another_resource_writes_is_shown_as_its_copy() {
     let copy = d.one_to_client();
     assert_eq!([copy.value("from"), copy.value("to")], [OWN, JULIET]);
     let message = copy.at("sent/forwarded/message");
-    assert_eq!(
-        [message.value("from"), message.value("to")],
-        ["juliet@capulet.lit/desk", CONTACT]
-    );
+    message.assert_values(&[("from", "juliet@capulet.lit/desk"), ("to", CONTACT)]);
     assert_eq!(message.names(), ["body"]);
 }
 

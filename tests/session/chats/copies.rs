@@ -62,10 +62,7 @@ fn who_vanishes_right_after_finds_it_with_its_time() {
     assert_eq!(copies[0].at("shim").value("item"), ids[0]);
     assert!(copies[0].at("shim").value("node").starts_with("chat/"));
     assert_eq!(copies[0].at("delay").value("stamp"), NOW);
-    assert_eq!(
-        [copies[0].value("to"), copies[0].value("id")],
-        [CONTACT, "1"]
-    );
+    copies[0].assert_values(&[("to", CONTACT), ("id", "1")]);
     assert!(!copies[2].has("shim"));
 }
 

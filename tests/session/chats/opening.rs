@@ -68,7 +68,7 @@ fn an_answer_that_does_not_come_leaves_chats_native() {
 }
 
 #[test]
-fn an_archive_leaves_chats_native_unless_the_user_says_otherwise() {
+fn an_archive_leaves_chats_native_unless_told_otherwise() {
     let archive = |version| account_info(&format!("<feature var='urn:xmpp:mam:{version}'/>"));
     for (chat, features, expected) in [
         (Chat::Auto, archive(2), None),
@@ -122,8 +122,7 @@ fn who_leaves_chats_native_asks_nothing_and_waits_for_nothing() {
         native,
         ..options()
     });
-    d.client("<presence/>");
-    assert_eq!(d.server_bytes(), "<presence/>");
+    d.client_passes("<presence/>");
 }
 
 #[test]

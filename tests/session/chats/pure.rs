@@ -99,7 +99,7 @@ fn bodies(d: &mut Driver) -> Vec<String> {
 }
 
 #[test]
-fn a_resource_that_looks_like_a_host_is_no_service_of_that_domain() {
+fn a_resource_that_looks_like_a_host_is_no_service_there() {
     let romeos = item("1", ROMEO, JULIET, "");
     for (service, is_believed) in [
         (HIS, true),
@@ -221,16 +221,14 @@ fn who_is_blocked_is_not_heard() {
     let mut d = session();
     romeo_writes(&mut d);
     assert_eq!(bodies(&mut d).len(), 1);
-    d.client(&format!(
-        "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{CONTACT}'/></block></iq>"
-    ));
+    d.client(&blocking("block", "b", CONTACT));
     d.server(&format!("<iq type='result' to='{JULIET}' id='b'/>"));
     d.server(&event(HIS, &item("2", ROMEO, JULIET, "")));
     assert_eq!(bodies(&mut d), [""; 0]);
 }
 
 #[test]
-fn what_is_old_is_not_shown_as_new_for_what_is_said_at_the_login() {
+fn what_is_old_stays_old_whatever_is_said_at_the_login() {
     // Juliet has come a quarter of an hour after the clock began.
     for (stamp, is_old) in [
         ("1970-01-01T00:10:00Z", true),
@@ -291,10 +289,7 @@ fn what_the_other_one_is_never_told_of_comes_back() {
     }
     let shown = messages(&mut d);
     assert_eq!(shown.len(), 1);
-    assert_eq!(
-        (shown[0].value("type"), shown[0].value("id")),
-        ("error", "m1")
-    );
+    shown[0].assert_values(&[("type", "error"), ("id", "m1")]);
     assert!(shown[0].has("error/not-acceptable"));
 }
 

@@ -102,10 +102,12 @@ fn what_is_on_record_was_shown_last() {
         .unwrap();
     assert_eq!(written.value("id"), CONTACT);
     let node = written.at("chat/node");
-    assert_eq!(
-        ["service", "name", "item", "stamp"].map(|it| node.value(it)),
-        [CONTACT, HIS_NODE, "3", "2026-11-29T11:03:00Z"]
-    );
+    node.assert_values(&[
+        ("service", CONTACT),
+        ("name", HIS_NODE),
+        ("item", "3"),
+        ("stamp", "2026-11-29T11:03:00Z"),
+    ]);
 }
 
 #[test]
@@ -298,7 +300,7 @@ fn what_another_resource_has_overwritten_is_written_again() {
 }
 
 #[test]
-fn what_others_write_is_subscribed_to_before_the_first_is_written() {
+fn the_peers_node_is_followed_before_the_first_is_written() {
     let mut d = coming("item='1' stamp='2026-11-29T11:01:00Z'");
     serve(&mut d, &three());
     d.advance(31);
@@ -442,7 +444,7 @@ fn what_was_for_another_resource_was_not_lost() {
 }
 
 #[test]
-fn who_always_says_that_something_was_lost_is_not_believed_for_ever() {
+fn who_always_says_that_something_was_lost_is_not_believed() {
     let mut d = coming("item='a' stamp='2026-11-29T11:01:00Z'");
     serve(&mut d, &his_item("a", OWN, NOW));
     d.forget();

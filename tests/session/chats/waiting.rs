@@ -31,7 +31,7 @@ fn however_many_wait_they_stay_in_order() {
 }
 
 #[test]
-fn a_peer_whose_messages_wait_does_not_stop_what_is_said_to_others() {
+fn a_peer_whose_messages_wait_does_not_stop_others() {
     let mut d = reading_as("both", "<presence/>");
     arrives(&mut d, HIS, "chat='1'", "");
     say(&mut d, "1");
@@ -84,7 +84,7 @@ fn what_comes_after_the_client_has_closed_waits_for_nothing() {
 }
 
 #[test]
-fn a_node_that_is_first_named_by_what_has_waited_is_read_at_once() {
+fn a_node_first_named_by_what_has_waited_is_read_at_once() {
     let mut d = reading_as("both", "<presence/>");
     d.server(&format!(
         "<message from='{HIS}' to='{JULIET}' type='chat'><body>x</body><shim xmlns='urn:pubshim:0' \
@@ -214,7 +214,7 @@ fn what_waits_behind_a_first_presence_goes_before_a_shutdown() {
     d.forget();
     d.input(Input::Shutdown);
     let bytes = d.server_bytes();
-    assert!(bytes.contains("<body>x</body>"), "{bytes}");
+    assert_has(&bytes, "<body>x</body>");
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn a_peer_cannot_have_his_node_fetched_without_end() {
 }
 
 #[test]
-fn a_node_that_could_not_be_opened_this_time_keeps_what_is_on_it() {
+fn a_node_that_could_not_be_opened_keeps_what_is_on_it() {
     let mut d = with_record(&on_record(&format!(
         "<node service='{OWN}' name='chat/mine'/>"
     )));

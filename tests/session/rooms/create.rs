@@ -27,8 +27,7 @@ fn a_missing_room_is_created_by_who_knows_rooms() {
     assert_eq!(in_words(&create), ["create characters#occupants"]);
     d.result(&create[0], "");
     let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
-    let own = d.client_got().remove(0);
-    assert_eq!(shown(&own), "JC available 100 110 201");
+    let own = seen(&mut d, "JC available 100 110 201");
     let joined = Event::RoomJoined {
         room: ROOM.into(),
         nick: "JC".into(),
@@ -51,7 +50,7 @@ fn a_missing_room_is_created_by_who_knows_rooms() {
     // Whoever has made a room is told once whom it is for.
     assert_eq!(got[1].value("from"), ROOM);
     let told = &got[1].at("body").text;
-    assert!(told.contains("behind pubshim"), "{told}");
+    assert_has(&told, "behind pubshim");
 }
 
 #[test]

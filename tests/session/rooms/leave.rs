@@ -71,10 +71,7 @@ fn who_leaves_while_joining_undoes_it() {
     for iq in again {
         d.result(&iq, "");
     }
-    assert_eq!(
-        asks(&mut d),
-        ["publish characters#occupants juliet@capulet.lit"]
-    );
+    assert_eq!(asks(&mut d), [PUBLISH_OWN]);
 }
 
 #[test]
@@ -124,10 +121,7 @@ fn who_is_kicked_is_told() {
     );
     d.advance(2);
     let again = asked(&mut d);
-    assert_eq!(
-        what(&again[0]),
-        "publish characters#occupants juliet@capulet.lit"
-    );
+    assert_eq!(what(&again[0]), PUBLISH_OWN);
     d.error(&again[0], "auth", "forbidden");
     assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
 }
@@ -139,10 +133,7 @@ fn an_item_that_was_tidied_away_is_published_again() {
     assert_eq!(asks(&mut d), [""; 0], "a kick may still be under way");
     d.advance(2);
     let again = asked(&mut d);
-    assert_eq!(
-        what(&again[0]),
-        "publish characters#occupants juliet@capulet.lit"
-    );
+    assert_eq!(what(&again[0]), PUBLISH_OWN);
     d.result(&again[0], "");
     assert_eq!(sees(&mut d), [""; 0]);
     // That of somebody else says that he is gone.

@@ -46,6 +46,8 @@ const JOIN: [&str; 5] = [
     "items characters#occupants",
     "items characters",
 ];
+/// The client's own presence goes to a room.
+const PUBLISH_OWN: &str = "publish characters#occupants juliet@capulet.lit";
 const UNDO: [&str; 2] = ["unsubscribe characters#occupants", "unsubscribe characters"];
 
 /// Juliet's session on a service with rooms.
@@ -324,6 +326,15 @@ fn what(iq: &Node) -> String {
 /// What the client was shown since the last look, in words.
 fn sees(d: &mut Driver) -> Vec<String> {
     d.client_got().iter().map(shown).collect()
+}
+
+/// The stanza of these words among what the client was shown since the last look.
+#[track_caller]
+fn seen(d: &mut Driver, words: &str) -> Node {
+    let all = d.client_got();
+    let found = all.iter().find(|it| shown(it) == words);
+    let found = found.unwrap_or_else(|| panic!("no {words} in {all:#?}"));
+    found.clone()
 }
 
 /// The connection to the server ends; what the client is shown before its own does, in words.

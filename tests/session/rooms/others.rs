@@ -75,10 +75,7 @@ fn a_status_and_another_nick_are_published() {
             "<presence to='{ROOM}{nick}' id='p'><show>away</show></presence>"
         ));
         let publish = asked(&mut d);
-        assert_eq!(
-            what(&publish[0]),
-            "publish characters#occupants juliet@capulet.lit"
-        );
+        assert_eq!(what(&publish[0]), PUBLISH_OWN);
         assert_eq!(sees(&mut d), [""; 0], "the service has not taken it yet");
         echo(&mut d, &publish[0]);
         assert_eq!(sees(&mut d), expected);
@@ -123,7 +120,7 @@ fn what_a_service_says_of_itself_keeps_its_namespaces() {
         "i1",
         &format!("<query xmlns='{DISCO_INFO}'/>"),
     );
-    let asked = d.server_got().remove(0);
+    let asked = d.one_to_server();
     d.result(
         &asked,
         &format!(
@@ -318,10 +315,7 @@ fn a_question_to_an_occupant_goes_to_his_address() {
     let mut d = joined();
     ask(&mut d, &format!("{ROOM}/Romeo"), "v1", VERSION);
     let relayed = asked(&mut d);
-    assert_eq!(
-        (relayed[0].value("to"), relayed[0].value("type")),
-        (ROMEO, "get")
-    );
+    relayed[0].assert_values(&[("to", ROMEO), ("type", "get")]);
     assert_eq!(relayed[0].at("query").namespace, "jabber:iq:version");
     assert_ne!(
         relayed[0].value("id"),
@@ -333,10 +327,7 @@ fn a_question_to_an_occupant_goes_to_his_address() {
         "<query xmlns='jabber:iq:version'><name>Psi</name></query>",
     );
     let answer = d.one_to_client();
-    assert_eq!(
-        (answer.value("from"), answer.value("id")),
-        (&*format!("{ROOM}/Romeo"), "v1")
-    );
+    answer.assert_values(&[("from", &format!("{ROOM}/Romeo")), ("id", "v1")]);
     assert_eq!(answer.at("query/name").text, "Psi");
 
     ask(&mut d, &format!("{ROOM}/Romeo"), "v2", VERSION);
@@ -350,10 +341,7 @@ fn another_shim_is_told_whether_the_client_is_there() {
     let mut d = joined();
     shim_asks(&mut d, ROOM);
     let pong = d.one_to_server();
-    assert_eq!(
-        (pong.value("type"), pong.value("to"), pong.value("id")),
-        ("result", ROMEO, "p")
-    );
+    pong.assert_values(&[("type", "result"), ("to", ROMEO), ("id", "p")]);
     shim_asks(&mut d, &format!("other@{SERVICE}"));
     let pong = d.one_to_server();
     assert!(pong.has("error/item-not-found"), "{pong:?}");

@@ -178,10 +178,12 @@ fn a_private_message_is_an_item_for_one() {
     );
     let publish = asked.iter().find(|it| it.has("pubsub/publish")).unwrap();
     let message = publish.at("pubsub/publish/item/message");
-    assert_eq!(
-        ["from", "to", "type", "id"].map(|it| message.value(it)),
-        [JULIET, ROMEO, "groupchat", "w1"]
-    );
+    message.assert_values(&[
+        ("from", JULIET),
+        ("to", ROMEO),
+        ("type", "groupchat"),
+        ("id", "w1"),
+    ]);
     assert_eq!(message.names(), ["body", "x", "pm", "delay"]);
     assert_eq!(message.at("pm").value("room"), ROOM);
     // A state says nothing worth a place on the node.
@@ -237,10 +239,12 @@ fn what_a_node_has_of_a_room_is_an_occupants_word() {
     for (publisher, from) in [(ROMEO, ROMEO), (CONTACT, ROMEO), (ROMEO, NURSE)] {
         says(&mut d, publisher, from, JULIET, ROOM);
         let shown = d.one_to_client();
-        assert_eq!(
-            ["type", "from", "to", "id"].map(|it| shown.value(it)),
-            ["chat", &*format!("{ROOM}/Romeo"), JULIET, "w2"]
-        );
+        shown.assert_values(&[
+            ("type", "chat"),
+            ("from", &format!("{ROOM}/Romeo")),
+            ("to", JULIET),
+            ("id", "w2"),
+        ]);
         assert_eq!(shown.names(), ["body", "x"]);
     }
     let pda = "romeo@montague.lit/pda";

@@ -39,10 +39,12 @@ fn a_question_goes_to_the_real_address() {
             "<query xmlns='jabber:iq:version'><name>Psi</name></query>",
         );
         let answer = d.one_to_client();
-        assert_eq!(
-            ["type", "from", "to", "id"].map(|it| answer.value(it)),
-            ["result", &*format!("{ROOM}/Romeo"), JULIET, "q"]
-        );
+        answer.assert_values(&[
+            ("type", "result"),
+            ("from", &format!("{ROOM}/Romeo")),
+            ("to", JULIET),
+            ("id", "q"),
+        ]);
         assert_eq!(answer.at("query/name").text, "Psi");
     }
     d.client(&format!(
@@ -93,10 +95,7 @@ fn the_vcard_is_the_accounts() {
     assert_eq!(asked.value("to"), CONTACT, "his server keeps it");
     d.result(&asked, "<vCard xmlns='vcard-temp'><FN>Romeo</FN></vCard>");
     let answer = d.one_to_client();
-    assert_eq!(
-        (answer.value("from"), answer.value("id")),
-        (&*format!("{ROOM}/Romeo"), "q")
-    );
+    answer.assert_values(&[("from", &format!("{ROOM}/Romeo")), ("id", "q")]);
     assert_eq!(answer.at("vCard/FN").text, "Romeo");
     d.keep_everything();
     // The own one, which Prosody gives without saying whose it is.

@@ -25,13 +25,8 @@ fn a_message_comes_back_once_with_its_id() {
     assert_eq!(shown(&own), "JC says But soft");
     assert_eq!(own.value("id"), "m1");
     let item = publish[0].at("pubsub/publish/item").value("id");
-    assert_eq!(
-        (
-            own.at("stanza-id").value("by"),
-            own.at("stanza-id").value("id")
-        ),
-        (ROOM, item)
-    );
+    own.at("stanza-id")
+        .assert_values(&[("by", ROOM), ("id", item)]);
     // The same event again, as after a stream was resumed.
     echo(&mut d, &publish[0]);
     assert_eq!(

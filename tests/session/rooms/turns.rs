@@ -114,7 +114,7 @@ fn an_answer_is_newer_than_what_came_before_the_question() {
     let now = occupant(ROMEO, "Romeo", "<status>now</status>");
     let publish = answer_join(&mut d, &now, "");
     echo(&mut d, &publish[0]);
-    assert_eq!(d.client_got()[0].at("status").text, "now");
+    assert_eq!(seen(&mut d, "Romeo available").at("status").text, "now");
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn what_is_kept_has_bounds() {
     let large = format!("<presence id='{}' ", "x".repeat(7000));
     let there = occupant(ROMEO, "Romeo", "").replacen("<presence ", &large, 1);
     let mut d = joined_with(&there, "");
-    assert_eq!(d.client_got()[0].attribute("id"), None);
+    assert_eq!(seen(&mut d, "Romeo available").attribute("id"), None);
     // What is said while a service draws out a join.
     let mut d = session();
     join(&mut d, MUC);

@@ -5,7 +5,7 @@ use super::*;
 /// She says something, which the service is to publish.
 fn say(d: &mut Driver) -> Node {
     say_to_all(d, "m1", "<body>But soft</body>");
-    asked(d).remove(0)
+    one(&asked(d), "publish characters").clone()
 }
 
 /// The same; the service takes it without telling her.
@@ -107,7 +107,7 @@ fn a_message_under_way_at_the_end_comes_back() {
 }
 
 #[test]
-fn what_is_said_into_a_deleted_room_comes_back_and_leaves_no_node() {
+fn what_is_said_into_a_deleted_room_comes_back() {
     for (owners, subscribers, is_junk) in [
         (&[OWN][..], 0, true),
         (&[OWN], 1, false),

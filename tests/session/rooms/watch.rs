@@ -278,10 +278,7 @@ fn an_item_that_somebody_overwrites_is_published_again() {
     assert_eq!(sees(&mut d), ["Nurse available"]);
     d.advance(2);
     let again = asked(&mut d);
-    assert_eq!(
-        what(&again[0]),
-        "publish characters#occupants juliet@capulet.lit"
-    );
+    assert_eq!(what(&again[0]), PUBLISH_OWN);
     echo(&mut d, &again[0]);
     d.forget();
     // Once a minute.
@@ -289,10 +286,7 @@ fn an_item_that_somebody_overwrites_is_published_again() {
     d.advance(50);
     assert_eq!(asks(&mut d), [""; 0]);
     d.advance(10);
-    assert_eq!(
-        asks(&mut d),
-        ["publish characters#occupants juliet@capulet.lit"]
-    );
+    assert_eq!(asks(&mut d), [PUBLISH_OWN]);
 }
 
 #[test]
@@ -303,10 +297,7 @@ fn an_item_about_to_be_pushed_out_is_published_again() {
         assert_eq!(asks(&mut d), [""; 0]);
     }
     d.advance(2);
-    assert_eq!(
-        asks(&mut d),
-        ["publish characters#occupants juliet@capulet.lit"]
-    );
+    assert_eq!(asks(&mut d), [PUBLISH_OWN]);
 }
 
 #[test]
@@ -435,10 +426,7 @@ fn a_purge_takes_everybody_away_and_nobody_out() {
     event_in(&mut d, &format!("<purge node='{OCCUPANTS}'/>"));
     assert_eq!(sees(&mut d), ["Romeo unavailable"]);
     d.advance(2);
-    assert_eq!(
-        asks(&mut d),
-        ["publish characters#occupants juliet@capulet.lit"]
-    );
+    assert_eq!(asks(&mut d), [PUBLISH_OWN]);
 }
 
 #[test]

@@ -100,6 +100,18 @@ pub(crate) const STATES: [(&str, &str, &str, &str); 9] = [
     ("Both", "yes", "yes", "both"),
 ];
 
+/// The cells of a table, column by column: what stands above it, what stands before it, and itself.
+pub(crate) fn cells_of(table: &'static str) -> Vec<(&'static str, &'static str, &'static str)> {
+    let line = |line: &'static str| -> Vec<_> { line.split('|').map(str::trim).collect() };
+    let mut lines = table.trim_start_matches('\n').lines().map(line);
+    let head = lines.next().unwrap();
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.len(), STATES.len());
+    let column = |at| lines.iter().map(move |line| (at, line[0], line[at]));
+    let cells = (1..head.len()).flat_map(column);
+    cells.map(|(at, row, cell)| (head[at], row, cell)).collect()
+}
+
 /// Juliet's session where Romeo, who is in her roster, is in this state.
 pub(crate) fn in_state(name: &str) -> Driver {
     let (_, to, from, _) = STATES.into_iter().find(|state| state.0 == name).unwrap();

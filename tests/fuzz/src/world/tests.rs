@@ -43,7 +43,7 @@ fn presence() -> Op {
 }
 
 #[test]
-fn nothing_is_published_while_somebody_is_being_kept_from_seeing_it() {
+fn nothing_is_published_while_somebody_is_being_put_out() {
     for policy in [1, 4] {
         let end = say(FromClient::Subscription(3, Who::Romeo, Id::None));
         run_scene(

@@ -8,7 +8,7 @@ use crate::scenes::*;
 fn a_conflict_has_the_node_checked_and_the_newest_published() {
     let mut d = published();
     d.client("<presence id='2'/>");
-    let publish = d.server_got().pop().unwrap();
+    let publish = d.one_behind_presence();
     d.client("<presence id='3'/>");
     d.forget();
     // As Prosody says it.
@@ -39,9 +39,7 @@ fn conflicts_without_end_end() {
         let mut sent = d.server_got();
         let Some(iq) = sent.pop().filter(|iq| iq.local == "iq") else {
             assert!(
-                d.events()
-                    .iter()
-                    .any(|e| matches!(e, Event::PublishFailed { .. } | Event::NodeUnusable { .. }))
+                d.tells(|e| matches!(e, Event::PublishFailed { .. } | Event::NodeUnusable { .. }))
             );
             return;
         };
@@ -59,7 +57,7 @@ fn a_failed_publish_does_not_stop_the_next() {
     for condition in ["forbidden", "item-not-found", "resource-constraint"] {
         let mut d = published();
         d.client("<presence id='2'/>");
-        let publish = d.server_got().pop().unwrap();
+        let publish = d.one_behind_presence();
         d.error(&publish, "auth", condition);
         let node = "presence";
         let reason = condition.to_owned();

@@ -9,7 +9,7 @@ fn asking(facts: ServerFacts) -> (Driver, Node) {
     let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
     let mut d = Driver::logged_in_with(JULIET, options(Policy::Auto), &client, &server, facts);
     d.client("<presence id='1'/>");
-    let get = d.server_got().pop().unwrap();
+    let get = d.one_behind_presence();
     assert_is_get(&get);
     (d, get)
 }
@@ -43,13 +43,12 @@ fn assert_unusable(d: &mut Driver) {
             }
         )
     };
-    assert!(d.events().iter().any(is_unusable));
-    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
+    assert!(d.tells(is_unusable));
+    d.assert_silent();
     d.client("<presence id='n'/>");
     let native = d.one_to_server();
     assert_eq!((&*native.local, native.value("id")), ("presence", "n"));
-    d.client("</stream:stream>");
-    assert_eq!(d.server_bytes(), "</stream:stream>");
+    d.client_passes("</stream:stream>");
 }
 
 #[test]
@@ -368,9 +367,9 @@ fn a_server_that_never_answers_leaves_presence_native() {
     assert_eq!(d.events(), []);
     d.advance(2);
     assert_eq!(unknown(&mut d), 1);
-    assert_eq!(d.server_bytes() + &d.client_bytes(), "");
+    d.assert_silent();
     d.result(&get, &ejabberd_node(&[]));
-    assert_eq!(d.server_bytes() + &d.client_bytes(), "", "it is too late");
+    d.assert_silent(); // it is too late
     d.advance(2);
     let get = d.one_to_server();
     assert_is_get(&get);
@@ -415,7 +414,7 @@ fn a_question_about_the_node_that_fails_is_asked_again() {
         assert_eq!(d.server_bytes(), "");
         // What is new is said at once.
         d.client("<presence id='2'/>");
-        let get = d.server_got().pop().unwrap();
+        let get = d.one_behind_presence();
         assert_is_get(&get);
         d.result(&get, &ejabberd_node(&[]));
         assert_is_publish(&d.one_to_server(), "authorize", "2");

@@ -10,8 +10,7 @@ use crate::scenes::*;
 fn assert_passes(message: &str) {
     for state in ["", "from"] {
         let (_, mut d) = with_bard(state);
-        d.server(message);
-        assert_eq!(d.client_bytes(), message);
+        d.server_passes(message);
         assert_eq!(d.server_bytes(), "", "{message}");
     }
 }
@@ -118,7 +117,7 @@ fn forms_before_the_roster_is_known_wait_for_it() {
         let asked = d.server_got();
         d.server(&ejabberd_form(BARD));
         d.server(&ejabberd_form("paris@verona.lit"));
-        assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+        d.assert_silent();
         for iq in &asked[1..] {
             account.answer_one(iq, &mut d);
         }
@@ -168,7 +167,7 @@ fn held_forms_are_bounded() {
 }
 
 #[test]
-fn a_form_that_comes_before_the_node_is_verified_is_answered_then() {
+fn a_form_before_the_node_is_verified_is_answered_then() {
     // ejabberd sends what it has stored as soon as the client is available.
     let mut d = Driver::auto(JULIET);
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
@@ -177,10 +176,10 @@ fn a_form_that_comes_before_the_node_is_verified_is_answered_then() {
     ));
     d.forget();
     d.client("<presence id='1'/>");
-    let configure = d.server_got().pop().unwrap();
+    let configure = d.one_behind_presence();
     d.keep_all();
     d.server(&ejabberd_form("bard@shakespeare.lit/globe"));
-    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+    d.assert_silent();
     d.result(&configure, &ejabberd_node(&[]));
     let sent = said(&mut d);
     let expected = "subscription subscribed bard@shakespeare.lit/globe".to_owned();
@@ -188,14 +187,14 @@ fn a_form_that_comes_before_the_node_is_verified_is_answered_then() {
 }
 
 #[test]
-fn what_the_user_approves_before_the_node_is_verified_is_approved_then() {
+fn an_approval_before_the_node_is_verified_is_done_then() {
     let account = Account::with(&[]);
     let mut d = Driver::auto(JULIET);
     d.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     d.server("<iq type='result' id='r'><query xmlns='jabber:iq:roster'/></iq>");
     d.forget();
     d.client("<presence id='1'/>");
-    let configure = d.server_got().pop().unwrap();
+    let configure = d.one_behind_presence();
     d.keep_all();
     d.server(&ejabberd_form(BARD));
     assert_eq!(d.one_to_client(), request(BARD));
@@ -230,9 +229,7 @@ fn whoever_was_blocked_since_he_asked_is_not_let_in() {
     let mut d = account.session();
     d.server(&ejabberd_form(BARD));
     assert!(d.client_bytes().contains("subscribe"), "the user is asked");
-    d.client(&format!(
-        "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='{BARD}'/></block></iq>"
-    ));
+    d.client(&blocking("block", "b", BARD));
     d.server("<iq type='result' id='b'/>");
     d.forget();
     d.client(&format!("<presence to='{BARD}' type='subscribed'/>"));
@@ -287,8 +284,7 @@ fn listing_11_that_comes_back_is_done_as_the_owner() {
         "capulet.lit.evil.lit",
     ] {
         let (_, mut d) = with_bard("");
-        d.server(&returned(from, "true"));
-        assert_eq!(d.client_bytes(), returned(from, "true"));
+        d.server_passes(&returned(from, "true"));
         assert_eq!(d.server_bytes(), "");
     }
 }

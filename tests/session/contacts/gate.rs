@@ -6,26 +6,6 @@ use crate::scenes::*;
 
 const PARIS: &str = "paris@verona.lit";
 
-/// What is asked beside the native presence, in one round.
-const QUESTIONS: [&str; 6] = [
-    "configure presence",
-    "get roster",
-    "get blocklist",
-    "get members",
-    "get subscribers",
-    "get record",
-];
-
-/// Juliet's session after her first presence: what was asked.
-fn asking() -> (Driver, Vec<Node>) {
-    let mut d = Driver::auto(JULIET);
-    d.keep_all();
-    d.client("<presence id='1'/>");
-    let mut asked = d.server_got();
-    assert_eq!(asked.remove(0).local, "presence", "it does not wait");
-    (d, asked)
-}
-
 /// Answers all that is asked of the own account as it is at `account`, but what `special` has answered; what
 /// was sent meanwhile, in words.
 fn settle(
@@ -63,7 +43,7 @@ fn assert_out_before_publish(said: &[String], account: &str) {
 
 #[test]
 fn native_presence_goes_and_all_is_asked_in_one_round() {
-    let (_, asked) = asking();
+    let (_, asked) = asking_all();
     let words: Vec<_> = asked.iter().map(say).collect();
     assert_eq!(words, QUESTIONS);
 }
@@ -72,7 +52,7 @@ fn native_presence_goes_and_all_is_asked_in_one_round() {
 fn the_answers_may_come_in_any_order() {
     let account = Account::with(&[(CONTACT, "both")]);
     for first in 0..QUESTIONS.len() {
-        let (mut d, mut asked) = asking();
+        let (mut d, mut asked) = asking_all();
         asked.rotate_left(first);
         asked.reverse();
         let last = asked.pop().unwrap();
@@ -107,7 +87,7 @@ fn whoever_would_be_delivered_to_is_compared() {
                  <affiliation jid='nurse@capulet.lit' affiliation='member'/>\
                  <affiliation jid='tybalt@capulet.lit' affiliation='outcast'/>{affiliation}</affiliations></pubsub>"
             );
-            let (mut d, asked) = asking();
+            let (mut d, asked) = asking_all();
             let special = |d: &mut Driver, iq: &Node, words: &str| {
                 let is_special = words == "get members";
                 if is_special {
@@ -136,7 +116,7 @@ fn the_blocked_are_taken_out_at_once() {
     for blocked in [CONTACT, "montague.lit"] {
         let mut account = Account::with(&[(CONTACT, "both")]);
         account.blocked = vec![blocked.to_owned()];
-        let (mut d, asked) = asking();
+        let (mut d, asked) = asking_all();
         let said = settle(&mut d, asked, &account, |_, _, _| false);
         assert_out_before_publish(&said, CONTACT);
     }
@@ -150,7 +130,7 @@ fn who_is_on_record_and_no_contact_any_more_is_taken_out() {
     account.record = Some(format!(
         "<contact jid='{CONTACT}'><jid>{CONTACT}</jid><jid>{full}</jid></contact>"
     ));
-    let (mut d, asked) = asking();
+    let (mut d, asked) = asking_all();
     let said = settle(&mut d, asked, &account, |_, _, _| false);
     assert_eq!(said, [""; 0]);
     d.advance(5);
@@ -174,7 +154,7 @@ fn what_the_server_has_not_got_is_known() {
             "get subscribers",
         ] {
             let account = Account::with(&[]);
-            let (mut d, asked) = asking();
+            let (mut d, asked) = asking_all();
             let said = settle(&mut d, asked, &account, |d, iq, words| {
                 let is_missing = words == missing;
                 if is_missing {
@@ -190,7 +170,7 @@ fn what_the_server_has_not_got_is_known() {
 /// A session on ejabberd with a node that is there, and no record; what was on the node.
 fn without_record(items: &str, condition: &str) -> (Driver, Vec<String>) {
     let account = Account::with(&[(CONTACT, "both")]);
-    let (mut d, asked) = asking();
+    let (mut d, asked) = asking_all();
     let said = settle(&mut d, asked, &account, |d, iq, words| {
         match words {
             "get record" => d.error(iq, "cancel", condition),
@@ -248,7 +228,7 @@ fn a_node_without_a_record_that_others_use_is_left_alone() {
 fn where_subscribers_are_listed_no_record_is_needed() {
     let mut account = Account::with(&[(CONTACT, "both")]);
     account.subscribers = Some(vec![CONTACT.to_owned()]);
-    let (mut d, asked) = asking();
+    let (mut d, asked) = asking_all();
     let said = settle(&mut d, asked, &account, |d, iq, words| {
         let is_record = words == "get record";
         if is_record {
@@ -290,7 +270,7 @@ fn a_conflict_has_everybody_compared_again() {
     let mut account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
     d.client("<presence id='2'/>");
-    let publish = d.server_got().pop().unwrap();
+    let publish = d.one_behind_presence();
     d.error(&publish, "cancel", "conflict");
     account.members.push(PARIS.to_owned());
     let asked = d.server_got();
@@ -318,7 +298,7 @@ fn who_goes_before_anything_was_known_was_never_there() {
         "<presence type='invisible'/>",
         "</stream:stream>",
     ] {
-        let (mut d, asked) = asking();
+        let (mut d, asked) = asking_all();
         d.client(last);
         d.server_bytes();
         let said = settle(&mut d, asked, &account, |_, _, _| false);
@@ -335,7 +315,7 @@ fn who_goes_before_anything_was_known_was_never_there() {
 #[test]
 fn what_is_said_meanwhile_is_what_is_published() {
     let account = Account::with(&[]);
-    let (mut d, asked) = asking();
+    let (mut d, asked) = asking_all();
     d.client("<presence id='2'><show>away</show></presence>");
     assert_eq!(said(&mut d), ["presence  own"]);
     for iq in asked {
@@ -358,7 +338,7 @@ fn who_loses_the_right_while_it_is_asked_is_out_as_well() {
         ),
     ];
     for push in pushes {
-        let (mut d, asked) = asking();
+        let (mut d, asked) = asking_all();
         let (last, first) = asked.split_last().unwrap();
         for iq in first {
             account.answer_one(iq, &mut d);
@@ -374,7 +354,7 @@ fn who_loses_the_right_while_it_is_asked_is_out_as_well() {
 #[test]
 fn a_node_that_was_not_there_has_only_contacts_in_it() {
     let account = Account::with(&[(CONTACT, "from")]);
-    let (mut d, asked) = asking();
+    let (mut d, asked) = asking_all();
     let missing = |d: &mut Driver, iq: &Node, words: &str| {
         let is_missing = matches!(
             words,

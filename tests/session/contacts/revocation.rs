@@ -146,25 +146,36 @@ fn no_answer_is_no_success() {
     assert!(publishes(&mut d));
 }
 
-#[test]
-fn a_list_that_fails_verifies_nothing() {
+/// Asserts that Romeo is not taken to be out as long as the list that is to verify it is answered so.
+fn assert_unverified(answer: impl FnOnce(&mut Driver, &Node)) {
     let mut account = Account::with(&[(CONTACT, "both")]);
     account.subscribers = Some(vec![CONTACT.to_owned()]);
     let mut d = account.session();
     d.client(&unsubscribed(CONTACT));
-    let list = d.server_got().remove(0);
-    account.answer_one(&list, &mut d);
+    let sent = d.server_got();
+    assert_eq!(say(&sent[0]), "get subscribers");
+    account.answer_one(&sent[0], &mut d);
     for iq in d.server_got() {
         d.result(&iq, "");
     }
     let list = d.one_to_server();
     assert_eq!(say(&list), "get subscribers");
-    d.error(&list, "wait", "internal-server-error");
+    answer(&mut d, &list);
     assert!(!publishes(&mut d));
     account.subscribers = Some(Vec::new());
     d.advance(3);
     endings(&mut d, &account, |d, iq, _| d.result(iq, ""));
     assert!(publishes(&mut d));
+}
+
+#[test]
+fn a_list_that_fails_verifies_nothing() {
+    assert_unverified(|d, list| d.error(list, "wait", "internal-server-error"));
+}
+
+#[test]
+fn an_answer_without_a_list_does_not_say_that_he_is_out() {
+    assert_unverified(|d, list| d.result(list, ""));
 }
 
 #[test]
@@ -258,9 +269,7 @@ fn an_unblocked_contact_is_let_in_after_it_was_thrown_out() {
     let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
     for change in ["block", "unblock"] {
-        d.client(&format!(
-            "<iq type='set' id='{change}'><{change} xmlns='urn:xmpp:blocking'><item jid='{CONTACT}'/></{change}></iq>"
-        ));
+        d.client(&blocking(change, change, CONTACT));
         d.server(&format!("<iq type='result' id='{change}'/>"));
     }
     let sent = d.server_got();
@@ -282,7 +291,7 @@ fn an_unblocked_contact_is_let_in_after_it_was_thrown_out() {
 }
 
 #[test]
-fn a_revocation_waits_for_room_and_nothing_is_published_meanwhile() {
+fn nothing_is_published_while_a_revocation_waits_for_room() {
     let account = Account::with(&[(CONTACT, "both")]);
     let mut d = account.session();
     let open = fill(&mut d);
@@ -322,7 +331,7 @@ fn a_whole_domain_needs_one_list_and_does_not_flood() {
     let mut account = Account::with(&contacts);
     account.subscribers = Some(names.clone());
     let mut d = account.session();
-    d.client("<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='montague.lit'/></block></iq>");
+    d.client(&blocking("block", "b", "montague.lit"));
     d.forget();
     d.server("<iq type='result' id='b'/>");
     let (mut lists, mut bytes) = (0, 0);
@@ -398,12 +407,6 @@ fn who_was_just_refused_is_out_when_the_session_ends() {
     }
 }
 
-fn removal(account: &str) -> String {
-    format!(
-        "<iq type='set' id='r'><query xmlns='jabber:iq:roster'><item jid='{account}' subscription='remove'/></query></iq>"
-    )
-}
-
 const STATUS: &str = "<presence id='2'><status>Gone</status></presence>";
 
 /// What is said to the own account until nothing more is.
@@ -413,84 +416,60 @@ fn said_until_quiet(d: &mut Driver, account: &Account) -> Vec<String> {
     sent.iter().map(say).collect()
 }
 
+/// Romeo, who is this much of a contact, is removed by this, and the client has a new status.
+fn removing(subscription: &str, removal: &str) -> (Account, Driver) {
+    let account = Account::with(&[(CONTACT, subscription)]);
+    let mut d = account.session();
+    d.client(&(removal.to_owned() + STATUS));
+    (account, d)
+}
+
+/// Asserts that the status is published, and only when Romeo is out.
+#[track_caller]
+fn assert_out_before_status(d: &mut Driver, account: &Account) {
+    let said = said_until_quiet(d, account);
+    let at = |words: &str| said.iter().position(|other| other.starts_with(words));
+    let published = at("publish").expect("the status");
+    for end in ending(CONTACT) {
+        assert!(at(&end).is_some_and(|ended| ended < published), "{said:?}");
+    }
+}
+
+/// Asserts that the status is published and nothing else is done.
+#[track_caller]
+fn assert_only_status(d: &mut Driver, account: &Account) {
+    assert_eq!(said_until_quiet(d, account), ["publish presence"]);
+}
+
 #[test]
 fn a_status_behind_a_removal_waits_until_he_is_out() {
     for typed in [CONTACT, "Romeo@Montague.LIT"] {
-        let account = Account::with(&[(CONTACT, "both")]);
-        let mut d = account.session();
-        d.client(&(removal(typed) + STATUS));
+        let (account, mut d) = removing("both", &removal("r", typed));
         assert_eq!(said_until_quiet(&mut d, &account), [""; 0], "{typed}");
         d.server("<iq type='result' id='r'/>");
-        let said = said_until_quiet(&mut d, &account);
-        let at = |words: &str| said.iter().position(|other| other.starts_with(words));
-        let published = at("publish").expect("the status");
-        for end in ending(CONTACT) {
-            assert!(at(&end).is_some_and(|ended| ended < published), "{said:?}");
-        }
+        assert_out_before_status(&mut d, &account);
     }
 }
 
 #[test]
 fn a_status_behind_a_refused_removal_is_published() {
-    let account = Account::with(&[(CONTACT, "both")]);
-    let mut d = account.session();
-    d.client(&(removal(CONTACT) + STATUS));
-    d.server(
-        "<iq type='error' id='r'><error type='cancel'><not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
-    );
-    let said = said_until_quiet(&mut d, &account);
-    assert!(
-        said.len() == 1 && said[0].starts_with("publish"),
-        "{said:?}"
-    );
+    let (account, mut d) = removing("both", &removal("r", CONTACT));
+    let refused = error("cancel", "not-allowed");
+    d.server(&format!("<iq type='error' id='r'>{refused}</iq>"));
+    assert_only_status(&mut d, &account);
 }
 
 #[test]
 fn who_is_removed_right_before_the_logout_is_out() {
-    let account = Account::with(&[(CONTACT, "both")]);
-    let mut d = account.session();
-    d.client(&(removal(CONTACT) + "</stream:stream>"));
-    let sent = d.server_bytes();
-    let at = |text: &str| {
-        sent.find(text)
-            .unwrap_or_else(|| panic!("no {text} in {sent}"))
-    };
-    let gone = at("type='unavailable'");
-    assert!(at("<subscription jid='romeo@montague.lit' subscription='none'/>") < gone);
-    assert!(at("<affiliation jid='romeo@montague.lit' affiliation='none'/>") < gone);
+    let mut d = Account::with(&[(CONTACT, "both")]).session();
+    d.client(&(removal("r", CONTACT) + "</stream:stream>"));
+    assert_out_before_logout(&mut d);
 }
 
 #[test]
 fn a_removal_of_who_sees_nothing_holds_nothing() {
-    let account = Account::with(&[(CONTACT, "to")]);
-    let mut d = account.session();
-    d.client(&(removal(CONTACT) + STATUS));
-    let said = said_until_quiet(&mut d, &account);
-    assert!(
-        said.len() == 1 && said[0].starts_with("publish"),
-        "{said:?}"
-    );
-}
-
-#[test]
-fn an_answer_without_a_list_does_not_say_that_he_is_out() {
-    let mut account = Account::with(&[(CONTACT, "both")]);
-    account.subscribers = Some(vec![CONTACT.to_owned()]);
-    let mut d = account.session();
-    d.client(&unsubscribed(CONTACT));
-    let list = d.server_got().remove(0);
-    account.answer_one(&list, &mut d);
-    for iq in d.server_got() {
-        d.result(&iq, "");
-    }
-    let list = d.one_to_server();
-    assert_eq!(say(&list), "get subscribers");
-    d.result(&list, "");
-    assert!(!publishes(&mut d));
-    account.subscribers = Some(Vec::new());
-    d.advance(3);
-    endings(&mut d, &account, |d, iq, _| d.result(iq, ""));
-    assert!(publishes(&mut d));
+    let (account, mut d) = removing("to", &removal("r", CONTACT));
+    assert_only_status(&mut d, &account);
 }
 
 #[test]
@@ -510,28 +489,15 @@ fn a_status_that_finds_no_room_is_published_when_there_is_some() {
 
 #[test]
 fn a_removal_that_is_never_answered_counts() {
-    let account = Account::with(&[(CONTACT, "both")]);
-    let mut d = account.session();
-    d.client(&(removal(CONTACT) + STATUS));
+    let (account, mut d) = removing("both", &removal("r", CONTACT));
     assert_eq!(said_until_quiet(&mut d, &account), [""; 0]);
     d.advance(60);
-    let said = said_until_quiet(&mut d, &account);
-    let at = |words: &str| said.iter().position(|other| other.starts_with(words));
-    let published = at("publish").expect("the status");
-    for end in ending(CONTACT) {
-        assert!(at(&end).is_some_and(|ended| ended < published), "{said:?}");
-    }
+    assert_out_before_status(&mut d, &account);
 }
 
 #[test]
 fn a_removal_from_somebody_elses_list_holds_nothing() {
-    let account = Account::with(&[(CONTACT, "both")]);
-    let mut d = account.session();
-    let elsewhere = removal(CONTACT).replace("id='r'", "id='r' to='nurse@capulet.lit'");
-    d.client(&(elsewhere + STATUS));
-    let said = said_until_quiet(&mut d, &account);
-    assert!(
-        said.len() == 1 && said[0].starts_with("publish"),
-        "{said:?}"
-    );
+    let elsewhere = removal("r", CONTACT).replace("id='r'", "id='r' to='nurse@capulet.lit'");
+    let (account, mut d) = removing("both", &elsewhere);
+    assert_only_status(&mut d, &account);
 }

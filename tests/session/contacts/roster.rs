@@ -71,10 +71,7 @@ fn a_request_that_was_taken_is_looked_at_and_not_made_again() {
             (list.namespace.as_str(), list.value("node")),
             (PUBSUB, "presence")
         );
-        assert_eq!(
-            (question[0].value("type"), question[0].value("to")),
-            ("get", CONTACT)
-        );
+        question[0].assert_values(&[("type", "get"), ("to", CONTACT)]);
         let listed = match state {
             "none" => String::new(),
             state => format!("<subscription jid='{OWN}' subscription='{state}'/>"),

@@ -133,7 +133,7 @@ fn a_cached_roster_of_the_clients_says_nothing_to_us() {
     d.forget();
     d.keep(Question::Roster);
     d.client("<presence id='1'/>");
-    let get = d.server_got().pop().unwrap();
+    let get = d.one_behind_presence();
     assert_eq!(get.at("query").namespace, "jabber:iq:roster");
 }
 
@@ -249,7 +249,7 @@ fn what_an_item_may_not_say_is_dropped() {
         ),
     );
     answer(&mut d, &fetches[1], "result", &body);
-    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+    d.assert_silent();
     assert_eq!(
         d.dropped(),
         [
@@ -271,7 +271,7 @@ fn unavailable_items_and_refusals_are_silence() {
         "error",
         &GONE.replace("service-unavailable", "forbidden"),
     );
-    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+    d.assert_silent();
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn only_the_contact_itself_answers() {
         "<iq type='result' from='paris@verona.lit' id='{id}'>{}</iq>",
         items(&[(ROMEO, "1")])
     ));
-    assert_eq!(d.client_bytes() + &d.server_bytes(), "");
+    d.assert_silent();
 }
 
 /// Answers what was asked of the own account; what was asked of others.
@@ -347,6 +347,6 @@ fn contacts_that_never_answer_do_not_use_up_all_requests() {
     d.advance(30);
     assert_eq!(d.server_got().len(), 32);
     d.client("<presence id='2'/>");
-    let publish = d.server_got().pop().unwrap();
+    let publish = d.one_behind_presence();
     assert!(publish.has("pubsub/publish"));
 }

@@ -11,10 +11,7 @@ const CLOSE: &str = "</stream:stream>";
 fn assert_goes_offline(sent: &[Node]) {
     assert_eq!(sent.len(), 2, "{sent:#?}");
     let event = changed(&sent[0]);
-    assert_eq!(
-        (event.value("from"), event.value("type")),
-        (JULIET, "unavailable")
-    );
+    event.assert_values(&[("from", JULIET), ("type", "unavailable")]);
     assert!(!event.value("id").is_empty());
     let item = sent[0].at("pubsub/publish/item");
     assert_eq!(item.value("id"), "balcony");
@@ -38,10 +35,7 @@ fn unavailable_is_published_once_and_taken_away() {
     d.client("<presence type='unavailable' id='u'><status>Bye</status></presence>");
     let sent = d.server_got();
     let native = &sent[0];
-    assert_eq!(
-        (native.value("type"), native.value("id")),
-        ("unavailable", "u")
-    );
+    native.assert_values(&[("type", "unavailable"), ("id", "u")]);
     assert_eq!(native.names(), ["status", "shim"]);
     assert_goes_offline(&sent[1..]);
     assert_eq!(changed(&sent[1]).value("id"), "u");
@@ -88,8 +82,7 @@ fn nothing_is_published_by_who_was_never_available() {
         let mut d = Driver::auto(JULIET);
         d.client(first);
         d.forget();
-        d.client(CLOSE);
-        assert_eq!(d.server_bytes(), CLOSE);
+        d.client_passes(CLOSE);
     }
     let mut d = Driver::auto(JULIET);
     d.client("<presence type='unavailable'/>");
@@ -101,7 +94,7 @@ fn nothing_is_published_by_who_was_never_available() {
 fn a_cut_while_the_node_is_set_up_publishes_nothing() {
     let mut d = Driver::auto(JULIET);
     d.client("<presence/>");
-    let get = d.server_got().pop().unwrap();
+    let get = d.one_behind_presence();
     d.input(Input::Eof(Leg::Client));
     assert_eq!(d.server_bytes(), CLOSE);
     d.result(&get, &ejabberd_node(&[]));
@@ -112,7 +105,7 @@ fn a_cut_while_the_node_is_set_up_publishes_nothing() {
 fn who_leaves_while_the_node_is_set_up_is_not_published() {
     let mut d = Driver::auto(JULIET);
     d.client("<presence/>");
-    let get = d.server_got().pop().unwrap();
+    let get = d.one_behind_presence();
     d.client("<presence type='unavailable'/>");
     assert_eq!(d.one_to_server().local, "presence");
     d.result(&get, &ejabberd_node(&[]));
@@ -154,7 +147,7 @@ fn the_answer_to_an_old_publish_is_not_taken_for_a_new_one() {
     d.client("<presence id='1'/>");
     let first = ready(&mut d);
     d.client("<presence type='unavailable'/><presence id='2'/>");
-    let second = d.server_got().pop().unwrap();
+    let second = d.one_behind_presence();
     assert_eq!(changed(&second).value("id"), "2");
     d.result(&first, "");
     d.client("<presence id='3'/>");
@@ -188,7 +181,7 @@ fn who_comes_and_goes_often_is_still_published() {
 }
 
 #[test]
-fn the_last_word_is_unavailable_even_if_the_server_answers_nothing() {
+fn the_last_word_is_unavailable_even_without_any_answer() {
     let mut d = published();
     for _ in 0..100 {
         d.client("<presence id='x'/><presence type='unavailable'/>");
@@ -214,7 +207,7 @@ fn the_last_word_is_unavailable_even_if_the_server_answers_nothing() {
 fn unavailable_does_not_leak_to_a_node_in_doubt() {
     let mut d = published();
     d.client("<presence id='2'/>");
-    let publish = d.server_got().pop().unwrap();
+    let publish = d.one_behind_presence();
     d.error(&publish, "cancel", "conflict");
     d.forget();
     d.client("<presence type='unavailable' id='u'/>");

@@ -125,11 +125,9 @@ fn what_the_client_says_meanwhile_is_published_in_its_place() {
 
 #[test]
 fn what_this_client_asks_for_is_seen_by_nobody_else() {
-    let block = "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'>\
-                 <item jid='romeo@montague.lit'/></block></iq>";
+    let block = &*blocking("block", "b", CONTACT);
     let result = "<iq type='result' id='b'/>".to_owned();
-    let remove = "<iq type='set' id='b'><query xmlns='jabber:iq:roster'>\
-                  <item jid='romeo@montague.lit' subscription='remove'/></query></iq>";
+    let remove = &*removal("b", CONTACT);
     let refuse = format!("<presence to='{CONTACT}' type='unsubscribed'/>");
     // The push comes before the answer, or behind it, or not at all; so does the roster's.
     for (asked, answers) in [
@@ -143,7 +141,7 @@ fn what_this_client_asks_for_is_seen_by_nobody_else() {
         let account = account();
         let mut d = account.session();
         d.client(AWAY);
-        let publish = d.server_got().pop().unwrap();
+        let publish = d.one_behind_presence();
         d.client(asked);
         // In the order of the stream: the server had published it before.
         d.result(&publish, "");

@@ -20,14 +20,11 @@ fn an_answer_in_capitals_is_the_answer_to_the_form() {
         d.client(&stanza);
         let sent = d.server_bytes();
         assert!(sent.contains(&stanza), "it passes as it is written: {sent}");
-        assert!(
-            sent.contains("<affiliation jid='bard@shakespeare.lit' affiliation='member'/>"),
-            "{sent}"
+        assert_has(
+            &sent,
+            "<affiliation jid='bard@shakespeare.lit' affiliation='member'/>",
         );
-        assert!(
-            sent.contains("<field var='pubsub#allow'><value>true</value>"),
-            "{sent}"
-        );
+        assert_has(&sent, "<field var='pubsub#allow'><value>true</value>");
         account.settle(&mut d);
     }
 }
@@ -41,7 +38,7 @@ fn a_form_about_an_address_in_capitals_is_about_the_contact() {
     d.client(&format!("<presence to='{BARD}' type='subscribed'/>"));
     let sent = d.server_bytes();
     // The answer names the JID as the service has it.
-    assert!(sent.contains(&format!("<value>{jid}</value>")), "{sent}");
+    assert_has(&sent, &format!("<value>{jid}</value>"));
     account.settle(&mut d);
 }
 
@@ -162,10 +159,7 @@ fn a_contact_on_record_under_another_spelling_is_moved() {
         let roster = d.client_got().remove(0);
         let items = &roster.at("query").children;
         let bard = items.iter().find(|it| it.value("jid") == BARD).unwrap();
-        assert_eq!(
-            (bard.value("subscription"), bard.value("name")),
-            ("both", "B")
-        );
+        bard.assert_values(&[("subscription", "both"), ("name", "B")]);
         assert_eq!(bard.at("group").text, "Poets");
         assert_eq!(items.len(), 2, "{items:?}");
         // First its own item, and the other one only when the server has that.
