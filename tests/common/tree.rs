@@ -156,6 +156,10 @@ impl Node {
         let mut fields = BTreeMap::new();
         for child in &self.children {
             if child.local == "field" {
+                // A text for people has no name (XEP-0004 §3.3).
+                if child.attribute("type") == Some("fixed") {
+                    continue;
+                }
                 let value = child.at("value").text.clone();
                 let old = fields.insert(child.value("var").to_owned(), value);
                 assert_eq!(old, None, "{} twice", child.value("var"));

@@ -147,7 +147,7 @@ fn the_answer_to_an_old_publish_is_not_taken_for_a_new_one() {
     d.client("<presence id='1'/>");
     let first = ready(&mut d);
     d.client("<presence type='unavailable'/><presence id='2'/>");
-    let second = d.one_behind_presence();
+    let second = d.server_got().pop().expect("its publish");
     assert_eq!(changed(&second).value("id"), "2");
     d.result(&first, "");
     d.client("<presence id='3'/>");

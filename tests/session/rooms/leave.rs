@@ -159,7 +159,7 @@ fn who_may_not_say_why_a_room_ends_says_nothing() {
     happens(&mut d, TALK, &line(ROMEO, "Romeo", "m1", 1000, &why));
     assert_eq!(
         (d.client_bytes(), d.dropped()),
-        (String::new(), vec![Dropped::WrongPayload])
+        (String::new(), vec![Dropped::ForeignFrom])
     );
     event_in(&mut d, &format!("<delete node='{TALK}'/>"));
     let gone = d.one_to_client();

@@ -111,6 +111,7 @@ fn a_form_of_ten_thousand_fields_is_read_once() {
     let talk = grant(&mut d, "configure characters", "");
     assert_eq!(talk.fields()["pubsub#title"], "Den");
     assert_eq!(shown(&d.client_got()[0]), "result  o");
+    assert_eq!(asks(&mut d), ["publish characters", "retract characters"]);
     goes_on(&mut d);
 }
 
