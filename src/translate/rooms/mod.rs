@@ -370,13 +370,22 @@ impl Rooms {
             self.drive(&bare, cx, |room, cx| {
                 room.handle_event(event, name.is_some(), cx)
             });
-        } else if name.is_some() || event.element.children().any(|item| is_of_a_room(&item)) {
+        } else if name.is_some() || self.is_last_of(&bare, event) {
             cx.wire.drop_event(Dropped::NotSubscribed);
             self.end_subscription(&bare, event, cx);
         } else {
             return Verdict::Pass;
         }
         Verdict::Taken
+    }
+
+    /// Whether an event on the node of a room that is not joined tells of the room: what stands in one, or that the
+    /// client is put out of its second node, too, which the service tells it behind the first.
+    fn is_last_of(&self, bare: &str, event: &Event<'_>) -> bool {
+        match event.what {
+            What::Items => event.element.children().any(|item| is_of_a_room(&item)),
+            What::Subscription | What::Node => self.known.contains(bare),
+        }
     }
 
     /// This resource is still subscribed to a node of a room that it is not in: it was in it when it died. Once for

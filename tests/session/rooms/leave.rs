@@ -112,6 +112,14 @@ fn who_is_kicked_is_told() {
         (String::new(), vec![UNDO[0].to_owned()])
     );
 
+    // Whichever node it names first, the second one tells nothing more.
+    let mut d = joined();
+    subscription_is(&mut d, OCCUPANTS, JULIET, "none");
+    assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
+    subscription_is(&mut d, TALK, JULIET, "none");
+    event_in(&mut d, &format!("<delete node='{TALK}'/>"));
+    assert_eq!(d.client_bytes(), "");
+
     // Prosody tells only that the item is gone.
     let mut d = joined();
     happens(
