@@ -159,7 +159,7 @@ fn an_event_in_prosodys_ways() {
     juliet.publish(CHAT, "characters", "1", "x");
     let (event, items) = (romeo.seen(), romeo.items(CHAT, "characters"));
     for text in [&event, &items] {
-        assert_has(&text, "<item id='1' publisher='juliet@capulet.lit'>");
+        assert_has(text, "<item id='1' publisher='juliet@capulet.lit'>");
     }
     assert!(!event.contains("<addresses "), "{event}");
 }

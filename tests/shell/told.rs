@@ -64,8 +64,8 @@ fn one_wrong_password_is_one_warning() {
         panic!("{warned:#?}")
     };
     let told = "the server refused the login of juliet@localhost (not-authorized): check name and password";
-    assert_has(&line, told);
-    assert_has(&line, " domain=localhost}");
+    assert_has(line, told);
+    assert_has(line, " domain=localhost}");
 }
 
 #[test]

@@ -317,7 +317,7 @@ fn what_waits_is_said_before_the_client_is_gone() {
     d.client(CLOSE);
     let sent = d.server_bytes();
     let gone = sent.strip_prefix(&all(5..7)).expect(&sent);
-    assert_has(&gone, "type='unavailable'");
+    assert_has(gone, "type='unavailable'");
 }
 
 #[test]

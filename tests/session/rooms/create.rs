@@ -50,7 +50,7 @@ fn a_missing_room_is_created_by_who_knows_rooms() {
     // Whoever has made a room is told once whom it is for.
     assert_eq!(got[1].value("from"), ROOM);
     let told = &got[1].at("body").text;
-    assert_has(&told, "behind pubshim");
+    assert_has(told, "behind pubshim");
 }
 
 #[test]
