@@ -72,7 +72,7 @@ impl Session {
 
     /// Takes a stanza of the server's that is too much to read.
     pub(super) fn handle_opaque(&mut self, bytes: &[u8], namespaces: &Namespaces) {
-        let Some(opaque) = Element::of_frame(bytes, namespaces) else {
+        let Some(opaque) = Element::unread(bytes, namespaces) else {
             return;
         };
         let head = head(bytes);

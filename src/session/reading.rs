@@ -7,7 +7,7 @@ use super::client_tls::Tls;
 use super::connection::Connection;
 use super::phase::Phase;
 use super::{Leg, Output, Session};
-use crate::xml::{Element, Frame, FrameKind};
+use crate::xml::{Element, Frame, FrameKind, Index};
 
 impl Session {
     pub(super) fn handle_bytes(&mut self, leg: Leg, bytes: &[u8]) {
@@ -95,7 +95,8 @@ impl Session {
             match self.connection_mut(leg).framer.next(&buf[used..]) {
                 Ok(Some(frame)) => {
                     let bytes = &buf[used..used + frame.len];
-                    let must_wait = leg == Leg::Client && self.must_wait(&frame, bytes);
+                    let index = self.connection_mut(leg).framer.take_index();
+                    let must_wait = leg == Leg::Client && self.must_wait(&frame, bytes, &index);
                     // What has waited was noted when it came, as something follows from it at once.
                     if must_wait || !(leg == Leg::Client && std::mem::take(&mut self.has_waited)) {
                         self.note_frame(leg, bytes);
@@ -103,12 +104,14 @@ impl Session {
                     if must_wait {
                         // It is looked at again.
                         self.has_waited = true;
+                        self.connection_mut(leg).framer.give_back(index);
                         self.end_step();
                         break;
                     }
                     used += frame.len;
                     self.connection_mut(leg).frame_since = None;
-                    self.handle_frame(leg, frame, bytes);
+                    self.handle_frame(leg, frame, bytes, &index);
+                    self.connection_mut(leg).framer.give_back(index);
                     self.is_early = false;
                     if std::mem::take(&mut self.begins_compression) {
                         let read = buf[used..].to_vec();
@@ -134,7 +137,7 @@ impl Session {
     }
 
     /// Whether what the client says has to wait for answers of the server, with all behind it.
-    fn must_wait(&mut self, frame: &Frame, bytes: &[u8]) -> bool {
+    fn must_wait(&mut self, frame: &Frame, bytes: &[u8], index: &Index) -> bool {
         let may_wait = self.is_logged_in()
             && self.closing.is_none()
             && frame.kind == FrameKind::Element
@@ -145,11 +148,11 @@ impl Session {
         let Some(namespaces) = self.client.namespaces() else {
             return false;
         };
-        Element::of_frame(bytes, &namespaces)
+        Element::indexed(bytes, &namespaces, index)
             .is_some_and(|stanza| self.translator.must_wait(&stanza, &mut self.wire))
     }
 
-    fn handle_frame(&mut self, leg: Leg, frame: Frame, bytes: &[u8]) {
+    fn handle_frame(&mut self, leg: Leg, frame: Frame, bytes: &[u8], index: &Index) {
         match frame.kind {
             FrameKind::Header => self.handle_header(leg, bytes),
             FrameKind::Whitespace => self.handle_whitespace(leg, bytes),
@@ -161,7 +164,7 @@ impl Session {
                 };
                 if frame.is_opaque {
                     self.handle_opaque(bytes, &namespaces);
-                } else if let Some(element) = Element::of_frame(bytes, &namespaces) {
+                } else if let Some(element) = Element::indexed(bytes, &namespaces, index) {
                     self.handle_element(leg, &element);
                 }
             }

@@ -1,10 +1,7 @@
 //! Which stanza, event, question and answer goes to which function, and what follows from it: the only file that
 //! knows all functions.
 
-use std::sync::LazyLock;
 use std::time::Duration;
-
-use memchr::memmem::Finder;
 
 use super::account::Account;
 use super::chats::Chats;
@@ -181,7 +178,7 @@ impl Translator {
         // What is asked of somebody else changes nothing here.
         let to = iq.attribute("to");
         let is_own = to.is_none_or(|to| jid::prepared(&to) == cx.account.bare());
-        if mentions(iq, &[ns::ROSTER, PRESENCE])
+        if mentions(iq, &[ns::ROSTER, ns::PUBSUB, ns::PUBSUB_OWNER])
             && self.contacts.client_iq(iq, is_own, cx) == Verdict::Taken
         {
             return Verdict::Taken;
@@ -190,7 +187,7 @@ impl Translator {
         {
             return Verdict::Taken;
         }
-        if is_own && mentions(iq, &[ns::PRIVACY, "urn:xmpp:invisible:"]) {
+        if is_own && mentions(iq, &[ns::PRIVACY, ns::INVISIBLE, ns::INVISIBLE_0]) {
             self.presence.note_request(iq, cx);
         }
         if is_own && mentions(iq, &[ns::BLOCKING]) {
@@ -241,7 +238,7 @@ impl Translator {
             Kind::Presence => self.server_presence(stanza, wire),
             Kind::Iq => self.server_iq(stanza, wire),
             // Most messages have nothing to do with this.
-            Kind::Message if !holds(stanza, &[&EVENT, &FORM, &REFERENCE]) => {
+            Kind::Message if !mentions(stanza, &[ns::PUBSUB_EVENT, ns::DATA]) => {
                 return self.chats.native_message(stanza, cx);
             }
             Kind::Message => self.server_message(stanza, wire),
@@ -276,7 +273,7 @@ impl Translator {
 
     /// An event of a room, where presence is left to classic XMPP.
     fn room_event(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
-        if !holds(message, &[&EVENT, &REFERENCE]) {
+        if !message.mentions(ns::PUBSUB_EVENT) {
             return Verdict::Pass;
         }
         let own = self.account.own_bare();
@@ -302,7 +299,7 @@ impl Translator {
             self.contacts.need(cx);
         }
         let own = cx.account.own_bare();
-        if holds(message, &[&FORM, &REFERENCE])
+        if message.mentions(ns::DATA)
             && let Some(question) = Question::read(message, &own)
             && self.contacts.owns(&question, cx)
         {
@@ -347,9 +344,9 @@ impl Translator {
     /// Whether a message that is not read is an event on a node of ours, or the form of who may send one;
     /// `head` is its start tag.
     pub(crate) fn is_ours(&self, head: &Element<'_>, message: &Element<'_>) -> bool {
-        let event = message.opaque_child(ns::PUBSUB_EVENT, "event");
-        if let (Some(event), Some(from)) = (&event, head.attribute("from"))
-            && event.children().any(|what| {
+        let event = || message.opaque_child(ns::PUBSUB_EVENT, "event");
+        if let (Some(mut event), Some(from)) = (event(), head.attribute("from"))
+            && event.any(|what| {
                 let node = what.attribute("node");
                 node.is_some_and(|node| {
                     self.rooms.owns_node(&from, &node) || self.chats.owns_node(&from, &node)
@@ -364,18 +361,18 @@ impl Translator {
         if self.is_off {
             return false;
         }
-        if let Some(event) = event {
+        if let Some(mut event) = event() {
             let is_account = head
                 .attribute("from")
                 .is_none_or(|from| jid::is_account(&from));
             return is_account
-                && event.children().any(|what| {
+                && event.any(|what| {
                     let node = what.attribute("node");
                     node.is_some_and(|node| [PRESENCE, ROSTER, CHATS].contains(&&*node))
                 });
         }
         self.account.has_sent(head)
-            && mentions(message, &[ns::SUBSCRIBE_AUTHORIZATION, "&#"])
+            && names_form(message)
             && message.opaque_child(ns::DATA, "x").is_some()
     }
 
@@ -609,20 +606,15 @@ fn state_of<'a>(presence: &Element<'a>) -> Option<std::borrow::Cow<'a, str>> {
     jid::resource(&from).is_some().then_some(from)
 }
 
-/// Whether one of these words stands in a stanza.
-///
-/// A namespace may be written with references, so whoever must not miss one gives `&#` as a word.
-fn mentions(stanza: &Element<'_>, words: &[&str]) -> bool {
-    words.iter().any(|word| stanza.mentions(word))
+/// Whether an element of one of these namespaces may be in a stanza.
+fn mentions(stanza: &Element<'_>, namespaces: &[&str]) -> bool {
+    namespaces.iter().any(|it| stanza.mentions(it))
 }
 
-/// Words that are looked for in every message: how to search for them is worked out once.
-static EVENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("#event"));
-static FORM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("#subscribe_authorization"));
-static REFERENCE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("&#"));
-
-/// The same as [`mentions`] for these.
-fn holds(stanza: &Element<'_>, words: &[&Finder<'_>]) -> bool {
-    let bytes = stanza.raw().as_bytes();
-    words.iter().any(|word| word.find(bytes).is_some())
+/// Whether a message that is not read may hold the form of who asks for a subscription.
+fn names_form(message: &Element<'_>) -> bool {
+    let bytes = message.raw().as_bytes();
+    // Its name may be written with references.
+    let mut words = [ns::SUBSCRIBE_AUTHORIZATION, "&#"].into_iter();
+    words.any(|word| memchr::memmem::find(bytes, word.as_bytes()).is_some())
 }

@@ -37,6 +37,17 @@ impl<'a> Tag<'a> {
         Self { raw, name_len }
     }
 
+    /// The same where the length of its name is known.
+    pub(super) fn with_name(raw: &'a str, name_len: usize) -> Self {
+        Self { raw, name_len }
+    }
+
+    /// The name without its prefix.
+    pub(super) fn local(&self) -> &'a str {
+        let name = self.name();
+        name.split_once(':').map_or(name, |(_, local)| local)
+    }
+
     /// The element's name with its prefix, as written.
     pub fn name(&self) -> &'a str {
         &self.raw[1..=self.name_len]
@@ -62,10 +73,33 @@ impl<'a> Tag<'a> {
 
     /// The value of the attribute called `name`, references resolved.
     pub fn attribute(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.attributes()
-            .flatten()
-            .find(|attribute| attribute.name == name)
-            .map(|attribute| attribute.value())
+        self.raw_value(name).map(unescape)
+    }
+
+    /// The same as it is written. Attributes are asked for more often than anything else, so on the way to it nothing is
+    /// done but what a checked tag needs.
+    fn raw_value(&self, name: &str) -> Option<&'a str> {
+        let bytes = self.raw.as_bytes();
+        let mut at = 1 + self.name_len;
+        loop {
+            while is_space(*bytes.get(at)?) {
+                at += 1;
+            }
+            let start = at;
+            while !matches!(bytes.get(at)?, b'=' | b' ' | b'\t' | b'\r' | b'\n') {
+                at += 1;
+            }
+            let is_it = bytes[start..at] == *name.as_bytes();
+            while !matches!(bytes.get(at)?, b'"' | b'\'') {
+                at += 1;
+            }
+            let (quote, value_at) = (bytes[at], at + 1);
+            at = value_at + memchr::memchr(quote, &bytes[value_at..])?;
+            if is_it {
+                return Some(&self.raw[value_at..at]);
+            }
+            at += 1;
+        }
     }
 
     /// The namespace this tag binds to `prefix` (`None`: the default one), if it declares it.
