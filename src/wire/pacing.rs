@@ -30,6 +30,9 @@ impl Pacer {
 
     /// Time has passed.
     pub(crate) fn advance(&mut self, now: Duration) {
+        if now == self.at {
+            return;
+        }
         let millis = i64::try_from(now.saturating_sub(self.at).as_millis()).unwrap_or(i64::MAX);
         let gained = millis.saturating_mul(PER_SECOND);
         if gained > 0 {

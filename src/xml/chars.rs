@@ -155,6 +155,15 @@ pub fn unescape(raw: &str) -> Cow<'_, str> {
 
 /// `text` as it may stand in an attribute or an element.
 pub fn escape(text: &str) -> Cow<'_, str> {
+    let is_escaped = |byte: u8| {
+        matches!(
+            byte,
+            b'<' | b'>' | b'&' | b'\'' | b'"' | b'\n' | b'\t' | b'\r'
+        )
+    };
+    if !text.bytes().any(is_escaped) {
+        return Cow::Borrowed(text);
+    }
     let mut escaped = quick_xml::escape::escape(text);
     // In an attribute they would be read as spaces (XML 1.0 §3.3.3).
     for (white, reference) in [("\n", "&#10;"), ("\t", "&#9;"), ("\r", "&#13;")] {

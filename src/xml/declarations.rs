@@ -105,7 +105,9 @@ impl Declarations {
         let all = self.number();
         self.stack.truncate(kept);
         let left = self.number();
-        if left <= FEW {
+        if all <= FEW {
+            // Nothing is found by its hash.
+        } else if left <= FEW {
             self.prefixes.clear();
             self.namespaces.clear();
         } else {

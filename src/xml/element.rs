@@ -87,6 +87,7 @@ impl<'a> Element<'a> {
             namespace: declared(text, 0, &tag, prefix).unwrap_or_else(|| stream.number(prefix)),
         });
         index.known = u64::MAX;
+        (index.has_prefixes, index.has_prefixed) = (true, true);
         Self::new(frame, stream, Kept::Here(Box::new(index)))
     }
 
@@ -188,15 +189,17 @@ impl<'a> Element<'a> {
 
     /// The language in force around this element.
     pub(super) fn outer_lang(&self) -> Option<Cow<'a, str>> {
-        let inside = self.parents().find_map(|tag| tag.attribute("xml:lang"));
+        let mut parents = self.parents().filter(|_| self.index.has_prefixed);
+        let inside = parents.find_map(|tag| tag.attribute("xml:lang"));
         inside.or_else(|| self.stream.lang().map(Cow::Borrowed))
     }
 
-    /// The prefixes the element inherits, with what they stand for, inner declarations first.
+    /// The prefixes the element inherits (none of them empty inside the frame), with what they stand for, inner declarations first.
     pub(crate) fn inherited(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        let declared = self.parents().flat_map(|tag| tag.attributes().flatten());
+        let parents = self.parents().filter(|_| self.index.has_prefixes);
+        let declared = parents.flat_map(|tag| tag.attributes().flatten());
         let local = declared.filter_map(|attribute| {
-            let prefix = attribute.declares()?.unwrap_or_default();
+            let prefix = attribute.declares()??;
             Some((Cow::Borrowed(prefix), attribute.value()))
         });
         let stream = self.stream.iter();

@@ -46,6 +46,8 @@ pub(crate) const BYTES: &str = "more bytes than a stanza may have";
 /// Room for more attributes or open elements than this is given back after the stanza.
 const KEEP: usize = 256;
 
+/// Room for so many elements is made at once for one that is read by itself.
+const AT_FIRST: usize = 16;
 /// So many bytes behind a token are looked at together with it: most tokens are shorter than what a look costs.
 const AHEAD: usize = 256;
 
@@ -198,6 +200,7 @@ impl Framer {
     /// Where the elements of one stand that is all of `element`, nowhere if they are too many; `None` if it is none.
     pub(super) fn index_of(element: &[u8], stream: &Namespaces) -> Option<Index> {
         let mut framer = Self::new(Limits::NONE);
+        framer.index.nodes.reserve(AT_FIRST);
         let frame = framer.element(element, stream).ok()??;
         let is_whole = frame.kind == FrameKind::Element && frame.len == element.len();
         is_whole.then_some(framer.index)

@@ -28,6 +28,10 @@ pub(crate) struct Index {
     pub(super) nodes: Vec<Node>,
     /// Which of the known namespaces are those of an element.
     pub(super) known: u64,
+    /// Whether an element declares a prefix.
+    pub(super) has_prefixes: bool,
+    /// Whether an element has an attribute with a prefix, as `xml:lang` is.
+    pub(super) has_prefixed: bool,
 }
 
 impl Index {
@@ -37,6 +41,7 @@ impl Index {
     /// Forgets the frame, and gives back the room of a large one.
     pub(super) fn clear(&mut self) {
         self.known = 0;
+        (self.has_prefixes, self.has_prefixed) = (false, false);
         match self.nodes.capacity() > KEEP {
             true => self.nodes = Vec::new(),
             false => self.nodes.clear(),

@@ -20,7 +20,13 @@ pub struct Namespaces {
 impl Namespaces {
     /// Those of an element that declares all it uses.
     pub(crate) fn none() -> Self {
-        Self::of(&Tag::new("<stream>"))
+        Self {
+            stream_name: "stream".into(),
+            bindings: Box::default(),
+            numbers: Box::default(),
+            default: Number::NONE,
+            attributes: Box::default(),
+        }
     }
 
     /// What `tag` declares.

@@ -99,6 +99,7 @@ impl Framer {
             }
         };
         if self.noted.prefixed > 0 {
+            self.index.has_prefixed = true;
             self.check_prefixed_attributes(buf, stream)?;
         }
         Ok(namespace)
@@ -161,8 +162,9 @@ impl Framer {
         let depth = self.depth();
         let prefix = declared.prefix.unwrap_or((declared.value.0, 0));
         self.declared.push(depth, prefix, declared.value, number);
-        if declared.prefix.is_none() {
-            self.defaults.push((depth, number));
+        match declared.prefix {
+            Some(_) => self.index.has_prefixes = true,
+            None => self.defaults.push((depth, number)),
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::super::XmlError;
 use super::super::chars::{check_references, is_space, split_qname};
 use super::super::declarations::Range;
+use super::super::tag::skip_space;
 use super::place;
 
 const BAD_NAME: XmlError = XmlError::NotWellFormed("bad name");
@@ -107,16 +108,16 @@ pub(super) fn read(buf: &[u8], start: usize, noted: &mut Noted) -> Result<Option
 }
 
 /// What a byte may be in a name.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Class {
-    /// Nothing.
-    Behind,
     /// A letter: it may be the first one.
     Start,
     Inside,
     Colon,
     /// A part of a character that is no ASCII.
     Other,
+    /// Nothing.
+    Behind,
 }
 
 static CLASSES: [Class; 256] = {
@@ -138,24 +139,30 @@ static CLASSES: [Class; 256] = {
 };
 
 fn read_name(buf: &[u8], start: usize) -> Result<Option<Name>, XmlError> {
-    // Where the part in work begins: the prefix, or what has one before it.
-    let mut part = start;
-    for (at, byte) in buf.iter().enumerate().skip(start) {
-        match CLASSES[usize::from(*byte)] {
-            Class::Start => {}
-            Class::Inside if at > part => {}
-            Class::Colon if at > part && part == start => part = at + 1,
-            Class::Behind if at > part => {
-                return Ok(Some(Name {
-                    len: at - start,
-                    prefix_len: part - start,
-                }));
-            }
-            Class::Other => return read_wide_name(&buf[start..]),
-            _ => return Err(BAD_NAME),
-        }
+    let first = start + part_len(&buf[start..]);
+    let (part, end) = match buf.get(first) {
+        Some(b':') => (first + 1, first + 1 + part_len(&buf[first + 1..])),
+        _ => (start, first),
+    };
+    let Some(behind) = buf.get(end) else {
+        return Ok(None);
+    };
+    let starts_well = |part: usize| CLASSES[usize::from(buf[part])] == Class::Start;
+    match CLASSES[usize::from(*behind)] {
+        Class::Other => read_wide_name(&buf[start..]),
+        Class::Behind if starts_well(start) && starts_well(part) => Ok(Some(Name {
+            len: end - start,
+            prefix_len: part - start,
+        })),
+        _ => Err(BAD_NAME),
     }
-    Ok(None)
+}
+
+/// How many bytes of a name, up to its colon or its end.
+fn part_len(bytes: &[u8]) -> usize {
+    let is_inside = |byte: &u8| CLASSES[usize::from(*byte)] <= Class::Inside;
+    let end = bytes.iter().position(|byte| !is_inside(byte));
+    end.unwrap_or(bytes.len())
 }
 
 /// The same for a name with characters that are no ASCII.
@@ -220,11 +227,4 @@ fn read_value(buf: &[u8], at: usize) -> Result<Option<Value>, XmlError> {
         end: start + len,
         has_references: true,
     }))
-}
-
-fn skip_space(buf: &[u8], mut at: usize) -> usize {
-    while buf.get(at).is_some_and(|byte| is_space(*byte)) {
-        at += 1;
-    }
-    at
 }
