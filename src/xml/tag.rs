@@ -91,11 +91,12 @@ impl<'a> Tag<'a> {
         let bytes = self.raw.as_bytes();
         let mut at = 1 + self.name_len;
         loop {
-            while is_space(*bytes.get(at)?) {
+            // Nothing but white space comes before the space among the characters.
+            while *bytes.get(at)? <= b' ' {
                 at += 1;
             }
             let start = at;
-            while !matches!(bytes.get(at)?, b'=' | b' ' | b'\t' | b'\r' | b'\n') {
+            while !matches!(bytes.get(at)?, b'=' | ..=b' ') {
                 at += 1;
             }
             let is_found = is_it(&bytes[start..at]);

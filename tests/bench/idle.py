@@ -9,6 +9,7 @@ subscribed both ways, rooms of 20 occupants. What a session costs is what so man
 import asyncio
 import re
 import sys
+import time
 
 import load
 
@@ -49,11 +50,27 @@ def answer(iq, contacts):
     return ""
 
 
-async def serve(server, name, contacts):
+class Quiet:
+    """Knows when the sessions have last asked for something."""
+
+    last = 0.0
+
+    def note(self):
+        self.last = time.monotonic()
+
+    async def wait(self):
+        """Until nothing was asked for a while: all is known, and what that needed is given back."""
+        self.note()
+        while (passed := time.monotonic() - self.last) < 2 * load.SETTLE:
+            await asyncio.sleep(2 * load.SETTLE - passed)
+
+
+async def serve(server, name, contacts, quiet):
     """Answers for as long as the session lives."""
     own = f"{name}@localhost/mobile"
     while True:
         found = await server.expect(r"<iq type='[gs]et' id='([^']*)'(?: to='([^']*)')?.*?</iq>")
+        quiet.note()
         sender = f" from='{found[2]}'" if found[2] else ""
         server.send(f"<iq type='result' id='{found[1]}'{sender}>{answer(found[0], contacts)}</iq>")
         if said := re.search("<publish node='([^']*#occupants)'><item[^>]*>(.*)</item>", found[0]):
@@ -67,13 +84,13 @@ async def weigh(program, contacts, rooms):
     """KiB for each session."""
     load.PATIENCE = 3600
     async with load.Shim(program, "--rooms", SERVICE) as shim:
-        tasks = []
+        tasks, quiet = [], Quiet()
 
         async def begin(count):
             first = shim.count
             ends = await shim.log_in_many(count)
             for number, (client, server) in enumerate(ends):
-                tasks.append(asyncio.create_task(serve(server, f"romeo{first + number + 1}", contacts)))
+                tasks.append(asyncio.create_task(serve(server, f"romeo{first + number + 1}", contacts, quiet)))
                 client.send(load.PRESENCE)
                 for room in range(rooms):
                     muc = "<x xmlns='http://jabber.org/protocol/muc'/>"
@@ -81,7 +98,7 @@ async def weigh(program, contacts, rooms):
             for client, _ in ends:
                 for _ in range(rooms):
                     await client.expect("<subject/></message>")
-            await asyncio.sleep(load.SETTLE)
+            await quiet.wait()
 
         await begin(WARM_UP)
         before = shim.memory()

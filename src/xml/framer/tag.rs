@@ -108,7 +108,7 @@ pub(super) fn read(buf: &[u8], start: usize, noted: &mut Noted) -> Result<Option
 }
 
 /// What a byte may be in a name.
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, PartialEq)]
 enum Class {
     /// A letter: it may be the first one.
     Start,
@@ -160,9 +160,13 @@ fn read_name(buf: &[u8], start: usize) -> Result<Option<Name>, XmlError> {
 
 /// How many bytes of a name, up to its colon or its end.
 fn part_len(bytes: &[u8]) -> usize {
-    let is_inside = |byte: &u8| CLASSES[usize::from(*byte)] <= Class::Inside;
-    let end = bytes.iter().position(|byte| !is_inside(byte));
-    end.unwrap_or(bytes.len())
+    let mut len = 0;
+    while let Some(byte) = bytes.get(len)
+        && matches!(CLASSES[usize::from(*byte)], Class::Start | Class::Inside)
+    {
+        len += 1;
+    }
+    len
 }
 
 /// The same for a name with characters that are no ASCII.
