@@ -17,7 +17,7 @@ use crate::ns;
 use crate::policy::{Chat, Forget, Function, Policy};
 use crate::pubsub::{CHATS, Event, PRESENCE, Question, ROSTER, What, returned_answer};
 use crate::wire::{Leg, Refused, Reply, error_condition};
-use crate::xml::Element;
+use crate::xml::{Element, Tag};
 
 /// All translation of one session.
 pub(crate) struct Translator {
@@ -345,7 +345,8 @@ impl Translator {
     /// `head` is its start tag.
     pub(crate) fn is_ours(&self, head: &Element<'_>, message: &Element<'_>) -> bool {
         let event = || message.opaque_child(ns::PUBSUB_EVENT, "event");
-        if let (Some(mut event), Some(from)) = (event(), head.attribute("from"))
+        let mut first = event();
+        if let (Some(event), Some(from)) = (&mut first, head.attribute("from"))
             && event.any(|what| {
                 let node = what.attribute("node");
                 node.is_some_and(|node| {
@@ -361,15 +362,15 @@ impl Translator {
         if self.is_off {
             return false;
         }
-        if let Some(mut event) = event() {
+        if first.is_some() {
             let is_account = head
                 .attribute("from")
                 .is_none_or(|from| jid::is_account(&from));
-            return is_account
-                && event.any(|what| {
-                    let node = what.attribute("node");
-                    node.is_some_and(|node| [PRESENCE, ROSTER, CHATS].contains(&&*node))
-                });
+            let is_ours = |what: Tag<'_>| {
+                let node = what.attribute("node");
+                node.is_some_and(|node| [PRESENCE, ROSTER, CHATS].contains(&&*node))
+            };
+            return is_account && event().is_some_and(|mut event| event.any(is_ours));
         }
         self.account.has_sent(head)
             && names_form(message)

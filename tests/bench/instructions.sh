@@ -19,12 +19,12 @@ program=$(echo "$built" | sed -n 's/.*Executable.*(\(.*\))/\1/p')
 # The name of a round, how many stanzas it has, what they are.
 measure() {
     said=$(valgrind --tool=callgrind --callgrind-out-file="${OUT:-/dev/null}" --toggle-collect='*measured*' \
-        "$program" --bench --exact "$1" --sample-count 1 --sample-size "$rounds" 2>&1) || {
+        "$program" --bench --exact "core::$1" --sample-count 1 --sample-size "$rounds" 2>&1) || {
         echo "$said" >&2
         exit 1
     }
     all=$(echo "$said" | sed -n 's/.*Collected : //p')
-    if [ -z "$all" ]; then
+    if [ "${all:-0}" -eq 0 ]; then
         echo "instructions.sh: core.rs has no $1" >&2
         exit 1
     fi
