@@ -1,8 +1,12 @@
 //! The framer against any split of its input and against another XML implementation.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "fuzz/src/tree.rs"]
+#[allow(unreachable_pub)]
+mod tree;
+
 use proptest::prelude::*;
-use pubshim::xml::{Frame, FrameKind, Framer, Limits, XmlError};
+use pubshim::xml::{Element, Frame, FrameKind, Framer, Limits, XmlError};
 
 const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
     xmlns:stream='http://etherx.jabber.org/streams' to='capulet.lit' version='1.0'>";
@@ -466,6 +470,16 @@ fn xmlish() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Compares all that an element says of itself and of what is in it.
+fn reads_as_rxml(stanza: &[u8]) -> Result<(), TestCaseError> {
+    let framer = lenient();
+    let namespaces = framer.namespaces().unwrap();
+    let element = Element::of_frame(stanza, namespaces).unwrap();
+    let expected = tree::read(HEADER.as_bytes(), stanza).unwrap();
+    prop_assert_eq!(tree::walk(&element, namespaces), expected);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -485,6 +499,20 @@ proptest! {
         let frame = framer.next(stanza.as_bytes());
         let is_whole = frame.is_ok_and(|frame| frame.is_some_and(|frame| frame.len == stanza.len()));
         prop_assert_eq!(is_whole, rxml_accepts(stanza.as_bytes()), "{}", stanza);
+    }
+
+    #[test]
+    fn elements_are_what_rxml_reads(stanza in xmlish()) {
+        if we_accept(&stanza) && !stanza.contains(&b'\r') {
+            reads_as_rxml(&stanza)?;
+        }
+    }
+
+    #[test]
+    fn crowded_elements_are_what_rxml_reads(stanza in crowded()) {
+        if rxml_accepts(stanza.as_bytes()) {
+            reads_as_rxml(stanza.as_bytes())?;
+        }
     }
 
     #[test]

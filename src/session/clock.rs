@@ -71,14 +71,14 @@ impl Session {
         };
         for leg in [Leg::Client, Leg::Server] {
             let is_idle = self.outgoing(leg).is_empty() || self.connection(leg).finished;
-            let is_read = self.wants(leg);
+            // Most frames come whole.
+            let is_read = self.connection(leg).is_amid_frame() && self.wants(leg);
             let connection = self.connection_mut(leg);
             connection.stalled_since = match is_idle {
                 true => None,
                 false => connection.stalled_since.or(Some(now)),
             };
-            connection.frame_since = match connection.is_amid_frame() && !connection.held && is_read
-            {
+            connection.frame_since = match is_read && !connection.held {
                 true => connection.frame_since.or(Some(now)),
                 false => None,
             };

@@ -74,7 +74,7 @@ impl Session {
 
     /// Handles a stanza of the server's that has too many parts to be read: reads its start tag alone.
     pub(super) fn handle_opaque(&mut self, bytes: &[u8], namespaces: &Namespaces) {
-        let Some(opaque) = Element::of_frame(bytes, namespaces) else {
+        let Some(opaque) = Element::unread(bytes, namespaces) else {
             return;
         };
         let head = head(bytes);

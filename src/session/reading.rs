@@ -6,7 +6,7 @@
 use super::client_leg::Tls;
 use super::server_leg::Stage;
 use super::{Leg, Output, Session};
-use crate::xml::{Element, Frame, FrameKind};
+use crate::xml::{Element, Frame, FrameKind, Index};
 
 impl Session {
     pub(super) fn handle_bytes(&mut self, leg: Leg, bytes: &[u8]) {
@@ -94,7 +94,8 @@ impl Session {
             match self.connection_mut(leg).framer.next(&buf[used..]) {
                 Ok(Some(frame)) => {
                     let bytes = &buf[used..used + frame.len];
-                    let must_wait = leg == Leg::Client && self.must_wait(&frame, bytes);
+                    let index = self.connection_mut(leg).framer.take_index();
+                    let must_wait = leg == Leg::Client && self.must_wait(&frame, bytes, &index);
                     // A frame that has to wait was noted when it came, as it may cause requests at once.
                     let is_noted =
                         leg == Leg::Client && std::mem::take(&mut self.client.has_waited);
@@ -104,12 +105,14 @@ impl Session {
                     if must_wait {
                         // The frame stays in `buf` and is handled again later.
                         self.client.has_waited = true;
+                        self.connection_mut(leg).framer.give_back(index);
                         self.end_step();
                         break;
                     }
                     used += frame.len;
                     self.connection_mut(leg).frame_since = None;
-                    self.handle_frame(leg, frame, bytes);
+                    self.handle_frame(leg, frame, bytes, &index);
+                    self.connection_mut(leg).framer.give_back(index);
                     self.server.is_early = false;
                     if std::mem::take(&mut self.server.begins_compression) {
                         let read = buf[used..].to_vec();
@@ -135,7 +138,7 @@ impl Session {
     }
 
     /// Whether the client's frame, and all behind it, has to wait for answers of the server.
-    fn must_wait(&mut self, frame: &Frame, bytes: &[u8]) -> bool {
+    fn must_wait(&mut self, frame: &Frame, bytes: &[u8], index: &Index) -> bool {
         let may_wait = self.is_logged_in()
             && self.closing.is_none()
             && frame.kind == FrameKind::Element
@@ -146,11 +149,11 @@ impl Session {
         let Some(namespaces) = self.client.stream.namespaces() else {
             return false;
         };
-        Element::of_frame(bytes, &namespaces)
+        Element::indexed(bytes, &namespaces, index)
             .is_some_and(|stanza| self.translator.must_wait(&stanza, &mut self.wire))
     }
 
-    fn handle_frame(&mut self, leg: Leg, frame: Frame, bytes: &[u8]) {
+    fn handle_frame(&mut self, leg: Leg, frame: Frame, bytes: &[u8], index: &Index) {
         // Before the header, a framer gives white space only.
         let Some(namespaces) = self.connection(leg).namespaces() else {
             return;
@@ -162,7 +165,7 @@ impl Session {
             (FrameKind::Close, _) => self.handle_close(leg),
             (FrameKind::Element, _) if frame.is_opaque => self.handle_opaque(bytes, &namespaces),
             (FrameKind::Element, _) => {
-                if let Some(element) = Element::of_frame(bytes, &namespaces) {
+                if let Some(element) = Element::indexed(bytes, &namespaces, index) {
                     self.handle_element(leg, &element);
                 }
             }

@@ -36,13 +36,16 @@ impl Marker {
 
 /// Whether a message is marked as passed on in a room: a private message, an invitation or its refusal.
 pub(super) fn is_of_a_room(message: &Element<'_>) -> bool {
+    if !message.mentions(ns::SHIM) {
+        return false;
+    }
     let marks: &[&str] = match message.attribute("type").as_deref() {
         Some("groupchat") => &["pm"],
         None | Some("normal") => &["invite", "decline"],
         _ => return false,
     };
     let has = |mark: &&str| message.child(ns::SHIM, mark).is_some();
-    message.mentions(ns::SHIM) && marks.iter().any(has)
+    marks.iter().any(has)
 }
 
 /// Whether a presence carries the marker.

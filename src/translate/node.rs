@@ -409,7 +409,7 @@ fn learn_no_authorize(wire: &mut Wire) {
 
 /// Whose items these are: [`Items::Ours`] if every one is a presence of a resource of `own`.
 pub(super) fn whose_items(items: &Element<'_>, own: &str) -> Items {
-    let is_ours = |item: Element<'_>| {
+    let is_ours = |item: &Element<'_>| {
         let presence = item.child(ns::CLIENT, "presence");
         let from = presence.and_then(|presence| Some(presence.attribute("from")?.into_owned()));
         from.is_some_and(|from| jid::bare(&from) == own && jid::resource(&from).is_some())
@@ -417,7 +417,7 @@ pub(super) fn whose_items(items: &Element<'_>, own: &str) -> Items {
     let mut items = items.children().filter(|child| child.local() == "item");
     match items.next() {
         None => Items::None,
-        Some(first) if is_ours(first) && items.all(is_ours) => Items::Ours,
+        Some(first) if is_ours(&first) && items.all(|item| is_ours(&item)) => Items::Ours,
         Some(_) => Items::Foreign,
     }
 }

@@ -1,10 +1,7 @@
 //! The router gives each stanza, event, question and answer to its function, and runs what follows: the only file that
 //! knows all functions.
 
-use std::sync::LazyLock;
 use std::time::Duration;
-
-use memchr::memmem::Finder;
 
 use super::account::Account;
 use super::chats::Chats;
@@ -20,7 +17,7 @@ use crate::ns;
 use crate::policy::{Chat, Forget, Function, Policy};
 use crate::pubsub::{CHATS, Event, PRESENCE, Question, ROSTER, What, returned_answer};
 use crate::wire::{Leg, Refused, Reply, error_condition};
-use crate::xml::Element;
+use crate::xml::{Element, Tag};
 
 /// All translation of one session.
 pub(crate) struct Translator {
@@ -181,7 +178,7 @@ impl Translator {
         // A request to another account changes nothing of this one.
         let to = iq.attribute("to");
         let is_own = to.is_none_or(|to| jid::prepared(&to) == cx.account.bare());
-        if mentions(iq, &[ns::ROSTER, PRESENCE])
+        if mentions(iq, &[ns::ROSTER, ns::PUBSUB, ns::PUBSUB_OWNER])
             && self.contacts.client_iq(iq, is_own, cx) == Verdict::Taken
         {
             return Verdict::Taken;
@@ -190,7 +187,7 @@ impl Translator {
         {
             return Verdict::Taken;
         }
-        if is_own && mentions(iq, &[ns::PRIVACY, "urn:xmpp:invisible:"]) {
+        if is_own && mentions(iq, &[ns::PRIVACY, ns::INVISIBLE, ns::INVISIBLE_0]) {
             self.presence.note_request(iq, cx);
         }
         if is_own && mentions(iq, &[ns::BLOCKING]) {
@@ -241,7 +238,7 @@ impl Translator {
             Kind::Presence => self.server_presence(stanza, wire),
             Kind::Iq => self.server_iq(stanza, wire),
             // Most messages hold neither an event nor a form.
-            Kind::Message if !holds(stanza, &[&EVENT, &FORM, &REFERENCE]) => {
+            Kind::Message if !mentions(stanza, &[ns::PUBSUB_EVENT, ns::DATA]) => {
                 return self.chats.native_message(stanza, cx);
             }
             Kind::Message => self.server_message(stanza, wire),
@@ -276,7 +273,7 @@ impl Translator {
 
     /// Handles a room's event while presence is left to classic XMPP.
     fn room_event(&mut self, message: &Element<'_>, wire: &mut Wire) -> Verdict {
-        if !holds(message, &[&EVENT, &REFERENCE]) {
+        if !message.mentions(ns::PUBSUB_EVENT) {
             return Verdict::Pass;
         }
         let own = self.account.own_bare();
@@ -302,7 +299,7 @@ impl Translator {
             self.contacts.need(cx);
         }
         let own = cx.account.own_bare();
-        if holds(message, &[&FORM, &REFERENCE])
+        if message.mentions(ns::DATA)
             && let Some(question) = Question::read(message, &own)
             && self.contacts.owns(&question, cx)
         {
@@ -347,9 +344,10 @@ impl Translator {
     /// Whether a message too large to be read holds an event on a node of ours, or an authorization form; `head` is
     /// its start tag.
     pub(crate) fn is_ours(&self, head: &Element<'_>, message: &Element<'_>) -> bool {
-        let event = message.opaque_child(ns::PUBSUB_EVENT, "event");
-        if let (Some(event), Some(from)) = (&event, head.attribute("from"))
-            && event.children().any(|what| {
+        let event = || message.opaque_child(ns::PUBSUB_EVENT, "event");
+        let mut first = event();
+        if let (Some(event), Some(from)) = (&mut first, head.attribute("from"))
+            && event.any(|what| {
                 let node = what.attribute("node");
                 node.is_some_and(|node| {
                     self.rooms.owns_node(&from, &node) || self.chats.owns_node(&from, &node)
@@ -364,18 +362,18 @@ impl Translator {
         if self.is_off {
             return false;
         }
-        if let Some(event) = event {
+        if first.is_some() {
             let is_account = head
                 .attribute("from")
                 .is_none_or(|from| jid::is_account(&from));
-            return is_account
-                && event.children().any(|what| {
-                    let node = what.attribute("node");
-                    node.is_some_and(|node| [PRESENCE, ROSTER, CHATS].contains(&&*node))
-                });
+            let is_ours = |what: Tag<'_>| {
+                let node = what.attribute("node");
+                node.is_some_and(|node| [PRESENCE, ROSTER, CHATS].contains(&&*node))
+            };
+            return is_account && event().is_some_and(|mut event| event.any(is_ours));
         }
         self.account.has_sent(head)
-            && mentions(message, &[ns::SUBSCRIBE_AUTHORIZATION, "&#"])
+            && names_form(message)
             && message.opaque_child(ns::DATA, "x").is_some()
     }
 
@@ -609,20 +607,15 @@ fn state_of<'a>(presence: &Element<'a>) -> Option<std::borrow::Cow<'a, str>> {
     jid::resource(&from).is_some().then_some(from)
 }
 
-/// Whether a stanza contains one of these words.
-///
-/// A namespace may be written with character references: callers that must not miss one add `&#` to the words.
-fn mentions(stanza: &Element<'_>, words: &[&str]) -> bool {
-    words.iter().any(|word| stanza.mentions(word))
+/// Whether an element of one of these namespaces may be in a stanza.
+fn mentions(stanza: &Element<'_>, namespaces: &[&str]) -> bool {
+    namespaces.iter().any(|it| stanza.mentions(it))
 }
 
-/// Words looked for in every message, with searchers built once.
-static EVENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("#event"));
-static FORM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("#subscribe_authorization"));
-static REFERENCE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("&#"));
-
-/// As [`mentions`], with prepared searchers.
-fn holds(stanza: &Element<'_>, words: &[&Finder<'_>]) -> bool {
-    let bytes = stanza.raw().as_bytes();
-    words.iter().any(|word| word.find(bytes).is_some())
+/// Whether a message too large to be read may hold an authorization form.
+fn names_form(message: &Element<'_>) -> bool {
+    let bytes = message.raw().as_bytes();
+    // Its name may be written with references.
+    let mut words = [ns::SUBSCRIBE_AUTHORIZATION, "&#"].into_iter();
+    words.any(|word| memchr::memmem::find(bytes, word.as_bytes()).is_some())
 }

@@ -29,6 +29,9 @@ impl Pacer {
 
     /// Gains credit for the time since the last call.
     pub(crate) fn advance(&mut self, now: Duration) {
+        if now == self.at {
+            return;
+        }
         let millis = i64::try_from(now.saturating_sub(self.at).as_millis()).unwrap_or(i64::MAX);
         let gained = millis.saturating_mul(PER_SECOND);
         if gained > 0 {

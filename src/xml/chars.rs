@@ -86,6 +86,13 @@ pub(crate) fn split_qname(name: &str) -> Result<(Option<&str>, &str), XmlError> 
 /// How U+FFFE and U+FFFF begin. How to search for it is worked out once: it is looked for in every token.
 static NONCHARACTER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\xEF\xBF"));
 
+/// Whether `bytes` are ASCII that is allowed everywhere, and no line ends: what most of a stream is.
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    // Without a way out on the way, many are looked at at once.
+    let is_plain = |all: bool, byte: &u8| all & (byte.wrapping_sub(b' ') < 0x60);
+    bytes.iter().fold(true, is_plain)
+}
+
 /// Checks that `bytes` are UTF-8 and only characters XML allows.
 pub(crate) fn check_chars(bytes: &[u8]) -> Result<&str, XmlError> {
     let text = std::str::from_utf8(bytes).map_err(|_| XmlError::Encoding)?;
@@ -139,12 +146,24 @@ fn check_reference(name: &str) -> Result<(), XmlError> {
 
 /// The text that checked XML stands for: its references resolved.
 pub fn unescape(raw: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'&', raw.as_bytes()).is_none() {
+        return Cow::Borrowed(raw);
+    }
     // What reaches this has passed `check_references`, so nothing can fail.
     quick_xml::escape::unescape(raw).unwrap_or(Cow::Borrowed(raw))
 }
 
 /// `text` as it may stand in an attribute or an element.
 pub fn escape(text: &str) -> Cow<'_, str> {
+    let is_escaped = |byte: u8| {
+        matches!(
+            byte,
+            b'<' | b'>' | b'&' | b'\'' | b'"' | b'\n' | b'\t' | b'\r'
+        )
+    };
+    if !text.bytes().any(is_escaped) {
+        return Cow::Borrowed(text);
+    }
     let mut escaped = quick_xml::escape::escape(text);
     // In an attribute they would be read as spaces (XML 1.0 §3.3.3).
     for (white, reference) in [("\n", "&#10;"), ("\t", "&#9;"), ("\r", "&#13;")] {

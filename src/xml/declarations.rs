@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::chars::unescape;
+use super::known::Number;
 use super::unique::hash;
 
 /// So many are searched one by one; what is declared beyond them is found by its hash.
@@ -30,6 +31,7 @@ struct Declaration {
     /// Empty for the default namespace.
     prefix: Range,
     value: Range,
+    number: Number,
     /// The hash of the namespace, if there is a prefix for it.
     hash: u64,
     /// The first declaration in force that gives the same namespace a prefix.
@@ -51,12 +53,13 @@ impl Declarations {
     }
 
     /// Notes a declaration of an element that has `depth` others open around it.
-    pub(super) fn push(&mut self, depth: u32, prefix: Range, value: Range) {
+    pub(super) fn push(&mut self, depth: u32, prefix: Range, value: Range, number: Number) {
         let namespace = self.number();
         self.stack.push(Declaration {
             depth,
             prefix,
             value,
+            number,
             hash: 0,
             namespace,
         });
@@ -102,7 +105,9 @@ impl Declarations {
         let all = self.number();
         self.stack.truncate(kept);
         let left = self.number();
-        if left <= FEW {
+        if all <= FEW {
+            // Nothing is found by its hash.
+        } else if left <= FEW {
             self.prefixes.clear();
             self.namespaces.clear();
         } else {
@@ -137,6 +142,11 @@ impl Declarations {
     /// Where the value of a declaration stands.
     pub(super) fn value(&self, declaration: u32) -> Range {
         self.stack[declaration as usize].value
+    }
+
+    /// What stands for the namespace of a declaration in the index.
+    pub(super) fn number_of(&self, declaration: u32) -> Number {
+        self.stack[declaration as usize].number
     }
 
     /// A number that all declarations of one namespace share.

@@ -1,73 +1,147 @@
 //! A look into a checked element without copying it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 
-use super::Namespaces;
 use super::chars::{is_space, unescape};
+use super::index::{Index, Node};
+use super::known::Number;
 use super::tag::Tag;
+use super::{Framer, Namespaces};
 use crate::ns;
 
-/// An element as the bytes it came in, with the scope its names are read in.
+/// An element as the bytes it came in, with the scope its names are read in: a place in a frame.
 ///
-/// It may only be made from what a [`Framer`](super::Framer) let pass.
-#[derive(Clone, Copy)]
+/// It may only be made from what a [`Framer`] let pass.
+#[derive(Clone)]
 pub struct Element<'a> {
-    raw: &'a str,
-    tag: Tag<'a>,
-    scope: Scope<'a>,
+    /// The whole frame.
+    text: &'a str,
+    stream: &'a Namespaces,
+    index: Kept<'a>,
+    /// Its place in the index.
+    at: u32,
 }
 
-/// What an element inherits its declarations from.
-#[derive(Clone, Copy)]
-enum Scope<'a> {
-    Stream(&'a Namespaces),
-    Parent(&'a Element<'a>),
+/// The index of a frame, which outlives the elements inside.
+#[derive(Clone)]
+enum Kept<'a> {
+    Here(Box<Index>),
+    There(&'a Index),
+}
+
+impl Deref for Kept<'_> {
+    type Target = Index;
+
+    fn deref(&self) -> &Index {
+        match self {
+            Self::Here(index) => index,
+            Self::There(index) => index,
+        }
+    }
 }
 
 impl fmt::Debug for Element<'_> {
     /// Only the name: the rest may be a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{}>", self.tag.name())
+        write!(f, "<{}>", self.tag().name())
     }
 }
 
 impl<'a> Element<'a> {
     /// Reads a frame of a stream with the declarations of the stream's header.
     ///
-    /// `None` if `frame` is not a whole element.
+    /// `None` if `frame` is not a whole element. One of more than 65,536 elements is read as if it held none.
     pub fn of_frame(frame: &'a [u8], stream: &'a Namespaces) -> Option<Self> {
-        let raw = std::str::from_utf8(frame).ok()?;
-        Self::new(raw, Scope::Stream(stream))
+        match Framer::index_of(frame, stream)? {
+            index if index.nodes.is_empty() => Self::unread(frame, stream),
+            index => Self::new(frame, stream, Kept::Here(Box::new(index))),
+        }
     }
 
-    fn new(raw: &'a str, scope: Scope<'a>) -> Option<Self> {
-        let end = tag_len(raw)?;
-        let tag = Tag::new(&raw[..end]);
-        Some(Self { raw, tag, scope })
+    /// The same for the frame that a framer has just given, with the index it has left.
+    pub(crate) fn indexed(
+        frame: &'a [u8],
+        stream: &'a Namespaces,
+        index: &'a Index,
+    ) -> Option<Self> {
+        Self::new(frame, stream, Kept::There(index))
+    }
+
+    /// The same for one that is opaque: it is read as if it held no element.
+    pub(crate) fn unread(frame: &'a [u8], stream: &'a Namespaces) -> Option<Self> {
+        let text = std::str::from_utf8(frame).ok()?;
+        let tag_end = tag_len(text)?;
+        let tag = Tag::new(&text[..tag_end]);
+        let prefix = tag.name().find(':').map(|colon| &tag.name()[..colon]);
+        let mut index = Index::default();
+        index.nodes.push(Node {
+            start: 0,
+            tag_end: place(tag_end)?,
+            end: place(text.len())?,
+            skip: 1,
+            parent: 0,
+            name_len: place(tag.name().len())?,
+            prefix_len: place(prefix.map_or(0, |prefix| prefix.len() + 1))?,
+            namespace: declared(text, 0, &tag, prefix).unwrap_or_else(|| stream.number(prefix)),
+        });
+        index.known = u64::MAX;
+        (index.has_prefixes, index.has_prefixed) = (true, true);
+        Self::new(frame, stream, Kept::Here(Box::new(index)))
+    }
+
+    fn new(frame: &'a [u8], stream: &'a Namespaces, index: Kept<'a>) -> Option<Self> {
+        let text = std::str::from_utf8(frame).ok()?;
+        let is_of_frame = index.nodes.first()?.end as usize == text.len();
+        is_of_frame.then_some(Self {
+            text,
+            stream,
+            index,
+            at: 0,
+        })
+    }
+
+    fn node(&self) -> &Node {
+        &self.index.nodes[self.at as usize]
+    }
+
+    /// Another element of the frame.
+    fn other(&self, at: u32) -> Element<'_> {
+        Element {
+            text: self.text,
+            stream: self.stream,
+            index: Kept::There(&self.index),
+            at,
+        }
     }
 
     /// The whole element as it came.
     pub fn raw(&self) -> &'a str {
-        self.raw
+        let node = self.node();
+        &self.text[node.start as usize..node.end as usize]
     }
 
     /// The element's start tag.
     pub fn tag(&self) -> Tag<'a> {
-        self.tag
+        self.tag_of(self.node())
+    }
+
+    fn tag_of(&self, node: &Node) -> Tag<'a> {
+        let raw = &self.text[node.start as usize..node.tag_end as usize];
+        Tag::with_name(raw, node.name_len as usize)
     }
 
     /// The name without its prefix.
     pub fn local(&self) -> &'a str {
-        let name = self.tag.name();
-        name.split_once(':').map_or(name, |(_, local)| local)
+        let node = self.node();
+        let start = node.start + 1;
+        &self.text[(start + node.prefix_len) as usize..(start + node.name_len) as usize]
     }
 
     /// The namespace of the element's name; empty if it has none.
     pub fn namespace(&self) -> Cow<'_, str> {
-        let prefix = self.tag.name().split_once(':').map(|(prefix, _)| prefix);
-        self.resolve(prefix).unwrap_or_default()
+        self.node().namespace.namespace(self.text, self.stream)
     }
 
     /// Whether this is the element `local` of `namespace`.
@@ -77,97 +151,78 @@ impl<'a> Element<'a> {
 
     /// The value of the attribute called `name`, references resolved.
     pub fn attribute(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.tag.attribute(name)
+        self.tag().attribute(name)
+    }
+
+    /// The elements around this one, inner ones first.
+    fn parents(&self) -> impl Iterator<Item = Tag<'a>> + use<'_, 'a> {
+        let mut at = self.at;
+        std::iter::from_fn(move || {
+            let parent = (at > 0).then(|| self.index.nodes[at as usize].parent)?;
+            at = parent;
+            Some(self.tag_of(&self.index.nodes[parent as usize]))
+        })
     }
 
     /// The namespace that `prefix` (`None`: no prefix) stands for inside this element.
-    pub(crate) fn resolve(&self, prefix: Option<&str>) -> Option<Cow<'_, str>> {
-        if prefix == Some("xml") {
-            return Some(Cow::Borrowed(ns::XML));
-        }
-        let mut element = self;
-        loop {
-            match (element.tag.declaration(prefix), element.scope) {
-                (Some(namespace), _) => return Some(namespace),
-                (None, Scope::Parent(parent)) => element = parent,
-                (None, Scope::Stream(stream)) => {
-                    let namespace = stream.get(prefix.unwrap_or_default());
-                    return namespace.map(Cow::Borrowed);
-                }
-            }
+    pub(crate) fn resolve(&self, prefix: Option<&str>) -> Option<Cow<'a, str>> {
+        match self.tag().declaration(prefix) {
+            Some(namespace) if prefix != Some("xml") => Some(namespace),
+            _ => self.outer(prefix),
         }
     }
 
     /// The namespace that `prefix` stands for around this element.
     pub(super) fn outer(&self, prefix: Option<&str>) -> Option<Cow<'a, str>> {
-        match self.scope {
-            Scope::Parent(parent) => parent.resolve(prefix),
-            Scope::Stream(_) if prefix == Some("xml") => Some(Cow::Borrowed(ns::XML)),
-            Scope::Stream(stream) => stream.get(prefix.unwrap_or_default()).map(Cow::Borrowed),
+        if prefix == Some("xml") {
+            return Some(Cow::Borrowed(ns::XML));
         }
+        let inside = self.parents().find_map(|tag| tag.declaration(prefix));
+        let stream = || self.stream.get(prefix.unwrap_or_default());
+        inside.or_else(|| stream().map(Cow::Borrowed))
     }
 
-    /// Whether `word` stands anywhere in it: a cheap look before a thorough one.
-    pub(crate) fn mentions(&self, word: &str) -> bool {
-        memchr::memmem::find(self.raw().as_bytes(), word.as_bytes()).is_some()
-    }
-
-    /// The language in force inside this element.
-    pub(crate) fn lang(&self) -> Option<Cow<'_, str>> {
-        self.attribute("xml:lang").or_else(|| self.outer_lang())
+    /// Whether an element of `namespace` may be in the frame that this one is in: a cheap look before a thorough one.
+    pub(crate) fn mentions(&self, namespace: &str) -> bool {
+        Number::known(namespace.as_bytes()).is_none_or(|known| self.index.known & known.bit() != 0)
     }
 
     /// The language in force around this element.
     pub(super) fn outer_lang(&self) -> Option<Cow<'a, str>> {
-        match self.scope {
-            Scope::Parent(parent) => parent.lang(),
-            Scope::Stream(stream) => stream.lang().map(Cow::Borrowed),
-        }
+        let mut parents = self.parents().filter(|_| self.index.has_prefixed);
+        let inside = parents.find_map(|tag| tag.attribute("xml:lang"));
+        inside.or_else(|| self.stream.lang().map(Cow::Borrowed))
     }
 
-    /// The prefixes the element inherits, with what they stand for, inner declarations first.
+    /// The prefixes the element inherits (none of them empty inside the frame), with what they stand for, inner declarations first.
     pub(crate) fn inherited(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        let mut scope = self.scope;
-        let parents = std::iter::from_fn(move || match scope {
-            Scope::Parent(parent) => {
-                scope = parent.scope;
-                Some(parent)
-            }
-            Scope::Stream(_) => None,
-        });
-        let declared = parents.flat_map(|parent| parent.tag.attributes().flatten());
+        let parents = self.parents().filter(|_| self.index.has_prefixes);
+        let declared = parents.flat_map(|tag| tag.attributes().flatten());
         let local = declared.filter_map(|attribute| {
-            let prefix = attribute.declares()?.unwrap_or_default();
+            let prefix = attribute.declares()??;
             Some((Cow::Borrowed(prefix), attribute.value()))
         });
-        let stream = self.stream().iter();
+        let stream = self.stream.iter();
         local.chain(stream.map(|(prefix, ns)| (Cow::Borrowed(prefix), Cow::Borrowed(ns))))
-    }
-
-    fn stream(&self) -> &'a Namespaces {
-        let mut scope = self.scope;
-        loop {
-            match scope {
-                Scope::Parent(parent) => scope = parent.scope,
-                Scope::Stream(stream) => return stream,
-            }
-        }
     }
 
     /// The bytes between the start tag and the end tag.
     pub fn inner(&self) -> &'a str {
-        if self.tag.is_empty() {
+        let node = self.node();
+        if node.tag_end == node.end {
             return "";
         }
-        let end = self.raw.rfind("</").unwrap_or(self.raw.len());
-        &self.raw[self.tag.raw().len()..end]
+        let inner = &self.text[node.tag_end as usize..node.end as usize];
+        let end = memchr::memrchr(b'<', inner.as_bytes()).unwrap_or(inner.len());
+        &inner[..end]
     }
 
     /// The child elements in their order.
     pub fn children(&self) -> Children<'_> {
         Children {
             parent: self,
-            rest: self.inner(),
+            next: self.at + 1,
+            end: self.node().skip,
         }
     }
 
@@ -176,53 +231,44 @@ impl<'a> Element<'a> {
         self.children().find(|child| child.is(namespace, local))
     }
 
-    /// The same at the cost of reading the element once, whatever it holds; for one that is opaque.
-    pub(crate) fn opaque_child(&self, namespace: &str, local: &str) -> Option<Element<'_>> {
-        let declared: BTreeMap<_, _> = self
-            .tag
-            .attributes()
-            .flatten()
-            .filter_map(|attribute| Some((attribute.declares()?, attribute.value() == namespace)))
-            .collect();
-        let is_inherited = |prefix: Option<&str>| match (declared.get(&prefix), self.scope) {
-            (Some(is_it), _) => *is_it,
-            (None, Scope::Parent(parent)) => parent.resolve(prefix).as_deref() == Some(namespace),
-            (None, Scope::Stream(stream)) => {
-                stream.get(prefix.unwrap_or_default()) == Some(namespace)
-            }
-        };
-        self.children().find(|child| {
-            let prefix = child.tag.name().split_once(':').map(|(prefix, _)| prefix);
-            child.local() == local
-                && match child.tag.declaration(prefix) {
-                    Some(declared) => declared == namespace,
-                    None => is_inherited(prefix),
-                }
-        })
-    }
-
     /// The text directly inside the element: references resolved, CDATA included, children left out.
     pub fn text(&self) -> Cow<'a, str> {
-        let mut rest = self.inner();
         let mut text = Cow::Borrowed("");
-        while !rest.is_empty() {
-            let (piece, len) = if let Some(body) = rest.strip_prefix("<![CDATA[") {
+        let mut from = self.node().tag_end as usize;
+        for child in self.children() {
+            let node = child.node();
+            add_text(&mut text, &self.text[from..node.start as usize]);
+            from = node.end as usize;
+        }
+        let inner = self.inner();
+        let end = self.node().tag_end as usize + inner.len();
+        add_text(&mut text, &self.text[from..end]);
+        text
+    }
+}
+
+/// Adds what `raw` stands for, which has no tags.
+fn add_text<'a>(text: &mut Cow<'a, str>, raw: &'a str) {
+    let mut rest = raw;
+    while !rest.is_empty() {
+        let (piece, len) = match rest.strip_prefix("<![CDATA[") {
+            Some(body) => {
                 let end = body.find("]]>").unwrap_or(body.len());
                 (Cow::Borrowed(&body[..end]), "<![CDATA[]]>".len() + end)
-            } else if rest.starts_with('<') {
-                (Cow::Borrowed(""), element_len(rest).unwrap_or(rest.len()))
-            } else {
+            }
+            // One that is opaque has tags, too: they are no text.
+            None if rest.starts_with('<') => return,
+            None => {
                 let end = memchr::memchr(b'<', rest.as_bytes()).unwrap_or(rest.len());
                 (unescape(&rest[..end]), end)
-            };
-            if text.is_empty() {
-                text = piece;
-            } else if !piece.is_empty() {
-                text.to_mut().push_str(&piece);
             }
-            rest = rest.get(len..).unwrap_or_default();
+        };
+        if text.is_empty() {
+            *text = piece;
+        } else if !piece.is_empty() {
+            text.to_mut().push_str(&piece);
         }
-        text
+        rest = rest.get(len..).unwrap_or_default();
     }
 }
 
@@ -230,23 +276,35 @@ impl<'a> Element<'a> {
 #[derive(Clone, Debug)]
 pub struct Children<'a> {
     parent: &'a Element<'a>,
-    rest: &'a str,
+    next: u32,
+    end: u32,
 }
 
 impl<'a> Iterator for Children<'a> {
     type Item = Element<'a>;
 
     fn next(&mut self) -> Option<Element<'a>> {
-        loop {
-            let start = memchr::memchr(b'<', self.rest.as_bytes())?;
-            let rest = &self.rest[start..];
-            let len = element_len(rest)?;
-            self.rest = &rest[len..];
-            if !rest.starts_with("<!") {
-                return Element::new(&rest[..len], Scope::Parent(self.parent));
-            }
+        if self.next >= self.end {
+            return None;
         }
+        let child = self.parent.other(self.next);
+        self.next = child.node().skip;
+        Some(child)
     }
+}
+
+/// What stands for the namespace that `tag`, which begins at `at` in `text`, binds to `prefix`, if it declares it.
+fn declared(text: &str, at: usize, tag: &Tag<'_>, prefix: Option<&str>) -> Option<Number> {
+    let mut attributes = tag.attributes().flatten();
+    let declaration = attributes.find(|it| it.declares() == Some(prefix))?;
+    debug_assert!(text[at..].starts_with(tag.raw()));
+    let value_at = at + declaration.end - 1 - declaration.raw.len();
+    Some(Number::of(declaration.value().as_bytes(), place(value_at)?))
+}
+
+/// `None` beyond where frames end.
+pub(super) fn place(at: usize) -> Option<u32> {
+    u32::try_from(at).ok().filter(|_| at < Number::MOST)
 }
 
 /// The length of the start tag that `raw` begins with.
@@ -262,45 +320,6 @@ pub(super) fn tag_len(raw: &str) -> Option<usize> {
     }
 }
 
-/// The length of the end tag or CDATA section that `raw` begins with.
-pub(super) fn token_len(raw: &str) -> Option<usize> {
-    match raw.starts_with("<!") {
-        true => Some(raw.find("]]>")? + 3),
-        false => Some(memchr::memchr(b'>', raw.as_bytes())? + 1),
-    }
-}
-
-/// The length of the element or CDATA section that `raw` begins with.
-fn element_len(raw: &str) -> Option<usize> {
-    let bytes = raw.as_bytes();
-    let (mut at, mut depth) = (0, 0);
-    loop {
-        let token = &raw[at..];
-        if token.starts_with("<!") {
-            at += token_len(token)?;
-        } else if token.starts_with("</") {
-            at += token_len(token)?;
-            depth -= 1;
-        } else {
-            let len = tag_len(token)?;
-            at += len;
-            depth += i32::from(!token[..len].ends_with("/>"));
-        }
-        if depth <= 0 {
-            return Some(at);
-        }
-        at += memchr::memchr(b'<', &bytes[at..])?;
-    }
-}
-
-/// The name without its prefix of the one element that `bytes` are; `None` if they are anything else.
-pub(crate) fn sole_element(bytes: &[u8]) -> Option<&str> {
-    let raw = std::str::from_utf8(bytes).ok()?;
-    let is_sole = raw.starts_with('<') && element_len(raw) == Some(raw.len());
-    let name = Tag::new(&raw[..tag_len(raw)?]).name();
-    is_sole.then(|| name.split_once(':').map_or(name, |(_, local)| local))
-}
-
 /// Whether `raw` uses `prefix` in the name of an element or an attribute, or seems to.
 pub(crate) fn mentions_prefix(raw: &str, prefix: &str) -> bool {
     let bytes = raw.as_bytes();
@@ -309,4 +328,62 @@ pub(crate) fn mentions_prefix(raw: &str, prefix: &str) -> bool {
         let before = before.and_then(<[u8]>::last);
         before.is_some_and(|&b| b == b'<' || b == b'/' || is_space(b))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::{Frame, Limits};
+
+    /// Gives `stanza` to `look` as it comes to a session, in a stream that binds `r` to the roster.
+    fn with(stanza: &str, look: impl FnOnce(&Element<'_>)) {
+        let mut framer = Framer::new(Limits::AFTER_LOGIN);
+        let header =
+            b"<s:s xmlns='jabber:client' xmlns:s='urn:s' xmlns:r='jabber:iq:roster' xml:lang='en'>";
+        assert!(matches!(framer.next(header), Ok(Some(_))));
+        let namespaces = framer.namespaces().expect("a header").clone();
+        let frame = framer.next(stanza.as_bytes());
+        assert!(matches!(frame, Ok(Some(Frame { len, .. })) if len == stanza.len()));
+        let index = framer.take_index();
+        look(&Element::indexed(stanza.as_bytes(), &namespaces, &index).expect("a frame"));
+    }
+
+    #[test]
+    fn a_namespace_is_noticed_however_it_is_declared() {
+        for (stanza, is_there) in [
+            ("<iq><query xmlns='jabber:iq:roster'/></iq>", true),
+            ("<iq><r:query/></iq>", true),
+            ("<iq><query xmlns='jabber&#58;iq&#x3A;roster'/></iq>", true),
+            ("<iq xmlns:x='jabber:iq:roster'><x:query/></iq>", true),
+            ("<iq><r:query xmlns:r='jabber:iq:auth'/></iq>", false),
+            ("<iq xmlns:x='jabber:iq:roster'><query/></iq>", false),
+            ("<iq>jabber:iq:roster</iq>", false),
+        ] {
+            with(stanza, |iq| {
+                assert_eq!(iq.mentions(ns::ROSTER), is_there, "{stanza}");
+                assert_eq!(iq.child(ns::ROSTER, "query").is_some(), is_there);
+            });
+        }
+    }
+
+    #[test]
+    fn each_element_knows_its_own_part_of_the_frame() {
+        with(
+            "<m a='1'>x<a xmlns='u'><b xml:lang='de'><c/></b>y</a ><![CDATA[<z>]]><a/>&amp;</m>",
+            |m| {
+                let all: Vec<_> = m.children().map(|it| it.raw()).collect();
+                let first = "<a xmlns='u'><b xml:lang='de'><c/></b>y</a >";
+                assert_eq!(all, [first, "<a/>"]);
+                assert_eq!(m.text(), "x<z>&");
+                let a = m.child("u", "a").expect("a child");
+                assert_eq!((a.inner(), &*a.text()), ("<b xml:lang='de'><c/></b>y", "y"));
+                let b = a.child("u", "b").expect("a child");
+                let c = b.child("u", "c").expect("a child");
+                assert_eq!(c.outer_lang().as_deref(), Some("de"));
+                assert_eq!(c.outer(None).as_deref(), Some("u"));
+                assert_eq!(b.outer_lang().as_deref(), Some("en"));
+                assert_eq!(c.children().count(), 0);
+            },
+        );
+    }
 }

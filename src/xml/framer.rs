@@ -1,15 +1,19 @@
 //! Bytes to frames: where one top-level element of a stream ends, and whether it may pass.
 
+mod start;
+mod tag;
+
 use std::sync::{Arc, LazyLock};
 
 use memchr::memmem::Finder;
 
-use super::chars::{check_chars, check_references, is_space, split_qname};
-use super::declarations::{Declarations, Range, part};
-use super::tag::{Attribute, Tag};
-use super::unique::are_unique;
+use super::chars::{check_chars, check_references, is_plain, is_space};
+use super::declarations::{Declarations, Range};
+use super::index::Index;
+use super::known::Number;
+use super::tag::Tag;
 use super::{Limits, Namespaces, XmlError};
-use crate::ns;
+use tag::{Declared, Noted};
 
 /// What a [`Frame`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +46,19 @@ pub(crate) const BYTES: &str = "more bytes than a stanza may have";
 /// Room for more attributes or open elements than this is given back after the stanza.
 const KEEP: usize = 256;
 
+/// Room for so many elements is made at once for one that is read by itself.
+const AT_FIRST: usize = 16;
+/// So many bytes behind a token are looked at together with it: most tokens are shorter than what a look costs.
+const AHEAD: usize = 256;
+
 /// Finds and checks the frames of one direction of one stream (RFC 6120 §11).
 ///
 /// It keeps no bytes: each call to [`next`](Self::next) shows it everything since the end of the
 /// last frame, and it goes on where it stopped. A token is checked as soon as it is complete, so
 /// how the input was split makes no difference. What it lets pass is well-formed, namespace-well-formed,
 /// UTF-8, within the [`Limits`], and free of what RFC 6120 §11.1 forbids. To find that out of n bytes takes
-/// no more than n log n steps, whatever they are.
+/// no more than n log n steps, whatever they are. Where the elements of a frame stand it notes on the way:
+/// nobody has to search for them again.
 ///
 /// After a stream restart (STARTTLS, SASL success) a new framer takes over.
 #[derive(Clone, Debug, Default)]
@@ -64,24 +74,26 @@ pub struct Framer {
     token: usize,
     /// Where to go on searching for the end of that token.
     scan: usize,
+    /// Up to here all characters are known to be allowed.
+    checked: usize,
+    /// The frame has characters that take a closer look, so only whole tokens are looked at.
+    is_wide: bool,
     /// The quote that an attribute value in work began with.
     quote: Option<u8>,
     /// Elements of the stanza so far.
     elements: usize,
     /// Where in the frame the names of the open elements begin.
     open: Vec<u32>,
+    /// The place in the index of the innermost of them.
+    innermost: u32,
     /// Namespace declarations in force, as ranges of the frame.
     declared: Declarations,
-    /// Names of the attributes of the tag in work, as ranges of the frame.
-    names: Vec<Range>,
-}
-
-/// What a complete token is.
-enum Token {
-    Text,
-    CData,
-    Start,
-    End,
+    /// Default namespaces in force, and how many elements are open around those that declare them.
+    defaults: Vec<(u32, Number)>,
+    /// What stands in the tag in work.
+    noted: Noted,
+    /// The elements of the frame in work, or of the last one; none of one that is opaque.
+    index: Index,
 }
 
 impl Framer {
@@ -107,18 +119,37 @@ impl Framer {
 
     /// Forgets the frame in work: what comes next begins another one.
     pub fn forget(&mut self) {
+        self.end_frame();
+        self.index.clear();
+    }
+
+    /// The same where the frame has ended, whose index is still wanted.
+    fn end_frame(&mut self) {
         self.token = 0;
         self.scan = 0;
+        self.checked = 0;
+        self.is_wide = false;
         self.quote = None;
         self.is_opaque = false;
         self.elements = 0;
         self.open.clear();
+        self.innermost = 0;
         self.declared.clear();
+        self.defaults.clear();
         if self.open.capacity() > KEEP {
             self.open = Vec::new();
         }
-        if self.names.capacity() > KEEP {
-            self.names = Vec::new();
+        if self.defaults.capacity() > KEEP {
+            self.defaults = Vec::new();
+        }
+        if self
+            .noted
+            .names
+            .capacity()
+            .max(self.noted.declarations.capacity())
+            > KEEP
+        {
+            self.noted = Noted::default();
         }
     }
 
@@ -126,7 +157,14 @@ impl Framer {
     pub fn memory(&self) -> usize {
         self.declared.memory()
             + self.open.capacity() * size_of::<u32>()
-            + self.names.capacity() * size_of::<Range>()
+            + self.defaults.capacity() * size_of::<(u32, Number)>()
+            + self.noted.names.capacity() * size_of::<Range>()
+            + self.noted.declarations.capacity() * size_of::<Declared>()
+            + match self.token {
+                // That of the last frame is whoever's who takes it.
+                0 => 0,
+                _ => self.index.memory(),
+            }
     }
 
     /// What the stream's header declared; `None` before the header.
@@ -134,13 +172,37 @@ impl Framer {
         self.namespaces.as_ref()
     }
 
+    /// Where the elements of the frame stand that [`next`](Self::next) has just given.
+    pub(crate) fn take_index(&mut self) -> Index {
+        std::mem::take(&mut self.index)
+    }
+
+    /// Takes back what was [taken](Self::take_index): there is room in it for the next frame.
+    pub(crate) fn give_back(&mut self, mut index: Index) {
+        index.clear();
+        self.index = index;
+    }
+
+    /// Where the elements of one stand that is all of `element`, nowhere if they are too many; `None` if it is none.
+    pub(super) fn index_of(element: &[u8], stream: &Namespaces) -> Option<Index> {
+        let mut framer = Self::new(Limits::NONE);
+        framer.index.nodes.reserve(AT_FIRST);
+        let frame = framer.element(element, stream).ok()??;
+        let is_whole = frame.kind == FrameKind::Element && frame.len == element.len();
+        is_whole.then_some(framer.index)
+    }
+
     /// The first frame of `buf`, or `None` if `buf` ends before the frame does.
     ///
     /// `buf` starts where the last frame ended and holds at least what the last call was shown.
     pub fn next(&mut self, buf: &[u8]) -> Result<Option<Frame>, XmlError> {
-        let frame = match &self.namespaces {
+        let frame = match self.namespaces.take() {
             None => self.header(buf)?,
-            Some(_) => self.element(buf)?,
+            Some(namespaces) => {
+                let frame = self.element(buf, &namespaces);
+                self.namespaces = Some(namespaces);
+                frame?
+            }
         };
         // A run of white space is passed on as far as it has come, so it has no length.
         let len = match frame {
@@ -152,7 +214,7 @@ impl Framer {
             return Err(XmlError::TooBig(BYTES));
         }
         if frame.is_some() {
-            self.forget();
+            self.end_frame();
         }
         Ok(frame)
     }
@@ -169,11 +231,16 @@ impl Framer {
 
     /// A limit is exceeded, on something other than bytes.
     fn exceed(&mut self, what: &'static str) -> Result<(), XmlError> {
-        self.is_opaque = true;
+        self.make_opaque();
         match self.is_lenient {
             true => Ok(()),
             false => Err(XmlError::TooBig(what)),
         }
+    }
+
+    fn make_opaque(&mut self) {
+        self.is_opaque = true;
+        self.index.clear();
     }
 
     fn header(&mut self, buf: &[u8]) -> Result<Option<Frame>, XmlError> {
@@ -193,8 +260,10 @@ impl Framer {
         if self.token == 0 && space > 0 {
             return Ok(self.frame(FrameKind::Whitespace, space));
         }
-        self.token += space;
-        self.scan = self.scan.max(self.token);
+        if self.scan <= self.token + space {
+            self.token += space;
+            self.scan = self.token;
+        }
         match &buf[self.token..] {
             [] | [b'<'] | [b'<', b'!'] => return Ok(None),
             [b'<', b'!' | b'?', ..] => return Err(restricted(&buf[self.token..])),
@@ -202,137 +271,152 @@ impl Framer {
             [b'<', ..] => {}
             _ => return Err(XmlError::NotWellFormed("no '<' where a stream begins")),
         }
-        let Some(end) = self.tag_end(buf) else {
+        let Some(end) = self.start_tag(buf, &Namespaces::none())? else {
             return Ok(None);
         };
-        let tag = Tag::new(check_chars(&buf[self.token..end])?);
+        let bytes = &buf[self.token..end];
+        let tag = Tag::new(std::str::from_utf8(bytes).map_err(|_| XmlError::Encoding)?);
         if tag.is_empty() {
             return Err(XmlError::BadFormat("a stream that ends as it begins"));
         }
-        self.check_tag(buf, &tag)?;
         self.namespaces = Some(Arc::new(Namespaces::of(&tag)));
         Ok(self.frame(FrameKind::Header, end))
     }
 
-    fn element(&mut self, buf: &[u8]) -> Result<Option<Frame>, XmlError> {
+    fn element(&mut self, buf: &[u8], stream: &Namespaces) -> Result<Option<Frame>, XmlError> {
+        const CDATA: &[u8] = b"<![CDATA[";
         if self.token == 0 {
+            self.index.clear();
             let len = count_space(buf);
             if len > 0 {
                 return Ok(self.frame(FrameKind::Whitespace, len));
             }
         }
-        while let Some((token, end)) = self.token(buf)? {
-            let bytes = &buf[self.token..end];
-            match token {
-                Token::Text | Token::CData if self.open.is_empty() => {
-                    return Err(XmlError::BadFormat("text between stanzas"));
-                }
-                Token::Text => check_text(bytes)?,
-                Token::CData => {
-                    check_chars(bytes)?;
-                }
-                Token::Start => self.start_tag(buf, end)?,
-                Token::End if self.open.is_empty() => {
-                    self.check_close(bytes)?;
+        loop {
+            let rest = &buf[self.token..];
+            let end = match rest {
+                [] | [b'<'] => None,
+                [b'<', b'/', ..] if self.open.is_empty() => {
+                    let end = find(b">", buf, &mut self.scan).map(|at| at + 1);
+                    let Some(end) = end else { return Ok(None) };
+                    self.check_close(&buf[self.token..end], stream)?;
                     return Ok(self.frame(FrameKind::Close, end));
                 }
-                Token::End => self.end_tag(buf, bytes)?,
-            }
+                [b'<', b'/', ..] => self.end_tag(buf)?,
+                [b'<', b'!', ..] if rest.starts_with(CDATA) => {
+                    self.scan = self.scan.max(self.token + CDATA.len());
+                    let end = find(b"]]>", buf, &mut self.scan).map(|at| at + 3);
+                    if let Some(end) = end {
+                        if self.open.is_empty() {
+                            return Err(XmlError::BadFormat("text between stanzas"));
+                        }
+                        self.check_chars(buf, end)?;
+                    }
+                    end
+                }
+                [b'<', b'!', ..] if CDATA.starts_with(rest) => None,
+                [b'<', b'!' | b'?', ..] => return Err(restricted(rest)),
+                [b'<', ..] => self.start_tag(buf, stream)?,
+                _ if self.open.is_empty() => {
+                    return Err(XmlError::BadFormat("text between stanzas"));
+                }
+                _ => self.text(buf)?,
+            };
+            let Some(end) = end else { return Ok(None) };
             self.token = end;
             self.scan = end;
             if self.open.is_empty() {
                 return Ok(self.frame(FrameKind::Element, end));
             }
         }
-        Ok(None)
     }
 
-    /// The token at `self.token` and where it ends, if it is complete.
-    fn token(&mut self, buf: &[u8]) -> Result<Option<(Token, usize)>, XmlError> {
-        const CDATA: &[u8] = b"<![CDATA[";
-        let rest = &buf[self.token..];
-        Ok(match rest {
-            [] | [b'<'] => None,
-            [b'<', b'/', ..] => find(b">", buf, &mut self.scan).map(|at| (Token::End, at + 1)),
-            [b'<', b'!', ..] if rest.starts_with(CDATA) => {
-                self.scan = self.scan.max(self.token + CDATA.len());
-                find(b"]]>", buf, &mut self.scan).map(|at| (Token::CData, at + 3))
+    /// The text at `self.token`: where it ends.
+    fn text(&mut self, buf: &[u8]) -> Result<Option<usize>, XmlError> {
+        let Some(end) = find(b"<", buf, &mut self.scan) else {
+            return Ok(None);
+        };
+        self.check_chars(buf, end)?;
+        let text = &buf[self.token..end];
+        if memchr::memchr2(b'&', b']', text).is_some() {
+            check_references(std::str::from_utf8(text).map_err(|_| XmlError::Encoding)?)?;
+            if END_OF_CDATA.find(text).is_some() {
+                return Err(XmlError::NotWellFormed("']]>' in text"));
             }
-            [b'<', b'!', ..] if CDATA.starts_with(rest) => None,
-            [b'<', b'!' | b'?', ..] => return Err(restricted(rest)),
-            [b'<', ..] => self.tag_end(buf).map(|end| (Token::Start, end)),
-            _ if self.open.is_empty() => {
-                return Err(XmlError::BadFormat("text between stanzas"));
-            }
-            _ => find(b"<", buf, &mut self.scan).map(|at| (Token::Text, at)),
-        })
+        }
+        Ok(Some(end))
     }
 
-    /// Where the tag at `self.token` ends; a `>` inside a quoted value does not count.
-    fn tag_end(&mut self, buf: &[u8]) -> Option<usize> {
-        self.scan = self.scan.max(self.token + 1);
-        loop {
-            let rest = &buf[self.scan..];
-            let found = match self.quote {
-                Some(quote) => memchr::memchr(quote, rest),
-                None => memchr::memchr3(b'>', b'"', b'\'', rest),
-            };
-            let Some(at) = found else {
-                self.scan = buf.len();
-                return None;
-            };
-            self.scan += at + 1;
-            self.quote = match (self.quote, rest[at]) {
-                (Some(_), _) => None,
-                (None, b'>') => return Some(self.scan),
-                (None, quote) => Some(quote),
-            };
+    /// Checks the characters up to `end`, where the token in work ends.
+    fn check_chars(&mut self, buf: &[u8], end: usize) -> Result<(), XmlError> {
+        if end <= self.checked {
+            return Ok(());
         }
-    }
-
-    fn start_tag(&mut self, buf: &[u8], end: usize) -> Result<(), XmlError> {
-        if self.open.len() >= self.limits.depth {
-            self.exceed("elements nested too deeply")?;
+        let ahead = buf.len().min(end + AHEAD);
+        if !self.is_wide && is_plain(&buf[self.checked..ahead]) {
+            self.checked = ahead;
+            return Ok(());
         }
-        self.elements += 1;
-        if self.elements > self.limits.elements {
-            self.exceed("too many elements")?;
+        self.is_wide = true;
+        let token = &buf[self.token..end];
+        if !is_plain(token) {
+            check_chars(token)?;
         }
-        let tag = Tag::new(check_chars(&buf[self.token..end])?);
-        self.check_tag(buf, &tag)?;
-        if tag.is_empty() {
-            self.leave_scope();
-        } else {
-            self.open.push(place(self.token + 1)?);
-        }
+        self.checked = end;
         Ok(())
     }
 
-    fn end_tag(&mut self, buf: &[u8], tag: &[u8]) -> Result<(), XmlError> {
-        let Some(start) = self.open.pop() else {
+    /// The end tag at `self.token`: where it ends.
+    fn end_tag(&mut self, buf: &[u8]) -> Result<Option<usize>, XmlError> {
+        let Some(opened) = self.open.last() else {
             return Err(XmlError::NotWellFormed("an end without a start"));
         };
-        let (name, opened) = (end_name(tag), &buf[start as usize..]);
+        let opened = &buf[*opened as usize..];
+        let at = self.token + 2;
+        if let Some(node) = self.index.nodes.get(self.innermost as usize) {
+            let len = node.name_len as usize;
+            if buf.get(at + len) == Some(&b'>') && buf[at..at + len] == opened[..len] {
+                self.leave(at + len + 1)?;
+                return Ok(Some(at + len + 1));
+            }
+        }
+        let Some(end) = find(b">", buf, &mut self.scan).map(|at| at + 1) else {
+            return Ok(None);
+        };
+        let name = end_name(&buf[self.token..end]);
         let is_whole = |after: &u8| is_space(*after) || matches!(after, b'/' | b'>');
         if !opened.starts_with(name) || !opened.get(name.len()).is_some_and(is_whole) {
             return Err(XmlError::NotWellFormed("an end tag of another element"));
         }
+        self.leave(end)?;
+        Ok(Some(end))
+    }
+
+    /// The innermost open element ends at `end`.
+    fn leave(&mut self, end: usize) -> Result<(), XmlError> {
+        self.open.pop();
         self.leave_scope();
+        let behind = self.index.next();
+        if let Some(node) = self.index.nodes.get_mut(self.innermost as usize) {
+            node.end = place(end)?;
+            node.skip = behind;
+            self.innermost = node.parent;
+        }
         Ok(())
     }
 
-    fn check_close(&self, tag: &[u8]) -> Result<(), XmlError> {
-        let name = self.namespaces.as_ref().map(|n| n.stream_name());
-        if Some(end_name(tag)) == name.map(str::as_bytes) {
-            Ok(())
-        } else {
-            Err(XmlError::NotWellFormed("an end tag of another element"))
+    fn check_close(&self, tag: &[u8], stream: &Namespaces) -> Result<(), XmlError> {
+        match end_name(tag) == stream.stream_name().as_bytes() {
+            true => Ok(()),
+            false => Err(XmlError::NotWellFormed("an end tag of another element")),
         }
     }
 
     /// Forgets the declarations of the element that just ended.
     fn leave_scope(&mut self) {
-        self.declared.leave(self.depth());
+        let depth = self.depth();
+        self.declared.leave(depth);
+        while self.defaults.pop_if(|(of, _)| *of >= depth).is_some() {}
     }
 
     /// How many elements are open.
@@ -340,167 +424,14 @@ impl Framer {
         // Each of them has a place.
         u32::try_from(self.open.len()).unwrap_or(u32::MAX)
     }
-
-    /// Checks a tag at `self.token` and notes what it declares.
-    fn check_tag(&mut self, buf: &[u8], tag: &Tag<'_>) -> Result<(), XmlError> {
-        let (prefix, _) = split_qname(tag.name())?;
-        let mut prefixed = 0;
-        self.names.clear();
-        for attribute in tag.attributes() {
-            let attribute = attribute?;
-            if self.names.len() >= self.limits.attributes {
-                self.exceed("too many attributes")?;
-            }
-            if memchr::memchr(b'<', attribute.raw.as_bytes()).is_some() {
-                return Err(XmlError::NotWellFormed("'<' in an attribute"));
-            }
-            check_references(attribute.raw)?;
-            let (prefix, _) = split_qname(attribute.name)?;
-            let name = self.range(attribute.name_at, attribute.name)?;
-            self.names.push(name);
-            if attribute.declares().is_some() {
-                self.declare(&attribute)?;
-            } else if prefix.is_some() {
-                prefixed += 1;
-            }
-        }
-        if !are_unique(self.names.len(), |at| part(buf, self.names[at])) {
-            return Err(XmlError::NotWellFormed("an attribute twice"));
-        }
-        if let Some(prefix) = prefix {
-            self.resolve(buf, prefix.as_bytes())?;
-        }
-        match prefixed {
-            0 => Ok(()),
-            _ => self.check_prefixed_attributes(buf, prefixed),
-        }
-    }
-
-    /// Where `text` stands in the frame, which begins at `at` in the tag in work.
-    fn range(&self, at: usize, text: &str) -> Result<Range, XmlError> {
-        Ok((place(self.token + at)?, place(text.len())?))
-    }
-
-    /// Notes a namespace declaration, if it is one that may be made (Namespaces in XML §3).
-    fn declare(&mut self, attribute: &Attribute<'_>) -> Result<(), XmlError> {
-        let value = attribute.value();
-        let prefix = attribute.declares().flatten();
-        let allowed = match prefix {
-            Some("xml") => value == ns::XML,
-            Some("xmlns") => false,
-            Some(_) => !value.is_empty() && value != ns::XML && value != ns::XMLNS,
-            None => value != ns::XML && value != ns::XMLNS,
-        };
-        if !allowed {
-            return Err(XmlError::BadPrefix("a declaration that may not be made"));
-        }
-        if self.declared.len() >= self.limits.namespaces {
-            self.exceed("too many namespace declarations")?;
-        }
-        let name_at = attribute.name_at;
-        let prefix = match prefix {
-            Some(prefix) => self.range(name_at + "xmlns:".len(), prefix)?,
-            None => self.range(name_at, "")?,
-        };
-        let value = self.range(attribute.end - 1 - attribute.raw.len(), attribute.raw)?;
-        let depth = self.depth();
-        self.declared.push(depth, prefix, value);
-        Ok(())
-    }
-
-    /// What `prefix` is bound to at this point.
-    fn resolve(&mut self, buf: &[u8], prefix: &[u8]) -> Result<Bound, XmlError> {
-        match prefix {
-            b"xml" => return Ok(Bound::Xml),
-            b"xmlns" => return Err(XmlError::BadPrefix("an element or attribute in 'xmlns'")),
-            _ => {}
-        }
-        if let Some(declaration) = self.declared.find(buf, prefix) {
-            return Ok(Bound::Inside(declaration));
-        }
-        let namespaces = self.namespaces.as_deref();
-        let inherited = namespaces.and_then(|namespaces| {
-            let mut bindings = namespaces.iter();
-            bindings.position(|(bound, _)| bound.as_bytes() == prefix)
-        });
-        inherited
-            .map(Bound::Stream)
-            .ok_or(XmlError::BadPrefix("a prefix that is not declared"))
-    }
-
-    /// Each of the tag's `count` attributes with a prefix has one that is bound, and no two of them have
-    /// the same namespace and local name.
-    fn check_prefixed_attributes(&mut self, buf: &[u8], count: usize) -> Result<(), XmlError> {
-        let mut known = Vec::new();
-        for at in 0..self.names.len() {
-            let (start, len) = self.names[at];
-            let name = part(buf, (start, len));
-            let Some(colon) = memchr::memchr(b':', name) else {
-                continue;
-            };
-            if &name[..colon] == b"xmlns" {
-                continue;
-            }
-            let bound = self.resolve(buf, &name[..colon])?;
-            // One alone has none to be compared with.
-            if count > 1 {
-                let local = place(colon + 1)?;
-                known.push((self.namespace(buf, bound), (start + local, len - local)));
-            }
-        }
-        let is_unique = are_unique(known.len(), |at| {
-            let (namespace, local) = known[at];
-            (namespace, part(buf, local))
-        });
-        match is_unique {
-            true => Ok(()),
-            false => Err(XmlError::NotWellFormed("an attribute twice")),
-        }
-    }
-
-    /// What stands for the namespace in comparisons.
-    fn namespace(&mut self, buf: &[u8], bound: Bound) -> Namespace {
-        let Bound::Stream(binding) = bound else {
-            return match bound {
-                Bound::Inside(declaration) => {
-                    Namespace::Inside(self.declared.namespace(buf, declaration))
-                }
-                _ => Namespace::Xml,
-            };
-        };
-        let bindings = || self.namespaces.iter().flat_map(|header| header.iter());
-        let namespace = bindings()
-            .nth(binding)
-            .map_or("", |(_, namespace)| namespace);
-        match self.declared.of_namespace(buf, namespace) {
-            Some(declaration) => Namespace::Inside(declaration),
-            None => Namespace::Stream(bindings().position(|(_, other)| other == namespace)),
-        }
-    }
-}
-
-/// Where a prefix is bound.
-#[derive(Clone, Copy)]
-enum Bound {
-    /// By this declaration inside the stanza.
-    Inside(u32),
-    /// By this one of the stream header's.
-    Stream(usize),
-    /// By XML itself.
-    Xml,
-}
-
-/// A namespace, known by the first place that binds a prefix to it.
-#[derive(Clone, Copy, Hash, PartialEq)]
-enum Namespace {
-    Inside(u32),
-    Stream(Option<usize>),
-    Xml,
 }
 
 /// A place in a frame, or a length, as it is remembered.
 fn place(at: usize) -> Result<u32, XmlError> {
-    u32::try_from(at).map_err(|_| XmlError::TooBig(BYTES))
+    match u32::try_from(at) {
+        Ok(place) if at < Number::MOST => Ok(place),
+        _ => Err(XmlError::TooBig(BYTES)),
+    }
 }
 
 fn count_space(buf: &[u8]) -> usize {
@@ -532,15 +463,6 @@ fn end_name(tag: &[u8]) -> &[u8] {
 
 /// What may not stand in text. How to search for it is worked out once.
 static END_OF_CDATA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("]]>"));
-
-fn check_text(bytes: &[u8]) -> Result<(), XmlError> {
-    let text = check_chars(bytes)?;
-    check_references(text)?;
-    if END_OF_CDATA.find(bytes).is_some() {
-        return Err(XmlError::NotWellFormed("']]>' in text"));
-    }
-    Ok(())
-}
 
 /// What is wrong with a token that begins with `<!` or `<?`.
 fn restricted(token: &[u8]) -> XmlError {

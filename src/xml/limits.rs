@@ -6,7 +6,7 @@
 /// them after login passes unread, if it is not too long: see [`Framer::lenient`](super::Framer::lenient).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a stanza or a stream header; never more than 4 GiB.
+    /// Bytes of a stanza or a stream header; never more than 2 GiB.
     pub bytes: usize,
     /// Elements open at once, the stanza itself included.
     pub depth: usize,
@@ -33,7 +33,7 @@ impl Limits {
         depth: 64,
         attributes: 64,
         namespaces: 64,
-        elements: usize::MAX,
+        elements: 65_536,
     };
     /// What stock servers accept after login (256 KiB).
     pub const AFTER_LOGIN: Self = Self {

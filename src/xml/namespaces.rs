@@ -1,5 +1,6 @@
 //! What a stream header says and declares for everything inside the stream.
 
+use super::known::Number;
 use super::tag::Tag;
 
 /// The namespace declarations and attributes of a stream header.
@@ -8,6 +9,10 @@ pub struct Namespaces {
     stream_name: Box<str>,
     /// Prefix (empty for the default namespace) and namespace.
     bindings: Box<[(Box<str>, Box<str>)]>,
+    /// What stands for the namespaces of the bindings in an index.
+    numbers: Box<[Number]>,
+    /// And for that of names without a prefix.
+    default: Number,
     /// The other attributes, by name.
     attributes: Box<[(Box<str>, Box<str>)]>,
 }
@@ -15,7 +20,13 @@ pub struct Namespaces {
 impl Namespaces {
     /// Those of an element that declares all it uses.
     pub(crate) fn none() -> Self {
-        Self::of(&Tag::new("<stream>"))
+        Self {
+            stream_name: "stream".into(),
+            bindings: Box::default(),
+            numbers: Box::default(),
+            default: Number::NONE,
+            attributes: Box::default(),
+        }
     }
 
     /// What `tag` declares.
@@ -29,8 +40,15 @@ impl Namespaces {
             };
             to.push((name.into(), attribute.value().into()));
         }
+        let number = |(at, (_, namespace)): (usize, &(Box<str>, Box<str>))| {
+            Number::known(namespace.as_bytes()).unwrap_or(Number::of_stream(at))
+        };
+        let numbers: Box<[_]> = bindings.iter().enumerate().map(number).collect();
+        let default = bindings.iter().position(|(prefix, _)| prefix.is_empty());
         Self {
             stream_name: tag.name().into(),
+            default: default.map_or(Number::NONE, |at| numbers[at]),
+            numbers,
             bindings: bindings.into(),
             attributes: attributes.into(),
         }
@@ -46,6 +64,23 @@ impl Namespaces {
         self.iter()
             .find(|(bound, _)| *bound == prefix)
             .map(|(_, namespace)| namespace)
+    }
+
+    /// What stands for the namespace of a binding, by its place among them.
+    pub(super) fn number_of(&self, binding: usize) -> Number {
+        self.numbers[binding]
+    }
+
+    /// The same by the prefix (`None`: no prefix).
+    pub(super) fn number(&self, prefix: Option<&str>) -> Number {
+        let prefix = prefix.unwrap_or_default();
+        let binding = self.iter().position(|(bound, _)| bound == prefix);
+        binding.map_or(Number::NONE, |binding| self.numbers[binding])
+    }
+
+    /// What stands for the default namespace.
+    pub(super) fn default(&self) -> Number {
+        self.default
     }
 
     /// The stream's `xml:lang`.

@@ -92,8 +92,8 @@ fn declare_inherited(out: &mut BytesMut, element: &Element<'_>, changes: Changes
         };
         if !prefix.is_empty()
             && prefix != "xml"
-            && tag.declaration(Some(&prefix)).is_none()
             && mentions_prefix(element.raw(), &prefix)
+            && tag.declaration(Some(&prefix)).is_none()
             && !hidden()
         {
             put(out, " xmlns:");

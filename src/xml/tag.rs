@@ -37,6 +37,17 @@ impl<'a> Tag<'a> {
         Self { raw, name_len }
     }
 
+    /// The same where the length of its name is known.
+    pub(super) fn with_name(raw: &'a str, name_len: usize) -> Self {
+        Self { raw, name_len }
+    }
+
+    /// The name without its prefix.
+    pub(super) fn local(&self) -> &'a str {
+        let name = self.name();
+        name.split_once(':').map_or(name, |(_, local)| local)
+    }
+
     /// The element's name with its prefix, as written.
     pub fn name(&self) -> &'a str {
         &self.raw[1..=self.name_len]
@@ -62,18 +73,43 @@ impl<'a> Tag<'a> {
 
     /// The value of the attribute called `name`, references resolved.
     pub fn attribute(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.attributes()
-            .flatten()
-            .find(|attribute| attribute.name == name)
-            .map(|attribute| attribute.value())
+        self.find(|it| it == name.as_bytes()).map(unescape)
     }
 
     /// The namespace this tag binds to `prefix` (`None`: the default one), if it declares it.
     pub fn declaration(&self, prefix: Option<&str>) -> Option<Cow<'a, str>> {
-        self.attributes()
-            .flatten()
-            .find(|attribute| attribute.declares() == Some(prefix))
-            .map(|attribute| attribute.value())
+        let Some(prefix) = prefix else {
+            return self.attribute("xmlns");
+        };
+        let is_it = |name: &[u8]| name.strip_prefix(b"xmlns:") == Some(prefix.as_bytes());
+        self.find(is_it).map(unescape)
+    }
+
+    /// The value, as it is written, of the first attribute with such a name. Attributes are asked for more often than
+    /// anything else, so on the way to it nothing is done but what a checked tag needs.
+    fn find(&self, is_it: impl Fn(&[u8]) -> bool) -> Option<&'a str> {
+        let bytes = self.raw.as_bytes();
+        let mut at = 1 + self.name_len;
+        loop {
+            // Nothing but white space comes before the space among the characters.
+            while *bytes.get(at)? <= b' ' {
+                at += 1;
+            }
+            let start = at;
+            while !matches!(bytes.get(at)?, b'=' | ..=b' ') {
+                at += 1;
+            }
+            let is_found = is_it(&bytes[start..at]);
+            while !matches!(bytes.get(at)?, b'"' | b'\'') {
+                at += 1;
+            }
+            let (quote, value_at) = (bytes[at], at + 1);
+            at = value_at + memchr::memchr(quote, &bytes[value_at..])?;
+            if is_found {
+                return Some(&self.raw[value_at..at]);
+            }
+            at += 1;
+        }
     }
 }
 
@@ -105,7 +141,7 @@ impl<'a> Iterator for Attributes<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let bytes = self.raw.as_bytes();
         let start = self.at;
-        let name_at = start + bytes[start..].iter().take_while(|&&b| is_space(b)).count();
+        let name_at = skip_space(bytes, start);
         let tail = &bytes[name_at..];
         if tail == b">" || tail == b"/>" {
             return None;
@@ -124,18 +160,19 @@ impl<'a> Attributes<'a> {
         if name_at == start {
             return Err(BAD);
         }
-        let name_end = name_at
-            + bytes[name_at..]
-                .iter()
-                .position(|&b| is_space(b) || b == b'=')
-                .ok_or(BAD)?;
-        let skip = |at: usize| at + bytes[at..].iter().take_while(|&&b| is_space(b)).count();
-        let equals = skip(name_end);
-        if bytes[equals] != b'=' {
+        let mut name_end = name_at;
+        while !matches!(
+            bytes.get(name_end).ok_or(BAD)?,
+            b'=' | b' ' | b'\t' | b'\r' | b'\n'
+        ) {
+            name_end += 1;
+        }
+        let equals = skip_space(bytes, name_end);
+        if bytes.get(equals) != Some(&b'=') {
             return Err(BAD);
         }
-        let quote_at = skip(equals + 1);
-        let quote = bytes[quote_at];
+        let quote_at = skip_space(bytes, equals + 1);
+        let quote = *bytes.get(quote_at).ok_or(BAD)?;
         if quote != b'"' && quote != b'\'' {
             return Err(BAD);
         }
@@ -149,4 +186,12 @@ impl<'a> Attributes<'a> {
             end: value_at + value_len + 1,
         })
     }
+}
+
+/// Where at `at` or behind it something else than white space stands.
+pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while bytes.get(at).is_some_and(|byte| is_space(*byte)) {
+        at += 1;
+    }
+    at
 }

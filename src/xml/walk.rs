@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::Element;
-use super::chars::unescape;
-use super::declarations::{Declarations, part};
-use super::element::{tag_len, token_len};
+use super::declarations::Declarations;
+use super::element::{place, tag_len};
+use super::known::Number;
 use super::tag::Tag;
+use super::{Element, Namespaces};
 
 /// A longer namespace is none that anybody knows.
-const MOST: usize = 1024;
+const MOST: u32 = 1024;
 
 /// Goes through an element tag by tag, itself included: n bytes in n log n, however deep and however crowded.
 pub(crate) struct Walk<'a> {
@@ -47,6 +47,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether all that it was to go through is one element, and it has.
+    fn is_whole(&self) -> bool {
+        self.depth == 0 && self.at == self.raw.len()
+    }
+
     fn start(&mut self, at: usize, len: usize) -> Option<Step<'a>> {
         let tag = Tag::new(&self.raw[at..at + len]);
         for attribute in tag.attributes().flatten() {
@@ -60,7 +65,8 @@ impl<'a> Walk<'a> {
             };
             let value_at = at + attribute.end - 1 - attribute.raw.len();
             let value = (place(value_at)?, place(attribute.raw.len())?);
-            self.declared.push(self.depth, prefix, value);
+            let number = Number::of(attribute.value().as_bytes(), value.0);
+            self.declared.push(self.depth, prefix, value, number);
         }
         let prefix = tag.name().split_once(':').map(|(prefix, _)| prefix);
         let namespace = self.namespace(prefix);
@@ -75,12 +81,10 @@ impl<'a> Walk<'a> {
         let text = self.raw.as_bytes();
         let prefix_bytes = prefix.unwrap_or_default().as_bytes();
         match self.declared.find(text, prefix_bytes) {
+            Some(declaration) if self.declared.value(declaration).1 > MOST => Cow::Borrowed(""),
             Some(declaration) => {
-                let value = part(text, self.declared.value(declaration));
-                match std::str::from_utf8(value) {
-                    Ok(value) if value.len() <= MOST => unescape(value),
-                    _ => Cow::Borrowed(""),
-                }
+                let number = self.declared.number_of(declaration);
+                number.declared(self.raw)
             }
             None => self.root.outer(prefix).unwrap_or_default(),
         }
@@ -95,6 +99,10 @@ impl<'a> Iterator for Walk<'a> {
             let rest = &self.raw[self.at..];
             let at = self.at + memchr::memchr(b'<', rest.as_bytes())?;
             let token = &self.raw[at..];
+            if self.at > 0 && self.depth == 0 {
+                // The element has ended; what stands behind it is none of it.
+                return None;
+            }
             if token.starts_with("<!") {
                 self.at = at + token_len(token)?;
                 continue;
@@ -112,7 +120,78 @@ impl<'a> Iterator for Walk<'a> {
     }
 }
 
-/// `None` beyond 4 GiB, where no frame is.
-fn place(at: usize) -> Option<u32> {
-    u32::try_from(at).ok()
+impl Element<'_> {
+    /// The first child that is `local` of `namespace`, as the start tags of what it holds. It takes as long as to read the
+    /// element once, whatever that holds: for one that is opaque.
+    pub(crate) fn opaque_child(
+        &self,
+        namespace: &str,
+        local: &str,
+    ) -> Option<impl Iterator<Item = Tag<'_>>> {
+        let mut walk = Walk::new(self);
+        let mut is_over = loop {
+            let is_child = walk.depth == 1;
+            if let Step::Start { tag, namespace: of } = walk.next()?
+                && is_child
+                && tag.local() == local
+                && of == namespace
+            {
+                break tag.is_empty();
+            }
+        };
+        Some(std::iter::from_fn(move || {
+            while !is_over {
+                let depth = walk.depth;
+                match walk.next()? {
+                    Step::Start { tag, .. } if depth == 2 => return Some(tag),
+                    Step::Start { .. } => {}
+                    Step::End { .. } => is_over = walk.depth == 1,
+                }
+            }
+            None
+        }))
+    }
+}
+
+/// The name without its prefix of the one element that `bytes` are; `None` if they are anything else.
+pub(crate) fn sole_element(bytes: &[u8]) -> Option<&str> {
+    let stream = Namespaces::none();
+    let element = Element::unread(bytes, &stream)?;
+    let mut walk = Walk::new(&element);
+    walk.by_ref().for_each(drop);
+    let is_whole = walk.is_whole();
+    let raw = std::str::from_utf8(bytes).ok()?;
+    is_whole.then_some(Tag::new(raw).local())
+}
+
+/// The length of the end tag or CDATA section that `raw` begins with.
+fn token_len(raw: &str) -> Option<usize> {
+    match raw.starts_with("<!") {
+        true => Some(raw.find("]]>")? + 3),
+        false => Some(memchr::memchr(b'>', raw.as_bytes())? + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_opaque_is_looked_through_for_one_child() {
+        let event = |start: &str, inside: &str| {
+            let crowd = "<a><x:event xmlns:x='u'><no/></x:event></a>".repeat(30_000);
+            format!(
+                "<m>{crowd}<event xmlns='u'{start}>{inside}</event><event xmlns='u'><no/></event></m>"
+            )
+        };
+        let stream = Namespaces::none();
+        for (inside, names) in [("<b><no/></b>t<c/>", vec!["b", "c"]), ("", vec![])] {
+            let stanza = event("", inside);
+            let opaque = Element::of_frame(stanza.as_bytes(), &stream).expect("whole");
+            assert_eq!(opaque.children().count(), 0, "more than are told apart");
+            let child = opaque.opaque_child("u", "event").expect("a child");
+            assert_eq!(child.map(|tag| tag.name()).collect::<Vec<_>>(), names);
+            assert!(opaque.opaque_child("u", "no").is_none());
+        }
+    }
 }

@@ -2,13 +2,7 @@
 //!
 //! The allocations are what is aimed at: none for a stanza that passes, at most 4 for one that is
 //! wrapped or unwrapped (`alloc` and `grow` together, per round). Time says little on a busy machine;
-//! instructions do, here those of 1,000 rounds (the program's path is what
-//! `cargo bench --bench core --no-run` prints):
-//!
-//! ```text
-//! valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect='*measured*' \
-//!     PROGRAM --bench message_each_way --sample-count 1 --sample-size 1000
-//! ```
+//! instructions do: `sh tests/bench/instructions.sh` counts those of [`measured`].
 
 mod chats;
 mod rooms;
@@ -126,6 +120,34 @@ fn presence_wrapped(bencher: Bencher<'_, '_>) {
         let has_native = shim.to_server.starts_with(b"<presence ");
         shim.answer("");
         has_native && shim.to_client.is_empty() && shim.to_server.is_empty()
+    });
+}
+
+/// The same, 16 presences in one read, and the answers to what they cause likewise.
+#[divan::bench]
+fn presence_batch(bencher: Bencher<'_, '_>) {
+    let mut shim = Shim::established();
+    shim.receive(Leg::Client, PRESENCE.as_bytes());
+    shim.settle();
+    let batch = PRESENCE.repeat(BATCH);
+    rounds(bencher, BATCH, || {
+        shim.receive(Leg::Client, black_box(batch.as_bytes()));
+        let has_native = shim.to_server.starts_with(b"<presence ");
+        while !shim.to_server.is_empty() {
+            shim.answer("");
+        }
+        has_native && shim.to_client.is_empty()
+    });
+}
+
+/// From the client's first byte to where all is known that the first presence makes the shim ask for.
+#[divan::bench]
+fn login(bencher: Bencher<'_, '_>) {
+    rounds(bencher, 1, || {
+        let mut shim = Shim::established();
+        shim.receive(Leg::Client, black_box(PRESENCE.as_bytes()));
+        shim.settle();
+        shim.to_client.is_empty() && shim.to_server.is_empty()
     });
 }
 
@@ -355,23 +377,27 @@ impl Shim {
         }
     }
 
-    /// Answers the request that was just sent to the server.
+    /// Answers the requests that were just sent to the server.
     fn answer(&mut self, payload: &str) {
-        const ID: &[u8] = b" id='ps-";
-        let id = memchr::memmem::find(&self.to_server, ID).expect("a request of the shim's");
-        let id = &self.to_server[id..];
-        let len = ID.len() + memchr::memchr(b'\'', &id[ID.len()..]).expect("a whole id") + 1;
+        const ID: &[u8] = b"' id='ps-";
         let mut answer = std::mem::take(&mut self.answer);
         answer.clear();
-        for part in [
-            b"<iq type='result'",
-            &id[..len],
-            b">",
-            payload.as_bytes(),
-            b"</iq>",
-        ] {
-            answer.extend_from_slice(part);
+        for start in memchr::memmem::find_iter(&self.to_server, b"<iq ") {
+            let iq = &self.to_server[start..];
+            let id = memchr::memmem::find(iq, ID).expect("a request of the shim's") + 1;
+            let id = &iq[id..];
+            let len = ID.len() + memchr::memchr(b'\'', &id[ID.len()..]).expect("a whole id") + 1;
+            for part in [
+                b"<iq type='result'",
+                &id[..len],
+                b">",
+                payload.as_bytes(),
+                b"</iq>",
+            ] {
+                answer.extend_from_slice(part);
+            }
         }
+        assert!(!answer.is_empty(), "nothing was asked");
         self.receive(Leg::Server, &answer);
         self.answer = answer;
     }

@@ -1,0 +1,269 @@
+//! What a start tag is in its place: what it declares, which namespace its names are of.
+
+use super::super::chars::unescape;
+use super::super::declarations::{Range, part};
+use super::super::index::{Index, Node};
+use super::super::known::Number;
+use super::super::unique::are_unique;
+use super::super::{Namespaces, XmlError};
+use super::tag::{BAD_ATTRIBUTE, Declared, Whole, read};
+use super::{Framer, place};
+
+impl Framer {
+    /// The start tag at `self.token`: where it ends.
+    pub(super) fn start_tag(
+        &mut self,
+        buf: &[u8],
+        stream: &Namespaces,
+    ) -> Result<Option<usize>, XmlError> {
+        // The end is searched for only where it has not come yet, or may never come.
+        let mut end = None;
+        if self.scan > self.token {
+            end = self.tag_end(buf);
+            if end.is_none() {
+                return Ok(None);
+            }
+        }
+        let tag = read(buf, self.token, &mut self.noted).transpose();
+        let tag = tag.unwrap_or(Err(BAD_ATTRIBUTE));
+        if tag.is_err() && end.is_none() {
+            end = self.tag_end(buf);
+            if end.is_none() {
+                return Ok(None);
+            }
+        }
+        if self.open.len() >= self.limits.depth {
+            self.exceed("elements nested too deeply")?;
+        }
+        self.elements += 1;
+        if self.elements > self.limits.elements {
+            self.exceed("too many elements")?;
+        }
+        let end = tag.as_ref().map_or(end, |tag| Some(tag.end));
+        self.check_chars(buf, end.unwrap_or_default())?;
+        let tag = tag?;
+        let namespace = self.check_tag(buf, tag, stream)?;
+        self.enter(tag, namespace)?;
+        Ok(Some(tag.end))
+    }
+
+    /// Where the tag at `self.token` ends; a `>` inside a quoted value does not count.
+    fn tag_end(&mut self, buf: &[u8]) -> Option<usize> {
+        self.scan = self.scan.max(self.token + 1);
+        loop {
+            let rest = &buf[self.scan..];
+            let found = match self.quote {
+                Some(quote) => memchr::memchr(quote, rest),
+                None => memchr::memchr3(b'>', b'"', b'\'', rest),
+            };
+            let Some(at) = found else {
+                self.scan = buf.len();
+                return None;
+            };
+            self.scan += at + 1;
+            self.quote = match (self.quote, rest[at]) {
+                (Some(_), _) => None,
+                (None, b'>') => return Some(self.scan),
+                (None, quote) => Some(quote),
+            };
+        }
+    }
+
+    /// Checks a tag at `self.token` and notes what it declares; the namespace of its name.
+    fn check_tag(
+        &mut self,
+        buf: &[u8],
+        tag: Whole,
+        stream: &Namespaces,
+    ) -> Result<Number, XmlError> {
+        if self.noted.names.len() > self.limits.attributes {
+            self.exceed("too many attributes")?;
+        }
+        for at in 0..self.noted.declarations.len() {
+            let declaration = self.noted.declarations[at];
+            self.declare(buf, declaration)?;
+        }
+        let names = &self.noted.names;
+        if !are_unique(names.len(), |at| part(buf, names[at])) {
+            return Err(XmlError::NotWellFormed("an attribute twice"));
+        }
+        let namespace = match tag.name.prefix_len {
+            0 => self.defaults.last().map_or(stream.default(), |(_, it)| *it),
+            len => {
+                let prefix = &buf[self.token + 1..self.token + len];
+                match self.resolve(buf, prefix, stream)? {
+                    Bound::Inside(declaration) => self.declared.number_of(declaration),
+                    Bound::Stream(binding) => stream.number_of(binding),
+                    Bound::Xml => Number::XML,
+                }
+            }
+        };
+        if self.noted.prefixed > 0 {
+            self.index.has_prefixed = true;
+            self.check_prefixed_attributes(buf, stream)?;
+        }
+        Ok(namespace)
+    }
+
+    /// Notes that the element of `tag` begins; it ends, too, if that is all of it.
+    fn enter(&mut self, tag: Whole, namespace: Number) -> Result<(), XmlError> {
+        if self.index.nodes.len() >= Index::MOST {
+            self.make_opaque();
+        }
+        let place_in_index = self.index.next();
+        if !self.is_opaque {
+            let end = place(tag.end)?;
+            let is_inside = !self.open.is_empty();
+            self.index.known |= namespace.bit();
+            self.index.nodes.push(Node {
+                start: place(self.token)?,
+                tag_end: end,
+                end,
+                skip: place_in_index + 1,
+                parent: if is_inside { self.innermost } else { 0 },
+                name_len: place(tag.name.len)?,
+                prefix_len: place(tag.name.prefix_len)?,
+                namespace,
+            });
+        }
+        if tag.is_empty {
+            self.leave_scope();
+        } else {
+            self.open.push(place(self.token + 1)?);
+            self.innermost = place_in_index;
+        }
+        Ok(())
+    }
+
+    /// Notes a namespace declaration, if it is one that may be made (Namespaces in XML §3).
+    fn declare(&mut self, buf: &[u8], declared: Declared) -> Result<(), XmlError> {
+        let value = part(buf, declared.value);
+        let number = match declared.has_references {
+            false => Number::of(value, declared.value.0),
+            true => {
+                // It was checked, as it is part of a tag.
+                let value = std::str::from_utf8(value).unwrap_or_default();
+                Number::of(unescape(value).as_bytes(), declared.value.0)
+            }
+        };
+        let is_reserved = matches!(number, Number::XML | Number::XMLNS);
+        let allowed = match declared.prefix.map(|prefix| part(buf, prefix)) {
+            Some(b"xml") => number == Number::XML,
+            Some(b"xmlns") => false,
+            Some(_) => number != Number::NONE && !is_reserved,
+            None => !is_reserved,
+        };
+        if !allowed {
+            return Err(XmlError::BadPrefix("a declaration that may not be made"));
+        }
+        if self.declared.len() >= self.limits.namespaces {
+            self.exceed("too many namespace declarations")?;
+        }
+        let depth = self.depth();
+        let prefix = declared.prefix.unwrap_or((declared.value.0, 0));
+        self.declared.push(depth, prefix, declared.value, number);
+        match declared.prefix {
+            Some(_) => self.index.has_prefixes = true,
+            None => self.defaults.push((depth, number)),
+        }
+        Ok(())
+    }
+
+    /// What `prefix` is bound to at this point.
+    fn resolve(
+        &mut self,
+        buf: &[u8],
+        prefix: &[u8],
+        stream: &Namespaces,
+    ) -> Result<Bound, XmlError> {
+        match prefix {
+            b"xml" => return Ok(Bound::Xml),
+            b"xmlns" => return Err(XmlError::BadPrefix("an element or attribute in 'xmlns'")),
+            _ => {}
+        }
+        if let Some(declaration) = self.declared.find(buf, prefix) {
+            return Ok(Bound::Inside(declaration));
+        }
+        let mut bindings = stream.iter();
+        bindings
+            .position(|(bound, _)| bound.as_bytes() == prefix)
+            .map(Bound::Stream)
+            .ok_or(XmlError::BadPrefix("a prefix that is not declared"))
+    }
+
+    /// Each of the tag's attributes with a prefix has one that is bound, and no two of them have
+    /// the same namespace and local name.
+    fn check_prefixed_attributes(
+        &mut self,
+        buf: &[u8],
+        stream: &Namespaces,
+    ) -> Result<(), XmlError> {
+        let mut known = Vec::new();
+        for at in 0..self.noted.names.len() {
+            let (start, len): Range = self.noted.names[at];
+            let name = part(buf, (start, len));
+            let Some(colon) = memchr::memchr(b':', name) else {
+                continue;
+            };
+            if &name[..colon] == b"xmlns" {
+                continue;
+            }
+            let bound = self.resolve(buf, &name[..colon], stream)?;
+            // One alone has none to be compared with.
+            if self.noted.prefixed > 1 {
+                let local = place(colon + 1)?;
+                known.push((
+                    self.namespace(buf, bound, stream),
+                    (start + local, len - local),
+                ));
+            }
+        }
+        let is_unique = are_unique(known.len(), |at| {
+            let (namespace, local) = known[at];
+            (namespace, part(buf, local))
+        });
+        match is_unique {
+            true => Ok(()),
+            false => Err(XmlError::NotWellFormed("an attribute twice")),
+        }
+    }
+
+    /// What stands for the namespace in comparisons.
+    fn namespace(&mut self, buf: &[u8], bound: Bound, stream: &Namespaces) -> Namespace {
+        let Bound::Stream(binding) = bound else {
+            return match bound {
+                Bound::Inside(declaration) => {
+                    Namespace::Inside(self.declared.namespace(buf, declaration))
+                }
+                _ => Namespace::Xml,
+            };
+        };
+        let namespace = stream
+            .iter()
+            .nth(binding)
+            .map_or("", |(_, namespace)| namespace);
+        match self.declared.of_namespace(buf, namespace) {
+            Some(declaration) => Namespace::Inside(declaration),
+            None => Namespace::Stream(stream.iter().position(|(_, other)| other == namespace)),
+        }
+    }
+}
+
+/// Where a prefix is bound.
+#[derive(Clone, Copy)]
+enum Bound {
+    /// By this declaration inside the stanza.
+    Inside(u32),
+    /// By this one of the stream header's.
+    Stream(usize),
+    /// By XML itself.
+    Xml,
+}
+
+/// A namespace, known by the first place that binds a prefix to it.
+#[derive(Clone, Copy, Hash, PartialEq)]
+enum Namespace {
+    Inside(u32),
+    Stream(Option<usize>),
+    Xml,
+}

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Resident memory of an idle session: with nobody and with 50 people in the roster, and in three rooms.
+
+usage: idle.py PUBSHIM      (a release build)
+
+Against a stand-in server that answers all that a session asks: the presence node is right, 50 contacts of whom each is
+subscribed both ways, rooms of 20 occupants. What a session costs is what so many of them do, after some others.
+"""
+import asyncio
+import re
+import sys
+import time
+
+import load
+
+SESSIONS, WARM_UP, CONTACTS, ROOMS, OCCUPANTS = 200, 20, 50, 3, 20
+SERVICE = "chat.localhost"
+PUBSUB, EVENT = "http://jabber.org/protocol/pubsub", "http://jabber.org/protocol/pubsub#event"
+INFO = (
+    "<query xmlns='http://jabber.org/protocol/disco#info'><x xmlns='jabber:x:data'><field var='pubsub#owner'><value>"
+    "juliet@localhost</value></field></x></query>"
+)
+
+
+def occupant(node, number):
+    room = f"{node.partition('#')[0]}@{SERVICE}"
+    full = f"user{number}@localhost/mobile"
+    return (
+        f"<item id='{full}' publisher='{full}'><presence xmlns='jabber:client' from='{room}/Nick {number}'>"
+        f"<status>Moping</status><x xmlns='http://jabber.org/protocol/muc#user'><item jid='{full}'/></x></presence></item>"
+    )
+
+
+def answer(iq, contacts):
+    """The payload that answers a request."""
+    node = re.search("<items node='([^']*)'", iq)
+    if "<configure node=" in iq:
+        return load.NODE
+    if "jabber:iq:roster" in iq:
+        people = (f"<item jid='contact{n}@localhost' name='Contact {n}' subscription='both'/>" for n in range(contacts))
+        return f"<query xmlns='jabber:iq:roster'>{''.join(people)}</query>"
+    if "disco#info" in iq:
+        return INFO
+    if "<blocklist" in iq:
+        return "<blocklist xmlns='urn:xmpp:blocking'/>"
+    if node:
+        is_occupants = node[1].endswith("#occupants")
+        items = "".join(occupant(node[1], n) for n in range(OCCUPANTS)) if is_occupants else ""
+        return f"<pubsub xmlns='{PUBSUB}'><items node='{node[1]}'>{items}</items></pubsub>"
+    return ""
+
+
+class Quiet:
+    """Knows when the sessions have last asked for something."""
+
+    last = 0.0
+
+    def note(self):
+        self.last = time.monotonic()
+
+    async def wait(self):
+        """Until nothing was asked for a while: all is known, and what that needed is given back."""
+        self.note()
+        while (passed := time.monotonic() - self.last) < 2 * load.SETTLE:
+            await asyncio.sleep(2 * load.SETTLE - passed)
+
+
+async def serve(server, name, contacts, quiet):
+    """Answers for as long as the session lives."""
+    own = f"{name}@localhost/mobile"
+    while True:
+        found = await server.expect(r"<iq type='[gs]et' id='([^']*)'(?: to='([^']*)')?.*?</iq>")
+        quiet.note()
+        sender = f" from='{found[2]}'" if found[2] else ""
+        server.send(f"<iq type='result' id='{found[1]}'{sender}>{answer(found[0], contacts)}</iq>")
+        if said := re.search("<publish node='([^']*#occupants)'><item[^>]*>(.*)</item>", found[0]):
+            server.send(
+                f"<message from='{SERVICE}' to='{own}' type='headline'><event xmlns='{EVENT}'><items node='{said[1]}'>"
+                f"<item id='{own}' publisher='{own}'>{said[2]}</item></items></event></message>"
+            )
+
+
+async def weigh(program, contacts, rooms):
+    """KiB for each session."""
+    load.PATIENCE = 3600
+    async with load.Shim(program, "--rooms", SERVICE) as shim:
+        tasks, quiet = [], Quiet()
+
+        async def begin(count):
+            first = shim.count
+            ends = await shim.log_in_many(count)
+            for number, (client, server) in enumerate(ends):
+                tasks.append(asyncio.create_task(serve(server, f"romeo{first + number + 1}", contacts, quiet)))
+                client.send(load.PRESENCE)
+                for room in range(rooms):
+                    muc = "<x xmlns='http://jabber.org/protocol/muc'/>"
+                    client.send(f"<presence to='room{room}@{SERVICE}/Romeo'>{muc}</presence>")
+            for client, _ in ends:
+                for _ in range(rooms):
+                    await client.expect("<subject/></message>")
+            await quiet.wait()
+
+        await begin(WARM_UP)
+        before = shim.memory()
+        await begin(SESSIONS)
+        used = (shim.memory() - before) / SESSIONS
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return used
+
+
+async def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    load.raise_limits()
+    print(f"Resident memory for each of {SESSIONS} idle sessions, after {WARM_UP} others")
+    for what, contacts, rooms in (
+        ("nobody in the roster", 0, 0),
+        (f"{CONTACTS} contacts", CONTACTS, 0),
+        (f"in {ROOMS} rooms of {OCCUPANTS}", 0, ROOMS),
+    ):
+        print(f"{what:28}{await weigh(sys.argv[1], contacts, rooms):8.1f} KiB")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
