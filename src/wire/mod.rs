@@ -9,13 +9,17 @@
 //! | `pacing.rs` | how much of our own goes to the server at once |
 //! | `output.rs` | outputs of a session, besides bytes |
 //! | `leg.rs` | the two connections |
-//! | `event.rs` | log events |
-//! | `ending.rs` | how a session ended |
+//! | `event.rs`, `event/text.rs` | log events, and their words |
+//! | `shown.rs` | text from elsewhere in lines of the log |
+//! | `dropped.rs` | why an event did not become a stanza |
+//! | `forgetting.rs`, `ending.rs` | the steps of removing what pubshim has left; how a session ended |
 //! | `named.rs` | stanzas as lines of the log name them |
 //! | `rule.rs` | a rule of the translation, as the log names it |
 
+mod dropped;
 mod ending;
 mod event;
+mod forgetting;
 mod leg;
 mod named;
 mod output;
@@ -24,6 +28,7 @@ mod refuse;
 mod reply;
 mod requests;
 mod rule;
+mod shown;
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -31,9 +36,10 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+pub use dropped::Dropped;
 pub use ending::Ending;
-pub(crate) use event::one_line;
-pub use event::{Dropped, Event, Forgetting, Level};
+pub use event::{Event, Level};
+pub use forgetting::Forgetting;
 pub use leg::Leg;
 pub(crate) use named::named;
 pub use output::{Output, Reached, Record, Security, ServerFacts, Timing};
@@ -41,6 +47,7 @@ pub(crate) use refuse::is_chat_state;
 pub(crate) use reply::{Refused, Reply, error_condition, error_type, is_gone};
 pub use requests::Seed;
 pub use rule::Rule;
+pub(crate) use shown::one_line;
 
 use pacing::Pacer;
 use requests::{Id, Requests};

@@ -2,7 +2,7 @@
 
 use super::Chats;
 use super::delay::Written;
-use super::receive::{Source, full_of};
+use super::item::{Source, full_of};
 use crate::jid;
 use crate::translate::held::Held;
 use crate::translate::{Cx, Kind};

@@ -7,7 +7,8 @@
 //! | `reach.rs` | `auto`: available resources, behind a shim or not | |
 //! | `opening.rs` | `auto`: questions that come before the client's first presence | |
 //! | `send.rs` | a message of the client's to an item, or natively | 19 |
-//! | `receive.rs` | items to messages: authors, order, once each | 20 |
+//! | `receive.rs` | events and fetched items of a conversation's nodes: in order, once each | 20 |
+//! | `item.rs` | an item to a message: its author, whom it is for | 20 |
 //! | `copies.rs` | `auto`: native copies of items | |
 //! | `series.rs` | items that were lost on their way | 20 |
 //! | `pair.rs` | the conversation with one peer | |
@@ -18,6 +19,7 @@
 
 mod copies;
 mod delay;
+mod item;
 mod marked;
 mod message;
 mod opening;

@@ -1,19 +1,16 @@
-//! Items of a conversation's node become messages (listing 20).
-
-use std::borrow::Cow;
+//! Events and fetched items of a conversation's nodes: in order, each once (listing 20).
 
 use super::Chats;
 use super::delay::Written;
+use super::item::{Source, is_public, payload};
 use super::message::STATE;
 use super::own::PREFIX;
 use super::pair::{Pair, Reading};
 use super::place::{Own, Place, State};
-use super::record::Last;
-use super::show::{show, show_copy};
+use super::show::show_copy;
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{Event, What, answer};
-use crate::translate::marker::is_of_a_room;
 use crate::translate::{Cx, Verdict, rules};
 use crate::wire::{Dropped, Refused, Reply};
 use crate::xml::Element;
@@ -25,16 +22,6 @@ const MOST_MISSED_BYTES: usize = 1 << 20;
 /// Seconds before the last item shown from which items are shown again, if that item is gone: authors' clocks differ,
 /// and items of one second may be listed in any order.
 const OVERLAP: i64 = 60 * 60;
-
-/// The origin of items: an answer or an event.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub(super) peer: &'a str,
-    pub(super) place: &'a Place,
-    /// The publisher of items that do not name one.
-    replyto: Option<&'a str>,
-    pub(super) is_live: bool,
-}
 
 impl Chats {
     /// Handles an event on a node of a peer's account under `auto` (listing 20), or of the own account.
@@ -319,155 +306,6 @@ impl Chats {
             None => first_since(last.at - OVERLAP, source.peer, all),
         }
     }
-
-    fn handle_item(
-        &mut self,
-        source: Source<'_>,
-        item: &Element<'_>,
-        cx: &mut Cx<'_>,
-    ) -> Result<(), Dropped> {
-        let Source {
-            peer,
-            place,
-            is_live,
-            ..
-        } = source;
-        let id = item.attribute("id").unwrap_or_default();
-        let is_state = id.starts_with(STATE);
-        let author = self.author_of(source, item)?;
-        let account = jid::prepared(jid::bare(&author));
-        let is_own = *account == *cx.account.bare();
-        if !is_own && *account != *peer {
-            return Err(Dropped::ForeignFrom);
-        }
-        let message = payload(item)?;
-        let kind = message.attribute("type").unwrap_or(Cow::Borrowed("chat"));
-        let is_of_a_room = self.shares_nodes && is_of_a_room(&message);
-        if is_of_a_room && *kind == *"groupchat" {
-            return self.note_private(source, &id, &author, &message, cx);
-        }
-        let may_be = match &*kind {
-            "chat" | "normal" | "headline" => true,
-            // Under `auto` errors go natively.
-            "error" => self.shares_nodes,
-            _ => false,
-        };
-        if !may_be {
-            return Err(Dropped::WrongType);
-        }
-        let meant = self.meant_for(&message, is_own, cx)?;
-        let written = Written::of(&message, &account);
-        let at = written.and_then(|it| it.at);
-        let pair = self.pairs.get(peer);
-        let is_now = is_live || pair.is_some_and(|pair| pair.came_meanwhile(place, &id));
-        let is_late = !is_now && at.is_none_or(|at| at <= self.available_since);
-        // An old chat state says nothing about now.
-        if is_state && is_late {
-            return Ok(());
-        }
-        let pair = self.pairs.get_mut(peer).ok_or(Dropped::NotSubscribed)?;
-        if !is_state && meant != Meant::Other {
-            let is_new = pair.is_new(&id);
-            // After a failed read the record stays behind, so that earlier items are fetched next time.
-            if pair.reading(place) != Some(Reading::Failed) {
-                let last = Last {
-                    item: (*id).into(),
-                    at: at.unwrap_or_else(|| cx.wire.unix_time()),
-                };
-                self.record.note(peer, place, last, cx.wire.now);
-            }
-            if !is_new {
-                return Err(Dropped::Seen);
-            }
-        }
-        // A service delivers messages of blocked accounts, which the own server would not.
-        if !is_own && cx.account.people.is_blocked(&account) {
-            return Err(Dropped::NotSubscribed);
-        }
-        let full = full_of(&author, &account, &message);
-        let may_copy = self.wants_copies && is_live && is_public(&message);
-        match (is_own, meant) {
-            (false, Meant::Client) if is_of_a_room => self.note_marked(&full, &message),
-            // A copy would show the mark to the client.
-            _ if is_of_a_room => {}
-            (false, Meant::Client) => {
-                cx.wire.apply(&rules::MESSAGE_IN);
-                let hidden = written.filter(|_| !is_late);
-                show(&message, &full, &kind, hidden, cx);
-            }
-            (false, Meant::Other) if may_copy => {
-                let to = message.attribute("to").unwrap_or_default();
-                cx.wire.apply(&rules::MESSAGE_IN);
-                show_copy("received", &message, &full, &to, cx);
-            }
-            (true, _) if may_copy && *full != *cx.account.jid() => {
-                // The copy names the peer as addressee, whatever the payload says, as the service may be the peer's.
-                let to = message.attribute("to");
-                let to = to.filter(|to| jid::prepared(jid::bare(to)) == peer);
-                cx.wire.apply(&rules::MESSAGE_IN);
-                show_copy("sent", &message, &full, to.as_deref().unwrap_or(peer), cx);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The author of an item. On a shared node the service names it; on a node of the peer's account it is the peer,
-    /// and an item that names another publisher is refused.
-    fn author_of<'a>(
-        &self,
-        source: Source<'a>,
-        item: &Element<'a>,
-    ) -> Result<Cow<'a, str>, Dropped> {
-        if item.local() != "item" {
-            return Err(Dropped::Retracted);
-        }
-        let publisher = item.attribute("publisher");
-        if self.shares_nodes {
-            let author = publisher.or(source.replyto.map(Cow::Borrowed));
-            return author.ok_or(Dropped::ForeignFrom);
-        }
-        match publisher.is_none_or(|it| jid::bare(&it) == source.peer) {
-            true => Ok(Cow::Borrowed(source.peer)),
-            false => Err(Dropped::ForeignFrom),
-        }
-    }
-
-    /// The recipient of a message within the account. A message for a resource that is not there is for all resources
-    /// (RFC 6121 §8.5.3.2.1).
-    fn meant_for(
-        &self,
-        message: &Element<'_>,
-        is_own: bool,
-        cx: &Cx<'_>,
-    ) -> Result<Meant, Dropped> {
-        if self.shares_nodes || is_own {
-            return Ok(Meant::Client);
-        }
-        // Listing 20 prints no `to`: the peer alone reads the node.
-        let Some(to) = message.attribute("to") else {
-            return Ok(Meant::Client);
-        };
-        if jid::prepared(jid::bare(&to)) != cx.account.bare() {
-            return Err(Dropped::WrongPayload);
-        }
-        match jid::resource(&to) {
-            Some(resource)
-                if resource != cx.account.resource()
-                    && self.reach.has(cx.account.bare(), resource) =>
-            {
-                Ok(Meant::Other)
-            }
-            _ => Ok(Meant::Client),
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Meant {
-    Client,
-    /// Another resource of the account.
-    Other,
 }
 
 /// Whether the client gets messages for all resources (RFC 6121 §8.5.2.1.1).
@@ -487,36 +325,9 @@ pub(super) fn is_message(item: &Element<'_>) -> bool {
     item.child(ns::CLIENT, "message").is_some()
 }
 
-/// The message in an item.
-fn payload<'a>(item: &'a Element<'a>) -> Result<Element<'a>, Dropped> {
-    let mut payloads = item.children();
-    let (Some(message), None) = (payloads.next(), payloads.next()) else {
-        return Err(Dropped::WrongPayload);
-    };
-    match message.is(ns::CLIENT, "message") {
-        true => Ok(message),
-        false => Err(Dropped::WrongPayload),
-    }
-}
-
 /// The position of the first item written since then, or without a time.
 fn first_since(since: i64, author: &str, all: &[Element<'_>]) -> usize {
     let written = |item: &Element<'_>| Written::of(&payload(item).ok()?, author)?.at;
     let is_since = |item: &Element<'_>| written(item).is_none_or(|at| at >= since);
     all.iter().position(is_since).unwrap_or(all.len())
-}
-
-/// The author's full JID: the service names the account, and if it names no resource, the message does.
-pub(super) fn full_of<'a>(author: &'a str, account: &str, message: &Element<'a>) -> Cow<'a, str> {
-    if jid::resource(author).is_some() {
-        return Cow::Borrowed(author);
-    }
-    let from = message.attribute("from");
-    from.filter(|from| jid::prepared(jid::bare(from)) == account)
-        .unwrap_or(Cow::Borrowed(author))
-}
-
-/// Whether a message may be copied to other resources (XEP-0280).
-fn is_public(message: &Element<'_>) -> bool {
-    message.child(ns::CARBONS, "private").is_none()
 }

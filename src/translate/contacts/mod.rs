@@ -9,7 +9,7 @@
 //! | `paced.rs` | native subscription stanzas, as fast as the server takes them | 5, 7 |
 //! | `pure.rs` | subscription stanzas and roster sets under `pure` | 5–11 |
 //! | `roster.rs` | the roster under `pure` | 8 |
-//! | `record.rs`, `entries.rs`, `strays.rs` | the record of contacts on a private node | 8 |
+//! | `record/` | the record of contacts on a private node | 8 |
 //! | `members.rs`, `revoke.rs` | members and subscribers of our node | 10, 11 |
 //! | `follow.rs` | our subscriptions to contacts' nodes | 9 |
 //! | `blocking.rs` | the block list | |
@@ -18,7 +18,6 @@
 mod audience;
 mod blocking;
 mod catch_up;
-mod entries;
 mod follow;
 mod members;
 mod native;
@@ -28,7 +27,6 @@ mod record;
 mod requests;
 mod revoke;
 mod roster;
-mod strays;
 mod subscriptions;
 
 use std::collections::HashSet;

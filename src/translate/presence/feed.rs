@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::seen::{Change, Seen};
+use super::change::Change;
+use super::seen::Seen;
 use crate::jid;
 use crate::ns;
 use crate::policy::Policy;

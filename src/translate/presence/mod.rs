@@ -7,9 +7,11 @@
 //! | `leftovers.rs` | items of resources that are gone | 3 |
 //! | `feed.rs` | events on contacts' nodes to presence | 2, 4 |
 //! | `seen.rs` | shows a change once that comes natively and by event | 2, 4 |
+//! | `change.rs` | whether two presences are copies of one | |
 //! | `fetch.rs` | the contacts' states at login | 4 |
 
 mod announce;
+mod change;
 mod feed;
 mod fetch;
 mod leftovers;
