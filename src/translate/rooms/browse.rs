@@ -1,5 +1,5 @@
-//! What a service and its rooms say of themselves, and other questions to them: clients find rooms by browsing, and
-//! some join none that does not answer.
+//! Service discovery of services and rooms, and other IQs to rooms: clients find rooms by browsing, and some join no
+//! room that does not answer.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -19,10 +19,10 @@ use crate::xml::{Element, escape, rewrite, standalone};
 const BROWSE: Rule = Rule::new(
     "room-browse",
     "",
-    "what a publish-subscribe service and its nodes say of themselves becomes a room service and rooms",
+    "a publish-subscribe service and its nodes are shown as a room service and its rooms",
 );
 
-/// What a room says it can do; it is not anonymous and has no password.
+/// Features of every room: occupants see each other's real JIDs, and there are no passwords.
 const FEATURES: [&str; 7] = [
     ns::MUC,
     ns::DISCO_INFO,
@@ -33,7 +33,7 @@ const FEATURES: [&str; 7] = [
     "muc_unsecured",
 ];
 
-/// What a room is: a question of the client's that the service has to answer first.
+/// The client's disco#info request to a room, until the service has described the node.
 #[derive(Debug)]
 pub(crate) struct Question {
     room: Box<str>,
@@ -41,7 +41,7 @@ pub(crate) struct Question {
 }
 
 impl Rooms {
-    /// An IQ of the client's to a service, a room or an occupant; all but the first are always answered.
+    /// Handles an IQ of the client's to a service, a room or an occupant. IQs to a service pass.
     pub(super) fn client_iq(&mut self, to: &str, iq: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         if jid::local(to).is_none() {
             return Verdict::Pass;
@@ -109,8 +109,8 @@ impl Rooms {
         });
     }
 
-    /// An IQ of the server's that a room service has answered: what it says of itself is shown as a room service. Or
-    /// the ping of another occupant's shim.
+    /// Handles an IQ from the server: a service's discovery answer is rewritten to that of a room service, and the ping
+    /// of another occupant's shim is answered.
     pub(in crate::translate) fn server_iq(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         if self.services.is_empty() {
             return Verdict::Pass;
@@ -180,13 +180,13 @@ fn room_of_ping(iq: &Element<'_>, own: &str) -> Option<String> {
     Some(shim.attribute("room")?.into_owned())
 }
 
-/// What a service says of itself, and that it has rooms.
+/// A service's disco#info, with the identity and feature of a room service added.
 fn service_info(query: &Element<'_>) -> String {
     let xmlns = match query.resolve(None).as_deref() {
         Some(ns::DISCO_INFO) => String::new(),
         _ => format!(" xmlns='{}'", ns::DISCO_INFO),
     };
-    // Some clients take a service for what it says first.
+    // Some clients read only the first identity.
     let mut said = format!(
         "<identity{xmlns} category='conference' type='text'/><feature{xmlns} var='{}'/>",
         ns::MUC
@@ -197,7 +197,7 @@ fn service_info(query: &Element<'_>) -> String {
     String::from_utf8_lossy(&shown).into_owned()
 }
 
-/// The nodes of a service: those that have occupants are rooms, and that is not shown twice.
+/// A service's disco#items: a node with an `#occupants` twin is shown as a room, the twin is left out.
 fn service_items(query: &Element<'_>, service: &str) -> String {
     let nodes: BTreeSet<_> = query
         .children()
@@ -224,7 +224,7 @@ fn service_items(query: &Element<'_>, service: &str) -> String {
     shown + "</query>"
 }
 
-/// What a node says of itself, as a room says it (XEP-0045 §6.4).
+/// A node's disco#info as that of a room (XEP-0045 §6.4).
 fn room_info(iq: &Element<'_>) -> String {
     let (mut title, mut description) = (None, None);
     let mut is_open = true;

@@ -1,9 +1,9 @@
-//! Invitations through a room, and what declines them (XEP-0045 §7.8.2).
+//! Invitations through a room, and their refusals (XEP-0045 §7.8.2).
 //!
-//! An invitation goes to whoever is invited as a direct one (XEP-0249), which clients without a shim can read, too. An
-//! element of ours beside it has a shim show it as the room's, so that it can be declined.
+//! The client's invitation goes to the invited account as a direct one (XEP-0249), which clients without a shim read,
+//! too. An element of ours beside it makes a shim show it as the room's, so that the invited client can decline it.
 //!
-//! Who invites and who declines is whoever a message is really of: nothing that it says.
+//! The inviter is the real sender of the message; no name inside the message counts.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -25,25 +25,25 @@ use crate::xml::{Element, escape, rewrite_standalone, standalone};
 const INVITE: Rule = Rule::new(
     "room-invite",
     "",
-    "an invitation goes to whoever is invited, as one that other clients can read, too",
+    "an invitation goes to the invited account, in a form that clients without pubshim can read, too",
 );
 const INVITED: Rule = Rule::new(
     "room-invited",
     "",
-    "an invitation that a shim has sent is shown as the room's",
+    "an invitation that another pubshim has sent is shown as the room's",
 );
 const DECLINE: Rule = Rule::new(
     "room-decline",
     "",
-    "what declines an invitation goes between the two, and is shown as the room's",
+    "the refusal of an invitation goes between the two accounts, and is shown as the room's",
 );
 
-/// A message may invite so many.
+/// Accounts that one message may invite.
 const MOST_INVITED: usize = 16;
-/// So many invitations of each direction are remembered, so that they can be declined.
+/// Invitations remembered in each direction, so that they can be declined.
 const MOST_KNOWN: usize = 64;
 
-/// The invitations of one session, the newest last: the room, and the other one.
+/// The invitations of one session, the newest last: the room, and the other account.
 #[derive(Default)]
 pub(super) struct Invitations {
     /// By bare JIDs.
@@ -60,8 +60,8 @@ fn push(all: &mut VecDeque<[Box<str>; 2]>, new: [&str; 2]) {
 }
 
 impl Rooms {
-    /// A message of the client's that invites somebody through a room, or several. To a room for members its owner alone
-    /// invites, and whoever is invited is made a member first (XEP-0045 §7.8.2, §9.3).
+    /// Handles a message of the client's that invites accounts through a room. Only an owner invites to a room for
+    /// members, and the invited account is made a member first (XEP-0045 §7.8.2, §9.3).
     pub(super) fn invite(&mut self, bare: &str, message: &Element<'_>, cx: &mut Cx<'_>) {
         let Some(room) = self.rooms.get(bare).filter(|room| room.is_joined()) else {
             return refuse(message, "not-acceptable", cx);
@@ -77,7 +77,7 @@ impl Rooms {
             return refuse(message, "forbidden", cx);
         }
         if room.is_locked() {
-            // Whoever came in would be in a room that its owner may still give up.
+            // The owner may still give the new room up, with its guests in it.
             let text = Some("accept the new room first");
             let (kind, condition) = ("cancel", "not-allowed");
             return cx.wire.refuse_saying(message, kind, condition, text);
@@ -90,7 +90,7 @@ impl Rooms {
         self.begin(bare, wish, message, cx);
     }
 
-    /// Sends out what a message of the client's invites to.
+    /// Sends the invitations in a message of the client's.
     pub(super) fn send_invitations(&mut self, bare: &str, message: &Element<'_>, cx: &mut Cx<'_>) {
         let (Some(x), Ok(invited)) = (message.child(ns::MUC_USER, "x"), invited(message)) else {
             return;
@@ -100,7 +100,7 @@ impl Rooms {
         let password = password.map_or_else(String::new, |it| standalone(&it));
         for (to, invite) in invited.iter().zip(invites_in(&x)) {
             let reason = reason_of(&invite);
-            // Somebody else may be invited who cannot see the room.
+            // An invited client without a shim cannot join the room: the reason tells its user why.
             let for_all = match &*reason {
                 "" => format!("({WHOM_IT_IS_FOR})"),
                 reason => format!("{reason} ({WHOM_IT_IS_FOR})"),
@@ -112,7 +112,7 @@ impl Rooms {
         }
     }
 
-    /// Sends somebody a message that passes something of a room on. If it comes back, that is the room's word.
+    /// Sends `to` a message in the room's name. If it comes back as an error, the client is shown it as the room's.
     fn tell(&mut self, to: &str, room: &str, of: &Element<'_>, body: String, cx: &mut Cx<'_>) {
         let id = of.attribute("id").filter(|id| id.len() <= private::MOST_ID);
         let id = id.map_or_else(|| cx.wire.fresh_id().to_string(), Into::into);
@@ -126,7 +126,8 @@ impl Rooms {
         self.send(to, of, |_| false, body, cx);
     }
 
-    /// Whether a message of the client's declines an invitation that it was shown; then it goes to whoever has invited.
+    /// Sends the inviter the client's refusal, if the message declines an invitation the client was shown; whether it
+    /// does.
     pub(super) fn decline(&mut self, to: &str, message: &Element<'_>, cx: &mut Cx<'_>) -> bool {
         let Some(x) = message.child(ns::MUC_USER, "x") else {
             return false;
@@ -148,7 +149,7 @@ impl Rooms {
         true
     }
 
-    /// An invitation of `author`'s, as a shim sends it; `mark` is its element of ours.
+    /// Shows an invitation of `author`'s that his shim has sent; `mark` is its element of ours.
     pub(super) fn show_invitation(
         &mut self,
         author: &str,
@@ -166,7 +167,7 @@ impl Rooms {
         if !is_one {
             return Err(Dropped::WrongPayload);
         }
-        // It is the author's word alone: he is not to speak for somebody whom the client may know.
+        // Only the author vouches for the room: its address must not be that of a person the client may know.
         let hosts = [jid::domain(author), jid::domain(cx.account.bare())];
         if hosts.contains(&jid::domain(&room)) || cx.account.people.get(&room).is_some() {
             return Err(Dropped::ForeignFrom);
@@ -185,7 +186,7 @@ impl Rooms {
         Ok(())
     }
 
-    /// Somebody declines an invitation, if he was sent one; `mark` is the element of ours.
+    /// Shows that `author` declines an invitation the client has sent him; `mark` is the element of ours.
     pub(super) fn show_decline(
         &mut self,
         author: &str,
@@ -215,7 +216,7 @@ impl Rooms {
     }
 }
 
-/// Whom a message of the client's invites; the condition of the error if that cannot be read.
+/// The accounts that a message of the client's invites, or the condition of the error.
 fn invited(message: &Element<'_>) -> Result<Vec<String>, &'static str> {
     let x = message.child(ns::MUC_USER, "x").ok_or("bad-request")?;
     let invited = invites_in(&x).map(|invite| {
@@ -241,7 +242,7 @@ pub(super) fn invites(message: &Element<'_>) -> bool {
     x.is_some_and(|x| x.child(ns::MUC_USER, "invite").is_some())
 }
 
-/// Shows a message as a room's: of what it is made of only when a server has stored it.
+/// Shows a message as a room's. Of the message's own children only the servers' delays stay.
 fn show_of_room(room: &str, message: &Element<'_>, more: &str, cx: &mut Cx<'_>) {
     let changes = [
         ("from", Some(room)),
@@ -257,17 +258,17 @@ fn show_of_room(room: &str, message: &Element<'_>, more: &str, cx: &mut Cx<'_>) 
     });
 }
 
-/// Why somebody invites or declines.
+/// The reason given in an invitation or a refusal.
 fn reason_of(word: &Element<'_>) -> String {
     let mut children = word.children();
     let reason = children.find(|it| it.local() == "reason");
     reason.map_or_else(String::new, |it| it.text().into_owned())
 }
 
-/// What whoever invites or declines says, as it stands in what a room shows. The password stands beside it there.
+/// The children of an invitation or a refusal, to be shown in the room's message; the password has its place beside it.
 fn said_in(word: &Element<'_>) -> String {
     let said = word.children().map(|child| {
-        // As earlier versions have written it.
+        // Earlier versions of pubshim write the reason in their own namespace.
         if child.is(ns::SHIM, "reason") {
             let (xmlns, reason) = (ns::MUC_USER, child.text());
             return format!("<reason xmlns='{xmlns}'>{}</reason>", escape(&reason));
@@ -280,18 +281,18 @@ fn said_in(word: &Element<'_>) -> String {
     said.collect()
 }
 
-/// What a shim reads.
+/// The element that other shims read.
 fn mark(word: &str, room: &str, said: &str) -> String {
     let (xmlns, room) = (ns::SHIM, escape(room));
     format!("<{word} xmlns='{xmlns}' room='{room}'>{said}</{word}>")
 }
 
-/// What a room says.
+/// The `<x/>` of a room's message.
 fn user(word: &str) -> String {
     format!("<x xmlns='{}'>{word}</x>", ns::MUC_USER)
 }
 
-/// A direct invitation (XEP-0249): whether it goes on with a conversation stands in `invite`, the password in `x`.
+/// A direct invitation (XEP-0249): `invite` holds `<continue/>`, `x` the password.
 fn conference(room: &str, reason: &str, [invite, x]: [&Element<'_>; 2]) -> String {
     let going_on = invite.child(ns::MUC_USER, "continue");
     let thread = going_on.as_ref().and_then(|it| it.attribute("thread"));

@@ -1,5 +1,5 @@
-//! Nodes that ejabberd has made because the client published to one that was just deleted: they belong to the client,
-//! and nobody else could ever have a room of that name.
+//! Junk: nodes that ejabberd created because the client published to a node that had just been deleted. They belong to
+//! the client's account, and nobody else could ever create a room of that name.
 
 use super::Ask;
 use crate::ns;
@@ -20,7 +20,7 @@ pub(crate) struct Junk {
 }
 
 impl Junk {
-    /// The service has said that this node was deleted, and something was being published to it.
+    /// A node whose deletion the service announced while a publish to it was on its way.
     pub(super) fn deleted(service: &str, node: String) -> Self {
         Self {
             service: service.into(),
@@ -30,7 +30,7 @@ impl Junk {
         }
     }
 
-    /// Something was published to this node, and the client turns out not to be subscribed.
+    /// A node that was published to although the client is not subscribed to it.
     pub(super) fn alone(service: &str, node: String, twin: String) -> Self {
         Self {
             twin: Some(twin.into()),
@@ -38,7 +38,7 @@ impl Junk {
         }
     }
 
-    /// Asks what it is.
+    /// Asks the service for the node's metadata.
     pub(super) fn look(self, cx: &mut Cx<'_>) {
         let service = self.service.clone();
         let node = match (&self.twin, self.is_ours) {
@@ -51,7 +51,7 @@ impl Junk {
             });
     }
 
-    /// Deletes it once it is certain.
+    /// Deletes the node once it is known to be junk.
     pub(super) fn handle_reply(mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         let is_junk = match (reply, self.is_ours) {
             (Ok(iq), false) if is_ours_alone(iq, cx.account.bare()) => {

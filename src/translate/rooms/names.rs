@@ -2,10 +2,10 @@
 
 use crate::jid;
 
-/// What the node that says who is in a room is called, behind the room's own name.
+/// Suffix of the node that holds a room's occupants, behind the room's name.
 pub(super) const OCCUPANTS: &str = "#occupants";
-/// A room's name may be so long, as Prosody writes it into a file name: every byte but ASCII letters and digits
-/// counts three times. With `#occupants` behind it that stays below what a file name may have.
+/// Longest name of a room, in bytes of the file name in which Prosody keeps the node: all bytes but ASCII letters and
+/// digits count three times. With `#occupants` behind it the file name stays below 255 bytes.
 const MOST_NAME: usize = 220;
 
 /// The node of the room with this bare JID, which is prepared; `None`: it cannot be a room.
@@ -25,7 +25,8 @@ pub(super) fn room_of(service: &str, node: &str) -> Option<String> {
     is_one.then_some(bare)
 }
 
-/// A nick as servers write a resource (resourceprep), so that two that look alike are one; `None`: no client takes it.
+/// A nick as servers write a resource (resourceprep), so that two spellings of one nick are equal; `None`: no valid
+/// resource.
 pub(super) fn nick_of(resource: &str) -> Option<Box<str>> {
     let prepared = ::jid::ResourcePart::new(resource).ok()?;
     Some(prepared.as_str().into())

@@ -1,4 +1,4 @@
-//! Questions to an occupant: they go to his real address, and the answer comes back as his.
+//! IQs to an occupant: they go to his real JID, and the answer comes back as from `room/nick` (XEP-0045 §17.4).
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ const RELAY: Rule = Rule::new(
     "a question to an occupant goes to his real address, and its answer comes back as his",
 );
 
-/// So many of a client's questions to occupants may be unanswered: none of pubshim's own is to wait for theirs.
+/// The client's questions to occupants that may be unanswered at once, so that pubshim's own requests find room.
 const MOST_RELAYED: usize = 16;
 
 /// A question of the client's to an occupant.
@@ -27,15 +27,15 @@ const MOST_RELAYED: usize = 16;
 pub(crate) struct Relayed {
     room: Box<str>,
     nick: Box<str>,
-    /// Who is really asked.
+    /// The JID that is asked.
     real: Box<str>,
     /// The client's id.
     id: Box<str>,
 }
 
 impl Rooms {
-    /// A question to an occupant goes to his real address, but not under `pure`. A ping to oneself asks whether one is in
-    /// the room (XEP-0410), and is answered here.
+    /// Relays an IQ to an occupant's real JID, but not under `pure`. A client's ping to its own nick asks whether it is
+    /// in the room (XEP-0410), and is answered here.
     pub(super) fn ask_occupant(
         &self,
         bare: &str,
@@ -59,10 +59,10 @@ impl Rooms {
             return refuse(iq, "service-unavailable", cx);
         }
         let kind = iq.attribute("type").unwrap_or(Cow::Borrowed("get"));
-        // It is the server that keeps it (XEP-0045 §17.4).
+        // The occupant's server keeps the vCard, under the bare JID (XEP-0045 §17.4).
         let is_vcard = *kind == *"get" && iq.child(ns::VCARD, "vCard").is_some();
         let real = if is_vcard { jid::bare(full) } else { full };
-        // Prosody answers for the own account without saying so.
+        // Prosody's answer for the own account has no `from`.
         let to = (real != cx.account.bare()).then_some(real);
         let relayed = Relayed {
             room: bare.into(),
@@ -84,8 +84,8 @@ impl Rooms {
         }
     }
 
-    /// Shows the client what an occupant has answered, an error included; or that there is no answer, which also holds if
-    /// whoever was asked has not that nick any more.
+    /// Shows the client an occupant's answer, errors included. If the nick is not that occupant's any more, the client
+    /// is told `item-not-found`.
     pub(super) fn handle_relayed(&self, relayed: &Relayed, reply: Reply<'_>, cx: &mut Cx<'_>) {
         let Relayed {
             room,

@@ -1,7 +1,7 @@
-//! Which domains have rooms that are nodes: those the user names, and those that say of themselves that they are a
-//! publish-subscribe service and no service of chat rooms. Whoever is not known is asked once, when the client turns to
-//! one of its rooms; what the client says to it meanwhile waits. A client that only browses is shown what is there: it
-//! would make a room for everybody on the first service that seems to have rooms.
+//! Domains whose nodes are rooms: those the user names, and those whose disco#info tells of a publish-subscribe service
+//! and of no chat rooms. An unknown domain is asked once, when the client joins one of its rooms or asks about it; the
+//! client's stanzas to the domain wait meanwhile. A client that only browses is shown the service as it is: it would
+//! offer to create rooms on the first service that seems to have some.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -14,25 +14,25 @@ use crate::translate::held::Held;
 use crate::translate::{Cx, Kind};
 use crate::xml::Element;
 
-/// So long an answer is waited for; then what the client says goes out as it came.
+/// How long stanzas wait for the domain's answer; then they pass as they came.
 const WAIT: Duration = Duration::from_secs(5);
-/// So many domains are known.
+/// Domains remembered.
 const MOST_DOMAINS: usize = 256;
-/// What waits for one domain may be so many stanzas and bytes.
+/// Stanzas, and their bytes, that may wait for one domain.
 const MOST_HELD: usize = 256;
 const MOST_BYTES: usize = 256 * 1024;
 
 pub(super) struct Services {
     /// Whether a domain has rooms.
     known: BTreeMap<Box<str>, bool>,
-    /// Who is not known is asked.
+    /// Unknown domains are asked.
     asks: bool,
     asked: Vec<Asked>,
-    /// What waited and is no room's, in the order the client said it.
+    /// Stanzas that waited and are for no room, in the client's order.
     released: VecDeque<Held>,
 }
 
-/// A domain that is asked what it is.
+/// A domain whose disco#info is awaited.
 struct Asked {
     domain: Box<str>,
     until: Duration,
@@ -59,7 +59,7 @@ impl Services {
         self.known.get(domain) == Some(&true)
     }
 
-    /// Lets a stanza to `domain` wait, if it is not known whether that has rooms; whether it waits.
+    /// Lets a stanza to `domain` wait while the domain is unknown; gives whether the stanza waits.
     pub(super) fn hold(
         &mut self,
         domain: &str,
@@ -72,7 +72,7 @@ impl Services {
                 asked.held.push(Held::new(kind, stanza));
                 return true;
             }
-            // What is in front of it goes first.
+            // No room for it: the stanzas in front of it pass first.
             self.decide(domain, false);
             return false;
         }
@@ -96,7 +96,7 @@ impl Services {
         is_asked
     }
 
-    /// What a domain says of itself; what waited for that and is for its rooms.
+    /// Notes a domain's disco#info, `None` for an error; gives the stanzas that waited for it, if the domain has rooms.
     pub(super) fn note_info(&mut self, domain: &str, iq: Option<&Element<'_>>) -> Vec<Held> {
         self.decide(domain, iq.is_some_and(is_pubsub_alone))
     }
@@ -112,7 +112,7 @@ impl Services {
         Vec::new()
     }
 
-    /// Whoever has not answered in time is taken for one without rooms; `all`: whoever has not answered yet.
+    /// Takes domains that have not answered in time for domains without rooms; `all`: also those with time left.
     pub(super) fn give_up(&mut self, now: Duration, all: bool) {
         let is_late = |it: &&Asked| all || it.until <= now;
         while let Some(late) = self.asked.iter().find(is_late) {
@@ -121,12 +121,12 @@ impl Services {
         }
     }
 
-    /// When the next one is [given up](Self::give_up).
+    /// When the next domain is [given up](Self::give_up).
     pub(super) fn due_at(&self) -> Option<Duration> {
         self.asked.iter().map(|it| it.until).min()
     }
 
-    /// The next of what has waited and is no room's.
+    /// The next stanza that has waited and is for no room.
     pub(super) fn released(&mut self) -> Option<Held> {
         self.released.pop_front()
     }
@@ -139,7 +139,7 @@ impl Asked {
     }
 }
 
-/// Whether a client says this to a room: it joins it, or asks what it is.
+/// Whether the stanza joins a room or asks what it is.
 fn is_about_a_room(kind: Kind, stanza: &Element<'_>) -> bool {
     let to = stanza.attribute("to").unwrap_or_default();
     match kind {
@@ -154,8 +154,8 @@ fn is_about_a_room(kind: Kind, stanza: &Element<'_>) -> bool {
     }
 }
 
-/// Whether an answer says that its sender is a publish-subscribe service, and no service of chat rooms (XEP-0030,
-/// XEP-0060 §5.1, XEP-0045 §6.1).
+/// Whether a disco#info answer describes a publish-subscribe service and no chat rooms (XEP-0030, XEP-0060 §5.1,
+/// XEP-0045 §6.1).
 fn is_pubsub_alone(iq: &Element<'_>) -> bool {
     let Some(query) = iq.child(ns::DISCO_INFO, "query") else {
         return false;

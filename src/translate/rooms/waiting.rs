@@ -1,5 +1,5 @@
-//! What a client says to a room that it is joining. A room takes one stanza after the other, so that bots speak, and
-//! owners ask for the form of a new room, right behind their join: it waits until the client is in.
+//! Stanzas to a room that the client is still joining. A room service handles one stanza after the other, so bots
+//! speak, and owners ask for a new room's form, right behind their join: such stanzas wait until the client is in.
 
 use super::{Rooms, room};
 use crate::jid;
@@ -8,7 +8,7 @@ use crate::translate::held::Held;
 use crate::translate::{Cx, Kind, Wire};
 use crate::xml::Element;
 
-/// So many stanzas of a session may wait, and so many bytes.
+/// Stanzas of a session, and their bytes, that may wait.
 const MOST: usize = 256;
 const MOST_BYTES: usize = 256 * 1024;
 
@@ -22,7 +22,7 @@ impl Waiting {
         self.0.len() < MOST && bytes + stanza.raw().len() <= MOST_BYTES
     }
 
-    /// The session ends.
+    /// Returns all stanzas as errors, as the session ends.
     pub(super) fn give_back(&mut self, wire: &mut Wire) {
         for (_, held) in self.0.drain(..) {
             held.read(|stanza| wire.refuse(stanza, "wait", room::NO_ANSWER));
@@ -31,7 +31,7 @@ impl Waiting {
 }
 
 impl Rooms {
-    /// Lets a stanza wait that needs the client to be in a room it is joining; whether it waits.
+    /// Lets a stanza wait that needs the client to be in a room it is joining; gives whether the stanza waits.
     pub(super) fn waits(&mut self, to: &str, kind: Kind, stanza: &Element<'_>) -> bool {
         let bare = jid::bare(to);
         let is_joining = self.rooms.get(bare).is_some_and(|room| !room.is_joined());
@@ -42,7 +42,7 @@ impl Rooms {
         true
     }
 
-    /// Says what has waited for a room, once the client is in, or out: then it is refused.
+    /// Handles the stanzas that waited for a room, once the client is in, or its join has failed and they are refused.
     pub(super) fn say_waiting(&mut self, bare: &str, cx: &mut Cx<'_>) {
         let is_joining = self.rooms.get(bare).is_some_and(|room| !room.is_joined());
         if is_joining || self.waiting.0.is_empty() {
@@ -58,7 +58,7 @@ impl Rooms {
     }
 }
 
-/// Whether what a room makes of a stanza depends on who says it.
+/// Whether the room's answer to a stanza depends on its sender being in the room.
 fn needs_to_be_in(to: &str, kind: Kind, stanza: &Element<'_>) -> bool {
     let name = stanza.attribute("type");
     match kind {
