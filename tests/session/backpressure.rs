@@ -1,4 +1,4 @@
-//! Who reads slowly slows the other side down, and nobody else.
+//! A slow reader slows down the other side, and nobody else.
 
 use pubshim::session::{Dropped, Event, Input, Leg, Options, Policy};
 

@@ -47,7 +47,7 @@ fn shown(options: Options, mechanisms: &str) -> (Driver, String) {
     (d, seen)
 }
 
-/// What the client is shown that has opened its stream again after TLS.
+/// The features that the client is shown when it has opened its stream again after TLS.
 fn secured(d: &mut Driver) -> String {
     d.client(STARTTLS);
     assert_eq!(d.client_bytes(), PROCEED);
@@ -96,7 +96,7 @@ fn a_client_need_not_ask_for_it() {
     log_in(&mut d);
 }
 
-/// It would only be asked whether it trusts a certificate that it cannot know.
+/// A certificate for another domain would only make the client ask its user whether to trust it.
 #[test]
 fn what_no_certificate_is_for_is_not_offered() {
     for options in [certified("montague.lit"), with(ClientTls::Off)] {
@@ -264,7 +264,8 @@ fn the_header_after_tls_names_the_same_domain() {
     }
 }
 
-/// What it declared before TLS is what the server was told, and what holds for what is passed on.
+/// The server was told the header from before TLS, and passed stanzas use its prefixes: the new header may declare no
+/// others.
 #[test]
 fn the_header_after_tls_declares_the_same() {
     let again = |header: &str| {

@@ -299,7 +299,7 @@ fn whoever_breaks_off_amid_it_is_told() {
         assert!(d.session.is_closed());
     }
 
-    // What is no zlib the shell tells as a failure.
+    // The shell reports bytes that are no zlib as a failure.
     let mut d = offered(Compress::Auto);
     d.server(COMPRESSED);
     d.server(&opened("third"));

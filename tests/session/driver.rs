@@ -11,7 +11,7 @@ use pubshim::session::{
 
 use crate::common::*;
 
-/// What the polite server answers where a test does not keep it.
+/// Questions that the polite server answers unless a test keeps them.
 const ASKED_AT_LOGIN: [Question; 6] = [
     Question::Roster,
     Question::Blocklist,
@@ -21,7 +21,7 @@ const ASKED_AT_LOGIN: [Question; 6] = [
     Question::Record,
 ];
 
-/// Where a session can be when something goes wrong.
+/// The stage of a session at which something goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// The client has connected.
@@ -73,26 +73,26 @@ pub(crate) struct Driver {
     policy: Policy,
     pub(crate) now: Duration,
     jid: String,
-    /// What was sent on each leg and not yet looked at.
+    /// Bytes sent on each leg and not yet looked at.
     taken: [Vec<u8>; 2],
     /// How many bytes to the server the polite one has looked at.
     looked_at: usize,
     /// Legs that take no bytes.
     blocked: [bool; 2],
     outputs: Vec<Output>,
-    /// What the session did, to be replayed when it is over.
+    /// Steps of the session, to be replayed when it is over.
     tape: Option<Tape>,
     /// The test wants to see what is recorded.
     shows_records: bool,
-    /// What the client has declared on its stream.
+    /// The client's stream header.
     header: String,
     /// How the polite server has the account.
     pub(crate) account: Account,
-    /// What is left to the test.
+    /// Questions that the test answers itself.
     kept: Vec<Question>,
-    /// So is what one-to-one messages need.
+    /// The test answers questions of one-to-one messages.
     keeps_chats: bool,
-    /// So is what nobody knows the meaning of.
+    /// The test answers IQs of unknown meaning.
     keeps_unknown: bool,
 }
 
@@ -152,7 +152,7 @@ pub(crate) fn options(policy: Policy) -> Options {
 
 impl Driver {
     pub(crate) fn new(options: Options) -> Self {
-        // What makes it forget is no part of a fixture.
+        // A session that removes nodes is no part of a fixture.
         let tape = options.forget.is_none().then(|| Tape {
             recording: Recording::new(Keep::default()),
             text: Recording::header("A test", &options),
@@ -438,12 +438,12 @@ impl Driver {
         panic!("the session asks again and again for {:?}", self.now);
     }
 
-    /// What the client was sent since the last look.
+    /// Text sent to the client since the last look.
     pub(crate) fn client_bytes(&mut self) -> String {
         String::from_utf8(std::mem::take(&mut self.taken[Leg::Client as usize])).unwrap()
     }
 
-    /// What the server was sent since the last look.
+    /// Text sent to the server since the last look.
     pub(crate) fn server_bytes(&mut self) -> String {
         self.looked_at = 0;
         String::from_utf8(std::mem::take(&mut self.taken[Leg::Server as usize])).unwrap()
@@ -502,14 +502,14 @@ impl Driver {
         std::mem::take(&mut self.outputs)
     }
 
-    /// What else the session wanted since the last look.
+    /// Other outputs of the session since the last look.
     pub(crate) fn outputs(&mut self) -> Vec<Output> {
         let is_log = |output: &Output| matches!(output, Output::Log(_));
         let outputs = std::mem::take(&mut self.outputs);
         outputs.into_iter().filter(|o| !is_log(o)).collect()
     }
 
-    /// What the session had to say since the last look; forgets other outputs.
+    /// Log events since the last look; forgets other outputs.
     pub(crate) fn events(&mut self) -> Vec<Event> {
         let outputs = std::mem::take(&mut self.outputs);
         let event = |output| match output {
@@ -566,7 +566,7 @@ impl Driver {
         }
     }
 
-    /// What is recorded of the session so far. (That it replays is asserted when the session is over.)
+    /// The recording so far. (That it replays is asserted when the session is over.)
     pub(crate) fn recorded(&self) -> &str {
         &self.tape.as_ref().expect("a recording").text
     }

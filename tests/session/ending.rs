@@ -128,7 +128,7 @@ fn a_closing_tag_of_the_client_ends_the_session_at_every_stage() {
         let mut d = at(stage);
         d.client(CLOSE);
         d.input(Input::Eof(Leg::Client));
-        // Where the server has to answer first, that takes at most as long as a login.
+        // A server that still has to answer gets at most the time of a login.
         d.advance(126);
         assert_dead(d, stage);
     }

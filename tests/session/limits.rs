@@ -1,4 +1,4 @@
-//! Who is too slow: time-outs of stanzas and of readers.
+//! Slow peers: time-outs of stanzas and of readers.
 
 use std::time::Duration;
 

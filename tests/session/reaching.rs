@@ -1,4 +1,5 @@
-//! What is reached may be no server, or not the right one: until the client was shown anything, another is tried.
+//! A host that was reached may be no XMPP server, or the wrong one: until the client was shown anything, the next is
+//! tried.
 
 use pubshim::session::{Input, Leg, Output, Policy, Reached, Security, ServerFacts};
 
@@ -57,7 +58,7 @@ fn a_server_that_says_nothing() {
                 sent.contains(what) && sent.contains("is it an XMPP server?"),
                 "{sent}"
             );
-            // Where TLS is up, the port was meant as it is.
+            // Only STARTTLS on a port that does not answer lets the shim advise direct TLS.
             let advises_tls = security == Security::StartTls;
             assert_eq!(sent.contains("tls://"), advises_tls, "{sent}");
         }
@@ -75,7 +76,7 @@ fn a_server_that_does_not_answer_to_starttls() {
     assert!(!sent.contains("tls://"), "{sent}");
 }
 
-/// Who writes both at once has not read what it answers, and may be somebody else.
+/// A sender of both at once has not read the shim's request, and may be an attacker.
 #[test]
 fn a_server_that_agrees_before_it_is_asked() {
     let mut d = at_server(Security::StartTls, false);
@@ -155,7 +156,7 @@ fn a_port_that_begins_with_tls() {
     );
 }
 
-/// What a server does that is none; it is handed its header.
+/// A way in which a host turns out to be no server of the domain; the argument is its header.
 type End = fn(&mut Driver, &str);
 
 #[test]
@@ -192,7 +193,7 @@ fn where_nothing_comes_of_a_server_the_next_is_tried() {
             "{why}: {outputs:?}"
         );
         assert_eq!(d.client_bytes(), "", "{why}");
-        // What the first one still says is nobody's.
+        // Late bytes of the first host are dropped.
         d.server_bytes();
         d.server("<stream:error/>");
 

@@ -299,7 +299,7 @@ fn a_server_that_takes_no_nodes_gets_all_natively() {
     say(&mut d, "1");
     for question in d.server_got() {
         match question.has("pubsub/publish") {
-            // It makes a node by itself, which nobody reads.
+            // The server creates a node for the publish, but nobody can be subscribed to it.
             true => d.result(&question, ""),
             false => d.error(&question, "auth", "forbidden"),
         }
@@ -320,7 +320,7 @@ fn of_what_comes_back_no_chat_state_is_told() {
     ));
     d.forget();
     d.server("</stream:stream>");
-    // What is on its way may have been taken; what waits behind it was not.
+    // The server may have taken the message under way; the one behind it was not sent.
     let bytes = d.client_bytes();
     let back = Node::stream(bytes.trim_end_matches("</stream:stream>"));
     let ids: Vec<_> = back.iter().map(|it| it.value("id")).collect();
@@ -360,7 +360,7 @@ fn a_node_of_before_is_looked_at_first() {
             vec!["publish x"],
         ),
         (vec![(OWN, "subscribed")], setup.to_vec()),
-        // Whoever else reads it: it is given up.
+        // Another reader is subscribed: the shim gives the node up and creates a new one.
         (
             vec![
                 (CONTACT, "subscribed"),
@@ -439,7 +439,7 @@ fn a_first_message_at_the_end_goes_both_ways() {
     let all = leave(&mut d);
     let item = all.iter().find_map(|it| it.find("pubsub/publish/item"));
     let copy = all.iter().find(|it| it.local == "message").unwrap();
-    // Whoever has a shim sees it once.
+    // A shim at the other end shows the message once: the copy names the item.
     assert_eq!(copy.at("shim").value("item"), item.unwrap().value("id"));
     assert_eq!(copy.at("body").text, "1");
 }

@@ -1,4 +1,4 @@
-//! What strangers, the peer and forged items try under `auto`.
+//! Tricks of strangers, peers and forged items under `auto`.
 
 use pubshim::session::Dropped;
 
@@ -33,7 +33,7 @@ fn only_the_owner_of_a_node_is_heard_on_it() {
             format!("<item id='1' publisher='{HIS}'>{his}</item>"),
             Some(HIS),
         ),
-        // Somebody else, or her own words as his.
+        // Items that another account, or Juliet herself, has published as his words.
         (
             format!("<item id='1' publisher='tybalt@capulet.lit'>{his}</item>"),
             None,
@@ -61,7 +61,7 @@ fn only_the_owner_of_a_node_is_heard_on_it() {
         d.server(&event_on(CONTACT, HIS_NODE, &items));
         let expected: Vec<_> = expected.iter().map(|from| format!("{from} 1")).collect();
         assert_eq!(shown(&mut d), expected, "{items}");
-        // It disturbs nothing.
+        // A dropped item does not stop the next one.
         if expected.is_empty() {
             d.server(&event_on(CONTACT, HIS_NODE, &good));
             assert_eq!(shown(&mut d), [format!("{HIS} 1")], "{items}");

@@ -1,4 +1,4 @@
-//! What was written while nobody was there.
+//! Messages written while the client was away.
 
 use super::*;
 
@@ -232,14 +232,14 @@ fn tell_record(d: &mut Driver, last: &str) {
     );
 }
 
-/// What another resource of hers has put on record: Romeo's node, and the last that it was shown of it.
+/// Another resource of hers records Romeo's node, and the last item that it was shown of it.
 fn put_on_record(d: &mut Driver, item: &str, stamp: &str) {
     let record = romeo_on_record(&format!("item='{item}' stamp='{stamp}'"));
     d.server(&event_on(OWN, "urn:pubshim:chats", &record));
     assert_eq!(d.client_bytes(), "");
 }
 
-/// What is on record of Romeo's node at the end.
+/// The item recorded last for Romeo's node when the session ends.
 fn last_on_record(d: &mut Driver) -> Option<String> {
     let told = leave(d);
     let items = told
@@ -291,7 +291,7 @@ fn what_another_resource_has_overwritten_is_written_again() {
     d.forget();
     put_on_record(&mut d, "1", "2026-11-29T11:01:00Z");
     assert_eq!(last_on_record(&mut d).as_deref(), Some("3"));
-    // What is equal is written by nobody.
+    // Items of the same second count as equal: neither resource writes again.
     let mut d = coming("item='3' stamp='2026-11-29T11:03:00Z'");
     serve(&mut d, &three());
     d.forget();

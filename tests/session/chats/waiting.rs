@@ -1,4 +1,4 @@
-//! What happens where two things meet: what waits and an end, a change of who is there, a limit.
+//! Two events that meet: a wait and an end, a wait and a change of who is there, a wait and a limit.
 
 use pubshim::session::{Input, Leg};
 
@@ -347,7 +347,7 @@ fn a_peer_cannot_have_his_node_fetched_without_end() {
             break;
         };
         asked += 1;
-        // What is of no use is not shown, and so not found in what is fetched.
+        // An unusable item is not shown, so no fetched item matches it.
         d.server(&event_on(
             CONTACT,
             HIS_NODE,

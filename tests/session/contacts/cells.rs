@@ -52,7 +52,7 @@ fn cells(table: &'static str) -> Vec<(&'static str, &'static str, &'static str, 
     cells_of(table).into_iter().map(cell).collect()
 }
 
-/// What is recorded of Romeo in a state, and what the roster shows.
+/// The state of Romeo in words: as recorded, and as the roster shows it.
 fn words_of(name: &str) -> (String, &'static str) {
     let (_, to, from, shown) = STATES.into_iter().find(|state| state.0 == name).unwrap();
     (format!("record: to {to} from {from}"), shown)
@@ -73,7 +73,7 @@ fn every_cell_of_rfc_6121_appendix_a_outbound() {
         let mut expected: Vec<String> = Vec::new();
         let asked = before.contains("In");
         match stanza {
-            // Where nothing was asked for there is nothing to end.
+            // Without a request there is nothing to end.
             "unsubscribe" if before == after => assert!(is_routed),
             "subscribe" | "unsubscribe" => expected.push(format!("listing 9: {}", stanza)),
             "subscribed" if is_routed => {

@@ -360,7 +360,7 @@ fn who_was_approved_by_form_alone_is_revoked_by_a_removal() {
     );
 }
 
-/// Who is subscribed or denied by what was sent.
+/// The subscriptions granted or denied since the last look.
 fn answered(d: &mut Driver) -> Vec<String> {
     let mut said = said(d);
     said.retain(|words| words.starts_with("subscription "));

@@ -124,7 +124,7 @@ fn the_blocked_are_taken_out_at_once() {
 
 #[test]
 fn who_is_on_record_and_no_contact_any_more_is_taken_out() {
-    // Nobody lists him, and he is no member: only the record knows.
+    // No roster, node or list names him: only the record knows.
     let full = "romeo@montague.lit/mobile";
     let mut account = Account::with(&[]);
     account.record = Some(format!(

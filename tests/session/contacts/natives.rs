@@ -15,7 +15,7 @@ fn subscribe(d: &mut Driver, numbers: std::ops::Range<usize>) {
     }
 }
 
-/// What ejabberd sends back of the sixth and every further one.
+/// The error that ejabberd returns for the sixth stanza of a minute and for each after it.
 fn bounce(n: usize) -> String {
     format!(
         "<presence xml:lang='en' to='{JULIET}' from='u{n}@montague.lit' type='error' id='o{n}'>\
@@ -70,7 +70,7 @@ fn five_a_minute_and_the_rest_in_order() {
     assert_eq!(d.server_bytes(), "");
     d.advance(3);
     assert_eq!(d.server_bytes(), all(5..10));
-    // What comes now waits behind them.
+    // A new stanza waits behind them.
     subscribe(&mut d, 20..21);
     assert_eq!(d.server_bytes(), "");
     d.advance(63);
@@ -82,7 +82,7 @@ fn five_a_minute_and_the_rest_in_order() {
 
 #[test]
 fn the_pause_begins_with_the_last_one_taken() {
-    // What ejabberd 23.01 does: it counts anew when it has taken none for a minute.
+    // ejabberd 23.01 counts anew when it has taken none for a minute.
     let mut d = counting_server(true);
     subscribe(&mut d, 0..1);
     d.advance(40);

@@ -275,7 +275,7 @@ fn what_two_resources_write_to_one_item_is_both_kept() {
     ));
     d.result(&second, "");
     assert_eq!((shown(&mut d), d.server_bytes()), (vec![], String::new()));
-    // What is not on its way any more is as the other resource says.
+    // With no write of ours under way the other resource's item is the state.
     d.server(&record_event(OWN, BUCKET, &theirs("M")));
     assert_eq!(
         shown(&mut d),
@@ -289,7 +289,7 @@ fn what_two_resources_write_to_one_item_is_both_kept() {
 
 #[test]
 fn a_write_without_an_answer_is_made_again_and_not_for_ever() {
-    // What a presence stanza changes, no request of the client's waits for.
+    // A presence stanza changes the record without a request of the client's that waits for the answer.
     let mut d = in_state("None");
     d.client(&format!("<presence to='{CONTACT}' type='subscribe'/>"));
     let mut writes = 0;
@@ -361,7 +361,7 @@ fn what_nobody_waits_for_is_written_at_the_pace_of_all_else() {
                 "{bytes} bytes in {seconds} s"
             );
         }
-        // Whoever waits does not wait for that.
+        // A request of the client's does not wait for these writes.
         if seconds == 2 && sent.is_empty() {
             d.client_bytes();
             d.client(&roster_set(&format!("<item jid='{CONTACT}' name='R'/>")));

@@ -1,4 +1,4 @@
-//! What is put right at login under `auto`, with regard to who is blocked; and two shims of one account.
+//! Repairs at login under `auto`, with regard to blocked contacts; and two shims of one account.
 
 use pubshim::session::Event;
 
@@ -6,13 +6,13 @@ use crate::scenes::*;
 
 const PARIS: &str = "paris@verona.lit";
 
-/// What a login took, without what is always asked, the publish and the contacts' states.
+/// Requests of a login, without the questions, the publish and the fetches of every login.
 fn repaired(account: &Account) -> (Driver, Vec<String>) {
     let (d, said) = account.logged_in();
     (d, put_right(said))
 }
 
-/// What was done besides what every login takes.
+/// Requests besides those of every login.
 fn put_right(said: Vec<String>) -> Vec<String> {
     assert_eq!(said[0], "presence  own", "native presence does not wait");
     assert_eq!(said[1..7], QUESTIONS);
@@ -21,7 +21,7 @@ fn put_right(said: Vec<String>) -> Vec<String> {
     rest.filter(|said| !is_usual(said)).collect()
 }
 
-/// Whom a request makes members.
+/// The accounts that a request makes members.
 fn members(said: &str) -> Vec<&str> {
     let list = said.strip_prefix("affiliation ").unwrap();
     list.split(", ")
@@ -107,7 +107,7 @@ fn members_with_a_shim_are_subscribed_once() {
     );
     d.server(&marked(ROMEO));
     assert_eq!(account.settle(&mut d), [""; 0]);
-    // Whose marker comes later is subscribed later.
+    // A contact whose marker comes later is subscribed later.
     d.server(&marked("paris@verona.lit/x"));
     d.server(&marked("paris@verona.lit/y"));
     assert_eq!(
@@ -188,7 +188,7 @@ fn whoever_is_on_record_or_was_approved_meanwhile_stays() {
         account.settle(&mut d),
         ["get record", "publish presence", "fetch own"]
     );
-    // What is asked of the contact approves nobody.
+    // A recorded request of the contact's approves nobody.
     let (mut account, mut d) = with_stranger();
     account.record = Some(format!("<contact jid='{PARIS}' from='asked' to='yes'/>"));
     d.advance(1);
@@ -229,7 +229,7 @@ fn what_could_not_be_had_revokes_nobody_and_lets_nothing_out() {
                 assert_eq!(say(&again), missing);
                 d.error(&again, "wait", "internal-server-error");
             }
-            // What the client says has it asked at once.
+            // A stanza of the client's has the shim ask at once.
             d.client("<presence id='2'/>");
             let [native, again] = d.server_got().try_into().unwrap();
             assert_eq!((&*native.local, &*say(&again)), ("presence", missing));
@@ -377,7 +377,7 @@ fn the_second_session_sees_what_the_first_has_done() {
             "{said:?}"
         );
     }
-    // What was answered by one resource is asked anew by both.
+    // A new request goes to both clients, though one of them has answered the first.
     for d in &mut both {
         d.client_bytes();
         d.server_passes(&native(CONTACT, "subscribe"));

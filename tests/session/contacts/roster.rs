@@ -103,7 +103,7 @@ fn what_nobody_asked_for_changes_nothing() {
         state_event("romeo@montague.lit/mobile", OWN, "none", ""),
         state_event(CONTACT, OWN, "pending", ""),
         state_event(CONTACT, OWN, "unheard-of", ""),
-        // It was true once.
+        // A delayed event: the state was true once.
         state_event(
             CONTACT,
             OWN,
@@ -344,7 +344,7 @@ fn who_is_being_thrown_out_is_no_new_subscriber() {
     let sent = d.server_got();
     let lists = sent.iter().filter(|iq| iq.value("type") == "get");
     let lists: Vec<_> = lists.filter(|iq| iq.has("pubsub/subscriptions")).collect();
-    // What is to be ended, and who else may have left: both lists still name him.
+    // One list for the revocation, one to find others who have left: both still name him.
     assert_eq!(lists.len(), 2);
     d.forget();
     for list in lists {

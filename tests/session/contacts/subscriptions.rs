@@ -8,7 +8,7 @@ fn with_romeo(state: &str) -> Driver {
     Account::with(&[(CONTACT, state)]).session()
 }
 
-/// What a service answers to listing 9.
+/// The answer of a service to listing 9.
 fn subscription(state: &str) -> String {
     format!(
         "<pubsub xmlns='{PUBSUB}'><subscription node='presence' jid='juliet@capulet.lit' subscription='{state}'/></pubsub>"
@@ -247,7 +247,7 @@ fn the_clients_unsubscribe_ends_the_subscription() {
         iq.value("id")
     );
     assert_eq!(iq, Node::stanza(&expected));
-    // What comes of it is no matter of the client's.
+    // The client is told nothing of the answer.
     answer(&mut d, &iq, "error", &error("cancel", "unexpected-request"));
     d.assert_silent();
 }
@@ -361,7 +361,7 @@ fn a_push_that_gains_from_makes_a_member() {
         d.server(&push(CONTACT, after));
         assert_eq!(answered_pushes(said(&mut d)), [""; 0]);
     }
-    // Whoever has a shim is subscribed, too: it may have asked too early.
+    // A contact with a shim is subscribed, too: that shim may have asked too early.
     let account = Account::with(&[(CONTACT, "none")]);
     let mut d = account.session();
     d.server(&marked(ROMEO));
@@ -371,7 +371,7 @@ fn a_push_that_gains_from_makes_a_member() {
         [
             format!("affiliation member {CONTACT}"),
             format!("subscription subscribed {CONTACT}"),
-            // Nobody lists who is subscribed there.
+            // The server lists no subscribers, so the shim records them.
             "configure record".to_owned(),
             "publish record".to_owned()
         ]

@@ -1,4 +1,4 @@
-//! Whoever is taken out has seen the client go, and nobody else is bothered without need.
+//! Contacts who are taken out have seen the client go, and others are not bothered without need.
 
 use crate::scenes::*;
 
@@ -12,7 +12,7 @@ fn block_push(jid: &str) -> String {
     )
 }
 
-/// What takes Romeo's right away by another client of Juliet's, as her server tells of it.
+/// The pushes of Juliet's server when another client of hers takes Romeo's right away.
 fn pushes() -> [String; 4] {
     [
         push(CONTACT, "to"),
@@ -27,7 +27,7 @@ fn account() -> Account {
     Account::with(&[(CONTACT, "both"), (NURSE, "both")])
 }
 
-/// What a stanza does, with the state it publishes.
+/// A stanza in words, with the state it publishes.
 fn tell(stanza: &Node) -> String {
     let words = say(stanza);
     match &*words {
@@ -211,7 +211,7 @@ fn many_who_are_taken_out_together_see_the_client_go_once() {
         .iter()
         .filter(|told| told.starts_with("affiliation none"));
     assert_eq!(out.count(), 40);
-    // What she said, that she is gone, that she is back.
+    // Her new status, her farewell, her return.
     assert_eq!(publishes.len(), 3, "{told:?}");
 }
 
@@ -227,7 +227,7 @@ fn who_could_not_see_the_client_makes_nobody_see_it_go() {
     }
 }
 
-/// What Romeo's client was shown of Juliet, the last of it.
+/// The last state of Juliet that Romeo's client was shown.
 fn last_shown(d: &mut Driver) -> Option<String> {
     let shown = d.client_got().pop()?;
     assert_eq!(shown.value("from"), JULIET);

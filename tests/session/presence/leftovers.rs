@@ -125,7 +125,7 @@ fn a_shims_ping_is_answered_for_the_client() {
              <shim xmlns='urn:pubshim:0'/></ping></iq>"
         )
     };
-    // What others have read of this resource is not its own before it has said so.
+    // Until the client sends presence, an item with its resource is a leftover of an earlier session.
     let mut early = Driver::auto(JULIET);
     early.server(&ping(" from='romeo@montague.lit/mobile'", JULIET));
     assert!(early.one_to_server().has("error/service-unavailable"));

@@ -23,7 +23,7 @@ fn gone(id: &str) -> String {
     )
 }
 
-/// What a server says for a client that vanished.
+/// The server's unavailable presence for a client that vanished.
 fn crashed() -> String {
     format!("<presence to='{ROMEO}' from='{JULIET}' type='unavailable'/>")
 }
@@ -236,7 +236,7 @@ fn native_unavailable_passes_unless_it_was_said() {
             (vec![native("1", ""), event("1", "")], 1),
             (vec![event("1", ""), gone("u")], 0),
             (vec![native("1", ""), event("1", ""), gone("u")], 0),
-            // It ends a state that was shown since.
+            // The native unavailable ends a state shown after the farewell.
             (
                 vec![event("1", ""), gone("u"), crashed(), native("2", "")],
                 1,
@@ -326,7 +326,7 @@ fn a_native_presence_is_never_lost_behind_an_event() {
         &[event("2", second), native("1", first), native("2", second)],
         &["2", "1", "2"],
     );
-    // What is published again after hiding has no native copy.
+    // A presence published again after hiding has no native copy.
     assert_shown(&[event("2", second), native("3", first)], &["2", "3"]);
 }
 

@@ -44,7 +44,7 @@ fn fetching() -> (Driver, Vec<Node>) {
     (d, fetches)
 }
 
-/// What is asked of somebody else than the own account.
+/// Requests to other accounts.
 fn to_others(sent: Vec<Node>) -> Vec<Node> {
     sent.into_iter()
         .filter(|iq| iq.attribute("to").is_some())
@@ -323,7 +323,7 @@ fn five_hundred_contacts_are_asked_at_1500_bytes_a_second() {
         for fetch in &fetches {
             answer(&mut d, fetch, "error", GONE);
         }
-        // What the user says goes at once.
+        // A message of the user goes at once.
         d.client("<message to='romeo@montague.lit'><body>hi</body></message>");
         let sent = d.server_bytes();
         assert!(sent.contains("<body>hi</body>"));

@@ -1,4 +1,4 @@
-//! Whose events are believed, and what in them.
+//! Senders whose events are believed, and the parts of an event that are.
 
 use pubshim::session::Dropped;
 
@@ -225,7 +225,7 @@ fn a_push_the_client_did_not_ask_for_is_answered_for_it() {
         (push.clone(), String::new())
     );
 
-    // Whoever asked for nothing gets what the server sends.
+    // With no roster asked for, the push passes as the server sends it.
     let mut d = Driver::auto(ROMEO);
     d.keep(Question::Roster);
     d.server(&push);

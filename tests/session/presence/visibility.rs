@@ -6,7 +6,7 @@ use crate::scenes::*;
 
 const AWAY: &str = "<presence id='2'><show>away</show></presence>";
 
-/// What was published: the ids of the payloads, in order; `anew` for one that no native copy has.
+/// Ids of the published payloads, in order; `anew` for one that no native copy has.
 fn publishes(sent: &[Node]) -> Vec<String> {
     let of_publish = sent.iter().filter(|iq| iq.has("pubsub/publish"));
     let ids = of_publish.map(|iq| changed(iq).value("id"));

@@ -5,7 +5,7 @@ use super::*;
 
 const OWNER: &str = "http://jabber.org/protocol/muc#owner";
 
-/// What the room node is, as its owner is told.
+/// The configuration of the room node, as the service tells its owner.
 fn configuration(fields: &[(&str, &str)]) -> String {
     let field = |(var, value): &(&str, &str)| {
         format!("<field var='pubsub#{var}'><value>{value}</value></field>")
@@ -74,7 +74,7 @@ fn an_owner_sees_what_he_may_change() {
             ("muc#roomconfig_whois", "anyone"),
         ]
     );
-    // What a service does not tell is not there to be changed.
+    // The form leaves out fields that the service does not tell.
     let mut d = owning("open");
     let form = self::form(
         &mut d,

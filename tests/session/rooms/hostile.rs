@@ -1,4 +1,4 @@
-//! What an occupant, a stranger or a service says that is not so.
+//! False claims of occupants, strangers and services.
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn what_comes_of_a_room_not_joined_is_nobodys() {
     assert_eq!(d.client_bytes(), "");
     // The resource was in them when it died: its subscriptions are ended, once.
     assert_eq!(asks(&mut d), [UNDO[1], UNDO[0], "unsubscribe other"]);
-    // What is not of a room the client may have asked for itself.
+    // Events of nodes that are no room pass: the client may have subscribed to them itself.
     happens(
         &mut d,
         "news",
@@ -110,7 +110,7 @@ fn who_it_is_about_is_whoever_published_it() {
 #[test]
 fn a_nick_of_somebody_else_stands_with_the_account() {
     let mut d = joined();
-    // Whoever speaks is whom the service names, whatever he calls himself.
+    // The speaker is the account that the service names, whatever nick he claims.
     happens(&mut d, TALK, &body(ROMEO, "JC", "m1", 1));
     assert_eq!(sees(&mut d), ["Romeo says m1"]);
     let fullwidth = "\u{ff32}omeo";
@@ -141,7 +141,7 @@ fn a_nick_of_somebody_else_stands_with_the_account() {
         sees(&mut d),
         ["JC (juliet@capulet.lit) (nurse@capulet.lit) available"]
     );
-    // Who has been shown so may say it himself.
+    // An occupant who is shown with his account may take that as his nick.
     let hall = "nurse@capulet.lit/hall";
     for _ in 0..2 {
         happens(

@@ -17,7 +17,7 @@ fn invite(d: &mut Driver, to: &[&str], inside: &str) {
     ));
 }
 
-/// What a shim sends for that, or for declining it.
+/// The message of a shim for an invitation, or for declining one.
 fn marked(from: &str, word: &str, room: &str) -> String {
     format!(
         "<message from='{from}' to='{JULIET}' type='normal' id='i2'>\
@@ -60,7 +60,7 @@ fn an_invitation_goes_to_whoever_is_invited() {
     );
     assert_eq!(mark.at("reason").text, "Come & see");
     assert_eq!(d.client_bytes(), "");
-    // It comes back from the room.
+    // An error of the invited account comes back from the room.
     d.server(&format!(
         "<message from='nurse@capulet.lit' to='{JULIET}' type='error' id='i1'><error type='cancel'>\
          <item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
@@ -87,7 +87,7 @@ fn an_invitation_that_cannot_be_is_refused() {
         invite(&mut d, to, "");
         assert_eq!(sees(&mut d), [format!("message : {condition} for i1")]);
     }
-    // Whom it is to has to be said.
+    // An invitation without an address is refused.
     d.client(&format!(
         "<message to='{ROOM}' id='i1'><x xmlns='{MUC_USER}'><invite/></x></message>"
     ));
@@ -139,7 +139,7 @@ fn made_members(iq: &Node) -> Vec<String> {
 
 #[test]
 fn who_is_invited_to_a_closed_room_is_made_a_member() {
-    // Who is one already, or owns it, stays what he is.
+    // Members and owners keep their affiliation.
     let invited = ["nurse@capulet.lit/x", "friar@verona.lit", OWN];
     let mut d = inviting_to_a_closed_room(&invited, &USUAL);
     for node in [OCCUPANTS, TALK] {
@@ -221,7 +221,7 @@ fn an_invitation_is_shown_as_the_rooms() {
     assert_eq!(d.server_bytes(), "");
 }
 
-/// What an invitation says of the conversation that it goes on with, and of a password.
+/// Asserts that an invitation names the password and the conversation that it goes on with.
 fn how_it_goes_on(x: &Node) {
     assert_eq!(x.namespace, CONFERENCE);
     let said = ["password", "continue", "thread"].map(|it| x.value(it));

@@ -40,7 +40,7 @@ fn a_join_is_one_write_and_shows_all_in_order() {
         "what was asked of the room is not for others"
     );
     assert_eq!(presence.at("x/item").value("jid"), JULIET);
-    // What is said meanwhile comes behind what was said before.
+    // Messages that come during the join are shown behind the history.
     happens(&mut d, TALK, &body(ROMEO, "Romeo", "m2", 95));
     assert_eq!(sees(&mut d), [""; 0]);
     echo(&mut d, &publish[0]);
@@ -74,7 +74,7 @@ fn an_event_that_does_not_come_is_not_waited_for() {
     d.result(&list[0], &subscriptions(OCCUPANTS, &[JULIET]));
     assert_eq!(sees(&mut d), ["JC available 100 110", " sets "]);
 
-    // Who is not subscribed is not in the room.
+    // A client that is not subscribed is not in the room.
     let mut d = session();
     join(&mut d, MUC);
     let publish = answer_join(&mut d, "", "");
@@ -129,7 +129,7 @@ fn a_nick_of_another_account_is_taken() {
         assert_eq!(in_words(&ping), [format!("ping {ROMEO}")]);
         assert_eq!(ping[0].at("ping/shim").value("room"), ROOM);
         match (says_nothing, pong) {
-            // Whoever does not answer may be asleep.
+            // An occupant who does not answer may be asleep.
             (true, _) => d.advance(5),
             (_, "") => d.result(&ping[0], ""),
             (_, condition) => refuse(&mut d, &ping[0], condition),
@@ -292,7 +292,7 @@ fn another_resource_has_another_item() {
     d.result(&ping[0], "");
     let publish = asked(&mut d);
     assert_eq!(what(&publish[0]), format!("publish {OCCUPANTS} {JULIET}"));
-    // Somebody else's item has that name, too.
+    // Another account has an item of that name, too.
     refuse(&mut d, &publish[0], "forbidden");
     let again = asked(&mut d);
     let named = format!("publish {OCCUPANTS} {JULIET}/");
@@ -300,7 +300,7 @@ fn another_resource_has_another_item() {
     refuse(&mut d, &again[0], "forbidden");
     assert_eq!(sees(&mut d), ["presence JC: forbidden for join"]);
 
-    // That of a dead one is taken over.
+    // The item of a dead resource is taken over.
     let mut d = session();
     join(&mut d, MUC);
     let ping = answer_join(&mut d, &own, "");
@@ -323,7 +323,7 @@ fn of_two_who_want_a_nick_the_later_yields() {
         ]
     );
     assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
-    // Who was first keeps it: the other one is seen to yield.
+    // The first to have the nick keeps it: the other one is seen to yield.
     let mut d = joined_with("", "");
     d.forget();
     happens(&mut d, OCCUPANTS, &occupant(ROMEO, "JC", ""));

@@ -1,5 +1,5 @@
-//! What owners say to everybody of what they do, as others are shown it: the service says neither who has put somebody
-//! out nor why. ejabberd names the owners to everybody; Prosody names who has taken an item away.
+//! Notices of owners about what they do, as others are shown them: the service says neither who has put somebody out
+//! nor why. ejabberd names the owners to everybody; Prosody names who has retracted an item.
 
 use super::*;
 
@@ -112,7 +112,7 @@ fn others_see_who_has_put_somebody_out_and_why() {
 fn on_prosody_whoever_took_the_item_away_is_believed() {
     let mut d = with_unknown_owner();
     let words = puts_out("outcast", ROMEO_BARE, "301");
-    // Somebody else says something of it, too.
+    // Another occupant claims it with another reason.
     let by = |who| format!("<retract id='{ROMEO_BARE}' publisher='{who}'/>");
     let theirs = words.replace("Avaunt", "Ha");
     happens(
@@ -127,7 +127,7 @@ fn on_prosody_whoever_took_the_item_away_is_believed() {
         sees_done(&mut d),
         "Romeo unavailable 301 outcast Abbot Avaunt"
     );
-    // Whose word it is not is not believed, and neither is anybody's where the service names nobody.
+    // A notice is not believed if another account has retracted the item, or if the service names nobody.
     for retract in [by("nurse@capulet.lit"), OUT.to_owned()] {
         let mut d = with_unknown_owner();
         happens(&mut d, TALK, &notice(ROMEO_BARE, "Romeo", "n1", &words));
@@ -179,7 +179,7 @@ fn a_notice_alone_puts_nobody_out() {
         happens(&mut d, TALK, &notice(ABBOT, "Abbot", "n1", &words));
         d.advance(29);
         assert_eq!((d.client_bytes(), asks(&mut d)), Default::default());
-        // What happens long after it has nothing to do with it.
+        // A retraction long after the notice has nothing to do with it.
         d.advance(1);
         happens(&mut d, OCCUPANTS, OUT);
         assert_eq!(sees_done(&mut d), "Romeo unavailable none");
@@ -314,7 +314,7 @@ fn an_owner_who_is_deposed_is_none() {
     for (owners, expected) in [
         (vec!["abbot@verona.lit"], vec!["JC available 110"]),
         (vec!["abbot@verona.lit", OWN], vec![]),
-        // Whoever says so is none himself.
+        // The author of the notice is no owner himself any more.
         (vec![OWN], vec!["Abbot available"]),
     ] {
         let mut d = with_owner_in(&info("open", &["abbot@verona.lit", OWN], 3));
@@ -408,7 +408,7 @@ fn others_see_that_the_room_is_configured_anew() {
     assert_eq!(d.client_bytes(), "");
     looks(&mut d, "query characters", Ok(&open_room()));
     assert_eq!(is_told(&mut d), ["104"]);
-    // Where nobody knows who may say so, something has to be different.
+    // With the owners unknown the notice is believed only if the configuration has changed.
     for (access, expected) in [("open", vec![]), ("whitelist", vec!["104"])] {
         let mut d = with_unknown_owner();
         happens(&mut d, TALK, &configured);

@@ -57,7 +57,7 @@ fn whose_nick_nobody_told_is_called_as_his_account() {
         notify(&mut d, TALK, &item, &replyto(&author));
         assert_eq!(sees(&mut d), ["Romeo says hi"], "{author}");
     }
-    // Somebody else's account of that name is told apart from his nick.
+    // An account with his nick as its local part is shown with its JID.
     notify(&mut d, TALK, &item, &replyto("Romeo@verona.lit"));
     assert_eq!(sees(&mut d), ["Romeo (Romeo@verona.lit) says hi"]);
 }
@@ -144,7 +144,7 @@ fn the_address_counts_beside_the_event_alone() {
         notify(&mut d, TALK, &item, "");
         assert_eq!(d.client_bytes(), "", "{item}");
     }
-    // What stands in the payload changes nothing about who it is, and reaches the client as it is (XEP-0033).
+    // Addresses in the payload do not change the author, and reach the client as they are (XEP-0033).
     let mut d = joined();
     let theirs = inside.replace(ROMEO, OTHER);
     notify(&mut d, TALK, &format!("<item>{theirs}</item>"), &address);

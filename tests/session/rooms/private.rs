@@ -1,4 +1,4 @@
-//! What one occupant says to another alone.
+//! Private messages between two occupants.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn whisper(d: &mut Driver, nick: &str, what: &str) {
     ));
 }
 
-/// What somebody has written to her alone, as his shim sends it.
+/// A private message to her, as an occupant's shim sends it.
 fn whispered(from: &str, to: &str, room: &str, what: &str) -> String {
     format!(
         "<message from='{from}' to='{to}' type='groupchat' id='w2'>{what}<x xmlns='{MUC_USER}'/>\
@@ -27,7 +27,7 @@ fn comes_back(d: &mut Driver, from: &str, id: &str) {
     ));
 }
 
-/// Whom the client was shown a message of, and its body.
+/// Type, sender and body of the messages shown to the client.
 fn said(d: &mut Driver) -> Vec<[String; 3]> {
     let shown = d.client_got();
     let said = shown.iter().map(|it| {
@@ -87,7 +87,7 @@ fn a_private_message_keeps_its_type() {
 #[test]
 fn a_private_message_goes_to_one_resource() {
     let mut d = joined();
-    // What only a room, or a shim, may say is not said by a client.
+    // Marks that only a room or a shim may make are taken out of the client's message.
     whisper(
         &mut d,
         "Romeo",
@@ -218,7 +218,7 @@ fn nobody_else_speaks_as_an_occupant() {
     let deep = format!("<body>x</body>{}{}", "<a>".repeat(300), "</a>".repeat(300));
     d.server(&whispered(ROMEO, JULIET, ROOM, &deep));
     is_nothing(&mut d, Dropped::Unreadable);
-    // What nobody has marked is for no room of ours.
+    // A message without the mark is for no room of ours.
     let other = format!(
         "<message from='den@rooms.lit/Romeo' to='{JULIET}' type='groupchat'><body>x</body></message>"
     );
@@ -230,12 +230,12 @@ fn nobody_else_speaks_as_an_occupant() {
 fn whoever_has_left_is_not_heard() {
     let mut d = joined();
     happens(&mut d, OCCUPANTS, &occupant_gone(ROMEO, "Romeo"));
-    // Somebody takes his nick.
+    // The nurse takes his nick.
     happens(&mut d, OCCUPANTS, &occupant(NURSE, "Romeo", ""));
     d.forget();
     d.server(&whispered(ROMEO, JULIET, ROOM, "<body>x</body>"));
     goes_back(&mut d, ROMEO, Dropped::ForeignFrom);
-    // What is said to the nick is said to whoever has it now.
+    // A private message to a nick goes to the occupant who has it now.
     whisper(&mut d, "Romeo", "<body>Psst</body>");
     assert_eq!(d.one_to_server().value("to"), NURSE);
     // The client has left.
@@ -269,7 +269,7 @@ fn what_overtakes_the_join_is_heard_behind_it() {
     goes_back_to(&mut d, &[NURSE]);
 }
 
-/// Whoever has written to her is told that she was not there.
+/// Asserts that the senders are told that she was not there.
 #[track_caller]
 fn goes_back_to(d: &mut Driver, to: &[&str]) {
     let mut errors = d.server_got();

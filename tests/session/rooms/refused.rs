@@ -172,7 +172,7 @@ fn who_owns_no_room_asks_in_vain() {
 #[test]
 fn what_rooms_of_nodes_have_not_is_said() {
     let mut d = owning("open");
-    // Nobody is an admin, and nobody has to ask for a voice.
+    // Rooms of nodes have no admins, and occupants need not ask for a voice.
     for item in ["<item affiliation='admin'/>", "<item role='visitor'/>"] {
         admin(&mut d, "get", item);
         let list = d.one_to_client();

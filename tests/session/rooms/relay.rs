@@ -107,7 +107,7 @@ fn the_vcard_is_the_accounts() {
         "<iq type='result' to='{JULIET}' id='{id}'>{VCARD}</iq>"
     ));
     assert_eq!(sees(&mut d), ["result JC q2"]);
-    // Nobody but the account itself sets it.
+    // Only the account itself may set its vCard: a set for it goes to the occupant.
     d.client(&format!(
         "<iq type='set' to='{ROOM}/Romeo' id='s'>{VCARD}</iq>"
     ));

@@ -1,4 +1,4 @@
-//! What is said in a room.
+//! Messages to the whole room.
 
 use super::*;
 
@@ -50,7 +50,7 @@ fn a_message_that_is_refused_comes_back_as_an_error() {
         shown.contains(&"message : remote-server-timeout for m2".to_owned()),
         "{shown:?}"
     );
-    // Who is not in the room says nothing there.
+    // A client that is not in the room cannot speak there.
     d.client(&format!(
         "<message to='other@{SERVICE}' type='groupchat' id='m3'><body>x</body></message>"
     ));

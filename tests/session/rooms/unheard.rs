@@ -1,4 +1,4 @@
-//! What the client has published and not seen in an event; what an event leaves out.
+//! Messages that the client published and saw no event of; fields that an event leaves out.
 
 use super::*;
 
@@ -44,7 +44,7 @@ fn who_is_not_subscribed_any_more_is_out() {
             sees(&mut d),
             ["message : not-acceptable for m1", "JC unavailable 110 307"]
         );
-        // It may have made a node.
+        // The publish may have made a node.
         let look = asked(&mut d);
         assert_eq!(what(&look[0]), "query characters");
         d.result(&look[0], &info("open", &[OWN], 0));
@@ -132,7 +132,7 @@ fn what_is_said_into_a_deleted_room_comes_back() {
         let expected: &[&str] = if is_junk { &["delete characters"] } else { &[] };
         assert_eq!(asks(&mut d), expected, "{owners:?} {subscribers}");
     }
-    // Where nothing was under way nothing is looked for.
+    // With no publish under way no node is looked for.
     let mut d = joined();
     event_in(&mut d, &format!("<delete node='{TALK}'/>"));
     assert_eq!(asks(&mut d), [UNDO[0]]);

@@ -25,7 +25,7 @@ fn who_has_vanished_is_seen_to_leave() {
     let ping = asked(&mut d);
     assert_eq!(in_words(&ping), [format!("ping {ROMEO}")]);
     assert_eq!(ping[0].at("ping/shim").value("room"), ROOM);
-    // Whoever does not answer may be asleep.
+    // An occupant who does not answer may be asleep.
     d.advance(60);
     assert_eq!(sees(&mut d), [""; 0]);
     d.advance(360);
@@ -75,7 +75,7 @@ fn the_silent_are_asked_behind_a_join() {
         "",
     );
     d.forget();
-    // Whoever says something is there.
+    // An occupant whose item is published is there.
     happens(
         &mut d,
         OCCUPANTS,
@@ -252,7 +252,7 @@ fn an_owner_takes_away_what_the_gone_have_left() {
         );
         d.advance(2);
         d.forget();
-        // Whoever has blocked the owner only seems to be gone.
+        // An occupant who has blocked the owner only seems to be gone, so the owner waits.
         d.advance(590);
         let tidied = |d: &mut Driver| -> Vec<String> {
             let sent = d.server_got();
@@ -315,7 +315,7 @@ fn nobody_is_asked_again_and_again() {
         let pinged = pinged(d);
         pinged.iter().filter(|it| *it == ROMEO).count()
     };
-    // Whoever speaks is there, also where the service tells his account alone.
+    // A speaker is there, also where the service names only his account.
     let mut d = joined();
     let mut count = 0;
     for n in 0..60 {
@@ -332,7 +332,7 @@ fn nobody_is_asked_again_and_again() {
         count += pings_of_romeo(&mut d);
     }
     assert_eq!(count, 0);
-    // Somebody takes his nick in every second.
+    // Another occupant takes his nick every second.
     let mut d = joined();
     let mut count = 0;
     for n in 0..300 {
@@ -385,7 +385,7 @@ fn nothing_is_published_again_and_again() {
         count += restores(&mut d);
     }
     assert_eq!(count, 1);
-    // Somebody takes the item away all the time.
+    // An owner retracts the item all the time.
     let mut d = joined();
     let mut count = 0;
     for _ in 0..60 {

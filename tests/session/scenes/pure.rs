@@ -1,4 +1,4 @@
-//! Where scenarios under `pure` begin, and what was shown and sent there in words.
+//! Scenes in which scenarios under `pure` begin, and their stanzas in words.
 
 use super::*;
 
@@ -38,12 +38,12 @@ pub(crate) fn started(answers: &[(Question, &str)]) -> Driver {
     d
 }
 
-/// What the client was shown, each in a few words.
+/// Stanzas shown to the client, each in a few words.
 pub(crate) fn shown(d: &mut Driver) -> Vec<String> {
     d.client_got().iter().map(in_short).collect()
 }
 
-/// What left, each in a few words.
+/// Stanzas sent to the server, each in a few words.
 pub(crate) fn left(d: &mut Driver) -> Vec<String> {
     let short = |stanza: &Node| {
         if stanza.local == "message" {
