@@ -1,4 +1,4 @@
-//! What the fuzz targets share.
+//! Modules that the fuzz targets share.
 //!
 //! | file | holds |
 //! |---|---|

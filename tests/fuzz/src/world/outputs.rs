@@ -1,4 +1,4 @@
-//! What the session sends and asks for: it is looked at, and done.
+//! Outputs of the session: each is looked at, and done.
 
 use pubshim::ns;
 use pubshim::session::{ClientTls, Leg, Output, Policy, Record};
@@ -19,7 +19,7 @@ impl World<'_> {
         self.sent[at].clear();
         self.recorded[at].clear();
         self.connected = false;
-        // It begins as the first one did.
+        // A new server's login begins as the first one did.
         self.login = self.login.min(1);
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use pubshim::session::{Leg, Policy};
 use pubshim::xml::Element;
 
-/// What was written and has not arrived, by the leg it goes to, oldest first.
+/// Stanzas written and not arrived, by the leg they go to, oldest first.
 #[derive(Default)]
 pub(super) struct Passing {
     waiting: [VecDeque<Vec<u8>>; 2],

@@ -1,4 +1,4 @@
-//! What a session promises of what it sends, checked from outside, knowing only what passed.
+//! Promises of a session about its output, checked from outside, knowing only what passed.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const OURS: &[u8] = b"ps-";
 /// How long they are.
 const ID_LEN: usize = 3 + 8 + 1 + 32;
 
-/// What is known of a session from what it has sent and heard.
+/// A session as known from its inputs and outputs.
 pub(super) struct Promises {
     policy: Policy,
     is_translating: bool,
@@ -26,7 +26,7 @@ pub(super) struct Promises {
     ids: HashSet<String>,
     /// Ids like the session's own that the client has used.
     claimed: HashSet<String>,
-    /// What has to be answered before anything may be published, each by one of its ids: revocations.
+    /// Revocations that have to be answered before anything may be published, each by one of its ids.
     open: Vec<(Vec<String>, Duration)>,
     /// Questions for subscribers in this step.
     listings: Vec<String>,
@@ -235,7 +235,7 @@ fn kind_of(element: &Element<'_>) -> String {
     element.attribute("type").unwrap_or_default().into_owned()
 }
 
-/// What looks like an id of a session's own.
+/// Ids that look like a session's own.
 fn ids_in(bytes: &[u8]) -> impl Iterator<Item = String> {
     bytes
         .windows(ID_LEN)
