@@ -26,7 +26,7 @@ struct Zlib<S = TcpStream> {
     stream: S,
     pack: Compress,
     unpack: Decompress,
-    /// What has come and is not unpacked yet.
+    /// Bytes that have come and are not unpacked yet.
     packed: Vec<u8>,
     /// All that has come.
     came: Vec<u8>,
@@ -251,7 +251,7 @@ fn what_was_read_behind_compressed_is_not_lost() {
     assert!(bind(&mut client, &mut server).contains("id='s3'"));
 }
 
-/// What the client is told and the log says after the server has sent `bytes` as they are.
+/// The client's last bytes, and the log line, after the server has sent `bytes` as they are.
 fn told(make: impl FnOnce(&mut Zlib) -> Vec<u8>) -> (String, String) {
     let (mut shim, connections) = required(&[]);
     let (mut client, mut server) = log_in(&shim, &connections);
@@ -275,7 +275,7 @@ fn bomb(byte: u8) -> Vec<u8> {
     vec![byte; 32 * 1024 * 1024]
 }
 
-/// What a session may take beside what is read at once.
+/// Bytes that a session may take beside those that are read at once.
 const LITTLE: usize = 4 * 1024 * 1024;
 
 /// The shim had at no time much more memory than the `before` bytes.
@@ -467,7 +467,7 @@ fn auto_compresses_to_elsewhere_as_many_sessions_as_may_be() {
     ];
     let mut shim = Shim::start(&options);
 
-    // Who never logs in takes no place, nor does who is offered nothing.
+    // A session takes no place before it logs in, nor if its server does not offer zlib.
     let _strangers = [shim.open(&connections), shim.open(&connections)];
     let (mut other, mut plain) = shim.authenticate(&connections);
     plain.send(&header("id='s2' from='localhost'"));

@@ -98,7 +98,7 @@ impl Files {
     }
 }
 
-/// What a server saw of who connected.
+/// A connection as the server saw it.
 struct Seen {
     name: Option<String>,
     certificate: Option<Vec<u8>>,
@@ -130,7 +130,7 @@ fn asking(files: &Files, direct: bool, newest: SslVersion) -> (Server, Receiver<
     (server, seen)
 }
 
-/// What the server saw first of a client that asks for `domain`, and what the client was told.
+/// The first connection that the server saw of a client that asks for `domain`, and the client's last bytes.
 fn connect(
     settings: Settings,
     (server, seen): &(Server, Receiver<Seen>),
@@ -146,7 +146,7 @@ fn connect(
     (seen, told)
 }
 
-/// What a client that asks for `domain` was told.
+/// The bytes that a client got that asks for `domain`.
 fn told(mut settings: Settings, server: &Server, direct: bool, domain: &str) -> String {
     settings.server = Some(ServerAddress {
         security: match direct {
@@ -249,7 +249,7 @@ fn a_server_without_a_good_certificate_is_shown_none() {
         for direct in [false, true] {
             let server = asking(&files, direct, newest);
             let settings = files.settings("montague.lit", "user.crt", "user.key");
-            // What is seen is the second look alone; the first ended before.
+            // The server sees the second look alone: the first ended before.
             let (seen, told) = connect(settings, &server, direct, "montague.lit");
             assert_has(&told, "is for localhost and other.lit, not");
             let seen = seen.unwrap();

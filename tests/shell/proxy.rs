@@ -12,10 +12,10 @@ const BY_PASSWORD: &[u8] = &[5, 2];
 const WELCOME: &[u8] = &[1, 0];
 const CONNECTED: &[u8] = &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 
-/// What a proxy says, step by step.
+/// The answers of a proxy, step by step.
 type Answers = &'static [&'static [u8]];
 
-/// What a proxy was asked.
+/// A request as the proxy got it.
 #[derive(Debug)]
 struct Asked {
     user: String,
@@ -71,7 +71,7 @@ fn proxy() -> (Server, Receiver<Asked>) {
     (server, asked)
 }
 
-/// What a proxy does in the end.
+/// The end of a proxy's connection.
 #[derive(Clone, Copy)]
 enum Then {
     Nothing,

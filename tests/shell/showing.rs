@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use crate::text::assert_has;
 use crate::tools::{Server, Shim};
 
-/// What `run` writes to standard output in a session in which something is said each way.
+/// The standard output of `run` in a session in which something is said each way.
 fn shown(options: &[&str]) -> String {
     let (server, connections) = Server::by_hand();
     let mut shim = Shim::before(&server, options);

@@ -30,7 +30,7 @@ pub struct Shim {
     child: Child,
     pub port: u16,
     log: Receiver<String>,
-    /// What comes first of each connection.
+    /// First bytes of each connection.
     preface: Vec<u8>,
 }
 
@@ -95,7 +95,7 @@ impl Shim {
         panic!("no {text:?} in the log: {seen:#?}");
     }
 
-    /// What is logged from now to its end.
+    /// The log from now to its end.
     pub fn rest_of_log(&mut self) -> String {
         let mut rest = String::new();
         while let Ok(line) = self.log.recv_timeout(PATIENCE) {
@@ -104,12 +104,12 @@ impl Shim {
         rest
     }
 
-    /// Nobody reads the log any more: the pipe is closed with the next line.
+    /// Closes the log: the shim writes its next line to a closed pipe.
     pub fn close_log(&mut self) {
         self.log = channel().1;
     }
 
-    /// What it writes to standard output; to be taken once.
+    /// The shim's standard output; to be taken once.
     pub fn stdout(&mut self) -> ChildStdout {
         self.child.stdout.take().unwrap()
     }
@@ -309,7 +309,7 @@ impl<S: Read + Write> Peer<S> {
                 let rest = self.read.split_off(looked + at + text.len());
                 return into_text(&std::mem::replace(&mut self.read, rest));
             }
-            // What is looked for may have begun.
+            // A part of the text may have come already.
             looked = self.read.len().saturating_sub(text.len());
             let mut buf = [0; 64 * 1024];
             let read = String::from_utf8_lossy(&self.read[self.read.len().saturating_sub(2000)..]);
