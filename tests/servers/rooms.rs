@@ -16,7 +16,7 @@ on_both_servers!(people_meet_in_a_room);
 
 const SERVICE: &str = "chat.shakespeare.lit";
 
-/// Somebody's client, and what it was shown.
+/// A person's client, and the stanzas it was shown.
 struct Person<'a> {
     stage: &'a Stage,
     client: Client,
@@ -153,7 +153,7 @@ fn people_meet_in_a_room(kind: Kind) {
     let own = romeo.sees_occupant(room, "Romeo", Some("unavailable"));
     assert_eq!(statuses(&own), ["303", "110"]);
 
-    // Who leaves is out at once; who vanishes, soon after somebody speaks.
+    // An occupant who leaves is out at once; one who vanishes, soon after somebody speaks.
     romeo.client.say(&format!(
         "<presence to='{room}/Montague' type='unavailable'/>"
     ));

@@ -38,18 +38,18 @@ pub(super) struct Told {
     pub(super) nick: String,
     /// The new nick.
     pub(super) to: String,
-    /// What was said, a topic, a status.
+    /// A message, a topic, a status.
     pub(super) text: String,
     pub(super) show: String,
     /// Why something is refused.
     pub(super) condition: String,
     /// The codes of XEP-0045 §15.6.
     pub(super) codes: Vec<u16>,
-    /// What browsing has found: JIDs; or identities and features.
+    /// Results of browsing: JIDs; or identities and features.
     pub(super) items: Vec<String>,
-    /// Who is there: nick, role, affiliation, show.
+    /// Occupants: nick, role, affiliation, show.
     pub(super) people: Vec<[String; 4]>,
-    /// What was said before the join: nick, body, time.
+    /// Messages from before the join: nick, body, time.
     pub(super) past: Vec<[String; 3]>,
 }
 
@@ -67,14 +67,14 @@ impl Told {
     }
 }
 
-/// Somebody by his client.
+/// A person with a real client.
 pub(super) struct Guest {
     client: Script<Told>,
     /// So many lines of its report were looked at.
     read: Cell<usize>,
     /// None: straight to the server.
     shim: Option<RefCell<Shim>>,
-    /// What he connects over.
+    /// The connection of the client, which tests can cut.
     relay: Relay,
     /// For what the client keeps.
     _folder: TempDir,

@@ -100,7 +100,7 @@ fn makes_of_client_meet(kind: Kind) {
         &[("Angelica", ""), ("JC", ""), ("Romeo", "away")],
     );
 
-    // Who comes back is shown what was said, when, and the topic.
+    // A person who comes back is shown earlier messages with their times, and the topic.
     romeo.does(json!({"cmd": "leave", "room": room}));
     for person in all {
         person.is_told("Romeo's leave", |it| it.is("went", room, "Romeo"));
@@ -120,7 +120,7 @@ fn makes_of_client_meet(kind: Kind) {
         person.is_told("Romeo again", |it| it.is("came", room, "Romeo"));
     }
 
-    // Whose connection breaks is gone, and this client comes back by itself.
+    // An occupant whose connection breaks is gone; this client comes back by itself.
     romeo.cut();
     for person in [&juliet, &nurse] {
         person.is_told("Romeo gone", |it| it.is("went", room, "Romeo"));
@@ -128,7 +128,7 @@ fn makes_of_client_meet(kind: Kind) {
     }
     romeo.is_told("the room again", |it| it.is("joined", room, "Romeo"));
 
-    // Whose shim dies is gone soon after somebody has spoken.
+    // An occupant whose shim dies is gone soon after somebody has spoken.
     nurse.kill_shim();
     juliet.does(json!({"cmd": "say", "room": room, "body": "Nurse!"}));
     let spoken = Instant::now();
@@ -138,11 +138,11 @@ fn makes_of_client_meet(kind: Kind) {
         is_in(person, room, &[("JC", ""), ("Romeo", "")]);
     }
 
-    // Nobody has heard anything twice, nor of anybody who was not there.
+    // Both were told each message once, and of no occupant who was not there.
     for person in [&juliet, &romeo] {
         let told = person.told_of(room);
         let said = told.iter().filter(|it| it.event == "said");
-        // What the room itself says to whoever has made it is no occupant's.
+        // The creator has a word of the room itself besides.
         let said: Vec<_> = said.filter(|it| !it.nick.is_empty()).collect();
         assert_eq!(said.len(), 9, "{said:#?}");
     }
@@ -277,7 +277,7 @@ fn hears(person: &Guest, room: &str, many: usize) -> Vec<[String; 2]> {
     (0..many).map(next).collect()
 }
 
-/// What was said before the join is these words, each with the time.
+/// Asserts that these messages came from before the join, each with a time.
 #[track_caller]
 fn is_past(joined: &Told, words: &[[String; 2]]) {
     let past = joined.past.iter();

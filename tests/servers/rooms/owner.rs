@@ -1,4 +1,4 @@
-//! What the owner of a room does to those in it, on real servers.
+//! Deeds of a room's owner against those in it, on real servers.
 
 use super::{Person, SERVICE, statuses};
 use crate::common::Node;
@@ -44,7 +44,7 @@ impl Person<'_> {
         assert_eq!(answer.value("type"), "result", "{answer:?}");
     }
 
-    /// Who has this affiliation.
+    /// The accounts with this affiliation.
     #[track_caller]
     fn lists(&self, room: &str, affiliation: &str) -> Vec<String> {
         let query = format!(
@@ -95,7 +95,7 @@ impl Done {
 const MEMBERS_ONLY: &str = "<field var='muc#roomconfig_membersonly'><value>1</value></field>";
 
 impl Person<'_> {
-    /// What the owner is shown of a room's configuration: the value of each field.
+    /// The configuration form that the owner is shown: the value of each field.
     #[track_caller]
     fn form(&self, room: &str) -> Vec<[String; 2]> {
         let query = "<query xmlns='http://jabber.org/protocol/muc#owner'/>";
@@ -113,7 +113,7 @@ impl Person<'_> {
         self.wants_room(room, id, &form);
     }
 
-    /// What the room says of itself: its name and its description.
+    /// The room's name and description, from disco#info.
     #[track_caller]
     fn reads(&self, room: &str) -> [String; 2] {
         let query = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
@@ -132,7 +132,7 @@ fn field(var: &str, value: &str) -> String {
     format!("<field var='muc#roomconfig_{var}'><value>{value}</value></field>")
 }
 
-/// What an owner's client is shown of such a room.
+/// The form that an owner's client is shown of such a room.
 fn form(name: &str, description: &str, closed: &str, history: &str) -> Vec<[String; 2]> {
     let all = [
         ("FORM_TYPE", "http://jabber.org/protocol/muc#roomconfig"),
@@ -169,7 +169,7 @@ fn an_owner_describes_a_room(kind: Kind) {
     let friend = Person::comes(&stage, &romeo);
     assert_eq!(friend.reads(room), ["Capulets' tomb", "Dark & deep"]);
 
-    // What the service cannot do it is not asked for.
+    // The shim refuses a field that the service has no option for.
     owner.configures(room, "moderated", &field("moderatedroom", "1"));
     let refused = owner.answer("moderated");
     assert!(refused.has("error/not-acceptable"), "{refused:?}");
@@ -177,7 +177,7 @@ fn an_owner_describes_a_room(kind: Kind) {
     assert!(text.ends_with("muc#roomconfig_moderatedroom"), "{text}");
     assert_eq!(owner.form(room), now);
 
-    // It keeps as many messages as its owner wants.
+    // The service keeps as many messages as the owner wants.
     for n in 1..=3 {
         owner.says(room, &format!("m{n}"), &format!("<body>{n}</body>"));
         owner.sees_message(room, "JC", "body", &n.to_string());
@@ -355,7 +355,7 @@ fn an_owner_rules_a_room(kind: Kind) {
     let heir = format!("<item jid='{nurse}' affiliation='owner'/>");
     owner.wants_changed(room, "heir", &heir);
     owner.is_granted("heir");
-    // Who is one now is told, and may do it all.
+    // The new owner is told, and may do everything.
     let own = friend.sees_occupant(room, "Nurse", None);
     assert_eq!(Done::of(&own), Done::new(&["110"], "owner", "JC", ""));
     assert!(friend.lists(room, "owner").contains(&nurse));

@@ -1,4 +1,4 @@
-//! What one occupant says to another alone, and asks him, by real clients on real servers: who gets it, and who does not.
+//! Private messages and questions between occupants, by real clients on real servers: the receivers, and nobody else.
 
 use super::{Person, SERVICE};
 use crate::common::Node;
@@ -27,7 +27,7 @@ impl Person<'_> {
         );
     }
 
-    /// What an occupant answers to a question.
+    /// The answer of an occupant to a question.
     fn asks(&self, room: &str, nick: &str, id: &str, what: &str) -> Node {
         self.client.say(&format!(
             "<iq type='get' to='{room}/{nick}' id='{id}'>{what}</iq>"
@@ -72,7 +72,7 @@ fn people_are_invited(kind: Kind) {
     romeo.sees("the roster", |it| it.attribute("id") == Some("sync"));
     nurse.ping();
 
-    // Who is behind a shim is invited by the room, and answers it.
+    // An account behind a shim is invited by the room, and its answer goes to the room.
     invites(&his, "i1");
     let invited = romeo.sees("an invitation", |it| it.attribute("id") == Some("i1"));
     assert_eq!(invited.value("from"), room);
@@ -90,7 +90,7 @@ fn people_are_invited(kind: Kind) {
     romeo.joins(&room, "Romeo");
     juliet.sees_occupant(&room, "Romeo", None);
 
-    // Who is not is told that he cannot see the room.
+    // An account without a shim is told that it cannot see the room.
     invites(&hers, "i3");
     let invited = nurse.wait("an invitation", |it| it.kind == "message" && it.id == "i3");
     let invited = Node::stanza(&invited.xml);
@@ -106,7 +106,7 @@ fn people_are_invited(kind: Kind) {
             .starts_with("Come (This room is made of")
     );
 
-    // Nobody is there.
+    // No such account exists.
     invites(&format!("nobody-{hers}"), "i4");
     let error = juliet.sees("an error", |it| it.attribute("id") == Some("i4"));
     assert_eq!(
@@ -188,7 +188,7 @@ fn occupants_speak_in_private(kind: Kind) {
     assert!(answer.has("query/identity"), "{answer:#?}");
     juliet.asks(room, "JC", "q8", "<vCard xmlns='vcard-temp'/>");
 
-    // Who is not in the room does not speak in it, whosever account he is of.
+    // A client that is not in the room does not speak in it, whatever its account.
     let full = format!("{her}/test");
     phone.raw(&format!(
         "<message to='{full}' type='groupchat' id='f1'><body>forged</body>\
@@ -230,7 +230,7 @@ fn occupants_speak_in_private(kind: Kind) {
         "{said:#?}"
     );
 
-    // Who is in no room says and asks nothing there.
+    // A client that has left the room says and asks nothing there.
     juliet
         .client
         .say(&format!("<presence to='{room}/JC' type='unavailable'/>"));
