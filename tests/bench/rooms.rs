@@ -83,7 +83,7 @@ impl Join {
         }
     }
 
-    /// What the client is shown of it.
+    /// Joins the room; the number of bytes that the client is shown.
     fn run(&self, shim: &mut Shim) -> usize {
         shim.receive(
             Leg::Client,
