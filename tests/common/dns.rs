@@ -10,7 +10,7 @@ const CNAME: u16 = 5;
 const SRV: u16 = 33;
 const NO_SUCH_NAME: u8 = 3;
 
-/// What a name stands for.
+/// A record of a name.
 #[derive(Clone)]
 pub(crate) enum Data {
     A([u8; 4]),

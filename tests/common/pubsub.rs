@@ -1,4 +1,4 @@
-//! What services say of nodes: ours and those of contacts.
+//! Answers and events of services about nodes: ours and those of contacts.
 
 use super::people::*;
 use super::tree::Node;
@@ -111,12 +111,12 @@ pub(crate) fn record(items: &[(&str, &str)]) -> String {
     self::items(RECORD, &items)
 }
 
-/// What is on a node.
+/// The answer with the items of a node.
 pub(crate) fn items(node: &str, items: &str) -> String {
     format!("<pubsub xmlns='{PUBSUB}'><items node='{node}'>{items}</items></pubsub>")
 }
 
-/// What the owner sees of the node `presence`: JIDs and states.
+/// The owner's list of subscribers of the node `presence`: JIDs and states.
 pub(crate) fn subscriptions(list: &[(&str, &str)]) -> String {
     let list: String = list
         .iter()
