@@ -21,7 +21,7 @@ fn item(id: &str, publisher: &str, payload: &str) -> toml::Value {
     toml::Value::Table(toml::Table::from_iter(pairs))
 }
 
-/// What is on file of Romeo, of somebody else.
+/// Romeo's data on file, with another name.
 fn of_friend(value: &toml::Value, name: &str) -> toml::Value {
     let renamed = |text: &str| text.replace(ROMEO, name);
     match value {
@@ -58,7 +58,7 @@ fn crowd() -> World {
             nodes.iter().position(|it| is_it(&it)).unwrap()
         };
         let mut romeos = nodes.remove(find(nodes, ROMEO, "presence"));
-        // What he left behind, on a server that does not clear up after him.
+        // An item left behind, on a server that does not clear up after a client.
         romeos["config"]["pubsub#purge_offline"] = "0".into();
         romeos["item"] = vec![item("mobile", ROMEO, HERE)].into();
         nodes.extend(names.iter().map(|name| of_friend(&romeos, name)));

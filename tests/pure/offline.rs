@@ -174,7 +174,7 @@ fn everything_is_lost() {
     world.lose(JULIET, "urn:pubshim:roster");
     let juliet = world.start(JULIET, "balcony");
     assert_eq!(juliet.roster(), [""; 0]);
-    // What nobody remembers cannot be told from a stranger's.
+    // With both nodes lost Romeo cannot be told from a stranger.
     romeo.status("Here");
     juliet.sees(&[]);
     juliet.tell(ROMEO, "subscribe");

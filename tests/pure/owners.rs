@@ -1,4 +1,4 @@
-//! What owners do in rooms on a server that has nothing but nodes, as everybody in them is shown it.
+//! Deeds of owners in rooms on a server that has nothing but nodes, as all occupants are shown them.
 
 use crate::common::Node;
 use crate::rooms::{MUC, ROOM, shown, two_in_a_room};

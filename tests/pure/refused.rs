@@ -1,4 +1,4 @@
-//! What cannot be done, or not yet: the client is told so (RFC 6120 §8.3), and nothing else leaves.
+//! Requests that cannot be granted, or not yet: the client is told so (RFC 6120 §8.3), and nothing else leaves.
 use crate::world::*;
 
 #[test]
@@ -71,7 +71,7 @@ fn messages_and_directed_presence() {
         "message refused: montague.lit feature-not-implemented",
         "presence refused: characters@pubsub.capulet.lit/JC feature-not-implemented",
     ]);
-    // Nobody was told anything, so there is nothing to take back, and an error is not answered.
+    // No occupant was told anything, so there is nothing to take back; and an error is not answered.
     juliet.say("<presence to='characters@pubsub.capulet.lit/JC' type='unavailable'/>");
     juliet.say("<message to='romeo@montague.lit' type='error'/>");
     juliet.sees(&[]);

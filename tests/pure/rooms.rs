@@ -38,7 +38,8 @@ impl Client {
         self.say(&format!("<presence to='{ROOM}' type='unavailable'/>"));
     }
 
-    /// What it was shown of the room since the last look, in order; of everything else nothing may have come.
+    /// Stanzas of the room that the client was shown since the last look, in order; of everything else nothing may have
+    /// come.
     pub(crate) fn in_room(&self) -> Vec<String> {
         self.got().iter().map(shown).collect()
     }
@@ -146,7 +147,7 @@ fn nothing_but_publish_subscribe_is_said_for_it() {
     let (juliet, romeo) = two_in_a_room(&world);
     juliet.tells_all("<body>But soft</body>");
     juliet.joins("Julia");
-    // Nobody is asked whether he is still there, however long he is silent.
+    // A shim asks no occupant whether he is still there, however long he is silent.
     world.advance(7200);
     juliet.leaves();
     romeo.leaves();
@@ -205,7 +206,7 @@ fn what_is_said_in_private_one_hears() {
         }
         romeo.whispers("JC", "Here");
         assert_eq!(juliet.in_room(), ["Romeo whispers Here"]);
-        // Nobody else does, neither another client of his, nor later.
+        // Other clients see nothing of it, neither another resource of his, nor a later one.
         world.advance(60);
         assert_eq!((nurse.bytes(), pda.bytes()), Default::default());
         let late = world.start(ROMEO, "tablet");
@@ -228,7 +229,7 @@ fn what_is_said_in_private_one_hears() {
         juliet.bytes();
         juliet.whispers("Romeo", "Again");
         assert_eq!(romeo.in_room(), ["JC whispers Again"]);
-        // Whoever takes the nick hears nothing of what was said to another.
+        // An occupant who takes the nick hears no message that was for the one before.
         romeo.leaves();
         nurse.say(&format!("<presence to='{ROOM}/Romeo'/>"));
         nurse.bytes();
@@ -251,7 +252,7 @@ fn whoever_is_invited_may_come_or_decline() {
                  </message>"
             ));
         };
-        // Somebody who is there, and somebody who comes later.
+        // An account that is there, and one that comes later.
         let nurse = world.start(NURSE, "chamber");
         invite(NURSE);
         invite(BENVOLIO);
@@ -276,7 +277,7 @@ fn whoever_is_invited_may_come_or_decline() {
             assert_eq!(shown.value("from"), ROOM);
             assert_eq!(shown.at("x/decline").value("from"), client.bare);
         }
-        // Nobody is invited twice by one invitation.
+        // An invitation is shown once.
         nurse.log_out();
         let nurse = world.start_unseen(NURSE, "chamber");
         world.advance(10);
@@ -380,7 +381,7 @@ fn whoever_comes_later_is_told_what_was_said() {
         );
         nurse.leaves();
         nurse.bytes();
-        // Who wants to hear nothing of before is told the subject all the same (XEP-0045 §7.2.15).
+        // A client that asks for no history is told the subject all the same (XEP-0045 §7.2.15).
         nurse.say(&format!(
             "<presence to='{ROOM}/Nurse'><x xmlns='{MUC}'><history maxstanzas='0'/></x></presence>"
         ));

@@ -74,7 +74,7 @@ impl Client {
         self.0.say(xml);
     }
 
-    /// What has come since the last look.
+    /// Stanzas that have come since the last look.
     pub(crate) fn stanzas(&self) -> Vec<Node> {
         self.0.got()
     }

@@ -33,7 +33,7 @@ struct Inner {
 struct Link {
     id: ConnectionId,
     session: Option<Session>,
-    /// What has come to the client and was not looked at.
+    /// Bytes that have come to the client and were not looked at.
     seen: String,
     is_bound: bool,
     is_open: bool,
@@ -301,7 +301,7 @@ impl Client {
             seen.contains(&format!("<jid>{}</jid>", self.full)),
             "{seen}"
         );
-        // What came after it is for the test to look at.
+        // Stanzas that came after it are left to the test.
         let (_, rest) = seen.split_once("</bind></iq>").unwrap();
         self.inner(|_, link| link.seen.insert_str(0, rest));
     }
@@ -322,7 +322,7 @@ impl Client {
         self.world.settle();
     }
 
-    /// What has come since the last look, as it is.
+    /// Bytes that have come since the last look, as they are.
     pub(crate) fn bytes(&self) -> String {
         self.inner(|_, link| std::mem::take(&mut link.seen))
     }
@@ -367,7 +367,7 @@ impl Client {
         items.iter().map(roster_item).collect()
     }
 
-    /// What the sandbox itself answers to an IQ: of a client without shim.
+    /// The sandbox's own answer to an IQ, for a client without a shim.
     pub(crate) fn ask(&self, to: &str, kind: &str, payload: &str) -> Node {
         self.bytes();
         self.say(&format!(
@@ -380,7 +380,7 @@ impl Client {
         stanzas.swap_remove(at.expect("an answer"))
     }
 
-    /// Who else is subscribed to the node `presence` of this account, by the sandbox.
+    /// Other subscribers of this account's node `presence`, as the sandbox lists them.
     pub(crate) fn subscribers(&self) -> Vec<String> {
         let answer = self.ask(
             &self.bare,
@@ -437,7 +437,7 @@ impl Client {
         self.inner(|_, link| link.sent.clone())
     }
 
-    /// What went to the sandbox since the last look.
+    /// Stanzas that went to the sandbox since the last look.
     pub(crate) fn said(&self) -> Vec<Node> {
         Node::stream(&self.inner(|_, link| std::mem::take(&mut link.said)))
     }
