@@ -179,7 +179,7 @@ proptest! {
         }
         check(&mut juliet, &mut streams[0]);
         check(&mut romeo, &mut streams[1]);
-        // What is kept can be read again, and nobody who comes back finds the door shut.
+        // The stored text can be read again, and a client that comes back can log in.
         let data = world.data();
         romeo.disconnect();
         world.0.borrow_mut().load(&data).unwrap();

@@ -231,7 +231,7 @@ fn publish_options() {
         "cancel conflict precondition-not-met",
     );
     assert_error(&juliet.items("", "other"), "cancel item-not-found");
-    // What cannot be published makes no node.
+    // A publish that fails makes no node.
     let empty = format!(
         "<publish node='other'/><publish-options>{}</publish-options>",
         form(OPTIONS, &whitelist)
@@ -291,8 +291,8 @@ fn retract() {
     assert_error(&answer, "cancel feature-not-implemented unsupported");
 }
 
-/// Whoever may publish only because he is subscribed takes nothing away, not even his own item, as on both stock
-/// servers. A publisher takes away his own, an owner everything.
+/// A subscriber under `publish_model` subscribers takes nothing away, not even his own item, as on both stock servers.
+/// A publisher takes away his own, an owner everything.
 #[test]
 fn a_subscriber_retracts_nothing() {
     let (mut juliet, mut romeo) = room(&World::new(), &[("publish_model", "subscribers")]);
@@ -349,7 +349,7 @@ fn in_prosodys_ways_everybody_replaces() {
         items.contains("<item id='1' publisher='romeo@montague.lit'>") && !items.contains("hers"),
         "{items}"
     );
-    // What is his he cannot take away all the same.
+    // Romeo cannot retract the item all the same, though it is his.
     assert_forbidden(&romeo.set(CHAT, "<retract node='room'><item id='1'/></retract>"));
 }
 

@@ -1,4 +1,4 @@
-//! What is refused, and what RFC 6120 asks of any server.
+//! Refusals, and the duties of any server by RFC 6120.
 
 use crate::driver::*;
 
