@@ -1,4 +1,4 @@
-//! What pubshim asks for itself, in one line for many.
+//! The shim's own requests, in one line for many.
 
 use super::*;
 
