@@ -2,8 +2,8 @@
 //! on every server the binary has: the sandbox under `pure` (`tests/pure`), ejabberd and Prosody under
 //! `auto` (`tests/servers`). A binary gives the stage (`crate::stage`); what people do on it stands here.
 //!
-//! Somebody is called by name (`juliet`), one of their clients by name and resource (`juliet/balcony`);
-//! `tests/common/say.rs` writes what a client is shown in these words.
+//! A story names people (`juliet`), and their clients by name and resource (`juliet/balcony`);
+//! `tests/common/say.rs` writes stanzas shown to a client in these words.
 
 mod messages;
 mod person;
@@ -21,7 +21,7 @@ pub(crate) struct World {
     stage: Stage,
     /// By name: the account.
     accounts: RefCell<Vec<(String, String)>>,
-    /// Whoever is connected.
+    /// Connected clients.
     clients: RefCell<Vec<Rc<Client>>>,
 }
 
@@ -34,7 +34,7 @@ impl World {
         }
     }
 
-    /// Somebody's client begins as clients do: it logs in through a shim, gets the roster, is available.
+    /// A client begins as clients do: it logs in through a shim, gets the roster, is available.
     pub(crate) fn comes(&self, who: &str) -> Person<'_> {
         let (name, resource) = who.split_once('/').unwrap();
         let client = Rc::new(self.stage.login(&self.account(name), resource));

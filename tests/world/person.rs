@@ -1,4 +1,4 @@
-//! What one of the people says, and sees.
+//! A person's client: the stanzas it sends, and the ones it sees.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -17,11 +17,11 @@ pub(crate) struct Person<'a> {
     client: Rc<Client>,
     asked: Cell<usize>,
     answers: RefCell<Vec<Node>>,
-    /// What was shown and not yet looked at, in words.
+    /// Stanzas shown and not yet looked at, in words.
     shown: RefCell<Vec<String>>,
-    /// What each client of others was last shown as.
+    /// The last state shown of each client of others.
     states: RefCell<BTreeMap<String, String>>,
-    /// What some servers show and some do not.
+    /// Stanzas that some servers show and some do not.
     doubtful: RefCell<Vec<String>>,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Person<'a> {
         answer
     }
 
-    // What people do.
+    // Actions.
 
     pub(crate) fn has_status(&self, status: &str) {
         self.says(&format!("<presence><status>{status}</status></presence>"));
@@ -133,7 +133,7 @@ impl<'a> Person<'a> {
         self.client.kill_shim();
     }
 
-    // What they see of it.
+    // Assertions about its view.
 
     /// Waits for all of this, whatever the order, and asserts that nothing else was shown since the last look.
     #[track_caller]

@@ -1,4 +1,4 @@
-//! Who sees whom come, change and go (RFC 6121 §4; listings 1 to 4).
+//! Presence between people: clients come, change and go (RFC 6121 §4; listings 1 to 4).
 
 use super::{World, stories};
 
@@ -80,7 +80,7 @@ fn two_clients_of_one_account(world: &World) {
 
 fn a_large_status_is_kept_whole(world: &World) {
     let (juliet, romeo) = world.two_friends();
-    // What has to be escaped, what is long in UTF-8, and no line break that XML would change.
+    // Characters that are escaped, characters long in UTF-8, and no line break, which XML would change.
     let status = "O \u{1f339} & <Romeo> ".repeat(400) + "wherefore";
     let escaped = status.replace('&', "&amp;").replace('<', "&lt;");
     juliet.has_status(&escaped);

@@ -1,4 +1,4 @@
-//! Who asks, approves, refuses and leaves whom (RFC 6121 §2 and §3; listings 5 to 11).
+//! Subscriptions between people: request, approval, refusal, end (RFC 6121 §2 and §3; listings 5 to 11).
 
 use super::{Person, World, stories};
 
@@ -136,7 +136,7 @@ fn whoever_is_refused_later_sees_no_more(world: &World) {
     let (juliet, romeo) = world.two_friends();
     juliet.refuses("romeo");
     romeo.sees(["juliet unsubscribed", "juliet/balcony unavailable"]);
-    // What she sees of him is another matter: ejabberd ends that, too.
+    // Her own subscription to him is another matter; ejabberd ends that, too.
     romeo.has_contacts(["juliet from"]);
     juliet.has_status("Unseen");
     romeo.sees([]);
