@@ -28,7 +28,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-/// What pubshim says when it refuses to run, which must be a matter of usage.
+/// The message with which pubshim refuses to run; its exit code is that of a usage error.
 fn refused(args: &[&str], variables: &[(&str, &str)]) -> String {
     let output = pubshim(args, variables);
     let error = String::from_utf8(output.stderr.clone()).expect("UTF-8");
@@ -62,7 +62,7 @@ fn help_and_version() {
     for text in ["--dry-run", "--listen", "--ca-file", "Exit codes:"] {
         assert!(help.contains(text), "{text}: {help}");
     }
-    // What changes nothing is not offered.
+    // Options that change nothing for `forget` are not offered.
     for option in ["--policy <", "--rooms <", "--record <", "--max-sessions <"] {
         assert!(!help.contains(option), "{option}: {help}");
     }

@@ -22,7 +22,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// What it says when it ends with `code`: one sentence.
+/// The one sentence of standard error when `demo` ends with `code`.
 fn complaint(arguments: &[&str], code: i32) -> String {
     let output = demo(arguments);
     let error = String::from_utf8(output.stderr.clone()).unwrap();
@@ -205,7 +205,7 @@ fn a_signal_ends_it_with_the_sums() {
         assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the end of it");
         told += &line;
     }
-    // What to try first is for people, not for a scene.
+    // The advice on first steps is for people, and no scene prints it.
     for part in ["Try first", "/join characters@chat.localhost "] {
         assert!(told.contains(part), "{part}: {told}");
     }

@@ -91,7 +91,7 @@ fn a_live_view_can_be_asked_for_every_rule() {
     );
 }
 
-/// What changes a row of the account, and the function that may.
+/// Changes to a row of the account, and the folder that may make them.
 const WRITERS: &[(&str, &str)] = &[
     ("status =", "presence"),
     ("audience.is_right =", "contacts"),
@@ -138,7 +138,7 @@ fn no_files_import_each_other() {
         .imports
         .iter()
         .map(|(room, imports)| {
-            // What stands around a file may be named in it.
+            // A file may name the modules around it.
             let others = imports.iter().filter(|it| !room.starts_with(it));
             (room, others.filter(|it| *it != room).collect())
         })
@@ -275,7 +275,7 @@ fn module(src: &Path, file: &Path) -> Vec<String> {
     module
 }
 
-/// What is compiled outside of tests, without comments and without what strings say.
+/// Code compiled outside of tests, without comments and without the contents of strings.
 fn code(text: &str) -> String {
     let text = text
         .split("\n#[cfg(test)]\nmod ")
