@@ -38,8 +38,7 @@ impl Client {
         self.say(&format!("<presence to='{ROOM}' type='unavailable'/>"));
     }
 
-    /// Stanzas of the room that the client was shown since the last look, in order; of everything else nothing may have
-    /// come.
+    /// Stanzas of the room shown to the client since the last look, in order; no others may have come.
     pub(crate) fn in_room(&self) -> Vec<String> {
         self.got().iter().map(shown).collect()
     }

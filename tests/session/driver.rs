@@ -246,7 +246,7 @@ impl Driver {
         Self::new(options).log_in(jid, client_header, server_header, facts)
     }
 
-    /// A session that nobody records: a recording holds what passes unread.
+    /// A session without a recording, which would hold bytes that pass unread.
     pub(crate) fn unrecorded(jid: &str, options: Options) -> Self {
         let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
         Self::with(options, None).log_in(jid, &client, &server, facts())
@@ -369,12 +369,12 @@ impl Driver {
         self.kept.push(question);
     }
 
-    /// Leaves all questions to the test; what nobody knows the meaning of is still refused and not shown.
+    /// Leaves all questions to the test; IQs of unknown meaning are still refused and not shown.
     pub(crate) fn keep_all(&mut self) {
         self.kept.extend(ASKED_AT_LOGIN);
     }
 
-    /// Leaves to the test what one-to-one messages need.
+    /// Leaves the questions of one-to-one messages to the test.
     pub(crate) fn keep_chats(&mut self) {
         self.keeps_chats = true;
     }
@@ -410,7 +410,7 @@ impl Driver {
             if !self.shows_records && matches!(output, Output::Recorded(_)) {
                 continue;
             }
-            // Which rules were applied is for people; what they did is what is tested.
+            // Events about applied rules are for people; the tests look at the stanzas.
             if !matches!(output, Output::Log(Event::Applied(_))) {
                 self.outputs.push(output);
             }
@@ -592,8 +592,8 @@ impl Driver {
     }
 }
 
-/// Whether a service is asked, or the account what it is, or it is about a conversation's node or the one on which is
-/// what was shown.
+/// Whether an IQ serves one-to-one messages: to a service, the disco#info of the account, a conversation's node or the
+/// record of messages shown.
 fn is_of_chats(iq: &Node) -> bool {
     let is_for_host = iq.attribute("to").is_some_and(|to| !to.contains('@'));
     let actions = iq.find("pubsub").map_or(&[][..], |it| &it.children);

@@ -251,7 +251,7 @@ fn presence_of_somebody_else_is_left() {
         assert!(told.contains(&left.to_owned()), "{told:#?}");
         assert_eq!(told.last(), Some(&done(1, 1, 0)));
     }
-    // One on which nothing is may be ours.
+    // A node without items may be ours.
     let mut scene = Scene::new(Forget::Remove, &[("presence", "")]);
     scene.serve();
     assert_eq!(scene.left(), [""; 0]);

@@ -181,7 +181,7 @@ fn a_server_that_vanishes_ends_the_connection_without_a_word() {
     d.input(Input::Eof(Leg::Server));
     assert_eq!(d.client_bytes(), "<mess");
     assert_eq!(d.outputs(), [Output::Finish(Leg::Client)]);
-    // The client does not care.
+    // The client goes on writing.
     d.client("<presence/>");
     d.advance(6);
     assert_eq!(d.client_bytes(), "");

@@ -89,7 +89,7 @@ fn a_server_that_agrees_before_it_is_asked() {
     assert_has(&sent, "tampering");
 }
 
-/// Else the client would have given up before the last of them.
+/// With more time for this server the client would give up before the last of them.
 #[test]
 fn a_server_with_others_behind_it_has_less_time() {
     let mut d = at_server(Security::StartTls, true);
@@ -146,7 +146,7 @@ fn a_port_that_begins_with_tls() {
         let sent = d.assert_refused("remote-connection-failed");
         assert_has(&sent, "--server tls://HOST:PORT");
     }
-    // Others hang up.
+    // Other servers hang up.
     let mut d = at_server(Security::StartTls, false);
     d.input(Input::Eof(Leg::Server));
     let sent = d.assert_refused("remote-connection-failed");
@@ -302,7 +302,7 @@ fn another_host_four_times() {
     assert_has(&sent, "from host to host");
 }
 
-/// Before TLS anybody may have said it.
+/// Before TLS an attacker may have named the other host.
 #[test]
 fn another_host_nobody_vouches_for() {
     for security in [Security::StartTls, Security::Plain] {

@@ -44,7 +44,7 @@ fn passed(time: u64, unread: u64) -> Timing {
 #[test]
 fn times_are_whole_milliseconds() {
     let mut d = session();
-    // Whatever is less is not lost, but counts with what comes.
+    // Fractions of a millisecond are added to the next time.
     for (nanos, expected) in [
         (400_000, vec![]),
         (600_000, vec![passed(1, 0)]),

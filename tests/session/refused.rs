@@ -229,7 +229,7 @@ fn a_server_that_speaks_something_else_is_told_to_the_client() {
         "<!DOCTYPE html><html>",
         "<html>",
         "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>",
-        // Without a version it might be a refusal.
+        // A header without a version could be a refusal of our version.
         "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'><stream:features/>",
     ] {
         for stage in [Stage::OpeningPlain, Stage::Opening] {

@@ -96,7 +96,7 @@ fn what_is_published_keeps_all_it_holds() {
     assert!(message.has("encrypted/header"));
 }
 
-/// Each row: who else is there, and what the message is; what becomes of it.
+/// Rows: who else is there and what the message is; the steps to that; whether it goes by publish or natively.
 #[test]
 fn only_what_everybody_would_see_is_published() {
     type Case = (&'static str, fn(&mut Driver), &'static str);
@@ -262,7 +262,7 @@ fn nothing_overtakes_what_is_not_acknowledged() {
     say(&mut d, "2");
     say(&mut d, "3");
     assert_eq!(d.server_bytes(), "");
-    // Others do not wait.
+    // Messages to other people do not wait.
     d.client(&format!(
         "<message to='{OTHER}' type='chat'><body>x</body></message>"
     ));
@@ -465,7 +465,7 @@ fn a_node_that_is_deleted_under_a_publish_is_not_trusted() {
          xmlns='http://jabber.org/protocol/pubsub#event'><delete node='{node}'/></event></message>"
     ));
     d.result(&publish, "");
-    // The server has made that node anew for it.
+    // The publish has made the deleted node anew.
     assert_eq!(sent(&mut d), ["native 1", "delete"]);
     say(&mut d, "2");
     assert_eq!(sent(&mut d)[0], "create");
@@ -482,7 +482,7 @@ fn what_another_resource_writes_is_shown_as_its_copy() {
         "<item id='d1'><message xmlns='jabber:client' from='{OWN}/desk' to='{CONTACT}' type='chat' id='m'>\
          <body>from my desk</body><delay xmlns='urn:xmpp:delay' stamp='{NOW}'/></message></item>"
     );
-    // ejabberd says it twice.
+    // ejabberd sends the event twice.
     for _ in 0..2 {
         d.server(&event_on(OWN, "chat/mine", &item));
     }

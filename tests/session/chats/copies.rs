@@ -179,7 +179,7 @@ fn a_copy_is_shown_once_and_without_the_name_of_its_item() {
     assert_eq!(message.names(), ["body"]);
     d.server(&copy("1", ""));
     assert_eq!(d.client_bytes(), "");
-    // The same on his node, where it is looked what else there is.
+    // The fetched item is the same message: only the other one is shown.
     serve(
         &mut d,
         &[his_item("1", OWN, NOW), his_item("2", OWN, NOW)].concat(),
@@ -232,7 +232,7 @@ fn an_error_for_a_copy_is_not_the_clients() {
     };
     d.server(&bounce(&id));
     assert_eq!(d.client_bytes(), "");
-    // One that went natively instead of being published has to be known.
+    // The client has to learn of a message that only went natively.
     d.server(&bounce("other"));
     let shown = d.one_to_client();
     assert_eq!(shown.value("type"), "error");

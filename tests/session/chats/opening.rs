@@ -96,7 +96,7 @@ fn an_archive_leaves_chats_native_unless_told_otherwise() {
         let by_pubsub = became.last().unwrap() == "publish x";
         assert_eq!(by_pubsub, expected.is_some(), "{became:?}");
     }
-    // An error says nothing of it, and nothing more comes.
+    // An account that answers with an error may have an archive: chats stay native.
     let mut d = before(options());
     d.client("<presence/>");
     for question in d.server_got() {

@@ -121,7 +121,7 @@ fn a_copy_is_of_what_was_written_to_whose_node_it_is() {
     romeo_writes(&mut d);
     d.forget();
     let own = |id: &str, to: &str, inside: &str| item(id, "juliet@capulet.lit/chamber", to, inside);
-    // Romeo's service cannot have her write to somebody else.
+    // Romeo's service cannot make a copy name another account than his.
     for (id, to, expected) in [
         ("2", CONTACT, CONTACT),
         ("3", ROMEO, ROMEO),
@@ -310,7 +310,7 @@ fn no_chat_state_is_bounced_at_logout() {
     };
     let gone = "<gone xmlns='http://jabber.org/protocol/chatstates'/>";
     let body = "<body>x</body>";
-    // On its way to a node, and not answered.
+    // A message on its way to a node, and not answered.
     let mut d = session();
     romeo_writes(&mut d);
     d.forget();

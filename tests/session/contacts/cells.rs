@@ -29,7 +29,7 @@ From                  | =                       | =                 | =
 From + Pending Out    | =                       | Both !            | From !
 Both                  | =                       | =                 | From !";
 
-/// §A.3.2. Nobody tells an owner that somebody has unsubscribed: it is seen at the next login.
+/// §A.3.2. No server tells an owner that a contact has unsubscribed: the shim sees it at the next login.
 const INBOUND_UNSUBSCRIBE: &str = "
                       | unsubscribe
 None                  | =
@@ -85,12 +85,12 @@ fn every_cell_of_rfc_6121_appendix_a_outbound() {
             "unsubscribed" if is_routed && asked => {
                 expected.push("listing 11: false".to_owned());
             }
-            // First it is looked who is subscribed.
+            // The shim first asks who is subscribed.
             "unsubscribed" if is_routed => expected.push("get subscriptions".to_owned()),
             _ => assert!(!is_routed),
         }
         if before != after {
-            // Whether the service has taken the request is not known yet.
+            // The service has not answered the request yet.
             let record = words_of(after).0;
             expected.push(match stanza {
                 "subscribe" => record.replace("pending", "asked"),
@@ -125,7 +125,7 @@ fn every_cell_of_rfc_6121_appendix_a_inbound() {
         expected.sort();
         assert_eq!(seen, expected, "{context}");
         let mut expected = Vec::new();
-        // §3.1.3: who is approved is told so again.
+        // §3.1.3: a contact who is approved is told so again.
         if stanza == "subscribe" && before.contains("From") | before.contains("Both") {
             expected.push("listing 11: true".to_owned());
         }
@@ -136,7 +136,7 @@ fn every_cell_of_rfc_6121_appendix_a_inbound() {
                 expected.push("get subscriptions".to_owned());
             }
         }
-        // Its states are asked for in turn.
+        // The contact's states are fetched one after the other.
         let mut sent: Vec<_> = left(&mut d)
             .into_iter()
             .filter(|it| it != "get items")

@@ -77,7 +77,7 @@ fn what_is_malformed_on_record_is_passed_over() {
     for (id, contacts) in [("zz", &*good), ("", &good), ("100", &good), (BUCKET, bad)] {
         d.server(&record_event(OWN, id, contacts));
     }
-    // The last one says that the item is empty.
+    // The last event empties the item.
     assert_eq!(shown(&mut d), [format!("push {CONTACT} remove")]);
 }
 
@@ -223,7 +223,7 @@ fn a_record_that_comes_in_parts_is_asked_for_to_its_end() {
         }
         is_record
     });
-    // All but the one that came; nothing is taken for empty that was left out.
+    // The second request asks for all items but the one that came: an item left out is not taken for empty.
     assert_eq!(asked, [0, 255]);
     let answer = d.one_to_client();
     let jids: Vec<_> = answer
@@ -264,7 +264,7 @@ fn what_two_resources_write_to_one_item_is_both_kept() {
         (CONTACT.to_owned(), "1".to_owned()),
     ];
     assert_eq!(written(&second), both);
-    // The echo of the first, which does not know of it, and that of the second.
+    // The echo of the first write, without the other resource's entry, then that of the second.
     let ours = format!("<contact jid='{CONTACT}' listed='yes' name='1'/>");
     d.forget();
     d.server(&record_event(OWN, BUCKET, &ours));

@@ -207,7 +207,7 @@ fn a_full_jid_approved_during_a_revocation_goes_with_the_next() {
 
 #[test]
 fn who_is_approved_during_a_revocation_stays() {
-    // However far it has come.
+    // The revocation may be at any step.
     for answered in 0..4 {
         let account = Account::with(&[]);
         let mut d = account.session();
@@ -394,7 +394,7 @@ fn who_was_just_refused_is_out_when_the_session_ends() {
     for name in &names {
         d.client(&unsubscribed(name));
     }
-    // No question is answered any more.
+    // The server answers no request any more.
     d.client("</stream:stream>");
     let sent = d.server_bytes();
     let sent = sent.strip_suffix("</stream:stream>").expect("closed");
@@ -416,7 +416,7 @@ fn said_until_quiet(d: &mut Driver, account: &Account) -> Vec<String> {
     sent.iter().map(say).collect()
 }
 
-/// Romeo, who is this much of a contact, is removed by this, and the client has a new status.
+/// Romeo, with this subscription, is removed by this stanza, and the client has a new status.
 fn removing(subscription: &str, removal: &str) -> (Account, Driver) {
     let account = Account::with(&[(CONTACT, subscription)]);
     let mut d = account.session();

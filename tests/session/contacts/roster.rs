@@ -6,7 +6,7 @@ use crate::scenes::*;
 
 #[test]
 fn an_open_request_is_asked_again_at_the_next_login() {
-    // The service repeats its form, or it is in the list alone.
+    // The service repeats its form, or only lists the request as pending.
     for repeats in [true, false] {
         let contact = format!("<contact jid='{CONTACT}' from='asked'/>");
         let mut d = Driver::pure();
@@ -95,7 +95,7 @@ fn a_request_that_was_taken_is_looked_at_and_not_made_again() {
 #[test]
 fn what_nobody_asked_for_changes_nothing() {
     for event in [
-        // In somebody's own name, about somebody else, or from a resource or a service.
+        // Events from accounts that did not ask, about other accounts, from a server or a resource.
         state_event("paris@verona.lit", OWN, "subscribed", ""),
         state_event("paris@verona.lit", OWN, "none", ""),
         state_event(CONTACT, "nurse@capulet.lit", "none", ""),
@@ -145,7 +145,7 @@ fn a_form_of_a_stranger_is_nothing() {
             seen.iter().all(|it| it.local == "message"),
             "{bad}: {seen:?}"
         );
-        // The good one, so that this is a test.
+        // The same form without its fault shows the request.
         d.server(&good);
         assert_eq!(shown(&mut d), ["paris@verona.lit subscribe"]);
     }

@@ -84,7 +84,7 @@ fn what_a_push_may_have_overtaken_is_taken_back() {
         let account = account();
         let mut d = account.session();
         d.client(AWAY);
-        // Whether the server did it before what the push tells of is not known.
+        // The server may have published before the change that the push tells of, or after it.
         let sent = d.server_got();
         d.server(&push);
         assert_farewell(&mut d, &account, CONTACT, Some("away"));
@@ -143,7 +143,7 @@ fn what_this_client_asks_for_is_seen_by_nobody_else() {
         d.client(AWAY);
         let publish = d.one_behind_presence();
         d.client(asked);
-        // In the order of the stream: the server had published it before.
+        // The answer comes before the push: the server had published before the change.
         d.result(&publish, "");
         let mut sent: Vec<_> = Node::stream(&d.server_bytes().replace(asked, ""));
         for answer in &answers {
@@ -179,7 +179,7 @@ fn who_is_subscribed_by_pubsub_alone_sees_the_client_go() {
 
 #[test]
 fn who_was_let_in_and_is_no_contact_sees_the_client_go() {
-    // Her server knows of no request of his any more, so it does nothing with her answer.
+    // The server knows of no request of Romeo's any more, so her approval changes no roster.
     let account = Account::with(&[(NURSE, "both")]);
     let mut d = account.session();
     d.server(&native(CONTACT, "subscribe"));

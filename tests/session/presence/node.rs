@@ -114,7 +114,7 @@ fn where_authorize_is_refused_it_is_whitelist() {
     let fields = set.fields();
     assert_eq!(fields["pubsub#max_items"], "max");
     assert_eq!(fields["pubsub#send_last_published_item"], "never");
-    // Prosody's form does not have it.
+    // Prosody's form lacks this field.
     assert!(!fields.contains_key("pubsub#presence_based_delivery"));
     assert!(
         fields
@@ -230,7 +230,7 @@ fn a_node_with_something_else_on_it_is_left_as_it_is() {
         d.result(&look, &node_with(&[&payload(JULIET), other]));
         assert_unusable(&mut d);
     }
-    // Nor is it deleted while it is not known what is on it.
+    // A node whose items cannot be read is not deleted either.
     let (mut d, get) = asking(facts());
     d.keep_all();
     d.result(&get, &ejabberd_node(&[("access_model", "open")]));

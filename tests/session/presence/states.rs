@@ -200,7 +200,7 @@ fn no_answer_or_any_other_error_leaves_it() {
 
 #[test]
 fn what_comes_meanwhile_is_newer() {
-    // Between the question and its answer, and between the ping and its.
+    // Newer presence comes between fetch and answer, or between ping and answer.
     for before_items in [true, false] {
         for newer in [
             event_of(ROMEO, &payload(ROMEO, "2", "<show>away</show>")),

@@ -189,7 +189,7 @@ fn a_roster_push_changes_who_is_shown() {
         d.server(&event_of(BARD, &payload(BARD, subscription, "")));
         assert_eq!(!d.client_bytes().is_empty(), is_shown, "{subscription}");
     }
-    // RFC 6121 §2.1.6: from the own account or nobody.
+    // RFC 6121 §2.1.6: a push comes from the own account or without `from`.
     for from in [
         "bard@shakespeare.lit",
         "montague.lit",

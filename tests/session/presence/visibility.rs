@@ -211,7 +211,7 @@ fn a_default_list_hides_before_the_first_publish() {
         ),
     );
     assert_eq!(d.server_bytes(), "");
-    // The client looks past it for this session.
+    // The client chooses another list for this session.
     d.client(&set("l", &choose("active", "open")));
     let get = d.server_got().remove(0);
     d.result(&get, &list("open", "<item action='allow' order='1'/>"));
@@ -261,10 +261,10 @@ fn who_is_blocked_is_subscribed_no_longer() {
     }
     let affiliation = last.at("pubsub/affiliations/affiliation");
     affiliation.assert_values(&[("jid", "romeo@montague.lit"), ("affiliation", "none")]);
-    // Until it is known that nobody is left, nothing is published.
+    // The shim publishes nothing until a list confirms that he is out.
     d.client("<presence id='2'/>");
     assert_eq!(d.one_to_server().local, "presence");
-    // Prosody says this and does it all the same.
+    // Prosody answers this error, and removes him all the same.
     d.error(&last, "auth", "forbidden");
     for ended in [&bare, &mobile] {
         assert_eq!(d.server_bytes(), "");

@@ -114,9 +114,9 @@ fn an_owner_describes_his_room() {
     let got = d.client_got();
     assert_eq!(shown(&got[0]), "result  o");
     assert_eq!(got[1].at("x/status").value("code"), "104");
-    // The others are told, too.
+    // The other occupants are told, too.
     assert_eq!(asks(&mut d), ["publish characters", "retract characters"]);
-    // The same once more changes nothing.
+    // The same form once more changes nothing.
     submit(
         &mut d,
         &[

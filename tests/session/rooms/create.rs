@@ -104,7 +104,7 @@ fn who_creates_the_same_room_is_waited_for() {
         assert_eq!(asks(&mut d), [""; 0]);
         d.advance(1);
     }
-    // Now it has both its nodes.
+    // The room has both its nodes now.
     let_in(&mut d, "", "");
     assert_eq!(sees(&mut d)[0], "JC available 100 110");
 }
@@ -141,7 +141,7 @@ fn a_room_half_made_is_completed_by_its_owner() {
             d.error(&twin[0], "auth", "forbidden");
         }
         assert_eq!(asks(&mut d), UNDO, "what was said in it is not deleted");
-        // A conflict would be one about the nick.
+        // `conflict` would tell the client that its nick is taken.
         assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
     }
 }
@@ -262,7 +262,7 @@ fn a_room_that_could_not_be_opened_stays_locked() {
     let configure = asked(&mut d);
     d.error(&configure[0], "wait", "internal-server-error");
     assert_eq!(sees(&mut d), ["iq : internal-server-error for c"]);
-    // The same again, and now it is done; the room has its name.
+    // The second attempt succeeds; the room has its name.
     send_form(&mut d, "c", name);
     for (node, title) in [(OCCUPANTS, None), (TALK, Some("Cave"))] {
         let configure = asked(&mut d);

@@ -103,7 +103,7 @@ fn a_closed_room_says_whom_it_lets_in() {
         ["presence JC: registration-required for join"]
     );
 
-    // Prosody says the same to who is not a member and to who is banned.
+    // Prosody gives the same error to an account that is no member and to a banned one.
     for (access, condition) in [
         ("whitelist", "registration-required"),
         ("open", "forbidden"),
@@ -138,7 +138,7 @@ fn a_nick_of_another_account_is_taken() {
         assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
     }
 
-    // One of whoever has left is free, and so is one of the own account's.
+    // The nick of an occupant who has left is free, and so is one of the own account's.
     let own = "juliet@capulet.lit/chamber";
     for item in [occupant_gone(ROMEO, "JC"), item_by(own, own, "JC", "", "")] {
         let mut d = joined_with(&item, "");
@@ -148,7 +148,7 @@ fn a_nick_of_another_account_is_taken() {
 
 #[test]
 fn who_stood_in_another_item_stays_in_it() {
-    // Both items would be there for whoever comes later, and the older one last.
+    // With a second item, later occupants would see both, the older one last.
     for kind in ["", " type='unavailable'"] {
         let mut d = session();
         join(&mut d, MUC);
@@ -168,7 +168,7 @@ fn the_nick_of_who_has_vanished_is_free() {
     refuse(&mut d, &ping[0], "service-unavailable");
     let ping = asked(&mut d);
     assert_eq!(what(&ping[0]), "ping romeo@montague.lit/tablet");
-    // So a shim says that it is not in the room.
+    // The shim answers that its client is not in the room.
     refuse(&mut d, &ping[0], "item-not-found");
     let publish = asked(&mut d);
     echo(&mut d, &publish[0]);
@@ -195,7 +195,7 @@ fn who_tries_nicks_without_end_is_told_to_wait() {
         }
         d.forget();
     }
-    // Another room is another thing, and ten seconds later so is this one.
+    // Other rooms are counted apart, and ten seconds later this one is open again.
     d.client(&format!(
         "<presence to='other@{SERVICE}/JC' id='join'>{MUC}</presence>"
     ));
@@ -275,7 +275,7 @@ fn a_second_join_shows_everything_again() {
             " sets "
         ]
     );
-    // A status is none.
+    // A status is no join.
     d.client(&format!(
         "<presence to='{ROOM}/JC' id='p'><show>away</show></presence>"
     ));
@@ -393,7 +393,7 @@ fn what_cannot_be_a_room_is_refused_here() {
         assert!(refused.has(&format!("error/{condition}")), "{refused:#?}");
         assert_eq!(d.server_bytes(), "");
     }
-    // However it is written, it is the same room.
+    // Capitals do not make another room.
     d.client(&format!(
         "<presence to='Characters@Chat.Shakespeare.lit/JC' id='join'>{MUC}</presence>"
     ));

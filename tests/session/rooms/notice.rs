@@ -90,7 +90,7 @@ fn others_see_who_has_put_somebody_out_and_why() {
             "Romeo unavailable 301 outcast Abbot Avaunt",
         ),
         ("none", "321", "Romeo unavailable 321 none Abbot Avaunt"),
-        // The room has done it.
+        // Status 322 is the room's own doing, without an actor.
         ("none", "322", "Romeo unavailable 322 none"),
     ] {
         let mut d = with_owner();
@@ -100,7 +100,7 @@ fn others_see_who_has_put_somebody_out_and_why() {
         happens(&mut d, OCCUPANTS, OUT);
         assert_eq!(sees_done(&mut d), expected);
         assert_eq!(asks(&mut d), [""; 0]);
-        // He comes back as whoever he is then, and goes by himself.
+        // Romeo comes back without an affiliation, and goes by himself.
         happens(&mut d, OCCUPANTS, &occupant(ROMEO, "Romeo", ""));
         assert_eq!(sees_done(&mut d), "Romeo available none");
         happens(&mut d, OCCUPANTS, OUT);
@@ -269,7 +269,7 @@ fn whoever_is_there_is_shown_as_what_he_becomes() {
         looks(&mut d, "query characters", Ok(&info("open", &owners, 3)));
         assert_eq!(sees_done(&mut d), expected);
     }
-    // The owner he is said to be he is not.
+    // The service does not name Romeo as an owner.
     let said = notice(ABBOT, "Abbot", "n9", &is_now("owner", ROMEO_BARE));
     happens(&mut d, TALK, &said);
     d.advance(4);
@@ -310,7 +310,7 @@ fn a_new_owner_has_his_rights_at_once() {
 
 #[test]
 fn an_owner_who_is_deposed_is_none() {
-    // By nobody whom the service does not name as one.
+    // Rows: the owners that the service names then, and the stanzas shown.
     for (owners, expected) in [
         (vec!["abbot@verona.lit"], vec!["JC available 110"]),
         (vec!["abbot@verona.lit", OWN], vec![]),
@@ -322,7 +322,7 @@ fn an_owner_who_is_deposed_is_none() {
         happens(&mut d, TALK, &said);
         looks(&mut d, "query characters", Ok(&info("open", &owners, 3)));
         assert_eq!(sees(&mut d), expected);
-        // And what he says then is nobody's word.
+        // A notice of the former owner is dropped.
         if !owners.contains(&"abbot@verona.lit") {
             let said = notice(ABBOT, "Abbot", "n2", &is_now("member", ROMEO_BARE));
             happens(&mut d, TALK, &said);
@@ -365,7 +365,7 @@ fn many_words_of_one_cost_nobody_elses() {
     let mut d = with_unknown_owner();
     let words = puts_out("outcast", ROMEO_BARE, "301");
     happens(&mut d, TALK, &notice(ABBOT, "Abbot", "n1", &words));
-    // Everybody who is there, and more words than are kept.
+    // Forty occupants write more notices than are kept.
     for n in 0..40 {
         let full = format!("guest{n}@verona.lit/x");
         happens(
@@ -415,7 +415,7 @@ fn others_see_that_the_room_is_configured_anew() {
         looks(&mut d, "query characters", Ok(&info(access, &[], 3)));
         assert_eq!(is_told(&mut d), expected);
     }
-    // Nothing is known without an answer.
+    // Without the service's answer no change is known.
     let mut d = with_owner();
     happens(&mut d, TALK, &configured);
     looks(

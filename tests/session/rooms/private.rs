@@ -105,7 +105,7 @@ fn a_private_message_goes_to_one_resource() {
     assert!(sent.at("x").children.is_empty());
     assert_eq!(sent.at("pm").value("room"), ROOM);
     assert_eq!(d.client_bytes(), "");
-    // Without an id of the client's it could not be known when it comes back.
+    // A message without an id gets one from the shim, by which an error that comes back is known.
     d.client(&format!(
         "<message to='{ROOM}/Romeo'><body>x</body></message>"
     ));
@@ -147,7 +147,7 @@ fn whom_nobody_can_hear_is_told_so() {
     d.forget();
     whisper(&mut d, "JC", "<body>x</body>");
     assert_eq!(sees(&mut d), ["message JC: not-acceptable for w1"]);
-    // An error answers nothing.
+    // An error is not answered.
     d.client(&format!("<message to='{ROOM}/Romeo' type='error' id='w'/>"));
     assert_eq!((d.client_bytes(), d.server_bytes()), Default::default());
 }
@@ -180,10 +180,10 @@ fn nobody_else_speaks_as_an_occupant() {
     let mut d = joined();
     for (from, to, room, reason) in [
         ("stranger@evil.lit/x", JULIET, ROOM, Dropped::ForeignFrom),
-        // Of his account, but not in the room.
+        // Resources of his account that are not in the room.
         (CONTACT, JULIET, ROOM, Dropped::ForeignFrom),
         ("romeo@montague.lit/pda", JULIET, ROOM, Dropped::ForeignFrom),
-        // He says so himself.
+        // The occupant's own address in the room.
         (
             "characters@chat.shakespeare.lit/Romeo",
             JULIET,
@@ -250,7 +250,7 @@ fn what_overtakes_the_join_is_heard_behind_it() {
     let mut d = session();
     join(&mut d, MUC);
     let publish = answer_join(&mut d, &occupant(ROMEO, "Romeo", ""), "");
-    // He has seen her come in. Who is not in the room is none of it.
+    // Romeo has seen her come in. The nurse is not in the room.
     for (from, what) in [(ROMEO, "1"), (NURSE, "x"), (ROMEO, "2")] {
         d.server(&whispered(
             from,
@@ -290,7 +290,7 @@ fn what_overtakes_a_join_that_fails_goes_back() {
         for _ in 0..17 {
             d.server(&whispered(ROMEO, JULIET, ROOM, "<body>x</body>"));
         }
-        // So many wait and no more.
+        // Sixteen messages wait, and no more.
         assert_eq!(d.dropped(), [Dropped::NotSubscribed]);
         goes_back_to(&mut d, &[ROMEO]);
         match way {
@@ -331,7 +331,7 @@ fn several_sessions_of_a_nick_all_hear() {
         for full in errors {
             comes_back(&mut d, full, "w1");
         }
-        // Only if nobody has heard it the client is told so, and once.
+        // The client gets one error, and only if no resource has taken the message.
         let shown = sees(&mut d).len();
         assert_eq!(shown, errors.len() / 2, "{errors:?}");
     }
@@ -342,7 +342,7 @@ fn what_comes_back_comes_of_the_nick() {
     let mut d = joined();
     whisper(&mut d, "Romeo", "<body>Psst</body>");
     d.forget();
-    // He goes, and somebody takes his nick; it was said to him all the same.
+    // Romeo goes, and the nurse takes his nick; the message was for him all the same.
     happens(&mut d, OCCUPANTS, &occupant_gone(ROMEO, "Romeo"));
     happens(&mut d, OCCUPANTS, &occupant(NURSE, "Romeo", ""));
     d.forget();
@@ -354,17 +354,17 @@ fn what_comes_back_comes_of_the_nick() {
     );
     assert!(error.has("error/service-unavailable"));
     assert_eq!(error.names(), ["error", "body"]);
-    // Once.
+    // A second error is the client's as it came.
     comes_back(&mut d, ROMEO, "w1");
     assert_eq!(d.one_to_client().value("from"), ROMEO);
-    // Nor does anybody else send it back, or something else.
+    // Errors from other addresses, or with another id, are not of this message.
     whisper(&mut d, "Romeo", "<body>Psst</body>");
     d.forget();
     for (from, id) in [(ROMEO, "w1"), (NURSE, "w9"), ("nurse@capulet.lit", "w1")] {
         comes_back(&mut d, from, id);
         assert_eq!(d.one_to_client().value("from"), from);
     }
-    // Also behind the client's leave.
+    // The error finds its message also after the client has left.
     leave(&mut d);
     d.forget();
     comes_back(&mut d, NURSE, "w1");

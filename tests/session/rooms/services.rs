@@ -152,7 +152,7 @@ fn who_only_browses_is_shown_what_is_there() {
     let answer =
         format!("<iq type='result' from='{SERVICE}' to='{JULIET}' id='i'>{PUBSUB_SERVICE}</iq>");
     d.server_passes(&answer);
-    // Once it has turned to a room there, the service is one of rooms.
+    // A service counts as one of rooms once the client has turned to a room there.
     let question = turn_to(&mut d, &join_stanza());
     d.result(&question, PUBSUB_SERVICE);
     d.forget();

@@ -316,7 +316,7 @@ fn left_out_payloads_leave_places_for_others() {
 
 #[test]
 fn what_is_kept_has_bounds() {
-    // An id is no child.
+    // A kept presence has no id, which could be large.
     let large = format!("<presence id='{}' ", "x".repeat(7000));
     let there = occupant(ROMEO, "Romeo", "").replacen("<presence ", &large, 1);
     let mut d = joined_with(&there, "");
@@ -333,7 +333,7 @@ fn what_is_kept_has_bounds() {
         );
     }
     assert_eq!(d.dropped(), [Dropped::Overflow; 10]);
-    // Ids are remembered.
+    // Ids count, as the session remembers them.
     happens(&mut d, TALK, &body(ROMEO, "Romeo", &"i".repeat(1025), 1));
     assert_eq!(d.dropped(), [Dropped::Overflow]);
 }
@@ -354,7 +354,7 @@ fn an_id_of_the_rooms_in_a_subject_is_none() {
 
 #[test]
 fn an_item_is_of_one_resource() {
-    // He has come back with another resource, and has taken over what the dead one had left.
+    // Romeo has come back with another resource, which takes over the item of the dead one.
     let mut d = joined();
     let again = item_by("romeo@montague.lit/again", CONTACT, "Romeo", "", "");
     happens(&mut d, OCCUPANTS, &again);

@@ -1,4 +1,4 @@
-//! Whether others are still there, and what those leave who are not.
+//! Occupants who are no longer there, and the items they leave.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn pinged(d: &mut Driver) -> Vec<String> {
 
 #[test]
 fn who_has_vanished_is_seen_to_leave() {
-    // Nothing has come of him for five minutes.
+    // No stanza has come of him for five minutes.
     let mut d = joined();
     d.advance(299);
     assert_eq!(asks(&mut d), [""; 0]);
@@ -136,7 +136,7 @@ fn many_are_asked_behind_a_join_and_not_all() {
 #[test]
 fn who_comes_with_the_nick_of_the_silent_has_them_asked() {
     let mut d = joined();
-    // Of whom something has come just now nothing is asked.
+    // An occupant heard of just now is not asked.
     happens(&mut d, OCCUPANTS, &occupant(NURSE, "Romeo", ""));
     d.advance(1);
     assert_eq!(asks(&mut d), [""; 0]);
@@ -149,7 +149,7 @@ fn who_comes_with_the_nick_of_the_silent_has_them_asked() {
     let ping = asked(&mut d);
     assert_eq!(what(&ping[0]), format!("ping {ROMEO}"));
     refuse(&mut d, &ping[0], "service-unavailable");
-    // Then it is hers.
+    // The nick is the nurse's then.
     assert_eq!(
         sees(&mut d),
         [
@@ -211,7 +211,7 @@ fn what_a_dead_resource_has_left_is_ended() {
             "characters juliet@capulet.lit/dead"
         ]
     );
-    // Once a session.
+    // The shim ends these subscriptions once a session.
     leave(&mut d);
     d.forget();
     join(&mut d, MUC);
@@ -271,7 +271,7 @@ fn an_owner_takes_away_what_the_gone_have_left() {
 
 #[test]
 fn an_item_that_somebody_overwrites_is_published_again() {
-    // Prosody lets him.
+    // Prosody lets an occupant overwrite the item of another.
     let mut d = joined();
     let over = || item_by("nurse@capulet.lit/x", OWN, "Nurse", "", "");
     happens(&mut d, OCCUPANTS, &over());
@@ -281,7 +281,7 @@ fn an_item_that_somebody_overwrites_is_published_again() {
     assert_eq!(what(&again[0]), PUBLISH_OWN);
     echo(&mut d, &again[0]);
     d.forget();
-    // Once a minute.
+    // The shim publishes its item again at most once a minute.
     happens(&mut d, OCCUPANTS, &over());
     d.advance(50);
     assert_eq!(asks(&mut d), [""; 0]);
@@ -374,7 +374,7 @@ fn nothing_is_published_again_and_again() {
         again.iter().for_each(|iq| echo(d, iq));
         again.len()
     };
-    // Many others say again who they are, as each of them does who has counted so many.
+    // Many occupants publish again, as each shim does that has counted so many others.
     let mut d = joined();
     let mut count = 0;
     for _ in 0..10 {

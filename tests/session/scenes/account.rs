@@ -59,7 +59,7 @@ impl Account {
         (d, said)
     }
 
-    /// The same some time later, when nobody wants to know what it took.
+    /// The same some time later, without the words.
     pub(crate) fn session(&self) -> Driver {
         let (mut d, _) = self.logged_in();
         d.advance(10);
