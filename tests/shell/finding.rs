@@ -1,4 +1,4 @@
-//! Which server is reached for a domain, by what DNS says; and what is said if none is.
+//! The servers that DNS names for a domain: which is reached, and the error if none is.
 
 use crate::certificate::Certificate;
 use crate::dns::{Data, Dns};
@@ -246,7 +246,7 @@ fn who_is_left_and_reached_is_in_the_log() {
     assert_in_order(&line, &["DEBUG", &places[2]]);
 }
 
-/// Sends whoever comes to that port of the same host.
+/// A server that sends clients on to this port of the same host (`see-other-host`).
 fn leading_to(certificate: &Certificate, port: u16) -> Server {
     let acceptor = certificate.acceptor.clone();
     Server::start(move |stream| {

@@ -1,5 +1,5 @@
-//! `--login-cert`: who is shown it, and what is said of files that are no use. The command line allows it on Unix sockets
-//! alone; here pubshim runs in this process, on a TCP socket.
+//! `--login-cert`: the servers that are shown it, and the messages about unusable files. The command line allows it on
+//! Unix sockets alone; here pubshim runs in this process, on a TCP socket.
 
 use std::fs;
 use std::io::Read as _;
@@ -106,7 +106,8 @@ struct Seen {
     others: usize,
 }
 
-/// A server that asks for a certificate, takes any, and sends what it saw; also of those who went in the handshake.
+/// A server that asks for a certificate, takes any, and tells of each connection, also of those that fail in the
+/// handshake.
 fn asking(files: &Files, direct: bool, newest: SslVersion) -> (Server, Receiver<Seen>) {
     let tls = files.acceptor(newest, |tls| {
         tls.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
@@ -138,7 +139,7 @@ fn connect(
     domain: &str,
 ) -> (Option<Seen>, String) {
     let told = told(settings, server, direct, domain);
-    // All that was to be seen is: the client's stream has ended.
+    // The client's stream has ended, so the server has seen all.
     let seen = match told.contains("host-unknown") {
         true => seen.try_recv().ok(),
         false => Some(seen.recv_timeout(PATIENCE).unwrap()),
@@ -199,7 +200,7 @@ fn none_is_shown_without_the_option() {
     assert_eq!(seen.unwrap().certificate, None);
 }
 
-/// In TLS 1.3 a server says what it thinks of the user's certificate when the handshake is over for the other side.
+/// In TLS 1.3 a server refuses the user's certificate after the handshake is over for the client.
 #[test]
 fn a_server_that_does_not_take_the_certificate() {
     let files = Files::make();
@@ -212,7 +213,7 @@ fn a_server_that_does_not_take_the_certificate() {
                 tls.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
             });
             let server = Server::start(move |stream| {
-                // All that has come was read, so that the alert is not lost when the connection is reset.
+                // Read all that has come, so that a reset does not lose the alert.
                 if let Err(HandshakeError::Failure(mut failed)) = tls.accept(stream) {
                     let tcp = failed.get_mut();
                     tcp.shutdown(Shutdown::Write).unwrap();

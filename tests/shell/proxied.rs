@@ -118,7 +118,7 @@ fn a_proxy_that_stops_within_its_header() {
     assert_eq!(proxy.rest(), "");
     let line = shim.wait_for_log("within 5 s");
     assert_has(&line, "WARN");
-    // And makes room again.
+    // The place is free again.
     let mut client = shim.connect();
     client.send_bytes(&proxy_header(1));
     open(&mut client, &connections);

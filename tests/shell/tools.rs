@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Nothing takes so long unless something is wrong.
+/// A test that waits longer than this has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub const FEATURES_LOGIN: &str = "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
@@ -39,7 +39,7 @@ impl Shim {
         Self::start_by(Command::new(env!("CARGO_BIN_EXE_pubshim")), options)
     }
 
-    /// Started by a command to which only the arguments are missing.
+    /// Starts `command` with these arguments.
     pub fn start_by(command: Command, options: &[&str]) -> Self {
         Self::start_as("run", command, options)
     }
@@ -47,7 +47,7 @@ impl Shim {
     /// The same for another command of pubshim's that listens.
     pub fn start_as(name: &str, mut command: Command, options: &[&str]) -> Self {
         let mut child = command
-            // Not the state folder of whoever runs the tests.
+            // Keep out of the state folder of the user who runs the tests.
             .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
             .args([name, "-v"])
             .args(options)
@@ -72,7 +72,7 @@ impl Shim {
             preface: Vec::new(),
         };
         let line = shim.wait_for_log("listening on ");
-        // A path has none. A line may be JSON.
+        // The address may be a path, without a port; the line may be JSON.
         let port = line.rsplit(':').next().unwrap();
         let port = port.trim_end_matches(['"', '}']).parse();
         shim.port = port.unwrap_or_default();
