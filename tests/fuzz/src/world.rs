@@ -207,7 +207,7 @@ impl<'a> World<'a> {
                 let said = self.writer(Leg::Client).client(said);
                 self.write(Leg::Client, said.as_bytes(), *cut);
             }
-            // An honest one says only what follows.
+            // An honest server says only what follows from the session.
             Op::Server(..) | Op::ServerRaw(..) if self.honest.is_some() => {}
             Op::Server(said, cut) => {
                 let said = self.writer(Leg::Server).server(said);
@@ -377,7 +377,7 @@ impl<'a> World<'a> {
                     has_more: self.setup.has_more,
                 }));
             }
-            // The shell starts it once everything was sent.
+            // The shell starts TLS once everything was sent.
             Some(Awaited::Tls) if self.session.outgoing(Leg::Server).is_empty() => {
                 self.awaited = None;
                 self.input(Input::Secured);

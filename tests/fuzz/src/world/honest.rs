@@ -20,9 +20,10 @@ pub(super) struct Honest {
     record: BTreeMap<String, String>,
     /// Owners may list the subscribers.
     lists_subscribers: bool,
-    /// Only members are delivered to; else whoever is subscribed.
+    /// Events go to members only; else to all subscribers.
     has_whitelist: bool,
-    /// Each with whom the client has removed by what it answers: that is done when the answer is there.
+    /// Answers to come, each with the contacts that the request has removed: the removal counts when the answer is
+    /// there.
     answers: VecDeque<(String, Vec<String>)>,
     removed: Vec<String>,
 }

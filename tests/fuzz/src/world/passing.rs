@@ -95,7 +95,7 @@ fn from_server(id: &str, kind: u8) -> String {
     }
 }
 
-/// As nobody would write it.
+/// An element in a style that no program writes.
 fn odd(address: &str, id: &str) -> String {
     format!(
         "<message\n\t{address}=\"bard@shakespeare.lit\"   id='{id}' ><y:a xmlns:y='urn:y' y:b=''/>\

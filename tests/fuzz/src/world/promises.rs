@@ -62,7 +62,7 @@ impl Promises {
         self.claimed.extend(ids_in(bytes));
     }
 
-    /// The server says something: whatever names a request may be its answer.
+    /// The server says something: bytes that name a request may be its answer.
     pub(super) fn hear_server(&mut self, bytes: &[u8]) {
         if self.open.is_empty() {
             return;
@@ -97,7 +97,7 @@ impl Promises {
         let (raw, id) = (element.raw(), id_of(element));
         let is_error = element.attribute("type").as_deref() == Some("error");
         if element.is(ns::CLIENT, "presence") {
-            // The marker is between shims: no client sees it. One who writes it so wants it to be seen.
+            // Shims send the marker to each other, and no client sees it. A marker written otherwise is content.
             let marker = element.child(ns::SHIM, "shim");
             assert!(marker.is_none() || !raw.contains(ns::SHIM), "{raw}");
         }
