@@ -64,7 +64,7 @@ impl Person<'_> {
     }
 }
 
-/// How somebody is shown to whom something was done.
+/// The presence of an occupant after an owner's change.
 #[derive(Debug, PartialEq, Eq)]
 struct Done {
     statuses: Vec<String>,
@@ -107,7 +107,7 @@ impl Person<'_> {
         fields.map(read).collect()
     }
 
-    /// Wants the room configured so.
+    /// Configures the room so.
     fn configures(&self, room: &str, id: &str, fields: &str) {
         let form = format!("<x xmlns='jabber:x:data' type='submit'>{fields}</x>");
         self.wants_room(room, id, &form);
@@ -205,7 +205,7 @@ fn an_owner_comes_back(kind: Kind) {
         let filled = [field("roomname", "Orchard"), field("roomdesc", "Trees")];
         owner.configures(room, "accept", &filled.concat());
         owner.is_granted("accept");
-        // Some come and go, one vanishes, one is banned and one a member.
+        // Romeo comes and goes; the nurse vanishes and becomes a member; Paris is banned.
         let friend = Person::comes(&stage, &romeo);
         for nick in ["Romeo", "Montague"] {
             friend.is_in(room, nick);
@@ -234,7 +234,7 @@ fn an_owner_comes_back(kind: Kind) {
     }
     stage.restart();
 
-    // All is as it was, and of those who were there nobody is.
+    // After the restart the room is as it was, and empty.
     let owner = Person::comes(&stage, &juliet);
     owner.is_in(room, "JC");
     owner.sees_message(room, "JC", "subject", "Balconies");
@@ -250,9 +250,9 @@ fn an_owner_comes_back(kind: Kind) {
     banned.joins(room, "Paris");
     let refused = banned.sees_occupant(room, "Paris", Some("error"));
     let error = refused.at("error");
-    // Prosody says the same to who is not a member and to who is banned.
+    // Prosody gives the same error to an account that is no member and to a banned one.
     assert!(error.has("forbidden") || error.has("registration-required"));
-    // The nick of whoever has vanished is free, for her as for others.
+    // The nick of the vanished nurse is free again.
     let member = Person::comes(&stage, &nurse);
     member.is_in(room, "Nurse");
     owner.sees_occupant(room, "Nurse", None);
@@ -285,7 +285,7 @@ fn an_owner_rules_a_room(kind: Kind) {
         1
     );
 
-    // Kicked: everybody is told, and he may come back.
+    // Kicked: all are told, and he may come back.
     let kick = "<item nick='Romeo' role='none'><reason>Avaunt</reason></item>";
     owner.wants_changed(room, "kick", kick);
     let sees_out = |who: &Person<'_>, done: &Done| {
@@ -300,7 +300,7 @@ fn an_owner_rules_a_room(kind: Kind) {
     victim.is_in(room, "Romeo");
     owner.sees_occupant(room, "Romeo", None);
 
-    // Banned: he may not, until he is forgiven.
+    // Banned: he may not come back until he is forgiven.
     let ban = format!("<item jid='{romeo}' affiliation='outcast'><reason>Treason</reason></item>");
     owner.wants_changed(room, "ban", &ban);
     let banned = Done::new(&["301"], "outcast", "JC", "Treason");
@@ -321,11 +321,11 @@ fn an_owner_rules_a_room(kind: Kind) {
     victim.is_in(room, "Romeo");
     owner.sees_occupant(room, "Romeo", None);
 
-    // For members only: who is none is out, and neither hears nor speaks; who is one stays.
+    // For members only: other occupants are out, and neither hear nor speak; members stay.
     let member = format!("<item jid='{nurse}' affiliation='member'/>");
     owner.wants_changed(room, "member", &member);
     owner.is_granted("member");
-    // Prosody tells nobody but owners who one is.
+    // Prosody tells only owners who is a member.
     if kind == Kind::Ejabberd {
         let own = friend.sees("a member", |it| {
             it.find("x/item")
@@ -351,7 +351,7 @@ fn an_owner_rules_a_room(kind: Kind) {
     friend.says(room, "m1", "<body>But soft</body>");
     owner.sees_message(room, "Nurse", "body", "But soft");
 
-    // Another owner; the first one may go then, and may do nothing more.
+    // A second owner is named; the first may go then, and may do nothing more.
     let heir = format!("<item jid='{nurse}' affiliation='owner'/>");
     owner.wants_changed(room, "heir", &heir);
     owner.is_granted("heir");

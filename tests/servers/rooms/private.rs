@@ -144,7 +144,7 @@ fn members_are_invited(kind: Kind) {
     juliet.sees_occupant(room, "Romeo", None);
     romeo.says(room, "m1", "<body>But soft</body>");
     juliet.sees_message(room, "Romeo", "body", "But soft");
-    // He is a member, who may say nothing of who else is.
+    // Romeo is a member, and members may not invite others.
     invites(&romeo, &hers, "i2");
     let refused = romeo.sees("an error", |it| it.attribute("id") == Some("i2"));
     assert!(refused.has("error/forbidden"), "{refused:?}");
@@ -156,7 +156,7 @@ fn occupants_speak_in_private(kind: Kind) {
     let (juliet, room) = makes_a_room(&stage, &her, "private");
     let room = &*room;
     let romeo = Person::comes(&stage, &his);
-    // Another client of his, which is available and would be given what is for all of them.
+    // A second client of his, available, without a shim: it would be given messages to the bare JID.
     let phone = stage.login_directly(&his, "phone");
     phone.raw("<presence><priority>100</priority></presence>");
     phone.ping();
@@ -177,7 +177,7 @@ fn occupants_speak_in_private(kind: Kind) {
     assert_eq!(answer.value("type"), "result");
     let answer = juliet.asks(room, "Romeo", "q2", info);
     assert!(answer.has("query/identity"), "{answer:#?}");
-    // He has none, or one that his server keeps: neither client of his is asked.
+    // His server answers for a vCard, kept or missing: neither client of his is asked.
     juliet.asks(room, "Romeo", "q3", "<vCard xmlns='vcard-temp'/>");
     assert!(phone.so_far().iter().all(|it| !it.xml.contains("vCard")));
     let answer = juliet.asks(room, "Nurse", "q4", ping);
@@ -202,7 +202,7 @@ fn occupants_speak_in_private(kind: Kind) {
     });
     assert_eq!(next.value("id"), "f2", "{next:#?}");
 
-    // He is gone, and nobody knows yet: the message comes back, and nobody else has it, neither now nor later.
+    // Romeo's shim is killed unnoticed: the message comes back, and no other client has it, neither now nor later.
     romeo.client.kill_shim();
     juliet.whispers(room, "Romeo", "w3");
     let error = juliet.sees("an error", |it| it.attribute("id") == Some("w3"));
