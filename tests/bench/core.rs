@@ -140,7 +140,7 @@ fn presence_batch(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// From the client's first byte to where all is known that the first presence makes the shim ask for.
+/// From the client's first byte to the last answer that the first presence makes the shim ask for.
 #[divan::bench]
 fn login(bencher: Bencher<'_, '_>) {
     rounds(bencher, 1, || {
@@ -178,7 +178,7 @@ fn native_then_its_event(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// A stanza with another id each time: what a session has seen it does not show again.
+/// A stanza with another id each time: a session shows no id twice.
 struct Numbered {
     stanza: Vec<u8>,
     /// The offset at which the id ends.
