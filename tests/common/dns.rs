@@ -1,4 +1,4 @@
-//! A DNS server that knows a few names and notes what it is asked.
+//! A DNS server that knows a few names and notes the questions.
 #![allow(dead_code, reason = "each binary uses a part of it")]
 
 use std::net::UdpSocket;

@@ -75,7 +75,7 @@ pub(crate) fn prosody_node(access: &str, max_items: &str, send_last: &str) -> St
 
 pub(crate) const EVENT: &str = "http://jabber.org/protocol/pubsub#event";
 
-/// A message with what happened to a node `presence`, as ejabberd sends it.
+/// A message with an event of a node `presence`, as ejabberd sends it.
 pub(crate) fn event(from: &str, what: &str) -> String {
     format!(
         "<message to='romeo@montague.lit' from='{from}' type='headline'><event xmlns='{EVENT}'>\
@@ -151,7 +151,7 @@ pub(crate) fn form(id: &str, jid: &str) -> String {
     )
 }
 
-/// XEP-0060 §8.6: what became of our subscription.
+/// XEP-0060 §8.6: the new state of our subscription.
 pub(crate) fn state_event(from: &str, jid: &str, state: &str, more: &str) -> String {
     format!(
         "<message from='{from}' to='{JULIET}'><event xmlns='{EVENT}'>\

@@ -51,7 +51,7 @@ impl Question {
     }
 }
 
-/// Whether this is a question of the session's own, by its id: what clients ask has other ids.
+/// Whether this is a question of the session's own, by its id: clients' requests have other ids.
 pub(crate) fn is_ours(stanza: &Node) -> bool {
     const LEN: usize = "ps-01234567-0123456789abcdef0123456789abcdef".len();
     let id = stanza.attribute("id").unwrap_or_default();
@@ -80,7 +80,7 @@ pub(crate) struct Account {
 /// The payload of an answer, or the type and condition of an error.
 pub(crate) type Answer<'a> = Result<String, (&'a str, &'a str)>;
 
-/// The answer to what a server does not know.
+/// The answer of a server to a question it does not know.
 pub(crate) const UNKNOWN: Answer<'static> = Err(("cancel", "service-unavailable"));
 
 impl Account {
