@@ -57,7 +57,7 @@ fn what_an_owner_does_everybody_is_told() {
             let own = format!("Romeo available 110 {own} JC");
             sees([&[&others], &[&own], &[&others]]);
         }
-        // He has his right at once, and loses it.
+        // Romeo has an owner's right at once, and loses it again.
         romeo.say(&format!(
             "<iq type='set' id='k' to='{ROOM}'><query xmlns='{MUC}#admin'><item nick='Nurse' role='none'/></query></iq>"
         ));
@@ -86,7 +86,7 @@ fn what_an_owner_does_everybody_is_told() {
         let banned = "Romeo unavailable 301 outcast JC Treason";
         let own = "Romeo unavailable 110 301 outcast JC Treason";
         sees([&[banned], &[own], &[banned]]);
-        // Nothing of all this is among what was said.
+        // The history shows nothing of all this.
         romeo.joins("Romeo");
         assert_eq!(romeo.in_room(), ["presence Romeo: forbidden"]);
         wants(

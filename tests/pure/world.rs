@@ -43,7 +43,7 @@ struct Link {
     said: String,
 }
 
-/// For what has to be so whichever server's rules hold: a sandbox with each.
+/// Sandboxes by the rules of each server, for stories that must not depend on them.
 pub(crate) fn worlds() -> [World; 2] {
     [Ways::Ejabberd, Ways::Prosody].map(|ways| World::in_ways(&EVERYBODY, ways))
 }
@@ -157,7 +157,7 @@ impl World {
         client
     }
 
-    /// Lets everything happen that can without time passing.
+    /// Moves all bytes until none are left, without time passing.
     fn settle(&self) {
         let mut inner = self.0.borrow_mut();
         let inner = &mut *inner;
@@ -256,7 +256,7 @@ impl Link {
         assert!(!text.contains("jabber:iq:roster"), "{text}");
         for stanza in Node::stream(text) {
             let is_allowed = match &*stanza.local {
-                // An answer goes to whoever has asked: the answer to a push would have no address.
+                // A result needs a `to`: an answer to a roster push would have none.
                 "iq" => stanza.value("type") != "result" || stanza.attribute("to").is_some(),
                 "message" => {
                     let form = "http://jabber.org/protocol/pubsub#subscribe_authorization";
