@@ -1,4 +1,4 @@
-//! XEP-0060 §8.6 with listings 9 to 11 of XEP-0207: who wants to subscribe, and what the owner says.
+//! XEP-0060 §8.6 with listings 9 to 11 of XEP-0207: the request to subscribe, and the owner's answer.
 
 use crate::driver::*;
 

@@ -1,4 +1,4 @@
-//! Whatever clients send: the sandbox stands, and what it says is XML.
+//! Hostile clients: the sandbox stands, and its output is well-formed XML.
 
 use proptest::prelude::*;
 use pubshim::xml::{FrameKind, Framer, Limits as XmlLimits};

@@ -87,8 +87,8 @@ fn the_publisher_gets_a_copy() {
     assert_ne!(id_of(&juliet.seen()), id_of(&own));
 }
 
-/// An event goes out before the answer to the request that caused it, as on ejabberd and Prosody. What a subscriber
-/// alone is told goes behind the answer (§6.1.7).
+/// An event goes out before the answer to the request that caused it, as on ejabberd and Prosody. Notices to one
+/// subscriber alone go behind the answer (§6.1.7).
 #[test]
 fn an_event_comes_before_the_answer() {
     let (_, mut juliet, _) = room(&[

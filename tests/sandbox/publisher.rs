@@ -368,7 +368,7 @@ fn purge_offline_takes_items_with_the_session() {
         items.contains("chamber") && !items.contains("balcony<"),
         "{items}"
     );
-    // The end of a stream is one, too; what another resource has taken over stays with that.
+    // A closing tag ends a session, too; an item that another resource has taken over stays.
     let mut hall = world.login(JULIET, "hall");
     hall.publish(CHAT, "room", "2", "hall");
     romeo.seen();
@@ -376,7 +376,7 @@ fn purge_offline_takes_items_with_the_session() {
     assert_eq!(romeo.seen(), "");
     hall.say("</stream:stream>");
     assert!(romeo.seen().contains("<retract id='2'/>"));
-    // Told only where a retraction is.
+    // Subscribers are told only if the node tells them of retractions.
     let mut garden = world.login(JULIET, "garden");
     garden.configure(CHAT, "room", &[("notify_retract", "0")]);
     garden.publish(CHAT, "room", "3", "garden");
@@ -386,7 +386,7 @@ fn purge_offline_takes_items_with_the_session() {
     assert!(!romeo.items(CHAT, "room").contains("garden"));
 }
 
-/// In Prosody's ways the items name accounts; what goes with a session is what came in it all the same.
+/// By Prosody's rules items name accounts; a session's end takes only the items of that session all the same.
 #[test]
 fn purge_offline_tells_resources_apart_in_prosodys_ways() {
     let world = World::in_ways(Ways::Prosody);
