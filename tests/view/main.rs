@@ -1,4 +1,4 @@
-//! The listings of XEP-0207 as somebody sees them who watches.
+//! The listings of XEP-0207 as the view shows them.
 
 mod folded;
 mod json;
@@ -75,7 +75,7 @@ impl Stage {
         self.show(Input::Bytes(Leg::Server, xml.as_bytes()))
     }
 
-    /// Logs juliet in; what is shown of it.
+    /// Logs juliet in; the view's text.
     fn log_in(&mut self) -> String {
         let features =
             |inside: &str| format!("{HEADER}<stream:features>{inside}</stream:features>");
@@ -102,7 +102,7 @@ impl Stage {
     }
 }
 
-/// All of what passes.
+/// Options that show all stanzas in this form.
 fn options(form: Form) -> Options {
     Options {
         form,
