@@ -201,7 +201,7 @@ impl<'a> Person<'a> {
             let from = stanza.attribute("from").unwrap_or_default();
             match (&*stanza.local, stanza.attribute("type")) {
                 ("iq", Some("result" | "error")) => self.answers.borrow_mut().push(stanza),
-                // Pushes and questions are answered by the client; a roster is asked for.
+                // The client answers pushes and questions by itself; the roster is asked for.
                 ("iq", _) => {}
                 _ if from == self.full => {}
                 // Prosody's answer to its own probe where nobody is online.
@@ -212,7 +212,7 @@ impl<'a> Person<'a> {
                         .states
                         .borrow_mut()
                         .insert(from.to_owned(), words.clone());
-                    // A server that is asked once more says so when it says the same again.
+                    // A server that probes once more sends the same presence with a delay.
                     if !stanza.has("delay") || last.as_ref() != Some(&words) {
                         self.shown.borrow_mut().push(words);
                     }

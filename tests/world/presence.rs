@@ -17,7 +17,7 @@ fn each_change_is_seen_once(world: &World) {
     romeo.sees(["juliet/balcony available Moping"]);
     romeo.has_status("Climbing");
     juliet.sees(["romeo/orchard available Climbing"]);
-    // One behind the other.
+    // Two changes in a row.
     juliet.has_status("Weeping");
     juliet.has_status("Raging");
     romeo.sees([
@@ -39,7 +39,7 @@ fn whoever_loses_the_shim_is_gone(world: &World) {
     if world.has_natives() {
         romeo.sees(["juliet/balcony unavailable"]);
     }
-    // Nothing is left of her that a later client would be shown.
+    // No item is left of her that a later client would be shown.
     romeo.leaves();
     let romeo = world.comes("romeo/tomb");
     romeo.has_contacts(["juliet both"]);
