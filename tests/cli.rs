@@ -80,7 +80,7 @@ fn config_prints_a_file_that_run_reads() {
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
     assert!(text.contains("#listen = [\"127.0.0.1:5222\"]\n"), "{text}");
-    // Read without complaint, so that the complaint is about the flag.
+    // The file itself brings no complaint, so that the message is about the flag.
     let file = file(&text);
     let error = refused(
         &["run", "--config", path(&file), "--listen", "0.0.0.0:0"],
@@ -199,7 +199,7 @@ fn a_misspelt_variable_is_a_usage_error() {
     for (variable, meant) in [
         ("PUBSHIM_POLCY", "PUBSHIM_POLICY"),
         ("PUBSHIM_LISTN", "PUBSHIM_LISTEN"),
-        // Of other commands, too.
+        // Variables of other commands are checked, too.
         ("PUBSHIM_DRYRUN", "PUBSHIM_DRY_RUN"),
     ] {
         let error = refused(&remote, &[(variable, "x")]);
@@ -211,7 +211,7 @@ fn a_misspelt_variable_is_a_usage_error() {
         );
         assert_eq!(pubshim(&["-h"], &[(variable, "x")]).status.code(), Some(0));
     }
-    // These are as if they were not there, another command's, somebody else's, or Kubernetes'.
+    // Variables that are empty, another command's, another program's, or those Kubernetes sets are ignored.
     for variable in [
         ("PUBSHIM_POLCY", ""),
         ("PUBSHIM_DRY_RUN", "yes"),

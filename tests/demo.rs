@@ -71,7 +71,7 @@ fn the_domain_may_be_another() {
 fn names_its_acts() {
     let output = demo(&["--script", "--listen=127.0.0.1:0"]);
     let text = stdout(&output);
-    // Each stands above what is said in it.
+    // Each act's title stands above its stanzas.
     let parts = [
         "* Juliet and Romeo log in",
         "* logged in as romeo@localhost/orchard",
@@ -144,7 +144,7 @@ fn json_is_all_that_programs_read() {
 
 #[test]
 fn the_usual_port_may_be_taken() {
-    // By this, or by whoever has it already.
+    // The test takes the port, unless another process has it already.
     let _taken = TcpListener::bind("127.0.0.1:5222");
     let output = demo(&["--script"]);
     let text = stdout(&output);

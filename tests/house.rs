@@ -229,7 +229,7 @@ impl House {
         let imports = code.iter().map(|(room, code)| {
             let mut found = BTreeSet::new();
             for path in paths(code, room) {
-                // The file that holds what is named: the longest beginning that is a file.
+                // The file of an imported path: the longest beginning that is a file.
                 let held = (1..=path.len())
                     .rev()
                     .find(|len| files.contains_key(&path[..*len]));
