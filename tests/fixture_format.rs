@@ -406,7 +406,7 @@ fn what_is_off_leaves_a_session_alone() -> Result<(), Box<dyn std::error::Error>
         ),
     ];
     let connected = [
-        // client-tls: it is not offered. compress: what the server offers is not taken.
+        // client-tls: not offered. compress: the server's offer is not taken.
         format!("from client: {header}\nconnect capulet.lit\n\nconnected\nto server: {header}\n"),
         format!("from server: {server}\nnothing\n"),
         format!(

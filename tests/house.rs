@@ -1,4 +1,4 @@
-//! How the house is arranged: who may import whom (the table in `src/lib.rs`).
+//! The arrangement of the modules: which may import which (the table in `src/lib.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -310,7 +310,7 @@ fn paths(code: &str, room: &[String]) -> Vec<Vec<String>> {
     found.iter().map(|path| absolute(path, room)).collect()
 }
 
-/// Adds every path that the tree at the beginning of `text` names; what follows the tree.
+/// Adds every path that the tree at the beginning of `text` names; gives the text behind the tree.
 fn expand<'a>(text: &'a str, mut path: Vec<String>, found: &mut Vec<Vec<String>>) -> &'a str {
     let mut rest = text.trim_start();
     loop {

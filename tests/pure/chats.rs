@@ -1,4 +1,4 @@
-//! One-to-one messages on a server that has nothing but nodes (listings 18 to 20): who gets what, when and how often.
+//! One-to-one messages on a server that has nothing but nodes (listings 18 to 20): the right clients get each, once.
 
 use crate::common::Node;
 use crate::world::*;

@@ -1,4 +1,4 @@
-//! Five hundred contacts: what a login costs, by the bytes that reach the sandbox.
+//! Five hundred contacts: the cost of a login, by the bytes that reach the sandbox.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use crate::common::Node;
 use crate::rooms::{MUC, ROOM, shown, two_in_a_room};
 use crate::world::*;
 
-/// A presence of the room's in words, with the affiliation, who has done it, and why.
+/// A presence of the room's in words, with the affiliation, the actor and the reason.
 fn shown_done(stanza: &Node) -> String {
     let Some(item) = stanza.find("x/item") else {
         return shown(stanza);

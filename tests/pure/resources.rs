@@ -1,4 +1,4 @@
-//! Several clients of one account, each with a shim of its own: what one changes, all see.
+//! Several clients of one account, each with a shim of its own: all see the changes of each.
 use crate::world::*;
 
 const NAMED: &str = "<iq type='set' id='s'><query xmlns='jabber:iq:roster'>\

@@ -1,5 +1,5 @@
-//! Rooms on a server that has nothing but nodes (listings 12 to 17): what several clients see of each other, and that
-//! nothing but publish-subscribe is said for it.
+//! Rooms on a server that has nothing but nodes (listings 12 to 17): clients see each other, and only publish-subscribe
+//! is sent for it.
 
 use crate::common::Node;
 use crate::world::*;

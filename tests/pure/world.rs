@@ -113,7 +113,7 @@ impl World {
         client
     }
 
-    /// The same; what it was shown is for the test to look at.
+    /// The same; the stanzas it was shown are left to the test.
     pub(crate) fn start_unseen(&self, bare: &str, resource: &str) -> Client {
         let client = self.login(bare, resource);
         client.say("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
@@ -443,7 +443,7 @@ impl Client {
     }
 }
 
-/// Juliet and Romeo, who see each other; all that was shown is looked at.
+/// Juliet and Romeo, who see each other; all stanzas shown are looked at.
 pub(crate) fn friends(world: &World) -> (Client, Client) {
     let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
     befriend(&juliet, &romeo);

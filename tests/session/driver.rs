@@ -106,7 +106,7 @@ struct Tape {
 }
 
 impl Drop for Driver {
-    /// Whatever the session did, its recording replays.
+    /// Replays the recording, and panics if the session does otherwise.
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
@@ -270,7 +270,7 @@ impl Driver {
         self
     }
 
-    /// Whatever a login takes until `jid` is bound.
+    /// Logs in, up to the bound resource `jid`.
     fn bind(&mut self, jid: &str, client_header: &str, server_header: &str, facts: ServerFacts) {
         // Written with the prefix the server's header declares.
         let prefix = server_header.split("xmlns:").nth(1).unwrap();

@@ -1,4 +1,4 @@
-//! How far a session has come when a scenario begins, and what scenarios do again and again.
+//! Sessions at the beginning of a scenario, and steps that many scenarios take.
 
 use pubshim::session::{Dropped, Policy, ServerFacts};
 
@@ -38,7 +38,7 @@ pub(crate) const QUESTIONS: [&str; 6] = [
     "get record",
 ];
 
-/// Juliet's session after her first presence, which does not wait; what was asked, of which nothing is answered yet.
+/// Juliet's session after her first presence, which does not wait; gives the requests, none of them answered yet.
 pub(crate) fn asking_all() -> (Driver, Vec<Node>) {
     let mut d = Driver::auto(JULIET);
     d.keep_all();

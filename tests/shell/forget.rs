@@ -1,4 +1,4 @@
-//! `pubshim forget`: what is printed, and the exit code.
+//! `pubshim forget`: its output and its exit code.
 
 use std::io::Read as _;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The log as its reader needs it: whose session a line is about, what was refused, how a session ended.
+//! The log as its reader needs it: the session of each line, refused peers, and how sessions ended.
 
 use crate::text::assert_has;
 use crate::tools::{Server, Shim};

@@ -214,7 +214,7 @@ impl Shim {
     }
 }
 
-/// From the features of the second stream to the bound resource; what the client was shown before it binds.
+/// From the features of the second stream to the bound resource; gives the bytes shown to the client before it binds.
 pub fn bind<S: Read + Write>(client: &mut Peer, server: &mut Peer<S>) -> String {
     server.send(FEATURES_BIND);
     let shown = client.wait("</stream:features>");

@@ -122,8 +122,8 @@ fn short() -> Options {
 /// The explanation that follows the first factor.
 const PRICE: &str = "on the client's, the price of elegance: what publish-subscribe costs";
 
-/// Asserts that the lines of `text` end so. What is between words and in columns is told apart by one
-/// space, and sizes, which the tests of `total.rs` are about, are left out.
+/// Asserts that the lines of `text` end so. Words and columns are compared with one space between them, and without
+/// sizes, which the tests of `total.rs` are about.
 fn assert_lines(text: &str, expected: &[&str]) {
     let squeezed = |line: &str| {
         let words: Vec<_> = line.split_whitespace().collect();

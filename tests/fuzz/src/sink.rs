@@ -1,4 +1,4 @@
-//! One leg as its reader sees it: what a session sends is checked as it comes.
+//! One leg as its reader sees it: checks each frame that a session sends.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const LIMITS: Limits = Limits {
     elements: usize::MAX,
 };
 
-/// A frame that was sent, and what its prefixes are read with.
+/// A frame that was sent, and the prefixes of its stream.
 pub struct Sent {
     /// Element, header, white space or end.
     pub kind: FrameKind,

@@ -426,7 +426,7 @@ impl<'a> World<'a> {
         self.wake();
     }
 
-    /// Wakes the session; what is due at the same time may need a call each.
+    /// Wakes the session; time-outs that are due at once may need a call each.
     fn wake(&mut self) {
         for _ in 0..MOST_WAKES {
             self.input(Input::Timeout);

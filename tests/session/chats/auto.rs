@@ -1,4 +1,4 @@
-//! Under `auto`: what is published and what goes natively, in order.
+//! Messages under `auto`: some are published, others go natively, all in order.
 
 use super::*;
 

@@ -43,7 +43,7 @@ fn before(options: Options) -> Driver {
     d
 }
 
-/// Answers what is asked before the first presence goes out: what is on record, and no archive.
+/// Answers the questions before the first presence: this is on record, and there is no archive.
 fn open(d: &mut Driver, record: &str) {
     for question in d.server_got() {
         if question.has("query") {
@@ -103,7 +103,7 @@ fn say(d: &mut Driver, body: &str) {
     ));
 }
 
-/// The client ends its stream; what the server is told before that.
+/// The client ends its stream; gives the stanzas sent to the server before that.
 fn leave(d: &mut Driver) -> Vec<Node> {
     d.client("</stream:stream>");
     let bytes = d.server_bytes();
@@ -140,7 +140,7 @@ fn first(d: &mut Driver) {
     d.forget();
 }
 
-/// Answers everything that was asked with an empty result; what was asked.
+/// Answers each request with an empty result; gives the requests.
 fn answer_all(d: &mut Driver) -> Vec<Node> {
     let asked: Vec<_> = d.server_got().into_iter().filter(is_question).collect();
     for question in &asked {

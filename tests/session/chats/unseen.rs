@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Juliet's session, available, with this of Romeo's node on record; what is on it is asked for.
+/// Juliet's session, available, with this of Romeo's node on record; the node's items are asked for.
 fn coming(last: &str) -> Driver {
     let mut d = before(options());
     d.client("<presence/>");
@@ -218,7 +218,7 @@ fn who_comes_back_is_shown_what_came_meanwhile() {
     }
 }
 
-/// Answers the question for what is on record: Romeo's node, and what was shown last of it.
+/// Answers the question for the record: Romeo's node, and its item that was shown last.
 fn tell_record(d: &mut Driver, last: &str) {
     let asked = d.server_got();
     let is_it = |it: &&Node| {

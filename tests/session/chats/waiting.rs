@@ -9,7 +9,7 @@ fn native(body: &str) -> String {
     format!("<message from='{HIS}' to='{JULIET}' type='chat'><body>{body}</body></message>")
 }
 
-/// Juliet's session with Romeo's node on record, and her roster says this of him; what is on it may be asked for.
+/// Juliet's session with Romeo's node on record, and this of him in her roster; the node's items may be asked for.
 fn reading_as(subscription: &str, presence: &str) -> Driver {
     let mut d = before(options());
     d.account = Account::with(&[(CONTACT, subscription)]);

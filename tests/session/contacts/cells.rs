@@ -1,5 +1,4 @@
-//! Each cell of the tables in RFC 6121 Appendix A, under `pure`: what leaves to the server, what the client
-//! is told, and what is pushed to it.
+//! Each cell of the tables in RFC 6121 Appendix A, under `pure`: stanzas to the server and to the client, and pushes.
 
 use crate::scenes::*;
 

@@ -297,7 +297,7 @@ fn state(from: &str, jid: &str, node: &str, state: &str) -> String {
     )
 }
 
-/// Juliet's session in which she sees the bard, who sees of her what she has sent him alone.
+/// Juliet's session in which she sees the bard, and the bard sees her by directed presence alone.
 fn shown_to_the_bard() -> Driver {
     let (_, mut d) = with_bard("to");
     d.client(&format!("<presence to='{BARD}'/>"));
@@ -309,7 +309,7 @@ fn shown_to_the_bard() -> Driver {
 fn what_became_of_our_subscription_is_no_matter_of_the_clients() {
     let mut d = shown_to_the_bard();
     d.server(&state(BARD, "juliet@capulet.lit", "presence", "subscribed"));
-    // So the marker needs nothing any more.
+    // The contact's marker needs no answer any more.
     d.server(&marked("bard@shakespeare.lit/globe").replace("<shim xmlns='urn:pubshim:0'/>", ""));
     d.client_bytes();
     d.server(&marked("bard@shakespeare.lit/globe").replace("m1", "m2"));

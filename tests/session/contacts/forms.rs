@@ -4,7 +4,7 @@ use pubshim::session::{Dropped, Event, Input, Leg, Level};
 
 use crate::scenes::*;
 
-/// Answers all that is asked of the own account; what was sent, in words, and what was put on record.
+/// Answers all requests to the own account; gives the stanzas sent, in words, and the records published.
 fn settle_records(account: &Account, d: &mut Driver) -> (Vec<String>, Vec<Node>) {
     let sent = account.settle_all(d);
     let records = sent

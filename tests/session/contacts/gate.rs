@@ -1,4 +1,4 @@
-//! Nothing is published before it is known who would be delivered to, and whoever may not see it is out.
+//! Nothing is published before the shim knows all receivers, and has put out those who may not see it.
 
 use pubshim::session::Event;
 
@@ -6,8 +6,8 @@ use crate::scenes::*;
 
 const PARIS: &str = "paris@verona.lit";
 
-/// Answers all that is asked of the own account as it is at `account`, but what `special` has answered; what
-/// was sent meanwhile, in words.
+/// Answers all requests to the own account as it is at `account`, but those that `special` has answered; gives the
+/// stanzas sent meanwhile, in words.
 fn settle(
     d: &mut Driver,
     asked: Vec<Node>,
@@ -140,7 +140,7 @@ fn who_is_on_record_and_no_contact_any_more_is_taken_out() {
         let ended = position(&said, &format!("subscription none {jid}"));
         assert!(ended.is_some(), "{said:?}");
     }
-    // Then he is taken off the record.
+    // The contact is then taken off the record.
     assert!(said.contains(&"publish record".to_owned()), "{said:?}");
 }
 
@@ -167,7 +167,7 @@ fn what_the_server_has_not_got_is_known() {
     }
 }
 
-/// A session on ejabberd with a node that is there, and no record; what was on the node.
+/// A session on ejabberd with `items` on its node, and no record; gives the stanzas sent, in words.
 fn without_record(items: &str, condition: &str) -> (Driver, Vec<String>) {
     let account = Account::with(&[(CONTACT, "both")]);
     let (mut d, asked) = asking_all();

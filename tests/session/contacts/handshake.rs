@@ -14,8 +14,8 @@ const REVOKE: &[&str] = &["get subscribers", "subscription none", "affiliation n
 /// The contact's marker was seen, and now there is a subscription to go with it.
 const FOLLOW: &[&str] = &["subscribe"];
 
-/// §A.2.1 to §A.2.4. Of each state: what is done for the stanza, the `subscription` that is pushed after it, and
-/// what is done then. Who is admitted is so before the push, and a revocation is on its way when it comes.
+/// §A.2.1 to §A.2.4. Of each state: the requests for the stanza, the `subscription` that is pushed after it, and the
+/// requests then. A contact is admitted before the push, and a revocation is on its way when it comes.
 const OUTBOUND: &str = "
                       | subscribe | unsubscribe        | subscribed  | unsubscribed
 None                  | -         | leave              | -           | revoke

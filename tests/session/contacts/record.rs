@@ -81,7 +81,7 @@ fn what_is_malformed_on_record_is_passed_over() {
     assert_eq!(shown(&mut d), [format!("push {CONTACT} remove")]);
 }
 
-/// Juliet sets a name, and her server says this to the publish; what she is told.
+/// Juliet sets a name, and her server answers the publish so; gives the stanzas she is shown.
 fn name_refused(condition: &str) -> (Driver, Vec<String>) {
     let mut d = in_state("None");
     d.client(&roster_set(&format!("<item jid='{CONTACT}' name='R'/>")));

@@ -51,7 +51,7 @@ fn failed(d: &mut Driver) -> Vec<String> {
     failed.collect()
 }
 
-/// Whether something is published when the client has something new to say.
+/// Whether a new presence of the client's is published.
 fn publishes(d: &mut Driver) -> bool {
     d.client("<presence><show>dnd</show></presence>");
     let said = said(d);

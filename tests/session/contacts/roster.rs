@@ -207,8 +207,8 @@ fn presence_to_nobody_is_not_sent_on() {
     assert!(sent.iter().all(|it| it.local == "iq"), "{sent:?}");
 }
 
-/// Juliet's roster at her login, where three contacts are on record and `list` on her node, which has to be
-/// made anew or not; what she was shown, and whom her shim subscribes.
+/// Juliet's roster at her login, where three contacts are on record and `list` on her node, which has to be made anew
+/// or not; gives the stanzas she was shown, and the contacts her shim subscribes.
 fn three_on_record(list: &[(&str, &str)], is_new: bool) -> (Vec<String>, Vec<String>) {
     let entries: String = THREE
         .iter()

@@ -1,5 +1,5 @@
-//! Under `auto` pubsub follows the native subscriptions: who has a shim is subscribed to (listing 9), and
-//! who may see us is a member of our node.
+//! Under `auto` pubsub follows the native subscriptions: the shim subscribes to contacts with shims (listing 9), and
+//! makes contacts who may see us members of our node.
 
 use crate::scenes::*;
 

@@ -40,7 +40,7 @@ fn tell(stanza: &Node) -> String {
     }
 }
 
-/// Answers all that is asked of the own account; what was sent, in words, and all publishes.
+/// Answers all requests to the own account; gives the stanzas sent, in words, and all publishes.
 fn settle(d: &mut Driver, account: &Account) -> (Vec<String>, Vec<Node>) {
     let mut sent = account.settle_all(d);
     let told = sent.iter().map(tell).collect();

@@ -32,7 +32,7 @@ fn known(roster: &str) -> Driver {
     d
 }
 
-/// The same with Romeo and Benvolio in her roster, and the nurse, who only sees her; what it then asks.
+/// The same with Romeo and Benvolio in her roster, and the nurse, who only sees her; gives its next requests.
 fn fetching() -> (Driver, Vec<Node>) {
     let mut d = known(
         "<item jid='romeo@montague.lit' subscription='both'/>\
@@ -285,7 +285,7 @@ fn only_the_contact_itself_answers() {
     d.assert_silent();
 }
 
-/// Answers what was asked of the own account; what was asked of others.
+/// Answers the requests to the own account; gives those to others.
 fn answer_own(d: &mut Driver, sent: &str) -> Vec<Node> {
     let iqs = Node::stream(sent)
         .into_iter()

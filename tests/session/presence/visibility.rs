@@ -173,8 +173,7 @@ fn a_list_nobody_has_seen_hides_until_it_is_read() {
     assert_eq!(publishes(&d.server_got()), ["anew"]);
 }
 
-/// A session that knows nothing of its server, after its first presence: what it asks about all lists
-/// and about its node.
+/// A session that knows nothing of its server, after its first presence: its questions about all lists and its node.
 fn asking() -> (Driver, Node, Node) {
     let mut d = Driver::logged_in_with(
         JULIET,

@@ -1,4 +1,4 @@
-//! The form of a room: what an owner sees, what he may change, and what he is told that he may not.
+//! The form of a room: the fields an owner sees, the changes he may make, and the errors for others.
 
 use super::owner::{ask_owner, grant, owning};
 use super::*;

@@ -1,5 +1,5 @@
-//! Rooms that are nodes (listings 12 to 17), between a client that knows only chat rooms and a service that knows
-//! only nodes. What the service says is cut from what ejabberd and Prosody said.
+//! Rooms that are nodes (listings 12 to 17), between a client that knows only chat rooms and a service that knows only
+//! nodes. The service's stanzas are cut from those of ejabberd and Prosody.
 
 use crate::scenes::*;
 use pubshim::session::{Dropped, Event, Function, Input, Leg, Options, Policy};
@@ -73,7 +73,7 @@ fn session_with(policy: Policy, opens: bool) -> Driver {
     d
 }
 
-/// The client joins as JC; what it puts into its presence.
+/// The client joins as JC, with `more` in its presence.
 fn join(d: &mut Driver, more: &str) {
     d.client(&format!(
         "<presence to='{ROOM}/JC' id='join'>{more}</presence>"
@@ -128,7 +128,7 @@ fn open_room() -> String {
     info("open", &["abbot@verona.lit"], 1)
 }
 
-/// Answers the questions of a join; what is asked then.
+/// Answers the questions of a join; gives the requests that follow.
 fn answer_join(d: &mut Driver, occupants: &str, history: &str) -> Vec<Node> {
     answer_join_as(d, &open_room(), occupants, history)
 }
@@ -337,7 +337,7 @@ fn seen(d: &mut Driver, words: &str) -> Node {
     found.clone()
 }
 
-/// The connection to the server ends; what the client is shown before its own does, in words.
+/// The connection to the server ends; gives the last stanzas to the client, in words.
 fn server_goes(d: &mut Driver) -> Vec<String> {
     d.input(Input::Eof(Leg::Server));
     let bytes = d.client_bytes();

@@ -57,7 +57,7 @@ fn with_unknown_owner() -> Driver {
     with_owner_in(&info("open", &[], 3))
 }
 
-/// The only presence that is shown, in words, with the affiliation, who has done it, and why.
+/// The only presence that is shown, in words, with the affiliation, the actor and the reason.
 #[track_caller]
 fn sees_done(d: &mut Driver) -> String {
     let shown_now = d.one_to_client();

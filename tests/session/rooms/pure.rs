@@ -134,8 +134,7 @@ fn all_that_the_room_keeps_is_asked_for_and_shown_as_wanted() {
     );
 }
 
-/// Juliet says something to Romeo alone, in the room; what the services are asked for that, as far as she is told that
-/// nothing is known of her node with him.
+/// Juliet writes to Romeo alone, in the room; gives the requests that follow when no service knows a node of theirs.
 fn whispers(d: &mut Driver) -> Vec<Node> {
     d.client(&format!(
         "<message to='{ROOM}/Romeo' type='chat' id='w1'><body>Psst</body></message>"

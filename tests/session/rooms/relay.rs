@@ -13,7 +13,7 @@ fn ask(d: &mut Driver, nick: &str, id: &str, what: &str) {
     ));
 }
 
-/// The same of Romeo; what goes to him.
+/// The same of Romeo; gives the question that goes to him.
 fn ask_romeo(d: &mut Driver, what: &str) -> Node {
     ask(d, "Romeo", "q", what);
     let asked = d.one_to_server();

@@ -7,7 +7,7 @@ fn one_of_crowd(n: u32) -> String {
     occupant(&format!("c{n}@verona.lit/x"), &format!("c{n}"), "")
 }
 
-/// Answers all that is asked; who is asked whether he is there.
+/// Answers all requests; gives the addresses that were pinged.
 fn pinged(d: &mut Driver) -> Vec<String> {
     let asked = asked(d);
     asked.iter().for_each(|iq| d.result(iq, ""));

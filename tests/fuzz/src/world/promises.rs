@@ -120,7 +120,7 @@ impl Promises {
         }
     }
 
-    /// Looks at what the server is sent; what the session itself asks.
+    /// Looks at an element that the server is sent; gives it back if it is a request of the session's own.
     pub(super) fn look_at_server(&mut self, element: &Element<'_>, now: Duration) -> Option<Asked> {
         if self.policy == Policy::Off {
             return None;
