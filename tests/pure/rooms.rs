@@ -102,7 +102,7 @@ fn a_room_from_its_making_to_its_last_occupant() {
         let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
         juliet.joins("JC");
         assert_eq!(juliet.in_room(), ["JC available 100 110 201", " sets "]);
-        // Nobody else gets in until she has accepted it (XEP-0045 §10.1.1).
+        // The room is closed to others until she has accepted it (XEP-0045 §10.1.1).
         romeo.joins("Romeo");
         assert_eq!(romeo.in_room(), ["presence Romeo: registration-required"]);
         juliet.accepts();

@@ -88,7 +88,7 @@ fn who_goes_before_the_answer_finds_it_too() {
     assert_eq!(copies(&mut d).len(), 2);
 }
 
-/// Rows: Romeo's stanza after the message, the seconds between them, whether he logs out cleanly, whether he gets a copy.
+/// Rows: Romeo's stanza after the message, the seconds between them, whether he logs out cleanly, whether a copy goes.
 #[test]
 fn what_was_seen_is_not_copied() {
     let receipt = format!(
