@@ -104,8 +104,7 @@ fn a_resource_is_shown_as_it_came() {
 }
 
 /// Items of an earlier version's record: the bard, approved and subscribed to under a service's spelling of his JID, is
-/// in the item of that spelling, beside the contact who belongs there. By number it comes
-/// before his own.
+/// in the item of that spelling, beside the contact who belongs there. By number it comes before his own.
 fn spelled_record() -> (String, String, String) {
     let item = item_of(SPELLED);
     let near = account_in(&item);

@@ -200,7 +200,7 @@ fn children_the_first_copy_lacked_are_shown() {
         &[event("1", "<show>away</show>"), native("1", more)],
         &["1", "1"],
     );
-    // Two copies with one difference are shown once.
+    // A second copy that only lacks children of the first is not shown.
     assert_shown(
         &[event("1", more), native("1", "<show>away</show>")],
         &["1"],

@@ -124,7 +124,7 @@ fn an_answer_of_before_is_not_the_nicks_of_now() {
         d.forget();
         d.result(&asked, "<query xmlns='jabber:iq:version'/>");
         assert_eq!(sees(&mut d), ["iq Romeo: item-not-found for q"]);
-        // A new nick makes another occupant of him, too.
+        // A new nick makes another occupant of the nurse, too.
         let asked = {
             ask(&mut d, "Romeo", "q", what);
             d.one_to_server()
