@@ -28,7 +28,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-/// What pubshim says when it refuses to run, which must be a matter of usage.
+/// The message with which pubshim refuses to run; its exit code is that of a usage error.
 fn refused(args: &[&str], variables: &[(&str, &str)]) -> String {
     let output = pubshim(args, variables);
     let error = String::from_utf8(output.stderr.clone()).expect("UTF-8");
@@ -62,7 +62,7 @@ fn help_and_version() {
     for text in ["--dry-run", "--listen", "--ca-file", "Exit codes:"] {
         assert!(help.contains(text), "{text}: {help}");
     }
-    // What changes nothing is not offered.
+    // Options that change nothing for `forget` are not offered.
     for option in ["--policy <", "--rooms <", "--record <", "--max-sessions <"] {
         assert!(!help.contains(option), "{option}: {help}");
     }
@@ -80,7 +80,7 @@ fn config_prints_a_file_that_run_reads() {
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
     assert!(text.contains("#listen = [\"127.0.0.1:5222\"]\n"), "{text}");
-    // Read without complaint, so that the complaint is about the flag.
+    // The file itself brings no complaint, so that the message is about the flag.
     let file = file(&text);
     let error = refused(
         &["run", "--config", path(&file), "--listen", "0.0.0.0:0"],
@@ -199,7 +199,7 @@ fn a_misspelt_variable_is_a_usage_error() {
     for (variable, meant) in [
         ("PUBSHIM_POLCY", "PUBSHIM_POLICY"),
         ("PUBSHIM_LISTN", "PUBSHIM_LISTEN"),
-        // Of other commands, too.
+        // Variables of other commands are checked, too.
         ("PUBSHIM_DRYRUN", "PUBSHIM_DRY_RUN"),
     ] {
         let error = refused(&remote, &[(variable, "x")]);
@@ -211,7 +211,7 @@ fn a_misspelt_variable_is_a_usage_error() {
         );
         assert_eq!(pubshim(&["-h"], &[(variable, "x")]).status.code(), Some(0));
     }
-    // These are as if they were not there, another command's, somebody else's, or Kubernetes'.
+    // Variables that are empty, another command's, another program's, or those Kubernetes sets are ignored.
     for variable in [
         ("PUBSHIM_POLCY", ""),
         ("PUBSHIM_DRY_RUN", "yes"),

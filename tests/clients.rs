@@ -19,7 +19,7 @@ use pubshim::xml::{Element, FrameKind, Framer, Limits, Namespaces};
 const HEADER: &str = "<stream:stream xmlns='jabber:client' \
     xmlns:stream='http://etherx.jabber.org/streams' to='capulet.lit' version='1.0'>";
 const MARKER: &str = "<shim xmlns='urn:pubshim:0'/>";
-/// What DESIGN §5 lets a client see.
+/// Features that a client may see (DESIGN §5).
 const FEATURES: [&str; 9] = [
     "{urn:ietf:params:xml:ns:xmpp-sasl}mechanisms",
     "{urn:xmpp:sasl-cb:0}sasl-channel-binding",
@@ -31,7 +31,7 @@ const FEATURES: [&str; 9] = [
     "{urn:xmpp:features:pre-approval}sub",
     "{http://jabber.org/protocol/caps}c",
 ];
-/// What is taken out of them under [`Policy::Off`].
+/// Features taken out of the server's under [`Policy::Off`].
 const NEVER_OFFERED: [&str; 2] = [
     "{urn:ietf:params:xml:ns:xmpp-tls}starttls",
     "{http://jabber.org/features/compress}compression",
@@ -98,7 +98,7 @@ fn auto_gives_the_same_for_any_split() {
     }
 }
 
-/// What the server has to get under [`Policy::Auto`].
+/// The frames that the server has to get under [`Policy::Auto`].
 fn expected_at_server(recording: &Recording) -> Vec<String> {
     let frames = recording.frames(Leg::Client);
     let frames = frames.iter().filter(|frame| !frame.is_swallowed());
@@ -110,7 +110,7 @@ fn expected_at_server(recording: &Recording) -> Vec<String> {
         .collect()
 }
 
-/// What the server got, without our own IQs and with what we add to a presence named.
+/// The frames that the server got, without our own IQs, and with our additions to a presence in words.
 fn at_server(replay: &Replay) -> Vec<String> {
     let frames = frames(&replay.to_server);
     let frames = frames.iter().filter(|frame| !frame.is_own_iq());
@@ -128,7 +128,7 @@ fn at_server(replay: &Replay) -> Vec<String> {
         .collect()
 }
 
-/// What the client has to get under [`Policy::Auto`].
+/// The frames that the client has to get under [`Policy::Auto`].
 ///
 /// The server's `<enabled/>`, `<r/>` and `<a/>` are left out: they answer what a client in a recording
 /// said because it was offered stream management, and pubshim neither offers nor passes that.
@@ -140,7 +140,7 @@ fn expected_at_client(recording: &Recording) -> Vec<String> {
         .collect()
 }
 
-/// What the client got, without the refusals of a stream management that it was never offered.
+/// The frames that the client got, without the refusals of a stream management that it was never offered.
 fn at_client(recording: &Recording, replay: &Replay, shown: &str) -> Vec<String> {
     let (refusals, others): (Vec<_>, Vec<_>) = frames(&replay.to_client)
         .into_iter()
@@ -427,7 +427,7 @@ fn frames(mut bytes: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// Where the frames of a leg end: there another stanza may come in between.
+/// Offsets at which the frames of a leg end: another stanza may come in there.
 fn ends(bytes: &[u8]) -> HashSet<usize> {
     let mut end = 0;
     let ends = frames(bytes).into_iter().map(|frame| {
@@ -507,7 +507,7 @@ fn open(element: &str) -> String {
     }
 }
 
-/// What a presence is called that goes out natively; the quotes of its id do not matter.
+/// The words for a presence that goes out natively; the quotes of its id do not matter.
 fn native(presence: &str, id: Option<&str>) -> String {
     let id = id.unwrap_or_default();
     let presence = presence.replacen(&format!("id=\"{id}\""), &format!("id='{id}'"), 1);

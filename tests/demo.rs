@@ -22,7 +22,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// What it says when it ends with `code`: one sentence.
+/// The one sentence of standard error when `demo` ends with `code`.
 fn complaint(arguments: &[&str], code: i32) -> String {
     let output = demo(arguments);
     let error = String::from_utf8(output.stderr.clone()).unwrap();
@@ -71,7 +71,7 @@ fn the_domain_may_be_another() {
 fn names_its_acts() {
     let output = demo(&["--script", "--listen=127.0.0.1:0"]);
     let text = stdout(&output);
-    // Each stands above what is said in it.
+    // Each act's title stands above its stanzas.
     let parts = [
         "* Juliet and Romeo log in",
         "* logged in as romeo@localhost/orchard",
@@ -144,7 +144,7 @@ fn json_is_all_that_programs_read() {
 
 #[test]
 fn the_usual_port_may_be_taken() {
-    // By this, or by whoever has it already.
+    // The test takes the port, unless another process has it already.
     let _taken = TcpListener::bind("127.0.0.1:5222");
     let output = demo(&["--script"]);
     let text = stdout(&output);
@@ -205,7 +205,7 @@ fn a_signal_ends_it_with_the_sums() {
         assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the end of it");
         told += &line;
     }
-    // What to try first is for people, not for a scene.
+    // The advice on first steps is for people, and no scene prints it.
     for part in ["Try first", "/join characters@chat.localhost "] {
         assert!(told.contains(part), "{part}: {told}");
     }

@@ -1,4 +1,4 @@
-//! What is written as a fixture is read as the same fixture.
+//! A written fixture is read as the same fixture.
 
 use std::time::Duration;
 
@@ -215,7 +215,7 @@ fn header() -> impl Strategy<Value = Header> {
                 policy,
                 native: native.0,
                 chat: native.1,
-                // Who names services has others asked, too.
+                // A header that names services has others asked, too.
                 rooms: (asked || !rooms.0.is_empty()).then(|| rooms.0.clone()),
                 rooms_open: rooms.1,
                 // An established session's server has compressed long since, or never will.
@@ -239,7 +239,7 @@ fn header() -> impl Strategy<Value = Header> {
                     ..Timeouts::default()
                 },
                 account,
-                // What is known from the start only an established session can have.
+                // Facts known from the start are those of an established session.
                 facts: match start {
                     Start::Established => facts,
                     Start::Connected(_) => Header::default().facts,
@@ -369,7 +369,7 @@ fn keys_that_are_absent_are_off() -> Result<(), Box<dyn std::error::Error>> {
         timeouts,
     } = fixture.header;
     let usual = Options::default();
-    // What a later version has added.
+    // Keys that later versions have added.
     assert_eq!((listing, skip), (None, None));
     assert_eq!(chat, Chat::Native);
     assert!(rooms.is_none() && !rooms_open);
@@ -380,7 +380,7 @@ fn keys_that_are_absent_are_off() -> Result<(), Box<dyn std::error::Error>> {
         (limits, limits_before_login, timeouts),
         (usual.limits, usual.limits_before_login, usual.timeouts)
     );
-    // What has been there from the first.
+    // Keys that have been there from the first.
     assert_eq!((policy, native), (Policy::Auto, Vec::new()));
     assert_eq!((&*account, seed), ("juliet@capulet.lit/balcony", 0));
     assert!(facts.no_privacy_lists && !facts.no_authorize && !facts.limits_subscriptions);
@@ -388,7 +388,7 @@ fn keys_that_are_absent_are_off() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What a fixture without keys shows of functions that later versions have added: nothing.
+/// A fixture without keys shows nothing of functions that later versions have added.
 #[test]
 fn what_is_off_leaves_a_session_alone() -> Result<(), Box<dyn std::error::Error>> {
     let header = "<stream:stream to='capulet.lit' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
@@ -406,7 +406,7 @@ fn what_is_off_leaves_a_session_alone() -> Result<(), Box<dyn std::error::Error>
         ),
     ];
     let connected = [
-        // client-tls: it is not offered. compress: what the server offers is not taken.
+        // client-tls: not offered. compress: the server's offer is not taken.
         format!("from client: {header}\nconnect capulet.lit\n\nconnected\nto server: {header}\n"),
         format!("from server: {server}\nnothing\n"),
         format!(

@@ -1,6 +1,6 @@
 //! Every fixture is a test of its own, found by its file: `cargo test --test fixtures listing-03`.
 //!
-//! Those in `malformed/` (`NAME.bad`) must be refused, with what stands in `NAME.error`.
+//! Those in `malformed/` (`NAME.bad`) must be refused, with the message in `NAME.error`.
 
 use std::error::Error;
 use std::ffi::OsStr;

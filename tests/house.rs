@@ -1,4 +1,4 @@
-//! How the house is arranged: who may import whom (the table in `src/lib.rs`).
+//! The arrangement of the modules: which may import which (the table in `src/lib.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -91,7 +91,7 @@ fn a_live_view_can_be_asked_for_every_rule() {
     );
 }
 
-/// What changes a row of the account, and the function that may.
+/// Changes to a row of the account, and the folder that may make them.
 const WRITERS: &[(&str, &str)] = &[
     ("status =", "presence"),
     ("audience.is_right =", "contacts"),
@@ -138,7 +138,7 @@ fn no_files_import_each_other() {
         .imports
         .iter()
         .map(|(room, imports)| {
-            // What stands around a file may be named in it.
+            // A file may name the modules around it.
             let others = imports.iter().filter(|it| !room.starts_with(it));
             (room, others.filter(|it| *it != room).collect())
         })
@@ -229,7 +229,7 @@ impl House {
         let imports = code.iter().map(|(room, code)| {
             let mut found = BTreeSet::new();
             for path in paths(code, room) {
-                // The file that holds what is named: the longest beginning that is a file.
+                // The file of an imported path: the longest beginning that is a file.
                 let held = (1..=path.len())
                     .rev()
                     .find(|len| files.contains_key(&path[..*len]));
@@ -275,7 +275,7 @@ fn module(src: &Path, file: &Path) -> Vec<String> {
     module
 }
 
-/// What is compiled outside of tests, without comments and without what strings say.
+/// Code compiled outside of tests, without comments and without the contents of strings.
 fn code(text: &str) -> String {
     let text = text
         .split("\n#[cfg(test)]\nmod ")
@@ -310,7 +310,7 @@ fn paths(code: &str, room: &[String]) -> Vec<Vec<String>> {
     found.iter().map(|path| absolute(path, room)).collect()
 }
 
-/// Adds every path that the tree at the beginning of `text` names; what follows the tree.
+/// Adds every path that the tree at the beginning of `text` names; gives the text behind the tree.
 fn expand<'a>(text: &'a str, mut path: Vec<String>, found: &mut Vec<Vec<String>>) -> &'a str {
     let mut rest = text.trim_start();
     loop {

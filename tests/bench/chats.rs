@@ -1,4 +1,4 @@
-//! What one-to-one messages cost by pubsub.
+//! The cost of one-to-one messages by pubsub.
 
 use divan::{Bencher, black_box};
 use pubshim::session::Leg;

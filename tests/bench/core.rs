@@ -20,7 +20,7 @@ static ALLOC: AllocProfiler = AllocProfiler::system();
 
 /// Rounds before the measured ones: buffers, and what is remembered, have grown by then.
 const WARM_UP: usize = 400;
-/// What one read of a busy leg may bring.
+/// Stanzas that one read of a busy leg may bring.
 const BATCH: usize = 16;
 
 const CLIENT_HEADER: &str = "<?xml version='1.0'?><stream:stream to='montague.lit' version='1.0' \
@@ -140,7 +140,7 @@ fn presence_batch(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// From the client's first byte to where all is known that the first presence makes the shim ask for.
+/// From the client's first byte to the last answer that the first presence makes the shim ask for.
 #[divan::bench]
 fn login(bencher: Bencher<'_, '_>) {
     rounds(bencher, 1, || {
@@ -178,10 +178,10 @@ fn native_then_its_event(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// A stanza with another id each time: what a session has seen it does not show again.
+/// A stanza with another id each time: a session shows no id twice.
 struct Numbered {
     stanza: Vec<u8>,
-    /// Where the id ends.
+    /// The offset at which the id ends.
     end: usize,
     count: usize,
 }
@@ -217,7 +217,7 @@ fn rounds(bencher: Bencher<'_, '_>, stanzas: usize, mut round: impl FnMut() -> b
         .bench_local(|| measured(&mut round));
 }
 
-/// What callgrind counts.
+/// callgrind counts the instructions of this function.
 #[inline(never)]
 fn measured<T>(round: impl FnOnce() -> T) -> T {
     round()
@@ -226,7 +226,7 @@ fn measured<T>(round: impl FnOnce() -> T) -> T {
 /// A session of Romeo's under policy auto with a plain leg, and a shell that has no sockets.
 struct Shim {
     session: Session,
-    /// What the last input caused.
+    /// Bytes to both sides after the last input.
     to_client: Vec<u8>,
     to_server: Vec<u8>,
     /// The last answer to a request of the shim's.

@@ -8,7 +8,7 @@ if ! command -v valgrind >/dev/null; then
     echo "instructions.sh: valgrind is missing: apt-get install valgrind" >&2
     exit 1
 fi
-# Rounds that are counted: whoever wants to see more of a few wants more of them.
+# Rounds that are counted; more of them show more of a few instructions.
 rounds=${ROUNDS:-1000}
 built=$(cargo bench --bench core --no-run 2>&1) || {
     echo "$built" >&2

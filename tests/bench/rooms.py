@@ -240,7 +240,7 @@ async def measure(peer, room):
     """Milliseconds to the own presence, and to the subject behind the history; presences and messages."""
     to_self, to_subject = [], []
     for _ in range(JOINS):
-        # What the server lets through at once (its shaper) is there again.
+        # The server's shaper lets a burst through again after this pause.
         await asyncio.sleep(1.5)
         peer.text = ""
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-//! Rooms: what a joined session does with each stanza, and a whole join.
+//! Rooms: the cost of each stanza in a joined session, and of a whole join.
 
 use super::*;
 
@@ -83,7 +83,7 @@ impl Join {
         }
     }
 
-    /// What the client is shown of it.
+    /// Joins the room; the number of bytes that the client is shown.
     fn run(&self, shim: &mut Shim) -> usize {
         shim.receive(
             Leg::Client,
@@ -121,7 +121,7 @@ impl Join {
     }
 }
 
-/// The first id in what was asked, and what is behind it.
+/// The first id among the requests, and the bytes behind it.
 fn take_id(asked: Vec<u8>) -> (String, Vec<u8>) {
     let asked = String::from_utf8(asked).expect("requests");
     let (_, rest) = asked.split_once(" id='ps-").expect("a request");

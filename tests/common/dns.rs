@@ -1,4 +1,4 @@
-//! A DNS server that knows a few names and notes what it is asked.
+//! A DNS server that knows a few names and notes the questions.
 #![allow(dead_code, reason = "each binary uses a part of it")]
 
 use std::net::UdpSocket;
@@ -10,7 +10,7 @@ const CNAME: u16 = 5;
 const SRV: u16 = 33;
 const NO_SUCH_NAME: u8 = 3;
 
-/// What a name stands for.
+/// A record of a name.
 #[derive(Clone)]
 pub(crate) enum Data {
     A([u8; 4]),

@@ -1,4 +1,4 @@
-//! What the tests of several binaries share.
+//! Helpers that the tests of several binaries share.
 #![allow(dead_code, unused_imports, reason = "each binary uses a part of it")]
 
 mod people;

@@ -1,4 +1,4 @@
-//! Who plays, and the stanzas by which they ask and approve each other.
+//! Accounts of the scenes, and the stanzas by which they ask and approve each other.
 
 use super::tree::Node;
 
@@ -34,7 +34,7 @@ pub(crate) fn blocking(what: &str, id: &str, jid: &str) -> String {
     )
 }
 
-/// What the client sees of a request.
+/// A subscription request as the client sees it.
 pub(crate) fn request(account: &str) -> Node {
     let shown = format!("<presence from='{account}' to='juliet@capulet.lit' type='subscribe'/>");
     Node::stanza(&shown)

@@ -1,4 +1,4 @@
-//! What services say of nodes: ours and those of contacts.
+//! Answers and events of services about nodes: ours and those of contacts.
 
 use super::people::*;
 use super::tree::Node;
@@ -75,7 +75,7 @@ pub(crate) fn prosody_node(access: &str, max_items: &str, send_last: &str) -> St
 
 pub(crate) const EVENT: &str = "http://jabber.org/protocol/pubsub#event";
 
-/// A message with what happened to a node `presence`, as ejabberd sends it.
+/// A message with an event of a node `presence`, as ejabberd sends it.
 pub(crate) fn event(from: &str, what: &str) -> String {
     format!(
         "<message to='romeo@montague.lit' from='{from}' type='headline'><event xmlns='{EVENT}'>\
@@ -111,12 +111,12 @@ pub(crate) fn record(items: &[(&str, &str)]) -> String {
     self::items(RECORD, &items)
 }
 
-/// What is on a node.
+/// The answer with the items of a node.
 pub(crate) fn items(node: &str, items: &str) -> String {
     format!("<pubsub xmlns='{PUBSUB}'><items node='{node}'>{items}</items></pubsub>")
 }
 
-/// What the owner sees of the node `presence`: JIDs and states.
+/// The owner's list of subscribers of the node `presence`: JIDs and states.
 pub(crate) fn subscriptions(list: &[(&str, &str)]) -> String {
     let list: String = list
         .iter()
@@ -151,7 +151,7 @@ pub(crate) fn form(id: &str, jid: &str) -> String {
     )
 }
 
-/// XEP-0060 §8.6: what became of our subscription.
+/// XEP-0060 §8.6: the new state of our subscription.
 pub(crate) fn state_event(from: &str, jid: &str, state: &str, more: &str) -> String {
     format!(
         "<message from='{from}' to='{JULIET}'><event xmlns='{EVENT}'>\

@@ -10,7 +10,7 @@ pub(crate) fn say(stanza: &Node) -> String {
     words(stanza).unwrap_or_else(|| panic!("nobody knows what this is: {stanza:#?}"))
 }
 
-/// The same, if it is known; what is not as XEP-0060 has it panics.
+/// The same, if it is known; panics on a stanza that is not as XEP-0060 has it.
 pub(crate) fn words(stanza: &Node) -> Option<String> {
     let kind = stanza.attribute("type").unwrap_or_default();
     let to = stanza.attribute("to").unwrap_or("own");

@@ -5,7 +5,7 @@ use super::pubsub::*;
 use super::say::words;
 use super::tree::Node;
 
-/// What an IQ of ours is about.
+/// Subjects of the session's own IQs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
     Roster,
@@ -13,9 +13,9 @@ pub(crate) enum Question {
     Privacy,
     Members,
     Subscribers,
-    /// What is on the own node `presence`.
+    /// The items of the own node `presence`.
     Items,
-    /// What is on the private node.
+    /// The items of the private node.
     Record,
     /// How a node of ours is set up.
     Node,
@@ -28,7 +28,7 @@ pub(crate) enum Question {
 }
 
 impl Question {
-    /// What this stanza of ours is about; `None`: it is no question, or nobody knows what it means.
+    /// The subject of a stanza of ours; `None`: it is no question, or this server does not know its meaning.
     pub(crate) fn of(iq: &Node) -> Option<Self> {
         if !is_question(iq) {
             return None;
@@ -51,7 +51,7 @@ impl Question {
     }
 }
 
-/// Whether this is a question of the session's own, by its id: what clients ask has other ids.
+/// Whether this is a question of the session's own, by its id: clients' requests have other ids.
 pub(crate) fn is_ours(stanza: &Node) -> bool {
     const LEN: usize = "ps-01234567-0123456789abcdef0123456789abcdef".len();
     let id = stanza.attribute("id").unwrap_or_default();
@@ -62,13 +62,13 @@ pub(crate) fn is_question(stanza: &Node) -> bool {
     stanza.local == "iq" && matches!(stanza.attribute("type"), Some("get" | "set"))
 }
 
-/// What the server holds of an account, and so answers.
+/// The server's state of an account, from which it answers.
 #[derive(Clone, Default)]
 pub(crate) struct Account {
     /// The items of the roster; `None`: it cannot be had.
     pub(crate) roster: Option<String>,
     pub(crate) members: Vec<String>,
-    /// Who is subscribed to the node; `None`: nobody can list them, as on ejabberd.
+    /// Subscribers of the node; `None`: owners cannot list them, as on ejabberd.
     pub(crate) subscribers: Option<Vec<String>>,
     pub(crate) blocked: Vec<String>,
     /// The contact on record, if there is one; `None`: the record cannot be had.
@@ -77,10 +77,10 @@ pub(crate) struct Account {
     pub(crate) answers: Vec<(Question, String)>,
 }
 
-/// What an answer holds, or the type and condition of an error.
+/// The payload of an answer, or the type and condition of an error.
 pub(crate) type Answer<'a> = Result<String, (&'a str, &'a str)>;
 
-/// The answer to what a server does not know.
+/// The answer of a server to a question it does not know.
 pub(crate) const UNKNOWN: Answer<'static> = Err(("cancel", "service-unavailable"));
 
 impl Account {

@@ -1,4 +1,4 @@
-//! What is written somewhere, or not.
+//! Assertions about text.
 
 #[track_caller]
 pub(crate) fn assert_has(text: &str, part: &str) {

@@ -20,7 +20,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Reads a document: what it does not declare itself is an error.
+    /// Reads a document; a prefix without a declaration is an error.
     pub(crate) fn document(xml: &str) -> Self {
         let mut parser = rxml::Parser::default();
         let mut rest = xml.as_bytes();

@@ -33,7 +33,7 @@ fuzz() {
     RUSTC_BOOTSTRAP=1 cargo fuzz "$command" --fuzz-dir . --sanitizer none --target-dir "$target_dir" "$@"
 }
 
-# What the fuzzers begin with: the fixtures, and the streams of real clients, each direction alone.
+# Seeds for the fuzzers: the fixtures, and the streams of real clients, each direction alone.
 seeds() {
     mkdir -p corpus/fixture corpus/framer corpus/sandbox corpus/session artifacts
     find ../../fixtures -name '*.txt' | while read -r file; do

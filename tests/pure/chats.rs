@@ -1,4 +1,4 @@
-//! One-to-one messages on a server that has nothing but nodes (listings 18 to 20): who gets what, when and how often.
+//! One-to-one messages on a server that has nothing but nodes (listings 18 to 20): the right clients get each, once.
 
 use crate::common::Node;
 use crate::world::*;
@@ -93,7 +93,7 @@ fn what_comes_while_nobody_is_there_is_read_later_once() {
         assert_eq!(romeo.reads(), [late(5)]);
         // The author is not shown her own words.
         assert_eq!(juliet.reads(), [""; 0]);
-        // Whoever vanishes without a word may read the last ones twice.
+        // A client that vanishes without a word may read the last messages twice.
         romeo.cut();
         let romeo = world.start_unseen(ROMEO, "mobile");
         assert!(romeo.reads().len() <= 1);
@@ -205,7 +205,7 @@ fn what_is_written_and_left_in_one_breath_arrives() {
         let romeo = world.start_unseen(ROMEO, "mobile");
         let read = ["nurse@capulet.lit/bot m1 I am the drudge late"];
         assert_eq!(romeo.reads(), read);
-        // Nobody is left a node for having been left.
+        // No node was made for the person whose chat was only left.
         let mut services = Vec::new();
         world.edit(|data| {
             let nodes = data["node"].as_array().unwrap().iter();
@@ -305,7 +305,7 @@ fn a_state_is_of_now_alone() {
             "<message to='{to}' type='chat'><{what} xmlns='http://jabber.org/protocol/chatstates'/></message>"
         ));
     };
-    // Nobody has written yet: for a state alone no node is made.
+    // Before the first message no node is made for a chat state.
     state(&juliet, ROMEO, "composing");
     assert_eq!(romeo.messages().len(), 0);
     juliet.writes(ROMEO, "m1", "x");
@@ -371,7 +371,7 @@ fn nobody_is_taken_for_somebody_else() {
     };
     let whitelist = field("access_model", "whitelist");
     let pair = whitelist.clone() + &field("publisher", ROMEO);
-    // Whoever has published it is who says it, whatever he calls himself.
+    // The publisher is shown as the author, whatever the payload claims.
     assert_eq!(
         forged(&World::new(), &pair, &item("juliet@capulet.lit/balcony")),
         ["benvolio@montague.lit/x m x"]

@@ -67,7 +67,7 @@ fn a_request_that_is_denied() {
     juliet.tell(ROMEO, "subscribe");
     juliet.look();
     romeo.look();
-    // §3.2: no push to who denies, since the requester was not in his roster.
+    // §3.2: no push to the contact who denies, since the requester was not in his roster.
     romeo.tell(JULIET, "unsubscribed");
     romeo.sees(&[]);
     juliet.sees(&[
@@ -107,7 +107,7 @@ fn a_request_that_is_taken_back() {
     juliet.sees(&["push romeo@montague.lit none"]);
     let checker = world.raw(ROMEO, "checker");
     assert_eq!(checker.subscribers(), [""; 0]);
-    // His answer comes too late: nobody asks any more.
+    // His approval comes too late: she has taken her request back.
     romeo.tell(JULIET, "subscribed");
     juliet.sees(&[]);
     assert_eq!(juliet.roster(), ["romeo@montague.lit none"]);
@@ -198,7 +198,7 @@ fn approved_already_is_approved_at_once() {
     let (juliet, romeo) = friends(&world);
     juliet.tell(ROMEO, "unsubscribe");
     juliet.look();
-    // §A.3.1: what was approved is approved again without a question, as long as he was not told.
+    // §A.3.1: Romeo still approves her, as he was not told that she left: her request needs no question.
     juliet.tell(ROMEO, "subscribe");
     romeo.sees(&[]);
     juliet.sees(&[

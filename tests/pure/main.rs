@@ -1,7 +1,7 @@
-//! Policy `pure` as a whole: classic clients, the translation and the sandbox, which has nothing but
-//! pubsub. Nobody here reads a clock or opens a socket, so that "nothing comes" and "once" can be seen.
+//! Policy `pure` as a whole: classic clients, the translation and the sandbox, which has nothing but pubsub. No test
+//! here reads a clock or opens a socket, so that "nothing comes" and "once" can be seen.
 //!
-//! What a client is to see is RFC 6121's; what may reach the server is XEP-0207's.
+//! A client has to see what RFC 6121 promises; only stanzas of XEP-0207 may reach the server.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]

@@ -1,4 +1,4 @@
-//! Five hundred contacts: what a login costs, by the bytes that reach the sandbox.
+//! Five hundred contacts: the cost of a login, by the bytes that reach the sandbox.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn item(id: &str, publisher: &str, payload: &str) -> toml::Value {
     toml::Value::Table(toml::Table::from_iter(pairs))
 }
 
-/// What is on file of Romeo, of somebody else.
+/// Romeo's data on file, with another name.
 fn of_friend(value: &toml::Value, name: &str) -> toml::Value {
     let renamed = |text: &str| text.replace(ROMEO, name);
     match value {
@@ -58,7 +58,7 @@ fn crowd() -> World {
             nodes.iter().position(|it| is_it(&it)).unwrap()
         };
         let mut romeos = nodes.remove(find(nodes, ROMEO, "presence"));
-        // What he left behind, on a server that does not clear up after him.
+        // An item left behind, on a server that does not clear up after a client.
         romeos["config"]["pubsub#purge_offline"] = "0".into();
         romeos["item"] = vec![item("mobile", ROMEO, HERE)].into();
         nodes.extend(names.iter().map(|name| of_friend(&romeos, name)));
@@ -96,7 +96,7 @@ fn crowd() -> World {
 fn the_roster_is_there_at_once_and_the_rest_in_turn() {
     let world = crowd();
     let juliet = world.login(JULIET, "balcony");
-    // No time passes.
+    // The roster comes without any time passing.
     assert_eq!(juliet.roster().len(), COUNT);
     juliet.say("<presence/>");
     let own = |juliet: &Client| -> usize { juliet.sent().iter().map(|(_, bytes)| bytes).sum() };
@@ -109,13 +109,13 @@ fn the_roster_is_there_at_once_and_the_rest_in_turn() {
     }
     // The price of elegance.
     assert!(own(&juliet) < 365 * COUNT, "{}", own(&juliet));
-    // Each contact was asked once for its states, each resource found there once whether it still is.
+    // The shim has asked each contact once for its states, and each resource found there once whether it is there.
     let said = juliet.said();
     let is_to_others = |it: &&Node| it.attribute("to").is_some_and(|to| to != JULIET);
     let to_others: Vec<_> = said.iter().filter(is_to_others).collect();
     let count = |path| to_others.iter().filter(|it| it.has(path)).count();
     assert_eq!((count("pubsub/items"), count("ping")), (COUNT, COUNT));
-    // And two services for conversations.
+    // Two more questions go to services for conversations.
     assert_eq!(to_others.len(), 2 * COUNT + 2);
     juliet.sees(&[]);
 }
@@ -154,7 +154,7 @@ fn lost_subscriptions_are_made_again_in_turn() {
             .map(|(_, bytes)| bytes)
             .sum();
         let limit = 10_000 + 1_500 * usize::try_from(second).unwrap();
-        // One request for sixteen members, and what cannot wait.
+        // One request for sixteen members, and the requests that cannot wait.
         assert!(bytes <= limit + 2_000, "{bytes} after {second} s");
     }
     let subscribers = world.raw(JULIET, "checker").subscribers();

@@ -13,7 +13,7 @@ fn asked_while_away() {
     let juliet = without_romeo(&world);
     juliet.tell(ROMEO, "subscribe");
     juliet.sees(&["push romeo@montague.lit none asked"]);
-    // Asked at each login until he answers (§3.1.3), each time once, and not before he is available.
+    // Romeo is asked at each login until he answers (§3.1.3), each time once, and not before he is available.
     for _ in 0..2 {
         let romeo = world.login(ROMEO, "mobile");
         assert_eq!(romeo.roster(), [""; 0]);
@@ -41,7 +41,7 @@ fn denied_while_the_requester_is_away() {
     romeo.tell(JULIET, "unsubscribed");
     let juliet = world.start(JULIET, "balcony");
     assert_eq!(juliet.roster(), ["romeo@montague.lit none"]);
-    // And he is not asked again because of her login.
+    // Her login does not ask him again.
     romeo.sees(&[]);
 }
 
@@ -67,7 +67,7 @@ fn removed_while_away() {
 fn a_contact_whose_node_comes_later() {
     let world = World::new();
     let juliet = world.start(JULIET, "balcony");
-    // Romeo has never been here.
+    // Romeo has never logged in.
     juliet.tell(ROMEO, "subscribe");
     juliet.sees(&["push romeo@montague.lit none asked"]);
     world.advance(600);
@@ -115,7 +115,7 @@ fn available_again_sees_who_is_there() {
     juliet.sees(&[]);
     juliet.say("<presence/>");
     juliet.sees(&["romeo@montague.lit/mobile available Here"]);
-    // The same state once more: a client forgets it when it goes.
+    // The same state is shown once more: a client forgets it when it goes.
     juliet.say("<presence type='unavailable'/>");
     juliet.say("<presence/>");
     juliet.sees(&["romeo@montague.lit/mobile available Here"]);
@@ -130,7 +130,7 @@ fn the_own_node_is_lost() {
     world.lose(JULIET, "presence");
     let juliet = world.start(JULIET, "balcony");
     assert_eq!(juliet.roster(), ["romeo@montague.lit both"]);
-    // He is subscribed again without a question to anybody.
+    // Her shim subscribes Romeo again, and asks nobody.
     juliet.status("Back");
     world.advance(10);
     let seen = romeo.look();
@@ -174,7 +174,7 @@ fn everything_is_lost() {
     world.lose(JULIET, "urn:pubshim:roster");
     let juliet = world.start(JULIET, "balcony");
     assert_eq!(juliet.roster(), [""; 0]);
-    // What nobody remembers cannot be told from a stranger's.
+    // With both nodes lost Romeo cannot be told from a stranger.
     romeo.status("Here");
     juliet.sees(&[]);
     juliet.tell(ROMEO, "subscribe");

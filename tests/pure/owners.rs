@@ -1,10 +1,10 @@
-//! What owners do in rooms on a server that has nothing but nodes, as everybody in them is shown it.
+//! Deeds of owners in rooms on a server that has nothing but nodes, as all occupants are shown them.
 
 use crate::common::Node;
 use crate::rooms::{MUC, ROOM, shown, two_in_a_room};
 use crate::world::*;
 
-/// A presence of the room's in words, with the affiliation, who has done it, and why.
+/// A presence of the room's in words, with the affiliation, the actor and the reason.
 fn shown_done(stanza: &Node) -> String {
     let Some(item) = stanza.find("x/item") else {
         return shown(stanza);
@@ -57,7 +57,7 @@ fn what_an_owner_does_everybody_is_told() {
             let own = format!("Romeo available 110 {own} JC");
             sees([&[&others], &[&own], &[&others]]);
         }
-        // He has his right at once, and loses it.
+        // Romeo has an owner's right at once, and loses it again.
         romeo.say(&format!(
             "<iq type='set' id='k' to='{ROOM}'><query xmlns='{MUC}#admin'><item nick='Nurse' role='none'/></query></iq>"
         ));
@@ -86,7 +86,7 @@ fn what_an_owner_does_everybody_is_told() {
         let banned = "Romeo unavailable 301 outcast JC Treason";
         let own = "Romeo unavailable 110 301 outcast JC Treason";
         sees([&[banned], &[own], &[banned]]);
-        // Nothing of all this is among what was said.
+        // The history shows nothing of all this.
         romeo.joins("Romeo");
         assert_eq!(romeo.in_room(), ["presence Romeo: forbidden"]);
         wants(

@@ -1,4 +1,4 @@
-//! What cannot be done, or not yet: the client is told so (RFC 6120 §8.3), and nothing else leaves.
+//! Requests that cannot be granted, or not yet: the client is told so (RFC 6120 §8.3), and nothing else leaves.
 use crate::world::*;
 
 #[test]
@@ -14,7 +14,7 @@ fn somebody_who_is_not_there() {
         "push paris@verona.lit none asked",
         "presence refused: paris@verona.lit remote-server-not-found",
     ]);
-    // Once is enough, however often it is tried.
+    // The error is shown once, and the shim does not try again.
     world.advance(7200);
     juliet.sees(&[]);
     juliet.tell("paris@verona.lit", "unsubscribe");
@@ -71,7 +71,7 @@ fn messages_and_directed_presence() {
         "message refused: montague.lit feature-not-implemented",
         "presence refused: characters@pubsub.capulet.lit/JC feature-not-implemented",
     ]);
-    // Nobody was told anything, so there is nothing to take back, and an error is not answered.
+    // No occupant was told anything, so there is nothing to take back; and an error is not answered.
     juliet.say("<presence to='characters@pubsub.capulet.lit/JC' type='unavailable'/>");
     juliet.say("<message to='romeo@montague.lit' type='error'/>");
     juliet.sees(&[]);
@@ -87,7 +87,7 @@ fn a_probe_is_answered_from_the_contacts_node() {
     juliet.look();
     juliet.tell(ROMEO, "probe");
     juliet.sees(&["romeo@montague.lit/mobile available Here"]);
-    // Of a stranger nothing is asked and nothing said.
+    // A probe to a stranger is not translated.
     juliet.said();
     juliet.tell(NURSE, "probe");
     juliet.sees(&[]);
@@ -111,7 +111,7 @@ fn an_answer_nobody_asked_for() {
 fn a_stranger_who_subscribes_a_whole_domain_away() {
     let world = World::new();
     let (juliet, romeo) = friends(&world);
-    // Benvolio says things about Romeo, and about himself, to somebody who never asked him.
+    // Benvolio publishes presence of Romeo, and of himself, for Juliet, who never asked him.
     let benvolio = world.raw("benvolio@montague.lit", "pda");
     let benvolio_is = |payload: &str| {
         benvolio.ask(

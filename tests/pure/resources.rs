@@ -1,4 +1,4 @@
-//! Several clients of one account, each with a shim of its own: what one changes, all see.
+//! Several clients of one account, each with a shim of its own: all see the changes of each.
 use crate::world::*;
 
 const NAMED: &str = "<iq type='set' id='s'><query xmlns='jabber:iq:roster'>\
@@ -69,7 +69,7 @@ fn what_one_client_asks_and_answers_the_other_knows() {
         ]);
     }
 
-    // Both are asked; one answers, the other cannot any more.
+    // Both clients are asked; one answers, and the other need not any more.
     romeo.tell(JULIET, "subscribe");
     for client in [&juliet, &other] {
         client.sees(&["romeo@montague.lit subscribe"]);

@@ -1,5 +1,5 @@
-//! Rooms on a server that has nothing but nodes (listings 12 to 17): what several clients see of each other, and that
-//! nothing but publish-subscribe is said for it.
+//! Rooms on a server that has nothing but nodes (listings 12 to 17): clients see each other, and only publish-subscribe
+//! is sent for it.
 
 use crate::common::Node;
 use crate::world::*;
@@ -38,7 +38,7 @@ impl Client {
         self.say(&format!("<presence to='{ROOM}' type='unavailable'/>"));
     }
 
-    /// What it was shown of the room since the last look, in order; of everything else nothing may have come.
+    /// Stanzas of the room shown to the client since the last look, in order; no others may have come.
     pub(crate) fn in_room(&self) -> Vec<String> {
         self.got().iter().map(shown).collect()
     }
@@ -102,7 +102,7 @@ fn a_room_from_its_making_to_its_last_occupant() {
         let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
         juliet.joins("JC");
         assert_eq!(juliet.in_room(), ["JC available 100 110 201", " sets "]);
-        // Until she has accepted it nobody else gets in (XEP-0045 §10.1.1).
+        // The room is closed to others until she has accepted it (XEP-0045 §10.1.1).
         romeo.joins("Romeo");
         assert_eq!(romeo.in_room(), ["presence Romeo: registration-required"]);
         juliet.accepts();
@@ -146,7 +146,7 @@ fn nothing_but_publish_subscribe_is_said_for_it() {
     let (juliet, romeo) = two_in_a_room(&world);
     juliet.tells_all("<body>But soft</body>");
     juliet.joins("Julia");
-    // Nobody is asked whether he is still there, however long he is silent.
+    // A shim asks no occupant whether he is still there, however long he is silent.
     world.advance(7200);
     juliet.leaves();
     romeo.leaves();
@@ -156,12 +156,12 @@ fn nothing_but_publish_subscribe_is_said_for_it() {
         assert!(to_room.count() >= 6, "{said:#?}");
         for stanza in said {
             let to = stanza.attribute("to").unwrap_or(&client.bare);
-            // Conversations are looked for, too.
+            // The shim also looks for conversations at the services.
             let is_allowed = [CHAT, &client.bare].contains(&to) || to.starts_with("pubsub.");
             assert!(is_allowed, "{stanza:#?}");
             assert_eq!(stanza.local, "iq");
             if to == CHAT {
-                // Or what a node says of itself (XEP-0060 §5.4).
+                // Pubsub, or the disco#info of a node (XEP-0060 §5.4).
                 let names = stanza.names();
                 assert!(names == ["pubsub"] || names == ["query"], "{names:?}");
             }
@@ -197,7 +197,7 @@ fn what_is_said_in_private_one_hears() {
         for client in [&juliet, &romeo, &nurse] {
             client.bytes();
         }
-        // The first one makes the node, and none is heard twice.
+        // The first message makes the node, and each is shown once.
         for what in ["Psst", "Psst!"] {
             juliet.whispers("Romeo", what);
             world.advance(10);
@@ -205,7 +205,7 @@ fn what_is_said_in_private_one_hears() {
         }
         romeo.whispers("JC", "Here");
         assert_eq!(juliet.in_room(), ["Romeo whispers Here"]);
-        // Nobody else does, neither another client of his, nor later.
+        // Other clients see nothing of it, neither another resource of his, nor a later one.
         world.advance(60);
         assert_eq!((nurse.bytes(), pda.bytes()), Default::default());
         let late = world.start(ROMEO, "tablet");
@@ -218,7 +218,7 @@ fn what_is_said_in_private_one_hears() {
         }
         juliet.whispers("Romeo", "Gone?");
         assert_eq!(juliet.in_room(), ["message Romeo: item-not-found"]);
-        // The same resource, in the room again.
+        // The same resource joins again.
         romeo.log_out();
         world.advance(60);
         let romeo = world.start(ROMEO, "mobile");
@@ -228,7 +228,7 @@ fn what_is_said_in_private_one_hears() {
         juliet.bytes();
         juliet.whispers("Romeo", "Again");
         assert_eq!(romeo.in_room(), ["JC whispers Again"]);
-        // Whoever takes the nick hears nothing of what was said to another.
+        // An occupant who takes the nick hears no message that was for the one before.
         romeo.leaves();
         nurse.say(&format!("<presence to='{ROOM}/Romeo'/>"));
         nurse.bytes();
@@ -251,7 +251,7 @@ fn whoever_is_invited_may_come_or_decline() {
                  </message>"
             ));
         };
-        // Somebody who is there, and somebody who comes later.
+        // An account that is there, and one that comes later.
         let nurse = world.start(NURSE, "chamber");
         invite(NURSE);
         invite(BENVOLIO);
@@ -276,7 +276,7 @@ fn whoever_is_invited_may_come_or_decline() {
             assert_eq!(shown.value("from"), ROOM);
             assert_eq!(shown.at("x/decline").value("from"), client.bare);
         }
-        // Nobody is invited twice by one invitation.
+        // An invitation is shown once.
         nurse.log_out();
         let nurse = world.start_unseen(NURSE, "chamber");
         world.advance(10);
@@ -292,7 +292,7 @@ fn a_nick_is_one_persons() {
         nurse.joins("Romeo");
         assert_eq!(nurse.in_room(), ["presence Romeo: conflict"]);
         assert_eq!(juliet.in_room(), [""; 0]);
-        // She hears nothing of a room she is not in.
+        // The nurse is not in the room, and hears nothing of it.
         juliet.tells_all("<body>Nurse?</body>");
         assert_eq!(nurse.in_room(), [""; 0]);
         nurse.joins("Nurse");
@@ -347,7 +347,7 @@ fn a_room_whose_owner_approves_each_subscription_is_for_members() {
     juliet.joins("JC");
     // 407, not 401, for which a client would ask for a password (XEP-0045 §7.2.5 and §7.2.6).
     assert_eq!(juliet.in_room(), ["presence JC: registration-required"]);
-    // Nothing is left for the owner to answer.
+    // No pending subscription is left for the owner to answer.
     let pending = owner.ask(
         CHAT,
         "get",
@@ -363,8 +363,7 @@ fn whoever_comes_later_is_told_what_was_said() {
         romeo.tells_all("<subject>Balconies</subject>");
         juliet.tells_all("<body>one</body>");
         romeo.tells_all("<body>two</body>");
-        // The service takes away what he has said of himself, and his item with the subject; what he said in the room
-        // stays.
+        // The service removes Romeo's items of the occupants' node, the subject among them; his messages stay.
         romeo.close();
         let nurse = world.start(NURSE, "chamber");
         nurse.joins("Nurse");
@@ -380,7 +379,7 @@ fn whoever_comes_later_is_told_what_was_said() {
         );
         nurse.leaves();
         nurse.bytes();
-        // Who wants to hear nothing of before is told the subject all the same (XEP-0045 §7.2.15).
+        // A client that asks for no history is told the subject all the same (XEP-0045 §7.2.15).
         nurse.say(&format!(
             "<presence to='{ROOM}/Nurse'><x xmlns='{MUC}'><history maxstanzas='0'/></x></presence>"
         ));
@@ -410,7 +409,7 @@ fn whoever_goes_is_gone_however_he_goes() {
             assert_eq!(juliet.in_room(), ["Romeo unavailable"], "{how}");
             world.advance(600);
             assert_eq!(juliet.in_room(), [""; 0], "{how}");
-            // Nothing of him is left that a later client would be shown, or that a later session would hear.
+            // No item or subscription of his is left.
             let owner = world.raw(JULIET, "checker");
             for node in ["characters", "characters#occupants"] {
                 let answer = owner.ask(
@@ -451,7 +450,7 @@ fn whoever_comes_back_is_there_again() {
         ["JC available", "Romeo available 100 110", " sets "]
     );
     assert_eq!(juliet.in_room(), ["Romeo available"]);
-    // And the one who made the room, of which the shim knows nothing more.
+    // The room's creator goes, too, and a new session of hers joins as an occupant.
     juliet.close();
     assert_eq!(romeo.in_room(), ["JC unavailable"]);
     let juliet = world.start(JULIET, "garden");

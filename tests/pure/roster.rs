@@ -37,7 +37,7 @@ fn an_item_is_added_changed_and_removed() {
         "<item jid='romeo@montague.lit' name='R'><group>A</group></item>",
     ));
     juliet.sees(&["result s", "push romeo@montague.lit none 'R' [A]"]);
-    // §2.4: what the set does not say is gone.
+    // §2.4: a name or group that the set leaves out is gone.
     juliet.say(&set(
         "<item jid='romeo@montague.lit' name='Romeo &amp; &lt;1&gt;'/>",
     ));
@@ -104,7 +104,7 @@ fn what_is_no_item_is_refused() {
         ("<item/>".to_owned(), "bad-request"),
         ("<item jid='a@capulet.lit/x'/>".to_owned(), "bad-request"),
         ("<item jid='@capulet.lit'/>".to_owned(), "bad-request"),
-        // Oneself, and who is not there (§2.5.3).
+        // Her own address, and a contact who is not in the roster (§2.5.3).
         ("<item jid='juliet@capulet.lit'/>".to_owned(), "not-allowed"),
         (
             "<item jid='a@capulet.lit' subscription='remove'/>".to_owned(),

@@ -61,7 +61,7 @@ impl Stage {
         panic!("{last}, and that for five minutes");
     }
 
-    /// Whatever is on its way arrives at once; a minute passes for what waits for its time.
+    /// Lets all arrive that is on its way; a minute passes for paced requests.
     pub(crate) fn settle(&self, _: &[Rc<Client>]) {
         self.0.advance(60);
     }
@@ -74,7 +74,7 @@ impl Client {
         self.0.say(xml);
     }
 
-    /// What has come since the last look.
+    /// Stanzas that have come since the last look.
     pub(crate) fn stanzas(&self) -> Vec<Node> {
         self.0.got()
     }

@@ -33,7 +33,7 @@ struct Inner {
 struct Link {
     id: ConnectionId,
     session: Option<Session>,
-    /// What has come to the client and was not looked at.
+    /// Bytes that have come to the client and were not looked at.
     seen: String,
     is_bound: bool,
     is_open: bool,
@@ -43,7 +43,7 @@ struct Link {
     said: String,
 }
 
-/// For what has to be so whichever server's rules hold: a sandbox with each.
+/// Sandboxes by the rules of each server, for stories that must not depend on them.
 pub(crate) fn worlds() -> [World; 2] {
     [Ways::Ejabberd, Ways::Prosody].map(|ways| World::in_ways(&EVERYBODY, ways))
 }
@@ -113,7 +113,7 @@ impl World {
         client
     }
 
-    /// The same; what it was shown is for the test to look at.
+    /// The same; the stanzas it was shown are left to the test.
     pub(crate) fn start_unseen(&self, bare: &str, resource: &str) -> Client {
         let client = self.login(bare, resource);
         client.say("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
@@ -157,7 +157,7 @@ impl World {
         client
     }
 
-    /// Lets everything happen that can without time passing.
+    /// Moves all bytes until none are left, without time passing.
     fn settle(&self) {
         let mut inner = self.0.borrow_mut();
         let inner = &mut *inner;
@@ -256,7 +256,7 @@ impl Link {
         assert!(!text.contains("jabber:iq:roster"), "{text}");
         for stanza in Node::stream(text) {
             let is_allowed = match &*stanza.local {
-                // An answer goes to whoever has asked: the answer to a push would have no address.
+                // A result needs a `to`: an answer to a roster push would have none.
                 "iq" => stanza.value("type") != "result" || stanza.attribute("to").is_some(),
                 "message" => {
                     let form = "http://jabber.org/protocol/pubsub#subscribe_authorization";
@@ -301,7 +301,7 @@ impl Client {
             seen.contains(&format!("<jid>{}</jid>", self.full)),
             "{seen}"
         );
-        // What came after it is for the test to look at.
+        // Stanzas that came after it are left to the test.
         let (_, rest) = seen.split_once("</bind></iq>").unwrap();
         self.inner(|_, link| link.seen.insert_str(0, rest));
     }
@@ -322,7 +322,7 @@ impl Client {
         self.world.settle();
     }
 
-    /// What has come since the last look, as it is.
+    /// Bytes that have come since the last look, as they are.
     pub(crate) fn bytes(&self) -> String {
         self.inner(|_, link| std::mem::take(&mut link.seen))
     }
@@ -367,7 +367,7 @@ impl Client {
         items.iter().map(roster_item).collect()
     }
 
-    /// What the sandbox itself answers to an IQ: of a client without shim.
+    /// The sandbox's own answer to an IQ, for a client without a shim.
     pub(crate) fn ask(&self, to: &str, kind: &str, payload: &str) -> Node {
         self.bytes();
         self.say(&format!(
@@ -380,7 +380,7 @@ impl Client {
         stanzas.swap_remove(at.expect("an answer"))
     }
 
-    /// Who else is subscribed to the node `presence` of this account, by the sandbox.
+    /// Other subscribers of this account's node `presence`, as the sandbox lists them.
     pub(crate) fn subscribers(&self) -> Vec<String> {
         let answer = self.ask(
             &self.bare,
@@ -437,13 +437,13 @@ impl Client {
         self.inner(|_, link| link.sent.clone())
     }
 
-    /// What went to the sandbox since the last look.
+    /// Stanzas that went to the sandbox since the last look.
     pub(crate) fn said(&self) -> Vec<Node> {
         Node::stream(&self.inner(|_, link| std::mem::take(&mut link.said)))
     }
 }
 
-/// Juliet and Romeo, who see each other; all that was shown is looked at.
+/// Juliet and Romeo, who see each other; all stanzas shown are looked at.
 pub(crate) fn friends(world: &World) -> (Client, Client) {
     let (juliet, romeo) = (world.start(JULIET, "balcony"), world.start(ROMEO, "mobile"));
     befriend(&juliet, &romeo);

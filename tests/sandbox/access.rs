@@ -1,4 +1,4 @@
-//! Who may retrieve and subscribe with which access model (XEP-0060 §4.1, §4.5, §6.5.1).
+//! Permission to retrieve and to subscribe under each access model (XEP-0060 §4.1, §4.5, §6.5.1).
 
 use crate::driver::*;
 
@@ -66,7 +66,7 @@ fn whitelist() {
     assert_has(&romeo.subscribe(CHAT, "n"), "subscription='subscribed'");
     assert_result(&romeo.items(CHAT, "n"));
     assert_forbidden(&romeo.publish(CHAT, "n", "2", "x"));
-    // Who is subscribed by the owner may retrieve.
+    // A client that the owner has subscribed may retrieve.
     let mut nurse = world.login(NURSE, "chamber");
     let entry = format!("<subscription jid='{NURSE}' subscription='subscribed'/>");
     juliet.owner_set(
@@ -96,7 +96,7 @@ fn the_default_is_authorize() {
     }
 }
 
-/// Nobody else finds out about a closed node.
+/// A closed node is found by its owner and its members alone.
 #[test]
 fn a_closed_node_is_not_listed() {
     let (_, mut juliet, mut romeo) = node("whitelist");

@@ -1,4 +1,4 @@
-//! XEP-0060 §8.6 with listings 9 to 11 of XEP-0207: who wants to subscribe, and what the owner says.
+//! XEP-0060 §8.6 with listings 9 to 11 of XEP-0207: the request to subscribe, and the owner's answer.
 
 use crate::driver::*;
 
@@ -198,7 +198,7 @@ fn at_a_service_with_two_owners() {
     assert!(romeo.seen().contains("subscription='subscribed'"));
 }
 
-/// Who is not there is asked at his next login, and at each until he answers.
+/// An owner who is away is asked at his next login, and at each until he answers.
 #[test]
 fn the_request_waits_for_the_owner() {
     let (world, juliet, mut romeo) = world();

@@ -72,7 +72,7 @@ impl World {
         ));
         client.jid = format!("{bare}/{resource}");
         assert_has(&answer, &format!("<jid>{}</jid>", client.jid));
-        // What came after it is for the test to look at.
+        // Stanzas that came after it are left to the test.
         let (_, rest) = answer.split_once("</iq>").unwrap();
         client.seen = rest.to_owned();
         client
@@ -83,7 +83,7 @@ impl World {
         [self.login(JULIET, "balcony"), self.login(ROMEO, "orchard")]
     }
 
-    /// What a file would hold.
+    /// The text of the file in which the sandbox would be stored.
     pub(crate) fn data(&self) -> String {
         self.0.borrow().data().unwrap()
     }
@@ -94,7 +94,7 @@ pub(crate) struct Client {
     pub(crate) id: ConnectionId,
     /// The full JID.
     pub(crate) jid: String,
-    /// What was sent to it and not yet looked at.
+    /// Bytes sent to the client and not yet looked at.
     seen: String,
 }
 

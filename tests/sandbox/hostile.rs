@@ -1,4 +1,4 @@
-//! Whatever clients send: the sandbox stands, and what it says is XML.
+//! Hostile clients: the sandbox stands, and its output is well-formed XML.
 
 use proptest::prelude::*;
 use pubshim::xml::{FrameKind, Framer, Limits as XmlLimits};
@@ -179,7 +179,7 @@ proptest! {
         }
         check(&mut juliet, &mut streams[0]);
         check(&mut romeo, &mut streams[1]);
-        // What is kept can be read again, and nobody who comes back finds the door shut.
+        // The stored text can be read again, and a client that comes back can log in.
         let data = world.data();
         romeo.disconnect();
         world.0.borrow_mut().load(&data).unwrap();

@@ -1,4 +1,4 @@
-//! What subscribers are told (XEP-0060 §7.1.2; listings 4, 17 and 20 of XEP-0207).
+//! Notifications to subscribers (XEP-0060 §7.1.2; listings 4, 17 and 20 of XEP-0207).
 
 use pubshim::sandbox::Ways;
 
@@ -65,7 +65,7 @@ fn to_bare_and_full_jids() {
     juliet.publish(CHAT, "characters", "2", "x");
     assert!(pda.seen().contains(" to='romeo@montague.lit/pda' "));
     assert_eq!(mobile.seen(), "");
-    // Nobody keeps an event for later; the subscription stays.
+    // The sandbox keeps no event for later; the subscription stays.
     pda.disconnect();
     juliet.publish(CHAT, "characters", "3", "x");
     let mut pda = world.login(ROMEO, "pda");
@@ -87,8 +87,8 @@ fn the_publisher_gets_a_copy() {
     assert_ne!(id_of(&juliet.seen()), id_of(&own));
 }
 
-/// An event goes out before the answer to the request that caused it, as on ejabberd and Prosody. What a subscriber
-/// alone is told goes behind the answer (§6.1.7).
+/// An event goes out before the answer to the request that caused it, as on ejabberd and Prosody. Notices to one
+/// subscriber alone go behind the answer (§6.1.7).
 #[test]
 fn an_event_comes_before_the_answer() {
     let (_, mut juliet, _) = room(&[

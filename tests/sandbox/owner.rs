@@ -220,7 +220,7 @@ fn affiliations_are_set() {
     assert_error(&juliet.owner_set(CHAT, &twice), "modify bad-request");
 }
 
-/// §8.9.2.4, Example 216: what cannot be done comes back, the rest is done.
+/// §8.9.2.4, Example 216: impossible changes come back, the others are made.
 #[test]
 fn the_last_owner_stays() {
     let mut juliet = World::new().login(JULIET, "balcony");

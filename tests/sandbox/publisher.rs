@@ -231,7 +231,7 @@ fn publish_options() {
         "cancel conflict precondition-not-met",
     );
     assert_error(&juliet.items("", "other"), "cancel item-not-found");
-    // What cannot be published makes no node.
+    // A publish that fails makes no node.
     let empty = format!(
         "<publish node='other'/><publish-options>{}</publish-options>",
         form(OPTIONS, &whitelist)
@@ -291,8 +291,8 @@ fn retract() {
     assert_error(&answer, "cancel feature-not-implemented unsupported");
 }
 
-/// Whoever may publish only because he is subscribed takes nothing away, not even his own item, as on both stock
-/// servers. A publisher takes away his own, an owner everything.
+/// A subscriber under `publish_model` subscribers takes nothing away, not even his own item, as on both stock servers.
+/// A publisher takes away his own, an owner everything.
 #[test]
 fn a_subscriber_retracts_nothing() {
     let (mut juliet, mut romeo) = room(&World::new(), &[("publish_model", "subscribers")]);
@@ -349,7 +349,7 @@ fn in_prosodys_ways_everybody_replaces() {
         items.contains("<item id='1' publisher='romeo@montague.lit'>") && !items.contains("hers"),
         "{items}"
     );
-    // What is his he cannot take away all the same.
+    // Romeo cannot retract the item all the same, though it is his.
     assert_forbidden(&romeo.set(CHAT, "<retract node='room'><item id='1'/></retract>"));
 }
 
@@ -368,7 +368,7 @@ fn purge_offline_takes_items_with_the_session() {
         items.contains("chamber") && !items.contains("balcony<"),
         "{items}"
     );
-    // The end of a stream is one, too; what another resource has taken over stays with that.
+    // A closing tag ends a session, too; an item that another resource has taken over stays.
     let mut hall = world.login(JULIET, "hall");
     hall.publish(CHAT, "room", "2", "hall");
     romeo.seen();
@@ -376,7 +376,7 @@ fn purge_offline_takes_items_with_the_session() {
     assert_eq!(romeo.seen(), "");
     hall.say("</stream:stream>");
     assert!(romeo.seen().contains("<retract id='2'/>"));
-    // Told only where a retraction is.
+    // Subscribers are told only if the node tells them of retractions.
     let mut garden = world.login(JULIET, "garden");
     garden.configure(CHAT, "room", &[("notify_retract", "0")]);
     garden.publish(CHAT, "room", "3", "garden");
@@ -386,7 +386,7 @@ fn purge_offline_takes_items_with_the_session() {
     assert!(!romeo.items(CHAT, "room").contains("garden"));
 }
 
-/// In Prosody's ways the items name accounts; what goes with a session is what came in it all the same.
+/// By Prosody's rules items name accounts; a session's end takes only the items of that session all the same.
 #[test]
 fn purge_offline_tells_resources_apart_in_prosodys_ways() {
     let world = World::in_ways(Ways::Prosody);

@@ -1,4 +1,4 @@
-//! What is refused, and what RFC 6120 asks of any server.
+//! Refusals, and the duties of any server by RFC 6120.
 
 use crate::driver::*;
 
@@ -154,7 +154,7 @@ fn disco_says_what_it_is() {
             answer.contains(identity) && answer.contains("not a server to run"),
             "{to}: {answer}"
         );
-        // XEP-0060 §5.1: pubsub is a feature where it is to be had, and nowhere else.
+        // XEP-0060 §5.1: only entities with pubsub name the feature.
         let has_pubsub = answer.contains("'http://jabber.org/protocol/pubsub#publish'");
         assert_eq!(has_pubsub, to != "capulet.lit", "{to}: {answer}");
         assert!(!answer.contains("muc"), "{answer}");

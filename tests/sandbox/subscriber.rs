@@ -1,4 +1,4 @@
-//! XEP-0060 §5.6, §5.7 and §6: what a subscriber asks for.
+//! XEP-0060 §5.6, §5.7 and §6: requests of a subscriber.
 
 use pubshim::sandbox::Limits;
 
@@ -273,7 +273,7 @@ fn items() {
     );
 }
 
-/// §6.5.4: what is left out is told with XEP-0059.
+/// §6.5.4: XEP-0059 tells how many items are left out.
 #[test]
 fn an_answer_has_an_end() {
     let (mut juliet, mut romeo) = room(&World::limited(Limits {

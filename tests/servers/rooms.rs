@@ -16,7 +16,7 @@ on_both_servers!(people_meet_in_a_room);
 
 const SERVICE: &str = "chat.shakespeare.lit";
 
-/// Somebody's client, and what it was shown.
+/// A person's client, and the stanzas it was shown.
 struct Person<'a> {
     stage: &'a Stage,
     client: Client,
@@ -91,7 +91,7 @@ fn people_meet_in_a_room(kind: Kind) {
     let room = &*format!("{name}@{SERVICE}");
     let juliet = Person::comes(&stage, &juliet);
 
-    // The first one creates it; until it is accepted nobody else comes in.
+    // The first client creates the room; nobody else comes in until she has accepted it.
     juliet.joins(room, "JC");
     let own = juliet.sees_occupant(room, "JC", None);
     assert_eq!(statuses(&own), ["100", "110", "201"]);
@@ -109,7 +109,7 @@ fn people_meet_in_a_room(kind: Kind) {
     let accepted = juliet.sees("the answer", |it| it.attribute("id") == Some("accept"));
     assert_eq!(accepted.value("type"), "result", "{accepted:?}");
 
-    // Others see who is there before they see themselves.
+    // A newcomer sees the other occupants before himself.
     romeo.joins(room, "Romeo");
     romeo.sees_occupant(room, "JC", None);
     let own = romeo.sees_occupant(room, "Romeo", None);
@@ -117,7 +117,7 @@ fn people_meet_in_a_room(kind: Kind) {
     romeo.sees("an empty subject", |it| it.has("subject"));
     juliet.sees_occupant(room, "Romeo", None);
 
-    // Everybody gets a message once, its author with the id he gave it.
+    // Each occupant gets a message once, its author with his own id.
     romeo.says(room, "m1", "<body>But soft</body>");
     let reflected = romeo.sees_message(room, "Romeo", "body", "But soft");
     assert_eq!(reflected.value("id"), "m1");
@@ -126,7 +126,7 @@ fn people_meet_in_a_room(kind: Kind) {
     juliet.says(room, "s1", "<subject>Balconies</subject>");
     romeo.sees_message(room, "JC", "subject", "Balconies");
 
-    // A nick is somebody's. Who comes later sees what was said, and the subject.
+    // A nick has one owner. A newcomer sees the history and the subject.
     let nurse = Person::comes(&stage, &nurse);
     nurse.joins(room, "JC");
     let refused = nurse.sees_occupant(room, "JC", Some("error"));
@@ -137,7 +137,7 @@ fn people_meet_in_a_room(kind: Kind) {
     assert!(before.has("delay"), "{before:?}");
     nurse.sees_message(room, "JC", "subject", "Balconies");
 
-    // A status, another nick.
+    // An occupant changes status, then nick.
     romeo.client.say(&format!(
         "<presence to='{room}/Romeo' id='p2'><show>away</show></presence>"
     ));
@@ -153,7 +153,7 @@ fn people_meet_in_a_room(kind: Kind) {
     let own = romeo.sees_occupant(room, "Romeo", Some("unavailable"));
     assert_eq!(statuses(&own), ["303", "110"]);
 
-    // Who leaves is out at once; who vanishes, soon after somebody speaks.
+    // An occupant who leaves is out at once; one who vanishes, soon after somebody speaks.
     romeo.client.say(&format!(
         "<presence to='{room}/Montague' type='unavailable'/>"
     ));

@@ -30,7 +30,7 @@ pub(crate) struct Stage {
     accounts: RefCell<Vec<Account>>,
 }
 
-/// Where a stage is.
+/// The server of a stage.
 enum Home {
     /// The server of this process.
     Shared(&'static Server),

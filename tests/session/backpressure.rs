@@ -1,4 +1,4 @@
-//! Who reads slowly slows the other side down, and nobody else.
+//! A slow reader slows down the other side, and nobody else.
 
 use pubshim::session::{Dropped, Event, Input, Leg, Options, Policy};
 
@@ -117,7 +117,7 @@ fn deadlines_of_requests_stop_while_the_server_is_not_read() {
     assert!(!d.tells(|e| matches!(e, Event::PublishFailed { .. })));
     d.advance(2);
     assert!(d.tells(|e| matches!(e, Event::PublishFailed { .. })));
-    // Too late, and not the client's.
+    // The answer comes too late, and the client is shown none of it.
     d.client_bytes();
     d.result(&publish, "");
     assert_eq!(d.client_bytes(), "");
@@ -203,7 +203,7 @@ fn answers_are_bounded_though_the_server_does_not_read() {
     let answers = d.server_bytes().matches("<iq type='result'").count();
     // Ten kilobytes at once, and 64 of the others.
     assert!((64..300).contains(&answers), "{answers}");
-    // After that it answers as ever.
+    // The shim answers the next ping as ever.
     d.server(&ping(7, "later"));
     assert!(d.server_bytes().contains("id='later'"));
 }
@@ -219,7 +219,7 @@ fn what_the_user_says_goes_before_answers_to_others() {
     let sent = d.server_bytes();
     let before = sent.find(MESSAGE).expect("the message");
     assert!(before < 11_000, "{before} bytes go before");
-    // The others follow as the pacer has it.
+    // The pacer sends the other answers later.
     d.advance(1);
     let next = d.server_bytes().len();
     assert!((1..2000).contains(&next), "{next} bytes in the next second");

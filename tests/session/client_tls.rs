@@ -47,7 +47,7 @@ fn shown(options: Options, mechanisms: &str) -> (Driver, String) {
     (d, seen)
 }
 
-/// What the client is shown that has opened its stream again after TLS.
+/// The features that the client is shown when it has opened its stream again after TLS.
 fn secured(d: &mut Driver) -> String {
     d.client(STARTTLS);
     assert_eq!(d.client_bytes(), PROCEED);
@@ -84,7 +84,7 @@ fn a_client_may_ask_for_tls() {
             again,
             format!("{}{MECHANISMS}", server_header("capulet.lit"))
         );
-        // The server has heard nothing of it.
+        // The server was told nothing of the client's TLS.
         assert_eq!(d.server_bytes(), "");
         log_in(&mut d);
     }
@@ -96,7 +96,7 @@ fn a_client_need_not_ask_for_it() {
     log_in(&mut d);
 }
 
-/// It would only be asked whether it trusts a certificate that it cannot know.
+/// A certificate for another domain would only make the client ask its user whether to trust it.
 #[test]
 fn what_no_certificate_is_for_is_not_offered() {
     for options in [certified("montague.lit"), with(ClientTls::Off)] {
@@ -154,7 +154,7 @@ fn bytes_behind_starttls_end_the_session() {
     for behind in [AUTH, "\n<auth", "<", "\u{16}"] {
         let (mut d, _) = shown(with(ClientTls::Offer), MECHANISMS);
         d.client(&format!("{STARTTLS}{behind}"));
-        // Whether the client is told cannot be known before TLS.
+        // Before TLS the shim cannot know who would read an error, and sends none.
         assert_eq!(d.client_bytes(), PROCEED, "{behind:?}");
         assert!(d.session.is_over(Leg::Client), "{behind:?}");
         let refused = |event: &Event| matches!(event, Event::Refused { reason, .. } if reason.contains("tampering"));
@@ -165,7 +165,7 @@ fn bytes_behind_starttls_end_the_session() {
     }
 }
 
-/// So does go-sendxmpp.
+/// go-sendxmpp ends this line.
 #[test]
 fn a_line_that_ends_behind_starttls_is_no_harm() {
     let (mut d, _) = shown(with(ClientTls::Offer), MECHANISMS);
@@ -264,7 +264,8 @@ fn the_header_after_tls_names_the_same_domain() {
     }
 }
 
-/// What it declared before TLS is what the server was told, and what holds for what is passed on.
+/// The server was told the header from before TLS, and passed stanzas use its prefixes: the new header may declare no
+/// others.
 #[test]
 fn the_header_after_tls_declares_the_same() {
     let again = |header: &str| {
@@ -294,7 +295,7 @@ fn offering(names: &[&str]) -> String {
     )
 }
 
-/// The ways to log in that are shown, and whether it is told what can be bound to.
+/// The mechanisms shown, and whether channel binding is offered.
 fn ways(shown: &str) -> (Vec<String>, bool) {
     let ways = shown
         .split("<mechanism>")
@@ -304,7 +305,7 @@ fn ways(shown: &str) -> (Vec<String>, bool) {
     (ways, shown.contains("sasl-channel-binding"))
 }
 
-/// A client with TLS to us would bind to that, or say that it could, and the server would take either for an attack.
+/// A client with TLS to the shim would bind its login to that, or say that it could: an attack, for the server.
 #[test]
 fn only_plain_where_the_server_binds_channels() {
     let offer = offering(&[

@@ -44,7 +44,7 @@ fn opened(id: &str) -> String {
     format!("{}{BIND_FEATURES}", header(id))
 }
 
-/// Each time the shell was told to compress: what was read of that already.
+/// The bytes already read of the compressed stream, each time the shell was told to compress.
 fn compressions(d: &mut Driver) -> Vec<Vec<u8>> {
     let outputs = d.everything().into_iter();
     let read = outputs.filter_map(|output| match output {
@@ -96,7 +96,7 @@ fn what_is_offered_is_used_and_the_client_sees_one_stream() {
 fn bytes_behind_compressed_are_the_first_that_are() {
     let mut d = offered(Compress::Auto);
     let read = [COMPRESSED.as_bytes(), b"\x78\x9c<x/>\xff"].concat();
-    // In one read, and where the frame came in two.
+    // The frame comes in two reads, with compressed bytes behind it.
     d.input(Input::Bytes(Leg::Server, &read[..10]));
     d.input(Input::Bytes(Leg::Server, &read[10..]));
     assert_eq!(compressions(&mut d), [b"\x78\x9c<x/>\xff"]);
@@ -299,7 +299,7 @@ fn whoever_breaks_off_amid_it_is_told() {
         assert!(d.session.is_closed());
     }
 
-    // What is no zlib the shell tells as a failure.
+    // The shell reports bytes that are no zlib as a failure.
     let mut d = offered(Compress::Auto);
     d.server(COMPRESSED);
     d.server(&opened("third"));

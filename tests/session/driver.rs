@@ -11,7 +11,7 @@ use pubshim::session::{
 
 use crate::common::*;
 
-/// What the polite server answers where a test does not keep it.
+/// Questions that the polite server answers unless a test keeps them.
 const ASKED_AT_LOGIN: [Question; 6] = [
     Question::Roster,
     Question::Blocklist,
@@ -21,7 +21,7 @@ const ASKED_AT_LOGIN: [Question; 6] = [
     Question::Record,
 ];
 
-/// Where a session can be when something goes wrong.
+/// The stage of a session at which something goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// The client has connected.
@@ -73,26 +73,26 @@ pub(crate) struct Driver {
     policy: Policy,
     pub(crate) now: Duration,
     jid: String,
-    /// What was sent on each leg and not yet looked at.
+    /// Bytes sent on each leg and not yet looked at.
     taken: [Vec<u8>; 2],
     /// How many bytes to the server the polite one has looked at.
     looked_at: usize,
     /// Legs that take no bytes.
     blocked: [bool; 2],
     outputs: Vec<Output>,
-    /// What the session did, to be replayed when it is over.
+    /// Steps of the session, to be replayed when it is over.
     tape: Option<Tape>,
     /// The test wants to see what is recorded.
     shows_records: bool,
-    /// What the client has declared on its stream.
+    /// The client's stream header.
     header: String,
     /// How the polite server has the account.
     pub(crate) account: Account,
-    /// What is left to the test.
+    /// Questions that the test answers itself.
     kept: Vec<Question>,
-    /// So is what one-to-one messages need.
+    /// The test answers questions of one-to-one messages.
     keeps_chats: bool,
-    /// So is what nobody knows the meaning of.
+    /// The test answers IQs of unknown meaning.
     keeps_unknown: bool,
 }
 
@@ -106,7 +106,7 @@ struct Tape {
 }
 
 impl Drop for Driver {
-    /// Whatever the session did, its recording replays.
+    /// Replays the recording, and panics if the session does otherwise.
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
@@ -152,7 +152,7 @@ pub(crate) fn options(policy: Policy) -> Options {
 
 impl Driver {
     pub(crate) fn new(options: Options) -> Self {
-        // What makes it forget is no part of a fixture.
+        // A session that removes nodes is no part of a fixture.
         let tape = options.forget.is_none().then(|| Tape {
             recording: Recording::new(Keep::default()),
             text: Recording::header("A test", &options),
@@ -246,7 +246,7 @@ impl Driver {
         Self::new(options).log_in(jid, client_header, server_header, facts)
     }
 
-    /// A session that nobody records: a recording holds what passes unread.
+    /// A session without a recording, which would hold bytes that pass unread.
     pub(crate) fn unrecorded(jid: &str, options: Options) -> Self {
         let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
         Self::with(options, None).log_in(jid, &client, &server, facts())
@@ -270,7 +270,7 @@ impl Driver {
         self
     }
 
-    /// Whatever a login takes until `jid` is bound.
+    /// Logs in, up to the bound resource `jid`.
     fn bind(&mut self, jid: &str, client_header: &str, server_header: &str, facts: ServerFacts) {
         // Written with the prefix the server's header declares.
         let prefix = server_header.split("xmlns:").nth(1).unwrap();
@@ -369,12 +369,12 @@ impl Driver {
         self.kept.push(question);
     }
 
-    /// Leaves all questions to the test; what nobody knows the meaning of is still refused and not shown.
+    /// Leaves all questions to the test; IQs of unknown meaning are still refused and not shown.
     pub(crate) fn keep_all(&mut self) {
         self.kept.extend(ASKED_AT_LOGIN);
     }
 
-    /// Leaves to the test what one-to-one messages need.
+    /// Leaves the questions of one-to-one messages to the test.
     pub(crate) fn keep_chats(&mut self) {
         self.keeps_chats = true;
     }
@@ -410,7 +410,7 @@ impl Driver {
             if !self.shows_records && matches!(output, Output::Recorded(_)) {
                 continue;
             }
-            // Which rules were applied is for people; what they did is what is tested.
+            // Events about applied rules are for people; the tests look at the stanzas.
             if !matches!(output, Output::Log(Event::Applied(_))) {
                 self.outputs.push(output);
             }
@@ -438,12 +438,12 @@ impl Driver {
         panic!("the session asks again and again for {:?}", self.now);
     }
 
-    /// What the client was sent since the last look.
+    /// Text sent to the client since the last look.
     pub(crate) fn client_bytes(&mut self) -> String {
         String::from_utf8(std::mem::take(&mut self.taken[Leg::Client as usize])).unwrap()
     }
 
-    /// What the server was sent since the last look.
+    /// Text sent to the server since the last look.
     pub(crate) fn server_bytes(&mut self) -> String {
         self.looked_at = 0;
         String::from_utf8(std::mem::take(&mut self.taken[Leg::Server as usize])).unwrap()
@@ -502,14 +502,14 @@ impl Driver {
         std::mem::take(&mut self.outputs)
     }
 
-    /// What else the session wanted since the last look.
+    /// Other outputs of the session since the last look.
     pub(crate) fn outputs(&mut self) -> Vec<Output> {
         let is_log = |output: &Output| matches!(output, Output::Log(_));
         let outputs = std::mem::take(&mut self.outputs);
         outputs.into_iter().filter(|o| !is_log(o)).collect()
     }
 
-    /// What the session had to say since the last look; forgets other outputs.
+    /// Log events since the last look; forgets other outputs.
     pub(crate) fn events(&mut self) -> Vec<Event> {
         let outputs = std::mem::take(&mut self.outputs);
         let event = |output| match output {
@@ -566,7 +566,7 @@ impl Driver {
         }
     }
 
-    /// What is recorded of the session so far. (That it replays is asserted when the session is over.)
+    /// The recording so far. (That it replays is asserted when the session is over.)
     pub(crate) fn recorded(&self) -> &str {
         &self.tape.as_ref().expect("a recording").text
     }
@@ -592,8 +592,8 @@ impl Driver {
     }
 }
 
-/// Whether a service is asked, or the account what it is, or it is about a conversation's node or the one on which is
-/// what was shown.
+/// Whether an IQ serves one-to-one messages: to a service, the disco#info of the account, a conversation's node or the
+/// record of messages shown.
 fn is_of_chats(iq: &Node) -> bool {
     let is_for_host = iq.attribute("to").is_some_and(|to| !to.contains('@'));
     let actions = iq.find("pubsub").map_or(&[][..], |it| &it.children);

@@ -54,7 +54,7 @@ fn a_client_that_hangs_up_ends_the_session_at_every_stage() {
             Stage::New | Stage::Connecting | Stage::Handshaking => {
                 assert_eq!(sent, "", "{stage:?}");
             }
-            // A new stream is expected there, which the client has not opened.
+            // The server expects a new stream, which the client has not opened.
             Stage::Reopening => {}
             _ => assert_eq!(sent, CLOSE, "{stage:?}"),
         }
@@ -75,7 +75,7 @@ fn a_server_that_hangs_up_is_told_to_the_client_at_every_stage() {
             Stage::Login | Stage::Authenticating | Stage::Binding | Stage::Established => {
                 d.assert_refused("reset")
             }
-            // Between two streams either is true.
+            // Between two streams either error is right.
             Stage::Reopening | Stage::Reopened => d.client_bytes(),
             _ => d.assert_refused("remote-connection-failed"),
         };
@@ -128,7 +128,7 @@ fn a_closing_tag_of_the_client_ends_the_session_at_every_stage() {
         let mut d = at(stage);
         d.client(CLOSE);
         d.input(Input::Eof(Leg::Client));
-        // Where the server has to answer first, that takes at most as long as a login.
+        // A server that still has to answer gets at most the time of a login.
         d.advance(126);
         assert_dead(d, stage);
     }
@@ -220,7 +220,7 @@ fn both_legs_break_at_once() {
 #[test]
 fn what_comes_while_the_server_is_connected_is_kept_for_it() {
     let mut d = Driver::at(Stage::New, options(Policy::Auto));
-    // A client that knows what it will be offered.
+    // A client may know what it will be offered, and log in at once.
     d.client(&format!("{}{AUTH}", client_header("capulet.lit")));
     assert_eq!(d.server_bytes(), "");
     assert!(matches!(&d.outputs()[..], [Output::Connect { .. }]));

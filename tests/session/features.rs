@@ -31,7 +31,7 @@ const STARTTLS_FEATURE: &str = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls
 const COMPRESSION: &str =
     "<compression xmlns='http://jabber.org/features/compress'><method>zlib</method></compression>";
 
-/// What the client sees of `features` on the stream it logs in on, and on the one after.
+/// The client's view of `features` on the stream it logs in on, and on the next one.
 fn shown(policy: Policy, features: &str) -> [String; 2] {
     [Stage::Opened, Stage::Reopened].map(|stage| {
         let mut d = Driver::at(stage, options(policy));

@@ -1,4 +1,4 @@
-//! What pubshim has left on an account is listed and removed, and nothing else is.
+//! Nodes that pubshim has left on an account are listed and removed, and no others.
 
 use pubshim::session::{Event, Forget, Forgetting, Input, Leg, Policy};
 
@@ -9,7 +9,7 @@ const ROSTER: &str = "urn:pubshim:roster";
 const CHATS: &str = "urn:pubshim:chats";
 const CHAT: &str = "chat/0123456789abcdef0123456789abcdef";
 const OTHER_CHAT: &str = "chat/ps-01234567-0123456789abcdef0123456789abcdef";
-/// What other programs keep on an account, and names that are nearly ours.
+/// Nodes of other programs on an account, and names that are nearly ours.
 const FOREIGN: [&str; 8] = [
     "urn:xmpp:avatar:metadata",
     "eu.siacs.conversations.axolotl.devicelist",
@@ -35,7 +35,7 @@ struct Scene {
     most_listed: usize,
     /// These cannot be deleted.
     kept: Vec<&'static str>,
-    /// What the session has asked: `list`, `items NODE`, `delete NODE`.
+    /// Requests of the session so far: `list`, `items NODE`, `delete NODE`.
     asked: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ impl Scene {
         self.nodes.iter().map(|(node, _)| &**node).collect()
     }
 
-    /// What was found and done since the last look, as people read it.
+    /// The steps reported since the last look, in the words of the log.
     fn told(&mut self) -> Vec<String> {
         let events = self.d.events().into_iter();
         let steps = events.filter_map(|event| match event {
@@ -251,7 +251,7 @@ fn presence_of_somebody_else_is_left() {
         assert!(told.contains(&left.to_owned()), "{told:#?}");
         assert_eq!(told.last(), Some(&done(1, 1, 0)));
     }
-    // One on which nothing is may be ours.
+    // A node without items may be ours.
     let mut scene = Scene::new(Forget::Remove, &[("presence", "")]);
     scene.serve();
     assert_eq!(scene.left(), [""; 0]);
@@ -317,7 +317,7 @@ fn hostile_lists() {
     let question = scene.d.one_to_server();
     let escape = "&#x9b;31m&#x85;";
     let hostile = [
-        // Somebody else's, or nobody's.
+        // Nodes of other addresses, and items without an address or a node.
         listed(CONTACT, CHAT),
         listed(JULIET, CHAT),
         format!("<item node='{CHAT}'/><item jid='{OWN}'/>"),

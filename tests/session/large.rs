@@ -1,4 +1,4 @@
-//! What a server sends beyond what is read or held costs one stanza, not the session (the two limits).
+//! A server's stanza beyond what is read or held costs itself, not the session (the two limits).
 
 use pubshim::session::{Dropped, Event, Input, Leg, Level, Options, Output, Policy, Record};
 
@@ -6,7 +6,7 @@ use crate::scenes::*;
 
 const CHAT: &str = "<message from='nurse@capulet.lit' type='chat'><body>Madam!</body></message>";
 
-/// What stanzas hold that are no longer read.
+/// Payloads beyond the limits of reading.
 fn unreadable() -> [(&'static str, String); 4] {
     let many =
         |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<String>();
@@ -36,7 +36,7 @@ fn from_stranger(inside: &str) -> String {
     format!("<message from='bard@shakespeare.lit' id='m1' type='chat'>{inside}</message>")
 }
 
-/// What stands in place of a stanza, as RFC 6120 §8.3 writes an error.
+/// Asserts that an error stands in place of a stanza, as RFC 6120 §8.3 writes it.
 #[track_caller]
 fn assert_in_place(stanza: &Node, name: &str, attributes: &[(&str, &str)]) {
     assert_eq!(stanza.local, name);
@@ -201,7 +201,7 @@ fn an_answer_to_us_that_cannot_be_read_is_an_error() {
         d.server(&event_of(contact, &payload(contact, "p1", "")));
         let question = d.one_to_server();
         d.result(&question, &format!("<query xmlns='jabber:iq:roster'>{inside}<item jid='juliet@capulet.lit' subscription='both'/></query>"));
-        // Nobody knows whether she is a contact.
+        // The shim does not know whether she is a contact, and shows nothing of her.
         assert_eq!(d.client_bytes(), "", "{what}");
         d.server(CHAT);
         assert_eq!(d.client_bytes(), CHAT, "{what}");
@@ -235,7 +235,7 @@ fn a_message_too_large_to_hold_costs_itself_alone() {
     assert_eq!(d.server_bytes(), "");
 }
 
-/// What comes of a stanza that is too large, and a chat behind it: what the client and the server are sent.
+/// The stanzas to the client and the server, and the events, after a stanza too large; a chat behind it passes.
 fn cut_off(head: &str, name: &str) -> (Vec<Node>, Vec<Node>, Vec<Event>) {
     let mut d = small();
     d.server(&format!(
@@ -396,7 +396,7 @@ fn without_room_a_stanza_is_cut_off_where_it_is() {
         d.server(" ");
         d.server(&whole[..at]);
         d.input(Input::HoldRefused);
-        // It is asked again and again.
+        // The shell may refuse again and again.
         d.input(Input::HoldRefused);
         d.server(&format!("{} {CHAT}", &whole[at..]));
         let sent = d.client_bytes();

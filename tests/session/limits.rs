@@ -1,4 +1,4 @@
-//! Who is too slow: time-outs of stanzas and of readers.
+//! Slow peers: time-outs of stanzas and of readers.
 
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ fn a_login_that_takes_too_long_is_ended_at_every_stage() {
         .filter(|stage| *stage < Stage::Established)
     {
         let mut options = options(Policy::Auto);
-        // Else a server that says nothing would be given up before.
+        // A shorter time-out would give a silent server up before.
         options.timeouts.greeting = Duration::from_secs(1000);
         let mut d = Driver::at(stage, options);
         d.advance(126);

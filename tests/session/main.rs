@@ -1,7 +1,7 @@
-//! The core without I/O, from outside: what a session says on both legs to a scripted client and server.
+//! The core without I/O, from outside: the stanzas of a session on both legs, to a scripted client and server.
 //!
-//! Expected values are those of RFC 6120 and 6121, XEP-0060 and XEP-0207; what the server says is cut
-//! from what ejabberd 23.01 and Prosody 0.12 really said.
+//! Expected values are those of RFC 6120 and 6121, XEP-0060 and XEP-0207; the server's stanzas are cut from real ones
+//! of ejabberd 23.01 and Prosody 0.12.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "../common/mod.rs"]

@@ -12,7 +12,7 @@ fn off() -> Driver {
     Driver::logged_in(JULIET, options(Policy::Off))
 }
 
-/// What the two sides may say to each other although a translated session would end by it.
+/// Bytes that would end a translated session, but pass between client and server here.
 fn unacceptable() -> Vec<String> {
     let attributes: String = (0..65).map(|n| format!(" a{n}=''")).collect();
     [
@@ -166,7 +166,7 @@ fn a_client_that_vanishes_is_not_said_to_have_left() {
     d.input(Input::Eof(Leg::Client));
     assert_eq!(d.server_bytes(), "<presence/><pres");
     assert_eq!(d.outputs(), [Output::Finish(Leg::Server)]);
-    // It may only have stopped sending.
+    // The client may only have stopped sending.
     assert!(d.session.wants(Leg::Server) && !d.session.wants(Leg::Client));
     d.server_passes("<message/>");
     d.input(Input::Eof(Leg::Server));
@@ -181,7 +181,7 @@ fn a_server_that_vanishes_ends_the_connection_without_a_word() {
     d.input(Input::Eof(Leg::Server));
     assert_eq!(d.client_bytes(), "<mess");
     assert_eq!(d.outputs(), [Output::Finish(Leg::Client)]);
-    // The client does not care.
+    // The client goes on writing.
     d.client("<presence/>");
     d.advance(6);
     assert_eq!(d.client_bytes(), "");
@@ -242,7 +242,7 @@ fn an_idle_session_sets_no_timer() {
     assert_eq!(d.session.timeout(), None::<Duration>);
 }
 
-/// Who records needs memory for what he records.
+/// A recording keeps a copy of the stanza, and the session asks for the memory.
 #[test]
 fn what_is_kept_of_a_stanza_for_a_recording_is_asked_for() {
     let mut d = off();

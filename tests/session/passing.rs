@@ -1,4 +1,4 @@
-//! What passes, passes byte for byte and in order.
+//! Stanzas that are not translated pass byte for byte and in order.
 
 use pubshim::session::{Function, Input, Leg, Options, Policy, ServerFacts};
 

@@ -1,4 +1,5 @@
-//! What is reached may be no server, or not the right one: until the client was shown anything, another is tried.
+//! A host that was reached may be no XMPP server, or the wrong one: until the client was shown anything, the next is
+//! tried.
 
 use pubshim::session::{Input, Leg, Output, Policy, Reached, Security, ServerFacts};
 
@@ -57,7 +58,7 @@ fn a_server_that_says_nothing() {
                 sent.contains(what) && sent.contains("is it an XMPP server?"),
                 "{sent}"
             );
-            // Where TLS is up, the port was meant as it is.
+            // Only STARTTLS on a port that does not answer lets the shim advise direct TLS.
             let advises_tls = security == Security::StartTls;
             assert_eq!(sent.contains("tls://"), advises_tls, "{sent}");
         }
@@ -75,7 +76,7 @@ fn a_server_that_does_not_answer_to_starttls() {
     assert!(!sent.contains("tls://"), "{sent}");
 }
 
-/// Who writes both at once has not read what it answers, and may be somebody else.
+/// A sender of both at once has not read the shim's request, and may be an attacker.
 #[test]
 fn a_server_that_agrees_before_it_is_asked() {
     let mut d = at_server(Security::StartTls, false);
@@ -88,7 +89,7 @@ fn a_server_that_agrees_before_it_is_asked() {
     assert_has(&sent, "tampering");
 }
 
-/// Else the client would have given up before the last of them.
+/// With more time for this server the client would give up before the last of them.
 #[test]
 fn a_server_with_others_behind_it_has_less_time() {
     let mut d = at_server(Security::StartTls, true);
@@ -145,7 +146,7 @@ fn a_port_that_begins_with_tls() {
         let sent = d.assert_refused("remote-connection-failed");
         assert_has(&sent, "--server tls://HOST:PORT");
     }
-    // Others hang up.
+    // Other servers hang up.
     let mut d = at_server(Security::StartTls, false);
     d.input(Input::Eof(Leg::Server));
     let sent = d.assert_refused("remote-connection-failed");
@@ -155,7 +156,7 @@ fn a_port_that_begins_with_tls() {
     );
 }
 
-/// What a server does that is none; it is handed its header.
+/// A way in which a host turns out to be no server of the domain; the argument is its header.
 type End = fn(&mut Driver, &str);
 
 #[test]
@@ -192,7 +193,7 @@ fn where_nothing_comes_of_a_server_the_next_is_tried() {
             "{why}: {outputs:?}"
         );
         assert_eq!(d.client_bytes(), "", "{why}");
-        // What the first one still says is nobody's.
+        // Late bytes of the first host are dropped.
         d.server_bytes();
         d.server("<stream:error/>");
 
@@ -301,7 +302,7 @@ fn another_host_four_times() {
     assert_has(&sent, "from host to host");
 }
 
-/// Before TLS anybody may have said it.
+/// Before TLS an attacker may have named the other host.
 #[test]
 fn another_host_nobody_vouches_for() {
     for security in [Security::StartTls, Security::Plain] {

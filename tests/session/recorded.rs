@@ -1,4 +1,4 @@
-//! What a recording says of times, of slow legs and of what is refused, so that a replay of it gives the same again.
+//! Recordings of times, of slow legs and of refused stanzas, whose replay gives the same again.
 //! (Every session of these tests is replayed when it is over: see `Driver`.)
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn session() -> Driver {
     d
 }
 
-/// What was recorded since the last look, but for what was sent.
+/// Steps recorded since the last look, but for sent bytes.
 fn records(d: &mut Driver) -> Vec<Record> {
     let record = |output| match output {
         Output::Recorded(record) if !matches!(record, Record::To(..)) => Some(record),
@@ -25,7 +25,7 @@ fn records(d: &mut Driver) -> Vec<Record> {
     d.everything().into_iter().filter_map(record).collect()
 }
 
-/// What was recorded of times since the last look.
+/// Times recorded since the last look.
 fn timings(d: &mut Driver) -> Vec<Timing> {
     let timing = |record| match record {
         Record::Timing(timing) => Some(timing),
@@ -44,7 +44,7 @@ fn passed(time: u64, unread: u64) -> Timing {
 #[test]
 fn times_are_whole_milliseconds() {
     let mut d = session();
-    // Whatever is less is not lost, but counts with what comes.
+    // Fractions of a millisecond are added to the next time.
     for (nanos, expected) in [
         (400_000, vec![]),
         (600_000, vec![passed(1, 0)]),
@@ -55,7 +55,7 @@ fn times_are_whole_milliseconds() {
         d.client(HELLO);
         assert_eq!(timings(&mut d), expected, "{nanos}");
     }
-    // Who is woken as it asks for is not woken again for the same.
+    // A session asks to be woken at a whole millisecond, and so is not woken twice for one time-out.
     d.client("<presence");
     d.now += Duration::from_nanos(123);
     let at = d.session.timeout().unwrap();
@@ -142,7 +142,7 @@ fn what_is_not_as_usual_stands_in_the_header() {
     assert!(d.session.is_closed());
 }
 
-/// What is refused, and what is recorded of it.
+/// Rows: refused bytes, and their recorded form.
 #[test]
 fn what_was_refused_replays() {
     let secret = "hunter2";

@@ -1,4 +1,4 @@
-//! Who does not speak XMPP as it must be spoken, on either side, before login.
+//! Clients and servers that do not speak XMPP as it must be spoken, before login.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::scenes::*;
 
 const STREAMS: &str = "http://etherx.jabber.org/streams";
 
-/// What a new client gets for `header`.
+/// The answer to a new client with this header.
 fn first_words(header: &str) -> Driver {
     let mut d = Driver::new(options(Policy::Auto));
     d.client(header);
@@ -156,7 +156,7 @@ fn bytes_right_behind_proceed_are_an_error() {
     }
 }
 
-/// Whoever wrote them could not know the keys: they must not become the beginning of what comes over TLS.
+/// An attacker without the keys may have written these bytes: the TLS stream must not begin with them.
 #[test]
 fn bytes_between_proceed_and_tls_are_an_error() {
     for more in [
@@ -229,7 +229,7 @@ fn a_server_that_speaks_something_else_is_told_to_the_client() {
         "<!DOCTYPE html><html>",
         "<html>",
         "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>",
-        // Without a version it might be a refusal.
+        // A header without a version could be a refusal of our version.
         "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'><stream:features/>",
     ] {
         for stage in [Stage::OpeningPlain, Stage::Opening] {

@@ -1,4 +1,4 @@
-//! Our own IQs: who may answer them, and that the client never sees one.
+//! The shim's own IQs: only the one asked may answer, and the client never sees one.
 
 use pubshim::session::Event;
 

@@ -1,4 +1,4 @@
-//! How far a session has come when a scenario begins, and what scenarios do again and again.
+//! Sessions at the beginning of a scenario, and steps that many scenarios take.
 
 use pubshim::session::{Dropped, Policy, ServerFacts};
 
@@ -10,7 +10,7 @@ mod pure;
 
 pub(crate) use pure::*;
 
-/// What the session has sent since the last look, in words.
+/// Stanzas the session has sent since the last look, in words.
 pub(crate) fn said(d: &mut Driver) -> Vec<String> {
     d.server_got().iter().map(say).collect()
 }
@@ -28,7 +28,7 @@ pub(crate) fn assert_out_before_logout(d: &mut Driver) {
     assert!(at("<affiliation jid='romeo@montague.lit' affiliation='none'/>") < gone);
 }
 
-/// What is asked at every login, beside the native presence, in one round.
+/// The questions of every login, beside the native presence, in one round.
 pub(crate) const QUESTIONS: [&str; 6] = [
     "configure presence",
     "get roster",
@@ -38,7 +38,7 @@ pub(crate) const QUESTIONS: [&str; 6] = [
     "get record",
 ];
 
-/// Juliet's session after her first presence, which does not wait; what was asked, of which nothing is answered yet.
+/// Juliet's session after her first presence, which does not wait; gives the requests, none of them answered yet.
 pub(crate) fn asking_all() -> (Driver, Vec<Node>) {
     let mut d = Driver::auto(JULIET);
     d.keep_all();
@@ -140,7 +140,7 @@ pub(crate) fn with_bard(state: &str) -> (Account, Driver) {
     (account, d)
 }
 
-/// What the client says, and what is sent because of it, without the native stanza itself, which must be there.
+/// The client sends a presence of this kind; the requests that follow, without the native stanza, which must be there.
 pub(crate) fn client_says(d: &mut Driver, account: &Account, kind: &str) -> Vec<String> {
     let stanza = format!("<presence to='{BARD}' type='{kind}'/>");
     d.client(&stanza);

@@ -1,4 +1,4 @@
-//! What a session tells its operator: how it ended, and which stanzas were refused or dropped.
+//! Log events of a session for its operator: how it ended, and which stanzas were refused or dropped.
 
 use std::time::Duration;
 

@@ -83,7 +83,7 @@ impl Showing {
             let Ok(mut tls) = acceptor.accept(stream) else {
                 return;
             };
-            // Who only looks at the certificate says nothing.
+            // A shim that only looks at the certificate says nothing.
             if tls.read(&mut [0; 1024]).is_ok_and(|count| count > 0) {
                 let mut peer = Peer::over(tls);
                 peer.send(&header("id='secure' from='localhost'"));
@@ -127,14 +127,14 @@ impl Showing {
         (Shim::start(&all), file)
     }
 
-    /// What the log says of a client that asks for `localhost`.
+    /// The log line about a client that asks for `localhost`.
     fn refused(&self, trusted: Option<&Made>, options: &[&str]) -> String {
         let (mut shim, _file) = self.shim(trusted, options);
         refused(&mut shim)
     }
 }
 
-/// What the log says of one more client that asks for `localhost`.
+/// The log line about one more client that asks for `localhost`.
 fn refused(shim: &mut Shim) -> String {
     let mut client = shim.connect();
     client.send(&header("to='localhost'"));
@@ -303,10 +303,10 @@ fn a_probe_that_is_told_without_end() {
     assert_eq!(server.count.load(Ordering::Relaxed), 2);
 }
 
-/// What the log says of a server that answers TLS with these bytes and then ends the connection.
+/// The log line about a server that answers TLS with these bytes and then ends the connection.
 fn answering(direct: bool, answer: &'static [u8]) -> String {
     let server = Showing::start_by(direct, move |mut stream, _| {
-        // The whole of its first record: unread bytes would have the connection reset.
+        // Read the whole first record: unread bytes would have the connection reset.
         let mut head = [0; 5];
         stream.read_exact(&mut head).unwrap();
         let length = u16::from_be_bytes([head[3], head[4]]);
@@ -339,7 +339,7 @@ fn a_port_without_tls() {
 #[test]
 fn a_server_that_hangs_up_in_the_handshake() {
     for direct in WAYS {
-        // Also in the midst of what could be TLS.
+        // The server hangs up at once, or in the midst of a TLS record.
         for answer in [&b""[..], b"\x16\x03\x03\x00\x50\x02"] {
             let log = answering(direct, answer);
             assert_has(&log, "hung up during the TLS handshake");

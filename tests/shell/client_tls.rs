@@ -47,7 +47,7 @@ impl Stage {
         Peer::over(self.connector(domain).connect(domain, stream).unwrap())
     }
 
-    /// The server shows `client` how to log in to `domain`; what the client sees, and the server.
+    /// The server shows `client` how to log in to `domain`; gives the bytes the client sees, and the server.
     fn greet<S: std::io::Read + std::io::Write>(
         &self,
         client: &mut Peer<S>,

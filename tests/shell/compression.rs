@@ -1,4 +1,4 @@
-//! The server's leg compressed: what travels, and what becomes of a server that does it wrong.
+//! The server's leg compressed: its bytes, and servers that do it wrong.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
@@ -26,7 +26,7 @@ struct Zlib<S = TcpStream> {
     stream: S,
     pack: Compress,
     unpack: Decompress,
-    /// What has come and is not unpacked yet.
+    /// Bytes that have come and are not unpacked yet.
     packed: Vec<u8>,
     /// All that has come.
     came: Vec<u8>,
@@ -146,7 +146,7 @@ fn both_ways_and_counted_at_the_end() {
     };
     let said = 50 * stanza.len() as u64;
     assert!(sent > said && received > said, "{line}");
-    // The end of it, zlib's trailer, may have come later than the last look.
+    // zlib's trailer may have come later than the last look.
     let came = server.stream.came.len() as u64;
     assert!(came <= sent_as && sent_as < came + 64, "{came}: {line}");
     assert!(4 * sent_as < sent && 4 * received_as < received, "{line}");
@@ -166,7 +166,7 @@ fn what_is_sent_together_is_flushed_once() {
     };
     assert_eq!(flushes(&server.stream.came), 1);
 
-    // More than the packer holds, in one read.
+    // One read brings more than the packer holds.
     server.stream.came.clear();
     let mut number = 207u32;
     let letters = std::iter::repeat_with(|| {
@@ -188,7 +188,7 @@ fn much_both_ways_at_once_with_readers_that_are_slower() {
     let mut sent = Vec::new();
     let mut number = 0u64;
     while sent.len() < 3 * 1024 * 1024 {
-        // Hardly to be compressed.
+        // Random numbers hardly compress.
         number = number
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
@@ -251,7 +251,7 @@ fn what_was_read_behind_compressed_is_not_lost() {
     assert!(bind(&mut client, &mut server).contains("id='s3'"));
 }
 
-/// What the client is told and the log says after the server has sent `bytes` as they are.
+/// The client's last bytes, and the log line, after the server has sent `bytes` as they are.
 fn told(make: impl FnOnce(&mut Zlib) -> Vec<u8>) -> (String, String) {
     let (mut shim, connections) = required(&[]);
     let (mut client, mut server) = log_in(&shim, &connections);
@@ -275,7 +275,7 @@ fn bomb(byte: u8) -> Vec<u8> {
     vec![byte; 32 * 1024 * 1024]
 }
 
-/// What a session may take beside what is read at once.
+/// Bytes that a session may take beside those that are read at once.
 const LITTLE: usize = 4 * 1024 * 1024;
 
 /// The shim had at no time much more memory than the `before` bytes.
@@ -290,7 +290,7 @@ fn a_bomb_in_a_stanza_costs_that_stanza() {
     let (shim, connections) = required(&["--max-server-stanza=1MiB"]);
     let (mut client, mut server) = log_in(&shim, &connections);
     let before = shim.most_memory();
-    // No XML is the second, but who would look at what is not kept.
+    // Zero bytes are no XML, but a dropped stanza is not checked any more.
     for byte in [b'0', 0] {
         server.send("<message from='romeo@localhost' id='bomb'><body>");
         server.stream.write_all(&bomb(byte)).unwrap();
@@ -342,7 +342,7 @@ fn a_bomb_that_is_no_xml_ends_the_session() {
     assert_little_more(&shim, before);
 }
 
-/// Anybody can write such messages, so they must not end the session of who gets them.
+/// A stranger can write such messages, so they must not end the receiver's session.
 #[test]
 fn what_packs_well_is_no_bomb() {
     let (shim, connections) = required(&[]);
@@ -400,7 +400,7 @@ fn auto_leaves_a_server_on_this_machine_as_it_is() {
             Some("the server is on this machine"),
         ),
         (&["--compress=auto", "--policy=off"], None),
-        // The default.
+        // Default options.
         (&[], None),
     ] {
         let (server, connections) = Server::by_hand();
@@ -467,7 +467,7 @@ fn auto_compresses_to_elsewhere_as_many_sessions_as_may_be() {
     ];
     let mut shim = Shim::start(&options);
 
-    // Who never logs in takes no place, nor does who is offered nothing.
+    // A session takes no place before it logs in, nor if its server does not offer zlib.
     let _strangers = [shim.open(&connections), shim.open(&connections)];
     let (mut other, mut plain) = shim.authenticate(&connections);
     plain.send(&header("id='s2' from='localhost'"));
@@ -498,7 +498,7 @@ fn auto_compresses_to_elsewhere_as_many_sessions_as_may_be() {
     plain.send(FAILURE);
     third.wait("</stream:features>");
 
-    // Nor does one that is cut off, amid the agreement or later.
+    // A session that is cut off, during the agreement or later, keeps no place.
     let (fourth, mut plain) = shim.authenticate(&connections);
     plain.send(&header("id='s2' from='localhost'"));
     plain.send(OFFER);
@@ -551,7 +551,7 @@ fn what_a_compressed_session_costs() {
     let before = shim.memory();
     for number in 1..=SESSIONS {
         let (mut client, mut server) = log_in(&shim, &connections);
-        // All of zlib's window has been used.
+        // Talk until zlib's window is full.
         for id in 0..50 {
             let stanza = stanza(id * 7919 + number);
             client.send(&stanza);

@@ -1,4 +1,4 @@
-//! The system lets a program have so many files open, and each session needs some.
+//! The limit of open files, of which each session needs some.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,7 @@ fn limits(shim: &Shim) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-/// From now on it can open no file more. New ones get the lowest number that is free, and numbers are limited.
+/// Forbids the shim to open one more file. New ones get the lowest free number, and numbers are limited.
 fn allow_no_more_files(shim: &Shim) {
     let fd = format!("/proc/{}/fd", shim.id());
     let is_free = |number: &usize| !Path::new(&format!("{fd}/{number}")).exists();
@@ -93,7 +93,7 @@ fn a_client_for_whom_there_is_no_descriptor() {
     let mut shim = Shim::before(&server, &[]);
     let (mut client, mut server) = shim.log_in(&connections);
     allow_no_more_files(&shim);
-    // The descriptor that was kept back serves more than one.
+    // The spare descriptor serves one client after the other.
     for _ in 0..3 {
         let told = shim.connect().rest();
         assert_has(&told, "<resource-constraint ");

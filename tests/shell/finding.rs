@@ -1,4 +1,4 @@
-//! Which server is reached for a domain, by what DNS says; and what is said if none is.
+//! The servers that DNS names for a domain: which is reached, and the error if none is.
 
 use crate::certificate::Certificate;
 use crate::dns::{Data, Dns};
@@ -9,11 +9,11 @@ const DOMAIN: &str = "shakespeare.lit";
 const DIRECT: &str = "_xmpps-client._tcp.shakespeare.lit";
 const START_TLS: &str = "_xmpp-client._tcp.shakespeare.lit";
 const HERE: Data = Data::A([127, 0, 0, 1]);
-/// Nobody listens there, on any port.
+/// An address on which no port listens.
 const NOBODY: Data = Data::A([127, 77, 7, 7]);
 const SILENT: &str = "the DNS server that --nameserver names does not answer";
 
-/// What a client that asks for `domain` is shown.
+/// The features shown to a client that asks for `domain`.
 fn shown(domain: &str, dns: &Dns, certificate: &Certificate) -> String {
     let shim = Shim::start(&[&dns.option(), &certificate.option()]);
     let mut client = shim.connect();
@@ -21,7 +21,7 @@ fn shown(domain: &str, dns: &Dns, certificate: &Certificate) -> String {
     client.wait("</stream:features>")
 }
 
-/// What a client that asks for `domain` is told when none of its servers is of use.
+/// The error for a client that asks for `domain` when none of its servers is of use.
 fn refused(domain: &str, options: &[&str]) -> String {
     let shim = Shim::start(options);
     let mut client = shim.connect();
@@ -35,7 +35,7 @@ fn srv(priority: u16, port: u16) -> Data {
     Data::Srv(priority, 0, port, "here.shakespeare.lit")
 }
 
-/// Where each of the words is, all of them being there and in this order.
+/// Asserts that all of the words are there, in this order.
 fn assert_in_order(text: &str, words: &[&str]) {
     let mut rest = text;
     for word in words {
@@ -195,7 +195,7 @@ fn silent_targets_are_said_before_the_login_is_over() {
     );
 }
 
-/// It answers the first look only, and who looks again must not take the others' time, nor forget why it looks.
+/// The server answers the first look only: a second look must not take the others' time, nor hide why there is one.
 #[test]
 fn why_a_certificate_is_refused_is_said_without_a_second_look() {
     let acceptor = Certificate::of("montague.lit").acceptor;
@@ -246,7 +246,7 @@ fn who_is_left_and_reached_is_in_the_log() {
     assert_in_order(&line, &["DEBUG", &places[2]]);
 }
 
-/// Sends whoever comes to that port of the same host.
+/// A server that sends clients on to this port of the same host (`see-other-host`).
 fn leading_to(certificate: &Certificate, port: u16) -> Server {
     let acceptor = certificate.acceptor.clone();
     Server::start(move |stream| {

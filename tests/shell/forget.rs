@@ -1,4 +1,4 @@
-//! `pubshim forget`: what is printed, and the exit code.
+//! `pubshim forget`: its output and its exit code.
 
 use std::io::Read as _;
 use std::process::Command;
@@ -11,7 +11,7 @@ fn forget(server: &Server, options: &[&str]) -> Shim {
     Shim::start_as("forget", command, &[&[&*server.option()], options].concat())
 }
 
-/// Answers the next question, which must be about this.
+/// Answers the next question, which must contain `about`.
 fn answer(server: &mut Peer, about: &str, kind: &str, body: &str) {
     let question = server.wait("</iq>");
     assert!(question.contains(about), "{about} in {question}");
@@ -26,7 +26,7 @@ const MISSING: &str =
     "<error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
 const NO_NODES: &str = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
 
-/// Says what is on an account that has only the private node of contacts.
+/// Answers for an account that has only the private node of contacts.
 fn show_account(server: &mut Peer) {
     answer(server, "disco#items", "result", NO_NODES);
     answer(server, "presence", "error", MISSING);

@@ -1,4 +1,4 @@
-//! Who does not behave is turned away, and nobody else notices.
+//! Misbehaving peers are turned away, and no other session is disturbed.
 
 use std::io::Write as _;
 use std::net::Shutdown;
@@ -67,7 +67,7 @@ fn what_is_no_xmpp_is_told_so() {
         assert!(answer.contains(&format!("<{told} ")), "{sent}: {answer}");
         assert!(answer.ends_with("</stream:stream>"), "{sent}: {answer}");
     }
-    // Nobody has noticed: her stream goes on.
+    // Juliet's stream goes on.
     juliet.send("<iq type='get' id='still-here'/>");
     server.wait("<iq type='get' id='still-here'/>");
 }

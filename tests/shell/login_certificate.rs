@@ -1,5 +1,5 @@
-//! `--login-cert`: who is shown it, and what is said of files that are no use. The command line allows it on Unix sockets
-//! alone; here pubshim runs in this process, on a TCP socket.
+//! `--login-cert`: the servers that are shown it, and the messages about unusable files. The command line allows it on
+//! Unix sockets alone; here pubshim runs in this process, on a TCP socket.
 
 use std::fs;
 use std::io::Read as _;
@@ -98,7 +98,7 @@ impl Files {
     }
 }
 
-/// What a server saw of who connected.
+/// A connection as the server saw it.
 struct Seen {
     name: Option<String>,
     certificate: Option<Vec<u8>>,
@@ -106,7 +106,8 @@ struct Seen {
     others: usize,
 }
 
-/// A server that asks for a certificate, takes any, and sends what it saw; also of those who went in the handshake.
+/// A server that asks for a certificate, takes any, and tells of each connection, also of those that fail in the
+/// handshake.
 fn asking(files: &Files, direct: bool, newest: SslVersion) -> (Server, Receiver<Seen>) {
     let tls = files.acceptor(newest, |tls| {
         tls.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
@@ -130,7 +131,7 @@ fn asking(files: &Files, direct: bool, newest: SslVersion) -> (Server, Receiver<
     (server, seen)
 }
 
-/// What the server saw first of a client that asks for `domain`, and what the client was told.
+/// The first connection that the server saw of a client that asks for `domain`, and the client's last bytes.
 fn connect(
     settings: Settings,
     (server, seen): &(Server, Receiver<Seen>),
@@ -138,7 +139,7 @@ fn connect(
     domain: &str,
 ) -> (Option<Seen>, String) {
     let told = told(settings, server, direct, domain);
-    // All that was to be seen is: the client's stream has ended.
+    // The client's stream has ended, so the server has seen all.
     let seen = match told.contains("host-unknown") {
         true => seen.try_recv().ok(),
         false => Some(seen.recv_timeout(PATIENCE).unwrap()),
@@ -146,7 +147,7 @@ fn connect(
     (seen, told)
 }
 
-/// What a client that asks for `domain` was told.
+/// The bytes that a client got that asks for `domain`.
 fn told(mut settings: Settings, server: &Server, direct: bool, domain: &str) -> String {
     settings.server = Some(ServerAddress {
         security: match direct {
@@ -199,7 +200,7 @@ fn none_is_shown_without_the_option() {
     assert_eq!(seen.unwrap().certificate, None);
 }
 
-/// In TLS 1.3 a server says what it thinks of the user's certificate when the handshake is over for the other side.
+/// In TLS 1.3 a server refuses the user's certificate after the handshake is over for the client.
 #[test]
 fn a_server_that_does_not_take_the_certificate() {
     let files = Files::make();
@@ -212,7 +213,7 @@ fn a_server_that_does_not_take_the_certificate() {
                 tls.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
             });
             let server = Server::start(move |stream| {
-                // All that has come was read, so that the alert is not lost when the connection is reset.
+                // Read all that has come, so that a reset does not lose the alert.
                 if let Err(HandshakeError::Failure(mut failed)) = tls.accept(stream) {
                     let tcp = failed.get_mut();
                     tcp.shutdown(Shutdown::Write).unwrap();
@@ -249,7 +250,7 @@ fn a_server_without_a_good_certificate_is_shown_none() {
         for direct in [false, true] {
             let server = asking(&files, direct, newest);
             let settings = files.settings("montague.lit", "user.crt", "user.key");
-            // What is seen is the second look alone; the first ended before.
+            // The server sees the second look alone: the first ended before.
             let (seen, told) = connect(settings, &server, direct, "montague.lit");
             assert_has(&told, "is for localhost and other.lit, not");
             let seen = seen.unwrap();

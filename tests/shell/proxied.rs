@@ -39,11 +39,11 @@ fn open(client: &mut Peer, connections: &std::sync::mpsc::Receiver<Peer>) -> Pee
     server
 }
 
-/// What becomes of a connection of the proxy's that begins so and then ends.
+/// Asserts that a connection of the proxy's that begins so and then ends is turned away; the log line about it.
 fn turned_away(shim: &mut Shim, bytes: &[u8]) -> String {
     let mut proxy = shim.connect();
     proxy.send_bytes(bytes);
-    // It may have been turned away already.
+    // The shim may have turned it away already.
     let _ = proxy.stream.shutdown(Shutdown::Write);
     assert_eq!(proxy.rest(), "");
     let line = shim.wait_for_log("--proxy-from names");
@@ -112,13 +112,13 @@ fn a_proxy_that_stops_within_its_header() {
     let mut shim = proxied(&server, &["--max-sessions=1"]);
     let mut proxy = shim.connect();
     proxy.send_bytes(&proxy_header(1)[..20]);
-    // It takes the place of a session.
+    // The proxy's connection takes the place of a session.
     let told = shim.connect().rest();
     assert_has(&told, "<resource-constraint ");
     assert_eq!(proxy.rest(), "");
     let line = shim.wait_for_log("within 5 s");
     assert_has(&line, "WARN");
-    // And makes room again.
+    // The place is free again.
     let mut client = shim.connect();
     client.send_bytes(&proxy_header(1));
     open(&mut client, &connections);
@@ -144,7 +144,7 @@ fn a_proxy_that_asks_for_itself() {
     for bytes in [&proxy_header(0)[..], b""] {
         let mut proxy = shim.connect();
         proxy.send_bytes(bytes);
-        // It may have been turned away already.
+        // The shim may have turned it away already.
         let _ = proxy.stream.shutdown(Shutdown::Write);
         assert_eq!(proxy.rest(), "");
         let line = shim.wait_for_log("the proxy ");

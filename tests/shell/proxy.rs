@@ -1,4 +1,4 @@
-//! The way through a SOCKS5 proxy: what it is asked, and what is said if it does not do it.
+//! The way through a SOCKS5 proxy: the requests to it, and the errors if it refuses.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,10 +12,10 @@ const BY_PASSWORD: &[u8] = &[5, 2];
 const WELCOME: &[u8] = &[1, 0];
 const CONNECTED: &[u8] = &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 
-/// What a proxy says, step by step.
+/// The answers of a proxy, step by step.
 type Answers = &'static [&'static [u8]];
 
-/// What a proxy was asked.
+/// A request as the proxy got it.
 #[derive(Debug)]
 struct Asked {
     user: String,
@@ -57,7 +57,7 @@ fn negotiate(stream: &mut TcpStream) -> Asked {
     }
 }
 
-/// A proxy whose other side does not go on with TLS, and what it was asked.
+/// A proxy before a server without TLS, and the request that the proxy got.
 fn proxy() -> (Server, Receiver<Asked>) {
     let (sender, asked) = channel();
     let server = Server::start(move |mut stream| {
@@ -71,16 +71,16 @@ fn proxy() -> (Server, Receiver<Asked>) {
     (server, asked)
 }
 
-/// What a proxy does in the end.
+/// The end of a proxy's connection.
 #[derive(Clone, Copy)]
 enum Then {
     Nothing,
     HangsUp,
-    /// Once it was asked something more.
+    /// The proxy hangs up after one more request.
     HangsUpLater,
 }
 
-/// A proxy that says these things, each when it has been asked something more.
+/// A proxy that gives these answers, one for each request.
 fn scripted(answers: Answers, then: Then) -> Server {
     let mut kept = Vec::new();
     Server::start(move |mut stream| {

@@ -11,7 +11,7 @@ use crate::tools::{FEATURES_LOGIN, Peer, Server, Shim, free_port, header};
 const STARTTLS: &str = "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls></stream:features>";
 const PROCEED: &str = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
 
-/// What a client is told that asks for `localhost`, and what the log says.
+/// The error for a client that asks for `localhost`, and the log line about it.
 fn refused(options: &[&str]) -> (String, String) {
     let mut shim = Shim::start(options);
     let mut client = shim.connect();

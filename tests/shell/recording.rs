@@ -1,4 +1,4 @@
-//! Recordings: what a session said, without its secrets, and replayed to the same end.
+//! Recordings: a session without its secrets, which replays to the same end.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,7 +27,7 @@ fn files(folder: &Path) -> Vec<(String, String)> {
     files
 }
 
-/// A session in which something is said each way; what it leaves in `folder`.
+/// A session in which something is said each way; gives the files it leaves in `folder`.
 fn session(folder: &Path, options: &[&str]) -> Vec<(String, String)> {
     let (server, connections) = Server::by_hand();
     let record = format!("--record={}", folder.display());
@@ -117,7 +117,7 @@ fn the_parts_of_a_long_recording_are_one_fixture() {
     assert_replays(&files.into_iter().map(|(_, text)| text).collect::<String>());
 }
 
-/// Under `off` bytes pass as they come; what is noted of them is whole stanzas, as far as there are any.
+/// Under `off` bytes pass as they come; the recording has whole stanzas, as far as there are any.
 #[test]
 fn a_session_that_passes_unread_is_recorded_stanza_by_stanza() {
     let (server, connections) = Server::by_hand();
@@ -129,7 +129,7 @@ fn a_session_that_passes_unread_is_recorded_stanza_by_stanza() {
     server.wait("wher");
     client.send("efore</body></message> <message id='2'>&bad;</message>");
     server.wait("&bad;</message>");
-    // More than is kept of a stanza that nobody reads.
+    // This stanza is longer than the part of an unread one that is recorded.
     let long = format!(
         "<message id='3' to='a@b'>{}</message>",
         "<x y='1'/>".repeat(120_000)

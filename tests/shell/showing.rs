@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use crate::text::assert_has;
 use crate::tools::{Server, Shim};
 
-/// What `run` writes to standard output in a session in which something is said each way.
+/// The standard output of `run` in a session in which something is said each way.
 fn shown(options: &[&str]) -> String {
     let (server, connections) = Server::by_hand();
     let mut shim = Shim::before(&server, options);
@@ -156,7 +156,7 @@ fn sessions_go_on_when_nobody_reads_the_view() {
 fn who_stops_reading_the_view_keeps_nobody_waiting() {
     let (server, connections) = Server::by_hand();
     let mut shim = Shim::before(&server, &["--show=full", "--shutdown-timeout=1"]);
-    // Never read: the pipe is full after some of this.
+    // The test never reads: the pipe is full after some of this.
     let _stdout = shim.stdout();
     let (mut client, mut server) = shim.log_in(&connections);
     let long = format!(

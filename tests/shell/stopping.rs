@@ -69,7 +69,7 @@ fn a_closed_terminal_ends_sessions_in_order() {
     let mut shim = Shim::before(&server, &["--show"]);
     drop(shim.stdout());
     shim.close_log();
-    // Nobody reads what it says of these.
+    // The shim logs these connections to a closed pipe.
     for _ in 0..3 {
         let told = shim.connect();
         drop(told);

@@ -1,4 +1,4 @@
-//! The log as its reader needs it: whose session a line is about, what was refused, how a session ended.
+//! The log as its reader needs it: the session of each line, refused peers, and how sessions ended.
 
 use crate::text::assert_has;
 use crate::tools::{Server, Shim};
@@ -37,7 +37,7 @@ fn one_wrong_password_is_one_warning() {
     let (server, connections) = Server::by_hand();
     let mut shim = Shim::before(&server, &["-q"]);
     let (mut client, mut server) = shim.open(&connections);
-    // As clients do that know two ways to log in.
+    // A client may try two mechanisms.
     for _ in 0..2 {
         client.send(
             "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGp1bGlldABi</auth>",

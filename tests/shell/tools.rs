@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Nothing takes so long unless something is wrong.
+/// A test that waits longer than this has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub const FEATURES_LOGIN: &str = "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
@@ -30,7 +30,7 @@ pub struct Shim {
     child: Child,
     pub port: u16,
     log: Receiver<String>,
-    /// What comes first of each connection.
+    /// First bytes of each connection.
     preface: Vec<u8>,
 }
 
@@ -39,7 +39,7 @@ impl Shim {
         Self::start_by(Command::new(env!("CARGO_BIN_EXE_pubshim")), options)
     }
 
-    /// Started by a command to which only the arguments are missing.
+    /// Starts `command` with these arguments.
     pub fn start_by(command: Command, options: &[&str]) -> Self {
         Self::start_as("run", command, options)
     }
@@ -47,7 +47,7 @@ impl Shim {
     /// The same for another command of pubshim's that listens.
     pub fn start_as(name: &str, mut command: Command, options: &[&str]) -> Self {
         let mut child = command
-            // Not the state folder of whoever runs the tests.
+            // Keep out of the state folder of the user who runs the tests.
             .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
             .args([name, "-v"])
             .args(options)
@@ -72,7 +72,7 @@ impl Shim {
             preface: Vec::new(),
         };
         let line = shim.wait_for_log("listening on ");
-        // A path has none. A line may be JSON.
+        // The address may be a path, without a port; the line may be JSON.
         let port = line.rsplit(':').next().unwrap();
         let port = port.trim_end_matches(['"', '}']).parse();
         shim.port = port.unwrap_or_default();
@@ -95,7 +95,7 @@ impl Shim {
         panic!("no {text:?} in the log: {seen:#?}");
     }
 
-    /// What is logged from now to its end.
+    /// The log from now to its end.
     pub fn rest_of_log(&mut self) -> String {
         let mut rest = String::new();
         while let Ok(line) = self.log.recv_timeout(PATIENCE) {
@@ -104,12 +104,12 @@ impl Shim {
         rest
     }
 
-    /// Nobody reads the log any more: the pipe is closed with the next line.
+    /// Closes the log: the shim writes its next line to a closed pipe.
     pub fn close_log(&mut self) {
         self.log = channel().1;
     }
 
-    /// What it writes to standard output; to be taken once.
+    /// The shim's standard output; to be taken once.
     pub fn stdout(&mut self) -> ChildStdout {
         self.child.stdout.take().unwrap()
     }
@@ -214,7 +214,7 @@ impl Shim {
     }
 }
 
-/// From the features of the second stream to the bound resource; what the client was shown before it binds.
+/// From the features of the second stream to the bound resource; gives the bytes shown to the client before it binds.
 pub fn bind<S: Read + Write>(client: &mut Peer, server: &mut Peer<S>) -> String {
     server.send(FEATURES_BIND);
     let shown = client.wait("</stream:features>");
@@ -309,7 +309,7 @@ impl<S: Read + Write> Peer<S> {
                 let rest = self.read.split_off(looked + at + text.len());
                 return into_text(&std::mem::replace(&mut self.read, rest));
             }
-            // What is looked for may have begun.
+            // A part of the text may have come already.
             looked = self.read.len().saturating_sub(text.len());
             let mut buf = [0; 64 * 1024];
             let read = String::from_utf8_lossy(&self.read[self.read.len().saturating_sub(2000)..]);

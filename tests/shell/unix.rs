@@ -100,7 +100,7 @@ fn a_socket_nobody_listens_on_is_replaced() {
     UnixStream::connect(&path).unwrap();
     assert_ne!(fs::metadata(&path).unwrap().ino(), old);
     drop(shim);
-    // Killed, it leaves its socket, which is no reason not to start again.
+    // A killed shim leaves its socket, which does not keep the next one from starting.
     let _shim = start(&server, &path);
     UnixStream::connect(&path).unwrap();
 }

@@ -1,4 +1,4 @@
-//! What a server's stanzas cost: a stanza at most, and never more memory than allowed.
+//! The cost of a server's stanzas: a stanza at most, and never more memory than allowed.
 
 use std::fmt::Write as _;
 
@@ -46,7 +46,7 @@ fn assert_lives(client: &mut Peer, server: &mut Peer) {
 
 #[test]
 fn whatever_a_server_sends_ends_no_session() {
-    // What it costs is measured by tests/bench/weight.py.
+    // tests/bench/weight.py measures the cost.
     for policy in ["--policy=auto", "--policy=off"] {
         let (server, connections) = Server::by_hand();
         let shim = Shim::before(&server, &[policy]);
@@ -100,7 +100,7 @@ fn sessions_together_hold_no_more_than_they_may() {
         assert_lives(client, server);
     }
     assert_eq!(passed, 8);
-    // What ended and what was sent is held no more.
+    // The shim frees the bytes of ended sessions and of sent stanzas.
     drop(sessions);
     for _ in 0..9 {
         let (mut client, mut server) = shim.log_in(&connections);

@@ -1,4 +1,4 @@
-//! What pubshim asks for itself, in one line for many.
+//! The shim's own requests, in one line for many.
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn a_burst_is_shown_when_nothing_follows() {
     let lines = stage.server(EVENT);
     assert!(!lines.contains("own request"), "{lines}");
     assert_lines(&stage.view.rest(), &["1 own request,"]);
-    // Answers alone are no news.
+    // An answer without a request before it shows nothing.
     stage.answer(
         "<query xmlns='jabber:iq:roster'/></iq>",
         "<query xmlns='jabber:iq:roster'/>",
@@ -49,7 +49,7 @@ fn show_own_shows_them() {
         assert_eq!(lines.matches("own-reply").count(), 7, "{lines}");
         assert!(!lines.contains("own request"), "{lines}");
     }
-    // Nor is folded what somebody looks for.
+    // Requests that `only` names are not folded.
     let only = vec!["privacy".parse().expect("a function")];
     let lines = first_presence(&mut Stage::new(Options { only, ..short() }, None));
     assert!(lines.contains("shim ← server"), "{lines}");

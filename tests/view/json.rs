@@ -29,7 +29,7 @@ fn json_has_an_object_a_step() {
         "rules": ["presence-native", "presence-publish"],
     });
     assert_eq!(step("<status>Moping"), &presence);
-    // What was sent at once is a step each, with its size.
+    // Each stanza of one write is a step, with its size.
     let request = step("<query xmlns='jabber:iq:privacy'/></iq>");
     assert_eq!(
         (&request["step"], &request["leg"]),

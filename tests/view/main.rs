@@ -1,4 +1,4 @@
-//! The listings of XEP-0207 as somebody sees them who watches.
+//! The listings of XEP-0207 as the view shows them.
 
 mod folded;
 mod json;
@@ -34,7 +34,7 @@ const CONFIGURATION: &str = "<pubsub xmlns='http://jabber.org/protocol/pubsub#ow
 struct Stage {
     session: session::Session,
     view: View,
-    /// What the server was sent.
+    /// Bytes sent to the server.
     sent: String,
 }
 
@@ -55,7 +55,7 @@ impl Stage {
         }
     }
 
-    /// What is shown of an input; what the session sends is taken.
+    /// The view's text for an input; the bytes that the session sends are taken.
     fn show(&mut self, input: Input<'_>) -> String {
         self.session.handle(input, Duration::ZERO);
         self.sent += &String::from_utf8_lossy(self.session.outgoing(Leg::Server));
@@ -75,7 +75,7 @@ impl Stage {
         self.show(Input::Bytes(Leg::Server, xml.as_bytes()))
     }
 
-    /// Logs juliet in; what is shown of it.
+    /// Logs juliet in; the view's text.
     fn log_in(&mut self) -> String {
         let features =
             |inside: &str| format!("{HEADER}<stream:features>{inside}</stream:features>");
@@ -102,7 +102,7 @@ impl Stage {
     }
 }
 
-/// All of what passes.
+/// Options that show all stanzas in this form.
 fn options(form: Form) -> Options {
     Options {
         form,
@@ -111,7 +111,7 @@ fn options(form: Form) -> Options {
     }
 }
 
-/// What is shown unless more is asked for.
+/// Options of the short view.
 fn short() -> Options {
     Options {
         form: Form::Short,
@@ -119,11 +119,11 @@ fn short() -> Options {
     }
 }
 
-/// What is said once of the first factor.
+/// The explanation that follows the first factor.
 const PRICE: &str = "on the client's, the price of elegance: what publish-subscribe costs";
 
-/// Asserts that the lines of `text` end so. What is between words and in columns is told apart by one
-/// space, and sizes, which the tests of `total.rs` are about, are left out.
+/// Asserts that the lines of `text` end so. Words and columns are compared with one space between them, and without
+/// sizes, which the tests of `total.rs` are about.
 fn assert_lines(text: &str, expected: &[&str]) {
     let squeezed = |line: &str| {
         let words: Vec<_> = line.split_whitespace().collect();
@@ -139,7 +139,7 @@ fn assert_lines(text: &str, expected: &[&str]) {
     }
 }
 
-/// What is asked of the own account before the first publish, and that there is nobody.
+/// Questions to the own account before the first publish, with answers of an account without contacts.
 const NOBODY: [(&str, &str); 6] = [
     (
         "<query xmlns='jabber:iq:privacy'/>",
@@ -213,7 +213,7 @@ fn listing_1_becomes_listing_3() {
             PRICE,
         ],
     );
-    // Nobody is hidden from, in the roster, blocked, or on the node.
+    // The account has no privacy list, no contacts, no blocked addresses and no subscribers.
     for (question, answer) in NOBODY {
         let lines = stage.answer(question, answer);
         assert_eq!(lines.lines().count(), 1, "{lines}");
@@ -338,7 +338,7 @@ fn only_what_is_asked_for_is_shown_and_everything_summed() {
                 _ => [true; 4],
             };
             assert_eq!(shown, expected, "{what}");
-            // It is explained once, here or before.
+            // The view explains the factor once, here or before.
             let sums = stage.view.finish();
             sums.lines().next().map(str::to_owned).unwrap_or_default()
         })

@@ -24,7 +24,7 @@ fn nothing_is_cut_at_80_columns() {
         let mut stage = Stage::new(options, screen);
         first_presence(&mut stage) + &stage.client(&letter) + &stage.view.end(1, 0)
     };
-    // Whatever a pipe is told stands on a terminal, too.
+    // A terminal shows every word that a pipe gets.
     let told = |text: &str| text.replace([' ', '\n'], "");
     for width in [80, 60, 40] {
         let text = all(Some(width));
@@ -52,7 +52,7 @@ fn a_terminal_gets_colours_and_times() {
         \u{1b}[2m   1.5  \u{1b}[0mclient ←─────── server   121 B  <iq result> bind {\n\
         \x20         jid=\"juliet@capulet.lit/balcony\" }\n";
     assert!(lines.starts_with(expected), "{lines}");
-    // The time is the same.
+    // The time is shown once, as it is the same.
     let expected = "\u{1b}[2m        \u{1b}[0m\u{1b}[36mclient → shim             78 B  <presence>\u{1b}[0m\n\
         \x20         \u{1b}[36mstatus=\"Moping\"\u{1b}[0m\n\
         \x20         \u{1b}[32mpresence-native (1), presence-publish (1, 3):\u{1b}[0m\n";

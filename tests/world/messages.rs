@@ -1,4 +1,4 @@
-//! What people write to each other (listings 18 to 20).
+//! Messages between two people (listings 18 to 20).
 
 use super::{World, stories};
 

@@ -1,9 +1,9 @@
-//! Stories with several people: who says what, and what each then sees. Each is written once, and is a test
-//! on every server the binary has: the sandbox under `pure` (`tests/pure`), ejabberd and Prosody under
-//! `auto` (`tests/servers`). A binary gives the stage (`crate::stage`); what people do on it stands here.
+//! Stories with several people: one acts, and the others see it. Each is written once, and is a test on every server
+//! the binary has: the sandbox under `pure` (`tests/pure`), ejabberd and Prosody under `auto` (`tests/servers`). A
+//! binary gives the stage (`crate::stage`); people's actions stand here.
 //!
-//! Somebody is called by name (`juliet`), one of their clients by name and resource (`juliet/balcony`);
-//! `tests/common/say.rs` writes what a client is shown in these words.
+//! A story names people (`juliet`), and their clients by name and resource (`juliet/balcony`);
+//! `tests/common/say.rs` writes stanzas shown to a client in these words.
 
 mod messages;
 mod person;
@@ -21,7 +21,7 @@ pub(crate) struct World {
     stage: Stage,
     /// By name: the account.
     accounts: RefCell<Vec<(String, String)>>,
-    /// Whoever is connected.
+    /// Connected clients.
     clients: RefCell<Vec<Rc<Client>>>,
 }
 
@@ -34,7 +34,7 @@ impl World {
         }
     }
 
-    /// Somebody's client begins as clients do: it logs in through a shim, gets the roster, is available.
+    /// A client begins as clients do: it logs in through a shim, gets the roster, is available.
     pub(crate) fn comes(&self, who: &str) -> Person<'_> {
         let (name, resource) = who.split_once('/').unwrap();
         let client = Rc::new(self.stage.login(&self.account(name), resource));
@@ -45,7 +45,7 @@ impl World {
         person
     }
 
-    /// Juliet and Romeo, who saw each other before the story begins, and have just come.
+    /// Juliet and Romeo, contacts from before the story, who have just come.
     pub(crate) fn two_friends(&self) -> (Person<'_>, Person<'_>) {
         let (one, other) = (self.account("juliet"), self.account("romeo"));
         self.stage.befriend(&one, &other);
@@ -55,7 +55,7 @@ impl World {
         (juliet, romeo)
     }
 
-    /// Whether the server has presence and subscriptions of its own, and so tells what no shim is left to tell.
+    /// Whether the server has presence and subscriptions of its own, and so tells of clients whose shim is gone.
     pub(crate) fn has_natives(&self) -> bool {
         Stage::HAS_NATIVES
     }

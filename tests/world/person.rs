@@ -1,4 +1,4 @@
-//! What one of the people says, and sees.
+//! A person's client: the stanzas it sends, and the ones it sees.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -17,11 +17,11 @@ pub(crate) struct Person<'a> {
     client: Rc<Client>,
     asked: Cell<usize>,
     answers: RefCell<Vec<Node>>,
-    /// What was shown and not yet looked at, in words.
+    /// Stanzas shown and not yet looked at, in words.
     shown: RefCell<Vec<String>>,
-    /// What each client of others was last shown as.
+    /// The last state shown of each client of others.
     states: RefCell<BTreeMap<String, String>>,
-    /// What some servers show and some do not.
+    /// Stanzas that some servers show and some do not.
     doubtful: RefCell<Vec<String>>,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Person<'a> {
         answer
     }
 
-    // What people do.
+    // Actions.
 
     pub(crate) fn has_status(&self, status: &str) {
         self.says(&format!("<presence><status>{status}</status></presence>"));
@@ -133,7 +133,7 @@ impl<'a> Person<'a> {
         self.client.kill_shim();
     }
 
-    // What they see of it.
+    // Assertions about its view.
 
     /// Waits for all of this, whatever the order, and asserts that nothing else was shown since the last look.
     #[track_caller]
@@ -201,7 +201,7 @@ impl<'a> Person<'a> {
             let from = stanza.attribute("from").unwrap_or_default();
             match (&*stanza.local, stanza.attribute("type")) {
                 ("iq", Some("result" | "error")) => self.answers.borrow_mut().push(stanza),
-                // Pushes and questions are answered by the client; a roster is asked for.
+                // The client answers pushes and questions by itself; the roster is asked for.
                 ("iq", _) => {}
                 _ if from == self.full => {}
                 // Prosody's answer to its own probe where nobody is online.
@@ -212,7 +212,7 @@ impl<'a> Person<'a> {
                         .states
                         .borrow_mut()
                         .insert(from.to_owned(), words.clone());
-                    // A server that is asked once more says so when it says the same again.
+                    // A server that probes once more sends the same presence with a delay.
                     if !stanza.has("delay") || last.as_ref() != Some(&words) {
                         self.shown.borrow_mut().push(words);
                     }

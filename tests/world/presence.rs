@@ -1,4 +1,4 @@
-//! Who sees whom come, change and go (RFC 6121 §4; listings 1 to 4).
+//! Presence between people: clients come, change and go (RFC 6121 §4; listings 1 to 4).
 
 use super::{World, stories};
 
@@ -17,7 +17,7 @@ fn each_change_is_seen_once(world: &World) {
     romeo.sees(["juliet/balcony available Moping"]);
     romeo.has_status("Climbing");
     juliet.sees(["romeo/orchard available Climbing"]);
-    // One behind the other.
+    // Two changes in a row.
     juliet.has_status("Weeping");
     juliet.has_status("Raging");
     romeo.sees([
@@ -39,7 +39,7 @@ fn whoever_loses_the_shim_is_gone(world: &World) {
     if world.has_natives() {
         romeo.sees(["juliet/balcony unavailable"]);
     }
-    // Nothing is left of her that a later client would be shown.
+    // No item is left of her that a later client would be shown.
     romeo.leaves();
     let romeo = world.comes("romeo/tomb");
     romeo.has_contacts(["juliet both"]);
@@ -80,7 +80,7 @@ fn two_clients_of_one_account(world: &World) {
 
 fn a_large_status_is_kept_whole(world: &World) {
     let (juliet, romeo) = world.two_friends();
-    // What has to be escaped, what is long in UTF-8, and no line break that XML would change.
+    // Characters that are escaped, characters long in UTF-8, and no line break, which XML would change.
     let status = "O \u{1f339} & <Romeo> ".repeat(400) + "wherefore";
     let escaped = status.replace('&', "&amp;").replace('<', "&lt;");
     juliet.has_status(&escaped);

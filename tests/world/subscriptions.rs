@@ -1,4 +1,4 @@
-//! Who asks, approves, refuses and leaves whom (RFC 6121 §2 and §3; listings 5 to 11).
+//! Subscriptions between people: request, approval, refusal, end (RFC 6121 §2 and §3; listings 5 to 11).
 
 use super::{Person, World, stories};
 
@@ -13,7 +13,7 @@ stories!(
     whoever_is_removed_is_a_stranger_again,
 );
 
-/// Each change once, and by the other.
+/// Each changes the status, and the other sees it once.
 fn each_sees_the_other(juliet: &Person<'_>, romeo: &Person<'_>) {
     juliet.has_status("Moping");
     romeo.sees(["juliet/balcony available Moping"]);
@@ -59,7 +59,7 @@ fn a_request_is_refused(world: &World) {
 }
 
 fn a_request_waits_for_whoever_is_away(world: &World) {
-    // She has been here before.
+    // Juliet has logged in before, so her node exists.
     world.comes("juliet/balcony").leaves();
     let romeo = world.comes("romeo/orchard");
     romeo.asks("juliet");
@@ -116,7 +116,7 @@ fn whoever_unsubscribes_sees_no_more(world: &World) {
     juliet.has_contacts(["romeo from"]);
     romeo.has_status("Unseen");
     juliet.sees([]);
-    // Pubsub does not tell him at once, but he learns it when he comes again.
+    // By pubsub alone he is not told at once, but at his next login.
     if world.has_natives() {
         romeo.sees(["juliet unsubscribe"]);
     }
@@ -136,7 +136,7 @@ fn whoever_is_refused_later_sees_no_more(world: &World) {
     let (juliet, romeo) = world.two_friends();
     juliet.refuses("romeo");
     romeo.sees(["juliet unsubscribed", "juliet/balcony unavailable"]);
-    // What she sees of him is another matter: ejabberd ends that, too.
+    // Her own subscription to him is another matter; ejabberd ends that, too.
     romeo.has_contacts(["juliet from"]);
     juliet.has_status("Unseen");
     romeo.sees([]);

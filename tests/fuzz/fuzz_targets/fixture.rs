@@ -1,4 +1,4 @@
-//! Any text as a fixture: what is one is written and read without a change, and can be replayed.
+//! Any text as a fixture: a fixture is written and read without a change, and can be replayed.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -27,7 +27,7 @@ const CHANGES: [(&str, Option<&str>); 4] = [
     ("xml:lang", Some("de")),
 ];
 const APPENDED: &str = "<shim xmlns='urn:pubshim:0'/>";
-/// Where an element is put that leaves its stream.
+/// The element that receives an element taken out of its stream.
 const OTHER: &[u8] = b"<other xmlns='urn:other' xml:lang='zz'>";
 
 fuzz_target!(|data: &[u8]| {
@@ -111,7 +111,7 @@ fn same(
     limits: Limits,
 ) {
     assert_eq!(frames, split_frames);
-    // What is too big is found so as soon as it is, and what else is wrong with it later.
+    // A framer reports a frame that is too big at once, and other errors only when it comes to them.
     let is_too_big = matches!(split_end, Err(XmlError::TooBig(_))) && end.is_err();
     if limits != SMALL || !is_too_big {
         assert_eq!(end, split_end);
@@ -179,7 +179,7 @@ fn inherit_lang(mut tree: Tree, namespaces: &Namespaces) -> Tree {
     tree
 }
 
-/// What [`rewrite`] is to make of it.
+/// The result that [`rewrite`] has to give.
 fn change(mut tree: Tree, changes: &[(&str, Option<&str>)]) -> Tree {
     for (name, value) in changes {
         let name = match name.strip_prefix("xml:") {

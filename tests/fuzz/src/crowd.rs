@@ -39,7 +39,7 @@ pub enum Op {
     TimeOut(u8),
     /// A client logs in, or goes on with it.
     LogIn(u8, u8),
-    /// What is kept is read by another sandbox, with a character changed.
+    /// Another sandbox reads the stored text, with a character changed.
     Reload(u16, char),
     /// The program ends.
     Shutdown,
@@ -241,7 +241,7 @@ impl Crowd {
         }
     }
 
-    /// What is kept can be read again, and is the same; with a change it is the same or refused.
+    /// The stored text can be read again, and is the same; with a change it is the same or refused.
     fn reload(&self, change: Option<(u16, char)>) {
         let mut text = self.server.data().expect("what is kept");
         if let Some((place, with)) = change {

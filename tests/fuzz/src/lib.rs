@@ -1,10 +1,10 @@
-//! What the fuzz targets share.
+//! Modules that the fuzz targets share.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `tree.rs` | XML as another implementation reads it |
-//! | `sink.rs` | one leg as its reader sees it: what a session sends is checked as it comes |
-//! | `text.rs`, `text/` | what clients and servers say, made from few words |
+//! | `sink.rs` | one leg as its reader sees it: checks each frame that a session sends |
+//! | `text.rs`, `text/` | stanzas of clients and servers, made from few words |
 //! | `world.rs`, `world/` | a session between a client and a server that do anything |
 //! | `crowd.rs` | a sandbox and clients that do anything |
 

@@ -1,4 +1,4 @@
-//! One leg as its reader sees it: what a session sends is checked as it comes.
+//! One leg as its reader sees it: checks each frame that a session sends.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ const LIMITS: Limits = Limits {
     elements: usize::MAX,
 };
 
-/// A frame that was sent, and what its prefixes are read with.
+/// A frame that was sent, and the prefixes of its stream.
 pub struct Sent {
-    /// What it is.
+    /// Element, header, white space or end.
     pub kind: FrameKind,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// What the stream's header declared.
+    /// Prefixes that the stream's header declared.
     pub namespaces: Arc<Namespaces>,
 }
 
@@ -39,13 +39,13 @@ impl Sent {
 #[derive(Default)]
 pub struct Sink {
     reader: Option<(Framer, Document)>,
-    /// What is outgoing and was looked at.
+    /// Outgoing bytes that were looked at.
     outgoing: Vec<u8>,
     /// How many bytes have come, all in all.
     pub total: usize,
-    /// What is sent may be anything: it passes unread.
+    /// The session passes bytes unread, so they may be anything.
     is_unread: bool,
-    /// It was, so there are no frames any more.
+    /// Bytes have passed unread, so there are no frames any more.
     is_raw: bool,
     /// The next bytes begin a new stream.
     restarts: bool,

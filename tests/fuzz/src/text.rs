@@ -1,4 +1,4 @@
-//! What clients and servers say, made from few words so that they often mean each other.
+//! Stanzas of clients and servers, made from few words so that they often mean each other.
 
 mod asked;
 mod header;
@@ -22,9 +22,9 @@ use arbitrary::Arbitrary;
 
 /// The node of the account's own record.
 pub const RECORD: &str = "urn:pubshim:roster";
-/// What nobody who watches may read: a password.
+/// A password, which nobody who watches may read.
 pub const SECRET: &str = "c2VjcmV0LXRvLW5vYm9keQ==";
-/// What is shown only to who asks for it: what somebody wrote.
+/// A message text, shown only to those who ask for it.
 pub const WRITTEN: &str = "wherefore art thou";
 
 /// More bytes than this are not said at once.
@@ -32,7 +32,7 @@ const MOST: usize = 16 * 1024;
 /// Deeper than this nothing is nested.
 const MOST_DEPTH: usize = 6;
 
-/// Whom an address names.
+/// Addresses.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
     /// The full JID that was bound.
@@ -53,7 +53,7 @@ pub enum Who {
     Nurse,
     /// Her resource.
     NurseHome,
-    /// Somebody who is no contact at first.
+    /// A person who is no contact at first.
     Bard,
     /// His resource.
     BardGlobe,
@@ -154,7 +154,7 @@ pub enum Child {
     Delay(Option<Who>),
     /// A stanza id.
     StanzaId(Option<Who>),
-    /// What an occupant or a room says.
+    /// Words of an occupant or a room (XEP-0045).
     Muc(bool),
     /// A photo's hash, or the lack of one.
     Photo(Option<bool>),
@@ -178,7 +178,7 @@ pub enum Child {
     Invisible(bool),
     /// Accounts to be blocked, or no longer.
     Block(bool, Vec<Who>),
-    /// Who is blocked.
+    /// The list of blocked addresses.
     Blocklist(Vec<Who>),
     /// A ping.
     Ping,
@@ -189,7 +189,7 @@ pub enum Child {
 /// A contact in a roster.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct Item {
-    /// Who.
+    /// His address.
     pub who: Who,
     /// In which state.
     pub subscription: u8,
@@ -210,7 +210,7 @@ pub struct Presence {
     pub to: Option<Who>,
     /// Whether it has a language, a prefix and other odd things.
     pub style: u8,
-    /// What it holds.
+    /// Its children.
     pub children: Vec<Child>,
 }
 
@@ -225,7 +225,7 @@ pub struct Stanza {
     pub from: Option<Who>,
     /// Its `to`.
     pub to: Option<Who>,
-    /// What it holds.
+    /// Its children.
     pub children: Vec<Child>,
 }
 
@@ -240,7 +240,7 @@ pub struct Event {
     pub what: u8,
     /// The items' payloads.
     pub items: Vec<Option<Presence>>,
-    /// What else the message holds.
+    /// Another child of the message.
     pub more: Option<Child>,
     /// How often all items are repeated.
     pub times: u8,
@@ -251,16 +251,16 @@ pub struct Event {
 pub struct Answer {
     /// To which, newest first.
     pub which: u8,
-    /// Who answers.
+    /// Its `from`.
     pub from: Option<Who>,
-    /// What.
+    /// Its contents.
     pub what: Reply,
 }
 
-/// What an answer says.
+/// The contents of an answer.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Reply {
-    /// What was hoped for.
+    /// The answer that the session hopes for.
     Good,
     /// Nothing.
     Empty,
@@ -270,17 +270,17 @@ pub enum Reply {
     Roster(Vec<Item>),
     /// Items of resources on a node.
     Items(Vec<Who>),
-    /// Who is subscribed to the own node, in which state.
+    /// Subscribers of the own node, with their states.
     Subscribers(Vec<(Who, u8)>),
-    /// Who is what on the own node.
+    /// Affiliations with the own node.
     Affiliations(Vec<(Who, u8)>),
-    /// What one is subscribed to at a service, in which state.
+    /// The account's subscriptions at a service, with their states.
     OwnSubscriptions(Vec<(Who, u8)>),
-    /// What became of a request to subscribe.
+    /// The new state of a requested subscription.
     Subscription(u8),
-    /// What is on record of the contacts.
+    /// Contacts on record.
     Record(Vec<Recorded>),
-    /// Who is blocked.
+    /// Blocked addresses.
     Blocklist(Vec<Who>),
     /// Privacy lists.
     Privacy(u8),
@@ -290,7 +290,7 @@ pub enum Reply {
     Other(Child),
 }
 
-/// What a client says.
+/// A client's side of its stream.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum FromClient {
     /// A presence.
@@ -305,7 +305,7 @@ pub enum FromClient {
     Roster(Id, u8),
     /// A presence of this type to everybody.
     Broadcast(u8),
-    /// What somebody wrote.
+    /// A message text to somebody.
     Chat(Who),
     /// An element that is no stanza.
     Nonza(u8),
@@ -315,7 +315,7 @@ pub enum FromClient {
     Close,
 }
 
-/// What a server says.
+/// A server's side of a stream.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum FromServer {
     /// A presence.
@@ -332,13 +332,13 @@ pub enum FromServer {
     Reply(bool, Id, Option<Child>),
     /// A question whether somebody may subscribe.
     Form(Form),
-    /// What became of a subscription.
+    /// The new state of a subscription.
     Notice(Notice),
     /// A presence of this type from somebody, with the marker?
     Subscription(u8, Who, bool),
     /// An event on the account's own record.
     Record(Option<Who>, Vec<Recorded>),
-    /// What somebody wrote.
+    /// A message text from somebody.
     Chat(Who),
     /// An IQ or a message.
     Stanza(Stanza),

@@ -65,7 +65,7 @@ struct World<'a> {
     session: Session,
     now: Duration,
     sinks: [Sink; 2],
-    /// What was written to pubshim on each leg and not read.
+    /// Bytes written to pubshim on each leg and not read.
     unread: [Vec<u8>; 2],
     /// The leg ends behind what is unread.
     ending: [bool; 2],
@@ -75,9 +75,9 @@ struct World<'a> {
     connected: bool,
     /// The client has yet to begin with TLS, or to ask for it.
     may_ask_for_tls: bool,
-    /// It has TLS, and opens its stream anew.
+    /// The client has TLS, and opens its stream anew.
     reopens: bool,
-    /// From here on. (What is compressed here is nothing.)
+    /// The server's leg is compressed from here on. (The fuzzer packs nothing.)
     is_compressed: bool,
     /// A login is over, or one that needs no new stream.
     restarted: bool,
@@ -87,7 +87,7 @@ struct World<'a> {
     served: usize,
     promises: Promises,
     passing: Passing,
-    /// What is written on a leg may be a part of something.
+    /// The last bytes written on a leg may be a part of something.
     is_torn: [bool; 2],
     /// The server, if it is no liar.
     honest: Option<Honest>,
@@ -207,7 +207,7 @@ impl<'a> World<'a> {
                 let said = self.writer(Leg::Client).client(said);
                 self.write(Leg::Client, said.as_bytes(), *cut);
             }
-            // An honest one says only what follows.
+            // An honest server says only what follows from the session.
             Op::Server(..) | Op::ServerRaw(..) if self.honest.is_some() => {}
             Op::Server(said, cut) => {
                 let said = self.writer(Leg::Server).server(said);
@@ -253,7 +253,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Somebody on `from` says what no rule names.
+    /// A stanza that no rule names comes on `from`.
     fn pass(&mut self, from: Leg, kind: u8, cut: Cut) {
         let (at, to) = (from as usize, from.other());
         let is_over = |sink: &Sink| sink.closed || sink.finished;
@@ -270,7 +270,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What was read and names no rule has been sent on, while nobody has left.
+    /// A stanza that no rule names has been sent on once it was read, while nobody has left.
     fn expect_passed(&self) {
         let is_over = |sink: &Sink| sink.closed || sink.finished;
         let is_going = self.session.is_closed() || self.sinks.iter().any(is_over);
@@ -323,7 +323,7 @@ impl<'a> World<'a> {
             self.unread[leg as usize].extend_from_slice(piece);
             self.read();
         }
-        // What was read before it was to be unpacked.
+        // Bytes read before this may have to be unpacked first.
         self.read();
     }
 
@@ -377,7 +377,7 @@ impl<'a> World<'a> {
                     has_more: self.setup.has_more,
                 }));
             }
-            // The shell starts it once everything was sent.
+            // The shell starts TLS once everything was sent.
             Some(Awaited::Tls) if self.session.outgoing(Leg::Server).is_empty() => {
                 self.awaited = None;
                 self.input(Input::Secured);
@@ -426,7 +426,7 @@ impl<'a> World<'a> {
         self.wake();
     }
 
-    /// Wakes the session; what is due at the same time may need a call each.
+    /// Wakes the session; time-outs that are due at once may need a call each.
     fn wake(&mut self) {
         for _ in 0..MOST_WAKES {
             self.input(Input::Timeout);
@@ -501,7 +501,7 @@ impl<'a> World<'a> {
         if finished || LEGS.iter().any(|leg| session.wants(*leg)) {
             return;
         }
-        // Who reads nothing waits for somebody to read, or not for long.
+        // A session that reads nothing waits until a leg takes bytes, or not for long.
         let is_blocked = LEGS.iter().any(|leg| !session.outgoing(*leg).is_empty());
         let limit = self.now + Duration::from_secs(if is_blocked { 301 } else { 121 });
         assert!(
@@ -529,7 +529,7 @@ impl<'a> World<'a> {
         if let Some(recorder) = &self.recorder {
             recorder.end();
         }
-        // What passes unread may be noted as cut off.
+        // Bytes that pass unread may be recorded as cut off.
         let is_off = self.options.policy == Policy::Off;
         for leg in LEGS {
             assert!(!self.session.wants(leg));

@@ -43,7 +43,7 @@ fn nothing_is_shown_without_an_answer(kind: Kind, question: &'static str) {
     Scene::new(Server::get(kind)).play(question);
 }
 
-/// Somebody with two contacts, one of them blocked.
+/// An account with two contacts, one of them blocked.
 struct Scene {
     server: &'static Server,
     account: Account,

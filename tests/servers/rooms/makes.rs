@@ -29,7 +29,7 @@ impl Make {
     }
 }
 
-/// One line of a report; what it does not say is empty.
+/// One line of a report; fields it does not have are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct Told {
@@ -38,18 +38,18 @@ pub(super) struct Told {
     pub(super) nick: String,
     /// The new nick.
     pub(super) to: String,
-    /// What was said, a topic, a status.
+    /// A message, a topic, a status.
     pub(super) text: String,
     pub(super) show: String,
-    /// Why something is refused.
+    /// The condition of a refusal.
     pub(super) condition: String,
     /// The codes of XEP-0045 §15.6.
     pub(super) codes: Vec<u16>,
-    /// What browsing has found: JIDs; or identities and features.
+    /// Results of browsing: JIDs; or identities and features.
     pub(super) items: Vec<String>,
-    /// Who is there: nick, role, affiliation, show.
+    /// Occupants: nick, role, affiliation, show.
     pub(super) people: Vec<[String; 4]>,
-    /// What was said before the join: nick, body, time.
+    /// Messages from before the join: nick, body, time.
     pub(super) past: Vec<[String; 3]>,
 }
 
@@ -67,16 +67,16 @@ impl Told {
     }
 }
 
-/// Somebody by his client.
+/// A person with a real client.
 pub(super) struct Guest {
     client: Script<Told>,
-    /// So many lines of its report were looked at.
+    /// Number of lines of the report that were looked at.
     read: Cell<usize>,
-    /// None: straight to the server.
+    /// `None`: the client connects to the server.
     shim: Option<RefCell<Shim>>,
-    /// What he connects over.
+    /// The connection of the client, which tests can cut.
     relay: Relay,
-    /// For what the client keeps.
+    /// The client's own files.
     _folder: TempDir,
 }
 
@@ -113,12 +113,12 @@ impl Guest {
         guest
     }
 
-    /// Has the client do something.
+    /// Sends the client a command.
     pub(super) fn does(&self, command: Value) {
         self.client.send(command);
     }
 
-    /// Waits for something that was not looked at yet, and takes it for read with all before it.
+    /// Waits for a line that was not looked at yet; it and all before it count as looked at.
     #[track_caller]
     pub(super) fn is_told(&self, what: &str, is_it: impl Fn(&Told) -> bool) -> Told {
         let (read, mut at) = (self.read.get(), 0);
@@ -137,7 +137,7 @@ impl Guest {
         told
     }
 
-    /// All that was told so far of a room.
+    /// All lines about a room so far.
     pub(super) fn told_of(&self, room: &str) -> Vec<Told> {
         self.client.told.since(0, |it| it.room == room)
     }
@@ -151,7 +151,7 @@ impl Guest {
         .items
     }
 
-    /// Comes into a room; a new one he accepts as it is.
+    /// Joins a room; accepts a new one as it is.
     #[track_caller]
     pub(super) fn joins(&self, room: &str, nick: &str) -> Told {
         let join = json!({"cmd": "join", "room": room, "nick": nick});
@@ -162,7 +162,7 @@ impl Guest {
             assert_eq!(answered.event, "joined", "{answered:?}");
             return answered;
         }
-        // ejabberd's, now and then, when several nodes are made at once; a person would try again.
+        // ejabberd answers so now and then, when several nodes are made at once; a person would try again.
         self.does(join);
         self.is_told("the room", |it| it.is("joined", room, nick))
     }

@@ -42,7 +42,7 @@ fn makes_of_client_meet(kind: Kind) {
         is_conference(&person.finds("info", room));
     }
 
-    // Everybody is there for everybody, with his own status.
+    // All see each other, each with the own status.
     assert_eq!(romeo.joins(room, "Romeo").codes, [100, 110]);
     juliet.is_told("Romeo", |it| it.is("came", room, "Romeo"));
     nurse.joins(room, "Nurse");
@@ -85,7 +85,7 @@ fn makes_of_client_meet(kind: Kind) {
         });
     }
 
-    // Other nicks, if they are nobody's.
+    // A new nick is granted, unless another occupant has it.
     nurse.does(json!({"cmd": "nick", "room": room, "nick": "Angelica"}));
     for person in all {
         let renamed = person.is_told("another nick", |it| it.is("renamed", room, "Nurse"));
@@ -100,15 +100,15 @@ fn makes_of_client_meet(kind: Kind) {
         &[("Angelica", ""), ("JC", ""), ("Romeo", "away")],
     );
 
-    // Who comes back is shown what was said, when, and the topic.
+    // A person who comes back is shown earlier messages with their times, and the topic.
     romeo.does(json!({"cmd": "leave", "room": room}));
     for person in all {
         person.is_told("Romeo's leave", |it| it.is("went", room, "Romeo"));
     }
     let mut back = romeo.joins(room, "Romeo");
-    // ejabberd may turn round what comes in one instant.
+    // ejabberd may list messages of one instant in another order.
     assert!(back.past.drain(..5).all(|[_, body, _]| body == "Hush!"));
-    // A nick may be the one of then, or of now.
+    // The history may show her former nick or her present one.
     for it in back.past.iter_mut().filter(|it| it[0] == "Angelica") {
         it[0] = "Nurse".to_owned();
     }
@@ -120,7 +120,7 @@ fn makes_of_client_meet(kind: Kind) {
         person.is_told("Romeo again", |it| it.is("came", room, "Romeo"));
     }
 
-    // Whose connection breaks is gone, and this client comes back by itself.
+    // An occupant whose connection breaks is gone; this client comes back by itself.
     romeo.cut();
     for person in [&juliet, &nurse] {
         person.is_told("Romeo gone", |it| it.is("went", room, "Romeo"));
@@ -128,7 +128,7 @@ fn makes_of_client_meet(kind: Kind) {
     }
     romeo.is_told("the room again", |it| it.is("joined", room, "Romeo"));
 
-    // Whose shim dies is gone soon after somebody has spoken.
+    // An occupant whose shim dies is gone soon after somebody has spoken.
     nurse.kill_shim();
     juliet.does(json!({"cmd": "say", "room": room, "body": "Nurse!"}));
     let spoken = Instant::now();
@@ -138,11 +138,11 @@ fn makes_of_client_meet(kind: Kind) {
         is_in(person, room, &[("JC", ""), ("Romeo", "")]);
     }
 
-    // Nobody has heard anything twice, nor of anybody who was not there.
+    // Both were told each message once, and of no occupant who was not there.
     for person in [&juliet, &romeo] {
         let told = person.told_of(room);
         let said = told.iter().filter(|it| it.event == "said");
-        // What the room itself says to whoever has made it is no occupant's.
+        // The creator has a word of the room itself besides.
         let said: Vec<_> = said.filter(|it| !it.nick.is_empty()).collect();
         assert_eq!(said.len(), 9, "{said:#?}");
     }
@@ -188,7 +188,7 @@ fn servers_own_rooms_stay(kind: Kind) {
     shimmed[0].joins(node, "JC");
     shimmed[1].joins(node, "Romeo");
     let by_shim = own_room(server, &shimmed);
-    // The other room is still one.
+    // The room on a node still works.
     shimmed[0].does(json!({"cmd": "say", "room": node, "body": "Here"}));
     assert_eq!(
         hears(&shimmed[1], node, 1),
@@ -202,7 +202,7 @@ fn servers_own_rooms_stay(kind: Kind) {
     }
 }
 
-/// A short life of a room of the server's own; what each has been told of it.
+/// A short life of a room of the server's own service; the reports of both clients.
 fn own_room(server: &Server, [juliet, romeo]: &[Guest; 2]) -> [Vec<Told>; 2] {
     let room = &*server.room();
     juliet.joins(room, "JC");
@@ -249,7 +249,7 @@ fn is_conference(info: &[String]) {
     }
 }
 
-/// The client's own list has these nicks and how they are; everybody has a part and a standing.
+/// The client's own list has these nicks and shows; each occupant has a role and an affiliation.
 #[track_caller]
 fn is_in(person: &Guest, room: &str, wanted: &[(&str, &str)]) {
     person.does(json!({"cmd": "who", "room": room}));
@@ -277,7 +277,7 @@ fn hears(person: &Guest, room: &str, many: usize) -> Vec<[String; 2]> {
     (0..many).map(next).collect()
 }
 
-/// What was said before the join is these words, each with the time.
+/// Asserts that these messages came from before the join, each with a time.
 #[track_caller]
 fn is_past(joined: &Told, words: &[[String; 2]]) {
     let past = joined.past.iter();

@@ -1,4 +1,4 @@
-//! What the owner of a room does to those in it, on real servers.
+//! Deeds of a room's owner against those in it, on real servers.
 
 use super::{Person, SERVICE, statuses};
 use crate::common::Node;
@@ -44,7 +44,7 @@ impl Person<'_> {
         assert_eq!(answer.value("type"), "result", "{answer:?}");
     }
 
-    /// Who has this affiliation.
+    /// The accounts with this affiliation.
     #[track_caller]
     fn lists(&self, room: &str, affiliation: &str) -> Vec<String> {
         let query = format!(
@@ -64,7 +64,7 @@ impl Person<'_> {
     }
 }
 
-/// How somebody is shown to whom something was done.
+/// The presence of an occupant after an owner's change.
 #[derive(Debug, PartialEq, Eq)]
 struct Done {
     statuses: Vec<String>,
@@ -95,7 +95,7 @@ impl Done {
 const MEMBERS_ONLY: &str = "<field var='muc#roomconfig_membersonly'><value>1</value></field>";
 
 impl Person<'_> {
-    /// What the owner is shown of a room's configuration: the value of each field.
+    /// The configuration form that the owner is shown: the value of each field.
     #[track_caller]
     fn form(&self, room: &str) -> Vec<[String; 2]> {
         let query = "<query xmlns='http://jabber.org/protocol/muc#owner'/>";
@@ -107,13 +107,13 @@ impl Person<'_> {
         fields.map(read).collect()
     }
 
-    /// Wants the room configured so.
+    /// Configures the room so.
     fn configures(&self, room: &str, id: &str, fields: &str) {
         let form = format!("<x xmlns='jabber:x:data' type='submit'>{fields}</x>");
         self.wants_room(room, id, &form);
     }
 
-    /// What the room says of itself: its name and its description.
+    /// The room's name and description, from disco#info.
     #[track_caller]
     fn reads(&self, room: &str) -> [String; 2] {
         let query = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
@@ -132,7 +132,7 @@ fn field(var: &str, value: &str) -> String {
     format!("<field var='muc#roomconfig_{var}'><value>{value}</value></field>")
 }
 
-/// What an owner's client is shown of such a room.
+/// The form that an owner's client is shown of such a room.
 fn form(name: &str, description: &str, closed: &str, history: &str) -> Vec<[String; 2]> {
     let all = [
         ("FORM_TYPE", "http://jabber.org/protocol/muc#roomconfig"),
@@ -169,7 +169,7 @@ fn an_owner_describes_a_room(kind: Kind) {
     let friend = Person::comes(&stage, &romeo);
     assert_eq!(friend.reads(room), ["Capulets' tomb", "Dark & deep"]);
 
-    // What the service cannot do it is not asked for.
+    // The shim refuses a field that the service has no option for.
     owner.configures(room, "moderated", &field("moderatedroom", "1"));
     let refused = owner.answer("moderated");
     assert!(refused.has("error/not-acceptable"), "{refused:?}");
@@ -177,7 +177,7 @@ fn an_owner_describes_a_room(kind: Kind) {
     assert!(text.ends_with("muc#roomconfig_moderatedroom"), "{text}");
     assert_eq!(owner.form(room), now);
 
-    // It keeps as many messages as its owner wants.
+    // The service keeps as many messages as the owner wants.
     for n in 1..=3 {
         owner.says(room, &format!("m{n}"), &format!("<body>{n}</body>"));
         owner.sees_message(room, "JC", "body", &n.to_string());
@@ -205,7 +205,7 @@ fn an_owner_comes_back(kind: Kind) {
         let filled = [field("roomname", "Orchard"), field("roomdesc", "Trees")];
         owner.configures(room, "accept", &filled.concat());
         owner.is_granted("accept");
-        // Some come and go, one vanishes, one is banned and one a member.
+        // Romeo comes and goes; the nurse vanishes and becomes a member; Paris is banned.
         let friend = Person::comes(&stage, &romeo);
         for nick in ["Romeo", "Montague"] {
             friend.is_in(room, nick);
@@ -234,7 +234,7 @@ fn an_owner_comes_back(kind: Kind) {
     }
     stage.restart();
 
-    // All is as it was, and of those who were there nobody is.
+    // After the restart the room is as it was, and empty.
     let owner = Person::comes(&stage, &juliet);
     owner.is_in(room, "JC");
     owner.sees_message(room, "JC", "subject", "Balconies");
@@ -250,9 +250,9 @@ fn an_owner_comes_back(kind: Kind) {
     banned.joins(room, "Paris");
     let refused = banned.sees_occupant(room, "Paris", Some("error"));
     let error = refused.at("error");
-    // Prosody says the same to who is not a member and to who is banned.
+    // Prosody gives the same error to an account that is no member and to a banned one.
     assert!(error.has("forbidden") || error.has("registration-required"));
-    // The nick of whoever has vanished is free, for her as for others.
+    // The nick of the vanished nurse is free again.
     let member = Person::comes(&stage, &nurse);
     member.is_in(room, "Nurse");
     owner.sees_occupant(room, "Nurse", None);
@@ -285,7 +285,7 @@ fn an_owner_rules_a_room(kind: Kind) {
         1
     );
 
-    // Kicked: everybody is told, and he may come back.
+    // Kicked: all are told, and he may come back.
     let kick = "<item nick='Romeo' role='none'><reason>Avaunt</reason></item>";
     owner.wants_changed(room, "kick", kick);
     let sees_out = |who: &Person<'_>, done: &Done| {
@@ -300,7 +300,7 @@ fn an_owner_rules_a_room(kind: Kind) {
     victim.is_in(room, "Romeo");
     owner.sees_occupant(room, "Romeo", None);
 
-    // Banned: he may not, until he is forgiven.
+    // Banned: he may not come back until he is forgiven.
     let ban = format!("<item jid='{romeo}' affiliation='outcast'><reason>Treason</reason></item>");
     owner.wants_changed(room, "ban", &ban);
     let banned = Done::new(&["301"], "outcast", "JC", "Treason");
@@ -321,11 +321,11 @@ fn an_owner_rules_a_room(kind: Kind) {
     victim.is_in(room, "Romeo");
     owner.sees_occupant(room, "Romeo", None);
 
-    // For members only: who is none is out, and neither hears nor speaks; who is one stays.
+    // For members only: other occupants are out, and neither hear nor speak; members stay.
     let member = format!("<item jid='{nurse}' affiliation='member'/>");
     owner.wants_changed(room, "member", &member);
     owner.is_granted("member");
-    // Prosody tells nobody but owners who one is.
+    // Prosody tells only owners who is a member.
     if kind == Kind::Ejabberd {
         let own = friend.sees("a member", |it| {
             it.find("x/item")
@@ -351,11 +351,11 @@ fn an_owner_rules_a_room(kind: Kind) {
     friend.says(room, "m1", "<body>But soft</body>");
     owner.sees_message(room, "Nurse", "body", "But soft");
 
-    // Another owner; the first one may go then, and may do nothing more.
+    // A second owner is named; the first may go then, and may do nothing more.
     let heir = format!("<item jid='{nurse}' affiliation='owner'/>");
     owner.wants_changed(room, "heir", &heir);
     owner.is_granted("heir");
-    // Who is one now is told, and may do it all.
+    // The new owner is told, and may do everything.
     let own = friend.sees_occupant(room, "Nurse", None);
     assert_eq!(Done::of(&own), Done::new(&["110"], "owner", "JC", ""));
     assert!(friend.lists(room, "owner").contains(&nurse));

@@ -1,4 +1,4 @@
-//! What one occupant says to another alone, and asks him, by real clients on real servers: who gets it, and who does not.
+//! Private messages and questions between occupants, by real clients on real servers: the receivers, and nobody else.
 
 use super::{Person, SERVICE};
 use crate::common::Node;
@@ -27,7 +27,7 @@ impl Person<'_> {
         );
     }
 
-    /// What an occupant answers to a question.
+    /// The answer of an occupant to a question.
     fn asks(&self, room: &str, nick: &str, id: &str, what: &str) -> Node {
         self.client.say(&format!(
             "<iq type='get' to='{room}/{nick}' id='{id}'>{what}</iq>"
@@ -72,7 +72,7 @@ fn people_are_invited(kind: Kind) {
     romeo.sees("the roster", |it| it.attribute("id") == Some("sync"));
     nurse.ping();
 
-    // Who is behind a shim is invited by the room, and answers it.
+    // An account behind a shim is invited by the room, and its answer goes to the room.
     invites(&his, "i1");
     let invited = romeo.sees("an invitation", |it| it.attribute("id") == Some("i1"));
     assert_eq!(invited.value("from"), room);
@@ -90,7 +90,7 @@ fn people_are_invited(kind: Kind) {
     romeo.joins(&room, "Romeo");
     juliet.sees_occupant(&room, "Romeo", None);
 
-    // Who is not is told that he cannot see the room.
+    // An account without a shim is told that it cannot see the room.
     invites(&hers, "i3");
     let invited = nurse.wait("an invitation", |it| it.kind == "message" && it.id == "i3");
     let invited = Node::stanza(&invited.xml);
@@ -106,7 +106,7 @@ fn people_are_invited(kind: Kind) {
             .starts_with("Come (This room is made of")
     );
 
-    // Nobody is there.
+    // No such account exists.
     invites(&format!("nobody-{hers}"), "i4");
     let error = juliet.sees("an error", |it| it.attribute("id") == Some("i4"));
     assert_eq!(
@@ -144,7 +144,7 @@ fn members_are_invited(kind: Kind) {
     juliet.sees_occupant(room, "Romeo", None);
     romeo.says(room, "m1", "<body>But soft</body>");
     juliet.sees_message(room, "Romeo", "body", "But soft");
-    // He is a member, who may say nothing of who else is.
+    // Romeo is a member, and members may not invite others.
     invites(&romeo, &hers, "i2");
     let refused = romeo.sees("an error", |it| it.attribute("id") == Some("i2"));
     assert!(refused.has("error/forbidden"), "{refused:?}");
@@ -156,7 +156,7 @@ fn occupants_speak_in_private(kind: Kind) {
     let (juliet, room) = makes_a_room(&stage, &her, "private");
     let room = &*room;
     let romeo = Person::comes(&stage, &his);
-    // Another client of his, which is available and would be given what is for all of them.
+    // A second client of his, available, without a shim: it would be given messages to the bare JID.
     let phone = stage.login_directly(&his, "phone");
     phone.raw("<presence><priority>100</priority></presence>");
     phone.ping();
@@ -177,7 +177,7 @@ fn occupants_speak_in_private(kind: Kind) {
     assert_eq!(answer.value("type"), "result");
     let answer = juliet.asks(room, "Romeo", "q2", info);
     assert!(answer.has("query/identity"), "{answer:#?}");
-    // He has none, or one that his server keeps: neither client of his is asked.
+    // His server answers for a vCard, kept or missing: neither client of his is asked.
     juliet.asks(room, "Romeo", "q3", "<vCard xmlns='vcard-temp'/>");
     assert!(phone.so_far().iter().all(|it| !it.xml.contains("vCard")));
     let answer = juliet.asks(room, "Nurse", "q4", ping);
@@ -188,7 +188,7 @@ fn occupants_speak_in_private(kind: Kind) {
     assert!(answer.has("query/identity"), "{answer:#?}");
     juliet.asks(room, "JC", "q8", "<vCard xmlns='vcard-temp'/>");
 
-    // Who is not in the room does not speak in it, whosever account he is of.
+    // A client that is not in the room does not speak in it, whatever its account.
     let full = format!("{her}/test");
     phone.raw(&format!(
         "<message to='{full}' type='groupchat' id='f1'><body>forged</body>\
@@ -202,7 +202,7 @@ fn occupants_speak_in_private(kind: Kind) {
     });
     assert_eq!(next.value("id"), "f2", "{next:#?}");
 
-    // He is gone, and nobody knows yet: the message comes back, and nobody else has it, neither now nor later.
+    // Romeo's shim is killed unnoticed: the message comes back, and no other client has it, neither now nor later.
     romeo.client.kill_shim();
     juliet.whispers(room, "Romeo", "w3");
     let error = juliet.sees("an error", |it| it.attribute("id") == Some("w3"));
@@ -230,7 +230,7 @@ fn occupants_speak_in_private(kind: Kind) {
         "{said:#?}"
     );
 
-    // Who is in no room says and asks nothing there.
+    // A client that has left the room says and asks nothing there.
     juliet
         .client
         .say(&format!("<presence to='{room}/JC' type='unavailable'/>"));

@@ -126,7 +126,7 @@ class Room:
 
     def on_topic_changed(self, _member, topic, *, muc_nick=None, **_):
         self.tell("topic", muc_nick or "", text=topic.any() if topic else "")
-        # It comes last of all that a join brings.
+        # The topic comes last of all that a join brings.
         if self.codes is not None:
             codes, self.codes = self.codes, None
             asyncio.ensure_future(self.joined(codes))

@@ -29,7 +29,7 @@ module load fifo
 """
 # An entry of the history: kind, time, how many more lines it has, text.
 ENTRY = re.compile(r"(\w\w) \d{8}T\d\d:\d\d:\d\dZ (\d{3}) (.*)")
-# What the text of an entry says of the room.
+# Meanings of an entry's text in the history of a room.
 MEANINGS = [
     ("MR", re.compile(r"<(?P<nick>.*?)> (?P<text>.*)"), "said"),
     ("MI", re.compile(r'You have joined as "(?P<nick>.*)"'), "joined"),

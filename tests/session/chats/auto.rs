@@ -1,4 +1,4 @@
-//! Under `auto`: what is published and what goes natively, in order.
+//! Messages under `auto`: some are published, others go natively, all in order.
 
 use super::*;
 
@@ -96,7 +96,7 @@ fn what_is_published_keeps_all_it_holds() {
     assert!(message.has("encrypted/header"));
 }
 
-/// Each row: who else is there, and what the message is; what becomes of it.
+/// Rows: who else is there and what the message is; the steps to that; whether it goes by publish or natively.
 #[test]
 fn only_what_everybody_would_see_is_published() {
     type Case = (&'static str, fn(&mut Driver), &'static str);
@@ -262,7 +262,7 @@ fn nothing_overtakes_what_is_not_acknowledged() {
     say(&mut d, "2");
     say(&mut d, "3");
     assert_eq!(d.server_bytes(), "");
-    // Others do not wait.
+    // Messages to other people do not wait.
     d.client(&format!(
         "<message to='{OTHER}' type='chat'><body>x</body></message>"
     ));
@@ -299,7 +299,7 @@ fn a_server_that_takes_no_nodes_gets_all_natively() {
     say(&mut d, "1");
     for question in d.server_got() {
         match question.has("pubsub/publish") {
-            // It makes a node by itself, which nobody reads.
+            // The server creates a node for the publish, but nobody can be subscribed to it.
             true => d.result(&question, ""),
             false => d.error(&question, "auth", "forbidden"),
         }
@@ -320,7 +320,7 @@ fn of_what_comes_back_no_chat_state_is_told() {
     ));
     d.forget();
     d.server("</stream:stream>");
-    // What is on its way may have been taken; what waits behind it was not.
+    // The server may have taken the message under way; the one behind it was not sent.
     let bytes = d.client_bytes();
     let back = Node::stream(bytes.trim_end_matches("</stream:stream>"));
     let ids: Vec<_> = back.iter().map(|it| it.value("id")).collect();
@@ -360,7 +360,7 @@ fn a_node_of_before_is_looked_at_first() {
             vec!["publish x"],
         ),
         (vec![(OWN, "subscribed")], setup.to_vec()),
-        // Whoever else reads it: it is given up.
+        // Another reader is subscribed: the shim gives the node up and creates a new one.
         (
             vec![
                 (CONTACT, "subscribed"),
@@ -439,7 +439,7 @@ fn a_first_message_at_the_end_goes_both_ways() {
     let all = leave(&mut d);
     let item = all.iter().find_map(|it| it.find("pubsub/publish/item"));
     let copy = all.iter().find(|it| it.local == "message").unwrap();
-    // Whoever has a shim sees it once.
+    // A shim at the other end shows the message once: the copy names the item.
     assert_eq!(copy.at("shim").value("item"), item.unwrap().value("id"));
     assert_eq!(copy.at("body").text, "1");
 }
@@ -465,7 +465,7 @@ fn a_node_that_is_deleted_under_a_publish_is_not_trusted() {
          xmlns='http://jabber.org/protocol/pubsub#event'><delete node='{node}'/></event></message>"
     ));
     d.result(&publish, "");
-    // The server has made that node anew for it.
+    // The publish has made the deleted node anew.
     assert_eq!(sent(&mut d), ["native 1", "delete"]);
     say(&mut d, "2");
     assert_eq!(sent(&mut d)[0], "create");
@@ -482,7 +482,7 @@ fn what_another_resource_writes_is_shown_as_its_copy() {
         "<item id='d1'><message xmlns='jabber:client' from='{OWN}/desk' to='{CONTACT}' type='chat' id='m'>\
          <body>from my desk</body><delay xmlns='urn:xmpp:delay' stamp='{NOW}'/></message></item>"
     );
-    // ejabberd says it twice.
+    // ejabberd sends the event twice.
     for _ in 0..2 {
         d.server(&event_on(OWN, "chat/mine", &item));
     }

@@ -51,7 +51,7 @@ fn who_vanishes_right_after_finds_it_with_its_time() {
     let mut d = session();
     let ids = ["1", "2"].map(|body| published(&mut d, body));
     goes(&mut d, HIS, false);
-    // What is said meanwhile does not overtake.
+    // A message written meanwhile does not overtake the copies.
     say(&mut d, "3");
     // ejabberd may list neighbours the other way round.
     let on_it = own_item(&ids[1], "2") + &own_item(&ids[0], "1");
@@ -88,7 +88,7 @@ fn who_goes_before_the_answer_finds_it_too() {
     assert_eq!(copies(&mut d).len(), 2);
 }
 
-/// What Romeo does between the message and his leaving, so many seconds after it; whether a copy follows.
+/// Rows: Romeo's stanza after the message, the seconds between them, whether he logs out cleanly, whether a copy goes.
 #[test]
 fn what_was_seen_is_not_copied() {
     let receipt = format!(
@@ -110,11 +110,11 @@ fn what_was_seen_is_not_copied() {
     let rows: [(&str, u64, bool, bool); 11] = [
         ("", 0, false, true),
         ("", 1000, false, false),
-        // Who says that he goes has seen what he was sent some time before.
+        // A client that logs out cleanly has seen messages that came some time before.
         ("", 0, true, true),
         ("", 60, true, false),
         (&receipt, 0, false, false),
-        // It may have crossed the message.
+        // This chat state may have crossed the message.
         (&typing, 1, false, true),
         (&typing, 11, false, false),
         (&stored, 11, false, true),
@@ -179,7 +179,7 @@ fn a_copy_is_shown_once_and_without_the_name_of_its_item() {
     assert_eq!(message.names(), ["body"]);
     d.server(&copy("1", ""));
     assert_eq!(d.client_bytes(), "");
-    // The same on his node, where it is looked what else there is.
+    // The fetched item is the same message: only the other one is shown.
     serve(
         &mut d,
         &[his_item("1", OWN, NOW), his_item("2", OWN, NOW)].concat(),
@@ -232,7 +232,7 @@ fn an_error_for_a_copy_is_not_the_clients() {
     };
     d.server(&bounce(&id));
     assert_eq!(d.client_bytes(), "");
-    // One that went natively instead of being published has to be known.
+    // The client has to learn of a message that only went natively.
     d.server(&bounce("other"));
     let shown = d.one_to_client();
     assert_eq!(shown.value("type"), "error");

@@ -1,4 +1,4 @@
-//! What strangers, the peer and forged items try under `auto`.
+//! Tricks of strangers, peers and forged items under `auto`.
 
 use pubshim::session::Dropped;
 
@@ -33,7 +33,7 @@ fn only_the_owner_of_a_node_is_heard_on_it() {
             format!("<item id='1' publisher='{HIS}'>{his}</item>"),
             Some(HIS),
         ),
-        // Somebody else, or her own words as his.
+        // Items that another account, or Juliet herself, has published as his words.
         (
             format!("<item id='1' publisher='tybalt@capulet.lit'>{his}</item>"),
             None,
@@ -42,13 +42,13 @@ fn only_the_owner_of_a_node_is_heard_on_it() {
             format!("<item id='1' publisher='{JULIET}'>{his}</item>"),
             None,
         ),
-        // He is who he is, whatever he says.
+        // The author is the node's owner, whatever `from` he writes.
         (
             item(&message("tybalt@capulet.lit/x", OWN, "chat")),
             Some(CONTACT),
         ),
         (item(&message(JULIET, OWN, "chat")), Some(CONTACT)),
-        // For somebody else, or of a kind that does not go so.
+        // Messages for another account, or of a type that is not published.
         (item(&message(HIS, "tybalt@capulet.lit", "chat")), None),
         (item(&message(HIS, OWN, "groupchat")), None),
         (item(&message(HIS, OWN, "error")), None),
@@ -61,7 +61,7 @@ fn only_the_owner_of_a_node_is_heard_on_it() {
         d.server(&event_on(CONTACT, HIS_NODE, &items));
         let expected: Vec<_> = expected.iter().map(|from| format!("{from} 1")).collect();
         assert_eq!(shown(&mut d), expected, "{items}");
-        // It disturbs nothing.
+        // A dropped item does not stop the next one.
         if expected.is_empty() {
             d.server(&event_on(CONTACT, HIS_NODE, &good));
             assert_eq!(shown(&mut d), [format!("{HIS} 1")], "{items}");
@@ -97,7 +97,7 @@ fn who_may_not_see_the_client_is_not_heard() {
     assert_eq!(shown(&mut d), [""; 0]);
     assert!(d.server_got().is_empty());
 
-    // Nor a contact that may not any more, or is blocked.
+    // A contact without permission, or blocked, has nothing read either.
     let blocked = format!(
         "<iq type='set' to='{JULIET}' from='{OWN}' id='b1'><block xmlns='urn:xmpp:blocking'><item jid='{CONTACT}'/>\
          </block></iq>"

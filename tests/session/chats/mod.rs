@@ -20,7 +20,7 @@ const HIS_NODE: &str = "chat/hers";
 /// Long after the clock of the tests began.
 const NOW: &str = "2026-11-29T12:00:00Z";
 
-/// What an account without an archive says of itself; `features`: besides that.
+/// The answer to disco#info of an account without an archive, with `features` besides.
 fn account_info(features: &str) -> String {
     format!(
         "<query xmlns='http://jabber.org/protocol/disco#info'><identity category='account' type='registered'/>\
@@ -43,7 +43,7 @@ fn before(options: Options) -> Driver {
     d
 }
 
-/// Answers what is asked before the first presence goes out: what is on record, and no archive.
+/// Answers the questions before the first presence: this is on record, and there is no archive.
 fn open(d: &mut Driver, record: &str) {
     for question in d.server_got() {
         if question.has("query") {
@@ -73,7 +73,7 @@ fn session() -> Driver {
     d
 }
 
-/// Somebody becomes available, or says something new; `shim`: what his marker says, if it is a shim.
+/// A resource sends presence; `shim`: attributes of its marker, or `none` for a client without a shim.
 fn arrives(d: &mut Driver, full: &str, shim: &str, more: &str) {
     let marker = match shim {
         "none" => String::new(),
@@ -85,7 +85,7 @@ fn arrives(d: &mut Driver, full: &str, shim: &str, more: &str) {
     d.forget();
 }
 
-/// Somebody goes: cut off, or saying so (`clean`).
+/// A resource goes: logged out (`is_clean`) or cut off.
 fn goes(d: &mut Driver, full: &str, is_clean: bool) {
     let marker = match is_clean {
         true => "<shim xmlns='urn:pubshim:0' chat='1'/>",
@@ -96,14 +96,14 @@ fn goes(d: &mut Driver, full: &str, is_clean: bool) {
     ));
 }
 
-/// What the client says to Romeo.
+/// The client sends a message to Romeo.
 fn say(d: &mut Driver, body: &str) {
     d.client(&format!(
         "<message to='{CONTACT}' type='chat' id='{body}'><body>{body}</body></message>"
     ));
 }
 
-/// The client ends its stream; what the server is told before that.
+/// The client ends its stream; gives the stanzas sent to the server before that.
 fn leave(d: &mut Driver) -> Vec<Node> {
     d.client("</stream:stream>");
     let bytes = d.server_bytes();
@@ -111,7 +111,7 @@ fn leave(d: &mut Driver) -> Vec<Node> {
     Node::stream(told.unwrap_or_else(|| panic!("no end: {bytes}")))
 }
 
-/// What became of what the client has said: `publish BODY`, `native BODY`, or what was asked of the node.
+/// Stanzas sent since the last look: `publish BODY`, `native BODY`, or the request that was made of the node.
 fn sent(d: &mut Driver) -> Vec<String> {
     in_words(&d.server_got())
 }
@@ -140,7 +140,7 @@ fn first(d: &mut Driver) {
     d.forget();
 }
 
-/// Answers everything that was asked with an empty result; what was asked.
+/// Answers each request with an empty result; gives the requests.
 fn answer_all(d: &mut Driver) -> Vec<Node> {
     let asked: Vec<_> = d.server_got().into_iter().filter(is_question).collect();
     for question in &asked {

@@ -1,4 +1,4 @@
-//! What is asked before the client is shown to anybody.
+//! Questions asked before the client is shown to anybody.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ fn marker(presence: &Node) -> Option<&str> {
     presence.at("shim").attribute("chat")
 }
 
-/// What the client's first presence carries, if it has left.
+/// The marker of the client's first presence, if that has left.
 fn first_marker(d: &mut Driver) -> Option<Option<String>> {
     let sent = d.server_got();
     let presence = sent.iter().find(|it| it.local == "presence")?;
@@ -43,7 +43,7 @@ fn nothing_overtakes_a_presence_that_waits() {
     d.client("<iq type='get' id='p' to='capulet.lit'><ping xmlns='urn:xmpp:ping'/></iq>");
     let asked = d.server_got();
     assert!(asked.iter().all(is_ours), "{asked:#?}");
-    // What the server says goes on.
+    // Stanzas from the server pass meanwhile.
     d.server("<message from='a@b.lit'><body>2</body></message>");
     assert_eq!(shown(&mut d), ["a@b.lit 2"]);
     for question in &asked {
@@ -96,7 +96,7 @@ fn an_archive_leaves_chats_native_unless_told_otherwise() {
         let by_pubsub = became.last().unwrap() == "publish x";
         assert_eq!(by_pubsub, expected.is_some(), "{became:?}");
     }
-    // An error says nothing of it, and nothing more comes.
+    // An account that answers with an error may have an archive: chats stay native.
     let mut d = before(options());
     d.client("<presence/>");
     for question in d.server_got() {

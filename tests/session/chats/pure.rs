@@ -15,7 +15,7 @@ fn session() -> Driver {
     d
 }
 
-/// What a node says of itself that `owner` has made for `publisher`.
+/// The answer to disco#info of a node that `owner` has made for `publisher`.
 fn of_pair(owner: &str, publisher: &str) -> String {
     let field = |var: &str, value: &str| {
         format!("<field var='pubsub#{var}'><value>{value}</value></field>")
@@ -75,7 +75,7 @@ fn romeo_writes(d: &mut Driver) {
     serve(d, &of_pair(CONTACT, OWN), &first);
 }
 
-/// What the session asks that has this inside.
+/// The last request of the session that has this path.
 #[track_caller]
 fn question(d: &mut Driver, path: &str) -> Node {
     let mut sent = d.server_got();
@@ -121,7 +121,7 @@ fn a_copy_is_of_what_was_written_to_whose_node_it_is() {
     romeo_writes(&mut d);
     d.forget();
     let own = |id: &str, to: &str, inside: &str| item(id, "juliet@capulet.lit/chamber", to, inside);
-    // Romeo's service cannot have her write to somebody else.
+    // Romeo's service cannot make a copy name another account than his.
     for (id, to, expected) in [
         ("2", CONTACT, CONTACT),
         ("3", ROMEO, ROMEO),
@@ -138,7 +138,7 @@ fn a_copy_is_of_what_was_written_to_whose_node_it_is() {
     ));
     let copy = d.one_to_client();
     assert_eq!(copy.at("sent/forwarded/message").value("to"), CONTACT);
-    // What is not to be copied.
+    // A private message is not copied (XEP-0280).
     d.server(&event(
         HIS,
         &own("6", CONTACT, "<private xmlns='urn:xmpp:carbons:2'/>"),
@@ -164,7 +164,7 @@ fn only_the_author_says_when_it_was_said() {
     assert_eq!(d.one_to_client().names(), ["body"]);
 }
 
-/// What is on record as shown last, once that is written.
+/// Ids on record as shown last, once the record is written.
 fn on_record(d: &mut Driver) -> Vec<String> {
     for question in d.server_got() {
         if question.has("pubsub/configure") {
@@ -194,7 +194,7 @@ fn what_could_not_be_fetched_is_not_taken_as_shown() {
             true => d.error(&fetch, "wait", "internal-server-error"),
             false => d.result(&fetch, &items("n", &item("1", ROMEO, JULIET, ""))),
         }
-        // What comes now is shown all the same.
+        // A new event is shown all the same.
         d.server(&event(HIS, &item("2", ROMEO, JULIET, "")));
         assert_eq!(bodies(&mut d).last().unwrap(), &format!("{ROMEO} 2"));
         let expected: &[&str] = if is_refused { &[] } else { &["2"] };
@@ -310,7 +310,7 @@ fn no_chat_state_is_bounced_at_logout() {
     };
     let gone = "<gone xmlns='http://jabber.org/protocol/chatstates'/>";
     let body = "<body>x</body>";
-    // On its way to a node, and not answered.
+    // A message on its way to a node, and not answered.
     let mut d = session();
     romeo_writes(&mut d);
     d.forget();
@@ -318,14 +318,14 @@ fn no_chat_state_is_bounced_at_logout() {
     say(&mut d, CONTACT, "s1", gone);
     d.advance(61);
     assert_eq!(bounced(&mut d), ["m1"]);
-    // Where it is not known whether there is a node.
+    // The shim does not know yet whether there is a node.
     let mut d = session();
     d.forget();
     say(&mut d, CONTACT, "s1", gone);
     say(&mut d, CONTACT, "m1", body);
     d.server("</stream:stream>");
     assert_eq!(bounced(&mut d), ["m1"]);
-    // To whom nothing can be said in publish-subscribe.
+    // A domain takes no messages by publish-subscribe.
     let mut d = session();
     d.forget();
     say(&mut d, "capulet.lit", "s1", gone);

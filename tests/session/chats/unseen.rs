@@ -1,8 +1,8 @@
-//! What was written while nobody was there.
+//! Messages written while the client was away.
 
 use super::*;
 
-/// Juliet's session, available, with this of Romeo's node on record; what is on it is asked for.
+/// Juliet's session, available, with this of Romeo's node on record; the node's items are asked for.
 fn coming(last: &str) -> Driver {
     let mut d = before(options());
     d.client("<presence/>");
@@ -125,10 +125,10 @@ fn his_native_messages_wait_for_them() {
         )
     };
     d.server(&native("4", ""));
-    // Of one that was shown in the last session, and of one that is to be shown.
+    // Copies of an item shown in the last session, and of one that is to be shown.
     d.server(&copy("1"));
     d.server(&copy("2"));
-    // Others do not wait.
+    // Messages of other people do not wait.
     d.server(&native("x", "").replace(CONTACT, OTHER));
     assert_eq!(shown(&mut d), ["benvolio@montague.lit/mobile x"]);
     serve(&mut d, &three());
@@ -218,7 +218,7 @@ fn who_comes_back_is_shown_what_came_meanwhile() {
     }
 }
 
-/// Answers the question for what is on record: Romeo's node, and what was shown last of it.
+/// Answers the question for the record: Romeo's node, and its item that was shown last.
 fn tell_record(d: &mut Driver, last: &str) {
     let asked = d.server_got();
     let is_it = |it: &&Node| {
@@ -232,14 +232,14 @@ fn tell_record(d: &mut Driver, last: &str) {
     );
 }
 
-/// What another resource of hers has put on record: Romeo's node, and the last that it was shown of it.
+/// Another resource of hers records Romeo's node, and the last item that it was shown of it.
 fn put_on_record(d: &mut Driver, item: &str, stamp: &str) {
     let record = romeo_on_record(&format!("item='{item}' stamp='{stamp}'"));
     d.server(&event_on(OWN, "urn:pubshim:chats", &record));
     assert_eq!(d.client_bytes(), "");
 }
 
-/// What is on record of Romeo's node at the end.
+/// The item recorded last for Romeo's node when the session ends.
 fn last_on_record(d: &mut Driver) -> Option<String> {
     let told = leave(d);
     let items = told
@@ -257,7 +257,7 @@ fn who_comes_back_learns_what_others_were_shown_meanwhile() {
     d.forget();
     d.client("<presence/>");
     tell_record(&mut d, "item='2' stamp='2026-11-29T11:02:00Z'");
-    // Before anything else of his.
+    // The fetched item is shown before any other message of his.
     d.server(&format!(
         "<message from='{HIS}' to='{JULIET}' type='chat'><body>4</body></message>"
     ));
@@ -271,7 +271,7 @@ fn what_another_resource_was_shown_is_not_taken_off_the_record() {
     for (last, expected) in [
         (("9", "2026-11-29T11:59:00Z"), "9"),
         (("0", "2026-11-29T11:00:00Z"), "3"),
-        // In the same second.
+        // Items of the same second.
         (("9", "2026-11-29T11:03:00Z"), "9"),
         (("2", "2026-11-29T11:03:00Z"), "3"),
     ] {
@@ -283,7 +283,7 @@ fn what_another_resource_was_shown_is_not_taken_off_the_record() {
     }
 }
 
-/// Two write at once, and who knows less is the last: until the other one has written once more.
+/// Two resources write at once, and the older item comes last: the other resource writes its own once more.
 #[test]
 fn what_another_resource_has_overwritten_is_written_again() {
     let mut d = coming("item='3' stamp='2026-11-29T11:03:00Z'");
@@ -291,7 +291,7 @@ fn what_another_resource_has_overwritten_is_written_again() {
     d.forget();
     put_on_record(&mut d, "1", "2026-11-29T11:01:00Z");
     assert_eq!(last_on_record(&mut d).as_deref(), Some("3"));
-    // What is equal is written by nobody.
+    // Items of the same second count as equal: neither resource writes again.
     let mut d = coming("item='3' stamp='2026-11-29T11:03:00Z'");
     serve(&mut d, &three());
     d.forget();
@@ -397,7 +397,7 @@ fn a_roster_that_is_not_known_lets_nothing_be_shown() {
     assert_eq!(d.client_bytes(), "");
 }
 
-/// An event was lost between two servers. Each row: the item that comes, and whether what is on the node is fetched.
+/// An event was lost between two servers. Rows: the id of the next item, and whether the node's items are fetched.
 #[test]
 fn what_was_lost_on_its_way_is_shown_before_what_follows_it() {
     let cases = [

@@ -1,4 +1,4 @@
-//! What happens where two things meet: what waits and an end, a change of who is there, a limit.
+//! Two events that meet: a wait and an end, a wait and a change of who is there, a wait and a limit.
 
 use pubshim::session::{Input, Leg};
 
@@ -9,7 +9,7 @@ fn native(body: &str) -> String {
     format!("<message from='{HIS}' to='{JULIET}' type='chat'><body>{body}</body></message>")
 }
 
-/// Juliet's session with Romeo's node on record, and her roster says this of him; what is on it may be asked for.
+/// Juliet's session with Romeo's node on record, and this of him in her roster; the node's items may be asked for.
 fn reading_as(subscription: &str, presence: &str) -> Driver {
     let mut d = before(options());
     d.account = Account::with(&[(CONTACT, subscription)]);
@@ -347,7 +347,7 @@ fn a_peer_cannot_have_his_node_fetched_without_end() {
             break;
         };
         asked += 1;
-        // What is of no use is not shown, and so not found in what is fetched.
+        // An unusable item is not shown, so no fetched item matches it.
         d.server(&event_on(
             CONTACT,
             HIS_NODE,

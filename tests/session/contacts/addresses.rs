@@ -73,7 +73,7 @@ fn a_node_the_client_asked_for_in_capitals_is_its_own() {
     let full = "nurse@capulet.lit/x";
     d.server(&event_of(full, &payload(full, "1", "")));
     assert_eq!(d.one_to_client().value("from"), full);
-    // What is refused is not.
+    // A node is not the client's own once the service has refused the request.
     d.server(
         "<iq type='error' id='own' from='nurse@capulet.lit' to='romeo@montague.lit/mobile'><error type='auth'>\
          <forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
@@ -103,8 +103,8 @@ fn a_resource_is_shown_as_it_came() {
     }
 }
 
-/// What an earlier version wrote of the bard, who was approved and subscribed to as a service had spelled him:
-/// into the item of that spelling, beside whoever belongs there. By its number it would be written before his own.
+/// Items of an earlier version's record: the bard, approved and subscribed to under a service's spelling of his JID, is
+/// in the item of that spelling, beside the contact who belongs there. By number it comes before his own.
 fn spelled_record() -> (String, String, String) {
     let item = item_of(SPELLED);
     let near = account_in(&item);

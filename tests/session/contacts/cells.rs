@@ -1,5 +1,4 @@
-//! Each cell of the tables in RFC 6121 Appendix A, under `pure`: what leaves to the server, what the client
-//! is told, and what is pushed to it.
+//! Each cell of the tables in RFC 6121 Appendix A, under `pure`: stanzas to the server and to the client, and pushes.
 
 use crate::scenes::*;
 
@@ -29,7 +28,7 @@ From                  | =                       | =                 | =
 From + Pending Out    | =                       | Both !            | From !
 Both                  | =                       | =                 | From !";
 
-/// §A.3.2. Nobody tells an owner that somebody has unsubscribed: it is seen at the next login.
+/// §A.3.2. No server tells an owner that a contact has unsubscribed: the shim sees it at the next login.
 const INBOUND_UNSUBSCRIBE: &str = "
                       | unsubscribe
 None                  | =
@@ -52,7 +51,7 @@ fn cells(table: &'static str) -> Vec<(&'static str, &'static str, &'static str, 
     cells_of(table).into_iter().map(cell).collect()
 }
 
-/// What is recorded of Romeo in a state, and what the roster shows.
+/// The state of Romeo in words: as recorded, and as the roster shows it.
 fn words_of(name: &str) -> (String, &'static str) {
     let (_, to, from, shown) = STATES.into_iter().find(|state| state.0 == name).unwrap();
     (format!("record: to {to} from {from}"), shown)
@@ -73,7 +72,7 @@ fn every_cell_of_rfc_6121_appendix_a_outbound() {
         let mut expected: Vec<String> = Vec::new();
         let asked = before.contains("In");
         match stanza {
-            // Where nothing was asked for there is nothing to end.
+            // Without a request there is nothing to end.
             "unsubscribe" if before == after => assert!(is_routed),
             "subscribe" | "unsubscribe" => expected.push(format!("listing 9: {}", stanza)),
             "subscribed" if is_routed => {
@@ -85,12 +84,12 @@ fn every_cell_of_rfc_6121_appendix_a_outbound() {
             "unsubscribed" if is_routed && asked => {
                 expected.push("listing 11: false".to_owned());
             }
-            // First it is looked who is subscribed.
+            // The shim first asks who is subscribed.
             "unsubscribed" if is_routed => expected.push("get subscriptions".to_owned()),
             _ => assert!(!is_routed),
         }
         if before != after {
-            // Whether the service has taken the request is not known yet.
+            // The service has not answered the request yet.
             let record = words_of(after).0;
             expected.push(match stanza {
                 "subscribe" => record.replace("pending", "asked"),
@@ -125,7 +124,7 @@ fn every_cell_of_rfc_6121_appendix_a_inbound() {
         expected.sort();
         assert_eq!(seen, expected, "{context}");
         let mut expected = Vec::new();
-        // §3.1.3: who is approved is told so again.
+        // §3.1.3: a contact who is approved is told so again.
         if stanza == "subscribe" && before.contains("From") | before.contains("Both") {
             expected.push("listing 11: true".to_owned());
         }
@@ -136,7 +135,7 @@ fn every_cell_of_rfc_6121_appendix_a_inbound() {
                 expected.push("get subscriptions".to_owned());
             }
         }
-        // Its states are asked for in turn.
+        // The contact's states are fetched one after the other.
         let mut sent: Vec<_> = left(&mut d)
             .into_iter()
             .filter(|it| it != "get items")

@@ -1,5 +1,5 @@
-//! What is no question of the service, what has to wait, and what comes back (listings 10 and 11), under
-//! `auto`.
+//! Forms that are no question of the service, forms that have to wait, and forms that come back (listings 10 and 11),
+//! under `auto`.
 
 use pubshim::session::Dropped;
 
@@ -277,7 +277,7 @@ fn listing_11_that_comes_back_is_done_as_the_owner() {
         assert_eq!(said(&mut d), [expected]);
         assert_eq!(d.client_bytes(), "");
     }
-    // Somebody else's error is his.
+    // A form returned by another address is the client's.
     for from in [
         "shakespeare.lit",
         "bard@shakespeare.lit",
@@ -289,7 +289,7 @@ fn listing_11_that_comes_back_is_done_as_the_owner() {
     }
 }
 
-/// What a service says became of a subscription, as ejabberd does.
+/// The event by which ejabberd tells the new state of a subscription.
 fn state(from: &str, jid: &str, node: &str, state: &str) -> String {
     format!(
         "<message to='juliet@capulet.lit' from='{from}'><event xmlns='http://jabber.org/protocol/pubsub#event'>\
@@ -297,7 +297,7 @@ fn state(from: &str, jid: &str, node: &str, state: &str) -> String {
     )
 }
 
-/// Juliet's session in which she sees the bard, who sees of her what she has sent him alone.
+/// Juliet's session in which she sees the bard, and the bard sees her by directed presence alone.
 fn shown_to_the_bard() -> Driver {
     let (_, mut d) = with_bard("to");
     d.client(&format!("<presence to='{BARD}'/>"));
@@ -309,7 +309,7 @@ fn shown_to_the_bard() -> Driver {
 fn what_became_of_our_subscription_is_no_matter_of_the_clients() {
     let mut d = shown_to_the_bard();
     d.server(&state(BARD, "juliet@capulet.lit", "presence", "subscribed"));
-    // So the marker needs nothing any more.
+    // The contact's marker needs no answer any more.
     d.server(&marked("bard@shakespeare.lit/globe").replace("<shim xmlns='urn:pubshim:0'/>", ""));
     d.client_bytes();
     d.server(&marked("bard@shakespeare.lit/globe").replace("m1", "m2"));
@@ -345,7 +345,7 @@ fn states_nobody_asked_for_change_nothing() {
         d.server(&marked("bard@shakespeare.lit/globe"));
         assert_eq!(said(&mut d), [format!("subscribe {BARD}")], "{message}");
     }
-    // What is not about a presence node, or is an error, is the client's.
+    // Events of other nodes, and errors, are the client's.
     for message in [
         state(BARD, own, "urn:xmpp:avatar:data", "subscribed"),
         state("pubsub.shakespeare.lit", own, "presence", "subscribed"),

@@ -4,7 +4,7 @@ use pubshim::session::{Dropped, Event, Input, Leg, Level};
 
 use crate::scenes::*;
 
-/// Answers all that is asked of the own account; what was sent, in words, and what was put on record.
+/// Answers all requests to the own account; gives the stanzas sent, in words, and the records published.
 fn settle_records(account: &Account, d: &mut Driver) -> (Vec<String>, Vec<Node>) {
     let sent = account.settle_all(d);
     let records = sent
@@ -360,7 +360,7 @@ fn who_was_approved_by_form_alone_is_revoked_by_a_removal() {
     );
 }
 
-/// Who is subscribed or denied by what was sent.
+/// The subscriptions granted or denied since the last look.
 fn answered(d: &mut Driver) -> Vec<String> {
     let mut said = said(d);
     said.retain(|words| words.starts_with("subscription "));

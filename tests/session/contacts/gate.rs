@@ -1,4 +1,4 @@
-//! Nothing is published before it is known who would be delivered to, and whoever may not see it is out.
+//! Nothing is published before the shim knows all receivers, and has put out those who may not see it.
 
 use pubshim::session::Event;
 
@@ -6,8 +6,8 @@ use crate::scenes::*;
 
 const PARIS: &str = "paris@verona.lit";
 
-/// Answers all that is asked of the own account as it is at `account`, but what `special` has answered; what
-/// was sent meanwhile, in words.
+/// Answers all requests to the own account as it is at `account`, but those that `special` has answered; gives the
+/// stanzas sent meanwhile, in words.
 fn settle(
     d: &mut Driver,
     asked: Vec<Node>,
@@ -67,7 +67,7 @@ fn the_answers_may_come_in_any_order() {
 
 #[test]
 fn whoever_would_be_delivered_to_is_compared() {
-    // Whatever he may do with the node, and however he came to it.
+    // Any affiliation, or a subscription alone, delivers events.
     for what in ["member", "publisher", "owner", "publish-only", "subscriber"] {
         for who in [PARIS, CONTACT] {
             let mut account = Account::with(&[(CONTACT, "to"), ("nurse@capulet.lit", "from")]);
@@ -124,7 +124,7 @@ fn the_blocked_are_taken_out_at_once() {
 
 #[test]
 fn who_is_on_record_and_no_contact_any_more_is_taken_out() {
-    // Nobody lists him, and he is no member: only the record knows.
+    // No roster, node or list names him: only the record knows.
     let full = "romeo@montague.lit/mobile";
     let mut account = Account::with(&[]);
     account.record = Some(format!(
@@ -140,7 +140,7 @@ fn who_is_on_record_and_no_contact_any_more_is_taken_out() {
         let ended = position(&said, &format!("subscription none {jid}"));
         assert!(ended.is_some(), "{said:?}");
     }
-    // Then he is taken off the record.
+    // The contact is then taken off the record.
     assert!(said.contains(&"publish record".to_owned()), "{said:?}");
 }
 
@@ -167,7 +167,7 @@ fn what_the_server_has_not_got_is_known() {
     }
 }
 
-/// A session on ejabberd with a node that is there, and no record; what was on the node.
+/// A session on ejabberd with `items` on its node, and no record; gives the stanzas sent, in words.
 fn without_record(items: &str, condition: &str) -> (Driver, Vec<String>) {
     let account = Account::with(&[(CONTACT, "both")]);
     let (mut d, asked) = asking_all();
@@ -198,7 +198,7 @@ fn a_node_without_a_record_is_made_anew_where_nobody_lists() {
         let order = [
             "fetch own",
             "delete presence",
-            // So that the next login finds the one with the other.
+            // The record first: the next login finds a node only with its record.
             "create record",
             "create presence",
             "publish presence",
@@ -208,7 +208,7 @@ fn a_node_without_a_record_is_made_anew_where_nobody_lists() {
         assert!(order.iter().all(Option::is_some), "{said:?}");
         assert!(order.is_sorted(), "{said:?}");
     }
-    // Nor is one that cannot be read.
+    // A node whose record cannot be read is made anew, too.
     let (_, said) = without_record(OURS, "forbidden");
     assert!(position(&said, "delete presence") < position(&said, "publish presence"));
 }
@@ -255,7 +255,7 @@ fn who_is_let_in_goes_on_record_once() {
         d.server(&marked(&format!("{CONTACT}/{resource}")));
     }
     assert_eq!(account.settle(&mut d), [""; 0]);
-    // Nor at the next login.
+    // The next login writes no record either.
     account.record = Some(format!(
         "<contact jid='{CONTACT}'><jid>{CONTACT}</jid></contact>"
     ));
@@ -283,7 +283,7 @@ fn a_conflict_has_everybody_compared_again() {
     assert_eq!(said, [""; 0]);
     d.advance(5);
     let said = account.settle(&mut d);
-    // He may have got what was published before, so he sees her go.
+    // Paris may have got earlier events, so he sees her go.
     let gone = position(&said, "publish presence");
     let out = position(&said, &format!("affiliation none {PARIS}"));
     let anew = said.iter().rposition(|said| said == "publish presence");
@@ -370,7 +370,7 @@ fn a_node_that_was_not_there_has_only_contacts_in_it() {
             account.answer_one(iq, &mut d);
         }
     }
-    // Its record first: so a node of ours without one is known by that.
+    // The record is created first: a node of ours without a record is known by that.
     let create = d.one_to_server();
     assert_eq!(say(&create), "create record");
     d.result(&create, "");
@@ -433,7 +433,7 @@ fn what_the_roster_says_needs_no_record() {
     let mut d = Driver::auto(JULIET);
     d.keep_all();
     d.client("<presence id='1'/>");
-    // Taken out of the roster from elsewhere while no shim is there, he would be let in by the record.
+    // The record would let a contact in who was removed from the roster while no shim was there, so it is written anew.
     let mut written = account.settle(&mut d);
     d.advance(60);
     written.extend(account.settle(&mut d));

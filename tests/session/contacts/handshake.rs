@@ -3,7 +3,7 @@
 
 use crate::scenes::*;
 
-/// What pubsub does for a stanza, and for the push the server sends if the roster's `subscription` changes.
+/// The requests that follow a stanza, or the push that the server sends when the roster's `subscription` changes.
 const NOTHING: &[&str] = &[];
 /// The subscription to the contact's node is ended. The RFC routes it from every state (§A.2.2).
 const LEAVE: &[&str] = &["unsubscribe"];
@@ -14,8 +14,8 @@ const REVOKE: &[&str] = &["get subscribers", "subscription none", "affiliation n
 /// The contact's marker was seen, and now there is a subscription to go with it.
 const FOLLOW: &[&str] = &["subscribe"];
 
-/// §A.2.1 to §A.2.4. Of each state: what is done for the stanza, the `subscription` that is pushed after it, and
-/// what is done then. Who is admitted is so before the push, and a revocation is on its way when it comes.
+/// §A.2.1 to §A.2.4. Of each state: the requests for the stanza, the `subscription` that is pushed after it, and the
+/// requests then. A contact is admitted before the push, and a revocation is on its way when it comes.
 const OUTBOUND: &str = "
                       | subscribe | unsubscribe        | subscribed  | unsubscribed
 None                  | -         | leave              | -           | revoke
@@ -83,7 +83,7 @@ fn session(state: &str, is_marked: bool) -> (Account, Driver) {
         d.server(&native(CONTACT, "subscribe"));
     }
     if is_marked {
-        // Who may not see her knows that she is there by a presence of its own.
+        // A contact without a subscription learns that she is there by a directed presence.
         d.client(&format!("<presence to='{CONTACT}'/>"));
         d.server(&marked(ROMEO));
     }
@@ -92,7 +92,7 @@ fn session(state: &str, is_marked: bool) -> (Account, Driver) {
     (account, d)
 }
 
-/// What was sent because of a push of the new state; answers to the push itself left out.
+/// The requests that follow a push of the new state, without the answers to the push itself.
 fn follow(account: &Account, d: &mut Driver, next: Option<&str>) -> Vec<String> {
     if let Some(next) = next {
         d.server(&push(CONTACT, next));
@@ -103,7 +103,7 @@ fn follow(account: &Account, d: &mut Driver, next: Option<&str>) -> Vec<String> 
         .collect()
 }
 
-/// What is to be sent, in full.
+/// The expected requests in full.
 fn with_address(words: &[&str]) -> Vec<String> {
     let full = |word: &&str| match *word {
         "get subscribers" => (*word).to_owned(),

@@ -1,4 +1,4 @@
-//! Who may see us, against what contacts, strangers and other resources may do meanwhile.
+//! Contacts, strangers and other resources try to see the client without being allowed to.
 
 use pubshim::session::Dropped;
 

@@ -1,4 +1,4 @@
-//! Who may see whom: subscriptions, the roster, members of the node, and what the server asks about them.
+//! Permission to see: subscriptions, the roster, members of the node, and the server's questions about them.
 
 mod addresses;
 mod cells;

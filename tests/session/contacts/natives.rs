@@ -15,7 +15,7 @@ fn subscribe(d: &mut Driver, numbers: std::ops::Range<usize>) {
     }
 }
 
-/// What ejabberd sends back of the sixth and every further one.
+/// The error that ejabberd returns for the sixth stanza of a minute and for each after it.
 fn bounce(n: usize) -> String {
     format!(
         "<presence xml:lang='en' to='{JULIET}' from='u{n}@montague.lit' type='error' id='o{n}'>\
@@ -57,7 +57,7 @@ fn a_bounced_one_is_sent_again_after_a_minute() {
     assert_eq!(d.server_bytes(), "");
     d.advance(3);
     assert_eq!(d.server_bytes(), all(5..8), "byte for byte, in order");
-    // Bounced again, it is the client's.
+    // A second bounce goes to the client.
     d.server_passes(&bounce(5));
 }
 
@@ -70,7 +70,7 @@ fn five_a_minute_and_the_rest_in_order() {
     assert_eq!(d.server_bytes(), "");
     d.advance(3);
     assert_eq!(d.server_bytes(), all(5..10));
-    // What comes now waits behind them.
+    // A new stanza waits behind them.
     subscribe(&mut d, 20..21);
     assert_eq!(d.server_bytes(), "");
     d.advance(63);
@@ -82,7 +82,7 @@ fn five_a_minute_and_the_rest_in_order() {
 
 #[test]
 fn the_pause_begins_with_the_last_one_taken() {
-    // What ejabberd 23.01 does: it counts anew when it has taken none for a minute.
+    // ejabberd 23.01 counts anew when it has taken none for a minute.
     let mut d = counting_server(true);
     subscribe(&mut d, 0..1);
     d.advance(40);
@@ -138,7 +138,7 @@ fn a_bounced_refusal_is_done_and_not_said_again() {
 
 #[test]
 fn a_bounced_unsubscribe_is_said_again() {
-    // The contact's server knows of nothing and sends presence on.
+    // ejabberd has told the contact's server nothing, so presence still comes.
     let mut d = counting_server(true);
     subscribe(&mut d, 0..5);
     d.client(&stanza("unsubscribe", 5));
@@ -240,14 +240,14 @@ fn what_finds_no_room_takes_nothing_out_that_waits() {
 
 #[test]
 fn a_denial_by_a_privacy_list_is_the_clients() {
-    // Fewer than five: the list has denied it, as it says.
+    // Fewer than five were sent this minute: a privacy list has denied it, as the error says.
     let mut d = counting_server(false);
     subscribe(&mut d, 0..5);
     d.server_bytes();
     d.server_passes(&bounce(4));
     d.advance(100);
     assert_eq!(d.server_bytes(), "");
-    // Long after the others.
+    // More than a minute has passed since the others.
     let mut d = counting_server(false);
     subscribe(&mut d, 0..5);
     d.advance(70);
@@ -332,7 +332,7 @@ fn a_client_that_closes_its_stream_hears_of_a_bounce() {
 
 #[test]
 fn a_client_whose_stream_is_ended_is_told_before() {
-    // The server will bounce them when nobody hears it any more.
+    // The server will bounce the last two when no client hears it any more.
     let mut d = counting_server(true);
     subscribe(&mut d, 0..7);
     d.forget();
@@ -340,7 +340,7 @@ fn a_client_whose_stream_is_ended_is_told_before() {
     let told = d.client_bytes();
     let expected = returned(5) + &returned(6) + "<stream:error>";
     assert!(told.starts_with(&expected), "{told}");
-    // These it takes.
+    // After a minute the server takes the last two.
     let mut d = counting_server(true);
     subscribe(&mut d, 0..5);
     d.now += std::time::Duration::from_secs(63);

@@ -77,11 +77,11 @@ fn what_is_malformed_on_record_is_passed_over() {
     for (id, contacts) in [("zz", &*good), ("", &good), ("100", &good), (BUCKET, bad)] {
         d.server(&record_event(OWN, id, contacts));
     }
-    // The last one says that the item is empty.
+    // The last event empties the item.
     assert_eq!(shown(&mut d), [format!("push {CONTACT} remove")]);
 }
 
-/// Juliet sets a name, and her server says this to the publish; what she is told.
+/// Juliet sets a name, and her server answers the publish so; gives the stanzas she is shown.
 fn name_refused(condition: &str) -> (Driver, Vec<String>) {
     let mut d = in_state("None");
     d.client(&roster_set(&format!("<item jid='{CONTACT}' name='R'/>")));
@@ -223,7 +223,7 @@ fn a_record_that_comes_in_parts_is_asked_for_to_its_end() {
         }
         is_record
     });
-    // All but the one that came; nothing is taken for empty that was left out.
+    // The second request asks for all items but the one that came: an item left out is not taken for empty.
     assert_eq!(asked, [0, 255]);
     let answer = d.one_to_client();
     let jids: Vec<_> = answer
@@ -264,7 +264,7 @@ fn what_two_resources_write_to_one_item_is_both_kept() {
         (CONTACT.to_owned(), "1".to_owned()),
     ];
     assert_eq!(written(&second), both);
-    // The echo of the first, which does not know of it, and that of the second.
+    // The echo of the first write, without the other resource's entry, then that of the second.
     let ours = format!("<contact jid='{CONTACT}' listed='yes' name='1'/>");
     d.forget();
     d.server(&record_event(OWN, BUCKET, &ours));
@@ -275,7 +275,7 @@ fn what_two_resources_write_to_one_item_is_both_kept() {
     ));
     d.result(&second, "");
     assert_eq!((shown(&mut d), d.server_bytes()), (vec![], String::new()));
-    // What is not on its way any more is as the other resource says.
+    // With no write of ours under way the other resource's item is the state.
     d.server(&record_event(OWN, BUCKET, &theirs("M")));
     assert_eq!(
         shown(&mut d),
@@ -289,7 +289,7 @@ fn what_two_resources_write_to_one_item_is_both_kept() {
 
 #[test]
 fn a_write_without_an_answer_is_made_again_and_not_for_ever() {
-    // What a presence stanza changes, no request of the client's waits for.
+    // A presence stanza changes the record without a request of the client's that waits for the answer.
     let mut d = in_state("None");
     d.client(&format!("<presence to='{CONTACT}' type='subscribe'/>"));
     let mut writes = 0;
@@ -361,7 +361,7 @@ fn what_nobody_waits_for_is_written_at_the_pace_of_all_else() {
                 "{bytes} bytes in {seconds} s"
             );
         }
-        // Whoever waits does not wait for that.
+        // A request of the client's does not wait for these writes.
         if seconds == 2 && sent.is_empty() {
             d.client_bytes();
             d.client(&roster_set(&format!("<item jid='{CONTACT}' name='R'/>")));

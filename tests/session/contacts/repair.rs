@@ -1,4 +1,4 @@
-//! What is put right at login under `auto`, with regard to who is blocked; and two shims of one account.
+//! Repairs at login under `auto`, with regard to blocked contacts; and two shims of one account.
 
 use pubshim::session::Event;
 
@@ -6,13 +6,13 @@ use crate::scenes::*;
 
 const PARIS: &str = "paris@verona.lit";
 
-/// What a login took, without what is always asked, the publish and the contacts' states.
+/// Requests of a login, without the questions, the publish and the fetches of every login.
 fn repaired(account: &Account) -> (Driver, Vec<String>) {
     let (d, said) = account.logged_in();
     (d, put_right(said))
 }
 
-/// What was done besides what every login takes.
+/// Requests besides those of every login.
 fn put_right(said: Vec<String>) -> Vec<String> {
     assert_eq!(said[0], "presence  own", "native presence does not wait");
     assert_eq!(said[1..7], QUESTIONS);
@@ -21,7 +21,7 @@ fn put_right(said: Vec<String>) -> Vec<String> {
     rest.filter(|said| !is_usual(said)).collect()
 }
 
-/// Whom a request makes members.
+/// The accounts that a request makes members.
 fn members(said: &str) -> Vec<&str> {
     let list = said.strip_prefix("affiliation ").unwrap();
     list.split(", ")
@@ -92,7 +92,7 @@ fn one_whom_the_server_refuses_does_not_harm_the_others() {
 
 #[test]
 fn members_with_a_shim_are_subscribed_once() {
-    // ejabberd: nobody can list who is subscribed already, and a second time does no harm.
+    // ejabberd lists no subscribers; subscribing a contact twice does no harm.
     let account = Account::with(&[(CONTACT, "from"), (PARIS, "from")]);
     let (mut d, _) = account.arrived();
     d.server(&marked(ROMEO));
@@ -107,14 +107,14 @@ fn members_with_a_shim_are_subscribed_once() {
     );
     d.server(&marked(ROMEO));
     assert_eq!(account.settle(&mut d), [""; 0]);
-    // Whose marker comes later is subscribed later.
+    // A contact whose marker comes later is subscribed later.
     d.server(&marked("paris@verona.lit/x"));
     d.server(&marked("paris@verona.lit/y"));
     assert_eq!(
         subscribed(account.settle(&mut d)),
         [format!("subscription subscribed {PARIS}")]
     );
-    // Prosody: who is listed has what he needs.
+    // Prosody lists him as a subscriber: nothing is to be done.
     let mut account = Account::with(&[(CONTACT, "from")]);
     account.subscribers = Some(vec![CONTACT.to_owned()]);
     let mut d = account.session();
@@ -180,7 +180,7 @@ fn whoever_is_on_record_or_was_approved_meanwhile_stays() {
             "{said:?}"
         );
     }
-    // By another resource, which has put it on record.
+    // Another resource has approved him and put it on record.
     let (mut account, mut d) = with_stranger();
     account.record = Some(format!("<contact jid='{PARIS}' from='yes'/>"));
     d.advance(1);
@@ -188,7 +188,7 @@ fn whoever_is_on_record_or_was_approved_meanwhile_stays() {
         account.settle(&mut d),
         ["get record", "publish presence", "fetch own"]
     );
-    // What is asked of the contact approves nobody.
+    // A recorded request of the contact's approves nobody.
     let (mut account, mut d) = with_stranger();
     account.record = Some(format!("<contact jid='{PARIS}' from='asked' to='yes'/>"));
     d.advance(1);
@@ -201,7 +201,7 @@ fn whoever_is_on_record_or_was_approved_meanwhile_stays() {
 
 #[test]
 fn what_could_not_be_had_revokes_nobody_and_lets_nothing_out() {
-    // Not known, as an error that may pass says, or silence; asked again, and again at leisure.
+    // A temporary error or silence leaves the question open: it is asked again, later only once an hour.
     for missing in QUESTIONS.into_iter().skip(1) {
         for is_silent in [false, true] {
             let mut account = Account::with(&[(CONTACT, "from")]);
@@ -229,7 +229,7 @@ fn what_could_not_be_had_revokes_nobody_and_lets_nothing_out() {
                 assert_eq!(say(&again), missing);
                 d.error(&again, "wait", "internal-server-error");
             }
-            // What the client says has it asked at once.
+            // A stanza of the client's has the shim ask at once.
             d.client("<presence id='2'/>");
             let [native, again] = d.server_got().try_into().unwrap();
             assert_eq!((&*native.local, &*say(&again)), ("presence", missing));
@@ -258,7 +258,7 @@ fn the_blocked_are_no_members_until_they_are_unblocked() {
         account.blocked = vec![blocked.to_owned()];
         let (mut d, said) = repaired(&account);
         assert_eq!(said, [format!("affiliation member {PARIS}")], "{blocked}");
-        // Nor is one subscribed because of its shim.
+        // A blocked contact is not subscribed for its shim's marker either.
         d.server(&marked(ROMEO));
         assert_eq!(account.settle(&mut d), [""; 0], "{blocked}");
         client_blocks(&mut d, "unblock", blocked);
@@ -303,7 +303,7 @@ fn blocked_and_unblocked_in_a_session() {
         said.contains(&format!("affiliation none {CONTACT}")),
         "{said:?}"
     );
-    // Whatever another resource says of the roster meanwhile.
+    // A push caused by another resource lets nobody in who is blocked.
     d.server(&push(CONTACT, "both"));
     let said = account.settle(&mut d);
     assert!(!said.iter().any(|said| said.contains("member")), "{said:?}");
@@ -320,7 +320,7 @@ fn unblocked_before_the_revocation_is_done() {
     account.settle(&mut d);
     for what in ["block", "unblock"] {
         d.client(&blocking(what, &format!("{what}2"), CONTACT));
-        // Not answered by the account: its answers come before those to the revocation.
+        // These requests are answered further down, before those of the revocation.
         d.server_bytes();
     }
     d.server("<iq type='result' id='block2'/><iq type='result' id='unblock2'/>");
@@ -368,7 +368,7 @@ fn the_second_session_sees_what_the_first_has_done() {
             );
         }
     }
-    // The first one takes it back, and goes: the second has no doubt.
+    // The first resource takes the approval back and goes; the second follows the push.
     for d in &mut both {
         d.server(&push(CONTACT, "none"));
         let said = account.settle(d);
@@ -377,7 +377,7 @@ fn the_second_session_sees_what_the_first_has_done() {
             "{said:?}"
         );
     }
-    // What was answered by one resource is asked anew by both.
+    // A new request goes to both clients, though one of them has answered the first.
     for d in &mut both {
         d.client_bytes();
         d.server_passes(&native(CONTACT, "subscribe"));
@@ -400,7 +400,7 @@ fn a_form_that_another_resource_answered_is_answered() {
     // The first one approves; later the contact goes and comes again.
     second.server(&push(CONTACT, "from"));
     let said = account.settle(second);
-    // The form came here, too; who answers it twice does no harm.
+    // The second resource has the form, too; answering it twice does no harm.
     let answer = format!("subscription subscribed {CONTACT}");
     assert!(said.contains(&answer), "{said:?}");
     second.server(&push(CONTACT, "none"));
@@ -419,7 +419,7 @@ fn a_push_for_a_client_that_asked_is_its_own_and_is_followed() {
     let real = push(CONTACT, "from");
     d.server_passes(&real);
     assert_eq!(said(&mut d), [format!("affiliation member {CONTACT}")]);
-    // From somebody else it is neither.
+    // A push from another address is the client's, and is not followed.
     for from in [
         "romeo@montague.lit",
         "capulet.lit.evil.lit",

@@ -14,7 +14,7 @@ fn subscribed(account: &str) -> String {
     format!("<presence to='{account}' type='subscribed'/>")
 }
 
-/// What the end of all subscriptions of `account` looks like on ejabberd, where nobody lists them.
+/// The requests that end all subscriptions of `account` on ejabberd, which lists no subscribers.
 fn ending(account: &str) -> [String; 2] {
     [
         format!("subscription none {account}"),
@@ -22,7 +22,7 @@ fn ending(account: &str) -> [String; 2] {
     ]
 }
 
-/// What is sent to end subscriptions; all IQs to the own account are answered, those by `answer`.
+/// The requests sent to end subscriptions; all IQs to the own account are answered, those by `answer`.
 fn endings(
     d: &mut Driver,
     account: &Account,
@@ -41,7 +41,7 @@ fn endings(
     said
 }
 
-/// Whom the log says to be subscribed still.
+/// Contacts that are still subscribed according to the log.
 fn failed(d: &mut Driver) -> Vec<String> {
     let events = d.events().into_iter();
     let failed = events.filter_map(|event| match event {
@@ -51,7 +51,7 @@ fn failed(d: &mut Driver) -> Vec<String> {
     failed.collect()
 }
 
-/// Whether something is published when the client has something new to say.
+/// Whether a new presence of the client's is published.
 fn publishes(d: &mut Driver) -> bool {
     d.client("<presence><show>dnd</show></presence>");
     let said = said(d);
@@ -89,7 +89,7 @@ fn a_refused_revocation_is_tried_again_and_nothing_is_published() {
         let told = failed(&mut d);
         assert!(!publishes(&mut d), "{refused} refused three times");
         assert_eq!(told, [CONTACT], "the user is told");
-        // It goes on at leisure, and what was held is published when it is done.
+        // The shim tries again every hour; after a success presence is published again.
         pause(&mut d, 3600);
         let accept = |d: &mut Driver, iq: &Node, _: &str| d.result(iq, "");
         assert_eq!(endings(&mut d, &account, accept), ending(CONTACT));
@@ -207,7 +207,7 @@ fn a_full_jid_approved_during_a_revocation_goes_with_the_next() {
 
 #[test]
 fn who_is_approved_during_a_revocation_stays() {
-    // However far it has come.
+    // The revocation may be at any step.
     for answered in 0..4 {
         let account = Account::with(&[]);
         let mut d = account.session();
@@ -394,7 +394,7 @@ fn who_was_just_refused_is_out_when_the_session_ends() {
     for name in &names {
         d.client(&unsubscribed(name));
     }
-    // No question is answered any more.
+    // The server answers no request any more.
     d.client("</stream:stream>");
     let sent = d.server_bytes();
     let sent = sent.strip_suffix("</stream:stream>").expect("closed");
@@ -409,14 +409,14 @@ fn who_was_just_refused_is_out_when_the_session_ends() {
 
 const STATUS: &str = "<presence id='2'><status>Gone</status></presence>";
 
-/// What is said to the own account until nothing more is.
+/// Requests to the own account until no more follow.
 fn said_until_quiet(d: &mut Driver, account: &Account) -> Vec<String> {
     let mut sent = account.settle_all(d);
     sent.retain(is_ours);
     sent.iter().map(say).collect()
 }
 
-/// Romeo, who is this much of a contact, is removed by this, and the client has a new status.
+/// Romeo, with this subscription, is removed by this stanza, and the client has a new status.
 fn removing(subscription: &str, removal: &str) -> (Account, Driver) {
     let account = Account::with(&[(CONTACT, subscription)]);
     let mut d = account.session();

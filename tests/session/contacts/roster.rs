@@ -6,7 +6,7 @@ use crate::scenes::*;
 
 #[test]
 fn an_open_request_is_asked_again_at_the_next_login() {
-    // The service repeats its form, or it is in the list alone.
+    // The service repeats its form, or only lists the request as pending.
     for repeats in [true, false] {
         let contact = format!("<contact jid='{CONTACT}' from='asked'/>");
         let mut d = Driver::pure();
@@ -95,7 +95,7 @@ fn a_request_that_was_taken_is_looked_at_and_not_made_again() {
 #[test]
 fn what_nobody_asked_for_changes_nothing() {
     for event in [
-        // In somebody's own name, about somebody else, or from a resource or a service.
+        // Events from accounts that did not ask, about other accounts, from a server or a resource.
         state_event("paris@verona.lit", OWN, "subscribed", ""),
         state_event("paris@verona.lit", OWN, "none", ""),
         state_event(CONTACT, "nurse@capulet.lit", "none", ""),
@@ -103,7 +103,7 @@ fn what_nobody_asked_for_changes_nothing() {
         state_event("romeo@montague.lit/mobile", OWN, "none", ""),
         state_event(CONTACT, OWN, "pending", ""),
         state_event(CONTACT, OWN, "unheard-of", ""),
-        // It was true once.
+        // A delayed event: the state was true once.
         state_event(
             CONTACT,
             OWN,
@@ -145,7 +145,7 @@ fn a_form_of_a_stranger_is_nothing() {
             seen.iter().all(|it| it.local == "message"),
             "{bad}: {seen:?}"
         );
-        // The good one, so that this is a test.
+        // The same form without its fault shows the request.
         d.server(&good);
         assert_eq!(shown(&mut d), ["paris@verona.lit subscribe"]);
     }
@@ -207,8 +207,8 @@ fn presence_to_nobody_is_not_sent_on() {
     assert!(sent.iter().all(|it| it.local == "iq"), "{sent:?}");
 }
 
-/// Juliet's roster at her login, where three contacts are on record and `list` on her node, which has to be
-/// made anew or not; what she was shown, and whom her shim subscribes.
+/// Juliet's roster at her login, where three contacts are on record and `list` on her node, which has to be made anew
+/// or not; gives the stanzas she was shown, and the contacts her shim subscribes.
 fn three_on_record(list: &[(&str, &str)], is_new: bool) -> (Vec<String>, Vec<String>) {
     let entries: String = THREE
         .iter()
@@ -344,7 +344,7 @@ fn who_is_being_thrown_out_is_no_new_subscriber() {
     let sent = d.server_got();
     let lists = sent.iter().filter(|iq| iq.value("type") == "get");
     let lists: Vec<_> = lists.filter(|iq| iq.has("pubsub/subscriptions")).collect();
-    // What is to be ended, and who else may have left: both lists still name him.
+    // One list for the revocation, one to find others who have left: both still name him.
     assert_eq!(lists.len(), 2);
     d.forget();
     for list in lists {

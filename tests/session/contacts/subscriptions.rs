@@ -1,5 +1,5 @@
-//! Under `auto` pubsub follows the native subscriptions: who has a shim is subscribed to (listing 9), and
-//! who may see us is a member of our node.
+//! Under `auto` pubsub follows the native subscriptions: the shim subscribes to contacts with shims (listing 9), and
+//! makes contacts who may see us members of our node.
 
 use crate::scenes::*;
 
@@ -8,7 +8,7 @@ fn with_romeo(state: &str) -> Driver {
     Account::with(&[(CONTACT, state)]).session()
 }
 
-/// What a service answers to listing 9.
+/// The answer of a service to listing 9.
 fn subscription(state: &str) -> String {
     format!(
         "<pubsub xmlns='{PUBSUB}'><subscription node='presence' jid='juliet@capulet.lit' subscription='{state}'/></pubsub>"
@@ -18,7 +18,7 @@ fn subscription(state: &str) -> String {
 /// Romeo's shim is seen: listing 9 as it was sent.
 fn asked() -> (Driver, Node) {
     let mut d = with_romeo("to");
-    // He does not see her, but for this.
+    // A directed presence lets him see her.
     d.client(&format!("<presence to='{CONTACT}'/>"));
     d.server(&marked(ROMEO));
     d.client_bytes();
@@ -61,7 +61,7 @@ fn without_a_marker_or_a_subscription_nobody_is_asked() {
             "{sent:?}"
         );
     }
-    // Nor because the client asks: the contact's marker tells when there is something to subscribe to.
+    // The client's own request subscribes to nothing: the contact's marker has to come first.
     let mut d = with_romeo("none");
     d.client(&format!("<presence to='{CONTACT}' type='subscribe'/>"));
     assert_eq!(said(&mut d), [format!("presence subscribe {CONTACT}")]);
@@ -247,7 +247,7 @@ fn the_clients_unsubscribe_ends_the_subscription() {
         iq.value("id")
     );
     assert_eq!(iq, Node::stanza(&expected));
-    // What comes of it is no matter of the client's.
+    // The client is told nothing of the answer.
     answer(&mut d, &iq, "error", &error("cancel", "unexpected-request"));
     d.assert_silent();
 }
@@ -276,7 +276,7 @@ fn who_may_not_see_us_is_not_shown_that_we_are_there() {
     d.advance(60);
     all.extend(account.settle(&mut d));
     assert!(!follows(&all), "{all:?}");
-    // Nor is he while he is blocked.
+    // A blocked contact is not subscribed to.
     let mut blocked = Account::with(&[(CONTACT, "both")]);
     blocked.blocked = vec![CONTACT.to_owned()];
     let (mut d, mut all) = blocked.arrived();
@@ -284,7 +284,7 @@ fn who_may_not_see_us_is_not_shown_that_we_are_there() {
     d.advance(60);
     all.extend(blocked.settle(&mut d));
     assert!(!follows(&all), "{all:?}");
-    // A presence of her own for him, and he knows.
+    // A directed presence lets the contact's marker count.
     let mut d = account.session();
     d.server(&marked(ROMEO));
     assert!(!follows(&said(&mut d)));
@@ -293,13 +293,13 @@ fn who_may_not_see_us_is_not_shown_that_we_are_there() {
         said(&mut d),
         [format!("presence  {ROMEO}"), format!("subscribe {CONTACT}")]
     );
-    // Taken back before his shim is seen.
+    // The client takes its directed presence back before the marker comes.
     let mut d = account.session();
     d.client(&format!("<presence to='{CONTACT}'/>"));
     d.client(&format!("<presence to='{CONTACT}' type='unavailable'/>"));
     d.server(&marked(ROMEO));
     assert!(!follows(&said(&mut d)));
-    // Let in by the roster.
+    // The roster lets the contact see her.
     d.server(&push(CONTACT, "both"));
     assert!(follows(&account.settle(&mut d)));
 }
@@ -361,7 +361,7 @@ fn a_push_that_gains_from_makes_a_member() {
         d.server(&push(CONTACT, after));
         assert_eq!(answered_pushes(said(&mut d)), [""; 0]);
     }
-    // Whoever has a shim is subscribed, too: it may have asked too early.
+    // A contact with a shim is subscribed, too: that shim may have asked too early.
     let account = Account::with(&[(CONTACT, "none")]);
     let mut d = account.session();
     d.server(&marked(ROMEO));
@@ -371,7 +371,7 @@ fn a_push_that_gains_from_makes_a_member() {
         [
             format!("affiliation member {CONTACT}"),
             format!("subscription subscribed {CONTACT}"),
-            // Nobody lists who is subscribed there.
+            // The server lists no subscribers, so the shim records them.
             "configure record".to_owned(),
             "publish record".to_owned()
         ]

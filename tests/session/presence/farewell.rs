@@ -1,4 +1,4 @@
-//! Whoever is taken out has seen the client go, and nobody else is bothered without need.
+//! Contacts who are taken out have seen the client go, and others are not bothered without need.
 
 use crate::scenes::*;
 
@@ -12,7 +12,7 @@ fn block_push(jid: &str) -> String {
     )
 }
 
-/// What takes Romeo's right away by another client of Juliet's, as her server tells of it.
+/// The pushes of Juliet's server when another client of hers takes Romeo's right away.
 fn pushes() -> [String; 4] {
     [
         push(CONTACT, "to"),
@@ -27,7 +27,7 @@ fn account() -> Account {
     Account::with(&[(CONTACT, "both"), (NURSE, "both")])
 }
 
-/// What a stanza does, with the state it publishes.
+/// A stanza in words, with the state it publishes.
 fn tell(stanza: &Node) -> String {
     let words = say(stanza);
     match &*words {
@@ -40,7 +40,7 @@ fn tell(stanza: &Node) -> String {
     }
 }
 
-/// Answers all that is asked of the own account; what was sent, in words, and all publishes.
+/// Answers all requests to the own account; gives the stanzas sent, in words, and all publishes.
 fn settle(d: &mut Driver, account: &Account) -> (Vec<String>, Vec<Node>) {
     let mut sent = account.settle_all(d);
     let told = sent.iter().map(tell).collect();
@@ -84,7 +84,7 @@ fn what_a_push_may_have_overtaken_is_taken_back() {
         let account = account();
         let mut d = account.session();
         d.client(AWAY);
-        // Whether the server did it before what the push tells of is not known.
+        // The server may have published before the change that the push tells of, or after it.
         let sent = d.server_got();
         d.server(&push);
         assert_farewell(&mut d, &account, CONTACT, Some("away"));
@@ -143,7 +143,7 @@ fn what_this_client_asks_for_is_seen_by_nobody_else() {
         d.client(AWAY);
         let publish = d.one_behind_presence();
         d.client(asked);
-        // In the order of the stream: the server had published it before.
+        // The answer comes before the push: the server had published before the change.
         d.result(&publish, "");
         let mut sent: Vec<_> = Node::stream(&d.server_bytes().replace(asked, ""));
         for answer in &answers {
@@ -179,7 +179,7 @@ fn who_is_subscribed_by_pubsub_alone_sees_the_client_go() {
 
 #[test]
 fn who_was_let_in_and_is_no_contact_sees_the_client_go() {
-    // Her server knows of no request of his any more, so it does nothing with her answer.
+    // The server knows of no request of Romeo's any more, so her approval changes no roster.
     let account = Account::with(&[(NURSE, "both")]);
     let mut d = account.session();
     d.server(&native(CONTACT, "subscribe"));
@@ -211,7 +211,7 @@ fn many_who_are_taken_out_together_see_the_client_go_once() {
         .iter()
         .filter(|told| told.starts_with("affiliation none"));
     assert_eq!(out.count(), 40);
-    // What she said, that she is gone, that she is back.
+    // Her new status, her farewell, her return.
     assert_eq!(publishes.len(), 3, "{told:?}");
 }
 
@@ -227,7 +227,7 @@ fn who_could_not_see_the_client_makes_nobody_see_it_go() {
     }
 }
 
-/// What Romeo's client was shown of Juliet, the last of it.
+/// The last state of Juliet that Romeo's client was shown.
 fn last_shown(d: &mut Driver) -> Option<String> {
     let shown = d.client_got().pop()?;
     assert_eq!(shown.value("from"), JULIET);

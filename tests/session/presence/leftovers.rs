@@ -75,7 +75,7 @@ fn a_sibling_that_answers_or_may_be_there_keeps_its_item() {
         "error",
         "<error type='wait'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>",
     ));
-    // The second says nothing at all: it may hibernate.
+    // The second resource does not answer: it may hibernate.
     d.keep_no_more();
     d.advance(61);
     assert_eq!(d.server_bytes(), "");
@@ -125,7 +125,7 @@ fn a_shims_ping_is_answered_for_the_client() {
              <shim xmlns='urn:pubshim:0'/></ping></iq>"
         )
     };
-    // What others have read of this resource is not its own before it has said so.
+    // Until the client sends presence, an item with its resource is a leftover of an earlier session.
     let mut early = Driver::auto(JULIET);
     early.server(&ping(" from='romeo@montague.lit/mobile'", JULIET));
     assert!(early.one_to_server().has("error/service-unavailable"));
@@ -161,7 +161,7 @@ fn a_shims_ping_is_answered_for_the_client() {
 #[test]
 fn everybody_elses_ping_is_the_clients() {
     let mut d = Driver::auto(JULIET);
-    // Before it is available, too: it may be in a room.
+    // A client that is not available may be in a room, so its pings pass, too.
     for presence in [
         "<presence to='room@muc.shakespeare.lit/jule'/>",
         "<presence/>",

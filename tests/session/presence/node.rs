@@ -114,7 +114,7 @@ fn where_authorize_is_refused_it_is_whitelist() {
     let fields = set.fields();
     assert_eq!(fields["pubsub#max_items"], "max");
     assert_eq!(fields["pubsub#send_last_published_item"], "never");
-    // Prosody's form does not have it.
+    // Prosody's form lacks this field.
     assert!(!fields.contains_key("pubsub#presence_based_delivery"));
     assert!(
         fields
@@ -198,7 +198,7 @@ fn a_node_that_leaks_is_made_anew_before_anything_is_published() {
     }
 }
 
-/// What is on a node.
+/// The items of a node with these payloads.
 fn node_with(payloads: &[&str]) -> String {
     let items: String = payloads
         .iter()
@@ -214,7 +214,7 @@ fn payload(from: &str) -> String {
 #[test]
 fn a_node_with_something_else_on_it_is_left_as_it_is() {
     let foreign = [
-        // Somebody else's idea of presence, an account without a resource, another account.
+        // Other payloads, no payload, a bare JID, other accounts.
         "<presence xmlns='urn:example:presence' from='juliet@capulet.lit/x'/>".to_owned(),
         "<geoloc xmlns='http://jabber.org/protocol/geoloc'/>".to_owned(),
         String::new(),
@@ -230,7 +230,7 @@ fn a_node_with_something_else_on_it_is_left_as_it_is() {
         d.result(&look, &node_with(&[&payload(JULIET), other]));
         assert_unusable(&mut d);
     }
-    // Nor is it deleted while it is not known what is on it.
+    // A node whose items cannot be read is not deleted either.
     let (mut d, get) = asking(facts());
     d.keep_all();
     d.result(&get, &ejabberd_node(&[("access_model", "open")]));
@@ -406,13 +406,13 @@ fn a_question_about_the_node_that_fails_is_asked_again() {
             assert_is_get(&iq);
         }
         assert_eq!(unknown(&mut d), 1);
-        // It is made all the same, if that is what it takes; and that may fail, too.
+        // A node that does not exist is created all the same; and that may fail, too.
         d.error(&iq, "cancel", "item-not-found");
         let create = d.one_to_server();
         assert_is_create(&create, "authorize");
         d.error(&create, "wait", "resource-constraint");
         assert_eq!(d.server_bytes(), "");
-        // What is new is said at once.
+        // A new presence has the node asked for at once.
         d.client("<presence id='2'/>");
         let get = d.one_behind_presence();
         assert_is_get(&get);

@@ -23,7 +23,7 @@ fn gone(id: &str) -> String {
     )
 }
 
-/// What a server says for a client that vanished.
+/// The server's unavailable presence for a client that vanished.
 fn crashed() -> String {
     format!("<presence to='{ROMEO}' from='{JULIET}' type='unavailable'/>")
 }
@@ -200,7 +200,7 @@ fn children_the_first_copy_lacked_are_shown() {
         &[event("1", "<show>away</show>"), native("1", more)],
         &["1", "1"],
     );
-    // And no more than that.
+    // A second copy that only lacks children of the first is not shown.
     assert_shown(
         &[event("1", more), native("1", "<show>away</show>")],
         &["1"],
@@ -236,7 +236,7 @@ fn native_unavailable_passes_unless_it_was_said() {
             (vec![native("1", ""), event("1", "")], 1),
             (vec![event("1", ""), gone("u")], 0),
             (vec![native("1", ""), event("1", ""), gone("u")], 0),
-            // It ends a state that was shown since.
+            // The native unavailable ends a state shown after the farewell.
             (
                 vec![event("1", ""), gone("u"), crashed(), native("2", "")],
                 1,
@@ -258,7 +258,7 @@ fn native_unavailable_passes_unless_it_was_said() {
 
 #[test]
 fn a_logout_is_shown_once() {
-    // A cut: the shim gives an id to what it publishes, the server none to what it sends.
+    // After a cut connection the shim's publish has an id, and the server's presence has none.
     let online = [native("1", ""), event("1", "")];
     let orders = [[gone("shim"), crashed()], [crashed(), gone("shim")]];
     for (cut, expected) in orders.into_iter().zip(["shim", "unavailable"]) {
@@ -321,12 +321,13 @@ fn a_presence_of_many_children_is_shown_once() {
 #[test]
 fn a_native_presence_is_never_lost_behind_an_event() {
     let (first, second) = ("<status>1</status>", "<status>2</status>");
-    // Its publish may have been skipped, or be held: only the native ones are sure to come, and in order.
+    // The publish of the first may have been skipped or be paused: only native presences are sure to come, and in
+    // order.
     assert_shown(
         &[event("2", second), native("1", first), native("2", second)],
         &["2", "1", "2"],
     );
-    // What is published again after hiding has no native copy.
+    // A presence published again after hiding has no native copy.
     assert_shown(&[event("2", second), native("3", first)], &["2", "3"]);
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of a publish that fails.
+//! Publishes that fail: the node is checked, and the newest presence still gets out.
 
 use pubshim::session::{Event, Policy};
 

@@ -4,7 +4,7 @@ use pubshim::session::{Dropped, Policy};
 
 use crate::scenes::*;
 
-/// What the client is shown of an event with this payload of Juliet's.
+/// The stanza that the client is shown for an event with this payload of Juliet's.
 #[track_caller]
 fn shown(payload: &str) -> Node {
     let mut d = romeo();

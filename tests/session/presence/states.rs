@@ -32,7 +32,7 @@ fn known(roster: &str) -> Driver {
     d
 }
 
-/// The same with Romeo and Benvolio in her roster, and the nurse, who only sees her; what it then asks.
+/// The same with Romeo and Benvolio in her roster, and the nurse, who only sees her; gives its next requests.
 fn fetching() -> (Driver, Vec<Node>) {
     let mut d = known(
         "<item jid='romeo@montague.lit' subscription='both'/>\
@@ -44,7 +44,7 @@ fn fetching() -> (Driver, Vec<Node>) {
     (d, fetches)
 }
 
-/// What is asked of somebody else than the own account.
+/// Requests to other accounts.
 fn to_others(sent: Vec<Node>) -> Vec<Node> {
     sent.into_iter()
         .filter(|iq| iq.attribute("to").is_some())
@@ -200,7 +200,7 @@ fn no_answer_or_any_other_error_leaves_it() {
 
 #[test]
 fn what_comes_meanwhile_is_newer() {
-    // Between the question and its answer, and between the ping and its.
+    // Newer presence comes between fetch and answer, or between ping and answer.
     for before_items in [true, false] {
         for newer in [
             event_of(ROMEO, &payload(ROMEO, "2", "<show>away</show>")),
@@ -285,7 +285,7 @@ fn only_the_contact_itself_answers() {
     d.assert_silent();
 }
 
-/// Answers what was asked of the own account; what was asked of others.
+/// Answers the requests to the own account; gives those to others.
 fn answer_own(d: &mut Driver, sent: &str) -> Vec<Node> {
     let iqs = Node::stream(sent)
         .into_iter()
@@ -323,7 +323,7 @@ fn five_hundred_contacts_are_asked_at_1500_bytes_a_second() {
         for fetch in &fetches {
             answer(&mut d, fetch, "error", GONE);
         }
-        // What the user says goes at once.
+        // A message of the user goes at once.
         d.client("<message to='romeo@montague.lit'><body>hi</body></message>");
         let sent = d.server_bytes();
         assert!(sent.contains("<body>hi</body>"));

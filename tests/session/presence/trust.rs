@@ -1,4 +1,4 @@
-//! Whose events are believed, and what in them.
+//! Senders whose events are believed, and the parts of an event that are.
 
 use pubshim::session::Dropped;
 
@@ -189,7 +189,7 @@ fn a_roster_push_changes_who_is_shown() {
         d.server(&event_of(BARD, &payload(BARD, subscription, "")));
         assert_eq!(!d.client_bytes().is_empty(), is_shown, "{subscription}");
     }
-    // RFC 6121 §2.1.6: from the own account or nobody.
+    // RFC 6121 §2.1.6: a push comes from the own account or without `from`.
     for from in [
         "bard@shakespeare.lit",
         "montague.lit",
@@ -225,7 +225,7 @@ fn a_push_the_client_did_not_ask_for_is_answered_for_it() {
         (push.clone(), String::new())
     );
 
-    // Whoever asked for nothing gets what the server sends.
+    // With no roster asked for, the push passes as the server sends it.
     let mut d = Driver::auto(ROMEO);
     d.keep(Question::Roster);
     d.server(&push);

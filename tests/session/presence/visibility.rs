@@ -6,7 +6,7 @@ use crate::scenes::*;
 
 const AWAY: &str = "<presence id='2'><show>away</show></presence>";
 
-/// What was published: the ids of the payloads, in order; `anew` for one that no native copy has.
+/// Ids of the published payloads, in order; `anew` for one that no native copy has.
 fn publishes(sent: &[Node]) -> Vec<String> {
     let of_publish = sent.iter().filter(|iq| iq.has("pubsub/publish"));
     let ids = of_publish.map(|iq| changed(iq).value("id"));
@@ -173,8 +173,7 @@ fn a_list_nobody_has_seen_hides_until_it_is_read() {
     assert_eq!(publishes(&d.server_got()), ["anew"]);
 }
 
-/// A session that knows nothing of its server, after its first presence: what it asks about all lists
-/// and about its node.
+/// A session that knows nothing of its server, after its first presence: its questions about all lists and its node.
 fn asking() -> (Driver, Node, Node) {
     let mut d = Driver::logged_in_with(
         JULIET,
@@ -211,7 +210,7 @@ fn a_default_list_hides_before_the_first_publish() {
         ),
     );
     assert_eq!(d.server_bytes(), "");
-    // The client looks past it for this session.
+    // The client chooses another list for this session.
     d.client(&set("l", &choose("active", "open")));
     let get = d.server_got().remove(0);
     d.result(&get, &list("open", "<item action='allow' order='1'/>"));
@@ -261,10 +260,10 @@ fn who_is_blocked_is_subscribed_no_longer() {
     }
     let affiliation = last.at("pubsub/affiliations/affiliation");
     affiliation.assert_values(&[("jid", "romeo@montague.lit"), ("affiliation", "none")]);
-    // Until it is known that nobody is left, nothing is published.
+    // The shim publishes nothing until a list confirms that he is out.
     d.client("<presence id='2'/>");
     assert_eq!(d.one_to_server().local, "presence");
-    // Prosody says this and does it all the same.
+    // Prosody answers this error, and removes him all the same.
     d.error(&last, "auth", "forbidden");
     for ended in [&bare, &mobile] {
         assert_eq!(d.server_bytes(), "");

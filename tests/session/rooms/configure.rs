@@ -1,11 +1,11 @@
-//! The form of a room: what an owner sees, what he may change, and what he is told that he may not.
+//! The form of a room: the fields an owner sees, the changes he may make, and the errors for others.
 
 use super::owner::{ask_owner, grant, owning};
 use super::*;
 
 const OWNER: &str = "http://jabber.org/protocol/muc#owner";
 
-/// What the room node is, as its owner is told.
+/// The configuration of the room node, as the service tells its owner.
 fn configuration(fields: &[(&str, &str)]) -> String {
     let field = |(var, value): &(&str, &str)| {
         format!("<field var='pubsub#{var}'><value>{value}</value></field>")
@@ -74,7 +74,7 @@ fn an_owner_sees_what_he_may_change() {
             ("muc#roomconfig_whois", "anyone"),
         ]
     );
-    // What a service does not tell is not there to be changed.
+    // The form leaves out fields that the service does not tell.
     let mut d = owning("open");
     let form = self::form(
         &mut d,
@@ -114,9 +114,9 @@ fn an_owner_describes_his_room() {
     let got = d.client_got();
     assert_eq!(shown(&got[0]), "result  o");
     assert_eq!(got[1].at("x/status").value("code"), "104");
-    // The others are told, too.
+    // The other occupants are told, too.
     assert_eq!(asks(&mut d), ["publish characters", "retract characters"]);
-    // The same once more changes nothing.
+    // The same form once more changes nothing.
     submit(
         &mut d,
         &[

@@ -47,7 +47,7 @@ fn a_missing_room_is_created_by_who_knows_rooms() {
     }
     let got = d.client_got();
     assert_eq!(shown(&got[0]), "result  accept");
-    // Whoever has made a room is told once whom it is for.
+    // The creator of a room is told once that others need pubshim to see it.
     assert_eq!(got[1].value("from"), ROOM);
     let told = &got[1].at("body").text;
     assert_has(told, "behind pubshim");
@@ -104,7 +104,7 @@ fn who_creates_the_same_room_is_waited_for() {
         assert_eq!(asks(&mut d), [""; 0]);
         d.advance(1);
     }
-    // Now it has both its nodes.
+    // The room has both its nodes now.
     let_in(&mut d, "", "");
     assert_eq!(sees(&mut d)[0], "JC available 100 110");
 }
@@ -141,7 +141,7 @@ fn a_room_half_made_is_completed_by_its_owner() {
             d.error(&twin[0], "auth", "forbidden");
         }
         assert_eq!(asks(&mut d), UNDO, "what was said in it is not deleted");
-        // A conflict would be one about the nick.
+        // `conflict` would tell the client that its nick is taken.
         assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
     }
 }
@@ -174,7 +174,7 @@ fn a_room_without_its_second_node_is_deleted() {
     d.result(&create[0], "");
     let create = asked(&mut d);
     refuse(&mut d, &create[0], "conflict");
-    // It may be the client's own, of another day.
+    // The node may be the client's own, made another day.
     let twin = asked(&mut d);
     assert_eq!(what(&twin[0]), "configure characters#occupants");
     d.error(&twin[0], "auth", "forbidden");
@@ -216,7 +216,7 @@ fn configuration(access: &str, title: &str) -> String {
     )
 }
 
-/// What the owner says in the form of a room that says this of itself; what is asked then, and what he sees.
+/// The owner submits `fields` in the form of a room with this access model: the requests, and the answers he sees.
 fn submit(access: &str, fields: &str) -> (Vec<String>, Vec<String>) {
     let mut d = session();
     join(&mut d, MUC);
@@ -262,7 +262,7 @@ fn a_room_that_could_not_be_opened_stays_locked() {
     let configure = asked(&mut d);
     d.error(&configure[0], "wait", "internal-server-error");
     assert_eq!(sees(&mut d), ["iq : internal-server-error for c"]);
-    // The same again, and now it is done; the room has its name.
+    // The second attempt succeeds; the room has its name.
     send_form(&mut d, "c", name);
     for (node, title) in [(OCCUPANTS, None), (TALK, Some("Cave"))] {
         let configure = asked(&mut d);

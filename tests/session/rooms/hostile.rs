@@ -1,4 +1,4 @@
-//! What an occupant, a stranger or a service says that is not so.
+//! False claims of occupants, strangers and services.
 
 use super::*;
 
@@ -24,9 +24,9 @@ fn what_comes_of_a_room_not_joined_is_nobodys() {
     event_in(&mut d, &format!("<delete node='{OCCUPANTS}'/>"));
     assert_eq!(d.dropped(), [Dropped::NotSubscribed; 7]);
     assert_eq!(d.client_bytes(), "");
-    // The resource was in them when it died: its subscriptions are ended, once.
+    // The resource was in these rooms when it died: its subscriptions are ended, once.
     assert_eq!(asks(&mut d), [UNDO[1], UNDO[0], "unsubscribe other"]);
-    // What is not of a room the client may have asked for itself.
+    // Events of nodes that are no room pass: the client may have subscribed to them itself.
     happens(
         &mut d,
         "news",
@@ -35,7 +35,7 @@ fn what_comes_of_a_room_not_joined_is_nobodys() {
     assert!(d.one_to_client().has("event/items/item/entry"));
 }
 
-/// Something said that holds more in one another than is read.
+/// A message with more nested elements than are read.
 fn too_deep() -> String {
     format!("<body>x</body>{}{}", "<a>".repeat(300), "</a>".repeat(300))
 }
@@ -66,7 +66,7 @@ fn a_history_too_deep_to_read_is_none() {
 
 #[test]
 fn who_it_is_about_is_whoever_published_it() {
-    // The payload says that it is of the nurse; so does the item.
+    // Payload and item id name the nurse, but Romeo has published it.
     let mut d = joined();
     let forged = format!(
         "<item id='nurse@capulet.lit' publisher='{ROMEO}'><presence xmlns='jabber:client' from='{ROOM}/Nurse'>\
@@ -110,7 +110,7 @@ fn who_it_is_about_is_whoever_published_it() {
 #[test]
 fn a_nick_of_somebody_else_stands_with_the_account() {
     let mut d = joined();
-    // Whoever speaks is whom the service names, whatever he calls himself.
+    // The speaker is the account that the service names, whatever nick he claims.
     happens(&mut d, TALK, &body(ROMEO, "JC", "m1", 1));
     assert_eq!(sees(&mut d), ["Romeo says m1"]);
     let fullwidth = "\u{ff32}omeo";
@@ -131,7 +131,7 @@ fn a_nick_of_somebody_else_stands_with_the_account() {
         happens(&mut d, OCCUPANTS, &occupant_gone(NURSE, nick));
         d.forget();
     }
-    // Nor may anybody look like one who is shown so.
+    // No nick may look like that of an occupant who is shown with his account.
     happens(
         &mut d,
         OCCUPANTS,
@@ -141,7 +141,7 @@ fn a_nick_of_somebody_else_stands_with_the_account() {
         sees(&mut d),
         ["JC (juliet@capulet.lit) (nurse@capulet.lit) available"]
     );
-    // Who has been shown so may say it himself.
+    // An occupant who is shown with his account may take that as his nick.
     let hall = "nurse@capulet.lit/hall";
     for _ in 0..2 {
         happens(
@@ -253,10 +253,10 @@ fn so_many_are_known_and_no_more() {
         })
         .collect()
     };
-    // Of one account.
+    // Five occupants of one account are shown.
     let mut d = joined_with(&crowd(1, 6), "");
     assert_eq!(sees(&mut d).len(), 5 + 2);
-    // Of all; the client itself is in, and its status is still shown.
+    // 1024 occupants are shown; the client itself is in, and its status is still shown.
     let mut d = joined_with(&crowd(1025, 1), "");
     let shown = sees(&mut d);
     assert_eq!(shown.len(), 1024 + 2);

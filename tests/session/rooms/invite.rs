@@ -17,7 +17,7 @@ fn invite(d: &mut Driver, to: &[&str], inside: &str) {
     ));
 }
 
-/// What a shim sends for that, or for declining it.
+/// The message of a shim for an invitation, or for declining one.
 fn marked(from: &str, word: &str, room: &str) -> String {
     format!(
         "<message from='{from}' to='{JULIET}' type='normal' id='i2'>\
@@ -46,7 +46,7 @@ fn an_invitation_goes_to_whoever_is_invited() {
         ["nurse@capulet.lit", "normal", "i1"]
     );
     assert_eq!(sent.names(), ["x", "invite"]);
-    // For clients without a shim: they are told that the room is not for them.
+    // A client without a shim reads here that the room is not for it.
     let direct = sent.at("x");
     assert_eq!(
         (&*direct.namespace, direct.value("jid")),
@@ -60,7 +60,7 @@ fn an_invitation_goes_to_whoever_is_invited() {
     );
     assert_eq!(mark.at("reason").text, "Come & see");
     assert_eq!(d.client_bytes(), "");
-    // It comes back from the room.
+    // An error of the invited account comes back from the room.
     d.server(&format!(
         "<message from='nurse@capulet.lit' to='{JULIET}' type='error' id='i1'><error type='cancel'>\
          <item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
@@ -87,7 +87,7 @@ fn an_invitation_that_cannot_be_is_refused() {
         invite(&mut d, to, "");
         assert_eq!(sees(&mut d), [format!("message : {condition} for i1")]);
     }
-    // Whom it is to has to be said.
+    // An invitation without an address is refused.
     d.client(&format!(
         "<message to='{ROOM}' id='i1'><x xmlns='{MUC_USER}'><invite/></x></message>"
     ));
@@ -105,7 +105,7 @@ fn an_invitation_that_cannot_be_is_refused() {
     d.forget();
     invite(&mut d, &["nurse@capulet.lit"], "");
     assert_eq!(sees(&mut d), ["message : forbidden for i1"]);
-    // And he accepts a new one first.
+    // The owner has to accept a new room before he invites.
     let mut d = joining_a_missing_room();
     for _ in 0..2 {
         let create = asked(&mut d);
@@ -139,7 +139,7 @@ fn made_members(iq: &Node) -> Vec<String> {
 
 #[test]
 fn who_is_invited_to_a_closed_room_is_made_a_member() {
-    // Who is one already, or owns it, stays what he is.
+    // Members and owners keep their affiliation.
     let invited = ["nurse@capulet.lit/x", "friar@verona.lit", OWN];
     let mut d = inviting_to_a_closed_room(&invited, &USUAL);
     for node in [OCCUPANTS, TALK] {
@@ -157,7 +157,7 @@ fn who_is_invited_to_a_closed_room_is_made_a_member() {
         assert_eq!(invitation.value("id"), "i1");
         assert_eq!(invitation.at("invite/reason").text, "Come");
     }
-    // She is in the room and is shown as what she is.
+    // The new member is in the room already, and is shown with her affiliation.
     let shown = d.one_to_client();
     assert_eq!(shown.value("from"), format!("{ROOM}/Nurse"));
     assert_eq!(shown.at("x/item").value("affiliation"), "member");
@@ -186,14 +186,14 @@ fn an_invitation_whose_member_is_refused_comes_back() {
     let set = asked(&mut d);
     d.error(&set[0], "wait", condition);
     assert_eq!(sees(&mut d), [format!("message : {condition} for i1")]);
-    // Nor did the service do what it said.
+    // The service acknowledges the member but does not list her.
     let mut d = inviting_to_a_closed_room(&["nurse@capulet.lit"], &USUAL);
     grant(&mut d, "affiliations characters#occupants", "");
     grant(&mut d, "affiliations characters", "");
     grant(&mut d, "affiliations characters", &affiliations(&USUAL));
     assert_eq!(sees(&mut d), ["message : not-allowed for i1"]);
     assert_eq!(d.server_bytes(), "");
-    // Nor is anything known of it.
+    // The server goes before it has answered.
     let mut d = inviting_to_a_closed_room(&["nurse@capulet.lit"], &USUAL);
     let expected = "message : remote-server-timeout for i1";
     assert!(server_goes(&mut d).contains(&expected.to_owned()));
@@ -202,7 +202,7 @@ fn an_invitation_whose_member_is_refused_comes_back() {
 #[test]
 fn an_invitation_is_shown_as_the_rooms() {
     let mut d = session();
-    // Of a service that the client has never turned to, too.
+    // Services that the client has never turned to may have rooms, too.
     for room in [ROOM, "den@other.lit"] {
         d.server(&marked(ROMEO, "invite", room));
         let shown = d.one_to_client();
@@ -221,7 +221,7 @@ fn an_invitation_is_shown_as_the_rooms() {
     assert_eq!(d.server_bytes(), "");
 }
 
-/// What an invitation says of the conversation that it goes on with, and of a password.
+/// Asserts that an invitation names the password and the conversation that it goes on with.
 fn how_it_goes_on(x: &Node) {
     assert_eq!(x.namespace, CONFERENCE);
     let said = ["password", "continue", "thread"].map(|it| x.value(it));
@@ -240,7 +240,7 @@ fn an_invitation_says_what_it_goes_on_with() {
     let sent = d.server_bytes();
     let invitation = Node::stanza(&sent);
     how_it_goes_on(invitation.at("x"));
-    // She is behind a shim, too.
+    // The invited client has a shim, too.
     let mut hers = session();
     let came = sent.replacen("<message", &format!("<message from='{ROMEO}'"), 1);
     hers.server(&came.replacen("nurse@capulet.lit", JULIET, 1));
@@ -280,13 +280,14 @@ fn what_names_no_room_invites_to_none() {
         assert_eq!((d.client_bytes(), d.server_bytes()), Default::default());
         assert_eq!(d.dropped(), [Dropped::WrongPayload], "{room}");
     }
-    // Nor does who would speak for somebody else: for the client's own server, or for his own.
+    // An invitation to a room at an account's domain is dropped: its sender would speak for the client's own server, or
+    // for his own.
     for room in ["nurse@capulet.lit", "friend@montague.lit"] {
         d.server(&marked(ROMEO, "invite", room));
         assert_eq!((d.client_bytes(), d.server_bytes()), Default::default());
         assert_eq!(d.dropped(), [Dropped::ForeignFrom], "{room}");
     }
-    // Nor does what is nobody.
+    // A service itself invites nobody.
     d.server(&marked(SERVICE, "invite", ROOM));
     assert_eq!(d.dropped(), [Dropped::ForeignFrom]);
 }
@@ -305,7 +306,8 @@ fn an_invitation_is_declined_to_who_has_sent_it() {
     assert_eq!(sent.names(), ["decline"]);
     assert_eq!(sent.at("decline").value("room"), "den@other.lit");
     assert_eq!(sent.at("decline/reason").text, "No");
-    // Once, and only what was sent. To another service it is the client's own matter.
+    // Only the first answer goes to the sender of the invitation. An answer to another service's room is the client's
+    // own.
     for (room, to) in [("den@other.lit", CONTACT), ("den@other.lit", NURSE)] {
         declines(&mut d, room, to);
         assert_eq!(d.one_to_server().value("to"), room);
@@ -337,10 +339,10 @@ fn only_whoever_was_invited_declines() {
     let word = shown.at("x/decline");
     assert_eq!(word.value("from"), "nurse@capulet.lit");
     assert_eq!(word.at("reason").text, "Come");
-    // Once.
+    // A second answer is dropped.
     d.server(&marked(NURSE, "decline", ROOM));
     assert_eq!(d.dropped(), [Dropped::ForeignFrom]);
-    // The room is left.
+    // The client has left the room.
     invite(&mut d, &["nurse@capulet.lit"], "");
     leave(&mut d);
     d.forget();

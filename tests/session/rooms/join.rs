@@ -40,7 +40,7 @@ fn a_join_is_one_write_and_shows_all_in_order() {
         "what was asked of the room is not for others"
     );
     assert_eq!(presence.at("x/item").value("jid"), JULIET);
-    // What is said meanwhile comes behind what was said before.
+    // Messages that come during the join are shown behind the history.
     happens(&mut d, TALK, &body(ROMEO, "Romeo", "m2", 95));
     assert_eq!(sees(&mut d), [""; 0]);
     echo(&mut d, &publish[0]);
@@ -74,7 +74,7 @@ fn an_event_that_does_not_come_is_not_waited_for() {
     d.result(&list[0], &subscriptions(OCCUPANTS, &[JULIET]));
     assert_eq!(sees(&mut d), ["JC available 100 110", " sets "]);
 
-    // Who is not subscribed is not in the room.
+    // A client that is not subscribed is not in the room.
     let mut d = session();
     join(&mut d, MUC);
     let publish = answer_join(&mut d, "", "");
@@ -103,7 +103,7 @@ fn a_closed_room_says_whom_it_lets_in() {
         ["presence JC: registration-required for join"]
     );
 
-    // Prosody says the same to who is not a member and to who is banned.
+    // Prosody gives the same error to an account that is no member and to a banned one.
     for (access, condition) in [
         ("whitelist", "registration-required"),
         ("open", "forbidden"),
@@ -129,7 +129,7 @@ fn a_nick_of_another_account_is_taken() {
         assert_eq!(in_words(&ping), [format!("ping {ROMEO}")]);
         assert_eq!(ping[0].at("ping/shim").value("room"), ROOM);
         match (says_nothing, pong) {
-            // Whoever does not answer may be asleep.
+            // An occupant who does not answer may be asleep.
             (true, _) => d.advance(5),
             (_, "") => d.result(&ping[0], ""),
             (_, condition) => refuse(&mut d, &ping[0], condition),
@@ -138,7 +138,7 @@ fn a_nick_of_another_account_is_taken() {
         assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
     }
 
-    // One of whoever has left is free, and so is one of the own account's.
+    // The nick of an occupant who has left is free, and so is one of the own account's.
     let own = "juliet@capulet.lit/chamber";
     for item in [occupant_gone(ROMEO, "JC"), item_by(own, own, "JC", "", "")] {
         let mut d = joined_with(&item, "");
@@ -148,7 +148,7 @@ fn a_nick_of_another_account_is_taken() {
 
 #[test]
 fn who_stood_in_another_item_stays_in_it() {
-    // Both items would be there for whoever comes later, and the older one last.
+    // With a second item, later occupants would see both, the older one last.
     for kind in ["", " type='unavailable'"] {
         let mut d = session();
         join(&mut d, MUC);
@@ -168,7 +168,7 @@ fn the_nick_of_who_has_vanished_is_free() {
     refuse(&mut d, &ping[0], "service-unavailable");
     let ping = asked(&mut d);
     assert_eq!(what(&ping[0]), "ping romeo@montague.lit/tablet");
-    // So a shim says that it is not in the room.
+    // The shim answers that its client is not in the room.
     refuse(&mut d, &ping[0], "item-not-found");
     let publish = asked(&mut d);
     echo(&mut d, &publish[0]);
@@ -195,7 +195,7 @@ fn who_tries_nicks_without_end_is_told_to_wait() {
         }
         d.forget();
     }
-    // Another room is another thing, and ten seconds later so is this one.
+    // Other rooms are counted apart, and ten seconds later this one is open again.
     d.client(&format!(
         "<presence to='other@{SERVICE}/JC' id='join'>{MUC}</presence>"
     ));
@@ -275,7 +275,7 @@ fn a_second_join_shows_everything_again() {
             " sets "
         ]
     );
-    // A status is none.
+    // A status is no join.
     d.client(&format!(
         "<presence to='{ROOM}/JC' id='p'><show>away</show></presence>"
     ));
@@ -292,7 +292,7 @@ fn another_resource_has_another_item() {
     d.result(&ping[0], "");
     let publish = asked(&mut d);
     assert_eq!(what(&publish[0]), format!("publish {OCCUPANTS} {JULIET}"));
-    // Somebody else's item has that name, too.
+    // Another account has an item of that name, too.
     refuse(&mut d, &publish[0], "forbidden");
     let again = asked(&mut d);
     let named = format!("publish {OCCUPANTS} {JULIET}/");
@@ -300,7 +300,7 @@ fn another_resource_has_another_item() {
     refuse(&mut d, &again[0], "forbidden");
     assert_eq!(sees(&mut d), ["presence JC: forbidden for join"]);
 
-    // That of a dead one is taken over.
+    // The item of a dead resource is taken over.
     let mut d = session();
     join(&mut d, MUC);
     let ping = answer_join(&mut d, &own, "");
@@ -323,7 +323,7 @@ fn of_two_who_want_a_nick_the_later_yields() {
         ]
     );
     assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
-    // Who was first keeps it: the other one is seen to yield.
+    // The first to have the nick keeps it: the other one is seen to yield.
     let mut d = joined_with("", "");
     d.forget();
     happens(&mut d, OCCUPANTS, &occupant(ROMEO, "JC", ""));
@@ -393,7 +393,7 @@ fn what_cannot_be_a_room_is_refused_here() {
         assert!(refused.has(&format!("error/{condition}")), "{refused:#?}");
         assert_eq!(d.server_bytes(), "");
     }
-    // However it is written, it is the same room.
+    // Capitals do not make another room.
     d.client(&format!(
         "<presence to='Characters@Chat.Shakespeare.lit/JC' id='join'>{MUC}</presence>"
     ));

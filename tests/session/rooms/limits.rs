@@ -1,4 +1,4 @@
-//! What is far too large: it costs one stanza, and not the session. What takes time for each pair of entries would not end.
+//! Stanzas that are far too large: each costs itself, not the session. Quadratic code would not end here.
 
 use super::owner::{USUAL, admin, affiliations, ask_owner, grant, owning};
 use super::*;

@@ -1,5 +1,5 @@
-//! Rooms that are nodes (listings 12 to 17), between a client that knows only chat rooms and a service that knows
-//! only nodes. What the service says is cut from what ejabberd and Prosody said.
+//! Rooms that are nodes (listings 12 to 17), between a client that knows only chat rooms and a service that knows only
+//! nodes. The service's stanzas are cut from those of ejabberd and Prosody.
 
 use crate::scenes::*;
 use pubshim::session::{Dropped, Event, Function, Input, Leg, Options, Policy};
@@ -38,7 +38,7 @@ const INFO: &str = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
 const ITEMS: &str = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
 const NURSE: &str = "nurse@capulet.lit/chamber";
 
-/// What a join asks, and what undoes it.
+/// Requests of a join, and those that undo it.
 const JOIN: [&str; 5] = [
     "query characters",
     "subscribe characters#occupants",
@@ -73,7 +73,7 @@ fn session_with(policy: Policy, opens: bool) -> Driver {
     d
 }
 
-/// The client joins as JC; what it puts into its presence.
+/// The client joins as JC, with `more` in its presence.
 fn join(d: &mut Driver, more: &str) {
     d.client(&format!(
         "<presence to='{ROOM}/JC' id='join'>{more}</presence>"
@@ -105,7 +105,7 @@ fn say_to_all(d: &mut Driver, id: &str, what: &str) {
     ));
 }
 
-/// What a node says of itself, as ejabberd tells it.
+/// The answer to disco#info of a node, as ejabberd writes it.
 fn info(access: &str, owners: &[&str], subscribers: u32) -> String {
     let field = |var: &str, values: &[&str]| {
         let values: String = values
@@ -128,7 +128,7 @@ fn open_room() -> String {
     info("open", &["abbot@verona.lit"], 1)
 }
 
-/// Answers the questions of a join; what is asked then.
+/// Answers the questions of a join; gives the requests that follow.
 fn answer_join(d: &mut Driver, occupants: &str, history: &str) -> Vec<Node> {
     answer_join_as(d, &open_room(), occupants, history)
 }
@@ -234,7 +234,7 @@ fn event_in(d: &mut Driver, what: &str) {
     ));
 }
 
-/// What has become of a subscription, as ejabberd tells it.
+/// ejabberd tells the new state of a subscription.
 fn subscription_is(d: &mut Driver, node: &str, jid: &str, state: &str) {
     event_in(
         d,
@@ -281,7 +281,7 @@ fn body(full: &str, nick: &str, id: &str, second: u32) -> String {
     line(full, nick, id, second, &format!("<body>{id}</body>"))
 }
 
-/// What the service, or whoever is in one of its rooms, was asked since the last look.
+/// Requests to the service and to occupants of its rooms since the last look.
 fn asked(d: &mut Driver) -> Vec<Node> {
     let mut sent = d.server_got();
     sent.retain(|it| it.attribute("to").is_some());
@@ -323,7 +323,7 @@ fn what(iq: &Node) -> String {
     format!("{} {node}", what.local)
 }
 
-/// What the client was shown since the last look, in words.
+/// Stanzas shown to the client since the last look, in words.
 fn sees(d: &mut Driver) -> Vec<String> {
     d.client_got().iter().map(shown).collect()
 }
@@ -337,7 +337,7 @@ fn seen(d: &mut Driver, words: &str) -> Node {
     found.clone()
 }
 
-/// The connection to the server ends; what the client is shown before its own does, in words.
+/// The connection to the server ends; gives the last stanzas to the client, in words.
 fn server_goes(d: &mut Driver) -> Vec<String> {
     d.input(Input::Eof(Leg::Server));
     let bytes = d.client_bytes();
@@ -395,7 +395,7 @@ fn shown(stanza: &Node) -> String {
     }
 }
 
-/// Who has made somebody what he is shown to be, and why.
+/// Actor and reason of a change of affiliation or role.
 fn done_by(presence: &Node) -> (&str, &str) {
     let item = presence.at("x/item");
     let actor = item.find("actor").map_or("", |it| it.value("nick"));
@@ -403,7 +403,7 @@ fn done_by(presence: &Node) -> (&str, &str) {
     (actor, reason)
 }
 
-/// What of the own account is subscribed to a node, as both servers tell it.
+/// The own account's subscriptions to a node, as both servers list them.
 fn subscriptions(node: &str, all: &[&str]) -> String {
     let each =
         |jid: &&str| format!("<subscription jid='{jid}' subscription='subscribed' node='{node}'/>");

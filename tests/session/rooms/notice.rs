@@ -1,5 +1,5 @@
-//! What owners say to everybody of what they do, as others are shown it: the service says neither who has put somebody
-//! out nor why. ejabberd names the owners to everybody; Prosody names who has taken an item away.
+//! Notices of owners about what they do, as others are shown them: the service says neither who has put somebody out
+//! nor why. ejabberd names the owners to everybody; Prosody names who has retracted an item.
 
 use super::*;
 
@@ -57,7 +57,7 @@ fn with_unknown_owner() -> Driver {
     with_owner_in(&info("open", &[], 3))
 }
 
-/// The only presence that is shown, in words, with the affiliation, who has done it, and why.
+/// The only presence that is shown, in words, with the affiliation, the actor and the reason.
 #[track_caller]
 fn sees_done(d: &mut Driver) -> String {
     let shown_now = d.one_to_client();
@@ -90,7 +90,7 @@ fn others_see_who_has_put_somebody_out_and_why() {
             "Romeo unavailable 301 outcast Abbot Avaunt",
         ),
         ("none", "321", "Romeo unavailable 321 none Abbot Avaunt"),
-        // The room has done it.
+        // Status 322 is the room's own doing, without an actor.
         ("none", "322", "Romeo unavailable 322 none"),
     ] {
         let mut d = with_owner();
@@ -100,7 +100,7 @@ fn others_see_who_has_put_somebody_out_and_why() {
         happens(&mut d, OCCUPANTS, OUT);
         assert_eq!(sees_done(&mut d), expected);
         assert_eq!(asks(&mut d), [""; 0]);
-        // He comes back as whoever he is then, and goes by himself.
+        // Romeo comes back without an affiliation, and goes by himself.
         happens(&mut d, OCCUPANTS, &occupant(ROMEO, "Romeo", ""));
         assert_eq!(sees_done(&mut d), "Romeo available none");
         happens(&mut d, OCCUPANTS, OUT);
@@ -112,7 +112,7 @@ fn others_see_who_has_put_somebody_out_and_why() {
 fn on_prosody_whoever_took_the_item_away_is_believed() {
     let mut d = with_unknown_owner();
     let words = puts_out("outcast", ROMEO_BARE, "301");
-    // Somebody else says something of it, too.
+    // Another occupant claims it with another reason.
     let by = |who| format!("<retract id='{ROMEO_BARE}' publisher='{who}'/>");
     let theirs = words.replace("Avaunt", "Ha");
     happens(
@@ -127,7 +127,7 @@ fn on_prosody_whoever_took_the_item_away_is_believed() {
         sees_done(&mut d),
         "Romeo unavailable 301 outcast Abbot Avaunt"
     );
-    // Whose word it is not is not believed, and neither is anybody's where the service names nobody.
+    // A notice is not believed if another account has retracted the item, or if the service names nobody.
     for retract in [by("nurse@capulet.lit"), OUT.to_owned()] {
         let mut d = with_unknown_owner();
         happens(&mut d, TALK, &notice(ROMEO_BARE, "Romeo", "n1", &words));
@@ -179,7 +179,7 @@ fn a_notice_alone_puts_nobody_out() {
         happens(&mut d, TALK, &notice(ABBOT, "Abbot", "n1", &words));
         d.advance(29);
         assert_eq!((d.client_bytes(), asks(&mut d)), Default::default());
-        // What happens long after it has nothing to do with it.
+        // A retraction long after the notice has nothing to do with it.
         d.advance(1);
         happens(&mut d, OCCUPANTS, OUT);
         assert_eq!(sees_done(&mut d), "Romeo unavailable none");
@@ -269,7 +269,7 @@ fn whoever_is_there_is_shown_as_what_he_becomes() {
         looks(&mut d, "query characters", Ok(&info("open", &owners, 3)));
         assert_eq!(sees_done(&mut d), expected);
     }
-    // The owner he is said to be he is not.
+    // The service does not name Romeo as an owner.
     let said = notice(ABBOT, "Abbot", "n9", &is_now("owner", ROMEO_BARE));
     happens(&mut d, TALK, &said);
     d.advance(4);
@@ -310,11 +310,11 @@ fn a_new_owner_has_his_rights_at_once() {
 
 #[test]
 fn an_owner_who_is_deposed_is_none() {
-    // By nobody whom the service does not name as one.
+    // Rows: the owners that the service names then, and the stanzas shown.
     for (owners, expected) in [
         (vec!["abbot@verona.lit"], vec!["JC available 110"]),
         (vec!["abbot@verona.lit", OWN], vec![]),
-        // Whoever says so is none himself.
+        // The author of the notice is no owner himself any more.
         (vec![OWN], vec!["Abbot available"]),
     ] {
         let mut d = with_owner_in(&info("open", &["abbot@verona.lit", OWN], 3));
@@ -322,7 +322,7 @@ fn an_owner_who_is_deposed_is_none() {
         happens(&mut d, TALK, &said);
         looks(&mut d, "query characters", Ok(&info("open", &owners, 3)));
         assert_eq!(sees(&mut d), expected);
-        // And what he says then is nobody's word.
+        // A notice of the former owner is dropped.
         if !owners.contains(&"abbot@verona.lit") {
             let said = notice(ABBOT, "Abbot", "n2", &is_now("member", ROMEO_BARE));
             happens(&mut d, TALK, &said);
@@ -365,7 +365,7 @@ fn many_words_of_one_cost_nobody_elses() {
     let mut d = with_unknown_owner();
     let words = puts_out("outcast", ROMEO_BARE, "301");
     happens(&mut d, TALK, &notice(ABBOT, "Abbot", "n1", &words));
-    // Everybody who is there, and more words than are kept.
+    // Forty occupants write more notices than are kept.
     for n in 0..40 {
         let full = format!("guest{n}@verona.lit/x");
         happens(
@@ -408,14 +408,14 @@ fn others_see_that_the_room_is_configured_anew() {
     assert_eq!(d.client_bytes(), "");
     looks(&mut d, "query characters", Ok(&open_room()));
     assert_eq!(is_told(&mut d), ["104"]);
-    // Where nobody knows who may say so, something has to be different.
+    // With the owners unknown the notice is believed only if the configuration has changed.
     for (access, expected) in [("open", vec![]), ("whitelist", vec!["104"])] {
         let mut d = with_unknown_owner();
         happens(&mut d, TALK, &configured);
         looks(&mut d, "query characters", Ok(&info(access, &[], 3)));
         assert_eq!(is_told(&mut d), expected);
     }
-    // Nothing is known without an answer.
+    // Without the service's answer no change is known.
     let mut d = with_owner();
     happens(&mut d, TALK, &configured);
     looks(

@@ -64,7 +64,7 @@ fn a_status_and_another_nick_are_published() {
     let mut d = joined();
     for (nick, expected) in [
         ("/JC", vec!["JC available 110"]),
-        // Rooms take it for who says it.
+        // Rooms take a presence without a nick for the occupant's own.
         ("", vec!["JC available 110"]),
         (
             "/Julia",
@@ -80,7 +80,7 @@ fn a_status_and_another_nick_are_published() {
         echo(&mut d, &publish[0]);
         assert_eq!(sees(&mut d), expected);
     }
-    // One of somebody else is taken, unless he has vanished.
+    // Another occupant's nick is taken, unless he has vanished.
     for (answers, expected) in [
         (true, vec!["presence Romeo: conflict for p"]),
         (false, vec!["presence Romeo: conflict for p"]),
@@ -196,7 +196,7 @@ fn a_service_and_its_nodes_are_browsed_as_rooms() {
         .iter()
         .map(|it| (it.value("jid"), it.attribute("node")))
         .collect();
-    // No client could join `Odd`: it would ask for `odd`.
+    // A client could not join `Odd`: it would ask for `odd`.
     assert_eq!(
         list,
         [

@@ -52,12 +52,12 @@ fn whose_nick_nobody_told_is_called_as_his_account() {
     let item = printed_item();
     notify(&mut d, TALK, &item, &replyto(NURSE));
     assert_eq!(sees(&mut d), ["nurse says hi"]);
-    // Any resource of Romeo's is Romeo, as long as nobody else is told apart by it.
+    // All of Romeo's resources are Romeo, as long as no other occupant is told apart by one.
     for author in [CONTACT.to_owned(), format!("{CONTACT}/tomb")] {
         notify(&mut d, TALK, &item, &replyto(&author));
         assert_eq!(sees(&mut d), ["Romeo says hi"], "{author}");
     }
-    // Somebody else's account of that name is told apart from his nick.
+    // An account with his nick as its local part is shown with its JID.
     notify(&mut d, TALK, &item, &replyto("Romeo@verona.lit"));
     assert_eq!(sees(&mut d), ["Romeo (Romeo@verona.lit) says hi"]);
 }
@@ -74,7 +74,7 @@ fn items_are_told_apart_by_their_ids_alone() {
         (d.client_bytes(), d.dropped()),
         (String::new(), vec![Dropped::Seen])
     );
-    // Without one each is another.
+    // Items without an id are all different.
     for _ in 0..2 {
         notify(&mut d, TALK, &printed_item(), &replyto(ROMEO));
         assert_eq!(sees(&mut d), ["Romeo says hi"]);
@@ -90,7 +90,7 @@ fn two_without_id_that_come_during_the_join_are_both_shown() {
     }
     let history = format!("<item publisher='{ROMEO}'>{PRINTED}</item>");
     let_in(&mut d, &occupant(ROMEO, "Romeo", ""), &history);
-    // Which of them the history has again nobody can tell.
+    // The shim cannot tell which of the two is in the history, and shows both.
     assert_eq!(
         sees(&mut d),
         [
@@ -110,14 +110,14 @@ fn the_publisher_counts_before_the_address_for_replies() {
     let item = format!("<item publisher='{ROMEO}' id='i1'>{PRINTED}</item>");
     notify(&mut d, TALK, &item, &replyto(NURSE));
     assert_eq!(sees(&mut d), ["Romeo says hi"]);
-    // So it does for who is there.
+    // The publisher counts for occupants' items, too.
     let there = occupant(ROMEO, "Montague", "");
     notify(&mut d, OCCUPANTS, &there, &replyto(NURSE));
     assert_eq!(
         sees(&mut d),
         ["Romeo unavailable now Montague 303", "Montague available"]
     );
-    // A service that names nobody in it names nobody.
+    // An empty publisher is none.
     for item in [
         format!("<item publisher='' id='i2'>{PRINTED}</item>"),
         occupant("", "Nurse", ""),
@@ -144,7 +144,7 @@ fn the_address_counts_beside_the_event_alone() {
         notify(&mut d, TALK, &item, "");
         assert_eq!(d.client_bytes(), "", "{item}");
     }
-    // What stands in the payload changes nothing about who it is, and reaches the client as it is (XEP-0033).
+    // Addresses in the payload do not change the author, and reach the client as they are (XEP-0033).
     let mut d = joined();
     let theirs = inside.replace(ROMEO, OTHER);
     notify(&mut d, TALK, &format!("<item>{theirs}</item>"), &address);
@@ -204,7 +204,7 @@ fn who_is_there_is_read_so_as_well() {
 
 #[test]
 fn history_has_no_address_for_replies() {
-    // Beside `<items/>` in an answer nothing says who has published what.
+    // Answers with items have no address for replies: only items with a publisher are shown.
     let history = format!(
         "<item id='i1'>{PRINTED}</item><item id='i2' publisher='{ROMEO}'>{PRINTED}</item>\
          <item id='i3' publisher='nurse@capulet.lit'>{PRINTED}</item></items>{}<items node='{TALK}'>",

@@ -1,4 +1,4 @@
-//! What one occupant says to another alone.
+//! Private messages between two occupants.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn whisper(d: &mut Driver, nick: &str, what: &str) {
     ));
 }
 
-/// What somebody has written to her alone, as his shim sends it.
+/// A private message to her, as an occupant's shim sends it.
 fn whispered(from: &str, to: &str, room: &str, what: &str) -> String {
     format!(
         "<message from='{from}' to='{to}' type='groupchat' id='w2'>{what}<x xmlns='{MUC_USER}'/>\
@@ -27,7 +27,7 @@ fn comes_back(d: &mut Driver, from: &str, id: &str) {
     ));
 }
 
-/// Whom the client was shown a message of, and its body.
+/// Type, sender and body of the messages shown to the client.
 fn said(d: &mut Driver) -> Vec<[String; 3]> {
     let shown = d.client_got();
     let said = shown.iter().map(|it| {
@@ -87,7 +87,7 @@ fn a_private_message_keeps_its_type() {
 #[test]
 fn a_private_message_goes_to_one_resource() {
     let mut d = joined();
-    // What only a room, or a shim, may say is not said by a client.
+    // Marks that only a room or a shim may make are taken out of the client's message.
     whisper(
         &mut d,
         "Romeo",
@@ -105,7 +105,7 @@ fn a_private_message_goes_to_one_resource() {
     assert!(sent.at("x").children.is_empty());
     assert_eq!(sent.at("pm").value("room"), ROOM);
     assert_eq!(d.client_bytes(), "");
-    // Without an id of the client's it could not be known when it comes back.
+    // A message without an id gets one from the shim, by which an error that comes back is known.
     d.client(&format!(
         "<message to='{ROOM}/Romeo'><body>x</body></message>"
     ));
@@ -147,7 +147,7 @@ fn whom_nobody_can_hear_is_told_so() {
     d.forget();
     whisper(&mut d, "JC", "<body>x</body>");
     assert_eq!(sees(&mut d), ["message JC: not-acceptable for w1"]);
-    // An error answers nothing.
+    // An error is not answered.
     d.client(&format!("<message to='{ROOM}/Romeo' type='error' id='w'/>"));
     assert_eq!((d.client_bytes(), d.server_bytes()), Default::default());
 }
@@ -180,10 +180,10 @@ fn nobody_else_speaks_as_an_occupant() {
     let mut d = joined();
     for (from, to, room, reason) in [
         ("stranger@evil.lit/x", JULIET, ROOM, Dropped::ForeignFrom),
-        // Of his account, but not in the room.
+        // Resources of his account that are not in the room.
         (CONTACT, JULIET, ROOM, Dropped::ForeignFrom),
         ("romeo@montague.lit/pda", JULIET, ROOM, Dropped::ForeignFrom),
-        // He says so himself.
+        // The occupant's own address in the room.
         (
             "characters@chat.shakespeare.lit/Romeo",
             JULIET,
@@ -218,7 +218,7 @@ fn nobody_else_speaks_as_an_occupant() {
     let deep = format!("<body>x</body>{}{}", "<a>".repeat(300), "</a>".repeat(300));
     d.server(&whispered(ROMEO, JULIET, ROOM, &deep));
     is_nothing(&mut d, Dropped::Unreadable);
-    // What nobody has marked is for no room of ours.
+    // A message without the mark is for no room of ours.
     let other = format!(
         "<message from='den@rooms.lit/Romeo' to='{JULIET}' type='groupchat'><body>x</body></message>"
     );
@@ -230,12 +230,12 @@ fn nobody_else_speaks_as_an_occupant() {
 fn whoever_has_left_is_not_heard() {
     let mut d = joined();
     happens(&mut d, OCCUPANTS, &occupant_gone(ROMEO, "Romeo"));
-    // Somebody takes his nick.
+    // The nurse takes his nick.
     happens(&mut d, OCCUPANTS, &occupant(NURSE, "Romeo", ""));
     d.forget();
     d.server(&whispered(ROMEO, JULIET, ROOM, "<body>x</body>"));
     goes_back(&mut d, ROMEO, Dropped::ForeignFrom);
-    // What is said to the nick is said to whoever has it now.
+    // A private message to a nick goes to the occupant who has it now.
     whisper(&mut d, "Romeo", "<body>Psst</body>");
     assert_eq!(d.one_to_server().value("to"), NURSE);
     // The client has left.
@@ -250,7 +250,7 @@ fn what_overtakes_the_join_is_heard_behind_it() {
     let mut d = session();
     join(&mut d, MUC);
     let publish = answer_join(&mut d, &occupant(ROMEO, "Romeo", ""), "");
-    // He has seen her come in. Who is not in the room is none of it.
+    // Romeo has seen her come in. The nurse is not in the room.
     for (from, what) in [(ROMEO, "1"), (NURSE, "x"), (ROMEO, "2")] {
         d.server(&whispered(
             from,
@@ -269,7 +269,7 @@ fn what_overtakes_the_join_is_heard_behind_it() {
     goes_back_to(&mut d, &[NURSE]);
 }
 
-/// Whoever has written to her is told that she was not there.
+/// Asserts that the senders are told that she was not there.
 #[track_caller]
 fn goes_back_to(d: &mut Driver, to: &[&str]) {
     let mut errors = d.server_got();
@@ -290,7 +290,7 @@ fn what_overtakes_a_join_that_fails_goes_back() {
         for _ in 0..17 {
             d.server(&whispered(ROMEO, JULIET, ROOM, "<body>x</body>"));
         }
-        // So many wait and no more.
+        // Sixteen messages wait, and no more.
         assert_eq!(d.dropped(), [Dropped::NotSubscribed]);
         goes_back_to(&mut d, &[ROMEO]);
         match way {
@@ -331,7 +331,7 @@ fn several_sessions_of_a_nick_all_hear() {
         for full in errors {
             comes_back(&mut d, full, "w1");
         }
-        // Only if nobody has heard it the client is told so, and once.
+        // The client gets one error, and only if no resource has taken the message.
         let shown = sees(&mut d).len();
         assert_eq!(shown, errors.len() / 2, "{errors:?}");
     }
@@ -342,7 +342,7 @@ fn what_comes_back_comes_of_the_nick() {
     let mut d = joined();
     whisper(&mut d, "Romeo", "<body>Psst</body>");
     d.forget();
-    // He goes, and somebody takes his nick; it was said to him all the same.
+    // Romeo goes, and the nurse takes his nick; the message was for him all the same.
     happens(&mut d, OCCUPANTS, &occupant_gone(ROMEO, "Romeo"));
     happens(&mut d, OCCUPANTS, &occupant(NURSE, "Romeo", ""));
     d.forget();
@@ -354,17 +354,17 @@ fn what_comes_back_comes_of_the_nick() {
     );
     assert!(error.has("error/service-unavailable"));
     assert_eq!(error.names(), ["error", "body"]);
-    // Once.
+    // A second error is the client's as it came.
     comes_back(&mut d, ROMEO, "w1");
     assert_eq!(d.one_to_client().value("from"), ROMEO);
-    // Nor does anybody else send it back, or something else.
+    // Errors from other addresses, or with another id, are not of this message.
     whisper(&mut d, "Romeo", "<body>Psst</body>");
     d.forget();
     for (from, id) in [(ROMEO, "w1"), (NURSE, "w9"), ("nurse@capulet.lit", "w1")] {
         comes_back(&mut d, from, id);
         assert_eq!(d.one_to_client().value("from"), from);
     }
-    // Also behind the client's leave.
+    // The error finds its message also after the client has left.
     leave(&mut d);
     d.forget();
     comes_back(&mut d, NURSE, "w1");

@@ -98,7 +98,7 @@ fn a_question_to_an_occupant_is_answered_with_an_error() {
         );
         assert_eq!(d.server_bytes(), "", "{what}");
     }
-    // Of the room itself the service can be asked.
+    // The shim asks the service about the room itself.
     d.client(&format!("<iq type='get' to='{ROOM}' id='q'>{INFO}</iq>"));
     assert_eq!(asks(&mut d), ["query characters"]);
 }
@@ -109,7 +109,7 @@ fn whoever_is_gone_with_his_session_is_shown_so() {
     happens(&mut d, OCCUPANTS, &format!("<retract id='{CONTACT}'/>"));
     assert_eq!(sees(&mut d), ["Romeo unavailable"]);
     assert_eq!(d.server_bytes(), "");
-    // The subject he has set goes from the node as well, and stays what it is.
+    // The item of his subject goes, too; the subject stays.
     happens(
         &mut d,
         OCCUPANTS,
@@ -134,8 +134,7 @@ fn all_that_the_room_keeps_is_asked_for_and_shown_as_wanted() {
     );
 }
 
-/// Juliet says something to Romeo alone, in the room; what the services are asked for that, as far as she is told that
-/// nothing is known of her node with him.
+/// Juliet writes to Romeo alone, in the room; gives the requests that follow when no service knows a node of theirs.
 fn whispers(d: &mut Driver) -> Vec<Node> {
     d.client(&format!(
         "<message to='{ROOM}/Romeo' type='chat' id='w1'><body>Psst</body></message>"
@@ -186,12 +185,12 @@ fn a_private_message_is_an_item_for_one() {
     ]);
     assert_eq!(message.names(), ["body", "x", "pm", "delay"]);
     assert_eq!(message.at("pm").value("room"), ROOM);
-    // A state says nothing worth a place on the node.
+    // Chat states are not published.
     d.client(&format!(
         "<message to='{ROOM}/Romeo' type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>"
     ));
     assert_eq!((d.client_bytes(), d.server_bytes()), Default::default());
-    // Nor has an account a node with itself.
+    // An account has no node with itself.
     d.client(&format!(
         "<message to='{ROOM}/JC' type='chat' id='w2'><body>x</body></message>"
     ));
@@ -267,7 +266,7 @@ fn what_a_node_has_of_a_room_is_an_occupants_word() {
             ROOM,
             Dropped::WrongPayload,
         ),
-        // Her own, from another session.
+        // Juliet's own message, from another session.
         (JULIET, JULIET, ROMEO, ROOM, Dropped::Seen),
     ] {
         says(&mut d, publisher, from, to, room);

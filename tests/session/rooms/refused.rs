@@ -77,7 +77,7 @@ fn a_message_that_is_refused_comes_back_whole() {
         assert_eq!(error.at("body").text, "Psst");
         assert_eq!(error.at("html/b").text, "Psst");
     }
-    // A state alone is nothing that could be missed.
+    // A chat state alone needs no error.
     d.client(&format!(
         "<message to='{ROOM}/Nurse' type='chat' id='e1'><active xmlns='http://jabber.org/protocol/chatstates'/></message>"
     ));
@@ -155,7 +155,7 @@ fn who_owns_no_room_asks_in_vain() {
         let error = refused_saying(&mut d, &stanza, "auth", "forbidden", owners);
         assert_eq!(error.names(), ["error"]);
     }
-    // Nor is there anything to register for, and no archive.
+    // Rooms have no registration and no archive.
     for inside in [
         "<query xmlns='jabber:iq:register'/>",
         "<query xmlns='urn:xmpp:mam:2'/>",
@@ -172,7 +172,7 @@ fn who_owns_no_room_asks_in_vain() {
 #[test]
 fn what_rooms_of_nodes_have_not_is_said() {
     let mut d = owning("open");
-    // Nobody is an admin, and nobody has to ask for a voice.
+    // Rooms of nodes have no admins, and occupants need not ask for a voice.
     for item in ["<item affiliation='admin'/>", "<item role='visitor'/>"] {
         admin(&mut d, "get", item);
         let list = d.one_to_client();
@@ -183,7 +183,7 @@ fn what_rooms_of_nodes_have_not_is_said() {
                  <value>http://jabber.org/protocol/muc#request</value></field></x>";
     let stanza = format!("<message to='{ROOM}' id='e1'>{voice}</message>");
     refused(&mut d, &stanza, "cancel", "feature-not-implemented");
-    // Nor does the room keep a nick for anybody.
+    // Rooms keep no nick for anybody.
     let nick = "<query xmlns='http://jabber.org/protocol/disco#info' node='x-roomuser-item'/>";
     let stanza = format!("<iq type='get' to='{ROOM}' id='e1'>{nick}</iq>");
     refused(&mut d, &stanza, "cancel", "item-not-found");

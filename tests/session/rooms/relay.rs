@@ -13,7 +13,7 @@ fn ask(d: &mut Driver, nick: &str, id: &str, what: &str) {
     ));
 }
 
-/// The same of Romeo; what goes to him.
+/// The same of Romeo; gives the question that goes to him.
 fn ask_romeo(d: &mut Driver, what: &str) -> Node {
     ask(d, "Romeo", "q", what);
     let asked = d.one_to_server();
@@ -83,7 +83,7 @@ fn only_whoever_was_asked_answers() {
     }
     d.result(&asked, "");
     assert_eq!(sees(&mut d), ["result Romeo q"]);
-    // Twice is once too often.
+    // A second answer is dropped.
     d.result(&asked, "");
     assert_eq!(d.client_bytes(), "");
 }
@@ -98,7 +98,7 @@ fn the_vcard_is_the_accounts() {
     answer.assert_values(&[("from", &format!("{ROOM}/Romeo")), ("id", "q")]);
     assert_eq!(answer.at("vCard/FN").text, "Romeo");
     d.keep_everything();
-    // The own one, which Prosody gives without saying whose it is.
+    // Prosody answers about the own vCard without `from`.
     ask(&mut d, "JC", "q2", VCARD);
     let asked = d.one_to_server();
     assert_eq!(asked.attribute("to"), None);
@@ -107,7 +107,7 @@ fn the_vcard_is_the_accounts() {
         "<iq type='result' to='{JULIET}' id='{id}'>{VCARD}</iq>"
     ));
     assert_eq!(sees(&mut d), ["result JC q2"]);
-    // Nobody but the account itself sets it.
+    // Only the account itself may set its vCard: a set for it goes to the occupant.
     d.client(&format!(
         "<iq type='set' to='{ROOM}/Romeo' id='s'>{VCARD}</iq>"
     ));
@@ -124,7 +124,7 @@ fn an_answer_of_before_is_not_the_nicks_of_now() {
         d.forget();
         d.result(&asked, "<query xmlns='jabber:iq:version'/>");
         assert_eq!(sees(&mut d), ["iq Romeo: item-not-found for q"]);
-        // Another nick is another occupant, too.
+        // A new nick makes another occupant of the nurse, too.
         let asked = {
             ask(&mut d, "Romeo", "q", what);
             d.one_to_server()
@@ -167,7 +167,7 @@ fn questions_that_wait_are_few() {
     let asked = d.server_got();
     assert_eq!(asked.len(), 16);
     assert_eq!(sees(&mut d), ["iq Romeo: resource-constraint for q16"]);
-    // The room's own go on.
+    // The room's own requests go on.
     say_to_all(&mut d, "m", "<body>x</body>");
     assert_eq!(asks(&mut d), ["publish characters"]);
     d.result(&asked[3], "");
@@ -202,7 +202,7 @@ fn a_ping_to_oneself_says_whether_one_is_in() {
     ask(&mut d, "JC", "p3", PING);
     assert_eq!(sees(&mut d), ["result JC p3"]);
     assert_eq!(d.server_bytes(), "");
-    // By the nick it has now.
+    // After a change of nick the old one is no occupant's.
     d.client(&format!("<presence to='{ROOM}/Julia' id='n'/>"));
     let publish = asked(&mut d);
     echo(&mut d, &publish[0]);
@@ -213,7 +213,7 @@ fn a_ping_to_oneself_says_whether_one_is_in() {
         sees(&mut d),
         ["iq JC: item-not-found for p4", "result Julia p5"]
     );
-    // The service puts it out.
+    // The service puts the client out.
     subscription_is(&mut d, TALK, JULIET, "none");
     d.forget();
     ask(&mut d, "Julia", "p6", PING);
@@ -226,7 +226,7 @@ fn a_client_may_ask_itself() {
     ask(&mut d, "JC", "q", VERSION);
     let asked = d.one_to_server();
     assert_eq!(asked.value("to"), JULIET);
-    // The server brings it back to the client, and the client's answer to the shim.
+    // The server delivers the question to the client, and its answer to the shim.
     let id = asked.value("id");
     d.server(&format!(
         "<iq type='get' from='{JULIET}' to='{JULIET}' id='{id}'>{VERSION}</iq>"

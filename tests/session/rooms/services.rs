@@ -53,7 +53,7 @@ fn a_service_of_nodes_has_rooms() {
         d.result(&question, PUBSUB_SERVICE);
         let asked = asks(&mut d);
         assert_eq!(asked[asked.len() - JOIN.len()..], JOIN, "{stanza}");
-        // It is asked once.
+        // The service is asked once.
         join(&mut d, MUC);
         assert_eq!(asks(&mut d), [""; 0]);
     }
@@ -95,12 +95,12 @@ fn a_service_of_chat_rooms_is_left_alone() {
 
 #[test]
 fn a_service_that_does_not_say_is_left_alone() {
-    // It refuses.
+    // The service refuses.
     let mut d = unnamed();
     let question = turn_to(&mut d, &join_stanza());
     d.error(&question, "cancel", "service-unavailable");
     assert_eq!(d.server_bytes(), join_stanza());
-    // It says nothing; somebody else does.
+    // The service does not answer; a stranger does.
     let mut d = unnamed();
     let question = turn_to(&mut d, &join_stanza());
     d.server(&format!(
@@ -112,7 +112,7 @@ fn a_service_that_does_not_say_is_left_alone() {
     assert_eq!(d.server_bytes(), "");
     d.advance(1);
     assert_eq!(d.server_bytes(), join_stanza());
-    // It says more than there is room for.
+    // The client sends more than there is room for.
     let mut d = unnamed();
     turn_to(&mut d, &join_stanza());
     let large = format!(
@@ -152,7 +152,7 @@ fn who_only_browses_is_shown_what_is_there() {
     let answer =
         format!("<iq type='result' from='{SERVICE}' to='{JULIET}' id='i'>{PUBSUB_SERVICE}</iq>");
     d.server_passes(&answer);
-    // Once it has turned to a room there, the service is one of rooms.
+    // A service counts as one of rooms once the client has turned to a room there.
     let question = turn_to(&mut d, &join_stanza());
     d.result(&question, PUBSUB_SERVICE);
     d.forget();

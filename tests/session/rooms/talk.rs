@@ -1,4 +1,4 @@
-//! What is said in a room.
+//! Messages to the whole room.
 
 use super::*;
 
@@ -50,7 +50,7 @@ fn a_message_that_is_refused_comes_back_as_an_error() {
         shown.contains(&"message : remote-server-timeout for m2".to_owned()),
         "{shown:?}"
     );
-    // Who is not in the room says nothing there.
+    // A client that is not in the room cannot speak there.
     d.client(&format!(
         "<message to='other@{SERVICE}' type='groupchat' id='m3'><body>x</body></message>"
     ));
@@ -83,7 +83,7 @@ fn a_state_alone_is_not_published() {
         "<body>x</body><active xmlns='http://jabber.org/protocol/chatstates'/>",
     );
     assert_eq!(asks(&mut d), ["publish characters"]);
-    // Something that is neither state nor body is said.
+    // A payload that is neither state nor body is published.
     say_to_all(
         &mut d,
         "r",
@@ -361,7 +361,7 @@ fn what_is_said_to_a_room_that_lets_nobody_in_comes_back() {
             "message : not-acceptable for m1"
         ]
     );
-    // Or whoever has said it leaves, or its session ends.
+    // The client leaves the room, or ends its session.
     join(&mut d, MUC);
     say_to_all(&mut d, "m2", "<body>x</body>");
     leave(&mut d);
@@ -373,7 +373,7 @@ fn what_is_said_to_a_room_that_lets_nobody_in_comes_back() {
     say_to_all(&mut d, "m3", "<body>x</body>");
     d.client("<presence type='unavailable'/>");
     assert_eq!(sees(&mut d), ["message : not-acceptable for m3"]);
-    // No more waits than there is a place for.
+    // 256 messages wait, and no more.
     join(&mut d, MUC);
     for _ in 0..256 {
         say_to_all(&mut d, "m4", "<body>x</body>");

@@ -1,4 +1,4 @@
-//! What comes out of turn.
+//! Answers and events that come out of turn.
 
 use super::*;
 
@@ -52,8 +52,8 @@ fn of_many_dead_resources_none_hides_the_living() {
     assert_eq!(sees(&mut d), [""; 0]);
 }
 
-/// What the client sees of Romeo after a join in which `event` came before the answer with `there`; what he says of
-/// himself last.
+/// The stanzas of Romeo shown to the client after a join in which `event` came before the answer with `there`; his last
+/// status.
 fn joined_behind(event: &str, there: &str) -> (Vec<String>, String) {
     let mut d = session();
     join(&mut d, MUC);
@@ -93,7 +93,7 @@ fn an_answer_that_an_event_has_overtaken_is_out_of_date() {
             format!("<retract id='{CONTACT}'/>"),
             (vec![], String::new()),
         ),
-        // What came of somebody else says nothing of him.
+        // An event of another occupant does not make his item out of date.
         (
             occupant(NURSE, "Nurse", &said("now")),
             (is_there(), "before".to_owned()),
@@ -316,12 +316,12 @@ fn left_out_payloads_leave_places_for_others() {
 
 #[test]
 fn what_is_kept_has_bounds() {
-    // An id is no child.
+    // A kept presence has no id, which could be large.
     let large = format!("<presence id='{}' ", "x".repeat(7000));
     let there = occupant(ROMEO, "Romeo", "").replacen("<presence ", &large, 1);
     let mut d = joined_with(&there, "");
     assert_eq!(seen(&mut d, "Romeo available").attribute("id"), None);
-    // What is said while a service draws out a join.
+    // Messages that come while a service draws out a join.
     let mut d = session();
     join(&mut d, MUC);
     let said = format!("<body>{}</body>", "x".repeat(200_000));
@@ -333,7 +333,7 @@ fn what_is_kept_has_bounds() {
         );
     }
     assert_eq!(d.dropped(), [Dropped::Overflow; 10]);
-    // Ids are remembered.
+    // Ids count, as the session remembers them.
     happens(&mut d, TALK, &body(ROMEO, "Romeo", &"i".repeat(1025), 1));
     assert_eq!(d.dropped(), [Dropped::Overflow]);
 }
@@ -354,7 +354,7 @@ fn an_id_of_the_rooms_in_a_subject_is_none() {
 
 #[test]
 fn an_item_is_of_one_resource() {
-    // He has come back with another resource, and has taken over what the dead one had left.
+    // Romeo has come back with another resource, which takes over the item of the dead one.
     let mut d = joined();
     let again = item_by("romeo@montague.lit/again", CONTACT, "Romeo", "", "");
     happens(&mut d, OCCUPANTS, &again);
@@ -378,7 +378,8 @@ fn the_nick_that_the_client_had_before_is_free() {
 
 #[test]
 fn a_join_that_fails_at_any_step_says_so_and_is_undone() {
-    // What a service may say to each of the requests, at the join of a room that is there and of one that is not.
+    // A service may refuse each of the requests, or leave it unanswered: in a room that exists, and in one that does
+    // not.
     for (is_there, most) in [(true, 6), (false, 8)] {
         for step in 0..most {
             for answer in ["internal-server-error", "resource-constraint", ""] {
@@ -413,7 +414,7 @@ fn a_join_that_fails_at_any_step_says_so_and_is_undone() {
                     }
                     missing &= !is_join;
                 };
-                // It is in, or it is told why not; never both, and never neither.
+                // The client is in, or is told why not; never both, and never neither.
                 let own: Vec<_> = shown.iter().filter(|it| it.contains("JC")).collect();
                 assert_eq!(own.len(), 1, "{is_there} {step} {answer}: {shown:?}");
             }

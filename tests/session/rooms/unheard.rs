@@ -1,4 +1,4 @@
-//! What the client has published and not seen in an event; what an event leaves out.
+//! Messages that the client published and saw no event of; fields that an event leaves out.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn a_message_whose_event_does_not_come_is_shown_all_the_same() {
     d.result(&list[0], &subscriptions(TALK, &[JULIET]));
     let own = d.one_to_client();
     assert_eq!((&*shown(&own), own.value("id")), ("JC says But soft", "m1"));
-    // Should it come after all, it is not shown twice.
+    // An event that comes after all is not shown again.
     echo(&mut d, &publish);
     assert_eq!(d.client_bytes(), "");
 }
@@ -44,7 +44,7 @@ fn who_is_not_subscribed_any_more_is_out() {
             sees(&mut d),
             ["message : not-acceptable for m1", "JC unavailable 110 307"]
         );
-        // It may have made a node.
+        // The publish may have made a node.
         let look = asked(&mut d);
         assert_eq!(what(&look[0]), "query characters");
         d.result(&look[0], &info("open", &[OWN], 0));
@@ -81,14 +81,14 @@ fn a_status_whose_event_does_not_come_is_shown_all_the_same() {
 
 #[test]
 fn a_message_under_way_at_the_end_comes_back() {
-    // She leaves, and then it is refused.
+    // The client leaves, and then the message is refused.
     let mut d = joined();
     let publish = say(&mut d);
     leave(&mut d);
     d.forget();
     d.error(&publish, "auth", "forbidden");
     assert_eq!(sees(&mut d), ["message : forbidden for m1"]);
-    // She is kicked.
+    // The client is kicked.
     let mut d = joined();
     let publish = say(&mut d);
     subscription_is(&mut d, TALK, JULIET, "none");
@@ -132,7 +132,7 @@ fn what_is_said_into_a_deleted_room_comes_back() {
         let expected: &[&str] = if is_junk { &["delete characters"] } else { &[] };
         assert_eq!(asks(&mut d), expected, "{owners:?} {subscribers}");
     }
-    // Where nothing was under way nothing is looked for.
+    // With no publish under way no node is looked for.
     let mut d = joined();
     event_in(&mut d, &format!("<delete node='{TALK}'/>"));
     assert_eq!(asks(&mut d), [UNDO[0]]);
@@ -184,7 +184,7 @@ fn a_payload_that_an_event_leaves_out_is_fetched_once() {
         assert_eq!(fetch[0].at("pubsub/items/item").value("id"), "i1");
         d.result(&fetch[0], &items(node, &item));
         assert_eq!(sees(&mut d).pop().as_deref(), Some(expected));
-        // An answer without it is none.
+        // An answer without the item's payload shows nothing.
         happens(&mut d, node, "<item id='i2'/>");
         let fetch = asked(&mut d);
         d.result(&fetch[0], &items(node, "<item id='i2'/>"));

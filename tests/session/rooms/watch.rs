@@ -1,4 +1,4 @@
-//! Whether others are still there, and what those leave who are not.
+//! Occupants who are no longer there, and the items they leave.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn one_of_crowd(n: u32) -> String {
     occupant(&format!("c{n}@verona.lit/x"), &format!("c{n}"), "")
 }
 
-/// Answers all that is asked; who is asked whether he is there.
+/// Answers all requests; gives the addresses that were pinged.
 fn pinged(d: &mut Driver) -> Vec<String> {
     let asked = asked(d);
     asked.iter().for_each(|iq| d.result(iq, ""));
@@ -17,7 +17,7 @@ fn pinged(d: &mut Driver) -> Vec<String> {
 
 #[test]
 fn who_has_vanished_is_seen_to_leave() {
-    // Nothing has come of him for five minutes.
+    // No stanza has come of him for five minutes.
     let mut d = joined();
     d.advance(299);
     assert_eq!(asks(&mut d), [""; 0]);
@@ -25,7 +25,7 @@ fn who_has_vanished_is_seen_to_leave() {
     let ping = asked(&mut d);
     assert_eq!(in_words(&ping), [format!("ping {ROMEO}")]);
     assert_eq!(ping[0].at("ping/shim").value("room"), ROOM);
-    // Whoever does not answer may be asleep.
+    // An occupant who does not answer may be asleep.
     d.advance(60);
     assert_eq!(sees(&mut d), [""; 0]);
     d.advance(360);
@@ -75,7 +75,7 @@ fn the_silent_are_asked_behind_a_join() {
         "",
     );
     d.forget();
-    // Whoever says something is there.
+    // An occupant whose item is published is there.
     happens(
         &mut d,
         OCCUPANTS,
@@ -136,7 +136,7 @@ fn many_are_asked_behind_a_join_and_not_all() {
 #[test]
 fn who_comes_with_the_nick_of_the_silent_has_them_asked() {
     let mut d = joined();
-    // Of whom something has come just now nothing is asked.
+    // An occupant heard of just now is not asked.
     happens(&mut d, OCCUPANTS, &occupant(NURSE, "Romeo", ""));
     d.advance(1);
     assert_eq!(asks(&mut d), [""; 0]);
@@ -149,7 +149,7 @@ fn who_comes_with_the_nick_of_the_silent_has_them_asked() {
     let ping = asked(&mut d);
     assert_eq!(what(&ping[0]), format!("ping {ROMEO}"));
     refuse(&mut d, &ping[0], "service-unavailable");
-    // Then it is hers.
+    // The nick is the nurse's then.
     assert_eq!(
         sees(&mut d),
         [
@@ -211,7 +211,7 @@ fn what_a_dead_resource_has_left_is_ended() {
             "characters juliet@capulet.lit/dead"
         ]
     );
-    // Once a session.
+    // The shim ends these subscriptions once a session.
     leave(&mut d);
     d.forget();
     join(&mut d, MUC);
@@ -252,7 +252,7 @@ fn an_owner_takes_away_what_the_gone_have_left() {
         );
         d.advance(2);
         d.forget();
-        // Whoever has blocked the owner only seems to be gone.
+        // An occupant who has blocked the owner only seems to be gone, so the owner waits.
         d.advance(590);
         let tidied = |d: &mut Driver| -> Vec<String> {
             let sent = d.server_got();
@@ -271,7 +271,7 @@ fn an_owner_takes_away_what_the_gone_have_left() {
 
 #[test]
 fn an_item_that_somebody_overwrites_is_published_again() {
-    // Prosody lets him.
+    // Prosody lets an occupant overwrite the item of another.
     let mut d = joined();
     let over = || item_by("nurse@capulet.lit/x", OWN, "Nurse", "", "");
     happens(&mut d, OCCUPANTS, &over());
@@ -281,7 +281,7 @@ fn an_item_that_somebody_overwrites_is_published_again() {
     assert_eq!(what(&again[0]), PUBLISH_OWN);
     echo(&mut d, &again[0]);
     d.forget();
-    // Once a minute.
+    // The shim publishes its item again at most once a minute.
     happens(&mut d, OCCUPANTS, &over());
     d.advance(50);
     assert_eq!(asks(&mut d), [""; 0]);
@@ -315,7 +315,7 @@ fn nobody_is_asked_again_and_again() {
         let pinged = pinged(d);
         pinged.iter().filter(|it| *it == ROMEO).count()
     };
-    // Whoever speaks is there, also where the service tells his account alone.
+    // A speaker is there, also where the service names only his account.
     let mut d = joined();
     let mut count = 0;
     for n in 0..60 {
@@ -332,7 +332,7 @@ fn nobody_is_asked_again_and_again() {
         count += pings_of_romeo(&mut d);
     }
     assert_eq!(count, 0);
-    // Somebody takes his nick in every second.
+    // Another occupant takes his nick every second.
     let mut d = joined();
     let mut count = 0;
     for n in 0..300 {
@@ -374,7 +374,7 @@ fn nothing_is_published_again_and_again() {
         again.iter().for_each(|iq| echo(d, iq));
         again.len()
     };
-    // Many others say again who they are, as each of them does who has counted so many.
+    // Many occupants publish again, as each shim does that has counted so many others.
     let mut d = joined();
     let mut count = 0;
     for _ in 0..10 {
@@ -385,7 +385,7 @@ fn nothing_is_published_again_and_again() {
         count += restores(&mut d);
     }
     assert_eq!(count, 1);
-    // Somebody takes the item away all the time.
+    // An owner retracts the item all the time.
     let mut d = joined();
     let mut count = 0;
     for _ in 0..60 {

@@ -1,4 +1,4 @@
-//! The polite server in a scenario: it answers all that was asked, and says in words what that was.
+//! The polite server in a scenario: it answers all requests, and gives them in words.
 
 use super::*;
 
@@ -10,7 +10,7 @@ impl Account {
         d.answer(iq, self.answer(iq));
     }
 
-    /// Answers all that is asked of the own account; what was sent, in words.
+    /// Answers all requests to the own account; gives the stanzas sent, in words.
     pub(crate) fn settle(&self, d: &mut Driver) -> Vec<String> {
         self.settle_all(d).iter().map(say).collect()
     }
@@ -42,7 +42,7 @@ impl Account {
         }
     }
 
-    /// Juliet's session after its login is done; the node is as it should be. What that took, in words.
+    /// Juliet's session after its login, with a node as it should be; gives the stanzas of the login, in words.
     pub(crate) fn logged_in(&self) -> (Driver, Vec<String>) {
         let (mut d, mut said) = self.arrived();
         d.advance(3);
@@ -59,7 +59,7 @@ impl Account {
         (d, said)
     }
 
-    /// The same some time later, when nobody wants to know what it took.
+    /// The same some time later, without the words.
     pub(crate) fn session(&self) -> Driver {
         let (mut d, _) = self.logged_in();
         d.advance(10);

@@ -1,4 +1,4 @@
-//! Where scenarios under `pure` begin, and what was shown and sent there in words.
+//! Scenes in which scenarios under `pure` begin, and their stanzas in words.
 
 use super::*;
 
@@ -38,12 +38,12 @@ pub(crate) fn started(answers: &[(Question, &str)]) -> Driver {
     d
 }
 
-/// What the client was shown, each in a few words.
+/// Stanzas shown to the client, each in a few words.
 pub(crate) fn shown(d: &mut Driver) -> Vec<String> {
     d.client_got().iter().map(in_short).collect()
 }
 
-/// What left, each in a few words.
+/// Stanzas sent to the server, each in a few words.
 pub(crate) fn left(d: &mut Driver) -> Vec<String> {
     let short = |stanza: &Node| {
         if stanza.local == "message" {
@@ -80,14 +80,14 @@ pub(crate) fn left(d: &mut Driver) -> Vec<String> {
     d.server_got().iter().map(short).collect()
 }
 
-/// Answers what is asked of the own account; what is asked of contacts.
+/// Answers the requests to the own account; gives those to contacts.
 pub(crate) fn settle_but_contacts(d: &mut Driver, answers: &[(Question, &str)]) -> Vec<Node> {
     let mut sent = Account::answering(answers).settle_all(d);
     sent.retain(|iq| iq.attribute("to").is_some());
     sent
 }
 
-/// The states of RFC 6121 §A.1: name, what the record says, what the roster shows.
+/// The states of RFC 6121 §A.1: name, recorded state, state in the roster.
 pub(crate) const STATES: [(&str, &str, &str, &str); 9] = [
     ("None", "-", "-", "none"),
     ("None + Pending Out", "pending", "-", "none asked"),
@@ -100,7 +100,7 @@ pub(crate) const STATES: [(&str, &str, &str, &str); 9] = [
     ("Both", "yes", "yes", "both"),
 ];
 
-/// The cells of a table, column by column: what stands above it, what stands before it, and itself.
+/// The cells of a table, column by column: the word above each, the word before it, and itself.
 pub(crate) fn cells_of(table: &'static str) -> Vec<(&'static str, &'static str, &'static str)> {
     let line = |line: &'static str| -> Vec<_> { line.split('|').map(str::trim).collect() };
     let mut lines = table.trim_start_matches('\n').lines().map(line);

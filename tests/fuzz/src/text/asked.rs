@@ -1,4 +1,4 @@
-//! What the session asks the server.
+//! Requests of the session to the server.
 
 use pubshim::ns;
 use pubshim::xml::Element;
@@ -8,32 +8,32 @@ use pubshim::xml::Element;
 pub struct Asked {
     /// Its id.
     pub id: String,
-    /// Whom it asks; `None`: the own account.
+    /// Its `to`; `None`: the own account.
     pub to: Option<String>,
-    /// What it asks for.
+    /// The subject of the question.
     pub what: Question,
 }
 
-/// What an IQ of the session's own asks for.
+/// Subjects of the session's own IQs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// A node's configuration.
     Configuration,
     /// The subscribers of a node.
     Subscribers,
-    /// Who is what on a node.
+    /// The affiliations with a node.
     Affiliations,
     /// The items on a node.
     Items,
-    /// What is on record of the contacts.
+    /// Contacts on record.
     Record,
-    /// What one is subscribed to at a service.
+    /// The account's subscriptions at a service.
     OwnSubscriptions,
     /// To be subscribed.
     Subscribe,
     /// The roster.
     Roster,
-    /// Who is blocked.
+    /// The list of blocked addresses.
     Blocklist,
     /// Privacy lists.
     Privacy,
@@ -42,7 +42,7 @@ pub enum Question {
 }
 
 impl Question {
-    /// What an IQ asks for.
+    /// The subject of an IQ.
     pub fn of(iq: &Element<'_>) -> Self {
         let Some(asked) = iq.children().next() else {
             return Self::Other;

@@ -1,4 +1,4 @@
-//! Who is what to the account: rosters, lists of a node, the record, who is blocked.
+//! Lists of an account: rosters, subscribers and members of a node, the record, blocked addresses.
 
 use std::fmt::Write as _;
 
@@ -14,16 +14,16 @@ use super::{Item, MOST, RECORD, Text, Who, Writer};
 pub struct Recorded {
     /// Its id: mostly that of whom it holds first.
     pub id: u8,
-    /// Whom it holds.
+    /// Its contacts.
     pub entries: Vec<Entry>,
 }
 
 /// A contact on record.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Entry {
-    /// Who.
+    /// His address.
     pub who: Who,
-    /// What is between him and the account, on each side.
+    /// His subscription and the account's.
     pub halves: u8,
     /// Whether he is listed, has a name, groups, other JIDs.
     pub more: u8,

@@ -87,7 +87,7 @@ impl Writer<'_> {
         out
     }
 
-    /// What is hoped for.
+    /// The answer that the session hopes for.
     fn good(&self, asked: &Asked) -> Reply {
         match asked.what {
             Question::Configuration => Reply::Configuration(0, 0, 0),

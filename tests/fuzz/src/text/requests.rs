@@ -1,4 +1,4 @@
-//! What a client asks of a pubsub service.
+//! Requests of a client to a pubsub service.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use super::{Child, Who, Writer};
 pub struct Request {
     /// Which service.
     pub service: u8,
-    /// What is asked.
+    /// Its kind.
     pub what: u8,
     /// About which node, and which item on it.
     pub node: u8,
@@ -24,7 +24,7 @@ pub struct Request {
     pub state: u8,
     /// Fields of its form.
     pub fields: Vec<(u8, u8)>,
-    /// What is published.
+    /// The payload of a publish.
     pub payload: Option<Child>,
 }
 

@@ -1,4 +1,4 @@
-//! What is said of subscriptions: stanzas, forms (listings 10 and 11), notices.
+//! Stanzas, forms (listings 10 and 11) and notices about subscriptions.
 
 use std::fmt::Write as _;
 
@@ -13,20 +13,20 @@ use super::{Id, Who, Writer};
 pub struct Form {
     /// As which server writes it.
     pub style: u8,
-    /// Who asks.
+    /// Its `from`.
     pub from: u8,
     /// Its id.
     pub id: Id,
-    /// Who wants to subscribe.
+    /// The JID that wants to subscribe.
     pub jid: Who,
 }
 
-/// What became of a subscription (XEP-0060 §8.6).
+/// The new state of a subscription (XEP-0060 §8.6).
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Notice {
-    /// Whose node.
+    /// The owner of the node.
     pub from: Who,
-    /// Who is meant: mostly the account.
+    /// The subscriber: mostly the account.
     pub jid: Option<Who>,
     /// In which state the subscription is, of which node, and since when.
     pub state: u8,

@@ -1,4 +1,4 @@
-//! What was chosen, as XML.
+//! The chosen words as XML.
 
 use std::fmt::Write as _;
 
@@ -16,12 +16,12 @@ pub struct Writer<'a> {
     pub asked: &'a [Asked],
     /// A prefix that the header of this leg declares.
     pub prefix: Option<&'a str>,
-    /// What the stream's elements are called with.
+    /// The prefix of the stream namespace.
     pub stream: &'a str,
 }
 
 impl Writer<'_> {
-    /// What a client says.
+    /// The XML of a client's element.
     pub fn client(&self, said: &FromClient) -> String {
         let mut out = String::new();
         match said {
@@ -113,7 +113,7 @@ impl Writer<'_> {
         out
     }
 
-    /// What a server says.
+    /// The XML of a server's element.
     pub fn server(&self, said: &FromServer) -> String {
         let mut out = String::new();
         match said {

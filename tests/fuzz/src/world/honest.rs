@@ -9,7 +9,7 @@ use pubshim::xml::{Element, escape};
 
 use crate::text::RECORD;
 
-/// What it knows of an account.
+/// The server's state of an account.
 pub(super) struct Honest {
     own: String,
     /// Contacts, and whether each may see the account.
@@ -18,11 +18,12 @@ pub(super) struct Honest {
     node: Option<Node>,
     /// The record's items, by id.
     record: BTreeMap<String, String>,
-    /// It tells owners who is subscribed.
+    /// Owners may list the subscribers.
     lists_subscribers: bool,
-    /// Only members are delivered to; else whoever is subscribed.
+    /// Events go to members only; else to all subscribers.
     has_whitelist: bool,
-    /// Each with whom the client has removed by what it answers: that is done when the answer is there.
+    /// Answers to come, each with the contacts that the request has removed: the removal counts when the answer is
+    /// there.
     answers: VecDeque<(String, Vec<String>)>,
     removed: Vec<String>,
 }
@@ -195,7 +196,7 @@ impl Honest {
         )
     }
 
-    /// What an owner asks.
+    /// Answers an owner's request.
     fn own_node(&mut self, request: &Element<'_>, is_get: bool) -> Result<String, &'static str> {
         let inner = request.children().next().ok_or("bad-request")?;
         if inner.attribute("node").as_deref() != Some("presence") {
@@ -317,7 +318,7 @@ impl Honest {
         Ok(String::new())
     }
 
-    /// Whoever is delivered to is in the roster as one who may see the account, and is not blocked.
+    /// Asserts that events go only to contacts that may see the account by the roster and are not blocked.
     fn check_shown(&self, what: &str) {
         let Some(node) = &self.node else { return };
         let own = &self.own;

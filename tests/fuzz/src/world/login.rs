@@ -8,7 +8,7 @@ use crate::text::{self, FromClient, FromServer};
 /// So often a server answers what is asked for after a login.
 const MOST_ROUNDS: usize = 12;
 
-/// What a step of a login is.
+/// Steps of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Login {
     ClientHeader,

@@ -1,10 +1,10 @@
-//! What happens to a session.
+//! Inputs of a session.
 
 use arbitrary::Arbitrary;
 
 use crate::text::{FromClient, FromServer, Piece};
 
-/// What a session is told, and how it begins.
+/// Options of a session, and how it begins.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Setup {
     pub(super) policy: u8,
@@ -31,7 +31,7 @@ pub struct Setup {
     pub(super) server_header: u8,
     /// The server does what it is told, and remembers it.
     pub(super) honest: bool,
-    /// What it remembers at first.
+    /// Its state at first.
     pub(super) past: u16,
 }
 
@@ -64,7 +64,7 @@ pub enum Op {
     Failed,
     /// The program ends.
     Shutdown,
-    /// Somebody says what no rule names: the client?
+    /// A stanza that no rule names: the client's?
     Pass(bool, u8, Cut),
 }
 

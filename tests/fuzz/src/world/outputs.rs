@@ -1,4 +1,4 @@
-//! What the session sends and asks for: it is looked at, and done.
+//! Outputs of the session: each is looked at, and done.
 
 use pubshim::ns;
 use pubshim::session::{ClientTls, Leg, Output, Policy, Record};
@@ -8,7 +8,7 @@ use super::{Awaited, LEGS, World};
 use crate::sink::{Sent, Sink};
 
 impl World<'_> {
-    /// The session has left its server: what was still to be sent is not, and what is unread is nobody's.
+    /// The session has left its server: unsent and unread bytes of that leg are lost.
     pub(super) fn leave_server(&mut self) {
         let at = Leg::Server as usize;
         self.sinks[at] = Sink::new(self.options.policy == Policy::Off);
@@ -19,7 +19,7 @@ impl World<'_> {
         self.sent[at].clear();
         self.recorded[at].clear();
         self.connected = false;
-        // It begins as the first one did.
+        // A new server's login begins as the first one did.
         self.login = self.login.min(1);
     }
 
@@ -131,7 +131,7 @@ impl World<'_> {
                     self.sinks[Leg::Client as usize].restart();
                 }
                 Output::MayCompress => {
-                    // Strangers take no place.
+                    // A session before its login takes no place.
                     assert!(self.may_be_compressed() && self.restarted && !self.is_compressed);
                     assert!(self.awaited.is_none());
                     self.awaited = Some(Awaited::Place);

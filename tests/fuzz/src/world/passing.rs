@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use pubshim::session::{Leg, Policy};
 use pubshim::xml::Element;
 
-/// What was written and has not arrived, by the leg it goes to, oldest first.
+/// Stanzas written and not arrived, by the leg they go to, oldest first.
 #[derive(Default)]
 pub(super) struct Passing {
     waiting: [VecDeque<Vec<u8>>; 2],
@@ -95,7 +95,7 @@ fn from_server(id: &str, kind: u8) -> String {
     }
 }
 
-/// As nobody would write it.
+/// An element in a style that no program writes.
 fn odd(address: &str, id: &str) -> String {
     format!(
         "<message\n\t{address}=\"bard@shakespeare.lit\"   id='{id}' ><y:a xmlns:y='urn:y' y:b=''/>\

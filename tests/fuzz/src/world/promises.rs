@@ -1,4 +1,4 @@
-//! What a session promises of what it sends, checked from outside, knowing only what passed.
+//! Promises of a session about its output, checked from outside, knowing only what passed.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const OURS: &[u8] = b"ps-";
 /// How long they are.
 const ID_LEN: usize = 3 + 8 + 1 + 32;
 
-/// What is known of a session from what it has sent and heard.
+/// A session as known from its inputs and outputs.
 pub(super) struct Promises {
     policy: Policy,
     is_translating: bool,
@@ -26,7 +26,7 @@ pub(super) struct Promises {
     ids: HashSet<String>,
     /// Ids like the session's own that the client has used.
     claimed: HashSet<String>,
-    /// What has to be answered before anything may be published, each by one of its ids: revocations.
+    /// Revocations that have to be answered before anything may be published, each by one of its ids.
     open: Vec<(Vec<String>, Duration)>,
     /// Questions for subscribers in this step.
     listings: Vec<String>,
@@ -62,7 +62,7 @@ impl Promises {
         self.claimed.extend(ids_in(bytes));
     }
 
-    /// The server says something: whatever names a request may be its answer.
+    /// The server says something: bytes that name a request may be its answer.
     pub(super) fn hear_server(&mut self, bytes: &[u8]) {
         if self.open.is_empty() {
             return;
@@ -97,7 +97,7 @@ impl Promises {
         let (raw, id) = (element.raw(), id_of(element));
         let is_error = element.attribute("type").as_deref() == Some("error");
         if element.is(ns::CLIENT, "presence") {
-            // The marker is between shims: no client sees it. One who writes it so wants it to be seen.
+            // Shims send the marker to each other, and no client sees it. A marker written otherwise is content.
             let marker = element.child(ns::SHIM, "shim");
             assert!(marker.is_none() || !raw.contains(ns::SHIM), "{raw}");
         }
@@ -120,7 +120,7 @@ impl Promises {
         }
     }
 
-    /// Looks at what the server is sent; what the session itself asks.
+    /// Looks at an element that the server is sent; gives it back if it is a request of the session's own.
     pub(super) fn look_at_server(&mut self, element: &Element<'_>, now: Duration) -> Option<Asked> {
         if self.policy == Policy::Off {
             return None;
@@ -235,7 +235,7 @@ fn kind_of(element: &Element<'_>) -> String {
     element.attribute("type").unwrap_or_default().into_owned()
 }
 
-/// What looks like an id of a session's own.
+/// Ids that look like a session's own.
 fn ids_in(bytes: &[u8]) -> impl Iterator<Item = String> {
     bytes
         .windows(ID_LEN)

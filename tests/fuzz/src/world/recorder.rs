@@ -1,4 +1,4 @@
-//! Somebody who records a session: whatever it did, the recording replays, and holds no secret.
+//! A recording of any session: it replays, and holds no secret.
 
 use pubshim::fixture::{Fixture, Keep, Recording, replay};
 use pubshim::session::{Options, Output};
@@ -21,7 +21,7 @@ impl Recorder {
         }
     }
 
-    /// What a session put out.
+    /// Writes an output of the session.
     pub(super) fn take(&mut self, output: &Output) {
         self.recording.write(output, &mut self.text);
     }

@@ -129,7 +129,7 @@ fn a_login_goes_on_at_the_second_server() {
     world.end();
 }
 
-/// The server is heard on from where it compresses, whatever else is in that read.
+/// The server's bytes are compressed from `<compressed/>` on, also within one read.
 #[test]
 fn what_is_read_behind_the_agreement_is_not_lost() {
     let setup = Setup {

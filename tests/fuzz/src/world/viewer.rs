@@ -1,4 +1,4 @@
-//! Somebody who watches a session, and must learn no secret.
+//! A viewer of a session, who must learn no secret.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl Viewer {
         }
     }
 
-    /// What a session put out at once.
+    /// Shows outputs that a session gave at once.
     pub(super) fn take(&mut self, now: Duration, outputs: &[Output]) {
         let text = self
             .view
