@@ -83,12 +83,12 @@ pub(crate) fn split_qname(name: &str) -> Result<(Option<&str>, &str), XmlError> 
     }
 }
 
-/// How U+FFFE and U+FFFF begin. How to search for it is worked out once: it is looked for in every token.
+/// Searches for how U+FFFE and U+FFFF begin. The searcher is made once.
 static NONCHARACTER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\xEF\xBF"));
 
-/// Whether `bytes` are ASCII that is allowed everywhere, and no line ends: what most of a stream is.
+/// Whether `bytes` are printable ASCII, as most of a stream is.
 pub(crate) fn is_plain(bytes: &[u8]) -> bool {
-    // Without a way out on the way, many are looked at at once.
+    // A loop that never breaks can compare many bytes at once.
     let is_plain = |all: bool, byte: &u8| all & (byte.wrapping_sub(b' ') < 0x60);
     bytes.iter().fold(true, is_plain)
 }
@@ -119,6 +119,9 @@ pub(crate) fn check_references(text: &str) -> Result<(), XmlError> {
     Ok(())
 }
 
+/// The most digits of a character reference, leading zeros included: no short text is written in many bytes.
+const MOST_DIGITS: usize = 8;
+
 fn check_reference(name: &str) -> Result<(), XmlError> {
     let Some(number) = name.strip_prefix('#') else {
         return match name {
@@ -132,6 +135,9 @@ fn check_reference(name: &str) -> Result<(), XmlError> {
         Some(hex) => (hex, 16),
         None => (number, 10),
     };
+    if digits.len() > MOST_DIGITS {
+        return Err(XmlError::TooBig("more digits than a reference may have"));
+    }
     let valid = digits.bytes().all(|b| b.is_ascii_hexdigit())
         && u32::from_str_radix(digits, radix)
             .ok()

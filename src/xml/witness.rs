@@ -1,6 +1,7 @@
 //! What is refused, told by bytes that are refused for the same reason: somebody's words are not among them.
 
 use super::chars::{check_references, is_space};
+use super::tag::tag_len;
 use super::{Framer, Tag, XmlError};
 
 /// So much is kept of what is no XML at all: it tells what it was.
@@ -106,24 +107,10 @@ fn first_token(bytes: &[u8]) -> &[u8] {
         _ if bytes.starts_with(CDATA) => find(CDATA.len(), b"]]>"),
         _ if bytes.starts_with(b"<?") => find(0, b"?>"),
         [b'<', b'/', ..] => find(0, b">"),
-        [b'<', ..] => tag_end(bytes),
+        [b'<', ..] => tag_len(bytes),
         _ => memchr::memchr(b'<', bytes),
     };
     &bytes[..end.unwrap_or(bytes.len())]
-}
-
-/// The length of the tag that `bytes` begin with.
-fn tag_end(bytes: &[u8]) -> Option<usize> {
-    let mut quote = None;
-    for (at, byte) in bytes.iter().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => return Some(at + 1),
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (Some(open), byte) if open == byte => quote = None,
-            _ => {}
-        }
-    }
-    None
 }
 
 /// What becomes of the names in a tag.
