@@ -20,7 +20,7 @@ pub(crate) fn is_unsafe(c: char) -> bool {
             '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
-/// `text` as a log, a terminal or a title may show it: what they would act on is escaped.
+/// `text` as a log, a terminal or a title may show it: [unsafe](is_unsafe) characters are escaped.
 pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -71,7 +71,7 @@ fn is_ncname(name: &str) -> bool {
 
 /// Splits a qualified name into prefix and local part, if it is one.
 pub(crate) fn split_qname(name: &str) -> Result<(Option<&str>, &str), XmlError> {
-    // Most names are so short that any other way to search takes longer.
+    // A loop is the fastest search in names, most of which are short.
     let (prefix, local) = match name.bytes().position(|byte| byte == b':') {
         Some(colon) => (Some(&name[..colon]), &name[colon + 1..]),
         None => (None, name),
@@ -120,7 +120,7 @@ pub(crate) fn check_references(text: &str) -> Result<(), XmlError> {
 }
 
 /// The most digits of a character reference, leading zeros included: no short text is written in many bytes.
-const MOST_DIGITS: usize = 8;
+pub(super) const MOST_DIGITS: usize = 8;
 
 fn check_reference(name: &str) -> Result<(), XmlError> {
     let Some(number) = name.strip_prefix('#') else {
@@ -135,10 +135,11 @@ fn check_reference(name: &str) -> Result<(), XmlError> {
         Some(hex) => (hex, 16),
         None => (number, 10),
     };
-    if digits.len() > MOST_DIGITS {
+    let is_number = digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_number && digits.len() > MOST_DIGITS {
         return Err(XmlError::TooBig("more digits than a reference may have"));
     }
-    let valid = digits.bytes().all(|b| b.is_ascii_hexdigit())
+    let valid = is_number
         && u32::from_str_radix(digits, radix)
             .ok()
             .and_then(char::from_u32)
@@ -155,7 +156,7 @@ pub fn unescape(raw: &str) -> Cow<'_, str> {
     if memchr::memchr(b'&', raw.as_bytes()).is_none() {
         return Cow::Borrowed(raw);
     }
-    // What reaches this has passed `check_references`, so nothing can fail.
+    // The framer has checked the references, so nothing can fail.
     quick_xml::escape::unescape(raw).unwrap_or(Cow::Borrowed(raw))
 }
 

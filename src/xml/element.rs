@@ -192,7 +192,7 @@ impl<'a> Element<'a> {
         inside.or_else(|| stream().map(Cow::Borrowed))
     }
 
-    /// Whether an element of `namespace` may be in the frame that this one is in: a cheap look before a thorough one.
+    /// Whether an element of `namespace` may be somewhere in the frame: a quick question before children are read.
     pub(crate) fn mentions(&self, namespace: &str) -> bool {
         Number::known(namespace.as_bytes()).is_none_or(|known| self.index.known & known.bit() != 0)
     }

@@ -58,8 +58,8 @@ const AHEAD: usize = 256;
 /// last frame, and it goes on where it stopped. A token is checked as soon as it is complete, so
 /// how the input was split makes no difference. What it lets pass is well-formed, namespace-well-formed,
 /// UTF-8, within the [`Limits`], and free of what RFC 6120 §11.1 forbids. The check of n bytes takes
-/// no more than n log n steps, whatever they are. On the way the framer writes the [`Index`] of the frame, so that
-/// nobody searches for an element again.
+/// no more than n log n steps, whatever they are. On the way the framer writes an index of the frame's elements, so that
+/// nobody searches for one again.
 ///
 /// After a stream restart (STARTTLS, SASL success) a new framer takes over.
 #[derive(Clone, Debug, Default)]
@@ -118,7 +118,7 @@ impl Framer {
         self.is_lenient = true;
     }
 
-    /// Forgets the frame in work: what comes next begins another one.
+    /// Forgets the frame in work: the next bytes begin another one.
     pub fn forget(&mut self) {
         self.end_frame();
         self.index.clear();
@@ -191,7 +191,7 @@ impl Framer {
                 frame?
             }
         };
-        // A run of white space is passed on as far as it has come, so it has no length.
+        // White space is passed on in parts, as it comes: no number of bytes is too much.
         let len = match frame {
             Some(frame) if frame.kind == FrameKind::Whitespace => 0,
             Some(frame) => frame.len,
@@ -321,7 +321,7 @@ impl Framer {
         let name = part(buf, *opened);
         let start = self.token + 2;
         let behind = start + name.len();
-        // Most have no white space behind the name.
+        // Most end tags have no white space behind the name.
         let end = match buf.get(behind) {
             Some(b'>') if &buf[start..behind] == name => behind + 1,
             _ => {

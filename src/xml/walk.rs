@@ -29,7 +29,7 @@ pub(crate) enum Step<'a> {
     },
     /// The end tag of the element that began last and has not ended.
     End {
-        /// Where in the text of the whole it begins.
+        /// Where the tag begins in the text of the element that is walked through.
         at: usize,
     },
 }
