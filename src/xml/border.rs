@@ -1,10 +1,10 @@
-//! Where the elements of a stream begin and end that passes unread.
+//! Borders between the elements of a stream that passes unread.
 
 use memchr::{memchr, memchr3};
 
 /// Follows a stream to know whether it stands between two of its elements.
 ///
-/// It keeps no bytes, refuses nothing and looks at no name. Where a stream is no XML it may be wrong about that.
+/// It keeps no bytes, refuses nothing and compares no names; on a stream that is no XML it may be wrong.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Border {
     /// Elements open inside the stream.
@@ -14,7 +14,7 @@ pub(crate) struct Border {
     has_ended: bool,
 }
 
-/// What the next byte belongs to.
+/// The part of the stream that the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
     #[default]
@@ -29,7 +29,7 @@ enum Place {
     End,
     /// Behind `<!`.
     Declaration,
-    /// What `>` ends and no stream may hold: a comment, a processing instruction.
+    /// A comment or a processing instruction, which no stream may hold: up to the next `>`.
     Other,
     /// A CDATA section, and how many `]` its last bytes were.
     CData(usize),
@@ -45,8 +45,8 @@ impl Border {
         self.depth == 0 && self.place == Place::Text
     }
 
-    /// How many of the next bytes of the stream end what is in work: an element, the closing tag, or white
-    /// space between them as far as it has come. `None`: it does not end in `bytes`.
+    /// The length of the next piece of the stream, which goes on in `bytes`: an element, the closing tag, or the white space
+    /// that has come between them. `None` if it does not end in `bytes`.
     pub(crate) fn next(&mut self, bytes: &[u8]) -> Option<usize> {
         if self.is_outside() {
             let space = memchr(b'<', bytes).unwrap_or(bytes.len());

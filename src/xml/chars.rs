@@ -20,7 +20,7 @@ pub(crate) fn is_unsafe(c: char) -> bool {
             '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
-/// `text` as a log, a terminal or a title may show it: what they would act on is escaped.
+/// `text` as a log, a terminal or a title may show it: [unsafe](is_unsafe) characters are escaped.
 pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -71,7 +71,7 @@ fn is_ncname(name: &str) -> bool {
 
 /// Splits a qualified name into prefix and local part, if it is one.
 pub(crate) fn split_qname(name: &str) -> Result<(Option<&str>, &str), XmlError> {
-    // Most names are so short that any other way to search takes longer.
+    // A loop is the fastest search in names, most of which are short.
     let (prefix, local) = match name.bytes().position(|byte| byte == b':') {
         Some(colon) => (Some(&name[..colon]), &name[colon + 1..]),
         None => (None, name),
@@ -83,12 +83,12 @@ pub(crate) fn split_qname(name: &str) -> Result<(Option<&str>, &str), XmlError> 
     }
 }
 
-/// How U+FFFE and U+FFFF begin. How to search for it is worked out once: it is looked for in every token.
+/// Searches for how U+FFFE and U+FFFF begin. The searcher is made once.
 static NONCHARACTER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\xEF\xBF"));
 
-/// Whether `bytes` are ASCII that is allowed everywhere, and no line ends: what most of a stream is.
+/// Whether `bytes` are printable ASCII, as most of a stream is.
 pub(crate) fn is_plain(bytes: &[u8]) -> bool {
-    // Without a way out on the way, many are looked at at once.
+    // A loop that never breaks can compare many bytes at once.
     let is_plain = |all: bool, byte: &u8| all & (byte.wrapping_sub(b' ') < 0x60);
     bytes.iter().fold(true, is_plain)
 }
@@ -119,6 +119,9 @@ pub(crate) fn check_references(text: &str) -> Result<(), XmlError> {
     Ok(())
 }
 
+/// The most digits of a character reference, leading zeros included: no short text is written in many bytes.
+pub(super) const MOST_DIGITS: usize = 8;
+
 fn check_reference(name: &str) -> Result<(), XmlError> {
     let Some(number) = name.strip_prefix('#') else {
         return match name {
@@ -132,7 +135,11 @@ fn check_reference(name: &str) -> Result<(), XmlError> {
         Some(hex) => (hex, 16),
         None => (number, 10),
     };
-    let valid = digits.bytes().all(|b| b.is_ascii_hexdigit())
+    let is_number = digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_number && digits.len() > MOST_DIGITS {
+        return Err(XmlError::TooBig("more digits than a reference may have"));
+    }
+    let valid = is_number
         && u32::from_str_radix(digits, radix)
             .ok()
             .and_then(char::from_u32)
@@ -149,7 +156,7 @@ pub fn unescape(raw: &str) -> Cow<'_, str> {
     if memchr::memchr(b'&', raw.as_bytes()).is_none() {
         return Cow::Borrowed(raw);
     }
-    // What reaches this has passed `check_references`, so nothing can fail.
+    // The framer has checked the references, so nothing can fail.
     quick_xml::escape::unescape(raw).unwrap_or(Cow::Borrowed(raw))
 }
 

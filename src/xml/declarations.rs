@@ -1,47 +1,48 @@
 //! The namespace declarations in force inside a stanza, however many they are.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::chars::unescape;
-use super::known::Number;
+use super::Namespaces;
+use super::known::{Number, meaning};
 use super::unique::hash;
 
-/// So many are searched one by one; what is declared beyond them is found by its hash.
+/// The first declarations are searched one by one, those beyond them by their hashes.
 const FEW: u32 = 8;
-/// Room for more than this is given back after the stanza.
+/// Room for more declarations than this is given back after the stanza.
 const KEEP: usize = 64;
 
 /// Declarations as ranges of the text they stand in, inner ones last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Declarations {
     stack: Vec<Declaration>,
-    /// What lies beyond the first few, by prefix; of the first so many, as most are never looked for.
+    /// Finds declarations beyond the first few by their prefixes.
     prefixes: Index,
+    /// How many declarations were put into `prefixes`: most are never looked for.
     indexed: u32,
-    /// The first one of each namespace among them; of the first so many.
+    /// Finds, beyond the first few, the first declaration of each namespace.
     namespaces: Index,
+    /// How many declarations were compared with those before.
     numbered: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Declaration {
-    /// How many elements were open around its own.
+    /// How many elements are open around the one that declares it.
     depth: u32,
     /// Empty for the default namespace.
     prefix: Range,
     value: Range,
     number: Number,
-    /// The hash of the namespace, if there is a prefix for it.
+    /// The number that all declarations in force of its namespace share; its own until they are compared.
+    shared: Number,
+    /// The hash of a namespace that is compared with others.
     hash: u64,
-    /// The first declaration in force that gives the same namespace a prefix.
-    namespace: u32,
 }
 
 /// A part of a text: where it begins and how long it is.
 pub(super) type Range = (u32, u32);
 
-/// The part of `text` that `range` says.
+/// The `range` of `text`.
 pub(super) fn part(text: &[u8], (start, len): Range) -> &[u8] {
     &text[start as usize..][..len as usize]
 }
@@ -54,18 +55,17 @@ impl Declarations {
 
     /// Notes a declaration of an element that has `depth` others open around it.
     pub(super) fn push(&mut self, depth: u32, prefix: Range, value: Range, number: Number) {
-        let namespace = self.number();
         self.stack.push(Declaration {
             depth,
             prefix,
             value,
             number,
+            shared: number,
             hash: 0,
-            namespace,
         });
     }
 
-    /// Makes every prefix in force to be found by its hash.
+    /// Indexes the prefixes in force beyond the first few by their hashes.
     fn index(&mut self, text: &[u8]) {
         let new = self.indexed.max(FEW)..self.number();
         let prefix = |number: u32| part(text, self.stack[number as usize].prefix);
@@ -74,24 +74,31 @@ impl Declarations {
         self.indexed = self.number();
     }
 
-    /// Finds out which declarations in force are of the same namespace.
-    fn compare(&mut self, text: &[u8]) {
-        for number in self.numbered..self.number() {
-            let declaration = self.stack[number as usize];
+    /// Finds out which declarations in force are of the same namespace, among them those of the `stream`.
+    fn compare(&mut self, text: &[u8], stream: &Namespaces) {
+        for at in self.numbered..self.number() {
+            let Declaration {
+                prefix,
+                value,
+                number,
+                ..
+            } = self.stack[at as usize];
             // No attribute is in the default namespace, so that one is not compared with others.
-            if declaration.prefix.1 > 0 {
-                let namespace = meaning(part(text, declaration.value));
+            if prefix.1 > 0 && !number.is_known() {
+                let namespace = meaning(part(text, value));
                 let hash = hash(&*namespace);
-                let known = self.first_of(text, &namespace, hash);
-                let declaration = &mut self.stack[number as usize];
-                declaration.hash = hash;
-                match known {
-                    Some(known) => declaration.namespace = known,
-                    None if number >= FEW => self.namespaces.push(hash, number),
-                    None => {}
+                let same = self.first_of(text, &namespace, hash);
+                let same = same.map(|same| self.stack[same as usize].shared);
+                if same.is_none() && at >= FEW {
+                    self.namespaces.push(hash, at);
                 }
+                let declaration = &mut self.stack[at as usize];
+                declaration.hash = hash;
+                declaration.shared = same
+                    .or_else(|| stream.number_of(&namespace))
+                    .unwrap_or(Number::at(value.0));
             }
-            self.numbered = number + 1;
+            self.numbered = at + 1;
         }
     }
 
@@ -106,7 +113,7 @@ impl Declarations {
         self.stack.truncate(kept);
         let left = self.number();
         if all <= FEW {
-            // Nothing is found by its hash.
+            // None was put into an index.
         } else if left <= FEW {
             self.prefixes.clear();
             self.namespaces.clear();
@@ -139,20 +146,20 @@ impl Declarations {
         beyond.or_else(|| (0..self.few()).rev().find(|at| is_it(*at)))
     }
 
-    /// Where the value of a declaration stands.
-    pub(super) fn value(&self, declaration: u32) -> Range {
-        self.stack[declaration as usize].value
-    }
-
-    /// What stands for the namespace of a declaration in the index.
+    /// The number of a declaration's namespace in the index.
     pub(super) fn number_of(&self, declaration: u32) -> Number {
         self.stack[declaration as usize].number
     }
 
-    /// A number that all declarations of one namespace share.
-    pub(super) fn namespace(&mut self, text: &[u8], declaration: u32) -> u32 {
-        self.compare(text);
-        self.stack[declaration as usize].namespace
+    /// A number that all declarations of one namespace share, those of the `stream` included.
+    pub(super) fn namespace(
+        &mut self,
+        text: &[u8],
+        declaration: u32,
+        stream: &Namespaces,
+    ) -> Number {
+        self.compare(text, stream);
+        self.stack[declaration as usize].shared
     }
 
     /// The bytes it needs besides the text.
@@ -162,17 +169,11 @@ impl Declarations {
             + self.namespaces.memory()
     }
 
-    /// The first declaration in force that gives a prefix to `namespace`.
-    pub(super) fn of_namespace(&mut self, text: &[u8], namespace: &str) -> Option<u32> {
-        self.compare(text);
-        self.first_of(text, namespace, hash(namespace))
-    }
-
-    /// The same among those that were compared.
+    /// The first declaration in force of `namespace`, among those that were compared.
     fn first_of(&self, text: &[u8], namespace: &str, hash: u64) -> Option<u32> {
         let is_it = |at: u32| {
             let known = &self.stack[at as usize];
-            // Only what is about as long as `namespace` is read again.
+            // No reference is long, so only a value about as long as `namespace` is read again.
             known.hash == hash
                 && known.prefix.1 > 0
                 && meaning(part(text, known.value)) == namespace
@@ -183,6 +184,7 @@ impl Declarations {
 
     /// The number of the next declaration.
     fn number(&self) -> u32 {
+        // Each has a place in the text.
         u32::try_from(self.stack.len()).unwrap_or(u32::MAX)
     }
 
@@ -192,13 +194,7 @@ impl Declarations {
     }
 }
 
-/// The namespace that the value of a declaration stands for.
-fn meaning(value: &[u8]) -> Cow<'_, str> {
-    // What is declared was checked to be UTF-8.
-    unescape(std::str::from_utf8(value).unwrap_or_default())
-}
-
-/// Finds numbers by a hash. What goes in last comes out first.
+/// Finds declarations by a hash, the last one first. Declarations are taken out in the reverse order.
 #[derive(Clone, Debug, Default)]
 struct Index {
     /// By hash: where in `links` the last of them stands.
@@ -235,7 +231,7 @@ impl Index {
             before: None,
         };
         self.links.extend(new.map(link));
-        // In the order of the hashes a map is made several times as fast.
+        // A map is made several times as fast from sorted hashes.
         let mut order: Vec<_> = self.links.iter().map(|link| link.hash).zip(0..).collect();
         order.sort_unstable();
         for pair in order.windows(2) {
@@ -261,7 +257,7 @@ impl Index {
         }
     }
 
-    /// The last one with this hash that is the one.
+    /// The last declaration with this `hash` for which `is_it` says so.
     fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let mut next = self.last.get(&hash).copied();
         while let Some(link) = next.and_then(|at| self.links.get(at)) {

@@ -1,17 +1,17 @@
-//! A look into a checked element without copying it.
+//! Elements: places in a frame, read without copying its bytes.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
 use super::chars::{is_space, unescape};
-use super::index::{Index, Node};
+use super::index::{Index, Node, place};
 use super::known::Number;
-use super::tag::Tag;
+use super::tag::{Tag, tag_len};
 use super::{Framer, Namespaces};
 use crate::ns;
 
-/// An element as the bytes it came in, with the scope its names are read in: a place in a frame.
+/// An element of a frame.
 ///
 /// It may only be made from what a [`Framer`] let pass.
 #[derive(Clone)]
@@ -20,11 +20,11 @@ pub struct Element<'a> {
     text: &'a str,
     stream: &'a Namespaces,
     index: Kept<'a>,
-    /// Its place in the index.
+    /// The element's place in the index.
     at: u32,
 }
 
-/// The index of a frame, which outlives the elements inside.
+/// The index of a frame: the framer's, or an element's own if it was read from kept bytes.
 #[derive(Clone)]
 enum Kept<'a> {
     Here(Box<Index>),
@@ -50,9 +50,9 @@ impl fmt::Debug for Element<'_> {
 }
 
 impl<'a> Element<'a> {
-    /// Reads a frame of a stream with the declarations of the stream's header.
+    /// Reads a frame again, in a stream whose header declares `stream`.
     ///
-    /// `None` if `frame` is not a whole element. One of more than 65,536 elements is read as if it held none.
+    /// `None` if `frame` is not one whole element. One of more than 65,536 elements is read as if it held none.
     pub fn of_frame(frame: &'a [u8], stream: &'a Namespaces) -> Option<Self> {
         match Framer::index_of(frame, stream)? {
             index if index.nodes.is_empty() => Self::unread(frame, stream),
@@ -60,7 +60,7 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// The same for the frame that a framer has just given, with the index it has left.
+    /// The same for the frame that a framer has just given, with the index taken from that framer.
     pub(crate) fn indexed(
         frame: &'a [u8],
         stream: &'a Namespaces,
@@ -69,25 +69,35 @@ impl<'a> Element<'a> {
         Self::new(frame, stream, Kept::There(index))
     }
 
-    /// The same for one that is opaque: it is read as if it held no element.
+    /// The same for an opaque frame, which is read as if it held no element.
     pub(crate) fn unread(frame: &'a [u8], stream: &'a Namespaces) -> Option<Self> {
-        let text = std::str::from_utf8(frame).ok()?;
-        let tag_end = tag_len(text)?;
-        let tag = Tag::new(&text[..tag_end]);
+        let tag_end = tag_len(frame)?;
+        let tag = Tag::new(std::str::from_utf8(&frame[..tag_end]).ok()?);
         let prefix = tag.name().find(':').map(|colon| &tag.name()[..colon]);
-        let mut index = Index::default();
-        index.nodes.push(Node {
+        let mut attributes = tag.attributes().flatten();
+        let declaration = attributes.find(|it| it.declares() == Some(prefix));
+        let namespace = match declaration {
+            Some(it) => Number::of(it.raw.as_bytes(), place(it.value_at())?),
+            None => stream
+                .number(prefix.unwrap_or_default().as_bytes())
+                .unwrap_or_default(),
+        };
+        let node = Node {
             start: 0,
             tag_end: place(tag_end)?,
-            end: place(text.len())?,
+            end: place(frame.len())?,
             skip: 1,
             parent: 0,
             name_len: place(tag.name().len())?,
             prefix_len: place(prefix.map_or(0, |prefix| prefix.len() + 1))?,
-            namespace: declared(text, 0, &tag, prefix).unwrap_or_else(|| stream.number(prefix)),
-        });
-        index.known = u64::MAX;
-        (index.has_prefixes, index.has_prefixed) = (true, true);
+            namespace,
+        };
+        let index = Index {
+            nodes: vec![node],
+            known: u64::MAX,
+            has_prefixes: true,
+            has_prefixed: true,
+        };
         Self::new(frame, stream, Kept::Here(Box::new(index)))
     }
 
@@ -139,7 +149,7 @@ impl<'a> Element<'a> {
         &self.text[(start + node.prefix_len) as usize..(start + node.name_len) as usize]
     }
 
-    /// The namespace of the element's name; empty if it has none.
+    /// The namespace of the element's name: empty if it has none, `…` if it is declared in more than 1,024 bytes.
     pub fn namespace(&self) -> Cow<'_, str> {
         self.node().namespace.namespace(self.text, self.stream)
     }
@@ -154,7 +164,7 @@ impl<'a> Element<'a> {
         self.tag().attribute(name)
     }
 
-    /// The elements around this one, inner ones first.
+    /// The start tags of the elements around this one, inner ones first.
     fn parents(&self) -> impl Iterator<Item = Tag<'a>> + use<'_, 'a> {
         let mut at = self.at;
         std::iter::from_fn(move || {
@@ -182,7 +192,7 @@ impl<'a> Element<'a> {
         inside.or_else(|| stream().map(Cow::Borrowed))
     }
 
-    /// Whether an element of `namespace` may be in the frame that this one is in: a cheap look before a thorough one.
+    /// Whether an element of `namespace` may be somewhere in the frame: a quick question before children are read.
     pub(crate) fn mentions(&self, namespace: &str) -> bool {
         Number::known(namespace.as_bytes()).is_none_or(|known| self.index.known & known.bit() != 0)
     }
@@ -194,7 +204,8 @@ impl<'a> Element<'a> {
         inside.or_else(|| self.stream.lang().map(Cow::Borrowed))
     }
 
-    /// The prefixes the element inherits (none of them empty inside the frame), with what they stand for, inner declarations first.
+    /// The prefixes declared around the element, with their namespaces, inner declarations first. The empty prefix stands for
+    /// the default namespace of the stream; no other default namespace is given.
     pub(crate) fn inherited(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         let parents = self.parents().filter(|_| self.index.has_prefixes);
         let declared = parents.flat_map(|tag| tag.attributes().flatten());
@@ -247,7 +258,7 @@ impl<'a> Element<'a> {
     }
 }
 
-/// Adds what `raw` stands for, which has no tags.
+/// Adds the text that `raw` stands for.
 fn add_text<'a>(text: &mut Cow<'a, str>, raw: &'a str) {
     let mut rest = raw;
     while !rest.is_empty() {
@@ -256,7 +267,7 @@ fn add_text<'a>(text: &mut Cow<'a, str>, raw: &'a str) {
                 let end = body.find("]]>").unwrap_or(body.len());
                 (Cow::Borrowed(&body[..end]), "<![CDATA[]]>".len() + end)
             }
-            // One that is opaque has tags, too: they are no text.
+            // The text of an opaque element ends at its first child.
             None if rest.starts_with('<') => return,
             None => {
                 let end = memchr::memchr(b'<', rest.as_bytes()).unwrap_or(rest.len());
@@ -293,33 +304,6 @@ impl<'a> Iterator for Children<'a> {
     }
 }
 
-/// What stands for the namespace that `tag`, which begins at `at` in `text`, binds to `prefix`, if it declares it.
-fn declared(text: &str, at: usize, tag: &Tag<'_>, prefix: Option<&str>) -> Option<Number> {
-    let mut attributes = tag.attributes().flatten();
-    let declaration = attributes.find(|it| it.declares() == Some(prefix))?;
-    debug_assert!(text[at..].starts_with(tag.raw()));
-    let value_at = at + declaration.end - 1 - declaration.raw.len();
-    Some(Number::of(declaration.value().as_bytes(), place(value_at)?))
-}
-
-/// `None` beyond where frames end.
-pub(super) fn place(at: usize) -> Option<u32> {
-    u32::try_from(at).ok().filter(|_| at < Number::MOST)
-}
-
-/// The length of the start tag that `raw` begins with.
-pub(super) fn tag_len(raw: &str) -> Option<usize> {
-    let bytes = raw.as_bytes();
-    let mut at = 1;
-    loop {
-        let found = at + memchr::memchr3(b'>', b'"', b'\'', bytes.get(at..)?)?;
-        if bytes[found] == b'>' {
-            return Some(found + 1);
-        }
-        at = found + 1 + memchr::memchr(bytes[found], &bytes[found + 1..])? + 1;
-    }
-}
-
 /// Whether `raw` uses `prefix` in the name of an element or an attribute, or seems to.
 pub(crate) fn mentions_prefix(raw: &str, prefix: &str) -> bool {
     let bytes = raw.as_bytes();
@@ -335,12 +319,18 @@ mod tests {
     use super::*;
     use crate::xml::{Frame, Limits};
 
-    /// Gives `stanza` to `look` as it comes to a session, in a stream that binds `r` to the roster.
-    fn with(stanza: &str, look: impl FnOnce(&Element<'_>)) {
+    /// A framer behind the header of a stream that binds `r` to the roster.
+    fn framer() -> Framer {
         let mut framer = Framer::new(Limits::AFTER_LOGIN);
         let header =
             b"<s:s xmlns='jabber:client' xmlns:s='urn:s' xmlns:r='jabber:iq:roster' xml:lang='en'>";
         assert!(matches!(framer.next(header), Ok(Some(_))));
+        framer
+    }
+
+    /// Gives `stanza` to `look` as it comes to a session.
+    fn with(stanza: &str, look: impl FnOnce(&Element<'_>)) {
+        let mut framer = framer();
         let namespaces = framer.namespaces().expect("a header").clone();
         let frame = framer.next(stanza.as_bytes());
         assert!(matches!(frame, Ok(Some(Frame { len, .. })) if len == stanza.len()));
@@ -364,6 +354,59 @@ mod tests {
                 assert_eq!(iq.child(ns::ROSTER, "query").is_some(), is_there);
             });
         }
+    }
+
+    #[test]
+    fn a_frame_has_one_index_however_it_comes() {
+        let stanzas = [
+            "<m xmlns:x='u&amp;v'><x:a x:b='1' xml:lang='de'/><r:q><b xmlns=''/></r:q>t</m >",
+            "<a><b><c><d xmlns:x='u' x:e=''/></c></b></a>",
+            "<p/>",
+            "<é:a xmlns:é='w'><é:b>&amp;<![CDATA[<c>]]></é:b></é:a>",
+            "<xml:a b='>'><a xmlns='jabber:iq:roster'/></xml:a>",
+        ];
+        for size in [1, 2, 3, 7, 100] {
+            let mut framer = framer();
+            let stream = framer.namespaces().expect("a header").clone();
+            let depth = 3;
+            framer.lenient(
+                1000,
+                Limits {
+                    depth,
+                    ..Limits::READ
+                },
+            );
+            for stanza in stanzas {
+                let bytes = stanza.as_bytes();
+                let ends = (size..).step_by(size).map(|end| end.min(bytes.len()));
+                let mut frames = ends.map(|end| framer.next(&bytes[..end]));
+                let frame = frames.find_map(|it| it.expect(stanza)).expect("a frame");
+                assert_eq!(frame.is_opaque, stanza.contains("<d"), "{stanza}");
+                let index = framer.take_index();
+                let again = Framer::index_of(bytes, &stream).expect(stanza);
+                match frame.is_opaque {
+                    true => assert_eq!(index.nodes, []),
+                    false => assert_eq!(index, again, "{stanza}"),
+                }
+                let unread = Element::unread(bytes, &stream).expect(stanza);
+                assert_eq!(unread.node().namespace, again.nodes[0].namespace);
+                framer.give_back(index);
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_namespace_is_read_once() {
+        let long = format!("u&amp;{}", "u".repeat(100_000));
+        let children = "<x:a/>".repeat(20_000);
+        with(&format!("<m xmlns:x='{long}'>{children}</m>"), |m| {
+            assert!(m.children().all(|child| child.namespace() == "…"));
+            assert!(!m.mentions(ns::ROSTER));
+            assert_eq!(
+                m.resolve(Some("x")).as_deref(),
+                Some(&*long.replace("&amp;", "&"))
+            );
+        });
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is wrong with somebody's XML.
+//! Errors in the XML of a peer.
 
 /// A violation of RFC 6120 §11 or of our [`Limits`](super::Limits); it ends the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

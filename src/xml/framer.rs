@@ -1,5 +1,6 @@
 //! Bytes to frames: where one top-level element of a stream ends, and whether it may pass.
 
+mod header;
 mod start;
 mod tag;
 
@@ -8,12 +9,11 @@ use std::sync::{Arc, LazyLock};
 use memchr::memmem::Finder;
 
 use super::chars::{check_chars, check_references, is_plain, is_space};
-use super::declarations::{Declarations, Range};
-use super::index::Index;
+use super::declarations::{Declarations, Range, part};
+use super::index::{Index, empty, place as place_of};
 use super::known::Number;
-use super::tag::Tag;
 use super::{Limits, Namespaces, XmlError};
-use tag::{Declared, Noted};
+use tag::Noted;
 
 /// What a [`Frame`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,20 +35,21 @@ pub struct Frame {
     pub kind: FrameKind,
     /// How many bytes, from the start of the buffer.
     pub len: usize,
-    /// It exceeds a limit of a [lenient](Framer::lenient) framer: it may pass, but reading it may cost more
-    /// than it is worth. (Only its start tag and the names of its children are always safe.)
+    /// The element exceeds a limit of a [lenient](Framer::lenient) framer: it may pass, but no rule reads more of it than
+    /// its start tag and the names of its children.
     pub is_opaque: bool,
 }
 
-/// What is wrong with what has too many bytes.
+/// The error of a stanza or a header with too many bytes.
 pub(crate) const BYTES: &str = "more bytes than a stanza may have";
 
 /// Room for more attributes or open elements than this is given back after the stanza.
 const KEEP: usize = 256;
 
-/// Room for so many elements is made at once for one that is read by itself.
+/// Kept bytes that are read again get room for this many elements at once.
 const AT_FIRST: usize = 16;
-/// So many bytes behind a token are looked at together with it: most tokens are shorter than what a look costs.
+/// Characters are checked a token and this many bytes more at a time: most tokens are so short that to begin a check costs
+/// more than the check.
 const AHEAD: usize = 256;
 
 /// Finds and checks the frames of one direction of one stream (RFC 6120 §11).
@@ -56,17 +57,17 @@ const AHEAD: usize = 256;
 /// It keeps no bytes: each call to [`next`](Self::next) shows it everything since the end of the
 /// last frame, and it goes on where it stopped. A token is checked as soon as it is complete, so
 /// how the input was split makes no difference. What it lets pass is well-formed, namespace-well-formed,
-/// UTF-8, within the [`Limits`], and free of what RFC 6120 §11.1 forbids. To find that out of n bytes takes
-/// no more than n log n steps, whatever they are. Where the elements of a frame stand it notes on the way:
-/// nobody has to search for them again.
+/// UTF-8, within the [`Limits`], and free of what RFC 6120 §11.1 forbids. The check of n bytes takes
+/// no more than n log n steps, whatever they are. On the way the framer writes an index of the frame's elements, so that
+/// nobody searches for one again.
 ///
 /// After a stream restart (STARTTLS, SASL success) a new framer takes over.
 #[derive(Clone, Debug, Default)]
 pub struct Framer {
     limits: Limits,
-    /// Only a stanza of too many bytes is an error.
+    /// A stanza beyond a limit is opaque and no error, unless it has too many bytes.
     is_lenient: bool,
-    /// The stanza in work exceeds another limit.
+    /// The stanza in work is beyond a limit.
     is_opaque: bool,
     /// What the stream's header declared, once it was seen.
     namespaces: Option<Arc<Namespaces>>,
@@ -74,25 +75,25 @@ pub struct Framer {
     token: usize,
     /// Where to go on searching for the end of that token.
     scan: usize,
-    /// Up to here all characters are known to be allowed.
+    /// Characters are checked up to here.
     checked: usize,
-    /// The frame has characters that take a closer look, so only whole tokens are looked at.
+    /// A character was found that is not plain ASCII: from there on, characters are checked token by token.
     is_wide: bool,
-    /// The quote that an attribute value in work began with.
+    /// The quote that ends the attribute value in work.
     quote: Option<u8>,
     /// Elements of the stanza so far.
     elements: usize,
-    /// Where in the frame the names of the open elements begin.
-    open: Vec<u32>,
-    /// The place in the index of the innermost of them.
+    /// The names of the open elements, with their prefixes.
+    open: Vec<Range>,
+    /// The place of the innermost open element in the index.
     innermost: u32,
-    /// Namespace declarations in force, as ranges of the frame.
+    /// Namespace declarations in force.
     declared: Declarations,
-    /// Default namespaces in force, and how many elements are open around those that declare them.
+    /// Default namespaces in force, each with the number of elements open around the one that declares it.
     defaults: Vec<(u32, Number)>,
-    /// What stands in the tag in work.
+    /// Attributes of the tag in work.
     noted: Noted,
-    /// The elements of the frame in work, or of the last one; none of one that is opaque.
+    /// The elements of the frame in work, or of the last frame until the session takes them. Empty if that is opaque.
     index: Index,
 }
 
@@ -117,13 +118,13 @@ impl Framer {
         self.is_lenient = true;
     }
 
-    /// Forgets the frame in work: what comes next begins another one.
+    /// Forgets the frame in work: the next bytes begin another one.
     pub fn forget(&mut self) {
         self.end_frame();
         self.index.clear();
     }
 
-    /// The same where the frame has ended, whose index is still wanted.
+    /// Gets ready for another frame, but leaves the index of this one for the session.
     fn end_frame(&mut self) {
         self.token = 0;
         self.scan = 0;
@@ -132,36 +133,22 @@ impl Framer {
         self.quote = None;
         self.is_opaque = false;
         self.elements = 0;
-        self.open.clear();
         self.innermost = 0;
         self.declared.clear();
-        self.defaults.clear();
-        if self.open.capacity() > KEEP {
-            self.open = Vec::new();
-        }
-        if self.defaults.capacity() > KEEP {
-            self.defaults = Vec::new();
-        }
-        if self
-            .noted
-            .names
-            .capacity()
-            .max(self.noted.declarations.capacity())
-            > KEEP
-        {
-            self.noted = Noted::default();
-        }
+        empty(&mut self.open, KEEP);
+        empty(&mut self.defaults, KEEP);
+        empty(&mut self.noted.names, KEEP);
+        empty(&mut self.noted.declarations, KEEP);
     }
 
     /// The bytes it needs for the frame in work, besides the frame's own.
     pub fn memory(&self) -> usize {
         self.declared.memory()
-            + self.open.capacity() * size_of::<u32>()
+            + self.open.capacity() * size_of::<Range>()
             + self.defaults.capacity() * size_of::<(u32, Number)>()
-            + self.noted.names.capacity() * size_of::<Range>()
-            + self.noted.declarations.capacity() * size_of::<Declared>()
+            + self.noted.memory()
             + match self.token {
-                // That of the last frame is whoever's who takes it.
+                // Nothing is in work: the index is the last frame's, and goes when that has been handled.
                 0 => 0,
                 _ => self.index.memory(),
             }
@@ -172,18 +159,18 @@ impl Framer {
         self.namespaces.as_ref()
     }
 
-    /// Where the elements of the frame stand that [`next`](Self::next) has just given.
+    /// The index of the frame that [`next`](Self::next) has just given.
     pub(crate) fn take_index(&mut self) -> Index {
         std::mem::take(&mut self.index)
     }
 
-    /// Takes back what was [taken](Self::take_index): there is room in it for the next frame.
+    /// Takes back an index that was [taken](Self::take_index), as room for that of the next frame.
     pub(crate) fn give_back(&mut self, mut index: Index) {
         index.clear();
         self.index = index;
     }
 
-    /// Where the elements of one stand that is all of `element`, nowhere if they are too many; `None` if it is none.
+    /// The index of `element`, empty if it has too many elements; `None` if these bytes are not one whole element.
     pub(super) fn index_of(element: &[u8], stream: &Namespaces) -> Option<Index> {
         let mut framer = Self::new(Limits::NONE);
         framer.index.nodes.reserve(AT_FIRST);
@@ -204,7 +191,7 @@ impl Framer {
                 frame?
             }
         };
-        // A run of white space is passed on as far as it has come, so it has no length.
+        // White space is passed on in parts, as it comes: no number of bytes is too much.
         let len = match frame {
             Some(frame) if frame.kind == FrameKind::Whitespace => 0,
             Some(frame) => frame.len,
@@ -229,7 +216,7 @@ impl Framer {
         })
     }
 
-    /// A limit is exceeded, on something other than bytes.
+    /// Notes that a limit is exceeded, on something other than bytes: an error unless the framer is lenient.
     fn exceed(&mut self, what: &'static str) -> Result<(), XmlError> {
         self.make_opaque();
         match self.is_lenient {
@@ -241,46 +228,6 @@ impl Framer {
     fn make_opaque(&mut self) {
         self.is_opaque = true;
         self.index.clear();
-    }
-
-    fn header(&mut self, buf: &[u8]) -> Result<Option<Frame>, XmlError> {
-        const DECLARATION: &[u8] = b"<?xml";
-        if self.token == 0
-            && (buf.len() < 6 && DECLARATION.starts_with(&buf[..buf.len().min(5)])
-                || buf.starts_with(DECLARATION) && is_space(buf[5]))
-        {
-            let Some(end) = find(b"?>", buf, &mut self.scan) else {
-                return Ok(None);
-            };
-            check_declaration(check_chars(&buf[DECLARATION.len()..end])?)?;
-            self.token = end + 2;
-            self.scan = self.token;
-        }
-        let space = count_space(&buf[self.token..]);
-        if self.token == 0 && space > 0 {
-            return Ok(self.frame(FrameKind::Whitespace, space));
-        }
-        if self.scan <= self.token + space {
-            self.token += space;
-            self.scan = self.token;
-        }
-        match &buf[self.token..] {
-            [] | [b'<'] | [b'<', b'!'] => return Ok(None),
-            [b'<', b'!' | b'?', ..] => return Err(restricted(&buf[self.token..])),
-            [b'<', b'/', ..] => return Err(XmlError::NotWellFormed("an end before a start")),
-            [b'<', ..] => {}
-            _ => return Err(XmlError::NotWellFormed("no '<' where a stream begins")),
-        }
-        let Some(end) = self.start_tag(buf, &Namespaces::none())? else {
-            return Ok(None);
-        };
-        let bytes = &buf[self.token..end];
-        let tag = Tag::new(std::str::from_utf8(bytes).map_err(|_| XmlError::Encoding)?);
-        if tag.is_empty() {
-            return Err(XmlError::BadFormat("a stream that ends as it begins"));
-        }
-        self.namespaces = Some(Arc::new(Namespaces::of(&tag)));
-        Ok(self.frame(FrameKind::Header, end))
     }
 
     fn element(&mut self, buf: &[u8], stream: &Namespaces) -> Result<Option<Frame>, XmlError> {
@@ -331,7 +278,7 @@ impl Framer {
         }
     }
 
-    /// The text at `self.token`: where it ends.
+    /// Checks the text at `self.token`; gives where it ends.
     fn text(&mut self, buf: &[u8]) -> Result<Option<usize>, XmlError> {
         let Some(end) = find(b"<", buf, &mut self.scan) else {
             return Ok(None);
@@ -366,33 +313,32 @@ impl Framer {
         Ok(())
     }
 
-    /// The end tag at `self.token`: where it ends.
+    /// Checks the end tag at `self.token`; gives where it ends.
     fn end_tag(&mut self, buf: &[u8]) -> Result<Option<usize>, XmlError> {
         let Some(opened) = self.open.last() else {
             return Err(XmlError::NotWellFormed("an end without a start"));
         };
-        let opened = &buf[*opened as usize..];
-        let at = self.token + 2;
-        if let Some(node) = self.index.nodes.get(self.innermost as usize) {
-            let len = node.name_len as usize;
-            if buf.get(at + len) == Some(&b'>') && buf[at..at + len] == opened[..len] {
-                self.leave(at + len + 1)?;
-                return Ok(Some(at + len + 1));
+        let name = part(buf, *opened);
+        let start = self.token + 2;
+        let behind = start + name.len();
+        // Most end tags have no white space behind the name.
+        let end = match buf.get(behind) {
+            Some(b'>') if &buf[start..behind] == name => behind + 1,
+            _ => {
+                let Some(end) = find(b">", buf, &mut self.scan) else {
+                    return Ok(None);
+                };
+                if end_name(&buf[self.token..=end]) != name {
+                    return Err(XmlError::NotWellFormed("an end tag of another element"));
+                }
+                end + 1
             }
-        }
-        let Some(end) = find(b">", buf, &mut self.scan).map(|at| at + 1) else {
-            return Ok(None);
         };
-        let name = end_name(&buf[self.token..end]);
-        let is_whole = |after: &u8| is_space(*after) || matches!(after, b'/' | b'>');
-        if !opened.starts_with(name) || !opened.get(name.len()).is_some_and(is_whole) {
-            return Err(XmlError::NotWellFormed("an end tag of another element"));
-        }
         self.leave(end)?;
         Ok(Some(end))
     }
 
-    /// The innermost open element ends at `end`.
+    /// Ends the innermost open element, whose end tag ends at `end`.
     fn leave(&mut self, end: usize) -> Result<(), XmlError> {
         self.open.pop();
         self.leave_scope();
@@ -426,12 +372,9 @@ impl Framer {
     }
 }
 
-/// A place in a frame, or a length, as it is remembered.
+/// A place in a frame, or a length.
 fn place(at: usize) -> Result<u32, XmlError> {
-    match u32::try_from(at) {
-        Ok(place) if at < Number::MOST => Ok(place),
-        _ => Err(XmlError::TooBig(BYTES)),
-    }
+    place_of(at).ok_or(XmlError::TooBig(BYTES))
 }
 
 fn count_space(buf: &[u8]) -> usize {
@@ -461,10 +404,10 @@ fn end_name(tag: &[u8]) -> &[u8] {
     &name[..len]
 }
 
-/// What may not stand in text. How to search for it is worked out once.
+/// Searches for the end of a CDATA section, which may not stand in text. The searcher is made once.
 static END_OF_CDATA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("]]>"));
 
-/// What is wrong with a token that begins with `<!` or `<?`.
+/// The error for a token that begins with `<!` or `<?` and is no CDATA section.
 fn restricted(token: &[u8]) -> XmlError {
     match token {
         [b'<', b'?', ..] => XmlError::Restricted("a processing instruction"),
@@ -472,30 +415,4 @@ fn restricted(token: &[u8]) -> XmlError {
         [b'<', b'!', b'D', ..] => XmlError::Restricted("a document type declaration"),
         _ => XmlError::NotWellFormed("a token that begins with '<!'"),
     }
-}
-
-/// Checks what stands between `<?xml` and `?>` (XML 1.0 §2.8); the encoding must be UTF-8.
-fn check_declaration(text: &str) -> Result<(), XmlError> {
-    const BAD: XmlError = XmlError::NotWellFormed("bad XML declaration");
-    // A declaration is written like the attributes of a tag.
-    let tag = format!("<x{}>", text.trim_ascii_end());
-    let mut order = 0;
-    for attribute in Tag::new(&tag).attributes() {
-        let attribute = attribute?;
-        let place = match attribute.name {
-            "version" if attribute.raw == "1.0" => 1,
-            "encoding" if attribute.raw.eq_ignore_ascii_case("utf-8") => 2,
-            "encoding" => return Err(XmlError::Encoding),
-            "standalone" if matches!(attribute.raw, "yes" | "no") => 3,
-            _ => return Err(BAD),
-        };
-        if place <= order || order == 0 && place != 1 {
-            return Err(BAD);
-        }
-        order = place;
-    }
-    if order == 0 || text.ends_with('/') {
-        return Err(BAD);
-    }
-    Ok(())
 }

@@ -1,11 +1,11 @@
-//! Namespaces as numbers: those pubshim knows have one each, others that of the place that declares them.
+//! Namespaces as numbers: each one that pubshim knows has its own, any other has the place of its declaration.
 
 use super::Namespaces;
 use super::chars::unescape;
 use crate::ns;
 use std::borrow::Cow;
 
-/// The namespaces that somebody looks for in a stanza, or that may not be declared.
+/// The namespaces that pubshim looks for in stanzas, and those that may not be declared. The number of each is its place, from 1.
 const KNOWN: [&str; 55] = [
     ns::CLIENT,
     ns::STREAM,
@@ -64,9 +64,13 @@ const KNOWN: [&str; 55] = [
     ns::XMLNS,
 ];
 
-/// Places for the hashes of [`KNOWN`], so many that few share one.
+/// The length of the hash table of [`KNOWN`]: so long that few share a slot.
 const SLOTS: usize = 256;
 static TABLE: [u8; SLOTS] = table();
+
+/// A namespace written with more bytes is not told from others as long: nobody knows one, and whoever asks each of many
+/// elements for its namespace must not read a long one again for each.
+const LONGEST: usize = 1024;
 
 const fn table() -> [u8; SLOTS] {
     let mut table = [0; SLOTS];
@@ -84,7 +88,7 @@ const fn table() -> [u8; SLOTS] {
     table
 }
 
-/// Where the search for a namespace begins; it is not empty.
+/// The slot where the search for a namespace begins, which must not be empty.
 const fn slot(namespace: &[u8]) -> usize {
     let len = namespace.len();
     let last = namespace[len - 1] as usize;
@@ -92,22 +96,27 @@ const fn slot(namespace: &[u8]) -> usize {
     (len * 7 + last * 31 + third * 5) % SLOTS
 }
 
-/// What stands for a namespace in a frame: of a known one its number, of another the place of its declaration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A namespace in a frame: the number of a known one, or the place where another is declared.
+///
+/// Two places may declare the same namespace, so numbers of unknown ones are compared by
+/// [`Declarations::namespace`](super::declarations::Declarations::namespace) only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Number(u32);
 
 impl Number {
     pub(super) const NONE: Self = Self(0);
     pub(super) const XML: Self = Self(54);
     pub(super) const XMLNS: Self = Self(55);
-    /// Above the known ones: where in the frame the value of the declaration begins.
+    /// Any namespace of more than [`LONGEST`] bytes.
+    const LONG: Self = Self(63);
+    /// The number of a namespace declared in the frame is this and the place where the value of its declaration begins.
     const PLACES: u32 = 64;
-    /// From here on: which of the declarations of the stream's header.
+    /// The number of a namespace declared by the stream's header is this and which of its declarations it is.
     const STREAM: u32 = 1 << 31;
-    /// The longest frame whose places have numbers.
+    /// The most bytes of a frame: each place in it has a number.
     pub(super) const MOST: usize = (Self::STREAM - Self::PLACES) as usize;
 
-    /// That of a known namespace, if `namespace` is one.
+    /// The number of `namespace`, if it is a known one.
     pub(super) fn known(namespace: &[u8]) -> Option<Self> {
         if namespace.is_empty() {
             return Some(Self::NONE);
@@ -123,18 +132,36 @@ impl Number {
         }
     }
 
-    /// That of a namespace whose declaration's value begins at `place`, which is below [`MOST`](Self::MOST).
-    pub(super) fn of(namespace: &[u8], place: u32) -> Self {
-        Self::known(namespace).unwrap_or(Self(Self::PLACES + place))
+    /// The number of the namespace that a declaration in a frame declares. Its value is written as `value`, which begins at
+    /// `place`, below [`MOST`](Self::MOST).
+    pub(super) fn of(value: &[u8], place: u32) -> Self {
+        if value.len() > LONGEST {
+            return Self::LONG;
+        }
+        let known = match memchr::memchr(b'&', value) {
+            None => Self::known(value),
+            Some(_) => Self::known(meaning(value).as_bytes()),
+        };
+        known.unwrap_or(Self::at(place))
     }
 
-    /// That of an unknown one that is the stream's declaration `binding`.
+    /// The number of an unknown namespace, declared at `place`.
+    pub(super) fn at(place: u32) -> Self {
+        Self(Self::PLACES + place)
+    }
+
+    /// The number of an unknown namespace that the stream's declaration `binding` declares.
     pub(super) fn of_stream(binding: usize) -> Self {
         // A header has fewer declarations than bytes.
         Self(Self::STREAM | u32::try_from(binding).unwrap_or(0))
     }
 
-    /// The bit that stands for it among the known ones; none for others.
+    /// Whether it has the same number wherever it is declared.
+    pub(super) fn is_known(self) -> bool {
+        self.0 < Self::LONG.0
+    }
+
+    /// The bit that stands for a known namespace; none for others.
     pub(super) fn bit(self) -> u64 {
         match self.0 {
             number @ 1..Self::PLACES => 1 << number,
@@ -142,7 +169,7 @@ impl Number {
         }
     }
 
-    /// The namespace it stands for in a frame with this `text`.
+    /// The namespace in a frame with this `text`; `…` for a long one.
     pub(super) fn namespace<'a>(self, text: &'a str, stream: &'a Namespaces) -> Cow<'a, str> {
         match self.0 {
             number @ Self::STREAM.. => {
@@ -153,10 +180,11 @@ impl Number {
         }
     }
 
-    /// The same where it is none of the stream's.
+    /// The same for a namespace that the stream's header does not declare.
     pub(super) fn declared(self, text: &str) -> Cow<'_, str> {
         match self.0 {
             0 => Cow::Borrowed(""),
+            _ if self == Self::LONG => Cow::Borrowed("…"),
             number @ 1..Self::PLACES => Cow::Borrowed(KNOWN[number as usize - 1]),
             number => {
                 let place = number.saturating_sub(Self::PLACES) as usize;
@@ -167,6 +195,11 @@ impl Number {
             }
         }
     }
+}
+
+/// The namespace that the checked `value` of a declaration stands for.
+pub(super) fn meaning(value: &[u8]) -> Cow<'_, str> {
+    unescape(std::str::from_utf8(value).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 /// Limits on one top-level element.
 ///
-/// What a client sends beyond them, or anybody before login, ends the stream. What a server sends beyond
-/// them after login passes unread, if it is not too long: see [`Framer::lenient`](super::Framer::lenient).
+/// A stanza beyond a limit ends the stream of a client, and before login that of a server. After login a server's stanza
+/// passes unread, unless it has too many bytes: see [`Framer::lenient`](super::Framer::lenient).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a stanza or a stream header; never more than 2 GiB.
@@ -19,7 +19,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Anything.
+    /// No limits.
     pub(crate) const NONE: Self = Self {
         bytes: usize::MAX,
         depth: usize::MAX,
@@ -41,8 +41,8 @@ impl Limits {
         depth: 128,
         ..Self::BEFORE_LOGIN
     };
-    /// What is read of a stanza of the server's after login; its length is another matter. A roster of
-    /// 20,000 contacts in groups has 40,002 elements.
+    /// A server's stanza after login that rules read; its bytes are limited elsewhere. A roster of 20,000 contacts in groups
+    /// has 40,002 elements.
     pub const READ: Self = Self {
         bytes: usize::MAX,
         depth: 128,

@@ -1,8 +1,8 @@
 //! Bytes to frames to elements, and back: all of it without I/O.
 //!
 //! A [`Framer`] cuts a stream into frames and checks them, and leaves an index of where the elements stand;
-//! an [`Element`] is a place in it and looks into a frame without copying; [`rewrite`] changes a stanza in few
-//! places. The bytes that nobody asked to change are the bytes that came.
+//! an [`Element`] is a place in it and reads a frame without copying; [`rewrite`] changes a stanza in few
+//! places and keeps all other bytes as they came.
 
 mod border;
 mod chars;

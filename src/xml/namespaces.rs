@@ -1,4 +1,4 @@
-//! What a stream header says and declares for everything inside the stream.
+//! What a stream header declares for everything inside the stream.
 
 use super::known::Number;
 use super::tag::Tag;
@@ -9,16 +9,16 @@ pub struct Namespaces {
     stream_name: Box<str>,
     /// Prefix (empty for the default namespace) and namespace.
     bindings: Box<[(Box<str>, Box<str>)]>,
-    /// What stands for the namespaces of the bindings in an index.
+    /// The numbers of the bindings' namespaces; bindings of one namespace share a number.
     numbers: Box<[Number]>,
-    /// And for that of names without a prefix.
+    /// The number of the default namespace.
     default: Number,
     /// The other attributes, by name.
     attributes: Box<[(Box<str>, Box<str>)]>,
 }
 
 impl Namespaces {
-    /// Those of an element that declares all it uses.
+    /// The declarations around an element that declares all it uses: none.
     pub(crate) fn none() -> Self {
         Self {
             stream_name: "stream".into(),
@@ -29,7 +29,7 @@ impl Namespaces {
         }
     }
 
-    /// What `tag` declares.
+    /// Reads the stream header `tag`.
     pub(crate) fn of(tag: &Tag<'_>) -> Self {
         let mut bindings = Vec::new();
         let mut attributes = Vec::new();
@@ -40,10 +40,12 @@ impl Namespaces {
             };
             to.push((name.into(), attribute.value().into()));
         }
-        let number = |(at, (_, namespace)): (usize, &(Box<str>, Box<str>))| {
-            Number::known(namespace.as_bytes()).unwrap_or(Number::of_stream(at))
+        let number = |(_, namespace): &(Box<str>, Box<str>)| {
+            let first = || bindings.iter().position(|(_, other)| other == namespace);
+            let known = Number::known(namespace.as_bytes());
+            known.unwrap_or_else(|| Number::of_stream(first().unwrap_or_default()))
         };
-        let numbers: Box<[_]> = bindings.iter().enumerate().map(number).collect();
+        let numbers: Box<[_]> = bindings.iter().map(number).collect();
         let default = bindings.iter().position(|(prefix, _)| prefix.is_empty());
         Self {
             stream_name: tag.name().into(),
@@ -66,19 +68,23 @@ impl Namespaces {
             .map(|(_, namespace)| namespace)
     }
 
-    /// What stands for the namespace of a binding, by its place among them.
-    pub(super) fn number_of(&self, binding: usize) -> Number {
-        self.numbers[binding]
+    /// The number of the namespace bound to `prefix` (empty for the default namespace).
+    pub(super) fn number(&self, prefix: &[u8]) -> Option<Number> {
+        if prefix == b"xml" {
+            return Some(Number::XML);
+        }
+        let mut bindings = self.iter();
+        let binding = bindings.position(|(bound, _)| bound.as_bytes() == prefix);
+        binding.map(|binding| self.numbers[binding])
     }
 
-    /// The same by the prefix (`None`: no prefix).
-    pub(super) fn number(&self, prefix: Option<&str>) -> Number {
-        let prefix = prefix.unwrap_or_default();
-        let binding = self.iter().position(|(bound, _)| bound == prefix);
-        binding.map_or(Number::NONE, |binding| self.numbers[binding])
+    /// The number of `namespace`, if a prefix is bound to it.
+    pub(super) fn number_of(&self, namespace: &str) -> Option<Number> {
+        let binding = self.iter().position(|(_, other)| other == namespace);
+        binding.map(|binding| self.numbers[binding])
     }
 
-    /// What stands for the default namespace.
+    /// The number of the default namespace.
     pub(super) fn default(&self) -> Number {
         self.default
     }

@@ -1,4 +1,4 @@
-//! A stanza that is not kept: where it ends, and what its start tag said.
+//! Stanzas that are not kept: the end of one is found, and parts of its start tag are remembered for an answer.
 
 use super::border::Border;
 
@@ -13,8 +13,8 @@ pub(crate) struct Skipper {
 }
 
 impl Skipper {
-    /// Goes on with the next bytes of the stanza, from its `<` on: how many of them are left of it, if it
-    /// ends in them.
+    /// Goes on with the next bytes of the stanza, from its `<` on; gives how many of them belong to it, if it ends in
+    /// them.
     pub(crate) fn skip(&mut self, bytes: &[u8]) -> Option<usize> {
         self.head.read(bytes);
         self.border.next(bytes)
@@ -36,7 +36,7 @@ pub(crate) fn head(stanza: &[u8]) -> Option<Vec<u8>> {
     head.into_bytes()
 }
 
-/// What is kept of a start tag, and how far it is read.
+/// The parts of a start tag that are kept, and how far the tag is read.
 #[derive(Debug, Default)]
 struct Head {
     /// `<`, the name and the attributes that are kept.
@@ -84,7 +84,7 @@ impl Head {
                 false => self.is_too_long = true,
             }
         } else if is_space {
-            // One is enough, before an attribute and within.
+            // One space is enough, before an attribute and inside it.
             if self.attribute.last() != Some(&b' ') {
                 self.keep(b' ');
             }
@@ -99,7 +99,7 @@ impl Head {
         is_whole.then(|| [&*self.kept, b"/>"].concat())
     }
 
-    /// Adds to the attribute in work; beyond what is kept its length alone still grows, by one.
+    /// Adds a byte to the attribute in work, until it is one byte longer than any that is kept.
     fn keep(&mut self, byte: u8) {
         if self.attribute.len() <= MOST {
             self.attribute.push(byte);

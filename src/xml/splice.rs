@@ -8,7 +8,7 @@ use super::escape;
 /// A change to an element's start tag: attributes set (`Some`) or taken out (`None`), by name.
 pub(crate) type Changes<'a> = &'a [(&'a str, Option<&'a str>)];
 
-/// Writes `element` to `out` as it came, but for what is asked.
+/// Writes `element` to `out` as it came, with the changes that are asked for.
 ///
 /// Attributes keep their place, new ones come last. Children for which `keep` says no are taken out.
 /// `append` is put behind the last child, as it is.
@@ -43,7 +43,7 @@ fn start_tag(out: &mut BytesMut, element: &Element<'_>, attributes: Changes<'_>)
     let tag = element.tag();
     let raw = tag.raw();
     let mut copied = 0;
-    // Those that were there, a bit for each: there are a few changes at most.
+    // A bit for each change whose attribute was there: there are a few changes at most.
     let mut found = 0_u64;
     for attribute in tag.attributes().flatten() {
         let mut changes = attributes.iter();
@@ -73,7 +73,7 @@ fn start_tag(out: &mut BytesMut, element: &Element<'_>, attributes: Changes<'_>)
 pub fn standalone(element: &Element<'_>) -> String {
     let mut out = BytesMut::with_capacity(element.raw().len());
     rewrite_standalone(&mut out, element, &[], |_| true, "");
-    // It is made of strings.
+    // All parts of it are strings.
     String::from_utf8(out.into()).unwrap_or_default()
 }
 

@@ -37,7 +37,7 @@ impl<'a> Tag<'a> {
         Self { raw, name_len }
     }
 
-    /// The same where the length of its name is known.
+    /// The same if the length of its name is known.
     pub(super) fn with_name(raw: &'a str, name_len: usize) -> Self {
         Self { raw, name_len }
     }
@@ -85,13 +85,15 @@ impl<'a> Tag<'a> {
         self.find(is_it).map(unescape)
     }
 
-    /// The value, as it is written, of the first attribute with such a name. Attributes are asked for more often than
-    /// anything else, so on the way to it nothing is done but what a checked tag needs.
+    /// The value, as written, of the first attribute with such a name.
+    ///
+    /// Attributes are asked for more often than anything else, so this does less than [`Attributes`]: it relies on a
+    /// checked tag.
     fn find(&self, is_it: impl Fn(&[u8]) -> bool) -> Option<&'a str> {
         let bytes = self.raw.as_bytes();
         let mut at = 1 + self.name_len;
         loop {
-            // Nothing but white space comes before the space among the characters.
+            // No other character up to the space is allowed.
             while *bytes.get(at)? <= b' ' {
                 at += 1;
             }
@@ -114,6 +116,11 @@ impl<'a> Tag<'a> {
 }
 
 impl<'a> Attribute<'a> {
+    /// Where its value begins in the tag.
+    pub(super) fn value_at(&self) -> usize {
+        self.end - 1 - self.raw.len()
+    }
+
     /// The value, references resolved.
     pub fn value(&self) -> Cow<'a, str> {
         unescape(self.raw)
@@ -188,10 +195,22 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// Where at `at` or behind it something else than white space stands.
+/// The first place from `at` on without white space.
 pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
     while bytes.get(at).is_some_and(|byte| is_space(*byte)) {
         at += 1;
     }
     at
+}
+
+/// The length of the tag that `bytes` begin with; a `>` inside a quoted value does not end it.
+pub(super) fn tag_len(bytes: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        let found = at + memchr::memchr3(b'>', b'"', b'\'', bytes.get(at..)?)?;
+        if bytes[found] == b'>' {
+            return Some(found + 1);
+        }
+        at = found + 1 + memchr::memchr(bytes[found], &bytes[found + 1..])? + 1;
+    }
 }

@@ -1,8 +1,8 @@
-//! Whether anything stands there twice: fast for a few things, n log n for as many as somebody may send.
+//! Looks for duplicates: fast among a few things, in n log n steps among as many as a peer may send.
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
-/// So many are compared each with each.
+/// Up to this many things are compared each with each.
 const FEW: usize = 16;
 
 /// Whether no two of the `count` things that `thing` gives by their number are the same.
@@ -18,7 +18,7 @@ pub(super) fn are_unique<T: Hash + PartialEq>(count: usize, thing: impl Fn(usize
     })
 }
 
-/// The same for the same thing, in every run of the program.
+/// A hash that is the same in every run of the program.
 pub(super) fn hash(thing: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     thing.hash(&mut hasher);

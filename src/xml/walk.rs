@@ -1,17 +1,15 @@
-//! A stanza's tags in their order, whatever it holds.
+//! The tags of a stanza in their order, also of one that has too many elements for an index.
 
 use std::borrow::Cow;
 
 use super::declarations::Declarations;
-use super::element::{place, tag_len};
+use super::index::place;
 use super::known::Number;
-use super::tag::Tag;
+use super::tag::{Tag, tag_len};
 use super::{Element, Namespaces};
 
-/// A longer namespace is none that anybody knows.
-const MOST: u32 = 1024;
-
-/// Goes through an element tag by tag, itself included: n bytes in n log n, however deep and however crowded.
+/// Goes through an element tag by tag, its own tags included. It takes n log n steps for n bytes, however many elements
+/// and declarations there are.
 pub(crate) struct Walk<'a> {
     root: &'a Element<'a>,
     raw: &'a str,
@@ -21,9 +19,9 @@ pub(crate) struct Walk<'a> {
     declared: Declarations,
 }
 
-/// What [`Walk`] comes by.
+/// A tag on the way of a [`Walk`].
 pub(crate) enum Step<'a> {
-    /// An element begins; it ends, too, if its tag is the whole of it.
+    /// A start tag, or an empty-element tag: no [`End`](Self::End) follows for that.
     Start {
         tag: Tag<'a>,
         /// The namespace of its name, empty if it has none.
@@ -31,7 +29,7 @@ pub(crate) enum Step<'a> {
     },
     /// The end tag of the element that began last and has not ended.
     End {
-        /// Where in the text of the whole it begins.
+        /// Where the tag begins in the text of the element that is walked through.
         at: usize,
     },
 }
@@ -47,7 +45,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether all that it was to go through is one element, and it has.
+    /// Whether the walk is over and its text was one element.
     fn is_whole(&self) -> bool {
         self.depth == 0 && self.at == self.raw.len()
     }
@@ -63,9 +61,9 @@ impl<'a> Walk<'a> {
                 Some(prefix) => (place(name_at + "xmlns:".len())?, place(prefix.len())?),
                 None => (place(name_at)?, 0),
             };
-            let value_at = at + attribute.end - 1 - attribute.raw.len();
-            let value = (place(value_at)?, place(attribute.raw.len())?);
-            let number = Number::of(attribute.value().as_bytes(), value.0);
+            let raw = attribute.raw.as_bytes();
+            let value = (place(at + attribute.value_at())?, place(raw.len())?);
+            let number = Number::of(raw, value.0);
             self.declared.push(self.depth, prefix, value, number);
         }
         let prefix = tag.name().split_once(':').map(|(prefix, _)| prefix);
@@ -81,11 +79,7 @@ impl<'a> Walk<'a> {
         let text = self.raw.as_bytes();
         let prefix_bytes = prefix.unwrap_or_default().as_bytes();
         match self.declared.find(text, prefix_bytes) {
-            Some(declaration) if self.declared.value(declaration).1 > MOST => Cow::Borrowed(""),
-            Some(declaration) => {
-                let number = self.declared.number_of(declaration);
-                number.declared(self.raw)
-            }
+            Some(declaration) => self.declared.number_of(declaration).declared(self.raw),
             None => self.root.outer(prefix).unwrap_or_default(),
         }
     }
@@ -100,7 +94,7 @@ impl<'a> Iterator for Walk<'a> {
             let at = self.at + memchr::memchr(b'<', rest.as_bytes())?;
             let token = &self.raw[at..];
             if self.at > 0 && self.depth == 0 {
-                // The element has ended; what stands behind it is none of it.
+                // The element has ended: the rest is no part of it.
                 return None;
             }
             if token.starts_with("<!") {
@@ -113,7 +107,7 @@ impl<'a> Iterator for Walk<'a> {
                 self.declared.leave(self.depth);
                 return Some(Step::End { at });
             }
-            let len = tag_len(token)?;
+            let len = tag_len(token.as_bytes())?;
             self.at = at + len;
             return self.start(at, len);
         }
@@ -121,8 +115,8 @@ impl<'a> Iterator for Walk<'a> {
 }
 
 impl Element<'_> {
-    /// The first child that is `local` of `namespace`, as the start tags of what it holds. It takes as long as to read the
-    /// element once, whatever that holds: for one that is opaque.
+    /// The children's start tags of the first child that is `local` of `namespace`, for an element that is opaque: it is
+    /// walked through once.
     pub(crate) fn opaque_child(
         &self,
         namespace: &str,

@@ -1,19 +1,21 @@
-//! What is refused, told by bytes that are refused for the same reason: somebody's words are not among them.
+//! Witnesses of refused bytes: a recording keeps other bytes in their place, which are refused for the same reason and
+//! hold nobody's words.
 
-use super::chars::{check_references, is_space};
+use super::chars::{MOST_DIGITS, check_references, is_space};
+use super::tag::tag_len;
 use super::{Framer, Tag, XmlError};
 
-/// So much is kept of what is no XML at all: it tells what it was.
+/// This many bytes are kept of a stream that is no XML at all: they tell what it was.
 const MOST_RAW: usize = 16;
-/// The longest start tag that is kept of what is too large.
+/// The longest start tag that is kept of a stanza that is too large.
 const MOST_TAG: usize = 4096;
-/// So long a reference may be.
+/// The longest reference that is looked at.
 const MOST_REFERENCE: usize = 12;
 
-/// Bytes that `framer` refuses with the same `error` as these, which begin where its last frame ended.
+/// Bytes that `framer` refuses with the same `error` as `bytes`, which begin where its last frame ended.
 ///
-/// Of the tags before what is wrong the names and the declarations are kept, of a stanza's own its addresses, too. All else,
-/// and the names in a tag that is wrong itself, is an `x`. What does not even begin as XML is told by its first bytes.
+/// Tags before the mistake keep their names and declarations, and the stanza's own tag its addresses. Everything else
+/// becomes an `x`, also the names in a tag that is wrong itself. Of bytes that do not begin as XML the first ones are kept.
 pub(crate) fn witness(framer: &Framer, bytes: &[u8], error: XmlError) -> Vec<u8> {
     let mut fresh = framer.clone();
     fresh.forget();
@@ -21,7 +23,7 @@ pub(crate) fn witness(framer: &Framer, bytes: &[u8], error: XmlError) -> Vec<u8>
     if framer.namespaces().is_none() && !bytes.starts_with(b"<") {
         return bytes[..bytes.len().min(MOST_RAW)].to_vec();
     }
-    // However much comes behind what is wrong, it stays so.
+    // Bytes behind the mistake do not change the error: the shortest part that is refused ends with the mistake.
     let (mut good, mut bad) = (0, bytes.len());
     while good + 1 < bad {
         let middle = good.midpoint(bad);
@@ -49,13 +51,13 @@ pub(crate) fn witness(framer: &Framer, bytes: &[u8], error: XmlError) -> Vec<u8>
             let text = text.strip_suffix(b"]]>").unwrap_or(text);
             [CDATA, &*masked(text), b"]]>"].concat()
         }
-        // So much says what it is.
+        // Three bytes hold no words.
         [b'<', b'!' | b'?', ..] if last.len() <= 3 => last.to_vec(),
         _ if last.starts_with(DECLARATION) => {
             [DECLARATION, b" ", &*masked(&last[DECLARATION.len()..])].concat()
         }
         [b'<', ..] => masked_tag(last, false, Names::Masked),
-        // Text is looked at once it has an end.
+        // The framer checks text when it ends.
         _ => [&*masked(last), b"<"].concat(),
     };
     let plain = [
@@ -71,7 +73,7 @@ pub(crate) fn witness(framer: &Framer, bytes: &[u8], error: XmlError) -> Vec<u8>
 const DECLARATION: &[u8] = b"<?xml";
 const CDATA: &[u8] = b"<![CDATA[";
 
-/// How a stanza begins that is too large: `x` after `x` behind it makes it so again.
+/// The beginning of a stanza that is too large: with enough `x` behind it, it is too large again.
 pub(crate) fn beginning(framer: &Framer, bytes: &[u8]) -> Vec<u8> {
     let first = first_token(bytes);
     let is_open = first.ends_with(b">") && !first.ends_with(b"/>") && first.len() <= MOST_TAG;
@@ -106,31 +108,17 @@ fn first_token(bytes: &[u8]) -> &[u8] {
         _ if bytes.starts_with(CDATA) => find(CDATA.len(), b"]]>"),
         _ if bytes.starts_with(b"<?") => find(0, b"?>"),
         [b'<', b'/', ..] => find(0, b">"),
-        [b'<', ..] => tag_end(bytes),
+        [b'<', ..] => tag_len(bytes),
         _ => memchr::memchr(b'<', bytes),
     };
     &bytes[..end.unwrap_or(bytes.len())]
 }
 
-/// The length of the tag that `bytes` begin with.
-fn tag_end(bytes: &[u8]) -> Option<usize> {
-    let mut quote = None;
-    for (at, byte) in bytes.iter().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => return Some(at + 1),
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (Some(open), byte) if open == byte => quote = None,
-            _ => {}
-        }
-    }
-    None
-}
-
-/// What becomes of the names in a tag.
+/// How the names in a tag are written.
 #[derive(Clone, Copy, PartialEq)]
 enum Names {
     Kept,
-    /// Unless it is a tag that can be read.
+    /// As an `x`, unless the tag can be read.
     Masked,
 }
 
@@ -187,11 +175,16 @@ fn name_before(text: &[u8]) -> &[u8] {
     &text[start.map_or(0, |at| at + 1)..]
 }
 
-/// `x` in place of each word; what is wrong with a reference, a character or a byte is kept.
+/// Writes an `x` in place of each word, and keeps bad references, characters and bytes.
 fn masked(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.first() {
+        if is_long_reference(rest) {
+            out.extend_from_slice(b"&#000000000;");
+            rest = &rest[2..];
+            continue;
+        }
         if *first == b'&' {
             let end = rest
                 .iter()
@@ -219,6 +212,15 @@ fn masked(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Whether `text` begins with a reference of more digits than the framer lets pass.
+fn is_long_reference(text: &[u8]) -> bool {
+    let digits = text
+        .strip_prefix(b"&#x")
+        .or_else(|| text.strip_prefix(b"&#"));
+    let digits = digits.and_then(|digits| digits.get(..=MOST_DIGITS));
+    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
 /// Whether the first character is a part of a word, and its length.
 fn word(bytes: &[u8]) -> (bool, usize) {
     let first = bytes[0];
@@ -228,11 +230,11 @@ fn word(bytes: &[u8]) -> (bool, usize) {
             1,
         );
     }
-    // No character is longer.
+    // No character has more than four bytes.
     let chunk = bytes[..bytes.len().min(4)].utf8_chunks().next();
     let valid = chunk.and_then(|chunk| chunk.valid().chars().next());
     match valid {
-        // XML has no place for some.
+        // These are no characters of XML.
         Some(c) => (!matches!(c, '\u{FFFE}' | '\u{FFFF}'), c.len_utf8()),
         None => (false, 1),
     }

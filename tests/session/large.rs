@@ -235,6 +235,18 @@ fn a_message_too_large_to_hold_costs_itself_alone() {
     assert_eq!(d.server_bytes(), "");
 }
 
+#[test]
+fn a_reference_of_many_digits_costs_its_stanza_alone() {
+    for inside in ["<body>&#000000065;</body>", "<x y='&#x000000041;'/>"] {
+        let mut d = Driver::auto(ROMEO);
+        d.keep(Question::Roster);
+        d.server(&format!("{}{CHAT}", from_stranger(inside)));
+        let [error, chat] = <[Node; 2]>::try_from(d.client_got()).unwrap();
+        assert_in_place(&error, "message", &[("id", "m1")]);
+        assert_eq!(chat, Node::stanza(CHAT));
+    }
+}
+
 /// The stanzas to the client and the server, and the events, after a stanza too large; a chat behind it passes.
 fn cut_off(head: &str, name: &str) -> (Vec<Node>, Vec<Node>, Vec<Event>) {
     let mut d = small();

@@ -151,7 +151,7 @@ fn what_was_refused_replays() {
             .map(|n| what.replace('N', &n.to_string()))
             .collect::<String>()
     };
-    let rows: [(String, &str); 19] = [
+    let rows: [(String, &str); 20] = [
         ("<!-- hunter2 -->".into(), "<!-"),
         ("<?hunter2?>".into(), "<?"),
         ("<!DOCTYPE hunter2>".into(), "<!D"),
@@ -159,6 +159,10 @@ fn what_was_refused_replays() {
         ("<a>hunter2&nbsp;</a>".into(), "<a>x&x;<"),
         ("<a>hunter2&#0;</a>".into(), "<a>x&#0;<"),
         ("<a>&#104;&#117;&#0;</a>".into(), "<a>xx&#0;<"),
+        (
+            "<a b='&#x000000000068;unter2'/>".into(),
+            "<a b='&#000000000;x",
+        ),
         ("<a>hunter2\u{1}</a>".into(), "<a>x\u{1}<"),
         ("<a>hunter2\u{FFFF}</a>".into(), "<a>x\u{FFFF}<"),
         ("<a>hunter2 & so on</a>".into(), "<a>x & x x<"),

@@ -1,6 +1,5 @@
-//! What a start tag is in its place: what it declares, which namespace its names are of.
+//! Start tags where they stand: their declarations and the namespaces of their names.
 
-use super::super::chars::unescape;
 use super::super::declarations::{Range, part};
 use super::super::index::{Index, Node};
 use super::super::known::Number;
@@ -10,13 +9,13 @@ use super::tag::{BAD_ATTRIBUTE, Declared, Whole, read};
 use super::{Framer, place};
 
 impl Framer {
-    /// The start tag at `self.token`: where it ends.
+    /// Checks the start tag at `self.token` and notes that its element begins; gives where the tag ends.
     pub(super) fn start_tag(
         &mut self,
         buf: &[u8],
         stream: &Namespaces,
     ) -> Result<Option<usize>, XmlError> {
-        // The end is searched for only where it has not come yet, or may never come.
+        // The end of a tag is searched for only if the tag came in parts or is wrong: a good tag is read to its end.
         let mut end = None;
         if self.scan > self.token {
             end = self.tag_end(buf);
@@ -69,7 +68,7 @@ impl Framer {
         }
     }
 
-    /// Checks a tag at `self.token` and notes what it declares; the namespace of its name.
+    /// Checks the names of `tag`, which begins at `self.token`, and notes its declarations; gives the namespace of its name.
     fn check_tag(
         &mut self,
         buf: &[u8],
@@ -93,8 +92,7 @@ impl Framer {
                 let prefix = &buf[self.token + 1..self.token + len];
                 match self.resolve(buf, prefix, stream)? {
                     Bound::Inside(declaration) => self.declared.number_of(declaration),
-                    Bound::Stream(binding) => stream.number_of(binding),
-                    Bound::Xml => Number::XML,
+                    Bound::Outside(number) => number,
                 }
             }
         };
@@ -105,7 +103,7 @@ impl Framer {
         Ok(namespace)
     }
 
-    /// Notes that the element of `tag` begins; it ends, too, if that is all of it.
+    /// Notes that the element of `tag` begins, and ends if the tag is the whole of it.
     fn enter(&mut self, tag: Whole, namespace: Number) -> Result<(), XmlError> {
         if self.index.nodes.len() >= Index::MOST {
             self.make_opaque();
@@ -129,7 +127,8 @@ impl Framer {
         if tag.is_empty {
             self.leave_scope();
         } else {
-            self.open.push(place(self.token + 1)?);
+            self.open
+                .push((place(self.token + 1)?, place(tag.name.len)?));
             self.innermost = place_in_index;
         }
         Ok(())
@@ -137,15 +136,7 @@ impl Framer {
 
     /// Notes a namespace declaration, if it is one that may be made (Namespaces in XML §3).
     fn declare(&mut self, buf: &[u8], declared: Declared) -> Result<(), XmlError> {
-        let value = part(buf, declared.value);
-        let number = match declared.has_references {
-            false => Number::of(value, declared.value.0),
-            true => {
-                // It was checked, as it is part of a tag.
-                let value = std::str::from_utf8(value).unwrap_or_default();
-                Number::of(unescape(value).as_bytes(), declared.value.0)
-            }
-        };
+        let number = Number::of(part(buf, declared.value), declared.value.0);
         let is_reserved = matches!(number, Number::XML | Number::XMLNS);
         let allowed = match declared.prefix.map(|prefix| part(buf, prefix)) {
             Some(b"xml") => number == Number::XML,
@@ -169,30 +160,27 @@ impl Framer {
         Ok(())
     }
 
-    /// What `prefix` is bound to at this point.
+    /// Finds where `prefix` is bound at this point.
     fn resolve(
         &mut self,
         buf: &[u8],
         prefix: &[u8],
         stream: &Namespaces,
     ) -> Result<Bound, XmlError> {
-        match prefix {
-            b"xml" => return Ok(Bound::Xml),
-            b"xmlns" => return Err(XmlError::BadPrefix("an element or attribute in 'xmlns'")),
-            _ => {}
+        if prefix == b"xmlns" {
+            return Err(XmlError::BadPrefix("an element or attribute in 'xmlns'"));
         }
         if let Some(declaration) = self.declared.find(buf, prefix) {
             return Ok(Bound::Inside(declaration));
         }
-        let mut bindings = stream.iter();
-        bindings
-            .position(|(bound, _)| bound.as_bytes() == prefix)
-            .map(Bound::Stream)
+        stream
+            .number(prefix)
+            .map(Bound::Outside)
             .ok_or(XmlError::BadPrefix("a prefix that is not declared"))
     }
 
-    /// Each of the tag's attributes with a prefix has one that is bound, and no two of them have
-    /// the same namespace and local name.
+    /// Checks that each of the tag's attributes with a prefix has one that is bound, and that no two have the same
+    /// namespace and local name.
     fn check_prefixed_attributes(
         &mut self,
         buf: &[u8],
@@ -211,11 +199,12 @@ impl Framer {
             let bound = self.resolve(buf, &name[..colon], stream)?;
             // One alone has none to be compared with.
             if self.noted.prefixed > 1 {
+                let namespace = match bound {
+                    Bound::Inside(declaration) => self.declared.namespace(buf, declaration, stream),
+                    Bound::Outside(number) => number,
+                };
                 let local = place(colon + 1)?;
-                known.push((
-                    self.namespace(buf, bound, stream),
-                    (start + local, len - local),
-                ));
+                known.push((namespace, (start + local, len - local)));
             }
         }
         let is_unique = are_unique(known.len(), |at| {
@@ -227,26 +216,6 @@ impl Framer {
             false => Err(XmlError::NotWellFormed("an attribute twice")),
         }
     }
-
-    /// What stands for the namespace in comparisons.
-    fn namespace(&mut self, buf: &[u8], bound: Bound, stream: &Namespaces) -> Namespace {
-        let Bound::Stream(binding) = bound else {
-            return match bound {
-                Bound::Inside(declaration) => {
-                    Namespace::Inside(self.declared.namespace(buf, declaration))
-                }
-                _ => Namespace::Xml,
-            };
-        };
-        let namespace = stream
-            .iter()
-            .nth(binding)
-            .map_or("", |(_, namespace)| namespace);
-        match self.declared.of_namespace(buf, namespace) {
-            Some(declaration) => Namespace::Inside(declaration),
-            None => Namespace::Stream(stream.iter().position(|(_, other)| other == namespace)),
-        }
-    }
 }
 
 /// Where a prefix is bound.
@@ -254,16 +223,6 @@ impl Framer {
 enum Bound {
     /// By this declaration inside the stanza.
     Inside(u32),
-    /// By this one of the stream header's.
-    Stream(usize),
-    /// By XML itself.
-    Xml,
-}
-
-/// A namespace, known by the first place that binds a prefix to it.
-#[derive(Clone, Copy, Hash, PartialEq)]
-enum Namespace {
-    Inside(u32),
-    Stream(Option<usize>),
-    Xml,
+    /// By the stream's header or by XML itself, to this namespace.
+    Outside(Number),
 }

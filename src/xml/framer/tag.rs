@@ -1,4 +1,4 @@
-//! A start tag read once from its `<` to its `>`: names are checked, attributes are noted.
+//! Start tags by themselves: each is read once from its `<` to its `>`, its names are checked and its attributes noted.
 
 use super::super::XmlError;
 use super::super::chars::{check_references, is_space, split_qname};
@@ -18,7 +18,7 @@ pub(super) struct Whole {
     pub(super) is_empty: bool,
 }
 
-/// A qualified name, as far as it is not its place.
+/// A qualified name, without its place.
 #[derive(Clone, Copy)]
 pub(super) struct Name {
     pub(super) len: usize,
@@ -26,13 +26,13 @@ pub(super) struct Name {
     pub(super) prefix_len: usize,
 }
 
-/// What stands in the tag in work, as ranges of the frame.
+/// Attributes of the tag in work, as ranges of the frame.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Noted {
     /// The names of all attributes, declarations included.
     pub(super) names: Vec<Range>,
     pub(super) declarations: Vec<Declared>,
-    /// So many attributes have a prefix and are no declarations.
+    /// How many attributes have a prefix and are no declarations.
     pub(super) prefixed: usize,
 }
 
@@ -42,10 +42,15 @@ pub(super) struct Declared {
     /// `None` for the default namespace.
     pub(super) prefix: Option<Range>,
     pub(super) value: Range,
-    pub(super) has_references: bool,
 }
 
 impl Noted {
+    /// The bytes it needs.
+    pub(super) fn memory(&self) -> usize {
+        self.names.capacity() * size_of::<Range>()
+            + self.declarations.capacity() * size_of::<Declared>()
+    }
+
     fn clear(&mut self) {
         self.names.clear();
         self.declarations.clear();
@@ -66,13 +71,12 @@ impl Noted {
         self.declarations.push(Declared {
             prefix,
             value: (place(value.start)?, place(value.end - value.start)?),
-            has_references: value.has_references,
         });
         Ok(())
     }
 }
 
-/// Reads the tag whose `<` is at `start`; `None` if `buf` ends before it does. Where it is wrong it may have no end, too.
+/// Reads the tag whose `<` is at `start`; `None` if `buf` ends before it does. An error does not mean that the tag has an end.
 pub(super) fn read(buf: &[u8], start: usize, noted: &mut Noted) -> Result<Option<Whole>, XmlError> {
     noted.clear();
     let Some(name) = read_name(buf, start + 1)? else {
@@ -107,16 +111,17 @@ pub(super) fn read(buf: &[u8], start: usize, noted: &mut Noted) -> Result<Option
     }
 }
 
-/// What a byte may be in a name.
+/// Where a byte may stand in a name.
 #[derive(Clone, Copy, PartialEq)]
 enum Class {
-    /// A letter: it may be the first one.
+    /// Anywhere.
     Start,
+    /// Behind the first byte.
     Inside,
     Colon,
-    /// A part of a character that is no ASCII.
-    Other,
-    /// Nothing.
+    /// The byte is a part of a character beyond ASCII.
+    Wide,
+    /// Nowhere: the name ends before it.
     Behind,
 }
 
@@ -128,7 +133,7 @@ static CLASSES: [Class; 256] = {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => Class::Start,
             b'0'..=b'9' | b'-' | b'.' => Class::Inside,
             b':' => Class::Colon,
-            128.. => Class::Other,
+            128.. => Class::Wide,
             _ => Class::Behind,
         };
         if byte == u8::MAX {
@@ -138,6 +143,7 @@ static CLASSES: [Class; 256] = {
     }
 };
 
+/// Reads the name at `start`; `None` if `buf` ends before a byte behind it.
 fn read_name(buf: &[u8], start: usize) -> Result<Option<Name>, XmlError> {
     let first = start + part_len(&buf[start..]);
     let (part, end) = match buf.get(first) {
@@ -149,7 +155,7 @@ fn read_name(buf: &[u8], start: usize) -> Result<Option<Name>, XmlError> {
     };
     let starts_well = |part: usize| CLASSES[usize::from(buf[part])] == Class::Start;
     match CLASSES[usize::from(*behind)] {
-        Class::Other => read_wide_name(&buf[start..]),
+        Class::Wide => read_wide_name(&buf[start..]),
         Class::Behind if starts_well(start) && starts_well(part) => Ok(Some(Name {
             len: end - start,
             prefix_len: part - start,
@@ -169,7 +175,7 @@ fn part_len(bytes: &[u8]) -> usize {
     len
 }
 
-/// The same for a name with characters that are no ASCII.
+/// The same for a name with characters beyond ASCII.
 fn read_wide_name(bytes: &[u8]) -> Result<Option<Name>, XmlError> {
     let is_behind = |byte: &u8| is_space(*byte) || matches!(byte, b'/' | b'>' | b'=');
     let Some(len) = bytes.iter().position(is_behind) else {
@@ -188,10 +194,9 @@ fn read_wide_name(bytes: &[u8]) -> Result<Option<Name>, XmlError> {
 struct Value {
     start: usize,
     end: usize,
-    has_references: bool,
 }
 
-/// The value of the attribute whose name ends at `at`.
+/// Reads the value of the attribute whose name ends at `at`; `None` if `buf` ends before it does.
 fn read_value(buf: &[u8], at: usize) -> Result<Option<Value>, XmlError> {
     let equals = skip_space(buf, at);
     match buf.get(equals) {
@@ -212,11 +217,7 @@ fn read_value(buf: &[u8], at: usize) -> Result<Option<Value>, XmlError> {
     };
     if rest[first] == quote {
         let end = start + first;
-        return Ok(Some(Value {
-            start,
-            end,
-            has_references: false,
-        }));
+        return Ok(Some(Value { start, end }));
     }
     let Some(len) = memchr::memchr(quote, rest) else {
         return Ok(None);
@@ -226,9 +227,6 @@ fn read_value(buf: &[u8], at: usize) -> Result<Option<Value>, XmlError> {
         return Err(XmlError::NotWellFormed("'<' in an attribute"));
     }
     check_references(std::str::from_utf8(value).map_err(|_| XmlError::Encoding)?)?;
-    Ok(Some(Value {
-        start,
-        end: start + len,
-        has_references: true,
-    }))
+    let end = start + len;
+    Ok(Some(Value { start, end }))
 }
