@@ -20,8 +20,8 @@ Examples:
     -T fields -e tcp.stream -e tcp.srcport -e tcp.dstport -e tcp.payload | pubshim convert -
       A stream without TLS, from a packet dump
 
-Logs: XML consoles and debug logs of Profanity, Gajim, Psi, Pidgin and Finch, mcabber, Smack,
-slixmpp and others that print SENT: or SEND: and RECV:, and our own <!-- C2S conn=1 t=0.3 -->.
+Logs: XML consoles and debug logs of Profanity, Gajim, Pidgin and Finch, mcabber, Smack, slixmpp
+and others that print SENT: or SEND: and RECV:, and our own <!-- C2S conn=1 t=0.3 -->.
 
 Exit codes:
   0  the fixture is on standard output

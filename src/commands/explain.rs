@@ -3,9 +3,11 @@
 use std::io::{BufRead, Write};
 
 use super::translate::{TranslateOptions, each_stanza};
-use crate::fixture::{Tried, read_stanza};
+use crate::fixture::{Trial, read_stanza};
 use crate::ns;
 use crate::session::{Leg, Rule};
+use crate::translate::rules::REPLY;
+use crate::wire::is_own_id;
 use crate::xml::{Element, shown};
 
 /// Prints the rules that apply to each stanza, and its outcome.
@@ -25,7 +27,7 @@ pub fn explain(
 }
 
 /// Lines about a stanza.
-fn lines(from: Leg, stanza: &str, tried: &Tried) -> Vec<String> {
+fn lines(from: Leg, stanza: &str, tried: &Trial) -> Vec<String> {
     if tried.is_over {
         return vec!["not said: the session has ended before".to_owned()];
     }
@@ -37,7 +39,7 @@ fn lines(from: Leg, stanza: &str, tried: &Tried) -> Vec<String> {
     }
     // Later answers to pubshim's own requests are no news.
     let rules = tried.rules.iter().enumerate();
-    let rules = rules.filter(|(at, rule)| *at < tried.rules_at_once || rule.name != "own-reply");
+    let rules = rules.filter(|(at, rule)| *at < tried.rules_at_once || rule.name != REPLY.name);
     lines.extend(rules.map(|(_, rule)| rule_line(rule)));
     // Only a server's stanza is an event itself: the events dropped after a client's are echoes of its own publishes.
     let dropped = tried.dropped.iter().filter(|_| from == Leg::Server);
@@ -58,7 +60,7 @@ fn lines(from: Leg, stanza: &str, tried: &Tried) -> Vec<String> {
 }
 
 /// Line for a stanza without any outcome.
-fn nothing(tried: &Tried) -> String {
+fn nothing(tried: &Trial) -> String {
     let asked = asked(tried, usize::MAX);
     match &*asked {
         "" => "held or noted here: nothing is sent because of it".to_owned(),
@@ -80,7 +82,7 @@ enum Became {
 }
 
 impl Became {
-    fn of(from: Leg, stanza: &str, tried: &Tried) -> Self {
+    fn of(from: Leg, stanza: &str, tried: &Trial) -> Self {
         let stanza = stanza.trim();
         let mut over = tried.sent(from.other());
         if let Some((at, _)) = over.find(|(_, xml)| *xml == stanza) {
@@ -98,7 +100,7 @@ impl Became {
         let mut over = tried.sent(from.other()).filter(|(_, xml)| {
             let is_alike = |other: &Element<'_>| {
                 let id = other.attribute("id").unwrap_or_default();
-                Some(other.local()) == name.as_deref() && !id.starts_with("ps-")
+                Some(other.local()) == name.as_deref() && !is_own_id(&id)
             };
             read_stanza(xml, is_alike) == Some(true)
         });
@@ -129,7 +131,7 @@ impl Became {
     }
 
     /// Whether the stanza waited for an answer to a request of pubshim's.
-    fn is_late(&self, tried: &Tried) -> bool {
+    fn is_late(&self, tried: &Trial) -> bool {
         match self {
             Self::Passed(at) | Self::Refused(at, _) => *at >= tried.at_once,
             Self::Changed(_) | Self::Nothing | Self::Answered => {
@@ -146,7 +148,7 @@ impl Became {
 }
 
 /// Lists who has to answer which of pubshim's requests among the first `most` steps; empty if there is none.
-fn asked(tried: &Tried, most: usize) -> String {
+fn asked(tried: &Trial, most: usize) -> String {
     let asked = tried.sent(Leg::Server);
     let asked = asked.take_while(|(at, _)| *at < most);
     let asked = asked.filter_map(|(_, xml)| read_stanza(xml, question).flatten());
@@ -155,7 +157,7 @@ fn asked(tried: &Tried, most: usize) -> String {
 
 /// A request of pubshim's, in words; `None` for other IQs.
 fn question(iq: &Element<'_>) -> Option<String> {
-    let is_own = iq.attribute("id")?.starts_with("ps-");
+    let is_own = is_own_id(&iq.attribute("id")?);
     if !is_own || iq.attribute("type").as_deref() != Some("get") {
         return None;
     }

@@ -8,11 +8,11 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use crate::fixture::{
-    Header, NoAccount, Roster, RosterError, Said, Step, Tried, Tryout, read_stanza, with_resource,
+    Header, NoAccount, Roster, RosterError, Said, Step, Trial, Tryout, read_stanza, with_resource,
 };
 use crate::jid;
 use crate::ns;
-use crate::session::{Chat, Function, Leg, Policy};
+use crate::session::{Chat, Function, Leg, Options, Policy};
 use crate::xml::{Element, FrameKind, Framer, Limits, XmlError};
 
 /// Text below the help.
@@ -178,14 +178,14 @@ pub fn translate(
     })
 }
 
-/// A session that begins with the first stanza, which may name the account.
-struct Trial<'a> {
+/// Stanzas tried on a session that begins with the first, which may name the account.
+struct Trials<'a> {
     options: &'a TranslateOptions,
     tryout: Option<Tryout>,
 }
 
-impl Trial<'_> {
-    fn stanza(&mut self, text: &str, out: &mut impl Write) -> anyhow::Result<Tried> {
+impl Trials<'_> {
+    fn stanza(&mut self, text: &str, out: &mut impl Write) -> anyhow::Result<Trial> {
         let from = Leg::from(self.options.from);
         let tryout = match &mut self.tryout {
             Some(tryout) => tryout,
@@ -210,22 +210,26 @@ impl Trial<'_> {
 impl TranslateOptions {
     /// Begins a session that suits the first stanza.
     fn begin(&self, first: &str) -> anyhow::Result<Tryout> {
-        let header = Header {
-            policy: self.policy,
-            native: self.native.clone(),
-            chat: self.chat,
-            rooms: Some(self.rooms.clone()),
-            rooms_open: true,
-            ..Header::default()
-        };
+        let usual = Header::default();
         let named = || read_stanza(first, |stanza| self.account_of(stanza)).flatten();
         let account = self.account.clone().or_else(named);
-        let account = account.unwrap_or(header.account);
+        let account = account.unwrap_or(usual.account);
         let roster = match &self.roster {
             Some(path) => read_roster(path)?,
             None => Roster::of_the_listings(&account),
         };
-        let header = Header { account, ..header };
+        let header = Header {
+            account,
+            options: Options {
+                policy: self.policy,
+                native: self.native.clone(),
+                chat: self.chat,
+                rooms: self.rooms.clone(),
+                rooms_open: true,
+                ..usual.options
+            },
+            ..usual
+        };
         Ok(Tryout::new(&header, &roster).map_err(CannotTry::from)?)
     }
 
@@ -265,9 +269,9 @@ pub(super) fn each_stanza<W: Write>(
     options: &TranslateOptions,
     mut input: impl BufRead,
     out: &mut W,
-    mut tell: impl FnMut(&str, &Tried, &mut W) -> io::Result<()>,
+    mut tell: impl FnMut(&str, &Trial, &mut W) -> io::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut trial = Trial {
+    let mut trial = Trials {
         options,
         tryout: None,
     };
@@ -291,9 +295,9 @@ pub(super) fn each_stanza<W: Write>(
 fn stanzas_of<W: Write>(
     name: &str,
     input: &mut impl BufRead,
-    trial: &mut Trial<'_>,
+    trial: &mut Trials<'_>,
     out: &mut W,
-    tell: &mut impl FnMut(&str, &Tried, &mut W) -> io::Result<()>,
+    tell: &mut impl FnMut(&str, &Trial, &mut W) -> io::Result<()>,
 ) -> anyhow::Result<()> {
     let no_stanza = |line, error| CannotTry::NoStanza {
         source_name: name.to_owned(),

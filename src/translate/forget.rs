@@ -11,7 +11,7 @@ use super::node::{Items, whose_items};
 use super::{Cx, Wire};
 use crate::policy::Forget;
 use crate::pubsub::{CHATS, PRESENCE, ROSTER, answer, request};
-use crate::wire::{Event, Forgetting, Refused, Reply};
+use crate::wire::{Event, Forgetting, Refused, Reply, is_own_id};
 use crate::xml::Element;
 
 /// Nodes looked at in one session; a server that lists more is not believed.
@@ -245,17 +245,11 @@ fn purpose(node: &str) -> Option<&'static str> {
 
 /// Whether this names a node of one-to-one messages: `chat/` and 32 hex digits, or an id as shims make them.
 fn is_chat(node: &str) -> bool {
-    let is_hex = |text: &str, len| {
-        let is_digit = |digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
-        text.len() == len && text.bytes().all(is_digit)
-    };
     let Some(name) = node.strip_prefix("chat/") else {
         return false;
     };
-    let id = name
-        .strip_prefix("ps-")
-        .and_then(|name| name.split_once('-'));
-    is_hex(name, 32) || id.is_some_and(|(session, id)| is_hex(session, 8) && is_hex(id, 32))
+    let is_digit = |digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    is_own_id(name) || name.len() == 32 && name.bytes().all(is_digit)
 }
 
 #[cfg(test)]

@@ -5,9 +5,7 @@ use super::options::{Form, Only, Options};
 use super::step::{Frame, Step, Way};
 use super::total::Burst;
 use crate::session::{Leg, Level};
-
-/// Rule for an answer to one of these requests.
-const ANSWER: &str = "own-reply";
+use crate::translate::rules::REPLY;
 
 impl Options {
     /// Whether own requests are folded: not if a filter names a function, which may be theirs.
@@ -20,8 +18,8 @@ impl Options {
 /// Takes pubshim's own business out of a step.
 pub(super) fn fold(step: &mut Step) -> Burst {
     let mut burst = Burst::default();
-    let is_answer = step.rules.iter().any(|rule| rule.name == ANSWER);
-    step.rules.retain(|rule| rule.name != ANSWER);
+    let is_answer = step.rules.iter().any(|rule| rule.name == REPLY.name);
+    step.rules.retain(|rule| rule.name != REPLY.name);
     let told = step
         .sent
         .iter()

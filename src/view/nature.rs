@@ -1,12 +1,12 @@
 //! Tells pubshim's own stanzas from the client's.
 
 use crate::ns;
+use crate::wire::is_own_id;
 use crate::xml::Element;
 
-/// Prefix of ids of pubshim's requests.
-const OWN_ID: &str = "ps-";
 /// Prefix of the nodes that only pubshim uses.
 const OWN_NODE: &str = "urn:pubshim:";
+
 /// Signs that a stanza is pubshim's own business.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Nature {
@@ -32,7 +32,7 @@ impl Nature {
         let item = action.as_ref().and_then(|it| it.children().next());
         let payload = item.as_ref().and_then(|it| it.children().next());
         Self {
-            is_own: stanza.local() == "iq" && id.is_some_and(|id| id.starts_with(OWN_ID)),
+            is_own: stanza.local() == "iq" && id.is_some_and(|id| is_own_id(&id)),
             is_set: has("type", "set"),
             has_stanza: payload.is_some_and(|it| it.namespace() == ns::CLIENT),
             is_private: node.is_some_and(|node| node.starts_with(OWN_NODE)),

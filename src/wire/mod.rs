@@ -46,6 +46,7 @@ pub use output::{Output, Reached, Record, Security, ServerFacts, Timing};
 pub(crate) use refuse::is_chat_state;
 pub(crate) use reply::{Refused, Reply, error_condition, error_type, is_gone};
 pub use requests::Seed;
+pub(crate) use requests::{is_own_id, leading_own_id};
 pub use rule::Rule;
 pub(crate) use shown::one_line;
 

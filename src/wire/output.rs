@@ -8,12 +8,14 @@ use super::leg::Leg;
 use crate::xml::Namespaces;
 
 /// How the leg to the server is secured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Security {
     /// STARTTLS (RFC 6120 §5), required: without it the session ends.
     #[default]
+    #[value(name = "starttls")]
     StartTls,
     /// TLS from the first byte (XEP-0368); the shell does it before it reports the connection.
+    #[value(name = "direct")]
     DirectTls,
     /// No TLS: only for a server on this machine, and only if asked for by name.
     Plain,

@@ -31,6 +31,23 @@ impl Id {
     }
 }
 
+/// The id that `text` begins with, if it has the form of a session's: any session's, not just this one's.
+pub(crate) fn leading_own_id(text: &str) -> Option<&str> {
+    let id = text.get(..Id::LEN)?;
+    let (session, number) = id.strip_prefix("ps-")?.split_once('-')?;
+    let is_hex = |digits: &str| {
+        digits
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    (session.len() == 8 && is_hex(session) && is_hex(number)).then_some(id)
+}
+
+/// Whether `text` has the form of a session's id.
+pub(crate) fn is_own_id(text: &str) -> bool {
+    leading_own_id(text) == Some(text)
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -230,6 +247,24 @@ mod tests {
             );
             assert!(requests.take(&id, own, OWN).is_some(), "{own:?}");
             assert!(requests.is_ours(&id));
+        }
+    }
+
+    #[test]
+    fn ids_are_told_by_their_form() {
+        let id = ask(&mut Requests::new(Seed([0; 32])), None);
+        assert!(is_own_id(&id), "{id}");
+        assert_eq!(leading_own_id(&format!("{id}-more")), Some(&*id));
+        let other = id.replacen('-', "--", 1);
+        for text in [
+            "",
+            "ps-",
+            &id[1..],
+            &id[..id.len() - 1],
+            &id.to_uppercase(),
+            &other,
+        ] {
+            assert!(!is_own_id(text), "{text}");
         }
     }
 

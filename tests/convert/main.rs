@@ -220,29 +220,6 @@ fn mcabber_tracelog() {
     assert_eq!(fixture.header.account, "juliet@capulet.lit/x");
 }
 
-#[test]
-fn psi_console_is_guessed() {
-    let fixture = convert(
-        "<!-- TS:2024-01-01T12:00:00-->
-<iq type=\"get\" id=\"a\"><query xmlns=\"jabber:iq:roster\"/></iq>
-
-<iq from=\"juliet@capulet.lit\" to=\"juliet@capulet.lit/balcony\" type=\"result\" id=\"a\"/>
-<presence><status>Moping</status></presence>
-<presence from=\"romeo@montague.lit/x\" to=\"juliet@capulet.lit/balcony\"/>
-<r xmlns=\"urn:xmpp:sm:3\"/>
-<iq type=\"get\" id=\"b\" from=\"romeo@montague.lit/x\" to=\"juliet@capulet.lit/balcony\"/>
-<iq type=\"result\" id=\"b\" to=\"romeo@montague.lit/x\"/>
-<message to='romeo@montague.lit'><bo",
-    );
-    let expected = ["C iq", "S iq", "C presence", "S presence", "S iq", "C iq"];
-    assert_eq!(inputs(&fixture), expected);
-    let notes = notes(&fixture);
-    for note in ["guessed", "Line 7: either", "in line 10"] {
-        assert!(notes.contains(note), "{note}: {notes}");
-    }
-    assert_eq!(fixture.header.account, "juliet@capulet.lit/balcony");
-}
-
 const SCRIPT: &str = "# Pre-approval
 
 [Client] Romeo
@@ -382,6 +359,7 @@ fn what_is_not_understood() {
     assert_eq!(convert(" \n"), "1: the file is empty");
     assert!(convert("hello\n").starts_with("1: no line says who sent what"));
     assert!(convert("SENT:\n").starts_with("1: no line says who sent what"));
+    assert!(convert("<presence/>\n").starts_with("1: no line says who sent what"));
     assert!(convert("\nSENT: <a></b>\n").starts_with("2: "));
     assert!(
         convert("[Client] Romeo\n---\nTybalt sends:\n")
