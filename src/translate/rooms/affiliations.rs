@@ -43,6 +43,15 @@ impl Affiliation {
             Self::Outcast => "outcast",
         }
     }
+
+    /// The role of whoever is in the room: owners are moderators, and everybody may speak (XEP-0045 §5.1).
+    pub(super) fn role(self) -> &'static str {
+        match self {
+            Self::Owner => "moderator",
+            Self::Member | Self::None => "participant",
+            Self::Outcast => "none",
+        }
+    }
 }
 
 /// The affiliations of a room, by bare JID. Whoever is not in it has none, or the service does not tell.

@@ -29,12 +29,48 @@ impl Configuration {
 }
 
 impl Room {
-    /// What the account of this full JID is to the room.
+    /// What the account of this full JID, which is in the room, is to it. The service tells owners alone who is a
+    /// member; in a room for members everybody is one at least.
     pub(in crate::translate::rooms) fn affiliation(&self, full: &str) -> Affiliation {
-        match jid::bare(full) == jid::bare(&self.own) {
-            true if self.is_owner => Affiliation::Owner,
-            _ => self.affiliations.of(jid::bare(full)),
+        if self.is_owner && jid::bare(full) == jid::bare(&self.own) {
+            return Affiliation::Owner;
         }
+        match self.affiliations.of(jid::bare(full)) {
+            Affiliation::None if self.is_for_members() => Affiliation::Member,
+            affiliation => affiliation,
+        }
+    }
+
+    /// The role of this account, if it is in the room.
+    pub(in crate::translate::rooms) fn role(&self, account: &str) -> Option<&'static str> {
+        let (full, _) = self.occupants.of_account(account).next()?;
+        Some(self.affiliation(full).role())
+    }
+
+    /// Whether members alone may be in the room, as the service says.
+    fn is_for_members(&self) -> bool {
+        self.access
+            .as_deref()
+            .is_some_and(|access| access != "open")
+    }
+
+    /// Who may come in now. Whoever is in a room for members stays a member when it opens.
+    pub(super) fn note_access(&mut self, access: Option<Box<str>>) {
+        if self.is_for_members() {
+            let mut all = self.all_affiliations();
+            all.retain(|(_, it)| *it == Affiliation::Member);
+            for (full, _) in all {
+                self.affiliations.set(jid::bare(&full), Affiliation::Member);
+            }
+        }
+        self.access = access;
+    }
+
+    /// Everybody who is in the room, by full JID, and what he is to it.
+    pub(super) fn all_affiliations(&self) -> Vec<(Box<str>, Affiliation)> {
+        let all = self.occupants.iter();
+        all.map(|(full, _)| (full.into(), self.affiliation(full)))
+            .collect()
     }
 
     pub(in crate::translate::rooms) fn note_affiliations(&mut self, now: Affiliations) {
@@ -110,7 +146,7 @@ impl Room {
         let was_locked = std::mem::take(&mut self.is_locked);
         let access = if now.closes { "whitelist" } else { "open" };
         let was_as_now = self.access.as_deref() == Some(access) && !now.says_more();
-        self.access = Some(access.into());
+        self.note_access(Some(access.into()));
         if let Some(title) = now.title {
             self.title = title;
         }
