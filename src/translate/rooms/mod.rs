@@ -86,7 +86,6 @@ const JOIN: Rule = Rule::new(
     "12, 13",
     "the join becomes subscriptions to the room's nodes, and an item that says who is there",
 );
-
 const LEAVE: Rule = Rule::new(
     "room-leave",
     "",

@@ -322,7 +322,7 @@ impl Rooms {
     }
 
     /// Its author is told that a private message was not heard, as the server tells him of a resource that is not there.
-    /// Under `pure` there is no way to.
+    /// Under `pure` nobody is: an event causes no write to its node.
     fn send_back(&self, message: &Element<'_>, wire: &mut Wire) {
         if !self.only_nodes {
             wire.answer_unavailable(message);
@@ -345,6 +345,7 @@ impl Rooms {
     pub(super) fn send_early_back(&mut self, bare: &str, wire: &mut Wire) {
         for early in self.private.take_early(bare) {
             early.message.read(|it| self.send_back(it, wire));
+            wire.drop_event(Dropped::NotSubscribed);
         }
     }
 
