@@ -76,7 +76,17 @@ impl Affiliations {
     }
 
     pub(super) fn of(&self, account: &str) -> Affiliation {
-        self.0.get(account).copied().unwrap_or_default()
+        self.known(account).unwrap_or_default()
+    }
+
+    /// What this account is, if anybody has said so.
+    pub(super) fn known(&self, account: &str) -> Option<Affiliation> {
+        self.0.get(account).copied()
+    }
+
+    /// The list is whole: this account has no affiliation if it is not on it.
+    pub(super) fn note_absent(&mut self, account: &str) {
+        self.0.entry(account.into()).or_default();
     }
 
     pub(super) fn is_owner(&self, account: &str) -> bool {

@@ -26,6 +26,36 @@ fn with_abbot(access: &str) -> Driver {
     d
 }
 
+#[test]
+fn who_resigns_in_a_room_for_members_is_none() {
+    let mut d = with_abbot("whitelist");
+    answer_watch(&mut d);
+    d.forget();
+    let gives_up = "<item affiliation='none' role='participant' jid='abbot@verona.lit'/>";
+    let x = format!("<x xmlns='{MUC_USER}'>{gives_up}</x>");
+    happens(&mut d, TALK, &line(ABBOT, "Abbot", "n1", 1, &x));
+    d.advance(1);
+    let look = asked(&mut d);
+    d.result(&look[0], &info("whitelist", &[CONTACT], 3));
+    assert_eq!(
+        sees_who(&mut d),
+        [
+            "Abbot available none participant",
+            "Romeo available owner moderator"
+        ]
+    );
+    // If he comes back, somebody has made him a member.
+    happens(&mut d, OCCUPANTS, &occupant_gone(ABBOT, "Abbot"));
+    happens(&mut d, OCCUPANTS, &occupant(ABBOT, "Abbot", ""));
+    assert_eq!(
+        sees_who(&mut d),
+        [
+            "Abbot unavailable none none",
+            "Abbot available member participant"
+        ]
+    );
+}
+
 /// The abbot says that he has configured the room, and it lets these in now.
 fn is_configured(d: &mut Driver, access: &str) {
     let x = format!("<x xmlns='{MUC_USER}'><status code='104'/></x>");

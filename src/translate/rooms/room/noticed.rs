@@ -168,9 +168,10 @@ impl Room {
     }
 
     /// Whether the service can be asked what this account is to the room: it names the owners to everybody (ejabberd),
-    /// or else tells owners alone, who they are by that (Prosody).
+    /// or else tells owners alone, who they are by that (Prosody). While the client joins, that is still to be seen.
     fn may_look(&self, account: &str) -> bool {
-        self.names_owners || self.is_owner || account == jid::bare(&self.own)
+        let may = self.names_owners || self.is_owner || account == jid::bare(&self.own);
+        may || self.state != State::Joined
     }
 
     fn look_soon(&mut self, cx: &Cx<'_>) {
@@ -237,7 +238,8 @@ impl Room {
         match reply {
             Ok(iq) => {
                 if let Some(list) = answer::affiliations(iq) {
-                    self.take_affiliations(Affiliations::of_list(list), true, cx);
+                    let now = self.whole(Affiliations::of_list(list));
+                    self.take_affiliations(now, true, cx);
                 }
             }
             Err(Refused::With("forbidden")) if self.is_owner => {

@@ -30,14 +30,14 @@ impl Configuration {
 
 impl Room {
     /// What the account of this full JID, which is in the room, is to it. The service tells owners alone who is a
-    /// member; in a room for members everybody is one at least.
+    /// member; whoever is in a room for members is one, unless it is known that he is none any more.
     pub(in crate::translate::rooms) fn affiliation(&self, full: &str) -> Affiliation {
         if self.is_owner && jid::bare(full) == jid::bare(&self.own) {
             return Affiliation::Owner;
         }
-        match self.affiliations.of(jid::bare(full)) {
-            Affiliation::None if self.is_for_members() => Affiliation::Member,
-            affiliation => affiliation,
+        match self.affiliations.known(jid::bare(full)) {
+            None if self.is_for_members() => Affiliation::Member,
+            known => known.unwrap_or_default(),
         }
     }
 
@@ -74,7 +74,15 @@ impl Room {
     }
 
     pub(in crate::translate::rooms) fn note_affiliations(&mut self, now: Affiliations) {
-        self.affiliations = now;
+        self.affiliations = self.whole(now);
+    }
+
+    /// The list that a service shows an owner, with those who are in the room and not on it.
+    pub(super) fn whole(&self, mut list: Affiliations) -> Affiliations {
+        for (full, _) in self.occupants.iter() {
+            list.note_absent(jid::bare(full));
+        }
+        list
     }
 
     pub(in crate::translate::rooms) fn set_affiliation(
@@ -83,6 +91,9 @@ impl Room {
         affiliation: Affiliation,
     ) {
         self.affiliations.set(account, affiliation);
+        if affiliation == Affiliation::None {
+            self.forget_affiliation(account);
+        }
         if account == jid::bare(&self.own) {
             self.is_owner = affiliation == Affiliation::Owner;
         }
@@ -124,9 +135,11 @@ impl Room {
         }
     }
 
-    /// Nobody of this account is there any more: who is no owner hears nothing of what becomes of it.
+    /// Nobody of this account is there any more: who is no owner hears nothing of what becomes of it, and whoever was
+    /// none may come back as a member.
     pub(super) fn forget_affiliation(&mut self, account: &str) {
-        if !self.is_owner && !self.occupants.has_account(account) {
+        let is_none = self.affiliations.of(account) == Affiliation::None;
+        if (is_none || !self.is_owner) && !self.occupants.has_account(account) {
             self.affiliations.forget(account);
         }
     }
