@@ -220,8 +220,9 @@ fn echo(stanza: &Element<'_>) -> String {
 /// Whether a message holds nothing but a chat state (XEP-0085).
 pub(crate) fn is_chat_state(message: &Element<'_>) -> bool {
     let is_state = |child: &Element<'_>| child.namespace() == ns::CHAT_STATES;
-    let is_beside =
-        |child: &Element<'_>| child.namespace() == ns::HINTS || child.local() == "thread";
+    let is_beside = |child: &Element<'_>| {
+        matches!(&*child.namespace(), ns::HINTS | ns::SID) || child.local() == "thread"
+    };
     message.local() == "message"
         && message.children().any(|child| is_state(&child))
         && message

@@ -43,6 +43,15 @@ impl Affiliation {
             Self::Outcast => "outcast",
         }
     }
+
+    /// The role of whoever is in the room: owners are moderators, and everybody may speak (XEP-0045 §5.1).
+    pub(super) fn role(self) -> &'static str {
+        match self {
+            Self::Owner => "moderator",
+            Self::Member | Self::None => "participant",
+            Self::Outcast => "none",
+        }
+    }
 }
 
 /// The affiliations of a room, by bare JID. Whoever is not in it has none, or the service does not tell.
@@ -67,7 +76,17 @@ impl Affiliations {
     }
 
     pub(super) fn of(&self, account: &str) -> Affiliation {
-        self.0.get(account).copied().unwrap_or_default()
+        self.known(account).unwrap_or_default()
+    }
+
+    /// What this account is, if anybody has said so.
+    pub(super) fn known(&self, account: &str) -> Option<Affiliation> {
+        self.0.get(account).copied()
+    }
+
+    /// The list is whole: this account has no affiliation if it is not on it.
+    pub(super) fn note_absent(&mut self, account: &str) {
+        self.0.entry(account.into()).or_default();
     }
 
     pub(super) fn is_owner(&self, account: &str) -> bool {

@@ -6,7 +6,7 @@
 //! | `occupants.rs` | who is in a room, under which nick | 15 |
 //! | `owner/`, `affiliations.rs` | who may do what, kicks and bans, configuring and ending a room | |
 //! | `notice.rs` | what an owner says to everybody of what he does | |
-//! | `talk.rs` | messages, history, the subject | 16, 17 |
+//! | `talk.rs`, `payload.rs` | messages, history, the subject | 16, 17 |
 //! | `private.rs` | messages of one occupant to another | |
 //! | `invite.rs` | invitations, and what declines them | |
 //! | `browse.rs` | what a service and a room say of themselves; other questions to them | |
@@ -36,6 +36,7 @@ mod names;
 mod notice;
 mod occupants;
 mod owner;
+mod payload;
 mod private;
 mod refuse;
 mod relay;
@@ -85,7 +86,6 @@ const JOIN: Rule = Rule::new(
     "12, 13",
     "the join becomes subscriptions to the room's nodes, and an item that says who is there",
 );
-
 const LEAVE: Rule = Rule::new(
     "room-leave",
     "",
@@ -307,7 +307,7 @@ impl Rooms {
             (Some(room), Some("groupchat"), None) => room.say(message, cx),
             (None, Some("groupchat"), None) => refuse(message, "not-acceptable", cx),
             _ if invite::invites(message) => self.invite(bare, message, cx),
-            _ => refuse(message, "feature-not-implemented", cx),
+            _ => refuse(message, "service-unavailable", cx),
         }
     }
 

@@ -15,7 +15,7 @@ use memchr::memmem::Finder;
 use super::affiliations::Affiliation;
 use super::names::nick_of;
 use super::occupants::is_of_room;
-use super::talk::is_idle;
+use super::payload::is_idle;
 use crate::jid;
 use crate::ns;
 use crate::translate::shown::Shown;
@@ -148,11 +148,7 @@ impl Word {
     }
 
     fn write(&self, said: &mut String) {
-        let role = match (self.out, self.affiliation) {
-            (None, Affiliation::Owner) => "moderator",
-            (None, Affiliation::Member | Affiliation::None) => "participant",
-            (Some(_), _) | (None, Affiliation::Outcast) => "none",
-        };
+        let role = self.out.map_or(self.affiliation.role(), |_| "none");
         let _ = write!(
             said,
             "<item affiliation='{}' role='{role}' jid='{}'",

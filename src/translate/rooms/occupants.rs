@@ -253,7 +253,10 @@ impl Occupants {
     }
 
     /// Everybody of an account: they stand together, but for accounts whose name goes on behind that of this one.
-    fn of_account<'a>(&'a self, account: &str) -> impl Iterator<Item = (&'a str, &'a Occupant)> {
+    pub(super) fn of_account<'a>(
+        &'a self,
+        account: &str,
+    ) -> impl Iterator<Item = (&'a str, &'a Occupant)> {
         let behind = (Bound::Included(account), Bound::Unbounded);
         let all = self.0.range::<str, _>(behind);
         let near = all.take_while(move |(full, _)| full.starts_with(account));

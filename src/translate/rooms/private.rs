@@ -8,12 +8,11 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use super::Rooms;
 use super::names::nick_of;
 use super::occupants::is_of_room;
-use super::refuse::refuse;
+use super::refuse::{refuse, refuse_empty};
 use super::room::Room;
-use super::talk::is_idle;
+use super::{Rooms, payload};
 use crate::jid;
 use crate::ns;
 use crate::translate::held::Held;
@@ -159,9 +158,8 @@ impl Rooms {
         if id.as_ref().is_some_and(|id| id.len() > MOST_ID) {
             return refuse(message, "policy-violation", cx);
         }
-        if self.only_nodes && message.children().all(|child| is_idle(&child)) {
-            // It would take a place on the node.
-            return;
+        if self.only_nodes && payload::is_empty(message) {
+            return refuse_empty(message, cx);
         }
         cx.wire.apply(&SAY_PRIVATE);
         let id = id.map_or_else(|| cx.wire.fresh_id().to_string(), Into::into);
@@ -324,7 +322,7 @@ impl Rooms {
     }
 
     /// Its author is told that a private message was not heard, as the server tells him of a resource that is not there.
-    /// Under `pure` there is no way to.
+    /// Under `pure` nobody is: an event causes no write to its node.
     fn send_back(&self, message: &Element<'_>, wire: &mut Wire) {
         if !self.only_nodes {
             wire.answer_unavailable(message);
@@ -347,6 +345,7 @@ impl Rooms {
     pub(super) fn send_early_back(&mut self, bare: &str, wire: &mut Wire) {
         for early in self.private.take_early(bare) {
             early.message.read(|it| self.send_back(it, wire));
+            wire.drop_event(Dropped::NotSubscribed);
         }
     }
 

@@ -4,11 +4,21 @@ use crate::translate::Cx;
 use crate::wire::error_type;
 use crate::xml::Element;
 
+/// What people are told where the service does not say which it is (Prosody).
+pub(super) const MEMBERS_OR_BANNED: &str = "only members may come in, or you are banned, or whoever has created the room has not accepted it yet";
+
 /// Answers a stanza of the client's with an error.
 pub(super) fn refuse(stanza: &Element<'_>, condition: &str, cx: &mut Cx<'_>) {
     let text = text_of(stanza.local(), condition);
     cx.wire
         .refuse_saying(stanza, error_type(condition), condition, text);
+}
+
+/// Answers a message of the client's with nothing in it for others. For a chat state alone there is no answer.
+pub(super) fn refuse_empty(message: &Element<'_>, cx: &mut Cx<'_>) {
+    let text = Some("there is nothing in this message");
+    cx.wire
+        .refuse_saying(message, "modify", "bad-request", text);
 }
 
 /// What people are told where a stanza called `name` is refused.
@@ -31,7 +41,7 @@ pub(super) fn text_of(name: &str, condition: &str) -> Option<&'static str> {
         ("message", "bad-request") => "what is for everybody goes to the room, not to one nick",
         ("message", "forbidden") => "only its owners invite to a room for members",
         ("message", "not-allowed") => "whoever is banned has to be forgiven before",
-        ("message", "feature-not-implemented") => "no room has a use for this",
+        ("message", "service-unavailable") => "no room has a use for this",
         ("message" | "iq", "policy-violation") => "this is too much at once",
         ("iq", "forbidden") => "only an owner may do this, while in the room",
         ("iq", "not-allowed") => "such a room has no admins, and everybody in it may speak",

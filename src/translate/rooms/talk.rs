@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use bytes::{Bytes, BytesMut};
 
 use super::names::nick_of;
-use super::occupants::{Occupants, is_of_room};
+use super::occupants::Occupants;
+use super::payload::{is_for_room_to_say, is_subject, may_stay};
 use super::{Item, MESSAGE};
 use crate::jid;
 use crate::ns;
@@ -100,18 +101,14 @@ impl Talk {
         (most > 0 && self.wanted.chars > 0).then_some(Self::MOST.min(most + MOST_SUBJECTS))
     }
 
-    /// A message of the client's to everybody, to be published; `None`: it is not.
+    /// A message of the client's to everybody, to be published.
     pub(super) fn said(
         &self,
         message: &Element<'_>,
         room: &str,
         nick: &str,
         cx: &mut Cx<'_>,
-    ) -> Option<Said> {
-        // A state alone would take a place on the node (XEP-0085 §5.5 leaves it out in rooms).
-        if message.children().all(|child| is_idle(&child)) {
-            return None;
-        }
+    ) -> Said {
         let is_subject = is_subject(message);
         let from = format!("{room}/{nick}");
         let changes = [
@@ -126,15 +123,15 @@ impl Talk {
         let delay = delay(said_at);
         let may_stay = |child: &Element<'_>| {
             let is_empty_body = is_subject && child.local() == "body";
-            !is_of_room(child) && !is_empty_body && child.namespace() != ns::DELAY
+            !is_for_room_to_say(child) && !is_empty_body
         };
         let mut out = BytesMut::with_capacity(message.raw().len() + 256);
         rewrite_standalone(&mut out, message, &changes, may_stay, &delay);
-        Some(Said {
+        Said {
             item: cx.wire.fresh_id().to_string(),
             payload: out.freeze(),
             is_subject,
-        })
+        }
     }
 
     /// Takes a message on the node, and shows it if it is new (`is_live`) and the client is in; whether it was taken.
@@ -296,8 +293,7 @@ impl<'a> Post<'a> {
             return Err(Dropped::WrongType);
         }
         // Why a room ends is nothing to be read, whoever says it.
-        let is_rooms = |child: &Element<'_>| is_of_room(child) || child.namespace() == ns::DELAY;
-        if message.children().all(|child| is_rooms(&child)) {
+        if message.children().all(|child| is_for_room_to_say(&child)) {
             return Err(Dropped::WrongPayload);
         }
         Ok(Self {
@@ -388,26 +384,4 @@ impl Line {
             post.show(is_live, room, occupants, cx);
         }
     }
-}
-
-/// Whether what stands in a message may be shown: neither a word of `room`'s nor its id for the message.
-fn may_stay(child: &Element<'_>, room: &str) -> bool {
-    let is_id = || child.is(ns::SID, "stanza-id") && child.attribute("by").as_deref() == Some(room);
-    !is_of_room(child) && !is_id()
-}
-
-/// Whether a child of a message says nothing if no other does: a state, or what goes with it.
-pub(super) fn is_idle(child: &Element<'_>) -> bool {
-    matches!(&*child.namespace(), ns::CHAT_STATES | ns::HINTS)
-        || child.local() == "thread"
-        || child.is(ns::SID, "origin-id")
-}
-
-/// Whether a message sets the subject: clients send it alone, or with an empty body. With a thread it is a message
-/// (XEP-0045 §8.1).
-fn is_subject(message: &Element<'_>) -> bool {
-    let body = message.child(ns::CLIENT, "body");
-    message.child(ns::CLIENT, "subject").is_some()
-        && message.child(ns::CLIENT, "thread").is_none()
-        && body.is_none_or(|body| body.inner().is_empty())
 }

@@ -140,14 +140,31 @@ fn members_are_invited(kind: Kind) {
     let invited = romeo.sees("an invitation", |it| it.attribute("id") == Some("i1"));
     assert_eq!(invited.value("from"), room);
     romeo.joins(room, "Romeo");
-    romeo.sees_occupant(room, "Romeo", None);
-    juliet.sees_occupant(room, "Romeo", None);
+    for person in [&romeo, &juliet] {
+        let member = person.sees_occupant(room, "Romeo", None);
+        assert_eq!(member.at("x/item").value("affiliation"), "member");
+    }
     romeo.says(room, "m1", "<body>But soft</body>");
     juliet.sees_message(room, "Romeo", "body", "But soft");
     // Romeo is a member, and members may not invite others.
     invites(&romeo, &hers, "i2");
     let refused = romeo.sees("an error", |it| it.attribute("id") == Some("i2"));
     assert!(refused.has("error/forbidden"), "{refused:?}");
+    // Of whoever is banned Prosody says no more than that he is no member.
+    juliet.client.say(&format!(
+        "<iq type='set' id='ban' to='{room}'><query xmlns='http://jabber.org/protocol/muc#admin'>\
+         <item jid='{his}' affiliation='outcast'/></query></iq>"
+    ));
+    romeo.sees_occupant(room, "Romeo", Some("unavailable"));
+    let banned = juliet.sees("the answer", |it| it.attribute("id") == Some("ban"));
+    assert_eq!(banned.value("type"), "result", "{banned:?}");
+    romeo.joins(room, "Romeo");
+    let refused = romeo.sees_occupant(room, "Romeo", Some("error"));
+    let condition = match kind {
+        Kind::Ejabberd => "forbidden",
+        Kind::Prosody => "registration-required",
+    };
+    assert!(refused.has(&format!("error/{condition}")), "{refused:?}");
 }
 
 fn occupants_speak_in_private(kind: Kind) {

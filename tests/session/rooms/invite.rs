@@ -313,7 +313,7 @@ fn an_invitation_is_declined_to_who_has_sent_it() {
         assert_eq!(d.one_to_server().value("to"), room);
     }
     declines(&mut d, ROOM, CONTACT);
-    assert_eq!(sees(&mut d), ["message : feature-not-implemented for d1"]);
+    assert_eq!(sees(&mut d), ["message : service-unavailable for d1"]);
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn an_item_that_was_tidied_away_is_published_again() {
 fn a_room_that_is_deleted_is_destroyed() {
     let mut d = joined();
     event_in(&mut d, &format!("<delete node='{TALK}'/>"));
-    assert_eq!(sees(&mut d), ["JC unavailable 110 destroy"]);
+    assert_eq!(sees(&mut d), ["JC unavailable destroy"]);
     event_in(&mut d, &format!("<delete node='{OCCUPANTS}'/>"));
     assert_eq!(d.client_bytes(), "");
 }

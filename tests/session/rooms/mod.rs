@@ -4,6 +4,7 @@
 use crate::scenes::*;
 use pubshim::session::{Dropped, Event, Function, Input, Leg, Options, Policy};
 
+mod affiliations;
 mod configure;
 mod create;
 mod hostile;

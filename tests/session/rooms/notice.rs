@@ -230,6 +230,57 @@ fn a_notice_of_before_says_nothing() {
 }
 
 #[test]
+fn a_notice_that_comes_during_the_join_is_heard() {
+    for (words, then) in [
+        // Romeo becomes a member while Juliet is shown nothing yet.
+        (is_now("member", ROMEO_BARE), "Romeo available member Abbot"),
+        // The room ends as soon as she is in.
+        (
+            format!("<destroy jid='den@{SERVICE}'><reason>Rain</reason></destroy>"),
+            "JC unavailable destroy none",
+        ),
+        // He is put out just then.
+        (
+            puts_out("outcast", ROMEO_BARE, "301"),
+            "Romeo unavailable 301 outcast Abbot Avaunt",
+        ),
+    ] {
+        let mut d = session();
+        join(&mut d, MUC);
+        let said = notice(ABBOT, "Abbot", "n1", &words);
+        let others = occupant(ABBOT, "Abbot", "") + &occupant(ROMEO, "Romeo", "");
+        // Of what comes first of all it is not known yet who may say it, nor who is there.
+        let is_first = !words.contains("destroy");
+        if is_first {
+            happens(&mut d, TALK, &said);
+        }
+        let publish = answer_join(&mut d, &others, "");
+        if !is_first {
+            happens(&mut d, TALK, &said);
+        }
+        echo(&mut d, &publish[0]);
+        d.forget();
+        match then {
+            "JC unavailable destroy none" => event_in(&mut d, "<delete node='characters'/>"),
+            "Romeo available member Abbot" => {
+                d.advance(1);
+                let all = asked(&mut d);
+                d.result(one(&all, "query characters"), &open_room());
+            }
+            _ => happens(&mut d, OCCUPANTS, OUT),
+        }
+        let seen = d.one_to_client();
+        let (actor, reason) = done_by(&seen);
+        let affiliation = seen.at("x/item").value("affiliation");
+        let words = format!("{} {affiliation} {actor} {reason}", shown(&seen));
+        assert_eq!(words.trim(), then);
+        if let Some(destroy) = seen.find("x/destroy") {
+            assert_eq!(destroy.at("reason").text, "Rain");
+        }
+    }
+}
+
+#[test]
 fn a_message_with_a_rooms_word_is_a_message() {
     let mut d = with_owner();
     let words = puts_out("outcast", ROMEO_BARE, "301");
@@ -396,7 +447,8 @@ fn jid_of(full: &str) -> &str {
 #[test]
 fn others_see_that_the_room_is_configured_anew() {
     let is_told = |d: &mut Driver| {
-        let got = d.client_got();
+        let mut got = d.client_got();
+        got.retain(|it| it.local == "message");
         let codes = got.iter().filter_map(|it| it.find("x/status"));
         codes
             .map(|it| it.value("code").to_owned())

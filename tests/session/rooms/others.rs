@@ -102,7 +102,7 @@ fn a_status_and_another_nick_are_published() {
     d.client(&format!("<presence to='{ROOM}/Romeo' id='p'/>"));
     let ping = asked(&mut d);
     refuse(&mut d, &ping[0], "service-unavailable");
-    assert_eq!(sees(&mut d), ["Romeo unavailable"]);
+    assert_eq!(sees(&mut d), ["Romeo unavailable 333"]);
     let publish = asked(&mut d);
     echo(&mut d, &publish[0]);
     assert_eq!(

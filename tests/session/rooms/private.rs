@@ -299,6 +299,7 @@ fn what_overtakes_a_join_that_fails_goes_back() {
             _ => d.client("<presence type='unavailable'/>"),
         }
         goes_back_to(&mut d, &[ROMEO; 16]);
+        assert_eq!(d.dropped(), [Dropped::NotSubscribed; 16]);
     }
 }
 

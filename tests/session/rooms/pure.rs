@@ -5,7 +5,7 @@ use super::*;
 /// Listing 13's option.
 const NICK: &str = "pubsub/options/x";
 
-fn joined_under(policy: Policy) -> Driver {
+pub(super) fn joined_under(policy: Policy) -> Driver {
     let mut d = session_under(policy);
     join(&mut d, MUC);
     let_in(&mut d, &occupant(ROMEO, "Romeo", ""), "");

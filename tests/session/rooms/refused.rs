@@ -67,7 +67,7 @@ fn a_message_that_is_refused_comes_back_whole() {
             ROOM.to_owned(),
             "type='chat'",
             "cancel",
-            "feature-not-implemented",
+            "service-unavailable",
             "no room has a use for this",
         ),
     ] {
@@ -182,7 +182,7 @@ fn what_rooms_of_nodes_have_not_is_said() {
     let voice = "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>\
                  <value>http://jabber.org/protocol/muc#request</value></field></x>";
     let stanza = format!("<message to='{ROOM}' id='e1'>{voice}</message>");
-    refused(&mut d, &stanza, "cancel", "feature-not-implemented");
+    refused(&mut d, &stanza, "cancel", "service-unavailable");
     // Rooms keep no nick for anybody.
     let nick = "<query xmlns='http://jabber.org/protocol/disco#info' node='x-roomuser-item'/>";
     let stanza = format!("<iq type='get' to='{ROOM}' id='e1'>{nick}</iq>");

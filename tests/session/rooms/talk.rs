@@ -1,5 +1,6 @@
 //! Messages to the whole room.
 
+use super::pure::joined_under;
 use super::*;
 
 #[test]
@@ -398,8 +399,35 @@ fn what_is_not_said_to_all_is_refused() {
             "<message to='{ROOM}' type='{kind}' id='m1'><body>x</body></message>"
         ));
         let refused = d.one_to_client();
-        assert!(refused.has("error/feature-not-implemented"), "{refused:#?}");
+        assert!(refused.has("error/service-unavailable"), "{refused:#?}");
         assert_eq!(d.server_bytes(), "", "everybody would read it");
+    }
+}
+
+#[test]
+fn a_message_with_nothing_in_it_is_refused() {
+    let word = format!("<x xmlns='{MUC_USER}'><status code='110'/></x>");
+    for nothing in [
+        "",
+        "<thread>t</thread>",
+        "<origin-id xmlns='urn:xmpp:sid:0' id='m1'/>",
+        &word,
+    ] {
+        for (mut d, to, kind) in [
+            (joined(), ROOM.to_owned(), "groupchat"),
+            (joined_under(Policy::Pure), format!("{ROOM}/Romeo"), "chat"),
+        ] {
+            d.client(&format!(
+                "<message to='{to}' type='{kind}' id='m1'>{nothing}</message>"
+            ));
+            let refused = d.one_to_client();
+            assert!(refused.has("error/bad-request"), "{refused:#?}");
+            assert_eq!(
+                refused.at("error/text").text,
+                "there is nothing in this message"
+            );
+            assert_eq!(asks(&mut d), [""; 0], "it would take a place on the node");
+        }
     }
 }
 

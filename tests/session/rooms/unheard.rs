@@ -119,10 +119,7 @@ fn what_is_said_into_a_deleted_room_comes_back() {
         event_in(&mut d, &format!("<delete node='{TALK}'/>"));
         assert_eq!(
             sees(&mut d),
-            [
-                "message : item-not-found for m1",
-                "JC unavailable 110 destroy"
-            ]
+            ["message : item-not-found for m1", "JC unavailable destroy"]
         );
         // ejabberd has made a node of it.
         d.result(&publish, "");

@@ -32,7 +32,11 @@ fn who_has_vanished_is_seen_to_leave() {
     let ping = asked(&mut d);
     assert_eq!(ping.len(), 1, "{ping:#?}");
     refuse(&mut d, &ping[0], "service-unavailable");
-    assert_eq!(sees(&mut d), ["Romeo unavailable"]);
+    assert_eq!(
+        sees(&mut d),
+        ["Romeo unavailable 333"],
+        "not of his own will"
+    );
     d.advance(600);
     assert_eq!(asks(&mut d), [""; 0], "nobody is left to be asked");
 }
@@ -86,7 +90,7 @@ fn the_silent_are_asked_behind_a_join() {
     let ping = asked(&mut d);
     assert_eq!(in_words(&ping), [format!("ping {ROMEO}")]);
     refuse(&mut d, &ping[0], "service-unavailable");
-    assert_eq!(sees(&mut d), ["Romeo unavailable"]);
+    assert_eq!(sees(&mut d), ["Romeo unavailable 333"]);
 }
 
 #[test]
@@ -153,7 +157,7 @@ fn who_comes_with_the_nick_of_the_silent_has_them_asked() {
     assert_eq!(
         sees(&mut d),
         [
-            "Romeo unavailable",
+            "Romeo unavailable 333",
             "Romeo (nurse@capulet.lit) unavailable now Romeo 303",
             "Romeo available"
         ]

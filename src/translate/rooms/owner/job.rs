@@ -14,7 +14,7 @@ use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::translate::rooms::notice::{Notice, Word};
 use crate::translate::rooms::refuse::refuse;
 use crate::translate::rooms::room::{NO_ANSWER, Part, Room, node};
-use crate::wire::Reply;
+use crate::wire::{Reply, error_type};
 use crate::xml::Element;
 
 /// So many subscriptions are ended because of one request, and each list of them is looked through so often: somebody
@@ -175,8 +175,13 @@ impl Job {
                 message.read(|it| refuse(it, condition, cx));
             }
             None => {
-                let (room, own) = (&self.room, cx.account.jid());
-                cx.wire.show_failed(&self.id, room, own, condition);
+                let (from, to) = (Some(&*self.room), Some(cx.account.jid()));
+                let attributes = [("from", from), ("to", to), ("id", Some(&*self.id))];
+                let is_last = condition == "conflict" && self.wish.changes().is_some();
+                let text = is_last.then_some("the room would have no owner");
+                let kind = error_type(condition);
+                cx.wire
+                    .show_error_with("iq", &attributes, "", kind, condition, text);
             }
         }
     }
@@ -272,7 +277,8 @@ impl Job {
                 self.leave_members_alone()?;
                 self.check(cx.account.bare())?;
                 if let Wish::List(affiliation) = self.wish {
-                    self.answer = list_of(self.affiliations.with(affiliation), affiliation);
+                    let accounts = self.affiliations.with(affiliation);
+                    self.answer = list_of(accounts, affiliation, room.as_deref());
                 }
                 if let Some(room) = room {
                     room.note_affiliations(self.affiliations.clone());

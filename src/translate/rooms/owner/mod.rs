@@ -52,12 +52,13 @@ impl Rooms {
         };
         let wish = match is_get {
             true => list_wish(&query, room, iq, cx).map(|it| it.map(|it| (it, Reasons::new()))),
-            false => change_wish(&query, room, cx.account.bare()).map(Some),
+            false => change_wish(&query, room, cx.account.bare()),
         };
         match wish {
             Ok(Some((wish, reasons))) => self.begin_for(bare, wish, reasons, iq, cx),
             // It was answered.
-            Ok(None) => {}
+            Ok(None) if is_get => {}
+            Ok(None) => answer_done(bare, iq, cx),
             Err(condition) => refuse(iq, condition, cx),
         }
     }
@@ -96,10 +97,7 @@ impl Rooms {
             (Some(_), Some("cancel")) if room.is_locked() => {
                 self.begin(bare, Wish::Destroy(None), iq, cx);
             }
-            (Some(_), Some("cancel")) => {
-                let id = iq.attribute("id").unwrap_or_default();
-                cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {});
-            }
+            (Some(_), Some("cancel")) => answer_done(bare, iq, cx),
             _ => refuse(iq, "bad-request", cx),
         }
     }
@@ -217,6 +215,12 @@ impl Rooms {
             room.note_configured(wanted, cx);
         }
     }
+}
+
+/// All is as an owner wants it to be.
+fn answer_done(bare: &str, iq: &Element<'_>, cx: &mut Cx<'_>) {
+    let id = iq.attribute("id").unwrap_or_default();
+    cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {});
 }
 
 /// An owner wants something that no such room can have (XEP-0045 §10.1.3).

@@ -81,12 +81,7 @@ pub(super) fn list_wish(
     let mut list = format!("<query xmlns='{}'>", ns::MUC_ADMIN);
     for (full, occupant) in room.occupants().iter() {
         let affiliation = room.affiliation(full);
-        let has_role = match &*role {
-            "moderator" => affiliation == Affiliation::Owner,
-            "participant" => affiliation != Affiliation::Owner,
-            _ => false,
-        };
-        if has_role {
+        if affiliation.role() == role {
             list += &format!(
                 "<item affiliation='{}' role='{role}' nick='{}' jid='{}'/>",
                 affiliation.word(),
@@ -103,13 +98,15 @@ pub(super) fn list_wish(
     Ok(None)
 }
 
-/// What an owner wants to change: affiliations by address or nick, or to put occupants out by nick.
+/// What an owner wants to change: affiliations by address or nick, or to put occupants out by nick. `None`: everybody
+/// has the role already that he is to have.
 pub(super) fn change_wish(
     query: &Element<'_>,
     room: &Room,
     own: &str,
-) -> Result<(Wish, Reasons), &'static str> {
+) -> Result<Option<(Wish, Reasons)>, &'static str> {
     let (mut changes, mut kicked) = (BTreeMap::new(), BTreeSet::new());
+    let mut is_as_wanted = false;
     let (mut reasons, mut said) = (Reasons::new(), 0);
     for (count, item) in query.children().enumerate() {
         if count >= MOST_CHANGES {
@@ -150,7 +147,7 @@ pub(super) fn change_wish(
                 }
                 kicked.insert(account.into());
             }
-            // Everybody may speak, and owners are moderators.
+            (None, Some(role)) if room.role(&account) == Some(&*role) => is_as_wanted = true,
             (None, Some(_)) => return Err("not-allowed"),
             (None, None) => return Err("bad-request"),
         }
@@ -161,23 +158,30 @@ pub(super) fn change_wish(
             closed: room.is_closed(),
         },
         (true, false) => Wish::Kick(kicked),
+        (true, true) if is_as_wanted => return Ok(None),
         _ => return Err("bad-request"),
     };
-    Ok((wish, reasons))
+    Ok(Some((wish, reasons)))
 }
 
-/// The accounts with an affiliation, for the client.
+/// The accounts with an affiliation, for the client; of those who are in the room also how they are called there
+/// (XEP-0045 §9.5).
 pub(super) fn list_of<'a>(
     accounts: impl Iterator<Item = &'a str>,
     affiliation: Affiliation,
+    room: Option<&Room>,
 ) -> String {
+    let (word, role) = (affiliation.word(), affiliation.role());
     let mut list = format!("<query xmlns='{}'>", ns::MUC_ADMIN);
     for account in accounts {
-        list += &format!(
-            "<item affiliation='{}' jid='{}'/>",
-            affiliation.word(),
-            escape(account)
-        );
+        list += &format!("<item affiliation='{word}' jid='{}'", escape(account));
+        let mut occupants = room
+            .iter()
+            .flat_map(|room| room.occupants().of_account(account));
+        if let Some((_, occupant)) = occupants.next() {
+            list += &format!(" nick='{}' role='{role}'", escape(&occupant.nick));
+        }
+        list += "/>";
     }
     list + "</query>"
 }
@@ -189,8 +193,10 @@ pub(super) fn said_of_end(destroy: &Element<'_>) -> String {
         said += &format!(" jid='{}'", escape(&jid));
     }
     said += ">";
-    if let Some(reason) = destroy.child(ns::MUC_OWNER, "reason") {
-        said += &format!("<reason>{}</reason>", escape(&reason.text()));
+    for name in ["reason", "password"] {
+        if let Some(child) = destroy.child(ns::MUC_OWNER, name) {
+            said += &format!("<{name}>{}</{name}>", escape(&child.text()));
+        }
     }
     said + "</destroy>"
 }

@@ -407,7 +407,7 @@ impl Room {
         self.show_gone_as(full, Shown::gone(&[]), cx);
     }
 
-    fn show_gone_as(&mut self, full: &str, shown: Shown<'_>, cx: &mut Cx<'_>) {
+    pub(super) fn show_gone_as(&mut self, full: &str, shown: Shown<'_>, cx: &mut Cx<'_>) {
         let last = self.occupants.get(full).map(|it| it.presence.clone());
         if let Some(nick) = self.occupants.remove(full)
             && self.state == State::Joined

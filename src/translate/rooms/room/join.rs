@@ -11,6 +11,7 @@ use crate::ns;
 use crate::pubsub::{answer, form, request};
 use crate::translate::Cx;
 use crate::translate::rooms::affiliations::Affiliations;
+use crate::translate::rooms::refuse::MEMBERS_OR_BANNED;
 use crate::wire::{Refused, Reply, is_gone};
 use crate::xml::Element;
 
@@ -278,15 +279,15 @@ impl Room {
     pub(super) fn handle_closed(&mut self, refused: Refused<'_>, cx: &mut Cx<'_>) -> bool {
         // The other requests of the join come to the same.
         forget(&self.bare, cx.wire);
-        let condition = refused.condition_or(NO_ANSWER).to_owned();
-        match &*condition {
+        match refused.condition_or(NO_ANSWER) {
             "item-not-found" if self.may_create => self.create(Part::Talk, cx),
             // A room whose owner approves each subscription (`authorize`, the default of XEP-0207 §8) is for members, too.
             "closed-node" | "not-subscribed" | "pending-subscription" | "not-authorized" => {
                 self.fail("registration-required", cx)
             }
-            // Prosody says the same to who is not a member and to who is banned.
-            "forbidden" if self.access.as_deref() == Some("whitelist") => {
+            // Prosody, which names no owners, says the same to who is not a member and to who is banned.
+            "forbidden" if self.access.as_deref() == Some("whitelist") && !self.names_owners => {
+                self.text = Some(MEMBERS_OR_BANNED);
                 self.fail("registration-required", cx)
             }
             condition => self.fail(condition, cx),
@@ -355,10 +356,7 @@ impl Room {
                 });
                 is_sent || self.fail("resource-constraint", cx)
             }
-            (Part::Talk, refused) => {
-                let condition = refused.condition_or(NO_ANSWER).to_owned();
-                self.fail(&condition, cx)
-            }
+            (Part::Talk, refused) => self.fail(refused.condition_or(NO_ANSWER), cx),
             (Part::Occupants, _) => self.handle_not_owned(part, cx),
         }
     }

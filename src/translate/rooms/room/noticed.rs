@@ -52,9 +52,6 @@ impl Room {
         cx: &mut Cx<'_>,
     ) -> Result<bool, Dropped> {
         let author = item.author.ok_or(Dropped::ForeignFrom)?;
-        if self.state != State::Joined {
-            return Err(Dropped::Delayed);
-        }
         let by = jid::bare(author);
         let is_owner = self.is_owned_by(by);
         // Of others nothing is remembered where it is known who the owners are.
@@ -78,7 +75,10 @@ impl Room {
             let is_change =
                 word.out.is_none() || was_owner && word.affiliation != Affiliation::Owner;
             let is_change = is_change && self.may_look(&word.account);
-            let is_known = was_owner || self.occupants.has_account(&word.account);
+            // While the client joins, it is not known who is there.
+            let is_known = was_owner
+                || self.state != State::Joined
+                || self.occupants.has_account(&word.account);
             if is_known && (is_change || word.out.is_some()) {
                 self.noticed.notices.note(word, by, &nick, cx.wire.now);
             }
@@ -168,9 +168,10 @@ impl Room {
     }
 
     /// Whether the service can be asked what this account is to the room: it names the owners to everybody (ejabberd),
-    /// or else tells owners alone, who they are by that (Prosody).
+    /// or else tells owners alone, who they are by that (Prosody). While the client joins, that is still to be seen.
     fn may_look(&self, account: &str) -> bool {
-        self.names_owners || self.is_owner || account == jid::bare(&self.own)
+        let may = self.names_owners || self.is_owner || account == jid::bare(&self.own);
+        may || self.state != State::Joined
     }
 
     fn look_soon(&mut self, cx: &Cx<'_>) {
@@ -216,7 +217,10 @@ impl Room {
         };
         let before = (&self.access, &self.title, &self.description);
         let is_as_before = before == (&info.access, &info.title, &info.description);
-        (self.access, self.title, self.description) = (info.access, info.title, info.description);
+        let affiliations = self.all_affiliations();
+        self.note_access(info.access);
+        (self.title, self.description) = (info.title, info.description);
+        self.show_changed(affiliations, cx);
         if self.names_owners && !info.owners.is_empty() {
             let owners = Affiliations::owned_by(&info.owners);
             let now = self.changed(&owners, cx.wire.now);
@@ -234,7 +238,8 @@ impl Room {
         match reply {
             Ok(iq) => {
                 if let Some(list) = answer::affiliations(iq) {
-                    self.take_affiliations(Affiliations::of_list(list), true, cx);
+                    let now = self.whole(Affiliations::of_list(list));
+                    self.take_affiliations(now, true, cx);
                 }
             }
             Err(Refused::With("forbidden")) if self.is_owner => {
@@ -272,17 +277,9 @@ impl Room {
 
     /// The service says who is what: whoever is something else than before is shown as that.
     fn take_affiliations(&mut self, now: Affiliations, is_owner: bool, cx: &mut Cx<'_>) {
-        let all = self.occupants.iter();
-        let before = all.map(|(full, _)| (Box::<str>::from(full), self.affiliation(full)));
-        let before: Vec<_> = before.collect();
+        let before = self.all_affiliations();
         (self.affiliations, self.is_owner) = (now, is_owner);
-        for (full, was) in before {
-            let is = self.affiliation(&full);
-            if is != was {
-                let said = self.said_of_change(jid::bare(&full), is, cx.wire.now);
-                self.show_again(&full, &said, cx);
-            }
-        }
+        self.show_changed(before, cx);
         // What has not come about so far may still, while somebody has just said so.
         let affiliation = |account: &str| match account == jid::bare(&self.own) {
             true => self.affiliation(&self.own),
@@ -292,6 +289,17 @@ impl Room {
         let changes = self.noticed.notices.changes(cx.wire.now);
         if changes.filter(|it| is_open(it)).count() > 0 {
             self.look_soon(cx);
+        }
+    }
+
+    /// Whoever was something else before is shown as what he is now.
+    fn show_changed(&self, before: Vec<(Box<str>, Affiliation)>, cx: &mut Cx<'_>) {
+        for (full, was) in before {
+            let is = self.affiliation(&full);
+            if is != was {
+                let said = self.said_of_change(jid::bare(&full), is, cx.wire.now);
+                self.show_again(&full, &said, cx);
+            }
         }
     }
 

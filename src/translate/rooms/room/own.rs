@@ -8,8 +8,8 @@ use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
 use crate::translate::Cx;
-use crate::translate::rooms::refuse::refuse;
-use crate::translate::rooms::{Ask, CHANGE, LEAVE, SAY};
+use crate::translate::rooms::refuse::{refuse, refuse_empty};
+use crate::translate::rooms::{Ask, CHANGE, LEAVE, SAY, payload};
 use crate::xml::Element;
 
 /// A presence of the client's for a room it is in.
@@ -89,9 +89,10 @@ impl Room {
         if self.state != State::Joined {
             return refuse(message, "not-acceptable", cx);
         }
-        let Some(said) = self.talk.said(message, &self.bare, &self.nick, cx) else {
-            return;
-        };
+        if payload::is_empty(message) {
+            return refuse_empty(message, cx);
+        }
+        let said = self.talk.said(message, &self.bare, &self.nick, cx);
         cx.wire.apply(&SAY);
         let id: Option<Box<str>> = message.attribute("id").map(|id| (*id).into());
         let node = self.node(Part::Talk);

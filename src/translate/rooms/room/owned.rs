@@ -29,16 +29,60 @@ impl Configuration {
 }
 
 impl Room {
-    /// What the account of this full JID is to the room.
+    /// What the account of this full JID, which is in the room, is to it. The service tells owners alone who is a
+    /// member; whoever is in a room for members is one, unless it is known that he is none any more.
     pub(in crate::translate::rooms) fn affiliation(&self, full: &str) -> Affiliation {
-        match jid::bare(full) == jid::bare(&self.own) {
-            true if self.is_owner => Affiliation::Owner,
-            _ => self.affiliations.of(jid::bare(full)),
+        if self.is_owner && jid::bare(full) == jid::bare(&self.own) {
+            return Affiliation::Owner;
+        }
+        match self.affiliations.known(jid::bare(full)) {
+            None if self.is_for_members() => Affiliation::Member,
+            known => known.unwrap_or_default(),
         }
     }
 
+    /// The role of this account, if it is in the room.
+    pub(in crate::translate::rooms) fn role(&self, account: &str) -> Option<&'static str> {
+        let (full, _) = self.occupants.of_account(account).next()?;
+        Some(self.affiliation(full).role())
+    }
+
+    /// Whether members alone may be in the room, as the service says.
+    fn is_for_members(&self) -> bool {
+        self.access
+            .as_deref()
+            .is_some_and(|access| access != "open")
+    }
+
+    /// Who may come in now. Whoever is in a room for members stays a member when it opens.
+    pub(super) fn note_access(&mut self, access: Option<Box<str>>) {
+        if self.is_for_members() {
+            let mut all = self.all_affiliations();
+            all.retain(|(_, it)| *it == Affiliation::Member);
+            for (full, _) in all {
+                self.affiliations.set(jid::bare(&full), Affiliation::Member);
+            }
+        }
+        self.access = access;
+    }
+
+    /// Everybody who is in the room, by full JID, and what he is to it.
+    pub(super) fn all_affiliations(&self) -> Vec<(Box<str>, Affiliation)> {
+        let all = self.occupants.iter();
+        all.map(|(full, _)| (full.into(), self.affiliation(full)))
+            .collect()
+    }
+
     pub(in crate::translate::rooms) fn note_affiliations(&mut self, now: Affiliations) {
-        self.affiliations = now;
+        self.affiliations = self.whole(now);
+    }
+
+    /// The list that a service shows an owner, with those who are in the room and not on it.
+    pub(super) fn whole(&self, mut list: Affiliations) -> Affiliations {
+        for (full, _) in self.occupants.iter() {
+            list.note_absent(jid::bare(full));
+        }
+        list
     }
 
     pub(in crate::translate::rooms) fn set_affiliation(
@@ -47,6 +91,9 @@ impl Room {
         affiliation: Affiliation,
     ) {
         self.affiliations.set(account, affiliation);
+        if affiliation == Affiliation::None {
+            self.forget_affiliation(account);
+        }
         if account == jid::bare(&self.own) {
             self.is_owner = affiliation == Affiliation::Owner;
         }
@@ -88,9 +135,11 @@ impl Room {
         }
     }
 
-    /// Nobody of this account is there any more: who is no owner hears nothing of what becomes of it.
+    /// Nobody of this account is there any more: who is no owner hears nothing of what becomes of it, and whoever was
+    /// none may come back as a member.
     pub(super) fn forget_affiliation(&mut self, account: &str) {
-        if !self.is_owner && !self.occupants.has_account(account) {
+        let is_none = self.affiliations.of(account) == Affiliation::None;
+        if (is_none || !self.is_owner) && !self.occupants.has_account(account) {
             self.affiliations.forget(account);
         }
     }
@@ -110,7 +159,7 @@ impl Room {
         let was_locked = std::mem::take(&mut self.is_locked);
         let access = if now.closes { "whitelist" } else { "open" };
         let was_as_now = self.access.as_deref() == Some(access) && !now.says_more();
-        self.access = Some(access.into());
+        self.note_access(Some(access.into()));
         if let Some(title) = now.title {
             self.title = title;
         }

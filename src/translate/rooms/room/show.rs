@@ -95,13 +95,9 @@ impl Room {
         };
         let own = cx.account.jid();
         let affiliation = shown.affiliation.unwrap_or_else(|| self.affiliation(full));
-        let role = match affiliation {
-            Affiliation::Owner => "moderator",
-            _ => "participant",
-        };
-        let affiliation = affiliation.word();
         let stays = !shown.is_gone || shown.new_nick.is_some();
-        let role = if stays { role } else { "none" };
+        let role = if stays { affiliation.role() } else { "none" };
+        let affiliation = affiliation.word();
         let mut x = format!(
             "<x xmlns='{}'><item affiliation='{affiliation}' role='{role}' jid='{}'",
             ns::MUC_USER,
@@ -117,7 +113,6 @@ impl Room {
         for status in shown.statuses {
             x += &format!("<status code='{status}'/>");
         }
-        x += shown.more;
         x += "</x>";
         let from = format!("{}/{nick}", self.bare);
         let changes = [
@@ -129,6 +124,21 @@ impl Room {
         cx.wire.apply(&OCCUPANT);
         cx.wire.stanza(Leg::Client, |out| {
             rewrite(out, &presence, &changes, may_stay, &x);
+        });
+    }
+
+    /// The room is no more: it has nobody in it who could be anything (XEP-0045 §10.9); `why` it was destroyed.
+    pub(super) fn show_destroyed(&self, why: &str, cx: &mut Cx<'_>) {
+        let presence = format!(
+            "<presence type='unavailable' from='{}' to='{}'><x xmlns='{}'><item affiliation='none' role='none'/>{why}\
+             </x></presence>",
+            escape(&format!("{}/{}", self.bare, self.nick)),
+            escape(cx.account.jid()),
+            ns::MUC_USER
+        );
+        cx.wire.apply(&OCCUPANT);
+        cx.wire.stanza(Leg::Client, |out| {
+            out.extend_from_slice(presence.as_bytes())
         });
     }
 
@@ -189,8 +199,6 @@ pub(super) struct Shown<'a> {
     pub(super) affiliation: Option<Affiliation>,
     /// Who has made him that, and why.
     pub(super) in_item: &'a str,
-    /// What else the room says.
-    pub(super) more: &'a str,
 }
 
 impl<'a> Shown<'a> {

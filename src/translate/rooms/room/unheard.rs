@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::events::Source;
-use super::show::Shown;
 use super::{Part, Room, State, Step, TRY_AGAIN, forget_steps};
 use crate::jid;
 use crate::ns;
@@ -206,14 +205,8 @@ impl Room {
             self.show_unsent(id, payload, "item-not-found", cx);
         }
         forget_steps(&self.bare, cx.wire, |step| matches!(step, Step::Say(..)));
-        let destroy = self
-            .destroy
-            .take()
-            .unwrap_or_else(|| "<destroy/>".to_owned());
-        let shown = Shown {
-            more: &destroy,
-            ..Shown::gone(&["110"])
-        };
-        self.show_out(shown, cx)
+        let why = self.destroy.take();
+        self.show_destroyed(why.as_deref().unwrap_or("<destroy/>"), cx);
+        false
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::BufMut as _;
 
+use super::show::Shown;
 use super::{Part, Room, State, Step};
 use crate::jid;
 use crate::ns;
@@ -182,14 +183,14 @@ impl Room {
         }
     }
 
-    /// An occupant is not there any more, and nobody has said so.
+    /// An occupant is not there any more, and nobody has said so (XEP-0045 §11.1).
     pub(super) fn handle_vanished(&mut self, full: &str, cx: &mut Cx<'_>) {
         if let Some(occupant) = self.occupants.get(full) {
             let item = occupant.item.clone();
             self.note_litter(&item, cx);
         }
         let claimed = self.nick.clone();
-        self.show_gone(full, cx);
+        self.show_gone_as(full, Shown::gone(&["333"]), cx);
         if self.state != State::Joined {
             // Nobody was shown yet.
             self.occupants.free(&claimed);
