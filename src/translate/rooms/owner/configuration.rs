@@ -72,7 +72,9 @@ pub(super) fn wanted(form: &Element<'_>, room: &Room) -> Result<(Configuration, 
         true => !room.is_open(),
         false => room.is_open() && !room.is_locked(),
     };
-    let changes = !is_as_now || wanted.says_more();
+    // Another owner may have closed or opened it a moment ago: what the client says of that is asked for in any case.
+    let says_who = form::value(form, MEMBERS_ONLY).is_some();
+    let changes = says_who || !is_as_now || wanted.says_more();
     Ok((wanted, changes))
 }
 

@@ -64,9 +64,8 @@ enum Todo {
 /// Both nodes; whoever is put out hears of it on the first one.
 const BOTH: [Part; 2] = [Part::Occupants, Part::Talk];
 
-/// The requests that a wish of the account `own` takes; `was_open`: whoever is in the room came in without being a
-/// member.
-fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
+/// The requests that a wish of the account `own` takes; `is_accepted`: others may be in the room.
+fn requests(wish: &Wish, is_accepted: bool, own: &str) -> VecDeque<Todo> {
     let look = || BOTH.map(Todo::Subscriptions);
     let mut todo = VecDeque::new();
     match wish {
@@ -115,7 +114,7 @@ fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
         Wish::Configure { changes: false, .. } => {}
         Wish::Configure { wanted, .. } => {
             // Prosody ends subscriptions by itself then, and tells nobody: who has to go is told before.
-            let puts_out = wanted.closes && was_open;
+            let puts_out = wanted.closes && is_accepted;
             if puts_out {
                 todo.extend([Todo::Affiliations, Todo::PutOut]);
             }
@@ -137,20 +136,19 @@ fn is_out(affiliation: Affiliation, closed: bool) -> bool {
 }
 
 impl Job {
-    /// What the client, of the account `own`, wants by its IQ of this id; `was_open`: whoever is in the room came in
-    /// without being a member.
+    /// What the client, of the account `own`, wants by its IQ of this id; `is_accepted`: others may be in the room.
     pub(super) fn new(
         room: &str,
         id: &str,
         wish: Wish,
         reasons: Reasons,
-        was_open: bool,
+        is_accepted: bool,
         own: &str,
     ) -> Self {
         Self {
             room: room.into(),
             id: id.into(),
-            todo: requests(&wish, was_open, own),
+            todo: requests(&wish, is_accepted, own),
             wish,
             reasons,
             affiliations: Affiliations::default(),

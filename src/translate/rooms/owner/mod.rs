@@ -21,7 +21,7 @@ use self::wish::{Reasons, change_wish, list_wish, said_of_end};
 use super::affiliations::Affiliation;
 use super::notice::{MOST_SAID, Notice, said_by};
 use super::refuse::refuse;
-use super::room::{NO_ANSWER, Room};
+use super::room::NO_ANSWER;
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
@@ -135,9 +135,10 @@ impl Rooms {
         cx: &mut Cx<'_>,
     ) {
         cx.wire.apply(&OWNER);
-        let was_open = self.rooms.get(bare).is_some_and(Room::is_open);
+        // Whether it is open the shim may not know yet: another owner may just have changed that.
+        let is_accepted = self.rooms.get(bare).is_some_and(|it| !it.is_locked());
         let id = iq.attribute("id").unwrap_or_default();
-        let job = Job::new(bare, &id, wish, reasons, was_open, cx.account.bare());
+        let job = Job::new(bare, &id, wish, reasons, is_accepted, cx.account.bare());
         self.go_on_with(job.into(), cx);
     }
 

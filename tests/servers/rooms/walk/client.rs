@@ -41,6 +41,8 @@ pub(super) struct Inside {
     pub(super) subject: Option<String>,
     /// It has come out again.
     pub(super) is_out: bool,
+    /// By these statuses.
+    pub(super) out_by: Vec<String>,
     /// So many messages there were when it came in.
     pub(super) since: usize,
 }
@@ -49,6 +51,7 @@ pub(super) struct Inside {
 pub(super) struct Seen {
     pub(super) full: String,
     pub(super) status: String,
+    pub(super) affiliation: String,
 }
 
 impl Client {
@@ -142,9 +145,11 @@ impl Inside {
             self.own = Some(nick.to_owned());
         }
         let status = stanza.find("status").map_or("", |it| &it.text);
+        let item = stanza.at("x/item");
         let seen = Seen {
-            full: stanza.at("x/item").value("jid").to_owned(),
+            full: item.value("jid").to_owned(),
             status: status.to_owned(),
+            affiliation: item.value("affiliation").to_owned(),
         };
         self.people.insert(nick.to_owned(), seen);
         Ok(())
@@ -155,6 +160,7 @@ impl Inside {
         let is_renamed = codes.contains(&"303");
         if codes.contains(&"110") && !is_renamed {
             self.is_out = true;
+            self.out_by = codes.iter().map(ToString::to_string).collect();
             return match self.own.as_deref() == Some(nick) {
                 true => Ok(()),
                 false => Err("out under another nick"),
@@ -169,6 +175,10 @@ impl Inside {
     fn take_message(&mut self, stanza: &Node, room: &str) -> Result<(), &'static str> {
         if self.own.is_none() {
             return Err("before the self-presence");
+        }
+        if stanza.find("x/status").is_some() {
+            // The room was configured anew.
+            return Ok(());
         }
         let Some(body) = stanza.find("body") else {
             self.subject = Some(stanza.at("subject").text.clone());

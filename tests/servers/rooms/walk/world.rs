@@ -33,6 +33,10 @@ pub(super) struct Room {
     pub(super) is_rid_of_ghosts: bool,
     pub(super) said: Vec<Said>,
     pub(super) subject: String,
+    /// By account; who is not in it has none.
+    pub(super) affiliations: BTreeMap<String, &'static str>,
+    /// For all but members.
+    pub(super) is_closed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +80,8 @@ impl World {
                 "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query>",
             );
             self.leave(0, room);
+            let maker = self.clients[0].account.bare.clone();
+            self.rooms[room].affiliations.insert(maker, "owner");
         }
     }
 
@@ -209,6 +215,8 @@ impl Room {
             is_rid_of_ghosts: true,
             said: Vec::new(),
             subject: String::new(),
+            affiliations: BTreeMap::new(),
+            is_closed: false,
         }
     }
 
@@ -283,6 +291,14 @@ impl Room {
             // Of two who share a nick either may be seen.
             if seen.full == *full && seen.status != *status {
                 return Err(format!("{nick}'s status is not {status:?}"));
+            }
+            // Who is a member or none others may have made him while he was away.
+            let affiliation = self.affiliation(bare(full));
+            let is_owner = seen.affiliation == "owner";
+            let is_told = full == viewer || self.affiliation(bare(viewer)) == "owner";
+            let is_right = !is_told || is_owner == (affiliation == "owner");
+            if seen.full == *full && !is_right {
+                return Err(format!("{nick} is not {affiliation}"));
             }
         }
         Ok(())
