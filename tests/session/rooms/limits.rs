@@ -1,5 +1,6 @@
 //! What is far too large: it costs one stanza, and not the session. What takes time for each pair of entries would not end.
 
+use super::configure::configuration;
 use super::owner::{USUAL, admin, affiliations, ask_owner, grant, owning};
 use super::*;
 
@@ -69,6 +70,11 @@ fn ten_thousand_are_not_put_out_at_once() {
         &mut d,
         &format!("<x xmlns='jabber:x:data' type='submit'>{members}</x>"),
     );
+    grant(
+        &mut d,
+        "configure characters",
+        &configuration(&[("access_model", "open")]),
+    );
     let list = asked(&mut d);
     d.result(&list[0], &affiliations(&USUAL));
     for iq in asked(&mut d) {
@@ -107,7 +113,7 @@ fn a_form_of_ten_thousand_fields_is_read_once() {
         &mut d,
         &format!("<x xmlns='jabber:x:data' type='submit'>{fields}{name}</x>"),
     );
-    grant(&mut d, "configure characters#occupants", "");
+    grant(&mut d, "configure characters", &configuration(&[]));
     let talk = grant(&mut d, "configure characters", "");
     assert_eq!(talk.fields()["pubsub#title"], "Den");
     assert_eq!(shown(&d.client_got()[0]), "result  o");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::configuration::{fields, history_of, owner_form};
+use super::configuration::{configured, fields, owner_form};
 use super::wish::{Reasons, Wish, list_of};
 use crate::jid;
 use crate::pubsub::{answer, request};
@@ -13,7 +13,7 @@ use crate::translate::held::Held;
 use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::translate::rooms::notice::{Notice, Word};
 use crate::translate::rooms::refuse::refuse;
-use crate::translate::rooms::room::{NO_ANSWER, Part, Room, node};
+use crate::translate::rooms::room::{NO_ANSWER, Part, Room, access_model, node};
 use crate::wire::Reply;
 use crate::xml::Element;
 
@@ -33,6 +33,8 @@ pub(crate) struct Job {
     pub(super) reasons: Reasons,
     /// As the service has told them.
     pub(super) affiliations: Affiliations,
+    /// Whether members alone may be in the room, once the service has told.
+    is_closed: Option<bool>,
     /// What the client is answered.
     pub(super) answer: String,
     looks: u8,
@@ -64,8 +66,9 @@ enum Todo {
 /// Both nodes; whoever is put out hears of it on the first one.
 const BOTH: [Part; 2] = [Part::Occupants, Part::Talk];
 
-/// The requests that a wish of the account `own` takes; `is_accepted`: others may be in the room.
-fn requests(wish: &Wish, is_accepted: bool, own: &str) -> VecDeque<Todo> {
+/// The requests that a wish of the account `own` takes. Where they depend on how the room is configured, that is asked
+/// first (`is_closed`: and known then), as another owner may just have changed it.
+fn requests(wish: &Wish, is_closed: Option<bool>, own: &str) -> VecDeque<Todo> {
     let look = || BOTH.map(Todo::Subscriptions);
     let mut todo = VecDeque::new();
     match wish {
@@ -75,11 +78,16 @@ fn requests(wish: &Wish, is_accepted: bool, own: &str) -> VecDeque<Todo> {
             todo.extend([Todo::Affiliations, Todo::PutOut]);
             todo.extend(look());
         }
-        Wish::Change { changes, closed } => {
+        Wish::Change(changes)
+            if is_closed.is_none() && changes.values().any(|it| *it == Affiliation::None) =>
+        {
+            todo.push_back(Todo::Configuration);
+        }
+        Wish::Change(changes) => {
             todo.push_back(Todo::Affiliations);
             // Whoever is subscribed goes on to hear and to speak, whatever else he may do: he is put out first, and
             // looked for once more when he cannot come back.
-            let puts_out = changes.values().any(|it| is_out(*it, *closed));
+            let puts_out = changes.values().any(|it| is_out(*it, is_closed));
             todo.push_back(Todo::PutOut);
             todo.extend(look().into_iter().filter(|_| puts_out));
             let mut all = [
@@ -111,14 +119,17 @@ fn requests(wish: &Wish, is_accepted: bool, own: &str) -> VecDeque<Todo> {
             todo.extend(BOTH.map(affiliate));
             todo.push_back(Todo::Verify);
         }
-        Wish::Configure { changes: false, .. } => {}
-        Wish::Configure { wanted, .. } => {
+        Wish::Configure(_) if is_closed.is_none() => todo.push_back(Todo::Configuration),
+        Wish::Configure(wanted) if wanted.is_empty() => {}
+        Wish::Configure(wanted) => {
             // Prosody ends subscriptions by itself then, and tells nobody: who has to go is told before.
-            let puts_out = wanted.closes && is_accepted;
+            let puts_out = wanted.closes == Some(true);
             if puts_out {
                 todo.extend([Todo::Affiliations, Todo::PutOut]);
             }
-            todo.extend(BOTH.map(Todo::Configure));
+            // Whom they let in is the same for both, and all that is said of the second one.
+            let parts = BOTH.into_iter().skip(usize::from(wanted.closes.is_none()));
+            todo.extend(parts.map(Todo::Configure));
             todo.extend(look().into_iter().filter(|_| puts_out));
             todo.push_back(Todo::Tell);
         }
@@ -130,28 +141,31 @@ fn requests(wish: &Wish, is_accepted: bool, own: &str) -> VecDeque<Todo> {
     todo
 }
 
-/// Whether an account with this affiliation may not be in a room; `closed`: members alone may.
-fn is_out(affiliation: Affiliation, closed: bool) -> bool {
-    affiliation == Affiliation::Outcast || closed && affiliation == Affiliation::None
+/// Whether an account with this affiliation may not be in a room; `is_closed`: members alone may.
+fn is_out(affiliation: Affiliation, is_closed: Option<bool>) -> bool {
+    let is_closed = is_closed == Some(true);
+    affiliation == Affiliation::Outcast || is_closed && affiliation == Affiliation::None
 }
 
 impl Job {
-    /// What the client, of the account `own`, wants by its IQ of this id; `is_accepted`: others may be in the room.
+    /// What the client, of the account `own`, wants by its IQ of this id; `is_closed`: members alone may be in the room,
+    /// if that is known.
     pub(super) fn new(
         room: &str,
         id: &str,
         wish: Wish,
         reasons: Reasons,
-        is_accepted: bool,
+        is_closed: Option<bool>,
         own: &str,
     ) -> Self {
         Self {
             room: room.into(),
             id: id.into(),
-            todo: requests(&wish, is_accepted, own),
+            todo: requests(&wish, is_closed, own),
             wish,
             reasons,
             affiliations: Affiliations::default(),
+            is_closed,
             answer: String::new(),
             looks: 0,
             put_out: 0,
@@ -237,17 +251,15 @@ impl Job {
     }
 
     fn write_configuration(&self, part: Part, out: &mut BytesMut) {
-        let Wish::Configure { wanted, .. } = &self.wish else {
+        let Wish::Configure(wanted) = &self.wish else {
             return;
         };
-        let access = match wanted.closes {
-            true => "whitelist",
-            false => "open",
-        };
+        let access = wanted.closes.map(access_model);
         let more = fields(wanted);
         let more = more.iter().filter(|_| part == Part::Talk);
-        let mut fields = vec![("pubsub#access_model", access)];
-        fields.extend(more.map(|(var, value)| (*var, &**value)));
+        let access = access.map(|it| ("pubsub#access_model", it)).into_iter();
+        let fields = access.chain(more.map(|(var, value)| (*var, &**value)));
+        let fields: Vec<_> = fields.collect();
         request::configure(out, &node(&self.room, part), &fields);
     }
 
@@ -263,12 +275,13 @@ impl Job {
             (Todo::Unsubscribe(..), Err(_)) => return Ok(()),
             (_, reply) => reply.map_err(|refused| refused.condition_or(NO_ANSWER).to_owned())?,
         };
+        let own = cx.account.bare();
         match done {
             Todo::Affiliations => {
                 let list = answer::affiliations(answer).ok_or(NO_ANSWER)?;
                 self.affiliations = Affiliations::of_list(list);
                 self.leave_members_alone()?;
-                self.check(cx.account.bare())?;
+                self.check(own)?;
                 if let Wish::List(affiliation) = self.wish {
                     self.answer = list_of(self.affiliations.with(affiliation), affiliation);
                 }
@@ -286,17 +299,12 @@ impl Job {
             }
             Todo::Subscriptions(part) => {
                 let list = answer::subscriptions(answer).ok_or(NO_ANSWER)?;
-                self.unsubscribe(*part, list, cx.account.bare())?;
+                self.unsubscribe(*part, list, own)?;
             }
             Todo::Configuration => {
                 let is_locked = room.as_ref().is_some_and(|room| room.is_locked());
-                let read = |node: &Element<'_>| (owner_form(node, is_locked), history_of(node));
-                let read = answer::with_configuration(answer, read);
-                let (form, history) = read.ok_or(NO_ANSWER)?;
-                self.answer = form;
-                if let Some(room) = room {
-                    room.note_history(history);
-                }
+                let read = |node: &Element<'_>| self.note_configuration(node, is_locked, own);
+                answer::with_configuration(answer, read).ok_or(NO_ANSWER)?;
             }
             Todo::Affiliate(..)
             | Todo::Unsubscribe(..)
@@ -307,6 +315,18 @@ impl Job {
             | Todo::Tell => {}
         }
         Ok(())
+    }
+
+    /// The room is configured so: what of the wish is not so already is asked for next.
+    fn note_configuration(&mut self, node: &Element<'_>, is_locked: bool, own: &str) {
+        let now = configured(node);
+        self.is_closed = now.closes;
+        match &mut self.wish {
+            Wish::Form => return self.answer = owner_form(node, is_locked),
+            Wish::Configure(wanted) => wanted.leave_out(&now),
+            _ => {}
+        }
+        self.todo = requests(&self.wish, self.is_closed, own);
     }
 
     /// Whoever may come in already needs not become a member to be invited; whoever is banned does not become one so.
@@ -352,14 +372,14 @@ impl Job {
         match &self.wish {
             _ if account == own => None,
             Wish::Kick(accounts) => accounts.contains(account).then_some("307"),
-            Wish::Change { changes, closed } => {
+            Wish::Change(changes) => {
                 let affiliation = *changes.get(account)?;
-                is_out(affiliation, *closed).then_some(match affiliation {
+                is_out(affiliation, self.is_closed).then_some(match affiliation {
                     Affiliation::Outcast => "301",
                     _ => "321",
                 })
             }
-            Wish::Configure { .. } => (!self.affiliations.lets_in(account)).then_some("322"),
+            Wish::Configure(_) => (!self.affiliations.lets_in(account)).then_some("322"),
             Wish::List(_) | Wish::Invite { .. } | Wish::Form | Wish::Destroy(_) => None,
         }
     }
@@ -421,7 +441,7 @@ impl Job {
             words: changes
                 .map(|(account, now)| self.word(account, *now, None))
                 .collect(),
-            is_configured: matches!(self.wish, Wish::Configure { .. }) && !room.is_locked(),
+            is_configured: matches!(self.wish, Wish::Configure(_)) && !room.is_locked(),
             ..Notice::default()
         }
     }

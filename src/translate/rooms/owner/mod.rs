@@ -21,7 +21,7 @@ use self::wish::{Reasons, change_wish, list_wish, said_of_end};
 use super::affiliations::Affiliation;
 use super::notice::{MOST_SAID, Notice, said_by};
 use super::refuse::refuse;
-use super::room::NO_ANSWER;
+use super::room::{NO_ANSWER, Room};
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
@@ -87,9 +87,7 @@ impl Rooms {
         let kind = form.as_ref().and_then(|form| form.attribute("type"));
         match (form.as_ref(), kind.as_deref()) {
             (Some(form), Some("submit")) => match wanted(form, room) {
-                Ok((wanted, changes)) => {
-                    self.begin(bare, Wish::Configure { wanted, changes }, iq, cx);
-                }
+                Ok(wanted) => self.begin(bare, Wish::Configure(wanted), iq, cx),
                 Err(var) => refuse_field(iq, &var, cx),
             },
             // A new room whose creator does not want it after all (§10.1.3).
@@ -135,10 +133,11 @@ impl Rooms {
         cx: &mut Cx<'_>,
     ) {
         cx.wire.apply(&OWNER);
-        // Whether it is open the shim may not know yet: another owner may just have changed that.
-        let is_accepted = self.rooms.get(bare).is_some_and(|it| !it.is_locked());
+        // A new room is as this client has made it: nobody who could be put out is in it.
+        let is_new = self.rooms.get(bare).is_some_and(Room::is_locked);
         let id = iq.attribute("id").unwrap_or_default();
-        let job = Job::new(bare, &id, wish, reasons, is_accepted, cx.account.bare());
+        let is_closed = is_new.then_some(false);
+        let job = Job::new(bare, &id, wish, reasons, is_closed, cx.account.bare());
         self.go_on_with(job.into(), cx);
     }
 
@@ -214,7 +213,7 @@ impl Rooms {
         cx.wire
             .show_answer(&job.id, &job.room, cx.account.jid(), answer);
         let room = self.rooms.get_mut(&*job.room);
-        if let (Wish::Configure { wanted, .. }, Some(room)) = (job.wish, room) {
+        if let (Wish::Configure(wanted), Some(room)) = (job.wish, room) {
             room.note_configured(wanted, cx);
         }
     }

@@ -312,7 +312,7 @@ impl Room {
     }
 
     /// The service has put the client out; `false`.
-    fn handle_kick(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
+    pub(super) fn handle_kick(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
         if self.state != State::Joined {
             return self.fail("forbidden", cx);
         }
