@@ -226,6 +226,55 @@ fn who_was_put_out_comes_back_as_no_member() {
 }
 
 #[test]
+fn owners_hear_what_becomes_of_who_is_not_there() {
+    let owners = ["abbot@verona.lit", OWN];
+    let room = info("open", &owners, 3);
+    let paris = "paris@verona.lit";
+    let mut d = with_owner_in(&room);
+    for (n, affiliation) in ["outcast", "none", "member"].into_iter().enumerate() {
+        let words = match affiliation {
+            "outcast" => puts_out(affiliation, paris, "301"),
+            _ => is_now(affiliation, paris),
+        };
+        happens(
+            &mut d,
+            TALK,
+            &notice(ABBOT, "Abbot", &format!("n{n}"), &words),
+        );
+        assert_eq!(d.client_bytes(), "");
+        d.advance(5);
+        looks(&mut d, "query characters", Ok(&room));
+        let told = d.one_to_client();
+        assert_eq!((told.value("from"), told.attribute("type")), (ROOM, None));
+        let item = told.at("x/item");
+        assert_eq!(item.value("jid"), paris);
+        assert_eq!(item.value("affiliation"), affiliation);
+        assert_eq!(item.value("role"), "none");
+        assert_eq!(done_by(&told).0, "Abbot");
+    }
+    // When he comes, he is that.
+    happens(
+        &mut d,
+        OCCUPANTS,
+        &occupant("paris@verona.lit/x", "Paris", ""),
+    );
+    assert_eq!(sees_done(&mut d), "Paris available member");
+    // Once; and whoever is no owner, or hears it of none, hears nothing.
+    d.advance(30);
+    assert_eq!((d.client_bytes(), asks(&mut d)), Default::default());
+    for (owner, by) in [("abbot@verona.lit", ABBOT), (OWN, ROMEO)] {
+        let mut d = with_owner_in(&info("open", &[owner], 3));
+        happens(
+            &mut d,
+            TALK,
+            &notice(by, "Abbot", "n1", &is_now("member", paris)),
+        );
+        d.advance(30);
+        assert_eq!((d.client_bytes(), asks(&mut d)), Default::default());
+    }
+}
+
+#[test]
 fn a_notice_alone_puts_nobody_out() {
     for jid in [ROMEO_BARE, OWN] {
         let mut d = with_owner();

@@ -1,6 +1,6 @@
 //! The requests that an owner's wish takes, one after the other, and what their answers say.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::{BufMut as _, BytesMut};
 
@@ -39,6 +39,8 @@ pub(crate) struct Job {
     pub(super) answer: String,
     looks: u8,
     put_out: usize,
+    /// Who was in the room and others were told that they are put out.
+    told: BTreeSet<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -169,6 +171,7 @@ impl Job {
             answer: String::new(),
             looks: 0,
             put_out: 0,
+            told: BTreeSet::new(),
         }
     }
 
@@ -390,7 +393,7 @@ impl Job {
             match (self.todo.pop_front(), room.as_deref_mut()) {
                 (Some(Todo::PutOut), Some(room)) => self.put_out_of(room, cx),
                 (Some(Todo::Tell), Some(room)) => {
-                    let changes = self.changes(room, cx.account.bare());
+                    let changes = self.changes(room);
                     room.announce(changes, cx);
                 }
                 _ => {}
@@ -400,7 +403,7 @@ impl Job {
 
     /// Says who is to be out, and takes away their items: Prosody tells them by nothing else, and tells nobody who is
     /// not subscribed any more.
-    fn put_out_of(&self, room: &mut Room, cx: &mut Cx<'_>) {
+    fn put_out_of(&mut self, room: &mut Room, cx: &mut Cx<'_>) {
         let own = cx.account.bare();
         let (mut words, mut items) = (BTreeMap::new(), Vec::new());
         for (full, occupant) in room.occupants().iter() {
@@ -416,6 +419,7 @@ impl Job {
             );
             items.push(occupant.item.clone());
         }
+        self.told = words.keys().map(|it| it.as_str().into()).collect();
         let notice = Notice {
             words: words.into_values().collect(),
             ..Notice::default()
@@ -426,14 +430,12 @@ impl Job {
         }
     }
 
-    /// What others are told of who is what now: of those who are there, and of owners, as their word counts.
-    fn changes(&self, room: &Room, own: &str) -> Notice {
+    /// What others are told of who is what now; of owners in any case, as their word counts.
+    fn changes(&self, room: &Room) -> Notice {
         let is_new = |account: &str, now: Affiliation| {
             let before = self.affiliations.of(account);
             let is_owner = [before, now].contains(&Affiliation::Owner);
-            let is_there = || room.occupants().has_account(account);
-            let stays = || self.puts_out(account, own).is_none();
-            before != now && (is_owner || stays() && is_there())
+            before != now && (is_owner || !self.told.contains(account))
         };
         let changes = self.wish.changes().into_iter().flatten();
         let changes = changes.filter(|(account, now)| is_new(account, **now));

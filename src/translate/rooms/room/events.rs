@@ -396,7 +396,7 @@ impl Room {
             let status = status.or(is_kick.then_some("307"));
             let said = why.as_ref().map(Heard::said).unwrap_or_default();
             if matches!(status, Some("301" | "321")) {
-                // If he comes back, he is what he has become since: of that nobody else is told.
+                // He is a member no more. Whatever he becomes while he is away is told then.
                 self.affiliations.set(jid::bare(&full), Affiliation::None);
             }
             let shown = Shown {

@@ -13,6 +13,7 @@ use crate::translate::rooms::Item;
 use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::translate::rooms::notice::{Heard, Notice, Notices};
 use crate::wire::{Dropped, Refused, Reply};
+use crate::xml::escape;
 
 /// So long after a notice the service is asked: it may still be doing what the notice says.
 const SOON: Duration = Duration::from_secs(1);
@@ -73,12 +74,16 @@ impl Room {
         }
         let nick = self.occupants.nick_of_author(author, || notice.nick);
         let nick = nick.into_owned();
-        for word in notice.words {
+        for mut word in notice.words {
             let was_owner = self.is_owned_by(&word.account);
+            let is_there = self.occupants.has_account(&word.account);
+            // Whoever is not there is not put out, but something else from now on. Owners are told.
+            word.out.take_if(|_| !is_there);
             let is_change =
                 word.out.is_none() || was_owner && word.affiliation != Affiliation::Owner;
             let is_change = is_change && self.may_look(&word.account);
-            let is_known = was_owner || self.occupants.has_account(&word.account);
+            let concerns = self.is_owner || word.affiliation == Affiliation::Owner;
+            let is_known = was_owner || is_there || is_owner && concerns;
             if is_known && (is_change || word.out.is_some()) {
                 self.noticed.notices.note(word, by, &nick, cx.wire.now);
             }
@@ -283,6 +288,7 @@ impl Room {
                 self.show_again(&full, &said, cx);
             }
         }
+        self.show_elsewhere(cx);
         // What has not come about so far may still, while somebody has just said so.
         let affiliation = |account: &str| match account == jid::bare(&self.own) {
             true => self.affiliation(&self.own),
@@ -293,6 +299,29 @@ impl Room {
         if changes.filter(|it| is_open(it)).count() > 0 {
             self.look_soon(cx);
         }
+    }
+
+    /// Tells the client what owners have made of accounts that are not in the room, where the service says the same
+    /// (XEP-0045 §9.3).
+    fn show_elsewhere(&mut self, cx: &mut Cx<'_>) {
+        let is_done = |it: &&Heard| {
+            let account = &*it.word.account;
+            let is_so = self.affiliations.of(account) == it.word.affiliation;
+            is_so && !self.occupants.has_account(account) && self.is_owned_by(&it.by)
+        };
+        let done = self.noticed.notices.changes(cx.wire.now).filter(is_done);
+        let done: Vec<_> = done.cloned().collect();
+        for heard in &done {
+            let (word, said) = (&heard.word, heard.said());
+            let said = format!(
+                "<item affiliation='{}' role='none' jid='{}'>{said}</item>",
+                word.affiliation.word(),
+                escape(&word.account)
+            );
+            self.show_word("", &said, cx);
+        }
+        let notices = &mut self.noticed.notices;
+        notices.forget(|it| done.iter().any(|done| it.is_of(done)));
     }
 
     /// Who has made this account what it is, and why.

@@ -156,9 +156,14 @@ impl Room {
 
     /// Tells the client that the room is configured anew (XEP-0045 §10.2.1).
     pub(super) fn show_configured(&self, cx: &mut Cx<'_>) {
+        self.show_word(" type='groupchat'", "<status code='104'/>", cx);
+    }
+
+    /// Shows the client what the room itself says.
+    pub(super) fn show_word(&self, kind: &str, said: &str, cx: &mut Cx<'_>) {
         let (from, to) = (escape(&self.bare), escape(cx.account.jid()));
         let changed = format!(
-            "<message type='groupchat' from='{from}' to='{to}'><x xmlns='{}'><status code='104'/></x></message>",
+            "<message{kind} from='{from}' to='{to}'><x xmlns='{}'>{said}</x></message>",
             ns::MUC_USER
         );
         cx.wire

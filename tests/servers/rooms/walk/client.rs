@@ -43,6 +43,8 @@ pub(super) struct Inside {
     pub(super) is_out: bool,
     /// By these statuses.
     pub(super) out_by: Vec<String>,
+    /// What the room has said accounts are that are not in it.
+    pub(super) elsewhere: BTreeMap<String, String>,
     /// So many messages there were when it came in.
     pub(super) since: usize,
 }
@@ -134,6 +136,7 @@ impl Client {
             ("presence", None) => inside.take_presence(stanza, nick),
             ("presence", Some("unavailable")) => inside.take_leave(stanza, nick),
             ("message", Some("groupchat")) => inside.take_message(stanza, room),
+            ("message", None) => inside.take_word(stanza, nick),
             _ => Err("not of a room's kinds"),
         }
     }
@@ -170,6 +173,14 @@ impl Inside {
             Some(_) => Ok(()),
             None => Err("gone, and was not there"),
         }
+    }
+
+    fn take_word(&mut self, stanza: &Node, nick: &str) -> Result<(), &'static str> {
+        let item = stanza.find("x/item").filter(|_| nick.is_empty());
+        let item = item.ok_or("not a word of the room")?;
+        let [account, affiliation] = ["jid", "affiliation"].map(|it| item.value(it).to_owned());
+        self.elsewhere.insert(account, affiliation);
+        Ok(())
     }
 
     fn take_message(&mut self, stanza: &Node, room: &str) -> Result<(), &'static str> {

@@ -110,7 +110,35 @@ impl World {
         ));
         let item = format!("<item jid='{account}' affiliation='{affiliation}'/>");
         assert_eq!(owner.changes(&truth.jid, &item), None);
+        let ghosts = truth.ghosts.keys();
+        let is_there = truth
+            .people
+            .keys()
+            .chain(ghosts)
+            .any(|it| bare(it) == account);
+        let owners: Vec<_> = (0..self.clients.len())
+            .filter(|it| *it != who && truth.is_owner(&self.clients[*it].account.bare))
+            .collect();
         truth.set_affiliation(account, affiliation);
+        for other in owners.into_iter().filter(|_| !is_there) {
+            self.is_told(other, room, account, affiliation);
+        }
+    }
+
+    /// An owner's client, if it is in the room, is told what somebody is who is not.
+    fn is_told(&mut self, who: usize, room: usize, account: &str, affiliation: &str) {
+        let (client, jid) = (&mut self.clients[who], &self.rooms[room].jid);
+        wait("a word of the room", || {
+            client.look();
+            let Some(inside) = client.rooms.get_mut(jid) else {
+                return Ok(());
+            };
+            let told = inside.elsewhere.get(account);
+            match told.is_some_and(|it| it == affiliation) {
+                true => Ok(drop(inside.elsewhere.remove(account))),
+                false => Err(format!("{} was told {told:?}", client.full)),
+            }
+        });
     }
 
     /// All clients of an account are shown to be out by this status, and may not speak.

@@ -37,6 +37,8 @@ pub(super) struct Room {
     pub(super) affiliations: BTreeMap<String, &'static str>,
     /// For all but members.
     pub(super) is_closed: bool,
+    /// The service names the owners, and whoever else is something, to owners alone.
+    tells_owners: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +60,7 @@ impl World {
         let rooms = ["hall", "cell"].map(|name| format!("{name}@{SERVICE}"));
         let mut world = Self {
             clients,
-            rooms: rooms.map(Room::new).into(),
+            rooms: rooms.map(|it| Room::new(it, kind)).into(),
             server,
             rng: Rng::new(seed),
             serial: 0,
@@ -207,7 +209,7 @@ impl World {
 }
 
 impl Room {
-    fn new(jid: String) -> Self {
+    fn new(jid: String, kind: Kind) -> Self {
         Self {
             jid,
             people: BTreeMap::new(),
@@ -217,6 +219,7 @@ impl Room {
             subject: String::new(),
             affiliations: BTreeMap::new(),
             is_closed: false,
+            tells_owners: kind == Kind::Prosody,
         }
     }
 
@@ -292,12 +295,19 @@ impl Room {
             if seen.full == *full && seen.status != *status {
                 return Err(format!("{nick}'s status is not {status:?}"));
             }
-            // Who is a member or none others may have made him while he was away.
             let affiliation = self.affiliation(bare(full));
-            let is_owner = seen.affiliation == "owner";
-            let is_told = full == viewer || self.affiliation(bare(viewer)) == "owner";
-            let is_right = !is_told || is_owner == (affiliation == "owner");
-            if seen.full == *full && !is_right {
+            let is_right = match (seen.affiliation.as_str(), affiliation) {
+                _ if seen.full != *full => true,
+                // Prosody tells an owner everything, and others nothing but what they are.
+                (seen, now) if self.tells_owners && self.affiliation(bare(viewer)) == "owner" => {
+                    seen == now
+                }
+                (seen, now) if !self.tells_owners || full == viewer => {
+                    (seen == "owner") == (now == "owner")
+                }
+                _ => true,
+            };
+            if !is_right {
                 return Err(format!("{nick} is not {affiliation}"));
             }
         }
