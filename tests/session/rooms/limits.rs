@@ -59,6 +59,8 @@ fn a_list_of_ten_thousand_is_shown_and_changed() {
     all.push(("paris@verona.lit", "outcast"));
     grant(&mut d, "affiliations characters", &affiliations(&all));
     assert_eq!(sees(&mut d), ["result  a"]);
+    // Others are told.
+    assert_eq!(asks(&mut d), ["publish characters", "retract characters"]);
     goes_on(&mut d);
 }
 

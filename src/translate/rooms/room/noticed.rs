@@ -87,7 +87,7 @@ impl Room {
             if is_known && (is_change || word.out.is_some()) {
                 self.noticed.notices.note(word, by, &nick, cx.wire.now);
             }
-            if is_change {
+            if is_known && is_change {
                 self.look_soon(cx);
             }
         }

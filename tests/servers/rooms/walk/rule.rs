@@ -223,7 +223,8 @@ impl World {
         if truth.is_closed == is_closed {
             return None;
         }
-        note(format!("{} closes {room}: {is_closed}", owner.full));
+        let does = if is_closed { "closes" } else { "opens" };
+        note(format!("{} {does} {room}", owner.full));
         let value = u8::from(is_closed);
         let query = format!(
             "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>\
