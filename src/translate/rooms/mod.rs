@@ -13,6 +13,7 @@
 //! | `refuse.rs` | what a room refuses by itself | |
 //! | `relay.rs` | questions to occupants | |
 //! | `junk.rs` | nodes that a publish to a deleted room has made | |
+//! | `timers.rs` | what rooms do by themselves, and when |
 //! | `waiting.rs` | what a client says to a room that it is joining | |
 //! | `services.rs` | which domains have such rooms | |
 //! | `names.rs` | a room's JID and its nodes | |
@@ -43,6 +44,7 @@ mod relay;
 mod room;
 mod services;
 mod talk;
+mod timers;
 mod waiting;
 
 pub(crate) use self::room::WHOM_IT_IS_FOR;
@@ -76,11 +78,6 @@ const MOST_KNOWN: usize = 1024;
 /// without end.
 const MOST_CONFLICTS: usize = 5;
 const CONFLICTS_WITHIN: Duration = Duration::from_secs(10);
-/// All rooms together ask one occupant in this time whether he is there.
-const PING_EVERY: Duration = Duration::from_secs(1);
-/// So many may be unanswered.
-const MOST_PINGS: usize = 8;
-
 const JOIN: Rule = Rule::new(
     "room-join",
     "12, 13",
@@ -459,45 +456,6 @@ impl Rooms {
         }
     }
 
-    /// Goes on with joins that wait, and looks for occupants who have vanished.
-    pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
-        let now = cx.wire.now;
-        let rooms = self.rooms.iter();
-        let due = rooms.filter(|(_, room)| room.again_at().is_some_and(|at| at <= now));
-        let due: Vec<_> = due.map(|(bare, _)| bare.clone()).collect();
-        for bare in due {
-            self.drive(&bare, cx, Room::go_on);
-        }
-        while self.ping_at <= now
-            && self.next_ping().is_some_and(|at| at <= now)
-            && may_ping_at(cx.wire).is_some_and(|at| at <= now)
-        {
-            let rooms = self.rooms.values_mut();
-            let next = rooms.min_by_key(|room| room.ping_at().unwrap_or(Duration::MAX));
-            if next.is_some_and(|room| room.ping(cx)) {
-                self.ping_at = now + PING_EVERY;
-            }
-        }
-    }
-
-    /// When somebody is to be asked whether he is there.
-    fn next_ping(&self) -> Option<Duration> {
-        self.rooms.values().filter_map(Room::ping_at).min()
-    }
-
-    /// When [`settle`](Self::settle) goes on, if not by an answer.
-    pub(super) fn again_at(&self, wire: &Wire) -> Option<Duration> {
-        let all = self.rooms.values().filter_map(Room::again_at);
-        let may_ping_at = may_ping_at(wire).map(|at| at.max(self.ping_at));
-        let ping = self.next_ping().zip(may_ping_at);
-        let ping = ping.map(|(at, may_at)| at.max(may_at));
-        let services = self.services.due_at();
-        all.chain(ping)
-            .chain(services)
-            .filter(|at| *at > wire.now)
-            .min()
-    }
-
     /// Whether the client is in this room, or about to be: what the shim of another occupant asks (a ping that names it).
     pub(super) fn is_in(&self, bare: &str) -> bool {
         self.rooms.contains_key(bare)
@@ -520,18 +478,6 @@ impl Rooms {
         }
         Self::give_jobs_back(wire);
     }
-}
-
-/// When a ping takes no place from what the user waits for; `None`: once another one was answered.
-fn may_ping_at(wire: &Wire) -> Option<Duration> {
-    let is_ping = |asked: &&super::Ask| {
-        matches!(
-            asked,
-            super::Ask::Rooms(Ask::Step(_, Step::Alive(..) | Step::Leftover(_)))
-        )
-    };
-    let is_idle = wire.asked().filter(is_ping).count() < MOST_PINGS;
-    wire.may_work_at().filter(|_| is_idle)
 }
 
 /// Whether an item holds what is said in rooms.

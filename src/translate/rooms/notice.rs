@@ -174,6 +174,11 @@ pub(super) struct Heard {
 }
 
 impl Heard {
+    /// Whether this is what the same account has said of the same one.
+    pub(super) fn is_of(&self, other: &Self) -> bool {
+        self.by == other.by && self.word.account == other.word.account
+    }
+
     /// Who has done it, and why, as it is shown; when a room closes, the room has (XEP-0045 §9.3).
     pub(super) fn said(&self) -> String {
         if self.word.out == Some("322") {

@@ -13,6 +13,10 @@
 //!   word, then the subject.
 //! - Who is in no room hears nothing of it.
 //! - Another's nick is refused.
+//! - Whom an owner puts out is out with all his clients, is told by what, and neither hears nor speaks. He is refused
+//!   while he is banned, or is no member of a room for members.
+//! - An owner sees who else is one; everybody sees whether he is one himself. The last one stays one. On ejabberd
+//!   everybody sees all owners, on Prosody an owner sees members, too. Of who is not there the room tells owners.
 //!
 //! A killed shim, or one that has lost its server, leaves its occupant behind. Others may see him until somebody
 //! speaks, and soon after that no more; whoever has the same account may see him longer. His nick may be refused to
@@ -21,6 +25,7 @@
 //! A walk begins with each kind of step once. It has a server of its own, which it restarts.
 
 mod client;
+mod rule;
 mod steps;
 mod world;
 
@@ -31,7 +36,7 @@ use world::World;
 on_both_servers!(walk_through_rooms);
 
 /// So many steps where nobody says otherwise; never fewer than the opening has.
-const STEPS: usize = 60;
+const STEPS: usize = 90;
 
 fn walk_through_rooms(kind: Kind) {
     // Dropped last, so that it stands below everything else that a failure prints.

@@ -6,7 +6,7 @@ use super::*;
 const OWNER: &str = "http://jabber.org/protocol/muc#owner";
 
 /// The configuration of the room node, as the service tells its owner.
-fn configuration(fields: &[(&str, &str)]) -> String {
+pub(super) fn configuration(fields: &[(&str, &str)]) -> String {
     let field = |(var, value): &(&str, &str)| {
         format!("<field var='pubsub#{var}'><value>{value}</value></field>")
     };
@@ -99,16 +99,12 @@ fn an_owner_describes_his_room() {
             ("muc#roomconfig_historylength", "20"),
         ],
     );
-    let occupants = grant(&mut d, "configure characters#occupants", "");
-    assert_eq!(occupants.fields().len(), 2, "{occupants:#?}");
+    grant(&mut d, "configure characters", &configuration(&NODE));
+    // What is so already is not said, and the other node has none of it.
     let talk = grant(&mut d, "configure characters", "");
     let fields = talk.fields();
-    for (var, value) in [
-        ("pubsub#access_model", "open"),
-        ("pubsub#title", "Cave & den"),
-        ("pubsub#description", "Dark"),
-        ("pubsub#max_items", "20"),
-    ] {
+    assert_eq!(fields.len(), 3, "{fields:#?}");
+    for (var, value) in [("pubsub#title", "Cave & den"), ("pubsub#max_items", "20")] {
         assert_eq!(fields[var], value, "{var}");
     }
     let got = d.client_got();
@@ -124,24 +120,44 @@ fn an_owner_describes_his_room() {
             ("muc#roomconfig_historylength", "20"),
         ],
     );
+    let now = [NODE[1], NODE[2], ("max_items", "20")];
+    grant(&mut d, "configure characters", &configuration(&now));
     assert_eq!(asks(&mut d), [""; 0]);
     assert_eq!(sees(&mut d), ["result  o"]);
 }
 
 #[test]
+fn what_another_owner_has_just_configured_counts() {
+    let members = |value| [("muc#roomconfig_membersonly", value)];
+    let is_now = |access| configuration(&[("access_model", access)]);
+    // He has closed a room that was open, and his word of it has not come yet.
+    let mut d = owning("open");
+    submit(&mut d, &members("0"));
+    grant(&mut d, "configure characters", &is_now("whitelist"));
+    for node in [OCCUPANTS, TALK] {
+        let set = grant(&mut d, &format!("configure {node}"), "");
+        assert_eq!(set.fields()["pubsub#access_model"], "open");
+    }
+    assert_eq!(asks(&mut d), ["publish characters", "retract characters"]);
+    // Or opened one that was closed: whoever has come in since has to go.
+    let mut d = owning("whitelist");
+    submit(&mut d, &members("1"));
+    grant(&mut d, "configure characters", &is_now("open"));
+    assert_eq!(asks(&mut d), ["affiliations characters"]);
+    // Who gives a room a name leaves alone whom it lets in.
+    let mut d = owning("open");
+    submit(&mut d, &[("muc#roomconfig_roomname", "Den")]);
+    grant(&mut d, "configure characters", &is_now("whitelist"));
+    let set = grant(&mut d, "configure characters", "");
+    assert!(!set.fields().contains_key("pubsub#access_model"));
+}
+
+#[test]
 fn a_form_that_comes_back_unchanged_changes_nothing() {
-    let mut d = session();
-    join(&mut d, MUC);
-    let field = |(var, value): (&str, &str)| {
-        format!("<field var='pubsub#{var}'><value>{value}</value></field>")
-    };
-    let node: String = NODE[..2].iter().map(|it| field(*it)).collect();
-    let room = info("open", &[OWN], 3).replace("</x>", &format!("{node}</x>"));
-    let_in_as(&mut d, &room, "", "");
-    answer_watch(&mut d);
-    d.forget();
+    let mut d = owning("open");
     let form = form(&mut d, &NODE);
     submit(&mut d, &filled(&form));
+    grant(&mut d, "configure characters", &configuration(&NODE));
     assert_eq!(asks(&mut d), [""; 0]);
     assert_eq!(sees(&mut d), ["result  o"]);
 }
@@ -194,6 +210,7 @@ fn what_a_room_is_anyway_may_be_wished() {
         ("muc#roomconfig_whatever", "0"),
     ];
     submit(&mut d, &all);
+    grant(&mut d, "configure characters", &configuration(&NODE));
     assert_eq!(sees(&mut d), ["result  o"]);
     // In a room for members only its owners invite.
     let closes = [
@@ -201,6 +218,7 @@ fn what_a_room_is_anyway_may_be_wished() {
         ("muc#roomconfig_allowinvites", "0"),
     ];
     submit(&mut d, &closes);
+    grant(&mut d, "configure characters", &configuration(&NODE));
     assert_eq!(asks(&mut d), ["affiliations characters"]);
 }
 

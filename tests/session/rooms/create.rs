@@ -1,5 +1,6 @@
 //! A room that is not there yet.
 
+use super::owner::grant;
 use super::*;
 
 /// The owner sends the form of the room with these fields.
@@ -224,6 +225,7 @@ fn submit(access: &str, fields: &str) -> (Vec<String>, Vec<String>) {
     answer_watch(&mut d);
     d.forget();
     send_form(&mut d, "c", fields);
+    grant(&mut d, "configure characters", &configuration(access, ""));
     (asks(&mut d), sees(&mut d))
 }
 

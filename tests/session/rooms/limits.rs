@@ -1,5 +1,6 @@
 //! Stanzas that are far too large: each costs itself, not the session. Quadratic code would not end here.
 
+use super::configure::configuration;
 use super::owner::{USUAL, admin, affiliations, ask_owner, grant, owning};
 use super::*;
 
@@ -58,6 +59,8 @@ fn a_list_of_ten_thousand_is_shown_and_changed() {
     all.push(("paris@verona.lit", "outcast"));
     grant(&mut d, "affiliations characters", &affiliations(&all));
     assert_eq!(sees(&mut d), ["result  a"]);
+    // Others are told.
+    assert_eq!(asks(&mut d), ["publish characters", "retract characters"]);
     goes_on(&mut d);
 }
 
@@ -68,6 +71,11 @@ fn ten_thousand_are_not_put_out_at_once() {
     ask_owner(
         &mut d,
         &format!("<x xmlns='jabber:x:data' type='submit'>{members}</x>"),
+    );
+    grant(
+        &mut d,
+        "configure characters",
+        &configuration(&[("access_model", "open")]),
     );
     let list = asked(&mut d);
     d.result(&list[0], &affiliations(&USUAL));
@@ -107,7 +115,7 @@ fn a_form_of_ten_thousand_fields_is_read_once() {
         &mut d,
         &format!("<x xmlns='jabber:x:data' type='submit'>{fields}{name}</x>"),
     );
-    grant(&mut d, "configure characters#occupants", "");
+    grant(&mut d, "configure characters", &configuration(&[]));
     let talk = grant(&mut d, "configure characters", "");
     assert_eq!(talk.fields()["pubsub#title"], "Den");
     assert_eq!(shown(&d.client_got()[0]), "result  o");

@@ -1,6 +1,7 @@
 //! Notices of owners about what they do, as others are shown them: the service says neither who has put somebody out
 //! nor why. ejabberd names the owners to everybody; Prosody names who has retracted an item.
 
+use super::owner::{affiliations, grant};
 use super::*;
 
 const ABBOT: &str = "abbot@verona.lit/cell";
@@ -168,6 +169,108 @@ fn whoever_is_put_out_sees_by_whom_and_why() {
         d.advance(40);
         d.error(&restore[0], "auth", "forbidden");
         assert_eq!(sees_done(&mut d), expected);
+    }
+}
+
+#[test]
+fn an_owner_is_put_out_by_another_one() {
+    // Prosody goes on to take what he publishes, so it is asked whether he hears anything.
+    let owners = affiliations(&[("abbot@verona.lit", "owner"), (OWN, "owner")]);
+    let others = occupant(ABBOT, "Abbot", "") + &occupant(ROMEO, "Romeo", "");
+    let words = puts_out("owner", OWN, "307");
+    for (subscribed, expected) in [
+        (vec![ROMEO], "JC unavailable 110 307 owner Abbot Avaunt"),
+        (vec![ROMEO, JULIET], ""),
+    ] {
+        let mut d = session();
+        join(&mut d, MUC);
+        let list = answer_join_as(&mut d, &info("open", &[], 3), &others, "");
+        d.result(one(&list, "affiliations characters"), &owners);
+        let publish = asked(&mut d);
+        echo(&mut d, &publish[0]);
+        answer_watch(&mut d);
+        d.forget();
+        happens(&mut d, TALK, &notice(ABBOT, "Abbot", "n1", &words));
+        let retract = format!("<retract id='{OWN}' publisher='abbot@verona.lit'/>");
+        happens(&mut d, OCCUPANTS, &retract);
+        d.advance(2);
+        let list = subscriptions(OCCUPANTS, &subscribed);
+        grant(&mut d, "subscriptions characters#occupants", &list);
+        if expected.is_empty() {
+            assert_eq!(d.client_bytes(), "");
+            assert_eq!(asks(&mut d), [PUBLISH_OWN]);
+        } else {
+            assert_eq!(sees_done(&mut d), expected);
+            assert_eq!(asks(&mut d), [UNDO[1]]);
+        }
+    }
+}
+
+#[test]
+fn who_was_put_out_comes_back_as_no_member() {
+    for (affiliation, status) in [("none", "321"), ("outcast", "301")] {
+        let owners = ["abbot@verona.lit", OWN];
+        let mut d = with_owner_in(&info("open", &owners, 3));
+        let member = notice(ABBOT, "Abbot", "n1", &is_now("member", ROMEO_BARE));
+        happens(&mut d, TALK, &member);
+        looks(&mut d, "query characters", Ok(&info("open", &owners, 3)));
+        assert_eq!(sees_done(&mut d), "Romeo available member Abbot");
+        let words = puts_out(affiliation, ROMEO_BARE, status);
+        happens(&mut d, TALK, &notice(ABBOT, "Abbot", "n2", &words));
+        happens(&mut d, OCCUPANTS, OUT);
+        let expected = format!("Romeo unavailable {status} {affiliation} Abbot Avaunt");
+        assert_eq!(sees_done(&mut d), expected);
+        happens(&mut d, OCCUPANTS, &occupant(ROMEO, "Romeo", ""));
+        assert_eq!(sees_done(&mut d), "Romeo available none");
+    }
+}
+
+#[test]
+fn owners_hear_what_becomes_of_who_is_not_there() {
+    let owners = ["abbot@verona.lit", OWN];
+    let room = info("open", &owners, 3);
+    let paris = "paris@verona.lit";
+    let mut d = with_owner_in(&room);
+    for (n, affiliation) in ["outcast", "none", "member"].into_iter().enumerate() {
+        let words = match affiliation {
+            "outcast" => puts_out(affiliation, paris, "301"),
+            _ => is_now(affiliation, paris),
+        };
+        happens(
+            &mut d,
+            TALK,
+            &notice(ABBOT, "Abbot", &format!("n{n}"), &words),
+        );
+        assert_eq!(d.client_bytes(), "");
+        d.advance(5);
+        looks(&mut d, "query characters", Ok(&room));
+        let told = d.one_to_client();
+        assert_eq!((told.value("from"), told.attribute("type")), (ROOM, None));
+        let item = told.at("x/item");
+        assert_eq!(item.value("jid"), paris);
+        assert_eq!(item.value("affiliation"), affiliation);
+        assert_eq!(item.value("role"), "none");
+        assert_eq!(done_by(&told).0, "Abbot");
+    }
+    // When he comes, he is that.
+    happens(
+        &mut d,
+        OCCUPANTS,
+        &occupant("paris@verona.lit/x", "Paris", ""),
+    );
+    assert_eq!(sees_done(&mut d), "Paris available member");
+    // Once; and whoever is no owner, or hears it of none, hears nothing.
+    d.advance(30);
+    assert_eq!((d.client_bytes(), asks(&mut d)), Default::default());
+    for (owner, by) in [("abbot@verona.lit", ABBOT), (OWN, ROMEO)] {
+        let mut d = with_owner_in(&info("open", &[owner], 3));
+        happens(
+            &mut d,
+            TALK,
+            &notice(by, "Abbot", "n1", &is_now("member", paris)),
+        );
+        d.advance(30);
+        assert_eq!((d.client_bytes(), asks(&mut d)), Default::default());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an owner does to a room: lists, kicks, bans, members only, its end. What the service answers is cut from
 //! what ejabberd and Prosody said.
 
+use super::configure::configuration;
 use super::*;
 
 const OWNER_NS: &str = "http://jabber.org/protocol/pubsub#owner";
@@ -43,6 +44,11 @@ pub(super) fn affiliations(all: &[(&str, &str)]) -> String {
 /// Who is subscribed to a node, as its owner is told.
 pub(super) fn subscribed(node: &str, all: &[&str]) -> String {
     subscriptions(node, all).replace(PUBSUB, OWNER_NS)
+}
+
+/// The room node lets everybody in, as its owner is told.
+fn is_open() -> String {
+    configuration(&[("access_model", "open")])
 }
 
 /// Answers the one request that is asked now, which is of these words.
@@ -250,6 +256,7 @@ fn a_new_owner_is_shown_as_one() {
         "set",
         &format!("<item jid='{OWN}' affiliation='none'/>"),
     );
+    grant(&mut d, "configure characters", &is_open());
     grant(&mut d, "affiliations characters", &affiliations(&now));
     let mut sent = asked(&mut d);
     let (words, _) = notice(&mut sent);
@@ -273,6 +280,7 @@ fn who_resigns_does_so_last() {
             "<item jid='{OWN}' affiliation='member'/><item jid='nurse@capulet.lit' affiliation='none'/>"
         ),
     );
+    grant(&mut d, "configure characters", &is_open());
     grant(&mut d, "affiliations characters", &affiliations(&now));
     for expected in ["none", "member"] {
         for node in [OCCUPANTS, TALK] {
@@ -324,6 +332,9 @@ fn the_last_owner_stays() {
             "set",
             &format!("<item jid='{OWN}' affiliation='{word}'/>"),
         );
+        if word == "none" {
+            grant(&mut d, "configure characters", &is_open());
+        }
         grant(&mut d, "affiliations characters", &affiliations(&USUAL));
         let refused = d.one_to_client();
         assert_eq!(shown(&refused), "iq : conflict for a");
@@ -390,6 +401,7 @@ fn a_room_closes_behind_its_members() {
         &mut d,
         &format!("<x xmlns='jabber:x:data' type='submit'>{members}</x>"),
     );
+    grant(&mut d, "configure characters", &is_open());
     let list = asked(&mut d);
     let now = [USUAL[0], ("nurse@capulet.lit", "member")];
     d.result(&list[0], &affiliations(&now));
@@ -438,6 +450,8 @@ fn a_room_closes_behind_its_members() {
         "set",
         "<item jid='nurse@capulet.lit' affiliation='none'/>",
     );
+    let is_closed = configuration(&[("access_model", "whitelist")]);
+    grant(&mut d, "configure characters", &is_closed);
     let list = asked(&mut d);
     d.result(&list[0], &affiliations(&now));
     let mut sent = asked(&mut d);

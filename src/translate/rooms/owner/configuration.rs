@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::ns;
 use crate::pubsub::form;
-use crate::translate::rooms::room::{Configuration, Room};
+use crate::translate::rooms::room::{Configuration, Room, access_model};
 use crate::xml::{Element, escape};
 
 const PREFIX: &str = "muc#roomconfig_";
@@ -48,32 +48,31 @@ pub(super) fn fields(wanted: &Configuration) -> Vec<(&'static str, Cow<'_, str>)
         .collect()
 }
 
-/// What an owner wants of this room by a form, and whether something is not so already; else the field that it cannot
-/// have.
-pub(super) fn wanted(form: &Element<'_>, room: &Room) -> Result<(Configuration, bool), String> {
-    let closes = form::value(form, MEMBERS_ONLY);
-    let closes = closes.map_or(room.is_closed(), |it| YES.contains(&it.trim()));
+/// What an owner wants of this room by a form; else the field that it cannot have.
+pub(super) fn wanted(form: &Element<'_>, room: &Room) -> Result<Configuration, String> {
+    let closes = form::value(form, MEMBERS_ONLY).map(|it| YES.contains(&it.trim()));
+    // Who accepts a new room and says nothing more has everybody come in.
+    let closes = closes.or(room.is_locked().then_some(false));
+    let is_for_members = closes.unwrap_or(room.is_closed());
     for field in form.children().filter(|it| it.is(ns::DATA, "field")) {
         if let Some(var) = field.attribute("var")
-            && !can_be(&var, &values(&field), closes)
+            && !can_be(&var, &values(&field), is_for_members)
         {
             return Err(var.into_owned());
         }
     }
     let value = |var| form::value(form, var).map(|it| Box::<str>::from(&*it));
     let history = value(HISTORY).and_then(|it| it.trim().parse().ok());
-    let wanted = Configuration {
+    let mut wanted = Configuration {
         closes,
-        title: value(NAME).filter(|it| **it != *room.title()),
-        description: value(DESCRIPTION).filter(|it| **it != *room.description()),
-        history: history.filter(|it| room.history() != Some(*it)),
+        title: value(NAME),
+        description: value(DESCRIPTION),
+        history,
     };
-    let is_as_now = match closes {
-        true => !room.is_open(),
-        false => room.is_open() && !room.is_locked(),
-    };
-    let changes = !is_as_now || wanted.says_more();
-    Ok((wanted, changes))
+    if room.is_locked() {
+        wanted.leave_out(&room.configuration());
+    }
+    Ok(wanted)
 }
 
 /// The values of a field, but for empty ones: who leaves something empty wants it as it is.
@@ -138,7 +137,18 @@ pub(super) fn owner_form(node: &Element<'_>, is_locked: bool) -> String {
     )
 }
 
+/// What the configuration of the room's own node says of the room.
+pub(super) fn configured(node: &Element<'_>) -> Configuration {
+    let text = |var| form::value(node, var).unwrap_or_default();
+    Configuration {
+        closes: Some(text("pubsub#access_model") != access_model(false)),
+        title: Some(text("pubsub#title").into()),
+        description: Some(text("pubsub#description").into()),
+        history: history_of(node),
+    }
+}
+
 /// How many messages the room's own node keeps, if that is a number.
-pub(super) fn history_of(node: &Element<'_>) -> Option<u16> {
+fn history_of(node: &Element<'_>) -> Option<u16> {
     form::value(node, "pubsub#max_items")?.trim().parse().ok()
 }

@@ -1,10 +1,10 @@
 //! The requests that an owner's wish takes, one after the other, and what their answers say.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::configuration::{fields, history_of, owner_form};
+use super::configuration::{configured, fields, owner_form};
 use super::wish::{Reasons, Wish, list_of};
 use crate::jid;
 use crate::pubsub::{answer, request};
@@ -13,7 +13,7 @@ use crate::translate::held::Held;
 use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::translate::rooms::notice::{Notice, Word};
 use crate::translate::rooms::refuse::refuse;
-use crate::translate::rooms::room::{NO_ANSWER, Part, Room, node};
+use crate::translate::rooms::room::{NO_ANSWER, Part, Room, access_model, node};
 use crate::wire::{Reply, error_type};
 use crate::xml::Element;
 
@@ -33,10 +33,14 @@ pub(crate) struct Job {
     pub(super) reasons: Reasons,
     /// As the service has told them.
     pub(super) affiliations: Affiliations,
+    /// Whether members alone may be in the room, once the service has told.
+    is_closed: Option<bool>,
     /// What the client is answered.
     pub(super) answer: String,
     looks: u8,
     put_out: usize,
+    /// Who was in the room and others were told that they are put out.
+    told: BTreeSet<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -64,9 +68,9 @@ enum Todo {
 /// Both nodes; whoever is put out hears of it on the first one.
 const BOTH: [Part; 2] = [Part::Occupants, Part::Talk];
 
-/// The requests that a wish of the account `own` takes; `was_open`: whoever is in the room came in without being a
-/// member.
-fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
+/// The requests that a wish of the account `own` takes. Where they depend on how the room is configured, that is asked
+/// first (`is_closed`: and known then), as another owner may just have changed it.
+fn requests(wish: &Wish, is_closed: Option<bool>, own: &str) -> VecDeque<Todo> {
     let look = || BOTH.map(Todo::Subscriptions);
     let mut todo = VecDeque::new();
     match wish {
@@ -76,11 +80,16 @@ fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
             todo.extend([Todo::Affiliations, Todo::PutOut]);
             todo.extend(look());
         }
-        Wish::Change { changes, closed } => {
+        Wish::Change(changes)
+            if is_closed.is_none() && changes.values().any(|it| *it == Affiliation::None) =>
+        {
+            todo.push_back(Todo::Configuration);
+        }
+        Wish::Change(changes) => {
             todo.push_back(Todo::Affiliations);
             // Whoever is subscribed goes on to hear and to speak, whatever else he may do: he is put out first, and
             // looked for once more when he cannot come back.
-            let puts_out = changes.values().any(|it| is_out(*it, *closed));
+            let puts_out = changes.values().any(|it| is_out(*it, is_closed));
             todo.push_back(Todo::PutOut);
             todo.extend(look().into_iter().filter(|_| puts_out));
             let mut all = [
@@ -112,14 +121,17 @@ fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
             todo.extend(BOTH.map(affiliate));
             todo.push_back(Todo::Verify);
         }
-        Wish::Configure { changes: false, .. } => {}
-        Wish::Configure { wanted, .. } => {
+        Wish::Configure(_) if is_closed.is_none() => todo.push_back(Todo::Configuration),
+        Wish::Configure(wanted) if wanted.is_empty() => {}
+        Wish::Configure(wanted) => {
             // Prosody ends subscriptions by itself then, and tells nobody: who has to go is told before.
-            let puts_out = wanted.closes && was_open;
+            let puts_out = wanted.closes == Some(true);
             if puts_out {
                 todo.extend([Todo::Affiliations, Todo::PutOut]);
             }
-            todo.extend(BOTH.map(Todo::Configure));
+            // Whom they let in is the same for both, and all that is said of the second one.
+            let parts = BOTH.into_iter().skip(usize::from(wanted.closes.is_none()));
+            todo.extend(parts.map(Todo::Configure));
             todo.extend(look().into_iter().filter(|_| puts_out));
             todo.push_back(Todo::Tell);
         }
@@ -131,32 +143,35 @@ fn requests(wish: &Wish, was_open: bool, own: &str) -> VecDeque<Todo> {
     todo
 }
 
-/// Whether an account with this affiliation may not be in a room; `closed`: members alone may.
-fn is_out(affiliation: Affiliation, closed: bool) -> bool {
-    affiliation == Affiliation::Outcast || closed && affiliation == Affiliation::None
+/// Whether an account with this affiliation may not be in a room; `is_closed`: members alone may.
+fn is_out(affiliation: Affiliation, is_closed: Option<bool>) -> bool {
+    let is_closed = is_closed == Some(true);
+    affiliation == Affiliation::Outcast || is_closed && affiliation == Affiliation::None
 }
 
 impl Job {
-    /// What the client, of the account `own`, wants by its IQ of this id; `was_open`: whoever is in the room came in
-    /// without being a member.
+    /// What the client, of the account `own`, wants by its IQ of this id; `is_closed`: members alone may be in the room,
+    /// if that is known.
     pub(super) fn new(
         room: &str,
         id: &str,
         wish: Wish,
         reasons: Reasons,
-        was_open: bool,
+        is_closed: Option<bool>,
         own: &str,
     ) -> Self {
         Self {
             room: room.into(),
             id: id.into(),
-            todo: requests(&wish, was_open, own),
+            todo: requests(&wish, is_closed, own),
             wish,
             reasons,
             affiliations: Affiliations::default(),
+            is_closed,
             answer: String::new(),
             looks: 0,
             put_out: 0,
+            told: BTreeSet::new(),
         }
     }
 
@@ -244,17 +259,15 @@ impl Job {
     }
 
     fn write_configuration(&self, part: Part, out: &mut BytesMut) {
-        let Wish::Configure { wanted, .. } = &self.wish else {
+        let Wish::Configure(wanted) = &self.wish else {
             return;
         };
-        let access = match wanted.closes {
-            true => "whitelist",
-            false => "open",
-        };
+        let access = wanted.closes.map(access_model);
         let more = fields(wanted);
         let more = more.iter().filter(|_| part == Part::Talk);
-        let mut fields = vec![("pubsub#access_model", access)];
-        fields.extend(more.map(|(var, value)| (*var, &**value)));
+        let access = access.map(|it| ("pubsub#access_model", it)).into_iter();
+        let fields = access.chain(more.map(|(var, value)| (*var, &**value)));
+        let fields: Vec<_> = fields.collect();
         request::configure(out, &node(&self.room, part), &fields);
     }
 
@@ -270,12 +283,13 @@ impl Job {
             (Todo::Unsubscribe(..), Err(_)) => return Ok(()),
             (_, reply) => reply.map_err(|refused| refused.condition_or(NO_ANSWER).to_owned())?,
         };
+        let own = cx.account.bare();
         match done {
             Todo::Affiliations => {
                 let list = answer::affiliations(answer).ok_or(NO_ANSWER)?;
                 self.affiliations = Affiliations::of_list(list);
                 self.leave_members_alone()?;
-                self.check(cx.account.bare())?;
+                self.check(own)?;
                 if let Wish::List(affiliation) = self.wish {
                     let accounts = self.affiliations.with(affiliation);
                     self.answer = list_of(accounts, affiliation, room.as_deref());
@@ -294,17 +308,12 @@ impl Job {
             }
             Todo::Subscriptions(part) => {
                 let list = answer::subscriptions(answer).ok_or(NO_ANSWER)?;
-                self.unsubscribe(*part, list, cx.account.bare())?;
+                self.unsubscribe(*part, list, own)?;
             }
             Todo::Configuration => {
                 let is_locked = room.as_ref().is_some_and(|room| room.is_locked());
-                let read = |node: &Element<'_>| (owner_form(node, is_locked), history_of(node));
-                let read = answer::with_configuration(answer, read);
-                let (form, history) = read.ok_or(NO_ANSWER)?;
-                self.answer = form;
-                if let Some(room) = room {
-                    room.note_history(history);
-                }
+                let read = |node: &Element<'_>| self.note_configuration(node, is_locked, own);
+                answer::with_configuration(answer, read).ok_or(NO_ANSWER)?;
             }
             Todo::Affiliate(..)
             | Todo::Unsubscribe(..)
@@ -315,6 +324,18 @@ impl Job {
             | Todo::Tell => {}
         }
         Ok(())
+    }
+
+    /// The room is configured so: what of the wish is not so already is asked for next.
+    fn note_configuration(&mut self, node: &Element<'_>, is_locked: bool, own: &str) {
+        let now = configured(node);
+        self.is_closed = now.closes;
+        match &mut self.wish {
+            Wish::Form => return self.answer = owner_form(node, is_locked),
+            Wish::Configure(wanted) => wanted.leave_out(&now),
+            _ => {}
+        }
+        self.todo = requests(&self.wish, self.is_closed, own);
     }
 
     /// Whoever may come in already needs not become a member to be invited; whoever is banned does not become one so.
@@ -360,14 +381,14 @@ impl Job {
         match &self.wish {
             _ if account == own => None,
             Wish::Kick(accounts) => accounts.contains(account).then_some("307"),
-            Wish::Change { changes, closed } => {
+            Wish::Change(changes) => {
                 let affiliation = *changes.get(account)?;
-                is_out(affiliation, *closed).then_some(match affiliation {
+                is_out(affiliation, self.is_closed).then_some(match affiliation {
                     Affiliation::Outcast => "301",
                     _ => "321",
                 })
             }
-            Wish::Configure { .. } => (!self.affiliations.lets_in(account)).then_some("322"),
+            Wish::Configure(_) => (!self.affiliations.lets_in(account)).then_some("322"),
             Wish::List(_) | Wish::Invite { .. } | Wish::Form | Wish::Destroy(_) => None,
         }
     }
@@ -378,7 +399,7 @@ impl Job {
             match (self.todo.pop_front(), room.as_deref_mut()) {
                 (Some(Todo::PutOut), Some(room)) => self.put_out_of(room, cx),
                 (Some(Todo::Tell), Some(room)) => {
-                    let changes = self.changes(room, cx.account.bare());
+                    let changes = self.changes(room);
                     room.announce(changes, cx);
                 }
                 _ => {}
@@ -388,7 +409,7 @@ impl Job {
 
     /// Says who is to be out, and takes away their items: Prosody tells them by nothing else, and tells nobody who is
     /// not subscribed any more.
-    fn put_out_of(&self, room: &mut Room, cx: &mut Cx<'_>) {
+    fn put_out_of(&mut self, room: &mut Room, cx: &mut Cx<'_>) {
         let own = cx.account.bare();
         let (mut words, mut items) = (BTreeMap::new(), Vec::new());
         for (full, occupant) in room.occupants().iter() {
@@ -404,6 +425,7 @@ impl Job {
             );
             items.push(occupant.item.clone());
         }
+        self.told = words.keys().map(|it| it.as_str().into()).collect();
         let notice = Notice {
             words: words.into_values().collect(),
             ..Notice::default()
@@ -414,14 +436,12 @@ impl Job {
         }
     }
 
-    /// What others are told of who is what now: of those who are there, and of owners, as their word counts.
-    fn changes(&self, room: &Room, own: &str) -> Notice {
+    /// What others are told of who is what now; of owners in any case, as their word counts.
+    fn changes(&self, room: &Room) -> Notice {
         let is_new = |account: &str, now: Affiliation| {
             let before = self.affiliations.of(account);
             let is_owner = [before, now].contains(&Affiliation::Owner);
-            let is_there = || room.occupants().has_account(account);
-            let stays = || self.puts_out(account, own).is_none();
-            before != now && (is_owner || stays() && is_there())
+            before != now && (is_owner || !self.told.contains(account))
         };
         let changes = self.wish.changes().into_iter().flatten();
         let changes = changes.filter(|(account, now)| is_new(account, **now));
@@ -429,7 +449,7 @@ impl Job {
             words: changes
                 .map(|(account, now)| self.word(account, *now, None))
                 .collect(),
-            is_configured: matches!(self.wish, Wish::Configure { .. }) && !room.is_locked(),
+            is_configured: matches!(self.wish, Wish::Configure(_)) && !room.is_locked(),
             ..Notice::default()
         }
     }

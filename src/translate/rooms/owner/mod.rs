@@ -88,9 +88,7 @@ impl Rooms {
         let kind = form.as_ref().and_then(|form| form.attribute("type"));
         match (form.as_ref(), kind.as_deref()) {
             (Some(form), Some("submit")) => match wanted(form, room) {
-                Ok((wanted, changes)) => {
-                    self.begin(bare, Wish::Configure { wanted, changes }, iq, cx);
-                }
+                Ok(wanted) => self.begin(bare, Wish::Configure(wanted), iq, cx),
                 Err(var) => refuse_field(iq, &var, cx),
             },
             // A new room whose creator does not want it after all (§10.1.3).
@@ -133,9 +131,11 @@ impl Rooms {
         cx: &mut Cx<'_>,
     ) {
         cx.wire.apply(&OWNER);
-        let was_open = self.rooms.get(bare).is_some_and(Room::is_open);
+        // A new room is as this client has made it: nobody who could be put out is in it.
+        let is_new = self.rooms.get(bare).is_some_and(Room::is_locked);
         let id = iq.attribute("id").unwrap_or_default();
-        let job = Job::new(bare, &id, wish, reasons, was_open, cx.account.bare());
+        let is_closed = is_new.then_some(false);
+        let job = Job::new(bare, &id, wish, reasons, is_closed, cx.account.bare());
         self.go_on_with(job.into(), cx);
     }
 
@@ -211,7 +211,7 @@ impl Rooms {
         cx.wire
             .show_answer(&job.id, &job.room, cx.account.jid(), answer);
         let room = self.rooms.get_mut(&*job.room);
-        if let (Wish::Configure { wanted, .. }, Some(room)) = (job.wish, room) {
+        if let (Wish::Configure(wanted), Some(room)) = (job.wish, room) {
             room.note_configured(wanted, cx);
         }
     }

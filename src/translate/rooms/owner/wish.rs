@@ -23,11 +23,8 @@ pub(super) type Reasons = BTreeMap<Box<str>, Box<str>>;
 pub(in crate::translate::rooms) enum Wish {
     /// To see who has this affiliation.
     List(Affiliation),
-    /// To give these accounts another one; `closed`: members alone may be in the room.
-    Change {
-        changes: BTreeMap<Box<str>, Affiliation>,
-        closed: bool,
-    },
+    /// To give these accounts another one.
+    Change(BTreeMap<Box<str>, Affiliation>),
     /// To invite somebody to a room for members: these accounts become some.
     Invite {
         message: Held,
@@ -37,11 +34,7 @@ pub(in crate::translate::rooms) enum Wish {
     Kick(BTreeSet<Box<str>>),
     /// To see the form.
     Form,
-    /// `changes`: something is not so already.
-    Configure {
-        wanted: Configuration,
-        changes: bool,
-    },
+    Configure(Configuration),
     /// To end it; an item, and a message that says why.
     Destroy(Option<(Box<str>, String)>),
 }
@@ -55,7 +48,7 @@ impl Wish {
 
     pub(super) fn changes(&self) -> Option<&BTreeMap<Box<str>, Affiliation>> {
         match self {
-            Self::Change { changes, .. } | Self::Invite { changes, .. } => Some(changes),
+            Self::Change(changes) | Self::Invite { changes, .. } => Some(changes),
             _ => None,
         }
     }
@@ -153,10 +146,7 @@ pub(super) fn change_wish(
         }
     }
     let wish = match (changes.is_empty(), kicked.is_empty()) {
-        (false, true) => Wish::Change {
-            changes,
-            closed: room.is_closed(),
-        },
+        (false, true) => Wish::Change(changes),
         (true, false) => Wish::Kick(kicked),
         (true, true) if is_as_wanted => return Ok(None),
         _ => return Err("bad-request"),

@@ -11,6 +11,7 @@ use crate::jid;
 use crate::pubsub::{Event, What};
 use crate::translate::Cx;
 use crate::translate::rooms::Item;
+use crate::translate::rooms::affiliations::Affiliation;
 use crate::translate::rooms::notice::{Heard, Notice};
 use crate::translate::rooms::occupants::{Change, Said};
 use crate::wire::Dropped;
@@ -311,7 +312,7 @@ impl Room {
     }
 
     /// The service has put the client out; `false`.
-    fn handle_kick(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
+    pub(super) fn handle_kick(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
         if self.state != State::Joined {
             return self.fail("forbidden", cx);
         }
@@ -394,6 +395,10 @@ impl Room {
             let status = why.as_ref().and_then(|it| it.word.out);
             let status = status.or(is_kick.then_some("307"));
             let said = why.as_ref().map(Heard::said).unwrap_or_default();
+            if matches!(status, Some("301" | "321")) {
+                // He is a member no more. Whatever he becomes while he is away is told then.
+                self.affiliations.set(jid::bare(&full), Affiliation::None);
+            }
             let shown = Shown {
                 affiliation: why.map(|it| it.word.affiliation),
                 in_item: &said,

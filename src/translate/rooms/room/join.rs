@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bytes::{BufMut as _, Bytes};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::{
     HOLDER_ANSWERS, NO_ANSWER, Part, Room, State, Step, TRY_AGAIN, delete, forget, forget_steps,
@@ -254,9 +254,27 @@ impl Room {
         })
     }
 
-    /// Publishes the own occupant again, which is not there any more or is about to go.
+    /// The own occupant is not there any more, or is about to go. Prosody takes it again from an owner whom another one
+    /// has put out, so he asks first.
     pub(super) fn restore(&mut self, cx: &mut Cx<'_>) {
         self.restored_at = Some(cx.wire.now);
+        let node = self.node(Part::Occupants);
+        let asks = |out: &mut BytesMut| request::own_subscriptions(out, &node);
+        if !(self.is_owner && self.ask("get", Step::IsOut, cx, asks)) {
+            self.publish_again(cx);
+        }
+    }
+
+    /// Whether the client is still subscribed; `false`: the service has put it out.
+    pub(super) fn handle_is_out(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) -> bool {
+        if self.is_unsubscribed(Part::Occupants, reply) {
+            return self.handle_kick(Part::Occupants, cx);
+        }
+        self.publish_again(cx);
+        true
+    }
+
+    fn publish_again(&mut self, cx: &mut Cx<'_>) {
         let payload = self.presence.clone();
         self.publish_self(Step::Restore, &payload, cx);
     }

@@ -9,7 +9,7 @@ mod show;
 mod unheard;
 mod watch;
 
-pub(super) use owned::Configuration;
+pub(super) use owned::{Configuration, access_model};
 pub(crate) use show::WHOM_IT_IS_FOR;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -83,7 +83,9 @@ pub(crate) enum Step {
     TakeNick,
     /// The same again, with a new status or another nick.
     Update(Box<Update>),
-    /// The same again, as it was taken away.
+    /// Whether the client is still subscribed, as its item was taken away.
+    IsOut,
+    /// Publishing it again, as it was taken away.
     Restore,
     /// Publishing a message; its id, and the item.
     Say(Option<Box<str>>, Box<str>),
@@ -136,8 +138,6 @@ pub(super) struct Room {
     noticed: Noticed,
     title: Box<str>,
     description: Box<str>,
-    /// How many messages it keeps, once an owner's client has asked.
-    history: Option<u16>,
     /// The room's access model, where it is known.
     access: Option<Box<str>>,
     ways: Ways,
@@ -245,7 +245,6 @@ impl Room {
             noticed: Noticed::default(),
             title: Box::default(),
             description: Box::default(),
-            history: None,
             access: None,
             ways,
             tries: 0,
@@ -296,24 +295,6 @@ impl Room {
 
     pub(super) fn is_owner(&self) -> bool {
         self.is_owner
-    }
-
-    /// What the room is called; empty: it has no name but its address.
-    pub(super) fn title(&self) -> &str {
-        &self.title
-    }
-
-    pub(super) fn description(&self) -> &str {
-        &self.description
-    }
-
-    /// How many messages it keeps, if that is known.
-    pub(super) fn history(&self) -> Option<u16> {
-        self.history
-    }
-
-    pub(super) fn note_history(&mut self, history: Option<u16>) {
-        self.history = history;
     }
 
     /// Whether everybody may come in, as far as is known.
@@ -448,6 +429,7 @@ impl Room {
                 let condition = refused.condition_or(NO_ANSWER).to_owned();
                 self.fail(&condition, cx)
             }
+            (Step::IsOut, reply) => self.handle_is_out(reply, cx),
             // Prosody tells whoever is kicked only that his item is gone.
             (Step::Restore, Err(Refused::With("forbidden"))) => self.show_kicked(cx),
             (Step::Restore, Ok(_)) => {

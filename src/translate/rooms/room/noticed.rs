@@ -13,6 +13,7 @@ use crate::translate::rooms::Item;
 use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::translate::rooms::notice::{Heard, Notice, Notices};
 use crate::wire::{Dropped, Refused, Reply};
+use crate::xml::escape;
 
 /// So long after a notice the service is asked: it may still be doing what the notice says.
 const SOON: Duration = Duration::from_secs(1);
@@ -70,19 +71,22 @@ impl Room {
         }
         let nick = self.occupants.nick_of_author(author, || notice.nick);
         let nick = nick.into_owned();
-        for word in notice.words {
+        for mut word in notice.words {
             let was_owner = self.is_owned_by(&word.account);
+            // While the client joins, it is not known who is there.
+            let may_be_there =
+                self.state != State::Joined || self.occupants.has_account(&word.account);
+            // An account that is not in the room is not put out, but its affiliation changes: owners are told.
+            word.out.take_if(|_| !may_be_there);
             let is_change =
                 word.out.is_none() || was_owner && word.affiliation != Affiliation::Owner;
             let is_change = is_change && self.may_look(&word.account);
-            // While the client joins, it is not known who is there.
-            let is_known = was_owner
-                || self.state != State::Joined
-                || self.occupants.has_account(&word.account);
+            let concerns = self.is_owner || word.affiliation == Affiliation::Owner;
+            let is_known = was_owner || may_be_there || is_owner && concerns;
             if is_known && (is_change || word.out.is_some()) {
                 self.noticed.notices.note(word, by, &nick, cx.wire.now);
             }
-            if is_change {
+            if is_known && is_change {
                 self.look_soon(cx);
             }
         }
@@ -280,6 +284,7 @@ impl Room {
         let before = self.all_affiliations();
         (self.affiliations, self.is_owner) = (now, is_owner);
         self.show_changed(before, cx);
+        self.show_elsewhere(cx);
         // What has not come about so far may still, while somebody has just said so.
         let affiliation = |account: &str| match account == jid::bare(&self.own) {
             true => self.affiliation(&self.own),
@@ -292,7 +297,7 @@ impl Room {
         }
     }
 
-    /// Whoever was something else before is shown as what he is now.
+    /// Shows occupants whose affiliation is another than `before`.
     fn show_changed(&self, before: Vec<(Box<str>, Affiliation)>, cx: &mut Cx<'_>) {
         for (full, was) in before {
             let is = self.affiliation(&full);
@@ -301,6 +306,29 @@ impl Room {
                 self.show_again(&full, &said, cx);
             }
         }
+    }
+
+    /// Tells the client what owners have made of accounts that are not in the room, where the service says the same
+    /// (XEP-0045 §9.3).
+    fn show_elsewhere(&mut self, cx: &mut Cx<'_>) {
+        let is_done = |it: &&Heard| {
+            let account = &*it.word.account;
+            let is_so = self.affiliations.of(account) == it.word.affiliation;
+            is_so && !self.occupants.has_account(account) && self.is_owned_by(&it.by)
+        };
+        let done = self.noticed.notices.changes(cx.wire.now).filter(is_done);
+        let done: Vec<_> = done.cloned().collect();
+        for heard in &done {
+            let (word, said) = (&heard.word, heard.said());
+            let said = format!(
+                "<item affiliation='{}' role='none' jid='{}'>{said}</item>",
+                word.affiliation.word(),
+                escape(&word.account)
+            );
+            self.show_word("", &said, cx);
+        }
+        let notices = &mut self.noticed.notices;
+        notices.forget(|it| done.iter().any(|done| it.is_of(done)));
     }
 
     /// Who has made this account what it is, and why.

@@ -10,11 +10,11 @@ use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::wire::Leg;
 use crate::xml::escape;
 
-/// What an owner wants a room to be; what he does not say stays as it is.
+/// What an owner wants a room to be, or what it is; what is not said stays as it is.
 #[derive(Debug)]
 pub(in crate::translate::rooms) struct Configuration {
     /// Members alone may come in.
-    pub(in crate::translate::rooms) closes: bool,
+    pub(in crate::translate::rooms) closes: Option<bool>,
     pub(in crate::translate::rooms) title: Option<Box<str>>,
     pub(in crate::translate::rooms) description: Option<Box<str>>,
     /// So many messages are kept.
@@ -22,9 +22,28 @@ pub(in crate::translate::rooms) struct Configuration {
 }
 
 impl Configuration {
-    /// Whether it says something else than who may come in.
-    pub(in crate::translate::rooms) fn says_more(&self) -> bool {
-        self.title.is_some() || self.description.is_some() || self.history.is_some()
+    /// Leaves out what is so already.
+    pub(in crate::translate::rooms) fn leave_out(&mut self, now: &Self) {
+        fn differs<T: PartialEq>(wanted: &mut Option<T>, now: Option<&T>) {
+            wanted.take_if(|it| now == Some(it));
+        }
+        differs(&mut self.closes, now.closes.as_ref());
+        differs(&mut self.title, now.title.as_ref());
+        differs(&mut self.description, now.description.as_ref());
+        differs(&mut self.history, now.history.as_ref());
+    }
+
+    pub(in crate::translate::rooms) fn is_empty(&self) -> bool {
+        let more = [&self.title, &self.description];
+        self.closes.is_none() && self.history.is_none() && more.iter().all(|it| it.is_none())
+    }
+}
+
+/// Whom a node lets in that is for members alone, or for everybody.
+pub(in crate::translate::rooms) fn access_model(closes: bool) -> &'static str {
+    match closes {
+        true => "whitelist",
+        false => "open",
     }
 }
 
@@ -150,23 +169,33 @@ impl Room {
         self.tell(cx, |out| request::retract_aloud(out, &node, item));
     }
 
-    /// The room is configured as its owner wants it.
+    /// How the room is configured, as far as that was told.
+    pub(in crate::translate::rooms) fn configuration(&self) -> Configuration {
+        Configuration {
+            closes: Some(!self.is_open()),
+            title: Some(self.title.clone()),
+            description: Some(self.description.clone()),
+            history: None,
+        }
+    }
+
+    /// The room is configured as its owner wants it; `now`: what is different from before.
     pub(in crate::translate::rooms) fn note_configured(
         &mut self,
         now: Configuration,
         cx: &mut Cx<'_>,
     ) {
         let was_locked = std::mem::take(&mut self.is_locked);
-        let access = if now.closes { "whitelist" } else { "open" };
-        let was_as_now = self.access.as_deref() == Some(access) && !now.says_more();
-        self.note_access(Some(access.into()));
+        let was_as_now = now.is_empty();
+        if let Some(closes) = now.closes {
+            self.note_access(Some(access_model(closes).into()));
+        }
         if let Some(title) = now.title {
             self.title = title;
         }
         if let Some(description) = now.description {
             self.description = description;
         }
-        self.history = now.history.or(self.history);
         if was_locked {
             self.tell_whom_it_is_for(cx);
         } else if !was_as_now {
@@ -176,9 +205,14 @@ impl Room {
 
     /// Tells the client that the room is configured anew (XEP-0045 §10.2.1).
     pub(super) fn show_configured(&self, cx: &mut Cx<'_>) {
+        self.show_word(" type='groupchat'", "<status code='104'/>", cx);
+    }
+
+    /// Shows the client what the room itself says.
+    pub(super) fn show_word(&self, kind: &str, said: &str, cx: &mut Cx<'_>) {
         let (from, to) = (escape(&self.bare), escape(cx.account.jid()));
         let changed = format!(
-            "<message type='groupchat' from='{from}' to='{to}'><x xmlns='{}'><status code='104'/></x></message>",
+            "<message{kind} from='{from}' to='{to}'><x xmlns='{}'>{said}</x></message>",
             ns::MUC_USER
         );
         cx.wire

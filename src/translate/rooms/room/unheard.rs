@@ -108,19 +108,13 @@ impl Room {
         let Some((id, payload)) = self.unheard.take(part, item) else {
             return true;
         };
-        let node = self.node(part);
-        let own = cx.account.jid();
-        let list = reply.ok();
-        let list = list.and_then(|iq| answer::own_subscriptions(iq, &node));
-        let is_subscribed =
-            |(jid, state): &(Box<str>, Box<str>)| **jid == *own && **state == *"subscribed";
-        // An answer that does not say puts nobody out.
-        if list.is_some_and(|list| !list.iter().any(is_subscribed)) {
+        if self.is_unsubscribed(part, reply) {
             if part == Part::Talk {
                 self.show_unsent(id.as_deref(), Some(payload), "not-acceptable", cx);
             }
             // ejabberd makes a node of what is published to one that is not there.
-            Junk::alone(jid::domain(&self.bare), node, self.node(part.other())).look(cx);
+            let [node, twin] = [part, part.other()].map(|it| self.node(it));
+            Junk::alone(jid::domain(&self.bare), node, twin).look(cx);
             return match self.state {
                 State::Joined => self.show_kicked(cx),
                 _ => self.fail("forbidden", cx),
@@ -131,12 +125,22 @@ impl Room {
             "<items xmlns='{}'><item id='{}' publisher='{}'>{}</item></items>",
             ns::PUBSUB_EVENT,
             escape(item),
-            escape(own),
+            escape(&self.own),
             String::from_utf8_lossy(&payload)
         );
         let namespaces = Namespaces::none();
         let items = Element::of_frame(items.as_bytes(), &namespaces);
         items.is_none_or(|items| self.handle_items(&items, part, Source::Fetch, None, cx))
+    }
+
+    /// Whether the service says that the client hears nothing of this node; an answer that does not say is none.
+    pub(super) fn is_unsubscribed(&self, part: Part, reply: Reply<'_>) -> bool {
+        let node = self.node(part);
+        let list = reply.ok();
+        let list = list.and_then(|iq| answer::own_subscriptions(iq, &node));
+        let is_subscribed =
+            |(jid, state): &(Box<str>, Box<str>)| *jid == self.own && **state == *"subscribed";
+        list.is_some_and(|list| !list.iter().any(is_subscribed))
     }
 
     /// Tells the client that its message of this id did not reach the room, and what it said where that is known.

@@ -41,6 +41,10 @@ pub(super) struct Inside {
     pub(super) subject: Option<String>,
     /// It has come out again.
     pub(super) is_out: bool,
+    /// By these statuses.
+    pub(super) out_by: Vec<String>,
+    /// What the room has said accounts are that are not in it.
+    pub(super) elsewhere: BTreeMap<String, String>,
     /// So many messages there were when it came in.
     pub(super) since: usize,
 }
@@ -49,6 +53,7 @@ pub(super) struct Inside {
 pub(super) struct Seen {
     pub(super) full: String,
     pub(super) status: String,
+    pub(super) affiliation: String,
 }
 
 impl Client {
@@ -131,6 +136,7 @@ impl Client {
             ("presence", None) => inside.take_presence(stanza, nick),
             ("presence", Some("unavailable")) => inside.take_leave(stanza, nick),
             ("message", Some("groupchat")) => inside.take_message(stanza, room),
+            ("message", None) => inside.take_word(stanza, nick),
             _ => Err("not of a room's kinds"),
         }
     }
@@ -142,9 +148,11 @@ impl Inside {
             self.own = Some(nick.to_owned());
         }
         let status = stanza.find("status").map_or("", |it| &it.text);
+        let item = stanza.at("x/item");
         let seen = Seen {
-            full: stanza.at("x/item").value("jid").to_owned(),
+            full: item.value("jid").to_owned(),
             status: status.to_owned(),
+            affiliation: item.value("affiliation").to_owned(),
         };
         self.people.insert(nick.to_owned(), seen);
         Ok(())
@@ -155,6 +163,7 @@ impl Inside {
         let is_renamed = codes.contains(&"303");
         if codes.contains(&"110") && !is_renamed {
             self.is_out = true;
+            self.out_by = codes.iter().map(ToString::to_string).collect();
             return match self.own.as_deref() == Some(nick) {
                 true => Ok(()),
                 false => Err("out under another nick"),
@@ -166,9 +175,21 @@ impl Inside {
         }
     }
 
+    fn take_word(&mut self, stanza: &Node, nick: &str) -> Result<(), &'static str> {
+        let item = stanza.find("x/item").filter(|_| nick.is_empty());
+        let item = item.ok_or("not a word of the room")?;
+        let [account, affiliation] = ["jid", "affiliation"].map(|it| item.value(it).to_owned());
+        self.elsewhere.insert(account, affiliation);
+        Ok(())
+    }
+
     fn take_message(&mut self, stanza: &Node, room: &str) -> Result<(), &'static str> {
         if self.own.is_none() {
             return Err("before the self-presence");
+        }
+        if stanza.find("x/status").is_some() {
+            // The room was configured anew.
+            return Ok(());
         }
         let Some(body) = stanza.find("body") else {
             self.subject = Some(stanza.at("subject").text.clone());

@@ -30,6 +30,20 @@ pub(super) enum Step {
     CutShim,
     KillShim,
     RestartServer,
+    Kick,
+    Ban,
+    Unban,
+    /// In spite of a ban, or without being a member.
+    JoinBarred,
+    Member,
+    NoMember,
+    Owner,
+    NoOwner,
+    /// Of the last owner.
+    Resign,
+    /// For all but members.
+    Close,
+    Open,
 }
 
 const NICKS: [&str; 6] = ["JC", "Romeo", "Nurse", "Friar", "Paris", "Tybalt"];
@@ -39,8 +53,9 @@ impl Walk for World {
 
     fn opening(&self) -> Vec<Step> {
         use Step::{
-            CutClient, CutShim, Join, JoinAs, JoinAtOnce, KillShim, Leave, LogIn, LogOut, Nick,
-            NickOf, RestartServer, Status, Subject, Talk, TalkAtOnce,
+            Ban, Close, CutClient, CutShim, Join, JoinAs, JoinAtOnce, JoinBarred, Kick, KillShim,
+            Leave, LogIn, LogOut, Member, Nick, NickOf, NoMember, NoOwner, Open, Owner, Resign,
+            RestartServer, Status, Subject, Talk, TalkAtOnce, Unban,
         };
         let mut steps = vec![LogIn; 3];
         steps.extend([
@@ -49,6 +64,9 @@ impl Walk for World {
         steps.extend([
             TalkAtOnce, Subject, Leave, Join, Subject, Leave, Leave, JoinAtOnce,
         ]);
+        steps.extend([Kick, Talk, Join, Ban, JoinBarred, Talk, Unban, Join, Join]);
+        steps.extend([Member, Close, JoinBarred, Talk, NoMember, Open, Join]);
+        steps.extend([Resign, Owner, Kick, NoOwner]);
         for end in [KillShim, CutClient, CutShim, LogOut] {
             steps.extend([end, Talk, LogIn, Join, Join]);
         }
@@ -60,14 +78,22 @@ impl Walk for World {
 
     fn random_step(&mut self) -> Step {
         use Step::{
-            CutClient, CutShim, Join, JoinAs, JoinAtOnce, KillShim, Leave, LogIn, LogOut, Nick,
-            NickOf, Status, Subject, Talk, TalkAtOnce,
+            Ban, Close, CutClient, CutShim, Join, JoinAs, JoinAtOnce, JoinBarred, Kick, KillShim,
+            Leave, LogIn, LogOut, Member, Nick, NickOf, NoMember, NoOwner, Open, Owner, Resign,
+            Status, Subject, Talk, TalkAtOnce, Unban,
         };
         // Logging in takes longest, so most is done by those who are there.
         let often = [Join, Join, Talk, Nick, Status, Subject, TalkAtOnce, Leave];
         let rarely = [
             LogIn, JoinAs, JoinAtOnce, NickOf, LogOut, CutClient, CutShim, KillShim,
         ];
+        let by_owners = [
+            Kick, Kick, Ban, Unban, Unban, JoinBarred, Member, NoMember, Owner, NoOwner, Resign,
+            Close, Open, Open,
+        ];
+        if self.rng.once_in(5) {
+            return self.rng.pick(&by_owners);
+        }
         match self.rng.once_in(3) {
             true => self.rng.pick(&rarely),
             false => self.rng.pick(&often),
@@ -98,6 +124,13 @@ impl Walk for World {
             Step::Subject => self.set_subject(note),
             Step::LogOut | Step::CutClient | Step::CutShim | Step::KillShim => self.end(step, note),
             Step::RestartServer => self.restart_server(note),
+            Step::Kick => self.kick(note),
+            Step::Ban => self.ban(note),
+            Step::Unban => self.unban(note),
+            Step::JoinBarred => self.come_in_barred(note),
+            Step::Member | Step::NoMember | Step::Owner | Step::NoOwner => self.grant(step, note),
+            Step::Resign => self.resign(note),
+            Step::Close | Step::Open => self.close_or_open(step == Step::Close, note),
         };
         if done.is_some() {
             self.settle();
@@ -132,8 +165,12 @@ impl World {
         let (_, room) = self.somebody()?;
         let jid = self.rooms[room].jid.clone();
         let all = 0..self.clients.len();
+        let may = |it: &usize| {
+            let account = &self.clients[*it].account.bare;
+            self.rooms[room].refusals(account).is_empty()
+        };
         let (inside, outside): (Vec<_>, Vec<_>) = all
-            .filter(|it| self.clients[*it].puppet.is_some())
+            .filter(|it| self.clients[*it].puppet.is_some() && may(it))
             .partition(|it| self.clients[*it].rooms.contains_key(&jid));
         if outside.len() < 2 {
             return None;
@@ -229,8 +266,14 @@ impl World {
     }
 
     /// Another's nick is refused; that of somebody who has vanished may be.
-    fn is_right(&self, who: usize, room: usize, nick: &str, refused: Option<&str>) {
+    pub(super) fn is_right(&self, who: usize, room: usize, nick: &str, refused: Option<&str>) {
         let (account, room) = (&self.clients[who].account.bare, &self.rooms[room]);
+        let refusals = room.refusals(account);
+        if !refusals.is_empty() {
+            let is_right = refused.is_some_and(|it| refusals.contains(&it));
+            assert!(is_right, "{account} is not let in: {refused:?}");
+            return;
+        }
         let mut ghosts = room.ghosts.iter();
         let is_ghosts = ghosts.any(|(full, it)| it == nick && bare(full) != account);
         let is_taken = room.is_taken(nick, account);
@@ -360,14 +403,19 @@ impl World {
         Some((who, room))
     }
 
-    fn some_client(&mut self, is_it: impl Fn(&Self, usize) -> bool) -> Option<usize> {
+    pub(super) fn some_client(&mut self, is_it: impl Fn(&Self, usize) -> bool) -> Option<usize> {
         let all = (0..self.clients.len()).filter(|it| is_it(self, *it));
         let all: Vec<_> = all.collect();
         (!all.is_empty()).then(|| self.rng.pick(&all))
     }
 
     /// A nick that somebody of another account has in this room, or that nobody else has.
-    fn some_nick(&mut self, who: usize, room: usize, is_taken: bool) -> Option<&'static str> {
+    pub(super) fn some_nick(
+        &mut self,
+        who: usize,
+        room: usize,
+        is_taken: bool,
+    ) -> Option<&'static str> {
         let (client, truth) = (&self.clients[who], &self.rooms[room]);
         let own = truth.people.get(&client.full).map(|(nick, _)| &**nick);
         let nicks = NICKS

@@ -33,6 +33,12 @@ pub(super) struct Room {
     pub(super) is_rid_of_ghosts: bool,
     pub(super) said: Vec<Said>,
     pub(super) subject: String,
+    /// By account; who is not in it has none.
+    pub(super) affiliations: BTreeMap<String, &'static str>,
+    /// For all but members.
+    pub(super) is_closed: bool,
+    /// The service names the owners, and whoever else is something, to owners alone.
+    tells_owners: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +60,7 @@ impl World {
         let rooms = ["hall", "cell"].map(|name| format!("{name}@{SERVICE}"));
         let mut world = Self {
             clients,
-            rooms: rooms.map(Room::new).into(),
+            rooms: rooms.map(|it| Room::new(it, kind)).into(),
             server,
             rng: Rng::new(seed),
             serial: 0,
@@ -76,6 +82,8 @@ impl World {
                 "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query>",
             );
             self.leave(0, room);
+            let maker = self.clients[0].account.bare.clone();
+            self.rooms[room].affiliations.insert(maker, "owner");
         }
     }
 
@@ -201,7 +209,7 @@ impl World {
 }
 
 impl Room {
-    fn new(jid: String) -> Self {
+    fn new(jid: String, kind: Kind) -> Self {
         Self {
             jid,
             people: BTreeMap::new(),
@@ -209,6 +217,9 @@ impl Room {
             is_rid_of_ghosts: true,
             said: Vec::new(),
             subject: String::new(),
+            affiliations: BTreeMap::new(),
+            is_closed: false,
+            tells_owners: kind == Kind::Prosody,
         }
     }
 
@@ -283,6 +294,21 @@ impl Room {
             // Of two who share a nick either may be seen.
             if seen.full == *full && seen.status != *status {
                 return Err(format!("{nick}'s status is not {status:?}"));
+            }
+            let affiliation = self.affiliation(bare(full));
+            let is_right = match (seen.affiliation.as_str(), affiliation) {
+                _ if seen.full != *full => true,
+                // Prosody tells an owner everything, and others nothing but what they are.
+                (seen, now) if self.tells_owners && self.affiliation(bare(viewer)) == "owner" => {
+                    seen == now
+                }
+                (seen, now) if !self.tells_owners || full == viewer => {
+                    (seen == "owner") == (now == "owner")
+                }
+                _ => true,
+            };
+            if !is_right {
+                return Err(format!("{nick} is not {affiliation}"));
             }
         }
         Ok(())
