@@ -138,7 +138,7 @@ impl Room {
         );
         cx.wire.apply(&OCCUPANT);
         cx.wire.stanza(Leg::Client, |out| {
-            out.extend_from_slice(presence.as_bytes())
+            out.extend_from_slice(presence.as_bytes());
         });
     }
 
