@@ -134,10 +134,11 @@ impl World {
                 return Ok(());
             };
             let told = inside.elsewhere.get(account);
-            match told.is_some_and(|it| it == affiliation) {
-                true => Ok(drop(inside.elsewhere.remove(account))),
-                false => Err(format!("{} was told {told:?}", client.full)),
+            if told.is_none_or(|it| it != affiliation) {
+                return Err(format!("{} was told {told:?}", client.full));
             }
+            inside.elsewhere.remove(account);
+            Ok(())
         });
     }
 
