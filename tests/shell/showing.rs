@@ -146,7 +146,7 @@ fn sessions_go_on_when_nobody_reads_the_view() {
     server.wait("<message id='2'/>");
     shim.signal("-TERM");
     client.rest();
-    drop(server);
+    drop((client, server));
     let log = shim.rest_of_log();
     assert!(!log.contains("live view"), "once is enough: {log}");
     assert_eq!(shim.exit_code(), Some(0));
