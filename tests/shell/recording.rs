@@ -32,7 +32,8 @@ fn files(folder: &Path) -> Vec<(String, String)> {
 fn session(folder: &Path, options: &[&str]) -> Vec<(String, String)> {
     let (server, connections) = Server::by_hand();
     let record = format!("--record={}", folder.display());
-    let mut shim = Shim::before(&server, &[&[&*record], options].concat());
+    // Chats through nodes would have the end wait for answers.
+    let mut shim = Shim::before(&server, &[&["--native=chat", &record], options].concat());
     let (mut client, mut server) = shim.log_in(&connections);
     client.send("<presence id='p'/>");
     server.wait("<configure node='presence'/></pubsub></iq>");
@@ -98,7 +99,8 @@ fn a_recording_is_titled() {
     let (server, connections) = Server::by_hand();
     let folder = tempfile::tempdir().unwrap();
     let record = format!("--record={}", folder.path().display());
-    let mut shim = Shim::before(&server, &[&record, "--record-max-size=1000"]);
+    let options = ["--native=chat", "--record-max-size=1000", &record];
+    let mut shim = Shim::before(&server, &options);
     let (mut client, mut server) = shim.authenticate(&connections);
     assert_titled(folder.path(), "nobody logged in, 20", " UTC, unfinished");
     server.send(&header("id='s2' from='localhost'"));
