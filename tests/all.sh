@@ -30,7 +30,10 @@ venv=target/python
 "$venv/bin/python" -W ignore -c 'import slixmpp, aioxmpp.muc'
 
 cargo test
-# The scenes of what a session promises; the fuzzer itself is tests/fuzz/run.sh.
-cargo check --manifest-path tests/fuzz/Cargo.toml --all-targets
-cargo test --manifest-path tests/fuzz/Cargo.toml --lib
+# The scenes of what a session promises; the fuzzer itself is tests/fuzz/run.sh. What both depend on is built once.
+fuzz="--manifest-path tests/fuzz/Cargo.toml --target-dir ${CARGO_TARGET_DIR:-target}"
+# shellcheck disable=SC2086 # two options
+cargo check $fuzz --all-targets
+# shellcheck disable=SC2086
+cargo test $fuzz --lib
 TEST_PYTHON="$PWD/$venv/bin/python" cargo test --test servers
