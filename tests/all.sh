@@ -30,7 +30,11 @@ venv=target/python
 "$venv/bin/python" -W ignore -c 'import slixmpp, aioxmpp.muc'
 
 cargo test
-# The scenes of what a session promises; the fuzzer itself is tests/fuzz/run.sh.
-cargo check --manifest-path tests/fuzz/Cargo.toml --all-targets
-cargo test --manifest-path tests/fuzz/Cargo.toml --lib
-TEST_PYTHON="$PWD/$venv/bin/python" cargo test --test servers
+# The scenes of what a session promises; the fuzzer itself is tests/fuzz/run.sh. What both depend on is built once.
+fuzz="--manifest-path tests/fuzz/Cargo.toml --target-dir ${CARGO_TARGET_DIR:-target}"
+# shellcheck disable=SC2086 # two options
+cargo check $fuzz --all-targets
+# shellcheck disable=SC2086
+cargo test $fuzz --lib
+# Most of the time these wait: servers allow a client so many bytes a second by default.
+RUST_TEST_THREADS=$(($(nproc) * 2)) TEST_PYTHON="$PWD/$venv/bin/python" cargo test --test servers

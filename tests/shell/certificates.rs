@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +13,7 @@ use rcgen::{CertificateParams, DnType, Issuer, KeyPair, date_time_ymd};
 use tempfile::NamedTempFile;
 
 use crate::text::assert_has;
-use crate::tools::{FEATURES_LOGIN, Peer, Server, Shim, header};
+use crate::tools::{FEATURES_LOGIN, Peer, Server, Shim, at_once, header};
 
 /// Both ways to TLS: STARTTLS, and from the first byte.
 const WAYS: [bool; 2] = [false, true];
@@ -220,6 +221,18 @@ fn private_ca_names_its_issuer() {
     assert_has(&log, "nor in --ca-file");
 }
 
+/// OpenSSL looks for the issuer there, and keeps what it thinks of the place before its verdict.
+#[test]
+fn a_folder_of_authorities_that_is_none_changes_no_verdict() {
+    let made = from_ca("Verona City Council");
+    let server = Showing::start(&made, true);
+    let option = format!("--server=tls://127.0.0.1:{}", server.server.port);
+    let mut command = Command::new("env");
+    command.args(["SSL_CERT_DIR=/dev/null", env!("CARGO_BIN_EXE_pubshim")]);
+    let log = refused(&mut Shim::start_by(command, &[&option]));
+    assert_has(&log, r#"comes from "Verona City Council", which is not"#);
+}
+
 #[test]
 fn hostile_names_are_not_printed() {
     let hostile = ["\u{1b}[2Ja.lit", "b.lit\nWARN well", "<c/>", "d.lit"];
@@ -263,7 +276,7 @@ fn the_probe_happens_once() {
 #[test]
 fn a_probe_that_stalls() {
     let made = self_signed(&params(&["montague.lit"]));
-    for direct in WAYS {
+    at_once(WAYS, |direct| {
         let acceptor = made.acceptor(SslVersion::TLS1_3);
         let server = Showing::start_by(direct, move |stream, number| match number {
             0 => drop(acceptor.accept(stream)),
@@ -272,7 +285,7 @@ fn a_probe_that_stalls() {
         let log = server.refused(Some(&made), &["--connect-timeout=1s"]);
         assert_has(&log, "certificate is for another name; ");
         assert_eq!(server.count.load(Ordering::Relaxed), 2);
-    }
+    });
 }
 
 #[test]

@@ -180,12 +180,13 @@ fn a_client_that_breaks_off_in_the_handshake() {
 #[test]
 fn a_client_that_stalls_in_the_handshake() {
     let mut stage = Stage::new(&["--login-timeout=1s", "--domain=localhost,example.org"]);
-    for bytes in [
-        &b"\x16\x03"[..],
-        b"\x16\x03\x01\x00\xf8\x01\x00\x00\xf4\x03\x03",
-    ] {
+    let half: [&[u8]; 2] = [b"\x16\x03", b"\x16\x03\x01\x00\xf8\x01\x00\x00\xf4\x03\x03"];
+    let clients = half.map(|bytes| {
         let mut client = stage.shim.connect();
-        client.stream.write_all(bytes).unwrap();
+        client.send_bytes(bytes);
+        client
+    });
+    for mut client in clients {
         let told = client.rest();
         assert_eq!(told, "", "plain text is of no use to it");
         stage.shim.wait_for_log(": ended");

@@ -361,7 +361,7 @@ fn what_packs_well_is_no_bomb() {
 
 #[test]
 fn an_end_without_trailer_is_an_end() {
-    let (shim, connections) = required(&[]);
+    let (shim, connections) = required(&["--close-timeout=1s"]);
     let (mut client, mut server) = log_in(&shim, &connections);
     server.send("<message/></stream:stream>");
     drop(server);

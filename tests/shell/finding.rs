@@ -3,7 +3,7 @@
 use crate::certificate::Certificate;
 use crate::dns::{Data, Dns};
 use crate::text::assert_has;
-use crate::tools::{Peer, Server, Shim, free_port, header};
+use crate::tools::{Peer, Server, Shim, at_once, free_port, header};
 
 const DOMAIN: &str = "shakespeare.lit";
 const DIRECT: &str = "_xmpps-client._tcp.shakespeare.lit";
@@ -358,7 +358,8 @@ fn a_resolver_that_is_silent() {
 #[test]
 fn a_resolver_that_drops_one_of_the_questions() {
     let certificate = Certificate::of(DOMAIN);
-    for (dropped, known) in [(DIRECT, START_TLS), (START_TLS, DIRECT)] {
+    let both = [(DIRECT, START_TLS), (START_TLS, DIRECT)];
+    at_once(both, |(dropped, known)| {
         let alive = match known == DIRECT {
             true => certificate.direct("alive"),
             false => certificate.start_tls("alive"),
@@ -374,7 +375,7 @@ fn a_resolver_that_drops_one_of_the_questions() {
         client.send(&header("to='shakespeare.lit'"));
         let seen = client.wait("</stream:features>");
         assert_has(&seen, "id='alive'");
-    }
+    });
 }
 
 #[test]
@@ -386,25 +387,24 @@ fn a_resolver_that_is_not_there() {
 
 #[test]
 fn a_resolver_that_answers_garbage() {
-    for garbage in [
-        &b""[..],
+    let all: [&[u8]; 4] = [
+        b"",
         b"\0",
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
         &[0xc0; 512],
-    ] {
+    ];
+    at_once(all, |garbage| {
         let dns = Dns::answering(|_| Some(garbage.to_vec()));
         let told = refused(DOMAIN, &[&dns.option(), "--connect-timeout=2s"]);
         assert_in_order(&told, &["could not be looked up", "--server"]);
-    }
+    });
 }
 
 #[test]
 fn a_resolver_whose_answers_are_cut_short() {
     // Each record begins with a pointer to itself, or ends before its data does.
-    for tail in [
-        &[0xc0, 12][..],
-        &[0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 60, 0, 99, 1],
-    ] {
+    let tails: [&[u8]; 2] = [&[0xc0, 12], &[0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 60, 0, 99, 1]];
+    at_once(tails, |tail| {
         let dns = Dns::answering(move |question| {
             let mut packet = question.answer(0, &[]);
             packet[7] = 1;
@@ -413,7 +413,7 @@ fn a_resolver_whose_answers_are_cut_short() {
         });
         let told = refused(DOMAIN, &[&dns.option(), "--connect-timeout=2s"]);
         assert_in_order(&told, &["could not be looked up", "--server"]);
-    }
+    });
 }
 
 #[test]

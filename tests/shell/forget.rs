@@ -48,6 +48,7 @@ fn it_prints_what_it_does_and_ends() {
     server.wait("</stream:stream>");
     let told = client.rest();
     assert_has(&told, "pubshim forget is done");
+    drop((client, server));
     assert_eq!(shim.exit_code(), Some(0));
     let mut printed = String::new();
     stdout.read_to_string(&mut printed).unwrap();
@@ -75,10 +76,11 @@ fn options_of_run_do_not_matter_and_a_variable_makes_it_dry() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
     command.envs([("PUBSHIM_POLICY", "off"), ("PUBSHIM_DRY_RUN", "true")]);
     let mut shim = Shim::start_as("forget", command, &[&server.option()]);
-    let (_client, mut server) = shim.log_in(&connections);
+    let (client, mut server) = shim.log_in(&connections);
     show_account(&mut server);
     let rest = server.wait("</stream:stream>");
     assert_eq!(rest, "</stream:stream>", "nothing is deleted");
+    drop((client, server));
     assert_eq!(shim.exit_code(), Some(0));
 }
 
@@ -86,8 +88,10 @@ fn options_of_run_do_not_matter_and_a_variable_makes_it_dry() {
 fn a_failure_is_exit_code_1() {
     let (server, connections) = Server::by_hand();
     let mut shim = forget(&server, &[]);
-    let (_client, mut server) = shim.log_in(&connections);
+    let (client, mut server) = shim.log_in(&connections);
     answer(&mut server, "disco#items", "error", MISSING);
+    server.wait("</stream:stream>");
+    drop((client, server));
     shim.wait_for_log("error: not all could be done");
     assert_eq!(shim.exit_code(), Some(1));
 }
@@ -99,6 +103,7 @@ fn nobody_logs_in() {
     let mut client = shim.connect();
     client.send("no XML");
     client.rest();
+    drop(client);
     shim.signal("-TERM");
     shim.wait_for_log("error: nobody has logged in");
     assert_eq!(shim.exit_code(), Some(1));

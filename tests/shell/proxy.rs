@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use crate::certificate::Certificate;
 use crate::text::assert_has;
-use crate::tools::{FEATURES_LOGIN, Peer, Server, Shim, free_port, header};
+use crate::tools::{FEATURES_LOGIN, Peer, Server, Shim, at_once, free_port, header};
 
 const BY_PASSWORD: &[u8] = &[5, 2];
 const WELCOME: &[u8] = &[1, 0];
@@ -251,12 +251,12 @@ fn a_proxy_that_stalls_at_any_step() {
         &[BY_PASSWORD, WELCOME],
         &[BY_PASSWORD, WELCOME, &[5, 0, 0, 3, 200, b'a']],
     ];
-    for answers in steps {
+    at_once(steps, |answers| {
         let proxy = scripted(answers, Then::Nothing);
         let log = refused(&option(&proxy), &["--connect-timeout=1s"]);
         assert!(log.contains("had not connected to"), "{answers:?}: {log}");
         assert!(log.contains("within 1 s"), "{answers:?}: {log}");
-    }
+    });
 }
 
 #[test]

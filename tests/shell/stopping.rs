@@ -48,6 +48,7 @@ fn ends_in_order(shim: &mut Shim, connections: &Receiver<Peer>, stop: impl FnOnc
         told.contains("<system-shutdown ") && told.ends_with("</stream:stream>"),
         "{told}"
     );
+    drop((client, server));
     assert_eq!(shim.exit_code(), Some(0));
 }
 
@@ -92,5 +93,6 @@ fn who_is_started_to_outlive_the_terminal_does() {
     server.wait("</stream:stream>");
     server.send("</stream:stream>");
     client.rest();
+    drop((client, server));
     assert_eq!(shim.exit_code(), Some(0));
 }

@@ -14,12 +14,16 @@ fn a_session_ends_with_a_line() {
     client.send("</stream:stream>");
     server.wait("</stream:stream>");
     server.send("</stream:stream>");
+    client.rest();
+    drop((client, server));
     let line = shim.wait_for_log(": ended after ");
     assert_has(&line, " INFO ");
     assert!(line.ends_with(" s: the client logged out"), "{line}");
     assert_has(&line, "account=juliet@localhost/balcony");
-    let (client, _server) = shim.log_in(&connections);
+    let (client, mut server) = shim.log_in(&connections);
     drop(client);
+    server.wait("</stream:stream>");
+    drop(server);
     let line = shim.wait_for_log(": ended after ");
     assert!(
         line.ends_with(" s: the client's connection broke"),
@@ -50,6 +54,7 @@ fn one_wrong_password_is_one_warning() {
     server.wait("</stream:stream>");
     drop(server);
     client.rest();
+    drop(client);
     let mut warned = Vec::new();
     loop {
         let line = shim.wait_for_log("session{");

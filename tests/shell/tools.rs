@@ -49,6 +49,8 @@ impl Shim {
         let mut child = command
             // Keep out of the state folder of the user who runs the tests.
             .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
+            // The system's authorities vouch for nobody here, and take a tenth of a second to be read.
+            .env("SSL_CERT_FILE", "/dev/null")
             .args([name, "-v"])
             .args(options)
             .args((!options.contains(&"--listen")).then_some("--listen=127.0.0.1:0"))
@@ -156,7 +158,10 @@ impl Shim {
         client.send("</stream:stream>");
         server.wait("</stream:stream>");
         server.send("</stream:stream>");
+        // Or the shim would linger.
+        drop(server);
         client.rest();
+        drop(client);
         self.wait_for_log(": ended");
         self.signal("-TERM");
         assert_eq!(self.exit_code(), Some(0));
@@ -330,6 +335,16 @@ impl<S: Read + Write> Peer<S> {
 
 fn into_text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Tries all of these side by side, as each has to wait for something.
+pub fn at_once<T: Send, const N: usize>(all: [T; N], attempt: impl Fn(T) + Sync) {
+    let attempt = &attempt;
+    std::thread::scope(|scope| {
+        for one in all {
+            scope.spawn(move || attempt(one));
+        }
+    });
 }
 
 /// A server that does the same with each connection.

@@ -57,6 +57,9 @@ pub(super) enum Kind {
     Other(String),
 }
 
+/// OpenSSL's reason of every refused certificate; the fault itself is in the verdict.
+const UNVERIFIED: &str = "certificate verify failed";
+
 /// Reasons why a certificate is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -78,9 +81,12 @@ impl Kind {
         let stack = error
             .source()
             .and_then(|source| source.downcast_ref::<ErrorStack>());
-        let reason = stack.and_then(|stack| stack.errors().iter().find_map(|it| it.reason()));
-        match reason.unwrap_or(&text) {
-            "certificate verify failed" => Self::Certificate(Fault::of(&text)),
+        let errors = stack.iter().flat_map(|stack| stack.errors());
+        let mut reasons = errors.filter_map(|error| error.reason());
+        // Errors of the search for the issuer come before the verdict, such as an SSL_CERT_DIR that is no folder.
+        let verdict = reasons.clone().find(|it| *it == UNVERIFIED);
+        match verdict.or_else(|| reasons.next()).unwrap_or(&text) {
+            UNVERIFIED => Self::Certificate(Fault::of(&text)),
             // TLS begins with a handshake record or an alert.
             _ if heard.starts_with(b"HTTP/") => Self::WebServer,
             _ if heard
