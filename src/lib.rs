@@ -67,39 +67,40 @@
 //! payload; the resource is the publisher's, or where the service names the account alone the one of `item@jid`. A
 //! ping whose marker has an attribute `room` asks whether the resource is in that room.
 //!
-//! A message is published only while every available resource of the peer and of the author's account has `chat='1'` in
-//! its presence, and one of the peer's has a priority of 0 or more; both see each other's presence. Its author is the
-//! account the event comes from. Of what was published, and neither a receipt, a marker nor anything said later shows to
-//! be read, a native copy follows when nobody is left who would be shown it: of the last 15 minutes, and of the last 30
-//! seconds if the peer's own unavailable carries the marker. Who reads remembers ids of items, and on the private node
-//! the last one of each node.
+//! A message is published only while every available resource of the peer and of the author's account has `chat='1'`
+//! in its presence, and one of the peer's has a priority of 0 or more; both see each other's presence. Its author is
+//! the account the event comes from. Of what was published, and neither a receipt, a marker nor anything said later
+//! shows to be read, a native copy follows when nobody is left who would be shown it: of the last 15 minutes, and of
+//! the last 30 seconds if the peer's own unavailable carries the marker. Who reads remembers ids of items, and on the
+//! private node the last one of each node.
 //!
 //! The first item that a session writes for a peer has a random id, the next ones the same with `#1`, `#2` and so on.
 //! Who is told of one and not of the one before it, as a connection between two servers broke, fetches the node first.
 //!
 //! # Three walks
 //!
-//! A **presence of the client** (listings 1 and 3). `net::pump` reads bytes and hands them to [`session::Session::handle`]
-//! with the time. `session::reading` has the framer cut a frame out of them, and `session::stanzas` gives the stanza to
-//! the translator. `translate::router` asks the functions in a fixed order: it is for no room, tells nobody of a
-//! subscription, so `presence::announce` takes it. It writes the native copy with the marker, and behind it, once the
-//! node is made and verified (`translate::node`) and it is known who is subscribed, a `pubsub::request::publish` whose
-//! payload is the presence with all it inherited declared on it. The request carries an `Ask`; its answer comes back to
-//! `announce` by it. At the end of the step the router lets all functions settle, and says when to come back.
+//! A **presence of the client** (listings 1 and 3). `net::pump` reads bytes and hands them to
+//! [`session::Session::handle`] with the time. `session::reading` has the framer cut a frame out of them, and
+//! `session::stanzas` gives the stanza to the translator. `translate::router` asks the functions in a fixed order: it
+//! is for no room, tells nobody of a subscription, so `presence::announce` takes it. It writes the native copy with
+//! the marker, and behind it, once the node is made and verified (`translate::node`) and it is known who is
+//! subscribed, a `pubsub::request::publish` whose payload is the presence with all it inherited declared on it. The
+//! request carries an `Ask`; its answer comes back to `announce` by it. At the end of the step the router lets all
+//! functions settle, and says when to come back.
 //!
-//! An **event of a contact** (listing 4). The server's bytes go the same way to `router::handle_server`. A message that
-//! mentions no event passes after one search. Of others `pubsub::Event` is read once: service, node, items. The router
-//! knows the node `presence`; `presence::feed` checks that the payload's `from` is a full JID of the account that sent
-//! the event and that the roster says we are subscribed, asks `presence::seen` whether the native copy was shown already,
-//! and `pubsub::unwrap` splices the presence out of the event's bytes into the client's stream.
+//! An **event of a contact** (listing 4). The server's bytes go the same way to `router::handle_server`. A message
+//! that mentions no event passes after one search. Of others `pubsub::Event` is read once: service, node, items. The
+//! router knows the node `presence`; `presence::feed` checks that the payload's `from` is a full JID of the account
+//! that sent the event and that the roster says we are subscribed, asks `presence::seen` whether the native copy was
+//! shown already, and `pubsub::unwrap` splices the presence out of the event's bytes into the client's stream.
 //!
-//! A **message to a room and back** (listings 16 and 17). `rooms` sees each stanza first. `rooms::talk` checks that the
-//! room is joined and publishes the message with a `<delay/>` of its own under a random id; `room::unheard` remembers the
-//! id until the event comes. To each occupant, the author included, the service sends an event on the room's node:
-//! `room::events` takes the author from the service's `publisher`, `rooms::occupants` knows the nick of that full JID,
-//! and the client is shown a groupchat message from `room/nick`; its author is shown the id it was sent under. If the
-//! publish is refused, its author gets a message error with that id; if the event does not come, the room is asked
-//! whether the client is still in it.
+//! A **message to a room and back** (listings 16 and 17). `rooms` sees each stanza first. `rooms::talk` checks that
+//! the room is joined and publishes the message with a `<delay/>` of its own under a random id; `room::unheard`
+//! remembers the id until the event comes. To each occupant, the author included, the service sends an event on the
+//! room's node: `room::events` takes the author from the service's `publisher`, `rooms::occupants` knows the nick of
+//! that full JID, and the client is shown a groupchat message from `room/nick`; its author is shown the id it was sent
+//! under. If the publish is refused, its author gets a message error with that id; if the event does not come, the
+//! room is asked whether the client is still in it.
 //!
 //! # To change something
 //!
@@ -109,12 +110,12 @@
 //! translation never imports another one; `tests/house.rs` fails if it does.
 //!
 //! *A new rule.* Begin with a fixture (`fixtures/README.md` describes the format): the listing or a recording
-//! (`pubshim run --record`) says what comes in; write what should come out by hand, from the specification or from what
-//! a direct run shows. `cargo test --test fixtures` fails and says how. Name the rule (`Rule::new`, with its listing and
-//! a sentence for people), apply it where the stanza is taken, and list it in `view/names.rs`. Then the scene that shows
-//! what goes wrong: `tests/session` for one client with both sides scripted, `tests/pure` for several on one clock.
-//! Whatever a server decides is tried on both, in `tests/servers`. Limits are on everything that comes from a wire, cost
-//! one stanza and not the session, and are said to whoever has sent it.
+//! (`pubshim run --record`) says what comes in; write what should come out by hand, from the specification or from
+//! what a direct run shows. `cargo test --test fixtures` fails and says how. Name the rule (`Rule::new`, with its
+//! listing and a sentence for people), apply it where the stanza is taken, and list it in `view/names.rs`. Then the
+//! scene that shows what goes wrong: `tests/session` for one client with both sides scripted, `tests/pure` for several
+//! on one clock. Whatever a server decides is tried on both, in `tests/servers`. Limits are on everything that comes
+//! from a wire, cost one stanza and not the session, and are said to whoever has sent it.
 //!
 //! | to run | what |
 //! |---|---|

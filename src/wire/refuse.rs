@@ -207,8 +207,8 @@ impl<P> Wire<P> {
     }
 }
 
-/// What an error repeats of a stanza of the client's (RFC 6120 §8.3.1): all that a message says, so that nothing written
-/// is lost; of a presence that it was to join a room (XEP-0045 §7.2), but not by which password.
+/// What an error repeats of a stanza of the client's (RFC 6120 §8.3.1): all that a message says, so that nothing
+/// written is lost; of a presence that it was to join a room (XEP-0045 §7.2), but not by which password.
 fn echo(stanza: &Element<'_>) -> String {
     match stanza.local() {
         "message" => stanza.children().map(|child| standalone(&child)).collect(),

@@ -45,8 +45,8 @@ impl Border {
         self.depth == 0 && self.place == Place::Text
     }
 
-    /// The length of the next piece of the stream, which goes on in `bytes`: an element, the closing tag, or the white space
-    /// that has come between them. `None` if it does not end in `bytes`.
+    /// The length of the next piece of the stream, which goes on in `bytes`: an element, the closing tag, or the white
+    /// space that has come between them. `None` if it does not end in `bytes`.
     pub(crate) fn next(&mut self, bytes: &[u8]) -> Option<usize> {
         if self.is_outside() {
             let space = memchr(b'<', bytes).unwrap_or(bytes.len());

@@ -204,8 +204,8 @@ impl<'a> Element<'a> {
         inside.or_else(|| self.stream.lang().map(Cow::Borrowed))
     }
 
-    /// The prefixes declared around the element, with their namespaces, inner declarations first. The empty prefix stands for
-    /// the default namespace of the stream; no other default namespace is given.
+    /// The prefixes declared around the element, with their namespaces, inner declarations first. The empty prefix
+    /// stands for the default namespace of the stream; no other default namespace is given.
     pub(crate) fn inherited(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         let parents = self.parents().filter(|_| self.index.has_prefixes);
         let declared = parents.flat_map(|tag| tag.attributes().flatten());

@@ -35,8 +35,8 @@ pub struct Frame {
     pub kind: FrameKind,
     /// How many bytes, from the start of the buffer.
     pub len: usize,
-    /// The element exceeds a limit of a [lenient](Framer::lenient) framer: it may pass, but no rule reads more of it than
-    /// its start tag and the names of its children.
+    /// The element exceeds a limit of a [lenient](Framer::lenient) framer: it may pass, but no rule reads more of it
+    /// than its start tag and the names of its children.
     pub is_opaque: bool,
 }
 
@@ -48,18 +48,17 @@ const KEEP: usize = 256;
 
 /// Kept bytes that are read again get room for this many elements at once.
 const AT_FIRST: usize = 16;
-/// Characters are checked a token and this many bytes more at a time: most tokens are so short that to begin a check costs
-/// more than the check.
+/// Characters are checked a token and this many bytes more at a time: most tokens are so short that to begin a check
+/// costs more than the check.
 const AHEAD: usize = 256;
 
 /// Finds and checks the frames of one direction of one stream (RFC 6120 §11).
 ///
-/// It keeps no bytes: each call to [`next`](Self::next) shows it everything since the end of the
-/// last frame, and it goes on where it stopped. A token is checked as soon as it is complete, so
-/// how the input was split makes no difference. What it lets pass is well-formed, namespace-well-formed,
-/// UTF-8, within the [`Limits`], and free of what RFC 6120 §11.1 forbids. The check of n bytes takes
-/// no more than n log n steps, whatever they are. On the way the framer writes an index of the frame's elements, so that
-/// nobody searches for one again.
+/// It keeps no bytes: each call to [`next`](Self::next) shows it everything since the end of the last frame, and it
+/// goes on where it stopped. A token is checked as soon as it is complete, so how the input was split makes no
+/// difference. What it lets pass is well-formed, namespace-well-formed, UTF-8, within the [`Limits`], and free of what
+/// RFC 6120 §11.1 forbids. The check of n bytes takes no more than n log n steps, whatever they are. On the way the
+/// framer writes an index of the frame's elements, so that nobody searches for one again.
 ///
 /// After a stream restart (STARTTLS, SASL success) a new framer takes over.
 #[derive(Clone, Debug, Default)]

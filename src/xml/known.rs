@@ -5,7 +5,8 @@ use super::chars::unescape;
 use crate::ns;
 use std::borrow::Cow;
 
-/// The namespaces that pubshim looks for in stanzas, and those that may not be declared. The number of each is its place, from 1.
+/// The namespaces that pubshim looks for in stanzas, and those that may not be declared. The number of each is its
+/// place, from 1.
 const KNOWN: [&str; 55] = [
     ns::CLIENT,
     ns::STREAM,
@@ -68,9 +69,9 @@ const KNOWN: [&str; 55] = [
 const SLOTS: usize = 256;
 static TABLE: [u8; SLOTS] = table();
 
-/// A namespace written with more bytes is not told from others as long: nobody knows one, and whoever asks each of many
-/// elements for its namespace must not read a long one again for each. Known ones are shorter, even if each character is
-/// written as a reference.
+/// A namespace written with more bytes is not told from others as long: nobody knows one, and whoever asks each of
+/// many elements for its namespace must not read a long one again for each. Known ones are shorter, even if each
+/// character is written as a reference.
 const LONGEST: usize = 1024;
 
 const fn table() -> [u8; SLOTS] {
@@ -133,8 +134,8 @@ impl Number {
         }
     }
 
-    /// The number of the namespace that a declaration in a frame declares. Its value is written as `value`, which begins at
-    /// `place`, below [`MOST`](Self::MOST).
+    /// The number of the namespace that a declaration in a frame declares. Its value is written as `value`, which
+    /// begins at `place`, below [`MOST`](Self::MOST).
     pub(super) fn of(value: &[u8], place: u32) -> Self {
         if value.len() > LONGEST {
             return Self::LONG;

@@ -2,8 +2,8 @@
 
 /// Limits on one top-level element.
 ///
-/// A stanza beyond a limit ends the stream of a client, and before login that of a server. After login a server's stanza
-/// passes unread, unless it has too many bytes: see [`Framer::lenient`](super::Framer::lenient).
+/// A stanza beyond a limit ends the stream of a client, and before login that of a server. After login a server's
+/// stanza passes unread, unless it has too many bytes: see [`Framer::lenient`](super::Framer::lenient).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a stanza or a stream header; never more than 2 GiB.
@@ -41,8 +41,8 @@ impl Limits {
         depth: 128,
         ..Self::BEFORE_LOGIN
     };
-    /// A server's stanza after login that rules read; its bytes are limited elsewhere. A roster of 20,000 contacts in groups
-    /// has 40,002 elements.
+    /// A server's stanza after login that rules read; its bytes are limited elsewhere. A roster of 20,000 contacts in
+    /// groups has 40,002 elements.
     pub const READ: Self = Self {
         bytes: usize::MAX,
         depth: 128,

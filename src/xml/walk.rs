@@ -115,8 +115,8 @@ impl<'a> Iterator for Walk<'a> {
 }
 
 impl Element<'_> {
-    /// The children's start tags of the first child that is `local` of `namespace`, for an element that is opaque: it is
-    /// walked through once.
+    /// The children's start tags of the first child that is `local` of `namespace`, for an element that is opaque: it
+    /// is walked through once.
     pub(crate) fn opaque_child(
         &self,
         namespace: &str,

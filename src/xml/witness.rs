@@ -15,7 +15,8 @@ const MOST_REFERENCE: usize = 12;
 /// Bytes that `framer` refuses with the same `error` as `bytes`, which begin where its last frame ended.
 ///
 /// Tags before the mistake keep their names and declarations, and the stanza's own tag its addresses. Everything else
-/// becomes an `x`, also the names in a tag that is wrong itself. Of bytes that do not begin as XML the first ones are kept.
+/// becomes an `x`, also the names in a tag that is wrong itself. Of bytes that do not begin as XML the first ones are
+/// kept.
 pub(crate) fn witness(framer: &Framer, bytes: &[u8], error: XmlError) -> Vec<u8> {
     let mut fresh = framer.clone();
     fresh.forget();

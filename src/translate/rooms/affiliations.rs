@@ -1,10 +1,10 @@
-//! Who may do what in a room, as far as the service tells (XEP-0045 §5.2, XEP-0060 §4.1).
+//! Affiliations of a room, as far as the service tells (XEP-0045 §5.2, XEP-0060 §4.1).
 
 use std::collections::BTreeMap;
 
 use crate::jid;
 
-/// What an account is to a room.
+/// The affiliation of an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Affiliation {
     Owner,
@@ -15,7 +15,7 @@ pub(crate) enum Affiliation {
 }
 
 impl Affiliation {
-    /// Reads the word of a client; a room of nodes has no admins.
+    /// Reads a client's word; such a room has no admins.
     pub(super) fn of_client(word: &str) -> Option<Self> {
         match word {
             "owner" => Some(Self::Owner),
@@ -26,7 +26,7 @@ impl Affiliation {
         }
     }
 
-    /// Reads the word of a service: whoever may publish may come in, too.
+    /// Reads a service's word: a publisher may come in, as a member.
     fn of_service(word: &str) -> Self {
         match word {
             "publisher" | "publish-only" => Self::Member,
@@ -44,7 +44,7 @@ impl Affiliation {
         }
     }
 
-    /// The role of whoever is in the room: owners are moderators, and everybody may speak (XEP-0045 §5.1).
+    /// The role of an occupant: owners are moderators, and everybody may speak (XEP-0045 §5.1).
     pub(super) fn role(self) -> &'static str {
         match self {
             Self::Owner => "moderator",
@@ -54,18 +54,18 @@ impl Affiliation {
     }
 }
 
-/// The affiliations of a room, by bare JID. Whoever is not in it has none, or the service does not tell.
+/// The affiliations of a room, by bare JID. An account that is not among them has none, or the service does not tell.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Affiliations(BTreeMap<Box<str>, Affiliation>);
 
 impl Affiliations {
-    /// The room is owned by these, and no more is told.
+    /// The affiliations where only the owners are known.
     pub(super) fn owned_by(owners: &[String]) -> Self {
         let owner = |it: &String| (jid::bare(it).into(), Affiliation::Owner);
         Self(owners.iter().map(owner).collect())
     }
 
-    /// As a service lists them for an owner (XEP-0060 §8.9.1).
+    /// Affiliations as a service lists them for an owner (XEP-0060 §8.9.1).
     pub(super) fn of_list(list: Vec<(Box<str>, Box<str>)>) -> Self {
         let read = |(jid, word): (Box<str>, Box<str>)| (jid, Affiliation::of_service(&word));
         Self(list.into_iter().map(read).collect())
@@ -79,12 +79,12 @@ impl Affiliations {
         self.known(account).unwrap_or_default()
     }
 
-    /// What this account is, if anybody has said so.
+    /// The affiliation of this account, if known.
     pub(super) fn known(&self, account: &str) -> Option<Affiliation> {
         self.0.get(account).copied()
     }
 
-    /// The list is whole: this account has no affiliation if it is not on it.
+    /// Notes that this account has no affiliation unless one is known: the list was complete.
     pub(super) fn note_absent(&mut self, account: &str) {
         self.0.entry(account.into()).or_default();
     }
@@ -93,19 +93,19 @@ impl Affiliations {
         self.of(account) == Affiliation::Owner
     }
 
-    /// Whether members alone include this account.
+    /// Whether a room for members lets this account in.
     pub(super) fn lets_in(&self, account: &str) -> bool {
         matches!(self.of(account), Affiliation::Owner | Affiliation::Member)
     }
 
-    /// The owners are these now; whoever was one and is not among them has no affiliation.
+    /// Replaces the owners; a former owner has no affiliation.
     pub(super) fn replace_owners(&mut self, owners: &Self) {
         self.0.retain(|_, it| *it != Affiliation::Owner);
         let owners = owners.0.iter().map(|(account, it)| (account.clone(), *it));
         self.0.extend(owners);
     }
 
-    /// Nothing is known of this account any more, but that it is an owner.
+    /// Forgets this account's affiliation, unless it is an owner.
     pub(super) fn forget(&mut self, account: &str) {
         self.0
             .retain(|of, it| **of != *account || *it == Affiliation::Owner);

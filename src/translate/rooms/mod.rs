@@ -5,29 +5,29 @@
 //! | `room/` | one room from join to leave: its steps, the join, events, how occupants are shown | 12–15 |
 //! | `occupants.rs` | who is in a room, under which nick | 15 |
 //! | `owner/`, `affiliations.rs` | who may do what, kicks and bans, configuring and ending a room | |
-//! | `notice.rs` | what an owner says to everybody of what he does | |
+//! | `notice.rs` | notices: an owner's shim tells all occupants of his deeds | |
 //! | `talk.rs`, `payload.rs` | messages, history, the subject | 16, 17 |
-//! | `private.rs` | messages of one occupant to another | |
-//! | `invite.rs` | invitations, and what declines them | |
-//! | `browse.rs` | what a service and a room say of themselves; other questions to them | |
-//! | `refuse.rs` | what a room refuses by itself | |
-//! | `relay.rs` | questions to occupants | |
-//! | `junk.rs` | nodes that a publish to a deleted room has made | |
-//! | `timers.rs` | what rooms do by themselves, and when |
-//! | `waiting.rs` | what a client says to a room that it is joining | |
-//! | `services.rs` | which domains have such rooms | |
+//! | `private.rs` | private messages between occupants | |
+//! | `invite.rs` | invitations, and their refusals | |
+//! | `browse.rs` | service discovery of services and rooms; other IQs to them | |
+//! | `refuse.rs` | errors in a room's place | |
+//! | `relay.rs` | IQs to occupants | |
+//! | `junk.rs` | nodes that ejabberd creates at a publish to a deleted room | |
+//! | `timers.rs` | joins and pings that go on when time is up | |
+//! | `waiting.rs` | stanzas to a room that the client is joining | |
+//! | `services.rs` | domains whose nodes are rooms | |
 //! | `names.rs` | a room's JID and its nodes | |
 //!
 //! | | room node | occupants node |
 //! |---|---|---|
 //! | name | local part of the room's JID | the same and `#occupants` |
 //! | item | a message, by a random id | an occupant's presence, by his bare JID; `subject/` and a bare JID: a subject |
-//! | whose word | the service's `publisher` | the same, never the item's id |
+//! | author | the service's `publisher` | the same, never the item's id |
 //!
-//! A service has rooms if it says that it is one of publish-subscribe and none of chat rooms, or if the user says so
+//! A service has rooms if its disco#info tells of publish-subscribe and of no chat rooms, or if the user names it
 //! (`--rooms`; `pubshim demo` names its own). Under `pure` nothing but publish-subscribe leaves: the join names the
-//! nick as listing 13 prints it, nobody is asked anything at his own address, and a service that knows when a session
-//! ends takes away what was published in it.
+//! nick as listing 13 prints it, no occupant is sent an IQ, and a service that knows when a session ends removes the
+//! occupant's items.
 
 mod affiliations;
 mod browse;
@@ -70,12 +70,12 @@ use crate::pubsub::{Event, What, request};
 use crate::wire::{Dropped, Leg, Reply, Rule};
 use crate::xml::Element;
 
-/// So many rooms may be joined at once.
+/// Rooms that may be joined at once.
 const MOST_ROOMS: usize = 256;
-/// So many rooms and nodes are remembered.
+/// Rooms and nodes that are remembered.
 const MOST_KNOWN: usize = 1024;
-/// So often within this time a client is told that a nick is taken, and then to wait: Gajim tries one after the other
-/// without end.
+/// Conflicts of nicks that a client is told of within a time; further ones tell it to wait, as Gajim tries one nick
+/// after the other without end.
 const MOST_CONFLICTS: usize = 5;
 const CONFLICTS_WITHIN: Duration = Duration::from_secs(10);
 const JOIN: Rule = Rule::new(
@@ -114,25 +114,25 @@ const MESSAGE: Rule = Rule::new(
 struct Item<'a> {
     element: &'a Element<'a>,
     id: &'a str,
-    /// Who has published it, if the service says so: in the item, else as the address for replies (listing 17).
+    /// The publisher, if the service names him: in the item, else as the address for replies (listing 17).
     author: Option<&'a str>,
 }
 
-/// What an answer is for.
+/// The purpose of a request.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    /// A step of this room.
+    /// A step of the room with this bare JID.
     Step(Box<str>, Step),
     /// A request of an owner's.
     Owner(Box<owner::Job>),
-    /// Something the client has asked about a room.
+    /// The client's disco#info request to a room.
     Question(browse::Question),
-    /// Something it has asked an occupant.
+    /// The client's IQ to an occupant.
     Relayed(relay::Relayed),
-    /// Ending the subscription to the occupants of this room, behind the client's last word there.
+    /// Ending the subscription to this room's occupants, after the client's last publish there.
     Left(Box<str>),
     Junk(Junk),
-    /// What a domain is.
+    /// A domain's disco#info.
     Service(Box<str>),
 }
 
@@ -145,22 +145,22 @@ impl From<Ask> for super::Ask {
 /// The rooms of one session.
 pub(super) struct Rooms {
     services: Services,
-    /// Only requests about nodes may leave: people are neither pinged nor asked for anything.
+    /// Only requests about nodes may leave (`pure`): no occupant is sent an IQ.
     only_nodes: bool,
     /// Joined rooms and those that are being joined, by bare JID.
     rooms: BTreeMap<Box<str>, Room>,
     waiting: Waiting,
     /// New rooms are open at once.
     opens: bool,
-    /// Rooms whose leftovers were looked for.
+    /// Rooms in which leftovers of dead resources were looked for.
     tidied: BTreeSet<Box<str>>,
-    /// Rooms that the client has turned to in this session.
+    /// Rooms that the client has sent stanzas to in this session.
     known: BTreeSet<Box<str>>,
     private: Private,
     invitations: Invitations,
-    /// Nodes of others, whose subscriptions were ended.
+    /// Nodes, of no room that is joined, whose subscriptions were ended.
     ended: BTreeSet<Box<str>>,
-    /// When the client was told that a nick is taken, in which room.
+    /// Rooms in which the client was told that a nick is taken, and when.
     conflicts: Vec<(Box<str>, Duration)>,
     /// When the session may ping an occupant again.
     ping_at: Duration,
@@ -193,7 +193,7 @@ impl Rooms {
         }
     }
 
-    /// A stanza of the client's, if it is for a service with rooms.
+    /// Handles a stanza of the client's, if it is for a service with rooms.
     pub(super) fn handle_client(
         &mut self,
         kind: Kind,
@@ -204,7 +204,7 @@ impl Rooms {
             return Verdict::Pass;
         }
         let Some(to) = stanza.attribute("to") else {
-            // Whoever says `unavailable` to everybody is in no room any more (RFC 6121 §4.6.3).
+            // A broadcast `unavailable` leaves all rooms (RFC 6121 §4.6.3).
             if kind == Kind::Presence && stanza.attribute("type").as_deref() == Some("unavailable")
             {
                 self.leave_all(cx);
@@ -239,19 +239,19 @@ impl Rooms {
         let (bare, nick) = (jid::bare(to), jid::resource(to));
         match presence.attribute("type").as_deref() {
             None => {}
-            // Who sends a room an error is not there for it any more.
+            // A client that answers with an error is not there any more: it leaves.
             Some("unavailable" | "error") => {
                 if let Some(room) = self.take(bare, cx.wire) {
                     room.leave(Some(presence), cx);
                 }
                 return self.say_waiting(bare, cx);
             }
-            // A room has no use for the others.
+            // Presences of other types mean nothing to a room.
             Some(_) => return,
         }
         let nick = match nick {
             Some(nick) => names::nick_of(nick),
-            // To the room itself: a status of who is in it.
+            // A presence to the bare JID is a status of a client that is in the room.
             None => self.rooms.get(bare).map(|room| room.nick().into()),
         };
         let Some(nick) = nick else {
@@ -262,7 +262,7 @@ impl Rooms {
             if !(rejoins && room.is_joined() && room.nick() == &*nick) {
                 return self.drive(bare, cx, |room, cx| room.update(&nick, presence, cx));
             }
-            // The client joins a room it is in: it has lost what it knew, and is told everything again.
+            // The client joins a room it is in already: it has lost its state, and is shown everything again.
             self.take(bare, cx.wire);
         }
         if names::node_of(bare).is_none() {
@@ -308,7 +308,7 @@ impl Rooms {
         }
     }
 
-    /// Has a room do something; it is over if that says `false`.
+    /// Runs a step of a room; the room is over if that gives `false`.
     fn drive(
         &mut self,
         bare: &str,
@@ -330,14 +330,14 @@ impl Rooms {
         self.say_waiting(bare, cx);
     }
 
-    /// A room is over: no answer about it is of use any more.
+    /// Removes a room, and forgets the requests about it.
     fn take(&mut self, bare: &str, wire: &mut Wire) -> Option<Room> {
         room::forget(bare, wire);
         self.send_early_back(bare, wire);
         self.rooms.remove(bare)
     }
 
-    /// The client, or its session, goes while the server still listens.
+    /// Leaves all rooms, as the client or its session goes while the server still listens.
     pub(super) fn leave_all(&mut self, cx: &mut Cx<'_>) {
         for (bare, room) in std::mem::take(&mut self.rooms) {
             room::forget(&bare, cx.wire);
@@ -347,19 +347,19 @@ impl Rooms {
         }
     }
 
-    /// Whether an event of `service` on `node` is one of a room. What comes of rooms that are not joined is nobody's.
+    /// Whether events of `service` are those of rooms, joined or not.
     pub(super) fn owns(&self, service: &str) -> bool {
         self.services.has_rooms(service)
     }
 
-    /// Whether a node is one of a room that is joined, or could be of a room only.
+    /// Whether a node is that of a joined room, or can only be a room's.
     pub(super) fn owns_node(&self, service: &str, node: &str) -> bool {
         let is_joined = || self.rooms.contains_key(&*format!("{node}@{service}"));
         self.owns(service) && (node.ends_with(names::OCCUPANTS) || is_joined())
     }
 
-    /// An event of such a service (listing 17). What comes of a room that is not joined is nobody's; of a node that is
-    /// no room the client may have asked for it.
+    /// Handles an event of such a service (listing 17). Events of rooms that are not joined are dropped; those of other
+    /// nodes pass, as the client may be subscribed itself.
     pub(super) fn event(&mut self, event: &Event<'_>, cx: &mut Cx<'_>) -> Verdict {
         let name = event.node.strip_suffix(names::OCCUPANTS);
         let bare = [name.unwrap_or(event.node), "@", event.service].concat();
@@ -376,8 +376,8 @@ impl Rooms {
         Verdict::Taken
     }
 
-    /// Whether an event on the node of a room that is not joined tells of the room: what stands in one, or that the
-    /// client is put out of its second node, too, which the service tells it behind the first.
+    /// Whether an event on the node of a room that is not joined is about the room: it holds an item of a room, or says
+    /// that the client was put out of the second node, too.
     fn is_last_of(&self, bare: &str, event: &Event<'_>) -> bool {
         match event.what {
             What::Items => event.element.children().any(|item| is_of_a_room(&item)),
@@ -385,8 +385,8 @@ impl Rooms {
         }
     }
 
-    /// This resource is still subscribed to a node of a room that it is not in: it was in it when it died. Once for
-    /// each node.
+    /// Ends the subscription of this resource to a node of a room that it is not in, once for each node: an earlier
+    /// session of the resource died there.
     fn end_subscription(&mut self, bare: &str, event: &Event<'_>, cx: &mut Cx<'_>) {
         let is_new = event.what == What::Items && !self.known.contains(bare);
         let node = [event.node, "@", event.service].concat();
@@ -401,14 +401,14 @@ impl Rooms {
         }
     }
 
-    /// The answer to an IQ of ours.
+    /// Handles the answer to an IQ of ours.
     pub(super) fn reply(&mut self, ask: Ask, reply: Reply<'_>, cx: &mut Cx<'_>) {
         match ask {
             Ask::Step(bare, step) => self.handle_step(&bare, step, reply, cx),
             Ask::Owner(job) => self.handle_job(job, reply, cx),
             Ask::Question(question) => question.answer(reply, cx),
             Ask::Relayed(relayed) => self.handle_relayed(&relayed, reply, cx),
-            // If it was not subscribed any more, its last word may have made a node.
+            // Without a subscription the client's last publish may have made ejabberd create a node.
             Ask::Left(bare) if reply.is_err() => room::left_alone(&bare).look(cx),
             Ask::Left(_) => {}
             Ask::Junk(junk) => junk.handle_reply(reply, cx),
@@ -419,12 +419,12 @@ impl Rooms {
         }
     }
 
-    /// What the client has said to rooms before it was known that they are some.
+    /// Handles stanzas to rooms that waited until the service was known.
     fn say_held(&mut self, held: Vec<Held>, cx: &mut Cx<'_>) {
         for held in held {
             let kind = held.kind;
             let verdict = held.read(|stanza| self.handle_client(kind, stanza, cx));
-            // An IQ to the service itself.
+            // An IQ to the service itself passes.
             if verdict != Some(Verdict::Taken) {
                 cx.wire
                     .stanza(Leg::Server, |out| out.extend_from_slice(&held.raw));
@@ -432,7 +432,7 @@ impl Rooms {
         }
     }
 
-    /// The next stanza of the client's that has waited and is for no room; `all`: it is not waited any longer.
+    /// The next stanza of the client's that has waited and is for no room; `all`: no domain is waited for any longer.
     pub(super) fn released(&mut self, all: bool, wire: &Wire) -> Option<Held> {
         self.services.give_up(wire.now, all);
         self.services.released()
@@ -443,7 +443,7 @@ impl Rooms {
             self.tidied.insert(bare.into());
         }
         match (&step, reply) {
-            // The client has left since. A node that it was creating would be in everybody's way.
+            // The client has left meanwhile. The node that it was creating would be in everybody's way.
             (Step::Create(part), Ok(_)) if !self.rooms.contains_key(bare) => {
                 room::delete(bare, *part, cx.wire);
             }
@@ -456,12 +456,12 @@ impl Rooms {
         }
     }
 
-    /// Whether the client is in this room, or about to be: what the shim of another occupant asks (a ping that names it).
+    /// Whether the client is in this room, or about to be: asked by the ping of another occupant's shim.
     pub(super) fn is_in(&self, bare: &str) -> bool {
         self.rooms.contains_key(bare)
     }
 
-    /// The session ends: who was joining is told that nothing came of it, and of which messages nothing is known.
+    /// Tells the client, as the session ends, that its joins have failed and which of its messages may be lost.
     pub(super) fn give_back(&mut self, account: &Account, wire: &mut Wire) {
         for room in std::mem::take(&mut self.rooms).into_values() {
             room.refuse(room::NO_ANSWER, account, wire);
@@ -480,7 +480,7 @@ impl Rooms {
     }
 }
 
-/// Whether an item holds what is said in rooms.
+/// Whether an item holds a stanza of a room.
 fn is_of_a_room(item: &Element<'_>) -> bool {
     let mut payloads = item.children();
     payloads.any(|payload| payload.namespace() == ns::CLIENT)

@@ -1,9 +1,9 @@
-//! What an owner says to everybody in a room beside talk: whom he puts out and why, who is what from now on, that the
-//! room is configured anew, or that it ends (XEP-0045 §8 to §10). It is a message on the room's node that holds nothing
-//! else, is never shown as one, and is taken away as soon as it was published: it stands in no history.
+//! Notices: an owner's shim tells all occupants whom the owner puts out and why, whose affiliation he changes, that the
+//! room is configured anew, or that it ends (XEP-0045 §8 to §10). A notice is a message on the room's node that holds
+//! nothing else; it is never shown as a message, and retracted as soon as it is published, so no history holds it.
 //!
-//! The service tells nobody who has put whom out, and why. So a notice alone puts nobody out: it says of what the
-//! service does how that is shown, for some seconds, and only if whoever has published it may do it.
+//! The service tells nobody who has put whom out, and why. A notice alone puts nobody out: for some seconds it adds
+//! actor and reason to what the service does, and only if its publisher has the right to do that.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -21,26 +21,26 @@ use crate::ns;
 use crate::translate::shown::Shown;
 use crate::xml::{Element, escape, standalone};
 
-/// How to look for it is worked out once.
+/// The searcher, built once.
 static MUC_USER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(ns::MUC_USER));
-/// A notice may be about so many accounts.
+/// Accounts that a notice may be about.
 const MOST_WORDS: usize = 64;
-/// What it says of them may have so many bytes.
+/// Bytes of a notice's words about accounts.
 const MOST_BYTES: usize = 8192;
-/// What an owner says of why he does something may have so many bytes.
+/// Bytes of an owner's reason.
 pub(super) const MOST_SAID: usize = 4096;
-/// So many words are remembered in a room, for so long.
+/// Words that are remembered in a room, and for how long.
 const MOST_HEARD: usize = 32;
 const HEARD: Duration = Duration::from_secs(30);
-/// So many notices are known not to be new.
+/// Ids of notices that are remembered, to read each once.
 const MOST_SEEN: usize = 64;
 
-/// What a notice says of an account.
+/// A notice's word about an account.
 #[derive(Clone, Debug)]
 pub(super) struct Word {
     pub(super) account: Box<str>,
     pub(super) affiliation: Affiliation,
-    /// The status by which the account is shown to be put out; `None`: it stays, with this affiliation from now on.
+    /// The status code that puts the account out; `None`: only its affiliation changes.
     pub(super) out: Option<&'static str>,
     pub(super) reason: Option<Box<str>>,
 }
@@ -48,19 +48,19 @@ pub(super) struct Word {
 /// A notice as it stands on the node.
 #[derive(Debug, Default)]
 pub(super) struct Notice {
-    /// As its author calls himself in it.
+    /// The author's nick, by his own word.
     pub(super) nick: Option<Box<str>>,
     pub(super) words: Vec<Word>,
     /// The room is configured anew.
     pub(super) is_configured: bool,
-    /// The room is about to be deleted; why, and where it goes on.
+    /// The room is about to be deleted: reason and alternative venue.
     pub(super) destroy: Option<String>,
 }
 
 impl Notice {
-    /// Reads the message in an item of the room's node, if it is none to be shown but only says what a room may say.
+    /// Reads a notice from an item of the room's node; `None`: the item is no notice.
     pub(super) fn read(item: &Element<'_>) -> Option<Self> {
-        // Hardly any message does.
+        // Hardly any message has this namespace.
         MUC_USER.find(item.raw().as_bytes())?;
         let message = item.child(ns::CLIENT, "message")?;
         let says_more = |child: &Element<'_>| {
@@ -80,7 +80,7 @@ impl Notice {
         if x.raw().len() > MOST_BYTES + MOST_SAID {
             return Some(notice);
         }
-        // Of those who are put out, it says for all why that is.
+        // One status code stands for all accounts that are put out.
         let (mut out, mut items) = ("307", Vec::new());
         for child in x.children() {
             match (child.local(), child.attribute("code").as_deref()) {
@@ -98,7 +98,7 @@ impl Notice {
         Some(notice)
     }
 
-    /// Writes it; `from`: the owner as an occupant. `None`: there is nothing to say.
+    /// Writes the notice; `from`: the owner's occupant JID. `None`: the notice is empty.
     pub(super) fn write(&self, from: &str) -> Option<String> {
         let mut said = String::new();
         let mut statuses: Vec<_> = self.is_configured.then_some("104").into_iter().collect();
@@ -162,24 +162,24 @@ impl Word {
     }
 }
 
-/// What a notice has said of an account, and who has published it.
+/// A notice's word about an account, and its publisher.
 #[derive(Clone, Debug)]
 pub(super) struct Heard {
     pub(super) word: Word,
-    /// The account that has published it.
+    /// The account that has published the notice.
     pub(super) by: Box<str>,
-    /// As that is called in the room.
+    /// That account's nick.
     nick: Box<str>,
     at: Duration,
 }
 
 impl Heard {
-    /// Whether this is what the same account has said of the same one.
+    /// Whether both are words of one account about one account.
     pub(super) fn is_of(&self, other: &Self) -> bool {
         self.by == other.by && self.word.account == other.word.account
     }
 
-    /// Who has done it, and why, as it is shown; when a room closes, the room has (XEP-0045 §9.3).
+    /// Actor and reason as they are shown; a room that closes puts people out itself, without an actor (XEP-0045 §9.3).
     pub(super) fn said(&self) -> String {
         if self.word.out == Some("322") {
             return String::new();
@@ -188,7 +188,7 @@ impl Heard {
     }
 }
 
-/// Who has done something, and why, as it stands in an item (XEP-0045 §8.2).
+/// Actor and reason as the children of an `<item/>` (XEP-0045 §8.2).
 pub(super) fn said_by(nick: &str, reason: Option<&str>) -> String {
     let mut said = format!("<actor nick='{}'/>", escape(nick));
     if let Some(reason) = reason {
@@ -197,10 +197,10 @@ pub(super) fn said_by(nick: &str, reason: Option<&str>) -> String {
     said
 }
 
-/// What notices have said of late in one room, oldest first.
+/// Recent words of notices in one room, oldest first.
 pub(super) struct Notices {
     heard: VecDeque<Heard>,
-    /// Those that were read, and the client's own.
+    /// Ids of notices that were read, and of the client's own.
     seen: Shown,
 }
 
@@ -212,17 +212,17 @@ impl Notices {
         }
     }
 
-    /// Whether the notice in this item was not read before.
+    /// Whether this notice was not read before.
     pub(super) fn is_new(&mut self, item: &str) -> bool {
         self.seen.is_new(item)
     }
 
-    /// Remembers what the account `by` has said, which is called `nick`.
+    /// Remembers a word of the account `by`, whose nick is `nick`.
     pub(super) fn note(&mut self, word: Word, by: &str, nick: &str, now: Duration) {
         let is_same = |it: &Heard| *it.by == *by && it.word.account == word.account;
         self.heard.retain(|it| it.at + HEARD > now && !is_same(it));
         if self.heard.len() >= MOST_HEARD {
-            // Whoever says much takes the place of what he has said himself.
+            // An account with many words displaces its own ones.
             let own = self.heard.iter().position(|it| *it.by == *by);
             self.heard.remove(own.unwrap_or(0));
         }
@@ -234,7 +234,7 @@ impl Notices {
         });
     }
 
-    /// What has been said last of this account that is put out, by somebody who may.
+    /// The last word that puts this account out, by an author who may do that.
     pub(super) fn why_out(
         &self,
         account: &str,
@@ -246,7 +246,7 @@ impl Notices {
         all.rfind(|it| may(&it.by))
     }
 
-    /// What has been said of accounts that stay.
+    /// Words about accounts that are not put out.
     pub(super) fn changes(&self, now: Duration) -> impl Iterator<Item = &Heard> {
         self.of_late(now).filter(|it| it.word.out.is_none())
     }
@@ -255,7 +255,7 @@ impl Notices {
         self.heard.iter().filter(move |it| it.at + HEARD > now)
     }
 
-    /// What was said is done, or will not be, or says nothing any more.
+    /// Forgets words that are done with.
     pub(super) fn forget(&mut self, is_it: impl Fn(&Heard) -> bool) {
         self.heard.retain(|it| !is_it(it));
     }

@@ -1,8 +1,8 @@
-//! Who is in a room, under which nick.
+//! The occupants of a room, and their nicks.
 //!
-//! Who it is about is the publisher of an item, never its id nor what it says of itself. A present occupant keeps the
-//! nick he was first seen with; whoever comes with the nick of another account is shown as `nick (account)`. So
-//! nobody can be impersonated or silenced.
+//! An occupant is the publisher of an item, whatever its id and payload say. A present occupant keeps the nick he was
+//! first seen with; an occupant who comes with the nick of another account is shown as `nick (account)`. So nobody can
+//! be impersonated or silenced.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,35 +18,35 @@ use crate::ns;
 use crate::wire::Dropped;
 use crate::xml::{Element, rewrite_standalone};
 
-/// So many occupants are known.
+/// Occupants that are known.
 const MOST_OCCUPANTS: usize = 1024;
-/// So many of one account.
+/// Occupants of one account.
 const MOST_RESOURCES: usize = 5;
-/// What is kept of an occupant's presence may have so many bytes; beyond, nothing in it is kept but its type.
+/// Bytes of an occupant's presence; of a longer one only the type is kept.
 const MOST_PRESENCE: usize = 4096;
 
-/// Everybody in a room, the client itself included, by full JID.
+/// All occupants of a room, the client itself included, by full JID.
 #[derive(Debug, Default)]
 pub(super) struct Occupants(BTreeMap<Box<str>, Occupant>);
 
 #[derive(Debug)]
 pub(super) struct Occupant {
-    /// As it is shown.
+    /// The nick as it is shown.
     pub(super) nick: Box<str>,
-    /// As he wants it to be.
+    /// The nick that the occupant wants.
     claimed: Box<str>,
-    /// What he says of himself: a presence that stands alone, without what only a room may say.
+    /// The occupant's presence, standalone, without elements that only a room may add.
     pub(super) presence: Bytes,
-    /// The item it stands in.
+    /// The id of the item that holds the presence.
     pub(super) item: Box<str>,
-    /// When something last came of him, since the client joined.
+    /// When a stanza of the occupant last came, since the client joined.
     pub(super) heard: Option<Duration>,
 }
 
-/// What an item says.
+/// An item, read.
 #[derive(Debug)]
 pub(super) struct Said {
-    /// The full JID it is about.
+    /// The occupant's full JID.
     pub(super) full: Box<str>,
     pub(super) nick: Box<str>,
     pub(super) is_gone: bool,
@@ -54,14 +54,14 @@ pub(super) struct Said {
     pub(super) item: Box<str>,
 }
 
-/// What an item has changed.
+/// The change by an item.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// He is shown with this nick, for the first time or with something new.
+    /// The occupant is new, or has a new presence.
     Shown,
-    /// He had this nick before.
+    /// The occupant had this nick before.
     Renamed(Box<str>),
-    /// He is gone; this was his nick.
+    /// The occupant, who had this nick, is gone.
     Gone(Box<str>),
 }
 
@@ -105,8 +105,7 @@ impl Said {
     }
 }
 
-/// Who `author` is that has published an item, as the service says. If it knows the account alone, the resource is
-/// what the account says of itself.
+/// The full JID of an item's publisher. If the service names the account alone, the resource is taken from the payload.
 fn full_of(author: &str, presence: &Element<'_>) -> Option<Box<str>> {
     if jid::resource(author).is_some() {
         return Some(author.into());
@@ -116,7 +115,7 @@ fn full_of(author: &str, presence: &Element<'_>) -> Option<Box<str>> {
     (jid::bare(&said) == author).then(|| (*said).into())
 }
 
-/// A presence without what only a room may say.
+/// A presence without elements that only a room may add.
 fn kept(presence: &Element<'_>) -> Bytes {
     let may_stay = |child: &Element<'_>| !is_of_room(child) && child.namespace() != ns::SID;
     let mut whole = BytesMut::with_capacity(presence.raw().len());
@@ -135,7 +134,7 @@ fn kept(presence: &Element<'_>) -> Bytes {
     }
 }
 
-/// Whether only a room, or its service, may say this.
+/// Whether only a room or its service may add this element.
 pub(super) fn is_of_room(child: &Element<'_>) -> bool {
     matches!(
         &*child.namespace(),
@@ -149,14 +148,14 @@ fn is_of(full: &str, account: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Whether a nick looks like one that stands with an account, which is another one's than `account`.
+/// Whether a nick has the form `nick (account)` with another account than `account`.
 fn looks_named(nick: &str, account: &str) -> bool {
     let looks = nick.ends_with(')') && nick.contains(" (") && nick.contains('@');
     looks && !nick.ends_with(&format!(" ({account})"))
 }
 
 impl Occupants {
-    /// Takes what an item says; the client's own, `is_own`, however many there are.
+    /// Takes over an item's presence. The client's own, `is_own`, is exempt from the limits.
     pub(super) fn note(
         &mut self,
         said: Said,
@@ -164,7 +163,7 @@ impl Occupants {
         heard: Option<Duration>,
     ) -> Result<Option<Change>, Dropped> {
         if said.is_gone {
-            // What he has left in another item, when he was here before, is out of date.
+            // The occupant's item of an earlier visit is out of date.
             let is_his = self
                 .0
                 .get(&said.full)
@@ -197,14 +196,14 @@ impl Occupants {
         Ok(Some(change))
     }
 
-    /// Takes somebody out; his nick, if nobody else has it now.
+    /// Removes an occupant; gives his nick, if no other occupant has it.
     pub(super) fn remove(&mut self, full: &str) -> Option<Box<str>> {
         let occupant = self.0.remove(full)?;
         let is_free = self.of_nick(&occupant.nick).is_none();
         is_free.then_some(occupant.nick)
     }
 
-    /// Under which nick `account` is shown that wants to be called `nick`.
+    /// The nick that `account` is shown with if it wants `nick`.
     pub(super) fn nick_for(&self, account: &str, nick: &str) -> Box<str> {
         let mut all = self.iter();
         let is_taken = all.any(|(full, other)| *other.nick == *nick && !is_of(full, account));
@@ -215,8 +214,7 @@ impl Occupants {
         }
     }
 
-    /// Whoever else of this account has to go, so that there is room for this resource of it: the one not heard of for
-    /// longest.
+    /// The occupant of the same account that has to go to make room for this one: the one not heard for longest.
     pub(super) fn crowded_out(&self, full: &str, own: &str) -> Option<Box<str>> {
         let all = || self.of_account(jid::bare(full));
         if self.0.contains_key(full) || all().count() < MOST_RESOURCES {
@@ -227,14 +225,14 @@ impl Occupants {
         quietest.map(|(full, _)| full.into())
     }
 
-    /// Whoever of other accounts than `own` wants this nick, whether it is shown so or not.
+    /// An occupant of another account than `own` who wants this nick, shown with it or not.
     pub(super) fn claimant(&self, nick: &str, own: &str) -> Option<Box<str>> {
         let mut all = self.0.iter();
         all.find(|(full, it)| *it.claimed == *nick && !is_of(full, own))
             .map(|(full, _)| full.clone())
     }
 
-    /// Nobody has this nick any more: whoever wants it has it. Who that is, and his nick of before.
+    /// Gives a nick that has become free to an occupant who wants it; gives the occupant and his former nick.
     pub(super) fn free(&mut self, nick: &str) -> Option<(Box<str>, Box<str>)> {
         if self.of_nick(nick).is_some() {
             return None;
@@ -252,7 +250,7 @@ impl Occupants {
         all.any(|(other, occupant)| **other != *full && *occupant.nick == *nick)
     }
 
-    /// Everybody of an account: they stand together, but for accounts whose name goes on behind that of this one.
+    /// All occupants of an account: they are neighbours in the map, but for accounts whose name begins with this one.
     pub(super) fn of_account<'a>(
         &'a self,
         account: &str,
@@ -264,33 +262,33 @@ impl Occupants {
             .map(|(full, occupant)| (&**full, occupant))
     }
 
-    /// Everybody who has this nick: sessions of one account.
+    /// All occupants with this nick: resources of one account.
     pub(super) fn called<'a>(&'a self, nick: &'a str) -> impl Iterator<Item = &'a str> {
         let all = self.0.iter().filter(move |(_, it)| *it.nick == *nick);
         all.map(|(full, _)| &**full)
     }
 
-    /// Whether somebody with this full JID, or of this account, has this nick.
+    /// Whether the occupant of this full JID, or one of this account, has this nick.
     pub(super) fn is_called(&self, jid: &str, nick: &str) -> bool {
         let mut all = self.called(nick);
         all.any(|full| full == jid || jid::bare(full) == jid)
     }
 
-    /// Whoever has this nick.
+    /// The occupant with this nick.
     pub(super) fn of_nick(&self, nick: &str) -> Option<&str> {
         let mut all = self.0.iter();
         all.find(|(_, occupant)| *occupant.nick == *nick)
             .map(|(full, _)| &**full)
     }
 
-    /// Whose item this is.
+    /// The occupant whose item this is.
     pub(super) fn of_item(&self, item: &str) -> Option<Box<str>> {
         let mut all = self.0.iter();
         all.find(|(_, occupant)| *occupant.item == *item)
             .map(|(full, _)| full.clone())
     }
 
-    /// Whether anybody of this account is there.
+    /// Whether an occupant of this account is there.
     pub(super) fn has_account(&self, account: &str) -> bool {
         self.of_account(account).next().is_some()
     }
@@ -299,13 +297,13 @@ impl Occupants {
         self.0.get(full)
     }
 
-    /// Everybody, in the order of their JIDs.
+    /// All occupants, in the order of their JIDs.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Occupant)> {
         self.0.iter().map(|(full, occupant)| (&**full, occupant))
     }
 
-    /// Under which nick the author of a message is shown who wants to be called `nick`. Of several resources it may
-    /// be any one that is called so.
+    /// The nick that the author of a message, who wants `nick`, is shown with. Of several resources it may be any one
+    /// with that nick.
     pub(super) fn nick_of_author(
         &self,
         author: &str,
@@ -327,8 +325,7 @@ impl Occupants {
         )
     }
 
-    /// Under which nick is shown what somebody said before the client came: the one he had then, if nobody else has it
-    /// now.
+    /// The nick for a message of before the client came: the one the author had then, if no other account has it now.
     pub(super) fn nick_before(&self, author: &str, nick: Option<Box<str>>) -> Cow<'_, str> {
         match nick {
             Some(nick) => Cow::Owned(self.nick_for(jid::bare(author), &nick).into()),
@@ -336,7 +333,7 @@ impl Occupants {
         }
     }
 
-    /// Something came of somebody. Prosody does not tell of which resource: it is the one of this nick.
+    /// Notes that a stanza of an author has come. Prosody does not name the resource: it is the one with this nick.
     pub(super) fn hear_author(
         &mut self,
         author: &str,
@@ -355,15 +352,15 @@ impl Occupants {
         }
     }
 
-    /// Something came of this full JID.
+    /// Notes that a stanza of this full JID has come.
     pub(super) fn hear(&mut self, full: &str, now: Duration) {
         if let Some(occupant) = self.0.get_mut(full) {
             occupant.heard = Some(now);
         }
     }
 
-    /// Those last heard of before `before`, except the client itself, `own`, from whom nothing has come for longest; `most` of
-    /// them.
+    /// The `most` occupants that were not heard for longest, all of them last before `before`; without the client
+    /// itself, `own`.
     pub(super) fn quietest(&self, own: &str, before: Duration, most: usize) -> Vec<Box<str>> {
         let all = self.0.iter();
         let all = all.filter(|(full, it)| it.heard < Some(before) && ***full != *own);
@@ -373,7 +370,7 @@ impl Occupants {
         all.map(|(full, _)| full.clone()).collect()
     }
 
-    /// Whether he is in the room, and nothing has come of him since.
+    /// Whether the occupant is in the room and was not heard since.
     pub(super) fn is_silent_since(&self, full: &str, since: Duration) -> bool {
         let occupant = self.0.get(full);
         occupant.is_some_and(|it| it.heard < Some(since))
@@ -383,7 +380,7 @@ impl Occupants {
         self.0.len()
     }
 
-    /// Whether anybody is there but the client itself, `own`.
+    /// Whether there are occupants besides the client itself, `own`.
     pub(super) fn has_others(&self, own: &str) -> bool {
         self.0.keys().any(|full| **full != *own)
     }

@@ -1,17 +1,17 @@
-//! What a message to or of a room is, by what stands in it.
+//! Telling messages to or of a room apart by their children.
 
 use super::occupants::is_of_room;
 use crate::ns;
 use crate::xml::Element;
 
-/// Whether a message has nothing in it that is worth a place on a node: at most a chat state (XEP-0085 §5.5 leaves them
-/// out in rooms).
+/// Whether a message holds nothing that is worth an item: at most a chat state (XEP-0085 §5.5 leaves them out in
+/// rooms).
 pub(super) fn is_empty(message: &Element<'_>) -> bool {
     let mut children = message.children();
     children.all(|child| is_idle(&child) || is_for_room_to_say(&child))
 }
 
-/// Whether a child of a message says nothing if no other does: a state, or what goes with it.
+/// Whether a child of a message says nothing on its own: a chat state, or an element that accompanies others.
 pub(super) fn is_idle(child: &Element<'_>) -> bool {
     matches!(&*child.namespace(), ns::CHAT_STATES | ns::HINTS)
         || child.local() == "thread"
@@ -27,12 +27,12 @@ pub(super) fn is_subject(message: &Element<'_>) -> bool {
         && body.is_none_or(|body| body.inner().is_empty())
 }
 
-/// Whether a child of a message is neither published nor read, as the room says it.
+/// Whether only a room may add this child: it is neither published nor read.
 pub(super) fn is_for_room_to_say(child: &Element<'_>) -> bool {
     is_of_room(child) || child.namespace() == ns::DELAY
 }
 
-/// Whether what stands in a message may be shown: neither a word of `room`'s nor its id for the message.
+/// Whether a child of a message may be shown: elements that only a room may add, and `room`'s stanza id, may not.
 pub(super) fn may_stay(child: &Element<'_>, room: &str) -> bool {
     let is_id = || child.is(ns::SID, "stanza-id") && child.attribute("by").as_deref() == Some(room);
     !is_of_room(child) && !is_id()

@@ -1,8 +1,8 @@
-//! What one occupant says to another alone (XEP-0045 §7.5).
+//! Private messages between occupants (XEP-0045 §7.5).
 //!
-//! It goes to his real full JID, as a message of type `groupchat`: that is the one type of which servers neither give
-//! another resource a copy nor keep one if his is gone, but send it back. Which room it is of, an element of ours says.
-//! Under `pure` it is an item on the node of the two accounts.
+//! A private message goes to the real full JID, with type `groupchat`: servers neither give another resource a copy of
+//! that type nor store it if the resource is gone, but return it. An element of ours names the room. Under `pure` the
+//! message is an item on the node of the two accounts.
 
 use std::collections::VecDeque;
 
@@ -37,67 +37,67 @@ const RETURN_PRIVATE: Rule = Rule::new(
     "a private message that comes back is shown as an error of the nick it was for",
 );
 
-/// So many messages are remembered, in case they come back.
+/// Messages remembered in case they come back.
 const MOST_SENT: usize = 64;
-/// So many may wait until the client is in the room they are of.
+/// Messages that may wait until the client is in the room.
 const MOST_EARLY: usize = 16;
-/// The id of one may have so many bytes.
+/// Bytes of a message's id.
 pub(super) const MOST_ID: usize = 1024;
 
 /// The private messages of one session.
 #[derive(Default)]
 pub(super) struct Private {
-    /// The newest last.
+    /// Messages that may come back, the newest last.
     sent: VecDeque<Sent>,
-    /// So many were sent.
+    /// The number of messages that were sent.
     number: u64,
     /// Messages to the client that have overtaken its join.
     early: VecDeque<Early>,
-    /// Messages that are to go by the nodes of two accounts.
+    /// Messages that the chats are to send by the nodes of two accounts (`pure`).
     direct: VecDeque<Direct>,
 }
 
-/// A message to the client whose author has seen it come in before it has seen that itself.
+/// A message to the client that has overtaken its join: the author has seen the client come before the client knew.
 struct Early {
     room: Box<str>,
-    /// Who has really sent it.
+    /// The author's real full JID.
     author: Box<str>,
     message: Held,
 }
 
 /// A message that may come back.
 struct Sent {
-    /// The same for those to several sessions of one nick.
+    /// One number for all copies to the sessions of one nick.
     number: u64,
     id: Box<str>,
-    /// Whom it was really to.
+    /// The addressee's real full JID.
     full: Box<str>,
-    /// Whom the client has written to.
+    /// The occupant JID that the client has written to.
     occupant: Box<str>,
 }
 
-/// Whom a message of the client's goes to.
+/// The addressee of a message of the client's.
 #[derive(Clone, Copy)]
 pub(super) struct To<'a> {
     pub(super) full: &'a str,
-    /// Whose word it is if it comes back: whom the client has written to.
+    /// The occupant JID that the client has written to, in whose name the message comes back.
     pub(super) occupant: &'a str,
     pub(super) id: &'a str,
-    /// Its type.
+    /// The type that the client gave the message.
     pub(super) kind: &'a str,
 }
 
 /// A private message that is to go by the node of two accounts.
 pub(in crate::translate) struct Direct {
     pub(in crate::translate) full: Box<str>,
-    /// Whom the client has written to.
+    /// The occupant JID that the client has written to.
     pub(in crate::translate) occupant: Box<str>,
     pub(in crate::translate) id: Box<str>,
     pub(in crate::translate) payload: Bytes,
 }
 
 impl Private {
-    /// What is noted as sent from now on is another message.
+    /// Begins another message: copies noted from now on belong to it.
     pub(super) fn number_next(&mut self) {
         self.number += 1;
     }
@@ -114,7 +114,7 @@ impl Private {
         });
     }
 
-    /// What has overtaken the join of this room.
+    /// Takes the messages that have overtaken the join of this room.
     fn take_early(&mut self, room: &str) -> Vec<Early> {
         let all = std::mem::take(&mut self.early).into_iter();
         let (of_room, others) = all.partition(|it| *it.room == *room);
@@ -122,22 +122,22 @@ impl Private {
         Vec::from(of_room)
     }
 
-    /// The message of this id to `full` has come back.
+    /// Takes the message of this id to `full`, which has come back.
     fn take_sent(&mut self, id: &str, full: &str) -> Option<Sent> {
         let is_it = |it: &Sent| *it.id == *id && *it.full == *full;
-        // Some clients give each the same id.
+        // Some clients give all messages the same id.
         let at = self.sent.iter().rposition(is_it)?;
         self.sent.remove(at)
     }
 
-    /// Whether another session of the same nick was sent the same.
+    /// Whether another session of the same nick was sent a copy.
     fn has_copy(&self, of: &Sent) -> bool {
         self.sent.iter().any(|it| it.number == of.number)
     }
 }
 
 impl Rooms {
-    /// A message of the client's to an occupant.
+    /// Sends a message of the client's to an occupant.
     pub(super) fn say_privately(
         &mut self,
         bare: &str,
@@ -149,7 +149,7 @@ impl Rooms {
             return refuse(message, "not-acceptable", cx);
         };
         let nick = nick_of(resource).unwrap_or_default();
-        // Who is there with several sessions hears it in all of them, as in other rooms.
+        // An occupant with several sessions gets the message in each, as in other rooms.
         let full_jids: Vec<Box<str>> = room.occupants().called(&nick).map(Into::into).collect();
         if full_jids.is_empty() {
             return refuse(message, "item-not-found", cx);
@@ -179,7 +179,8 @@ impl Rooms {
         }
     }
 
-    /// Sends somebody what of the client's message `may_stay`, and `more`: natively, or by the node of the two accounts.
+    /// Sends the children of the client's message that `may_stay`, and `more`: natively, or by the node of the two
+    /// accounts.
     pub(super) fn send(
         &mut self,
         to: To<'_>,
@@ -217,7 +218,7 @@ impl Rooms {
         self.private.direct.pop_front()
     }
 
-    /// A message of the server's, if it is one of a room or one that comes back.
+    /// Handles a message from the server, if it is one of a room or one that comes back.
     pub(in crate::translate) fn server_message(
         &mut self,
         message: &Element<'_>,
@@ -238,7 +239,7 @@ impl Rooms {
         Verdict::Taken
     }
 
-    /// Whether a message that is not read would be a private one; `head` is its start tag.
+    /// Whether a message too large to be read is a private one; `head` is its start tag.
     pub(in crate::translate) fn is_private(
         &self,
         head: &Element<'_>,
@@ -249,7 +250,7 @@ impl Rooms {
             && message.opaque_child(ns::SHIM, "pm").is_some()
     }
 
-    /// A message that a shim has marked as one of a room, and that is really of `author`.
+    /// Handles a message that a shim has marked as one of a room; `author`: its real sender.
     pub(in crate::translate) fn hear_marked(
         &mut self,
         author: &str,
@@ -271,7 +272,7 @@ impl Rooms {
         }
     }
 
-    /// A private message: its author, a full JID, has to be in the room, and it has to be to the client.
+    /// Shows a private message, if its author, a full JID, is in the room and it is to the client.
     fn show_private(
         &mut self,
         author: &str,
@@ -321,15 +322,15 @@ impl Rooms {
         Ok(())
     }
 
-    /// Its author is told that a private message was not heard, as the server tells him of a resource that is not there.
-    /// Under `pure` nobody is: an event causes no write to its node.
+    /// Returns a private message to its author, with the error of a server for a resource that is not there. Not under
+    /// `pure`: there an event never causes a write to its node.
     fn send_back(&self, message: &Element<'_>, wire: &mut Wire) {
         if !self.only_nodes {
             wire.answer_unavailable(message);
         }
     }
 
-    /// The client is in: it is shown what has overtaken its join.
+    /// Shows the client, which is in now, the messages that have overtaken its join.
     pub(super) fn show_early(&mut self, bare: &str, cx: &mut Cx<'_>) {
         let is_in = |rooms: &Self| rooms.rooms.get(bare).is_some_and(Room::is_joined);
         if self.private.early.is_empty() || !is_in(self) {
@@ -341,7 +342,7 @@ impl Rooms {
         }
     }
 
-    /// Nothing comes of the client's join: whoever has written to it meanwhile is told.
+    /// Returns the messages that have overtaken a join, as it has failed.
     pub(super) fn send_early_back(&mut self, bare: &str, wire: &mut Wire) {
         for early in self.private.take_early(bare) {
             early.message.read(|it| self.send_back(it, wire));
@@ -349,7 +350,7 @@ impl Rooms {
         }
     }
 
-    /// A message comes back: whom it was to is not there, or somebody says why not.
+    /// Shows the client a message of its own that has come back with an error.
     fn returned(&mut self, message: &Element<'_>, cx: &mut Cx<'_>) -> Verdict {
         let [from, id] = ["from", "id"].map(|name| message.attribute(name));
         let (Some(from), Some(id)) = (from, id) else {
@@ -359,7 +360,7 @@ impl Rooms {
             return Verdict::Pass;
         };
         cx.wire.apply(&RETURN_PRIVATE);
-        // He has heard it in another session, as far as is known.
+        // The occupant may have got the message in another session.
         if !self.private.has_copy(&sent) {
             let changes = [
                 ("from", Some(&*sent.occupant)),
@@ -374,7 +375,7 @@ impl Rooms {
     }
 }
 
-/// What marks a message as a private one: for clients, and for shims which room it is of and of which type it was.
+/// The marks of a private message: for clients, and for shims, which read the room and the message's own type.
 fn marks(of: Option<(&str, &str)>) -> String {
     let mut marks = format!("<x xmlns='{}'/>", ns::MUC_USER);
     if let Some((room, kind)) = of {
@@ -387,8 +388,7 @@ fn marks(of: Option<(&str, &str)>) -> String {
     marks
 }
 
-/// Whether what stands in a private message may be shown: no word of the room's. Of when it was said a server on its way
-/// may tell.
+/// Whether a child of a private message may be shown: elements that only a room may add may not; a server's delay may.
 fn may_stay(child: &Element<'_>, room: &str) -> bool {
     let by = |name| {
         child

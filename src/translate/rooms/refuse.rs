@@ -1,10 +1,10 @@
-//! What a room refuses by itself, and what people are told of it (RFC 6120 §8.3).
+//! Errors in a room's place, and their texts for people (RFC 6120 §8.3).
 
 use crate::translate::Cx;
 use crate::wire::error_type;
 use crate::xml::Element;
 
-/// What people are told where the service does not say which it is (Prosody).
+/// The text where the service does not tell the reason (Prosody).
 pub(super) const MEMBERS_OR_BANNED: &str = "only members may come in, or you are banned, or whoever has created the room has not accepted it yet";
 
 /// Answers a stanza of the client's with an error.
@@ -14,14 +14,14 @@ pub(super) fn refuse(stanza: &Element<'_>, condition: &str, cx: &mut Cx<'_>) {
         .refuse_saying(stanza, error_type(condition), condition, text);
 }
 
-/// Answers a message of the client's with nothing in it for others. For a chat state alone there is no answer.
+/// Answers a message of the client's that holds nothing for others. A chat state alone gets no answer.
 pub(super) fn refuse_empty(message: &Element<'_>, cx: &mut Cx<'_>) {
     let text = Some("there is nothing in this message");
     cx.wire
         .refuse_saying(message, "modify", "bad-request", text);
 }
 
-/// What people are told where a stanza called `name` is refused.
+/// The text of the error `condition` to a stanza called `name`.
 pub(super) fn text_of(name: &str, condition: &str) -> Option<&'static str> {
     Some(match (name, condition) {
         ("presence", "conflict") => "somebody else in the room has this nick",

@@ -1,4 +1,4 @@
-//! What is said in a room: live, before, and its subject (listings 16 and 17).
+//! A room's messages, live and from the history, and its subject (listings 16 and 17).
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -16,31 +16,31 @@ use crate::translate::shown::{Shown, delay, stamp, unix_of};
 use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, Namespaces, escape, rewrite_standalone};
 
-/// So many ids of messages are remembered.
+/// Ids of messages that are remembered.
 const MOST_SEEN: usize = 300;
-/// So many subjects may stand among the messages of before that a client is shown.
+/// Subjects that may be among the messages of the history that a client is shown.
 const MOST_SUBJECTS: usize = 10;
-/// What is kept until the client is in may have so many bytes.
+/// Bytes that are kept until the client is in.
 const MOST_KEPT: usize = 4 * 1024 * 1024;
-/// A subject may be so many seconds ahead of our clock.
+/// Seconds that a subject's time may be ahead of our clock.
 const MOST_AHEAD: i64 = 600;
 
-/// What one session knows of a room's talk.
+/// A room's messages in one session.
 pub(super) struct Talk {
     wanted: Wanted,
-    /// What was said before the client asked for it.
+    /// Messages of the history.
     before: Vec<Line>,
-    /// What has been said since, until the client is in.
+    /// Live messages until the client is in.
     meanwhile: Vec<Line>,
-    /// So many bytes of both.
+    /// The bytes of both.
     kept: usize,
-    /// The newest subject, and when it was said.
+    /// The newest subject, and when it was set.
     subject: Option<(i64, Line)>,
     /// Items that were shown.
     seen: Shown,
 }
 
-/// How much of what was said before the client wants (XEP-0045 §7.2.14).
+/// The part of the history that the client wants (XEP-0045 §7.2.14).
 #[derive(Clone, Copy)]
 struct Wanted {
     stanzas: usize,
@@ -49,10 +49,10 @@ struct Wanted {
     since: i64,
 }
 
-/// A message on the node, as it is read there.
+/// A message in an item of the node.
 struct Post<'a> {
     message: Element<'a>,
-    /// Who has published it: a full JID where the service tells it.
+    /// The publisher: a full JID if the service names the resource.
     author: Cow<'a, str>,
     item: Cow<'a, str>,
 }
@@ -75,10 +75,10 @@ pub(super) struct Said {
 }
 
 impl Talk {
-    /// So many messages of before a client is shown at most.
+    /// Messages of the history that a client is shown at most.
     pub(super) const MOST: usize = 50;
 
-    /// `muc`: what the client wants of history; `now` in seconds since 1970.
+    /// `muc`: the join's `<x/>`, with the history the client wants; `now` in seconds since 1970.
     pub(super) fn new(muc: Option<&Element<'_>>, now: i64) -> Self {
         Self {
             wanted: Wanted::of(muc, now),
@@ -90,18 +90,18 @@ impl Talk {
         }
     }
 
-    /// The client says again what it wants of history.
+    /// Notes the history that a repeated join wants.
     pub(super) fn want(&mut self, muc: &Element<'_>, now: i64) {
         self.wanted = Wanted::of(Some(muc), now);
     }
 
-    /// How many messages of before are to be asked for.
+    /// The number of messages that are to be fetched.
     pub(super) fn wants(&self) -> Option<usize> {
         let most = self.wanted.stanzas;
         (most > 0 && self.wanted.chars > 0).then_some(Self::MOST.min(most + MOST_SUBJECTS))
     }
 
-    /// A message of the client's to everybody, to be published.
+    /// The client's message to everybody, as it is to be published.
     pub(super) fn said(
         &self,
         message: &Element<'_>,
@@ -117,7 +117,7 @@ impl Talk {
             ("type", Some("groupchat")),
         ];
         let now = cx.wire.unix_time();
-        // Whose clock is behind sets a newer subject all the same.
+        // A client whose clock is behind sets a newer subject all the same.
         let newest = self.subject.as_ref().filter(|_| is_subject);
         let said_at = newest.map_or(now, |(newest, _)| now.max(newest.saturating_add(1)));
         let delay = delay(said_at);
@@ -134,7 +134,8 @@ impl Talk {
         }
     }
 
-    /// Takes a message on the node, and shows it if it is new (`is_live`) and the client is in; whether it was taken.
+    /// Takes over a message on the node, and shows a live one (`is_live`) if the client is in; gives whether the item
+    /// holds a message.
     pub(super) fn note(
         &mut self,
         item: Item<'_>,
@@ -146,7 +147,7 @@ impl Talk {
     ) -> Result<bool, Dropped> {
         let post = Post::read(item)?;
         if !is_live {
-            // Its event has overtaken the answer that has it, too, and in its place.
+            // The message's event has overtaken the answer, which holds it in its place.
             let meanwhile = self.meanwhile.len();
             let is_it = |it: &Line| *it.item == *post.item && !it.item.is_empty();
             self.meanwhile.retain(|it| !is_it(it));
@@ -178,7 +179,7 @@ impl Talk {
         Ok(true)
     }
 
-    /// Takes an item that holds a subject: the newest one counts.
+    /// Takes over an item that holds a subject: the newest one counts.
     pub(super) fn note_subject(&mut self, item: Item<'_>, room: &str, now: i64) {
         let Ok(line) = Post::read(item).map(|post| post.keep(room)) else {
             return;
@@ -189,15 +190,15 @@ impl Talk {
         if let Some(stamp) = stamp.filter(|_| is_own && line.is_subject)
             && before.is_none_or(|before| before < stamp)
         {
-            // Its item is the same for all subjects of the account, and so no id of a message.
+            // All subjects of an account have one item id, so it identifies no message.
             let item = Box::default();
             self.subject = Some((stamp, Line { item, ..line }));
         }
     }
 
-    /// A subject among the messages counts if it is newer: the item of whoever set it may be gone with his session.
+    /// Takes over a newer subject among the messages: the item of the occupant who set it may be gone with his session.
     fn find_subject(&mut self, lines: &[Line], now: i64) {
-        // One as printed does not say when it was set.
+        // A subject as listing 16 prints it has no time.
         let stamp = |line: &Line| line.stamp.unwrap_or(i64::MIN);
         let mut newest = lines.iter().rev();
         let newest = newest.find(|line| line.is_subject && stamp(line) <= now + MOST_AHEAD);
@@ -209,8 +210,7 @@ impl Talk {
         }
     }
 
-    /// The client is in: it is shown what was said before, as much as it wants, then the subject, then what came
-    /// meanwhile.
+    /// Shows the client, which is in now, the history it wants, the subject, and the messages that came meanwhile.
     pub(super) fn show_history(&mut self, room: &str, occupants: &Occupants, cx: &mut Cx<'_>) {
         let mut lines = std::mem::take(&mut self.before);
         self.find_subject(&lines, cx.wire.unix_time());
@@ -292,7 +292,7 @@ impl<'a> Post<'a> {
         ) {
             return Err(Dropped::WrongType);
         }
-        // Why a room ends is nothing to be read, whoever says it.
+        // Elements that only a room may add are no message.
         if message.children().all(|child| is_for_room_to_say(&child)) {
             return Err(Dropped::WrongPayload);
         }
@@ -303,19 +303,19 @@ impl<'a> Post<'a> {
         })
     }
 
-    /// As its author calls himself in it.
+    /// The author's nick, by the message itself.
     fn said_as(&self) -> Option<Box<str>> {
         let from = self.message.attribute("from")?;
         jid::resource(&from).and_then(nick_of)
     }
 
-    /// When it was said, by its author's clock, in seconds since 1970.
+    /// When the message was written, by its author's clock, in seconds since 1970.
     fn said_at(&self) -> Option<i64> {
         let delay = self.message.child(ns::DELAY, "delay")?;
         unix_of(&delay.attribute("stamp")?)
     }
 
-    /// A copy of it to be shown later.
+    /// A copy of the message, to be shown later.
     fn keep(&self, room: &str) -> Line {
         let mut payload = BytesMut::with_capacity(self.message.raw().len());
         let may_stay = |child: &Element<'_>| may_stay(child, room);
@@ -329,13 +329,13 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// Copies it from where it stands to the client.
+    /// Writes the message to the client.
     fn show(&self, is_live: bool, room: &str, occupants: &Occupants, cx: &mut Cx<'_>) {
         let nick = match is_live {
             true => occupants.nick_of_author(&self.author, || self.said_as()),
             false => occupants.nick_before(&self.author, self.said_as()),
         };
-        // Both in one piece of memory, and one that need not grow.
+        // Both texts are in one buffer, large enough not to grow.
         let mut text = String::with_capacity(256);
         let _ = write!(text, "{room}/{nick}");
         let from = text.len();
@@ -347,7 +347,7 @@ impl<'a> Post<'a> {
                 ns::SID
             );
         }
-        // Clients know what was said before by the room's own word for when (XEP-0045 §7.2.14).
+        // Clients recognise messages of the history by the room's own delay (XEP-0045 §7.2.14).
         if let Some(said_at) = (!is_live).then(|| self.said_at()).flatten() {
             let _ = write!(
                 text,

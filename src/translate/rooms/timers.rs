@@ -1,4 +1,4 @@
-//! What rooms do by themselves, and when: joins that wait go on, and occupants are asked whether they are there.
+//! Timers of rooms: joins that wait go on, and occupants are pinged.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use super::room::{Room, Step};
 use super::{Ask, Rooms};
 use crate::translate::{self, Cx, Wire};
 
-/// All rooms together ask one occupant in this time whether he is there.
+/// Time between two pings of occupants, in all rooms together.
 const PING_EVERY: Duration = Duration::from_secs(1);
-/// So many may be unanswered.
+/// Pings that may be unanswered.
 const MOST_PINGS: usize = 8;
 
 impl Rooms {
@@ -33,7 +33,7 @@ impl Rooms {
         }
     }
 
-    /// When somebody is to be asked whether he is there.
+    /// When the next occupant is to be pinged.
     fn next_ping(&self) -> Option<Duration> {
         self.rooms.values().filter_map(Room::ping_at).min()
     }
@@ -52,7 +52,7 @@ impl Rooms {
     }
 }
 
-/// When a ping takes no place from what the user waits for; `None`: once another one was answered.
+/// When a ping takes no place from requests the user waits for; `None`: once another ping is answered.
 fn may_ping_at(wire: &Wire) -> Option<Duration> {
     let is_ping = |asked: &&translate::Ask| {
         matches!(

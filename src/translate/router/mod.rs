@@ -1,5 +1,6 @@
 //! The router gives each stanza, event, question and answer to its function, and runs what follows: nothing else knows
-//! all functions. `client.rs` has the client's stanzas, `server.rs` the server's; answers, and a session's life, are here.
+//! all functions. `client.rs` has the client's stanzas, `server.rs` the server's; answers, and a session's life, are
+//! here.
 
 mod client;
 mod server;

@@ -68,7 +68,8 @@ impl Framer {
         }
     }
 
-    /// Checks the names of `tag`, which begins at `self.token`, and notes its declarations; gives the namespace of its name.
+    /// Checks the names of `tag`, which begins at `self.token`, and notes its declarations; gives the namespace of its
+    /// name.
     fn check_tag(
         &mut self,
         buf: &[u8],

@@ -76,7 +76,8 @@ impl Noted {
     }
 }
 
-/// Reads the tag whose `<` is at `start`; `None` if `buf` ends before it does. An error does not mean that the tag has an end.
+/// Reads the tag whose `<` is at `start`; `None` if `buf` ends before it does. An error does not mean that the tag has
+/// an end.
 pub(super) fn read(buf: &[u8], start: usize, noted: &mut Noted) -> Result<Option<Whole>, XmlError> {
     noted.clear();
     let Some(name) = read_name(buf, start + 1)? else {

@@ -1,4 +1,5 @@
-//! The form of a room: what its owner may change, and what he is told that he may not (XEP-0045 §10.1, §10.2).
+//! The configuration form of a room: fields that an owner may change, and fields that are fixed (XEP-0045 §10.1,
+//! §10.2).
 
 use std::borrow::Cow;
 
@@ -11,12 +12,12 @@ const PREFIX: &str = "muc#roomconfig_";
 const NAME: &str = "muc#roomconfig_roomname";
 const DESCRIPTION: &str = "muc#roomconfig_roomdesc";
 const MEMBERS_ONLY: &str = "muc#roomconfig_membersonly";
-/// So many messages the room keeps.
+/// The field for the number of messages that the room keeps.
 const HISTORY: &str = "muc#roomconfig_historylength";
-/// Prosody keeps no more.
+/// Most messages that Prosody keeps.
 const MOST_HISTORY: u16 = 256;
 
-/// What a room of nodes is in any case, by the rest of the field's name.
+/// Fixed fields of such rooms, by the rest of the field's name, and the values a form may have there.
 const ALWAYS: [(&str, &[&str]); 7] = [
     ("allowpm", &["anyone"]),
     ("changesubject", YES),
@@ -30,10 +31,10 @@ const ALWAYS: [(&str, &[&str]); 7] = [
     ("whois", &["anyone"]),
 ];
 const YES: &[&str] = &["1", "true"];
-/// Everything else that a room may be it is not.
+/// The values a form may have in all other fields of rooms.
 const NO: &[&str] = &["0", "false", "none"];
 
-/// What the room's own node is to be beside who may come in.
+/// The node's fields for a configuration, without the access model.
 pub(super) fn fields(wanted: &Configuration) -> Vec<(&'static str, Cow<'_, str>)> {
     let title = wanted.title.as_deref().map(Cow::Borrowed);
     let description = wanted.description.as_deref().map(Cow::Borrowed);
@@ -48,10 +49,10 @@ pub(super) fn fields(wanted: &Configuration) -> Vec<(&'static str, Cow<'_, str>)
         .collect()
 }
 
-/// What an owner wants of this room by a form; else the field that it cannot have.
+/// Reads an owner's submitted form, or gives the field whose value no such room can have.
 pub(super) fn wanted(form: &Element<'_>, room: &Room) -> Result<Configuration, String> {
     let closes = form::value(form, MEMBERS_ONLY).map(|it| YES.contains(&it.trim()));
-    // Who accepts a new room and says nothing more has everybody come in.
+    // A new room that is accepted without a word about members is open.
     let closes = closes.or(room.is_locked().then_some(false));
     let is_for_members = closes.unwrap_or(room.is_closed());
     for field in form.children().filter(|it| it.is(ns::DATA, "field")) {
@@ -75,7 +76,7 @@ pub(super) fn wanted(form: &Element<'_>, room: &Room) -> Result<Configuration, S
     Ok(wanted)
 }
 
-/// The values of a field, but for empty ones: who leaves something empty wants it as it is.
+/// The values of a field without empty ones: an empty field changes nothing.
 fn values(field: &Element<'_>) -> Vec<String> {
     let values = field.children().filter(|it| it.is(ns::DATA, "value"));
     let values = values.map(|it| it.text().trim().to_lowercase());
@@ -98,13 +99,13 @@ fn can_be(var: &str, values: &[String], closes: bool) -> bool {
     let always = ALWAYS.iter().find(|(it, _)| *it == name);
     match always {
         Some((_, always)) => all_of(always),
-        // To a room for members its owners alone invite.
+        // Only owners invite to a room for members.
         None if name == "allowinvites" && !closes => all_of(YES),
         None => all_of(NO),
     }
 }
 
-/// The form, by the configuration of the room's own node; `is_locked`: it was not accepted yet.
+/// Writes the form, from the configuration of the room's node; `is_locked`: the room was not accepted yet.
 pub(super) fn owner_form(node: &Element<'_>, is_locked: bool) -> String {
     let value = |var| form::value(node, var).unwrap_or_default();
     let [title, description] = ["pubsub#title", "pubsub#description"].map(value);
@@ -137,7 +138,7 @@ pub(super) fn owner_form(node: &Element<'_>, is_locked: bool) -> String {
     )
 }
 
-/// What the configuration of the room's own node says of the room.
+/// Reads the configuration of the room's node.
 pub(super) fn configured(node: &Element<'_>) -> Configuration {
     let text = |var| form::value(node, var).unwrap_or_default();
     Configuration {
@@ -148,7 +149,7 @@ pub(super) fn configured(node: &Element<'_>) -> Configuration {
     }
 }
 
-/// How many messages the room's own node keeps, if that is a number.
+/// The number of messages that the room's node keeps, if the field holds one.
 fn history_of(node: &Element<'_>) -> Option<u16> {
     form::value(node, "pubsub#max_items")?.trim().parse().ok()
 }

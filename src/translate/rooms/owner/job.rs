@@ -1,4 +1,4 @@
-//! The requests that an owner's wish takes, one after the other, and what their answers say.
+//! The requests of an owner's wish, one after the other, and their answers.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -17,59 +17,58 @@ use crate::translate::rooms::room::{NO_ANSWER, Part, Room, access_model, node};
 use crate::wire::{Reply, error_type};
 use crate::xml::Element;
 
-/// So many subscriptions are ended because of one request, and each list of them is looked through so often: somebody
-/// may subscribe while others are put out.
+/// Subscriptions that are ended because of one request.
 const MOST_PUT_OUT: usize = 4096;
 const MOST_LOOKS: u8 = 6;
 /// A request of an owner's.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(super) room: Box<str>,
-    /// Of the client's IQ.
+    /// The id of the client's IQ.
     pub(super) id: Box<str>,
     pub(super) wish: Wish,
-    /// What is still to be asked of the service; the answer to the first is awaited.
+    /// The requests that are left; the answer to the first one is awaited.
     todo: VecDeque<Todo>,
     pub(super) reasons: Reasons,
-    /// As the service has told them.
+    /// The affiliations, as the service has told them.
     pub(super) affiliations: Affiliations,
-    /// Whether members alone may be in the room, once the service has told.
+    /// Whether only members may be in the room, once the service has told.
     is_closed: Option<bool>,
-    /// What the client is answered.
+    /// The payload of the answer to the client.
     pub(super) answer: String,
     looks: u8,
     put_out: usize,
-    /// Who was in the room and others were told that they are put out.
+    /// Occupants of whom others were told that they are put out.
     told: BTreeSet<Box<str>>,
 }
 
 #[derive(Debug)]
 enum Todo {
-    /// Others are told who is put out, and his item is taken away; no answer is awaited.
+    /// Tell others who is put out, and retract the items; no answer is awaited.
     PutOut,
-    /// Others are told what has changed; neither is it here.
+    /// Tell others of the changes; no answer is awaited.
     Tell,
-    /// Who may do what.
+    /// Get the affiliations.
     Affiliations,
-    /// Whether that is as it was wished.
+    /// Get the affiliations again, to verify the change.
     Verify,
     Affiliate(Part, Affiliation),
-    /// Who is subscribed; whoever is not to be is unsubscribed.
+    /// Get the subscriptions of a node, to end those of accounts that are put out.
     Subscriptions(Part),
     Unsubscribe(Part, Box<str>),
-    /// How the room is configured.
+    /// Get the room's configuration.
     Configuration,
     Configure(Part),
-    /// A message that says why the room ends.
+    /// Publish a message with the reason for destroying the room.
     Announce,
     Delete(Part),
 }
 
-/// Both nodes; whoever is put out hears of it on the first one.
+/// Both nodes; an occupant who is put out hears of it on the first one.
 const BOTH: [Part; 2] = [Part::Occupants, Part::Talk];
 
-/// The requests that a wish of the account `own` takes. Where they depend on how the room is configured, that is asked
-/// first (`is_closed`: and known then), as another owner may just have changed it.
+/// The requests of a wish of the account `own`. If they depend on the configuration, that is read first (`is_closed` is
+/// known then), as another owner may just have changed it.
 fn requests(wish: &Wish, is_closed: Option<bool>, own: &str) -> VecDeque<Todo> {
     let look = || BOTH.map(Todo::Subscriptions);
     let mut todo = VecDeque::new();
@@ -87,7 +86,7 @@ fn requests(wish: &Wish, is_closed: Option<bool>, own: &str) -> VecDeque<Todo> {
         }
         Wish::Change(changes) => {
             todo.push_back(Todo::Affiliations);
-            // Whoever is subscribed goes on to hear and to speak, whatever else he may do: he is put out first, and
+            // A subscriber goes on to hear and to speak whatever his affiliation is: he is unsubscribed first, and
             // looked for once more when he cannot come back.
             let puts_out = changes.values().any(|it| is_out(*it, is_closed));
             todo.push_back(Todo::PutOut);
@@ -98,7 +97,7 @@ fn requests(wish: &Wish, is_closed: Option<bool>, own: &str) -> VecDeque<Todo> {
                 Affiliation::None,
                 Affiliation::Outcast,
             ];
-            // Who is no owner any more may change nothing else.
+            // A client that is no owner any more may change nothing else.
             let resigns_to = changes.get(own).filter(|_| wish.resigns(own));
             all.sort_by_key(|it| resigns_to == Some(it));
             for affiliation in all {
@@ -109,7 +108,7 @@ fn requests(wish: &Wish, is_closed: Option<bool>, own: &str) -> VecDeque<Todo> {
                     todo.extend(BOTH.map(|part| Todo::Affiliate(part, affiliation)));
                 }
             }
-            // Who resigns may take nothing away behind it, and is not told how it is then.
+            // After resigning the client may retract nothing, and is not told the affiliations.
             if resigns_to.is_none() {
                 todo.extend(look().into_iter().filter(|_| puts_out));
                 todo.extend([Todo::Verify, Todo::Tell]);
@@ -124,12 +123,12 @@ fn requests(wish: &Wish, is_closed: Option<bool>, own: &str) -> VecDeque<Todo> {
         Wish::Configure(_) if is_closed.is_none() => todo.push_back(Todo::Configuration),
         Wish::Configure(wanted) if wanted.is_empty() => {}
         Wish::Configure(wanted) => {
-            // Prosody ends subscriptions by itself then, and tells nobody: who has to go is told before.
+            // Prosody ends subscriptions by itself then, and tells nobody: occupants who have to go are told before.
             let puts_out = wanted.closes == Some(true);
             if puts_out {
                 todo.extend([Todo::Affiliations, Todo::PutOut]);
             }
-            // Whom they let in is the same for both, and all that is said of the second one.
+            // The access model is the only setting of the second node.
             let parts = BOTH.into_iter().skip(usize::from(wanted.closes.is_none()));
             todo.extend(parts.map(Todo::Configure));
             todo.extend(look().into_iter().filter(|_| puts_out));
@@ -143,15 +142,15 @@ fn requests(wish: &Wish, is_closed: Option<bool>, own: &str) -> VecDeque<Todo> {
     todo
 }
 
-/// Whether an account with this affiliation may not be in a room; `is_closed`: members alone may.
+/// Whether an account with this affiliation may not be in a room; `is_closed`: only members may.
 fn is_out(affiliation: Affiliation, is_closed: Option<bool>) -> bool {
     let is_closed = is_closed == Some(true);
     affiliation == Affiliation::Outcast || is_closed && affiliation == Affiliation::None
 }
 
 impl Job {
-    /// What the client, of the account `own`, wants by its IQ of this id; `is_closed`: members alone may be in the room,
-    /// if that is known.
+    /// The job of a wish of the client's, whose account is `own`; `id`: of its IQ; `is_closed`: whether only members
+    /// may be in the room, if known.
     pub(super) fn new(
         room: &str,
         id: &str,
@@ -183,7 +182,7 @@ impl Job {
         }
     }
 
-    /// Tells the client that nothing came of its wish.
+    /// Answers the client's IQ with an error.
     pub(super) fn refuse(&self, condition: &str, cx: &mut Cx<'_>) {
         match self.invitation() {
             Some(message) => {
@@ -201,12 +200,12 @@ impl Job {
         }
     }
 
-    /// Writes the next request; whether it is a `get` or a `set`. `None`: all is done.
+    /// Writes the next request and gives its type, `get` or `set`. `None`: all is done.
     pub(super) fn write_next(&self, out: &mut BytesMut) -> Option<&'static str> {
         Some(self.write(self.todo.front()?, out))
     }
 
-    /// Takes the answer to that request; the condition of the error that the client is shown if it is of no use.
+    /// Takes the answer to that request, or gives the condition of the error for the client.
     pub(super) fn handle_reply(
         &mut self,
         reply: Reply<'_>,
@@ -279,7 +278,7 @@ impl Job {
         cx: &mut Cx<'_>,
     ) -> Result<(), String> {
         let answer = match (done, reply) {
-            // It is looked again whether they are still there.
+            // The subscriptions are listed again behind this.
             (Todo::Unsubscribe(..), Err(_)) => return Ok(()),
             (_, reply) => reply.map_err(|refused| refused.condition_or(NO_ANSWER).to_owned())?,
         };
@@ -326,7 +325,7 @@ impl Job {
         Ok(())
     }
 
-    /// The room is configured so: what of the wish is not so already is asked for next.
+    /// Takes the room's present configuration: only fields that differ from it are changed.
     fn note_configuration(&mut self, node: &Element<'_>, is_locked: bool, own: &str) {
         let now = configured(node);
         self.is_closed = now.closes;
@@ -338,7 +337,7 @@ impl Job {
         self.todo = requests(&self.wish, self.is_closed, own);
     }
 
-    /// Whoever may come in already needs not become a member to be invited; whoever is banned does not become one so.
+    /// Takes accounts out of an invitation's changes that may come in already; refuses to make banned accounts members.
     fn leave_members_alone(&mut self) -> Result<(), &'static str> {
         let Wish::Invite { changes, .. } = &mut self.wish else {
             return Ok(());
@@ -354,7 +353,7 @@ impl Job {
         }
     }
 
-    /// Checks the wish against the affiliations as they are.
+    /// Checks the wish against the present affiliations.
     fn check(&self, own: &str) -> Result<(), &'static str> {
         if !self.affiliations.is_owner(own) {
             return Err("forbidden");
@@ -393,7 +392,7 @@ impl Job {
         }
     }
 
-    /// Does what comes next as far as no answer is awaited: tells others.
+    /// Runs the next steps that await no answer: others are told.
     pub(super) fn tell_all(&mut self, mut room: Option<&mut Room>, cx: &mut Cx<'_>) {
         while let Some(Todo::PutOut | Todo::Tell) = self.todo.front() {
             match (self.todo.pop_front(), room.as_deref_mut()) {
@@ -407,8 +406,8 @@ impl Job {
         }
     }
 
-    /// Says who is to be out, and takes away their items: Prosody tells them by nothing else, and tells nobody who is
-    /// not subscribed any more.
+    /// Publishes a notice of those who are put out, and retracts their items: on Prosody they learn it by nothing else,
+    /// and an account that is unsubscribed is told nothing.
     fn put_out_of(&mut self, room: &mut Room, cx: &mut Cx<'_>) {
         let own = cx.account.bare();
         let (mut words, mut items) = (BTreeMap::new(), Vec::new());
@@ -436,7 +435,7 @@ impl Job {
         }
     }
 
-    /// What others are told of who is what now; of owners in any case, as their word counts.
+    /// The notice of changed affiliations: of owners in any case, as their notices count.
     fn changes(&self, room: &Room) -> Notice {
         let is_new = |account: &str, now: Affiliation| {
             let before = self.affiliations.of(account);
@@ -463,7 +462,7 @@ impl Job {
         }
     }
 
-    /// Ends the subscriptions of those who are to be out, then looks again.
+    /// Ends the subscriptions of accounts that are put out, then lists them again.
     fn unsubscribe(
         &mut self,
         part: Part,

@@ -1,12 +1,12 @@
-//! What owners ask of a room beside talk: who may do what, kicks and bans, its configuration, its end (XEP-0045 §9,
-//! §10). Each is several requests to the service, one after the other; the client is answered behind the last one.
+//! Requests of owners: affiliations, kicks and bans, the configuration, the end of a room (XEP-0045 §9, §10). Each is
+//! several requests to the service, one after the other; the client is answered after the last one.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `mod.rs` | from the client's IQ to its answer |
-//! | `wish.rs` | what the client asks for, and what it is shown |
+//! | `wish.rs` | reading the client's IQ, and writing its answer |
 //! | `configuration.rs` | the form of a room |
-//! | `job.rs` | the requests that takes, and what their answers say |
+//! | `job.rs` | the requests to the service, and their answers |
 
 mod configuration;
 mod job;
@@ -36,7 +36,7 @@ const OWNER: Rule = Rule::new(
 );
 
 impl Rooms {
-    /// An owner's question about affiliations and roles, or his change of them (XEP-0045 §8, §9).
+    /// Handles an owner's IQ that lists or changes affiliations and roles (XEP-0045 §8, §9).
     pub(super) fn ask_admin(
         &mut self,
         bare: &str,
@@ -56,14 +56,14 @@ impl Rooms {
         };
         match wish {
             Ok(Some((wish, reasons))) => self.begin_for(bare, wish, reasons, iq, cx),
-            // It was answered.
+            // The list of roles was answered at once.
             Ok(None) if is_get => {}
             Ok(None) => answer_done(bare, iq, cx),
             Err(condition) => refuse(iq, condition, cx),
         }
     }
 
-    /// An owner's question for the form of his room, his answer to it, or his wish that it ends (XEP-0045 §10).
+    /// Handles an owner's IQ that asks for the configuration form, submits it, or destroys the room (XEP-0045 §10).
     pub(super) fn ask_owner(
         &mut self,
         bare: &str,
@@ -91,7 +91,7 @@ impl Rooms {
                 Ok(wanted) => self.begin(bare, Wish::Configure(wanted), iq, cx),
                 Err(var) => refuse_field(iq, &var, cx),
             },
-            // A new room whose creator does not want it after all (§10.1.3).
+            // The creator of a new room cancels it (§10.1.3).
             (Some(_), Some("cancel")) if room.is_locked() => {
                 self.begin(bare, Wish::Destroy(None), iq, cx);
             }
@@ -131,7 +131,7 @@ impl Rooms {
         cx: &mut Cx<'_>,
     ) {
         cx.wire.apply(&OWNER);
-        // A new room is as this client has made it: nobody who could be put out is in it.
+        // A new room is as this client has created it, and nobody else is in it.
         let is_new = self.rooms.get(bare).is_some_and(Room::is_locked);
         let id = iq.attribute("id").unwrap_or_default();
         let is_closed = is_new.then_some(false);
@@ -139,7 +139,7 @@ impl Rooms {
         self.go_on_with(job.into(), cx);
     }
 
-    /// Sends the next request of a job; behind the last one it is done.
+    /// Sends the next request of a job, or ends the job after the last one.
     fn go_on_with(&mut self, mut job: Box<Job>, cx: &mut Cx<'_>) {
         job.tell_all(self.rooms.get_mut(&*job.room), cx);
         let mut body = BytesMut::new();
@@ -168,7 +168,7 @@ impl Rooms {
         }
     }
 
-    /// What was not done is as the service has told it before. Another owner may have taken the client's ownership away.
+    /// Handles a job that the service has refused: another owner may have taken the client's ownership away.
     fn note_refused(&mut self, job: Job, condition: &str, cx: &mut Cx<'_>) {
         let Some(room) = self.rooms.get_mut(&*job.room) else {
             return;
@@ -183,7 +183,7 @@ impl Rooms {
         }
     }
 
-    /// The session ends: who is being invited is not, as far as is known.
+    /// Returns the client's invitations that are under way, as the session ends.
     pub(super) fn give_jobs_back(wire: &mut Wire) {
         let invitations = wire.asked().filter_map(|asked| match asked {
             translate::Ask::Rooms(Ask::Owner(job)) => job.invitation().cloned(),
@@ -217,13 +217,13 @@ impl Rooms {
     }
 }
 
-/// All is as an owner wants it to be.
+/// Answers an owner's IQ with an empty result.
 fn answer_done(bare: &str, iq: &Element<'_>, cx: &mut Cx<'_>) {
     let id = iq.attribute("id").unwrap_or_default();
     cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {});
 }
 
-/// An owner wants something that no such room can have (XEP-0045 §10.1.3).
+/// Refuses a form because of the field `var`: no such room can have its value (XEP-0045 §10.1.3).
 fn refuse_field(iq: &Element<'_>, var: &str, cx: &mut Cx<'_>) {
     let text = format!("no room on publish-subscribe can have this value: {var}");
     let condition = "not-acceptable";

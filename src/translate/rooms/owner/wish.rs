@@ -1,4 +1,4 @@
-//! What an owner's client asks for, read from its IQ, and what it is shown (XEP-0045 §8 to §10).
+//! Reading an owner's IQ, and writing its answer (XEP-0045 §8 to §10).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,19 +13,19 @@ use crate::translate::rooms::notice::MOST_SAID;
 use crate::translate::rooms::room::{Configuration, Room};
 use crate::xml::{Element, escape};
 
-/// A client may change so many affiliations at once.
+/// Affiliations that a client may change at once.
 const MOST_CHANGES: usize = 256;
-/// Why somebody is put out or made something, by account, if the client says it.
+/// The client's reasons, by account.
 pub(super) type Reasons = BTreeMap<Box<str>, Box<str>>;
 
-/// What an owner wants.
+/// The wish of an owner.
 #[derive(Debug)]
 pub(in crate::translate::rooms) enum Wish {
-    /// To see who has this affiliation.
+    /// To list the accounts with this affiliation.
     List(Affiliation),
     /// To give these accounts another one.
     Change(BTreeMap<Box<str>, Affiliation>),
-    /// To invite somebody to a room for members: these accounts become some.
+    /// To invite accounts to a room for members: they become members.
     Invite {
         message: Held,
         changes: BTreeMap<Box<str>, Affiliation>,
@@ -35,12 +35,12 @@ pub(in crate::translate::rooms) enum Wish {
     /// To see the form.
     Form,
     Configure(Configuration),
-    /// To end it; an item, and a message that says why.
+    /// To destroy the room; the id and the payload of a message with the reason.
     Destroy(Option<(Box<str>, String)>),
 }
 
 impl Wish {
-    /// Whether the client's account is to be an owner no more.
+    /// Whether the client's account is to give up ownership.
     pub(super) fn resigns(&self, own: &str) -> bool {
         let changes = self.changes();
         changes.is_some_and(|it| it.get(own).is_some_and(|it| *it != Affiliation::Owner))
@@ -54,7 +54,7 @@ impl Wish {
     }
 }
 
-/// What an owner wants to see (XEP-0045 §9.5, §9.8); roles are known, and shown at once.
+/// Reads a request for a list (XEP-0045 §9.5, §9.8). Roles are known here, and answered at once.
 pub(super) fn list_wish(
     query: &Element<'_>,
     room: &Room,
@@ -69,7 +69,7 @@ pub(super) fn list_wish(
     } else if item.attribute("role").is_none() {
         return Err("bad-request");
     }
-    // There are no admins, and none without a voice.
+    // Such a room has no admins, and no visitors.
     let role = item.attribute("role").unwrap_or_default();
     let mut list = format!("<query xmlns='{}'>", ns::MUC_ADMIN);
     for (full, occupant) in room.occupants().iter() {
@@ -91,8 +91,7 @@ pub(super) fn list_wish(
     Ok(None)
 }
 
-/// What an owner wants to change: affiliations by address or nick, or to put occupants out by nick. `None`: everybody
-/// has the role already that he is to have.
+/// Reads a change: affiliations by JID or nick, or kicks by nick. `None`: all occupants have the wanted roles already.
 pub(super) fn change_wish(
     query: &Element<'_>,
     room: &Room,
@@ -154,8 +153,7 @@ pub(super) fn change_wish(
     Ok(Some((wish, reasons)))
 }
 
-/// The accounts with an affiliation, for the client; of those who are in the room also how they are called there
-/// (XEP-0045 §9.5).
+/// The list of accounts with an affiliation; for occupants with nick and role (XEP-0045 §9.5).
 pub(super) fn list_of<'a>(
     accounts: impl Iterator<Item = &'a str>,
     affiliation: Affiliation,
@@ -176,7 +174,7 @@ pub(super) fn list_of<'a>(
     list + "</query>"
 }
 
-/// Why a room ends and where it goes on, as others read it.
+/// The `<destroy/>` that others are shown: reason, alternative venue, password.
 pub(super) fn said_of_end(destroy: &Element<'_>) -> String {
     let mut said = String::from("<destroy");
     if let Some(jid) = destroy.attribute("jid") {

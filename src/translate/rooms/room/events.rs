@@ -1,4 +1,4 @@
-//! What a room's two nodes tell, in events and in answers.
+//! Events on a room's two nodes, and the items in answers.
 
 use std::cell::LazyCell;
 use std::time::Duration;
@@ -17,33 +17,33 @@ use crate::translate::rooms::occupants::{Change, Said};
 use crate::wire::Dropped;
 use crate::xml::Element;
 
-/// So long after the own item was taken away it is published again: a kick comes in several steps.
+/// Wait before the own item, which was taken away, is published again: a kick comes in several steps.
 const RESTORE: Duration = Duration::from_secs(2);
-/// So often it is at most.
+/// Time between two such publishes.
 const RESTORE_AGAIN: Duration = Duration::from_secs(60);
-/// So many others may come before the own item may be pushed out: Prosody keeps 256.
+/// Occupants that may come before the own item is published again: Prosody keeps 256 items and drops the oldest.
 const MOST_SINCE: u16 = 128;
-/// An event may have so many items; servers send one.
+/// Items of an event that are read; servers send one.
 const MOST_ITEMS: usize = 256;
-/// A list may have so many: those who have left are in it, too.
+/// Items of an answer that are read: those of occupants who have left are among them.
 const MOST_LISTED: usize = 4096;
-/// So many are remembered that events have told of during a join.
+/// Items of events during a join that are remembered.
 const MOST_OVERTAKEN: usize = 1024;
-/// An item's id may have so many bytes.
+/// Bytes of an item's id.
 const MOST_ID: usize = 1024;
 
-/// What tells of an item.
+/// Where an item was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// The answer to a join's question: it was there before.
+    /// The answer to a join's request: the item was there before.
     Answer,
     Event,
-    /// The answer to a question about an event, which may leave out the payload.
+    /// The answer to a request for an item whose payload the event has left out.
     Fetch,
 }
 
 impl Room {
-    /// An event on one of the two nodes; `false`: the client is out of the room by it.
+    /// Handles an event on one of the two nodes; `false`: the client is out of the room by it.
     pub(crate) fn handle_event(
         &mut self,
         event: &Event<'_>,
@@ -72,8 +72,8 @@ impl Room {
         }
     }
 
-    /// Items in an answer, or in an event, which says who has published those that do not say it themselves; `false`:
-    /// the client is out of the room by it.
+    /// Handles items of an answer or an event; an event names the publisher of items that do not. `false`: the client
+    /// is out of the room by them.
     pub(super) fn handle_items(
         &mut self,
         items: &Element<'_>,
@@ -86,7 +86,7 @@ impl Room {
             Source::Event => MOST_ITEMS,
             Source::Answer | Source::Fetch => MOST_LISTED,
         };
-        // Most services sign each item.
+        // Most services name the publisher in each item.
         let replyto = LazyCell::new(|| event.and_then(Event::replyto));
         let mut bare = Vec::new();
         for element in items.children().take(most) {
@@ -141,8 +141,8 @@ impl Room {
         true
     }
 
-    /// An event tells of this item: ejabberd may have read it before, for an answer that is still to come. Whatever is
-    /// published from now on comes as an event, too.
+    /// Notes that an event has shown this item: ejabberd may have read an older one for an answer that is still to
+    /// come, which must not be shown behind it.
     fn note_overtaken(&mut self, item: &str) {
         if let Some(overtaken) = &mut self.overtaken
             && overtaken.len() < MOST_OVERTAKEN
@@ -169,7 +169,7 @@ impl Room {
             self.unheard.take(Part::Talk, item.id);
         }
         if let Some(notice) = Notice::read(item.element) {
-            // One that was there before says what was, not what is.
+            // An own item in an answer was there before this join.
             return match is_live {
                 true => self.handle_notice(item, notice, cx),
                 false => Err(Dropped::Delayed),
@@ -194,23 +194,23 @@ impl Room {
         let is_other = jid::bare(&said.full) != cx.account.bare();
         let is_rival = is_other && !said.is_gone && *said.nick == *self.nick;
         if is_rival && self.state == State::TakingNick && source != Source::Answer {
-            // His claim stands before ours, in the order everybody sees.
+            // The other occupant's item was published before the own one, and everybody sees that order.
             return Ok(self.fail("conflict", cx));
         }
         if is_own && matches!(self.state, State::Entering(_)) {
-            // Where it stood before, it is published again: whoever comes later would see both items, and on ejabberd
-            // not the newer one last. The nick of before is nobody's.
+            // The resource's older item is overwritten: later occupants would see both, and on ejabberd not the newer
+            // one last. The older nick is free.
             self.item.clone_from(&said.item);
             return Ok(true);
         }
         let known = self.occupants.get(&said.full);
         if source == Source::Answer && known.is_some_and(|it| self.is_overtaken(&it.item)) {
-            // He has gone to another item since.
+            // The occupant has gone to another item since.
             return Ok(true);
         }
         if is_own {
             if said.is_gone {
-                // Not by this client: it would not be in the room any more.
+                // Another resource has written it: this client would not be in the room any more.
                 return Ok(true);
             }
             self.unheard.take(Part::Occupants, &said.item);
@@ -244,7 +244,7 @@ impl Room {
         Ok(true)
     }
 
-    /// What an item of somebody else means for others, and for the own one.
+    /// Handles an item of another occupant.
     fn handle_other(&mut self, said: &Said, cx: &mut Cx<'_>) {
         match said.is_gone {
             true => self.note_litter(&said.item, cx),
@@ -259,7 +259,7 @@ impl Room {
         if self.occupants.get(&said.full).is_none() {
             self.new_since = self.new_since.saturating_add(1);
         }
-        // Prosody lets one overwrite the item of another, and drops the oldest of many.
+        // Prosody lets an occupant overwrite another's item, and drops the oldest of many.
         if said.item == self.item || self.new_since == MOST_SINCE {
             self.restore_soon(cx);
         }
@@ -271,8 +271,7 @@ impl Room {
         }
     }
 
-    /// Another resource of the account has taken the client's item: both have joined at the same time. Each is to have
-    /// its own.
+    /// Takes another item, as another resource of the account has joined at the same time with the same one.
     fn handle_own_twin(&mut self, cx: &mut Cx<'_>) {
         if self.state == State::Joined {
             self.item = cx.account.jid().into();
@@ -280,7 +279,8 @@ impl Room {
         }
     }
 
-    /// An item is of one resource: whoever of the same account stood in it before is gone, or says soon that he is not.
+    /// Shows that an occupant is gone whose item another resource of his account has taken; if he is there, his shim
+    /// publishes him again.
     fn replace_twin(&mut self, said: &Said, cx: &mut Cx<'_>) {
         let Some(before) = self.occupants.of_item(&said.item) else {
             return;
@@ -290,7 +290,7 @@ impl Room {
             return;
         }
         if *said.full == *cx.account.jid() {
-            // Two have joined at once, and ejabberd may keep what the first one has published.
+            // Two resources have joined at once, and ejabberd may keep the item of the first one.
             self.restore_soon(cx);
         }
         let keeps_nick = self
@@ -311,7 +311,7 @@ impl Room {
         self.restore_at.get_or_insert(at);
     }
 
-    /// The service has put the client out; `false`.
+    /// Shows that the service has put the client out; `false`.
     pub(super) fn handle_kick(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
         if self.state != State::Joined {
             return self.fail("forbidden", cx);
@@ -320,8 +320,8 @@ impl Room {
         self.show_kicked(cx)
     }
 
-    /// One of the nodes was deleted, and so is the room; `false`: the client is out of it. While it joins, it may be
-    /// that another client makes it anew.
+    /// Handles the deletion of a node, which ends the room; `false`: the client is out of it. During a join another
+    /// client may be creating the room anew.
     fn handle_delete(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
         match self.state {
             State::Joined => {
@@ -333,7 +333,7 @@ impl Room {
         }
     }
 
-    /// All items are gone, and nobody has left.
+    /// Handles that all items were removed although nobody has left.
     fn handle_purge(&mut self, cx: &mut Cx<'_>) {
         let others = self
             .occupants
@@ -372,7 +372,7 @@ impl Room {
             ..Shown::default()
         };
         self.show(full, &nick, presence, shown, cx);
-        // Another resource of the account may go on by the nick that the client has left.
+        // Another resource of the account may still use the nick that the occupant has left.
         if let Change::Renamed(before) = change
             && let Some(other) = self.occupants.of_nick(before)
             && let Some(occupant) = self.occupants.get(other)
@@ -381,12 +381,12 @@ impl Room {
         }
     }
 
-    /// An item was taken away: an owner tidies, or kicks.
+    /// Handles a retracted item: an owner tidies up, or kicks.
     ///
-    /// `by`: who has, where the service tells it (Prosody). An owner tidies only behind those who are gone.
+    /// `by`: the retractor, where the service names him (Prosody). Owners tidy up only behind occupants who are gone.
     fn handle_retract(&mut self, item: &str, by: Option<&str>, cx: &mut Cx<'_>) {
         if *item == *self.item {
-            // If that was a kick, the service refuses.
+            // After a kick the service refuses the publish.
             self.note_verdict(by, cx);
             self.restore_soon(cx);
         } else if let Some(full) = self.occupants.of_item(item) {
@@ -396,7 +396,7 @@ impl Room {
             let status = status.or(is_kick.then_some("307"));
             let said = why.as_ref().map(Heard::said).unwrap_or_default();
             if matches!(status, Some("301" | "321")) {
-                // He is a member no more. Whatever he becomes while he is away is told then.
+                // The account is a member no more; changes while it is away are announced on their own.
                 self.affiliations.set(jid::bare(&full), Affiliation::None);
             }
             let shown = Shown {
@@ -425,7 +425,7 @@ impl Room {
         }
     }
 
-    /// Whoever wants a nick that nobody has any more is shown with it.
+    /// Shows the occupant who wanted a nick that has become free with it.
     fn show_freed(&mut self, nick: &str, cx: &mut Cx<'_>) {
         let Some((full, before)) = self.occupants.free(nick) else {
             return;

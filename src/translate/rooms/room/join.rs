@@ -1,4 +1,4 @@
-//! Into a room, or to a new one: what is asked for, and what each answer comes to.
+//! Joining a room or creating it: the requests, and their answers.
 
 use std::collections::BTreeSet;
 
@@ -15,19 +15,19 @@ use crate::translate::rooms::refuse::MEMBERS_OR_BANNED;
 use crate::wire::{Refused, Reply, is_gone};
 use crate::xml::Element;
 
-/// So often another client may be creating the same room.
+/// Attempts while another client is creating the same room.
 const MOST_TRIES: u8 = 3;
-/// The room node keeps so many messages.
+/// Messages that a new room's node keeps.
 const MOST_MESSAGES: usize = 200;
-/// The requests of a join.
+/// The number of requests of a join.
 const JOIN: usize = 5;
 
-/// What a room says of itself.
+/// The metadata of a room's node (XEP-0060 §5.4).
 pub(super) struct Info {
     pub(super) access: Option<Box<str>>,
     pub(super) title: Box<str>,
     pub(super) description: Box<str>,
-    /// Where the service tells everybody.
+    /// The owners, if the service names them to everybody.
     pub(super) owners: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ impl Info {
 }
 
 impl Room {
-    /// Asks for all that a join needs in one write (listing 13); later, where there is no place for it.
+    /// Sends all requests of a join in one write (listing 13), or later if there is no place for them.
     pub(crate) fn enter(&mut self, cx: &mut Cx<'_>) -> bool {
         if cx.wire.places() < JOIN {
             self.state = State::Waiting(cx.wire.now + TRY_AGAIN);
@@ -59,7 +59,8 @@ impl Room {
         let mut awaited = usize::from(info);
         for part in [Part::Occupants, Part::Talk] {
             let node = self.node(part);
-            // As listing 13 prints it, which ejabberd refuses. Nobody else can read this nick: the item tells it.
+            // Options as listing 13 prints them; ejabberd refuses them. Only the service reads the nick here:
+            // occupants read it in the item.
             let options =
                 (self.ways.only_nodes && part == Part::Talk).then_some(("roomnick", &*self.nick));
             awaited += usize::from(self.ask("set", Step::Subscribe, cx, |out| match options {
@@ -72,7 +73,8 @@ impl Room {
         awaited += usize::from(self.ask("get", Step::Items(Part::Occupants), cx, |out| {
             request::items(out, &node);
         }));
-        // Where an occupant's items go with his session, what he set as the subject is left among the messages alone.
+        // Under `pure` the service removes an occupant's items with his session: the subject is left in the history
+        // only.
         let most = match self.ways.only_nodes {
             true => Some(MOST_MESSAGES),
             false => self.talk.wants(),
@@ -87,7 +89,7 @@ impl Room {
         true
     }
 
-    /// One more answer has come: with the last one the nick is taken.
+    /// Counts an answer of the join; with the last one the nick is claimed.
     pub(super) fn count_down(&mut self, cx: &mut Cx<'_>) -> bool {
         let State::Entering(awaited) = &mut self.state else {
             return true;
@@ -99,7 +101,7 @@ impl Room {
         self.claim_nick(cx)
     }
 
-    /// What the room says of itself (XEP-0060 §5.4). ejabberd names the owners to everybody.
+    /// Handles the room's metadata (XEP-0060 §5.4). ejabberd names the owners to everybody.
     pub(super) fn handle_info(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         let Some(info) = Info::read(iq) else {
             return;
@@ -120,14 +122,14 @@ impl Room {
         }
     }
 
-    /// Prosody tells an owner who else is, and nobody else (§8.9.1).
+    /// Notes the owners. Prosody names them to owners alone (XEP-0060 §8.9.1).
     pub(super) fn note_owners(&mut self, iq: &Element<'_>) {
         self.is_owner = true;
         let list = answer::affiliations(iq).unwrap_or_default();
         self.affiliations = Affiliations::of_list(list);
     }
 
-    /// Everything is known: the nick is taken, unless somebody else who is there has it.
+    /// Publishes the own occupant once all answers are there, unless another occupant who is there has the nick.
     pub(super) fn claim_nick(&mut self, cx: &mut Cx<'_>) -> bool {
         if let Some(full) = self.occupants.claimant(&self.nick, cx.account.bare()) {
             return self.ask_holder(&full, cx) || self.fail("conflict", cx);
@@ -140,7 +142,7 @@ impl Room {
         self.take_nick(cx)
     }
 
-    /// Whoever has the nick, or the item, is asked whether he is there: his shim may have died without a word.
+    /// Asks the holder of the nick, or of the item, whether he is there: his shim may have died.
     fn ask_holder(&mut self, full: &str, cx: &mut Cx<'_>) -> bool {
         if self.ways.only_nodes {
             return false;
@@ -150,7 +152,7 @@ impl Room {
         self.ask_whether_there(full, step, cx)
     }
 
-    /// Whoever has the nick or the item is there, or not.
+    /// Handles the holder's answer: he is there, or he is not and the nick is free.
     pub(super) fn handle_holder(&mut self, full: &str, pong: Reply<'_>, cx: &mut Cx<'_>) -> bool {
         let is_gone = is_gone(pong);
         if is_gone {
@@ -171,7 +173,7 @@ impl Room {
         }
     }
 
-    /// He is there, or says nothing, as those who sleep do.
+    /// The holder is there, or does not answer, as a sleeping client: the nick stays his.
     pub(super) fn handle_held(&mut self, cx: &mut Cx<'_>) -> bool {
         let holder = self.occupants.claimant(&self.nick, cx.account.bare());
         match holder.is_some() {
@@ -180,24 +182,24 @@ impl Room {
         }
     }
 
-    /// The answer of whoever has the nick, or the item, is of no use any more.
+    /// Forgets the question to the holder of the nick or the item.
     pub(super) fn forget_holder(&self, cx: &mut Cx<'_>) {
         forget_steps(&self.bare, cx.wire, |step| matches!(step, Step::Holder(_)));
     }
 
-    /// Another resource of the account is in the room.
+    /// Takes an item of another name, as another resource of the account has the usual one.
     fn take_other_item(&mut self, cx: &mut Cx<'_>) -> bool {
         self.item = cx.account.jid().into();
         self.take_nick(cx)
     }
 
-    /// The service does not say who has published an item, so nobody could be believed in this room.
+    /// Fails the join, as the service does not name the publishers of items: no occupant could be trusted.
     pub(super) fn fail_unsigned(&mut self, cx: &mut Cx<'_>) -> bool {
         const TEXT: &str = "this service does not say who writes what, which rooms need: on Prosody its component \
                             lacks 'expose_publisher = true', elsewhere the node has to have itemreply 'publisher'";
         self.text = Some(TEXT);
         if self.is_new {
-            // A room just made is of no use.
+            // The room was just created, and nobody can use it.
             for part in [Part::Talk, Part::Occupants] {
                 delete(&self.bare, part, cx.wire);
             }
@@ -205,7 +207,7 @@ impl Room {
         self.fail("service-unavailable", cx)
     }
 
-    /// What was under way is of no use any more: it is begun again in a moment, but not for ever.
+    /// Begins the join again in a moment, a limited number of times.
     pub(super) fn try_again(&mut self, cx: &mut Cx<'_>) -> bool {
         if self.tries >= MOST_TRIES {
             return self.fail("item-not-found", cx);
@@ -216,17 +218,18 @@ impl Room {
         true
     }
 
-    /// Both nodes are there.
+    /// Handles that both nodes are there.
     pub(super) fn handle_created(&mut self, cx: &mut Cx<'_>) -> bool {
         (self.is_new, self.is_locked, self.is_owner) = (true, !self.ways.opens, true);
-        // A service that says again that it is missing would be asked for ever.
+        // A service that goes on calling the node missing must not be asked for ever.
         self.may_create = false;
         self.enter(cx)
     }
 
-    /// A node that is in the way is somebody else's. To a client a conflict would be one about its nick.
+    /// Fails the creation, as another account owns a node in its way. The error is no `conflict`: to a client that
+    /// would be one about its nick.
     pub(super) fn handle_not_owned(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
-        // A room just made is of no use without the other node.
+        // The node that was just created is no room without the other one.
         if part == Part::Occupants && !self.is_owner {
             delete(&self.bare, Part::Talk, cx.wire);
         }
@@ -254,8 +257,8 @@ impl Room {
         })
     }
 
-    /// The own occupant is not there any more, or is about to go. Prosody takes it again from an owner whom another one
-    /// has put out, so he asks first.
+    /// Publishes the own occupant again, as its item was taken away or is about to be dropped. An owner asks first
+    /// whether he was put out: Prosody would take the item of an owner whom another one has kicked.
     pub(super) fn restore(&mut self, cx: &mut Cx<'_>) {
         self.restored_at = Some(cx.wire.now);
         let node = self.node(Part::Occupants);
@@ -265,7 +268,7 @@ impl Room {
         }
     }
 
-    /// Whether the client is still subscribed; `false`: the service has put it out.
+    /// Handles the answer whether the client is still subscribed; `false`: the service has put it out.
     pub(super) fn handle_is_out(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) -> bool {
         if self.is_unsubscribed(Part::Occupants, reply) {
             return self.handle_kick(Part::Occupants, cx);
@@ -279,7 +282,7 @@ impl Room {
         self.publish_self(Step::Restore, &payload, cx);
     }
 
-    /// Somebody else has an item of the name of ours: the next name.
+    /// Takes the next name for the own item, as another account has an item of this name.
     pub(super) fn next_item(&mut self, cx: &mut Cx<'_>) -> bool {
         let own = cx.account.jid();
         let is_first = *self.item == *cx.account.bare();
@@ -293,17 +296,18 @@ impl Room {
         true
     }
 
-    /// A room that does not let us in: it is missing, or closed.
+    /// Handles a refused subscription: the room is missing, or closed to this account.
     pub(super) fn handle_closed(&mut self, refused: Refused<'_>, cx: &mut Cx<'_>) -> bool {
-        // The other requests of the join come to the same.
+        // The other requests of the join are refused for the same reason.
         forget(&self.bare, cx.wire);
         match refused.condition_or(NO_ANSWER) {
             "item-not-found" if self.may_create => self.create(Part::Talk, cx),
-            // A room whose owner approves each subscription (`authorize`, the default of XEP-0207 §8) is for members, too.
+            // A node whose owner approves each subscription (`authorize`, the default of XEP-0207 §8) is for members,
+            // too.
             "closed-node" | "not-subscribed" | "pending-subscription" | "not-authorized" => {
                 self.fail("registration-required", cx)
             }
-            // Prosody, which names no owners, says the same to who is not a member and to who is banned.
+            // Prosody, which names no owners, gives one error to accounts that are no members and to banned ones.
             "forbidden" if self.access.as_deref() == Some("whitelist") && !self.names_owners => {
                 self.text = Some(MEMBERS_OR_BANNED);
                 self.fail("registration-required", cx)
@@ -342,7 +346,7 @@ impl Room {
             fields.push(("pubsub#tempsub", "1"));
         }
         if self.ways.only_nodes && part == Part::Occupants {
-            // Nobody may be asked whether he is still there: the service takes away the item of who is not.
+            // Under `pure` occupants cannot be pinged: the service removes the items of those who are gone.
             fields.push(("pubsub#purge_offline", "1"));
         }
         let is_sent = self.ask("set", Step::Create(part), cx, |out| {
@@ -358,7 +362,7 @@ impl Room {
         cx: &mut Cx<'_>,
     ) -> bool {
         match (part, refused) {
-            // Somebody else is creating it.
+            // Another client is creating the room.
             (Part::Talk, Refused::With("conflict")) if self.tries < MOST_TRIES => {
                 self.try_again(cx)
             }
@@ -366,7 +370,7 @@ impl Room {
                 self.text = Some("you may not create rooms on this service");
                 self.fail("not-allowed", cx)
             }
-            // No other client is creating it now: somebody's creation, or his destruction, came to no end.
+            // No client is creating the room any more: a creation or a destruction was never finished.
             (part, Refused::With("conflict")) => {
                 let node = self.node(part);
                 let is_sent = self.ask("get", Step::Owns(part), cx, |out| {

@@ -1,4 +1,5 @@
-//! One room from join to leave. A join's steps are in the order a client waits for what comes of them (XEP-0045 §7.2).
+//! One room from join to leave. The steps of a join are in the order in which a client awaits their effects (XEP-0045
+//! §7.2).
 
 mod events;
 mod join;
@@ -37,13 +38,13 @@ use crate::translate::{self, Cx, Wire};
 use crate::wire::{Refused, Reply, is_gone};
 use crate::xml::Element;
 
-/// What a client is told of which nothing is known.
+/// The condition of the error for a request that the service did not answer.
 pub(super) const NO_ANSWER: &str = "remote-server-timeout";
-/// So long another client that creates the same room is waited for.
+/// How long another client that is creating the same room is waited for.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// What comes in the moment somebody is asked may have come before.
+/// Slack in comparing times: a stanza noted in the same moment as a question may have come before it.
 const TICK: Duration = Duration::from_millis(1);
-/// So long whoever has a nick is asked whether he is there.
+/// How long the holder of a nick may take to answer whether he is there.
 const HOLDER_ANSWERS: Duration = Duration::from_secs(5);
 
 /// One of the two nodes of a room.
@@ -62,32 +63,32 @@ impl Part {
     }
 }
 
-/// What was asked about a room.
+/// The purpose of a request about a room.
 #[derive(Debug)]
 pub(crate) enum Step {
     Subscribe,
     Items(Part),
     Create(Part),
-    /// Whether a node that is in the way of a new room is the client's.
+    /// Whether the client's account owns a node that is in the way of a new room.
     Owns(Part),
-    /// What the room says of itself: whom it lets in, whose it is.
+    /// The room's metadata: access model and owners.
     Info,
-    /// Whose it is, where it does not say so to everybody.
+    /// The owners, where the metadata does not name them.
     Owners,
-    /// The same again, as somebody has said that something is not as before.
+    /// The metadata again, as a notice says that something has changed.
     Look,
     LookForOwners,
-    /// Whether whoever has the nick is there.
+    /// Whether the holder of the nick is there: his full JID.
     Holder(Box<str>),
     /// Publishing the own occupant for the first time.
     TakeNick,
-    /// The same again, with a new status or another nick.
+    /// Publishing the own occupant again, with a new status or another nick.
     Update(Box<Update>),
     /// Whether the client is still subscribed, as its item was taken away.
     IsOut,
-    /// Publishing it again, as it was taken away.
+    /// Publishing the own occupant again, as its item was taken away.
     Restore,
-    /// Publishing a message; its id, and the item.
+    /// Publishing a message: its stanza id, and the item's.
     Say(Option<Box<str>>, Box<str>),
     /// Whether the client is still subscribed, as the event of this item has not come.
     Heard(Part, Box<str>),
@@ -95,20 +96,20 @@ pub(crate) enum Step {
     Fetch(Part),
     /// Whether the occupant with this full JID is there, asked at that time.
     Alive(Box<str>, Duration),
-    /// What the account is subscribed to.
+    /// The account's subscriptions to the room's nodes.
     Leftovers(Part),
-    /// Whether the own resource that is subscribed is there.
+    /// Whether another resource of the account, which is subscribed, is there.
     Leftover(Box<str>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// So many answers are awaited.
+    /// The number of answers that are awaited.
     Entering(usize),
     Creating,
-    /// It is tried again at this time.
+    /// The join is tried again at this time.
     Waiting(Duration),
-    /// Whoever has the nick is asked until then whether he is there.
+    /// The holder of the nick has until then to answer whether he is there.
     AskingHolder(Duration),
     /// The own occupant is published.
     TakingNick,
@@ -119,78 +120,77 @@ pub(super) struct Room {
     bare: Box<str>,
     /// The client's full JID.
     own: Box<str>,
-    /// As the client is called in the room.
+    /// The client's nick.
     nick: Box<str>,
     /// The client's presence, as it is published.
     presence: Bytes,
-    /// The id of the one it joins with, which an error repeats.
+    /// The id of the presence that joins, for an error.
     id: Option<Box<str>>,
     may_create: bool,
-    /// The client has created it.
+    /// The client has created the room.
     is_new: bool,
-    /// Nobody else may come in yet.
+    /// The owner has not accepted the new room yet: nobody else may come in.
     is_locked: bool,
     is_owner: bool,
-    /// Whose room it is and who else may do what, as far as the service tells.
+    /// Owners, members and outcasts, as far as the service tells.
     affiliations: Affiliations,
-    /// The service tells everybody who the owners are.
+    /// The service names the owners to everybody (ejabberd).
     names_owners: bool,
     noticed: Noticed,
     title: Box<str>,
     description: Box<str>,
-    /// The room's access model, where it is known.
+    /// The room's access model, if known.
     access: Option<Box<str>>,
     ways: Ways,
     tries: u8,
-    /// The item the own occupant stands in.
+    /// The id of the item that holds the own occupant.
     item: Box<str>,
     state: State,
     occupants: Occupants,
-    /// The items that events have told of while the occupants are being asked for; `None`: the answer has come.
+    /// Items of events that came while the occupants are being asked for; `None`: the answer has come.
     overtaken: Option<BTreeSet<Box<str>>>,
     talk: Talk,
-    /// A nick that the client wants instead of its own; whoever has it is asked until then whether he is there.
+    /// A nick that the client wants instead of its own, and until when its holder may answer whether he is there.
     contested: Option<(Box<Update>, Duration)>,
-    /// What was published and not seen in an event so far.
+    /// The client's publishes whose events have not come.
     unheard: Unheard,
     watch: Watch,
-    /// When the own item is published again, which was taken away.
+    /// When the own item, which was taken away, is published again.
     restore_at: Option<Duration>,
-    /// When it was for the last time.
+    /// When that was done last.
     restored_at: Option<Duration>,
-    /// Why the room is about to be deleted, by its owner's word.
+    /// The owner's words about deleting the room.
     destroy: Option<String>,
-    /// So many others have come since the own item was published.
+    /// The number of occupants that have come since the own item was published.
     new_since: u16,
-    /// Items whose payloads events have left out, and whether some are being fetched.
+    /// Items whose payloads were left out of events, and whether some are being fetched.
     left_out: VecDeque<(Part, Box<str>)>,
     fetches: bool,
-    /// Somebody else has the nick that the client wants.
+    /// Another occupant has the nick that the client wants.
     pub(super) is_nick_taken: bool,
-    /// What the client is told besides, if nothing comes of its join.
+    /// The text of the error, if the join fails.
     text: Option<&'static str>,
 }
 
-/// How a room is joined.
+/// The ways in which rooms are joined and created.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ways {
-    /// If the client creates it, it is open at once.
+    /// A room that the client creates is open at once.
     pub(super) opens: bool,
-    /// Only requests about nodes may leave.
+    /// Nothing but requests about nodes may leave (`pure`).
     pub(super) only_nodes: bool,
-    /// It is looked for what dead resources of the account have left.
+    /// Subscriptions and items of dead resources of the account are looked for.
     pub(super) asks_leftovers: bool,
 }
 
-/// The answers to what was asked about a room are of no use any more, but for what becomes of messages, and of nodes
-/// that are being created.
+/// Forgets requests about a room, but for publishes of messages and the creation of nodes: their answers still count.
 pub(super) fn forget(bare: &str, wire: &mut Wire) {
     forget_steps(bare, wire, |step| {
         !matches!(step, Step::Say(..) | Step::Create(_))
     });
 }
 
-/// The answers to these steps are of no use any more.
+/// Forgets requests for these steps: their answers are ignored.
 fn forget_steps(bare: &str, wire: &mut Wire, is_useless: impl Fn(&Step) -> bool) {
     wire.forget(|asked| match asked {
         translate::Ask::Rooms(Ask::Step(of, step)) => **of == *bare && is_useless(step),
@@ -198,19 +198,19 @@ fn forget_steps(bare: &str, wire: &mut Wire, is_useless: impl Fn(&Step) -> bool)
     });
 }
 
-/// The client has left this room, and may have been alone with its last word.
+/// The room's node, which the client has left: its last publish may have made ejabberd create the node anew.
 pub(super) fn left_alone(bare: &str) -> Junk {
     let [occupants, talk] = [Part::Occupants, Part::Talk].map(|part| node(bare, part));
     Junk::alone(jid::domain(bare), occupants, talk)
 }
 
-/// Deletes a node that nobody has any use of.
+/// Deletes a node of a room that is not used.
 pub(super) fn delete(bare: &str, part: Part, wire: &mut Wire) {
     let (node, service) = (node(bare, part), jid::domain(bare));
     wire.tell("set", Some(service), |out| request::delete(out, &node));
 }
 
-/// A node of a room.
+/// The name of a room's node.
 pub(super) fn node(bare: &str, part: Part) -> String {
     let name = jid::local(bare).unwrap_or_default();
     match part {
@@ -220,7 +220,7 @@ pub(super) fn node(bare: &str, part: Part) -> String {
 }
 
 impl Room {
-    /// Listing 12.
+    /// A room that the client has just asked to join (listing 12).
     pub(super) fn new(
         bare: &str,
         nick: &str,
@@ -235,7 +235,7 @@ impl Room {
             nick: nick.into(),
             presence: own_payload(presence, bare, nick, cx.account.jid()),
             id: presence.attribute("id").map(|id| (*id).into()),
-            // A stray status of a client that never joined creates nothing.
+            // A status presence of a client that never joined creates no room.
             may_create: muc.is_some(),
             is_new: false,
             is_locked: false,
@@ -275,7 +275,7 @@ impl Room {
         &self.occupants
     }
 
-    /// Something came of this occupant.
+    /// Notes that a stanza of this occupant has come.
     pub(super) fn hear(&mut self, full: &str, now: Duration) {
         self.occupants.hear(full, now);
     }
@@ -288,7 +288,7 @@ impl Room {
         &self.bare
     }
 
-    /// Whether nobody else may come in before its owner accepts it.
+    /// Whether the room is new and its owner has not accepted it: nobody else may come in.
     pub(super) fn is_locked(&self) -> bool {
         self.is_locked
     }
@@ -297,12 +297,12 @@ impl Room {
         self.is_owner
     }
 
-    /// Whether everybody may come in, as far as is known.
+    /// Whether everybody may come in. An unknown access model counts as open.
     pub(super) fn is_open(&self) -> bool {
         self.access.as_deref() == Some("open")
     }
 
-    /// Whether members alone may come in, by the owner's word.
+    /// Whether the owner has closed the room to all but members.
     pub(super) fn is_closed(&self) -> bool {
         !self.is_open() && !self.is_locked
     }
@@ -324,12 +324,12 @@ impl Room {
             .request(kind, Some(jid::domain(&self.bare)), ask, body)
     }
 
-    /// Sends the service a request whose answer says nothing.
+    /// Sends the service a request whose answer is ignored.
     fn tell(&self, cx: &mut Cx<'_>, body: impl FnOnce(&mut BytesMut)) {
         cx.wire.tell("set", Some(jid::domain(&self.bare)), body);
     }
 
-    /// Goes on by itself: a join that has waited, an event that has not come.
+    /// Goes on when time is up: a join that has waited, an event that has not come. `false`: the client is out.
     pub(super) fn go_on(&mut self, cx: &mut Cx<'_>) -> bool {
         let now = cx.wire.now;
         match self.state {
@@ -383,7 +383,7 @@ impl Room {
                 }
                 self.count_down(cx)
             }
-            // A history that cannot be read is none.
+            // Without its history a room can be joined all the same.
             (Step::Items(Part::Talk), Err(refused)) if !is_missing(refused) => self.count_down(cx),
             (Step::Subscribe | Step::Items(_), Err(refused)) => self.handle_closed(refused, cx),
             (Step::Info, reply) => {
@@ -416,7 +416,7 @@ impl Room {
             (Step::Owns(Part::Occupants), Ok(_)) => self.handle_created(cx),
             (Step::Owns(part), Err(_)) => self.handle_not_owned(part, cx),
             (Step::Create(part), Err(refused)) => self.handle_not_created(part, refused, cx),
-            // Its event has come.
+            // The event of the publish has come before.
             (Step::TakeNick, Err(_)) if self.state == State::Joined => true,
             (Step::TakeNick, Ok(_)) => {
                 self.unheard.handle_result(&self.item, cx.wire.now);
@@ -430,7 +430,7 @@ impl Room {
                 self.fail(&condition, cx)
             }
             (Step::IsOut, reply) => self.handle_is_out(reply, cx),
-            // Prosody tells whoever is kicked only that his item is gone.
+            // Prosody tells a kicked occupant only that his item is retracted.
             (Step::Restore, Err(Refused::With("forbidden"))) => self.show_kicked(cx),
             (Step::Restore, Ok(_)) => {
                 self.forget_verdict();
@@ -461,7 +461,7 @@ impl Room {
             (Step::Fetch(part), reply) => self.handle_fetched(part, reply, cx),
             (Step::Alive(full, asked), pong) => {
                 match is_gone(pong) {
-                    // He has come back since.
+                    // The occupant has come back since.
                     true if !self.occupants.is_silent_since(&full, asked + TICK) => {}
                     true => self.handle_vanished(&full, cx),
                     false => self.handle_alive(&full, cx),

@@ -1,5 +1,5 @@
-//! What owners say to everybody (`notice.rs`), and what the client is shown of it: a notice is believed of what the
-//! service does, and else only as far as the service says the same when it is asked.
+//! Notices of owners (`notice.rs`) in one room: a notice explains what the service does; all else in it is shown only
+//! if the service says the same when it is asked.
 
 use std::time::Duration;
 
@@ -15,19 +15,19 @@ use crate::translate::rooms::notice::{Heard, Notice, Notices};
 use crate::wire::{Dropped, Refused, Reply};
 use crate::xml::escape;
 
-/// So long after a notice the service is asked: it may still be doing what the notice says.
+/// Wait between a notice and the question to the service, which may still be doing what the notice says.
 const SOON: Duration = Duration::from_secs(1);
-/// So long after it was asked it is not asked again, whoever says whatever.
+/// Time between two questions, however many notices come.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// What notices have said in a room.
+/// The notices of a room, and what they still lead to.
 pub(super) struct Noticed {
     notices: Notices,
-    /// Who has put the client out and why, if the service has: its item was taken away.
+    /// Actor and reason, in case the service has put the client out: the client's item was taken away.
     verdict: Option<Heard>,
-    /// Who has said that the room is configured anew.
+    /// The account whose notice says that the room is configured anew.
     configured_by: Option<Box<str>>,
-    /// When the service is asked what has changed, and when it was.
+    /// When the service is to be asked for changes, and when it was asked last.
     look_at: Option<Duration>,
     looked_at: Option<Duration>,
 }
@@ -45,7 +45,7 @@ impl Default for Noticed {
 }
 
 impl Room {
-    /// A notice that has come on the room's node.
+    /// Handles a notice on the room's node.
     pub(super) fn handle_notice(
         &mut self,
         item: Item<'_>,
@@ -55,7 +55,7 @@ impl Room {
         let author = item.author.ok_or(Dropped::ForeignFrom)?;
         let by = jid::bare(author);
         let is_owner = self.is_owned_by(by);
-        // Of others nothing is remembered where it is known who the owners are.
+        // Where the service names the owners, notices of other accounts are ignored.
         if self.names_owners && !is_owner {
             return Err(Dropped::ForeignFrom);
         }
@@ -93,8 +93,8 @@ impl Room {
         Ok(true)
     }
 
-    /// Says something to everybody, and takes it away again at once: it is heard, and in no history. Whoever has none
-    /// to hear it says nothing.
+    /// Publishes a notice and retracts it at once: occupants hear it, and no history holds it. Without other occupants
+    /// nothing is published.
     pub(in crate::translate::rooms) fn announce(&mut self, notice: Notice, cx: &mut Cx<'_>) {
         if !self.occupants.has_others(&self.own) {
             return;
@@ -105,7 +105,7 @@ impl Room {
         };
         let (node, item) = (self.node(Part::Talk), cx.wire.fresh_id().to_string());
         self.noticed.notices.is_new(&item);
-        // What the client itself is shown does not depend on whether the service takes it.
+        // The client is shown its own deeds whether or not the service takes the notice.
         for word in notice.words {
             if word.out.is_some() {
                 let (by, now) = (cx.account.bare(), cx.wire.now);
@@ -120,12 +120,12 @@ impl Room {
         self.tell(cx, |out| request::retract(out, &node, &item));
     }
 
-    /// What the client has said it is doing was refused.
+    /// Forgets the client's own notices, as the service has refused the deed.
     pub(in crate::translate::rooms) fn forget_announced(&mut self, own: &str) {
         self.noticed.notices.forget(|it| *it.by == *own);
     }
 
-    /// Somebody of this account has come: what was said when it was put out is over.
+    /// Forgets notices that put this account out, as one of its resources has come back.
     pub(super) fn forget_put_out(&mut self, account: &str) {
         let is_it = |it: &Heard| *it.word.account == *account && it.word.out.is_some();
         self.noticed.notices.forget(is_it);
@@ -136,8 +136,8 @@ impl Room {
         self.is_owner && account == jid::bare(&self.own) || self.affiliations.is_owner(account)
     }
 
-    /// Who has put this account out and why; `by`: who has taken its item away, where the service tells it (Prosody),
-    /// and so may do it. Else it has to be a known owner.
+    /// The notice that explains why this account was put out; `by`: the retractor of its item, where the service names
+    /// him (Prosody): that is his right. Otherwise the author has to be a known owner.
     pub(super) fn why_out(&self, account: &str, by: Option<&str>, now: Duration) -> Option<Heard> {
         let may = |publisher: &str| match by {
             Some(by) => jid::bare(by) == publisher,
@@ -146,17 +146,17 @@ impl Room {
         self.noticed.notices.why_out(account, now, may).cloned()
     }
 
-    /// The client's item was taken away; `by`: by whom, where the service tells it.
+    /// Notes the reason in case the client is being put out; `by`: the retractor of its item, if known.
     pub(super) fn note_verdict(&mut self, by: Option<&str>, cx: &Cx<'_>) {
         self.noticed.verdict = self.why_out(cx.account.bare(), by, cx.wire.now);
     }
 
-    /// It stands again: nobody was put out.
+    /// Forgets that reason, as the client's item was published again.
     pub(super) fn forget_verdict(&mut self) {
         self.noticed.verdict = None;
     }
 
-    /// The service has put the client out; `false`.
+    /// Shows that the service has put the client out; `false`.
     pub(super) fn show_kicked(&mut self, cx: &mut Cx<'_>) -> bool {
         let verdict = self.noticed.verdict.take();
         let why = verdict.or_else(|| self.why_out(cx.account.bare(), None, cx.wire.now));
@@ -171,8 +171,8 @@ impl Room {
         self.show_out(shown, cx)
     }
 
-    /// Whether the service can be asked what this account is to the room: it names the owners to everybody (ejabberd),
-    /// or else tells owners alone, who they are by that (Prosody). While the client joins, that is still to be seen.
+    /// Whether the service can be asked for this account's affiliation: it names the owners to everybody (ejabberd), or
+    /// all affiliations to owners (Prosody). During the join that is not known yet.
     fn may_look(&self, account: &str) -> bool {
         let may = self.names_owners || self.is_owner || account == jid::bare(&self.own);
         may || self.state != State::Joined
@@ -189,7 +189,7 @@ impl Room {
         self.noticed.look_at
     }
 
-    /// Asks the service what has changed, if it is time to.
+    /// Asks the service for changes, if that is due.
     pub(super) fn look(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         if self.noticed.look_at.take_if(|at| *at <= now).is_none() {
@@ -214,7 +214,7 @@ impl Room {
         }
     }
 
-    /// What the room says of itself now.
+    /// Handles the room's metadata, asked for because of a notice.
     pub(super) fn handle_look(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         let Some(info) = reply.ok().and_then(Info::read) else {
             return;
@@ -237,7 +237,7 @@ impl Room {
         }
     }
 
-    /// What owners alone are told, and so the answer says whether the client is one.
+    /// Handles the affiliations, which owners alone are told: an error says that the client is none.
     pub(super) fn handle_look_for_owners(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         match reply {
             Ok(iq) => {
@@ -256,7 +256,7 @@ impl Room {
         }
     }
 
-    /// Who is what, as the service names the owners; of everybody else as one of those has said.
+    /// All affiliations: owners as the service names them, other accounts by those owners' notices.
     fn changed(&self, owners: &Affiliations, now: Duration) -> Affiliations {
         let mut changed = self.affiliations.clone();
         changed.replace_owners(owners);
@@ -270,7 +270,7 @@ impl Room {
         changed
     }
 
-    /// What a known owner has said that this account is now, who is an owner no more.
+    /// The affiliation that a known owner has given to a former owner, by his notice.
     fn said_of(&self, account: &str, now: Duration) -> Affiliation {
         let mut all = self.noticed.notices.changes(now);
         let said = all.find(|it| *it.word.account == *account && self.is_owned_by(&it.by));
@@ -279,13 +279,13 @@ impl Room {
             .unwrap_or_default()
     }
 
-    /// The service says who is what: whoever is something else than before is shown as that.
+    /// Takes over the affiliations that the service has told, and shows the occupants whose affiliation has changed.
     fn take_affiliations(&mut self, now: Affiliations, is_owner: bool, cx: &mut Cx<'_>) {
         let before = self.all_affiliations();
         (self.affiliations, self.is_owner) = (now, is_owner);
         self.show_changed(before, cx);
         self.show_elsewhere(cx);
-        // What has not come about so far may still, while somebody has just said so.
+        // A change that a recent notice announces may still come: the service is asked again.
         let affiliation = |account: &str| match account == jid::bare(&self.own) {
             true => self.affiliation(&self.own),
             false => self.affiliations.of(account),
@@ -308,8 +308,8 @@ impl Room {
         }
     }
 
-    /// Tells the client what owners have made of accounts that are not in the room, where the service says the same
-    /// (XEP-0045 §9.3).
+    /// Tells the client of changed affiliations of accounts that are not in the room, by notices that the service
+    /// confirms (XEP-0045 §9.3).
     fn show_elsewhere(&mut self, cx: &mut Cx<'_>) {
         let is_done = |it: &&Heard| {
             let account = &*it.word.account;
@@ -331,11 +331,11 @@ impl Room {
         notices.forget(|it| done.iter().any(|done| it.is_of(done)));
     }
 
-    /// Who has made this account what it is, and why.
+    /// Actor and reason of an account's present affiliation, by a notice.
     fn said_of_change(&self, account: &str, is: Affiliation, now: Duration) -> String {
         let is_it = |it: &&Heard| *it.word.account == *account && it.word.affiliation == is;
         let mut all = self.noticed.notices.changes(now).filter(is_it);
-        // Whoever gives up being an owner is none any more.
+        // An owner who resigns is no owner any more when this is read.
         let heard = all.find(|it| self.is_owned_by(&it.by) || *it.by == *account);
         heard.map(Heard::said).unwrap_or_default()
     }

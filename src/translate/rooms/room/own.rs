@@ -1,4 +1,4 @@
-//! What the client does in a room: another status or nick, a message, leaving.
+//! The client's own deeds in a room: another status or nick, a message, leaving.
 
 use bytes::{BufMut as _, Bytes};
 
@@ -21,13 +21,13 @@ pub(crate) struct Update {
 }
 
 impl Room {
-    /// A presence of the client's for a room it is in, or is joining: a new status, or another nick.
-    /// `false`: it is not in it by that.
+    /// Handles a presence of the client's for a room it is in or is joining: a new status, or another nick. `false`:
+    /// the client is out of the room by it.
     pub(crate) fn update(&mut self, nick: &str, presence: &Element<'_>, cx: &mut Cx<'_>) -> bool {
         let payload = own_payload(presence, &self.bare, nick, cx.account.jid());
         let id: Option<Box<str>> = presence.attribute("id").map(|id| (*id).into());
         if !matches!(self.state, State::Joined | State::TakingNick) {
-            // It is published when it is time to.
+            // The join publishes the presence.
             (self.presence, self.nick, self.id) = (payload, nick.into(), id);
             if let Some(muc) = presence.child(ns::MUC, "x") {
                 self.may_create |= !self.is_new;
@@ -48,10 +48,10 @@ impl Room {
         true
     }
 
-    /// Publishes the client's new presence, unless somebody else who is there has its nick: he is asked first, as his
-    /// shim may have died without a word.
+    /// Publishes the client's new presence, unless another occupant has the nick: he is asked first whether he is
+    /// there, as his shim may have died.
     pub(super) fn contest(&mut self, update: Box<Update>, cx: &mut Cx<'_>) {
-        // A status leaves a nick that is contested alone.
+        // A new status does not end the contest for a nick.
         let other = self.contested.take_if(|_| update.nick != self.nick);
         if let Some((older, _)) = other {
             self.forget_holder(cx);
@@ -63,7 +63,7 @@ impl Room {
             if self.ways.only_nodes || !self.ask_whether_there(&full, step, cx) {
                 return self.refuse_update(&update, "conflict", cx);
             }
-            // He is asked once, whatever comes of it.
+            // The holder is asked once, whatever the answer.
             self.occupants.hear(&full, cx.wire.now);
             self.contested = Some((update, cx.wire.now + HOLDER_ANSWERS));
             return;
@@ -84,7 +84,7 @@ impl Room {
         self.show_refusal(&update.nick, id, condition, cx.account, cx.wire);
     }
 
-    /// A message of the client's to everybody.
+    /// Publishes a message of the client's to everybody.
     pub(crate) fn say(&mut self, message: &Element<'_>, cx: &mut Cx<'_>) {
         if self.state != State::Joined {
             return refuse(message, "not-acceptable", cx);
@@ -119,7 +119,7 @@ impl Room {
         }
     }
 
-    /// Nothing comes of the join: what it has begun is undone, and the client is told.
+    /// Fails the join: its requests are undone, and the client is told. `false`.
     pub(super) fn fail(&mut self, condition: &str, cx: &mut Cx<'_>) -> bool {
         self.is_nick_taken = condition == "conflict";
         self.withdraw(None, cx);
@@ -127,8 +127,8 @@ impl Room {
         false
     }
 
-    /// The client leaves: the room is told, and the client at once. `presence`: its own words; without them it does
-    /// not listen any more.
+    /// Leaves the room: occupants are told, and the client at once. `presence`: the client's; without it the client
+    /// does not listen any more.
     pub(crate) fn leave(self, presence: Option<&Element<'_>>, cx: &mut Cx<'_>) {
         self.withdraw(presence, cx);
         cx.wire.apply(&LEAVE);
@@ -138,7 +138,7 @@ impl Room {
         }
     }
 
-    /// One overwrite, two unsubscribes.
+    /// Overwrites the own item with an unavailable presence, and unsubscribes from both nodes.
     fn withdraw(&self, presence: Option<&Element<'_>>, cx: &mut Cx<'_>) {
         let own = &self.own;
         if !matches!(self.state, State::TakingNick | State::Joined) {

@@ -1,4 +1,4 @@
-//! What an owner has changed in a room, as its client is shown it.
+//! Affiliations and configuration of a room, as the client is shown them.
 
 use super::show::Shown;
 use super::{Part, Room, State};
@@ -10,19 +10,19 @@ use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::wire::Leg;
 use crate::xml::escape;
 
-/// What an owner wants a room to be, or what it is; what is not said stays as it is.
+/// A room's configuration, or an owner's changes to it: fields that are `None` stay as they are.
 #[derive(Debug)]
 pub(in crate::translate::rooms) struct Configuration {
-    /// Members alone may come in.
+    /// Only members may come in.
     pub(in crate::translate::rooms) closes: Option<bool>,
     pub(in crate::translate::rooms) title: Option<Box<str>>,
     pub(in crate::translate::rooms) description: Option<Box<str>>,
-    /// So many messages are kept.
+    /// The number of messages that the node keeps.
     pub(in crate::translate::rooms) history: Option<u16>,
 }
 
 impl Configuration {
-    /// Leaves out what is so already.
+    /// Leaves out fields that are the same in `now`.
     pub(in crate::translate::rooms) fn leave_out(&mut self, now: &Self) {
         fn differs<T: PartialEq>(wanted: &mut Option<T>, now: Option<&T>) {
             wanted.take_if(|it| now == Some(it));
@@ -39,7 +39,7 @@ impl Configuration {
     }
 }
 
-/// Whom a node lets in that is for members alone, or for everybody.
+/// The access model of a node for members only, or for everybody.
 pub(in crate::translate::rooms) fn access_model(closes: bool) -> &'static str {
     match closes {
         true => "whitelist",
@@ -48,8 +48,8 @@ pub(in crate::translate::rooms) fn access_model(closes: bool) -> &'static str {
 }
 
 impl Room {
-    /// What the account of this full JID, which is in the room, is to it. The service tells owners alone who is a
-    /// member; whoever is in a room for members is one, unless it is known that he is none any more.
+    /// The affiliation of an occupant, by full JID. The service names members to owners alone; an occupant of a room
+    /// for members is one, unless his membership is known to have ended.
     pub(in crate::translate::rooms) fn affiliation(&self, full: &str) -> Affiliation {
         if self.is_owner && jid::bare(full) == jid::bare(&self.own) {
             return Affiliation::Owner;
@@ -66,14 +66,14 @@ impl Room {
         Some(self.affiliation(full).role())
     }
 
-    /// Whether members alone may be in the room, as the service says.
+    /// Whether only members may be in the room, by the service's metadata.
     fn is_for_members(&self) -> bool {
         self.access
             .as_deref()
             .is_some_and(|access| access != "open")
     }
 
-    /// Who may come in now. Whoever is in a room for members stays a member when it opens.
+    /// Notes the access model. Occupants of a room for members stay members when it opens.
     pub(super) fn note_access(&mut self, access: Option<Box<str>>) {
         if self.is_for_members() {
             let mut all = self.all_affiliations();
@@ -85,7 +85,7 @@ impl Room {
         self.access = access;
     }
 
-    /// Everybody who is in the room, by full JID, and what he is to it.
+    /// All occupants by full JID, with their affiliations.
     pub(super) fn all_affiliations(&self) -> Vec<(Box<str>, Affiliation)> {
         let all = self.occupants.iter();
         all.map(|(full, _)| (full.into(), self.affiliation(full)))
@@ -96,7 +96,7 @@ impl Room {
         self.affiliations = self.whole(now);
     }
 
-    /// The list that a service shows an owner, with those who are in the room and not on it.
+    /// An affiliation list of the service's, completed with occupants that are not on it.
     pub(super) fn whole(&self, mut list: Affiliations) -> Affiliations {
         for (full, _) in self.occupants.iter() {
             list.note_absent(jid::bare(full));
@@ -118,8 +118,7 @@ impl Room {
         }
     }
 
-    /// The account has another affiliation: whoever of it is in the room is shown with it (XEP-0045 §9); `said`: who has
-    /// made it that, and why.
+    /// Shows the occupants of an account with its new affiliation (XEP-0045 §9); `said`: the actor and his reason.
     pub(in crate::translate::rooms) fn show_affiliation(
         &mut self,
         account: &str,
@@ -138,7 +137,7 @@ impl Room {
         }
     }
 
-    /// Shows an occupant with what he is now; `said`: who has made him that, and why.
+    /// Shows an occupant with his affiliation; `said`: the actor and his reason.
     pub(super) fn show_again(&self, full: &str, said: &str, cx: &mut Cx<'_>) {
         let Some(occupant) = self.occupants.get(full) else {
             return;
@@ -154,8 +153,8 @@ impl Room {
         }
     }
 
-    /// Nobody of this account is there any more: who is no owner hears nothing of what becomes of it, and whoever was
-    /// none may come back as a member.
+    /// Forgets an account's affiliation once none of its resources is in the room: a client that is no owner hears of
+    /// no changes, and an account without affiliation may come back as a member.
     pub(super) fn forget_affiliation(&mut self, account: &str) {
         let is_none = self.affiliations.of(account) == Affiliation::None;
         if (is_none || !self.is_owner) && !self.occupants.has_account(account) {
@@ -163,13 +162,13 @@ impl Room {
         }
     }
 
-    /// Takes the item of an occupant away who is being put out.
+    /// Retracts the item of an occupant who is being put out.
     pub(in crate::translate::rooms) fn take_away(&self, item: &str, cx: &mut Cx<'_>) {
         let node = self.node(Part::Occupants);
         self.tell(cx, |out| request::retract_aloud(out, &node, item));
     }
 
-    /// How the room is configured, as far as that was told.
+    /// The room's configuration, as far as it is known.
     pub(in crate::translate::rooms) fn configuration(&self) -> Configuration {
         Configuration {
             closes: Some(!self.is_open()),
@@ -179,7 +178,7 @@ impl Room {
         }
     }
 
-    /// The room is configured as its owner wants it; `now`: what is different from before.
+    /// Notes that the own owner has configured the room; `now`: the changed fields.
     pub(in crate::translate::rooms) fn note_configured(
         &mut self,
         now: Configuration,
@@ -208,7 +207,7 @@ impl Room {
         self.show_word(" type='groupchat'", "<status code='104'/>", cx);
     }
 
-    /// Shows the client what the room itself says.
+    /// Shows the client a message of the room itself.
     pub(super) fn show_word(&self, kind: &str, said: &str, cx: &mut Cx<'_>) {
         let (from, to) = (escape(&self.bare), escape(cx.account.jid()));
         let changed = format!(

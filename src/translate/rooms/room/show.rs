@@ -15,12 +15,12 @@ use crate::translate::{Cx, Wire};
 use crate::wire::{Event, Leg, error_type};
 use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
 
-/// What whoever makes a room is told.
-/// What pubshim itself says to people in rooms, and in brackets to those who are invited.
+/// Told to the creator of a room, and in brackets to the accounts that are invited.
 pub(crate) const WHOM_IT_IS_FOR: &str = "This room is made of publish-subscribe: only people whose client is behind pubshim can see it.";
 
 impl Room {
-    /// The client is in: others, itself, what was said before, the subject (XEP-0045 §7.2.2 to §7.2.15).
+    /// Shows a client that has joined the other occupants, itself, the history and the subject (XEP-0045 §7.2.2 to
+    /// §7.2.15).
     pub(super) fn show_all(&mut self, cx: &mut Cx<'_>) {
         self.state = State::Joined;
         self.start_watch(cx);
@@ -47,7 +47,7 @@ impl Room {
         }
         let nick = self.occupants.get(&self.own).map(|it| it.nick.clone());
         if let Some(nick) = nick.filter(|nick| *nick != self.nick) {
-            // As others see it.
+            // The nick as others see it.
             self.nick = nick;
             statuses.push("210");
         }
@@ -66,9 +66,9 @@ impl Room {
         self.show(&self.own, &self.nick, &self.presence, shown, cx);
     }
 
-    /// Whoever has made a room is told who cannot see it, once it is open to them: some clients have no window before.
+    /// Tells the creator of a room who cannot see it, once the room is open: some clients have no window before.
     pub(super) fn tell_whom_it_is_for(&self, cx: &mut Cx<'_>) {
-        // Under `pure` there is nobody else.
+        // Under `pure` everybody is behind a shim.
         if self.ways.only_nodes {
             return;
         }
@@ -127,7 +127,7 @@ impl Room {
         });
     }
 
-    /// The room is no more: it has nobody in it who could be anything (XEP-0045 §10.9); `why` it was destroyed.
+    /// Shows that the room was destroyed, without affiliation and role (XEP-0045 §10.9); `why`: the owner's words.
     pub(super) fn show_destroyed(&self, why: &str, cx: &mut Cx<'_>) {
         let presence = format!(
             "<presence type='unavailable' from='{}' to='{}'><x xmlns='{}'><item affiliation='none' role='none'/>{why}\
@@ -142,7 +142,7 @@ impl Room {
         });
     }
 
-    /// The service has put the client out of the room.
+    /// Shows that the service has put the client out of the room.
     pub(super) fn show_out(&self, shown: Shown<'_>, cx: &mut Cx<'_>) -> bool {
         if self.state == State::Joined {
             let presence = bare_presence(&self.presence);
@@ -189,15 +189,15 @@ impl Room {
     }
 }
 
-/// How an occupant is shown.
+/// Details of a presence that shows an occupant.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Shown<'a> {
     pub(super) is_gone: bool,
     pub(super) statuses: &'a [&'a str],
     pub(super) new_nick: Option<&'a str>,
-    /// What he is to the room, if not what is known of him.
+    /// The affiliation, if not the known one.
     pub(super) affiliation: Option<Affiliation>,
-    /// Who has made him that, and why.
+    /// Actor and reason.
     pub(super) in_item: &'a str,
 }
 
@@ -211,10 +211,10 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// The client's presence as it is published: who he is the item says, and what only a room may say is taken out.
+/// The client's presence as it is published: with nick and full JID, without elements that only a room may add.
 pub(super) fn own_payload(presence: &Element<'_>, bare: &str, nick: &str, own: &str) -> Bytes {
     let from = format!("{bare}/{nick}");
-    // Of an error, too, nothing but that the client is gone.
+    // A presence with any type, an error's included, is published as unavailable.
     let is_gone = presence.attribute("type").is_some();
     let changes = [
         ("from", Some(&*from)),
@@ -246,7 +246,7 @@ fn item_of(own: &str) -> String {
     )
 }
 
-/// A presence without anything in it.
+/// The presence without children.
 pub(super) fn bare_presence(presence: &Bytes) -> Bytes {
     let namespaces = Namespaces::none();
     let mut out = BytesMut::new();

@@ -1,5 +1,5 @@
-//! What the client has published and not seen in an event so far. Servers tell of it before they answer, so an event
-//! that stays away says that the client is not in the room any more, or that the event was lost on its way.
+//! The client's publishes whose events have not come. Servers send the event before the answer, so a missing event
+//! means that the client is not in the room any more, or that the event was lost.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,22 +16,22 @@ use crate::translate::rooms::junk::Junk;
 use crate::wire::{Dropped, Reply};
 use crate::xml::{Element, Namespaces, escape, standalone};
 
-/// So long behind the answer to a publish its event may come.
+/// Time after the answer to a publish in which its event may come.
 const EVENT_BEHIND: Duration = Duration::from_secs(5);
-/// So many are kept.
+/// Publishes that are remembered.
 const MOST: usize = 256;
 
-/// In the order they were published.
+/// Publishes, in their order.
 #[derive(Default)]
 pub(super) struct Unheard(VecDeque<Published>);
 
 struct Published {
     part: Part,
     item: Box<str>,
-    /// The id of the message.
+    /// The message's stanza id.
     id: Option<Box<str>>,
     payload: Bytes,
-    /// The service has taken it, and the event is waited for until then.
+    /// Set once the service has taken the publish: until when its event is awaited.
     until: Option<Duration>,
 }
 
@@ -54,7 +54,7 @@ impl Unheard {
         }
     }
 
-    /// The service has taken it.
+    /// Notes that the service has taken a publish.
     pub(super) fn handle_result(&mut self, item: &str, now: Duration) {
         let mut all = self.0.iter_mut();
         if let Some(published) = all.find(|it| *it.item == *item && it.until.is_none()) {
@@ -62,7 +62,7 @@ impl Unheard {
         }
     }
 
-    /// Its event has come, or an error; the message's id, and the payload.
+    /// Removes a publish whose event or error has come; gives the message's stanza id, and the payload.
     pub(super) fn take(&mut self, part: Part, item: &str) -> Option<(Option<Box<str>>, Bytes)> {
         let is_it = |it: &Published| it.part == part && *it.item == *item;
         let at = self.0.iter().position(is_it)?;
@@ -79,7 +79,7 @@ impl Unheard {
 }
 
 impl Room {
-    /// Asks whether the client is still subscribed, where an event has not come in time.
+    /// Asks whether the client is still subscribed, if an event has not come in time.
     pub(super) fn ask_whether_heard(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         let due = |it: &Published| it.until.is_some_and(|at| at <= now);
@@ -96,7 +96,7 @@ impl Room {
         }
     }
 
-    /// Whether the client is subscribed; `false`: it is out of the room.
+    /// Handles the answer whether the client is subscribed; `false`: it is out of the room.
     pub(super) fn handle_heard(
         &mut self,
         part: Part,
@@ -104,7 +104,7 @@ impl Room {
         reply: Reply<'_>,
         cx: &mut Cx<'_>,
     ) -> bool {
-        // Its event has come meanwhile.
+        // The event has come meanwhile.
         let Some((id, payload)) = self.unheard.take(part, item) else {
             return true;
         };
@@ -112,7 +112,7 @@ impl Room {
             if part == Part::Talk {
                 self.show_unsent(id.as_deref(), Some(payload), "not-acceptable", cx);
             }
-            // ejabberd makes a node of what is published to one that is not there.
+            // ejabberd creates a node that does not exist when something is published to it.
             let [node, twin] = [part, part.other()].map(|it| self.node(it));
             Junk::alone(jid::domain(&self.bare), node, twin).look(cx);
             return match self.state {
@@ -120,7 +120,7 @@ impl Room {
                 _ => self.fail("forbidden", cx),
             };
         }
-        // The service has taken it, so everybody else has got it.
+        // The service has taken the message and the client is subscribed: only its event was lost.
         let items = format!(
             "<items xmlns='{}'><item id='{}' publisher='{}'>{}</item></items>",
             ns::PUBSUB_EVENT,
@@ -133,7 +133,7 @@ impl Room {
         items.is_none_or(|items| self.handle_items(&items, part, Source::Fetch, None, cx))
     }
 
-    /// Whether the service says that the client hears nothing of this node; an answer that does not say is none.
+    /// Whether the service says that the client is not subscribed to this node; an unclear answer does not.
     pub(super) fn is_unsubscribed(&self, part: Part, reply: Reply<'_>) -> bool {
         let node = self.node(part);
         let list = reply.ok();
@@ -143,7 +143,7 @@ impl Room {
         list.is_some_and(|list| !list.iter().any(is_subscribed))
     }
 
-    /// Tells the client that its message of this id did not reach the room, and what it said where that is known.
+    /// Returns the client's message of this id as an error, with its content if that is known.
     pub(super) fn show_unsent(
         &self,
         id: Option<&str>,
@@ -195,8 +195,8 @@ impl Room {
         is_in.unwrap_or(true)
     }
 
-    /// The room was deleted: what was being said in it reached nobody, and may have made
-    /// nodes: ejabberd creates one that is published to.
+    /// Handles the deletion of the room: messages on their way reached nobody and are returned, and nodes that ejabberd
+    /// has created for them are removed.
     pub(super) fn show_deleted(&mut self, cx: &mut Cx<'_>) -> bool {
         let published = std::mem::take(&mut self.unheard.0);
         for part in [Part::Occupants, Part::Talk] {

@@ -1,5 +1,5 @@
-//! Whether others are still there, and what those leave who are not. Nobody else tells who has vanished: shims ping
-//! each other, one at a time.
+//! Watching for occupants that have vanished, and removing their items. No service tells of them: shims ping each
+//! other, one at a time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,46 +15,46 @@ use crate::translate::Cx;
 use crate::translate::rooms::Ask;
 use crate::xml::{Element, escape};
 
-/// So many are asked behind a join, of whom nothing has come since.
+/// Silent occupants that are pinged after a join.
 const MOST_BEHIND_JOIN: usize = 20;
-/// Somebody of whom nothing has come for so long is asked, one in every round.
+/// An occupant is silent after this time; one is pinged in every round.
 const QUIET: Duration = Duration::from_secs(300);
 const ROUND: Duration = Duration::from_secs(60);
-/// When somebody speaks, so many others are asked of whom nothing has come since; not again within this time, nor
-/// within as many seconds as there are occupants: everybody asks the same ones.
+/// Silent occupants that are pinged after a message; not again within this time, nor within as many seconds as there
+/// are occupants, as all shims ping the same ones.
 const MOST_BEHIND_TALK: usize = 3;
 const MOMENT: Duration = Duration::from_secs(5);
-/// Whoever is to be asked has so long to say something by himself.
+/// Time before a ping, in which the occupant may be heard by himself.
 const SOON: Duration = Duration::from_secs(1);
-/// Whoever was heard of within this time is not asked only because somebody else wants his nick.
+/// An occupant heard within this time is not pinged because of a wish for his nick.
 const RECENTLY: Duration = Duration::from_secs(60);
-/// So long after a join it is looked for what dead resources of the account have left.
+/// Time between a join and the search for leftovers of the account's dead resources.
 const LEFTOVERS: Duration = Duration::from_secs(2);
-/// So many of them are asked about.
+/// Own resources that are pinged.
 const MOST_LEFTOVERS: usize = 10;
-/// An owner takes away the item of whoever has been gone for so long: to whoever has blocked the owner, or is
-/// blocked, his pings are answered as if nobody were there.
+/// An owner retracts the item of an occupant who has been gone for so long. Not earlier, as an occupant who has blocked
+/// the owner, or is blocked, only seems to be gone.
 const GONE: Duration = Duration::from_secs(600);
-/// So many items are remembered to be taken away.
+/// Items to be retracted that are remembered.
 const MOST_LITTER: usize = 256;
 
 #[derive(Default)]
 pub(super) struct Watch {
-    /// Who is asked next.
+    /// Occupants to be pinged, the next one first.
     suspects: VecDeque<Suspect>,
-    /// When others are looked for of whom nothing comes.
+    /// When silent occupants are looked for.
     check: Option<Check>,
-    /// When they were for the last time.
+    /// When they were looked for last.
     checked_at: Option<Duration>,
     round_at: Duration,
     leftovers_at: Option<Duration>,
-    /// Own resources that are subscribed.
+    /// Own resources that are subscribed, to be pinged.
     leftovers: Vec<Box<str>>,
-    /// Items of those who are gone, and when they may be taken away.
+    /// Items of occupants who are gone, and when they may be retracted.
     litter: VecDeque<(Duration, Box<str>)>,
 }
 
-/// A look for those of whom nothing has come `since`.
+/// A search for occupants who are silent `since` then.
 struct Check {
     at: Duration,
     since: Duration,
@@ -62,14 +62,14 @@ struct Check {
 }
 
 enum Suspect {
-    /// An occupant of whom nothing has come since.
+    /// An occupant who is silent since then.
     Occupant(Box<str>, Duration),
     /// A resource of the own account that is subscribed.
     Own(Box<str>),
 }
 
 impl Room {
-    /// The client is in: others may have vanished long ago.
+    /// Begins to watch after the join: occupants may have vanished long ago.
     pub(super) fn start_watch(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         self.watch.round_at = now + ROUND;
@@ -81,7 +81,7 @@ impl Room {
         });
     }
 
-    /// Somebody has spoken: whoever has vanished is to be seen to leave soon.
+    /// Looks for silent occupants, as somebody has spoken: vanished ones are to be seen to leave.
     pub(super) fn watch_silent(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         let soon = now + SOON;
@@ -95,7 +95,7 @@ impl Room {
         check.since = now;
     }
 
-    /// These may have vanished: they are asked, if nothing has come of them since.
+    /// Has these occupants pinged, unless they are heard meanwhile.
     pub(super) fn suspect(&mut self, all: Vec<Box<str>>, since: Duration) {
         for full in all {
             let is_it = |it: &Suspect| matches!(it, Suspect::Occupant(known, _) if *known == full);
@@ -105,7 +105,7 @@ impl Room {
         }
     }
 
-    /// Somebody else wants the nick of this one, who may have vanished.
+    /// Has the occupant pinged whose nick another one wants, unless he was heard recently.
     pub(super) fn suspect_if_quiet(&mut self, full: Box<str>, cx: &mut Cx<'_>) {
         let before = cx.wire.now.saturating_sub(RECENTLY);
         if self.occupants.is_silent_since(&full, before) {
@@ -127,7 +127,7 @@ impl Room {
         check.into_iter().chain(round).min()
     }
 
-    /// Asks the next one whether he is there; whether anybody was asked.
+    /// Pings the next suspect; gives whether there was one.
     pub(in crate::translate::rooms) fn ping(&mut self, cx: &mut Cx<'_>) -> bool {
         let now = cx.wire.now;
         if self.watch.round_at <= now {
@@ -145,7 +145,7 @@ impl Room {
                     if !self.occupants.is_silent_since(&full, since) {
                         continue;
                     }
-                    // He is asked once, whatever comes of it.
+                    // The occupant is pinged once, whatever the answer.
                     self.occupants.hear(&full, now);
                     (full.clone(), Step::Alive(full, now))
                 }
@@ -174,7 +174,7 @@ impl Room {
         })
     }
 
-    /// An occupant has answered: what was said of his item does not hold any more.
+    /// Handles that an occupant is there: his item stays.
     pub(super) fn handle_alive(&mut self, full: &str, cx: &mut Cx<'_>) {
         self.occupants.hear(full, cx.wire.now);
         if let Some(occupant) = self.occupants.get(full) {
@@ -183,7 +183,7 @@ impl Room {
         }
     }
 
-    /// An occupant is not there any more, and nobody has said so (XEP-0045 §11.1).
+    /// Shows that an occupant has vanished (XEP-0045 §11.1).
     pub(super) fn handle_vanished(&mut self, full: &str, cx: &mut Cx<'_>) {
         if let Some(occupant) = self.occupants.get(full) {
             let item = occupant.item.clone();
@@ -192,12 +192,12 @@ impl Room {
         let claimed = self.nick.clone();
         self.show_gone_as(full, Shown::gone(&["333"]), cx);
         if self.state != State::Joined {
-            // Nobody was shown yet.
+            // The occupant was not shown yet.
             self.occupants.free(&claimed);
         }
     }
 
-    /// This item is of somebody who is gone.
+    /// Remembers to retract an item, as its occupant is gone.
     pub(super) fn note_litter(&mut self, item: &str, cx: &mut Cx<'_>) {
         self.forget_litter(item);
         if self.watch.litter.len() < MOST_LITTER {
@@ -206,7 +206,7 @@ impl Room {
         }
     }
 
-    /// Whoever has this item is there.
+    /// Keeps an item, as its occupant is there.
     pub(super) fn forget_litter(&mut self, item: &str) {
         self.watch.litter.retain(|(_, gone)| **gone != *item);
     }
@@ -218,8 +218,8 @@ impl Room {
         litter.into_iter().chain(self.watch.leftovers_at).min()
     }
 
-    /// Looks for what dead resources of the account have left, and takes away what others have, as far as that may
-    /// go now.
+    /// Searches for leftovers of the account's dead resources, and retracts items of occupants who are gone, as far as
+    /// pacing allows.
     pub(super) fn clean_up(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         if self.watch.leftovers_at.take_if(|at| *at <= now).is_some() {
@@ -249,7 +249,7 @@ impl Room {
         }
     }
 
-    /// Other resources of the account that are subscribed are asked whether they are there.
+    /// Notes other resources of the account that are subscribed, to ping them.
     pub(super) fn note_leftovers(&mut self, part: Part, iq: &Element<'_>, cx: &mut Cx<'_>) {
         let (own, account) = (cx.account.jid(), cx.account.bare());
         let is_other = |full: &str| full != own && jid::bare(full) == account;
