@@ -32,6 +32,7 @@ pub(crate) use index::Index;
 pub use limits::Limits;
 pub use namespaces::Namespaces;
 pub(crate) use skipper::{Skipper, head};
+pub(crate) use splice::standalone_child;
 pub use splice::{put_attribute, rewrite, rewrite_standalone, standalone};
 pub use tag::{Attribute, Attributes, Tag};
 pub(crate) use walk::{Step, Walk, sole_element};

@@ -77,6 +77,18 @@ pub fn standalone(element: &Element<'_>) -> String {
     String::from_utf8(out.into()).unwrap_or_default()
 }
 
+/// A copy of a stanza's child for another stanza: as [`standalone`], but without the language of the stanza around it.
+///
+/// Servers add a language to stanzas, and clients that know a schema refuse an attribute that it does not name.
+pub(crate) fn standalone_child(child: &Element<'_>) -> String {
+    let has_own = child.tag().attribute("xml:lang").is_some();
+    let changes: Changes<'_> = if has_own { &[] } else { &[("xml:lang", None)] };
+    let mut out = BytesMut::with_capacity(child.raw().len());
+    rewrite_standalone(&mut out, child, changes, |_| true, "");
+    // All parts of it are strings.
+    String::from_utf8(out.into()).unwrap_or_default()
+}
+
 fn declare_inherited(out: &mut BytesMut, element: &Element<'_>, changes: Changes<'_>) {
     let is_set = |name: &str| changes.iter().any(|(changed, _)| *changed == name);
     let tag = element.tag();

@@ -14,7 +14,7 @@ use crate::ns;
 use crate::pubsub::{form, request};
 use crate::translate::{Cx, Verdict};
 use crate::wire::{Leg, Reply, Rule};
-use crate::xml::{Element, escape, rewrite, standalone};
+use crate::xml::{Element, escape, rewrite, standalone_child};
 
 const BROWSE: Rule = Rule::new(
     "room-browse",
@@ -218,7 +218,7 @@ fn service_items(query: &Element<'_>, service: &str) -> String {
             let name = name.unwrap_or(node);
             shown += &format!("<item jid='{}' name='{}'/>", escape(&room), escape(&name));
         } else {
-            shown += &standalone(&item);
+            shown += &standalone_child(&item);
         }
     }
     shown + "</query>"

@@ -20,7 +20,7 @@ use crate::ns;
 use crate::translate::held::Held;
 use crate::translate::{Cx, Kind};
 use crate::wire::{Dropped, Leg, Rule};
-use crate::xml::{Element, escape, rewrite_standalone, standalone};
+use crate::xml::{Element, escape, rewrite_standalone, standalone_child};
 
 const INVITE: Rule = Rule::new(
     "room-invite",
@@ -97,7 +97,7 @@ impl Rooms {
         };
         cx.wire.apply(&INVITE);
         let password = x.child(ns::MUC_USER, "password");
-        let password = password.map_or_else(String::new, |it| standalone(&it));
+        let password = password.map_or_else(String::new, |it| standalone_child(&it));
         for (to, invite) in invited.iter().zip(invites_in(&x)) {
             let reason = reason_of(&invite);
             // An invited client without a shim cannot join the room: the reason tells its user why.
@@ -178,7 +178,7 @@ impl Rooms {
             said_in(mark)
         );
         let password = mark.child(ns::MUC_USER, "password");
-        word.extend(password.map(|it| standalone(&it)));
+        word.extend(password.map(|it| standalone_child(&it)));
         let more = user(&word) + &conference(&room, &reason_of(mark), [mark, mark]);
         cx.wire.apply(&INVITED);
         show_of_room(&room, message, &more, cx);
@@ -275,7 +275,7 @@ fn said_in(word: &Element<'_>) -> String {
         }
         match child.is(ns::MUC_USER, "password") {
             true => String::new(),
-            false => standalone(&child),
+            false => standalone_child(&child),
         }
     });
     said.collect()

@@ -19,7 +19,7 @@ use super::payload::is_idle;
 use crate::jid;
 use crate::ns;
 use crate::translate::shown::Shown;
-use crate::xml::{Element, escape, standalone};
+use crate::xml::{Element, escape, standalone_child};
 
 /// The searcher, built once.
 static MUC_USER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(ns::MUC_USER));
@@ -89,7 +89,7 @@ impl Notice {
                 ("status", Some("322")) => out = "322",
                 ("item", _) if items.len() < MOST_WORDS => items.push(child),
                 ("destroy", _) if child.raw().len() <= MOST_SAID => {
-                    notice.destroy = Some(standalone(&child));
+                    notice.destroy = Some(standalone_child(&child));
                 }
                 _ => {}
             }

@@ -11,7 +11,7 @@ use crate::jid;
 use crate::ns;
 use crate::translate::{self, Cx};
 use crate::wire::{Leg, Refused, Reply, Rule};
-use crate::xml::{Element, rewrite_standalone, standalone};
+use crate::xml::{Element, rewrite_standalone, standalone_child};
 
 const RELAY: Rule = Rule::new(
     "room-question",
@@ -70,7 +70,10 @@ impl Rooms {
             real: real.into(),
             id: (*id).into(),
         };
-        let body: String = iq.children().map(|child| standalone(&child)).collect();
+        let body: String = iq
+            .children()
+            .map(|child| standalone_child(&child))
+            .collect();
         let is_one =
             |asked: &&translate::Ask| matches!(asked, translate::Ask::Rooms(Ask::Relayed(_)));
         let has_room = cx.wire.asked().filter(is_one).count() < MOST_RELAYED;
