@@ -92,39 +92,10 @@ impl Session {
                 continue;
             }
             match self.connection_mut(leg).framer.next(&buf[used..]) {
-                Ok(Some(frame)) => {
-                    let bytes = &buf[used..used + frame.len];
-                    let index = self.connection_mut(leg).framer.take_index();
-                    let must_wait = leg == Leg::Client && self.must_wait(&frame, bytes, &index);
-                    // A frame that has to wait was noted when it came, as it may cause requests at once.
-                    let is_noted =
-                        leg == Leg::Client && std::mem::take(&mut self.client.has_waited);
-                    if must_wait || !is_noted {
-                        self.note_frame(leg, bytes);
-                    }
-                    if must_wait {
-                        // The frame stays in `buf` and is handled again later.
-                        self.client.has_waited = true;
-                        self.connection_mut(leg).framer.give_back(index);
-                        self.end_step();
-                        break;
-                    }
-                    used += frame.len;
-                    self.connection_mut(leg).frame_since = None;
-                    self.handle_frame(leg, frame, bytes, &index);
-                    self.connection_mut(leg).framer.give_back(index);
-                    self.server.is_early = false;
-                    if std::mem::take(&mut self.server.begins_compression) {
-                        let read = buf[used..].to_vec();
-                        used = buf.len();
-                        self.wire.output(Output::Compress(read));
-                    }
-                    self.end_frame(leg);
-                    if leg == Leg::Client && self.client.tls == Tls::Accepting {
-                        self.check_behind_starttls(&buf[used..]);
-                        used = buf.len();
-                    }
-                }
+                Ok(Some(frame)) => match self.process_frame(leg, frame, &buf[used..]) {
+                    Some(len) => used += len,
+                    None => break,
+                },
                 Ok(None) => break,
                 Err(error) if self.is_bearable(leg, error) => self.cut_off(),
                 Err(error) => {
@@ -135,6 +106,39 @@ impl Session {
             }
         }
         used
+    }
+
+    /// Handles the frame at the start of `buf`; gives how many bytes were used. `None`: the frame has to wait, and stays.
+    fn process_frame(&mut self, leg: Leg, frame: Frame, buf: &[u8]) -> Option<usize> {
+        let (bytes, rest) = buf.split_at(frame.len);
+        let index = self.connection_mut(leg).framer.take_index();
+        let must_wait = leg == Leg::Client && self.must_wait(&frame, bytes, &index);
+        // A frame that has to wait was noted when it came, as it may cause requests at once.
+        let is_noted = leg == Leg::Client && std::mem::take(&mut self.client.has_waited);
+        if must_wait || !is_noted {
+            self.note_frame(leg, bytes);
+        }
+        if must_wait {
+            self.client.has_waited = true;
+            self.connection_mut(leg).framer.give_back(index);
+            self.end_step();
+            return None;
+        }
+        let mut used = bytes.len();
+        self.connection_mut(leg).frame_since = None;
+        self.handle_frame(leg, frame, bytes, &index);
+        self.connection_mut(leg).framer.give_back(index);
+        self.server.is_early = false;
+        if std::mem::take(&mut self.server.begins_compression) {
+            self.wire.output(Output::Compress(rest.to_vec()));
+            used = buf.len();
+        }
+        self.end_frame(leg);
+        if leg == Leg::Client && self.client.tls == Tls::Accepting {
+            self.check_behind_starttls(&buf[used..]);
+            used = buf.len();
+        }
+        Some(used)
     }
 
     /// Whether the client's frame, and all behind it, has to wait for answers of the server.
