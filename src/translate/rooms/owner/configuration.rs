@@ -22,7 +22,8 @@ const ALWAYS: [(&str, &[&str]); 7] = [
     ("allowpm", &["anyone"]),
     ("changesubject", YES),
     ("getmemberlist", &["moderator"]),
-    ("persistentroom", YES),
+    // Libraries write 0 into the form as a matter of course; the room stays all the same, as the form says.
+    ("persistentroom", &["0", "1", "false", "true"]),
     (
         "presencebroadcast",
         &["moderator", "participant", "visitor"],
