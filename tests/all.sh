@@ -36,5 +36,5 @@ fuzz="--manifest-path tests/fuzz/Cargo.toml --target-dir ${CARGO_TARGET_DIR:-tar
 cargo check $fuzz --all-targets
 # shellcheck disable=SC2086
 cargo test $fuzz --lib
-# Most of the time these wait: servers allow a client so many bytes a second by default.
-RUST_TEST_THREADS=$(($(nproc) * 2)) TEST_PYTHON="$PWD/$venv/bin/python" cargo test --test servers
+# Most of the time these wait: servers allow a client so many bytes a second by default. One more than processors.
+RUST_TEST_THREADS=$(($(nproc) + 1)) TEST_PYTHON="$PWD/$venv/bin/python" cargo test --test servers
