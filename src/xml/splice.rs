@@ -71,10 +71,7 @@ fn start_tag(out: &mut BytesMut, element: &Element<'_>, attributes: Changes<'_>)
 
 /// A copy of `element` that means the same elsewhere.
 pub fn standalone(element: &Element<'_>) -> String {
-    let mut out = BytesMut::with_capacity(element.raw().len());
-    rewrite_standalone(&mut out, element, &[], |_| true, "");
-    // All parts of it are strings.
-    String::from_utf8(out.into()).unwrap_or_default()
+    copy(element, &[])
 }
 
 /// A copy of a stanza's child for another stanza: as [`standalone`], but without the language of the stanza around it.
@@ -83,8 +80,12 @@ pub fn standalone(element: &Element<'_>) -> String {
 pub(crate) fn standalone_child(child: &Element<'_>) -> String {
     let has_own = child.tag().attribute("xml:lang").is_some();
     let changes: Changes<'_> = if has_own { &[] } else { &[("xml:lang", None)] };
-    let mut out = BytesMut::with_capacity(child.raw().len());
-    rewrite_standalone(&mut out, child, changes, |_| true, "");
+    copy(child, changes)
+}
+
+fn copy(element: &Element<'_>, changes: Changes<'_>) -> String {
+    let mut out = BytesMut::with_capacity(element.raw().len());
+    rewrite_standalone(&mut out, element, changes, |_| true, "");
     // All parts of it are strings.
     String::from_utf8(out.into()).unwrap_or_default()
 }

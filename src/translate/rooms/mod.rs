@@ -78,11 +78,13 @@ const MOST_KNOWN: usize = 1024;
 /// after the other without end.
 const MOST_CONFLICTS: usize = 5;
 const CONFLICTS_WITHIN: Duration = Duration::from_secs(10);
+
 const JOIN: Rule = Rule::new(
     "room-join",
     "12, 13",
     "the join becomes subscriptions to the room's nodes, and an item that says who is there",
 );
+
 const LEAVE: Rule = Rule::new(
     "room-leave",
     "",

@@ -219,19 +219,20 @@ impl Notices {
 
     /// Remembers a word of the account `by`, whose nick is `nick`.
     pub(super) fn note(&mut self, word: Word, by: &str, nick: &str, now: Duration) {
-        let is_same = |it: &Heard| *it.by == *by && it.word.account == word.account;
-        self.heard.retain(|it| it.at + HEARD > now && !is_same(it));
+        let heard = Heard {
+            word,
+            by: by.into(),
+            nick: nick.into(),
+            at: now,
+        };
+        self.heard
+            .retain(|it| it.at + HEARD > now && !it.is_of(&heard));
         if self.heard.len() >= MOST_HEARD {
             // An account with many words displaces its own ones.
             let own = self.heard.iter().position(|it| *it.by == *by);
             self.heard.remove(own.unwrap_or(0));
         }
-        self.heard.push_back(Heard {
-            word,
-            by: by.into(),
-            nick: nick.into(),
-            at: now,
-        });
+        self.heard.push_back(heard);
     }
 
     /// The last word that puts this account out, by an author who may do that.

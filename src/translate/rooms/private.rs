@@ -83,7 +83,7 @@ pub(super) struct To<'a> {
     /// The occupant JID that the client has written to, in whose name the message comes back.
     pub(super) occupant: &'a str,
     pub(super) id: &'a str,
-    /// The type that the client gave the message.
+    /// The type that the message is sent with.
     pub(super) kind: &'a str,
 }
 

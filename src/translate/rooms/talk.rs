@@ -134,8 +134,8 @@ impl Talk {
         }
     }
 
-    /// Takes over a message on the node, and shows a live one (`is_live`) if the client is in; gives whether the item
-    /// holds a message.
+    /// Takes over a message on the node, and shows a live one (`is_live`) if the client is in. `false`: its event has
+    /// come before.
     pub(super) fn note(
         &mut self,
         item: Item<'_>,

@@ -144,19 +144,21 @@ impl Translator {
     /// Whether a message too large to be read holds an event on a node of ours, or an authorization form; `head` is
     /// its start tag.
     pub(crate) fn is_ours(&self, head: &Element<'_>, message: &Element<'_>) -> bool {
-        let has_event = message.opaque_child(ns::PUBSUB_EVENT, "event").is_some();
         let from = head.attribute("from");
-        // The nodes that the event tells of; nothing else of the message is read.
-        let is_about = |owns: &dyn Fn(&str) -> bool| {
-            let event = message.opaque_child(ns::PUBSUB_EVENT, "event");
-            let is_owned = |what: Tag<'_>| what.attribute("node").is_some_and(|node| owns(&node));
-            event.is_some_and(|mut event| event.any(is_owned))
-        };
-        if let Some(from) = &from
-            && is_about(&|node| {
-                self.rooms.owns_node(from, node) || self.chats.owns_node(from, node)
+        let event = message.opaque_child(ns::PUBSUB_EVENT, "event");
+        let has_event = event.is_some();
+        let mut is_of_account = false;
+        // The event may be megabytes long: it is walked through once.
+        let is_of_room_or_chat = |what: Tag<'_>| {
+            let Some(node) = what.attribute("node") else {
+                return false;
+            };
+            is_of_account |= [PRESENCE, ROSTER, CHATS].contains(&&*node);
+            from.as_ref().is_some_and(|from| {
+                self.rooms.owns_node(from, &node) || self.chats.owns_node(from, &node)
             })
-        {
+        };
+        if event.is_some_and(|mut event| event.any(is_of_room_or_chat)) {
             return true;
         }
         if self.rooms.is_private(head, message) {
@@ -166,8 +168,7 @@ impl Translator {
             return false;
         }
         if has_event {
-            return from.is_none_or(|from| jid::is_account(&from))
-                && is_about(&|node| [PRESENCE, ROSTER, CHATS].contains(&node));
+            return is_of_account && from.is_none_or(|from| jid::is_account(&from));
         }
         self.account.has_sent(head)
             && names_form(message)

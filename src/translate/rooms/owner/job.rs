@@ -19,7 +19,9 @@ use crate::xml::Element;
 
 /// Subscriptions that are ended because of one request.
 const MOST_PUT_OUT: usize = 4096;
+/// Lists of subscriptions that are read because of one request: somebody may subscribe while others are put out.
 const MOST_LOOKS: u8 = 6;
+
 /// A request of an owner's.
 #[derive(Debug)]
 pub(crate) struct Job {

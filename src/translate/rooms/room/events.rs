@@ -169,7 +169,7 @@ impl Room {
             self.unheard.take(Part::Talk, item.id);
         }
         if let Some(notice) = Notice::read(item.element) {
-            // An own item in an answer was there before this join.
+            // A notice in an answer was published before this join.
             return match is_live {
                 true => self.handle_notice(item, notice, cx),
                 false => Err(Dropped::Delayed),

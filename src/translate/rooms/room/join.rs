@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+use super::owned::access_model;
 use super::{
     HOLDER_ANSWERS, NO_ANSWER, Part, Room, State, Step, TRY_AGAIN, delete, forget, forget_steps,
 };
@@ -326,9 +327,8 @@ impl Room {
             Part::Occupants => ("max", "1"),
             Part::Talk => (&*messages, "0"),
         };
-        let access = if self.ways.opens { "open" } else { "whitelist" };
         let mut fields = vec![
-            ("pubsub#access_model", access),
+            ("pubsub#access_model", access_model(!self.ways.opens)),
             ("pubsub#publish_model", "subscribers"),
             ("pubsub#persist_items", "1"),
             ("pubsub#max_items", most),

@@ -42,7 +42,7 @@ use crate::xml::Element;
 pub(super) const NO_ANSWER: &str = "remote-server-timeout";
 /// How long another client that is creating the same room is waited for.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// Slack in comparing times: a stanza noted in the same moment as a question may have come before it.
+/// Slack in comparing times: a stanza noted at the time of a question may have come before it.
 const TICK: Duration = Duration::from_millis(1);
 /// How long the holder of a nick may take to answer whether he is there.
 const HOLDER_ANSWERS: Duration = Duration::from_secs(5);
@@ -297,7 +297,7 @@ impl Room {
         self.is_owner
     }
 
-    /// Whether everybody may come in. An unknown access model counts as open.
+    /// Whether everybody may come in, as far as the access model is known.
     pub(super) fn is_open(&self) -> bool {
         self.access.as_deref() == Some("open")
     }
@@ -425,10 +425,7 @@ impl Room {
             (Step::TakeNick, Err(Refused::With("forbidden"))) if self.next_item(cx) => {
                 self.take_nick(cx)
             }
-            (Step::TakeNick, Err(refused)) => {
-                let condition = refused.condition_or(NO_ANSWER).to_owned();
-                self.fail(&condition, cx)
-            }
+            (Step::TakeNick, Err(refused)) => self.fail(refused.condition_or(NO_ANSWER), cx),
             (Step::IsOut, reply) => self.handle_is_out(reply, cx),
             // Prosody tells a kicked occupant only that his item is retracted.
             (Step::Restore, Err(Refused::With("forbidden"))) => self.show_kicked(cx),

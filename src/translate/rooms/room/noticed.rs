@@ -237,7 +237,7 @@ impl Room {
         }
     }
 
-    /// Handles the affiliations, which owners alone are told: an error says that the client is none.
+    /// Handles the affiliations, which owners alone are told: `forbidden` says that the client is no owner any more.
     pub(super) fn handle_look_for_owners(&mut self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         match reply {
             Ok(iq) => {

@@ -11,7 +11,7 @@ use crate::wire::Leg;
 use crate::xml::escape;
 
 /// A room's configuration, or an owner's changes to it: fields that are `None` stay as they are.
-#[derive(Debug)]
+#[derive(Debug, Default, PartialEq)]
 pub(in crate::translate::rooms) struct Configuration {
     /// Only members may come in.
     pub(in crate::translate::rooms) closes: Option<bool>,
@@ -24,18 +24,17 @@ pub(in crate::translate::rooms) struct Configuration {
 impl Configuration {
     /// Leaves out fields that are the same in `now`.
     pub(in crate::translate::rooms) fn leave_out(&mut self, now: &Self) {
-        fn differs<T: PartialEq>(wanted: &mut Option<T>, now: Option<&T>) {
-            wanted.take_if(|it| now == Some(it));
+        fn drop_same<T: PartialEq>(wanted: &mut Option<T>, now: &Option<T>) {
+            wanted.take_if(|it| now.as_ref() == Some(it));
         }
-        differs(&mut self.closes, now.closes.as_ref());
-        differs(&mut self.title, now.title.as_ref());
-        differs(&mut self.description, now.description.as_ref());
-        differs(&mut self.history, now.history.as_ref());
+        drop_same(&mut self.closes, &now.closes);
+        drop_same(&mut self.title, &now.title);
+        drop_same(&mut self.description, &now.description);
+        drop_same(&mut self.history, &now.history);
     }
 
     pub(in crate::translate::rooms) fn is_empty(&self) -> bool {
-        let more = [&self.title, &self.description];
-        self.closes.is_none() && self.history.is_none() && more.iter().all(|it| it.is_none())
+        *self == Self::default()
     }
 }
 
