@@ -41,6 +41,10 @@ def answer(iq, contacts):
         return f"<query xmlns='jabber:iq:roster'>{''.join(people)}</query>"
     if "disco#info" in iq:
         return INFO
+    if "jabber:iq:privacy" in iq:
+        return "<query xmlns='jabber:iq:privacy'/>"
+    if kind := re.search("<(affiliations|subscriptions) node=", iq):
+        return f"<pubsub xmlns='{PUBSUB}#owner'><{kind[1]} node='presence'/></pubsub>"
     if "<blocklist" in iq:
         return "<blocklist xmlns='urn:xmpp:blocking'/>"
     if node:

@@ -171,9 +171,12 @@ class Shim:
         )
         self.listener = listener
         port = listener.sockets[0].getsockname()[1]
-        options = ["--server", f"plain://127.0.0.1:{port}", "--max-sessions", str(2 * SESSIONS)]
-        self.process, self.port = await start_shim(self.program, *options, *self.options)
+        self.process, self.port = await self.start(port)
         return self
+
+    async def start(self, port):
+        options = ["--server", f"plain://127.0.0.1:{port}", "--max-sessions", str(2 * SESSIONS)]
+        return await start_shim(self.program, *options, *self.options)
 
     async def __aexit__(self, *_):
         self.listener.close()
