@@ -71,7 +71,7 @@ class Pubshim(load.Shim):
         """Publishes a first presence, and shows the contact's."""
         client.send(load.PRESENCE)
         quiet = idle.Quiet()
-        answering = asyncio.create_task(idle.serve(server, f"romeo{self.count}", 1, quiet))
+        answering = asyncio.create_task(idle.serve(server, "romeo", 1, quiet))
         # What is known of the contact is asked for once an event came.
         server.send(event(-1))
         await client.expect("</presence>")

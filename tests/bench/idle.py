@@ -15,7 +15,7 @@ import load
 
 SESSIONS, WARM_UP, CONTACTS, ROOMS, OCCUPANTS = 200, 20, 50, 3, 20
 SERVICE = "chat.localhost"
-PUBSUB, EVENT = "http://jabber.org/protocol/pubsub", "http://jabber.org/protocol/pubsub#event"
+EVENT = f"{load.PUBSUB}#event"
 INFO = (
     "<query xmlns='http://jabber.org/protocol/disco#info'><x xmlns='jabber:x:data'><field var='pubsub#owner'><value>"
     "juliet@localhost</value></field></x></query>"
@@ -31,27 +31,14 @@ def occupant(node, number):
     )
 
 
-def answer(iq, contacts):
-    """The payload that answers a request."""
-    node = re.search("<items node='([^']*)'", iq)
-    if "<configure node=" in iq:
-        return load.NODE
-    if "jabber:iq:roster" in iq:
-        people = (f"<item jid='contact{n}@localhost' name='Contact {n}' subscription='both'/>" for n in range(contacts))
-        return f"<query xmlns='jabber:iq:roster'>{''.join(people)}</query>"
+def payload_for(iq, contacts):
+    """What answers a request, of a room's service, too."""
     if "disco#info" in iq:
         return INFO
-    if "jabber:iq:privacy" in iq:
-        return "<query xmlns='jabber:iq:privacy'/>"
-    if kind := re.search("<(affiliations|subscriptions) node=", iq):
-        return f"<pubsub xmlns='{PUBSUB}#owner'><{kind[1]} node='presence'/></pubsub>"
-    if "<blocklist" in iq:
-        return "<blocklist xmlns='urn:xmpp:blocking'/>"
-    if node:
-        is_occupants = node[1].endswith("#occupants")
-        items = "".join(occupant(node[1], n) for n in range(OCCUPANTS)) if is_occupants else ""
-        return f"<pubsub xmlns='{PUBSUB}'><items node='{node[1]}'>{items}</items></pubsub>"
-    return ""
+    if node := re.search("<items node='([^']*#occupants)'", iq):
+        items = "".join(occupant(node[1], n) for n in range(OCCUPANTS))
+        return f"<pubsub xmlns='{load.PUBSUB}'><items node='{node[1]}'>{items}</items></pubsub>"
+    return load.payload_for(iq, contacts)
 
 
 class Quiet:
@@ -73,11 +60,9 @@ async def serve(server, name, contacts, quiet):
     """Answers for as long as the session lives."""
     own = f"{name}@localhost/mobile"
     while True:
-        found = await server.expect(r"<iq type='[gs]et' id='([^']*)'(?: to='([^']*)')?.*?</iq>")
+        iq = await server.answer(lambda iq: payload_for(iq, contacts))
         quiet.note()
-        sender = f" from='{found[2]}'" if found[2] else ""
-        server.send(f"<iq type='result' id='{found[1]}'{sender}>{answer(found[0], contacts)}</iq>")
-        if said := re.search("<publish node='([^']*#occupants)'><item[^>]*>(.*)</item>", found[0]):
+        if said := re.search("<publish node='([^']*#occupants)'><item[^>]*>(.*)</item>", iq):
             server.send(
                 f"<message from='{SERVICE}' to='{own}' type='headline'><event xmlns='{EVENT}'><items node='{said[1]}'>"
                 f"<item id='{own}' publisher='{own}'>{said[2]}</item></items></event></message>"

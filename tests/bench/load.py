@@ -36,6 +36,7 @@ NODE = (
     "<x xmlns='jabber:x:data' type='form'><field var='pubsub#access_model'><value>authorize</value></field>"
     "</x></configure></pubsub>"
 )
+PUBSUB = "http://jabber.org/protocol/pubsub"
 # Calls that move bytes of a socket; a plain `write` wakes another thread.
 KINDS = {"recvfrom": "reads", "sendto": "writes", "epoll_wait": "waits", "epoll_pwait": "waits"}
 
@@ -120,9 +121,31 @@ class Server(End):
             f"<iq type='result' id='b'><bind xmlns='{BIND}'><jid>{name}@localhost/mobile</jid></bind></iq>"
         )
 
-    async def answer(self, payload=""):
-        found = await self.expect("<iq type='[gs]et' id='([^']*)'.*?</iq>")
-        self.send(f"<iq type='result' id='{found[1]}'>{payload}</iq>")
+    async def answer(self, payload=None):
+        """Answers the next request, by default with what `payload_for` gives; gives the request."""
+        found = await self.expect("<iq type='[gs]et' id='([^']*)'(?: to='([^']*)')?.*?</iq>")
+        sender = f" from='{found[2]}'" if found[2] else ""
+        payload = payload_for(found[0]) if payload is None else payload(found[0])
+        self.send(f"<iq type='result' id='{found[1]}'{sender}>{payload}</iq>")
+        return found[0]
+
+
+def payload_for(iq, contacts=0):
+    """What answers a request: the presence node is right, so many contacts have a subscription both ways."""
+    if "<configure node=" in iq:
+        return NODE
+    if kind := re.search("<(affiliations|subscriptions) node=", iq):
+        return f"<pubsub xmlns='{PUBSUB}#owner'><{kind[1]} node='presence'/></pubsub>"
+    if node := re.search("<items node='([^']*)'", iq):
+        return f"<pubsub xmlns='{PUBSUB}'><items node='{node[1]}'/></pubsub>"
+    if "<blocklist" in iq:
+        return "<blocklist xmlns='urn:xmpp:blocking'/>"
+    if "jabber:iq:roster" in iq:
+        people = (f"<item jid='contact{n}@localhost' name='Contact {n}' subscription='both'/>" for n in range(contacts))
+        return f"<query xmlns='jabber:iq:roster'>{''.join(people)}</query>"
+    if query := re.search("<query xmlns='([^']*)'", iq):
+        return f"<query xmlns='{query[1]}'/>"
+    return ""
 
 
 class Client(End):
@@ -229,11 +252,10 @@ class Shim:
 
 
 async def become_available(client, server):
-    """Sends the first presence and plays the server until it is published."""
+    """Sends the first presence and plays the server until it is published, and the node's items are asked for."""
     client.send(PRESENCE)
-    # Privacy lists, the node, the publish, the items.
-    for _ in range(4):
-        await server.answer(NODE)
+    while "<items node='presence'" not in await server.answer():
+        pass
 
 
 async def report_calls(shim):

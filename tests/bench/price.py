@@ -99,14 +99,11 @@ async def measure(program, *options):
 
         async def answer():
             while True:
-                found = await server.expect(r"<iq type='[gs]et' id='([^']*)'.*?</iq>|id='the-end'")
+                found = await server.expect(r"<iq type='[gs]et' id='([^']*)'(?: to='([^']*)')?.*?</iq>|id='the-end'")
                 if not found[1]:
                     return done.set()
-                owner = "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure" in found[0]
-                lists = {"jabber:iq:roster": "<query xmlns='jabber:iq:roster'/>",
-                         "urn:xmpp:blocking": "<blocklist xmlns='urn:xmpp:blocking'/>"}
-                payload = next((it for name, it in lists.items() if name in found[0]), "")
-                server.send(f"<iq type='result' id='{found[1]}'>{load.NODE if owner else payload}</iq>")
+                sender = f" from='{found[2]}'" if found[2] else ""
+                server.send(f"<iq type='result' id='{found[1]}'{sender}>{load.payload_for(found[0])}</iq>")
 
         answering = asyncio.create_task(answer())
         for stanza in corpus():
