@@ -3,7 +3,7 @@
 //! An event is believed if this account is subscribed to its sender: a stranger could claim anything, so the account's
 //! own roster is asked, and never the stranger's server.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
@@ -31,6 +31,8 @@ pub(super) struct Contact {
     /// The relation by the account's records: the server's roster under `auto` (`contacts/native.rs`), the record on
     /// the private node under `pure` (`contacts/pure.rs`).
     pub(super) relation: Relation,
+    /// The number of the record's item that holds the contact.
+    bucket: u8,
     /// The contact sent a native presence in this session: its state need not be fetched.
     pub(super) is_native: bool,
     /// A native presence of the contact carried the marker: it has a shim.
@@ -99,8 +101,6 @@ pub(super) struct People {
     /// The question for the roster.
     pub(super) inquiry: Inquiry,
     list: HashMap<Box<str>, Contact>,
-    /// The accounts of `list`, by the item of the record that holds each.
-    buckets: BTreeMap<u8, BTreeSet<Box<str>>>,
     /// Accounts and domains that the user has blocked.
     pub(super) blocked: BlockList,
     /// Accounts to whose presence node the client itself has asked to be subscribed in this session, with the id of
@@ -253,9 +253,11 @@ impl People {
             if self.list.len() >= MOST_CONTACTS {
                 return None;
             }
-            let bucket = self.buckets.entry(bucket_of(account)).or_default();
-            bucket.insert(account.into());
-            self.list.insert(account.into(), Contact::default());
+            let contact = Contact {
+                bucket: bucket_of(account),
+                ..Contact::default()
+            };
+            self.list.insert(account.into(), contact);
         }
         self.list.get_mut(account)
     }
@@ -274,9 +276,13 @@ impl People {
     }
 
     /// The accounts that an item of the record holds, in the order of their JIDs.
-    pub(super) fn in_bucket(&self, bucket: u8) -> impl Iterator<Item = (&str, &Contact)> {
-        let accounts = self.buckets.get(&bucket).into_iter().flatten();
-        accounts.filter_map(|account| Some((&**account, self.list.get(account)?)))
+    pub(super) fn in_bucket(&self, bucket: u8) -> Vec<(&str, &Contact)> {
+        let mut accounts: Vec<_> = self
+            .iter()
+            .filter(|(_, contact)| contact.bucket == bucket)
+            .collect();
+        accounts.sort_unstable_by_key(|(account, _)| *account);
+        accounts
     }
 
     /// Forgets the recorded part of the accounts in an item of the record for which `is_meant` is true; gives them
@@ -287,11 +293,8 @@ impl People {
         is_meant: impl Fn(&str) -> bool,
     ) -> Vec<Before> {
         let mut forgotten = Vec::new();
-        for account in self.buckets.get(&bucket).into_iter().flatten() {
-            if let Some(contact) = self.list.get_mut(account)
-                && contact.is_worth_recording()
-                && is_meant(account)
-            {
+        for (account, contact) in &mut self.list {
+            if contact.bucket == bucket && contact.is_worth_recording() && is_meant(account) {
                 forgotten.push((account.clone(), contact.item()));
                 contact.recorded = Relation::default();
                 contact.is_pending = false;
@@ -301,6 +304,7 @@ impl People {
                 contact.jids.clear();
             }
         }
+        forgotten.sort_unstable_by(|(account, _), (other, _)| account.cmp(other));
         forgotten
     }
 

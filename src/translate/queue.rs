@@ -27,6 +27,7 @@ impl Queue {
     pub(super) fn pop(&mut self) -> Option<Box<str>> {
         let account = self.accounts.pop_front()?;
         self.all.remove(&account);
+        self.give_back();
         Some(account)
     }
 
@@ -34,6 +35,7 @@ impl Queue {
     pub(super) fn remove(&mut self, account: &str) {
         if self.all.remove(account) {
             self.accounts.retain(|waiting| **waiting != *account);
+            self.give_back();
         }
     }
 
@@ -44,7 +46,13 @@ impl Queue {
 
     /// Takes out all accounts.
     pub(super) fn clear(&mut self) {
-        self.accounts.clear();
-        self.all.clear();
+        *self = Self::default();
+    }
+
+    /// Gives memory back once no account waits: most sessions fill a queue at login only.
+    fn give_back(&mut self) {
+        if self.is_empty() {
+            self.clear();
+        }
     }
 }

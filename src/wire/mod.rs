@@ -57,6 +57,8 @@ use crate::xml::{escape, sole_element};
 
 /// A drained buffer that has held more than this is given back.
 const KEEP_BUFFER: usize = 1024;
+/// Room for so many outputs is kept while there is none.
+const KEEP_OUTPUTS: usize = 4;
 /// A buffer that has held more than this is made smaller once half of it was sent.
 const SHRINK_BUFFER: usize = 256 * 1024;
 
@@ -387,7 +389,11 @@ impl<P> Wire<P> {
     }
 
     pub(crate) fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            self.outputs.shrink_to(KEEP_OUTPUTS);
+        }
+        output
     }
 }
 

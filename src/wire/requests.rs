@@ -75,6 +75,9 @@ impl<P> Requests<P> {
     /// Requests that may wait for answers at once.
     pub(crate) const MOST: usize = 64;
 
+    /// Room for so many is kept while none waits.
+    const KEEP: usize = 4;
+
     pub(crate) fn new(seed: Seed) -> Self {
         let mut prefix = *b"ps---------";
         hex(&hash(&seed, 0)[..4], &mut prefix[3..]);
@@ -133,7 +136,7 @@ impl<P> Requests<P> {
             (None, None) => true,
             (None, Some(from)) => from == own || from == jid::bare(own) || from == jid::domain(own),
         };
-        asked.then(|| self.pending.remove(index).purpose)
+        asked.then(|| self.remove(index))
     }
 
     /// The purposes of all requests that wait for an answer.
@@ -167,7 +170,16 @@ impl<P> Requests<P> {
             .pending
             .iter()
             .position(|pending| pending.deadline <= now)?;
-        Some(self.pending.remove(index).purpose)
+        Some(self.remove(index))
+    }
+
+    /// Takes out the purpose of a request. The room that a login needs is given back behind the last one.
+    fn remove(&mut self, index: usize) -> P {
+        let purpose = self.pending.remove(index).purpose;
+        if self.pending.is_empty() {
+            self.pending.shrink_to(Self::KEEP);
+        }
+        purpose
     }
 }
 

@@ -103,7 +103,7 @@ impl Fetches {
         while let Some(spare) = cx.wire.spare() {
             if let Some(held) = self.suspects.pop_front() {
                 let full = held.full.clone();
-                spare.request("get", Some(&full), Ask::Alive(held), write_ping);
+                spare.request("get", Some(&full), Ask::Alive(Box::new(held)), write_ping);
                 continue;
             }
             let Some(account) = self.accounts.pop() else {

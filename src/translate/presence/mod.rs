@@ -52,7 +52,7 @@ pub(crate) enum Ask {
     /// Reads the states of a contact's resources.
     State(fetch::Fetch),
     /// Pings the contact's resource that has published this.
-    Alive(feed::Held),
+    Alive(Box<feed::Held>),
 }
 
 impl From<Ask> for super::Ask {
@@ -197,7 +197,7 @@ impl Presence {
             }
             (Ask::State(fetch), Ok(iq)) => self.fetches.handle_items(&fetch, iq, cx),
             (Ask::State(fetch), Err(_)) => refused = Some(fetch.account),
-            (Ask::Alive(held), _) => self.fetches.handle_pong(held, reply, cx),
+            (Ask::Alive(held), _) => self.fetches.handle_pong(*held, reply, cx),
         }
         self.tell(cx);
         refused

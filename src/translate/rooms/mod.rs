@@ -149,8 +149,8 @@ pub(super) struct Rooms {
     services: Services,
     /// Only requests about nodes may leave (`pure`): no occupant is sent an IQ.
     only_nodes: bool,
-    /// Joined rooms and those that are being joined, by bare JID.
-    rooms: BTreeMap<Box<str>, Room>,
+    /// Joined rooms and those that are being joined, by bare JID. In boxes, as a node of the tree has eleven places.
+    rooms: BTreeMap<Box<str>, Box<Room>>,
     waiting: Waiting,
     /// New rooms are open at once.
     opens: bool,
@@ -289,7 +289,7 @@ impl Rooms {
         if self.known.len() < MOST_KNOWN {
             self.known.insert(bare.into());
         }
-        self.rooms.insert(bare.into(), room);
+        self.rooms.insert(bare.into(), Box::new(room));
         self.drive(bare, cx, |room, cx| room.enter(cx));
     }
 
@@ -336,7 +336,7 @@ impl Rooms {
     fn take(&mut self, bare: &str, wire: &mut Wire) -> Option<Room> {
         room::forget(bare, wire);
         self.send_early_back(bare, wire);
-        self.rooms.remove(bare)
+        self.rooms.remove(bare).map(|room| *room)
     }
 
     /// Leaves all rooms, as the client or its session goes while the server still listens.

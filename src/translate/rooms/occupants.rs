@@ -130,7 +130,8 @@ fn kept(presence: &Element<'_>) -> Bytes {
             )
             .into()
         }
-        false => whole.freeze(),
+        // Kept for as long as the occupant is there: with no more room than it fills.
+        false => Bytes::copy_from_slice(&whole),
     }
 }
 

@@ -11,7 +11,6 @@ use bytes::{Bytes, BytesMut};
 use super::names::nick_of;
 use super::occupants::is_of_room;
 use super::refuse::{refuse, refuse_empty};
-use super::room::Room;
 use super::{Rooms, payload};
 use crate::jid;
 use crate::ns;
@@ -332,7 +331,7 @@ impl Rooms {
 
     /// Shows the client, which is in now, the messages that have overtaken its join.
     pub(super) fn show_early(&mut self, bare: &str, cx: &mut Cx<'_>) {
-        let is_in = |rooms: &Self| rooms.rooms.get(bare).is_some_and(Room::is_joined);
+        let is_in = |rooms: &Self| rooms.rooms.get(bare).is_some_and(|room| room.is_joined());
         if self.private.early.is_empty() || !is_in(self) {
             return;
         }

@@ -35,12 +35,12 @@ impl Rooms {
 
     /// When the next occupant is to be pinged.
     fn next_ping(&self) -> Option<Duration> {
-        self.rooms.values().filter_map(Room::ping_at).min()
+        self.rooms.values().filter_map(|room| room.ping_at()).min()
     }
 
     /// When [`settle`](Self::settle) goes on, if not by an answer.
     pub(in crate::translate) fn again_at(&self, wire: &Wire) -> Option<Duration> {
-        let all = self.rooms.values().filter_map(Room::again_at);
+        let all = self.rooms.values().filter_map(|room| room.again_at());
         let may_ping_at = may_ping_at(wire).map(|at| at.max(self.ping_at));
         let ping = self.next_ping().zip(may_ping_at);
         let ping = ping.map(|(at, may_at)| at.max(may_at));

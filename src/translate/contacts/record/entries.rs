@@ -43,6 +43,7 @@ pub(super) fn write_bucket(out: &mut BytesMut, bucket: u8, people: &People, stra
 pub(super) fn entries(bucket: u8, people: &People) -> BTreeMap<Box<str>, BytesMut> {
     let recorded = people
         .in_bucket(bucket)
+        .into_iter()
         .filter(|(_, contact)| contact.is_worth_recording());
     recorded
         .map(|(account, contact)| {

@@ -21,7 +21,7 @@ use self::wish::{Reasons, change_wish, list_wish, said_of_end};
 use super::affiliations::Affiliation;
 use super::notice::{MOST_SAID, Notice, said_by};
 use super::refuse::refuse;
-use super::room::{NO_ANSWER, Room};
+use super::room::NO_ANSWER;
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
@@ -132,7 +132,7 @@ impl Rooms {
     ) {
         cx.wire.apply(&OWNER);
         // A new room is as this client has created it, and nobody else is in it.
-        let is_new = self.rooms.get(bare).is_some_and(Room::is_locked);
+        let is_new = self.rooms.get(bare).is_some_and(|room| room.is_locked());
         let id = iq.attribute("id").unwrap_or_default();
         let is_closed = is_new.then_some(false);
         let job = Job::new(bare, &id, wish, reasons, is_closed, cx.account.bare());
@@ -141,7 +141,7 @@ impl Rooms {
 
     /// Sends the next request of a job, or ends the job after the last one.
     fn go_on_with(&mut self, mut job: Box<Job>, cx: &mut Cx<'_>) {
-        job.tell_all(self.rooms.get_mut(&*job.room), cx);
+        job.tell_all(self.rooms.get_mut(&*job.room).map(Box::as_mut), cx);
         let mut body = BytesMut::new();
         let Some(kind) = job.write_next(&mut body) else {
             return self.finish_job(*job, cx);
@@ -158,7 +158,7 @@ impl Rooms {
 
     /// Goes on with the answer to a job's request.
     pub(super) fn handle_job(&mut self, mut job: Box<Job>, reply: Reply<'_>, cx: &mut Cx<'_>) {
-        let room = self.rooms.get_mut(&*job.room);
+        let room = self.rooms.get_mut(&*job.room).map(Box::as_mut);
         match job.handle_reply(reply, room, cx) {
             Ok(()) => self.go_on_with(job, cx),
             Err(condition) => {
