@@ -109,6 +109,7 @@ fn usage_errors() {
         ),
         (&["run", "--policy", "off", "--native", "chat"], "--native"),
         (&["run", "--show=long"], "off, short, full"),
+        (&["run", "--tls-min", "1.1"], "1.2, 1.3"),
         (&["run", "--show-only", "a b"], "romeo@example.org"),
         (&["forget", "--dry-run=perhaps"], "true or false"),
         (&["forget", "--listen", "192.0.2.1:5222"], "unencrypted"),
@@ -132,19 +133,6 @@ fn a_file_that_is_not_there() {
     let error = refused(&["run", "--config", "no/such.toml"], &[]);
     assert!(error.starts_with("pubshim: error: cannot read"), "{error}");
     assert!(error.contains("no/such.toml"), "{error}");
-}
-
-#[test]
-fn remote_addresses_are_refused_with_the_reason() {
-    let listen = ["run", "--listen", "192.0.2.1:5222"];
-    let error = refused(&listen, &[]);
-    assert!(
-        error.starts_with("pubshim: error: will not listen on 192.0.2.1:5222"),
-        "{error}"
-    );
-    assert!(error.contains("unencrypted"), "{error}");
-    let error = refused(&[&listen[..], &["--allow-remote-plaintext"]].concat(), &[]);
-    assert!(error.contains("open relay"), "{error}");
 }
 
 #[test]
@@ -237,31 +225,6 @@ fn a_misspelt_rule_is_a_usage_error() {
     ] {
         assert!(error.contains("is presence meant?"), "{error}");
     }
-}
-
-#[test]
-fn one_address_needs_no_list() {
-    let one = file("listen = \"192.0.2.1:1\"");
-    let error = refused(&["run", "--config", path(&one)], &[]);
-    assert!(error.contains(" 192.0.2.1:1: it can be reached"), "{error}");
-    let wrong = file("listen = 5222");
-    let error = refused(&["run", "--config", path(&wrong)], &[]);
-    assert!(
-        error.contains(":1: `listen`: ") && error.contains("a list"),
-        "{error}"
-    );
-}
-
-#[test]
-fn a_version_of_tls_that_is_not_spoken_is_told_which_are() {
-    let error = refused(&["run", "--tls-min", "1.1"], &[]);
-    assert!(error.contains("1.2, 1.3"), "{error}");
-    let file = file("tls-min = \"1.1\"");
-    let error = refused(&["run", "--config", path(&file)], &[]);
-    assert!(
-        error.contains("tls-min") && error.contains("1.2") && error.contains("1.3"),
-        "{error}"
-    );
 }
 
 #[test]

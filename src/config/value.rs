@@ -378,7 +378,7 @@ impl<V: Value> Visitor<'_> for ValueVisitor<V> {
 }
 
 macro_rules! values {
-    ($($type:ty: $allowed:literal;)*) => {$(
+    ($($type:ident $(($plain:ty))?: $allowed:literal;)*) => {$(
         impl Value for $type {
             const ALLOWED: &'static str = $allowed;
         }
@@ -388,21 +388,28 @@ macro_rules! values {
                 deserializer.deserialize_any(ValueVisitor(PhantomData))
             }
         }
+
+        $(impl From<$type> for $plain {
+            fn from($type(value): $type) -> Self {
+                value
+            }
+        })?
     )*};
 }
 
 values! {
     ListenAddress: "an IP address and a port such as 127.0.0.1:5222 or [::1]:5222, or unix:PATH";
-    ProxySource: "an IP address such as 127.0.0.1";
-    NameServer: "an IP address, with or without a port, such as 192.0.2.53 or [::1]:5353";
-    Proxy: "socks5://HOST[:PORT] or socks5://USER:PASSWORD@HOST[:PORT]";
-    Server: "HOST, HOST:PORT, tls://HOST[:PORT] or plain://HOST:PORT, an IPv6 address in brackets";
-    Domain: "a domain such as example.org";
-    Count: "a whole number from 1 to 100000000";
-    Size: "a size from 1 byte to 1024GiB, in bytes or such as 64KiB or 16MiB";
-    Seconds: "a time from 1s to 24h, in seconds or such as 90s or 2m";
-    CompressionLevel: "a whole number from 1 to 9";
-    Verbosity: "a whole number from -3 to 2";
+    ProxySource(IpAddr): "an IP address such as 127.0.0.1";
+    NameServer(Option<SocketAddr>): "an IP address, with or without a port, such as 192.0.2.53 or [::1]:5353";
+    Proxy(Option<ProxyAddress>): "socks5://HOST[:PORT] or socks5://USER:PASSWORD@HOST[:PORT]";
+    Server(Option<ServerAddress>):
+        "HOST, HOST:PORT, tls://HOST[:PORT] or plain://HOST:PORT, an IPv6 address in brackets";
+    Domain(String): "a domain such as example.org";
+    Count(usize): "a whole number from 1 to 100000000";
+    Size(usize): "a size from 1 byte to 1024GiB, in bytes or such as 64KiB or 16MiB";
+    Seconds(Duration): "a time from 1s to 24h, in seconds or such as 90s or 2m";
+    CompressionLevel(u8): "a whole number from 1 to 9";
+    Verbosity(i8): "a whole number from -3 to 2";
 }
 
 #[cfg(test)]
