@@ -199,6 +199,11 @@ fn a_misspelt_variable_is_a_usage_error() {
         );
         assert_eq!(pubshim(&["-h"], &[(variable, "x")]).status.code(), Some(0));
     }
+    let unlike = refused(&remote, &[("PUBSHIM_XXX", "x")]);
+    assert!(
+        unlike.contains("no variable PUBSHIM_XXX: unset it"),
+        "{unlike}"
+    );
     // Variables that are empty, another command's, another program's, or those Kubernetes sets are ignored.
     for variable in [
         ("PUBSHIM_POLCY", ""),

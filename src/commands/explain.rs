@@ -16,7 +16,7 @@ pub fn explain(
     input: impl BufRead,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let from = Leg::from(options.from);
+    let from = options.from;
     each_stanza(options, input, out, |stanza, tried, out| {
         writeln!(out, "{}", shown(&first_tag(stanza)))?;
         let lines = lines(from, stanza, tried);

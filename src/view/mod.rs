@@ -40,6 +40,7 @@ use std::time::Duration;
 
 pub use options::{Form, Only, Options};
 pub use paint::{Screen, wants_colour};
+pub(crate) use wrap::wrap;
 
 use crate::session::{Level, Output};
 use fold::fold;
@@ -237,8 +238,9 @@ impl View {
         let session = self.sessions.get(&number);
         if self.is_json() {
             let who = session.and_then(Session::jid);
-            let line = Line::new(self.time, number, who, "lost");
-            return line.count(lost).write(text);
+            let mut line = Line::new(self.time, number, who, "lost");
+            line.count = Some(lost);
+            return line.write(text);
         }
         let who = session.map_or("a session", |session| &session.who);
         let note =

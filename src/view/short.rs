@@ -304,15 +304,11 @@ impl Short<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xml::{Framer, Limits};
+    use crate::fixture::read_stanza;
 
     fn shown(xml: &str) -> String {
-        let mut framer = Framer::new(Limits::AFTER_LOGIN);
-        let header = b"<s:s xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams'>";
-        framer.next(header).expect("good").expect("whole");
-        let namespaces = framer.namespaces().expect("a header").clone();
-        let element = Element::of_frame(xml.as_bytes(), &namespaces).expect("whole");
-        short(&element, "juliet@capulet.lit/balcony")
+        let own = "juliet@capulet.lit/balcony";
+        read_stanza(xml, |element| short(element, own)).expect("whole")
     }
 
     #[test]

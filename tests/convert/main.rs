@@ -22,7 +22,7 @@ const SERVER_HEADER: &str = "<stream:stream id='s1' from='capulet.lit' xmlns='ja
     xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
 
 fn with(conversion: &Conversion, text: &str) -> Fixture {
-    let fixture = conversion.convert(text).expect("understood");
+    let fixture = conversion.convert("a log", text).expect("understood");
     let written = fixture.to_string();
     let parsed = Fixture::parse(&written).unwrap_or_else(|error| panic!("{error}:\n{written}"));
     assert_eq!(parsed.to_string(), written);
@@ -35,7 +35,10 @@ fn convert(text: &str) -> Fixture {
 }
 
 fn refused(conversion: &Conversion, text: &str) -> String {
-    conversion.convert(text).expect_err("refused").to_string()
+    conversion
+        .convert("a log", text)
+        .expect_err("refused")
+        .to_string()
 }
 
 /// The inputs: `C` or `S`, and the first tag's name; what is no XML by its step.
@@ -446,7 +449,7 @@ proptest! {
         Just("1,5222,3c61".to_owned()), "\\PC{0,12}",
     ], 0..12)) {
         let text = lines.join("\n");
-        if let Ok(fixture) = Conversion::default().convert(&text) {
+        if let Ok(fixture) = Conversion::default().convert("a log", &text) {
             let parsed = Fixture::parse(&fixture.to_string()).map_err(|error| TestCaseError::fail(error.to_string()))?;
             replay(&parsed).map_err(|error| TestCaseError::fail(error.to_string()))?;
         }
