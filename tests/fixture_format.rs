@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{select, subsequence};
 use pubshim::fixture::{
     Exchange, Expected, ExpectedKind, Fixture, Header, Keep, Outcome, Recording, Start, Step,
     bless, replay,
@@ -29,14 +30,12 @@ fn xml() -> impl Strategy<Value = String> {
     })
 }
 
-fn facts() -> impl Strategy<Value = ServerFacts> {
-    any::<[bool; 3]>().prop_map(|[no_authorize, no_privacy_lists, limits_subscriptions]| {
-        ServerFacts {
-            no_authorize,
-            no_privacy_lists,
-            limits_subscriptions,
-        }
-    })
+prop_compose! {
+    fn facts()(
+        [no_authorize, no_privacy_lists, limits_subscriptions] in any::<[bool; 3]>(),
+    ) -> ServerFacts {
+        ServerFacts { no_authorize, no_privacy_lists, limits_subscriptions }
+    }
 }
 
 fn security() -> impl Strategy<Value = Security> {
@@ -90,13 +89,13 @@ fn step() -> impl Strategy<Value = Step> {
         (leg(), xml()).prop_map(|(leg, xml)| Step::CutOff(leg, xml)),
         Just(Step::HoldRefused),
         leg().prop_map(Step::Ends),
-        (proptest::option::of(security()), any::<bool>(), facts()).prop_map(
-            |(security, has_more, facts)| Step::Connected {
+        (option::of(security()), any::<bool>(), facts()).prop_map(|(security, has_more, facts)| {
+            Step::Connected {
                 security,
                 has_more,
                 facts,
             }
-        ),
+        }),
         Just(Step::ClientSecured),
         line().prop_map(Step::ClientNotSecured),
         Just(Step::MayCompress),
@@ -153,14 +152,6 @@ fn expected() -> impl Strategy<Value = Expected> {
     ]
 }
 
-fn exchange() -> impl Strategy<Value = Exchange> {
-    (step(), vec(expected(), 0..5)).prop_map(|(input, expected)| Exchange {
-        line: 0,
-        input,
-        expected,
-    })
-}
-
 fn limits() -> impl Strategy<Value = Limits> {
     [any::<usize>(); 5].prop_map(|[bytes, depth, attributes, namespaces, elements]| Limits {
         bytes,
@@ -171,104 +162,76 @@ fn limits() -> impl Strategy<Value = Limits> {
     })
 }
 
-fn options() -> impl Strategy<Value = Options> {
-    (
-        select(vec![Policy::Auto, Policy::Pure, Policy::Off]),
-        vec(select(vec![Function::Presence, Function::Chat]), 0..3),
-        any::<bool>(),
-        select(vec![Chat::Auto, Chat::Pubsub, Chat::Native]),
-        vec("[a-z]{1,8}\\.example", 0..3),
-        any::<bool>(),
-        select(vec![Compress::Auto, Compress::Require, Compress::Off]),
-        select(vec![ClientTls::Off, ClientTls::Auto, ClientTls::Require]),
-        (limits(), limits(), time()),
-    )
-        .prop_map(
-            |(
-                policy,
-                mut native,
-                has_native_rooms,
-                chat,
-                domains,
-                rooms_open,
-                compress,
-                client_tls,
-                (limits_before_login, limits, close),
-            )| {
-                // Services may be named although rooms are native.
-                native.extend(has_native_rooms.then_some(Function::Rooms));
-                Options {
-                    policy,
-                    native,
-                    chat,
-                    rooms: domains.clone(),
-                    rooms_open,
-                    compress,
-                    client_tls,
-                    certified: domains.clone(),
-                    domains,
-                    limits_before_login,
-                    limits,
-                    timeouts: Timeouts {
-                        close,
-                        ..Timeouts::default()
-                    },
-                    ..Options::default()
-                }
-            },
-        )
+prop_compose! {
+    fn options()(
+        policy in select(vec![Policy::Auto, Policy::Pure, Policy::Off]),
+        // Services may be named although rooms are native.
+        native in subsequence(vec![Function::Presence, Function::Chat, Function::Rooms], 0..=3),
+        chat in select(vec![Chat::Auto, Chat::Pubsub, Chat::Native]),
+        domains in vec("[a-z]{1,8}\\.example", 0..3),
+        rooms_open in any::<bool>(),
+        compress in select(vec![Compress::Auto, Compress::Require, Compress::Off]),
+        client_tls in select(vec![ClientTls::Off, ClientTls::Auto, ClientTls::Require]),
+        [limits_before_login, limits] in [limits(), limits()],
+        close in time(),
+    ) -> Options {
+        Options {
+            policy,
+            native,
+            chat,
+            rooms: domains.clone(),
+            rooms_open,
+            compress,
+            client_tls,
+            certified: domains.clone(),
+            domains,
+            limits_before_login,
+            limits,
+            timeouts: Timeouts { close, ..Timeouts::default() },
+            ..Options::default()
+        }
+    }
 }
 
-fn header() -> impl Strategy<Value = Header> {
-    (
-        (
-            line(),
-            proptest::option::of(line()),
-            proptest::option::of(line()),
-        ),
-        options(),
-        "[a-z]{1,8}@[a-z]{1,8}\\.example/[a-z ]{0,4}[a-z]",
-        facts(),
-        any::<u64>(),
-        prop_oneof![
-            Just(Start::Established),
-            security().prop_map(Start::Connected)
-        ],
-    )
-        .prop_map(
-            |((title, skip, listing), mut options, account, mut facts, seed, start)| {
-                match start {
-                    // An established session has negotiated compression and TLS long since, or never will.
-                    Start::Established => {
-                        options.compress = Compress::Off;
-                        options.client_tls = ClientTls::Off;
-                        options.certified.clear();
-                    }
-                    // Facts known from the start are those of an established session.
-                    Start::Connected(_) => facts = Header::default().facts,
-                }
-                Header {
-                    title,
-                    listing,
-                    skip,
-                    options,
-                    account,
-                    facts,
-                    seed,
-                    start,
-                }
-            },
-        )
+prop_compose! {
+    fn header()(
+        title in line(),
+        [skip, listing] in [option::of(line()), option::of(line())],
+        mut options in options(),
+        account in "[a-z]{1,8}@[a-z]{1,8}\\.example/[a-z ]{0,4}[a-z]",
+        mut facts in facts(),
+        seed in any::<u64>(),
+        security in option::of(security()),
+    ) -> Header {
+        let start = security.map_or(Start::Established, Start::Connected);
+        match start {
+            // An established session has negotiated compression and TLS long since, or never will.
+            Start::Established => {
+                options.compress = Compress::Off;
+                options.client_tls = ClientTls::Off;
+                options.certified.clear();
+            }
+            // Facts known from the start are those of an established session.
+            Start::Connected(_) => facts = Header::default().facts,
+        }
+        Header { title, listing, skip, options, account, facts, seed, start }
+    }
 }
 
-fn fixture() -> impl Strategy<Value = Fixture> {
-    (header(), vec(comment(), 0..3), vec(exchange(), 0..5)).prop_map(
-        |(header, preamble, exchanges)| Fixture {
-            header,
-            preamble,
-            exchanges,
-        },
-    )
+prop_compose! {
+    fn exchange()(input in step(), expected in vec(expected(), 0..5)) -> Exchange {
+        Exchange { line: 0, input, expected }
+    }
+}
+
+prop_compose! {
+    fn fixture()(
+        header in header(),
+        preamble in vec(comment(), 0..3),
+        exchanges in vec(exchange(), 0..5),
+    ) -> Fixture {
+        Fixture { header, preamble, exchanges }
+    }
 }
 
 /// The fixture without its line numbers, which depend on how it is laid out.

@@ -28,13 +28,7 @@ const SMACK: &str = "\
 #[test]
 fn smack_numbers_its_connections() {
     let first = convert(SMACK);
-    let expected = [
-        "C stream:stream",
-        "connected",
-        "S stream:stream",
-        "C presence",
-        "S presence",
-    ];
+    let expected = "C stream:stream, connected, S stream:stream, C presence, S presence";
     assert_eq!(inputs(&first), expected);
     assert!(first.to_string().contains("from='romeo@montague.lit/m'"));
     assert!(
@@ -45,12 +39,7 @@ fn smack_numbers_its_connections() {
     assert_eq!(with(&connection("0"), SMACK).exchanges, first.exchanges);
 
     let second = with(&connection("1"), SMACK);
-    let expected = [
-        "C stream:stream",
-        "connected",
-        "S stream:stream",
-        "S presence",
-    ];
+    let expected = "C stream:stream, connected, S stream:stream, S presence";
     assert_eq!(inputs(&second), expected);
     assert!(second.to_string().contains("from='nurse@capulet.lit/m'"));
     assert_eq!(second.header.account, "romeo@montague.lit/x");
@@ -108,14 +97,12 @@ fn recorded() -> String {
 fn cuts_to_the_steps_around_one() {
     let text = recorded();
     let line = |step: &str| text.lines().position(|line| line == step).unwrap() + 1;
-    let cut = |steps: &str| {
-        let conversion = Conversion {
-            steps: Some(steps.parse().unwrap()),
-            ..Conversion::default()
-        };
-        with(&conversion, &text)
+    let steps = |steps: &str| Conversion {
+        steps: Some(steps.parse().unwrap()),
+        ..Conversion::default()
     };
-    let login = ["C stream:stream", "connected", "S stream:stream", "S iq"];
+    let cut = |chosen: &str| with(&steps(chosen), &text);
+    let login = "C stream:stream, connected, S stream:stream, S iq";
     let (third, answer) = (
         line("from client: <message id='m3'/>"),
         line("from server: <message id='${m2}'/>"),
@@ -123,7 +110,7 @@ fn cuts_to_the_steps_around_one() {
     // One alone, from any of its lines; the comment above it comes with it.
     for line in [third, third + 1] {
         let fixture = cut(&format!("{line}~0"));
-        assert_eq!(inputs(&fixture), [&login[..], &["C message"]].concat());
+        assert_eq!(inputs(&fixture), format!("{login}, C message"));
         let written = fixture.to_string();
         let kept = "# Left out: 2.\n\n# Message 3\nfrom client: <message id='m3'/>\nto server: <message id='${is:m3}'/>\n";
         assert!(written.ends_with(kept), "{written}");
@@ -132,23 +119,19 @@ fn cuts_to_the_steps_around_one() {
     }
     // What binds the name of the answer is kept, too.
     let fixture = cut(&format!("{answer}-{answer}"));
-    let expected = [&login[..], &["C message", "S message"]].concat();
-    assert_eq!(inputs(&fixture), expected);
+    assert_eq!(inputs(&fixture), format!("{login}, C message, S message"));
     assert!(fixture.to_string().contains("<message id='m2'/>"));
     let fixture = cut(&format!("{third}~1"));
-    assert_eq!(inputs(&fixture).len(), login.len() + 3);
+    assert_eq!(fixture.exchanges.len(), 4 + 3);
     let fixture = cut(&format!("{}-{answer}", line("# Message 1")));
-    assert_eq!(inputs(&fixture).len(), login.len() + 4);
+    assert_eq!(fixture.exchanges.len(), 4 + 4);
     // All of it is around five on each side.
     let whole = Fixture::parse(&text).unwrap().to_string();
     assert_eq!(cut(&third.to_string()).to_string(), whole);
     for wrong in ["", "x", "3-", "-3", "9-8", "3~", "0x3"] {
         assert!(wrong.parse::<Steps>().is_err(), "{wrong}");
     }
-    let far = Conversion {
-        steps: Some(Steps::Around(900, 1)),
-        ..Conversion::default()
-    };
+    let far = steps("900~1");
     assert!(refused(&far, &text).contains("there is no line 900"));
     assert!(refused(&far, "SENT: <a/>").contains("this is none"));
     assert!(refused(&Conversion::default(), &text).contains("--steps"));
