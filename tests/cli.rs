@@ -1,6 +1,6 @@
 //! The program as it is started: help, errors, exit codes, and which source of an option wins.
 //!
-//! Nothing here gets as far as listening.
+//! No test gets as far as listening.
 
 #![allow(clippy::disallowed_types, reason = "these tests start pubshim")]
 
@@ -311,7 +311,7 @@ fn certificates_of_the_configuration() {
 }
 
 #[test]
-fn certificates_that_cannot_be() {
+fn certificates_that_cannot_be_made() {
     let folder = tempfile::tempdir().expect("folder");
     let option = format!("--state={}", folder.path().display());
     for domain in ["../x", "a_b", "-", "*.a", ""] {
@@ -337,17 +337,12 @@ fn certificates_that_cannot_be() {
 fn a_refused_proxy_is_not_repeated() {
     let wrong = "socks5://juliet:secret@localhost:99999";
     let broken = file("proxy = \"socks5://juliet:secret@localhost\n");
-    let refusals = [
-        refused(&["run", "--proxy", wrong], &[]),
-        refused(&["run"], &[("PUBSHIM_PROXY", wrong)]),
-        refused(&["run", "--config", path(&broken)], &[]),
-    ];
-    assert!(
-        refusals[0].contains("'--proxy <ADDRESS>': expected socks5://"),
-        "{}",
-        refusals[0]
-    );
-    for error in refusals {
+    let flag = refused(&["run", "--proxy", wrong], &[]);
+    let expected = "'--proxy <ADDRESS>': expected socks5://";
+    assert!(flag.contains(expected), "{flag}");
+    let variable = refused(&["run"], &[("PUBSHIM_PROXY", wrong)]);
+    let key = refused(&["run", "--config", path(&broken)], &[]);
+    for error in [flag, variable, key] {
         assert!(!error.contains("secret"), "{error}");
     }
 }

@@ -279,7 +279,7 @@ proptest! {
     }
 }
 
-/// Deeper than any stack.
+/// A stanza deeper than any stack.
 fn deep(depth: usize) -> String {
     let (start, end) = ("<a>".repeat(depth), "</a>".repeat(depth));
     format!("<message from='a@b'>{start}{end}</message>")
@@ -320,7 +320,7 @@ fn a_stanza_of_any_depth_is_recorded() -> Result<(), Box<dyn std::error::Error>>
 #[test]
 fn keys_that_are_absent_are_off() -> Result<(), Box<dyn std::error::Error>> {
     let fixture = Fixture::parse("pubshim fixture 1\ntitle: x\nstart: connected\n\nshutdown\n")?;
-    // Without "..", so that whoever adds a key says here what its absence means.
+    // Without "..": a new key must say here what its absence means.
     let Header {
         title: _,
         listing,
@@ -357,7 +357,7 @@ fn keys_that_are_absent_are_off() -> Result<(), Box<dyn std::error::Error>> {
 
 /// A fixture without keys shows nothing of functions that later versions have added.
 #[test]
-fn what_is_off_leaves_a_session_alone() -> Result<(), Box<dyn std::error::Error>> {
+fn functions_that_are_off_leave_a_session_alone() -> Result<(), Box<dyn std::error::Error>> {
     let header = "<stream:stream to='capulet.lit' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
     let server = "<stream:stream from='capulet.lit' id='1' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
     let mechanisms = "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism></mechanisms>";
@@ -398,7 +398,7 @@ fn recordings_of_earlier_versions_parse_and_replay() -> Result<(), Box<dyn std::
         let path = entry?.path();
         let text = std::fs::read_to_string(&path)?;
         let fixture = Fixture::parse(&text)?;
-        // One is also here as it was recorded, of a server that was asked other things in another order.
+        // One recording is also kept unblessed: its session asked the server in another order.
         let is_blessed = path.extension().is_some_and(|ending| ending == "txt");
         let text = match is_blessed {
             true => text,

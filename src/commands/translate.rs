@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use crate::fixture::{Header, Roster, Said, Step, Trial, Tryout, read_stanza, with_resource};
+use crate::fixture::{Header, Roster, Step, Trial, TrialStep, Tryout, read_stanza, with_resource};
 use crate::jid;
 use crate::ns;
 use crate::session::{Chat, Function, Leg, Options, Policy};
@@ -142,7 +142,8 @@ pub fn translate(
 ) -> anyhow::Result<()> {
     each_stanza(options, input, out, |_, tried, out| {
         let Some(only) = print.to else {
-            let is_shown = |said: &&Said| options.verbose || matches!(said, Said::Output(_));
+            let is_shown =
+                |said: &&TrialStep| options.verbose || matches!(said, TrialStep::Output(_));
             let mut said = tried.said.iter().filter(is_shown);
             return said.try_for_each(|step| write!(out, "{step}"));
         };
@@ -170,7 +171,7 @@ impl TranslateOptions {
         let tried = tryout.stanza(self.from, text);
         self.show("# What comes first", &tried.before, out)?;
         if self.verbose {
-            let stanza = Said::Input(Step::From(self.from, text.to_owned()));
+            let stanza = TrialStep::Input(Step::From(self.from, text.to_owned()));
             write!(out, "# The stanza\n{stanza}").context(CANNOT_WRITE)?;
         }
         Ok(tried)
@@ -214,7 +215,7 @@ impl TranslateOptions {
     }
 
     /// With -v, prints steps below a heading.
-    fn show(&self, heading: &str, said: &[Said], out: &mut impl Write) -> anyhow::Result<()> {
+    fn show(&self, heading: &str, said: &[TrialStep], out: &mut impl Write) -> anyhow::Result<()> {
         if !self.verbose || said.is_empty() {
             return Ok(());
         }

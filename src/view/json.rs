@@ -41,6 +41,19 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// The line with the content of an entry.
+    pub(super) fn of(mut self, entry: &'a Entry) -> Self {
+        let (step, said) = entry.parts();
+        self.step = step;
+        self.leg = leg(step);
+        self.bytes = entry.bytes;
+        match said.as_deref().unwrap_or_default().starts_with('<') {
+            true => self.xml = said,
+            false => self.text = said,
+        }
+        self
+    }
+
     pub(super) fn write(&self, out: &mut String) {
         // Names and numbers cannot fail to be written.
         out.push_str(&serde_json::to_string(self).unwrap_or_default());
@@ -61,21 +74,6 @@ impl Entry {
             let text = step.trim_matches('\n').to_owned();
             entries.push(Self { text, bytes });
         });
-    }
-
-    /// The line with this content: `about` says when, and whose it is.
-    pub(super) fn line<'a>(&'a self, about: Line<'a>) -> Line<'a> {
-        let (step, said) = self.parts();
-        let is_xml = said.as_deref().unwrap_or_default().starts_with('<');
-        let (xml, text) = if is_xml { (said, None) } else { (None, said) };
-        Line {
-            step,
-            leg: leg(step),
-            xml,
-            text,
-            bytes: self.bytes,
-            ..about
-        }
     }
 
     /// The step's name in a recording, and its content: the rest of the line, or the lines behind bars.

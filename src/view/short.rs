@@ -37,19 +37,10 @@ pub(super) fn name(element: &Element<'_>) -> String {
 
 /// End of a namespace that names its purpose; a version belongs to it.
 fn tail(namespace: &str) -> &str {
-    let mut start = namespace.len();
-    for (at, _) in namespace.rmatch_indices(['/', ':']) {
-        let is_version = namespace[at + 1..].bytes().all(|b| b.is_ascii_digit());
-        start = at + 1;
-        if !is_version {
-            return &namespace[start..];
-        }
-    }
-    if start == namespace.len() {
-        namespace
-    } else {
-        &namespace[start..]
-    }
+    let ends = namespace.rmatch_indices(['/', ':']);
+    let mut ends = ends.map(|(at, _)| &namespace[at + 1..]);
+    let is_name = |end: &&str| !end.bytes().all(|byte| byte.is_ascii_digit());
+    ends.find(is_name).unwrap_or(namespace)
 }
 
 struct Short<'a> {

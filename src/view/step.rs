@@ -201,7 +201,7 @@ impl Session {
         frame: &mut Frame,
     ) {
         if !options.only.is_empty() {
-            look(element, frame);
+            note_for_filters(element, frame);
         }
         frame.nature = Nature::of(element);
         let redacted = redact(element, Keep::bodies(options.bodies));
@@ -222,7 +222,7 @@ fn is_usual(reason: Dropped) -> bool {
 }
 
 /// Notes functions and addresses of a stanza for filters.
-fn look(element: &Element<'_>, frame: &mut Frame) {
+fn note_for_filters(element: &Element<'_>, frame: &mut Frame) {
     frame.functions.push(element.local().to_owned());
     for child in element.children().take(MOST_CHILDREN) {
         frame.functions.push(name(&child));
@@ -247,7 +247,7 @@ impl Step {
     pub(super) fn write(&self, time: Duration, number: u64, who: Option<&str>, out: &mut String) {
         let mut rules: Vec<_> = self.rules.iter().map(|rule| rule.name).collect();
         for entry in &self.entries {
-            let mut line = entry.line(json::Line::new(time, number, who, ""));
+            let mut line = json::Line::new(time, number, who, "").of(entry);
             line.rules = &rules;
             line.write(out);
             rules.clear();

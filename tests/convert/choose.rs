@@ -69,14 +69,14 @@ fn a_connection_is_the_logs_number_or_its_place() {
         is_it(&named, name, id);
     }
     assert!(refused(&connection("1"), &named).ends_with("there are: 7, 3, 2, 2.2"));
-    // A dump is called by its streams, else by the client's port.
+    // A dump names its connections by stream, else by the client's port.
     let mut packets = String::new();
     packet(&mut packets, Leg::Client, b"<presence id='p'/>");
     is_it(&packets, "40000", "p");
     is_it(&format!("0\t{packets}"), "0", "p");
 }
 
-/// A recording: a login, then three requests, the last with an answer.
+/// A recording: a login, three messages, and an answer to the second.
 fn recorded() -> String {
     let mut text = format!(
         "pubshim fixture 1\ntitle: Recorded\nstart: connected\nsecurity: plain\n\n\
@@ -107,7 +107,7 @@ fn cuts_to_the_steps_around_one() {
         line("from client: <message id='m3'/>"),
         line("from server: <message id='${m2}'/>"),
     );
-    // One alone, from any of its lines; the comment above it comes with it.
+    // A single step, named by any of its lines; the comment above it is kept, too.
     for line in [third, third + 1] {
         let fixture = cut(&format!("{line}~0"));
         assert_eq!(inputs(&fixture), format!("{login}, C message"));
@@ -117,7 +117,7 @@ fn cuts_to_the_steps_around_one() {
         assert!(notes(&fixture).contains("4 of its 9 inputs are left out"));
         assert!(notes(&fixture).contains("# Of the whole."), "{written}");
     }
-    // What binds the name of the answer is kept, too.
+    // The step that binds the name in the answer is kept, too.
     let fixture = cut(&format!("{answer}-{answer}"));
     assert_eq!(inputs(&fixture), format!("{login}, C message, S message"));
     assert!(fixture.to_string().contains("<message id='m2'/>"));
@@ -125,7 +125,7 @@ fn cuts_to_the_steps_around_one() {
     assert_eq!(fixture.exchanges.len(), 4 + 3);
     let fixture = cut(&format!("{}-{answer}", line("# Message 1")));
     assert_eq!(fixture.exchanges.len(), 4 + 4);
-    // All of it is around five on each side.
+    // Five inputs on each side are the whole recording.
     let whole = Fixture::parse(&text).unwrap().to_string();
     assert_eq!(cut(&third.to_string()).to_string(), whole);
     for wrong in ["", "x", "3-", "-3", "9-8", "3~", "0x3"] {

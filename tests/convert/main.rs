@@ -1,4 +1,4 @@
-//! `pubshim convert`: what real programs print, as inputs of a fixture.
+//! `pubshim convert`: logs of real programs as inputs of a fixture.
 #![allow(clippy::unwrap_used, clippy::disallowed_types, missing_docs)]
 
 mod choose;
@@ -125,7 +125,7 @@ fn profanity_console_and_log() {
 12:00:01 - <iq id=\"a\" type=\"get\"><query xmlns=\"jabber:iq:roster\"/></iq>
 12:00:01 -
 ";
-    // Copied with the times; without them a line begins with the XML.
+    // A console may be copied without its times: then a line begins with the XML.
     let bare = console.replace("12:00:01 - ", "").replace("12:00:01 -", "");
     assert_eq!(inputs(&convert(&bare)), "C iq");
     let log = "21/05/2023 12:00:00: prof: INF: Starting
@@ -169,7 +169,7 @@ fn gajim_console() {
     let fixture = with(&connection("nurse@capulet.lit"), text);
     assert_eq!(inputs(&fixture), "S presence");
     assert_eq!(fixture.header.account, "nurse@capulet.lit/y");
-    // They have names, so their places are none.
+    // A connection that has a name is not called by its place.
     let expected =
         " there is no connection \"2\"; there are: juliet@capulet.lit, nurse@capulet.lit";
     assert_eq!(refused(&connection("2"), text), expected);
@@ -267,7 +267,7 @@ fn scansion_script() {
     assert!(refused(&client("Juliet"), "SENT: <a/>").contains("--client"));
 }
 
-/// What is sent, as tshark prints it.
+/// Adds a packet as tshark prints it.
 fn packet(out: &mut String, leg: Leg, bytes: &[u8]) {
     let ports = match leg {
         Leg::Client => "40000\t5222",
@@ -327,7 +327,7 @@ SENT: <auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>r0m30";
 }
 
 #[test]
-fn what_is_not_understood() {
+fn logs_that_are_not_understood() {
     let nobody = "1: no line says who sent what";
     for (text, complaint) in [
         (" \n", "1: the file is empty"),
@@ -351,7 +351,7 @@ fn what_is_not_understood() {
 }
 
 #[test]
-fn the_command() {
+fn complaints_name_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
@@ -394,7 +394,7 @@ fn the_command() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// However a stream is cut into packets, the same comes out.
+    /// A stream gives the same fixture, however it is cut into packets.
     #[test]
     fn any_packets_give_the_same(sizes in prop::collection::vec(1_usize..90, 1..40)) {
         let stanzas = [
@@ -419,9 +419,9 @@ proptest! {
         prop_assert_eq!(convert(&dump).to_string(), convert(&whole).to_string());
     }
 
-    /// Whatever a log holds: a fixture or a sentence.
+    /// Any log gives a fixture or a message.
     #[test]
-    fn nothing_breaks_it(lines in prop::collection::vec(prop_oneof![
+    fn any_log_is_converted_or_refused(lines in prop::collection::vec(prop_oneof![
         Just("SENT: <a>".to_owned()), Just("RECV: </a>".to_owned()), Just("<!-- In x (y) -->".to_owned()),
         Just("SENT: <stream:stream".to_owned()), Just("RECV: <?xml".to_owned()), Just("'<b/>'".to_owned()),
         Just("(1) jabber: Recv (1: <c/>".to_owned()), Just("[Client] é".to_owned()), Just("é sends:".to_owned()),

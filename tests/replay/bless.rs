@@ -1,4 +1,4 @@
-//! What `--bless` writes, and what it leaves alone.
+//! `--bless`: steps that it rewrites, and text that it leaves alone.
 
 use crate::folder::{Folder, GOOD, bad};
 use crate::text::assert_has;
@@ -40,7 +40,7 @@ b.txt:18: to server: added
     let blessed = text
         .replace("Mopping", "Moping")
         .replace("id='other'", "id='${id:configure}'")
-        // It is the answer to no request of ours now.
+        // This answers no request of pubshim's now, so the client gets it.
         .replace(
             "type='wait'/></iq>\n",
             "type='wait'/></iq>\nto client: <iq type='error' id='1'><error type='wait'/></iq>\n",
@@ -100,7 +100,7 @@ after 1s
 }
 
 #[test]
-fn what_cannot_be_blessed_stays_as_it_is() {
+fn a_fixture_that_cannot_be_blessed_stays_as_it_is() {
     let unknown = GOOD.replace("${config}", "${other}");
     let folder = Folder::new(&[("broken.txt", &unknown)]);
     let replay = folder.replay("broken.txt --bless -qqq");
@@ -114,7 +114,7 @@ fn an_answer_follows_what_it_answers() {
     let start = GOOD.find("to server:\n|").expect("there");
     let end = GOOD.find("\nfrom server").expect("there");
     let (before, asked, answer) = (&GOOD[..start], &GOOD[start..end], &GOOD[end + 1..]);
-    // What was asked after a second is now asked at once.
+    // The recording has the request a second later than pubshim now sends it.
     let late = format!("{before}\nafter 1s\n{asked}\n{answer}\nclient ends\n");
     let folder = Folder::new(&[("a.txt", &late)]);
     let replay = folder.replay("a.txt --bless -q");
@@ -127,8 +127,8 @@ fn an_answer_follows_what_it_answers() {
 }
 
 #[test]
-fn an_answer_to_what_is_not_asked_is_left_out() {
-    // The step that binds the name is one that is not sent.
+fn an_answer_without_its_request_is_left_out() {
+    // The step that binds the name is never sent.
     let gone = bad()
         .replace("<iq type='get' id=", "<message id=")
         .replace("</iq>\n\n", "</message>\n\n");
@@ -153,7 +153,7 @@ fn blesses_standard_input() {
     let told = "bless <stdin>  A status leaves\n\n<stdin>:7: to server: changed\n";
     assert!(replay.err.starts_with(told), "{}", replay.err);
     assert!(replay.err.ends_with("\n0 passed, 0 failed, 1 blessed\n"));
-    // What is right comes out as it is, and what is no fixture not at all.
+    // A fixture that passes is printed as it is; a text that is no fixture is not printed.
     let replay = folder.replay_piped("a.txt - --bless -qqq", GOOD);
     replay.assert(0, GOOD, "");
     let skipped = bad().replace("listing: 3", "skip: later");
@@ -176,7 +176,7 @@ fn a_dry_run_writes_nothing() {
     folder
         .replay("a.txt --bless --dry-run -q")
         .assert(0, all_right, "");
-    // Nothing of it goes where --bless would write.
+    // The text that --bless would write is not printed.
     let replay = folder.replay_piped("- --bless --dry-run -qq", &bad());
     replay.assert(1, "0 passed, 0 failed, 1 to bless\n", "");
     let junit = folder.replay("b.txt --bless --dry-run --report junit=-");
@@ -185,7 +185,7 @@ fn a_dry_run_writes_nothing() {
 }
 
 #[test]
-fn what_an_input_uses_is_bound_by_blessing() {
+fn blessing_binds_the_names_that_inputs_use() {
     let start = GOOD.find("to server:\n|").expect("there");
     let end = GOOD.find("\nfrom server").expect("there");
     let mut text = GOOD.to_owned();
@@ -215,7 +215,7 @@ fn blessing_leaves_other_files_alone_and_takes_each_once() {
 }
 
 #[test]
-fn what_only_looks_like_a_placeholder_is_written_as_text() {
+fn text_like_a_placeholder_is_written_as_text() {
     let text = "\
 pubshim fixture 1
 title: Text is text

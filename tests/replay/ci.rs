@@ -1,4 +1,4 @@
-//! What CI is told: reports, annotations, lists, and fixtures that are not run.
+//! Output for CI: reports, annotations, lists, and fixtures that are not run.
 
 use crate::folder::{Folder, GOOD, Replay, bad};
 use crate::text::assert_has;
@@ -12,7 +12,7 @@ fn annotations_name_file_and_line() {
     replay.assert(1, &format!("{annotation}1 passed, 1 failed\n"), "");
 }
 
-/// An annotation for the fixture that fails, wherever it is from the root.
+/// The annotation for [`bad`] at this path from the root of its repository.
 fn annotation(path: &str) -> String {
     format!(
         "\n::error file={path},line=7,title=A status leaves (listing 3)::after line 6: \
@@ -48,7 +48,7 @@ fn annotations_find_files_from_the_root() {
     command.current_dir(folder.0.path().join("there"));
     let out = annotation("here/b.txt") + "0 passed, 1 failed\n";
     Replay::of(&mut command).assert(1, &out, "");
-    // A link stands where it is, not where it points to.
+    // A link is named by its own path, not by its target's.
     let link = folder.0.path().join("there/link.txt");
     std::os::unix::fs::symlink("../here/b.txt", link).expect("link");
     let replay = folder.replay("./there/link.txt -qq --annotations github");
@@ -67,7 +67,7 @@ fn a_report_goes_to_standard_output() {
     let replay = folder.replay("a.txt -qqq --report json=-");
     assert_eq!(replay.err, "");
     serde_json::from_str::<serde_json::Value>(&replay.out).expect("JSON");
-    // It holds one thing.
+    // Standard output takes one of them.
     let error = "pubshim: error: standard output can take one report, or what --bless makes of standard input\n";
     for args in ["a.txt --report json=-,junit=-", "- --bless --report json=-"] {
         folder.replay(args).assert(2, "", error);

@@ -1,4 +1,4 @@
-//! A folder with fixtures, and what `pubshim replay` says in it.
+//! A folder with fixtures, and `pubshim replay` in it.
 
 use std::fs;
 use std::io::Write as _;
@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// A fixture that passes, and shows an id of ours.
+/// A fixture that passes, with an id of pubshim's.
 pub(crate) const GOOD: &str = "\
 pubshim fixture 1
 title: A status leaves
@@ -24,7 +24,7 @@ from server: <iq type='error' id='${config}'><error type='wait'/></iq>
 # Nobody asks again.
 ";
 
-/// A folder with fixtures, the current one of what is started.
+/// A folder with fixtures, in which pubshim is started.
 pub(crate) struct Folder(pub(crate) TempDir);
 
 impl Folder {
@@ -64,7 +64,7 @@ impl Folder {
         Replay::of(&mut self.command(args))
     }
 
-    /// The same with something on standard input.
+    /// Replays with `input` on standard input.
     pub(crate) fn replay_piped(&self, args: &str, input: &str) -> Replay {
         let mut command = self.command(args);
         command.stdin(Stdio::piped());
@@ -77,7 +77,7 @@ impl Folder {
     }
 }
 
-/// What came of it.
+/// Exit code and output of a run.
 #[derive(Debug)]
 pub(crate) struct Replay {
     pub(crate) code: Option<i32>,
@@ -106,6 +106,7 @@ impl Replay {
     }
 }
 
+/// [`GOOD`] with a mistake in an expected step.
 pub(crate) fn bad() -> String {
     GOOD.replace(">Moping</status><shim", ">Mopping</status><shim")
 }

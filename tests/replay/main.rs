@@ -1,4 +1,4 @@
-//! `pubshim replay` as it is started: what it prints, writes and returns.
+//! `pubshim replay` as it is started: its output, files and exit codes.
 
 #![allow(clippy::disallowed_types, reason = "these tests start pubshim")]
 
@@ -46,7 +46,7 @@ fn a_line_for_each_and_a_summary() {
     let lines = "ok    f/a.txt  A status leaves\nok    f/b/10.txt  A status leaves\nok    f/b/2.txt  A status leaves\n";
     let replay = folder.replay("f");
     replay.assert(0, &format!("{lines}3 passed, 0 failed\n"), "");
-    // Each once, in the order of the arguments.
+    // Each fixture is run once, in the order of the arguments.
     let replay = folder.replay("f/b/2.txt f f/a.txt");
     assert_eq!(
         replay.out.lines().next(),
@@ -198,7 +198,7 @@ fn reports_come_from_the_environment_too() {
     assert_eq!(with("junit=a.xml,json=a.json"), Some(0));
     assert!(folder.read("a.xml").ends_with("</testsuites>\n"));
     assert!(folder.read("a.json").starts_with("{\"version\":1,"));
-    // Empty is as if it were not there.
+    // An empty variable counts as not set.
     assert_eq!(with(""), Some(0));
     for report in ["tap=a.tap", "junit", "json="] {
         let refused = folder.replay(&format!("a.txt --report {report}"));
@@ -241,7 +241,7 @@ pubshim: error: there are no fixtures (*.txt) in empty
 }
 
 #[test]
-fn what_is_no_fixture_does_not_stop_the_others() {
+fn a_file_that_is_no_fixture_does_not_stop_others() {
     let folder = Folder::new(&[("a.txt", GOOD), ("e.txt", "")]);
     folder.write("d.txt", [GOOD.as_bytes(), b"\xff\n"].concat());
     let path = |name: &str| folder.0.path().join(name);
@@ -263,7 +263,7 @@ pubshim: error: ./e.txt:1: the file is empty; a fixture begins with \"pubshim fi
         "{}",
         replay.out
     );
-    // Endless files end, too.
+    // An endless file is refused, too.
     if Path::new("/dev/zero").exists() {
         let error = "pubshim: error: /dev/zero: larger than 64 MiB; cut the recording into smaller fixtures\n";
         folder.replay("-qqq /dev/zero").assert(2, "", error);

@@ -131,7 +131,7 @@ const LISTINGS: &[Row] = &[
         &["<message from='juliet@capulet.lit/balcony' to='romeo@montague.lit/mobile' type='chat'><body>wherefore art thou?</body></message>"]),
 ];
 
-/// Whether all that a listing has is in what was printed.
+/// Whether a printed element has all that the listing's has.
 fn covers(got: &Node, listing: &Node) -> bool {
     let has = |(name, value): (&String, &String)| {
         let found = got.attributes.get(name);

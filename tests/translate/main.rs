@@ -100,7 +100,7 @@ fn explain_names_rule_and_listing() {
 }
 
 #[test]
-fn what_is_no_stanza_is_named_with_its_line() {
+fn input_that_is_no_stanza_is_named_with_its_line() {
     for (input, wrong) in [
         (
             "<iq/>\n\n<iq>",
@@ -191,7 +191,7 @@ fn explain_tells_what_waits_is_refused_or_is_answered() {
 }
 
 #[test]
-fn what_an_event_is_dropped_for_is_said() {
+fn explain_tells_why_an_event_is_dropped() {
     let stranger = EVENT.replace("romeo@montague.lit", "tybalt@capulet.lit");
     for (input, reason) in [
         // The same change came natively.
@@ -261,7 +261,7 @@ fn a_roster_says_who_is_a_contact() {
 }
 
 #[test]
-fn what_comes_before_is_shown_only_if_asked_for() {
+fn steps_before_a_stanza_are_shown_if_asked_for() {
     let out = printed("translate", LISTING_14);
     assert!(
         !out.contains("from server: ") && !out.contains("<auth "),
@@ -285,8 +285,10 @@ fn what_comes_before_is_shown_only_if_asked_for() {
 
 #[test]
 fn nobody_logs_in_with_an_address_no_server_takes() {
-    let (_, complaint, code) = pubshim("translate --account=a&b@c.lit/d", "<presence/>");
-    assert!(complaint.starts_with("pubshim: error: "), "{complaint}");
+    let long = format!("translate --account={}@c.lit/d", "x".repeat(1024));
+    let (_, complaint, code) = pubshim(&long, "<presence/>");
+    let told = "pubshim: error: nobody can log in as \"xxx";
+    assert!(complaint.starts_with(told), "{complaint}");
     assert_eq!(code, 2);
 }
 

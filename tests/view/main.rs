@@ -26,7 +26,7 @@ const EVENT: &str = "<message from='romeo@montague.lit' to='juliet@capulet.lit'>
 const ROSTER: &str = "<iq type='result' id='r'><query xmlns='jabber:iq:roster'><item jid='romeo@montague.lit' \
     subscription='both'/></query></iq>";
 
-/// The configuration of a node that is as it has to be.
+/// Configuration of the node `presence` that pubshim accepts.
 const CONFIGURATION: &str = "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='presence'><x \
     xmlns='jabber:x:data' type='form'><field var='pubsub#access_model'><value>authorize</value></field></x></configure></pubsub>";
 
@@ -93,7 +93,7 @@ impl Stage {
         .concat()
     }
 
-    /// The server's answer to the request of ours that ends so.
+    /// The server's answer to the request of pubshim's with `request` in it.
     fn answer(&mut self, request: &str, inside: &str) -> String {
         let before = self.sent.split(request).next().expect("sent");
         let id = before.rsplit("id='").next().expect("an id");
@@ -319,7 +319,7 @@ fn only_what_is_asked_for_is_shown_and_everything_summed() {
 }
 
 #[test]
-fn what_a_terminal_would_act_on_is_escaped() {
+fn control_characters_are_escaped() {
     for form in [Form::Short, Form::Full] {
         let mut stage = Stage::new(options(form), None);
         stage.log_in();
@@ -338,7 +338,7 @@ fn what_a_terminal_would_act_on_is_escaped() {
 }
 
 #[test]
-fn what_was_lost_and_what_is_no_xml_is_said() {
+fn lost_steps_and_input_that_is_no_xml_are_told() {
     let mut stage = Stage::new(options(Form::Short), None);
     stage.log_in();
     let lost = stage.view.take(1, Duration::ZERO, 3, &[]);
