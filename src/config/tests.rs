@@ -81,6 +81,23 @@ fn everything_given_arrives() {
 }
 
 #[test]
+fn every_option_changes_a_setting() {
+    let options = "listen=127.0.0.1:1 proxy-from=::1 client-tls=off state=/s server=a nameserver=::1 \
+        proxy=socks5://a tls-min=1.3 domain=a ca-file=a danger-accept-invalid-certs compress=auto compress-level=1 \
+        compress-sessions=1 policy=pure native=chat chat=native rooms=a rooms-open max-sessions=1 max-stanza-size=1 \
+        max-stanza-size-before-login=1 max-server-stanza=1 max-held=1 max-depth=1 max-attributes=1 max-namespaces=1 \
+        login-timeout=1 stanza-timeout=1 request-timeout=1 close-timeout=1 stall-timeout=1 connect-timeout=1 \
+        shutdown-timeout=1 record=a record-bodies record-keep=urls record-max-size=1 show show-bodies show-own \
+        show-only=ping log-format=json verbosity=1 verbose quiet";
+    let usual = format!("{:?}", Settings::default());
+    for option in options.split_whitespace() {
+        let mut changed = Settings::default();
+        flags(&format!("--{option}")).apply(&mut changed);
+        assert_ne!(format!("{changed:?}"), usual, "{option}");
+    }
+}
+
+#[test]
 fn limits_and_timeouts_arrive() {
     let given = settings(
         "--policy pure --max-stanza-size 1000 --max-stanza-size-before-login 900 \
