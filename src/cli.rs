@@ -16,6 +16,7 @@ use crate::commands::replay::{self, ReplayOptions};
 use crate::commands::translate::{self, PrintOptions, TranslateOptions};
 use crate::config::{CertOptions, ForgetOptions, RunOptions};
 use crate::demo::{self, DemoOptions};
+use crate::view::wrap;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -278,23 +279,13 @@ fn help_text(help: Option<&StyledStr>) -> String {
 
 /// `text` as comments of at most 80 columns.
 fn commented(text: &str) -> String {
-    let mut comment = String::new();
-    for paragraph in text.lines() {
-        let mut line = String::from("#");
-        for word in paragraph.split_whitespace() {
-            if line.chars().count() + 1 + word.chars().count() > 80 {
-                let _ = writeln!(comment, "{line}");
-                line = String::from(if paragraph.starts_with("- ") {
-                    "#  "
-                } else {
-                    "#"
-                });
-            }
-            let _ = write!(line, " {word}");
-        }
-        let _ = writeln!(comment, "{line}");
-    }
-    comment
+    let paragraph = |text: &str| {
+        let indent = if text.starts_with("- ") { "  " } else { "" };
+        let lines = wrap(text, 78, 78 - indent.len());
+        let comment = format!("# {}", lines.join(&format!("\n# {indent}")));
+        comment.trim_end().to_owned() + "\n"
+    };
+    text.lines().map(paragraph).collect()
 }
 
 /// Adds the default of an option to its help.

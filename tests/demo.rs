@@ -8,7 +8,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 fn demo(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pubshim"))
@@ -31,89 +31,58 @@ fn complaint(arguments: &[&str], code: i32) -> String {
 }
 
 #[test]
-fn the_scene_is_played() {
+fn the_scene_is_played_and_each_act_named_above_its_stanzas() {
     let output = demo(&["--script", "--listen=127.0.0.1:0"]);
     let text = stdout(&output);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{text}{error}");
     assert_eq!(error, "");
+    let mut rest = &*text;
     for part in [
         "not a server to run",
-        "The server itself is at 127.0.0.1:",
-        "Refused, as publish-subscribe has no word for it: ",
         "juliet@localhost",
         "/connect juliet@localhost server 127.0.0.1 port ",
-        "presence-publish (1, 3)",
-        "room-join (12, 13)",
-        "<presence> show=\"away\" status=\"Moping\"",
-        "all sessions              * the price of elegance: ×",
-        "The scene was played",
-    ] {
-        assert!(text.contains(part), "{part}: {text}");
-    }
-}
-
-#[test]
-fn the_domain_may_be_another() {
-    let output = demo(&[
-        "--script",
-        "--listen=127.0.0.1:0",
-        "--domain=Verona.lit",
-        "--show=off",
-    ]);
-    let text = stdout(&output);
-    assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.contains("juliet@verona.lit"), "{text}");
-    assert!(!text.contains("presence-publish"), "{text}");
-}
-
-#[test]
-fn names_its_acts() {
-    let output = demo(&["--script", "--listen=127.0.0.1:0"]);
-    let text = stdout(&output);
-    // Each act's title stands above its stanzas.
-    let parts = [
+        "Refused, as publish-subscribe has no word for it: ",
+        "The server itself is at 127.0.0.1:",
         "* Juliet and Romeo log in",
+        "presence-publish (1, 3)",
         "* logged in as romeo@localhost/orchard",
         "* He asks to see when she is there, and she lets him (listings 5 to 11)",
         "<presence subscribe> to=juliet@localhost",
         "* Her status changes, and he sees it (listings 1 to 4)",
-        "client → shim               61 B  <presence> show=\"away\"",
+        "client → shim               61 B  <presence> show=\"away\" status=\"Moping\"",
         "* They write to each other (listings 18 to 20)",
         "client → shim               99 B  <message chat>",
-    ];
-    let mut rest = &*text;
-    for part in parts {
-        let (_, after) = rest
-            .split_once(part)
-            .unwrap_or_else(|| panic!("{part} in {text}"));
-        rest = after;
+        "room-join (12, 13)",
+        "all sessions              * the price of elegance: ×",
+        "The scene was played",
+    ] {
+        let found = rest.split_once(part);
+        (_, rest) = found.unwrap_or_else(|| panic!("{part} in {text}"));
     }
-    let quiet = stdout(&demo(&["--script", "--listen=127.0.0.1:0", "--show=off"]));
-    assert!(
-        quiet.contains("\nHe asks to see when she is there"),
-        "{quiet}"
-    );
 }
 
 #[test]
-fn records() {
+fn a_scene_in_another_domain_is_recorded() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().to_str().unwrap();
-    let output = demo(&[
-        "--script",
-        "--listen=127.0.0.1:0",
-        "--show=off",
-        "--record",
-        path,
-    ]);
-    assert_eq!(output.status.code(), Some(0));
-    let files = std::fs::read_dir(path).unwrap();
+    let record = format!("--record={}", folder.path().display());
+    let mut arguments = vec!["--script", "--listen=127.0.0.1:0", "--show=off"];
+    arguments.extend(["--domain=Verona.lit", &record]);
+    let output = demo(&arguments);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("juliet@verona.lit"), "{text}");
+    assert!(
+        text.contains("\nHe asks to see when she is there"),
+        "{text}"
+    );
+    assert!(!text.contains("presence-publish"), "{text}");
+    let files = std::fs::read_dir(folder.path()).unwrap();
     let texts: Vec<_> = files
         .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
         .collect();
     assert_eq!(texts.len(), 2);
-    for name in ["juliet@localhost/balcony", "romeo@localhost/orchard"] {
+    for name in ["juliet@verona.lit/balcony", "romeo@verona.lit/orchard"] {
         let bound = format!("<jid>{name}</jid>");
         let is_his = |text: &&String| text.contains(&bound) && text.contains("policy: pure");
         assert_eq!(texts.iter().filter(is_his).count(), 1, "{name}");
@@ -190,27 +159,36 @@ fn usage_errors() {
     }
 }
 
-#[test]
-fn a_signal_ends_it_with_the_sums() {
+/// A demo that waits for clients, its text up to the last line before any stanza, and the rest of its output.
+fn waiting() -> (Child, String, BufReader<ChildStdout>) {
     let mut demo = Command::new(env!("CARGO_BIN_EXE_pubshim"))
         .args(["demo", "--listen=127.0.0.1:0"])
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut stdout = BufReader::new(demo.stdout.take().unwrap());
-    let mut line = String::new();
     let mut told = String::new();
-    while !line.contains("Ctrl-C ends it") {
-        line.clear();
-        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the end of it");
-        told += &line;
+    while !told.contains("Ctrl-C ends it") {
+        assert_ne!(stdout.read_line(&mut told).unwrap(), 0, "the end of it");
     }
+    (demo, told, stdout)
+}
+
+fn signal(demo: &Child, name: &str) {
+    let id = demo.id().to_string();
+    let kill = Command::new("kill").args([name, &id]).status();
+    assert!(kill.unwrap().success());
+}
+
+#[test]
+fn a_signal_ends_it_with_the_sums() {
+    let (mut demo, told, mut stdout) = waiting();
     // The advice on first steps is for people, and no scene prints it.
     for part in ["Try first", "/join characters@chat.localhost "] {
         assert!(told.contains(part), "{part}: {told}");
     }
-    let kill = Command::new("kill").arg(demo.id().to_string()).status();
-    assert!(kill.unwrap().success());
+    signal(&demo, "-TERM");
     assert_eq!(demo.wait().unwrap().code(), Some(0));
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
@@ -219,15 +197,7 @@ fn a_signal_ends_it_with_the_sums() {
 
 #[test]
 fn a_closed_terminal_ends_it() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_pubshim"))
-        .args(["demo", "--listen=127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    stdout.read_line(&mut String::new()).unwrap();
-    let id = child.id().to_string();
-    Command::new("kill").args(["-HUP", &id]).status().unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let (mut demo, _, _stdout) = waiting();
+    signal(&demo, "-HUP");
+    assert_eq!(demo.wait().unwrap().code(), Some(0));
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{select, subsequence};
 use pubshim::fixture::{
     Exchange, Expected, ExpectedKind, Fixture, Header, Keep, Outcome, Recording, Start, Step,
     bless, replay,
@@ -29,14 +30,12 @@ fn xml() -> impl Strategy<Value = String> {
     })
 }
 
-fn facts() -> impl Strategy<Value = ServerFacts> {
-    any::<[bool; 3]>().prop_map(|[no_authorize, no_privacy_lists, limits_subscriptions]| {
-        ServerFacts {
-            no_authorize,
-            no_privacy_lists,
-            limits_subscriptions,
-        }
-    })
+prop_compose! {
+    fn facts()(
+        [no_authorize, no_privacy_lists, limits_subscriptions] in any::<[bool; 3]>(),
+    ) -> ServerFacts {
+        ServerFacts { no_authorize, no_privacy_lists, limits_subscriptions }
+    }
 }
 
 fn security() -> impl Strategy<Value = Security> {
@@ -90,13 +89,13 @@ fn step() -> impl Strategy<Value = Step> {
         (leg(), xml()).prop_map(|(leg, xml)| Step::CutOff(leg, xml)),
         Just(Step::HoldRefused),
         leg().prop_map(Step::Ends),
-        (proptest::option::of(security()), any::<bool>(), facts()).prop_map(
-            |(security, has_more, facts)| Step::Connected {
+        (option::of(security()), any::<bool>(), facts()).prop_map(|(security, has_more, facts)| {
+            Step::Connected {
                 security,
                 has_more,
                 facts,
             }
-        ),
+        }),
         Just(Step::ClientSecured),
         line().prop_map(Step::ClientNotSecured),
         Just(Step::MayCompress),
@@ -153,14 +152,6 @@ fn expected() -> impl Strategy<Value = Expected> {
     ]
 }
 
-fn exchange() -> impl Strategy<Value = Exchange> {
-    (step(), vec(expected(), 0..5)).prop_map(|(input, expected)| Exchange {
-        line: 0,
-        input,
-        expected,
-    })
-}
-
 fn limits() -> impl Strategy<Value = Limits> {
     [any::<usize>(); 5].prop_map(|[bytes, depth, attributes, namespaces, elements]| Limits {
         bytes,
@@ -171,104 +162,76 @@ fn limits() -> impl Strategy<Value = Limits> {
     })
 }
 
-fn options() -> impl Strategy<Value = Options> {
-    (
-        select(vec![Policy::Auto, Policy::Pure, Policy::Off]),
-        vec(select(vec![Function::Presence, Function::Chat]), 0..3),
-        any::<bool>(),
-        select(vec![Chat::Auto, Chat::Pubsub, Chat::Native]),
-        vec("[a-z]{1,8}\\.example", 0..3),
-        any::<bool>(),
-        select(vec![Compress::Auto, Compress::Require, Compress::Off]),
-        select(vec![ClientTls::Off, ClientTls::Auto, ClientTls::Require]),
-        (limits(), limits(), time()),
-    )
-        .prop_map(
-            |(
-                policy,
-                mut native,
-                has_native_rooms,
-                chat,
-                domains,
-                rooms_open,
-                compress,
-                client_tls,
-                (limits_before_login, limits, close),
-            )| {
-                // Services may be named although rooms are native.
-                native.extend(has_native_rooms.then_some(Function::Rooms));
-                Options {
-                    policy,
-                    native,
-                    chat,
-                    rooms: domains.clone(),
-                    rooms_open,
-                    compress,
-                    client_tls,
-                    certified: domains.clone(),
-                    domains,
-                    limits_before_login,
-                    limits,
-                    timeouts: Timeouts {
-                        close,
-                        ..Timeouts::default()
-                    },
-                    ..Options::default()
-                }
-            },
-        )
+prop_compose! {
+    fn options()(
+        policy in select(vec![Policy::Auto, Policy::Pure, Policy::Off]),
+        // Services may be named although rooms are native.
+        native in subsequence(vec![Function::Presence, Function::Chat, Function::Rooms], 0..=3),
+        chat in select(vec![Chat::Auto, Chat::Pubsub, Chat::Native]),
+        domains in vec("[a-z]{1,8}\\.example", 0..3),
+        rooms_open in any::<bool>(),
+        compress in select(vec![Compress::Auto, Compress::Require, Compress::Off]),
+        client_tls in select(vec![ClientTls::Off, ClientTls::Auto, ClientTls::Require]),
+        [limits_before_login, limits] in [limits(), limits()],
+        close in time(),
+    ) -> Options {
+        Options {
+            policy,
+            native,
+            chat,
+            rooms: domains.clone(),
+            rooms_open,
+            compress,
+            client_tls,
+            certified: domains.clone(),
+            domains,
+            limits_before_login,
+            limits,
+            timeouts: Timeouts { close, ..Timeouts::default() },
+            ..Options::default()
+        }
+    }
 }
 
-fn header() -> impl Strategy<Value = Header> {
-    (
-        (
-            line(),
-            proptest::option::of(line()),
-            proptest::option::of(line()),
-        ),
-        options(),
-        "[a-z]{1,8}@[a-z]{1,8}\\.example/[a-z ]{0,4}[a-z]",
-        facts(),
-        any::<u64>(),
-        prop_oneof![
-            Just(Start::Established),
-            security().prop_map(Start::Connected)
-        ],
-    )
-        .prop_map(
-            |((title, skip, listing), mut options, account, mut facts, seed, start)| {
-                match start {
-                    // An established session has negotiated compression and TLS long since, or never will.
-                    Start::Established => {
-                        options.compress = Compress::Off;
-                        options.client_tls = ClientTls::Off;
-                        options.certified.clear();
-                    }
-                    // Facts known from the start are those of an established session.
-                    Start::Connected(_) => facts = Header::default().facts,
-                }
-                Header {
-                    title,
-                    listing,
-                    skip,
-                    options,
-                    account,
-                    facts,
-                    seed,
-                    start,
-                }
-            },
-        )
+prop_compose! {
+    fn header()(
+        title in line(),
+        [skip, listing] in [option::of(line()), option::of(line())],
+        mut options in options(),
+        account in "[a-z]{1,8}@[a-z]{1,8}\\.example/[a-z ]{0,4}[a-z]",
+        mut facts in facts(),
+        seed in any::<u64>(),
+        security in option::of(security()),
+    ) -> Header {
+        let start = security.map_or(Start::Established, Start::Connected);
+        match start {
+            // An established session has negotiated compression and TLS long since, or never will.
+            Start::Established => {
+                options.compress = Compress::Off;
+                options.client_tls = ClientTls::Off;
+                options.certified.clear();
+            }
+            // Facts known from the start are those of an established session.
+            Start::Connected(_) => facts = Header::default().facts,
+        }
+        Header { title, listing, skip, options, account, facts, seed, start }
+    }
 }
 
-fn fixture() -> impl Strategy<Value = Fixture> {
-    (header(), vec(comment(), 0..3), vec(exchange(), 0..5)).prop_map(
-        |(header, preamble, exchanges)| Fixture {
-            header,
-            preamble,
-            exchanges,
-        },
-    )
+prop_compose! {
+    fn exchange()(input in step(), expected in vec(expected(), 0..5)) -> Exchange {
+        Exchange { line: 0, input, expected }
+    }
+}
+
+prop_compose! {
+    fn fixture()(
+        header in header(),
+        preamble in vec(comment(), 0..3),
+        exchanges in vec(exchange(), 0..5),
+    ) -> Fixture {
+        Fixture { header, preamble, exchanges }
+    }
 }
 
 /// The fixture without its line numbers, which depend on how it is laid out.
@@ -316,7 +279,7 @@ proptest! {
     }
 }
 
-/// Deeper than any stack.
+/// A stanza deeper than any stack.
 fn deep(depth: usize) -> String {
     let (start, end) = ("<a>".repeat(depth), "</a>".repeat(depth));
     format!("<message from='a@b'>{start}{end}</message>")
@@ -357,7 +320,7 @@ fn a_stanza_of_any_depth_is_recorded() -> Result<(), Box<dyn std::error::Error>>
 #[test]
 fn keys_that_are_absent_are_off() -> Result<(), Box<dyn std::error::Error>> {
     let fixture = Fixture::parse("pubshim fixture 1\ntitle: x\nstart: connected\n\nshutdown\n")?;
-    // Without "..", so that whoever adds a key says here what its absence means.
+    // Without "..": a new key must say here what its absence means.
     let Header {
         title: _,
         listing,
@@ -394,7 +357,7 @@ fn keys_that_are_absent_are_off() -> Result<(), Box<dyn std::error::Error>> {
 
 /// A fixture without keys shows nothing of functions that later versions have added.
 #[test]
-fn what_is_off_leaves_a_session_alone() -> Result<(), Box<dyn std::error::Error>> {
+fn functions_that_are_off_leave_a_session_alone() -> Result<(), Box<dyn std::error::Error>> {
     let header = "<stream:stream to='capulet.lit' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
     let server = "<stream:stream from='capulet.lit' id='1' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
     let mechanisms = "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism></mechanisms>";
@@ -435,7 +398,7 @@ fn recordings_of_earlier_versions_parse_and_replay() -> Result<(), Box<dyn std::
         let path = entry?.path();
         let text = std::fs::read_to_string(&path)?;
         let fixture = Fixture::parse(&text)?;
-        // One is also here as it was recorded, of a server that was asked other things in another order.
+        // One recording is also kept unblessed: its session asked the server in another order.
         let is_blessed = path.extension().is_some_and(|ending| ending == "txt");
         let text = match is_blessed {
             true => text,

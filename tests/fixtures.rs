@@ -13,7 +13,7 @@ use pubshim::fixture::report::{Style, details};
 use pubshim::fixture::{Plan, Source, Verdict, find};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    // Tests run in the folder of the package, so this is what a failure names.
+    // Tests run in the folder of the package: a failure names the path from there.
     let mut trials = Vec::new();
     for source in find(&["fixtures".into()]).map_err(|errors| format!("{errors:?}"))? {
         let name = name(&source.to_string());

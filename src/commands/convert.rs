@@ -49,15 +49,15 @@ pub struct ConvertOptions {
 ///
 /// When standard output cannot be written.
 pub fn convert(options: &ConvertOptions) -> anyhow::Result<u8> {
-    let source = match options.file.as_os_str() == "-" {
-        true => Source::Stdin,
-        false => Source::File(options.file.clone()),
+    let source = Source::at(&options.file);
+    let name = match &source {
+        Source::Stdin => "standard input".into(),
+        Source::File(path) => path
+            .file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy(),
     };
-    let conversion = Conversion {
-        name: name(&source),
-        ..options.conversion.clone()
-    };
-    match text(&source).and_then(|text| conversion.convert(&text)) {
+    match text(&source).and_then(|text| options.conversion.convert(&name, &text)) {
         Ok(fixture) => print(&fixture.to_string()).map(|()| 0),
         Err(problem) => {
             complain(&format_args!("{source}:{problem}"));
@@ -75,16 +75,4 @@ fn text(source: &Source) -> Result<String, Problem> {
         },
         None => problem,
     })
-}
-
-/// Name of the file without its folders.
-fn name(source: &Source) -> String {
-    match source {
-        Source::Stdin => "standard input".to_owned(),
-        Source::File(path) => path
-            .file_name()
-            .unwrap_or(path.as_os_str())
-            .to_string_lossy()
-            .into_owned(),
-    }
 }

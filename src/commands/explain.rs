@@ -16,7 +16,7 @@ pub fn explain(
     input: impl BufRead,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let from = Leg::from(options.from);
+    let from = options.from;
     each_stanza(options, input, out, |stanza, tried, out| {
         writeln!(out, "{}", shown(&first_tag(stanza)))?;
         let lines = lines(from, stanza, tried);
@@ -31,10 +31,10 @@ fn lines(from: Leg, stanza: &str, tried: &Trial) -> Vec<String> {
     if tried.is_over {
         return vec!["not said: the session has ended before".to_owned()];
     }
-    let became = Became::of(from, stanza, tried);
+    let treatment = Treatment::of(from, stanza, tried);
     let mut lines = Vec::new();
     let asked = asked(tried, tried.at_once);
-    if !asked.is_empty() && became.is_late(tried) {
+    if !asked.is_empty() && treatment.is_late(tried) {
         lines.push(format!("held until {asked}"));
     }
     // Later answers to pubshim's own requests are no news.
@@ -45,15 +45,15 @@ fn lines(from: Leg, stanza: &str, tried: &Trial) -> Vec<String> {
     let dropped = tried.dropped.iter().filter(|_| from == Leg::Server);
     lines.extend(dropped.map(|it| format!("dropped: {} ({})", it.text(), it.reason())));
     let is_named = !lines.is_empty();
-    match &became {
-        Became::Passed(_) if is_named => lines.push("passes byte for byte".to_owned()),
-        Became::Passed(_) => lines.push("passes byte for byte: no rule names it".to_owned()),
-        Became::Refused(_, error) => lines.push(format!("refused: {error}")),
-        Became::Answered => lines.push("answered by pubshim".to_owned()),
-        Became::Changed(tag) if !is_named => lines.push(format!("passes, changed: {tag}")),
-        Became::Changed(_) => {}
-        Became::Nothing if is_named => {}
-        Became::Nothing => lines.push(nothing(tried)),
+    match &treatment {
+        Treatment::Passed(_) if is_named => lines.push("passes byte for byte".to_owned()),
+        Treatment::Passed(_) => lines.push("passes byte for byte: no rule names it".to_owned()),
+        Treatment::Refused(_, error) => lines.push(format!("refused: {error}")),
+        Treatment::Answered => lines.push("answered by pubshim".to_owned()),
+        Treatment::Changed(tag) if !is_named => lines.push(format!("passes, changed: {tag}")),
+        Treatment::Changed(_) => {}
+        Treatment::Nothing if is_named => {}
+        Treatment::Nothing => lines.push(nothing(tried)),
     }
     lines.extend(tried.remarks.iter().map(|remark| format!("note: {remark}")));
     lines
@@ -69,7 +69,7 @@ fn nothing(tried: &Trial) -> String {
 }
 
 /// Outcome of a stanza.
-enum Became {
+enum Treatment {
     /// Sent on unchanged, as step `.0` of the outputs.
     Passed(usize),
     /// Another stanza of its kind was sent on; its first tag.
@@ -81,7 +81,7 @@ enum Became {
     Nothing,
 }
 
-impl Became {
+impl Treatment {
     fn of(from: Leg, stanza: &str, tried: &Trial) -> Self {
         let stanza = stanza.trim();
         let mut over = tried.sent(from.other());

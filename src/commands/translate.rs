@@ -5,11 +5,10 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use crate::fixture::{
-    Header, NoAccount, Roster, RosterError, Said, Step, Trial, Tryout, read_stanza, with_resource,
-};
+use crate::fixture::{Header, Roster, Step, Trial, TrialStep, Tryout, read_stanza, with_resource};
 use crate::jid;
 use crate::ns;
 use crate::session::{Chat, Function, Leg, Options, Policy};
@@ -51,8 +50,8 @@ pub struct TranslateOptions {
     pub files: Vec<PathBuf>,
 
     /// Side that sends the stanzas.
-    #[arg(long, value_name = "SIDE", value_enum, default_value = "client")]
-    pub from: Side,
+    #[arg(long, value_name = "SIDE", value_parser = side(), default_value = "client")]
+    pub from: Leg,
 
     /// The client's full JID. By default the first stanza's sender, with `--from server` its receiver; else
     /// juliet@capulet.lit/balcony.
@@ -90,56 +89,31 @@ pub struct TranslateOptions {
 #[derive(Clone, Debug, Args)]
 pub struct PrintOptions {
     /// Print only the XML that is sent to this side.
-    #[arg(long, value_name = "SIDE", value_enum, conflicts_with = "verbose")]
-    pub to: Option<Side>,
+    #[arg(long, value_name = "SIDE", value_parser = side(), conflicts_with = "verbose")]
+    pub to: Option<Leg>,
 
     /// Put a NUL behind each piece of XML instead of a newline; with --to.
     #[arg(short = '0', long, requires = "to")]
     pub null: bool,
 }
 
-/// A side of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Side {
-    /// The classic client.
-    Client,
-    /// The server.
-    Server,
-}
+const CANNOT_WRITE: &str = "cannot write to standard output";
 
-impl From<Side> for Leg {
-    fn from(side: Side) -> Self {
-        match side {
-            Side::Client => Self::Client,
-            Side::Server => Self::Server,
-        }
-    }
-}
-
-/// Why a stanza cannot be tried.
+/// Why a stanza cannot be tried: the input, the roster or the account is wrong.
 #[derive(Debug, thiserror::Error)]
-pub enum CannotTry {
-    /// A file, or standard input, held something that is no stanza.
-    #[error("{source_name}, line {line}: {error}")]
-    NoStanza {
-        /// Name of the file, or "standard input".
-        source_name: String,
-        /// The line where the stanza begins, the first being 1.
-        line: usize,
-        /// Fault in the stanza.
-        error: XmlError,
-    },
-    /// A file that holds no roster.
-    #[error("{}: {error}", path.display())]
-    NoRoster {
-        /// The file.
-        path: PathBuf,
-        /// Fault in the roster.
-        error: RosterError,
-    },
-    /// No server would accept the account.
-    #[error(transparent)]
-    NoAccount(#[from] NoAccount),
+#[error("{0}")]
+pub struct CannotTry(String);
+
+/// Reads a side of a session.
+fn side() -> impl TypedValueParser<Value = Leg> {
+    let sides = [
+        PossibleValue::new("client").help("The classic client"),
+        PossibleValue::new("server").help("The server"),
+    ];
+    PossibleValuesParser::new(sides).map(|side| match &*side {
+        "client" => Leg::Client,
+        _ => Leg::Server,
+    })
 }
 
 fn full_jid(text: &str) -> Result<String, &'static str> {
@@ -166,10 +140,10 @@ pub fn translate(
     input: impl BufRead,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let only = print.to.map(Leg::from);
     each_stanza(options, input, out, |_, tried, out| {
-        let Some(only) = only else {
-            let is_shown = |said: &&Said| options.verbose || matches!(said, Said::Output(_));
+        let Some(only) = print.to else {
+            let is_shown =
+                |said: &&TrialStep| options.verbose || matches!(said, TrialStep::Output(_));
             let mut said = tried.said.iter().filter(is_shown);
             return said.try_for_each(|step| write!(out, "{step}"));
         };
@@ -178,36 +152,31 @@ pub fn translate(
     })
 }
 
-/// Stanzas tried on a session that begins with the first, which may name the account.
-struct Trials<'a> {
-    options: &'a TranslateOptions,
-    tryout: Option<Tryout>,
-}
-
-impl Trials<'_> {
-    fn stanza(&mut self, text: &str, out: &mut impl Write) -> anyhow::Result<Trial> {
-        let from = Leg::from(self.options.from);
-        let tryout = match &mut self.tryout {
+impl TranslateOptions {
+    /// Tries a stanza; begins the session with the first, which may name the account.
+    fn try_stanza(
+        &self,
+        tryout: &mut Option<Tryout>,
+        text: &str,
+        out: &mut impl Write,
+    ) -> anyhow::Result<Trial> {
+        let tryout = match tryout {
             Some(tryout) => tryout,
             none => {
-                let mut tryout = self.options.begin(text)?;
-                self.options
-                    .show("# The login", &tryout.take_login(), out)?;
+                let mut tryout = self.begin(text)?;
+                self.show("# The login", &tryout.take_login(), out)?;
                 none.insert(tryout)
             }
         };
-        let tried = tryout.stanza(from, text);
-        self.options
-            .show("# What comes first", &tried.before, out)?;
-        if self.options.verbose {
-            let stanza = Said::Input(Step::From(from, text.to_owned()));
-            write!(out, "# The stanza\n{stanza}").context("cannot write to standard output")?;
+        let tried = tryout.stanza(self.from, text);
+        self.show("# What comes first", &tried.before, out)?;
+        if self.verbose {
+            let stanza = TrialStep::Input(Step::From(self.from, text.to_owned()));
+            write!(out, "# The stanza\n{stanza}").context(CANNOT_WRITE)?;
         }
         Ok(tried)
     }
-}
 
-impl TranslateOptions {
     /// Begins a session that suits the first stanza.
     fn begin(&self, first: &str) -> anyhow::Result<Tryout> {
         let usual = Header::default();
@@ -230,14 +199,15 @@ impl TranslateOptions {
             },
             ..usual
         };
-        Ok(Tryout::new(&header, &roster).map_err(CannotTry::from)?)
+        let refused = || CannotTry(format!("nobody can log in as {:?}", header.account));
+        Ok(Tryout::new(&header, &roster).ok_or_else(refused)?)
     }
 
     /// Account of the client, as a stanza addresses it.
     fn account_of(&self, stanza: &Element<'_>) -> Option<String> {
         let name = match self.from {
-            Side::Client => "from",
-            Side::Server => "to",
+            Leg::Client => "from",
+            Leg::Server => "to",
         };
         let address = stanza.attribute(name)?;
         let address = jid::prepare(&address)?;
@@ -245,23 +215,20 @@ impl TranslateOptions {
     }
 
     /// With -v, prints steps below a heading.
-    fn show(&self, heading: &str, said: &[Said], out: &mut impl Write) -> anyhow::Result<()> {
+    fn show(&self, heading: &str, said: &[TrialStep], out: &mut impl Write) -> anyhow::Result<()> {
         if !self.verbose || said.is_empty() {
             return Ok(());
         }
         let steps: String = said.iter().map(ToString::to_string).collect();
-        write!(out, "{heading}\n{steps}\n").context("cannot write to standard output")
+        write!(out, "{heading}\n{steps}\n").context(CANNOT_WRITE)
     }
 }
 
 fn read_roster(path: &Path) -> anyhow::Result<Roster> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let roster = Roster::parse(&text).map_err(|error| CannotTry::NoRoster {
-        path: path.to_owned(),
-        error,
-    })?;
-    Ok(roster)
+    let name = path.display();
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    let roster = Roster::parse(&text);
+    Ok(roster.map_err(|error| CannotTry(format!("{name}: {error}")))?)
 }
 
 /// Tries the stanzas of all files, or of standard input, one by one, as soon as each is complete.
@@ -271,9 +238,11 @@ pub(super) fn each_stanza<W: Write>(
     out: &mut W,
     mut tell: impl FnMut(&str, &Trial, &mut W) -> io::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut trial = Trials {
-        options,
-        tryout: None,
+    let mut tryout = None;
+    let mut each = |text: &str| {
+        let tried = options.try_stanza(&mut tryout, text, out)?;
+        tell(text, &tried, out).context(CANNOT_WRITE)?;
+        out.flush().context(CANNOT_WRITE)
     };
     let standard_input = [PathBuf::from("-")];
     let files = match &options.files[..] {
@@ -282,28 +251,23 @@ pub(super) fn each_stanza<W: Write>(
     };
     for path in files {
         if path.as_os_str() == "-" {
-            stanzas_of("standard input", &mut input, &mut trial, out, &mut tell)?;
+            stanzas_of("standard input", &mut input, &mut each)?;
             continue;
         }
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
-        stanzas_of(&name, &mut BufReader::new(file), &mut trial, out, &mut tell)?;
+        stanzas_of(&name, &mut BufReader::new(file), &mut each)?;
     }
     Ok(())
 }
 
-fn stanzas_of<W: Write>(
+/// Gives `each` the stanzas of one input.
+fn stanzas_of(
     name: &str,
     input: &mut impl BufRead,
-    trial: &mut Trials<'_>,
-    out: &mut W,
-    tell: &mut impl FnMut(&str, &Trial, &mut W) -> io::Result<()>,
+    each: &mut impl FnMut(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let no_stanza = |line, error| CannotTry::NoStanza {
-        source_name: name.to_owned(),
-        line,
-        error,
-    };
+    let no_stanza = |line, error| CannotTry(format!("{name}, line {line}: {error}"));
     let header = format!(
         "<s:stream xmlns='{}' xmlns:s='{}' xmlns:stream='{}'>",
         ns::CLIENT,
@@ -330,9 +294,7 @@ fn stanzas_of<W: Write>(
             let bytes: Vec<_> = pending.drain(..frame.len).collect();
             let text = String::from_utf8_lossy(&bytes);
             if frame.kind == FrameKind::Element {
-                let tried = trial.stanza(&text, out)?;
-                tell(&text, &tried, out).context("cannot write to standard output")?;
-                out.flush().context("cannot write to standard output")?;
+                each(&text)?;
             }
             line += text.matches('\n').count();
         }

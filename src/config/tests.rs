@@ -34,10 +34,8 @@ fn refused_file(text: &str) -> String {
 
 #[test]
 fn nothing_given_is_the_default() {
-    let given = RunOptions::default().resolve().expect("settings");
+    let given = settings("");
     assert_eq!(format!("{given:?}"), format!("{:?}", Settings::default()));
-    assert_eq!(format!("{:?}", settings("")), format!("{given:?}"));
-    assert_eq!(given.session.limits, Limits::AFTER_LOGIN);
     assert_eq!(given.log.level(), "info");
 }
 
@@ -49,8 +47,12 @@ fn everything_given_arrives() {
          --max-sessions 5 --connect-timeout 6 --shutdown-timeout 7 --log-format json -qq \
          --compress require --compress-level 8 --compress-sessions 9 \
          --show --show-bodies --show-own --show-only presence,romeo@a.b --show-only @c.d \
-         --record-keep articles,urls --record-keep vcards",
+         --record-keep articles,urls --record-keep vcards --rooms e.f,g.h --rooms i.j \
+         --proxy-from 127.0.0.1 --proxy-from ::ffff:192.0.2.1 --allow-remote-plaintext",
     );
+    let proxies = [[127, 0, 0, 1], [192, 0, 2, 1]].map(IpAddr::from);
+    assert_eq!(given.proxy_from, proxies);
+    assert_eq!(given.session.rooms, ["e.f", "g.h", "i.j"]);
     assert_eq!(
         given.record_keep,
         [Kept::Articles, Kept::Urls, Kept::Vcards]
@@ -76,6 +78,23 @@ fn everything_given_arrives() {
         (given.log.format, given.log.level()),
         (LogFormat::Json, "error")
     );
+}
+
+#[test]
+fn every_option_changes_a_setting() {
+    let options = "listen=127.0.0.1:1 proxy-from=::1 client-tls=off state=/s server=a nameserver=::1 \
+        proxy=socks5://a tls-min=1.3 domain=a ca-file=a danger-accept-invalid-certs compress=auto compress-level=1 \
+        compress-sessions=1 policy=pure native=chat chat=native rooms=a rooms-open max-sessions=1 max-stanza-size=1 \
+        max-stanza-size-before-login=1 max-server-stanza=1 max-held=1 max-depth=1 max-attributes=1 max-namespaces=1 \
+        login-timeout=1 stanza-timeout=1 request-timeout=1 close-timeout=1 stall-timeout=1 connect-timeout=1 \
+        shutdown-timeout=1 record=a record-bodies record-keep=urls record-max-size=1 show show-bodies show-own \
+        show-only=ping log-format=json verbosity=1 verbose quiet";
+    let usual = format!("{:?}", Settings::default());
+    for option in options.split_whitespace() {
+        let mut changed = Settings::default();
+        flags(&format!("--{option}")).apply(&mut changed);
+        assert_ne!(format!("{changed:?}"), usual, "{option}");
+    }
 }
 
 #[test]
@@ -148,109 +167,69 @@ fn remote_addresses_need_permission_and_a_limit() {
 }
 
 #[test]
-fn who_comes_with_tls_may_come_from_anywhere() {
-    let require = "--listen 0.0.0.0:1 --client-tls require";
-    assert!(refused(require).contains("open relay"));
-    settings(&format!("{require} --domain example.org"));
-    let offer = "--listen 0.0.0.0:1 --client-tls offer --domain example.org";
-    assert!(refused(offer).contains("--client-tls require"));
+fn options_that_contradict_each_other() {
+    for (args, part) in [
+        ("--listen 0.0.0.0:1 --client-tls require", "open relay"),
+        (
+            "--listen 0.0.0.0:1 --client-tls offer --domain a.b",
+            "--client-tls require",
+        ),
+        ("--proxy-from 127.0.0.1", "--proxy-from: "),
+        (
+            "--proxy-from 127.0.0.1 --allow-remote-plaintext",
+            "open relay",
+        ),
+        ("--login-cert me.pem --domain a.b", "unix:"),
+        (
+            "--login-cert me.pem --listen unix:/s,127.0.0.1:1 --domain a.b",
+            "127.0.0.1:1",
+        ),
+        (
+            "--login-cert me.pem --listen unix:/s",
+            "without one --domain",
+        ),
+        (
+            "--login-cert me.pem --listen unix:/s --domain a.b,c.d",
+            "without one --domain",
+        ),
+        ("--key a.key", "--key without --cert:"),
+        ("--login-key a.key", "--login-key without --login-cert:"),
+        ("--cert a.crt --client-tls off", "--client-tls off"),
+        (
+            "--proxy socks5://a --server plain://127.0.0.1:1",
+            "plain://",
+        ),
+        ("--proxy socks5://a --nameserver 192.0.2.53", "--nameserver"),
+        ("--native chat --policy pure", "--policy auto"),
+        ("--native chat --policy off", "--policy auto"),
+        ("--chat native --policy pure", "--policy auto"),
+        ("--rooms chat.a.b --policy off", "--policy off"),
+        ("--compress require --policy off", "--policy off"),
+        ("--max-server-stanza 65535", "64KiB"),
+        ("--max-held 15MiB", "--max-server-stanza"),
+        ("--max-server-stanza 257MiB", "--max-held"),
+    ] {
+        let error = refused(args);
+        assert!(error.contains(part), "{args}: {error}");
+    }
+    for args in [
+        "--listen 0.0.0.0:1 --client-tls require --domain a.b",
+        "--proxy socks5://127.0.0.1:9050 --server tls://a.b",
+        "--native chat --policy auto",
+        "--compress auto --policy off",
+        "--max-server-stanza 1GiB --max-held 1GiB",
+    ] {
+        settings(args);
+    }
 }
 
 #[test]
-fn what_a_proxy_passes_on_comes_from_anywhere() {
-    let proxied = "--listen 127.0.0.1:1 --proxy-from 127.0.0.1";
-    assert!(refused(proxied).starts_with("--proxy-from: "));
-    let allowed = format!("{proxied} --allow-remote-plaintext");
-    assert!(refused(&allowed).contains("open relay"));
-    let given = settings(&format!("{allowed} --server example.org"));
-    assert_eq!(given.proxy_from, [IpAddr::from([127, 0, 0, 1])]);
-    let given = settings(&format!(
-        "{allowed} --server a --proxy-from ::ffff:192.0.2.1"
-    ));
-    assert_eq!(given.proxy_from[1], IpAddr::from([192, 0, 2, 1]));
-}
-
-#[test]
-fn a_login_certificate_is_for_one_user_and_one_server() {
-    let certificate = "--login-cert me.pem";
-    let private = "--listen unix:/tmp/s";
-    let given = settings(&format!("{certificate} {private} --domain example.org"));
-    let files = given.login_certificate.expect("files");
+fn certificates_and_keys_may_share_a_file() {
+    let login = "--login-cert me.pem --listen unix:/s --domain a.b";
+    let files = settings(login).login_certificate.expect("files");
     assert_eq!(files.key, files.certificate);
-    assert!(refused(&format!("{certificate} --domain example.org")).contains("unix:"));
-    let tcp = format!("{certificate} {private} --listen 127.0.0.1:1 --domain example.org");
-    assert!(refused(&tcp).contains("127.0.0.1:1"));
-    for domains in ["", "--domain a.b,c.d"] {
-        let error = refused(&format!("{certificate} {private} {domains}"));
-        assert!(error.contains("without one --domain"), "{error}");
-    }
-}
-
-#[test]
-fn keys_belong_to_certificates() {
-    for (key, certificate) in [("--key", "--cert"), ("--login-key", "--login-cert")] {
-        let error = refused(&format!("{key} a.key"));
-        assert!(
-            error.contains(&format!("{key} without {certificate}:")),
-            "{error}"
-        );
-    }
-    let files = settings("--cert a.crt --key a.key")
-        .certificate
-        .expect("files");
-    assert_eq!(files.key, PathBuf::from("a.key"));
-    assert!(refused("--cert a.crt --client-tls off").contains("--client-tls off"));
-}
-
-#[test]
-fn behind_a_proxy_nothing_is_near() {
-    let proxy = "--proxy socks5://127.0.0.1:9050";
-    settings(&format!("{proxy} --server tls://example.org"));
-    assert!(refused(&format!("{proxy} --server plain://127.0.0.1:1")).contains("plain://"));
-    assert!(refused(&format!("{proxy} --nameserver 192.0.2.53")).contains("--nameserver"));
-}
-
-#[test]
-fn native_belongs_to_auto() {
-    settings("--native chat --policy auto");
-    assert!(refused("--native chat --policy pure").contains("--policy auto"));
-    assert!(refused("--native chat --policy off").contains("--policy auto"));
-}
-
-#[test]
-fn services_with_rooms_are_translated_unless_nothing_is() {
-    for policy in ["auto", "pure"] {
-        let given = settings(&format!(
-            "--rooms chat.a.b,pubsub.a.b --rooms c.d --policy {policy}"
-        ));
-        assert_eq!(given.session.rooms, ["chat.a.b", "pubsub.a.b", "c.d"]);
-    }
-    assert!(refused("--rooms chat.a.b --policy off").contains("--policy off"));
-}
-
-#[test]
-fn off_does_not_compress() {
-    assert!(refused("--compress require --policy off").contains("--policy off"));
-    settings("--compress auto --policy off");
-}
-
-#[test]
-fn nothing_is_compressed_unless_it_is_asked_for() {
-    assert_eq!(settings("").session.compress, Compress::Off);
-    let settings = settings("--compress auto");
-    assert_eq!(settings.session.compress, Compress::Auto);
-    assert_eq!(
-        (settings.compress_level, settings.compress_sessions),
-        (6, 200)
-    );
-}
-
-#[test]
-fn what_is_held_has_room_for_the_largest_stanza() {
-    assert!(refused("--max-server-stanza 65535").contains("64KiB"));
-    assert!(refused("--max-held 15MiB").contains("--max-server-stanza"));
-    assert!(refused("--max-server-stanza 257MiB").contains("--max-held"));
-    settings("--max-server-stanza 1GiB --max-held 1GiB");
+    let files = settings("--cert a.crt --key a.key").certificate;
+    assert_eq!(files.expect("files").key, PathBuf::from("a.key"));
 }
 
 #[test]
@@ -353,6 +332,7 @@ fn a_file_that_is_wrong_is_told_where() {
             "`allow-remote-plaintext`",
             "boolean",
         ),
+        ("tls-min = '1.1'", 1, "`tls-min`", "`1.2` or `1.3`"),
         ("log-format = 'xml'", 1, "`log-format`", "`text` or `json`"),
         (
             "show = 'long'",
@@ -382,11 +362,6 @@ fn a_file_that_is_wrong_is_told_where() {
 #[test]
 fn an_empty_list_to_listen_on() {
     let options = parse_file("listen = []").expect("fine so far");
-    assert!(matches!(options.resolve(), Err(ConfigError::ListenNowhere)));
-}
-
-#[test]
-fn a_missing_file_is_named() {
-    let error = refused("--config no/such/file.toml");
-    assert!(error.starts_with("cannot read the configuration file no/such/file.toml: "));
+    let error = options.resolve().expect_err("refused").to_string();
+    assert!(error.starts_with("`listen` is empty"), "{error}");
 }

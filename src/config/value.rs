@@ -119,20 +119,16 @@ impl FromStr for Proxy {
         // The text may hold a password: errors do not repeat it.
         let rest = text.strip_prefix("socks5://").ok_or_else(Self::refused)?;
         let (credentials, address) = match rest.rsplit_once('@') {
-            Some((credentials, address)) => (Some(credentials), address),
             None => (None, rest),
-        };
-        let credentials = match credentials.map(|it| it.split_once(':')) {
-            None => None,
-            // RFC 1929 §2: a length is one byte.
-            Some(Some((user, password)))
-                if [user, password]
-                    .iter()
-                    .all(|it| (1..=255).contains(&it.len())) =>
-            {
-                Some((user.to_owned(), password.to_owned()))
+            Some((credentials, address)) => {
+                let (user, password) = credentials.split_once(':').ok_or_else(Self::refused)?;
+                // RFC 1929 §2: a length is one byte.
+                let is_good = |text: &str| (1..=255).contains(&text.len());
+                if !is_good(user) || !is_good(password) {
+                    return Err(Self::refused());
+                }
+                (Some((user.to_owned(), password.to_owned())), address)
             }
-            Some(_) => return Err(Self::refused()),
         };
         let (host, port) = split_port(address).ok_or_else(Self::refused)?;
         Ok(Self(Some(ProxyAddress {
@@ -185,10 +181,8 @@ impl FromStr for Count {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        number(text, &[], 1..=100_000_000)
-            .and_then(|count| count.try_into().ok())
-            .map(Self)
-            .ok_or_else(Self::refused)
+        let count = number(text, &[], 1..=100_000_000);
+        count.map(Self).ok_or_else(Self::refused)
     }
 }
 
@@ -201,10 +195,8 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-        number(text, &units, 1..=1 << 40)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(Self)
-            .ok_or_else(Self::refused)
+        let bytes = number(text, &units, 1..=1 << 40);
+        bytes.map(Self).ok_or_else(Self::refused)
     }
 }
 
@@ -217,20 +209,24 @@ impl FromStr for Seconds {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let units = [("s", 1), ("m", 60), ("h", 3600)];
-        number(text, &units, 1..=86400)
-            .map(|seconds| Self(Duration::from_secs(seconds)))
-            .ok_or_else(Self::refused)
+        let seconds = number(text, &units, 1..=86400).map(Duration::from_secs);
+        seconds.map(Self).ok_or_else(Self::refused)
     }
 }
 
 /// A number in `range`, with one of `units` or none.
-fn number(text: &str, units: &[(&str, u64)], range: RangeInclusive<u64>) -> Option<u64> {
+fn number<T: TryFrom<u64>>(
+    text: &str,
+    units: &[(&str, u64)],
+    range: RangeInclusive<u64>,
+) -> Option<T> {
     let mut units = units.iter();
     let (number, unit) = units
         .find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))
         .unwrap_or((text, 1));
     let number: u64 = number.parse().ok()?;
-    number.checked_mul(unit).filter(|it| range.contains(it))
+    let number = number.checked_mul(unit)?;
+    range.contains(&number).then(|| number.try_into().ok())?
 }
 
 /// Level of compression.
@@ -333,19 +329,13 @@ fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     if rest.is_empty() {
         return Some((host, None));
     }
-    let port = rest
-        .strip_prefix(':')?
-        .parse()
-        .ok()
-        .filter(|port| *port != 0)?;
-    Some((host, Some(port)))
+    let port = rest.strip_prefix(':')?.parse().ok()?;
+    (port != 0).then_some((host, Some(port)))
 }
 
 fn is_this_machine(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse()
-            .is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+    let ip = host.parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// A value that flag, variable and file write alike.
@@ -378,7 +368,7 @@ impl<V: Value> Visitor<'_> for ValueVisitor<V> {
 }
 
 macro_rules! values {
-    ($($type:ty: $allowed:literal;)*) => {$(
+    ($($type:ident $(($plain:ty))?: $allowed:literal;)*) => {$(
         impl Value for $type {
             const ALLOWED: &'static str = $allowed;
         }
@@ -388,21 +378,28 @@ macro_rules! values {
                 deserializer.deserialize_any(ValueVisitor(PhantomData))
             }
         }
+
+        $(impl From<$type> for $plain {
+            fn from($type(value): $type) -> Self {
+                value
+            }
+        })?
     )*};
 }
 
 values! {
     ListenAddress: "an IP address and a port such as 127.0.0.1:5222 or [::1]:5222, or unix:PATH";
-    ProxySource: "an IP address such as 127.0.0.1";
-    NameServer: "an IP address, with or without a port, such as 192.0.2.53 or [::1]:5353";
-    Proxy: "socks5://HOST[:PORT] or socks5://USER:PASSWORD@HOST[:PORT]";
-    Server: "HOST, HOST:PORT, tls://HOST[:PORT] or plain://HOST:PORT, an IPv6 address in brackets";
-    Domain: "a domain such as example.org";
-    Count: "a whole number from 1 to 100000000";
-    Size: "a size from 1 byte to 1024GiB, in bytes or such as 64KiB or 16MiB";
-    Seconds: "a time from 1s to 24h, in seconds or such as 90s or 2m";
-    CompressionLevel: "a whole number from 1 to 9";
-    Verbosity: "a whole number from -3 to 2";
+    ProxySource(IpAddr): "an IP address such as 127.0.0.1";
+    NameServer(Option<SocketAddr>): "an IP address, with or without a port, such as 192.0.2.53 or [::1]:5353";
+    Proxy(Option<ProxyAddress>): "socks5://HOST[:PORT] or socks5://USER:PASSWORD@HOST[:PORT]";
+    Server(Option<ServerAddress>):
+        "HOST, HOST:PORT, tls://HOST[:PORT] or plain://HOST:PORT, an IPv6 address in brackets";
+    Domain(String): "a domain such as example.org";
+    Count(usize): "a whole number from 1 to 100000000";
+    Size(usize): "a size from 1 byte to 1024GiB, in bytes or such as 64KiB or 16MiB";
+    Seconds(Duration): "a time from 1s to 24h, in seconds or such as 90s or 2m";
+    CompressionLevel(u8): "a whole number from 1 to 9";
+    Verbosity(i8): "a whole number from -3 to 2";
 }
 
 #[cfg(test)]

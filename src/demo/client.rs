@@ -45,41 +45,35 @@ impl Client {
             pending: Vec::new(),
             unread: Vec::new(),
         };
-        client.open(domain).await?;
         let secret = BASE64_STANDARD.encode(format!("\0{name}\0{password}"));
-        client
-            .say(&format!(
-                "<auth xmlns='{}' mechanism='PLAIN'>{secret}</auth>",
-                ns::SASL
-            ))
-            .await?;
-        client
-            .get(&format!("<success xmlns='{}'/>", ns::SASL))
-            .await?;
+        let auth = format!(
+            "<auth xmlns='{}' mechanism='PLAIN'>{secret}</auth>",
+            ns::SASL
+        );
+        let success = format!("<success xmlns='{}'/>", ns::SASL);
+        let bind = |kind: &str, inside: &str| {
+            let bind = format!("<bind xmlns='{}'>{inside}</bind>", ns::BIND);
+            format!("<iq type='{kind}' id='bind'>{bind}</iq>")
+        };
+        let resource_element = format!("<resource>{resource}</resource>");
+        let jid = format!("<jid>{name}@{domain}/{resource}</jid>");
+        client.open(domain).await?;
+        client.say(&auth).await?;
+        client.get(&success).await?;
         client.framer = Framer::new(Limits::AFTER_LOGIN);
         client.open(domain).await?;
-        client
-            .say(&format!(
-                "<iq type='set' id='bind'><bind xmlns='{}'><resource>{resource}</resource></bind></iq>",
-                ns::BIND
-            ))
-            .await?;
-        let bound = format!(
-            "<iq type='result' id='bind'><bind xmlns='{}'><jid>{name}@{domain}/{resource}</jid></bind></iq>",
-            ns::BIND
-        );
-        client.get(&bound).await?;
+        client.say(&bind("set", &resource_element)).await?;
+        client.get(&bind("result", &jid)).await?;
         Ok(client)
     }
 
     /// Opens a stream and waits for its features.
     async fn open(&mut self, domain: &str) -> anyhow::Result<()> {
-        self.say(&format!(
-            "<stream:stream to='{domain}' xmlns='{}' xmlns:stream='{}' version='1.0'>",
-            ns::CLIENT,
-            ns::STREAM
-        ))
-        .await?;
+        let (client, stream) = (ns::CLIENT, ns::STREAM);
+        let header = format!(
+            "<stream:stream to='{domain}' xmlns='{client}' xmlns:stream='{stream}' version='1.0'>"
+        );
+        self.say(&header).await?;
         self.get("<stream:features/>").await
     }
 
@@ -105,19 +99,12 @@ impl Client {
     pub(super) async fn get(&mut self, expected: &str) -> anyhow::Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
-            let found = self
-                .unread
-                .iter()
-                .position(|(bytes, namespaces)| is_said(bytes, namespaces, expected));
-            if let Some(found) = found {
+            let mut unread = self.unread.iter();
+            if let Some(found) = unread.position(|(it, of)| is_said(it, of, expected)) {
                 self.unread.remove(found);
                 return Ok(());
             }
-            if self
-                .unread
-                .iter()
-                .any(|(bytes, namespaces)| is_error(bytes, namespaces))
-            {
+            if self.unread.iter().any(|(it, of)| is_error(it, of)) {
                 bail!("an error came instead; {}", self.what_came());
             }
             match timeout_at(until, self.read()).await {
@@ -134,11 +121,8 @@ impl Client {
     }
 
     fn what_came(&self) -> String {
-        let came: Vec<_> = self
-            .unread
-            .iter()
-            .map(|(bytes, _)| String::from_utf8_lossy(bytes))
-            .collect();
+        let came = self.unread.iter();
+        let came: Vec<_> = came.map(|(it, _)| String::from_utf8_lossy(it)).collect();
         match came.is_empty() {
             true => "nothing else came".to_owned(),
             false => format!("what came is {}", came.join(" ")),

@@ -4,17 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::fixture::{Cutter, HEADER, Keep, Recording};
-use crate::session::{Output, Record};
-
-/// Turns outputs of one session into entries.
-pub(super) struct Writer {
-    recording: Recording,
-    sent: [Cutter; 2],
-}
+use crate::fixture::Recording;
+use crate::session::Output;
 
 /// One step as a line of JSON.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct Line<'a> {
     time: f64,
     session: u64,
@@ -30,50 +24,9 @@ pub(super) struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
+    pub(super) count: Option<u64>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    rules: &'a [&'a str],
-}
-
-/// A step of a recording.
-pub(super) struct Entry {
-    text: String,
-    bytes: Option<usize>,
-}
-
-impl Writer {
-    pub(super) fn new(bodies: bool) -> Self {
-        Self {
-            recording: Recording::new(Keep::bodies(bodies)),
-            sent: [Cutter::new(HEADER), Cutter::new(HEADER)],
-        }
-    }
-
-    /// Adds the entries for an output.
-    pub(super) fn note(&mut self, output: &Output, entries: &mut Vec<Entry>) {
-        let Output::Recorded(Record::To(leg, bytes)) = output else {
-            return self.record(output, size(output), entries);
-        };
-        // Stanzas sent at once become a step each.
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        let (cuts, rest) = self.sent[*leg as usize].cut(&text);
-        let cuts = cuts.into_iter().map(|cut| cut.text);
-        for part in cuts.chain(rest.map(|(rest, _)| rest)) {
-            let part = part.into_bytes();
-            let size = part.len();
-            let output = Output::Recorded(Record::To(*leg, part));
-            self.record(&output, Some(size), entries);
-        }
-    }
-
-    fn record(&mut self, output: &Output, bytes: Option<usize>, entries: &mut Vec<Entry>) {
-        let mut text = String::new();
-        self.recording.write(output, &mut text);
-        let text = text.trim_matches('\n').to_owned();
-        if !text.is_empty() {
-            entries.push(Entry { text, bytes });
-        }
-    }
+    pub(super) rules: &'a [&'a str],
 }
 
 impl<'a> Line<'a> {
@@ -84,12 +37,7 @@ impl<'a> Line<'a> {
             session,
             who,
             step,
-            leg: None,
-            xml: None,
-            text: None,
-            bytes: None,
-            count: None,
-            rules: &[],
+            ..Self::default()
         }
     }
 
@@ -106,16 +54,6 @@ impl<'a> Line<'a> {
         self
     }
 
-    pub(super) fn count(mut self, count: u64) -> Self {
-        self.count = Some(count);
-        self
-    }
-
-    pub(super) fn rules(mut self, rules: &'a [&'a str]) -> Self {
-        self.rules = rules;
-        self
-    }
-
     pub(super) fn write(&self, out: &mut String) {
         // Names and numbers cannot fail to be written.
         out.push_str(&serde_json::to_string(self).unwrap_or_default());
@@ -123,7 +61,21 @@ impl<'a> Line<'a> {
     }
 }
 
+/// A step of a recording.
+pub(super) struct Entry {
+    text: String,
+    bytes: Option<usize>,
+}
+
 impl Entry {
+    /// Adds the entries for an output.
+    pub(super) fn add(entries: &mut Vec<Self>, recording: &mut Recording, output: &Output) {
+        recording.each_step(output, |step, bytes| {
+            let text = step.trim_matches('\n').to_owned();
+            entries.push(Self { text, bytes });
+        });
+    }
+
     /// The step's name in a recording, and its content: the rest of the line, or the lines behind bars.
     fn parts(&self) -> (&str, Option<String>) {
         if let Some((head, lines)) = self.text.split_once(":\n") {
@@ -152,12 +104,4 @@ fn leg(step: &str) -> Option<&'static str> {
         "server" => Some("server"),
         _ => None,
     })
-}
-
-/// Size of an input that was recorded as it came.
-fn size(output: &Output) -> Option<usize> {
-    match output {
-        Output::Recorded(Record::From(_, bytes, _)) => Some(bytes.len()),
-        _ => None,
-    }
 }

@@ -40,11 +40,12 @@ use std::time::Duration;
 
 pub use options::{Form, Only, Options};
 pub use paint::{Screen, wants_colour};
+pub(crate) use wrap::wrap;
 
 use crate::session::{Level, Output};
 use fold::fold;
 use json::Line;
-use paint::{Paint, Whose};
+use paint::{Origin, Paint};
 use step::{Session, Step};
 use total::{Burst, Total};
 
@@ -166,8 +167,8 @@ impl View {
         // Lines of a login say little about pubsub, and fill a screen.
         if !session.logged_in && self.options.form == Form::Short {
             for (level, note) in &step.notes {
-                let whose = Whose::new(self.time, &session.who);
-                self.paint.note(whose, *level, note, text);
+                let origin = Origin::new(self.time, &session.who);
+                self.paint.note(origin, *level, note, text);
             }
             return;
         }
@@ -210,7 +211,7 @@ impl View {
         session.shown += 1;
         let (who, total) = (session.who.clone(), session.total);
         let is_sum_due = session.shown.is_multiple_of(STEPS_BETWEEN_SUMS);
-        self.paint.step(Whose::new(self.time, &who), step, text);
+        self.paint.step(Origin::new(self.time, &who), step, text);
         if !step.rules.is_empty() {
             self.explain(&who, step.total, text);
         }
@@ -225,8 +226,8 @@ impl View {
         let session = self.sessions.get_mut(&number);
         if let Some(session) = session.filter(|session| session.burst.requests > 0) {
             let burst = std::mem::take(&mut session.burst);
-            let whose = Whose::new(self.time, &session.who);
-            self.paint.own(whose, &burst, text);
+            let origin = Origin::new(self.time, &session.who);
+            self.paint.own(origin, &burst, text);
         }
     }
 
@@ -237,20 +238,21 @@ impl View {
         let session = self.sessions.get(&number);
         if self.is_json() {
             let who = session.and_then(Session::jid);
-            let line = Line::new(self.time, number, who, "lost");
-            return line.count(lost).write(text);
+            let mut line = Line::new(self.time, number, who, "lost");
+            line.count = Some(lost);
+            return line.write(text);
         }
         let who = session.map_or("a session", |session| &session.who);
         let note =
             format!("{lost} steps are not shown: they came faster than they could be written");
-        let whose = Whose::new(self.time, who);
-        self.paint.note(whose, Level::Warn, &note, text);
+        let origin = Origin::new(self.time, who);
+        self.paint.note(origin, Level::Warn, &note, text);
     }
 
     fn sum(&mut self, who: &str, head: &str, total: Total, text: &mut String) {
-        let whose = Whose::new(self.time, who);
+        let origin = Origin::new(self.time, who);
         self.paint
-            .note(whose, Level::Info, &format!("{head}{total}"), text);
+            .note(origin, Level::Info, &format!("{head}{total}"), text);
         self.explain(who, total, text);
     }
 
@@ -260,13 +262,13 @@ impl View {
             return;
         };
         self.is_explained = true;
-        let whose = Whose::new(self.time, who);
+        let origin = Origin::new(self.time, who);
         let factor = factor.to_string();
         let times = factor.trim_start_matches('×');
         let note = format!(
             "{factor}: {times} times as many bytes passed on the server's side as on the client's, the price of \
              elegance: what publish-subscribe costs"
         );
-        self.paint.note(whose, Level::Debug, &note, text);
+        self.paint.note(origin, Level::Debug, &note, text);
     }
 }

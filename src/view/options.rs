@@ -158,22 +158,4 @@ mod tests {
             assert!(text.parse::<Only>().is_err(), "{text}");
         }
     }
-
-    #[test]
-    fn what_is_misspelt_has_something_near() {
-        for (text, near) in [
-            ("presense", "presence"),
-            ("Presence", "presence"),
-            ("presence-publsh", "presence-publish"),
-            ("mesage", "message"),
-            ("rosters", "roster"),
-            ("disco", "disco#info"),
-        ] {
-            let told = text.parse::<Only>().expect_err(text);
-            assert!(
-                told.contains(&format!("is {near} meant?")),
-                "{text}: {told}"
-            );
-        }
-    }
 }

@@ -60,12 +60,12 @@ pub(super) struct Paint {
 
 /// Time and session of a line.
 #[derive(Clone, Copy)]
-pub(super) struct Whose<'a> {
+pub(super) struct Origin<'a> {
     time: Duration,
     who: &'a str,
 }
 
-impl<'a> Whose<'a> {
+impl<'a> Origin<'a> {
     pub(super) fn new(time: Duration, who: &'a str) -> Self {
         Self { time, who }
     }
@@ -87,26 +87,26 @@ impl Paint {
     }
 
     /// Writes a step: input, rules, notes, frames sent.
-    pub(super) fn step(&mut self, whose: Whose<'_>, step: &Step, out: &mut String) {
+    pub(super) fn step(&mut self, origin: Origin<'_>, step: &Step, out: &mut String) {
         let mut aside = rules(step);
         if let Some(frame) = &step.input {
-            self.frame(whose, frame, &std::mem::take(&mut aside), out);
+            self.frame(origin, frame, &std::mem::take(&mut aside), out);
         }
         for (level, note) in &step.notes {
-            self.note(whose, *level, note, out);
+            self.note(origin, *level, note, out);
         }
         for frame in &step.sent {
-            self.frame(whose, frame, &std::mem::take(&mut aside), out);
+            self.frame(origin, frame, &std::mem::take(&mut aside), out);
         }
         if !aside.is_empty() {
-            self.note(whose, Level::Debug, &aside, out);
+            self.note(origin, Level::Debug, &aside, out);
         }
     }
 
-    fn frame(&mut self, whose: Whose<'_>, frame: &Frame, aside: &str, out: &mut String) {
+    fn frame(&mut self, origin: Origin<'_>, frame: &Frame, aside: &str, out: &mut String) {
         let (way, size) = (arrow(frame.way), Size(frame.bytes as u64));
         let Some(screen) = self.screen else {
-            plain_head(whose, out);
+            plain_head(origin, out);
             let _ = write!(out, "{way:22}  {size:>8}  {}", frame.text);
             if !aside.is_empty() {
                 let _ = write!(out, "  | {aside}");
@@ -114,7 +114,7 @@ impl Paint {
             out.push('\n');
             return;
         };
-        self.head(screen, whose, out);
+        self.head(screen, origin, out);
         let style = match frame.way {
             Way::From(Leg::Client) | Way::To(Leg::Client) => CLASSIC,
             Way::From(Leg::Server) | Way::To(Leg::Server) => PUBSUB,
@@ -138,28 +138,28 @@ impl Paint {
     }
 
     /// Writes a line other than a frame.
-    pub(super) fn note(&mut self, whose: Whose<'_>, level: Level, note: &str, out: &mut String) {
+    pub(super) fn note(&mut self, origin: Origin<'_>, level: Level, note: &str, out: &mut String) {
         let style = match level {
             Level::Warn => WARNING,
             Level::Info => WHO,
             Level::Debug | Level::Trace => NOTE,
         };
-        self.line(whose, style, "* ", note, out);
+        self.line(origin, style, "* ", note, out);
     }
 
     /// Writes the line for folded requests.
-    pub(super) fn own(&mut self, whose: Whose<'_>, burst: &Burst, out: &mut String) {
-        self.line(whose, NOTE, &" ".repeat(9), &burst.to_string(), out);
+    pub(super) fn own(&mut self, origin: Origin<'_>, burst: &Burst, out: &mut String) {
+        self.line(origin, NOTE, &" ".repeat(9), &burst.to_string(), out);
     }
 
-    fn line(&mut self, whose: Whose<'_>, style: Style, head: &str, text: &str, out: &mut String) {
+    fn line(&mut self, origin: Origin<'_>, style: Style, head: &str, text: &str, out: &mut String) {
         match self.screen {
             None => {
-                plain_head(whose, out);
+                plain_head(origin, out);
                 let _ = write!(out, "{head}{text}");
             }
             Some(screen) => {
-                self.head(screen, whose, out);
+                self.head(screen, origin, out);
                 self.text(screen, style, head, text, TIME + head.len(), out);
             }
         }
@@ -169,7 +169,7 @@ impl Paint {
     /// Writes a heading for the lines below.
     pub(super) fn act(&mut self, time: Duration, name: &str, out: &mut String) {
         let Some(screen) = self.screen else {
-            return self.note(Whose::new(time, "the scene"), Level::Info, name, out);
+            return self.note(Origin::new(time, "the scene"), Level::Info, name, out);
         };
         self.last.clear();
         out.push('\n');
@@ -178,17 +178,17 @@ impl Paint {
     }
 
     /// Writes the time, unless it stands above. On a terminal a new session's name comes first.
-    fn head(&mut self, screen: Screen, whose: Whose<'_>, out: &mut String) {
-        if self.last != whose.who {
+    fn head(&mut self, screen: Screen, origin: Origin<'_>, out: &mut String) {
+        if self.last != origin.who {
             if !self.last.is_empty() {
                 out.push('\n');
             }
-            whose.who.clone_into(&mut self.last);
+            origin.who.clone_into(&mut self.last);
             self.time.clear();
-            self.text(screen, WHO, "", whose.who, 0, out);
+            self.text(screen, WHO, "", origin.who, 0, out);
             out.push('\n');
         }
-        let time = format!("{:.1}", whose.time.as_secs_f64());
+        let time = format!("{:.1}", origin.time.as_secs_f64());
         let shown = if time == self.time { "" } else { &time };
         paint(screen, NOTE, &format!("{shown:>6}  "), out);
         self.time = time;
@@ -233,8 +233,13 @@ impl Paint {
     }
 }
 
-fn plain_head(whose: Whose<'_>, out: &mut String) {
-    let _ = write!(out, "{:8.3}  {:24}  ", whose.time.as_secs_f64(), whose.who);
+fn plain_head(origin: Origin<'_>, out: &mut String) {
+    let _ = write!(
+        out,
+        "{:8.3}  {:24}  ",
+        origin.time.as_secs_f64(),
+        origin.who
+    );
 }
 
 fn paint(screen: Screen, style: Style, text: &str, out: &mut String) {

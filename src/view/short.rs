@@ -37,19 +37,10 @@ pub(super) fn name(element: &Element<'_>) -> String {
 
 /// End of a namespace that names its purpose; a version belongs to it.
 fn tail(namespace: &str) -> &str {
-    let mut start = namespace.len();
-    for (at, _) in namespace.rmatch_indices(['/', ':']) {
-        let is_version = namespace[at + 1..].bytes().all(|b| b.is_ascii_digit());
-        start = at + 1;
-        if !is_version {
-            return &namespace[start..];
-        }
-    }
-    if start == namespace.len() {
-        namespace
-    } else {
-        &namespace[start..]
-    }
+    let ends = namespace.rmatch_indices(['/', ':']);
+    let mut ends = ends.map(|(at, _)| &namespace[at + 1..]);
+    let is_name = |end: &&str| !end.bytes().all(|byte| byte.is_ascii_digit());
+    ends.find(is_name).unwrap_or(namespace)
 }
 
 struct Short<'a> {
@@ -304,15 +295,11 @@ impl Short<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xml::{Framer, Limits};
+    use crate::fixture::read_stanza;
 
     fn shown(xml: &str) -> String {
-        let mut framer = Framer::new(Limits::AFTER_LOGIN);
-        let header = b"<s:s xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams'>";
-        framer.next(header).expect("good").expect("whole");
-        let namespaces = framer.namespaces().expect("a header").clone();
-        let element = Element::of_frame(xml.as_bytes(), &namespaces).expect("whole");
-        short(&element, "juliet@capulet.lit/balcony")
+        let own = "juliet@capulet.lit/balcony";
+        read_stanza(xml, |element| short(element, own)).expect("whole")
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::nature::Nature;
 use super::options::{Form, Options};
 use super::short::{name, short};
 use super::total::{Burst, Total};
-use crate::fixture::{Cutter, HEADER, Keep, redact};
+use crate::fixture::{Cutter, HEADER, Keep, Recording, redact};
 use crate::session::{Dropped, Event, Leg, Level, Output, Record, Rule};
 use crate::xml::{Element, Namespaces, is_unsafe, shown};
 
@@ -29,8 +29,8 @@ pub(super) struct Session {
     /// Requests folded since a line was shown.
     pub(super) burst: Burst,
     sent: [Cutter; 2],
-    /// Writer of JSON, for [`Form::Json`].
-    json: Option<json::Writer>,
+    /// Recording of the session, for [`Form::Json`].
+    recording: Option<Recording>,
 }
 
 /// An input and its outputs.
@@ -81,7 +81,8 @@ impl Session {
             shown: 0,
             burst: Burst::default(),
             sent: [Cutter::new(HEADER), Cutter::new(HEADER)],
-            json: (options.form == Form::Json).then(|| json::Writer::new(options.bodies)),
+            recording: (options.form == Form::Json)
+                .then(|| Recording::new(Keep::bodies(options.bodies))),
         }
     }
 
@@ -92,8 +93,8 @@ impl Session {
 
     /// Adds an output to its step.
     pub(super) fn note(&mut self, output: &Output, options: &Options, step: &mut Step) {
-        if let Some(json) = &mut self.json {
-            json.note(output, &mut step.entries);
+        if let Some(recording) = &mut self.recording {
+            json::Entry::add(&mut step.entries, recording, output);
         }
         match output {
             Output::Recorded(Record::From(leg, bytes, namespaces)) => {
@@ -200,7 +201,7 @@ impl Session {
         frame: &mut Frame,
     ) {
         if !options.only.is_empty() {
-            look(element, frame);
+            note_for_filters(element, frame);
         }
         frame.nature = Nature::of(element);
         let redacted = redact(element, Keep::bodies(options.bodies));
@@ -221,7 +222,7 @@ fn is_usual(reason: Dropped) -> bool {
 }
 
 /// Notes functions and addresses of a stanza for filters.
-fn look(element: &Element<'_>, frame: &mut Frame) {
+fn note_for_filters(element: &Element<'_>, frame: &mut Frame) {
     frame.functions.push(element.local().to_owned());
     for child in element.children().take(MOST_CHILDREN) {
         frame.functions.push(name(&child));
@@ -246,8 +247,9 @@ impl Step {
     pub(super) fn write(&self, time: Duration, number: u64, who: Option<&str>, out: &mut String) {
         let mut rules: Vec<_> = self.rules.iter().map(|rule| rule.name).collect();
         for entry in &self.entries {
-            let line = json::Line::new(time, number, who, "").of(entry);
-            line.rules(&rules).write(out);
+            let mut line = json::Line::new(time, number, who, "").of(entry);
+            line.rules = &rules;
+            line.write(out);
             rules.clear();
         }
     }

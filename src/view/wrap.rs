@@ -1,10 +1,10 @@
-//! Wraps text into lines of a terminal.
+//! Wraps text into lines.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// `text` in lines broken between words: the first of at most `first` columns, others of `rest`. A word longer than a
 /// line is broken.
-pub(super) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let (mut room, mut used) = (first, 0);
     for (at, word) in text.split(' ').enumerate() {

@@ -28,13 +28,7 @@ const SMACK: &str = "\
 #[test]
 fn smack_numbers_its_connections() {
     let first = convert(SMACK);
-    let expected = [
-        "C stream:stream",
-        "connected",
-        "S stream:stream",
-        "C presence",
-        "S presence",
-    ];
+    let expected = "C stream:stream, connected, S stream:stream, C presence, S presence";
     assert_eq!(inputs(&first), expected);
     assert!(first.to_string().contains("from='romeo@montague.lit/m'"));
     assert!(
@@ -45,12 +39,7 @@ fn smack_numbers_its_connections() {
     assert_eq!(with(&connection("0"), SMACK).exchanges, first.exchanges);
 
     let second = with(&connection("1"), SMACK);
-    let expected = [
-        "C stream:stream",
-        "connected",
-        "S stream:stream",
-        "S presence",
-    ];
+    let expected = "C stream:stream, connected, S stream:stream, S presence";
     assert_eq!(inputs(&second), expected);
     assert!(second.to_string().contains("from='nurse@capulet.lit/m'"));
     assert_eq!(second.header.account, "romeo@montague.lit/x");
@@ -80,14 +69,14 @@ fn a_connection_is_the_logs_number_or_its_place() {
         is_it(&named, name, id);
     }
     assert!(refused(&connection("1"), &named).ends_with("there are: 7, 3, 2, 2.2"));
-    // A dump is called by its streams, else by the client's port.
+    // A dump names its connections by stream, else by the client's port.
     let mut packets = String::new();
     packet(&mut packets, Leg::Client, b"<presence id='p'/>");
     is_it(&packets, "40000", "p");
     is_it(&format!("0\t{packets}"), "0", "p");
 }
 
-/// A recording: a login, then three requests, the last with an answer.
+/// A recording: a login, three messages, and an answer to the second.
 fn recorded() -> String {
     let mut text = format!(
         "pubshim fixture 1\ntitle: Recorded\nstart: connected\nsecurity: plain\n\n\
@@ -108,47 +97,41 @@ fn recorded() -> String {
 fn cuts_to_the_steps_around_one() {
     let text = recorded();
     let line = |step: &str| text.lines().position(|line| line == step).unwrap() + 1;
-    let cut = |steps: &str| {
-        let conversion = Conversion {
-            steps: Some(steps.parse().unwrap()),
-            ..Conversion::default()
-        };
-        with(&conversion, &text)
+    let steps = |steps: &str| Conversion {
+        steps: Some(steps.parse().unwrap()),
+        ..Conversion::default()
     };
-    let login = ["C stream:stream", "connected", "S stream:stream", "S iq"];
+    let cut = |chosen: &str| with(&steps(chosen), &text);
+    let login = "C stream:stream, connected, S stream:stream, S iq";
     let (third, answer) = (
         line("from client: <message id='m3'/>"),
         line("from server: <message id='${m2}'/>"),
     );
-    // One alone, from any of its lines; the comment above it comes with it.
+    // A single step, named by any of its lines; the comment above it is kept, too.
     for line in [third, third + 1] {
         let fixture = cut(&format!("{line}~0"));
-        assert_eq!(inputs(&fixture), [&login[..], &["C message"]].concat());
+        assert_eq!(inputs(&fixture), format!("{login}, C message"));
         let written = fixture.to_string();
         let kept = "# Left out: 2.\n\n# Message 3\nfrom client: <message id='m3'/>\nto server: <message id='${is:m3}'/>\n";
         assert!(written.ends_with(kept), "{written}");
         assert!(notes(&fixture).contains("4 of its 9 inputs are left out"));
         assert!(notes(&fixture).contains("# Of the whole."), "{written}");
     }
-    // What binds the name of the answer is kept, too.
+    // The step that binds the name in the answer is kept, too.
     let fixture = cut(&format!("{answer}-{answer}"));
-    let expected = [&login[..], &["C message", "S message"]].concat();
-    assert_eq!(inputs(&fixture), expected);
+    assert_eq!(inputs(&fixture), format!("{login}, C message, S message"));
     assert!(fixture.to_string().contains("<message id='m2'/>"));
     let fixture = cut(&format!("{third}~1"));
-    assert_eq!(inputs(&fixture).len(), login.len() + 3);
+    assert_eq!(fixture.exchanges.len(), 4 + 3);
     let fixture = cut(&format!("{}-{answer}", line("# Message 1")));
-    assert_eq!(inputs(&fixture).len(), login.len() + 4);
-    // All of it is around five on each side.
+    assert_eq!(fixture.exchanges.len(), 4 + 4);
+    // Five inputs on each side are the whole recording.
     let whole = Fixture::parse(&text).unwrap().to_string();
     assert_eq!(cut(&third.to_string()).to_string(), whole);
     for wrong in ["", "x", "3-", "-3", "9-8", "3~", "0x3"] {
         assert!(wrong.parse::<Steps>().is_err(), "{wrong}");
     }
-    let far = Conversion {
-        steps: Some(Steps::Around(900, 1)),
-        ..Conversion::default()
-    };
+    let far = steps("900~1");
     assert!(refused(&far, &text).contains("there is no line 900"));
     assert!(refused(&far, "SENT: <a/>").contains("this is none"));
     assert!(refused(&Conversion::default(), &text).contains("--steps"));

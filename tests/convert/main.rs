@@ -1,4 +1,4 @@
-//! `pubshim convert`: what real programs print, as inputs of a fixture.
+//! `pubshim convert`: logs of real programs as inputs of a fixture.
 #![allow(clippy::unwrap_used, clippy::disallowed_types, missing_docs)]
 
 mod choose;
@@ -22,7 +22,7 @@ const SERVER_HEADER: &str = "<stream:stream id='s1' from='capulet.lit' xmlns='ja
     xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
 
 fn with(conversion: &Conversion, text: &str) -> Fixture {
-    let fixture = conversion.convert(text).expect("understood");
+    let fixture = conversion.convert("a log", text).expect("understood");
     let written = fixture.to_string();
     let parsed = Fixture::parse(&written).unwrap_or_else(|error| panic!("{error}:\n{written}"));
     assert_eq!(parsed.to_string(), written);
@@ -35,11 +35,14 @@ fn convert(text: &str) -> Fixture {
 }
 
 fn refused(conversion: &Conversion, text: &str) -> String {
-    conversion.convert(text).expect_err("refused").to_string()
+    conversion
+        .convert("a log", text)
+        .expect_err("refused")
+        .to_string()
 }
 
-/// The inputs: `C` or `S`, and the first tag's name; what is no XML by its step.
-fn inputs(fixture: &Fixture) -> Vec<String> {
+/// The inputs with commas between them: `C` or `S` and the first tag's name, or the step if it has no XML.
+fn inputs(fixture: &Fixture) -> String {
     let name = |xml: &str| {
         let xml = xml
             .split_once("?>")
@@ -53,7 +56,8 @@ fn inputs(fixture: &Fixture) -> Vec<String> {
         step => step.to_string().trim().to_owned(),
     };
     let exchanges = fixture.exchanges.iter();
-    exchanges.map(|exchange| input(&exchange.input)).collect()
+    let all: Vec<_> = exchanges.map(|it| input(&it.input)).collect();
+    all.join(", ")
 }
 
 fn notes(fixture: &Fixture) -> String {
@@ -75,7 +79,7 @@ fn recordings_of_clients() {
             matches!(fixture.header.start, Start::Connected(_)),
             "{name}"
         );
-        assert_eq!(inputs(&fixture)[..2], ["C stream:stream", "connected"]);
+        assert!(inputs(&fixture).starts_with("C stream:stream, connected, "));
     }
     for file in fs::read_dir("fixtures/clients").unwrap() {
         let path = file.unwrap().path();
@@ -108,15 +112,7 @@ Server Auth: 2048-bit RSA, Key Exchange: 2048-bit RSA, Compression: NULL
 (16:54:30) jabber: Sending (ssl) (juliet@capulet.lit/): </stream:stream>
 ",
     );
-    let expected = [
-        "C stream:stream",
-        "connected",
-        "S stream:stream",
-        "S stream:features",
-        "C auth",
-        "S failure",
-        "C stream:stream",
-    ];
+    let expected = "C stream:stream, connected, S stream:stream, S stream:features, C auth, S failure, C stream:stream";
     assert_eq!(inputs(&fixture), expected);
     assert!(!fixture.to_string().contains("AGp1"), "{fixture}");
     assert!(notes(&fixture).contains("negotiated TLS"), "{fixture}");
@@ -129,9 +125,9 @@ fn profanity_console_and_log() {
 12:00:01 - <iq id=\"a\" type=\"get\"><query xmlns=\"jabber:iq:roster\"/></iq>
 12:00:01 -
 ";
-    // Copied with the times; without them a line begins with the XML.
+    // A console may be copied without its times: then a line begins with the XML.
     let bare = console.replace("12:00:01 - ", "").replace("12:00:01 -", "");
-    assert_eq!(inputs(&convert(&bare)), ["C iq"]);
+    assert_eq!(inputs(&convert(&bare)), "C iq");
     let log = "21/05/2023 12:00:00: prof: INF: Starting
 21/05/2023 12:00:00: conn: DBG: SENT: <presence id=\"p\"><status>Two
 lines</status></presence>
@@ -139,10 +135,10 @@ lines</status></presence>
 21/05/2023 12:00:01: xmpp: DBG: RECV: <presence to=\"juliet@capulet.lit/balcony\" from=\"romeo@montague.lit/x\"/>
 ";
     let fixture = convert(log);
-    assert_eq!(inputs(&fixture), ["C presence", "S presence"]);
+    assert_eq!(inputs(&fixture), "C presence, S presence");
     assert_eq!(fixture.header.start, Start::Established);
     assert!(fixture.to_string().contains("Two\n| lines<"), "{fixture}");
-    assert_eq!(inputs(&convert(console)), ["C iq"]);
+    assert_eq!(inputs(&convert(console)), "C iq");
 }
 
 #[test]
@@ -158,24 +154,22 @@ fn gajim_console() {
 <presence from='romeo@montague.lit/x' to='juliet@capulet.lit/balcony'/>
 ";
     let fixture = convert(text);
-    assert_eq!(inputs(&fixture), ["C message", "S presence"]);
+    assert_eq!(inputs(&fixture), "C message, S presence");
     let written = fixture.to_string();
     assert!(written.contains("<message to=\"romeo@montague.lit\"><body>REDACTED</body></message>"));
     assert!(notes(&fixture).contains("2 connections"), "{written}");
-    let kept = Conversion {
-        keep_bodies: true,
-        ..Conversion::default()
-    };
-    assert!(with(&kept, text).to_string().contains("the lark"));
-    let kept = Conversion {
-        keep: vec![Kept::Bodies],
-        ..Conversion::default()
-    };
-    assert!(with(&kept, text).to_string().contains("the lark"));
+    for (keep_bodies, keep) in [(true, vec![]), (false, vec![Kept::Bodies])] {
+        let kept = Conversion {
+            keep_bodies,
+            keep,
+            ..Conversion::default()
+        };
+        assert!(with(&kept, text).to_string().contains("the lark"));
+    }
     let fixture = with(&connection("nurse@capulet.lit"), text);
-    assert_eq!(inputs(&fixture), ["S presence"]);
+    assert_eq!(inputs(&fixture), "S presence");
     assert_eq!(fixture.header.account, "nurse@capulet.lit/y");
-    // They have names, so their places are none.
+    // A connection that has a name is not called by its place.
     let expected =
         " there is no connection \"2\"; there are: juliet@capulet.lit, nurse@capulet.lit";
     assert_eq!(refused(&connection("2"), text), expected);
@@ -192,13 +186,7 @@ DEBUG    Event triggered: <x>
 DEBUG    SEND (IMMED): <presence/>
 ",
     );
-    let expected = [
-        "C stream:stream",
-        "connected",
-        "S stream:stream",
-        "S stream:features",
-        "C presence",
-    ];
+    let expected = "C stream:stream, connected, S stream:stream, S stream:features, C presence";
     assert_eq!(inputs(&fixture), expected);
     assert!(notes(&fixture).contains("namespaces"), "{fixture}");
 }
@@ -216,7 +204,7 @@ fn mcabber_tracelog() {
 [2024-01-01 12:00:00] LM-NET: -----------------------------------
 ";
     let fixture = convert(log);
-    assert_eq!(inputs(&fixture), ["C presence", "S presence"]);
+    assert_eq!(inputs(&fixture), "C presence, S presence");
     assert_eq!(fixture.header.account, "juliet@capulet.lit/x");
 }
 
@@ -255,7 +243,7 @@ Romeo disconnects
 #[test]
 fn scansion_script() {
     let fixture = convert(SCRIPT);
-    assert_eq!(inputs(&fixture), ["C presence", "S iq", "C stream:stream"]);
+    assert_eq!(inputs(&fixture), "C presence, S iq, C stream:stream");
     assert_eq!(fixture.header.title, "Pre-approval");
     assert_eq!(fixture.header.account, "user@localhost/romeo");
     let written = fixture.to_string();
@@ -267,23 +255,19 @@ fn scansion_script() {
     ] {
         assert!(written.contains(text), "{text}: {written}");
     }
-    let juliet = Conversion {
-        client: Some("Juliet".to_owned()),
+    let client = |name: &str| Conversion {
+        client: Some(name.to_owned()),
         ..Conversion::default()
     };
-    let fixture = with(&juliet, SCRIPT);
-    assert_eq!(inputs(&fixture), ["C presence"]);
+    let fixture = with(&client("Juliet"), SCRIPT);
+    assert_eq!(inputs(&fixture), "C presence");
     assert_eq!(fixture.header.account, "user2@localhost/balcony");
-    let nobody = Conversion {
-        client: Some("Nurse".to_owned()),
-        ..Conversion::default()
-    };
     let message = "1: there is no client \"Nurse\"; there are: Romeo, Juliet";
-    assert_eq!(refused(&nobody, SCRIPT), message);
-    assert!(refused(&juliet, "SENT: <a/>").contains("--client"));
+    assert_eq!(refused(&client("Nurse"), SCRIPT), message);
+    assert!(refused(&client("Juliet"), "SENT: <a/>").contains("--client"));
 }
 
-/// What is sent, as tshark prints it.
+/// Adds a packet as tshark prints it.
 fn packet(out: &mut String, leg: Leg, bytes: &[u8]) {
     let ports = match leg {
         Leg::Client => "40000\t5222",
@@ -309,13 +293,7 @@ fn tshark_fields() {
     packet(&mut dump, Leg::Client, b" ");
     packet(&mut dump, Leg::Client, b"<presence>");
     packet(&mut dump, Leg::Server, &[0x16, 3, 3, 0, 9, 1]);
-    let expected = [
-        "C stream:stream",
-        "connected",
-        "S stream:stream",
-        "C message",
-        "from client raw: \" \"",
-    ];
+    let expected = "C stream:stream, connected, S stream:stream, C message, from client raw: \" \"";
     for dump in [
         dump.clone(),
         dump.replace('\t', ","),
@@ -332,11 +310,6 @@ fn tshark_fields() {
         ..Conversion::default()
     };
     assert!(refused(&other, &dump).starts_with("2: neither port 40000 nor port 5222"));
-    assert!(refused(&Conversion::default(), "40000\t5222\t160303").contains("from its first byte"));
-    assert!(
-        refused(&Conversion::default(), "40000\t5222\t3c\n1\t5222\txy")
-            .starts_with("2: the payload")
-    );
 }
 
 #[test]
@@ -354,21 +327,31 @@ SENT: <auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>r0m30";
 }
 
 #[test]
-fn what_is_not_understood() {
-    let convert = |text: &str| refused(&Conversion::default(), text);
-    assert_eq!(convert(" \n"), "1: the file is empty");
-    assert!(convert("hello\n").starts_with("1: no line says who sent what"));
-    assert!(convert("SENT:\n").starts_with("1: no line says who sent what"));
-    assert!(convert("<presence/>\n").starts_with("1: no line says who sent what"));
-    assert!(convert("\nSENT: <a></b>\n").starts_with("2: "));
-    assert!(
-        convert("[Client] Romeo\n---\nTybalt sends:\n")
-            .starts_with("3: expected one of the clients")
-    );
+fn logs_that_are_not_understood() {
+    let nobody = "1: no line says who sent what";
+    for (text, complaint) in [
+        (" \n", "1: the file is empty"),
+        ("hello\n", nobody),
+        ("SENT:\n", nobody),
+        ("<presence/>\n", nobody),
+        ("\nSENT: <a></b>\n", "2: "),
+        (
+            "[Client] Romeo\n---\nTybalt sends:\n",
+            "3: expected one of the clients",
+        ),
+        (
+            "40000\t5222\t160303",
+            "1: the stream is encrypted or compressed from its first byte",
+        ),
+        ("40000\t5222\t3c\n1\t5222\txy", "2: the payload"),
+    ] {
+        let message = refused(&Conversion::default(), text);
+        assert!(message.starts_with(complaint), "{text}: {message}");
+    }
 }
 
 #[test]
-fn the_command() {
+fn complaints_name_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
@@ -411,7 +394,7 @@ fn the_command() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// However a stream is cut into packets, the same comes out.
+    /// A stream gives the same fixture, however it is cut into packets.
     #[test]
     fn any_packets_give_the_same(sizes in prop::collection::vec(1_usize..90, 1..40)) {
         let stanzas = [
@@ -436,9 +419,9 @@ proptest! {
         prop_assert_eq!(convert(&dump).to_string(), convert(&whole).to_string());
     }
 
-    /// Whatever a log holds: a fixture or a sentence.
+    /// Any log gives a fixture or a message.
     #[test]
-    fn nothing_breaks_it(lines in prop::collection::vec(prop_oneof![
+    fn any_log_is_converted_or_refused(lines in prop::collection::vec(prop_oneof![
         Just("SENT: <a>".to_owned()), Just("RECV: </a>".to_owned()), Just("<!-- In x (y) -->".to_owned()),
         Just("SENT: <stream:stream".to_owned()), Just("RECV: <?xml".to_owned()), Just("'<b/>'".to_owned()),
         Just("(1) jabber: Recv (1: <c/>".to_owned()), Just("[Client] é".to_owned()), Just("é sends:".to_owned()),
@@ -446,7 +429,7 @@ proptest! {
         Just("1,5222,3c61".to_owned()), "\\PC{0,12}",
     ], 0..12)) {
         let text = lines.join("\n");
-        if let Ok(fixture) = Conversion::default().convert(&text) {
+        if let Ok(fixture) = Conversion::default().convert("a log", &text) {
             let parsed = Fixture::parse(&fixture.to_string()).map_err(|error| TestCaseError::fail(error.to_string()))?;
             replay(&parsed).map_err(|error| TestCaseError::fail(error.to_string()))?;
         }

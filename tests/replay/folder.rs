@@ -1,4 +1,4 @@
-//! A folder with fixtures, and what `pubshim replay` says in it.
+//! A folder with fixtures, and `pubshim replay` in it.
 
 use std::fs;
 use std::io::Write as _;
@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// A fixture that passes, and shows an id of ours.
+/// A fixture that passes, with an id of pubshim's.
 pub(crate) const GOOD: &str = "\
 pubshim fixture 1
 title: A status leaves
@@ -24,7 +24,7 @@ from server: <iq type='error' id='${config}'><error type='wait'/></iq>
 # Nobody asks again.
 ";
 
-/// A folder with fixtures, the current one of what is started.
+/// A folder with fixtures, in which pubshim is started.
 pub(crate) struct Folder(pub(crate) TempDir);
 
 impl Folder {
@@ -42,23 +42,30 @@ impl Folder {
         fs::write(path, text).expect("written");
     }
 
+    /// Number of files and folders in it.
+    pub(crate) fn count(&self) -> usize {
+        fs::read_dir(self.0.path()).expect("folder").count()
+    }
+
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.0.path().join(name)).expect(name)
     }
 
-    pub(crate) fn command(&self, args: &[&str]) -> Command {
+    /// `pubshim replay` with arguments as they are typed.
+    pub(crate) fn command(&self, args: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pubshim"));
-        command.arg("replay").args(args).env_clear();
+        command.arg("replay").args(args.split_whitespace());
+        command.env_clear();
         command.current_dir(self.0.path());
         command
     }
 
-    pub(crate) fn replay(&self, args: &[&str]) -> Replay {
-        Replay::from(&self.command(args).output().expect("pubshim starts"))
+    pub(crate) fn replay(&self, args: &str) -> Replay {
+        Replay::of(&mut self.command(args))
     }
 
-    /// The same with something on standard input.
-    pub(crate) fn replay_piped(&self, args: &[&str], input: &str) -> Replay {
+    /// Replays with `input` on standard input.
+    pub(crate) fn replay_piped(&self, args: &str, input: &str) -> Replay {
         let mut command = self.command(args);
         command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -70,7 +77,7 @@ impl Folder {
     }
 }
 
-/// What came of it.
+/// Exit code and output of a run.
 #[derive(Debug)]
 pub(crate) struct Replay {
     pub(crate) code: Option<i32>,
@@ -79,7 +86,11 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    pub(crate) fn from(output: &Output) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self::from(&command.output().expect("pubshim starts"))
+    }
+
+    fn from(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             out: String::from_utf8(output.stdout.clone()).expect("UTF-8"),
@@ -95,6 +106,7 @@ impl Replay {
     }
 }
 
+/// [`GOOD`] with a mistake in an expected step.
 pub(crate) fn bad() -> String {
     GOOD.replace(">Moping</status><shim", ">Mopping</status><shim")
 }

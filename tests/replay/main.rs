@@ -1,4 +1,4 @@
-//! `pubshim replay` as it is started: what it prints, writes and returns.
+//! `pubshim replay` as it is started: its output, files and exit codes.
 
 #![allow(clippy::disallowed_types, reason = "these tests start pubshim")]
 
@@ -11,7 +11,7 @@ mod text;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::folder::{Folder, GOOD, Replay, bad};
 use crate::text::assert_has;
@@ -44,34 +44,32 @@ fn a_line_for_each_and_a_summary() {
         ("f/old.bad", "no fixture"),
     ]);
     let lines = "ok    f/a.txt  A status leaves\nok    f/b/10.txt  A status leaves\nok    f/b/2.txt  A status leaves\n";
-    let replay = folder.replay(&["f"]);
+    let replay = folder.replay("f");
     replay.assert(0, &format!("{lines}3 passed, 0 failed\n"), "");
-    // Each once, in the order of the arguments.
-    let replay = folder.replay(&["f/b/2.txt", "f", "f/a.txt"]);
+    // Each fixture is run once, in the order of the arguments.
+    let replay = folder.replay("f/b/2.txt f f/a.txt");
     assert_eq!(
         replay.out.lines().next(),
         Some("ok    f/b/2.txt  A status leaves")
     );
     assert!(replay.out.ends_with("\n3 passed, 0 failed\n"));
-    folder
-        .replay(&["-q", "f"])
-        .assert(0, "3 passed, 0 failed\n", "");
-    folder.replay(&["-qqq", "f"]).assert(0, "", "");
+    folder.replay("-q f").assert(0, "3 passed, 0 failed\n", "");
+    folder.replay("-qqq f").assert(0, "", "");
 }
 
 #[test]
 fn a_mismatch_is_shown_with_its_words() {
     let folder = Folder::new(&[("a.txt", GOOD), ("b.txt", &bad())]);
     let fail = "FAIL  b.txt  A status leaves\n";
-    let replay = folder.replay(&["a.txt", "b.txt"]);
+    let replay = folder.replay("a.txt b.txt");
     let all = format!("ok    a.txt  A status leaves\n{fail}\n{DIFF}1 passed, 1 failed\n");
     replay.assert(1, &all, "");
-    let replay = folder.replay(&["-q", "a.txt", "b.txt"]);
+    let replay = folder.replay("-q a.txt b.txt");
     replay.assert(1, &format!("{fail}\n{DIFF}1 passed, 1 failed\n"), "");
     folder
-        .replay(&["-qq", "a.txt", "b.txt"])
+        .replay("-qq a.txt b.txt")
         .assert(1, "1 passed, 1 failed\n", "");
-    let all = folder.replay(&["-v", "b.txt"]).out;
+    let all = folder.replay("-v b.txt").out;
     assert!(
         all.contains("<configure node='presence'/>") && !all.contains('…'),
         "{all}"
@@ -81,22 +79,17 @@ fn a_mismatch_is_shown_with_its_words() {
 #[test]
 fn colour_only_where_it_is_wanted() {
     let folder = Folder::new(&[("b.txt", &bad())]);
-    let has_color = |command: &mut Command| {
-        let output = command.output().expect("pubshim starts");
-        Replay::from(&output).out.contains("\x1b[")
-    };
-    assert!(!has_color(&mut folder.command(&["b.txt"])));
-    assert!(has_color(
-        &mut folder.command(&["--color", "always", "b.txt"])
-    ));
-    assert!(has_color(
-        folder.command(&["b.txt"]).env("PUBSHIM_COLOR", "always")
-    ));
-    let args = ["--color=never", "b.txt"];
-    assert!(!has_color(
-        folder.command(&args).env("PUBSHIM_COLOR", "always")
-    ));
-    let refused = folder.replay(&["--color=sometimes", "b.txt"]);
+    for (args, variable, is_coloured) in [
+        ("b.txt", "auto", false),
+        ("b.txt", "always", true),
+        ("--color always b.txt", "auto", true),
+        ("--color=never b.txt", "always", false),
+    ] {
+        let mut command = folder.command(args);
+        let replay = Replay::of(command.env("PUBSHIM_COLOR", variable));
+        assert_eq!(replay.out.contains("\x1b["), is_coloured, "{args}");
+    }
+    let refused = folder.replay("--color=sometimes b.txt");
     assert_eq!(refused.code, Some(2));
     assert_has(&refused.err, "auto, always, never");
 }
@@ -107,7 +100,7 @@ fn control_characters_do_not_reach_the_terminal() {
     let folder = Folder::new(&[("a.txt", &title)]);
     let line = "ok    a.txt  A status leaves\\u{1b}[2J\\u{9b}\\u{202e}\n";
     folder
-        .replay(&["a.txt"])
+        .replay("a.txt")
         .assert(0, &format!("{line}1 passed, 0 failed\n"), "");
 }
 
@@ -119,22 +112,20 @@ fn filters_take_path_or_title() {
         ("b.txt", "ok    b.txt  Something else\n"),
         ("leaves", "ok    a.txt  A status leaves\n"),
     ] {
-        let replay = folder.replay(&[".", "--filter", filter]);
+        let replay = folder.replay(&format!(". --filter {filter}"));
         assert_eq!(
             replay.out.replace("./", ""),
             format!("{line}1 passed, 0 failed\n")
         );
         assert_eq!(replay.code, Some(0));
     }
-    let both = folder.replay(&["a.txt", "b.txt", "--filter", "leaves", "--filter", "else"]);
+    let both = folder.replay("a.txt b.txt --filter leaves --filter else");
     assert!(both.out.ends_with("2 passed, 0 failed\n"));
-    folder
-        .replay(&[".", "--filter", "no", "--filter", "none"])
-        .assert(
-            2,
-            "",
-            "pubshim: error: no fixture has \"no\" or \"none\" in its path or title\n",
-        );
+    folder.replay(". --filter no --filter none").assert(
+        2,
+        "",
+        "pubshim: error: no fixture has \"no\" or \"none\" in its path or title\n",
+    );
 }
 
 #[test]
@@ -143,7 +134,7 @@ fn fail_fast_stops_at_the_first_in_order() {
     files.extend((1..50).map(|at| (format!("a{at:02}.txt"), bad())));
     let files: Vec<_> = files.iter().map(|(a, b)| (&**a, &**b)).collect();
     let folder = Folder::new(&files);
-    let replay = folder.replay(&[".", "--fail-fast"]);
+    let replay = folder.replay(". --fail-fast");
     assert_eq!(replay.code, Some(1));
     assert!(
         replay.out.ends_with("\n1 passed, 1 failed, 48 not run\n"),
@@ -156,12 +147,8 @@ fn fail_fast_stops_at_the_first_in_order() {
 fn reports_are_well_formed_whatever_is_in_them() {
     let odd = bad().replace("A status leaves", "<&\">\u{1} ]]> \u{fffe}\t\\");
     let folder = Folder::new(&[("a.b/good.txt", GOOD), ("b.txt", &odd), ("c.txt", "x\n")]);
-    let mut command = folder.command(&[".", "--report", "junit=new/folder/junit.xml"]);
-    command.args(["--report", "json=report.json"]);
-    assert_eq!(
-        command.output().expect("pubshim starts").status.code(),
-        Some(2)
-    );
+    let replay = folder.replay(". --report junit=new/folder/junit.xml --report json=report.json");
+    assert_eq!(replay.code, Some(2));
 
     let junit = folder.read("new/folder/junit.xml");
     let mut reader = quick_xml::Reader::from_str(&junit);
@@ -207,21 +194,18 @@ fn reports_are_well_formed_whatever_is_in_them() {
 #[test]
 fn reports_come_from_the_environment_too() {
     let folder = Folder::new(&[("a.txt", GOOD)]);
-    let mut command = folder.command(&["a.txt"]);
-    command.env("PUBSHIM_REPORT", "junit=a.xml,json=a.json");
-    assert!(command.output().expect("pubshim starts").status.success());
+    let with = |reports| Replay::of(folder.command("a.txt").env("PUBSHIM_REPORT", reports)).code;
+    assert_eq!(with("junit=a.xml,json=a.json"), Some(0));
     assert!(folder.read("a.xml").ends_with("</testsuites>\n"));
     assert!(folder.read("a.json").starts_with("{\"version\":1,"));
-    // Empty is as if it were not there.
-    let mut command = folder.command(&["a.txt"]);
-    let output = command.env("PUBSHIM_REPORT", "").output();
-    assert!(output.expect("pubshim starts").status.success());
+    // An empty variable counts as not set.
+    assert_eq!(with(""), Some(0));
     for report in ["tap=a.tap", "junit", "json="] {
-        let refused = folder.replay(&["a.txt", "--report", report]);
+        let refused = folder.replay(&format!("a.txt --report {report}"));
         assert_eq!(refused.code, Some(2));
         assert_has(&refused.err, "expected junit=FILE or json=FILE");
     }
-    let replay = folder.replay(&["a.txt", "--report", "json=a.txt/x.json"]);
+    let replay = folder.replay("a.txt --report json=a.txt/x.json");
     assert_eq!(replay.code, Some(3));
     assert!(
         replay
@@ -233,7 +217,7 @@ fn reports_come_from_the_environment_too() {
 #[test]
 fn standard_input_is_a_fixture_too() {
     let folder = Folder::new(&[]);
-    let replay = folder.replay_piped(&["-"], GOOD);
+    let replay = folder.replay_piped("-", GOOD);
     replay.assert(
         0,
         "ok    <stdin>  A status leaves\n1 passed, 0 failed\n",
@@ -249,22 +233,22 @@ pubshim: error: cannot read missing.txt: No such file or directory (os error 2)
 pubshim: error: there are no fixtures (*.txt) in empty
 ";
     folder
-        .replay(&["a.txt", "missing.txt", "empty"])
+        .replay("a.txt missing.txt empty")
         .assert(2, "", errors);
-    let replay = folder.replay(&[]);
+    let replay = folder.replay("");
     assert_eq!(replay.code, Some(2));
     assert_has(&replay.err, "<PATH>...");
 }
 
 #[test]
-fn what_is_no_fixture_does_not_stop_the_others() {
+fn a_file_that_is_no_fixture_does_not_stop_others() {
     let folder = Folder::new(&[("a.txt", GOOD), ("e.txt", "")]);
     folder.write("d.txt", [GOOD.as_bytes(), b"\xff\n"].concat());
     let path = |name: &str| folder.0.path().join(name);
     std::os::unix::fs::symlink("nowhere", path("b.txt")).expect("link");
     let large = fs::File::create(path("c.txt")).expect("file");
     large.set_len((64 << 20) + 1).expect("sparse");
-    let replay = folder.replay(&["."]);
+    let replay = folder.replay(".");
     assert_eq!(replay.code, Some(2));
     let errors = "\
 pubshim: error: ./b.txt: cannot be read: No such file or directory (os error 2)
@@ -279,29 +263,23 @@ pubshim: error: ./e.txt:1: the file is empty; a fixture begins with \"pubshim fi
         "{}",
         replay.out
     );
-    // Endless files end, too.
+    // An endless file is refused, too.
     if Path::new("/dev/zero").exists() {
         let error = "pubshim: error: /dev/zero: larger than 64 MiB; cut the recording into smaller fixtures\n";
-        folder.replay(&["-qqq", "/dev/zero"]).assert(2, "", error);
+        folder.replay("-qqq /dev/zero").assert(2, "", error);
     }
 }
 
 #[test]
 fn a_reader_that_leaves_is_no_error() {
     let folder = Folder::new(&[("a.txt", GOOD)]);
-    let mut command = folder.command(&["."]);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("pubshim starts");
+    let mut command = folder.command(".");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("pubshim starts");
     drop(child.stdout.take());
-    assert_eq!(child.wait().expect("ends").code(), Some(0));
-    let many = folder
-        .command(&["a.txt"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .output();
-    assert!(many.expect("pubshim starts").stderr.is_empty());
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stderr, b"");
 }
 
 #[test]
@@ -316,11 +294,11 @@ fn a_long_recording_takes_no_time() {
     }
     let folder = Folder::new(&[("long.txt", &long)]);
     folder
-        .replay(&["long.txt", "-q"])
+        .replay("long.txt -q")
         .assert(0, "1 passed, 0 failed\n", "");
     let lines = "#\n".repeat(1_000_001);
     folder.write("lines.txt", format!("{GOOD}{lines}"));
-    let replay = folder.replay(&["lines.txt", "-qqq"]);
+    let replay = folder.replay("lines.txt -qqq");
     let error = "pubshim: error: lines.txt:1000000: more than a million lines; cut the recording into smaller fixtures\n";
     replay.assert(2, "", error);
 }

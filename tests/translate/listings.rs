@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use crate::common::Node;
-use crate::pubshim;
+use crate::printed;
 
-/// A listing, what a newcomer types to look at it, and what it shows: with `*` for what cannot be the same.
-struct Row {
-    listing: u8,
-    from: &'static str,
-    policies: &'static [&'static str],
-    input: &'static str,
-    /// To this side, in any order, among other things.
-    to: &'static str,
-    shows: &'static [&'static str],
-}
+/// Listing; side that sends, and the policies; the stanza that a newcomer types; the side to look at, and stanzas that
+/// are sent there, in any order and among others: with `*` for values that cannot be the same.
+type Row = (
+    u8,
+    &'static str,
+    &'static [&'static str],
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+);
 
 const BOTH: &[&str] = &["auto", "pure"];
 const AUTO: &[&str] = &["auto"];
@@ -102,54 +102,36 @@ const LISTING_20: &str = "<message from='pubsub.montague.lit' to='romeo@montague
     <addresses xmlns='http://jabber.org/protocol/address'><address type='replyto' jid='juliet@capulet.lit/balcony' /></addresses>\
     </message>";
 
-const fn row(
-    listing: u8,
-    from: &'static str,
-    policies: &'static [&'static str],
-    input: &'static str,
-    to: &'static str,
-    shows: &'static [&'static str],
-) -> Row {
-    Row {
-        listing,
-        from,
-        policies,
-        input,
-        to,
-        shows,
-    }
-}
-
 #[rustfmt::skip]
 const LISTINGS: &[Row] = &[
-    row(1, "client", AUTO, LISTING_1, "server", &[LISTING_1]),
-    row(2, "server", BOTH, LISTING_2, "client", &[LISTING_2]),
-    row(3, "client", BOTH, LISTING_1, "server", &[LISTING_3]),
-    row(4, "server", BOTH, LISTING_4, "client", &[LISTING_2]),
-    row(5, "client", AUTO, LISTING_5, "server", &[LISTING_5]),
-    row(6, "server", AUTO, LISTING_5, "client", &[LISTING_5]),
-    row(7, "client", AUTO, LISTING_7, "server", &[LISTING_7]),
-    row(8, "server", AUTO, LISTING_8, "client", &[LISTING_8]),
-    row(8, "client", PURE, LISTING_7, "client", &[LISTING_8]),
-    row(9, "client", PURE, LISTING_5, "server", &[LISTING_9]),
-    row(10, "server", BOTH, LISTING_10, "client", &[LISTING_5]),
-    row(11, "client", BOTH, LISTING_7, "server", &[LISTING_11]),
-    row(12, "client", BOTH, LISTING_12, "client",
+    (1, "client", AUTO, LISTING_1, "server", &[LISTING_1]),
+    (2, "server", BOTH, LISTING_2, "client", &[LISTING_2]),
+    (3, "client", BOTH, LISTING_1, "server", &[LISTING_3]),
+    (4, "server", BOTH, LISTING_4, "client", &[LISTING_2]),
+    (5, "client", AUTO, LISTING_5, "server", &[LISTING_5]),
+    (6, "server", AUTO, LISTING_5, "client", &[LISTING_5]),
+    (7, "client", AUTO, LISTING_7, "server", &[LISTING_7]),
+    (8, "server", AUTO, LISTING_8, "client", &[LISTING_8]),
+    (8, "client", PURE, LISTING_7, "client", &[LISTING_8]),
+    (9, "client", PURE, LISTING_5, "server", &[LISTING_9]),
+    (10, "server", BOTH, LISTING_10, "client", &[LISTING_5]),
+    (11, "client", BOTH, LISTING_7, "server", &[LISTING_11]),
+    (12, "client", BOTH, LISTING_12, "client",
         &["<presence from='characters@chat.shakespeare.lit/JC' to='juliet@capulet.lit/balcony'/>"]),
-    row(13, "client", PURE, LISTING_12, "server", &[LISTING_13]),
-    row(14, "client", BOTH, LISTING_14, "client",
+    (13, "client", PURE, LISTING_12, "server", &[LISTING_13]),
+    (14, "client", BOTH, LISTING_14, "client",
         &["<message from='characters@chat.shakespeare.lit/JC' to='juliet@capulet.lit/balcony' type='groupchat'><body>hi</body></message>"]),
-    row(15, "server", BOTH, LISTING_15, "client", &[LISTING_15]),
-    row(16, "client", BOTH, LISTING_14, "server", &[LISTING_16]),
-    row(17, "server", BOTH, LISTING_17, "client", &[LISTING_15]),
-    row(18, "client", PURE, MESSAGE, "server", LISTING_18),
-    row(18, "client", AUTO, MESSAGE, "server", LISTING_18_AUTO),
-    row(19, "client", BOTH, MESSAGE, "server", &[LISTING_19]),
-    row(20, "server", PURE, LISTING_20, "client",
+    (15, "server", BOTH, LISTING_15, "client", &[LISTING_15]),
+    (16, "client", BOTH, LISTING_14, "server", &[LISTING_16]),
+    (17, "server", BOTH, LISTING_17, "client", &[LISTING_15]),
+    (18, "client", PURE, MESSAGE, "server", LISTING_18),
+    (18, "client", AUTO, MESSAGE, "server", LISTING_18_AUTO),
+    (19, "client", BOTH, MESSAGE, "server", &[LISTING_19]),
+    (20, "server", PURE, LISTING_20, "client",
         &["<message from='juliet@capulet.lit/balcony' to='romeo@montague.lit/mobile' type='chat'><body>wherefore art thou?</body></message>"]),
 ];
 
-/// Whether all that a listing has is in what was printed.
+/// Whether a printed element has all that the listing's has.
 fn covers(got: &Node, listing: &Node) -> bool {
     let has = |(name, value): (&String, &String)| {
         let found = got.attributes.get(name);
@@ -166,31 +148,27 @@ fn covers(got: &Node, listing: &Node) -> bool {
 
 #[test]
 fn every_listing_can_be_looked_at() {
-    let seen: BTreeSet<_> = LISTINGS.iter().map(|row| row.listing).collect();
+    let seen: BTreeSet<_> = LISTINGS.iter().map(|(listing, ..)| *listing).collect();
     assert!(seen.into_iter().eq(1..=20));
-    for row in LISTINGS {
-        for policy in row.policies {
-            let about = format!("listing {} under {policy}", row.listing);
-            let options = ["--from", row.from, "--policy", policy];
-            let translate = [&["translate", "--to", row.to], &options[..]].concat();
-            let (out, complaint, code) = pubshim(&translate, row.input);
-            assert_eq!((&*complaint, code), ("", 0), "{about}");
+    for (listing, from, policies, input, to, shows) in LISTINGS {
+        for policy in *policies {
+            let about = format!("listing {listing} under {policy}");
+            let options = format!("--from {from} --policy {policy}");
+            let out = printed(&format!("translate --to {to} {options}"), input);
             let got: Vec<_> = out.lines().map(Node::stanza).collect();
-            for shown in row.shows {
+            for shown in *shows {
                 let is_there = got.iter().any(|it| covers(it, &Node::stanza(shown)));
                 assert!(is_there, "{about}: {shown} is not in\n{out}");
             }
-            let explain = [&["explain"], &options[..]].concat();
-            let (out, complaint, code) = pubshim(&explain, row.input);
-            assert_eq!((&*complaint, code), ("", 0), "{about}");
-            let number = row.listing.to_string();
+            let out = printed(&format!("explain {options}"), input);
+            let number = listing.to_string();
             let names = |line: &str| {
                 let listings = line.split_once("(listing ");
                 let listings = listings.and_then(|(_, rest)| rest.split_once("):"));
                 listings.is_some_and(|(all, _)| all.split(", ").any(|it| it == number))
             };
-            // What is classic XMPP on both sides passes.
-            let passes = row.shows == [row.input] && out.contains("  passes byte for byte");
+            // A stanza that is classic XMPP on both sides passes.
+            let passes = shows == &[*input] && out.contains("  passes byte for byte");
             assert!(passes || out.lines().any(names), "{about}:\n{out}");
         }
     }

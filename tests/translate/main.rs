@@ -11,18 +11,19 @@ use std::process::{Command, Stdio};
 
 use pubshim::commands::translate::AFTER_HELP;
 
+use crate::common::assert_has;
 use crate::listings::{LISTING_14, MESSAGE};
 
-/// What the program prints for `input`, what it complains of, and its exit code.
-fn pubshim(arguments: &[&str], input: &str) -> (String, String, i32) {
+/// Output of the program for `input`, its complaint, and its exit code. `arguments` as they are typed.
+fn pubshim(arguments: &str, input: &str) -> (String, String, i32) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_pubshim"))
-        .args(arguments)
+        .args(arguments.split_whitespace())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It may have had enough before the end.
+    // The program may end before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -33,6 +34,13 @@ fn pubshim(arguments: &[&str], input: &str) -> (String, String, i32) {
     )
 }
 
+/// Output of the program, which has nothing to complain of.
+fn printed(arguments: &str, input: &str) -> String {
+    let (out, complaint, code) = pubshim(arguments, input);
+    assert_eq!((&*complaint, code), ("", 0), "{arguments}");
+    out
+}
+
 const EVENT: &str = "<message from='romeo@montague.lit'>\
     <event xmlns='http://jabber.org/protocol/pubsub#event'><items node='presence'><item>\
     <presence xmlns='jabber:client' from='romeo@montague.lit/mobile'><show>away</show></presence></item></items></event></message>";
@@ -41,78 +49,58 @@ const PRESENCE: &str = "<presence xmlns='jabber:client' from='romeo@montague.lit
 
 #[test]
 fn a_presence_becomes_a_native_copy_and_a_publish() {
-    let (out, _, code) = pubshim(&["translate"], "<presence id='p'/>\n");
-    let lines: Vec<_> = out.lines().collect();
-    assert_eq!(code, 0);
-    assert_eq!(
-        lines[0],
-        "to server: <presence id='p'><shim xmlns='urn:pubshim:0' chat='1'/></presence>"
+    let out = printed("translate", "<presence id='p'/>\n");
+    let copy = "to server: <presence id='p'><shim xmlns='urn:pubshim:0' chat='1'/></presence>\n";
+    assert!(out.starts_with(copy), "{out}");
+    assert_has(
+        &out,
+        "<publish node='presence'><item id='balcony'><presence ",
     );
-    let publish = "<publish node='presence'><item id='balcony'><presence ";
-    assert!(lines.iter().any(|line| line.contains(publish)), "{out}");
-    assert!(
-        lines.iter().all(|line| line.starts_with("to server: ")),
-        "{out}"
-    );
+    let mut lines = out.lines();
+    assert!(lines.all(|line| line.starts_with("to server: ")), "{out}");
 }
 
 #[test]
 fn an_event_becomes_presence_bare_and_separated_as_asked() {
-    for (option, end) in [("--to=client", "\n"), ("--to=client -0", "\0")] {
-        let options: Vec<_> = ["translate", "--from=server"]
-            .into_iter()
-            .chain(option.split(' '))
-            .collect();
-        let (out, _, _) = pubshim(&options, EVENT);
-        assert_eq!(out, format!("{PRESENCE}{end}"));
+    for (options, shown) in [
+        ("--to=client", format!("{PRESENCE}\n")),
+        ("--to=client -0", format!("{PRESENCE}\0")),
+        ("--to=client --policy=off", format!("{EVENT}\n")),
+    ] {
+        let out = printed(&format!("translate --from=server {options}"), EVENT);
+        assert_eq!(out, shown);
     }
-    assert_eq!(
-        pubshim(
-            &["translate", "--from=server", "--policy=off", "--to=client"],
-            EVENT
-        )
-        .0,
-        format!("{EVENT}\n")
-    );
 }
 
 #[test]
 fn stanzas_may_stand_in_any_lines_or_between_nuls() {
+    let translate = |input: &str| printed("translate --from=server --to=client", input);
     let spread = EVENT.replace("<item", "\n<item");
-    let (out, _, _) = pubshim(&["translate", "--from=server", "--to=client"], &spread);
-    assert_eq!(out, format!("{PRESENCE}\n"));
-    let (out, _, _) = pubshim(
-        &["translate", "--from=server", "--to=client"],
-        "<iq/>\0<message/>\0",
-    );
-    assert_eq!(out, "<iq/>\n<message/>\n");
+    assert_eq!(translate(&spread), format!("{PRESENCE}\n"));
+    assert_eq!(translate("<iq/>\0<message/>\0"), "<iq/>\n<message/>\n");
 }
 
 #[test]
 fn explain_names_rule_and_listing() {
     let input = "<presence/><presence to='a@b'/><message/>";
-    let (out, _, _) = pubshim(&["explain", "--from", "client"], input);
-    let lines: Vec<_> = out.lines().collect();
-    assert_eq!(lines[0], "<presence/>");
-    assert!(
-        lines[1].starts_with("  presence-native (listing 1): "),
-        "{out}"
-    );
-    assert!(
-        lines[2].starts_with("  presence-publish (listing 1, 3): "),
-        "{out}"
-    );
-    assert_eq!(lines[3], "<presence to='a@b'/>");
-    assert_eq!(lines[4], "  passes byte for byte: no rule names it");
-    let forged = EVENT.replace("/mobile", "");
-    let (out, _, _) = pubshim(&["explain", "--from", "server"], &forged);
-    let dropped =
-        "  dropped: its sender is not who the account or service it came from says (foreign-from)";
-    assert!(out.lines().any(|line| line == dropped), "{out}");
+    let out = printed("explain --from client", input);
+    let [first, native, publish, second, passes, ..] = &out.lines().collect::<Vec<_>>()[..] else {
+        panic!("{out}");
+    };
+    assert_eq!((*first, *second), ("<presence/>", "<presence to='a@b'/>"));
+    let rules = [
+        (native, "  presence-native (listing 1): "),
+        (publish, "  presence-publish (listing 1, 3): "),
+    ];
+    assert!(rules.iter().all(|(it, rule)| it.starts_with(rule)), "{out}");
+    assert_eq!(*passes, "  passes byte for byte: no rule names it");
+    let out = printed("explain --from server", &EVENT.replace("/mobile", ""));
+    let dropped = "  dropped: its sender is not who the account or service it came from says (foreign-from)\n";
+    assert_has(&out, dropped);
 }
 
 #[test]
-fn what_is_no_stanza_is_named_with_its_line() {
+fn input_that_is_no_stanza_is_named_with_its_line() {
     for (input, wrong) in [
         (
             "<iq/>\n\n<iq>",
@@ -124,31 +112,21 @@ fn what_is_no_stanza_is_named_with_its_line() {
             "line 1: not a stream of stanzas: text between stanzas",
         ),
     ] {
-        let (_, complaint, code) = pubshim(&["translate", "--from=client"], input);
-        assert_eq!(code, 2);
-        assert_eq!(
-            complaint,
-            format!("pubshim: error: standard input, {wrong}\n")
-        );
+        let (_, complaint, code) = pubshim("translate --from=client", input);
+        let told = format!("pubshim: error: standard input, {wrong}\n");
+        assert_eq!((complaint, code), (told, 2));
     }
-    assert_eq!(
-        pubshim(
-            &["translate", "--from=client", "--account=juliet@capulet.lit"],
-            ""
-        )
-        .2,
-        2
-    );
+    let (_, _, code) = pubshim("translate --account=juliet@capulet.lit", "");
+    assert_eq!(code, 2);
 }
 
 #[test]
 fn steps_are_of_a_fixture_and_bare_xml_is_not() {
     let message = "<message to='a@b'><body>${any}</body></message>";
-    let (out, _, _) = pubshim(&["translate", "--from=client"], message);
     let step = format!("to server: {}\n", message.replace("${", "$${"));
-    assert_eq!(out, step);
-    let (out, _, _) = pubshim(&["translate", "--from=client", "--to=server"], message);
-    assert_eq!(out, format!("{message}\n"));
+    assert_eq!(printed("translate --from=client", message), step);
+    let bare = printed("translate --from=client --to=server", message);
+    assert_eq!(bare, format!("{message}\n"));
 }
 
 #[test]
@@ -160,8 +138,8 @@ fn a_stanza_of_any_depth_is_answered() {
             "</a>".repeat(100_000)
         );
         for command in ["translate", "explain"] {
-            // It may pass or be refused, as long as it ends.
-            let (out, error, code) = pubshim(&[command, "--from", from], &deep);
+            // The stanza may pass or be refused, as long as the program ends.
+            let (out, error, code) = pubshim(&format!("{command} --from {from}"), &deep);
             assert!(
                 !(out.is_empty() && error.is_empty()),
                 "{command} {from}: {code}"
@@ -204,7 +182,7 @@ fn explain_tells_what_waits_is_refused_or_is_answered() {
             "  refused: the session ends (unsupported-stanza-type)",
         ),
     ] {
-        let (out, _, _) = pubshim(&["explain", "--policy", policy], input);
+        let out = printed(&format!("explain --policy {policy}"), input);
         assert!(out.lines().any(|it| it == line), "{input}:\n{out}");
         let is_held = out.contains("held until");
         let is_whole = out.contains("no rule names it") || out.contains("passes") && !is_held;
@@ -213,15 +191,22 @@ fn explain_tells_what_waits_is_refused_or_is_answered() {
 }
 
 #[test]
-fn what_an_event_is_dropped_for_is_said() {
-    // The same change came natively.
-    let (out, _, _) = pubshim(&["explain", "--from=server"], &format!("{PRESENCE}{EVENT}"));
-    let dropped = "  dropped: the client was shown this already (seen)";
-    assert!(out.lines().any(|line| line == dropped), "{out}");
+fn explain_tells_why_an_event_is_dropped() {
     let stranger = EVENT.replace("romeo@montague.lit", "tybalt@capulet.lit");
-    let (out, _, _) = pubshim(&["explain", "--from=server"], &stranger);
-    let dropped = "  dropped: the roster does not say that the account is subscribed to its sender (not-subscribed)";
-    assert!(out.lines().any(|line| line == dropped), "{out}");
+    for (input, reason) in [
+        // The same change came natively.
+        (
+            format!("{PRESENCE}{EVENT}"),
+            "the client was shown this already (seen)",
+        ),
+        (
+            stranger,
+            "the roster does not say that the account is subscribed to its sender (not-subscribed)",
+        ),
+    ] {
+        let out = printed("explain --from=server", &input);
+        assert_has(&out, &format!("\n  dropped: {reason}\n"));
+    }
 }
 
 #[test]
@@ -233,34 +218,22 @@ fn files_are_read_in_order_and_standard_input_among_them() {
         path.to_str().unwrap().to_owned()
     };
     let (one, two) = (path("1.xml", "<message id='1'/>"), path("2.xml", "<iq>"));
-    let (out, _, code) = pubshim(
-        &["translate", "--to=server", &one, "-", &one],
-        "<message id='2'/>",
-    );
-    assert_eq!(
-        (&*out, code),
-        (
-            "<message id='1'/>\n<message id='2'/>\n<message id='1'/>\n",
-            0
-        )
-    );
-    let (_, complaint, code) = pubshim(&["explain", &two], "");
+    let files = format!("translate --to=server {one} - {one}");
+    let all = "<message id='1'/>\n<message id='2'/>\n<message id='1'/>\n";
+    assert_eq!(printed(&files, "<message id='2'/>"), all);
+    let (_, complaint, code) = pubshim(&format!("explain {two}"), "");
     let wrong =
         format!("pubshim: error: {two}, line 1: not well-formed XML: an element is not closed\n");
     assert_eq!((complaint, code), (wrong, 2));
-    assert_eq!(pubshim(&["explain", "no/such/file"], "").2, 3);
+    let (_, _, code) = pubshim("explain no/such/file", "");
+    assert_eq!(code, 3);
 }
 
 #[test]
 fn a_roster_says_who_is_a_contact() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("roster.xml");
-    let options = [
-        "explain",
-        "--from=server",
-        "--roster",
-        path.to_str().unwrap(),
-    ];
+    let options = format!("explain --from=server --roster {}", path.display());
     let explain = |roster: &str, input: &str| {
         std::fs::write(&path, roster).unwrap();
         pubshim(&options, input)
@@ -288,13 +261,13 @@ fn a_roster_says_who_is_a_contact() {
 }
 
 #[test]
-fn what_comes_before_is_shown_only_if_asked_for() {
-    let (out, _, _) = pubshim(&["translate"], LISTING_14);
+fn steps_before_a_stanza_are_shown_if_asked_for() {
+    let out = printed("translate", LISTING_14);
     assert!(
         !out.contains("from server: ") && !out.contains("<auth "),
         "{out}"
     );
-    let (out, _, _) = pubshim(&["translate", "-v"], LISTING_14);
+    let out = printed("translate -v", LISTING_14);
     let at = |text: &str| {
         out.find(text)
             .unwrap_or_else(|| panic!("{text} is not in {out}"))
@@ -312,8 +285,10 @@ fn what_comes_before_is_shown_only_if_asked_for() {
 
 #[test]
 fn nobody_logs_in_with_an_address_no_server_takes() {
-    let (_, complaint, code) = pubshim(&["translate", "--account=a b@c.lit/d"], "<presence/>");
-    assert!(complaint.starts_with("pubshim: error: "), "{complaint}");
+    let long = format!("translate --account={}@c.lit/d", "x".repeat(1024));
+    let (_, complaint, code) = pubshim(&long, "<presence/>");
+    let told = "pubshim: error: nobody can log in as \"xxx";
+    assert!(complaint.starts_with(told), "{complaint}");
     assert_eq!(code, 2);
 }
 

@@ -19,8 +19,8 @@ fn own_requests_fold() {
              publish-options access_model=authorize",
         ],
     );
-    // 974 bytes of questions, and 1080 of answers.
-    assert!(lines.contains("7 own requests, 2054 B\n"), "{lines}");
+    // 974 bytes of questions, and 1112 of answers.
+    assert!(lines.contains("7 own requests, 2086 B\n"), "{lines}");
 }
 
 #[test]

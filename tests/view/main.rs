@@ -4,11 +4,11 @@ mod folded;
 mod json;
 mod terminal;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pubshim::session::Output;
-use pubshim::session::{self, Event, Input, Leg, Policy, Security, Seed, ServerFacts};
+use pubshim::session::{self, Event, Input, Leg, Output, Policy, Security, Seed, ServerFacts};
 use pubshim::view::*;
 
 const HEADER: &str = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' \
@@ -26,7 +26,7 @@ const EVENT: &str = "<message from='romeo@montague.lit' to='juliet@capulet.lit'>
 const ROSTER: &str = "<iq type='result' id='r'><query xmlns='jabber:iq:roster'><item jid='romeo@montague.lit' \
     subscription='both'/></query></iq>";
 
-/// The configuration of a node that is as it has to be.
+/// Configuration of the node `presence` that pubshim accepts.
 const CONFIGURATION: &str = "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='presence'><x \
     xmlns='jabber:x:data' type='form'><field var='pubsub#access_model'><value>authorize</value></field></x></configure></pubsub>";
 
@@ -93,7 +93,7 @@ impl Stage {
         .concat()
     }
 
-    /// The server's answer to the request of ours that ends so.
+    /// The server's answer to the request of pubshim's with `request` in it.
     fn answer(&mut self, request: &str, inside: &str) -> String {
         let before = self.sent.split(request).next().expect("sent");
         let id = before.rsplit("id='").next().expect("an id");
@@ -108,6 +108,14 @@ fn options(form: Form) -> Options {
         form,
         own: true,
         ..Options::default()
+    }
+}
+
+/// The same, with words of people if `bodies`.
+fn with_bodies(form: Form, bodies: bool) -> Options {
+    Options {
+        bodies,
+        ..options(form)
     }
 }
 
@@ -139,39 +147,21 @@ fn assert_lines(text: &str, expected: &[&str]) {
     }
 }
 
-/// Questions to the own account before the first publish, with answers of an account without contacts.
-const NOBODY: [(&str, &str); 6] = [
-    (
-        "<query xmlns='jabber:iq:privacy'/>",
-        "<query xmlns='jabber:iq:privacy'/>",
-    ),
-    (
-        "<query xmlns='jabber:iq:roster'/>",
-        "<query xmlns='jabber:iq:roster'/>",
-    ),
-    (
-        "<blocklist xmlns='urn:xmpp:blocking'/>",
-        "<blocklist xmlns='urn:xmpp:blocking'/>",
-    ),
-    (
-        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><affiliations node='presence'/>",
-        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><affiliations/></pubsub>",
-    ),
-    (
-        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions node='presence'/>",
-        "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions/></pubsub>",
-    ),
-    (
-        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:pubshim:roster'/>",
-        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:pubshim:roster'/></pubsub>",
-    ),
+/// Questions to the own account before the first publish. The answers of an account without contacts repeat them.
+const QUESTIONS: [&str; 6] = [
+    "<query xmlns='jabber:iq:privacy'/>",
+    "<query xmlns='jabber:iq:roster'/>",
+    "<blocklist xmlns='urn:xmpp:blocking'/>",
+    "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><affiliations node='presence'/></pubsub>",
+    "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions node='presence'/></pubsub>",
+    "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:pubshim:roster'/></pubsub>",
 ];
 
 /// Juliet's login and her first presence, all of it answered.
 fn first_presence(stage: &mut Stage) -> String {
     let mut text = stage.log_in() + &stage.client(PRESENCE);
-    for (question, answer) in NOBODY {
-        text += &stage.answer(question, answer);
+    for question in QUESTIONS {
+        text += &stage.answer(question, question);
     }
     text + &stage.answer("<configure node='presence'/>", CONFIGURATION)
 }
@@ -214,8 +204,8 @@ fn listing_1_becomes_listing_3() {
         ],
     );
     // The account has no privacy list, no contacts, no blocked addresses and no subscribers.
-    for (question, answer) in NOBODY {
-        let lines = stage.answer(question, answer);
+    for question in QUESTIONS {
+        let lines = stage.answer(question, question);
         assert_eq!(lines.lines().count(), 1, "{lines}");
         assert!(lines.trim_end().ends_with("| own-reply"), "{lines}");
     }
@@ -274,13 +264,7 @@ fn a_login_is_short_and_its_secret_never_shown() {
         ],
     );
     for bodies in [false, true] {
-        let mut stage = Stage::new(
-            Options {
-                bodies,
-                ..options(Form::Full)
-            },
-            None,
-        );
+        let mut stage = Stage::new(with_bodies(Form::Full, bodies), None);
         let login = stage.log_in();
         assert!(
             login.contains("mechanism='PLAIN'>REDACTED</auth>"),
@@ -295,13 +279,7 @@ fn bodies_are_shown_if_asked_for() {
     let letter = "<message to='romeo@montague.lit'><body>Wherefore</body></message>";
     for form in [Form::Short, Form::Full] {
         for bodies in [false, true] {
-            let mut stage = Stage::new(
-                Options {
-                    bodies,
-                    ..options(form)
-                },
-                None,
-            );
+            let mut stage = Stage::new(with_bodies(form, bodies), None);
             stage.log_in();
             let line = stage.client(letter);
             assert_eq!(line.contains("Wherefore"), bodies, "{line}");
@@ -312,43 +290,36 @@ fn bodies_are_shown_if_asked_for() {
 
 #[test]
 fn only_what_is_asked_for_is_shown_and_everything_summed() {
-    let sums: Vec<_> = ["presence", "roster", "romeo@montague.lit", "@capulet.lit"]
-        .into_iter()
-        .map(|what| {
-            let only = vec![what.parse().expect(what)];
-            let mut stage = Stage::new(
-                Options {
-                    only,
-                    ..options(Form::Short)
-                },
-                None,
-            );
-            stage.log_in();
-            let shown = [
-                stage.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>"),
-                stage.server(ROSTER),
-                stage.client(PRESENCE),
-                stage.server("<message from='romeo@montague.lit/mobile'><body>hi</body></message>"),
-            ]
-            .map(|lines| !lines.is_empty());
-            let expected = match what {
-                "presence" => [false, false, true, false],
-                "roster" => [true, true, false, false],
-                "romeo@montague.lit" => [false, false, false, true],
-                _ => [true; 4],
-            };
-            assert_eq!(shown, expected, "{what}");
-            // The view explains the factor once, here or before.
-            let sums = stage.view.finish();
-            sums.lines().next().map(str::to_owned).unwrap_or_default()
-        })
-        .collect();
-    assert!(sums[0].contains("the price of elegance: ×"), "{}", sums[0]);
-    assert!(sums.iter().all(|sum| *sum == sums[0]), "{sums:#?}");
+    let mut sums = BTreeSet::new();
+    for (name, expected) in [
+        ("presence", [false, false, true, false]),
+        ("roster", [true, true, false, false]),
+        ("romeo@montague.lit", [false, false, false, true]),
+        ("@capulet.lit", [true; 4]),
+    ] {
+        let only = Options {
+            only: vec![name.parse().expect(name)],
+            ..options(Form::Short)
+        };
+        let mut stage = Stage::new(only, None);
+        stage.log_in();
+        let shown = [
+            stage.client("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>"),
+            stage.server(ROSTER),
+            stage.client(PRESENCE),
+            stage.server("<message from='romeo@montague.lit/mobile'><body>hi</body></message>"),
+        ]
+        .map(|lines| !lines.is_empty());
+        assert_eq!(shown, expected, "{name}");
+        // The view explains the factor once, here or before.
+        sums.extend(stage.view.finish().lines().next().map(str::to_owned));
+    }
+    let is_sum = |sum: &String| sum.contains("the price of elegance: ×");
+    assert!(sums.len() == 1 && sums.iter().all(is_sum), "{sums:#?}");
 }
 
 #[test]
-fn what_a_terminal_would_act_on_is_escaped() {
+fn control_characters_are_escaped() {
     for form in [Form::Short, Form::Full] {
         let mut stage = Stage::new(options(form), None);
         stage.log_in();
@@ -367,7 +338,7 @@ fn what_a_terminal_would_act_on_is_escaped() {
 }
 
 #[test]
-fn what_was_lost_and_what_is_no_xml_is_said() {
+fn lost_steps_and_input_that_is_no_xml_are_told() {
     let mut stage = Stage::new(options(Form::Short), None);
     stage.log_in();
     let lost = stage.view.take(1, Duration::ZERO, 3, &[]);
