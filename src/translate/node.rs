@@ -7,7 +7,7 @@ use super::{Ask, Wire};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{answer, form, request};
-use crate::wire::{Event, Refused, Reply, ServerFacts};
+use crate::wire::{Event, Refused, Reply};
 use crate::xml::Element;
 
 /// Access models of a node (XEP-0060 §4.5). All others would leak.
@@ -177,8 +177,8 @@ impl OwnNode {
     }
 
     /// The access model that was verified last; a publish that names it cannot leak.
-    pub(crate) fn verified(&self) -> Option<Access> {
-        self.verified
+    pub(crate) fn verified(&self) -> Option<&'static str> {
+        self.verified.map(Access::as_str)
     }
 
     /// Whether the node was made in this session.
@@ -250,11 +250,11 @@ impl OwnNode {
                 false => self.state = State::Missing,
             },
             (Step::Create(Access::Authorize), Err(_)) if is_unknown_access => {
-                learn_no_authorize(wire);
+                wire.learn(|facts| facts.no_authorize = true);
                 self.ask(Step::Create(Access::Whitelist), wire);
             }
             (Step::SetAccess(_), Err(_)) if is_unknown_access => {
-                learn_no_authorize(wire);
+                wire.learn(|facts| facts.no_authorize = true);
                 self.ask(Step::Get, wire);
             }
             (Step::Create(_) | Step::SetAccess(_) | Step::SetOptions, Ok(_))
@@ -398,13 +398,6 @@ impl OwnNode {
             reason: reason.to_owned(),
         });
     }
-}
-
-fn learn_no_authorize(wire: &mut Wire) {
-    wire.learn(ServerFacts {
-        no_authorize: true,
-        ..wire.facts
-    });
 }
 
 /// Whose items these are: [`Items::Ours`] if every one is a presence of a resource of `own`.

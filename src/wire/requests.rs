@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::Wire;
 use crate::jid;
 
 /// A secret from which a session makes its ids; the same seed gives the same ids.
@@ -86,8 +87,7 @@ impl<P> Requests<P> {
         }
     }
 
-    /// An id for a stanza of ours that is no request.
-    pub(crate) fn id(&mut self) -> Id {
+    fn id(&mut self) -> Id {
         self.counter += 1;
         let mut id = [b'-'; Id::LEN];
         id[..Id::PREFIX].copy_from_slice(&self.prefix);
@@ -99,7 +99,7 @@ impl<P> Requests<P> {
     }
 
     /// Notes a request and gives its id; `None` if too many wait already.
-    pub(crate) fn start(&mut self, to: Option<&str>, deadline: Duration, purpose: P) -> Option<Id> {
+    pub(super) fn start(&mut self, to: Option<&str>, deadline: Duration, purpose: P) -> Option<Id> {
         if self.pending.len() >= Self::MOST {
             return None;
         }
@@ -112,11 +112,23 @@ impl<P> Requests<P> {
         });
         Some(id)
     }
+}
+
+impl<P> Wire<P> {
+    /// How many more requests may wait for answers.
+    pub(crate) fn places(&self) -> usize {
+        Requests::<P>::MOST.saturating_sub(self.requests.pending.len())
+    }
+
+    /// An id for a stanza of ours that is no request.
+    pub(crate) fn fresh_id(&mut self) -> Id {
+        self.requests.id()
+    }
 
     /// Whether this session made `id`; the answer may have come already.
     pub(crate) fn is_ours(&self, id: &str) -> bool {
         // A session that has made no id can have no answer.
-        self.counter > 0 && id.as_bytes().starts_with(&self.prefix)
+        self.requests.counter > 0 && id.as_bytes().starts_with(&self.requests.prefix)
     }
 
     /// Takes out the purpose of the request `id`, if `from` was asked.
@@ -124,50 +136,46 @@ impl<P> Requests<P> {
     /// An answer to a request without `to` may come without `from`, or from the own bare JID, full JID or domain
     /// (`own` is the full JID).
     pub(crate) fn take(&mut self, id: &str, from: Option<&str>, own: &str) -> Option<P> {
-        let index = self
-            .pending
+        let pending = &mut self.requests.pending;
+        let index = pending
             .iter()
             .position(|pending| pending.id.as_str() == id)?;
-        let asked = match (&self.pending[index].to, from) {
+        let asked = match (&pending[index].to, from) {
             (Some(to), from) => from == Some(to),
             (None, None) => true,
             (None, Some(from)) => from == own || from == jid::bare(own) || from == jid::domain(own),
         };
-        asked.then(|| self.pending.remove(index).purpose)
+        asked.then(|| pending.remove(index).purpose)
+    }
+
+    /// Takes out the purpose of a request that was not answered in time, if there is one.
+    pub(crate) fn take_expired(&mut self) -> Option<P> {
+        let pending = &mut self.requests.pending;
+        let index = pending
+            .iter()
+            .position(|pending| pending.deadline <= self.read_time)?;
+        Some(pending.remove(index).purpose)
+    }
+
+    /// When the next request runs out of time, counted as [`read_time`](Self::read_time) is.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let pending = self.requests.pending.iter();
+        pending.map(|pending| pending.deadline).min()
     }
 
     /// The purposes of all requests that wait for an answer.
-    pub(crate) fn purposes(&self) -> impl Iterator<Item = &P> {
-        self.pending.iter().map(|pending| &pending.purpose)
+    pub(crate) fn asked(&self) -> impl Iterator<Item = &P> {
+        self.requests.pending.iter().map(|it| &it.purpose)
     }
 
     /// The purposes of all requests that wait for an answer, to be changed.
-    pub(crate) fn purposes_mut(&mut self) -> impl Iterator<Item = &mut P> {
-        self.pending.iter_mut().map(|pending| &mut pending.purpose)
+    pub(crate) fn asked_mut(&mut self) -> impl Iterator<Item = &mut P> {
+        self.requests.pending.iter_mut().map(|it| &mut it.purpose)
     }
 
-    /// Stops waiting for the answers to these; an answer that still comes is swallowed.
+    /// Stops waiting for the answers to these requests; an answer that still comes is swallowed.
     pub(crate) fn forget(&mut self, which: impl Fn(&P) -> bool) {
-        self.pending.retain(|pending| !which(&pending.purpose));
-    }
-
-    /// How many wait for their answers.
-    pub(crate) fn waiting(&self) -> usize {
-        self.pending.len()
-    }
-
-    /// The next deadline.
-    pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.pending.iter().map(|pending| pending.deadline).min()
-    }
-
-    /// Takes out the purpose of a request whose deadline has passed, if there is one.
-    pub(crate) fn expired(&mut self, now: Duration) -> Option<P> {
-        let index = self
-            .pending
-            .iter()
-            .position(|pending| pending.deadline <= now)?;
-        Some(self.pending.remove(index).purpose)
+        self.requests.pending.retain(|it| !which(&it.purpose));
     }
 }
 
@@ -192,16 +200,20 @@ mod tests {
 
     const OWN: &str = "juliet@capulet.lit/balcony";
 
-    fn ask(requests: &mut Requests<()>, to: Option<&str>) -> String {
-        let id = requests.start(to, Duration::ZERO, ()).expect("room");
+    fn wire(seed: u8) -> Wire<()> {
+        Wire::new(Seed([seed; 32]), Duration::ZERO, Duration::ZERO)
+    }
+
+    fn ask(wire: &mut Wire<()>, to: Option<&str>) -> String {
+        let id = wire.requests.start(to, Duration::ZERO, ()).expect("room");
         id.to_string()
     }
 
     #[test]
     fn ids_repeat_only_with_their_seed() {
         let ids = |seed| {
-            let mut requests = Requests::new(Seed([seed; 32]));
-            [ask(&mut requests, None), ask(&mut requests, None)]
+            let mut wire = wire(seed);
+            [ask(&mut wire, None), ask(&mut wire, None)]
         };
         assert_eq!(ids(1), ids(1));
         let mut all = [ids(1), ids(2)].concat();
@@ -212,26 +224,18 @@ mod tests {
 
     #[test]
     fn only_who_was_asked_may_answer() {
-        let mut requests = Requests::new(Seed([0; 32]));
-        let id = ask(&mut requests, Some("romeo@montague.lit"));
+        let mut wire = wire(0);
+        let id = ask(&mut wire, Some("romeo@montague.lit"));
         for other in [
             None,
             Some("romeo@montague.lit/mobile"),
             Some("evil.lit"),
             Some(OWN),
         ] {
-            assert!(requests.take(&id, other, OWN).is_none(), "{other:?}");
+            assert!(wire.take(&id, other, OWN).is_none(), "{other:?}");
         }
-        assert!(
-            requests
-                .take(&id, Some("romeo@montague.lit"), OWN)
-                .is_some()
-        );
-        assert!(
-            requests
-                .take(&id, Some("romeo@montague.lit"), OWN)
-                .is_none()
-        );
+        assert!(wire.take(&id, Some("romeo@montague.lit"), OWN).is_some());
+        assert!(wire.take(&id, Some("romeo@montague.lit"), OWN).is_none());
 
         for own in [
             None,
@@ -239,20 +243,16 @@ mod tests {
             Some(OWN),
             Some("capulet.lit"),
         ] {
-            let id = ask(&mut requests, None);
-            assert!(
-                requests
-                    .take(&id, Some("romeo@montague.lit"), OWN)
-                    .is_none()
-            );
-            assert!(requests.take(&id, own, OWN).is_some(), "{own:?}");
-            assert!(requests.is_ours(&id));
+            let id = ask(&mut wire, None);
+            assert!(wire.take(&id, Some("romeo@montague.lit"), OWN).is_none());
+            assert!(wire.take(&id, own, OWN).is_some(), "{own:?}");
+            assert!(wire.is_ours(&id));
         }
     }
 
     #[test]
     fn ids_are_told_by_their_form() {
-        let id = ask(&mut Requests::new(Seed([0; 32])), None);
+        let id = ask(&mut wire(0), None);
         assert!(is_own_id(&id), "{id}");
         assert_eq!(leading_own_id(&format!("{id}-more")), Some(&*id));
         let other = id.replacen('-', "--", 1);
@@ -270,10 +270,10 @@ mod tests {
 
     #[test]
     fn requests_are_bounded() {
-        let mut requests = Requests::new(Seed([0; 32]));
+        let mut wire = wire(0);
         for _ in 0..Requests::<()>::MOST {
-            ask(&mut requests, None);
+            ask(&mut wire, None);
         }
-        assert!(requests.start(None, Duration::ZERO, ()).is_none());
+        assert!(wire.requests.start(None, Duration::ZERO, ()).is_none());
     }
 }

@@ -81,7 +81,7 @@ impl Outgoing {
         match self {
             Self::Item(message) => show_unsent(&message, Refused::NoAnswer, cx),
             Self::Native(held) => {
-                held.read(|it| cx.wire.refuse(it, "wait", "remote-server-timeout"));
+                held.read(|it| cx.wire.refuse(it, "remote-server-timeout"));
             }
         }
     }
@@ -113,9 +113,6 @@ pub(super) fn show_unsent(message: &Message, refused: Refused<'_>, cx: &mut Cx<'
 
 /// As [`show_unsent`], for a message of this address and id.
 pub(super) fn show_unsent_to(to: &str, id: Option<&str>, refused: Refused<'_>, cx: &mut Cx<'_>) {
-    let condition = match refused {
-        Refused::NoRoom => "resource-constraint",
-        refused => refused.condition_or("remote-server-timeout"),
-    };
-    cx.wire.show_unsent(to, cx.account.jid(), id, condition);
+    let own = cx.account.jid();
+    cx.wire.show_unsent(to, own, id, "", refused.condition());
 }

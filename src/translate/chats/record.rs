@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use bytes::BufMut as _;
-
 use super::Ask;
 use super::place::Place;
 use crate::jid;
@@ -320,9 +318,10 @@ impl Record {
             }
             wire.tell("set", None, |out| match entry.nodes.is_empty() {
                 true => request::retract(out, NODE.name, peer),
-                false => request::publish(out, NODE.name, peer, access, |out| {
-                    out.put_slice(entry.to_string().as_bytes());
-                }),
+                false => {
+                    let payload = entry.to_string();
+                    request::publish(out, NODE.name, peer, access, payload.as_bytes());
+                }
             });
         }
         self.entries.retain(|_, entry| !entry.nodes.is_empty());

@@ -64,7 +64,7 @@ impl Chats {
         cx.wire.apply(&rules::MESSAGE_OUT);
         let outgoing = self.item_for(peer, message, cx);
         if !self.wait(peer, outgoing) {
-            cx.wire.refuse(message, "wait", "resource-constraint");
+            cx.wire.refuse(message, "resource-constraint");
             return Verdict::Taken;
         }
         self.send_by_pubsub(peer, cx);
@@ -129,7 +129,7 @@ impl Chats {
             // There is no room for one more conversation.
             return Verdict::Pass;
         } else {
-            cx.wire.refuse(message, "wait", "resource-constraint");
+            cx.wire.refuse(message, "resource-constraint");
         }
         Verdict::Taken
     }
@@ -445,9 +445,7 @@ fn publish(
     // A shared node may be the peer's: no access model is named.
     let access = service.is_none().then(|| Access::Whitelist.as_str());
     let is_sent = cx.wire.request("set", service, ask, |out| {
-        request::publish(out, place.node(), &copy.item, access, |out| {
-            out.put_slice(&copy.payload);
-        });
+        request::publish(out, place.node(), &copy.item, access, &copy.payload);
     });
     if !is_sent {
         show_unsent(&copy, Refused::NoRoom, cx);

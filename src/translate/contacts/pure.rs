@@ -5,7 +5,7 @@
 use super::follow::follow_self;
 use super::members::Subscribers;
 use super::record::{Request, Undo, Written};
-use super::roster::{name_and_groups, refuse};
+use super::roster::{groups_of, name_of, not_now, refuse};
 use super::subscriptions::show_error;
 use super::{Book, Contacts};
 use crate::jid;
@@ -43,7 +43,7 @@ impl Contacts {
         }
         if !is_own {
             cx.wire.apply(&rules::NOT_IN_PUBSUB);
-            return cx.wire.refuse(iq, "cancel", "service-unavailable");
+            return cx.wire.refuse(iq, "service-unavailable");
         }
         self.need(cx);
         let id: Box<str> = iq.attribute("id").unwrap_or_default().into();
@@ -73,28 +73,28 @@ impl Contacts {
     /// Handles a roster set of the client's (RFC 6121 §2.3 to §2.5).
     fn set_item(&mut self, id: Box<str>, query: &Element<'_>, cx: &mut Cx<'_>) {
         if !cx.account.people.is_known() || self.record.is_unusable() {
-            return refuse(&id, "wait", "service-unavailable", cx.wire);
+            return refuse(&id, not_now(), cx.wire);
         }
         let mut items = query.children();
         let (Some(item), None) = (items.next(), items.next()) else {
-            return refuse(&id, "modify", "bad-request", cx.wire);
+            return refuse(&id, "bad-request", cx.wire);
         };
         let typed = item.attribute("jid").unwrap_or_default();
         let Some(account) = jid::prepare(&typed).filter(|jid| jid::resource(jid).is_none()) else {
-            return refuse(&id, "modify", "bad-request", cx.wire);
+            return refuse(&id, "bad-request", cx.wire);
         };
         if account == cx.account.bare() {
-            return refuse(&id, "cancel", "not-allowed", cx.wire);
+            return refuse(&id, "not-allowed", cx.wire);
         }
         if item.attribute("subscription").as_deref() == Some("remove") {
             return self.remove_item(id, &account, cx);
         }
-        let (name, groups) = match name_and_groups(&item) {
-            Ok(read) => read,
-            Err(condition) => return refuse(&id, "modify", condition, cx.wire),
+        let (name, groups) = match (groups_of(&item), name_of(&item)) {
+            (Ok(groups), Ok(name)) => (name, groups),
+            (Err(condition), _) | (_, Err(condition)) => return refuse(&id, condition, cx.wire),
         };
         let Some(contact) = cx.account.people.get_mut(&account) else {
-            return refuse(&id, "wait", "resource-constraint", cx.wire);
+            return refuse(&id, "resource-constraint", cx.wire);
         };
         let undo = Some(Undo {
             account: (*account).into(),
@@ -116,7 +116,7 @@ impl Contacts {
             .get_mut(account)
             .filter(|contact| contact.is_in_roster())
         else {
-            return refuse(&id, "cancel", "item-not-found", cx.wire);
+            return refuse(&id, "item-not-found", cx.wire);
         };
         let before = contact.relation;
         contact.is_listed = false;
@@ -171,7 +171,7 @@ impl Contacts {
             if let Some(undo) = undo {
                 self.undo(undo, cx);
             }
-            refuse(&id, "wait", "internal-server-error", cx.wire);
+            refuse(&id, "internal-server-error", cx.wire);
         }
         self.record.write_next(&cx.account.people, cx.wire);
     }
@@ -333,10 +333,10 @@ impl Contacts {
         cx: &mut Cx<'_>,
     ) {
         if !jid::is_account(account) || account == cx.account.bare() {
-            return cx.wire.refuse(presence, "cancel", "not-allowed");
+            return cx.wire.refuse(presence, "not-allowed");
         }
         if self.record.is_unusable() {
-            return cx.wire.refuse(presence, "wait", "service-unavailable");
+            return cx.wire.refuse(presence, not_now());
         }
         if cx.account.people.is_known() {
             return self.change_subscription(kind, account, cx);
@@ -345,7 +345,7 @@ impl Contacts {
             Book::Pubsub(held) if held.changes.len() < MOST_HELD => {
                 held.changes.push((kind, account.into()));
             }
-            _ => cx.wire.refuse(presence, "wait", "resource-constraint"),
+            _ => cx.wire.refuse(presence, "resource-constraint"),
         }
     }
 
@@ -366,7 +366,7 @@ impl Contacts {
     /// Refuses the client's subscription stanzas that had to wait, as the contacts cannot be known.
     pub(super) fn refuse_changes(&mut self, cx: &mut Cx<'_>) {
         for (_, account) in self.take_changes() {
-            show_error(&account, "wait", "service-unavailable", cx);
+            show_error(&account, not_now(), cx);
         }
     }
 

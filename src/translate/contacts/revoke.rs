@@ -296,7 +296,7 @@ impl Revocations {
     /// Handles the answer to a change.
     pub(super) fn handle_revoked(&mut self, change: &Change, reply: Reply<'_>) {
         let Err(refused) = reply else { return };
-        let condition = refused.condition_or("");
+        let condition = refused.condition();
         let is_done = match change.jid {
             // The JID is not subscribed.
             Some(_) => {

@@ -13,7 +13,7 @@ use crate::pubsub::Event;
 use crate::translate::account::Goodbye;
 use crate::translate::relation::{Half, Kind, Relation};
 use crate::translate::{Cx, Verdict, rules};
-use crate::wire::{Dropped, Leg, Refused};
+use crate::wire::{Dropped, Leg, Refused, StanzaError};
 use crate::xml::{Element, escape};
 
 impl Contacts {
@@ -29,14 +29,14 @@ impl Contacts {
         if let Book::Pubsub(_) = self.book {
             return match jid::prepare(account) {
                 Some(account) => self.handle_pure_subscription(kind, &account, presence, cx),
-                None => cx.wire.refuse(presence, "modify", "jid-malformed"),
+                None => cx.wire.refuse(presence, "jid-malformed"),
             };
         }
         // The server prepares the address of the native copy itself.
         let account = jid::prepared(account);
         self.handle_said(kind, &account, cx);
         if !self.paced.send(kind, presence, &account, cx.wire) {
-            cx.wire.refuse(presence, "wait", "resource-constraint");
+            cx.wire.refuse(presence, "resource-constraint");
         }
     }
 
@@ -391,7 +391,7 @@ impl Contacts {
         if matches!(self.book, Book::Native) || !is_seen {
             return;
         }
-        match refused.condition_or("") {
+        match refused.condition() {
             // The contact has ended our subscription while we were away.
             "not-subscribed" | "not-authorized" | "forbidden" => {
                 self.note_unsubscribed(account, cx);
@@ -413,7 +413,7 @@ impl Contacts {
             Outcome::Pending => self.note_pending(account, cx),
             Outcome::Refused(Refused::With(condition)) if is_final(condition) => {
                 if self.shown.unreachable.insert(account.into()) {
-                    show_error(account, "cancel", condition, cx);
+                    show_error(account, StanzaError::new("cancel", condition), cx);
                 }
             }
             Outcome::Refused(_) => {}
@@ -443,7 +443,8 @@ pub(super) fn show_subscription(kind: Kind, account: &str, cx: &mut Cx<'_>) {
     });
 }
 
-pub(super) fn show_error(account: &str, kind: &str, condition: &str, cx: &mut Cx<'_>) {
+/// Shows the client an error in a contact's place.
+pub(super) fn show_error(account: &str, error: StanzaError<'_>, cx: &mut Cx<'_>) {
     let attributes = [("from", Some(account)), ("to", Some(cx.account.jid()))];
-    cx.wire.show_error("presence", &attributes, kind, condition);
+    cx.wire.show_error("presence", &attributes, "", error);
 }

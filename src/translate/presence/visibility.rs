@@ -13,7 +13,7 @@ use crate::ns;
 use crate::translate::Wire;
 use crate::translate::block_list::Blocked;
 use crate::translate::inquiry::Inquiry;
-use crate::wire::{Refused, Reply, ServerFacts};
+use crate::wire::{Refused, Reply};
 use crate::xml::{Element, escape};
 
 /// Requests of the client's that may wait for their answers.
@@ -143,10 +143,7 @@ impl Visibility {
             }
             Err(refused) if refused.is_unsupported() => {
                 self.lists.note_known();
-                wire.learn(ServerFacts {
-                    no_privacy_lists: true,
-                    ..wire.facts
-                });
+                wire.learn(|facts| facts.no_privacy_lists = true);
             }
             // The account has no lists (XEP-0016 §2.3).
             Err(Refused::With("item-not-found")) => self.lists.note_known(),

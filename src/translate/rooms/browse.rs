@@ -164,8 +164,7 @@ impl Question {
                     .show_answer(id, room, own, |out| out.put_slice(info.as_bytes()));
             }
             Err(refused) => {
-                let condition = refused.condition_or("remote-server-timeout");
-                cx.wire.show_failed(id, room, own, condition);
+                cx.wire.show_failed(id, room, own, refused.condition());
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::jid;
 use crate::ns;
 use crate::translate::held::Held;
 use crate::translate::{Cx, Kind};
-use crate::wire::{Dropped, Leg, Rule};
+use crate::wire::{Dropped, Leg, Rule, StanzaError};
 use crate::xml::{Element, escape, rewrite_standalone, standalone_child};
 
 const INVITE: Rule = Rule::new(
@@ -78,9 +78,8 @@ impl Rooms {
         }
         if room.is_locked() {
             // The owner may still give the new room up, with its guests in it.
-            let text = Some("accept the new room first");
-            let (kind, condition) = ("cancel", "not-allowed");
-            return cx.wire.refuse_saying(message, kind, condition, text);
+            let error = StanzaError::from("not-allowed").saying(Some("accept the new room first"));
+            return cx.wire.refuse(message, error);
         }
         let accounts = invited.iter().map(|to| jid::bare(to).into());
         let wish = Wish::Invite {

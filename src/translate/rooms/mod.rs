@@ -450,9 +450,8 @@ impl Rooms {
                 room::delete(bare, *part, cx.wire);
             }
             (Step::Say(id, _), Err(refused)) if !self.rooms.contains_key(bare) => {
-                let condition = refused.condition_or(room::NO_ANSWER);
-                cx.wire
-                    .show_unsent(bare, cx.account.jid(), id.as_deref(), condition);
+                let (own, id) = (cx.account.jid(), id.as_deref());
+                cx.wire.show_unsent(bare, own, id, "", refused.condition());
             }
             _ => self.drive(bare, cx, |room, cx| room.handle_reply(step, reply, cx)),
         }
@@ -476,7 +475,7 @@ impl Rooms {
             _ => None,
         });
         for (bare, id) in asked.collect::<Vec<_>>() {
-            wire.show_unsent(&bare, account.jid(), id.as_deref(), room::NO_ANSWER);
+            wire.show_unsent(&bare, account.jid(), id.as_deref(), "", room::NO_ANSWER);
         }
         Self::give_jobs_back(wire);
     }

@@ -116,8 +116,7 @@ impl Rooms {
                 });
             }
             Err(refused) => {
-                let condition = refused.condition_or("remote-server-timeout");
-                cx.wire.show_failed(id, &from, own, condition);
+                cx.wire.show_failed(id, &from, own, refused.condition());
             }
         }
     }

@@ -25,7 +25,7 @@ impl Waiting {
     /// Returns all stanzas as errors, as the session ends.
     pub(super) fn give_back(&mut self, wire: &mut Wire) {
         for (_, held) in self.0.drain(..) {
-            held.read(|stanza| wire.refuse(stanza, "wait", room::NO_ANSWER));
+            held.read(|stanza| wire.refuse(stanza, room::NO_ANSWER));
         }
     }
 }

@@ -61,7 +61,7 @@ impl Translator {
             }
             // A presence without `to` that is neither a state nor an error needs an addressee (RFC 6121 §4.7.1).
             if !matches!(kind.as_deref(), None | Some("invisible" | "error")) {
-                cx.wire.refuse(presence, "modify", "bad-request");
+                cx.wire.refuse(presence, "bad-request");
             }
             return Verdict::Taken;
         };
@@ -79,8 +79,7 @@ impl Translator {
             Some("unavailable" | "error") => {}
             _ => {
                 cx.wire.apply(&rules::NOT_IN_PUBSUB);
-                cx.wire
-                    .refuse(presence, "cancel", "feature-not-implemented");
+                cx.wire.refuse(presence, "feature-not-implemented");
             }
         }
         Verdict::Taken
@@ -126,7 +125,7 @@ impl Translator {
         }
         cx.wire.apply(&rules::NOT_IN_PUBSUB);
         if message.attribute("type").as_deref() != Some("error") {
-            cx.wire.refuse(message, "cancel", "feature-not-implemented");
+            cx.wire.refuse(message, "feature-not-implemented");
         }
         Verdict::Taken
     }

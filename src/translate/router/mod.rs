@@ -234,7 +234,7 @@ impl Translator {
         self.chats.give_back(cx);
         self.rooms.give_back(&self.account, wire);
         while let Some(held) = self.rooms.released(true, wire) {
-            held.read(|stanza| wire.refuse(stanza, "wait", "remote-server-timeout"));
+            held.read(|stanza| wire.refuse(stanza, "remote-server-timeout"));
         }
     }
 

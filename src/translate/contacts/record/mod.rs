@@ -360,7 +360,7 @@ impl Record {
 /// Whether an error means that the node can never be read.
 fn is_final(refused: Refused<'_>) -> bool {
     let conditions = ["forbidden", "not-allowed", "closed-node", "not-authorized"];
-    refused.is_unsupported() || conditions.contains(&refused.condition_or(""))
+    refused.is_unsupported() || conditions.contains(&refused.condition())
 }
 
 fn ask_items(wire: &mut Wire) -> bool {

@@ -8,7 +8,6 @@ use super::entries::{entries, item_id, write_bucket};
 use super::strays::Strays;
 use super::{Ask, Record};
 use crate::pubsub::{ROSTER, request};
-use crate::translate::node::Access;
 use crate::translate::people::{People, bucket_of};
 use crate::translate::{Wire, rules};
 use crate::wire::{Event, Refused, Reply};
@@ -218,14 +217,8 @@ impl Record {
     }
 }
 
-fn write_publish(out: &mut BytesMut, bucket: u8, access: Access, people: &People, strays: &Strays) {
-    request::publish(
-        out,
-        ROSTER,
-        &item_id(bucket),
-        Some(access.as_str()),
-        |out| {
-            write_bucket(out, bucket, people, strays);
-        },
-    );
+fn write_publish(out: &mut BytesMut, bucket: u8, access: &str, people: &People, strays: &Strays) {
+    let mut payload = BytesMut::new();
+    write_bucket(&mut payload, bucket, people, strays);
+    request::publish(out, ROSTER, &item_id(bucket), Some(access), &payload);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::BytesMut;
 
 use super::configuration::{configured, fields, owner_form};
 use super::wish::{Reasons, Wish, list_of};
@@ -14,7 +14,7 @@ use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::translate::rooms::notice::{Notice, Word};
 use crate::translate::rooms::refuse::refuse;
 use crate::translate::rooms::room::{NO_ANSWER, Part, Room, access_model, node};
-use crate::wire::{Reply, error_type};
+use crate::wire::{Reply, StanzaError};
 use crate::xml::Element;
 
 /// Subscriptions that are ended because of one request.
@@ -195,9 +195,8 @@ impl Job {
                 let attributes = [("from", from), ("to", to), ("id", Some(&*self.id))];
                 let is_last = condition == "conflict" && self.wish.changes().is_some();
                 let text = is_last.then_some("the room would have no owner");
-                let kind = error_type(condition);
-                cx.wire
-                    .show_error_with("iq", &attributes, "", kind, condition, text);
+                let error = StanzaError::from(condition).saying(text);
+                cx.wire.show_error("iq", &attributes, "", error);
             }
         }
     }
@@ -254,8 +253,8 @@ impl Job {
 
     fn write_announcement(&self, out: &mut BytesMut) {
         if let Wish::Destroy(Some((item, message))) = &self.wish {
-            let payload = |out: &mut BytesMut| out.put_slice(message.as_bytes());
-            request::publish(out, &node(&self.room, Part::Talk), item, None, payload);
+            let node = node(&self.room, Part::Talk);
+            request::publish(out, &node, item, None, message.as_bytes());
         }
     }
 
@@ -282,7 +281,7 @@ impl Job {
         let answer = match (done, reply) {
             // The subscriptions are listed again behind this.
             (Todo::Unsubscribe(..), Err(_)) => return Ok(()),
-            (_, reply) => reply.map_err(|refused| refused.condition_or(NO_ANSWER).to_owned())?,
+            (_, reply) => reply.map_err(|refused| refused.condition().to_owned())?,
         };
         let own = cx.account.bare();
         match done {

@@ -26,7 +26,7 @@ use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
 use crate::translate::{self, Cx, Wire};
-use crate::wire::{Leg, Reply, Rule, error_type};
+use crate::wire::{Leg, Reply, Rule, StanzaError};
 use crate::xml::Element;
 
 const OWNER: Rule = Rule::new(
@@ -190,7 +190,7 @@ impl Rooms {
             _ => None,
         });
         for message in invitations.collect::<Vec<_>>() {
-            message.read(|it| wire.refuse(it, error_type(NO_ANSWER), NO_ANSWER));
+            message.read(|it| wire.refuse(it, NO_ANSWER));
         }
     }
 
@@ -226,7 +226,6 @@ fn answer_done(bare: &str, iq: &Element<'_>, cx: &mut Cx<'_>) {
 /// Refuses a form because of the field `var`: no such room can have its value (XEP-0045 §10.1.3).
 fn refuse_field(iq: &Element<'_>, var: &str, cx: &mut Cx<'_>) {
     let text = format!("no room on publish-subscribe can have this value: {var}");
-    let condition = "not-acceptable";
-    cx.wire
-        .refuse_saying(iq, error_type(condition), condition, Some(&text));
+    let error = StanzaError::from("not-acceptable").saying(Some(&text));
+    cx.wire.refuse(iq, error);
 }

@@ -311,22 +311,25 @@ impl Room {
         node(&self.bare, part)
     }
 
-    /// Sends a request about the room; `false`: too many wait already.
+    /// Sends a request about one of the nodes, whose name `body` is given; `false`: too many wait already.
     fn ask(
         &self,
         kind: &str,
+        part: Part,
         step: Step,
         cx: &mut Cx<'_>,
-        body: impl FnOnce(&mut BytesMut),
+        body: impl FnOnce(&mut BytesMut, &str),
     ) -> bool {
+        let (service, node) = (jid::domain(&self.bare), self.node(part));
         let ask = Ask::Step(self.bare.clone(), step);
         cx.wire
-            .request(kind, Some(jid::domain(&self.bare)), ask, body)
+            .request(kind, Some(service), ask, |out| body(out, &node))
     }
 
-    /// Sends the service a request whose answer is ignored.
-    fn tell(&self, cx: &mut Cx<'_>, body: impl FnOnce(&mut BytesMut)) {
-        cx.wire.tell("set", Some(jid::domain(&self.bare)), body);
+    /// Sends a request about one of the nodes whose answer is ignored.
+    fn tell(&self, part: Part, cx: &mut Cx<'_>, body: impl FnOnce(&mut BytesMut, &str)) {
+        let (service, node) = (jid::domain(&self.bare), self.node(part));
+        cx.wire.tell("set", Some(service), |out| body(out, &node));
     }
 
     /// Goes on when time is up: a join that has waited, an event that has not come. `false`: the client is out.
@@ -425,7 +428,7 @@ impl Room {
             (Step::TakeNick, Err(Refused::With("forbidden"))) if self.next_item(cx) => {
                 self.take_nick(cx)
             }
-            (Step::TakeNick, Err(refused)) => self.fail(refused.condition_or(NO_ANSWER), cx),
+            (Step::TakeNick, Err(refused)) => self.fail(refused.condition(), cx),
             (Step::IsOut, reply) => self.handle_is_out(reply, cx),
             // Prosody tells a kicked occupant only that his item is retracted.
             (Step::Restore, Err(Refused::With("forbidden"))) => self.show_kicked(cx),
@@ -440,7 +443,7 @@ impl Room {
             }
             (Step::Update(update), Err(refused)) => {
                 self.unheard.take(Part::Occupants, &self.item);
-                self.refuse_update(&update, refused.condition_or(NO_ANSWER), cx);
+                self.refuse_update(&update, refused.condition(), cx);
                 true
             }
             (Step::Say(_, item), Ok(_)) => {
@@ -450,7 +453,7 @@ impl Room {
             (Step::Say(id, item), Err(refused)) => {
                 let published = self.unheard.take(Part::Talk, &item);
                 let payload = published.map(|(_, payload)| payload);
-                let condition = refused.condition_or(NO_ANSWER);
+                let condition = refused.condition();
                 self.show_unsent(id.as_deref(), payload, condition, cx);
                 true
             }

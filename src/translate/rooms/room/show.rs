@@ -12,7 +12,7 @@ use crate::translate::rooms::affiliations::Affiliation;
 use crate::translate::rooms::occupants::is_of_room;
 use crate::translate::rooms::refuse::text_of;
 use crate::translate::{Cx, Wire};
-use crate::wire::{Event, Leg, error_type};
+use crate::wire::{Event, Leg, StanzaError};
 use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
 
 /// Told to the creator of a room, and in brackets to the accounts that are invited.
@@ -178,14 +178,8 @@ impl Room {
         let attributes = [("from", from), ("to", to), ("id", id)];
         let echo = format!("<x xmlns='{}'/>", ns::MUC);
         let text = self.text.or_else(|| text_of("presence", condition));
-        wire.show_error_with(
-            "presence",
-            &attributes,
-            &echo,
-            error_type(condition),
-            condition,
-            text,
-        );
+        let error = StanzaError::from(condition).saying(text);
+        wire.show_error("presence", &attributes, &echo, error);
     }
 }
 

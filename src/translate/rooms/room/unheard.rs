@@ -85,10 +85,8 @@ impl Room {
         let due = |it: &Published| it.until.is_some_and(|at| at <= now);
         while let Some(published) = self.unheard.0.iter().find(|it| due(it)) {
             let (part, item) = (published.part, published.item.clone());
-            let node = self.node(part);
-            let is_asked = self.ask("get", Step::Heard(part, item), cx, |out| {
-                request::own_subscriptions(out, &node);
-            });
+            let step = Step::Heard(part, item);
+            let is_asked = self.ask("get", part, step, cx, request::own_subscriptions);
             let all = &mut self.unheard.0;
             if let Some(published) = all.iter_mut().find(|it| due(it)) {
                 published.until = (!is_asked).then_some(now + TRY_AGAIN);
@@ -157,8 +155,7 @@ impl Room {
         let said = said.filter(|child| child.namespace() != ns::DELAY);
         let echo: String = said.map(|child| standalone(&child)).collect();
         let own = cx.account.jid();
-        cx.wire
-            .show_unsent_with(&self.bare, own, id, &echo, condition);
+        cx.wire.show_unsent(&self.bare, own, id, &echo, condition);
     }
 
     /// Asks for items whose payloads an event has left out, some at a time.
@@ -180,9 +177,8 @@ impl Room {
             .into_iter()
             .partition::<VecDeque<_>, _>(|(of, _)| *of == part);
         self.left_out = later;
-        let node = self.node(part);
-        self.fetches = self.ask("get", Step::Fetch(part), cx, |out| {
-            request::items_by_id(out, &node, now.iter().map(|(_, item)| item));
+        self.fetches = self.ask("get", part, Step::Fetch(part), cx, |out, node| {
+            request::items_by_id(out, node, now.iter().map(|(_, item)| item));
         });
     }
 
