@@ -148,6 +148,11 @@ impl<P> Wire<P> {
         self.element(leg, write, is_stanza);
     }
 
+    /// Writes one whole stanza, as it is, to `leg`.
+    pub(crate) fn copy(&mut self, leg: Leg, stanza: &[u8]) {
+        self.stanza(leg, |out| out.put_slice(stanza));
+    }
+
     /// Writes one whole element of the stream to `leg` that is no stanza (XEP-0360).
     pub(crate) fn nonza(&mut self, leg: Leg, write: impl FnOnce(&mut BytesMut)) {
         self.element(leg, write, |_| true);
@@ -301,7 +306,7 @@ impl<P> Wire<P> {
 
     /// Sends a stanza of ours to the server that is no request.
     pub(crate) fn send_own(&mut self, stanza: &[u8]) {
-        self.stanza(Leg::Server, |out| out.put_slice(stanza));
+        self.copy(Leg::Server, stanza);
         self.pacer.spend(stanza.len());
     }
 

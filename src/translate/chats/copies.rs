@@ -163,8 +163,7 @@ impl Chats {
                 false => Verdict::Pass,
             });
             if verdict != Some(Verdict::Taken) {
-                cx.wire
-                    .stanza(Leg::Client, |out| out.extend_from_slice(&message.raw));
+                message.pass(Leg::Client, cx.wire);
             }
         }
     }
@@ -264,6 +263,5 @@ fn write_copy(message: &Element<'_>, node: &str, item: &str, is_late: bool, cx: 
     let mut copy = BytesMut::with_capacity(message.raw().len() + name.len());
     let may_stay = |it: &Element<'_>| is_late || !written.is_some_and(|at| at.is(it));
     rewrite(&mut copy, message, &[], may_stay, &name);
-    cx.wire
-        .stanza(Leg::Server, |out| out.extend_from_slice(&copy));
+    cx.wire.copy(Leg::Server, &copy);
 }

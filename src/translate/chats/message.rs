@@ -6,10 +6,10 @@ use bytes::{Bytes, BytesMut};
 
 use crate::ns;
 use crate::translate::Cx;
-use crate::translate::held::Held;
+use crate::translate::held::{Held, read_standalone};
 use crate::translate::shown::delay;
 use crate::wire::Refused;
-use crate::xml::{Element, Namespaces, rewrite_standalone};
+use crate::xml::{Element, rewrite_standalone};
 
 /// Prefix of the item id of a bare chat state: each state replaces the one before.
 pub(super) const STATE: &str = "state/";
@@ -54,8 +54,7 @@ impl Message {
 
     /// Gives the message to `read`.
     pub(super) fn read<R>(&self, read: impl FnOnce(&Element<'_>) -> R) -> Option<R> {
-        let namespaces = Namespaces::none();
-        Element::of_frame(&self.payload, &namespaces).map(|message| read(&message))
+        read_standalone(&self.payload, read)
     }
 
     /// The addressee, as the client has written it, and the id.

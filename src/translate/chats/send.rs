@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut as _, Bytes};
+use bytes::Bytes;
 
 use super::message::{Message, Outgoing, STATE, is_worth_keeping, show_unsent, show_unsent_to};
 use super::own::is_friend;
@@ -234,7 +234,7 @@ impl Chats {
             && let Some(next) = pair.waiting.pop_front()
         {
             match next {
-                Outgoing::Native(held) => send_held(&held, cx),
+                Outgoing::Native(held) => held.pass(Leg::Server, cx.wire),
                 Outgoing::Item(message) => {
                     if !self.would_reach(peer, &message, cx) {
                         Self::send_natively(&message, "", cx);
@@ -366,7 +366,7 @@ impl Chats {
                 && let Some(next) = pair.waiting.pop_front()
             {
                 match next {
-                    Outgoing::Native(held) => send_held(&held, cx),
+                    Outgoing::Native(held) => held.pass(Leg::Server, cx.wire),
                     Outgoing::Item(message) => match self.proven(&peer, &message, cx) {
                         Some(place) => self.publish_to_own(&peer, &place, message, cx),
                         None => Self::send_natively(&message, "", cx),
@@ -422,10 +422,6 @@ impl Chats {
             }
         }
     }
-}
-
-fn send_held(held: &Held, cx: &mut Cx<'_>) {
-    cx.wire.stanza(Leg::Server, |out| out.put_slice(&held.raw));
 }
 
 /// Publishes a message; `service`: that of a shared node, `None` for the own account.

@@ -204,11 +204,9 @@ impl Contacts {
                 // Another resource has answered the request.
                 self.requests.end_asking(&account);
             }
-            if before.to == Half::Yes && after.to != Half::Yes {
-                self.follow.note(&account, false, cx.wire);
-                cx.account.people.changed.push(&account);
-            } else if after.to == Half::Yes && before.to != Half::Yes {
-                self.follow.note(&account, true, cx.wire);
+            let is_seen = after.to == Half::Yes;
+            if is_seen != (before.to == Half::Yes) {
+                self.follow.note(&account, is_seen, cx.wire);
                 cx.account.people.changed.push(&account);
             }
             if is_news {

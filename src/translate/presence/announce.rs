@@ -11,11 +11,12 @@ use super::visibility::Visibility;
 use crate::policy::Policy;
 use crate::pubsub::{PRESENCE, request};
 use crate::translate::account::{Goodbye, Status};
+use crate::translate::held::read_standalone;
 use crate::translate::inquiry::Inquiry;
 use crate::translate::marker::Marker;
 use crate::translate::{self, Cx, Verdict, Wire, rules};
 use crate::wire::{Event, Leg, Refused, Reply, StanzaError};
-use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
+use crate::xml::{Element, escape, rewrite, rewrite_standalone};
 
 /// Room for the parts of a publish around its payload, and the marker.
 const PUBLISH_LEN: usize = 768;
@@ -345,10 +346,9 @@ impl Announce {
 
 /// The payload with another id.
 fn with_id(payload: &Bytes, id: &str) -> Bytes {
-    let namespaces = Namespaces::none();
     let mut changed = BytesMut::with_capacity(payload.len() + id.len());
-    if let Some(presence) = Element::of_frame(payload, &namespaces) {
-        rewrite(&mut changed, &presence, &[("id", Some(id))], |_| true, "");
-    }
+    read_standalone(payload, |presence| {
+        rewrite(&mut changed, presence, &[("id", Some(id))], |_| true, "");
+    });
     changed.freeze()
 }

@@ -137,18 +137,19 @@ impl Presence {
         is_marked: bool,
         cx: &mut Cx<'_>,
     ) -> Verdict {
-        if let Some(full) = state {
-            self.fetches.note_heard(full, cx.wire);
-            let is_there = presence.attribute("type").is_none();
-            if is_there && jid::bare(full) == cx.account.bare() {
-                let resource = jid::resource(full).unwrap_or_default();
-                self.announce.leftovers.note_native(resource, is_marked);
-            }
+        let Some(full) = state else {
+            return Verdict::Pass;
+        };
+        self.fetches.note_heard(full, cx.wire);
+        let is_there = presence.attribute("type").is_none();
+        if is_there && jid::bare(full) == cx.account.bare() {
+            let resource = jid::resource(full).unwrap_or_default();
+            self.announce.leftovers.note_native(resource, is_marked);
         }
-        if self.feed.shows_native(presence, is_marked, cx) {
+        if self.feed.shows_native(full, presence, is_marked, cx) {
             return Verdict::Pass;
         }
-        feed::drop(Dropped::Seen, cx.wire);
+        feed::log_dropped(Dropped::Seen, cx.wire);
         Verdict::Taken
     }
 

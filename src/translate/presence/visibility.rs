@@ -78,13 +78,19 @@ impl Visibility {
 
     /// Whether the client is known to be hidden from somebody.
     pub(super) fn is_hidden(&self) -> bool {
-        if self.state.hides() || self.asked.is_empty() {
-            return self.state.hides();
+        self.any_state(State::hides)
+    }
+
+    /// Whether the state, now or after some of the changes that the client has asked for, `is_so`.
+    fn any_state(&self, is_so: impl Fn(&State) -> bool) -> bool {
+        let is_now = is_so(&self.state);
+        if is_now || self.asked.is_empty() {
+            return is_now;
         }
         let mut state = self.state.clone();
         self.asked.iter().any(|(_, change)| {
             state.apply(change);
-            state.hides()
+            is_so(&state)
         })
     }
 
@@ -231,20 +237,13 @@ impl Visibility {
 
     /// Whether a blocked JID was not handed out yet, also one of a list that the client has asked for.
     fn blocks_more(&self) -> bool {
-        let is_new = |state: &State| {
-            let Some(blocked) = state.blocked() else {
-                return false;
-            };
-            let known = || self.blocked.iter().collect::<HashSet<_>>();
-            !is_same(&blocked, &self.blocked)
-                && !blocked.iter().collect::<HashSet<_>>().is_subset(&known())
-        };
-        let mut state = self.state.clone();
-        is_new(&state)
-            || self.asked.iter().any(|(_, change)| {
-                state.apply(change);
-                is_new(&state)
+        self.any_state(|state| {
+            let changed = state.blocked().filter(|it| !is_same(it, &self.blocked));
+            changed.is_some_and(|blocked| {
+                let known: HashSet<_> = self.blocked.iter().collect();
+                blocked.iter().any(|it| !known.contains(it))
             })
+        })
     }
 
     /// The JIDs that the list in force blocks, if they changed since the last call.

@@ -1,17 +1,17 @@
 //! Service discovery of services and rooms, and other IQs to rooms: clients find rooms by browsing, and some join no
 //! room that does not answer.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bytes::{BufMut as _, BytesMut};
 
 use super::names::{OCCUPANTS, room_of};
 use super::refuse::refuse;
+use super::room::Info;
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
-use crate::pubsub::{form, request};
+use crate::pubsub::request;
 use crate::translate::{Cx, Verdict};
 use crate::wire::{Leg, Reply, Rule};
 use crate::xml::{Element, escape, rewrite, standalone_child};
@@ -116,7 +116,7 @@ impl Rooms {
             return Verdict::Pass;
         }
         if let Some(room) = room_of_ping(iq, cx.account.jid()) {
-            match self.is_in(&room) {
+            match self.rooms.contains_key(&*room) {
                 true => cx.wire.answer_result(iq),
                 false => cx.wire.answer_error(iq, "item-not-found"),
             }
@@ -225,39 +225,29 @@ fn service_items(query: &Element<'_>, service: &str) -> String {
 
 /// A node's disco#info as that of a room (XEP-0045 §6.4).
 fn room_info(iq: &Element<'_>) -> String {
-    let (mut title, mut description) = (None, None);
-    let mut is_open = true;
-    if let Some(query) = iq.child(ns::DISCO_INFO, "query")
-        && let Some(form) = query.child(ns::DATA, "x")
-    {
-        let value = |var| form::value(&form, var).map(Cow::into_owned);
-        title = value("pubsub#title").filter(|title| !title.is_empty());
-        description = value("pubsub#description").filter(|it| !it.is_empty());
-        is_open = value("pubsub#access_model").is_none_or(|model| model == "open");
-    }
+    let known = Info::read(iq).unwrap_or_default();
     let mut info = format!(
         "<query xmlns='{}'><identity category='conference' type='text'",
         ns::DISCO_INFO
     );
-    if let Some(title) = title {
-        info += &format!(" name='{}'", escape(&title));
+    if !known.title.is_empty() {
+        info += &format!(" name='{}'", escape(&known.title));
     }
     info += "/>";
-    let open = if is_open {
-        "muc_open"
-    } else {
-        "muc_membersonly"
+    let open = match known.access.as_deref() {
+        None | Some("open") => "muc_open",
+        Some(_) => "muc_membersonly",
     };
     for feature in FEATURES.iter().chain([&open]) {
         info += &format!("<feature var='{feature}'/>");
     }
-    if let Some(description) = description {
+    if !known.description.is_empty() {
         info += &format!(
             "<x xmlns='{}' type='result'><field var='FORM_TYPE' type='hidden'>\
              <value>http://jabber.org/protocol/muc#roominfo</value></field>\
              <field var='muc#roominfo_description' type='text-single' label='Description'><value>{}</value></field></x>",
             ns::DATA,
-            escape(&description)
+            escape(&known.description)
         );
     }
     info + "</query>"

@@ -428,8 +428,7 @@ impl Rooms {
             let verdict = held.read(|stanza| self.handle_client(kind, stanza, cx));
             // An IQ to the service itself passes.
             if verdict != Some(Verdict::Taken) {
-                cx.wire
-                    .stanza(Leg::Server, |out| out.extend_from_slice(&held.raw));
+                held.pass(Leg::Server, cx.wire);
             }
         }
     }
@@ -455,11 +454,6 @@ impl Rooms {
             }
             _ => self.drive(bare, cx, |room, cx| room.handle_reply(step, reply, cx)),
         }
-    }
-
-    /// Whether the client is in this room, or about to be: asked by the ping of another occupant's shim.
-    pub(super) fn is_in(&self, bare: &str) -> bool {
-        self.rooms.contains_key(bare)
     }
 
     /// Tells the client, as the session ends, that its joins have failed and which of its messages may be lost.

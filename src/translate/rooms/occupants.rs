@@ -15,6 +15,7 @@ use super::Item;
 use super::names::nick_of;
 use crate::jid;
 use crate::ns;
+use crate::pubsub::payload;
 use crate::wire::Dropped;
 use crate::xml::{Element, rewrite_standalone};
 
@@ -75,13 +76,7 @@ impl Said {
         }: Item<'_>,
         room: &str,
     ) -> Result<Self, Dropped> {
-        let mut payloads = element.children();
-        let (Some(presence), None) = (payloads.next(), payloads.next()) else {
-            return Err(Dropped::WrongPayload);
-        };
-        if !presence.is(ns::CLIENT, "presence") {
-            return Err(Dropped::WrongPayload);
-        }
+        let presence = payload(element, "presence").ok_or(Dropped::WrongPayload)?;
         let is_gone = match presence.attribute("type").as_deref() {
             None => false,
             Some("unavailable") => true,

@@ -129,7 +129,7 @@ impl Translator {
         while let Some(held) = self.rooms.released(all, wire) {
             let verdict = held.read(|stanza| self.client_stanza(held.kind, stanza, wire));
             if verdict != Some(Verdict::Taken) {
-                wire.stanza(Leg::Server, |out| out.extend_from_slice(&held.raw));
+                held.pass(Leg::Server, wire);
             }
         }
     }

@@ -22,24 +22,24 @@ const MOST_MESSAGES: usize = 200;
 const JOIN: usize = 5;
 
 /// The metadata of a room's node (XEP-0060 §5.4).
-pub(super) struct Info {
-    pub(super) access: Option<Box<str>>,
-    pub(super) title: Box<str>,
-    pub(super) description: Box<str>,
+#[derive(Default)]
+pub(in crate::translate::rooms) struct Info {
+    pub(in crate::translate::rooms) access: Option<Box<str>>,
+    pub(in crate::translate::rooms) title: Box<str>,
+    pub(in crate::translate::rooms) description: Box<str>,
     /// The owners, if the service names them to everybody.
     pub(super) owners: Vec<String>,
 }
 
 impl Info {
-    pub(super) fn read(iq: &Element<'_>) -> Option<Self> {
+    pub(in crate::translate::rooms) fn read(iq: &Element<'_>) -> Option<Self> {
         let query = iq.child(ns::DISCO_INFO, "query")?;
         let x = query.child(ns::DATA, "x")?;
+        let text = |var| form::value(&x, var).unwrap_or_default();
         Some(Self {
             access: form::value(&x, "pubsub#access_model").map(|it| (*it).into()),
-            title: form::value(&x, "pubsub#title").unwrap_or_default().into(),
-            description: form::value(&x, "pubsub#description")
-                .unwrap_or_default()
-                .into(),
+            title: text("pubsub#title").into(),
+            description: text("pubsub#description").into(),
             owners: form::values(&x, "pubsub#owner"),
         })
     }

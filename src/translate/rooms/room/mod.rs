@@ -10,6 +10,7 @@ mod show;
 mod unheard;
 mod watch;
 
+pub(super) use join::Info;
 pub(super) use owned::{Configuration, access_model};
 pub(crate) use show::WHOM_IT_IS_FOR;
 
@@ -401,14 +402,6 @@ impl Room {
                 }
                 self.count_down(cx)
             }
-            (Step::Look, reply) => {
-                self.handle_look(reply, cx);
-                true
-            }
-            (Step::LookForOwners, reply) => {
-                self.handle_look_for_owners(reply, cx);
-                true
-            }
             (Step::Holder(full), pong) => self.handle_holder(&full, pong, cx),
             (Step::Create(Part::Talk), Ok(_)) => self.create(Part::Occupants, cx),
             (Step::Create(Part::Occupants), Ok(_)) => self.handle_created(cx),
@@ -421,10 +414,6 @@ impl Room {
             (Step::Create(part), Err(refused)) => self.handle_not_created(part, refused, cx),
             // The event of the publish has come before.
             (Step::TakeNick, Err(_)) if self.state == State::Joined => true,
-            (Step::TakeNick, Ok(_)) => {
-                self.unheard.handle_result(&self.item, cx.wire.now);
-                true
-            }
             (Step::TakeNick, Err(Refused::With("forbidden"))) if self.next_item(cx) => {
                 self.take_nick(cx)
             }
@@ -432,54 +421,50 @@ impl Room {
             (Step::IsOut, reply) => self.handle_is_out(reply, cx),
             // Prosody tells a kicked occupant only that his item is retracted.
             (Step::Restore, Err(Refused::With("forbidden"))) => self.show_kicked(cx),
-            (Step::Restore, Ok(_)) => {
-                self.forget_verdict();
+            (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),
+            (Step::Fetch(part), reply) => self.handle_fetched(part, reply, cx),
+            (step, reply) => {
+                self.note_reply(step, reply, cx);
                 true
             }
+        }
+    }
+
+    /// Handles the answer to a step that does not put the client out.
+    fn note_reply(&mut self, step: Step, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        match (step, reply) {
+            (Step::Look, reply) => self.handle_look(reply, cx),
+            (Step::LookForOwners, reply) => self.handle_look_for_owners(reply, cx),
+            (Step::TakeNick, Ok(_)) => self.unheard.handle_result(&self.item, now),
+            (Step::Restore, Ok(_)) => self.forget_verdict(),
             (Step::Update(update), Ok(_)) => {
-                self.unheard.handle_result(&self.item, cx.wire.now);
+                self.unheard.handle_result(&self.item, now);
                 self.presence = update.payload;
-                true
             }
             (Step::Update(update), Err(refused)) => {
                 self.unheard.take(Part::Occupants, &self.item);
                 self.refuse_update(&update, refused.condition(), cx);
-                true
             }
-            (Step::Say(_, item), Ok(_)) => {
-                self.unheard.handle_result(&item, cx.wire.now);
-                true
-            }
+            (Step::Say(_, item), Ok(_)) => self.unheard.handle_result(&item, now),
             (Step::Say(id, item), Err(refused)) => {
                 let published = self.unheard.take(Part::Talk, &item);
                 let payload = published.map(|(_, payload)| payload);
-                let condition = refused.condition();
-                self.show_unsent(id.as_deref(), payload, condition, cx);
-                true
+                self.show_unsent(id.as_deref(), payload, refused.condition(), cx);
             }
-            (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),
-            (Step::Fetch(part), reply) => self.handle_fetched(part, reply, cx),
-            (Step::Alive(full, asked), pong) => {
-                match is_gone(pong) {
-                    // The occupant has come back since.
-                    true if !self.occupants.is_silent_since(&full, asked + TICK) => {}
-                    true => self.handle_vanished(&full, cx),
-                    false => self.handle_alive(&full, cx),
-                }
-                true
+            (Step::Alive(full, asked), pong) => match is_gone(pong) {
+                // The occupant has come back since.
+                true if !self.occupants.is_silent_since(&full, asked + TICK) => {}
+                true => self.handle_vanished(&full, cx),
+                false => self.handle_alive(&full, cx),
+            },
+            (Step::Leftovers(part), Ok(iq)) => self.note_leftovers(part, iq, cx),
+            (Step::Leftover(full), pong) if is_gone(pong) => {
+                self.unsubscribe(&full, cx);
+                self.handle_vanished(&full, cx);
             }
-            (Step::Leftovers(part), Ok(iq)) => {
-                self.note_leftovers(part, iq, cx);
-                true
-            }
-            (Step::Leftover(full), pong) => {
-                if is_gone(pong) {
-                    self.unsubscribe(&full, cx);
-                    self.handle_vanished(&full, cx);
-                }
-                true
-            }
-            (Step::Restore, _) | (Step::Leftovers(_), Err(_)) => true,
+            // Nothing follows from the others.
+            _ => {}
         }
     }
 }

@@ -211,7 +211,6 @@ impl Room {
             "<message{kind} from='{from}' to='{to}'><x xmlns='{}'>{said}</x></message>",
             ns::MUC_USER
         );
-        cx.wire
-            .stanza(Leg::Client, |out| out.extend_from_slice(changed.as_bytes()));
+        cx.wire.copy(Leg::Client, changed.as_bytes());
     }
 }

@@ -12,9 +12,10 @@ use crate::jid;
 use crate::ns;
 use crate::pubsub::{answer, request};
 use crate::translate::Cx;
+use crate::translate::held::read_standalone;
 use crate::translate::rooms::junk::Junk;
 use crate::wire::{Dropped, Reply};
-use crate::xml::{Element, Namespaces, escape, standalone};
+use crate::xml::{Element, escape, standalone};
 
 /// Time after the answer to a publish in which its event may come.
 const EVENT_BEHIND: Duration = Duration::from_secs(5);
@@ -126,9 +127,8 @@ impl Room {
             escape(&self.own),
             String::from_utf8_lossy(&payload)
         );
-        let namespaces = Namespaces::none();
-        let items = Element::of_frame(items.as_bytes(), &namespaces);
-        items.is_none_or(|items| self.handle_items(&items, part, Source::Fetch, None, cx))
+        let handle = |items: &Element<'_>| self.handle_items(items, part, Source::Fetch, None, cx);
+        read_standalone(items.as_bytes(), handle).unwrap_or(true)
     }
 
     /// Whether the service says that the client is not subscribed to this node; an unclear answer does not.
@@ -149,11 +149,12 @@ impl Room {
         condition: &str,
         cx: &mut Cx<'_>,
     ) {
-        let (payload, namespaces) = (payload.unwrap_or_default(), Namespaces::none());
-        let said = Element::of_frame(&payload, &namespaces);
-        let said = said.iter().flat_map(Element::children);
-        let said = said.filter(|child| child.namespace() != ns::DELAY);
-        let echo: String = said.map(|child| standalone(&child)).collect();
+        let echo = read_standalone(&payload.unwrap_or_default(), |message| {
+            let said = message.children();
+            let said = said.filter(|child| child.namespace() != ns::DELAY);
+            said.map(|child| standalone(&child)).collect::<String>()
+        });
+        let echo = echo.unwrap_or_default();
         let own = cx.account.jid();
         cx.wire.show_unsent(&self.bare, own, id, &echo, condition);
     }
