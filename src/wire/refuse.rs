@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use bytes::BytesMut;
-
 use super::named::{named, named_by};
 use super::reply::error_type;
 use super::{Dropped, Event, Leg, Wire};
@@ -147,19 +145,14 @@ impl<P> Wire<P> {
         self.show_error("iq", &attributes, "", condition);
     }
 
-    /// Answers a request of the client's, in the place of `from`, with what `body` writes.
-    pub(crate) fn show_answer(
-        &mut self,
-        id: &str,
-        from: &str,
-        to: &str,
-        body: impl FnOnce(&mut BytesMut),
-    ) {
+    /// Answers a request of the client's, in the place of `from`, with this payload.
+    pub(crate) fn show_answer(&mut self, id: &str, from: &str, to: &str, payload: &str) {
         self.stanza(Leg::Client, |out| {
             let (id, from, to) = (escape(id), escape(from), escape(to));
-            let _ = write!(out, "<iq type='result' id='{id}' from='{from}' to='{to}'>");
-            body(out);
-            out.extend_from_slice(b"</iq>");
+            let _ = write!(
+                out,
+                "<iq type='result' id='{id}' from='{from}' to='{to}'>{payload}</iq>"
+            );
         });
     }
 

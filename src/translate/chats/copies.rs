@@ -12,6 +12,7 @@ use super::delay::{Written, is_delayed};
 use super::message::Message;
 use super::pair::Pair;
 use super::place::Place;
+use super::receive::{may_read, takes_messages};
 use super::{Ask, Chats};
 use crate::jid;
 use crate::ns;
@@ -128,10 +129,10 @@ impl Chats {
 
     /// Whether native messages of `peer` wait for items on its nodes: not if the nodes may not be read.
     fn waits_for_items(&self, peer: &str, cx: &Cx<'_>) -> bool {
-        let may_be_read = self.may_read(peer, cx) || !cx.account.people.is_known();
+        let may_be_read = may_read(self.shares_nodes, peer, cx) || !cx.account.people.is_known();
         let pair = self.pairs.get(peer);
         self.is_begun
-            && self.takes_messages(cx)
+            && takes_messages(self.priority, cx)
             && may_be_read
             && pair.is_some_and(|pair| pair.holds(cx.wire.now))
     }

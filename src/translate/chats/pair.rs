@@ -9,6 +9,7 @@ use super::place::{Own, Place};
 use super::series::{self, Series};
 use crate::translate::Kind;
 use crate::translate::held::{Held, has_room_for};
+use crate::translate::queue::push_newest;
 use crate::translate::shown::Shown;
 use crate::xml::Element;
 
@@ -353,14 +354,12 @@ impl Pair {
         now: Duration,
     ) {
         self.shown.is_new(item);
-        if self.unread.len() >= MOST_ITEMS {
-            self.unread.pop_front();
-        }
-        self.unread.push_back(Unread {
+        let unread = Unread {
             item: Arc::clone(item),
             resource: resource.map(Into::into),
             at: now,
-        });
+        };
+        push_newest(&mut self.unread, unread, MOST_ITEMS);
     }
 
     /// Notes a message of the peer's: it has seen all items published before, unless they crossed.

@@ -157,7 +157,7 @@ impl Chats {
             true => self.shared.peer(place).unwrap_or_default().to_owned(),
             false => place.service().to_owned(),
         };
-        if !self.takes_messages(cx) || !self.may_read(&peer, cx) {
+        if !takes_messages(self.priority, cx) || !may_read(self.shares_nodes, &peer, cx) {
             // The node is fetched again when the client takes messages.
             if let Some(pair) = self.pairs.get_mut(&*peer) {
                 pair.note(place, Reading::Wanted);

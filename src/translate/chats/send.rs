@@ -8,6 +8,7 @@ use super::message::{Message, Outgoing, STATE, is_worth_keeping, show_unsent, sh
 use super::own::is_friend;
 use super::pair::{Pair, Reading};
 use super::place::{Own, Place, State};
+use super::receive::takes_messages;
 use super::shared::service_of;
 use super::{Ask, Chats};
 use crate::jid;
@@ -179,7 +180,7 @@ impl Chats {
         let may_publish = |pair: &Pair| pair.own.may_publish();
         self.is_begun
             && cx.account.takes_chats
-            && self.takes_messages(cx)
+            && takes_messages(self.priority, cx)
             && !status.is_hidden
             && !status.may_be_hidden
             && self.reach.takes_all(peer, jid::resource(to))

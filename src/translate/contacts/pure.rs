@@ -161,7 +161,7 @@ impl Contacts {
 
     /// Answers the client's requests after a write has succeeded or failed.
     pub(super) fn answer_written(&mut self, written: Written, cx: &mut Cx<'_>) {
-        if written.refused.is_none() {
+        if !written.is_refused {
             for Request { id, .. } in written.requests {
                 cx.wire.show_result(&id);
             }

@@ -149,7 +149,7 @@ mod tests {
     fn a_large_presence_is_compared_by_its_bytes() {
         let content = |prefix: &str, length: usize| {
             let presence = format!(
-                "<presence xmlns='jabber:client' xmlns:{prefix}='urn:{}'><c {prefix}:n='1'/></presence>",
+                "<presence xmlns='jabber:client' xmlns:{prefix}='urn:{}'><c {prefix}:n='1'>x</c></presence>",
                 "x".repeat(length)
             );
             let namespaces = Namespaces::none();

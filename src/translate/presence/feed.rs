@@ -31,8 +31,8 @@ pub(super) struct Feed {
     seen: Seen,
     held: Vec<Held>,
     /// No native presence comes beside events (`pure`): they show the client the account's own resources, itself
-    /// included (RFC 6121 §4.2.2), and nothing while it is unavailable.
-    is_alone: bool,
+    /// included (RFC 6121 §4.2.2), and nothing while it is unavailable. Contacts we begin to see are asked for.
+    pub(super) is_alone: bool,
     /// Resources the client sees as available because of events or items alone, by account.
     available: HashMap<Box<str>, Vec<Box<str>>>,
 }

@@ -68,8 +68,6 @@ pub(super) struct Presence {
     /// Presence of others as this client's stream was shown it: another stream of the account begins without it.
     feed: Feed,
     fetches: Fetches,
-    /// No native presence tells of contacts (`pure`): those we begin to see are asked for.
-    is_alone: bool,
     /// The contacts' states were fetched since the client became available.
     has_fetched: bool,
 }
@@ -80,7 +78,6 @@ impl Presence {
             announce: Announce::new(policy),
             feed: Feed::new(policy),
             fetches: Fetches::default(),
-            is_alone: policy == Policy::Pure,
             has_fetched: false,
         }
     }
@@ -218,7 +215,7 @@ impl Presence {
         while let Some(account) = cx.account.people.changed.pop() {
             if cx.account.people.relation(&account).to != Half::Yes {
                 self.feed.hide(&account, cx);
-            } else if self.is_alone && cx.account.status.is_available {
+            } else if self.feed.is_alone && cx.account.status.is_available {
                 self.fetches.fetch(&account);
             }
         }
@@ -231,7 +228,7 @@ impl Presence {
         if account.is_caught_up && account.status.is_available && !self.has_fetched {
             self.has_fetched = true;
             self.fetches.fetch_all(&account.people);
-            if self.is_alone {
+            if self.feed.is_alone {
                 self.fetches.fetch(account.bare());
             }
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::BytesMut;
 
 use super::names::{OCCUPANTS, room_of};
 use super::refuse::refuse;
@@ -71,7 +71,7 @@ impl Rooms {
             }
             (ns::DISCO_INFO, true) => self.ask_info(bare, &id, iq, cx),
             (ns::DISCO_ITEMS, true) => self.show_occupants(bare, &id, cx),
-            (ns::PING, true) => cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {}),
+            (ns::PING, true) => cx.wire.show_answer(&id, bare, cx.account.jid(), ""),
             (ns::MUC_OWNER, is_get) => self.ask_owner(bare, is_get, iq, cx),
             (ns::MUC_ADMIN, is_get) => self.ask_admin(bare, is_get, iq, cx),
             _ => refuse(iq, "service-unavailable", cx),
@@ -98,15 +98,13 @@ impl Rooms {
 
     fn show_occupants(&self, bare: &str, id: &str, cx: &mut Cx<'_>) {
         let room = self.rooms.get(bare).filter(|room| room.is_joined());
-        cx.wire.show_answer(id, bare, cx.account.jid(), |out| {
-            let mut items = format!("<query xmlns='{}'>", ns::DISCO_ITEMS);
-            for (_, occupant) in room.iter().flat_map(|room| room.occupants().iter()) {
-                let jid = format!("{bare}/{}", occupant.nick);
-                items += &format!("<item jid='{}'/>", escape(&jid));
-            }
-            items += "</query>";
-            out.put_slice(items.as_bytes());
-        });
+        let mut items = format!("<query xmlns='{}'>", ns::DISCO_ITEMS);
+        for (_, occupant) in room.iter().flat_map(|room| room.occupants.iter()) {
+            let jid = format!("{bare}/{}", occupant.nick);
+            items += &format!("<item jid='{}'/>", escape(&jid));
+        }
+        items += "</query>";
+        cx.wire.show_answer(id, bare, cx.account.jid(), &items);
     }
 
     /// Handles an IQ from the server: a service's discovery answer is rewritten to that of a room service, and the ping
@@ -154,18 +152,12 @@ impl Rooms {
 
 impl Question {
     /// Shows the client the answer.
-    pub(super) fn answer(self, reply: Reply<'_>, cx: &mut Cx<'_>) {
+    pub(super) fn show_answer(self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         let Self { room, id } = &self;
         let own = cx.account.jid();
         match reply {
-            Ok(iq) => {
-                let info = room_info(iq);
-                cx.wire
-                    .show_answer(id, room, own, |out| out.put_slice(info.as_bytes()));
-            }
-            Err(refused) => {
-                cx.wire.show_failed(id, room, own, refused.condition());
-            }
+            Ok(iq) => cx.wire.show_answer(id, room, own, &room_info(iq)),
+            Err(refused) => cx.wire.show_failed(id, room, own, refused.condition()),
         }
     }
 }

@@ -254,14 +254,14 @@ impl Rooms {
         let nick = match nick {
             Some(nick) => names::nick_of(nick),
             // A presence to the bare JID is a status of a client that is in the room.
-            None => self.rooms.get(bare).map(|room| room.nick().into()),
+            None => self.rooms.get(bare).map(|room| room.nick.clone()),
         };
         let Some(nick) = nick else {
             return refuse(presence, "jid-malformed", cx);
         };
         let rejoins = presence.child(ns::MUC, "x").is_some();
         if let Some(room) = self.rooms.get(bare) {
-            if !(rejoins && room.is_joined() && room.nick() == &*nick) {
+            if !(rejoins && room.is_joined() && room.nick == nick) {
                 return self.drive(bare, cx, |room, cx| room.update(&nick, presence, cx));
             }
             // The client joins a room it is in already: it has lost its state, and is shown everything again.
@@ -408,7 +408,7 @@ impl Rooms {
         match ask {
             Ask::Step(bare, step) => self.handle_step(&bare, step, reply, cx),
             Ask::Owner(job) => self.handle_job(job, reply, cx),
-            Ask::Question(question) => question.answer(reply, cx),
+            Ask::Question(question) => question.show_answer(reply, cx),
             Ask::Relayed(relayed) => self.handle_relayed(&relayed, reply, cx),
             // Without a subscription the client's last publish may have made ejabberd create a node.
             Ask::Left(bare) if reply.is_err() => room::left_alone(&bare).look(cx),

@@ -241,8 +241,7 @@ impl Occupants {
     }
 
     fn has_other(&self, full: &str, nick: &str) -> bool {
-        let mut all = self.0.iter();
-        all.any(|(other, occupant)| **other != *full && *occupant.nick == *nick)
+        self.called(nick).any(|other| other != full)
     }
 
     /// All occupants of an account: they are neighbours in the map, but for accounts whose name begins with this one.
@@ -258,7 +257,7 @@ impl Occupants {
     }
 
     /// All occupants with this nick: resources of one account.
-    pub(super) fn called<'a>(&'a self, nick: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn called<'a>(&'a self, nick: &str) -> impl Iterator<Item = &'a str> {
         let all = self.0.iter().filter(move |(_, it)| *it.nick == *nick);
         all.map(|(full, _)| &**full)
     }
@@ -271,9 +270,7 @@ impl Occupants {
 
     /// The occupant with this nick.
     pub(super) fn of_nick(&self, nick: &str) -> Option<&str> {
-        let mut all = self.0.iter();
-        all.find(|(_, occupant)| *occupant.nick == *nick)
-            .map(|(full, _)| &**full)
+        self.called(nick).next()
     }
 
     /// The occupant whose item this is.

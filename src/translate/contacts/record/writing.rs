@@ -38,8 +38,7 @@ pub(in crate::translate::contacts) struct Undo {
 pub(in crate::translate::contacts) struct Written {
     /// The client's requests, the oldest first.
     pub(in crate::translate::contacts) requests: Vec<Request>,
-    /// The reason, if the write failed.
-    pub(in crate::translate::contacts) refused: Option<String>,
+    pub(in crate::translate::contacts) is_refused: bool,
 }
 
 /// Changes to be written to an item.
@@ -176,7 +175,7 @@ impl Record {
                 self.write_next(people, wire);
                 return Some(Written {
                     requests: changes.requests,
-                    refused: None,
+                    is_refused: false,
                 });
             }
             // The node has changed since it was verified: verify it before writing again.
@@ -212,7 +211,7 @@ impl Record {
         }
         Some(Written {
             requests: changes.requests,
-            refused: Some(refused.to_string()),
+            is_refused: true,
         })
     }
 }

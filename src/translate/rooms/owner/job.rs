@@ -222,18 +222,9 @@ impl Job {
     fn write(&self, todo: &Todo, out: &mut BytesMut) -> &'static str {
         let node = |part: &Part| node(&self.room, *part);
         match todo {
-            Todo::Affiliations | Todo::Verify => {
-                request::affiliations(out, &node(&Part::Talk));
-                return "get";
-            }
-            Todo::Subscriptions(part) => {
-                request::subscriptions(out, &node(part));
-                return "get";
-            }
-            Todo::Configuration => {
-                request::configuration(out, &node(&Part::Talk));
-                return "get";
-            }
+            Todo::Affiliations | Todo::Verify => request::affiliations(out, &node(&Part::Talk)),
+            Todo::Subscriptions(part) => request::subscriptions(out, &node(part)),
+            Todo::Configuration => request::configuration(out, &node(&Part::Talk)),
             Todo::Affiliate(part, affiliation) => {
                 let changes = self.wish.changes().into_iter().flatten();
                 let accounts = changes.filter(|(_, it)| *it == affiliation);
@@ -248,7 +239,12 @@ impl Job {
             Todo::Delete(part) => request::delete(out, &node(part)),
             Todo::PutOut | Todo::Tell => {}
         }
-        "set"
+        match todo {
+            Todo::Affiliations | Todo::Verify | Todo::Subscriptions(_) | Todo::Configuration => {
+                "get"
+            }
+            _ => "set",
+        }
     }
 
     fn write_announcement(&self, out: &mut BytesMut) {
@@ -311,7 +307,7 @@ impl Job {
                 self.unsubscribe(*part, list, own)?;
             }
             Todo::Configuration => {
-                let is_locked = room.as_ref().is_some_and(|room| room.is_locked());
+                let is_locked = room.as_ref().is_some_and(|room| room.is_locked);
                 let read = |node: &Element<'_>| self.note_configuration(node, is_locked, own);
                 answer::with_configuration(answer, read).ok_or(NO_ANSWER)?;
             }
@@ -412,7 +408,7 @@ impl Job {
     fn put_out_of(&mut self, room: &mut Room, cx: &mut Cx<'_>) {
         let own = cx.account.bare();
         let (mut words, mut items) = (BTreeMap::new(), Vec::new());
-        for (full, occupant) in room.occupants().iter() {
+        for (full, occupant) in room.occupants.iter() {
             let account = jid::bare(full);
             let Some(status) = self.puts_out(account, own) else {
                 continue;
@@ -449,7 +445,7 @@ impl Job {
             words: changes
                 .map(|(account, now)| self.word(account, *now, None))
                 .collect(),
-            is_configured: matches!(self.wish, Wish::Configure(_)) && !room.is_locked(),
+            is_configured: matches!(self.wish, Wish::Configure(_)) && !room.is_locked,
             ..Notice::default()
         }
     }

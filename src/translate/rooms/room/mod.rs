@@ -118,11 +118,11 @@ enum State {
 }
 
 pub(super) struct Room {
-    bare: Box<str>,
+    pub(super) bare: Box<str>,
     /// The client's full JID.
     own: Box<str>,
     /// The client's nick.
-    nick: Box<str>,
+    pub(super) nick: Box<str>,
     /// The client's presence, as it is published.
     presence: Bytes,
     /// The id of the presence that joins, for an error.
@@ -131,8 +131,8 @@ pub(super) struct Room {
     /// The client has created the room.
     is_new: bool,
     /// The owner has not accepted the new room yet: nobody else may come in.
-    is_locked: bool,
-    is_owner: bool,
+    pub(super) is_locked: bool,
+    pub(super) is_owner: bool,
     /// Owners, members and outcasts, as far as the service tells.
     affiliations: Affiliations,
     /// The service names the owners to everybody (ejabberd).
@@ -147,7 +147,7 @@ pub(super) struct Room {
     /// The id of the item that holds the own occupant.
     item: Box<str>,
     state: State,
-    occupants: Occupants,
+    pub(super) occupants: Occupants,
     /// Items of events that came while the occupants are being asked for; `None`: the answer has come.
     overtaken: Option<BTreeSet<Box<str>>>,
     talk: Talk,
@@ -270,32 +270,6 @@ impl Room {
 
     pub(super) fn is_joined(&self) -> bool {
         self.state == State::Joined
-    }
-
-    pub(super) fn occupants(&self) -> &Occupants {
-        &self.occupants
-    }
-
-    /// Notes that a stanza of this occupant has come.
-    pub(super) fn hear(&mut self, full: &str, now: Duration) {
-        self.occupants.hear(full, now);
-    }
-
-    pub(super) fn nick(&self) -> &str {
-        &self.nick
-    }
-
-    pub(super) fn bare(&self) -> &str {
-        &self.bare
-    }
-
-    /// Whether the room is new and its owner has not accepted it: nobody else may come in.
-    pub(super) fn is_locked(&self) -> bool {
-        self.is_locked
-    }
-
-    pub(super) fn is_owner(&self) -> bool {
-        self.is_owner
     }
 
     /// Whether everybody may come in, as far as the access model is known.
