@@ -57,7 +57,7 @@ enum State {
 
 /// The wanted configuration of a node of the own account. The function that owns the node declares it.
 #[derive(Debug)]
-pub(super) struct Spec {
+pub(super) struct NodeSpec {
     pub(super) name: &'static str,
     /// The access model, if the server knows it; else `whitelist`.
     pub(super) access: Access,
@@ -71,7 +71,7 @@ pub(super) struct Spec {
     pub(super) ask: fn(Step) -> Ask,
 }
 
-impl Spec {
+impl NodeSpec {
     fn best_access(&self, wire: &Wire) -> Access {
         match wire.facts.no_authorize {
             true => Access::Whitelist,
@@ -88,7 +88,7 @@ const CONFIGURATION: &str = "how your node 'presence' is configured";
 /// A node of the own account, and the progress of making and verifying it.
 #[derive(Debug)]
 pub(crate) struct OwnNode {
-    spec: &'static Spec,
+    spec: &'static NodeSpec,
     state: State,
     /// The access model that was verified last.
     verified: Option<Access>,
@@ -118,7 +118,7 @@ pub(super) enum Items {
 }
 
 impl OwnNode {
-    pub(super) fn new(spec: &'static Spec) -> Self {
+    pub(super) fn new(spec: &'static NodeSpec) -> Self {
         Self {
             spec,
             state: State::Unchecked,
@@ -418,7 +418,7 @@ pub(super) fn whose_items(items: &Element<'_>, own: &str) -> Items {
 /// Wanted options that the server offers and has set otherwise.
 fn differences<'a>(
     form: &'a Element<'a>,
-    spec: &'static Spec,
+    spec: &'static NodeSpec,
 ) -> impl Iterator<Item = (&'static str, &'static str)> + use<'a> {
     spec.wanted.iter().copied().filter(move |(var, wanted)| {
         form::value(form, var).is_some_and(|value| match (&*value, *wanted) {

@@ -165,7 +165,7 @@ impl<P> Wire<P> {
 
     /// Answers a request of the server's with an empty result, in the client's place.
     pub(crate) fn answer_result(&mut self, iq: &Element<'_>) {
-        self.answer(iq, "result", "");
+        self.queue_answer(iq, "result", "");
     }
 
     /// Answers an IQ or a message in the client's place as the server does for a resource that is not there.
@@ -177,14 +177,14 @@ impl<P> Wire<P> {
     pub(crate) fn answer_error(&mut self, stanza: &Element<'_>, condition: &str) {
         let xmlns = ns::STANZA_ERRORS;
         let error = format!("<error type='cancel'><{condition} xmlns='{xmlns}'/></error>");
-        if self.answer(stanza, "error", &error) {
+        if self.queue_answer(stanza, "error", &error) {
             self.note_refused(Leg::Server, named(stanza), condition);
         }
     }
 
     /// Queues an answer in the client's place. `false`: none is sent, as the asker's id is too long or too many
     /// answers wait.
-    fn answer(&mut self, stanza: &Element<'_>, kind: &str, body: &str) -> bool {
+    fn queue_answer(&mut self, stanza: &Element<'_>, kind: &str, body: &str) -> bool {
         let (name, id) = (stanza.local(), stanza.attribute("id").unwrap_or_default());
         let mut answer = format!("<{name} type='{kind}' id='{}'", escape(&id));
         if let Some(from) = stanza.attribute("from") {
@@ -205,8 +205,8 @@ impl<P> Wire<P> {
     }
 }
 
-/// What an error repeats of a stanza of the client's (RFC 6120 §8.3.1): all that a message says, so that nothing
-/// written is lost; of a presence that it was to join a room (XEP-0045 §7.2), but not by which password.
+/// The part of a stanza of the client's that an error repeats (RFC 6120 §8.3.1): all that a message says, so that
+/// nothing written is lost; of a presence that it was to join a room (XEP-0045 §7.2), but not by which password.
 fn echo(stanza: &Element<'_>) -> String {
     match stanza.local() {
         "message" => stanza.children().map(|child| standalone(&child)).collect(),

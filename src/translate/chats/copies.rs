@@ -217,7 +217,7 @@ struct Copy {
     is_own: bool,
     /// The server has returned the copy as an error.
     is_error: bool,
-    /// Where the element that names the item stands in the stanza.
+    /// The place in the stanza of the element that names the item.
     name: Range<usize>,
 }
 

@@ -38,7 +38,7 @@ struct Received<'a> {
     meant: Meant,
     is_of_a_room: bool,
     written: Option<Written>,
-    /// It was written before the client came.
+    /// The message was written before the client came.
     is_late: bool,
     /// The client may be shown a copy, as of another resource's message (XEP-0280).
     may_copy: bool,

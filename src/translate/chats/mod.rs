@@ -235,7 +235,7 @@ impl Chats {
     }
 
     /// Notes a native presence that tells whether a resource is available.
-    pub(super) fn note_native(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) {
+    pub(super) fn handle_native(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) {
         if !self.has_own_nodes() {
             return;
         }

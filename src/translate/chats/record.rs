@@ -10,14 +10,14 @@ use super::place::Place;
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{CHATS, answer, request};
-use crate::translate::node::{Access, OwnNode, Spec, Step};
+use crate::translate::node::{Access, NodeSpec, OwnNode, Step};
 use crate::translate::shown::{stamp, unix_of};
 use crate::translate::{self, Wire};
 use crate::wire::{Refused, Reply};
 use crate::xml::{Element, escape};
 
 /// The private node; it outlives the sessions that write it.
-const NODE: Spec = Spec {
+const NODE: NodeSpec = NodeSpec {
     name: CHATS,
     access: Access::Whitelist,
     wanted: &[
@@ -145,13 +145,7 @@ impl Record {
             // Creating the node takes time, and the first session may be short.
             self.node.prepare(wire);
         }
-        let read = |iq| {
-            answer::with_items(iq, |items| {
-                let items = items.children().take(MOST_PEERS);
-                items.filter_map(|item| read(&item)).collect::<Vec<_>>()
-            })
-        };
-        let recorded = reply.ok().and_then(read);
+        let recorded = reply.ok().and_then(|iq| answer::with_items(iq, read_all));
         self.state = State::Known {
             has_failed: recorded.is_none() && !is_missing,
         };
@@ -165,12 +159,7 @@ impl Record {
         was_shown: impl Fn(&str, &str) -> bool,
         now: Duration,
     ) -> Vec<(Box<str>, Place)> {
-        let items = items.children().take(MOST_PEERS);
-        self.learn(
-            items.filter_map(|item| read(&item)).collect(),
-            was_shown,
-            now,
-        )
+        self.learn(read_all(items), was_shown, now)
     }
 
     /// Merges entries of other sessions. This session's own may be newer or older, as each session writes all it knows
@@ -342,6 +331,12 @@ impl fmt::Display for Entry {
         }
         f.write_str("</chat>")
     }
+}
+
+/// Reads the payloads of items.
+fn read_all(items: &Element<'_>) -> Vec<(Box<str>, Vec<Noted>)> {
+    let items = items.children().take(MOST_PEERS);
+    items.filter_map(|item| read(&item)).collect()
 }
 
 /// Reads the payload of an item.

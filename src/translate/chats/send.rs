@@ -333,7 +333,7 @@ impl Chats {
         }
         pair.forget_published(&message.item);
         if let (true, Err(refused)) = (is_current, reply) {
-            self.note_failure(peer, refused, cx);
+            self.handle_failure(peer, refused, cx);
         }
     }
 

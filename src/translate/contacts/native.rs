@@ -196,7 +196,7 @@ impl NativeRoster {
 impl Contacts {
     /// Notes contacts that the client removes from its roster: stanzas that wait for them are not sent any more, and
     /// nothing is published until the server has removed them, or refused, and they are out of the node.
-    pub(super) fn note_roster_set(
+    pub(super) fn handle_roster_set(
         &mut self,
         iq: &Element<'_>,
         query: &Element<'_>,
@@ -232,6 +232,16 @@ impl Contacts {
             }
         }
         self.hold_publishes(cx);
+    }
+
+    /// Notes an error to the client: it may refuse the client's own subscription request.
+    pub(in crate::translate) fn note_error(&self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        if iq.attribute("type").as_deref() == Some("error")
+            && let (Some(from), Some(id)) = (iq.attribute("from"), iq.attribute("id"))
+        {
+            let people = &mut cx.account.people;
+            people.forget_clients_own(&from, Some(&id));
+        }
     }
 
     /// Handles a push of the own server about the roster.
@@ -274,14 +284,5 @@ pub(super) fn note_own_subscriptions(iq: &Element<'_>, people: &mut People) {
                 _ => {}
             }
         }
-    }
-}
-
-/// Notes an error to the client: its own request was refused.
-pub(super) fn note_error(iq: &Element<'_>, people: &mut People) {
-    if iq.attribute("type").as_deref() == Some("error")
-        && let (Some(from), Some(id)) = (iq.attribute("from"), iq.attribute("id"))
-    {
-        people.forget_clients_own(&from, Some(&id));
     }
 }

@@ -2,6 +2,8 @@
 //! subscriptions, approvals and entries of the record; all others are refused. The roster is made of the subscribers
 //! and the private node.
 
+use std::collections::BTreeSet;
+
 use super::follow::follow_self;
 use super::members::Subscribers;
 use super::record::{Request, Undo, Written};
@@ -50,7 +52,7 @@ impl Contacts {
         cx.wire.apply(&rules::ROSTER);
         match kind.as_deref() {
             Some("get") => {
-                self.shown.roster.ask(&id, query, cx.wire);
+                self.shown.roster.note_request(&id, query, cx.wire);
                 self.answer_rosters(cx);
             }
             Some("set") => self.set_item(id, query, cx),
@@ -67,7 +69,7 @@ impl Contacts {
         }
         self.shown
             .roster
-            .answer(is_lost, &cx.account.people, cx.wire);
+            .answer_waiting(is_lost, &cx.account.people, cx.wire);
     }
 
     /// Handles a roster set of the client's (RFC 6121 §2.3 to §2.5).
@@ -276,21 +278,16 @@ impl Contacts {
             if is_lost {
                 self.members.want(account, false, cx.wire);
                 self.members.want_subscribed(account);
-                continue;
+            } else if !is_listed(account) {
+                self.hear(Kind::Unsubscribe, account, cx);
+                self.revoke(account, cx);
             }
-            if is_listed(account) {
-                continue;
-            }
-            self.hear(Kind::Unsubscribe, account, cx);
-            self.revoke(account, cx);
         }
         let subscribed = listed.subscribed.iter();
-        let mut unknown: Vec<_> = subscribed
+        let subscribed: BTreeSet<_> = subscribed
             .map(|jid| jid::prepared(jid::bare(jid)))
             .collect();
-        unknown.sort_unstable();
-        unknown.dedup();
-        for account in &unknown {
+        for account in &subscribed {
             let relation = cx.account.people.relation(account);
             let is_leaving = self.revocations.concerns(account);
             if *account != own && relation.from != Half::Yes && !is_leaving && !is_new {
@@ -298,8 +295,7 @@ impl Contacts {
                 self.set_relation(account, Relation { from, ..relation }, cx);
             }
         }
-        let mut pending: Vec<&str> = listed.pending.iter().map(|jid| &**jid).collect();
-        pending.sort_unstable();
+        let pending: BTreeSet<&str> = listed.pending.iter().map(|jid| &**jid).collect();
         for jid in pending {
             // The question about this JID got lost, or is still to come.
             if jid::bare(jid) != own && !self.requests.has_jid(jid) {

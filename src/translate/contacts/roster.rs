@@ -77,8 +77,8 @@ pub(super) struct ClientRoster {
 }
 
 impl ClientRoster {
-    /// Notes a request for the roster; [`answer`](Self::answer) answers it.
-    pub(super) fn ask(&mut self, id: &str, query: &Element<'_>, wire: &mut Wire) {
+    /// Notes a request for the roster; [`answer_waiting`](Self::answer_waiting) answers it.
+    pub(super) fn note_request(&mut self, id: &str, query: &Element<'_>, wire: &mut Wire) {
         if self.waiting.len() >= MOST_WAITING {
             return refuse(id, "resource-constraint", wire);
         }
@@ -88,7 +88,7 @@ impl ClientRoster {
     }
 
     /// Answers the requests that wait, if the roster is known; with an error if it `is_lost`.
-    pub(super) fn answer(&mut self, is_lost: bool, people: &People, wire: &mut Wire) {
+    pub(super) fn answer_waiting(&mut self, is_lost: bool, people: &People, wire: &mut Wire) {
         if !people.is_known() && !is_lost {
             return;
         }

@@ -189,7 +189,7 @@ impl Visibility {
     }
 
     /// Notes a request of the client's that may change who sees it.
-    pub(super) fn note_request(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+    pub(super) fn handle_request(&mut self, iq: &Element<'_>, wire: &mut Wire) {
         if iq.attribute("type").as_deref() != Some("set") {
             return;
         }
@@ -203,7 +203,7 @@ impl Visibility {
     }
 
     /// Notes an answer of the own server to the client: a refused request changes nothing.
-    pub(super) fn note_answer(&mut self, iq: &Element<'_>) {
+    pub(super) fn handle_answer(&mut self, iq: &Element<'_>) {
         let id = iq.attribute("id").unwrap_or_default();
         let Some(at) = self.asked.iter().position(|(asked, _)| **asked == *id) else {
             return;
@@ -216,7 +216,7 @@ impl Visibility {
 
     /// Handles a push of the own server: another resource has changed a list (XEP-0016 §2.6), so its contents are not
     /// known.
-    pub(super) fn note_push(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+    pub(super) fn handle_push(&mut self, iq: &Element<'_>, wire: &mut Wire) {
         for (name, _) in Change::of(iq).lists {
             let is_ours =
                 |(_, change): &(_, Change)| change.lists.iter().any(|(it, _)| *it == name);

@@ -109,10 +109,10 @@ impl Translator {
             return Verdict::Taken;
         }
         if is_own && mentions(iq, &[ns::PRIVACY, ns::INVISIBLE, ns::INVISIBLE_0]) {
-            self.presence.note_request(iq, cx);
+            self.presence.handle_request(iq, cx);
         }
         if is_own && mentions(iq, &[ns::BLOCKING]) {
-            self.contacts.note_blocking(iq, cx);
+            self.contacts.handle_blocking(iq, cx);
         }
         Verdict::Pass
     }

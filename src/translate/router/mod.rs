@@ -69,7 +69,7 @@ impl Translator {
     }
 
     /// Handles the answer to an IQ of ours.
-    pub(crate) fn answer(&mut self, ask: Ask, iq: &Element<'_>, wire: &mut Wire) {
+    pub(crate) fn handle_answer(&mut self, ask: Ask, iq: &Element<'_>, wire: &mut Wire) {
         match iq.attribute("type").as_deref() {
             Some("error") if !ask.reads_errors() => {
                 let condition = error_condition(iq);

@@ -30,14 +30,14 @@ use crate::policy::Policy;
 use crate::pubsub::{ROSTER, answer, request};
 use crate::translate::account::Account;
 use crate::translate::inquiry::Inquiry;
-use crate::translate::node::{Access, OwnNode, Spec, Step};
+use crate::translate::node::{Access, NodeSpec, OwnNode, Step};
 use crate::translate::people::{Before, Contact, People, bucket_of};
 use crate::translate::{self, Wire};
 use crate::wire::{Refused, Reply};
 use crate::xml::Element;
 
 /// The private node: it outlives the sessions that write it.
-const NODE: Spec = Spec {
+const NODE: NodeSpec = NodeSpec {
     name: ROSTER,
     access: Access::Whitelist,
     wanted: &[

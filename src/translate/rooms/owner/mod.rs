@@ -163,13 +163,13 @@ impl Rooms {
             Ok(()) => self.go_on_with(job, cx),
             Err(condition) => {
                 job.refuse(&condition, cx);
-                self.note_refused(*job, &condition, cx);
+                self.handle_refused(*job, &condition, cx);
             }
         }
     }
 
     /// Handles a job that the service has refused: another owner may have taken the client's ownership away.
-    fn note_refused(&mut self, job: Job, condition: &str, cx: &mut Cx<'_>) {
+    fn handle_refused(&mut self, job: Job, condition: &str, cx: &mut Cx<'_>) {
         let Some(room) = self.rooms.get_mut(&*job.room) else {
             return;
         };
@@ -211,7 +211,7 @@ impl Rooms {
             .show_answer(&job.id, &job.room, cx.account.jid(), &job.answer);
         let room = self.rooms.get_mut(&*job.room);
         if let (Wish::Configure(wanted), Some(room)) = (job.wish, room) {
-            room.note_configured(wanted, cx);
+            room.handle_configured(wanted, cx);
         }
     }
 }

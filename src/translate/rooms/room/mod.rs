@@ -398,14 +398,14 @@ impl Room {
             (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),
             (Step::Fetch(part), reply) => self.handle_fetched(part, reply, cx),
             (step, reply) => {
-                self.note_reply(step, reply, cx);
+                self.handle_rest(step, reply, cx);
                 true
             }
         }
     }
 
     /// Handles the answer to a step that does not put the client out.
-    fn note_reply(&mut self, step: Step, reply: Reply<'_>, cx: &mut Cx<'_>) {
+    fn handle_rest(&mut self, step: Step, reply: Reply<'_>, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         match (step, reply) {
             (Step::Look, reply) => self.handle_look(reply, cx),

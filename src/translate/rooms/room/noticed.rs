@@ -116,7 +116,7 @@ impl Room {
             request::publish(out, node, &item, None, message.as_bytes());
         });
         self.tell(Part::Talk, cx, |out, node| {
-            request::retract(out, node, &item)
+            request::retract(out, node, &item);
         });
     }
 

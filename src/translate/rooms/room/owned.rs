@@ -176,7 +176,7 @@ impl Room {
     }
 
     /// Notes that the own owner has configured the room; `now`: the changed fields.
-    pub(in crate::translate::rooms) fn note_configured(
+    pub(in crate::translate::rooms) fn handle_configured(
         &mut self,
         now: Configuration,
         cx: &mut Cx<'_>,
