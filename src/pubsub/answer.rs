@@ -76,26 +76,28 @@ pub(crate) fn own_subscription(iq: &Element<'_>, node: &str, own: &str) -> Optio
 
 /// Our own subscriptions to `node` (§5.6): JIDs of our account and states.
 pub(crate) fn own_subscriptions(iq: &Element<'_>, node: &str) -> Option<Vec<(Box<str>, Box<str>)>> {
-    let pubsub = iq.child(ns::PUBSUB, "pubsub")?;
-    let list = pubsub.child(ns::PUBSUB, "subscriptions")?;
-    let read = |child: Element<'_>| {
-        // Services name the node on each subscription or on the list; ejabberd nowhere, if asked about one node.
-        let of = child.attribute("node").or_else(|| list.attribute("node"));
-        let (jid, state) = (child.attribute("jid")?, child.attribute("subscription")?);
-        of.is_none_or(|of| of == node)
-            .then(|| ((*jid).into(), (*state).into()))
-    };
-    Some(list.children().filter_map(read).collect())
+    // Services name the node on each subscription or on the list; ejabberd nowhere, if asked about one node.
+    own_list(iq, |of, jid, state| {
+        of.is_none_or(|of| of == node).then_some((jid, state))
+    })
 }
 
 /// All our own subscriptions on a service (§5.6): nodes, JIDs of our account, states.
 pub(crate) fn all_own_subscriptions(iq: &Element<'_>) -> Option<Vec<[Box<str>; 3]>> {
+    own_list(iq, |node, jid, state| Some([node?.into(), jid, state]))
+}
+
+/// Our own subscriptions, each given to `read`: the node, if the list names it, the JID, the state.
+fn own_list<R>(
+    iq: &Element<'_>,
+    read: impl Fn(Option<&str>, Box<str>, Box<str>) -> Option<R>,
+) -> Option<Vec<R>> {
     let pubsub = iq.child(ns::PUBSUB, "pubsub")?;
     let list = pubsub.child(ns::PUBSUB, "subscriptions")?;
     let read = |child: Element<'_>| {
-        let [node, jid, state] =
-            ["node", "jid", "subscription"].map(|name| Some((*child.attribute(name)?).into()));
-        Some([node?, jid?, state?])
+        let node = child.attribute("node").or_else(|| list.attribute("node"));
+        let (jid, state) = (child.attribute("jid")?, child.attribute("subscription")?);
+        read(node.as_deref(), (*jid).into(), (*state).into())
     };
     Some(list.children().filter_map(read).collect())
 }

@@ -64,6 +64,15 @@ impl Event<'_> {
         }))
     }
 
+    /// Whether the node was deleted, or the subscription has ended.
+    pub(crate) fn is_end(&self) -> bool {
+        match self.what {
+            What::Items => false,
+            What::Subscription => self.element.attribute("subscription").as_deref() == Some("none"),
+            What::Node => self.element.local() == "delete",
+        }
+    }
+
     /// The JID replies go to (listing 17): that of the publisher, for items that do not name one. Only the service
     /// writes the address list beside `<event/>`; with two lists or two addresses neither is believed.
     pub(crate) fn replyto(&self) -> Option<String> {

@@ -6,7 +6,7 @@
 //! | `answer.rs` | its answers | |
 //! | `event.rs` | events, which it sends unasked | §4.3, §7.1.2, §8.6 |
 //! | `authorization.rs` | who may subscribe: listings 10 and 11 | §8.6 |
-//! | `unwrap.rs` | payloads without children that only a server may vouch for | |
+//! | `unwrap.rs` | payloads, without children that only a server may vouch for | |
 //! | `form.rs` | data forms (XEP-0004) | |
 //!
 //! Pure functions: no state, no waiting, no knowledge of what the translation uses them for.
@@ -20,7 +20,7 @@ mod unwrap;
 
 pub(crate) use authorization::{Question, returned_answer};
 pub(crate) use event::{Event, What};
-pub(crate) use unwrap::write_presence;
+pub(crate) use unwrap::{payload, write_presence};
 
 /// The node of listings 3 and 4: an account's presence.
 pub(crate) const PRESENCE: &str = "presence";

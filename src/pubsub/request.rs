@@ -41,7 +41,7 @@ pub(crate) fn purge(out: &mut BytesMut, node: &str) {
     owner_side(out, "purge", node);
 }
 
-/// Publishes `item` with the content that `payload` writes (§7.1, listing 3); a `set`.
+/// Publishes `item` with this content (§7.1, listing 3); a `set`.
 ///
 /// `access` is the access model that was verified of an own node. It goes along as a publish-option: if the node has
 /// changed or gone meanwhile, the server answers with a conflict instead of leaking the item.
@@ -50,12 +50,12 @@ pub(crate) fn publish(
     node: &str,
     item: &str,
     access: Option<&str>,
-    payload: impl FnOnce(&mut BytesMut),
+    payload: &[u8],
 ) {
     wrap(out, ns::PUBSUB, |out| {
         let (node, item) = (escape(node), escape(item));
         let _ = write!(out, "<publish node='{node}'><item id='{item}'>");
-        payload(out);
+        out.put_slice(payload);
         out.put_slice(b"</item></publish>");
         if let Some(access) = access {
             out.put_slice(b"<publish-options>");
@@ -67,19 +67,20 @@ pub(crate) fn publish(
 
 /// Takes `item` away without telling anybody (§7.2); a `set`.
 pub(crate) fn retract(out: &mut BytesMut, node: &str, item: &str) {
-    wrap(out, ns::PUBSUB, |out| {
-        let (node, item) = (escape(node), escape(item));
-        let _ = write!(out, "<retract node='{node}'><item id='{item}'/></retract>");
-    });
+    retract_with(out, node, item, "");
 }
 
 /// Takes `item` away and has the service notify the subscribers (§7.2.2.1); a `set`.
 pub(crate) fn retract_aloud(out: &mut BytesMut, node: &str, item: &str) {
+    retract_with(out, node, item, " notify='true'");
+}
+
+fn retract_with(out: &mut BytesMut, node: &str, item: &str, notify: &str) {
     wrap(out, ns::PUBSUB, |out| {
         let (node, item) = (escape(node), escape(item));
         let _ = write!(
             out,
-            "<retract node='{node}' notify='true'><item id='{item}'/></retract>"
+            "<retract node='{node}'{notify}><item id='{item}'/></retract>"
         );
     });
 }

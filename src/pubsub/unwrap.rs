@@ -1,11 +1,18 @@
-//! The border between a publisher's payload and the client: children that only a server or a room may vouch for are
-//! taken out.
+//! The border between a publisher's payload and the client: an item holds one stanza, and children of it that only a
+//! server or a room may vouch for are taken out.
 
 use bytes::BytesMut;
 
 use crate::jid;
 use crate::ns;
 use crate::xml::{Element, rewrite_standalone};
+
+/// The stanza called `name` in an item, if the item holds nothing else.
+pub(crate) fn payload<'a>(item: &'a Element<'a>, name: &str) -> Option<Element<'a>> {
+    let mut payloads = item.children();
+    let payload = payloads.next().filter(|_| payloads.next().is_none())?;
+    payload.is(ns::CLIENT, name).then_some(payload)
+}
 
 /// Writes a payload of `account` as the classic presence it stands for, addressed to the own full JID `to`.
 pub(crate) fn write_presence(out: &mut BytesMut, presence: &Element<'_>, account: &str, to: &str) {

@@ -223,7 +223,7 @@ impl Session {
             }
             // A login of before SASL is refused as XEP-0078 says.
             (Stage::Login, ns::CLIENT, "iq") if has(ns::IQ_AUTH) => {
-                self.wire.refuse(element, "cancel", "service-unavailable");
+                self.wire.refuse(element, "service-unavailable");
             }
             (Stage::Binding, ns::CLIENT, "iq") => {
                 if element.child(ns::BIND, "bind").is_some() {

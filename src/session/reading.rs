@@ -188,13 +188,13 @@ impl Session {
         if self.handle_stream_error(leg, element) {
             return;
         }
-        let told = self.wire.told();
+        let before = self.wire.outputs_waiting();
         match (leg, self.is_logged_in()) {
             (Leg::Client, false) => self.negotiate_with_client(element),
             (Leg::Server, false) => self.negotiate_with_server(element),
             (Leg::Client, true) => self.handle_client_stanza(element),
             (Leg::Server, true) => self.handle_server_stanza(element),
         }
-        self.wire.name_dropped(told, element);
+        self.wire.name_dropped(before, element);
     }
 }

@@ -55,7 +55,7 @@ impl Session {
         let own = self.translator.jid();
         // An answer that is late, or not from whom we asked, is swallowed: the client has not asked either.
         if let Some(ask) = self.wire.take(&id, from.as_deref(), own) {
-            self.translator.answer(ask, iq, &mut self.wire);
+            self.translator.handle_answer(ask, iq, &mut self.wire);
         }
         true
     }

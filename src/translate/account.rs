@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use super::node::{Access, OwnNode, Spec};
+use super::node::{Access, NodeSpec, OwnNode};
 use super::people::People;
 use super::{Ask, Cx, Wire};
 use crate::jid;
@@ -22,7 +22,7 @@ use crate::xml::Element;
 
 /// The node of listings 3 and 4: delivery does not depend on native presence, the last item is fetched and never
 /// pushed, every resource keeps its item, and the server purges items of a crashed client.
-const NODE: Spec = Spec {
+const NODE: NodeSpec = NodeSpec {
     name: PRESENCE,
     access: Access::Authorize,
     wanted: &[

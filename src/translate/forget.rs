@@ -117,7 +117,7 @@ impl Task {
             Ok(listed) => listed,
             Err(refused) => {
                 let reason = format!("the server does not list the account's nodes: {refused}");
-                return self.fail(None, reason, cx.wire);
+                return self.fail(None, &reason, cx.wire);
             }
         };
         // Ask for these in any case: a list that is cut short may lack them.
@@ -132,10 +132,10 @@ impl Task {
             }
             if self.removed.remove(&node) {
                 let reason = "it is there again: another client of the account uses pubshim";
-                self.fail(Some(&node), reason.to_owned(), cx.wire);
+                self.fail(Some(&node), reason, cx.wire);
             } else if self.known.len() == MOST_NODES && !self.known.contains(&node) {
                 let reason = format!("the server lists more than {MOST_NODES} nodes of pubshim's");
-                return self.fail(None, reason, cx.wire);
+                return self.fail(None, &reason, cx.wire);
             } else if self.known.insert(node.clone()) {
                 self.queue.push_back(Ask::Items(node));
             }
@@ -154,7 +154,7 @@ impl Task {
             Err(Refused::With("item-not-found")) => {}
             Err(refused) => {
                 let reason = format!("the server does not tell what is on it: {refused}");
-                self.fail(Some(&node), reason, cx.wire);
+                self.fail(Some(&node), &reason, cx.wire);
             }
             Ok((_, Items::Foreign)) if *node == *PRESENCE => {
                 let node = node.into_string();
@@ -181,7 +181,7 @@ impl Task {
                 self.removed.insert(node);
                 self.is_to_check = true;
             }
-            Err(refused) => self.fail(Some(&node), refused.to_string(), wire),
+            Err(refused) => self.fail(Some(&node), &refused.to_string(), wire),
         }
     }
 
@@ -200,7 +200,7 @@ impl Task {
     pub(super) fn end(&mut self, cx: &mut Cx<'_>) {
         if !self.is_done {
             let reason = "the session ended before all was done";
-            self.fail(None, reason.to_owned(), cx.wire);
+            self.fail(None, reason, cx.wire);
             self.finish(cx);
         }
     }
@@ -216,9 +216,9 @@ impl Task {
         log(done, cx.wire);
     }
 
-    fn fail(&mut self, node: Option<&str>, reason: String, wire: &mut Wire) {
+    fn fail(&mut self, node: Option<&str>, reason: &str, wire: &mut Wire) {
         self.failed += 1;
-        let node = node.map(str::to_owned);
+        let (node, reason) = (node.map(str::to_owned), reason.to_owned());
         log(Forgetting::Failed { node, reason }, wire);
     }
 }

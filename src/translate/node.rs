@@ -7,7 +7,7 @@ use super::{Ask, Wire};
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{answer, form, request};
-use crate::wire::{Event, Refused, Reply, ServerFacts};
+use crate::wire::{Event, Refused, Reply};
 use crate::xml::Element;
 
 /// Access models of a node (XEP-0060 §4.5). All others would leak.
@@ -57,7 +57,7 @@ enum State {
 
 /// The wanted configuration of a node of the own account. The function that owns the node declares it.
 #[derive(Debug)]
-pub(super) struct Spec {
+pub(super) struct NodeSpec {
     pub(super) name: &'static str,
     /// The access model, if the server knows it; else `whitelist`.
     pub(super) access: Access,
@@ -71,7 +71,7 @@ pub(super) struct Spec {
     pub(super) ask: fn(Step) -> Ask,
 }
 
-impl Spec {
+impl NodeSpec {
     fn best_access(&self, wire: &Wire) -> Access {
         match wire.facts.no_authorize {
             true => Access::Whitelist,
@@ -88,7 +88,7 @@ const CONFIGURATION: &str = "how your node 'presence' is configured";
 /// A node of the own account, and the progress of making and verifying it.
 #[derive(Debug)]
 pub(crate) struct OwnNode {
-    spec: &'static Spec,
+    spec: &'static NodeSpec,
     state: State,
     /// The access model that was verified last.
     verified: Option<Access>,
@@ -118,7 +118,7 @@ pub(super) enum Items {
 }
 
 impl OwnNode {
-    pub(super) fn new(spec: &'static Spec) -> Self {
+    pub(super) fn new(spec: &'static NodeSpec) -> Self {
         Self {
             spec,
             state: State::Unchecked,
@@ -177,8 +177,8 @@ impl OwnNode {
     }
 
     /// The access model that was verified last; a publish that names it cannot leak.
-    pub(crate) fn verified(&self) -> Option<Access> {
-        self.verified
+    pub(crate) fn verified(&self) -> Option<&'static str> {
+        self.verified.map(Access::as_str)
     }
 
     /// Whether the node was made in this session.
@@ -250,11 +250,11 @@ impl OwnNode {
                 false => self.state = State::Missing,
             },
             (Step::Create(Access::Authorize), Err(_)) if is_unknown_access => {
-                learn_no_authorize(wire);
+                wire.learn(|facts| facts.no_authorize = true);
                 self.ask(Step::Create(Access::Whitelist), wire);
             }
             (Step::SetAccess(_), Err(_)) if is_unknown_access => {
-                learn_no_authorize(wire);
+                wire.learn(|facts| facts.no_authorize = true);
                 self.ask(Step::Get, wire);
             }
             (Step::Create(_) | Step::SetAccess(_) | Step::SetOptions, Ok(_))
@@ -400,13 +400,6 @@ impl OwnNode {
     }
 }
 
-fn learn_no_authorize(wire: &mut Wire) {
-    wire.learn(ServerFacts {
-        no_authorize: true,
-        ..wire.facts
-    });
-}
-
 /// Whose items these are: [`Items::Ours`] if every one is a presence of a resource of `own`.
 pub(super) fn whose_items(items: &Element<'_>, own: &str) -> Items {
     let is_ours = |item: &Element<'_>| {
@@ -425,7 +418,7 @@ pub(super) fn whose_items(items: &Element<'_>, own: &str) -> Items {
 /// Wanted options that the server offers and has set otherwise.
 fn differences<'a>(
     form: &'a Element<'a>,
-    spec: &'static Spec,
+    spec: &'static NodeSpec,
 ) -> impl Iterator<Item = (&'static str, &'static str)> + use<'a> {
     spec.wanted.iter().copied().filter(move |(var, wanted)| {
         form::value(form, var).is_some_and(|value| match (&*value, *wanted) {

@@ -1,6 +1,14 @@
-//! A queue of accounts: each waits once, in the order they came.
+//! Queues: of accounts, where each waits once, and of the newest things of a kind.
 
 use std::collections::{HashSet, VecDeque};
+
+/// Appends `new`; of more than `most`, the oldest are dropped.
+pub(super) fn push_newest<T>(all: &mut VecDeque<T>, new: T, most: usize) {
+    while all.len() >= most {
+        all.pop_front();
+    }
+    all.push_back(new);
+}
 
 /// A queue that finds an account without a search: a roster may have tens of thousands.
 #[derive(Debug, Default)]

@@ -34,13 +34,13 @@ pub(crate) enum Kind {
 impl Kind {
     /// The kind of a presence of this type, if it manages a subscription.
     pub(crate) fn of(kind: &str) -> Option<Self> {
-        Some(match kind {
-            "subscribe" => Self::Subscribe,
-            "subscribed" => Self::Subscribed,
-            "unsubscribe" => Self::Unsubscribe,
-            "unsubscribed" => Self::Unsubscribed,
-            _ => return None,
-        })
+        let all = [
+            Self::Subscribe,
+            Self::Subscribed,
+            Self::Unsubscribe,
+            Self::Unsubscribed,
+        ];
+        all.into_iter().find(|it| it.as_str() == kind)
     }
 
     /// Whether the stanza is about what its sender sees, and not about who sees its sender.
@@ -59,40 +59,23 @@ impl Kind {
 }
 
 impl Relation {
+    fn with_to(self, to: Half) -> Self {
+        Self { to, ..self }
+    }
+
+    fn with_from(self, from: Half) -> Self {
+        Self { from, ..self }
+    }
+
     /// Applies a stanza of the user's: gives the state after it, and whether the contact is to be told (RFC 6121
     /// §A.2).
     pub(crate) fn outbound(self, kind: Kind) -> (Self, bool) {
-        let Self { to, from } = self;
         match kind {
-            Kind::Subscribe if to == Half::No => (
-                Self {
-                    to: Half::Asked,
-                    ..self
-                },
-                true,
-            ),
+            Kind::Subscribe if self.to == Half::No => (self.with_to(Half::Asked), true),
             Kind::Subscribe => (self, true),
-            Kind::Unsubscribe => (
-                Self {
-                    to: Half::No,
-                    ..self
-                },
-                true,
-            ),
-            Kind::Subscribed if from == Half::Asked => (
-                Self {
-                    from: Half::Yes,
-                    ..self
-                },
-                true,
-            ),
-            Kind::Unsubscribed if from != Half::No => (
-                Self {
-                    from: Half::No,
-                    ..self
-                },
-                true,
-            ),
+            Kind::Unsubscribe => (self.with_to(Half::No), true),
+            Kind::Subscribed if self.from == Half::Asked => (self.with_from(Half::Yes), true),
+            Kind::Unsubscribed if self.from != Half::No => (self.with_from(Half::No), true),
             Kind::Subscribed | Kind::Unsubscribed => (self, false),
         }
     }
@@ -100,36 +83,11 @@ impl Relation {
     /// Applies a stanza of the contact's: gives the state after it, and whether the user is to be told (RFC 6121
     /// §A.3).
     pub(crate) fn inbound(self, kind: Kind) -> (Self, bool) {
-        let Self { to, from } = self;
         match kind {
-            Kind::Subscribe if from == Half::No => (
-                Self {
-                    from: Half::Asked,
-                    ..self
-                },
-                true,
-            ),
-            Kind::Unsubscribe if from != Half::No => (
-                Self {
-                    from: Half::No,
-                    ..self
-                },
-                true,
-            ),
-            Kind::Subscribed if to == Half::Asked => (
-                Self {
-                    to: Half::Yes,
-                    ..self
-                },
-                true,
-            ),
-            Kind::Unsubscribed if to != Half::No => (
-                Self {
-                    to: Half::No,
-                    ..self
-                },
-                true,
-            ),
+            Kind::Subscribe if self.from == Half::No => (self.with_from(Half::Asked), true),
+            Kind::Unsubscribe if self.from != Half::No => (self.with_from(Half::No), true),
+            Kind::Subscribed if self.to == Half::Asked => (self.with_to(Half::Yes), true),
+            Kind::Unsubscribed if self.to != Half::No => (self.with_to(Half::No), true),
             _ => (self, false),
         }
     }

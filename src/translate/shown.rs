@@ -1,11 +1,13 @@
 //! Ids of items that were shown, and time stamps.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hasher as _};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::queue::push_newest;
 use crate::ns;
 
 /// Items that were shown, oldest first, as hashes of their ids. A collision would have to be searched for, and would
@@ -33,10 +35,7 @@ impl Shown {
         if self.ids.contains(&hash) {
             return false;
         }
-        if self.ids.len() >= self.most {
-            self.ids.pop_front();
-        }
-        self.ids.push_back(hash);
+        push_newest(&mut self.ids, hash, self.most);
         true
     }
 
@@ -67,10 +66,11 @@ pub(super) fn unix_of(stamp: &str) -> Option<i64> {
 /// A `<delay/>` element with this time (XEP-0203).
 pub(super) fn delay(unix: i64) -> String {
     let mut delay = String::with_capacity(80);
-    delay.push_str("<delay xmlns='");
-    delay.push_str(ns::DELAY);
-    delay.push_str("' stamp='");
-    delay.push_str(&stamp(unix));
-    delay.push_str("'/>");
+    let _ = write!(
+        delay,
+        "<delay xmlns='{}' stamp='{}'/>",
+        ns::DELAY,
+        stamp(unix)
+    );
     delay
 }

@@ -52,7 +52,7 @@ pub enum Event {
     Refused {
         /// The stream error condition.
         condition: &'static str,
-        /// What happened and what the user can do about it.
+        /// The cause, and what the user can do about it.
         reason: String,
     },
     /// TLS is up on the client's leg.

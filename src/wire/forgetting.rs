@@ -13,7 +13,7 @@ pub enum Forgetting {
         node: String,
         /// How many items are on it.
         items: usize,
-        /// What pubshim used it for.
+        /// Its use by pubshim.
         purpose: &'static str,
     },
     /// A node with a name of ours that holds something else: it stays.

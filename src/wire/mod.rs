@@ -43,8 +43,8 @@ pub use forgetting::Forgetting;
 pub use leg::Leg;
 pub(crate) use named::named;
 pub use output::{Output, Reached, Record, Security, ServerFacts, Timing};
-pub(crate) use refuse::is_chat_state;
-pub(crate) use reply::{Refused, Reply, error_condition, error_type, is_gone};
+pub(crate) use refuse::{StanzaError, is_chat_state};
+pub(crate) use reply::{Refused, Reply, error_condition, is_gone};
 pub use requests::Seed;
 pub(crate) use requests::{is_own_id, leading_own_id};
 pub use rule::Rule;
@@ -125,11 +125,6 @@ impl<P> Wire<P> {
         i64::try_from((self.epoch + self.now).as_secs()).unwrap_or(i64::MAX)
     }
 
-    /// How many more requests may wait for answers.
-    pub(crate) fn places(&self) -> usize {
-        Requests::<P>::MOST.saturating_sub(self.requests.waiting())
-    }
-
     /// Whether a request that can wait may go now: the pacer has credit, and half of the places for requests stay free
     /// for those that cannot wait.
     pub(crate) fn may_work(&self) -> bool {
@@ -147,12 +142,17 @@ impl<P> Wire<P> {
     }
 
     fn has_room(&self) -> bool {
-        self.requests.waiting() < Requests::<P>::MOST / 2
+        self.places() > Requests::<P>::MOST / 2
     }
 
     /// Writes one whole stanza to `leg`: the only exit of stanzas. After our closing tag it is discarded.
     pub(crate) fn stanza(&mut self, leg: Leg, write: impl FnOnce(&mut BytesMut)) {
         self.element(leg, write, is_stanza);
+    }
+
+    /// Writes one whole stanza, as it is, to `leg`.
+    pub(crate) fn copy(&mut self, leg: Leg, stanza: &[u8]) {
+        self.stanza(leg, |out| out.put_slice(stanza));
     }
 
     /// Writes one whole element of the stream to `leg` that is no stanza (XEP-0360).
@@ -266,46 +266,6 @@ impl<P> Wire<P> {
         true
     }
 
-    /// An id for a stanza of ours that is no request.
-    pub(crate) fn fresh_id(&mut self) -> Id {
-        self.requests.id()
-    }
-
-    /// Whether this session made `id`; the answer may have come already.
-    pub(crate) fn is_ours(&self, id: &str) -> bool {
-        self.requests.is_ours(id)
-    }
-
-    /// The purpose of the request that this answer is for, if `from` was asked under `id`; `own` is the full JID.
-    pub(crate) fn take(&mut self, id: &str, from: Option<&str>, own: &str) -> Option<P> {
-        self.requests.take(id, from, own)
-    }
-
-    /// Takes out the purpose of a request that was not answered in time, if there is one.
-    pub(crate) fn take_expired(&mut self) -> Option<P> {
-        self.requests.expired(self.read_time)
-    }
-
-    /// When the next request runs out of time, counted as [`read_time`](Self::read_time) is.
-    pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.requests.deadline()
-    }
-
-    /// The purposes of all requests that wait for an answer.
-    pub(crate) fn asked(&self) -> impl Iterator<Item = &P> {
-        self.requests.purposes()
-    }
-
-    /// The purposes of all requests that wait for an answer, to be changed.
-    pub(crate) fn asked_mut(&mut self) -> impl Iterator<Item = &mut P> {
-        self.requests.purposes_mut()
-    }
-
-    /// Stops waiting for the answers to these requests.
-    pub(crate) fn forget(&mut self, which: impl Fn(&P) -> bool) {
-        self.requests.forget(which);
-    }
-
     /// Sends an IQ of ours whose answer is ignored, however many requests wait. `false`: the server's leg is closed.
     pub(crate) fn tell(
         &mut self,
@@ -316,7 +276,7 @@ impl<P> Wire<P> {
         if self.is_closed(Leg::Server) {
             return false;
         }
-        let id = self.requests.id();
+        let id = self.fresh_id();
         self.write_iq(kind, to, &id, body);
         true
     }
@@ -348,7 +308,7 @@ impl<P> Wire<P> {
 
     /// Sends a stanza of ours to the server that is no request.
     pub(crate) fn send_own(&mut self, stanza: &[u8]) {
-        self.stanza(Leg::Server, |out| out.put_slice(stanza));
+        self.copy(Leg::Server, stanza);
         self.pacer.spend(stanza.len());
     }
 
@@ -377,10 +337,10 @@ impl<P> Wire<P> {
         self.log(Event::Dropped(reason, None));
     }
 
-    /// Remembers facts about the server, for other sessions, too.
-    pub(crate) fn learn(&mut self, facts: ServerFacts) {
-        self.facts = facts;
-        self.output(Output::Learned(facts));
+    /// Remembers a fact about the server, for other sessions, too.
+    pub(crate) fn learn(&mut self, note: impl FnOnce(&mut ServerFacts)) {
+        note(&mut self.facts);
+        self.output(Output::Learned(self.facts));
     }
 
     /// Asks the shell for something.

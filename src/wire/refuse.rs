@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use bytes::BytesMut;
-
 use super::named::{named, named_by};
-use super::{Dropped, Event, Leg, Wire, error_type};
+use super::reply::error_type;
+use super::{Dropped, Event, Leg, Wire};
 use crate::ns;
 use crate::xml::{Element, escape, standalone};
 
@@ -14,62 +13,71 @@ const MOST_ANSWERS: usize = 64;
 /// The longest answer: it repeats an id of any length that a stranger chose.
 const MOST_ANSWER: usize = 4096;
 
-impl<P> Wire<P> {
-    /// Answers a stanza of the client's with an error (RFC 6120 §8.3); it was not sent. A bare chat state gets no
-    /// answer: its user has written nothing that could be missed.
-    pub(crate) fn refuse(&mut self, stanza: &Element<'_>, kind: &str, condition: &str) {
-        self.refuse_saying(stanza, kind, condition, None);
+/// An error that answers a stanza (RFC 6120 §8.3).
+#[derive(Clone, Copy)]
+pub(crate) struct StanzaError<'a> {
+    kind: &'a str,
+    condition: &'a str,
+    /// A text for people.
+    text: Option<&'a str>,
+}
+
+impl<'a> StanzaError<'a> {
+    /// An error of another type than the usual one of its condition.
+    pub(crate) fn new(kind: &'a str, condition: &'a str) -> Self {
+        let text = None;
+        Self {
+            kind,
+            condition,
+            text,
+        }
     }
 
-    /// The same with a text for people (RFC 6120 §8.3.3).
-    pub(crate) fn refuse_saying(
-        &mut self,
-        stanza: &Element<'_>,
-        kind: &str,
-        condition: &str,
-        text: Option<&str>,
-    ) {
+    /// The error with a text for people (RFC 6120 §8.3.3).
+    pub(crate) fn saying(self, text: Option<&'a str>) -> Self {
+        Self { text, ..self }
+    }
+}
+
+impl<'a> From<&'a str> for StanzaError<'a> {
+    /// The error of this condition.
+    fn from(condition: &'a str) -> Self {
+        Self::new(error_type(condition), condition)
+    }
+}
+
+impl<P> Wire<P> {
+    /// Answers a stanza of the client's with an error; it was not sent. A bare chat state gets no answer: its user has
+    /// written nothing that could be missed.
+    pub(crate) fn refuse<'a>(&mut self, stanza: &Element<'_>, error: impl Into<StanzaError<'a>>) {
         if is_chat_state(stanza) {
             return;
         }
+        let error = error.into();
         let [from, id] = ["to", "id"].map(|name| stanza.attribute(name));
         let attributes = [("from", from.as_deref()), ("id", id.as_deref())];
-        self.note_refused(Leg::Client, named(stanza), condition);
-        let echo = echo(stanza);
-        self.write_error(stanza.local(), &attributes, &echo, kind, condition, text);
+        self.note_refused(Leg::Client, named(stanza), error.condition);
+        self.write_error(stanza.local(), &attributes, &echo(stanza), error);
     }
 
-    /// Shows the client an error: a stanza called `name` with those of the attributes that have a value.
-    pub(crate) fn show_error(
-        &mut self,
-        name: &str,
-        attributes: &[(&str, Option<&str>)],
-        kind: &str,
-        condition: &str,
-    ) {
-        self.show_error_with(name, attributes, "", kind, condition, None);
-    }
-
-    /// As [`show_error`](Self::show_error), with `echo`, a part of the refused stanza, and a text for people (RFC 6120
-    /// §8.3.1, §8.3.3).
-    pub(crate) fn show_error_with(
+    /// Shows the client an error: a stanza called `name` with those of the attributes that have a value, and `echo`, a
+    /// part of the refused stanza.
+    pub(crate) fn show_error<'a>(
         &mut self,
         name: &str,
         attributes: &[(&str, Option<&str>)],
         echo: &str,
-        kind: &str,
-        condition: &str,
-        text: Option<&str>,
+        error: impl Into<StanzaError<'a>>,
     ) {
+        let error = error.into();
         // The log names the client's own stanza, whose addressee the error has as its sender.
         let sent = attributes.iter().filter_map(|(name, value)| match *name {
             "from" => Some(("to", *value)),
             "to" => None,
             name => Some((name, *value)),
         });
-        let stanza = named_by(name, sent);
-        self.note_refused(Leg::Client, stanza, condition);
-        self.write_error(name, attributes, echo, kind, condition, text);
+        self.note_refused(Leg::Client, named_by(name, sent), error.condition);
+        self.write_error(name, attributes, echo, error);
     }
 
     fn note_refused(&mut self, from: Leg, stanza: String, condition: &str) {
@@ -85,10 +93,13 @@ impl<P> Wire<P> {
         name: &str,
         attributes: &[(&str, Option<&str>)],
         echo: &str,
-        kind: &str,
-        condition: &str,
-        text: Option<&str>,
+        error: StanzaError<'_>,
     ) {
+        let StanzaError {
+            kind,
+            condition,
+            text,
+        } = error;
         let is_addressed = attributes.iter().any(|(name, _)| *name == "to");
         let own = self.own.clone().filter(|_| !is_addressed);
         self.stanza(Leg::Client, |out| {
@@ -102,26 +113,21 @@ impl<P> Wire<P> {
                     let _ = write!(out, " {name}='{}'", escape(value));
                 }
             }
+            let xmlns = ns::STANZA_ERRORS;
             let _ = write!(
                 out,
-                ">{echo}<error type='{kind}'><{condition} xmlns='{}'/>",
-                ns::STANZA_ERRORS
+                ">{echo}<error type='{kind}'><{condition} xmlns='{xmlns}'/>"
             );
             if let Some(text) = text {
-                let (xmlns, text) = (ns::STANZA_ERRORS, escape(text));
+                let text = escape(text);
                 let _ = write!(out, "<text xmlns='{xmlns}' xml:lang='en'>{text}</text>");
             }
             let _ = write!(out, "</error></{name}>");
         });
     }
 
-    /// Tells the client, `own`, that its message of this id may not have reached `to`.
-    pub(crate) fn show_unsent(&mut self, to: &str, own: &str, id: Option<&str>, condition: &str) {
-        self.show_unsent_with(to, own, id, "", condition);
-    }
-
-    /// The same with `echo`, what the message said.
-    pub(crate) fn show_unsent_with(
+    /// Tells the client, `own`, that its message of this id, which said `echo`, may not have reached `to`.
+    pub(crate) fn show_unsent(
         &mut self,
         to: &str,
         own: &str,
@@ -130,29 +136,23 @@ impl<P> Wire<P> {
         condition: &str,
     ) {
         let attributes = [("from", Some(to)), ("to", Some(own)), ("id", id)];
-        let kind = error_type(condition);
-        self.show_error_with("message", &attributes, echo, kind, condition, None);
+        self.show_error("message", &attributes, echo, condition);
     }
 
     /// Tells the client, `own`, in the place of `from`, that its request of this id failed.
     pub(crate) fn show_failed(&mut self, id: &str, from: &str, own: &str, condition: &str) {
         let attributes = [("from", Some(from)), ("to", Some(own)), ("id", Some(id))];
-        self.show_error("iq", &attributes, error_type(condition), condition);
+        self.show_error("iq", &attributes, "", condition);
     }
 
-    /// Answers a request of the client's, in the place of `from`, with what `body` writes.
-    pub(crate) fn show_answer(
-        &mut self,
-        id: &str,
-        from: &str,
-        to: &str,
-        body: impl FnOnce(&mut BytesMut),
-    ) {
+    /// Answers a request of the client's, in the place of `from`, with this payload.
+    pub(crate) fn show_answer(&mut self, id: &str, from: &str, to: &str, payload: &str) {
         self.stanza(Leg::Client, |out| {
             let (id, from, to) = (escape(id), escape(from), escape(to));
-            let _ = write!(out, "<iq type='result' id='{id}' from='{from}' to='{to}'>");
-            body(out);
-            out.extend_from_slice(b"</iq>");
+            let _ = write!(
+                out,
+                "<iq type='result' id='{id}' from='{from}' to='{to}'>{payload}</iq>"
+            );
         });
     }
 
@@ -165,7 +165,7 @@ impl<P> Wire<P> {
 
     /// Answers a request of the server's with an empty result, in the client's place.
     pub(crate) fn answer_result(&mut self, iq: &Element<'_>) {
-        self.answer(iq, "result", "");
+        self.queue_answer(iq, "result", "");
     }
 
     /// Answers an IQ or a message in the client's place as the server does for a resource that is not there.
@@ -175,18 +175,16 @@ impl<P> Wire<P> {
 
     /// Answers an IQ or a message in the client's place with an error.
     pub(crate) fn answer_error(&mut self, stanza: &Element<'_>, condition: &str) {
-        let error = format!(
-            "<error type='cancel'><{condition} xmlns='{}'/></error>",
-            ns::STANZA_ERRORS
-        );
-        if self.answer(stanza, "error", &error) {
+        let xmlns = ns::STANZA_ERRORS;
+        let error = format!("<error type='cancel'><{condition} xmlns='{xmlns}'/></error>");
+        if self.queue_answer(stanza, "error", &error) {
             self.note_refused(Leg::Server, named(stanza), condition);
         }
     }
 
     /// Queues an answer in the client's place. `false`: none is sent, as the asker's id is too long or too many
     /// answers wait.
-    fn answer(&mut self, stanza: &Element<'_>, kind: &str, body: &str) -> bool {
+    fn queue_answer(&mut self, stanza: &Element<'_>, kind: &str, body: &str) -> bool {
         let (name, id) = (stanza.local(), stanza.attribute("id").unwrap_or_default());
         let mut answer = format!("<{name} type='{kind}' id='{}'", escape(&id));
         if let Some(from) = stanza.attribute("from") {
@@ -207,8 +205,8 @@ impl<P> Wire<P> {
     }
 }
 
-/// What an error repeats of a stanza of the client's (RFC 6120 §8.3.1): all that a message says, so that nothing
-/// written is lost; of a presence that it was to join a room (XEP-0045 §7.2), but not by which password.
+/// The part of a stanza of the client's that an error repeats (RFC 6120 §8.3.1): all that a message says, so that
+/// nothing written is lost; of a presence that it was to join a room (XEP-0045 §7.2), but not by which password.
 fn echo(stanza: &Element<'_>) -> String {
     match stanza.local() {
         "message" => stanza.children().map(|child| standalone(&child)).collect(),

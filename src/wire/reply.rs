@@ -22,11 +22,12 @@ pub(crate) enum Refused<'a> {
 }
 
 impl<'a> Refused<'a> {
-    /// The error's condition; `default` if no error came.
-    pub(crate) fn condition_or(self, default: &'a str) -> &'a str {
+    /// The condition of the error for whoever waits for the answer.
+    pub(crate) fn condition(self) -> &'a str {
         match self {
             Self::With(condition) => condition,
-            _ => default,
+            Self::NoRoom => "resource-constraint",
+            Self::NoAnswer | Self::NoList => "remote-server-timeout",
         }
     }
 
@@ -74,7 +75,7 @@ pub(crate) fn is_gone(pong: Reply<'_>) -> bool {
 }
 
 /// The type of an error with this condition (RFC 6120 §8.3.3).
-pub(crate) fn error_type(condition: &str) -> &'static str {
+pub(super) fn error_type(condition: &str) -> &'static str {
     match condition {
         "registration-required" | "subscription-required" | "forbidden" | "not-authorized" => {
             "auth"

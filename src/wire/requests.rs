@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::Wire;
 use crate::jid;
 
 /// A secret from which a session makes its ids; the same seed gives the same ids.
@@ -89,8 +90,7 @@ impl<P> Requests<P> {
         }
     }
 
-    /// An id for a stanza of ours that is no request.
-    pub(crate) fn id(&mut self) -> Id {
+    fn id(&mut self) -> Id {
         self.counter += 1;
         let mut id = [b'-'; Id::LEN];
         id[..Id::PREFIX].copy_from_slice(&self.prefix);
@@ -102,7 +102,7 @@ impl<P> Requests<P> {
     }
 
     /// Notes a request and gives its id; `None` if too many wait already.
-    pub(crate) fn start(&mut self, to: Option<&str>, deadline: Duration, purpose: P) -> Option<Id> {
+    pub(super) fn start(&mut self, to: Option<&str>, deadline: Duration, purpose: P) -> Option<Id> {
         if self.pending.len() >= Self::MOST {
             return None;
         }
@@ -116,63 +116,6 @@ impl<P> Requests<P> {
         Some(id)
     }
 
-    /// Whether this session made `id`; the answer may have come already.
-    pub(crate) fn is_ours(&self, id: &str) -> bool {
-        // A session that has made no id can have no answer.
-        self.counter > 0 && id.as_bytes().starts_with(&self.prefix)
-    }
-
-    /// Takes out the purpose of the request `id`, if `from` was asked.
-    ///
-    /// An answer to a request without `to` may come without `from`, or from the own bare JID, full JID or domain
-    /// (`own` is the full JID).
-    pub(crate) fn take(&mut self, id: &str, from: Option<&str>, own: &str) -> Option<P> {
-        let index = self
-            .pending
-            .iter()
-            .position(|pending| pending.id.as_str() == id)?;
-        let asked = match (&self.pending[index].to, from) {
-            (Some(to), from) => from == Some(to),
-            (None, None) => true,
-            (None, Some(from)) => from == own || from == jid::bare(own) || from == jid::domain(own),
-        };
-        asked.then(|| self.remove(index))
-    }
-
-    /// The purposes of all requests that wait for an answer.
-    pub(crate) fn purposes(&self) -> impl Iterator<Item = &P> {
-        self.pending.iter().map(|pending| &pending.purpose)
-    }
-
-    /// The purposes of all requests that wait for an answer, to be changed.
-    pub(crate) fn purposes_mut(&mut self) -> impl Iterator<Item = &mut P> {
-        self.pending.iter_mut().map(|pending| &mut pending.purpose)
-    }
-
-    /// Stops waiting for the answers to these; an answer that still comes is swallowed.
-    pub(crate) fn forget(&mut self, which: impl Fn(&P) -> bool) {
-        self.pending.retain(|pending| !which(&pending.purpose));
-    }
-
-    /// How many wait for their answers.
-    pub(crate) fn waiting(&self) -> usize {
-        self.pending.len()
-    }
-
-    /// The next deadline.
-    pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.pending.iter().map(|pending| pending.deadline).min()
-    }
-
-    /// Takes out the purpose of a request whose deadline has passed, if there is one.
-    pub(crate) fn expired(&mut self, now: Duration) -> Option<P> {
-        let index = self
-            .pending
-            .iter()
-            .position(|pending| pending.deadline <= now)?;
-        Some(self.remove(index))
-    }
-
     /// Takes out the purpose of a request. The room that a login needs is given back behind the last one.
     fn remove(&mut self, index: usize) -> P {
         let purpose = self.pending.remove(index).purpose;
@@ -180,6 +123,71 @@ impl<P> Requests<P> {
             self.pending.shrink_to(Self::KEEP);
         }
         purpose
+    }
+}
+
+impl<P> Wire<P> {
+    /// How many more requests may wait for answers.
+    pub(crate) fn places(&self) -> usize {
+        Requests::<P>::MOST.saturating_sub(self.requests.pending.len())
+    }
+
+    /// An id for a stanza of ours that is no request.
+    pub(crate) fn fresh_id(&mut self) -> Id {
+        self.requests.id()
+    }
+
+    /// Whether this session made `id`; the answer may have come already.
+    pub(crate) fn is_ours(&self, id: &str) -> bool {
+        // A session that has made no id can have no answer.
+        self.requests.counter > 0 && id.as_bytes().starts_with(&self.requests.prefix)
+    }
+
+    /// Takes out the purpose of the request `id`, if `from` was asked.
+    ///
+    /// An answer to a request without `to` may come without `from`, or from the own bare JID, full JID or domain
+    /// (`own` is the full JID).
+    pub(crate) fn take(&mut self, id: &str, from: Option<&str>, own: &str) -> Option<P> {
+        let pending = &self.requests.pending;
+        let index = pending
+            .iter()
+            .position(|pending| pending.id.as_str() == id)?;
+        let asked = match (&pending[index].to, from) {
+            (Some(to), from) => from == Some(to),
+            (None, None) => true,
+            (None, Some(from)) => from == own || from == jid::bare(own) || from == jid::domain(own),
+        };
+        asked.then(|| self.requests.remove(index))
+    }
+
+    /// Takes out the purpose of a request that was not answered in time, if there is one.
+    pub(crate) fn take_expired(&mut self) -> Option<P> {
+        let pending = &self.requests.pending;
+        let index = pending
+            .iter()
+            .position(|pending| pending.deadline <= self.read_time)?;
+        Some(self.requests.remove(index))
+    }
+
+    /// When the next request runs out of time, counted as [`read_time`](Self::read_time) is.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let pending = self.requests.pending.iter();
+        pending.map(|pending| pending.deadline).min()
+    }
+
+    /// The purposes of all requests that wait for an answer.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = &P> {
+        self.requests.pending.iter().map(|it| &it.purpose)
+    }
+
+    /// The purposes of all requests that wait for an answer, to be changed.
+    pub(crate) fn asked_mut(&mut self) -> impl Iterator<Item = &mut P> {
+        self.requests.pending.iter_mut().map(|it| &mut it.purpose)
+    }
+
+    /// Stops waiting for the answers to these requests; an answer that still comes is swallowed.
+    pub(crate) fn forget(&mut self, which: impl Fn(&P) -> bool) {
+        self.requests.pending.retain(|it| !which(&it.purpose));
     }
 }
 
@@ -202,18 +210,15 @@ fn hex(bytes: &[u8], out: &mut [u8]) {
 mod tests {
     use super::*;
 
-    const OWN: &str = "juliet@capulet.lit/balcony";
-
-    fn ask(requests: &mut Requests<()>, to: Option<&str>) -> String {
-        let id = requests.start(to, Duration::ZERO, ()).expect("room");
-        id.to_string()
+    fn wire(seed: u8) -> Wire<()> {
+        Wire::new(Seed([seed; 32]), Duration::ZERO, Duration::ZERO)
     }
 
     #[test]
     fn ids_repeat_only_with_their_seed() {
         let ids = |seed| {
-            let mut requests = Requests::new(Seed([seed; 32]));
-            [ask(&mut requests, None), ask(&mut requests, None)]
+            let mut wire = wire(seed);
+            [wire.fresh_id().to_string(), wire.fresh_id().to_string()]
         };
         assert_eq!(ids(1), ids(1));
         let mut all = [ids(1), ids(2)].concat();
@@ -223,48 +228,8 @@ mod tests {
     }
 
     #[test]
-    fn only_who_was_asked_may_answer() {
-        let mut requests = Requests::new(Seed([0; 32]));
-        let id = ask(&mut requests, Some("romeo@montague.lit"));
-        for other in [
-            None,
-            Some("romeo@montague.lit/mobile"),
-            Some("evil.lit"),
-            Some(OWN),
-        ] {
-            assert!(requests.take(&id, other, OWN).is_none(), "{other:?}");
-        }
-        assert!(
-            requests
-                .take(&id, Some("romeo@montague.lit"), OWN)
-                .is_some()
-        );
-        assert!(
-            requests
-                .take(&id, Some("romeo@montague.lit"), OWN)
-                .is_none()
-        );
-
-        for own in [
-            None,
-            Some("juliet@capulet.lit"),
-            Some(OWN),
-            Some("capulet.lit"),
-        ] {
-            let id = ask(&mut requests, None);
-            assert!(
-                requests
-                    .take(&id, Some("romeo@montague.lit"), OWN)
-                    .is_none()
-            );
-            assert!(requests.take(&id, own, OWN).is_some(), "{own:?}");
-            assert!(requests.is_ours(&id));
-        }
-    }
-
-    #[test]
     fn ids_are_told_by_their_form() {
-        let id = ask(&mut Requests::new(Seed([0; 32])), None);
+        let id = wire(0).fresh_id().to_string();
         assert!(is_own_id(&id), "{id}");
         assert_eq!(leading_own_id(&format!("{id}-more")), Some(&*id));
         let other = id.replacen('-', "--", 1);
@@ -278,14 +243,5 @@ mod tests {
         ] {
             assert!(!is_own_id(text), "{text}");
         }
-    }
-
-    #[test]
-    fn requests_are_bounded() {
-        let mut requests = Requests::new(Seed([0; 32]));
-        for _ in 0..Requests::<()>::MOST {
-            ask(&mut requests, None);
-        }
-        assert!(requests.start(None, Duration::ZERO, ()).is_none());
     }
 }

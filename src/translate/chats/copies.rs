@@ -12,6 +12,7 @@ use super::delay::{Written, is_delayed};
 use super::message::Message;
 use super::pair::Pair;
 use super::place::Place;
+use super::receive::{may_read, takes_messages};
 use super::{Ask, Chats};
 use crate::jid;
 use crate::ns;
@@ -128,10 +129,10 @@ impl Chats {
 
     /// Whether native messages of `peer` wait for items on its nodes: not if the nodes may not be read.
     fn waits_for_items(&self, peer: &str, cx: &Cx<'_>) -> bool {
-        let may_be_read = self.may_read(peer, cx) || !cx.account.people.is_known();
+        let may_be_read = may_read(self.shares_nodes, peer, cx) || !cx.account.people.is_known();
         let pair = self.pairs.get(peer);
         self.is_begun
-            && self.takes_messages(cx)
+            && takes_messages(self.priority, cx)
             && may_be_read
             && pair.is_some_and(|pair| pair.holds(cx.wire.now))
     }
@@ -163,8 +164,7 @@ impl Chats {
                 false => Verdict::Pass,
             });
             if verdict != Some(Verdict::Taken) {
-                cx.wire
-                    .stanza(Leg::Client, |out| out.extend_from_slice(&message.raw));
+                message.pass(Leg::Client, cx.wire);
             }
         }
     }
@@ -217,7 +217,7 @@ struct Copy {
     is_own: bool,
     /// The server has returned the copy as an error.
     is_error: bool,
-    /// Where the element that names the item stands in the stanza.
+    /// The place in the stanza of the element that names the item.
     name: Range<usize>,
 }
 
@@ -264,6 +264,5 @@ fn write_copy(message: &Element<'_>, node: &str, item: &str, is_late: bool, cx: 
     let mut copy = BytesMut::with_capacity(message.raw().len() + name.len());
     let may_stay = |it: &Element<'_>| is_late || !written.is_some_and(|at| at.is(it));
     rewrite(&mut copy, message, &[], may_stay, &name);
-    cx.wire
-        .stanza(Leg::Server, |out| out.extend_from_slice(&copy));
+    cx.wire.copy(Leg::Server, &copy);
 }

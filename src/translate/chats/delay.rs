@@ -8,7 +8,7 @@ use crate::xml::Element;
 /// The `<delay/>` that the author's shim has appended to a message.
 #[derive(Clone, Copy)]
 pub(super) struct Written {
-    /// Where the `<delay/>` stands.
+    /// The place of the `<delay/>`.
     place: *const u8,
     /// The time by the author's clock, in seconds since 1970.
     pub(super) at: Option<i64>,

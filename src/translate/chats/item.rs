@@ -11,6 +11,7 @@ use super::record::Last;
 use super::show::{show, show_copy};
 use crate::jid;
 use crate::ns;
+use crate::pubsub::payload;
 use crate::translate::marker::is_of_a_room;
 use crate::translate::{Cx, rules};
 use crate::wire::Dropped;
@@ -37,7 +38,7 @@ struct Received<'a> {
     meant: Meant,
     is_of_a_room: bool,
     written: Option<Written>,
-    /// It was written before the client came.
+    /// The message was written before the client came.
     is_late: bool,
     /// The client may be shown a copy, as of another resource's message (XEP-0280).
     may_copy: bool,
@@ -65,7 +66,7 @@ impl Chats {
         if !is_own && *account != *peer {
             return Err(Dropped::ForeignFrom);
         }
-        let message = payload(item)?;
+        let message = payload(item, "message").ok_or(Dropped::WrongPayload)?;
         let kind = message.attribute("type").unwrap_or(Cow::Borrowed("chat"));
         let is_of_a_room = self.shares_nodes && is_of_a_room(&message);
         if is_of_a_room && *kind == *"groupchat" {
@@ -235,16 +236,4 @@ pub(super) fn full_of<'a>(author: &'a str, account: &str, message: &Element<'a>)
 /// Whether a message may be copied to other resources (XEP-0280).
 pub(super) fn is_public(message: &Element<'_>) -> bool {
     message.child(ns::CARBONS, "private").is_none()
-}
-
-/// The message in an item.
-pub(super) fn payload<'a>(item: &'a Element<'a>) -> Result<Element<'a>, Dropped> {
-    let mut payloads = item.children();
-    let (Some(message), None) = (payloads.next(), payloads.next()) else {
-        return Err(Dropped::WrongPayload);
-    };
-    match message.is(ns::CLIENT, "message") {
-        true => Ok(message),
-        false => Err(Dropped::WrongPayload),
-    }
 }

@@ -6,10 +6,10 @@ use bytes::{Bytes, BytesMut};
 
 use crate::ns;
 use crate::translate::Cx;
-use crate::translate::held::Held;
+use crate::translate::held::{Held, read_standalone};
 use crate::translate::shown::delay;
 use crate::wire::Refused;
-use crate::xml::{Element, Namespaces, rewrite_standalone};
+use crate::xml::{Element, rewrite_standalone};
 
 /// Prefix of the item id of a bare chat state: each state replaces the one before.
 pub(super) const STATE: &str = "state/";
@@ -54,8 +54,7 @@ impl Message {
 
     /// Gives the message to `read`.
     pub(super) fn read<R>(&self, read: impl FnOnce(&Element<'_>) -> R) -> Option<R> {
-        let namespaces = Namespaces::none();
-        Element::of_frame(&self.payload, &namespaces).map(|message| read(&message))
+        read_standalone(&self.payload, read)
     }
 
     /// The addressee, as the client has written it, and the id.
@@ -81,7 +80,7 @@ impl Outgoing {
         match self {
             Self::Item(message) => show_unsent(&message, Refused::NoAnswer, cx),
             Self::Native(held) => {
-                held.read(|it| cx.wire.refuse(it, "wait", "remote-server-timeout"));
+                held.read(|it| cx.wire.refuse(it, "remote-server-timeout"));
             }
         }
     }
@@ -113,9 +112,6 @@ pub(super) fn show_unsent(message: &Message, refused: Refused<'_>, cx: &mut Cx<'
 
 /// As [`show_unsent`], for a message of this address and id.
 pub(super) fn show_unsent_to(to: &str, id: Option<&str>, refused: Refused<'_>, cx: &mut Cx<'_>) {
-    let condition = match refused {
-        Refused::NoRoom => "resource-constraint",
-        refused => refused.condition_or("remote-server-timeout"),
-    };
-    cx.wire.show_unsent(to, cx.account.jid(), id, condition);
+    let own = cx.account.jid();
+    cx.wire.show_unsent(to, own, id, "", refused.condition());
 }

@@ -227,7 +227,7 @@ impl Chats {
                 }
                 let id = iq.attribute("id").unwrap_or_default();
                 let own = cx.account.own_bare();
-                cx.wire.show_answer(&id, &own, cx.account.jid(), |_| {});
+                cx.wire.show_answer(&id, &own, cx.account.jid(), "");
                 return Verdict::Taken;
             }
         }
@@ -235,7 +235,7 @@ impl Chats {
     }
 
     /// Notes a native presence that tells whether a resource is available.
-    pub(super) fn note_native(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) {
+    pub(super) fn handle_native(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) {
         if !self.has_own_nodes() {
             return;
         }
@@ -371,14 +371,6 @@ impl Chats {
         self.pairs.get_mut(peer)
     }
 
-    fn takes_messages(&self, cx: &Cx<'_>) -> bool {
-        takes_messages(self.priority, cx)
-    }
-
-    fn may_read(&self, peer: &str, cx: &Cx<'_>) -> bool {
-        may_read(self.shares_nodes, peer, cx)
-    }
-
     /// Goes on with all that waits: items to be fetched, messages to be published, the record to be written.
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
         if !self.is_begun {
@@ -402,7 +394,7 @@ impl Chats {
         // Messages that were held back may name nodes that are read from now on.
         self.release_held(cx);
         self.forget_strangers(cx);
-        if self.takes_messages(cx) {
+        if takes_messages(self.priority, cx) {
             let own = cx.account.bare();
             if !self.shares_nodes
                 || self.shared.is_own_service_known(own)

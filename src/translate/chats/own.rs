@@ -136,7 +136,7 @@ impl Chats {
     }
 
     /// Handles a failed publish.
-    pub(super) fn note_failure(&mut self, peer: &str, refused: Refused<'_>, cx: &mut Cx<'_>) {
+    pub(super) fn handle_failure(&mut self, peer: &str, refused: Refused<'_>, cx: &mut Cx<'_>) {
         let is_useless = matches!(
             refused,
             Refused::With("item-not-found" | "conflict" | "precondition-not-met" | "forbidden")

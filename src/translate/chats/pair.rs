@@ -8,7 +8,8 @@ use super::message::{Message, Outgoing};
 use super::place::{Own, Place};
 use super::series::{self, Series};
 use crate::translate::Kind;
-use crate::translate::held::Held;
+use crate::translate::held::{Held, has_room_for};
+use crate::translate::queue::push_newest;
 use crate::translate::shown::Shown;
 use crate::xml::Element;
 
@@ -21,9 +22,6 @@ const MOST_SHOWN: usize = 128;
 /// Messages that wait until the node is known, or until there is room for more requests; and native messages of the
 /// peer's that wait for items.
 const MOST_WAITING: usize = 64;
-/// Bytes of the peer's native messages that wait.
-const MOST_HELD_BYTES: usize = 256 * 1024;
-
 /// Nodes of one conversation that may turn out useless in one session.
 const MOST_FAILURES: u8 = 2;
 /// Searches for lost items in one session.
@@ -356,14 +354,12 @@ impl Pair {
         now: Duration,
     ) {
         self.shown.is_new(item);
-        if self.unread.len() >= MOST_ITEMS {
-            self.unread.pop_front();
-        }
-        self.unread.push_back(Unread {
+        let unread = Unread {
             item: Arc::clone(item),
             resource: resource.map(Into::into),
             at: now,
-        });
+        };
+        push_newest(&mut self.unread, unread, MOST_ITEMS);
     }
 
     /// Notes a message of the peer's: it has seen all items published before, unless they crossed.
@@ -414,9 +410,7 @@ impl Pair {
 impl Pair {
     /// Holds a native message; `false`: there is no room.
     pub(super) fn hold(&mut self, message: &Element<'_>, until: Duration) -> bool {
-        let bytes: usize = self.held.iter().map(|it| it.raw.len()).sum();
-        let has_room = bytes + message.raw().len() <= MOST_HELD_BYTES;
-        if self.held.len() >= MOST_WAITING || !has_room {
+        if !has_room_for(message, self.held.iter(), MOST_WAITING) {
             return false;
         }
         if self.held.is_empty() {

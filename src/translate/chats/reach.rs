@@ -1,4 +1,4 @@
-//! Where a message would be seen: the available resources of an account, by their native presence, and which of them
+//! Resources that would see a message: the available ones of an account, by their native presence, and which of them
 //! are behind a shim that translates one-to-one messages.
 
 use std::collections::HashMap;

@@ -2,7 +2,7 @@
 
 use super::Chats;
 use super::delay::Written;
-use super::item::{Source, is_public, payload};
+use super::item::{Source, is_public};
 use super::message::STATE;
 use super::own::PREFIX;
 use super::pair::{Pair, Reading};
@@ -10,7 +10,7 @@ use super::place::{Own, Place, State};
 use super::show::show_copy;
 use crate::jid;
 use crate::ns;
-use crate::pubsub::{Event, What, answer};
+use crate::pubsub::{Event, What, answer, payload};
 use crate::translate::{Cx, Verdict, rules};
 use crate::wire::{Dropped, Refused, Reply};
 use crate::xml::Element;
@@ -58,12 +58,7 @@ impl Chats {
                 };
                 self.handle_items(source, event.element, cx);
             }
-            What::Node if event.element.local() == "delete" => self.forget_read(&place, cx),
-            What::Subscription
-                if event.element.attribute("subscription").as_deref() == Some("none") =>
-            {
-                self.forget_read(&place, cx);
-            }
+            _ if event.is_end() => self.forget_read(&place, cx),
             What::Subscription => self.adopt(&place, cx),
             What::Node => cx.wire.drop_event(Dropped::Retracted),
         }
@@ -107,7 +102,7 @@ impl Chats {
                 }
             }
             What::Items => return Verdict::Pass,
-            What::Node if event.element.local() == "delete" => {
+            What::Node if event.is_end() => {
                 let written = |pair: &Pair| pair.own.node() == Some(event.node);
                 let mut pairs = self.pairs.iter();
                 let peer = pairs.find(|(_, pair)| written(pair));
@@ -127,7 +122,7 @@ impl Chats {
         item: &Element<'_>,
         cx: &mut Cx<'_>,
     ) -> Result<(), Dropped> {
-        let message = payload(item)?;
+        let message = payload(item, "message").ok_or(Dropped::WrongPayload)?;
         let from = message.attribute("from").unwrap_or_default();
         let to = message.attribute("to").unwrap_or_default();
         let peer = jid::prepared(jid::bare(&to));
@@ -162,9 +157,12 @@ impl Chats {
             true => self.shared.peer(place).unwrap_or_default().to_owned(),
             false => place.service().to_owned(),
         };
-        if !self.takes_messages(cx) || !self.may_read(&peer, cx) {
+        if !takes_messages(self.priority, cx) || !may_read(self.shares_nodes, &peer, cx) {
             // The node is fetched again when the client takes messages.
-            return self.note_reading(&peer, place, Reading::Wanted);
+            if let Some(pair) = self.pairs.get_mut(&*peer) {
+                pair.note(place, Reading::Wanted);
+            }
+            return;
         }
         let source = Source {
             peer: &peer,
@@ -196,12 +194,6 @@ impl Chats {
         );
         if is_closed && !self.shares_nodes {
             self.forget_read(place, cx);
-        }
-    }
-
-    fn note_reading(&mut self, peer: &str, place: &Place, reading: Reading) {
-        if let Some(pair) = self.pairs.get_mut(peer) {
-            pair.note(place, reading);
         }
     }
 
@@ -327,7 +319,7 @@ pub(super) fn is_message(item: &Element<'_>) -> bool {
 
 /// The position of the first item written since then, or without a time.
 fn first_since(since: i64, author: &str, all: &[Element<'_>]) -> usize {
-    let written = |item: &Element<'_>| Written::of(&payload(item).ok()?, author)?.at;
+    let written = |item: &Element<'_>| Written::of(&payload(item, "message")?, author)?.at;
     let is_since = |item: &Element<'_>| written(item).is_none_or(|at| at >= since);
     all.iter().position(is_since).unwrap_or(all.len())
 }

@@ -5,21 +5,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use bytes::BufMut as _;
-
 use super::Ask;
 use super::place::Place;
 use crate::jid;
 use crate::ns;
 use crate::pubsub::{CHATS, answer, request};
-use crate::translate::node::{Access, OwnNode, Spec, Step};
+use crate::translate::node::{Access, NodeSpec, OwnNode, Step};
 use crate::translate::shown::{stamp, unix_of};
 use crate::translate::{self, Wire};
 use crate::wire::{Refused, Reply};
 use crate::xml::{Element, escape};
 
 /// The private node; it outlives the sessions that write it.
-const NODE: Spec = Spec {
+const NODE: NodeSpec = NodeSpec {
     name: CHATS,
     access: Access::Whitelist,
     wanted: &[
@@ -147,13 +145,7 @@ impl Record {
             // Creating the node takes time, and the first session may be short.
             self.node.prepare(wire);
         }
-        let read = |iq| {
-            answer::with_items(iq, |items| {
-                let items = items.children().take(MOST_PEERS);
-                items.filter_map(|item| read(&item)).collect::<Vec<_>>()
-            })
-        };
-        let recorded = reply.ok().and_then(read);
+        let recorded = reply.ok().and_then(|iq| answer::with_items(iq, read_all));
         self.state = State::Known {
             has_failed: recorded.is_none() && !is_missing,
         };
@@ -167,12 +159,7 @@ impl Record {
         was_shown: impl Fn(&str, &str) -> bool,
         now: Duration,
     ) -> Vec<(Box<str>, Place)> {
-        let items = items.children().take(MOST_PEERS);
-        self.learn(
-            items.filter_map(|item| read(&item)).collect(),
-            was_shown,
-            now,
-        )
+        self.learn(read_all(items), was_shown, now)
     }
 
     /// Merges entries of other sessions. This session's own may be newer or older, as each session writes all it knows
@@ -320,9 +307,10 @@ impl Record {
             }
             wire.tell("set", None, |out| match entry.nodes.is_empty() {
                 true => request::retract(out, NODE.name, peer),
-                false => request::publish(out, NODE.name, peer, access, |out| {
-                    out.put_slice(entry.to_string().as_bytes());
-                }),
+                false => {
+                    let payload = entry.to_string();
+                    request::publish(out, NODE.name, peer, access, payload.as_bytes());
+                }
             });
         }
         self.entries.retain(|_, entry| !entry.nodes.is_empty());
@@ -343,6 +331,12 @@ impl fmt::Display for Entry {
         }
         f.write_str("</chat>")
     }
+}
+
+/// Reads the payloads of items.
+fn read_all(items: &Element<'_>) -> Vec<(Box<str>, Vec<Noted>)> {
+    let items = items.children().take(MOST_PEERS);
+    items.filter_map(|item| read(&item)).collect()
 }
 
 /// Reads the payload of an item.

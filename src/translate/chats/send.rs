@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut as _, Bytes};
+use bytes::Bytes;
 
 use super::message::{Message, Outgoing, STATE, is_worth_keeping, show_unsent, show_unsent_to};
 use super::own::is_friend;
 use super::pair::{Pair, Reading};
 use super::place::{Own, Place, State};
+use super::receive::takes_messages;
 use super::shared::service_of;
 use super::{Ask, Chats};
 use crate::jid;
@@ -64,7 +65,7 @@ impl Chats {
         cx.wire.apply(&rules::MESSAGE_OUT);
         let outgoing = self.item_for(peer, message, cx);
         if !self.wait(peer, outgoing) {
-            cx.wire.refuse(message, "wait", "resource-constraint");
+            cx.wire.refuse(message, "resource-constraint");
             return Verdict::Taken;
         }
         self.send_by_pubsub(peer, cx);
@@ -129,7 +130,7 @@ impl Chats {
             // There is no room for one more conversation.
             return Verdict::Pass;
         } else {
-            cx.wire.refuse(message, "wait", "resource-constraint");
+            cx.wire.refuse(message, "resource-constraint");
         }
         Verdict::Taken
     }
@@ -179,7 +180,7 @@ impl Chats {
         let may_publish = |pair: &Pair| pair.own.may_publish();
         self.is_begun
             && cx.account.takes_chats
-            && self.takes_messages(cx)
+            && takes_messages(self.priority, cx)
             && !status.is_hidden
             && !status.may_be_hidden
             && self.reach.takes_all(peer, jid::resource(to))
@@ -234,7 +235,7 @@ impl Chats {
             && let Some(next) = pair.waiting.pop_front()
         {
             match next {
-                Outgoing::Native(held) => send_held(&held, cx),
+                Outgoing::Native(held) => held.pass(Leg::Server, cx.wire),
                 Outgoing::Item(message) => {
                     if !self.would_reach(peer, &message, cx) {
                         Self::send_natively(&message, "", cx);
@@ -332,7 +333,7 @@ impl Chats {
         }
         pair.forget_published(&message.item);
         if let (true, Err(refused)) = (is_current, reply) {
-            self.note_failure(peer, refused, cx);
+            self.handle_failure(peer, refused, cx);
         }
     }
 
@@ -366,7 +367,7 @@ impl Chats {
                 && let Some(next) = pair.waiting.pop_front()
             {
                 match next {
-                    Outgoing::Native(held) => send_held(&held, cx),
+                    Outgoing::Native(held) => held.pass(Leg::Server, cx.wire),
                     Outgoing::Item(message) => match self.proven(&peer, &message, cx) {
                         Some(place) => self.publish_to_own(&peer, &place, message, cx),
                         None => Self::send_natively(&message, "", cx),
@@ -424,10 +425,6 @@ impl Chats {
     }
 }
 
-fn send_held(held: &Held, cx: &mut Cx<'_>) {
-    cx.wire.stanza(Leg::Server, |out| out.put_slice(&held.raw));
-}
-
 /// Publishes a message; `service`: that of a shared node, `None` for the own account.
 fn publish(
     peer: Arc<str>,
@@ -445,9 +442,7 @@ fn publish(
     // A shared node may be the peer's: no access model is named.
     let access = service.is_none().then(|| Access::Whitelist.as_str());
     let is_sent = cx.wire.request("set", service, ask, |out| {
-        request::publish(out, place.node(), &copy.item, access, |out| {
-            out.put_slice(&copy.payload);
-        });
+        request::publish(out, place.node(), &copy.item, access, &copy.payload);
     });
     if !is_sent {
         show_unsent(&copy, Refused::NoRoom, cx);

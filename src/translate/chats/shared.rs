@@ -55,31 +55,12 @@ enum Owner {
     Other,
 }
 
-/// A node, as far as it is known when an event comes.
-pub(super) enum Known {
-    /// The node of a conversation with this peer.
-    Pair(Box<str>),
-    /// The node was asked about, or will be.
-    Asked,
-    Nothing,
-    Other,
-}
-
 impl Shared {
     /// The peer with whom the account shares a node.
     pub(super) fn peer(&self, place: &Place) -> Option<&str> {
         match self.places.get(place) {
             Some(Owner::Pair(peer)) => Some(peer),
             _ => None,
-        }
-    }
-
-    pub(super) fn known(&self, place: &Place) -> Known {
-        match self.places.get(place) {
-            Some(Owner::Pair(peer)) => Known::Pair(peer.clone()),
-            Some(Owner::Wanted | Owner::Asked) => Known::Asked,
-            Some(Owner::Other) => Known::Other,
-            None => Known::Nothing,
         }
     }
 
@@ -207,11 +188,11 @@ impl Chats {
             What::Subscription => is_new_subscription(event, cx),
             What::Node => false,
         };
-        let peer = match self.shared.known(&place) {
-            Known::Pair(peer) => peer,
-            Known::Asked if may_be_ours => return Verdict::Taken,
+        let peer = match self.shared.places.get(&place).cloned() {
+            Some(Owner::Pair(peer)) => peer,
+            Some(Owner::Wanted | Owner::Asked) if may_be_ours => return Verdict::Taken,
             // The item is found on the node.
-            Known::Nothing if may_be_ours && (!self.is_begun || self.shared.look(place)) => {
+            None if may_be_ours && (!self.is_begun || self.shared.look(place)) => {
                 self.is_idle = false;
                 return Verdict::Taken;
             }
@@ -219,12 +200,7 @@ impl Chats {
         };
         match event.what {
             What::Items => self.handle_shared(&peer, &place, event, cx),
-            What::Node if event.element.local() == "delete" => self.forget(&place),
-            What::Subscription
-                if event.element.attribute("subscription").as_deref() == Some("none") =>
-            {
-                self.forget(&place);
-            }
+            _ if event.is_end() => self.forget(&place),
             _ => cx.wire.drop_event(Dropped::Retracted),
         }
         Verdict::Taken

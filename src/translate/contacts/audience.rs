@@ -185,7 +185,7 @@ impl Contacts {
             && self.is_record_read()
     }
 
-    fn is_record_read(&self) -> bool {
+    pub(super) fn is_record_read(&self) -> bool {
         self.record.is_known() || self.record.is_unusable()
     }
 
@@ -203,7 +203,7 @@ impl Contacts {
     /// Whether the subscribers of the node cannot be known: the server does not list them, and there is no record.
     fn is_node_doubtful(&self, cx: &Cx<'_>) -> bool {
         let node = &cx.account.node;
-        !self.members.lists_subscribers()
+        !self.members.lists_subscribers
             && !node.is_new()
             && !node.is_adopted()
             && (self.record.is_missing() || self.record.is_unusable())
@@ -224,7 +224,7 @@ impl Contacts {
                 self.gate = Gate::Doubting(cx.wire.now + DOUBT);
             }
         }
-        if cx.account.node.is_new() && !self.members.lists_subscribers() {
+        if cx.account.node.is_new() && !self.members.lists_subscribers {
             // An answer from before the node was created did not show whether this server lists subscribers.
             self.members.list_again(cx.wire);
         }
@@ -262,14 +262,11 @@ impl Contacts {
             return;
         }
         self.members.settle_doubts(&cx.account.people);
-        if self.members.again_at().is_none() {
-            return;
-        }
         if !self.gate.lets_in() {
             // Strangers are looked at when the gate lets in.
             return;
         }
-        for account in self.members.due_doubts(&cx.account.people, now) {
+        for account in self.members.due_doubts(now) {
             match self.paced.is_approving(&account) {
                 true => self.members.doubt(&account, now),
                 false => self.take_out(&account, Goodbye::Never, cx),

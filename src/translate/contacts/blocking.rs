@@ -44,6 +44,14 @@ enum Change {
 }
 
 impl Change {
+    /// The change that a request or a push tells of.
+    fn of(iq: &Element<'_>) -> Option<Self> {
+        let block = iq.child(ns::BLOCKING, "block");
+        let block = block.map(|it| Self::Block(jids_in(&it)));
+        let unblock = || iq.child(ns::BLOCKING, "unblock");
+        block.or_else(|| unblock().map(|it| Self::Unblock(jids_in(&it))))
+    }
+
     fn blocks(&self) -> &[Box<str>] {
         match self {
             Self::Block(jids) => jids,
@@ -134,11 +142,7 @@ impl Blocking {
         if iq.attribute("type").as_deref() != Some("set") {
             return Vec::new();
         }
-        let change = if let Some(block) = iq.child(ns::BLOCKING, "block") {
-            Change::Block(jids_in(&block))
-        } else if let Some(unblock) = iq.child(ns::BLOCKING, "unblock") {
-            Change::Unblock(jids_in(&unblock))
-        } else {
+        let Some(change) = Change::of(iq) else {
             return Vec::new();
         };
         let id = iq.attribute("id").unwrap_or_default();
@@ -183,11 +187,7 @@ impl Blocking {
         is_shown: bool,
         list: &mut BlockList,
     ) -> (Vec<Box<str>>, Verdict) {
-        let change = if let Some(block) = iq.child(ns::BLOCKING, "block") {
-            Change::Block(jids_in(&block))
-        } else if let Some(unblock) = iq.child(ns::BLOCKING, "unblock") {
-            Change::Unblock(jids_in(&unblock))
-        } else {
+        let Some(change) = Change::of(iq) else {
             return (Vec::new(), Verdict::Pass);
         };
         // The server pushes because of our question; this client never asked and expects no push.
@@ -207,7 +207,7 @@ impl Blocking {
 
 impl Contacts {
     /// Notes a request of the client's about its block list, which passes.
-    pub(in crate::translate) fn note_blocking(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+    pub(in crate::translate) fn handle_blocking(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         self.shown.has_block_list |= iq.child(ns::BLOCKING, "blocklist").is_some();
         let blocked = self.blocking.note_request(iq, cx);
         self.handle_blocked(&blocked, true, cx);

@@ -30,14 +30,14 @@ pub(super) struct Members {
     others: HashSet<Box<str>>,
     /// The subscribed JIDs, if the server lists them.
     subscribers: HashSet<Box<str>>,
-    /// The server lists subscribers.
-    lists_subscribers: bool,
+    /// The server lists subscribers; else the record has to.
+    pub(super) lists_subscribers: bool,
     pub(super) members_inquiry: Inquiry,
     pub(super) subscribers_inquiry: Inquiry,
     /// A contact was let in or taken out since the list of subscribers was asked for.
     is_stale: bool,
     /// The members were compared with the contacts.
-    is_compared: bool,
+    pub(super) is_compared: bool,
     /// Contacts to be made members.
     waiting: Queue,
     /// Contacts refused together with others: each is requested by itself.
@@ -93,16 +93,6 @@ impl Members {
     /// Whether the server has answered both questions.
     pub(super) fn is_listed(&self) -> bool {
         self.members_inquiry.is_known() && self.subscribers_inquiry.is_known()
-    }
-
-    /// Whether the server lists subscribers; else the record has to.
-    pub(super) fn lists_subscribers(&self) -> bool {
-        self.lists_subscribers
-    }
-
-    /// Whether members were compared with the contacts.
-    pub(super) fn is_compared(&self) -> bool {
-        self.is_compared
     }
 
     /// Handles the list of members. A list from before the node was created anew does not count.
@@ -229,17 +219,12 @@ impl Members {
         self.doubted.retain(|member, _| !people.may_see(member));
     }
 
-    /// Takes out the doubted accounts that are due and still have no approval.
-    pub(super) fn due_doubts(&mut self, people: &People, now: Duration) -> Vec<Box<str>> {
-        let mut strangers = Vec::new();
-        self.doubted.retain(|member, at| {
-            let is_due = *at <= now;
-            if is_due && !people.may_see(member) {
-                strangers.push(member.clone());
-            }
-            !is_due
-        });
-        strangers
+    /// Takes out the doubted accounts that are due.
+    pub(super) fn due_doubts(&mut self, now: Duration) -> Vec<Box<str>> {
+        let due = self.doubted.iter().filter(|(_, at)| **at <= now);
+        let due: Vec<_> = due.map(|(member, _)| member.clone()).collect();
+        self.doubted.retain(|_, at| *at > now);
+        due
     }
 
     /// Has a contact made a member, and subscribed if it has a shim and is not subscribed.
@@ -287,11 +272,8 @@ impl Members {
                 }
                 continue;
             }
-            let batch = self.next_batch();
-            let batch: Vec<_> = batch
-                .into_iter()
-                .filter(|account| cx.account.people.may_see(account))
-                .collect();
+            let mut batch = self.next_batch();
+            batch.retain(|account| cx.account.people.may_see(account));
             if !batch.is_empty() {
                 self.grant(batch, cx.wire);
             }
@@ -345,12 +327,8 @@ impl Members {
             _ if accounts.is_empty() => {}
             Ok(_) => {
                 for account in accounts {
-                    if cx
-                        .account
-                        .people
-                        .get(&account)
-                        .is_some_and(|contact| contact.is_marked)
-                    {
+                    let contact = cx.account.people.get(&account);
+                    if contact.is_some_and(|contact| contact.is_marked) {
                         self.want_subscribed(&account);
                     }
                     self.members.get_or_insert_default().insert(account);

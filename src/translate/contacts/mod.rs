@@ -192,7 +192,7 @@ impl Contacts {
                 return Verdict::Taken;
             }
             if is_own {
-                self.note_roster_set(iq, &query, cx);
+                self.handle_roster_set(iq, &query, cx);
             }
             self.shown.has_native_roster = true;
             self.native.note_request(iq, cx.wire.now);
@@ -231,11 +231,6 @@ impl Contacts {
         if is_there && is_marked && account != cx.account.bare() {
             self.follow_marker(account, cx);
         }
-    }
-
-    /// Notes an error to the client: it may refuse the client's own subscription request.
-    pub(super) fn note_error(&self, iq: &Element<'_>, cx: &mut Cx<'_>) {
-        native::note_error(iq, &mut cx.account.people);
     }
 
     /// Looks at the own server's answer to a request of the client's.

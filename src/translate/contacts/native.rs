@@ -40,8 +40,8 @@ struct Removal {
 }
 
 impl NativeRoster {
-    /// Asks for the roster, if it is time to. `false`: it cannot be asked for now.
-    pub(super) fn ask(&mut self, cx: &mut Cx<'_>) -> bool {
+    /// Asks for the roster, if it is time to.
+    pub(super) fn ask(&mut self, cx: &mut Cx<'_>) {
         let now = cx.wire.now;
         self.client_request.take_if(|(_, until)| *until <= now);
         let inquiry = &mut cx.account.people.inquiry;
@@ -51,7 +51,6 @@ impl NativeRoster {
             });
             inquiry.note_asked(asked);
         }
-        !inquiry.is_new() || self.client_request.is_some()
     }
 
     /// Whether the client's own request for its roster has waited too long for its answer.
@@ -111,14 +110,12 @@ impl NativeRoster {
         is_shown: bool,
         cx: &mut Cx<'_>,
     ) -> (Vec<Changed>, Verdict) {
-        let (own, people) = (
-            jid::bare(cx.account.jid()).to_owned(),
-            &mut cx.account.people,
-        );
+        let own = cx.account.own_bare();
+        let people = &mut cx.account.people;
         let Some(query) = iq.child(ns::ROSTER, "query") else {
             return (Vec::new(), Verdict::Pass);
         };
-        if iq.attribute("from").is_some_and(|from| from != own) {
+        if iq.attribute("from").is_some_and(|from| *from != *own) {
             return (Vec::new(), Verdict::Pass);
         }
         let changed = match people.is_known() {
@@ -189,9 +186,6 @@ impl NativeRoster {
 
     /// Notes a request of the client's for its roster.
     pub(super) fn note_request(&mut self, iq: &Element<'_>, now: Duration) {
-        if iq.child(ns::ROSTER, "query").is_none() {
-            return;
-        }
         if iq.attribute("type").as_deref() == Some("get") && iq.attribute("to").is_none() {
             let until = now + CLIENT_ANSWER;
             self.client_request = iq.attribute("id").map(|id| ((*id).into(), until));
@@ -202,7 +196,7 @@ impl NativeRoster {
 impl Contacts {
     /// Notes contacts that the client removes from its roster: stanzas that wait for them are not sent any more, and
     /// nothing is published until the server has removed them, or refused, and they are out of the node.
-    pub(super) fn note_roster_set(
+    pub(super) fn handle_roster_set(
         &mut self,
         iq: &Element<'_>,
         query: &Element<'_>,
@@ -238,6 +232,16 @@ impl Contacts {
             }
         }
         self.hold_publishes(cx);
+    }
+
+    /// Notes an error to the client: it may refuse the client's own subscription request.
+    pub(in crate::translate) fn note_error(&self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        if iq.attribute("type").as_deref() == Some("error")
+            && let (Some(from), Some(id)) = (iq.attribute("from"), iq.attribute("id"))
+        {
+            let people = &mut cx.account.people;
+            people.forget_clients_own(&from, Some(&id));
+        }
     }
 
     /// Handles a push of the own server about the roster.
@@ -280,14 +284,5 @@ pub(super) fn note_own_subscriptions(iq: &Element<'_>, people: &mut People) {
                 _ => {}
             }
         }
-    }
-}
-
-/// Notes an error to the client: its own request was refused.
-pub(super) fn note_error(iq: &Element<'_>, people: &mut People) {
-    if iq.attribute("type").as_deref() == Some("error")
-        && let (Some(from), Some(id)) = (iq.attribute("from"), iq.attribute("id"))
-    {
-        people.forget_clients_own(&from, Some(&id));
     }
 }

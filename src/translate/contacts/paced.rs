@@ -16,7 +16,7 @@ use bytes::{BufMut as _, Bytes};
 
 use crate::translate::relation::Kind;
 use crate::translate::{Wire, rules};
-use crate::wire::{Leg, ServerFacts};
+use crate::wire::Leg;
 use crate::xml::{Element, escape};
 
 /// Stanzas the server takes without a pause.
@@ -198,10 +198,7 @@ impl Paced {
         }
         self.allowance.taken = MOST;
         if !wire.facts.limits_subscriptions {
-            wire.learn(ServerFacts {
-                limits_subscriptions: true,
-                ..wire.facts
-            });
+            wire.learn(|facts| facts.limits_subscriptions = true);
         }
         let stanza = &self.sent[at].stanza;
         let mut later = self.sent.iter().skip(at + 1).map(|sent| &sent.stanza);
@@ -274,6 +271,6 @@ impl Stanza {
             return;
         }
         let attributes = [("from", Some(&*self.to)), ("id", id)];
-        wire.show_error("presence", &attributes, "wait", "resource-constraint");
+        wire.show_error("presence", &attributes, "", "resource-constraint");
     }
 }

@@ -2,10 +2,12 @@
 //! subscriptions, approvals and entries of the record; all others are refused. The roster is made of the subscribers
 //! and the private node.
 
+use std::collections::BTreeSet;
+
 use super::follow::follow_self;
 use super::members::Subscribers;
 use super::record::{Request, Undo, Written};
-use super::roster::{name_and_groups, refuse};
+use super::roster::{groups_of, name_of, not_now, refuse};
 use super::subscriptions::show_error;
 use super::{Book, Contacts};
 use crate::jid;
@@ -43,14 +45,14 @@ impl Contacts {
         }
         if !is_own {
             cx.wire.apply(&rules::NOT_IN_PUBSUB);
-            return cx.wire.refuse(iq, "cancel", "service-unavailable");
+            return cx.wire.refuse(iq, "service-unavailable");
         }
         self.need(cx);
         let id: Box<str> = iq.attribute("id").unwrap_or_default().into();
         cx.wire.apply(&rules::ROSTER);
         match kind.as_deref() {
             Some("get") => {
-                self.shown.roster.ask(&id, query, cx.wire);
+                self.shown.roster.note_request(&id, query, cx.wire);
                 self.answer_rosters(cx);
             }
             Some("set") => self.set_item(id, query, cx),
@@ -67,34 +69,34 @@ impl Contacts {
         }
         self.shown
             .roster
-            .answer(is_lost, &cx.account.people, cx.wire);
+            .answer_waiting(is_lost, &cx.account.people, cx.wire);
     }
 
     /// Handles a roster set of the client's (RFC 6121 §2.3 to §2.5).
     fn set_item(&mut self, id: Box<str>, query: &Element<'_>, cx: &mut Cx<'_>) {
         if !cx.account.people.is_known() || self.record.is_unusable() {
-            return refuse(&id, "wait", "service-unavailable", cx.wire);
+            return refuse(&id, not_now(), cx.wire);
         }
         let mut items = query.children();
         let (Some(item), None) = (items.next(), items.next()) else {
-            return refuse(&id, "modify", "bad-request", cx.wire);
+            return refuse(&id, "bad-request", cx.wire);
         };
         let typed = item.attribute("jid").unwrap_or_default();
         let Some(account) = jid::prepare(&typed).filter(|jid| jid::resource(jid).is_none()) else {
-            return refuse(&id, "modify", "bad-request", cx.wire);
+            return refuse(&id, "bad-request", cx.wire);
         };
         if account == cx.account.bare() {
-            return refuse(&id, "cancel", "not-allowed", cx.wire);
+            return refuse(&id, "not-allowed", cx.wire);
         }
         if item.attribute("subscription").as_deref() == Some("remove") {
             return self.remove_item(id, &account, cx);
         }
-        let (name, groups) = match name_and_groups(&item) {
-            Ok(read) => read,
-            Err(condition) => return refuse(&id, "modify", condition, cx.wire),
+        let (name, groups) = match (groups_of(&item), name_of(&item)) {
+            (Ok(groups), Ok(name)) => (name, groups),
+            (Err(condition), _) | (_, Err(condition)) => return refuse(&id, condition, cx.wire),
         };
         let Some(contact) = cx.account.people.get_mut(&account) else {
-            return refuse(&id, "wait", "resource-constraint", cx.wire);
+            return refuse(&id, "resource-constraint", cx.wire);
         };
         let undo = Some(Undo {
             account: (*account).into(),
@@ -116,7 +118,7 @@ impl Contacts {
             .get_mut(account)
             .filter(|contact| contact.is_in_roster())
         else {
-            return refuse(&id, "cancel", "item-not-found", cx.wire);
+            return refuse(&id, "item-not-found", cx.wire);
         };
         let before = contact.relation;
         contact.is_listed = false;
@@ -161,7 +163,7 @@ impl Contacts {
 
     /// Answers the client's requests after a write has succeeded or failed.
     pub(super) fn answer_written(&mut self, written: Written, cx: &mut Cx<'_>) {
-        if written.refused.is_none() {
+        if !written.is_refused {
             for Request { id, .. } in written.requests {
                 cx.wire.show_result(&id);
             }
@@ -171,7 +173,7 @@ impl Contacts {
             if let Some(undo) = undo {
                 self.undo(undo, cx);
             }
-            refuse(&id, "wait", "internal-server-error", cx.wire);
+            refuse(&id, "internal-server-error", cx.wire);
         }
         self.record.write_next(&cx.account.people, cx.wire);
     }
@@ -204,11 +206,9 @@ impl Contacts {
                 // Another resource has answered the request.
                 self.requests.end_asking(&account);
             }
-            if before.to == Half::Yes && after.to != Half::Yes {
-                self.follow.note(&account, false, cx.wire);
-                cx.account.people.changed.push(&account);
-            } else if after.to == Half::Yes && before.to != Half::Yes {
-                self.follow.note(&account, true, cx.wire);
+            let is_seen = after.to == Half::Yes;
+            if is_seen != (before.to == Half::Yes) {
+                self.follow.note(&account, is_seen, cx.wire);
                 cx.account.people.changed.push(&account);
             }
             if is_news {
@@ -278,21 +278,16 @@ impl Contacts {
             if is_lost {
                 self.members.want(account, false, cx.wire);
                 self.members.want_subscribed(account);
-                continue;
+            } else if !is_listed(account) {
+                self.hear(Kind::Unsubscribe, account, cx);
+                self.revoke(account, cx);
             }
-            if is_listed(account) {
-                continue;
-            }
-            self.hear(Kind::Unsubscribe, account, cx);
-            self.revoke(account, cx);
         }
         let subscribed = listed.subscribed.iter();
-        let mut unknown: Vec<_> = subscribed
+        let subscribed: BTreeSet<_> = subscribed
             .map(|jid| jid::prepared(jid::bare(jid)))
             .collect();
-        unknown.sort_unstable();
-        unknown.dedup();
-        for account in &unknown {
+        for account in &subscribed {
             let relation = cx.account.people.relation(account);
             let is_leaving = self.revocations.concerns(account);
             if *account != own && relation.from != Half::Yes && !is_leaving && !is_new {
@@ -300,8 +295,7 @@ impl Contacts {
                 self.set_relation(account, Relation { from, ..relation }, cx);
             }
         }
-        let mut pending: Vec<&str> = listed.pending.iter().map(|jid| &**jid).collect();
-        pending.sort_unstable();
+        let pending: BTreeSet<&str> = listed.pending.iter().map(|jid| &**jid).collect();
         for jid in pending {
             // The question about this JID got lost, or is still to come.
             if jid::bare(jid) != own && !self.requests.has_jid(jid) {
@@ -333,10 +327,10 @@ impl Contacts {
         cx: &mut Cx<'_>,
     ) {
         if !jid::is_account(account) || account == cx.account.bare() {
-            return cx.wire.refuse(presence, "cancel", "not-allowed");
+            return cx.wire.refuse(presence, "not-allowed");
         }
         if self.record.is_unusable() {
-            return cx.wire.refuse(presence, "wait", "service-unavailable");
+            return cx.wire.refuse(presence, not_now());
         }
         if cx.account.people.is_known() {
             return self.change_subscription(kind, account, cx);
@@ -345,7 +339,7 @@ impl Contacts {
             Book::Pubsub(held) if held.changes.len() < MOST_HELD => {
                 held.changes.push((kind, account.into()));
             }
-            _ => cx.wire.refuse(presence, "wait", "resource-constraint"),
+            _ => cx.wire.refuse(presence, "resource-constraint"),
         }
     }
 
@@ -366,7 +360,7 @@ impl Contacts {
     /// Refuses the client's subscription stanzas that had to wait, as the contacts cannot be known.
     pub(super) fn refuse_changes(&mut self, cx: &mut Cx<'_>) {
         for (_, account) in self.take_changes() {
-            show_error(&account, "wait", "service-unavailable", cx);
+            show_error(&account, not_now(), cx);
         }
     }
 

@@ -303,7 +303,7 @@ impl Contacts {
     pub(super) fn deny(&mut self, account: &str, cx: &mut Cx<'_>) {
         cx.wire.apply(&rules::DENY);
         for question in self.requests.take(account) {
-            answer(&question, false, cx);
+            answer_question(&question, false, cx);
         }
     }
 
@@ -311,7 +311,7 @@ impl Contacts {
     pub(super) fn answer_yes(&mut self, account: &str, cx: &mut Cx<'_>) -> Vec<Box<str>> {
         let questions = self.requests.take(account);
         for question in &questions {
-            answer(question, true, cx);
+            answer_question(question, true, cx);
         }
         questions.into_iter().map(|question| question.jid).collect()
     }
@@ -319,7 +319,7 @@ impl Contacts {
 
 /// Answers a question with listing 11. ejabberd asks in the owner's own name and ignores answers, so there the owner
 /// sets the subscription.
-fn answer(question: &Question, is_allowed: bool, cx: &mut Cx<'_>) {
+fn answer_question(question: &Question, is_allowed: bool, cx: &mut Cx<'_>) {
     if *question.service == *cx.account.bare() {
         return set_subscription(&question.jid, is_allowed, cx.wire);
     }

@@ -176,7 +176,7 @@ impl Revocations {
             .iter()
             .any(|revocation| revocation.is_due(wire.now));
         // Without room for the question, the next answer makes some.
-        if self.step == Step::Idle && is_due && ask(wire) {
+        if self.step == Step::Idle && is_due && ask_for_subscribers(wire) {
             self.step = Step::List;
         }
     }
@@ -296,7 +296,7 @@ impl Revocations {
     /// Handles the answer to a change.
     pub(super) fn handle_revoked(&mut self, change: &Change, reply: Reply<'_>) {
         let Err(refused) = reply else { return };
-        let condition = refused.condition_or("");
+        let condition = refused.condition();
         let is_done = match change.jid {
             // The JID is not subscribed.
             Some(_) => {
@@ -331,7 +331,7 @@ impl Contacts {
     pub(super) fn work_at_revocations(&mut self, cx: &mut Cx<'_>) {
         if self.revocations.step == Step::Record {
             self.record.read(cx.wire);
-            if self.record.is_known() || self.record.is_unusable() {
+            if self.is_record_read() {
                 let contacts = &cx.account.people;
                 self.revocations
                     .end_recorded(|account| contacts.jids_of(account), cx.wire.now);
@@ -366,7 +366,7 @@ fn changes(whom: &str, jids: Vec<Box<str>>) -> impl Iterator<Item = Change> {
     })
 }
 
-fn ask(wire: &mut Wire) -> bool {
+fn ask_for_subscribers(wire: &mut Wire) -> bool {
     wire.request("get", None, Ask::StillSubscribed, |out| {
         request::subscriptions(out, PRESENCE);
     })

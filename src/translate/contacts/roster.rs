@@ -12,7 +12,7 @@ use crate::ns;
 use crate::translate::people::{Contact, People};
 use crate::translate::relation::Half;
 use crate::translate::{Cx, Wire};
-use crate::wire::Leg;
+use crate::wire::{Leg, StanzaError};
 use crate::xml::{Element, escape};
 
 /// Requests for the roster that may wait until it is known.
@@ -77,10 +77,10 @@ pub(super) struct ClientRoster {
 }
 
 impl ClientRoster {
-    /// Notes a request for the roster; [`answer`](Self::answer) answers it.
-    pub(super) fn ask(&mut self, id: &str, query: &Element<'_>, wire: &mut Wire) {
+    /// Notes a request for the roster; [`answer_waiting`](Self::answer_waiting) answers it.
+    pub(super) fn note_request(&mut self, id: &str, query: &Element<'_>, wire: &mut Wire) {
         if self.waiting.len() >= MOST_WAITING {
-            return refuse(id, "wait", "resource-constraint", wire);
+            return refuse(id, "resource-constraint", wire);
         }
         let version = query.attribute("ver").map(|version| (*version).into());
         let id = id.into();
@@ -88,13 +88,13 @@ impl ClientRoster {
     }
 
     /// Answers the requests that wait, if the roster is known; with an error if it `is_lost`.
-    pub(super) fn answer(&mut self, is_lost: bool, people: &People, wire: &mut Wire) {
+    pub(super) fn answer_waiting(&mut self, is_lost: bool, people: &People, wire: &mut Wire) {
         if !people.is_known() && !is_lost {
             return;
         }
         for Waiting { id, version } in std::mem::take(&mut self.waiting) {
             if !people.is_known() {
-                refuse(&id, "wait", "service-unavailable", wire);
+                refuse(&id, not_now(), wire);
                 continue;
             }
             self.is_pushed = true;
@@ -160,31 +160,29 @@ impl ClientRoster {
     }
 }
 
-/// Answers a request about the roster with an error.
-pub(super) fn refuse(id: &str, kind: &str, condition: &str, wire: &mut Wire) {
-    wire.show_error("iq", &[("id", Some(id))], kind, condition);
+/// The error while the roster cannot be had.
+pub(super) fn not_now() -> StanzaError<'static> {
+    StanzaError::new("wait", "service-unavailable")
 }
 
-/// The name of a contact, and its groups.
-type Names = (Option<Box<str>>, Vec<Box<str>>);
+/// Answers a request about the roster with an error.
+pub(super) fn refuse<'a>(id: &str, error: impl Into<StanzaError<'a>>, wire: &mut Wire) {
+    wire.show_error("iq", &[("id", Some(id))], "", error);
+}
 
-/// The name of an item and its groups, each once (RFC 6121 §2.3.3); an error is the condition.
-pub(super) fn name_and_groups(item: &Element<'_>) -> Result<Names, &'static str> {
-    let name: Option<Box<str>> = item.attribute("name").map(|name| (*name).into());
-    let groups = groups_of(item)?;
-    match name.as_ref().is_none_or(|name| name.len() <= MOST_NAME) {
-        true => Ok((name, groups)),
-        false => Err("not-acceptable"),
+/// The name of an item, if it is short enough; an error is the condition.
+pub(super) fn name_of(item: &Element<'_>) -> Result<Option<Box<str>>, &'static str> {
+    match item.attribute("name") {
+        Some(name) if name.len() > MOST_NAME => Err("not-acceptable"),
+        name => Ok(name.map(|name| (*name).into())),
     }
 }
 
 /// The groups of an item, each once (RFC 6121 §2.3.3); an error is the condition.
-fn groups_of(item: &Element<'_>) -> Result<Vec<Box<str>>, &'static str> {
+pub(super) fn groups_of(item: &Element<'_>) -> Result<Vec<Box<str>>, &'static str> {
     let mut groups: Vec<Box<str>> = Vec::new();
-    for group in item
-        .children()
-        .filter(|child| child.is(ns::ROSTER, "group"))
-    {
+    let found = item.children();
+    for group in found.filter(|child| child.is(ns::ROSTER, "group")) {
         let group: Box<str> = group.text().into();
         if group.is_empty() || group.len() > MOST_NAME || groups.len() >= MOST_GROUPS {
             return Err("not-acceptable");

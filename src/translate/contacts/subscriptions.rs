@@ -13,7 +13,7 @@ use crate::pubsub::Event;
 use crate::translate::account::Goodbye;
 use crate::translate::relation::{Half, Kind, Relation};
 use crate::translate::{Cx, Verdict, rules};
-use crate::wire::{Dropped, Leg, Refused};
+use crate::wire::{Dropped, Leg, Refused, StanzaError};
 use crate::xml::{Element, escape};
 
 impl Contacts {
@@ -29,14 +29,14 @@ impl Contacts {
         if let Book::Pubsub(_) = self.book {
             return match jid::prepare(account) {
                 Some(account) => self.handle_pure_subscription(kind, &account, presence, cx),
-                None => cx.wire.refuse(presence, "modify", "jid-malformed"),
+                None => cx.wire.refuse(presence, "jid-malformed"),
             };
         }
         // The server prepares the address of the native copy itself.
         let account = jid::prepared(account);
         self.handle_said(kind, &account, cx);
         if !self.paced.send(kind, presence, &account, cx.wire) {
-            cx.wire.refuse(presence, "wait", "resource-constraint");
+            cx.wire.refuse(presence, "resource-constraint");
         }
     }
 
@@ -134,7 +134,7 @@ impl Contacts {
     /// Whether every subscriber has to be on record, as the server does not list them. (Under `pure` every contact
     /// is.)
     fn records_subscribers(&self) -> bool {
-        matches!(self.book, Book::Native) && !self.members.lists_subscribers()
+        matches!(self.book, Book::Native) && !self.members.lists_subscribers
     }
 
     /// Stops revoking `account`, and a domain that is blocked no longer: the last decision counts.
@@ -252,7 +252,7 @@ impl Contacts {
     /// Handles the marker in a native presence: its sender has a shim.
     pub(super) fn follow_marker(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow(account, cx);
-        if self.members.is_compared() && self.may_be_let_in(account, cx) {
+        if self.members.is_compared && self.may_be_let_in(account, cx) {
             self.members.want(account, true, cx.wire);
         }
     }
@@ -327,8 +327,8 @@ impl Contacts {
             cx.wire.drop_event(Dropped::Delayed);
         } else {
             match event.element.attribute("subscription").as_deref() {
-                Some("subscribed") => self.note_subscribed(account, cx),
-                Some("none") => self.note_unsubscribed(account, cx),
+                Some("subscribed") => self.handle_subscribed(account, cx),
+                Some("none") => self.handle_unsubscribed(account, cx),
                 _ => {}
             }
         }
@@ -336,7 +336,7 @@ impl Contacts {
     }
 
     /// Notes that we are subscribed to the node of `account`.
-    fn note_subscribed(&mut self, account: &str, cx: &mut Cx<'_>) {
+    fn handle_subscribed(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow.note(account, true, cx.wire);
         if let Book::Pubsub(_) = self.book {
             self.hear(Kind::Subscribed, account, cx);
@@ -345,7 +345,7 @@ impl Contacts {
     }
 
     /// Notes that the owner is being asked; if we were subscribed before, its server has lost that.
-    fn note_pending(&mut self, account: &str, cx: &mut Cx<'_>) {
+    fn handle_pending(&mut self, account: &str, cx: &mut Cx<'_>) {
         let relation = cx.account.people.relation(account);
         if relation.to == Half::Yes {
             let to = Half::Asked;
@@ -361,7 +361,7 @@ impl Contacts {
 
     /// Notes that our subscription has ended. The contact may have left our node, too, so subscribers are listed
     /// again.
-    fn note_unsubscribed(&mut self, account: &str, cx: &mut Cx<'_>) {
+    fn handle_unsubscribed(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow.note(account, false, cx.wire);
         if matches!(self.book, Book::Pubsub(_)) && self.hear(Kind::Unsubscribed, account, cx) {
             cx.account.people.changed.push(account);
@@ -391,10 +391,10 @@ impl Contacts {
         if matches!(self.book, Book::Native) || !is_seen {
             return;
         }
-        match refused.condition_or("") {
+        match refused.condition() {
             // The contact has ended our subscription while we were away.
             "not-subscribed" | "not-authorized" | "forbidden" => {
-                self.note_unsubscribed(account, cx);
+                self.handle_unsubscribed(account, cx);
             }
             // The contact's server has lost the node.
             "item-not-found" => self.follow.want(account, cx.wire.now),
@@ -406,14 +406,14 @@ impl Contacts {
     pub(super) fn handle_followed(&mut self, account: &str, outcome: Outcome<'_>, cx: &mut Cx<'_>) {
         let is_told = matches!(self.book, Book::Native);
         match outcome {
-            Outcome::Subscribed => self.note_subscribed(account, cx),
-            Outcome::Denied => self.note_unsubscribed(account, cx),
+            Outcome::Subscribed => self.handle_subscribed(account, cx),
+            Outcome::Denied => self.handle_unsubscribed(account, cx),
             // Under `auto` native stanzas tell the client the outcome.
             _ if is_told => {}
-            Outcome::Pending => self.note_pending(account, cx),
+            Outcome::Pending => self.handle_pending(account, cx),
             Outcome::Refused(Refused::With(condition)) if is_final(condition) => {
                 if self.shown.unreachable.insert(account.into()) {
-                    show_error(account, "cancel", condition, cx);
+                    show_error(account, StanzaError::new("cancel", condition), cx);
                 }
             }
             Outcome::Refused(_) => {}
@@ -443,7 +443,8 @@ pub(super) fn show_subscription(kind: Kind, account: &str, cx: &mut Cx<'_>) {
     });
 }
 
-pub(super) fn show_error(account: &str, kind: &str, condition: &str, cx: &mut Cx<'_>) {
+/// Shows the client an error in a contact's place.
+pub(super) fn show_error(account: &str, error: StanzaError<'_>, cx: &mut Cx<'_>) {
     let attributes = [("from", Some(account)), ("to", Some(cx.account.jid()))];
-    cx.wire.show_error("presence", &attributes, kind, condition);
+    cx.wire.show_error("presence", &attributes, "", error);
 }

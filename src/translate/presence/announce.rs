@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use super::Ask;
 use super::leftovers::Leftovers;
@@ -11,12 +11,12 @@ use super::visibility::Visibility;
 use crate::policy::Policy;
 use crate::pubsub::{PRESENCE, request};
 use crate::translate::account::{Goodbye, Status};
+use crate::translate::held::read_standalone;
 use crate::translate::inquiry::Inquiry;
 use crate::translate::marker::Marker;
-use crate::translate::node::Access;
 use crate::translate::{self, Cx, Verdict, Wire, rules};
-use crate::wire::{Event, Leg, Refused, Reply};
-use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
+use crate::wire::{Event, Leg, Refused, Reply, StanzaError};
+use crate::xml::{Element, escape, rewrite, rewrite_standalone};
 
 /// Room for the parts of a publish around its payload, and the marker.
 const PUBLISH_LEN: usize = 768;
@@ -158,7 +158,7 @@ impl Announce {
         let item = cx.account.resource().to_owned();
         let is_sent = cx.account.node.verified().is_some_and(|access| {
             cx.wire.tell("set", None, |out| {
-                write_publish(out, &item, access, payload);
+                request::publish(out, PRESENCE, &item, Some(access), payload);
             })
         });
         if !is_sent {
@@ -196,15 +196,16 @@ impl Announce {
 
     /// Publishes under our resource, if the node is verified; `false`: the request could not be sent.
     fn publish(&self, payload: &[u8], cx: &mut Cx<'_>) -> bool {
-        let Some(access) = cx.account.node.verified() else {
+        let access = cx.account.node.verified();
+        if access.is_none() {
             return false;
-        };
+        }
         let item = cx.account.resource().to_owned();
         // Only the answer to the newest publish counts.
         cx.wire
             .forget(|asked| matches!(asked, translate::Ask::Presence(Ask::Publish)));
         cx.wire.request("set", None, Ask::Publish, |out| {
-            write_publish(out, &item, access, payload);
+            request::publish(out, PRESENCE, &item, access, payload);
         })
     }
 
@@ -301,11 +302,10 @@ impl Announce {
         if self.native_copy {
             return;
         }
-        let condition = refused.condition_or("remote-server-timeout");
         let (from, to) = (cx.account.bare(), cx.account.jid());
         let attributes = [("from", Some(from)), ("to", Some(to))];
-        cx.wire
-            .show_error("presence", &attributes, "wait", condition);
+        let error = StanzaError::new("wait", refused.condition());
+        cx.wire.show_error("presence", &attributes, "", error);
     }
 
     /// Gives a presence that is published again after hiding a new id. No native copy goes with it, and a shim that
@@ -344,19 +344,11 @@ impl Announce {
     }
 }
 
-/// Writes a publish (listing 3).
-fn write_publish(out: &mut BytesMut, item: &str, access: Access, payload: &[u8]) {
-    request::publish(out, PRESENCE, item, Some(access.as_str()), |out| {
-        out.put_slice(payload);
-    });
-}
-
 /// The payload with another id.
 fn with_id(payload: &Bytes, id: &str) -> Bytes {
-    let namespaces = Namespaces::none();
     let mut changed = BytesMut::with_capacity(payload.len() + id.len());
-    if let Some(presence) = Element::of_frame(payload, &namespaces) {
-        rewrite(&mut changed, &presence, &[("id", Some(id))], |_| true, "");
-    }
+    read_standalone(payload, |presence| {
+        rewrite(&mut changed, presence, &[("id", Some(id))], |_| true, "");
+    });
     changed.freeze()
 }

@@ -9,6 +9,9 @@ use crate::xml::Element;
 const MOST_CHILDREN: usize = 16;
 /// Depth below which elements are compared by their bytes.
 const MOST_DEPTH: u8 = 16;
+/// Bytes of a presence; the children of a longer one are compared by their bytes. Each prefix of an attribute is looked
+/// up in all tags around it, so the work would grow with the square of the length.
+const MOST_BYTES: usize = 16 * 1024;
 
 /// A presence, as far as two of them are compared.
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +35,16 @@ impl Change {
     pub(crate) fn of(presence: &Element<'_>) -> Self {
         let is_available = presence.attribute("type").is_none();
         let said = || presence.children().filter(|child| !is_from_server(child));
+        let depth = match presence.raw().len() > MOST_BYTES {
+            true => MOST_DEPTH,
+            false => 0,
+        };
+        let meaning = |child: Element<'_>| digest(&child, depth);
         Self {
             mark: Mark {
                 id: presence.attribute("id").map(hash),
                 // Summed, as ejabberd changes the order of children natively.
-                content: is_available
-                    .then(|| said().fold(0, |sum, child| digest(&child, 0).wrapping_add(sum))),
+                content: is_available.then(|| said().map(meaning).fold(0, u64::wrapping_add)),
             },
             children: Children::of(said()),
             bytes: hash(presence.raw()),
@@ -131,4 +138,26 @@ pub(super) fn hash(value: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::Namespaces;
+
+    #[test]
+    fn a_large_presence_is_compared_by_its_bytes() {
+        let content = |prefix: &str, length: usize| {
+            let presence = format!(
+                "<presence xmlns='jabber:client' xmlns:{prefix}='urn:{}'><c {prefix}:n='1'>x</c></presence>",
+                "x".repeat(length)
+            );
+            let namespaces = Namespaces::none();
+            let element = Element::of_frame(presence.as_bytes(), &namespaces).expect("a presence");
+            Change::of(&element).mark.content
+        };
+        assert_eq!(content("a", 10), content("b", 10));
+        assert_eq!(content("a", MOST_BYTES), content("a", MOST_BYTES));
+        assert_ne!(content("a", MOST_BYTES), content("b", MOST_BYTES));
+    }
 }

@@ -9,9 +9,8 @@ use bytes::{BufMut as _, BytesMut};
 use super::change::Change;
 use super::seen::Seen;
 use crate::jid;
-use crate::ns;
 use crate::policy::Policy;
-use crate::pubsub::{Event, What, write_presence};
+use crate::pubsub::{Event, What, payload, write_presence};
 use crate::translate::{Cx, Wire, rules};
 use crate::wire::{Dropped, Leg};
 use crate::xml::{Element, escape};
@@ -32,8 +31,8 @@ pub(super) struct Feed {
     seen: Seen,
     held: Vec<Held>,
     /// No native presence comes beside events (`pure`): they show the client the account's own resources, itself
-    /// included (RFC 6121 §4.2.2), and nothing while it is unavailable.
-    is_alone: bool,
+    /// included (RFC 6121 §4.2.2), and nothing while it is unavailable. Contacts we begin to see are asked for.
+    pub(super) is_alone: bool,
     /// Resources the client sees as available because of events or items alone, by account.
     available: HashMap<Box<str>, Vec<Box<str>>>,
 }
@@ -69,28 +68,22 @@ impl Feed {
         }
     }
 
-    /// Whether to show a native presence to the client.
+    /// Whether to show the client a native presence that tells the state of the resource `full`.
     pub(super) fn shows_native(
         &mut self,
+        full: &str,
         presence: &Element<'_>,
         marked: bool,
         cx: &Cx<'_>,
     ) -> bool {
-        let is_state = matches!(
-            presence.attribute("type").as_deref(),
-            None | Some("unavailable")
-        );
-        let Some(from) = presence.attribute("from").filter(|_| is_state) else {
-            return true;
-        };
         // Events about this very resource are not shown, so its reflection is no duplicate.
-        if jid::resource(&from).is_none() || from == cx.account.jid() {
+        if full == cx.account.jid() {
             return true;
         }
-        self.note_available(&from, false);
+        self.note_available(full, false);
         // A native presence is newer than events held before it came.
-        self.held.retain(|held| *held.full != *from);
-        self.seen.native(&from, presence, marked, cx.wire.now)
+        self.held.retain(|held| *held.full != *full);
+        self.seen.native(full, presence, marked, cx.wire.now)
     }
 
     /// Handles an event on an account's presence node (listing 4). `heard` is called with each full JID whose state it
@@ -128,7 +121,7 @@ impl Feed {
                 _ => Err(Dropped::Retracted),
             };
             if let Err(reason) = outcome {
-                drop(reason, cx.wire);
+                log_dropped(reason, cx.wire);
             }
         }
     }
@@ -158,7 +151,9 @@ impl Feed {
             false => cx.account.people.is_subscribed(account),
         };
         match is_believed {
-            Some(true) => self.show(&presence, &full, account, cx),
+            Some(true) => self.show(&full, Change::of(&presence), cx, |out, to| {
+                write_presence(out, &presence, account, to);
+            }),
             Some(false) => Err(Dropped::NotSubscribed),
             None if self.held_bytes() >= MOST_HELD => Err(Dropped::Overflow),
             None => {
@@ -171,21 +166,21 @@ impl Feed {
         }
     }
 
+    /// Shows a presence that `write` writes for a full JID, if it is news.
     fn show(
         &mut self,
-        presence: &Element<'_>,
         full: &str,
-        account: &str,
+        change: Change,
         cx: &mut Cx<'_>,
+        write: impl FnOnce(&mut BytesMut, &str),
     ) -> Result<(), Dropped> {
-        if !self.seen.event(full, Change::of(presence), cx.wire.now) {
+        if !self.seen.event(full, change, cx.wire.now) {
             return Err(Dropped::Seen);
         }
         cx.wire.apply(&rules::EVENT);
-        self.note_available(full, presence.attribute("type").is_none());
-        cx.wire.stanza(Leg::Client, |out| {
-            write_presence(out, presence, account, cx.account.jid());
-        });
+        self.note_available(full, change.is_available());
+        let own = cx.account.jid();
+        cx.wire.stanza(Leg::Client, |out| write(out, own));
         Ok(())
     }
 
@@ -248,21 +243,21 @@ impl Feed {
     pub(super) fn show_held(&mut self, held: &Held, cx: &mut Cx<'_>) {
         let account = jid::bare(&held.full);
         let is_own = account == cx.account.bare();
-        if !is_own && cx.account.people.is_subscribed(account) != Some(true) {
-            cx.wire.drop_event(Dropped::NotSubscribed);
-        } else if self.seen.event(&held.full, held.change, cx.wire.now) {
-            self.note_available(&held.full, held.change.is_available());
-            cx.wire.apply(&rules::EVENT);
-            cx.wire
-                .stanza(Leg::Client, |out| out.put_slice(&held.presence));
-        } else {
-            drop(Dropped::Seen, cx.wire);
+        let is_believed = is_own || cx.account.people.is_subscribed(account) == Some(true);
+        let shown = match is_believed {
+            true => self.show(&held.full, held.change, cx, |out, _| {
+                out.put_slice(&held.presence);
+            }),
+            false => Err(Dropped::NotSubscribed),
+        };
+        if let Err(reason) = shown {
+            log_dropped(reason, cx.wire);
         }
     }
 }
 
 /// Logs that a presence is not shown, and why.
-pub(super) fn drop(reason: Dropped, wire: &mut Wire) {
+pub(super) fn log_dropped(reason: Dropped, wire: &mut Wire) {
     if reason == Dropped::Seen {
         wire.apply(&rules::SEEN);
     }
@@ -274,13 +269,7 @@ pub(super) fn read_item<'a>(
     item: &'a Element<'a>,
     account: &str,
 ) -> Result<(Element<'a>, Cow<'a, str>), Dropped> {
-    let mut payloads = item.children();
-    let (Some(presence), None) = (payloads.next(), payloads.next()) else {
-        return Err(Dropped::WrongPayload);
-    };
-    if !presence.is(ns::CLIENT, "presence") {
-        return Err(Dropped::WrongPayload);
-    }
+    let presence = payload(item, "presence").ok_or(Dropped::WrongPayload)?;
     if !matches!(
         presence.attribute("type").as_deref(),
         None | Some("unavailable")

@@ -68,8 +68,6 @@ pub(super) struct Presence {
     /// Presence of others as this client's stream was shown it: another stream of the account begins without it.
     feed: Feed,
     fetches: Fetches,
-    /// No native presence tells of contacts (`pure`): those we begin to see are asked for.
-    is_alone: bool,
     /// The contacts' states were fetched since the client became available.
     has_fetched: bool,
 }
@@ -80,7 +78,6 @@ impl Presence {
             announce: Announce::new(policy),
             feed: Feed::new(policy),
             fetches: Fetches::default(),
-            is_alone: policy == Policy::Pure,
             has_fetched: false,
         }
     }
@@ -107,20 +104,20 @@ impl Presence {
     }
 
     /// Notes a request of the client's that may change who sees it.
-    pub(super) fn note_request(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
-        self.change_visibility(cx, |visibility, wire| visibility.note_request(iq, wire));
+    pub(super) fn handle_request(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        self.change_visibility(cx, |visibility, wire| visibility.handle_request(iq, wire));
     }
 
     /// Notes an answer of the own server that may refuse such a request.
-    pub(super) fn note_answer(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+    pub(super) fn handle_answer(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         if self.announce.visibility.is_waiting() {
-            self.change_visibility(cx, |visibility, _| visibility.note_answer(iq));
+            self.change_visibility(cx, |visibility, _| visibility.handle_answer(iq));
         }
     }
 
     /// Notes a push of the own server about privacy lists.
-    pub(super) fn note_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
-        self.change_visibility(cx, |visibility, wire| visibility.note_push(iq, wire));
+    pub(super) fn handle_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
+        self.change_visibility(cx, |visibility, wire| visibility.handle_push(iq, wire));
     }
 
     /// The JIDs that the privacy list in force blocks, if they changed since the last call.
@@ -137,18 +134,19 @@ impl Presence {
         is_marked: bool,
         cx: &mut Cx<'_>,
     ) -> Verdict {
-        if let Some(full) = state {
-            self.fetches.note_heard(full, cx.wire);
-            let is_there = presence.attribute("type").is_none();
-            if is_there && jid::bare(full) == cx.account.bare() {
-                let resource = jid::resource(full).unwrap_or_default();
-                self.announce.leftovers.note_native(resource, is_marked);
-            }
+        let Some(full) = state else {
+            return Verdict::Pass;
+        };
+        self.fetches.note_heard(full, cx.wire);
+        let is_there = presence.attribute("type").is_none();
+        if is_there && jid::bare(full) == cx.account.bare() {
+            let resource = jid::resource(full).unwrap_or_default();
+            self.announce.leftovers.note_native(resource, is_marked);
         }
-        if self.feed.shows_native(presence, is_marked, cx) {
+        if self.feed.shows_native(full, presence, is_marked, cx) {
             return Verdict::Pass;
         }
-        feed::drop(Dropped::Seen, cx.wire);
+        feed::log_dropped(Dropped::Seen, cx.wire);
         Verdict::Taken
     }
 
@@ -217,7 +215,7 @@ impl Presence {
         while let Some(account) = cx.account.people.changed.pop() {
             if cx.account.people.relation(&account).to != Half::Yes {
                 self.feed.hide(&account, cx);
-            } else if self.is_alone && cx.account.status.is_available {
+            } else if self.feed.is_alone && cx.account.status.is_available {
                 self.fetches.fetch(&account);
             }
         }
@@ -230,7 +228,7 @@ impl Presence {
         if account.is_caught_up && account.status.is_available && !self.has_fetched {
             self.has_fetched = true;
             self.fetches.fetch_all(&account.people);
-            if self.is_alone {
+            if self.feed.is_alone {
                 self.fetches.fetch(account.bare());
             }
         }

@@ -10,6 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::change::{Change, Mark, hash};
+use crate::translate::queue::push_newest;
 use crate::xml::Element;
 
 /// Full JIDs remembered. Beyond that all are forgotten, and a change may show twice.
@@ -159,8 +160,7 @@ impl Resource {
         }
         // Events of older natives will not come any more.
         self.natives.clear();
-        self.events.push_back((mark, now));
-        keep_newest(&mut self.events);
+        push_newest(&mut self.events, (mark, now), MOST_EVENTS);
         let shown = self.shown.as_ref();
         if !mark.is_available() && shown.is_some_and(|shown| !shown.change.is_available()) {
             return false;
@@ -213,8 +213,7 @@ impl Resource {
                 // After hiding, a client publishes the same presence again: then it is new.
                 self.recent.clear();
             }
-            self.recent.push_back(change.bytes);
-            keep_newest(&mut self.recent);
+            push_newest(&mut self.recent, change.bytes, MOST_EVENTS);
         }
         is_repeated
     }
@@ -252,12 +251,6 @@ fn find(
     }
     let has_id = |other: Mark| other.is_available() && other.id.is_some() && other.id == mark.id;
     Some((marks.position(has_id).filter(|_| !reuses_ids)?, false))
-}
-
-fn keep_newest<T>(queue: &mut VecDeque<T>) {
-    while queue.len() > MOST_EVENTS {
-        queue.pop_front();
-    }
 }
 
 #[cfg(test)]

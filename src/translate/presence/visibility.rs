@@ -13,7 +13,7 @@ use crate::ns;
 use crate::translate::Wire;
 use crate::translate::block_list::Blocked;
 use crate::translate::inquiry::Inquiry;
-use crate::wire::{Refused, Reply, ServerFacts};
+use crate::wire::{Refused, Reply};
 use crate::xml::{Element, escape};
 
 /// Requests of the client's that may wait for their answers.
@@ -78,13 +78,19 @@ impl Visibility {
 
     /// Whether the client is known to be hidden from somebody.
     pub(super) fn is_hidden(&self) -> bool {
-        if self.state.hides() || self.asked.is_empty() {
-            return self.state.hides();
+        self.any_state(State::hides)
+    }
+
+    /// Whether the state, now or after some of the changes that the client has asked for, `is_so`.
+    fn any_state(&self, is_so: impl Fn(&State) -> bool) -> bool {
+        let is_now = is_so(&self.state);
+        if is_now || self.asked.is_empty() {
+            return is_now;
         }
         let mut state = self.state.clone();
         self.asked.iter().any(|(_, change)| {
             state.apply(change);
-            state.hides()
+            is_so(&state)
         })
     }
 
@@ -143,10 +149,7 @@ impl Visibility {
             }
             Err(refused) if refused.is_unsupported() => {
                 self.lists.note_known();
-                wire.learn(ServerFacts {
-                    no_privacy_lists: true,
-                    ..wire.facts
-                });
+                wire.learn(|facts| facts.no_privacy_lists = true);
             }
             // The account has no lists (XEP-0016 §2.3).
             Err(Refused::With("item-not-found")) => self.lists.note_known(),
@@ -186,7 +189,7 @@ impl Visibility {
     }
 
     /// Notes a request of the client's that may change who sees it.
-    pub(super) fn note_request(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+    pub(super) fn handle_request(&mut self, iq: &Element<'_>, wire: &mut Wire) {
         if iq.attribute("type").as_deref() != Some("set") {
             return;
         }
@@ -200,7 +203,7 @@ impl Visibility {
     }
 
     /// Notes an answer of the own server to the client: a refused request changes nothing.
-    pub(super) fn note_answer(&mut self, iq: &Element<'_>) {
+    pub(super) fn handle_answer(&mut self, iq: &Element<'_>) {
         let id = iq.attribute("id").unwrap_or_default();
         let Some(at) = self.asked.iter().position(|(asked, _)| **asked == *id) else {
             return;
@@ -213,7 +216,7 @@ impl Visibility {
 
     /// Handles a push of the own server: another resource has changed a list (XEP-0016 §2.6), so its contents are not
     /// known.
-    pub(super) fn note_push(&mut self, iq: &Element<'_>, wire: &mut Wire) {
+    pub(super) fn handle_push(&mut self, iq: &Element<'_>, wire: &mut Wire) {
         for (name, _) in Change::of(iq).lists {
             let is_ours =
                 |(_, change): &(_, Change)| change.lists.iter().any(|(it, _)| *it == name);
@@ -234,20 +237,13 @@ impl Visibility {
 
     /// Whether a blocked JID was not handed out yet, also one of a list that the client has asked for.
     fn blocks_more(&self) -> bool {
-        let is_new = |state: &State| {
-            let Some(blocked) = state.blocked() else {
-                return false;
-            };
-            let known = || self.blocked.iter().collect::<HashSet<_>>();
-            !is_same(&blocked, &self.blocked)
-                && !blocked.iter().collect::<HashSet<_>>().is_subset(&known())
-        };
-        let mut state = self.state.clone();
-        is_new(&state)
-            || self.asked.iter().any(|(_, change)| {
-                state.apply(change);
-                is_new(&state)
+        self.any_state(|state| {
+            let changed = state.blocked().filter(|it| !is_same(it, &self.blocked));
+            changed.is_some_and(|blocked| {
+                let known: HashSet<_> = self.blocked.iter().collect();
+                blocked.iter().any(|it| !known.contains(it))
             })
+        })
     }
 
     /// The JIDs that the list in force blocks, if they changed since the last call.

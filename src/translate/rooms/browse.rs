@@ -1,17 +1,17 @@
 //! Service discovery of services and rooms, and other IQs to rooms: clients find rooms by browsing, and some join no
 //! room that does not answer.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::BytesMut;
 
 use super::names::{OCCUPANTS, room_of};
 use super::refuse::refuse;
+use super::room::Info;
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
-use crate::pubsub::{form, request};
+use crate::pubsub::request;
 use crate::translate::{Cx, Verdict};
 use crate::wire::{Leg, Reply, Rule};
 use crate::xml::{Element, escape, rewrite, standalone_child};
@@ -71,7 +71,7 @@ impl Rooms {
             }
             (ns::DISCO_INFO, true) => self.ask_info(bare, &id, iq, cx),
             (ns::DISCO_ITEMS, true) => self.show_occupants(bare, &id, cx),
-            (ns::PING, true) => cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {}),
+            (ns::PING, true) => cx.wire.show_answer(&id, bare, cx.account.jid(), ""),
             (ns::MUC_OWNER, is_get) => self.ask_owner(bare, is_get, iq, cx),
             (ns::MUC_ADMIN, is_get) => self.ask_admin(bare, is_get, iq, cx),
             _ => refuse(iq, "service-unavailable", cx),
@@ -98,15 +98,13 @@ impl Rooms {
 
     fn show_occupants(&self, bare: &str, id: &str, cx: &mut Cx<'_>) {
         let room = self.rooms.get(bare).filter(|room| room.is_joined());
-        cx.wire.show_answer(id, bare, cx.account.jid(), |out| {
-            let mut items = format!("<query xmlns='{}'>", ns::DISCO_ITEMS);
-            for (_, occupant) in room.iter().flat_map(|room| room.occupants().iter()) {
-                let jid = format!("{bare}/{}", occupant.nick);
-                items += &format!("<item jid='{}'/>", escape(&jid));
-            }
-            items += "</query>";
-            out.put_slice(items.as_bytes());
-        });
+        let mut items = format!("<query xmlns='{}'>", ns::DISCO_ITEMS);
+        for (_, occupant) in room.iter().flat_map(|room| room.occupants.iter()) {
+            let jid = format!("{bare}/{}", occupant.nick);
+            items += &format!("<item jid='{}'/>", escape(&jid));
+        }
+        items += "</query>";
+        cx.wire.show_answer(id, bare, cx.account.jid(), &items);
     }
 
     /// Handles an IQ from the server: a service's discovery answer is rewritten to that of a room service, and the ping
@@ -116,7 +114,7 @@ impl Rooms {
             return Verdict::Pass;
         }
         if let Some(room) = room_of_ping(iq, cx.account.jid()) {
-            match self.is_in(&room) {
+            match self.rooms.contains_key(&*room) {
                 true => cx.wire.answer_result(iq),
                 false => cx.wire.answer_error(iq, "item-not-found"),
             }
@@ -154,19 +152,12 @@ impl Rooms {
 
 impl Question {
     /// Shows the client the answer.
-    pub(super) fn answer(self, reply: Reply<'_>, cx: &mut Cx<'_>) {
+    pub(super) fn show_answer(self, reply: Reply<'_>, cx: &mut Cx<'_>) {
         let Self { room, id } = &self;
         let own = cx.account.jid();
         match reply {
-            Ok(iq) => {
-                let info = room_info(iq);
-                cx.wire
-                    .show_answer(id, room, own, |out| out.put_slice(info.as_bytes()));
-            }
-            Err(refused) => {
-                let condition = refused.condition_or("remote-server-timeout");
-                cx.wire.show_failed(id, room, own, condition);
-            }
+            Ok(iq) => cx.wire.show_answer(id, room, own, &room_info(iq)),
+            Err(refused) => cx.wire.show_failed(id, room, own, refused.condition()),
         }
     }
 }
@@ -226,39 +217,29 @@ fn service_items(query: &Element<'_>, service: &str) -> String {
 
 /// A node's disco#info as that of a room (XEP-0045 §6.4).
 fn room_info(iq: &Element<'_>) -> String {
-    let (mut title, mut description) = (None, None);
-    let mut is_open = true;
-    if let Some(query) = iq.child(ns::DISCO_INFO, "query")
-        && let Some(form) = query.child(ns::DATA, "x")
-    {
-        let value = |var| form::value(&form, var).map(Cow::into_owned);
-        title = value("pubsub#title").filter(|title| !title.is_empty());
-        description = value("pubsub#description").filter(|it| !it.is_empty());
-        is_open = value("pubsub#access_model").is_none_or(|model| model == "open");
-    }
+    let known = Info::read(iq).unwrap_or_default();
     let mut info = format!(
         "<query xmlns='{}'><identity category='conference' type='text'",
         ns::DISCO_INFO
     );
-    if let Some(title) = title {
-        info += &format!(" name='{}'", escape(&title));
+    if !known.title.is_empty() {
+        info += &format!(" name='{}'", escape(&known.title));
     }
     info += "/>";
-    let open = if is_open {
-        "muc_open"
-    } else {
-        "muc_membersonly"
+    let open = match known.access.as_deref() {
+        None | Some("open") => "muc_open",
+        Some(_) => "muc_membersonly",
     };
     for feature in FEATURES.iter().chain([&open]) {
         info += &format!("<feature var='{feature}'/>");
     }
-    if let Some(description) = description {
+    if !known.description.is_empty() {
         info += &format!(
             "<x xmlns='{}' type='result'><field var='FORM_TYPE' type='hidden'>\
              <value>http://jabber.org/protocol/muc#roominfo</value></field>\
              <field var='muc#roominfo_description' type='text-single' label='Description'><value>{}</value></field></x>",
             ns::DATA,
-            escape(&description)
+            escape(&known.description)
         );
     }
     info + "</query>"

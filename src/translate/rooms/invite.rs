@@ -18,8 +18,9 @@ use super::{Rooms, private};
 use crate::jid;
 use crate::ns;
 use crate::translate::held::Held;
+use crate::translate::queue::push_newest;
 use crate::translate::{Cx, Kind};
-use crate::wire::{Dropped, Leg, Rule};
+use crate::wire::{Dropped, Leg, Rule, StanzaError};
 use crate::xml::{Element, escape, rewrite_standalone, standalone_child};
 
 const INVITE: Rule = Rule::new(
@@ -52,13 +53,6 @@ pub(super) struct Invitations {
     received: VecDeque<[Box<str>; 2]>,
 }
 
-fn push(all: &mut VecDeque<[Box<str>; 2]>, new: [&str; 2]) {
-    if all.len() >= MOST_KNOWN {
-        all.pop_front();
-    }
-    all.push_back(new.map(Into::into));
-}
-
 impl Rooms {
     /// Handles a message of the client's that invites accounts through a room. Only an owner invites to a room for
     /// members, and the invited account is made a member first (XEP-0045 §7.8.2, §9.3).
@@ -73,14 +67,13 @@ impl Rooms {
         if room.is_open() {
             return self.send_invitations(bare, message, cx);
         }
-        if !room.is_owner() {
+        if !room.is_owner {
             return refuse(message, "forbidden", cx);
         }
-        if room.is_locked() {
+        if room.is_locked {
             // The owner may still give the new room up, with its guests in it.
-            let text = Some("accept the new room first");
-            let (kind, condition) = ("cancel", "not-allowed");
-            return cx.wire.refuse_saying(message, kind, condition, text);
+            let error = StanzaError::from("not-allowed").saying(Some("accept the new room first"));
+            return cx.wire.refuse(message, error);
         }
         let accounts = invited.iter().map(|to| jid::bare(to).into());
         let wish = Wish::Invite {
@@ -107,7 +100,8 @@ impl Rooms {
             };
             let mark = mark("invite", bare, &(said_in(&invite) + &password));
             let body = conference(bare, &for_all, [&invite, &x]) + &mark;
-            push(&mut self.invitations.sent, [bare, jid::bare(to)]);
+            let new = [bare, jid::bare(to)].map(Into::into);
+            push_newest(&mut self.invitations.sent, new, MOST_KNOWN);
             self.tell(to, bare, message, body, cx);
         }
     }
@@ -182,7 +176,8 @@ impl Rooms {
         let more = user(&word) + &conference(&room, &reason_of(mark), [mark, mark]);
         cx.wire.apply(&INVITED);
         show_of_room(&room, message, &more, cx);
-        push(&mut self.invitations.received, [&room, author]);
+        let new = [&room, author].map(Into::into);
+        push_newest(&mut self.invitations.received, new, MOST_KNOWN);
         Ok(())
     }
 

@@ -254,14 +254,14 @@ impl Rooms {
         let nick = match nick {
             Some(nick) => names::nick_of(nick),
             // A presence to the bare JID is a status of a client that is in the room.
-            None => self.rooms.get(bare).map(|room| room.nick().into()),
+            None => self.rooms.get(bare).map(|room| room.nick.clone()),
         };
         let Some(nick) = nick else {
             return refuse(presence, "jid-malformed", cx);
         };
         let rejoins = presence.child(ns::MUC, "x").is_some();
         if let Some(room) = self.rooms.get(bare) {
-            if !(rejoins && room.is_joined() && room.nick() == &*nick) {
+            if !(rejoins && room.is_joined() && room.nick == nick) {
                 return self.drive(bare, cx, |room, cx| room.update(&nick, presence, cx));
             }
             // The client joins a room it is in already: it has lost its state, and is shown everything again.
@@ -408,7 +408,7 @@ impl Rooms {
         match ask {
             Ask::Step(bare, step) => self.handle_step(&bare, step, reply, cx),
             Ask::Owner(job) => self.handle_job(job, reply, cx),
-            Ask::Question(question) => question.answer(reply, cx),
+            Ask::Question(question) => question.show_answer(reply, cx),
             Ask::Relayed(relayed) => self.handle_relayed(&relayed, reply, cx),
             // Without a subscription the client's last publish may have made ejabberd create a node.
             Ask::Left(bare) if reply.is_err() => room::left_alone(&bare).look(cx),
@@ -428,8 +428,7 @@ impl Rooms {
             let verdict = held.read(|stanza| self.handle_client(kind, stanza, cx));
             // An IQ to the service itself passes.
             if verdict != Some(Verdict::Taken) {
-                cx.wire
-                    .stanza(Leg::Server, |out| out.extend_from_slice(&held.raw));
+                held.pass(Leg::Server, cx.wire);
             }
         }
     }
@@ -450,17 +449,11 @@ impl Rooms {
                 room::delete(bare, *part, cx.wire);
             }
             (Step::Say(id, _), Err(refused)) if !self.rooms.contains_key(bare) => {
-                let condition = refused.condition_or(room::NO_ANSWER);
-                cx.wire
-                    .show_unsent(bare, cx.account.jid(), id.as_deref(), condition);
+                let (own, id) = (cx.account.jid(), id.as_deref());
+                cx.wire.show_unsent(bare, own, id, "", refused.condition());
             }
             _ => self.drive(bare, cx, |room, cx| room.handle_reply(step, reply, cx)),
         }
-    }
-
-    /// Whether the client is in this room, or about to be: asked by the ping of another occupant's shim.
-    pub(super) fn is_in(&self, bare: &str) -> bool {
-        self.rooms.contains_key(bare)
     }
 
     /// Tells the client, as the session ends, that its joins have failed and which of its messages may be lost.
@@ -476,7 +469,7 @@ impl Rooms {
             _ => None,
         });
         for (bare, id) in asked.collect::<Vec<_>>() {
-            wire.show_unsent(&bare, account.jid(), id.as_deref(), room::NO_ANSWER);
+            wire.show_unsent(&bare, account.jid(), id.as_deref(), "", room::NO_ANSWER);
         }
         Self::give_jobs_back(wire);
     }

@@ -15,6 +15,7 @@ use super::Item;
 use super::names::nick_of;
 use crate::jid;
 use crate::ns;
+use crate::pubsub::payload;
 use crate::wire::Dropped;
 use crate::xml::{Element, rewrite_standalone};
 
@@ -75,13 +76,7 @@ impl Said {
         }: Item<'_>,
         room: &str,
     ) -> Result<Self, Dropped> {
-        let mut payloads = element.children();
-        let (Some(presence), None) = (payloads.next(), payloads.next()) else {
-            return Err(Dropped::WrongPayload);
-        };
-        if !presence.is(ns::CLIENT, "presence") {
-            return Err(Dropped::WrongPayload);
-        }
+        let presence = payload(element, "presence").ok_or(Dropped::WrongPayload)?;
         let is_gone = match presence.attribute("type").as_deref() {
             None => false,
             Some("unavailable") => true,
@@ -247,8 +242,7 @@ impl Occupants {
     }
 
     fn has_other(&self, full: &str, nick: &str) -> bool {
-        let mut all = self.0.iter();
-        all.any(|(other, occupant)| **other != *full && *occupant.nick == *nick)
+        self.called(nick).any(|other| other != full)
     }
 
     /// All occupants of an account: they are neighbours in the map, but for accounts whose name begins with this one.
@@ -264,7 +258,7 @@ impl Occupants {
     }
 
     /// All occupants with this nick: resources of one account.
-    pub(super) fn called<'a>(&'a self, nick: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn called<'a>(&'a self, nick: &str) -> impl Iterator<Item = &'a str> {
         let all = self.0.iter().filter(move |(_, it)| *it.nick == *nick);
         all.map(|(full, _)| &**full)
     }
@@ -277,9 +271,7 @@ impl Occupants {
 
     /// The occupant with this nick.
     pub(super) fn of_nick(&self, nick: &str) -> Option<&str> {
-        let mut all = self.0.iter();
-        all.find(|(_, occupant)| *occupant.nick == *nick)
-            .map(|(full, _)| &**full)
+        self.called(nick).next()
     }
 
     /// The occupant whose item this is.

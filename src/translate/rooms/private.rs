@@ -15,6 +15,7 @@ use super::{Rooms, payload};
 use crate::jid;
 use crate::ns;
 use crate::translate::held::Held;
+use crate::translate::queue::push_newest;
 use crate::translate::shown::delay;
 use crate::translate::{Cx, Kind, Verdict, Wire, marker};
 use crate::wire::{Dropped, Leg, Rule};
@@ -102,15 +103,13 @@ impl Private {
     }
 
     fn note_sent(&mut self, id: &str, full: &str, occupant: &str) {
-        if self.sent.len() >= MOST_SENT {
-            self.sent.pop_front();
-        }
-        self.sent.push_back(Sent {
+        let sent = Sent {
             number: self.number,
             id: id.into(),
             full: full.into(),
             occupant: occupant.into(),
-        });
+        };
+        push_newest(&mut self.sent, sent, MOST_SENT);
     }
 
     /// Takes the messages that have overtaken the join of this room.
@@ -149,7 +148,7 @@ impl Rooms {
         };
         let nick = nick_of(resource).unwrap_or_default();
         // An occupant with several sessions gets the message in each, as in other rooms.
-        let full_jids: Vec<Box<str>> = room.occupants().called(&nick).map(Into::into).collect();
+        let full_jids: Vec<Box<str>> = room.occupants.called(&nick).map(Into::into).collect();
         if full_jids.is_empty() {
             return refuse(message, "item-not-found", cx);
         }
@@ -299,7 +298,7 @@ impl Rooms {
             self.send_back(message, cx.wire);
             return Err(Dropped::NotSubscribed);
         };
-        let Some(occupant) = room.occupants().get(author) else {
+        let Some(occupant) = room.occupants.get(author) else {
             self.send_back(message, cx.wire);
             return Err(Dropped::ForeignFrom);
         };
@@ -317,7 +316,7 @@ impl Rooms {
             let may_stay = |child: &Element<'_>| may_stay(child, &bare);
             rewrite_standalone(out, message, &changes, may_stay, &more);
         });
-        room.hear(author, cx.wire.now);
+        room.occupants.hear(author, cx.wire.now);
         Ok(())
     }
 

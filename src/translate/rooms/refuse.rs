@@ -1,7 +1,7 @@
 //! Errors in a room's place, and their texts for people (RFC 6120 §8.3).
 
 use crate::translate::Cx;
-use crate::wire::error_type;
+use crate::wire::StanzaError;
 use crate::xml::Element;
 
 /// The text where the service does not tell the reason (Prosody).
@@ -11,14 +11,14 @@ pub(super) const MEMBERS_OR_BANNED: &str = "only members may come in, or you are
 pub(super) fn refuse(stanza: &Element<'_>, condition: &str, cx: &mut Cx<'_>) {
     let text = text_of(stanza.local(), condition);
     cx.wire
-        .refuse_saying(stanza, error_type(condition), condition, text);
+        .refuse(stanza, StanzaError::from(condition).saying(text));
 }
 
 /// Answers a message of the client's that holds nothing for others. A chat state alone gets no answer.
 pub(super) fn refuse_empty(message: &Element<'_>, cx: &mut Cx<'_>) {
     let text = Some("there is nothing in this message");
     cx.wire
-        .refuse_saying(message, "modify", "bad-request", text);
+        .refuse(message, StanzaError::from("bad-request").saying(text));
 }
 
 /// The text of the error `condition` to a stanza called `name`.

@@ -48,11 +48,11 @@ impl Rooms {
         };
         let nick = nick_of(resource).unwrap_or_default();
         let id = iq.attribute("id").unwrap_or_default();
-        if *nick == *room.nick() && iq.child(ns::PING, "ping").is_some() {
+        if nick == room.nick && iq.child(ns::PING, "ping").is_some() {
             let from = format!("{bare}/{nick}");
-            return cx.wire.show_answer(&id, &from, cx.account.jid(), |_| {});
+            return cx.wire.show_answer(&id, &from, cx.account.jid(), "");
         }
-        let Some(full) = room.occupants().of_nick(&nick) else {
+        let Some(full) = room.occupants.of_nick(&nick) else {
             return refuse(iq, "item-not-found", cx);
         };
         if self.only_nodes {
@@ -99,7 +99,7 @@ impl Rooms {
         let from = format!("{room}/{nick}");
         let own = cx.account.jid();
         let occupants = self.rooms.get(room).filter(|room| room.is_joined());
-        let is_his = occupants.is_some_and(|it| it.occupants().is_called(real, nick));
+        let is_his = occupants.is_some_and(|it| it.occupants.is_called(real, nick));
         let reply = match is_his {
             true => reply,
             false => Err(Refused::With("item-not-found")),
@@ -116,8 +116,7 @@ impl Rooms {
                 });
             }
             Err(refused) => {
-                let condition = refused.condition_or("remote-server-timeout");
-                cx.wire.show_failed(id, &from, own, condition);
+                cx.wire.show_failed(id, &from, own, refused.condition());
             }
         }
     }

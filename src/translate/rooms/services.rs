@@ -10,7 +10,7 @@ use super::Ask;
 use crate::jid;
 use crate::ns;
 use crate::pubsub::request;
-use crate::translate::held::Held;
+use crate::translate::held::{Held, has_room_for};
 use crate::translate::{Cx, Kind};
 use crate::xml::Element;
 
@@ -18,9 +18,8 @@ use crate::xml::Element;
 const WAIT: Duration = Duration::from_secs(5);
 /// Domains remembered.
 const MOST_DOMAINS: usize = 256;
-/// Stanzas, and their bytes, that may wait for one domain.
+/// Stanzas that may wait for one domain.
 const MOST_HELD: usize = 256;
-const MOST_BYTES: usize = 256 * 1024;
 
 pub(super) struct Services {
     /// Whether a domain has rooms.
@@ -68,7 +67,7 @@ impl Services {
         cx: &mut Cx<'_>,
     ) -> bool {
         if let Some(asked) = self.asked.iter_mut().find(|it| *it.domain == *domain) {
-            if asked.has_room_for(stanza) {
+            if has_room_for(stanza, asked.held.iter(), MOST_HELD) {
                 asked.held.push(Held::new(kind, stanza));
                 return true;
             }
@@ -129,13 +128,6 @@ impl Services {
     /// The next stanza that has waited and is for no room.
     pub(super) fn released(&mut self) -> Option<Held> {
         self.released.pop_front()
-    }
-}
-
-impl Asked {
-    fn has_room_for(&self, stanza: &Element<'_>) -> bool {
-        let bytes: usize = self.held.iter().map(|it| it.raw.len()).sum();
-        self.held.len() < MOST_HELD && bytes + stanza.raw().len() <= MOST_BYTES
     }
 }
 

@@ -11,6 +11,7 @@ use super::payload::{is_for_room_to_say, is_subject, may_stay};
 use super::{Item, MESSAGE};
 use crate::jid;
 use crate::ns;
+use crate::pubsub;
 use crate::translate::Cx;
 use crate::translate::shown::{Shown, delay, stamp, unix_of};
 use crate::wire::{Dropped, Leg};
@@ -233,8 +234,7 @@ impl Talk {
                 let empty = format!(
                     "<message type='groupchat' from='{from}' to='{to}'><subject/></message>"
                 );
-                cx.wire
-                    .stanza(Leg::Client, |out| out.extend_from_slice(empty.as_bytes()));
+                cx.wire.copy(Leg::Client, empty.as_bytes());
             }
         }
         for line in std::mem::take(&mut self.meanwhile) {
@@ -279,13 +279,7 @@ impl<'a> Post<'a> {
             author,
         }: Item<'a>,
     ) -> Result<Self, Dropped> {
-        let mut payloads = element.children();
-        let (Some(message), None) = (payloads.next(), payloads.next()) else {
-            return Err(Dropped::WrongPayload);
-        };
-        if !message.is(ns::CLIENT, "message") {
-            return Err(Dropped::WrongPayload);
-        }
+        let message = pubsub::payload(element, "message").ok_or(Dropped::WrongPayload)?;
         if !matches!(
             message.attribute("type").as_deref(),
             None | Some("groupchat")

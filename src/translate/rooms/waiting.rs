@@ -4,13 +4,12 @@
 use super::{Rooms, room};
 use crate::jid;
 use crate::ns;
-use crate::translate::held::Held;
+use crate::translate::held::{Held, has_room_for};
 use crate::translate::{Cx, Kind, Wire};
 use crate::xml::Element;
 
-/// Stanzas of a session, and their bytes, that may wait.
+/// Stanzas of a session that may wait.
 const MOST: usize = 256;
-const MOST_BYTES: usize = 256 * 1024;
 
 /// Stanzas that wait, in the order in which they came, and the bare JIDs of their rooms.
 #[derive(Default)]
@@ -18,14 +17,13 @@ pub(super) struct Waiting(Vec<(Box<str>, Held)>);
 
 impl Waiting {
     fn has_room_for(&self, stanza: &Element<'_>) -> bool {
-        let bytes: usize = self.0.iter().map(|(_, held)| held.raw.len()).sum();
-        self.0.len() < MOST && bytes + stanza.raw().len() <= MOST_BYTES
+        has_room_for(stanza, self.0.iter().map(|(_, held)| held), MOST)
     }
 
     /// Returns all stanzas as errors, as the session ends.
     pub(super) fn give_back(&mut self, wire: &mut Wire) {
         for (_, held) in self.0.drain(..) {
-            held.read(|stanza| wire.refuse(stanza, "wait", room::NO_ANSWER));
+            held.read(|stanza| wire.refuse(stanza, room::NO_ANSWER));
         }
     }
 }

@@ -61,7 +61,7 @@ impl Translator {
             }
             // A presence without `to` that is neither a state nor an error needs an addressee (RFC 6121 §4.7.1).
             if !matches!(kind.as_deref(), None | Some("invisible" | "error")) {
-                cx.wire.refuse(presence, "modify", "bad-request");
+                cx.wire.refuse(presence, "bad-request");
             }
             return Verdict::Taken;
         };
@@ -79,8 +79,7 @@ impl Translator {
             Some("unavailable" | "error") => {}
             _ => {
                 cx.wire.apply(&rules::NOT_IN_PUBSUB);
-                cx.wire
-                    .refuse(presence, "cancel", "feature-not-implemented");
+                cx.wire.refuse(presence, "feature-not-implemented");
             }
         }
         Verdict::Taken
@@ -110,10 +109,10 @@ impl Translator {
             return Verdict::Taken;
         }
         if is_own && mentions(iq, &[ns::PRIVACY, ns::INVISIBLE, ns::INVISIBLE_0]) {
-            self.presence.note_request(iq, cx);
+            self.presence.handle_request(iq, cx);
         }
         if is_own && mentions(iq, &[ns::BLOCKING]) {
-            self.contacts.note_blocking(iq, cx);
+            self.contacts.handle_blocking(iq, cx);
         }
         Verdict::Pass
     }
@@ -126,7 +125,7 @@ impl Translator {
         }
         cx.wire.apply(&rules::NOT_IN_PUBSUB);
         if message.attribute("type").as_deref() != Some("error") {
-            cx.wire.refuse(message, "cancel", "feature-not-implemented");
+            cx.wire.refuse(message, "feature-not-implemented");
         }
         Verdict::Taken
     }

@@ -69,7 +69,7 @@ impl Translator {
     }
 
     /// Handles the answer to an IQ of ours.
-    pub(crate) fn answer(&mut self, ask: Ask, iq: &Element<'_>, wire: &mut Wire) {
+    pub(crate) fn handle_answer(&mut self, ask: Ask, iq: &Element<'_>, wire: &mut Wire) {
         match iq.attribute("type").as_deref() {
             Some("error") if !ask.reads_errors() => {
                 let condition = error_condition(iq);
@@ -129,7 +129,7 @@ impl Translator {
         while let Some(held) = self.rooms.released(all, wire) {
             let verdict = held.read(|stanza| self.client_stanza(held.kind, stanza, wire));
             if verdict != Some(Verdict::Taken) {
-                wire.stanza(Leg::Server, |out| out.extend_from_slice(&held.raw));
+                held.pass(Leg::Server, wire);
             }
         }
     }
@@ -234,7 +234,7 @@ impl Translator {
         self.chats.give_back(cx);
         self.rooms.give_back(&self.account, wire);
         while let Some(held) = self.rooms.released(true, wire) {
-            held.read(|stanza| wire.refuse(stanza, "wait", "remote-server-timeout"));
+            held.read(|stanza| wire.refuse(stanza, "remote-server-timeout"));
         }
     }
 

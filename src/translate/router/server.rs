@@ -56,7 +56,7 @@ impl Translator {
             presence.attribute("type").as_deref(),
             None | Some("unavailable" | "error")
         ) {
-            self.chats.note_native(presence, cx);
+            self.chats.handle_native(presence, cx);
         }
         let is_marked = is_marked(presence);
         let state = state_of(presence);
@@ -194,14 +194,14 @@ impl Translator {
         }
         match iq.attribute("type").as_deref() {
             Some("result" | "error") => {
-                self.presence.note_answer(iq, cx);
+                self.presence.handle_answer(iq, cx);
                 self.hand_over_blocks(wire);
                 let cx = &mut self.account.with(wire);
                 self.contacts.note_answer(iq, cx);
                 Verdict::Pass
             }
             Some("set") if mentions(iq, &[ns::PRIVACY]) => {
-                self.presence.note_push(iq, cx);
+                self.presence.handle_push(iq, cx);
                 Verdict::Pass
             }
             Some("set") if mentions(iq, &[ns::BLOCKING]) => self.contacts.block_list_push(iq, cx),

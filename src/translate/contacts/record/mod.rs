@@ -30,14 +30,14 @@ use crate::policy::Policy;
 use crate::pubsub::{ROSTER, answer, request};
 use crate::translate::account::Account;
 use crate::translate::inquiry::Inquiry;
-use crate::translate::node::{Access, OwnNode, Spec, Step};
+use crate::translate::node::{Access, NodeSpec, OwnNode, Step};
 use crate::translate::people::{Before, Contact, People, bucket_of};
 use crate::translate::{self, Wire};
 use crate::wire::{Refused, Reply};
 use crate::xml::Element;
 
 /// The private node: it outlives the sessions that write it.
-const NODE: Spec = Spec {
+const NODE: NodeSpec = NodeSpec {
     name: ROSTER,
     access: Access::Whitelist,
     wanted: &[
@@ -145,12 +145,16 @@ impl Record {
         }
     }
 
-    /// Asks for the items not read yet; without room for a request, later.
+    /// Asks for the items, or by their ids for those missing in an answer that was only a part (XEP-0059): an item taken
+    /// for empty would be overwritten. Without room for a request, asks later.
     fn ask(&mut self, wire: &mut Wire) {
-        let is_asked = match self.seen.is_empty() {
-            true => ask_items(wire),
-            false => self.ask_for_rest(wire),
-        };
+        let missing = (0..=u8::MAX).filter(|bucket| !self.seen.contains(bucket));
+        let is_asked = wire.request("get", None, Ask::RecordItems, |out| {
+            match self.seen.is_empty() {
+                true => request::items(out, ROSTER),
+                false => request::items_by_id(out, ROSTER, missing.map(item_id)),
+            }
+        });
         self.state = match is_asked {
             true => State::Reading,
             false => State::Wanted,
@@ -212,7 +216,7 @@ impl Record {
                     .into_values()
                     .flat_map(|changes| changes.requests)
                     .collect(),
-                refused: Some("the node is of no use".to_owned()),
+                is_refused: true,
             });
         }
         if !self.node.is_ready() {
@@ -277,9 +281,7 @@ impl Record {
 
     /// Moves contacts found in a wrong item, or under another spelling, to their own item.
     fn move_strays(&mut self, people: &mut People) {
-        let merged = self
-            .strays
-            .merge(people, |account| self.is_changed(account));
+        let merged = merge(&self.strays.0, people, |account| self.is_changed(account));
         for account in merged {
             self.strays.start(&account);
             let changes = self.dirty.entry(bucket_of(&account)).or_default();
@@ -294,15 +296,6 @@ impl Record {
         for bucket in self.strays.take_moved(written, people) {
             self.dirty.entry(bucket).or_default();
         }
-    }
-
-    /// Asks by their ids for the items missing in an answer that was only a part (XEP-0059): an item taken for empty
-    /// would be overwritten.
-    fn ask_for_rest(&self, wire: &mut Wire) -> bool {
-        let missing = (0..=u8::MAX).filter(|bucket| !self.seen.contains(bucket));
-        wire.request("get", None, Ask::RecordItems, |out| {
-            request::items_by_id(out, ROSTER, missing.map(item_id));
-        })
     }
 
     /// Handles an event on the node, a write of another resource; gives each account it may concern once. Accounts
@@ -360,11 +353,5 @@ impl Record {
 /// Whether an error means that the node can never be read.
 fn is_final(refused: Refused<'_>) -> bool {
     let conditions = ["forbidden", "not-allowed", "closed-node", "not-authorized"];
-    refused.is_unsupported() || conditions.contains(&refused.condition_or(""))
-}
-
-fn ask_items(wire: &mut Wire) -> bool {
-    wire.request("get", None, Ask::RecordItems, |out| {
-        request::items(out, ROSTER);
-    })
+    refused.is_unsupported() || conditions.contains(&refused.condition())
 }

@@ -28,7 +28,7 @@ pub(super) struct Stray {
 
 /// Strays that are still to be moved.
 #[derive(Debug, Default)]
-pub(super) struct Strays(Vec<Stray>);
+pub(super) struct Strays(pub(super) Vec<Stray>);
 
 impl Strays {
     /// Keeps strays found in an item until they are moved.
@@ -47,15 +47,6 @@ impl Strays {
     /// Forgets the strays of an item that was read again.
     pub(super) fn forget(&mut self, bucket: u8) {
         self.0.retain(|stray| stray.bucket != bucket);
-    }
-
-    /// As [`merge`], for all strays.
-    pub(super) fn merge(
-        &self,
-        people: &mut People,
-        is_older: impl Fn(&str) -> bool,
-    ) -> Vec<Box<str>> {
-        merge(&self.0, people, is_older)
     }
 
     /// Marks the strays of `account` as moving: its own item is going to be written.

@@ -8,7 +8,6 @@ use super::entries::{entries, item_id, write_bucket};
 use super::strays::Strays;
 use super::{Ask, Record};
 use crate::pubsub::{ROSTER, request};
-use crate::translate::node::Access;
 use crate::translate::people::{People, bucket_of};
 use crate::translate::{Wire, rules};
 use crate::wire::{Event, Refused, Reply};
@@ -39,8 +38,7 @@ pub(in crate::translate::contacts) struct Undo {
 pub(in crate::translate::contacts) struct Written {
     /// The client's requests, the oldest first.
     pub(in crate::translate::contacts) requests: Vec<Request>,
-    /// The reason, if the write failed.
-    pub(in crate::translate::contacts) refused: Option<String>,
+    pub(in crate::translate::contacts) is_refused: bool,
 }
 
 /// Changes to be written to an item.
@@ -177,7 +175,7 @@ impl Record {
                 self.write_next(people, wire);
                 return Some(Written {
                     requests: changes.requests,
-                    refused: None,
+                    is_refused: false,
                 });
             }
             // The node has changed since it was verified: verify it before writing again.
@@ -213,19 +211,13 @@ impl Record {
         }
         Some(Written {
             requests: changes.requests,
-            refused: Some(refused.to_string()),
+            is_refused: true,
         })
     }
 }
 
-fn write_publish(out: &mut BytesMut, bucket: u8, access: Access, people: &People, strays: &Strays) {
-    request::publish(
-        out,
-        ROSTER,
-        &item_id(bucket),
-        Some(access.as_str()),
-        |out| {
-            write_bucket(out, bucket, people, strays);
-        },
-    );
+fn write_publish(out: &mut BytesMut, bucket: u8, access: &str, people: &People, strays: &Strays) {
+    let mut payload = BytesMut::new();
+    write_bucket(&mut payload, bucket, people, strays);
+    request::publish(out, ROSTER, &item_id(bucket), Some(access), &payload);
 }

@@ -54,7 +54,7 @@ pub(super) fn fields(wanted: &Configuration) -> Vec<(&'static str, Cow<'_, str>)
 pub(super) fn wanted(form: &Element<'_>, room: &Room) -> Result<Configuration, String> {
     let closes = form::value(form, MEMBERS_ONLY).map(|it| YES.contains(&it.trim()));
     // A new room that is accepted without a word about members is open.
-    let closes = closes.or(room.is_locked().then_some(false));
+    let closes = closes.or(room.is_locked.then_some(false));
     let is_for_members = closes.unwrap_or(room.is_closed());
     for field in form.children().filter(|it| it.is(ns::DATA, "field")) {
         if let Some(var) = field.attribute("var")
@@ -71,7 +71,7 @@ pub(super) fn wanted(form: &Element<'_>, room: &Room) -> Result<Configuration, S
         description: value(DESCRIPTION),
         history,
     };
-    if room.is_locked() {
+    if room.is_locked {
         wanted.leave_out(&room.configuration());
     }
     Ok(wanted)

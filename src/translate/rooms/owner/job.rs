@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::BytesMut;
 
 use super::configuration::{configured, fields, owner_form};
 use super::wish::{Reasons, Wish, list_of};
@@ -14,7 +14,7 @@ use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::translate::rooms::notice::{Notice, Word};
 use crate::translate::rooms::refuse::refuse;
 use crate::translate::rooms::room::{NO_ANSWER, Part, Room, access_model, node};
-use crate::wire::{Reply, error_type};
+use crate::wire::{Reply, StanzaError};
 use crate::xml::Element;
 
 /// Subscriptions that are ended because of one request.
@@ -195,9 +195,8 @@ impl Job {
                 let attributes = [("from", from), ("to", to), ("id", Some(&*self.id))];
                 let is_last = condition == "conflict" && self.wish.changes().is_some();
                 let text = is_last.then_some("the room would have no owner");
-                let kind = error_type(condition);
-                cx.wire
-                    .show_error_with("iq", &attributes, "", kind, condition, text);
+                let error = StanzaError::from(condition).saying(text);
+                cx.wire.show_error("iq", &attributes, "", error);
             }
         }
     }
@@ -223,18 +222,9 @@ impl Job {
     fn write(&self, todo: &Todo, out: &mut BytesMut) -> &'static str {
         let node = |part: &Part| node(&self.room, *part);
         match todo {
-            Todo::Affiliations | Todo::Verify => {
-                request::affiliations(out, &node(&Part::Talk));
-                return "get";
-            }
-            Todo::Subscriptions(part) => {
-                request::subscriptions(out, &node(part));
-                return "get";
-            }
-            Todo::Configuration => {
-                request::configuration(out, &node(&Part::Talk));
-                return "get";
-            }
+            Todo::Affiliations | Todo::Verify => request::affiliations(out, &node(&Part::Talk)),
+            Todo::Subscriptions(part) => request::subscriptions(out, &node(part)),
+            Todo::Configuration => request::configuration(out, &node(&Part::Talk)),
             Todo::Affiliate(part, affiliation) => {
                 let changes = self.wish.changes().into_iter().flatten();
                 let accounts = changes.filter(|(_, it)| *it == affiliation);
@@ -249,13 +239,18 @@ impl Job {
             Todo::Delete(part) => request::delete(out, &node(part)),
             Todo::PutOut | Todo::Tell => {}
         }
-        "set"
+        match todo {
+            Todo::Affiliations | Todo::Verify | Todo::Subscriptions(_) | Todo::Configuration => {
+                "get"
+            }
+            _ => "set",
+        }
     }
 
     fn write_announcement(&self, out: &mut BytesMut) {
         if let Wish::Destroy(Some((item, message))) = &self.wish {
-            let payload = |out: &mut BytesMut| out.put_slice(message.as_bytes());
-            request::publish(out, &node(&self.room, Part::Talk), item, None, payload);
+            let node = node(&self.room, Part::Talk);
+            request::publish(out, &node, item, None, message.as_bytes());
         }
     }
 
@@ -282,7 +277,7 @@ impl Job {
         let answer = match (done, reply) {
             // The subscriptions are listed again behind this.
             (Todo::Unsubscribe(..), Err(_)) => return Ok(()),
-            (_, reply) => reply.map_err(|refused| refused.condition_or(NO_ANSWER).to_owned())?,
+            (_, reply) => reply.map_err(|refused| refused.condition().to_owned())?,
         };
         let own = cx.account.bare();
         match done {
@@ -312,7 +307,7 @@ impl Job {
                 self.unsubscribe(*part, list, own)?;
             }
             Todo::Configuration => {
-                let is_locked = room.as_ref().is_some_and(|room| room.is_locked());
+                let is_locked = room.as_ref().is_some_and(|room| room.is_locked);
                 let read = |node: &Element<'_>| self.note_configuration(node, is_locked, own);
                 answer::with_configuration(answer, read).ok_or(NO_ANSWER)?;
             }
@@ -413,7 +408,7 @@ impl Job {
     fn put_out_of(&mut self, room: &mut Room, cx: &mut Cx<'_>) {
         let own = cx.account.bare();
         let (mut words, mut items) = (BTreeMap::new(), Vec::new());
-        for (full, occupant) in room.occupants().iter() {
+        for (full, occupant) in room.occupants.iter() {
             let account = jid::bare(full);
             let Some(status) = self.puts_out(account, own) else {
                 continue;
@@ -450,7 +445,7 @@ impl Job {
             words: changes
                 .map(|(account, now)| self.word(account, *now, None))
                 .collect(),
-            is_configured: matches!(self.wish, Wish::Configure(_)) && !room.is_locked(),
+            is_configured: matches!(self.wish, Wish::Configure(_)) && !room.is_locked,
             ..Notice::default()
         }
     }

@@ -26,7 +26,7 @@ use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
 use crate::translate::{self, Cx, Wire};
-use crate::wire::{Leg, Reply, Rule, error_type};
+use crate::wire::{Leg, Reply, Rule, StanzaError};
 use crate::xml::Element;
 
 const OWNER: Rule = Rule::new(
@@ -44,7 +44,7 @@ impl Rooms {
         iq: &Element<'_>,
         cx: &mut Cx<'_>,
     ) {
-        let Some(room) = self.rooms.get(bare).filter(|room| room.is_owner()) else {
+        let Some(room) = self.rooms.get(bare).filter(|room| room.is_owner) else {
             return refuse(iq, "forbidden", cx);
         };
         let Some(query) = iq.children().next() else {
@@ -71,7 +71,7 @@ impl Rooms {
         iq: &Element<'_>,
         cx: &mut Cx<'_>,
     ) {
-        let Some(room) = self.rooms.get(bare).filter(|room| room.is_owner()) else {
+        let Some(room) = self.rooms.get(bare).filter(|room| room.is_owner) else {
             return refuse(iq, "forbidden", cx);
         };
         if is_get {
@@ -92,7 +92,7 @@ impl Rooms {
                 Err(var) => refuse_field(iq, &var, cx),
             },
             // The creator of a new room cancels it (§10.1.3).
-            (Some(_), Some("cancel")) if room.is_locked() => {
+            (Some(_), Some("cancel")) if room.is_locked => {
                 self.begin(bare, Wish::Destroy(None), iq, cx);
             }
             (Some(_), Some("cancel")) => answer_done(bare, iq, cx),
@@ -113,7 +113,7 @@ impl Rooms {
             destroy: Some(said),
             ..Notice::default()
         };
-        let announcement = notice.write(&format!("{bare}/{}", room.nick()));
+        let announcement = notice.write(&format!("{bare}/{}", room.nick));
         let announcement = announcement.map(|said| (item, said));
         self.begin(bare, Wish::Destroy(announcement), iq, cx);
     }
@@ -132,7 +132,7 @@ impl Rooms {
     ) {
         cx.wire.apply(&OWNER);
         // A new room is as this client has created it, and nobody else is in it.
-        let is_new = self.rooms.get(bare).is_some_and(|room| room.is_locked());
+        let is_new = self.rooms.get(bare).is_some_and(|room| room.is_locked);
         let id = iq.attribute("id").unwrap_or_default();
         let is_closed = is_new.then_some(false);
         let job = Job::new(bare, &id, wish, reasons, is_closed, cx.account.bare());
@@ -163,13 +163,13 @@ impl Rooms {
             Ok(()) => self.go_on_with(job, cx),
             Err(condition) => {
                 job.refuse(&condition, cx);
-                self.note_refused(*job, &condition, cx);
+                self.handle_refused(*job, &condition, cx);
             }
         }
     }
 
     /// Handles a job that the service has refused: another owner may have taken the client's ownership away.
-    fn note_refused(&mut self, job: Job, condition: &str, cx: &mut Cx<'_>) {
+    fn handle_refused(&mut self, job: Job, condition: &str, cx: &mut Cx<'_>) {
         let Some(room) = self.rooms.get_mut(&*job.room) else {
             return;
         };
@@ -177,7 +177,7 @@ impl Rooms {
         if !job.affiliations.is_empty() {
             room.note_affiliations(job.affiliations);
         }
-        if condition == "forbidden" && room.is_owner() {
+        if condition == "forbidden" && room.is_owner {
             let own = cx.account.bare().to_owned();
             room.show_affiliation(&own, Affiliation::None, "", cx);
         }
@@ -190,7 +190,7 @@ impl Rooms {
             _ => None,
         });
         for message in invitations.collect::<Vec<_>>() {
-            message.read(|it| wire.refuse(it, error_type(NO_ANSWER), NO_ANSWER));
+            message.read(|it| wire.refuse(it, NO_ANSWER));
         }
     }
 
@@ -199,7 +199,7 @@ impl Rooms {
         if let (Some(changes), Some(room)) = (job.wish.changes(), room) {
             for (account, affiliation) in changes {
                 let reason = job.reasons.get(account).map(|it| &**it);
-                let said = said_by(room.nick(), reason);
+                let said = said_by(&room.nick, reason);
                 room.show_affiliation(account, *affiliation, &said, cx);
             }
         }
@@ -207,12 +207,11 @@ impl Rooms {
             message.read(|it| self.send_invitations(&job.room, it, cx));
             return;
         }
-        let answer = |out: &mut BytesMut| out.put_slice(job.answer.as_bytes());
         cx.wire
-            .show_answer(&job.id, &job.room, cx.account.jid(), answer);
+            .show_answer(&job.id, &job.room, cx.account.jid(), &job.answer);
         let room = self.rooms.get_mut(&*job.room);
         if let (Wish::Configure(wanted), Some(room)) = (job.wish, room) {
-            room.note_configured(wanted, cx);
+            room.handle_configured(wanted, cx);
         }
     }
 }
@@ -220,13 +219,12 @@ impl Rooms {
 /// Answers an owner's IQ with an empty result.
 fn answer_done(bare: &str, iq: &Element<'_>, cx: &mut Cx<'_>) {
     let id = iq.attribute("id").unwrap_or_default();
-    cx.wire.show_answer(&id, bare, cx.account.jid(), |_| {});
+    cx.wire.show_answer(&id, bare, cx.account.jid(), "");
 }
 
 /// Refuses a form because of the field `var`: no such room can have its value (XEP-0045 §10.1.3).
 fn refuse_field(iq: &Element<'_>, var: &str, cx: &mut Cx<'_>) {
     let text = format!("no room on publish-subscribe can have this value: {var}");
-    let condition = "not-acceptable";
-    cx.wire
-        .refuse_saying(iq, error_type(condition), condition, Some(&text));
+    let error = StanzaError::from("not-acceptable").saying(Some(&text));
+    cx.wire.refuse(iq, error);
 }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::BufMut as _;
-
 use crate::jid;
 use crate::ns;
 use crate::translate::Cx;
@@ -72,7 +70,7 @@ pub(super) fn list_wish(
     // Such a room has no admins, and no visitors.
     let role = item.attribute("role").unwrap_or_default();
     let mut list = format!("<query xmlns='{}'>", ns::MUC_ADMIN);
-    for (full, occupant) in room.occupants().iter() {
+    for (full, occupant) in room.occupants.iter() {
         let affiliation = room.affiliation(full);
         if affiliation.role() == role {
             list += &format!(
@@ -84,10 +82,8 @@ pub(super) fn list_wish(
         }
     }
     list += "</query>";
-    let (id, bare) = (iq.attribute("id").unwrap_or_default(), room.bare());
-    cx.wire.show_answer(&id, bare, cx.account.jid(), |out| {
-        out.put_slice(list.as_bytes());
-    });
+    let (id, bare) = (iq.attribute("id").unwrap_or_default(), &room.bare);
+    cx.wire.show_answer(&id, bare, cx.account.jid(), &list);
     Ok(None)
 }
 
@@ -112,7 +108,7 @@ pub(super) fn change_wish(
                 .ok_or("jid-malformed")?
                 .into_owned(),
             (None, Some(nick)) => {
-                let full = room.occupants().of_nick(&nick).ok_or("item-not-found")?;
+                let full = room.occupants.of_nick(&nick).ok_or("item-not-found")?;
                 jid::bare(full).to_owned()
             }
             (None, None) => return Err("bad-request"),
@@ -165,7 +161,7 @@ pub(super) fn list_of<'a>(
         list += &format!("<item affiliation='{word}' jid='{}'", escape(account));
         let mut occupants = room
             .iter()
-            .flat_map(|room| room.occupants().of_account(account));
+            .flat_map(|room| room.occupants.of_account(account));
         if let Some((_, occupant)) = occupants.next() {
             list += &format!(" nick='{}' role='{role}'", escape(&occupant.nick));
         }

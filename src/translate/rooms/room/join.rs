@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use super::owned::access_model;
-use super::{
-    HOLDER_ANSWERS, NO_ANSWER, Part, Room, State, Step, TRY_AGAIN, delete, forget, forget_steps,
-};
+use super::{HOLDER_ANSWERS, Part, Room, State, Step, TRY_AGAIN, delete, forget, forget_steps};
 use crate::ns;
 use crate::pubsub::{answer, form, request};
 use crate::translate::Cx;
@@ -24,24 +22,24 @@ const MOST_MESSAGES: usize = 200;
 const JOIN: usize = 5;
 
 /// The metadata of a room's node (XEP-0060 §5.4).
-pub(super) struct Info {
-    pub(super) access: Option<Box<str>>,
-    pub(super) title: Box<str>,
-    pub(super) description: Box<str>,
+#[derive(Default)]
+pub(in crate::translate::rooms) struct Info {
+    pub(in crate::translate::rooms) access: Option<Box<str>>,
+    pub(in crate::translate::rooms) title: Box<str>,
+    pub(in crate::translate::rooms) description: Box<str>,
     /// The owners, if the service names them to everybody.
     pub(super) owners: Vec<String>,
 }
 
 impl Info {
-    pub(super) fn read(iq: &Element<'_>) -> Option<Self> {
+    pub(in crate::translate::rooms) fn read(iq: &Element<'_>) -> Option<Self> {
         let query = iq.child(ns::DISCO_INFO, "query")?;
         let x = query.child(ns::DATA, "x")?;
+        let text = |var| form::value(&x, var).unwrap_or_default();
         Some(Self {
             access: form::value(&x, "pubsub#access_model").map(|it| (*it).into()),
-            title: form::value(&x, "pubsub#title").unwrap_or_default().into(),
-            description: form::value(&x, "pubsub#description")
-                .unwrap_or_default()
-                .into(),
+            title: text("pubsub#title").into(),
+            description: text("pubsub#description").into(),
             owners: form::values(&x, "pubsub#owner"),
         })
     }
@@ -55,25 +53,23 @@ impl Room {
             return true;
         }
         let own = cx.account.jid().to_owned();
-        let node = self.node(Part::Talk);
-        let info = self.ask("get", Step::Info, cx, |out| request::info(out, Some(&node)));
-        let mut awaited = usize::from(info);
+        let info = |out: &mut BytesMut, node: &str| request::info(out, Some(node));
+        let mut awaited = usize::from(self.ask("get", Part::Talk, Step::Info, cx, info));
         for part in [Part::Occupants, Part::Talk] {
-            let node = self.node(part);
             // Options as listing 13 prints them; ejabberd refuses them. Only the service reads the nick here:
             // occupants read it in the item.
             let options =
                 (self.ways.only_nodes && part == Part::Talk).then_some(("roomnick", &*self.nick));
-            awaited += usize::from(self.ask("set", Step::Subscribe, cx, |out| match options {
-                Some(nick) => request::subscribe_with(out, &node, &own, &[nick]),
-                None => request::subscribe(out, &node, &own),
-            }));
+            let subscribe = |out: &mut BytesMut, node: &str| match options {
+                Some(nick) => request::subscribe_with(out, node, &own, &[nick]),
+                None => request::subscribe(out, node, &own),
+            };
+            awaited += usize::from(self.ask("set", part, Step::Subscribe, cx, subscribe));
         }
-        let node = self.node(Part::Occupants);
         self.overtaken = Some(BTreeSet::new());
-        awaited += usize::from(self.ask("get", Step::Items(Part::Occupants), cx, |out| {
-            request::items(out, &node);
-        }));
+        let occupants = Part::Occupants;
+        let step = Step::Items(occupants);
+        awaited += usize::from(self.ask("get", occupants, step, cx, request::items));
         // Under `pure` the service removes an occupant's items with his session: the subject is left in the history
         // only.
         let most = match self.ways.only_nodes {
@@ -81,10 +77,9 @@ impl Room {
             false => self.talk.wants(),
         };
         if let Some(most) = most {
-            let node = self.node(Part::Talk);
-            awaited += usize::from(self.ask("get", Step::Items(Part::Talk), cx, |out| {
-                request::last_items(out, &node, most);
-            }));
+            let last = |out: &mut BytesMut, node: &str| request::last_items(out, node, most);
+            let step = Step::Items(Part::Talk);
+            awaited += usize::from(self.ask("get", Part::Talk, step, cx, last));
         }
         self.state = State::Entering(awaited);
         true
@@ -114,10 +109,8 @@ impl Room {
         if self.names_owners {
             return;
         }
-        let node = self.node(Part::Talk);
-        let is_asked = self.ask("get", Step::Owners, cx, |out| {
-            request::affiliations(out, &node);
-        });
+        let ask = request::affiliations;
+        let is_asked = self.ask("get", Part::Talk, Step::Owners, cx, ask);
         if let State::Entering(awaited) = &mut self.state {
             *awaited += usize::from(is_asked);
         }
@@ -252,9 +245,8 @@ impl Room {
 
     pub(super) fn publish_self(&mut self, step: Step, payload: &Bytes, cx: &mut Cx<'_>) -> bool {
         self.new_since = 0;
-        let node = self.node(Part::Occupants);
-        self.ask("set", step, cx, |out| {
-            request::publish(out, &node, &self.item, None, |out| out.put_slice(payload));
+        self.ask("set", Part::Occupants, step, cx, |out, node| {
+            request::publish(out, node, &self.item, None, payload);
         })
     }
 
@@ -262,9 +254,8 @@ impl Room {
     /// whether he was put out: Prosody would take the item of an owner whom another one has kicked.
     pub(super) fn restore(&mut self, cx: &mut Cx<'_>) {
         self.restored_at = Some(cx.wire.now);
-        let node = self.node(Part::Occupants);
-        let asks = |out: &mut BytesMut| request::own_subscriptions(out, &node);
-        if !(self.is_owner && self.ask("get", Step::IsOut, cx, asks)) {
+        let ask = request::own_subscriptions;
+        if !(self.is_owner && self.ask("get", Part::Occupants, Step::IsOut, cx, ask)) {
             self.publish_again(cx);
         }
     }
@@ -301,7 +292,7 @@ impl Room {
     pub(super) fn handle_closed(&mut self, refused: Refused<'_>, cx: &mut Cx<'_>) -> bool {
         // The other requests of the join are refused for the same reason.
         forget(&self.bare, cx.wire);
-        match refused.condition_or(NO_ANSWER) {
+        match refused.condition() {
             "item-not-found" if self.may_create => self.create(Part::Talk, cx),
             // A node whose owner approves each subscription (`authorize`, the default of XEP-0207 §8) is for members,
             // too.
@@ -321,7 +312,6 @@ impl Room {
     /// his rooms open at once, as some clients never accept one.
     pub(super) fn create(&mut self, part: Part, cx: &mut Cx<'_>) -> bool {
         self.state = State::Creating;
-        let node = self.node(part);
         let messages = MOST_MESSAGES.to_string();
         let (most, retracts) = match part {
             Part::Occupants => ("max", "1"),
@@ -349,8 +339,8 @@ impl Room {
             // Under `pure` occupants cannot be pinged: the service removes the items of those who are gone.
             fields.push(("pubsub#purge_offline", "1"));
         }
-        let is_sent = self.ask("set", Step::Create(part), cx, |out| {
-            request::create(out, &node, &fields);
+        let is_sent = self.ask("set", part, Step::Create(part), cx, |out, node| {
+            request::create(out, node, &fields);
         });
         is_sent || self.fail("resource-constraint", cx)
     }
@@ -372,13 +362,10 @@ impl Room {
             }
             // No client is creating the room any more: a creation or a destruction was never finished.
             (part, Refused::With("conflict")) => {
-                let node = self.node(part);
-                let is_sent = self.ask("get", Step::Owns(part), cx, |out| {
-                    request::configuration(out, &node);
-                });
-                is_sent || self.fail("resource-constraint", cx)
+                self.ask("get", part, Step::Owns(part), cx, request::configuration)
+                    || self.fail("resource-constraint", cx)
             }
-            (Part::Talk, refused) => self.fail(refused.condition_or(NO_ANSWER), cx),
+            (Part::Talk, refused) => self.fail(refused.condition(), cx),
             (Part::Occupants, _) => self.handle_not_owned(part, cx),
         }
     }

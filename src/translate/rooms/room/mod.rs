@@ -10,6 +10,7 @@ mod show;
 mod unheard;
 mod watch;
 
+pub(super) use join::Info;
 pub(super) use owned::{Configuration, access_model};
 pub(crate) use show::WHOM_IT_IS_FOR;
 
@@ -117,11 +118,11 @@ enum State {
 }
 
 pub(super) struct Room {
-    bare: Box<str>,
+    pub(super) bare: Box<str>,
     /// The client's full JID.
     own: Box<str>,
     /// The client's nick.
-    nick: Box<str>,
+    pub(super) nick: Box<str>,
     /// The client's presence, as it is published.
     presence: Bytes,
     /// The id of the presence that joins, for an error.
@@ -130,8 +131,8 @@ pub(super) struct Room {
     /// The client has created the room.
     is_new: bool,
     /// The owner has not accepted the new room yet: nobody else may come in.
-    is_locked: bool,
-    is_owner: bool,
+    pub(super) is_locked: bool,
+    pub(super) is_owner: bool,
     /// Owners, members and outcasts, as far as the service tells.
     affiliations: Affiliations,
     /// The service names the owners to everybody (ejabberd).
@@ -146,7 +147,7 @@ pub(super) struct Room {
     /// The id of the item that holds the own occupant.
     item: Box<str>,
     state: State,
-    occupants: Occupants,
+    pub(super) occupants: Occupants,
     /// Items of events that came while the occupants are being asked for; `None`: the answer has come.
     overtaken: Option<BTreeSet<Box<str>>>,
     talk: Talk,
@@ -271,32 +272,6 @@ impl Room {
         self.state == State::Joined
     }
 
-    pub(super) fn occupants(&self) -> &Occupants {
-        &self.occupants
-    }
-
-    /// Notes that a stanza of this occupant has come.
-    pub(super) fn hear(&mut self, full: &str, now: Duration) {
-        self.occupants.hear(full, now);
-    }
-
-    pub(super) fn nick(&self) -> &str {
-        &self.nick
-    }
-
-    pub(super) fn bare(&self) -> &str {
-        &self.bare
-    }
-
-    /// Whether the room is new and its owner has not accepted it: nobody else may come in.
-    pub(super) fn is_locked(&self) -> bool {
-        self.is_locked
-    }
-
-    pub(super) fn is_owner(&self) -> bool {
-        self.is_owner
-    }
-
     /// Whether everybody may come in, as far as the access model is known.
     pub(super) fn is_open(&self) -> bool {
         self.access.as_deref() == Some("open")
@@ -311,22 +286,25 @@ impl Room {
         node(&self.bare, part)
     }
 
-    /// Sends a request about the room; `false`: too many wait already.
+    /// Sends a request about one of the nodes, whose name `body` is given; `false`: too many wait already.
     fn ask(
         &self,
         kind: &str,
+        part: Part,
         step: Step,
         cx: &mut Cx<'_>,
-        body: impl FnOnce(&mut BytesMut),
+        body: impl FnOnce(&mut BytesMut, &str),
     ) -> bool {
+        let (service, node) = (jid::domain(&self.bare), self.node(part));
         let ask = Ask::Step(self.bare.clone(), step);
         cx.wire
-            .request(kind, Some(jid::domain(&self.bare)), ask, body)
+            .request(kind, Some(service), ask, |out| body(out, &node))
     }
 
-    /// Sends the service a request whose answer is ignored.
-    fn tell(&self, cx: &mut Cx<'_>, body: impl FnOnce(&mut BytesMut)) {
-        cx.wire.tell("set", Some(jid::domain(&self.bare)), body);
+    /// Sends a request about one of the nodes whose answer is ignored.
+    fn tell(&self, part: Part, cx: &mut Cx<'_>, body: impl FnOnce(&mut BytesMut, &str)) {
+        let (service, node) = (jid::domain(&self.bare), self.node(part));
+        cx.wire.tell("set", Some(service), |out| body(out, &node));
     }
 
     /// Goes on when time is up: a join that has waited, an event that has not come. `false`: the client is out.
@@ -398,14 +376,6 @@ impl Room {
                 }
                 self.count_down(cx)
             }
-            (Step::Look, reply) => {
-                self.handle_look(reply, cx);
-                true
-            }
-            (Step::LookForOwners, reply) => {
-                self.handle_look_for_owners(reply, cx);
-                true
-            }
             (Step::Holder(full), pong) => self.handle_holder(&full, pong, cx),
             (Step::Create(Part::Talk), Ok(_)) => self.create(Part::Occupants, cx),
             (Step::Create(Part::Occupants), Ok(_)) => self.handle_created(cx),
@@ -418,65 +388,57 @@ impl Room {
             (Step::Create(part), Err(refused)) => self.handle_not_created(part, refused, cx),
             // The event of the publish has come before.
             (Step::TakeNick, Err(_)) if self.state == State::Joined => true,
-            (Step::TakeNick, Ok(_)) => {
-                self.unheard.handle_result(&self.item, cx.wire.now);
-                true
-            }
             (Step::TakeNick, Err(Refused::With("forbidden"))) if self.next_item(cx) => {
                 self.take_nick(cx)
             }
-            (Step::TakeNick, Err(refused)) => self.fail(refused.condition_or(NO_ANSWER), cx),
+            (Step::TakeNick, Err(refused)) => self.fail(refused.condition(), cx),
             (Step::IsOut, reply) => self.handle_is_out(reply, cx),
             // Prosody tells a kicked occupant only that his item is retracted.
             (Step::Restore, Err(Refused::With("forbidden"))) => self.show_kicked(cx),
-            (Step::Restore, Ok(_)) => {
-                self.forget_verdict();
+            (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),
+            (Step::Fetch(part), reply) => self.handle_fetched(part, reply, cx),
+            (step, reply) => {
+                self.handle_rest(step, reply, cx);
                 true
             }
+        }
+    }
+
+    /// Handles the answer to a step that does not put the client out.
+    fn handle_rest(&mut self, step: Step, reply: Reply<'_>, cx: &mut Cx<'_>) {
+        let now = cx.wire.now;
+        match (step, reply) {
+            (Step::Look, reply) => self.handle_look(reply, cx),
+            (Step::LookForOwners, reply) => self.handle_look_for_owners(reply, cx),
+            (Step::TakeNick, Ok(_)) => self.unheard.handle_result(&self.item, now),
+            (Step::Restore, Ok(_)) => self.forget_verdict(),
             (Step::Update(update), Ok(_)) => {
-                self.unheard.handle_result(&self.item, cx.wire.now);
+                self.unheard.handle_result(&self.item, now);
                 self.presence = update.payload;
-                true
             }
             (Step::Update(update), Err(refused)) => {
                 self.unheard.take(Part::Occupants, &self.item);
-                self.refuse_update(&update, refused.condition_or(NO_ANSWER), cx);
-                true
+                self.refuse_update(&update, refused.condition(), cx);
             }
-            (Step::Say(_, item), Ok(_)) => {
-                self.unheard.handle_result(&item, cx.wire.now);
-                true
-            }
+            (Step::Say(_, item), Ok(_)) => self.unheard.handle_result(&item, now),
             (Step::Say(id, item), Err(refused)) => {
                 let published = self.unheard.take(Part::Talk, &item);
                 let payload = published.map(|(_, payload)| payload);
-                let condition = refused.condition_or(NO_ANSWER);
-                self.show_unsent(id.as_deref(), payload, condition, cx);
-                true
+                self.show_unsent(id.as_deref(), payload, refused.condition(), cx);
             }
-            (Step::Heard(part, item), reply) => self.handle_heard(part, &item, reply, cx),
-            (Step::Fetch(part), reply) => self.handle_fetched(part, reply, cx),
-            (Step::Alive(full, asked), pong) => {
-                match is_gone(pong) {
-                    // The occupant has come back since.
-                    true if !self.occupants.is_silent_since(&full, asked + TICK) => {}
-                    true => self.handle_vanished(&full, cx),
-                    false => self.handle_alive(&full, cx),
-                }
-                true
+            (Step::Alive(full, asked), pong) => match is_gone(pong) {
+                // The occupant has come back since.
+                true if !self.occupants.is_silent_since(&full, asked + TICK) => {}
+                true => self.handle_vanished(&full, cx),
+                false => self.handle_alive(&full, cx),
+            },
+            (Step::Leftovers(part), Ok(iq)) => self.note_leftovers(part, iq, cx),
+            (Step::Leftover(full), pong) if is_gone(pong) => {
+                self.unsubscribe(&full, cx);
+                self.handle_vanished(&full, cx);
             }
-            (Step::Leftovers(part), Ok(iq)) => {
-                self.note_leftovers(part, iq, cx);
-                true
-            }
-            (Step::Leftover(full), pong) => {
-                if is_gone(pong) {
-                    self.unsubscribe(&full, cx);
-                    self.handle_vanished(&full, cx);
-                }
-                true
-            }
-            (Step::Restore, _) | (Step::Leftovers(_), Err(_)) => true,
+            // Nothing follows from the others.
+            _ => {}
         }
     }
 }

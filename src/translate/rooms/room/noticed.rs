@@ -103,7 +103,7 @@ impl Room {
         let Some(message) = notice.write(&from) else {
             return;
         };
-        let (node, item) = (self.node(Part::Talk), cx.wire.fresh_id().to_string());
+        let item = cx.wire.fresh_id().to_string();
         self.noticed.notices.is_new(&item);
         // The client is shown its own deeds whether or not the service takes the notice.
         for word in notice.words {
@@ -112,12 +112,12 @@ impl Room {
                 self.noticed.notices.note(word, by, &self.nick, now);
             }
         }
-        self.tell(cx, |out| {
-            request::publish(out, &node, &item, None, |out| {
-                out.extend_from_slice(message.as_bytes());
-            });
+        self.tell(Part::Talk, cx, |out, node| {
+            request::publish(out, node, &item, None, message.as_bytes());
         });
-        self.tell(cx, |out| request::retract(out, &node, &item));
+        self.tell(Part::Talk, cx, |out, node| {
+            request::retract(out, node, &item);
+        });
     }
 
     /// Forgets the client's own notices, as the service has refused the deed.
@@ -200,17 +200,15 @@ impl Room {
             return;
         }
         self.noticed.looked_at = Some(now);
-        let node = self.node(Part::Talk);
         if self.names_owners || self.noticed.configured_by.is_some() {
-            self.ask("get", Step::Look, cx, |out| {
-                request::info(out, Some(&node));
+            self.ask("get", Part::Talk, Step::Look, cx, |out, node| {
+                request::info(out, Some(node));
             });
         }
         let has_changes = self.noticed.notices.changes(now).next().is_some();
         if !self.names_owners && (self.is_owner || has_changes) {
-            self.ask("get", Step::LookForOwners, cx, |out| {
-                request::affiliations(out, &node);
-            });
+            let ask = request::affiliations;
+            self.ask("get", Part::Talk, Step::LookForOwners, cx, ask);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The client's own deeds in a room: another status or nick, a message, leaving.
 
-use bytes::{BufMut as _, Bytes};
+use bytes::Bytes;
 
 use super::show::{Shown, gone_payload, own_payload};
 use super::{HOLDER_ANSWERS, Part, Room, State, Step};
@@ -95,13 +95,10 @@ impl Room {
         let said = self.talk.said(message, &self.bare, &self.nick, cx);
         cx.wire.apply(&SAY);
         let id: Option<Box<str>> = message.attribute("id").map(|id| (*id).into());
-        let node = self.node(Part::Talk);
         let item: Box<str> = said.item.as_str().into();
         let step = Step::Say(id.clone(), item.clone());
-        let is_sent = self.ask("set", step, cx, |out| {
-            request::publish(out, &node, &said.item, None, |out| {
-                out.put_slice(&said.payload);
-            });
+        let is_sent = self.ask("set", Part::Talk, step, cx, |out, node| {
+            request::publish(out, node, &said.item, None, &said.payload);
         });
         if !is_sent {
             return refuse(message, "resource-constraint", cx);
@@ -109,12 +106,9 @@ impl Room {
         self.unheard
             .push(Part::Talk, item, id, said.payload.clone());
         if said.is_subject {
-            let (node, item) = (
-                self.node(Part::Occupants),
-                format!("subject/{}", cx.account.bare()),
-            );
-            self.tell(cx, |out| {
-                request::publish(out, &node, &item, None, |out| out.put_slice(&said.payload));
+            let item = format!("subject/{}", cx.account.bare());
+            self.tell(Part::Occupants, cx, |out, node| {
+                request::publish(out, node, &item, None, &said.payload);
             });
         }
     }
@@ -144,19 +138,16 @@ impl Room {
         if !matches!(self.state, State::TakingNick | State::Joined) {
             return self.unsubscribe(own, cx);
         }
-        let occupants = self.node(Part::Occupants);
         let said = match presence {
             Some(presence) => own_payload(presence, &self.bare, &self.nick, own),
             None => gone_payload(&self.bare, &self.nick, own),
         };
-        self.tell(cx, |out| {
-            request::publish(out, &occupants, &self.item, None, |out| {
-                out.put_slice(&said);
-            });
+        self.tell(Part::Occupants, cx, |out, node| {
+            request::publish(out, node, &self.item, None, &said);
         });
         let (left, service) = (Ask::Left(self.bare.clone()), jid::domain(&self.bare));
         let is_asked = cx.wire.request("set", Some(service), left, |out| {
-            request::unsubscribe(out, &occupants, own);
+            request::unsubscribe(out, &self.node(Part::Occupants), own);
         });
         match is_asked {
             true => self.unsubscribe_from(Part::Talk, own, cx),
@@ -172,7 +163,6 @@ impl Room {
     }
 
     pub(super) fn unsubscribe_from(&self, part: Part, full: &str, cx: &mut Cx<'_>) {
-        let node = self.node(part);
-        self.tell(cx, |out| request::unsubscribe(out, &node, full));
+        self.tell(part, cx, |out, node| request::unsubscribe(out, node, full));
     }
 }

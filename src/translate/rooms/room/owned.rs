@@ -126,11 +126,8 @@ impl Room {
         cx: &mut Cx<'_>,
     ) {
         self.set_affiliation(account, affiliation);
-        let all = self
-            .occupants
-            .iter()
-            .map(|(full, _)| Box::<str>::from(full));
-        let all: Vec<_> = all.filter(|full| jid::bare(full) == account).collect();
+        let all = self.occupants.of_account(account);
+        let all: Vec<Box<str>> = all.map(|(full, _)| full.into()).collect();
         for full in all {
             self.show_again(&full, said, cx);
         }
@@ -161,10 +158,11 @@ impl Room {
         }
     }
 
-    /// Retracts the item of an occupant who is being put out.
+    /// Retracts the item of an occupant who is gone or being put out.
     pub(in crate::translate::rooms) fn take_away(&self, item: &str, cx: &mut Cx<'_>) {
-        let node = self.node(Part::Occupants);
-        self.tell(cx, |out| request::retract_aloud(out, &node, item));
+        self.tell(Part::Occupants, cx, |out, node| {
+            request::retract_aloud(out, node, item);
+        });
     }
 
     /// The room's configuration, as far as it is known.
@@ -178,7 +176,7 @@ impl Room {
     }
 
     /// Notes that the own owner has configured the room; `now`: the changed fields.
-    pub(in crate::translate::rooms) fn note_configured(
+    pub(in crate::translate::rooms) fn handle_configured(
         &mut self,
         now: Configuration,
         cx: &mut Cx<'_>,
@@ -213,7 +211,6 @@ impl Room {
             "<message{kind} from='{from}' to='{to}'><x xmlns='{}'>{said}</x></message>",
             ns::MUC_USER
         );
-        cx.wire
-            .stanza(Leg::Client, |out| out.extend_from_slice(changed.as_bytes()));
+        cx.wire.copy(Leg::Client, changed.as_bytes());
     }
 }

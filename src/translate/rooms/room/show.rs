@@ -7,13 +7,14 @@ use bytes::{Bytes, BytesMut};
 use super::{Room, State};
 use crate::ns;
 use crate::translate::account::Account;
+use crate::translate::held::read_standalone;
 use crate::translate::rooms::OCCUPANT;
 use crate::translate::rooms::affiliations::Affiliation;
 use crate::translate::rooms::occupants::is_of_room;
 use crate::translate::rooms::refuse::text_of;
 use crate::translate::{Cx, Wire};
-use crate::wire::{Event, Leg, error_type};
-use crate::xml::{Element, Namespaces, escape, rewrite, rewrite_standalone};
+use crate::wire::{Event, Leg, StanzaError};
+use crate::xml::{Element, escape, rewrite, rewrite_standalone};
 
 /// Told to the creator of a room, and in brackets to the accounts that are invited.
 pub(crate) const WHOM_IT_IS_FOR: &str = "This room is made of publish-subscribe: only people whose client is behind pubshim can see it.";
@@ -76,8 +77,7 @@ impl Room {
         let message = format!(
             "<message type='groupchat' from='{from}' to='{to}'><body>{WHOM_IT_IS_FOR}</body></message>"
         );
-        cx.wire
-            .stanza(Leg::Client, |out| out.extend_from_slice(message.as_bytes()));
+        cx.wire.copy(Leg::Client, message.as_bytes());
     }
 
     /// Shows the client an occupant.
@@ -89,10 +89,6 @@ impl Room {
         shown: Shown<'_>,
         cx: &mut Cx<'_>,
     ) {
-        let namespaces = Namespaces::none();
-        let Some(presence) = Element::of_frame(presence, &namespaces) else {
-            return;
-        };
         let own = cx.account.jid();
         let affiliation = shown.affiliation.unwrap_or_else(|| self.affiliation(full));
         let stays = !shown.is_gone || shown.new_nick.is_some();
@@ -122,9 +118,10 @@ impl Room {
         ];
         let may_stay = |child: &Element<'_>| !is_of_room(child);
         cx.wire.apply(&OCCUPANT);
-        cx.wire.stanza(Leg::Client, |out| {
-            rewrite(out, &presence, &changes, may_stay, &x);
-        });
+        let write = |out: &mut BytesMut| {
+            read_standalone(presence, |it| rewrite(out, it, &changes, may_stay, &x));
+        };
+        cx.wire.stanza(Leg::Client, write);
     }
 
     /// Shows that the room was destroyed, without affiliation and role (XEP-0045 §10.9); `why`: the owner's words.
@@ -137,9 +134,7 @@ impl Room {
             ns::MUC_USER
         );
         cx.wire.apply(&OCCUPANT);
-        cx.wire.stanza(Leg::Client, |out| {
-            out.extend_from_slice(presence.as_bytes());
-        });
+        cx.wire.copy(Leg::Client, presence.as_bytes());
     }
 
     /// Shows that the service has put the client out of the room.
@@ -178,14 +173,8 @@ impl Room {
         let attributes = [("from", from), ("to", to), ("id", id)];
         let echo = format!("<x xmlns='{}'/>", ns::MUC);
         let text = self.text.or_else(|| text_of("presence", condition));
-        wire.show_error_with(
-            "presence",
-            &attributes,
-            &echo,
-            error_type(condition),
-            condition,
-            text,
-        );
+        let error = StanzaError::from(condition).saying(text);
+        wire.show_error("presence", &attributes, &echo, error);
     }
 }
 
@@ -248,10 +237,9 @@ fn item_of(own: &str) -> String {
 
 /// The presence without children.
 pub(super) fn bare_presence(presence: &Bytes) -> Bytes {
-    let namespaces = Namespaces::none();
     let mut out = BytesMut::new();
-    if let Some(presence) = Element::of_frame(presence, &namespaces) {
-        rewrite(&mut out, &presence, &[("id", None)], |_| false, "");
-    }
+    read_standalone(presence, |presence| {
+        rewrite(&mut out, presence, &[("id", None)], |_| false, "");
+    });
     out.freeze()
 }

@@ -12,9 +12,10 @@ use crate::jid;
 use crate::ns;
 use crate::pubsub::{answer, request};
 use crate::translate::Cx;
+use crate::translate::held::read_standalone;
 use crate::translate::rooms::junk::Junk;
 use crate::wire::{Dropped, Reply};
-use crate::xml::{Element, Namespaces, escape, standalone};
+use crate::xml::{Element, escape, standalone};
 
 /// Time after the answer to a publish in which its event may come.
 const EVENT_BEHIND: Duration = Duration::from_secs(5);
@@ -85,10 +86,8 @@ impl Room {
         let due = |it: &Published| it.until.is_some_and(|at| at <= now);
         while let Some(published) = self.unheard.0.iter().find(|it| due(it)) {
             let (part, item) = (published.part, published.item.clone());
-            let node = self.node(part);
-            let is_asked = self.ask("get", Step::Heard(part, item), cx, |out| {
-                request::own_subscriptions(out, &node);
-            });
+            let step = Step::Heard(part, item);
+            let is_asked = self.ask("get", part, step, cx, request::own_subscriptions);
             let all = &mut self.unheard.0;
             if let Some(published) = all.iter_mut().find(|it| due(it)) {
                 published.until = (!is_asked).then_some(now + TRY_AGAIN);
@@ -128,9 +127,8 @@ impl Room {
             escape(&self.own),
             String::from_utf8_lossy(&payload)
         );
-        let namespaces = Namespaces::none();
-        let items = Element::of_frame(items.as_bytes(), &namespaces);
-        items.is_none_or(|items| self.handle_items(&items, part, Source::Fetch, None, cx))
+        let handle = |items: &Element<'_>| self.handle_items(items, part, Source::Fetch, None, cx);
+        read_standalone(items.as_bytes(), handle).unwrap_or(true)
     }
 
     /// Whether the service says that the client is not subscribed to this node; an unclear answer does not.
@@ -151,14 +149,14 @@ impl Room {
         condition: &str,
         cx: &mut Cx<'_>,
     ) {
-        let (payload, namespaces) = (payload.unwrap_or_default(), Namespaces::none());
-        let said = Element::of_frame(&payload, &namespaces);
-        let said = said.iter().flat_map(Element::children);
-        let said = said.filter(|child| child.namespace() != ns::DELAY);
-        let echo: String = said.map(|child| standalone(&child)).collect();
+        let echo = read_standalone(&payload.unwrap_or_default(), |message| {
+            let said = message.children();
+            let said = said.filter(|child| child.namespace() != ns::DELAY);
+            said.map(|child| standalone(&child)).collect::<String>()
+        });
+        let echo = echo.unwrap_or_default();
         let own = cx.account.jid();
-        cx.wire
-            .show_unsent_with(&self.bare, own, id, &echo, condition);
+        cx.wire.show_unsent(&self.bare, own, id, &echo, condition);
     }
 
     /// Asks for items whose payloads an event has left out, some at a time.
@@ -180,9 +178,8 @@ impl Room {
             .into_iter()
             .partition::<VecDeque<_>, _>(|(of, _)| *of == part);
         self.left_out = later;
-        let node = self.node(part);
-        self.fetches = self.ask("get", Step::Fetch(part), cx, |out| {
-            request::items_by_id(out, &node, now.iter().map(|(_, item)| item));
+        self.fetches = self.ask("get", part, Step::Fetch(part), cx, |out, node| {
+            request::items_by_id(out, node, now.iter().map(|(_, item)| item));
         });
     }
 

@@ -224,10 +224,8 @@ impl Room {
         let now = cx.wire.now;
         if self.watch.leftovers_at.take_if(|at| *at <= now).is_some() {
             for part in [Part::Occupants, Part::Talk] {
-                let node = self.node(part);
-                self.ask("get", Step::Leftovers(part), cx, |out| {
-                    request::own_subscriptions(out, &node);
-                });
+                let step = Step::Leftovers(part);
+                self.ask("get", part, step, cx, request::own_subscriptions);
             }
         }
         if !self.is_owner {
@@ -244,8 +242,7 @@ impl Room {
             if self.occupants.of_item(&item).is_some() {
                 continue;
             }
-            let node = self.node(Part::Occupants);
-            self.tell(cx, |out| request::retract_aloud(out, &node, &item));
+            self.take_away(&item, cx);
         }
     }
 
