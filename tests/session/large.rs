@@ -54,7 +54,7 @@ fn what_no_client_may_send_passes_from_a_server() {
     let mut stanzas = unreadable()
         .map(|(what, inside)| (what, from_stranger(&inside)))
         .to_vec();
-    for bytes in [262_144, 300_000, 4_000_000] {
+    for bytes in [262_144, 300_000, 1_100_000] {
         let frame = from_stranger("").len();
         stanzas.push(("many bytes", from_stranger(&"x".repeat(bytes - frame))));
     }
@@ -110,29 +110,27 @@ fn event_of_last(contacts: usize) -> String {
 
 #[test]
 fn a_roster_of_20000_passes_and_is_read() {
-    for contacts in [2_000, 20_000] {
-        let mut d = Driver::auto(ROMEO);
-        d.keep(Question::Roster);
-        d.client("<iq type='get' id='r1'><query xmlns='jabber:iq:roster'/></iq>");
-        d.forget();
-        let answer = format!("<iq type='result' id='r1'>{}</iq>", roster(contacts));
-        for piece in answer.as_bytes().chunks(1 << 14) {
-            d.input(Input::Bytes(Leg::Server, piece));
-        }
-        assert!(d.client_bytes() == answer);
-        d.server(&event_of_last(contacts));
-        let shown = d.one_to_client();
-        assert_eq!((&*shown.local, shown.value("id")), ("presence", "p1"));
+    let mut d = Driver::auto(ROMEO);
+    d.keep(Question::Roster);
+    d.client("<iq type='get' id='r1'><query xmlns='jabber:iq:roster'/></iq>");
+    d.forget();
+    let answer = format!("<iq type='result' id='r1'>{}</iq>", roster(20_000));
+    for piece in answer.as_bytes().chunks(1 << 14) {
+        d.input(Input::Bytes(Leg::Server, piece));
     }
+    assert!(d.client_bytes() == answer);
+    d.server(&event_of_last(20_000));
+    let shown = d.one_to_client();
+    assert_eq!((&*shown.local, shown.value("id")), ("presence", "p1"));
 }
 
 #[test]
-fn our_own_question_may_have_20000_answers() {
+fn our_own_question_may_have_5000_answers() {
     let mut d = Driver::auto(ROMEO);
     d.keep(Question::Roster);
-    d.server(&event_of_last(20_000));
+    d.server(&event_of_last(5000));
     let question = d.one_to_server();
-    d.result(&question, &roster(20_000));
+    d.result(&question, &roster(5000));
     assert_eq!(d.one_to_client().value("id"), "p1");
 }
 
