@@ -208,7 +208,7 @@ impl Driver {
 
     fn go_to(&mut self, stage: Stage) {
         let facts = facts();
-        let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
+        let (client, server) = headers(JULIET);
         for step in STAGES.into_iter().filter(|step| *step <= stage) {
             match step {
                 Stage::New => {}
@@ -233,14 +233,8 @@ impl Driver {
 
     /// A session that is logged in as `jid`, everything looked at.
     pub(crate) fn logged_in(jid: &str, options: Options) -> Self {
-        let domain = jid.split(['@', '/']).nth(1).unwrap();
-        Self::logged_in_with(
-            jid,
-            options,
-            &client_header(domain),
-            &server_header(domain),
-            facts(),
-        )
+        let (client, server) = headers(jid);
+        Self::logged_in_with(jid, options, &client, &server, facts())
     }
 
     pub(crate) fn logged_in_with(
@@ -255,7 +249,7 @@ impl Driver {
 
     /// A session without a recording, which would hold bytes that pass unread.
     pub(crate) fn unrecorded(jid: &str, options: Options) -> Self {
-        let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
+        let (client, server) = headers(jid);
         Self::with(options, None).log_in(jid, &client, &server, facts())
     }
 
@@ -300,7 +294,7 @@ impl Driver {
     /// Juliet's session under `pure`, nothing asked yet.
     pub(crate) fn pure() -> Self {
         let mut driver = Self::new(options(Policy::Pure));
-        let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
+        let (client, server) = headers(JULIET);
         driver.bind(JULIET, &client, &server, facts());
         driver.forget();
         driver.keep_all();
@@ -602,6 +596,12 @@ impl Driver {
         assert!(sent.ends_with("</stream:error></stream:stream>"), "{sent}");
         sent
     }
+}
+
+/// The stream headers of a client that is to be `jid` and of its server.
+fn headers(jid: &str) -> (String, String) {
+    let domain = jid.split(['@', '/']).nth(1).unwrap();
+    (client_header(domain), server_header(domain))
 }
 
 /// Whether an IQ serves one-to-one messages: to a service, the disco#info of the account, a conversation's node or the
