@@ -30,22 +30,6 @@ fn ejabberds_form_of_an_approved_contact_is_answered_at_once() {
 }
 
 #[test]
-fn a_form_of_an_approved_contact_is_answered_with_listing_11() {
-    let (_, mut d) = with_bard("from");
-    d.server(&listing_10(BARD));
-    // As printed, but for 'from', which the server writes, the service's name and `>>true`.
-    let listing_11 = format!(
-        "<message to='capulet.lit' id='approve1'><x xmlns='jabber:x:data' type='submit'>\
-         <field var='FORM_TYPE' type='hidden'><value>{AUTHORIZATION}</value></field>\
-         <field var='pubsub#node'><value>presence</value></field>\
-         <field var='pubsub#subscriber_jid'><value>{BARD}</value></field>\
-         <field var='pubsub#allow'><value>true</value></field></x></message>"
-    );
-    assert_eq!(d.server_got()[0], Node::stanza(&listing_11));
-    assert_eq!(d.client_bytes(), "");
-}
-
-#[test]
 fn a_form_of_an_approved_contact_makes_him_a_member_first() {
     let mut account = Account::with(&[(BARD, "from")]);
     account.members.clear();
@@ -291,16 +275,6 @@ fn an_answer_is_not_given_again_to_a_request_of_another_day() {
     d.forget();
     d.server_passes(&native(BARD, "subscribe"));
     assert_eq!(d.server_bytes(), "");
-}
-
-#[test]
-fn a_request_that_was_withdrawn_may_come_again() {
-    let (_, mut d) = with_bard("");
-    d.server(&ejabberd_form(BARD));
-    d.server(&native(BARD, "subscribe"));
-    d.server(&native(BARD, "unsubscribe"));
-    d.forget();
-    d.server_passes(&native(BARD, "subscribe"));
 }
 
 #[test]

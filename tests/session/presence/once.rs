@@ -139,26 +139,6 @@ fn the_same_event_twice_is_shown_once() {
 }
 
 #[test]
-fn a_client_that_always_uses_one_id_is_shown_each_change() {
-    let state = |n: usize| format!("<status>{n}</status>");
-    for event_first in [false, true] {
-        let mut d = romeo();
-        for n in 0..10 {
-            let mut pair = [native("x", &state(n)), event("x", &state(n))];
-            if event_first {
-                pair.reverse();
-            }
-            for stanza in &pair {
-                d.server(stanza);
-            }
-            let got = d.client_got();
-            assert_eq!(got.len(), 1, "{n}, event first: {event_first}");
-            assert_eq!(got[0].at("status").text, n.to_string());
-        }
-    }
-}
-
-#[test]
 fn a_client_with_one_id_may_leave_publishes_out() {
     let state = |n: usize| format!("<status>{n}</status>");
     let mut d = romeo();

@@ -80,28 +80,6 @@ fn what_is_said_after_asking_to_be_seen_has_its_copys_id() {
     assert_eq!(publishes(&d.server_got()), ["2"]);
 }
 
-#[test]
-fn invisibility_that_the_server_refuses_is_none() {
-    let mut d = published();
-    d.client(&invisible(1, "invisible"));
-    assert_withdrawn(&d.server_got());
-    answer(&mut d, "v-invisible", "error", REFUSED);
-    assert_eq!(
-        publishes(&d.server_got()),
-        ["anew"],
-        "what the client said last is told again"
-    );
-}
-
-#[test]
-fn the_old_way_of_being_invisible_takes_the_item_away() {
-    let mut d = published();
-    d.client("<presence type='invisible'/>");
-    let sent = d.server_got();
-    assert_withdrawn(&sent);
-    assert_eq!(sent.last().unwrap().value("type"), "invisible");
-}
-
 fn list(name: &str, items: &str) -> String {
     format!("<query xmlns='jabber:iq:privacy'><list name='{name}'>{items}</list></query>")
 }

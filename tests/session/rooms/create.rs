@@ -251,14 +251,7 @@ fn a_room_for_members_is_opened_by_its_owners_word_alone() {
 
 #[test]
 fn a_room_that_could_not_be_opened_stays_locked() {
-    let mut d = joining_a_missing_room();
-    for _ in 0..2 {
-        let create = asked(&mut d);
-        d.result(&create[0], "");
-    }
-    let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
-    answer_watch(&mut d);
-    d.forget();
+    let mut d = in_new_room();
     let name = "<field var='muc#roomconfig_roomname'><value>Cave</value></field>";
     send_form(&mut d, "c", name);
     let configure = asked(&mut d);

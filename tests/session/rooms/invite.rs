@@ -106,14 +106,7 @@ fn an_invitation_that_cannot_be_is_refused() {
     invite(&mut d, &["nurse@capulet.lit"], "");
     assert_eq!(sees(&mut d), ["message : forbidden for i1"]);
     // The owner has to accept a new room before he invites.
-    let mut d = joining_a_missing_room();
-    for _ in 0..2 {
-        let create = asked(&mut d);
-        d.result(&create[0], "");
-    }
-    let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
-    answer_watch(&mut d);
-    d.forget();
+    let mut d = in_new_room();
     invite(&mut d, &["nurse@capulet.lit"], "");
     assert_eq!(sees(&mut d), ["message : not-allowed for i1"]);
     assert_eq!(d.server_bytes(), "");

@@ -10,14 +10,7 @@ fn who_leaves_is_out_at_once() {
     ));
     assert_eq!(sees(&mut d), ["JC unavailable 110"]);
     let sent = asked(&mut d);
-    assert_eq!(
-        in_words(&sent),
-        [
-            "publish characters#occupants juliet@capulet.lit unavailable",
-            UNDO[0],
-            UNDO[1]
-        ]
-    );
+    assert_eq!(in_words(&sent), LEAVE);
     assert_eq!(
         sent[0].at("pubsub/publish/item/presence/status").text,
         "Farewell"
@@ -39,14 +32,7 @@ fn who_sends_a_room_an_error_has_left_it() {
     ));
     assert_eq!(sees(&mut d), ["JC unavailable 110"]);
     let sent = asked(&mut d);
-    assert_eq!(
-        in_words(&sent),
-        [
-            "publish characters#occupants juliet@capulet.lit unavailable",
-            UNDO[0],
-            UNDO[1]
-        ]
-    );
+    assert_eq!(in_words(&sent), LEAVE);
     let gone = sent[0].at("pubsub/publish/item/presence");
     let names: Vec<_> = gone.children.iter().map(|it| &*it.local).collect();
     assert_eq!(names, ["status", "x"]);
@@ -76,28 +62,20 @@ fn who_leaves_while_joining_undoes_it() {
 
 #[test]
 fn who_is_gone_is_in_no_room() {
-    let left = [
-        "publish characters#occupants juliet@capulet.lit unavailable",
-        UNDO[0],
-        UNDO[1],
-    ];
     let mut d = joined();
     d.client("<presence type='unavailable'/>");
     let about_rooms = |sent: Vec<Node>| -> Vec<String> {
         let to_room = |it: &&Node| it.attribute("to") == Some(SERVICE);
         sent.iter().filter(to_room).map(what).collect()
     };
-    assert_eq!(about_rooms(d.server_got()), left);
+    assert_eq!(about_rooms(d.server_got()), LEAVE);
 
     let mut d = joined();
     d.client("</stream:stream>");
     let sent = d.server_bytes();
     let stanzas = sent.strip_suffix("</stream:stream>").unwrap();
-    assert_eq!(
-        about_rooms(Node::stream(stanzas)),
-        left,
-        "said before the end"
-    );
+    // Said before the end.
+    assert_eq!(about_rooms(Node::stream(stanzas)), LEAVE);
 }
 
 #[test]

@@ -51,6 +51,13 @@ const JOIN: [&str; 5] = [
 const PUBLISH_OWN: &str = "publish characters#occupants juliet@capulet.lit";
 const UNDO: [&str; 2] = ["unsubscribe characters#occupants", "unsubscribe characters"];
 
+/// Requests of an occupant who leaves.
+const LEAVE: [&str; 3] = [
+    "publish characters#occupants juliet@capulet.lit unavailable",
+    UNDO[0],
+    UNDO[1],
+];
+
 /// Juliet's session on a service with rooms.
 fn session() -> Driver {
     session_with(Policy::Auto, false)
@@ -93,6 +100,19 @@ fn joining_a_missing_room() -> Driver {
     let mut d = session();
     join(&mut d, MUC);
     is_missing(&mut d);
+    d
+}
+
+/// Juliet's session in a room that she has just created, and that is still locked.
+fn in_new_room() -> Driver {
+    let mut d = joining_a_missing_room();
+    for _ in 0..2 {
+        let create = asked(&mut d);
+        d.result(&create[0], "");
+    }
+    let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
+    answer_watch(&mut d);
+    d.forget();
     d
 }
 

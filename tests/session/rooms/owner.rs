@@ -504,14 +504,7 @@ fn a_room_ends_and_says_where_it_goes_on() {
 
 #[test]
 fn a_new_room_may_be_given_up() {
-    let mut d = joining_a_missing_room();
-    for _ in 0..2 {
-        let create = asked(&mut d);
-        d.result(&create[0], "");
-    }
-    let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
-    answer_watch(&mut d);
-    d.forget();
+    let mut d = in_new_room();
     ask_owner(&mut d, "<x xmlns='jabber:x:data' type='cancel'/>");
     grant(&mut d, "delete characters", "");
     grant(&mut d, "delete characters#occupants", "");
