@@ -273,7 +273,7 @@ fn what_is_no_zlib_ends_the_session_with_a_reason() {
     assert_has(&log, "not compressed as agreed");
 }
 
-/// So much of one byte, which packs to a thousandth.
+/// 32 MiB of one byte, which zlib packs to a thousandth.
 fn bomb(byte: u8) -> Vec<u8> {
     vec![byte; 32 * 1024 * 1024]
 }
@@ -457,7 +457,7 @@ fn elsewhere(address: IpAddr) -> (String, NamedTempFile, Receiver<Peer<TlsStream
 #[test]
 fn auto_compresses_to_elsewhere_as_many_sessions_as_may_be() {
     let Some(address) = own_address() else {
-        // Nothing here could be elsewhere.
+        // This machine has only loopback addresses.
         return;
     };
     let (server, ca_file, connections) = elsewhere(address);

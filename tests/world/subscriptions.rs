@@ -136,8 +136,9 @@ fn whoever_is_refused_later_sees_no_more(world: &World) {
     let (juliet, romeo) = world.two_friends();
     juliet.refuses("romeo");
     romeo.sees(["juliet unsubscribed", "juliet/balcony unavailable"]);
-    // Her own subscription to him is another matter; ejabberd ends that, too.
+    // Juliet still sees Romeo.
     romeo.has_contacts(["juliet from"]);
+    juliet.has_contacts(["romeo to"]);
     juliet.has_status("Unseen");
     romeo.sees([]);
 }

@@ -15,7 +15,7 @@ fn who_leaves_is_out_at_once() {
         sent[0].at("pubsub/publish/item/presence/status").text,
         "Farewell"
     );
-    // What still comes is nobody's.
+    // An event that is late is not shown.
     happens(&mut d, TALK, &body(ROMEO, "Romeo", "m1", 1));
     assert_eq!(
         (d.client_bytes(), d.dropped()),
@@ -46,7 +46,7 @@ fn who_leaves_while_joining_undoes_it() {
     leave(&mut d);
     assert_eq!(asks(&mut d), UNDO, "nobody was told that she came");
     assert_eq!(sees(&mut d), ["JC unavailable 110"]);
-    // It comes again; the answers to what was asked before are none to what is asked now.
+    // The client joins again: answers to the first requests do not answer the second ones.
     join(&mut d, MUC);
     let again = asked(&mut d);
     assert_eq!(in_words(&again), JOIN);
@@ -80,7 +80,7 @@ fn who_is_gone_is_in_no_room() {
 
 #[test]
 fn who_is_kicked_is_told() {
-    // As ejabberd tells it.
+    // ejabberd tells of the end of each subscription.
     let mut d = joined();
     subscription_is(&mut d, TALK, JULIET, "none");
     assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
@@ -90,7 +90,7 @@ fn who_is_kicked_is_told() {
         (String::new(), vec![UNDO[0].to_owned()])
     );
 
-    // Whichever node it names first, the second one tells nothing more.
+    // The nodes come in either order; the second one tells nothing new.
     let mut d = joined();
     subscription_is(&mut d, OCCUPANTS, JULIET, "none");
     assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
@@ -122,7 +122,7 @@ fn an_item_that_was_tidied_away_is_published_again() {
     assert_eq!(what(&again[0]), PUBLISH_OWN);
     d.result(&again[0], "");
     assert_eq!(sees(&mut d), [""; 0]);
-    // That of somebody else says that he is gone.
+    // A retract of another occupant's item says that he is gone.
     happens(&mut d, OCCUPANTS, &format!("<retract id='{CONTACT}'/>"));
     assert_eq!(sees(&mut d), ["Romeo unavailable"]);
     happens(&mut d, OCCUPANTS, "<retract id='nurse@capulet.lit'/>");

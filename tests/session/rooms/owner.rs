@@ -1,12 +1,12 @@
-//! What an owner does to a room: lists, kicks, bans, members only, its end. What the service answers is cut from
-//! what ejabberd and Prosody said.
+//! An owner's work on a room: lists, kicks, bans, members only, its end. The service's answers are cut from those of
+//! ejabberd and Prosody.
 
 use super::configure::configuration;
 use super::*;
 
 const OWNER_NS: &str = "http://jabber.org/protocol/pubsub#owner";
 const PARIS: &str = "paris@verona.lit/cell";
-/// Who may do what, as the room begins.
+/// Affiliations with which the room begins.
 pub(super) const USUAL: [(&str, &str); 2] = [(OWN, "owner"), ("friar@verona.lit", "member")];
 
 /// Juliet's session in a room of hers with Romeo and the nurse; `access`: who may come in.
@@ -32,7 +32,7 @@ pub(super) fn ask_owner(d: &mut Driver, what: &str) {
     ));
 }
 
-/// Who may do what with the room node, as its owner is told.
+/// The service's list of the room node's affiliations, for its owner.
 pub(super) fn affiliations(all: &[(&str, &str)]) -> String {
     let each = |(jid, affiliation): &(&str, &str)| {
         format!("<affiliation jid='{jid}' affiliation='{affiliation}'/>")
@@ -41,17 +41,17 @@ pub(super) fn affiliations(all: &[(&str, &str)]) -> String {
     format!("<pubsub xmlns='{OWNER_NS}'><affiliations node='{TALK}'>{all}</affiliations></pubsub>")
 }
 
-/// Who is subscribed to a node, as its owner is told.
+/// The service's list of a node's subscribers, for its owner.
 pub(super) fn subscribed(node: &str, all: &[&str]) -> String {
     subscriptions(node, all).replace(PUBSUB, OWNER_NS)
 }
 
-/// The room node lets everybody in, as its owner is told.
+/// The configuration of a room node that lets everybody in, for its owner.
 fn is_open() -> String {
     configuration(&[("access_model", "open")])
 }
 
-/// Answers the one request that is asked now, which is of these words.
+/// Answers the only request that the service has got, and asserts that it has these words.
 #[track_caller]
 pub(super) fn grant(d: &mut Driver, words: &str, result: &str) -> Node {
     let mut asked = asked(d);
@@ -61,8 +61,8 @@ pub(super) fn grant(d: &mut Driver, words: &str, result: &str) -> Node {
     iq
 }
 
-/// What the owner's shim says to everybody before its other requests, and takes away again at once: the room's word in
-/// it, and who is said what with which reason.
+/// Takes the owner's notice to all occupants off the requests: its publish, and the retract right behind it. Gives its
+/// `<item/>`s in words (JID, affiliation, role, reason) and its status codes.
 #[track_caller]
 fn notice(asked: &mut Vec<Node>) -> (Vec<String>, Vec<String>) {
     assert_eq!(
@@ -98,14 +98,14 @@ fn notice(asked: &mut Vec<Node>) -> (Vec<String>, Vec<String>) {
     )
 }
 
-/// The subscription that a request of the owner's ends.
+/// The subscriber's JID in a request of the owner's that ends a subscription.
 fn ended(iq: &Node) -> String {
     let subscription = iq.at("pubsub/subscriptions/subscription");
     assert_eq!(subscription.value("subscription"), "none");
     subscription.value("jid").to_owned()
 }
 
-/// Puts this account out of both nodes, as far as the service is asked.
+/// Plays the service while the shim ends the subscriptions of `jids` to both nodes.
 #[track_caller]
 fn put_out(d: &mut Driver, jids: &[&str]) {
     for node in [OCCUPANTS, TALK] {
