@@ -176,8 +176,8 @@ fn who_is_banned_is_not_invited_to_a_closed_room() {
 fn an_invitation_whose_member_is_refused_comes_back() {
     let condition = "internal-server-error";
     let mut d = inviting_to_a_closed_room(&["nurse@capulet.lit"], &USUAL);
-    let set = asked(&mut d);
-    d.error(&set[0], "wait", condition);
+    let set = asked_for(&mut d, "affiliations characters#occupants");
+    d.error(&set, "wait", condition);
     assert_eq!(sees(&mut d), [format!("message : {condition} for i1")]);
     // The service acknowledges the member but does not list her.
     let mut d = inviting_to_a_closed_room(&["nurse@capulet.lit"], &USUAL);

@@ -106,9 +106,8 @@ fn who_is_kicked_is_told() {
         &format!("<retract id='{OWN}' publisher='{CONTACT}'/>"),
     );
     d.advance(2);
-    let again = asked(&mut d);
-    assert_eq!(what(&again[0]), PUBLISH_OWN);
-    d.error(&again[0], "auth", "forbidden");
+    let again = asked_for(&mut d, PUBLISH_OWN);
+    d.error(&again, "auth", "forbidden");
     assert_eq!(sees(&mut d), ["JC unavailable 110 307"]);
 }
 
@@ -118,9 +117,8 @@ fn an_item_that_was_tidied_away_is_published_again() {
     happens(&mut d, OCCUPANTS, &format!("<retract id='{OWN}'/>"));
     assert_eq!(asks(&mut d), [""; 0], "a kick may still be under way");
     d.advance(2);
-    let again = asked(&mut d);
-    assert_eq!(what(&again[0]), PUBLISH_OWN);
-    d.result(&again[0], "");
+    let again = asked_for(&mut d, PUBLISH_OWN);
+    d.result(&again, "");
     assert_eq!(sees(&mut d), [""; 0]);
     // A retract of another occupant's item says that he is gone.
     happens(&mut d, OCCUPANTS, &format!("<retract id='{CONTACT}'/>"));

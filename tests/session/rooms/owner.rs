@@ -178,8 +178,8 @@ fn who_is_banned_is_out_before_and_looked_for_behind_it() {
     let mut d = owning("open");
     let ban = "<item jid='romeo@montague.lit' affiliation='outcast'><reason>!</reason></item>";
     admin(&mut d, "set", ban);
-    let list = asked(&mut d);
-    d.result(&list[0], &affiliations(&USUAL));
+    let list = asked_for(&mut d, "affiliations characters");
+    d.result(&list, &affiliations(&USUAL));
     let mut retract = asked(&mut d);
     let (words, statuses) = notice(&mut retract);
     assert_eq!(words, ["romeo@montague.lit outcast none !"]);
@@ -308,8 +308,8 @@ fn a_ban_that_is_refused_is_none() {
     let mut d = owning("open");
     let ban = "<item jid='romeo@montague.lit' affiliation='outcast'/>";
     admin(&mut d, "set", ban);
-    let list = asked(&mut d);
-    d.result(&list[0], &affiliations(&USUAL));
+    let list = asked_for(&mut d, "affiliations characters");
+    d.result(&list, &affiliations(&USUAL));
     let mut sent = asked(&mut d);
     notice(&mut sent);
     d.error(&sent[1], "wait", "internal-server-error");
@@ -385,8 +385,8 @@ fn what_a_room_of_nodes_cannot_do_is_refused() {
 fn who_is_no_owner_any_more_is_told() {
     let mut d = owning("open");
     admin(&mut d, "set", "<item nick='Romeo' role='none'/>");
-    let list = asked(&mut d);
-    d.error(&list[0], "auth", "forbidden");
+    let list = asked_for(&mut d, "affiliations characters");
+    d.error(&list, "auth", "forbidden");
     assert_eq!(sees(&mut d), ["iq : forbidden for a", "JC available 110"]);
     ask_owner(&mut d, "<destroy/>");
     assert_eq!(sees(&mut d), ["iq : forbidden for o"]);
@@ -402,9 +402,9 @@ fn a_room_closes_behind_its_members() {
         &format!("<x xmlns='jabber:x:data' type='submit'>{members}</x>"),
     );
     grant(&mut d, "configure characters", &is_open());
-    let list = asked(&mut d);
+    let list = asked_for(&mut d, "affiliations characters");
     let now = [USUAL[0], ("nurse@capulet.lit", "member")];
-    d.result(&list[0], &affiliations(&now));
+    d.result(&list, &affiliations(&now));
     // Prosody tells nobody who is not subscribed any more, so this comes before the room is closed. The nurse stays.
     let mut sent = asked(&mut d);
     let (words, statuses) = notice(&mut sent);
@@ -421,9 +421,8 @@ fn a_room_closes_behind_its_members() {
     d.result(&sent[1], "");
     let configure = grant(&mut d, "configure characters", "");
     assert_eq!(configure.fields()["pubsub#access_model"], "whitelist");
-    let sent = asked(&mut d);
-    assert_eq!(in_words(&sent), ["subscriptions characters#occupants"]);
-    d.result(&sent[0], &subscribed(OCCUPANTS, &[JULIET, NURSE, PARIS]));
+    let sent = asked_for(&mut d, "subscriptions characters#occupants");
+    d.result(&sent, &subscribed(OCCUPANTS, &[JULIET, NURSE, PARIS]));
     let out = ended(&grant(&mut d, "subscriptions characters#occupants", ""));
     assert_eq!(out, PARIS);
     grant(
@@ -452,8 +451,8 @@ fn a_room_closes_behind_its_members() {
     );
     let is_closed = configuration(&[("access_model", "whitelist")]);
     grant(&mut d, "configure characters", &is_closed);
-    let list = asked(&mut d);
-    d.result(&list[0], &affiliations(&now));
+    let list = asked_for(&mut d, "affiliations characters");
+    d.result(&list, &affiliations(&now));
     let mut sent = asked(&mut d);
     let (words, statuses) = notice(&mut sent);
     assert_eq!(words, ["nurse@capulet.lit none none"]);
@@ -470,14 +469,13 @@ fn a_room_ends_and_says_where_it_goes_on() {
         &mut d,
         "<destroy jid='den@chat.shakespeare.lit'><reason>Rain</reason><password>dry</password></destroy>",
     );
-    let said = asked(&mut d);
-    assert_eq!(in_words(&said), ["publish characters"]);
-    let item = said[0].at("pubsub/publish/item");
+    let said = asked_for(&mut d, "publish characters");
+    let item = said.at("pubsub/publish/item");
     let destroy = item.at("message/x/destroy");
     assert_eq!(destroy.namespace, MUC_USER);
     assert_eq!(destroy.value("jid"), "den@chat.shakespeare.lit");
     assert_eq!(destroy.at("reason").text, "Rain");
-    echo(&mut d, &said[0]);
+    echo(&mut d, &said);
     assert_eq!(sees(&mut d), [""; 0]);
     grant(&mut d, "delete characters", "");
     event_in(&mut d, "<delete node='characters'/>");
