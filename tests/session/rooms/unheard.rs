@@ -2,15 +2,15 @@
 
 use super::*;
 
-/// She says something, which the service is to publish.
-fn say(d: &mut Driver) -> Node {
+/// Juliet speaks in the room; her publish.
+fn speak(d: &mut Driver) -> Node {
     say_to_all(d, "m1", "<body>But soft</body>");
     one(&asked(d), "publish characters").clone()
 }
 
-/// The same; the service takes it without telling her.
+/// The same; the service acknowledges the publish and sends her no event.
 fn say_unheard(d: &mut Driver) -> Node {
-    let publish = say(d);
+    let publish = speak(d);
     d.result(&publish, "");
     publish
 }
@@ -80,14 +80,14 @@ fn a_status_whose_event_does_not_come_is_shown_all_the_same() {
 fn a_message_under_way_at_the_end_comes_back() {
     // The client leaves, and then the message is refused.
     let mut d = joined();
-    let publish = say(&mut d);
+    let publish = speak(&mut d);
     leave(&mut d);
     d.forget();
     d.error(&publish, "auth", "forbidden");
     assert_eq!(sees(&mut d), ["message : forbidden for m1"]);
     // The client is kicked.
     let mut d = joined();
-    let publish = say(&mut d);
+    let publish = speak(&mut d);
     subscription_is(&mut d, TALK, JULIET, "none");
     d.error(&publish, "auth", "forbidden");
     assert_eq!(
@@ -96,7 +96,7 @@ fn a_message_under_way_at_the_end_comes_back() {
     );
     // The server goes.
     let mut d = joined();
-    say(&mut d);
+    speak(&mut d);
     assert_eq!(
         server_goes(&mut d),
         ["message : remote-server-timeout for m1"]
@@ -112,7 +112,7 @@ fn what_is_said_into_a_deleted_room_comes_back() {
         (&[], 0, false),
     ] {
         let mut d = joined();
-        let publish = say(&mut d);
+        let publish = speak(&mut d);
         event_in(&mut d, &format!("<delete node='{TALK}'/>"));
         assert_eq!(
             sees(&mut d),
