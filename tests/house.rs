@@ -26,8 +26,8 @@ fn nothing_imports_from_its_own_floor_or_above() {
     let house = House::read();
     let floor = |module: &str| FLOORS.iter().position(|floor| floor.contains(&module));
     let mut wrong = Vec::new();
-    for (room, imports) in &house.imports {
-        let Some(own) = room.first() else {
+    for (module, imports) in &house.imports {
+        let Some(own) = module.first() else {
             continue; // lib.rs
         };
         let Some(own_floor) = floor(own) else {
@@ -36,7 +36,11 @@ fn nothing_imports_from_its_own_floor_or_above() {
         for import in imports {
             let of = &import[0];
             if of != own && floor(of).is_none_or(|floor| floor >= own_floor) {
-                wrong.push(format!("{} imports {}", room.join("::"), import.join("::")));
+                wrong.push(format!(
+                    "{} imports {}",
+                    module.join("::"),
+                    import.join("::")
+                ));
             }
         }
     }
@@ -47,16 +51,18 @@ fn nothing_imports_from_its_own_floor_or_above() {
 fn functions_of_the_translation_do_not_know_each_other() {
     let house = House::read();
     // A function is a folder; the router knows them all, and what they share knows none.
-    let function = |room: &[String]| match room {
+    let function = |module: &[String]| match module {
         [top, function, _, ..] if top == "translate" => Some(function.clone()),
         _ => None,
     };
     let functions: BTreeSet<String> = house.code.keys().filter_map(|it| function(it)).collect();
     assert!(functions.len() > 1, "{functions:?}");
     let mut wrong = Vec::new();
-    for (room, imports) in &house.imports {
-        let is_router = room.join("::").starts_with("translate::router");
-        let [top, own, ..] = &room[..] else { continue };
+    for (module, imports) in &house.imports {
+        let is_router = module.join("::").starts_with("translate::router");
+        let [top, own, ..] = &module[..] else {
+            continue;
+        };
         if top != "translate" || is_router {
             continue;
         }
@@ -64,7 +70,11 @@ fn functions_of_the_translation_do_not_know_each_other() {
             let [top, of, ..] = &import[..] else { continue };
             let is_above = of == "router" || functions.contains(of);
             if top == "translate" && is_above && of != own {
-                wrong.push(format!("{} imports {}", room.join("::"), import.join("::")));
+                wrong.push(format!(
+                    "{} imports {}",
+                    module.join("::"),
+                    import.join("::")
+                ));
             }
         }
     }
@@ -113,19 +123,21 @@ const WRITERS: &[(&str, &str)] = &[
 fn a_row_of_the_account_has_one_writer() {
     let house = House::read();
     let mut wrong = Vec::new();
-    for (room, code) in &house.code {
-        let [top, own, ..] = &room[..] else { continue };
+    for (module, code) in &house.code {
+        let [top, own, ..] = &module[..] else {
+            continue;
+        };
         for (change, writer) in WRITERS {
             let is_told = code.contains(&format!("account.{change}"));
             if top == "translate" && is_told && own != writer {
-                wrong.push(format!("{} writes {change}", room.join("::")));
+                wrong.push(format!("{} writes {change}", module.join("::")));
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     for (change, writer) in WRITERS {
-        let is_there = |(room, code): (&Vec<String>, &String)| {
-            room.get(1) == Some(&(*writer).to_owned()) && code.contains(change)
+        let is_there = |(module, code): (&Vec<String>, &String)| {
+            module.get(1) == Some(&(*writer).to_owned()) && code.contains(change)
         };
         assert!(house.code.iter().any(is_there), "nobody writes {change}");
     }
@@ -137,28 +149,28 @@ fn no_files_import_each_other() {
     let mut left: BTreeMap<_, BTreeSet<_>> = house
         .imports
         .iter()
-        .map(|(room, imports)| {
+        .map(|(module, imports)| {
             // A file may name the modules around it.
-            let others = imports.iter().filter(|it| !room.starts_with(it));
-            (room, others.filter(|it| *it != room).collect())
+            let others = imports.iter().filter(|it| !module.starts_with(it));
+            (module, others.filter(|it| *it != module).collect())
         })
         .collect();
     loop {
         let free: Vec<_> = left.iter().filter(|(_, of)| of.is_empty()).collect();
-        let free: BTreeSet<_> = free.into_iter().map(|(room, _)| *room).collect();
+        let free: BTreeSet<_> = free.into_iter().map(|(module, _)| *module).collect();
         if free.is_empty() {
             break;
         }
-        left.retain(|room, _| !free.contains(room));
+        left.retain(|module, _| !free.contains(module));
         for imports in left.values_mut() {
             imports.retain(|it| !free.contains(it));
         }
     }
     let circles: Vec<_> = left
         .iter()
-        .map(|(room, of)| {
+        .map(|(module, of)| {
             let of: Vec<_> = of.iter().map(|it| it.join("::")).collect();
-            format!("{} imports {}", room.join("::"), of.join(", "))
+            format!("{} imports {}", module.join("::"), of.join(", "))
         })
         .collect();
     assert!(
@@ -171,8 +183,8 @@ fn no_files_import_each_other() {
 fn the_policy_of_a_session_is_read_in_constructors_only() {
     let house = House::read();
     let mut wrong = Vec::new();
-    for (room, code) in &house.code {
-        if room.first().is_none_or(|top| top != "translate") {
+    for (module, code) in &house.code {
+        if module.first().is_none_or(|top| top != "translate") {
             continue;
         }
         let rest = without_constructors(code);
@@ -181,7 +193,7 @@ fn the_policy_of_a_session_is_read_in_constructors_only() {
         for line in lines {
             let mut words = line.split(is_word);
             if words.any(|it| ["policy", "Policy", "is_pure", "is_auto"].contains(&it)) {
-                wrong.push(format!("{}: {}", room.join("::"), line.trim()));
+                wrong.push(format!("{}: {}", module.join("::"), line.trim()));
             }
         }
     }
@@ -221,25 +233,25 @@ impl House {
             .collect();
         let code: BTreeMap<_, _> = files
             .iter()
-            .map(|(room, file)| {
+            .map(|(module, file)| {
                 let text = fs::read_to_string(file).expect("a readable file");
-                (room.clone(), code(&text))
+                (module.clone(), code(&text))
             })
             .collect();
-        let imports = code.iter().map(|(room, code)| {
+        let imports = code.iter().map(|(module, code)| {
             let mut found = BTreeSet::new();
-            for path in paths(code, room) {
+            for path in paths(code, module) {
                 // The file of an imported path: the longest beginning that is a file.
                 let held = (1..=path.len())
                     .rev()
                     .find(|len| files.contains_key(&path[..*len]));
                 if let Some(len) = held
-                    && path[..len] != room[..]
+                    && path[..len] != module[..]
                 {
                     found.insert(path[..len].to_vec());
                 }
             }
-            (room.clone(), found)
+            (module.clone(), found)
         });
         Self {
             imports: imports.collect(),
@@ -297,7 +309,7 @@ fn code(text: &str) -> String {
 }
 
 /// All paths in `code` that begin with `crate` or `super`, from the top of the crate.
-fn paths(code: &str, room: &[String]) -> Vec<Vec<String>> {
+fn paths(code: &str, module: &[String]) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for start in ["crate::", "super::"] {
         for (at, _) in code.match_indices(start) {
@@ -307,7 +319,7 @@ fn paths(code: &str, room: &[String]) -> Vec<Vec<String>> {
             }
         }
     }
-    found.iter().map(|path| absolute(path, room)).collect()
+    found.iter().map(|path| absolute(path, module)).collect()
 }
 
 /// Adds every path that the tree at the beginning of `text` names; gives the text behind the tree.
@@ -339,12 +351,12 @@ fn expand<'a>(text: &'a str, mut path: Vec<String>, found: &mut Vec<Vec<String>>
     }
 }
 
-fn absolute(path: &[String], room: &[String]) -> Vec<String> {
+fn absolute(path: &[String], module: &[String]) -> Vec<String> {
     let ups = path.iter().take_while(|part| *part == "super").count();
     let down = path[ups..].iter().filter(|part| *part != "crate");
     let base: &[String] = match ups {
         0 => &[],
-        ups => &room[..room.len().saturating_sub(ups)],
+        ups => &module[..module.len().saturating_sub(ups)],
     };
     base.iter().chain(down).cloned().collect()
 }

@@ -13,7 +13,7 @@ use crate::session::{Input, Leg, Session};
 
 /// Bytes that one read takes at the most.
 const READ_SIZE: usize = 16 * 1024;
-/// How long the peer may take to read the last bytes that pubshim sends.
+/// How long the peer may take at the most to read the last bytes that pubshim sends.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long to read on after closing our side: a socket closed with unread bytes would reset the connection, and the
 /// peer would lose our last bytes.
@@ -53,9 +53,10 @@ impl<S> Half<S> {
         }
     }
 
-    /// Closes the connection as soon as all outgoing bytes are sent, and at the latest after [`LAST_WORDS`].
-    pub(super) fn finish(&mut self) {
-        self.end = End::Finishing(Instant::now() + LAST_WORDS);
+    /// Closes the connection as soon as all outgoing bytes are sent, and at the latest after [`LAST_WORDS`], or after
+    /// `stall` if a peer that reads nothing for so long is given up.
+    pub(super) fn finish(&mut self, stall: Duration) {
+        self.end = End::Finishing(Instant::now() + stall.min(LAST_WORDS));
     }
 
     /// When the connection is dropped, whatever the peer does.

@@ -218,7 +218,8 @@ fn start(client: PlainClient, number: u64, is_proxy: bool, shared: &Arc<Shared>)
     let pump = move |client| session.pump(client, number, Seed(seed));
     let stop = shared.stop.clone();
     if is_proxy {
-        let task = run_behind_proxy(client, pump, stop, permit);
+        let login = shared.options.timeouts.login;
+        let task = run_behind_proxy(client, login, pump, stop, permit);
         shared.sessions.spawn(task.in_current_span());
     } else {
         let task = run(pump(client), stop, permit);
@@ -247,11 +248,12 @@ impl Shared {
 /// broken.
 async fn run_behind_proxy(
     mut proxy: PlainClient,
+    login: Duration,
     pump: impl FnOnce(PlainClient) -> Box<Pump>,
     stop: CancellationToken,
     permit: OwnedSemaphorePermit,
 ) {
-    let passes = Box::pin(proxy_header::passes(&mut proxy));
+    let passes = Box::pin(proxy_header::passes(&mut proxy, login));
     if stop.run_until_cancelled(passes).await == Some(true) {
         run(pump(proxy), stop, permit).await;
     }

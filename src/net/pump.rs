@@ -44,6 +44,8 @@ pub(super) struct Pump {
     /// This session's share of the budget of all sessions.
     share: Share,
     start: Instant,
+    /// Longest time in which a side reads nothing of what waits for it.
+    stall: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     /// Threads that are told each step.
     watches: Box<[Watch]>,
@@ -62,6 +64,7 @@ impl Pump {
         watches: Box<[Watch]>,
     ) -> Self {
         stream::prepare(&client);
+        let stall = options.timeouts.stall;
         let mut session = Session::new(options, seed, Duration::ZERO);
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         session.set_epoch(epoch.unwrap_or_default());
@@ -79,6 +82,7 @@ impl Pump {
             traffic: None,
             share,
             start: Instant::now(),
+            stall,
             timer: None,
             watches,
             ended: None,
@@ -219,11 +223,11 @@ impl Pump {
                 Output::Learned(facts) => self.reaching.learn(facts),
                 Output::Finish(Leg::Client) => {
                     self.securing = Securing::Idle;
-                    self.client.finish();
+                    self.client.finish(self.stall);
                 }
                 Output::Finish(Leg::Server) => {
                     self.reaching.give_up();
-                    self.server.finish();
+                    self.server.finish(self.stall);
                 }
                 Output::Log(event @ Event::Ended { .. }) => self.ended = Some(event),
                 Output::Log(event) => {

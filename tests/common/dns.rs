@@ -43,7 +43,7 @@ impl Data {
 /// A question: its id, the name without the dot at its end, the kind of record.
 pub(crate) struct Question<'a> {
     id: &'a [u8],
-    /// As it was asked.
+    /// The bytes of the question.
     bytes: &'a [u8],
     name: String,
     kind: u16,

@@ -84,7 +84,7 @@ fn yes() {
     assert_error(&again, "cancel item-not-found");
 }
 
-/// As the listing prints it: white space around values, upper and lower case of the boolean kept.
+/// Listing 11 as printed: white space around values, upper and lower case of the boolean kept.
 #[test]
 fn listing_11_with_its_line_breaks() {
     let (_, mut juliet, mut romeo) = world();

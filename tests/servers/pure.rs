@@ -143,7 +143,7 @@ fn two_people_on_nothing_but_pubsub() {
         );
     }
 
-    // Nothing but pubsub.
+    // The server got pubsub requests and forms alone.
     let stanzas = tap.stanzas();
     let forms = stanzas.iter().filter(|it| it.local == "message").count();
     assert_eq!(forms, 2, "the two approvals");

@@ -28,7 +28,7 @@ struct Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Flow,
-    /// Nothing passes any more, and neither side notices.
+    /// The relay passes no more bytes, and neither side notices.
     Stall,
     /// Both connections are ended.
     Cut(Cut),

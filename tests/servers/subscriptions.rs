@@ -191,7 +191,7 @@ fn unsubscribed_contact_receives_nothing(kind: Kind) {
     scene.juliet.say("unsubscribed", scene.romeo.bare());
     scene.expect_the_end();
     scene.expect_nothing_came();
-    // The other direction is unchanged; ejabberd ends that, too.
+    // Juliet is still subscribed to Romeo; ejabberd 23.01 takes that out of her roster, too.
     if kind == Kind::Prosody {
         expect_once_by_event(&scene.romeo, &scene.juliet, "Sighing");
     }

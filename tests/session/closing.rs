@@ -204,24 +204,6 @@ fn bad_xml_of_the_server_ends_the_session_at_once() {
 }
 
 #[test]
-fn a_shutdown_says_so_and_goes_offline() {
-    let mut d = published();
-    d.input(Input::Shutdown);
-    d.assert_refused("system-shutdown");
-    let sent = d.server_bytes();
-    let stanzas = Node::stream(sent.strip_suffix(CLOSE).unwrap());
-    assert_eq!(
-        stanzas[0].at("pubsub/publish/item/presence").value("type"),
-        "unavailable"
-    );
-    assert!(stanzas[1].has("pubsub/retract"));
-    assert!(!d.session.is_closed(), "the server may still read");
-    d.server(CLOSE);
-    assert!(d.session.is_closed());
-    d.assert_silent();
-}
-
-#[test]
 fn a_second_shutdown_ends_at_once() {
     let mut d = Driver::auto(JULIET);
     d.input(Input::Shutdown);

@@ -1,15 +1,19 @@
 //! Both ends of a session and a clock, played by a test.
 
+mod stage;
+mod tape;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use pubshim::fixture::{Fixture, Keep, Recording, replay};
 use pubshim::session::{
     Dropped, Event, Function, Input, Leg, Options, Output, Policy, Security, Seed, ServerFacts,
     Session,
 };
 
 use crate::common::*;
+pub(crate) use stage::{STAGES, Stage};
+use tape::Tape;
 
 /// Questions that the polite server answers unless a test keeps them.
 const ASKED_AT_LOGIN: [Question; 6] = [
@@ -19,53 +23,6 @@ const ASKED_AT_LOGIN: [Question; 6] = [
     Question::Subscribers,
     Question::Items,
     Question::Record,
-];
-
-/// The stage of a session at which something goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
-    /// The client has connected.
-    New,
-    /// The server is being connected.
-    Connecting,
-    /// Our own header is sent over plain TCP.
-    OpeningPlain,
-    /// `<starttls/>` is sent.
-    StartingTls,
-    /// TLS is being negotiated.
-    Handshaking,
-    /// The client's header is sent.
-    Opening,
-    /// The server's header has come, its features have not.
-    Opened,
-    /// The client sees the mechanisms.
-    Login,
-    /// `<auth/>` is sent.
-    Authenticating,
-    /// `<success/>` has come.
-    Reopening,
-    /// The second header is sent.
-    Reopened,
-    /// The client sees the features of the second stream.
-    Binding,
-    /// A resource is bound.
-    Established,
-}
-
-pub(crate) const STAGES: [Stage; 13] = [
-    Stage::New,
-    Stage::Connecting,
-    Stage::OpeningPlain,
-    Stage::StartingTls,
-    Stage::Handshaking,
-    Stage::Opening,
-    Stage::Opened,
-    Stage::Login,
-    Stage::Authenticating,
-    Stage::Reopening,
-    Stage::Reopened,
-    Stage::Binding,
-    Stage::Established,
 ];
 
 pub(crate) struct Driver {
@@ -96,40 +53,6 @@ pub(crate) struct Driver {
     keeps_unknown: bool,
 }
 
-/// Recordings of more steps than this are not replayed.
-const MOST_REPLAYED: usize = 3000;
-
-/// A recording of a session.
-struct Tape {
-    recording: Recording,
-    text: String,
-}
-
-impl Drop for Driver {
-    /// Replays the recording, and panics if the session does otherwise.
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
-        }
-        self.collect();
-        let Some(Tape { text, .. }) = &self.tape else {
-            return;
-        };
-        let fixture = Fixture::parse(text).unwrap_or_else(|error| panic!("{error} in {text}"));
-        // A flood would take its time.
-        if !(1..MOST_REPLAYED).contains(&fixture.exchanges.len()) {
-            return;
-        }
-        let mismatches = replay(&fixture).unwrap_or_else(|error| panic!("{error} in {text}"));
-        if let Some(first) = mismatches.first() {
-            panic!(
-                "line {}: expected\n{}\nand there came\n{}\nin {text}",
-                first.line, first.expected, first.actual
-            );
-        }
-    }
-}
-
 /// Most sessions know that their server has no privacy lists, and so do not ask.
 pub(crate) fn facts() -> ServerFacts {
     ServerFacts {
@@ -150,13 +73,22 @@ pub(crate) fn options(policy: Policy) -> Options {
     }
 }
 
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.collect();
+        if let Some(tape) = &self.tape {
+            tape.assert_replays();
+        }
+    }
+}
+
 impl Driver {
     pub(crate) fn new(options: Options) -> Self {
         // A session that removes nodes is no part of a fixture.
-        let tape = options.forget.is_none().then(|| Tape {
-            recording: Recording::new(Keep::default()),
-            text: Recording::header("A test", &options),
-        });
+        let tape = options.forget.is_none().then(|| Tape::new(&options));
         Self::with(options, tape)
     }
 
@@ -191,49 +123,10 @@ impl Driver {
         }
     }
 
-    /// A session that has come as far as `stage`, everything looked at; over STARTTLS.
-    pub(crate) fn at(stage: Stage, options: Options) -> Self {
-        let mut driver = Self::new(options);
-        driver.go_to(stage);
-        driver.forget();
-        driver
-    }
-
-    fn go_to(&mut self, stage: Stage) {
-        let facts = facts();
-        let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
-        for step in STAGES.into_iter().filter(|step| *step <= stage) {
-            match step {
-                Stage::New => {}
-                Stage::Connecting => self.client(&client),
-                Stage::OpeningPlain => self.input(Input::connected(Security::StartTls, facts)),
-                Stage::StartingTls => self.server(&format!("{server}{STARTTLS}")),
-                Stage::Handshaking => self.server(PROCEED),
-                Stage::Opening => self.input(Input::Secured),
-                Stage::Opened => self.server(&server),
-                Stage::Login => self.server(MECHANISMS),
-                Stage::Authenticating => self.client(AUTH),
-                Stage::Reopening => self.server(SUCCESS),
-                Stage::Reopened => self.client(&client),
-                Stage::Binding => self.server(&format!("{server}{BIND_FEATURES}")),
-                Stage::Established => {
-                    self.client(BIND);
-                    self.server(&bound(JULIET));
-                }
-            }
-        }
-    }
-
     /// A session that is logged in as `jid`, everything looked at.
     pub(crate) fn logged_in(jid: &str, options: Options) -> Self {
-        let domain = jid.split(['@', '/']).nth(1).unwrap();
-        Self::logged_in_with(
-            jid,
-            options,
-            &client_header(domain),
-            &server_header(domain),
-            facts(),
-        )
+        let (client, server) = headers(jid);
+        Self::logged_in_with(jid, options, &client, &server, facts())
     }
 
     pub(crate) fn logged_in_with(
@@ -248,7 +141,7 @@ impl Driver {
 
     /// A session without a recording, which would hold bytes that pass unread.
     pub(crate) fn unrecorded(jid: &str, options: Options) -> Self {
-        let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
+        let (client, server) = headers(jid);
         Self::with(options, None).log_in(jid, &client, &server, facts())
     }
 
@@ -293,7 +186,7 @@ impl Driver {
     /// Juliet's session under `pure`, nothing asked yet.
     pub(crate) fn pure() -> Self {
         let mut driver = Self::new(options(Policy::Pure));
-        let (client, server) = (client_header("capulet.lit"), server_header("capulet.lit"));
+        let (client, server) = headers(JULIET);
         driver.bind(JULIET, &client, &server, facts());
         driver.forget();
         driver.keep_all();
@@ -334,6 +227,9 @@ impl Driver {
     }
 
     pub(crate) fn input(&mut self, input: Input<'_>) {
+        if let Some(tape) = &mut self.tape {
+            tape.note_input();
+        }
         self.session.handle(input, self.now);
         self.collect();
         self.answer_politely();
@@ -405,7 +301,7 @@ impl Driver {
     fn collect(&mut self) {
         while let Some(output) = self.session.poll() {
             if let Some(tape) = &mut self.tape {
-                tape.recording.write(&output, &mut tape.text);
+                tape.write(&output);
             }
             if !self.shows_records && matches!(output, Output::Recorded(_)) {
                 continue;
@@ -590,6 +486,12 @@ impl Driver {
         assert!(sent.ends_with("</stream:error></stream:stream>"), "{sent}");
         sent
     }
+}
+
+/// The stream headers of a client that is to be `jid` and of its server.
+fn headers(jid: &str) -> (String, String) {
+    let domain = jid.split(['@', '/']).nth(1).unwrap();
+    (client_header(domain), server_header(domain))
 }
 
 /// Whether an IQ serves one-to-one messages: to a service, the disco#info of the account, a conversation's node or the

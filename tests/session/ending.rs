@@ -162,21 +162,6 @@ fn a_client_that_hangs_up_behind_its_closing_tag_ends_cleanly() {
 }
 
 #[test]
-fn a_half_closed_client_goes_offline_and_still_reads() {
-    let mut d = published();
-    d.input(Input::Eof(Leg::Client));
-    let sent = d.server_bytes();
-    let stanzas = Node::stream(sent.strip_suffix(CLOSE).unwrap());
-    assert_eq!(
-        stanzas[0].at("pubsub/publish/item/presence").value("type"),
-        "unavailable"
-    );
-    d.server_passes("<message id='last'/>");
-    d.server_passes(CLOSE);
-    assert_dead(d, Stage::Established);
-}
-
-#[test]
 fn a_half_closed_server_ends_the_session() {
     let mut d = published();
     d.server("<message/>");

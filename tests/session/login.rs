@@ -145,45 +145,6 @@ fn a_header_right_behind_auth_waits_for_success() {
     assert_eq!(d.client_bytes(), SUCCESS);
 }
 
-/// A client may end every line it writes; the server it was made for took both bytes at once.
-#[test]
-fn a_line_feed_right_behind_auth_does_no_harm() {
-    let mut d = Driver::at(Stage::Login, options(Policy::Auto));
-    d.client(&format!("{AUTH}\n"));
-    d.server(SUCCESS);
-    d.client("<?xml version='1.0'?>");
-    d.client(
-        "<stream:stream to='capulet.lit' xmlns='jabber:client' \
-        xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>\n",
-    );
-    assert_eq!(d.client_bytes(), SUCCESS);
-    assert!(d.server_bytes().contains(" to='capulet.lit'"));
-}
-
-#[test]
-fn a_line_feed_before_the_restarted_header_does_no_harm() {
-    let mut d = Driver::at(Stage::Reopening, options(Policy::Auto));
-    let header = "<stream:stream to='capulet.lit' xmlns='jabber:client' \
-        xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
-    d.client("\n");
-    d.client(header);
-    assert_eq!(d.server_bytes().trim_start(), header);
-    assert_eq!(d.client_bytes(), "");
-}
-
-#[test]
-fn a_bind_right_behind_the_header_waits_for_the_features() {
-    let mut d = Driver::at(Stage::Reopening, options(Policy::Auto));
-    d.client(&format!("{}{BIND}", client_header("capulet.lit")));
-    d.server(&format!("{}{BIND_FEATURES}", server_header("capulet.lit")));
-    assert_eq!(
-        d.server_bytes(),
-        format!("{}{BIND}", client_header("capulet.lit"))
-    );
-    d.server(&bound(JULIET));
-    assert_eq!(d.session.jid(), Some(JULIET));
-}
-
 #[test]
 fn presence_right_behind_bind_waits_for_the_address() {
     let mut d = Driver::at(Stage::Binding, options(Policy::Auto));

@@ -38,6 +38,12 @@ fn other_host(host: &str) -> String {
     )
 }
 
+/// The server opens its stream, to name that host alone.
+fn sends_to(d: &mut Driver, host: &str) {
+    let error = other_host(host);
+    d.server(&format!("{}{error}", server_header("capulet.lit")));
+}
+
 #[test]
 fn a_server_that_says_nothing() {
     for (said, what) in [
@@ -284,20 +290,12 @@ fn another_host_before_login() {
 fn another_host_four_times() {
     let mut d = over_tls(false);
     for _ in 0..3 {
-        d.server(&format!(
-            "{}{}",
-            server_header("capulet.lit"),
-            other_host("a.capulet.lit")
-        ));
+        sends_to(&mut d, "a.capulet.lit");
         assert_eq!(d.outputs(), [Output::ConnectTo("a.capulet.lit".to_owned())]);
         d.input(reached(Security::DirectTls, false));
         d.forget();
     }
-    d.server(&format!(
-        "{}{}",
-        server_header("capulet.lit"),
-        other_host("a.capulet.lit")
-    ));
+    sends_to(&mut d, "a.capulet.lit");
     let sent = d.assert_refused("remote-connection-failed");
     assert_has(&sent, "from host to host");
 }
@@ -307,11 +305,7 @@ fn another_host_four_times() {
 fn another_host_nobody_vouches_for() {
     for security in [Security::StartTls, Security::Plain] {
         let mut d = at_server(security, false);
-        d.server(&format!(
-            "{}{}",
-            server_header("capulet.lit"),
-            other_host("evil.example")
-        ));
+        sends_to(&mut d, "evil.example");
         let sent = d.assert_refused("remote-connection-failed");
         assert_has(&sent, "--server evil.example");
     }
@@ -321,11 +315,7 @@ fn another_host_nobody_vouches_for() {
 fn another_host_that_is_none() {
     for host in ["", "a b", "&lt;b/&gt;", "a/b", &"a".repeat(300)] {
         let mut d = over_tls(false);
-        d.server(&format!(
-            "{}{}",
-            server_header("capulet.lit"),
-            other_host(host)
-        ));
+        sends_to(&mut d, host);
         let sent = d.assert_refused("remote-connection-failed");
         assert_has(&sent, "whose name is none");
     }
@@ -346,11 +336,7 @@ fn a_second_server_is_recorded() {
     d.input(reached(Security::StartTls, true));
     d.input(Input::Eof(Leg::Server));
     d.input(reached(Security::DirectTls, false));
-    d.server(&format!(
-        "{}{}",
-        server_header("capulet.lit"),
-        other_host("a.capulet.lit")
-    ));
+    sends_to(&mut d, "a.capulet.lit");
     d.input(reached(Security::Plain, false));
     d.server(&format!("{}{MECHANISMS}", server_header("capulet.lit")));
     d.assert_recorded(&[

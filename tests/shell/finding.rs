@@ -343,7 +343,7 @@ fn records_that_all_fail_are_not_followed_by_the_domain() {
 #[test]
 fn a_resolver_that_is_silent() {
     let dns = Dns::answering(|_| None);
-    let told = refused(DOMAIN, &[&dns.option(), "--connect-timeout=2s"]);
+    let told = refused(DOMAIN, &[&dns.option(), "--connect-timeout=1s"]);
     assert_in_order(
         &told,
         &[
@@ -370,7 +370,7 @@ fn a_resolver_that_drops_one_of_the_questions() {
             (DOMAIN, NOBODY),
         ];
         let dns = Dns::silent_about(dropped, &zone);
-        let shim = Shim::start(&[&dns.option(), &certificate.option(), "--connect-timeout=2s"]);
+        let shim = Shim::start(&[&dns.option(), &certificate.option(), "--connect-timeout=1s"]);
         let mut client = shim.connect();
         client.send(&header("to='shakespeare.lit'"));
         let seen = client.wait("</stream:features>");
@@ -381,7 +381,7 @@ fn a_resolver_that_drops_one_of_the_questions() {
 #[test]
 fn a_resolver_that_is_not_there() {
     let nowhere = format!("--nameserver=127.0.0.1:{}", free_port());
-    let told = refused(DOMAIN, &[&nowhere, "--connect-timeout=2s"]);
+    let told = refused(DOMAIN, &[&nowhere, "--connect-timeout=1s"]);
     assert_in_order(&told, &["could not be looked up", "--server"]);
 }
 
@@ -395,7 +395,7 @@ fn a_resolver_that_answers_garbage() {
     ];
     at_once(all, |garbage| {
         let dns = Dns::answering(|_| Some(garbage.to_vec()));
-        let told = refused(DOMAIN, &[&dns.option(), "--connect-timeout=2s"]);
+        let told = refused(DOMAIN, &[&dns.option(), "--connect-timeout=1s"]);
         assert_in_order(&told, &["could not be looked up", "--server"]);
     });
 }
@@ -411,7 +411,7 @@ fn a_resolver_whose_answers_are_cut_short() {
             packet.extend(tail);
             Some(packet)
         });
-        let told = refused(DOMAIN, &[&dns.option(), "--connect-timeout=2s"]);
+        let told = refused(DOMAIN, &[&dns.option(), "--connect-timeout=1s"]);
         assert_in_order(&told, &["could not be looked up", "--server"]);
     });
 }

@@ -155,7 +155,7 @@ fn a_session_that_passes_unread_is_recorded_stanza_by_stanza() {
     server.wait("wher");
     client.send("efore</body></message> <message id='2'>&bad;</message>");
     server.wait("&bad;</message>");
-    // This stanza is longer than the part of an unread one that is recorded.
+    // The stanza is longer than the recorded part of an unread one.
     let long = format!(
         "<message id='3' to='a@b'>{}</message>",
         "<x y='1'/>".repeat(120_000)

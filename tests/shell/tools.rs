@@ -255,7 +255,7 @@ impl Peer<TcpStream> {
 }
 
 impl Peer<TcpStream> {
-    /// As a server: offers STARTTLS, and agrees to it.
+    /// Plays a server that offers STARTTLS and agrees to it.
     pub fn agree_to_tls(&mut self) {
         let tls = "urn:ietf:params:xml:ns:xmpp-tls";
         self.wait("<stream:stream ");

@@ -67,6 +67,7 @@ fn a_client_logs_in_and_the_socket_is_taken_away() {
     server.wait("</stream:stream>");
     server.send("</stream:stream>");
     client.rest();
+    drop((client, server));
     let line = shim.wait_for_log(": ended");
     assert!(line.contains("unix"), "where it came from: {line}");
 

@@ -77,7 +77,7 @@ fn a_message_too_large_to_hold_costs_itself_alone() {
 
 #[test]
 fn sessions_together_hold_no_more_than_they_may() {
-    const SESSIONS: usize = 40;
+    const SESSIONS: usize = 24;
     let (server, connections) = Server::by_hand();
     let shim = Shim::before(&server, &["--max-held=8MiB", "--max-server-stanza=2MiB"]);
     let mut sessions: Vec<_> = (0..SESSIONS).map(|_| shim.log_in(&connections)).collect();

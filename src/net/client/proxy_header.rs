@@ -20,7 +20,7 @@ const FIXED: usize = 16;
 const LONGEST: usize = 2048;
 /// Version 2 with the command `LOCAL`: the proxy connects for itself.
 const LOCAL: u8 = 0x20;
-/// Time for the header. A proxy can send it as soon as it has connected.
+/// Most time for the header. A proxy can send it as soon as it has connected.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The log's span for a session. `peer` is the client, or a proxy; for a proxy [`passes`] adds the client's address.
@@ -39,10 +39,12 @@ pub(in crate::net) fn span(number: u64, peer: Peer, is_proxy: bool) -> Span {
 }
 
 /// Reads the header of a connection that a proxy has made, and not a byte more; adds the client's address to the
-/// current span. `false`: there is no client, and the log tells why.
-pub(in crate::net) async fn passes(proxy: &mut (impl AsyncRead + Unpin)) -> bool {
-    let header = tokio::time::timeout(PATIENCE, read(proxy));
-    match header.await.unwrap_or(Err(Broken::Slow)) {
+/// current span. The header has no more time than the `login` it precedes. `false`: there is no client, and the log
+/// tells why.
+pub(in crate::net) async fn passes(proxy: &mut (impl AsyncRead + Unpin), login: Duration) -> bool {
+    let patience = login.min(PATIENCE);
+    let header = tokio::time::timeout(patience, read(proxy));
+    match header.await.unwrap_or(Err(Broken::Slow(patience))) {
         Ok(Said::Client(origin)) => {
             Span::current().record("peer", field::display(&origin));
             tracing::debug!("passed on by a proxy");
@@ -111,8 +113,8 @@ enum Broken {
     Long(usize),
     #[error("its PROXY header cannot be read: {0}")]
     Wrong(ParseError),
-    #[error("its PROXY header did not come within {} s", PATIENCE.as_secs())]
-    Slow,
+    #[error("its PROXY header did not come within {} s", .0.as_secs())]
+    Slow(Duration),
     #[error("it broke within its PROXY header: {0}")]
     Failed(io::Error),
 }

@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pubshim_fuzz::crowd::{self, Op, Setup};
+use pubshim_fuzz::crowd::{self, Setup, Step};
 
-fuzz_target!(|input: (Setup, Vec<Op>)| {
-    let (setup, ops) = input;
-    crowd::run(&setup, &ops);
+fuzz_target!(|input: (Setup, Vec<Step>)| {
+    let (setup, steps) = input;
+    crowd::run(&setup, &steps);
 });

@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pubshim_fuzz::world::{self, Op, Setup};
+use pubshim_fuzz::world::{self, Setup, Step};
 
-fuzz_target!(|input: (Setup, Vec<Op>)| {
-    let (setup, ops) = input;
-    world::run(&setup, &ops);
+fuzz_target!(|input: (Setup, Vec<Step>)| {
+    let (setup, steps) = input;
+    world::run(&setup, &steps);
 });

@@ -6,27 +6,27 @@ use pubshim::sandbox::{Config, ConnectionId, Limits, Server, Then};
 
 use crate::HEADER;
 use crate::sink::Sink;
-use crate::text::{self, FromClient, Piece, Request, Who, Writer};
+use crate::text::{self, Address, FromClient, Piece, Request, Writer};
 
 /// How a sandbox is set up.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Setup {
     compression: bool,
-    /// There is hardly room for anything.
+    /// Limits are as small as may be.
     small: bool,
-    /// So many clients are logged in from the start.
+    /// Number of clients logged in from the start.
     clients: u8,
 }
 
 /// Something that happens.
 #[derive(Arbitrary, Clone, Debug)]
-pub enum Op {
+pub enum Step {
     /// A client asks a pubsub service.
     Ask(u8, Request),
     /// A client says something else.
     Say(u8, FromClient),
     /// A client answers the last question about a subscription it was sent.
-    Approve(u8, Who, u8),
+    Approve(u8, Address, u8),
     /// Bytes of a client; cut there.
     Raw(u8, Vec<Piece>, u8),
     /// A new connection in place of an old one: does it log in?
@@ -45,7 +45,7 @@ pub enum Op {
     Shutdown,
 }
 
-/// So many clients there are at the most.
+/// Most clients.
 const CLIENTS: usize = 3;
 const ACCOUNTS: [&str; CLIENTS] = ["juliet", "nurse", "romeo"];
 /// Base64 of a password after each name of [`ACCOUNTS`].
@@ -73,13 +73,13 @@ struct Crowd {
 }
 
 /// Runs a sandbox from its beginning to its end.
-pub fn run(setup: &Setup, ops: &[Op]) {
+pub fn run(setup: &Setup, steps: &[Step]) {
     let mut crowd = Crowd::new(setup);
     for at in 0..usize::from(setup.clients % 4).min(CLIENTS) {
         crowd.connect(at, true);
     }
-    for op in ops {
-        crowd.act(op);
+    for step in steps {
+        crowd.act(step);
     }
     crowd.reload(None);
     crowd.server.shutdown();
@@ -122,52 +122,52 @@ impl Crowd {
         }
     }
 
-    fn act(&mut self, op: &Op) {
+    fn act(&mut self, step: &Step) {
         let at = |client: &u8| usize::from(*client) % CLIENTS;
-        match op {
-            Op::Ask(client, request) => {
+        match step {
+            Step::Ask(client, request) => {
                 let own = own(at(client));
                 let said = writer(&own).request(request);
                 self.say(at(client), said.as_bytes());
             }
-            Op::Say(client, said) => {
+            Step::Say(client, said) => {
                 let own = own(at(client));
                 let said = writer(&own).client(said);
                 self.say(at(client), said.as_bytes());
             }
-            Op::Approve(client, jid, style) => {
+            Step::Approve(client, jid, style) => {
                 let Some(id) = self.clients[at(client)].as_ref().map(|it| it.asked.clone()) else {
                     return;
                 };
                 let said = writer(&own(at(client))).approval(&id, *jid, *style);
                 self.say(at(client), said.as_bytes());
             }
-            Op::Raw(client, pieces, cut) => {
+            Step::Raw(client, pieces, cut) => {
                 for bytes in text::raw(pieces).chunks(usize::from(*cut) + 1) {
                     self.say(at(client), bytes);
                 }
             }
-            Op::Connect(client, logs_in) => self.connect(at(client), *logs_in),
-            Op::Leave(client) => self.leave(at(client)),
-            Op::Block(client, is_blocked) => {
+            Step::Connect(client, logs_in) => self.connect(at(client), *logs_in),
+            Step::Leave(client) => self.leave(at(client)),
+            Step::Block(client, is_blocked) => {
                 if let Some(client) = &mut self.clients[at(client)] {
                     client.is_blocked = *is_blocked;
                 }
                 self.read();
             }
-            Op::TimeOut(client) => {
+            Step::TimeOut(client) => {
                 if let Some(client) = &self.clients[at(client)] {
                     self.server.time_out(client.id);
                 }
                 self.read();
             }
-            Op::LogIn(client, step) => {
+            Step::LogIn(client, step) => {
                 let steps = login(at(client));
                 let step = &steps[usize::from(*step) % steps.len()];
                 self.say(at(client), step.as_bytes());
             }
-            Op::Reload(place, with) => self.reload(Some((*place, *with))),
-            Op::Shutdown => {
+            Step::Reload(place, with) => self.reload(Some((*place, *with))),
+            Step::Shutdown => {
                 self.server.shutdown();
                 self.read();
             }
@@ -310,10 +310,10 @@ mod tests {
         run(
             &setup,
             &[
-                Op::Connect(0, false),
-                Op::Block(0, true),
-                Op::LogIn(0, 0),
-                Op::Block(0, false),
+                Step::Connect(0, false),
+                Step::Block(0, true),
+                Step::LogIn(0, 0),
+                Step::Block(0, false),
             ],
         );
     }

@@ -122,7 +122,7 @@ impl Sink {
         }
     }
 
-    /// So many of the outgoing bytes were taken.
+    /// Takes `count` outgoing bytes.
     pub fn take(&mut self, count: usize) {
         self.outgoing.drain(..count);
     }

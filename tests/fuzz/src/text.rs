@@ -34,7 +34,7 @@ const MOST_DEPTH: usize = 6;
 
 /// Addresses.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum Address {
     /// The full JID that was bound.
     Own,
     /// The account.
@@ -73,7 +73,7 @@ pub enum Who {
     Long,
 }
 
-impl Who {
+impl Address {
     fn text(self, own: &str) -> String {
         let bare = own.split('/').next().unwrap_or_default();
         match self {
@@ -151,9 +151,9 @@ pub enum Child {
     /// Our marker, written in one of several ways.
     Shim(u8),
     /// A delay.
-    Delay(Option<Who>),
+    Delay(Option<Address>),
     /// A stanza id.
-    StanzaId(Option<Who>),
+    StanzaId(Option<Address>),
     /// Words of an occupant or a room (XEP-0045).
     Muc(bool),
     /// A photo's hash, or the lack of one.
@@ -177,9 +177,9 @@ pub enum Child {
     /// Invisibility.
     Invisible(bool),
     /// Accounts to be blocked, or no longer.
-    Block(bool, Vec<Who>),
+    Block(bool, Vec<Address>),
     /// The list of blocked addresses.
-    Blocklist(Vec<Who>),
+    Blocklist(Vec<Address>),
     /// A ping.
     Ping,
     /// White space.
@@ -190,7 +190,7 @@ pub enum Child {
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub struct Item {
     /// His address.
-    pub who: Who,
+    pub address: Address,
     /// In which state.
     pub subscription: u8,
     /// Whether he is asked, his name and groups.
@@ -205,9 +205,9 @@ pub struct Presence {
     /// Its id.
     pub id: Id,
     /// Its `from`.
-    pub from: Option<Who>,
+    pub from: Option<Address>,
     /// Its `to`.
-    pub to: Option<Who>,
+    pub to: Option<Address>,
     /// Whether it has a language, a prefix and other odd things.
     pub style: u8,
     /// Its children.
@@ -222,9 +222,9 @@ pub struct Stanza {
     /// Its id.
     pub id: Id,
     /// Its `from`.
-    pub from: Option<Who>,
+    pub from: Option<Address>,
     /// Its `to`.
-    pub to: Option<Who>,
+    pub to: Option<Address>,
     /// Its children.
     pub children: Vec<Child>,
 }
@@ -233,7 +233,7 @@ pub struct Stanza {
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Event {
     /// The message's `from`.
-    pub from: Option<Who>,
+    pub from: Option<Address>,
     /// The message's type.
     pub kind: u8,
     /// The node, and what happened to it.
@@ -252,7 +252,7 @@ pub struct Answer {
     /// To which, newest first.
     pub which: u8,
     /// Its `from`.
-    pub from: Option<Who>,
+    pub from: Option<Address>,
     /// Its contents.
     pub what: Reply,
 }
@@ -269,19 +269,19 @@ pub enum Reply {
     /// A roster.
     Roster(Vec<Item>),
     /// Items of resources on a node.
-    Items(Vec<Who>),
+    Items(Vec<Address>),
     /// Subscribers of the own node, with their states.
-    Subscribers(Vec<(Who, u8)>),
+    Subscribers(Vec<(Address, u8)>),
     /// Affiliations with the own node.
-    Affiliations(Vec<(Who, u8)>),
+    Affiliations(Vec<(Address, u8)>),
     /// The account's subscriptions at a service, with their states.
-    OwnSubscriptions(Vec<(Who, u8)>),
+    OwnSubscriptions(Vec<(Address, u8)>),
     /// The new state of a requested subscription.
     Subscription(u8),
     /// Contacts on record.
     Record(Vec<Recorded>),
     /// Blocked addresses.
-    Blocklist(Vec<Who>),
+    Blocklist(Vec<Address>),
     /// Privacy lists.
     Privacy(u8),
     /// An error.
@@ -298,7 +298,7 @@ pub enum FromClient {
     /// An IQ or a message.
     Stanza(Stanza),
     /// A presence of this type to somebody.
-    Subscription(u8, Who, Id),
+    Subscription(u8, Address, Id),
     /// A request: to set something?
     Request(bool, Id, Child),
     /// A request for the roster, of this version.
@@ -306,7 +306,7 @@ pub enum FromClient {
     /// A presence of this type to everybody.
     Broadcast(u8),
     /// A message text to somebody.
-    Chat(Who),
+    Chat(Address),
     /// An element that is no stanza.
     Nonza(u8),
     /// A stream header.
@@ -323,9 +323,9 @@ pub enum FromServer {
     /// An event.
     Event(Event),
     /// A roster push.
-    Push(Option<Who>, Id, Vec<Item>),
+    Push(Option<Address>, Id, Vec<Item>),
     /// A push about something else.
-    SetPush(Option<Who>, Id, Child),
+    SetPush(Option<Address>, Id, Child),
     /// An answer to an IQ of the session's own.
     Answer(Answer),
     /// An answer to an IQ of the client's: an error?
@@ -335,11 +335,11 @@ pub enum FromServer {
     /// The new state of a subscription.
     Notice(Notice),
     /// A presence of this type from somebody, with the marker?
-    Subscription(u8, Who, bool),
+    Subscription(u8, Address, bool),
     /// An event on the account's own record.
-    Record(Option<Who>, Vec<Recorded>),
+    Record(Option<Address>, Vec<Recorded>),
     /// A message text from somebody.
-    Chat(Who),
+    Chat(Address),
     /// An IQ or a message.
     Stanza(Stanza),
     /// An element that is no stanza.

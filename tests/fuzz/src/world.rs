@@ -2,11 +2,11 @@
 
 mod honest;
 mod login;
-mod ops;
 mod outputs;
 mod passing;
 mod promises;
 mod recorder;
+mod steps;
 mod viewer;
 
 use std::sync::Arc;
@@ -18,20 +18,20 @@ use pubshim::session::{
 };
 use pubshim::xml::Limits;
 
-pub use ops::{Cut, Op, Setup};
+pub use steps::{Cut, Setup, Step};
 
 use crate::sink::Sink;
 use crate::text::{self, Asked, Writer};
 use honest::Honest;
 use login::LOGIN;
-use ops::Wait;
 use passing::Passing;
 use promises::Promises;
 use recorder::Recorder;
+use steps::Wait;
 use viewer::Viewer;
 
 /// Runs a session from its beginning to its end.
-pub fn run(setup: &Setup, ops: &[Op]) {
+pub fn run(setup: &Setup, steps: &[Step]) {
     let mut world = World::new(setup);
     if setup.established {
         // There may be one server after the other, and none of any use.
@@ -42,8 +42,8 @@ pub fn run(setup: &Setup, ops: &[Op]) {
             world.settle();
         }
     }
-    for op in ops {
-        world.act(op);
+    for step in steps {
+        world.act(step);
     }
     world.end();
 }
@@ -83,7 +83,7 @@ struct World<'a> {
     restarted: bool,
     login: usize,
     asked: Vec<Asked>,
-    /// So many of them were answered one after the other.
+    /// Number of them that were answered in turn.
     served: usize,
     promises: Promises,
     passing: Passing,
@@ -200,41 +200,41 @@ impl<'a> World<'a> {
         }
     }
 
-    fn act(&mut self, op: &Op) {
+    fn act(&mut self, step: &Step) {
         let leg = |is_client| if is_client { Leg::Client } else { Leg::Server };
-        match op {
-            Op::Client(said, cut) => {
+        match step {
+            Step::Client(said, cut) => {
                 let said = self.writer(Leg::Client).client(said);
                 self.write(Leg::Client, said.as_bytes(), *cut);
             }
             // An honest server says only what follows from the session.
-            Op::Server(..) | Op::ServerRaw(..) if self.honest.is_some() => {}
-            Op::Server(said, cut) => {
+            Step::Server(..) | Step::ServerRaw(..) if self.honest.is_some() => {}
+            Step::Server(said, cut) => {
                 let said = self.writer(Leg::Server).server(said);
                 self.write(Leg::Server, said.as_bytes(), *cut);
             }
-            Op::LogIn(cut) => self.log_in(*cut),
-            Op::Serve(many) => self.serve(*many),
-            Op::ClientRaw(pieces, cut) => {
+            Step::LogIn(cut) => self.log_in(*cut),
+            Step::Serve(many) => self.serve(*many),
+            Step::ClientRaw(pieces, cut) => {
                 self.is_torn[Leg::Client as usize] = true;
                 self.write(Leg::Client, &text::raw(pieces), *cut);
             }
-            Op::ServerRaw(pieces, cut) => {
+            Step::ServerRaw(pieces, cut) => {
                 self.is_torn[Leg::Server as usize] = true;
                 self.write(Leg::Server, &text::raw(pieces), *cut);
             }
-            Op::Eof(is_client) => {
+            Step::Eof(is_client) => {
                 self.ending[leg(*is_client) as usize] = true;
                 self.read();
             }
-            Op::Wait(wait) => self.wait(*wait),
-            Op::Block(is_client, blocked) => {
+            Step::Wait(wait) => self.wait(*wait),
+            Step::Block(is_client, blocked) => {
                 self.blocked[leg(*is_client) as usize] = *blocked;
                 self.send();
             }
-            Op::Take(is_client, count) => self.take(leg(*is_client), usize::from(*count)),
-            Op::Done => self.done(),
-            Op::Failed => {
+            Step::Take(is_client, count) => self.take(leg(*is_client), usize::from(*count)),
+            Step::Done => self.done(),
+            Step::Failed => {
                 let reason = "it's <broken> & \u{e9}".to_owned();
                 match self.awaited.take() {
                     Some(Awaited::Place) => self.input(Input::MayNotCompress(reason)),
@@ -248,8 +248,8 @@ impl<'a> World<'a> {
                     None => {}
                 }
             }
-            Op::Shutdown => self.input(Input::Shutdown),
-            Op::Pass(is_client, kind, cut) => self.pass(leg(*is_client), *kind, *cut),
+            Step::Shutdown => self.input(Input::Shutdown),
+            Step::Pass(is_client, kind, cut) => self.pass(leg(*is_client), *kind, *cut),
         }
     }
 

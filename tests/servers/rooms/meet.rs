@@ -19,7 +19,7 @@ fn any_service_has_rooms() {
 const DOMAIN: &str = "shakespeare.lit";
 const SERVICE: &str = "chat.shakespeare.lit";
 const CONFERENCE: [&str; 2] = ["conference/text", "http://jabber.org/protocol/muc"];
-/// So long after somebody has spoken a vanished occupant is seen by all to be gone.
+/// Longest time from a message in the room until all see that a vanished occupant is gone.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 fn makes_of_client_meet(kind: Kind) {

@@ -35,7 +35,7 @@ use world::World;
 
 on_both_servers!(walk_through_rooms);
 
-/// So many steps where nobody says otherwise; never fewer than the opening has.
+/// Default number of steps; at least those of the opening.
 const STEPS: usize = 90;
 
 fn walk_through_rooms(kind: Kind) {

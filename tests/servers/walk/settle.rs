@@ -184,7 +184,7 @@ impl World {
                 continue;
             };
             let known = wanted.get(from).map_or(&[][..], |it| it);
-            // Nothing was expected of a client that was not shown and is gone.
+            // A client that nobody was shown may go without a word.
             let is_end = *rest == [Shown::Gone] && !session.wanted.contains_key(from);
             if is_news && first == before && (rest == known || is_end) {
                 wanted.insert(from.clone(), shown[from].clone());

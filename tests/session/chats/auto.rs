@@ -3,54 +3,6 @@
 use super::*;
 
 #[test]
-fn a_first_message_makes_its_node_in_one_write() {
-    let mut d = session();
-    say(&mut d, "Ay me");
-    let asked = d.server_got();
-    assert_eq!(
-        in_words(&asked),
-        [
-            "create",
-            "affiliations",
-            "subscriptions",
-            "subscribe",
-            "publish Ay me"
-        ]
-    );
-    let node = asked[0].at("pubsub/create").value("node").to_owned();
-    assert!(node.starts_with("chat/ps-"), "{node}");
-    let options = asked[0].at("pubsub/configure/x").fields();
-    for (name, value) in [
-        ("access_model", "whitelist"),
-        ("publish_model", "publishers"),
-        ("max_items", "50"),
-        ("persist_items", "1"),
-        ("send_last_published_item", "never"),
-        ("notification_type", "headline"),
-        ("notify_retract", "0"),
-    ] {
-        assert_eq!(options[&format!("pubsub#{name}")], value, "{name}");
-    }
-    let member = asked[1].at("pubsub/affiliations/affiliation");
-    member.assert_values(&[("jid", CONTACT), ("affiliation", "member")]);
-    let reader = asked[2].at("pubsub/subscriptions/subscription");
-    reader.assert_values(&[("jid", CONTACT), ("subscription", "subscribed")]);
-    assert_eq!(asked[3].at("pubsub/subscribe").value("jid"), OWN);
-    let publish = asked[4].at("pubsub/publish");
-    assert_eq!(publish.value("node"), node);
-    let message = publish.at("item/message");
-    message.assert_values(&[
-        ("from", JULIET),
-        ("to", CONTACT),
-        ("type", "chat"),
-        ("id", "Ay me"),
-    ]);
-    assert_eq!(message.names(), ["body", "delay"]);
-    let access = asked[4].at("pubsub/publish-options/x").fields();
-    assert_eq!(access["pubsub#access_model"], "whitelist");
-}
-
-#[test]
 fn a_message_after_the_first_is_one_request() {
     let mut d = session();
     first(&mut d);

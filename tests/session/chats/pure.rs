@@ -8,7 +8,7 @@ use crate::driver::*;
 const HIS: &str = "pubsub.montague.lit";
 
 /// Juliet's session, available.
-fn session() -> Driver {
+fn session_under_pure() -> Driver {
     let mut d = Driver::logged_in(JULIET, options(Policy::Pure));
     d.keep_chats();
     d.client("<presence/>");
@@ -107,7 +107,7 @@ fn a_resource_that_looks_like_a_host_is_no_service_there() {
         ("evil.lit/pubsub.montague.lit", false),
         ("evil.lit/.capulet.lit", false),
     ] {
-        let mut d = session();
+        let mut d = session_under_pure();
         d.server(&event(service, &romeos));
         serve(&mut d, &of_pair(CONTACT, OWN), &romeos);
         assert_eq!(bodies(&mut d).len(), usize::from(is_believed), "{service}");
@@ -116,7 +116,7 @@ fn a_resource_that_looks_like_a_host_is_no_service_there() {
 
 #[test]
 fn a_copy_is_of_what_was_written_to_whose_node_it_is() {
-    let mut d = session();
+    let mut d = session_under_pure();
     d.client("<iq type='set' id='c'><enable xmlns='urn:xmpp:carbons:2'/></iq>");
     romeo_writes(&mut d);
     d.forget();
@@ -148,7 +148,7 @@ fn a_copy_is_of_what_was_written_to_whose_node_it_is() {
 
 #[test]
 fn only_the_author_says_when_it_was_said() {
-    let mut d = session();
+    let mut d = session_under_pure();
     let delays = "<delay xmlns='urn:xmpp:delay' stamp='2026-01-01T00:00:00Z'/><delay xmlns='urn:xmpp:delay' \
                   from='capulet.lit' stamp='2020-01-01T00:00:00Z'/><x xmlns='jabber:x:delay' from='capulet.lit' \
                   stamp='20200101T00:00:00'/>";
@@ -183,7 +183,7 @@ fn on_record(d: &mut Driver) -> Vec<String> {
 #[test]
 fn what_could_not_be_fetched_is_not_taken_as_shown() {
     for is_refused in [false, true] {
-        let mut d = session();
+        let mut d = session_under_pure();
         d.server(&event(HIS, &item("1", ROMEO, JULIET, "")));
         let info = question(&mut d, "query");
         d.result(&info, &of_pair(CONTACT, OWN));
@@ -204,7 +204,7 @@ fn what_could_not_be_fetched_is_not_taken_as_shown() {
 
 #[test]
 fn nobody_is_written_to_before_his_service_was_asked() {
-    let mut d = session();
+    let mut d = session_under_pure();
     d.forget();
     for n in 0..40 {
         d.client(&format!(
@@ -218,7 +218,7 @@ fn nobody_is_written_to_before_his_service_was_asked() {
 
 #[test]
 fn who_is_blocked_is_not_heard() {
-    let mut d = session();
+    let mut d = session_under_pure();
     romeo_writes(&mut d);
     assert_eq!(bodies(&mut d).len(), 1);
     d.client(&blocking("block", "b", CONTACT));
@@ -235,7 +235,7 @@ fn what_is_old_stays_old_whatever_is_said_at_the_login() {
         ("1970-01-01T00:20:00Z", false),
     ] {
         let delay = format!("<delay xmlns='urn:xmpp:delay' stamp='{stamp}'/>");
-        let mut d = session();
+        let mut d = session_under_pure();
         d.server(&event("pubsub.capulet.lit", &item("2", ROMEO, JULIET, "")));
         serve(
             &mut d,
@@ -250,7 +250,7 @@ fn what_is_old_stays_old_whatever_is_said_at_the_login() {
 
 #[test]
 fn strangers_cannot_have_others_unheard() {
-    let mut d = session();
+    let mut d = session_under_pure();
     for n in 0..1030 {
         d.server(&event(
             &format!("pubsub{n}.evil.lit"),
@@ -266,7 +266,7 @@ fn strangers_cannot_have_others_unheard() {
 
 #[test]
 fn what_the_other_one_is_never_told_of_comes_back() {
-    let mut d = session();
+    let mut d = session_under_pure();
     d.forget();
     d.client(&format!(
         "<message to='{CONTACT}' type='chat' id='m1'><body>x</body></message>"
@@ -311,7 +311,7 @@ fn no_chat_state_is_bounced_at_logout() {
     let gone = "<gone xmlns='http://jabber.org/protocol/chatstates'/>";
     let body = "<body>x</body>";
     // A message on its way to a node, and not answered.
-    let mut d = session();
+    let mut d = session_under_pure();
     romeo_writes(&mut d);
     d.forget();
     say(&mut d, CONTACT, "m1", body);
@@ -319,14 +319,14 @@ fn no_chat_state_is_bounced_at_logout() {
     d.advance(61);
     assert_eq!(bounced(&mut d), ["m1"]);
     // The shim does not know yet whether there is a node.
-    let mut d = session();
+    let mut d = session_under_pure();
     d.forget();
     say(&mut d, CONTACT, "s1", gone);
     say(&mut d, CONTACT, "m1", body);
     d.server("</stream:stream>");
     assert_eq!(bounced(&mut d), ["m1"]);
     // A domain takes no messages by publish-subscribe.
-    let mut d = session();
+    let mut d = session_under_pure();
     d.forget();
     say(&mut d, "capulet.lit", "s1", gone);
     say(&mut d, "capulet.lit", "m1", body);
@@ -335,7 +335,7 @@ fn no_chat_state_is_bounced_at_logout() {
 
 #[test]
 fn for_a_chat_state_alone_no_node_is_made() {
-    let mut d = session();
+    let mut d = session_under_pure();
     d.forget();
     d.client(&format!(
         "<message to='{CONTACT}' type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>"
@@ -347,7 +347,7 @@ fn for_a_chat_state_alone_no_node_is_made() {
 
 #[test]
 fn a_message_too_deep_to_read_is_not_shown_raw() {
-    let mut d = session();
+    let mut d = session_under_pure();
     romeo_writes(&mut d);
     d.forget();
     let deep = format!("{}{}", "<a>".repeat(300), "</a>".repeat(300));

@@ -30,22 +30,6 @@ fn ejabberds_form_of_an_approved_contact_is_answered_at_once() {
 }
 
 #[test]
-fn a_form_of_an_approved_contact_is_answered_with_listing_11() {
-    let (_, mut d) = with_bard("from");
-    d.server(&listing_10(BARD));
-    // As printed, but for 'from', which the server writes, the service's name and `>>true`.
-    let listing_11 = format!(
-        "<message to='capulet.lit' id='approve1'><x xmlns='jabber:x:data' type='submit'>\
-         <field var='FORM_TYPE' type='hidden'><value>{AUTHORIZATION}</value></field>\
-         <field var='pubsub#node'><value>presence</value></field>\
-         <field var='pubsub#subscriber_jid'><value>{BARD}</value></field>\
-         <field var='pubsub#allow'><value>true</value></field></x></message>"
-    );
-    assert_eq!(d.server_got()[0], Node::stanza(&listing_11));
-    assert_eq!(d.client_bytes(), "");
-}
-
-#[test]
 fn a_form_of_an_approved_contact_makes_him_a_member_first() {
     let mut account = Account::with(&[(BARD, "from")]);
     account.members.clear();
@@ -294,16 +278,6 @@ fn an_answer_is_not_given_again_to_a_request_of_another_day() {
 }
 
 #[test]
-fn a_request_that_was_withdrawn_may_come_again() {
-    let (_, mut d) = with_bard("");
-    d.server(&ejabberd_form(BARD));
-    d.server(&native(BARD, "subscribe"));
-    d.server(&native(BARD, "unsubscribe"));
-    d.forget();
-    d.server_passes(&native(BARD, "subscribe"));
-}
-
-#[test]
 fn an_approval_by_form_alone_is_on_record_until_taken_back() {
     let (account, mut d) = with_bard("");
     d.server(&ejabberd_form(BARD));
@@ -417,7 +391,7 @@ fn a_contact_who_asks_again_and_again_is_not_answered_for_ever() {
         let (account, mut d) = with_bard("from");
         d.block(Leg::Server, true);
         let mut most = 0;
-        for _ in 0..2000 {
+        for _ in 0..300 {
             d.server(&form);
             most = most.max(d.session.outgoing(Leg::Server).len());
         }

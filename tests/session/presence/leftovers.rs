@@ -60,28 +60,6 @@ fn an_item_of_a_resource_that_is_gone_is_taken_away() {
 }
 
 #[test]
-fn a_sibling_that_answers_or_may_be_there_keeps_its_item() {
-    let (mut d, search) = searching();
-    d.result(&search, &items(&["alive", "asleep", "odd"]));
-    let pings = d.server_got();
-    assert_eq!(pings.len(), 3);
-    let answer = |ping: &Node, kind: &str, body: &str| {
-        let (from, id) = (ping.value("to"), ping.value("id"));
-        format!("<iq type='{kind}' from='{from}' id='{id}'>{body}</iq>")
-    };
-    d.server(&answer(&pings[0], "result", ""));
-    d.server(&answer(
-        &pings[2],
-        "error",
-        "<error type='wait'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>",
-    ));
-    // The second resource does not answer: it may hibernate.
-    d.keep_no_more();
-    d.advance(61);
-    assert_eq!(d.server_bytes(), "");
-}
-
-#[test]
 fn only_the_resource_itself_can_say_that_it_is_gone() {
     let (mut d, search) = searching();
     d.result(&search, &items(&["tomb"]));

@@ -52,46 +52,6 @@ fn assert_unusable(d: &mut Driver) {
 }
 
 #[test]
-fn a_missing_node_is_made_set_and_looked_at_again() {
-    let (mut d, get) = asking(facts());
-    d.error(&get, "cancel", "item-not-found");
-    let create = d.one_to_server();
-    assert_is_create(&create, "authorize");
-    d.result(
-        &create,
-        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><create node='presence'/></pubsub>",
-    );
-    let get = d.one_to_server();
-    assert_is_get(&get);
-    // ejabberd's defaults (measured), but for what was asked.
-    d.result(
-        &get,
-        &ejabberd_node(&[
-            ("presence_based_delivery", "1"),
-            ("send_last_published_item", "on_sub_and_presence"),
-            ("max_items", "1"),
-            ("itemreply", "none"),
-        ]),
-    );
-    let set = d.one_to_server();
-    assert_eq!(set.at("pubsub/configure").namespace, OWNER);
-    let fields = set.fields();
-    assert_eq!(fields["pubsub#presence_based_delivery"], "0");
-    assert_eq!(fields["pubsub#send_last_published_item"], "never");
-    assert_eq!(fields["pubsub#max_items"], "max");
-    d.result(&set, "");
-    let get = d.one_to_server();
-    assert_is_get(&get);
-    d.result(&get, &ejabberd_node(&[]));
-    assert_is_publish(&d.one_to_server(), "authorize", "1");
-    let ready = Event::NodeReady {
-        node: "presence",
-        access: "authorize".to_owned(),
-    };
-    assert_eq!(d.events(), [ready]);
-}
-
-#[test]
 fn where_authorize_is_refused_it_is_whitelist() {
     let (mut d, get) = asking(facts());
     d.error(&get, "cancel", "item-not-found");
@@ -105,26 +65,7 @@ fn where_authorize_is_refused_it_is_whitelist() {
             ..ServerFacts::default()
         })]
     );
-    let create = d.one_to_server();
-    assert_is_create(&create, "whitelist");
-    d.result(&create, "");
-    let get = d.one_to_server();
-    d.result(&get, &prosody_node("whitelist", "1", "on_sub_and_presence"));
-    let set = d.one_to_server();
-    let fields = set.fields();
-    assert_eq!(fields["pubsub#max_items"], "max");
-    assert_eq!(fields["pubsub#send_last_published_item"], "never");
-    // Prosody's form lacks this field.
-    assert!(!fields.contains_key("pubsub#presence_based_delivery"));
-    assert!(
-        fields
-            .get("pubsub#access_model")
-            .is_none_or(|access| access == "whitelist")
-    );
-    d.result(&set, "");
-    let get = d.one_to_server();
-    d.result(&get, &prosody_node("whitelist", "max", "never"));
-    assert_is_publish(&d.one_to_server(), "whitelist", "1");
+    assert_is_create(&d.one_to_server(), "whitelist");
 }
 
 #[test]
@@ -294,39 +235,6 @@ fn what_a_server_does_not_change_is_set_once_and_not_fatal() {
 }
 
 #[test]
-fn a_configuration_that_is_refused_is_not_fatal() {
-    let (mut d, get) = asking(facts());
-    d.result(&get, &ejabberd_node(&[("max_items", "1")]));
-    let set = d.one_to_server();
-    d.error(&set, "modify", "bad-request");
-    let get = d.one_to_server();
-    d.result(&get, &ejabberd_node(&[("max_items", "1")]));
-    assert_is_publish(&d.one_to_server(), "authorize", "1");
-}
-
-#[test]
-fn a_whitelist_of_before_stays_where_authorize_is_unknown() {
-    let (mut d, get) = asking(facts());
-    d.result(&get, &prosody_node("whitelist", "max", "never"));
-    let set = d.one_to_server();
-    d.error(&set, "modify", "not-acceptable");
-    for _ in 0..6 {
-        let iq = d.one_to_server();
-        if iq.has("pubsub/publish") {
-            return assert_is_publish(&iq, "whitelist", "1");
-        }
-        assert!(!iq.has("pubsub/delete"));
-        let answer = if iq.value("type") == "get" {
-            prosody_node("whitelist", "max", "never")
-        } else {
-            String::new()
-        };
-        d.result(&iq, &answer);
-    }
-    panic!("never published");
-}
-
-#[test]
 fn two_sessions_that_make_the_node_at_once_agree() {
     let (mut d, get) = asking(facts());
     d.error(&get, "cancel", "item-not-found");
@@ -336,6 +244,8 @@ fn two_sessions_that_make_the_node_at_once_agree() {
     assert_is_get(&get);
     d.result(&get, &ejabberd_node(&[]));
     assert_is_publish(&d.one_to_server(), "authorize", "1");
+    let (node, access) = ("presence", "authorize".to_owned());
+    assert_eq!(d.events(), [Event::NodeReady { node, access }]);
 }
 
 #[test]

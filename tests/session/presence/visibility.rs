@@ -31,7 +31,7 @@ fn invisible(version: u8, what: &str) -> String {
     format!("<iq type='set' id='v-{what}'><{what} xmlns='urn:xmpp:invisible:{version}'/></iq>")
 }
 
-fn answer(d: &mut Driver, id: &str, kind: &str, body: &str) {
+fn server_answers(d: &mut Driver, id: &str, kind: &str, body: &str) {
     d.server(&format!("<iq type='{kind}' id='{id}'>{body}</iq>"));
 }
 
@@ -46,7 +46,7 @@ fn nothing_is_published_while_invisible() {
         d.client(&invisible(version, "invisible"));
         let sent = d.server_got();
         assert_withdrawn(&sent);
-        answer(&mut d, "v-invisible", "result", "");
+        server_answers(&mut d, "v-invisible", "result", "");
         d.client(AWAY);
         let sent = d.server_got();
         assert_eq!(
@@ -55,7 +55,7 @@ fn nothing_is_published_while_invisible() {
             "only the native presence, which the server filters: {sent:#?}"
         );
         d.client(&invisible(version, "visible"));
-        answer(&mut d, "v-visible", "result", "");
+        server_answers(&mut d, "v-visible", "result", "");
         let sent = d.server_got();
         assert_eq!(publishes(&sent), ["anew"]);
         let publish = sent.iter().find(|iq| iq.has("pubsub/publish")).unwrap();
@@ -71,35 +71,13 @@ fn nothing_is_published_while_invisible() {
 fn what_is_said_after_asking_to_be_seen_has_its_copys_id() {
     let mut d = published();
     d.client(&invisible(1, "invisible"));
-    answer(&mut d, "v-invisible", "result", "");
+    server_answers(&mut d, "v-invisible", "result", "");
     d.client("<presence id='hidden'/>");
     d.client(&invisible(1, "visible"));
     d.client(AWAY);
     d.forget();
-    answer(&mut d, "v-visible", "result", "");
+    server_answers(&mut d, "v-visible", "result", "");
     assert_eq!(publishes(&d.server_got()), ["2"]);
-}
-
-#[test]
-fn invisibility_that_the_server_refuses_is_none() {
-    let mut d = published();
-    d.client(&invisible(1, "invisible"));
-    assert_withdrawn(&d.server_got());
-    answer(&mut d, "v-invisible", "error", REFUSED);
-    assert_eq!(
-        publishes(&d.server_got()),
-        ["anew"],
-        "what the client said last is told again"
-    );
-}
-
-#[test]
-fn the_old_way_of_being_invisible_takes_the_item_away() {
-    let mut d = published();
-    d.client("<presence type='invisible'/>");
-    let sent = d.server_got();
-    assert_withdrawn(&sent);
-    assert_eq!(sent.last().unwrap().value("type"), "invisible");
 }
 
 fn list(name: &str, items: &str) -> String {
@@ -144,14 +122,14 @@ fn a_list_that_denies_presence_to_anybody_hides() {
         } else {
             assert_eq!(sent.len(), 2, "{items}: {sent:#?}");
         }
-        answer(&mut d, "l1", "result", "");
-        answer(&mut d, "l2", "result", "");
+        server_answers(&mut d, "l1", "result", "");
+        server_answers(&mut d, "l2", "result", "");
         d.forget();
         d.client(&set(
             "l3",
             "<query xmlns='jabber:iq:privacy'><active/></query>",
         ));
-        answer(&mut d, "l3", "result", "");
+        server_answers(&mut d, "l3", "result", "");
         let expected: &[&str] = if hides { &["anew"] } else { &[] };
         assert_eq!(publishes(&d.server_got()), expected, "{items}");
     }
@@ -168,7 +146,7 @@ fn a_list_nobody_has_seen_hides_until_it_is_read() {
         .unwrap();
     assert_eq!(get.at("query/list").value("name"), "other");
     assert!(sent.iter().any(|iq| iq.has("pubsub/retract")));
-    answer(&mut d, "l1", "result", "");
+    server_answers(&mut d, "l1", "result", "");
     d.result(get, &list("other", "<item action='allow' order='1'/>"));
     assert_eq!(publishes(&d.server_got()), ["anew"]);
 }
@@ -219,7 +197,7 @@ fn a_default_list_hides_before_the_first_publish() {
         "",
         "not before the server has agreed to it"
     );
-    answer(&mut d, "l", "result", "");
+    server_answers(&mut d, "l", "result", "");
     assert_eq!(publishes(&d.server_got()), ["1"]);
 }
 
@@ -238,7 +216,7 @@ fn who_is_blocked_is_subscribed_no_longer() {
     let mut d = published();
     d.keep(Question::Subscribers);
     d.client_passes(&set("b", BLOCK));
-    answer(&mut d, "b", "result", "");
+    server_answers(&mut d, "b", "result", "");
     let get = d.one_to_server();
     assert_eq!(get.at("pubsub/subscriptions").value("node"), "presence");
     // As Prosody lists them: no node on the list, one on each subscription.
@@ -285,7 +263,7 @@ fn ejabberd_lists_nobody_and_is_told_the_account() {
     d.keep(Question::Subscribers);
     d.client(&set("b", BLOCK));
     d.forget();
-    answer(&mut d, "b", "result", "");
+    server_answers(&mut d, "b", "result", "");
     let get = d.one_to_server();
     d.error(&get, "cancel", "feature-not-implemented");
     let [subscriptions, _] = d.server_got().try_into().unwrap();
@@ -298,7 +276,7 @@ fn a_block_that_is_refused_ends_nothing() {
     let mut d = published();
     d.client(&set("b", BLOCK));
     d.forget();
-    answer(&mut d, "b", "error", REFUSED);
+    server_answers(&mut d, "b", "error", REFUSED);
     assert_eq!(d.server_bytes(), "");
 }
 
@@ -312,7 +290,7 @@ fn a_status_behind_a_block_waits_for_the_revocation() {
     let sent = d.server_bytes();
     let native = "<presence id='2'><status>Gone</status><shim xmlns='urn:pubshim:0'/></presence>";
     assert_eq!(sent, set("b", BLOCK) + native);
-    answer(&mut d, "b", "result", "");
+    server_answers(&mut d, "b", "result", "");
     let get = d.one_to_server();
     let nobody =
         "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions/></pubsub>";
@@ -330,7 +308,7 @@ fn a_status_behind_a_refused_block_is_published() {
     let mut d = published();
     d.client(&(set("b", BLOCK) + "<presence id='2'/>"));
     assert_eq!(publishes(&d.server_got()), [""; 0]);
-    answer(&mut d, "b", "error", REFUSED);
+    server_answers(&mut d, "b", "error", REFUSED);
     assert_eq!(publishes(&d.server_got()), ["2"]);
 }
 
@@ -343,11 +321,11 @@ fn a_status_behind_a_list_that_blocks_waits_too() {
         let mut d = published();
         d.keep(Question::Subscribers);
         d.client(&set("l", &list));
-        answer(&mut d, "l", "result", "");
+        server_answers(&mut d, "l", "result", "");
         d.forget();
         d.client(&(set("a", active) + "<presence id='2'/>"));
         assert_eq!(publishes(&d.server_got()), [""; 0]);
-        answer(
+        server_answers(
             &mut d,
             "a",
             if is_agreed { "result" } else { "error" },
@@ -378,7 +356,7 @@ fn more_blocks_than_are_remembered_hide_all_the_same() {
         ));
     }
     for n in 4..20 {
-        answer(&mut d, &format!("b{n}"), "error", REFUSED);
+        server_answers(&mut d, &format!("b{n}"), "error", REFUSED);
     }
     d.forget();
     d.client("<presence id='2'/>");
@@ -392,7 +370,7 @@ fn an_answer_without_the_list_leaves_it_unknown() {
         d.client(&set("l1", &choose("active", "other")));
         let sent = d.server_got();
         let get = sent.iter().find(|iq| iq.has("query/list")).unwrap();
-        answer(&mut d, "l1", "result", "");
+        server_answers(&mut d, "l1", "result", "");
         d.forget();
         d.result(get, useless);
         let is_told = |event: &Event| matches!(event, Event::NotKnown { .. });
@@ -412,13 +390,13 @@ fn of_many_lists_the_one_in_force_is_remembered() {
     for n in 0..70 {
         let deny = "<item action='deny' order='1'/>";
         d.client(&set(&format!("s{n}"), &list(&format!("l{n}"), deny)));
-        answer(&mut d, &format!("s{n}"), "result", "");
+        server_answers(&mut d, &format!("s{n}"), "result", "");
     }
     // The last one is changed before it is chosen.
     d.client(&set("s", &list("l69", "")));
-    answer(&mut d, "s", "result", "");
+    server_answers(&mut d, "s", "result", "");
     d.client(&set("a", &choose("active", "l69")));
-    answer(&mut d, "a", "result", "");
+    server_answers(&mut d, "a", "result", "");
     d.forget();
     d.client(AWAY);
     assert_eq!(publishes(&d.server_got()), ["2"]);

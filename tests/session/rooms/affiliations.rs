@@ -35,8 +35,8 @@ fn who_resigns_in_a_room_for_members_is_none() {
     let x = format!("<x xmlns='{MUC_USER}'>{gives_up}</x>");
     happens(&mut d, TALK, &line(ABBOT, "Abbot", "n1", 1, &x));
     d.advance(1);
-    let look = asked(&mut d);
-    d.result(&look[0], &info("whitelist", &[CONTACT], 3));
+    let look = asked_for(&mut d, "query characters");
+    d.result(&look, &info("whitelist", &[CONTACT], 3));
     assert_eq!(
         sees_who(&mut d),
         [

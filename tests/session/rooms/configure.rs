@@ -227,9 +227,9 @@ fn what_a_room_is_anyway_may_be_wished() {
 fn others_read_what_a_room_is_about() {
     let mut d = session();
     d.client(&format!("<iq type='get' to='{ROOM}' id='i'>{INFO}</iq>"));
-    let question = asked(&mut d);
+    let question = asked_for(&mut d, "query characters");
     let about = "<field var='pubsub#description'><value>Dark &amp; deep</value></field></x>";
-    d.result(&question[0], &open_room().replace("</x>", about));
+    d.result(&question, &open_room().replace("</x>", about));
     let info = d.one_to_client();
     let form = info.at("query/x");
     assert_eq!(

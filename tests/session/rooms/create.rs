@@ -14,19 +14,17 @@ fn send_form(d: &mut Driver, id: &str, fields: &str) {
 #[test]
 fn a_missing_room_is_created_by_who_knows_rooms() {
     let mut d = joining_a_missing_room();
-    let create = asked(&mut d);
-    assert_eq!(in_words(&create), ["create characters"]);
-    let fields = create[0].fields();
+    let create = asked_for(&mut d, "create characters");
+    let fields = create.fields();
     assert_eq!(
         fields["pubsub#access_model"], "whitelist",
         "locked until accepted"
     );
     assert_eq!(fields["pubsub#publish_model"], "subscribers");
     assert_eq!(fields["pubsub#send_last_published_item"], "never");
-    d.result(&create[0], "");
-    let create = asked(&mut d);
-    assert_eq!(in_words(&create), ["create characters#occupants"]);
-    d.result(&create[0], "");
+    d.result(&create, "");
+    let create = asked_for(&mut d, "create characters#occupants");
+    d.result(&create, "");
     let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
     let own = seen(&mut d, "JC available 100 110 201");
     let joined = Event::RoomJoined {
@@ -40,11 +38,10 @@ fn a_missing_room_is_created_by_who_knows_rooms() {
     // The owner accepts it: both nodes are opened, then he is answered.
     send_form(&mut d, "accept", "");
     for node in [OCCUPANTS, TALK] {
-        let configure = asked(&mut d);
-        assert_eq!(what(&configure[0]), format!("configure {node}"));
-        assert_eq!(configure[0].fields()["pubsub#access_model"], "open");
+        let configure = asked_for(&mut d, &format!("configure {node}"));
+        assert_eq!(configure.fields()["pubsub#access_model"], "open");
         assert_eq!(sees(&mut d), [""; 0]);
-        d.result(&configure[0], "");
+        d.result(&configure, "");
     }
     let got = d.client_got();
     assert_eq!(shown(&got[0]), "result  accept");
@@ -62,10 +59,7 @@ fn the_form_of_a_new_room_is_asked_for_behind_the_join() {
         "<iq type='get' id='form' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'/></iq>"
     ));
     is_missing(&mut d);
-    for _ in 0..2 {
-        let create = asked(&mut d);
-        d.result(&create[0], "");
-    }
+    is_created(&mut d);
     let publish = answer_join_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
     echo(&mut d, &publish[0]);
     let shown = sees(&mut d);
@@ -85,10 +79,7 @@ fn a_stray_status_creates_no_room() {
 #[test]
 fn a_room_that_stays_missing_is_created_once() {
     let mut d = joining_a_missing_room();
-    for _ in 0..2 {
-        let create = asked(&mut d);
-        d.result(&create[0], "");
-    }
+    is_created(&mut d);
     is_missing(&mut d);
     assert_eq!(asks(&mut d), UNDO);
     assert_eq!(sees(&mut d), ["presence JC: item-not-found for join"]);
@@ -100,8 +91,8 @@ fn who_creates_the_same_room_is_waited_for() {
     join(&mut d, MUC);
     for _ in 0..3 {
         is_missing(&mut d);
-        let create = asked(&mut d);
-        refuse(&mut d, &create[0], "conflict");
+        let create = asked_for(&mut d, "create characters");
+        refuse(&mut d, &create, "conflict");
         assert_eq!(asks(&mut d), [""; 0]);
         d.advance(1);
     }
@@ -117,29 +108,26 @@ fn a_room_half_made_is_completed_by_its_owner() {
         join(&mut d, MUC);
         for _ in 0..4 {
             is_missing(&mut d);
-            let create = asked(&mut d);
-            assert_eq!(what(&create[0]), "create characters");
-            refuse(&mut d, &create[0], "conflict");
+            let create = asked_for(&mut d, "create characters");
+            refuse(&mut d, &create, "conflict");
             d.advance(1);
         }
-        let configuration = asked(&mut d);
-        assert_eq!(what(&configuration[0]), "configure characters");
-        assert_eq!(configuration[0].value("type"), "get");
+        let configuration = asked_for(&mut d, "configure characters");
+        assert_eq!(configuration.value("type"), "get");
         if !is_owner {
-            d.error(&configuration[0], "auth", "forbidden");
+            d.error(&configuration, "auth", "forbidden");
         } else {
-            d.result(&configuration[0], &ejabberd_node(&[]));
-            let create = asked(&mut d);
-            assert_eq!(what(&create[0]), "create characters#occupants");
+            d.result(&configuration, &ejabberd_node(&[]));
+            let create = asked_for(&mut d, "create characters#occupants");
             if completes {
-                d.result(&create[0], "");
+                d.result(&create, "");
                 let_in(&mut d, "", "");
                 assert_eq!(sees(&mut d)[0], "JC available 100 110 201");
                 continue;
             }
-            refuse(&mut d, &create[0], "conflict");
-            let twin = asked(&mut d);
-            d.error(&twin[0], "auth", "forbidden");
+            refuse(&mut d, &create, "conflict");
+            let twin = asked_for(&mut d, "configure characters#occupants");
+            d.error(&twin, "auth", "forbidden");
         }
         assert_eq!(asks(&mut d), UNDO, "what was said in it is not deleted");
         // `conflict` would tell the client that its nick is taken.
@@ -171,27 +159,23 @@ fn who_may_not_create_is_told() {
 #[test]
 fn a_room_without_its_second_node_is_deleted() {
     let mut d = joining_a_missing_room();
-    let create = asked(&mut d);
-    d.result(&create[0], "");
-    let create = asked(&mut d);
-    refuse(&mut d, &create[0], "conflict");
+    let create = asked_for(&mut d, CREATE[0]);
+    d.result(&create, "");
+    let create = asked_for(&mut d, CREATE[1]);
+    refuse(&mut d, &create, "conflict");
     // The node may be the client's own, made another day.
-    let twin = asked(&mut d);
-    assert_eq!(what(&twin[0]), "configure characters#occupants");
-    d.error(&twin[0], "auth", "forbidden");
+    let twin = asked_for(&mut d, "configure characters#occupants");
+    d.error(&twin, "auth", "forbidden");
     assert_eq!(asks(&mut d), ["delete characters", UNDO[0], UNDO[1]]);
     assert_eq!(sees(&mut d), ["presence JC: service-unavailable for join"]);
 
     let mut d = joining_a_missing_room();
-    for _ in 0..2 {
-        let create = asked(&mut d);
-        match what(&create[0]) == "create characters" {
-            true => d.result(&create[0], ""),
-            false => refuse(&mut d, &create[0], "conflict"),
-        }
-    }
-    let twin = asked(&mut d);
-    d.result(&twin[0], &ejabberd_node(&[]));
+    let create = asked_for(&mut d, CREATE[0]);
+    d.result(&create, "");
+    let create = asked_for(&mut d, CREATE[1]);
+    refuse(&mut d, &create, "conflict");
+    let twin = asked_for(&mut d, "configure characters#occupants");
+    d.result(&twin, &ejabberd_node(&[]));
     let_in(&mut d, "", "");
     assert_eq!(sees(&mut d)[0], "JC available 100 110 201");
 }
@@ -201,10 +185,10 @@ fn a_room_is_created_open_if_the_user_says_so() {
     let mut d = session_with(Policy::Auto, true);
     join(&mut d, MUC);
     is_missing(&mut d);
-    for _ in 0..2 {
-        let create = asked(&mut d);
-        assert_eq!(create[0].fields()["pubsub#access_model"], "open");
-        d.result(&create[0], "");
+    for words in CREATE {
+        let create = asked_for(&mut d, words);
+        assert_eq!(create.fields()["pubsub#access_model"], "open");
+        d.result(&create, "");
     }
 }
 
@@ -251,14 +235,7 @@ fn a_room_for_members_is_opened_by_its_owners_word_alone() {
 
 #[test]
 fn a_room_that_could_not_be_opened_stays_locked() {
-    let mut d = joining_a_missing_room();
-    for _ in 0..2 {
-        let create = asked(&mut d);
-        d.result(&create[0], "");
-    }
-    let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
-    answer_watch(&mut d);
-    d.forget();
+    let mut d = in_new_room();
     let name = "<field var='muc#roomconfig_roomname'><value>Cave</value></field>";
     send_form(&mut d, "c", name);
     let configure = asked(&mut d);
@@ -267,21 +244,19 @@ fn a_room_that_could_not_be_opened_stays_locked() {
     // The second attempt succeeds; the room has its name.
     send_form(&mut d, "c", name);
     for (node, title) in [(OCCUPANTS, None), (TALK, Some("Cave"))] {
-        let configure = asked(&mut d);
-        assert_eq!(what(&configure[0]), format!("configure {node}"));
-        let fields = configure[0].fields();
+        let configure = asked_for(&mut d, &format!("configure {node}"));
+        let fields = configure.fields();
         assert_eq!(fields["pubsub#access_model"], "open");
         assert_eq!(fields.get("pubsub#title").map(String::as_str), title);
-        d.result(&configure[0], "");
+        d.result(&configure, "");
     }
     assert_eq!(sees(&mut d)[0], "result  c");
     d.client(&format!(
         "<iq type='get' id='g' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'/></iq>"
     ));
     // Another client of the owner's may have changed it since: the service is asked.
-    let get = asked(&mut d);
-    assert_eq!(in_words(&get), ["configure characters"]);
-    d.result(&get[0], &configuration("whitelist", "Den"));
+    let get = asked_for(&mut d, "configure characters");
+    d.result(&get, &configuration("whitelist", "Den"));
     let form = d.one_to_client();
     assert_eq!(form.fields()["muc#roomconfig_roomname"], "Den");
     assert_eq!(form.fields()["muc#roomconfig_membersonly"], "1");

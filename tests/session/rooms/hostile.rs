@@ -264,8 +264,8 @@ fn so_many_are_known_and_no_more() {
     d.client(&format!(
         "<presence to='{ROOM}/JC'><show>away</show></presence>"
     ));
-    let publish = asked(&mut d);
-    echo(&mut d, &publish[0]);
+    let publish = asked_for(&mut d, PUBLISH_OWN);
+    echo(&mut d, &publish);
     assert_eq!(sees(&mut d), ["JC available 110"]);
 }
 

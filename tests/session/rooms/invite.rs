@@ -106,14 +106,7 @@ fn an_invitation_that_cannot_be_is_refused() {
     invite(&mut d, &["nurse@capulet.lit"], "");
     assert_eq!(sees(&mut d), ["message : forbidden for i1"]);
     // The owner has to accept a new room before he invites.
-    let mut d = joining_a_missing_room();
-    for _ in 0..2 {
-        let create = asked(&mut d);
-        d.result(&create[0], "");
-    }
-    let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
-    answer_watch(&mut d);
-    d.forget();
+    let mut d = in_new_room();
     invite(&mut d, &["nurse@capulet.lit"], "");
     assert_eq!(sees(&mut d), ["message : not-allowed for i1"]);
     assert_eq!(d.server_bytes(), "");
@@ -183,8 +176,8 @@ fn who_is_banned_is_not_invited_to_a_closed_room() {
 fn an_invitation_whose_member_is_refused_comes_back() {
     let condition = "internal-server-error";
     let mut d = inviting_to_a_closed_room(&["nurse@capulet.lit"], &USUAL);
-    let set = asked(&mut d);
-    d.error(&set[0], "wait", condition);
+    let set = asked_for(&mut d, "affiliations characters#occupants");
+    d.error(&set, "wait", condition);
     assert_eq!(sees(&mut d), [format!("message : {condition} for i1")]);
     // The service acknowledges the member but does not list her.
     let mut d = inviting_to_a_closed_room(&["nurse@capulet.lit"], &USUAL);

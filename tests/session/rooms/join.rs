@@ -69,9 +69,8 @@ fn an_event_that_does_not_come_is_not_waited_for() {
     d.advance(4);
     assert_eq!((asks(&mut d), sees(&mut d)), (vec![], vec![]));
     d.advance(1);
-    let list = asked(&mut d);
-    assert_eq!(what(&list[0]), "subscriptions characters#occupants");
-    d.result(&list[0], &subscriptions(OCCUPANTS, &[JULIET]));
+    let list = asked_for(&mut d, "subscriptions characters#occupants");
+    d.result(&list, &subscriptions(OCCUPANTS, &[JULIET]));
     assert_eq!(sees(&mut d), ["JC available 100 110", " sets "]);
 
     // A client that is not subscribed is not in the room.
@@ -80,8 +79,8 @@ fn an_event_that_does_not_come_is_not_waited_for() {
     let publish = answer_join(&mut d, "", "");
     d.result(&publish[0], "");
     d.advance(5);
-    let list = asked(&mut d);
-    d.result(&list[0], &subscriptions(OCCUPANTS, &[ROMEO]));
+    let list = asked_for(&mut d, "subscriptions characters#occupants");
+    d.result(&list, &subscriptions(OCCUPANTS, &[ROMEO]));
     assert_eq!(sees(&mut d), ["presence JC: forbidden for join"]);
 }
 
@@ -176,12 +175,11 @@ fn the_nick_of_who_has_vanished_is_free() {
     let both = occupant(ROMEO, "JC", "") + &item_by(tablet, tablet, "JC", "", "");
     let ping = answer_join(&mut d, &both, "");
     refuse(&mut d, &ping[0], "service-unavailable");
-    let ping = asked(&mut d);
-    assert_eq!(what(&ping[0]), "ping romeo@montague.lit/tablet");
+    let ping = asked_for(&mut d, "ping romeo@montague.lit/tablet");
     // The shim answers that its client is not in the room.
-    refuse(&mut d, &ping[0], "item-not-found");
-    let publish = asked(&mut d);
-    echo(&mut d, &publish[0]);
+    refuse(&mut d, &ping, "item-not-found");
+    let publish = asked_for(&mut d, PUBLISH_OWN);
+    echo(&mut d, &publish);
     assert_eq!(sees(&mut d), ["JC available 100 110", " sets "]);
 }
 
@@ -324,14 +322,7 @@ fn of_two_who_want_a_nick_the_later_yields() {
     join(&mut d, MUC);
     answer_join(&mut d, "", "");
     happens(&mut d, OCCUPANTS, &occupant(ROMEO, "JC", ""));
-    assert_eq!(
-        asks(&mut d),
-        [
-            "publish characters#occupants juliet@capulet.lit unavailable",
-            UNDO[0],
-            UNDO[1]
-        ]
-    );
+    assert_eq!(asks(&mut d), LEAVE);
     assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
     // The first to have the nick keeps it: the other one is seen to yield.
     let mut d = joined_with("", "");

@@ -77,8 +77,8 @@ fn ten_thousand_are_not_put_out_at_once() {
         "configure characters",
         &configuration(&[("access_model", "open")]),
     );
-    let list = asked(&mut d);
-    d.result(&list[0], &affiliations(&USUAL));
+    let list = asked_for(&mut d, "affiliations characters");
+    d.result(&list, &affiliations(&USUAL));
     for iq in asked(&mut d) {
         d.result(&iq, "");
     }

@@ -7,27 +7,24 @@ fn hears(d: &mut Driver, n: usize) {
 }
 
 #[test]
-fn of_ten_thousand_messages_the_last_ids_are_kept() {
+fn of_a_thousand_messages_the_last_ids_are_kept() {
     let mut d = joined();
-    for n in 0..10_000 {
+    for n in 0..1000 {
         hears(&mut d, n);
         assert_eq!(sees(&mut d), [format!("Romeo says n{n}")]);
-        if n % 1000 == 0 {
-            d.forget();
-        }
     }
     d.forget();
-    for n in 9_700..10_000 {
+    for n in 700..1000 {
         hears(&mut d, n);
     }
     assert_eq!(
         (sees(&mut d), d.dropped()),
         (vec![], vec![Dropped::Seen; 300])
     );
-    hears(&mut d, 9_699);
+    hears(&mut d, 699);
     assert_eq!(
         sees(&mut d),
-        ["Romeo says n9699"],
+        ["Romeo says n699"],
         "more is kept than is bounded"
     );
 }
@@ -36,7 +33,7 @@ fn of_ten_thousand_messages_the_last_ids_are_kept() {
 #[test]
 fn each_message_of_the_client_is_one_request_that_does_not_wait() {
     let mut d = joined();
-    for n in 0..1000 {
+    for n in 0..200 {
         say_to_all(&mut d, &format!("m{n}"), &format!("<body>{n}</body>"));
         let publish = d.one_to_server();
         assert_eq!(what(&publish), "publish characters");

@@ -51,6 +51,16 @@ const JOIN: [&str; 5] = [
 const PUBLISH_OWN: &str = "publish characters#occupants juliet@capulet.lit";
 const UNDO: [&str; 2] = ["unsubscribe characters#occupants", "unsubscribe characters"];
 
+/// Requests that create a room, one after the other.
+const CREATE: [&str; 2] = ["create characters", "create characters#occupants"];
+
+/// Requests of an occupant who leaves.
+const LEAVE: [&str; 3] = [
+    "publish characters#occupants juliet@capulet.lit unavailable",
+    UNDO[0],
+    UNDO[1],
+];
+
 /// Juliet's session on a service with rooms.
 fn session() -> Driver {
     session_with(Policy::Auto, false)
@@ -93,6 +103,24 @@ fn joining_a_missing_room() -> Driver {
     let mut d = session();
     join(&mut d, MUC);
     is_missing(&mut d);
+    d
+}
+
+/// Answers the creation of such a room as a service does that takes it.
+fn is_created(d: &mut Driver) {
+    for words in CREATE {
+        let create = asked_for(d, words);
+        d.result(&create, "");
+    }
+}
+
+/// Juliet's session in a room that she has just created, and that is still locked.
+fn in_new_room() -> Driver {
+    let mut d = joining_a_missing_room();
+    is_created(&mut d);
+    let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
+    answer_watch(&mut d);
+    d.forget();
     d
 }
 
@@ -287,6 +315,14 @@ fn asked(d: &mut Driver) -> Vec<Node> {
     let mut sent = d.server_got();
     sent.retain(|it| it.attribute("to").is_some());
     sent
+}
+
+/// The only request that the service has got now, which is of these words.
+#[track_caller]
+fn asked_for(d: &mut Driver, words: &str) -> Node {
+    let asked = asked(d);
+    assert_eq!(in_words(&asked), [words]);
+    asked.into_iter().next().unwrap()
 }
 
 /// The same in words.

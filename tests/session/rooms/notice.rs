@@ -38,8 +38,8 @@ fn with_owner_in(room: &str) -> Driver {
     assert_eq!(publish.len(), 1, "{publish:#?}");
     if what(&publish[0]) == "affiliations characters" {
         d.error(&publish[0], "auth", "forbidden");
-        let publish = asked(&mut d);
-        echo(&mut d, &publish[0]);
+        let publish = asked_for(&mut d, PUBLISH_OWN);
+        echo(&mut d, &publish);
     } else {
         echo(&mut d, &publish[0]);
     }
@@ -186,8 +186,8 @@ fn an_owner_is_put_out_by_another_one() {
         join(&mut d, MUC);
         let list = answer_join_as(&mut d, &info("open", &[], 3), &others, "");
         d.result(one(&list, "affiliations characters"), &owners);
-        let publish = asked(&mut d);
-        echo(&mut d, &publish[0]);
+        let publish = asked_for(&mut d, PUBLISH_OWN);
+        echo(&mut d, &publish);
         answer_watch(&mut d);
         d.forget();
         happens(&mut d, TALK, &notice(ABBOT, "Abbot", "n1", &words));

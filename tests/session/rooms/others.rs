@@ -74,10 +74,9 @@ fn a_status_and_another_nick_are_published() {
         d.client(&format!(
             "<presence to='{ROOM}{nick}' id='p'><show>away</show></presence>"
         ));
-        let publish = asked(&mut d);
-        assert_eq!(what(&publish[0]), PUBLISH_OWN);
+        let publish = asked_for(&mut d, PUBLISH_OWN);
         assert_eq!(sees(&mut d), [""; 0], "the service has not taken it yet");
-        echo(&mut d, &publish[0]);
+        echo(&mut d, &publish);
         assert_eq!(sees(&mut d), expected);
     }
     // Another occupant's nick is taken, unless he has vanished.
@@ -86,25 +85,24 @@ fn a_status_and_another_nick_are_published() {
         (false, vec!["presence Romeo: conflict for p"]),
     ] {
         d.client(&format!("<presence to='{ROOM}/Romeo' id='p'/>"));
-        let ping = asked(&mut d);
-        assert_eq!(what(&ping[0]), format!("ping {ROMEO}"));
+        let ping = asked_for(&mut d, &format!("ping {ROMEO}"));
         match answers {
-            true => d.result(&ping[0], ""),
+            true => d.result(&ping, ""),
             false => d.advance(5),
         }
         assert_eq!(sees(&mut d), expected);
         d.forget();
     }
     d.client(&format!("<presence to='{ROOM}/Montague' id='p'/>"));
-    let publish = asked(&mut d);
-    d.error(&publish[0], "auth", "forbidden");
+    let publish = asked_for(&mut d, PUBLISH_OWN);
+    d.error(&publish, "auth", "forbidden");
     assert_eq!(sees(&mut d), ["presence Montague: forbidden for p"]);
     d.client(&format!("<presence to='{ROOM}/Romeo' id='p'/>"));
-    let ping = asked(&mut d);
-    refuse(&mut d, &ping[0], "service-unavailable");
+    let ping = asked_for(&mut d, "ping romeo@montague.lit/mobile");
+    refuse(&mut d, &ping, "service-unavailable");
     assert_eq!(sees(&mut d), ["Romeo unavailable 333"]);
-    let publish = asked(&mut d);
-    echo(&mut d, &publish[0]);
+    let publish = asked_for(&mut d, PUBLISH_OWN);
+    echo(&mut d, &publish);
     assert_eq!(
         sees(&mut d),
         ["Julia unavailable now Romeo 303 110", "Romeo available 110"]
@@ -212,11 +210,10 @@ fn a_room_says_what_it_is() {
     for (access, feature) in [("open", "muc_open"), ("whitelist", "muc_membersonly")] {
         let mut d = session();
         ask(&mut d, ROOM, "i1", INFO);
-        let info = asked(&mut d);
-        assert_eq!(what(&info[0]), "query characters");
-        assert_eq!(info[0].value("to"), SERVICE);
+        let info = asked_for(&mut d, "query characters");
+        assert_eq!(info.value("to"), SERVICE);
         d.result(
-            &info[0],
+            &info,
             &format!(
                 "<query xmlns='{DISCO_INFO}' node='{TALK}'><identity category='pubsub' type='leaf'/>\
                  <x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'>\
@@ -244,8 +241,8 @@ fn a_room_says_what_it_is() {
     }
     let mut d = session();
     ask(&mut d, ROOM, "i1", INFO);
-    let info = asked(&mut d);
-    refuse(&mut d, &info[0], "item-not-found");
+    let info = asked_for(&mut d, "query characters");
+    refuse(&mut d, &info, "item-not-found");
     let answer = d.one_to_client();
     assert!(answer.has("error/item-not-found"), "{answer:?}");
     assert_eq!((answer.value("from"), answer.value("id")), (ROOM, "i1"));
@@ -314,16 +311,16 @@ fn a_question_to_an_occupant_goes_to_his_address() {
     const VERSION: &str = "<query xmlns='jabber:iq:version'/>";
     let mut d = joined();
     ask(&mut d, &format!("{ROOM}/Romeo"), "v1", VERSION);
-    let relayed = asked(&mut d);
-    relayed[0].assert_values(&[("to", ROMEO), ("type", "get")]);
-    assert_eq!(relayed[0].at("query").namespace, "jabber:iq:version");
+    let relayed = asked_for(&mut d, "query romeo@montague.lit/mobile");
+    relayed.assert_values(&[("to", ROMEO), ("type", "get")]);
+    assert_eq!(relayed.at("query").namespace, "jabber:iq:version");
     assert_ne!(
-        relayed[0].value("id"),
+        relayed.value("id"),
         "v1",
         "another client's id may be the same"
     );
     d.result(
-        &relayed[0],
+        &relayed,
         "<query xmlns='jabber:iq:version'><name>Psi</name></query>",
     );
     let answer = d.one_to_client();
@@ -331,8 +328,8 @@ fn a_question_to_an_occupant_goes_to_his_address() {
     assert_eq!(answer.at("query/name").text, "Psi");
 
     ask(&mut d, &format!("{ROOM}/Romeo"), "v2", VERSION);
-    let relayed = asked(&mut d);
-    refuse(&mut d, &relayed[0], "service-unavailable");
+    let relayed = asked_for(&mut d, "query romeo@montague.lit/mobile");
+    refuse(&mut d, &relayed, "service-unavailable");
     assert_eq!(sees(&mut d), ["iq Romeo: service-unavailable for v2"]);
 }
 

@@ -1,12 +1,12 @@
-//! What an owner does to a room: lists, kicks, bans, members only, its end. What the service answers is cut from
-//! what ejabberd and Prosody said.
+//! An owner's work on a room: lists, kicks, bans, members only, its end. The service's answers are cut from those of
+//! ejabberd and Prosody.
 
 use super::configure::configuration;
 use super::*;
 
 const OWNER_NS: &str = "http://jabber.org/protocol/pubsub#owner";
 const PARIS: &str = "paris@verona.lit/cell";
-/// Who may do what, as the room begins.
+/// Affiliations with which the room begins.
 pub(super) const USUAL: [(&str, &str); 2] = [(OWN, "owner"), ("friar@verona.lit", "member")];
 
 /// Juliet's session in a room of hers with Romeo and the nurse; `access`: who may come in.
@@ -32,7 +32,7 @@ pub(super) fn ask_owner(d: &mut Driver, what: &str) {
     ));
 }
 
-/// Who may do what with the room node, as its owner is told.
+/// The service's list of the room node's affiliations, for its owner.
 pub(super) fn affiliations(all: &[(&str, &str)]) -> String {
     let each = |(jid, affiliation): &(&str, &str)| {
         format!("<affiliation jid='{jid}' affiliation='{affiliation}'/>")
@@ -41,17 +41,17 @@ pub(super) fn affiliations(all: &[(&str, &str)]) -> String {
     format!("<pubsub xmlns='{OWNER_NS}'><affiliations node='{TALK}'>{all}</affiliations></pubsub>")
 }
 
-/// Who is subscribed to a node, as its owner is told.
+/// The service's list of a node's subscribers, for its owner.
 pub(super) fn subscribed(node: &str, all: &[&str]) -> String {
     subscriptions(node, all).replace(PUBSUB, OWNER_NS)
 }
 
-/// The room node lets everybody in, as its owner is told.
+/// The configuration of a room node that lets everybody in, for its owner.
 fn is_open() -> String {
     configuration(&[("access_model", "open")])
 }
 
-/// Answers the one request that is asked now, which is of these words.
+/// Answers the only request that the service has got, and asserts that it has these words.
 #[track_caller]
 pub(super) fn grant(d: &mut Driver, words: &str, result: &str) -> Node {
     let mut asked = asked(d);
@@ -61,8 +61,8 @@ pub(super) fn grant(d: &mut Driver, words: &str, result: &str) -> Node {
     iq
 }
 
-/// What the owner's shim says to everybody before its other requests, and takes away again at once: the room's word in
-/// it, and who is said what with which reason.
+/// Takes the owner's notice to all occupants off the requests: its publish, and the retract right behind it. Gives its
+/// `<item/>`s in words (JID, affiliation, role, reason) and its status codes.
 #[track_caller]
 fn notice(asked: &mut Vec<Node>) -> (Vec<String>, Vec<String>) {
     assert_eq!(
@@ -98,14 +98,14 @@ fn notice(asked: &mut Vec<Node>) -> (Vec<String>, Vec<String>) {
     )
 }
 
-/// The subscription that a request of the owner's ends.
+/// The subscriber's JID in a request of the owner's that ends a subscription.
 fn ended(iq: &Node) -> String {
     let subscription = iq.at("pubsub/subscriptions/subscription");
     assert_eq!(subscription.value("subscription"), "none");
     subscription.value("jid").to_owned()
 }
 
-/// Puts this account out of both nodes, as far as the service is asked.
+/// Plays the service while the shim ends the subscriptions of `jids` to both nodes.
 #[track_caller]
 fn put_out(d: &mut Driver, jids: &[&str]) {
     for node in [OCCUPANTS, TALK] {
@@ -178,8 +178,8 @@ fn who_is_banned_is_out_before_and_looked_for_behind_it() {
     let mut d = owning("open");
     let ban = "<item jid='romeo@montague.lit' affiliation='outcast'><reason>!</reason></item>";
     admin(&mut d, "set", ban);
-    let list = asked(&mut d);
-    d.result(&list[0], &affiliations(&USUAL));
+    let list = asked_for(&mut d, "affiliations characters");
+    d.result(&list, &affiliations(&USUAL));
     let mut retract = asked(&mut d);
     let (words, statuses) = notice(&mut retract);
     assert_eq!(words, ["romeo@montague.lit outcast none !"]);
@@ -308,8 +308,8 @@ fn a_ban_that_is_refused_is_none() {
     let mut d = owning("open");
     let ban = "<item jid='romeo@montague.lit' affiliation='outcast'/>";
     admin(&mut d, "set", ban);
-    let list = asked(&mut d);
-    d.result(&list[0], &affiliations(&USUAL));
+    let list = asked_for(&mut d, "affiliations characters");
+    d.result(&list, &affiliations(&USUAL));
     let mut sent = asked(&mut d);
     notice(&mut sent);
     d.error(&sent[1], "wait", "internal-server-error");
@@ -385,8 +385,8 @@ fn what_a_room_of_nodes_cannot_do_is_refused() {
 fn who_is_no_owner_any_more_is_told() {
     let mut d = owning("open");
     admin(&mut d, "set", "<item nick='Romeo' role='none'/>");
-    let list = asked(&mut d);
-    d.error(&list[0], "auth", "forbidden");
+    let list = asked_for(&mut d, "affiliations characters");
+    d.error(&list, "auth", "forbidden");
     assert_eq!(sees(&mut d), ["iq : forbidden for a", "JC available 110"]);
     ask_owner(&mut d, "<destroy/>");
     assert_eq!(sees(&mut d), ["iq : forbidden for o"]);
@@ -402,9 +402,9 @@ fn a_room_closes_behind_its_members() {
         &format!("<x xmlns='jabber:x:data' type='submit'>{members}</x>"),
     );
     grant(&mut d, "configure characters", &is_open());
-    let list = asked(&mut d);
+    let list = asked_for(&mut d, "affiliations characters");
     let now = [USUAL[0], ("nurse@capulet.lit", "member")];
-    d.result(&list[0], &affiliations(&now));
+    d.result(&list, &affiliations(&now));
     // Prosody tells nobody who is not subscribed any more, so this comes before the room is closed. The nurse stays.
     let mut sent = asked(&mut d);
     let (words, statuses) = notice(&mut sent);
@@ -421,9 +421,8 @@ fn a_room_closes_behind_its_members() {
     d.result(&sent[1], "");
     let configure = grant(&mut d, "configure characters", "");
     assert_eq!(configure.fields()["pubsub#access_model"], "whitelist");
-    let sent = asked(&mut d);
-    assert_eq!(in_words(&sent), ["subscriptions characters#occupants"]);
-    d.result(&sent[0], &subscribed(OCCUPANTS, &[JULIET, NURSE, PARIS]));
+    let sent = asked_for(&mut d, "subscriptions characters#occupants");
+    d.result(&sent, &subscribed(OCCUPANTS, &[JULIET, NURSE, PARIS]));
     let out = ended(&grant(&mut d, "subscriptions characters#occupants", ""));
     assert_eq!(out, PARIS);
     grant(
@@ -452,8 +451,8 @@ fn a_room_closes_behind_its_members() {
     );
     let is_closed = configuration(&[("access_model", "whitelist")]);
     grant(&mut d, "configure characters", &is_closed);
-    let list = asked(&mut d);
-    d.result(&list[0], &affiliations(&now));
+    let list = asked_for(&mut d, "affiliations characters");
+    d.result(&list, &affiliations(&now));
     let mut sent = asked(&mut d);
     let (words, statuses) = notice(&mut sent);
     assert_eq!(words, ["nurse@capulet.lit none none"]);
@@ -470,14 +469,13 @@ fn a_room_ends_and_says_where_it_goes_on() {
         &mut d,
         "<destroy jid='den@chat.shakespeare.lit'><reason>Rain</reason><password>dry</password></destroy>",
     );
-    let said = asked(&mut d);
-    assert_eq!(in_words(&said), ["publish characters"]);
-    let item = said[0].at("pubsub/publish/item");
+    let said = asked_for(&mut d, "publish characters");
+    let item = said.at("pubsub/publish/item");
     let destroy = item.at("message/x/destroy");
     assert_eq!(destroy.namespace, MUC_USER);
     assert_eq!(destroy.value("jid"), "den@chat.shakespeare.lit");
     assert_eq!(destroy.at("reason").text, "Rain");
-    echo(&mut d, &said[0]);
+    echo(&mut d, &said);
     assert_eq!(sees(&mut d), [""; 0]);
     grant(&mut d, "delete characters", "");
     event_in(&mut d, "<delete node='characters'/>");
@@ -504,14 +502,7 @@ fn a_room_ends_and_says_where_it_goes_on() {
 
 #[test]
 fn a_new_room_may_be_given_up() {
-    let mut d = joining_a_missing_room();
-    for _ in 0..2 {
-        let create = asked(&mut d);
-        d.result(&create[0], "");
-    }
-    let_in_as(&mut d, &info("whitelist", &[OWN], 1), "", "");
-    answer_watch(&mut d);
-    d.forget();
+    let mut d = in_new_room();
     ask_owner(&mut d, "<x xmlns='jabber:x:data' type='cancel'/>");
     grant(&mut d, "delete characters", "");
     grant(&mut d, "delete characters#occupants", "");

@@ -14,32 +14,6 @@ pub(super) fn joined_under(policy: Policy) -> Driver {
 }
 
 #[test]
-fn the_join_names_the_nick_as_listing_13() {
-    for policy in [Policy::Pure, Policy::Auto] {
-        let mut d = session_under(policy);
-        join(&mut d, MUC);
-        let join = asked(&mut d);
-        assert_eq!(in_words(&join), JOIN);
-        let options: Vec<_> = join.iter().filter(|it| it.has("pubsub/options")).collect();
-        if policy == Policy::Auto {
-            assert!(options.is_empty(), "ejabberd refuses them");
-            continue;
-        }
-        assert_eq!(options, [one(&join, "subscribe characters")]);
-        let named = options[0].at("pubsub/options");
-        assert_eq!((named.value("node"), named.value("jid")), (TALK, JULIET));
-        let form = options[0].at(NICK);
-        assert_eq!(form.value("type"), "submit");
-        let fields = form.fields();
-        assert_eq!(fields["roomnick"], "JC");
-        assert_eq!(
-            fields["FORM_TYPE"],
-            "http://jabber.org/protocol/pubsub#subscribe_options"
-        );
-    }
-}
-
-#[test]
 fn a_nick_in_an_option_is_a_value() {
     let mut d = session_under(Policy::Pure);
     d.client(&format!("<presence to='{ROOM}/&lt;J&amp;&apos;C>'/>"));

@@ -88,8 +88,8 @@ fn a_message_that_is_refused_comes_back_whole() {
 fn what_the_service_refuses_comes_back_whole() {
     let mut d = joined();
     say_to_all(&mut d, "e1", "<body>But soft</body><a xmlns='urn:x'/>");
-    let publish = asked(&mut d);
-    d.error(&publish[0], "auth", "forbidden");
+    let publish = asked_for(&mut d, "publish characters");
+    d.error(&publish, "auth", "forbidden");
     let error = d.one_to_client();
     assert_eq!(error.names(), ["body", "a", "error"]);
     assert_eq!(["from", "to"].map(|it| error.value(it)), [ROOM, JULIET]);

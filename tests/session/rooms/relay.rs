@@ -204,8 +204,8 @@ fn a_ping_to_oneself_says_whether_one_is_in() {
     assert_eq!(d.server_bytes(), "");
     // After a change of nick the old one is no occupant's.
     d.client(&format!("<presence to='{ROOM}/Julia' id='n'/>"));
-    let publish = asked(&mut d);
-    echo(&mut d, &publish[0]);
+    let publish = asked_for(&mut d, PUBLISH_OWN);
+    echo(&mut d, &publish);
     d.forget();
     ask(&mut d, "JC", "p4", PING);
     ask(&mut d, "Julia", "p5", PING);

@@ -40,8 +40,8 @@ fn a_message_comes_back_once_with_its_id() {
 fn a_message_that_is_refused_comes_back_as_an_error() {
     let mut d = joined();
     say_to_all(&mut d, "m1", "<body>But soft</body>");
-    let publish = asked(&mut d);
-    d.error(&publish[0], "auth", "forbidden");
+    let publish = asked_for(&mut d, "publish characters");
+    d.error(&publish, "auth", "forbidden");
     assert_eq!(sees(&mut d), ["message : forbidden for m1"]);
     say_to_all(&mut d, "m2", "<body>But soft</body>");
     d.forget();
@@ -55,7 +55,7 @@ fn a_message_that_is_refused_comes_back_as_an_error() {
     d.client(&format!(
         "<message to='other@{SERVICE}' type='groupchat' id='m3'><body>x</body></message>"
     ));
-    let error = d.client_got().pop().unwrap();
+    let error = d.one_to_client();
     assert_eq!(
         (error.value("id"), error.has("error/not-acceptable")),
         ("m3", true)
@@ -238,8 +238,8 @@ fn a_subject_takes_no_place_in_the_history() {
             _ => d.result(iq, ""),
         }
     }
-    let publish = asked(&mut d);
-    echo(&mut d, &publish[0]);
+    let publish = asked_for(&mut d, PUBLISH_OWN);
+    echo(&mut d, &publish);
     assert_eq!(
         sees(&mut d),
         [
@@ -290,8 +290,8 @@ fn history_is_as_much_as_the_client_wants() {
                 _ => d.result(iq, ""),
             }
         }
-        let publish = asked(&mut d);
-        echo(&mut d, &publish[0]);
+        let publish = asked_for(&mut d, PUBLISH_OWN);
+        echo(&mut d, &publish);
         let mut expected = vec!["JC available 100 110".to_owned()];
         expected.extend(late(from));
         expected.push(" sets ".to_owned());

@@ -168,12 +168,8 @@ fn a_nick_that_others_see_otherwise_is_told() {
         "<presence to='{ROOM}/J (x@y)' id='join'>{MUC}</presence>"
     ));
     let_in(&mut d, "", "");
-    let shown = d.client_got().remove(0);
     let name = "J (x@y) (juliet@capulet.lit)";
-    assert_eq!(
-        super::shown(&shown),
-        format!("{name} available 100 110 210")
-    );
+    seen(&mut d, &format!("{name} available 100 110 210"));
     happens(&mut d, TALK, &body(JULIET, "J (x@y)", "m1", 1));
     assert_eq!(d.one_to_client().value("from"), format!("{ROOM}/{name}"));
 }
@@ -186,10 +182,10 @@ fn another_nick_is_asked_for_while_the_holder_is() {
     d.client(&format!(
         "<presence to='{ROOM}/Julia' id='p2'>{MUC}</presence>"
     ));
-    let publish = asked(&mut d);
+    let publish = asked_for(&mut d, PUBLISH_OWN);
     d.result(&ping[0], "");
     assert_eq!(sees(&mut d), [""; 0]);
-    echo(&mut d, &publish[0]);
+    echo(&mut d, &publish);
     assert_eq!(
         sees(&mut d),
         ["JC available", "Julia available 100 110", " sets "]
@@ -204,9 +200,8 @@ fn whoever_wants_the_nick_is_asked_one_after_the_other() {
     let ping = answer_join(&mut d, &there, "");
     assert_eq!(what(&ping[0]), format!("ping {NURSE}"));
     refuse(&mut d, &ping[0], "service-unavailable");
-    let ping = asked(&mut d);
-    assert_eq!(what(&ping[0]), format!("ping {ROMEO}"));
-    d.result(&ping[0], "");
+    let ping = asked_for(&mut d, &format!("ping {ROMEO}"));
+    d.result(&ping, "");
     assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
 }
 
@@ -216,8 +211,8 @@ fn a_rival_whose_event_has_no_payload_is_one() {
     join(&mut d, MUC);
     answer_join(&mut d, "", "");
     happens(&mut d, OCCUPANTS, &format!("<item id='{CONTACT}'/>"));
-    let fetch = asked(&mut d);
-    d.result(&fetch[0], &items(OCCUPANTS, &occupant(ROMEO, "JC", "")));
+    let fetch = asked_for(&mut d, "items characters#occupants");
+    d.result(&fetch, &items(OCCUPANTS, &occupant(ROMEO, "JC", "")));
     assert_eq!(sees(&mut d), ["presence JC: conflict for join"]);
 }
 
@@ -275,10 +270,10 @@ fn who_leaves_while_creating_leaves_no_node() {
     let mut d = session();
     join(&mut d, MUC);
     refuse_subscribe(&mut d, "item-not-found");
-    let create = asked(&mut d);
+    let create = asked_for(&mut d, "create characters");
     leave(&mut d);
     d.forget();
-    d.result(&create[0], "");
+    d.result(&create, "");
     assert_eq!(asks(&mut d), ["delete characters"]);
 }
 
@@ -310,8 +305,8 @@ fn left_out_payloads_leave_places_for_others() {
     assert_eq!(fetch.len(), 1, "{fetch:#?}");
     // The others are asked for together.
     d.result(&fetch[0], "");
-    let fetch = asked(&mut d);
-    assert_eq!(fetch[0].at("pubsub/items").children.len(), 69);
+    let fetch = asked_for(&mut d, "items characters");
+    assert_eq!(fetch.at("pubsub/items").children.len(), 69);
 }
 
 #[test]

@@ -2,15 +2,15 @@
 
 use super::*;
 
-/// She says something, which the service is to publish.
-fn say(d: &mut Driver) -> Node {
+/// Juliet speaks in the room; her publish.
+fn speak(d: &mut Driver) -> Node {
     say_to_all(d, "m1", "<body>But soft</body>");
     one(&asked(d), "publish characters").clone()
 }
 
-/// The same; the service takes it without telling her.
+/// The same; the service acknowledges the publish and sends her no event.
 fn say_unheard(d: &mut Driver) -> Node {
-    let publish = say(d);
+    let publish = speak(d);
     d.result(&publish, "");
     publish
 }
@@ -22,9 +22,8 @@ fn a_message_whose_event_does_not_come_is_shown_all_the_same() {
     d.advance(4);
     assert_eq!((asks(&mut d), sees(&mut d)), (vec![], vec![]));
     d.advance(1);
-    let list = asked(&mut d);
-    assert_eq!(what(&list[0]), "subscriptions characters");
-    d.result(&list[0], &subscriptions(TALK, &[JULIET]));
+    let list = asked_for(&mut d, "subscriptions characters");
+    d.result(&list, &subscriptions(TALK, &[JULIET]));
     let own = d.one_to_client();
     assert_eq!((&*shown(&own), own.value("id")), ("JC says But soft", "m1"));
     // An event that comes after all is not shown again.
@@ -38,27 +37,25 @@ fn who_is_not_subscribed_any_more_is_out() {
         let mut d = joined();
         say_unheard(&mut d);
         d.advance(5);
-        let list = asked(&mut d);
-        d.result(&list[0], &subscriptions(TALK, others));
+        let list = asked_for(&mut d, "subscriptions characters");
+        d.result(&list, &subscriptions(TALK, others));
         assert_eq!(
             sees(&mut d),
             ["message : not-acceptable for m1", "JC unavailable 110 307"]
         );
         // The publish may have made a node.
-        let look = asked(&mut d);
-        assert_eq!(what(&look[0]), "query characters");
-        d.result(&look[0], &info("open", &[OWN], 0));
-        let look = asked(&mut d);
-        assert_eq!(what(&look[0]), "query characters#occupants");
-        refuse(&mut d, &look[0], "item-not-found");
+        let look = asked_for(&mut d, "query characters");
+        d.result(&look, &info("open", &[OWN], 0));
+        let look = asked_for(&mut d, "query characters#occupants");
+        refuse(&mut d, &look, "item-not-found");
         assert_eq!(asks(&mut d), ["delete characters"]);
     }
     // An answer that does not say puts nobody out.
     let mut d = joined();
     say_unheard(&mut d);
     d.advance(5);
-    let list = asked(&mut d);
-    d.error(&list[0], "wait", "internal-server-error");
+    let list = asked_for(&mut d, "subscriptions characters");
+    d.error(&list, "wait", "internal-server-error");
     assert_eq!(sees(&mut d), ["JC says But soft"]);
 }
 
@@ -68,11 +65,11 @@ fn a_status_whose_event_does_not_come_is_shown_all_the_same() {
     d.client(&format!(
         "<presence to='{ROOM}/Julia' id='p'><show>away</show></presence>"
     ));
-    let publish = asked(&mut d);
-    d.result(&publish[0], "");
+    let publish = asked_for(&mut d, PUBLISH_OWN);
+    d.result(&publish, "");
     d.advance(5);
-    let list = asked(&mut d);
-    d.result(&list[0], &subscriptions(OCCUPANTS, &[JULIET]));
+    let list = asked_for(&mut d, "subscriptions characters#occupants");
+    d.result(&list, &subscriptions(OCCUPANTS, &[JULIET]));
     assert_eq!(
         sees(&mut d),
         ["JC unavailable now Julia 303 110", "Julia available 110"]
@@ -83,14 +80,14 @@ fn a_status_whose_event_does_not_come_is_shown_all_the_same() {
 fn a_message_under_way_at_the_end_comes_back() {
     // The client leaves, and then the message is refused.
     let mut d = joined();
-    let publish = say(&mut d);
+    let publish = speak(&mut d);
     leave(&mut d);
     d.forget();
     d.error(&publish, "auth", "forbidden");
     assert_eq!(sees(&mut d), ["message : forbidden for m1"]);
     // The client is kicked.
     let mut d = joined();
-    let publish = say(&mut d);
+    let publish = speak(&mut d);
     subscription_is(&mut d, TALK, JULIET, "none");
     d.error(&publish, "auth", "forbidden");
     assert_eq!(
@@ -99,7 +96,7 @@ fn a_message_under_way_at_the_end_comes_back() {
     );
     // The server goes.
     let mut d = joined();
-    say(&mut d);
+    speak(&mut d);
     assert_eq!(
         server_goes(&mut d),
         ["message : remote-server-timeout for m1"]
@@ -115,7 +112,7 @@ fn what_is_said_into_a_deleted_room_comes_back() {
         (&[], 0, false),
     ] {
         let mut d = joined();
-        let publish = say(&mut d);
+        let publish = speak(&mut d);
         event_in(&mut d, &format!("<delete node='{TALK}'/>"));
         assert_eq!(
             sees(&mut d),
@@ -142,18 +139,17 @@ fn the_last_word_in_a_deleted_room_leaves_no_node() {
         leave(&mut d);
         let left = asked(&mut d);
         d.error(one(&left, UNDO[0]), "cancel", "unexpected-request");
-        let look = asked(&mut d);
-        assert_eq!(what(&look[0]), "query characters#occupants");
-        d.result(&look[0], &info("open", &[OWN], 0));
-        let look = asked(&mut d);
+        let look = asked_for(&mut d, "query characters#occupants");
+        d.result(&look, &info("open", &[OWN], 0));
+        let look = asked_for(&mut d, "query characters");
         assert_eq!(
-            what(&look[0]),
+            what(&look),
             "query characters",
             "a room that she has left alone has both"
         );
         match twin {
-            "" => d.result(&look[0], &info("open", &[OWN], 0)),
-            condition => refuse(&mut d, &look[0], condition),
+            "" => d.result(&look, &info("open", &[OWN], 0)),
+            condition => refuse(&mut d, &look, condition),
         }
         let expected: &[&str] = if is_junk {
             &["delete characters#occupants"]
@@ -176,15 +172,14 @@ fn a_payload_that_an_event_leaves_out_is_fetched_once() {
     ] {
         let mut d = joined();
         happens(&mut d, node, "<item id='i1'/>");
-        let fetch = asked(&mut d);
-        assert_eq!(what(&fetch[0]), format!("items {node}"));
-        assert_eq!(fetch[0].at("pubsub/items/item").value("id"), "i1");
-        d.result(&fetch[0], &items(node, &item));
+        let fetch = asked_for(&mut d, &format!("items {node}"));
+        assert_eq!(fetch.at("pubsub/items/item").value("id"), "i1");
+        d.result(&fetch, &items(node, &item));
         assert_eq!(sees(&mut d).pop().as_deref(), Some(expected));
         // An answer without the item's payload shows nothing.
         happens(&mut d, node, "<item id='i2'/>");
-        let fetch = asked(&mut d);
-        d.result(&fetch[0], &items(node, "<item id='i2'/>"));
+        let fetch = asked_for(&mut d, &format!("items {node}"));
+        d.result(&fetch, &items(node, "<item id='i2'/>"));
         assert_eq!((asks(&mut d), sees(&mut d)), (vec![], vec![]));
     }
 }
@@ -200,6 +195,6 @@ fn a_refused_status_is_not_published_again() {
     assert_eq!(sees(&mut d), ["presence JC: internal-server-error for p1"]);
     happens(&mut d, OCCUPANTS, &format!("<retract id='{OWN}'/>"));
     d.advance(2);
-    let again = asked(&mut d);
-    assert!(!again[0].at("pubsub/publish/item/presence").has("show"));
+    let again = asked_for(&mut d, PUBLISH_OWN);
+    assert!(!again.at("pubsub/publish/item/presence").has("show"));
 }

@@ -87,9 +87,8 @@ fn the_silent_are_asked_behind_a_join() {
     );
     d.forget();
     d.advance(1);
-    let ping = asked(&mut d);
-    assert_eq!(in_words(&ping), [format!("ping {ROMEO}")]);
-    refuse(&mut d, &ping[0], "service-unavailable");
+    let ping = asked_for(&mut d, &format!("ping {ROMEO}"));
+    refuse(&mut d, &ping, "service-unavailable");
     assert_eq!(sees(&mut d), ["Romeo unavailable 333"]);
 }
 
@@ -110,8 +109,8 @@ fn all_rooms_ask_one_occupant_a_second() {
             };
             d.result(&iq, &answer);
         }
-        let publish = asked(&mut d);
-        echo(&mut d, &publish[0]);
+        let publish = asked_for(&mut d, &format!("publish {name}#occupants"));
+        echo(&mut d, &publish);
     }
     d.forget();
     let mut pings = Vec::new();
@@ -150,9 +149,8 @@ fn who_comes_with_the_nick_of_the_silent_has_them_asked() {
     happens(&mut d, OCCUPANTS, &occupant(NURSE, "Romeo", ""));
     assert_eq!(sees(&mut d), ["Romeo (nurse@capulet.lit) available"]);
     d.advance(1);
-    let ping = asked(&mut d);
-    assert_eq!(what(&ping[0]), format!("ping {ROMEO}"));
-    refuse(&mut d, &ping[0], "service-unavailable");
+    let ping = asked_for(&mut d, &format!("ping {ROMEO}"));
+    refuse(&mut d, &ping, "service-unavailable");
     // The nick is the nurse's then.
     assert_eq!(
         sees(&mut d),
@@ -240,8 +238,8 @@ fn an_owner_takes_away_what_the_gone_have_left() {
                 _ => d.result(&iq, ""),
             }
         }
-        let publish = asked(&mut d);
-        echo(&mut d, &publish[0]);
+        let publish = asked_for(&mut d, PUBLISH_OWN);
+        echo(&mut d, &publish);
         d.advance(1);
         let ping = asked(&mut d);
         refuse(
@@ -437,12 +435,11 @@ fn a_purge_takes_everybody_away_and_nobody_out() {
 fn who_has_come_back_meanwhile_is_there() {
     let mut d = joined();
     d.advance(361);
-    let ping = asked(&mut d);
-    assert_eq!(what(&ping[0]), format!("ping {ROMEO}"));
+    let ping = asked_for(&mut d, &format!("ping {ROMEO}"));
     d.advance(1);
     happens(&mut d, OCCUPANTS, &occupant(ROMEO, "Romeo", ""));
     d.forget();
-    refuse(&mut d, &ping[0], "service-unavailable");
+    refuse(&mut d, &ping, "service-unavailable");
     assert_eq!(sees(&mut d), [""; 0]);
 }
 

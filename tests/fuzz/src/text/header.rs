@@ -4,7 +4,7 @@ use pubshim::ns;
 
 /// A stream header.
 pub struct Header {
-    /// As it is written.
+    /// The bytes of the header.
     pub text: String,
     /// The prefix of the stream's elements.
     pub stream: &'static str,

@@ -7,7 +7,7 @@ use pubshim::ns;
 use pubshim::xml::escape;
 
 use super::pubsub::content;
-use super::{Item, MOST, RECORD, Text, Who, Writer};
+use super::{Address, Item, MOST, RECORD, Text, Writer};
 
 /// An item of the record.
 #[derive(Arbitrary, Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Recorded {
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Entry {
     /// His address.
-    pub who: Who,
+    pub address: Address,
     /// His subscription and the account's.
     pub halves: u8,
     /// Whether he is listed, has a name, groups, other JIDs.
@@ -36,7 +36,7 @@ impl Writer<'_> {
         let _ = write!(out, "<query xmlns='{}'>", ns::ROSTER);
         for item in items.iter().take(32) {
             out.push_str("<item");
-            self.who(out, "jid", Some(item.who));
+            self.address(out, "jid", Some(item.address));
             let subscription = ["both", "to", "from", "none", "remove"];
             if let Some(subscription) = subscription.get(usize::from(item.subscription % 8)) {
                 let _ = write!(out, " subscription='{subscription}'");
@@ -54,7 +54,7 @@ impl Writer<'_> {
     }
 
     /// An owner's list of subscriptions or affiliations, or what one has at a service.
-    pub(super) fn node_list(&self, out: &mut String, list: List, entries: &[(Who, u8)]) {
+    pub(super) fn node_list(&self, out: &mut String, list: List, entries: &[(Address, u8)]) {
         let (xmlns, name, entry, states) = match list {
             List::Subscribers => (
                 ns::PUBSUB_OWNER,
@@ -70,9 +70,9 @@ impl Writer<'_> {
             _ => " node='presence'",
         };
         let _ = write!(out, "<pubsub xmlns='{xmlns}'><{name}{node}>");
-        for (who, state) in entries.iter().take(40) {
+        for (address, state) in entries.iter().take(40) {
             let _ = write!(out, "<{entry}");
-            self.who(out, "jid", Some(*who));
+            self.address(out, "jid", Some(*address));
             if list == List::OwnSubscriptions {
                 out.push_str(" node='presence'");
             }
@@ -84,12 +84,12 @@ impl Writer<'_> {
 
     pub(super) fn record(&self, out: &mut String, items: &[Recorded]) {
         for item in items.iter().take(16) {
-            let first = item.entries.first().map(|entry| entry.who);
+            let first = item.entries.first().map(|entry| entry.address);
             // The first byte of the SHA-256 of each.
             let bucket = match first {
-                Some(Who::Romeo | Who::Upper) => 0x5d,
-                Some(Who::Nurse) => 0x88,
-                Some(Who::Bard) => 0xa6,
+                Some(Address::Romeo | Address::Upper) => 0x5d,
+                Some(Address::Nurse) => 0x88,
+                Some(Address::Bard) => 0xa6,
                 _ => item.id,
             };
             let id = match item.id % 16 {
@@ -110,7 +110,7 @@ impl Writer<'_> {
 
     fn entry(&self, out: &mut String, entry: &Entry) {
         out.push_str("<contact");
-        self.who(out, "jid", Some(entry.who));
+        self.address(out, "jid", Some(entry.address));
         for (name, half) in [("to", entry.halves & 15), ("from", entry.halves >> 4)] {
             if let Some(half) = ["asked", "pending", "yes", "yes", "odd"].get(usize::from(half)) {
                 let _ = write!(out, " {name}='{half}'");
@@ -135,20 +135,20 @@ impl Writer<'_> {
         out.push_str("</contact>");
     }
 
-    pub(super) fn accounts(&self, out: &mut String, name: &str, accounts: &[Who]) {
+    pub(super) fn accounts(&self, out: &mut String, name: &str, accounts: &[Address]) {
         let _ = write!(out, "<{name} xmlns='{}'>", ns::BLOCKING);
         for account in accounts.iter().take(16) {
             out.push_str("<item");
-            self.who(out, "jid", Some(*account));
+            self.address(out, "jid", Some(*account));
             out.push_str("/>");
         }
         let _ = write!(out, "</{name}>");
     }
 
     /// An event on the account's own record.
-    pub(super) fn record_event(&self, out: &mut String, from: Option<Who>, items: &[Recorded]) {
+    pub(super) fn record_event(&self, out: &mut String, from: Option<Address>, items: &[Recorded]) {
         out.push_str("<message type='headline'");
-        self.who(out, "from", from);
+        self.address(out, "from", from);
         let _ = write!(
             out,
             "><event xmlns='{}'><items node='{RECORD}'>",

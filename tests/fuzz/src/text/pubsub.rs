@@ -11,8 +11,8 @@ use super::*;
 impl Writer<'_> {
     pub(super) fn event(&self, out: &mut String, event: &Event) {
         out.push_str("<message");
-        self.who(out, "from", event.from);
-        self.who(out, "to", Some(Who::Own));
+        self.address(out, "from", event.from);
+        self.address(out, "to", Some(Address::Own));
         if let Some(kind) = ["headline", "error", "normal"].get(usize::from(event.kind % 6)) {
             let _ = write!(out, " type='{kind}'");
         }
@@ -60,14 +60,14 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn items(&self, out: &mut String, resources: &[Who]) {
+    pub(super) fn items(&self, out: &mut String, resources: &[Address]) {
         let _ = write!(
             out,
             "<pubsub xmlns='{}'><items node='presence'>",
             ns::PUBSUB
         );
-        for who in resources.iter().take(40) {
-            let full = who.text(self.own);
+        for address in resources.iter().take(40) {
+            let full = address.text(self.own);
             let resource = full.split_once('/').map_or("", |(_, resource)| resource);
             let (full, id) = (escape(&full), escape(resource));
             let _ = write!(
@@ -92,26 +92,32 @@ impl Writer<'_> {
         match asked.what {
             Question::Configuration => Reply::Configuration(0, 0, 0),
             Question::Roster => Reply::Roster(
-                [(Who::Romeo, 0), (Who::Nurse, 2)]
-                    .map(|(who, subscription)| Item {
-                        who,
+                [(Address::Romeo, 0), (Address::Nurse, 2)]
+                    .map(|(address, subscription)| Item {
+                        address,
                         subscription,
                         more: 0,
                     })
                     .to_vec(),
             ),
-            Question::Items if asked.to.is_some() => {
-                Reply::Items(vec![Who::RomeoMobile, Who::NurseHome, Who::BardGlobe])
+            Question::Items if asked.to.is_some() => Reply::Items(vec![
+                Address::RomeoMobile,
+                Address::NurseHome,
+                Address::BardGlobe,
+            ]),
+            Question::Items => Reply::Items(vec![Address::Own, Address::OwnOther]),
+            Question::Subscribers => {
+                Reply::Subscribers(vec![(Address::Romeo, 0), (Address::RomeoOdd, 0)])
             }
-            Question::Items => Reply::Items(vec![Who::Own, Who::OwnOther]),
-            Question::Subscribers => Reply::Subscribers(vec![(Who::Romeo, 0), (Who::RomeoOdd, 0)]),
-            Question::Affiliations => Reply::Affiliations(vec![(Who::Romeo, 0), (Who::Own, 1)]),
-            Question::OwnSubscriptions => Reply::OwnSubscriptions(vec![(Who::OwnBare, 0)]),
+            Question::Affiliations => {
+                Reply::Affiliations(vec![(Address::Romeo, 0), (Address::Own, 1)])
+            }
+            Question::OwnSubscriptions => Reply::OwnSubscriptions(vec![(Address::OwnBare, 0)]),
             Question::Subscribe => Reply::Subscription(0),
             Question::Record => Reply::Record(vec![Recorded {
                 id: 2,
                 entries: vec![Entry {
-                    who: Who::Romeo,
+                    address: Address::Romeo,
                     halves: 0x33,
                     more: 1,
                     name: Text::None,
@@ -133,7 +139,7 @@ impl Writer<'_> {
         }
     }
 
-    fn reply(&self, out: &mut String, asked: &Asked, from: Option<Who>, reply: &Reply) {
+    fn reply(&self, out: &mut String, asked: &Asked, from: Option<Address>, reply: &Reply) {
         let kind = match reply {
             Reply::Error(_) => "error",
             _ => "result",
@@ -143,7 +149,7 @@ impl Writer<'_> {
             (None, Some(to)) => {
                 let _ = write!(out, " from='{}'", escape(to));
             }
-            (from, _) => self.who(out, "from", from),
+            (from, _) => self.address(out, "from", from),
         }
         out.push('>');
         match reply {

@@ -7,7 +7,7 @@ use pubshim::ns;
 use pubshim::xml::escape;
 
 use super::subscriptions::answer;
-use super::{Child, Who, Writer};
+use super::{Address, Child, Writer};
 
 /// An IQ to a pubsub service.
 #[derive(Arbitrary, Clone, Debug)]
@@ -19,7 +19,7 @@ pub struct Request {
     /// About which node, and which item on it.
     pub node: u8,
     /// About whom.
-    pub jid: Who,
+    pub jid: Address,
     /// In which state, with which options.
     pub state: u8,
     /// Fields of its form.
@@ -205,7 +205,7 @@ impl Writer<'_> {
     }
 
     /// Listing 11 about `jid`, in answer to the question with this id.
-    pub fn approval(&self, id: &str, jid: Who, style: u8) -> String {
+    pub fn approval(&self, id: &str, jid: Address, style: u8) -> String {
         let to =
             ["capulet.lit", "chat.capulet.lit", "juliet@capulet.lit"][usize::from(style >> 1) % 3];
         let mut out = format!("<message to='{to}' id='{}'>", escape(id));

@@ -6,28 +6,28 @@ use arbitrary::Arbitrary;
 use pubshim::ns;
 use pubshim::xml::escape;
 
-use super::{Id, Who, Writer};
+use super::{Address, Id, Writer};
 
 /// A question whether somebody may subscribe, or something like it.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Form {
-    /// As which server writes it.
+    /// The server whose form it is.
     pub style: u8,
     /// Its `from`.
     pub from: u8,
     /// Its id.
     pub id: Id,
     /// The JID that wants to subscribe.
-    pub jid: Who,
+    pub jid: Address,
 }
 
 /// The new state of a subscription (XEP-0060 §8.6).
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Notice {
     /// The owner of the node.
-    pub from: Who,
+    pub from: Address,
     /// The subscriber: mostly the account.
-    pub jid: Option<Who>,
+    pub jid: Option<Address>,
     /// In which state the subscription is, of which node, and since when.
     pub state: u8,
 }
@@ -45,19 +45,25 @@ const KINDS: [&str; 8] = [
 ];
 
 impl Writer<'_> {
-    pub(super) fn subscription(&self, out: &mut String, kind: u8, to: Who, id: Id) {
+    pub(super) fn subscription(&self, out: &mut String, kind: u8, to: Address, id: Id) {
         out.push_str("<presence");
         write_kind(out, kind);
         self.id(out, id);
-        self.who(out, "to", Some(to));
+        self.address(out, "to", Some(to));
         out.push_str("/>");
     }
 
-    pub(super) fn subscription_from(&self, out: &mut String, kind: u8, from: Who, marked: bool) {
+    pub(super) fn subscription_from(
+        &self,
+        out: &mut String,
+        kind: u8,
+        from: Address,
+        marked: bool,
+    ) {
         out.push_str("<presence");
         write_kind(out, kind);
-        self.who(out, "from", Some(from));
-        self.who(out, "to", Some(Who::OwnBare));
+        self.address(out, "from", Some(from));
+        self.address(out, "to", Some(Address::OwnBare));
         out.push('>');
         if KINDS[usize::from(kind) % KINDS.len()] == "error" {
             let (condition, xmlns) = ("not-acceptable", ns::STANZA_ERRORS);
@@ -80,13 +86,13 @@ impl Writer<'_> {
             _ => "other",
         };
         out.push_str("<message");
-        self.who(out, "from", Some(notice.from));
+        self.address(out, "from", Some(notice.from));
         let _ = write!(
             out,
             "><event xmlns='{}'><subscription subscription='{state}' node='{node}'",
             ns::PUBSUB_EVENT
         );
-        self.who(out, "jid", Some(notice.jid.unwrap_or(Who::OwnBare)));
+        self.address(out, "jid", Some(notice.jid.unwrap_or(Address::OwnBare)));
         out.push_str("/></event>");
         if notice.state & 0x80 != 0 {
             let _ = write!(out, "<delay xmlns='{}'/>", ns::DELAY);
@@ -97,14 +103,14 @@ impl Writer<'_> {
     pub(super) fn form(&self, out: &mut String, form: &Form) {
         let asks = match form.from % 8 {
             0 => None,
-            1..=3 => Some(Who::OwnDomain),
-            4 | 5 => Some(Who::OwnBare),
-            6 => Some(Who::Romeo),
-            _ => Some(Who::Service),
+            1..=3 => Some(Address::OwnDomain),
+            4 | 5 => Some(Address::OwnBare),
+            6 => Some(Address::Romeo),
+            _ => Some(Address::Service),
         };
         out.push_str("<message");
-        self.who(out, "from", asks);
-        self.who(out, "to", Some(Who::OwnBare));
+        self.address(out, "from", asks);
+        self.address(out, "to", Some(Address::OwnBare));
         // An answer of ours that came back.
         let is_returned = form.style & 0x80 != 0;
         if is_returned {

@@ -125,7 +125,7 @@ impl Writer<'_> {
             FromServer::Push(from, id, items) => {
                 out.push_str("<iq type='set'");
                 self.id(&mut out, *id);
-                self.who(&mut out, "from", *from);
+                self.address(&mut out, "from", *from);
                 out.push('>');
                 self.roster(&mut out, items);
                 out.push_str("</iq>");
@@ -228,9 +228,9 @@ impl Writer<'_> {
         let _ = write!(out, "</{}:stream>", self.stream);
     }
 
-    pub(super) fn who(&self, out: &mut String, name: &str, who: Option<Who>) {
-        if let Some(who) = who {
-            let _ = write!(out, " {name}='{}'", escape(&who.text(self.own)));
+    pub(super) fn address(&self, out: &mut String, name: &str, address: Option<Address>) {
+        if let Some(address) = address {
+            let _ = write!(out, " {name}='{}'", escape(&address.text(self.own)));
         }
     }
 
@@ -285,8 +285,8 @@ impl Writer<'_> {
             let _ = write!(out, " type='{kind}'");
         }
         self.id(out, presence.id);
-        self.who(out, "from", presence.from);
-        self.who(out, "to", presence.to);
+        self.address(out, "from", presence.from);
+        self.address(out, "to", presence.to);
         if presence.children.is_empty() {
             out.push_str("/>");
             return;
@@ -317,25 +317,25 @@ impl Writer<'_> {
             let _ = write!(out, " type='{kind}'");
         }
         self.id(out, stanza.id);
-        self.who(out, "from", stanza.from);
-        self.who(out, "to", stanza.to);
+        self.address(out, "from", stanza.from);
+        self.address(out, "to", stanza.to);
         out.push('>');
         self.children(out, &stanza.children, 0);
         let _ = write!(out, "</{name}>");
     }
 
-    fn iq(&self, out: &mut String, kind: &str, id: Id, from: Option<Who>, child: &Child) {
+    fn iq(&self, out: &mut String, kind: &str, id: Id, from: Option<Address>, child: &Child) {
         let _ = write!(out, "<iq type='{kind}'");
         self.id(out, id);
-        self.who(out, "from", from);
+        self.address(out, "from", from);
         out.push('>');
         self.child(out, child, 1);
         out.push_str("</iq>");
     }
 
-    fn chat(&self, out: &mut String, name: &str, who: Who) {
+    fn chat(&self, out: &mut String, name: &str, address: Address) {
         out.push_str("<message type='chat'");
-        self.who(out, name, Some(who));
+        self.address(out, name, Some(address));
         let _ = write!(out, "><body>{WRITTEN}</body></message>");
     }
 
@@ -369,12 +369,12 @@ impl Writer<'_> {
                     "<delay xmlns='{}' stamp='2026-01-01T00:00:00Z'",
                     ns::DELAY
                 );
-                self.who(out, "from", *from);
+                self.address(out, "from", *from);
                 write!(out, "/>")
             }
             Child::StanzaId(by) => {
                 let _ = write!(out, "<stanza-id xmlns='{}' id='1'", ns::SID);
-                self.who(out, "by", *by);
+                self.address(out, "by", *by);
                 write!(out, "/>")
             }
             Child::Muc(user) => {

@@ -1,4 +1,4 @@
-//! A server that means what it says: it keeps a roster, a block list and a node, and watches over who is
+//! A server that does what it acknowledges: it keeps a roster, a block list and a node, and watches over who is
 //! shown what.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -52,7 +52,7 @@ impl Honest {
             blocked: BTreeSet::new(),
             node: None,
             record: BTreeMap::new(),
-            // As the two servers do.
+            // ejabberd and Prosody do so.
             lists_subscribers: has_whitelist,
             has_whitelist,
             answers: VecDeque::new(),

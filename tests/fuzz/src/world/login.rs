@@ -5,7 +5,7 @@ use pubshim::session::{ClientTls, Leg, Security};
 use super::{Awaited, Cut, Wait, World};
 use crate::text::{self, FromClient, FromServer};
 
-/// So often a server answers what is asked for after a login.
+/// Most rounds in which the server answers requests after a login.
 const MOST_ROUNDS: usize = 12;
 
 /// Steps of a login.

@@ -4,10 +4,10 @@ use arbitrary::{Arbitrary as _, Unstructured};
 
 use super::login::{LOGIN, Login};
 use super::*;
-use crate::text::{Child, FromClient, FromServer, Id, Who};
+use crate::text::{Address, Child, FromClient, FromServer, Id};
 
-fn run_scene(policy: u8, ops: &[Op]) {
-    run(&setup(policy), ops);
+fn run_scene(policy: u8, steps: &[Step]) {
+    run(&setup(policy), steps);
 }
 
 fn setup(policy: u8) -> Setup {
@@ -33,22 +33,22 @@ fn setup(policy: u8) -> Setup {
     }
 }
 
-fn say(said: FromClient) -> Op {
-    Op::Client(said, Cut::Whole)
+fn say(said: FromClient) -> Step {
+    Step::Client(said, Cut::Whole)
 }
 
 /// The client is available, once more.
-fn presence() -> Op {
+fn presence() -> Step {
     say(FromClient::Broadcast(2))
 }
 
 #[test]
 fn nothing_is_published_while_somebody_is_being_put_out() {
     for policy in [1, 4] {
-        let end = say(FromClient::Subscription(3, Who::Romeo, Id::None));
+        let end = say(FromClient::Subscription(3, Address::Romeo, Id::None));
         run_scene(
             policy,
-            &[end, presence(), Op::Serve(1), presence(), Op::Serve(9)],
+            &[end, presence(), Step::Serve(1), presence(), Step::Serve(9)],
         );
     }
 }
@@ -60,17 +60,17 @@ fn nothing_is_published_while_the_client_is_invisible() {
         Id::One(true),
         Child::Invisible(true),
     ));
-    run_scene(4, &[hide, presence(), Op::Serve(9)]);
+    run_scene(4, &[hide, presence(), Step::Serve(9)]);
     let hide = say(FromClient::Broadcast(1));
-    run_scene(4, &[hide, Op::Serve(9), presence(), Op::Serve(9)]);
+    run_scene(4, &[hide, Step::Serve(9), presence(), Step::Serve(9)]);
 }
 
 #[test]
 fn what_no_rule_names_passes() {
     for policy in [1, 4] {
-        let pass = |is_client| (0..10).map(move |kind| Op::Pass(is_client, kind, Cut::Small(3)));
-        let ops: Vec<_> = pass(true).chain(pass(false)).chain(pass(true)).collect();
-        run_scene(policy, &ops);
+        let pass = |is_client| (0..10).map(move |kind| Step::Pass(is_client, kind, Cut::Small(3)));
+        let steps: Vec<_> = pass(true).chain(pass(false)).chain(pass(true)).collect();
+        run_scene(policy, &steps);
     }
 }
 
@@ -83,9 +83,9 @@ fn what_no_rule_names_passes_compressed() {
                 security,
                 ..setup(policy)
             };
-            let pass = |is_client| (0..10).map(move |kind| Op::Pass(is_client, kind, Cut::Whole));
-            let ops: Vec<_> = pass(true).chain(pass(false)).collect();
-            run(&setup, &ops);
+            let pass = |is_client| (0..10).map(move |kind| Step::Pass(is_client, kind, Cut::Whole));
+            let steps: Vec<_> = pass(true).chain(pass(false)).collect();
+            run(&setup, &steps);
         }
     }
 }
@@ -100,10 +100,10 @@ fn what_no_rule_names_passes_to_a_client_with_tls() {
                 security,
                 ..setup(4)
             };
-            let ops: Vec<_> = (0..10)
-                .map(|kind| Op::Pass(true, kind, Cut::Whole))
+            let steps: Vec<_> = (0..10)
+                .map(|kind| Step::Pass(true, kind, Cut::Whole))
                 .collect();
-            run(&setup, &ops);
+            run(&setup, &steps);
         }
     }
 }
@@ -120,7 +120,7 @@ fn a_login_goes_on_at_the_second_server() {
     while LOGIN[world.login] != Login::Mechanisms {
         world.log_in(Cut::Whole);
     }
-    world.act(&Op::Eof(false));
+    world.act(&Step::Eof(false));
     assert_eq!((world.awaited, world.login), (Some(Awaited::Connection), 1));
     while world.login < LOGIN.len() {
         world.log_in(Cut::Whole);
@@ -154,7 +154,7 @@ fn what_is_read_behind_the_agreement_is_not_lost() {
     world.end();
 }
 
-/// Whatever was between the account and a contact, and whatever the last shim left on the node.
+/// For each state between account and contact, and each leftover of the last shim on the node.
 #[test]
 fn nobody_is_shown_what_the_server_says_is_not_for_him() {
     for past in 0..32 {
@@ -167,7 +167,7 @@ fn nobody_is_shown_what_the_server_says_is_not_for_him() {
             };
             run(
                 &setup,
-                &[presence(), Op::Serve(9), presence(), Op::Serve(9)],
+                &[presence(), Step::Serve(9), presence(), Step::Serve(9)],
             );
         }
     }
@@ -176,17 +176,17 @@ fn nobody_is_shown_what_the_server_says_is_not_for_him() {
 #[test]
 fn nobody_is_shown_what_is_said_behind_his_end() {
     let ends = [
-        say(FromClient::Subscription(3, Who::Romeo, Id::None)),
+        say(FromClient::Subscription(3, Address::Romeo, Id::None)),
         say(FromClient::Request(
             true,
             Id::One(true),
-            Child::Block(true, vec![Who::Romeo]),
+            Child::Block(true, vec![Address::Romeo]),
         )),
         say(FromClient::Request(
             true,
             Id::One(true),
             Child::Roster(vec![crate::text::Item {
-                who: Who::Romeo,
+                address: Address::Romeo,
                 subscription: 4,
                 more: 0,
             }]),
@@ -201,26 +201,26 @@ fn nobody_is_shown_what_is_said_behind_his_end() {
                 no_authorize,
                 ..setup(4)
             };
-            let ops = [
+            let steps = [
                 presence(),
-                Op::Serve(99),
+                Step::Serve(99),
                 end.clone(),
                 presence(),
-                Op::Serve(1),
+                Step::Serve(1),
             ];
             let more = [
-                Op::Wait(Wait::Seconds(1)),
-                Op::Serve(99),
+                Step::Wait(Wait::Seconds(1)),
+                Step::Serve(99),
                 presence(),
-                Op::Serve(99),
+                Step::Serve(99),
             ];
-            let ops: Vec<_> = ops.into_iter().chain(more).collect();
-            run(&setup, &ops);
+            let steps: Vec<_> = steps.into_iter().chain(more).collect();
+            run(&setup, &steps);
         }
     }
 }
 
-/// So many sessions are replayed.
+/// Number of sessions that are replayed.
 const SEEDS: u64 = 500;
 
 /// Bytes that are the same for the same seed.
@@ -236,7 +236,7 @@ fn bytes(seed: u64, len: usize) -> Vec<u8> {
 }
 
 /// A session in which anything happens, but often what makes it go on.
-fn anything(seed: u64) -> (Setup, Vec<Op>) {
+fn anything(seed: u64) -> (Setup, Vec<Step>) {
     let bytes = bytes(seed, 300 + (seed as usize % 7) * 700);
     let mut unstructured = Unstructured::new(&bytes);
     let mut setup = Setup::arbitrary(&mut unstructured).expect("enough bytes");
@@ -244,30 +244,30 @@ fn anything(seed: u64) -> (Setup, Vec<Op>) {
     setup.rude &= seed % 8 == 0;
     setup.established |= seed % 4 != 0;
     setup.settled |= seed % 3 == 0;
-    let mut ops = Vec::new();
+    let mut steps = Vec::new();
     while !unstructured.is_empty() {
-        let Ok(op) = Op::arbitrary(&mut unstructured) else {
+        let Ok(step) = Step::arbitrary(&mut unstructured) else {
             break;
         };
         let ends = matches!(
-            op,
-            Op::Shutdown | Op::Eof(_) | Op::ClientRaw(..) | Op::ServerRaw(..)
+            step,
+            Step::Shutdown | Step::Eof(_) | Step::ClientRaw(..) | Step::ServerRaw(..)
         );
-        if !ends || ops.len() > 5 && ops.len() % 4 == 0 {
-            ops.push(op);
+        if !ends || steps.len() > 5 && steps.len() % 4 == 0 {
+            steps.push(step);
         }
-        if ops.len() % 3 == 0 {
-            ops.push(Op::Serve((seed % 5) as u8));
+        if steps.len() % 3 == 0 {
+            steps.push(Step::Serve((seed % 5) as u8));
         }
     }
-    (setup, ops)
+    (setup, steps)
 }
 
 /// Each run of the world is recorded and replayed when it ends, those of the other scenes, too.
 #[test]
 fn what_a_session_did_replays() {
     for seed in 0..SEEDS {
-        let (setup, ops) = anything(seed);
-        run(&setup, &ops);
+        let (setup, steps) = anything(seed);
+        run(&setup, &steps);
     }
 }

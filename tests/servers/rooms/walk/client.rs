@@ -1,4 +1,4 @@
-//! What one client was shown of its rooms.
+//! The rooms as one client was shown them.
 
 use std::collections::BTreeMap;
 
@@ -19,33 +19,33 @@ pub(super) struct Client {
     pub(super) relay: Option<Relay>,
     /// Between its shim and the server.
     pub(super) uplink: Relay,
-    /// So many of its events were looked at.
+    /// Number of its events that were looked at.
     read: usize,
-    /// Those it is in, or is coming into.
+    /// Rooms that the client is in or joins.
     pub(super) rooms: BTreeMap<String, Inside>,
     /// The ids of what a room has refused, and why.
     pub(super) refused: BTreeMap<String, String>,
 }
 
-/// What it was shown of one room since it asked to come in.
+/// One room as the client was shown it since its last join.
 #[derive(Debug, Default)]
 pub(super) struct Inside {
     /// Its own nick, by its last self-presence.
     pub(super) own: Option<String>,
     /// Whom it sees, by nick.
     pub(super) people: BTreeMap<String, Seen>,
-    /// What was said before.
+    /// Texts of the history.
     pub(super) past: Vec<String>,
-    /// What has been said since: text and id.
+    /// Messages since the join: text and id.
     pub(super) heard: Vec<(String, String)>,
     pub(super) subject: Option<String>,
-    /// It has come out again.
+    /// The client was shown that it is out.
     pub(super) is_out: bool,
-    /// By these statuses.
+    /// Status codes of its last `unavailable`.
     pub(super) out_by: Vec<String>,
-    /// What the room has said accounts are that are not in it.
+    /// Affiliations that the room told of accounts without an occupant.
     pub(super) elsewhere: BTreeMap<String, String>,
-    /// So many messages there were when it came in.
+    /// Number of messages said in the room before the join.
     pub(super) since: usize,
 }
 
@@ -87,7 +87,7 @@ impl Client {
         self.read = 0;
     }
 
-    /// It is connected no more.
+    /// Waits for the end of the client's connection.
     pub(super) fn is_off(&mut self) {
         self.look();
         if let Some(puppet) = self.puppet.take() {
@@ -196,7 +196,7 @@ impl Inside {
             return Ok(());
         };
         if stanza.attribute("from") == Some(room) {
-            // What the room itself says to whoever has made it.
+            // The room's own word to its creator.
             return Ok(());
         }
         if let Some(delay) = stanza.find("delay") {

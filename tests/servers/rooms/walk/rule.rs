@@ -1,4 +1,4 @@
-//! What owners do to others and to a room, and whom a room lets in.
+//! Steps of owners on occupants and rooms, and joins that a room refuses.
 //!
 //! The account that has made the rooms stays an owner: on Prosody it is one of every node, whatever the node says.
 
@@ -76,7 +76,7 @@ impl World {
         Some(())
     }
 
-    /// Who is banned may be in the room or not.
+    /// Bans an account, whether it is in the room or not.
     pub(super) fn ban(&mut self, note: Note<'_>) -> Option<()> {
         let (who, room) = self.some_owner()?;
         let before = self.rooms[room].affiliations.clone();
@@ -167,7 +167,7 @@ impl World {
         }
     }
 
-    /// Whoever is not let in tries.
+    /// Has a client join a room that does not let it in.
     pub(super) fn come_in_barred(&mut self, note: Note<'_>) -> Option<()> {
         let room = self.rng.below(self.rooms.len());
         let who = self.some_client(|world, it| {

@@ -1,4 +1,4 @@
-//! What can happen in a step.
+//! The steps of a walk.
 
 use serde_json::json;
 
@@ -201,7 +201,7 @@ impl World {
                 self.is_in(who, room, nick);
                 continue;
             };
-            // It has yielded to whoever asked before it, even if that one has yielded, too.
+            // A client yields to an earlier rival, though that one may have yielded, too.
             let account = |who: usize| &self.clients[who].account.bare;
             let mut rivals = wanted.iter().filter(|(_, it)| *it == nick);
             if why != "conflict" || !rivals.any(|(it, _)| account(*it) != account(who)) {

@@ -1,4 +1,4 @@
-//! Who walks, what is true of the rooms, and whether each client was shown that.
+//! The clients that walk, the true state of the rooms, and a check that each client was shown it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::server::{Kind, Server};
 use crate::walk::bare;
 use crate::walk::rng::Rng;
 
-/// As many messages of before as a client is shown.
+/// Messages of a room's history that a client is shown.
 const HISTORY: usize = 50;
 
 pub(super) struct World {
@@ -25,9 +25,9 @@ pub(super) struct World {
 /// The truth about a room.
 pub(super) struct Room {
     pub(super) jid: String,
-    /// Who is in it, by full JID: nick and status.
+    /// Occupants by full JID: nick and status.
     pub(super) people: BTreeMap<String, (String, String)>,
-    /// Who vanished and is on the node still: his nick.
+    /// Nicks of vanished occupants whose items are still on the node, by full JID.
     pub(super) ghosts: BTreeMap<String, String>,
     /// Somebody has spoken since the last one vanished or was shown to a newcomer.
     pub(super) is_rid_of_ghosts: bool,
@@ -45,7 +45,7 @@ pub(super) struct Room {
 pub(super) struct Said {
     pub(super) body: String,
     pub(super) id: String,
-    /// What was said in one instant has one number.
+    /// Messages of one instant have the same number.
     pub(super) burst: usize,
 }
 
@@ -136,7 +136,7 @@ impl World {
         refused
     }
 
-    /// It is in, and was told what was said before.
+    /// Notes that a client is in, and asserts that it was told the history.
     pub(super) fn is_in(&mut self, who: usize, room: usize, nick: &str) {
         let (client, truth) = (&self.clients[who], &mut self.rooms[room]);
         truth.is_history(&client.rooms[&truth.jid]);
@@ -279,7 +279,7 @@ impl Room {
         let nicks: BTreeSet<_> = seen.keys().copied().collect();
         let wanted: BTreeSet<_> = self.people.values().map(|(nick, _)| &**nick).collect();
         let ghosts = self.ghosts.iter();
-        // Nobody asks for the other clients of his own account.
+        // A shim pings no client of its own account, so a ghost of it stays.
         let ghosts =
             ghosts.filter(|(full, _)| !self.is_rid_of_ghosts || bare(full) == bare(viewer));
         let ghosts: BTreeSet<_> = ghosts.map(|(_, nick)| &**nick).collect();

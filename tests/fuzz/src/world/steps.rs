@@ -37,7 +37,7 @@ pub struct Setup {
 
 /// Something that happens.
 #[derive(Arbitrary, Clone, Debug)]
-pub enum Op {
+pub enum Step {
     /// The client says something.
     Client(FromClient, Cut),
     /// The server says something.
