@@ -286,7 +286,7 @@ impl People {
     }
 
     /// Forgets the recorded part of the accounts in an item of the record for which `is_meant` is true; gives them
-    /// with their roster items before.
+    /// with their roster items before, in any order.
     pub(super) fn forget_recorded(
         &mut self,
         bucket: u8,
@@ -304,7 +304,6 @@ impl People {
                 contact.jids.clear();
             }
         }
-        forgotten.sort_unstable_by(|(account, _), (other, _)| account.cmp(other));
         forgotten
     }
 

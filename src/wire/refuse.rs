@@ -23,7 +23,7 @@ pub(crate) struct StanzaError<'a> {
 }
 
 impl<'a> StanzaError<'a> {
-    /// An error of another type than the usual one of its condition.
+    /// An error of this type (`cancel`, `wait`, …) and condition.
     pub(crate) fn new(kind: &'a str, condition: &'a str) -> Self {
         let text = None;
         Self {

@@ -116,13 +116,18 @@ impl<P> Requests<P> {
         Some(id)
     }
 
-    /// Takes out the purpose of a request. The room that a login needs is given back behind the last one.
+    /// Takes out the purpose of a request.
     fn remove(&mut self, index: usize) -> P {
         let purpose = self.pending.remove(index).purpose;
+        self.give_back();
+        purpose
+    }
+
+    /// Gives back the room that a login has needed, once nothing waits.
+    fn give_back(&mut self) {
         if self.pending.is_empty() {
             self.pending.shrink_to(Self::KEEP);
         }
-        purpose
     }
 }
 
@@ -188,6 +193,7 @@ impl<P> Wire<P> {
     /// Stops waiting for the answers to these requests; an answer that still comes is swallowed.
     pub(crate) fn forget(&mut self, which: impl Fn(&P) -> bool) {
         self.requests.pending.retain(|it| !which(&it.purpose));
+        self.requests.give_back();
     }
 }
 

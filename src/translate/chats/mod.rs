@@ -234,7 +234,7 @@ impl Chats {
         Verdict::Pass
     }
 
-    /// Notes a native presence that tells whether a resource is available.
+    /// Handles a native presence that tells whether a resource is available.
     pub(super) fn handle_native(&mut self, presence: &Element<'_>, cx: &mut Cx<'_>) {
         if !self.has_own_nodes() {
             return;

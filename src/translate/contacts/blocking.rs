@@ -206,7 +206,7 @@ impl Blocking {
 }
 
 impl Contacts {
-    /// Notes a request of the client's about its block list, which passes.
+    /// Handles a request of the client's about its block list, which passes.
     pub(in crate::translate) fn handle_blocking(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         self.shown.has_block_list |= iq.child(ns::BLOCKING, "blocklist").is_some();
         let blocked = self.blocking.note_request(iq, cx);

@@ -194,7 +194,7 @@ impl NativeRoster {
 }
 
 impl Contacts {
-    /// Notes contacts that the client removes from its roster: stanzas that wait for them are not sent any more, and
+    /// Handles contacts that the client removes from its roster: stanzas that wait for them are not sent any more, and
     /// nothing is published until the server has removed them, or refused, and they are out of the node.
     pub(super) fn handle_roster_set(
         &mut self,

@@ -335,7 +335,7 @@ impl Contacts {
         Verdict::Taken
     }
 
-    /// Notes that we are subscribed to the node of `account`.
+    /// Handles that we are subscribed to the node of `account`.
     fn handle_subscribed(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow.note(account, true, cx.wire);
         if let Book::Pubsub(_) = self.book {
@@ -344,7 +344,7 @@ impl Contacts {
         }
     }
 
-    /// Notes that the owner is being asked; if we were subscribed before, its server has lost that.
+    /// Handles that the owner is being asked; if we were subscribed before, its server has lost that.
     fn handle_pending(&mut self, account: &str, cx: &mut Cx<'_>) {
         let relation = cx.account.people.relation(account);
         if relation.to == Half::Yes {
@@ -359,7 +359,7 @@ impl Contacts {
         }
     }
 
-    /// Notes that our subscription has ended. The contact may have left our node, too, so subscribers are listed
+    /// Handles the end of our subscription. The contact may have left our node, too, so subscribers are listed
     /// again.
     fn handle_unsubscribed(&mut self, account: &str, cx: &mut Cx<'_>) {
         self.follow.note(account, false, cx.wire);

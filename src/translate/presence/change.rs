@@ -9,7 +9,7 @@ use crate::xml::Element;
 const MOST_CHILDREN: usize = 16;
 /// Depth below which elements are compared by their bytes.
 const MOST_DEPTH: u8 = 16;
-/// Bytes of a presence; the children of a longer one are compared by their bytes. Each prefix of an attribute is looked
+/// Bytes of a presence's children, and of its own tag; more children are compared by their bytes. Each prefix of an attribute is looked
 /// up in all tags around it, so the work would grow with the square of the length.
 const MOST_BYTES: usize = 16 * 1024;
 
@@ -35,7 +35,9 @@ impl Change {
     pub(crate) fn of(presence: &Element<'_>) -> Self {
         let is_available = presence.attribute("type").is_none();
         let said = || presence.children().filter(|child| !is_from_server(child));
-        let depth = match presence.raw().len() > MOST_BYTES {
+        // Only what is compared counts, so that a copy is no larger for what a server adds.
+        let len: usize = said().map(|child| child.raw().len()).sum();
+        let depth = match len.max(presence.tag().raw().len()) > MOST_BYTES {
             true => MOST_DEPTH,
             false => 0,
         };

@@ -103,19 +103,19 @@ impl Presence {
         self.fetches.fetch(&account);
     }
 
-    /// Notes a request of the client's that may change who sees it.
+    /// Handles a request of the client's that may change who sees it.
     pub(super) fn handle_request(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         self.change_visibility(cx, |visibility, wire| visibility.handle_request(iq, wire));
     }
 
-    /// Notes an answer of the own server that may refuse such a request.
+    /// Handles an answer of the own server that may refuse such a request.
     pub(super) fn handle_answer(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         if self.announce.visibility.is_waiting() {
-            self.change_visibility(cx, |visibility, _| visibility.handle_answer(iq));
+            self.change_visibility(cx, |visibility, _| visibility.note_answer(iq));
         }
     }
 
-    /// Notes a push of the own server about privacy lists.
+    /// Handles a push of the own server about privacy lists.
     pub(super) fn handle_push(&mut self, iq: &Element<'_>, cx: &mut Cx<'_>) {
         self.change_visibility(cx, |visibility, wire| visibility.handle_push(iq, wire));
     }

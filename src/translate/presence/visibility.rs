@@ -203,7 +203,7 @@ impl Visibility {
     }
 
     /// Notes an answer of the own server to the client: a refused request changes nothing.
-    pub(super) fn handle_answer(&mut self, iq: &Element<'_>) {
+    pub(super) fn note_answer(&mut self, iq: &Element<'_>) {
         let id = iq.attribute("id").unwrap_or_default();
         let Some(at) = self.asked.iter().position(|(asked, _)| **asked == *id) else {
             return;

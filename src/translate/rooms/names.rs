@@ -31,3 +31,32 @@ pub(super) fn nick_of(resource: &str) -> Option<Box<str>> {
     let prepared = ::jid::ResourcePart::new(resource).ok()?;
     Some(prepared.as_str().into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_is_what_both_servers_can_keep() {
+        let long = "x".repeat(220);
+        for (bare, node) in [
+            ("characters@chat.shakespeare.lit", Some("characters")),
+            ("chat.shakespeare.lit", None),
+            ("characters#occupants@chat.shakespeare.lit", None),
+            (&*format!("{long}@chat.lit"), Some(&*long)),
+            (&*format!("{long}x@chat.lit"), None),
+            (&*format!("{}@chat.lit", "é".repeat(37)), None),
+        ] {
+            assert_eq!(node_of(bare), node, "{bare}");
+        }
+        assert_eq!(
+            room_of("chat.lit", "Cave"),
+            None,
+            "a client would ask for cave"
+        );
+        assert_eq!(
+            room_of("chat.lit", "cave").as_deref(),
+            Some("cave@chat.lit")
+        );
+    }
+}

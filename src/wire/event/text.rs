@@ -154,3 +154,26 @@ impl fmt::Display for Event {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::one_line;
+
+    #[test]
+    fn what_a_terminal_acts_on_is_escaped() {
+        let bad = "a\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{2028}\u{feff}b".to_owned();
+        let escaped = "a\\u{1b}[2J\\u{9b}\\u{7f}\\u{202e}\\u{2028}\\u{feff}b";
+        for event in [
+            Event::LoggedIn(bad.clone()),
+            Event::PublishFailed {
+                node: "presence",
+                reason: bad.clone(),
+            },
+        ] {
+            let line = event.to_string();
+            assert!(line.contains(escaped), "{line}");
+        }
+        assert_eq!(one_line(" a\n\u{1b}[31m b "), "a \\u{1b}[31m b");
+    }
+}

@@ -36,6 +36,9 @@ use crate::translate::{self, Wire};
 use crate::wire::{Refused, Reply};
 use crate::xml::Element;
 
+/// Items of the record: one for each of the numbers.
+const BUCKETS: u32 = 256;
+
 /// The private node: it outlives the sessions that write it.
 const NODE: NodeSpec = NodeSpec {
     name: ROSTER,
@@ -50,8 +53,7 @@ const NODE: NodeSpec = NodeSpec {
         ("pubsub#notify_retract", "0"),
         ("pubsub#notification_type", "headline"),
     ],
-    // All items of the record.
-    few_items: 256,
+    few_items: BUCKETS,
     is_kept: true,
     ask: |step| translate::Ask::Contacts(Ask::RecordNode(step)),
 };
@@ -305,7 +307,8 @@ impl Record {
         if self.state != State::Known {
             return Vec::new();
         }
-        for item in items.children().filter(|item| item.local() == "item") {
+        let items = items.children().filter(|item| item.local() == "item");
+        for item in items.take(BUCKETS as usize) {
             let Some(bucket) = bucket_in(&item) else {
                 continue;
             };

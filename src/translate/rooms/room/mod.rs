@@ -437,8 +437,22 @@ impl Room {
                 self.unsubscribe(&full, cx);
                 self.handle_vanished(&full, cx);
             }
-            // Nothing follows from the others.
-            _ => {}
+            (Step::Restore | Step::Leftovers(_), Err(_)) | (Step::Leftover(_), _) => {}
+            // The join waits for these, or they put the client out: `handle_reply` takes them.
+            (
+                Step::Subscribe
+                | Step::Items(_)
+                | Step::Create(_)
+                | Step::Owns(_)
+                | Step::Info
+                | Step::Owners
+                | Step::Holder(_)
+                | Step::TakeNick
+                | Step::IsOut
+                | Step::Heard(..)
+                | Step::Fetch(_),
+                _,
+            ) => {}
         }
     }
 }
