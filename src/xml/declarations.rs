@@ -42,6 +42,9 @@ struct Declaration {
 /// A part of a text: where it begins and how long it is.
 pub(super) type Range = (u32, u32);
 
+/// An attribute of a frame: its name and its value, without the quotes.
+pub(super) type Attribute = (Range, Range);
+
 /// The `range` of `text`.
 pub(super) fn part(text: &[u8], (start, len): Range) -> &[u8] {
     &text[start as usize..][..len as usize]

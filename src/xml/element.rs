@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::chars::{is_space, unescape};
+use super::declarations::part;
 use super::index::{Index, Node, place};
 use super::known::Number;
 use super::tag::{Tag, tag_len};
@@ -94,6 +95,7 @@ impl<'a> Element<'a> {
         };
         let index = Index {
             nodes: vec![node],
+            attributes: Vec::new(),
             known: u64::MAX,
             has_prefixes: true,
             has_prefixed: true,
@@ -161,7 +163,17 @@ impl<'a> Element<'a> {
 
     /// The value of the attribute called `name`, references resolved.
     pub fn attribute(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.tag().attribute(name)
+        if self.at > 0 || self.index.attributes.is_empty() {
+            return self.tag().attribute(name);
+        }
+        let is_it = |range| part(self.text.as_bytes(), range) == name.as_bytes();
+        let (_, value) = self
+            .index
+            .attributes
+            .iter()
+            .find(|(name, _)| is_it(*name))?;
+        let (start, len) = (value.0 as usize, value.1 as usize);
+        Some(unescape(&self.text[start..start + len]))
     }
 
     /// The start tags of the elements around this one, inner ones first.

@@ -136,7 +136,7 @@ impl Framer {
         self.declared.clear();
         empty(&mut self.open, KEEP);
         empty(&mut self.defaults, KEEP);
-        empty(&mut self.noted.names, KEEP);
+        empty(&mut self.noted.attributes, KEEP);
         empty(&mut self.noted.declarations, KEEP);
     }
 

@@ -2,9 +2,10 @@
 //!
 //! The framer writes it while it checks the frame; so nobody searches the bytes for an element a second time.
 
+use super::declarations::Attribute;
 use super::known::Number;
 
-/// Room for more elements than this is given back after the stanza.
+/// Room for more elements or attributes than this is given back after the stanza.
 const KEEP: usize = 32;
 
 /// An element of a frame: places in its bytes and in the [`Index`].
@@ -28,6 +29,8 @@ pub(super) struct Node {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Index {
     pub(super) nodes: Vec<Node>,
+    /// The attributes of the stanza itself, which are asked for more than once; none if they are more than a few.
+    pub(super) attributes: Vec<Attribute>,
     /// A [bit](Number::bit) for each known namespace that an element is in.
     pub(super) known: u64,
     /// Whether an element declares a prefix.
@@ -45,6 +48,14 @@ impl Index {
         self.known = 0;
         (self.has_prefixes, self.has_prefixed) = (false, false);
         empty(&mut self.nodes, KEEP);
+        self.attributes.clear();
+    }
+
+    /// Notes the attributes of the stanza itself.
+    pub(super) fn note_attributes(&mut self, attributes: &[Attribute]) {
+        if attributes.len() <= KEEP {
+            self.attributes.extend_from_slice(attributes);
+        }
     }
 
     /// The place of the next element.
@@ -56,6 +67,7 @@ impl Index {
     /// The bytes it needs.
     pub(super) fn memory(&self) -> usize {
         self.nodes.capacity() * size_of::<Node>()
+            + self.attributes.capacity() * size_of::<Attribute>()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Start tags where they stand: their declarations and the namespaces of their names.
 
-use super::super::declarations::{Range, part};
+use super::super::declarations::part;
 use super::super::index::{Index, Node};
 use super::super::known::Number;
 use super::super::unique::are_unique;
@@ -76,15 +76,15 @@ impl Framer {
         tag: Whole,
         stream: &Namespaces,
     ) -> Result<Number, XmlError> {
-        if self.noted.names.len() > self.limits.attributes {
+        if self.noted.attributes.len() > self.limits.attributes {
             self.exceed("too many attributes")?;
         }
         for at in 0..self.noted.declarations.len() {
             let declaration = self.noted.declarations[at];
             self.declare(buf, declaration)?;
         }
-        let names = &self.noted.names;
-        if !are_unique(names.len(), |at| part(buf, names[at])) {
+        let attributes = &self.noted.attributes;
+        if !are_unique(attributes.len(), |at| part(buf, attributes[at].0)) {
             return Err(XmlError::NotWellFormed("an attribute twice"));
         }
         let namespace = match tag.name.prefix_len {
@@ -113,6 +113,9 @@ impl Framer {
         if !self.is_opaque {
             let end = place(tag.end)?;
             let is_inside = !self.open.is_empty();
+            if !is_inside {
+                self.index.note_attributes(&self.noted.attributes);
+            }
             self.index.known |= namespace.bit();
             self.index.nodes.push(Node {
                 start: place(self.token)?,
@@ -188,8 +191,8 @@ impl Framer {
         stream: &Namespaces,
     ) -> Result<(), XmlError> {
         let mut known = Vec::new();
-        for at in 0..self.noted.names.len() {
-            let (start, len): Range = self.noted.names[at];
+        for at in 0..self.noted.attributes.len() {
+            let ((start, len), _) = self.noted.attributes[at];
             let name = part(buf, (start, len));
             let Some(colon) = memchr::memchr(b':', name) else {
                 continue;

@@ -2,7 +2,7 @@
 
 use super::super::XmlError;
 use super::super::chars::{check_references, is_space, split_qname};
-use super::super::declarations::Range;
+use super::super::declarations::{Attribute, Range};
 use super::super::tag::skip_space;
 use super::place;
 
@@ -29,8 +29,8 @@ pub(super) struct Name {
 /// Attributes of the tag in work, as ranges of the frame.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Noted {
-    /// The names of all attributes, declarations included.
-    pub(super) names: Vec<Range>,
+    /// All attributes, declarations included.
+    pub(super) attributes: Vec<Attribute>,
     pub(super) declarations: Vec<Declared>,
     /// How many attributes have a prefix and are no declarations.
     pub(super) prefixed: usize,
@@ -47,19 +47,20 @@ pub(super) struct Declared {
 impl Noted {
     /// The bytes it needs.
     pub(super) fn memory(&self) -> usize {
-        self.names.capacity() * size_of::<Range>()
+        self.attributes.capacity() * size_of::<Attribute>()
             + self.declarations.capacity() * size_of::<Declared>()
     }
 
     fn clear(&mut self) {
-        self.names.clear();
+        self.attributes.clear();
         self.declarations.clear();
         self.prefixed = 0;
     }
 
     fn note(&mut self, buf: &[u8], at: usize, name: Name, value: Value) -> Result<(), XmlError> {
         let (start, len) = (place(at)?, place(name.len)?);
-        self.names.push((start, len));
+        let value = (place(value.start)?, place(value.end - value.start)?);
+        self.attributes.push(((start, len), value));
         let prefix = match &buf[at..at + name.len] {
             b"xmlns" => None,
             [b'x', b'm', b'l', b'n', b's', b':', ..] => Some((start + 6, len - 6)),
@@ -68,10 +69,7 @@ impl Noted {
                 return Ok(());
             }
         };
-        self.declarations.push(Declared {
-            prefix,
-            value: (place(value.start)?, place(value.end - value.start)?),
-        });
+        self.declarations.push(Declared { prefix, value });
         Ok(())
     }
 }
