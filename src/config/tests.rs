@@ -89,6 +89,17 @@ fn every_option_changes_a_setting() {
         login-timeout=1 stanza-timeout=1 request-timeout=1 close-timeout=1 stall-timeout=1 connect-timeout=1 \
         shutdown-timeout=1 record=a record-bodies record-keep=urls record-max-size=1 show show-bodies show-own \
         show-only=ping log-format=json verbosity=1 verbose quiet";
+    // Those that are checked together, or change how the others are read.
+    let others = "config allow-remote-plaintext cert key login-cert login-key";
+    let arguments = <RunOptions as clap::Args>::augment_args(clap::Command::new("run"));
+    for name in arguments
+        .get_arguments()
+        .filter_map(|argument| argument.get_long())
+    {
+        let is_named = |word: &str| word.split('=').next() == Some(name);
+        let mut all = options.split_whitespace().chain(others.split(' '));
+        assert!(all.any(is_named), "{name} is not tried");
+    }
     let usual = format!("{:?}", Settings::default());
     for option in options.split_whitespace() {
         let mut changed = Settings::default();

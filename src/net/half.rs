@@ -53,8 +53,8 @@ impl<S> Half<S> {
         }
     }
 
-    /// Closes the connection as soon as all outgoing bytes are sent, and at the latest after [`LAST_WORDS`], or after
-    /// `stall` if a peer that reads nothing for so long is given up.
+    /// Closes the connection as soon as all outgoing bytes are sent, and at the latest after [`LAST_WORDS`], or
+    /// after `stall` if that is shorter.
     pub(super) fn finish(&mut self, stall: Duration) {
         self.end = End::Finishing(Instant::now() + stall.min(LAST_WORDS));
     }

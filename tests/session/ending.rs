@@ -45,6 +45,21 @@ fn assert_dead(mut d: Driver, stage: Stage) {
 }
 
 #[test]
+fn a_half_closed_client_goes_offline_and_still_reads() {
+    let mut d = published();
+    d.input(Input::Eof(Leg::Client));
+    let sent = d.server_bytes();
+    let stanzas = Node::stream(sent.strip_suffix(CLOSE).unwrap());
+    assert_eq!(
+        stanzas[0].at("pubsub/publish/item/presence").value("type"),
+        "unavailable"
+    );
+    d.server_passes("<message id='last'/>");
+    d.server_passes(CLOSE);
+    assert_dead(d, Stage::Established);
+}
+
+#[test]
 fn a_client_that_hangs_up_ends_the_session_at_every_stage() {
     for stage in STAGES {
         let mut d = at(stage);

@@ -370,7 +370,7 @@ fn a_resolver_that_drops_one_of_the_questions() {
             (DOMAIN, NOBODY),
         ];
         let dns = Dns::silent_about(dropped, &zone);
-        let shim = Shim::start(&[&dns.option(), &certificate.option(), "--connect-timeout=1s"]);
+        let shim = Shim::start(&[&dns.option(), &certificate.option(), "--connect-timeout=2s"]);
         let mut client = shim.connect();
         client.send(&header("to='shakespeare.lit'"));
         let seen = client.wait("</stream:features>");

@@ -108,14 +108,14 @@ fn a_header_that_is_broken() {
 #[test]
 fn a_proxy_that_stops_within_its_header() {
     let (server, connections) = Server::by_hand();
-    let mut shim = proxied(&server, &["--max-sessions=1", "--login-timeout=1s"]);
+    let mut shim = proxied(&server, &["--max-sessions=1", "--login-timeout=2s"]);
     let mut proxy = shim.connect();
     proxy.send_bytes(&proxy_header(1)[..20]);
     // The proxy's connection takes the place of a session.
     let told = shim.connect().rest();
     assert_has(&told, "<resource-constraint ");
     assert_eq!(proxy.rest(), "");
-    let line = shim.wait_for_log("within 1 s");
+    let line = shim.wait_for_log("within 2 s");
     assert_has(&line, "WARN");
     // The place is free again.
     let mut client = shim.connect();

@@ -4,7 +4,7 @@ use pubshim::fixture::{Fixture, Keep, Recording, replay};
 use pubshim::session::{Options, Output};
 
 /// Inputs of a session that are recorded and replayed: a flood goes on as it began.
-const MOST_REPLAYED: usize = 700;
+const MOST_REPLAYED: usize = 1200;
 
 /// Bytes of a recording behind which no input is added: half a MiB takes a tenth of a second to be replayed.
 const MOST_TEXT: usize = 512 * 1024;

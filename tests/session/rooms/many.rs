@@ -29,11 +29,11 @@ fn of_a_thousand_messages_the_last_ids_are_kept() {
     );
 }
 
-/// More than 64 requests that wait would be refused.
+/// More than 64 requests that wait would be refused; a room remembers 300 items and waits for 256 events at the most.
 #[test]
 fn each_message_of_the_client_is_one_request_that_does_not_wait() {
     let mut d = joined();
-    for n in 0..200 {
+    for n in 0..320 {
         say_to_all(&mut d, &format!("m{n}"), &format!("<body>{n}</body>"));
         let publish = d.one_to_server();
         assert_eq!(what(&publish), "publish characters");
