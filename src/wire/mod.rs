@@ -44,7 +44,7 @@ pub use leg::Leg;
 pub(crate) use named::named;
 pub use output::{Output, Reached, Record, Security, ServerFacts, Timing};
 pub(crate) use refuse::{StanzaError, is_chat_state};
-pub(crate) use reply::{Refused, Reply, error_condition, is_gone};
+pub(crate) use reply::{NO_ANSWER, Refused, Reply, error_condition, is_gone};
 pub use requests::Seed;
 pub(crate) use requests::{is_own_id, leading_own_id};
 pub use rule::Rule;

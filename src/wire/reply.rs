@@ -5,6 +5,9 @@ use std::fmt;
 use crate::ns;
 use crate::xml::Element;
 
+/// The condition of the error for whoever waits for an answer that does not come.
+pub(crate) const NO_ANSWER: &str = "remote-server-timeout";
+
 /// The answer to an IQ of ours, or why it is of no use.
 pub(crate) type Reply<'a> = Result<&'a Element<'a>, Refused<'a>>;
 
@@ -27,7 +30,7 @@ impl<'a> Refused<'a> {
         match self {
             Self::With(condition) => condition,
             Self::NoRoom => "resource-constraint",
-            Self::NoAnswer | Self::NoList => "remote-server-timeout",
+            Self::NoAnswer | Self::NoList => NO_ANSWER,
         }
     }
 

@@ -5,7 +5,7 @@
 use super::declarations::Attribute;
 use super::known::Number;
 
-/// Room for more elements or attributes than this is given back after the stanza.
+/// Room for more elements than this is given back after the stanza; more attributes are not noted.
 const KEEP: usize = 32;
 
 /// An element of a frame: places in its bytes and in the [`Index`].

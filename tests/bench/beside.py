@@ -53,17 +53,13 @@ class Haproxy(load.Shim):
             self.process, self.port = process, listener.getsockname()[1]
             with contextlib.closing(listener):
                 await self.log_in()
-        return self.process, self.port
 
     async def become_available(self, client, server):
         pass
 
-    def say(self, client, number):
-        client.send(presence("", "away" if number % 2 else "dnd"))
-
     async def hear(self, server, number):
         await server.expect("</presence>")
-        server.send(presence(f" from='{CONTACT}'", "away" if number % 2 else "dnd"))
+        server.send(presence(number, f" from='{CONTACT}'"))
 
 
 class Pubshim(load.Shim):
@@ -80,22 +76,21 @@ class Pubshim(load.Shim):
         await asyncio.wait([answering])
         client.text = server.text = ""
 
-    def say(self, client, number):
-        client.send(presence("", "away" if number % 2 else "dnd"))
-
     async def hear(self, server, number):
         found = await server.expect("<iq type='set' id='([^']*)'><pubsub[^>]*><publish .*?</iq>")
         server.send(f"<iq type='result' id='{found[1]}'/>", event(number))
 
 
-def presence(attributes, show):
+def presence(number, attributes=""):
+    """A presence that differs from the one before."""
+    show = "away" if number % 2 else "dnd"
     return f"<presence{attributes}><show>{show}</show><status>Moping</status><priority>5</priority></presence>"
 
 
 def event(number):
-    inner = presence(f" xmlns='jabber:client' from='{CONTACT}' id='e{number}'", "away" if number % 2 else "dnd")
+    inner = presence(number, f" xmlns='jabber:client' from='{CONTACT}' id='e{number}'")
     return (
-        f"<message from='contact0@localhost' type='headline'><event xmlns='{idle.EVENT}'><items node='presence'>"
+        f"<message from='contact0@localhost' type='headline'><event xmlns='{load.EVENT}'><items node='presence'>"
         f"<item id='balcony'>{inner}</item></items></event></message>"
     )
 
@@ -132,7 +127,7 @@ class Side:
         async def one(client, server):
             client.text = server.text = ""
             for number in range(first, first + TRIPS):
-                self.proxy.say(client, number)
+                client.send(presence(number))
                 await self.proxy.hear(server, number)
                 await client.expect("</presence>")
 

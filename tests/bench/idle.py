@@ -16,7 +16,6 @@ import load
 
 SESSIONS, WARM_UP, CONTACTS, ROOMS, OCCUPANTS = 200, 20, 50, 3, 20
 SERVICE = "chat.localhost"
-EVENT = f"{load.PUBSUB}#event"
 INFO = (
     "<query xmlns='http://jabber.org/protocol/disco#info'><x xmlns='jabber:x:data'><field var='pubsub#owner'><value>"
     "juliet@localhost</value></field></x></query>"
@@ -65,7 +64,7 @@ async def serve(server, name, contacts, quiet):
         quiet.note()
         if said := re.search("<publish node='([^']*#occupants)'><item[^>]*>(.*)</item>", iq):
             server.send(
-                f"<message from='{SERVICE}' to='{own}' type='headline'><event xmlns='{EVENT}'><items node='{said[1]}'>"
+                f"<message from='{SERVICE}' to='{own}' type='headline'><event xmlns='{load.EVENT}'><items node='{said[1]}'>"
                 f"<item id='{own}' publisher='{own}'>{said[2]}</item></items></event></message>"
             )
 

@@ -36,7 +36,7 @@ NODE = (
     "<x xmlns='jabber:x:data' type='form'><field var='pubsub#access_model'><value>authorize</value></field>"
     "</x></configure></pubsub>"
 )
-PUBSUB = "http://jabber.org/protocol/pubsub"
+PUBSUB, EVENT = "http://jabber.org/protocol/pubsub", "http://jabber.org/protocol/pubsub#event"
 # Calls that move bytes of a socket; a plain `write` wakes another thread.
 KINDS = {"recvfrom": "reads", "sendto": "writes", "epoll_wait": "waits", "epoll_pwait": "waits"}
 
@@ -194,12 +194,12 @@ class Shim:
         )
         self.listener = listener
         port = listener.sockets[0].getsockname()[1]
-        self.process, self.port = await self.start(port)
+        await self.start(port)
         return self
 
     async def start(self, port):
         options = ["--server", f"plain://127.0.0.1:{port}", "--max-sessions", str(2 * SESSIONS)]
-        return await start_shim(self.program, *options, *self.options)
+        self.process, self.port = await start_shim(self.program, *options, *self.options)
 
     async def __aexit__(self, *_):
         self.listener.close()

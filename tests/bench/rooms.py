@@ -27,7 +27,6 @@ import load
 MESSAGES, ROUNDS = 10_000, 3
 OCCUPANTS, RESOURCES, HISTORY, JOINS = 200, 5, 50, 10
 DOMAIN = "shakespeare.lit"
-PUBSUB, EVENT = "http://jabber.org/protocol/pubsub", "http://jabber.org/protocol/pubsub#event"
 MUC = "<x xmlns='http://jabber.org/protocol/muc'/>"
 SELF = "<status code='110'/>"
 HERE = pathlib.Path(__file__).parent
@@ -35,7 +34,7 @@ HERE = pathlib.Path(__file__).parent
 
 def event(service, to, node, item, publisher, payload):
     return (
-        f"<message from='{service}' to='{to}' type='headline'><event xmlns='{EVENT}'><items node='{node}'>"
+        f"<message from='{service}' to='{to}' type='headline'><event xmlns='{load.EVENT}'><items node='{node}'>"
         f"<item id='{item}' publisher='{publisher}'>{payload}</item></items></event></message>"
     )
 
@@ -181,7 +180,7 @@ def free_ports(count):
 
 def publish(node, item, payload):
     return (
-        f"<pubsub xmlns='{PUBSUB}'><publish node='{node}'><item id='{item}'>{payload}</item></publish></pubsub>"
+        f"<pubsub xmlns='{load.PUBSUB}'><publish node='{node}'><item id='{item}'>{payload}</item></publish></pubsub>"
     )
 
 
@@ -201,7 +200,7 @@ async def fill(peers):
     form += "</x>"
     for node in ("characters", "characters#occupants"):
         await owner.ask(
-            service, f"<pubsub xmlns='{PUBSUB}'><create node='{node}'/><configure>{form}</configure></pubsub>"
+            service, f"<pubsub xmlns='{load.PUBSUB}'><create node='{node}'/><configure>{form}</configure></pubsub>"
         )
     for number, (peer, full) in enumerate(peers):
         said = (
@@ -218,7 +217,7 @@ async def fill(peers):
         await peers[number][0].ask(service, publish("characters", f"h{number}", said))
     for peer, full in peers:
         for node in ("characters", "characters#occupants"):
-            await peer.ask(service, f"<pubsub xmlns='{PUBSUB}'><subscribe node='{node}' jid='{full}'/></pubsub>")
+            await peer.ask(service, f"<pubsub xmlns='{load.PUBSUB}'><subscribe node='{node}' jid='{full}'/></pubsub>")
     # A stock service lets 200 into a native room.
     for number, (peer, _) in enumerate(peers[: OCCUPANTS - 1]):
         peer.text = ""

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use pubshim::xml::{Framer, Limits, XmlError};
 
-use super::{HEADER, frames};
+use super::HEADER;
+use super::frames::frames;
 
 /// A namespace about as long as a header may have.
 static LONG: LazyLock<String> = LazyLock::new(|| "u".repeat(60_000));

@@ -2,49 +2,20 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod costs;
+#[path = "../fuzz/src/frames.rs"]
+#[allow(unreachable_pub)]
+mod frames;
 mod oracle;
 #[path = "../fuzz/src/tree.rs"]
 #[allow(unreachable_pub)]
 mod tree;
 
+use frames::{Frames, frames};
 use proptest::prelude::*;
-use pubshim::xml::{Frame, FrameKind, Framer, Limits, XmlError};
+use pubshim::xml::{FrameKind, Limits, XmlError};
 
 const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
     xmlns:stream='http://etherx.jabber.org/streams' to='capulet.lit' version='1.0'>";
-
-type Frames = Vec<(FrameKind, Vec<u8>)>;
-
-/// Feeds `input` in the given pieces; the frames that came out and how it ended.
-fn frames<'a>(
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-    limits: Limits,
-) -> (Frames, Result<(), XmlError>) {
-    let mut framer = Framer::new(limits);
-    let mut buf = Vec::new();
-    let mut out: Frames = Vec::new();
-    for piece in pieces {
-        buf.extend_from_slice(piece);
-        loop {
-            match framer.next(&buf) {
-                Ok(Some(Frame { kind, len, .. })) => {
-                    let rest = buf.split_off(len);
-                    let bytes = std::mem::replace(&mut buf, rest);
-                    match out.last_mut() {
-                        // White space is passed on as far as it has come.
-                        Some((FrameKind::Whitespace, space)) if kind == FrameKind::Whitespace => {
-                            space.extend(bytes);
-                        }
-                        _ => out.push((kind, bytes)),
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => return (out, Err(error)),
-            }
-        }
-    }
-    (out, Ok(()))
-}
 
 fn whole(input: &[u8]) -> (Frames, Result<(), XmlError>) {
     frames([input], Limits::AFTER_LOGIN)

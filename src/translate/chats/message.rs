@@ -8,7 +8,7 @@ use crate::ns;
 use crate::translate::Cx;
 use crate::translate::held::{Held, read_standalone};
 use crate::translate::shown::delay;
-use crate::wire::Refused;
+use crate::wire::{NO_ANSWER, Refused};
 use crate::xml::{Element, rewrite_standalone};
 
 /// Prefix of the item id of a bare chat state: each state replaces the one before.
@@ -80,7 +80,7 @@ impl Outgoing {
         match self {
             Self::Item(message) => show_unsent(&message, Refused::NoAnswer, cx),
             Self::Native(held) => {
-                held.read(|it| cx.wire.refuse(it, "remote-server-timeout"));
+                held.read(|it| cx.wire.refuse(it, NO_ANSWER));
             }
         }
     }

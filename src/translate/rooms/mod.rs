@@ -67,7 +67,7 @@ use crate::jid;
 use crate::ns;
 use crate::policy::{Function, Policy};
 use crate::pubsub::{Event, What, request};
-use crate::wire::{Dropped, Leg, Reply, Rule};
+use crate::wire::{Dropped, Leg, NO_ANSWER, Reply, Rule};
 use crate::xml::Element;
 
 /// Rooms that may be joined at once.
@@ -459,7 +459,7 @@ impl Rooms {
     /// Tells the client, as the session ends, that its joins have failed and which of its messages may be lost.
     pub(super) fn give_back(&mut self, account: &Account, wire: &mut Wire) {
         for room in std::mem::take(&mut self.rooms).into_values() {
-            room.refuse(room::NO_ANSWER, account, wire);
+            room.refuse(NO_ANSWER, account, wire);
         }
         self.waiting.give_back(wire);
         let asked = wire.asked().filter_map(|asked| match asked {
@@ -469,7 +469,7 @@ impl Rooms {
             _ => None,
         });
         for (bare, id) in asked.collect::<Vec<_>>() {
-            wire.show_unsent(&bare, account.jid(), id.as_deref(), "", room::NO_ANSWER);
+            wire.show_unsent(&bare, account.jid(), id.as_deref(), "", NO_ANSWER);
         }
         Self::give_jobs_back(wire);
     }

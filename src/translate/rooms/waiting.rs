@@ -1,11 +1,12 @@
 //! Stanzas to a room that the client is still joining. A room service handles one stanza after the other, so bots
 //! speak, and owners ask for a new room's form, right behind their join: such stanzas wait until the client is in.
 
-use super::{Rooms, room};
+use super::Rooms;
 use crate::jid;
 use crate::ns;
 use crate::translate::held::{Held, has_room_for};
 use crate::translate::{Cx, Kind, Wire};
+use crate::wire::NO_ANSWER;
 use crate::xml::Element;
 
 /// Stanzas of a session that may wait.
@@ -23,7 +24,7 @@ impl Waiting {
     /// Returns all stanzas as errors, as the session ends.
     pub(super) fn give_back(&mut self, wire: &mut Wire) {
         for (_, held) in self.0.drain(..) {
-            held.read(|stanza| wire.refuse(stanza, room::NO_ANSWER));
+            held.read(|stanza| wire.refuse(stanza, NO_ANSWER));
         }
     }
 }

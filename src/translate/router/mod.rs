@@ -15,7 +15,7 @@ use super::presence::Presence;
 use super::rooms::Rooms;
 use super::{Ask, Verdict, Wire};
 use crate::policy::{Chat, Forget, Function, Policy};
-use crate::wire::{Leg, Refused, Reply, error_condition};
+use crate::wire::{Leg, NO_ANSWER, Refused, Reply, error_condition};
 use crate::xml::Element;
 
 /// All translation of one session.
@@ -234,7 +234,7 @@ impl Translator {
         self.chats.give_back(cx);
         self.rooms.give_back(&self.account, wire);
         while let Some(held) = self.rooms.released(true, wire) {
-            held.read(|stanza| wire.refuse(stanza, "remote-server-timeout"));
+            held.read(|stanza| wire.refuse(stanza, NO_ANSWER));
         }
     }
 

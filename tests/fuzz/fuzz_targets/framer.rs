@@ -8,9 +8,8 @@ use pubshim::xml::{
     Element, Frame, FrameKind, Framer, Limits, Namespaces, XmlError, rewrite, rewrite_standalone,
 };
 use pubshim_fuzz::HEADER;
+use pubshim_fuzz::frames::{Frames, frames};
 use pubshim_fuzz::tree::{self, Tree, dense};
-
-type Frames = Vec<(FrameKind, Vec<u8>)>;
 
 const SMALL: Limits = Limits {
     bytes: 160,
@@ -54,43 +53,6 @@ fuzz_target!(|data: &[u8]| {
     }
     read_elements(&whole.0);
 });
-
-/// Feeds `input` in the given pieces; the frames that came out and how it ended.
-fn frames<'a>(
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-    limits: Limits,
-) -> (Frames, Result<(), XmlError>) {
-    let mut framer = Framer::new(limits);
-    let mut buf = Vec::new();
-    let mut out: Frames = Vec::new();
-    for piece in pieces {
-        buf.extend_from_slice(piece);
-        loop {
-            match framer.next(&buf) {
-                Ok(Some(Frame {
-                    kind,
-                    len,
-                    is_opaque,
-                })) => {
-                    assert!(!is_opaque, "a strict framer gives no opaque frame");
-                    assert!(len > 0 && len <= buf.len(), "a frame of {len} bytes");
-                    let rest = buf.split_off(len);
-                    let frame = std::mem::replace(&mut buf, rest);
-                    match (kind, out.last_mut()) {
-                        // How far a run of white space has come is no difference.
-                        (FrameKind::Whitespace, Some((FrameKind::Whitespace, run))) => {
-                            run.extend_from_slice(&frame);
-                        }
-                        _ => out.push((kind, frame)),
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => return (out, Err(error)),
-            }
-        }
-    }
-    (out, Ok(()))
-}
 
 fn random_pieces(input: &[u8], seed: u8) -> impl Iterator<Item = &[u8]> {
     let mut state = u32::from(seed) * 2 + 1;

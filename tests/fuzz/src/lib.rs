@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `frames.rs` | the frames of a stream that comes in pieces |
 //! | `tree.rs` | XML as another implementation reads it |
 //! | `sink.rs` | one leg as its reader sees it: checks each frame that a session sends |
 //! | `text.rs`, `text/` | stanzas of clients and servers, made from few words |
@@ -9,6 +10,7 @@
 //! | `crowd.rs` | a sandbox and clients that do anything |
 
 pub mod crowd;
+pub mod frames;
 pub mod sink;
 pub mod text;
 pub mod tree;

@@ -13,8 +13,8 @@ use crate::translate::held::Held;
 use crate::translate::rooms::affiliations::{Affiliation, Affiliations};
 use crate::translate::rooms::notice::{Notice, Word};
 use crate::translate::rooms::refuse::refuse;
-use crate::translate::rooms::room::{NO_ANSWER, Part, Room, access_model, node};
-use crate::wire::{Reply, StanzaError};
+use crate::translate::rooms::room::{Part, Room, access_model, node};
+use crate::wire::{NO_ANSWER, Reply, StanzaError};
 use crate::xml::Element;
 
 /// Subscriptions that are ended because of one request.

@@ -21,12 +21,11 @@ use self::wish::{Reasons, change_wish, list_wish, said_of_end};
 use super::affiliations::Affiliation;
 use super::notice::{MOST_SAID, Notice, said_by};
 use super::refuse::refuse;
-use super::room::NO_ANSWER;
 use super::{Ask, Rooms};
 use crate::jid;
 use crate::ns;
 use crate::translate::{self, Cx, Wire};
-use crate::wire::{Leg, Reply, Rule, StanzaError};
+use crate::wire::{Leg, NO_ANSWER, Reply, Rule, StanzaError};
 use crate::xml::Element;
 
 const OWNER: Rule = Rule::new(

@@ -39,8 +39,6 @@ use crate::translate::{self, Cx, Wire};
 use crate::wire::{Refused, Reply, is_gone};
 use crate::xml::Element;
 
-/// The condition of the error for a request that the service did not answer.
-pub(super) const NO_ANSWER: &str = "remote-server-timeout";
 /// How long another client that is creating the same room is waited for.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// Slack in comparing times: a stanza noted at the time of a question may have come before it.
