@@ -5,7 +5,7 @@ usage: idle.py PUBSHIM      (a release build)
 
 Against a stand-in server that answers all that a session asks: the presence node is right, 50 contacts of whom each is
 subscribed both ways, rooms of 20 occupants. What a session costs is what so many of them do, after some others.
-It takes about a quarter of an hour: sessions begin a few at a time, and those in rooms need a minute to be quiet.
+It takes about a quarter of an hour: sessions begin a few at a time, and those in rooms ping each occupant, one a second.
 """
 import asyncio
 import re

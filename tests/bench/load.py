@@ -134,8 +134,8 @@ def payload_for(iq, contacts=0):
     """What answers a request: the presence node is right, so many contacts have a subscription both ways."""
     if "<configure node=" in iq:
         return NODE
-    if kind := re.search("<(affiliations|subscriptions) node=", iq):
-        return f"<pubsub xmlns='{PUBSUB}#owner'><{kind[1]} node='presence'/></pubsub>"
+    if asked := re.search("<pubsub xmlns='([^']*)'><(affiliations|subscriptions)( node='[^']*')?", iq):
+        return f"<pubsub xmlns='{asked[1]}'><{asked[2]}{asked[3] or ''}/></pubsub>"
     if node := re.search("<items node='([^']*)'", iq):
         return f"<pubsub xmlns='{PUBSUB}'><items node='{node[1]}'/></pubsub>"
     if "<blocklist" in iq:
